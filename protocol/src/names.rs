@@ -1,0 +1,311 @@
+//! Names, parsed once at the edge; code below it cannot hold a bad one.
+//!
+//! Every type here has one way in, [`FromStr`], and serialises as the text it was parsed from.
+//! The limits are ours unless a line says otherwise.
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not the name it was meant to be. The message says what would be one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not {wanted}")]
+pub struct NameError {
+    text: String,
+    wanted: &'static str,
+}
+
+impl NameError {
+    fn new(text: &str, wanted: &'static str) -> Self {
+        // A name that is far too long, or unprintable, must not flood or forge a terminal.
+        let text = text.chars().take(80).flat_map(char::escape_debug).collect();
+        Self { text, wanted }
+    }
+}
+
+/// A string newtype with one way in. `$wanted` completes the sentence “`x` is not …”.
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $wanted:literal, |$text:ident| $parse:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+            fn from_str($text: &str) -> Result<Self, NameError> {
+                let parsed: Option<String> = $parse;
+                match parsed {
+                    Some(name) => Ok(Self(name.into_boxed_str())),
+                    None => Err(NameError::new($text, $wanted)),
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+            fn try_from(text: String) -> Result<Self, NameError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0.into_string()
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// Why a caller wants access: one of a closed list, one policy file each, such as `label-sync`.
+    Purpose,
+    "a purpose (1 to 64 of a-z, 0-9 and inner hyphens)",
+    |text| is_kebab(text).then(|| text.to_owned())
+);
+
+name!(
+    /// What a stored secret is called, such as `org-label-sync-token`.
+    SecretName,
+    "the name of a secret (1 to 64 of a-z, 0-9 and inner hyphens)",
+    |text| is_kebab(text).then(|| text.to_owned())
+);
+
+name!(
+    /// A repository, `owner/name`, or all of an owner's, `owner/*`. Kept in lower case: GitHub's
+    /// names do not differ by case alone.
+    RepoPattern,
+    "a repository (`owner/name`, or `owner/*` for all of an owner's)",
+    |text| {
+        let parsed = text.split_once('/');
+        parsed
+            .filter(|(owner, name)| is_login(owner) && (*name == "*" || is_repo(name)))
+            .map(|_| text.to_ascii_lowercase())
+    }
+);
+
+impl RepoPattern {
+    /// Whether everything `other` names is also named by this pattern.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self == other
+            || self
+                .0
+                .strip_suffix('*')
+                .is_some_and(|owner| other.0.starts_with(owner))
+    }
+}
+
+name!(
+    /// An organisation's login, kept in lower case.
+    OrgName,
+    "an organisation (1 to 39 letters, digits and inner hyphens)",
+    |text| is_login(text).then(|| text.to_ascii_lowercase())
+);
+
+name!(
+    /// The name of a live or past lease: 32 lower-case hexadecimal digits, 128 random bits.
+    LeaseId,
+    "a lease (32 lower-case hexadecimal digits)",
+    |text| {
+        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        (text.len() == 32 && text.bytes().all(hex)).then(|| text.to_owned())
+    }
+);
+
+impl LeaseId {
+    /// The lease with these 128 random bits.
+    #[must_use]
+    pub fn from_random(bits: u128) -> Self {
+        Self(format!("{bits:032x}").into_boxed_str())
+    }
+}
+
+name!(
+    /// The first half of GitHub's pair, such as `contents` of `contents: read`. Names GitHub adds
+    /// later are accepted: its own schema allows unknown ones.
+    PermissionName,
+    "the name of a permission (a-z and _)",
+    |text| {
+        let good = |b: u8| b.is_ascii_lowercase() || b == b'_';
+        ((1..=64).contains(&text.len()) && text.bytes().all(good)).then(|| text.to_owned())
+    }
+);
+
+/// The second half of a permission. Each level includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// May read.
+    Read,
+    /// May read and change.
+    Write,
+    /// May read, change and administer.
+    Admin,
+}
+
+impl Level {
+    /// The level as GitHub writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl FromStr for Level {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        match text {
+            "read" => Ok(Self::Read),
+            "write" => Ok(Self::Write),
+            "admin" => Ok(Self::Admin),
+            _ => Err(NameError::new(text, "a level (read, write or admin)")),
+        }
+    }
+}
+
+/// Permissions by name, in the order of their names so that output and hashes repeat.
+pub type Permissions = BTreeMap<PermissionName, Level>;
+
+/// How strong a thing the caller gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Delivery {
+    /// A GitHub installation token minted for this lease.
+    Installation,
+    /// A broker token that only the broker's own GitHub endpoint honours.
+    Proxy,
+    /// The stored token itself: the lease only records exposure.
+    Raw,
+}
+
+impl Delivery {
+    /// The delivery as policies and answers write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Installation => "installation",
+            Self::Proxy => "proxy",
+            Self::Raw => "raw",
+        }
+    }
+
+    /// Who holds the caller to the lease's scope and end.
+    #[must_use]
+    pub const fn enforced_by(self) -> EnforcedBy {
+        match self {
+            Self::Installation => EnforcedBy::Github,
+            Self::Proxy => EnforcedBy::Broker,
+            Self::Raw => EnforcedBy::Nobody,
+        }
+    }
+}
+
+/// Who holds a caller to the scope and the end of its lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EnforcedBy {
+    /// GitHub itself.
+    Github,
+    /// The broker, per request.
+    Broker,
+    /// Nobody: the caller holds the stored token.
+    Nobody,
+}
+
+/// Lower-case words joined by single hyphens.
+fn is_kebab(text: &str) -> bool {
+    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=64).contains(&text.len())
+        && text.bytes().all(good)
+        && text.split('-').all(|word| !word.is_empty())
+}
+
+/// GitHub logins: at most 39 characters, letters, digits and inner hyphens. An underscore appears
+/// in the logins of enterprise-managed users (`name_shortcode`).
+fn is_login(text: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    (1..=39).contains(&text.len())
+        && text.bytes().all(good)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+/// GitHub repository names: at most 100 characters of letters, digits, `.`, `-` and `_`.
+fn is_repo(text: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    (1..=100).contains(&text.len()) && text.bytes().all(good) && text != "." && text != ".."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_refused_with_a_message_that_says_what_would_be_one() {
+        let error = "Label_Sync".parse::<Purpose>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`Label_Sync` is not a purpose (1 to 64 of a-z, 0-9 and inner hyphens)"
+        );
+        for bad in ["", "-a", "a-", "a--b", "a b", "a/b", "ä", &"a".repeat(65)] {
+            assert!(bad.parse::<SecretName>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_never_carries_control_characters_or_a_whole_novel() {
+        let error = format!("\x1b[2J{}", "x".repeat(500))
+            .parse::<Purpose>()
+            .unwrap_err();
+        assert!(!error.to_string().contains('\x1b'));
+        assert!(error.to_string().len() < 200);
+    }
+
+    #[test]
+    fn a_star_covers_one_owner_and_an_exact_name_only_itself() {
+        let all: RepoPattern = "Acme/*".parse().unwrap();
+        let one: RepoPattern = "acme/Site".parse().unwrap();
+        assert_eq!(one.as_str(), "acme/site");
+        assert!(all.covers(&one) && all.covers(&all) && one.covers(&one));
+        assert!(!one.covers(&all));
+        assert!(!all.covers(&"acme2/site".parse().unwrap()));
+        for bad in [
+            "*/*", "acme/s*", "*", "acme", "acme/", "/site", "acme/..", "a/b/c",
+        ] {
+            assert!(bad.parse::<RepoPattern>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn levels_are_ordered() {
+        assert!(Level::Read < Level::Write && Level::Write < Level::Admin);
+    }
+}
