@@ -1,1 +1,11 @@
-//! x
+//! The audit log's format: how a record is written, and how the lines are chained.
+//!
+//! What the chain proves: whoever knows the hash of one record (the head) and reads a log that
+//! leads to it, reads exactly the lines that were there when that hash was made, in that order.
+//! What it cannot prove: that the log was not rewritten as a whole, or its tail cut, before anyone
+//! outside kept a head.
+//!
+//! Pure: no I/O, no clock. The broker writes with it, `tokenctl audit verify` reads with it.
+
+pub mod chain;
+pub mod record;

@@ -1,0 +1,422 @@
+//! What a record says, and how its line is written.
+//!
+//! A line is `{"v":1,"seq":N,"time":"…","prev":"HEX",` and then a [`Body`]: the record's own
+//! fields, `"kind":"…",…}`. The body does not depend on the lines before it, so whoever wants a
+//! record serialises the body at leisure, and the one writer only adds the prefix and hashes.
+//!
+//! Fields are borrowed text: names were parsed long before, and a record is written, not edited.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::chain::{Head, LineHash};
+
+/// The caller as records name it. Everything but the account may be unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller<'a> {
+    /// Account.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// System unit.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Cow<'a, str>>,
+    /// Unit of the account's own manager.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    pub user_unit: Option<Cow<'a, str>>,
+    /// Program.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    pub exe: Option<Cow<'a, str>>,
+}
+
+/// All that is needed to honour a lease again after a restart: `lease.granted`, `lease.renewed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease<'a> {
+    /// 32 hexadecimal digits.
+    #[serde(borrow)]
+    pub lease: Cow<'a, str>,
+    /// Who took it.
+    #[serde(borrow)]
+    pub caller: Caller<'a>,
+    /// Why.
+    #[serde(borrow)]
+    pub purpose: Cow<'a, str>,
+    /// The secret, by name.
+    #[serde(borrow)]
+    pub secret: Cow<'a, str>,
+    /// The rule that spoke, such as `label-sync.toml#2`.
+    #[serde(borrow)]
+    pub rule: Cow<'a, str>,
+    /// `installation`, `proxy` or `raw`.
+    #[serde(borrow)]
+    pub deliver: Cow<'a, str>,
+    /// Which repositories.
+    #[serde(borrow)]
+    pub repositories: Vec<Cow<'a, str>>,
+    /// Which organisation.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<Cow<'a, str>>,
+    /// Which permissions.
+    #[serde(borrow)]
+    pub permissions: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+    /// The caller's own words.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Cow<'a, str>>,
+    /// `caller_exit`, where the lease ends with the process that asked.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Cow<'a, str>>,
+    /// First grant, by the wall clock.
+    pub issued_at: Timestamp,
+    /// End, by the wall clock.
+    pub expires_at: Timestamp,
+    /// Latest end, renewals included, by the wall clock.
+    pub renewable_until: Timestamp,
+    /// The boot in which the next three were read.
+    #[serde(borrow)]
+    pub boot_id: Cow<'a, str>,
+    /// First grant, in microseconds of `CLOCK_BOOTTIME`.
+    pub issued_boot_us: u64,
+    /// End, in microseconds of `CLOCK_BOOTTIME`.
+    pub expires_boot_us: u64,
+    /// Latest end, in microseconds of `CLOCK_BOOTTIME`.
+    pub renewable_boot_us: u64,
+    /// Base64 SHA-256 of what is handed out; absent where it is not known yet (`lease.issued`).
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    pub hashed_token: Option<Cow<'a, str>>,
+    /// Base64 SHA-256 of what is used at GitHub; absent where it is not known yet.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    pub hashed_credential: Option<Cow<'a, str>>,
+}
+
+/// What a record reports. Serialises with its `kind` first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind")]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// First record of a log.
+    #[serde(rename = "log.opened")]
+    LogOpened {
+        /// 32 hexadecimal digits, made with the log; part of what a lease's MAC covers.
+        log_id: &'a str,
+        /// Ed25519 public key, base64.
+        public_key: &'a str,
+        /// `tokend-audit-v1`.
+        format: &'a str,
+    },
+    /// Bytes at the end of a segment that were no records were moved aside.
+    #[serde(rename = "log.recovered")]
+    LogRecovered {
+        /// The segment they were in.
+        segment: &'a str,
+        /// Where the bytes lie now.
+        moved_to: &'a str,
+        /// How many.
+        bytes: u64,
+        /// Their SHA-256, hexadecimal.
+        sha256: &'a str,
+        /// Why, in plain words.
+        why: &'a str,
+    },
+    /// The broker started.
+    #[serde(rename = "broker.started")]
+    BrokerStarted {
+        /// Its version.
+        version: &'a str,
+        /// Its process.
+        pid: u32,
+        /// The account it runs as.
+        uid: u32,
+        /// Kernel boot.
+        boot_id: &'a str,
+    },
+    /// Live leases were rebuilt from the log after an unlock.
+    #[serde(rename = "leases.rebuilt")]
+    LeasesRebuilt {
+        /// Honoured again.
+        honoured: u64,
+        /// Ended meanwhile, or revoked.
+        ended: u64,
+        /// Lease records whose MAC was not this vault's. Anything but 0 means that someone else
+        /// wrote into the log.
+        refused: u64,
+    },
+    /// The broker stopped in good order.
+    #[serde(rename = "broker.stopped")]
+    BrokerStopped {
+        /// Why: `SIGTERM` or `SIGINT`.
+        why: &'a str,
+    },
+    /// A policy set is in force.
+    #[serde(rename = "policy.loaded")]
+    PolicyLoaded {
+        /// File name to SHA-256, hexadecimal.
+        files: &'a BTreeMap<String, String>,
+    },
+    /// A reload was refused; the old set stays in force.
+    #[serde(rename = "policy.refused")]
+    PolicyRefused {
+        /// The errors, one a line.
+        why: &'a str,
+    },
+    /// Opens a segment: leases live at this point, as their own MACed bodies.
+    #[serde(rename = "leases.open")]
+    LeasesOpen {
+        /// This part, counted from 1.
+        part: u64,
+        /// How many parts follow each other; a segment opens with all of them.
+        parts: u64,
+        /// The exact text of each body, MAC included.
+        leases: Vec<Cow<'a, str>>,
+    },
+    /// Policy said yes. Carries a MAC.
+    #[serde(rename = "lease.granted")]
+    LeaseGranted(Lease<'a>),
+    /// A live lease was prolonged. Carries a MAC.
+    #[serde(rename = "lease.renewed")]
+    LeaseRenewed(Lease<'a>),
+    /// A value that was not known at the grant is about to be handed out.
+    #[serde(rename = "lease.issued")]
+    LeaseIssued {
+        /// The lease.
+        lease: &'a str,
+        /// Base64 SHA-256 of what is handed out.
+        hashed_token: &'a str,
+        /// Base64 SHA-256 of what is used at GitHub.
+        hashed_credential: &'a str,
+    },
+    /// A granted lease could not be honoured; nothing was handed out.
+    #[serde(rename = "lease.failed")]
+    LeaseFailed {
+        /// The lease.
+        lease: &'a str,
+        /// The stable error code.
+        code: &'a str,
+        /// In plain words.
+        why: &'a str,
+    },
+    /// Policy said no.
+    #[serde(rename = "lease.denied")]
+    LeaseDenied {
+        /// Who asked.
+        caller: Caller<'a>,
+        /// What for.
+        purpose: &'a str,
+        /// The rule that spoke, if one did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rule: Option<&'a str>,
+        /// `denied` or `too_wide`.
+        code: &'a str,
+        /// In plain words, for operators.
+        why: &'a str,
+        /// The caller's own words.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'a str>,
+    },
+    /// More refusals of one account than are recorded one by one.
+    #[serde(rename = "lease.denied_more")]
+    LeaseDeniedMore {
+        /// The account.
+        uid: u32,
+        /// How many were not recorded one by one.
+        count: u64,
+        /// When counting began.
+        since: Timestamp,
+    },
+    /// A lease was ended before its time.
+    #[serde(rename = "lease.revoked")]
+    LeaseRevoked {
+        /// The lease.
+        lease: &'a str,
+        /// The purpose.
+        purpose: &'a str,
+        /// The secret.
+        secret: &'a str,
+        /// Who ended it; absent if the broker did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<Caller<'a>>,
+        /// In plain words.
+        why: &'a str,
+    },
+    /// A lease reached its end.
+    #[serde(rename = "lease.expired")]
+    LeaseExpired {
+        /// The lease.
+        lease: &'a str,
+        /// The purpose.
+        purpose: &'a str,
+        /// The secret.
+        secret: &'a str,
+        /// `ttl`, `caller_exit` or `clock`.
+        why: &'a str,
+    },
+    /// A new version of a secret is about to be stored.
+    #[serde(rename = "secret.set")]
+    SecretSet {
+        /// Who.
+        by: Caller<'a>,
+        /// The secret.
+        secret: &'a str,
+        /// The version it will be.
+        version: u64,
+        /// Base64 SHA-256 of the value.
+        hashed_credential: &'a str,
+        /// Its end at GitHub, where given.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Timestamp>,
+    },
+    /// A secret's values are about to be erased from the vault.
+    #[serde(rename = "secret.removed")]
+    SecretRemoved {
+        /// Who.
+        by: Caller<'a>,
+        /// The secret.
+        secret: &'a str,
+    },
+    /// The root key was forgotten.
+    #[serde(rename = "vault.locked")]
+    VaultLocked {
+        /// Who.
+        by: Caller<'a>,
+    },
+    /// The root key was loaded.
+    #[serde(rename = "vault.unlocked")]
+    VaultUnlocked {
+        /// Who; absent at start.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<Caller<'a>>,
+        /// `file`, `passphrase`, `credential`, `keyring` or `recovery`.
+        root_key: &'a str,
+    },
+    /// An attempt to unlock failed.
+    #[serde(rename = "vault.unlock_refused")]
+    VaultUnlockRefused {
+        /// Who.
+        by: Caller<'a>,
+        /// In plain words.
+        why: &'a str,
+    },
+    /// Someone read the log through the broker.
+    #[serde(rename = "audit.read")]
+    AuditRead {
+        /// Who.
+        by: Caller<'a>,
+        /// First record.
+        from: u64,
+        /// How many.
+        records: u64,
+    },
+}
+
+/// The part of a line that does not depend on the lines before it: `"kind":"…",…}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body(String);
+
+impl Body {
+    /// Serialises an event.
+    ///
+    /// # Errors
+    ///
+    /// Only if serialising fails, which the types above do not.
+    pub fn of(event: &Event<'_>) -> Result<Self, serde_json::Error> {
+        let mut text = serde_json::to_string(event)?;
+        text.remove(0); // the brace; the prefix brings its own
+        Ok(Self(text))
+    }
+
+    /// The bytes a MAC covers: everything so far.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Adds `"mac":"HEX"` as the last field.
+    #[must_use]
+    pub fn with_mac(mut self, mac: &[u8; 32]) -> Self {
+        self.0.pop(); // the closing brace
+        self.0.push_str(MAC_OPENS);
+        self.0.push_str(&LineHash::from_bytes(*mac).to_string());
+        self.0.push_str(MAC_CLOSES);
+        Self(self.0)
+    }
+
+    /// Splits a body's text into what the MAC covers, as it was, and the MAC. `None` without one.
+    #[must_use]
+    pub fn split_mac(text: &str) -> Option<(String, [u8; 32])> {
+        let rest = text.strip_suffix(MAC_CLOSES)?;
+        let at = rest.len().checked_sub(64)?;
+        let (head, hex) = rest.split_at_checked(at)?;
+        let covered = head.strip_suffix(MAC_OPENS)?;
+        let mac: LineHash = hex.parse().ok()?;
+        Some((format!("{covered}}}"), *mac.as_bytes()))
+    }
+}
+
+const MAC_OPENS: &str = r#","mac":""#;
+const MAC_CLOSES: &str = r#""}"#;
+
+/// Appends one line, newline included, to `out` and returns the head after it.
+///
+/// `time` is written with exactly six digits of a second.
+pub fn write_line(out: &mut Vec<u8>, head: Head, time: Timestamp, body: &Body) -> Head {
+    let start = out.len();
+    out.extend_from_slice(br#"{"v":1,"seq":"#);
+    write_infallibly(out, format_args!("{}", head.records));
+    out.extend_from_slice(br#","time":""#);
+    write_infallibly(out, format_args!("{time:.6}"));
+    out.extend_from_slice(br#"","prev":""#);
+    out.extend_from_slice(&head.hash.to_hex());
+    out.extend_from_slice(br#"","#);
+    out.extend_from_slice(body.0.as_bytes());
+    let hash = LineHash::of(out.get(start..).unwrap_or_default());
+    out.push(b'\n');
+    Head {
+        records: head.records + 1,
+        hash,
+    }
+}
+
+#[expect(clippy::expect_used, reason = "writing to a Vec cannot fail")]
+fn write_infallibly(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("a Vec takes any bytes");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_the_prefix_and_the_body_and_carries_the_hash_before_it() {
+        let mut out = Vec::new();
+        let body = Body::of(&Event::BrokerStopped { why: "SIGTERM" }).unwrap();
+        let time = "2026-11-21T07:00:00.1234Z".parse().unwrap();
+        let head = write_line(&mut out, Head::EMPTY, time, &body);
+        let zeros = "0".repeat(64);
+        let want = format!(
+            r#"{{"v":1,"seq":0,"time":"2026-11-21T07:00:00.123400Z","prev":"{zeros}","kind":"broker.stopped","why":"SIGTERM"}}"#
+        );
+        assert_eq!(out.strip_suffix(b"\n").unwrap(), want.as_bytes());
+        assert_eq!(
+            head,
+            Head {
+                records: 1,
+                hash: LineHash::of(want.as_bytes())
+            }
+        );
+    }
+
+    #[test]
+    fn a_mac_is_the_last_field_and_comes_off_again() {
+        let body = Body::of(&Event::BrokerStopped { why: "x" }).unwrap();
+        let covered = body.as_str().to_owned();
+        let sealed = body.with_mac(&[7; 32]);
+        assert_eq!(Body::split_mac(sealed.as_str()), Some((covered, [7; 32])));
+        assert_eq!(Body::split_mac(r#""kind":"x"}"#), None);
+    }
+}
