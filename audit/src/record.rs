@@ -22,9 +22,15 @@ pub struct Caller<'a> {
     pub uid: u32,
     /// Group.
     pub gid: u32,
+    /// Supplementary groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<u32>,
     /// Process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<i32>,
+    /// When the process started, in clock ticks since boot; with `pid` it names one process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<u64>,
     /// System unit.
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Cow<'a, str>>,
@@ -34,6 +40,9 @@ pub struct Caller<'a> {
     /// Program.
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     pub exe: Option<Cow<'a, str>>,
+    /// SHA-256 of the program, hexadecimal, where some policy asks for it.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Cow<'a, str>>,
 }
 
 /// All that is needed to honour a lease again after a restart: `lease.granted`, `lease.renewed`.
@@ -271,6 +280,16 @@ pub enum Event<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         expires_at: Option<Timestamp>,
     },
+    /// A recorded change to a secret could not be carried out.
+    #[serde(rename = "secret.failed")]
+    SecretFailed {
+        /// The secret.
+        secret: &'a str,
+        /// The record that announced the change.
+        announced: u64,
+        /// In plain words.
+        why: &'a str,
+    },
     /// A secret's values are about to be erased from the vault.
     #[serde(rename = "secret.removed")]
     SecretRemoved {
@@ -302,15 +321,13 @@ pub enum Event<'a> {
         /// In plain words.
         why: &'a str,
     },
-    /// Someone read the log through the broker.
+    /// Someone began to read the log through the broker.
     #[serde(rename = "audit.read")]
     AuditRead {
         /// Who.
         by: Caller<'a>,
-        /// First record.
+        /// First record of the reading, which may go on to the log's end.
         from: u64,
-        /// How many.
-        records: u64,
     },
 }
 

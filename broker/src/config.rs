@@ -1,1 +1,331 @@
-//! config
+//! `tokend.toml`: every key optional, every unknown key an error with its place.
+//!
+//! Names of accounts and groups are resolved here, once, so that nothing below compares text with
+//! numbers. Not here: where the file lies (`broker_protocol::places`), and policies.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Group, User};
+use serde::Deserialize;
+
+/// The configuration in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The socket.
+    pub socket: SocketConfig,
+    /// Who may change things.
+    pub operators: Operators,
+    /// Group that may read the audit log's files, besides the broker's own account.
+    pub audit_read_group: Option<u32>,
+    /// Where `/metrics` is also served over TCP, without authentication. Off unless set.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Limits that keep one account from starving the others.
+    pub limits: Limits,
+}
+
+/// The socket's mode and group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketConfig {
+    /// Permission bits, `0600` by default.
+    pub mode: u32,
+    /// Group; the broker's own by default.
+    pub group: Option<u32>,
+}
+
+/// The accounts that may change things: those named, or the broker's own; and always root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operators {
+    uids: Vec<u32>,
+    gids: Vec<u32>,
+}
+
+impl Operators {
+    /// Only this account, and root.
+    #[must_use]
+    pub fn only(uid: u32) -> Self {
+        Self {
+            uids: vec![uid],
+            gids: Vec::new(),
+        }
+    }
+
+    /// Whether a caller with this account and these groups is an operator.
+    #[must_use]
+    pub fn include(&self, uid: u32, gid: u32, groups: &[u32]) -> bool {
+        uid == 0
+            || self.uids.contains(&uid)
+            || self
+                .gids
+                .iter()
+                .any(|operators| *operators == gid || groups.contains(operators))
+    }
+}
+
+/// Limits that keep one account from starving the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Open connections, all accounts together.
+    pub connections: usize,
+    /// Open connections of one account.
+    pub connections_per_account: usize,
+    /// Live leases of one account.
+    pub leases_per_account: usize,
+    /// Refusals of one account that are recorded one by one in a minute; the rest are counted.
+    pub denials_per_minute: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            connections_per_account: 256,
+            leases_per_account: 1000,
+            denials_per_minute: 60,
+        }
+    }
+}
+
+/// Why a configuration was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is there and cannot be read.
+    #[error("{}: cannot be read", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file's text is refused.
+    #[error("{}:{line}: {message}", path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads the file; without one, everything has its default.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the file cannot be read or is not a configuration.
+    pub fn read(path: &Path, own_uid: u32) -> Result<Self, ConfigError> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text, path, own_uid),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Self::parse("", path, own_uid)
+            }
+            Err(source) => Err(ConfigError::Unreadable {
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    fn parse(text: &str, path: &Path, own_uid: u32) -> Result<Self, ConfigError> {
+        let refuse = |line: usize, message: String| ConfigError::Refused {
+            path: path.to_owned(),
+            line,
+            message,
+        };
+        let line_at = |offset: usize| {
+            1 + text
+                .bytes()
+                .take(offset)
+                .filter(|byte| *byte == b'\n')
+                .count()
+        };
+        let file: File = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| line_at(span.start));
+            refuse(line, error.message().trim_end().to_owned())
+        })?;
+        // Lines of keys whose value is refused only here: the key is unique enough to search for.
+        let line_of = |key: &str| {
+            let found = text
+                .lines()
+                .position(|line| line.trim_start().starts_with(key));
+            found.map_or(1, |index| index + 1)
+        };
+
+        let mode = parse_mode(&file.socket.mode).ok_or_else(|| {
+            let message = format!(
+                "`{}` is not a socket mode; write \"0600\" (own account only), \"0660\" (with \
+                 `group`) or \"0666\" (every account)",
+                file.socket.mode
+            );
+            refuse(line_of("mode"), message)
+        })?;
+        let uid = |name: &String| {
+            let found = User::from_name(name)
+                .ok()
+                .flatten()
+                .map(|user| user.uid.as_raw());
+            found.ok_or_else(|| refuse(line_of("users"), format!("there is no account `{name}`")))
+        };
+        let gid = |key: &str, name: &String| {
+            let found = Group::from_name(name)
+                .ok()
+                .flatten()
+                .map(|group| group.gid.as_raw());
+            found.ok_or_else(|| refuse(line_of(key), format!("there is no group `{name}`")))
+        };
+        let operators = if file.operators.users.is_empty() && file.operators.groups.is_empty() {
+            Operators::only(own_uid)
+        } else {
+            Operators {
+                uids: file
+                    .operators
+                    .users
+                    .iter()
+                    .map(uid)
+                    .collect::<Result<_, _>>()?,
+                gids: file
+                    .operators
+                    .groups
+                    .iter()
+                    .map(|name| gid("groups", name))
+                    .collect::<Result<_, _>>()?,
+            }
+        };
+        Ok(Self {
+            socket: SocketConfig {
+                mode,
+                group: file
+                    .socket
+                    .group
+                    .as_ref()
+                    .map(|name| gid("group", name))
+                    .transpose()?,
+            },
+            operators,
+            audit_read_group: file
+                .audit
+                .read_group
+                .as_ref()
+                .map(|name| gid("read_group", name))
+                .transpose()?,
+            metrics_listen: file.metrics.listen,
+            limits: file.limits,
+        })
+    }
+}
+
+/// `0600`, `0660` and the like: read and write only go together on a socket.
+fn parse_mode(text: &str) -> Option<u32> {
+    let mode = u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|_| text.len() <= 4)?;
+    [0o600, 0o660, 0o666].contains(&mode).then_some(mode)
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    socket: SocketTable,
+    operators: OperatorsTable,
+    audit: AuditTable,
+    metrics: MetricsTable,
+    limits: Limits,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SocketTable {
+    mode: String,
+    group: Option<String>,
+}
+
+impl Default for SocketTable {
+    fn default() -> Self {
+        Self {
+            mode: "0600".to_owned(),
+            group: None,
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct OperatorsTable {
+    users: Vec<String>,
+    groups: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct AuditTable {
+    read_group: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct MetricsTable {
+    listen: Option<SocketAddr>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(text, Path::new("tokend.toml"), 1000).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        let config = parse("").unwrap();
+        assert_eq!(
+            config.socket,
+            SocketConfig {
+                mode: 0o600,
+                group: None
+            }
+        );
+        assert!(config.operators.include(1000, 1000, &[]) && config.operators.include(0, 0, &[]));
+        assert!(!config.operators.include(1001, 1001, &[]));
+        assert_eq!(config.metrics_listen, None);
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_its_line() {
+        let error = parse("[socket]\nmode = \"0600\"\nmod = 1\n").unwrap_err();
+        assert!(
+            error.starts_with("tokend.toml:3: unknown field `mod`"),
+            "{error}"
+        );
+        assert!(
+            parse("[github]\napi = \"x\"\n")
+                .unwrap_err()
+                .starts_with("tokend.toml:1:")
+        );
+    }
+
+    #[test]
+    fn a_mode_that_nobody_means_and_accounts_that_do_not_exist_are_refused_by_line() {
+        let error = parse("\n[socket]\nmode = \"0777\"\n").unwrap_err();
+        assert!(
+            error.starts_with("tokend.toml:3: `0777` is not a socket mode"),
+            "{error}"
+        );
+        let error = parse("[operators]\nusers = [\"no-such-account\"]\n").unwrap_err();
+        assert_eq!(
+            error,
+            "tokend.toml:2: there is no account `no-such-account`"
+        );
+    }
+
+    #[test]
+    fn named_operators_replace_the_own_account() {
+        let config = parse("[operators]\ngroups = [\"daemon\"]\n").unwrap();
+        let daemon = Group::from_name("daemon").unwrap().unwrap().gid.as_raw();
+        assert!(config.operators.include(7, 7, &[daemon]));
+        assert!(!config.operators.include(1000, 1000, &[]));
+    }
+}

@@ -20,6 +20,8 @@ pub struct Caller {
     pub groups: Vec<u32>,
     /// Process, in the broker's own pid namespace.
     pub pid: Option<i32>,
+    /// When that process started, in clock ticks since boot: with the pid it names one process.
+    pub started: Option<u64>,
     /// System unit that holds the process.
     pub unit: Option<String>,
     /// Unit of the account's own manager.

@@ -1,0 +1,309 @@
+//! A lease, and the arithmetic of its lifetime. Pure: no clock is read here.
+//!
+//! Two clocks bound a lease. Within the boot in which it was granted, boot time decides: nobody can
+//! set it, and it counts suspends. In another boot only the wall clock is left, and it is believed
+//! only if it is not behind the last record of the audit log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker_protocol::api::LeaseView;
+use broker_protocol::names::{
+    Delivery, LeaseId, OrgName, Permissions, Purpose, RepoPattern, SecretName,
+};
+use jiff::Timestamp;
+
+use crate::clock::Now;
+use crate::policy::{Caller, Terms};
+use crate::token::HashedToken;
+
+/// Access that was granted and has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Its name.
+    pub id: LeaseId,
+    /// Who took it.
+    pub caller: Arc<Caller>,
+    /// Why.
+    pub purpose: Purpose,
+    /// The secret behind it.
+    pub secret: SecretName,
+    /// The rule that allowed it.
+    pub rule: Arc<str>,
+    /// How strong the token is.
+    pub deliver: Delivery,
+    /// Where.
+    pub repositories: Vec<RepoPattern>,
+    /// Where.
+    pub organization: Option<OrgName>,
+    /// What.
+    pub permissions: Permissions,
+    /// The caller's own words.
+    pub reason: Option<Box<str>>,
+    /// Whether it ends with the process that asked.
+    pub until_exit: bool,
+    /// From when to when.
+    pub span: Span,
+    /// What was handed out; `None` until it is known.
+    pub hashed_token: Option<HashedToken>,
+    /// The record that allowed it.
+    pub seq: u64,
+}
+
+impl Lease {
+    /// The lease that these terms allow.
+    #[must_use]
+    pub fn new(id: LeaseId, caller: Arc<Caller>, terms: &Terms, span: Span) -> Self {
+        Self {
+            id,
+            caller,
+            purpose: terms.purpose.clone(),
+            secret: terms.secret.clone(),
+            rule: Arc::clone(&terms.rule),
+            deliver: terms.deliver,
+            repositories: terms.repositories.clone(),
+            organization: terms.organization.clone(),
+            permissions: terms.permissions.clone(),
+            reason: None,
+            until_exit: false,
+            span,
+            hashed_token: None,
+            seq: 0,
+        }
+    }
+
+    /// The lease as the API shows it.
+    #[must_use]
+    pub fn view(&self) -> LeaseView {
+        LeaseView {
+            lease: self.id.clone(),
+            deliver: self.deliver,
+            enforced_by: self.deliver.enforced_by(),
+            purpose: self.purpose.clone(),
+            secret: self.secret.clone(),
+            rule: self.rule.as_ref().to_owned(),
+            repositories: self.repositories.clone(),
+            organization: self.organization.clone(),
+            permissions: self.permissions.clone(),
+            uid: self.caller.uid,
+            issued_at: self.span.issued.wall,
+            expires_at: self.span.expires.wall,
+            renewable_until: self.span.renewable.wall,
+            audit_seq: self.seq,
+        }
+    }
+}
+
+/// From when to when a lease lives, on both clocks of one boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// First grant.
+    pub issued: Now,
+    /// End.
+    pub expires: Now,
+    /// Latest end, renewals included.
+    pub renewable: Now,
+}
+
+/// Less than a second would be left; handing that out would only make the caller fail later and
+/// somewhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("less than a second is left")]
+pub struct TooShort;
+
+impl Span {
+    /// A span of `ttl` from `now`, which renewals may stretch to `ttl_max`.
+    ///
+    /// Both are cut to what `secret_ends` leaves by the wall clock, in whole seconds rounded down,
+    /// so that a lease never outlives the secret behind it.
+    ///
+    /// # Errors
+    ///
+    /// [`TooShort`] if less than one second would be left.
+    pub fn first(
+        now: Now,
+        ttl: Duration,
+        ttl_max: Duration,
+        secret_ends: Option<Timestamp>,
+    ) -> Result<Self, TooShort> {
+        let left = secret_ends.map_or(Duration::MAX, |ends| time_between(now.wall, ends));
+        let ttl = whole_seconds(ttl.min(ttl_max).min(left));
+        let ttl_max = whole_seconds(ttl_max.min(left));
+        if ttl.is_zero() {
+            return Err(TooShort);
+        }
+        Ok(Self {
+            issued: now,
+            expires: after(now, ttl),
+            renewable: after(now, ttl_max),
+        })
+    }
+
+    /// The same span, ending `ttl` from `now`, but no later than `ttl_max` after the first grant,
+    /// than it was ever renewable, and than the secret behind it.
+    ///
+    /// # Errors
+    ///
+    /// [`TooShort`] if less than one second would be left.
+    pub fn renewed(
+        &self,
+        now: Now,
+        ttl: Duration,
+        ttl_max: Duration,
+        secret_ends: Option<Timestamp>,
+    ) -> Result<Self, TooShort> {
+        let spent = now.boot.saturating_sub(self.issued.boot);
+        let left = self
+            .renewable
+            .boot
+            .saturating_sub(now.boot)
+            .min(ttl_max.saturating_sub(spent));
+        let fresh = Self::first(now, ttl.min(left), left, secret_ends)?;
+        Ok(Self {
+            issued: self.issued,
+            ..fresh
+        })
+    }
+
+    /// Whether it has ended, by boot time.
+    #[must_use]
+    pub fn has_ended(&self, now: Now) -> bool {
+        now.boot >= self.expires.boot
+    }
+
+    /// The same span in another boot, whose moments `now` are: by the wall clock alone.
+    ///
+    /// `None` if it has ended, or if the wall clock stands before the first grant, when it cannot
+    /// tell.
+    #[must_use]
+    pub fn in_another_boot(&self, now: Now) -> Option<Self> {
+        if now.wall < self.issued.wall {
+            return None;
+        }
+        let left = time_between(now.wall, self.expires.wall);
+        if left.is_zero() {
+            return None;
+        }
+        let shift = |wall: Timestamp| Now {
+            wall,
+            boot: now.boot + time_between(now.wall, wall),
+        };
+        Some(Self {
+            // Before this boot began: 0 is the earliest there is, and only makes renewals shorter.
+            issued: Now {
+                wall: self.issued.wall,
+                boot: Duration::ZERO,
+            },
+            expires: shift(self.expires.wall),
+            renewable: shift(self.renewable.wall),
+        })
+    }
+
+    /// Whether it ends no later than `ttl_max` after the first grant.
+    #[must_use]
+    pub fn fits(&self, ttl_max: Duration) -> bool {
+        time_between(self.issued.wall, self.expires.wall) <= ttl_max
+    }
+}
+
+/// How long from `from` to `to`; zero if `to` is not later.
+fn time_between(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
+}
+
+fn whole_seconds(span: Duration) -> Duration {
+    Duration::from_secs(span.as_secs())
+}
+
+fn after(now: Now, span: Duration) -> Now {
+    Now {
+        wall: now.wall.saturating_add(span).unwrap_or(Timestamp::MAX),
+        boot: now.boot + span,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn at(seconds: u64) -> Now {
+        let wall = Timestamp::from_second(1_790_000_000 + i64::try_from(seconds).unwrap()).unwrap();
+        Now {
+            wall,
+            boot: Duration::from_secs(1000 + seconds),
+        }
+    }
+
+    #[test]
+    fn a_lease_never_outlives_the_secret_behind_it() {
+        let ends = at(90).wall;
+        let span = Span::first(at(0), 15 * MINUTE, HOUR, Some(ends)).unwrap();
+        assert_eq!((span.expires.wall, span.renewable.wall), (ends, ends));
+        assert_eq!(Span::first(at(90), MINUTE, HOUR, Some(ends)), Err(TooShort));
+        assert_eq!(
+            Span::first(at(100), MINUTE, HOUR, Some(ends)),
+            Err(TooShort)
+        );
+    }
+
+    #[test]
+    fn renewals_count_from_the_first_grant() {
+        let span = Span::first(at(0), 15 * MINUTE, HOUR, None).unwrap();
+        let span = span.renewed(at(600), 15 * MINUTE, HOUR, None).unwrap();
+        assert_eq!(span.expires, at(600 + 900));
+        let span = span.renewed(at(3000), 15 * MINUTE, HOUR, None).unwrap();
+        assert_eq!(span.expires, at(3600), "cut at the ceiling");
+        assert_eq!(span.renewed(at(3600), MINUTE, HOUR, None), Err(TooShort));
+    }
+
+    #[test]
+    fn a_ceiling_lowered_since_holds_for_the_next_renewal() {
+        let span = Span::first(at(0), 15 * MINUTE, HOUR, None).unwrap();
+        assert!(span.fits(15 * MINUTE) && !span.fits(14 * MINUTE));
+        let span = span
+            .renewed(at(600), 15 * MINUTE, 20 * MINUTE, None)
+            .unwrap();
+        assert_eq!(span.expires, at(1200));
+    }
+
+    #[test]
+    fn setting_the_wall_clock_back_does_not_prolong_a_lease_of_the_same_boot() {
+        let span = Span::first(at(0), MINUTE, HOUR, None).unwrap();
+        let set_back = Now {
+            wall: at(0).wall,
+            boot: at(60).boot,
+        };
+        assert!(span.has_ended(set_back));
+        let set_forward = Now {
+            wall: at(9999).wall,
+            boot: at(59).boot,
+        };
+        assert!(!span.has_ended(set_forward));
+    }
+
+    #[test]
+    fn in_another_boot_the_wall_clock_decides_and_one_that_is_behind_ends_the_lease() {
+        let span = Span::first(at(0), HOUR, HOUR, None).unwrap();
+        let later = |seconds: u64| Now {
+            wall: at(seconds).wall,
+            boot: Duration::from_secs(5),
+        };
+        let moved = span.in_another_boot(later(600)).unwrap();
+        assert_eq!(
+            moved.expires,
+            Now {
+                wall: at(3600).wall,
+                boot: Duration::from_secs(3005)
+            }
+        );
+        assert_eq!(span.in_another_boot(later(3600)), None);
+        let behind = Now {
+            wall: "2020-01-01T00:00:00Z".parse().unwrap(),
+            boot: Duration::ZERO,
+        };
+        assert_eq!(span.in_another_boot(behind), None);
+    }
+}

@@ -1,0 +1,202 @@
+//! A lease as the audit log spells it, and back.
+//!
+//! `lease.granted` and `lease.renewed` hold all that is needed to honour the lease again after a
+//! restart. Reading one back proves nothing by itself: the caller has checked the MAC.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker_audit::record;
+use broker_protocol::names::NameError;
+
+use crate::clock::{BootId, Now};
+use crate::lease::{Lease, Span};
+use crate::policy::Caller;
+use crate::token::HashedToken;
+
+/// The lease's fields as a record holds them.
+#[must_use]
+pub fn of<'a>(lease: &'a Lease, boot_id: &'a BootId) -> record::Lease<'a> {
+    let hashed = lease
+        .hashed_token
+        .as_ref()
+        .map(|hash| Cow::Borrowed(hash.as_str()));
+    record::Lease {
+        lease: lease.id.as_str().into(),
+        caller: caller(&lease.caller),
+        purpose: lease.purpose.as_str().into(),
+        secret: lease.secret.as_str().into(),
+        rule: lease.rule.as_ref().into(),
+        deliver: lease.deliver.as_str().into(),
+        repositories: lease
+            .repositories
+            .iter()
+            .map(|repo| repo.as_str().into())
+            .collect(),
+        organization: lease.organization.as_ref().map(|org| org.as_str().into()),
+        permissions: lease
+            .permissions
+            .iter()
+            .map(|(name, level)| (name.as_str().into(), level.as_str().into()))
+            .collect(),
+        reason: lease.reason.as_deref().map(Into::into),
+        until: lease.until_exit.then_some(CALLER_EXIT.into()),
+        issued_at: lease.span.issued.wall,
+        expires_at: lease.span.expires.wall,
+        renewable_until: lease.span.renewable.wall,
+        boot_id: boot_id.as_str().into(),
+        issued_boot_us: micros(lease.span.issued.boot),
+        expires_boot_us: micros(lease.span.expires.boot),
+        renewable_boot_us: micros(lease.span.renewable.boot),
+        // Raw: what is handed out is what is used at GitHub.
+        hashed_token: hashed.clone(),
+        hashed_credential: hashed,
+    }
+}
+
+/// The caller as a record names it.
+#[must_use]
+pub fn caller(caller: &Caller) -> record::Caller<'_> {
+    record::Caller {
+        uid: caller.uid,
+        gid: caller.gid,
+        groups: caller.groups.clone(),
+        pid: caller.pid,
+        started: caller.started,
+        unit: caller.unit.as_deref().map(Into::into),
+        user_unit: caller.user_unit.as_deref().map(Into::into),
+        exe: caller.exe.as_deref().map(Into::into),
+        sha256: caller.sha256.map(|hash| {
+            broker_audit::chain::LineHash::from_bytes(hash)
+                .to_string()
+                .into()
+        }),
+    }
+}
+
+/// Why a record is no lease of ours, although its MAC is.
+#[derive(Debug, thiserror::Error)]
+pub enum NotALease {
+    /// The text is not the JSON of a lease.
+    #[error("not a lease record")]
+    Json(#[from] serde_json::Error),
+    /// A name in it is not one.
+    #[error("a name in a lease record is not one")]
+    Name(#[from] NameError),
+}
+
+/// A lease read back, and the boot in which its span was measured.
+///
+/// # Errors
+///
+/// [`NotALease`]: with a genuine MAC only a newer or older broker's record gives that.
+pub fn read(record: &record::Lease<'_>) -> Result<(Lease, BootId), NotALease> {
+    let permission = |(name, level): (&Cow<'_, str>, &Cow<'_, str>)| {
+        Ok::<_, NameError>((name.parse()?, level.parse()?))
+    };
+    let at = |wall, boot_us| Now {
+        wall,
+        boot: Duration::from_micros(boot_us),
+    };
+    let lease = Lease {
+        id: record.lease.parse()?,
+        caller: Arc::new(Caller {
+            uid: record.caller.uid,
+            gid: record.caller.gid,
+            groups: record.caller.groups.clone(),
+            pid: record.caller.pid,
+            started: record.caller.started,
+            unit: record.caller.unit.as_deref().map(str::to_owned),
+            user_unit: record.caller.user_unit.as_deref().map(str::to_owned),
+            exe: record.caller.exe.as_deref().map(str::to_owned),
+            sha256: record
+                .caller
+                .sha256
+                .as_deref()
+                .and_then(|hex| hex.parse::<broker_audit::chain::LineHash>().ok())
+                .map(|hash| *hash.as_bytes()),
+        }),
+        purpose: record.purpose.parse()?,
+        secret: record.secret.parse()?,
+        rule: record.rule.as_ref().into(),
+        deliver: serde_json::from_value(record.deliver.as_ref().into())?,
+        repositories: record
+            .repositories
+            .iter()
+            .map(|repo| repo.parse())
+            .collect::<Result<_, _>>()?,
+        organization: record.organization.as_deref().map(str::parse).transpose()?,
+        permissions: record
+            .permissions
+            .iter()
+            .map(permission)
+            .collect::<Result<_, _>>()?,
+        reason: record.reason.as_deref().map(Into::into),
+        until_exit: record.until.as_deref() == Some(CALLER_EXIT),
+        span: Span {
+            issued: at(record.issued_at, record.issued_boot_us),
+            expires: at(record.expires_at, record.expires_boot_us),
+            renewable: at(record.renewable_until, record.renewable_boot_us),
+        },
+        hashed_token: record.hashed_token.as_deref().map(HashedToken::from_stored),
+        seq: 0,
+    };
+    Ok((lease, BootId::new(&record.boot_id)))
+}
+
+const CALLER_EXIT: &str = "caller_exit";
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use broker_audit::record::{Body, Event};
+    use broker_protocol::names::{Delivery, LeaseId};
+
+    use super::*;
+    use crate::policy::Terms;
+
+    #[test]
+    fn a_lease_reads_back_from_its_record_as_it_was() {
+        let caller = Caller {
+            uid: 1000,
+            gid: 100,
+            groups: vec![4, 27],
+            pid: Some(4242),
+            started: Some(99),
+            unit: Some("label-sync.service".to_owned()),
+            exe: Some("/usr/bin/\"odd\"".to_owned()),
+            sha256: Some([3; 32]),
+            ..Caller::default()
+        };
+        let terms = Terms {
+            purpose: "label-sync".parse().unwrap(),
+            rule: "label-sync.toml#2".into(),
+            secret: "org-label-sync-token".parse().unwrap(),
+            deliver: Delivery::Raw,
+            repositories: vec!["acme/*".parse().unwrap()],
+            organization: Some("acme".parse().unwrap()),
+            permissions: [("issues".parse().unwrap(), "write".parse().unwrap())].into(),
+            ttl: Duration::from_secs(900),
+            ttl_max: Duration::from_secs(3600),
+        };
+        let now = Now {
+            wall: "2026-11-21T07:00:00.123456Z".parse().unwrap(),
+            boot: Duration::from_micros(77_000_001),
+        };
+        let span = Span::first(now, terms.ttl, terms.ttl_max, None).unwrap();
+        let mut lease = Lease::new(LeaseId::from_random(7), Arc::new(caller), &terms, span);
+        lease.until_exit = true;
+        lease.reason = Some("nightly \u{1b}[2J".into());
+        lease.hashed_token = Some(HashedToken::from_stored("abc="));
+
+        let boot_id = BootId::new("b00t");
+        let body = Body::of(&Event::LeaseGranted(of(&lease, &boot_id))).unwrap();
+        let line = format!("{{{}", body.as_str());
+        let record: record::Lease<'_> = serde_json::from_str(&line).unwrap();
+        assert_eq!(read(&record).unwrap(), (lease, boot_id));
+    }
+}

@@ -1,0 +1,281 @@
+//! Live leases: who holds what until when.
+//!
+//! Rebuilt from the audit log at a start; nothing here is durable of itself. Every change is made
+//! after its record, except an end, which takes effect first and is recorded as soon as possible.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use broker_protocol::names::LeaseId;
+
+use crate::clock::Now;
+use crate::lease::Lease;
+
+/// The table. Every method locks it for a moment and never across an `await`.
+#[derive(Debug, Default)]
+pub struct LeaseTable {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    leases: HashMap<LeaseId, Arc<Lease>>,
+    ends: BTreeSet<(Duration, LeaseId)>,
+    /// Live leases and reserved places, by account.
+    places: HashMap<u32, usize>,
+}
+
+/// A place in the table, taken before the record is written so that the limit holds under
+/// concurrent requests. Dropped unused, it is free again.
+#[derive(Debug)]
+#[must_use]
+pub struct Place<'a> {
+    /// `None` once a lease fills the place.
+    table: Option<&'a LeaseTable>,
+    account: u32,
+}
+
+/// The account has as many live leases as it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full {
+    /// Boot time at which the account's next lease ends.
+    pub next_end: Option<Duration>,
+}
+
+impl LeaseTable {
+    /// Takes a place for one more lease of this account.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] if the account has `limit` already.
+    pub fn reserve(&self, account: u32, limit: usize) -> Result<Place<'_>, Full> {
+        let mut inner = self.lock();
+        let places = inner.places.entry(account).or_default();
+        if *places >= limit {
+            let own = |(_, id): &&(Duration, LeaseId)| {
+                inner
+                    .leases
+                    .get(id)
+                    .is_some_and(|lease| lease.caller.uid == account)
+            };
+            return Err(Full {
+                next_end: inner.ends.iter().find(own).map(|(end, _)| *end),
+            });
+        }
+        *places += 1;
+        Ok(Place {
+            table: Some(self),
+            account,
+        })
+    }
+
+    /// Puts a lease into the place taken for it.
+    pub fn open(&self, mut place: Place<'_>, lease: Arc<Lease>) {
+        debug_assert_eq!(place.account, lease.caller.uid);
+        // The place stays counted: it is this lease's now.
+        place.table = None;
+        self.lock().insert(lease);
+    }
+
+    /// Puts a lease back that was live before a restart. Limits do not apply.
+    pub fn rebuild(&self, lease: Arc<Lease>) {
+        let mut inner = self.lock();
+        *inner.places.entry(lease.caller.uid).or_default() += 1;
+        inner.insert(lease);
+    }
+
+    /// Replaces a lease by its renewed self. `false` if it has ended meanwhile.
+    pub fn renew(&self, lease: Arc<Lease>) -> bool {
+        let mut inner = self.lock();
+        let Some(old) = inner.leases.get(&lease.id) else {
+            return false;
+        };
+        let old_end = (old.span.expires.boot, lease.id.clone());
+        inner.ends.remove(&old_end);
+        inner.insert(lease);
+        true
+    }
+
+    /// One live lease.
+    #[must_use]
+    pub fn find(&self, id: &LeaseId) -> Option<Arc<Lease>> {
+        self.lock().leases.get(id).cloned()
+    }
+
+    /// Ends one lease; `None` if it was not live, so that only one of several wins.
+    pub fn end(&self, id: &LeaseId) -> Option<Arc<Lease>> {
+        self.lock().remove(id)
+    }
+
+    /// Ends and returns every lease whose time is over.
+    pub fn expire(&self, now: Now) -> Vec<Arc<Lease>> {
+        let mut inner = self.lock();
+        let mut over = Vec::new();
+        while let Some((end, id)) = inner.ends.first() {
+            if *end > now.boot {
+                break;
+            }
+            let id = id.clone();
+            over.extend(inner.remove(&id));
+        }
+        over
+    }
+
+    /// All live leases, or those of one account, oldest first.
+    #[must_use]
+    pub fn list(&self, account: Option<u32>) -> Vec<Arc<Lease>> {
+        let mut leases: Vec<_> = self
+            .lock()
+            .leases
+            .values()
+            .filter(|lease| account.is_none_or(|uid| lease.caller.uid == uid))
+            .cloned()
+            .collect();
+        leases.sort_by_key(|lease| lease.seq);
+        leases
+    }
+
+    /// Number of live leases.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().leases.len()
+    }
+
+    /// Whether no lease is live.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic while the table was held cannot have left it half changed in a way that hands
+        // out more: places only ever count too many.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn insert(&mut self, lease: Arc<Lease>) {
+        self.ends
+            .insert((lease.span.expires.boot, lease.id.clone()));
+        self.leases.insert(lease.id.clone(), lease);
+    }
+
+    fn remove(&mut self, id: &LeaseId) -> Option<Arc<Lease>> {
+        let lease = self.leases.remove(id)?;
+        self.ends.remove(&(lease.span.expires.boot, id.clone()));
+        self.release(lease.caller.uid);
+        Some(lease)
+    }
+
+    fn release(&mut self, account: u32) {
+        if let Some(places) = self.places.get_mut(&account) {
+            *places = places.saturating_sub(1);
+            if *places == 0 {
+                self.places.remove(&account);
+            }
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(table) = self.table {
+            table.lock().release(self.account);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use broker_protocol::names::Delivery;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::lease::Span;
+    use crate::policy::{Caller, Terms};
+
+    fn at(seconds: u64) -> Now {
+        Now {
+            wall: Timestamp::UNIX_EPOCH,
+            boot: Duration::from_secs(seconds),
+        }
+    }
+
+    fn lease(number: u128, uid: u32, ttl: u64) -> Arc<Lease> {
+        let ttl = Duration::from_secs(ttl);
+        let terms = Terms {
+            purpose: "label-sync".parse().unwrap(),
+            rule: "label-sync.toml#1".into(),
+            secret: "org-label-sync-token".parse().unwrap(),
+            deliver: Delivery::Raw,
+            repositories: Vec::new(),
+            organization: None,
+            permissions: Default::default(),
+            ttl,
+            ttl_max: ttl,
+        };
+        let caller = Arc::new(Caller {
+            uid,
+            ..Caller::default()
+        });
+        let span = Span::first(at(0), ttl, ttl, None).unwrap();
+        Arc::new(Lease::new(
+            LeaseId::from_random(number),
+            caller,
+            &terms,
+            span,
+        ))
+    }
+
+    #[test]
+    fn a_limit_counts_places_that_are_taken_but_not_filled() {
+        let table = LeaseTable::default();
+        let first = table.reserve(7, 1).unwrap();
+        assert!(table.reserve(7, 1).is_err());
+        assert!(
+            table.reserve(8, 1).is_ok(),
+            "another account is not affected"
+        );
+        drop(first);
+        let place = table.reserve(7, 1).unwrap();
+        table.open(place, lease(1, 7, 60));
+        let full = table.reserve(7, 1).unwrap_err();
+        assert_eq!(full.next_end, Some(Duration::from_secs(60)));
+        assert!(table.end(&LeaseId::from_random(1)).is_some());
+        assert!(table.reserve(7, 1).is_ok());
+    }
+
+    #[test]
+    fn leases_expire_in_order_and_exactly_once() {
+        let table = LeaseTable::default();
+        for (number, ttl) in [(1, 30), (2, 10), (3, 20)] {
+            let place = table.reserve(7, 9).unwrap();
+            table.open(place, lease(number, 7, ttl));
+        }
+        assert!(table.expire(at(9)).is_empty());
+        let over: Vec<_> = table
+            .expire(at(20))
+            .iter()
+            .map(|lease| lease.id.clone())
+            .collect();
+        assert_eq!(over, [LeaseId::from_random(2), LeaseId::from_random(3)]);
+        assert!(table.expire(at(20)).is_empty());
+        assert!(table.end(&LeaseId::from_random(2)).is_none());
+        assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn a_renewed_lease_ends_at_its_new_end_and_an_ended_one_is_not_renewed() {
+        let table = LeaseTable::default();
+        let place = table.reserve(7, 9).unwrap();
+        table.open(place, lease(1, 7, 10));
+        assert!(table.renew(lease(1, 7, 50)));
+        assert!(table.expire(at(10)).is_empty());
+        assert_eq!(table.expire(at(50)).len(), 1);
+        assert!(!table.renew(lease(1, 7, 90)));
+    }
+}
