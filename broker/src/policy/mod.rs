@@ -1,5 +1,38 @@
-//! Who may have what.
+//! Who may have what: the policy language, and the decision.
+//!
+//! ```text
+//! files ─PolicySet::parse→ PolicySet ─decide(Request)→ Decision
+//! ```
+//!
+//! Pure: no I/O, no clock, no async. Files come as text, account names through [`Accounts`], the
+//! caller as the kernel described it. The same inputs give the same decision, on every machine.
+//!
+//! The language for authors, and what each attribute of a caller is worth: `policies/README.md`.
+//! Not here: reading files and their modes (`policy_files`), printing (`commands::policy`).
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
+pub mod cases;
+mod decide;
+mod document;
+mod explain;
+mod finding;
+mod known;
+mod parts;
+mod purpose;
 pub mod request;
+mod secret;
+mod set;
+mod who;
 
+#[cfg(test)]
+mod tests;
+
+pub use decide::decide;
+pub use explain::{Explanation, Missed, RuleExplained};
+pub use finding::{Place, PolicyError, PolicyErrors, PolicyWarning};
+pub use purpose::{PurposePolicy, Rule};
 pub use request::{Caller, Decision, Denial, Grant, Request, Terms};
+pub use secret::{SecretDeclaration, SecretKind, SourceSpec};
+pub use set::{PolicyFile, PolicySet};
+pub use who::{Accounts, Host, NamesOnly};

@@ -1,0 +1,357 @@
+//! Reads a TOML file table by table, and remembers on which line everything stood.
+//!
+//! By hand and not through serde, so that every error of a file is reported at once, each on its
+//! line, semantic errors included, and an unknown key with the key that was meant.
+//!
+//! Values never stand in policies. A file that holds something with the shape of a token is refused
+//! before anything in it is quoted in a message.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker_protocol::duration;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::PolicyFile;
+use super::finding::{Place, PolicyError, PolicyWarning, did_you_mean};
+
+/// Findings kept for one file. Nobody reads more, and a hostile file must not make us write them.
+const MOST_FINDINGS: usize = 50;
+
+/// One file while it is read: knows its lines and collects what is wrong.
+pub(super) struct Document<'d> {
+    name: Arc<str>,
+    text: &'d str,
+    errors: RefCell<Vec<PolicyError>>,
+    warnings: RefCell<Vec<PolicyWarning>>,
+}
+
+impl<'d> Document<'d> {
+    pub(super) fn new(file: &'d PolicyFile) -> Self {
+        Self {
+            name: file.name.as_str().into(),
+            text: &file.text,
+            errors: RefCell::default(),
+            warnings: RefCell::default(),
+        }
+    }
+
+    pub(super) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The file's syntax alone; `None`, and errors, if that is wrong already.
+    pub(super) fn parse(&self) -> Option<DeTable<'d>> {
+        if let Some(at) = secret_in(self.text) {
+            self.error(
+                at,
+                "this looks like a secret, and values never stand in a policy: remove it, store it \
+                 with `tokenctl secret set`, and revoke it if anyone else could read this file",
+            );
+            return None;
+        }
+        let (table, mut errors) = DeTable::parse_recoverable(self.text);
+        if errors.is_empty() {
+            return Some(table.into_inner());
+        }
+        // One slip makes the parser stumble several times on a line; the first one tells.
+        errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
+        let mut last = 0;
+        for error in errors.into_iter().take(MOST_FINDINGS) {
+            let at = error.span().map_or(0, |span| span.start);
+            let line = self.place(at).line;
+            if line != last {
+                self.error(at, error.message());
+            }
+            last = line;
+        }
+        None
+    }
+
+    /// The line of a byte offset.
+    pub(super) fn place(&self, at: usize) -> Place {
+        let before = self.text.as_bytes().get(..at).unwrap_or_default();
+        Place {
+            file: Arc::clone(&self.name),
+            line: before.iter().filter(|b| **b == b'\n').count() + 1,
+        }
+    }
+
+    pub(super) fn error(&self, at: usize, message: impl Into<String>) {
+        let mut errors = self.errors.borrow_mut();
+        if errors.len() < MOST_FINDINGS {
+            errors.push(PolicyError {
+                place: self.place(at),
+                message: message.into(),
+            });
+        }
+    }
+
+    pub(super) fn warn(&self, at: usize, message: impl Into<String>) {
+        let mut warnings = self.warnings.borrow_mut();
+        if warnings.len() < MOST_FINDINGS {
+            warnings.push(PolicyWarning {
+                place: self.place(at),
+                message: message.into(),
+            });
+        }
+    }
+
+    pub(super) fn into_findings(self) -> (Vec<PolicyError>, Vec<PolicyWarning>) {
+        (self.errors.into_inner(), self.warnings.into_inner())
+    }
+}
+
+/// A table being read.
+#[derive(Clone, Copy)]
+pub(super) struct Table<'d> {
+    pub(super) document: &'d Document<'d>,
+    entries: &'d DeTable<'d>,
+    at: usize,
+    what: &'static str,
+}
+
+impl<'d> Table<'d> {
+    /// The whole file. `what` completes “… knows no key `x`”.
+    pub(super) fn root(
+        document: &'d Document<'d>,
+        entries: &'d DeTable<'d>,
+        what: &'static str,
+    ) -> Self {
+        Self {
+            document,
+            entries,
+            at: 0,
+            what,
+        }
+    }
+
+    /// The same table, with its own findings on the line of `item`.
+    pub(super) fn standing_at(self, item: Item<'d>) -> Self {
+        Self {
+            at: item.at,
+            ..self
+        }
+    }
+
+    /// Keys that are none are errors; `known` is what the message suggests from.
+    pub(super) fn refuse_unknown(self, known: &[&str]) -> Self {
+        for (key, _) in self.entries {
+            let name = key.get_ref().as_ref();
+            if !known.contains(&name) {
+                let meant = did_you_mean(name, known.iter().copied());
+                let name = printable(name);
+                let message = format!("{} knows no `{name}`{meant}", self.what);
+                self.document.error(key.span().start, message);
+            }
+        }
+        self
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn item(self, key: &str) -> Option<Item<'d>> {
+        let (key, value) = self.entries.get_key_value(key)?;
+        Some(Item::new(self.document, key.get_ref(), value))
+    }
+
+    /// The item, or an error at the table's own line.
+    pub(super) fn required(self, key: &str) -> Option<Item<'d>> {
+        let item = self.item(key);
+        if item.is_none() {
+            self.error(format!("{} needs `{key}`", self.what));
+        }
+        item
+    }
+
+    /// All entries, in the order of their keys.
+    pub(super) fn items(self) -> impl Iterator<Item = Item<'d>> {
+        self.entries
+            .iter()
+            .map(move |(key, value)| Item::new(self.document, key.get_ref(), value))
+    }
+
+    pub(super) fn error(self, message: impl Into<String>) {
+        self.document.error(self.at, message);
+    }
+
+    pub(super) fn warn(self, message: impl Into<String>) {
+        self.document.warn(self.at, message);
+    }
+
+    pub(super) fn place(self) -> Place {
+        self.document.place(self.at)
+    }
+}
+
+/// A value being read, with the key it stands under. Each reading method reports its own error.
+#[derive(Clone, Copy)]
+pub(super) struct Item<'d> {
+    pub(super) document: &'d Document<'d>,
+    pub(super) key: &'d str,
+    value: &'d DeValue<'d>,
+    at: usize,
+}
+
+impl<'d> Item<'d> {
+    fn new(document: &'d Document<'d>, key: &'d str, value: &'d Spanned<DeValue<'d>>) -> Self {
+        Self {
+            document,
+            key,
+            value: value.get_ref(),
+            at: value.span().start,
+        }
+    }
+
+    pub(super) fn text(self) -> Option<&'d str> {
+        if let DeValue::String(text) = self.value {
+            return Some(text);
+        }
+        self.mistyped("text in quotes")
+    }
+
+    /// Text that `T` can be parsed from.
+    pub(super) fn parsed<T: FromStr<Err: Display>>(self) -> Option<T> {
+        self.accept(self.text()?.parse())
+    }
+
+    /// A span of time such as `15m`.
+    pub(super) fn duration(self) -> Option<Duration> {
+        self.accept(duration::parse(self.text()?))
+    }
+
+    /// The value of a parse, or its error at this item's line.
+    pub(super) fn accept<T, E: Display>(self, parsed: Result<T, E>) -> Option<T> {
+        parsed.map_err(|error| self.error(error.to_string())).ok()
+    }
+
+    /// A whole number from 0 to `most`.
+    pub(super) fn number(self, most: u64) -> Option<u64> {
+        let DeValue::Integer(number) = self.value else {
+            return self.mistyped("a whole number");
+        };
+        let parsed = u64::from_str_radix(number.as_str(), number.radix()).ok();
+        let number = parsed.filter(|number| *number <= most);
+        if number.is_none() {
+            self.error(format!("`{}` must be from 0 to {most}", self.key));
+        }
+        number
+    }
+
+    /// A list with at least one element and none twice.
+    pub(super) fn list<T: Ord>(self, read: impl Fn(Self) -> Option<T>) -> Option<Vec<T>> {
+        let DeValue::Array(array) = self.value else {
+            return self.mistyped("a list in brackets");
+        };
+        if array.is_empty() {
+            self.error(format!(
+                "`{}` is empty: name something, or leave it out",
+                self.key
+            ));
+            return None;
+        }
+        let mut list = Vec::with_capacity(array.len());
+        let mut whole = true;
+        for element in array {
+            let element = Self::new(self.document, self.key, element);
+            match read(element) {
+                Some(value) => list.push((value, element)),
+                None => whole = false,
+            }
+        }
+        list.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for pair in list.windows(2) {
+            if let [(a, _), (b, element)] = pair
+                && a == b
+            {
+                element.error(format!("`{}` names this twice", self.key));
+                whole = false;
+            }
+        }
+        whole.then(|| list.into_iter().map(|(value, _)| value).collect())
+    }
+
+    pub(super) fn table(self, what: &'static str) -> Option<Table<'d>> {
+        let DeValue::Table(entries) = self.value else {
+            return self.mistyped("a table");
+        };
+        Some(self.table_of(entries, what))
+    }
+
+    /// The tables of `[[key]]`, in the order they stand.
+    pub(super) fn tables(self, what: &'static str) -> Vec<Table<'d>> {
+        let tables = if let DeValue::Array(array) = self.value {
+            let elements = array
+                .iter()
+                .map(|value| Self::new(self.document, self.key, value));
+            elements.map(|element| element.table(what)).collect()
+        } else {
+            None
+        };
+        tables.unwrap_or_else(|| {
+            self.error(format!("write `[[{}]]` on a line of its own", self.key));
+            Vec::new()
+        })
+    }
+
+    fn table_of(self, entries: &'d DeTable<'d>, what: &'static str) -> Table<'d> {
+        Table {
+            document: self.document,
+            entries,
+            at: self.at,
+            what,
+        }
+    }
+
+    pub(super) fn is_text(self) -> bool {
+        matches!(self.value, DeValue::String(_))
+    }
+
+    fn mistyped<T>(self, wanted: &str) -> Option<T> {
+        self.error(format!("`{}` must be {wanted}", printable(self.key)));
+        None
+    }
+
+    pub(super) fn error(self, message: impl Into<String>) {
+        self.document.error(self.at, message);
+    }
+
+    pub(super) fn warn(self, message: impl Into<String>) {
+        self.document.warn(self.at, message);
+    }
+
+    pub(super) fn place(self) -> Place {
+        self.document.place(self.at)
+    }
+}
+
+/// A text from a file as a message may quote it: short, and nothing that moves a terminal's cursor.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().take(80).flat_map(char::escape_debug).collect()
+}
+
+/// Where something with the shape of a GitHub token or of a private key begins.
+///
+/// The prefixes are GitHub's documented ones. The rest of a token is opaque and has changed its
+/// length before; twenty characters are more than a name has by chance.
+fn secret_in(text: &str) -> Option<usize> {
+    let token = |at: usize, prefix: &str| {
+        let rest = text.as_bytes().get(at + prefix.len()..).unwrap_or_default();
+        let tail = rest
+            .iter()
+            .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_');
+        tail.count() >= 20
+    };
+    let tokens = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"];
+    let tokens = tokens.iter().filter_map(|prefix| {
+        let mut places = text.match_indices(prefix);
+        places.find(|(at, _)| token(*at, prefix)).map(|(at, _)| at)
+    });
+    tokens.chain(text.find("PRIVATE KEY-----")).min()
+}

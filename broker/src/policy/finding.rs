@@ -1,0 +1,146 @@
+//! What is wrong in a policy file, and where.
+//!
+//! An error refuses the whole set; a warning does not. Both are one line, `FILE:LINE: MESSAGE`, and
+//! the message says the mend where there is one.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A line of a policy file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The file's name, without its directory.
+    pub file: Arc<str>,
+    /// Counted from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// Why a policy set is refused.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("{place}: {message}")]
+pub struct PolicyError {
+    /// Where.
+    pub place: Place,
+    /// What, and the mend.
+    pub message: String,
+}
+
+/// What an author should look at; the set is in force all the same.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PolicyWarning {
+    /// Where.
+    pub place: Place,
+    /// What, and the mend.
+    pub message: String,
+}
+
+impl fmt::Display for PolicyWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.message)
+    }
+}
+
+/// All errors of a set, by file and line; never empty. Displays as one line each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyErrors(Vec<PolicyError>);
+
+impl PolicyErrors {
+    /// `Ok` if there are none.
+    pub(super) fn none_in(mut errors: Vec<PolicyError>) -> Result<(), Self> {
+        if errors.is_empty() {
+            return Ok(());
+        }
+        errors.sort();
+        errors.dedup();
+        Err(Self(errors))
+    }
+
+    /// One after the other, by file and line.
+    pub fn iter(&self) -> std::slice::Iter<'_, PolicyError> {
+        self.0.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a PolicyErrors {
+    type Item = &'a PolicyError;
+    type IntoIter = std::slice::Iter<'a, PolicyError>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for PolicyErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, error) in self.0.iter().enumerate() {
+            let newline = if n == 0 { "" } else { "\n" };
+            write!(f, "{newline}{error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for PolicyErrors {}
+
+/// The word of `known` that `text` most likely meant, as `" (did you mean `x`?)"`, or nothing.
+pub(super) fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    // A third of the letters may differ: `unti` is `unit`, `foo` is nothing we know.
+    let most = (text.len() / 3).clamp(1, 3);
+    known
+        .into_iter()
+        .map(|word| (distance(text, word), word))
+        .filter(|(far, word)| *far <= most && *far < word.len())
+        .min()
+        .map_or_else(String::new, |(_, word)| {
+            format!(" (did you mean `{word}`?)")
+        })
+}
+
+/// How many letters must be inserted, removed, replaced, or swapped with their neighbour. Longer
+/// texts than any word of the language count as far away.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() > 64 || b.len() > 64 {
+        return usize::MAX;
+    }
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let at = |line: &[usize], n: usize| line.get(n).copied().unwrap_or(usize::MAX / 2);
+            let replaced = at(&above, j) + usize::from(x != y);
+            let mut best = replaced.min(at(&above, j + 1) + 1).min(at(&row, j) + 1);
+            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
+            if swapped {
+                best = best.min(at(&before, j - 1) + 1);
+            }
+            row.push(best);
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above.last().copied().unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_pen_gets_a_suggestion_and_a_stranger_none() {
+        let known = ["unit", "user", "user_unit", "exe"];
+        assert_eq!(did_you_mean("unti", known), " (did you mean `unit`?)");
+        assert_eq!(
+            did_you_mean("user_untit", known),
+            " (did you mean `user_unit`?)"
+        );
+        assert_eq!(did_you_mean("hostname", known), "");
+        assert_eq!(did_you_mean("", known), "");
+        assert_eq!(did_you_mean(&"x".repeat(1000), known), "");
+    }
+}

@@ -1,0 +1,179 @@
+//! The names GitHub knows: scopes of classic tokens, and permissions with their levels.
+//!
+//! Scopes: GitHub's documentation, “Scopes for OAuth apps”. Permissions: the `app-permissions`
+//! schema of GitHub's OpenAPI description. Both lists grow, so an unknown name is a warning; a level
+//! that a known permission does not have is an error.
+
+use broker_protocol::names::{Level, PermissionName};
+
+use super::finding::did_you_mean;
+
+/// What is odd about a classic scope's name, if anything.
+pub(super) fn odd_scope(scope: &str) -> Option<String> {
+    if SCOPES.contains(&scope) {
+        return None;
+    }
+    let meant = did_you_mean(scope, SCOPES.iter().copied());
+    Some(format!("GitHub documents no scope `{scope}`{meant}"))
+}
+
+/// What is odd about a permission's name, if anything.
+pub(super) fn odd_permission(name: &PermissionName) -> Option<String> {
+    if levels(name.as_str()).is_some() {
+        return None;
+    }
+    let known = PERMISSIONS
+        .iter()
+        .flat_map(|(_, names)| names.iter().copied());
+    let meant = did_you_mean(name.as_str(), known);
+    Some(format!("GitHub documents no permission `{name}`{meant}"))
+}
+
+/// The levels of a permission; `None` for one this list does not have.
+pub(super) fn levels(name: &str) -> Option<&'static [Level]> {
+    let (levels, _) = PERMISSIONS
+        .iter()
+        .find(|(_, names)| names.contains(&name))?;
+    Some(levels)
+}
+
+const SCOPES: &[&str] = &[
+    "admin:enterprise",
+    "admin:gpg_key",
+    "admin:org",
+    "admin:org_hook",
+    "admin:public_key",
+    "admin:repo_hook",
+    "admin:ssh_signing_key",
+    "audit_log",
+    "codespace",
+    "codespace:secrets",
+    "copilot",
+    "delete:packages",
+    "delete_repo",
+    "gist",
+    "manage_billing:copilot",
+    "manage_billing:enterprise",
+    "manage_runners:enterprise",
+    "manage_runners:org",
+    "notifications",
+    "project",
+    "public_repo",
+    "read:audit_log",
+    "read:discussion",
+    "read:enterprise",
+    "read:gpg_key",
+    "read:network_configurations",
+    "read:org",
+    "read:packages",
+    "read:project",
+    "read:public_key",
+    "read:repo_hook",
+    "read:ssh_signing_key",
+    "read:user",
+    "repo",
+    "repo:invite",
+    "repo:status",
+    "repo_deployment",
+    "scim:enterprise",
+    "security_events",
+    "site_admin",
+    "user",
+    "user:email",
+    "user:follow",
+    "workflow",
+    "write:discussion",
+    "write:gpg_key",
+    "write:network_configurations",
+    "write:org",
+    "write:packages",
+    "write:public_key",
+    "write:repo_hook",
+    "write:ssh_signing_key",
+];
+
+const PERMISSIONS: &[(&[Level], &[&str])] = &[
+    (
+        &[Level::Read, Level::Write],
+        &[
+            "actions",
+            "administration",
+            "artifact_metadata",
+            "attestations",
+            "checks",
+            "code_quality",
+            "codespaces",
+            "contents",
+            "custom_properties_for_organizations",
+            "dependabot_secrets",
+            "deployments",
+            "discussions",
+            "email_addresses",
+            "environments",
+            "followers",
+            "git_ssh_keys",
+            "gpg_keys",
+            "interaction_limits",
+            "issues",
+            "members",
+            "merge_queues",
+            "metadata",
+            "organization_administration",
+            "organization_announcement_banners",
+            "organization_copilot_agent_settings",
+            "organization_copilot_seat_management",
+            "organization_custom_org_roles",
+            "organization_custom_roles",
+            "organization_hooks",
+            "organization_packages",
+            "organization_personal_access_token_requests",
+            "organization_personal_access_tokens",
+            "organization_secrets",
+            "organization_self_hosted_runners",
+            "organization_user_blocking",
+            "packages",
+            "pages",
+            "pull_requests",
+            "repository_custom_properties",
+            "repository_hooks",
+            "secret_scanning_alerts",
+            "secrets",
+            "security_events",
+            "single_file",
+            "starring",
+            "statuses",
+            "vulnerability_alerts",
+        ],
+    ),
+    (
+        &[Level::Read, Level::Write, Level::Admin],
+        &[
+            "enterprise_custom_properties_for_organizations",
+            "organization_custom_properties",
+            "organization_projects",
+            "repository_projects",
+        ],
+    ),
+    (&[Level::Write], &["profile", "workflows"]),
+    (
+        &[Level::Read],
+        &["organization_events", "organization_plan"],
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_in_a_name_is_pointed_out_and_a_documented_name_is_not() {
+        assert_eq!(odd_scope("repo:status"), None);
+        assert_eq!(
+            odd_scope("workflows").as_deref(),
+            Some("GitHub documents no scope `workflows` (did you mean `workflow`?)")
+        );
+        assert_eq!(odd_permission(&"issues".parse().unwrap()), None);
+        assert!(odd_permission(&"isues".parse().unwrap()).is_some());
+        assert_eq!(levels("workflows"), Some(&[Level::Write][..]));
+    }
+}

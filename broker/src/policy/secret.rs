@@ -1,0 +1,240 @@
+//! What the broker holds: `[secret.NAME]`, where its value comes from, and when it must change.
+//!
+//! Only a declaration. The value is nowhere near a policy file, and what GitHub says about it
+//! (scopes, owner, end) is compared elsewhere.
+
+use std::fmt;
+use std::time::Duration;
+
+use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
+
+use super::document::{Item, Table, printable};
+use super::finding::{Place, did_you_mean};
+use super::{known, parts};
+
+/// One `[secret.NAME]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretDeclaration {
+    /// What it is called.
+    pub name: SecretName,
+    /// What GitHub calls a thing like it.
+    pub kind: SecretKind,
+    /// The login that GitHub must report for it.
+    pub owner: Option<String>,
+    /// What a classic token must carry, implied scopes included; in the order of their names.
+    pub scopes: Vec<String>,
+    /// What a fine-grained token is meant to reach, exactly.
+    pub repositories: Vec<RepoPattern>,
+    /// What a fine-grained token is meant to be allowed, exactly.
+    pub permissions: Permissions,
+    /// An App's client id.
+    pub client_id: Option<String>,
+    /// Its value must change this often.
+    pub rotate_every: Option<Duration>,
+    /// Warn below this many remaining core requests.
+    pub rate_floor: Option<u64>,
+    /// Where its value comes from.
+    pub source: SourceSpec,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// The kinds of secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretKind {
+    /// A classic personal access token.
+    Classic,
+    /// A fine-grained personal access token.
+    FineGrained,
+    /// The private key of a GitHub App.
+    App,
+}
+
+impl SecretKind {
+    /// The kind as policies write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::FineGrained => "fine-grained",
+            Self::App => "app",
+        }
+    }
+
+    /// The keys that mean something for this kind alone.
+    const fn own_keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Classic => &["owner", "scopes"],
+            Self::FineGrained => &["owner", "repositories", "permissions"],
+            Self::App => &["client_id"],
+        }
+    }
+}
+
+/// Where a secret's value comes from. Displays as policies write it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceSpec {
+    /// The broker's own encrypted store.
+    Vault,
+    /// A variable in the broker's own environment: an aid for moving away from there.
+    Env(String),
+}
+
+impl fmt::Display for SourceSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Vault => f.write_str("vault"),
+            Self::Env(name) => write!(f, "env:{name}"),
+        }
+    }
+}
+
+/// Reads one `[secret.NAME]` table; `item.key` is its name.
+pub(super) fn read(item: Item<'_>) -> Option<SecretDeclaration> {
+    let name: SecretName = item.accept(item.key.parse())?;
+    let table = item.table("a secret")?.refuse_unknown(KEYS);
+    let kind = table.required("kind").and_then(kind);
+    if let Some(kind) = kind {
+        refuse_keys_of_other_kinds(table, kind);
+    }
+    let source = match table.item("source") {
+        Some(item) => source(item)?,
+        None => SourceSpec::Vault,
+    };
+    let list = |key| table.item(key);
+    Some(SecretDeclaration {
+        name,
+        kind: kind?,
+        owner: list("owner").and_then(owner),
+        scopes: list("scopes").and_then(scopes).unwrap_or_default(),
+        repositories: list("repositories")
+            .and_then(parts::repositories)
+            .unwrap_or_default(),
+        permissions: list("permissions")
+            .and_then(parts::permissions)
+            .unwrap_or_default(),
+        client_id: list("client_id").and_then(client_id),
+        rotate_every: list("rotate_every").and_then(Item::duration),
+        rate_floor: list("rate_floor").and_then(|item| item.number(u64::from(u32::MAX))),
+        source,
+        place: table.place(),
+    })
+}
+
+const KEYS: &[&str] = &[
+    "kind",
+    "owner",
+    "scopes",
+    "repositories",
+    "permissions",
+    "client_id",
+    "rotate_every",
+    "rate_floor",
+    "source",
+];
+
+fn kind(item: Item<'_>) -> Option<SecretKind> {
+    let text = item.text()?;
+    let kinds = [
+        SecretKind::Classic,
+        SecretKind::FineGrained,
+        SecretKind::App,
+    ];
+    let kind = kinds.into_iter().find(|kind| kind.as_str() == text);
+    if kind.is_none() {
+        let meant = did_you_mean(text, kinds.map(SecretKind::as_str));
+        item.error(format!(
+            "`kind` must be `classic`, `fine-grained` or `app`{meant}"
+        ));
+    }
+    kind
+}
+
+fn refuse_keys_of_other_kinds(table: Table<'_>, kind: SecretKind) {
+    for key in [
+        "owner",
+        "scopes",
+        "repositories",
+        "permissions",
+        "client_id",
+    ] {
+        if let Some(item) = table.item(key)
+            && !kind.own_keys().contains(&key)
+        {
+            item.error(format!(
+                "`{key}` means nothing for a secret of kind `{}`",
+                kind.as_str()
+            ));
+        }
+    }
+    if kind == SecretKind::App {
+        table.required("client_id");
+    }
+}
+
+fn source(item: Item<'_>) -> Option<SourceSpec> {
+    let text = item.text()?;
+    if text == "vault" {
+        return Some(SourceSpec::Vault);
+    }
+    if let Some(name) = text.strip_prefix("env:") {
+        let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        let digit = name.starts_with(|c: char| c.is_ascii_digit());
+        if name.is_empty() || name.len() > 200 || digit || !name.bytes().all(good) {
+            let name = printable(name);
+            item.error(format!(
+                "`{name}` is not the name of an environment variable"
+            ));
+            return None;
+        }
+        return Some(SourceSpec::Env(name.to_owned()));
+    }
+    // Of the rest only the scheme is quoted: someone may have put the value itself here.
+    let later = ["op://", "keyring:", "file:"];
+    item.error(
+        match later.into_iter().find(|scheme| text.starts_with(scheme)) {
+            Some(scheme) => format!(
+                "`source = \"{scheme}…\"` does not exist in this version: write `vault` and store \
+                 the value with `tokenctl secret set`, or `env:NAME`"
+            ),
+            None => "`source` must be `vault` or `env:NAME`".to_owned(),
+        },
+    );
+    None
+}
+
+fn owner(item: Item<'_>) -> Option<String> {
+    let login = item.text()?;
+    // A user's login follows the rules of an organisation's.
+    if login.parse::<OrgName>().is_err() {
+        let login = printable(login);
+        item.error(format!("`{login}` is not a GitHub login"));
+        return None;
+    }
+    Some(login.to_owned())
+}
+
+fn scopes(item: Item<'_>) -> Option<Vec<String>> {
+    item.list(|element| {
+        let scope = element.text()?;
+        let good = |b: u8| b.is_ascii_lowercase() || b == b'_' || b == b':';
+        if scope.is_empty() || scope.len() > 64 || !scope.bytes().all(good) {
+            let scope = printable(scope);
+            element.error(format!("`{scope}` is not a scope (a-z, _ and :)"));
+            return None;
+        }
+        let odd = known::odd_scope(scope);
+        odd.into_iter().for_each(|odd| element.warn(odd));
+        Some(scope.to_owned())
+    })
+}
+
+fn client_id(item: Item<'_>) -> Option<String> {
+    let text = item.text()?;
+    let good = |b: u8| b.is_ascii_alphanumeric() || b == b'.';
+    if !(1..=64).contains(&text.len()) || !text.bytes().all(good) {
+        item.error("`client_id` must be the App's client id, such as `Iv23liABCDEF`");
+        return None;
+    }
+    Some(text.to_owned())
+}

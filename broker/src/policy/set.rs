@@ -1,0 +1,247 @@
+//! All policy files together: purposes, secrets, and what must hold between them.
+//!
+//! A set with one error is no set: [`PolicySet::parse`] gives all errors or a set without any, so
+//! code that holds a set need not ask whether it is whole.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use broker_protocol::names::{Purpose, SecretName};
+
+use super::document::{Document, Item, Table};
+use super::finding::{Place, PolicyError, PolicyErrors, PolicyWarning, did_you_mean};
+use super::parts;
+use super::purpose::{self, PurposePolicy, Rule};
+use super::request::Caller;
+use super::secret::{self, SecretDeclaration, SecretKind, SourceSpec};
+use super::who::{Accounts, Host};
+
+/// A policy file, read. Reading it, and judging its mode, is not policy's business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyFile {
+    /// Its name without the directory, such as `label-sync.toml`.
+    pub name: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// The policies in force. The default one has no purposes and so allows nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PolicySet {
+    purposes: BTreeMap<Purpose, PurposePolicy>,
+    secrets: BTreeMap<SecretName, SecretDeclaration>,
+    warnings: Vec<PolicyWarning>,
+}
+
+impl PolicySet {
+    /// Reads all files of a set.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong in any of them, by file and line.
+    pub fn parse(
+        files: &[PolicyFile],
+        accounts: &dyn Accounts,
+        host: &Host,
+    ) -> Result<Self, PolicyErrors> {
+        let mut reading = Reading::default();
+        for file in files {
+            reading.file(file, accounts, host);
+        }
+        reading.finish()
+    }
+
+    /// The purpose of this name.
+    #[must_use]
+    pub fn purpose(&self, purpose: &Purpose) -> Option<&PurposePolicy> {
+        self.purposes.get(purpose)
+    }
+
+    /// All purposes, by name.
+    pub fn purposes(&self) -> impl Iterator<Item = &PurposePolicy> {
+        self.purposes.values()
+    }
+
+    /// The purposes that some rule gives this caller, each with that rule.
+    pub fn visible_to(&self, caller: &Caller) -> impl Iterator<Item = (&PurposePolicy, &Rule)> {
+        self.purposes()
+            .filter_map(move |policy| Some((policy, policy.rule_for(caller)?)))
+    }
+
+    /// The secret of this name.
+    #[must_use]
+    pub fn secret(&self, name: &SecretName) -> Option<&SecretDeclaration> {
+        self.secrets.get(name)
+    }
+
+    /// All secrets, by name.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretDeclaration> {
+        self.secrets.values()
+    }
+
+    /// The environment variables that secrets come from, by the name of the secret.
+    pub fn env_sources(&self) -> impl Iterator<Item = &str> {
+        self.secrets().filter_map(|secret| match &secret.source {
+            SourceSpec::Env(name) => Some(name.as_str()),
+            SourceSpec::Vault => None,
+        })
+    }
+
+    /// Whether some rule names `sha256`, so that programs must be hashed at all.
+    #[must_use]
+    pub fn wants_sha256(&self) -> bool {
+        let mut rules = self.purposes().flat_map(PurposePolicy::rules);
+        rules.any(|rule| rule.who.names_sha256())
+    }
+
+    /// What authors should look at, by file and line.
+    #[must_use]
+    pub fn warnings(&self) -> &[PolicyWarning] {
+        &self.warnings
+    }
+}
+
+/// A set while its files are read.
+#[derive(Default)]
+struct Reading {
+    set: PolicySet,
+    errors: Vec<PolicyError>,
+    /// Every secret that has a table, also one with errors in it.
+    declared: BTreeMap<SecretName, Place>,
+    /// Every purpose that has a file, also one with errors in it.
+    named: BTreeMap<Purpose, Place>,
+    /// Some file could not be read at all, so what is missing may be in there.
+    unreadable: bool,
+}
+
+impl Reading {
+    fn file(&mut self, file: &PolicyFile, accounts: &dyn Accounts, host: &Host) {
+        let document = Document::new(file);
+        match document.parse() {
+            None => self.unreadable = true,
+            Some(entries) => {
+                let root = Table::root(&document, &entries, "a purpose");
+                match root.item("purpose") {
+                    Some(item) => self.purpose(root.standing_at(item), item, accounts, host),
+                    None => self.secrets(Table::root(
+                        &document,
+                        &entries,
+                        "a file without a `purpose`",
+                    )),
+                }
+            }
+        }
+        let (errors, warnings) = document.into_findings();
+        self.errors.extend(errors);
+        self.set.warnings.extend(warnings);
+    }
+
+    fn purpose(&mut self, root: Table<'_>, item: Item<'_>, accounts: &dyn Accounts, host: &Host) {
+        let policy = purpose::read(root, accounts, host);
+        let Some(name) = item.text().and_then(|text| text.parse::<Purpose>().ok()) else {
+            return;
+        };
+        match self.named.entry(name.clone()) {
+            Entry::Occupied(first) => {
+                let first = first.get();
+                item.error(format!("purpose `{name}` is declared in {first} already"));
+            }
+            Entry::Vacant(slot) => {
+                slot.insert(item.place());
+            }
+        }
+        if let Some(policy) = policy {
+            self.set.purposes.insert(name, policy);
+        }
+    }
+
+    fn secrets(&mut self, root: Table<'_>) {
+        let root = root.refuse_unknown(&["secret", "purpose"]);
+        let Some(tables) = root.item("secret").and_then(|item| item.table("`secret`")) else {
+            if root.is_empty() {
+                root.warn("this file declares neither a purpose nor a secret");
+            }
+            return;
+        };
+        for item in tables.items() {
+            if let Ok(name) = item.key.parse::<SecretName>() {
+                match self.declared.entry(name) {
+                    Entry::Occupied(first) => {
+                        let (name, first) = (first.key(), first.get());
+                        item.error(format!("secret `{name}` is declared in {first} already"));
+                    }
+                    Entry::Vacant(slot) => {
+                        slot.insert(item.place());
+                    }
+                }
+            }
+            if let Some(secret) = secret::read(item) {
+                self.set.secrets.insert(secret.name.clone(), secret);
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<PolicySet, PolicyErrors> {
+        for policy in self.set.purposes.values() {
+            let found = self.set.secrets.get(&policy.whole.secret);
+            let (errors, warnings) = match found {
+                Some(secret) => between(policy, secret),
+                None => (self.undeclared(policy).into_iter().collect(), Vec::new()),
+            };
+            let at = |message| (policy.secret_place.clone(), message);
+            let errors = errors.into_iter().map(at);
+            self.errors
+                .extend(errors.map(|(place, message)| PolicyError { place, message }));
+            let warnings = warnings.into_iter().map(at);
+            self.set
+                .warnings
+                .extend(warnings.map(|(place, message)| PolicyWarning { place, message }));
+        }
+        PolicyErrors::none_in(self.errors)?;
+        self.set.warnings.sort();
+        Ok(self.set)
+    }
+
+    fn undeclared(&self, policy: &PurposePolicy) -> Option<String> {
+        let name = &policy.whole.secret;
+        if self.unreadable || self.declared.contains_key(name) {
+            return None;
+        }
+        let known = self.declared.keys().map(SecretName::as_str);
+        let meant = did_you_mean(name.as_str(), known);
+        Some(format!("no file declares `[secret.{name}]`{meant}"))
+    }
+}
+
+/// What must hold between a purpose and its secret: errors, and warnings.
+fn between(policy: &PurposePolicy, secret: &SecretDeclaration) -> (Vec<String>, Vec<String>) {
+    let mut errors = Vec::new();
+    let mut warnings = Vec::new();
+    match secret.kind {
+        SecretKind::App => errors.push(format!(
+            "`{}` is an App's key, and minting tokens with one does not exist in this version",
+            secret.name
+        )),
+        SecretKind::FineGrained => {
+            // What the declaration leaves open, it says nothing about.
+            let whose = "the secret's declaration";
+            let whole = &policy.whole;
+            if !secret.repositories.is_empty() {
+                warnings.extend(parts::repository_beyond(
+                    &whole.repositories,
+                    &secret.repositories,
+                    whose,
+                ));
+            }
+            if !secret.permissions.is_empty() {
+                warnings.extend(parts::permission_beyond(
+                    &whole.permissions,
+                    &secret.permissions,
+                    whose,
+                ));
+            }
+        }
+        SecretKind::Classic => {}
+    }
+    (errors, warnings)
+}
