@@ -130,8 +130,7 @@ impl Peer {
         };
         let mut seen = None;
         if let Some(process) = process
-            && surroundings.tells_processes()
-            && process.is_in_namespace_of_proc()
+            && surroundings.shows(&process)
         {
             caller.pid = Some(credentials.pid());
             seen = Some(Seen::read(process, &mut caller, surroundings, programs));

@@ -5,18 +5,20 @@
 //! broker's cgroup namespace. In a container or a sandbox one or the other is missing; what hangs
 //! on it is then absent, and never guessed.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 
 use super::executable::Digests;
-use super::process;
+use super::process::{self, Process};
 
 /// The broker's own place, read once at start.
 pub struct Surroundings {
     own_user: u32,
     unmapped_user: Option<u32>,
     unmapped_group: Option<u32>,
-    tells_processes: bool,
+    /// `None` where `/proc` shows another pid namespace than the broker's.
+    pid_namespace: Option<OsString>,
     tells_units: bool,
     pub(super) digests: Digests,
 }
@@ -32,16 +34,22 @@ impl Surroundings {
             own_user: nix::unistd::geteuid().as_raw(),
             unmapped_user: unmapped("/proc/self/uid_map", "/proc/sys/kernel/overflowuid")?,
             unmapped_group: unmapped("/proc/self/gid_map", "/proc/sys/kernel/overflowgid")?,
-            tells_processes: process::proc_is_of_own_namespace()?,
+            pid_namespace: if process::proc_is_of_own_namespace()? {
+                Some(fs::read_link("/proc/self/ns/pid")?.into_os_string())
+            } else {
+                None
+            },
             tells_units: fs::read_link("/proc/self/ns/cgroup")
                 .is_ok_and(|link| link.as_os_str() == INITIAL_CGROUP_NAMESPACE),
             digests: Digests::default(),
         })
     }
 
-    /// Whether `/proc` shows processes by the numbers that the kernel gives for peers.
-    pub(super) const fn tells_processes(&self) -> bool {
-        self.tells_processes
+    /// Whether a process goes by the number in `/proc` that the kernel gives for peers.
+    pub(super) fn shows(&self, process: &Process) -> bool {
+        self.pid_namespace
+            .as_ref()
+            .is_some_and(|own| process.is_in_namespace(own))
     }
 
     /// Whether the path of a cgroup starts at the machine's root. In a cgroup namespace whose root
