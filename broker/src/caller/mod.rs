@@ -1,1 +1,274 @@
-//! caller
+//! Who is on the other end of the socket, and what each attribute is worth.
+//!
+//! Nothing a caller says of itself is read here. The account comes from `SO_PEERCRED` and
+//! `SO_PEERGROUPS`, fixed by the kernel when the socket was connected. The rest hangs on the
+//! process, and `SO_PEERPIDFD` is what ties a process to the connection: `/proc/PID` is opened
+//! once, and if the pidfd says afterwards that its process still lives, the number cannot have been
+//! given to another in between. So no start time is compared. Where the kernel has no such pidfd
+//! (Linux before 6.5), every attribute that hangs on the process is absent.
+//!
+//! Attributes are read at accept and compared on each request; one that changed stays absent for
+//! the rest of the connection. A connection whose opener has ended is refused altogether: whoever
+//! inherited it would speak with a dead process's name.
+//!
+//! What remains possible, and why `exe` and `user_unit` are no boundary: a process may connect, run
+//! another program before the broker accepts, and leave a child that speaks for it; it may pass the
+//! open socket to any process it likes; and processes of one account may trace each other. So
+//! between accounts `user`, `group` and `unit` hold; within one account nothing does.
+//!
+//! Not here: what a rule asks of a caller (that is `policy`), and names of accounts.
+
+mod executable;
+mod kernel;
+mod process;
+mod surroundings;
+mod unit;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{getsockopt, sockopt};
+use tokio::io::unix::AsyncFd;
+
+use self::executable::Program;
+use self::process::Process;
+use crate::policy::Caller;
+
+pub use self::surroundings::Surroundings;
+
+/// The other end of one accepted connection.
+pub struct Peer {
+    witness: Witness,
+    /// What the attributes were read from; `None` where there are none to compare.
+    seen: Option<Seen>,
+    caller: Mutex<Arc<Caller>>,
+}
+
+/// How much is read about the program on the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Programs {
+    /// Its path.
+    Path,
+    /// Its path and its SHA-256, for policies that ask for it. The first connection of each program
+    /// waits until the file has been read.
+    PathAndDigest,
+}
+
+/// Why a connection cannot be served at all.
+#[derive(Debug, thiserror::Error)]
+pub enum PeerError {
+    /// See [`Gone`].
+    #[error(transparent)]
+    Gone(#[from] Gone),
+    /// All accounts without a number in the broker's user namespace share one, and cannot be told
+    /// apart.
+    #[error("the caller's account or group has no number in the broker's user namespace")]
+    NoAccount,
+    /// The kernel answered with an error.
+    #[error("the kernel does not say who connected")]
+    Unidentified(#[source] io::Error),
+}
+
+/// The process that opened the connection has ended; nobody may go on in its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the process that opened this connection has ended; connect again")]
+pub struct Gone;
+
+impl Peer {
+    /// Reads who connected. Call it once, right after accept: the earlier, the truer.
+    ///
+    /// # Errors
+    ///
+    /// If the opener has ended already, has no account here, or the kernel does not answer.
+    pub fn of(
+        stream: &impl AsFd,
+        surroundings: &Surroundings,
+        programs: Programs,
+    ) -> Result<Self, PeerError> {
+        let stream = stream.as_fd();
+        let pidfd = match getsockopt(&stream, sockopt::PeerPidfd) {
+            Ok(pidfd) => Some(pidfd),
+            Err(Errno::ENOPROTOOPT) => None,
+            // What kernels up to 6.15 say of an opener that has been reaped.
+            Err(Errno::ESRCH | Errno::EINVAL) => return Err(Gone.into()),
+            Err(errno) => return Err(PeerError::Unidentified(errno.into())),
+        };
+        Self::with_pidfd(stream, pidfd, surroundings, programs)
+    }
+
+    fn with_pidfd(
+        stream: BorrowedFd<'_>,
+        pidfd: Option<OwnedFd>,
+        surroundings: &Surroundings,
+        programs: Programs,
+    ) -> Result<Self, PeerError> {
+        let unidentified = |errno: Errno| PeerError::Unidentified(errno.into());
+        let credentials = getsockopt(&stream, sockopt::PeerCredentials).map_err(unidentified)?;
+        let groups = kernel::peer_groups(stream).map_err(PeerError::Unidentified)?;
+        let (uid, gid) = (credentials.uid(), credentials.gid());
+        if surroundings.is_unmapped_user(uid) || surroundings.is_unmapped_group(gid) {
+            return Err(PeerError::NoAccount);
+        }
+        let mut caller = Caller {
+            uid,
+            gid,
+            groups: groups
+                .into_iter()
+                .filter(|group| !surroundings.is_unmapped_group(*group))
+                .collect(),
+            ..Caller::default()
+        };
+
+        let process = Process::open(credentials.pid());
+        let (witness, process) = match pidfd {
+            Some(pidfd) => (Witness::Pidfd(pidfd), process),
+            // Nothing ties the number to the connection: it serves to see the opener end.
+            None => (process.map_or(Witness::None, Witness::Directory), None),
+        };
+        let mut seen = None;
+        if let Some(process) = process
+            && surroundings.shows(&process)
+        {
+            caller.pid = Some(credentials.pid());
+            seen = Some(Seen::read(process, &mut caller, surroundings, programs));
+        }
+        // Last: what was read before is the opener's only if the opener is still there.
+        if !witness.alive() {
+            return Err(Gone.into());
+        }
+        Ok(Self {
+            witness,
+            seen,
+            caller: Mutex::new(Arc::new(caller)),
+        })
+    }
+
+    /// Who speaks now. Call it for every request: it costs a few system calls.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`] if the opener has ended since.
+    pub fn identify(&self) -> Result<Arc<Caller>, Gone> {
+        // A panic in between leaves a whole caller behind, with no attribute too many.
+        let mut caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seen) = &self.seen {
+            seen.drop_what_changed(&mut caller);
+        }
+        if self.witness.alive() {
+            Ok(Arc::clone(&caller))
+        } else {
+            Err(Gone)
+        }
+    }
+
+    /// Something that can wait for the opener's end after the connection has closed. Needs a tokio
+    /// runtime with I/O.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` where the kernel gives no pidfd for the peer (Linux before 6.5); otherwise
+    /// what the kernel says, such as too many open files.
+    pub fn exit_watch(&self) -> io::Result<ExitWatch> {
+        let Witness::Pidfd(pidfd) = &self.witness else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let pidfd = kernel::watched(pidfd.try_clone()?)?;
+        Ok(ExitWatch { pidfd })
+    }
+}
+
+/// Waits for the end of the process that opened a connection.
+#[derive(Debug)]
+pub struct ExitWatch {
+    pidfd: AsyncFd<OwnedFd>,
+}
+
+impl ExitWatch {
+    /// Returns when the process has ended, at once if it already has, and also when the runtime
+    /// shuts down.
+    pub async fn exited(self) {
+        // An error means the runtime is going away, and its leases are looked at again at start.
+        drop(self.pidfd.readable().await);
+    }
+}
+
+/// What tells whether the opener still lives.
+enum Witness {
+    Pidfd(OwnedFd),
+    /// A directory in `/proc` outlives its process as an empty shell, and is never another's.
+    Directory(Process),
+    /// An old kernel, and a process that this `/proc` does not show.
+    None,
+}
+
+impl Witness {
+    fn alive(&self) -> bool {
+        match self {
+            Self::Pidfd(pidfd) => {
+                let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+                poll(&mut fds, PollTimeout::ZERO) == Ok(0)
+            }
+            Self::Directory(process) => process.is_running(),
+            Self::None => true,
+        }
+    }
+}
+
+/// The facts behind the attributes, as they were at accept.
+struct Seen {
+    process: Process,
+    cgroup: Option<Vec<u8>>,
+    program: Option<Program>,
+}
+
+impl Seen {
+    fn read(
+        process: Process,
+        caller: &mut Caller,
+        surroundings: &Surroundings,
+        programs: Programs,
+    ) -> Self {
+        let cgroup = surroundings
+            .tells_units()
+            .then(|| process.cgroup())
+            .flatten();
+        if let Some(text) = &cgroup {
+            let units = unit::units(text, caller.uid);
+            caller.unit = units.system;
+            caller.user_unit = units.user;
+        }
+        let program = Program::of(process.directory());
+        if let Some(program) = &program {
+            caller.exe = program.trusted_path(surroundings.own_user());
+            if caller.exe.is_some() && programs == Programs::PathAndDigest {
+                caller.sha256 = surroundings.digests.of(program, process.directory());
+            }
+        }
+        Self {
+            process,
+            cgroup,
+            program,
+        }
+    }
+
+    fn drop_what_changed(&self, caller: &mut Arc<Caller>) {
+        if (caller.unit.is_some() || caller.user_unit.is_some())
+            && self.process.cgroup() != self.cgroup
+        {
+            let caller = Arc::make_mut(caller);
+            caller.unit = None;
+            caller.user_unit = None;
+        }
+        if caller.exe.is_some() && Program::of(self.process.directory()) != self.program {
+            let caller = Arc::make_mut(caller);
+            caller.exe = None;
+            caller.sha256 = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! The two calls for which no safe wrapper exists.
+
+#![expect(
+    unsafe_code,
+    reason = "nix has no PeerGroups; tokio leaves I/O safety to its caller"
+)]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// `SO_PEERGROUPS`: the opener's supplementary groups when it connected.
+pub(super) fn peer_groups(stream: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
+    let mut groups = vec![0_u32; 32];
+    loop {
+        let room = size_of_val(groups.as_slice());
+        let mut bytes = libc::socklen_t::try_from(room).map_err(io::Error::other)?;
+        // SAFETY: `groups` is valid for writes of `bytes` bytes, the kernel writes no more than
+        // that, and any bytes make a `u32`.
+        let result = unsafe {
+            libc::getsockopt(
+                stream.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_PEERGROUPS,
+                groups.as_mut_ptr().cast(),
+                &raw mut bytes,
+            )
+        };
+        let error = io::Error::last_os_error();
+        let wanted = usize::try_from(bytes).map_err(io::Error::other)? / size_of::<u32>();
+        if result == 0 {
+            groups.truncate(wanted);
+            return Ok(groups);
+        }
+        if error.raw_os_error() != Some(libc::ERANGE) || wanted <= groups.len() {
+            return Err(error);
+        }
+        groups.resize(wanted, 0);
+    }
+}
+
+/// A pidfd that tokio tells of when its process ends. Panics outside a runtime with I/O, as all of
+/// tokio's registrations do.
+pub(super) fn watched(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` names one descriptor as long as it lives and closes it on drop, which
+    // `AsyncFd` does only after it has deregistered it.
+    unsafe { Ok(AsyncFd::register_with_interest(pidfd, Interest::READABLE)?) }
+}
