@@ -1,1 +1,37 @@
-fn main() {}
+//! `tokenctl`, the command line of the broker `tokend`.
+//!
+//! It parses, asks over the socket ([`broker`]), and prints ([`ui`]); one file in [`commands`] for
+//! each command. It links neither vault nor policy: what needs them and no running broker is the
+//! daemon's own work, and [`commands::daemon`] runs the daemon for it.
+
+mod args;
+mod broker;
+mod clock;
+mod commands;
+mod env_file;
+mod error;
+mod policy_file;
+mod secret_text;
+mod token_shape;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::CommandLine;
+
+fn main() -> ExitCode {
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => return ui::usage(&error),
+    };
+    match commands::run(line) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            ui::failure(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

@@ -7,6 +7,7 @@
 //! Not here: decisions, secrets, the audit log's format (that is `broker-audit`).
 
 pub mod api;
+pub mod client;
 pub mod duration;
 pub mod error;
 pub mod names;

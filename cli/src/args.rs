@@ -1,0 +1,582 @@
+//! The command line as types: what is parsed here needs no second look later.
+//!
+//! Help texts are written for someone who has not read the manual. A secret is never an argument.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use broker_protocol::duration;
+use broker_protocol::names::{
+    LeaseId, Level, NameError, OrgName, PermissionName, Purpose, RepoPattern, SecretName,
+};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+
+use crate::clock;
+
+/// Takes GitHub tokens from the local broker `tokend`, and looks after it.
+#[derive(Parser)]
+#[command(
+    name = "tokenctl",
+    version,
+    color = ColorChoice::Never,
+    max_term_width = 100,
+    after_help = EXIT_CODES
+)]
+pub(crate) struct CommandLine {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Args)]
+pub(crate) struct Global {
+    /// The broker's configuration file [env: TOKEND_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The broker's socket [env: TOKEND_SOCKET]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) socket: Option<PathBuf>,
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make configuration, example policies, keys and an empty vault; `init --help` has the options
+    #[command(disable_help_flag = true)]
+    Init(Passed),
+    /// Show how the broker, its secrets and your leases stand
+    Status,
+    /// Look for what is wrong and say how to mend it; exit code 1 if something is
+    Doctor,
+    /// Take a token for one purpose and print it, alone, on stdout
+    #[command(after_help = GET_EXAMPLES)]
+    Get(Ask),
+    /// Run a command with a token in GH_TOKEN and GITHUB_TOKEN; the lease ends with the command
+    #[command(after_help = EXEC_EXAMPLES)]
+    Exec(Exec),
+    /// Answer git, as its credential helper
+    #[command(after_help = GIT_EXAMPLES)]
+    GitCredential(GitCredential),
+    /// Show what you may ask for
+    #[command(subcommand)]
+    Purpose(PurposeCommand),
+    /// Show and end leases
+    #[command(subcommand)]
+    Lease(LeaseCommand),
+    /// Keep the secrets behind the tokens
+    #[command(subcommand)]
+    Secret(SecretCommand),
+    /// Take over the tokens in a file of `export NAME="…"` lines
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(Import),
+    /// Check, test, explain and load policies
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Read the audit log
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Forget the root key: no lease until `unlock`
+    Lock,
+    /// Load the root key again
+    Unlock(Unlock),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Write the manual pages into a directory
+    #[command(hide = true)]
+    Man {
+        /// The directory, which must exist
+        dir: PathBuf,
+    },
+}
+
+/// Arguments for `tokend`, as they are.
+#[derive(Args)]
+pub(crate) struct Passed {
+    /// Passed on to `tokend`
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARG"
+    )]
+    pub(crate) args: Vec<OsString>,
+}
+
+/// What to ask a token for. Whatever is left out, the rule decides.
+#[derive(Args)]
+pub(crate) struct Ask {
+    /// Why you want it: one of `tokenctl purpose list`
+    pub(crate) purpose: Purpose,
+    /// Only for this repository; may be repeated
+    #[arg(long = "repo", value_name = "OWNER/NAME")]
+    pub(crate) repositories: Vec<RepoPattern>,
+    /// Only for this organisation
+    #[arg(long = "org", value_name = "ORG")]
+    pub(crate) organization: Option<OrgName>,
+    /// Only with this permission, such as `issues=read`; may be repeated
+    #[arg(long = "permission", value_name = "NAME=LEVEL", value_parser = permission)]
+    pub(crate) permissions: Vec<(PermissionName, Level)>,
+    /// For how long, such as `15m`
+    #[arg(long, value_name = "SPAN", value_parser = duration::parse)]
+    pub(crate) ttl: Option<Duration>,
+    /// Your own words for the audit log
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Exec {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    /// Set this variable to the token too; may be repeated
+    #[arg(long = "env", value_name = "NAME", value_parser = variable)]
+    pub(crate) env: Vec<String>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Args)]
+pub(crate) struct GitCredential {
+    /// The purpose to ask for; without it, the only one that gives you `contents` [env:
+    /// TOKEND_PURPOSE]
+    #[arg(long)]
+    pub(crate) purpose: Option<Purpose>,
+    /// Answer for this host too, besides github.com; may be repeated [env: TOKEND_GIT_HOSTS,
+    /// separated by commas]
+    #[arg(long = "host", value_name = "HOST[:PORT]")]
+    pub(crate) hosts: Vec<String>,
+    /// `get`, `store` or `erase`; git says which
+    pub(crate) operation: String,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum PurposeCommand {
+    /// List the purposes some rule gives you
+    List,
+    /// Show one of them
+    Show {
+        /// Its name
+        purpose: Purpose,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum LeaseCommand {
+    /// List live leases: yours, or everybody's for an operator
+    List,
+    /// Show one
+    Show {
+        /// Its id
+        lease: LeaseId,
+    },
+    /// Prolong one, as far as the policy allows
+    Renew {
+        /// Its id
+        lease: LeaseId,
+        /// For how long from now, such as `15m`
+        #[arg(long, value_name = "SPAN", value_parser = duration::parse)]
+        ttl: Option<Duration>,
+    },
+    /// End leases now
+    Revoke {
+        /// Their ids
+        #[arg(required_unless_present = "all", value_name = "LEASE")]
+        leases: Vec<LeaseId>,
+        /// All that `lease list` shows
+        #[arg(long, conflicts_with = "leases")]
+        all: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SecretCommand {
+    /// Declare a secret in a policy file of its own, and store its value
+    #[command(after_help = SECRET_EXAMPLES)]
+    Add(SecretAdd),
+    /// Store a new value, from the terminal or stdin
+    #[command(after_help = SECRET_EXAMPLES)]
+    Set {
+        /// Its name
+        name: SecretName,
+        /// When it ends at GitHub, such as `2027-02-20`
+        #[arg(long, value_name = "DATE", value_parser = clock::parse)]
+        expires: Option<Timestamp>,
+    },
+    /// List secrets, never their values
+    List,
+    /// Show one, never its value
+    Show {
+        /// Its name
+        name: SecretName,
+    },
+    /// Erase all values of a secret from the vault
+    Remove {
+        /// Its name
+        name: SecretName,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct SecretAdd {
+    /// Its name, such as `org-label-sync-token`
+    pub(crate) name: SecretName,
+    /// What it is
+    #[arg(long, value_enum, default_value_t = Kind::Classic)]
+    pub(crate) kind: Kind,
+    /// The login GitHub must report for it
+    #[arg(long, value_name = "LOGIN")]
+    pub(crate) owner: Option<OrgName>,
+    /// A scope a classic token must carry; may be repeated
+    #[arg(long = "scope", value_name = "SCOPE", value_parser = scope)]
+    pub(crate) scopes: Vec<String>,
+    /// A repository a fine-grained token is meant to reach; may be repeated
+    #[arg(long = "repository", value_name = "OWNER/NAME")]
+    pub(crate) repositories: Vec<RepoPattern>,
+    /// A permission a fine-grained token is meant to carry, such as `contents=read`; may be repeated
+    #[arg(long = "permission", value_name = "NAME=LEVEL", value_parser = permission)]
+    pub(crate) permissions: Vec<(PermissionName, Level)>,
+    /// The client id of an App
+    #[arg(long, value_name = "ID", required_if_eq("kind", "app"), value_parser = client_id)]
+    pub(crate) client_id: Option<String>,
+    /// Where its value comes from: `vault`, `env:NAME`
+    #[arg(long, default_value = "vault", value_parser = source)]
+    pub(crate) source: String,
+    /// How often it must be rotated, such as `90d`
+    #[arg(long, value_name = "SPAN", value_parser = duration::parse)]
+    pub(crate) rotate_every: Option<Duration>,
+    /// Warn below this many remaining requests
+    #[arg(long, value_name = "N")]
+    pub(crate) rate_floor: Option<u64>,
+    /// When the value ends at GitHub, such as `2027-02-20`
+    #[arg(long, value_name = "DATE", value_parser = clock::parse)]
+    pub(crate) expires: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// A classic personal access token
+    Classic,
+    /// A fine-grained personal access token
+    FineGrained,
+    /// A GitHub App: the value is its private key (PEM)
+    App,
+}
+
+impl Kind {
+    /// As policies write it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::FineGrained => "fine-grained",
+            Self::App => "app",
+        }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Import {
+    /// The file, such as `~/.github-tokens`
+    pub(crate) file: PathBuf,
+    /// Also propose one purpose for each token, over all repositories of this organisation
+    #[arg(long, value_name = "ORG")]
+    pub(crate) org: Option<OrgName>,
+    /// Also take variables that do not look like GitHub tokens
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Check policy files without a broker; `policy check --help` has the options
+    #[command(disable_help_flag = true)]
+    Check(Passed),
+    /// Run the decision tables beside policy files, without a broker
+    #[command(disable_help_flag = true)]
+    Test(Passed),
+    /// Say which rule speaks for a caller, or what each one missed
+    #[command(disable_help_flag = true)]
+    Explain(Passed),
+    /// Let the broker load its policies again
+    Reload,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Show the last records
+    Tail {
+        /// How many
+        #[arg(short = 'n', long = "lines", default_value_t = 20, value_name = "N")]
+        lines: usize,
+        /// Go on as records are written, until interrupted
+        #[arg(short, long)]
+        follow: bool,
+        #[command(flatten)]
+        from: AuditSource,
+    },
+    /// Show the records that match all that is given
+    Search {
+        #[command(flatten)]
+        wanted: Wanted,
+        #[command(flatten)]
+        from: AuditSource,
+    },
+    /// Print records byte for byte, as JSON lines
+    Export {
+        /// First record
+        #[arg(long, value_name = "SEQ", default_value_t = 0)]
+        from: u64,
+        /// Last record
+        #[arg(long, value_name = "SEQ")]
+        to: Option<u64>,
+        #[command(flatten)]
+        source: AuditSource,
+    },
+    /// Print the log's public key, for an auditor to keep
+    Key,
+}
+
+/// Where records are read.
+#[derive(Args)]
+pub(crate) struct AuditSource {
+    /// Read the segments in this directory instead of asking the broker
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// Which records.
+#[derive(Args)]
+pub(crate) struct Wanted {
+    /// For this purpose
+    #[arg(long)]
+    pub(crate) purpose: Option<Purpose>,
+    /// On this secret
+    #[arg(long)]
+    pub(crate) secret: Option<SecretName>,
+    /// By this caller: a uid, a unit, or a program
+    #[arg(long, value_name = "WHO")]
+    pub(crate) caller: Option<String>,
+    /// About this lease
+    #[arg(long)]
+    pub(crate) lease: Option<LeaseId>,
+    /// Of this kind, such as `lease.granted`, or `lease` for all of them
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+    /// From this moment on
+    #[arg(long, value_name = "DATE", value_parser = clock::parse)]
+    pub(crate) since: Option<Timestamp>,
+    /// Before this moment
+    #[arg(long, value_name = "DATE", value_parser = clock::parse)]
+    pub(crate) until: Option<Timestamp>,
+}
+
+#[derive(Args)]
+pub(crate) struct Unlock {
+    /// Ask for a passphrase (the recovery passphrase will do) even if the key lies elsewhere
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Shell {
+    /// GNU bash
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
+}
+
+fn permission(text: &str) -> Result<(PermissionName, Level), String> {
+    let (name, level) = text
+        .split_once('=')
+        .ok_or("not a permission (NAME=LEVEL, such as `issues=read`)")?;
+    let wrong = |error: NameError| error.to_string();
+    Ok((name.parse().map_err(wrong)?, level.parse().map_err(wrong)?))
+}
+
+fn variable(text: &str) -> Result<String, String> {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    if text.is_empty() || text.starts_with(|c: char| c.is_ascii_digit()) || !text.bytes().all(good)
+    {
+        return Err("not the name of a variable (letters, digits and _)".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn scope(text: &str) -> Result<String, String> {
+    let good = |b: u8| b.is_ascii_lowercase() || matches!(b, b'_' | b':');
+    if text.is_empty() || !text.bytes().all(good) {
+        return Err("not a scope (such as `repo` or `read:org`)".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn client_id(text: &str) -> Result<String, String> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.') {
+        return Err("not a client id (letters and digits, such as `Iv23liABCDEF`)".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn source(text: &str) -> Result<String, String> {
+    match text.split_once(':') {
+        None if text == "vault" => {}
+        Some(("env", name)) => drop(variable(name)?),
+        _ => return Err("not a source (`vault`, or `env:NAME`)".to_owned()),
+    }
+    Ok(text.to_owned())
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed, 2 usage, 3 denied, 4 broker not reachable, 5 locked, 6 audit log not
+writable, 7 GitHub or a secret source failed, 8 verification failed, 75 try later.";
+
+const GET_EXAMPLES: &str = "\
+Examples:
+  curl -H \"Authorization: Bearer $(tokenctl get label-sync)\" https://api.github.com/user
+  tokenctl get label-sync --repo acme/site --permission issues=read --ttl 5m --reason nightly
+
+The token goes into a variable or a pipe, not onto a screen. For one command, `tokenctl exec` is
+better: the lease ends with the command.";
+
+const EXEC_EXAMPLES: &str = "\
+Examples:
+  tokenctl exec label-sync -- python3 sync_labels.py
+  tokenctl exec label-sync --env ORG_LABEL_SYNC_TOKEN -- ./sync.sh --all
+
+The command takes the place of tokenctl: same process, terminal, signals and exit code. Exit code 125
+if the token could not be had, 126 if the command cannot be run, 127 if there is none.";
+
+const GIT_EXAMPLES: &str = "\
+Set up:
+  git config --global credential.helper '!tokenctl git-credential'
+  git config credential.helper '!tokenctl git-credential --purpose label-sync'
+
+With `credential.useHttpPath` set to true, git names the repository, and a purpose that covers it is
+chosen. Other hosts than github.com are left to other helpers unless named; plain http only to a
+named host on this machine.";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  tokenctl import ~/.github-tokens --dry-run
+  tokenctl import ~/.github-tokens --org acme
+
+ORG_LABEL_SYNC_TOKEN becomes the secret `org-label-sync-token`. A proposed purpose allows nobody
+until you add an [[allow]] to it. The file is read, never changed; a second run goes on where the
+first stopped.";
+
+const SECRET_EXAMPLES: &str = "\
+Examples:
+  tokenctl secret add source-pat --kind fine-grained --repository acme/one --rotate-every 90d
+  tokenctl secret set source-pat --expires 2027-02-20 < value.txt
+
+The value is asked for on the terminal or read from stdin; it is never an argument. One newline at
+its end is dropped.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<CommandLine, clap::Error> {
+        CommandLine::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn every_line_of_the_manual_is_understood() {
+        for line in [
+            "tokenctl init",
+            "tokenctl init --root-key file",
+            "tokenctl init --help",
+            "tokenctl --json status",
+            "tokenctl status --json --socket /s",
+            "tokenctl get p --repo a/b --repo a/c --org a --permission issues=read --ttl 15m --reason x",
+            "tokenctl exec p -- ls -l",
+            "tokenctl exec p --env A --env B_1 --ttl 5m -- ls",
+            "tokenctl git-credential get",
+            "tokenctl git-credential --purpose p --host 127.0.0.1:8080 get",
+            "tokenctl git-credential something-new",
+            "tokenctl purpose show p",
+            "tokenctl lease revoke --all",
+            "tokenctl lease revoke 00000000000000000000000000000000",
+            "tokenctl secret add s --kind fine-grained --repository a/b --permission contents=read",
+            "tokenctl secret add s --kind app --client-id Iv23liABCDEF --source env:KEY",
+            "tokenctl secret set s --expires 2027-02-20",
+            "tokenctl secret remove s --yes",
+            "tokenctl import /f --org acme --dry-run",
+            "tokenctl policy check DIR",
+            "tokenctl policy explain p --user alice",
+            "tokenctl policy reload",
+            "tokenctl audit tail -n 5 -f",
+            "tokenctl audit search --kind lease --since 2026-11-21 --dir /d",
+            "tokenctl audit export --from 1 --to 2",
+            "tokenctl unlock --passphrase",
+            "tokenctl completions fish",
+        ] {
+            if let Err(error) = parse(line) {
+                panic!("{line}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_a_usage_error() {
+        for line in [
+            "tokenctl",
+            "tokenctl frobnicate",
+            "tokenctl get",
+            "tokenctl get Bad_Purpose",
+            "tokenctl get p --repo nonsense",
+            "tokenctl get p --permission issues",
+            "tokenctl get p --permission issues=maybe",
+            "tokenctl get p --ttl soon",
+            "tokenctl exec p ls",
+            "tokenctl exec p --env 1A -- ls",
+            "tokenctl exec p --env A=B -- ls",
+            "tokenctl secret add s --kind app",
+            "tokenctl secret add s --source file:/x",
+            "tokenctl secret add s --source env:A-B",
+            "tokenctl secret set s ghp_value",
+            "tokenctl lease revoke",
+            "tokenctl lease revoke --all 00000000000000000000000000000000",
+            "tokenctl audit search --since yesterday",
+        ] {
+            match parse(line) {
+                Err(error) => assert_eq!(error.exit_code(), 2, "{line}"),
+                Ok(_) => panic!("{line} was taken"),
+            }
+        }
+    }
+
+    #[test]
+    fn arguments_for_the_daemon_are_passed_as_they_are() {
+        let Command::Init(passed) = parse("tokenctl init --root-key file --json x")
+            .unwrap()
+            .command
+        else {
+            panic!("not init");
+        };
+        assert_eq!(passed.args, ["--root-key", "file", "--json", "x"]);
+    }
+}

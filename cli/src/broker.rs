@@ -1,0 +1,92 @@
+//! How commands reach the broker: one connection for each request, and the check of who is on the
+//! other end before a secret goes there.
+//!
+//! A secret is sent to a broker that runs as this account, as root, or as the configured account.
+//! The configured one is `TOKEND_SERVER_USER` (a name or a uid) where it is set; otherwise, on the
+//! system socket only, the account named `tokend`. Only root makes accounts and that socket's
+//! directory, so nobody else can stand in for it.
+
+use std::path::Path;
+
+use broker_protocol::client::{Answer, Connection, Request};
+use broker_protocol::places::{Places, SYSTEM_SOCKET};
+use nix::unistd::{User, geteuid};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::Failure;
+
+/// The broker that belongs to these places.
+pub(crate) struct Broker {
+    /// Where its things lie.
+    pub(crate) places: Places,
+}
+
+impl Broker {
+    /// Asks for something that has no body.
+    pub(crate) fn get(&self, path: &str) -> Result<Answer, Failure> {
+        self.send(&Request::new("GET", path))
+    }
+
+    /// Asks, and reads the answer.
+    pub(crate) fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        Ok(self.get(path)?.json()?)
+    }
+
+    /// Posts a body that holds no secret.
+    pub(crate) fn post(&self, path: &str, body: &impl Serialize) -> Result<Answer, Failure> {
+        self.send(&Request::new("POST", path).json(body)?)
+    }
+
+    /// Sends a request that holds no secret.
+    pub(crate) fn send(&self, request: &Request<'_>) -> Result<Answer, Failure> {
+        Ok(Connection::open(&self.places.socket)?.send(request)?)
+    }
+
+    /// Sends a request that holds a secret, if the server may have it.
+    pub(crate) fn send_secret(&self, request: &Request<'_>) -> Result<Answer, Failure> {
+        let connection = Connection::open(&self.places.socket)?;
+        let server = connection.server()?;
+        let own = geteuid().as_raw();
+        // Looking an account up may ask a directory service: only where it can change the answer.
+        if server.require_trusted(own, None).is_err() {
+            let named = std::env::var("TOKEND_SERVER_USER").ok();
+            let configured = configured_account(named.as_deref(), &self.places.socket)?;
+            server.require_trusted(own, configured)?;
+        }
+        Ok(connection.send(request)?)
+    }
+}
+
+fn configured_account(named: Option<&str>, socket: &Path) -> Result<Option<u32>, Failure> {
+    let name = match named.filter(|name| !name.is_empty()) {
+        Some(name) => name,
+        None if socket == Path::new(SYSTEM_SOCKET) => "tokend",
+        None => return Ok(None),
+    };
+    if let Ok(uid) = name.parse() {
+        return Ok(Some(uid));
+    }
+    match User::from_name(name) {
+        Ok(user) => Ok(user.map(|user| user.uid.as_raw())),
+        Err(errno) => Err(Failure::new(format!(
+            "cannot look up the account `{name}`: {errno}"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_system_socket_has_an_account_of_its_own_unless_one_is_named() {
+        let other = Path::new("/tmp/elsewhere.sock");
+        assert_eq!(configured_account(None, other).unwrap(), None);
+        assert_eq!(configured_account(Some(""), other).unwrap(), None);
+        assert_eq!(configured_account(Some("root"), other).unwrap(), Some(0));
+        assert_eq!(configured_account(Some("4711"), other).unwrap(), Some(4711));
+        let unknown = configured_account(Some("no-such-account-here"), other);
+        assert_eq!(unknown.unwrap(), None);
+    }
+}

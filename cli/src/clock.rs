@@ -1,0 +1,74 @@
+//! The only place that asks the system what time it is. Used to say how long something still has;
+//! what a lease or a deadline is worth, the broker decides by its own clocks.
+
+use jiff::Timestamp;
+
+/// This moment, by the wall clock.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub(crate) fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// `in 3 d`, `in 12 min`, `5 h ago`: rounded towards zero, in the largest unit that is not zero.
+pub(crate) fn relative(moment: Timestamp, now: Timestamp) -> String {
+    let seconds = moment.as_second().saturating_sub(now.as_second());
+    let size = seconds.unsigned_abs();
+    let (number, unit) = match size {
+        0..60 => (size, "s"),
+        60..3600 => (size / 60, "min"),
+        3600..86400 => (size / 3600, "h"),
+        _ => (size / 86400, "d"),
+    };
+    if seconds < 0 {
+        format!("{number} {unit} ago")
+    } else {
+        format!("in {number} {unit}")
+    }
+}
+
+/// The moment as tables print it: UTC, to the second.
+pub(crate) fn short(moment: Timestamp) -> String {
+    moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Parses `2027-02-20` (its first moment in UTC) or `2027-02-20T12:00:00Z`.
+pub(crate) fn parse(text: &str) -> Result<Timestamp, String> {
+    let moment = if text.len() == 10 {
+        format!("{text}T00:00:00Z").parse()
+    } else {
+        text.parse()
+    };
+    moment.map_err(|error: jiff::Error| {
+        format!("not a date (`2027-02-20`, or `2027-02-20T12:00:00Z`): {error}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_its_first_moment_in_utc() {
+        assert_eq!(short(parse("2027-02-20").unwrap()), "2027-02-20T00:00:00Z");
+        assert_eq!(
+            short(parse("2027-02-20T12:00:00+02:00").unwrap()),
+            "2027-02-20T10:00:00Z"
+        );
+        for bad in ["", "tomorrow", "2027-02-30", "20.02.2027", "2027-2-2"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn distances_are_in_the_largest_unit_that_fits() {
+        let now = parse("2026-11-21").unwrap();
+        for (moment, want) in [
+            ("2026-11-21T00:00:59Z", "in 59 s"),
+            ("2026-11-21T00:12:30Z", "in 12 min"),
+            ("2026-11-24T01:00:00Z", "in 3 d"),
+            ("2026-11-20T18:30:00Z", "5 h ago"),
+        ] {
+            assert_eq!(relative(parse(moment).unwrap(), now), want);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What the daemon does without a running broker: `init`, `policy check|test|explain`.
+//!
+//! They need vault and policy, which this program does not link. So it makes way for the `tokend`
+//! that lies in its own directory: never one from `PATH`, which whoever calls may have chosen.
+//!
+//! Also here, because it belongs to `policy`: `reload`, which is for the running broker.
+
+use std::os::unix::process::CommandExt as _;
+use std::process;
+
+use broker_protocol::api::Reloaded;
+use broker_protocol::client::Request;
+
+use crate::args::{Global, Passed};
+use crate::broker::Broker;
+use crate::error::Failure;
+use crate::ui;
+
+/// Becomes `tokend COMMAND ARGS…`; returns only if that fails.
+pub(crate) fn run(command: &[&str], passed: &Passed, global: &Global) -> Result<(), Failure> {
+    let own = std::env::current_exe()
+        .map_err(|error| Failure::new(format!("cannot tell where tokenctl lies: {error}")))?;
+    let tokend = own.with_file_name("tokend");
+    let mut daemon = process::Command::new(&tokend);
+    daemon.args(command).args(&passed.args);
+    if global.json {
+        daemon.arg("--json");
+    }
+    // The variables mean the same as the options, wherever the daemon takes those.
+    if let Some(config) = &global.config {
+        daemon.env("TOKEND_CONFIG", config);
+    }
+    if let Some(socket) = &global.socket {
+        daemon.env("TOKEND_SOCKET", socket);
+    }
+    let error = daemon.exec();
+    Err(Failure::with_hint(
+        format!("cannot run {}: {error}", tokend.display()),
+        "install `tokend` in the same directory as `tokenctl`",
+    ))
+}
+
+/// `policy reload`
+pub(crate) fn reload(broker: &Broker, json: bool) -> Result<(), Failure> {
+    let answer = broker.send(&Request::new("POST", RELOAD))?;
+    if json {
+        return ui::json(&answer.body);
+    }
+    let loaded: Reloaded = answer.json()?;
+    ui::line(format_args!(
+        "{} purposes in {} files are in force",
+        loaded.purposes,
+        loaded.files.len()
+    ))?;
+    for lease in &loaded.revoked {
+        ui::line(format_args!("lease {lease} is no longer allowed and ended"))?;
+    }
+    for warning in &loaded.warnings {
+        ui::warning(warning);
+    }
+    Ok(())
+}
+
+/// Where policies are loaded again.
+pub(crate) const RELOAD: &str = "/v1/policies/reload";

@@ -1,0 +1,86 @@
+//! `exec`: runs a command with a token in its environment; the lease ends with the command.
+//!
+//! tokenctl does not start the command, it *becomes* it. The process that asked the broker and the
+//! command are one process, so pid, terminal, job control, signals and exit code are the command's
+//! own, with nothing in between to pass them on or get them wrong. And nothing of ours need stay
+//! alive to end the lease: it is asked for with `until: caller_exit`, so the broker watches this
+//! very process and ends the lease when it goes, by whatever means.
+//!
+//! The price: nobody can renew the lease meanwhile. Ask for a ttl as long as the command needs.
+//!
+//! The token is put into the environment of the command only, which every process of the same
+//! account can read. The socket is closed before, and close-on-exec besides.
+//!
+//! Two things differ from a shell that runs the command itself: a signal mask that was inherited is
+//! emptied, and SIGPIPE is put back to its default even if it was ignored before.
+
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use broker_protocol::api::Until;
+use broker_protocol::names::EnforcedBy;
+
+use crate::args::Exec;
+use crate::broker::Broker;
+use crate::clock;
+use crate::commands::get::{self, Taken};
+use crate::error::Failure;
+use crate::ui;
+
+/// Becomes the command; returns only if that fails.
+pub(crate) fn run(
+    broker: impl FnOnce() -> Result<Broker, Failure>,
+    exec: Exec,
+) -> Result<(), Failure> {
+    let Exec { ask, env, command } = exec;
+    let Some((program, args)) = command.split_first() else {
+        return Err(Failure::Usage("no command given".to_owned()));
+    };
+    let taken = broker()
+        .and_then(|broker| {
+            let request = get::request(ask, Some(Until::CallerExit))?;
+            Taken::from(get::ask_for(&broker, &request)?)
+        })
+        .map_err(|failure| wrap(125, failure))?;
+    tell_the_end(&taken);
+
+    let mut command = Command::new(program);
+    command.args(args);
+    for name in ["GH_TOKEN", "GITHUB_TOKEN"]
+        .into_iter()
+        .chain(env.iter().map(String::as_str))
+    {
+        // Into the environment of the command, as `exec` promises.
+        command.env(name, &*taken.token);
+    }
+    let error = command.exec();
+    let program = program.display();
+    Err(match error.kind() {
+        io::ErrorKind::NotFound => wrap(127, Failure::new(format!("no command `{program}`"))),
+        _ => wrap(
+            126,
+            Failure::new(format!("cannot run `{program}`: {error}")),
+        ),
+    })
+}
+
+/// A person at the terminal is told when the token will stop working under the command. A script's
+/// stderr stays the command's own.
+fn tell_the_end(taken: &Taken) {
+    if taken.lease.enforced_by != EnforcedBy::Nobody && ui::stderr_is_terminal() {
+        let end = taken.lease.expires_at;
+        ui::note(format_args!(
+            "the token works until {} ({})",
+            clock::short(end),
+            clock::relative(end, clock::now())
+        ));
+    }
+}
+
+fn wrap(code: u8, failure: Failure) -> Failure {
+    Failure::Exec {
+        code,
+        source: Box::new(failure),
+    }
+}

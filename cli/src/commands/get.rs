@@ -1,0 +1,83 @@
+//! `get`: a token, alone, on stdout.
+//!
+//! The path that scripts wait for: parse, connect, one write, one read, print.
+
+use std::collections::BTreeMap;
+
+use broker_protocol::api::{LeaseAnswer, LeaseRequest, LeaseView, Until};
+use broker_protocol::client::{Answer, Request};
+use zeroize::Zeroizing;
+
+use crate::args::Ask;
+use crate::broker::Broker;
+use crate::error::Failure;
+use crate::ui;
+
+/// A lease just taken, and its token in the clear. No `Debug`: it holds the token, and wipes it.
+pub(crate) struct Taken {
+    /// The token.
+    pub(crate) token: Zeroizing<String>,
+    /// All else about the lease.
+    pub(crate) lease: LeaseView,
+}
+
+pub(crate) fn run(broker: &Broker, ask: Ask, json: bool) -> Result<(), Failure> {
+    let answer = ask_for(broker, &request(ask, None)?)?;
+    if json {
+        return ui::json(&answer.body);
+    }
+    let taken = Taken::from(answer)?;
+    let mut line = Zeroizing::new(String::with_capacity(taken.token.len() + 1));
+    line.push_str(&taken.token);
+    line.push('\n');
+    // To stdout, where whoever asked reads it.
+    ui::bytes(line.as_bytes())?;
+    if ui::stdout_is_terminal() {
+        ui::note(
+            "the token is on your screen now; `tokenctl exec` or $(tokenctl get …) keeps it off",
+        );
+    }
+    Ok(())
+}
+
+/// The request that these options make.
+pub(crate) fn request(ask: Ask, until: Option<Until>) -> Result<LeaseRequest, Failure> {
+    let mut permissions = BTreeMap::new();
+    for (name, level) in ask.permissions {
+        if let Some(before) = permissions.insert(name.clone(), level)
+            && before != level
+        {
+            return Err(Failure::Usage(format!(
+                "--permission {} is given twice, as {} and as {}",
+                name,
+                before.as_str(),
+                level.as_str()
+            )));
+        }
+    }
+    Ok(LeaseRequest {
+        purpose: ask.purpose,
+        repositories: Some(ask.repositories).filter(|list| !list.is_empty()),
+        organization: ask.organization,
+        permissions: Some(permissions).filter(|map| !map.is_empty()),
+        ttl: ask.ttl.map(|ttl| ttl.as_secs()),
+        reason: ask.reason,
+        until,
+    })
+}
+
+/// Asks for a lease.
+pub(crate) fn ask_for(broker: &Broker, request: &LeaseRequest) -> Result<Answer, Failure> {
+    broker.send(&Request::new("POST", "/v1/leases").json(request)?)
+}
+
+impl Taken {
+    /// Reads the answer to a request for a lease.
+    pub(crate) fn from(answer: Answer) -> Result<Self, Failure> {
+        let read: LeaseAnswer = answer.json()?;
+        Ok(Self {
+            token: Zeroizing::new(read.token),
+            lease: read.lease,
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! `lease`: list, show, renew and end leases.
+
+use broker_protocol::api::{LeaseList, LeaseView, RenewRequest, Revoked};
+use broker_protocol::client::{Answer, Request};
+use broker_protocol::names::{Delivery, LeaseId};
+
+use crate::args::LeaseCommand;
+use crate::broker::Broker;
+use crate::clock;
+use crate::commands::purpose;
+use crate::error::Failure;
+use crate::ui::{self, Table};
+
+pub(crate) fn run(broker: &Broker, command: LeaseCommand, json: bool) -> Result<(), Failure> {
+    match command {
+        LeaseCommand::List => list(broker, json),
+        LeaseCommand::Show { lease } => show(&broker.get(&format!("/v1/leases/{lease}"))?, json),
+        LeaseCommand::Renew { lease, ttl } => {
+            let ttl = ttl.map(|ttl| ttl.as_secs());
+            let path = format!("/v1/leases/{lease}/renew");
+            show(&broker.post(&path, &RenewRequest { ttl })?, json)
+        }
+        LeaseCommand::Revoke { leases, all } => {
+            let leases = if all {
+                let live: LeaseList = broker.read("/v1/leases")?;
+                live.leases.into_iter().map(|view| view.lease).collect()
+            } else {
+                leases
+            };
+            revoke(broker, &leases, json)
+        }
+    }
+}
+
+fn list(broker: &Broker, json: bool) -> Result<(), Failure> {
+    let answer = broker.get("/v1/leases")?;
+    if json {
+        return ui::json(&answer.body);
+    }
+    let list: LeaseList = answer.json()?;
+    if list.leases.is_empty() {
+        return ui::line("no live leases");
+    }
+    let now = clock::now();
+    let mut table = Table::new(&["LEASE", "PURPOSE", "DELIVER", "UID", "ENDS", "SECRET"]);
+    for lease in list.leases {
+        table.row([
+            lease.lease.to_string(),
+            lease.purpose.to_string(),
+            lease.deliver.as_str().to_owned(),
+            lease.uid.to_string(),
+            clock::relative(lease.expires_at, now),
+            lease.secret.to_string(),
+        ]);
+    }
+    table.print()
+}
+
+fn show(answer: &Answer, json: bool) -> Result<(), Failure> {
+    if json {
+        return ui::json(&answer.body);
+    }
+    let lease: LeaseView = answer.json()?;
+    let mut table = Table::of_fields();
+    table.field("lease", &lease.lease);
+    table.field("purpose", &lease.purpose);
+    table.field("secret", &lease.secret);
+    table.field("rule", &lease.rule);
+    table.field("deliver", lease.deliver.as_str());
+    purpose::scope(
+        &mut table,
+        &lease.repositories,
+        lease.organization.as_ref(),
+        &lease.permissions,
+    );
+    table.field("uid", lease.uid);
+    table.field("issued", clock::short(lease.issued_at));
+    table.field(
+        "ends",
+        format_args!(
+            "{} ({})",
+            clock::short(lease.expires_at),
+            clock::relative(lease.expires_at, clock::now())
+        ),
+    );
+    table.field("renewable until", clock::short(lease.renewable_until));
+    table.field("audit record", lease.audit_seq);
+    table.print()?;
+    if lease.deliver == Delivery::Raw {
+        ui::note("raw: the end of this lease ends nothing at GitHub; only a rotation does");
+    }
+    Ok(())
+}
+
+/// Ends each; goes on after one that could not be ended, and fails in the end.
+fn revoke(broker: &Broker, leases: &[LeaseId], json: bool) -> Result<(), Failure> {
+    let mut failed = None;
+    for lease in leases {
+        let path = format!("/v1/leases/{lease}");
+        match broker.send(&Request::new("DELETE", &path)) {
+            Ok(answer) if json => ui::json(&answer.body)?,
+            Ok(answer) => report(&answer.json()?)?,
+            Err(failure) => {
+                if let Some(before) = failed.replace(failure) {
+                    ui::failure(&before);
+                }
+            }
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+fn report(revoked: &Revoked) -> Result<(), Failure> {
+    ui::line(format_args!("lease {} ended", revoked.lease))?;
+    if let Some(warning) = &revoked.warning {
+        ui::warning(warning);
+    }
+    if !revoked.recorded {
+        ui::warning("the audit log cannot be written: the end is recorded when it can be again");
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! One file for each command. This one only finds the broker's places and picks the command.
+
+mod audit;
+mod daemon;
+mod doctor;
+mod exec;
+mod generate;
+mod get;
+mod git_credential;
+mod import;
+mod lease;
+mod lock;
+mod purpose;
+mod records;
+mod secret;
+mod status;
+
+pub(crate) use daemon::RELOAD;
+
+use broker_protocol::places::{Overrides, Places};
+
+use crate::args::{Command, CommandLine, Global, PolicyCommand};
+use crate::broker::Broker;
+use crate::error::Failure;
+
+/// Does what the command line says.
+pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
+    let CommandLine { global, command } = line;
+    let json = global.json;
+    match command {
+        Command::Init(passed) => daemon::run(&["init"], &passed, &global),
+        Command::Policy(PolicyCommand::Check(passed)) => {
+            daemon::run(&["policy", "check"], &passed, &global)
+        }
+        Command::Policy(PolicyCommand::Test(passed)) => {
+            daemon::run(&["policy", "test"], &passed, &global)
+        }
+        Command::Policy(PolicyCommand::Explain(passed)) => {
+            daemon::run(&["policy", "explain"], &passed, &global)
+        }
+        Command::Policy(PolicyCommand::Reload) => daemon::reload(&find(global)?, json),
+        Command::Get(ask) => get::run(&find(global)?, ask, json),
+        Command::Exec(exec) => exec::run(|| find(global), exec),
+        Command::GitCredential(asked) => git_credential::run(|| find(global), asked),
+        Command::Status => status::run(&find(global)?, json),
+        Command::Doctor => doctor::run(&find(global)?, json),
+        Command::Purpose(command) => purpose::run(&find(global)?, command, json),
+        Command::Lease(command) => lease::run(&find(global)?, command, json),
+        Command::Secret(command) => secret::run(&find(global)?, command, json),
+        Command::Import(import) => import::run(&find(global)?, &import),
+        Command::Audit(command) => audit::run(&find(global)?, command, json),
+        Command::Lock => lock::lock(&find(global)?),
+        Command::Unlock(how) => lock::unlock(&find(global)?, &how),
+        Command::Completions { shell } => generate::completions(shell),
+        Command::Man { dir } => generate::manual(&dir),
+    }
+}
+
+fn find(global: Global) -> Result<Broker, Failure> {
+    let overrides = Overrides {
+        config: global.config,
+        socket: global.socket,
+    };
+    let places = Places::find(&overrides, |name| std::env::var_os(name))?;
+    Ok(Broker { places })
+}

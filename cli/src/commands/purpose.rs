@@ -1,0 +1,115 @@
+//! `purpose`: what a caller may ask for.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use broker_protocol::api::{PurposeList, PurposeView};
+use broker_protocol::duration;
+use broker_protocol::names::{Delivery, OrgName, Permissions, Purpose, RepoPattern};
+
+use crate::args::PurposeCommand;
+use crate::broker::Broker;
+use crate::error::Failure;
+use crate::ui::{self, Table};
+
+pub(crate) fn run(broker: &Broker, command: PurposeCommand, json: bool) -> Result<(), Failure> {
+    match command {
+        PurposeCommand::List => list(broker, json),
+        PurposeCommand::Show { purpose } => show(broker, &purpose, json),
+    }
+}
+
+fn list(broker: &Broker, json: bool) -> Result<(), Failure> {
+    let answer = broker.get(PURPOSES)?;
+    if json {
+        return ui::json(&answer.body);
+    }
+    let list: PurposeList = answer.json()?;
+    if list.purposes.is_empty() {
+        return ui::line("no rule gives you any purpose");
+    }
+    let mut table = Table::new(&["PURPOSE", "DELIVER", "TTL", "RULE", "ABOUT"]);
+    for view in list.purposes {
+        table.row([
+            view.purpose.to_string(),
+            view.deliver.as_str().to_owned(),
+            span(view.ttl_default),
+            view.rule.unwrap_or_else(|| "none for you".to_owned()),
+            view.about.unwrap_or_default(),
+        ]);
+    }
+    table.print()
+}
+
+fn show(broker: &Broker, purpose: &Purpose, json: bool) -> Result<(), Failure> {
+    let list: PurposeList = broker.read(PURPOSES)?;
+    let Some(view) = list.purposes.into_iter().find(|v| v.purpose == *purpose) else {
+        return Err(Failure::with_hint(
+            format!("no purpose `{purpose}` that a rule gives you"),
+            "`tokenctl purpose list` shows those that are",
+        ));
+    };
+    if json {
+        return ui::json(&ui::to_json(&view)?);
+    }
+    print(&view)
+}
+
+fn print(view: &PurposeView) -> Result<(), Failure> {
+    let mut table = Table::of_fields();
+    table.field("purpose", &view.purpose);
+    table.field("about", view.about.as_deref().unwrap_or("-"));
+    table.field("secret", &view.secret);
+    table.field("deliver", view.deliver.as_str());
+    table.field("rule", view.rule.as_deref().unwrap_or("none for you"));
+    scope(
+        &mut table,
+        &view.repositories,
+        view.organization.as_ref(),
+        &view.permissions,
+    );
+    table.field(
+        "ttl",
+        format_args!("{}, at most {}", span(view.ttl_default), span(view.ttl_max)),
+    );
+    table.print()?;
+    if view.deliver == Delivery::Raw {
+        ui::note("raw: you get the stored token itself; nothing holds it to the scope above");
+    }
+    Ok(())
+}
+
+/// Adds what access is for.
+pub(crate) fn scope(
+    table: &mut Table,
+    repositories: &[RepoPattern],
+    organization: Option<&OrgName>,
+    permissions: &Permissions,
+) {
+    table.field("repositories", joined(repositories));
+    if let Some(organization) = organization {
+        table.field("organisation", organization);
+    }
+    let pairs: Vec<String> = permissions
+        .iter()
+        .map(|(name, level)| format!("{name}={}", level.as_str()))
+        .collect();
+    table.field("permissions", joined(&pairs));
+}
+
+/// The items with commas between them, or a dash.
+pub(crate) fn joined(items: &[impl Display]) -> String {
+    if items.is_empty() {
+        return "-".to_owned();
+    }
+    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+    items.join(", ")
+}
+
+/// Seconds as people write them.
+pub(crate) fn span(seconds: u64) -> String {
+    duration::format(Duration::from_secs(seconds))
+}
+
+/// Where purposes are listed.
+pub(crate) const PURPOSES: &str = "/v1/purposes";

@@ -1,0 +1,254 @@
+//! `secret`: declare, store, show and remove what the broker holds.
+//!
+//! A value comes from the terminal or stdin, goes straight to the broker, and is never shown.
+
+use broker_protocol::api::{SecretList, SecretSet, SecretState, SecretView, SetSecret};
+use broker_protocol::client::Request;
+use broker_protocol::names::{Permissions, SecretName};
+use jiff::Timestamp;
+use zeroize::Zeroize as _;
+
+use crate::args::{Kind, SecretAdd, SecretCommand};
+use crate::broker::Broker;
+use crate::clock;
+use crate::commands::purpose::{joined, span};
+use crate::error::Failure;
+use crate::policy_file::{NewFiles, SecretTable};
+use crate::secret_text::SecretText;
+use crate::ui::{self, Table};
+
+pub(crate) fn run(broker: &Broker, command: SecretCommand, json: bool) -> Result<(), Failure> {
+    match command {
+        SecretCommand::Add(add) => self::add(broker, add, json),
+        SecretCommand::Set { name, expires } => {
+            let value = SecretText::read(&format!("Value of {name}"))?;
+            report(&store(broker, &name, &value, expires)?, json)
+        }
+        SecretCommand::List => list(broker, json),
+        SecretCommand::Show { name } => show(broker, &name, json),
+        SecretCommand::Remove { name, yes } => remove(broker, &name, yes),
+    }
+}
+
+/// Declares in a new file, has the broker load it, then stores the value.
+fn add(broker: &Broker, add: SecretAdd, json: bool) -> Result<(), Failure> {
+    let stored = add.source == "vault";
+    if !stored && add.expires.is_some() {
+        return Err(Failure::Usage(
+            "--expires goes with a value in the vault".to_owned(),
+        ));
+    }
+    let path = broker.places.policies.join(format!("{}.toml", add.name));
+    let (name, expires) = (add.name.clone(), add.expires);
+    let mut files = NewFiles::new();
+    files.write(&path, &table(add)?.to_toml())?;
+    let loaded = files.load(broker)?;
+    ui::note(format_args!("wrote {}", path.display()));
+    for warning in &loaded.warnings {
+        ui::warning(warning);
+    }
+    if !stored {
+        ui::note(
+            "its value is read from the broker's own environment; `doctor` says if it is there",
+        );
+        return Ok(());
+    }
+    let declared = |failure: Failure| {
+        ui::note(format_args!(
+            "it is declared; store its value with `tokenctl secret set {name}`"
+        ));
+        failure
+    };
+    let value = SecretText::read(&format!("Value of {name}")).map_err(declared)?;
+    let set = store(broker, &name, &value, expires).map_err(declared)?;
+    report(&set, json)
+}
+
+fn table(add: SecretAdd) -> Result<SecretTable, Failure> {
+    let only = |kind: Kind, given: bool, option: &str| {
+        if given && add.kind != kind {
+            let kind = kind.as_str();
+            return Err(Failure::Usage(format!("{option} goes with --kind {kind}")));
+        }
+        Ok(())
+    };
+    only(Kind::Classic, !add.scopes.is_empty(), "--scope")?;
+    only(
+        Kind::FineGrained,
+        !add.repositories.is_empty(),
+        "--repository",
+    )?;
+    only(
+        Kind::FineGrained,
+        !add.permissions.is_empty(),
+        "--permission",
+    )?;
+    only(Kind::App, add.client_id.is_some(), "--client-id")?;
+    let permissions: Permissions = add.permissions.into_iter().collect();
+    Ok(SecretTable {
+        name: add.name,
+        kind: add.kind,
+        source: add.source,
+        owner: add.owner,
+        scopes: add.scopes,
+        repositories: add.repositories,
+        permissions,
+        client_id: add.client_id,
+        rotate_every: add.rotate_every,
+        rate_floor: add.rate_floor,
+    })
+}
+
+/// Stores a new version of a value.
+pub(crate) fn store(
+    broker: &Broker,
+    name: &SecretName,
+    value: &SecretText,
+    expires_at: Option<Timestamp>,
+) -> Result<SecretSet, Failure> {
+    let path = format!("/v1/secrets/{name}");
+    let mut body = SetSecret {
+        value: value.expose().to_owned(),
+        expires_at,
+    };
+    let request = Request::new("PUT", &path).json(&body);
+    body.value.zeroize();
+    // To the broker, which seals it.
+    Ok(broker.send_secret(&request?)?.json()?)
+}
+
+fn report(set: &SecretSet, json: bool) -> Result<(), Failure> {
+    if json {
+        ui::json(&ui::to_json(set)?)?;
+    } else {
+        ui::line(format_args!(
+            "{} is stored as version {}",
+            set.name, set.version
+        ))?;
+    }
+    for warning in &set.warnings {
+        ui::warning(warning);
+    }
+    Ok(())
+}
+
+fn list(broker: &Broker, json: bool) -> Result<(), Failure> {
+    let answer = broker.get(SECRETS)?;
+    if json {
+        return ui::json(&answer.body);
+    }
+    let list: SecretList = answer.json()?;
+    if list.secrets.is_empty() {
+        return ui::line("no secrets; `tokenctl secret add NAME` or `tokenctl import FILE`");
+    }
+    overview(&list.secrets).print()
+}
+
+/// One line for each secret: how it stands and what is due.
+pub(crate) fn overview(secrets: &[SecretView]) -> Table {
+    let now = clock::now();
+    let mut table = Table::new(&[
+        "SECRET",
+        "STATE",
+        "DEADLINE",
+        "SOURCE",
+        "EXPOSED TO",
+        "PURPOSES",
+    ]);
+    for secret in secrets {
+        let mut uids: Vec<u32> = secret.exposed_to.iter().map(|e| e.uid).collect();
+        uids.sort_unstable();
+        uids.dedup();
+        table.row([
+            secret.name.to_string(),
+            state(secret).to_owned(),
+            deadline(secret, now),
+            secret.source.clone(),
+            match uids.len() {
+                0 => "-".to_owned(),
+                _ => format!("uid {}", joined(&uids)),
+            },
+            joined(&secret.purposes),
+        ]);
+    }
+    table
+}
+
+const fn state(secret: &SecretView) -> &'static str {
+    match (secret.declared, secret.state) {
+        (false, _) => "undeclared",
+        (true, state) => SecretState::as_str(state),
+    }
+}
+
+fn deadline(secret: &SecretView, now: Timestamp) -> String {
+    let moment = |at| format!("{} ({})", clock::short(at), clock::relative(at, now));
+    secret.deadline.map_or_else(|| "-".to_owned(), moment)
+}
+
+fn show(broker: &Broker, name: &SecretName, json: bool) -> Result<(), Failure> {
+    let list: SecretList = broker.read(SECRETS)?;
+    let Some(secret) = list.secrets.into_iter().find(|s| s.name == *name) else {
+        return Err(Failure::with_hint(
+            format!("no secret `{name}`"),
+            "`tokenctl secret list` shows them all",
+        ));
+    };
+    if json {
+        return ui::json(&ui::to_json(&secret)?);
+    }
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let mut table = Table::of_fields();
+    table.field("secret", &secret.name);
+    table.field("state", state(&secret));
+    table.field("deadline", deadline(&secret, clock::now()));
+    table.field("kind", or_dash(secret.kind));
+    table.field("owner", or_dash(secret.owner));
+    table.field("scopes", joined(&secret.scopes));
+    table.field("source", &secret.source);
+    table.field("purposes", joined(&secret.purposes));
+    table.field("rotate every", or_dash(secret.rotate_every.map(span)));
+    table.field(
+        "rate floor",
+        or_dash(secret.rate_floor.map(|n| n.to_string())),
+    );
+    table.field("version", or_dash(secret.version.map(|n| n.to_string())));
+    table.field("created", or_dash(secret.created_at.map(clock::short)));
+    table.field("set", or_dash(secret.set_at.map(clock::short)));
+    table.field("expires", or_dash(secret.expires_at.map(clock::short)));
+    table.field("last used", or_dash(secret.last_used.map(clock::short)));
+    table.field("hashed credential", or_dash(secret.hashed_credential));
+    for exposed in &secret.exposed_to {
+        table.field(
+            "exposed to",
+            format_args!(
+                "uid {} for {}, {} leases, last {}",
+                exposed.uid,
+                exposed.purpose,
+                exposed.leases,
+                clock::short(exposed.last)
+            ),
+        );
+    }
+    table.print()
+}
+
+fn remove(broker: &Broker, name: &SecretName, yes: bool) -> Result<(), Failure> {
+    if !yes {
+        if !ui::stdin_is_terminal() {
+            return Err(Failure::Usage(format!(
+                "this erases every value of {name} from the vault; say --yes"
+            )));
+        }
+        if !ui::ask_yes(&format!("Erase every value of {name} from the vault?"))? {
+            return Err(Failure::new("nothing was erased"));
+        }
+    }
+    broker.send(&Request::new("DELETE", &format!("/v1/secrets/{name}")))?;
+    ui::line(format_args!("{name} is erased from the vault"))?;
+    ui::note("its declaration stays in the policies, and at GitHub the token goes on working");
+    Ok(())
+}
+
+/// Where secrets are listed.
+pub(crate) const SECRETS: &str = "/v1/secrets";

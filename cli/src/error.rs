@@ -1,0 +1,161 @@
+//! Why a command did not do what it was asked, which exit code says so, and what to try next.
+//!
+//! The broker's refusals keep their own words and the exit code that belongs to their
+//! [`ErrorCode`]; the rest is what can go wrong on this side of the socket. Nothing here ever
+//! carries a secret: places are named, values are not.
+//!
+//! [`ErrorCode`]: broker_protocol::error::ErrorCode
+
+use std::borrow::Cow;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use broker_protocol::client::ClientError;
+use broker_protocol::error::ErrorCode;
+use broker_protocol::places::NoHome;
+
+/// Why a command failed. `Display` is the line after `tokenctl: error:`.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The broker refused, or could not be asked.
+    #[error(transparent)]
+    Broker(#[from] ClientError),
+
+    /// Nowhere to look for anything.
+    #[error(transparent)]
+    Places(#[from] NoHome),
+
+    /// Asked for something that makes no sense.
+    #[error("{0}")]
+    Usage(String),
+
+    /// Something else, with what to do about it where one thing helps.
+    #[error("{what}")]
+    Failed {
+        /// What failed, and where.
+        what: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+
+    /// A file or directory would not do as it should.
+    #[error("cannot {doing} {}: {source}", .path.display())]
+    File {
+        /// `read`, `write`, …
+        doing: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+
+    /// Stdout would not take the result.
+    #[error("cannot write the result: {0}")]
+    Output(#[source] io::Error),
+
+    /// `exec` could not get as far as running its command, or could not run it.
+    #[error("{source}")]
+    Exec {
+        /// 125, 126 or 127, as `env` has them.
+        code: u8,
+        /// Why.
+        source: Box<Self>,
+    },
+}
+
+impl Failure {
+    /// A failure with nothing to suggest.
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self::Failed {
+            what: what.into(),
+            hint: None,
+        }
+    }
+
+    /// A failure and the mend.
+    pub(crate) fn with_hint(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Failed {
+            what: what.into(),
+            hint: Some(hint.into()),
+        }
+    }
+
+    /// For `map_err` on file operations.
+    pub(crate) fn file(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File {
+            doing,
+            path,
+            source,
+        }
+    }
+
+    /// The process's exit code, as the manual lists them.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Broker(error) => match error {
+                ClientError::Problem { problem, .. } => problem.code.exit_code(),
+                ClientError::NotThere(_)
+                | ClientError::Deserted(_)
+                | ClientError::Forbidden(_)
+                | ClientError::Connect { .. }
+                | ClientError::Silent(_)
+                | ClientError::Broken(_) => 4,
+                _ => 1,
+            },
+            Self::Usage(_) => 2,
+            Self::Exec { code, .. } => *code,
+            Self::Places(_) | Self::Failed { .. } | Self::File { .. } | Self::Output(_) => 1,
+        }
+    }
+
+    /// Whether the reader of stdout has gone, as in `tokenctl … | head`: nobody to tell.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// The line after `tokenctl: hint:`.
+    pub(crate) fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Failed { hint, .. } => hint.as_deref().map(Cow::Borrowed),
+            Self::Exec { source, .. } => source.hint(),
+            Self::Broker(error) => hint_for(error),
+            _ => None,
+        }
+    }
+}
+
+fn hint_for(error: &ClientError) -> Option<Cow<'_, str>> {
+    let hint = match error {
+        ClientError::Problem {
+            problem,
+            retry_after,
+        } => {
+            if let Some(hint) = &problem.hint {
+                return Some(Cow::Borrowed(hint));
+            }
+            match (problem.code, retry_after) {
+                (_, Some(seconds)) => return Some(format!("try again in {seconds} s").into()),
+                (ErrorCode::Locked, None) => "an operator must run `tokenctl unlock`",
+                (ErrorCode::Denied, None) => "`tokenctl purpose list` shows what is allowed here",
+                (ErrorCode::UnknownLease, None) => "`tokenctl lease list` shows the live ones",
+                _ => return None,
+            }
+        }
+        ClientError::NotThere(_) => {
+            "start it with `tokend`, or name its socket with --socket or TOKEND_SOCKET"
+        }
+        ClientError::Deserted(_) => "start it again with `tokend`, which replaces the socket",
+        ClientError::Forbidden(_) => {
+            "the service's `[socket] group` in tokend.toml says who may; ask to be added to it"
+        }
+        ClientError::Untrusted(_) => {
+            "if the broker is meant to run as that account, say so: TOKEND_SERVER_USER=NAME"
+        }
+        ClientError::Garbled(_) | ClientError::Unfamiliar { .. } => {
+            "`tokenctl doctor` compares the two versions"
+        }
+        _ => return None,
+    };
+    Some(Cow::Borrowed(hint))
+}

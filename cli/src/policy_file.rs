@@ -1,0 +1,259 @@
+//! Writes new policy files, and takes them back if the broker refuses them.
+//!
+//! A policy file is text that someone reviews, so this program never edits one: it makes a new file
+//! or none. Names come in as parsed types; free text is quoted as a TOML basic string.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use broker_protocol::api::Reloaded;
+use broker_protocol::client::Request;
+use broker_protocol::duration;
+use broker_protocol::names::{OrgName, Permissions, Purpose, RepoPattern, SecretName};
+
+use crate::args::Kind;
+use crate::broker::Broker;
+use crate::commands::RELOAD;
+use crate::error::Failure;
+
+/// What `[secret.NAME]` says. Empty lists and `None` are left out.
+pub(crate) struct SecretTable {
+    pub(crate) name: SecretName,
+    pub(crate) kind: Kind,
+    pub(crate) source: String,
+    pub(crate) owner: Option<OrgName>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) repositories: Vec<RepoPattern>,
+    pub(crate) permissions: Permissions,
+    pub(crate) client_id: Option<String>,
+    pub(crate) rotate_every: Option<Duration>,
+    pub(crate) rate_floor: Option<u64>,
+}
+
+impl SecretTable {
+    /// A secret in the vault of which no more than its kind is known.
+    pub(crate) const fn new(name: SecretName, kind: Kind, source: String) -> Self {
+        Self {
+            name,
+            kind,
+            source,
+            owner: None,
+            scopes: Vec::new(),
+            repositories: Vec::new(),
+            permissions: Permissions::new(),
+            client_id: None,
+            rotate_every: None,
+            rate_floor: None,
+        }
+    }
+
+    /// The table as a policy file has it.
+    pub(crate) fn to_toml(&self) -> String {
+        let mut text = format!("[secret.{}]\n", self.name);
+        let mut key = |name: &str, value: String| text.push_str(&format!("{name:<12} = {value}\n"));
+        key("kind", quoted(self.kind.as_str()));
+        key("source", quoted(&self.source));
+        if let Some(owner) = &self.owner {
+            key("owner", quoted(owner.as_str()));
+        }
+        if !self.scopes.is_empty() {
+            key("scopes", list(self.scopes.iter().map(String::as_str)));
+        }
+        if !self.repositories.is_empty() {
+            key(
+                "repositories",
+                list(self.repositories.iter().map(RepoPattern::as_str)),
+            );
+        }
+        if !self.permissions.is_empty() {
+            let pairs: Vec<String> = self
+                .permissions
+                .iter()
+                .map(|(name, level)| format!("{name} = {}", quoted(level.as_str())))
+                .collect();
+            key("permissions", format!("{{ {} }}", pairs.join(", ")));
+        }
+        if let Some(id) = &self.client_id {
+            key("client_id", quoted(id));
+        }
+        if let Some(span) = self.rotate_every {
+            key("rotate_every", quoted(&duration::format(span)));
+        }
+        if let Some(floor) = self.rate_floor {
+            key("rate_floor", floor.to_string());
+        }
+        text
+    }
+}
+
+/// A purpose for one secret that nobody may use yet.
+pub(crate) fn proposed_purpose(purpose: &Purpose, secret: &SecretName, org: &OrgName) -> String {
+    format!(
+        "\
+# Proposed by `tokenctl import`. Nobody may use it until an [[allow]] says who. Before that, say
+# what it is for, and cut repositories, permissions and ttl down to what that needs.
+purpose      = {}
+about        = \"Proposed by tokenctl import: say what it is for\"
+secret       = {}
+repositories = [{}]
+permissions  = {{ metadata = \"read\" }}
+deliver      = \"raw\"
+ttl          = {{ default = \"15m\", max = \"1h\" }}
+
+# [[allow]]
+# caller = {{ user = \"alice\" }}
+",
+        quoted(purpose.as_str()),
+        quoted(secret.as_str()),
+        quoted(&format!("{org}/*")),
+    )
+}
+
+/// New policy files that are not in force yet. Dropped before [`NewFiles::load`] has succeeded, it
+/// removes what it wrote.
+pub(crate) struct NewFiles {
+    written: Vec<PathBuf>,
+    in_force: bool,
+}
+
+impl NewFiles {
+    /// None yet.
+    pub(crate) const fn new() -> Self {
+        Self {
+            written: Vec::new(),
+            in_force: false,
+        }
+    }
+
+    /// Writes one file that must not exist.
+    pub(crate) fn write(&mut self, path: &Path, text: &str) -> Result<(), Failure> {
+        let made = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o644)
+            .open(path);
+        let mut file = match made {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(Failure::with_hint(
+                    format!("{} exists already", path.display()),
+                    "policy files are edited by hand; then `tokenctl policy reload`",
+                ));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Failure::with_hint(
+                    format!("there is no directory for {}", path.display()),
+                    "`tokenctl init` makes it; --config names another configuration",
+                ));
+            }
+            Err(error) => return Err(Failure::file("write", path)(error)),
+        };
+        self.written.push(path.to_owned());
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(Failure::file("write", path))
+    }
+
+    /// Has the broker load its policies again, these among them.
+    ///
+    /// The broker may refuse them, or may not look where they were written (it belongs to another
+    /// configuration); either way they are removed again.
+    pub(crate) fn load(mut self, broker: &Broker) -> Result<Reloaded, Failure> {
+        let answer = broker.send(&Request::new("POST", RELOAD))?;
+        // From here on the broker may hold them in force, whatever its answer looks like.
+        self.in_force = true;
+        let loaded: Reloaded = answer.json()?;
+        let read = |path: &PathBuf| {
+            let name = path.file_name();
+            loaded
+                .files
+                .keys()
+                .any(|file| Path::new(file).file_name() == name)
+        };
+        if let Some(path) = self.written.iter().find(|path| !read(path)) {
+            self.in_force = false;
+            return Err(Failure::with_hint(
+                format!("the broker does not read {}", path.display()),
+                "--config must name the configuration of the broker on that socket",
+            ));
+        }
+        Ok(loaded)
+    }
+}
+
+impl Drop for NewFiles {
+    fn drop(&mut self) {
+        if !self.in_force {
+            for path in &self.written {
+                // Nothing better to do than to leave it; the next reload names it.
+                drop(fs::remove_file(path));
+            }
+        }
+    }
+}
+
+/// A TOML array of basic strings.
+fn list<'a>(items: impl Iterator<Item = &'a str>) -> String {
+    let items: Vec<String> = items.map(quoted).collect();
+    format!("[{}]", items.join(", "))
+}
+
+/// A TOML basic string.
+fn quoted(text: &str) -> String {
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_table_says_what_is_known_and_no_more() {
+        let mut table = SecretTable::new(
+            "source-pat".parse().unwrap(),
+            Kind::FineGrained,
+            "vault".to_owned(),
+        );
+        table.repositories = vec!["acme/one".parse().unwrap(), "acme/two".parse().unwrap()];
+        table.rotate_every = Some(Duration::from_secs(90 * 86400));
+        assert_eq!(
+            table.to_toml(),
+            "[secret.source-pat]\n\
+             kind         = \"fine-grained\"\n\
+             source       = \"vault\"\n\
+             repositories = [\"acme/one\", \"acme/two\"]\n\
+             rotate_every = \"90d\"\n"
+        );
+    }
+
+    #[test]
+    fn text_cannot_leave_its_quotes() {
+        assert_eq!(quoted("a\"b\\c\nd"), r#""a\"b\\c\u000Ad""#);
+    }
+
+    #[test]
+    fn files_that_were_not_loaded_are_removed_and_old_ones_never_touched() {
+        let dir = tempfile::tempdir().unwrap();
+        let (old, new) = (dir.path().join("old.toml"), dir.path().join("new.toml"));
+        fs::write(&old, "old").unwrap();
+        let mut files = NewFiles::new();
+        files.write(&new, "new").unwrap();
+        assert_eq!(fs::read_to_string(&new).unwrap(), "new");
+        assert!(files.write(&old, "new").is_err());
+        drop(files);
+        assert!(!new.exists());
+        assert_eq!(fs::read_to_string(&old).unwrap(), "old");
+    }
+}

@@ -1,0 +1,118 @@
+//! A secret on its way from a person, a pipe or a file to the broker.
+//!
+//! It is never an argument: command lines are visible to every account of the machine.
+
+use std::io::{self, Read as _};
+
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::error::Failure;
+use crate::ui;
+
+/// A secret in the clear. It has no `Debug`, `Display` or `Clone`, and is wiped on drop.
+pub(crate) struct SecretText(Zeroizing<String>);
+
+impl SecretText {
+    /// Reads a value: from the terminal without echo, or from stdin to its end.
+    pub(crate) fn read(prompt: &str) -> Result<Self, Failure> {
+        let text = if ui::stdin_is_terminal() {
+            ui::ask_secretly(prompt)?
+        } else {
+            read_to_end(&mut io::stdin().lock())?
+        };
+        Self::parse(text)
+    }
+
+    /// Takes a value as it was read. One newline at the end is dropped.
+    ///
+    /// A value is one line, or a PEM document. What could not be one is refused here, where the
+    /// person who pasted too much still remembers.
+    pub(crate) fn parse(mut text: Zeroizing<String>) -> Result<Self, Failure> {
+        if text.ends_with('\n') {
+            text.pop();
+        }
+        let refused = |why: &str| Err(Failure::Usage(format!("not a value for a secret: {why}")));
+        if text.is_empty() {
+            return refused("it is empty");
+        }
+        if text.contains('\0') {
+            return refused("it has a NUL byte in it");
+        }
+        if text.trim_start().starts_with("-----BEGIN ") {
+            return Ok(Self(text));
+        }
+        if text.contains('\n') {
+            return refused("it has more than one line and is not PEM");
+        }
+        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return refused("it has a space or a control character in it");
+        }
+        Ok(Self(text))
+    }
+
+    /// The text, on its way into the body of a request.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Reads text to its end, at most [`MAX_VALUE`] bytes of it, leaving no copy behind.
+pub(crate) fn read_to_end(input: &mut impl io::Read) -> Result<Zeroizing<String>, Failure> {
+    // The whole capacity at once: a buffer that grows leaves its old bytes behind.
+    let mut bytes = Vec::with_capacity(MAX_VALUE + 1);
+    let read = input.take(MAX_VALUE as u64 + 1).read_to_end(&mut bytes);
+    let result = read
+        .map_err(|error| Failure::new(format!("cannot read the value: {error}")))
+        .and_then(|_| {
+            if bytes.len() > MAX_VALUE {
+                return Err(Failure::Usage("the value is longer than 48 KiB".to_owned()));
+            }
+            match std::str::from_utf8(&bytes) {
+                Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+                Err(_) => Err(Failure::Usage("the value is not UTF-8 text".to_owned())),
+            }
+        });
+    bytes.zeroize();
+    result
+}
+
+/// The longest value, in bytes: as JSON it must fit a request of 64 KiB.
+const MAX_VALUE: usize = 48 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<SecretText, Failure> {
+        SecretText::parse(Zeroizing::new(text.to_owned()))
+    }
+
+    #[test]
+    fn one_final_newline_is_dropped_and_only_one() {
+        assert_eq!(parse("ghp_x\n").ok().unwrap().expose(), "ghp_x");
+        assert!(parse("ghp_x\n\n").is_err());
+    }
+
+    #[test]
+    fn a_key_in_pem_form_keeps_its_lines() {
+        let pem = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        assert_eq!(parse(pem).ok().unwrap().expose(), pem.trim_end());
+    }
+
+    #[test]
+    fn what_cannot_be_a_value_is_refused_without_being_quoted() {
+        for bad in ["", "\n", "a b", " a", "a\0b", "a\nb", "a\r\n", "a\x1b"] {
+            let error = parse(bad).err().unwrap_or_else(|| panic!("{bad:?} taken"));
+            assert_eq!(error.exit_code(), 2, "{bad:?}");
+        }
+        let error = parse("ghp_secret more").err().unwrap();
+        assert!(!error.to_string().contains("ghp_secret"));
+    }
+
+    #[test]
+    fn too_much_is_refused() {
+        let long = "x".repeat(MAX_VALUE + 1);
+        assert!(read_to_end(&mut long.as_bytes()).is_err());
+        assert!(read_to_end(&mut &long.as_bytes()[1..]).is_ok());
+    }
+}

@@ -1,0 +1,214 @@
+//! The only file that prints: results to stdout, everything else to stderr.
+//!
+//! Text that came over the socket may have been chosen by someone else (an `about`, a caller's
+//! program), so control characters are shown as escapes and cannot drive the terminal. JSON and
+//! audit records are passed on byte for byte; they escape such characters themselves.
+//!
+//! There is no colour, and there are no prompts unless stdin is a terminal.
+//!
+//! Not here: what to print.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::error::Failure;
+
+/// Prints one line of the result.
+pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
+    let text = format!("{text}");
+    bytes(format!("{}\n", printable(&text)).as_bytes())
+}
+
+/// Prints part of the result as it is.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)
+        .and_then(|()| out.flush())
+        .map_err(Failure::Output)
+}
+
+/// Prints the broker's JSON as it came, ended by a newline.
+pub(crate) fn json(body: &[u8]) -> Result<(), Failure> {
+    // In one piece: a line that ends in a newline is not copied into stdout's own buffer, which
+    // nobody wipes.
+    let mut text = Zeroizing::new(Vec::with_capacity(body.len() + 1));
+    text.extend_from_slice(body.trim_ascii_end());
+    text.push(b'\n');
+    bytes(&text)
+}
+
+/// What [`json`] prints where no one answer of the broker is the result.
+pub(crate) fn to_json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(value).map_err(|error| Failure::new(format!("cannot write JSON: {error}")))
+}
+
+/// Tells the person at the other end of stderr something in passing.
+pub(crate) fn note(text: impl Display) {
+    say("note", text);
+}
+
+/// Tells of something that is not as it should be.
+pub(crate) fn warning(text: impl Display) {
+    say("warning", text);
+}
+
+/// Prints why the command failed, and what to try.
+pub(crate) fn failure(failure: &Failure) {
+    say("error", failure);
+    if let Some(hint) = failure.hint() {
+        say("hint", hint);
+    }
+}
+
+/// Prints help, the version, or what is wrong with the command line, and says with which exit code.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    // Nobody to tell if the reader has gone.
+    drop(error.print());
+    if error.use_stderr() {
+        ExitCode::from(2)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn say(what: &str, text: impl Display) {
+    let text = format!("{text}");
+    let line = format!("tokenctl: {what}: {}\n", printable(&text));
+    // Without a stderr there is nobody to tell that there is no stderr.
+    drop(io::stderr().lock().write_all(line.as_bytes()));
+}
+
+/// Whether a person reads what is printed.
+pub(crate) fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Whether a person reads notes.
+pub(crate) fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Whether a person can be asked.
+pub(crate) fn stdin_is_terminal() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// Asks for something secret without showing it.
+pub(crate) fn ask_secretly(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    rpassword::prompt_password(format!("{prompt}: "))
+        .map(Zeroizing::new)
+        .map_err(|error| Failure::new(format!("cannot ask on the terminal: {error}")))
+}
+
+/// Asks a question whose answer is yes only if it is `yes` or `y`.
+pub(crate) fn ask_yes(question: &str) -> Result<bool, Failure> {
+    let asked = |error: io::Error| Failure::new(format!("cannot ask on the terminal: {error}"));
+    let mut err = io::stderr().lock();
+    write!(err, "{question} [y/N] ").map_err(asked)?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(asked)?;
+    Ok(matches!(
+        answer.trim().to_ascii_lowercase().as_str(),
+        "y" | "yes"
+    ))
+}
+
+/// Columns of text, as wide as their widest cell.
+pub(crate) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with these headings.
+    pub(crate) fn new(headings: &[&str]) -> Self {
+        let headings = headings.iter().map(|text| (*text).to_owned()).collect();
+        Self {
+            rows: vec![headings],
+        }
+    }
+
+    /// Lines of a name and what it is, without headings.
+    pub(crate) const fn of_fields() -> Self {
+        Self { rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows
+            .push(cells.iter().map(|cell| printable(cell).into()).collect());
+    }
+
+    /// Adds a row of a name and what it is.
+    pub(crate) fn field(&mut self, name: &str, value: impl Display) {
+        self.row([name.to_owned(), value.to_string()]);
+    }
+
+    /// Prints it, without spaces at the ends of lines.
+    pub(crate) fn print(&self) -> Result<(), Failure> {
+        bytes(self.render().as_bytes())
+    }
+
+    fn render(&self) -> String {
+        let mut widths: Vec<usize> = Vec::new();
+        for row in &self.rows {
+            widths.resize(widths.len().max(row.len()), 0);
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        let mut text = String::new();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (width, cell) in widths.iter().zip(row) {
+                line.push_str(&format!("{cell:<width$}  "));
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// The text with control characters as escapes; newlines stay where a text has several lines.
+fn printable(text: &str) -> Cow<'_, str> {
+    let bad = |c: char| c.is_control() && c != '\n';
+    if !text.contains(bad) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if bad(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_elsewhere_cannot_drive_the_terminal() {
+        assert_eq!(printable("plain\nlines"), "plain\nlines");
+        assert_eq!(printable("\x1b[2J\u{9b}x"), "\\u{1b}[2J\\u{9b}x");
+    }
+
+    #[test]
+    fn columns_line_up_and_lines_have_no_tail() {
+        let mut table = Table::new(&["NAME", "STATE"]);
+        table.row(["org-label-sync-token".into(), "ok".into()]);
+        table.row(["x".into(), String::new()]);
+        assert_eq!(
+            table.render(),
+            "NAME                  STATE\norg-label-sync-token  ok\nx\n"
+        );
+    }
+}

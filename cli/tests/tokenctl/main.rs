@@ -1,0 +1,17 @@
+//! The real `tokenctl` against a broker that answers what each test tells it to.
+//!
+//! What the broker itself would say is tested with the real one elsewhere; here it is what the
+//! command line makes of an answer, and what it sends.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests panic as tests do"
+)]
+
+mod answers;
+mod exec;
+mod fake_broker;
+mod git;
+mod import;
+mod secrets;

@@ -1,0 +1,128 @@
+//! `secret`: values go from stdin to the broker; policy files are written whole or not at all.
+
+use broker_protocol::error::{ErrorCode, Problem};
+
+use crate::fake_broker::{FakeBroker, err, out};
+
+/// A broker that loads whatever lies in its policies and stores whatever it is sent.
+fn broker() -> FakeBroker {
+    FakeBroker::answering(|seen| match &*seen.line {
+        "POST /v1/policies/reload" => {
+            let loaded = serde_json::json!({
+                "files": {"source-pat.toml": "00"}, "purposes": 0, "revoked": [], "warnings": []
+            });
+            (200, loaded.to_string())
+        }
+        _ => {
+            let set = serde_json::json!({
+                "name": "source-pat", "version": 1, "looks_like": null, "warnings": ["odd"]
+            });
+            (200, set.to_string())
+        }
+    })
+}
+
+#[test]
+fn a_value_goes_from_stdin_to_the_broker_without_its_newline() {
+    let broker = broker();
+    let args = ["secret", "set", "source-pat", "--expires", "2027-02-20"];
+    let got = broker.run_with(&args, "ghp_canary\n");
+    assert_eq!(out(&got), "source-pat is stored as version 1\n");
+    assert_eq!(err(&got), "tokenctl: warning: odd\n");
+    assert_eq!(broker.seen()[0].line, "PUT /v1/secrets/source-pat");
+    let want = serde_json::json!({"value": "ghp_canary", "expires_at": "2027-02-20T00:00:00Z"});
+    assert_eq!(broker.seen()[0].json(), want);
+}
+
+#[test]
+fn what_is_no_value_is_never_sent() {
+    let broker = broker();
+    for value in ["", "\n", "ghp_canary x", "ghp_canary\nmore\n", "a\0b"] {
+        let got = broker.run_with(&["secret", "set", "source-pat"], value);
+        assert_eq!(got.status.code(), Some(2), "{value:?}");
+        assert!(!err(&got).contains("ghp_canary"));
+    }
+    assert!(broker.seen().is_empty());
+}
+
+#[test]
+fn add_writes_one_file_has_it_loaded_and_stores_the_value() {
+    let broker = broker();
+    let args = "secret add source-pat --kind fine-grained --repository acme/one \
+                --permission contents=read --rotate-every 90d";
+    let args: Vec<&str> = args.split_whitespace().collect();
+    let got = broker.run_with(&args, "github_pat_canary\n");
+    assert!(got.status.success(), "{}", err(&got));
+    let text = std::fs::read_to_string(broker.policy("source-pat.toml")).unwrap();
+    assert_eq!(
+        text,
+        "[secret.source-pat]\n\
+         kind         = \"fine-grained\"\n\
+         source       = \"vault\"\n\
+         repositories = [\"acme/one\"]\n\
+         permissions  = { contents = \"read\" }\n\
+         rotate_every = \"90d\"\n"
+    );
+    let lines: Vec<String> = broker.seen().into_iter().map(|seen| seen.line).collect();
+    assert_eq!(
+        lines,
+        ["POST /v1/policies/reload", "PUT /v1/secrets/source-pat"]
+    );
+}
+
+#[test]
+fn a_file_that_the_broker_refuses_is_taken_back() {
+    let broker = FakeBroker::refusing(&Problem::new(ErrorCode::BadRequest, "x.toml:3: no"));
+    let got = broker.run_with(&["secret", "add", "source-pat"], "ghp_canary\n");
+    assert_eq!(got.status.code(), Some(2));
+    assert!(err(&got).contains("x.toml:3: no"));
+    assert!(!broker.policy("source-pat.toml").exists());
+    assert_eq!(broker.seen().len(), 1);
+}
+
+#[test]
+fn a_file_that_the_broker_does_not_read_is_taken_back() {
+    let broker = broker();
+    let got = broker.run_with(&["secret", "add", "other"], "ghp_canary\n");
+    assert_eq!(got.status.code(), Some(1));
+    assert!(err(&got).contains("does not read"), "{}", err(&got));
+    assert!(!broker.policy("other.toml").exists());
+}
+
+#[test]
+fn a_file_that_is_there_is_never_touched() {
+    let broker = broker();
+    std::fs::write(broker.policy("source-pat.toml"), "# mine").unwrap();
+    let got = broker.run_with(&["secret", "add", "source-pat"], "ghp_canary\n");
+    assert_eq!(got.status.code(), Some(1));
+    let text = std::fs::read_to_string(broker.policy("source-pat.toml")).unwrap();
+    assert_eq!(text, "# mine");
+    assert!(broker.seen().is_empty());
+}
+
+#[test]
+fn a_secret_from_elsewhere_is_declared_and_no_value_asked_for() {
+    let broker = broker();
+    let got = broker.run(&["secret", "add", "source-pat", "--source", "env:SOURCE_PAT"]);
+    assert!(got.status.success(), "{}", err(&got));
+    assert_eq!(broker.seen().len(), 1);
+}
+
+#[test]
+fn without_a_terminal_nothing_is_erased_unless_told_so() {
+    let broker = broker();
+    let got = broker.run(&["secret", "remove", "source-pat"]);
+    assert_eq!(got.status.code(), Some(2));
+    assert!(broker.seen().is_empty());
+    let got = broker.run(&["secret", "remove", "source-pat", "--yes"]);
+    assert!(got.status.success());
+    assert_eq!(broker.seen()[0].line, "DELETE /v1/secrets/source-pat");
+}
+
+#[test]
+fn unlocking_sends_the_passphrase_only_where_one_is_wanted() {
+    let broker = broker();
+    broker.run_with(&["unlock", "--passphrase"], "correct horse\n");
+    let body = broker.seen()[0].json();
+    assert_eq!(body, serde_json::json!({"passphrase": "correct horse"}));
+}

@@ -1,0 +1,637 @@
+//! HTTP/1.1 over the Unix socket: blocking, one request a connection, no runtime.
+//!
+//! The command line starts for every token a script asks for, so what counts is the time from
+//! `exec` to the answer: one `connect`, one `write`, and as few reads as the answer needs.
+//!
+//! What passes through may be a secret, in either direction. Every buffer here is wiped when it is
+//! dropped, and none is left to grow by itself, because a `Vec` that moves leaves its old bytes
+//! behind. Who is on the other end is read from the kernel ([`Connection::server`]), and a secret
+//! goes only where [`Server::require_trusted`] says so.
+//!
+//! Not here: which socket, what to ask, what to print.
+
+use std::io::{self, BufRead, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::socket::{getsockopt, sockopt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use crate::error::Problem;
+
+/// The longest answer taken, in bytes.
+pub const MAX_ANSWER: usize = 16 * 1024 * 1024;
+
+/// How long a read or write may take where the request does not say.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why there is no answer, or what the broker refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// No socket at that path.
+    #[error("no broker at {}", .0.display())]
+    NotThere(PathBuf),
+    /// A socket, but nobody listens on it.
+    #[error("nobody listens on {}: the broker that made it is gone", .0.display())]
+    Deserted(PathBuf),
+    /// The socket's mode or group, or a directory above it, keeps this account out.
+    #[error("this account may not use the socket {}", .0.display())]
+    Forbidden(PathBuf),
+    /// Any other reason not to get a connection.
+    #[error("cannot connect to {}: {source}", .socket.display())]
+    Connect {
+        /// The socket.
+        socket: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A secret was about to go to an account that has no business with it.
+    #[error(
+        "the broker runs as uid {0}, which is neither this account nor root nor the configured one; \
+         the secret was not sent"
+    )]
+    Untrusted(u32),
+    /// Nothing was read or written for this many seconds.
+    #[error("the broker has not answered for {0} s")]
+    Silent(u64),
+    /// The connection broke.
+    #[error("the connection to the broker broke: {0}")]
+    Broken(#[source] io::Error),
+    /// The answer is not HTTP as expected.
+    #[error("the broker's answer cannot be read: {0}")]
+    Garbled(&'static str),
+    /// The body is not what the request is answered with. Says where, never what: it may hold a
+    /// token.
+    #[error("the broker's answer is not of this version (line {line}, column {column})")]
+    Unfamiliar {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+    },
+    /// A refusal that is no [`Problem`] of this version.
+    #[error("the broker answered with status {0}")]
+    Status(u16),
+    /// The broker refused, and says why.
+    #[error("{}", .problem.detail)]
+    Problem {
+        /// The refusal.
+        problem: Box<Problem>,
+        /// Seconds after which to come back.
+        retry_after: Option<u64>,
+    },
+    /// The request could not be written as JSON.
+    #[error("the request cannot be written as JSON")]
+    Request(#[source] serde_json::Error),
+}
+
+/// One request. Its body is wiped when it is dropped.
+pub struct Request<'a> {
+    method: &'static str,
+    path: &'a str,
+    body: Zeroizing<Vec<u8>>,
+    patience: Duration,
+}
+
+impl<'a> Request<'a> {
+    /// A request without a body; `path` begins with `/` and needs no escaping.
+    #[must_use]
+    pub fn new(method: &'static str, path: &'a str) -> Self {
+        Self {
+            method,
+            path,
+            body: Zeroizing::default(),
+            patience: PATIENCE,
+        }
+    }
+
+    /// The same with a JSON body.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Request`] if it cannot be written as JSON.
+    pub fn json(mut self, body: &impl Serialize) -> Result<Self, ClientError> {
+        // Measured first, so that the buffer never moves.
+        let mut size = Count(0);
+        serde_json::to_writer(&mut size, body).map_err(ClientError::Request)?;
+        let mut text = Zeroizing::new(Vec::with_capacity(size.0));
+        serde_json::to_writer(&mut *text, body).map_err(ClientError::Request)?;
+        self.body = text;
+        Ok(self)
+    }
+
+    /// The same with another limit on each read and write.
+    #[must_use]
+    pub const fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Head and body in one buffer, for one write.
+    fn bytes(&self) -> Zeroizing<Vec<u8>> {
+        let head = format!(
+            "{} {} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            self.method,
+            self.path,
+            self.body.len()
+        );
+        let mut all = Zeroizing::new(Vec::with_capacity(head.len() + self.body.len()));
+        all.extend_from_slice(head.as_bytes());
+        all.extend_from_slice(&self.body);
+        all
+    }
+}
+
+/// An answer with a status of 200 to 299. Its body is wiped when it is dropped.
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The body as it came.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+impl Answer {
+    /// The body as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Unfamiliar`] if it is not a `T`.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        serde_json::from_slice(&self.body).map_err(|error| ClientError::Unfamiliar {
+            line: error.line(),
+            column: error.column(),
+        })
+    }
+}
+
+/// Who listens on the other end, as the kernel noted it when they began to listen. Under socket
+/// activation that is the service manager: root, or one's own account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Server {
+    /// Account.
+    pub uid: u32,
+}
+
+impl Server {
+    /// Whether a secret may be sent there: to one's own account, to root, and to the account that
+    /// the operator says the broker runs as.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Untrusted`] otherwise.
+    pub fn require_trusted(self, own: u32, configured: Option<u32>) -> Result<(), ClientError> {
+        if self.uid == own || self.uid == 0 || Some(self.uid) == configured {
+            return Ok(());
+        }
+        Err(ClientError::Untrusted(self.uid))
+    }
+}
+
+/// A connection for one request. Closed on `exec`, as all that std opens.
+#[derive(Debug)]
+pub struct Connection {
+    stream: UnixStream,
+}
+
+impl Connection {
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// One of the first four of [`ClientError`].
+    pub fn open(socket: &Path) -> Result<Self, ClientError> {
+        match UnixStream::connect(socket) {
+            Ok(stream) => Ok(Self { stream }),
+            Err(source) => Err(match source.kind() {
+                io::ErrorKind::NotFound => ClientError::NotThere(socket.to_owned()),
+                io::ErrorKind::ConnectionRefused => ClientError::Deserted(socket.to_owned()),
+                io::ErrorKind::PermissionDenied => ClientError::Forbidden(socket.to_owned()),
+                _ => ClientError::Connect {
+                    socket: socket.to_owned(),
+                    source,
+                },
+            }),
+        }
+    }
+
+    /// Who is on the other end.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Broken`] if the kernel does not say.
+    pub fn server(&self) -> Result<Server, ClientError> {
+        let peer = getsockopt(&self.stream, sockopt::PeerCredentials)
+            .map_err(|errno| ClientError::Broken(errno.into()))?;
+        Ok(Server { uid: peer.uid() })
+    }
+
+    /// Sends the request and reads the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Problem`] if the broker refuses; the others if there is no answer to read.
+    pub fn send(mut self, request: &Request<'_>) -> Result<Answer, ClientError> {
+        let broken = |error: io::Error| match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                ClientError::Silent(request.patience.as_secs())
+            }
+            _ => ClientError::Broken(error),
+        };
+        let patience = Some(request.patience);
+        self.stream.set_read_timeout(patience).map_err(broken)?;
+        self.stream.set_write_timeout(patience).map_err(broken)?;
+        match self.stream.write_all(&request.bytes()) {
+            Ok(()) => {}
+            // A broker that refuses early (too many connections, too long a body) has answered.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Err(error) => return Err(broken(error)),
+        }
+        let mut input = Input::new(self.stream);
+        let head = Head::read(&mut input).map_err(|fault| fault.into_error(broken))?;
+        let body = head
+            .read_body(&mut input)
+            .map_err(|fault| fault.into_error(broken))?;
+        let answer = Answer {
+            status: head.status,
+            body,
+        };
+        if (200..300).contains(&head.status) {
+            return Ok(answer);
+        }
+        Err(match answer.json::<Problem>() {
+            Ok(problem) => ClientError::Problem {
+                problem: Box::new(problem),
+                retry_after: head.retry_after,
+            },
+            Err(_) => ClientError::Status(head.status),
+        })
+    }
+}
+
+/// What went wrong while reading: the connection, or what came over it.
+enum Fault {
+    Io(io::Error),
+    Garbled(&'static str),
+}
+
+impl Fault {
+    fn into_error(self, broken: impl Fn(io::Error) -> ClientError) -> ClientError {
+        match self {
+            Self::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                ClientError::Garbled("it ended too early")
+            }
+            Self::Io(error) => broken(error),
+            Self::Garbled(why) => ClientError::Garbled(why),
+        }
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// What the lines before the body say about it.
+#[derive(Default)]
+struct Head {
+    status: u16,
+    length: Option<usize>,
+    chunked: bool,
+    retry_after: Option<u64>,
+}
+
+impl Head {
+    fn read(input: &mut Input) -> Result<Self, Fault> {
+        let mut input = input.take(MAX_HEAD);
+        let first = line(&mut input)?;
+        let mut head = Self {
+            status: first
+                .strip_prefix("HTTP/1.1 ")
+                .and_then(|rest| rest.get(..3))
+                .and_then(|digits| digits.parse().ok())
+                .ok_or(Fault::Garbled("it is not HTTP/1.1"))?,
+            ..Self::default()
+        };
+        loop {
+            let line = line(&mut input)?;
+            if line.is_empty() {
+                return Ok(head);
+            }
+            let (name, value) = line
+                .split_once(':')
+                .ok_or(Fault::Garbled("a header has no colon"))?;
+            let value = value.trim();
+            if name.eq_ignore_ascii_case("content-length") {
+                let length = value.parse().ok().filter(|n| *n <= MAX_ANSWER);
+                head.length = Some(length.ok_or(TOO_LONG)?);
+            } else if name.eq_ignore_ascii_case("transfer-encoding") {
+                head.chunked = value.eq_ignore_ascii_case("chunked");
+            } else if name.eq_ignore_ascii_case("retry-after") {
+                head.retry_after = value.parse().ok();
+            }
+        }
+    }
+
+    fn read_body(&self, input: &mut Input) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        let mut body = Zeroizing::default();
+        if self.status == 204 {
+            return Ok(body);
+        }
+        if self.chunked {
+            loop {
+                let size = line(&mut input.take(MAX_LINE))?;
+                let digits = size.split(';').next().unwrap_or_default().trim();
+                let size = usize::from_str_radix(digits, 16)
+                    .ok()
+                    .filter(|size| *size <= MAX_ANSWER)
+                    .ok_or(Fault::Garbled("a chunk has no length"))?;
+                if size == 0 {
+                    return Ok(body);
+                }
+                input.read_exact(grow(&mut body, size)?)?;
+                if !line(&mut input.take(MAX_LINE))?.is_empty() {
+                    return Err(Fault::Garbled("a chunk is longer than it says"));
+                }
+            }
+        }
+        if let Some(length) = self.length {
+            input.read_exact(grow(&mut body, length)?)?;
+            return Ok(body);
+        }
+        loop {
+            let part = input.fill_buf()?;
+            let size = part.len();
+            if size == 0 {
+                return Ok(body);
+            }
+            grow(&mut body, size)?.copy_from_slice(part);
+            input.consume(size);
+        }
+    }
+}
+
+/// One line without its ending.
+fn line(input: &mut impl BufRead) -> Result<String, Fault> {
+    let mut line = String::new();
+    input.read_line(&mut line)?;
+    let Some(text) = line.strip_suffix('\n') else {
+        return Err(Fault::Garbled("it ended too early, or a line is too long"));
+    };
+    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+}
+
+/// Adds room for `more` bytes and returns it. The old bytes are wiped if they had to move.
+fn grow(body: &mut Zeroizing<Vec<u8>>, more: usize) -> Result<&mut [u8], Fault> {
+    let (old, new) = (body.len(), body.len() + more);
+    if new > MAX_ANSWER {
+        return Err(TOO_LONG);
+    }
+    if new > body.capacity() {
+        let mut moved = Zeroizing::new(Vec::with_capacity(new.max(2 * old)));
+        moved.extend_from_slice(body);
+        *body = moved;
+    }
+    body.resize(new, 0);
+    Ok(body.get_mut(old..).unwrap_or_default())
+}
+
+/// A buffered reader whose buffer is wiped.
+struct Input {
+    stream: UnixStream,
+    buffer: Zeroizing<Vec<u8>>,
+    start: usize,
+    end: usize,
+}
+
+impl Input {
+    fn new(stream: UnixStream) -> Self {
+        Self {
+            stream,
+            buffer: Zeroizing::new(vec![0; 8 * 1024]),
+            start: 0,
+            end: 0,
+        }
+    }
+}
+
+impl BufRead for Input {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.start >= self.end {
+            match self.stream.read(&mut self.buffer) {
+                Ok(0) => break,
+                Ok(size) => (self.start, self.end) = (0, size),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.buffer.get(self.start..self.end).unwrap_or_default())
+    }
+
+    fn consume(&mut self, size: usize) {
+        self.start = (self.start + size).min(self.end);
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let size = self.fill_buf()?.read(out)?;
+        self.consume(size);
+        Ok(size)
+    }
+}
+
+/// Counts what is written to it.
+struct Count(usize);
+
+impl Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+const MAX_HEAD: u64 = 16 * 1024;
+const MAX_LINE: u64 = 1024;
+const TOO_LONG: Fault = Fault::Garbled("it is longer than 16 MiB");
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    use super::*;
+    use crate::error::ErrorCode;
+
+    /// Answers one request with these bytes and returns what came of it.
+    fn answered_with(bytes: impl Into<Vec<u8>>) -> Result<Answer, ClientError> {
+        let bytes = bytes.into();
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let server = thread::spawn(move || {
+            let mut seen = [0; 1024];
+            let size = theirs.read(&mut seen).unwrap();
+            // The reader may hang up in the middle of what it refuses.
+            drop(theirs.write_all(&bytes));
+            String::from_utf8(seen[..size].to_vec()).unwrap()
+        });
+        let request = Request::new("GET", "/healthz").patience(Duration::from_millis(300));
+        let answer = Connection { stream: ours }.send(&request);
+        assert!(
+            server
+                .join()
+                .unwrap()
+                .starts_with("GET /healthz HTTP/1.1\r\n")
+        );
+        answer
+    }
+
+    fn body_of(bytes: &str) -> String {
+        let answer = answered_with(bytes).unwrap_or_else(|error| panic!("{error}"));
+        String::from_utf8(answer.body.to_vec()).unwrap()
+    }
+
+    fn refusal(bytes: impl Into<Vec<u8>>) -> ClientError {
+        match answered_with(bytes) {
+            Err(error) => error,
+            Ok(answer) => panic!("taken with status {}", answer.status),
+        }
+    }
+
+    #[test]
+    fn bodies_are_read_by_length_by_chunks_and_to_the_end() {
+        assert_eq!(
+            body_of("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello more"),
+            "hello"
+        );
+        assert_eq!(
+            body_of(
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n"
+            ),
+            "hello"
+        );
+        assert_eq!(body_of("HTTP/1.1 200 OK\r\n\r\nhello"), "hello");
+        assert_eq!(body_of("HTTP/1.1 204 No Content\r\n\r\n"), "");
+    }
+
+    #[test]
+    fn a_problem_keeps_its_code_its_hint_and_when_to_come_back() {
+        let problem = Problem::new(ErrorCode::RateLimited, "slow down").with_hint("wait");
+        let body = serde_json::to_string(&problem).unwrap();
+        let answer = format!(
+            "HTTP/1.1 429 Too Many\r\nretry-after: 7\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let ClientError::Problem {
+            problem: read,
+            retry_after,
+        } = refusal(answer)
+        else {
+            panic!("not a problem");
+        };
+        assert_eq!((*read, retry_after), (problem, Some(7)));
+    }
+
+    #[test]
+    fn what_is_not_an_answer_is_refused_in_plain_words() {
+        for bytes in [
+            "",
+            "HTTP/1.1 200 OK\r\n",
+            "SSH-2.0-OpenSSH\r\n\r\n",
+            "HTTP/1.1 abc\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nnonsense\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n",
+        ] {
+            let error = refusal(bytes);
+            assert!(matches!(error, ClientError::Garbled(_)), "{bytes}: {error}");
+        }
+        let endless = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(20_000));
+        assert!(matches!(refusal(endless), ClientError::Garbled(_)));
+        assert!(matches!(
+            refusal("HTTP/1.1 500 Oh\r\n\r\nplain"),
+            ClientError::Status(500)
+        ));
+    }
+
+    #[test]
+    fn an_endless_body_is_cut_off() {
+        let mut bytes = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+        bytes.resize(MAX_ANSWER + 100_000, b'x');
+        assert!(matches!(refusal(bytes), ClientError::Garbled(_)));
+    }
+
+    #[test]
+    fn a_silent_broker_is_not_waited_for_for_ever() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let request = Request::new("GET", "/").patience(Duration::from_millis(20));
+        let answer = Connection { stream: ours }.send(&request);
+        assert!(matches!(answer, Err(ClientError::Silent(_))));
+        drop(theirs);
+    }
+
+    #[test]
+    fn each_way_not_to_reach_the_broker_has_its_own_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("s");
+        assert!(matches!(
+            Connection::open(&socket),
+            Err(ClientError::NotThere(_))
+        ));
+        drop(UnixListener::bind(&socket).unwrap());
+        assert!(matches!(
+            Connection::open(&socket),
+            Err(ClientError::Deserted(_))
+        ));
+        let long = dir.path().join("x".repeat(200));
+        assert!(matches!(
+            Connection::open(&long),
+            Err(ClientError::Connect { .. })
+        ));
+    }
+
+    #[test]
+    fn the_server_is_who_the_kernel_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("s");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let server = Connection::open(&socket).unwrap().server().unwrap();
+        assert_eq!(server.uid, nix::unistd::geteuid().as_raw());
+        drop(listener);
+    }
+
+    #[test]
+    fn a_secret_goes_to_ones_own_account_to_root_and_to_the_configured_one_only() {
+        let server = Server { uid: 1001 };
+        assert!(server.require_trusted(1001, None).is_ok());
+        assert!(server.require_trusted(1000, Some(1001)).is_ok());
+        assert!(Server { uid: 0 }.require_trusted(1000, None).is_ok());
+        for configured in [None, Some(1002)] {
+            assert!(matches!(
+                server.require_trusted(1000, configured),
+                Err(ClientError::Untrusted(1001))
+            ));
+        }
+    }
+
+    #[test]
+    fn a_body_of_the_wrong_shape_is_placed_but_not_quoted() {
+        let answer = Answer {
+            status: 200,
+            body: Zeroizing::new(br#"{"token": "ghp_x"}"#.to_vec()),
+        };
+        let error = answer.json::<Vec<u64>>().unwrap_err();
+        assert!(!error.to_string().contains("ghp_x"), "{error}");
+    }
+}
