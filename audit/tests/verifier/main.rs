@@ -8,4 +8,5 @@
 )]
 
 mod mutations;
+mod python_agrees;
 mod sample;
