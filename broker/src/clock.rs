@@ -4,6 +4,7 @@
 //! counts suspends and which nobody can set. Within one boot the second decides.
 
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -78,6 +79,47 @@ impl Clock for SystemClock {
             wall: Timestamp::now(),
             boot,
         }
+    }
+
+    fn boot_id(&self) -> &BootId {
+        &self.boot_id
+    }
+}
+
+/// A clock that stands still until moved: for tests and simulations. Clones are the same clock.
+#[derive(Debug, Clone)]
+pub struct ManualClock {
+    now: Arc<Mutex<Now>>,
+    boot_id: BootId,
+}
+
+impl ManualClock {
+    /// A clock that stands at `wall`, an hour after boot.
+    #[must_use]
+    pub fn at(wall: Timestamp) -> Self {
+        let boot = Duration::from_secs(60 * 60);
+        Self {
+            now: Arc::new(Mutex::new(Now { wall, boot })),
+            boot_id: BootId::new("00000000-0000-4000-8000-000000000000"),
+        }
+    }
+
+    /// Lets time pass on both clocks.
+    pub fn advance(&self, by: Duration) {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        now.boot = now.boot.saturating_add(by);
+        now.wall = now.wall.saturating_add(by).unwrap_or(Timestamp::MAX);
+    }
+
+    /// Sets the wall clock, as an administrator might; the boot clock goes on as it was.
+    pub fn set_wall(&self, wall: Timestamp) {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner).wall = wall;
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Now {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn boot_id(&self) -> &BootId {

@@ -1,0 +1,349 @@
+//! Appends batches of records, each made durable by one write and one sync; fails closed.
+//!
+//! Two states. *Sound*: the last segment on disk is ours, ends with our head, and the next batch
+//! follows. *Faulted*: an operation failed, or someone else touched the file. Then nothing is
+//! appended to that segment again: after a failed sync the kernel may have dropped the very pages it
+//! failed to write and will call the next sync a success. Recovery reads the segment back, keeps
+//! what was acknowledged, and opens a new one; until that works every batch is refused.
+//!
+//! Foreign hands: before each batch the file must be the one its name leads to, and exactly as long
+//! as we made it.
+//!
+//! - *Longer*: whatever was appended, well chained or not, nobody asked us to record. It is moved
+//!   aside, and the log goes on in a new segment.
+//! - *Shorter, or changed*: acknowledged records are gone. Nothing is written until they are back.
+//! - *Deleted or replaced*: likewise. Putting the very file back is enough; recovery is tried again
+//!   with each record, at most once a second.
+//!
+//! Not here: threads, callers, and what a record says.
+
+use std::time::Duration;
+
+use broker_audit::chain::{Head, LineHash};
+use broker_audit::record::{Body, Event, write_line};
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::disk::Disk;
+use super::error::AuditLogError;
+use super::live_leases::{Effect, LiveLeases};
+use super::recovery::{self, Found, Keep, Last};
+use super::segment::{self, Torn};
+use super::{LogIdentity, Opened};
+use crate::clock::Now;
+
+/// One record to be.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) body: Body,
+    pub(super) effect: Effect,
+}
+
+/// The end of the log.
+pub(super) struct Appender<D: Disk> {
+    disk: D,
+    identity: LogIdentity,
+    segment_limit: u64,
+    live: LiveLeases,
+    /// After the last acknowledged record.
+    head: Head,
+    tail: Tail<D::File>,
+    /// Why nothing is appended.
+    fault: Option<String>,
+    /// When recovery was last tried, on the boot clock.
+    tried_at: Option<Duration>,
+    lines: Vec<u8>,
+}
+
+struct Tail<F> {
+    file: F,
+    name: String,
+    size: u64,
+    opening: u64,
+}
+
+/// How long after a recovery the next is tried, on the boot clock. After a successful one too: a
+/// device that takes the beginning of a segment and nothing more must not be filled with them.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Longest part of a line before its body, newline included: 13 + 20 + 9 + 27 + 10 + 64 + 2 + 1.
+const PREFIX: u64 = 146;
+
+/// Lines are built in one buffer, which shrinks back to this after a large batch.
+const BUFFER: usize = 1 << 20;
+
+impl<D: Disk> Appender<D> {
+    /// Reads the end of the log, mends it, or makes a new log where there is none.
+    pub(super) fn open(
+        disk: D,
+        identity: LogIdentity,
+        noted: Head,
+        segment_limit: u64,
+        now: Now,
+    ) -> Result<(Self, Opened), AuditLogError> {
+        let found = recovery::recover(&disk, &identity, Keep::Whole(noted))?;
+        let why = "these bytes at the end of the segment were no whole records at start";
+        let mut opened = Opened::default();
+        let (live, head, tail) = match found {
+            Found {
+                last: None,
+                unnamed,
+            } => {
+                opened.created = true;
+                opened.recovered = !unnamed.is_empty();
+                let live = LiveLeases::default();
+                let mut bodies = vec![Body::of(&Event::LogOpened {
+                    log_id: &identity.log_id,
+                    public_key: &identity.public_key,
+                    format: FORMAT,
+                })?];
+                bodies.extend(live.opening()?);
+                let recovered = name_recovered(&disk, &unnamed, why)?;
+                let (head, tail) = begin(&disk, Head::EMPTY, now.wall, &bodies, &recovered)?;
+                (live, head, tail)
+            }
+            Found {
+                last: Some(last),
+                unnamed,
+            } => {
+                opened.last_time = last.time;
+                opened.recovered = !unnamed.is_empty();
+                let (head, tail) = if unnamed.is_empty() {
+                    (last.head, resume(&disk, &last)?)
+                } else {
+                    let recovered = name_recovered(&disk, &unnamed, why)?;
+                    let opening = last.live.opening()?;
+                    begin(&disk, last.head, now.wall, &opening, &recovered)?
+                };
+                opened.live = last.live.bodies();
+                opened.granted_since_noted = last.granted;
+                (last.live, head, tail)
+            }
+        };
+        let appender = Self {
+            disk,
+            identity,
+            segment_limit,
+            live,
+            head,
+            tail,
+            fault: None,
+            tried_at: None,
+            lines: Vec::new(),
+        };
+        Ok((appender, opened))
+    }
+
+    /// The head after the last acknowledged record.
+    pub(super) const fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Why nothing is appended, if nothing is.
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
+    /// Whether the log itself holds this lease live.
+    pub(super) fn holds(&self, effect: &Effect) -> bool {
+        matches!(effect, Effect::LeaseEnds(lease) if self.live.contains(lease))
+    }
+
+    /// How many of these records, from the first on, fit into one batch: at least one.
+    pub(super) fn batch<'a>(&self, entries: impl Iterator<Item = &'a Entry> + Clone) -> usize {
+        let room = self.segment_limit.saturating_sub(self.tail.size);
+        match fitting(entries.clone(), room) {
+            // The batch opens a new segment, and may fill half of it.
+            0 => fitting(entries, self.segment_limit / 2).max(1),
+            fits => fits,
+        }
+    }
+
+    /// Makes a batch durable and returns the `seq` of its first record. All or nothing: after an
+    /// error none of it was recorded, and the log is faulted until [`Appender::recover`] mends it.
+    pub(super) fn append(&mut self, batch: &[Entry], now: Now) -> Result<u64, AuditLogError> {
+        let appended = self.try_append(batch, now);
+        if let Err(error) = &appended {
+            self.fault = Some(error.to_string());
+        }
+        appended
+    }
+
+    fn try_append(&mut self, batch: &[Entry], now: Now) -> Result<u64, AuditLogError> {
+        self.refuse_foreign_hands()?;
+        let size: u64 = batch.iter().map(size_of).sum();
+        // A segment is not left before it holds as much as it opened with, or a log with very many
+        // live leases would consist of openings.
+        let worth_leaving = self.tail.size >= self.tail.opening.saturating_mul(2);
+        if self.tail.size + size > self.segment_limit && worth_leaving {
+            let opening = self.live.opening()?;
+            (self.head, self.tail) = begin(&self.disk, self.head, now.wall, &opening, &[])?;
+        }
+        self.lines.clear();
+        let mut head = self.head;
+        for entry in batch {
+            head = write_line(&mut self.lines, head, now.wall, &entry.body);
+        }
+        let Tail {
+            file, name, size, ..
+        } = &mut self.tail;
+        let io = |what| AuditLogError::io(what, &self.disk.path(name));
+        let written = self.disk.write_at(file, *size, &self.lines);
+        written.map_err(io("append to"))?;
+        self.disk.sync_data(file).map_err(io("sync"))?;
+        *size += self.lines.len() as u64;
+        self.lines.shrink_to(BUFFER);
+        let first = std::mem::replace(&mut self.head, head).records;
+        for entry in batch {
+            self.live.apply(&entry.effect, &entry.body);
+        }
+        Ok(first)
+    }
+
+    fn refuse_foreign_hands(&self) -> Result<(), AuditLogError> {
+        let Tail {
+            file, name, size, ..
+        } = &self.tail;
+        let path = self.disk.path(name);
+        let looked = self.disk.look(name, file);
+        match looked.map_err(AuditLogError::io("look at", &path))? {
+            Some(found) if found == *size => Ok(()),
+            Some(found) => Err(AuditLogError::Resized {
+                path,
+                found,
+                wanted: *size,
+            }),
+            None => Err(AuditLogError::Deleted { path }),
+        }
+    }
+
+    /// Tries to mend a faulted log, if the last attempt is long enough ago.
+    pub(super) fn recover(&mut self, now: Now) {
+        let Some(why) = &self.fault else { return };
+        if self.tried_at.is_some_and(|at| now.boot < at + RETRY) {
+            return;
+        }
+        self.tried_at = Some(now.boot);
+        let why = why.clone();
+        // If that fails, what is wrong now is what the operator must mend first.
+        self.fault = self.try_recover(now, &why).err().map(|e| e.to_string());
+    }
+
+    fn try_recover(&mut self, now: Now, why: &str) -> Result<(), AuditLogError> {
+        let name = &self.tail.name;
+        let path = self.disk.path(name);
+        let size = self.disk.size(name);
+        if size.map_err(AuditLogError::io("look at", &path))?.is_none() {
+            return Err(AuditLogError::Deleted { path });
+        }
+        let found = recovery::recover(&self.disk, &self.identity, Keep::Acknowledged(self.head))?;
+        let mut recovered = name_recovered(&self.disk, &found.unnamed, why)?;
+        if recovered.is_empty() {
+            // Nothing had reached the segment. That it was left, and why, is recorded all the same.
+            recovered.push(recovered_event(name, "", &[], why)?);
+        }
+        let opening = self.live.opening()?;
+        (self.head, self.tail) = begin(&self.disk, self.head, now.wall, &opening, &recovered)?;
+        Ok(())
+    }
+}
+
+const FORMAT: &str = "tokend-audit-v1";
+
+fn size_of(entry: &Entry) -> u64 {
+    PREFIX + entry.body.as_str().len() as u64
+}
+
+fn fitting<'a>(entries: impl Iterator<Item = &'a Entry>, room: u64) -> usize {
+    let mut size = 0;
+    entries
+        .take_while(|entry| {
+            size += size_of(entry);
+            size <= room
+        })
+        .count()
+}
+
+/// Goes on with the segment that is there.
+fn resume<D: Disk>(disk: &D, last: &Last) -> Result<Tail<D::File>, AuditLogError> {
+    let name = segment::name(last.first);
+    let io = AuditLogError::io("open", &disk.path(&name));
+    let file = disk.open(&name).map_err(io)?;
+    Ok(Tail {
+        file,
+        name,
+        size: last.size,
+        opening: last.opening,
+    })
+}
+
+/// Begins a segment with the given records and makes it durable, name included.
+///
+/// If that fails the file is removed again: it holds nothing but what the next attempt will write,
+/// and a full disk must not fill with beginnings.
+fn begin<D: Disk>(
+    disk: &D,
+    mut head: Head,
+    time: Timestamp,
+    opening: &[Body],
+    more: &[Body],
+) -> Result<(Head, Tail<D::File>), AuditLogError> {
+    let name = segment::name(head.records);
+    let io = |what| AuditLogError::io(what, &disk.path(&name));
+    let mut lines = Vec::new();
+    for body in opening {
+        head = write_line(&mut lines, head, time, body);
+    }
+    let opening = lines.len() as u64;
+    for body in more {
+        head = write_line(&mut lines, head, time, body);
+    }
+    let file = disk.create(&name).map_err(io("make"))?;
+    let durable = || {
+        disk.write_at(&file, 0, &lines).map_err(io("write"))?;
+        disk.sync_all(&file).map_err(io("sync"))?;
+        let synced = disk.sync_directory();
+        synced.map_err(AuditLogError::io("sync", &disk.path("")))
+    };
+    if let Err(error) = durable() {
+        if let Err(error) = disk.remove(&name) {
+            tracing::warn!(%error, name, "cannot remove a segment that could not be begun");
+        }
+        return Err(error);
+    }
+    let size = lines.len() as u64;
+    Ok((
+        head,
+        Tail {
+            file,
+            name,
+            size,
+            opening,
+        },
+    ))
+}
+
+fn name_recovered<D: Disk>(disk: &D, torn: &[Torn], why: &str) -> Result<Vec<Body>, AuditLogError> {
+    let name = |torn: &Torn| {
+        let io = AuditLogError::io("read", &disk.path(&torn.name));
+        let bytes = disk.read(&torn.name, 0, u64::MAX).map_err(io)?;
+        recovered_event(&segment::name(torn.first), &torn.name, &bytes, why)
+    };
+    torn.iter().map(name).collect()
+}
+
+fn recovered_event(
+    segment: &str,
+    moved_to: &str,
+    bytes: &[u8],
+    why: &str,
+) -> Result<Body, AuditLogError> {
+    let digest: [u8; 32] = Sha256::digest(bytes).into();
+    Ok(Body::of(&Event::LogRecovered {
+        segment,
+        moved_to,
+        bytes: bytes.len() as u64,
+        sha256: &LineHash::from_bytes(digest).to_string(),
+        why,
+    })?)
+}

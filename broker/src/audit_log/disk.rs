@@ -1,0 +1,265 @@
+//! The few file operations the log is made of, so that tests can stand in a disk that fails,
+//! forgets and lies.
+//!
+//! A `Disk` is one directory; files are named by their bare names. Nothing here retries, and
+//! nothing knows what a record is.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+use nix::unistd::{Gid, fchown, geteuid};
+
+use super::error::AuditLogError;
+use super::segment;
+
+/// One directory and what the log does in it.
+pub(super) trait Disk: Send + 'static {
+    /// An open file.
+    type File: Send + 'static;
+
+    /// Where a file of this name lies, for messages. An empty name means the directory.
+    fn path(&self, name: &str) -> PathBuf;
+    /// The names in the directory; none if the directory is gone.
+    fn list(&self) -> io::Result<Vec<String>>;
+    /// The bytes of a file from `from` on, at most so many.
+    fn read(&self, name: &str, from: u64, at_most: u64) -> io::Result<Vec<u8>>;
+    /// How long a file is; `None` if there is none.
+    fn size(&self, name: &str) -> io::Result<Option<u64>>;
+    /// Makes a file that must not be there yet.
+    fn create(&self, name: &str) -> io::Result<Self::File>;
+    /// Opens a file that is there, for writing.
+    fn open(&self, name: &str) -> io::Result<Self::File>;
+    /// Writes all of `bytes` at `at`, or fails having written any part of them.
+    fn write_at(&self, file: &Self::File, at: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Cuts a file.
+    fn truncate(&self, file: &Self::File, size: u64) -> io::Result<()>;
+    /// Makes what was written durable, and the size needed to read it back.
+    fn sync_data(&self, file: &Self::File) -> io::Result<()>;
+    /// Makes a file durable, everything about it included.
+    fn sync_all(&self, file: &Self::File) -> io::Result<()>;
+    /// Makes the names in the directory durable.
+    fn sync_directory(&self) -> io::Result<()>;
+    /// Renames a file to a name that is free.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// How long an open file is, if `name` still names it.
+    fn look(&self, name: &str, file: &Self::File) -> io::Result<Option<u64>>;
+    /// Lets the next read come from the device and not from memory.
+    fn forget_cached(&self, name: &str) -> io::Result<()>;
+}
+
+/// The real thing.
+#[derive(Debug)]
+pub(super) struct OsDisk {
+    dir: PathBuf,
+    read_group: Option<Gid>,
+}
+
+/// Nothing the broker writes comes near this; a file that does is not read into memory.
+const LARGEST: u64 = 1 << 30;
+
+impl OsDisk {
+    /// Makes the directory if need be. Refuses one, or segments in it, that others could change, or
+    /// could read beyond what `read_group` allows.
+    pub(super) fn new(dir: &Path, read_group: Option<Gid>) -> Result<Self, AuditLogError> {
+        let disk = Self {
+            dir: dir.to_owned(),
+            read_group,
+        };
+        if !dir
+            .try_exists()
+            .map_err(AuditLogError::io("look for", dir))?
+        {
+            disk.make_directory()
+                .map_err(AuditLogError::io("make", dir))?;
+        }
+        disk.refuse_exposed(dir, 0o750)?;
+        for name in disk.list().map_err(AuditLogError::io("list", dir))? {
+            if segment::first_of(&name).is_some() {
+                disk.refuse_exposed(&dir.join(name), 0o640)?;
+            }
+        }
+        Ok(disk)
+    }
+
+    fn make_directory(&self) -> io::Result<()> {
+        DirBuilder::new().mode(0o700).create(&self.dir)?;
+        if let Some(gid) = self.read_group {
+            fchown(File::open(&self.dir)?, None, Some(gid))?;
+            std::fs::set_permissions(&self.dir, Permissions::from_mode(0o750))?;
+        }
+        match self.dir.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+            _ => Ok(()),
+        }
+    }
+
+    /// `widest` is the mode with a read group; without one, the group gets nothing.
+    fn refuse_exposed(&self, path: &Path, widest: u32) -> Result<(), AuditLogError> {
+        let (widest, allowed) = match self.read_group {
+            Some(_) => (widest, "u=rwX,g=rX,o="),
+            None => (widest & 0o700, "u=rwX,go="),
+        };
+        let look = AuditLogError::io("look at", path);
+        let is_dir = path == self.dir;
+        // The directory may be a link that an operator made; a segment may not.
+        let meta = match is_dir {
+            true => path.metadata(),
+            false => path.symlink_metadata(),
+        };
+        let meta = meta.map_err(look)?;
+        let path = path.to_owned();
+        if meta.is_dir() != is_dir || meta.is_file() == is_dir {
+            return Err(AuditLogError::NotAFile { path });
+        }
+        let dir = self.dir.clone();
+        let (owner, wanted) = (meta.uid(), geteuid().as_raw());
+        if owner != wanted {
+            return Err(AuditLogError::NotOurs {
+                path,
+                owner,
+                wanted,
+                dir,
+            });
+        }
+        let mode = meta.mode() & 0o7777;
+        if mode & 0o777 & !widest != 0 {
+            return Err(AuditLogError::Exposed {
+                path,
+                mode,
+                allowed,
+                dir,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Disk for OsDisk {
+    type File = File;
+
+    fn path(&self, name: &str) -> PathBuf {
+        if name.is_empty() {
+            self.dir.clone()
+        } else {
+            self.dir.join(name)
+        }
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let entries = match std::fs::read_dir(&self.dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        // A name that is not UTF-8 is none of ours.
+        entries
+            .filter_map(|entry| {
+                entry
+                    .map(|entry| entry.file_name().into_string().ok())
+                    .transpose()
+            })
+            .collect()
+    }
+
+    fn read(&self, name: &str, from: u64, at_most: u64) -> io::Result<Vec<u8>> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(self.path(name))?;
+        let length = file.metadata()?.len().saturating_sub(from).min(at_most);
+        if length > LARGEST {
+            return Err(io::Error::other(format!(
+                "it is {length} bytes long, and no segment is"
+            )));
+        }
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+        file.take(at_most).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn size(&self, name: &str) -> io::Result<Option<u64>> {
+        match self.path(name).symlink_metadata() {
+            Ok(meta) => Ok(Some(meta.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn create(&self, name: &str) -> io::Result<File> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(self.path(name))?;
+        if let Some(gid) = self.read_group {
+            fchown(&file, None, Some(gid))?;
+            file.set_permissions(Permissions::from_mode(0o640))?;
+        }
+        Ok(file)
+    }
+
+    fn open(&self, name: &str) -> io::Result<File> {
+        OpenOptions::new()
+            .write(true)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(self.path(name))
+    }
+
+    fn write_at(&self, file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {
+        file.write_all_at(bytes, at)
+    }
+
+    fn truncate(&self, file: &File, size: u64) -> io::Result<()> {
+        file.set_len(size)
+    }
+
+    fn sync_data(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+
+    fn sync_all(&self, file: &File) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        File::open(&self.dir)?.sync_all()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::rename(self.path(from), self.path(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        std::fs::remove_file(self.path(name))
+    }
+
+    fn look(&self, name: &str, file: &File) -> io::Result<Option<u64>> {
+        let ours = file.metadata()?;
+        let named = match self.path(name).symlink_metadata() {
+            Ok(named) => named,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let same = (ours.dev(), ours.ino()) == (named.dev(), named.ino());
+        Ok((same && ours.nlink() > 0).then_some(ours.len()))
+    }
+
+    fn forget_cached(&self, name: &str) -> io::Result<()> {
+        let file = File::open(self.path(name))?;
+        Ok(posix_fadvise(
+            file.as_fd(),
+            0,
+            0,
+            PosixFadviseAdvice::POSIX_FADV_DONTNEED,
+        )?)
+    }
+}

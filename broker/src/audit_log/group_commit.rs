@@ -1,0 +1,315 @@
+//! Many callers, one writer, one sync for all who wait.
+//!
+//! A thread of its own owns the log. Callers push finished bodies and wait; whatever arrives while a
+//! sync is under way forms the next batch, so the batch grows with the load and a lone caller waits
+//! for nobody. No lock is held across a write or a sync.
+//!
+//! Ends of leases, and locks, take effect whether or not they can be recorded. When they cannot,
+//! they are kept here and written before anything else once the log works again.
+//!
+//! Not here: what a batch becomes on disk.
+
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::Duration;
+
+use broker_audit::chain::Head;
+use tokio::sync::oneshot;
+
+use super::appender::{Appender, Entry};
+use super::disk::Disk;
+use super::error::AuditLogError;
+use super::live_leases::Effect;
+use crate::clock::Clock;
+
+/// What a caller is told: the record's `seq`.
+type Answer = Result<u64, AuditLogError>;
+
+/// One record on its way.
+pub(super) struct Pending {
+    pub(super) entry: Entry,
+    pub(super) if_refused: IfRefused,
+    pub(super) answer: AnswerTo,
+}
+
+/// What becomes of a record that cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum IfRefused {
+    /// It did not happen.
+    Forget,
+    /// It happened all the same: write it later.
+    WriteLater,
+}
+
+/// Who waits.
+pub(super) enum AnswerTo {
+    Task(oneshot::Sender<Answer>),
+    Thread(mpsc::Sender<Answer>),
+}
+
+impl AnswerTo {
+    /// Whoever no longer waits has no use for the answer.
+    fn send(self, answer: Answer) {
+        match self {
+            Self::Task(to) => drop(to.send(answer)),
+            Self::Thread(to) => drop(to.send(answer)),
+        }
+    }
+}
+
+/// What callers and the writer share.
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    /// Signalled when something arrives while the writer is idle.
+    arrived: Condvar,
+    durable: Mutex<Durable>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    pending: Vec<Pending>,
+    /// The writer sleeps, and must be woken.
+    idle: bool,
+    closed: bool,
+}
+
+struct Durable {
+    head: Head,
+    fault: Option<String>,
+}
+
+/// At most so many records without a lease are kept to be written later. Those with one are bounded
+/// by the live leases.
+const KEPT_WITHOUT_LEASE: usize = 256;
+
+/// How often a faulted log looks, unasked, whether it works again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+impl Queue {
+    pub(super) fn new(head: Head) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            arrived: Condvar::new(),
+            durable: Mutex::new(Durable { head, fault: None }),
+        }
+    }
+
+    /// Hands a record to the writer; answers at once if there is none any more.
+    pub(super) fn push(&self, pending: Pending) {
+        let mut waiting = lock(&self.waiting);
+        if waiting.closed {
+            drop(waiting);
+            pending.answer.send(Err(stopped()));
+            return;
+        }
+        waiting.pending.push(pending);
+        if mem::take(&mut waiting.idle) {
+            drop(waiting);
+            self.arrived.notify_one();
+        }
+    }
+
+    pub(super) fn head(&self) -> Head {
+        lock(&self.durable).head
+    }
+
+    pub(super) fn fault(&self) -> Option<String> {
+        lock(&self.durable).fault.clone()
+    }
+
+    /// Lets the writer finish what is waiting, and nothing more.
+    pub(super) fn close(&self) {
+        let mut waiting = lock(&self.waiting);
+        waiting.closed = true;
+        drop(waiting);
+        self.arrived.notify_one();
+    }
+
+    /// Waits for records. `None` once closed and empty.
+    fn take(&self, patience: Patience) -> Option<Vec<Pending>> {
+        let mut waiting = lock(&self.waiting);
+        while waiting.pending.is_empty() {
+            if waiting.closed {
+                return None;
+            }
+            waiting.idle = true;
+            waiting = match patience {
+                Patience::Endless => {
+                    let woken = self.arrived.wait(waiting);
+                    woken.unwrap_or_else(PoisonError::into_inner)
+                }
+                Patience::ALittle => {
+                    let woken = self.arrived.wait_timeout(waiting, LOOK_AGAIN);
+                    let (mut waiting, _) = woken.unwrap_or_else(PoisonError::into_inner);
+                    waiting.idle = false;
+                    return Some(mem::take(&mut waiting.pending));
+                }
+            };
+        }
+        waiting.idle = false;
+        Some(mem::take(&mut waiting.pending))
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Patience {
+    Endless,
+    ALittle,
+}
+
+/// The error of a caller whose writer is gone.
+pub(super) fn stopped() -> AuditLogError {
+    let why = "the broker is stopping".to_owned();
+    AuditLogError::Unavailable { why }
+}
+
+/// No code that holds these locks can panic, so a poisoned one is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The writer thread's own.
+pub(super) struct Writer<D: Disk> {
+    pub(super) appender: Appender<D>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) clock: Arc<dyn Clock>,
+    kept: Vec<Entry>,
+}
+
+impl<D: Disk> Writer<D> {
+    pub(super) fn new(appender: Appender<D>, queue: Arc<Queue>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            appender,
+            queue,
+            clock,
+            kept: Vec::new(),
+        }
+    }
+
+    /// Writes until the queue is closed and empty.
+    pub(super) fn run(mut self) {
+        // However this thread ends, nobody is left waiting.
+        let _last = CloseOnDrop(Arc::clone(&self.queue));
+        loop {
+            let patience = match self.appender.fault() {
+                Some(_) => Patience::ALittle,
+                None => Patience::Endless,
+            };
+            let Some(pending) = self.queue.take(patience) else {
+                break;
+            };
+            self.mend();
+            self.write(pending);
+            self.mend();
+        }
+    }
+
+    /// Brings a faulted log back if it can, and then writes what was kept, before anything else.
+    fn mend(&mut self) {
+        if self.appender.fault().is_none() {
+            return;
+        }
+        self.appender.recover(self.clock.now());
+        while self.appender.fault().is_none() && !self.kept.is_empty() {
+            let count = self.appender.batch(self.kept.iter());
+            let batch = self.kept.get(..count).unwrap_or_default();
+            if self.appender.append(batch, self.clock.now()).is_ok() {
+                self.kept.drain(..count);
+            }
+        }
+        self.publish();
+    }
+
+    fn write(&mut self, pending: Vec<Pending>) {
+        let mut callers = Vec::with_capacity(pending.len());
+        let mut entries = Vec::with_capacity(pending.len());
+        for Pending {
+            entry,
+            if_refused,
+            answer,
+        } in pending
+        {
+            entries.push(entry);
+            callers.push((if_refused, answer));
+        }
+        let mut callers = callers.into_iter();
+        while !entries.is_empty() {
+            let count = self.appender.batch(entries.iter());
+            let rest = entries.split_off(count.min(entries.len()));
+            let batch = mem::replace(&mut entries, rest);
+            let appended = match self.appender.fault() {
+                None => self.appender.append(&batch, self.clock.now()),
+                Some(why) => Err(AuditLogError::Unavailable {
+                    why: why.to_owned(),
+                }),
+            };
+            self.publish();
+            match appended {
+                Ok(first) => {
+                    for (seq, (_, answer)) in (first..).zip(callers.by_ref().take(batch.len())) {
+                        answer.send(Ok(seq));
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "audit records refused");
+                    self.refuse(batch, callers.by_ref(), &error);
+                }
+            }
+        }
+    }
+
+    fn refuse(
+        &mut self,
+        batch: Vec<Entry>,
+        callers: impl Iterator<Item = (IfRefused, AnswerTo)>,
+        error: &AuditLogError,
+    ) {
+        let why = match error {
+            AuditLogError::Unavailable { why } => why.clone(),
+            other => other.to_string(),
+        };
+        for (entry, (if_refused, answer)) in batch.into_iter().zip(callers) {
+            if if_refused == IfRefused::WriteLater {
+                self.keep(entry);
+            }
+            answer.send(Err(AuditLogError::Unavailable { why: why.clone() }));
+        }
+    }
+
+    fn keep(&mut self, entry: Entry) {
+        let wanted = match &entry.effect {
+            // A second end of the same lease says nothing new.
+            Effect::LeaseEnds(_) => {
+                let again = self.kept.iter().any(|kept| kept.effect == entry.effect);
+                self.appender.holds(&entry.effect) && !again
+            }
+            Effect::Nothing | Effect::LeaseLives(_) => {
+                let others = |kept: &&Entry| !matches!(kept.effect, Effect::LeaseEnds(_));
+                self.kept.iter().filter(others).count() < KEPT_WITHOUT_LEASE
+            }
+        };
+        if wanted {
+            self.kept.push(entry);
+        }
+    }
+
+    fn publish(&self) {
+        let mut durable = lock(&self.queue.durable);
+        durable.head = self.appender.head();
+        durable.fault = self.appender.fault().map(str::to_owned);
+    }
+}
+
+struct CloseOnDrop(Arc<Queue>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        let mut waiting = lock(&self.0.waiting);
+        waiting.closed = true;
+        let left = mem::take(&mut waiting.pending);
+        drop(waiting);
+        for pending in left {
+            pending.answer.send(Err(stopped()));
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Which leases the log itself says are live, as the bodies of their own records.
+//!
+//! A segment opens with them (`leases.open`), so a start reads the last segment only. The bodies are
+//! kept to the byte because each carries a MAC: whoever rebuilds leases checks it, and nothing here
+//! could make one.
+//!
+//! Not here: ends by time. A lease is live in the log until a record ends it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use broker_audit::record::{Body, Event};
+use broker_protocol::names::LeaseId;
+use serde::Deserialize;
+
+use super::segment::Line;
+
+/// What a record does to the live leases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing.
+    Nothing,
+    /// The record's own body holds all that is needed to honour this lease: `lease.granted`,
+    /// `lease.renewed`.
+    LeaseLives(LeaseId),
+    /// The lease is over: `lease.revoked`, `lease.expired`, `lease.failed`.
+    LeaseEnds(LeaseId),
+}
+
+/// Live leases by id.
+#[derive(Debug, Default)]
+pub(super) struct LiveLeases(BTreeMap<LeaseId, Box<str>>);
+
+/// Leases in one `leases.open`: keeps a line near 64 KiB.
+const PART: usize = 64;
+
+impl LiveLeases {
+    /// Takes in a durable record.
+    pub(super) fn apply(&mut self, effect: &Effect, body: &Body) {
+        match effect {
+            Effect::Nothing => {}
+            Effect::LeaseLives(lease) => {
+                self.0.insert(lease.clone(), body.as_str().into());
+            }
+            Effect::LeaseEnds(lease) => {
+                self.0.remove(lease);
+            }
+        }
+    }
+
+    pub(super) fn contains(&self, lease: &LeaseId) -> bool {
+        self.0.contains_key(lease)
+    }
+
+    /// The bodies, by lease id.
+    pub(super) fn bodies(&self) -> Vec<Box<str>> {
+        self.0.values().cloned().collect()
+    }
+
+    /// The records a segment opens with: at least one, so that every segment says where it stands.
+    pub(super) fn opening(&self) -> Result<Vec<Body>, serde_json::Error> {
+        let bodies: Vec<&str> = self.0.values().map(AsRef::as_ref).collect();
+        let mut parts: Vec<&[&str]> = bodies.chunks(PART).collect();
+        if parts.is_empty() {
+            parts.push(&[]);
+        }
+        let count = parts.len() as u64;
+        (1..)
+            .zip(parts)
+            .map(|(part, leases)| {
+                Body::of(&Event::LeasesOpen {
+                    part,
+                    parts: count,
+                    leases: leases.iter().copied().map(Cow::Borrowed).collect(),
+                })
+            })
+            .collect()
+    }
+}
+
+/// Rebuilds [`LiveLeases`] from the lines of a segment.
+#[derive(Debug, Default)]
+pub(super) struct Replay {
+    /// Live after the lines so far.
+    pub(super) live: LiveLeases,
+    /// Files that `log.recovered` records of this segment name.
+    pub(super) moved_aside: Vec<String>,
+    parts_seen: u64,
+    parts: Option<u64>,
+    lines: u64,
+}
+
+#[derive(Deserialize)]
+struct Lease {
+    lease: LeaseId,
+}
+
+#[derive(Deserialize)]
+struct LeasesOpen<'a> {
+    part: u64,
+    parts: u64,
+    #[serde(borrow)]
+    leases: Vec<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Recovered {
+    moved_to: String,
+}
+
+impl Replay {
+    /// Whether every part of `leases.open` has been seen.
+    pub(super) fn opened(&self) -> bool {
+        self.parts == Some(self.parts_seen)
+    }
+
+    /// Takes in the next line. `None` if the segment does not open as segments do.
+    ///
+    /// A lease record whose lease cannot be read is passed over: no lease comes of it, and the
+    /// broker writes none such.
+    pub(super) fn take(&mut self, line: &Line<'_>) -> Option<()> {
+        self.lines += 1;
+        if !self.opened() {
+            return match line.kind {
+                "log.opened" if self.lines == 1 => Some(()),
+                "leases.open" => self.take_opening(line),
+                _ => None,
+            };
+        }
+        match line.kind {
+            "lease.granted" | "lease.renewed" => {
+                if let Ok(Lease { lease }) = serde_json::from_str(line.text) {
+                    self.live.0.insert(lease, line.body.into());
+                }
+            }
+            "lease.revoked" | "lease.expired" | "lease.failed" => {
+                if let Ok(Lease { lease }) = serde_json::from_str(line.text) {
+                    self.live.0.remove(&lease);
+                }
+            }
+            "log.recovered" => {
+                if let Ok(Recovered { moved_to }) = serde_json::from_str(line.text) {
+                    self.moved_aside.push(moved_to);
+                }
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn take_opening(&mut self, line: &Line<'_>) -> Option<()> {
+        let open: LeasesOpen<'_> = serde_json::from_str(line.text).ok()?;
+        let parts = *self.parts.get_or_insert(open.parts);
+        if open.part != self.parts_seen + 1 || open.parts != parts {
+            return None;
+        }
+        self.parts_seen = open.part;
+        for body in open.leases {
+            if let Ok(Lease { lease }) = serde_json::from_str(&format!("{{{body}")) {
+                self.live.0.insert(lease, body.into());
+            }
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use broker_audit::chain::Head;
+    use broker_audit::record::write_line;
+
+    use super::super::segment::Walk;
+    use super::*;
+
+    fn ended(lease: &LeaseId) -> Body {
+        Body::of(&Event::LeaseExpired {
+            lease: lease.as_str(),
+            purpose: "label-sync",
+            secret: "org-label-sync-token",
+            why: "ttl",
+        })
+        .unwrap()
+    }
+
+    fn replay(bodies: &[Body]) -> Option<Replay> {
+        let (mut bytes, mut head) = (Vec::new(), Head::EMPTY);
+        for body in bodies {
+            head = write_line(
+                &mut bytes,
+                head,
+                "2026-11-21T07:00:00Z".parse().unwrap(),
+                body,
+            );
+        }
+        let mut replay = Replay::default();
+        let mut walk = Walk::from(Head::EMPTY, &bytes);
+        walk.try_for_each(|line| replay.take(&line))?;
+        replay.opened().then_some(replay)
+    }
+
+    #[test]
+    fn an_opening_reads_back_to_the_byte_however_many_parts_it_has() {
+        for count in [0, 1, 64, 65, 200] {
+            let mut live = LiveLeases::default();
+            for bits in 0..count {
+                let lease = LeaseId::from_random(bits);
+                live.apply(&Effect::LeaseLives(lease.clone()), &ended(&lease));
+            }
+            let opening = live.opening().unwrap();
+            assert_eq!(opening.len() as u128, count.div_ceil(64).max(1));
+            assert_eq!(replay(&opening).unwrap().live.bodies(), live.bodies());
+            // Not opened until the last part is there.
+            assert!(replay(&opening[..opening.len() - 1]).is_none());
+        }
+    }
+
+    #[test]
+    fn an_end_takes_a_lease_out_and_a_renewal_puts_the_newer_body_in() {
+        let lease = LeaseId::from_random(7);
+        let body = ended(&lease);
+        let mut live = LiveLeases::default();
+        live.apply(&Effect::LeaseLives(lease.clone()), &body);
+        live.apply(
+            &Effect::LeaseLives(lease.clone()),
+            &body.clone().with_mac(&[1; 32]),
+        );
+        assert_eq!(live.bodies(), [body.with_mac(&[1; 32]).as_str().into()]);
+        let mut records = live.opening().unwrap();
+        records.push(ended(&lease));
+        assert!(replay(&records).unwrap().live.bodies().is_empty());
+    }
+}

@@ -1,0 +1,371 @@
+//! Reads the end of the log, and moves aside what does not belong there.
+//!
+//! The same code at start and after a fault. They differ in one thing ([`Keep`]): a start keeps
+//! every whole record, since one that reached the disk happened even if its writer never heard; a
+//! running broker keeps what it acknowledged and not a byte more, since whoever asked for the rest
+//! was told no.
+//!
+//! Damage is moved aside only at the end of the log and beyond the last head that is known from
+//! elsewhere (the vault's note, or the running broker's own memory). Anything else is refused: it
+//! is not ours to decide that acknowledged records did not happen.
+
+use broker_audit::chain::{Head, LineHash};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::LogIdentity;
+use super::disk::Disk;
+use super::error::AuditLogError;
+use super::live_leases::{LiveLeases, Replay};
+use super::segment::{self, Torn, Walk};
+use super::set_aside::{read_from, set_aside, sync_file};
+
+/// How much of the log counts.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Keep {
+    /// Every whole record; the log must lead through this head.
+    Whole(Head),
+    /// Records up to this head, which must all be there.
+    Acknowledged(Head),
+}
+
+impl Keep {
+    const fn must_hold(self) -> Head {
+        match self {
+            Self::Whole(head) | Self::Acknowledged(head) => head,
+        }
+    }
+}
+
+/// The log as it lies on disk, ending with a whole record.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The last segment; `None` if there is no log yet.
+    pub(super) last: Option<Last>,
+    /// Files moved aside from the end of the log that no record names yet.
+    pub(super) unnamed: Vec<Torn>,
+}
+
+/// The last segment.
+#[derive(Debug)]
+pub(super) struct Last {
+    /// Its first record.
+    pub(super) first: u64,
+    /// Its size.
+    pub(super) size: u64,
+    /// Size of what it opens with.
+    pub(super) opening: u64,
+    /// Where the log stands.
+    pub(super) head: Head,
+    /// When its last record was written.
+    pub(super) time: Option<Timestamp>,
+    /// Live leases after its last record.
+    pub(super) live: LiveLeases,
+    /// Bodies of `lease.granted` after the head that was to be held.
+    pub(super) granted: Vec<Box<str>>,
+}
+
+/// Reads the end of the log and moves aside what follows its last record that counts.
+pub(super) fn recover<D: Disk>(
+    disk: &D,
+    identity: &LogIdentity,
+    keep: Keep,
+) -> Result<Found, AuditLogError> {
+    let must_hold = keep.must_hold();
+    loop {
+        let (segments, torn) = survey(disk)?;
+        let Some(&last) = segments.last() else {
+            if must_hold.records > 0 {
+                return Err(missing(disk, "", 0));
+            }
+            let unnamed = torn.into_iter().filter(|t| (t.first, t.offset) == (0, 0));
+            return Ok(Found {
+                last: None,
+                unnamed: unnamed.collect(),
+            });
+        };
+        if matches!(keep, Keep::Acknowledged(head) if head.records == last) {
+            set_aside(disk, last, 0)?;
+            continue;
+        }
+        settle(disk, last, keep)?;
+        let first_exists = segments.first() == Some(&0);
+        if first_exists && refuse_foreign(disk, identity)? == Opened::Unreadable && last > 0 {
+            return Err(damaged(disk, 0, 0, 0));
+        }
+        match read(disk, &segments, keep)? {
+            Read::Ends(found) => {
+                // An earlier attempt may have cut the segment and failed to make that durable.
+                sync_file(disk, &segment::name(last))?;
+                let unnamed = unnamed(disk, &segments, &found.0, torn, &found.1)?;
+                return Ok(Found {
+                    last: Some(found.0),
+                    unnamed,
+                });
+            }
+            Read::Torn { offset } => set_aside(disk, last, offset)?,
+        }
+    }
+}
+
+fn survey<D: Disk>(disk: &D) -> Result<(Vec<u64>, Vec<Torn>), AuditLogError> {
+    let names = disk
+        .list()
+        .map_err(AuditLogError::io("list", &disk.path("")))?;
+    let mut segments: Vec<u64> = names.iter().filter_map(|n| segment::first_of(n)).collect();
+    let mut torn: Vec<Torn> = names.iter().filter_map(|n| Torn::parse(n)).collect();
+    segments.sort_unstable();
+    torn.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok((segments, torn))
+}
+
+/// Makes sure that what is read next is what the device holds.
+///
+/// A broker may have been killed before it could sync its last records, which are about to count;
+/// and after a failed sync the page cache may hold, as if clean, what the device never got.
+fn settle<D: Disk>(disk: &D, last: u64, keep: Keep) -> Result<(), AuditLogError> {
+    let name = segment::name(last);
+    if matches!(keep, Keep::Whole(_)) {
+        sync_file(disk, &name)?;
+    }
+    if let Err(error) = disk.forget_cached(&name) {
+        tracing::debug!(%error, name, "cannot drop the segment from the page cache");
+    }
+    Ok(())
+}
+
+#[derive(PartialEq, Eq)]
+enum Opened {
+    Ours,
+    Unreadable,
+}
+
+/// Compares the log's first record, if it is still there, with the vault's identity.
+fn refuse_foreign<D: Disk>(disk: &D, identity: &LogIdentity) -> Result<Opened, AuditLogError> {
+    #[derive(Deserialize)]
+    struct LogOpened {
+        log_id: String,
+        public_key: String,
+    }
+    let name = segment::name(0);
+    let bytes = disk
+        .read(&name, 0, FIRST_LINE)
+        .map_err(AuditLogError::io("read", &disk.path(&name)))?;
+    let line = Walk::from(Head::EMPTY, &bytes).next();
+    let Some(opened) = line.and_then(|l| serde_json::from_str::<LogOpened>(l.text).ok()) else {
+        return Ok(Opened::Unreadable);
+    };
+    if (opened.log_id.as_str(), opened.public_key.as_str())
+        != (identity.log_id.as_str(), identity.public_key.as_str())
+    {
+        return Err(AuditLogError::Foreign {
+            path: disk.path(&name),
+            found: opened.log_id,
+            wanted: identity.log_id.clone(),
+        });
+    }
+    Ok(Opened::Ours)
+}
+
+/// More than `log.opened` takes.
+const FIRST_LINE: u64 = 4096;
+
+enum Read {
+    /// The last segment ends with a record that counts; the names its `log.recovered` records give.
+    Ends(Box<(Last, Vec<String>)>),
+    /// From this byte on, the last segment holds nothing that counts.
+    Torn { offset: u64 },
+}
+
+/// Walks from the segment that holds the head that is known from elsewhere to the end.
+fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Read, AuditLogError> {
+    let must_hold = keep.must_hold();
+    let start = if must_hold.records == 0 {
+        0
+    } else {
+        let after = segments.partition_point(|first| *first <= must_hold.records);
+        // Records before the head are vouched for by the chain that leads to it.
+        after
+            .checked_sub(1)
+            .ok_or_else(|| missing(disk, "", must_hold.records))?
+    };
+    let mut head: Option<Head> = None;
+    let mut granted = Vec::new();
+    let walked = segments.get(start..).unwrap_or_default();
+    let mut rest = walked.iter().copied().peekable();
+    while let Some(first) = rest.next() {
+        let is_last = rest.peek().is_none();
+        let bytes = read_from(disk, &segment::name(first), 0)?;
+        let part = read_segment(disk, first, &bytes, head, keep)?;
+        head = Some(part.head);
+        granted.extend(part.granted);
+        if !is_last {
+            if part.offset != bytes.len() || !part.replay.opened() {
+                return Err(damaged(disk, first, part.offset, part.head.records));
+            }
+            if rest.peek() != Some(&part.head.records) {
+                return Err(missing(
+                    disk,
+                    &segment::name(part.head.records),
+                    part.head.records,
+                ));
+            }
+            continue;
+        }
+        let offset = if part.replay.opened() { part.offset } else { 0 };
+        if part.head.records < must_hold.records || (offset == 0 && first < must_hold.records) {
+            let path = disk.path(&segment::name(first));
+            return Err(if offset == bytes.len() {
+                AuditLogError::Truncated {
+                    path,
+                    found: part.head.records,
+                    wanted: must_hold.records,
+                }
+            } else {
+                damaged(disk, first, part.offset, part.head.records)
+            });
+        }
+        // Nothing before this segment tells where the chain stood, so it cannot be begun anew.
+        if offset == 0 && first > 0 && segments.len() == 1 {
+            return Err(damaged(disk, first, 0, first));
+        }
+        if offset < bytes.len() || !part.replay.opened() {
+            return Ok(Read::Torn {
+                offset: offset as u64,
+            });
+        }
+        let last = Last {
+            first,
+            size: bytes.len() as u64,
+            opening: part.opening as u64,
+            head: part.head,
+            time: part.time,
+            live: part.replay.live,
+            granted,
+        };
+        return Ok(Read::Ends(Box::new((last, part.replay.moved_aside))));
+    }
+    Err(missing(disk, "", must_hold.records))
+}
+
+/// What one segment holds.
+struct Part {
+    head: Head,
+    /// End of the last line that counts.
+    offset: usize,
+    opening: usize,
+    time: Option<Timestamp>,
+    replay: Replay,
+    granted: Vec<Box<str>>,
+}
+
+fn read_segment<D: Disk>(
+    disk: &D,
+    first: u64,
+    bytes: &[u8],
+    head: Option<Head>,
+    keep: Keep,
+) -> Result<Part, AuditLogError> {
+    let must_hold = keep.must_hold();
+    let mut part = Part {
+        head: head.unwrap_or(Head {
+            records: first,
+            hash: LineHash::ZERO,
+        }),
+        offset: 0,
+        opening: 0,
+        time: None,
+        replay: Replay::default(),
+        granted: Vec::new(),
+    };
+    let Some(mut walk) = Walk::trusting(first, bytes) else {
+        return Ok(part);
+    };
+    // A whole line that does not continue the segment before is no torn end: the damage lies there.
+    if head.is_some_and(|head| head != walk.head()) {
+        return Err(damaged(disk, first, 0, first));
+    }
+    let matches = |head: Head| head.records != must_hold.records || head.hash == must_hold.hash;
+    let rewritten = || AuditLogError::Rewritten {
+        path: disk.path(&segment::name(first)),
+        seq: must_hold.records.saturating_sub(1),
+    };
+    if !matches(walk.head()) {
+        return Err(rewritten());
+    }
+    let mut before = part.offset;
+    let mut last_text = "";
+    while !matches!(keep, Keep::Acknowledged(head) if head == walk.head()) {
+        let Some(line) = walk.next() else { break };
+        let was_open = part.replay.opened();
+        if part.replay.take(&line).is_none() {
+            break;
+        }
+        if !matches(walk.head()) {
+            return Err(rewritten());
+        }
+        if walk.head().records > must_hold.records && line.kind == "lease.granted" {
+            part.granted.push(line.body.into());
+        }
+        before = part.offset;
+        last_text = line.text;
+        part.offset = walk.offset();
+        part.head = walk.head();
+        part.time = line.time.parse().ok();
+        if !was_open && part.replay.opened() {
+            part.opening = part.offset;
+        }
+    }
+    // A line is vouched for by the line after it; the last has only its own form. A page lost from
+    // the middle of it would leave no JSON.
+    if part.head.records > must_hold.records
+        && serde_json::from_str::<IgnoredAny>(last_text).is_err()
+    {
+        part.offset = before;
+    }
+    Ok(part)
+}
+
+/// Which files moved aside at the end of the log, or just before its last segment, that segment
+/// does not name.
+fn unnamed<D: Disk>(
+    disk: &D,
+    segments: &[u64],
+    last: &Last,
+    torn: Vec<Torn>,
+    named: &[String],
+) -> Result<Vec<Torn>, AuditLogError> {
+    let before = match segments.iter().rev().nth(1) {
+        Some(&first) => {
+            let name = segment::name(first);
+            let io = AuditLogError::io("look at", &disk.path(&name));
+            disk.size(&name).map_err(io)?.map(|size| (first, size))
+        }
+        None => None,
+    };
+    let at_the_end = |t: &Torn| {
+        let place = (t.first, t.offset);
+        Some(place) == before
+            || place == (last.first, 0)
+            || place == (last.first, last.size)
+            || place == (last.head.records, 0)
+    };
+    let unnamed = torn.into_iter().filter(at_the_end);
+    Ok(unnamed.filter(|t| !named.contains(&t.name)).collect())
+}
+
+fn missing<D: Disk>(disk: &D, name: &str, from: u64) -> AuditLogError {
+    AuditLogError::Missing {
+        path: disk.path(name),
+        from,
+    }
+}
+
+fn damaged<D: Disk>(disk: &D, first: u64, offset: usize, seq: u64) -> AuditLogError {
+    AuditLogError::Damaged {
+        path: disk.path(&segment::name(first)),
+        offset: offset as u64,
+        seq,
+    }
+}

@@ -1,0 +1,243 @@
+//! Names of segments, and a walk over the lines of one.
+//!
+//! The walk accepts exactly the bytes that the broker writes: the prefix is not parsed but compared
+//! with the one that must stand there. It stops at the first byte that is not part of a whole,
+//! chained line.
+//!
+//! Not here: what a torn end means, and which lines matter.
+
+use std::fmt::Write as _;
+
+use broker_audit::chain::{Head, LineHash};
+
+/// The name of the segment whose first record is `first`.
+pub(super) fn name(first: u64) -> String {
+    format!("{first:020}.jsonl")
+}
+
+/// The first record of a segment of this name; `None` if it is not the name of one.
+pub(super) fn first_of(file: &str) -> Option<u64> {
+    let digits = file.strip_suffix(".jsonl")?;
+    let first = digits.parse().ok()?;
+    (name(first) == file).then_some(first)
+}
+
+/// Bytes that were moved aside from the end of a segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Torn {
+    /// The segment's first record.
+    pub(super) first: u64,
+    /// Where in it they began.
+    pub(super) offset: u64,
+    /// The file they lie in.
+    pub(super) name: String,
+}
+
+impl Torn {
+    /// `nth` counts from 1; more than one is needed only after a crash amid a recovery.
+    pub(super) fn new(first: u64, offset: u64, nth: u32) -> Self {
+        let segment = name(first);
+        let name = match nth {
+            1 => format!("{segment}.{offset}.torn"),
+            _ => format!("{segment}.{offset}.{nth}.torn"),
+        };
+        Self {
+            first,
+            offset,
+            name,
+        }
+    }
+
+    /// Reads a name back; `None` if it is not one of ours.
+    pub(super) fn parse(file: &str) -> Option<Self> {
+        let (segment, rest) = file.strip_suffix(".torn")?.split_at_checked(26)?;
+        let mut numbers = rest.strip_prefix('.')?.split('.');
+        let offset = numbers.next()?.parse().ok()?;
+        let nth = numbers.next().map_or(Some(1), |nth| nth.parse().ok())?;
+        let torn = Self::new(first_of(segment)?, offset, nth);
+        (torn.name == file).then_some(torn)
+    }
+}
+
+/// One whole line that continues the chain.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line<'a> {
+    /// All of it, without the newline.
+    pub(super) text: &'a str,
+    /// When it was written, as text.
+    pub(super) time: &'a str,
+    /// What the writer of the record gave: `"kind":"…",…}`.
+    pub(super) body: &'a str,
+    /// The value of `kind`.
+    pub(super) kind: &'a str,
+}
+
+/// Walks the lines of a segment's bytes.
+#[derive(Debug)]
+pub(super) struct Walk<'a> {
+    bytes: &'a [u8],
+    offset: usize,
+    head: Head,
+    prefix: String,
+}
+
+impl<'a> Walk<'a> {
+    /// Starts where the chain stands at `head`.
+    pub(super) const fn from(head: Head, bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            offset: 0,
+            head,
+            prefix: String::new(),
+        }
+    }
+
+    /// Starts with the head that the segment's own first line claims to continue. `None` if that
+    /// line is not whole.
+    pub(super) fn trusting(first: u64, bytes: &'a [u8]) -> Option<Self> {
+        let mut walk = Self::from(Head::EMPTY, bytes);
+        walk.head.records = first;
+        let prev = walk.peek(None)?.prev;
+        walk.head.hash = prev;
+        (first > 0 || prev == LineHash::ZERO).then_some(walk)
+    }
+
+    /// The head after the lines walked so far.
+    pub(super) const fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Bytes walked so far.
+    pub(super) const fn offset(&self) -> usize {
+        self.offset
+    }
+
+    fn peek(&mut self, prev: Option<LineHash>) -> Option<Peeked<'a>> {
+        let rest = self.bytes.get(self.offset..)?;
+        let end = newline(rest)?;
+        let bytes = rest.get(..end)?;
+        let text = std::str::from_utf8(bytes).ok()?;
+        self.prefix.clear();
+        write!(
+            self.prefix,
+            r#"{{"v":1,"seq":{},"time":""#,
+            self.head.records
+        )
+        .ok()?;
+        let after = text.strip_prefix(self.prefix.as_str())?;
+        let (time, after) = after.split_at_checked(TIME)?;
+        let (hash, after) = after.strip_prefix(r#"","prev":""#)?.split_at_checked(64)?;
+        let hash: LineHash = hash.parse().ok()?;
+        let body = after.strip_prefix(r#"","#)?;
+        let (kind, _) = body.strip_prefix(r#""kind":""#)?.split_once('"')?;
+        let line = Line {
+            text,
+            time,
+            body,
+            kind,
+        };
+        let continues = prev.is_none_or(|prev| prev == hash);
+        (continues && text.ends_with('}')).then_some(Peeked { line, prev: hash })
+    }
+}
+
+impl<'a> Iterator for Walk<'a> {
+    type Item = Line<'a>;
+
+    fn next(&mut self) -> Option<Line<'a>> {
+        let line = self.peek(Some(self.head.hash))?.line;
+        self.offset += line.text.len() + 1;
+        self.head = Head {
+            records: self.head.records + 1,
+            hash: LineHash::of(line.text.as_bytes()),
+        };
+        Some(line)
+    }
+}
+
+struct Peeked<'a> {
+    line: Line<'a>,
+    prev: LineHash,
+}
+
+/// Length of `2026-11-21T07:00:00.123456Z`.
+const TIME: usize = 27;
+
+fn newline(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|byte| *byte == b'\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use broker_audit::record::{Body, Event, write_line};
+
+    use super::*;
+
+    fn two_lines() -> (Vec<u8>, Head) {
+        let mut bytes = Vec::new();
+        let time = "2026-11-21T07:00:00Z".parse().unwrap();
+        let mut head = Head::EMPTY;
+        for why in ["SIGTERM", "SIGINT"] {
+            let body = Body::of(&Event::BrokerStopped { why }).unwrap();
+            head = write_line(&mut bytes, head, time, &body);
+        }
+        (bytes, head)
+    }
+
+    #[test]
+    fn names_read_back_and_other_files_are_not_segments() {
+        assert_eq!(first_of(&name(41)), Some(41));
+        assert_eq!(name(41), "00000000000000000041.jsonl");
+        for other in [
+            "41.jsonl",
+            "+0000000000000000041.jsonl",
+            "00000000000000000041.jsonl.9.torn",
+        ] {
+            assert_eq!(first_of(other), None, "{other}");
+        }
+        for torn in [Torn::new(41, 9, 1), Torn::new(41, 0, 3)] {
+            assert_eq!(Torn::parse(&torn.name), Some(torn));
+        }
+        assert_eq!(Torn::parse("00000000000000000041.jsonl.torn"), None);
+    }
+
+    #[test]
+    fn a_walk_gives_back_what_was_written() {
+        let (bytes, head) = two_lines();
+        let mut walk = Walk::trusting(0, &bytes).unwrap();
+        let bodies: Vec<_> = walk.by_ref().map(|line| line.body).collect();
+        let wanted = [
+            r#""kind":"broker.stopped","why":"SIGTERM"}"#,
+            r#""kind":"broker.stopped","why":"SIGINT"}"#,
+        ];
+        assert_eq!(bodies, wanted);
+        assert_eq!((walk.head(), walk.offset()), (head, bytes.len()));
+    }
+
+    #[test]
+    fn a_walk_stops_before_any_line_that_a_changed_byte_unchains() {
+        let (bytes, _) = two_lines();
+        let second = newline(&bytes).unwrap() + 1;
+        // Not the newline: without it the two are one line, which only its not being JSON betrays.
+        for at in 0..second - 1 {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            let offset = Walk::trusting(0, &changed).map_or(0, |mut walk| {
+                walk.by_ref().for_each(drop);
+                walk.offset()
+            });
+            // The changed line itself may still look like one; the next no longer continues it.
+            assert!(offset <= second, "byte {at}");
+        }
+    }
+
+    #[test]
+    fn an_unfinished_line_is_not_walked() {
+        let (bytes, _) = two_lines();
+        for end in 0..bytes.len() {
+            let whole = bytes[..end].iter().filter(|byte| **byte == b'\n').count();
+            let walked = Walk::from(Head::EMPTY, &bytes[..end]).count();
+            assert_eq!(walked, whole, "cut at {end}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Moves the end of a segment out of the way and loses none of it, whenever the power fails.
+//!
+//! 1. The bytes are copied to `SEQ.jsonl.OFFSET.torn`: synced under a passing name, renamed,
+//!    directory synced.
+//! 2. They are cut from the segment; synced.
+//! 3. The new segment's `log.recovered` names the copy (the appender does this).
+//!
+//! A crash after 1 repeats 1 and finds the copy. A crash after 2 leaves a copy at the end of the log
+//! that no record names; the next start finds it and does 3. A segment of which nothing is wanted is
+//! renamed whole.
+
+use super::disk::Disk;
+use super::error::AuditLogError;
+use super::segment::{self, Torn};
+
+/// Moves everything from `offset` on out of the segment that begins with record `first`.
+pub(super) fn set_aside<D: Disk>(disk: &D, first: u64, offset: u64) -> Result<(), AuditLogError> {
+    let name = segment::name(first);
+    let io = |what| AuditLogError::io(what, &disk.path(&name));
+    let size = disk.size(&name).map_err(io("look at"))?;
+    if size == Some(0) {
+        // A crash right after the segment was made. There is nothing to keep.
+        disk.remove(&name).map_err(io("remove the empty"))?;
+        return sync_directory(disk);
+    }
+    let file = disk.open(&name).map_err(io("open"))?;
+    if offset == 0 {
+        disk.sync_all(&file).map_err(io("sync"))?;
+        let torn = free_name(disk, first, 0, None)?.name;
+        disk.rename(&name, &torn).map_err(io("rename"))?;
+        return sync_directory(disk);
+    }
+    let bytes = read_from(disk, &name, offset)?;
+    let torn = free_name(disk, first, offset, Some(&bytes))?;
+    if torn.exists {
+        sync_file(disk, &torn.name)?;
+    } else {
+        copy_to(disk, &torn.name, &bytes)?;
+    }
+    sync_directory(disk)?;
+    disk.truncate(&file, offset).map_err(io("cut"))?;
+    disk.sync_all(&file).map_err(io("sync"))
+}
+
+struct FreeName {
+    name: String,
+    /// The very same bytes lie there already: an earlier recovery came as far as this.
+    exists: bool,
+}
+
+fn free_name<D: Disk>(
+    disk: &D,
+    first: u64,
+    offset: u64,
+    bytes: Option<&[u8]>,
+) -> Result<FreeName, AuditLogError> {
+    let mut nth = 1;
+    loop {
+        let name = Torn::new(first, offset, nth).name;
+        let io = AuditLogError::io("look at", &disk.path(&name));
+        if disk.size(&name).map_err(io)?.is_none() {
+            let exists = false;
+            return Ok(FreeName { name, exists });
+        }
+        if let Some(bytes) = bytes
+            && read_from(disk, &name, 0)? == bytes
+        {
+            let exists = true;
+            return Ok(FreeName { name, exists });
+        }
+        nth += 1;
+    }
+}
+
+fn copy_to<D: Disk>(disk: &D, name: &str, bytes: &[u8]) -> Result<(), AuditLogError> {
+    let passing = format!("{name}.part");
+    let io = |what| AuditLogError::io(what, &disk.path(&passing));
+    if disk.size(&passing).map_err(io("look at"))?.is_some() {
+        disk.remove(&passing).map_err(io("remove"))?;
+    }
+    let file = disk.create(&passing).map_err(io("make"))?;
+    disk.write_at(&file, 0, bytes).map_err(io("write"))?;
+    disk.sync_all(&file).map_err(io("sync"))?;
+    disk.rename(&passing, name).map_err(io("rename"))
+}
+
+/// The bytes of a file from `offset` on.
+pub(super) fn read_from<D: Disk>(
+    disk: &D,
+    name: &str,
+    offset: u64,
+) -> Result<Vec<u8>, AuditLogError> {
+    disk.read(name, offset, u64::MAX)
+        .map_err(AuditLogError::io("read", &disk.path(name)))
+}
+
+/// Makes a file durable.
+pub(super) fn sync_file<D: Disk>(disk: &D, name: &str) -> Result<(), AuditLogError> {
+    let io = |what| AuditLogError::io(what, &disk.path(name));
+    let file = disk.open(name).map_err(io("open"))?;
+    disk.sync_all(&file).map_err(io("sync"))
+}
+
+fn sync_directory<D: Disk>(disk: &D) -> Result<(), AuditLogError> {
+    disk.sync_directory()
+        .map_err(AuditLogError::io("sync", &disk.path("")))
+}

@@ -1,0 +1,223 @@
+//! What the tests of the log share: entries, an appender that is mended as the writer would mend
+//! it, and a reading of the log that has no code in common with recovery.
+
+mod crash;
+mod faults;
+mod foreign_hands;
+mod real_disk;
+mod start;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use broker_audit::chain::{Head, LineHash};
+use broker_audit::record::{Body, Caller, Event, Lease};
+use broker_protocol::names::LeaseId;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::appender::{Appender, Entry};
+use super::disk::Disk as _;
+use super::sim_disk::SimDisk;
+use super::{AuditLogError, Effect, LogIdentity, Opened};
+use crate::clock::{Clock as _, ManualClock};
+
+/// Small enough for a dozen records to fill several segments.
+const LIMIT: u64 = 3000;
+
+fn identity() -> LogIdentity {
+    LogIdentity {
+        log_id: "0123456789abcdef0123456789abcdef".to_owned(),
+        public_key: "MCowBQYDK2VwAyEA".to_owned(),
+    }
+}
+
+fn clock() -> ManualClock {
+    ManualClock::at("2026-11-21T07:00:00Z".parse().unwrap())
+}
+
+fn lease(bits: u128) -> LeaseId {
+    LeaseId::from_random(bits)
+}
+
+fn grant(bits: u128) -> Entry {
+    let id = lease(bits);
+    let time = "2026-11-21T07:00:00Z".parse().unwrap();
+    let body = Body::of(&Event::LeaseGranted(Lease {
+        lease: id.as_str().into(),
+        caller: Caller {
+            uid: 1000,
+            gid: 1000,
+            pid: None,
+            unit: None,
+            user_unit: None,
+            exe: None,
+        },
+        purpose: "label-sync".into(),
+        secret: "org-label-sync-token".into(),
+        rule: "label-sync.toml#1".into(),
+        deliver: "raw".into(),
+        repositories: vec!["acme/*".into()],
+        organization: None,
+        permissions: BTreeMap::new(),
+        reason: Some("a \"quoted\" reason".into()),
+        until: None,
+        issued_at: time,
+        expires_at: time,
+        renewable_until: time,
+        boot_id: "b".into(),
+        issued_boot_us: 0,
+        expires_boot_us: 0,
+        renewable_boot_us: 0,
+        hashed_token: None,
+        hashed_credential: None,
+    }));
+    Entry {
+        body: body.unwrap().with_mac(&[7; 32]),
+        effect: Effect::LeaseLives(id),
+    }
+}
+
+fn end(bits: u128) -> Entry {
+    let id = lease(bits);
+    let body = Body::of(&Event::LeaseExpired {
+        lease: id.as_str(),
+        purpose: "label-sync",
+        secret: "org-label-sync-token",
+        why: "ttl",
+    });
+    Entry {
+        body: body.unwrap(),
+        effect: Effect::LeaseEnds(id),
+    }
+}
+
+fn remark(why: &str) -> Entry {
+    Entry {
+        body: Body::of(&Event::BrokerStopped { why }).unwrap(),
+        effect: Effect::Nothing,
+    }
+}
+
+fn bodies(entries: &[Entry]) -> Vec<String> {
+    let text = |entry: &Entry| entry.body.as_str().to_owned();
+    entries.iter().map(text).collect()
+}
+
+/// An appender on a simulated disk.
+struct Rig {
+    disk: SimDisk,
+    clock: ManualClock,
+    log: Appender<SimDisk>,
+}
+
+impl Rig {
+    fn open(disk: &SimDisk, noted: Head) -> Result<(Self, Opened), AuditLogError> {
+        let clock = clock();
+        let (log, opened) = Appender::open(disk.clone(), identity(), noted, LIMIT, clock.now())?;
+        let disk = disk.clone();
+        Ok((Self { disk, clock, log }, opened))
+    }
+
+    fn new() -> Self {
+        Self::open(&SimDisk::default(), Head::EMPTY).unwrap().0
+    }
+
+    fn append(&mut self, batch: &[Entry]) -> Result<u64, AuditLogError> {
+        self.log.append(batch, self.clock.now())
+    }
+
+    /// Lets a second pass and tries to mend the log.
+    fn mend(&mut self) {
+        self.clock.advance(Duration::from_secs(1));
+        self.log.recover(self.clock.now());
+    }
+
+    fn opened_again(&self, noted: Head) -> Result<(Self, Opened), AuditLogError> {
+        Self::open(&self.disk.after_kill(), noted)
+    }
+}
+
+/// The names of the segments, in order.
+fn segments(disk: &SimDisk) -> Vec<String> {
+    let mut names = disk.list().unwrap();
+    names.retain(|name| name.ends_with(".jsonl"));
+    names
+}
+
+/// Every record of the log, read from the first to the last and verified.
+fn records(disk: &SimDisk) -> Vec<Value> {
+    let (mut prev, mut records) = (LineHash::ZERO.to_string(), Vec::new());
+    for name in segments(disk) {
+        assert_eq!(name, format!("{:020}.jsonl", records.len()), "no gap");
+        let text = String::from_utf8(disk.bytes(&name)).unwrap();
+        assert!(text.ends_with('\n'));
+        let opens = records.len();
+        for line in text.lines() {
+            let record: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(record["seq"], records.len());
+            assert_eq!(record["prev"], prev, "chain at {}", records.len());
+            prev = LineHash::of(line.as_bytes()).to_string();
+            records.push(record);
+        }
+        let opens = &records[opens + usize::from(opens == 0)];
+        assert_eq!(opens["kind"], "leases.open", "{name}");
+    }
+    records
+}
+
+/// The same text that a body has, of every record that is not the log's own.
+fn recorded(disk: &SimDisk) -> Vec<String> {
+    let own = |kind: &str| kind.starts_with("log.") || kind == "leases.open";
+    let mut texts = Vec::new();
+    for name in segments(disk) {
+        for line in String::from_utf8(disk.bytes(&name)).unwrap().lines() {
+            let (_, body) = line.split_at(line.find(r#""kind""#).unwrap());
+            let kind = body.split('"').nth(3).unwrap();
+            if !own(kind) {
+                texts.push(body.to_owned());
+            }
+        }
+    }
+    texts
+}
+
+/// Leases that the records grant and do not end.
+fn live(disk: &SimDisk) -> Vec<String> {
+    let mut live = BTreeMap::new();
+    for body in recorded(disk) {
+        let record: Value = serde_json::from_str(&format!("{{{body}")).unwrap();
+        let Some(lease) = record["lease"].as_str() else {
+            continue;
+        };
+        match record["kind"].as_str().unwrap() {
+            "lease.granted" => drop(live.insert(lease.to_owned(), body)),
+            _ => drop(live.remove(lease)),
+        }
+    }
+    live.into_values().collect()
+}
+
+fn texts(bodies: &[Box<str>]) -> Vec<String> {
+    bodies.iter().map(|body| body.to_string()).collect()
+}
+
+/// Every file that was moved aside is named by a record that fits it.
+fn assert_moved_aside_is_named(disk: &SimDisk) {
+    let records = records(disk);
+    for name in disk.list().unwrap() {
+        if !name.ends_with(".torn") {
+            continue;
+        }
+        let bytes = disk.bytes(&name);
+        let digest: [u8; 32] = Sha256::digest(&bytes).into();
+        let names = |record: &&Value| {
+            record["kind"] == "log.recovered"
+                && record["moved_to"] == name.as_str()
+                && record["bytes"] == bytes.len()
+                && record["sha256"] == LineHash::from_bytes(digest).to_string()
+        };
+        assert!(records.iter().any(|record| names(&record)), "{name}");
+    }
+}

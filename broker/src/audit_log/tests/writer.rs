@@ -1,0 +1,125 @@
+//! The thread, its queue, and those who wait, on a simulated disk.
+
+use std::sync::Arc;
+
+use super::super::group_commit::{IfRefused, Pending, Queue, Writer};
+use super::super::sim_disk::Fault;
+use super::super::{AuditLog, Options};
+use super::*;
+
+fn options() -> Options {
+    Options {
+        dir: "/audit".into(),
+        read_group: None,
+        identity: identity(),
+        noted: None,
+        segment_limit: 1 << 20,
+    }
+}
+
+fn open(disk: &SimDisk, clock: &ManualClock) -> AuditLog {
+    let (log, _) = AuditLog::open_on(disk.clone(), options(), Arc::new(clock.clone())).unwrap();
+    log
+}
+
+#[tokio::test]
+async fn sixty_four_callers_share_syncs_and_each_learns_its_own_place() {
+    let disk = SimDisk::default();
+    let log = Arc::new(open(&disk, &clock()));
+    let before = disk.steps();
+    let tasks: Vec<_> = (0..64)
+        .map(|nth| {
+            let log = Arc::clone(&log);
+            tokio::spawn(async move {
+                let Entry { body, effect } = grant(nth);
+                (log.record(body, effect).await.unwrap(), grant(nth))
+            })
+        })
+        .collect();
+    let mut told = Vec::new();
+    for task in tasks {
+        told.push(task.await.unwrap());
+    }
+    assert_eq!(log.head().records, 2 + 64);
+    let records = records(&disk);
+    for (seq, entry) in told {
+        let lease = records[usize::try_from(seq).unwrap()]["lease"].clone();
+        assert!(entry.body.as_str().contains(lease.as_str().unwrap()));
+    }
+    assert!(disk.steps() - before < 2 * 64, "fewer syncs than records");
+}
+
+#[tokio::test]
+async fn an_end_that_cannot_be_recorded_takes_effect_and_is_written_first_later() {
+    let (disk, clock) = (SimDisk::default(), clock());
+    let log = open(&disk, &clock);
+    for nth in 1..=2 {
+        let Entry { body, effect } = grant(nth);
+        log.record(body, effect).await.unwrap();
+    }
+    disk.set_full(true);
+    let Entry { body, effect } = grant(3);
+    let refused = log.record(body, effect).await.unwrap_err();
+    assert!(matches!(refused, AuditLogError::Unavailable { .. }));
+    assert!(refused.to_string().contains("no space left"), "{refused}");
+    for entry in [end(1), end(1), end(9)] {
+        assert!(!log.record_anyway(entry.body, entry.effect).await);
+    }
+    assert!(log.fault().unwrap().contains("no space left"));
+
+    disk.set_full(false);
+    clock.advance(Duration::from_secs(1));
+    let Entry { body, effect } = remark("after");
+    log.record(body, effect).await.unwrap();
+    assert_eq!(log.fault(), None);
+    // One end of the live lease; none of the lease that nobody had.
+    let wanted = bodies(&[grant(1), grant(2), end(1), remark("after")]);
+    assert_eq!(recorded(&disk), wanted);
+}
+
+#[test]
+fn a_closed_log_has_written_what_was_waiting_and_refuses_the_rest() {
+    let disk = SimDisk::default();
+    let log = open(&disk, &clock());
+    let Entry { body, effect } = remark("last");
+    assert_eq!(log.record_blocking(body, effect).unwrap(), 2);
+    log.close();
+    let Entry { body, effect } = remark("too late");
+    let refused = log.record_blocking(body, effect).unwrap_err();
+    assert!(refused.to_string().contains("is stopping"), "{refused}");
+    assert_eq!(recorded(&disk), bodies(&[remark("last")]));
+}
+
+#[test]
+fn what_is_waiting_when_the_log_is_closed_is_written() {
+    let (disk, clock) = (SimDisk::default(), clock());
+    let rig = Rig::open(&disk, Head::EMPTY).unwrap().0;
+    let queue = Arc::new(Queue::new(rig.log.head()));
+    let writer = Writer::new(rig.log, Arc::clone(&queue), Arc::new(clock));
+    let (answer, answers) = std::sync::mpsc::channel();
+    for nth in 0..3 {
+        queue.push(Pending {
+            entry: remark(&nth.to_string()),
+            if_refused: IfRefused::Forget,
+            answer: super::super::group_commit::AnswerTo::Thread(answer.clone()),
+        });
+    }
+    queue.close();
+    writer.run();
+    let told: Vec<_> = answers.try_iter().map(Result::unwrap).collect();
+    assert_eq!(told, [2, 3, 4]);
+}
+
+#[test]
+fn only_those_in_the_failed_batch_are_refused() {
+    let disk = SimDisk::default();
+    let log = open(&disk, &clock());
+    let sync = disk.steps() + 1;
+    disk.inject(sync, Fault::HappensAnyway);
+    let Entry { body, effect } = grant(1);
+    assert!(log.record_blocking(body, effect).is_err());
+    let Entry { body, effect } = grant(2);
+    log.record_blocking(body, effect).unwrap();
+    assert_eq!(recorded(&disk), bodies(&[grant(2)]));
+    assert_moved_aside_is_named(&disk);
+}
