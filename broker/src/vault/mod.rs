@@ -1,1 +1,616 @@
-//! vault
+//! The vault: secrets at rest, each sealed alone, and the one way to open one.
+//!
+//! ```text
+//! root key ─opens→ data key of one version ─opens→ its value
+//!          ─opens→ MAC key: leases in the audit log, and the list of what is here
+//! ```
+//!
+//! [`Vault::unseal`] takes a [`Recorded<Use>`](Recorded), which only the audit log makes, and opens
+//! exactly the version that the record names. All sealed values are kept in memory, so a lease waits
+//! for no database; they are of use only with the root key, which lies in locked memory and is wiped
+//! when the vault is locked.
+//!
+//! Changes go to one thread ([`writer`]), which keeps memory and database in step.
+//!
+//! Not here: who may use a secret, what a record says, HTTP, the clock. Time is an argument.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LockResult, RwLock};
+
+use broker_audit::chain::Head;
+use broker_protocol::api::Exposure;
+use broker_protocol::names::{LeaseId, Purpose, SecretName};
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+use zeroize::Zeroize as _;
+
+use crate::audit_log::{Recorded, Use};
+use crate::token::{AccessToken, HashedToken};
+
+mod envelope;
+mod error;
+mod keys;
+pub mod private;
+pub mod root_key;
+mod state;
+mod store;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use envelope::NoRandom;
+pub use error::VaultError;
+
+use keys::{Keys, SealedKeys};
+use root_key::{Passphrase, RootKey, RootKeyError, RootKeySource, Surroundings, Wrap};
+use state::{Figures, List, Sealed, State};
+use store::{Fixed, Store};
+use writer::{Request, Writer};
+
+/// An open vault, locked or not.
+pub struct Vault {
+    shared: Arc<Shared>,
+    writer: Writer,
+}
+
+/// What the writer's thread and everyone else see of a vault.
+struct Shared {
+    path: PathBuf,
+    fixed: Fixed,
+    /// Changed by the writer's thread alone. Taken before `keys` where both are.
+    state: RwLock<State>,
+    /// `None` while locked.
+    keys: RwLock<Option<Keys>>,
+}
+
+/// What a new vault is made of.
+pub struct NewVault<'a> {
+    /// From [`new_id`]; what the root key's keeper knows the vault by.
+    pub id: &'a str,
+    /// The key, already kept where `source` will look for it.
+    pub root: &'a RootKey,
+    /// Where that is.
+    pub source: RootKeySource,
+    /// The root key under a passphrase, where that is the source.
+    pub passphrase: Option<Wrap>,
+    /// The root key under a recovery passphrase.
+    pub recovery: Option<Wrap>,
+}
+
+/// Which audit log belongs to this vault. Readable while locked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogIdentity {
+    /// 32 hexadecimal digits.
+    pub log_id: String,
+    /// Ed25519 public key, base64.
+    pub public_key: String,
+}
+
+/// What is known of a stored secret without its key: its newest version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The version in use.
+    pub version: u64,
+    /// What its first characters say it is.
+    pub kind: Option<Kind>,
+    /// Base64 SHA-256 of the value.
+    pub hashed_credential: HashedToken,
+    /// When it ends at GitHub, as far as is known.
+    pub expires_at: Option<Timestamp>,
+    /// When its first version was stored.
+    pub created_at: Timestamp,
+    /// When this version was stored.
+    pub set_at: Timestamp,
+}
+
+/// What a value's first characters say it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A classic personal access token.
+    Classic,
+    /// A fine-grained personal access token.
+    FineGrained,
+    /// The private key of a GitHub App.
+    App,
+}
+
+impl Kind {
+    /// Looks at the first characters. `None` for anything else: other tokens, and those of before
+    /// April 2021, which bear no mark.
+    #[must_use]
+    pub fn of(value: &AccessToken) -> Option<Self> {
+        // Compared here, and goes nowhere.
+        let text = value.expose();
+        if text.starts_with("github_pat_") {
+            Some(Self::FineGrained)
+        } else if text.starts_with("ghp_") {
+            Some(Self::Classic)
+        } else if text.trim_start().starts_with("-----BEGIN ") && text.contains("PRIVATE KEY-----")
+        {
+            Some(Self::App)
+        } else {
+            None
+        }
+    }
+
+    /// The word that policies use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::FineGrained => "fine-grained",
+            Self::App => "app",
+        }
+    }
+
+    fn from_word(word: &str) -> Option<Self> {
+        [Self::Classic, Self::FineGrained, Self::App]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+    }
+}
+
+/// What one record of the audit log adds to a secret's figures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageDelta {
+    /// The secret.
+    pub secret: SecretName,
+    /// The version that was used; `None` where the value does not lie in the vault.
+    pub version: Option<u64>,
+    /// The record's time.
+    pub at: Timestamp,
+    /// Who was handed the value itself, if that is what was handed out.
+    pub exposed_to: Option<(u32, Purpose)>,
+}
+
+/// How a secret has been used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// When last, by the time of the record.
+    pub last_used: Option<Timestamp>,
+    /// Who was handed the value itself since it was set.
+    pub exposed_to: Vec<Exposure>,
+}
+
+/// A name for a new vault: 128 random bits as 32 hexadecimal digits.
+///
+/// # Errors
+///
+/// If the kernel gives no random numbers.
+pub fn new_id() -> Result<String, NoRandom> {
+    let mut bits = [0; 16];
+    envelope::random(&mut bits)?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bits)))
+}
+
+impl Vault {
+    /// Makes an empty vault, with the key and the name of the audit log that will belong to it.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Exists`] rather than touch one that is there.
+    pub fn create(
+        path: &Path,
+        new: NewVault<'_>,
+        now: Timestamp,
+    ) -> Result<LogIdentity, VaultError> {
+        let (sealed, public_key) = SealedKeys::make(new.root, new.id)?;
+        let log = LogIdentity {
+            log_id: new_id()?,
+            public_key,
+        };
+        let mut list = List {
+            secrets: BTreeMap::new(),
+            log: log.clone(),
+            changes: 0,
+            mac: Box::default(),
+        };
+        let root = new.root.copy()?;
+        let keys = Keys::open(root, &sealed, &log.public_key, path)?;
+        list.mac = list.tag(&keys).bytes().into();
+        let fixed = Fixed {
+            source: new.source,
+            keys: sealed,
+            passphrase: new.passphrase,
+            recovery: new.recovery,
+        };
+        Store::create(path, &fixed, &list, now)?;
+        Ok(log)
+    }
+
+    /// Opens a vault. It is locked. Reads all of it: a few milliseconds for a thousand secrets.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError`]: missing, open to others, somebody else's, damaged, of a newer format, or in
+    /// use by another process.
+    pub fn open(path: &Path) -> Result<Self, VaultError> {
+        let (store, fixed, state) = Store::open(path)?;
+        let shared = Arc::new(Shared {
+            path: path.to_owned(),
+            fixed,
+            state: RwLock::new(state),
+            keys: RwLock::new(None),
+        });
+        let writer = Writer::start(store, Arc::clone(&shared))?;
+        Ok(Self { shared, writer })
+    }
+
+    /// The vault's own name, 32 hexadecimal digits.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.shared.fixed.keys.vault_id
+    }
+
+    /// Which source of the root key is in force.
+    #[must_use]
+    pub fn root_key_source(&self) -> &RootKeySource {
+        &self.shared.fixed.source
+    }
+
+    /// Whether a recovery passphrase was set.
+    #[must_use]
+    pub fn has_recovery_passphrase(&self) -> bool {
+        self.shared.fixed.recovery.is_some()
+    }
+
+    /// Reads the root key from the source in force. Blocks, for a keyring up to ten seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`RootKeyError`]; [`RootKeyError::PassphraseNeeded`] where it is behind a passphrase.
+    pub fn fetch_root_key(&self, at: &Surroundings) -> Result<RootKey, RootKeyError> {
+        self.root_key_source().fetch(self.id(), at)
+    }
+
+    /// Opens the root key with the passphrase, or else with it as the recovery passphrase. Says
+    /// which: `passphrase` or `recovery`. Blocks for a fraction of a second.
+    ///
+    /// # Errors
+    ///
+    /// [`RootKeyError`].
+    pub fn root_key_behind(
+        &self,
+        passphrase: &Passphrase,
+    ) -> Result<(RootKey, &'static str), RootKeyError> {
+        let fixed = &self.shared.fixed;
+        let wraps = [
+            ("passphrase", &fixed.passphrase),
+            ("recovery", &fixed.recovery),
+        ];
+        let mut wrong = RootKeyError::NoPassphrase(fixed.source.as_str());
+        for (which, wrap) in wraps {
+            let Some(wrap) = wrap else { continue };
+            match wrap.open(self.id(), passphrase) {
+                Ok(key) => return Ok((key, which)),
+                Err(RootKeyError::WrongPassphrase) => wrong = RootKeyError::WrongPassphrase,
+                Err(other) => return Err(other),
+            }
+        }
+        Err(wrong)
+    }
+
+    /// Loads the root key, and checks with it that nobody else changed the list of secrets.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::WrongKey`] or [`VaultError::Tampered`]; the vault stays as it was.
+    pub fn unlock(&self, root: RootKey) -> Result<(), VaultError> {
+        let shared = &self.shared;
+        let state = known(shared.state.read());
+        let public_key = &state.list.log.public_key;
+        let keys = Keys::open(root, &shared.fixed.keys, public_key, &shared.path)?;
+        if !state.list.tag(&keys).is(&state.list.mac) {
+            return Err(VaultError::Tampered {
+                path: shared.path.clone(),
+                what: "its list of secrets and versions".to_owned(),
+            });
+        }
+        *known(shared.keys.write()) = Some(keys);
+        Ok(())
+    }
+
+    /// Forgets the keys. They are wiped before this returns.
+    pub fn lock(&self) {
+        *known(self.shared.keys.write()) = None;
+    }
+
+    /// Whether the root key is not loaded.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        known(self.shared.keys.read()).is_none()
+    }
+
+    /// Whether the keys lie in memory that is never swapped out; `None` while locked.
+    #[must_use]
+    pub fn keys_are_in_locked_memory(&self) -> Option<bool> {
+        let keys = known(self.shared.keys.read());
+        keys.as_ref().map(Keys::are_in_locked_memory)
+    }
+
+    /// What is known of one secret, locked or not. `None` if it has no value here.
+    #[must_use]
+    pub fn held(&self, name: &SecretName) -> Option<Held> {
+        let state = known(self.shared.state.read());
+        state.list.secrets.get(name)?.held()
+    }
+
+    /// All secrets that have a value here, by name, locked or not.
+    #[must_use]
+    pub fn list(&self) -> Vec<(SecretName, Held)> {
+        let state = known(self.shared.state.read());
+        let secrets = state.list.secrets.iter();
+        secrets
+            .filter_map(|(name, secret)| Some((name.clone(), secret.held()?)))
+            .collect()
+    }
+
+    /// Opens the version of a secret that the record names.
+    ///
+    /// It takes the recorded use by value. That makes “no credential without a durable record” a
+    /// type error and not a review item:
+    ///
+    /// ```compile_fail,E0308
+    /// # use broker::{audit_log::{Use, Why}, token::AccessToken, vault::{Vault, VaultError}};
+    /// # use broker_protocol::names::SecretName;
+    /// fn too_early(vault: &Vault, secret: SecretName) -> Result<AccessToken, VaultError> {
+    ///     let usage = Use { secret, version: Some(1), why: Why::Upkeep };
+    ///     vault.unseal(usage) // a Use, but not yet a Recorded<Use>
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Locked`]; [`VaultError::NoVersion`] if it was removed meanwhile;
+    /// [`VaultError::Tampered`] if the row is not what was sealed.
+    pub fn unseal(&self, usage: Recorded<Use>) -> Result<AccessToken, VaultError> {
+        let usage = usage.get();
+        let name = &usage.secret;
+        let wanted = usage
+            .version
+            .ok_or_else(|| VaultError::VersionNotNamed(name.clone()))?;
+        let state = known(self.shared.state.read());
+        let keys = known(self.shared.keys.read());
+        let (root, root_version) = keys.as_ref().ok_or(VaultError::Locked)?.root();
+        let versions = state.list.secrets.get(name).map(|secret| &secret.versions);
+        let versions = versions
+            .filter(|versions| !versions.is_empty())
+            .ok_or_else(|| VaultError::NoValue(name.clone()))?;
+        // Newest first: it is nearly always the one.
+        let sealed = versions.iter().rev().find(|s| s.version == wanted);
+        let sealed = sealed.ok_or_else(|| VaultError::NoVersion {
+            secret: name.clone(),
+            version: wanted,
+        })?;
+        let what = sealed.identity(self.id(), name);
+        let opened = envelope::unseal(root, root_version, &what, &sealed.envelope);
+        let mut value = opened.map_err(|_cause| VaultError::Tampered {
+            path: self.shared.path.clone(),
+            what: format!("version {wanted} of secret `{name}`"),
+        })?;
+        let text = String::from_utf8(std::mem::take(&mut *value)).map_err(|error| {
+            error.into_bytes().zeroize();
+            VaultError::NotText(name.clone())
+        })?;
+        Ok(AccessToken::new(text))
+    }
+
+    /// Gives out the number of a secret's next version, durably and only once.
+    ///
+    /// The record of the change names it, and comes after it: so no record ever names a version that
+    /// this vault has not heard of, unless someone put an older vault in its place.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Locked`], or if it could not be written.
+    pub async fn reserve_version(
+        &self,
+        name: &SecretName,
+        now: Timestamp,
+    ) -> Result<u64, VaultError> {
+        let name = name.clone();
+        self.ask(|reply| Request::Reserve(name, now, reply)).await
+    }
+
+    /// Stores a value as the version that the record names, which [`Self::reserve_version`] gave.
+    /// Older versions stay; who was exposed to them is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Conflict`] if a later version came first; [`VaultError::Locked`]; or if it could
+    /// not be written.
+    pub async fn store(
+        &self,
+        usage: Recorded<Use>,
+        value: AccessToken,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Held, VaultError> {
+        let name = usage.get().secret.clone();
+        let named = usage.get().version;
+        let version = named.ok_or_else(|| VaultError::VersionNotNamed(name.clone()))?;
+        let mut sealed = Sealed {
+            version,
+            kind: Kind::of(&value),
+            hashed_credential: value.hashed(),
+            expires_at: expires_at.map(to_microseconds),
+            set_at: to_microseconds(now),
+            envelope: Box::default(),
+        };
+        sealed.envelope = {
+            let keys = known(self.shared.keys.read());
+            let (root, root_version) = keys.as_ref().ok_or(VaultError::Locked)?.root();
+            let what = sealed.identity(self.id(), &name);
+            // Into the envelope, sealed.
+            envelope::seal(root, root_version, &what, value.expose().as_bytes())?
+        };
+        drop(value);
+        self.ask(|reply| Request::Add(name, sealed, reply)).await
+    }
+
+    /// Erases all versions of a secret, in memory and in the files.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::NoValue`], [`VaultError::Locked`], or if it could not be written.
+    pub async fn remove(&self, usage: Recorded<Use>) -> Result<(), VaultError> {
+        let name = usage.get().secret.clone();
+        self.ask(|reply| Request::Remove(name, reply)).await
+    }
+
+    /// MAC over a lease's record, bound to this vault and its log.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Locked`].
+    pub fn lease_mac(&self, covered: &str) -> Result<[u8; 32], VaultError> {
+        self.lease_tag(covered).map(keys::Tag::bytes)
+    }
+
+    /// Whether the MAC is the one over `covered`, compared in constant time.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Locked`].
+    pub fn verify_lease_mac(&self, covered: &str, mac: &[u8; 32]) -> Result<bool, VaultError> {
+        Ok(self.lease_tag(covered)?.is(mac))
+    }
+
+    fn lease_tag(&self, covered: &str) -> Result<keys::Tag, VaultError> {
+        let state = known(self.shared.state.read());
+        let keys = known(self.shared.keys.read());
+        let keys = keys.as_ref().ok_or(VaultError::Locked)?;
+        let log_id = state.list.log.log_id.as_bytes();
+        Ok(keys.mac("tokend lease v1", [log_id, &[0], covered.as_bytes()]))
+    }
+
+    /// Which audit log belongs to this vault.
+    #[must_use]
+    pub fn log_identity(&self) -> LogIdentity {
+        known(self.shared.state.read()).list.log.clone()
+    }
+
+    /// Names a new audit log; the old one's leases are not honoured in it. The signing key stays.
+    /// Blocks, and must not be called from async code.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Locked`], or if it could not be written.
+    pub fn begin_new_log(&self) -> Result<LogIdentity, VaultError> {
+        let log_id = new_id()?;
+        let answer = self.writer.ask(|reply| Request::NewLog(log_id, reply))?;
+        answer.blocking_recv().map_err(stopped)?
+    }
+
+    /// Compares with the log: `recorded` has the highest version that `secret.set` records name for
+    /// each secret, read from the head last noted.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::PutBack`] if the log knows a version that this vault never gave out.
+    pub fn check_not_put_back(
+        &self,
+        recorded: &BTreeMap<SecretName, u64>,
+    ) -> Result<(), VaultError> {
+        let state = known(self.shared.state.read());
+        for (secret, &recorded) in recorded {
+            let known = state.list.secrets.get(secret).map_or(0, |s| s.last_version);
+            if recorded > known {
+                return Err(VaultError::PutBack {
+                    secret: secret.clone(),
+                    recorded,
+                    known,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The head of the audit log as last written here; records after it have yet to be counted.
+    #[must_use]
+    pub fn noted_head(&self) -> Option<Head> {
+        known(self.shared.state.read()).noted
+    }
+
+    /// Notes the head of the audit log and what the records up to it add to the figures: all records
+    /// since the note before, each once. Returns at once; written soon after, together or not at all.
+    pub fn note(&self, head: Head, used: Vec<UsageDelta>) {
+        if self.writer.send(Request::Note(head, used)).is_err() {
+            tracing::error!("the vault's writer has stopped; the log's head is not noted");
+        }
+    }
+
+    /// Waits until all that was noted before is counted and written.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Stopped`].
+    pub async fn settle(&self) -> Result<(), VaultError> {
+        self.ask(Request::Settle).await
+    }
+
+    /// How a secret has been used, as far as noted. Also for secrets that have no value here.
+    #[must_use]
+    pub fn usage(&self, name: &SecretName) -> Usage {
+        let state = known(self.shared.state.read());
+        let Figures {
+            last_used,
+            exposures,
+        } = &state.figures;
+        Usage {
+            last_used: last_used.get(name).copied(),
+            exposed_to: exposures
+                .iter()
+                .filter(|((secret, ..), _)| secret == name)
+                .map(|(_, exposure)| exposure.clone())
+                .collect(),
+        }
+    }
+
+    /// Keeps, durably, that these leases were revoked, each until the time given with it. Works while
+    /// locked. Drops those whose time is past.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be written.
+    pub async fn bury(
+        &self,
+        leases: Vec<(LeaseId, Timestamp)>,
+        now: Timestamp,
+    ) -> Result<(), VaultError> {
+        self.ask(|reply| Request::Bury(leases, now, reply)).await
+    }
+
+    /// The leases that were revoked and would not have ended yet, and when they would.
+    #[must_use]
+    pub fn tombstones(&self) -> HashMap<LeaseId, Timestamp> {
+        known(self.shared.state.read()).tombstones.clone()
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(writer::Reply<T>) -> Request,
+    ) -> Result<T, VaultError> {
+        self.writer.ask(request)?.await.map_err(stopped)?
+    }
+}
+
+fn stopped(_: oneshot::error::RecvError) -> VaultError {
+    VaultError::Stopped
+}
+
+/// What the database can hold, so that memory and database agree to the last digit.
+fn to_microseconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
+}
+
+/// A lock's content. A thread that panicked while it held one leaves state that nobody knows, and a
+/// broker that does not know its state must not go on.
+fn known<T>(held: LockResult<T>) -> T {
+    held.unwrap_or_else(|_| {
+        tracing::error!("a thread failed while it changed the vault's state; stopping");
+        std::process::abort()
+    })
+}

@@ -1,0 +1,149 @@
+//! Values from the broker's own environment: `source = "env:NAME"`.
+//!
+//! An aid for moving an environment file into the vault one secret at a time, and no more: the value
+//! stays readable in `/proc/PID/environ` for the account and root, whatever is done here.
+//!
+//! Each variable is read once, when a policy that names it is loaded, and kept in locked memory. Its
+//! value is then the same for every lease, and nothing else in the process can change it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::sync::{Mutex, MutexGuard};
+
+use zeroize::Zeroize as _;
+
+use super::SourceError;
+use crate::audit_log::{Recorded, Use};
+use crate::locked_memory::LockedBytes;
+use crate::token::AccessToken;
+
+/// The variables that policies name, as they were when first named.
+pub struct EnvSource {
+    lookup: fn(&str) -> Option<OsString>,
+    captured: Mutex<BTreeMap<String, Result<LockedBytes, SourceError>>>,
+}
+
+impl EnvSource {
+    /// Reads nothing yet. `lookup` is [`std::env::var_os`] but in tests.
+    #[must_use]
+    pub const fn new(lookup: fn(&str) -> Option<OsString>) -> Self {
+        Self {
+            lookup,
+            captured: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// Reads the variables that were not read before: at start, and when policies change.
+    pub fn capture<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
+        let mut captured = self.captured();
+        for name in names {
+            if !captured.contains_key(name) {
+                captured.insert(name.to_owned(), self.read(name));
+            }
+        }
+    }
+
+    /// Why a variable has no value; `None` if it has one.
+    pub fn fault(&self, name: &str) -> Option<SourceError> {
+        match self.captured().get(name) {
+            None => Some(SourceError::Unset(name.to_owned())),
+            Some(Err(error)) => Some(error.clone()),
+            Some(Ok(_)) => None,
+        }
+    }
+
+    /// A copy of the value, for one recorded use.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`]; empty counts as unset, and so does a name that was never captured.
+    pub fn take(&self, _usage: Recorded<Use>, name: &str) -> Result<AccessToken, SourceError> {
+        match self.captured().get(name) {
+            None => Err(SourceError::Unset(name.to_owned())),
+            Some(Err(error)) => Err(error.clone()),
+            Some(Ok(value)) => str::from_utf8(value.expose())
+                .map(|text| AccessToken::new(text.to_owned()))
+                .map_err(|_cause| SourceError::NotText(name.to_owned())),
+        }
+    }
+
+    fn read(&self, name: &str) -> Result<LockedBytes, SourceError> {
+        let value = (self.lookup)(name).filter(|value| !value.is_empty());
+        let value = value.ok_or_else(|| SourceError::Unset(name.to_owned()))?;
+        let mut value = value.into_encoded_bytes();
+        let kept = if str::from_utf8(&value).is_ok() {
+            LockedBytes::filled(value.len(), |room| {
+                room.copy_from_slice(&value);
+                Ok::<_, io::Error>(())
+            })
+            .map_err(|_cause| SourceError::NoMemory(name.to_owned()))
+        } else {
+            Err(SourceError::NotText(name.to_owned()))
+        };
+        value.zeroize();
+        kept
+    }
+
+    /// A thread that panicked here can have left no more than a variable unread.
+    fn captured(&self) -> MutexGuard<'_, BTreeMap<String, Result<LockedBytes, SourceError>>> {
+        self.captured
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::audit_log::Why;
+
+    fn recorded() -> Recorded<Use> {
+        let usage = Use {
+            secret: "org-label-sync-token".parse().unwrap(),
+            version: None,
+            why: Why::Upkeep,
+        };
+        Recorded::in_a_test(usage, 0)
+    }
+
+    fn lookup(name: &str) -> Option<OsString> {
+        static READS: AtomicU32 = AtomicU32::new(0);
+        match name {
+            "TOKEN" => Some("ghp_made_up".into()),
+            "EMPTY" => Some(OsString::new()),
+            "BYTES" => Some(OsString::from_vec(vec![0xff])),
+            "COUNT" => Some(READS.fetch_add(1, Ordering::Relaxed).to_string().into()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_variable_is_handed_out_as_it_was_when_first_named() {
+        let source = EnvSource::new(lookup);
+        source.capture(["TOKEN", "COUNT"]);
+        source.capture(["COUNT"]);
+        let token = source.take(recorded(), "TOKEN").ok().unwrap();
+        assert_eq!(token.expose(), "ghp_made_up");
+        for _ in 0..2 {
+            assert_eq!(source.take(recorded(), "COUNT").ok().unwrap().expose(), "0");
+        }
+        assert_eq!(source.fault("TOKEN"), None);
+    }
+
+    #[test]
+    fn unset_empty_and_unreadable_variables_are_named_in_the_error() {
+        let source = EnvSource::new(lookup);
+        source.capture(["EMPTY", "MISSING", "BYTES"]);
+        for name in ["EMPTY", "MISSING", "NEVER_NAMED"] {
+            let error = source.take(recorded(), name).err().unwrap();
+            assert_eq!(error, SourceError::Unset(name.to_owned()));
+            assert_eq!(source.fault(name), Some(error));
+        }
+        let error = source.take(recorded(), "BYTES").err().unwrap();
+        assert_eq!(error, SourceError::NotText("BYTES".to_owned()));
+    }
+}

@@ -1,0 +1,400 @@
+//! The envelope: one value, sealed so that it opens only in its own place.
+//!
+//! ```text
+//! byte  0        format, 1
+//!       1..5     version of the root key, big endian
+//!       5..65    data key under the root key:   nonce 12, key 32, tag 16
+//!       65..     value under the data key:      nonce 12, value, tag 16
+//! ```
+//!
+//! AES-256-GCM throughout, every nonce fresh from the kernel. Each value has a data key of its own,
+//! so no key ever meets two nonces but the root key, which seals at most a few data keys per secret.
+//! What the value is (vault, name, version, kind, hash, dates) is its associated data, length before
+//! each text, so no row opens in another's place and no column can be edited alone. A change of root
+//! key rewrites bytes 1 to 65 only, and opens no value.
+//!
+//! Pure but for the random numbers. Not here: where envelopes are kept, who may open one.
+
+use aes_gcm::aead::{AeadInOut as _, KeyInit as _, Nonce, Tag};
+use aes_gcm::{Aes256Gcm, Key};
+use jiff::Timestamp;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::Kind;
+
+/// What a sealed value is; bound to it as associated data.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Identity<'a> {
+    pub(crate) vault: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) version: u64,
+    pub(crate) kind: Option<Kind>,
+    /// Base64 SHA-256 of the value.
+    pub(crate) hash: &'a str,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) set_at: Timestamp,
+}
+
+/// Something that was sealed does not open: another key, another place, or changed bytes. Which of
+/// them, the cipher cannot tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DoesNotOpen;
+
+/// Why nothing could be sealed: the kernel gave no random numbers.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the kernel gave no random numbers")]
+pub struct NoRandom(#[source] pub(crate) getrandom::Error);
+
+/// Fills `room` from the kernel's generator.
+pub(crate) fn random(room: &mut [u8]) -> Result<(), NoRandom> {
+    getrandom::fill(room).map_err(NoRandom)
+}
+
+/// Seals a value under a data key made for it.
+pub(crate) fn seal(
+    root: &[u8; 32],
+    root_version: u32,
+    what: &Identity<'_>,
+    value: &[u8],
+) -> Result<Box<[u8]>, NoRandom> {
+    let mut fresh = Fresh {
+        data_key: Zeroizing::new([0; 32]),
+        key_nonce: [0; NONCE],
+        value_nonce: [0; NONCE],
+    };
+    random(&mut *fresh.data_key)?;
+    random(&mut fresh.key_nonce)?;
+    random(&mut fresh.value_nonce)?;
+    Ok(seal_with(root, root_version, what, value, &fresh))
+}
+
+/// The random numbers of one envelope. A test can give its own.
+struct Fresh {
+    data_key: Zeroizing<[u8; 32]>,
+    key_nonce: [u8; NONCE],
+    value_nonce: [u8; NONCE],
+}
+
+fn seal_with(
+    root: &[u8; 32],
+    root_version: u32,
+    what: &Identity<'_>,
+    value: &[u8],
+    fresh: &Fresh,
+) -> Box<[u8]> {
+    let mut out = Vec::with_capacity(VALUE_AT + NONCE + value.len() + TAG);
+    out.push(FORMAT);
+    out.extend_from_slice(&root_version.to_be_bytes());
+    let key_of = data_key_of(what);
+    append_sealed(&mut out, root, fresh.key_nonce, &key_of, &*fresh.data_key);
+    let bound = value_of(what);
+    append_sealed(&mut out, &fresh.data_key, fresh.value_nonce, &bound, value);
+    out.into_boxed_slice()
+}
+
+/// Opens a value.
+pub(crate) fn unseal(
+    root: &[u8; 32],
+    root_version: u32,
+    what: &Identity<'_>,
+    envelope: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, DoesNotOpen> {
+    let (head, value) = envelope.split_at_checked(VALUE_AT).ok_or(DoesNotOpen)?;
+    let (head, sealed_key) = head.split_at_checked(KEY_AT).ok_or(DoesNotOpen)?;
+    let [format, version @ ..] = head else {
+        return Err(DoesNotOpen);
+    };
+    if *format != FORMAT || version != root_version.to_be_bytes() {
+        return Err(DoesNotOpen);
+    }
+    // On the stack for the microsecond it takes, and wiped.
+    let mut data_key = Zeroizing::new([0; 32]);
+    open_key(root, &data_key_of(what), sealed_key, &mut data_key)?;
+    let mut opened = Zeroizing::new(value.to_vec());
+    open_in_place(&data_key, &value_of(what), &mut opened)?;
+    Ok(opened)
+}
+
+/// Seals a key under another: nonce, key, tag. `purpose` is the associated data.
+pub(crate) fn seal_key(
+    root: &[u8; 32],
+    purpose: &[u8],
+    key: &[u8; 32],
+) -> Result<Box<[u8]>, NoRandom> {
+    let mut nonce = [0; NONCE];
+    random(&mut nonce)?;
+    let mut out = Vec::with_capacity(NONCE + 32 + TAG);
+    append_sealed(&mut out, root, nonce, purpose, key);
+    Ok(out.into_boxed_slice())
+}
+
+/// Opens what [`seal_key`] made, into `room`.
+pub(crate) fn open_key(
+    root: &[u8; 32],
+    purpose: &[u8],
+    sealed: &[u8],
+    room: &mut [u8; 32],
+) -> Result<(), DoesNotOpen> {
+    let (nonce, sealed) = sealed.split_first_chunk::<NONCE>().ok_or(DoesNotOpen)?;
+    let (sealed, tag) = sealed.split_last_chunk::<TAG>().ok_or(DoesNotOpen)?;
+    *room = sealed.try_into().map_err(|_cause| DoesNotOpen)?;
+    open(root, nonce, purpose, room, tag).inspect_err(|_| room.zeroize())
+}
+
+/// Associated data for what lies under the root key once per vault.
+pub(crate) fn purpose(what: &str, vault: &str, root_version: u32) -> Vec<u8> {
+    let mut out = Vec::new();
+    text(&mut out, what);
+    text(&mut out, vault);
+    out.extend_from_slice(&root_version.to_be_bytes());
+    out
+}
+
+fn append_sealed(
+    out: &mut Vec<u8>,
+    key: &[u8; 32],
+    nonce: [u8; NONCE],
+    bound: &[u8],
+    clear: &[u8],
+) {
+    out.extend_from_slice(&nonce);
+    let at = out.len();
+    // Within the capacity reserved by the callers, so nothing in the clear is left behind.
+    out.extend_from_slice(clear);
+    let cipher = Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key));
+    let sealed = out.get_mut(at..).unwrap_or_default();
+    #[expect(
+        clippy::expect_used,
+        reason = "GCM refuses 64 GiB of text or more, and bodies end at 64 KiB"
+    )]
+    let tag = cipher
+        .encrypt_inout_detached(&Nonce::<Aes256Gcm>::from(nonce), bound, sealed.into())
+        .expect("a secret is shorter than 64 GiB");
+    out.extend_from_slice(&tag);
+}
+
+/// Leaves the opened text in `sealed`, without nonce and tag.
+fn open_in_place(key: &[u8; 32], bound: &[u8], sealed: &mut Vec<u8>) -> Result<(), DoesNotOpen> {
+    let nonce = *sealed.first_chunk::<NONCE>().ok_or(DoesNotOpen)?;
+    sealed.drain(..NONCE);
+    let tag = *sealed.last_chunk::<TAG>().ok_or(DoesNotOpen)?;
+    sealed.truncate(sealed.len() - TAG);
+    open(key, &nonce, bound, sealed, &tag)
+}
+
+fn open(
+    key: &[u8; 32],
+    nonce: &[u8; NONCE],
+    bound: &[u8],
+    text: &mut [u8],
+    tag: &[u8; TAG],
+) -> Result<(), DoesNotOpen> {
+    let nonce = Nonce::<Aes256Gcm>::from(*nonce);
+    let tag = Tag::<Aes256Gcm>::from(*tag);
+    Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key))
+        .decrypt_inout_detached(&nonce, bound, text.into(), &tag)
+        .map_err(|_cause| DoesNotOpen)
+}
+
+fn data_key_of(what: &Identity<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(160);
+    text(&mut out, "tokend data key v1");
+    text(&mut out, what.vault);
+    text(&mut out, what.name);
+    out.extend_from_slice(&what.version.to_be_bytes());
+    out
+}
+
+fn value_of(what: &Identity<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    text(&mut out, "tokend secret v1");
+    text(&mut out, what.vault);
+    text(&mut out, what.name);
+    out.extend_from_slice(&what.version.to_be_bytes());
+    text(&mut out, what.kind.map_or("", Kind::as_str));
+    text(&mut out, what.hash);
+    match what.expires_at {
+        None => out.push(0),
+        Some(end) => {
+            out.push(1);
+            out.extend_from_slice(&end.as_microsecond().to_be_bytes());
+        }
+    }
+    out.extend_from_slice(&what.set_at.as_microsecond().to_be_bytes());
+    out
+}
+
+/// Length as eight bytes, big endian, and the text.
+pub(crate) fn text(out: &mut Vec<u8>, text: &str) {
+    // usize is never wider than 64 bits where this builds.
+    out.extend_from_slice(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+const FORMAT: u8 = 1;
+const NONCE: usize = 12;
+const TAG: usize = 16;
+const KEY_AT: usize = 5;
+const VALUE_AT: usize = KEY_AT + NONCE + 32 + TAG;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: [u8; 32] = [1; 32];
+    const VALUE: &[u8] = b"ghp_a_made_up_value";
+
+    fn what() -> Identity<'static> {
+        Identity {
+            vault: "00112233445566778899aabbccddeeff",
+            name: "org-label-sync-token",
+            version: 3,
+            kind: Some(Kind::Classic),
+            hash: "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=",
+            expires_at: Some("2027-01-01T00:00:00Z".parse().unwrap()),
+            set_at: "2026-11-21T07:00:00.123456Z".parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_value_opens_in_its_own_place() {
+        let sealed = seal(&ROOT, 1, &what(), VALUE).unwrap();
+        assert_eq!(*unseal(&ROOT, 1, &what(), &sealed).unwrap(), VALUE);
+        assert_eq!(sealed.len(), VALUE.len() + 93);
+        assert!(!sealed.windows(8).any(|part| VALUE.starts_with(part)));
+    }
+
+    #[test]
+    fn a_value_opens_nowhere_else() {
+        let sealed = seal(&ROOT, 1, &what(), VALUE).unwrap();
+        let elsewhere = [
+            Identity {
+                vault: "ffffffffffffffffffffffffffffffff",
+                ..what()
+            },
+            Identity {
+                name: "org-label-sync-tokem",
+                ..what()
+            },
+            Identity {
+                version: 2,
+                ..what()
+            },
+            Identity {
+                kind: None,
+                ..what()
+            },
+            Identity {
+                kind: Some(Kind::App),
+                ..what()
+            },
+            Identity {
+                hash: "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa1=",
+                ..what()
+            },
+            Identity {
+                expires_at: None,
+                ..what()
+            },
+            Identity {
+                expires_at: Some("2028-01-01T00:00:00Z".parse().unwrap()),
+                ..what()
+            },
+            Identity {
+                set_at: "2026-11-22T07:00:00Z".parse().unwrap(),
+                ..what()
+            },
+        ];
+        for other in elsewhere {
+            assert!(unseal(&ROOT, 1, &other, &sealed).is_err(), "{other:?}");
+        }
+        assert!(unseal(&[2; 32], 1, &what(), &sealed).is_err());
+        assert!(unseal(&ROOT, 2, &what(), &sealed).is_err());
+    }
+
+    #[test]
+    fn no_byte_can_be_changed_and_none_cut() {
+        let sealed = seal(&ROOT, 1, &what(), VALUE).unwrap();
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert!(unseal(&ROOT, 1, &what(), &changed).is_err(), "byte {at}");
+            assert!(
+                unseal(&ROOT, 1, &what(), &sealed[..at]).is_err(),
+                "cut at {at}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_same_value_never_looks_the_same_twice() {
+        let one = seal(&ROOT, 1, &what(), VALUE).unwrap();
+        let two = seal(&ROOT, 1, &what(), VALUE).unwrap();
+        assert!(one[5..17] != two[5..17] && one[65..77] != two[65..77]);
+        assert!(one[77..] != two[77..]);
+    }
+
+    #[test]
+    fn a_key_opens_only_for_its_purpose_and_a_refusal_leaves_nothing() {
+        let sealed = seal_key(&ROOT, &purpose("a", "v", 1), &[9; 32]).unwrap();
+        let mut room = [0; 32];
+        open_key(&ROOT, &purpose("a", "v", 1), &sealed, &mut room).unwrap();
+        assert_eq!(room, [9; 32]);
+        for other in [
+            purpose("b", "v", 1),
+            purpose("a", "w", 1),
+            purpose("a", "v", 2),
+        ] {
+            let refused = open_key(&ROOT, &other, &sealed, &mut room);
+            assert_eq!((refused, room), (Err(DoesNotOpen), [0; 32]));
+        }
+    }
+
+    /// An envelope, byte for byte, computed by another implementation (the comment in the file says
+    /// which). If this fails, the envelope has changed and no vault in the field would open: give the
+    /// new one a new format byte and a new vector, and keep this one.
+    #[test]
+    fn v1_matches_the_published_vector() {
+        let vector = include_str!("../../../tests/vectors/envelope-v1.txt");
+        let field = |name: &str| {
+            vector
+                .lines()
+                .filter(|line| !line.starts_with('#'))
+                .find_map(|line| line.split_once('=').filter(|(n, _)| *n == name))
+                .unwrap_or_else(|| panic!("no {name}"))
+                .1
+        };
+        let bytes = |name: &str| {
+            let digits = field(name).as_bytes().chunks(2);
+            let byte = |pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+            digits.map(byte).collect::<Vec<u8>>()
+        };
+        let time = |name: &str| field(name).parse().unwrap();
+        for (kind, expires_at, want) in [
+            (Some(Kind::Classic), Some(time("expires_at")), "envelope"),
+            (None, None, "envelope_without_kind_and_end"),
+        ] {
+            let what = Identity {
+                vault: field("vault"),
+                name: field("name"),
+                version: field("version").parse().unwrap(),
+                kind,
+                hash: field("hash"),
+                expires_at,
+                set_at: time("set_at"),
+            };
+            let sealed = seal_with(
+                bytes("root_key").as_slice().try_into().unwrap(),
+                field("root_key_version").parse().unwrap(),
+                &what,
+                field("value").as_bytes(),
+                &Fresh {
+                    data_key: Zeroizing::new(bytes("data_key").try_into().unwrap()),
+                    key_nonce: bytes("data_key_nonce").try_into().unwrap(),
+                    value_nonce: bytes("value_nonce").try_into().unwrap(),
+                },
+            );
+            assert_eq!(*sealed, *bytes(want), "{want}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The keys of an unlocked vault, and what only they can do.
+//!
+//! The root key seals: the data key of each value, and three things made with the vault: a check
+//! value that tells a wrong key, the MAC key, and the seed of the audit log's signing key. Only the
+//! root key and the MAC key stay in memory while unlocked.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::SigningKey;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::envelope::{self, DoesNotOpen, NoRandom};
+use super::error::VaultError;
+use super::root_key::RootKey;
+use crate::locked_memory::LockedKey;
+
+/// What is sealed under the root key once per vault.
+#[derive(Debug, Clone)]
+pub(super) struct SealedKeys {
+    pub(super) vault_id: String,
+    pub(super) root_version: u32,
+    pub(super) check: Box<[u8]>,
+    pub(super) mac: Box<[u8]>,
+    pub(super) log_seed: Box<[u8]>,
+}
+
+impl SealedKeys {
+    /// Makes the keys of a new vault. Returns the log's public key, base64, with them.
+    pub(super) fn make(root: &RootKey, vault_id: &str) -> Result<(Self, String), NoRandom> {
+        let root_version = 1;
+        let seal = |what, key: &[u8; 32]| {
+            let purpose = envelope::purpose(what, vault_id, root_version);
+            envelope::seal_key(root.expose(), &purpose, key)
+        };
+        let mut mac = Zeroizing::new([0; 32]);
+        let mut seed = Zeroizing::new([0; 32]);
+        envelope::random(&mut *mac)?;
+        envelope::random(&mut *seed)?;
+        let sealed = Self {
+            check: seal(CHECK, &[0; 32])?,
+            mac: seal(MAC, &mac)?,
+            log_seed: seal(LOG_SEED, &seed)?,
+            vault_id: vault_id.to_owned(),
+            root_version,
+        };
+        Ok((sealed, public_key_of(&seed)))
+    }
+
+    fn open(&self, root: &RootKey, what: &str, sealed: &[u8]) -> Result<LockedKey, OpenError> {
+        let purpose = envelope::purpose(what, &self.vault_id, self.root_version);
+        LockedKey::filled(|room| {
+            envelope::open_key(root.expose(), &purpose, sealed, room)?;
+            Ok(())
+        })
+    }
+}
+
+/// The keys of an unlocked vault. Dropping them wipes them.
+pub(super) struct Keys {
+    root: RootKey,
+    root_version: u32,
+    mac: LockedKey,
+}
+
+impl Keys {
+    /// Takes the root key of the vault at `path`.
+    pub(super) fn open(
+        root: RootKey,
+        sealed: &SealedKeys,
+        log_public_key: &str,
+        path: &Path,
+    ) -> Result<Self, VaultError> {
+        let tampered = |what: &str| VaultError::Tampered {
+            path: path.to_owned(),
+            what: what.to_owned(),
+        };
+        let failed = |error, otherwise: VaultError| match error {
+            OpenError::Memory(cause) => VaultError::Memory(cause),
+            OpenError::DoesNotOpen => otherwise,
+        };
+        sealed
+            .open(&root, CHECK, &sealed.check)
+            .map_err(|e| failed(e, VaultError::WrongKey(path.to_owned())))?;
+        let mac = sealed
+            .open(&root, MAC, &sealed.mac)
+            .map_err(|e| failed(e, tampered("its MAC key")))?;
+        let seed = sealed
+            .open(&root, LOG_SEED, &sealed.log_seed)
+            .map_err(|e| failed(e, tampered("the audit log's key")))?;
+        if public_key_of(seed.expose()) != log_public_key {
+            return Err(tampered("the audit log's public key"));
+        }
+        let root_version = sealed.root_version;
+        Ok(Self {
+            root,
+            root_version,
+            mac,
+        })
+    }
+
+    pub(super) const fn root(&self) -> (&[u8; 32], u32) {
+        (self.root.expose(), self.root_version)
+    }
+
+    pub(super) const fn are_in_locked_memory(&self) -> bool {
+        self.root.is_in_locked_memory() && self.mac.is_locked()
+    }
+
+    /// HMAC-SHA256 over `domain`, a zero byte, and the parts, which the caller keeps apart.
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    pub(super) fn mac<'a>(&self, domain: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Tag {
+        let key = self.mac.expose();
+        let mut mac = Tag(Hmac::new_from_slice(key).expect("a key of 32 bytes"));
+        mac.0.update(domain.as_bytes());
+        mac.0.update(&[0]);
+        for part in parts {
+            mac.0.update(part);
+        }
+        mac
+    }
+}
+
+/// A MAC, to be written down or compared in constant time.
+pub(super) struct Tag(Hmac<Sha256>);
+
+impl Tag {
+    pub(super) fn update(&mut self, part: &[u8]) {
+        self.0.update(part);
+    }
+
+    pub(super) fn bytes(self) -> [u8; 32] {
+        self.0.finalize().into_bytes().into()
+    }
+
+    pub(super) fn is(self, other: &[u8]) -> bool {
+        self.0.verify_slice(other).is_ok()
+    }
+}
+
+fn public_key_of(seed: &[u8; 32]) -> String {
+    STANDARD.encode(SigningKey::from_bytes(seed).verifying_key().to_bytes())
+}
+
+enum OpenError {
+    DoesNotOpen,
+    Memory(std::io::Error),
+}
+
+impl From<DoesNotOpen> for OpenError {
+    fn from(_: DoesNotOpen) -> Self {
+        Self::DoesNotOpen
+    }
+}
+
+impl From<std::io::Error> for OpenError {
+    fn from(cause: std::io::Error) -> Self {
+        Self::Memory(cause)
+    }
+}
+
+const CHECK: &str = "tokend key check v1";
+const MAC: &str = "tokend mac key v1";
+const LOG_SEED: &str = "tokend log seed v1";

@@ -1,0 +1,171 @@
+//! What the vault knows without its key: names, versions, hashes, dates, and sealed values.
+//!
+//! All of it is read once at start and kept, so that neither a lease nor a status touches the
+//! database. Ten thousand secrets are a few megabytes.
+//!
+//! The list of names and versions carries a MAC. Each envelope is bound to its own place, but only
+//! the list can tell that a row is *missing*, or that an older one was put back in its stead.
+
+use std::collections::{BTreeMap, HashMap};
+
+use broker_audit::chain::Head;
+use broker_protocol::api::Exposure;
+use broker_protocol::names::{LeaseId, Purpose, SecretName};
+use jiff::Timestamp;
+
+use super::envelope::Identity;
+use super::keys::{Keys, Tag};
+use super::{Held, Kind, LogIdentity};
+use crate::token::HashedToken;
+
+/// One version of a secret.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    pub(super) version: u64,
+    pub(super) kind: Option<Kind>,
+    pub(super) hashed_credential: HashedToken,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) set_at: Timestamp,
+    pub(super) envelope: Box<[u8]>,
+}
+
+impl Sealed {
+    pub(super) fn identity<'a>(&'a self, vault: &'a str, name: &'a SecretName) -> Identity<'a> {
+        Identity {
+            vault,
+            name: name.as_str(),
+            version: self.version,
+            kind: self.kind,
+            hash: self.hashed_credential.as_str(),
+            expires_at: self.expires_at,
+            set_at: self.set_at,
+        }
+    }
+}
+
+/// One secret, perhaps without a value: reserved, or removed.
+#[derive(Debug)]
+pub(super) struct Secret {
+    pub(super) created_at: Timestamp,
+    pub(super) last_version: u64,
+    /// Ascending.
+    pub(super) versions: Vec<Sealed>,
+}
+
+impl Secret {
+    pub(super) fn held(&self) -> Option<Held> {
+        self.versions.last().map(|newest| Held {
+            version: newest.version,
+            kind: newest.kind,
+            hashed_credential: newest.hashed_credential.clone(),
+            expires_at: newest.expires_at,
+            created_at: self.created_at,
+            set_at: newest.set_at,
+        })
+    }
+
+    fn outline(&self) -> Outline {
+        Outline {
+            created_at: self.created_at,
+            last_version: self.last_version,
+            versions: self.versions.iter().map(|sealed| sealed.version).collect(),
+        }
+    }
+}
+
+/// What the list's MAC says of one secret.
+pub(super) struct Outline {
+    pub(super) created_at: Timestamp,
+    pub(super) last_version: u64,
+    pub(super) versions: Vec<u64>,
+}
+
+impl Outline {
+    fn bytes(&self, name: &SecretName) -> Vec<u8> {
+        let mut out = Vec::with_capacity(128);
+        super::envelope::text(&mut out, name.as_str());
+        out.extend_from_slice(&self.created_at.as_microsecond().to_be_bytes());
+        out.extend_from_slice(&self.last_version.to_be_bytes());
+        let count = u64::try_from(self.versions.len()).unwrap_or(u64::MAX);
+        out.extend_from_slice(&count.to_be_bytes());
+        for version in &self.versions {
+            out.extend_from_slice(&version.to_be_bytes());
+        }
+        out
+    }
+}
+
+/// Names and versions, and the MAC over them.
+#[derive(Debug)]
+pub(super) struct List {
+    pub(super) secrets: BTreeMap<SecretName, Secret>,
+    pub(super) log: LogIdentity,
+    /// Counts every change of the list; part of what the MAC covers.
+    pub(super) changes: u64,
+    pub(super) mac: Box<[u8]>,
+}
+
+impl List {
+    /// The MAC over the list as it is.
+    pub(super) fn tag(&self, keys: &Keys) -> Tag {
+        let secrets = self.secrets.iter();
+        let outlines = secrets.map(|(name, secret)| secret.outline().bytes(name));
+        tag(keys, &self.log, self.changes, outlines)
+    }
+
+    /// The MAC over the list as it will be after its next change: `name` as `changed` outlines it.
+    pub(super) fn next_tag(&self, keys: &Keys, name: &SecretName, changed: &Outline) -> Tag {
+        let before = self.secrets.range(..name.clone());
+        let after = self
+            .secrets
+            .range::<SecretName, _>((std::ops::Bound::Excluded(name), std::ops::Bound::Unbounded));
+        let outline = |(name, secret): (&SecretName, &Secret)| secret.outline().bytes(name);
+        let outlines = before
+            .map(outline)
+            .chain([changed.bytes(name)])
+            .chain(after.map(outline));
+        tag(keys, &self.log, self.changes + 1, outlines)
+    }
+
+    /// The same for a new log.
+    pub(super) fn next_tag_with_log(&self, keys: &Keys, log: &LogIdentity) -> Tag {
+        let secrets = self.secrets.iter();
+        let outlines = secrets.map(|(name, secret)| secret.outline().bytes(name));
+        tag(keys, log, self.changes + 1, outlines)
+    }
+}
+
+fn tag(
+    keys: &Keys,
+    log: &LogIdentity,
+    changes: u64,
+    outlines: impl Iterator<Item = Vec<u8>>,
+) -> Tag {
+    let mut head = Vec::new();
+    super::envelope::text(&mut head, &log.log_id);
+    head.extend_from_slice(&changes.to_be_bytes());
+    let mut tag = keys.mac("tokend list v1", [head.as_slice()]);
+    for outline in outlines {
+        tag.update(&outline);
+    }
+    tag
+}
+
+/// Who was handed a value itself.
+pub(super) type ExposedTo = (SecretName, u32, Purpose);
+
+/// When secrets were last used, and who holds their values.
+#[derive(Debug, Default)]
+pub(super) struct Figures {
+    pub(super) last_used: HashMap<SecretName, Timestamp>,
+    pub(super) exposures: BTreeMap<ExposedTo, Exposure>,
+}
+
+/// All of the vault but its keys.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) list: List,
+    pub(super) figures: Figures,
+    pub(super) noted: Option<Head>,
+    pub(super) tombstones: HashMap<LeaseId, Timestamp>,
+}

@@ -1,0 +1,348 @@
+//! The one thread that changes the vault, in the database and in memory.
+//!
+//! Whoever wants a change sends it here and waits for the answer, or does not wait: a caller that
+//! goes away half-way leaves the two in step, because neither is changed anywhere else.
+//!
+//! Notes of the audit log's head arrive much faster than they need to be written. They are applied in
+//! memory at once and written together when nothing else is waiting.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
+
+use broker_audit::chain::Head;
+use broker_protocol::api::Exposure;
+use broker_protocol::names::{LeaseId, SecretName};
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use super::error::VaultError;
+use super::state::{ExposedTo, List, Outline, Sealed, Secret, State};
+use super::store::{Mark, Store};
+use super::{Held, LogIdentity, Shared, UsageDelta, known};
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, VaultError>>;
+
+pub(super) enum Request {
+    Reserve(SecretName, Timestamp, Reply<u64>),
+    Add(SecretName, Sealed, Reply<Held>),
+    Remove(SecretName, Reply<()>),
+    Bury(Vec<(LeaseId, Timestamp)>, Timestamp, Reply<()>),
+    Note(Head, Vec<UsageDelta>),
+    NewLog(String, Reply<LogIdentity>),
+    /// Answered when all requests before it are done and written.
+    Settle(Reply<()>),
+    /// From now on the disk is full.
+    #[cfg(test)]
+    LimitPages(Reply<()>),
+}
+
+/// The thread, and the way to it. Dropping it writes what is left and waits for the end.
+pub(super) struct Writer {
+    requests: Option<Sender<Request>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(store: Store, shared: Arc<Shared>) -> Result<Self, VaultError> {
+        let (requests, received) = mpsc::channel();
+        let work = Work {
+            store,
+            shared,
+            unwritten: Unwritten::default(),
+        };
+        let thread = thread::Builder::new()
+            .name("vault".to_owned())
+            .spawn(move || work.run(&received))?;
+        Ok(Self {
+            requests: Some(requests),
+            thread: Some(thread),
+        })
+    }
+
+    pub(super) fn send(&self, request: Request) -> Result<(), VaultError> {
+        let requests = self.requests.as_ref().ok_or(VaultError::Stopped)?;
+        requests.send(request).map_err(|_cause| VaultError::Stopped)
+    }
+
+    /// Sends a request and returns where its answer will arrive.
+    pub(super) fn ask<T>(
+        &self,
+        request: impl FnOnce(Reply<T>) -> Request,
+    ) -> Result<oneshot::Receiver<Result<T, VaultError>>, VaultError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(request(reply))?;
+        Ok(answer)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the vault's writer had stopped before its time");
+        }
+    }
+}
+
+struct Work {
+    store: Store,
+    shared: Arc<Shared>,
+    unwritten: Unwritten,
+}
+
+/// What has been noted in memory and not yet in the database.
+#[derive(Default)]
+struct Unwritten {
+    head: Option<Head>,
+    used: HashSet<SecretName>,
+    exposed: HashSet<ExposedTo>,
+    failing: bool,
+}
+
+impl Work {
+    fn run(mut self, requests: &Receiver<Request>) {
+        while let Ok(first) = requests.recv() {
+            self.serve(first);
+            // Bounded, so that a stream of notes that never pauses is written all the same.
+            for next in requests.try_iter().take(1024) {
+                self.serve(next);
+            }
+            self.write_notes();
+        }
+    }
+
+    fn serve(&mut self, request: Request) {
+        // An answer that nobody waits for any more is dropped; what was done is done.
+        match request {
+            Request::Reserve(name, now, reply) => drop(reply.send(self.reserve(name, now))),
+            Request::Add(name, sealed, reply) => drop(reply.send(self.add(&name, sealed))),
+            Request::Remove(name, reply) => drop(reply.send(self.remove(&name))),
+            Request::Bury(leases, now, reply) => drop(reply.send(self.bury(leases, now))),
+            Request::NewLog(log_id, reply) => drop(reply.send(self.new_log(log_id))),
+            Request::Note(head, deltas) => self.apply(head, deltas),
+            Request::Settle(reply) => {
+                self.write_notes();
+                drop(reply.send(Ok(())));
+            }
+            #[cfg(test)]
+            Request::LimitPages(reply) => drop(reply.send(self.store.limit_pages())),
+        }
+    }
+
+    fn reserve(&mut self, name: SecretName, now: Timestamp) -> Result<u64, VaultError> {
+        let (outline, mark) = self.prepare(&name, |secret| {
+            let versions = secret.map(|s| &s.versions);
+            let versions = versions.map_or_else(Vec::new, |all| numbers(all));
+            // A secret that was removed and comes back is a new one with old numbers behind it.
+            let kept = secret.filter(|s| !s.versions.is_empty());
+            Ok(Outline {
+                created_at: kept.map_or(now, |s| s.created_at),
+                last_version: secret.map_or(0, |s| s.last_version) + 1,
+                versions,
+            })
+        })?;
+        let version = outline.last_version;
+        self.store
+            .reserve(&name, version, outline.created_at, &mark)?;
+        self.change(&mark, |state| {
+            let secret = state.list.secrets.entry(name).or_insert(Secret {
+                created_at: now,
+                last_version: 0,
+                versions: Vec::new(),
+            });
+            secret.created_at = outline.created_at;
+            secret.last_version = version;
+        });
+        Ok(version)
+    }
+
+    fn add(&mut self, name: &SecretName, sealed: Sealed) -> Result<Held, VaultError> {
+        let (_, mark) = self.prepare(name, |secret| {
+            let next = secret.filter(|secret| {
+                let newest = secret.versions.last().map_or(0, |newest| newest.version);
+                newest < sealed.version && sealed.version <= secret.last_version
+            });
+            let secret = next.ok_or_else(|| VaultError::Conflict {
+                secret: name.clone(),
+                version: sealed.version,
+            })?;
+            let mut versions = numbers(&secret.versions);
+            versions.push(sealed.version);
+            Ok(Outline {
+                created_at: secret.created_at,
+                last_version: secret.last_version,
+                versions,
+            })
+        })?;
+        self.store.add_version(name, &sealed, &mark)?;
+        self.unwritten.exposed.retain(|(secret, ..)| secret != name);
+        let held = self.change(&mark, |state| {
+            let exposures = &mut state.figures.exposures;
+            exposures.retain(|(secret, ..), _| secret != name);
+            let secret = state.list.secrets.get_mut(name)?;
+            secret.versions.push(sealed);
+            secret.held()
+        });
+        held.ok_or_else(|| VaultError::NoValue(name.clone()))
+    }
+
+    fn remove(&mut self, name: &SecretName) -> Result<(), VaultError> {
+        let (_, mark) = self.prepare(name, |secret| {
+            let secret = secret.filter(|s| !s.versions.is_empty());
+            let secret = secret.ok_or_else(|| VaultError::NoValue(name.clone()))?;
+            Ok(Outline {
+                created_at: secret.created_at,
+                last_version: secret.last_version,
+                versions: Vec::new(),
+            })
+        })?;
+        self.store.remove(name, &mark)?;
+        self.unwritten.exposed.retain(|(secret, ..)| secret != name);
+        self.unwritten.used.remove(name);
+        self.change(&mark, |state| {
+            state.figures.last_used.remove(name);
+            let exposures = &mut state.figures.exposures;
+            exposures.retain(|(secret, ..), _| secret != name);
+            if let Some(secret) = state.list.secrets.get_mut(name) {
+                secret.versions = Vec::new();
+            }
+        });
+        Ok(())
+    }
+
+    fn bury(
+        &mut self,
+        leases: Vec<(LeaseId, Timestamp)>,
+        now: Timestamp,
+    ) -> Result<(), VaultError> {
+        self.store.bury(&leases, now)?;
+        let mut state = known(self.shared.state.write());
+        state.tombstones.retain(|_, until| *until >= now);
+        state.tombstones.extend(leases);
+        Ok(())
+    }
+
+    fn new_log(&mut self, log_id: String) -> Result<LogIdentity, VaultError> {
+        let (log, mark) = {
+            let state = known(self.shared.state.read());
+            let keys = known(self.shared.keys.read());
+            let keys = keys.as_ref().ok_or(VaultError::Locked)?;
+            let log = LogIdentity {
+                log_id,
+                ..state.list.log.clone()
+            };
+            let mac = state.list.next_tag_with_log(keys, &log).bytes();
+            let changes = state.list.changes + 1;
+            (log, Mark { changes, mac })
+        };
+        self.store.new_log(&log.log_id, &mark)?;
+        self.unwritten.head = None;
+        self.change(&mark, |state| {
+            state.list.log = log.clone();
+            state.noted = None;
+        });
+        Ok(log)
+    }
+
+    /// Works out what a change makes of one secret, and the MAC over the list after it.
+    fn prepare(
+        &self,
+        name: &SecretName,
+        change: impl FnOnce(Option<&Secret>) -> Result<Outline, VaultError>,
+    ) -> Result<(Outline, Mark), VaultError> {
+        let state = known(self.shared.state.read());
+        let keys = known(self.shared.keys.read());
+        let keys = keys.as_ref().ok_or(VaultError::Locked)?;
+        let list: &List = &state.list;
+        let outline = change(list.secrets.get(name))?;
+        let mac = list.next_tag(keys, name, &outline).bytes();
+        let changes = list.changes + 1;
+        Ok((outline, Mark { changes, mac }))
+    }
+
+    /// Makes in memory the change that is durable now.
+    fn change<T>(&self, mark: &Mark, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = known(self.shared.state.write());
+        state.list.changes = mark.changes;
+        state.list.mac = mark.mac.into();
+        change(&mut state)
+    }
+
+    fn apply(&mut self, head: Head, deltas: Vec<UsageDelta>) {
+        self.unwritten.head = Some(head);
+        if deltas.is_empty() {
+            return;
+        }
+        let mut state = known(self.shared.state.write());
+        for delta in deltas {
+            let State { list, figures, .. } = &mut *state;
+            let used = figures
+                .last_used
+                .entry(delta.secret.clone())
+                .or_insert(delta.at);
+            *used = delta.at.max(*used);
+            self.unwritten.used.insert(delta.secret.clone());
+            let newest = list.secrets.get(&delta.secret);
+            let newest = newest.and_then(|s| s.versions.last()).map(|s| s.version);
+            // Whoever holds an older value than today's is exposed to nothing that still counts.
+            let current = delta.version.is_none() || delta.version == newest;
+            if let Some((uid, purpose)) = delta.exposed_to
+                && current
+            {
+                let key = (delta.secret, uid, purpose.clone());
+                let exposure = figures
+                    .exposures
+                    .entry(key.clone())
+                    .or_insert_with(|| Exposure {
+                        uid,
+                        purpose,
+                        last: delta.at,
+                        leases: 0,
+                    });
+                exposure.last = delta.at.max(exposure.last);
+                exposure.leases += 1;
+                self.unwritten.exposed.insert(key);
+            }
+        }
+    }
+
+    /// Writes what has been noted. On failure it stays unwritten and is tried with the next note:
+    /// head and figures go together or not at all, so a restart counts nothing twice.
+    fn write_notes(&mut self) {
+        let Some(head) = self.unwritten.head else {
+            return;
+        };
+        let written = {
+            let state = known(self.shared.state.read());
+            let Unwritten { used, exposed, .. } = &self.unwritten;
+            let figures = &state.figures;
+            let used = used
+                .iter()
+                .filter_map(|n| figures.last_used.get_key_value(n));
+            let used = used.map(|(name, at)| (name, *at));
+            let exposed = exposed
+                .iter()
+                .filter_map(|k| figures.exposures.get_key_value(k));
+            self.store.note(head, used, exposed)
+        };
+        match written {
+            Ok(()) => {
+                self.unwritten = Unwritten::default();
+                known(self.shared.state.write()).noted = Some(head);
+            }
+            Err(error) if !self.unwritten.failing => {
+                self.unwritten.failing = true;
+                tracing::error!(%error, "the audit log's head could not be noted in the vault");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn numbers(versions: &[Sealed]) -> Vec<u64> {
+    versions.iter().map(|sealed| sealed.version).collect()
+}
