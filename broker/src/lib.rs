@@ -6,6 +6,7 @@
 //!
 //! One way, each step consuming the proof that the step before it left behind. Read [`issue`] first.
 
+pub mod accounts;
 pub mod audit_log;
 pub mod caller;
 pub mod clock;
@@ -14,6 +15,7 @@ pub mod config;
 pub mod harden;
 pub mod locked_memory;
 pub mod policy;
+pub mod policy_files;
 pub mod redact;
 pub mod source;
 pub mod token;
