@@ -6,6 +6,7 @@
 //!
 //! One way, each step consuming the proof that the step before it left behind.
 
+pub mod accounts;
 pub mod audit_log;
 pub mod caller;
 pub mod clock;
@@ -18,6 +19,7 @@ pub mod lease_record;
 pub mod lease_table;
 pub mod locked_memory;
 pub mod policy;
+pub mod policy_files;
 pub mod redact;
 pub mod source;
 pub mod token;

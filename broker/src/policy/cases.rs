@@ -156,7 +156,7 @@ fn read(root: Table<'_>, set: &PolicySet, names: &NamesOnly) -> Vec<Case> {
 
 fn case(table: Table<'_>, set: &PolicySet, names: &NamesOnly) -> Option<Case> {
     let table = table.refuse_unknown(CASE_KEYS);
-    let name = table.required("name").and_then(Item::text);
+    let name = table.required("name").and_then(name);
     let caller = table
         .required("caller")
         .and_then(|item| caller(item, names));
@@ -172,6 +172,15 @@ fn case(table: Table<'_>, set: &PolicySet, names: &NamesOnly) -> Option<Case> {
         request: request?,
         expect: expect?,
     })
+}
+
+fn name(item: Item<'_>) -> Option<&str> {
+    let name = item.text()?;
+    if name.is_empty() || name.chars().count() > 200 || name.contains(char::is_control) {
+        item.error("`name` must be one line of at most 200 characters");
+        return None;
+    }
+    Some(name)
 }
 
 const CASE_KEYS: &[&str] = &[

@@ -35,4 +35,4 @@ pub use purpose::{PurposePolicy, Rule};
 pub use request::{Caller, Decision, Denial, Grant, Request, Terms};
 pub use secret::{SecretDeclaration, SecretKind, SourceSpec};
 pub use set::{PolicyFile, PolicySet};
-pub use who::{Accounts, Host, NamesOnly};
+pub use who::{Accounts, Host, NOBODY, NamesOnly};

@@ -53,8 +53,9 @@ impl Accounts for NamesOnly {
     }
 }
 
-/// An account and group that no rule can name; [`u32::MAX`] itself means “no account” to the kernel.
-pub(super) const NOBODY: u32 = u32::MAX - 1;
+/// An account and group that no rule can name, for a caller of whom neither is known. [`u32::MAX`]
+/// itself means “no account” to the kernel.
+pub const NOBODY: u32 = u32::MAX - 1;
 
 /// What the broker that will use the policies is, as far as rules depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

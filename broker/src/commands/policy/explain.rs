@@ -1,0 +1,195 @@
+//! `tokend policy explain`: which rule speaks for a caller, and what each other one missed.
+
+use std::io::{self, Write};
+
+use broker_protocol::duration;
+use broker_protocol::names::{Delivery, Purpose};
+use clap::Args;
+
+use super::{Where, failed};
+use crate::accounts::SystemAccounts;
+use crate::policy::{
+    Accounts, Caller, Explanation, Missed, NOBODY, NamesOnly, PolicySet, RuleExplained, Terms,
+};
+use crate::policy_files;
+
+/// A caller: a running process, or one made up from attributes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct WhoArgs {
+    /// A running process, as the broker would see it
+    #[arg(long, conflicts_with_all = ["user", "uid", "group", "unit", "user_unit", "exe"])]
+    pub pid: Option<i32>,
+    /// The account, by name, with its groups
+    #[arg(long, conflicts_with = "uid")]
+    pub user: Option<String>,
+    /// The account, by number, with its groups
+    #[arg(long)]
+    pub uid: Option<u32>,
+    /// A group to be in besides; may be repeated
+    #[arg(long)]
+    pub group: Vec<String>,
+    /// The system unit
+    #[arg(long)]
+    pub unit: Option<String>,
+    /// The unit of the account's own manager
+    #[arg(long)]
+    pub user_unit: Option<String>,
+    /// The program, by its canonical path
+    #[arg(long)]
+    pub exe: Option<String>,
+}
+
+/// Says which rule speaks for a caller.
+///
+/// # Errors
+///
+/// Only if `out` cannot be written.
+pub fn explain(
+    at: Where<'_>,
+    purpose: &Purpose,
+    caller: &Caller,
+    accounts: &dyn Accounts,
+    out: &mut dyn Write,
+) -> io::Result<u8> {
+    let files = match policy_files::read(at.dir()) {
+        Ok(files) => files,
+        Err(error) => return failed(out, &[error]),
+    };
+    let set = match PolicySet::parse(&files.policies, accounts, &at.host()) {
+        Ok(set) => set,
+        Err(errors) => return failed(out, errors.iter()),
+    };
+    let Some(explanation) = set.explain(purpose, caller) else {
+        return failed(out, &[format!("there is no purpose `{purpose}`")]);
+    };
+    writeln!(out, "{purpose} for {}", describe(caller))?;
+    write_explanation(&explanation, out)?;
+    Ok(0)
+}
+
+fn write_explanation(explanation: &Explanation<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut spoken = false;
+    for RuleExplained { rule, missed } in &explanation.rules {
+        let says = if missed.is_empty() && spoken {
+            "would match, but is never asked: an earlier rule has spoken".to_owned()
+        } else if missed.is_empty() {
+            spoken = true;
+            "speaks".to_owned()
+        } else {
+            let missed: Vec<_> = missed.iter().map(difference).collect();
+            format!("misses: {}", missed.join("; "))
+        };
+        let line = rule.place().line;
+        writeln!(out, "  {} (line {line}) {says}", rule.terms().rule)?;
+    }
+    match explanation.speaks() {
+        Some(rule) => writeln!(out, "gives {}", gives(rule.terms())),
+        None if explanation.rules.is_empty() => {
+            writeln!(
+                out,
+                "denied: the purpose has no `[[allow]]`, so nobody may use it"
+            )
+        }
+        None => writeln!(out, "denied: no rule matches"),
+    }
+}
+
+fn difference(missed: &Missed) -> String {
+    let Missed {
+        attribute,
+        wanted,
+        has,
+    } = missed;
+    match has {
+        Some(has) => format!("{attribute} is to be {wanted}, the caller has {has}"),
+        None => format!("{attribute} is to be {wanted}, the caller's is not known"),
+    }
+}
+
+fn gives(terms: &Terms) -> String {
+    let mut parts = Vec::new();
+    if !terms.repositories.is_empty() {
+        let list: Vec<_> = terms.repositories.iter().map(ToString::to_string).collect();
+        parts.push(format!("repositories {}", list.join(", ")));
+    }
+    if let Some(organization) = &terms.organization {
+        parts.push(format!("organisation {organization}"));
+    }
+    let pairs = terms.permissions.iter();
+    let pairs: Vec<_> = pairs
+        .map(|(name, level)| format!("{name}: {}", level.as_str()))
+        .collect();
+    parts.push(format!("permissions {}", pairs.join(", ")));
+    let (ttl, max) = (duration::format(terms.ttl), duration::format(terms.ttl_max));
+    parts.push(format!("for {ttl}, at most {max}"));
+    parts.push(match terms.deliver {
+        Delivery::Raw => format!("as the stored token `{}` itself", terms.secret),
+        Delivery::Proxy => format!("as a proxy token for `{}`", terms.secret),
+        Delivery::Installation => format!("as an installation token of `{}`", terms.secret),
+    });
+    parts.join("; ")
+}
+
+fn describe(caller: &Caller) -> String {
+    let mut parts = Vec::new();
+    if caller.uid == NOBODY {
+        parts.push("a caller of no known account".to_owned());
+    } else {
+        parts.push(format!("uid {}", caller.uid));
+    }
+    if caller.gid != NOBODY {
+        parts.push(format!("gid {}", caller.gid));
+    }
+    let known = [
+        ("unit", &caller.unit),
+        ("user_unit", &caller.user_unit),
+        ("exe", &caller.exe),
+    ];
+    for (name, value) in known {
+        if let Some(value) = value {
+            parts.push(format!("{name} {value}"));
+        }
+    }
+    parts.join(", ")
+}
+
+impl WhoArgs {
+    /// The caller these attributes describe; `--pid` is not looked at. An account that exists here
+    /// brings its groups.
+    #[must_use]
+    pub fn caller(&self, accounts: &ExplainAccounts) -> Caller {
+        let uid = self.uid.or_else(|| accounts.uid(self.user.as_ref()?));
+        let uid = uid.unwrap_or(NOBODY);
+        let (gid, mut groups) = SystemAccounts
+            .groups_of(uid)
+            .unwrap_or_else(|| (NOBODY, Vec::new()));
+        groups.extend(self.group.iter().filter_map(|name| accounts.gid(name)));
+        Caller {
+            uid,
+            gid,
+            groups,
+            pid: None,
+            unit: self.unit.clone(),
+            user_unit: self.user_unit.clone(),
+            exe: self.exe.clone(),
+            sha256: None,
+        }
+    }
+}
+
+/// The accounts of this machine and, for a name it does not have, an account made up for the
+/// occasion: `explain` is of use also where the policy's accounts are not.
+#[derive(Debug, Default)]
+pub struct ExplainAccounts {
+    names: NamesOnly,
+}
+
+impl Accounts for ExplainAccounts {
+    fn uid(&self, user: &str) -> Option<u32> {
+        SystemAccounts.uid(user).or_else(|| self.names.uid(user))
+    }
+
+    fn gid(&self, group: &str) -> Option<u32> {
+        SystemAccounts.gid(group).or_else(|| self.names.gid(group))
+    }
+}

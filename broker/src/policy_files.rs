@@ -1,0 +1,355 @@
+//! Reads the files of a policy directory, and says who else could write them.
+//!
+//! Files are `*.toml` directly in the directory; what begins with a dot and what lies in folders is
+//! no policy. `*.cases.toml` are decision tables: read for `policy test`, never part of a live set.
+//!
+//! Whoever may write a policy may give itself tokens. So a live set is refused where group or others
+//! may write a file, the directory, or a directory above it; a checkout in CI, whose modes say
+//! nothing about the machine that will use it, is only warned of.
+//!
+//! Not here: what the files say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
+use sha2::{Digest, Sha256};
+
+use crate::policy::PolicyFile;
+
+/// The largest policy file, in bytes.
+pub const MAX_FILE: u64 = 1024 * 1024;
+
+/// The most files of a set.
+pub const MAX_FILES: usize = 1000;
+
+/// The files of one directory, in the order of their names.
+#[derive(Debug)]
+pub struct PolicyFiles {
+    /// Purposes and secrets.
+    pub policies: Vec<PolicyFile>,
+    /// Decision tables.
+    pub tables: Vec<PolicyFile>,
+    /// What group or others may write.
+    pub exposed: Vec<Exposed>,
+}
+
+impl PolicyFiles {
+    /// SHA-256 of every policy, hexadecimal, by file name: what the record of a load names.
+    #[must_use]
+    pub fn digests(&self) -> BTreeMap<String, String> {
+        let hex = |text: &str| {
+            let hash = Sha256::digest(text.as_bytes());
+            hash.iter().map(|byte| format!("{byte:02x}")).collect()
+        };
+        let files = self.policies.iter();
+        files
+            .map(|file| (file.name.clone(), hex(&file.text)))
+            .collect()
+    }
+}
+
+/// A file or directory that group or others may write. Displays with the command that mends it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Exposed(pub PathBuf);
+
+impl fmt::Display for Exposed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.0.display();
+        write!(
+            f,
+            "{path} may be written by group or others, who could allow themselves anything; run \
+             `chmod go-w '{path}'`"
+        )
+    }
+}
+
+/// Why a policy directory could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyFilesError {
+    /// The directory or a file in it cannot be opened or read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A name ends in `.toml` and belongs to a folder, a pipe or the like.
+    #[error("{} is not a file; rename it if it is no policy", .0.display())]
+    NotAFile(PathBuf),
+    /// A file's name or text is not UTF-8.
+    #[error("{} is not UTF-8 text", .0.display())]
+    NotText(PathBuf),
+    /// A file's name would garble every message that holds it.
+    #[error("{0:?} has a control character in its name; rename it")]
+    ControlCharacter(String),
+    /// More than [`MAX_FILE`] bytes.
+    #[error("{} is larger than 1 MiB, which no policy needs", .0.display())]
+    TooLarge(PathBuf),
+    /// More than [`MAX_FILES`] files.
+    #[error("{} holds more than {MAX_FILES} policies", .0.display())]
+    TooMany(PathBuf),
+    /// Someone else may write the policies.
+    #[error("{}", one_a_line(.0))]
+    Exposed(Vec<Exposed>),
+}
+
+/// Reads a directory for use: nobody else may be able to write it.
+///
+/// # Errors
+///
+/// [`PolicyFilesError::Exposed`], and whatever keeps the files from being read.
+pub fn read_live(dir: &Path) -> Result<PolicyFiles, PolicyFilesError> {
+    let files = read(dir)?;
+    if files.exposed.is_empty() {
+        return Ok(files);
+    }
+    Err(PolicyFilesError::Exposed(files.exposed))
+}
+
+/// Reads a directory, whoever may write it.
+///
+/// # Errors
+///
+/// If the directory or a policy in it cannot be read.
+pub fn read(dir: &Path) -> Result<PolicyFiles, PolicyFilesError> {
+    let io = |source| PolicyFilesError::Io {
+        path: dir.to_owned(),
+        source,
+    };
+    let real = fs::canonicalize(dir).map_err(io)?;
+    let mut exposed = BTreeSet::new();
+    exposed.extend(exposed_above(&real.join("any")).map_err(io)?);
+
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&real).map_err(io)? {
+        let name = entry.map_err(io)?.file_name();
+        let toml = name.as_encoded_bytes().ends_with(b".toml");
+        if toml && !name.as_encoded_bytes().starts_with(b".") {
+            names.push(name);
+        }
+        if names.len() > MAX_FILES {
+            return Err(PolicyFilesError::TooMany(dir.to_owned()));
+        }
+    }
+    names.sort();
+
+    let (mut policies, mut tables) = (Vec::new(), Vec::new());
+    for name in names {
+        let path = real.join(&name);
+        let text = read_file(&path, &mut exposed)?;
+        let name = name
+            .into_string()
+            .map_err(|_name| PolicyFilesError::NotText(path))?;
+        if name.contains(char::is_control) {
+            return Err(PolicyFilesError::ControlCharacter(name));
+        }
+        let list = if name.ends_with(".cases.toml") {
+            &mut tables
+        } else {
+            &mut policies
+        };
+        list.push(PolicyFile { name, text });
+    }
+    Ok(PolicyFiles {
+        policies,
+        tables,
+        exposed: exposed.into_iter().collect(),
+    })
+}
+
+/// Reads one file and notes who may write it, or a directory above what it links to.
+fn read_file(path: &Path, exposed: &mut BTreeSet<Exposed>) -> Result<String, PolicyFilesError> {
+    let io = |source| PolicyFilesError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let real = fs::canonicalize(path).map_err(io)?;
+    let file = OpenOptions::new()
+        .read(true)
+        // Opening a pipe must not wait for a writer.
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(&real)
+        .map_err(io)?;
+    let metadata = file.metadata().map_err(io)?;
+    if !metadata.is_file() {
+        return Err(PolicyFilesError::NotAFile(path.to_owned()));
+    }
+    if others_may_write(&metadata) {
+        exposed.insert(Exposed(path.to_owned()));
+    }
+    exposed.extend(exposed_above(&real).map_err(io)?);
+    read_text(file, path)
+}
+
+fn read_text(file: File, path: &Path) -> Result<String, PolicyFilesError> {
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| PolicyFilesError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(PolicyFilesError::TooLarge(path.to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|_error| PolicyFilesError::NotText(path.to_owned()))
+}
+
+/// The directories above a canonical path that others may write.
+///
+/// Above the one that holds the file, a sticky directory of root's, such as `/tmp`, is no danger:
+/// in it nobody can rename or remove what belongs to another.
+fn exposed_above(path: &Path) -> io::Result<Vec<Exposed>> {
+    let mut found = Vec::new();
+    for (above, dir) in path.ancestors().skip(1).enumerate() {
+        let metadata = fs::metadata(dir)?;
+        let shared = above > 0 && metadata.uid() == 0 && metadata.mode() & 0o1000 != 0;
+        if others_may_write(&metadata) && !shared {
+            found.push(Exposed(dir.to_owned()));
+        }
+    }
+    Ok(found)
+}
+
+fn others_may_write(metadata: &Metadata) -> bool {
+    metadata.mode() & 0o022 != 0
+}
+
+fn one_a_line(exposed: &[Exposed]) -> String {
+    let lines: Vec<_> = exposed.iter().map(Exposed::to_string).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn chmod(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// `policies/a.toml` in a scratch directory that nobody else may write.
+    fn scratch() -> (tempfile::TempDir, PathBuf) {
+        let scratch = tempfile::tempdir().unwrap();
+        let dir = scratch.path().join("policies");
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("a.toml"), "# a\n").unwrap();
+        chmod(&dir, 0o755);
+        chmod(&dir.join("a.toml"), 0o644);
+        (scratch, dir)
+    }
+
+    fn names(files: &[PolicyFile]) -> Vec<&str> {
+        files.iter().map(|file| file.name.as_str()).collect()
+    }
+
+    #[test]
+    fn policies_and_tables_are_told_apart_and_all_else_is_left_alone() {
+        let (_scratch, dir) = scratch();
+        for name in [
+            "b.toml",
+            "a.cases.toml",
+            ".hidden.toml",
+            "a.toml~",
+            "README.md",
+        ] {
+            fs::write(dir.join(name), "").unwrap();
+            chmod(&dir.join(name), 0o644);
+        }
+        fs::create_dir(dir.join("old")).unwrap();
+        fs::write(dir.join("old/c.toml"), "").unwrap();
+        let files = read_live(&dir).unwrap();
+        assert_eq!(names(&files.policies), ["a.toml", "b.toml"]);
+        assert_eq!(names(&files.tables), ["a.cases.toml"]);
+        // printf '# a\n' | sha256sum
+        let want = "fd99dedae7c3f7532f8a65d60f811a05dc9dc3e1c5936b0c554c98aafdad8c10";
+        assert_eq!(files.digests()["a.toml"], want);
+    }
+
+    #[test]
+    fn what_group_or_others_may_write_is_refused_with_the_chmod_that_mends_it() {
+        let (_scratch, dir) = scratch();
+        let real = fs::canonicalize(&dir).unwrap();
+        for (path, bad, good) in [
+            (real.join("a.toml"), 0o664, 0o644),
+            (real.join("a.toml"), 0o646, 0o644),
+            (real.clone(), 0o775, 0o755),
+            (real.clone(), 0o1777, 0o755),
+            (real.parent().unwrap().to_owned(), 0o770, 0o700),
+        ] {
+            chmod(&path, bad);
+            let error = read_live(&dir).unwrap_err().to_string();
+            let mend = format!("run `chmod go-w '{}'`", path.display());
+            assert!(error.starts_with(&*path.to_string_lossy()), "{error}");
+            assert!(error.ends_with(&mend), "{error}");
+            assert_eq!(read(&dir).unwrap().exposed, [Exposed(path.clone())]);
+            chmod(&path, good);
+            read_live(&dir).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_link_is_judged_by_where_it_leads() {
+        let (scratch, dir) = scratch();
+        let elsewhere = scratch.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::write(elsewhere.join("b"), "").unwrap();
+        chmod(&elsewhere.join("b"), 0o644);
+        symlink(elsewhere.join("b"), dir.join("b.toml")).unwrap();
+        chmod(&elsewhere, 0o755);
+        assert_eq!(
+            names(&read_live(&dir).unwrap().policies),
+            ["a.toml", "b.toml"]
+        );
+        chmod(&elsewhere, 0o757);
+        assert!(matches!(read_live(&dir), Err(PolicyFilesError::Exposed(_))));
+    }
+
+    #[test]
+    fn what_is_no_file_no_text_or_far_too_large_is_an_error_that_names_it() {
+        let (_scratch, dir) = scratch();
+        let bad = dir.join("bad.toml");
+        let error = || {
+            let error = read(&dir).unwrap_err().to_string();
+            assert!(error.contains("bad.toml"), "{error}");
+            error
+        };
+        nix::unistd::mkfifo(&bad, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        assert!(error().contains("is not a file"));
+        fs::remove_file(&bad).unwrap();
+        fs::write(&bad, [b'#', 0xff]).unwrap();
+        assert!(error().contains("is not UTF-8 text"));
+        fs::write(&bad, vec![b'#'; 1024 * 1024 + 1]).unwrap();
+        assert!(error().contains("is larger than 1 MiB"));
+        fs::remove_file(&bad).unwrap();
+        symlink("nowhere", &bad).unwrap();
+        assert!(error().contains("No such file"));
+    }
+
+    #[test]
+    fn a_file_cannot_forge_lines_of_output_with_its_name() {
+        let (_scratch, dir) = scratch();
+        fs::write(dir.join("a\n0 errors.toml"), "").unwrap();
+        let error = read(&dir).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            r#""a\n0 errors.toml" has a control character in its name; rename it"#
+        );
+    }
+
+    #[test]
+    fn a_missing_directory_is_an_error_and_not_an_empty_set() {
+        let (scratch, _dir) = scratch();
+        let error = read(&scratch.path().join("nowhere")).unwrap_err();
+        assert!(matches!(error, PolicyFilesError::Io { .. }));
+    }
+}
