@@ -1,12 +1,12 @@
-//! The two calls for which no safe wrapper exists.
+//! The three calls for which no safe wrapper exists.
 
 #![expect(
     unsafe_code,
-    reason = "nix has no PeerGroups; tokio leaves I/O safety to its caller"
+    reason = "nix has neither PeerGroups nor pidfd_open; tokio leaves I/O safety to its caller"
 )]
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -38,6 +38,17 @@ pub(super) fn peer_groups(stream: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
             return Err(error);
         }
         groups.resize(wanted, 0);
+    }
+}
+
+/// A descriptor for the process that has this number now.
+pub(super) fn open_pidfd(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes two numbers and gives a new descriptor or -1.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    match i32::try_from(fd) {
+        // SAFETY: the kernel just gave this descriptor to us, and to nobody else.
+        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

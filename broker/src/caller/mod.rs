@@ -133,6 +133,7 @@ impl Peer {
             && surroundings.shows(&process)
         {
             caller.pid = Some(credentials.pid());
+            caller.started = process.started();
             seen = Some(Seen::read(process, &mut caller, surroundings, programs));
         }
         // Last: what was read before is the opener's only if the opener is still there.
@@ -144,6 +145,12 @@ impl Peer {
             seen,
             caller: Mutex::new(Arc::new(caller)),
         })
+    }
+
+    /// The account that connected; the kernel fixed it then.
+    #[must_use]
+    pub fn uid(&self) -> u32 {
+        self.caller.lock().unwrap_or_else(PoisonError::into_inner).uid
     }
 
     /// Who speaks now. Call it for every request: it costs a few system calls.
@@ -187,6 +194,26 @@ pub struct ExitWatch {
 }
 
 impl ExitWatch {
+    /// A watch over a process known from before the broker's restart. `None` if it has ended, or if
+    /// its number has gone to another since.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says, such as too many open files.
+    pub fn of_process(pid: i32, started: u64) -> io::Result<Option<Self>> {
+        let pidfd = match kernel::open_pidfd(pid) {
+            Ok(pidfd) => pidfd,
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // The number is this process's as long as the descriptor's process lives.
+        let same = Process::open(pid).and_then(|process| process.started()) == Some(started);
+        if !same || !Witness::Pidfd(pidfd.try_clone()?).alive() {
+            return Ok(None);
+        }
+        Ok(Some(Self { pidfd: kernel::watched(pidfd)? }))
+    }
+
     /// Returns when the process has ended, at once if it already has, and also when the runtime
     /// shuts down.
     pub async fn exited(self) {

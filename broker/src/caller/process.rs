@@ -50,6 +50,12 @@ impl Process {
         stat.is_ok_and(|stat| matches!(state(&stat), Some(letter) if !b"ZXx".contains(&letter)))
     }
 
+    /// When the process started, in clock ticks since boot.
+    pub(super) fn started(&self) -> Option<u64> {
+        let stat = open_below(&self.directory, "stat").and_then(read_all).ok()?;
+        started(&stat)
+    }
+
     /// What `/proc/PID/cgroup` says now.
     pub(super) fn cgroup(&self) -> Option<Vec<u8>> {
         let mut text = vec![0; MAX_CGROUP];
@@ -82,6 +88,13 @@ fn namespace_pids(status: &[u8]) -> Vec<&[u8]> {
 fn state(stat: &[u8]) -> Option<u8> {
     let name_end = stat.iter().rposition(|byte| *byte == b')')?;
     stat.get(name_end + 2).copied()
+}
+
+/// Field 22 of `/proc/PID/stat`; the name, field 2, ends at the last parenthesis.
+fn started(stat: &[u8]) -> Option<u64> {
+    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+    let after = std::str::from_utf8(stat.get(name_end + 1..)?).ok()?;
+    after.split_ascii_whitespace().nth(22 - 3)?.parse().ok()
 }
 
 fn open_below(directory: &OwnedFd, name: &str) -> io::Result<File> {
@@ -124,6 +137,13 @@ mod tests {
         assert_eq!(state(b"17 (a) R (b) Z 1 17"), Some(b'Z'));
         assert_eq!(state(b"17 (sh)"), None);
         assert_eq!(state(b""), None);
+    }
+
+    #[test]
+    fn the_start_is_the_twenty_second_field_whatever_the_name() {
+        let stat = b"7 (a) b) S 1 7 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 98765 0 0";
+        assert_eq!(started(stat), Some(98765));
+        assert_eq!(started(b"7 (a) S 1"), None);
     }
 
     #[test]
