@@ -28,6 +28,8 @@ pub struct Lease {
     pub purpose: Purpose,
     /// The secret behind it.
     pub secret: SecretName,
+    /// Which version of it; `None` where the value does not lie in the vault.
+    pub version: Option<u64>,
     /// The rule that allowed it.
     pub rule: Arc<str>,
     /// How strong the token is.
@@ -59,6 +61,7 @@ impl Lease {
             caller,
             purpose: terms.purpose.clone(),
             secret: terms.secret.clone(),
+            version: None,
             rule: Arc::clone(&terms.rule),
             deliver: terms.deliver,
             repositories: terms.repositories.clone(),

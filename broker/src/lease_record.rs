@@ -27,6 +27,7 @@ pub fn of<'a>(lease: &'a Lease, boot_id: &'a BootId) -> record::Lease<'a> {
         caller: caller(&lease.caller),
         purpose: lease.purpose.as_str().into(),
         secret: lease.secret.as_str().into(),
+        version: lease.version,
         rule: lease.rule.as_ref().into(),
         deliver: lease.deliver.as_str().into(),
         repositories: lease
@@ -119,6 +120,7 @@ pub fn read(record: &record::Lease<'_>) -> Result<(Lease, BootId), NotALease> {
         }),
         purpose: record.purpose.parse()?,
         secret: record.secret.parse()?,
+        version: record.version,
         rule: record.rule.as_ref().into(),
         deliver: serde_json::from_value(record.deliver.as_ref().into())?,
         repositories: record
@@ -190,6 +192,7 @@ mod tests {
         let span = Span::first(now, terms.ttl, terms.ttl_max, None).unwrap();
         let mut lease = Lease::new(LeaseId::from_random(7), Arc::new(caller), &terms, span);
         lease.until_exit = true;
+        lease.version = Some(3);
         lease.reason = Some("nightly \u{1b}[2J".into());
         lease.hashed_token = Some(HashedToken::from_stored("abc="));
 
