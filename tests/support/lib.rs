@@ -1,1 +1,21 @@
-//! x
+//! The test kit: the real binaries in a scratch home, and what tests look for afterwards.
+//!
+//! Nothing here ships. Tests use real processes, sockets and files; what a machine lacks is said
+//! loudly and skipped, unless `TOKEND_TEST_STRICT=1` turns that into a failure.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::missing_panics_doc,
+    reason = "test code: a panic is how a test fails"
+)]
+
+pub mod binaries;
+pub mod broker;
+pub mod canary;
+pub mod http;
+pub mod needs;
+
+pub use broker::{Home, TestBroker};

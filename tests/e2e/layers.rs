@@ -1,0 +1,115 @@
+//! Which way the arrows point, between crates and inside the broker.
+//!
+//! The lists here *are* the architecture: changing one is a design decision and reads like one in
+//! review.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The broker's modules from top to bottom. A module may use what stands in a lower layer, and its
+/// neighbours in its own.
+const LAYERS: &[&[&str]] = &[
+    &["startup", "server"],
+    &["api", "commands"],
+    &["broker", "end", "issue", "note", "rebuild", "upkeep", "view", "metrics"],
+    &["lease_record", "lease_table", "usage", "denials"],
+    &["vault", "source", "audit_log", "caller", "policy_files"],
+    &["policy", "lease"],
+    &["clock", "config", "harden", "locked_memory", "redact", "token"],
+];
+
+/// Arrows that go sideways between effects, each with its reason.
+const SIDEWAYS: &[(&str, &str)] = &[
+    ("vault", "audit_log"),  // takes the proof that a record is durable
+    ("source", "audit_log"), // the same
+];
+
+/// Effects and leaves do not know their neighbours, unless `SIDEWAYS` says so.
+const APART: &[usize] = &[4];
+
+#[test]
+fn no_module_of_the_broker_uses_one_above_it() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../broker/src");
+    let layer_of: BTreeMap<&str, usize> = LAYERS
+        .iter()
+        .enumerate()
+        .flat_map(|(layer, modules)| modules.iter().map(move |module| (*module, layer)))
+        .collect();
+    let mut wrong = Vec::new();
+    for file in rust_files(&source) {
+        let module = module_of(&source, &file);
+        if ["main", "lib"].contains(&module.as_str()) {
+            continue;
+        }
+        let own = *layer_of.get(module.as_str()).unwrap_or_else(|| {
+            panic!("`{module}` is in no layer; give it one in tests/e2e/layers.rs")
+        });
+        for used in used_modules(&fs::read_to_string(&file).unwrap()) {
+            let Some(&layer) = layer_of.get(used.as_str()) else { continue };
+            let apart = layer == own && APART.contains(&layer) && used != module;
+            let allowed = SIDEWAYS.contains(&(module.as_str(), used.as_str()));
+            if (layer < own || apart) && !allowed {
+                wrong.push(format!("{}: `{module}` uses `{used}`", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "arrows that point up or sideways:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn crates_depend_only_on_those_below_them() {
+    let depends = |package: &str| {
+        let out = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args(["tree", "--package", package, "--edges", "normal", "--prefix", "none", "--offline"])
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8(out.stderr).unwrap());
+        let text = String::from_utf8(out.stdout).unwrap();
+        text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let cli = depends("tokenctl");
+    // Nor TLS: reading the certificates of the machine would triple the time a script waits.
+    for banned in ["broker", "rusqlite", "aes-gcm", "tokio", "rustls", "reqwest"] {
+        assert!(!cli.iter().any(|name| name == banned), "tokenctl depends on {banned}");
+    }
+    for leaf in ["broker-protocol", "broker-audit"] {
+        let ours = ["broker", "tokenctl", "broker-protocol", "broker-audit", "broker-tests"];
+        let used: Vec<_> =
+            depends(leaf).into_iter().filter(|name| name != leaf && ours.contains(&name.as_str())).collect();
+        assert!(used.is_empty(), "{leaf} depends on {used:?}");
+    }
+}
+
+fn rust_files(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+fn module_of(source: &Path, file: &Path) -> String {
+    let first = file.strip_prefix(source).unwrap().components().next().unwrap();
+    first.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
+}
+
+/// Every `crate::NAME` outside of tests and comments.
+fn used_modules(text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]").next().unwrap();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines
+        .flat_map(|line| line.split("crate::").skip(1).map(str::to_owned).collect::<Vec<_>>())
+        .map(|rest| {
+            rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>()
+        })
+        .filter(|name| !name.is_empty())
+        .collect()
+}

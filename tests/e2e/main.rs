@@ -1,0 +1,3 @@
+//! The promises, tested with the real binaries. One module per promise area.
+
+mod layers;

@@ -1,0 +1,47 @@
+//! The real `tokend` and `tokenctl`, built once.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The directory that holds `tokend` and `tokenctl`, built from this tree.
+///
+/// `TOKEND_TEST_BINARIES` names one that was built before, for benchmarks of a release build.
+pub fn directory() -> &'static Path {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(|| match std::env::var_os("TOKEND_TEST_BINARIES") {
+        Some(directory) => directory.into(),
+        None => build(),
+    })
+}
+
+/// `tokend`.
+pub fn tokend() -> PathBuf {
+    directory().join("tokend")
+}
+
+/// `tokenctl`.
+pub fn tokenctl() -> PathBuf {
+    directory().join("tokenctl")
+}
+
+fn build() -> PathBuf {
+    let own = std::env::current_exe().expect("a running program has a path");
+    // target/debug/deps/e2e-…, or target/debug/demo
+    let directory = own
+        .ancestors()
+        .find(|path| path.ends_with("debug") || path.ends_with("release"))
+        .expect("cargo builds into debug or release")
+        .to_owned();
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    // With the tests' own selection, so that nothing `cargo test --workspace` built is built again
+    // with other features.
+    cargo.args(["build", "--workspace", "--bins", "--tests"]);
+    if directory.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let status = cargo.status().expect("cargo runs");
+    assert!(status.success(), "the binaries under test do not build");
+    directory
+}

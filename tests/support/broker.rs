@@ -1,0 +1,329 @@
+//! A scratch home with a broker in it, run as real processes.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use broker_protocol::places::Places;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use crate::http::{self, Answer};
+use crate::{binaries, canary};
+
+/// A directory that holds everything of one broker; gone when dropped.
+pub struct Home {
+    directory: TempDir,
+    /// Where things lie in it.
+    pub places: Places,
+}
+
+/// A purpose `label-sync` for the account that runs the tests, and its secret.
+pub const LABEL_SYNC: &str = r#"
+purpose      = "label-sync"
+secret       = "org-label-sync-token"
+repositories = ["acme/*"]
+permissions  = { issues = "write", metadata = "read" }
+deliver      = "raw"
+ttl          = { default = "15m", max = "1h" }
+
+[[allow]]
+caller = { uid = UID }
+"#;
+
+/// The secret behind [`LABEL_SYNC`].
+pub const SECRETS: &str = r#"
+[secret.org-label-sync-token]
+kind   = "classic"
+owner  = "acme-bot"
+scopes = ["repo", "workflow"]
+source = "vault"
+"#;
+
+impl Default for Home {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Home {
+    /// An empty home.
+    pub fn new() -> Self {
+        let directory = tempfile::Builder::new().prefix("tokend-").tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let places = Places::below(directory.path());
+        Self { directory, places }
+    }
+
+    /// A home after `tokenctl init`, with the policies for `label-sync`.
+    pub fn ready() -> Self {
+        let home = Self::new();
+        home.ctl(&["init", "--root-key", "file"]).success();
+        home.policy("secrets.toml", SECRETS);
+        let uid = nix::unistd::geteuid().as_raw().to_string();
+        home.policy("label-sync.toml", &LABEL_SYNC.replace("UID", &uid));
+        home
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Writes one policy file.
+    pub fn policy(&self, name: &str, text: &str) {
+        write_private(&self.places.policies.join(name), text);
+    }
+
+    /// Writes the configuration.
+    pub fn config(&self, text: &str) {
+        write_private(&self.places.config, text);
+    }
+
+    /// `tokenctl` with this home, not yet run.
+    pub fn tokenctl(&self) -> Command {
+        self.command(&binaries::tokenctl())
+    }
+
+    /// Any program with this home in its environment, and nothing of the tests' own.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.path())
+            .env("TOKEND_HOME", self.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `tokenctl` to its end.
+    pub fn ctl(&self, arguments: &[&str]) -> Ran {
+        Ran::of(self.tokenctl().args(arguments))
+    }
+
+    /// Runs `tokenctl` with this on its standard input.
+    pub fn ctl_with(&self, arguments: &[&str], input: &str) -> Ran {
+        Ran::with_input(self.tokenctl().args(arguments), input)
+    }
+
+    /// Starts the broker and waits until it says it is ready.
+    pub fn start(self) -> TestBroker {
+        TestBroker::start(self, |_| {})
+    }
+}
+
+/// A running broker. Killed when dropped.
+pub struct TestBroker {
+    /// Its home.
+    pub home: Home,
+    child: Child,
+}
+
+impl TestBroker {
+    /// A broker that holds [`canary::CLASSIC`] for `label-sync`.
+    pub fn with_label_sync() -> Self {
+        let broker = Home::ready().start();
+        broker
+            .home
+            .ctl_with(&["secret", "set", "org-label-sync-token"], canary::CLASSIC)
+            .success();
+        broker
+    }
+
+    /// Starts `tokend` in this home, its command changed by `change`.
+    ///
+    /// # Panics
+    ///
+    /// If it ends instead of getting ready; the message holds what it wrote.
+    pub fn start(home: Home, change: impl FnOnce(&mut Command)) -> Self {
+        match Self::try_start(home, change) {
+            Ok(broker) => broker,
+            Err((_, ran)) => panic!("the broker did not start: {ran:?}"),
+        }
+    }
+
+    /// Starts `tokend`, or says how it ended instead.
+    ///
+    /// # Errors
+    ///
+    /// The home, and what the broker wrote before it ended.
+    pub fn try_start(home: Home, change: impl FnOnce(&mut Command)) -> Result<Self, (Home, Ran)> {
+        let notify = home.path().join("notify");
+        fs::remove_file(&notify).ok();
+        let ready = UnixDatagram::bind(&notify).unwrap();
+        ready.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let trace = home.trace_path();
+        let trace = fs::OpenOptions::new().create(true).append(true).open(trace).unwrap();
+        let before = home.trace().len();
+        let mut command = home.command(&binaries::tokend());
+        command.env("NOTIFY_SOCKET", &notify).stdout(Stdio::null()).stderr(trace);
+        change(&mut command);
+        let mut child = command.spawn().unwrap();
+        let mut message = [0; 256];
+        loop {
+            if let Ok(length) = ready.recv(&mut message)
+                && message[..length].windows(7).any(|window| window == b"READY=1")
+            {
+                return Ok(Self { home, child });
+            }
+            if let Some(status) = child.try_wait().unwrap() {
+                let stderr = home.trace()[before..].to_owned();
+                return Err((home, Ran { status, stdout: String::new(), stderr }));
+            }
+        }
+    }
+
+    /// The broker's process.
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap())
+    }
+
+    /// The socket.
+    pub fn socket(&self) -> PathBuf {
+        self.home.places.socket.clone()
+    }
+
+    /// One request.
+    pub fn http(&self, method: &str, path: &str, body: &str) -> Answer {
+        http::request(&self.socket(), method, path, body)
+    }
+
+    /// Asks for a lease with this body.
+    pub fn lease(&self, body: &str) -> Answer {
+        self.http("POST", "/v1/leases", body)
+    }
+
+    /// Stops it in good order and hands its home back.
+    pub fn stop(self) -> Home {
+        self.end(Signal::SIGTERM)
+    }
+
+    /// Kills it at once and hands its home back.
+    pub fn kill(self) -> Home {
+        self.end(Signal::SIGKILL)
+    }
+
+    fn end(mut self, signal: Signal) -> Home {
+        kill(self.pid(), signal).unwrap();
+        self.child.wait().unwrap();
+        std::mem::take(&mut self.home)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).unwrap();
+    }
+}
+
+impl Drop for TestBroker {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.child.kill().ok();
+            self.child.wait().ok();
+        }
+    }
+}
+
+impl Home {
+    fn trace_path(&self) -> PathBuf {
+        self.path().join("trace")
+    }
+
+    /// All that brokers in this home have written to standard error.
+    pub fn trace(&self) -> String {
+        fs::read_to_string(self.trace_path()).unwrap_or_default()
+    }
+
+    /// Every line of the audit log, in order.
+    pub fn records(&self) -> Vec<String> {
+        let mut segments: Vec<_> = fs::read_dir(&self.places.audit)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+            .collect();
+        segments.sort();
+        let text: String = segments.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Every record of one kind, parsed.
+    pub fn records_of(&self, kind: &str) -> Vec<serde_json::Value> {
+        let parse = |line: &String| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        self.records().iter().map(parse).filter(|record| record["kind"] == kind).collect()
+    }
+}
+
+/// A program that ran to its end.
+#[derive(Debug)]
+pub struct Ran {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it wrote.
+    pub stdout: String,
+    /// What it wrote.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Runs it.
+    pub fn of(command: &mut Command) -> Self {
+        Self::from(command.output().unwrap())
+    }
+
+    /// Runs it with this on its standard input.
+    pub fn with_input(command: &mut Command, input: &str) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It may end without reading all of it.
+        child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
+        Self::from(child.wait_with_output().unwrap())
+    }
+
+    /// Its exit code; `None` if a signal ended it.
+    #[must_use]
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    /// What it wrote, after it succeeded.
+    ///
+    /// # Panics
+    ///
+    /// If it did not.
+    #[track_caller]
+    pub fn success(self) -> String {
+        assert!(self.status.success(), "{self:?}");
+        self.stdout
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            status: output.status,
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// Makes this command run as another account, without its supplementary groups. Needs root.
+pub fn run_as(command: &mut Command, uid: u32, gid: u32) {
+    command.uid(uid).gid(gid);
+}
+
+fn write_private(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}

@@ -1,0 +1,82 @@
+//! A plain HTTP/1.1 client over the Unix socket: one connection, any bytes.
+//!
+//! Deliberately not the client that ships: it sends what a test tells it to, well-formed or not.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// One answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Header lines in lower case, as they came.
+    pub head: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as JSON.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// One header's value.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let prefix = format!("{name}:");
+        self.head.lines().find_map(|line| line.strip_prefix(&prefix)).map(str::trim)
+    }
+}
+
+/// Connects, or panics.
+pub fn connect(socket: &Path) -> UnixStream {
+    let stream = UnixStream::connect(socket).expect("the broker listens");
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream
+}
+
+/// Sends one request on an open connection and reads its answer.
+pub fn exchange(stream: &mut UnixStream, method: &str, path: &str, body: &str) -> Answer {
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).expect("the broker reads");
+    read_answer(stream).expect("the broker answers")
+}
+
+/// One request on a connection of its own.
+pub fn request(socket: &Path, method: &str, path: &str, body: &str) -> Answer {
+    exchange(&mut connect(socket), method, path, body)
+}
+
+/// Reads one answer; `None` if the connection ended before it was whole.
+pub fn read_answer(stream: &mut UnixStream) -> Option<Answer> {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 16 * 1024];
+    loop {
+        if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = String::from_utf8(bytes[..at].to_vec()).unwrap().to_lowercase();
+            let status = head.split(' ').nth(1)?.parse().ok()?;
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length:"))
+                .map_or(0, |length| length.trim().parse().unwrap());
+            if bytes.len() >= at + 4 + length {
+                return Some(Answer { status, head, body: bytes[at + 4..at + 4 + length].to_vec() });
+            }
+        }
+        match stream.read(&mut chunk) {
+            Ok(0) | Err(_) => return None,
+            Ok(read) => bytes.extend_from_slice(&chunk[..read]),
+        }
+    }
+}
