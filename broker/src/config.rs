@@ -9,9 +9,13 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Group, User};
 use serde::Deserialize;
 
+use crate::policy::Host;
+
 /// The configuration in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
+    /// The account the broker runs as.
+    pub own_uid: u32,
     /// The socket.
     pub socket: SocketConfig,
     /// Who may change things.
@@ -84,6 +88,16 @@ impl Default for Limits {
             leases_per_account: 1000,
             denials_per_minute: 60,
         }
+    }
+}
+
+impl Config {
+    /// What policies may assume of a broker with this configuration.
+    ///
+    /// A socket that other accounts may use makes it a service: it cannot see their programs.
+    #[must_use]
+    pub fn host(&self) -> Host {
+        Host { uid: Some(self.own_uid), system_service: self.socket.mode != 0o600 }
     }
 }
 
@@ -195,6 +209,7 @@ impl Config {
             }
         };
         Ok(Self {
+            own_uid,
             socket: SocketConfig {
                 mode,
                 group: file

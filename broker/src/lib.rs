@@ -4,24 +4,36 @@
 //! socket → caller → request → decision → durable record → unseal → lease → response
 //! ```
 //!
-//! One way, each step consuming the proof that the step before it left behind.
+//! One way, each step consuming the proof that the step before it left behind. Read [`issue`] first.
 
 pub mod accounts;
+pub mod api;
 pub mod audit_log;
+pub mod broker;
 pub mod caller;
 pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod denials;
+pub mod end;
 pub mod harden;
+pub mod issue;
 pub mod lease;
 pub mod lease_record;
 pub mod lease_table;
+pub mod load;
 pub mod locked_memory;
+pub mod metrics;
+pub mod note;
 pub mod policy;
 pub mod policy_files;
+pub mod rebuild;
 pub mod redact;
+pub mod server;
 pub mod source;
+pub mod startup;
 pub mod token;
+pub mod upkeep;
 pub mod usage;
 pub mod vault;
+pub mod view;

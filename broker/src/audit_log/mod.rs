@@ -16,6 +16,7 @@ mod disk;
 mod error;
 mod group_commit;
 mod live_leases;
+pub mod read;
 mod recovery;
 mod segment;
 mod set_aside;

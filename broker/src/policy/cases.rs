@@ -224,6 +224,7 @@ fn caller(item: Item<'_>, names: &NamesOnly) -> Option<Caller> {
         groups.extend(item.list(|element| names.gid(element.text()?))?);
     }
     Some(Caller {
+        started: None,
         uid: text("user")
             .and_then(|name| names.uid(name))
             .or_else(|| number("uid"))

@@ -43,6 +43,8 @@ mod tests;
 pub use envelope::NoRandom;
 pub use error::VaultError;
 
+pub use crate::audit_log::LogIdentity;
+
 use keys::{Keys, SealedKeys};
 use root_key::{Passphrase, RootKey, RootKeyError, RootKeySource, Surroundings, Wrap};
 use state::{Figures, List, Sealed, State};
@@ -77,15 +79,6 @@ pub struct NewVault<'a> {
     pub passphrase: Option<Wrap>,
     /// The root key under a recovery passphrase.
     pub recovery: Option<Wrap>,
-}
-
-/// Which audit log belongs to this vault. Readable while locked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogIdentity {
-    /// 32 hexadecimal digits.
-    pub log_id: String,
-    /// Ed25519 public key, base64.
-    pub public_key: String,
 }
 
 /// What is known of a stored secret without its key: its newest version.

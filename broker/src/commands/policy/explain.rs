@@ -165,6 +165,7 @@ impl WhoArgs {
             .unwrap_or_else(|| (NOBODY, Vec::new()));
         groups.extend(self.group.iter().filter_map(|name| accounts.gid(name)));
         Caller {
+            started: None,
             uid,
             gid,
             groups,

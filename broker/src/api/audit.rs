@@ -1,0 +1,120 @@
+//! `/v1/audit`: the log's bytes for operators who may not read its files. Reading is recorded.
+//!
+//! The broker hands the bytes over as they are: whoever verifies them need not trust it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use broker_audit::record::{Body, Event};
+use broker_protocol::api::{AuditHead, AuditRange};
+use broker_protocol::error::{ErrorCode, Problem};
+
+use super::error::Refusal;
+use super::extract::Operator;
+use crate::audit_log::{Effect, read};
+use crate::broker::Broker;
+use crate::lease_record;
+
+/// The most records in one answer.
+const MAX_RECORDS: u64 = 1000;
+/// How often `tail -f` looks; the log's writer has nobody to tell, which keeps it fast.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// The longest wait for a first record, in seconds.
+const MAX_WAIT: u64 = 30;
+
+pub(super) async fn head(
+    State(broker): State<Arc<Broker>>,
+    _operator: Operator,
+) -> Json<AuditHead> {
+    let head = broker.log.head();
+    Json(AuditHead {
+        records: head.records,
+        head: head.hash.to_string(),
+        key: broker.vault.log_identity().public_key,
+        directory: broker.places.audit.display().to_string(),
+    })
+}
+
+pub(super) async fn records(
+    State(broker): State<Arc<Broker>>,
+    Operator(by): Operator,
+    range: Result<Query<AuditRange>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Refusal> {
+    let Query(range) = range
+        .map_err(|error| Refusal::from(Problem::new(ErrorCode::BadRequest, error.body_text())))?;
+    let limit = range.limit.unwrap_or(MAX_RECORDS).min(MAX_RECORDS);
+    let mut records = broker.log.head().records;
+    let from = range.from.unwrap_or_else(|| records.saturating_sub(limit));
+    if from >= records {
+        let wait = Duration::from_secs(range.wait.unwrap_or(0).min(MAX_WAIT));
+        records = records_beyond(&broker, from, wait).await;
+    }
+    let count = records.saturating_sub(from).min(limit);
+    if count == 0 {
+        return Ok(jsonl(Vec::new()));
+    }
+    if broker.readers.begins(by.uid, from, from + count) {
+        let event = Event::AuditRead {
+            by: lease_record::caller(&by),
+            from,
+        };
+        let body = Body::of(&event)
+            .map_err(|error| Problem::new(ErrorCode::Internal, error.to_string()))?;
+        broker
+            .log
+            .record(body, Effect::Nothing)
+            .await
+            .map_err(|error| {
+                Problem::new(
+                    ErrorCode::AuditUnavailable,
+                    "reading the audit log could not be recorded",
+                )
+                .with_hint(error.to_string())
+            })?;
+    }
+    let directory = broker.places.audit.clone();
+    let read = tokio::task::spawn_blocking(move || read::range(&directory, from, count)).await;
+    match read {
+        Ok(Ok(bytes)) => Ok(jsonl(bytes)),
+        Ok(Err(error)) => Err(Problem::new(ErrorCode::Internal, error.to_string()).into()),
+        Err(error) => Err(Problem::new(ErrorCode::Internal, error.to_string()).into()),
+    }
+}
+
+/// Waits until the log holds more than `from` records, but no longer than `wait`.
+async fn records_beyond(broker: &Broker, from: u64, wait: Duration) -> u64 {
+    let grown = async {
+        let mut look = tokio::time::interval(LOOK_AGAIN);
+        while broker.log.head().records <= from {
+            look.tick().await;
+        }
+    };
+    if tokio::time::timeout(wait, grown).await.is_err() {
+        tracing::trace!("nothing new in the audit log");
+    }
+    broker.log.head().records
+}
+
+fn jsonl(bytes: Vec<u8>) -> Response {
+    ([(header::CONTENT_TYPE, "application/jsonl")], bytes).into_response()
+}
+
+/// Where each account's reading of the log has got to.
+///
+/// A reading is recorded when it begins. What goes on where it left off belongs to it: otherwise
+/// `tail -f` would read its own record of reading, for ever.
+#[derive(Debug, Default)]
+pub struct Readers(Mutex<HashMap<u32, u64>>);
+
+impl Readers {
+    /// Notes that an account reads `from..to`; whether that begins a new reading.
+    fn begins(&self, uid: u32, from: u64, to: u64) -> bool {
+        let mut readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.insert(uid, to) != Some(from)
+    }
+}

@@ -1,0 +1,162 @@
+//! From errors to `application/problem+json`: one `match` per enum, none with `_`.
+#![warn(clippy::wildcard_enum_match_arm)]
+
+use std::error::Error;
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use broker_protocol::error::{ErrorCode, Problem};
+
+use crate::issue::IssueError;
+use crate::upkeep::UpkeepError;
+
+/// An error on its way to the caller.
+#[derive(Debug)]
+pub struct Refusal {
+    problem: Box<Problem>,
+    status: Option<StatusCode>,
+    retry_after: Option<Duration>,
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self {
+            problem: Box::new(problem),
+            status: None,
+            retry_after: None,
+        }
+    }
+}
+
+impl Refusal {
+    /// The same with another HTTP status than the code's own.
+    pub(super) fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = Some(status);
+        self
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = self.status.unwrap_or_else(|| {
+            StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        });
+        let mut response = respond(status, *self.problem);
+        if let Some(after) = self.retry_after {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs()));
+        }
+        response
+    }
+}
+
+/// A problem as a response with this status.
+pub(super) fn respond(status: StatusCode, mut problem: Problem) -> Response {
+    problem.status = status.as_u16();
+    let mut response = (status, Json(problem)).into_response();
+    let kind = HeaderValue::from_static("application/problem+json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+impl From<IssueError> for Refusal {
+    fn from(error: IssueError) -> Self {
+        let code = error.code();
+        let mut problem = Problem::new(code, error.to_string());
+        problem.hint = hint(&error).map(str::to_owned);
+        let retry_after = match &error {
+            IssueError::Flood { retry_after } | IssueError::TooManyLeases { retry_after, .. } => {
+                Some(*retry_after)
+            }
+            IssueError::Stopping => Some(Duration::from_secs(1)),
+            IssueError::Denied { .. }
+            | IssueError::TooWide { .. }
+            | IssueError::Locked
+            | IssueError::NotRecorded(_)
+            | IssueError::SecretMissing(_)
+            | IssueError::SecretExpired(_)
+            | IssueError::Source { .. }
+            | IssueError::Vault { .. }
+            | IssueError::NoRandom(_)
+            | IssueError::Overtaken
+            | IssueError::CannotWatch(_)
+            | IssueError::Record(_) => None,
+        };
+        trace(code, &error);
+        Self {
+            problem: Box::new(problem),
+            status: None,
+            retry_after,
+        }
+    }
+}
+
+fn hint(error: &IssueError) -> Option<&'static str> {
+    match error {
+        IssueError::Denied { .. } => Some(
+            "`tokenctl purpose list` shows what you may have; an operator's `tokenctl policy \
+             explain` says why not",
+        ),
+        IssueError::TooWide { .. } => {
+            Some("ask for less, or for nothing in particular to get exactly what the rule gives")
+        }
+        IssueError::NotRecorded(_) => {
+            Some("an operator finds the reason in `tokenctl status` and `tokenctl doctor`")
+        }
+        IssueError::Flood { .. }
+        | IssueError::TooManyLeases { .. }
+        | IssueError::Locked
+        | IssueError::SecretMissing(_)
+        | IssueError::SecretExpired(_)
+        | IssueError::Source { .. }
+        | IssueError::Vault { .. }
+        | IssueError::NoRandom(_)
+        | IssueError::Overtaken
+        | IssueError::CannotWatch(_)
+        | IssueError::Stopping
+        | IssueError::Record(_) => None,
+    }
+}
+
+impl From<UpkeepError> for Refusal {
+    fn from(error: UpkeepError) -> Self {
+        let (code, hint) = match &error {
+            UpkeepError::Locked => (ErrorCode::Locked, None),
+            UpkeepError::NotRecorded(cause) => {
+                (ErrorCode::AuditUnavailable, Some(cause.to_string()))
+            }
+            UpkeepError::NotFound(_) => (ErrorCode::NotFound, None),
+            UpkeepError::Unlock(_) => (ErrorCode::SourceUnavailable, None),
+            UpkeepError::WrongKey(_) => (ErrorCode::Locked, None),
+            UpkeepError::Policies(_) => (ErrorCode::BadRequest, None),
+            UpkeepError::Vault(_) | UpkeepError::Record(_) => (ErrorCode::Internal, None),
+        };
+        trace(code, &error);
+        let mut problem = Problem::new(code, error.to_string());
+        problem.hint = hint;
+        problem.into()
+    }
+}
+
+/// The cause is for the operator, and only faults are worth a line: refusals are in the audit log.
+fn trace(code: ErrorCode, error: &dyn Error) {
+    if code.status() >= 500
+        && let Some(cause) = error.source()
+    {
+        tracing::error!(code = code.as_str(), cause = %chain(cause), "{error}");
+    }
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,105 @@
+//! What a handler takes: who asks, whether it is an operator, and bodies parsed once.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use broker_protocol::error::{ErrorCode, Problem};
+use broker_protocol::names::NameError;
+use serde::de::DeserializeOwned;
+
+use super::error::Refusal;
+use crate::broker::Broker;
+use crate::caller::Peer;
+use crate::policy::Caller;
+
+/// The caller, as the kernel describes it now.
+pub(super) struct Asking(pub(super) Arc<Caller>);
+
+impl<S: Sync> FromRequestParts<S> for Asking {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refusal> {
+        // The server puts the peer of the connection into each of its requests.
+        let peer = parts.extensions.get::<Arc<Peer>>();
+        let caller = peer.and_then(|peer| peer.identify().ok());
+        let gone = || {
+            let detail = "the process that opened this connection has ended; what it left open \
+                          cannot be used by another";
+            Refusal::from(Problem::new(ErrorCode::Denied, detail))
+        };
+        caller.map(Self).ok_or_else(gone)
+    }
+}
+
+/// The caller, who may change things.
+pub(super) struct Operator(pub(super) Arc<Caller>);
+
+impl FromRequestParts<Arc<Broker>> for Operator {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, broker: &Arc<Broker>) -> Result<Self, Refusal> {
+        let Asking(caller) = Asking::from_request_parts(parts, broker).await?;
+        if broker.is_operator(&caller) {
+            return Ok(Self(caller));
+        }
+        Err(
+            Problem::new(ErrorCode::Denied, "only operators may do this")
+                .with_hint("`[operators]` in the broker's configuration names them")
+                .into(),
+        )
+    }
+}
+
+/// The name in the path.
+pub(super) struct Named<T>(pub(super) T);
+
+impl<S: Send + Sync, T: FromStr<Err = NameError>> FromRequestParts<S> for Named<T> {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let bad = |detail: String| Refusal::from(Problem::new(ErrorCode::BadRequest, detail));
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|error| bad(error.body_text()))?;
+        text.parse()
+            .map(Self)
+            .map_err(|error: NameError| bad(error.to_string()))
+    }
+}
+
+/// A JSON body, whatever its declared type. An empty one counts as `{}`.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Refusal;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(unreadable)?;
+        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        serde_json::from_slice(text)
+            .map(Self)
+            .map_err(|error| malformed("the body", &error))
+    }
+}
+
+/// A JSON error as the caller may see it: the place and the reason, never the bytes around it,
+/// which may be a secret.
+pub(super) fn malformed(what: &str, error: &serde_json::Error) -> Refusal {
+    Problem::new(ErrorCode::BadRequest, format!("{what} is refused: {error}")).into()
+}
+
+fn unreadable(rejection: BytesRejection) -> Refusal {
+    let status = rejection.status();
+    let detail = if status == StatusCode::PAYLOAD_TOO_LARGE {
+        format!(
+            "a body is at most {} bytes long",
+            broker_protocol::api::MAX_BODY
+        )
+    } else {
+        rejection.body_text()
+    };
+    Refusal::from(Problem::new(ErrorCode::BadRequest, detail)).with_status(status)
+}

@@ -1,0 +1,186 @@
+//! `/v1/leases`: take, list, show, renew, revoke.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use broker_protocol::api::{
+    LeaseAnswer, LeaseList, LeaseRequest, LeaseView, RenewRequest, Revoked, Until,
+};
+use broker_protocol::error::{ErrorCode, Problem};
+use broker_protocol::names::LeaseId;
+use zeroize::Zeroizing;
+
+use super::error::Refusal;
+use super::extract::{Asking, Body, Named};
+use crate::broker::Broker;
+use crate::caller::Peer;
+use crate::issue::{IssueError, Issued, Wishes};
+use crate::lease::Lease;
+use crate::policy::{Caller, Request};
+use crate::redact;
+
+/// The longest `reason`, in characters.
+const MAX_REASON: usize = 200;
+
+pub(super) async fn take(
+    State(broker): State<Arc<Broker>>,
+    Extension(peer): Extension<Arc<Peer>>,
+    Asking(caller): Asking,
+    Body(asked): Body<LeaseRequest>,
+) -> Result<Response, Refusal> {
+    let (request, wishes) = parse(caller, asked)?;
+    // Before anything is granted: a lease that is to end with its caller needs someone to watch.
+    let watch = wishes.until_exit.then(|| peer.exit_watch()).transpose();
+    let watch = watch.map_err(IssueError::CannotWatch)?;
+    // In a task of its own: if the caller hangs up now, no grant is left without an outcome.
+    let issuing = tokio::spawn({
+        let broker = Arc::clone(&broker);
+        async move {
+            let issued = broker.issue(request, wishes).await?;
+            if let Some(watch) = watch {
+                broker.end_with_caller(watch, issued.lease.id.clone());
+            }
+            Ok::<Issued, IssueError>(issued)
+        }
+    });
+    let issued = issuing.await.map_err(|error| {
+        tracing::error!(cause = %error, "issuing a lease panicked");
+        Problem::new(ErrorCode::Internal, "the lease could not be issued")
+    })??;
+    answer(&issued)
+}
+
+fn parse(caller: Arc<Caller>, asked: LeaseRequest) -> Result<(Request, Wishes), Refusal> {
+    let bad = |detail: &str| Refusal::from(Problem::new(ErrorCode::BadRequest, detail));
+    if let Some(reason) = &asked.reason {
+        if reason.chars().count() > MAX_REASON || reason.chars().any(char::is_control) {
+            return Err(bad(
+                "`reason` is at most 200 characters long and has no control characters",
+            ));
+        }
+        if redact::looks_like_token(reason) {
+            return Err(bad(
+                "`reason` holds what looks like a token; reasons are recorded",
+            ));
+        }
+    }
+    if asked.ttl == Some(0) {
+        return Err(bad("`ttl` is a number of seconds, at least 1"));
+    }
+    let wishes = Wishes {
+        reason: asked.reason.map(String::into_boxed_str),
+        until_exit: asked.until == Some(Until::CallerExit),
+    };
+    let request = Request {
+        caller,
+        purpose: asked.purpose,
+        repositories: asked.repositories,
+        organization: asked.organization,
+        permissions: asked.permissions,
+        ttl: asked.ttl.map(Duration::from_secs),
+    };
+    Ok((request, wishes))
+}
+
+/// Writes the answer by hand, so that the only copy of the token besides the sealed one is in the
+/// buffer that goes to the socket.
+fn answer(issued: &Issued) -> Result<Response, Refusal> {
+    // The token goes into the answer.
+    let token = Zeroizing::new(issued.token.expose().to_owned());
+    let mut answer = LeaseAnswer {
+        token: String::new(),
+        lease: issued.lease.view(),
+    };
+    answer.token.push_str(&token);
+    let text = serde_json::to_vec(&answer);
+    zeroize::Zeroize::zeroize(&mut answer.token);
+    let text = text.map_err(IssueError::Record)?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    Ok((
+        StatusCode::CREATED,
+        headers,
+        Bytes::from_owner(Zeroizing::new(text)),
+    )
+        .into_response())
+}
+
+pub(super) async fn list(
+    State(broker): State<Arc<Broker>>,
+    Asking(caller): Asking,
+) -> Json<LeaseList> {
+    let account = (!broker.is_operator(&caller)).then_some(caller.uid);
+    let leases = broker.leases.list(account);
+    Json(LeaseList {
+        leases: leases.iter().map(|lease| lease.view()).collect(),
+    })
+}
+
+pub(super) async fn show(
+    State(broker): State<Arc<Broker>>,
+    Asking(caller): Asking,
+    Named(id): Named<LeaseId>,
+) -> Result<Json<LeaseView>, Refusal> {
+    let lease = broker
+        .leases
+        .find(&id)
+        .filter(|lease| may_see(&broker, &caller, lease));
+    lease
+        .map(|lease| Json(lease.view()))
+        .ok_or_else(|| unknown(&id))
+}
+
+pub(super) async fn revoke(
+    State(broker): State<Arc<Broker>>,
+    Asking(caller): Asking,
+    Named(id): Named<LeaseId>,
+) -> Result<Json<Revoked>, Refusal> {
+    let lease = broker
+        .leases
+        .find(&id)
+        .filter(|lease| may_see(&broker, &caller, lease));
+    lease.ok_or_else(|| unknown(&id))?;
+    let ended = broker
+        .end_lease(&id, Some(&caller), "revoked on request")
+        .await;
+    let ended = ended.ok_or_else(|| unknown(&id))?;
+    Ok(Json(Revoked {
+        lease: id,
+        warning: ended.warning(),
+        recorded: ended.recorded,
+    }))
+}
+
+pub(super) async fn renew(
+    State(broker): State<Arc<Broker>>,
+    Asking(caller): Asking,
+    Named(id): Named<LeaseId>,
+    Body(asked): Body<RenewRequest>,
+) -> Result<Json<LeaseView>, Refusal> {
+    let renewed = broker
+        .renew(&id, &caller, asked.ttl.map(Duration::from_secs))
+        .await?;
+    renewed
+        .map(|lease| Json(lease.view()))
+        .ok_or_else(|| unknown(&id))
+}
+
+fn may_see(broker: &Broker, caller: &Caller, lease: &Lease) -> bool {
+    lease.caller.uid == caller.uid || broker.is_operator(caller)
+}
+
+fn unknown(id: &LeaseId) -> Refusal {
+    Problem::new(
+        ErrorCode::UnknownLease,
+        format!("there is no live lease `{id}` of yours"),
+    )
+    .into()
+}

@@ -1,0 +1,173 @@
+//! HTTP API v1: parse, call, answer; nothing is decided here.
+//!
+//! Every route first asks the kernel again who is on the other end ([`Asking`]); routes that change
+//! things take an [`Operator`], which only an operator's request can become.
+
+mod admin;
+mod audit;
+mod error;
+mod extract;
+mod leases;
+mod secrets;
+
+pub use audit::Readers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use broker_protocol::api::{Health, MAX_BODY, PurposeList, PurposeView, Status};
+use broker_protocol::error::{ErrorCode, Problem};
+
+use crate::broker::Broker;
+use error::Refusal;
+use extract::{Asking, Named, Operator};
+
+/// How long a request may take, its body included. `tail -f` waits half as long at most.
+const REQUEST_LIMIT: Duration = Duration::from_secs(60);
+
+/// Every route of the API.
+pub fn router(broker: Arc<Broker>) -> Router {
+    Router::new()
+        .route("/v1/leases", get(leases::list).post(leases::take))
+        .route("/v1/leases/{id}", get(leases::show).delete(leases::revoke))
+        .route("/v1/leases/{id}/renew", post(leases::renew))
+        .route("/v1/purposes", get(purposes))
+        .route("/v1/purposes/{purpose}", get(purpose))
+        .route("/v1/status", get(status))
+        .route("/v1/openapi.json", get(openapi))
+        .route("/v1/secrets", get(secrets::list))
+        .route(
+            "/v1/secrets/{name}",
+            get(secrets::show).delete(secrets::remove),
+        )
+        .route("/v1/secrets/{name}/value", put(secrets::set))
+        .route("/v1/lock", post(admin::lock))
+        .route("/v1/unlock", post(admin::unlock))
+        .route("/v1/policies/reload", post(admin::reload))
+        .route("/v1/audit/head", get(audit::head))
+        .route("/v1/audit/records", get(audit::records))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn(in_time))
+        .with_state(broker)
+}
+
+/// `/metrics` alone, for a scraper that cannot use a Unix socket.
+pub fn metrics_router(broker: Arc<Broker>) -> Router {
+    Router::new()
+        .route(
+            "/metrics",
+            get(|State(broker): State<Arc<Broker>>| async move { exposition(&broker) }),
+        )
+        .with_state(broker)
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_LIMIT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_elapsed) => {
+            let detail = format!("the request took more than {} s", REQUEST_LIMIT.as_secs());
+            error::respond(
+                StatusCode::REQUEST_TIMEOUT,
+                Problem::new(ErrorCode::BadRequest, detail),
+            )
+        }
+    }
+}
+
+async fn status(State(broker): State<Arc<Broker>>, Asking(caller): Asking) -> Json<Status> {
+    Json(broker.status(&caller))
+}
+
+async fn purposes(State(broker): State<Arc<Broker>>, Asking(caller): Asking) -> Json<PurposeList> {
+    Json(PurposeList {
+        purposes: broker.purposes(&caller),
+    })
+}
+
+async fn purpose(
+    State(broker): State<Arc<Broker>>,
+    Asking(caller): Asking,
+    Named(purpose): Named<broker_protocol::names::Purpose>,
+) -> Result<Json<PurposeView>, Refusal> {
+    let view = broker.purpose(&caller, &purpose);
+    // The same answer for a purpose that is not there and one that is not theirs.
+    let detail = || format!("purpose `{purpose}` is not allowed for this caller");
+    view.map(Json)
+        .ok_or_else(|| Problem::new(ErrorCode::Denied, detail()).into())
+}
+
+async fn healthz() -> Json<Health> {
+    Json(Health {
+        status: "ok".to_owned(),
+        reasons: Vec::new(),
+    })
+}
+
+async fn readyz(State(broker): State<Arc<Broker>>, Asking(caller): Asking) -> Response {
+    let reasons = broker.not_ready();
+    let (code, status) = if reasons.is_empty() {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
+    };
+    let reasons = if broker.is_operator(&caller) {
+        reasons
+    } else {
+        Vec::new()
+    };
+    (
+        code,
+        Json(Health {
+            status: status.to_owned(),
+            reasons,
+        }),
+    )
+        .into_response()
+}
+
+async fn metrics(State(broker): State<Arc<Broker>>, _operator: Operator) -> Response {
+    exposition(&broker)
+}
+
+fn exposition(broker: &Broker) -> Response {
+    let text = broker.metrics_text();
+    (
+        [("content-type", "text/plain; version=0.0.4; charset=utf-8")],
+        text,
+    )
+        .into_response()
+}
+
+async fn openapi() -> Response {
+    let text = include_str!("../../../docs/openapi.json");
+    ([("content-type", "application/json")], text).into_response()
+}
+
+async fn no_such_path(request: Request) -> Refusal {
+    let detail = format!("there is nothing at `{}`", request.uri().path());
+    Problem::new(ErrorCode::NotFound, detail)
+        .with_hint("GET /v1/openapi.json lists what there is")
+        .into()
+}
+
+async fn no_such_method(request: Request) -> Response {
+    let detail = format!(
+        "`{}` does not take {}",
+        request.uri().path(),
+        request.method()
+    );
+    let problem = Problem::new(ErrorCode::BadRequest, detail)
+        .with_hint("GET /v1/openapi.json lists what there is");
+    error::respond(StatusCode::METHOD_NOT_ALLOWED, problem)
+}

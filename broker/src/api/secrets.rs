@@ -1,0 +1,98 @@
+//! `/v1/secrets`: what is held, and its values going in. No route gives a value out.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use broker_protocol::api::{SecretList, SecretSet, SecretView, SetSecret};
+use broker_protocol::error::{ErrorCode, Problem};
+use broker_protocol::names::SecretName;
+
+use super::error::Refusal;
+use super::extract::{Body, Named, Operator};
+use crate::broker::Broker;
+use crate::policy::SourceSpec;
+use crate::token::AccessToken;
+use crate::vault::Kind;
+
+pub(super) async fn list(
+    State(broker): State<Arc<Broker>>,
+    _operator: Operator,
+) -> Json<SecretList> {
+    Json(SecretList {
+        secrets: broker.secrets(),
+    })
+}
+
+pub(super) async fn show(
+    State(broker): State<Arc<Broker>>,
+    _operator: Operator,
+    Named(name): Named<SecretName>,
+) -> Result<Json<SecretView>, Refusal> {
+    let view = broker.secrets().into_iter().find(|view| view.name == name);
+    let detail = || format!("no policy declares a secret `{name}`, and the vault holds none");
+    view.map(Json)
+        .ok_or_else(|| Problem::new(ErrorCode::NotFound, detail()).into())
+}
+
+pub(super) async fn set(
+    State(broker): State<Arc<Broker>>,
+    Operator(by): Operator,
+    Named(name): Named<SecretName>,
+    Body(asked): Body<SetSecret>,
+) -> Result<Json<SecretSet>, Refusal> {
+    let value = AccessToken::new(asked.value);
+    // Looked at here, and then only by the vault.
+    let looks_like = Kind::of(&value).map(|kind| kind.as_str().to_owned());
+    if value.expose().is_empty() || value.expose().contains('\0') {
+        return Err(Problem::new(
+            ErrorCode::BadRequest,
+            "a value is not empty and holds no NUL",
+        )
+        .into());
+    }
+    let warnings = warnings(&broker, &name, looks_like.as_deref());
+    let held = broker
+        .set_secret(&by, &name, value, asked.expires_at)
+        .await?;
+    Ok(Json(SecretSet {
+        name,
+        version: held.version,
+        looks_like,
+        warnings,
+    }))
+}
+
+fn warnings(broker: &Broker, name: &SecretName, looks_like: Option<&str>) -> Vec<String> {
+    let policies = broker.policies();
+    let Some(declared) = policies.set.secret(name) else {
+        return vec![format!(
+            "no policy file declares `{name}`; until one does, nobody can use it"
+        )];
+    };
+    let mut warnings = Vec::new();
+    if declared.source != SourceSpec::Vault {
+        warnings.push(format!(
+            "{} takes `{name}` from {}; the stored value is not used",
+            declared.place, declared.source
+        ));
+    }
+    if looks_like.is_some_and(|kind| kind != declared.kind.as_str()) {
+        warnings.push(format!(
+            "{} declares `{name}` as {}, and the value looks like {}",
+            declared.place,
+            declared.kind.as_str(),
+            looks_like.unwrap_or_default()
+        ));
+    }
+    warnings
+}
+
+pub(super) async fn remove(
+    State(broker): State<Arc<Broker>>,
+    Operator(by): Operator,
+    Named(name): Named<SecretName>,
+) -> Result<axum::http::StatusCode, Refusal> {
+    broker.remove_secret(&by, &name).await?;
+    Ok(axum::http::StatusCode::NO_CONTENT)
+}

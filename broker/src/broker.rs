@@ -1,0 +1,124 @@
+//! The broker: its parts, put together once at start.
+//!
+//! What it does lies in `impl` blocks by idea: [`crate::issue`] hands out leases, [`crate::end`]
+//! ends them, [`crate::upkeep`] looks after secrets, policies and the lock.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use broker_protocol::places::Places;
+use jiff::Timestamp;
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::api::Readers;
+use crate::audit_log::AuditLog;
+use crate::caller::Programs;
+use crate::clock::{Clock, Now};
+use crate::config::Config;
+use crate::denials::Denials;
+use crate::lease_table::LeaseTable;
+use crate::policy::PolicySet;
+use crate::source::env::EnvSource;
+use crate::usage::Usage;
+use crate::vault::Vault;
+
+/// Everything a request can reach.
+pub struct Broker {
+    /// The only clock.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Where things lie.
+    pub(crate) places: Places,
+    /// What the operator configured.
+    pub(crate) config: Config,
+    /// The policies in force.
+    pub(crate) policies: RwLock<Arc<InForce>>,
+    /// Why the policies on disk are not the ones in force, if they are not.
+    pub(crate) policy_fault: Mutex<Option<String>>,
+    /// Serialises reloads, so that the last one asked for is the one in force.
+    pub(crate) reloading: tokio::sync::Mutex<()>,
+    /// Serialises changes to secrets, so that versions follow each other.
+    pub(crate) changing: tokio::sync::Mutex<()>,
+    /// The audit log.
+    pub(crate) log: AuditLog,
+    /// The secrets.
+    pub(crate) vault: Vault,
+    /// Values that came with the environment.
+    pub(crate) env: EnvSource,
+    /// Who holds what until when.
+    pub(crate) leases: LeaseTable,
+    /// Refusals, counted by account.
+    pub(crate) denials: Denials,
+    /// Who was handed what, since the vault last noted it.
+    pub(crate) usage: Usage,
+    /// MACed lease bodies found at start, until an unlock can tell which are genuine.
+    pub(crate) found: Mutex<Option<Found>>,
+    /// Where operators' readings of the audit log have got to.
+    pub(crate) readers: Readers,
+    /// Renders the figures.
+    pub(crate) metrics: PrometheusHandle,
+    /// When the broker started.
+    pub(crate) started: Timestamp,
+    /// Set once no new request is to be granted.
+    pub(crate) draining: AtomicBool,
+}
+
+/// A policy set, and since when it has been in force.
+pub(crate) struct InForce {
+    pub(crate) set: PolicySet,
+    pub(crate) since: Timestamp,
+    pub(crate) files: std::collections::BTreeMap<String, String>,
+}
+
+/// What a start found in the last segment of the audit log and cannot judge while locked.
+pub(crate) struct Found {
+    /// Bodies of leases that were live, MACs included.
+    pub(crate) live: Vec<Box<str>>,
+    /// Time of the log's last record before this start.
+    pub(crate) last_time: Option<Timestamp>,
+}
+
+impl Broker {
+    /// This moment.
+    pub(crate) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// The policies in force. A request keeps the set it began with.
+    pub(crate) fn policies(&self) -> Arc<InForce> {
+        Arc::clone(&self.policies.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether this set is still the one in force.
+    pub(crate) fn still_in_force(&self, set: &Arc<InForce>) -> bool {
+        Arc::ptr_eq(
+            set,
+            &self.policies.read().unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    /// Why a request would not be granted now; empty if it would.
+    #[must_use]
+    pub fn not_ready(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.draining.load(Ordering::Acquire) {
+            reasons.push("the broker is stopping".to_owned());
+        }
+        if self.vault.is_locked() {
+            reasons.push("the store is locked; run `tokenctl unlock`".to_owned());
+        }
+        if let Some(why) = self.log.fault() {
+            reasons.push(format!("the audit log cannot be written: {why}"));
+        }
+        reasons
+    }
+
+    /// How much the policies in force want to know of the programs that connect.
+    pub(crate) fn programs(&self) -> Programs {
+        if self.policies().set.wants_sha256() { Programs::PathAndDigest } else { Programs::Path }
+    }
+
+    /// Refuses new leases from here on; those under way are finished.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+}

@@ -1,0 +1,247 @@
+//! Ends leases, and prolongs them: revoke, expire, renew, and judging them again.
+//!
+//! An end takes effect at once and is recorded as soon as the audit log can be written; a
+//! prolongation is recorded first, like a grant.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker_audit::record::{Body, Event};
+use broker_protocol::names::{Delivery, LeaseId};
+use futures_util::future::join_all;
+
+use crate::audit_log::Effect;
+use crate::broker::{Broker, InForce};
+use crate::caller::ExitWatch;
+use crate::issue::IssueError;
+use crate::lease::{Lease, TooShort};
+use crate::lease_record;
+use crate::policy::{self, Caller, Decision, Grant, Request};
+use crate::vault::VaultError;
+
+/// What became of an end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The lease that ended.
+    pub lease: Arc<Lease>,
+    /// Whether the end is in the audit log already.
+    pub recorded: bool,
+}
+
+impl Ended {
+    /// What ending this lease did not do.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        (self.lease.deliver == Delivery::Raw).then(|| {
+            format!(
+                "the caller still holds `{secret}` itself; ending a raw lease is bookkeeping, \
+                 and only a new value for `{secret}` takes it away",
+                secret = self.lease.secret
+            )
+        })
+    }
+}
+
+impl Broker {
+    /// Ends a live lease before its time. `None` if it is not live.
+    pub async fn end_lease(
+        &self,
+        id: &LeaseId,
+        by: Option<&Caller>,
+        why: &'static str,
+    ) -> Option<Ended> {
+        self.end_leases([id], by, why).await.pop()
+    }
+
+    /// Ends these leases before their time: those of them that are live.
+    pub async fn end_leases(
+        &self,
+        ids: impl IntoIterator<Item = &LeaseId>,
+        by: Option<&Caller>,
+        why: &'static str,
+    ) -> Vec<Ended> {
+        let ended: Vec<_> = ids.into_iter().filter_map(|id| self.leases.end(id)).collect();
+        if ended.is_empty() {
+            return Vec::new();
+        }
+        // Tombstones, so that a cut tail of the log revives nothing. If they cannot be written the
+        // leases have ended all the same, and the log has their end.
+        let graves = ended.iter().map(|l| (l.id.clone(), l.span.renewable.wall)).collect();
+        if let Err(error) = self.vault.bury(graves, self.now().wall).await {
+            tracing::error!(cause = %error, "a revocation left no tombstone in the vault");
+        }
+        // Together, so that they share their syncs.
+        join_all(ended.into_iter().map(|lease| async move {
+            let event = Event::LeaseRevoked {
+                lease: lease.id.as_str(),
+                purpose: lease.purpose.as_str(),
+                secret: lease.secret.as_str(),
+                by: by.map(lease_record::caller),
+                why,
+            };
+            metrics::counter!("tokend_leases_revoked_total").increment(1);
+            let recorded = self.record_end(&event, &lease.id).await;
+            Ended { lease, recorded }
+        }))
+        .await
+    }
+
+    /// Ends every lease whose time is over.
+    pub async fn expire_leases(&self) {
+        let over = self.leases.expire(self.now());
+        join_all(over.iter().map(|lease| self.record_expiry(lease, "ttl"))).await;
+    }
+
+    /// Ends a lease when the process that took it has exited.
+    pub fn end_with_caller(self: &Arc<Self>, watch: ExitWatch, id: LeaseId) {
+        let broker = Arc::clone(self);
+        tokio::spawn(async move {
+            watch.exited().await;
+            if let Some(lease) = broker.leases.end(&id) {
+                broker.record_expiry(&lease, "caller_exit").await;
+            }
+        });
+    }
+
+    pub(crate) async fn record_expiry(&self, lease: &Lease, why: &'static str) {
+        metrics::counter!("tokend_leases_expired_total").increment(1);
+        let event = Event::LeaseExpired {
+            lease: lease.id.as_str(),
+            purpose: lease.purpose.as_str(),
+            secret: lease.secret.as_str(),
+            why,
+        };
+        self.record_end(&event, &lease.id).await;
+    }
+
+    async fn record_end(&self, event: &Event<'_>, id: &LeaseId) -> bool {
+        match Body::of(event) {
+            Ok(body) => self.log.record_anyway(body, Effect::LeaseEnds(id.clone())).await,
+            Err(error) => {
+                tracing::error!(lease = %id, cause = %error, "an end could not be written as a record");
+                false
+            }
+        }
+    }
+
+    /// Prolongs a live lease of this caller's account. `Ok(None)` if it is not live, or not theirs.
+    ///
+    /// Policy decides again: a lease that is no longer allowed is revoked.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`] as for a new lease; the lease keeps its end.
+    pub async fn renew(
+        &self,
+        id: &LeaseId,
+        caller: &Arc<Caller>,
+        ttl: Option<Duration>,
+    ) -> Result<Option<Arc<Lease>>, IssueError> {
+        let Some(lease) = self
+            .leases
+            .find(id)
+            .filter(|lease| lease.caller.uid == caller.uid)
+        else {
+            return Ok(None);
+        };
+        let policies = self.policies();
+        let denied = || IssueError::Denied {
+            purpose: lease.purpose.clone(),
+            seq: lease.seq,
+        };
+        // Judged as who asks now: a lease passed on to a process that no rule knows ends here.
+        let Some(grant) = self.judge(&policies, &lease, caller, ttl) else {
+            self.end_lease(id, None, "no longer allowed when it was to be renewed")
+                .await;
+            return Err(denied());
+        };
+        let secret_ends = self
+            .vault
+            .held(&lease.secret)
+            .and_then(|held| held.expires_at);
+        let span = lease
+            .span
+            .renewed(self.now(), grant.ttl, grant.ttl_max, secret_ends)
+            .map_err(|TooShort| IssueError::TooWide {
+                rule: Arc::clone(&grant.rule),
+                what: "the lease cannot be renewed any further; ask for a new one".to_owned(),
+                seq: lease.seq,
+            })?;
+        let mut renewed = Lease {
+            span,
+            rule: Arc::clone(&grant.rule),
+            ..Lease::clone(&lease)
+        };
+
+        let body = Body::of(&Event::LeaseRenewed(lease_record::of(
+            &renewed,
+            self.clock.boot_id(),
+        )))?;
+        let mac = self
+            .vault
+            .lease_mac(body.as_str())
+            .map_err(|source| match source {
+                VaultError::Locked => IssueError::Locked,
+                source => IssueError::Vault {
+                    secret: lease.secret.clone(),
+                    source,
+                },
+            })?;
+        let effect = Effect::LeaseLives(id.clone());
+        renewed.seq = self
+            .log
+            .record(body.with_mac(&mac), effect)
+            .await
+            .map_err(IssueError::NotRecorded)?;
+
+        let renewed = Arc::new(renewed);
+        if self.leases.renew(Arc::clone(&renewed)) {
+            return Ok(Some(renewed));
+        }
+        // It ended while the renewal was being recorded: the end stands, and must be the last word
+        // in the log as well.
+        self.record_expiry(&renewed, "ended while being renewed")
+            .await;
+        Ok(None)
+    }
+
+    /// Revokes every live lease that the policies in force no longer allow.
+    pub(crate) async fn judge_leases(&self) -> Vec<LeaseId> {
+        let policies = self.policies();
+        let leases = self.leases.list(None);
+        let over = leases.iter().filter(|lease| !self.still_allowed(&policies, lease));
+        let ended = self.end_leases(over.map(|l| &l.id), None, "no longer allowed by policy").await;
+        ended.into_iter().map(|ended| ended.lease.id.clone()).collect()
+    }
+
+    /// Whether these policies would allow this lease as it stands.
+    pub(crate) fn still_allowed(&self, policies: &InForce, lease: &Lease) -> bool {
+        self.judge(policies, lease, &lease.caller, None)
+            .is_some_and(|grant| lease.span.fits(grant.ttl_max))
+    }
+
+    fn judge(
+        &self,
+        policies: &InForce,
+        lease: &Lease,
+        caller: &Arc<Caller>,
+        ttl: Option<Duration>,
+    ) -> Option<Grant> {
+        let request = Request {
+            caller: Arc::clone(caller),
+            purpose: lease.purpose.clone(),
+            repositories: (!lease.repositories.is_empty()).then(|| lease.repositories.clone()),
+            organization: lease.organization.clone(),
+            permissions: (!lease.permissions.is_empty()).then(|| lease.permissions.clone()),
+            ttl,
+        };
+        match policy::decide(&policies.set, &request) {
+            Decision::Allow(grant)
+                if grant.secret == lease.secret && grant.deliver == lease.deliver =>
+            {
+                Some(grant)
+            }
+            Decision::Allow(_) | Decision::Deny(_) => None,
+        }
+    }
+}

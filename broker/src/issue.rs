@@ -1,0 +1,448 @@
+//! Issues a lease: the one path by which a credential leaves the broker.
+//!
+//! ```text
+//! Caller ─decide→ Decision ─record→ Recorded<Use> ─unseal→ AccessToken ─lease→ Lease
+//! ```
+//!
+//! Each step consumes the proof left by the step before it, so the order is checked by the
+//! compiler and not by the reviewer.
+//!
+//! Why the record comes first: after a crash between the two steps, a record without a credential
+//! is a line an operator can explain. A credential without a record is one nobody knows about.
+//!
+//! A value from the vault needs one durable write: its hash is kept beside the sealed value, so the
+//! record that allows the lease names it. A value that is not known yet (from the environment) adds
+//! a second, `lease.issued`, before it is handed out.
+//!
+//! Not here: sockets, HTTP status codes, SQL. Once begun, `issue` runs to its end even if the caller
+//! hangs up: the API runs it in a task of its own, so no grant is left without an outcome.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker_audit::record::{Body, Event};
+use broker_protocol::error::ErrorCode;
+use broker_protocol::names::{LeaseId, Purpose, SecretName};
+
+use crate::audit_log::{AuditLogError, Effect, Recorded, Use, Why};
+use crate::broker::{Broker, InForce};
+use crate::clock::Now;
+use crate::lease::{Lease, Span, TooShort};
+use crate::lease_record;
+use crate::policy::{self, Caller, Decision, Denial, Grant, Request, SecretDeclaration, SourceSpec};
+use crate::source::SourceError;
+use crate::token::AccessToken;
+use crate::vault::VaultError;
+
+/// What a caller asks beside the [`Request`] that policy judges.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    /// The caller's own words, for the record.
+    pub reason: Option<Box<str>>,
+    /// Whether the lease is to end with the process that asked.
+    pub until_exit: bool,
+}
+
+/// A lease and the token that was handed out for it.
+pub struct Issued {
+    /// The lease, live.
+    pub lease: Arc<Lease>,
+    /// The token. It goes into the answer and nowhere else.
+    pub token: AccessToken,
+}
+
+/// Why the broker did not hand out a lease.
+///
+/// The `Display` text goes to the caller. It says what failed and what to do, and nothing about the
+/// broker's insides that the caller did not already know. The cause, for the operator, is in
+/// `source()` and goes to the daemon's own trace.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IssueError {
+    /// Policy said no, or there is no such purpose. A normal outcome, already recorded.
+    #[error("purpose `{purpose}` is not allowed for this caller (audit record {seq})")]
+    Denied {
+        /// The purpose the caller asked for.
+        purpose: Purpose,
+        /// Where the refusal is in the audit log, counted from 0.
+        seq: u64,
+    },
+    /// A rule speaks for the caller and allows less. Already recorded.
+    #[error("{what} (rule {rule}, audit record {seq})")]
+    TooWide {
+        /// The rule.
+        rule: Arc<str>,
+        /// What is too wide.
+        what: String,
+        /// Where the refusal is in the audit log.
+        seq: u64,
+    },
+    /// The account was refused too often in the last minute.
+    #[error("too many refused requests from this account; the rest of this minute is only counted")]
+    Flood {
+        /// When to come back.
+        retry_after: Duration,
+    },
+    /// The account has as many live leases as it may.
+    #[error("this account holds {limit} live leases, as many as it may; revoke some or wait")]
+    TooManyLeases {
+        /// The limit.
+        limit: usize,
+        /// When the next of them ends.
+        retry_after: Duration,
+    },
+    /// The store is locked. Only an operator can unlock it.
+    #[error("the store is locked; an operator must run `tokenctl unlock`")]
+    Locked,
+    /// The decision could not be made durable, so nothing was unsealed.
+    #[error("the audit log cannot be written, so no credential was released")]
+    NotRecorded(#[source] AuditLogError),
+    /// No value is there for the secret behind the purpose.
+    #[error("secret `{0}` has no value; an operator must run `tokenctl secret set {0}`")]
+    SecretMissing(SecretName),
+    /// The secret behind the purpose has ended.
+    #[error("secret `{0}` has expired; an operator must set a new value")]
+    SecretExpired(SecretName),
+    /// The place the secret comes from did not give it.
+    #[error("the source of secret `{secret}` did not give a value")]
+    Source {
+        /// The secret.
+        secret: SecretName,
+        /// Why.
+        source: SourceError,
+    },
+    /// The vault did not give the value.
+    #[error("secret `{secret}` could not be unsealed; the broker's trace says why")]
+    Vault {
+        /// The secret.
+        secret: SecretName,
+        /// Why.
+        source: VaultError,
+    },
+    /// Policies changed while the request was under way, and no longer allow it.
+    #[error("the policies changed while the lease was being issued; ask again")]
+    Overtaken,
+    /// The process that was to bound the lease is gone.
+    #[error("`until` is `caller_exit`, and the calling process cannot be watched")]
+    CannotWatch(#[source] std::io::Error),
+    /// The kernel gives no random numbers.
+    #[error("the kernel gives no random numbers")]
+    NoRandom(#[source] getrandom::Error),
+    /// The broker is stopping.
+    #[error("the broker is stopping; ask again in a moment")]
+    Stopping,
+    /// A record could not be written as JSON: a fault of the broker's own.
+    #[error("a record could not be written")]
+    Record(#[from] serde_json::Error),
+}
+
+impl Broker {
+    /// Takes a request from decision to lease.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`]; nothing was handed out, and what was granted by then is ended and recorded
+    /// so.
+    pub async fn issue(&self, request: Request, wishes: Wishes) -> Result<Issued, IssueError> {
+        if self.draining.load(std::sync::atomic::Ordering::Acquire) {
+            return Err(IssueError::Stopping);
+        }
+        if self.vault.is_locked() {
+            return Err(IssueError::Locked);
+        }
+        let policies = self.policies();
+        let grant = match policy::decide(&policies.set, &request) {
+            Decision::Allow(grant) => grant,
+            Decision::Deny(denial) => return Err(self.deny(&request, &wishes, denial).await),
+        };
+        let now = self.now();
+        let limit = self.config.limits.leases_per_account;
+        let place = self
+            .leases
+            .reserve(request.caller.uid, limit)
+            .map_err(|full| {
+                let retry_after = full.next_end.map_or(Duration::from_secs(1), |end| {
+                    Duration::from_secs(end.saturating_sub(now.boot).as_secs() + 1)
+                });
+                IssueError::TooManyLeases { limit, retry_after }
+            })?;
+
+        let asked = (Arc::clone(&request.caller), wishes);
+        let ready = match self.prepare(&policies, grant, asked, now) {
+            Ok(ready) => ready,
+            Err(error) => return Err(self.unavailable(&request, error).await),
+        };
+        let Ready {
+            mut lease,
+            usage,
+            source,
+        } = ready;
+
+        let body = Body::of(&Event::LeaseGranted(lease_record::of(
+            &lease,
+            self.clock.boot_id(),
+        )))?;
+        let mac = self
+            .vault
+            .lease_mac(body.as_str())
+            .map_err(|error| self.vault_error(&lease, error))?;
+        let recorded = self
+            .log
+            .record_use(
+                usage,
+                body.with_mac(&mac),
+                Effect::LeaseLives(lease.id.clone()),
+            )
+            .await
+            .map_err(IssueError::NotRecorded)?;
+        lease.seq = recorded.seq();
+
+        match self.obtain(&mut lease, recorded, source).await {
+            Ok(token) => {
+                let lease = Arc::new(lease);
+                self.leases.open(place, Arc::clone(&lease));
+                self.usage.granted(&lease);
+                self.outlast_changes(&policies, &lease).await?;
+                Ok(Issued { lease, token })
+            }
+            Err(error) => {
+                self.fail(&lease, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Everything the record must name, worked out before it is written.
+    fn prepare(
+        &self,
+        policies: &InForce,
+        grant: Grant,
+        (caller, wishes): (Arc<Caller>, Wishes),
+        now: Now,
+    ) -> Result<Ready, IssueError> {
+        let secret = grant.secret.clone();
+        let source = policies
+            .set
+            .secret(&secret)
+            .map(|declared: &SecretDeclaration| declared.source.clone());
+        let (version, hashed_token, ends) = match source {
+            Some(SourceSpec::Vault) => {
+                let held = self.vault.held(&secret);
+                let held = held.ok_or_else(|| IssueError::SecretMissing(secret.clone()))?;
+                (
+                    Some(held.version),
+                    Some(held.hashed_credential),
+                    held.expires_at,
+                )
+            }
+            Some(SourceSpec::Env(_)) => (None, None, None),
+            None => return Err(IssueError::SecretMissing(secret)),
+        };
+        let span = Span::first(now, grant.ttl, grant.ttl_max, ends)
+            .map_err(|TooShort| IssueError::SecretExpired(secret.clone()))?;
+        let mut lease = Lease::new(new_lease_id()?, caller, &grant, span);
+        lease.reason = wishes.reason;
+        lease.until_exit = wishes.until_exit;
+        lease.hashed_token = hashed_token;
+        lease.version = version;
+        let usage = Use {
+            secret,
+            version,
+            why: Why::Grant(grant),
+        };
+        Ok(Ready {
+            lease,
+            usage,
+            source: source.unwrap_or(SourceSpec::Vault),
+        })
+    }
+
+    /// Gets the value that the record allows; a value that was not known is recorded first.
+    async fn obtain(
+        &self,
+        lease: &mut Lease,
+        recorded: Recorded<Use>,
+        source: SourceSpec,
+    ) -> Result<AccessToken, IssueError> {
+        match source {
+            SourceSpec::Vault => self
+                .vault
+                .unseal(recorded)
+                .map_err(|error| self.vault_error(lease, error)),
+            SourceSpec::Env(name) => {
+                let token =
+                    self.env
+                        .take(recorded, &name)
+                        .map_err(|source| IssueError::Source {
+                            secret: lease.secret.clone(),
+                            source,
+                        })?;
+                let hashed = token.hashed();
+                let body = Body::of(&Event::LeaseIssued {
+                    lease: lease.id.as_str(),
+                    hashed_token: hashed.as_str(),
+                    hashed_credential: hashed.as_str(),
+                })?;
+                self.log
+                    .record(body, Effect::Nothing)
+                    .await
+                    .map_err(IssueError::NotRecorded)?;
+                lease.hashed_token = Some(hashed);
+                Ok(token)
+            }
+        }
+    }
+
+    /// A lease that was opened while the policies or the lock changed is judged by the change.
+    async fn outlast_changes(
+        &self,
+        decided: &Arc<InForce>,
+        lease: &Arc<Lease>,
+    ) -> Result<(), IssueError> {
+        if self.vault.is_locked() {
+            self.end_lease(&lease.id, None, "the store was locked meanwhile")
+                .await;
+            return Err(IssueError::Locked);
+        }
+        if !self.still_in_force(decided) && !self.still_allowed(&self.policies(), lease) {
+            self.end_lease(&lease.id, None, "the policies changed meanwhile")
+                .await;
+            return Err(IssueError::Overtaken);
+        }
+        Ok(())
+    }
+
+    /// Records a refusal, or counts it where the account has had too many.
+    async fn deny(&self, request: &Request, wishes: &Wishes, denial: Denial) -> IssueError {
+        let (code, rule, why) = match &denial {
+            Denial::NoSuchPurpose => (ErrorCode::Denied, None, "no such purpose"),
+            Denial::NoRule => (ErrorCode::Denied, None, "no rule matches the caller"),
+            Denial::TooWide { rule, what } => {
+                (ErrorCode::TooWide, Some(rule.as_ref()), what.as_str())
+            }
+        };
+        let refusal = Refusal {
+            code,
+            rule,
+            why,
+            reason: wishes.reason.as_deref(),
+        };
+        match self.record_refusal(request, refusal).await {
+            Ok(seq) => match denial {
+                Denial::NoSuchPurpose | Denial::NoRule => IssueError::Denied {
+                    purpose: request.purpose.clone(),
+                    seq,
+                },
+                Denial::TooWide { rule, what } => IssueError::TooWide { rule, what, seq },
+            },
+            Err(error) => error,
+        }
+    }
+
+    /// Records that policy said yes and the secret was not there to be handed out.
+    async fn unavailable(&self, request: &Request, error: IssueError) -> IssueError {
+        let code = match &error {
+            IssueError::SecretMissing(_) => ErrorCode::SecretMissing,
+            IssueError::SecretExpired(_) => ErrorCode::SecretExpired,
+            _ => return error,
+        };
+        let why = error.to_string();
+        let refusal = Refusal {
+            code,
+            rule: None,
+            why: &why,
+            reason: None,
+        };
+        match self.record_refusal(request, refusal).await {
+            Ok(_) => error,
+            Err(instead) => instead,
+        }
+    }
+
+    async fn record_refusal(
+        &self,
+        request: &Request,
+        refusal: Refusal<'_>,
+    ) -> Result<u64, IssueError> {
+        self.denials
+            .count(request.caller.uid, self.now())
+            .map_err(|flood| IssueError::Flood {
+                retry_after: flood.retry_after,
+            })?;
+        let body = Body::of(&Event::LeaseDenied {
+            caller: lease_record::caller(&request.caller),
+            purpose: request.purpose.as_str(),
+            rule: refusal.rule,
+            code: refusal.code.as_str(),
+            why: refusal.why,
+            reason: refusal.reason,
+        })?;
+        metrics::counter!("tokend_refusals_total", "code" => refusal.code.as_str()).increment(1);
+        self.log
+            .record(body, Effect::Nothing)
+            .await
+            .map_err(IssueError::NotRecorded)
+    }
+
+    /// Ends a lease that was granted and could not be honoured.
+    async fn fail(&self, lease: &Lease, error: &IssueError) {
+        let event = Event::LeaseFailed {
+            lease: lease.id.as_str(),
+            code: error.code().as_str(),
+            why: &error.to_string(),
+        };
+        if let Ok(body) = Body::of(&event) {
+            self.log.record_anyway(body, Effect::LeaseEnds(lease.id.clone())).await;
+        }
+    }
+
+    fn vault_error(&self, lease: &Lease, source: VaultError) -> IssueError {
+        match source {
+            VaultError::Locked => IssueError::Locked,
+            source => IssueError::Vault {
+                secret: lease.secret.clone(),
+                source,
+            },
+        }
+    }
+}
+
+fn new_lease_id() -> Result<LeaseId, IssueError> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits).map_err(IssueError::NoRandom)?;
+    Ok(LeaseId::from_random(u128::from_be_bytes(bits)))
+}
+
+struct Ready {
+    lease: Lease,
+    usage: Use,
+    source: SourceSpec,
+}
+
+struct Refusal<'a> {
+    code: ErrorCode,
+    rule: Option<&'a str>,
+    why: &'a str,
+    reason: Option<&'a str>,
+}
+
+impl IssueError {
+    /// The stable word for this error.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Denied { .. } => ErrorCode::Denied,
+            Self::TooWide { .. } => ErrorCode::TooWide,
+            Self::Flood { .. } | Self::TooManyLeases { .. } => ErrorCode::RateLimited,
+            Self::Locked => ErrorCode::Locked,
+            Self::NotRecorded(_) => ErrorCode::AuditUnavailable,
+            Self::SecretMissing(_) => ErrorCode::SecretMissing,
+            Self::SecretExpired(_) => ErrorCode::SecretExpired,
+            Self::Source { .. } => ErrorCode::SourceUnavailable,
+            Self::CannotWatch(_) => ErrorCode::BadRequest,
+            Self::Overtaken => ErrorCode::Conflict,
+            Self::Stopping => ErrorCode::RateLimited,
+            Self::NoRandom(_) | Self::Vault { .. } | Self::Record(_) => ErrorCode::Internal,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Figures for a scraper, in Prometheus' text form.
+//!
+//! Counters are raised where things happen; what can be read off the broker's state is read when
+//! asked for.
+
+use metrics::{describe_counter, describe_gauge, gauge};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+
+use crate::broker::Broker;
+
+/// Sets up the recorder for this process.
+///
+/// # Errors
+///
+/// If one was set up before.
+pub fn init() -> Result<PrometheusHandle, BuildError> {
+    let handle = PrometheusBuilder::new().install_recorder()?;
+    describe_counter!(
+        "tokend_leases_granted_total",
+        "Leases granted, by purpose and delivery"
+    );
+    describe_counter!(
+        "tokend_leases_revoked_total",
+        "Leases ended before their time"
+    );
+    describe_counter!(
+        "tokend_leases_expired_total",
+        "Leases that reached their end"
+    );
+    describe_counter!("tokend_refusals_total", "Requests refused, by code");
+    describe_gauge!("tokend_leases_live", "Live leases");
+    describe_gauge!("tokend_audit_records", "Records in the audit log");
+    describe_gauge!(
+        "tokend_audit_faulty",
+        "1 if the audit log cannot be written"
+    );
+    describe_gauge!("tokend_locked", "1 if the store is locked");
+    describe_gauge!(
+        "tokend_secret_deadline_seconds",
+        "When a secret must be rotated, Unix time"
+    );
+    describe_gauge!("tokend_secret_state", "1 for the state a secret is in");
+    Ok(handle)
+}
+
+impl Broker {
+    /// All figures as they stand, in Prometheus' text form.
+    #[must_use]
+    pub fn metrics_text(&self) -> String {
+        gauge!("tokend_leases_live").set(figure(self.leases.len() as u64));
+        gauge!("tokend_audit_records").set(figure(self.log.head().records));
+        gauge!("tokend_audit_faulty").set(flag(self.log.fault().is_some()));
+        gauge!("tokend_locked").set(flag(self.vault.is_locked()));
+        for secret in self.secrets() {
+            let name = secret.name.as_str().to_owned();
+            if let Some(deadline) = secret.deadline {
+                gauge!("tokend_secret_deadline_seconds", "secret" => name.clone())
+                    .set(figure(u64::try_from(deadline.as_second()).unwrap_or(0)));
+            }
+            for state in ["ok", "due", "overdue", "expired", "missing"] {
+                gauge!("tokend_secret_state", "secret" => name.clone(), "state" => state)
+                    .set(flag(state == secret.state.as_str()));
+            }
+        }
+        self.metrics.render()
+    }
+}
+
+/// Prometheus counts in floating point; above 2^53 a figure is rounded.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "that is the exposition format's own limit"
+)]
+const fn figure(number: u64) -> f64 {
+    number as f64
+}
+
+const fn flag(set: bool) -> f64 {
+    if set { 1.0 } else { 0.0 }
+}

@@ -1,0 +1,75 @@
+//! What the vault is told once a second: how far the audit log has got, and who was handed what.
+//!
+//! The head lets the next start tell a cut or exchanged log from a sound one. The figures go in the
+//! same transaction, so that a start after a crash counts each grant beyond the head exactly once.
+
+use std::sync::Arc;
+
+use broker_audit::record::{self, Body, Event};
+use futures_util::future::join_all;
+
+use crate::audit_log::Effect;
+use crate::broker::Broker;
+use crate::denials::Uncounted;
+use crate::lease_record;
+
+impl Broker {
+    /// Tells the vault, which writes it soon after. Nothing is told while nothing happens.
+    pub(crate) fn note_head(&self) {
+        let head = self.log.head();
+        let usage = self.usage.take();
+        if self.vault.noted_head() != Some(head) {
+            self.vault.note(head, usage);
+        }
+    }
+
+    /// Counts the grants that the log holds beyond the head last noted.
+    pub(crate) fn replay_usage(&self, granted: &[Box<str>]) {
+        for body in granted {
+            let Some((covered, mac)) = Body::split_mac(body) else {
+                continue;
+            };
+            // While locked the MAC cannot be judged; these are figures for people, and the audit
+            // log stays the account of record.
+            if self
+                .vault
+                .verify_lease_mac(&covered, &mac)
+                .is_ok_and(|genuine| !genuine)
+            {
+                continue;
+            }
+            let line = format!("{{{covered}");
+            let lease = serde_json::from_str::<record::Lease<'_>>(&line)
+                .ok()
+                .and_then(|record| lease_record::read(&record).ok());
+            if let Some((lease, _)) = lease {
+                self.usage.granted(&lease);
+            }
+        }
+    }
+
+    /// Records how many refusals were only counted.
+    pub(crate) async fn record_floods(self: &Arc<Self>, floods: Vec<Uncounted>) {
+        let records = floods.iter().map(|flood| async move {
+            let event = Event::LeaseDeniedMore {
+                uid: flood.uid,
+                count: flood.count,
+                since: flood.since,
+            };
+            match Body::of(&event) {
+                Ok(body) => self
+                    .log
+                    .record(body, Effect::Nothing)
+                    .await
+                    .map(drop)
+                    .map_err(|e| e.to_string()),
+                Err(error) => Err(error.to_string()),
+            }
+        });
+        for result in join_all(records).await {
+            if let Err(cause) = result {
+                tracing::error!(cause, "counted refusals are not in the audit log");
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Rebuilds live leases from the audit log, once the vault can tell which are genuine.
+//!
+//! Whoever can write the log's files cannot make a lease: without the MAC under a key in the vault
+//! nothing is rebuilt. Whoever cuts the tail off cannot revive one: revocations left a tombstone in
+//! the vault. Another boot with a wall clock behind the log's last record honours nothing, because
+//! there is no telling how late it is.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+
+use broker_audit::record::{self, Body, Event};
+use broker_protocol::names::LeaseId;
+use jiff::Timestamp;
+
+use crate::audit_log::Effect;
+use crate::broker::Broker;
+use crate::caller::ExitWatch;
+use crate::lease::{Lease, Span};
+use crate::lease_record;
+
+/// One body found in the log, judged.
+enum Judged {
+    Live(Box<Lease>),
+    Ended(Box<Lease>, &'static str),
+    NotOurs,
+}
+
+impl Broker {
+    /// Judges what a start found in the log, the first time the vault is unlocked.
+    pub(crate) async fn rebuild_leases(self: &Arc<Self>) {
+        let found = self
+            .found
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(found) = found else { return };
+        let tombstones = self.vault.tombstones();
+        let (mut honoured, mut ended, mut refused) = (0, 0, 0);
+        for body in &found.live {
+            match self.judge_body(body, found.last_time, &tombstones) {
+                Judged::Live(lease) => {
+                    let lease: Arc<Lease> = Arc::from(lease);
+                    if !lease.until_exit {
+                        self.leases.rebuild(lease);
+                    } else if let Some(watch) = watch(&lease) {
+                        self.leases.rebuild(Arc::clone(&lease));
+                        self.end_with_caller(watch, lease.id.clone());
+                    } else {
+                        ended += 1;
+                        self.record_expiry(&lease, "caller_exit").await;
+                        continue;
+                    }
+                    honoured += 1;
+                }
+                Judged::Ended(lease, why) => {
+                    ended += 1;
+                    self.record_expiry(&lease, why).await;
+                }
+                Judged::NotOurs => refused += 1,
+            }
+        }
+        if refused > 0 {
+            tracing::error!(
+                refused,
+                "the audit log holds leases that this broker never granted; someone else wrote \
+                 into it. They are not honoured. Compare the log with your last anchored copy"
+            );
+        }
+        if !found.live.is_empty() {
+            let event = Event::LeasesRebuilt {
+                honoured,
+                ended,
+                refused,
+            };
+            let written = match Body::of(&event) {
+                Ok(body) => self
+                    .log
+                    .record(body, Effect::Nothing)
+                    .await
+                    .map(drop)
+                    .map_err(|e| e.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            if let Err(cause) = written {
+                tracing::error!(cause, "the rebuilding of leases is not in the audit log");
+            }
+        }
+        self.judge_leases().await;
+    }
+
+    fn judge_body(
+        &self,
+        body: &str,
+        last_time: Option<Timestamp>,
+        tombstones: &HashMap<LeaseId, Timestamp>,
+    ) -> Judged {
+        let Some((covered, mac)) = Body::split_mac(body) else {
+            return Judged::NotOurs;
+        };
+        if !self.vault.verify_lease_mac(&covered, &mac).unwrap_or(false) {
+            return Judged::NotOurs;
+        }
+        let line = format!("{{{covered}");
+        let read = serde_json::from_str::<record::Lease<'_>>(&line)
+            .map_err(lease_record::NotALease::from)
+            .and_then(|record| lease_record::read(&record));
+        let (mut lease, boot_id) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::warn!(cause = %error, "a lease of another version's is not honoured");
+                return Judged::NotOurs;
+            }
+        };
+        if tombstones.contains_key(&lease.id) {
+            return Judged::Ended(Box::new(lease), "revoked; the record of it was lost");
+        }
+        let now = self.now();
+        let span: Option<Span> = if boot_id == *self.clock.boot_id() {
+            (!lease.span.has_ended(now)).then_some(lease.span)
+        } else if last_time.is_some_and(|last| now.wall < last) {
+            return Judged::Ended(Box::new(lease), "clock");
+        } else {
+            lease.span.in_another_boot(now)
+        };
+        match span {
+            Some(span) => {
+                lease.span = span;
+                Judged::Live(Box::new(lease))
+            }
+            None => Judged::Ended(Box::new(lease), "ttl"),
+        }
+    }
+}
+
+/// Someone who sees the end of the process that took this lease before the restart.
+fn watch(lease: &Lease) -> Option<ExitWatch> {
+    let (pid, started) = (lease.caller.pid?, lease.caller.started?);
+    ExitWatch::of_process(pid, started).unwrap_or_else(|error| {
+        tracing::warn!(cause = %error, lease = %lease.id, "its caller cannot be watched; it ends");
+        None
+    })
+}

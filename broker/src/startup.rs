@@ -1,0 +1,357 @@
+//! The order of birth: configuration, lock, vault, audit log, policies, socket.
+//!
+//! Each step refuses with a message that says what mends it, and nothing is handed out before the
+//! last. Hardening comes before all of this, in `main`.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use broker_audit::record::{Body, Event};
+use broker_protocol::places::Places;
+use listenfd::ListenFd;
+use metrics_exporter_prometheus::PrometheusHandle;
+use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::Gid;
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::api;
+use crate::api::Readers;
+use crate::audit_log::{self, AuditLog, AuditLogError, Opened};
+use crate::broker::{Broker, Found, InForce};
+use crate::caller::Surroundings;
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::denials::Denials;
+use crate::harden::Hardened;
+use crate::lease_table::LeaseTable;
+use crate::load::{LoadError, load};
+use crate::server::{self, BindError};
+use crate::source::env::EnvSource;
+use crate::upkeep::root_key_surroundings;
+use crate::usage::Usage;
+use crate::vault::root_key::RootKeySource;
+use crate::vault::{Vault, VaultError};
+
+/// How often what has ended is looked for.
+const SWEEP: Duration = Duration::from_millis(250);
+/// How often the vault notes the audit log's head.
+const NOTE: Duration = Duration::from_secs(1);
+
+/// Why the broker did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration is refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// There is no vault yet.
+    #[error("{}: there is no vault yet; run `tokenctl init`", .0.display())]
+    NoVault(PathBuf),
+    /// Another broker has this store.
+    #[error("{}: another broker has this store open; stop it first", .0.display())]
+    StoreInUse(PathBuf),
+    /// A file could not be used.
+    #[error("{}: {what}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The vault is refused.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The audit log is refused.
+    #[error(transparent)]
+    AuditLog(#[from] AuditLogError),
+    /// The policies are refused.
+    #[error("the policies are refused:\n{0}")]
+    Policies(#[from] LoadError),
+    /// The socket could not be made.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A record could not be written as JSON: a fault of the broker's own.
+    #[error("a record could not be written")]
+    Record(#[from] serde_json::Error),
+    /// The system refused something else.
+    #[error("{what}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Runs the broker until it is told to stop.
+///
+/// # Errors
+///
+/// [`StartError`]; nothing was served.
+pub async fn run(
+    places: Places,
+    clock: Arc<dyn Clock>,
+    metrics: PrometheusHandle,
+    _hardened: &Hardened,
+) -> Result<(), StartError> {
+    let config = Config::read(&places.config, nix::unistd::geteuid().as_raw())?;
+    if !places.vault.exists() {
+        return Err(StartError::NoVault(places.vault.clone()));
+    }
+    let _lock = lock_store(&places.data)?;
+    let env = EnvSource::new(|name| std::env::var_os(name));
+    let vault = Vault::open(&places.vault)?;
+    let from = unlock_at_start(&vault, &places);
+
+    let (log, opened) = AuditLog::open(
+        audit_log::Options {
+            dir: places.audit.clone(),
+            read_group: config.audit_read_group.map(Gid::from_raw),
+            identity: vault.log_identity(),
+            noted: vault.noted_head(),
+            segment_limit: audit_log::SEGMENT_LIMIT,
+        },
+        Arc::clone(&clock),
+    )?;
+
+    let policies = load(&places.policies, &config.host())?;
+    env.capture(policies.set.env_sources());
+    let now = clock.now();
+    let socket = places.socket.clone();
+    let broker = Arc::new(Broker {
+        policies: RwLock::new(Arc::new(InForce {
+            set: policies.set,
+            since: now.wall,
+            files: policies.files,
+        })),
+        policy_fault: Mutex::default(),
+        reloading: tokio::sync::Mutex::default(),
+        changing: tokio::sync::Mutex::default(),
+        log,
+        vault,
+        env,
+        leases: LeaseTable::default(),
+        denials: Denials::new(config.limits.denials_per_minute),
+        usage: Usage::default(),
+        found: Mutex::new(Some(found(&opened))),
+        readers: Readers::default(),
+        started: now.wall,
+        draining: AtomicBool::new(false),
+        metrics,
+        clock,
+        places,
+        config,
+    });
+    announce(&broker, from).await?;
+    broker.replay_usage(&opened.granted_since_noted);
+    if !broker.vault.is_locked() {
+        broker.rebuild_leases().await;
+    }
+    let listener = listener(&socket, &broker.config)?;
+    live(broker, listener).await
+}
+
+/// One broker a store: a second one would write its own records over the first one's.
+fn lock_store(data: &Path) -> Result<Flock<File>, StartError> {
+    let directory = File::open(data).map_err(|source| StartError::File {
+        path: data.to_owned(),
+        what: "the store cannot be opened",
+        source,
+    })?;
+    Flock::lock(directory, FlockArg::LockExclusiveNonblock)
+        .map_err(|_taken| StartError::StoreInUse(data.to_owned()))
+}
+
+/// Unlocks with what needs no person. Whatever goes wrong leaves the store locked, said loudly: a
+/// broker that is up can be unlocked, and its status says what is missing.
+fn unlock_at_start(vault: &Vault, places: &Places) -> Option<&'static str> {
+    let source = vault.root_key_source();
+    if matches!(source, RootKeySource::Passphrase) {
+        tracing::warn!("the store is locked; run `tokenctl unlock`");
+        return None;
+    }
+    let unlocked = vault
+        .fetch_root_key(&root_key_surroundings(places))
+        .map_err(|error| error.to_string())
+        .and_then(|key| vault.unlock(key).map_err(|error| error.to_string()));
+    match unlocked {
+        Ok(()) => Some(source.as_str()),
+        Err(cause) => {
+            tracing::error!(cause, "the store stays locked");
+            None
+        }
+    }
+}
+
+fn found(opened: &Opened) -> Found {
+    Found {
+        live: opened.live.clone(),
+        last_time: opened.last_time,
+    }
+}
+
+/// The records every start leaves before anything is served.
+async fn announce(broker: &Broker, root_key: Option<&'static str>) -> Result<(), StartError> {
+    let policies = broker.policies();
+    let mut events = vec![
+        Event::BrokerStarted {
+            version: env!("CARGO_PKG_VERSION"),
+            pid: std::process::id(),
+            uid: nix::unistd::geteuid().as_raw(),
+            boot_id: broker.clock.boot_id().as_str(),
+        },
+        Event::PolicyLoaded {
+            files: &policies.files,
+        },
+    ];
+    if let Some(root_key) = root_key {
+        events.push(Event::VaultUnlocked { by: None, root_key });
+    }
+    for event in &events {
+        broker
+            .log
+            .record(Body::of(event)?, audit_log::Effect::Nothing)
+            .await?;
+    }
+    Ok(())
+}
+
+/// The socket that systemd made, or our own.
+fn listener(path: &Path, config: &Config) -> Result<UnixListener, StartError> {
+    let inherited = ListenFd::from_env().take_unix_listener(0).and_then(|inherited| {
+        let Some(listener) = inherited else { return Ok(None) };
+        listener.set_nonblocking(true)?;
+        UnixListener::from_std(listener).map(Some)
+    });
+    let inherited = inherited.map_err(|source| StartError::System {
+        what: "the socket that systemd passed cannot be used",
+        source,
+    })?;
+    match inherited {
+        Some(listener) => Ok(listener),
+        None => Ok(server::bind(path, &config.socket)?),
+    }
+}
+
+/// Serves until a signal says to stop, sweeping meanwhile.
+async fn live(
+    broker: Arc<Broker>,
+    listener: UnixListener,
+) -> Result<(), StartError> {
+    let on = |kind| {
+        signal(kind).map_err(|source| StartError::System {
+            what: "signals cannot be awaited",
+            source,
+        })
+    };
+    let (mut terminate, mut interrupt, mut hangup) = (
+        on(SignalKind::terminate())?,
+        on(SignalKind::interrupt())?,
+        on(SignalKind::hangup())?,
+    );
+    let (stop, stopped) = watch::channel(false);
+    let router = api::router(Arc::clone(&broker));
+    let limits = broker.config.limits;
+    let surroundings = Surroundings::look()
+        .map_err(|source| StartError::System { what: "`/proc` cannot be read", source })?;
+    let programs = {
+        let broker = Arc::clone(&broker);
+        move || broker.programs()
+    };
+    let serving = tokio::spawn(server::serve(
+        listener,
+        router,
+        limits,
+        surroundings,
+        programs,
+        stopped.clone(),
+    ));
+    let scraping = scrape(&broker, stopped).await?;
+    tell_systemd(&[sd_notify::NotifyState::Ready]);
+    tracing::info!(
+        socket = %broker.places.socket.display(),
+        purposes = broker.policies().set.purposes().count(),
+        locked = broker.vault.is_locked(),
+        "ready"
+    );
+
+    let mut sweep = tokio::time::interval(SWEEP);
+    let mut note = tokio::time::interval(NOTE);
+    let why = loop {
+        tokio::select! {
+            _ = terminate.recv() => break "SIGTERM",
+            _ = interrupt.recv() => break "SIGINT",
+            _ = hangup.recv() => {
+                tell_systemd(&[sd_notify::NotifyState::Reloading]);
+                // A refusal is traced, recorded and shown by `status`; the old set stays in force.
+                if let Ok(reloaded) = broker.reload_policies().await {
+                    tracing::info!(purposes = reloaded.purposes, "policies reloaded");
+                }
+                tell_systemd(&[sd_notify::NotifyState::Ready]);
+            }
+            _ = sweep.tick() => {
+                broker.expire_leases().await;
+                broker.record_floods(broker.denials.close(broker.now())).await;
+            }
+            _ = note.tick() => broker.note_head(),
+        }
+    };
+
+    tell_systemd(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!(why, "stopping");
+    broker.drain();
+    if stop.send(true).is_err() {
+        tracing::debug!("nobody was serving any more");
+    }
+    for task in [Some(serving), scraping].into_iter().flatten() {
+        if let Err(error) = task.await {
+            tracing::error!(cause = %error, "serving ended in a panic");
+        }
+    }
+    broker.record_floods(broker.denials.close_all()).await;
+    broker.record_or_trace(&Event::BrokerStopped { why }).await;
+    broker.log.close();
+    broker.note_head();
+    broker.vault.settle().await?;
+    Ok(())
+}
+
+/// `/metrics` over TCP, if it is configured.
+async fn scrape(
+    broker: &Arc<Broker>,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<Option<tokio::task::JoinHandle<()>>, StartError> {
+    let Some(address) = broker.config.metrics_listen else {
+        return Ok(None);
+    };
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .map_err(|source| StartError::System {
+            what: "`[metrics] listen` cannot be bound",
+            source,
+        })?;
+    let router = api::metrics_router(Arc::clone(broker));
+    Ok(Some(tokio::spawn(async move {
+        let stop = async move { server::told_to(&mut stopped).await };
+        if let Err(error) = axum::serve(listener, router)
+            .with_graceful_shutdown(stop)
+            .await
+        {
+            tracing::error!(cause = %error, "`[metrics] listen` is no longer served");
+        }
+    })))
+}
+
+fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(cause = %error, "systemd could not be told");
+    }
+}

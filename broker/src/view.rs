@@ -1,0 +1,255 @@
+//! What is shown of the broker: status, secrets, purposes. Never a value.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use broker_protocol::api::{
+    BrokerStatus, CallerView, PurposeView, SecretState, SecretView, Status,
+};
+use broker_protocol::names::{Delivery, Purpose, SecretName};
+use jiff::Timestamp;
+
+use crate::broker::Broker;
+use crate::policy::{Caller, Rule, SourceSpec};
+use crate::vault::Held;
+
+/// A deadline this near is worth a look.
+const DUE_WITHIN: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+impl Broker {
+    /// Whether this caller may change things.
+    #[must_use]
+    pub fn is_operator(&self, caller: &Caller) -> bool {
+        self.config
+            .operators
+            .include(caller.uid, caller.gid, &caller.groups)
+    }
+
+    /// The status as this caller may see it.
+    #[must_use]
+    pub fn status(&self, caller: &Caller) -> Status {
+        let operator = self.is_operator(caller);
+        let not_ready = self.not_ready();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            locked: self.vault.is_locked(),
+            ready: not_ready.is_empty(),
+            not_ready: if operator { not_ready } else { Vec::new() },
+            caller: caller_view(caller),
+            operator,
+            own_leases: self.leases.list(Some(caller.uid)).len() as u64,
+            broker: operator.then(|| self.broker_status()),
+        }
+    }
+
+    fn broker_status(&self) -> BrokerStatus {
+        let leases = self.leases.list(None);
+        let raw = leases
+            .iter()
+            .filter(|lease| lease.deliver == Delivery::Raw)
+            .count();
+        let head = self.log.head();
+        let policies = self.policies();
+        let secrets = self.secrets();
+        let mut warnings: Vec<String> = policies
+            .set
+            .warnings()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        for secret in &secrets {
+            warnings.extend(secret_warning(secret));
+        }
+        BrokerStatus {
+            started_at: self.started,
+            pid: std::process::id(),
+            root_key: self.vault.root_key_source().as_str().to_owned(),
+            live_leases: leases.len() as u64,
+            raw_leases: raw as u64,
+            audit_records: head.records,
+            audit_head: head.hash.to_string(),
+            audit_key: self.vault.log_identity().public_key,
+            audit_fault: self.log.fault(),
+            purposes: policies.set.purposes().count() as u64,
+            policies_loaded_at: policies.since,
+            policy_fault: self
+                .policy_fault
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
+            memory_locked: self.vault.keys_are_in_locked_memory().unwrap_or(true),
+            secrets,
+            warnings,
+        }
+    }
+
+    /// Every secret that policies declare or the vault holds.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<SecretView> {
+        let policies = self.policies();
+        let held: BTreeMap<SecretName, Held> = self.vault.list().into_iter().collect();
+        let declared = policies.set.secrets().map(|secret| secret.name.clone());
+        let names: BTreeSet<SecretName> = declared.chain(held.keys().cloned()).collect();
+        let now = self.now().wall;
+        names
+            .into_iter()
+            .map(|name| self.secret_view(&name, held.get(&name), now))
+            .collect()
+    }
+
+    fn secret_view(
+        &self,
+        name: &SecretName,
+        held: Option<&Held>,
+        now: Timestamp,
+    ) -> SecretView {
+        let policies = self.policies();
+        let declared = policies.set.secret(name);
+        let usage = self.vault.usage(name);
+        let rotate_every = declared.and_then(|secret| secret.rotate_every);
+        let expires_at = held.and_then(|held| held.expires_at);
+        let rotate_by = match (held, rotate_every) {
+            (Some(held), Some(every)) => held.set_at.checked_add(every).ok(),
+            _ => None,
+        };
+        let source = declared.map_or(SourceSpec::Vault, |secret| secret.source.clone());
+        let has_value = match &source {
+            SourceSpec::Vault => held.is_some(),
+            SourceSpec::Env(variable) => self.env.fault(variable).is_none(),
+        };
+        let purposes = policies
+            .set
+            .purposes()
+            .filter(|purpose| purpose.whole().secret == *name);
+        SecretView {
+            name: name.clone(),
+            declared: declared.is_some(),
+            kind: declared.map(|secret| secret.kind.as_str().to_owned()),
+            owner: declared.and_then(|secret| secret.owner.clone()),
+            scopes: declared
+                .map(|secret| secret.scopes.clone())
+                .unwrap_or_default(),
+            source: source.to_string(),
+            purposes: purposes.map(|purpose| purpose.purpose().clone()).collect(),
+            state: state(has_value, expires_at, rotate_by, now),
+            deadline: expires_at.into_iter().chain(rotate_by).min(),
+            expires_at,
+            rotate_every: rotate_every.map(|every| every.as_secs()),
+            rate_floor: declared.and_then(|secret| secret.rate_floor),
+            version: held.map(|held| held.version),
+            created_at: held.map(|held| held.created_at),
+            set_at: held.map(|held| held.set_at),
+            hashed_credential: held.map(|held| held.hashed_credential.as_str().to_owned()),
+            last_used: usage.last_used,
+            exposed_to: usage.exposed_to,
+        }
+    }
+
+    /// The purposes this caller may know of.
+    #[must_use]
+    pub fn purposes(&self, caller: &Caller) -> Vec<PurposeView> {
+        let policies = self.policies();
+        let all = self.is_operator(caller);
+        let views = policies.set.purposes().filter_map(|purpose| {
+            let rule = purpose.rule_for(caller);
+            let terms = rule.map_or_else(|| purpose.whole(), Rule::terms);
+            (all || rule.is_some()).then(|| PurposeView {
+                purpose: purpose.purpose().clone(),
+                about: purpose.about().map(str::to_owned),
+                secret: terms.secret.clone(),
+                deliver: terms.deliver,
+                rule: rule.map(|rule| rule.terms().rule.as_ref().to_owned()),
+                repositories: terms.repositories.clone(),
+                organization: terms.organization.clone(),
+                permissions: terms.permissions.clone(),
+                ttl_default: terms.ttl.as_secs(),
+                ttl_max: terms.ttl_max.as_secs(),
+            })
+        });
+        views.collect()
+    }
+
+    /// One purpose, if this caller may know of it.
+    #[must_use]
+    pub fn purpose(&self, caller: &Caller, name: &Purpose) -> Option<PurposeView> {
+        self.purposes(caller)
+            .into_iter()
+            .find(|view| view.purpose == *name)
+    }
+}
+
+/// The caller as the API shows it.
+#[must_use]
+pub fn caller_view(caller: &Caller) -> CallerView {
+    CallerView {
+        uid: caller.uid,
+        gid: caller.gid,
+        pid: caller.pid,
+        unit: caller.unit.clone(),
+        user_unit: caller.user_unit.clone(),
+        exe: caller.exe.clone(),
+    }
+}
+
+fn state(
+    has_value: bool,
+    expires_at: Option<Timestamp>,
+    rotate_by: Option<Timestamp>,
+    now: Timestamp,
+) -> SecretState {
+    if !has_value {
+        return SecretState::Missing;
+    }
+    if expires_at.is_some_and(|end| end <= now) {
+        return SecretState::Expired;
+    }
+    if rotate_by.is_some_and(|end| end <= now) {
+        return SecretState::Overdue;
+    }
+    let soon = now.checked_add(DUE_WITHIN).unwrap_or(Timestamp::MAX);
+    if expires_at
+        .into_iter()
+        .chain(rotate_by)
+        .any(|deadline| deadline <= soon)
+    {
+        return SecretState::Due;
+    }
+    SecretState::Ok
+}
+
+fn secret_warning(secret: &SecretView) -> Option<String> {
+    let name = &secret.name;
+    match secret.state {
+        SecretState::Ok if !secret.declared => Some(format!(
+            "`{name}` is in the vault and no policy file declares it"
+        )),
+        SecretState::Ok => None,
+        SecretState::Due => Some(format!(
+            "`{name}` must be rotated by {}",
+            date(secret.deadline)
+        )),
+        SecretState::Overdue => Some(format!(
+            "`{name}` should have been rotated by {}",
+            date(secret.deadline)
+        )),
+        SecretState::Expired => Some(format!(
+            "`{name}` ended on {}; set a new value with `tokenctl secret set {name}`",
+            date(secret.expires_at)
+        )),
+        SecretState::Missing if secret.source == "vault" => Some(format!(
+            "`{name}` has no value; run `tokenctl secret set {name}`"
+        )),
+        SecretState::Missing => Some(format!(
+            "`{name}` comes from {}, which was not set when the broker started",
+            secret.source
+        )),
+    }
+}
+
+fn date(at: Option<Timestamp>) -> String {
+    at.map_or_else(
+        || "an unknown day".to_owned(),
+        |at| at.strftime("%Y-%m-%d").to_string(),
+    )
+}
