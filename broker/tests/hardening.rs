@@ -39,7 +39,13 @@ impl Subject {
     fn start_behind(before: &[&str], part: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let program = home.path().join("subject");
-        fs::copy(env::current_exe().unwrap(), &program).unwrap();
+        // In another process: if a test beside this one forks while we write, the file stays busy and
+        // cannot be run.
+        let copied = Command::new("cp")
+            .arg(env::current_exe().unwrap())
+            .arg(&program)
+            .status();
+        assert!(copied.unwrap().success());
         fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
         // The subject makes files here, also as another account.
         fs::set_permissions(home.path(), Permissions::from_mode(0o777)).unwrap();

@@ -38,7 +38,13 @@ impl Stage {
     /// A program that plays a part, here under this name, beyond the reach of others.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         let path = self.home.path().canonicalize().unwrap().join(name);
-        fs::copy(env::current_exe().unwrap(), &path).unwrap();
+        // In another process: if a test beside this one forks while we write, the file stays busy and
+        // cannot be run.
+        let copied = Command::new("cp")
+            .arg(env::current_exe().unwrap())
+            .arg(&path)
+            .status();
+        assert!(copied.unwrap().success());
         allow_all(&path);
         path
     }

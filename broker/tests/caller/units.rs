@@ -1,6 +1,7 @@
 //! Units, with real control groups. Needs root and the machine's own cgroup namespace.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -25,17 +26,19 @@ impl Group {
         };
         for component in name.split('/') {
             group.path.push(component);
-            if group.path.exists() {
-                continue;
+            match fs::create_dir(&group.path) {
+                Ok(()) => group.made.push(group.path.clone()),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                // Another test has just taken away the group above.
+                Err(error) if error.kind() == ErrorKind::NotFound => return Self::make(name),
+                Err(error) => {
+                    skipped(&format!(
+                        "no control group {}: {error}",
+                        group.path.display()
+                    ));
+                    return None;
+                }
             }
-            if let Err(error) = fs::create_dir(&group.path) {
-                skipped(&format!(
-                    "no control group {}: {error}",
-                    group.path.display()
-                ));
-                return None;
-            }
-            group.made.push(group.path.clone());
         }
         Some(group)
     }
