@@ -1,1 +1,3 @@
-//! commands
+//! The daemon's own subcommands: what needs no running broker.
+
+pub mod init;
