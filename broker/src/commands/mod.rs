@@ -1,3 +1,4 @@
 //! The daemon's own subcommands: what needs no running broker.
 
+pub mod init;
 pub mod policy;

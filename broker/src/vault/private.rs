@@ -99,20 +99,45 @@ pub fn check_file(path: &Path) -> Result<(), PrivateError> {
     check(path, &found, 0o600)
 }
 
+/// Checks that only this account or root may change a file or directory; others may read it.
+///
+/// # Errors
+///
+/// [`PrivateError`], not finding it included.
+pub fn check_unwritable_by_others(path: &Path) -> Result<(), PrivateError> {
+    let found = fs::metadata(path).map_err(PrivateError::io(path))?;
+    if found.uid() != 0 {
+        check_owner(path, &found)?;
+    }
+    if found.mode() & 0o022 != 0 {
+        return Err(PrivateError::Mode {
+            path: path.to_owned(),
+            found: found.mode() & 0o7777,
+            wanted: found.mode() & 0o7755,
+        });
+    }
+    Ok(())
+}
+
 fn check(path: &Path, found: &Metadata, wanted: u32) -> Result<(), PrivateError> {
+    check_owner(path, found)?;
+    if found.mode() & 0o077 != 0 {
+        return Err(PrivateError::Mode {
+            path: path.to_owned(),
+            found: found.mode() & 0o7777,
+            wanted,
+        });
+    }
+    Ok(())
+}
+
+fn check_owner(path: &Path, found: &Metadata) -> Result<(), PrivateError> {
     let own = geteuid().as_raw();
     if found.uid() != own {
         return Err(PrivateError::Owner {
             path: path.to_owned(),
             found: found.uid(),
             wanted: own,
-        });
-    }
-    if found.mode() & 0o077 != 0 {
-        return Err(PrivateError::Mode {
-            path: path.to_owned(),
-            found: found.mode() & 0o7777,
-            wanted,
         });
     }
     Ok(())
@@ -207,6 +232,10 @@ mod tests {
         fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
         let error = check_file(&file).unwrap_err().to_string();
         assert!(error.contains("(mode 0640); run: chmod 0600 '/"), "{error}");
+        check_unwritable_by_others(&file).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o664)).unwrap();
+        let error = check_unwritable_by_others(&file).unwrap_err().to_string();
+        assert!(error.contains("run: chmod 0644 "), "{error}");
         fs::set_permissions(scratch.path(), Permissions::from_mode(0o755)).unwrap();
         let error = check_directory(scratch.path()).unwrap_err().to_string();
         assert!(error.contains("run: chmod 0700 /"), "{error}");

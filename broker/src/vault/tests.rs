@@ -692,6 +692,7 @@ fn a_passphrase_or_the_recovery_passphrase_unlocks() {
     let at = Surroundings {
         key_file: scratch.directory.path().join("root.key"),
         credentials: None,
+        keyring: root_key::Keyring::SESSION,
     };
     let nobody_typed = vault.fetch_root_key(&at);
     assert!(matches!(nobody_typed, Err(RootKeyError::PassphraseNeeded)));

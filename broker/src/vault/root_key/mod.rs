@@ -23,10 +23,11 @@ use crate::locked_memory::LockedKey;
 
 mod credential;
 mod file;
-pub mod os_keyring;
+mod os_keyring;
 mod passphrase;
 
 pub use credential::DEFAULT_NAME as DEFAULT_CREDENTIAL;
+pub use os_keyring::Keyring;
 pub use passphrase::{Passphrase, Wrap};
 
 /// The key that protects the data keys.
@@ -179,11 +180,13 @@ pub struct Surroundings {
     pub key_file: PathBuf,
     /// systemd's `$CREDENTIALS_DIRECTORY`, where it is set.
     pub credentials: Option<PathBuf>,
+    /// [`Keyring::SESSION`] but in tests.
+    pub keyring: Keyring,
 }
 
 impl RootKeySource {
     /// Reads the key of the vault named `vault_id`. Blocks: a keyring is waited for, at most
-    /// [`os_keyring::LIMIT`].
+    /// ten seconds.
     ///
     /// # Errors
     ///
@@ -192,7 +195,7 @@ impl RootKeySource {
         match self {
             Self::File => file::read(&at.key_file),
             Self::Credential(name) => credential::read(at.credentials.as_deref(), name),
-            Self::Keyring => os_keyring::read(vault_id),
+            Self::Keyring => (at.keyring.read)(vault_id),
             Self::Passphrase => Err(RootKeyError::PassphraseNeeded),
         }
     }

@@ -17,20 +17,31 @@ use zeroize::Zeroizing;
 
 use super::{RootKey, RootKeyError};
 
+/// A keyring, as three calls into it.
+#[derive(Debug, Clone, Copy)]
+pub struct Keyring {
+    /// Asks whether one answers at all, without making or changing anything in it.
+    pub probe: fn() -> Result<(), RootKeyError>,
+    /// Keeps the key of the vault with this id.
+    pub keep: fn(&str, &RootKey) -> Result<(), RootKeyError>,
+    /// Reads the key of the vault with this id.
+    pub read: fn(&str) -> Result<RootKey, RootKeyError>,
+}
+
+impl Keyring {
+    /// The one of the desktop session. A call blocks for ten seconds at most, the probe for two.
+    pub const SESSION: Self = Self { probe, keep, read };
+}
+
 /// How long reading and writing wait: long enough to type a password into the desktop's prompt.
-pub const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// How long [`probe`] waits for a sign of life.
-pub const PROBE_LIMIT: Duration = Duration::from_secs(2);
+const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
 const SERVICE: &str = "tokend";
 
-/// Asks whether a keyring answers at all, without making or changing anything in it.
-///
-/// # Errors
-///
-/// [`RootKeyError::NoKeyring`] or [`RootKeyError::KeyringSilent`].
-pub fn probe() -> Result<(), RootKeyError> {
+fn probe() -> Result<(), RootKeyError> {
     within(PROBE_LIMIT, || {
         match entry("probe")?.get_secret().map(Zeroizing::new) {
             Ok(_) | Err(Error::NoEntry) => Ok(()),
@@ -39,13 +50,8 @@ pub fn probe() -> Result<(), RootKeyError> {
     })
 }
 
-/// Keeps the key of the vault named `vault_id`, and reads it back: some keyrings take a secret and
-/// forget it.
-///
-/// # Errors
-///
-/// [`RootKeyError`].
-pub fn keep(vault_id: &str, key: &RootKey) -> Result<(), RootKeyError> {
+// Reads it back, too: some keyrings take a secret and forget it.
+fn keep(vault_id: &str, key: &RootKey) -> Result<(), RootKeyError> {
     let user = vault_id.to_owned();
     let text = key.to_text();
     let kept = within(LIMIT, move || {
@@ -66,12 +72,7 @@ pub fn keep(vault_id: &str, key: &RootKey) -> Result<(), RootKeyError> {
     }
 }
 
-/// Reads the key of the vault named `vault_id`.
-///
-/// # Errors
-///
-/// [`RootKeyError`].
-pub fn read(vault_id: &str) -> Result<RootKey, RootKeyError> {
+fn read(vault_id: &str) -> Result<RootKey, RootKeyError> {
     let user = vault_id.to_owned();
     within(LIMIT, move || {
         let content = entry(&user)?

@@ -1,0 +1,413 @@
+//! `tokend init`: configuration, example policies, root key, empty vault.
+//!
+//! Safe to run again at any time: what is there is checked and left alone, and the report says which
+//! is which. In particular a vault that is there keeps its key; if the key cannot be found, that is an
+//! error and never a reason to make another.
+//!
+//! The key is kept before the vault is made. Interrupted in between, a second run finds a key file
+//! and uses it, or leaves an entry in the keyring that belongs to no vault.
+//!
+//! The audit log is not made here: the broker opens it at its first start, with the name and the key
+//! that are made here with the vault.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use broker_protocol::places::Places;
+use jiff::Timestamp;
+
+use crate::vault::private::{self, PrivateError};
+use crate::vault::root_key::{
+    Keyring, Passphrase, RootKey, RootKeyError, RootKeySource, Surroundings, Wrap, make_file,
+};
+use crate::vault::{self, NewVault, NoRandom, Vault, VaultError};
+
+mod report;
+#[cfg(test)]
+mod tests;
+
+pub use report::{Done, Report, Step, print};
+
+/// What the operator wants, and how to ask for more.
+pub struct InitOptions<'a> {
+    /// Where the root key is to come from; `None` for the keyring if one answers, else a key file.
+    pub root_key: Option<RootKeySource>,
+    /// Asks for a passphrase; `None` from it means that there is nobody to ask, or none is wanted.
+    /// Whoever implements it asks twice for a new one.
+    pub passphrase: &'a dyn Fn(Asked) -> io::Result<Option<Passphrase>>,
+    /// systemd's `$CREDENTIALS_DIRECTORY`, where it is set.
+    pub credentials: Option<PathBuf>,
+    /// [`Keyring::SESSION`] but in tests.
+    pub keyring: Keyring,
+    /// What becomes of an audit log that is there.
+    pub audit_log: AuditLogChoice,
+}
+
+/// Which passphrase is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// The one that is to guard the root key.
+    New,
+    /// A second one, for the day on which the root key cannot be had. May be declined.
+    Recovery,
+    /// The one that guards it already.
+    Existing,
+}
+
+/// What becomes of an audit log that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditLogChoice {
+    /// It goes on.
+    Keep,
+    /// It is moved aside, and a new one begins: `--new-audit-log`.
+    BeginNew,
+}
+
+/// Why `init` stopped. What it made so far stays, and a second run goes on from there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InitError {
+    /// A file or directory.
+    #[error(transparent)]
+    Private(#[from] PrivateError),
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The root key.
+    #[error(transparent)]
+    RootKey(#[from] RootKeyError),
+    /// The terminal.
+    #[error("the passphrase could not be read: {0}")]
+    Prompt(#[source] io::Error),
+    /// Nobody typed one.
+    #[error(
+        "a passphrase is needed, and there is no terminal to ask at; run `tokenctl init` in one"
+    )]
+    NoPassphrase,
+    /// The vault is there and has its key from elsewhere.
+    #[error(
+        "the vault's root key comes from the {in_force}, not from the {asked}; run init without --root-key, or with --root-key {in_force}"
+    )]
+    OtherSource {
+        /// What `--root-key` says.
+        asked: RootKeySource,
+        /// What the vault says.
+        in_force: RootKeySource,
+    },
+    /// A log whose vault is gone.
+    #[error("{} holds an audit log, and its vault {} is missing; put the vault back from a backup, or set the log aside and begin anew: tokend init --new-audit-log", audit.display(), vault.display())]
+    LogWithoutVault {
+        /// The log.
+        audit: PathBuf,
+        /// Where its vault should be.
+        vault: PathBuf,
+    },
+}
+
+impl From<NoRandom> for InitError {
+    fn from(cause: NoRandom) -> Self {
+        Self::RootKey(cause.into())
+    }
+}
+
+/// Makes what is missing and checks what is there.
+///
+/// # Errors
+///
+/// [`InitError`], each with the mend.
+pub fn init(
+    places: &Places,
+    options: &InitOptions<'_>,
+    now: Timestamp,
+) -> Result<Report, InitError> {
+    let mut steps = configuration(places, EXAMPLES)?;
+    let made = private::make_directory(&places.data)?;
+    steps.push(Step::new("data", &places.data, made));
+    let exists = fs::exists(&places.vault).map_err(PrivateError::io(&places.vault))?;
+    let has_log = holds_log(&places.audit)?;
+    if has_log && !exists && options.audit_log == AuditLogChoice::Keep {
+        return Err(InitError::LogWithoutVault {
+            audit: places.audit.clone(),
+            vault: places.vault.clone(),
+        });
+    }
+    let mut report = if exists {
+        existing_vault(places, options, now)?
+    } else {
+        new_vault(places, options, now)?
+    };
+    steps.append(&mut report.steps);
+    report.steps = steps;
+    Ok(report)
+}
+
+/// The policies of the repository, by file name, to read and copy from.
+const EXAMPLES: &[(&str, &str)] = &[];
+
+/// Configuration and policies: for people to read and edit, so others may read them where the
+/// directory lets them. What may not be written here is left to whoever owns the place.
+fn configuration(places: &Places, examples: &[(&str, &str)]) -> Result<Vec<Step>, InitError> {
+    let mut steps = Vec::new();
+    let template = include_str!("tokend.toml");
+    let directory = places.config.parent().unwrap_or_else(|| Path::new("."));
+    steps.push(offer("configuration", &places.config, || {
+        make_or_check(directory)?;
+        make_file_or_check(&places.config, template)
+    })?);
+    steps.push(offer("policies", &places.policies, || {
+        make_or_check(&places.policies)
+    })?);
+    // Only what lies directly in the directory of policies is in force.
+    let directory = places.policies.join("examples");
+    if !examples.is_empty() {
+        steps.push(offer("examples", &directory, || {
+            make_or_check(&directory)?;
+            let mut made = false;
+            for (name, text) in examples {
+                made |= make_file_or_check(&directory.join(name), text)?;
+            }
+            Ok(made)
+        })?);
+    }
+    Ok(steps)
+}
+
+fn offer(
+    what: &'static str,
+    path: &Path,
+    make: impl FnOnce() -> Result<bool, PrivateError>,
+) -> Result<Step, PrivateError> {
+    match make() {
+        Err(PrivateError::Io { cause, .. }) if cause.kind() == io::ErrorKind::PermissionDenied => {
+            Ok(Step::left(
+                what,
+                path,
+                "not ours to write; make it as root if it is wanted",
+            ))
+        }
+        made => Ok(Step::new(what, path, made?)),
+    }
+}
+
+fn make_or_check(directory: &Path) -> Result<bool, PrivateError> {
+    match private::check_unwritable_by_others(directory) {
+        Err(error) if error.is_not_found() => private::make_directory(directory),
+        there => there.map(|()| false),
+    }
+}
+
+fn make_file_or_check(path: &Path, content: &str) -> Result<bool, PrivateError> {
+    match private::check_unwritable_by_others(path) {
+        Err(error) if error.is_not_found() => {
+            private::write_new(path, content.as_bytes()).map(|()| true)
+        }
+        there => there.map(|()| false),
+    }
+}
+
+fn new_vault(
+    places: &Places,
+    options: &InitOptions<'_>,
+    now: Timestamp,
+) -> Result<Report, InitError> {
+    let mut steps = Vec::from_iter(set_log_aside(places, options, now)?);
+    let id = vault::new_id()?;
+    let chosen = choose_key(places, options, &id)?;
+    let recovery = match ask(options, Asked::Recovery)? {
+        Some(passphrase) => Some(Wrap::make(&chosen.root, &id, &passphrase)?),
+        None => None,
+    };
+    if chosen.source == RootKeySource::File {
+        steps.push(Step::new("root key", &places.root_key, chosen.made));
+    }
+    let has_recovery = recovery.is_some();
+    let new = NewVault {
+        id: &id,
+        root: &chosen.root,
+        source: chosen.source.clone(),
+        passphrase: chosen.passphrase,
+        recovery,
+    };
+    let log = Vault::create(&places.vault, new, now)?;
+    steps.push(Step::new("vault", &places.vault, true));
+    Ok(Report {
+        steps,
+        root_key: report::meaning(&chosen.source, places, chosen.because.as_deref()),
+        has_recovery: Some(has_recovery),
+        log: Some(log),
+        next: "start the broker: tokend".to_owned(),
+    })
+}
+
+/// A root key that is kept where `source` will look for it.
+struct Chosen {
+    root: RootKey,
+    source: RootKeySource,
+    passphrase: Option<Wrap>,
+    made: bool,
+    /// Why it is this source, if nobody asked for it.
+    because: Option<String>,
+}
+
+impl Chosen {
+    const fn new(root: RootKey, source: RootKeySource) -> Self {
+        Self {
+            root,
+            source,
+            passphrase: None,
+            made: true,
+            because: None,
+        }
+    }
+}
+
+fn choose_key(places: &Places, options: &InitOptions<'_>, id: &str) -> Result<Chosen, InitError> {
+    match &options.root_key {
+        Some(RootKeySource::File) => key_file(places, None),
+        Some(RootKeySource::Keyring) => in_keyring(options, id).map_err(InitError::from),
+        Some(RootKeySource::Passphrase) => {
+            let typed = ask(options, Asked::New)?.ok_or(InitError::NoPassphrase)?;
+            let root = RootKey::generate()?;
+            let passphrase = Some(Wrap::make(&root, id, &typed)?);
+            let chosen = Chosen::new(root, RootKeySource::Passphrase);
+            Ok(Chosen {
+                passphrase,
+                ..chosen
+            })
+        }
+        Some(source @ RootKeySource::Credential(_)) => {
+            let root = source.fetch(id, &surroundings(places, options))?;
+            Ok(Chosen::new(root, source.clone()))
+        }
+        None => {
+            if fs::exists(&places.root_key).map_err(PrivateError::io(&places.root_key))? {
+                return key_file(places, Some("it was there".to_owned()));
+            }
+            match (options.keyring.probe)().and_then(|()| in_keyring(options, id)) {
+                Ok(chosen) => Ok(Chosen {
+                    because: Some("a keyring answers".to_owned()),
+                    ..chosen
+                }),
+                Err(RootKeyError::NoKeyring(why)) => {
+                    key_file(places, Some(format!("no keyring answers: {why}")))
+                }
+                Err(why) => key_file(places, Some(why.to_string())),
+            }
+        }
+    }
+}
+
+fn key_file(places: &Places, because: Option<String>) -> Result<Chosen, InitError> {
+    if let Some(directory) = places.root_key.parent() {
+        make_or_check(directory)?;
+    }
+    let (root, made) = make_file(&places.root_key)?;
+    Ok(Chosen {
+        made,
+        because,
+        ..Chosen::new(root, RootKeySource::File)
+    })
+}
+
+fn in_keyring(options: &InitOptions<'_>, id: &str) -> Result<Chosen, RootKeyError> {
+    let root = RootKey::generate()?;
+    (options.keyring.keep)(id, &root)?;
+    Ok(Chosen::new(root, RootKeySource::Keyring))
+}
+
+fn existing_vault(
+    places: &Places,
+    options: &InitOptions<'_>,
+    now: Timestamp,
+) -> Result<Report, InitError> {
+    let begin_new = options.audit_log == AuditLogChoice::BeginNew;
+    let vault = match Vault::open(&places.vault) {
+        Err(VaultError::InUse(_)) if !begin_new => return Ok(report::in_use(places)),
+        opened => opened?,
+    };
+    let source = vault.root_key_source().clone();
+    if let Some(asked) = &options.root_key
+        && *asked != source
+    {
+        return Err(InitError::OtherSource {
+            asked: asked.clone(),
+            in_force: source,
+        });
+    }
+    match vault.fetch_root_key(&surroundings(places, options)) {
+        Ok(root) => vault.unlock(root)?,
+        Err(RootKeyError::PassphraseNeeded) if begin_new => {
+            let typed = ask(options, Asked::Existing)?.ok_or(InitError::NoPassphrase)?;
+            vault.unlock(vault.root_key_behind(&typed)?.0)?;
+        }
+        // Only a start can tell: the one is typed then, the other comes with the unit.
+        Err(RootKeyError::PassphraseNeeded | RootKeyError::NoCredentials(_)) if !begin_new => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut steps = Vec::new();
+    if source == RootKeySource::File {
+        steps.push(Step::new("root key", &places.root_key, false));
+    }
+    steps.push(Step::new("vault", &places.vault, false));
+    steps.extend(set_log_aside(places, options, now)?);
+    let log = if begin_new {
+        vault.begin_new_log()?
+    } else {
+        vault.log_identity()
+    };
+    Ok(Report {
+        steps,
+        root_key: report::meaning(&source, places, None),
+        has_recovery: Some(vault.has_recovery_passphrase()),
+        log: Some(log),
+        next: "start the broker: tokend".to_owned(),
+    })
+}
+
+/// Moves the audit log to `audit.old-TIME`, if it is to be and there is one.
+fn set_log_aside(
+    places: &Places,
+    options: &InitOptions<'_>,
+    now: Timestamp,
+) -> Result<Option<Step>, InitError> {
+    if options.audit_log == AuditLogChoice::Keep || !holds_log(&places.audit)? {
+        return Ok(None);
+    }
+    let mut name = places.audit.as_os_str().to_owned();
+    name.push(format!(".old-{}", now.strftime("%Y%m%dT%H%M%SZ")));
+    let aside = PathBuf::from(name);
+    fs::rename(&places.audit, &aside).map_err(PrivateError::io(&places.audit))?;
+    private::sync_directory_of(&aside)?;
+    Ok(Some(Step::left(
+        "old audit log",
+        &aside,
+        "set aside; its leases are not honoured any more",
+    )))
+}
+
+fn holds_log(audit: &Path) -> Result<bool, PrivateError> {
+    let entries = match fs::read_dir(audit) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        entries => entries.map_err(PrivateError::io(audit))?,
+    };
+    for entry in entries {
+        let path = entry.map_err(PrivateError::io(audit))?.path();
+        if path.extension().is_some_and(|end| end == "jsonl") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn ask(options: &InitOptions<'_>, what: Asked) -> Result<Option<Passphrase>, InitError> {
+    (options.passphrase)(what).map_err(InitError::Prompt)
+}
+
+fn surroundings(places: &Places, options: &InitOptions<'_>) -> Surroundings {
+    Surroundings {
+        key_file: places.root_key.clone(),
+        credentials: options.credentials.clone(),
+        keyring: options.keyring,
+    }
+}

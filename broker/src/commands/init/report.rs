@@ -1,0 +1,131 @@
+//! What `init` tells: what it made, what it found, what that means, and the one next step.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use broker_protocol::places::Places;
+
+use crate::vault::LogIdentity;
+use crate::vault::root_key::RootKeySource;
+
+/// The outcome of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// In the order in which it was done.
+    pub steps: Vec<Step>,
+    /// Where the root key comes from and what that means, in one or two sentences.
+    pub root_key: String,
+    /// Whether a recovery passphrase is set; `None` if a running broker holds the vault.
+    pub has_recovery: Option<bool>,
+    /// Name and public key of the audit log; `None` if a running broker holds the vault.
+    pub log: Option<LogIdentity>,
+    /// What to do now.
+    pub next: String,
+}
+
+/// One thing that was made or found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What it is.
+    pub what: &'static str,
+    /// Where it is.
+    pub path: PathBuf,
+    /// What was done about it.
+    pub done: Done,
+}
+
+/// What was done about one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// It was missing.
+    Made,
+    /// It was there.
+    Found,
+    /// Neither, for this reason.
+    Left(&'static str),
+}
+
+impl Step {
+    pub(super) fn new(what: &'static str, path: &Path, made: bool) -> Self {
+        let done = if made { Done::Made } else { Done::Found };
+        let path = path.to_owned();
+        Self { what, path, done }
+    }
+
+    pub(super) fn left(what: &'static str, path: &Path, why: &'static str) -> Self {
+        let done = Done::Left(why);
+        let path = path.to_owned();
+        Self { what, path, done }
+    }
+}
+
+/// What it means for the root key to come from there.
+pub(super) fn meaning(source: &RootKeySource, places: &Places, because: Option<&str>) -> String {
+    let (from, means) = match source {
+        RootKeySource::File => (
+            format!("the key file {}", places.root_key.display()),
+            "Whoever can read it together with the vault can read every secret: keep their backups \
+             apart.",
+        ),
+        RootKeySource::Keyring => (
+            "the keyring of your session".to_owned(),
+            "tokend can only start unlocked while your session has the keyring open.",
+        ),
+        RootKeySource::Passphrase => (
+            "a passphrase".to_owned(),
+            "After each start someone runs `tokenctl unlock`; until then no lease is granted.",
+        ),
+        RootKeySource::Credential(name) => (
+            format!("the systemd credential {name}"),
+            "The unit needs it at each start; keep a copy of it off this machine.",
+        ),
+    };
+    match because {
+        Some(because) => format!("{from} ({because}). {means}"),
+        None => format!("{from}. {means}"),
+    }
+}
+
+/// A broker is running on the vault, which is as good as a check.
+pub(super) fn in_use(places: &Places) -> Report {
+    Report {
+        steps: vec![Step::new("vault", &places.vault, false)],
+        root_key: "in use by a running tokend".to_owned(),
+        has_recovery: None,
+        log: None,
+        next: "look at it: tokenctl status".to_owned(),
+    }
+}
+
+/// Writes the report for a person.
+///
+/// # Errors
+///
+/// If `out` takes no more.
+pub fn print(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    for step in &report.steps {
+        let (done, why) = match step.done {
+            Done::Made => ("made", ""),
+            Done::Found => ("found", ""),
+            Done::Left(why) => ("left", why),
+        };
+        let path = step.path.display();
+        match why {
+            "" => writeln!(out, "{done:<6} {:<14} {path}", step.what)?,
+            why => writeln!(out, "{done:<6} {:<14} {path} ({why})", step.what)?,
+        }
+    }
+    writeln!(out, "\nroot key: {}", report.root_key)?;
+    if report.has_recovery == Some(false) {
+        let warning = "none; if the root key is lost, so are the secrets";
+        writeln!(out, "recovery passphrase: {warning}")?;
+    }
+    if let Some(log) = &report.log {
+        let key = &log.public_key;
+        writeln!(
+            out,
+            "audit log key, for the auditor to keep elsewhere: {key}"
+        )?;
+    }
+    writeln!(out, "\nnext: {}", report.next)
+}
