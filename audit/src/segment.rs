@@ -1,0 +1,48 @@
+//! How segments are named: 20 digits, the number of their first record, and `.jsonl`.
+
+/// The largest segment the broker writes, and so the longest a line can be, in bytes.
+pub const MAX_BYTES: usize = 64 << 20;
+
+/// The name of the segment that begins with record `first`.
+#[must_use]
+pub fn name(first: u64) -> String {
+    format!("{first:020}.jsonl")
+}
+
+/// The first record of the segment with this file name; `None` if no segment is named so.
+///
+/// Record numbers have at most 19 digits, so the first of the 20 is a zero and nothing overflows.
+#[must_use]
+pub fn first_record(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".jsonl")?;
+    let good = digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit());
+    (good && digits.starts_with('0'))
+        .then(|| digits.parse().ok())
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_gives_back_the_number_it_was_made_of() {
+        assert_eq!(name(120), "00000000000000000120.jsonl");
+        for first in [0, 120, 9_999_999_999_999_999_999] {
+            assert_eq!(first_record(&name(first)), Some(first));
+        }
+    }
+
+    #[test]
+    fn other_files_are_no_segments() {
+        for other in [
+            "120.jsonl",
+            "00000000000000000120.jsonl.512.torn",
+            "+0000000000000000120.jsonl",
+            "10000000000000000000.jsonl",
+            "00000000000000000120.json",
+        ] {
+            assert_eq!(first_record(other), None, "{other}");
+        }
+    }
+}
