@@ -78,7 +78,7 @@ pub(crate) enum Command {
     /// Check, test, explain and load policies
     #[command(subcommand)]
     Policy(PolicyCommand),
-    /// Read the audit log
+    /// Verify and read the audit log
     #[command(subcommand)]
     Audit(AuditCommand),
     /// Forget the root key: no lease until `unlock`
@@ -317,6 +317,13 @@ pub(crate) enum PolicyCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum AuditCommand {
+    /// Check every record and the chain, offline; exit code 8 if it does not hold
+    #[command(after_help = AUDIT_EXAMPLES)]
+    Verify {
+        /// Segments, or directories of them; without one, the broker's own log
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
     /// Show the last records
     Tail {
         /// How many
@@ -488,6 +495,15 @@ Examples:
 The value is asked for on the terminal or read from stdin; it is never an argument. One newline at
 its end is dropped.";
 
+const AUDIT_EXAMPLES: &str = "\
+Examples:
+  tokenctl audit verify
+  tokenctl audit verify /var/lib/tokend/audit
+  tokenctl audit verify 00000000000000000000.jsonl
+
+Needs no broker and no key. It proves that no line was changed, removed, added or moved since the
+head it prints. Keep that head elsewhere: a log that was cut or rewritten as a whole still verifies.";
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -528,6 +544,8 @@ mod tests {
             "tokenctl policy check DIR",
             "tokenctl policy explain p --user alice",
             "tokenctl policy reload",
+            "tokenctl audit verify",
+            "tokenctl audit verify a b",
             "tokenctl audit tail -n 5 -f",
             "tokenctl audit search --kind lease --since 2026-11-21 --dir /d",
             "tokenctl audit export --from 1 --to 2",
