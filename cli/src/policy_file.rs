@@ -112,7 +112,7 @@ ttl          = {{ default = \"15m\", max = \"1h\" }}
     )
 }
 
-/// New policy files that are not in force yet. Dropped before [`NewFiles::load`] has succeeded, it
+/// New policy files that are not in force yet. Dropped before `NewFiles::load` has succeeded, it
 /// removes what it wrote.
 pub(crate) struct NewFiles {
     written: Vec<PathBuf>,
