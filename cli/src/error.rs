@@ -49,6 +49,10 @@ pub(crate) enum Failure {
         source: io::Error,
     },
 
+    /// The audit log does not verify. Says where and how it breaks.
+    #[error("{0}")]
+    Verification(String),
+
     /// Stdout would not take the result.
     #[error("cannot write the result: {0}")]
     Output(#[source] io::Error),
@@ -104,6 +108,7 @@ impl Failure {
                 _ => 1,
             },
             Self::Usage(_) => 2,
+            Self::Verification(_) => 8,
             Self::Exec { code, .. } => *code,
             Self::Places(_) | Self::Failed { .. } | Self::File { .. } | Self::Output(_) => 1,
         }

@@ -1,8 +1,8 @@
 //! `tokenctl`, the command line of the broker `tokend`.
 //!
-//! It parses, asks over the socket ([`broker`]), and prints ([`ui`]); one file in [`commands`] for
+//! It parses, asks over the socket (`broker`), and prints (`ui`); one file in `commands` for
 //! each command. It links neither vault nor policy: what needs them and no running broker is the
-//! daemon's own work, and [`commands::daemon`] runs the daemon for it.
+//! daemon's own work, and `commands::daemon` runs the daemon for it.
 
 mod args;
 mod broker;

@@ -112,7 +112,7 @@ ttl          = {{ default = \"15m\", max = \"1h\" }}
     )
 }
 
-/// New policy files that are not in force yet. Dropped before [`NewFiles::load`] has succeeded, it
+/// New policy files that are not in force yet. Dropped before `NewFiles::load` has succeeded, it
 /// removes what it wrote.
 pub(crate) struct NewFiles {
     written: Vec<PathBuf>,
@@ -162,7 +162,15 @@ impl NewFiles {
     /// The broker may refuse them, or may not look where they were written (it belongs to another
     /// configuration); either way they are removed again.
     pub(crate) fn load(mut self, broker: &Broker) -> Result<Reloaded, Failure> {
-        let answer = broker.send(&Request::new("POST", RELOAD))?;
+        let answer = match broker.send(&Request::new("POST", RELOAD)) {
+            Ok(answer) => answer,
+            Err(refused) => {
+                drop(self);
+                // What is wrong is gone again: let the broker see that, or it goes on warning.
+                drop(broker.send(&Request::new("POST", RELOAD)));
+                return Err(refused);
+            }
+        };
         // From here on the broker may hold them in force, whatever its answer looks like.
         self.in_force = true;
         let loaded: Reloaded = answer.json()?;

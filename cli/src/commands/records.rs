@@ -148,19 +148,11 @@ fn segments(dir: &Path) -> Result<BTreeMap<u64, PathBuf>, Failure> {
     for entry in fs::read_dir(dir).map_err(Failure::file("read", dir))? {
         let path = entry.map_err(Failure::file("read", dir))?.path();
         let name = path.file_name().and_then(|name| name.to_str());
-        if let Some(first) = name.and_then(first_record) {
+        if let Some(first) = name.and_then(broker_audit::segment::first_record) {
             found.insert(first, path);
         }
     }
     Ok(found)
-}
-
-/// The number that a segment's name says.
-fn first_record(name: &str) -> Option<u64> {
-    let digits = name
-        .strip_suffix(".jsonl")
-        .filter(|digits| digits.len() == 20)?;
-    digits.parse().ok()
 }
 
 /// Each whole line of a file, newline included, until `show` says no. A last line without a newline

@@ -10,6 +10,7 @@
 )]
 
 mod answers;
+mod audit;
 mod exec;
 mod fake_broker;
 mod git;

@@ -2,17 +2,26 @@
 //!
 //! Help texts are written for someone who has not read the manual. A secret is never an argument.
 
+mod examples;
+mod values;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use broker_protocol::duration;
 use broker_protocol::names::{
-    LeaseId, Level, NameError, OrgName, PermissionName, Purpose, RepoPattern, SecretName,
+    LeaseId, Level, OrgName, PermissionName, Purpose, RepoPattern, SecretName,
 };
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
+use self::examples::{
+    AUDIT_EXAMPLES, EXEC_EXAMPLES, EXIT_CODES, GET_EXAMPLES, GIT_EXAMPLES, IMPORT_EXAMPLES,
+    SECRET_EXAMPLES,
+};
+pub(crate) use self::values::Kind;
+use self::values::{client_id, permission, scope, source, variable};
 use crate::clock;
 
 /// Takes GitHub tokens from the local broker `tokend`, and looks after it.
@@ -78,7 +87,7 @@ pub(crate) enum Command {
     /// Check, test, explain and load policies
     #[command(subcommand)]
     Policy(PolicyCommand),
-    /// Read the audit log
+    /// Verify and read the audit log
     #[command(subcommand)]
     Audit(AuditCommand),
     /// Forget the root key: no lease until `unlock`
@@ -264,27 +273,6 @@ pub(crate) struct SecretAdd {
     pub(crate) expires: Option<Timestamp>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Kind {
-    /// A classic personal access token
-    Classic,
-    /// A fine-grained personal access token
-    FineGrained,
-    /// A GitHub App: the value is its private key (PEM)
-    App,
-}
-
-impl Kind {
-    /// As policies write it.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Classic => "classic",
-            Self::FineGrained => "fine-grained",
-            Self::App => "app",
-        }
-    }
-}
-
 #[derive(Args)]
 pub(crate) struct Import {
     /// The file, such as `~/.github-tokens`
@@ -317,6 +305,13 @@ pub(crate) enum PolicyCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum AuditCommand {
+    /// Check every record and the chain, offline; exit code 8 if it does not hold
+    #[command(after_help = AUDIT_EXAMPLES)]
+    Verify {
+        /// Segments, or directories of them; without one, the broker's own log
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
     /// Show the last records
     Tail {
         /// How many
@@ -401,93 +396,6 @@ pub(crate) enum Shell {
     Fish,
 }
 
-fn permission(text: &str) -> Result<(PermissionName, Level), String> {
-    let (name, level) = text
-        .split_once('=')
-        .ok_or("not a permission (NAME=LEVEL, such as `issues=read`)")?;
-    let wrong = |error: NameError| error.to_string();
-    Ok((name.parse().map_err(wrong)?, level.parse().map_err(wrong)?))
-}
-
-fn variable(text: &str) -> Result<String, String> {
-    let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    if text.is_empty() || text.starts_with(|c: char| c.is_ascii_digit()) || !text.bytes().all(good)
-    {
-        return Err("not the name of a variable (letters, digits and _)".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
-fn scope(text: &str) -> Result<String, String> {
-    let good = |b: u8| b.is_ascii_lowercase() || matches!(b, b'_' | b':');
-    if text.is_empty() || !text.bytes().all(good) {
-        return Err("not a scope (such as `repo` or `read:org`)".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
-fn client_id(text: &str) -> Result<String, String> {
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.') {
-        return Err("not a client id (letters and digits, such as `Iv23liABCDEF`)".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
-fn source(text: &str) -> Result<String, String> {
-    match text.split_once(':') {
-        None if text == "vault" => {}
-        Some(("env", name)) => drop(variable(name)?),
-        _ => return Err("not a source (`vault`, or `env:NAME`)".to_owned()),
-    }
-    Ok(text.to_owned())
-}
-
-const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 failed, 2 usage, 3 denied, 4 broker not reachable, 5 locked, 6 audit log not
-writable, 7 GitHub or a secret source failed, 8 verification failed, 75 try later.";
-
-const GET_EXAMPLES: &str = "\
-Examples:
-  curl -H \"Authorization: Bearer $(tokenctl get label-sync)\" https://api.github.com/user
-  tokenctl get label-sync --repo acme/site --permission issues=read --ttl 5m --reason nightly
-
-The token goes into a variable or a pipe, not onto a screen. For one command, `tokenctl exec` is
-better: the lease ends with the command.";
-
-const EXEC_EXAMPLES: &str = "\
-Examples:
-  tokenctl exec label-sync -- python3 sync_labels.py
-  tokenctl exec label-sync --env ORG_LABEL_SYNC_TOKEN -- ./sync.sh --all
-
-The command takes the place of tokenctl: same process, terminal, signals and exit code. Exit code 125
-if the token could not be had, 126 if the command cannot be run, 127 if there is none.";
-
-const GIT_EXAMPLES: &str = "\
-Set up:
-  git config --global credential.helper '!tokenctl git-credential'
-  git config credential.helper '!tokenctl git-credential --purpose label-sync'
-
-With `credential.useHttpPath` set to true, git names the repository, and a purpose that covers it is
-chosen. Other hosts than github.com are left to other helpers unless named; plain http only to a
-named host on this machine.";
-
-const IMPORT_EXAMPLES: &str = "\
-Examples:
-  tokenctl import ~/.github-tokens --dry-run
-  tokenctl import ~/.github-tokens --org acme
-
-ORG_LABEL_SYNC_TOKEN becomes the secret `org-label-sync-token`. A proposed purpose allows nobody
-until you add an [[allow]] to it. The file is read, never changed; a second run goes on where the
-first stopped.";
-
-const SECRET_EXAMPLES: &str = "\
-Examples:
-  tokenctl secret add source-pat --kind fine-grained --repository acme/one --rotate-every 90d
-  tokenctl secret set source-pat --expires 2027-02-20 < value.txt
-
-The value is asked for on the terminal or read from stdin; it is never an argument. One newline at
-its end is dropped.";
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -528,6 +436,8 @@ mod tests {
             "tokenctl policy check DIR",
             "tokenctl policy explain p --user alice",
             "tokenctl policy reload",
+            "tokenctl audit verify",
+            "tokenctl audit verify a b",
             "tokenctl audit tail -n 5 -f",
             "tokenctl audit search --kind lease --since 2026-11-21 --dir /d",
             "tokenctl audit export --from 1 --to 2",

@@ -8,9 +8,11 @@
 //! behind. Who is on the other end is read from the kernel ([`Connection::server`]), and a secret
 //! goes only where [`Server::require_trusted`] says so.
 //!
-//! Not here: which socket, what to ask, what to print.
+//! Not here: which socket, what to ask, what to print. How an answer is read: `reading`.
 
-use std::io::{self, BufRead, Read, Write};
+mod reading;
+
+use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+use self::reading::{Head, Input};
 use crate::error::Problem;
 
 /// The longest answer taken, in bytes.
@@ -273,179 +276,6 @@ impl Connection {
     }
 }
 
-/// What went wrong while reading: the connection, or what came over it.
-enum Fault {
-    Io(io::Error),
-    Garbled(&'static str),
-}
-
-impl Fault {
-    fn into_error(self, broken: impl Fn(io::Error) -> ClientError) -> ClientError {
-        match self {
-            Self::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                ClientError::Garbled("it ended too early")
-            }
-            Self::Io(error) => broken(error),
-            Self::Garbled(why) => ClientError::Garbled(why),
-        }
-    }
-}
-
-impl From<io::Error> for Fault {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-/// What the lines before the body say about it.
-#[derive(Default)]
-struct Head {
-    status: u16,
-    length: Option<usize>,
-    chunked: bool,
-    retry_after: Option<u64>,
-}
-
-impl Head {
-    fn read(input: &mut Input) -> Result<Self, Fault> {
-        let mut input = input.take(MAX_HEAD);
-        let first = line(&mut input)?;
-        let mut head = Self {
-            status: first
-                .strip_prefix("HTTP/1.1 ")
-                .and_then(|rest| rest.get(..3))
-                .and_then(|digits| digits.parse().ok())
-                .ok_or(Fault::Garbled("it is not HTTP/1.1"))?,
-            ..Self::default()
-        };
-        loop {
-            let line = line(&mut input)?;
-            if line.is_empty() {
-                return Ok(head);
-            }
-            let (name, value) = line
-                .split_once(':')
-                .ok_or(Fault::Garbled("a header has no colon"))?;
-            let value = value.trim();
-            if name.eq_ignore_ascii_case("content-length") {
-                let length = value.parse().ok().filter(|n| *n <= MAX_ANSWER);
-                head.length = Some(length.ok_or(TOO_LONG)?);
-            } else if name.eq_ignore_ascii_case("transfer-encoding") {
-                head.chunked = value.eq_ignore_ascii_case("chunked");
-            } else if name.eq_ignore_ascii_case("retry-after") {
-                head.retry_after = value.parse().ok();
-            }
-        }
-    }
-
-    fn read_body(&self, input: &mut Input) -> Result<Zeroizing<Vec<u8>>, Fault> {
-        let mut body = Zeroizing::default();
-        if self.status == 204 {
-            return Ok(body);
-        }
-        if self.chunked {
-            loop {
-                let size = line(&mut input.take(MAX_LINE))?;
-                let digits = size.split(';').next().unwrap_or_default().trim();
-                let size = usize::from_str_radix(digits, 16)
-                    .ok()
-                    .filter(|size| *size <= MAX_ANSWER)
-                    .ok_or(Fault::Garbled("a chunk has no length"))?;
-                if size == 0 {
-                    return Ok(body);
-                }
-                input.read_exact(grow(&mut body, size)?)?;
-                if !line(&mut input.take(MAX_LINE))?.is_empty() {
-                    return Err(Fault::Garbled("a chunk is longer than it says"));
-                }
-            }
-        }
-        if let Some(length) = self.length {
-            input.read_exact(grow(&mut body, length)?)?;
-            return Ok(body);
-        }
-        loop {
-            let part = input.fill_buf()?;
-            let size = part.len();
-            if size == 0 {
-                return Ok(body);
-            }
-            grow(&mut body, size)?.copy_from_slice(part);
-            input.consume(size);
-        }
-    }
-}
-
-/// One line without its ending.
-fn line(input: &mut impl BufRead) -> Result<String, Fault> {
-    let mut line = String::new();
-    input.read_line(&mut line)?;
-    let Some(text) = line.strip_suffix('\n') else {
-        return Err(Fault::Garbled("it ended too early, or a line is too long"));
-    };
-    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
-}
-
-/// Adds room for `more` bytes and returns it. The old bytes are wiped if they had to move.
-fn grow(body: &mut Zeroizing<Vec<u8>>, more: usize) -> Result<&mut [u8], Fault> {
-    let (old, new) = (body.len(), body.len() + more);
-    if new > MAX_ANSWER {
-        return Err(TOO_LONG);
-    }
-    if new > body.capacity() {
-        let mut moved = Zeroizing::new(Vec::with_capacity(new.max(2 * old)));
-        moved.extend_from_slice(body);
-        *body = moved;
-    }
-    body.resize(new, 0);
-    Ok(body.get_mut(old..).unwrap_or_default())
-}
-
-/// A buffered reader whose buffer is wiped.
-struct Input {
-    stream: UnixStream,
-    buffer: Zeroizing<Vec<u8>>,
-    start: usize,
-    end: usize,
-}
-
-impl Input {
-    fn new(stream: UnixStream) -> Self {
-        Self {
-            stream,
-            buffer: Zeroizing::new(vec![0; 8 * 1024]),
-            start: 0,
-            end: 0,
-        }
-    }
-}
-
-impl BufRead for Input {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.start >= self.end {
-            match self.stream.read(&mut self.buffer) {
-                Ok(0) => break,
-                Ok(size) => (self.start, self.end) = (0, size),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(self.buffer.get(self.start..self.end).unwrap_or_default())
-    }
-
-    fn consume(&mut self, size: usize) {
-        self.start = (self.start + size).min(self.end);
-    }
-}
-
-impl Read for Input {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let size = self.fill_buf()?.read(out)?;
-        self.consume(size);
-        Ok(size)
-    }
-}
-
 /// Counts what is written to it.
 struct Count(usize);
 
@@ -460,12 +290,9 @@ impl Write for Count {
     }
 }
 
-const MAX_HEAD: u64 = 16 * 1024;
-const MAX_LINE: u64 = 1024;
-const TOO_LONG: Fault = Fault::Garbled("it is longer than 16 MiB");
-
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
     use std::os::unix::net::UnixListener;
     use std::thread;
 

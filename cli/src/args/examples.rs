@@ -1,0 +1,56 @@
+//! What stands below the options in a help text.
+
+pub(super) const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed, 2 usage, 3 denied, 4 broker not reachable, 5 locked, 6 audit log not
+writable, 7 GitHub or a secret source failed, 8 verification failed, 75 try later.";
+
+pub(super) const GET_EXAMPLES: &str = "\
+Examples:
+  curl -H \"Authorization: Bearer $(tokenctl get label-sync)\" https://api.github.com/user
+  tokenctl get label-sync --repo acme/site --permission issues=read --ttl 5m --reason nightly
+
+The token goes into a variable or a pipe, not onto a screen. For one command, `tokenctl exec` is
+better: the lease ends with the command.";
+
+pub(super) const EXEC_EXAMPLES: &str = "\
+Examples:
+  tokenctl exec label-sync -- python3 sync_labels.py
+  tokenctl exec label-sync --env ORG_LABEL_SYNC_TOKEN -- ./sync.sh --all
+
+The command takes the place of tokenctl: same process, terminal, signals and exit code. Exit code 125
+if the token could not be had, 126 if the command cannot be run, 127 if there is none.";
+
+pub(super) const GIT_EXAMPLES: &str = "\
+Set up:
+  git config --global credential.helper '!tokenctl git-credential'
+  git config credential.helper '!tokenctl git-credential --purpose label-sync'
+
+With `credential.useHttpPath` set to true, git names the repository, and a purpose that covers it is
+chosen. Other hosts than github.com are left to other helpers unless named; plain http only to a
+named host on this machine.";
+
+pub(super) const IMPORT_EXAMPLES: &str = "\
+Examples:
+  tokenctl import ~/.github-tokens --dry-run
+  tokenctl import ~/.github-tokens --org acme
+
+ORG_LABEL_SYNC_TOKEN becomes the secret `org-label-sync-token`. A proposed purpose allows nobody
+until you add an [[allow]] to it. The file is read, never changed; a second run goes on where the
+first stopped.";
+
+pub(super) const SECRET_EXAMPLES: &str = "\
+Examples:
+  tokenctl secret add source-pat --kind fine-grained --repository acme/one --rotate-every 90d
+  tokenctl secret set source-pat --expires 2027-02-20 < value.txt
+
+The value is asked for on the terminal or read from stdin; it is never an argument. One newline at
+its end is dropped.";
+
+pub(super) const AUDIT_EXAMPLES: &str = "\
+Examples:
+  tokenctl audit verify
+  tokenctl audit verify /var/lib/tokend/audit
+  tokenctl audit verify 00000000000000000000.jsonl
+
+Needs no broker and no key. It proves that no line was changed, removed, added or moved since the
+head it prints. Keep that head elsewhere: a log that was cut or rewritten as a whole still verifies.";

@@ -1,0 +1,72 @@
+//! Values of options that are parsed here and nowhere else.
+
+use broker_protocol::names::{Level, NameError, PermissionName};
+use clap::ValueEnum;
+
+/// What a secret is, as policies have it.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// A classic personal access token
+    Classic,
+    /// A fine-grained personal access token
+    FineGrained,
+    /// A GitHub App: the value is its private key (PEM)
+    App,
+}
+
+impl Kind {
+    /// As policies write it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::FineGrained => "fine-grained",
+            Self::App => "app",
+        }
+    }
+}
+
+/// `issues=read`
+pub(super) fn permission(text: &str) -> Result<(PermissionName, Level), String> {
+    let (name, level) = text
+        .split_once('=')
+        .ok_or("not a permission (NAME=LEVEL, such as `issues=read`)")?;
+    let wrong = |error: NameError| error.to_string();
+    Ok((name.parse().map_err(wrong)?, level.parse().map_err(wrong)?))
+}
+
+/// The name of an environment variable.
+pub(super) fn variable(text: &str) -> Result<String, String> {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    if text.is_empty() || text.starts_with(|c: char| c.is_ascii_digit()) || !text.bytes().all(good)
+    {
+        return Err("not the name of a variable (letters, digits and _)".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// `repo`, `read:org`
+pub(super) fn scope(text: &str) -> Result<String, String> {
+    let good = |b: u8| b.is_ascii_lowercase() || matches!(b, b'_' | b':');
+    if text.is_empty() || !text.bytes().all(good) {
+        return Err("not a scope (such as `repo` or `read:org`)".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// An App's client id.
+pub(super) fn client_id(text: &str) -> Result<String, String> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.') {
+        return Err("not a client id (letters and digits, such as `Iv23liABCDEF`)".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// `vault`, `env:NAME`
+pub(super) fn source(text: &str) -> Result<String, String> {
+    match text.split_once(':') {
+        None if text == "vault" => {}
+        Some(("env", name)) => drop(variable(name)?),
+        _ => return Err("not a source (`vault`, or `env:NAME`)".to_owned()),
+    }
+    Ok(text.to_owned())
+}
