@@ -293,5 +293,9 @@ impl Broker {
 /// Where the sources of a root key are looked for.
 pub(crate) fn root_key_surroundings(places: &Places) -> root_key::Surroundings {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    root_key::Surroundings { key_file: places.root_key.clone(), credentials }
+    root_key::Surroundings {
+        key_file: places.root_key.clone(),
+        credentials,
+        keyring: root_key::Keyring::SESSION,
+    }
 }

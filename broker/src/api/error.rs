@@ -14,7 +14,7 @@ use crate::upkeep::UpkeepError;
 
 /// An error on its way to the caller.
 #[derive(Debug)]
-pub struct Refusal {
+pub(super) struct Refusal {
     problem: Box<Problem>,
     status: Option<StatusCode>,
     retry_after: Option<Duration>,

@@ -23,6 +23,7 @@ use crate::vault::root_key::{
 };
 use crate::vault::{self, NewVault, NoRandom, Vault, VaultError};
 
+pub mod command;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -142,8 +143,26 @@ pub fn init(
     Ok(report)
 }
 
+macro_rules! example {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../../../../policies/", $name)))
+    };
+}
+
 /// The policies of the repository, by file name, to read and copy from.
-const EXAMPLES: &[(&str, &str)] = &[];
+const EXAMPLES: &[(&str, &str)] = &[
+    example!("auto-sync.cases.toml"),
+    example!("auto-sync.toml"),
+    example!("label-sync.cases.toml"),
+    example!("label-sync.toml"),
+    example!("onboarding.cases.toml"),
+    example!("onboarding.toml"),
+    example!("project-admin.cases.toml"),
+    example!("project-admin.toml"),
+    example!("repo-analysis.cases.toml"),
+    example!("repo-analysis.toml"),
+    example!("secrets.toml"),
+];
 
 /// Configuration and policies: for people to read and edit, so others may read them where the
 /// directory lets them. What may not be written here is left to whoever owns the place.

@@ -1,0 +1,87 @@
+//! `tokend init` on the command line: what may be asked for, and how passphrases are typed.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+use broker_protocol::places::Places;
+use clap::Args;
+use jiff::Timestamp;
+
+use super::{Asked, AuditLogChoice, InitError, InitOptions, init, print};
+use crate::vault::root_key::{Keyring, Passphrase, RootKeySource};
+
+/// What `tokend init` takes.
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// Where the root key is kept: keyring, file, passphrase or credential. Without it: the keyring
+    /// if one answers, else a key file
+    #[arg(long, value_name = "WHERE")]
+    root_key: Option<RootKeySource>,
+    /// Ask for a recovery passphrase, which opens the vault on the day the root key is lost
+    #[arg(long)]
+    recovery: bool,
+    /// Set an audit log that cannot be mended aside and begin a new one; its leases end
+    #[arg(long)]
+    new_audit_log: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// [`InitError`], or if `out` takes no more.
+pub fn run(
+    arguments: InitArguments,
+    places: &Places,
+    now: Timestamp,
+    out: &mut dyn Write,
+) -> Result<(), InitCommandError> {
+    let wants_recovery = arguments.recovery;
+    let options = InitOptions {
+        root_key: arguments.root_key,
+        passphrase: &|asked| match asked {
+            Asked::Recovery if !wants_recovery => Ok(None),
+            Asked::Recovery => twice("Recovery passphrase").map(Some),
+            Asked::New => at_terminal(|| twice("Passphrase")),
+            Asked::Existing => at_terminal(|| once("Passphrase: ")),
+        },
+        credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+        keyring: Keyring::SESSION,
+        audit_log: if arguments.new_audit_log {
+            AuditLogChoice::BeginNew
+        } else {
+            AuditLogChoice::Keep
+        },
+    };
+    let report = init(places, &options, now)?;
+    print(&report, out)?;
+    Ok(())
+}
+
+/// Why the command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum InitCommandError {
+    /// What the operator mends.
+    #[error(transparent)]
+    Init(#[from] InitError),
+    /// Standard output takes no more.
+    #[error("the report could not be written")]
+    Output(#[from] io::Error),
+}
+
+fn at_terminal(ask: impl FnOnce() -> io::Result<Passphrase>) -> io::Result<Option<Passphrase>> {
+    if io::stdin().is_terminal() { ask().map(Some) } else { Ok(None) }
+}
+
+fn once(prompt: &str) -> io::Result<Passphrase> {
+    rpassword::prompt_password(prompt).map(Passphrase::new)
+}
+
+fn twice(what: &str) -> io::Result<Passphrase> {
+    let first = once(&format!("{what}: "))?;
+    let again = once(&format!("{what} again: "))?;
+    if first.is_repeated_by(&again) {
+        return Ok(first);
+    }
+    Err(io::Error::other("the two do not match; nothing was made"))
+}
