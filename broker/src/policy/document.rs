@@ -26,6 +26,8 @@ const MOST_FINDINGS: usize = 50;
 pub(super) struct Document<'d> {
     name: Arc<str>,
     text: &'d str,
+    /// Where each line ends.
+    newlines: Vec<usize>,
     errors: RefCell<Vec<PolicyError>>,
     warnings: RefCell<Vec<PolicyWarning>>,
 }
@@ -35,6 +37,7 @@ impl<'d> Document<'d> {
         Self {
             name: file.name.as_str().into(),
             text: &file.text,
+            newlines: file.text.match_indices('\n').map(|(at, _)| at).collect(),
             errors: RefCell::default(),
             warnings: RefCell::default(),
         }
@@ -74,10 +77,9 @@ impl<'d> Document<'d> {
 
     /// The line of a byte offset.
     pub(super) fn place(&self, at: usize) -> Place {
-        let before = self.text.as_bytes().get(..at).unwrap_or_default();
         Place {
             file: Arc::clone(&self.name),
-            line: before.iter().filter(|b| **b == b'\n').count() + 1,
+            line: self.newlines.partition_point(|newline| *newline < at) + 1,
         }
     }
 

@@ -95,13 +95,12 @@ pub(super) fn repository_beyond(
 ) -> Option<String> {
     let covered = |asked: &RepoPattern| allowed.iter().any(|pattern| pattern.covers(asked));
     let beyond = asked.iter().find(|asked| !covered(asked))?;
-    let allowed: Vec<_> = allowed.iter().map(|one| format!("`{one}`")).collect();
-    let allowed = if allowed.is_empty() {
-        "none".to_owned()
-    } else {
-        allowed.join(", ")
+    let allows = match allowed {
+        [] => "none".to_owned(),
+        [one] => format!("`{one}`"),
+        [one, others @ ..] => format!("`{one}` and {} more", others.len()),
     };
-    Some(format!("repository `{beyond}`; {whose} allows {allowed}"))
+    Some(format!("repository `{beyond}`; {whose} allows {allows}"))
 }
 
 /// An organisation other than the allowed one, in words.
