@@ -5,6 +5,9 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use broker::caller::{Gone, PeerError};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
 
 use crate::actor::{Stage, can_run, is_within, passes_within};
 
@@ -41,16 +44,12 @@ fn an_opener_that_is_a_zombie_has_ended() {
     let peer = stage.accept().unwrap();
     assert!(peer.identify().is_ok());
 
-    nix::sys::signal::kill(
-        nix::unistd::Pid::from_raw(opener.pid()),
-        nix::sys::signal::SIGKILL,
-    )
-    .unwrap();
-    // Nobody has waited for it, so its directory in /proc is there still.
-    let stat = format!("/proc/{}/stat", opener.pid());
-    while !fs::read_to_string(&stat).unwrap().contains(") Z ") {
-        std::thread::yield_now();
-    }
+    let pid = Pid::from_raw(opener.pid());
+    kill(pid, Signal::SIGKILL).unwrap();
+    // Looks at the end without taking it: the number and its directory in /proc stay.
+    waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    assert!(stat.contains(") Z "), "{stat}");
     assert_eq!(peer.identify(), Err(Gone));
 }
 
