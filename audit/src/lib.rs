@@ -12,6 +12,7 @@ pub mod broken;
 pub mod chain;
 pub mod files;
 mod prefix;
+pub mod query;
 pub mod record;
 pub mod segment;
 pub mod verify;

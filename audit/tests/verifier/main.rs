@@ -3,10 +3,12 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::string_slice,
     clippy::unwrap_used,
     reason = "tests panic to fail"
 )]
 
+mod golden;
 mod mutations;
 mod python_agrees;
 mod sample;

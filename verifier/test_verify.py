@@ -1,0 +1,63 @@
+"""Tests of the second verifier: python3 -m unittest discover verifier"""
+import contextlib
+import io
+import os
+import tempfile
+import unittest
+
+import verify
+
+VECTOR = os.path.join(os.path.dirname(__file__), "..", "tests", "vectors", "audit-chain-v1.txt")
+FIRST = "00000000000000000000.jsonl"
+
+
+class VerifierTest(unittest.TestCase):
+    def setUp(self):
+        with open(VECTOR, encoding="utf-8") as file:
+            pairs = [line.rstrip("\n").split("\t") for line in file if not line.startswith("#")]
+        self.lines = [record.encode() + b"\n" for record, _ in pairs]
+        self.head = pairs[-1][1]
+
+    def answer(self, lines, name=FIRST):
+        """Exit code and what is printed for a directory with one segment."""
+        with tempfile.TemporaryDirectory() as directory:
+            with open(os.path.join(directory, name), "wb") as file:
+                file.write(b"".join(lines))
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+                return verify.main([directory]), out.getvalue()
+
+    def refused(self, lines, record, name=FIRST):
+        code, text = self.answer(lines, name)
+        self.assertEqual(code, 8, text)
+        self.assertIn(f"segment {name}, record {record}: ", text)
+
+    def test_the_published_vector_verifies_with_its_head(self):
+        want = f"3 records, head {self.head}, not anchored\n"
+        self.assertEqual(self.answer(self.lines), (0, want))
+
+    def test_every_changed_byte_before_the_last_line_names_its_record(self):
+        for record in range(2):
+            for at in range(len(self.lines[record]) - 1):
+                lines = list(self.lines)
+                changed = bytearray(lines[record])
+                changed[at] ^= 1
+                lines[record] = bytes(changed)
+                self.refused(lines, record)
+
+    def test_lines_removed_swapped_doubled_or_cut_are_named(self):
+        zero, one, two = self.lines
+        self.refused([one, two], 0)
+        self.refused([zero, two], 1)
+        self.refused([one, zero, two], 0)
+        self.refused([zero, zero, one, two], 1)
+        self.refused([zero, one, two[:-1]], 2)
+        self.refused([zero, one[:-1] + b" ", two], 1)
+
+    def test_a_renamed_segment_and_a_deleted_log_are_refused(self):
+        self.refused(self.lines, 0, "00000000000000000001.jsonl")
+        self.assertEqual(self.answer(self.lines, "elsewhere.jsonl")[0], 8)
+
+
+if __name__ == "__main__":
+    unittest.main()
