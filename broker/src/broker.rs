@@ -114,7 +114,11 @@ impl Broker {
 
     /// How much the policies in force want to know of the programs that connect.
     pub(crate) fn programs(&self) -> Programs {
-        if self.policies().set.wants_sha256() { Programs::PathAndDigest } else { Programs::Path }
+        if self.policies().set.wants_sha256() {
+            Programs::PathAndDigest
+        } else {
+            Programs::Path
+        }
     }
 
     /// Refuses new leases from here on; those under way are finished.

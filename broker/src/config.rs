@@ -97,7 +97,10 @@ impl Config {
     /// A socket that other accounts may use makes it a service: it cannot see their programs.
     #[must_use]
     pub fn host(&self) -> Host {
-        Host { uid: Some(self.own_uid), system_service: self.socket.mode != 0o600 }
+        Host {
+            uid: Some(self.own_uid),
+            system_service: self.socket.mode != 0o600,
+        }
     }
 }
 

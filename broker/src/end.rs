@@ -60,13 +60,19 @@ impl Broker {
         by: Option<&Caller>,
         why: &'static str,
     ) -> Vec<Ended> {
-        let ended: Vec<_> = ids.into_iter().filter_map(|id| self.leases.end(id)).collect();
+        let ended: Vec<_> = ids
+            .into_iter()
+            .filter_map(|id| self.leases.end(id))
+            .collect();
         if ended.is_empty() {
             return Vec::new();
         }
         // Tombstones, so that a cut tail of the log revives nothing. If they cannot be written the
         // leases have ended all the same, and the log has their end.
-        let graves = ended.iter().map(|l| (l.id.clone(), l.span.renewable.wall)).collect();
+        let graves = ended
+            .iter()
+            .map(|l| (l.id.clone(), l.span.renewable.wall))
+            .collect();
         if let Err(error) = self.vault.bury(graves, self.now().wall).await {
             tracing::error!(cause = %error, "a revocation left no tombstone in the vault");
         }
@@ -116,7 +122,11 @@ impl Broker {
 
     async fn record_end(&self, event: &Event<'_>, id: &LeaseId) -> bool {
         match Body::of(event) {
-            Ok(body) => self.log.record_anyway(body, Effect::LeaseEnds(id.clone())).await,
+            Ok(body) => {
+                self.log
+                    .record_anyway(body, Effect::LeaseEnds(id.clone()))
+                    .await
+            }
             Err(error) => {
                 tracing::error!(lease = %id, cause = %error, "an end could not be written as a record");
                 false
@@ -209,9 +219,16 @@ impl Broker {
     pub(crate) async fn judge_leases(&self) -> Vec<LeaseId> {
         let policies = self.policies();
         let leases = self.leases.list(None);
-        let over = leases.iter().filter(|lease| !self.still_allowed(&policies, lease));
-        let ended = self.end_leases(over.map(|l| &l.id), None, "no longer allowed by policy").await;
-        ended.into_iter().map(|ended| ended.lease.id.clone()).collect()
+        let over = leases
+            .iter()
+            .filter(|lease| !self.still_allowed(&policies, lease));
+        let ended = self
+            .end_leases(over.map(|l| &l.id), None, "no longer allowed by policy")
+            .await;
+        ended
+            .into_iter()
+            .map(|ended| ended.lease.id.clone())
+            .collect()
     }
 
     /// Whether these policies would allow this lease as it stands.

@@ -29,7 +29,9 @@ use crate::broker::{Broker, InForce};
 use crate::clock::Now;
 use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
-use crate::policy::{self, Caller, Decision, Denial, Grant, Request, SecretDeclaration, SourceSpec};
+use crate::policy::{
+    self, Caller, Decision, Denial, Grant, Request, SecretDeclaration, SourceSpec,
+};
 use crate::source::SourceError;
 use crate::token::AccessToken;
 use crate::vault::VaultError;
@@ -392,7 +394,9 @@ impl Broker {
             why: &error.to_string(),
         };
         if let Ok(body) = Body::of(&event) {
-            self.log.record_anyway(body, Effect::LeaseEnds(lease.id.clone())).await;
+            self.log
+                .record_anyway(body, Effect::LeaseEnds(lease.id.clone()))
+                .await;
         }
     }
 

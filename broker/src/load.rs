@@ -34,5 +34,8 @@ pub enum LoadError {
 pub fn load(directory: &Path, host: &Host) -> Result<Loaded, LoadError> {
     let files = policy_files::read_live(directory)?;
     let set = PolicySet::parse(&files.policies, &SystemAccounts, host)?;
-    Ok(Loaded { set, files: files.digests() })
+    Ok(Loaded {
+        set,
+        files: files.digests(),
+    })
 }

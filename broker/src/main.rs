@@ -1,1 +1,98 @@
-fn main() {}
+//! `tokend`: runs the broker, and the commands that need no running one.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use broker::clock::{Clock, SystemClock};
+use broker::commands::init::command::InitArguments;
+use broker::commands::policy::PolicyCommand;
+use broker::{commands, harden, metrics, redact, startup};
+use broker_protocol::places::{Overrides, Places};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A local broker for GitHub tokens. Without a command it runs the broker in the foreground.
+#[derive(Parser)]
+#[command(name = "tokend", version, max_term_width = 100)]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Args)]
+struct Global {
+    /// The configuration; policies and key file lie beside it. /etc/tokend/tokend.toml selects the
+    /// places of the system service [env: TOKEND_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The socket [env: TOKEND_SOCKET]
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// How traces on standard error are written
+    #[arg(long, global = true, value_enum, default_value_t = TraceFormat::Text)]
+    trace_format: TraceFormat,
+    /// What is traced: error, warn, info, debug, trace, or a filter such as `broker=debug`
+    #[arg(long, global = true, value_name = "FILTER", default_value = "info")]
+    trace: String,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum TraceFormat {
+    /// One line for a person
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make configuration, keys and an empty vault; say what is there already
+    Init(InitArguments),
+    /// Check, test or explain policies; no broker is needed
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+}
+
+fn main() -> ExitCode {
+    redact::install_panic_hook();
+    let arguments = Arguments::parse();
+    run(arguments).unwrap_or_else(|error| commands::fail(error.as_ref()))
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    // First, and while there is one thread.
+    let hardened = harden::before_any_secret()?;
+    let format = match arguments.global.trace_format {
+        TraceFormat::Text => redact::Format::Text,
+        TraceFormat::Json => redact::Format::Json,
+    };
+    redact::init_tracing(format, &arguments.global.trace)?;
+    let overrides = Overrides {
+        config: arguments.global.config,
+        socket: arguments.global.socket,
+    };
+    let places = Places::find(&overrides, |name| std::env::var_os(name))?;
+    let clock = Arc::new(SystemClock::new()?);
+    let out = &mut io::stdout().lock();
+    match arguments.command {
+        Some(Command::Init(options)) => {
+            commands::init::command::run(options, &places, clock.now().wall, out)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Policy(command)) => {
+            Ok(commands::policy::command::run(command, &places, out)?.into())
+        }
+        None => {
+            let metrics = metrics::init()?;
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(startup::run(places, clock, metrics, &hardened))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

@@ -167,8 +167,12 @@ pub async fn serve(
             },
             () = told_to(&mut stop) => break,
         };
-        let (router, open, stop, done) =
-            (router.clone(), Arc::clone(&open), stop.clone(), all_done.clone());
+        let (router, open, stop, done) = (
+            router.clone(),
+            Arc::clone(&open),
+            stop.clone(),
+            all_done.clone(),
+        );
         let (surroundings, programs) = (Arc::clone(&surroundings), programs());
         tokio::spawn(async move {
             let peer = match Peer::of(&stream, &surroundings, programs) {

@@ -226,11 +226,15 @@ async fn announce(broker: &Broker, root_key: Option<&'static str>) -> Result<(),
 
 /// The socket that systemd made, or our own.
 fn listener(path: &Path, config: &Config) -> Result<UnixListener, StartError> {
-    let inherited = ListenFd::from_env().take_unix_listener(0).and_then(|inherited| {
-        let Some(listener) = inherited else { return Ok(None) };
-        listener.set_nonblocking(true)?;
-        UnixListener::from_std(listener).map(Some)
-    });
+    let inherited = ListenFd::from_env()
+        .take_unix_listener(0)
+        .and_then(|inherited| {
+            let Some(listener) = inherited else {
+                return Ok(None);
+            };
+            listener.set_nonblocking(true)?;
+            UnixListener::from_std(listener).map(Some)
+        });
     let inherited = inherited.map_err(|source| StartError::System {
         what: "the socket that systemd passed cannot be used",
         source,
@@ -242,10 +246,7 @@ fn listener(path: &Path, config: &Config) -> Result<UnixListener, StartError> {
 }
 
 /// Serves until a signal says to stop, sweeping meanwhile.
-async fn live(
-    broker: Arc<Broker>,
-    listener: UnixListener,
-) -> Result<(), StartError> {
+async fn live(broker: Arc<Broker>, listener: UnixListener) -> Result<(), StartError> {
     let on = |kind| {
         signal(kind).map_err(|source| StartError::System {
             what: "signals cannot be awaited",
@@ -260,8 +261,10 @@ async fn live(
     let (stop, stopped) = watch::channel(false);
     let router = api::router(Arc::clone(&broker));
     let limits = broker.config.limits;
-    let surroundings = Surroundings::look()
-        .map_err(|source| StartError::System { what: "`/proc` cannot be read", source })?;
+    let surroundings = Surroundings::look().map_err(|source| StartError::System {
+        what: "`/proc` cannot be read",
+        source,
+    })?;
     let programs = {
         let broker = Arc::clone(&broker);
         move || broker.programs()

@@ -16,8 +16,8 @@ use jiff::Timestamp;
 use crate::audit_log::{AuditLogError, Effect, Use, Why};
 use crate::broker::{Broker, InForce};
 use crate::lease_record;
-use crate::policy::Caller;
 use crate::load::{LoadError, load};
+use crate::policy::Caller;
 use crate::token::AccessToken;
 use crate::vault::root_key::{self, Passphrase, RootKey, RootKeyError};
 use crate::vault::{Held, VaultError};
@@ -69,7 +69,11 @@ impl Broker {
             return Err(UpkeepError::Locked);
         }
         let _one_at_a_time = self.changing.lock().await;
-        let version = self.vault.reserve_version(name, self.now().wall).await.map_err(UpkeepError::Vault)?;
+        let version = self
+            .vault
+            .reserve_version(name, self.now().wall)
+            .await
+            .map_err(UpkeepError::Vault)?;
         let hashed = value.hashed();
         let body = Body::of(&Event::SecretSet {
             by: lease_record::caller(by),
@@ -175,7 +179,10 @@ impl Broker {
             return Ok(());
         }
         let unlocked = self.load_root_key(passphrase).and_then(|(key, from)| {
-            self.vault.unlock(key).map(|()| from).map_err(UpkeepError::WrongKey)
+            self.vault
+                .unlock(key)
+                .map(|()| from)
+                .map_err(UpkeepError::WrongKey)
         });
         match unlocked {
             Ok(from) => {

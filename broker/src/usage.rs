@@ -27,7 +27,10 @@ impl Usage {
             at: lease.span.issued.wall,
             exposed_to: exposed,
         };
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).push(delta);
+        self.pending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(delta);
     }
 
     /// Takes what has been counted.

@@ -98,12 +98,7 @@ impl Broker {
             .collect()
     }
 
-    fn secret_view(
-        &self,
-        name: &SecretName,
-        held: Option<&Held>,
-        now: Timestamp,
-    ) -> SecretView {
+    fn secret_view(&self, name: &SecretName, held: Option<&Held>, now: Timestamp) -> SecretView {
         let policies = self.policies();
         let declared = policies.set.secret(name);
         let usage = self.vault.usage(name);

@@ -13,11 +13,20 @@ use std::process::Command;
 const LAYERS: &[&[&str]] = &[
     &["startup", "server"],
     &["api", "commands"],
-    &["broker", "end", "issue", "note", "rebuild", "upkeep", "view", "metrics"],
+    &[
+        "broker", "end", "issue", "note", "rebuild", "upkeep", "view", "metrics",
+    ],
     &["lease_record", "lease_table", "usage", "denials"],
     &["vault", "source", "audit_log", "caller", "policy_files"],
     &["policy", "lease"],
-    &["clock", "config", "harden", "locked_memory", "redact", "token"],
+    &[
+        "clock",
+        "config",
+        "harden",
+        "locked_memory",
+        "redact",
+        "token",
+    ],
 ];
 
 /// Arrows that go sideways between effects, each with its reason.
@@ -47,7 +56,9 @@ fn no_module_of_the_broker_uses_one_above_it() {
             panic!("`{module}` is in no layer; give it one in tests/e2e/layers.rs")
         });
         for used in used_modules(&fs::read_to_string(&file).unwrap()) {
-            let Some(&layer) = layer_of.get(used.as_str()) else { continue };
+            let Some(&layer) = layer_of.get(used.as_str()) else {
+                continue;
+            };
             let apart = layer == own && APART.contains(&layer) && used != module;
             let allowed = SIDEWAYS.contains(&(module.as_str(), used.as_str()));
             if (layer < own || apart) && !allowed {
@@ -55,30 +66,63 @@ fn no_module_of_the_broker_uses_one_above_it() {
             }
         }
     }
-    assert!(wrong.is_empty(), "arrows that point up or sideways:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "arrows that point up or sideways:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
 fn crates_depend_only_on_those_below_them() {
     let depends = |package: &str| {
         let out = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["tree", "--package", package, "--edges", "normal", "--prefix", "none", "--offline"])
+            .args([
+                "tree",
+                "--package",
+                package,
+                "--edges",
+                "normal",
+                "--prefix",
+                "none",
+                "--offline",
+            ])
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
             .output()
             .unwrap();
-        assert!(out.status.success(), "{}", String::from_utf8(out.stderr).unwrap());
+        assert!(
+            out.status.success(),
+            "{}",
+            String::from_utf8(out.stderr).unwrap()
+        );
         let text = String::from_utf8(out.stdout).unwrap();
-        text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect::<Vec<_>>()
+        text.lines()
+            .filter_map(|line| line.split(' ').next())
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
     let cli = depends("tokenctl");
     // Nor TLS: reading the certificates of the machine would triple the time a script waits.
-    for banned in ["broker", "rusqlite", "aes-gcm", "tokio", "rustls", "reqwest"] {
-        assert!(!cli.iter().any(|name| name == banned), "tokenctl depends on {banned}");
+    for banned in [
+        "broker", "rusqlite", "aes-gcm", "tokio", "rustls", "reqwest",
+    ] {
+        assert!(
+            !cli.iter().any(|name| name == banned),
+            "tokenctl depends on {banned}"
+        );
     }
     for leaf in ["broker-protocol", "broker-audit"] {
-        let ours = ["broker", "tokenctl", "broker-protocol", "broker-audit", "broker-tests"];
-        let used: Vec<_> =
-            depends(leaf).into_iter().filter(|name| name != leaf && ours.contains(&name.as_str())).collect();
+        let ours = [
+            "broker",
+            "tokenctl",
+            "broker-protocol",
+            "broker-audit",
+            "broker-tests",
+        ];
+        let used: Vec<_> = depends(leaf)
+            .into_iter()
+            .filter(|name| name != leaf && ours.contains(&name.as_str()))
+            .collect();
         assert!(used.is_empty(), "{leaf} depends on {used:?}");
     }
 }
@@ -97,18 +141,37 @@ fn rust_files(directory: &Path) -> Vec<PathBuf> {
 }
 
 fn module_of(source: &Path, file: &Path) -> String {
-    let first = file.strip_prefix(source).unwrap().components().next().unwrap();
-    first.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
+    let first = file
+        .strip_prefix(source)
+        .unwrap()
+        .components()
+        .next()
+        .unwrap();
+    first
+        .as_os_str()
+        .to_str()
+        .unwrap()
+        .trim_end_matches(".rs")
+        .to_owned()
 }
 
 /// Every `crate::NAME` outside of tests and comments.
 fn used_modules(text: &str) -> Vec<String> {
     let code = text.split("#[cfg(test)]").next().unwrap();
-    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let lines = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
     lines
-        .flat_map(|line| line.split("crate::").skip(1).map(str::to_owned).collect::<Vec<_>>())
+        .flat_map(|line| {
+            line.split("crate::")
+                .skip(1)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
         .map(|rest| {
-            rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>()
+            rest.chars()
+                .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+                .collect::<String>()
         })
         .filter(|name| !name.is_empty())
         .collect()

@@ -55,7 +55,10 @@ impl Default for Home {
 impl Home {
     /// An empty home.
     pub fn new() -> Self {
-        let directory = tempfile::Builder::new().prefix("tokend-").tempdir().unwrap();
+        let directory = tempfile::Builder::new()
+            .prefix("tokend-")
+            .tempdir()
+            .unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let places = Places::below(directory.path());
         Self { directory, places }
@@ -158,24 +161,42 @@ impl TestBroker {
         let notify = home.path().join("notify");
         fs::remove_file(&notify).ok();
         let ready = UnixDatagram::bind(&notify).unwrap();
-        ready.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        ready
+            .set_read_timeout(Some(Duration::from_millis(20)))
+            .unwrap();
         let trace = home.trace_path();
-        let trace = fs::OpenOptions::new().create(true).append(true).open(trace).unwrap();
+        let trace = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(trace)
+            .unwrap();
         let before = home.trace().len();
         let mut command = home.command(&binaries::tokend());
-        command.env("NOTIFY_SOCKET", &notify).stdout(Stdio::null()).stderr(trace);
+        command
+            .env("NOTIFY_SOCKET", &notify)
+            .stdout(Stdio::null())
+            .stderr(trace);
         change(&mut command);
         let mut child = command.spawn().unwrap();
         let mut message = [0; 256];
         loop {
             if let Ok(length) = ready.recv(&mut message)
-                && message[..length].windows(7).any(|window| window == b"READY=1")
+                && message[..length]
+                    .windows(7)
+                    .any(|window| window == b"READY=1")
             {
                 return Ok(Self { home, child });
             }
             if let Some(status) = child.try_wait().unwrap() {
                 let stderr = home.trace()[before..].to_owned();
-                return Err((home, Ran { status, stdout: String::new(), stderr }));
+                return Err((
+                    home,
+                    Ran {
+                        status,
+                        stdout: String::new(),
+                        stderr,
+                    },
+                ));
             }
         }
     }
@@ -246,17 +267,27 @@ impl Home {
         let mut segments: Vec<_> = fs::read_dir(&self.places.audit)
             .unwrap()
             .map(|entry| entry.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "jsonl")
+            })
             .collect();
         segments.sort();
-        let text: String = segments.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+        let text: String = segments
+            .iter()
+            .map(|path| fs::read_to_string(path).unwrap())
+            .collect();
         text.lines().map(str::to_owned).collect()
     }
 
     /// Every record of one kind, parsed.
     pub fn records_of(&self, kind: &str) -> Vec<serde_json::Value> {
         let parse = |line: &String| serde_json::from_str::<serde_json::Value>(line).unwrap();
-        self.records().iter().map(parse).filter(|record| record["kind"] == kind).collect()
+        self.records()
+            .iter()
+            .map(parse)
+            .filter(|record| record["kind"] == kind)
+            .collect()
     }
 }
 

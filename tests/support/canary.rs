@@ -11,8 +11,7 @@ pub const CLASSIC: &str = "ghp_CANARYcanaryCANARYcanaryCANARYcan0001";
 /// Another.
 pub const CLASSIC_TWO: &str = "ghp_CANARYcanaryCANARYcanaryCANARYcan0002";
 /// A fine-grained token that never worked anywhere.
-pub const FINE_GRAINED: &str =
-    "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A1";
+pub const FINE_GRAINED: &str = "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A1";
 
 /// Every form in which a secret might have been written down.
 #[must_use]
@@ -33,7 +32,11 @@ pub fn forms(secret: &str) -> Vec<Vec<u8>> {
         base64_of(0),
         base64_of(1),
         base64_of(2),
-        URL_SAFE.encode(bytes).trim_end_matches('=').as_bytes().to_vec(),
+        URL_SAFE
+            .encode(bytes)
+            .trim_end_matches('=')
+            .as_bytes()
+            .to_vec(),
         bytes.iter().flat_map(|byte| [*byte, 0]).collect(),
     ]
 }
@@ -41,7 +44,9 @@ pub fn forms(secret: &str) -> Vec<Vec<u8>> {
 /// Whether `text` holds the secret in any of its [`forms`].
 #[must_use]
 pub fn is_in(text: &[u8], secret: &str) -> bool {
-    forms(secret).iter().any(|form| text.windows(form.len()).any(|window| window == form))
+    forms(secret)
+        .iter()
+        .any(|form| text.windows(form.len()).any(|window| window == form))
 }
 
 /// Every file below `directory` that holds the secret in any form.
@@ -50,9 +55,15 @@ pub fn files_with(directory: &Path, secret: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut todo = vec![directory.to_owned()];
     while let Some(path) = todo.pop() {
-        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+        let Ok(metadata) = fs::symlink_metadata(&path) else {
+            continue;
+        };
         if metadata.is_dir() {
-            todo.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            todo.extend(
+                fs::read_dir(&path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
         } else if metadata.is_file() && is_in(&fs::read(&path).unwrap(), secret) {
             found.push(path.display().to_string());
         }
@@ -66,9 +77,15 @@ mod tests {
 
     #[test]
     fn the_search_finds_what_it_is_for() {
-        let hidden = format!("authorization: Basic {}", STANDARD.encode(format!("x-access-token:{CLASSIC}")));
+        let hidden = format!(
+            "authorization: Basic {}",
+            STANDARD.encode(format!("x-access-token:{CLASSIC}"))
+        );
         assert!(is_in(hidden.as_bytes(), CLASSIC));
-        assert!(is_in(format!("{{\"a\":\"{CLASSIC}\"}}").as_bytes(), CLASSIC));
+        assert!(is_in(
+            format!("{{\"a\":\"{CLASSIC}\"}}").as_bytes(),
+            CLASSIC
+        ));
         assert!(!is_in(b"nothing to see", CLASSIC));
     }
 }

@@ -31,14 +31,19 @@ impl Answer {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let prefix = format!("{name}:");
-        self.head.lines().find_map(|line| line.strip_prefix(&prefix)).map(str::trim)
+        self.head
+            .lines()
+            .find_map(|line| line.strip_prefix(&prefix))
+            .map(str::trim)
     }
 }
 
 /// Connects, or panics.
 pub fn connect(socket: &Path) -> UnixStream {
     let stream = UnixStream::connect(socket).expect("the broker listens");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
     stream
 }
 
@@ -49,7 +54,9 @@ pub fn exchange(stream: &mut UnixStream, method: &str, path: &str, body: &str) -
          content-length: {}\r\n\r\n{body}",
         body.len()
     );
-    stream.write_all(request.as_bytes()).expect("the broker reads");
+    stream
+        .write_all(request.as_bytes())
+        .expect("the broker reads");
     read_answer(stream).expect("the broker answers")
 }
 
@@ -64,14 +71,20 @@ pub fn read_answer(stream: &mut UnixStream) -> Option<Answer> {
     let mut chunk = [0; 16 * 1024];
     loop {
         if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            let head = String::from_utf8(bytes[..at].to_vec()).unwrap().to_lowercase();
+            let head = String::from_utf8(bytes[..at].to_vec())
+                .unwrap()
+                .to_lowercase();
             let status = head.split(' ').nth(1)?.parse().ok()?;
             let length = head
                 .lines()
                 .find_map(|line| line.strip_prefix("content-length:"))
                 .map_or(0, |length| length.trim().parse().unwrap());
             if bytes.len() >= at + 4 + length {
-                return Some(Answer { status, head, body: bytes[at + 4..at + 4 + length].to_vec() });
+                return Some(Answer {
+                    status,
+                    head,
+                    body: bytes[at + 4..at + 4 + length].to_vec(),
+                });
             }
         }
         match stream.read(&mut chunk) {

@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 pub fn range(directory: &Path, from: u64, count: u64) -> io::Result<Vec<u8>> {
     let mut segments = segments(directory)?;
     // The segment that holds `from` is the last that begins at or before it.
-    let first = segments.partition_point(|(seq, _)| *seq <= from).saturating_sub(1);
+    let first = segments
+        .partition_point(|(seq, _)| *seq <= from)
+        .saturating_sub(1);
     segments.drain(..first);
     let mut bytes = Vec::new();
     let mut line = Vec::new();
@@ -40,8 +42,13 @@ fn segments(directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut segments = Vec::new();
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let number = name.strip_suffix(".jsonl").filter(|number| number.len() == 20);
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        let number = name
+            .strip_suffix(".jsonl")
+            .filter(|number| number.len() == 20);
         if let Some(seq) = number.and_then(|number| number.parse().ok()) {
             segments.push((seq, path));
         }
@@ -58,12 +65,21 @@ mod tests {
     fn records_are_found_by_number_across_segments() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join(format!("{:020}.jsonl", 0)), "zero\none\n").unwrap();
-        fs::write(home.path().join(format!("{:020}.jsonl", 2)), "two\nthree\nhal").unwrap();
+        fs::write(
+            home.path().join(format!("{:020}.jsonl", 2)),
+            "two\nthree\nhal",
+        )
+        .unwrap();
         fs::write(home.path().join("notes.txt"), "x\n").unwrap();
-        let read = |from, count| String::from_utf8(range(home.path(), from, count).unwrap()).unwrap();
+        let read =
+            |from, count| String::from_utf8(range(home.path(), from, count).unwrap()).unwrap();
         assert_eq!(read(0, 1), "zero\n");
         assert_eq!(read(1, 2), "one\ntwo\n");
-        assert_eq!(read(3, 9), "three\n", "a line being written is not a record yet");
+        assert_eq!(
+            read(3, 9),
+            "three\n",
+            "a line being written is not a record yet"
+        );
         assert_eq!(read(9, 9), "");
     }
 }

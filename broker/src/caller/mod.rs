@@ -150,7 +150,10 @@ impl Peer {
     /// The account that connected; the kernel fixed it then.
     #[must_use]
     pub fn uid(&self) -> u32 {
-        self.caller.lock().unwrap_or_else(PoisonError::into_inner).uid
+        self.caller
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .uid
     }
 
     /// Who speaks now. Call it for every request: it costs a few system calls.
@@ -187,6 +190,35 @@ impl Peer {
     }
 }
 
+/// What a running process would be told apart by if it connected now: for `policy explain`, which
+/// decides nothing.
+///
+/// # Errors
+///
+/// `NotFound` if `/proc` shows no such process to this account.
+pub fn of_running(pid: i32, surroundings: &Surroundings) -> io::Result<Caller> {
+    let found = Process::open(pid).and_then(|process| Some((process.account()?, process)));
+    let Some(((uid, gid, groups), process)) = found else {
+        return Err(io::ErrorKind::NotFound.into());
+    };
+    let mut caller = Caller {
+        uid,
+        gid,
+        groups,
+        ..Caller::default()
+    };
+    if surroundings.shows(&process) {
+        caller.pid = Some(pid);
+        drop(Seen::read(
+            process,
+            &mut caller,
+            surroundings,
+            Programs::PathAndDigest,
+        ));
+    }
+    Ok(caller)
+}
+
 /// Waits for the end of the process that opened a connection.
 #[derive(Debug)]
 pub struct ExitWatch {
@@ -211,7 +243,9 @@ impl ExitWatch {
         if !same || !Witness::Pidfd(pidfd.try_clone()?).alive() {
             return Ok(None);
         }
-        Ok(Some(Self { pidfd: kernel::watched(pidfd)? }))
+        Ok(Some(Self {
+            pidfd: kernel::watched(pidfd)?,
+        }))
     }
 
     /// Returns when the process has ended, at once if it already has, and also when the runtime

@@ -52,8 +52,27 @@ impl Process {
 
     /// When the process started, in clock ticks since boot.
     pub(super) fn started(&self) -> Option<u64> {
-        let stat = open_below(&self.directory, "stat").and_then(read_all).ok()?;
+        let stat = open_below(&self.directory, "stat")
+            .and_then(read_all)
+            .ok()?;
         started(&stat)
+    }
+
+    /// The account, group and supplementary groups the process acts with.
+    pub(super) fn account(&self) -> Option<(u32, u32, Vec<u32>)> {
+        let status = open_below(&self.directory, "status")
+            .and_then(read_all)
+            .ok()?;
+        let numbers = |key: &[u8]| -> Option<Vec<u32>> {
+            let line = status
+                .split(|byte| *byte == b'\n')
+                .find_map(|line| line.strip_prefix(key))?;
+            let words = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
+            words.map(|word| word.parse().ok()).collect()
+        };
+        // Real, effective, saved, file system: the kernel gives a socket's peer the effective one.
+        let (uid, gid) = (*numbers(b"Uid:")?.get(1)?, *numbers(b"Gid:")?.get(1)?);
+        Some((uid, gid, numbers(b"Groups:")?))
     }
 
     /// What `/proc/PID/cgroup` says now.

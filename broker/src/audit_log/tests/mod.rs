@@ -45,8 +45,12 @@ fn grant(bits: u128) -> Entry {
     let id = lease(bits);
     let time = "2026-11-21T07:00:00Z".parse().unwrap();
     let body = Body::of(&Event::LeaseGranted(Lease {
+        version: None,
         lease: id.as_str().into(),
         caller: Caller {
+            groups: Vec::new(),
+            started: None,
+            sha256: None,
             uid: 1000,
             gid: 1000,
             pid: None,

@@ -70,7 +70,11 @@ pub enum InitCommandError {
 }
 
 fn at_terminal(ask: impl FnOnce() -> io::Result<Passphrase>) -> io::Result<Option<Passphrase>> {
-    if io::stdin().is_terminal() { ask().map(Some) } else { Ok(None) }
+    if io::stdin().is_terminal() {
+        ask().map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 fn once(prompt: &str) -> io::Result<Passphrase> {

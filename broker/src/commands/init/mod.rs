@@ -151,6 +151,7 @@ macro_rules! example {
 
 /// The policies of the repository, by file name, to read and copy from.
 const EXAMPLES: &[(&str, &str)] = &[
+    example!("README.md"),
     example!("auto-sync.cases.toml"),
     example!("auto-sync.toml"),
     example!("label-sync.cases.toml"),

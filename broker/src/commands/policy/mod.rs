@@ -19,6 +19,7 @@ use crate::accounts::SystemAccounts;
 use crate::policy::{Host, PolicySet, PurposePolicy, cases};
 use crate::policy_files;
 
+pub mod command;
 mod explain;
 #[cfg(test)]
 mod tests;

@@ -159,6 +159,7 @@ fn an_empty_list_of_repositories_never_becomes_all_of_them() {
 fn every_attribute_a_rule_names_must_equal_the_callers() {
     let hash = "ab".repeat(32);
     let caller = Caller {
+        started: None,
         uid: 1000,
         gid: 7,
         groups: vec![50, 60],

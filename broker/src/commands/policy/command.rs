@@ -1,0 +1,63 @@
+//! `tokend policy` on the command line.
+
+use std::io::{self, Write};
+
+use broker_protocol::places::Places;
+
+use super::explain::ExplainAccounts;
+use super::{PolicyCommand, Where, WhoArgs, check, explain, test};
+use crate::caller::{self, Surroundings};
+use crate::config::{Config, ConfigError};
+use crate::policy::Caller;
+
+/// Why the command could not do its work; what is wrong with policies is its exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyCommandError {
+    /// The broker's configuration says how policies are judged, and is refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The process asked about cannot be looked at.
+    #[error("process {pid} cannot be looked at; is it still running?")]
+    Process {
+        /// Its number.
+        pid: i32,
+        /// Why.
+        source: io::Error,
+    },
+    /// Standard output takes no more.
+    #[error("the answer could not be written")]
+    Output(#[from] io::Error),
+}
+
+/// Runs the command and returns its exit code.
+///
+/// # Errors
+///
+/// [`PolicyCommandError`].
+pub fn run(
+    command: PolicyCommand,
+    places: &Places,
+    out: &mut dyn Write,
+) -> Result<u8, PolicyCommandError> {
+    let host = Config::read(&places.config, nix::unistd::geteuid().as_raw())?.host();
+    let live = places.policies.as_path();
+    Ok(match command {
+        PolicyCommand::Check { dir } => check(Where::new(dir.as_deref(), live, &host), out)?,
+        PolicyCommand::Test { dir } => test(Where::new(dir.as_deref(), live, &host), out)?,
+        PolicyCommand::Explain { purpose, who, dir } => {
+            let accounts = ExplainAccounts::default();
+            let caller = who_asks(&who, &accounts)?;
+            let at = Where::new(dir.as_deref(), live, &host);
+            explain(at, &purpose, &caller, &accounts, out)?
+        }
+    })
+}
+
+fn who_asks(who: &WhoArgs, accounts: &ExplainAccounts) -> Result<Caller, PolicyCommandError> {
+    let Some(pid) = who.pid else {
+        return Ok(who.caller(accounts));
+    };
+    Surroundings::look()
+        .and_then(|surroundings| caller::of_running(pid, &surroundings))
+        .map_err(|source| PolicyCommandError::Process { pid, source })
+}
