@@ -286,6 +286,13 @@ impl Vault {
     /// }
     /// ```
     ///
+    /// ```
+    /// # use broker::{audit_log::{Recorded, Use}, token::AccessToken, vault::{Vault, VaultError}};
+    /// fn in_time(vault: &Vault, usage: Recorded<Use>) -> Result<AccessToken, VaultError> {
+    ///     vault.unseal(usage)
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`VaultError::Locked`]; [`VaultError::NoVersion`] if it was removed meanwhile;
