@@ -10,17 +10,16 @@
 //! for no database; they are of use only with the root key, which lies in locked memory and is wiped
 //! when the vault is locked.
 //!
-//! Changes go to one thread ([`writer`]), which keeps memory and database in step.
+//! Changes go to one thread (`writer`), which keeps memory and database in step.
 //!
-//! Not here: who may use a secret, what a record says, HTTP, the clock. Time is an argument.
+//! What the vault does for the audit log is in `witness`. Not here: who may use a secret, what a
+//! record says, HTTP, the clock. Time is an argument.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LockResult, RwLock};
 
-use broker_audit::chain::Head;
-use broker_protocol::api::Exposure;
-use broker_protocol::names::{LeaseId, Purpose, SecretName};
+use broker_protocol::names::SecretName;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use zeroize::Zeroize as _;
@@ -31,10 +30,12 @@ use crate::token::{AccessToken, HashedToken};
 mod envelope;
 mod error;
 mod keys;
+mod kind;
 pub mod private;
 pub mod root_key;
 mod state;
 mod store;
+mod witness;
 mod writer;
 
 #[cfg(test)]
@@ -42,12 +43,14 @@ mod tests;
 
 pub use envelope::NoRandom;
 pub use error::VaultError;
+pub use kind::Kind;
+pub use witness::{LogIdentity, Usage, UsageDelta};
 
 pub use crate::audit_log::LogIdentity;
 
 use keys::{Keys, SealedKeys};
 use root_key::{Passphrase, RootKey, RootKeyError, RootKeySource, Surroundings, Wrap};
-use state::{Figures, List, Sealed, State};
+use state::{List, Sealed, State};
 use store::{Fixed, Store};
 use writer::{Request, Writer};
 
@@ -96,75 +99,6 @@ pub struct Held {
     pub created_at: Timestamp,
     /// When this version was stored.
     pub set_at: Timestamp,
-}
-
-/// What a value's first characters say it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A classic personal access token.
-    Classic,
-    /// A fine-grained personal access token.
-    FineGrained,
-    /// The private key of a GitHub App.
-    App,
-}
-
-impl Kind {
-    /// Looks at the first characters. `None` for anything else: other tokens, and those of before
-    /// April 2021, which bear no mark.
-    #[must_use]
-    pub fn of(value: &AccessToken) -> Option<Self> {
-        // Compared here, and goes nowhere.
-        let text = value.expose();
-        if text.starts_with("github_pat_") {
-            Some(Self::FineGrained)
-        } else if text.starts_with("ghp_") {
-            Some(Self::Classic)
-        } else if text.trim_start().starts_with("-----BEGIN ") && text.contains("PRIVATE KEY-----")
-        {
-            Some(Self::App)
-        } else {
-            None
-        }
-    }
-
-    /// The word that policies use.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Classic => "classic",
-            Self::FineGrained => "fine-grained",
-            Self::App => "app",
-        }
-    }
-
-    fn from_word(word: &str) -> Option<Self> {
-        [Self::Classic, Self::FineGrained, Self::App]
-            .into_iter()
-            .find(|kind| kind.as_str() == word)
-    }
-}
-
-/// What one record of the audit log adds to a secret's figures.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UsageDelta {
-    /// The secret.
-    pub secret: SecretName,
-    /// The version that was used; `None` where the value does not lie in the vault.
-    pub version: Option<u64>,
-    /// The record's time.
-    pub at: Timestamp,
-    /// Who was handed the value itself, if that is what was handed out.
-    pub exposed_to: Option<(u32, Purpose)>,
-}
-
-/// How a secret has been used.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// When last, by the time of the record.
-    pub last_used: Option<Timestamp>,
-    /// Who was handed the value itself since it was set.
-    pub exposed_to: Vec<Exposure>,
 }
 
 /// A name for a new vault: 128 random bits as 32 hexadecimal digits.
@@ -354,6 +288,13 @@ impl Vault {
     /// }
     /// ```
     ///
+    /// ```
+    /// # use broker::{audit_log::{Recorded, Use}, token::AccessToken, vault::{Vault, VaultError}};
+    /// fn in_time(vault: &Vault, usage: Recorded<Use>) -> Result<AccessToken, VaultError> {
+    ///     vault.unseal(usage)
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`VaultError::Locked`]; [`VaultError::NoVersion`] if it was removed meanwhile;
@@ -451,135 +392,6 @@ impl Vault {
     pub async fn remove(&self, usage: Recorded<Use>) -> Result<(), VaultError> {
         let name = usage.get().secret.clone();
         self.ask(|reply| Request::Remove(name, reply)).await
-    }
-
-    /// MAC over a lease's record, bound to this vault and its log.
-    ///
-    /// # Errors
-    ///
-    /// [`VaultError::Locked`].
-    pub fn lease_mac(&self, covered: &str) -> Result<[u8; 32], VaultError> {
-        self.lease_tag(covered).map(keys::Tag::bytes)
-    }
-
-    /// Whether the MAC is the one over `covered`, compared in constant time.
-    ///
-    /// # Errors
-    ///
-    /// [`VaultError::Locked`].
-    pub fn verify_lease_mac(&self, covered: &str, mac: &[u8; 32]) -> Result<bool, VaultError> {
-        Ok(self.lease_tag(covered)?.is(mac))
-    }
-
-    fn lease_tag(&self, covered: &str) -> Result<keys::Tag, VaultError> {
-        let state = known(self.shared.state.read());
-        let keys = known(self.shared.keys.read());
-        let keys = keys.as_ref().ok_or(VaultError::Locked)?;
-        let log_id = state.list.log.log_id.as_bytes();
-        Ok(keys.mac("tokend lease v1", [log_id, &[0], covered.as_bytes()]))
-    }
-
-    /// Which audit log belongs to this vault.
-    #[must_use]
-    pub fn log_identity(&self) -> LogIdentity {
-        known(self.shared.state.read()).list.log.clone()
-    }
-
-    /// Names a new audit log; the old one's leases are not honoured in it. The signing key stays.
-    /// Blocks, and must not be called from async code.
-    ///
-    /// # Errors
-    ///
-    /// [`VaultError::Locked`], or if it could not be written.
-    pub fn begin_new_log(&self) -> Result<LogIdentity, VaultError> {
-        let log_id = new_id()?;
-        let answer = self.writer.ask(|reply| Request::NewLog(log_id, reply))?;
-        answer.blocking_recv().map_err(stopped)?
-    }
-
-    /// Compares with the log: `recorded` has the highest version that `secret.set` records name for
-    /// each secret, read from the head last noted.
-    ///
-    /// # Errors
-    ///
-    /// [`VaultError::PutBack`] if the log knows a version that this vault never gave out.
-    pub fn check_not_put_back(
-        &self,
-        recorded: &BTreeMap<SecretName, u64>,
-    ) -> Result<(), VaultError> {
-        let state = known(self.shared.state.read());
-        for (secret, &recorded) in recorded {
-            let known = state.list.secrets.get(secret).map_or(0, |s| s.last_version);
-            if recorded > known {
-                return Err(VaultError::PutBack {
-                    secret: secret.clone(),
-                    recorded,
-                    known,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// The head of the audit log as last written here; records after it have yet to be counted.
-    #[must_use]
-    pub fn noted_head(&self) -> Option<Head> {
-        known(self.shared.state.read()).noted
-    }
-
-    /// Notes the head of the audit log and what the records up to it add to the figures: all records
-    /// since the note before, each once. Returns at once; written soon after, together or not at all.
-    pub fn note(&self, head: Head, used: Vec<UsageDelta>) {
-        if self.writer.send(Request::Note(head, used)).is_err() {
-            tracing::error!("the vault's writer has stopped; the log's head is not noted");
-        }
-    }
-
-    /// Waits until all that was noted before is counted and written.
-    ///
-    /// # Errors
-    ///
-    /// [`VaultError::Stopped`].
-    pub async fn settle(&self) -> Result<(), VaultError> {
-        self.ask(Request::Settle).await
-    }
-
-    /// How a secret has been used, as far as noted. Also for secrets that have no value here.
-    #[must_use]
-    pub fn usage(&self, name: &SecretName) -> Usage {
-        let state = known(self.shared.state.read());
-        let Figures {
-            last_used,
-            exposures,
-        } = &state.figures;
-        Usage {
-            last_used: last_used.get(name).copied(),
-            exposed_to: exposures
-                .iter()
-                .filter(|((secret, ..), _)| secret == name)
-                .map(|(_, exposure)| exposure.clone())
-                .collect(),
-        }
-    }
-
-    /// Keeps, durably, that these leases were revoked, each until the time given with it. Works while
-    /// locked. Drops those whose time is past.
-    ///
-    /// # Errors
-    ///
-    /// If it could not be written.
-    pub async fn bury(
-        &self,
-        leases: Vec<(LeaseId, Timestamp)>,
-        now: Timestamp,
-    ) -> Result<(), VaultError> {
-        self.ask(|reply| Request::Bury(leases, now, reply)).await
-    }
-
-    /// The leases that were revoked and would not have ended yet, and when they would.
-    #[must_use]
-    pub fn tombstones(&self) -> HashMap<LeaseId, Timestamp> {
-        known(self.shared.state.read()).tombstones.clone()
     }
 
     async fn ask<T>(

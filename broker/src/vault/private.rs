@@ -67,7 +67,8 @@ impl PrivateError {
     }
 }
 
-/// Checks that a directory belongs to this account and is closed to all others.
+/// Checks that a directory belongs to this account and is closed to all others. Only passing through
+/// is allowed, and only to the group: auditors reach the audit log that way.
 ///
 /// # Errors
 ///
@@ -80,7 +81,7 @@ pub fn check_directory(path: &Path) -> Result<(), PrivateError> {
             wanted: "directory",
         });
     }
-    check(path, &found, 0o700)
+    check(path, &found, 0o700, 0o067)
 }
 
 /// Checks that a file belongs to this account and is closed to all others.
@@ -96,7 +97,7 @@ pub fn check_file(path: &Path) -> Result<(), PrivateError> {
             wanted: "file",
         });
     }
-    check(path, &found, 0o600)
+    check(path, &found, 0o600, 0o077)
 }
 
 /// Checks that only this account or root may change a file or directory; others may read it.
@@ -119,9 +120,9 @@ pub fn check_unwritable_by_others(path: &Path) -> Result<(), PrivateError> {
     Ok(())
 }
 
-fn check(path: &Path, found: &Metadata, wanted: u32) -> Result<(), PrivateError> {
+fn check(path: &Path, found: &Metadata, wanted: u32, refused: u32) -> Result<(), PrivateError> {
     check_owner(path, found)?;
-    if found.mode() & 0o077 != 0 {
+    if found.mode() & refused != 0 {
         return Err(PrivateError::Mode {
             path: path.to_owned(),
             found: found.mode() & 0o7777,
@@ -236,6 +237,8 @@ mod tests {
         fs::set_permissions(&file, Permissions::from_mode(0o664)).unwrap();
         let error = check_unwritable_by_others(&file).unwrap_err().to_string();
         assert!(error.contains("run: chmod 0644 "), "{error}");
+        fs::set_permissions(scratch.path(), Permissions::from_mode(0o710)).unwrap();
+        check_directory(scratch.path()).unwrap();
         fs::set_permissions(scratch.path(), Permissions::from_mode(0o755)).unwrap();
         let error = check_directory(scratch.path()).unwrap_err().to_string();
         assert!(error.contains("run: chmod 0700 /"), "{error}");
@@ -249,7 +252,7 @@ mod tests {
         if found.uid() == wanted {
             return check_as_root();
         }
-        let error = check(Path::new("/proc/1"), &found, 0o700).unwrap_err();
+        let error = check(Path::new("/proc/1"), &found, 0o700, 0o077).unwrap_err();
         assert!(matches!(error, PrivateError::Owner { .. }), "{error}");
     }
 

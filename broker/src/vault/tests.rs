@@ -1,12 +1,14 @@
 //! The vault against its file: what it keeps, what it refuses, and what it leaves behind.
 
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use broker_audit::chain::LineHash;
+use broker_audit::chain::{Head, LineHash};
+use broker_protocol::names::LeaseId;
 use rusqlite::Connection;
 use static_assertions::assert_not_impl_any;
 
@@ -708,17 +710,4 @@ fn a_vault_without_passphrases_says_where_its_key_comes_from() {
         error.contains("its root key comes from the file"),
         "{error}"
     );
-}
-
-#[test]
-fn a_value_is_known_by_its_first_characters() {
-    for (text, kind) in [
-        ("ghp_x", Some(Kind::Classic)),
-        ("github_pat_x", Some(Kind::FineGrained)),
-        ("-----BEGIN RSA PRIVATE KEY-----\nx", Some(Kind::App)),
-        ("-----BEGIN CERTIFICATE-----\nx", None),
-        ("0123456789012345678901234567890123456789", None),
-    ] {
-        assert_eq!(Kind::of(&token(text)), kind, "{text}");
-    }
 }

@@ -309,12 +309,20 @@ fn choose_key(places: &Places, options: &InitOptions<'_>, id: &str) -> Result<Ch
                     because: Some("a keyring answers".to_owned()),
                     ..chosen
                 }),
-                Err(RootKeyError::NoKeyring(why)) => {
-                    key_file(places, Some(format!("no keyring answers: {why}")))
-                }
-                Err(why) => key_file(places, Some(why.to_string())),
+                // A fall-back, and never a silent one: the report gives the reason.
+                Err(why) => key_file(places, Some(no_keyring(why))),
             }
         }
+    }
+}
+
+/// The reason alone: the mend in the message is for a vault whose key lies in the keyring.
+fn no_keyring(why: RootKeyError) -> String {
+    match why {
+        RootKeyError::NoKeyring(why) => format!("no keyring answers: {why}"),
+        RootKeyError::KeyringRefuses(why) => format!("the keyring refuses: {why}"),
+        RootKeyError::KeyringSilent(limit) => format!("the keyring said nothing for {limit} s"),
+        other => other.to_string(),
     }
 }
 

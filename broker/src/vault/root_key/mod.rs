@@ -251,9 +251,14 @@ pub enum RootKeyError {
     },
     /// No keyring answers.
     #[error(
-        "no keyring answers: {0}; start the session's Secret Service (such as gnome-keyring), or unlock with the recovery passphrase"
+        "no keyring answers: {0}; start the session's Secret Service (such as gnome-keyring) and restart tokend, or unlock with the recovery passphrase"
     )]
     NoKeyring(String),
+    /// A keyring answers and does not do it.
+    #[error(
+        "the keyring refuses ({0}); unlock it in the desktop session and try again, or unlock with the recovery passphrase"
+    )]
+    KeyringRefuses(String),
     /// The keyring does not answer in time, most likely because it waits for someone to unlock it.
     #[error(
         "the keyring did not answer within {0} s; unlock it in the desktop session and try again, or unlock with the recovery passphrase"

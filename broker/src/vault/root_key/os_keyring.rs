@@ -5,6 +5,9 @@
 //! thread that runs out of time is left behind; it holds nothing but its own copy of what it was
 //! asked.
 //!
+//! The connection is made once per process and its failure is remembered (by the `keyring` crate), so
+//! a bus that comes up later is found by a restart only; the message says so.
+//!
 //! A locked collection can answer "no such entry" for an entry it has. So that answer is an error
 //! over an existing vault, and never a reason to make a key.
 
@@ -66,7 +69,7 @@ fn keep(vault_id: &str, key: &RootKey) -> Result<(), RootKeyError> {
     if kept {
         Ok(())
     } else {
-        Err(RootKeyError::NoKeyring(
+        Err(RootKeyError::KeyringRefuses(
             "it returns something else than it was given".to_owned(),
         ))
     }
@@ -100,9 +103,9 @@ fn explain(error: &Error, user: &str) -> RootKeyError {
         Error::NoEntry => RootKeyError::NotInKeyring(user.to_owned()),
         Error::PlatformFailure(cause) => RootKeyError::NoKeyring(cause.to_string()),
         Error::NoStorageAccess(_) => {
-            RootKeyError::NoKeyring("it is locked, or refuses access".to_owned())
+            RootKeyError::KeyringRefuses("it is locked, or denies access".to_owned())
         }
-        Error::Ambiguous(_) => RootKeyError::NoKeyring(format!(
+        Error::Ambiguous(_) => RootKeyError::KeyringRefuses(format!(
             "it has several entries for service `tokend`, user `{user}`"
         )),
         Error::BadEncoding(_) | Error::BadDataFormat(..) => RootKeyError::NotAKey {

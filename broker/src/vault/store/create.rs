@@ -1,0 +1,85 @@
+//! A new vault file: whole, or not there.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::{APPLICATION_ID, FLAGS, FORMAT, Fixed, Store, beside, integer, storage};
+use crate::vault::error::VaultError;
+use crate::vault::private::{self, PrivateError};
+use crate::vault::state::List;
+
+impl Store {
+    /// Builds a new vault beside `path` and puts it there whole, or not at all.
+    pub(in crate::vault) fn create(
+        path: &Path,
+        fixed: &Fixed,
+        list: &List,
+        now: Timestamp,
+    ) -> Result<(), VaultError> {
+        let unfinished = path.with_extension("db.new");
+        for leftover in [unfinished.clone(), beside(&unfinished, "-journal")] {
+            match fs::remove_file(&leftover) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(PrivateError::io(&leftover)(error).into());
+                }
+                _ => {}
+            }
+        }
+        private::write_new(&unfinished, b"")?;
+        Self::build(&unfinished, fixed, list, now).map_err(|e| storage(path, e))?;
+        // A link, unlike a rename, does not replace what is there.
+        fs::hard_link(&unfinished, path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => VaultError::Exists(path.to_owned()),
+            _ => PrivateError::io(path)(error).into(),
+        })?;
+        fs::remove_file(&unfinished).map_err(PrivateError::io(&unfinished))?;
+        Ok(private::sync_directory_of(path)?)
+    }
+
+    fn build(
+        path: &Path,
+        fixed: &Fixed,
+        list: &List,
+        now: Timestamp,
+    ) -> Result<(), rusqlite::Error> {
+        let mut db = Connection::open_with_flags(path, FLAGS)?;
+        db.pragma_update(None, "synchronous", "FULL")?;
+        let tx = db.transaction()?;
+        tx.execute_batch(include_str!("../schema.sql"))?;
+        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+        tx.pragma_update(None, "user_version", FORMAT)?;
+        tx.execute(
+            "INSERT INTO vault VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+            params![
+                fixed.keys.vault_id,
+                now.as_microsecond(),
+                fixed.source.to_stored(),
+                fixed.keys.root_version,
+                fixed.keys.check,
+                fixed.keys.mac,
+                list.log.log_id,
+                list.log.public_key,
+                fixed.keys.log_seed,
+                integer(list.changes),
+                list.mac,
+            ],
+        )?;
+        for (kind, wrap) in [
+            ("passphrase", &fixed.passphrase),
+            ("recovery", &fixed.recovery),
+        ] {
+            if let Some(wrap) = wrap {
+                tx.execute(
+                    "INSERT INTO root_key_wrap VALUES (?, ?, ?, ?, ?)",
+                    params![kind, wrap.salt, wrap.memory_kib, wrap.passes, wrap.sealed],
+                )?;
+            }
+        }
+        tx.commit()?;
+        db.close().map_err(|(_, error)| error)
+    }
+}

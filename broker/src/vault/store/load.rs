@@ -1,0 +1,202 @@
+//! Reading all of the vault at start. What this version never writes is damage, and never a panic.
+
+use std::collections::{BTreeMap, HashMap};
+
+use broker_audit::chain::{Head, LineHash};
+use broker_protocol::api::Exposure;
+use broker_protocol::names::{LeaseId, SecretName};
+use jiff::Timestamp;
+use rusqlite::types::Type;
+use rusqlite::{OptionalExtension as _, Row};
+
+use super::{Fixed, Store};
+use crate::token::HashedToken;
+use crate::vault::keys::SealedKeys;
+use crate::vault::root_key::{RootKeySource, Wrap};
+use crate::vault::state::{Figures, List, Sealed, Secret, State};
+use crate::vault::{Kind, LogIdentity};
+
+impl Store {
+    pub(super) fn load(&self) -> Result<(Fixed, State), rusqlite::Error> {
+        let wrap = |kind: &str| {
+            self.db
+                .query_row(
+                    "SELECT salt, memory_kib, passes, sealed FROM root_key_wrap WHERE kind = ?",
+                    [kind],
+                    |row| {
+                        Ok(Wrap {
+                            salt: row.get(0)?,
+                            memory_kib: row.get(1)?,
+                            passes: row.get(2)?,
+                            sealed: row.get(3)?,
+                        })
+                    },
+                )
+                .optional()
+        };
+        let (passphrase, recovery) = (wrap("passphrase")?, wrap("recovery")?);
+        let secrets = self.secrets()?;
+        let figures = self.figures()?;
+        let tombstones = self.tombstones()?;
+        self.db.query_row(
+            "SELECT id, root_key_source, root_key_version, key_check, mac_key, log_seed,
+                    log_id, log_public_key, changes, list_mac, noted_records, noted_hash
+             FROM vault",
+            [],
+            |row| {
+                let source: String = row.get(1)?;
+                let fixed = Fixed {
+                    source: RootKeySource::from_stored(&source)
+                        .ok_or_else(|| unreadable(1)(Unexpected))?,
+                    keys: SealedKeys {
+                        vault_id: row.get(0)?,
+                        root_version: row.get(2)?,
+                        check: row.get(3)?,
+                        mac: row.get(4)?,
+                        log_seed: row.get(5)?,
+                    },
+                    passphrase,
+                    recovery,
+                };
+                let hash: Option<[u8; 32]> = row.get(11)?;
+                let noted = match hash {
+                    None => None,
+                    Some(hash) => Some(Head {
+                        records: count(row, 10)?,
+                        hash: LineHash::from_bytes(hash),
+                    }),
+                };
+                let log = LogIdentity {
+                    log_id: row.get(6)?,
+                    public_key: row.get(7)?,
+                };
+                let list = List {
+                    secrets,
+                    log,
+                    changes: count(row, 8)?,
+                    mac: row.get(9)?,
+                };
+                let state = State {
+                    list,
+                    figures,
+                    noted,
+                    tombstones,
+                };
+                Ok((fixed, state))
+            },
+        )
+    }
+
+    fn secrets(&self) -> Result<BTreeMap<SecretName, Secret>, rusqlite::Error> {
+        let mut secrets = BTreeMap::new();
+        let mut statement = self
+            .db
+            .prepare("SELECT name, created_at, last_version FROM secret")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let secret = Secret {
+                created_at: time(row, 1)?,
+                last_version: count(row, 2)?,
+                versions: Vec::new(),
+            };
+            secrets.insert(name(row, 0)?, secret);
+        }
+        let mut statement = self.db.prepare(
+            "SELECT secret, version, kind, hashed_credential, expires_at, set_at, envelope
+             FROM version ORDER BY secret, version",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let kind: Option<String> = row.get(2)?;
+            let kind = match kind.as_deref() {
+                None => None,
+                Some(word) => Some(Kind::from_word(word).ok_or_else(|| unreadable(2)(Unexpected))?),
+            };
+            let expires_at: Option<i64> = row.get(4)?;
+            let hashed_credential: String = row.get(3)?;
+            let sealed = Sealed {
+                version: count(row, 1)?,
+                kind,
+                hashed_credential: HashedToken::from_stored(&hashed_credential),
+                expires_at: expires_at.map(|at| moment(at, 4)).transpose()?,
+                set_at: time(row, 5)?,
+                envelope: row.get(6)?,
+            };
+            let secret = secrets.get_mut(&name(row, 0)?);
+            secret
+                .ok_or_else(|| unreadable(0)(Unexpected))?
+                .versions
+                .push(sealed);
+        }
+        for secret in secrets.values_mut() {
+            secret.versions.shrink_to_fit();
+        }
+        Ok(secrets)
+    }
+
+    fn figures(&self) -> Result<Figures, rusqlite::Error> {
+        let mut figures = Figures::default();
+        let mut statement = self.db.prepare("SELECT secret, at FROM last_used")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            figures.last_used.insert(name(row, 0)?, time(row, 1)?);
+        }
+        let mut statement = self
+            .db
+            .prepare("SELECT secret, uid, purpose, last, leases FROM exposure")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let purpose: String = row.get(2)?;
+            let exposure = Exposure {
+                uid: row.get(1)?,
+                purpose: purpose.parse().map_err(unreadable(2))?,
+                last: time(row, 3)?,
+                leases: count(row, 4)?,
+            };
+            let key = (name(row, 0)?, exposure.uid, exposure.purpose.clone());
+            figures.exposures.insert(key, exposure);
+        }
+        Ok(figures)
+    }
+
+    fn tombstones(&self) -> Result<HashMap<LeaseId, Timestamp>, rusqlite::Error> {
+        let mut statement = self.db.prepare("SELECT lease, until FROM tombstone")?;
+        let mut rows = statement.query([])?;
+        let mut tombstones = HashMap::new();
+        while let Some(row) = rows.next()? {
+            let lease: String = row.get(0)?;
+            let lease = lease.parse().map_err(unreadable(0))?;
+            tombstones.insert(lease, time(row, 1)?);
+        }
+        Ok(tombstones)
+    }
+}
+
+fn name(row: &Row<'_>, column: usize) -> Result<SecretName, rusqlite::Error> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(unreadable(column))
+}
+
+fn time(row: &Row<'_>, column: usize) -> Result<Timestamp, rusqlite::Error> {
+    moment(row.get(column)?, column)
+}
+
+fn moment(micros: i64, column: usize) -> Result<Timestamp, rusqlite::Error> {
+    Timestamp::from_microsecond(micros).map_err(unreadable(column))
+}
+
+fn count(row: &Row<'_>, column: usize) -> Result<u64, rusqlite::Error> {
+    let number: i64 = row.get(column)?;
+    u64::try_from(number).map_err(unreadable(column))
+}
+
+fn unreadable<E: std::error::Error + Send + Sync + 'static>(
+    column: usize,
+) -> impl FnOnce(E) -> rusqlite::Error {
+    move |cause| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(cause))
+}
+
+/// A word in the database that this version does not know, or a row without the one it belongs to.
+#[derive(Debug, thiserror::Error)]
+#[error("an unexpected word or row")]
+struct Unexpected;

@@ -1,0 +1,332 @@
+//! Every SQL statement of the vault.
+//!
+//! One connection, held by the writer's thread, with an exclusive lock on the file: a second broker
+//! is told so, and no shared-memory file is needed. Erased rows are overwritten, and after a removal
+//! the write-ahead log is emptied, so that not even sealed values linger.
+//!
+//! A change of secrets is durable before its function returns (`synchronous=FULL`). Noting the log's
+//! head is not (`NORMAL`): a note that is lost is made again from the log.
+//!
+//! Not here: keys, and what any of it means.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use broker_audit::chain::Head;
+use broker_protocol::api::Exposure;
+use broker_protocol::names::{LeaseId, SecretName};
+use jiff::Timestamp;
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
+
+use crate::vault::Kind;
+use crate::vault::error::VaultError;
+use crate::vault::keys::SealedKeys;
+use crate::vault::private;
+use crate::vault::root_key::{RootKeySource, Wrap};
+use crate::vault::state::{ExposedTo, Sealed, State};
+
+mod create;
+mod load;
+
+/// `tokd`, in the header of the database file.
+const APPLICATION_ID: i64 = 0x746f_6b64;
+/// The format that this code reads and writes.
+const FORMAT: i64 = 1;
+
+pub(in crate::vault) struct Store {
+    db: Connection,
+    path: PathBuf,
+}
+
+/// What never changes while a vault is open.
+#[derive(Debug, Clone)]
+pub(in crate::vault) struct Fixed {
+    pub(in crate::vault) source: RootKeySource,
+    pub(in crate::vault) keys: SealedKeys,
+    pub(in crate::vault) passphrase: Option<Wrap>,
+    pub(in crate::vault) recovery: Option<Wrap>,
+}
+
+impl Store {
+    /// Opens the vault at `path`, checks it, and reads all of it.
+    pub(in crate::vault) fn open(path: &Path) -> Result<(Self, Fixed, State), VaultError> {
+        match private::check_file(path) {
+            Err(error) if error.is_not_found() => {
+                return Err(VaultError::Missing(path.to_owned()));
+            }
+            checked => checked?,
+        }
+        if let Some(directory) = path.parent() {
+            private::check_directory(directory)?;
+        }
+        match private::check_file(&beside(path, "-wal")) {
+            Err(error) if error.is_not_found() => {}
+            checked => checked?,
+        }
+        let fault = |cause| storage(path, cause);
+        let db = Connection::open_with_flags(path, FLAGS).map_err(fault)?;
+        db.busy_timeout(Duration::from_millis(250)).map_err(fault)?;
+        db.pragma_update(None, "locking_mode", "EXCLUSIVE")
+            .map_err(fault)?;
+        let number = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        if number("application_id").map_err(fault)? != APPLICATION_ID {
+            return Err(VaultError::NotAVault(path.to_owned()));
+        }
+        let found = number("user_version").map_err(fault)?;
+        if found < FORMAT {
+            return Err(VaultError::Damaged {
+                path: path.to_owned(),
+                why: format!("there never was a format {found}"),
+            });
+        }
+        if found > FORMAT {
+            return Err(VaultError::Newer {
+                path: path.to_owned(),
+                found,
+                known: FORMAT,
+            });
+        }
+        prepare(&db).map_err(fault)?;
+        let path = path.to_owned();
+        let store = Self { db, path };
+        store.check()?;
+        let (fixed, state) = store.load().map_err(|cause| store.fault(cause))?;
+        Ok((store, fixed, state))
+    }
+
+    fn check(&self) -> Result<(), VaultError> {
+        let said: String = self
+            .db
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|cause| self.fault(cause))?;
+        if said == "ok" {
+            return Ok(());
+        }
+        Err(VaultError::Damaged {
+            path: self.path.clone(),
+            why: said,
+        })
+    }
+
+    /// Gives out a version number, once.
+    pub(in crate::vault) fn reserve(
+        &mut self,
+        name: &SecretName,
+        version: u64,
+        created_at: Timestamp,
+        mark: &Mark,
+    ) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            mark.write(tx)?;
+            tx.prepare_cached(
+                "INSERT INTO secret VALUES (?1, ?2, ?3)
+                 ON CONFLICT (name) DO UPDATE SET last_version = ?3, created_at = ?2",
+            )?
+            .execute(params![
+                name.as_str(),
+                created_at.as_microsecond(),
+                integer(version)
+            ])?;
+            Ok(())
+        })
+    }
+
+    /// Adds a version; whoever was handed the one before is exposed to an old value only.
+    pub(in crate::vault) fn add_version(
+        &mut self,
+        name: &SecretName,
+        sealed: &Sealed,
+        mark: &Mark,
+    ) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            mark.write(tx)?;
+            tx.prepare_cached("INSERT INTO version VALUES (?, ?, ?, ?, ?, ?, ?)")?
+                .execute(params![
+                    name.as_str(),
+                    integer(sealed.version),
+                    sealed.kind.map(Kind::as_str),
+                    sealed.hashed_credential.as_str(),
+                    sealed.expires_at.map(Timestamp::as_microsecond),
+                    sealed.set_at.as_microsecond(),
+                    sealed.envelope,
+                ])?;
+            tx.execute("DELETE FROM exposure WHERE secret = ?", [name.as_str()])?;
+            Ok(())
+        })
+    }
+
+    /// Erases every version of a secret, and its figures.
+    pub(in crate::vault) fn remove(
+        &mut self,
+        name: &SecretName,
+        mark: &Mark,
+    ) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            mark.write(tx)?;
+            tx.execute("DELETE FROM version WHERE secret = ?", [name.as_str()])?;
+            tx.execute("DELETE FROM exposure WHERE secret = ?", [name.as_str()])?;
+            tx.execute("DELETE FROM last_used WHERE secret = ?", [name.as_str()])?;
+            Ok(())
+        })?;
+        // What was erased still lies in the write-ahead log.
+        self.db
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .map_err(|cause| self.fault(cause))
+    }
+
+    /// Begins a new audit log, of which nothing has been noted.
+    pub(in crate::vault) fn new_log(
+        &mut self,
+        log_id: &str,
+        mark: &Mark,
+    ) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            mark.write(tx)?;
+            tx.execute(
+                "UPDATE vault SET log_id = ?, noted_records = NULL, noted_hash = NULL",
+                [log_id],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Keeps tombstones, and drops those whose time is past.
+    pub(in crate::vault) fn bury(
+        &mut self,
+        leases: &[(LeaseId, Timestamp)],
+        now: Timestamp,
+    ) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            tx.execute(
+                "DELETE FROM tombstone WHERE until < ?",
+                [now.as_microsecond()],
+            )?;
+            let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO tombstone VALUES (?, ?)")?;
+            for (lease, until) in leases {
+                insert.execute(params![lease.as_str(), until.as_microsecond()])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes the head of the audit log together with the figures that its records led to. Survives a
+    /// crash of the broker, but not always one of the machine.
+    pub(in crate::vault) fn note<'a>(
+        &mut self,
+        head: Head,
+        used: impl Iterator<Item = (&'a SecretName, Timestamp)>,
+        exposed: impl Iterator<Item = (&'a ExposedTo, &'a Exposure)>,
+    ) -> Result<(), VaultError> {
+        let write = |tx: &rusqlite::Transaction<'_>| {
+            tx.prepare_cached("UPDATE vault SET noted_records = ?, noted_hash = ?")?
+                .execute(params![integer(head.records), head.hash.as_bytes()])?;
+            let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO last_used VALUES (?, ?)")?;
+            for (name, at) in used {
+                insert.execute(params![name.as_str(), at.as_microsecond()])?;
+            }
+            let mut insert =
+                tx.prepare_cached("INSERT OR REPLACE INTO exposure VALUES (?, ?, ?, ?, ?)")?;
+            for ((name, uid, purpose), exposure) in exposed {
+                insert.execute(params![
+                    name.as_str(),
+                    uid,
+                    purpose.as_str(),
+                    exposure.last.as_microsecond(),
+                    integer(exposure.leases),
+                ])?;
+            }
+            Ok(())
+        };
+        let synchronous = |db: &Connection, how| db.pragma_update(None, "synchronous", how);
+        synchronous(&self.db, "NORMAL").map_err(|cause| self.fault(cause))?;
+        let noted = self.durably(write);
+        synchronous(&self.db, "FULL").map_err(|cause| self.fault(cause))?;
+        noted
+    }
+
+    /// From now on the database may not grow.
+    #[cfg(test)]
+    pub(in crate::vault) fn limit_pages(&self) -> Result<(), VaultError> {
+        self.db
+            .query_row("PRAGMA max_page_count = 1", [], |_| Ok(()))
+            .map_err(|cause| self.fault(cause))
+    }
+
+    fn durably(
+        &mut self,
+        write: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<(), rusqlite::Error>,
+    ) -> Result<(), VaultError> {
+        let tx = self.db.transaction();
+        let done = tx.and_then(|tx| {
+            write(&tx)?;
+            tx.commit()
+        });
+        done.map_err(|cause| self.fault(cause))
+    }
+
+    fn fault(&self, cause: rusqlite::Error) -> VaultError {
+        storage(&self.path, cause)
+    }
+}
+
+/// What every change of the list writes besides: its count, and the MAC over the list after it.
+pub(in crate::vault) struct Mark {
+    pub(in crate::vault) changes: u64,
+    pub(in crate::vault) mac: [u8; 32],
+}
+
+impl Mark {
+    fn write(&self, tx: &rusqlite::Transaction<'_>) -> Result<(), rusqlite::Error> {
+        tx.prepare_cached("UPDATE vault SET changes = ?, list_mac = ?")?
+            .execute(params![integer(self.changes), self.mac])?;
+        Ok(())
+    }
+}
+
+const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
+fn prepare(db: &Connection) -> Result<(), rusqlite::Error> {
+    db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    db.pragma_update(None, "trusted_schema", false)?;
+    db.pragma_update(None, "secure_delete", true)?;
+    // Everything is read once and kept elsewhere, so a small page cache is enough: 256 KiB.
+    db.pragma_update(None, "cache_size", -256)?;
+    // Deferred constraints, temporary tables: nothing of a vault goes to /tmp.
+    db.pragma_update(None, "temp_store", "MEMORY")
+}
+
+fn storage(path: &Path, cause: rusqlite::Error) -> VaultError {
+    let path = path.to_owned();
+    match &cause {
+        rusqlite::Error::SqliteFailure(error, said) => match error.code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => VaultError::InUse(path),
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => VaultError::Damaged {
+                path,
+                why: said.clone().unwrap_or_else(|| error.to_string()),
+            },
+            _ => VaultError::Storage { path, cause },
+        },
+        // No row in `vault`, or a column that holds what it never should.
+        rusqlite::Error::QueryReturnedNoRows
+        | rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::FromSqlConversionFailure(..) => VaultError::Damaged {
+            path,
+            why: cause.to_string(),
+        },
+        _ => VaultError::Storage { path, cause },
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Counts stay far below 2^63; one that did not would be refused when read back.
+fn integer(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(-1)
+}

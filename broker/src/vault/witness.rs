@@ -1,0 +1,184 @@
+//! What the vault vouches for towards the audit log.
+//!
+//! The two lie in different places and check each other. The vault names the log and its key, gives
+//! leases their MAC, notes how far the log had got, and keeps which leases were revoked: so a log that
+//! was extended, cut or exchanged by someone without the root key is noticed. The log in turn names
+//! the versions of secrets, so a vault that was put back is noticed.
+//!
+//! The figures of use are kept in one transaction with the noted head. After a crash the records
+//! behind that head are counted again, each once.
+
+use std::collections::{BTreeMap, HashMap};
+
+use broker_audit::chain::Head;
+use broker_protocol::api::Exposure;
+use broker_protocol::names::{LeaseId, Purpose, SecretName};
+use jiff::Timestamp;
+
+use super::error::VaultError;
+use super::keys::Tag;
+use super::state::Figures;
+use super::writer::Request;
+use super::{Vault, known, new_id, stopped};
+
+/// Which audit log belongs to this vault. Readable while locked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogIdentity {
+    /// 32 hexadecimal digits.
+    pub log_id: String,
+    /// Ed25519 public key, base64.
+    pub public_key: String,
+}
+
+/// What one record of the audit log adds to a secret's figures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageDelta {
+    /// The secret.
+    pub secret: SecretName,
+    /// The version that was used; `None` where the value does not lie in the vault.
+    pub version: Option<u64>,
+    /// The record's time.
+    pub at: Timestamp,
+    /// Who was handed the value itself, if that is what was handed out.
+    pub exposed_to: Option<(u32, Purpose)>,
+}
+
+/// How a secret has been used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// When last, by the time of the record.
+    pub last_used: Option<Timestamp>,
+    /// Who was handed the value itself since it was set.
+    pub exposed_to: Vec<Exposure>,
+}
+
+impl Vault {
+    /// MAC over a lease's record, bound to this vault and its log.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Locked`].
+    pub fn lease_mac(&self, covered: &str) -> Result<[u8; 32], VaultError> {
+        self.lease_tag(covered).map(Tag::bytes)
+    }
+
+    /// Whether the MAC is the one over `covered`, compared in constant time.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Locked`].
+    pub fn verify_lease_mac(&self, covered: &str, mac: &[u8; 32]) -> Result<bool, VaultError> {
+        Ok(self.lease_tag(covered)?.is(mac))
+    }
+
+    fn lease_tag(&self, covered: &str) -> Result<Tag, VaultError> {
+        let state = known(self.shared.state.read());
+        let keys = known(self.shared.keys.read());
+        let keys = keys.as_ref().ok_or(VaultError::Locked)?;
+        let log_id = state.list.log.log_id.as_bytes();
+        Ok(keys.mac("tokend lease v1", [log_id, &[0], covered.as_bytes()]))
+    }
+
+    /// Which audit log belongs to this vault.
+    #[must_use]
+    pub fn log_identity(&self) -> LogIdentity {
+        known(self.shared.state.read()).list.log.clone()
+    }
+
+    /// Names a new audit log; the old one's leases are not honoured in it. The signing key stays.
+    /// Blocks, and must not be called from async code.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Locked`], or if it could not be written.
+    pub fn begin_new_log(&self) -> Result<LogIdentity, VaultError> {
+        let log_id = new_id()?;
+        let answer = self.writer.ask(|reply| Request::NewLog(log_id, reply))?;
+        answer.blocking_recv().map_err(stopped)?
+    }
+
+    /// Compares with the log: `recorded` has the highest version that `secret.set` records name for
+    /// each secret, read from the head last noted.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::PutBack`] if the log knows a version that this vault never gave out.
+    pub fn check_not_put_back(
+        &self,
+        recorded: &BTreeMap<SecretName, u64>,
+    ) -> Result<(), VaultError> {
+        let state = known(self.shared.state.read());
+        for (secret, &recorded) in recorded {
+            let known = state.list.secrets.get(secret).map_or(0, |s| s.last_version);
+            if recorded > known {
+                return Err(VaultError::PutBack {
+                    secret: secret.clone(),
+                    recorded,
+                    known,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The head of the audit log as last written here; records after it have yet to be counted.
+    #[must_use]
+    pub fn noted_head(&self) -> Option<Head> {
+        known(self.shared.state.read()).noted
+    }
+
+    /// Notes the head of the audit log and what the records up to it add to the figures: all records
+    /// since the note before, each once. Returns at once; written soon after, together or not at all.
+    pub fn note(&self, head: Head, used: Vec<UsageDelta>) {
+        if self.writer.send(Request::Note(head, used)).is_err() {
+            tracing::error!("the vault's writer has stopped; the log's head is not noted");
+        }
+    }
+
+    /// Waits until all that was noted before is counted and written.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Stopped`].
+    pub async fn settle(&self) -> Result<(), VaultError> {
+        self.ask(Request::Settle).await
+    }
+
+    /// How a secret has been used, as far as noted. Also for secrets that have no value here.
+    #[must_use]
+    pub fn usage(&self, name: &SecretName) -> Usage {
+        let state = known(self.shared.state.read());
+        let Figures {
+            last_used,
+            exposures,
+        } = &state.figures;
+        Usage {
+            last_used: last_used.get(name).copied(),
+            exposed_to: exposures
+                .iter()
+                .filter(|((secret, ..), _)| secret == name)
+                .map(|(_, exposure)| exposure.clone())
+                .collect(),
+        }
+    }
+
+    /// Keeps, durably, that these leases were revoked, each until the time given with it. Works while
+    /// locked. Drops those whose time is past.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be written.
+    pub async fn bury(
+        &self,
+        leases: Vec<(LeaseId, Timestamp)>,
+        now: Timestamp,
+    ) -> Result<(), VaultError> {
+        self.ask(|reply| Request::Bury(leases, now, reply)).await
+    }
+
+    /// The leases that were revoked and would not have ended yet, and when they would.
+    #[must_use]
+    pub fn tombstones(&self) -> HashMap<LeaseId, Timestamp> {
+        known(self.shared.state.read()).tombstones.clone()
+    }
+}
