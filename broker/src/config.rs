@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use broker_protocol::places::{Places, SYSTEM_CONFIG};
 use nix::unistd::{Group, User};
 use serde::Deserialize;
 
@@ -94,12 +95,16 @@ impl Default for Limits {
 impl Config {
     /// What policies may assume of a broker with this configuration.
     ///
-    /// A socket that other accounts may use makes it a service: it cannot see their programs.
+    /// A socket that other accounts may use, or the places of the system service, whose socket
+    /// systemd may have made, mean that callers have accounts of their own: their programs cannot be
+    /// seen.
     #[must_use]
-    pub fn host(&self) -> Host {
+    pub fn host(&self, places: &Places) -> Host {
+        let system_service =
+            self.socket.mode != 0o600 || places.config.as_path() == Path::new(SYSTEM_CONFIG);
         Host {
             uid: Some(self.own_uid),
-            system_service: self.socket.mode != 0o600,
+            system_service,
         }
     }
 }

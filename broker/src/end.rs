@@ -13,10 +13,10 @@ use futures_util::future::join_all;
 use crate::audit_log::Effect;
 use crate::broker::{Broker, InForce};
 use crate::caller::ExitWatch;
-use crate::issue::IssueError;
+use crate::issue::{IssueError, Wishes};
 use crate::lease::{Lease, TooShort};
 use crate::lease_record;
-use crate::policy::{self, Caller, Decision, Grant, Request};
+use crate::policy::{self, Caller, Decision, Denial, Grant, Request};
 use crate::vault::VaultError;
 
 /// What became of an end.
@@ -155,15 +155,17 @@ impl Broker {
             return Ok(None);
         };
         let policies = self.policies();
-        let denied = || IssueError::Denied {
-            purpose: lease.purpose.clone(),
-            seq: lease.seq,
-        };
         // Judged as who asks now: a lease passed on to a process that no rule knows ends here.
-        let Some(grant) = self.judge(&policies, &lease, caller, ttl) else {
+        let stands = Self::request(&lease, caller, None);
+        if let Err(denial) = Self::judge(&policies, &lease, &stands) {
             self.end_lease(id, None, "no longer allowed when it was to be renewed")
                 .await;
-            return Err(denied());
+            return Err(self.deny(&stands, &Wishes::default(), denial).await);
+        }
+        let asked = Self::request(&lease, caller, ttl);
+        let grant = match Self::judge(&policies, &lease, &asked) {
+            Ok(grant) => grant,
+            Err(denial) => return Err(self.deny(&asked, &Wishes::default(), denial).await),
         };
         let secret_ends = self
             .vault
@@ -221,7 +223,7 @@ impl Broker {
         let leases = self.leases.list(None);
         let over = leases
             .iter()
-            .filter(|lease| !self.still_allowed(&policies, lease));
+            .filter(|lease| !Self::still_allowed(&policies, lease));
         let ended = self
             .end_leases(over.map(|l| &l.id), None, "no longer allowed by policy")
             .await;
@@ -232,33 +234,33 @@ impl Broker {
     }
 
     /// Whether these policies would allow this lease as it stands.
-    pub(crate) fn still_allowed(&self, policies: &InForce, lease: &Lease) -> bool {
-        self.judge(policies, lease, &lease.caller, None)
-            .is_some_and(|grant| lease.span.fits(grant.ttl_max))
+    pub(crate) fn still_allowed(policies: &InForce, lease: &Lease) -> bool {
+        let stands = Self::request(lease, &lease.caller, None);
+        Self::judge(policies, lease, &stands).is_ok_and(|grant| lease.span.fits(grant.ttl_max))
     }
 
-    fn judge(
-        &self,
-        policies: &InForce,
-        lease: &Lease,
-        caller: &Arc<Caller>,
-        ttl: Option<Duration>,
-    ) -> Option<Grant> {
-        let request = Request {
+    /// What a lease would have to ask for today.
+    fn request(lease: &Lease, caller: &Arc<Caller>, ttl: Option<Duration>) -> Request {
+        Request {
             caller: Arc::clone(caller),
             purpose: lease.purpose.clone(),
             repositories: (!lease.repositories.is_empty()).then(|| lease.repositories.clone()),
             organization: lease.organization.clone(),
             permissions: (!lease.permissions.is_empty()).then(|| lease.permissions.clone()),
             ttl,
-        };
-        match policy::decide(&policies.set, &request) {
+        }
+    }
+
+    fn judge(policies: &InForce, lease: &Lease, request: &Request) -> Result<Grant, Denial> {
+        match policy::decide(&policies.set, request) {
             Decision::Allow(grant)
                 if grant.secret == lease.secret && grant.deliver == lease.deliver =>
             {
-                Some(grant)
+                Ok(grant)
             }
-            Decision::Allow(_) | Decision::Deny(_) => None,
+            // The rule would give something else today: as good as none for this lease.
+            Decision::Allow(_) => Err(Denial::NoRule),
+            Decision::Deny(denial) => Err(denial),
         }
     }
 }

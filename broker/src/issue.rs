@@ -204,6 +204,12 @@ impl Broker {
                 let lease = Arc::new(lease);
                 self.leases.open(place, Arc::clone(&lease));
                 self.usage.granted(&lease);
+                metrics::counter!(
+                    "tokend_leases_granted_total",
+                    "purpose" => lease.purpose.as_str().to_owned(),
+                    "deliver" => lease.deliver.as_str()
+                )
+                .increment(1);
                 self.outlast_changes(&policies, &lease).await?;
                 Ok(Issued { lease, token })
             }
@@ -306,7 +312,7 @@ impl Broker {
                 .await;
             return Err(IssueError::Locked);
         }
-        if !self.still_in_force(decided) && !self.still_allowed(&self.policies(), lease) {
+        if !self.still_in_force(decided) && !Self::still_allowed(&self.policies(), lease) {
             self.end_lease(&lease.id, None, "the policies changed meanwhile")
                 .await;
             return Err(IssueError::Overtaken);
@@ -315,7 +321,12 @@ impl Broker {
     }
 
     /// Records a refusal, or counts it where the account has had too many.
-    async fn deny(&self, request: &Request, wishes: &Wishes, denial: Denial) -> IssueError {
+    pub(crate) async fn deny(
+        &self,
+        request: &Request,
+        wishes: &Wishes,
+        denial: Denial,
+    ) -> IssueError {
         let (code, rule, why) = match &denial {
             Denial::NoSuchPurpose => (ErrorCode::Denied, None, "no such purpose"),
             Denial::NoRule => (ErrorCode::Denied, None, "no rule matches the caller"),

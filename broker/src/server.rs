@@ -15,6 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use broker_protocol::error::{ErrorCode, Problem};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -241,12 +242,17 @@ pub(crate) async fn told_to(stop: &mut watch::Receiver<bool>) {
 }
 
 async fn turn_away(mut stream: UnixStream) {
-    const ANSWER: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\n\
-        content-type: application/problem+json\r\nretry-after: 1\r\nconnection: close\r\n\
-        content-length: 151\r\n\r\n\
-        {\"type\":\"urn:tokend:error:rate_limited\",\"title\":\"too many\",\"status\":429,\
-        \"code\":\"rate_limited\",\"detail\":\"too many open connections; close some first\"}";
-    if let Err(error) = stream.write_all(ANSWER).await {
+    let problem = Problem::new(
+        ErrorCode::RateLimited,
+        "too many open connections; close some first",
+    );
+    let body = serde_json::to_string(&problem).unwrap_or_default();
+    let answer = format!(
+        "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/problem+json\r\n\
+         retry-after: 1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    if let Err(error) = stream.write_all(answer.as_bytes()).await {
         tracing::debug!(cause = %error, "a caller turned away did not wait for the answer");
     }
 }

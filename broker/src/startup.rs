@@ -122,7 +122,7 @@ pub async fn run(
         Arc::clone(&clock),
     )?;
 
-    let policies = load(&places.policies, &config.host())?;
+    let policies = load(&places.policies, &config.host(&places))?;
     env.capture(policies.set.env_sources());
     let now = clock.now();
     let socket = places.socket.clone();

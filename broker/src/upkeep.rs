@@ -228,7 +228,7 @@ impl Broker {
     /// [`UpkeepError::Policies`]: the set in force stays in force, loudly.
     pub async fn reload_policies(&self) -> Result<Reloaded, UpkeepError> {
         let _one_at_a_time = self.reloading.lock().await;
-        let loaded = match load(&self.places.policies, &self.config.host()) {
+        let loaded = match load(&self.places.policies, &self.config.host(&self.places)) {
             Ok(loaded) => loaded,
             Err(error) => {
                 let why = error.to_string();

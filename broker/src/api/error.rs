@@ -11,6 +11,7 @@ use broker_protocol::error::{ErrorCode, Problem};
 
 use crate::issue::IssueError;
 use crate::upkeep::UpkeepError;
+use crate::vault::root_key::RootKeyError;
 
 /// An error on its way to the caller.
 #[derive(Debug)]
@@ -129,6 +130,9 @@ impl From<UpkeepError> for Refusal {
                 (ErrorCode::AuditUnavailable, Some(cause.to_string()))
             }
             UpkeepError::NotFound(_) => (ErrorCode::NotFound, None),
+            UpkeepError::Unlock(RootKeyError::WrongPassphrase | RootKeyError::NoPassphrase(_)) => {
+                (ErrorCode::Locked, None)
+            }
             UpkeepError::Unlock(_) => (ErrorCode::SourceUnavailable, None),
             UpkeepError::WrongKey(_) => (ErrorCode::Locked, None),
             UpkeepError::Policies(_) => (ErrorCode::BadRequest, None),

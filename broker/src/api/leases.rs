@@ -70,9 +70,7 @@ fn parse(caller: Arc<Caller>, asked: LeaseRequest) -> Result<(Request, Wishes), 
             ));
         }
     }
-    if asked.ttl == Some(0) {
-        return Err(bad("`ttl` is a number of seconds, at least 1"));
-    }
+    let ttl = parse_ttl(asked.ttl)?;
     let wishes = Wishes {
         reason: asked.reason.map(String::into_boxed_str),
         until_exit: asked.until == Some(Until::CallerExit),
@@ -83,7 +81,7 @@ fn parse(caller: Arc<Caller>, asked: LeaseRequest) -> Result<(Request, Wishes), 
         repositories: asked.repositories,
         organization: asked.organization,
         permissions: asked.permissions,
-        ttl: asked.ttl.map(Duration::from_secs),
+        ttl,
     };
     Ok((request, wishes))
 }
@@ -165,12 +163,21 @@ pub(super) async fn renew(
     Named(id): Named<LeaseId>,
     Body(asked): Body<RenewRequest>,
 ) -> Result<Json<LeaseView>, Refusal> {
-    let renewed = broker
-        .renew(&id, &caller, asked.ttl.map(Duration::from_secs))
-        .await?;
+    let renewed = broker.renew(&id, &caller, parse_ttl(asked.ttl)?).await?;
     renewed
         .map(|lease| Json(lease.view()))
         .ok_or_else(|| unknown(&id))
+}
+
+fn parse_ttl(seconds: Option<u64>) -> Result<Option<Duration>, Refusal> {
+    match seconds {
+        Some(0) => Err(Problem::new(
+            ErrorCode::BadRequest,
+            "`ttl` is a number of seconds, at least 1",
+        )
+        .into()),
+        seconds => Ok(seconds.map(Duration::from_secs)),
+    }
 }
 
 fn may_see(broker: &Broker, caller: &Caller, lease: &Lease) -> bool {

@@ -19,7 +19,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use broker_protocol::api::{Health, MAX_BODY, PurposeList, PurposeView, Status};
 use broker_protocol::error::{ErrorCode, Problem};
@@ -44,9 +44,8 @@ pub fn router(broker: Arc<Broker>) -> Router {
         .route("/v1/secrets", get(secrets::list))
         .route(
             "/v1/secrets/{name}",
-            get(secrets::show).delete(secrets::remove),
+            get(secrets::show).put(secrets::set).delete(secrets::remove),
         )
-        .route("/v1/secrets/{name}/value", put(secrets::set))
         .route("/v1/lock", post(admin::lock))
         .route("/v1/unlock", post(admin::unlock))
         .route("/v1/policies/reload", post(admin::reload))

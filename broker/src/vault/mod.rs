@@ -44,7 +44,7 @@ mod tests;
 pub use envelope::NoRandom;
 pub use error::VaultError;
 pub use kind::Kind;
-pub use witness::{LogIdentity, Usage, UsageDelta};
+pub use witness::{Usage, UsageDelta};
 
 pub use crate::audit_log::LogIdentity;
 

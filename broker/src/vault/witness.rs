@@ -19,16 +19,7 @@ use super::error::VaultError;
 use super::keys::Tag;
 use super::state::Figures;
 use super::writer::Request;
-use super::{Vault, known, new_id, stopped};
-
-/// Which audit log belongs to this vault. Readable while locked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogIdentity {
-    /// 32 hexadecimal digits.
-    pub log_id: String,
-    /// Ed25519 public key, base64.
-    pub public_key: String,
-}
+use super::{LogIdentity, Vault, known, new_id, stopped};
 
 /// What one record of the audit log adds to a secret's figures.
 #[derive(Debug, Clone, PartialEq, Eq)]

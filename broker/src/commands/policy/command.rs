@@ -39,7 +39,7 @@ pub fn run(
     places: &Places,
     out: &mut dyn Write,
 ) -> Result<u8, PolicyCommandError> {
-    let host = Config::read(&places.config, nix::unistd::geteuid().as_raw())?.host();
+    let host = Config::read(&places.config, nix::unistd::geteuid().as_raw())?.host(places);
     let live = places.policies.as_path();
     Ok(match command {
         PolicyCommand::Check { dir } => check(Where::new(dir.as_deref(), live, &host), out)?,
