@@ -115,7 +115,10 @@ fn survey<D: Disk>(disk: &D) -> Result<(Vec<u64>, Vec<Torn>), AuditLogError> {
     let names = disk
         .list()
         .map_err(AuditLogError::io("list", &disk.path("")))?;
-    let mut segments: Vec<u64> = names.iter().filter_map(|n| segment::first_of(n)).collect();
+    let mut segments: Vec<u64> = names
+        .iter()
+        .filter_map(|n| segment::first_record(n))
+        .collect();
     let mut torn: Vec<Torn> = names.iter().filter_map(|n| Torn::parse(n)).collect();
     segments.sort_unstable();
     torn.sort_unstable_by(|a, b| a.name.cmp(&b.name));
