@@ -31,6 +31,7 @@ use crate::denials::Denials;
 use crate::harden::Hardened;
 use crate::lease_table::LeaseTable;
 use crate::load::{LoadError, load};
+use crate::policy_files::{PolicyFilesError, refuse_exposed};
 use crate::server::{self, BindError, Identify};
 use crate::source::env::EnvSource;
 use crate::upkeep::root_key_surroundings;
@@ -50,6 +51,9 @@ pub enum StartError {
     /// The configuration is refused.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Someone else may write the configuration.
+    #[error(transparent)]
+    ExposedConfig(#[from] PolicyFilesError),
     /// There is no vault yet.
     #[error("{}: there is no vault yet; run `tokenctl init`", .0.display())]
     NoVault(PathBuf),
@@ -102,6 +106,7 @@ pub async fn run(
     metrics: PrometheusHandle,
     _hardened: &Hardened,
 ) -> Result<(), StartError> {
+    refuse_exposed(&places.config)?;
     let config = Config::read(&places.config, nix::unistd::geteuid().as_raw())?;
     if !places.vault.exists() {
         return Err(StartError::NoVault(places.vault.clone()));
