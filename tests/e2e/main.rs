@@ -3,8 +3,11 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "test code: a panic is how a test fails"
 )]
 
 mod crash;
+mod faults;
+mod forge;
 mod layers;
