@@ -10,8 +10,6 @@ mod extract;
 mod leases;
 mod secrets;
 
-pub use audit::Readers;
-
 use std::sync::Arc;
 use std::time::Duration;
 
