@@ -122,6 +122,8 @@ pub async fn run(
         Arc::clone(&clock),
     )?;
 
+    vault.check_not_put_back(&opened.secret_versions)?;
+
     let policies = load(&places.policies, &config.host(&places))?;
     env.capture(policies.set.env_sources());
     let now = clock.now();
