@@ -129,7 +129,7 @@ pub(super) async fn show(
 ) -> Result<Json<LeaseView>, Refusal> {
     let lease = broker
         .leases
-        .find(&id)
+        .find(&id, broker.now())
         .filter(|lease| may_see(&broker, &caller, lease));
     lease
         .map(|lease| Json(lease.view()))
@@ -143,7 +143,7 @@ pub(super) async fn revoke(
 ) -> Result<Json<Revoked>, Refusal> {
     let lease = broker
         .leases
-        .find(&id)
+        .find(&id, broker.now())
         .filter(|lease| may_see(&broker, &caller, lease));
     lease.ok_or_else(|| unknown(&id))?;
     let ended = broker
