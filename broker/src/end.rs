@@ -175,10 +175,11 @@ impl Broker {
             Ok(grant) => grant,
             Err(denial) => return Err(self.deny(&asked, &Wishes::default(), denial).await),
         };
-        let secret_ends = self
-            .vault
-            .held(&lease.secret)
-            .and_then(|held| held.expires_at);
+        let held = self.vault.held(&lease.secret);
+        if lease.version.is_some() && held.is_none() {
+            return Err(IssueError::SecretMissing(lease.secret.clone()));
+        }
+        let secret_ends = held.and_then(|held| held.expires_at);
         let span = lease
             .span
             .renewed(self.now(), grant.ttl, grant.ttl_max, secret_ends)
@@ -216,6 +217,7 @@ impl Broker {
 
         let renewed = Arc::new(renewed);
         if self.leases.renew(Arc::clone(&renewed)) {
+            self.outlast_changes(&policies, &renewed).await?;
             return Ok(Some(renewed));
         }
         // It ended while the renewal was being recorded: the end stands, and must be the last word
