@@ -7,7 +7,7 @@ use axum::extract::State;
 use broker_protocol::api::{Health, Reloaded, Unlock};
 
 use super::error::Refusal;
-use super::extract::{Body, Operator};
+use super::extract::{Operator, SecretBody};
 use super::to_its_end;
 use crate::broker::Broker;
 use crate::vault::root_key::Passphrase;
@@ -26,7 +26,7 @@ pub(super) async fn lock(
 pub(super) async fn unlock(
     State(broker): State<Arc<Broker>>,
     Operator(by): Operator,
-    Body(asked): Body<Unlock>,
+    SecretBody(asked): SecretBody<Unlock>,
 ) -> Result<Json<Health>, Refusal> {
     let passphrase = asked.passphrase.map(Passphrase::new);
     to_its_end(async move { broker.unlock(&by, passphrase).await }).await??;

@@ -9,7 +9,7 @@ use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::SecretName;
 
 use super::error::Refusal;
-use super::extract::{Body, Named, Operator};
+use super::extract::{Named, Operator, SecretBody};
 use super::to_its_end;
 use crate::broker::Broker;
 use crate::policy::SourceSpec;
@@ -40,7 +40,7 @@ pub(super) async fn set(
     State(broker): State<Arc<Broker>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
-    Body(asked): Body<SetSecret>,
+    SecretBody(asked): SecretBody<SetSecret>,
 ) -> Result<Json<SecretSet>, Refusal> {
     let value = AccessToken::new(asked.value);
     // Looked at here, and then only by the vault.
