@@ -1,7 +1,7 @@
 //! HTTP API v1: parse, call, answer; nothing is decided here.
 //!
-//! Every route first asks the kernel again who is on the other end ([`Asking`]); routes that change
-//! things take an [`Operator`], which only an operator's request can become.
+//! Every route first asks the kernel again who is on the other end (`Asking`); routes that change
+//! things take an `Operator`, which only an operator's request can become.
 
 mod admin;
 mod audit;
@@ -9,8 +9,6 @@ mod error;
 mod extract;
 mod leases;
 mod secrets;
-
-pub use audit::Readers;
 
 use std::sync::Arc;
 use std::time::Duration;
