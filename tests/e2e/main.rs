@@ -1,5 +1,10 @@
 //! The promises, tested with the real binaries. One module per promise area.
 
-#![expect(clippy::unwrap_used, reason = "test code: a panic is how a test fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test code: a panic is how a test fails"
+)]
 
+mod crash;
 mod layers;

@@ -20,5 +20,6 @@ pub mod broker;
 pub mod canary;
 pub mod http;
 pub mod needs;
+pub mod wait;
 
 pub use broker::{Home, TestBroker};
