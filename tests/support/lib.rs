@@ -15,7 +15,9 @@
 pub mod binaries;
 pub mod broker;
 pub mod canary;
+pub mod git_server;
 pub mod http;
 pub mod needs;
+pub mod wait;
 
 pub use broker::{Home, TestBroker};
