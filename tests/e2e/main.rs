@@ -2,9 +2,12 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "test code: a panic is how a test fails"
 )]
 
 mod crash;
+mod git;
 mod layers;
+mod promises;
