@@ -6,6 +6,8 @@
     reason = "test code: a panic is how a test fails"
 )]
 
+mod api;
 mod deny;
 mod issue;
 mod layers;
+mod revoke;
