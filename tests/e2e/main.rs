@@ -7,7 +7,11 @@
     reason = "test code: a panic is how a test fails"
 )]
 
+mod api;
 mod crash;
+mod deny;
 mod git;
+mod issue;
 mod layers;
 mod promises;
+mod revoke;

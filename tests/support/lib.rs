@@ -15,6 +15,7 @@
     reason = "test code: a panic is how a test fails"
 )]
 
+pub mod accounts;
 pub mod binaries;
 pub mod broker;
 pub mod canary;
