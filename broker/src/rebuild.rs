@@ -13,7 +13,6 @@ use broker_protocol::names::{LeaseId, Purpose, SecretName};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::audit_log::Effect;
 use crate::broker::{Broker, Found};
 use crate::caller::ExitWatch;
 use crate::lease::{Lease, Span};
@@ -94,18 +93,7 @@ impl Broker {
                 ended,
                 refused,
             };
-            let written = match Body::of(&event) {
-                Ok(body) => self
-                    .log
-                    .record(body, Effect::Nothing)
-                    .await
-                    .map(drop)
-                    .map_err(|e| e.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            if let Err(cause) = written {
-                tracing::error!(cause, "the rebuilding of leases is not in the audit log");
-            }
+            self.record_or_trace(&event).await;
         }
         self.judge_leases().await;
     }

@@ -21,7 +21,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::api;
-use crate::api::Readers;
 use crate::audit_log::{self, AuditLog, AuditLogError, Opened};
 use crate::broker::{Broker, Found, InForce};
 use crate::caller::{Peer, Programs, Surroundings};
@@ -32,6 +31,7 @@ use crate::harden::Hardened;
 use crate::lease_table::LeaseTable;
 use crate::load::{LoadError, load};
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
+use crate::readers::Readers;
 use crate::server::{self, BindError, Identify};
 use crate::source::env::EnvSource;
 use crate::upkeep::root_key_surroundings;

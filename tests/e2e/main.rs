@@ -2,12 +2,20 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
+    clippy::expect_used,
+    clippy::string_slice,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "test code: a panic is how a test fails"
 )]
 
+mod api;
 mod crash;
+mod deny;
 mod faults;
 mod forge;
+mod git;
+mod issue;
 mod layers;
+mod promises;
+mod revoke;

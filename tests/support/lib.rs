@@ -15,9 +15,11 @@
     reason = "test code: a panic is how a test fails"
 )]
 
+pub mod accounts;
 pub mod binaries;
 pub mod broker;
 pub mod canary;
+pub mod git_server;
 pub mod http;
 pub mod needs;
 pub mod wait;
