@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 use broker_audit::files::{self, Tail};
 use nix::unistd::Pid;
+use serde_json::Value;
 use support::{Home, TestBroker, canary, http, needs, wait};
 
 const ASK: &str = r#"{"purpose":"label-sync"}"#;
@@ -71,7 +72,7 @@ fn granted(home: &Home) -> BTreeSet<String> {
 fn listed(broker: &TestBroker) -> BTreeSet<String> {
     let answer = broker.http("GET", "/v1/leases", "").json();
     let leases = answer["leases"].as_array().unwrap();
-    let id = |lease: &serde_json::Value| lease["lease"].as_str().unwrap().to_owned();
+    let id = |lease: &Value| lease["lease"].as_str().unwrap().to_owned();
     leases.iter().map(id).collect()
 }
 
@@ -82,7 +83,7 @@ fn some(round: u64) -> usize {
 }
 
 #[test]
-fn p9_a_hundred_kills_under_load_lose_no_acknowledged_lease_and_honour_no_other() {
+fn p9_killed_under_load_nothing_acknowledged_is_lost() {
     let home = Home::ready();
     home.config("[limits]\nleases_per_account = 1000000\n");
     let mut broker = home.start();
@@ -117,7 +118,7 @@ fn p9_a_hundred_kills_under_load_lose_no_acknowledged_lease_and_honour_no_other(
 /// `strace` on a running broker, attached to all its threads.
 struct SystemCalls {
     tracer: Child,
-    file: std::path::PathBuf,
+    file: PathBuf,
 }
 
 impl SystemCalls {
@@ -165,64 +166,71 @@ fn done(calls: &[String], from: usize) -> usize {
     }
     let thread = calls[from].split(' ').next().unwrap();
     let resumed = |line: &String| line.starts_with(thread) && line.contains(" resumed>");
-    from + 1 + calls[from + 1..].iter().position(resumed).unwrap()
+    from + 1 + calls.iter().skip(from + 1).position(resumed).unwrap()
 }
 
-#[test]
-fn p9_between_the_write_of_a_record_and_its_answer_a_sync_returned_0() {
-    if !needs::program("strace") || !needs::root() {
-        return;
-    }
+/// Leases taken by so many clients at once, and the system calls of the broker meanwhile.
+fn traced(clients: usize, each: usize) -> (Vec<String>, Vec<String>) {
     let broker = TestBroker::with_label_sync();
     let system_calls = SystemCalls::of(&broker);
-    let socket = broker.socket();
-    let (taken, reports) = mpsc::channel();
-    let clients: Vec<_> = (0..CLIENTS)
+    let clients: Vec<_> = (0..clients)
         .map(|_| {
-            let (socket, taken) = (socket.clone(), taken.clone());
+            let socket = broker.socket();
             thread::spawn(move || {
-                for _ in 0..25 {
-                    let lease = http::request(&socket, "POST", "/v1/leases", ASK).json();
-                    taken
-                        .send(lease["lease"].as_str().unwrap().to_owned())
-                        .unwrap();
-                }
+                let take = |_| http::request(&socket, "POST", "/v1/leases", ASK).json();
+                let lease = |answer: Value| answer["lease"].as_str().unwrap().to_owned();
+                (0..each).map(take).map(lease).collect::<Vec<_>>()
             })
         })
         .collect();
-    drop(taken);
-    let leases: Vec<String> = reports.iter().collect();
-    for client in clients {
-        client.join().unwrap();
-    }
+    let leases = clients
+        .into_iter()
+        .flat_map(|c| c.join().unwrap())
+        .collect();
     let _home = broker.stop();
-    let calls = system_calls.end();
+    (leases, system_calls.end())
+}
 
+/// Whether a sync that began after this lease's record was written returned 0 before line `by`.
+fn synced(calls: &[String], lease: &str, by: usize) -> bool {
+    let is_record = |line: &String| line.contains("lease.granted") && line.contains(lease);
+    let record = calls.iter().position(is_record).unwrap();
+    assert!(calls[record].contains("pwrite64("), "{}", calls[record]);
+    (done(calls, record) + 1..by)
+        .filter(|at| calls[*at].contains("fdatasync("))
+        .map(|at| done(calls, at))
+        .any(|returned| returned < by && calls[returned].trim_end().ends_with("= 0"))
+}
+
+#[test]
+fn p1_no_token_leaves_before_its_record_is_on_disk() {
+    if !needs::program("strace") || !needs::root() {
+        return;
+    }
+    let (leases, calls) = traced(1, 20);
+    let holds_token = |at: &usize| calls[*at].contains(canary::CLASSIC);
+    let leaving: Vec<usize> = (0..calls.len()).filter(holds_token).collect();
+    assert_eq!(
+        leaving.len(),
+        leases.len(),
+        "a token leaves once for each lease"
+    );
+    for (at, lease) in leaving.into_iter().zip(&leases) {
+        assert!(calls[at].contains(lease.as_str()), "{}", calls[at]);
+        assert!(synced(&calls, lease, at), "lease {lease}");
+    }
+}
+
+#[test]
+fn p9_a_sync_succeeds_between_write_and_answer() {
+    if !needs::program("strace") || !needs::root() {
+        return;
+    }
+    let (leases, calls) = traced(CLIENTS, 25);
     assert_eq!(leases.len(), CLIENTS * 25);
     for lease in leases {
-        let with = |what: &'static str| {
-            let lease = &lease;
-            move |line: &String| line.contains(what) && line.contains(lease.as_str())
-        };
-        let record = calls.iter().position(with("lease.granted")).unwrap();
-        assert!(calls[record].contains("pwrite64("), "{}", calls[record]);
-        let written = done(&calls, record);
-        let answer = calls.iter().position(with("HTTP/1.1 201")).unwrap();
-        let synced = (written + 1..answer)
-            .filter(|at| calls[*at].contains("fdatasync("))
-            .any(|at| {
-                let returned = done(&calls, at);
-                returned < answer && calls[returned].trim_end().ends_with("= 0")
-            });
-        assert!(
-            synced,
-            "lease {lease}: answered before its record was synced"
-        );
-        assert!(
-            !calls[..written]
-                .iter()
-                .any(|line| line.contains(canary::CLASSIC) && line.contains(lease.as_str())),
-            "lease {lease}: handed out before it was written"
-        );
+        let is_answer = |line: &String| line.contains("HTTP/1.1 201") && line.contains(&lease);
+        let answer = calls.iter().position(is_answer).unwrap();
+        assert!(synced(&calls, &lease, answer), "lease {lease}");
     }
 }

@@ -10,6 +10,7 @@
 )]
 
 mod api;
+mod audit;
 mod crash;
 mod deny;
 mod faults;
