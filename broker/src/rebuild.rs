@@ -10,12 +10,15 @@ use std::sync::{Arc, PoisonError};
 
 use broker_audit::record::{self, Body, Event};
 use broker_protocol::names::LeaseId;
+use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use crate::broker::Broker;
 use crate::caller::ExitWatch;
+use crate::issue::SECRET_REMOVED;
 use crate::lease::{Lease, Span};
 use crate::lease_record;
+use crate::vault::VaultError;
 
 /// One body found in the log, judged.
 enum Judged {
@@ -34,9 +37,20 @@ impl Broker {
             .take();
         let Some(found) = found else { return };
         let tombstones = self.vault.tombstones();
-        let (mut honoured, mut ended, mut refused) = (0, 0, 0);
-        for body in &found.live {
-            match self.judge_body(body, found.last_time, &tombstones) {
+        let judged: Result<Vec<_>, VaultError> = found
+            .live
+            .iter()
+            .map(|body| self.judge_body(body, found.last_time, &tombstones))
+            .collect();
+        let Ok(judged) = judged else {
+            // Locked again meanwhile, so nobody can tell: the next unlock judges them.
+            *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+            return;
+        };
+        let (mut honoured, mut refused) = (0, 0);
+        let mut over = Vec::new();
+        for judged in judged {
+            match judged {
                 Judged::Live(lease) => {
                     let lease: Arc<Lease> = Arc::from(lease);
                     if !lease.until_exit {
@@ -45,19 +59,22 @@ impl Broker {
                         self.leases.rebuild(Arc::clone(&lease));
                         self.end_with_caller(watch, lease.id.clone());
                     } else {
-                        ended += 1;
-                        self.record_expiry(&lease, "caller_exit").await;
+                        over.push((lease, "caller_exit"));
                         continue;
                     }
                     honoured += 1;
                 }
-                Judged::Ended(lease, why) => {
-                    ended += 1;
-                    self.record_expiry(&lease, why).await;
-                }
+                Judged::Ended(lease, why) => over.push((Arc::from(lease), why)),
                 Judged::NotOurs => refused += 1,
             }
         }
+        let ended = over.len() as u64;
+        // Together, so that they share their syncs.
+        join_all(
+            over.iter()
+                .map(|(lease, why)| self.record_expiry(lease, why)),
+        )
+        .await;
         if refused > 0 {
             tracing::error!(
                 refused,
@@ -81,12 +98,12 @@ impl Broker {
         body: &str,
         last_time: Option<Timestamp>,
         tombstones: &HashMap<LeaseId, Timestamp>,
-    ) -> Judged {
+    ) -> Result<Judged, VaultError> {
         let Some((covered, mac)) = Body::split_mac(body) else {
-            return Judged::NotOurs;
+            return Ok(Judged::NotOurs);
         };
-        if !self.vault.verify_lease_mac(&covered, &mac).unwrap_or(false) {
-            return Judged::NotOurs;
+        if !self.vault.verify_lease_mac(&covered, &mac)? {
+            return Ok(Judged::NotOurs);
         }
         let line = format!("{{{covered}");
         let read = serde_json::from_str::<record::Lease<'_>>(&line)
@@ -96,27 +113,31 @@ impl Broker {
             Ok(read) => read,
             Err(error) => {
                 tracing::warn!(cause = %error, "a lease of another version's is not honoured");
-                return Judged::NotOurs;
+                return Ok(Judged::NotOurs);
             }
         };
         if tombstones.contains_key(&lease.id) {
-            return Judged::Ended(Box::new(lease), "revoked; the record of it was lost");
+            let why = "revoked; the record of it was lost";
+            return Ok(Judged::Ended(Box::new(lease), why));
+        }
+        if self.secret_is_gone(&lease) {
+            return Ok(Judged::Ended(Box::new(lease), SECRET_REMOVED));
         }
         let now = self.now();
         let span: Option<Span> = if boot_id == *self.clock.boot_id() {
             (!lease.span.has_ended(now)).then_some(lease.span)
         } else if last_time.is_some_and(|last| now.wall < last) {
-            return Judged::Ended(Box::new(lease), "clock");
+            return Ok(Judged::Ended(Box::new(lease), "clock"));
         } else {
             lease.span.in_another_boot(now)
         };
-        match span {
+        Ok(match span {
             Some(span) => {
                 lease.span = span;
                 Judged::Live(Box::new(lease))
             }
             None => Judged::Ended(Box::new(lease), "ttl"),
-        }
+        })
     }
 }
 
