@@ -108,7 +108,8 @@ fn p9_a_hundred_kills_under_load_lose_no_acknowledged_lease_and_honour_no_other(
     assert!(acknowledged.len() >= 1000, "{}", acknowledged.len());
     let home = broker.stop();
     let records = home.records().len() as u64;
-    let verified = files::verify(&[home.places.audit.clone()], Tail::Closed, 1).unwrap();
+    let verified =
+        files::verify(std::slice::from_ref(&home.places.audit), Tail::Closed, 1).unwrap();
     assert_eq!(verified.report.records(), records);
     home.ctl(&["audit", "verify"]).success();
 }

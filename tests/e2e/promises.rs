@@ -5,14 +5,24 @@ use std::process::Command;
 #[test]
 fn every_promise_names_tests_that_exist() {
     let text = include_str!("../../SECURITY.md");
-    let list = Command::new(std::env::current_exe().unwrap()).arg("--list").output().unwrap();
+    let list = Command::new(std::env::current_exe().unwrap())
+        .arg("--list")
+        .output()
+        .unwrap();
     let tests = String::from_utf8(list.stdout).unwrap();
     for number in 1..=10 {
-        let row = text.lines().find(|line| line.starts_with(&format!("| P{number} |")));
+        let row = text
+            .lines()
+            .find(|line| line.starts_with(&format!("| P{number} |")));
         let row = row.unwrap_or_else(|| panic!("SECURITY.md has no row for P{number}"));
-        let named: Vec<_> =
-            row.split('`').filter_map(|word| word.strip_prefix("e2e::")).collect();
-        assert!(!named.is_empty() || row.contains(".rs`"), "P{number} names no test");
+        let named: Vec<_> = row
+            .split('`')
+            .filter_map(|word| word.strip_prefix("e2e::"))
+            .collect();
+        assert!(
+            !named.is_empty() || row.contains(".rs`"),
+            "P{number} names no test"
+        );
         for name in named {
             assert!(
                 tests.lines().any(|line| line == format!("{name}: test")),
