@@ -128,7 +128,7 @@ impl Broker {
         self.record_end(&event, &lease.id).await;
     }
 
-    async fn record_end(&self, event: &Event<'_>, id: &LeaseId) -> bool {
+    pub(crate) async fn record_end(&self, event: &Event<'_>, id: &LeaseId) -> bool {
         match Body::of(event) {
             Ok(body) => {
                 self.log

@@ -9,22 +9,32 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 use broker_audit::record::{self, Body, Event};
-use broker_protocol::names::LeaseId;
+use broker_protocol::names::{LeaseId, Purpose, SecretName};
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use serde::Deserialize;
 
-use crate::broker::Broker;
+use crate::broker::{Broker, Found};
 use crate::caller::ExitWatch;
 use crate::issue::SECRET_REMOVED;
 use crate::lease::{Lease, Span};
 use crate::lease_record;
-use crate::vault::VaultError;
 
 /// One body found in the log, judged.
 enum Judged {
     Live(Box<Lease>),
     Ended(Box<Lease>, &'static str),
-    NotOurs,
+    NotOurs(&'static str),
+    /// The vault was locked again meanwhile.
+    NotYet,
+}
+
+/// As much of a refused body as the record of its end names.
+#[derive(Deserialize)]
+struct Named {
+    lease: LeaseId,
+    purpose: Option<Purpose>,
+    secret: Option<SecretName>,
 }
 
 impl Broker {
@@ -37,20 +47,10 @@ impl Broker {
             .take();
         let Some(found) = found else { return };
         let tombstones = self.vault.tombstones();
-        let judged: Result<Vec<_>, VaultError> = found
-            .live
-            .iter()
-            .map(|body| self.judge_body(body, found.last_time, &tombstones))
-            .collect();
-        let Ok(judged) = judged else {
-            // Locked again meanwhile, so nobody can tell: the next unlock judges them.
-            *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-            return;
-        };
         let (mut honoured, mut refused) = (0, 0);
         let mut over = Vec::new();
-        for judged in judged {
-            match judged {
+        for (nth, body) in found.live.iter().enumerate() {
+            match self.judge_body(body, found.last_time, &tombstones) {
                 Judged::Live(lease) => {
                     let lease: Arc<Lease> = Arc::from(lease);
                     if !lease.until_exit {
@@ -65,7 +65,18 @@ impl Broker {
                     honoured += 1;
                 }
                 Judged::Ended(lease, why) => over.push((Arc::from(lease), why)),
-                Judged::NotOurs => refused += 1,
+                Judged::NotYet => {
+                    let live = found.live.get(nth..).unwrap_or_default().to_vec();
+                    *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(Found {
+                        live,
+                        last_time: found.last_time,
+                    });
+                    break;
+                }
+                Judged::NotOurs(why) => {
+                    refused += 1;
+                    self.record_not_ours(body, why).await;
+                }
             }
         }
         let ended = over.len() as u64;
@@ -93,17 +104,34 @@ impl Broker {
         self.judge_leases().await;
     }
 
+    /// Ends in the log what it holds live and no broker honours, so that it is judged only once.
+    async fn record_not_ours(&self, body: &str, why: &'static str) {
+        let Ok(named) = serde_json::from_str::<Named>(&format!("{{{body}")) else {
+            return;
+        };
+        let event = Event::LeaseRevoked {
+            lease: named.lease.as_str(),
+            purpose: named.purpose.as_ref().map_or("", Purpose::as_str),
+            secret: named.secret.as_ref().map_or("", SecretName::as_str),
+            by: None,
+            why,
+        };
+        self.record_end(&event, &named.lease).await;
+    }
+
     fn judge_body(
         &self,
         body: &str,
         last_time: Option<Timestamp>,
         tombstones: &HashMap<LeaseId, Timestamp>,
-    ) -> Result<Judged, VaultError> {
+    ) -> Judged {
         let Some((covered, mac)) = Body::split_mac(body) else {
-            return Ok(Judged::NotOurs);
+            return Judged::NotOurs(FORGED);
         };
-        if !self.vault.verify_lease_mac(&covered, &mac)? {
-            return Ok(Judged::NotOurs);
+        match self.vault.verify_lease_mac(&covered, &mac) {
+            Ok(true) => {}
+            Ok(false) => return Judged::NotOurs(FORGED),
+            Err(_locked) => return Judged::NotYet,
         }
         let line = format!("{{{covered}");
         let read = serde_json::from_str::<record::Lease<'_>>(&line)
@@ -113,33 +141,34 @@ impl Broker {
             Ok(read) => read,
             Err(error) => {
                 tracing::warn!(cause = %error, "a lease of another version's is not honoured");
-                return Ok(Judged::NotOurs);
+                return Judged::NotOurs("another version of tokend granted it");
             }
         };
         if tombstones.contains_key(&lease.id) {
-            let why = "revoked; the record of it was lost";
-            return Ok(Judged::Ended(Box::new(lease), why));
+            return Judged::Ended(Box::new(lease), "revoked; the record of it was lost");
         }
         if self.secret_is_gone(&lease) {
-            return Ok(Judged::Ended(Box::new(lease), SECRET_REMOVED));
+            return Judged::Ended(Box::new(lease), SECRET_REMOVED);
         }
         let now = self.now();
         let span: Option<Span> = if boot_id == *self.clock.boot_id() {
             (!lease.span.has_ended(now)).then_some(lease.span)
         } else if last_time.is_some_and(|last| now.wall < last) {
-            return Ok(Judged::Ended(Box::new(lease), "clock"));
+            return Judged::Ended(Box::new(lease), "clock");
         } else {
             lease.span.in_another_boot(now)
         };
-        Ok(match span {
+        match span {
             Some(span) => {
                 lease.span = span;
                 Judged::Live(Box::new(lease))
             }
             None => Judged::Ended(Box::new(lease), "ttl"),
-        })
+        }
     }
 }
+
+const FORGED: &str = "not granted by this broker: its MAC is not this vault's";
 
 /// Someone who sees the end of the process that took this lease before the restart.
 fn watch(lease: &Lease) -> Option<ExitWatch> {

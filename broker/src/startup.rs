@@ -152,8 +152,13 @@ pub async fn run(
         places,
         config,
     });
-    announce(&broker, from).await?;
+    // Noted at once, so that a later start reads the log's end only, and misses a log that is gone.
     broker.replay_usage(&opened.granted_since_noted);
+    broker.note_head();
+    if opened.created {
+        broker.vault.settle().await?;
+    }
+    announce(&broker, from).await?;
     if !broker.vault.is_locked() {
         broker.rebuild_leases().await;
     }

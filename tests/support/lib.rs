@@ -15,10 +15,13 @@
     reason = "test code: a panic is how a test fails"
 )]
 
+pub mod accounts;
 pub mod binaries;
 pub mod broker;
 pub mod canary;
+pub mod git_server;
 pub mod http;
 pub mod needs;
+pub mod wait;
 
 pub use broker::{Home, TestBroker};
