@@ -14,7 +14,7 @@ use crate::audit_log::Effect;
 use crate::broker::{Broker, InForce};
 use crate::caller::ExitWatch;
 use crate::issue::{IssueError, Wishes};
-use crate::lease::{Lease, TooShort};
+use crate::lease::Lease;
 use crate::lease_record;
 use crate::policy::{self, Caller, Decision, Denial, Grant, Request};
 use crate::vault::VaultError;
@@ -175,19 +175,23 @@ impl Broker {
             Ok(grant) => grant,
             Err(denial) => return Err(self.deny(&asked, &Wishes::default(), denial).await),
         };
-        let held = self.vault.held(&lease.secret);
-        if lease.version.is_some() && held.is_none() {
+        if self.secret_is_gone(&lease) {
             return Err(IssueError::SecretMissing(lease.secret.clone()));
         }
-        let secret_ends = held.and_then(|held| held.expires_at);
+        let secret_ends = self
+            .vault
+            .held(&lease.secret)
+            .and_then(|held| held.expires_at);
         let span = lease
             .span
-            .renewed(self.now(), grant.ttl, grant.ttl_max, secret_ends)
-            .map_err(|TooShort| IssueError::TooWide {
+            .renewed(self.now(), grant.ttl, grant.ttl_max, secret_ends);
+        let Ok(span) = span else {
+            let denial = Denial::TooWide {
                 rule: Arc::clone(&grant.rule),
                 what: "the lease cannot be renewed any further; ask for a new one".to_owned(),
-                seq: lease.seq,
-            })?;
+            };
+            return Err(self.deny(&asked, &Wishes::default(), denial).await);
+        };
         let mut renewed = Lease {
             span,
             rule: Arc::clone(&grant.rule),

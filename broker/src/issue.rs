@@ -323,7 +323,7 @@ impl Broker {
         decided: &Arc<InForce>,
         lease: &Arc<Lease>,
     ) -> Result<(), IssueError> {
-        if lease.version.is_some() && self.vault.held(&lease.secret).is_none() {
+        if self.secret_is_gone(lease) {
             self.end_lease(&lease.id, None, SECRET_REMOVED).await;
             return Err(IssueError::SecretMissing(lease.secret.clone()));
         }
@@ -333,6 +333,11 @@ impl Broker {
             return Err(IssueError::Overtaken);
         }
         Ok(())
+    }
+
+    /// Whether the vault no longer holds the secret that was taken from it for this lease.
+    pub(crate) fn secret_is_gone(&self, lease: &Lease) -> bool {
+        lease.version.is_some() && self.vault.held(&lease.secret).is_none()
     }
 
     /// Records a refusal, or counts it where the account has had too many.

@@ -10,11 +10,13 @@ use std::sync::{Arc, PoisonError};
 
 use broker_audit::record::{self, Body, Event};
 use broker_protocol::names::{LeaseId, Purpose, SecretName};
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::broker::{Broker, Found};
 use crate::caller::ExitWatch;
+use crate::issue::SECRET_REMOVED;
 use crate::lease::{Lease, Span};
 use crate::lease_record;
 
@@ -45,7 +47,8 @@ impl Broker {
             .take();
         let Some(found) = found else { return };
         let tombstones = self.vault.tombstones();
-        let (mut honoured, mut ended, mut refused) = (0, 0, 0);
+        let (mut honoured, mut refused) = (0, 0);
+        let mut over = Vec::new();
         for (nth, body) in found.live.iter().enumerate() {
             match self.judge_body(body, found.last_time, &tombstones) {
                 Judged::Live(lease) => {
@@ -56,16 +59,12 @@ impl Broker {
                         self.leases.rebuild(Arc::clone(&lease));
                         self.end_with_caller(watch, lease.id.clone());
                     } else {
-                        ended += 1;
-                        self.record_expiry(&lease, "caller_exit").await;
+                        over.push((lease, "caller_exit"));
                         continue;
                     }
                     honoured += 1;
                 }
-                Judged::Ended(lease, why) => {
-                    ended += 1;
-                    self.record_expiry(&lease, why).await;
-                }
+                Judged::Ended(lease, why) => over.push((Arc::from(lease), why)),
                 Judged::NotYet => {
                     let live = found.live.get(nth..).unwrap_or_default().to_vec();
                     *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(Found {
@@ -80,6 +79,13 @@ impl Broker {
                 }
             }
         }
+        let ended = over.len() as u64;
+        // Together, so that they share their syncs.
+        join_all(
+            over.iter()
+                .map(|(lease, why)| self.record_expiry(lease, why)),
+        )
+        .await;
         if refused > 0 {
             tracing::error!(
                 refused,
@@ -140,6 +146,9 @@ impl Broker {
         };
         if tombstones.contains_key(&lease.id) {
             return Judged::Ended(Box::new(lease), "revoked; the record of it was lost");
+        }
+        if self.secret_is_gone(&lease) {
+            return Judged::Ended(Box::new(lease), SECRET_REMOVED);
         }
         let now = self.now();
         let span: Option<Span> = if boot_id == *self.clock.boot_id() {

@@ -51,6 +51,9 @@ pub enum UpkeepError {
     /// A record could not be written as JSON: a fault of the broker's own.
     #[error("a record could not be written")]
     Record(#[from] serde_json::Error),
+    /// The reading of the policies panicked: a fault of the broker's own.
+    #[error("the policies could not be read, and those in force stay in force")]
+    Broken(#[source] tokio::task::JoinError),
 }
 
 impl Broker {
@@ -238,7 +241,10 @@ impl Broker {
     /// [`UpkeepError::Policies`]: the set in force stays in force, loudly.
     pub async fn reload_policies(&self) -> Result<Reloaded, UpkeepError> {
         let _one_at_a_time = self.reloading.lock().await;
-        let loaded = match load(&self.places.policies, &self.config.host(&self.places)) {
+        // Files, and account names that a directory service may have to be asked for.
+        let (directory, host) = (self.places.policies.clone(), self.config.host(&self.places));
+        let loaded = tokio::task::spawn_blocking(move || load(&directory, &host)).await;
+        let loaded = match loaded.map_err(UpkeepError::Broken)? {
             Ok(loaded) => loaded,
             Err(error) => {
                 let why = error.to_string();

@@ -20,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["vault", "source", "audit_log", "caller", "policy_files"],
     &["policy", "lease"],
     &[
+        "causes",
         "clock",
         "config",
         "harden",

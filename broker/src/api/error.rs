@@ -137,7 +137,9 @@ impl From<UpkeepError> for Refusal {
             UpkeepError::Unlock(_) => (ErrorCode::SourceUnavailable, None),
             UpkeepError::WrongKey(_) => (ErrorCode::Locked, None),
             UpkeepError::Policies(_) => (ErrorCode::BadRequest, None),
-            UpkeepError::Vault(_) | UpkeepError::Record(_) => (ErrorCode::Internal, None),
+            UpkeepError::Vault(_) | UpkeepError::Record(_) | UpkeepError::Broken(_) => {
+                (ErrorCode::Internal, None)
+            }
         };
         trace(code, &error);
         let mut problem = Problem::new(code, error.to_string());
