@@ -85,8 +85,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
-/// A JSON error as the caller may see it: the place and the reason, never the bytes around it,
-/// which may be a secret.
+/// A JSON error as the caller may see it: the place and the reason, never the bytes around it. The
+/// reason may name a field, and is masked on its way out like every detail.
 pub(super) fn malformed(what: &str, error: &serde_json::Error) -> Refusal {
     Problem::new(ErrorCode::BadRequest, format!("{what} is refused: {error}")).into()
 }
