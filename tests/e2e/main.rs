@@ -7,6 +7,7 @@
 )]
 
 mod api;
+mod cli;
 mod deny;
 mod issue;
 mod layers;
