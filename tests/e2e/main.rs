@@ -11,6 +11,8 @@
 
 mod api;
 mod audit;
+mod cli;
+mod clocks;
 mod crash;
 mod deny;
 mod faults;

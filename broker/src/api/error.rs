@@ -11,6 +11,7 @@ use broker_protocol::error::{ErrorCode, Problem};
 
 use crate::causes;
 use crate::issue::IssueError;
+use crate::redact;
 use crate::upkeep::UpkeepError;
 use crate::vault::root_key::RootKeyError;
 
@@ -58,10 +59,16 @@ impl IntoResponse for Refusal {
 /// A problem as a response with this status.
 pub(super) fn respond(status: StatusCode, mut problem: Problem) -> Response {
     problem.status = status.as_u16();
+    // A detail may name what the caller sent, and callers put tokens where names belong.
+    problem.detail = masked(&problem.detail);
     let mut response = (status, Json(problem)).into_response();
     let kind = HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
+}
+
+fn masked(text: &str) -> String {
+    String::from_utf8(redact::mask(text.as_bytes()).into_owned()).unwrap_or_default()
 }
 
 impl From<IssueError> for Refusal {
