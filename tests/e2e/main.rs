@@ -1,4 +1,5 @@
 //! The promises, tested with the real binaries. One module per promise area.
 
+mod exec;
 mod git;
 mod layers;
