@@ -15,6 +15,7 @@ mod cli;
 mod clocks;
 mod crash;
 mod deny;
+mod exec;
 mod faults;
 mod forge;
 mod git;

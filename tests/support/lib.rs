@@ -22,6 +22,7 @@ pub mod canary;
 pub mod git_server;
 pub mod http;
 pub mod needs;
+pub mod terminal;
 pub mod wait;
 
 pub use broker::{Home, TestBroker};
