@@ -89,14 +89,15 @@ pub(super) fn recover<D: Disk>(
             set_aside(disk, last, 0)?;
             continue;
         }
-        settle(disk, last, keep)?;
+        forget_cached(disk, last);
         let first_exists = segments.first() == Some(&0);
         if first_exists && refuse_foreign(disk, identity)? == Opened::Unreadable && last > 0 {
             return Err(damaged(disk, 0, 0, 0));
         }
         match read(disk, &segments, keep)? {
             Read::Ends(found) => {
-                // An earlier attempt may have cut the segment and failed to make that durable.
+                // A broker may have been killed before it could sync its last records, which are about
+                // to count; and what was cut off must not come back.
                 sync_file(disk, &segment::name(last))?;
                 let unnamed = unnamed(disk, &segments, &found.0, torn, &found.1)?;
                 return Ok(Found {
@@ -120,19 +121,13 @@ fn survey<D: Disk>(disk: &D) -> Result<(Vec<u64>, Vec<Torn>), AuditLogError> {
     Ok((segments, torn))
 }
 
-/// Makes sure that what is read next is what the device holds.
-///
-/// A broker may have been killed before it could sync its last records, which are about to count;
-/// and after a failed sync the page cache may hold, as if clean, what the device never got.
-fn settle<D: Disk>(disk: &D, last: u64, keep: Keep) -> Result<(), AuditLogError> {
-    let name = segment::name(last);
-    if matches!(keep, Keep::Whole(_)) {
-        sync_file(disk, &name)?;
-    }
+/// Lets what is read next come from the device: after a failed sync the page cache may hold, as if
+/// clean, what the device never got. Pages not written yet stay; they are synced before they count.
+fn forget_cached<D: Disk>(disk: &D, first: u64) {
+    let name = segment::name(first);
     if let Err(error) = disk.forget_cached(&name) {
         tracing::debug!(%error, name, "cannot drop the segment from the page cache");
     }
-    Ok(())
 }
 
 #[derive(PartialEq, Eq)]

@@ -122,6 +122,28 @@ fn two_lines_torn_at_once_by_a_lost_page_are_moved_aside_together() {
 }
 
 #[test]
+fn every_file_moved_aside_is_named_although_the_record_that_named_it_was_torn_too() {
+    let (rig, _) = long_log();
+    let last = segments(&rig.disk).pop().unwrap();
+    let half_an_opening = |bytes: &mut Vec<u8>| {
+        let end = bytes.iter().position(|b| *b == b'\n').unwrap();
+        bytes.truncate(end / 2);
+    };
+    rig.disk.tamper(&last, half_an_opening);
+    // The segment is moved aside whole and begun anew; then its end, `log.recovered`, is torn off.
+    let (rig, opened) = rig.opened_again(Head::EMPTY).unwrap();
+    assert!(opened.recovered);
+    assert_eq!(segments(&rig.disk).last(), Some(&last));
+    rig.disk
+        .tamper(&last, |bytes| bytes.truncate(bytes.len() - 10));
+    let (rig, opened) = rig.opened_again(Head::EMPTY).unwrap();
+    assert!(opened.recovered);
+    let aside = rig.disk.list().unwrap().into_iter();
+    assert_eq!(aside.filter(|name| name.ends_with(".torn")).count(), 2);
+    assert_moved_aside_is_named(&rig.disk);
+}
+
+#[test]
 fn a_log_that_lacks_what_the_vault_noted_is_refused() {
     let (rig, heads) = long_log();
     let noted = *heads.last().unwrap();
