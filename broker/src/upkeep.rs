@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use crate::audit_log::{AuditLogError, Effect, Use, Why};
 use crate::broker::{Broker, InForce};
+use crate::issue::SECRET_REMOVED;
 use crate::lease_record;
 use crate::load::{LoadError, load};
 use crate::policy::Caller;
@@ -103,12 +104,15 @@ impl Broker {
         }
     }
 
-    /// Erases every version of a secret.
+    /// Erases every version of a secret, and revokes the leases on them.
     ///
     /// # Errors
     ///
     /// [`UpkeepError`]; nothing was erased.
     pub async fn remove_secret(&self, by: &Caller, name: &SecretName) -> Result<(), UpkeepError> {
+        if self.vault.is_locked() {
+            return Err(UpkeepError::Locked);
+        }
         let _one_at_a_time = self.changing.lock().await;
         if self.vault.held(name).is_none() {
             return Err(UpkeepError::NotFound(name.clone()));
@@ -128,10 +132,16 @@ impl Broker {
             .await
             .map_err(UpkeepError::NotRecorded)?;
         let announced = recorded.seq();
-        match self.vault.remove(recorded).await {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self.change_failed(name, announced, error).await),
+        if let Err(error) = self.vault.remove(recorded).await {
+            return Err(self.change_failed(name, announced, error).await);
         }
+        let live = self.leases.list(None);
+        let over = live
+            .iter()
+            .filter(|lease| lease.version.is_some() && lease.secret == *name);
+        self.end_leases(over.map(|lease| &lease.id), Some(by), SECRET_REMOVED)
+            .await;
+        Ok(())
     }
 
     async fn change_failed(

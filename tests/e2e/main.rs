@@ -1,3 +1,17 @@
 //! The promises, tested with the real binaries. One module per promise area.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test code: a panic is how a test fails"
+)]
+
+mod api;
+mod crash;
+mod deny;
+mod git;
+mod issue;
 mod layers;
+mod promises;
+mod revoke;

@@ -66,7 +66,7 @@ pub fn request(socket: &Path, method: &str, path: &str, body: &str) -> Answer {
 }
 
 /// Reads one answer; `None` if the connection ended before it was whole.
-pub fn read_answer(stream: &mut UnixStream) -> Option<Answer> {
+pub fn read_answer(stream: &mut impl Read) -> Option<Answer> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 16 * 1024];
     loop {

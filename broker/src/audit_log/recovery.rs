@@ -20,6 +20,7 @@ use super::error::AuditLogError;
 use super::live_leases::{LiveLeases, Replay};
 use super::segment::{self, Torn, Walk};
 use super::set_aside::{read_from, set_aside, sync_file};
+use super::since_noted::SinceNoted;
 
 /// How much of the log counts.
 #[derive(Debug, Clone, Copy)]
@@ -62,8 +63,8 @@ pub(super) struct Last {
     pub(super) time: Option<Timestamp>,
     /// Live leases after its last record.
     pub(super) live: LiveLeases,
-    /// Bodies of `lease.granted` after the head that was to be held.
-    pub(super) granted: Vec<Box<str>>,
+    /// What the records after the head that was to be held tell.
+    pub(super) since: SinceNoted,
 }
 
 /// Reads the end of the log and moves aside what follows its last record that counts.
@@ -114,7 +115,10 @@ fn survey<D: Disk>(disk: &D) -> Result<(Vec<u64>, Vec<Torn>), AuditLogError> {
     let names = disk
         .list()
         .map_err(AuditLogError::io("list", &disk.path("")))?;
-    let mut segments: Vec<u64> = names.iter().filter_map(|n| segment::first_of(n)).collect();
+    let mut segments: Vec<u64> = names
+        .iter()
+        .filter_map(|n| segment::first_record(n))
+        .collect();
     let mut torn: Vec<Torn> = names.iter().filter_map(|n| Torn::parse(n)).collect();
     segments.sort_unstable();
     torn.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -186,7 +190,7 @@ fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Read, AuditLo
             .ok_or_else(|| missing(disk, "", must_hold.records))?
     };
     let mut head: Option<Head> = None;
-    let mut granted = Vec::new();
+    let mut since = SinceNoted::default();
     let walked = segments.get(start..).unwrap_or_default();
     let mut rest = walked.iter().copied().peekable();
     while let Some(first) = rest.next() {
@@ -194,7 +198,7 @@ fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Read, AuditLo
         let bytes = read_from(disk, &segment::name(first), 0)?;
         let part = read_segment(disk, first, &bytes, head, keep)?;
         head = Some(part.head);
-        granted.extend(part.granted);
+        since.extend(part.since);
         if !is_last {
             if part.offset != bytes.len() || !part.replay.opened() {
                 return Err(damaged(disk, first, part.offset, part.head.records));
@@ -237,7 +241,7 @@ fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Read, AuditLo
             head: part.head,
             time: part.time,
             live: part.replay.live,
-            granted,
+            since,
         };
         return Ok(Read::Ends(Box::new((last, part.replay.moved_aside))));
     }
@@ -252,7 +256,7 @@ struct Part {
     opening: usize,
     time: Option<Timestamp>,
     replay: Replay,
-    granted: Vec<Box<str>>,
+    since: SinceNoted,
 }
 
 fn read_segment<D: Disk>(
@@ -272,7 +276,7 @@ fn read_segment<D: Disk>(
         opening: 0,
         time: None,
         replay: Replay::default(),
-        granted: Vec::new(),
+        since: SinceNoted::default(),
     };
     let Some(mut walk) = Walk::trusting(first, bytes) else {
         return Ok(part);
@@ -300,8 +304,8 @@ fn read_segment<D: Disk>(
         if !matches(walk.head()) {
             return Err(rewritten());
         }
-        if walk.head().records > must_hold.records && line.kind == "lease.granted" {
-            part.granted.push(line.body.into());
+        if walk.head().records > must_hold.records {
+            part.since.take(&line);
         }
         before = part.offset;
         last_text = line.text;

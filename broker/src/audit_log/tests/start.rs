@@ -72,6 +72,24 @@ fn a_start_reports_the_grants_after_any_head_the_vault_may_have_noted() {
 }
 
 #[test]
+fn a_start_reports_the_versions_of_secrets_named_after_the_noted_head() {
+    let (mut rig, _) = long_log();
+    rig.append(&[set("source-pat", 1), set("org-label-sync-token", 3)])
+        .unwrap();
+    let noted = rig.log.head();
+    let (_, opened) = rig.opened_again(noted).unwrap();
+    assert!(opened.secret_versions.is_empty());
+    // Over several segments, and not always in order.
+    for version in [5, 4] {
+        rig.append(&[set("org-label-sync-token", version)]).unwrap();
+        rig.append(&[remark(&"x".repeat(2000))]).unwrap();
+    }
+    let (_, opened) = rig.opened_again(noted).unwrap();
+    let wanted = ("org-label-sync-token".parse().unwrap(), 5);
+    assert_eq!(opened.secret_versions, BTreeMap::from([wanted]));
+}
+
+#[test]
 fn whatever_follows_the_last_whole_line_is_moved_aside_and_named() {
     let tails: [&[u8]; 5] = [
         b"{\"v\":1,\"seq\":",
