@@ -35,11 +35,13 @@ fn build() -> PathBuf {
         .to_owned();
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    // With the tests' own selection, so that nothing `cargo test --workspace` built is built again
-    // with other features.
-    cargo.args(["build", "--workspace", "--bins", "--tests"]);
+    cargo.args(["build", "--workspace", "--bins"]);
     if directory.ends_with("release") {
         cargo.arg("--release");
+    } else {
+        // With the tests' own selection, so that nothing `cargo test --workspace` built is built
+        // again with other features.
+        cargo.arg("--tests");
     }
     let status = cargo.status().expect("cargo runs");
     assert!(status.success(), "the binaries under test do not build");
