@@ -234,7 +234,7 @@ impl Broker {
     /// Revokes every live lease that the policies in force no longer allow.
     pub(crate) async fn judge_leases(&self) -> Vec<LeaseId> {
         let policies = self.policies();
-        let leases = self.leases.list(None);
+        let leases = self.leases.list(None, self.now());
         let over = leases
             .iter()
             .filter(|lease| !Self::still_allowed(&policies, lease));

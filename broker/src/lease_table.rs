@@ -144,14 +144,16 @@ impl LeaseTable {
         over
     }
 
-    /// All live leases, or those of one account, oldest first.
+    /// All live leases, or those of one account, oldest first. What is past its end and not swept yet
+    /// is not live.
     #[must_use]
-    pub fn list(&self, account: Option<u32>) -> Vec<Arc<Lease>> {
+    pub fn list(&self, account: Option<u32>, now: Now) -> Vec<Arc<Lease>> {
         let mut leases: Vec<_> = self
             .lock()
             .leases
             .values()
             .filter(|lease| account.is_none_or(|uid| lease.caller.uid == uid))
+            .filter(|lease| !lease.span.has_ended(now))
             .cloned()
             .collect();
         leases.sort_by_key(|lease| lease.seq);

@@ -138,7 +138,7 @@ impl Broker {
         if let Err(error) = self.vault.remove(recorded).await {
             return Err(self.change_failed(name, announced, error).await);
         }
-        let live = self.leases.list(None);
+        let live = self.leases.list(None, self.now());
         let over = live
             .iter()
             .filter(|lease| lease.version.is_some() && lease.secret == *name);

@@ -109,7 +109,7 @@ pub(super) async fn list(
     Asking(caller): Asking,
 ) -> Json<LeaseList> {
     let account = (!broker.is_operator(&caller)).then_some(caller.uid);
-    let leases = broker.leases.list(account);
+    let leases = broker.leases.list(account, broker.now());
     Json(LeaseList {
         leases: leases.iter().map(|lease| lease.view()).collect(),
     })
