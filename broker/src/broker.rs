@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::audit_log::AuditLog;
+use crate::budget::Budget;
 use crate::caller::Programs;
 use crate::clock::{Clock, Now};
 use crate::config::Config;
-use crate::denials::Denials;
 use crate::lease_table::LeaseTable;
 use crate::policy::PolicySet;
 use crate::readers::Readers;
@@ -46,8 +46,10 @@ pub struct Broker {
     pub(crate) env: EnvSource,
     /// Who holds what until when.
     pub(crate) leases: LeaseTable,
-    /// Refusals, counted by account.
-    pub(crate) denials: Denials,
+    /// Recorded refusals, by account.
+    pub(crate) refusals: Budget,
+    /// Leases granted and renewed, by account.
+    pub(crate) grants: Budget,
     /// Who was handed what, since the vault last noted it.
     pub(crate) usage: Usage,
     /// MACed lease bodies found at start, until an unlock can tell which are genuine.

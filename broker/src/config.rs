@@ -82,6 +82,8 @@ pub struct Limits {
     pub leases_per_account: usize,
     /// Refusals of one account that are recorded one by one in a minute; the rest are counted.
     pub denials_per_minute: u32,
+    /// Leases of one account granted or renewed in a minute.
+    pub leases_per_minute: u32,
 }
 
 impl Default for Limits {
@@ -91,6 +93,7 @@ impl Default for Limits {
             connections_per_account: 256,
             leases_per_account: 1000,
             denials_per_minute: 60,
+            leases_per_minute: 1200,
         }
     }
 }

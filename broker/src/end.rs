@@ -92,10 +92,17 @@ impl Broker {
         .await
     }
 
-    /// Ends every lease whose time is over.
-    pub async fn expire_leases(&self) {
+    /// Ends every lease whose time is over, at once. The records follow: a disk that hangs keeps no
+    /// lease alive.
+    pub fn expire_leases(self: &Arc<Self>) {
         let over = self.leases.expire(self.now());
-        join_all(over.iter().map(|lease| self.record_expiry(lease, "ttl"))).await;
+        if over.is_empty() {
+            return;
+        }
+        let broker = Arc::clone(self);
+        tokio::spawn(async move {
+            join_all(over.iter().map(|lease| broker.record_expiry(lease, "ttl"))).await;
+        });
     }
 
     /// Ends a lease when the process that took it has exited. Until then the watch costs a
@@ -198,6 +205,7 @@ impl Broker {
             ..Lease::clone(&lease)
         };
 
+        self.spend(&self.grants, caller.uid)?;
         let body = Body::of(&Event::LeaseRenewed(lease_record::of(
             &renewed,
             self.clock.boot_id(),

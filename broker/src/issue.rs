@@ -26,6 +26,7 @@ use broker_protocol::names::{LeaseId, Purpose, SecretName};
 
 use crate::audit_log::{AuditLogError, Effect, Recorded, Use, Why};
 use crate::broker::{Broker, InForce};
+use crate::budget::Budget;
 use crate::clock::Now;
 use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
@@ -79,8 +80,8 @@ pub enum IssueError {
         /// Where the refusal is in the audit log.
         seq: u64,
     },
-    /// The account was refused too often in the last minute.
-    #[error("too many refused requests from this account; the rest of this minute is only counted")]
+    /// The account has had its refusals, or its leases, for this minute.
+    #[error("too many requests from this account; the rest of this minute is only counted")]
     Flood {
         /// When to come back.
         retry_after: Duration,
@@ -159,6 +160,7 @@ impl Broker {
         };
         let now = self.now();
         let limit = self.config.limits.leases_per_account;
+        self.spend(&self.grants, request.caller.uid)?;
         let place = self
             .leases
             .reserve(request.caller.uid, limit)
@@ -397,11 +399,7 @@ impl Broker {
         request: &Request,
         refusal: Refusal<'_>,
     ) -> Result<u64, IssueError> {
-        self.denials
-            .count(request.caller.uid, self.now())
-            .map_err(|flood| IssueError::Flood {
-                retry_after: flood.retry_after,
-            })?;
+        self.spend(&self.refusals, request.caller.uid)?;
         let body = Body::of(&Event::LeaseDenied {
             caller: lease_record::caller(&request.caller),
             purpose: request.purpose.as_str(),
@@ -415,6 +413,15 @@ impl Broker {
             .record(body, Effect::Nothing)
             .await
             .map_err(IssueError::NotRecorded)
+    }
+
+    /// Takes one from an account's budget for this minute.
+    pub(crate) fn spend(&self, budget: &Budget, uid: u32) -> Result<(), IssueError> {
+        budget
+            .spend(uid, self.now())
+            .map_err(|spent| IssueError::Flood {
+                retry_after: spent.retry_after,
+            })
     }
 
     /// Ends a lease that was granted and could not be honoured.

@@ -9,7 +9,7 @@ use broker_audit::record::{self, Body, Event};
 use futures_util::future::join_all;
 
 use crate::broker::Broker;
-use crate::denials::Uncounted;
+use crate::budget::Uncounted;
 use crate::lease_record;
 
 impl Broker {
@@ -45,6 +45,16 @@ impl Broker {
             if let Some((lease, _)) = lease {
                 self.usage.granted(&lease);
             }
+        }
+    }
+
+    /// Closes every minute that is over, and records what was only counted in it.
+    pub(crate) fn close_minutes(self: &Arc<Self>) {
+        let now = self.now();
+        let counted = [self.refusals.close(now), self.grants.close(now)].concat();
+        if !counted.is_empty() {
+            let broker = Arc::clone(self);
+            tokio::spawn(async move { broker.record_floods(counted).await });
         }
     }
 

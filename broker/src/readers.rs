@@ -1,7 +1,7 @@
 //! Who reads the audit log through the broker, and how far each has got.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Where each account's reading of the log has got to.
 ///
@@ -11,10 +11,18 @@ use std::sync::{Mutex, PoisonError};
 pub struct Readers(Mutex<HashMap<u32, u64>>);
 
 impl Readers {
-    /// Notes that an account reads `from..to`; whether that begins a new reading.
-    pub fn begins(&self, uid: u32, from: u64, to: u64) -> bool {
-        let mut readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        readers.insert(uid, to) != Some(from)
+    /// Whether reading on from here begins a new reading, which is to be recorded first.
+    pub fn begins(&self, uid: u32, from: u64) -> bool {
+        self.positions().get(&uid) != Some(&from)
+    }
+
+    /// Notes how far an account has read.
+    pub fn has_read(&self, uid: u32, to: u64) {
+        self.positions().insert(uid, to);
+    }
+
+    fn positions(&self) -> MutexGuard<'_, HashMap<u32, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -25,9 +33,10 @@ mod tests {
     #[test]
     fn what_goes_on_where_it_left_off_is_the_same_reading() {
         let readers = Readers::default();
-        assert!(readers.begins(7, 0, 1000));
-        assert!(!readers.begins(7, 1000, 1200));
-        assert!(readers.begins(8, 1200, 1300), "another account");
-        assert!(readers.begins(7, 0, 1000), "from the start again");
+        assert!(readers.begins(7, 0));
+        readers.has_read(7, 1000);
+        assert!(!readers.begins(7, 1000));
+        assert!(readers.begins(8, 1000), "another account");
+        assert!(readers.begins(7, 0), "from the start again");
     }
 }

@@ -8,7 +8,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::Duration;
 
 use broker_audit::record::{Body, Event};
 use broker_protocol::places::Places;
@@ -17,32 +16,24 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::Gid;
 use tokio::net::UnixListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 
-use crate::api;
 use crate::audit_log::{self, AuditLog, AuditLogError, Opened};
 use crate::broker::{Broker, Found, InForce};
-use crate::caller::{Peer, Programs, Surroundings};
+use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
-use crate::denials::Denials;
 use crate::harden::Hardened;
 use crate::lease_table::LeaseTable;
+use crate::life;
 use crate::load::{LoadError, load};
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
 use crate::readers::Readers;
-use crate::server::{self, BindError, Identify};
+use crate::server::{self, BindError};
 use crate::source::env::EnvSource;
 use crate::upkeep::root_key_surroundings;
 use crate::usage::Usage;
 use crate::vault::root_key::RootKeySource;
 use crate::vault::{Vault, VaultError};
-
-/// How often what has ended is looked for.
-const SWEEP: Duration = Duration::from_millis(250);
-/// How often the vault notes the audit log's head.
-const NOTE: Duration = Duration::from_secs(1);
 
 /// Why the broker did not start.
 #[derive(Debug, thiserror::Error)]
@@ -146,7 +137,8 @@ pub async fn run(
         vault,
         env,
         leases: LeaseTable::default(),
-        denials: Denials::new(config.limits.denials_per_minute),
+        refusals: Budget::new(config.limits.denials_per_minute),
+        grants: Budget::new(config.limits.leases_per_minute),
         usage: Usage::default(),
         found: Mutex::new(Some(found(&opened))),
         readers: Readers::default(),
@@ -168,7 +160,7 @@ pub async fn run(
         broker.rebuild_leases().await;
     }
     let listener = listener(&socket, &broker.config)?;
-    live(broker, listener).await
+    life::live(broker, listener).await
 }
 
 /// One broker a store: a second one would write its own records over the first one's.
@@ -254,122 +246,5 @@ fn listener(path: &Path, config: &Config) -> Result<UnixListener, StartError> {
     match inherited {
         Some(listener) => Ok(listener),
         None => Ok(server::bind(path, &config.socket)?),
-    }
-}
-
-/// Serves until a signal says to stop, sweeping meanwhile.
-async fn live(broker: Arc<Broker>, listener: UnixListener) -> Result<(), StartError> {
-    let on = |kind| {
-        signal(kind).map_err(|source| StartError::System {
-            what: "signals cannot be awaited",
-            source,
-        })
-    };
-    let (mut terminate, mut interrupt, mut hangup) = (
-        on(SignalKind::terminate())?,
-        on(SignalKind::interrupt())?,
-        on(SignalKind::hangup())?,
-    );
-    let (stop, stopped) = watch::channel(false);
-    let router = api::router(Arc::clone(&broker));
-    let limits = broker.config.limits;
-    let surroundings = Surroundings::look().map_err(|source| StartError::System {
-        what: "`/proc` cannot be read",
-        source,
-    })?;
-    let identify: Identify = {
-        let broker = Arc::clone(&broker);
-        Arc::new(move |stream| match broker.programs() {
-            Programs::Path => Peer::of(stream, &surroundings, Programs::Path),
-            // The first connection of each program waits until its file has been read.
-            programs => tokio::task::block_in_place(|| Peer::of(stream, &surroundings, programs)),
-        })
-    };
-    let serving = tokio::spawn(server::serve(
-        listener,
-        router,
-        limits,
-        identify,
-        stopped.clone(),
-    ));
-    let scraping = scrape(&broker, stopped).await?;
-    tell_systemd(&[sd_notify::NotifyState::Ready]);
-    tracing::info!(
-        socket = %broker.places.socket.display(),
-        purposes = broker.policies().set.purposes().count(),
-        locked = broker.vault.is_locked(),
-        "ready"
-    );
-
-    let mut sweep = tokio::time::interval(SWEEP);
-    let mut note = tokio::time::interval(NOTE);
-    let why = loop {
-        tokio::select! {
-            _ = terminate.recv() => break "SIGTERM",
-            _ = interrupt.recv() => break "SIGINT",
-            _ = hangup.recv() => {
-                tell_systemd(&[sd_notify::NotifyState::Reloading]);
-                // A refusal is traced, recorded and shown by `status`; the old set stays in force.
-                if let Ok(reloaded) = broker.reload_policies().await {
-                    tracing::info!(purposes = reloaded.purposes, "policies reloaded");
-                }
-                tell_systemd(&[sd_notify::NotifyState::Ready]);
-            }
-            _ = sweep.tick() => {
-                broker.expire_leases().await;
-                broker.record_floods(broker.denials.close(broker.now())).await;
-            }
-            _ = note.tick() => broker.note_head(),
-        }
-    };
-
-    tell_systemd(&[sd_notify::NotifyState::Stopping]);
-    tracing::info!(why, "stopping");
-    broker.drain();
-    if stop.send(true).is_err() {
-        tracing::debug!("nobody was serving any more");
-    }
-    for task in [Some(serving), scraping].into_iter().flatten() {
-        if let Err(error) = task.await {
-            tracing::error!(cause = %error, "serving ended in a panic");
-        }
-    }
-    broker.record_floods(broker.denials.close_all()).await;
-    broker.record_or_trace(&Event::BrokerStopped { why }).await;
-    broker.log.close();
-    broker.note_head();
-    broker.vault.settle().await?;
-    Ok(())
-}
-
-/// `/metrics` over TCP, if it is configured.
-async fn scrape(
-    broker: &Arc<Broker>,
-    mut stopped: watch::Receiver<bool>,
-) -> Result<Option<tokio::task::JoinHandle<()>>, StartError> {
-    let Some(address) = broker.config.metrics_listen else {
-        return Ok(None);
-    };
-    let listener = tokio::net::TcpListener::bind(address)
-        .await
-        .map_err(|source| StartError::System {
-            what: "`[metrics] listen` cannot be bound",
-            source,
-        })?;
-    let router = api::metrics_router(Arc::clone(broker));
-    Ok(Some(tokio::spawn(async move {
-        let stop = async move { server::told_to(&mut stopped).await };
-        if let Err(error) = axum::serve(listener, router)
-            .with_graceful_shutdown(stop)
-            .await
-        {
-            tracing::error!(cause = %error, "`[metrics] listen` is no longer served");
-        }
-    })))
-}
-
-fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(cause = %error, "systemd could not be told");
     }
 }

@@ -1,8 +1,9 @@
 //! Looks after secrets, the lock and the policies: what operators do.
 //!
 //! A change is recorded before it is made, like a use. If the record cannot be written, nothing
-//! changes; if the change fails after its record, a second record says so. Locking is the exception:
-//! it takes effect first.
+//! changes; if the change fails after its record, a second record says so. Lock and unlock take effect
+//! first: the one must never wait, and the other hands nothing out, since every lease still needs its
+//! own record.
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
@@ -188,6 +189,8 @@ impl Broker {
         by: &Caller,
         passphrase: Option<Passphrase>,
     ) -> Result<(), UpkeepError> {
+        // One at a time: deriving a key takes all the memory that one derivation should.
+        let _one_at_a_time = self.changing.lock().await;
         if !self.vault.is_locked() {
             return Ok(());
         }

@@ -88,7 +88,7 @@ fn some(round: u64) -> usize {
 #[test]
 fn p9_killed_under_load_nothing_acknowledged_is_lost() {
     let home = Home::ready();
-    home.config("[limits]\nleases_per_account = 1000000\n");
+    home.config("[limits]\nleases_per_account = 1000000\nleases_per_minute = 1000000\n");
     let mut broker = home.start();
     broker
         .home

@@ -11,12 +11,12 @@ use std::process::Command;
 /// The broker's modules from top to bottom. A module may use what stands in a lower layer, and its
 /// neighbours in its own.
 const LAYERS: &[&[&str]] = &[
-    &["startup", "server"],
+    &["startup", "life", "server"],
     &["api", "commands"],
     &[
         "broker", "end", "issue", "note", "rebuild", "upkeep", "view", "metrics",
     ],
-    &["lease_record", "lease_table", "usage", "denials", "readers"],
+    &["lease_record", "lease_table", "usage", "budget", "readers"],
     &["vault", "source", "audit_log", "caller", "policy_files"],
     &["policy", "lease"],
     &[

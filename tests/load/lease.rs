@@ -16,7 +16,7 @@ const TIMES: usize = 4000;
 /// A broker with `label-sync`, and room for as many leases as a measurement takes.
 pub(crate) fn broker() -> TestBroker {
     let home = Home::ready();
-    home.config("[limits]\nleases_per_account = 100000000\n");
+    home.config("[limits]\nleases_per_account = 100000000\nleases_per_minute = 100000000\n");
     let broker = home.start();
     let set = ["secret", "set", "org-label-sync-token"];
     broker.home.ctl_with(&set, canary::CLASSIC).success();

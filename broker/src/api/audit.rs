@@ -57,7 +57,7 @@ pub(super) async fn records(
     if count == 0 {
         return Ok(jsonl(Vec::new()));
     }
-    if broker.readers.begins(by.uid, from, from + count) {
+    if broker.readers.begins(by.uid, from) {
         let event = Event::AuditRead {
             by: lease_record::caller(&by),
             from,
@@ -76,6 +76,7 @@ pub(super) async fn records(
                 .with_hint(error.to_string())
             })?;
     }
+    broker.readers.has_read(by.uid, from + count);
     let directory = broker.places.audit.clone();
     let read = tokio::task::spawn_blocking(move || read::range(&directory, from, count)).await;
     match read {

@@ -1,7 +1,8 @@
-//! Refusals, counted by account, so that a flood of them neither fills the disk nor hides.
+//! How many durable records an account may cause in a minute, so that none fills the disk alone.
 //!
-//! In each minute an account's first refusals are recorded one by one. Past the limit the answer is
-//! `rate_limited`, and one record counts the rest when the minute is over.
+//! Two are kept: one for refusals, one for leases (grants and renewals). Past either the answer is
+//! `rate_limited`; what is not recorded one by one is counted, and one record tells how many when
+//! the minute is over, so that a flood does not hide.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,12 +12,12 @@ use jiff::Timestamp;
 
 use crate::clock::Now;
 
-/// How long refusals are counted together.
+/// How long requests are counted together.
 pub const WINDOW: Duration = Duration::from_secs(60);
 
-/// The counters. An account costs memory only during a minute in which it was refused.
+/// The counters. An account costs memory only during a minute in which it asked.
 #[derive(Debug)]
-pub struct Denials {
+pub struct Budget {
     limit: u32,
     accounts: Mutex<HashMap<u32, Window>>,
 }
@@ -24,11 +25,11 @@ pub struct Denials {
 #[derive(Debug)]
 struct Window {
     began: Now,
-    recorded: u32,
+    spent: u32,
     more: u64,
 }
 
-/// Refusals of one account that were not recorded one by one.
+/// Requests of one account past its budget, which were not recorded one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Uncounted {
     /// The account.
@@ -41,13 +42,13 @@ pub struct Uncounted {
 
 /// The account is past its limit: come back after this long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flood {
+pub struct Spent {
     /// Until the minute is over, in whole seconds rounded up.
     pub retry_after: Duration,
 }
 
-impl Denials {
-    /// Counters that let `limit` refusals of an account be recorded in a minute.
+impl Budget {
+    /// Counters that let an account have `limit` a minute.
     #[must_use]
     pub fn new(limit: u32) -> Self {
         Self {
@@ -56,25 +57,25 @@ impl Denials {
         }
     }
 
-    /// Counts one refusal. `Ok` if it is to be recorded by itself.
+    /// Spends one.
     ///
     /// # Errors
     ///
-    /// [`Flood`] past the limit.
-    pub fn count(&self, uid: u32, now: Now) -> Result<(), Flood> {
+    /// [`Spent`] past the limit.
+    pub fn spend(&self, uid: u32, now: Now) -> Result<(), Spent> {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let window = accounts.entry(uid).or_insert(Window {
             began: now,
-            recorded: 0,
+            spent: 0,
             more: 0,
         });
-        if window.recorded < self.limit {
-            window.recorded += 1;
+        if window.spent < self.limit {
+            window.spent += 1;
             return Ok(());
         }
         window.more += 1;
         let left = (window.began.boot + WINDOW).saturating_sub(now.boot);
-        Err(Flood {
+        Err(Spent {
             retry_after: Duration::from_secs(left.as_secs() + 1),
         })
     }
@@ -117,18 +118,18 @@ mod tests {
     }
 
     #[test]
-    fn past_the_limit_refusals_are_counted_and_the_next_minute_starts_anew() {
-        let denials = Denials::new(2);
-        assert!(denials.count(7, at(0)).is_ok() && denials.count(7, at(1)).is_ok());
-        let flood = denials.count(7, at(10)).unwrap_err();
+    fn past_the_budget_requests_are_counted_and_the_next_minute_starts_anew() {
+        let budget = Budget::new(2);
+        assert!(budget.spend(7, at(0)).is_ok() && budget.spend(7, at(1)).is_ok());
+        let flood = budget.spend(7, at(10)).unwrap_err();
         assert_eq!(flood.retry_after, Duration::from_secs(51));
         assert!(
-            denials.count(8, at(10)).is_ok(),
+            budget.spend(8, at(10)).is_ok(),
             "another account is not affected"
         );
-        assert!(denials.count(7, at(11)).is_err());
-        assert!(denials.close(at(59)).is_empty());
-        let counted = denials.close(at(60));
+        assert!(budget.spend(7, at(11)).is_err());
+        assert!(budget.close(at(59)).is_empty());
+        let counted = budget.close(at(60));
         assert_eq!(
             counted,
             [Uncounted {
@@ -137,6 +138,6 @@ mod tests {
                 since: Timestamp::UNIX_EPOCH
             }]
         );
-        assert!(denials.count(7, at(61)).is_ok());
+        assert!(budget.spend(7, at(61)).is_ok());
     }
 }

@@ -1,0 +1,160 @@
+//! A started broker until it stops: serving, sweeping, signals, and an orderly end.
+//!
+//! Each goes on beside the others, so that a disk that hangs keeps neither a lease alive nor a
+//! `SIGTERM` waiting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker_audit::record::Event;
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::api;
+use crate::broker::Broker;
+use crate::caller::{Peer, Programs, Surroundings};
+use crate::server::{self, Identify};
+use crate::startup::StartError;
+
+/// How often what has ended is looked for.
+const SWEEP: Duration = Duration::from_millis(250);
+/// How often the vault notes the audit log's head.
+const NOTE: Duration = Duration::from_secs(1);
+
+/// Serves until a signal says to stop, sweeping meanwhile.
+pub(crate) async fn live(broker: Arc<Broker>, listener: UnixListener) -> Result<(), StartError> {
+    let on = |kind| {
+        signal(kind).map_err(|source| StartError::System {
+            what: "signals cannot be awaited",
+            source,
+        })
+    };
+    let (mut terminate, mut interrupt, mut hangup) = (
+        on(SignalKind::terminate())?,
+        on(SignalKind::interrupt())?,
+        on(SignalKind::hangup())?,
+    );
+    let (stop, stopped) = watch::channel(false);
+    let router = api::router(Arc::clone(&broker));
+    let limits = broker.config.limits;
+    let surroundings = Surroundings::look().map_err(|source| StartError::System {
+        what: "`/proc` cannot be read",
+        source,
+    })?;
+    let identify: Identify = {
+        let broker = Arc::clone(&broker);
+        Arc::new(move |stream| match broker.programs() {
+            Programs::Path => Peer::of(stream, &surroundings, Programs::Path),
+            // The first connection of each program waits until its file has been read.
+            programs => tokio::task::block_in_place(|| Peer::of(stream, &surroundings, programs)),
+        })
+    };
+    let serving = tokio::spawn(server::serve(
+        listener,
+        router,
+        limits,
+        identify,
+        stopped.clone(),
+    ));
+    let scraping = scrape(&broker, stopped.clone()).await?;
+    let sweeping = tokio::spawn(sweep(Arc::clone(&broker), stopped));
+    tell_systemd(&[sd_notify::NotifyState::Ready]);
+    tracing::info!(
+        socket = %broker.places.socket.display(),
+        purposes = broker.policies().set.purposes().count(),
+        locked = broker.vault.is_locked(),
+        "ready"
+    );
+
+    let why = loop {
+        tokio::select! {
+            _ = terminate.recv() => break "SIGTERM",
+            _ = interrupt.recv() => break "SIGINT",
+            _ = hangup.recv() => reload(&broker),
+        }
+    };
+
+    tell_systemd(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!(why, "stopping");
+    broker.drain();
+    if stop.send(true).is_err() {
+        tracing::debug!("nobody was serving any more");
+    }
+    for task in [Some(serving), Some(sweeping), scraping]
+        .into_iter()
+        .flatten()
+    {
+        if let Err(error) = task.await {
+            tracing::error!(cause = %error, "a task ended in a panic");
+        }
+    }
+    let counted = [broker.refusals.close_all(), broker.grants.close_all()].concat();
+    broker.record_floods(counted).await;
+    broker.record_or_trace(&Event::BrokerStopped { why }).await;
+    broker.log.close();
+    broker.note_head();
+    broker.vault.settle().await?;
+    Ok(())
+}
+
+/// Reads the policies again beside everything else: a slow disk must not keep a stop waiting. A
+/// refusal is traced, recorded and shown by `status`; the old set stays in force.
+fn reload(broker: &Arc<Broker>) {
+    let broker = Arc::clone(broker);
+    tokio::spawn(async move {
+        tell_systemd(&[sd_notify::NotifyState::Reloading]);
+        if let Ok(reloaded) = broker.reload_policies().await {
+            tracing::info!(purposes = reloaded.purposes, "policies reloaded");
+        }
+        tell_systemd(&[sd_notify::NotifyState::Ready]);
+    });
+}
+
+/// Ends what is over, and tells the vault how far the audit log has got.
+async fn sweep(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
+    let mut sweep = tokio::time::interval(SWEEP);
+    let mut note = tokio::time::interval(NOTE);
+    loop {
+        tokio::select! {
+            () = server::told_to(&mut stopped) => return,
+            _ = sweep.tick() => {
+                broker.expire_leases();
+                broker.close_minutes();
+            }
+            _ = note.tick() => broker.note_head(),
+        }
+    }
+}
+
+/// `/metrics` over TCP, if it is configured.
+async fn scrape(
+    broker: &Arc<Broker>,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<Option<tokio::task::JoinHandle<()>>, StartError> {
+    let Some(address) = broker.config.metrics_listen else {
+        return Ok(None);
+    };
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .map_err(|source| StartError::System {
+            what: "`[metrics] listen` cannot be bound",
+            source,
+        })?;
+    let router = api::metrics_router(Arc::clone(broker));
+    Ok(Some(tokio::spawn(async move {
+        let stop = async move { server::told_to(&mut stopped).await };
+        if let Err(error) = axum::serve(listener, router)
+            .with_graceful_shutdown(stop)
+            .await
+        {
+            tracing::error!(cause = %error, "`[metrics] listen` is no longer served");
+        }
+    })))
+}
+
+fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(cause = %error, "systemd could not be told");
+    }
+}
