@@ -16,10 +16,11 @@ const LAYERS: &[&[&str]] = &[
     &[
         "broker", "end", "issue", "note", "rebuild", "upkeep", "view", "metrics",
     ],
-    &["lease_record", "lease_table", "usage", "denials"],
+    &["lease_record", "lease_table", "usage", "denials", "readers"],
     &["vault", "source", "audit_log", "caller", "policy_files"],
     &["policy", "lease"],
     &[
+        "causes",
         "clock",
         "config",
         "harden",

@@ -3,15 +3,19 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
+    clippy::string_slice,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "test code: a panic is how a test fails"
 )]
 
 mod api;
 mod cli;
 mod clocks;
+mod crash;
 mod deny;
+mod git;
 mod issue;
 mod layers;
+mod promises;
 mod revoke;

@@ -19,6 +19,7 @@ pub mod accounts;
 pub mod binaries;
 pub mod broker;
 pub mod canary;
+pub mod git_server;
 pub mod http;
 pub mod needs;
 pub mod wait;
