@@ -3,7 +3,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::string_slice,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "test code: a panic is how a test fails"
