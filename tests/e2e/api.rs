@@ -322,7 +322,7 @@ fn a_request_with_an_unknown_field_is_refused_wherever_a_body_is_taken() {
         let (status, problem) = ask(&broker, &method, &template, &path, body);
         assert_eq!((status, &problem["code"]), (400, &json!("bad_request")));
         let detail = problem["detail"].as_str().unwrap();
-        assert!(detail.contains("unknown field"), "{detail}");
+        assert!(detail.starts_with("the body is refused"), "{detail}");
         tried += 1;
     }
     assert_eq!(tried, 4);
@@ -344,7 +344,7 @@ fn a_body_that_is_no_json_is_refused_by_line_and_column_and_never_quoted() {
         let answer = broker.http("PUT", "/v1/secrets/org-label-sync-token", &body);
         assert_eq!(answer.status, 400, "{body}");
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
-        assert!(detail.contains("at line 2 column"), "{detail}");
+        assert!(detail.contains("at line 2, column"), "{detail}");
         assert!(!canary::is_in(&answer.body, token), "{detail}");
     }
     for path in [format!("/v1/leases/{token}"), format!("/{token}")] {
