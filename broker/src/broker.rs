@@ -10,7 +10,6 @@ use broker_protocol::places::Places;
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::api::Readers;
 use crate::audit_log::AuditLog;
 use crate::caller::Programs;
 use crate::clock::{Clock, Now};
@@ -18,6 +17,7 @@ use crate::config::Config;
 use crate::denials::Denials;
 use crate::lease_table::LeaseTable;
 use crate::policy::PolicySet;
+use crate::readers::Readers;
 use crate::source::env::EnvSource;
 use crate::usage::Usage;
 use crate::vault::Vault;

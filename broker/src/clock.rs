@@ -75,10 +75,10 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     fn now(&self) -> Now {
         let boot = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
-        Now {
-            wall: Timestamp::now(),
-            boot,
-        }
+        let wall = Timestamp::now();
+        // To the microsecond, as records have it: what was written down reads back the same.
+        let wall = Timestamp::from_microsecond(wall.as_microsecond()).unwrap_or(wall);
+        Now { wall, boot }
     }
 
     fn boot_id(&self) -> &BootId {

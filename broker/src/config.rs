@@ -3,7 +3,10 @@
 //! Names of accounts and groups are resolved here, once, so that nothing below compares text with
 //! numbers. Not here: where the file lies (`broker_protocol::places`), and policies.
 
+use std::fs;
+use std::io::{self, Read as _};
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use broker_protocol::places::{Places, SYSTEM_CONFIG};
@@ -118,7 +121,26 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
+    },
+    /// Someone else may write the file, and make themselves an operator.
+    #[error(
+        "{}: group or others may write it, who could make themselves operators; run `chmod go-w {}`",
+        .0.display(), .0.display()
+    )]
+    Exposed(PathBuf),
+    /// The file is another account's, who could make themselves an operator.
+    #[error(
+        "{}: belongs to uid {owner}; it must be root's or the broker's own: chown {own} {}",
+        path.display(), path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Whose it should be.
+        own: u32,
     },
     /// The file's text is refused.
     #[error("{}:{line}: {message}", path.display())]
@@ -137,18 +159,34 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the file cannot be read or is not a configuration.
+    /// [`ConfigError`] if the file cannot be read, may be written by others, or is not a
+    /// configuration. Directories above it are judged where the policies beside it are read.
     pub fn read(path: &Path, own_uid: u32) -> Result<Self, ConfigError> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text, path, own_uid),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Self::parse("", path, own_uid)
+        let unreadable = |source| ConfigError::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        let mut file = match fs::File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Self::parse("", path, own_uid);
             }
-            Err(source) => Err(ConfigError::Unreadable {
-                path: path.to_owned(),
-                source,
-            }),
+            Err(error) => return Err(unreadable(error)),
+        };
+        let metadata = file.metadata().map_err(unreadable)?;
+        if metadata.mode() & 0o022 != 0 {
+            return Err(ConfigError::Exposed(path.to_owned()));
         }
+        if ![0, own_uid].contains(&metadata.uid()) {
+            return Err(ConfigError::Foreign {
+                path: path.to_owned(),
+                owner: metadata.uid(),
+                own: own_uid,
+            });
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(unreadable)?;
+        Self::parse(&text, path, own_uid)
     }
 
     fn parse(text: &str, path: &Path, own_uid: u32) -> Result<Self, ConfigError> {
@@ -342,6 +380,27 @@ mod tests {
             error,
             "tokend.toml:2: there is no account `no-such-account`"
         );
+    }
+
+    #[test]
+    fn a_file_that_others_may_write_is_refused_with_the_chmod_that_mends_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let own = nix::unistd::geteuid().as_raw();
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("tokend.toml");
+        assert!(Config::read(&path, own).is_ok(), "none is as good as empty");
+        fs::write(&path, "[operators]\nusers = [\"root\"]\n").unwrap();
+        for (mode, good) in [(0o600, true), (0o644, true), (0o664, false), (0o646, false)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            match Config::read(&path, own) {
+                Ok(_) => assert!(good, "{mode:o}"),
+                Err(error) => {
+                    let mend = format!("run `chmod go-w {}`", path.display());
+                    assert!(!good && error.to_string().ends_with(&mend), "{error}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::audit_log::Effect;
 use crate::broker::{Broker, InForce};
 use crate::caller::ExitWatch;
 use crate::issue::{IssueError, Wishes};
-use crate::lease::{Lease, TooShort};
+use crate::lease::Lease;
 use crate::lease_record;
 use crate::policy::{self, Caller, Decision, Denial, Grant, Request};
 use crate::vault::VaultError;
@@ -98,11 +98,19 @@ impl Broker {
         join_all(over.iter().map(|lease| self.record_expiry(lease, "ttl"))).await;
     }
 
-    /// Ends a lease when the process that took it has exited.
+    /// Ends a lease when the process that took it has exited. Until then the watch costs a
+    /// descriptor; it goes when the lease ends otherwise, or a process that lives long and takes
+    /// many would use them all up.
     pub fn end_with_caller(self: &Arc<Self>, watch: ExitWatch, id: LeaseId) {
+        let Some(over) = self.leases.until_over(&id) else {
+            return;
+        };
         let broker = Arc::clone(self);
         tokio::spawn(async move {
-            watch.exited().await;
+            tokio::select! {
+                () = watch.exited() => {}
+                _ = over => return,
+            }
             if let Some(lease) = broker.leases.end(&id) {
                 broker.record_expiry(&lease, "caller_exit").await;
             }
@@ -120,7 +128,7 @@ impl Broker {
         self.record_end(&event, &lease.id).await;
     }
 
-    async fn record_end(&self, event: &Event<'_>, id: &LeaseId) -> bool {
+    pub(crate) async fn record_end(&self, event: &Event<'_>, id: &LeaseId) -> bool {
         match Body::of(event) {
             Ok(body) => {
                 self.log
@@ -149,7 +157,7 @@ impl Broker {
     ) -> Result<Option<Arc<Lease>>, IssueError> {
         let Some(lease) = self
             .leases
-            .find(id)
+            .find(id, self.now())
             .filter(|lease| lease.caller.uid == caller.uid)
         else {
             return Ok(None);
@@ -167,18 +175,23 @@ impl Broker {
             Ok(grant) => grant,
             Err(denial) => return Err(self.deny(&asked, &Wishes::default(), denial).await),
         };
+        if self.secret_is_gone(&lease) {
+            return Err(IssueError::SecretMissing(lease.secret.clone()));
+        }
         let secret_ends = self
             .vault
             .held(&lease.secret)
             .and_then(|held| held.expires_at);
         let span = lease
             .span
-            .renewed(self.now(), grant.ttl, grant.ttl_max, secret_ends)
-            .map_err(|TooShort| IssueError::TooWide {
+            .renewed(self.now(), grant.ttl, grant.ttl_max, secret_ends);
+        let Ok(span) = span else {
+            let denial = Denial::TooWide {
                 rule: Arc::clone(&grant.rule),
                 what: "the lease cannot be renewed any further; ask for a new one".to_owned(),
-                seq: lease.seq,
-            })?;
+            };
+            return Err(self.deny(&asked, &Wishes::default(), denial).await);
+        };
         let mut renewed = Lease {
             span,
             rule: Arc::clone(&grant.rule),
@@ -208,6 +221,7 @@ impl Broker {
 
         let renewed = Arc::new(renewed);
         if self.leases.renew(Arc::clone(&renewed)) {
+            self.outlast_changes(&policies, &renewed).await?;
             return Ok(Some(renewed));
         }
         // It ended while the renewal was being recorded: the end stands, and must be the last word
@@ -220,7 +234,7 @@ impl Broker {
     /// Revokes every live lease that the policies in force no longer allow.
     pub(crate) async fn judge_leases(&self) -> Vec<LeaseId> {
         let policies = self.policies();
-        let leases = self.leases.list(None);
+        let leases = self.leases.list(None, self.now());
         let over = leases
             .iter()
             .filter(|lease| !Self::still_allowed(&policies, lease));

@@ -122,7 +122,7 @@ pub enum IssueError {
         source: VaultError,
     },
     /// Policies changed while the request was under way, and no longer allow it.
-    #[error("the policies changed while the lease was being issued; ask again")]
+    #[error("the policies changed while the lease was being issued or renewed; ask again")]
     Overtaken,
     /// The process that was to bound the lease is gone.
     #[error("`until` is `caller_exit`, and the calling process cannot be watched")]
@@ -210,7 +210,7 @@ impl Broker {
                     "deliver" => lease.deliver.as_str()
                 )
                 .increment(1);
-                self.outlast_changes(&policies, &lease).await?;
+                self.outlast_lock(&policies, &lease).await?;
                 Ok(Issued { lease, token })
             }
             Err(error) => {
@@ -301,8 +301,9 @@ impl Broker {
         }
     }
 
-    /// A lease that was opened while the policies or the lock changed is judged by the change.
-    async fn outlast_changes(
+    /// A lease that was opened while the store was locked is not handed out; see
+    /// [`Self::outlast_changes`].
+    async fn outlast_lock(
         &self,
         decided: &Arc<InForce>,
         lease: &Arc<Lease>,
@@ -312,12 +313,31 @@ impl Broker {
                 .await;
             return Err(IssueError::Locked);
         }
+        self.outlast_changes(decided, lease).await
+    }
+
+    /// A lease that was opened or renewed while the policies changed or its secret was removed is
+    /// judged by the change, which may have come too early to see it.
+    pub(crate) async fn outlast_changes(
+        &self,
+        decided: &Arc<InForce>,
+        lease: &Arc<Lease>,
+    ) -> Result<(), IssueError> {
+        if self.secret_is_gone(lease) {
+            self.end_lease(&lease.id, None, SECRET_REMOVED).await;
+            return Err(IssueError::SecretMissing(lease.secret.clone()));
+        }
         if !self.still_in_force(decided) && !Self::still_allowed(&self.policies(), lease) {
             self.end_lease(&lease.id, None, "the policies changed meanwhile")
                 .await;
             return Err(IssueError::Overtaken);
         }
         Ok(())
+    }
+
+    /// Whether the vault no longer holds the secret that was taken from it for this lease.
+    pub(crate) fn secret_is_gone(&self, lease: &Lease) -> bool {
+        lease.version.is_some() && self.vault.held(&lease.secret).is_none()
     }
 
     /// Records a refusal, or counts it where the account has had too many.
@@ -414,6 +434,9 @@ impl Broker {
     fn vault_error(&self, lease: &Lease, source: VaultError) -> IssueError {
         match source {
             VaultError::Locked => IssueError::Locked,
+            VaultError::NoValue(_) | VaultError::NoVersion { .. } => {
+                IssueError::SecretMissing(lease.secret.clone())
+            }
             source => IssueError::Vault {
                 secret: lease.secret.clone(),
                 source,
@@ -421,6 +444,9 @@ impl Broker {
         }
     }
 }
+
+/// Why a lease is revoked whose secret the vault no longer holds.
+pub(crate) const SECRET_REMOVED: &str = "its secret was removed";
 
 fn new_lease_id() -> Result<LeaseId, IssueError> {
     let mut bits = [0; 16];

@@ -155,7 +155,12 @@ impl Span {
         ttl_max: Duration,
         secret_ends: Option<Timestamp>,
     ) -> Result<Self, TooShort> {
-        let spent = now.boot.saturating_sub(self.issued.boot);
+        let spent = if self.issued.boot.is_zero() {
+            // Granted in another boot: only the wall clock knows how much went by before this one.
+            now.boot.max(time_between(self.issued.wall, now.wall))
+        } else {
+            now.boot.saturating_sub(self.issued.boot)
+        };
         let left = self
             .renewable
             .boot
@@ -192,7 +197,7 @@ impl Span {
             boot: now.boot + time_between(now.wall, wall),
         };
         Some(Self {
-            // Before this boot began: 0 is the earliest there is, and only makes renewals shorter.
+            // Before this boot began. 0 marks it, and `renewed` counts by the wall clock then.
             issued: Now {
                 wall: self.issued.wall,
                 boot: Duration::ZERO,
@@ -270,6 +275,21 @@ mod tests {
             .renewed(at(600), 15 * MINUTE, 20 * MINUTE, None)
             .unwrap();
         assert_eq!(span.expires, at(1200));
+    }
+
+    #[test]
+    fn a_ceiling_lowered_since_counts_from_the_first_grant_also_when_that_was_in_another_boot() {
+        let span = Span::first(at(0), 8 * HOUR, 24 * HOUR, None).unwrap();
+        let soon_after_the_boot = Now {
+            wall: at(5 * 3600).wall,
+            boot: Duration::from_secs(60),
+        };
+        let span = span.in_another_boot(soon_after_the_boot).unwrap();
+        let span = span
+            .renewed(soon_after_the_boot, 6 * HOUR, 6 * HOUR, None)
+            .unwrap();
+        assert_eq!(span.expires.wall, at(6 * 3600).wall);
+        assert!(span.fits(6 * HOUR));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use broker_protocol::names::LeaseId;
+use tokio::sync::oneshot;
 
 use crate::clock::Now;
 use crate::lease::Lease;
@@ -24,7 +25,13 @@ struct Inner {
     ends: BTreeSet<(Duration, LeaseId)>,
     /// Live leases and reserved places, by account.
     places: HashMap<u32, usize>,
+    /// Dropped with their lease, which tells whoever watches for another end of it.
+    watched: HashMap<LeaseId, oneshot::Sender<Over>>,
 }
+
+/// Nothing is ever sent: a lease is over when the sender is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {}
 
 /// A place in the table, taken before the record is written so that the limit holds under
 /// concurrent requests. Dropped unused, it is free again.
@@ -97,10 +104,25 @@ impl LeaseTable {
         true
     }
 
-    /// One live lease.
+    /// One live lease. One whose time is over is not, also where nobody has swept it away yet.
     #[must_use]
-    pub fn find(&self, id: &LeaseId) -> Option<Arc<Lease>> {
-        self.lock().leases.get(id).cloned()
+    pub fn find(&self, id: &LeaseId, now: Now) -> Option<Arc<Lease>> {
+        let inner = self.lock();
+        let lease = inner.leases.get(id)?;
+        (!lease.span.has_ended(now)).then(|| Arc::clone(lease))
+    }
+
+    /// Something that comes to an end when this lease does, whatever ends it. `None` if it is not
+    /// live.
+    #[must_use]
+    pub fn until_over(&self, id: &LeaseId) -> Option<oneshot::Receiver<Over>> {
+        let mut inner = self.lock();
+        if !inner.leases.contains_key(id) {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        inner.watched.insert(id.clone(), sender);
+        Some(receiver)
     }
 
     /// Ends one lease; `None` if it was not live, so that only one of several wins.
@@ -122,14 +144,16 @@ impl LeaseTable {
         over
     }
 
-    /// All live leases, or those of one account, oldest first.
+    /// All live leases, or those of one account, oldest first. What is past its end and not swept yet
+    /// is not live.
     #[must_use]
-    pub fn list(&self, account: Option<u32>) -> Vec<Arc<Lease>> {
+    pub fn list(&self, account: Option<u32>, now: Now) -> Vec<Arc<Lease>> {
         let mut leases: Vec<_> = self
             .lock()
             .leases
             .values()
             .filter(|lease| account.is_none_or(|uid| lease.caller.uid == uid))
+            .filter(|lease| !lease.span.has_ended(now))
             .cloned()
             .collect();
         leases.sort_by_key(|lease| lease.seq);
@@ -165,6 +189,7 @@ impl Inner {
     fn remove(&mut self, id: &LeaseId) -> Option<Arc<Lease>> {
         let lease = self.leases.remove(id)?;
         self.ends.remove(&(lease.span.expires.boot, id.clone()));
+        self.watched.remove(id);
         self.release(lease.caller.uid);
         Some(lease)
     }
@@ -193,6 +218,7 @@ mod tests {
 
     use broker_protocol::names::Delivery;
     use jiff::Timestamp;
+    use tokio::sync::oneshot::error::TryRecvError;
 
     use super::*;
     use crate::lease::Span;
@@ -266,6 +292,36 @@ mod tests {
         assert!(table.expire(at(20)).is_empty());
         assert!(table.end(&LeaseId::from_random(2)).is_none());
         assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn who_watches_a_lease_learns_of_every_end_but_not_of_a_renewal() {
+        let table = LeaseTable::default();
+        for number in [1, 2] {
+            let place = table.reserve(7, 9).unwrap();
+            table.open(place, lease(number, 7, 10));
+        }
+        let [one, two] = [1, 2].map(LeaseId::from_random);
+        let mut first = table.until_over(&one).unwrap();
+        let mut second = table.until_over(&two).unwrap();
+        assert!(table.renew(lease(2, 7, 50)));
+        assert_eq!(first.try_recv(), Err(TryRecvError::Empty));
+        drop(table.end(&one));
+        assert_eq!(first.try_recv(), Err(TryRecvError::Closed));
+        assert!(table.until_over(&one).is_none());
+        assert_eq!(second.try_recv(), Err(TryRecvError::Empty));
+        assert_eq!(table.expire(at(50)).len(), 1);
+        assert_eq!(second.try_recv(), Err(TryRecvError::Closed));
+    }
+
+    #[test]
+    fn a_lease_whose_time_is_over_is_not_found_although_nobody_has_swept_it_away() {
+        let table = LeaseTable::default();
+        let place = table.reserve(7, 9).unwrap();
+        table.open(place, lease(1, 7, 10));
+        let id = LeaseId::from_random(1);
+        assert!(table.find(&id, at(9)).is_some());
+        assert!(table.find(&id, at(10)).is_none());
     }
 
     #[test]

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use broker_audit::record::{self, Body, Event};
 use futures_util::future::join_all;
 
-use crate::audit_log::Effect;
 use crate::broker::Broker;
 use crate::denials::Uncounted;
 use crate::lease_record;
@@ -18,7 +17,8 @@ impl Broker {
     pub(crate) fn note_head(&self) {
         let head = self.log.head();
         let usage = self.usage.take();
-        if self.vault.noted_head() != Some(head) {
+        // A grant may be counted only after the head that holds it was noted.
+        if !usage.is_empty() || self.vault.noted_head() != Some(head) {
             self.vault.note(head, usage);
         }
     }
@@ -48,7 +48,7 @@ impl Broker {
         }
     }
 
-    /// Records how many refusals were only counted.
+    /// Records how many refusals were only counted; later, if the log cannot be written now.
     pub(crate) async fn record_floods(self: &Arc<Self>, floods: Vec<Uncounted>) {
         let records = floods.iter().map(|flood| async move {
             let event = Event::LeaseDeniedMore {
@@ -56,20 +56,8 @@ impl Broker {
                 count: flood.count,
                 since: flood.since,
             };
-            match Body::of(&event) {
-                Ok(body) => self
-                    .log
-                    .record(body, Effect::Nothing)
-                    .await
-                    .map(drop)
-                    .map_err(|e| e.to_string()),
-                Err(error) => Err(error.to_string()),
-            }
+            self.record_or_trace(&event).await
         });
-        for result in join_all(records).await {
-            if let Err(cause) = result {
-                tracing::error!(cause, "counted refusals are not in the audit log");
-            }
-        }
+        join_all(records).await;
     }
 }

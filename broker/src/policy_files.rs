@@ -113,6 +113,30 @@ pub fn read_live(dir: &Path) -> Result<PolicyFiles, PolicyFilesError> {
     Err(PolicyFilesError::Exposed(files.exposed))
 }
 
+/// Refuses one file, such as the configuration, that someone else may write. None is no fault.
+///
+/// # Errors
+///
+/// [`PolicyFilesError::Exposed`], or if the file or a directory above it cannot be looked at.
+pub fn refuse_exposed(path: &Path) -> Result<(), PolicyFilesError> {
+    let io = |source| PolicyFilesError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let real = match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        real => real.map_err(io)?,
+    };
+    let mut exposed = exposed_above(&real).map_err(io)?;
+    if others_may_write(&fs::metadata(&real).map_err(io)?) {
+        exposed.push(Exposed(path.to_owned()));
+    }
+    if exposed.is_empty() {
+        return Ok(());
+    }
+    Err(PolicyFilesError::Exposed(exposed))
+}
+
 /// Reads a directory, whoever may write it.
 ///
 /// # Errors

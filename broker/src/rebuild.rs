@@ -9,12 +9,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 use broker_audit::record::{self, Body, Event};
-use broker_protocol::names::LeaseId;
+use broker_protocol::names::{LeaseId, Purpose, SecretName};
+use futures_util::future::join_all;
 use jiff::Timestamp;
+use serde::Deserialize;
 
-use crate::audit_log::Effect;
-use crate::broker::Broker;
+use crate::broker::{Broker, Found};
 use crate::caller::ExitWatch;
+use crate::issue::SECRET_REMOVED;
 use crate::lease::{Lease, Span};
 use crate::lease_record;
 
@@ -22,7 +24,17 @@ use crate::lease_record;
 enum Judged {
     Live(Box<Lease>),
     Ended(Box<Lease>, &'static str),
-    NotOurs,
+    NotOurs(&'static str),
+    /// The vault was locked again meanwhile.
+    NotYet,
+}
+
+/// As much of a refused body as the record of its end names.
+#[derive(Deserialize)]
+struct Named {
+    lease: LeaseId,
+    purpose: Option<Purpose>,
+    secret: Option<SecretName>,
 }
 
 impl Broker {
@@ -35,8 +47,9 @@ impl Broker {
             .take();
         let Some(found) = found else { return };
         let tombstones = self.vault.tombstones();
-        let (mut honoured, mut ended, mut refused) = (0, 0, 0);
-        for body in &found.live {
+        let (mut honoured, mut refused) = (0, 0);
+        let mut over = Vec::new();
+        for (nth, body) in found.live.iter().enumerate() {
             match self.judge_body(body, found.last_time, &tombstones) {
                 Judged::Live(lease) => {
                     let lease: Arc<Lease> = Arc::from(lease);
@@ -46,19 +59,33 @@ impl Broker {
                         self.leases.rebuild(Arc::clone(&lease));
                         self.end_with_caller(watch, lease.id.clone());
                     } else {
-                        ended += 1;
-                        self.record_expiry(&lease, "caller_exit").await;
+                        over.push((lease, "caller_exit"));
                         continue;
                     }
                     honoured += 1;
                 }
-                Judged::Ended(lease, why) => {
-                    ended += 1;
-                    self.record_expiry(&lease, why).await;
+                Judged::Ended(lease, why) => over.push((Arc::from(lease), why)),
+                Judged::NotYet => {
+                    let live = found.live.get(nth..).unwrap_or_default().to_vec();
+                    *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(Found {
+                        live,
+                        last_time: found.last_time,
+                    });
+                    break;
                 }
-                Judged::NotOurs => refused += 1,
+                Judged::NotOurs(why) => {
+                    refused += 1;
+                    self.record_not_ours(body, why).await;
+                }
             }
         }
+        let ended = over.len() as u64;
+        // Together, so that they share their syncs.
+        join_all(
+            over.iter()
+                .map(|(lease, why)| self.record_expiry(lease, why)),
+        )
+        .await;
         if refused > 0 {
             tracing::error!(
                 refused,
@@ -72,20 +99,24 @@ impl Broker {
                 ended,
                 refused,
             };
-            let written = match Body::of(&event) {
-                Ok(body) => self
-                    .log
-                    .record(body, Effect::Nothing)
-                    .await
-                    .map(drop)
-                    .map_err(|e| e.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            if let Err(cause) = written {
-                tracing::error!(cause, "the rebuilding of leases is not in the audit log");
-            }
+            self.record_or_trace(&event).await;
         }
         self.judge_leases().await;
+    }
+
+    /// Ends in the log what it holds live and no broker honours, so that it is judged only once.
+    async fn record_not_ours(&self, body: &str, why: &'static str) {
+        let Ok(named) = serde_json::from_str::<Named>(&format!("{{{body}")) else {
+            return;
+        };
+        let event = Event::LeaseRevoked {
+            lease: named.lease.as_str(),
+            purpose: named.purpose.as_ref().map_or("", Purpose::as_str),
+            secret: named.secret.as_ref().map_or("", SecretName::as_str),
+            by: None,
+            why,
+        };
+        self.record_end(&event, &named.lease).await;
     }
 
     fn judge_body(
@@ -95,10 +126,12 @@ impl Broker {
         tombstones: &HashMap<LeaseId, Timestamp>,
     ) -> Judged {
         let Some((covered, mac)) = Body::split_mac(body) else {
-            return Judged::NotOurs;
+            return Judged::NotOurs(FORGED);
         };
-        if !self.vault.verify_lease_mac(&covered, &mac).unwrap_or(false) {
-            return Judged::NotOurs;
+        match self.vault.verify_lease_mac(&covered, &mac) {
+            Ok(true) => {}
+            Ok(false) => return Judged::NotOurs(FORGED),
+            Err(_locked) => return Judged::NotYet,
         }
         let line = format!("{{{covered}");
         let read = serde_json::from_str::<record::Lease<'_>>(&line)
@@ -108,11 +141,14 @@ impl Broker {
             Ok(read) => read,
             Err(error) => {
                 tracing::warn!(cause = %error, "a lease of another version's is not honoured");
-                return Judged::NotOurs;
+                return Judged::NotOurs("another version of tokend granted it");
             }
         };
         if tombstones.contains_key(&lease.id) {
             return Judged::Ended(Box::new(lease), "revoked; the record of it was lost");
+        }
+        if self.secret_is_gone(&lease) {
+            return Judged::Ended(Box::new(lease), SECRET_REMOVED);
         }
         let now = self.now();
         let span: Option<Span> = if boot_id == *self.clock.boot_id() {
@@ -131,6 +167,8 @@ impl Broker {
         }
     }
 }
+
+const FORGED: &str = "not granted by this broker: its MAC is not this vault's";
 
 /// Someone who sees the end of the process that took this lease before the restart.
 fn watch(lease: &Lease) -> Option<ExitWatch> {

@@ -26,7 +26,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use crate::caller::{Peer, PeerError, Programs, Surroundings};
+use crate::caller::{Peer, PeerError};
 use crate::config::{Limits, SocketConfig};
 
 /// How long a client may take to send its request's head.
@@ -143,16 +143,17 @@ fn make_directory(directory: &Path, config: &SocketConfig) -> Result<(), BindErr
     Ok(())
 }
 
+/// Says who is on the other end of a connection just accepted.
+pub type Identify = Arc<dyn Fn(&UnixStream) -> Result<Peer, PeerError> + Send + Sync>;
+
 /// Serves connections until `stop` says so, then lets requests under way finish.
 pub async fn serve(
     listener: UnixListener,
     router: Router,
     limits: Limits,
-    surroundings: Surroundings,
-    programs: impl Fn() -> Programs,
+    identify: Identify,
     mut stop: watch::Receiver<bool>,
 ) {
-    let surroundings = Arc::new(surroundings);
     let open = Arc::new(Connections::new(limits));
     let (all_done, mut wait_all) = tokio::sync::mpsc::channel::<()>(1);
     loop {
@@ -174,9 +175,9 @@ pub async fn serve(
             stop.clone(),
             all_done.clone(),
         );
-        let (surroundings, programs) = (Arc::clone(&surroundings), programs());
+        let identify = Arc::clone(&identify);
         tokio::spawn(async move {
-            let peer = match Peer::of(&stream, &surroundings, programs) {
+            let peer = match identify(&stream) {
                 Ok(peer) => Arc::new(peer),
                 Err(PeerError::Gone(gone)) => {
                     tracing::debug!(cause = %gone, "a caller did not wait");

@@ -21,17 +21,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::api;
-use crate::api::Readers;
 use crate::audit_log::{self, AuditLog, AuditLogError, Opened};
 use crate::broker::{Broker, Found, InForce};
-use crate::caller::Surroundings;
+use crate::caller::{Peer, Programs, Surroundings};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::denials::Denials;
 use crate::harden::Hardened;
 use crate::lease_table::LeaseTable;
 use crate::load::{LoadError, load};
-use crate::server::{self, BindError};
+use crate::policy_files::{PolicyFilesError, refuse_exposed};
+use crate::readers::Readers;
+use crate::server::{self, BindError, Identify};
 use crate::source::env::EnvSource;
 use crate::upkeep::root_key_surroundings;
 use crate::usage::Usage;
@@ -50,6 +51,9 @@ pub enum StartError {
     /// The configuration is refused.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Someone else may write the configuration.
+    #[error(transparent)]
+    ExposedConfig(#[from] PolicyFilesError),
     /// There is no vault yet.
     #[error("{}: there is no vault yet; run `tokenctl init`", .0.display())]
     NoVault(PathBuf),
@@ -102,6 +106,7 @@ pub async fn run(
     metrics: PrometheusHandle,
     _hardened: &Hardened,
 ) -> Result<(), StartError> {
+    refuse_exposed(&places.config)?;
     let config = Config::read(&places.config, nix::unistd::geteuid().as_raw())?;
     if !places.vault.exists() {
         return Err(StartError::NoVault(places.vault.clone()));
@@ -121,6 +126,8 @@ pub async fn run(
         },
         Arc::clone(&clock),
     )?;
+
+    vault.check_not_put_back(&opened.secret_versions)?;
 
     let policies = load(&places.policies, &config.host(&places))?;
     env.capture(policies.set.env_sources());
@@ -150,8 +157,13 @@ pub async fn run(
         places,
         config,
     });
-    announce(&broker, from).await?;
+    // Noted at once, so that a later start reads the log's end only, and misses a log that is gone.
     broker.replay_usage(&opened.granted_since_noted);
+    broker.note_head();
+    if opened.created {
+        broker.vault.settle().await?;
+    }
+    announce(&broker, from).await?;
     if !broker.vault.is_locked() {
         broker.rebuild_leases().await;
     }
@@ -265,16 +277,19 @@ async fn live(broker: Arc<Broker>, listener: UnixListener) -> Result<(), StartEr
         what: "`/proc` cannot be read",
         source,
     })?;
-    let programs = {
+    let identify: Identify = {
         let broker = Arc::clone(&broker);
-        move || broker.programs()
+        Arc::new(move |stream| match broker.programs() {
+            Programs::Path => Peer::of(stream, &surroundings, Programs::Path),
+            // The first connection of each program waits until its file has been read.
+            programs => tokio::task::block_in_place(|| Peer::of(stream, &surroundings, programs)),
+        })
     };
     let serving = tokio::spawn(server::serve(
         listener,
         router,
         limits,
-        surroundings,
-        programs,
+        identify,
         stopped.clone(),
     ));
     let scraping = scrape(&broker, stopped).await?;

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use crate::audit_log::{AuditLogError, Effect, Use, Why};
 use crate::broker::{Broker, InForce};
+use crate::issue::SECRET_REMOVED;
 use crate::lease_record;
 use crate::load::{LoadError, load};
 use crate::policy::Caller;
@@ -50,6 +51,9 @@ pub enum UpkeepError {
     /// A record could not be written as JSON: a fault of the broker's own.
     #[error("a record could not be written")]
     Record(#[from] serde_json::Error),
+    /// The reading of the policies panicked: a fault of the broker's own.
+    #[error("the policies could not be read, and those in force stay in force")]
+    Broken(#[source] tokio::task::JoinError),
 }
 
 impl Broker {
@@ -103,12 +107,15 @@ impl Broker {
         }
     }
 
-    /// Erases every version of a secret.
+    /// Erases every version of a secret, and revokes the leases on them.
     ///
     /// # Errors
     ///
     /// [`UpkeepError`]; nothing was erased.
     pub async fn remove_secret(&self, by: &Caller, name: &SecretName) -> Result<(), UpkeepError> {
+        if self.vault.is_locked() {
+            return Err(UpkeepError::Locked);
+        }
         let _one_at_a_time = self.changing.lock().await;
         if self.vault.held(name).is_none() {
             return Err(UpkeepError::NotFound(name.clone()));
@@ -128,10 +135,16 @@ impl Broker {
             .await
             .map_err(UpkeepError::NotRecorded)?;
         let announced = recorded.seq();
-        match self.vault.remove(recorded).await {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self.change_failed(name, announced, error).await),
+        if let Err(error) = self.vault.remove(recorded).await {
+            return Err(self.change_failed(name, announced, error).await);
         }
+        let live = self.leases.list(None, self.now());
+        let over = live
+            .iter()
+            .filter(|lease| lease.version.is_some() && lease.secret == *name);
+        self.end_leases(over.map(|lease| &lease.id), Some(by), SECRET_REMOVED)
+            .await;
+        Ok(())
     }
 
     async fn change_failed(
@@ -228,7 +241,10 @@ impl Broker {
     /// [`UpkeepError::Policies`]: the set in force stays in force, loudly.
     pub async fn reload_policies(&self) -> Result<Reloaded, UpkeepError> {
         let _one_at_a_time = self.reloading.lock().await;
-        let loaded = match load(&self.places.policies, &self.config.host(&self.places)) {
+        // Files, and account names that a directory service may have to be asked for.
+        let (directory, host) = (self.places.policies.clone(), self.config.host(&self.places));
+        let loaded = tokio::task::spawn_blocking(move || load(&directory, &host)).await;
+        let loaded = match loaded.map_err(UpkeepError::Broken)? {
             Ok(loaded) => loaded,
             Err(error) => {
                 let why = error.to_string();

@@ -38,13 +38,13 @@ impl Broker {
             not_ready: if operator { not_ready } else { Vec::new() },
             caller: caller_view(caller),
             operator,
-            own_leases: self.leases.list(Some(caller.uid)).len() as u64,
+            own_leases: self.leases.list(Some(caller.uid), self.now()).len() as u64,
             broker: operator.then(|| self.broker_status()),
         }
     }
 
     fn broker_status(&self) -> BrokerStatus {
-        let leases = self.leases.list(None);
+        let leases = self.leases.list(None, self.now());
         let raw = leases
             .iter()
             .filter(|lease| lease.deliver == Delivery::Raw)

@@ -141,7 +141,6 @@ fn hint_for(error: &ClientError) -> Option<Cow<'_, str>> {
             }
             match (problem.code, retry_after) {
                 (_, Some(seconds)) => return Some(format!("try again in {seconds} s").into()),
-                (ErrorCode::Locked, None) => "an operator must run `tokenctl unlock`",
                 (ErrorCode::Denied, None) => "`tokenctl purpose list` shows what is allowed here",
                 (ErrorCode::UnknownLease, None) => "`tokenctl lease list` shows the live ones",
                 _ => return None,

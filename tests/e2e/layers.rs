@@ -16,8 +16,8 @@ const LAYERS: &[&[&str]] = &[
     &[
         "broker", "end", "issue", "note", "rebuild", "upkeep", "view", "metrics",
     ],
-    &["lease_record", "lease_table", "usage", "denials"],
-    &["load"],
+    &["lease_record", "lease_table", "usage", "denials", "readers"],
+    &["load", "config"],
     &[
         "vault",
         "source",
@@ -28,8 +28,8 @@ const LAYERS: &[&[&str]] = &[
     ],
     &["policy", "lease"],
     &[
+        "causes",
         "clock",
-        "config",
         "harden",
         "locked_memory",
         "redact",

@@ -1,3 +1,24 @@
 //! The promises, tested with the real binaries. One module per promise area.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test code: a panic is how a test fails"
+)]
+
+mod api;
+mod audit;
+mod cli;
+mod clocks;
+mod crash;
+mod deny;
+mod exec;
+mod faults;
+mod forge;
+mod git;
+mod issue;
 mod layers;
+mod promises;
+mod revoke;

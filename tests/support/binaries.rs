@@ -13,7 +13,8 @@ pub fn directory() -> &'static Path {
         Some(directory) => directory.into(),
         // With the tests' own selection, so that nothing `cargo test --workspace` built is built again
         // with other features.
-        None => build(&["--workspace", "--bins", "--tests"]),
+        None if cfg!(debug_assertions) => build(&["--workspace", "--bins", "--tests"]),
+        None => build(&["--workspace", "--bins"]),
     })
 }
 

@@ -102,6 +102,7 @@ impl Home {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.path())
             .env("TOKEND_HOME", self.path())
+            .env("TOKEND_SOCKET", &self.places.socket)
             .stdin(Stdio::null());
         command
     }

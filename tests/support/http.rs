@@ -38,13 +38,19 @@ impl Answer {
     }
 }
 
-/// Connects, or panics.
-pub fn connect(socket: &Path) -> UnixStream {
-    let stream = UnixStream::connect(socket).expect("the broker listens");
+/// Connects; `None` if nobody listens.
+#[must_use]
+pub fn try_connect(socket: &Path) -> Option<UnixStream> {
+    let stream = UnixStream::connect(socket).ok()?;
     stream
         .set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
-    stream
+    Some(stream)
+}
+
+/// Connects, or panics.
+pub fn connect(socket: &Path) -> UnixStream {
+    try_connect(socket).expect("the broker listens")
 }
 
 /// Sends one request on an open connection and reads its answer.
@@ -66,7 +72,7 @@ pub fn request(socket: &Path, method: &str, path: &str, body: &str) -> Answer {
 }
 
 /// Reads one answer; `None` if the connection ended before it was whole.
-pub fn read_answer(stream: &mut UnixStream) -> Option<Answer> {
+pub fn read_answer(stream: &mut impl Read) -> Option<Answer> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 16 * 1024];
     loop {

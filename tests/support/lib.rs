@@ -7,15 +7,22 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::result_large_err,
     clippy::print_stderr,
     clippy::missing_panics_doc,
     reason = "test code: a panic is how a test fails"
 )]
 
+pub mod accounts;
 pub mod binaries;
 pub mod broker;
 pub mod canary;
+pub mod git_server;
 pub mod http;
 pub mod needs;
+pub mod terminal;
+pub mod wait;
 
 pub use broker::{Home, TestBroker};

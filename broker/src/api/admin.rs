@@ -7,29 +7,29 @@ use axum::extract::State;
 use broker_protocol::api::{Health, Reloaded, Unlock};
 
 use super::error::Refusal;
-use super::extract::{Body, Operator};
+use super::extract::{Operator, SecretBody};
+use super::to_its_end;
 use crate::broker::Broker;
 use crate::vault::root_key::Passphrase;
 
 pub(super) async fn lock(
     State(broker): State<Arc<Broker>>,
     Operator(by): Operator,
-) -> Json<Health> {
-    broker.lock(&by).await;
-    Json(Health {
+) -> Result<Json<Health>, Refusal> {
+    to_its_end(async move { broker.lock(&by).await }).await?;
+    Ok(Json(Health {
         status: "locked".to_owned(),
         reasons: Vec::new(),
-    })
+    }))
 }
 
 pub(super) async fn unlock(
     State(broker): State<Arc<Broker>>,
     Operator(by): Operator,
-    Body(asked): Body<Unlock>,
+    SecretBody(asked): SecretBody<Unlock>,
 ) -> Result<Json<Health>, Refusal> {
-    broker
-        .unlock(&by, asked.passphrase.map(Passphrase::new))
-        .await?;
+    let passphrase = asked.passphrase.map(Passphrase::new);
+    to_its_end(async move { broker.unlock(&by, passphrase).await }).await??;
     Ok(Json(Health {
         status: "unlocked".to_owned(),
         reasons: Vec::new(),
@@ -40,5 +40,6 @@ pub(super) async fn reload(
     State(broker): State<Arc<Broker>>,
     _operator: Operator,
 ) -> Result<Json<Reloaded>, Refusal> {
-    Ok(Json(broker.reload_policies().await?))
+    let reloading = to_its_end(async move { broker.reload_policies().await });
+    Ok(Json(reloading.await??))
 }

@@ -2,8 +2,7 @@
 //!
 //! The broker hands the bytes over as they are: whoever verifies them need not trust it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -102,19 +101,4 @@ async fn records_beyond(broker: &Broker, from: u64, wait: Duration) -> u64 {
 
 fn jsonl(bytes: Vec<u8>) -> Response {
     ([(header::CONTENT_TYPE, "application/jsonl")], bytes).into_response()
-}
-
-/// Where each account's reading of the log has got to.
-///
-/// A reading is recorded when it begins. What goes on where it left off belongs to it: otherwise
-/// `tail -f` would read its own record of reading, for ever.
-#[derive(Debug, Default)]
-pub struct Readers(Mutex<HashMap<u32, u64>>);
-
-impl Readers {
-    /// Notes that an account reads `from..to`; whether that begins a new reading.
-    fn begins(&self, uid: u32, from: u64, to: u64) -> bool {
-        let mut readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        readers.insert(uid, to) != Some(from)
-    }
 }

@@ -9,7 +9,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use broker_protocol::error::{ErrorCode, Problem};
 
+use crate::causes;
 use crate::issue::IssueError;
+use crate::redact;
 use crate::upkeep::UpkeepError;
 use crate::vault::root_key::RootKeyError;
 
@@ -57,10 +59,16 @@ impl IntoResponse for Refusal {
 /// A problem as a response with this status.
 pub(super) fn respond(status: StatusCode, mut problem: Problem) -> Response {
     problem.status = status.as_u16();
+    // A detail may name what the caller sent, and callers put tokens where names belong.
+    problem.detail = masked(&problem.detail);
     let mut response = (status, Json(problem)).into_response();
     let kind = HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
+}
+
+fn masked(text: &str) -> String {
+    String::from_utf8(redact::mask(text.as_bytes()).into_owned()).unwrap_or_default()
 }
 
 impl From<IssueError> for Refusal {
@@ -136,7 +144,9 @@ impl From<UpkeepError> for Refusal {
             UpkeepError::Unlock(_) => (ErrorCode::SourceUnavailable, None),
             UpkeepError::WrongKey(_) => (ErrorCode::Locked, None),
             UpkeepError::Policies(_) => (ErrorCode::BadRequest, None),
-            UpkeepError::Vault(_) | UpkeepError::Record(_) => (ErrorCode::Internal, None),
+            UpkeepError::Vault(_) | UpkeepError::Record(_) | UpkeepError::Broken(_) => {
+                (ErrorCode::Internal, None)
+            }
         };
         trace(code, &error);
         let mut problem = Problem::new(code, error.to_string());
@@ -145,22 +155,9 @@ impl From<UpkeepError> for Refusal {
     }
 }
 
-/// The cause is for the operator, and only faults are worth a line: refusals are in the audit log.
+/// The causes are for the operator, and only faults are worth a line: refusals are in the audit log.
 fn trace(code: ErrorCode, error: &dyn Error) {
-    if code.status() >= 500
-        && let Some(cause) = error.source()
-    {
-        tracing::error!(code = code.as_str(), cause = %chain(cause), "{error}");
+    if code.status() >= 500 {
+        tracing::error!(code = code.as_str(), "{}", causes::in_words(error));
     }
-}
-
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }

@@ -75,20 +75,48 @@ pub(super) struct Body<T>(pub(super) T);
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Refusal;
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(unreadable)?;
-        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(text)
+        let bytes = read(request, state).await?;
+        serde_json::from_slice(text(&bytes))
             .map(Self)
-            .map_err(|error| malformed("the body", &error))
+            .map_err(|error| refused(&format!("the body is refused: {error}")))
     }
 }
 
-/// A JSON error as the caller may see it: the place and the reason, never the bytes around it,
-/// which may be a secret.
-pub(super) fn malformed(what: &str, error: &serde_json::Error) -> Refusal {
-    Problem::new(ErrorCode::BadRequest, format!("{what} is refused: {error}")).into()
+/// A JSON body that holds a secret. What is wrong with it is told by its place alone: an error of
+/// the parser quotes what it found there.
+pub(super) struct SecretBody<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for SecretBody<T> {
+    type Rejection = Refusal;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let bytes = read(request, state).await?;
+        serde_json::from_slice(text(&bytes))
+            .map(Self)
+            .map_err(|error| refused(&place_alone(&error)))
+    }
+}
+
+async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refusal> {
+    Bytes::from_request(request, state)
+        .await
+        .map_err(unreadable)
+}
+
+fn text(bytes: &Bytes) -> &[u8] {
+    if bytes.is_empty() { b"{}" } else { bytes }
+}
+
+fn place_alone(error: &serde_json::Error) -> String {
+    format!(
+        "the body is refused at line {}, column {}: it is not what this path takes; GET \
+         /v1/openapi.json says what is",
+        error.line(),
+        error.column()
+    )
+}
+
+fn refused(detail: &str) -> Refusal {
+    Problem::new(ErrorCode::BadRequest, detail).into()
 }
 
 fn unreadable(rejection: BytesRejection) -> Refusal {
@@ -102,4 +130,28 @@ fn unreadable(rejection: BytesRejection) -> Refusal {
         rejection.body_text()
     };
     Refusal::from(Problem::new(ErrorCode::BadRequest, detail)).with_status(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use broker_protocol::api::{SetSecret, Unlock};
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_body_that_holds_a_secret_is_told_without_quoting_it() {
+        let fault = |text: &str| match serde_json::from_str::<SetSecret>(text) {
+            Ok(_) => panic!("{text} was taken"),
+            Err(error) => error,
+        };
+        for text in [r#""correct horse""#, r#"{"correct horse":1}"#] {
+            let error = fault(text);
+            assert!(error.to_string().contains("correct horse"), "{error}");
+            assert!(!place_alone(&error).contains("correct horse"));
+        }
+        let Err(error) = serde_json::from_str::<Unlock>(r#""correct horse""#) else {
+            panic!("a text is no body");
+        };
+        assert!(place_alone(&error).contains("line 1, column"));
+    }
 }

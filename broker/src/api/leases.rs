@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use super::error::Refusal;
 use super::extract::{Asking, Body, Named};
+use super::to_its_end;
 use crate::broker::Broker;
 use crate::caller::Peer;
 use crate::issue::{IssueError, Issued, Wishes};
@@ -38,22 +39,14 @@ pub(super) async fn take(
     // Before anything is granted: a lease that is to end with its caller needs someone to watch.
     let watch = wishes.until_exit.then(|| peer.exit_watch()).transpose();
     let watch = watch.map_err(IssueError::CannotWatch)?;
-    // In a task of its own: if the caller hangs up now, no grant is left without an outcome.
-    let issuing = tokio::spawn({
-        let broker = Arc::clone(&broker);
-        async move {
-            let issued = broker.issue(request, wishes).await?;
-            if let Some(watch) = watch {
-                broker.end_with_caller(watch, issued.lease.id.clone());
-            }
-            Ok::<Issued, IssueError>(issued)
+    let issued = to_its_end(async move {
+        let issued = broker.issue(request, wishes).await?;
+        if let Some(watch) = watch {
+            broker.end_with_caller(watch, issued.lease.id.clone());
         }
+        Ok::<Issued, IssueError>(issued)
     });
-    let issued = issuing.await.map_err(|error| {
-        tracing::error!(cause = %error, "issuing a lease panicked");
-        Problem::new(ErrorCode::Internal, "the lease could not be issued")
-    })??;
-    answer(&issued)
+    answer(&issued.await??)
 }
 
 fn parse(caller: Arc<Caller>, asked: LeaseRequest) -> Result<(Request, Wishes), Refusal> {
@@ -116,7 +109,7 @@ pub(super) async fn list(
     Asking(caller): Asking,
 ) -> Json<LeaseList> {
     let account = (!broker.is_operator(&caller)).then_some(caller.uid);
-    let leases = broker.leases.list(account);
+    let leases = broker.leases.list(account, broker.now());
     Json(LeaseList {
         leases: leases.iter().map(|lease| lease.view()).collect(),
     })
@@ -129,7 +122,7 @@ pub(super) async fn show(
 ) -> Result<Json<LeaseView>, Refusal> {
     let lease = broker
         .leases
-        .find(&id)
+        .find(&id, broker.now())
         .filter(|lease| may_see(&broker, &caller, lease));
     lease
         .map(|lease| Json(lease.view()))
@@ -143,13 +136,18 @@ pub(super) async fn revoke(
 ) -> Result<Json<Revoked>, Refusal> {
     let lease = broker
         .leases
-        .find(&id)
+        .find(&id, broker.now())
         .filter(|lease| may_see(&broker, &caller, lease));
     lease.ok_or_else(|| unknown(&id))?;
-    let ended = broker
-        .end_lease(&id, Some(&caller), "revoked on request")
-        .await;
-    let ended = ended.ok_or_else(|| unknown(&id))?;
+    let revoking = to_its_end({
+        let id = id.clone();
+        async move {
+            broker
+                .end_lease(&id, Some(&caller), "revoked on request")
+                .await
+        }
+    });
+    let ended = revoking.await?.ok_or_else(|| unknown(&id))?;
     Ok(Json(Revoked {
         lease: id,
         warning: ended.warning(),
@@ -163,8 +161,13 @@ pub(super) async fn renew(
     Named(id): Named<LeaseId>,
     Body(asked): Body<RenewRequest>,
 ) -> Result<Json<LeaseView>, Refusal> {
-    let renewed = broker.renew(&id, &caller, parse_ttl(asked.ttl)?).await?;
-    renewed
+    let ttl = parse_ttl(asked.ttl)?;
+    let renewing = to_its_end({
+        let id = id.clone();
+        async move { broker.renew(&id, &caller, ttl).await }
+    });
+    renewing
+        .await??
         .map(|lease| Json(lease.view()))
         .ok_or_else(|| unknown(&id))
 }

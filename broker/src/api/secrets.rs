@@ -9,7 +9,8 @@ use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::SecretName;
 
 use super::error::Refusal;
-use super::extract::{Body, Named, Operator};
+use super::extract::{Named, Operator, SecretBody};
+use super::to_its_end;
 use crate::broker::Broker;
 use crate::policy::SourceSpec;
 use crate::token::AccessToken;
@@ -39,7 +40,7 @@ pub(super) async fn set(
     State(broker): State<Arc<Broker>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
-    Body(asked): Body<SetSecret>,
+    SecretBody(asked): SecretBody<SetSecret>,
 ) -> Result<Json<SecretSet>, Refusal> {
     let value = AccessToken::new(asked.value);
     // Looked at here, and then only by the vault.
@@ -52,9 +53,11 @@ pub(super) async fn set(
         .into());
     }
     let warnings = warnings(&broker, &name, looks_like.as_deref());
-    let held = broker
-        .set_secret(&by, &name, value, asked.expires_at)
-        .await?;
+    let setting = to_its_end({
+        let name = name.clone();
+        async move { broker.set_secret(&by, &name, value, asked.expires_at).await }
+    });
+    let held = setting.await??;
     Ok(Json(SecretSet {
         name,
         version: held.version,
@@ -93,6 +96,6 @@ pub(super) async fn remove(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<axum::http::StatusCode, Refusal> {
-    broker.remove_secret(&by, &name).await?;
+    to_its_end(async move { broker.remove_secret(&by, &name).await }).await??;
     Ok(axum::http::StatusCode::NO_CONTENT)
 }

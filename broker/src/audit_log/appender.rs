@@ -116,7 +116,8 @@ impl<D: Disk> Appender<D> {
                     begin(&disk, last.head, now.wall, &opening, &recovered)?
                 };
                 opened.live = last.live.bodies();
-                opened.granted_since_noted = last.granted;
+                opened.granted_since_noted = last.since.granted;
+                opened.secret_versions = last.since.secret_versions;
                 (last.live, head, tail)
             }
         };

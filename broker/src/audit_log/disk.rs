@@ -82,7 +82,7 @@ impl OsDisk {
         }
         disk.refuse_exposed(dir, 0o750)?;
         for name in disk.list().map_err(AuditLogError::io("list", dir))? {
-            if segment::first_of(&name).is_some() {
+            if segment::first_record(&name).is_some() {
                 disk.refuse_exposed(&dir.join(name), 0o640)?;
             }
         }

@@ -202,6 +202,10 @@ impl<D: Disk> Writer<D> {
             self.write(pending);
             self.mend();
         }
+        if !self.kept.is_empty() {
+            let records = self.kept.len();
+            tracing::error!(records, "stopped before these could be recorded");
+        }
     }
 
     /// Brings a faulted log back if it can, and then writes what was kept, before anything else.
@@ -210,6 +214,9 @@ impl<D: Disk> Writer<D> {
             return;
         }
         self.appender.recover(self.clock.now());
+        if self.appender.fault().is_none() {
+            tracing::info!("the audit log takes records again");
+        }
         while self.appender.fault().is_none() && !self.kept.is_empty() {
             let count = self.appender.batch(self.kept.iter());
             let batch = self.kept.get(..count).unwrap_or_default();
@@ -238,7 +245,13 @@ impl<D: Disk> Writer<D> {
             let rest = entries.split_off(count.min(entries.len()));
             let batch = mem::replace(&mut entries, rest);
             let appended = match self.appender.fault() {
-                None => self.appender.append(&batch, self.clock.now()),
+                None => {
+                    let appended = self.appender.append(&batch, self.clock.now());
+                    if let Err(error) = &appended {
+                        tracing::error!(%error, "the audit log refuses records");
+                    }
+                    appended
+                }
                 Some(why) => Err(AuditLogError::Unavailable {
                     why: why.to_owned(),
                 }),
@@ -251,7 +264,6 @@ impl<D: Disk> Writer<D> {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(%error, "audit records refused");
                     self.refuse(batch, callers.by_ref(), &error);
                 }
             }

@@ -209,8 +209,9 @@ mod tests {
             let opening = live.opening().unwrap();
             assert_eq!(opening.len() as u128, count.div_ceil(64).max(1));
             assert_eq!(replay(&opening).unwrap().live.bodies(), live.bodies());
-            // Not opened until the last part is there.
+            // Not opened until the last part is there, nor without the first.
             assert!(replay(&opening[..opening.len() - 1]).is_none());
+            assert!(replay(&opening[1..]).is_none());
         }
     }
 

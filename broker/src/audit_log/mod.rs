@@ -22,9 +22,11 @@ mod segment;
 mod set_aside;
 #[cfg(test)]
 mod sim_disk;
+mod since_noted;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -125,6 +127,8 @@ pub struct Opened {
     pub live: Vec<Box<str>>,
     /// Bodies of `lease.granted` after the noted head, oldest first, MAC not yet checked.
     pub granted_since_noted: Vec<Box<str>>,
+    /// Highest version of each secret that a `secret.set` after the noted head names.
+    pub secret_versions: BTreeMap<SecretName, u64>,
     /// When the last record was written, by the wall clock of that moment.
     pub last_time: Option<Timestamp>,
     /// Whether bytes were moved aside from the end of the log (`log.recovered` names them).

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use broker_audit::segment::first_record;
+
 /// The bytes of up to `count` records from number `from` on, newlines included.
 ///
 /// Blocks. Nothing is verified here: whoever asks for the bytes verifies them.
@@ -41,16 +43,9 @@ pub fn range(directory: &Path, from: u64, count: u64) -> io::Result<Vec<u8>> {
 fn segments(directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut segments = Vec::new();
     for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
-        let number = name
-            .strip_suffix(".jsonl")
-            .filter(|number| number.len() == 20);
-        if let Some(seq) = number.and_then(|number| number.parse().ok()) {
-            segments.push((seq, path));
+        let entry = entry?;
+        if let Some(first) = entry.file_name().to_str().and_then(first_record) {
+            segments.push((first, entry.path()));
         }
     }
     segments.sort();
@@ -59,17 +54,15 @@ fn segments(directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 
 #[cfg(test)]
 mod tests {
+    use broker_audit::segment::name;
+
     use super::*;
 
     #[test]
     fn records_are_found_by_number_across_segments() {
         let home = tempfile::tempdir().unwrap();
-        fs::write(home.path().join(format!("{:020}.jsonl", 0)), "zero\none\n").unwrap();
-        fs::write(
-            home.path().join(format!("{:020}.jsonl", 2)),
-            "two\nthree\nhal",
-        )
-        .unwrap();
+        fs::write(home.path().join(name(0)), "zero\none\n").unwrap();
+        fs::write(home.path().join(name(2)), "two\nthree\nhal").unwrap();
         fs::write(home.path().join("notes.txt"), "x\n").unwrap();
         let read =
             |from, count| String::from_utf8(range(home.path(), from, count).unwrap()).unwrap();

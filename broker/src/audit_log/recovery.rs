@@ -20,6 +20,7 @@ use super::error::AuditLogError;
 use super::live_leases::{LiveLeases, Replay};
 use super::segment::{self, Torn, Walk};
 use super::set_aside::{read_from, set_aside, sync_file};
+use super::since_noted::SinceNoted;
 
 /// How much of the log counts.
 #[derive(Debug, Clone, Copy)]
@@ -62,8 +63,8 @@ pub(super) struct Last {
     pub(super) time: Option<Timestamp>,
     /// Live leases after its last record.
     pub(super) live: LiveLeases,
-    /// Bodies of `lease.granted` after the head that was to be held.
-    pub(super) granted: Vec<Box<str>>,
+    /// What the records after the head that was to be held tell.
+    pub(super) since: SinceNoted,
 }
 
 /// Reads the end of the log and moves aside what follows its last record that counts.
@@ -89,14 +90,15 @@ pub(super) fn recover<D: Disk>(
             set_aside(disk, last, 0)?;
             continue;
         }
-        settle(disk, last, keep)?;
+        forget_cached(disk, last);
         let first_exists = segments.first() == Some(&0);
         if first_exists && refuse_foreign(disk, identity)? == Opened::Unreadable && last > 0 {
             return Err(damaged(disk, 0, 0, 0));
         }
         match read(disk, &segments, keep)? {
             Read::Ends(found) => {
-                // An earlier attempt may have cut the segment and failed to make that durable.
+                // A broker may have been killed before it could sync its last records, which are about
+                // to count; and what was cut off must not come back.
                 sync_file(disk, &segment::name(last))?;
                 let unnamed = unnamed(disk, &segments, &found.0, torn, &found.1)?;
                 return Ok(Found {
@@ -113,26 +115,23 @@ fn survey<D: Disk>(disk: &D) -> Result<(Vec<u64>, Vec<Torn>), AuditLogError> {
     let names = disk
         .list()
         .map_err(AuditLogError::io("list", &disk.path("")))?;
-    let mut segments: Vec<u64> = names.iter().filter_map(|n| segment::first_of(n)).collect();
+    let mut segments: Vec<u64> = names
+        .iter()
+        .filter_map(|n| segment::first_record(n))
+        .collect();
     let mut torn: Vec<Torn> = names.iter().filter_map(|n| Torn::parse(n)).collect();
     segments.sort_unstable();
     torn.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok((segments, torn))
 }
 
-/// Makes sure that what is read next is what the device holds.
-///
-/// A broker may have been killed before it could sync its last records, which are about to count;
-/// and after a failed sync the page cache may hold, as if clean, what the device never got.
-fn settle<D: Disk>(disk: &D, last: u64, keep: Keep) -> Result<(), AuditLogError> {
-    let name = segment::name(last);
-    if matches!(keep, Keep::Whole(_)) {
-        sync_file(disk, &name)?;
-    }
+/// Lets what is read next come from the device: after a failed sync the page cache may hold, as if
+/// clean, what the device never got. Pages not written yet stay; they are synced before they count.
+fn forget_cached<D: Disk>(disk: &D, first: u64) {
+    let name = segment::name(first);
     if let Err(error) = disk.forget_cached(&name) {
         tracing::debug!(%error, name, "cannot drop the segment from the page cache");
     }
-    Ok(())
 }
 
 #[derive(PartialEq, Eq)]
@@ -191,7 +190,7 @@ fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Read, AuditLo
             .ok_or_else(|| missing(disk, "", must_hold.records))?
     };
     let mut head: Option<Head> = None;
-    let mut granted = Vec::new();
+    let mut since = SinceNoted::default();
     let walked = segments.get(start..).unwrap_or_default();
     let mut rest = walked.iter().copied().peekable();
     while let Some(first) = rest.next() {
@@ -199,7 +198,7 @@ fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Read, AuditLo
         let bytes = read_from(disk, &segment::name(first), 0)?;
         let part = read_segment(disk, first, &bytes, head, keep)?;
         head = Some(part.head);
-        granted.extend(part.granted);
+        since.extend(part.since);
         if !is_last {
             if part.offset != bytes.len() || !part.replay.opened() {
                 return Err(damaged(disk, first, part.offset, part.head.records));
@@ -242,7 +241,7 @@ fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Read, AuditLo
             head: part.head,
             time: part.time,
             live: part.replay.live,
-            granted,
+            since,
         };
         return Ok(Read::Ends(Box::new((last, part.replay.moved_aside))));
     }
@@ -257,7 +256,7 @@ struct Part {
     opening: usize,
     time: Option<Timestamp>,
     replay: Replay,
-    granted: Vec<Box<str>>,
+    since: SinceNoted,
 }
 
 fn read_segment<D: Disk>(
@@ -277,7 +276,7 @@ fn read_segment<D: Disk>(
         opening: 0,
         time: None,
         replay: Replay::default(),
-        granted: Vec::new(),
+        since: SinceNoted::default(),
     };
     let Some(mut walk) = Walk::trusting(first, bytes) else {
         return Ok(part);
@@ -305,8 +304,8 @@ fn read_segment<D: Disk>(
         if !matches(walk.head()) {
             return Err(rewritten());
         }
-        if walk.head().records > must_hold.records && line.kind == "lease.granted" {
-            part.granted.push(line.body.into());
+        if walk.head().records > must_hold.records {
+            part.since.take(&line);
         }
         before = part.offset;
         last_text = line.text;

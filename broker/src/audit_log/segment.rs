@@ -1,4 +1,4 @@
-//! Names of segments, and a walk over the lines of one.
+//! Names of what was moved aside, and a walk over the lines of one.
 //!
 //! The walk accepts exactly the bytes that the broker writes: the prefix is not parsed but compared
 //! with the one that must stand there. It stops at the first byte that is not part of a whole,
@@ -9,18 +9,7 @@
 use std::fmt::Write as _;
 
 use broker_audit::chain::{Head, LineHash};
-
-/// The name of the segment whose first record is `first`.
-pub(super) fn name(first: u64) -> String {
-    format!("{first:020}.jsonl")
-}
-
-/// The first record of a segment of this name; `None` if it is not the name of one.
-pub(super) fn first_of(file: &str) -> Option<u64> {
-    let digits = file.strip_suffix(".jsonl")?;
-    let first = digits.parse().ok()?;
-    (name(first) == file).then_some(first)
-}
+pub(super) use broker_audit::segment::{first_record, name};
 
 /// Bytes that were moved aside from the end of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +43,7 @@ impl Torn {
         let mut numbers = rest.strip_prefix('.')?.split('.');
         let offset = numbers.next()?.parse().ok()?;
         let nth = numbers.next().map_or(Some(1), |nth| nth.parse().ok())?;
-        let torn = Self::new(first_of(segment)?, offset, nth);
+        let torn = Self::new(first_record(segment)?, offset, nth);
         (torn.name == file).then_some(torn)
     }
 }
@@ -185,16 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn names_read_back_and_other_files_are_not_segments() {
-        assert_eq!(first_of(&name(41)), Some(41));
-        assert_eq!(name(41), "00000000000000000041.jsonl");
-        for other in [
-            "41.jsonl",
-            "+0000000000000000041.jsonl",
-            "00000000000000000041.jsonl.9.torn",
-        ] {
-            assert_eq!(first_of(other), None, "{other}");
-        }
+    fn names_of_what_was_moved_aside_read_back() {
         for torn in [Torn::new(41, 9, 1), Torn::new(41, 0, 3)] {
             assert_eq!(Torn::parse(&torn.name), Some(torn));
         }

@@ -53,6 +53,12 @@ pub(super) struct Secret {
 }
 
 impl Secret {
+    /// Adds the newest version. Most secrets have one or two, so room for no more is made.
+    pub(super) fn add(&mut self, newest: Sealed) {
+        self.versions.reserve_exact(1);
+        self.versions.push(newest);
+    }
+
     pub(super) fn held(&self) -> Option<Held> {
         self.versions.last().map(|newest| Held {
             version: newest.version,

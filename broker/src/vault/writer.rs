@@ -184,7 +184,7 @@ impl Work {
             let exposures = &mut state.figures.exposures;
             exposures.retain(|(secret, ..), _| secret != name);
             let secret = state.list.secrets.get_mut(name)?;
-            secret.versions.push(sealed);
+            secret.add(sealed);
             secret.held()
         });
         held.ok_or_else(|| VaultError::NoValue(name.clone()))

@@ -85,8 +85,9 @@ fn operators_part(table: &mut Table, all: &BrokerStatus) {
     table.field(
         "policies",
         format_args!(
-            "{} purposes, loaded {}{}",
+            "{} purpose{}, loaded {}{}",
             all.purposes,
+            if all.purposes == 1 { "" } else { "s" },
             clock::short(all.policies_loaded_at),
             fault.map_or_else(String::new, |why| format!(" RELOAD REFUSED: {why}"))
         ),

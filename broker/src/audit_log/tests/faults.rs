@@ -93,6 +93,22 @@ fn a_record_whose_sync_failed_is_moved_aside_although_it_reached_the_disk() {
 }
 
 #[test]
+fn a_record_that_only_the_page_cache_holds_does_not_count_at_the_next_start() {
+    let mut rig = Rig::new();
+    rig.disk.inject(rig.disk.steps() + 1, Fault::Fails);
+    assert!(rig.append(&[grant(1), grant(2)]).is_err());
+    // Killed before it could recover. The pages look clean, and are not on the device.
+    let (mut again, opened) = rig.opened_again(Head::EMPTY).unwrap();
+    assert!(opened.recovered && opened.live.is_empty());
+    again.append(&[grant(3)]).unwrap();
+    for seed in 0..20 {
+        let disk = again.disk.after_crash(seed);
+        let (again, _) = Rig::open(&disk, again.log.head()).unwrap();
+        assert_eq!(recorded(&again.disk), bodies(&[grant(3)]));
+    }
+}
+
+#[test]
 fn a_full_disk_refuses_in_plain_words_once_a_second_and_leaves_no_litter() {
     let mut rig = Rig::new();
     rig.append(&[grant(1)]).unwrap();

@@ -104,6 +104,31 @@ fn remark(why: &str) -> Entry {
     }
 }
 
+fn set(secret: &str, version: u64) -> Entry {
+    let by = Caller {
+        uid: 1000,
+        gid: 1000,
+        groups: Vec::new(),
+        pid: None,
+        started: None,
+        unit: None,
+        user_unit: None,
+        exe: None,
+        sha256: None,
+    };
+    let body = Body::of(&Event::SecretSet {
+        by,
+        secret,
+        version,
+        hashed_credential: "abc=",
+        expires_at: None,
+    });
+    Entry {
+        body: body.unwrap(),
+        effect: Effect::Nothing,
+    }
+}
+
 fn bodies(entries: &[Entry]) -> Vec<String> {
     let text = |entry: &Entry| entry.body.as_str().to_owned();
     entries.iter().map(text).collect()

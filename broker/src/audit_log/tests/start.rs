@@ -72,6 +72,24 @@ fn a_start_reports_the_grants_after_any_head_the_vault_may_have_noted() {
 }
 
 #[test]
+fn a_start_reports_the_versions_of_secrets_named_after_the_noted_head() {
+    let (mut rig, _) = long_log();
+    rig.append(&[set("source-pat", 1), set("org-label-sync-token", 3)])
+        .unwrap();
+    let noted = rig.log.head();
+    let (_, opened) = rig.opened_again(noted).unwrap();
+    assert!(opened.secret_versions.is_empty());
+    // Over several segments, and not always in order.
+    for version in [5, 4] {
+        rig.append(&[set("org-label-sync-token", version)]).unwrap();
+        rig.append(&[remark(&"x".repeat(2000))]).unwrap();
+    }
+    let (_, opened) = rig.opened_again(noted).unwrap();
+    let wanted = ("org-label-sync-token".parse().unwrap(), 5);
+    assert_eq!(opened.secret_versions, BTreeMap::from([wanted]));
+}
+
+#[test]
 fn whatever_follows_the_last_whole_line_is_moved_aside_and_named() {
     let tails: [&[u8]; 5] = [
         b"{\"v\":1,\"seq\":",
@@ -119,6 +137,28 @@ fn two_lines_torn_at_once_by_a_lost_page_are_moved_aside_together() {
         assert!(recorded.iter().all(|body| !body.contains('\0')), "at {at}");
         assert_moved_aside_is_named(&again.disk);
     }
+}
+
+#[test]
+fn every_file_moved_aside_is_named_although_the_record_that_named_it_was_torn_too() {
+    let (rig, _) = long_log();
+    let last = segments(&rig.disk).pop().unwrap();
+    let half_an_opening = |bytes: &mut Vec<u8>| {
+        let end = bytes.iter().position(|b| *b == b'\n').unwrap();
+        bytes.truncate(end / 2);
+    };
+    rig.disk.tamper(&last, half_an_opening);
+    // The segment is moved aside whole and begun anew; then its end, `log.recovered`, is torn off.
+    let (rig, opened) = rig.opened_again(Head::EMPTY).unwrap();
+    assert!(opened.recovered);
+    assert_eq!(segments(&rig.disk).last(), Some(&last));
+    rig.disk
+        .tamper(&last, |bytes| bytes.truncate(bytes.len() - 10));
+    let (rig, opened) = rig.opened_again(Head::EMPTY).unwrap();
+    assert!(opened.recovered);
+    let aside = rig.disk.list().unwrap().into_iter();
+    assert_eq!(aside.filter(|name| name.ends_with(".torn")).count(), 2);
+    assert_moved_aside_is_named(&rig.disk);
 }
 
 #[test]

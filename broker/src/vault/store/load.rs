@@ -123,13 +123,7 @@ impl Store {
                 envelope: row.get(6)?,
             };
             let secret = secrets.get_mut(&name(row, 0)?);
-            secret
-                .ok_or_else(|| unreadable(0)(Unexpected))?
-                .versions
-                .push(sealed);
-        }
-        for secret in secrets.values_mut() {
-            secret.versions.shrink_to_fit();
+            secret.ok_or_else(|| unreadable(0)(Unexpected))?.add(sealed);
         }
         Ok(secrets)
     }

@@ -1,0 +1,55 @@
+//! What the log tells of the time after the head that the vault noted.
+//!
+//! The vault lies in another place and is written at other moments. After a crash it has not been told
+//! of the last grants; put back to an earlier copy, it does not know the newest versions of secrets.
+//! Both are read off the records it has not seen.
+
+use std::collections::BTreeMap;
+
+use broker_protocol::names::SecretName;
+use serde::Deserialize;
+
+use super::segment::Line;
+
+/// Gathered from the records after the noted head.
+#[derive(Debug, Default)]
+pub(super) struct SinceNoted {
+    /// Bodies of `lease.granted`, oldest first.
+    pub(super) granted: Vec<Box<str>>,
+    /// Highest version that a `secret.set` names.
+    pub(super) secret_versions: BTreeMap<SecretName, u64>,
+}
+
+#[derive(Deserialize)]
+struct SecretSet {
+    secret: SecretName,
+    version: u64,
+}
+
+impl SinceNoted {
+    /// Takes in the next line.
+    pub(super) fn take(&mut self, line: &Line<'_>) {
+        match line.kind {
+            "lease.granted" => self.granted.push(line.body.into()),
+            "secret.set" => {
+                if let Ok(SecretSet { secret, version }) = serde_json::from_str(line.text) {
+                    self.raise(secret, version);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes in what a later segment tells.
+    pub(super) fn extend(&mut self, later: Self) {
+        self.granted.extend(later.granted);
+        for (secret, version) in later.secret_versions {
+            self.raise(secret, version);
+        }
+    }
+
+    fn raise(&mut self, secret: SecretName, version: u64) {
+        let highest = self.secret_versions.entry(secret).or_default();
+        *highest = version.max(*highest);
+    }
+}

@@ -1,0 +1,365 @@
+//! What a caller does not get, and what it cannot learn by asking.
+
+use std::io::Write as _;
+use std::os::unix::net::UnixStream;
+
+use serde_json::{Value, json};
+use support::accounts::{ALICE, BOB, can_be_used, open_to_all, request};
+use support::broker::LABEL_SYNC;
+use support::http::{self, Answer};
+use support::{Home, TestBroker, canary, wait};
+
+/// Purposes for the tests' own account, for Alice and for Bob. Names of one length, so that answers
+/// can be compared byte for byte.
+fn three_accounts() -> Home {
+    let home = Home::ready();
+    let own = nix::unistd::geteuid().as_raw();
+    for (purpose, uid) in [("job-mine", own), ("job-alic", ALICE), ("job-bobs", BOB)] {
+        let policy = LABEL_SYNC
+            .replace("\"label-sync\"", &format!("{purpose:?}"))
+            .replace("UID", &uid.to_string());
+        home.policy(&format!("{purpose}.toml"), &policy);
+    }
+    home
+}
+
+fn with_secret(broker: &TestBroker) {
+    broker
+        .home
+        .ctl_with(&["secret", "set", "org-label-sync-token"], canary::CLASSIC)
+        .success();
+}
+
+/// All that reaches the caller, but for the purpose's name, the record's number and the date.
+fn shown(answer: &Answer, purpose: &str) -> String {
+    let head: Vec<_> = answer
+        .head
+        .lines()
+        .filter(|line| !line.starts_with("date:"))
+        .collect();
+    let body = String::from_utf8(answer.body.clone()).unwrap();
+    let body = body.replace(purpose, "PURPOSE");
+    let number = |c: char| c.is_ascii_digit();
+    let body = match body.split_once("audit record ") {
+        Some((before, after)) => {
+            format!("{before}audit record {}", after.trim_start_matches(number))
+        }
+        None => body,
+    };
+    format!("{}\n\n{body}", head.join("\n"))
+}
+
+#[test]
+fn p7_a_purpose_that_is_not_yours_looks_like_one_that_does_not_exist() {
+    if !can_be_used() {
+        return;
+    }
+    let (broker, _socket) = open_to_all(three_accounts(), "");
+    with_secret(&broker);
+    let bodies = [
+        r#"{"purpose":"NAME"}"#,
+        r#"{"purpose":"NAME","permissions":{"issues":"admin"},"ttl":999999}"#,
+        r#"{"purpose":"NAME","repositories":["other/site"],"reason":"why not"}"#,
+    ];
+    for body in bodies {
+        let ask = |name| {
+            let answer = request(
+                &broker,
+                ALICE,
+                "POST",
+                "/v1/leases",
+                &body.replace("NAME", name),
+            );
+            assert_eq!(answer.status, 403);
+            assert_eq!(answer.json()["code"], "denied");
+            shown(&answer, name)
+        };
+        assert_eq!(ask("job-bobs"), ask("job-none"));
+        assert_eq!(ask("job-mine"), ask("job-none"));
+    }
+    let show = |name| {
+        let answer = request(&broker, ALICE, "GET", &format!("/v1/purposes/{name}"), "");
+        assert_eq!(answer.status, 403);
+        shown(&answer, name)
+    };
+    assert_eq!(show("job-bobs"), show("job-none"));
+
+    // The log tells an operator which it was.
+    let why: Vec<_> = broker
+        .home
+        .records_of("lease.denied")
+        .iter()
+        .map(|record| record["why"].clone())
+        .collect();
+    assert_eq!(&why[..2], ["no rule matches the caller", "no such purpose"]);
+}
+
+#[test]
+fn p7_a_secret_without_a_value_shows_only_to_those_a_rule_speaks_for() {
+    if !can_be_used() {
+        return;
+    }
+    let (broker, _socket) = open_to_all(three_accounts(), "");
+    let ask = |uid, name: &str| {
+        let body = format!(r#"{{"purpose":"{name}"}}"#);
+        request(&broker, uid, "POST", "/v1/leases", &body)
+    };
+    assert_eq!(
+        ask(BOB, "job-bobs").json()["code"],
+        "secret_missing",
+        "there is nothing to hand out"
+    );
+    let (theirs, none) = (ask(ALICE, "job-bobs"), ask(ALICE, "job-none"));
+    assert_eq!(shown(&theirs, "job-bobs"), shown(&none, "job-none"));
+}
+
+#[test]
+fn callers_see_only_the_purposes_that_some_rule_gives_them() {
+    if !can_be_used() {
+        return;
+    }
+    let (broker, _socket) = open_to_all(three_accounts(), "");
+    let names = |uid| {
+        let list = request(&broker, uid, "GET", "/v1/purposes", "").json();
+        let purposes = list["purposes"].as_array().unwrap().clone();
+        purposes
+            .iter()
+            .map(|view| view["purpose"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(ALICE), ["job-alic"]);
+    assert_eq!(names(BOB), ["job-bobs"]);
+    assert_eq!(names(61_003), [""; 0]);
+    let operator = names(nix::unistd::geteuid().as_raw());
+    for name in ["job-mine", "job-alic", "job-bobs"] {
+        assert!(operator.iter().any(|other| other == name), "{name}");
+    }
+}
+
+#[test]
+fn a_lease_belongs_to_the_account_that_took_it() {
+    if !can_be_used() {
+        return;
+    }
+    let (broker, _socket) = open_to_all(three_accounts(), "");
+    with_secret(&broker);
+    let own = nix::unistd::geteuid().as_raw();
+    let taken = request(
+        &broker,
+        ALICE,
+        "POST",
+        "/v1/leases",
+        r#"{"purpose":"job-alic"}"#,
+    );
+    assert_eq!(taken.status, 201);
+    let id = taken.json()["lease"].as_str().unwrap().to_owned();
+    let path = format!("/v1/leases/{id}");
+    let unknown = "0".repeat(32);
+
+    for (method, rest) in [("GET", ""), ("DELETE", ""), ("POST", "/renew")] {
+        let theirs = request(&broker, BOB, method, &format!("{path}{rest}"), "");
+        let none = request(
+            &broker,
+            BOB,
+            method,
+            &format!("/v1/leases/{unknown}{rest}"),
+            "",
+        );
+        assert_eq!(theirs.status, 404, "{method}");
+        assert_eq!(theirs.json()["code"], "unknown_lease");
+        assert_eq!(
+            shown(&theirs, &id),
+            shown(&none, &unknown),
+            "no telling whether it lives"
+        );
+    }
+    let count = |uid| {
+        let list = request(&broker, uid, "GET", "/v1/leases", "").json();
+        list["leases"].as_array().unwrap().len()
+    };
+    assert_eq!((count(ALICE), count(BOB), count(own)), (1, 0, 1));
+    let renewed = request(&broker, own, "POST", &format!("{path}/renew"), "");
+    assert_eq!(
+        renewed.status, 404,
+        "an operator may see and end it, and not use it"
+    );
+    assert_eq!(request(&broker, ALICE, "GET", &path, "").status, 200);
+    assert_eq!(
+        request(&broker, ALICE, "POST", &format!("{path}/renew"), "").status,
+        200
+    );
+    assert_eq!(request(&broker, own, "GET", &path, "").status, 200);
+    assert_eq!(request(&broker, own, "DELETE", &path, "").status, 200);
+    assert_eq!(request(&broker, ALICE, "GET", &path, "").status, 404);
+    let revoked = broker.home.records_of("lease.revoked");
+    assert_eq!(revoked[0]["by"]["uid"], own);
+}
+
+#[test]
+fn what_only_operators_may_do_is_refused_to_others_and_changes_nothing() {
+    if !can_be_used() {
+        return;
+    }
+    let (broker, _socket) = open_to_all(three_accounts(), "");
+    with_secret(&broker);
+    let value = json!({"value": canary::CLASSIC_TWO}).to_string();
+    let before = broker.home.records().len();
+    for (method, path, body) in [
+        ("GET", "/v1/secrets", ""),
+        ("GET", "/v1/secrets/org-label-sync-token", ""),
+        ("PUT", "/v1/secrets/org-label-sync-token", value.as_str()),
+        ("DELETE", "/v1/secrets/org-label-sync-token", ""),
+        ("POST", "/v1/lock", ""),
+        ("POST", "/v1/unlock", ""),
+        ("POST", "/v1/policies/reload", ""),
+        ("GET", "/v1/audit/head", ""),
+        ("GET", "/v1/audit/records", ""),
+        ("GET", "/metrics", ""),
+    ] {
+        let answer = request(&broker, ALICE, method, path, body);
+        assert_eq!(answer.status, 403, "{method} {path}");
+        assert_eq!(answer.json()["code"], "denied", "{method} {path}");
+    }
+    assert_eq!(broker.home.records().len(), before);
+    let lease = request(
+        &broker,
+        ALICE,
+        "POST",
+        "/v1/leases",
+        r#"{"purpose":"job-alic"}"#,
+    );
+    assert_eq!(lease.json()["token"], canary::CLASSIC, "as it was");
+
+    let status = request(&broker, ALICE, "GET", "/v1/status", "").json();
+    assert_eq!(status["operator"], false);
+    assert_eq!(status["own_leases"], 1);
+    assert!(status.get("broker").is_none(), "{status}");
+}
+
+#[test]
+fn why_the_broker_is_not_ready_is_for_operators() {
+    if !can_be_used() {
+        return;
+    }
+    let (broker, _socket) = open_to_all(three_accounts(), "");
+    assert_eq!(broker.http("POST", "/v1/lock", "").status, 200);
+    let theirs = request(&broker, ALICE, "GET", "/readyz", "");
+    assert_eq!(
+        (theirs.status, theirs.json()),
+        (503, json!({"status": "not ready"}))
+    );
+    let ours = broker.http("GET", "/readyz", "").json();
+    assert!(ours["reasons"].to_string().contains("locked"), "{ours}");
+}
+
+#[test]
+fn operators_are_those_the_configuration_names_and_root() {
+    if !can_be_used() {
+        return;
+    }
+    let config = "[operators]\nusers = [\"daemon\"]\n";
+    let (broker, _socket) = open_to_all(three_accounts(), config);
+    let daemon = nix::unistd::User::from_name("daemon").unwrap().unwrap();
+    for (uid, status) in [(daemon.uid.as_raw(), 200), (0, 200), (ALICE, 403)] {
+        assert_eq!(
+            request(&broker, uid, "GET", "/v1/secrets", "").status,
+            status,
+            "uid {uid}"
+        );
+    }
+}
+
+fn refused(answer: &Answer) -> (u16, Value) {
+    (answer.status, answer.json()["code"].clone())
+}
+
+#[test]
+fn a_flood_of_refusals_is_counted_and_neither_fills_the_log_nor_hides() {
+    let home = Home::ready();
+    home.config("[limits]\ndenials_per_minute = 3\n");
+    let broker = home.start();
+    for _ in 0..3 {
+        assert_eq!(broker.lease(r#"{"purpose":"no-such"}"#).status, 403);
+    }
+    for _ in 0..5 {
+        let answer = broker.lease(r#"{"purpose":"no-such"}"#);
+        assert_eq!(refused(&answer), (429, json!("rate_limited")));
+        let after: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=61).contains(&after), "{after}");
+    }
+    let flooded = broker.home.ctl(&["get", "no-such"]);
+    assert_eq!(flooded.code(), Some(75), "{flooded:?}");
+    assert!(flooded.stderr.contains("try again in"), "{flooded:?}");
+
+    let home = broker.stop();
+    assert_eq!(home.records_of("lease.denied").len(), 3);
+    let more = home.records_of("lease.denied_more");
+    assert_eq!(more.len(), 1);
+    assert_eq!(more[0]["count"], 6);
+    assert_eq!(more[0]["uid"], nix::unistd::geteuid().as_raw());
+}
+
+#[test]
+fn a_flood_by_one_account_leaves_the_others_alone() {
+    if !can_be_used() {
+        return;
+    }
+    let config = "[limits]\ndenials_per_minute = 1\n";
+    let (broker, _socket) = open_to_all(three_accounts(), config);
+    let ask = |uid| {
+        let body = r#"{"purpose":"job-none"}"#;
+        request(&broker, uid, "POST", "/v1/leases", body).status
+    };
+    assert_eq!((ask(ALICE), ask(ALICE)), (403, 429));
+    assert_eq!(ask(BOB), 403);
+}
+
+#[test]
+fn an_account_holds_no_more_live_leases_than_it_may() {
+    let home = Home::ready();
+    home.config("[limits]\nleases_per_account = 2\n");
+    let broker = home.start();
+    with_secret(&broker);
+    let take = || broker.lease(r#"{"purpose":"label-sync"}"#);
+    let first = take().json();
+    assert_eq!(take().status, 201);
+    let full = take();
+    assert_eq!(refused(&full), (429, json!("rate_limited")));
+    let after: u64 = full.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=901).contains(&after), "{after}");
+    assert!(!canary::is_in(&full.body, canary::CLASSIC));
+
+    let path = format!("/v1/leases/{}", first["lease"].as_str().unwrap());
+    assert_eq!(broker.http("DELETE", &path, "").status, 200);
+    assert_eq!(take().status, 201, "one has ended");
+    assert_eq!(take().status, 429);
+}
+
+#[test]
+fn too_many_connections_are_turned_away_with_an_answer() {
+    let home = Home::ready();
+    home.config("[limits]\nconnections = 2\n");
+    let broker = home.start();
+    let mut open: Vec<UnixStream> = Vec::new();
+    for _ in 0..2 {
+        let mut stream = http::connect(&broker.socket());
+        assert_eq!(
+            http::exchange(&mut stream, "GET", "/healthz", "").status,
+            200
+        );
+        open.push(stream);
+    }
+    let mut third = http::connect(&broker.socket());
+    let answer = http::read_answer(&mut third).expect("an answer, unasked");
+    assert_eq!(refused(&answer), (429, json!("rate_limited")));
+    assert_eq!(answer.header("retry-after"), Some("1"));
+
+    drop(open);
+    wait::until(|| {
+        let mut stream = http::connect(&broker.socket());
+        // One that is turned away may be closed before it was written to.
+        let request = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+        stream.write_all(request).is_ok()
+            && http::read_answer(&mut stream).is_some_and(|answer| answer.status == 200)
+    });
+}

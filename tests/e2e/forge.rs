@@ -1,0 +1,44 @@
+//! Records as someone would write them who has the log's files and not the vault's key.
+
+use broker_audit::chain::{Head, LineHash};
+use broker_audit::record::{Body, Event, Lease, write_line};
+use support::Home;
+
+/// A well-chained `lease.granted` for the end of this log, and its lease: the last genuine grant
+/// with another id and the genuine MAC.
+pub(crate) fn forged_grant(home: &Home) -> (Vec<u8>, String) {
+    let records = home.records();
+    let genuine = last_grant(&records);
+    let forged: String = "f0".repeat(16);
+    let mut lease: Lease<'_> = serde_json::from_str(genuine).unwrap();
+    lease.lease = forged.as_str().into();
+    let (_, mac) = Body::split_mac(genuine).unwrap();
+    let body = Body::of(&Event::LeaseGranted(lease)).unwrap();
+    (chained(&records, &body.with_mac(&mac)), forged)
+}
+
+/// The last genuine grant once more, MAC and all, for the end of this log.
+pub(crate) fn repeated_grant(home: &Home) -> Vec<u8> {
+    let records = home.records();
+    let genuine = last_grant(&records);
+    let lease: Lease<'_> = serde_json::from_str(genuine).unwrap();
+    let (_, mac) = Body::split_mac(genuine).unwrap();
+    let body = Body::of(&Event::LeaseGranted(lease)).unwrap();
+    chained(&records, &body.with_mac(&mac))
+}
+
+fn last_grant(records: &[String]) -> &str {
+    let is_grant = |line: &&String| line.contains(r#""kind":"lease.granted""#);
+    records.iter().rev().find(is_grant).unwrap()
+}
+
+fn chained(records: &[String], body: &Body) -> Vec<u8> {
+    let head = Head {
+        records: records.len() as u64,
+        hash: LineHash::of(records.last().unwrap().as_bytes()),
+    };
+    let time = "2026-11-21T07:00:00Z".parse().unwrap();
+    let mut line = Vec::new();
+    write_line(&mut line, head, time, body);
+    line
+}

@@ -1,0 +1,76 @@
+//! Measures the broker beside the raw limits of the machine, and prints one table in Markdown.
+//!
+//! `cargo load` measures everything; `cargo load -- rounds=9 lease rate` some of it, more often. The
+//! parts: `lease` (one client), `rate` (64 clients), `get` (the command line), `rest` (memory with
+//! ten thousand secrets), `start` (with a million records). `TMPDIR` chooses the disk; a tmpfs
+//! measures nothing.
+//!
+//! A goal that is a multiple of a raw figure is judged in each round against the raw figure of the
+//! same round, because a shared machine changes from one minute to the next. Where it helps, raw and
+//! ours take turns.
+//!
+//! Not here: `audit verify` (`cargo bench -p broker-audit`) and the audit log by itself (`cargo bench
+//! -p broker`).
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "a load program: it takes the time, prints, and stops at the first error"
+)]
+
+mod client;
+mod get;
+mod lease;
+mod machine;
+mod rate;
+mod raw;
+mod rest;
+mod start;
+mod table;
+
+use table::Table;
+
+/// Rounds of each part, unless `rounds=N` says otherwise. Odd, so that the median is one of them.
+const ROUNDS: usize = 5;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [what, socket, request, answer] = arguments.as_slice()
+        && what == "echo"
+    {
+        return raw::echo(socket, request.parse().unwrap(), answer.parse().unwrap());
+    }
+    let mut rounds = ROUNDS;
+    let mut parts = Vec::new();
+    for argument in &arguments {
+        match argument.split_once('=') {
+            Some(("rounds", number)) => rounds = number.parse().unwrap(),
+            _ => parts.push(argument.as_str()),
+        }
+    }
+    let wanted = |part| parts.is_empty() || parts.contains(&part);
+    println!("{}\n", machine::describe());
+    let mut table = Table::default();
+    if wanted("lease") {
+        lease::measure(rounds, &mut table);
+    }
+    if wanted("rate") {
+        rate::measure(rounds, &mut table);
+    }
+    if wanted("get") {
+        get::measure(rounds, &mut table);
+    }
+    if wanted("rest") {
+        rest::measure(&mut table);
+    }
+    if wanted("start") {
+        start::measure(rounds, &mut table);
+    }
+    println!("{table}");
+}

@@ -1,0 +1,50 @@
+//! Callers of other accounts. Needs root, and `curl` to be them.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use nix::unistd::geteuid;
+use tempfile::TempDir;
+
+use crate::broker::{Ran, run_as};
+use crate::http::{self, Answer};
+use crate::{Home, TestBroker, needs};
+
+/// An account that is neither root nor the broker's. It need not have a name.
+pub const ALICE: u32 = 61_001;
+/// Another.
+pub const BOB: u32 = 61_002;
+
+/// Whether tests with other accounts can run here.
+#[must_use]
+pub fn can_be_used() -> bool {
+    needs::root() && needs::program("curl")
+}
+
+/// Starts a broker that every account may ask. `config` follows its `[socket]` table.
+///
+/// The directory holds the socket: the home is closed to others. It goes when it is dropped.
+pub fn open_to_all(mut home: Home, config: &str) -> (TestBroker, TempDir) {
+    let directory = tempfile::Builder::new().prefix("tokend-").tempdir();
+    let directory = directory.unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    home.places.socket = directory.path().join("tokend.sock");
+    home.config(&format!("[socket]\nmode = \"0666\"\n{config}"));
+    (home.start(), directory)
+}
+
+/// One request by this account.
+pub fn request(broker: &TestBroker, uid: u32, method: &str, path: &str, body: &str) -> Answer {
+    let mut curl = broker.home.command(Path::new("curl"));
+    curl.args(["--silent", "--include", "--request", method, "--data", body])
+        .arg("--unix-socket")
+        .arg(broker.socket())
+        .arg(format!("http://localhost{path}"))
+        .current_dir("/");
+    if uid != geteuid().as_raw() {
+        run_as(&mut curl, uid, uid);
+    }
+    let text = Ran::of(&mut curl).success();
+    http::read_answer(&mut text.as_bytes()).expect("an answer that is whole")
+}

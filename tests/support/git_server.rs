@@ -1,0 +1,254 @@
+//! A private repository behind `git http-backend` and Basic authentication, as GitHub asks for it.
+//!
+//! A CGI server and no more: one thread and one answer a connection, bodies with a length or in
+//! chunks. The user name is not looked at; the password is the token.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tempfile::TempDir;
+
+/// One request, as it came.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Method, path and query.
+    pub line: String,
+    /// Whether the password was the token.
+    pub allowed: bool,
+    /// Whether the body came in chunks.
+    pub chunked: bool,
+    /// How long the body was, in bytes.
+    pub length: usize,
+}
+
+/// The server. Its thread ends with the test.
+pub struct GitServer {
+    address: SocketAddr,
+    directory: TempDir,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl GitServer {
+    /// Serves `acme/site.git`, which holds one commit, to whoever knows `token`.
+    pub fn start(token: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        make_repository(directory.path());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let site = Arc::new(Site {
+            root: directory.path().join("served"),
+            token: token.to_owned(),
+            seen: Arc::clone(&seen),
+        });
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let site = Arc::clone(&site);
+                // A client that hangs up is its own business.
+                thread::spawn(move || site.answer(&stream.unwrap()).ok());
+            }
+        });
+        Self {
+            address,
+            directory,
+            seen,
+        }
+    }
+
+    /// `127.0.0.1:PORT`, as git names the host.
+    pub fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Where to clone from.
+    pub fn url(&self) -> String {
+        format!("http://{}/acme/site.git", self.address)
+    }
+
+    /// Every request so far.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// What `git rev-parse` says of a name in the served repository.
+    pub fn revision(&self, name: &str) -> String {
+        let repository = self.directory.path().join("served/acme/site.git");
+        git(&repository, &["rev-parse", name])
+    }
+}
+
+/// Runs git in this directory with nothing configured, and returns what it wrote.
+///
+/// # Panics
+///
+/// If it fails.
+pub fn git(directory: &Path, arguments: &[&str]) -> String {
+    let out = Command::new("git")
+        .current_dir(directory)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .args(["-c", "user.name=Test", "-c", "user.email=test@example.org"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "git {arguments:?}: {out:?}");
+    String::from_utf8(out.stdout).unwrap().trim().to_owned()
+}
+
+fn make_repository(directory: &Path) {
+    let (first, served) = (directory.join("first"), directory.join("served/acme"));
+    fs::create_dir_all(&first).unwrap();
+    fs::create_dir_all(&served).unwrap();
+    git(&first, &["init", "--quiet", "--initial-branch=main"]);
+    fs::write(first.join("README"), "private\n").unwrap();
+    git(&first, &["add", "README"]);
+    git(&first, &["commit", "--quiet", "--message=First"]);
+    git(
+        &served,
+        &["clone", "--quiet", "--bare", "../../first", "site.git"],
+    );
+}
+
+struct Site {
+    root: PathBuf,
+    token: String,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Site {
+    fn answer(&self, stream: &TcpStream) -> std::io::Result<()> {
+        let mut input = BufReader::new(stream);
+        let mut line = String::new();
+        input.read_line(&mut line)?;
+        let mut headers = Vec::new();
+        loop {
+            let mut header = String::new();
+            if input.read_line(&mut header)? == 0 {
+                return Ok(());
+            }
+            let Some((name, value)) = header.trim_end().split_once(':') else {
+                break;
+            };
+            headers.push((name.to_lowercase(), value.trim().to_owned()));
+        }
+        let header = |wanted: &str| {
+            let found = headers.iter().find(|(name, _)| name == wanted);
+            found.map(|(_, value)| value.as_str())
+        };
+        let mut output = stream;
+        if header("expect").is_some() {
+            output.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        let chunked = header("transfer-encoding") == Some("chunked");
+        let body = if chunked {
+            read_chunks(&mut input)?
+        } else {
+            let length = header("content-length").map_or(0, |text| text.parse().unwrap());
+            let mut body = vec![0; length];
+            input.read_exact(&mut body)?;
+            body
+        };
+        let allowed = header("authorization").is_some_and(|value| self.allows(value));
+        self.seen.lock().unwrap().push(Seen {
+            line: line.trim_end().to_owned(),
+            allowed,
+            chunked,
+            length: body.len(),
+        });
+        if !allowed {
+            return output.write_all(
+                b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"GitHub\"\r\n\
+                  Content-Length: 0\r\nConnection: close\r\n\r\n",
+            );
+        }
+        let answer = self.backend(&line, &header, &body);
+        output.write_all(&answer)
+    }
+
+    fn allows(&self, authorization: &str) -> bool {
+        let basic = authorization.strip_prefix("Basic ");
+        let decoded = basic.and_then(|text| STANDARD.decode(text).ok());
+        let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+        let password = decoded.as_deref().and_then(|text| text.split_once(':'));
+        password.is_some_and(|(_, password)| password == self.token)
+    }
+
+    /// Runs the CGI program and turns what it writes into an answer.
+    fn backend<'a>(
+        &self,
+        line: &str,
+        header: &dyn Fn(&str) -> Option<&'a str>,
+        body: &[u8],
+    ) -> Vec<u8> {
+        let mut words = line.split(' ');
+        let (method, target) = (words.next().unwrap(), words.next().unwrap());
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let mut command = Command::new("git");
+        command
+            .arg("http-backend")
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_PROJECT_ROOT", &self.root)
+            .env("GIT_HTTP_EXPORT_ALL", "1")
+            .env("REQUEST_METHOD", method)
+            .env("PATH_INFO", path)
+            .env("QUERY_STRING", query)
+            // Whoever has a name may push.
+            .env("REMOTE_USER", "token")
+            .env("REMOTE_ADDR", "127.0.0.1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        for (name, variable) in [
+            ("content-type", "CONTENT_TYPE"),
+            ("content-length", "CONTENT_LENGTH"),
+            ("content-encoding", "HTTP_CONTENT_ENCODING"),
+            ("git-protocol", "GIT_PROTOCOL"),
+        ] {
+            if let Some(value) = header(name) {
+                command.env(variable, value);
+            }
+        }
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let out = thread::scope(|scope| {
+            // Beside the reading: either pipe may be full. It may end without reading all.
+            scope.spawn(move || stdin.write_all(body).ok());
+            child.wait_with_output().unwrap().stdout
+        });
+        let end = out.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8(out[..end].to_vec()).unwrap();
+        let status = head.lines().find_map(|line| line.strip_prefix("Status: "));
+        let mut answer = format!("HTTP/1.1 {}\r\n", status.unwrap_or("200 OK")).into_bytes();
+        for line in head.lines().filter(|line| !line.starts_with("Status: ")) {
+            answer.extend_from_slice(format!("{line}\r\n").as_bytes());
+        }
+        answer.extend_from_slice(b"Connection: close\r\n");
+        answer.extend_from_slice(&out[end + 2..]);
+        answer
+    }
+}
+
+fn read_chunks(input: &mut BufReader<&TcpStream>) -> std::io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = String::new();
+        input.read_line(&mut line)?;
+        let length = u64::from_str_radix(line.trim_end(), 16).unwrap();
+        input.take(length).read_to_end(&mut body)?;
+        input.read_line(&mut String::new())?;
+        if length == 0 {
+            return Ok(body);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! A person at a terminal: a program with a controlling terminal of its own, typed at and read.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::pty::openpty;
+
+/// A program and its terminal. Killed when dropped.
+pub struct Terminal {
+    screen: File,
+    shown: String,
+    /// The program.
+    pub child: Child,
+}
+
+impl Terminal {
+    /// Starts what `command` says (program, arguments, environment) in a session of its own, on a new
+    /// terminal.
+    pub fn start(command: &Command) -> Self {
+        let pty = openpty(None, None).unwrap();
+        let own = || Stdio::from(pty.slave.try_clone().unwrap());
+        // `setsid` becomes the program: pid and exit status are the program's own.
+        let mut session = Command::new("setsid");
+        session
+            .args(["--ctty", "--"])
+            .arg(command.get_program())
+            .args(command.get_args())
+            .env_clear()
+            .envs(
+                command
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .stdin(own())
+            .stdout(own())
+            .stderr(own());
+        if let Some(directory) = command.get_current_dir() {
+            session.current_dir(directory);
+        }
+        let child = session.spawn().unwrap();
+        Self {
+            screen: File::from(pty.master),
+            shown: String::new(),
+            child,
+        }
+    }
+
+    /// Waits until `text` is shown, and forgets everything up to it.
+    ///
+    /// # Panics
+    ///
+    /// If the program ends first, or shows nothing for a minute.
+    #[track_caller]
+    pub fn expect(&mut self, text: &str) -> String {
+        loop {
+            if let Some(at) = self.shown.find(text) {
+                let rest = self.shown.split_off(at + text.len());
+                return std::mem::replace(&mut self.shown, rest);
+            }
+            assert!(
+                self.read_more(),
+                "it ended without `{text}`: {}",
+                self.shown
+            );
+        }
+    }
+
+    /// Types this; `\x03` is Ctrl-C.
+    pub fn type_in(&mut self, text: &str) {
+        self.screen.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Waits for the end; what was shown since the last `expect`, and how it ended.
+    pub fn end(mut self) -> (String, ExitStatus) {
+        while self.read_more() {}
+        let status = self.child.wait().unwrap();
+        (std::mem::take(&mut self.shown), status)
+    }
+
+    /// `false` when the last process has left the terminal.
+    #[track_caller]
+    fn read_more(&mut self) -> bool {
+        let mut fds = [PollFd::new(self.screen.as_fd(), PollFlags::POLLIN)];
+        let ready = poll(&mut fds, PollTimeout::from(60_000_u16)).unwrap();
+        assert_ne!(ready, 0, "nothing more was shown after: {}", self.shown);
+        let mut bytes = [0; 4096];
+        match self.screen.read(&mut bytes) {
+            Ok(0) | Err(_) => false,
+            Ok(length) => {
+                self.shown
+                    .push_str(str::from_utf8(&bytes[..length]).unwrap());
+                true
+            }
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
