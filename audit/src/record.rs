@@ -223,7 +223,7 @@ pub enum Event<'a> {
         /// The rule that spoke, if one did.
         #[serde(skip_serializing_if = "Option::is_none")]
         rule: Option<&'a str>,
-        /// `denied` or `too_wide`.
+        /// `denied`, `too_wide`, `secret_missing` or `secret_expired`.
         code: &'a str,
         /// In plain words, for operators.
         why: &'a str,

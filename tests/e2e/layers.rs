@@ -3,7 +3,7 @@
 //! The lists here *are* the architecture: changing one is a design decision and reads like one in
 //! review.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,12 +17,19 @@ const LAYERS: &[&[&str]] = &[
         "broker", "end", "issue", "note", "rebuild", "upkeep", "view", "metrics",
     ],
     &["lease_record", "lease_table", "usage", "budget", "readers"],
-    &["vault", "source", "audit_log", "caller", "policy_files"],
+    &["load", "config"],
+    &[
+        "vault",
+        "source",
+        "audit_log",
+        "caller",
+        "policy_files",
+        "accounts",
+    ],
     &["policy", "lease"],
     &[
         "causes",
         "clock",
-        "config",
         "harden",
         "locked_memory",
         "redact",
@@ -37,7 +44,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
 ];
 
 /// Effects and leaves do not know their neighbours, unless `SIDEWAYS` says so.
-const APART: &[usize] = &[4];
+const APART: &[usize] = &[5];
 
 #[test]
 fn no_module_of_the_broker_uses_one_above_it() {
@@ -48,6 +55,7 @@ fn no_module_of_the_broker_uses_one_above_it() {
         .flat_map(|(layer, modules)| modules.iter().map(move |module| (*module, layer)))
         .collect();
     let mut wrong = Vec::new();
+    let mut seen = BTreeSet::new();
     for file in rust_files(&source) {
         let module = module_of(&source, &file);
         if ["main", "lib"].contains(&module.as_str()) {
@@ -56,6 +64,7 @@ fn no_module_of_the_broker_uses_one_above_it() {
         let own = *layer_of.get(module.as_str()).unwrap_or_else(|| {
             panic!("`{module}` is in no layer; give it one in tests/e2e/layers.rs")
         });
+        seen.insert(module.clone());
         for used in used_modules(&fs::read_to_string(&file).unwrap()) {
             let Some(&layer) = layer_of.get(used.as_str()) else {
                 continue;
@@ -67,6 +76,8 @@ fn no_module_of_the_broker_uses_one_above_it() {
             }
         }
     }
+    let listed: BTreeSet<String> = layer_of.keys().map(|name| (*name).to_owned()).collect();
+    assert_eq!(listed, seen, "layers of modules that do not exist");
     assert!(
         wrong.is_empty(),
         "arrows that point up or sideways:\n{}",

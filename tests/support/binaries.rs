@@ -11,7 +11,10 @@ pub fn directory() -> &'static Path {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(|| match std::env::var_os("TOKEND_TEST_BINARIES") {
         Some(directory) => directory.into(),
-        None => build(),
+        // With the tests' own selection, so that nothing `cargo test --workspace` built is built again
+        // with other features.
+        None if cfg!(debug_assertions) => build(&["--workspace", "--bins", "--tests"]),
+        None => build(&["--workspace", "--bins"]),
     })
 }
 
@@ -25,7 +28,8 @@ pub fn tokenctl() -> PathBuf {
     directory().join("tokenctl")
 }
 
-fn build() -> PathBuf {
+/// Builds what `cargo build` takes these arguments for, and says where it then lies.
+pub fn build(selection: &[&str]) -> PathBuf {
     let own = std::env::current_exe().expect("a running program has a path");
     // target/debug/deps/e2e-…, or target/debug/demo
     let directory = own
@@ -35,13 +39,9 @@ fn build() -> PathBuf {
         .to_owned();
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    cargo.args(["build", "--workspace", "--bins"]);
+    cargo.arg("build").args(selection);
     if directory.ends_with("release") {
         cargo.arg("--release");
-    } else {
-        // With the tests' own selection, so that nothing `cargo test --workspace` built is built
-        // again with other features.
-        cargo.arg("--tests");
     }
     let status = cargo.status().expect("cargo runs");
     assert!(status.success(), "the binaries under test do not build");

@@ -17,15 +17,20 @@ use crate::error::Failure;
 use crate::ui;
 
 /// Becomes `tokend COMMAND ARGS…`; returns only if that fails.
+///
+/// What `tokend` prints is for a person: `--json` is refused here, where it can be said why.
 pub(crate) fn run(command: &[&str], passed: &Passed, global: &Global) -> Result<(), Failure> {
+    if global.json || passed.args.iter().any(|argument| argument == "--json") {
+        let command = command.join(" ");
+        return Err(Failure::Usage(format!(
+            "`{command}` has no --json; its exit code says how it went"
+        )));
+    }
     let own = std::env::current_exe()
         .map_err(|error| Failure::new(format!("cannot tell where tokenctl lies: {error}")))?;
     let tokend = own.with_file_name("tokend");
     let mut daemon = process::Command::new(&tokend);
     daemon.args(command).args(&passed.args);
-    if global.json {
-        daemon.arg("--json");
-    }
     // The variables mean the same as the options, wherever the daemon takes those.
     if let Some(config) = &global.config {
         daemon.env("TOKEND_CONFIG", config);

@@ -157,8 +157,8 @@ fn from_status(found: &mut Findings, status: &Status) {
 fn for_operators(found: &mut Findings, all: &BrokerStatus) {
     if let Some(why) = &all.audit_fault {
         found.wrong(
-            format!("the audit log cannot be written, so nothing is handed out: {why}"),
-            "make room or repair the disk; the broker tries again by itself",
+            "the audit log cannot be written, so nothing is handed out",
+            format!("{why}; the broker tries again by itself"),
         );
     }
     if let Some(why) = &all.policy_fault {

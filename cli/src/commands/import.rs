@@ -321,15 +321,15 @@ fn store(
 fn next_steps(import: &Import, plan: &Plan) -> Result<(), Failure> {
     for purpose in &plan.purposes {
         ui::line(format_args!(
-            "next: say who may use {purpose}: an [[allow]] in {purpose}.toml, then `tokenctl policy \
-             reload`"
+            "next: say who may use {purpose}, by an [[allow]] in {purpose}.toml"
         ))?;
     }
     if plan.purposes.is_empty() {
         ui::line("next: a purpose for each secret: one policy file, as in the examples of `init`")?;
     }
+    ui::line("then: tokenctl policy reload")?;
     ui::line(format_args!(
-        "then, when all that read {file} ask the broker instead: shred -u {file}",
+        "and when all that read {file} ask the broker instead: shred -u {file}",
         file = import.file.display()
     ))
 }
