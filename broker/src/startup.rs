@@ -27,6 +27,7 @@ use crate::caller::{Peer, Programs, Surroundings};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::denials::Denials;
+use crate::give_back;
 use crate::harden::Hardened;
 use crate::lease_table::LeaseTable;
 use crate::load::{LoadError, load};
@@ -288,6 +289,7 @@ async fn live(broker: Arc<Broker>, listener: UnixListener) -> Result<(), StartEr
         stopped.clone(),
     ));
     let scraping = scrape(&broker, stopped).await?;
+    give_back::unused_memory();
     tell_systemd(&[sd_notify::NotifyState::Ready]);
     tracing::info!(
         socket = %broker.places.socket.display(),

@@ -22,6 +22,7 @@ const LAYERS: &[&[&str]] = &[
     &[
         "clock",
         "config",
+        "give_back",
         "harden",
         "locked_memory",
         "redact",
