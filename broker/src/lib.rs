@@ -17,6 +17,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod end;
+pub mod give_back;
 pub mod harden;
 pub mod issue;
 pub mod lease;

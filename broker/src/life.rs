@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::api;
 use crate::broker::Broker;
 use crate::caller::{Peer, Programs, Surroundings};
+use crate::give_back;
 use crate::server::{self, Identify};
 use crate::startup::StartError;
 
@@ -59,6 +60,7 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: UnixListener) -> Result<
     ));
     let scraping = scrape(&broker, stopped.clone()).await?;
     let sweeping = tokio::spawn(sweep(Arc::clone(&broker), stopped));
+    give_back::unused_memory();
     tell_systemd(&[sd_notify::NotifyState::Ready]);
     tracing::info!(
         socket = %broker.places.socket.display(),

@@ -8,7 +8,7 @@
 //! Each value has pages of its own: there are few (keys, and values taken from the environment),
 //! and a page is the least that can be locked.
 //!
-//! This is the only file of the broker with unsafe code. Not here: what the bytes mean.
+//! Not here: what the bytes mean.
 
 #![expect(
     unsafe_code,

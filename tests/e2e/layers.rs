@@ -30,6 +30,7 @@ const LAYERS: &[&[&str]] = &[
     &[
         "causes",
         "clock",
+        "give_back",
         "harden",
         "locked_memory",
         "redact",

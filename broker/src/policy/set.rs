@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::mem;
 
 use broker_protocol::names::{Purpose, SecretName};
 
@@ -199,6 +200,8 @@ impl Reading {
         }
         PolicyErrors::none_in(self.errors)?;
         self.set.warnings.sort();
+        // Built one by one in the order of names, a map is half empty; built at once, it is full.
+        self.set.secrets = mem::take(&mut self.set.secrets).into_iter().collect();
         Ok(self.set)
     }
 

@@ -91,6 +91,9 @@ impl Store {
         let store = Self { db, path };
         store.check()?;
         let (fixed, state) = store.load().map_err(|cause| store.fault(cause))?;
+        // All of it is in memory now, and the pages it was read from are not needed a second time.
+        let release = store.db.release_memory();
+        release.map_err(|cause| store.fault(cause))?;
         Ok((store, fixed, state))
     }
 
