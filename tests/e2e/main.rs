@@ -3,3 +3,4 @@
 mod exec;
 mod git;
 mod layers;
+mod leaks;

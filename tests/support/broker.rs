@@ -237,6 +237,11 @@ impl TestBroker {
         std::mem::take(&mut self.home)
     }
 
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).unwrap();
