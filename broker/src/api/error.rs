@@ -1,6 +1,7 @@
 //! From errors to `application/problem+json`: one `match` per enum, none with `_`.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use broker_protocol::error::{ErrorCode, Problem};
 
 use crate::issue::IssueError;
+use crate::redact;
 use crate::upkeep::UpkeepError;
 use crate::vault::root_key::RootKeyError;
 
@@ -57,6 +59,10 @@ impl IntoResponse for Refusal {
 /// A problem as a response with this status.
 pub(super) fn respond(status: StatusCode, mut problem: Problem) -> Response {
     problem.status = status.as_u16();
+    // Details quote what was asked, and someone may ask with a token where a name belongs.
+    if let Cow::Owned(masked) = redact::mask(problem.detail.as_bytes()) {
+        problem.detail = String::from_utf8(masked).unwrap_or_default();
+    }
     let mut response = (status, Json(problem)).into_response();
     let kind = HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
