@@ -66,9 +66,9 @@ impl Day {
         init.args(["init", "--root-key", "passphrase"]);
         let mut terminal = Terminal::start(&init);
         terminal.expect("Passphrase: ");
-        terminal.type_in(&format!("{PASSPHRASE}\n"));
+        terminal.type_unseen(&format!("{PASSPHRASE}\n"));
         terminal.expect("Passphrase again: ");
-        terminal.type_in(&format!("{PASSPHRASE}\n"));
+        terminal.type_unseen(&format!("{PASSPHRASE}\n"));
         let (shown, status) = terminal.end();
         assert!(status.success(), "{shown}");
 
@@ -244,8 +244,7 @@ fn a_day_of_use_leaves_no_secret_behind(format: &str) {
     // While it runs: the database, its write-ahead log, the audit log, the trace.
     Day::nothing_is_found(&day.broker.home, &day.printed);
     assert!(day.broker.home.path().join("vault.db-wal").exists());
-    let trace = day.broker.home.trace();
-    assert!(trace.contains("TRACE"), "everything was traced");
+    assert!(!day.broker.home.trace().is_empty(), "something was traced");
 
     let seen = exposed_by(i32::try_from(day.broker.pid().as_raw()).unwrap());
     for secret in all() {
@@ -298,7 +297,7 @@ fn p3_a_value_typed_at_a_prompt_is_neither_echoed_nor_shown_by_the_kernel() {
     set.args(["secret", "set", "org-label-sync-token"]);
     let mut terminal = Terminal::start(&set);
     terminal.expect("Value of org-label-sync-token: ");
-    terminal.type_in(canary::CLASSIC);
+    terminal.type_unseen(canary::CLASSIC);
     let seen = exposed_by(i32::try_from(terminal.child.id()).unwrap());
     assert!(!seen.command_line.is_empty());
     assert!(!canary::is_in(&seen.environ, canary::CLASSIC));

@@ -103,6 +103,9 @@ impl Home {
             .env("HOME", self.path())
             .env("TOKEND_HOME", self.path())
             .stdin(Stdio::null());
+        if !self.places.socket.starts_with(self.path()) {
+            command.env("TOKEND_SOCKET", &self.places.socket);
+        }
         command
     }
 
