@@ -17,6 +17,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
+use crate::token_shape::{self, Shape};
 
 /// Prints one line of the result.
 pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
@@ -67,11 +68,19 @@ pub(crate) fn failure(failure: &Failure) {
 
 /// Prints help, the version, or what is wrong with the command line, and says with which exit code.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    let mut text = error.render().to_string();
+    // A token given where an argument is refused is not repeated: stderr ends up in logs.
+    for argument in std::env::args_os().filter_map(|argument| argument.into_string().ok()) {
+        if token_shape::of(&argument) != Shape::Unknown {
+            text = text.replace(&argument, "[masked]");
+        }
+    }
     // Nobody to tell if the reader has gone.
-    drop(error.print());
     if error.use_stderr() {
+        drop(io::stderr().lock().write_all(text.as_bytes()));
         ExitCode::from(2)
     } else {
+        drop(io::stdout().lock().write_all(text.as_bytes()));
         ExitCode::SUCCESS
     }
 }

@@ -8,6 +8,7 @@
     reason = "test code: a panic is how a test fails"
 )]
 
+mod accounts;
 mod api;
 mod audit;
 mod cli;
@@ -20,5 +21,6 @@ mod forge;
 mod git;
 mod issue;
 mod layers;
+mod leaks;
 mod promises;
 mod revoke;

@@ -104,6 +104,9 @@ impl Home {
             .env("TOKEND_HOME", self.path())
             .env("TOKEND_SOCKET", &self.places.socket)
             .stdin(Stdio::null());
+        if !self.places.socket.starts_with(self.path()) {
+            command.env("TOKEND_SOCKET", &self.places.socket);
+        }
         command
     }
 
@@ -236,6 +239,11 @@ impl TestBroker {
         kill(self.pid(), signal).unwrap();
         self.child.wait().unwrap();
         std::mem::take(&mut self.home)
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
     }
 
     /// Sends it a signal.

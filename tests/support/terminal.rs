@@ -7,6 +7,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::openpty;
+use nix::sys::termios::{LocalFlags, tcgetattr};
+
+use crate::wait::until;
 
 /// A program and its terminal. Killed when dropped.
 pub struct Terminal {
@@ -71,6 +74,16 @@ impl Terminal {
     /// Types this; `\x03` is Ctrl-C.
     pub fn type_in(&mut self, text: &str) {
         self.screen.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Types this once the terminal has stopped showing what is typed, as a person who reads the
+    /// prompt first does.
+    pub fn type_unseen(&mut self, text: &str) {
+        until(|| {
+            let settings = tcgetattr(&self.screen).unwrap();
+            !settings.local_flags.contains(LocalFlags::ECHO)
+        });
+        self.type_in(text);
     }
 
     /// Waits for the end; what was shown since the last `expect`, and how it ended.

@@ -1,0 +1,494 @@
+//! P3 and P10: a stored secret is found nowhere in what is written or exposed.
+//!
+//! A day of use with everything traced, every value a canary; then every file, every output and what
+//! the kernel shows of the processes is searched. That the search would find one is tested with it.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use support::broker::{Ran, run_as};
+use support::terminal::Terminal;
+use support::wait::until;
+use support::{Home, TestBroker, canary, needs};
+
+const IMPORTED: &str = "ghp_CANARYcanaryCANARYcanaryCANARYcan0003";
+const IN_A_BAD_BODY: &str = "ghp_CANARYcanaryCANARYcanaryCANARYcan0004";
+const IN_A_REASON: &str = "ghp_CANARYcanaryCANARYcanaryCANARYcan0005";
+const PASSPHRASE: &str = "canary-passphrase-CANARY-of-the-vault";
+const WRONG_PASSPHRASE: &str = "canary-passphrase-CANARY-not-of-the-vault";
+
+/// A secret from the broker's environment.
+const FROM_ENV: &str = r#"
+[secret.env-token]
+kind   = "fine-grained"
+source = "env:CANARY_TOKEN"
+"#;
+
+const READING: &str = r#"
+purpose      = "reading"
+secret       = "env-token"
+repositories = ["acme/*"]
+permissions  = { contents = "read" }
+deliver      = "raw"
+
+[[allow]]
+caller = { uid = UID }
+"#;
+
+fn all() -> [&'static str; 8] {
+    [
+        canary::CLASSIC,
+        canary::CLASSIC_TWO,
+        canary::FINE_GRAINED,
+        IMPORTED,
+        IN_A_BAD_BODY,
+        IN_A_REASON,
+        PASSPHRASE,
+        WRONG_PASSPHRASE,
+    ]
+}
+
+/// A broker with a passphrase, and everything that was printed.
+struct Day {
+    broker: TestBroker,
+    printed: Vec<String>,
+}
+
+impl Day {
+    fn begin(format: &str) -> Self {
+        let home = Home::new();
+        let mut init = home.tokenctl();
+        init.args(["init", "--root-key", "passphrase"]);
+        let mut terminal = Terminal::start(&init);
+        terminal.expect("Passphrase: ");
+        terminal.type_unseen(&format!("{PASSPHRASE}\n"));
+        terminal.expect("Passphrase again: ");
+        terminal.type_unseen(&format!("{PASSPHRASE}\n"));
+        let (shown, status) = terminal.end();
+        assert!(status.success(), "{shown}");
+
+        let uid = nix::unistd::geteuid().as_raw().to_string();
+        home.policy(
+            "secrets.toml",
+            &[support::broker::SECRETS, FROM_ENV].concat(),
+        );
+        let label_sync = support::broker::LABEL_SYNC.replace("UID", &uid);
+        home.policy("label-sync.toml", &label_sync);
+        home.policy("reading.toml", &READING.replace("UID", &uid));
+        let broker = TestBroker::start(home, |command| {
+            command
+                .args(["--trace", "trace", "--trace-format", format])
+                .env("CANARY_TOKEN", canary::FINE_GRAINED);
+        });
+        Self {
+            broker,
+            printed: vec![shown],
+        }
+    }
+
+    fn ran(&mut self, ran: Ran) -> Option<i32> {
+        let code = ran.code();
+        self.printed.extend([ran.stdout, ran.stderr]);
+        code
+    }
+
+    fn ctl(&mut self, arguments: &[&str]) -> Option<i32> {
+        let ran = self.broker.home.ctl(arguments);
+        self.ran(ran)
+    }
+
+    fn ctl_with(&mut self, arguments: &[&str], input: &str) -> Option<i32> {
+        let ran = self.broker.home.ctl_with(arguments, input);
+        self.ran(ran)
+    }
+
+    /// A raw request, whose answer is printed.
+    fn http(&mut self, method: &str, path: &str, body: &str) -> u16 {
+        let answer = self.broker.http(method, path, body);
+        self.printed.push(String::from_utf8(answer.body).unwrap());
+        answer.status
+    }
+
+    /// A request answered with the token: the one place where it belongs.
+    fn get(&mut self, purpose: &str, want: &str) {
+        let ran = self.broker.home.ctl(&["get", purpose]);
+        assert_eq!(ran.stdout.trim(), want, "{ran:?}");
+        self.printed.push(ran.stderr);
+    }
+
+    fn is_used(&mut self) {
+        assert_eq!(self.ctl(&["get", "label-sync"]), Some(5), "locked");
+        assert_eq!(self.ctl_with(&["unlock"], WRONG_PASSPHRASE), Some(5));
+        assert_eq!(self.ctl_with(&["unlock"], PASSPHRASE), Some(0));
+
+        // Values come in by every way there is.
+        let set = ["secret", "set", "org-label-sync-token"];
+        assert_eq!(self.ctl_with(&set, canary::CLASSIC), Some(0));
+        let file = self.broker.home.path().join("tokens.env");
+        fs::write(&file, format!("export IMPORTED_TOKEN=\"{IMPORTED}\"\n")).unwrap();
+        let import = ["import", file.to_str().unwrap(), "--org", "acme"];
+        assert_eq!(self.ctl(&import), Some(0));
+        assert_eq!(self.ctl(&import), Some(0), "a second time");
+        fs::remove_file(&file).unwrap();
+
+        // They go out where they may, and only there.
+        self.get("label-sync", canary::CLASSIC);
+        self.get("reading", canary::FINE_GRAINED);
+        let exec = ["exec", "label-sync", "--", "true"];
+        assert_eq!(self.ctl(&exec), Some(0));
+        assert_eq!(self.ctl(&["get", "imported-token"]), Some(3), "no rule");
+        assert_eq!(
+            self.ctl(&["get", "label-sync", "--repo", "other/one"]),
+            Some(3)
+        );
+
+        // Words that hold a secret are refused without being quoted.
+        let reason = ["get", "label-sync", "--reason", IN_A_REASON];
+        assert_eq!(self.ctl(&reason), Some(2));
+        assert_eq!(self.ctl(&["get", "label-sync", IN_A_REASON]), Some(2));
+        let path = "/v1/secrets/org-label-sync-token";
+        for body in [
+            format!("{{\"value\":\"{IN_A_BAD_BODY}\",\"{IN_A_BAD_BODY}\":1}}"),
+            format!("{{\"value\":\"{IN_A_BAD_BODY}\",\"expires_at\":\"{IN_A_BAD_BODY}\"}}"),
+            format!("{{\"value\":\"{IN_A_BAD_BODY}\""),
+            format!("{{\"value\":[\"{IN_A_BAD_BODY}\"]}}"),
+            format!("{{\"value\":\"{IN_A_BAD_BODY}\\u0000\"}}"),
+            format!("\"{IN_A_BAD_BODY}\""),
+            IN_A_BAD_BODY.to_owned(),
+        ] {
+            assert_eq!(self.http("PUT", path, &body), 400, "{body}");
+        }
+        let bad = format!("{{\"purpose\":\"{IN_A_BAD_BODY}\"}}");
+        assert_eq!(self.http("POST", "/v1/leases", &bad), 400);
+        let bad = format!("{{\"passphrase\":\"{IN_A_BAD_BODY}\",\"{IN_A_BAD_BODY}\":1}}");
+        assert_eq!(self.http("POST", "/v1/unlock", &bad), 400);
+        self.http("GET", &format!("/v1/secrets/{IN_A_BAD_BODY}"), "");
+        self.http(
+            "GET",
+            &format!("/{IN_A_BAD_BODY}?{IN_A_BAD_BODY}={IN_A_BAD_BODY}"),
+            "",
+        );
+        self.http(IN_A_BAD_BODY, "/v1/leases", "");
+        let mut pasted = canary::CLASSIC_TWO.to_owned();
+        pasted.push_str(" and more");
+        assert_eq!(self.ctl_with(&set, &pasted), Some(2));
+
+        // All there is to read.
+        for path in [
+            "/v1/secrets",
+            "/v1/leases",
+            "/v1/status",
+            "/v1/purposes",
+            "/metrics",
+        ] {
+            assert_eq!(self.http("GET", path, ""), 200, "{path}");
+        }
+        for arguments in [
+            &["status"][..],
+            &["status", "--json"],
+            &["doctor"],
+            &["secret", "list"],
+            &["secret", "show", "org-label-sync-token"],
+            &["lease", "list"],
+            &["audit", "tail", "-n", "1000"],
+            &["audit", "verify"],
+            &["audit", "export"],
+        ] {
+            self.ctl(arguments);
+        }
+
+        // Reloads, another value, a lock, an end.
+        self.broker
+            .home
+            .policy("broken.toml", &format!("purpose = \"{IN_A_BAD_BODY}\"\n"));
+        assert_eq!(self.ctl(&["policy", "reload"]), Some(2));
+        fs::remove_file(self.broker.home.places.policies.join("broken.toml")).unwrap();
+        assert_eq!(self.ctl(&["policy", "reload"]), Some(0));
+        assert_eq!(self.ctl_with(&set, canary::CLASSIC_TWO), Some(0));
+        self.get("label-sync", canary::CLASSIC_TWO);
+        assert_eq!(self.ctl(&["lock"]), Some(0));
+        assert_eq!(self.ctl_with(&set, canary::CLASSIC), Some(5));
+        assert_eq!(self.ctl_with(&["unlock"], PASSPHRASE), Some(0));
+        assert_eq!(self.ctl(&["lease", "revoke", "--all"]), Some(0));
+        assert_eq!(
+            self.ctl(&["secret", "remove", "imported-token", "--yes"]),
+            Some(0)
+        );
+    }
+
+    /// Fails if a canary is in a file of the home, or in what was printed.
+    #[track_caller]
+    fn nothing_is_found(home: &Home, printed: &[String]) {
+        for secret in all() {
+            // Its own words in a policy file that was refused and removed do not count.
+            assert_eq!(canary::files_with(home.path(), secret), [""; 0], "{secret}");
+            let told = printed
+                .iter()
+                .find(|text| canary::is_in(text.as_bytes(), secret));
+            assert_eq!(told, None, "{secret}");
+        }
+    }
+}
+
+fn a_day_of_use_leaves_no_secret_behind(format: &str) {
+    if !needs::program("setsid") {
+        return;
+    }
+    let mut day = Day::begin(format);
+    day.is_used();
+    // While it runs: the database, its write-ahead log, the audit log, the trace.
+    Day::nothing_is_found(&day.broker.home, &day.printed);
+    assert!(day.broker.home.path().join("vault.db-wal").exists());
+    assert!(!day.broker.home.trace().is_empty(), "something was traced");
+
+    let seen = exposed_by(i32::try_from(day.broker.pid().as_raw()).unwrap());
+    for secret in all() {
+        // The exception said out loud in SECURITY.md: what came by the environment stays there.
+        let in_environ = secret == canary::FINE_GRAINED;
+        assert_eq!(canary::is_in(&seen.environ, secret), in_environ, "{secret}");
+        assert!(!canary::is_in(&seen.command_line, secret), "{secret}");
+    }
+    let doctor = day.broker.home.ctl(&["doctor"]);
+    assert!(
+        doctor.stdout.contains("environment"),
+        "and doctor says so: {doctor:?}"
+    );
+
+    let Day { broker, printed } = day;
+    let home = broker.stop();
+    Day::nothing_is_found(&home, &printed);
+}
+
+#[test]
+fn p10_a_day_of_use_leaves_no_secret_in_what_is_written_as_text() {
+    a_day_of_use_leaves_no_secret_behind("text");
+}
+
+#[test]
+fn p10_a_day_of_use_leaves_no_secret_in_what_is_written_as_json() {
+    a_day_of_use_leaves_no_secret_behind("json");
+}
+
+/// What the kernel shows of a process to its own account, or to root.
+struct Exposed {
+    environ: Vec<u8>,
+    command_line: Vec<u8>,
+}
+
+fn exposed_by(pid: i32) -> Exposed {
+    Exposed {
+        environ: fs::read(format!("/proc/{pid}/environ")).unwrap(),
+        command_line: fs::read(format!("/proc/{pid}/cmdline")).unwrap(),
+    }
+}
+
+#[test]
+fn p3_a_value_typed_at_a_prompt_is_neither_echoed_nor_shown_by_the_kernel() {
+    if !needs::program("setsid") {
+        return;
+    }
+    let broker = Home::ready().start();
+    let mut set = broker.home.tokenctl();
+    set.args(["secret", "set", "org-label-sync-token"]);
+    let mut terminal = Terminal::start(&set);
+    terminal.expect("Value of org-label-sync-token: ");
+    terminal.type_unseen(canary::CLASSIC);
+    let seen = exposed_by(i32::try_from(terminal.child.id()).unwrap());
+    assert!(!seen.command_line.is_empty());
+    assert!(!canary::is_in(&seen.environ, canary::CLASSIC));
+    assert!(!canary::is_in(&seen.command_line, canary::CLASSIC));
+    terminal.type_in("\n");
+    let (shown, status) = terminal.end();
+    assert!(status.success(), "{shown}");
+    assert!(!canary::is_in(shown.as_bytes(), canary::CLASSIC), "{shown}");
+    let got = broker.home.ctl(&["get", "label-sync"]).success();
+    assert_eq!(got.trim(), canary::CLASSIC);
+}
+
+#[test]
+fn p3_a_secret_given_as_an_argument_is_refused_without_being_repeated() {
+    let broker = TestBroker::with_label_sync();
+    let ran = broker
+        .home
+        .ctl(&["secret", "set", "org-label-sync-token", canary::CLASSIC_TWO]);
+    assert_eq!(ran.code(), Some(2), "{ran:?}");
+    assert!(
+        !canary::is_in(ran.stderr.as_bytes(), canary::CLASSIC_TWO),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn p10_a_crash_leaves_no_core_dump_even_where_dumps_are_wanted() {
+    let (_, hard) = getrlimit(Resource::RLIMIT_CORE).unwrap();
+    if !needs::met("a limit above 0 for core dumps", hard > 0) {
+        return;
+    }
+    setrlimit(Resource::RLIMIT_CORE, hard, hard).unwrap();
+    // Not SIGSEGV: the runtime's own handler takes one that was sent for a fault that will come again.
+    for signal in [Signal::SIGABRT, Signal::SIGILL] {
+        let home = Home::ready();
+        // The control: another process in the same place does leave one, or says it would.
+        let mut sleep = Command::new("sleep")
+            .arg("600")
+            .current_dir(home.path())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        kill(Pid::from_raw(i32::try_from(sleep.id()).unwrap()), signal).unwrap();
+        let dumped = sleep.wait().unwrap().core_dumped();
+        if !needs::met("a kernel that dumps core", dumped) {
+            return;
+        }
+        remove_cores(home.path());
+        let directory = home.path().to_owned();
+        let mut broker = TestBroker::start(home, |command| {
+            command.current_dir(directory);
+        });
+        let set = ["secret", "set", "org-label-sync-token"];
+        broker.home.ctl_with(&set, canary::CLASSIC).success();
+        broker.signal(signal);
+        let status = broker.wait();
+        assert_eq!(status.signal(), Some(signal as i32));
+        assert!(!status.core_dumped(), "{status:?}");
+        assert_eq!(remove_cores(broker.home.path()), 0);
+    }
+}
+
+/// How many there were.
+fn remove_cores(directory: &Path) -> usize {
+    let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    let cores = files.filter(|file| file.file_name().to_str().unwrap().starts_with("core"));
+    cores
+        .map(|core| fs::remove_file(core.path()).unwrap())
+        .count()
+}
+
+/// An account of nobody's.
+const NOBODY: u32 = 65_534;
+
+/// A broker that runs as `nobody`.
+fn of_nobody() -> TestBroker {
+    let home = Home::ready();
+    let directory = home.path().to_owned();
+    TestBroker::start(home, |command| {
+        let everything = Command::new("chown")
+            .args(["-R", "65534:65534"])
+            .arg(directory)
+            .status();
+        assert!(everything.unwrap().success());
+        run_as(command, NOBODY, NOBODY);
+    })
+}
+
+/// Whether `nobody` succeeds with this.
+fn nobody_can(command: &mut Command) -> bool {
+    run_as(command, NOBODY, NOBODY);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().unwrap().success()
+}
+
+#[test]
+fn p10_the_brokers_own_account_can_neither_read_its_memory_nor_trace_it() {
+    if !needs::root() || !needs::program("strace") {
+        return;
+    }
+    let broker = of_nobody();
+    let mut sleep = Command::new("sleep");
+    run_as(&mut sleep, NOBODY, NOBODY);
+    let mut sleep = sleep.arg("600").spawn().unwrap();
+    let other = i32::try_from(sleep.id()).unwrap();
+    until(|| fs::read(format!("/proc/{other}/comm")).unwrap() == b"sleep\n");
+    let opens = |pid: i32, name: &str| {
+        let open = format!("exec </proc/{pid}/{name}");
+        nobody_can(Command::new("sh").args(["-c", &open]))
+    };
+    for name in ["environ", "maps", "mem"] {
+        assert!(opens(other, name), "the control: {name}");
+        assert!(!opens(broker.pid().as_raw(), name), "{name}");
+    }
+    // `strace` ends by itself where it may attach: nothing is left to see after one system call.
+    let attach = |pid: i32| {
+        let mut strace = Command::new("timeout");
+        strace.args([
+            "--preserve-status",
+            "1",
+            "strace",
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-p",
+        ]);
+        let out = run_to_end(strace.arg(pid.to_string()));
+        !out.stderr.contains("Operation not permitted")
+    };
+    let control = attach(other);
+    assert!(!attach(broker.pid().as_raw()));
+    sleep.kill().unwrap();
+    sleep.wait().unwrap();
+    let _met = needs::met("an account that may trace itself", control);
+}
+
+fn run_to_end(command: &mut Command) -> Ran {
+    run_as(command, NOBODY, NOBODY);
+    Ran::of(command)
+}
+
+/// What root finds in the memory of the broker.
+fn copies_in_memory(pid: Pid, secret: &str) -> Vec<String> {
+    use std::os::unix::fs::FileExt as _;
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let memory = fs::File::open(format!("/proc/{pid}/mem")).unwrap();
+    let mut found = Vec::new();
+    for line in maps.lines() {
+        let (range, rest) = line.split_once(' ').unwrap();
+        // What is not written to is a program's own text.
+        if !rest.starts_with("rw") {
+            continue;
+        }
+        let (start, end) = range.split_once('-').unwrap();
+        let start = u64::from_str_radix(start, 16).unwrap();
+        let end = u64::from_str_radix(end, 16).unwrap();
+        let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
+        // A stack's guard, or what was unmapped meanwhile.
+        if memory.read_exact_at(&mut bytes, start).is_err() {
+            continue;
+        }
+        let secret = secret.as_bytes();
+        let starts = memchr(&bytes, secret[0]).filter(|at| bytes[*at..].starts_with(secret));
+        found.extend(starts.map(|at| {
+            let around = &bytes[at.saturating_sub(24)..at];
+            format!(
+                "{:x} {rest}: after {:?}",
+                start + at as u64,
+                around.escape_ascii().to_string()
+            )
+        }));
+    }
+    found
+}
+
+fn memchr(bytes: &[u8], first: u8) -> impl Iterator<Item = usize> {
+    let all = bytes.iter().enumerate();
+    all.filter(move |(_, byte)| **byte == first)
+        .map(|(at, _)| at)
+}
+
+#[test]
+fn p10_after_a_lock_the_memory_holds_no_value() {
+    if !needs::root() {
+        return;
+    }
+    let broker = TestBroker::with_label_sync();
+    for _ in 0..20 {
+        broker.home.ctl(&["get", "label-sync"]).success();
+    }
+    broker.home.ctl(&["lock"]).success();
+    let found = copies_in_memory(broker.pid(), canary::CLASSIC);
+    assert!(found.is_empty(), "{found:#?}");
+}
