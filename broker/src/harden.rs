@@ -62,7 +62,10 @@ pub fn before_any_secret() -> Result<Hardened, HardenError> {
     // The write that exceeds the limit fails with EFBIG; the signal stays pending for ever.
     let mut full_file = SigSet::empty();
     full_file.add(Signal::SIGXFSZ);
-    full_file.thread_block().map_err(step("blocking SIGXFSZ"))?;
+    // Nothing else stays blocked: whoever started us may have blocked SIGTERM.
+    full_file
+        .thread_set_mask()
+        .map_err(step("blocking SIGXFSZ alone"))?;
     close_inherited().map_err(|cause| HardenError {
         step: "closing inherited files (/proc/self/fd)",
         cause,

@@ -23,6 +23,14 @@ impl Broker {
         }
     }
 
+    /// Waits until the figures hold every grant so far, for whoever asks to see them.
+    pub(crate) async fn settle_usage(&self) {
+        self.note_head();
+        if let Err(error) = self.vault.settle().await {
+            tracing::warn!(cause = %error, "the vault's figures may be behind");
+        }
+    }
+
     /// Counts the grants that the log holds beyond the head last noted.
     pub(crate) fn replay_usage(&self, granted: &[Box<str>]) {
         for body in granted {

@@ -102,7 +102,7 @@ fn who_asks_for_less_gets_that_and_no_more() {
 }
 
 #[test]
-fn who_asks_for_more_is_refused_and_never_given_less_instead() {
+fn p8_who_asks_for_more_is_refused_and_never_given_less_instead() {
     let broker = TestBroker::with_label_sync();
     let wider = [
         r#""repositories":["other/site"]"#,

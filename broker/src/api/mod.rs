@@ -95,6 +95,9 @@ async fn to_its_end<T: Send + 'static>(
 }
 
 async fn status(State(broker): State<Arc<Broker>>, Asking(caller): Asking) -> Json<Status> {
+    if broker.is_operator(&caller) {
+        broker.settle_usage().await;
+    }
     Json(broker.status(&caller))
 }
 

@@ -20,6 +20,7 @@ pub(super) async fn list(
     State(broker): State<Arc<Broker>>,
     _operator: Operator,
 ) -> Json<SecretList> {
+    broker.settle_usage().await;
     Json(SecretList {
         secrets: broker.secrets(),
     })
@@ -30,6 +31,7 @@ pub(super) async fn show(
     _operator: Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<SecretView>, Refusal> {
+    broker.settle_usage().await;
     let view = broker.secrets().into_iter().find(|view| view.name == name);
     let detail = || format!("no policy declares a secret `{name}`, and the vault holds none");
     view.map(Json)
