@@ -47,8 +47,8 @@ impl Broker {
             .take();
         let Some(found) = found else { return };
         let tombstones = self.vault.tombstones();
-        let (mut honoured, mut refused) = (0, 0);
-        let mut over = Vec::new();
+        let mut honoured = 0;
+        let (mut over, mut not_ours) = (Vec::new(), Vec::new());
         for (nth, body) in found.live.iter().enumerate() {
             match self.judge_body(body, found.last_time, &tombstones) {
                 Judged::Live(lease) => {
@@ -73,17 +73,20 @@ impl Broker {
                     });
                     break;
                 }
-                Judged::NotOurs(why) => {
-                    refused += 1;
-                    self.record_not_ours(body, why).await;
-                }
+                Judged::NotOurs(why) => not_ours.push((body, why)),
             }
         }
-        let ended = over.len() as u64;
+        let (ended, refused) = (over.len() as u64, not_ours.len() as u64);
         // Together, so that they share their syncs.
         join_all(
             over.iter()
                 .map(|(lease, why)| self.record_expiry(lease, why)),
+        )
+        .await;
+        join_all(
+            not_ours
+                .iter()
+                .map(|(body, why)| self.record_not_ours(body, why)),
         )
         .await;
         if refused > 0 {
