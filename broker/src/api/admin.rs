@@ -8,19 +8,19 @@ use broker_protocol::api::{Health, Reloaded, Unlock};
 
 use super::error::Refusal;
 use super::extract::{Operator, SecretBody};
-use super::to_its_end;
+use super::to_its_end::to_its_end;
 use crate::broker::Broker;
 use crate::vault::root_key::Passphrase;
 
 pub(super) async fn lock(
     State(broker): State<Arc<Broker>>,
     Operator(by): Operator,
-) -> Result<Json<Health>, Refusal> {
-    to_its_end(async move { broker.lock(&by).await }).await?;
-    Ok(Json(Health {
+) -> Json<Health> {
+    to_its_end(async move { broker.lock(&by).await }).await;
+    Json(Health {
         status: "locked".to_owned(),
         reasons: Vec::new(),
-    }))
+    })
 }
 
 pub(super) async fn unlock(
@@ -29,7 +29,7 @@ pub(super) async fn unlock(
     SecretBody(asked): SecretBody<Unlock>,
 ) -> Result<Json<Health>, Refusal> {
     let passphrase = asked.passphrase.map(Passphrase::new);
-    to_its_end(async move { broker.unlock(&by, passphrase).await }).await??;
+    to_its_end(async move { broker.unlock(&by, passphrase).await }).await?;
     Ok(Json(Health {
         status: "unlocked".to_owned(),
         reasons: Vec::new(),
@@ -41,5 +41,5 @@ pub(super) async fn reload(
     _operator: Operator,
 ) -> Result<Json<Reloaded>, Refusal> {
     let reloading = to_its_end(async move { broker.reload_policies().await });
-    Ok(Json(reloading.await??))
+    Ok(Json(reloading.await?))
 }

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::error::Refusal;
 use super::extract::{Asking, Body, Named};
-use super::to_its_end;
+use super::to_its_end::to_its_end;
 use crate::broker::Broker;
 use crate::caller::Peer;
 use crate::issue::{IssueError, Issued, Wishes};
@@ -46,7 +46,7 @@ pub(super) async fn take(
         }
         Ok::<Issued, IssueError>(issued)
     });
-    answer(&issued.await??)
+    answer(&issued.await?)
 }
 
 fn parse(caller: Arc<Caller>, asked: LeaseRequest) -> Result<(Request, Wishes), Refusal> {
@@ -147,7 +147,7 @@ pub(super) async fn revoke(
                 .await
         }
     });
-    let ended = revoking.await?.ok_or_else(|| unknown(&id))?;
+    let ended = revoking.await.ok_or_else(|| unknown(&id))?;
     Ok(Json(Revoked {
         lease: id,
         warning: ended.warning(),
@@ -167,7 +167,7 @@ pub(super) async fn renew(
         async move { broker.renew(&id, &caller, ttl).await }
     });
     renewing
-        .await??
+        .await?
         .map(|lease| Json(lease.view()))
         .ok_or_else(|| unknown(&id))
 }

@@ -9,6 +9,7 @@ mod error;
 mod extract;
 mod leases;
 mod secrets;
+mod to_its_end;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,18 +81,6 @@ async fn in_time(request: Request, next: Next) -> Response {
             )
         }
     }
-}
-
-/// Does work to its end, also if the caller hangs up or has waited too long: nothing that was
-/// recorded is left undone, and nothing that was done unrecorded. Whatever changes something goes
-/// through here.
-async fn to_its_end<T: Send + 'static>(
-    work: impl Future<Output = T> + Send + 'static,
-) -> Result<T, Refusal> {
-    tokio::spawn(work).await.map_err(|error| {
-        tracing::error!(cause = %error, "a request ended in a panic");
-        Problem::new(ErrorCode::Internal, "the request could not be carried out").into()
-    })
 }
 
 async fn status(State(broker): State<Arc<Broker>>, Asking(caller): Asking) -> Json<Status> {
@@ -182,28 +171,4 @@ async fn no_such_method(request: Request) -> Response {
     let problem = Problem::new(ErrorCode::BadRequest, detail)
         .with_hint("GET /v1/openapi.json lists what there is");
     error::respond(StatusCode::METHOD_NOT_ALLOWED, problem)
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::sync::oneshot;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn work_that_was_begun_is_done_although_nobody_waits_for_it_any_more() {
-        let (begun, has_begun) = oneshot::channel();
-        let (go_on, told) = oneshot::channel::<()>();
-        let (done, is_done) = oneshot::channel();
-        let request = tokio::spawn(to_its_end(async move {
-            begun.send(()).unwrap();
-            told.await.unwrap();
-            done.send(()).unwrap();
-        }));
-        has_begun.await.unwrap();
-        request.abort();
-        assert!(request.await.unwrap_err().is_cancelled());
-        go_on.send(()).unwrap();
-        is_done.await.unwrap();
-    }
 }

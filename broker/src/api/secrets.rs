@@ -10,7 +10,7 @@ use broker_protocol::names::SecretName;
 
 use super::error::Refusal;
 use super::extract::{Named, Operator, SecretBody};
-use super::to_its_end;
+use super::to_its_end::to_its_end;
 use crate::broker::Broker;
 use crate::policy::SourceSpec;
 use crate::token::AccessToken;
@@ -59,7 +59,7 @@ pub(super) async fn set(
         let name = name.clone();
         async move { broker.set_secret(&by, &name, value, asked.expires_at).await }
     });
-    let held = setting.await??;
+    let held = setting.await?;
     Ok(Json(SecretSet {
         name,
         version: held.version,
@@ -98,6 +98,6 @@ pub(super) async fn remove(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<axum::http::StatusCode, Refusal> {
-    to_its_end(async move { broker.remove_secret(&by, &name).await }).await??;
+    to_its_end(async move { broker.remove_secret(&by, &name).await }).await?;
     Ok(axum::http::StatusCode::NO_CONTENT)
 }
