@@ -246,7 +246,7 @@ fn a_day_of_use_leaves_no_secret_behind(format: &str) {
     assert!(day.broker.home.path().join("vault.db-wal").exists());
     assert!(!day.broker.home.trace().is_empty(), "something was traced");
 
-    let seen = exposed_by(i32::try_from(day.broker.pid().as_raw()).unwrap());
+    let seen = exposed_by(day.broker.pid().as_raw());
     for secret in all() {
         // The exception said out loud in SECURITY.md: what came by the environment stays there.
         let in_environ = secret == canary::FINE_GRAINED;

@@ -7,6 +7,9 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::result_large_err,
     clippy::print_stderr,
     clippy::missing_panics_doc,
     reason = "test code: a panic is how a test fails"
