@@ -167,9 +167,12 @@ impl Span {
             .saturating_sub(now.boot)
             .min(ttl_max.saturating_sub(spent));
         let fresh = Self::first(now, ttl.min(left), left, secret_ends)?;
+        // What rounding alone took off stays as it was first said.
+        let cut = fresh.renewable.boot + Duration::from_secs(1) <= self.renewable.boot;
         Ok(Self {
             issued: self.issued,
-            ..fresh
+            expires: fresh.expires,
+            renewable: if cut { fresh.renewable } else { self.renewable },
         })
     }
 
@@ -265,6 +268,17 @@ mod tests {
         let span = span.renewed(at(3000), 15 * MINUTE, HOUR, None).unwrap();
         assert_eq!(span.expires, at(3600), "cut at the ceiling");
         assert_eq!(span.renewed(at(3600), MINUTE, HOUR, None), Err(TooShort));
+    }
+
+    #[test]
+    fn the_latest_end_does_not_drift_with_renewals() {
+        let span = Span::first(at(0), MINUTE, HOUR, None).unwrap();
+        let later = Now {
+            wall: at(10).wall + Duration::from_millis(700),
+            boot: at(10).boot + Duration::from_millis(700),
+        };
+        let renewed = span.renewed(later, MINUTE, HOUR, None).unwrap();
+        assert_eq!(renewed.renewable, span.renewable);
     }
 
     #[test]

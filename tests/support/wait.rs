@@ -1,0 +1,28 @@
+//! Waiting for a condition instead of a length of time.
+
+use std::time::Duration;
+
+/// How often a condition is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How often at most: a generous bound, so that a slow machine fails no test.
+const LOOKS: u32 = 3000;
+
+/// Returns as soon as the condition holds.
+///
+/// # Panics
+///
+/// If it does not hold within about thirty seconds.
+#[track_caller]
+pub fn until(mut condition: impl FnMut() -> bool) {
+    for _ in 0..LOOKS {
+        if condition() {
+            return;
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where tests wait for another process"
+        )]
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    panic!("what was waited for did not happen");
+}

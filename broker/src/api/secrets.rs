@@ -54,7 +54,10 @@ pub(super) async fn set(
         )
         .into());
     }
-    let warnings = warnings(&broker, &name, looks_like.as_deref());
+    let mut warnings = warnings(&broker, &name, looks_like.as_deref());
+    if asked.expires_at.is_some_and(|end| end <= broker.now().wall) {
+        warnings.push("the end given is past; no lease is granted on this value".to_owned());
+    }
     let setting = to_its_end({
         let name = name.clone();
         async move { broker.set_secret(&by, &name, value, asked.expires_at).await }
