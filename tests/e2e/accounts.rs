@@ -141,15 +141,7 @@ fn no_secret_is_sent_to_a_broker_of_another_account() {
         return;
     }
     let home = Home::ready();
-    let directory = home.path().to_owned();
-    let broker = TestBroker::start(home, |command| {
-        let chown = Command::new("chown")
-            .args(["-R", "65534:65534"])
-            .arg(directory)
-            .status();
-        assert!(chown.unwrap().success());
-        run_as(command, NOBODY, NOBODY);
-    });
+    let broker = TestBroker::start_as(home, NOBODY, |_| {});
     let set = ["secret", "set", "org-label-sync-token"];
     let ran = broker.home.ctl_with(&set, canary::CLASSIC);
     assert_eq!(ran.code(), Some(1), "{ran:?}");

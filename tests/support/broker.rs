@@ -162,6 +162,32 @@ impl TestBroker {
     ///
     /// The home, and what the broker wrote before it ended.
     pub fn try_start(home: Home, change: impl FnOnce(&mut Command)) -> Result<Self, (Home, Ran)> {
+        Self::launch(home, &binaries::tokend(), change)
+    }
+
+    /// Starts `tokend` as another account, which is given the home first. Needs root.
+    ///
+    /// The program is copied into the home: the account may not be able to reach the build.
+    pub fn start_as(home: Home, uid: u32, change: impl FnOnce(&mut Command)) -> Self {
+        let program = home.path().join("tokend");
+        fs::copy(binaries::tokend(), &program).unwrap();
+        let owner = format!("{uid}:{uid}");
+        let directory = home.path().to_owned();
+        let started = Self::launch(home, &program, |command| {
+            let mut chown = Command::new("chown");
+            let given = chown.args(["-R", &owner]).arg(directory).status();
+            assert!(given.unwrap().success());
+            run_as(command, uid, uid);
+            change(command);
+        });
+        started.unwrap_or_else(|(_, ran)| panic!("the broker did not start: {ran:?}"))
+    }
+
+    fn launch(
+        home: Home,
+        program: &Path,
+        change: impl FnOnce(&mut Command),
+    ) -> Result<Self, (Home, Ran)> {
         let notify = home.path().join("notify");
         fs::remove_file(&notify).ok();
         let ready = UnixDatagram::bind(&notify).unwrap();
@@ -175,7 +201,7 @@ impl TestBroker {
             .open(trace)
             .unwrap();
         let before = home.trace().len();
-        let mut command = home.command(&binaries::tokend());
+        let mut command = home.command(program);
         command
             .env("NOTIFY_SOCKET", &notify)
             .stdout(Stdio::null())
@@ -257,6 +283,9 @@ impl Drop for TestBroker {
         if matches!(self.child.try_wait(), Ok(None)) {
             self.child.kill().ok();
             self.child.wait().ok();
+        }
+        if std::thread::panicking() {
+            eprintln!("the broker's trace:\n{}", self.home.trace());
         }
     }
 }

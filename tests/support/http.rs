@@ -66,6 +66,15 @@ pub fn exchange(stream: &mut UnixStream, method: &str, path: &str, body: &str) -
     read_answer(stream).expect("the broker answers")
 }
 
+/// One request on a connection of its own; `None` if the connection ends before the answer is whole.
+#[must_use]
+pub fn try_request(socket: &Path, method: &str, path: &str) -> Option<Answer> {
+    let mut stream = try_connect(socket)?;
+    let request = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    read_answer(&mut stream)
+}
+
 /// One request on a connection of its own.
 pub fn request(socket: &Path, method: &str, path: &str, body: &str) -> Answer {
     exchange(&mut connect(socket), method, path, body)
