@@ -3,12 +3,13 @@
 //! Every type here has one way in, [`FromStr`], and serialises as the text it was parsed from.
 //! The limits are ours unless a line says otherwise.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Why a text is not the name it was meant to be. The message says what would be one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,12 +28,15 @@ impl NameError {
 }
 
 /// A string newtype with one way in. `$wanted` completes the sentence “`x` is not …”.
+///
+/// The text is shared between copies: a lease carries the names of its policy to the record, the
+/// table and the answer.
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $wanted:literal, |$text:ident| $parse:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(Box<str>);
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[serde(try_from = "Cow<'_, str>")]
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The name as text.
@@ -45,24 +49,24 @@ macro_rules! name {
         impl FromStr for $name {
             type Err = NameError;
             fn from_str($text: &str) -> Result<Self, NameError> {
-                let parsed: Option<String> = $parse;
+                let parsed: Option<Cow<'_, str>> = $parse;
                 match parsed {
-                    Some(name) => Ok(Self(name.into_boxed_str())),
+                    Some(name) => Ok(Self(name.into())),
                     None => Err(NameError::new($text, $wanted)),
                 }
             }
         }
 
-        impl TryFrom<String> for $name {
+        impl TryFrom<Cow<'_, str>> for $name {
             type Error = NameError;
-            fn try_from(text: String) -> Result<Self, NameError> {
+            fn try_from(text: Cow<'_, str>) -> Result<Self, NameError> {
                 text.parse()
             }
         }
 
-        impl From<$name> for String {
-            fn from(name: $name) -> Self {
-                name.0.into_string()
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
 
@@ -84,14 +88,14 @@ name!(
     /// Why a caller wants access: one of a closed list, one policy file each, such as `label-sync`.
     Purpose,
     "a purpose (1 to 64 of a-z, 0-9 and inner hyphens)",
-    |text| is_kebab(text).then(|| text.to_owned())
+    |text| is_kebab(text).then(|| text.into())
 );
 
 name!(
     /// What a stored secret is called, such as `org-label-sync-token`.
     SecretName,
     "the name of a secret (1 to 64 of a-z, 0-9 and inner hyphens)",
-    |text| is_kebab(text).then(|| text.to_owned())
+    |text| is_kebab(text).then(|| text.into())
 );
 
 name!(
@@ -103,7 +107,7 @@ name!(
         let parsed = text.split_once('/');
         parsed
             .filter(|(owner, name)| is_login(owner) && (*name == "*" || is_repo(name)))
-            .map(|_| text.to_ascii_lowercase())
+            .map(|_| text.to_ascii_lowercase().into())
     }
 );
 
@@ -123,7 +127,7 @@ name!(
     /// An organisation's login, kept in lower case.
     OrgName,
     "an organisation (1 to 39 letters, digits and inner hyphens)",
-    |text| is_login(text).then(|| text.to_ascii_lowercase())
+    |text| is_login(text).then(|| text.to_ascii_lowercase().into())
 );
 
 name!(
@@ -132,7 +136,7 @@ name!(
     "a lease (32 lower-case hexadecimal digits)",
     |text| {
         let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        (text.len() == 32 && text.bytes().all(hex)).then(|| text.to_owned())
+        (text.len() == 32 && text.bytes().all(hex)).then(|| text.into())
     }
 );
 
@@ -140,7 +144,7 @@ impl LeaseId {
     /// The lease with these 128 random bits.
     #[must_use]
     pub fn from_random(bits: u128) -> Self {
-        Self(format!("{bits:032x}").into_boxed_str())
+        Self(format!("{bits:032x}").into())
     }
 }
 
@@ -151,7 +155,7 @@ name!(
     "the name of a permission (a-z and _)",
     |text| {
         let good = |b: u8| b.is_ascii_lowercase() || b == b'_';
-        ((1..=64).contains(&text.len()) && text.bytes().all(good)).then(|| text.to_owned())
+        ((1..=64).contains(&text.len()) && text.bytes().all(good)).then(|| text.into())
     }
 );
 
