@@ -345,9 +345,10 @@ impl Body {
     ///
     /// Only if serialising fails, which the types above do not.
     pub fn of(event: &Event<'_>) -> Result<Self, serde_json::Error> {
-        let mut text = serde_json::to_string(event)?;
+        let mut text = Vec::with_capacity(USUAL);
+        serde_json::to_writer(&mut text, event)?;
         text.remove(0); // the brace; the prefix brings its own
-        Ok(Self(text))
+        Ok(Self(utf8(text)))
     }
 
     /// The bytes a MAC covers: everything so far.
@@ -361,7 +362,8 @@ impl Body {
     pub fn with_mac(mut self, mac: &[u8; 32]) -> Self {
         self.0.pop(); // the closing brace
         self.0.push_str(MAC_OPENS);
-        self.0.push_str(&LineHash::from_bytes(*mac).to_string());
+        self.0
+            .extend(LineHash::from_bytes(*mac).to_hex().map(char::from));
         self.0.push_str(MAC_CLOSES);
         Self(self.0)
     }
@@ -376,6 +378,14 @@ impl Body {
         let mac: LineHash = hex.parse().ok()?;
         Some((format!("{covered}}}"), *mac.as_bytes()))
     }
+}
+
+/// Bytes. The record of a lease, MAC included, rarely needs more.
+const USUAL: usize = 1024;
+
+#[expect(clippy::expect_used, reason = "JSON is UTF-8")]
+fn utf8(json: Vec<u8>) -> String {
+    String::from_utf8(json).expect("serde_json writes nothing else")
 }
 
 const MAC_OPENS: &str = r#","mac":""#;
