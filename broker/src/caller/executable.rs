@@ -19,7 +19,6 @@ use nix::sys::stat::{FileStat, Mode, fstat, fstatat, stat};
 use sha2::{Digest, Sha256};
 
 /// What a process runs.
-#[derive(PartialEq, Eq)]
 pub(super) struct Program {
     path: OsString,
     file: FileId,
@@ -50,6 +49,12 @@ impl Program {
             owner: status.st_uid,
             mode: status.st_mode,
         })
+    }
+
+    /// Whether the process still runs the very file, unchanged. Another name for it changes nothing.
+    pub(super) fn still_runs(&self, process: BorrowedFd<'_>) -> bool {
+        let status = fstatat(process, "exe", AtFlags::empty());
+        status.is_ok_and(|status| FileId::of(&status) == self.file)
     }
 
     /// The path, if it is the same file for the broker and out of others' reach. A file that was

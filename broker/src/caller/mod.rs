@@ -323,7 +323,8 @@ impl Seen {
             caller.unit = None;
             caller.user_unit = None;
         }
-        if caller.exe.is_some() && Program::of(self.process.directory()) != self.program {
+        let still_runs = |program: &Program| program.still_runs(self.process.directory());
+        if caller.exe.is_some() && !self.program.as_ref().is_some_and(still_runs) {
             let caller = Arc::make_mut(caller);
             caller.exe = None;
             caller.sha256 = None;
