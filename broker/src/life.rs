@@ -11,7 +11,7 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::api;
+use crate::api::{self, Api};
 use crate::broker::Broker;
 use crate::caller::{Peer, Programs, Surroundings};
 use crate::give_back;
@@ -37,7 +37,7 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: UnixListener) -> Result<
         on(SignalKind::hangup())?,
     );
     let (stop, stopped) = watch::channel(false);
-    let router = api::router(Arc::clone(&broker));
+    let api = Api::of(Arc::clone(&broker));
     let limits = broker.config.limits;
     let surroundings = Surroundings::look().map_err(|source| StartError::System {
         what: "`/proc` cannot be read",
@@ -53,7 +53,7 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: UnixListener) -> Result<
     };
     let serving = tokio::spawn(server::serve(
         listener,
-        router,
+        api,
         limits,
         identify,
         stopped.clone(),

@@ -5,6 +5,7 @@
 //! a short answer, so that a client sees why.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -12,7 +13,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use broker_protocol::error::{ErrorCode, Problem};
@@ -24,8 +24,8 @@ use nix::unistd::Gid;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
-use tower::ServiceExt;
 
+use crate::api::Api;
 use crate::caller::{Peer, PeerError};
 use crate::config::{Limits, SocketConfig};
 
@@ -149,7 +149,7 @@ pub type Identify = Arc<dyn Fn(&UnixStream) -> Result<Peer, PeerError> + Send + 
 /// Serves connections until `stop` says so, then lets requests under way finish.
 pub async fn serve(
     listener: UnixListener,
-    router: Router,
+    api: Api,
     limits: Limits,
     identify: Identify,
     mut stop: watch::Receiver<bool>,
@@ -169,8 +169,8 @@ pub async fn serve(
             },
             () = told_to(&mut stop) => break,
         };
-        let (router, open, stop, done) = (
-            router.clone(),
+        let (api, open, stop, done) = (
+            api.clone(),
             Arc::clone(&open),
             stop.clone(),
             all_done.clone(),
@@ -189,7 +189,7 @@ pub async fn serve(
                 }
             };
             match open.enter(peer.uid()) {
-                Some(_place) => connection(stream, peer, router, stop).await,
+                Some(_place) => connection(stream, peer, api, stop).await,
                 None => turn_away(stream).await,
             }
             drop(done);
@@ -211,12 +211,13 @@ pub async fn serve(
 async fn connection(
     stream: UnixStream,
     peer: Arc<Peer>,
-    router: Router,
+    api: Api,
     mut stop: watch::Receiver<bool>,
 ) {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&peer));
-        router.clone().oneshot(request.map(Body::new))
+        let api = api.clone();
+        async move { Ok::<_, Infallible>(api.answer(request.map(Body::new)).await) }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -1,15 +1,17 @@
 //! What a handler takes: who asks, whether it is an operator, and bodies parsed once.
 
+use std::error::Error;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use broker_protocol::api::MAX_BODY;
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::NameError;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 use super::error::Refusal;
@@ -74,8 +76,8 @@ pub(super) struct Body<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Refusal;
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let bytes = read(request, state).await?;
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Refusal> {
+        let bytes = read(request).await?;
         serde_json::from_slice(text(&bytes))
             .map(Self)
             .map_err(|error| refused(&format!("the body is refused: {error}")))
@@ -88,18 +90,18 @@ pub(super) struct SecretBody<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for SecretBody<T> {
     type Rejection = Refusal;
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let bytes = read(request, state).await?;
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Refusal> {
+        let bytes = read(request).await?;
         serde_json::from_slice(text(&bytes))
             .map(Self)
             .map_err(|error| refused(&place_alone(&error)))
     }
 }
 
-async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refusal> {
-    Bytes::from_request(request, state)
-        .await
-        .map_err(unreadable)
+async fn read(request: Request) -> Result<Bytes, Refusal> {
+    let body = Limited::new(request.into_body(), MAX_BODY);
+    let collected = body.collect().await.map_err(|error| unreadable(&*error))?;
+    Ok(collected.to_bytes())
 }
 
 fn text(bytes: &Bytes) -> &[u8] {
@@ -119,17 +121,12 @@ fn refused(detail: &str) -> Refusal {
     Problem::new(ErrorCode::BadRequest, detail).into()
 }
 
-fn unreadable(rejection: BytesRejection) -> Refusal {
-    let status = rejection.status();
-    let detail = if status == StatusCode::PAYLOAD_TOO_LARGE {
-        format!(
-            "a body is at most {} bytes long",
-            broker_protocol::api::MAX_BODY
-        )
-    } else {
-        rejection.body_text()
-    };
-    Refusal::from(Problem::new(ErrorCode::BadRequest, detail)).with_status(status)
+fn unreadable(error: &(dyn Error + 'static)) -> Refusal {
+    if error.is::<LengthLimitError>() {
+        let problem = refused(&format!("a body is at most {MAX_BODY} bytes long"));
+        return problem.with_status(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    refused("the body ended before it was whole")
 }
 
 #[cfg(test)]

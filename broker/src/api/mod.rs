@@ -14,14 +14,14 @@ mod to_its_end;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use broker_protocol::api::{Health, MAX_BODY, PurposeList, PurposeView, Status};
+use broker_protocol::api::{Health, PurposeList, PurposeView, Status};
 use broker_protocol::error::{ErrorCode, Problem};
+use tower::ServiceExt;
 
 use crate::broker::Broker;
 use error::Refusal;
@@ -30,8 +30,37 @@ use extract::{Asking, Named, Operator};
 /// How long a request may take, its body included. `tail -f` waits half as long at most.
 const REQUEST_LIMIT: Duration = Duration::from_secs(60);
 
-/// Every route of the API.
-pub fn router(broker: Arc<Broker>) -> Router {
+/// The API, ready to answer.
+#[derive(Clone)]
+pub struct Api(Router);
+
+impl Api {
+    /// Every route, over this broker.
+    #[must_use]
+    pub fn of(broker: Arc<Broker>) -> Self {
+        Self(router(broker))
+    }
+
+    /// Answers one request, which carries its [`Peer`](crate::caller::Peer) as an extension, within
+    /// a minute.
+    pub async fn answer(&self, request: Request) -> Response {
+        // Around the router and not a layer of it, which would cost each route a box of its own.
+        let answering = self.0.clone().oneshot(request);
+        match tokio::time::timeout(REQUEST_LIMIT, answering).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(_elapsed) => {
+                let detail = format!("the request took more than {} s", REQUEST_LIMIT.as_secs());
+                error::respond(
+                    StatusCode::REQUEST_TIMEOUT,
+                    Problem::new(ErrorCode::BadRequest, detail),
+                )
+            }
+        }
+    }
+}
+
+fn router(broker: Arc<Broker>) -> Router {
     Router::new()
         .route("/v1/leases", get(leases::list).post(leases::take))
         .route("/v1/leases/{id}", get(leases::show).delete(leases::revoke))
@@ -55,8 +84,6 @@ pub fn router(broker: Arc<Broker>) -> Router {
         .route("/metrics", get(metrics))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(from_fn(in_time))
         .with_state(broker)
 }
 
@@ -68,19 +95,6 @@ pub fn metrics_router(broker: Arc<Broker>) -> Router {
             get(|State(broker): State<Arc<Broker>>| async move { exposition(&broker) }),
         )
         .with_state(broker)
-}
-
-async fn in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(REQUEST_LIMIT, next.run(request)).await {
-        Ok(response) => response,
-        Err(_elapsed) => {
-            let detail = format!("the request took more than {} s", REQUEST_LIMIT.as_secs());
-            error::respond(
-                StatusCode::REQUEST_TIMEOUT,
-                Problem::new(ErrorCode::BadRequest, detail),
-            )
-        }
-    }
 }
 
 async fn status(State(broker): State<Arc<Broker>>, Asking(caller): Asking) -> Json<Status> {
