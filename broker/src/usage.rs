@@ -3,9 +3,11 @@
 //! The audit log is the account of record; these are a summary of it, so that `tokenctl secret show`
 //! need not read the whole log.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use broker_protocol::names::Delivery;
+use broker_protocol::names::{Delivery, Purpose, SecretName};
+use jiff::Timestamp;
 
 use crate::lease::Lease;
 use crate::vault::UsageDelta;
@@ -13,29 +15,50 @@ use crate::vault::UsageDelta;
 /// What the next note will add.
 #[derive(Debug, Default)]
 pub struct Usage {
-    pending: Mutex<Vec<UsageDelta>>,
+    pending: Mutex<HashMap<Of, Grants>>,
+}
+
+/// What is counted together.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Of {
+    secret: SecretName,
+    version: Option<u64>,
+    exposed_to: Option<(u32, Purpose)>,
+}
+
+#[derive(Debug)]
+struct Grants {
+    count: u64,
+    last: Timestamp,
 }
 
 impl Usage {
     /// Counts one lease.
     pub fn granted(&self, lease: &Lease) {
-        let exposed =
-            (lease.deliver == Delivery::Raw).then(|| (lease.caller.uid, lease.purpose.clone()));
-        let delta = UsageDelta {
+        let of = Of {
             secret: lease.secret.clone(),
             version: lease.version,
-            at: lease.span.issued.wall,
-            exposed_to: exposed,
+            exposed_to: (lease.deliver == Delivery::Raw)
+                .then(|| (lease.caller.uid, lease.purpose.clone())),
         };
-        self.pending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(delta);
+        let at = lease.span.issued.wall;
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let grants = pending.entry(of).or_insert(Grants { count: 0, last: at });
+        grants.count += 1;
+        grants.last = grants.last.max(at);
     }
 
     /// Takes what has been counted.
     #[must_use]
     pub fn take(&self) -> Vec<UsageDelta> {
-        std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let deltas = pending.drain().map(|(of, grants)| UsageDelta {
+            secret: of.secret,
+            version: of.version,
+            leases: grants.count,
+            at: grants.last,
+            exposed_to: of.exposed_to,
+        });
+        deltas.collect()
     }
 }

@@ -601,6 +601,7 @@ async fn figures_and_the_noted_head_survive_together() {
     let raw = |second, version| UsageDelta {
         secret: name("one"),
         version,
+        leases: 1,
         at: at(second),
         exposed_to: Some((1000, "label-sync".parse().unwrap())),
     };
@@ -639,6 +640,7 @@ async fn a_secret_from_elsewhere_has_figures_too() {
     let delta = UsageDelta {
         secret: name("from-env"),
         version: None,
+        leases: 1,
         at: at(1),
         exposed_to: Some((0, "label-sync".parse().unwrap())),
     };

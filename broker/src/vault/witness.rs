@@ -21,14 +21,16 @@ use super::state::Figures;
 use super::writer::Request;
 use super::{LogIdentity, Vault, known, new_id, stopped};
 
-/// What one record of the audit log adds to a secret's figures.
+/// What leases that are alike add to a secret's figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageDelta {
     /// The secret.
     pub secret: SecretName,
     /// The version that was used; `None` where the value does not lie in the vault.
     pub version: Option<u64>,
-    /// The record's time.
+    /// How many leases.
+    pub leases: u64,
+    /// When the last of them was granted.
     pub at: Timestamp,
     /// Who was handed the value itself, if that is what was handed out.
     pub exposed_to: Option<(u32, Purpose)>,

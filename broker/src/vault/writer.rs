@@ -304,7 +304,7 @@ impl Work {
                         leases: 0,
                     });
                 exposure.last = delta.at.max(exposure.last);
-                exposure.leases += 1;
+                exposure.leases += delta.leases;
                 self.unwritten.exposed.insert(key);
             }
         }
