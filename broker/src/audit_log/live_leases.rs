@@ -7,7 +7,7 @@
 //! Not here: ends by time. A lease is live in the log until a record ends it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use broker_audit::record::{Body, Event};
 use broker_protocol::names::LeaseId;
@@ -29,7 +29,7 @@ pub enum Effect {
 
 /// Live leases by id.
 #[derive(Debug, Default)]
-pub(super) struct LiveLeases(BTreeMap<LeaseId, Box<str>>);
+pub(super) struct LiveLeases(HashMap<LeaseId, Box<str>>);
 
 /// Leases in one `leases.open`: keeps a line near 64 KiB.
 const PART: usize = 64;
@@ -48,18 +48,25 @@ impl LiveLeases {
         }
     }
 
+    /// By lease id, so that the same leases always make the same lines.
+    fn sorted(&self) -> Vec<&str> {
+        let mut leases: Vec<_> = self.0.iter().collect();
+        leases.sort_unstable_by_key(|(id, _)| *id);
+        leases.into_iter().map(|(_, body)| body.as_ref()).collect()
+    }
+
     pub(super) fn contains(&self, lease: &LeaseId) -> bool {
         self.0.contains_key(lease)
     }
 
     /// The bodies, by lease id.
     pub(super) fn bodies(&self) -> Vec<Box<str>> {
-        self.0.values().cloned().collect()
+        self.sorted().into_iter().map(Box::from).collect()
     }
 
     /// The records a segment opens with: at least one, so that every segment says where it stands.
     pub(super) fn opening(&self) -> Result<Vec<Body>, serde_json::Error> {
-        let bodies: Vec<&str> = self.0.values().map(AsRef::as_ref).collect();
+        let bodies = self.sorted();
         let mut parts: Vec<&[&str]> = bodies.chunks(PART).collect();
         if parts.is_empty() {
             parts.push(&[]);
