@@ -3,11 +3,14 @@
 //! What it does lies in `impl` blocks by idea: [`crate::issue`] hands out leases, [`crate::end`]
 //! ends them, [`crate::upkeep`] looks after secrets, policies and the lock.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use broker_protocol::names::Purpose;
 use broker_protocol::places::Places;
 use jiff::Timestamp;
+use metrics::Counter;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::audit_log::AuditLog;
@@ -16,7 +19,8 @@ use crate::caller::Programs;
 use crate::clock::{Clock, Now};
 use crate::config::Config;
 use crate::lease_table::LeaseTable;
-use crate::policy::PolicySet;
+use crate::load::Loaded;
+use crate::policy::{PolicySet, PurposePolicy};
 use crate::readers::Readers;
 use crate::source::env::EnvSource;
 use crate::usage::Usage;
@@ -68,7 +72,22 @@ pub struct Broker {
 pub(crate) struct InForce {
     pub(crate) set: PolicySet,
     pub(crate) since: Timestamp,
-    pub(crate) files: std::collections::BTreeMap<String, String>,
+    pub(crate) files: BTreeMap<String, String>,
+    /// Leases granted, by purpose.
+    pub(crate) granted: BTreeMap<Purpose, Counter>,
+}
+
+impl InForce {
+    pub(crate) fn since(now: Timestamp, loaded: Loaded) -> Self {
+        let purposes = loaded.set.purposes().map(PurposePolicy::whole);
+        let granted = purposes.map(|terms| (terms.purpose.clone(), crate::metrics::granted(terms)));
+        Self {
+            granted: granted.collect(),
+            since: now,
+            set: loaded.set,
+            files: loaded.files,
+        }
+    }
 }
 
 /// What a start found in the last segment of the audit log and cannot judge while locked.

@@ -3,10 +3,11 @@
 //! Counters are raised where things happen; what can be read off the broker's state is read when
 //! asked for.
 
-use metrics::{describe_counter, describe_gauge, gauge};
+use metrics::{Counter, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
 use crate::broker::Broker;
+use crate::policy::Terms;
 
 /// Sets up the recorder for this process.
 ///
@@ -41,6 +42,15 @@ pub fn init() -> Result<PrometheusHandle, BuildError> {
     );
     describe_gauge!("tokend_secret_state", "1 for the state a secret is in");
     Ok(handle)
+}
+
+/// Counts leases of a purpose; there from the first, so that a scraper sees it rise from zero.
+pub(crate) fn granted(purpose: &Terms) -> Counter {
+    counter!(
+        "tokend_leases_granted_total",
+        "purpose" => purpose.purpose.as_str().to_owned(),
+        "deliver" => purpose.deliver.as_str()
+    )
 }
 
 impl Broker {

@@ -125,11 +125,7 @@ pub async fn run(
     let now = clock.now();
     let socket = places.socket.clone();
     let broker = Arc::new(Broker {
-        policies: RwLock::new(Arc::new(InForce {
-            set: policies.set,
-            since: now.wall,
-            files: policies.files,
-        })),
+        policies: RwLock::new(Arc::new(InForce::since(now.wall, policies))),
         policy_fault: Mutex::default(),
         reloading: tokio::sync::Mutex::default(),
         changing: tokio::sync::Mutex::default(),

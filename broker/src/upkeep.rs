@@ -280,11 +280,7 @@ impl Broker {
                 .collect(),
         };
         self.env.capture(loaded.set.env_sources());
-        let in_force = InForce {
-            set: loaded.set,
-            since: self.now().wall,
-            files: loaded.files,
-        };
+        let in_force = InForce::since(self.now().wall, loaded);
         *self
             .policies
             .write()
