@@ -1,6 +1,7 @@
 //! Secrets in the clear, as types that can do almost nothing.
 
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -34,18 +35,14 @@ impl AccessToken {
     /// The name under which this token may appear in records.
     #[must_use]
     pub fn hashed(&self) -> HashedToken {
-        HashedToken(
-            STANDARD
-                .encode(Sha256::digest(self.0.as_bytes()))
-                .into_boxed_str(),
-        )
+        HashedToken(STANDARD.encode(Sha256::digest(self.0.as_bytes())).into())
     }
 }
 
 /// Base64 SHA-256 of a token: what may be written down. GitHub's own audit log has the same of the
 /// credential as `hashed_token`, so the two can be joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HashedToken(Box<str>);
+pub struct HashedToken(Arc<str>);
 
 impl HashedToken {
     /// A hash read from storage.

@@ -121,9 +121,9 @@ impl Broker {
             name: name.clone(),
             declared: declared.is_some(),
             kind: declared.map(|secret| secret.kind.as_str().to_owned()),
-            owner: declared.and_then(|secret| secret.owner.clone()),
+            owner: declared.and_then(|secret| secret.owner.as_deref().map(str::to_owned)),
             scopes: declared
-                .map(|secret| secret.scopes.clone())
+                .map(|secret| secret.scopes.iter().map(ToString::to_string).collect())
                 .unwrap_or_default(),
             source: source.to_string(),
             purposes: purposes.map(|purpose| purpose.purpose().clone()).collect(),

@@ -8,13 +8,13 @@ use broker_protocol::names::{Level, PermissionName};
 
 use super::finding::did_you_mean;
 
-/// What is odd about a classic scope's name, if anything.
-pub(super) fn odd_scope(scope: &str) -> Option<String> {
-    if SCOPES.contains(&scope) {
-        return None;
-    }
-    let meant = did_you_mean(scope, SCOPES.iter().copied());
-    Some(format!("GitHub documents no scope `{scope}`{meant}"))
+/// A classic scope as GitHub documents it, or what is odd about its name.
+pub(super) fn scope(scope: &str) -> Result<&'static str, String> {
+    let known = SCOPES.iter().find(|known| **known == scope);
+    known.copied().ok_or_else(|| {
+        let meant = did_you_mean(scope, SCOPES.iter().copied());
+        format!("GitHub documents no scope `{scope}`{meant}")
+    })
 }
 
 /// What is odd about a permission's name, if anything.
@@ -167,10 +167,10 @@ mod tests {
 
     #[test]
     fn a_slip_in_a_name_is_pointed_out_and_a_documented_name_is_not() {
-        assert_eq!(odd_scope("repo:status"), None);
+        assert_eq!(scope("repo:status"), Ok("repo:status"));
         assert_eq!(
-            odd_scope("workflows").as_deref(),
-            Some("GitHub documents no scope `workflows` (did you mean `workflow`?)")
+            scope("workflows").unwrap_err(),
+            "GitHub documents no scope `workflows` (did you mean `workflow`?)"
         );
         assert_eq!(odd_permission(&"issues".parse().unwrap()), None);
         assert!(odd_permission(&"isues".parse().unwrap()).is_some());

@@ -3,6 +3,7 @@
 //! Only a declaration. The value is nowhere near a policy file, and what GitHub says about it
 //! (scopes, owner, end) is compared elsewhere.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -20,15 +21,15 @@ pub struct SecretDeclaration {
     /// What GitHub calls a thing like it.
     pub kind: SecretKind,
     /// The login that GitHub must report for it.
-    pub owner: Option<String>,
+    pub owner: Option<Box<str>>,
     /// What a classic token must carry, implied scopes included; in the order of their names.
-    pub scopes: Vec<String>,
+    pub scopes: Box<[Cow<'static, str>]>,
     /// What a fine-grained token is meant to reach, exactly.
     pub repositories: Vec<RepoPattern>,
     /// What a fine-grained token is meant to be allowed, exactly.
     pub permissions: Permissions,
     /// An App's client id.
-    pub client_id: Option<String>,
+    pub client_id: Option<Box<str>>,
     /// Its value must change this often.
     pub rotate_every: Option<Duration>,
     /// Warn below this many remaining core requests.
@@ -203,7 +204,7 @@ fn source(item: Item<'_>) -> Option<SourceSpec> {
     None
 }
 
-fn owner(item: Item<'_>) -> Option<String> {
+fn owner(item: Item<'_>) -> Option<Box<str>> {
     let login = item.text()?;
     // A user's login follows the rules of an organisation's.
     if login.parse::<OrgName>().is_err() {
@@ -211,11 +212,11 @@ fn owner(item: Item<'_>) -> Option<String> {
         item.error(format!("`{login}` is not a GitHub login"));
         return None;
     }
-    Some(login.to_owned())
+    Some(login.into())
 }
 
-fn scopes(item: Item<'_>) -> Option<Vec<String>> {
-    item.list(|element| {
+fn scopes(item: Item<'_>) -> Option<Box<[Cow<'static, str>]>> {
+    let scopes = item.list(|element| {
         let scope = element.text()?;
         let good = |b: u8| b.is_ascii_lowercase() || b == b'_' || b == b':';
         if scope.is_empty() || scope.len() > 64 || !scope.bytes().all(good) {
@@ -223,18 +224,23 @@ fn scopes(item: Item<'_>) -> Option<Vec<String>> {
             element.error(format!("`{scope}` is not a scope (a-z, _ and :)"));
             return None;
         }
-        let odd = known::odd_scope(scope);
-        odd.into_iter().for_each(|odd| element.warn(odd));
-        Some(scope.to_owned())
-    })
+        match known::scope(scope) {
+            Ok(known) => Some(Cow::Borrowed(known)),
+            Err(odd) => {
+                element.warn(odd);
+                Some(Cow::Owned(scope.to_owned()))
+            }
+        }
+    });
+    scopes.map(Vec::into_boxed_slice)
 }
 
-fn client_id(item: Item<'_>) -> Option<String> {
+fn client_id(item: Item<'_>) -> Option<Box<str>> {
     let text = item.text()?;
     let good = |b: u8| b.is_ascii_alphanumeric() || b == b'.';
     if !(1..=64).contains(&text.len()) || !text.bytes().all(good) {
         item.error("`client_id` must be the App's client id, such as `Iv23liABCDEF`");
         return None;
     }
-    Some(text.to_owned())
+    Some(text.into())
 }

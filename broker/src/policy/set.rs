@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::mem;
 
 use broker_protocol::names::{Purpose, SecretName};
 
@@ -30,7 +29,8 @@ pub struct PolicyFile {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PolicySet {
     purposes: BTreeMap<Purpose, PurposePolicy>,
-    secrets: BTreeMap<SecretName, SecretDeclaration>,
+    /// By name. There may be very many.
+    secrets: Vec<SecretDeclaration>,
     warnings: Vec<PolicyWarning>,
 }
 
@@ -72,12 +72,15 @@ impl PolicySet {
     /// The secret of this name.
     #[must_use]
     pub fn secret(&self, name: &SecretName) -> Option<&SecretDeclaration> {
-        self.secrets.get(name)
+        let found = self
+            .secrets
+            .binary_search_by(|secret| secret.name.cmp(name));
+        self.secrets.get(found.ok()?)
     }
 
     /// All secrets, by name.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretDeclaration> {
-        self.secrets.values()
+        self.secrets.iter()
     }
 
     /// The environment variables that secrets come from, by the name of the secret.
@@ -177,14 +180,16 @@ impl Reading {
                 }
             }
             if let Some(secret) = secret::read(item) {
-                self.set.secrets.insert(secret.name.clone(), secret);
+                self.set.secrets.push(secret);
             }
         }
     }
 
     fn finish(mut self) -> Result<PolicySet, PolicyErrors> {
+        self.set.secrets.sort_by(|a, b| a.name.cmp(&b.name));
+        self.set.secrets.shrink_to_fit();
         for policy in self.set.purposes.values() {
-            let found = self.set.secrets.get(&policy.whole.secret);
+            let found = self.set.secret(&policy.whole.secret);
             let (errors, warnings) = match found {
                 Some(secret) => between(policy, secret),
                 None => (self.undeclared(policy).into_iter().collect(), Vec::new()),
@@ -200,8 +205,6 @@ impl Reading {
         }
         PolicyErrors::none_in(self.errors)?;
         self.set.warnings.sort();
-        // Built one by one in the order of names, a map is half empty; built at once, it is full.
-        self.set.secrets = mem::take(&mut self.set.secrets).into_iter().collect();
         Ok(self.set)
     }
 

@@ -429,7 +429,7 @@ fn secrets_are_read_with_all_they_say() {
     let bot = set.secret(&"bot".parse().unwrap()).unwrap();
     assert_eq!(bot.kind, SecretKind::Classic);
     assert_eq!(bot.owner.as_deref(), Some("acme-bot"));
-    assert_eq!(bot.scopes, ["repo", "workflow"]);
+    assert_eq!(*bot.scopes, ["repo", "workflow"]);
     assert_eq!(bot.rotate_every, Some(Duration::from_secs(90 * 86400)));
     assert_eq!(bot.rate_floor, Some(4000));
     assert_eq!(bot.source.to_string(), "env:ORG_LABEL_SYNC_TOKEN");

@@ -88,10 +88,10 @@ impl Store {
     }
 
     fn secrets(&self) -> Result<BTreeMap<SecretName, Secret>, rusqlite::Error> {
-        let mut secrets = BTreeMap::new();
+        let mut secrets = Vec::new();
         let mut statement = self
             .db
-            .prepare("SELECT name, created_at, last_version FROM secret")?;
+            .prepare("SELECT name, created_at, last_version FROM secret ORDER BY name")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let secret = Secret {
@@ -99,8 +99,10 @@ impl Store {
                 last_version: count(row, 2)?,
                 versions: Vec::new(),
             };
-            secrets.insert(name(row, 0)?, secret);
+            secrets.push((name(row, 0)?, secret));
         }
+        // At once, which fills the map's nodes; one after another in order leaves them half empty.
+        let mut secrets: BTreeMap<_, _> = secrets.into_iter().collect();
         let mut statement = self.db.prepare(
             "SELECT secret, version, kind, hashed_credential, expires_at, set_at, envelope
              FROM version ORDER BY secret, version",
