@@ -62,6 +62,22 @@ pub(super) struct OsDisk {
     read_group: Option<Gid>,
 }
 
+/// A file open for writing, and which one it is.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    file: File,
+    /// Device and inode.
+    id: (u64, u64),
+}
+
+impl OpenFile {
+    fn of(file: File) -> io::Result<Self> {
+        let meta = file.metadata()?;
+        let id = (meta.dev(), meta.ino());
+        Ok(Self { file, id })
+    }
+}
+
 /// Nothing the broker writes comes near this; a file that does is not read into memory.
 const LARGEST: u64 = 1 << 30;
 
@@ -143,7 +159,7 @@ impl OsDisk {
 }
 
 impl Disk for OsDisk {
-    type File = File;
+    type File = OpenFile;
 
     fn path(&self, name: &str) -> PathBuf {
         if name.is_empty() {
@@ -194,7 +210,7 @@ impl Disk for OsDisk {
         }
     }
 
-    fn create(&self, name: &str) -> io::Result<File> {
+    fn create(&self, name: &str) -> io::Result<OpenFile> {
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -204,30 +220,31 @@ impl Disk for OsDisk {
             fchown(&file, None, Some(gid))?;
             file.set_permissions(Permissions::from_mode(0o640))?;
         }
-        Ok(file)
+        OpenFile::of(file)
     }
 
-    fn open(&self, name: &str) -> io::Result<File> {
-        OpenOptions::new()
+    fn open(&self, name: &str) -> io::Result<OpenFile> {
+        let file = OpenOptions::new()
             .write(true)
             .custom_flags(libc::O_NOFOLLOW)
-            .open(self.path(name))
+            .open(self.path(name))?;
+        OpenFile::of(file)
     }
 
-    fn write_at(&self, file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {
-        file.write_all_at(bytes, at)
+    fn write_at(&self, file: &OpenFile, at: u64, bytes: &[u8]) -> io::Result<()> {
+        file.file.write_all_at(bytes, at)
     }
 
-    fn truncate(&self, file: &File, size: u64) -> io::Result<()> {
-        file.set_len(size)
+    fn truncate(&self, file: &OpenFile, size: u64) -> io::Result<()> {
+        file.file.set_len(size)
     }
 
-    fn sync_data(&self, file: &File) -> io::Result<()> {
-        file.sync_data()
+    fn sync_data(&self, file: &OpenFile) -> io::Result<()> {
+        file.file.sync_data()
     }
 
-    fn sync_all(&self, file: &File) -> io::Result<()> {
-        file.sync_all()
+    fn sync_all(&self, file: &OpenFile) -> io::Result<()> {
+        file.file.sync_all()
     }
 
     fn sync_directory(&self) -> io::Result<()> {
@@ -242,15 +259,13 @@ impl Disk for OsDisk {
         std::fs::remove_file(self.path(name))
     }
 
-    fn look(&self, name: &str, file: &File) -> io::Result<Option<u64>> {
-        let ours = file.metadata()?;
-        let named = match self.path(name).symlink_metadata() {
-            Ok(named) => named,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let same = (ours.dev(), ours.ino()) == (named.dev(), named.ino());
-        Ok((same && ours.nlink() > 0).then_some(ours.len()))
+    fn look(&self, name: &str, file: &OpenFile) -> io::Result<Option<u64>> {
+        // While it is open its number goes to no other file, so looking at the name is enough.
+        match self.path(name).symlink_metadata() {
+            Ok(named) => Ok(((named.dev(), named.ino()) == file.id).then_some(named.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn forget_cached(&self, name: &str) -> io::Result<()> {
