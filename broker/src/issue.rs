@@ -17,7 +17,7 @@
 //! What seldom happens awaits in a box of its own, which keeps the future of a lease small.
 //!
 //! Not here: sockets, HTTP status codes, SQL. Once begun, `issue` runs to its end even if the caller
-//! hangs up: the API runs it in a task of its own, so no grant is left without an outcome.
+//! hangs up: the API sees to that, so no grant is left without an outcome.
 
 use std::sync::Arc;
 use std::time::Duration;

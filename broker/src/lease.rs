@@ -75,6 +75,28 @@ impl Lease {
         }
     }
 
+    /// A raw lease of `label-sync`, for the tests of those who keep leases.
+    #[cfg(test)]
+    pub(crate) fn in_a_test(number: u128, uid: u32, now: Now, ttl: Duration) -> Self {
+        let terms = Terms {
+            purpose: "label-sync".parse().unwrap(),
+            rule: "label-sync.toml#1".into(),
+            secret: "org-label-sync-token".parse().unwrap(),
+            deliver: Delivery::Raw,
+            repositories: Vec::new(),
+            organization: None,
+            permissions: Permissions::new(),
+            ttl,
+            ttl_max: ttl,
+        };
+        let caller = Arc::new(Caller {
+            uid,
+            ..Caller::default()
+        });
+        let span = Span::first(now, ttl, ttl, None).unwrap();
+        Self::new(LeaseId::from_random(number), caller, &terms, span)
+    }
+
     /// The lease as the API shows it.
     #[must_use]
     pub fn view(&self) -> LeaseView {

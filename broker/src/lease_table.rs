@@ -216,13 +216,10 @@ impl Drop for Place<'_> {
 mod tests {
     use std::time::Duration;
 
-    use broker_protocol::names::Delivery;
     use jiff::Timestamp;
     use tokio::sync::oneshot::error::TryRecvError;
 
     use super::*;
-    use crate::lease::Span;
-    use crate::policy::{Caller, Terms};
 
     fn at(seconds: u64) -> Now {
         Now {
@@ -232,28 +229,11 @@ mod tests {
     }
 
     fn lease(number: u128, uid: u32, ttl: u64) -> Arc<Lease> {
-        let ttl = Duration::from_secs(ttl);
-        let terms = Terms {
-            purpose: "label-sync".parse().unwrap(),
-            rule: "label-sync.toml#1".into(),
-            secret: "org-label-sync-token".parse().unwrap(),
-            deliver: Delivery::Raw,
-            repositories: Vec::new(),
-            organization: None,
-            permissions: Default::default(),
-            ttl,
-            ttl_max: ttl,
-        };
-        let caller = Arc::new(Caller {
+        Arc::new(Lease::in_a_test(
+            number,
             uid,
-            ..Caller::default()
-        });
-        let span = Span::first(at(0), ttl, ttl, None).unwrap();
-        Arc::new(Lease::new(
-            LeaseId::from_random(number),
-            caller,
-            &terms,
-            span,
+            at(0),
+            Duration::from_secs(ttl),
         ))
     }
 

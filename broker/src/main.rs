@@ -88,8 +88,8 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         }
         None => {
             let metrics = metrics::init()?;
-            // One worker serves tens of thousands of requests a second, and nothing but requests
-            // runs on it; a second would be woken for each of them, only to find nothing to do.
+            // One worker serves tens of thousands of requests a second; a second would be woken for
+            // each of them, only to find nothing to do. So nothing that blocks may run on it.
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(1)
                 .enable_all()

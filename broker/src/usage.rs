@@ -62,3 +62,37 @@ impl Usage {
         deltas.collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::Now;
+
+    #[test]
+    fn leases_of_one_account_are_counted_together_and_once() {
+        let usage = Usage::default();
+        for (uid, second) in [(7, 20), (7, 10), (8, 30)] {
+            let now = Now {
+                wall: Timestamp::from_second(second).unwrap(),
+                boot: Duration::ZERO,
+            };
+            usage.granted(&Lease::in_a_test(1, uid, now, Duration::from_secs(60)));
+        }
+        let mut counted: Vec<_> = usage
+            .take()
+            .into_iter()
+            .map(|delta| {
+                (
+                    delta.exposed_to.unwrap().0,
+                    delta.leases,
+                    delta.at.as_second(),
+                )
+            })
+            .collect();
+        counted.sort_unstable();
+        assert_eq!(counted, [(7, 2, 20), (8, 1, 30)]);
+        assert!(usage.take().is_empty());
+    }
+}

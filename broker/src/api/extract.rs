@@ -126,7 +126,7 @@ fn unreadable(error: &(dyn Error + 'static)) -> Refusal {
         let problem = refused(&format!("a body is at most {MAX_BODY} bytes long"));
         return problem.with_status(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    refused("the body ended before it was whole")
+    refused("the body ended early; send all that its headers announce")
 }
 
 #[cfg(test)]

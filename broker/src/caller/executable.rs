@@ -51,7 +51,7 @@ impl Program {
         })
     }
 
-    /// Whether the process still runs the very file, unchanged. Another name for it changes nothing.
+    /// Whether the process still runs the very file, unchanged: a new name changes it too.
     pub(super) fn still_runs(&self, process: BorrowedFd<'_>) -> bool {
         let status = fstatat(process, "exe", AtFlags::empty());
         status.is_ok_and(|status| FileId::of(&status) == self.file)

@@ -601,7 +601,7 @@ async fn figures_and_the_noted_head_survive_together() {
     let raw = |second, version| UsageDelta {
         secret: name("one"),
         version,
-        leases: 1,
+        leases: 2,
         at: at(second),
         exposed_to: Some((1000, "label-sync".parse().unwrap())),
     };
@@ -615,7 +615,7 @@ async fn figures_and_the_noted_head_survive_together() {
     };
     assert_eq!(
         (exposure.uid, exposure.leases, exposure.last),
-        (1000, 3, at(6))
+        (1000, 6, at(6))
     );
     drop(vault);
 
