@@ -15,6 +15,7 @@ mod cli;
 mod clocks;
 mod crash;
 mod deny;
+mod edges;
 mod exec;
 mod faults;
 mod forge;

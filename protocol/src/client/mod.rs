@@ -10,11 +10,12 @@
 //!
 //! Not here: which socket, what to ask, what to print. How an answer is read: `reading`.
 
+mod error;
 mod reading;
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::socket::{getsockopt, sockopt};
@@ -25,72 +26,13 @@ use zeroize::Zeroizing;
 use self::reading::{Head, Input};
 use crate::error::Problem;
 
+pub use self::error::ClientError;
+
 /// The longest answer taken, in bytes.
 pub const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 /// How long a read or write may take where the request does not say.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Why there is no answer, or what the broker refused.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// No socket at that path.
-    #[error("no broker at {}", .0.display())]
-    NotThere(PathBuf),
-    /// A socket, but nobody listens on it.
-    #[error("nobody listens on {}: the broker that made it is gone", .0.display())]
-    Deserted(PathBuf),
-    /// The socket's mode or group, or a directory above it, keeps this account out.
-    #[error("this account may not use the socket {}", .0.display())]
-    Forbidden(PathBuf),
-    /// Any other reason not to get a connection.
-    #[error("cannot connect to {}: {source}", .socket.display())]
-    Connect {
-        /// The socket.
-        socket: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A secret was about to go to an account that has no business with it.
-    #[error(
-        "the broker runs as uid {0}, which is neither this account nor root nor the configured one; \
-         the secret was not sent"
-    )]
-    Untrusted(u32),
-    /// Nothing was read or written for this many seconds.
-    #[error("the broker has not answered for {0} s")]
-    Silent(u64),
-    /// The connection broke.
-    #[error("the connection to the broker broke: {0}")]
-    Broken(#[source] io::Error),
-    /// The answer is not HTTP as expected.
-    #[error("the broker's answer cannot be read: {0}")]
-    Garbled(&'static str),
-    /// The body is not what the request is answered with. Says where, never what: it may hold a
-    /// token.
-    #[error("the broker's answer is not of this version (line {line}, column {column})")]
-    Unfamiliar {
-        /// Counted from 1.
-        line: usize,
-        /// Counted from 1.
-        column: usize,
-    },
-    /// A refusal that is no [`Problem`] of this version.
-    #[error("the broker answered with status {0}")]
-    Status(u16),
-    /// The broker refused, and says why.
-    #[error("{}", .problem.detail)]
-    Problem {
-        /// The refusal.
-        problem: Box<Problem>,
-        /// Seconds after which to come back.
-        retry_after: Option<u64>,
-    },
-    /// The request could not be written as JSON.
-    #[error("the request cannot be written as JSON")]
-    Request(#[source] serde_json::Error),
-}
 
 /// One request. Its body is wiped when it is dropped.
 pub struct Request<'a> {

@@ -1,8 +1,11 @@
 //! The language and the decision, sentence by sentence.
 
+mod callers;
 mod decision;
 mod language;
 mod properties;
+mod purposes;
+mod secrets;
 
 use std::sync::Arc;
 
@@ -51,6 +54,22 @@ fn load(purpose: &str, secrets: &str) -> Result<PolicySet, String> {
 fn load_for(purpose: &str, secrets: &str, host: &Host) -> Result<PolicySet, String> {
     let files = [file("p.toml", purpose), file("s.toml", secrets)];
     PolicySet::parse(&files, &Machine, host).map_err(|errors| errors.to_string())
+}
+
+/// The errors of a purpose file that holds `text` alone.
+fn wrong(text: &str) -> String {
+    load(text, SECRETS).unwrap_err()
+}
+
+/// What is wrong with [`PURPOSE`] after one replacement in it.
+fn wrong_after(from: &str, to: &str) -> String {
+    assert!(PURPOSE.contains(from), "{from:?} is not in the purpose");
+    wrong(&PURPOSE.replace(from, to))
+}
+
+/// What is wrong with one secret that has these lines.
+fn wrong_secret(lines: &str) -> String {
+    load("", &format!("[secret.bot]\n{lines}\n")).unwrap_err()
 }
 
 /// [`PURPOSE`] with these rules.

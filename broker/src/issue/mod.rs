@@ -19,14 +19,16 @@
 //! Not here: sockets, HTTP status codes, SQL. Once begun, `issue` runs to its end even if the caller
 //! hangs up: the API sees to that, so no grant is left without an outcome.
 
+mod error;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::{Body, Event};
 use broker_protocol::error::ErrorCode;
-use broker_protocol::names::{LeaseId, Purpose, SecretName};
+use broker_protocol::names::LeaseId;
 
-use crate::audit_log::{AuditLogError, Effect, Recorded, Use, Why};
+use crate::audit_log::{Effect, Recorded, Use, Why};
 use crate::broker::{Broker, InForce};
 use crate::budget::Budget;
 use crate::clock::Now;
@@ -35,9 +37,10 @@ use crate::lease_record;
 use crate::policy::{
     self, Caller, Decision, Denial, Grant, Request, SecretDeclaration, SourceSpec,
 };
-use crate::source::SourceError;
 use crate::token::AccessToken;
 use crate::vault::VaultError;
+
+pub use self::error::IssueError;
 
 /// What a caller asks beside the [`Request`] that policy judges.
 #[derive(Debug, Default)]
@@ -54,91 +57,6 @@ pub struct Issued {
     pub lease: Arc<Lease>,
     /// The token. It goes into the answer and nowhere else.
     pub token: AccessToken,
-}
-
-/// Why the broker did not hand out a lease.
-///
-/// The `Display` text goes to the caller. It says what failed and what to do, and nothing about the
-/// broker's insides that the caller did not already know. The cause, for the operator, is in
-/// `source()` and goes to the daemon's own trace.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum IssueError {
-    /// Policy said no, or there is no such purpose. A normal outcome, already recorded.
-    #[error("purpose `{purpose}` is not allowed for this caller (audit record {seq})")]
-    Denied {
-        /// The purpose the caller asked for.
-        purpose: Purpose,
-        /// Where the refusal is in the audit log, counted from 0.
-        seq: u64,
-    },
-    /// A rule speaks for the caller and allows less. Already recorded.
-    #[error("{what} (rule {rule}, audit record {seq})")]
-    TooWide {
-        /// The rule.
-        rule: Arc<str>,
-        /// What is too wide.
-        what: String,
-        /// Where the refusal is in the audit log.
-        seq: u64,
-    },
-    /// The account has had its refusals, or its leases, for this minute.
-    #[error("too many requests from this account; the rest of this minute is only counted")]
-    Flood {
-        /// When to come back.
-        retry_after: Duration,
-    },
-    /// The account has as many live leases as it may.
-    #[error("this account holds {limit} live leases, as many as it may; revoke some or wait")]
-    TooManyLeases {
-        /// The limit.
-        limit: usize,
-        /// When the next of them ends.
-        retry_after: Duration,
-    },
-    /// The store is locked. Only an operator can unlock it.
-    #[error("the store is locked; an operator must run `tokenctl unlock`")]
-    Locked,
-    /// The decision could not be made durable, so nothing was unsealed.
-    #[error("the audit log cannot be written, so no credential was released")]
-    NotRecorded(#[source] AuditLogError),
-    /// No value is there for the secret behind the purpose.
-    #[error("secret `{0}` has no value; an operator must run `tokenctl secret set {0}`")]
-    SecretMissing(SecretName),
-    /// The secret behind the purpose has ended.
-    #[error("secret `{0}` has expired; an operator must set a new value")]
-    SecretExpired(SecretName),
-    /// The place the secret comes from did not give it.
-    #[error("the source of secret `{secret}` did not give a value")]
-    Source {
-        /// The secret.
-        secret: SecretName,
-        /// Why.
-        source: SourceError,
-    },
-    /// The vault did not give the value.
-    #[error("secret `{secret}` could not be unsealed; the broker's trace says why")]
-    Vault {
-        /// The secret.
-        secret: SecretName,
-        /// Why.
-        source: VaultError,
-    },
-    /// Policies changed while the request was under way, and no longer allow it.
-    #[error("the policies changed while the lease was being issued or renewed; ask again")]
-    Overtaken,
-    /// The process that was to bound the lease is gone.
-    #[error("`until` is `caller_exit`, and the calling process cannot be watched")]
-    CannotWatch(#[source] std::io::Error),
-    /// The kernel gives no random numbers.
-    #[error("the kernel gives no random numbers")]
-    NoRandom(#[source] getrandom::Error),
-    /// The broker is stopping.
-    #[error("the broker is stopping; ask again in a moment")]
-    Stopping,
-    /// A record could not be written as JSON: a fault of the broker's own.
-    #[error("a record could not be written")]
-    Record(#[from] serde_json::Error),
 }
 
 impl Broker {
@@ -471,25 +389,4 @@ struct Refusal<'a> {
     rule: Option<&'a str>,
     why: &'a str,
     reason: Option<&'a str>,
-}
-
-impl IssueError {
-    /// The stable word for this error.
-    #[must_use]
-    pub const fn code(&self) -> ErrorCode {
-        match self {
-            Self::Denied { .. } => ErrorCode::Denied,
-            Self::TooWide { .. } => ErrorCode::TooWide,
-            Self::Flood { .. } | Self::TooManyLeases { .. } => ErrorCode::RateLimited,
-            Self::Locked => ErrorCode::Locked,
-            Self::NotRecorded(_) => ErrorCode::AuditUnavailable,
-            Self::SecretMissing(_) => ErrorCode::SecretMissing,
-            Self::SecretExpired(_) => ErrorCode::SecretExpired,
-            Self::Source { .. } => ErrorCode::SourceUnavailable,
-            Self::CannotWatch(_) => ErrorCode::BadRequest,
-            Self::Overtaken => ErrorCode::Conflict,
-            Self::Stopping => ErrorCode::RateLimited,
-            Self::NoRandom(_) | Self::Vault { .. } | Self::Record(_) => ErrorCode::Internal,
-        }
-    }
 }

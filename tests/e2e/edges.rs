@@ -1,0 +1,172 @@
+//! The edges of HTTP itself: what is malformed, too large, too slow or not there.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+
+use serde_json::json;
+use support::{Home, TestBroker, canary, http};
+
+#[test]
+fn a_body_that_is_no_json_is_refused_by_line_and_column_and_never_quoted() {
+    let broker = TestBroker::with_label_sync();
+    let token = canary::CLASSIC_TWO;
+    let bodies = [
+        format!("{{\n \"value\": {token}}}"),
+        format!("{{\n \"value\": \"{token}"),
+        format!("{{\n \"value\": [\"{token}\"]}}"),
+        format!("{{\n \"value\": \"x\", \"expires_at\": \"{token}\"}}"),
+        format!("{{\n \"value\": \"x\", \"{token}\": 1}}"),
+        format!("\n\"{token}\""),
+    ];
+    for body in bodies {
+        let answer = broker.http("PUT", "/v1/secrets/org-label-sync-token", &body);
+        assert_eq!(answer.status, 400, "{body}");
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains("at line 2, column"), "{detail}");
+        assert!(!canary::is_in(&answer.body, token), "{detail}");
+    }
+    for path in [format!("/v1/leases/{token}"), format!("/{token}")] {
+        let answer = broker.http("GET", &path, "");
+        assert!(!canary::is_in(&answer.body, token), "{path}");
+    }
+    let body = json!({"purpose": "label-sync", "until": token}).to_string();
+    assert!(!canary::is_in(&broker.lease(&body).body, token));
+    assert_eq!(canary::files_with(broker.home.path(), token), [""; 0]);
+}
+
+#[test]
+fn what_is_not_there_and_what_is_not_done_are_told_apart() {
+    let broker = Home::ready().start();
+    for path in ["/", "/v1", "/v1/leases/", "/v2/leases", "/v1/leases/a/b/c"] {
+        let answer = broker.http("GET", path, "");
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(answer.json()["code"], "not_found");
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/problem+json")
+        );
+    }
+    for (method, path) in [
+        ("PUT", "/v1/leases"),
+        ("DELETE", "/v1/status"),
+        ("GET", "/v1/lock"),
+        ("PATCH", "/v1/secrets/a"),
+        ("POST", "/metrics"),
+    ] {
+        let answer = broker.http(method, path, "");
+        assert_eq!(answer.status, 405, "{method} {path}");
+        assert_eq!(answer.json()["code"], "bad_request");
+        assert!(answer.header("allow").is_some(), "{}", answer.head);
+    }
+}
+
+fn send(broker: &TestBroker, bytes: &[u8]) -> UnixStream {
+    let mut stream = http::connect(&broker.socket());
+    // It may be closed before all is written.
+    stream.write_all(bytes).ok();
+    stream
+}
+
+#[test]
+fn a_body_is_at_most_64_kib_long() {
+    let broker = TestBroker::with_label_sync();
+    let padded = |length: usize| {
+        let body = r#"{"purpose":"label-sync"}"#;
+        format!("{body}{}", " ".repeat(length - body.len()))
+    };
+    assert_eq!(broker.lease(&padded(64 * 1024)).status, 201);
+    let answer = broker.lease(&padded(64 * 1024 + 1));
+    assert_eq!(
+        (answer.status, &answer.json()["code"]),
+        (413, &json!("bad_request"))
+    );
+    // Nor may it grow unannounced.
+    let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
+    let head = "POST /v1/leases HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    let mut stream = send(&broker, format!("{head}{chunk}{chunk}").as_bytes());
+    assert_eq!(http::read_answer(&mut stream).unwrap().status, 413);
+}
+
+#[test]
+fn a_head_has_its_limits_too() {
+    let broker = Home::ready().start();
+    let many = "x: y\r\n".repeat(65);
+    let long = format!("x: {}\r\n", "y".repeat(17 * 1024));
+    for headers in [many, long] {
+        let head = format!("GET /healthz HTTP/1.1\r\nhost: x\r\n{headers}\r\n");
+        let mut stream = send(&broker, head.as_bytes());
+        assert_eq!(http::read_answer(&mut stream).unwrap().status, 431);
+    }
+    let fits = format!(
+        "GET /healthz HTTP/1.1\r\nhost: x\r\n{}\r\n",
+        "x: y\r\n".repeat(60)
+    );
+    let mut stream = send(&broker, fits.as_bytes());
+    assert_eq!(http::read_answer(&mut stream).unwrap().status, 200);
+}
+
+#[test]
+fn a_client_that_never_finishes_its_head_is_cut_off() {
+    let broker = Home::ready().start();
+    let mut stream = send(&broker, b"GET /healthz HTTP/1.1\r\nhost: x\r\nslow");
+    // The read times out after a minute; the broker's own limit is shorter.
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).expect("the broker closes it");
+    assert!(!rest.starts_with(b"HTTP/1.1 200"));
+}
+
+#[test]
+fn what_is_not_http_is_refused_and_the_broker_goes_on() {
+    let broker = Home::ready().start();
+    let garbage: [&[u8]; 4] = [
+        b"\0\x01\x02\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"\x16\x03\x01\x02\0",
+        b"GET / HTTP/9\r\n\r\n",
+    ];
+    for bytes in garbage {
+        let mut stream = send(&broker, bytes);
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut rest = Vec::new();
+        // A reset is an answer too.
+        stream.read_to_end(&mut rest).ok();
+        assert!(
+            rest.is_empty() || rest.starts_with(b"HTTP/1.1 400"),
+            "{rest:?}"
+        );
+    }
+    assert_eq!(broker.http("GET", "/healthz", "").status, 200);
+}
+
+#[test]
+fn http_1_0_is_understood() {
+    let broker = Home::ready().start();
+    let mut stream = send(&broker, b"GET /healthz HTTP/1.0\r\n\r\n");
+    let mut text = String::new();
+    stream
+        .read_to_string(&mut text)
+        .expect("closed after the answer");
+    assert!(text.starts_with("HTTP/1.0 200"), "{text}");
+    assert!(text.ends_with(r#"{"status":"ok"}"#), "{text}");
+}
+
+#[test]
+fn requests_sent_at_once_are_answered_in_order() {
+    let broker = TestBroker::with_label_sync();
+    let body = r#"{"purpose":"label-sync"}"#;
+    let lease = format!(
+        "POST /v1/leases HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let health = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let mut stream = send(&broker, format!("{lease}{lease}{health}").as_bytes());
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let statuses: Vec<_> = text
+        .matches("HTTP/1.1 201")
+        .chain(text.matches("HTTP/1.1 200"))
+        .collect();
+    assert_eq!(statuses.len(), 3, "{text}");
+    assert!(text.ends_with(r#"{"status":"ok"}"#), "{text}");
+    assert_eq!(broker.home.records_of("lease.granted").len(), 2);
+}

@@ -1,0 +1,242 @@
+//! A lease ends no later than policy says. Here: by time, by hand, with its caller.
+
+mod reload;
+mod restart;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use jiff::Timestamp;
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use support::broker::LABEL_SYNC;
+use support::{Home, TestBroker, accounts, canary, needs, wait};
+
+/// A purpose of the tests' own account with this `[[allow]]` caller and ttl.
+fn policy(caller: &str, ttl: &str) -> String {
+    LABEL_SYNC
+        .replace("{ uid = UID }", caller)
+        .replace(r#"{ default = "15m", max = "1h" }"#, ttl)
+}
+
+fn own_uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
+fn own() -> String {
+    format!("{{ uid = {} }}", own_uid())
+}
+
+fn with_ttl(ttl: &str) -> TestBroker {
+    let home = Home::ready();
+    home.policy("label-sync.toml", &policy(&own(), ttl));
+    let broker = home.start();
+    broker
+        .home
+        .ctl_with(&["secret", "set", "org-label-sync-token"], canary::CLASSIC)
+        .success();
+    broker
+}
+
+/// Takes a lease and returns its path.
+fn take(broker: &TestBroker, more: &str) -> String {
+    let answer = broker.lease(&format!(r#"{{"purpose":"label-sync"{more}}}"#));
+    assert_eq!(answer.status, 201, "{:?}", answer.head);
+    path_of(&answer.json())
+}
+
+fn path_of(lease: &Value) -> String {
+    format!("/v1/leases/{}", lease["lease"].as_str().unwrap())
+}
+
+fn is_live(broker: &TestBroker, path: &str) -> bool {
+    match broker.http("GET", path, "").status {
+        200 => true,
+        404 => false,
+        status => panic!("{status}"),
+    }
+}
+
+fn at(value: &Value) -> Timestamp {
+    value.as_str().unwrap().parse().unwrap()
+}
+
+/// The one record of this kind, which must be about this lease.
+fn only(home: &Home, kind: &str, path: &str) -> Value {
+    let mut records = home.records_of(kind);
+    assert_eq!(records.len(), 1, "{records:?}");
+    let record = records.remove(0);
+    assert!(path.ends_with(record["lease"].as_str().unwrap()));
+    record
+}
+
+#[test]
+fn p5_a_lease_ends_when_its_time_is_over_and_that_is_recorded() {
+    let broker = TestBroker::with_label_sync();
+    let short = take(&broker, r#","ttl":1"#);
+    let long = take(&broker, "");
+    assert!(is_live(&broker, &short));
+    wait::until(|| !broker.home.records_of("lease.expired").is_empty());
+    assert!(!is_live(&broker, &short));
+    assert!(is_live(&broker, &long));
+    let expired = only(&broker.home, "lease.expired", &short);
+    assert_eq!(expired["why"], "ttl");
+    let granted = &broker.home.records_of("lease.granted")[0];
+    assert!(at(&expired["time"]) >= at(&granted["expires_at"]));
+}
+
+#[test]
+fn a_revoked_lease_is_gone_at_once_and_the_answer_says_what_that_did_not_do() {
+    let broker = TestBroker::with_label_sync();
+    let lease = take(&broker, "");
+    let answer = broker.http("DELETE", &lease, "");
+    assert_eq!(answer.status, 200);
+    let revoked = answer.json();
+    assert_eq!(revoked["recorded"], true);
+    let warning = revoked["warning"].as_str().unwrap();
+    assert!(warning.contains("still holds `org-label-sync-token`"));
+    assert!(!is_live(&broker, &lease));
+    let record = only(&broker.home, "lease.revoked", &lease);
+    assert_eq!(record["by"]["pid"], std::process::id());
+
+    let again = broker.http("DELETE", &lease, "");
+    assert_eq!(
+        (again.status, &again.json()["code"]),
+        (404, &json!("unknown_lease"))
+    );
+    let renewed = broker.http("POST", &format!("{lease}/renew"), "");
+    assert_eq!(renewed.status, 404);
+}
+
+#[test]
+fn p5_renewals_end_where_the_first_grant_said_they_would() {
+    let broker = TestBroker::with_label_sync();
+    let first = broker.lease(r#"{"purpose":"label-sync","ttl":60}"#).json();
+    let renew = |body: &str| broker.http("POST", &format!("{}/renew", path_of(&first)), body);
+
+    let renewed = renew("").json();
+    assert_eq!(renewed["lease"], first["lease"]);
+    assert!(at(&renewed["expires_at"]) > at(&first["expires_at"]));
+    let mut audit_seq = renewed["audit_seq"].clone();
+    for _ in 0..3 {
+        let renewed = renew(r#"{"ttl":3600}"#).json();
+        assert_eq!(renewed["issued_at"], first["issued_at"]);
+        assert!(at(&renewed["expires_at"]) <= at(&first["renewable_until"]));
+        assert!(at(&renewed["renewable_until"]) <= at(&first["renewable_until"]));
+        audit_seq = renewed["audit_seq"].clone();
+    }
+    let records = broker.home.records_of("lease.renewed");
+    assert_eq!(records.len(), 4);
+    assert_eq!(records[3]["seq"], audit_seq);
+}
+
+#[test]
+fn p5_what_was_renewed_to_the_last_second_cannot_be_renewed_again() {
+    let broker = with_ttl(r#"{ default = "1s", max = "2s" }"#);
+    let lease = take(&broker, r#","ttl":2"#);
+    let renew = || broker.http("POST", &format!("{lease}/renew"), "");
+    // Less than a second is left at some point, and then it ends.
+    wait::until(|| renew().status != 200);
+    wait::until(|| !is_live(&broker, &lease));
+    wait::until(|| !broker.home.records_of("lease.expired").is_empty());
+    let granted = broker.home.records_of("lease.granted");
+    let end = at(&granted[0]["renewable_until"]);
+    for renewed in broker.home.records_of("lease.renewed") {
+        assert!(at(&renewed["expires_at"]) <= end);
+    }
+}
+
+#[test]
+fn a_renewal_that_asks_too_much_is_refused_and_the_lease_keeps_its_end() {
+    let broker = TestBroker::with_label_sync();
+    let lease = take(&broker, "");
+    let before = broker.http("GET", &lease, "").json();
+    let answer = broker.http("POST", &format!("{lease}/renew"), r#"{"ttl":3601}"#);
+    assert_eq!(
+        (answer.status, &answer.json()["code"]),
+        (403, &json!("too_wide"))
+    );
+    assert_eq!(broker.http("GET", &lease, "").json(), before);
+    assert!(broker.home.records_of("lease.renewed").is_empty());
+    let denied = broker.home.records_of("lease.denied");
+    assert_eq!(denied[0]["code"], "too_wide");
+}
+
+#[test]
+fn a_lease_that_is_renewed_by_a_process_no_rule_knows_ends() {
+    const CURL: &str = "/usr/bin/curl";
+    if !needs::path(CURL) {
+        return;
+    }
+    let home = Home::ready();
+    let caller = format!("{{ uid = {}, exe = {CURL:?} }}", own_uid());
+    let hour = r#"{ default = "15m", max = "1h" }"#;
+    home.policy("label-sync.toml", &policy(&caller, hour));
+    let broker = home.start();
+    broker
+        .home
+        .ctl_with(&["secret", "set", "org-label-sync-token"], canary::CLASSIC)
+        .success();
+    let by_curl =
+        |method, path: &str, body| accounts::request(&broker, own_uid(), method, path, body);
+    let taken = by_curl("POST", "/v1/leases", r#"{"purpose":"label-sync"}"#);
+    assert_eq!(taken.status, 201);
+    let renew = format!("{}/renew", path_of(&taken.json()));
+    assert_eq!(by_curl("POST", &renew, "").status, 200);
+
+    let answer = broker.http("POST", &renew, "");
+    assert_eq!(
+        (answer.status, &answer.json()["code"]),
+        (403, &json!("denied"))
+    );
+    assert_eq!(by_curl("POST", &renew, "").status, 404);
+    let path = path_of(&taken.json());
+    let revoked = only(&broker.home, "lease.revoked", &path);
+    assert_eq!(
+        revoked["why"],
+        "no longer allowed when it was to be renewed"
+    );
+}
+
+/// A process that takes a lease until it exits and then waits.
+fn caller_until_exit(broker: &TestBroker) -> (Child, String) {
+    let script = r#"
+import http.client, json, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+c = http.client.HTTPConnection("localhost")
+c.sock = s
+c.request("POST", "/v1/leases", '{"purpose":"label-sync","until":"caller_exit"}')
+print(json.loads(c.getresponse().read())["lease"], flush=True)
+s.close()
+sys.stdin.read()
+"#;
+    let mut python = broker.home.command(Path::new("python3"));
+    python
+        .args(["-c", script])
+        .arg(broker.socket())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = python.spawn().unwrap();
+    let mut line = String::new();
+    let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
+    (child, format!("/v1/leases/{}", line.trim()))
+}
+
+#[test]
+fn a_lease_until_caller_exit_outlives_the_connection_and_not_the_process() {
+    if !needs::program("python3") {
+        return;
+    }
+    let broker = TestBroker::with_label_sync();
+    let (mut caller, lease) = caller_until_exit(&broker);
+    assert!(is_live(&broker, &lease), "its connection is closed already");
+    caller.kill().unwrap();
+    caller.wait().unwrap();
+    wait::until(|| !is_live(&broker, &lease));
+    wait::until(|| !broker.home.records_of("lease.expired").is_empty());
+    let expired = only(&broker.home, "lease.expired", &lease);
+    assert_eq!(expired["why"], "caller_exit");
+}
