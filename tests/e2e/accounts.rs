@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use support::broker::{Ran, run_as};
 use support::{Home, TestBroker, binaries, canary, needs};
@@ -60,12 +59,7 @@ const AS_NOBODY: [&str; 4] = [
 /// A copy that every account can reach, wherever the tree lies.
 fn reachable_tokenctl(open: &TempDir) -> PathBuf {
     let copy = open.path().join("tokenctl");
-    let copied = Command::new("cp")
-        .arg(binaries::tokenctl())
-        .arg(&copy)
-        .status();
-    assert!(copied.unwrap().success());
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+    binaries::install(&binaries::tokenctl(), &copy);
     copy
 }
 

@@ -381,9 +381,7 @@ fn tokenctl_runs_the_tokend_beside_it_and_none_from_the_path() {
     let bin = home.path().join("bin");
     fs::create_dir(&bin).unwrap();
     let fake = bin.join("tokend");
-    fs::write(&fake, "#!/bin/sh\necho from the path\n").unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(&fake, mode).unwrap();
+    binaries::install_script(&fake, "echo from the path");
     let path = format!("{}:/usr/bin:/bin", bin.display());
     let ran = Ran::of(home.tokenctl().env("PATH", &path).args(["policy", "check"]));
     assert!(ran.status.success(), "{ran:?}");
@@ -391,7 +389,7 @@ fn tokenctl_runs_the_tokend_beside_it_and_none_from_the_path() {
 
     let alone = bin.join("tokenctl");
     fs::remove_file(&fake).unwrap();
-    fs::copy(binaries::tokenctl(), &alone).unwrap();
+    binaries::install(&binaries::tokenctl(), &alone);
     let beside = Path::new(&alone);
     let ran = Ran::of(home.command(beside).args(["policy", "check"]));
     assert_eq!(ran.code(), Some(1), "{ran:?}");

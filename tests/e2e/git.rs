@@ -1,7 +1,6 @@
 //! git itself, with nothing configured but `credential.helper = "!tokenctl git-credential"`.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -63,8 +62,7 @@ impl Scene {
     fn command(&self) -> Command {
         let askpass = self.path("askpass");
         if !askpass.exists() {
-            fs::write(&askpass, "#!/bin/sh\ntouch \"$0.was-run\"\necho prompted\n").unwrap();
-            fs::set_permissions(&askpass, fs::Permissions::from_mode(0o700)).unwrap();
+            binaries::install_script(&askpass, "touch \"$0.was-run\"; echo prompted");
         }
         let path = std::env::var_os("PATH").unwrap_or_default();
         let ours = std::iter::once(binaries::directory().to_owned());
@@ -219,11 +217,10 @@ fn a_denied_caller_is_told_why_at_once_and_neither_prompted_nor_helped_by_anothe
     // An older helper that would know a token: git is not to go on to it.
     let other = scene.path("other");
     let script = format!(
-        "#!/bin/sh\ntouch {0}.was-run\necho username=x\necho password=y\n",
+        "touch {0}.was-run; echo username=x; echo password=y",
         other.display()
     );
-    fs::write(&other, script).unwrap();
-    fs::set_permissions(&other, fs::Permissions::from_mode(0o700)).unwrap();
+    binaries::install_script(&other, &script);
     scene.config("credential.helper", other.to_str().unwrap());
 
     let ran = scene.git(&["clone", &scene.server.url(), "clone"]);

@@ -28,6 +28,23 @@ pub fn tokenctl() -> PathBuf {
     directory().join("tokenctl")
 }
 
+/// Copies a program to where a test wants it, for every account to run.
+///
+/// By a process of its own: what this one has open for writing may be inherited by whatever another
+/// test starts meanwhile, and could not be run as long as that lives.
+pub fn install(from: &Path, to: &Path) {
+    let mut install = Command::new("install");
+    let status = install.args(["-m", "755"]).args([from, to]).status();
+    assert!(status.expect("install runs").success());
+}
+
+/// Puts a shell script where a test wants it.
+pub fn install_script(to: &Path, text: &str) {
+    let source = to.with_extension("text");
+    std::fs::write(&source, format!("#!/bin/sh\n{text}\n")).expect("a scratch directory");
+    install(&source, to);
+}
+
 /// Builds what `cargo build` takes these arguments for, and says where it then lies.
 pub fn build(selection: &[&str]) -> PathBuf {
     let own = std::env::current_exe().expect("a running program has a path");

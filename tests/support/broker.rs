@@ -170,7 +170,7 @@ impl TestBroker {
     /// The program is copied into the home: the account may not be able to reach the build.
     pub fn start_as(home: Home, uid: u32, change: impl FnOnce(&mut Command)) -> Self {
         let program = home.path().join("tokend");
-        fs::copy(binaries::tokend(), &program).unwrap();
+        binaries::install(&binaries::tokend(), &program);
         let owner = format!("{uid}:{uid}");
         let directory = home.path().to_owned();
         let started = Self::launch(home, &program, |command| {

@@ -138,12 +138,11 @@ fn commands_of_the_daemon_are_run_by_the_one_beside_tokenctl_only() {
     let broker = FakeBroker::granting("t");
     let (own, path) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let tokenctl = own.path().join("tokenctl");
-    std::fs::copy(env!("CARGO_BIN_EXE_tokenctl"), &tokenctl).unwrap();
+    install(env!("CARGO_BIN_EXE_tokenctl").as_ref(), &tokenctl);
     let script = |dir: &std::path::Path, text: &str| {
-        let file = dir.join("tokend");
+        let file = dir.join("text");
         std::fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(file, mode).unwrap();
+        install(&file, &dir.join("tokend"));
     };
     script(path.path(), "echo from PATH");
     let search = format!("{}:/usr/bin:/bin", path.path().display());
@@ -163,4 +162,14 @@ fn commands_of_the_daemon_are_run_by_the_one_beside_tokenctl_only() {
     let beside = run();
     assert_eq!(out(&beside), "policy check --strict DIR /s\n");
     assert_eq!(beside.status.code(), Some(9));
+}
+
+/// Copied by a process of its own: a program that this one has open for writing may be inherited
+/// by whatever another test starts meanwhile, and could not be run as long as that lives.
+fn install(from: &std::path::Path, to: &std::path::Path) {
+    let install = std::process::Command::new("install")
+        .args(["-m", "755"])
+        .args([from, to])
+        .status();
+    assert!(install.unwrap().success());
 }
