@@ -1,7 +1,7 @@
 //! A person at a terminal: a program with a controlling terminal of its own, typed at and read.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -101,6 +101,7 @@ impl Terminal {
         assert_ne!(ready, 0, "nothing more was shown after: {}", self.shown);
         let mut bytes = [0; 4096];
         match self.screen.read(&mut bytes) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
             Ok(0) | Err(_) => false,
             Ok(length) => {
                 self.shown

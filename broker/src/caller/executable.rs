@@ -123,11 +123,12 @@ fn hash(file: &mut File) -> io::Result<[u8; 32]> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let length = file.read(&mut buffer)?;
-        if length == 0 {
-            return Ok(hasher.finalize().into());
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finalize().into()),
+            Ok(length) => hasher.update(buffer.get(..length).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
-        hasher.update(buffer.get(..length).unwrap_or_default());
     }
 }
 
