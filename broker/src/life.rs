@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::Event;
-use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -16,6 +15,7 @@ use crate::broker::Broker;
 use crate::caller::{Peer, Programs, Surroundings};
 use crate::give_back;
 use crate::server::{self, Identify};
+use crate::socket::Listener;
 use crate::startup::StartError;
 
 /// How often what has ended is looked for.
@@ -24,7 +24,7 @@ const SWEEP: Duration = Duration::from_millis(250);
 const NOTE: Duration = Duration::from_secs(1);
 
 /// Serves until a signal says to stop, sweeping meanwhile.
-pub(crate) async fn live(broker: Arc<Broker>, listener: UnixListener) -> Result<(), StartError> {
+pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), StartError> {
     let on = |kind| {
         signal(kind).map_err(|source| StartError::System {
             what: "signals cannot be awaited",

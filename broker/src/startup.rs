@@ -15,7 +15,6 @@ use listenfd::ListenFd;
 use metrics_exporter_prometheus::PrometheusHandle;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::Gid;
-use tokio::net::UnixListener;
 
 use crate::audit_log::{self, AuditLog, AuditLogError, Opened};
 use crate::broker::{Broker, Found, InForce};
@@ -28,7 +27,7 @@ use crate::life;
 use crate::load::{LoadError, load};
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
 use crate::readers::Readers;
-use crate::server::{self, BindError};
+use crate::socket::{self, BindError, Listener};
 use crate::source::env::EnvSource;
 use crate::upkeep::root_key_surroundings;
 use crate::usage::Usage;
@@ -225,15 +224,14 @@ async fn announce(broker: &Broker, root_key: Option<&'static str>) -> Result<(),
 }
 
 /// The socket that systemd made, or our own.
-fn listener(path: &Path, config: &Config) -> Result<UnixListener, StartError> {
+fn listener(path: &Path, config: &Config) -> Result<Listener, StartError> {
     let inherited = ListenFd::from_env()
         .take_unix_listener(0)
         .and_then(|inherited| {
             let Some(listener) = inherited else {
                 return Ok(None);
             };
-            listener.set_nonblocking(true)?;
-            UnixListener::from_std(listener).map(Some)
+            Listener::new(listener).map(Some)
         });
     let inherited = inherited.map_err(|source| StartError::System {
         what: "the socket that systemd passed cannot be used",
@@ -241,6 +239,6 @@ fn listener(path: &Path, config: &Config) -> Result<UnixListener, StartError> {
     })?;
     match inherited {
         Some(listener) => Ok(listener),
-        None => Ok(server::bind(path, &config.socket)?),
+        None => Ok(socket::bind(path, &config.socket)?),
     }
 }

@@ -11,7 +11,7 @@ use std::process::Command;
 /// The broker's modules from top to bottom. A module may use what stands in a lower layer, and its
 /// neighbours in its own.
 const LAYERS: &[&[&str]] = &[
-    &["startup", "life", "server"],
+    &["startup", "life", "server", "socket", "connection"],
     &["api", "commands"],
     &[
         "broker", "end", "issue", "note", "rebuild", "upkeep", "view", "metrics",
@@ -33,6 +33,7 @@ const LAYERS: &[&[&str]] = &[
         "give_back",
         "harden",
         "locked_memory",
+        "readiness",
         "redact",
         "token",
     ],

@@ -1,15 +1,9 @@
-//! The three calls for which no safe wrapper exists.
+//! The two calls for which no safe wrapper exists.
 
-#![expect(
-    unsafe_code,
-    reason = "nix has neither PeerGroups nor pidfd_open; tokio leaves I/O safety to its caller"
-)]
+#![expect(unsafe_code, reason = "nix has neither PeerGroups nor pidfd_open")]
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 /// `SO_PEERGROUPS`: the opener's supplementary groups when it connected.
 pub(super) fn peer_groups(stream: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
@@ -50,12 +44,4 @@ pub(super) fn open_pidfd(pid: i32) -> io::Result<OwnedFd> {
         Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
         _ => Err(io::Error::last_os_error()),
     }
-}
-
-/// A pidfd that tokio tells of when its process ends. Panics outside a runtime with I/O, as all of
-/// tokio's registrations do.
-pub(super) fn watched(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` names one descriptor as long as it lives and closes it on drop, which
-    // `AsyncFd` does only after it has deregistered it.
-    unsafe { Ok(AsyncFd::register_with_interest(pidfd, Interest::READABLE)?) }
 }

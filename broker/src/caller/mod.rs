@@ -31,11 +31,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use self::executable::Program;
 use self::process::Process;
 use crate::policy::Caller;
+use crate::readiness::watched;
 
 pub use self::surroundings::Surroundings;
 
@@ -185,7 +187,7 @@ impl Peer {
         let Witness::Pidfd(pidfd) = &self.witness else {
             return Err(io::ErrorKind::Unsupported.into());
         };
-        let pidfd = kernel::watched(pidfd.try_clone()?)?;
+        let pidfd = watched(pidfd.try_clone()?, Interest::READABLE)?;
         Ok(ExitWatch { pidfd })
     }
 }
@@ -244,7 +246,7 @@ impl ExitWatch {
             return Ok(None);
         }
         Ok(Some(Self {
-            pidfd: kernel::watched(pidfd)?,
+            pidfd: watched(pidfd, Interest::READABLE)?,
         }))
     }
 

@@ -1,0 +1,182 @@
+//! A connection that is watched for what its client sends, and for nothing else until it must be.
+//!
+//! A stream of tokio's is watched for room to write as well, so each answer that a client takes from
+//! the socket wakes the broker for nothing. Here that is watched only while an answer does not fit.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use nix::sys::socket::{Shutdown, shutdown};
+use nix::sys::uio::writev;
+use nix::unistd::read;
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+
+use crate::readiness::watched;
+
+/// An accepted connection.
+pub struct Connection {
+    incoming: AsyncFd<OwnedFd>,
+    /// While an answer waits for room.
+    room: Option<AsyncFd<OwnedFd>>,
+}
+
+impl Connection {
+    /// Watches a socket that does not block.
+    pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
+        Ok(Self {
+            incoming: watched(socket, Interest::READABLE)?,
+            room: None,
+        })
+    }
+
+    /// Returns when there may be room again.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.room.is_none() {
+            let again = self.incoming.get_ref().try_clone()?;
+            self.room = Some(watched(again, Interest::WRITABLE)?);
+        }
+        let room = self.room.as_ref();
+        room.map_or(Poll::Ready(Ok(())), |room| {
+            room.poll_write_ready(cx)
+                .map_ok(|mut room| room.clear_ready())
+        })
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.incoming.get_ref().as_fd()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let mut incoming = ready!(self.incoming.poll_read_ready(cx))?;
+            let free = into.initialize_unfilled();
+            let result = incoming.try_io(|socket| Ok(read(socket, free)?));
+            match result {
+                Ok(Ok(length)) => {
+                    // Less than there was room for: all that was there.
+                    if length > 0 && length < free.len() {
+                        incoming.clear_ready();
+                    }
+                    into.advance(length);
+                    return Poll::Ready(Ok(()));
+                }
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(Err(error)) => return Poll::Ready(Err(error)),
+                Err(_would_block) => {}
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Self::poll_write_vectored(self, cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let written = writev(self.incoming.get_ref(), parts).map_err(io::Error::from);
+            match written {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.poll_room(cx))?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => {
+                    self.room = None;
+                    return Poll::Ready(done);
+                }
+            }
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let socket = self.incoming.as_raw_fd();
+        Poll::Ready(shutdown(socket, Shutdown::Write).map_err(io::Error::from))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::UnixStream;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    fn pair() -> (Connection, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        (Connection::new(ours.into()).unwrap(), theirs)
+    }
+
+    #[tokio::test]
+    async fn an_answer_larger_than_the_socket_waits_for_its_reader_and_arrives_whole() {
+        let (mut connection, mut client) = pair();
+        let answer: Vec<u8> = (0..4_u32 << 20).map(|at| (at % 251) as u8).collect();
+        let expected = answer.clone();
+        let reader = std::thread::spawn(move || {
+            let mut read = Vec::new();
+            client.read_to_end(&mut read).unwrap();
+            assert!(read == expected, "{} bytes of them", read.len());
+        });
+        connection.write_all(&answer).await.unwrap();
+        assert!(connection.room.is_none(), "watched no longer than needed");
+        connection.shutdown().await.unwrap();
+        reader.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_comes_in_pieces_is_read_to_its_end() {
+        let (mut connection, mut client) = pair();
+        let sender = std::thread::spawn(move || {
+            for piece in [&b"one "[..], b"two ", b"three"] {
+                client.write_all(piece).unwrap();
+                std::thread::yield_now();
+            }
+        });
+        let mut read = [0; 8];
+        connection.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"one two ");
+        let mut rest = String::new();
+        connection.read_to_string(&mut rest).await.unwrap();
+        assert_eq!(rest, "three");
+        sender.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_left_is_an_error_and_no_signal() {
+        let (mut connection, client) = pair();
+        drop(client);
+        let error = connection.write_all(b"x").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(connection.read(&mut [0; 8]).await.unwrap(), 0);
+    }
+}

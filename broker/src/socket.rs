@@ -1,0 +1,193 @@
+//! The socket: bind it, check what came of it, accept on it.
+
+use std::fs::Permissions;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::Gid;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::config::SocketConfig;
+use crate::connection::Connection;
+use crate::readiness::watched;
+
+/// A socket that callers connect to.
+#[derive(Debug)]
+pub struct Listener {
+    socket: UnixListener,
+    callers: AsyncFd<OwnedFd>,
+}
+
+impl Listener {
+    /// Watches a socket for callers; inside a runtime only.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn new(socket: UnixListener) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let callers = watched(socket.try_clone()?.into(), Interest::READABLE)?;
+        Ok(Self { socket, callers })
+    }
+
+    /// The next connection.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, such as too many open files.
+    pub async fn accept(&self) -> io::Result<Connection> {
+        let accept = |_: &OwnedFd| self.socket.accept();
+        let (stream, _) = self.callers.async_io(Interest::READABLE, accept).await?;
+        stream.set_nonblocking(true)?;
+        Connection::new(stream.into())
+    }
+}
+
+/// Why the socket could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another broker listens there.
+    #[error("{}: another broker is listening there; stop it first", .0.display())]
+    InUse(PathBuf),
+    /// Something else is in the way.
+    #[error("{}: is there and is no socket; move it away", .0.display())]
+    InTheWay(PathBuf),
+    /// The directory may be changed by others.
+    #[error("{}: others may put a socket there in our place; run `chmod go-w {}`", .0.display(), .0.display())]
+    OpenDirectory(PathBuf),
+    /// The socket's mode is not the configured one.
+    #[error(
+        "{}: the socket got mode {got:04o}, not {wanted:04o}; the file system does not keep modes",
+        path.display()
+    )]
+    Mode {
+        /// The socket.
+        path: PathBuf,
+        /// What was configured.
+        wanted: u32,
+        /// What it got.
+        got: u32,
+    },
+    /// The system refused.
+    #[error("{}: {what}", path.display())]
+    System {
+        /// The path.
+        path: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Makes the socket with its mode and group, and checks what it really got.
+///
+/// # Errors
+///
+/// [`BindError`], each saying what mends it.
+pub fn bind(path: &Path, config: &SocketConfig) -> Result<Listener, BindError> {
+    let fail = |what| {
+        let path = path.to_owned();
+        move |source| BindError::System { path, what, source }
+    };
+    if let Some(directory) = path.parent() {
+        make_directory(directory, config)?;
+    }
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => return Err(BindError::InUse(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(_) => {
+            // A socket nobody listens on is left over from a broker that was killed.
+            use std::os::unix::fs::FileTypeExt;
+            let metadata = std::fs::symlink_metadata(path).map_err(fail("cannot be looked at"))?;
+            if !metadata.file_type().is_socket() {
+                return Err(BindError::InTheWay(path.to_owned()));
+            }
+            std::fs::remove_file(path).map_err(fail("a stale socket cannot be removed"))?;
+        }
+    }
+    // The umask makes it 0600 at birth, so there is no moment in which it is open to more.
+    let listener = UnixListener::bind(path).map_err(fail("the socket cannot be made"))?;
+    if let Some(group) = config.group {
+        nix::unistd::chown(path, None, Some(Gid::from_raw(group)))
+            .map_err(io::Error::from)
+            .map_err(fail("the socket cannot be given to its group"))?;
+    }
+    std::fs::set_permissions(path, Permissions::from_mode(config.mode))
+        .map_err(fail("the socket cannot be given its mode"))?;
+    let got = std::fs::metadata(path)
+        .map_err(fail("cannot be looked at"))?
+        .mode()
+        & 0o777;
+    if got != config.mode {
+        return Err(BindError::Mode {
+            path: path.to_owned(),
+            wanted: config.mode,
+            got,
+        });
+    }
+    Listener::new(listener).map_err(fail("cannot be watched"))
+}
+
+/// The socket's directory: ours alone, unless the socket is for others, who must reach it.
+fn make_directory(directory: &Path, config: &SocketConfig) -> Result<(), BindError> {
+    let fail = |what| {
+        let path = directory.to_owned();
+        move |source| BindError::System { path, what, source }
+    };
+    if !directory.exists() {
+        std::fs::create_dir_all(directory).map_err(fail("cannot be made"))?;
+        let mode = if config.mode == 0o600 { 0o700 } else { 0o755 };
+        std::fs::set_permissions(directory, Permissions::from_mode(mode))
+            .map_err(fail("cannot be given its mode"))?;
+    }
+    let metadata = std::fs::metadata(directory).map_err(fail("cannot be looked at"))?;
+    if metadata.mode() & 0o022 != 0 {
+        return Err(BindError::OpenDirectory(directory.to_owned()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_gets_its_mode_and_replaces_one_left_over_but_nothing_else() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("run/tokend.sock");
+        let config = SocketConfig {
+            mode: 0o666,
+            group: None,
+        };
+        let first = bind(&path, &config).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o666);
+        assert!(matches!(bind(&path, &config), Err(BindError::InUse(_))));
+        drop(first);
+        assert!(
+            bind(&path, &config).is_ok(),
+            "nobody listens on it any more"
+        );
+
+        let file = home.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        assert!(matches!(bind(&file, &config), Err(BindError::InTheWay(_))));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "x");
+    }
+
+    #[tokio::test]
+    async fn a_directory_others_may_write_is_refused_with_the_mend() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(home.path(), Permissions::from_mode(0o777)).unwrap();
+        let config = SocketConfig {
+            mode: 0o600,
+            group: None,
+        };
+        let error = bind(&home.path().join("s"), &config).unwrap_err();
+        assert!(error.to_string().contains("chmod go-w"), "{error}");
+    }
+}
