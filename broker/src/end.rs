@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::{Body, Event};
-use broker_protocol::names::{Delivery, LeaseId};
+use broker_protocol::names::{Delivery, LeaseId, Permissions};
 use futures_util::future::join_all;
 
 use crate::audit_log::Effect;
@@ -273,9 +273,10 @@ impl Broker {
         Request {
             caller: Arc::clone(caller),
             purpose: lease.purpose.clone(),
-            repositories: (!lease.repositories.is_empty()).then(|| lease.repositories.clone()),
+            repositories: (!lease.repositories.is_empty()).then(|| lease.repositories.to_vec()),
             organization: lease.organization.clone(),
-            permissions: (!lease.permissions.is_empty()).then(|| lease.permissions.clone()),
+            permissions: (!lease.permissions.is_empty())
+                .then(|| Permissions::clone(&lease.permissions)),
             ttl,
         }
     }

@@ -35,11 +35,11 @@ pub struct Lease {
     /// How strong the token is.
     pub deliver: Delivery,
     /// Where.
-    pub repositories: Vec<RepoPattern>,
+    pub repositories: Arc<[RepoPattern]>,
     /// Where.
     pub organization: Option<OrgName>,
     /// What.
-    pub permissions: Permissions,
+    pub permissions: Arc<Permissions>,
     /// The caller's own words.
     pub reason: Option<Box<str>>,
     /// Whether it ends with the process that asked.
@@ -64,9 +64,9 @@ impl Lease {
             version: None,
             rule: Arc::clone(&terms.rule),
             deliver: terms.deliver,
-            repositories: terms.repositories.clone(),
+            repositories: Arc::clone(&terms.repositories),
             organization: terms.organization.clone(),
-            permissions: terms.permissions.clone(),
+            permissions: Arc::clone(&terms.permissions),
             reason: None,
             until_exit: false,
             span,
@@ -83,9 +83,9 @@ impl Lease {
             rule: "label-sync.toml#1".into(),
             secret: "org-label-sync-token".parse().unwrap(),
             deliver: Delivery::Raw,
-            repositories: Vec::new(),
+            repositories: Arc::default(),
             organization: None,
-            permissions: Permissions::new(),
+            permissions: Arc::default(),
             ttl,
             ttl_max: ttl,
         };
@@ -107,9 +107,9 @@ impl Lease {
             purpose: self.purpose.clone(),
             secret: self.secret.clone(),
             rule: self.rule.as_ref().to_owned(),
-            repositories: self.repositories.clone(),
+            repositories: self.repositories.to_vec(),
             organization: self.organization.clone(),
-            permissions: self.permissions.clone(),
+            permissions: Permissions::clone(&self.permissions),
             uid: self.caller.uid,
             issued_at: self.span.issued.wall,
             expires_at: self.span.expires.wall,

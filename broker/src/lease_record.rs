@@ -133,7 +133,8 @@ pub fn read(record: &record::Lease<'_>) -> Result<(Lease, BootId), NotALease> {
             .permissions
             .iter()
             .map(permission)
-            .collect::<Result<_, _>>()?,
+            .collect::<Result<_, _>>()
+            .map(Arc::new)?,
         reason: record.reason.as_deref().map(Into::into),
         until_exit: record.until.as_deref() == Some(CALLER_EXIT),
         span: Span {
@@ -179,9 +180,9 @@ mod tests {
             rule: "label-sync.toml#2".into(),
             secret: "org-label-sync-token".parse().unwrap(),
             deliver: Delivery::Raw,
-            repositories: vec!["acme/*".parse().unwrap()],
+            repositories: ["acme/*".parse().unwrap()].into(),
             organization: Some("acme".parse().unwrap()),
-            permissions: [("issues".parse().unwrap(), "write".parse().unwrap())].into(),
+            permissions: Arc::new([("issues".parse().unwrap(), "write".parse().unwrap())].into()),
             ttl: Duration::from_secs(900),
             ttl_max: Duration::from_secs(3600),
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use broker_protocol::api::{
     BrokerStatus, CallerView, PurposeView, SecretState, SecretView, Status,
 };
-use broker_protocol::names::{Delivery, Purpose, SecretName};
+use broker_protocol::names::{Delivery, Permissions, Purpose, SecretName};
 use jiff::Timestamp;
 
 use crate::broker::Broker;
@@ -155,9 +155,9 @@ impl Broker {
                 secret: terms.secret.clone(),
                 deliver: terms.deliver,
                 rule: rule.map(|rule| rule.terms().rule.as_ref().to_owned()),
-                repositories: terms.repositories.clone(),
+                repositories: terms.repositories.to_vec(),
                 organization: terms.organization.clone(),
-                permissions: terms.permissions.clone(),
+                permissions: Permissions::clone(&terms.permissions),
                 ttl_default: terms.ttl.as_secs(),
                 ttl_max: terms.ttl_max.as_secs(),
             })

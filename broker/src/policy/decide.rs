@@ -35,7 +35,7 @@ fn narrow(rule: &Terms, request: &Request) -> Result<Terms, String> {
     let mut terms = rule.clone();
     if let Some(asked) = &request.repositories {
         refuse(repository_beyond(asked, &rule.repositories, RULE))?;
-        terms.repositories.clone_from(asked);
+        terms.repositories = asked.as_slice().into();
     }
     if let Some(asked) = &request.organization {
         refuse(organization_beyond(asked, rule.organization.as_ref(), RULE))?;
@@ -43,7 +43,7 @@ fn narrow(rule: &Terms, request: &Request) -> Result<Terms, String> {
     }
     if let Some(asked) = &request.permissions {
         refuse(permission_beyond(asked, &rule.permissions, RULE))?;
-        terms.permissions.clone_from(asked);
+        terms.permissions = Arc::new(asked.clone());
     }
     if let Some(asked) = request.ttl {
         refuse(ttl_beyond(asked, rule.ttl_max, RULE))?;

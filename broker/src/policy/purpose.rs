@@ -192,9 +192,9 @@ fn whole(root: Table<'_>, purpose: Option<Item<'_>>, secret: Option<Item<'_>>) -
         rule: Arc::clone(root.document.name()),
         secret: secret?,
         deliver: deliver?,
-        repositories: repositories?,
+        repositories: repositories?.into(),
         organization: organization?,
-        permissions: permissions?,
+        permissions: Arc::new(permissions?),
         ttl,
         ttl_max,
     })
@@ -306,7 +306,7 @@ fn narrowed(table: Table<'_>, number: usize, whole: Option<&Terms>) -> Option<Te
             item,
             parts::repository_beyond(&asked, &whole.repositories, PURPOSE),
         );
-        terms.repositories = asked;
+        terms.repositories = asked.into();
     }
     if let Some((item, asked)) = organization {
         let asked = asked?;
@@ -322,7 +322,7 @@ fn narrowed(table: Table<'_>, number: usize, whole: Option<&Terms>) -> Option<Te
             item,
             parts::permission_beyond(&asked, &whole.permissions, PURPOSE),
         );
-        terms.permissions = asked;
+        terms.permissions = Arc::new(asked);
     }
     if let Some(item) = ttl_item {
         (terms.ttl, terms.ttl_max) = ttl(item, whole.ttl, whole.ttl_max)?;

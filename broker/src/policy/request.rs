@@ -75,12 +75,12 @@ pub struct Terms {
     pub secret: SecretName,
     /// How strong a thing the caller gets.
     pub deliver: Delivery,
-    /// Where.
-    pub repositories: Vec<RepoPattern>,
+    /// Where. Shared, as `permissions` are: every lease of a rule bears them.
+    pub repositories: Arc<[RepoPattern]>,
     /// Where.
     pub organization: Option<OrgName>,
     /// What.
-    pub permissions: Permissions,
+    pub permissions: Arc<Permissions>,
     /// How long from now.
     pub ttl: Duration,
     /// How long at the most from the first grant, renewals included.

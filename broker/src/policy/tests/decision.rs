@@ -57,8 +57,8 @@ fn one_that_asks_for_nothing_gets_exactly_what_the_rule_gives() {
          [[allow]]\ncaller = { user = 'bob' }\n",
     );
     let narrow = grant(&set, &ask(alice()));
-    assert_eq!(narrow.repositories, ["acme/site".parse().unwrap()]);
-    assert_eq!(narrow.permissions, permissions(&[("issues", Level::Read)]));
+    assert_eq!(*narrow.repositories, ["acme/site".parse().unwrap()]);
+    assert_eq!(*narrow.permissions, permissions(&[("issues", Level::Read)]));
     assert_eq!(narrow.ttl, Duration::from_secs(300));
     assert_eq!(narrow.ttl_max, Duration::from_secs(600));
     // What a rule does not name is the purpose's.
@@ -84,8 +84,8 @@ fn what_is_asked_within_the_rule_is_granted_as_asked() {
     request.organization = Some("acme".parse().unwrap());
     request.ttl = Some(Duration::from_secs(3600));
     let grant = grant(&set, &request);
-    assert_eq!(Some(&grant.repositories), request.repositories.as_ref());
-    assert_eq!(Some(&grant.permissions), request.permissions.as_ref());
+    assert_eq!(Some(&*grant.repositories), request.repositories.as_deref());
+    assert_eq!(Some(&*grant.permissions), request.permissions.as_ref());
     assert_eq!(grant.organization, request.organization);
     assert_eq!(Some(grant.ttl), request.ttl);
     assert_eq!(grant.ttl_max, Duration::from_secs(3600));

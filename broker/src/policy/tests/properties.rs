@@ -174,17 +174,17 @@ proptest! {
                 prop_assert!(within(&grant, rule.terms()));
                 prop_assert!(!grant.permissions.is_empty() && !grant.repositories.is_empty());
                 let terms = rule.terms();
-                let want = request.repositories.as_ref().unwrap_or(&terms.repositories);
-                prop_assert_eq!(&grant.repositories, want);
+                let want = request.repositories.as_deref().unwrap_or(&terms.repositories);
+                prop_assert_eq!(&*grant.repositories, want);
                 let want = request.permissions.as_ref().unwrap_or(&terms.permissions);
-                prop_assert_eq!(&grant.permissions, want);
+                prop_assert_eq!(&*grant.permissions, want);
                 prop_assert_eq!(grant.ttl, request.ttl.unwrap_or(terms.ttl));
             }
             (Decision::Deny(super::super::Denial::TooWide { rule: named, .. }), Some(rule)) => {
                 prop_assert_eq!(&named, &rule.terms().rule);
                 let mut whole_ask = rule.terms().clone();
-                if let Some(asked) = request.repositories { whole_ask.repositories = asked; }
-                if let Some(asked) = request.permissions { whole_ask.permissions = asked; }
+                if let Some(asked) = request.repositories { whole_ask.repositories = asked.into(); }
+                if let Some(asked) = request.permissions { whole_ask.permissions = asked.into(); }
                 whole_ask.ttl = request.ttl.unwrap_or(whole_ask.ttl);
                 prop_assert!(!within(&whole_ask, rule.terms()));
             }
