@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::api::{self, Api};
 use crate::broker::Broker;
-use crate::caller::{Peer, Programs, Surroundings};
+use crate::caller::Surroundings;
 use crate::give_back;
 use crate::server::{self, Identify};
 use crate::socket::Listener;
@@ -43,14 +43,10 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
         what: "`/proc` cannot be read",
         source,
     })?;
-    let identify: Identify = {
-        let broker = Arc::clone(&broker);
-        Arc::new(move |stream| match broker.programs() {
-            Programs::Path => Peer::of(stream, &surroundings, Programs::Path),
-            // The first connection of each program waits until its file has been read.
-            programs => tokio::task::block_in_place(|| Peer::of(stream, &surroundings, programs)),
-        })
-    };
+    let identify = Arc::new(Identify {
+        broker: Arc::clone(&broker),
+        surroundings: Arc::new(surroundings),
+    });
     let serving = tokio::spawn(server::serve(
         listener,
         api,

@@ -88,10 +88,9 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         }
         None => {
             let metrics = metrics::init()?;
-            // One worker serves tens of thousands of requests a second; a second would be woken for
+            // One thread serves tens of thousands of requests a second; a second would be woken for
             // each of them, only to find nothing to do. So nothing that blocks may run on it.
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
+            let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
             runtime.block_on(startup::run(places, clock, metrics, &hardened))?;

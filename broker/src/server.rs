@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 
 use crate::api::Api;
-use crate::caller::{Peer, PeerError};
+use crate::broker::Broker;
+use crate::caller::{Peer, PeerError, Programs, Surroundings};
 use crate::config::Limits;
 use crate::connection::Connection;
 use crate::socket::Listener;
@@ -35,14 +37,33 @@ const HEAD_COUNT: usize = 64;
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
 /// Says who is on the other end of a connection just accepted.
-pub type Identify = Arc<dyn Fn(&Connection) -> Result<Peer, PeerError> + Send + Sync>;
+pub(crate) struct Identify {
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) surroundings: Arc<Surroundings>,
+}
+
+impl Identify {
+    async fn peer(&self, connection: &Connection) -> Result<Peer, PeerError> {
+        let programs = self.broker.programs();
+        if programs == Programs::Path {
+            return Peer::of(connection, &self.surroundings, programs);
+        }
+        // The first connection of each program waits until its file has been read.
+        let socket = connection.as_fd().try_clone_to_owned();
+        let socket = socket.map_err(PeerError::Unidentified)?;
+        let surroundings = Arc::clone(&self.surroundings);
+        tokio::task::spawn_blocking(move || Peer::of(&socket, &surroundings, programs))
+            .await
+            .unwrap_or_else(|panic| Err(PeerError::Unidentified(panic.into())))
+    }
+}
 
 /// Serves connections until `stop` says so, then lets requests under way finish.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: Listener,
     api: Api,
     limits: Limits,
-    identify: Identify,
+    identify: Arc<Identify>,
     mut stop: watch::Receiver<bool>,
 ) {
     let open = Arc::new(Connections::new(limits));
@@ -68,7 +89,7 @@ pub async fn serve(
         );
         let identify = Arc::clone(&identify);
         tokio::spawn(async move {
-            let peer = match identify(&stream) {
+            let peer = match identify.peer(&stream).await {
                 Ok(peer) => Arc::new(peer),
                 Err(PeerError::Gone(gone)) => {
                     tracing::debug!(cause = %gone, "a caller did not wait");

@@ -52,9 +52,9 @@ pub enum UpkeepError {
     /// A record could not be written as JSON: a fault of the broker's own.
     #[error("a record could not be written")]
     Record(#[from] serde_json::Error),
-    /// The reading of the policies panicked: a fault of the broker's own.
-    #[error("the policies could not be read, and those in force stay in force")]
-    Broken(#[source] tokio::task::JoinError),
+    /// The reading of something panicked: a fault of the broker's own.
+    #[error("{0} could not be read; what was in force stays so")]
+    Broken(&'static str, #[source] tokio::task::JoinError),
 }
 
 impl Broker {
@@ -194,12 +194,15 @@ impl Broker {
         if !self.vault.is_locked() {
             return Ok(());
         }
-        let unlocked = self.load_root_key(passphrase).and_then(|(key, from)| {
-            self.vault
-                .unlock(key)
-                .map(|()| from)
-                .map_err(UpkeepError::WrongKey)
-        });
+        let unlocked = self
+            .load_root_key(passphrase)
+            .await
+            .and_then(|(key, from)| {
+                self.vault
+                    .unlock(key)
+                    .map(|()| from)
+                    .map_err(UpkeepError::WrongKey)
+            });
         match unlocked {
             Ok(from) => {
                 let by = Some(lease_record::caller(by));
@@ -218,19 +221,23 @@ impl Broker {
         }
     }
 
-    fn load_root_key(
-        &self,
+    async fn load_root_key(
+        self: &Arc<Self>,
         passphrase: Option<Passphrase>,
     ) -> Result<(RootKey, &'static str), UpkeepError> {
-        // Deriving a key and asking a keyring take their time; the other workers go on meanwhile.
-        tokio::task::block_in_place(|| match passphrase {
-            Some(passphrase) => self.vault.root_key_behind(&passphrase),
+        let broker = Arc::clone(self);
+        // Deriving a key and asking a keyring take their time.
+        let loaded = tokio::task::spawn_blocking(move || match passphrase {
+            Some(passphrase) => broker.vault.root_key_behind(&passphrase),
             None => {
-                let key = self.vault.fetch_root_key(&self.surroundings())?;
-                Ok((key, self.vault.root_key_source().as_str()))
+                let key = broker.vault.fetch_root_key(&broker.surroundings())?;
+                Ok((key, broker.vault.root_key_source().as_str()))
             }
-        })
-        .map_err(UpkeepError::Unlock)
+        });
+        loaded
+            .await
+            .map_err(|panic| UpkeepError::Broken("the root key", panic))?
+            .map_err(UpkeepError::Unlock)
     }
 
     fn surroundings(&self) -> root_key::Surroundings {
@@ -247,7 +254,7 @@ impl Broker {
         // Files, and account names that a directory service may have to be asked for.
         let (directory, host) = (self.places.policies.clone(), self.config.host(&self.places));
         let loaded = tokio::task::spawn_blocking(move || load(&directory, &host)).await;
-        let loaded = match loaded.map_err(UpkeepError::Broken)? {
+        let loaded = match loaded.map_err(|panic| UpkeepError::Broken("the policies", panic))? {
             Ok(loaded) => loaded,
             Err(error) => {
                 let why = error.to_string();

@@ -144,7 +144,7 @@ impl From<UpkeepError> for Refusal {
             UpkeepError::Unlock(_) => (ErrorCode::SourceUnavailable, None),
             UpkeepError::WrongKey(_) => (ErrorCode::Locked, None),
             UpkeepError::Policies(_) => (ErrorCode::BadRequest, None),
-            UpkeepError::Vault(_) | UpkeepError::Record(_) | UpkeepError::Broken(_) => {
+            UpkeepError::Vault(_) | UpkeepError::Record(_) | UpkeepError::Broken(..) => {
                 (ErrorCode::Internal, None)
             }
         };
