@@ -16,6 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
 use crate::readiness::watched;
 
+/// The most that is read at once, in bytes: requests are short.
+const READ: usize = 2048;
+
 /// An accepted connection.
 pub struct Connection {
     incoming: AsyncFd<OwnedFd>,
@@ -60,7 +63,8 @@ impl AsyncRead for Connection {
     ) -> Poll<io::Result<()>> {
         loop {
             let mut incoming = ready!(self.incoming.poll_read_ready(cx))?;
-            let free = into.initialize_unfilled();
+            // No more than that need be zeroed first; a longer request takes several reads.
+            let free = into.initialize_unfilled_to(into.remaining().min(READ));
             let result = incoming.try_io(|socket| Ok(read(socket, free)?));
             match result {
                 Ok(Ok(length)) => {

@@ -188,10 +188,12 @@ impl<D: Disk> Appender<D> {
         let Tail {
             file, name, size, ..
         } = &mut self.tail;
-        let io = |what| AuditLogError::io(what, &self.disk.path(name));
+        // Only an error needs the path.
+        let failed = |what, error| AuditLogError::io(what, &self.disk.path(name))(error);
         let written = self.disk.write_at(file, *size, &self.lines);
-        written.map_err(io("append to"))?;
-        self.disk.sync_data(file).map_err(io("sync"))?;
+        written.map_err(|error| failed("append to", error))?;
+        let synced = self.disk.sync_data(file);
+        synced.map_err(|error| failed("sync", error))?;
         *size += self.lines.len() as u64;
         self.lines.shrink_to(BUFFER);
         let first = std::mem::replace(&mut self.head, head).records;
@@ -205,16 +207,16 @@ impl<D: Disk> Appender<D> {
         let Tail {
             file, name, size, ..
         } = &self.tail;
-        let path = self.disk.path(name);
+        let path = || self.disk.path(name);
         let looked = self.disk.look(name, file);
-        match looked.map_err(AuditLogError::io("look at", &path))? {
+        match looked.map_err(|error| AuditLogError::io("look at", &path())(error))? {
             Some(found) if found == *size => Ok(()),
             Some(found) => Err(AuditLogError::Resized {
-                path,
+                path: path(),
                 found,
                 wanted: *size,
             }),
-            None => Err(AuditLogError::Deleted { path }),
+            None => Err(AuditLogError::Deleted { path: path() }),
         }
     }
 

@@ -166,10 +166,12 @@ impl Peer {
     pub fn identify(&self) -> Result<Arc<Caller>, Gone> {
         // A panic in between leaves a whole caller behind, with no attribute too many.
         let mut caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(seen) = &self.seen {
-            seen.drop_what_changed(&mut caller);
-        }
-        if self.witness.alive() {
+        // What runs a program has not ended, so where that was just seen nothing else need be asked.
+        let runs = self
+            .seen
+            .as_ref()
+            .is_some_and(|seen| seen.drop_what_changed(&mut caller));
+        if runs || self.witness.alive() {
             Ok(Arc::clone(&caller))
         } else {
             Err(Gone)
@@ -317,7 +319,8 @@ impl Seen {
         }
     }
 
-    fn drop_what_changed(&self, caller: &mut Arc<Caller>) {
+    /// Whether the process was seen to run the program it connected with; then it has not ended.
+    fn drop_what_changed(&self, caller: &mut Arc<Caller>) -> bool {
         if (caller.unit.is_some() || caller.user_unit.is_some())
             && self.process.cgroup() != self.cgroup
         {
@@ -325,12 +328,17 @@ impl Seen {
             caller.unit = None;
             caller.user_unit = None;
         }
+        if caller.exe.is_none() {
+            return false;
+        }
         let still_runs = |program: &Program| program.still_runs(self.process.directory());
-        if caller.exe.is_some() && !self.program.as_ref().is_some_and(still_runs) {
+        let runs = self.program.as_ref().is_some_and(still_runs);
+        if !runs {
             let caller = Arc::make_mut(caller);
             caller.exe = None;
             caller.sha256 = None;
         }
+        runs
     }
 }
 
