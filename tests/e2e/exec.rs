@@ -26,7 +26,9 @@ fn live_leases(broker: &TestBroker) -> usize {
 
 /// Waits until nothing is live, and returns the reasons why leases ended.
 fn reasons_of_the_ends(broker: &TestBroker) -> Vec<String> {
-    until(|| live_leases(broker) == 0);
+    // An end takes effect before its record.
+    let count = |kind| broker.home.records_of(kind).len();
+    until(|| live_leases(broker) == 0 && count("lease.expired") == count("lease.granted"));
     let why = |record: &Value| record["why"].as_str().unwrap().to_owned();
     broker
         .home
@@ -195,7 +197,7 @@ fn a_command_that_cannot_run_is_126_or_127_and_its_lease_ends() {
     let directory = broker.home.path().to_str().unwrap().to_owned();
     let not_runnable = Ran::of(&mut exec(&broker, &[&directory]));
     assert_eq!(not_runnable.code(), Some(126), "{not_runnable:?}");
-    until(|| reasons_of_the_ends(&broker) == ["caller_exit"; 2]);
+    assert_eq!(reasons_of_the_ends(&broker), ["caller_exit"; 2]);
 }
 
 #[test]
