@@ -3,6 +3,7 @@
 //! Requests refuse unknown fields. Answers may gain fields within v1, so a reader ignores those it
 //! does not know.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -68,9 +69,9 @@ pub enum Until {
 /// The answer to `POST /v1/leases`. It holds the token and so has no `Debug`: the broker writes it
 /// straight to the socket, a reader wipes it when done.
 #[derive(Serialize, Deserialize)]
-pub struct LeaseAnswer {
+pub struct LeaseAnswer<'a> {
     /// The token itself.
-    pub token: String,
+    pub token: Cow<'a, str>,
     /// All else about the lease.
     #[serde(flatten)]
     pub lease: LeaseView,

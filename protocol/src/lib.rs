@@ -12,3 +12,4 @@ pub mod duration;
 pub mod error;
 pub mod names;
 pub mod places;
+pub mod wiped;

@@ -14,7 +14,7 @@ use broker_protocol::api::{
 };
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::LeaseId;
-use zeroize::Zeroizing;
+use broker_protocol::wiped::WipedBytes;
 
 use super::error::Refusal;
 use super::extract::{Asking, Body, Named};
@@ -26,6 +26,8 @@ use crate::lease::Lease;
 use crate::policy::{Caller, Request};
 use crate::redact;
 
+/// Room for most answers with a token, in bytes: one that does not move need not be wiped twice.
+const ANSWER: usize = 768;
 /// The longest `reason`, in characters.
 const MAX_REASON: usize = 200;
 
@@ -82,26 +84,18 @@ fn parse(caller: Arc<Caller>, asked: LeaseRequest) -> Result<(Request, Wishes), 
 /// Writes the answer by hand, so that the only copy of the token besides the sealed one is in the
 /// buffer that goes to the socket.
 fn answer(issued: &Issued) -> Result<Response, Refusal> {
-    // The token goes into the answer.
-    let token = Zeroizing::new(issued.token.expose().to_owned());
-    let mut answer = LeaseAnswer {
-        token: String::new(),
+    let answer = LeaseAnswer {
+        // The token goes into the answer.
+        token: issued.token.expose().into(),
         lease: issued.lease.view(),
     };
-    answer.token.push_str(&token);
-    let text = serde_json::to_vec(&answer);
-    zeroize::Zeroize::zeroize(&mut answer.token);
-    let text = text.map_err(IssueError::Record)?;
+    let mut text = WipedBytes::with_capacity(ANSWER);
+    serde_json::to_writer(&mut text, &answer).map_err(IssueError::Record)?;
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    Ok((
-        StatusCode::CREATED,
-        headers,
-        Bytes::from_owner(Zeroizing::new(text)),
-    )
-        .into_response())
+    Ok((StatusCode::CREATED, headers, Bytes::from_owner(text)).into_response())
 }
 
 pub(super) async fn list(

@@ -74,9 +74,9 @@ pub(crate) fn ask_for(broker: &Broker, request: &LeaseRequest) -> Result<Answer,
 impl Taken {
     /// Reads the answer to a request for a lease.
     pub(crate) fn from(answer: Answer) -> Result<Self, Failure> {
-        let read: LeaseAnswer = answer.json()?;
+        let read: LeaseAnswer<'_> = answer.json()?;
         Ok(Self {
-            token: Zeroizing::new(read.token),
+            token: Zeroizing::new(read.token.into_owned()),
             lease: read.lease,
         })
     }

@@ -23,6 +23,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+use crate::wiped::WipedBytes;
+
 use self::reading::{Head, Input};
 use crate::error::Problem;
 
@@ -38,7 +40,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Request<'a> {
     method: &'static str,
     path: &'a str,
-    body: Zeroizing<Vec<u8>>,
+    body: WipedBytes,
     patience: Duration,
 }
 
@@ -49,7 +51,7 @@ impl<'a> Request<'a> {
         Self {
             method,
             path,
-            body: Zeroizing::default(),
+            body: WipedBytes::default(),
             patience: PATIENCE,
         }
     }
@@ -60,12 +62,7 @@ impl<'a> Request<'a> {
     ///
     /// [`ClientError::Request`] if it cannot be written as JSON.
     pub fn json(mut self, body: &impl Serialize) -> Result<Self, ClientError> {
-        // Measured first, so that the buffer never moves.
-        let mut size = Count(0);
-        serde_json::to_writer(&mut size, body).map_err(ClientError::Request)?;
-        let mut text = Zeroizing::new(Vec::with_capacity(size.0));
-        serde_json::to_writer(&mut *text, body).map_err(ClientError::Request)?;
-        self.body = text;
+        serde_json::to_writer(&mut self.body, body).map_err(ClientError::Request)?;
         Ok(self)
     }
 
@@ -97,7 +94,7 @@ pub struct Answer {
     /// The status.
     pub status: u16,
     /// The body as it came.
-    pub body: Zeroizing<Vec<u8>>,
+    pub body: WipedBytes,
 }
 
 impl Answer {
@@ -215,20 +212,6 @@ impl Connection {
             },
             Err(_) => ClientError::Status(head.status),
         })
-    }
-}
-
-/// Counts what is written to it.
-struct Count(usize);
-
-impl Write for Count {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -396,10 +379,9 @@ mod tests {
 
     #[test]
     fn a_body_of_the_wrong_shape_is_placed_but_not_quoted() {
-        let answer = Answer {
-            status: 200,
-            body: Zeroizing::new(br#"{"token": "ghp_x"}"#.to_vec()),
-        };
+        let mut body = WipedBytes::default();
+        body.write_all(br#"{"token": "ghp_x"}"#).unwrap();
+        let answer = Answer { status: 200, body };
         let error = answer.json::<Vec<u64>>().unwrap_err();
         assert!(!error.to_string().contains("ghp_x"), "{error}");
     }

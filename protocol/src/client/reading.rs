@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use zeroize::Zeroizing;
 
 use super::{ClientError, MAX_ANSWER};
+use crate::wiped::WipedBytes;
 
 /// What went wrong while reading: the connection, or what came over it.
 pub(super) enum Fault {
@@ -75,8 +76,8 @@ impl Head {
         }
     }
 
-    pub(super) fn read_body(&self, input: &mut Input) -> Result<Zeroizing<Vec<u8>>, Fault> {
-        let mut body = Zeroizing::default();
+    pub(super) fn read_body(&self, input: &mut Input) -> Result<WipedBytes, Fault> {
+        let mut body = WipedBytes::default();
         if self.status == 204 {
             return Ok(body);
         }
@@ -123,19 +124,12 @@ fn line(input: &mut impl BufRead) -> Result<String, Fault> {
     Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
 }
 
-/// Adds room for `more` bytes and returns it. The old bytes are wiped if they had to move.
-fn grow(body: &mut Zeroizing<Vec<u8>>, more: usize) -> Result<&mut [u8], Fault> {
-    let (old, new) = (body.len(), body.len() + more);
-    if new > MAX_ANSWER {
+/// Adds room for `more` bytes and returns it.
+fn grow(body: &mut WipedBytes, more: usize) -> Result<&mut [u8], Fault> {
+    if body.len() + more > MAX_ANSWER {
         return Err(TOO_LONG);
     }
-    if new > body.capacity() {
-        let mut moved = Zeroizing::new(Vec::with_capacity(new.max(2 * old)));
-        moved.extend_from_slice(body);
-        *body = moved;
-    }
-    body.resize(new, 0);
-    Ok(body.get_mut(old..).unwrap_or_default())
+    Ok(body.grow(more))
 }
 
 /// A buffered reader whose buffer is wiped.
