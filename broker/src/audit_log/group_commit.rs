@@ -106,6 +106,9 @@ impl Queue {
         if mem::take(&mut waiting.idle) {
             drop(waiting);
             self.arrived.notify_one();
+            // On a busy processor the writer would otherwise wait for all that we do from here until
+            // we wait for it; this way that is done during its sync.
+            std::thread::yield_now();
         }
     }
 
