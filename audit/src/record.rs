@@ -184,6 +184,8 @@ pub enum Event<'a> {
         part: u64,
         /// How many parts follow each other; a segment opens with all of them.
         parts: u64,
+        /// The number of each lease's record.
+        seqs: Vec<u64>,
         /// The exact text of each body, MAC included.
         leases: Vec<Cow<'a, str>>,
     },

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use metrics::Counter;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::audit_log::AuditLog;
+use crate::audit_log::{AuditLog, LiveLease};
 use crate::budget::Budget;
 use crate::caller::Programs;
 use crate::clock::{Clock, Now};
@@ -92,8 +92,8 @@ impl InForce {
 
 /// What a start found in the last segment of the audit log and cannot judge while locked.
 pub(crate) struct Found {
-    /// Bodies of leases that were live, MACs included.
-    pub(crate) live: Vec<Box<str>>,
+    /// Leases that were live; no MAC is checked yet.
+    pub(crate) live: Vec<LiveLease>,
     /// Time of the log's last record before this start.
     pub(crate) last_time: Option<Timestamp>,
 }

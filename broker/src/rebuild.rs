@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::audit_log::LiveLease;
 use crate::broker::{Broker, Found};
 use crate::caller::ExitWatch;
 use crate::issue::SECRET_REMOVED;
@@ -49,9 +50,10 @@ impl Broker {
         let tombstones = self.vault.tombstones();
         let mut honoured = 0;
         let (mut over, mut not_ours) = (Vec::new(), Vec::new());
-        for (nth, body) in found.live.iter().enumerate() {
+        for (nth, LiveLease { seq, body }) in found.live.iter().enumerate() {
             match self.judge_body(body, found.last_time, &tombstones) {
-                Judged::Live(lease) => {
+                Judged::Live(mut lease) => {
+                    lease.seq = *seq;
                     let lease: Arc<Lease> = Arc::from(lease);
                     if !lease.until_exit {
                         self.leases.rebuild(lease);

@@ -115,7 +115,7 @@ impl<D: Disk> Appender<D> {
                     let opening = last.live.opening()?;
                     begin(&disk, last.head, now.wall, &opening, &recovered)?
                 };
-                opened.live = last.live.bodies();
+                opened.live = last.live.all();
                 opened.granted_since_noted = last.since.granted;
                 opened.secret_versions = last.since.secret_versions;
                 (last.live, head, tail)
@@ -197,8 +197,8 @@ impl<D: Disk> Appender<D> {
         *size += self.lines.len() as u64;
         self.lines.shrink_to(BUFFER);
         let first = std::mem::replace(&mut self.head, head).records;
-        for entry in batch {
-            self.live.apply(&entry.effect, &entry.body);
+        for (seq, entry) in (first..).zip(batch) {
+            self.live.apply(seq, &entry.effect, &entry.body);
         }
         Ok(first)
     }

@@ -27,20 +27,30 @@ pub enum Effect {
     LeaseEnds(LeaseId),
 }
 
+/// A lease that no record has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveLease {
+    /// The record that grants or prolongs it. No MAC covers the number, which is only shown.
+    pub seq: u64,
+    /// That record's body, MAC included.
+    pub body: Box<str>,
+}
+
 /// Live leases by id.
 #[derive(Debug, Default)]
-pub(super) struct LiveLeases(HashMap<LeaseId, Box<str>>);
+pub(super) struct LiveLeases(HashMap<LeaseId, LiveLease>);
 
 /// Leases in one `leases.open`: keeps a line near 64 KiB.
 const PART: usize = 64;
 
 impl LiveLeases {
     /// Takes in a durable record.
-    pub(super) fn apply(&mut self, effect: &Effect, body: &Body) {
+    pub(super) fn apply(&mut self, seq: u64, effect: &Effect, body: &Body) {
         match effect {
             Effect::Nothing => {}
             Effect::LeaseLives(lease) => {
-                self.0.insert(lease.clone(), body.as_str().into());
+                let body = body.as_str().into();
+                self.0.insert(lease.clone(), LiveLease { seq, body });
             }
             Effect::LeaseEnds(lease) => {
                 self.0.remove(lease);
@@ -49,25 +59,25 @@ impl LiveLeases {
     }
 
     /// By lease id, so that the same leases always make the same lines.
-    fn sorted(&self) -> Vec<&str> {
+    fn sorted(&self) -> Vec<&LiveLease> {
         let mut leases: Vec<_> = self.0.iter().collect();
         leases.sort_unstable_by_key(|(id, _)| *id);
-        leases.into_iter().map(|(_, body)| body.as_ref()).collect()
+        leases.into_iter().map(|(_, lease)| lease).collect()
     }
 
     pub(super) fn contains(&self, lease: &LeaseId) -> bool {
         self.0.contains_key(lease)
     }
 
-    /// The bodies, by lease id.
-    pub(super) fn bodies(&self) -> Vec<Box<str>> {
-        self.sorted().into_iter().map(Box::from).collect()
+    /// All of them, by lease id.
+    pub(super) fn all(&self) -> Vec<LiveLease> {
+        self.sorted().into_iter().cloned().collect()
     }
 
     /// The records a segment opens with: at least one, so that every segment says where it stands.
     pub(super) fn opening(&self) -> Result<Vec<Body>, serde_json::Error> {
-        let bodies = self.sorted();
-        let mut parts: Vec<&[&str]> = bodies.chunks(PART).collect();
+        let leases = self.sorted();
+        let mut parts: Vec<&[&LiveLease]> = leases.chunks(PART).collect();
         if parts.is_empty() {
             parts.push(&[]);
         }
@@ -78,7 +88,8 @@ impl LiveLeases {
                 Body::of(&Event::LeasesOpen {
                     part,
                     parts: count,
-                    leases: leases.iter().copied().map(Cow::Borrowed).collect(),
+                    seqs: leases.iter().map(|lease| lease.seq).collect(),
+                    leases: leases.iter().map(|lease| (*lease.body).into()).collect(),
                 })
             })
             .collect()
@@ -106,6 +117,7 @@ struct Lease {
 struct LeasesOpen<'a> {
     part: u64,
     parts: u64,
+    seqs: Vec<u64>,
     #[serde(borrow)]
     leases: Vec<Cow<'a, str>>,
 }
@@ -137,7 +149,14 @@ impl Replay {
         match line.kind {
             "lease.granted" | "lease.renewed" => {
                 if let Ok(Lease { lease }) = serde_json::from_str(line.text) {
-                    self.live.0.insert(lease, line.body.into());
+                    let body = line.body.into();
+                    self.live.0.insert(
+                        lease,
+                        LiveLease {
+                            seq: line.seq,
+                            body,
+                        },
+                    );
                 }
             }
             "lease.revoked" | "lease.expired" | "lease.failed" => {
@@ -158,13 +177,15 @@ impl Replay {
     fn take_opening(&mut self, line: &Line<'_>) -> Option<()> {
         let open: LeasesOpen<'_> = serde_json::from_str(line.text).ok()?;
         let parts = *self.parts.get_or_insert(open.parts);
-        if open.part != self.parts_seen + 1 || open.parts != parts {
+        let follows = open.part == self.parts_seen + 1 && open.parts == parts;
+        if !follows || open.seqs.len() != open.leases.len() {
             return None;
         }
         self.parts_seen = open.part;
-        for body in open.leases {
+        for (seq, body) in open.seqs.into_iter().zip(open.leases) {
             if let Ok(Lease { lease }) = serde_json::from_str(&format!("{{{body}")) {
-                self.live.0.insert(lease, body.into());
+                let body = body.into();
+                self.live.0.insert(lease, LiveLease { seq, body });
             }
         }
         Some(())
@@ -211,11 +232,11 @@ mod tests {
             let mut live = LiveLeases::default();
             for bits in 0..count {
                 let lease = LeaseId::from_random(bits);
-                live.apply(&Effect::LeaseLives(lease.clone()), &ended(&lease));
+                live.apply(7, &Effect::LeaseLives(lease.clone()), &ended(&lease));
             }
             let opening = live.opening().unwrap();
             assert_eq!(opening.len() as u128, count.div_ceil(64).max(1));
-            assert_eq!(replay(&opening).unwrap().live.bodies(), live.bodies());
+            assert_eq!(replay(&opening).unwrap().live.all(), live.all());
             // Not opened until the last part is there, nor without the first.
             assert!(replay(&opening[..opening.len() - 1]).is_none());
             assert!(replay(&opening[1..]).is_none());
@@ -227,14 +248,14 @@ mod tests {
         let lease = LeaseId::from_random(7);
         let body = ended(&lease);
         let mut live = LiveLeases::default();
-        live.apply(&Effect::LeaseLives(lease.clone()), &body);
-        live.apply(
-            &Effect::LeaseLives(lease.clone()),
-            &body.clone().with_mac(&[1; 32]),
-        );
-        assert_eq!(live.bodies(), [body.with_mac(&[1; 32]).as_str().into()]);
+        let lives = Effect::LeaseLives(lease.clone());
+        let renewed = body.clone().with_mac(&[1; 32]);
+        live.apply(3, &lives, &body);
+        live.apply(5, &lives, &renewed);
+        let body = renewed.as_str().into();
+        assert_eq!(live.all(), [LiveLease { seq: 5, body }]);
         let mut records = live.opening().unwrap();
         records.push(ended(&lease));
-        assert!(replay(&records).unwrap().live.bodies().is_empty());
+        assert!(replay(&records).unwrap().live.all().is_empty());
     }
 }

@@ -45,7 +45,7 @@ use crate::clock::Clock;
 use crate::policy::Grant;
 
 pub use self::error::AuditLogError;
-pub use self::live_leases::Effect;
+pub use self::live_leases::{Effect, LiveLease};
 
 /// What a secret is about to be used for.
 #[derive(Debug)]
@@ -123,8 +123,8 @@ pub const SEGMENT_LIMIT: u64 = 64 << 20;
 /// What was found when the log was opened.
 #[derive(Debug, Default)]
 pub struct Opened {
-    /// Bodies of the leases that no record has ended, MAC included and not yet checked.
-    pub live: Vec<Box<str>>,
+    /// The leases that no record has ended; no MAC is checked yet.
+    pub live: Vec<LiveLease>,
     /// Bodies of `lease.granted` after the noted head, oldest first, MAC not yet checked.
     pub granted_since_noted: Vec<Box<str>>,
     /// Highest version of each secret that a `secret.set` after the noted head names.

@@ -53,6 +53,8 @@ impl Torn {
 pub(super) struct Line<'a> {
     /// All of it, without the newline.
     pub(super) text: &'a str,
+    /// Its number.
+    pub(super) seq: u64,
     /// When it was written, as text.
     pub(super) time: &'a str,
     /// What the writer of the record gave: `"kind":"…",…}`.
@@ -121,6 +123,7 @@ impl<'a> Walk<'a> {
         let (kind, _) = body.strip_prefix(r#""kind":""#)?.split_once('"')?;
         let line = Line {
             text,
+            seq: self.head.records,
             time,
             body,
             kind,

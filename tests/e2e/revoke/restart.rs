@@ -42,12 +42,7 @@ fn p5_a_restart_keeps_live_leases_with_their_end_and_revives_none_that_ended() {
 
         let home = if kill { broker.kill() } else { broker.stop() };
         let broker = home.start();
-        let mut after = (view(&broker, &kept), view(&broker, &renewed));
-        // Wrong: the number of the record is lost. The log's list of live leases has only bodies.
-        for (then, now) in [(&before.0, &mut after.0), (&before.1, &mut after.1)] {
-            assert_eq!(now["audit_seq"], 0);
-            now["audit_seq"] = then["audit_seq"].clone();
-        }
+        let after = (view(&broker, &kept), view(&broker, &renewed));
         assert_eq!(before, after, "kill: {kill}");
         assert!(!is_live(&broker, &revoked));
         wait::until(|| !is_live(&broker, &over));

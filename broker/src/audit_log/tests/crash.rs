@@ -56,7 +56,7 @@ fn assert_nothing_lost(disk: &SimDisk, told: &Told) {
         .cloned()
         .collect();
     assert_eq!(acknowledged, told.acknowledged);
-    assert_eq!(texts(&opened.live), live(&rig.disk));
+    assert_eq!(live_texts(&opened.live), live(&rig.disk));
     assert_eq!(rig.log.head().records, records(&rig.disk).len() as u64);
     assert_moved_aside_is_named(&rig.disk);
 }
@@ -155,7 +155,7 @@ proptest! {
             told.acknowledged.contains(body) || told.uncertain.contains(body)
         };
         prop_assert_eq!(recorded.iter().find(|body| !known(body)), None);
-        prop_assert_eq!(texts(&opened.live), live(&rig.disk));
+        prop_assert_eq!(live_texts(&opened.live), live(&rig.disk));
         assert_moved_aside_is_named(&rig.disk);
     }
 }

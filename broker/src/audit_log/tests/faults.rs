@@ -52,7 +52,7 @@ fn after_one_or_two_failures_at_any_step_the_log_holds_what_was_acknowledged_and
                 let disk = rig.disk.after_crash(first as u64);
                 let (again, opened) = Rig::open(&disk, rig.log.head()).expect(&case);
                 assert_eq!(recorded(&again.disk), acknowledged, "{case}");
-                assert_eq!(texts(&opened.live), live(&again.disk), "{case}");
+                assert_eq!(live_texts(&opened.live), live(&again.disk), "{case}");
                 assert!(!opened.recovered, "{case}");
             }
         }

@@ -38,7 +38,7 @@ fn well_chained_records_that_nobody_asked_for_are_moved_aside_and_give_no_lease(
     assert_eq!(rig.disk.bytes(torn), forged);
     assert_moved_aside_is_named(&rig.disk);
     let (_, opened) = rig.opened_again(rig.log.head()).unwrap();
-    assert_eq!(texts(&opened.live), bodies(&[grant(1), grant(3)]));
+    assert_eq!(live_texts(&opened.live), bodies(&[grant(1), grant(3)]));
 }
 
 #[test]

@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::appender::{Appender, Entry};
 use super::disk::Disk as _;
+use super::live_leases::LiveLease;
 use super::sim_disk::SimDisk;
 use super::{AuditLogError, Effect, LogIdentity, Opened};
 use crate::clock::{Clock as _, ManualClock};
@@ -230,6 +231,10 @@ fn live(disk: &SimDisk) -> Vec<String> {
 
 fn texts(bodies: &[Box<str>]) -> Vec<String> {
     bodies.iter().map(|body| body.to_string()).collect()
+}
+
+fn live_texts(leases: &[LiveLease]) -> Vec<String> {
+    leases.iter().map(|lease| lease.body.to_string()).collect()
 }
 
 /// Every file that was moved aside is named by a record that fits it.

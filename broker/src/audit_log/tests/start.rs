@@ -56,7 +56,7 @@ fn no_segment_passes_its_limit_and_the_last_one_alone_tells_what_is_live() {
     }
     let (_, opened) = rig.opened_again(last).unwrap();
     let still: Vec<_> = (11..12).map(grant).collect();
-    assert_eq!(texts(&opened.live), bodies(&still));
+    assert_eq!(live_texts(&opened.live), bodies(&still));
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn whatever_follows_the_last_whole_line_is_moved_aside_and_named() {
             .tamper(&segment::name(0), |bytes| bytes.extend_from_slice(tail));
         let (mut again, opened) = rig.opened_again(rig.log.head()).unwrap();
         assert!(opened.recovered);
-        assert_eq!(texts(&opened.live), bodies(&[grant(1)]));
+        assert_eq!(live_texts(&opened.live), bodies(&[grant(1)]));
         assert_moved_aside_is_named(&again.disk);
         let torn = segment::Torn::parse(&format!(
             "{}.{}.torn",
