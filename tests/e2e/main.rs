@@ -25,3 +25,4 @@ mod layers;
 mod leaks;
 mod promises;
 mod revoke;
+mod service;
