@@ -395,3 +395,11 @@ fn tokenctl_runs_the_tokend_beside_it_and_none_from_the_path() {
     assert_eq!(ran.code(), Some(1), "{ran:?}");
     assert!(ran.stderr.contains("tokend"), "{ran:?}");
 }
+
+#[test]
+fn a_recovery_passphrase_asked_for_too_late_is_refused_and_not_passed_over() {
+    let home = Home::ready();
+    let ran = home.ctl(&["init", "--recovery"]);
+    assert_eq!(ran.code(), Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("only when a vault is made"), "{ran:?}");
+}

@@ -37,6 +37,9 @@ pub fn run(
     out: &mut dyn Write,
 ) -> Result<(), InitCommandError> {
     let wants_recovery = arguments.recovery;
+    if wants_recovery && places.vault.exists() {
+        return Err(InitCommandError::TooLateForRecovery(places.vault.clone()));
+    }
     let options = InitOptions {
         root_key: arguments.root_key,
         passphrase: &|asked| match asked {
@@ -64,6 +67,9 @@ pub enum InitCommandError {
     /// What the operator mends.
     #[error(transparent)]
     Init(#[from] InitError),
+    /// `--recovery` for a vault that was made without it, or with.
+    #[error("{}: is there already, and a recovery passphrase is given only when a vault is made; nothing was changed", .0.display())]
+    TooLateForRecovery(PathBuf),
     /// Standard output takes no more.
     #[error("the report could not be written")]
     Output(#[from] io::Error),

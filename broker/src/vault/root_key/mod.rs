@@ -273,7 +273,7 @@ pub enum RootKeyError {
     #[error("the root key is behind a passphrase; run `tokenctl unlock`")]
     PassphraseNeeded,
     /// Neither the passphrase nor the recovery passphrase.
-    #[error("wrong passphrase; try again, or use the recovery passphrase")]
+    #[error("neither the passphrase of this vault nor its recovery passphrase; try again")]
     WrongPassphrase,
     /// A vault that no passphrase opens.
     #[error(
