@@ -403,3 +403,29 @@ fn a_recovery_passphrase_asked_for_too_late_is_refused_and_not_passed_over() {
     assert_eq!(ran.code(), Some(1), "{ran:?}");
     assert!(ran.stderr.contains("only when a vault is made"), "{ran:?}");
 }
+
+#[test]
+fn doctor_says_what_the_next_start_will_find_and_what_is_not_in_force_yet() {
+    let broker = TestBroker::with_label_sync();
+    assert_eq!(broker.home.ctl(&["doctor"]).success(), "nothing wrong\n");
+
+    let kept = broker.home.path().join("kept");
+    fs::rename(&broker.home.places.root_key, &kept).unwrap();
+    let ran = broker.home.ctl(&["doctor"]);
+    assert_eq!(ran.code(), Some(1), "{ran:?}");
+    assert!(
+        ran.stdout.contains("root.key is gone: the next start"),
+        "{ran:?}"
+    );
+    fs::rename(&kept, &broker.home.places.root_key).unwrap();
+
+    let rules = LABEL_SYNC.replace("UID", "4711");
+    broker.home.policy("label-sync.toml", &rules);
+    let ran = broker.home.ctl(&["doctor"]).success();
+    assert!(
+        ran.contains("after the policies in force were loaded"),
+        "{ran}"
+    );
+    broker.home.ctl(&["policy", "reload"]).success();
+    assert_eq!(broker.home.ctl(&["doctor"]).success(), "nothing wrong\n");
+}

@@ -5,11 +5,13 @@
 //! about where the broker should have made them needless. Of those only the places are named.
 
 use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use broker_protocol::api::{BrokerStatus, SecretState, SecretView, Status};
 use broker_protocol::places::Places;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::broker::Broker;
@@ -47,7 +49,12 @@ pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
     let mut found = Findings::default();
     files(&mut found, &broker.places);
     match broker.read::<Status>("/v1/status") {
-        Ok(status) => from_status(&mut found, &status),
+        Ok(status) => {
+            from_status(&mut found, &status);
+            if let Some(all) = &status.broker {
+                next_start(&mut found, &broker.places, all);
+            }
+        }
         Err(failure) => {
             let mend = failure.hint().unwrap_or_default().into_owned();
             found.wrong(failure.to_string(), mend);
@@ -123,6 +130,36 @@ fn files(found: &mut Findings, places: &Places) {
     }
 }
 
+/// What lies on disk otherwise than the running broker has it.
+fn next_start(found: &mut Findings, places: &Places, all: &BrokerStatus) {
+    let key = &places.root_key;
+    let gone = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
+    if all.root_key == "file" && fs::symlink_metadata(key).is_err_and(gone) {
+        found.wrong(
+            format!("{} is gone: the next start leaves the store locked", key.display()),
+            "put it back from its backup; until then, `tokenctl unlock --passphrase` after each start",
+        );
+    }
+    let changed = |meta: Metadata| {
+        let nanoseconds = i32::try_from(meta.ctime_nsec()).unwrap_or_default();
+        Timestamp::new(meta.ctime(), nanoseconds).is_ok_and(|at| at > all.policies_loaded_at)
+    };
+    let is_policy = |path: &Path| {
+        path.extension()
+            .is_some_and(|extension| extension == "toml")
+    };
+    let mut policies = fs::read_dir(&places.policies)
+        .into_iter()
+        .flatten()
+        .flatten();
+    if policies.any(|file| is_policy(&file.path()) && file.metadata().is_ok_and(changed)) {
+        found.look(
+            "a policy on disk was changed after the policies in force were loaded",
+            "tokenctl policy check; then tokenctl policy reload",
+        );
+    }
+}
+
 fn from_status(found: &mut Findings, status: &Status) {
     let own = env!("CARGO_PKG_VERSION");
     if status.version != own {
@@ -146,7 +183,10 @@ fn from_status(found: &mut Findings, status: &Status) {
         let colon = if why.is_empty() { "" } else { ": " };
         found.wrong(
             format!("the broker grants nothing now{colon}{why}"),
-            "an operator's `tokenctl doctor` says more",
+            match status.operator {
+                true => "",
+                false => "an operator's `tokenctl doctor` says more",
+            },
         );
     }
     if let Some(all) = &status.broker {
