@@ -43,10 +43,7 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
         what: "`/proc` cannot be read",
         source,
     })?;
-    let identify = Arc::new(Identify {
-        broker: Arc::clone(&broker),
-        surroundings: Arc::new(surroundings),
-    });
+    let identify = Arc::new(Identify::new(Arc::clone(&broker), surroundings));
     let serving = tokio::spawn(server::serve(
         listener,
         api,

@@ -93,7 +93,10 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            runtime.block_on(startup::run(places, clock, metrics, &hardened))?;
+            let ran = runtime.block_on(startup::run(places, clock, metrics, &hardened));
+            // Whatever still blocks in a thread of its own, on a disk that hangs say, is left there.
+            runtime.shutdown_background();
+            ran?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -1,8 +1,8 @@
 //! Connections: accept, limit, drain.
 //!
-//! Limits hold before a caller is known to be allowed anything: open connections in all and per
-//! account, the size of headers, the time to send them. Over a limit the connection is closed with
-//! a short answer, so that a client sees why.
+//! Limits hold before a caller is known to be allowed anything, and before more than the account is
+//! asked of the kernel: open connections in all and per account, the size of headers, the time to send
+//! them. Over a limit the connection is closed with a short answer, so that a client sees why.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -18,11 +18,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::api::Api;
 use crate::broker::Broker;
-use crate::caller::{Peer, PeerError, Programs, Surroundings};
+use crate::caller::{self, Peer, PeerError, Surroundings};
 use crate::config::Limits;
 use crate::connection::Connection;
 use crate::socket::Listener;
@@ -33,28 +33,46 @@ const HEAD_LIMIT: Duration = Duration::from_secs(10);
 const HEAD_SIZE: usize = 16 * 1024;
 /// The most headers.
 const HEAD_COUNT: usize = 64;
+/// How many callers are identified at once.
+const TURNS: usize = 8;
 /// How long requests under way may take once the broker is stopping.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
 /// Says who is on the other end of a connection just accepted.
 pub(crate) struct Identify {
-    pub(crate) broker: Arc<Broker>,
-    pub(crate) surroundings: Arc<Surroundings>,
+    broker: Arc<Broker>,
+    surroundings: Arc<Surroundings>,
+    /// So many at once; connections of one program mostly wait for the first to have read it.
+    turns: Semaphore,
 }
 
 impl Identify {
-    async fn peer(&self, connection: &Connection) -> Result<Peer, PeerError> {
-        let programs = self.broker.programs();
-        if programs == Programs::Path {
-            return Peer::of(connection, &self.surroundings, programs);
+    pub(crate) fn new(broker: Arc<Broker>, surroundings: Surroundings) -> Self {
+        Self {
+            broker,
+            surroundings: Arc::new(surroundings),
+            turns: Semaphore::new(TURNS),
         }
-        // The first connection of each program waits until its file has been read.
+    }
+
+    /// In a thread of its own: a program may lie on a file server that does not answer, and the first
+    /// connection of each program may have to wait until its file has been read.
+    async fn peer(&self, connection: &Connection) -> Result<Peer, PeerError> {
+        let unidentified = PeerError::Unidentified;
+        let programs = self.broker.programs();
         let socket = connection.as_fd().try_clone_to_owned();
-        let socket = socket.map_err(PeerError::Unidentified)?;
+        let socket = socket.map_err(unidentified)?;
         let surroundings = Arc::clone(&self.surroundings);
-        tokio::task::spawn_blocking(move || Peer::of(&socket, &surroundings, programs))
-            .await
-            .unwrap_or_else(|panic| Err(PeerError::Unidentified(panic.into())))
+        let identified = async {
+            let _turn = self.turns.acquire().await;
+            let identify = move || Peer::of(&socket, &surroundings, programs);
+            tokio::task::spawn_blocking(identify).await
+        };
+        match tokio::time::timeout(HEAD_LIMIT, identified).await {
+            Ok(Ok(peer)) => peer,
+            Ok(Err(panic)) => Err(unidentified(panic.into())),
+            Err(elapsed) => Err(unidentified(elapsed.into())),
+        }
     }
 }
 
@@ -89,6 +107,15 @@ pub(crate) async fn serve(
         );
         let identify = Arc::clone(&identify);
         tokio::spawn(async move {
+            let place = match caller::account(&stream) {
+                Ok(uid) => open.enter(uid),
+                Err(error) => {
+                    return tracing::warn!(cause = %error, "a caller's account is not known");
+                }
+            };
+            let Some(_place) = place else {
+                return turn_away(stream).await;
+            };
             let peer = match identify.peer(&stream).await {
                 Ok(peer) => Arc::new(peer),
                 Err(PeerError::Gone(gone)) => {
@@ -100,10 +127,7 @@ pub(crate) async fn serve(
                     return;
                 }
             };
-            match open.enter(peer.uid()) {
-                Some(_place) => connection(stream, peer, api, stop).await,
-                None => turn_away(stream).await,
-            }
+            connection(stream, peer, api, stop).await;
             drop(done);
         });
     }

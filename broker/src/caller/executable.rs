@@ -18,6 +18,8 @@ use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat, stat};
 use sha2::{Digest, Sha256};
 
+use super::kernel;
+
 /// What a process runs.
 pub(super) struct Program {
     path: OsString,
@@ -53,8 +55,8 @@ impl Program {
 
     /// Whether the process still runs the very file, unchanged: a new name changes it too.
     pub(super) fn still_runs(&self, process: BorrowedFd<'_>) -> bool {
-        let status = fstatat(process, "exe", AtFlags::empty());
-        status.is_ok_and(|status| FileId::of(&status) == self.file)
+        let status = kernel::running_file(process);
+        status.is_ok_and(|status| FileId::remembered(&status) == self.file)
     }
 
     /// The path, if it is the same file for the broker and out of others' reach. A file that was
@@ -76,6 +78,17 @@ impl FileId {
             size: status.st_size,
             modified: (status.st_mtime, status.st_mtime_nsec),
             changed: (status.st_ctime, status.st_ctime_nsec),
+        }
+    }
+
+    fn remembered(status: &libc::statx) -> Self {
+        let at = |time: libc::statx_timestamp| (time.tv_sec, i64::from(time.tv_nsec));
+        Self {
+            device: libc::makedev(status.stx_dev_major, status.stx_dev_minor),
+            inode: status.stx_ino,
+            size: i64::try_from(status.stx_size).unwrap_or(i64::MAX),
+            modified: at(status.stx_mtime),
+            changed: at(status.stx_ctime),
         }
     }
 }

@@ -1,8 +1,12 @@
-//! The two calls for which no safe wrapper exists.
+//! The three calls for which no safe wrapper exists.
 
-#![expect(unsafe_code, reason = "nix has neither PeerGroups nor pidfd_open")]
+#![expect(
+    unsafe_code,
+    reason = "nix has neither PeerGroups nor pidfd_open nor statx"
+)]
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// `SO_PEERGROUPS`: the opener's supplementary groups when it connected.
@@ -42,6 +46,27 @@ pub(super) fn open_pidfd(pid: i32) -> io::Result<OwnedFd> {
     match i32::try_from(fd) {
         // SAFETY: the kernel just gave this descriptor to us, and to nobody else.
         Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The state of the file that a process runs, as far as the kernel remembers it: a file server that
+/// does not answer is not asked.
+pub(super) fn running_file(process: BorrowedFd<'_>) -> io::Result<libc::statx> {
+    let mut status = MaybeUninit::<libc::statx>::uninit();
+    // SAFETY: the descriptor is open, the path ends with a zero, and the kernel writes one `statx`.
+    let result = unsafe {
+        libc::statx(
+            process.as_raw_fd(),
+            c"exe".as_ptr(),
+            libc::AT_STATX_DONT_SYNC,
+            libc::STATX_BASIC_STATS,
+            status.as_mut_ptr(),
+        )
+    };
+    match result {
+        // SAFETY: it succeeded, so all of it was written.
+        0 => Ok(unsafe { status.assume_init() }),
         _ => Err(io::Error::last_os_error()),
     }
 }

@@ -79,6 +79,16 @@ pub enum PeerError {
 #[error("the process that opened this connection has ended; connect again")]
 pub struct Gone;
 
+/// The account that connected, and nothing else of it.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn account(stream: &impl AsFd) -> io::Result<u32> {
+    let credentials = getsockopt(stream, sockopt::PeerCredentials);
+    Ok(credentials.map_err(io::Error::from)?.uid())
+}
+
 impl Peer {
     /// Reads who connected. Call it once, right after accept: the earlier, the truer.
     ///
@@ -147,15 +157,6 @@ impl Peer {
             seen,
             caller: Mutex::new(Arc::new(caller)),
         })
-    }
-
-    /// The account that connected; the kernel fixed it then.
-    #[must_use]
-    pub fn uid(&self) -> u32 {
-        self.caller
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .uid
     }
 
     /// Who speaks now. Call it for every request: it costs a few system calls.
