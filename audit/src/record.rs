@@ -298,8 +298,9 @@ pub enum Event<'a> {
     /// A secret's values are about to be erased from the vault.
     #[serde(rename = "secret.removed")]
     SecretRemoved {
-        /// Who.
-        by: Caller<'a>,
+        /// Who; `None` if the broker finishes a removal that the log announces.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<Caller<'a>>,
         /// The secret.
         secret: &'a str,
     },

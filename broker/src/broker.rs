@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use broker_protocol::names::Purpose;
+use broker_protocol::names::{Purpose, SecretName};
 use broker_protocol::places::Places;
 use jiff::Timestamp;
 use metrics::Counter;
@@ -94,6 +94,9 @@ impl InForce {
 pub(crate) struct Found {
     /// Leases that were live; no MAC is checked yet.
     pub(crate) live: Vec<LiveLease>,
+    /// Secrets that the log calls removed. The vault still has them if it was put back to an earlier
+    /// copy, or if the broker ended in between.
+    pub(crate) removed: Vec<SecretName>,
     /// Time of the log's last record before this start.
     pub(crate) last_time: Option<Timestamp>,
 }

@@ -3,7 +3,7 @@
 //! The head lets the next start tell a cut or exchanged log from a sound one. The figures go in the
 //! same transaction, so that a start after a crash counts each grant beyond the head exactly once.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use broker_audit::record::{self, Body, Event};
 use futures_util::future::join_all;
@@ -15,6 +15,15 @@ use crate::lease_record;
 impl Broker {
     /// Tells the vault, which writes it soon after. Nothing is told while nothing happens.
     pub(crate) fn note_head(&self) {
+        // Until removals that the log announces are carried out, the next start must see them again.
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if found
+            .as_ref()
+            .is_some_and(|found| !found.removed.is_empty())
+        {
+            return;
+        }
+        drop(found);
         let head = self.log.head();
         let usage = self.usage.take();
         // A grant may be counted only after the head that holds it was noted.

@@ -46,7 +46,12 @@ impl Broker {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let Some(found) = found else { return };
+        let Some(mut found) = found else { return };
+        if !self.finish_removals(&found.removed).await {
+            *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+            return;
+        }
+        found.removed.clear();
         let tombstones = self.vault.tombstones();
         let mut honoured = 0;
         let (mut over, mut not_ours) = (Vec::new(), Vec::new());
@@ -71,6 +76,7 @@ impl Broker {
                     let live = found.live.get(nth..).unwrap_or_default().to_vec();
                     *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(Found {
                         live,
+                        removed: Vec::new(),
                         last_time: found.last_time,
                     });
                     break;

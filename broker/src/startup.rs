@@ -193,6 +193,7 @@ fn unlock_at_start(vault: &Vault, places: &Places) -> Option<&'static str> {
 fn found(opened: &Opened) -> Found {
     Found {
         live: opened.live.clone(),
+        removed: opened.secrets_removed.clone(),
         last_time: opened.last_time,
     }
 }

@@ -121,8 +121,35 @@ impl Broker {
         if self.vault.held(name).is_none() {
             return Err(UpkeepError::NotFound(name.clone()));
         }
+        self.erase(Some(by), name).await?;
+        let live = self.leases.list(None, self.now());
+        let over = live
+            .iter()
+            .filter(|lease| lease.version.is_some() && lease.secret == *name);
+        self.end_leases(over.map(|lease| &lease.id), Some(by), SECRET_REMOVED)
+            .await;
+        Ok(())
+    }
+
+    /// Carries out the removals that the log announces and this vault has not seen. `false`, said
+    /// loudly, if one could not be.
+    pub(crate) async fn finish_removals(&self, removed: &[SecretName]) -> bool {
+        for name in removed
+            .iter()
+            .filter(|name| self.vault.held(name).is_some())
+        {
+            tracing::warn!(secret = %name, "the audit log says it was removed; it is erased now");
+            if let Err(error) = self.erase(None, name).await {
+                tracing::error!(secret = %name, cause = %error, "it is still there; no lease is rebuilt");
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn erase(&self, by: Option<&Caller>, name: &SecretName) -> Result<(), UpkeepError> {
         let body = Body::of(&Event::SecretRemoved {
-            by: lease_record::caller(by),
+            by: by.map(lease_record::caller),
             secret: name.as_str(),
         })?;
         let usage = Use {
@@ -136,16 +163,10 @@ impl Broker {
             .await
             .map_err(UpkeepError::NotRecorded)?;
         let announced = recorded.seq();
-        if let Err(error) = self.vault.remove(recorded).await {
-            return Err(self.change_failed(name, announced, error).await);
+        match self.vault.remove(recorded).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.change_failed(name, announced, error).await),
         }
-        let live = self.leases.list(None, self.now());
-        let over = live
-            .iter()
-            .filter(|lease| lease.version.is_some() && lease.secret == *name);
-        self.end_leases(over.map(|lease| &lease.id), Some(by), SECRET_REMOVED)
-            .await;
-        Ok(())
     }
 
     async fn change_failed(

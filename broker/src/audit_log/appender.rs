@@ -118,6 +118,7 @@ impl<D: Disk> Appender<D> {
                 opened.live = last.live.all();
                 opened.granted_since_noted = last.since.granted;
                 opened.secret_versions = last.since.secret_versions;
+                opened.secrets_removed = last.since.removed.into_keys().collect();
                 (last.live, head, tail)
             }
         };

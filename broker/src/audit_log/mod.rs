@@ -129,6 +129,8 @@ pub struct Opened {
     pub granted_since_noted: Vec<Box<str>>,
     /// Highest version of each secret that a `secret.set` after the noted head names.
     pub secret_versions: BTreeMap<SecretName, u64>,
+    /// Secrets that `secret.removed` after the noted head names, and no `secret.set` after it.
+    pub secrets_removed: Vec<SecretName>,
     /// When the last record was written, by the wall clock of that moment.
     pub last_time: Option<Timestamp>,
     /// Whether bytes were moved aside from the end of the log (`log.recovered` names them).

@@ -1,8 +1,8 @@
 //! What the log tells of the time after the head that the vault noted.
 //!
 //! The vault lies in another place and is written at other moments. After a crash it has not been told
-//! of the last grants; put back to an earlier copy, it does not know the newest versions of secrets.
-//! Both are read off the records it has not seen.
+//! of the last grants; put back to an earlier copy, it does not know the newest versions of secrets, and
+//! still has those that were removed. All of it is read off the records it has not seen.
 
 use std::collections::BTreeMap;
 
@@ -18,6 +18,20 @@ pub(super) struct SinceNoted {
     pub(super) granted: Vec<Box<str>>,
     /// Highest version that a `secret.set` names.
     pub(super) secret_versions: BTreeMap<SecretName, u64>,
+    /// Secrets that were removed and not set again, with the record that says so.
+    pub(super) removed: BTreeMap<SecretName, u64>,
+    /// Records whose change could not be carried out.
+    failed: Vec<u64>,
+}
+
+#[derive(Deserialize)]
+struct SecretRemoved {
+    secret: SecretName,
+}
+
+#[derive(Deserialize)]
+struct SecretFailed {
+    announced: u64,
 }
 
 #[derive(Deserialize)]
@@ -33,7 +47,18 @@ impl SinceNoted {
             "lease.granted" => self.granted.push(line.body.into()),
             "secret.set" => {
                 if let Ok(SecretSet { secret, version }) = serde_json::from_str(line.text) {
+                    self.removed.remove(&secret);
                     self.raise(secret, version);
+                }
+            }
+            "secret.removed" => {
+                if let Ok(SecretRemoved { secret }) = serde_json::from_str(line.text) {
+                    self.removed.insert(secret, line.seq);
+                }
+            }
+            "secret.failed" => {
+                if let Ok(SecretFailed { announced }) = serde_json::from_str(line.text) {
+                    self.fail(announced);
                 }
             }
             _ => {}
@@ -44,8 +69,18 @@ impl SinceNoted {
     pub(super) fn extend(&mut self, later: Self) {
         self.granted.extend(later.granted);
         for (secret, version) in later.secret_versions {
+            self.removed.remove(&secret);
             self.raise(secret, version);
         }
+        self.removed.extend(later.removed);
+        for announced in later.failed {
+            self.fail(announced);
+        }
+    }
+
+    fn fail(&mut self, announced: u64) {
+        self.removed.retain(|_, seq| *seq != announced);
+        self.failed.push(announced);
     }
 
     fn raise(&mut self, secret: SecretName, version: u64) {

@@ -159,3 +159,34 @@ fn a_vault_put_back_to_yesterdays_copy_is_refused() {
     let answer = home.start().lease(ASK).json();
     assert_eq!(answer["token"], canary::CLASSIC_TWO);
 }
+
+#[test]
+fn a_vault_put_back_to_before_a_removal_does_not_bring_the_secret_back() {
+    for locked_first in [false, true] {
+        let home = TestBroker::with_label_sync().stop();
+        let yesterday = fs::read(&home.places.vault).unwrap();
+        let broker = home.start();
+        let remove = ["secret", "remove", "org-label-sync-token", "--yes"];
+        broker.home.ctl(&remove).success();
+        let mut home = broker.stop();
+        fs::write(&home.places.vault, yesterday).unwrap();
+        if locked_first {
+            // A broker without its key cannot erase it, and must not forget that it is to.
+            let (key, away) = (home.places.root_key.clone(), home.path().join("away"));
+            fs::rename(&key, &away).unwrap();
+            home = home.start().stop();
+            fs::rename(&away, &key).unwrap();
+        }
+        let broker = home.start();
+        assert_eq!(broker.lease(ASK).json()["code"], "secret_missing");
+        let removed = broker.home.records_of("secret.removed");
+        let by: Vec<_> = removed.iter().map(|record| &record["by"]["uid"]).collect();
+        assert!(by.len() == 2 && by[0].is_number() && by[1].is_null());
+
+        // Set again, it stays.
+        let set = ["secret", "set", "org-label-sync-token"];
+        broker.home.ctl_with(&set, canary::CLASSIC_TWO).success();
+        let broker = broker.kill().start();
+        assert_eq!(broker.lease(ASK).json()["token"], canary::CLASSIC_TWO);
+    }
+}

@@ -117,15 +117,18 @@ fn set(secret: &str, version: u64) -> Entry {
         exe: None,
         sha256: None,
     };
-    let body = Body::of(&Event::SecretSet {
+    change(&Event::SecretSet {
         by,
         secret,
         version,
         hashed_credential: "abc=",
         expires_at: None,
-    });
+    })
+}
+
+fn change(event: &Event<'_>) -> Entry {
     Entry {
-        body: body.unwrap(),
+        body: Body::of(event).unwrap(),
         effect: Effect::Nothing,
     }
 }

@@ -4,6 +4,8 @@ use broker_audit::chain::{Head, LineHash};
 
 use super::super::segment;
 use super::super::sim_disk::SimDisk;
+use broker_protocol::names::SecretName;
+
 use super::*;
 
 /// A log of several segments and the heads after each batch.
@@ -69,6 +71,37 @@ fn a_start_reports_the_grants_after_any_head_the_vault_may_have_noted() {
     }
     let (_, opened) = rig.opened_again(Head::EMPTY).unwrap();
     assert_eq!(opened.granted_since_noted.len(), 12);
+}
+
+#[test]
+fn a_start_reports_the_secrets_removed_after_the_noted_head_and_neither_set_again_nor_kept() {
+    let (mut rig, _) = long_log();
+    let removed = |secret| change(&Event::SecretRemoved { by: None, secret });
+    rig.append(&[removed("before")]).unwrap();
+    let noted = rig.log.head();
+    for secret in ["again", "failing", "gone", "set"] {
+        // Over several segments.
+        let announced = rig.append(&[removed(secret)]).unwrap();
+        rig.append(&[remark(&"x".repeat(2000))]).unwrap();
+        if secret == "failing" {
+            let why = "no space left";
+            let failed = change(&Event::SecretFailed {
+                secret,
+                announced,
+                why,
+            });
+            rig.append(&[failed]).unwrap();
+        }
+    }
+    rig.append(&[set("set", 2), set("again", 2), removed("again")])
+        .unwrap();
+    let (_, opened) = rig.opened_again(noted).unwrap();
+    let names: Vec<_> = opened
+        .secrets_removed
+        .iter()
+        .map(SecretName::as_str)
+        .collect();
+    assert_eq!(names, ["again", "gone"]);
 }
 
 #[test]
