@@ -125,7 +125,7 @@ async fn sweep(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
 /// `/metrics` over TCP, if it is configured.
 async fn scrape(
     broker: &Arc<Broker>,
-    mut stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
 ) -> Result<Option<tokio::task::JoinHandle<()>>, StartError> {
     let Some(address) = broker.config.metrics_listen else {
         return Ok(None);
@@ -136,16 +136,9 @@ async fn scrape(
             what: "`[metrics] listen` cannot be bound",
             source,
         })?;
-    let router = api::metrics_router(Arc::clone(broker));
-    Ok(Some(tokio::spawn(async move {
-        let stop = async move { server::told_to(&mut stopped).await };
-        if let Err(error) = axum::serve(listener, router)
-            .with_graceful_shutdown(stop)
-            .await
-        {
-            tracing::error!(cause = %error, "`[metrics] listen` is no longer served");
-        }
-    })))
+    let figures = api::metrics_router(Arc::clone(broker));
+    let serving = server::serve_figures(listener, figures, stopped);
+    Ok(Some(tokio::spawn(serving)))
 }
 
 fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {

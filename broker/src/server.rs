@@ -10,6 +10,7 @@ use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use broker_protocol::error::{ErrorCode, Problem};
@@ -18,7 +19,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tower::ServiceExt;
 
 use crate::api::Api;
 use crate::broker::Broker;
@@ -33,6 +36,10 @@ const HEAD_LIMIT: Duration = Duration::from_secs(10);
 const HEAD_SIZE: usize = 16 * 1024;
 /// The most headers.
 const HEAD_COUNT: usize = 64;
+/// Connections to the figures over TCP.
+const SCRAPERS: usize = 16;
+/// How long one of them lasts.
+const SCRAPE_LIMIT: Duration = Duration::from_secs(60);
 /// How many callers are identified at once.
 const TURNS: usize = 8;
 /// How long requests under way may take once the broker is stopping.
@@ -155,12 +162,7 @@ async fn connection(
         let api = api.clone();
         async move { Ok::<_, Infallible>(api.answer(request.map(Body::new)).await) }
     });
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_LIMIT)
-        .max_buf_size(HEAD_SIZE)
-        .max_headers(HEAD_COUNT)
-        .serve_connection(TokioIo::new(stream), service);
+    let serving = http().serve_connection(TokioIo::new(stream), service);
     let mut serving = std::pin::pin!(serving);
     let result = tokio::select! {
         result = serving.as_mut() => result,
@@ -171,6 +173,53 @@ async fn connection(
     };
     if let Err(error) = result {
         tracing::debug!(cause = %error, "a connection ended early");
+    }
+}
+
+fn http() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_LIMIT)
+        .max_buf_size(HEAD_SIZE)
+        .max_headers(HEAD_COUNT);
+    http
+}
+
+/// Serves the figures over TCP, to whoever can connect: few at once, each for a minute at most.
+pub(crate) async fn serve_figures(
+    listener: TcpListener,
+    figures: Router,
+    mut stop: watch::Receiver<bool>,
+) {
+    let places = Arc::new(Semaphore::new(SCRAPERS));
+    loop {
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            next = next => next,
+            () = told_to(&mut stop) => return,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::error!(cause = %error, "a scraper's connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let figures = figures.clone();
+        tokio::spawn(async move {
+            let service = service_fn(move |request: Request<Incoming>| {
+                figures.clone().oneshot(request.map(Body::new))
+            });
+            let serving = http().serve_connection(TokioIo::new(stream), service);
+            if tokio::time::timeout(SCRAPE_LIMIT, serving).await.is_err() {
+                tracing::debug!("a scraper's connection was closed after its minute");
+            }
+            drop(place);
+        });
     }
 }
 
