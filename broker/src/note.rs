@@ -6,6 +6,7 @@
 use std::sync::{Arc, PoisonError};
 
 use broker_audit::record::{self, Body, Event};
+use broker_protocol::names::SecretName;
 use futures_util::future::join_all;
 
 use crate::broker::Broker;
@@ -17,9 +18,10 @@ impl Broker {
     pub(crate) fn note_head(&self) {
         // Until removals that the log announces are carried out, the next start must see them again.
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = |name: &SecretName| self.vault.held(name).is_some();
         if found
             .as_ref()
-            .is_some_and(|found| !found.removed.is_empty())
+            .is_some_and(|found| found.removed.iter().any(held))
         {
             return;
         }

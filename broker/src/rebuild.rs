@@ -41,17 +41,13 @@ struct Named {
 impl Broker {
     /// Judges what a start found in the log, the first time the vault is unlocked.
     pub(crate) async fn rebuild_leases(self: &Arc<Self>) {
-        let found = self
-            .found
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let Some(mut found) = found else { return };
-        if !self.finish_removals(&found.removed).await {
-            *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        let lock = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        // Still to be seen meanwhile, so that the log's head is not noted before they are done.
+        let removed = lock().as_ref().map(|found| found.removed.clone());
+        if !self.finish_removals(&removed.unwrap_or_default()).await {
             return;
         }
-        found.removed.clear();
+        let Some(found) = lock().take() else { return };
         let tombstones = self.vault.tombstones();
         let mut honoured = 0;
         let (mut over, mut not_ours) = (Vec::new(), Vec::new());

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::io;
 use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,6 +27,7 @@ use tower::ServiceExt;
 use crate::api::Api;
 use crate::broker::Broker;
 use crate::caller::{self, Peer, PeerError, Surroundings};
+use crate::causes;
 use crate::config::Limits;
 use crate::connection::Connection;
 use crate::socket::Listener;
@@ -78,7 +80,11 @@ impl Identify {
         match tokio::time::timeout(HEAD_LIMIT, identified).await {
             Ok(Ok(peer)) => peer,
             Ok(Err(panic)) => Err(unidentified(panic.into())),
-            Err(elapsed) => Err(unidentified(elapsed.into())),
+            Err(_elapsed) => {
+                let why =
+                    "looking at its program took too long; does the file server it lies on answer?";
+                Err(unidentified(io::Error::new(io::ErrorKind::TimedOut, why)))
+            }
         }
     }
 }
@@ -130,7 +136,8 @@ pub(crate) async fn serve(
                     return;
                 }
                 Err(error) => {
-                    tracing::warn!(cause = %error, "a caller could not be identified");
+                    let cause = causes::in_words(&error);
+                    tracing::warn!(cause, "a caller could not be identified");
                     return;
                 }
             };

@@ -121,14 +121,7 @@ impl Broker {
         if self.vault.held(name).is_none() {
             return Err(UpkeepError::NotFound(name.clone()));
         }
-        self.erase(Some(by), name).await?;
-        let live = self.leases.list(None, self.now());
-        let over = live
-            .iter()
-            .filter(|lease| lease.version.is_some() && lease.secret == *name);
-        self.end_leases(over.map(|lease| &lease.id), Some(by), SECRET_REMOVED)
-            .await;
-        Ok(())
+        self.erase(Some(by), name).await
     }
 
     /// Carries out the removals that the log announces and this vault has not seen. `false`, said
@@ -140,13 +133,14 @@ impl Broker {
         {
             tracing::warn!(secret = %name, "the audit log says it was removed; it is erased now");
             if let Err(error) = self.erase(None, name).await {
-                tracing::error!(secret = %name, cause = %error, "it is still there; no lease is rebuilt");
+                tracing::error!(secret = %name, cause = %error, "it is still there and no lease is rebuilt; mend the cause, then start the broker again");
                 return false;
             }
         }
         true
     }
 
+    /// With the leases on it, also those taken between an unlock and this.
     async fn erase(&self, by: Option<&Caller>, name: &SecretName) -> Result<(), UpkeepError> {
         let body = Body::of(&Event::SecretRemoved {
             by: by.map(lease_record::caller),
@@ -163,10 +157,16 @@ impl Broker {
             .await
             .map_err(UpkeepError::NotRecorded)?;
         let announced = recorded.seq();
-        match self.vault.remove(recorded).await {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self.change_failed(name, announced, error).await),
+        if let Err(error) = self.vault.remove(recorded).await {
+            return Err(self.change_failed(name, announced, error).await);
         }
+        let live = self.leases.list(None, self.now());
+        let over = live
+            .iter()
+            .filter(|lease| lease.version.is_some() && lease.secret == *name);
+        self.end_leases(over.map(|lease| &lease.id), by, SECRET_REMOVED)
+            .await;
+        Ok(())
     }
 
     async fn change_failed(

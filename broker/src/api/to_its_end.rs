@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Work that goes on in a task of its own once nobody waits for it any more; until then it costs no
-/// task, and no worker is woken for it.
+/// task.
 pub(super) struct ToItsEnd<T: Send + 'static>(Option<Work<T>>);
 
 /// See the module.

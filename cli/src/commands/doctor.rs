@@ -6,6 +6,7 @@
 
 use std::fs::{self, Metadata};
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
@@ -144,15 +145,15 @@ fn next_start(found: &mut Findings, places: &Places, all: &BrokerStatus) {
         let nanoseconds = i32::try_from(meta.ctime_nsec()).unwrap_or_default();
         Timestamp::new(meta.ctime(), nanoseconds).is_ok_and(|at| at > all.policies_loaded_at)
     };
-    let is_policy = |path: &Path| {
-        path.extension()
-            .is_some_and(|extension| extension == "toml")
-    };
+    // Decision tables are no part of what is in force.
+    let is_policy = |name: &[u8]| name.ends_with(b".toml") && !name.ends_with(b".cases.toml");
     let mut policies = fs::read_dir(&places.policies)
         .into_iter()
         .flatten()
         .flatten();
-    if policies.any(|file| is_policy(&file.path()) && file.metadata().is_ok_and(changed)) {
+    if policies
+        .any(|file| is_policy(file.file_name().as_bytes()) && file.metadata().is_ok_and(changed))
+    {
         found.look(
             "a policy on disk was changed after the policies in force were loaded",
             "tokenctl policy check; then tokenctl policy reload",
