@@ -19,15 +19,17 @@ use jiff::Timestamp;
 
 use crate::vault::private::{self, PrivateError};
 use crate::vault::root_key::{
-    Keyring, Passphrase, RootKey, RootKeyError, RootKeySource, Surroundings, Wrap, make_file,
+    Keyring, Passphrase, RootKeyError, RootKeySource, Surroundings, Wrap,
 };
 use crate::vault::{self, NewVault, NoRandom, Vault, VaultError};
 
+mod choose_key;
 pub mod command;
 mod report;
 #[cfg(test)]
 mod tests;
 
+use choose_key::choose_key;
 pub use report::{Done, Report, Step, print};
 
 /// What the operator wants, and how to ask for more.
@@ -258,90 +260,6 @@ fn new_vault(
         log: Some(log),
         next: "start the broker: tokend".to_owned(),
     })
-}
-
-/// A root key that is kept where `source` will look for it.
-struct Chosen {
-    root: RootKey,
-    source: RootKeySource,
-    passphrase: Option<Wrap>,
-    made: bool,
-    /// Why it is this source, if nobody asked for it.
-    because: Option<String>,
-}
-
-impl Chosen {
-    const fn new(root: RootKey, source: RootKeySource) -> Self {
-        Self {
-            root,
-            source,
-            passphrase: None,
-            made: true,
-            because: None,
-        }
-    }
-}
-
-fn choose_key(places: &Places, options: &InitOptions<'_>, id: &str) -> Result<Chosen, InitError> {
-    match &options.root_key {
-        Some(RootKeySource::File) => key_file(places, None),
-        Some(RootKeySource::Keyring) => in_keyring(options, id).map_err(InitError::from),
-        Some(RootKeySource::Passphrase) => {
-            let typed = ask(options, Asked::New)?.ok_or(InitError::NoPassphrase)?;
-            let root = RootKey::generate()?;
-            let passphrase = Some(Wrap::make(&root, id, &typed)?);
-            let chosen = Chosen::new(root, RootKeySource::Passphrase);
-            Ok(Chosen {
-                passphrase,
-                ..chosen
-            })
-        }
-        Some(source @ RootKeySource::Credential(_)) => {
-            let root = source.fetch(id, &surroundings(places, options))?;
-            Ok(Chosen::new(root, source.clone()))
-        }
-        None => {
-            if fs::exists(&places.root_key).map_err(PrivateError::io(&places.root_key))? {
-                return key_file(places, Some("it was there".to_owned()));
-            }
-            match (options.keyring.probe)().and_then(|()| in_keyring(options, id)) {
-                Ok(chosen) => Ok(Chosen {
-                    because: Some("a keyring answers".to_owned()),
-                    ..chosen
-                }),
-                // A fall-back, and never a silent one: the report gives the reason.
-                Err(why) => key_file(places, Some(no_keyring(why))),
-            }
-        }
-    }
-}
-
-/// The reason alone: the mend in the message is for a vault whose key lies in the keyring.
-fn no_keyring(why: RootKeyError) -> String {
-    match why {
-        RootKeyError::NoKeyring(why) => format!("no keyring answers: {why}"),
-        RootKeyError::KeyringRefuses(why) => format!("the keyring refuses: {why}"),
-        RootKeyError::KeyringSilent(limit) => format!("the keyring said nothing for {limit} s"),
-        other => other.to_string(),
-    }
-}
-
-fn key_file(places: &Places, because: Option<String>) -> Result<Chosen, InitError> {
-    if let Some(directory) = places.root_key.parent() {
-        make_or_check(directory)?;
-    }
-    let (root, made) = make_file(&places.root_key)?;
-    Ok(Chosen {
-        made,
-        because,
-        ..Chosen::new(root, RootKeySource::File)
-    })
-}
-
-fn in_keyring(options: &InitOptions<'_>, id: &str) -> Result<Chosen, RootKeyError> {
-    let root = RootKey::generate()?;
-    (options.keyring.keep)(id, &root)?;
-    Ok(Chosen::new(root, RootKeySource::Keyring))
 }
 
 fn existing_vault(
