@@ -282,6 +282,20 @@ pub enum Event<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         expires_at: Option<Timestamp>,
     },
+    /// A stored value is about to be used by the broker itself.
+    #[serde(rename = "secret.used")]
+    SecretUsed {
+        /// Who asked for it; absent where the broker does it by itself.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<Caller<'a>>,
+        /// The secret.
+        secret: &'a str,
+        /// Which version; absent where the value does not lie in the vault.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version: Option<u64>,
+        /// `check`, `rate_limit`, `sink`, `rotation`, `revocation` or `installation`.
+        what_for: &'a str,
+    },
     /// A recorded change to a secret could not be carried out.
     #[serde(rename = "secret.failed")]
     SecretFailed {

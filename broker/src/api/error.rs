@@ -141,7 +141,7 @@ impl From<UpkeepError> for Refusal {
             UpkeepError::Unlock(RootKeyError::WrongPassphrase | RootKeyError::NoPassphrase(_)) => {
                 (ErrorCode::Locked, None)
             }
-            UpkeepError::Unlock(_) => (ErrorCode::SourceUnavailable, None),
+            UpkeepError::Unlock(_) | UpkeepError::Source(_) => (ErrorCode::SourceUnavailable, None),
             UpkeepError::WrongKey(_) => (ErrorCode::Locked, None),
             UpkeepError::Policies(_) => (ErrorCode::BadRequest, None),
             UpkeepError::Vault(_) | UpkeepError::Record(_) | UpkeepError::Broken(..) => {

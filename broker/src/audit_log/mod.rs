@@ -63,7 +63,7 @@ pub struct Use {
 pub enum Why {
     /// Policy granted a caller a lease.
     Grant(Grant),
-    /// An operator looks after the secret itself (set, remove, later: check, rotation, sink, move).
+    /// The secret itself is looked after: set, removed, checked, rotated, written to a sink.
     Upkeep,
 }
 

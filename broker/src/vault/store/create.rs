@@ -7,7 +7,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{APPLICATION_ID, FLAGS, FORMAT, Fixed, Store, beside, integer, storage};
+use super::{APPLICATION_ID, FLAGS, FORMAT, FORMAT_2, Fixed, Store, beside, integer, storage};
 use crate::vault::error::VaultError;
 use crate::vault::private::{self, PrivateError};
 use crate::vault::state::List;
@@ -50,6 +50,7 @@ impl Store {
         db.pragma_update(None, "synchronous", "FULL")?;
         let tx = db.transaction()?;
         tx.execute_batch(include_str!("../schema.sql"))?;
+        tx.execute_batch(FORMAT_2)?;
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;
         tx.pragma_update(None, "user_version", FORMAT)?;
         tx.execute(

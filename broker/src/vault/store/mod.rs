@@ -30,8 +30,10 @@ mod load;
 
 /// `tokd`, in the header of the database file.
 const APPLICATION_ID: i64 = 0x746f_6b64;
-/// The format that this code reads and writes.
-const FORMAT: i64 = 1;
+/// The format that this code reads and writes. Format 1 becomes it when opened.
+const FORMAT: i64 = 2;
+/// What format 2 has beside format 1: tables, all empty at first.
+const FORMAT_2: &str = include_str!("../schema-2.sql");
 
 pub(in crate::vault) struct Store {
     db: Connection,
@@ -73,7 +75,7 @@ impl Store {
             return Err(VaultError::NotAVault(path.to_owned()));
         }
         let found = number("user_version").map_err(fault)?;
-        if found < FORMAT {
+        if found < 1 {
             return Err(VaultError::Damaged {
                 path: path.to_owned(),
                 why: format!("there never was a format {found}"),
@@ -88,8 +90,14 @@ impl Store {
         }
         prepare(&db).map_err(fault)?;
         let path = path.to_owned();
-        let store = Self { db, path };
+        let mut store = Self { db, path };
         store.check()?;
+        if found == 1 {
+            store.durably(|tx| {
+                tx.execute_batch(FORMAT_2)?;
+                tx.pragma_update(None, "user_version", FORMAT)
+            })?;
+        }
         let (fixed, state) = store.load().map_err(|cause| store.fault(cause))?;
         // All of it is in memory now, and the pages it was read from are not needed a second time.
         let release = store.db.release_memory();

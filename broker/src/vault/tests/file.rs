@@ -5,14 +5,14 @@ use super::*;
 #[test]
 fn a_vault_from_a_newer_version_is_refused_and_left_as_it_is() {
     let scratch = Scratch::new();
-    scratch.edit("PRAGMA user_version = 2");
+    scratch.edit("PRAGMA user_version = 3");
     let before = fs::read(scratch.path()).unwrap();
     let error = scratch.refusal();
     assert!(matches!(
         error,
         VaultError::Newer {
-            found: 2,
-            known: 1,
+            found: 3,
+            known: 2,
             ..
         }
     ));
@@ -21,6 +21,21 @@ fn a_vault_from_a_newer_version_is_refused_and_left_as_it_is() {
         "{error}"
     );
     assert_eq!(fs::read(scratch.path()).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_vault_of_format_1_becomes_one_of_format_2_and_keeps_its_secrets() {
+    let scratch = Scratch::new();
+    drop(set(&scratch.unlocked(), "source-pat", CANARY).await);
+    for line in include_str!("../schema-2.sql").lines() {
+        if let Some(rest) = line.strip_prefix("CREATE TABLE ") {
+            scratch.edit(&format!("DROP TABLE {}", rest.trim_end_matches(" (")));
+        }
+    }
+    scratch.edit("PRAGMA user_version = 1");
+    drop(scratch.open());
+    let vault = scratch.unlocked();
+    assert_eq!(value(&vault, "source-pat", 1).unwrap(), CANARY);
 }
 
 #[test]

@@ -1,0 +1,103 @@
+//! Locks and unlocks the store. Both take effect before their record: the one must never wait, and the
+//! other hands nothing out, since every lease still needs a record of its own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use broker_audit::record::Event;
+use broker_protocol::places::Places;
+
+use super::UpkeepError;
+use crate::broker::Broker;
+use crate::lease_record;
+use crate::policy::Caller;
+use crate::vault::root_key::{self, Passphrase, RootKey};
+
+impl Broker {
+    /// Forgets the root key. Live leases keep their end; nothing new is handed out.
+    ///
+    /// `true` if that is in the audit log already.
+    pub async fn lock(&self, by: &Caller) -> bool {
+        self.vault.lock();
+        tracing::warn!(uid = by.uid, "the store is locked");
+        self.record_or_trace(&Event::VaultLocked {
+            by: lease_record::caller(by),
+        })
+        .await
+    }
+
+    /// Loads the root key: with a passphrase, or from its configured source.
+    ///
+    /// # Errors
+    ///
+    /// [`UpkeepError`]; the store stays locked. A failed attempt is recorded.
+    pub async fn unlock(
+        self: &Arc<Self>,
+        by: &Caller,
+        passphrase: Option<Passphrase>,
+    ) -> Result<(), UpkeepError> {
+        // One at a time: deriving a key takes all the memory that one derivation should.
+        let _one_at_a_time = self.changing.lock().await;
+        if !self.vault.is_locked() {
+            return Ok(());
+        }
+        let unlocked = self
+            .load_root_key(passphrase)
+            .await
+            .and_then(|(key, from)| {
+                self.vault
+                    .unlock(key)
+                    .map(|()| from)
+                    .map_err(UpkeepError::WrongKey)
+            });
+        match unlocked {
+            Ok(from) => {
+                let by = Some(lease_record::caller(by));
+                self.record_or_trace(&Event::VaultUnlocked { by, root_key: from })
+                    .await;
+                self.rebuild_leases().await;
+                Ok(())
+            }
+            Err(error) => {
+                let why = error.to_string();
+                let by = lease_record::caller(by);
+                self.record_or_trace(&Event::VaultUnlockRefused { by, why: &why })
+                    .await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn load_root_key(
+        self: &Arc<Self>,
+        passphrase: Option<Passphrase>,
+    ) -> Result<(RootKey, &'static str), UpkeepError> {
+        let broker = Arc::clone(self);
+        // Deriving a key and asking a keyring take their time.
+        let loaded = tokio::task::spawn_blocking(move || match passphrase {
+            Some(passphrase) => broker.vault.root_key_behind(&passphrase),
+            None => {
+                let key = broker.vault.fetch_root_key(&broker.surroundings())?;
+                Ok((key, broker.vault.root_key_source().as_str()))
+            }
+        });
+        loaded
+            .await
+            .map_err(|panic| UpkeepError::Broken("the root key", panic))?
+            .map_err(UpkeepError::Unlock)
+    }
+
+    fn surroundings(&self) -> root_key::Surroundings {
+        root_key_surroundings(&self.places)
+    }
+}
+
+/// Where the sources of a root key are looked for.
+pub(crate) fn root_key_surroundings(places: &Places) -> root_key::Surroundings {
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    root_key::Surroundings {
+        key_file: places.root_key.clone(),
+        credentials,
+        keyring: root_key::Keyring::SESSION,
+    }
+}

@@ -1,0 +1,79 @@
+//! Looks after secrets, the lock and the policies: what operators do.
+//!
+//! A change is recorded before it is made, like a use. If the record cannot be written, nothing
+//! changes; if the change fails after its record, a second record says so. Lock and unlock take effect
+//! first: the one must never wait, and the other hands nothing out, since every lease still needs its
+//! own record.
+
+mod lock;
+mod open;
+mod policies;
+mod secrets;
+
+use broker_audit::record::{Body, Event};
+use broker_protocol::names::SecretName;
+
+use crate::audit_log::{AuditLogError, Effect};
+use crate::broker::Broker;
+use crate::load::LoadError;
+use crate::source::SourceError;
+use crate::vault::VaultError;
+use crate::vault::root_key::RootKeyError;
+
+pub(crate) use self::lock::root_key_surroundings;
+pub use self::open::Upkeep;
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpkeepError {
+    /// The store is locked.
+    #[error("the store is locked; run `tokenctl unlock` first")]
+    Locked,
+    /// The change could not be recorded, so it was not made.
+    #[error("the audit log cannot be written, so nothing was changed")]
+    NotRecorded(#[source] AuditLogError),
+    /// There is no such secret in the vault.
+    #[error("the vault holds no value for `{0}`")]
+    NotFound(SecretName),
+    /// The place the value comes from did not give it.
+    #[error("{0}")]
+    Source(#[source] SourceError),
+    /// The vault could not carry the change out. A record says so.
+    #[error("the vault could not carry this out: {0}")]
+    Vault(#[source] VaultError),
+    /// The root key could not be had, or does not fit.
+    #[error("{0}")]
+    Unlock(#[source] RootKeyError),
+    /// The passphrase or key is not this vault's.
+    #[error("{0}")]
+    WrongKey(#[source] VaultError),
+    /// The new policies are refused; those in force stay in force.
+    #[error("the policies were refused, and those in force stay in force:\n{0}")]
+    Policies(#[source] LoadError),
+    /// A record could not be written as JSON: a fault of the broker's own.
+    #[error("a record could not be written")]
+    Record(#[from] serde_json::Error),
+    /// The reading of something panicked: a fault of the broker's own.
+    #[error("{0} could not be read; what was in force stays so")]
+    Broken(&'static str, #[source] tokio::task::JoinError),
+}
+
+impl Broker {
+    /// Records what happened whether or not it can be recorded. `true` if it was.
+    pub(crate) async fn record_or_trace(&self, event: &Event<'_>) -> bool {
+        let written = match Body::of(event) {
+            Ok(body) => self.log.record_anyway(body, Effect::Nothing).await,
+            Err(error) => {
+                tracing::error!(cause = %error, "a record could not be written as JSON");
+                false
+            }
+        };
+        if !written {
+            tracing::error!(
+                "a record is not in the audit log yet; it is written when that is possible"
+            );
+        }
+        written
+    }
+}

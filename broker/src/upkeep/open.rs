@@ -1,0 +1,104 @@
+//! Opens a stored value for the broker's own use at GitHub: recorded first, like a lease.
+
+use broker_audit::record::{Body, Event};
+use broker_protocol::names::SecretName;
+
+use super::UpkeepError;
+use crate::audit_log::{Effect, Use, Why};
+use crate::broker::Broker;
+use crate::lease_record;
+use crate::policy::{Caller, SourceSpec};
+use crate::token::AccessToken;
+use crate::vault::VaultError;
+
+/// What the broker opens a stored value for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upkeep {
+    /// To ask GitHub what it is worth.
+    Check,
+    /// To ask GitHub how many requests are left.
+    RateLimit,
+    /// To write another value to a place at GitHub, or to be written there.
+    Sink,
+    /// To replace it by a new one.
+    Rotation,
+    /// To end it at GitHub.
+    Revocation,
+    /// To end an installation token at GitHub.
+    Installation,
+}
+
+impl Upkeep {
+    /// The word in the record.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::RateLimit => "rate_limit",
+            Self::Sink => "sink",
+            Self::Rotation => "rotation",
+            Self::Revocation => "revocation",
+            Self::Installation => "installation",
+        }
+    }
+}
+
+impl Broker {
+    /// Records what a stored value is about to be used for, then opens it. `version` picks one of the
+    /// vault's; without it the one in use is opened. `by` is absent where the broker acts by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`UpkeepError`]; nothing was opened.
+    pub async fn open_for_upkeep(
+        &self,
+        by: Option<&Caller>,
+        name: &SecretName,
+        version: Option<u64>,
+        what_for: Upkeep,
+    ) -> Result<AccessToken, UpkeepError> {
+        if self.vault.is_locked() {
+            return Err(UpkeepError::Locked);
+        }
+        let policies = self.policies();
+        let source = policies
+            .set
+            .secret(name)
+            .map_or(SourceSpec::Vault, |declared| declared.source.clone());
+        let version = match source {
+            SourceSpec::Vault => {
+                let in_use = || self.vault.held(name).map(|held| held.version);
+                let version = version.or_else(in_use);
+                Some(version.ok_or_else(|| UpkeepError::NotFound(name.clone()))?)
+            }
+            SourceSpec::Env(_) => None,
+        };
+        let body = Body::of(&Event::SecretUsed {
+            by: by.map(lease_record::caller),
+            secret: name.as_str(),
+            version,
+            what_for: what_for.as_str(),
+        })?;
+        let usage = Use {
+            secret: name.clone(),
+            version,
+            why: Why::Upkeep,
+        };
+        let recorded = self
+            .log
+            .record_use(usage, body, Effect::Nothing)
+            .await
+            .map_err(UpkeepError::NotRecorded)?;
+        match source {
+            SourceSpec::Vault => self.vault.unseal(recorded).map_err(|error| match error {
+                VaultError::Locked => UpkeepError::Locked,
+                VaultError::NoValue(name) => UpkeepError::NotFound(name),
+                error => UpkeepError::Vault(error),
+            }),
+            SourceSpec::Env(variable) => self
+                .env
+                .take(recorded, &variable)
+                .map_err(UpkeepError::Source),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Stores and erases secrets. A change is recorded before it is made.
+
+use broker_audit::record::{Body, Event};
+use broker_protocol::names::SecretName;
+use jiff::Timestamp;
+
+use super::UpkeepError;
+use crate::audit_log::{Effect, Use, Why};
+use crate::broker::Broker;
+use crate::issue::SECRET_REMOVED;
+use crate::lease_record;
+use crate::policy::Caller;
+use crate::token::AccessToken;
+use crate::vault::{Held, VaultError};
+
+impl Broker {
+    /// Stores a new version of a secret.
+    ///
+    /// # Errors
+    ///
+    /// [`UpkeepError`]; the version in use stays in use.
+    pub async fn set_secret(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+        value: AccessToken,
+        expires_at: Option<Timestamp>,
+    ) -> Result<Held, UpkeepError> {
+        if self.vault.is_locked() {
+            return Err(UpkeepError::Locked);
+        }
+        let _one_at_a_time = self.changing.lock().await;
+        let version = self
+            .vault
+            .reserve_version(name, self.now().wall)
+            .await
+            .map_err(UpkeepError::Vault)?;
+        let hashed = value.hashed();
+        let body = Body::of(&Event::SecretSet {
+            by: lease_record::caller(by),
+            secret: name.as_str(),
+            version,
+            hashed_credential: hashed.as_str(),
+            expires_at,
+        })?;
+        let usage = Use {
+            secret: name.clone(),
+            version: Some(version),
+            why: Why::Upkeep,
+        };
+        let recorded = self
+            .log
+            .record_use(usage, body, Effect::Nothing)
+            .await
+            .map_err(UpkeepError::NotRecorded)?;
+        let announced = recorded.seq();
+        match self
+            .vault
+            .store(recorded, value, expires_at, self.now().wall)
+            .await
+        {
+            Ok(held) => Ok(held),
+            Err(error) => Err(self.change_failed(name, announced, error).await),
+        }
+    }
+
+    /// Erases every version of a secret, and revokes the leases on them.
+    ///
+    /// # Errors
+    ///
+    /// [`UpkeepError`]; nothing was erased.
+    pub async fn remove_secret(&self, by: &Caller, name: &SecretName) -> Result<(), UpkeepError> {
+        if self.vault.is_locked() {
+            return Err(UpkeepError::Locked);
+        }
+        let _one_at_a_time = self.changing.lock().await;
+        if self.vault.held(name).is_none() {
+            return Err(UpkeepError::NotFound(name.clone()));
+        }
+        self.erase(Some(by), name).await
+    }
+
+    /// Carries out the removals that the log announces and this vault has not seen. `false`, said
+    /// loudly, if one could not be.
+    pub(crate) async fn finish_removals(&self, removed: &[SecretName]) -> bool {
+        for name in removed
+            .iter()
+            .filter(|name| self.vault.held(name).is_some())
+        {
+            tracing::warn!(secret = %name, "the audit log says it was removed; it is erased now");
+            if let Err(error) = self.erase(None, name).await {
+                tracing::error!(secret = %name, cause = %error, "it is still there and no lease is rebuilt; mend the cause, then start the broker again");
+                return false;
+            }
+        }
+        true
+    }
+
+    /// With the leases on it, also those taken between an unlock and this.
+    async fn erase(&self, by: Option<&Caller>, name: &SecretName) -> Result<(), UpkeepError> {
+        let body = Body::of(&Event::SecretRemoved {
+            by: by.map(lease_record::caller),
+            secret: name.as_str(),
+        })?;
+        let usage = Use {
+            secret: name.clone(),
+            version: None,
+            why: Why::Upkeep,
+        };
+        let recorded = self
+            .log
+            .record_use(usage, body, Effect::Nothing)
+            .await
+            .map_err(UpkeepError::NotRecorded)?;
+        let announced = recorded.seq();
+        if let Err(error) = self.vault.remove(recorded).await {
+            return Err(self.change_failed(name, announced, error).await);
+        }
+        let live = self.leases.list(None, self.now());
+        let over = live
+            .iter()
+            .filter(|lease| lease.version.is_some() && lease.secret == *name);
+        self.end_leases(over.map(|lease| &lease.id), by, SECRET_REMOVED)
+            .await;
+        Ok(())
+    }
+
+    async fn change_failed(
+        &self,
+        name: &SecretName,
+        announced: u64,
+        error: VaultError,
+    ) -> UpkeepError {
+        let why = error.to_string();
+        let event = Event::SecretFailed {
+            secret: name.as_str(),
+            announced,
+            why: &why,
+        };
+        self.record_or_trace(&event).await;
+        match error {
+            VaultError::Locked => UpkeepError::Locked,
+            error => UpkeepError::Vault(error),
+        }
+    }
+}

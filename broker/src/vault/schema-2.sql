@@ -1,0 +1,22 @@
+-- What format 2 adds: what GitHub said and what was asked of it. All of it can be had again, but for
+-- tokens and rotations that are under way. Times are microseconds since 1970, UTC.
+
+-- Installation tokens that may be alive at GitHub, until they have ended there: a broker that comes
+-- back after a crash can still revoke them.
+CREATE TABLE minted (
+  hashed_credential TEXT    PRIMARY KEY,
+  installation      INTEGER NOT NULL,
+  secret            TEXT    NOT NULL,          -- the App's
+  uid               INTEGER NOT NULL,
+  purpose           TEXT    NOT NULL,
+  scope             TEXT    NOT NULL,          -- JSON: repositories, organization, permissions
+  minted_at         INTEGER NOT NULL,
+  expires_at        INTEGER NOT NULL,
+  envelope          BLOB    NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Which repository a name meant when an App first reached it. Names change hands; ids do not.
+CREATE TABLE repository (
+  name TEXT    PRIMARY KEY,                    -- owner/name, lower case
+  id   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
