@@ -18,6 +18,7 @@ pub mod commands;
 pub mod config;
 pub mod connection;
 pub mod end;
+pub mod github;
 pub mod give_back;
 pub mod harden;
 pub mod issue;

@@ -22,6 +22,7 @@ const LAYERS: &[&[&str]] = &[
         "vault",
         "source",
         "audit_log",
+        "github",
         "caller",
         "policy_files",
         "accounts",
