@@ -283,13 +283,16 @@ impl Broker {
 
     fn judge(policies: &InForce, lease: &Lease, request: &Request) -> Result<Grant, Denial> {
         match policy::decide(&policies.set, request) {
-            Decision::Allow(grant)
-                if grant.secret == lease.secret && grant.deliver == lease.deliver =>
-            {
-                Ok(grant)
+            Decision::Allow(grant) => {
+                let gives =
+                    |grant: &Grant| grant.secret == lease.secret && grant.deliver == lease.deliver;
+                if gives(&grant) {
+                    return Ok(grant);
+                }
+                // It may have been granted on the fallback. If not, the rule would give something
+                // else today: as good as none for this lease.
+                grant.fall_back().filter(gives).ok_or(Denial::NoRule)
             }
-            // The rule would give something else today: as good as none for this lease.
-            Decision::Allow(_) => Err(Denial::NoRule),
             Decision::Deny(denial) => Err(denial),
         }
     }

@@ -83,6 +83,7 @@ impl Lease {
             rule: "label-sync.toml#1".into(),
             secret: "org-label-sync-token".parse().unwrap(),
             deliver: Delivery::Raw,
+            fallback: None,
             repositories: Arc::default(),
             organization: None,
             permissions: Arc::default(),

@@ -180,6 +180,7 @@ mod tests {
             rule: "label-sync.toml#2".into(),
             secret: "org-label-sync-token".parse().unwrap(),
             deliver: Delivery::Raw,
+            fallback: None,
             repositories: ["acme/*".parse().unwrap()].into(),
             organization: Some("acme".parse().unwrap()),
             permissions: Arc::new([("issues".parse().unwrap(), "write".parse().unwrap())].into()),

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use broker_protocol::api::{
-    BrokerStatus, CallerView, PurposeView, SecretState, SecretView, Status,
+    BrokerStatus, CallerView, FallbackView, PurposeView, SecretState, SecretView, Status,
 };
 use broker_protocol::names::{Delivery, Permissions, Purpose, SecretName};
 use jiff::Timestamp;
@@ -154,6 +154,10 @@ impl Broker {
                 about: purpose.about().map(str::to_owned),
                 secret: terms.secret.clone(),
                 deliver: terms.deliver,
+                fallback: terms.fallback.as_ref().map(|fallback| FallbackView {
+                    secret: fallback.secret.clone(),
+                    deliver: fallback.deliver,
+                }),
                 rule: rule.map(|rule| rule.terms().rule.as_ref().to_owned()),
                 repositories: terms.repositories.to_vec(),
                 organization: terms.organization.clone(),

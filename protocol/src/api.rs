@@ -157,6 +157,9 @@ pub struct PurposeView {
     pub secret: SecretName,
     /// How strong the token is.
     pub deliver: Delivery,
+    /// What is used where the secret is missing, expired, or an App that is not installed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<FallbackView>,
     /// The rule that speaks for the caller; `None` if none does (operators see such purposes too).
     pub rule: Option<String>,
     /// What the caller's rule gives; the purpose's own where no rule speaks.
@@ -169,6 +172,15 @@ pub struct PurposeView {
     pub ttl_default: u64,
     /// Longest life of a lease, renewals included, in seconds.
     pub ttl_max: u64,
+}
+
+/// A second secret of a purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FallbackView {
+    /// The secret.
+    pub secret: SecretName,
+    /// How strong the token then is.
+    pub deliver: Delivery,
 }
 
 /// `GET /v1/status`

@@ -121,6 +121,19 @@ impl RepoPattern {
                 .strip_suffix('*')
                 .is_some_and(|owner| other.0.starts_with(owner))
     }
+
+    /// The part before the slash, in lower case.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        self.0.split_once('/').map_or("", |(owner, _)| owner)
+    }
+
+    /// The part after the slash, in lower case; `None` where it is the star.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        let (_, name) = self.0.split_once('/')?;
+        (name != "*").then_some(name)
+    }
 }
 
 name!(
@@ -301,6 +314,8 @@ mod tests {
         assert!(all.covers(&one) && all.covers(&all) && one.covers(&one));
         assert!(!one.covers(&all));
         assert!(!all.covers(&"acme2/site".parse().unwrap()));
+        assert_eq!((one.owner(), one.name()), ("acme", Some("site")));
+        assert_eq!((all.owner(), all.name()), ("acme", None));
         for bad in [
             "*/*", "acme/s*", "*", "acme", "acme/", "/site", "acme/..", "a/b/c",
         ] {

@@ -88,6 +88,7 @@ impl From<IssueError> for Refusal {
             | IssueError::SecretMissing(_)
             | IssueError::SecretExpired(_)
             | IssueError::Source { .. }
+            | IssueError::Undeliverable(_)
             | IssueError::Vault { .. }
             | IssueError::NoRandom(_)
             | IssueError::Overtaken
@@ -121,6 +122,7 @@ fn hint(error: &IssueError) -> Option<&'static str> {
         | IssueError::SecretMissing(_)
         | IssueError::SecretExpired(_)
         | IssueError::Source { .. }
+        | IssueError::Undeliverable(_)
         | IssueError::Vault { .. }
         | IssueError::NoRandom(_)
         | IssueError::Overtaken

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_protocol::error::ErrorCode;
-use broker_protocol::names::{Purpose, SecretName};
+use broker_protocol::names::{Delivery, Purpose, SecretName};
 
 use crate::audit_log::AuditLogError;
 use crate::source::SourceError;
@@ -70,6 +70,10 @@ pub enum IssueError {
         /// Why.
         source: SourceError,
     },
+    /// The purpose delivers what this version cannot make. Its secret stays where it is: a private
+    /// key is never handed out in place of a token.
+    #[error("`deliver = \"{}\"` cannot be served by this version", .0.as_str())]
+    Undeliverable(Delivery),
     /// The vault did not give the value.
     #[error("secret `{secret}` could not be unsealed; the broker's trace says why")]
     Vault {
@@ -111,7 +115,9 @@ impl IssueError {
             Self::CannotWatch(_) => ErrorCode::BadRequest,
             Self::Overtaken => ErrorCode::Conflict,
             Self::Stopping => ErrorCode::RateLimited,
-            Self::NoRandom(_) | Self::Vault { .. } | Self::Record(_) => ErrorCode::Internal,
+            Self::Undeliverable(_) | Self::NoRandom(_) | Self::Vault { .. } | Self::Record(_) => {
+                ErrorCode::Internal
+            }
         }
     }
 }

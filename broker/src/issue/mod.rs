@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use broker_audit::record::{Body, Event};
 use broker_protocol::error::ErrorCode;
-use broker_protocol::names::LeaseId;
+use broker_protocol::names::{Delivery, LeaseId};
 
 use crate::audit_log::{Effect, Recorded, Use, Why};
 use crate::broker::{Broker, InForce};
@@ -149,6 +149,9 @@ impl Broker {
         (caller, wishes): (Arc<Caller>, Wishes),
         now: Now,
     ) -> Result<Ready, IssueError> {
+        if grant.deliver != Delivery::Raw {
+            return Err(IssueError::Undeliverable(grant.deliver));
+        }
         let secret = grant.secret.clone();
         let source = policies
             .set

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_protocol::duration;
-use broker_protocol::names::{OrgName, Permissions, Purpose, RepoPattern};
+use broker_protocol::names::{Delivery, OrgName, Permissions, Purpose, RepoPattern, SecretName};
 
 use super::document::{Document, Item, Table};
 use super::finding::{Place, PolicyErrors, did_you_mean};
@@ -134,11 +134,20 @@ struct Wanted {
     organization: Option<OrgName>,
     permissions: Option<Permissions>,
     ttl: Option<Duration>,
+    secret: Option<SecretName>,
+    deliver: Option<String>,
+    fallback: Option<WantedFallback>,
+}
+
+/// Which secret a grant falls back on.
+enum WantedFallback {
+    On(SecretName),
+    None,
 }
 
 fn read(root: Table<'_>, set: &PolicySet, names: &NamesOnly) -> Vec<Case> {
     let root = root.refuse_unknown(&["case"]);
-    let tables = root.item("case").map(|item| item.tables("a case"));
+    let tables = root.item("case").map(|item| item.tables("a case", "case"));
     let tables = tables.unwrap_or_default();
     if tables.is_empty() {
         root.error("a decision table holds at least one `[[case]]`");
@@ -193,6 +202,20 @@ const CASE_KEYS: &[&str] = &[
     "organization",
     "permissions",
     "ttl",
+    "secret",
+    "deliver",
+    "fallback",
+];
+
+/// What only a grant has.
+const GRANT_KEYS: &[&str] = &[
+    "repositories",
+    "organization",
+    "permissions",
+    "ttl",
+    "secret",
+    "deliver",
+    "fallback",
 ];
 
 const CALLER_KEYS: &[&str] = &[
@@ -270,7 +293,7 @@ fn expect(item: Item<'_>, table: Table<'_>) -> Option<Expect> {
     let rule = table
         .item("rule")
         .and_then(|item| item.number(u64::from(u32::MAX)));
-    let (expect, others) = match item.text()? {
+    let expect = match item.text()? {
         "allow" => {
             let wanted = Wanted {
                 rule,
@@ -278,17 +301,14 @@ fn expect(item: Item<'_>, table: Table<'_>) -> Option<Expect> {
                 organization: table.item("organization").and_then(Item::parsed),
                 permissions: table.item("permissions").and_then(parts::permissions),
                 ttl: table.item("ttl").and_then(Item::duration),
+                secret: table.item("secret").and_then(Item::parsed),
+                deliver: table.item("deliver").and_then(deliver),
+                fallback: table.item("fallback").and_then(fallback),
             };
             return Some(Expect::Allow(Box::new(wanted)));
         }
-        "denied" => (
-            Expect::Denied,
-            &["rule", "repositories", "organization", "permissions", "ttl"][..],
-        ),
-        "too_wide" => (
-            Expect::TooWide { rule },
-            &["repositories", "organization", "permissions", "ttl"][..],
-        ),
+        "denied" => Expect::Denied,
+        "too_wide" => Expect::TooWide { rule },
         other => {
             let meant = did_you_mean(other, ["allow", "denied", "too_wide"]);
             item.error(format!(
@@ -297,13 +317,36 @@ fn expect(item: Item<'_>, table: Table<'_>) -> Option<Expect> {
             return None;
         }
     };
-    for item in others.iter().filter_map(|key| table.item(key)) {
+    let rule = matches!(expect, Expect::Denied).then_some("rule");
+    let others = rule.iter().chain(GRANT_KEYS);
+    for item in others.filter_map(|key| table.item(key)) {
         item.error(format!(
             "`{}` says what is granted, and this case expects nothing to be",
             item.key
         ));
     }
     Some(expect)
+}
+
+fn deliver(item: Item<'_>) -> Option<String> {
+    let text = item.text()?;
+    let words = [Delivery::Installation, Delivery::Proxy, Delivery::Raw].map(Delivery::as_str);
+    if !words.contains(&text) {
+        let meant = did_you_mean(text, words);
+        item.error(format!(
+            "`deliver` must be `installation`, `proxy` or `raw`{meant}"
+        ));
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+/// The name of a secret, or `false`.
+fn fallback(item: Item<'_>) -> Option<WantedFallback> {
+    if item.is_false() {
+        return Some(WantedFallback::None);
+    }
+    item.parsed().map(WantedFallback::On)
 }
 
 impl Expect {
@@ -341,9 +384,10 @@ impl Wanted {
         };
         let wanted = self.repositories.as_deref().map(repositories);
         differ("repositories", wanted, repositories(&grant.repositories));
-        let got = grant.organization.as_ref().map_or("none", OrgName::as_str);
+        let organization = grant.organization.as_ref();
+        let got = organization.map_or_else(none, OrgName::to_string);
         let wanted = self.organization.as_ref().map(OrgName::to_string);
-        differ("organization", wanted, got.to_owned());
+        differ("organization", wanted, got);
         let wanted = self.permissions.as_ref().map(permissions);
         differ("permissions", wanted, permissions(&grant.permissions));
         differ(
@@ -351,8 +395,23 @@ impl Wanted {
             self.ttl.map(duration::format),
             duration::format(grant.ttl),
         );
+        let wanted = self.secret.as_ref().map(SecretName::to_string);
+        differ("secret", wanted, grant.secret.to_string());
+        let got = grant.deliver.as_str().to_owned();
+        differ("deliver", self.deliver.clone(), got);
+        let fallback = grant.fallback.as_ref();
+        let got = fallback.map_or_else(none, |fallback| fallback.secret.to_string());
+        let wanted = self.fallback.as_ref().map(|wanted| match wanted {
+            WantedFallback::On(secret) => secret.to_string(),
+            WantedFallback::None => none(),
+        });
+        differ("fallback", wanted, got);
         found
     }
+}
+
+fn none() -> String {
+    "none".to_owned()
 }
 
 fn rule_difference(wanted: Option<u64>, rule: &str) -> Option<String> {
@@ -363,7 +422,10 @@ fn rule_difference(wanted: Option<u64>, rule: &str) -> Option<String> {
 
 fn said(decision: &Decision) -> String {
     match decision {
-        Decision::Allow(grant) => format!("allow by {}", grant.rule),
+        Decision::Allow(grant) => match &grant.fallback {
+            None => format!("allow by {}", grant.rule),
+            Some(fallback) => format!("allow by {}, falls back on {}", grant.rule, fallback.secret),
+        },
         Decision::Deny(Denial::NoSuchPurpose) => "denied: no such purpose".to_owned(),
         Decision::Deny(Denial::NoRule) => "denied: no rule matches".to_owned(),
         Decision::Deny(Denial::TooWide { rule, what }) => format!("too_wide by {rule}: {what}"),

@@ -8,7 +8,10 @@
 
 use std::sync::Arc;
 
+use broker_protocol::names::Delivery;
+
 use super::PolicySet;
+use super::installation::unmintable;
 use super::parts::{organization_beyond, permission_beyond, repository_beyond, ttl_beyond};
 use super::request::{Decision, Denial, Grant, Request, Terms};
 
@@ -54,6 +57,9 @@ fn narrow(rule: &Terms, request: &Request) -> Result<Terms, String> {
     }
     if terms.repositories.is_empty() && terms.organization.is_none() {
         return Err("no repository at all; leave `repositories` out to get the rule's".to_owned());
+    }
+    if terms.deliver == Delivery::Installation {
+        refuse(unmintable(&terms).map(|unmintable| unmintable.what))?;
     }
     Ok(terms)
 }

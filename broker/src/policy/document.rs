@@ -286,8 +286,8 @@ impl<'d> Item<'d> {
         Some(self.table_of(entries, what))
     }
 
-    /// The tables of `[[key]]`, in the order they stand.
-    pub(super) fn tables(self, what: &'static str) -> Vec<Table<'d>> {
+    /// The tables of `[[heading]]`, in the order they stand.
+    pub(super) fn tables(self, what: &'static str, heading: &str) -> Vec<Table<'d>> {
         let tables = if let DeValue::Array(array) = self.value {
             let elements = array
                 .iter()
@@ -297,7 +297,7 @@ impl<'d> Item<'d> {
             None
         };
         tables.unwrap_or_else(|| {
-            self.error(format!("write `[[{}]]` on a line of its own", self.key));
+            self.error(format!("write `[[{heading}]]` on a line of its own"));
             Vec::new()
         })
     }
@@ -309,6 +309,10 @@ impl<'d> Item<'d> {
             at: self.at,
             what,
         }
+    }
+
+    pub(super) fn is_false(self) -> bool {
+        matches!(self.value, DeValue::Boolean(false))
     }
 
     pub(super) fn is_text(self) -> bool {

@@ -29,8 +29,24 @@ pub(super) fn odd_permission(name: &PermissionName) -> Option<String> {
     Some(format!("GitHub documents no permission `{name}`{meant}"))
 }
 
+/// Whether a permission is about an organisation and not about its repositories. One that this list
+/// does not have counts as about repositories, which is the stricter guess.
+pub(super) fn is_of_organization(name: &PermissionName) -> bool {
+    let name = name.as_str();
+    name.starts_with("organization_") || OF_ORGANIZATION.contains(&name)
+}
+
+/// Why a permission cannot have a level, in words. One that this list does not have may.
+pub(super) fn wrong_level(name: &PermissionName, level: Level) -> Option<String> {
+    let levels = levels(name.as_str())?;
+    (!levels.contains(&level)).then(|| {
+        let levels: Vec<_> = levels.iter().map(|level| level.as_str()).collect();
+        format!("GitHub knows `{name}` only as {}", levels.join(" or "))
+    })
+}
+
 /// The levels of a permission; `None` for one this list does not have.
-pub(super) fn levels(name: &str) -> Option<&'static [Level]> {
+fn levels(name: &str) -> Option<&'static [Level]> {
     let (levels, _) = PERMISSIONS
         .iter()
         .find(|(_, names)| names.contains(&name))?;
@@ -90,6 +106,12 @@ const SCOPES: &[&str] = &[
     "write:public_key",
     "write:repo_hook",
     "write:ssh_signing_key",
+];
+
+const OF_ORGANIZATION: &[&str] = &[
+    "custom_properties_for_organizations",
+    "enterprise_custom_properties_for_organizations",
+    "members",
 ];
 
 const PERMISSIONS: &[(&[Level], &[&str])] = &[

@@ -12,17 +12,20 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod between;
 pub mod cases;
 mod decide;
 mod document;
 mod explain;
 mod finding;
+mod installation;
 mod known;
 mod parts;
 mod purpose;
 pub mod request;
 mod secret;
 mod set;
+mod sink;
 mod who;
 
 #[cfg(test)]
@@ -32,7 +35,8 @@ pub use decide::decide;
 pub use explain::{Explanation, Missed, RuleExplained};
 pub use finding::{Place, PolicyError, PolicyErrors, PolicyWarning};
 pub use purpose::{PurposePolicy, Rule};
-pub use request::{Caller, Decision, Denial, Grant, Request, Terms};
+pub use request::{Caller, Decision, Denial, Fallback, Grant, Request, Terms};
 pub use secret::{SecretDeclaration, SecretKind, SourceSpec};
 pub use set::{PolicyFile, PolicySet};
+pub use sink::{SinkKind, SinkPlace, SinkSpec};
 pub use who::{Accounts, Host, NOBODY, NamesOnly};

@@ -41,20 +41,12 @@ pub(super) fn permissions(item: Item<'_>) -> Option<Permissions> {
 fn permission(entry: Item<'_>) -> Option<(PermissionName, Level)> {
     let name: PermissionName = entry.accept(entry.key.parse())?;
     let level: Level = entry.parsed()?;
-    match known::levels(name.as_str()) {
-        Some(levels) if !levels.contains(&level) => {
-            let levels: Vec<_> = levels.iter().map(|level| level.as_str()).collect();
-            entry.error(format!(
-                "GitHub knows `{name}` only as {}",
-                levels.join(" or ")
-            ));
-            return None;
-        }
-        Some(_) => {}
-        None => {
-            let odd = known::odd_permission(&name);
-            odd.into_iter().for_each(|odd| entry.warn(odd));
-        }
+    if let Some(wrong) = known::wrong_level(&name, level) {
+        entry.error(wrong);
+        return None;
+    }
+    if let Some(odd) = known::odd_permission(&name) {
+        entry.warn(odd);
     }
     Some((name, level))
 }

@@ -3,8 +3,9 @@
 //! Each rule is kept with all it gives worked out: the parts it names and, for the rest, the
 //! purpose's. So a decision looks at one rule and nothing else.
 //!
-//! What a later version will understand (`approval`, `budget`, `fallback`, other deliveries) is an
-//! error here and never half honoured.
+//! What a later version will understand (`approval`, `budget`, the delivery `proxy`) is an error here
+//! and never half honoured. What depends on the kind of the secret is looked at in `set`, where both
+//! are known.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use broker_protocol::names::{Delivery, OrgName, Purpose, RepoPattern, SecretName
 use super::document::{Item, Table};
 use super::finding::{Place, did_you_mean};
 use super::parts::{self, Ttl};
-use super::request::{Caller, Terms};
+use super::request::{Caller, Fallback, Terms};
 use super::who::{self, Accounts, Host, Who};
 
 /// A purpose: what it can give at the most, and who may have how much of that.
@@ -26,8 +27,21 @@ pub struct PurposePolicy {
     pub(super) rules: Vec<Rule>,
     /// Where the purpose is named.
     pub(super) place: Place,
-    /// Where its secret is named.
-    pub(super) secret_place: Place,
+    pub(super) places: Places,
+}
+
+/// Where a purpose says what must be held against its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Places {
+    /// The file as a whole.
+    pub(super) whole: Place,
+    pub(super) secret: Place,
+    /// `None`: not written, and so it follows from the kind of the secret.
+    pub(super) deliver: Option<Place>,
+    pub(super) fallback: Option<Place>,
+    pub(super) repositories: Option<Place>,
+    pub(super) permissions: Option<Place>,
+    pub(super) ttl: Option<Place>,
 }
 
 impl PurposePolicy {
@@ -127,12 +141,14 @@ const RULE_KEYS: &[&str] = &[
 /// Reads a file that has a `purpose`. `None` only with an error in the document.
 pub(super) fn read(root: Table<'_>, accounts: &dyn Accounts, host: &Host) -> Option<PurposePolicy> {
     let root = root.refuse_unknown(KEYS);
-    refuse_not_yet(root, &["fallback", "budget"]);
+    refuse_not_yet(root, &["budget"]);
     let purpose = root.required("purpose");
     let secret = root.required("secret");
     let whole = whole(root, purpose, secret);
     let about = root.item("about").and_then(about);
-    let tables = root.item("allow").map(|item| item.tables("a rule"));
+    let tables = root
+        .item("allow")
+        .map(|item| item.tables("a rule", "allow"));
     let tables = tables.unwrap_or_default();
     let rules: Vec<Option<Rule>> = tables
         .iter()
@@ -151,7 +167,15 @@ pub(super) fn read(root: Table<'_>, accounts: &dyn Accounts, host: &Host) -> Opt
         whole: whole?,
         rules,
         place: purpose?.place(),
-        secret_place: secret?.place(),
+        places: Places {
+            whole: root.place(),
+            secret: secret?.place(),
+            deliver: root.item("deliver").map(Item::place),
+            fallback: root.item("fallback").map(Item::place),
+            repositories: root.item("repositories").map(Item::place),
+            permissions: root.item("permissions").map(Item::place),
+            ttl: root.item("ttl").map(Item::place),
+        },
     })
 }
 
@@ -168,7 +192,15 @@ fn whole(root: Table<'_>, purpose: Option<Item<'_>>, secret: Option<Item<'_>>) -
         }
         item.parsed::<SecretName>()
     });
-    let deliver = deliver(root);
+    let deliver = match root.item("deliver") {
+        Some(item) => deliver(item),
+        // What it means for an App; `set` refuses it for any other kind.
+        None => Some(Delivery::Installation),
+    };
+    let fallback = match root.item("fallback") {
+        Some(item) => fallback(item, secret.as_ref()).map(Some),
+        None => Some(None),
+    };
     let (repositories, organization) = (root.item("repositories"), root.item("organization"));
     if repositories.is_none() && organization.is_none() {
         root.error("a purpose names `repositories`, `organization`, or both");
@@ -192,6 +224,7 @@ fn whole(root: Table<'_>, purpose: Option<Item<'_>>, secret: Option<Item<'_>>) -
         rule: Arc::clone(root.document.name()),
         secret: secret?,
         deliver: deliver?,
+        fallback: fallback?,
         repositories: repositories?.into(),
         organization: organization?,
         permissions: Arc::new(permissions?),
@@ -209,22 +242,14 @@ fn about(item: Item<'_>) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// Only the delivery that exists today.
-fn deliver(root: Table<'_>) -> Option<Delivery> {
-    const MEANWHILE: &str =
-        "write `deliver = \"raw\"` meanwhile, which hands out the stored token itself";
-    let Some(item) = root.item("deliver") else {
-        root.error(format!(
-            "a purpose without `deliver` means `proxy` or `installation`, which do not exist in \
-             this version: {MEANWHILE}"
-        ));
-        return None;
-    };
+/// Only the deliveries that exist today.
+fn deliver(item: Item<'_>) -> Option<Delivery> {
     let text = item.text()?;
     match text {
         "raw" => return Some(Delivery::Raw),
-        "proxy" | "installation" => item.error(format!(
-            "`deliver = \"{text}\"` does not exist in this version: {MEANWHILE}"
+        "installation" => return Some(Delivery::Installation),
+        "proxy" => item.error(format!(
+            "`deliver = \"proxy\"` does not exist in this version: {MEANWHILE}"
         )),
         _ => {
             let meant = did_you_mean(text, ["proxy", "installation", "raw"]);
@@ -234,6 +259,36 @@ fn deliver(root: Table<'_>) -> Option<Delivery> {
         }
     }
     None
+}
+
+pub(super) const MEANWHILE: &str =
+    "write `deliver = \"raw\"` meanwhile, which hands out the stored token itself";
+
+/// `{ secret = "…", deliver = "raw" }`
+fn fallback(item: Item<'_>, first: Option<&SecretName>) -> Option<Fallback> {
+    const KEYS: &[&str] = &["secret", "deliver"];
+    let table = item.table("a fallback")?.refuse_unknown(KEYS);
+    let (secret, deliver) = (table.required("secret"), table.required("deliver"));
+    let secret = secret.and_then(Item::parsed::<SecretName>);
+    if secret.is_some() && secret.as_ref() == first {
+        item.error("a fallback is another secret than the purpose's own");
+    }
+    let deliver = deliver?;
+    if deliver.text()? != "raw" {
+        deliver.error(
+            "a fallback hands out a stored personal access token itself: write \
+             `deliver = \"raw\"` in it",
+        );
+        return None;
+    }
+    item.warn(
+        "where the first secret cannot be used, the caller gets the fallback's stored token itself, \
+         and nothing holds it to this purpose",
+    );
+    Some(Fallback {
+        secret: secret?,
+        deliver: Delivery::Raw,
+    })
 }
 
 /// Fills what `item` leaves open and checks the order of the two.

@@ -64,6 +64,33 @@ pub enum Decision {
 #[derive(Debug)]
 pub struct Grant(pub(super) Terms);
 
+impl Grant {
+    /// The same terms on the purpose's fallback, which has none in its turn; `None` where the
+    /// purpose names none.
+    ///
+    /// For use only where the first secret is missing, expired, or an App that is not installed
+    /// there: never after GitHub refused for lack of permission.
+    #[must_use]
+    pub fn fall_back(self) -> Option<Self> {
+        let Fallback { secret, deliver } = self.0.fallback?;
+        Some(Self(Terms {
+            secret,
+            deliver,
+            fallback: None,
+            ..self.0
+        }))
+    }
+}
+
+/// A second secret, and what the caller gets of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fallback {
+    /// The secret.
+    pub secret: SecretName,
+    /// How strong a thing the caller then gets.
+    pub deliver: Delivery,
+}
+
 /// What a grant allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
@@ -75,6 +102,8 @@ pub struct Terms {
     pub secret: SecretName,
     /// How strong a thing the caller gets.
     pub deliver: Delivery,
+    /// What is used where the secret cannot be.
+    pub fallback: Option<Fallback>,
     /// Where. Shared, as `permissions` are: every lease of a rule bears them.
     pub repositories: Arc<[RepoPattern]>,
     /// Where.

@@ -11,6 +11,7 @@ use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
 
 use super::document::{Item, Table, printable};
 use super::finding::{Place, did_you_mean};
+use super::sink::{self, SinkSpec};
 use super::{known, parts};
 
 /// One `[secret.NAME]`.
@@ -36,6 +37,8 @@ pub struct SecretDeclaration {
     pub rate_floor: Option<u64>,
     /// Where its value comes from.
     pub source: SourceSpec,
+    /// Where a rotated value must also go, in the order in which they stand.
+    pub sinks: Vec<SinkSpec>,
     /// Where it is declared.
     pub place: Place,
 }
@@ -118,6 +121,7 @@ pub(super) fn read(item: Item<'_>) -> Option<SecretDeclaration> {
         rotate_every: list("rotate_every").and_then(Item::duration),
         rate_floor: list("rate_floor").and_then(|item| item.number(u64::from(u32::MAX))),
         source,
+        sinks: list("sinks").map(sink::read).unwrap_or_default(),
         place: table.place(),
     })
 }
@@ -132,6 +136,7 @@ const KEYS: &[&str] = &[
     "rotate_every",
     "rate_floor",
     "source",
+    "sinks",
 ];
 
 fn kind(item: Item<'_>) -> Option<SecretKind> {

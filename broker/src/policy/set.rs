@@ -8,12 +8,12 @@ use std::collections::btree_map::Entry;
 
 use broker_protocol::names::{Purpose, SecretName};
 
+use super::between::{self, Findings};
 use super::document::{Document, Item, Table};
 use super::finding::{Place, PolicyError, PolicyErrors, PolicyWarning, did_you_mean};
-use super::parts;
 use super::purpose::{self, PurposePolicy, Rule};
 use super::request::Caller;
-use super::secret::{self, SecretDeclaration, SecretKind, SourceSpec};
+use super::secret::{self, SecretDeclaration, SourceSpec};
 use super::who::{Accounts, Host};
 
 /// A policy file, read. Reading it, and judging its mode, is not policy's business.
@@ -188,66 +188,45 @@ impl Reading {
     fn finish(mut self) -> Result<PolicySet, PolicyErrors> {
         self.set.secrets.sort_by(|a, b| a.name.cmp(&b.name));
         self.set.secrets.shrink_to_fit();
+        let mut found = Findings::default();
         for policy in self.set.purposes.values() {
-            let found = self.set.secret(&policy.whole.secret);
-            let (errors, warnings) = match found {
-                Some(secret) => between(policy, secret),
-                None => (self.undeclared(policy).into_iter().collect(), Vec::new()),
-            };
-            let at = |message| (policy.secret_place.clone(), message);
-            let errors = errors.into_iter().map(at);
-            self.errors
-                .extend(errors.map(|(place, message)| PolicyError { place, message }));
-            let warnings = warnings.into_iter().map(at);
-            self.set
-                .warnings
-                .extend(warnings.map(|(place, message)| PolicyWarning { place, message }));
+            let (whole, places) = (&policy.whole, &policy.places);
+            if let Some(secret) = self.declared(&whole.secret, &places.secret, &mut found) {
+                between::purpose_and_secret(policy, secret, &mut found);
+            }
+            if let (Some(fallback), Some(place)) = (&whole.fallback, &places.fallback)
+                && let Some(secret) = self.declared(&fallback.secret, place, &mut found)
+            {
+                between::purpose_and_fallback(policy, secret, place, &mut found);
+            }
         }
+        for sink in self.set.secrets.iter().flat_map(|secret| &secret.sinks) {
+            if let Some(with) = &sink.with {
+                self.declared(with, &sink.place, &mut found);
+            }
+        }
+        between::sinks(&self.set.secrets, &mut found);
+        self.errors.extend(found.errors);
         PolicyErrors::none_in(self.errors)?;
+        self.set.warnings.extend(found.warnings);
         self.set.warnings.sort();
         Ok(self.set)
     }
 
-    fn undeclared(&self, policy: &PurposePolicy) -> Option<String> {
-        let name = &policy.whole.secret;
-        if self.unreadable || self.declared.contains_key(name) {
-            return None;
+    /// The secret of this name, or an error where it is named. Neither, if its table has errors of
+    /// its own or may stand in a file that could not be read.
+    fn declared(
+        &self,
+        name: &SecretName,
+        at: &Place,
+        found: &mut Findings,
+    ) -> Option<&SecretDeclaration> {
+        let secret = self.set.secret(name);
+        if secret.is_none() && !self.unreadable && !self.declared.contains_key(name) {
+            let known = self.declared.keys().map(SecretName::as_str);
+            let meant = did_you_mean(name.as_str(), known);
+            found.error(at, format!("no file declares `[secret.{name}]`{meant}"));
         }
-        let known = self.declared.keys().map(SecretName::as_str);
-        let meant = did_you_mean(name.as_str(), known);
-        Some(format!("no file declares `[secret.{name}]`{meant}"))
+        secret
     }
-}
-
-/// What must hold between a purpose and its secret: errors, and warnings.
-fn between(policy: &PurposePolicy, secret: &SecretDeclaration) -> (Vec<String>, Vec<String>) {
-    let mut errors = Vec::new();
-    let mut warnings = Vec::new();
-    match secret.kind {
-        SecretKind::App => errors.push(format!(
-            "`{}` is an App's key, and minting tokens with one does not exist in this version",
-            secret.name
-        )),
-        SecretKind::FineGrained => {
-            // What the declaration leaves open, it says nothing about.
-            let whose = "the secret's declaration";
-            let whole = &policy.whole;
-            if !secret.repositories.is_empty() {
-                warnings.extend(parts::repository_beyond(
-                    &whole.repositories,
-                    &secret.repositories,
-                    whose,
-                ));
-            }
-            if !secret.permissions.is_empty() {
-                warnings.extend(parts::permission_beyond(
-                    &whole.permissions,
-                    &secret.permissions,
-                    whose,
-                ));
-            }
-        }
-        SecretKind::Classic => {}
-    }
-    (errors, warnings)
 }

@@ -300,6 +300,7 @@ mod tests {
             about: None,
             secret: "s".parse().unwrap(),
             deliver: broker_protocol::names::Delivery::Raw,
+            fallback: None,
             rule: rule.then(|| "x.toml#1".to_owned()),
             repositories: vec![repository.parse().unwrap()],
             organization: None,

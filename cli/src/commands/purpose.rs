@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use broker_protocol::api::{PurposeList, PurposeView};
+use broker_protocol::api::{FallbackView, PurposeList, PurposeView};
 use broker_protocol::duration;
 use broker_protocol::names::{Delivery, OrgName, Permissions, Purpose, RepoPattern};
 
@@ -61,6 +61,9 @@ fn print(view: &PurposeView) -> Result<(), Failure> {
     table.field("about", view.about.as_deref().unwrap_or("-"));
     table.field("secret", &view.secret);
     table.field("deliver", view.deliver.as_str());
+    if let Some(FallbackView { secret, deliver }) = &view.fallback {
+        table.field("fallback", format_args!("{secret}, {}", deliver.as_str()));
+    }
     table.field("rule", view.rule.as_deref().unwrap_or("none for you"));
     scope(
         &mut table,
@@ -75,6 +78,12 @@ fn print(view: &PurposeView) -> Result<(), Failure> {
     table.print()?;
     if view.deliver == Delivery::Raw {
         ui::note("raw: you get the stored token itself; nothing holds it to the scope above");
+    } else if let Some(FallbackView { secret, .. }) = &view.fallback {
+        ui::note(format_args!(
+            "where `{}` is missing, expired or not installed, you get the stored token `{secret}` \
+             itself; nothing holds that to the scope above",
+            view.secret
+        ));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use broker_protocol::duration;
-use broker_protocol::names::{Delivery, Purpose};
+use broker_protocol::names::{Delivery, Purpose, SecretName};
 use clap::Args;
 
 use super::{Where, failed};
@@ -122,12 +122,23 @@ fn gives(terms: &Terms) -> String {
     parts.push(format!("permissions {}", pairs.join(", ")));
     let (ttl, max) = (duration::format(terms.ttl), duration::format(terms.ttl_max));
     parts.push(format!("for {ttl}, at most {max}"));
-    parts.push(match terms.deliver {
-        Delivery::Raw => format!("as the stored token `{}` itself", terms.secret),
-        Delivery::Proxy => format!("as a proxy token for `{}`", terms.secret),
-        Delivery::Installation => format!("as an installation token of `{}`", terms.secret),
-    });
+    parts.push(format!("as {}", delivered(terms.deliver, &terms.secret)));
+    if let Some(fallback) = &terms.fallback {
+        parts.push(format!(
+            "where `{}` is missing, expired or not installed there, as {}",
+            terms.secret,
+            delivered(fallback.deliver, &fallback.secret)
+        ));
+    }
     parts.join("; ")
+}
+
+fn delivered(deliver: Delivery, secret: &SecretName) -> String {
+    match deliver {
+        Delivery::Raw => format!("the stored token `{secret}` itself"),
+        Delivery::Proxy => format!("a proxy token for `{secret}`"),
+        Delivery::Installation => format!("an installation token of `{secret}`"),
+    }
 }
 
 fn describe(caller: &Caller) -> String {

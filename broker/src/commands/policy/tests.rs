@@ -66,8 +66,15 @@ fn the_shipped_policies_load_for_a_system_service_with_no_warning_but_of_missing
         system_service: true,
     };
     let set = PolicySet::parse(&files, &NamesOnly::default(), &service).unwrap();
-    assert_eq!(set.warnings(), []);
-    assert_eq!((set.purposes().count(), set.secrets().count()), (5, 5));
+    let warnings: Vec<_> = set.warnings().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "acme-import.toml:16: where the first secret cannot be used, the caller gets the \
+             fallback's stored token itself, and nothing holds it to this purpose"
+        ]
+    );
+    assert_eq!((set.purposes().count(), set.secrets().count()), (6, 8));
 }
 
 #[test]
@@ -136,7 +143,10 @@ fn test_prints_a_line_a_case_and_fails_with_what_was_expected_and_what_came() {
             "[[case]]\nname = 'one'\ncaller = { user = 'a' }\nask = { purpose = 'p' }\nexpect = 'allow'\n\
              [[case]]\nname = 'two, which is wrong'\ncaller = { user = 'b' }\nask = { purpose = 'p' }\nexpect = 'allow'\n\
              [[case]]\nname = 'three'\ncaller = { user = 'a' }\nask = { purpose = 'p' }\nexpect = 'allow'\nrule = 2\n\
-             ttl = '1m'\npermissions = { issues = 'write' }\n",
+             ttl = '1m'\npermissions = { issues = 'write' }\nsecret = 'other'\ndeliver = 'installation'\n\
+             fallback = 'bot'\n\
+             [[case]]\nname = 'four'\ncaller = { user = 'a' }\nask = { purpose = 'p' }\nexpect = 'allow'\n\
+             fallback = false\n",
         ),
     ]);
     let (code, out) = output(|out| test(Where::Checkout(dir.path()), out));
@@ -146,10 +156,13 @@ fn test_prints_a_line_a_case_and_fails_with_what_was_expected_and_what_came() {
         "ok      p.cases.toml:1   one                  allow by p.toml#1\n\
          FAILED  p.cases.toml:6   two, which is wrong  expected allow, got denied: no rule matches\n\
          FAILED  p.cases.toml:11  three                expected rule 2, got rule 1; \
-         expected permissions {issues: write}, got {issues: read}; expected ttl 1m, got 15m\n\
+         expected permissions {issues: write}, got {issues: read}; expected ttl 1m, got 15m; \
+         expected secret other, got bot; expected deliver installation, got raw; \
+         expected fallback bot, got none\n\
+         ok      p.cases.toml:22  four                 allow by p.toml#1\n\
          note: q.toml:1: no case asks for `q`\n\
          note: p.toml:8: no case is allowed by p.toml#2\n\
-         3 cases, 2 failed\n"
+         4 cases, 2 failed\n"
     );
 }
 
@@ -183,6 +196,14 @@ fn a_table_with_a_slip_in_it_fails_and_passes_nothing() {
         (
             "name = 'x'\ncaller = {}\nask = { purpose = 'p', permissions = {} }\nexpect = 'denied'",
             "4: `permissions` is empty: name at least one, or leave it out",
+        ),
+        (
+            "name = 'x'\ncaller = {}\nask = { purpose = 'p' }\nexpect = 'denied'\nfallback = 'bot'",
+            "6: `fallback` says what is granted, and this case expects nothing to be",
+        ),
+        (
+            "name = 'x'\ncaller = {}\nask = { purpose = 'p' }\nexpect = 'allow'\ndeliver = 'rav'",
+            "6: `deliver` must be `installation`, `proxy` or `raw` (did you mean `raw`?)",
         ),
         (
             "name = ''\ncaller = {}\nask = { purpose = 'p' }\nexpect = 'denied'",
@@ -243,6 +264,18 @@ fn explain_says_what_every_rule_missed_and_what_the_one_that_speaks_gives() {
         "auto-sync for uid 4000000001\n  \
          auto-sync.toml#1 (line 12) misses: unit is to be auto-sync.service, the caller's is not known\n\
          denied: no rule matches\n0"
+    );
+    assert_eq!(
+        explained(&["acme-import", "--unit", "acme-import.service"]),
+        "acme-import for a caller of no known account, unit acme-import.service\n  \
+         acme-import.toml#1 (line 18) speaks\n  \
+         acme-import.toml#2 (line 21) misses: unit is to be import-review.service, the caller has \
+         acme-import.service\n\
+         gives repositories acme/*; organisation acme; \
+         permissions contents: write, members: read, metadata: read; for 30m, at most 1h; \
+         as an installation token of `acme-import-app`; \
+         where `acme-import-app` is missing, expired or not installed there, \
+         as the stored token `acme-import-old-token` itself\n0"
     );
     let both = explained(&[
         "label-sync",

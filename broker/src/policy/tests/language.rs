@@ -37,19 +37,15 @@ fn broken_syntax_is_an_error_on_its_line_and_blames_no_other_file() {
 #[test]
 fn what_does_not_exist_yet_is_refused_and_never_half_honoured() {
     let meanwhile = "write `deliver = \"raw\"` meanwhile, which hands out the stored token itself";
-    for delivery in ["proxy", "installation"] {
-        assert_eq!(
-            wrong_after("\"raw\"", &format!("\"{delivery}\"")),
-            format!(
-                "p.toml:6: `deliver = \"{delivery}\"` does not exist in this version: {meanwhile}"
-            )
-        );
-    }
+    assert_eq!(
+        wrong_after("\"raw\"", "\"proxy\""),
+        format!("p.toml:6: `deliver = \"proxy\"` does not exist in this version: {meanwhile}")
+    );
     assert_eq!(
         wrong_after("deliver      = \"raw\"\n", ""),
         format!(
-            "p.toml:1: a purpose without `deliver` means `proxy` or `installation`, which do not \
-             exist in this version: {meanwhile}"
+            "p.toml:1: a purpose without `deliver` means `proxy` for a personal access token, which \
+             does not exist in this version: {meanwhile}"
         )
     );
     let refused = |line, key: &str| {
@@ -61,10 +57,6 @@ fn what_does_not_exist_yet_is_refused_and_never_half_honoured() {
     assert_eq!(
         wrong_with_rules("budget = '1000/h'\n"),
         refused(8, "budget")
-    );
-    assert_eq!(
-        wrong_with_rules("fallback = { secret = 'bot', deliver = 'raw' }\n"),
-        refused(8, "fallback")
     );
     assert_eq!(
         wrong_with_rules("[[allow]]\ncaller = { user = 'alice' }\napproval = 'operator'\n"),
@@ -79,12 +71,6 @@ fn what_does_not_exist_yet_is_refused_and_never_half_honoured() {
             )
         );
     }
-    let app = "[secret.bot]\nkind = 'app'\nclient_id = 'Iv23liABCDEF'\n";
-    assert_eq!(
-        load(PURPOSE, app).unwrap_err(),
-        "p.toml:2: `bot` is an App's key, and minting tokens with one does not exist in this version"
-    );
-    assert!(load("", app).is_ok(), "an App may be declared");
 }
 
 #[test]

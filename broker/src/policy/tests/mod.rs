@@ -2,10 +2,12 @@
 
 mod callers;
 mod decision;
+mod installation;
 mod language;
 mod properties;
 mod purposes;
 mod secrets;
+mod sinks;
 
 use std::sync::Arc;
 
