@@ -41,7 +41,7 @@ impl AccessToken {
 
 /// Base64 SHA-256 of a token: what may be written down. GitHub's own audit log has the same of the
 /// credential as `hashed_token`, so the two can be joined.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HashedToken(Arc<str>);
 
 impl HashedToken {

@@ -22,7 +22,7 @@ use std::sync::{Arc, LockResult, RwLock};
 use broker_protocol::names::SecretName;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::audit_log::{Recorded, Use};
 use crate::token::{AccessToken, HashedToken};
@@ -31,6 +31,7 @@ mod envelope;
 mod error;
 mod keys;
 mod kind;
+mod minted;
 pub mod private;
 pub mod root_key;
 mod state;
@@ -44,6 +45,7 @@ mod tests;
 pub use envelope::NoRandom;
 pub use error::VaultError;
 pub use kind::Kind;
+pub use minted::Minted;
 pub use witness::{Usage, UsageDelta};
 
 pub use crate::audit_log::LogIdentity;
@@ -320,15 +322,11 @@ impl Vault {
         })?;
         let what = sealed.identity(self.id(), name);
         let opened = envelope::unseal(root, root_version, &what, &sealed.envelope);
-        let mut value = opened.map_err(|_cause| VaultError::Tampered {
+        let value = opened.map_err(|_cause| VaultError::Tampered {
             path: self.shared.path.clone(),
             what: format!("version {wanted} of secret `{name}`"),
         })?;
-        let text = String::from_utf8(std::mem::take(&mut *value)).map_err(|error| {
-            error.into_bytes().zeroize();
-            VaultError::NotText(name.clone())
-        })?;
-        Ok(AccessToken::new(text))
+        text_of(value, name)
     }
 
     /// Gives out the number of a secret's next version, durably and only once.
@@ -400,6 +398,15 @@ impl Vault {
     ) -> Result<T, VaultError> {
         self.writer.ask(request)?.await.map_err(stopped)?
     }
+}
+
+/// What was opened, as the text it was when it was sealed.
+fn text_of(mut opened: Zeroizing<Vec<u8>>, name: &SecretName) -> Result<AccessToken, VaultError> {
+    let text = String::from_utf8(std::mem::take(&mut *opened)).map_err(|error| {
+        error.into_bytes().zeroize();
+        VaultError::NotText(name.clone())
+    })?;
+    Ok(AccessToken::new(text))
 }
 
 fn stopped(_: oneshot::error::RecvError) -> VaultError {

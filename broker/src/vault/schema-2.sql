@@ -9,7 +9,7 @@ CREATE TABLE minted (
   secret            TEXT    NOT NULL,          -- the App's
   uid               INTEGER NOT NULL,
   purpose           TEXT    NOT NULL,
-  scope             TEXT    NOT NULL,          -- JSON: repositories, organization, permissions
+  scope             TEXT    NOT NULL,          -- JSON: rule, repositories, organization, permissions
   minted_at         INTEGER NOT NULL,
   expires_at        INTEGER NOT NULL,
   envelope          BLOB    NOT NULL

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use super::envelope::Identity;
 use super::keys::{Keys, Tag};
+use super::minted::SealedMinted;
 use super::{Held, Kind, LogIdentity};
 use crate::token::HashedToken;
 
@@ -174,4 +175,7 @@ pub(super) struct State {
     pub(super) figures: Figures,
     pub(super) noted: Option<Head>,
     pub(super) tombstones: HashMap<LeaseId, Timestamp>,
+    pub(super) minted: HashMap<HashedToken, SealedMinted>,
+    /// `owner/name`, lower case.
+    pub(super) repositories: HashMap<Box<str>, u64>,
 }

@@ -18,9 +18,11 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::error::VaultError;
+use super::minted::SealedMinted;
 use super::state::{ExposedTo, List, Outline, Sealed, Secret, State};
 use super::store::{Mark, Store};
 use super::{Held, LogIdentity, Shared, UsageDelta, known};
+use crate::token::HashedToken;
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, VaultError>>;
 
@@ -29,6 +31,10 @@ pub(super) enum Request {
     Add(SecretName, Sealed, Reply<Held>),
     Remove(SecretName, Reply<()>),
     Bury(Vec<(LeaseId, Timestamp)>, Timestamp, Reply<()>),
+    KeepMinted(SealedMinted, Reply<()>),
+    ForgetMinted(HashedToken, Reply<()>),
+    PinRepositories(Vec<(Box<str>, u64)>, Reply<()>),
+    UnpinRepository(Box<str>, Reply<()>),
     Note(Head, Vec<UsageDelta>),
     NewLog(String, Reply<LogIdentity>),
     /// Answered when all requests before it are done and written.
@@ -122,6 +128,16 @@ impl Work {
             Request::Add(name, sealed, reply) => drop(reply.send(self.add(&name, sealed))),
             Request::Remove(name, reply) => drop(reply.send(self.remove(&name))),
             Request::Bury(leases, now, reply) => drop(reply.send(self.bury(leases, now))),
+            Request::KeepMinted(sealed, reply) => drop(reply.send(self.keep_minted(sealed))),
+            Request::ForgetMinted(hashed, reply) => {
+                drop(reply.send(self.forget_minted(&hashed)));
+            }
+            Request::PinRepositories(names, reply) => {
+                drop(reply.send(self.pin_repositories(names)));
+            }
+            Request::UnpinRepository(name, reply) => {
+                drop(reply.send(self.unpin_repository(&name)));
+            }
             Request::NewLog(log_id, reply) => drop(reply.send(self.new_log(log_id))),
             Request::Note(head, deltas) => self.apply(head, deltas),
             Request::Settle(reply) => {
@@ -223,6 +239,35 @@ impl Work {
         let mut state = known(self.shared.state.write());
         state.tombstones.retain(|_, until| *until >= now);
         state.tombstones.extend(leases);
+        Ok(())
+    }
+
+    fn keep_minted(&mut self, sealed: SealedMinted) -> Result<(), VaultError> {
+        self.store.keep_minted(&sealed)?;
+        let hashed = sealed.minted.hashed_credential.clone();
+        let mut state = known(self.shared.state.write());
+        state.minted.insert(hashed, sealed);
+        Ok(())
+    }
+
+    fn forget_minted(&mut self, hashed: &HashedToken) -> Result<(), VaultError> {
+        self.store.forget_minted(hashed)?;
+        known(self.shared.state.write()).minted.remove(hashed);
+        Ok(())
+    }
+
+    fn pin_repositories(&mut self, names: Vec<(Box<str>, u64)>) -> Result<(), VaultError> {
+        self.store.pin_repositories(&names)?;
+        let mut state = known(self.shared.state.write());
+        for (name, id) in names {
+            state.repositories.entry(name).or_insert(id);
+        }
+        Ok(())
+    }
+
+    fn unpin_repository(&mut self, name: &str) -> Result<(), VaultError> {
+        self.store.unpin_repository(name)?;
+        known(self.shared.state.write()).repositories.remove(name);
         Ok(())
     }
 

@@ -38,6 +38,8 @@ impl Store {
         let secrets = self.secrets()?;
         let figures = self.figures()?;
         let tombstones = self.tombstones()?;
+        let minted = self.minted()?;
+        let repositories = self.repositories()?;
         self.db.query_row(
             "SELECT id, root_key_source, root_key_version, key_check, mac_key, log_seed,
                     log_id, log_public_key, changes, list_mac, noted_records, noted_hash
@@ -81,6 +83,8 @@ impl Store {
                     figures,
                     noted,
                     tombstones,
+                    minted,
+                    repositories,
                 };
                 Ok((fixed, state))
             },
@@ -168,12 +172,12 @@ impl Store {
     }
 }
 
-fn name(row: &Row<'_>, column: usize) -> Result<SecretName, rusqlite::Error> {
+pub(super) fn name(row: &Row<'_>, column: usize) -> Result<SecretName, rusqlite::Error> {
     let text: String = row.get(column)?;
     text.parse().map_err(unreadable(column))
 }
 
-fn time(row: &Row<'_>, column: usize) -> Result<Timestamp, rusqlite::Error> {
+pub(super) fn time(row: &Row<'_>, column: usize) -> Result<Timestamp, rusqlite::Error> {
     moment(row.get(column)?, column)
 }
 
@@ -181,12 +185,12 @@ fn moment(micros: i64, column: usize) -> Result<Timestamp, rusqlite::Error> {
     Timestamp::from_microsecond(micros).map_err(unreadable(column))
 }
 
-fn count(row: &Row<'_>, column: usize) -> Result<u64, rusqlite::Error> {
+pub(super) fn count(row: &Row<'_>, column: usize) -> Result<u64, rusqlite::Error> {
     let number: i64 = row.get(column)?;
     u64::try_from(number).map_err(unreadable(column))
 }
 
-fn unreadable<E: std::error::Error + Send + Sync + 'static>(
+pub(super) fn unreadable<E: std::error::Error + Send + Sync + 'static>(
     column: usize,
 ) -> impl FnOnce(E) -> rusqlite::Error {
     move |cause| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(cause))

@@ -27,6 +27,7 @@ use crate::vault::state::{ExposedTo, Sealed, State};
 
 mod create;
 mod load;
+mod minted;
 
 /// `tokd`, in the header of the database file.
 const APPLICATION_ID: i64 = 0x746f_6b64;

@@ -2,6 +2,7 @@
 
 mod custody;
 mod file;
+mod minted;
 mod tampering;
 mod witness;
 
