@@ -1,0 +1,121 @@
+//! Endpoints that belong to no one part: who a credential is, and what it has left.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::reply::{epoch, resource_name};
+use super::{Call, Credential, GitHub, GitHubError, Principal, Rate, ReplyHeaders};
+use crate::token::AccessToken;
+
+/// `GET /user`, as far as it is used.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct User {
+    /// The login, as the user writes it.
+    pub login: Box<str>,
+    /// The number that stays when a login changes.
+    pub id: u64,
+}
+
+/// `GET /app`, as far as it is used.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct App {
+    /// The number.
+    pub id: u64,
+    /// The name in URLs.
+    pub slug: Option<Box<str>>,
+    /// The client id; absent on old Enterprise Servers.
+    pub client_id: Option<Box<str>>,
+    /// What the App may be given, by name.
+    #[serde(default)]
+    pub permissions: BTreeMap<String, String>,
+}
+
+/// `GET /rate_limit`: every resource's window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rates {
+    /// By resource; unknown names are kept.
+    pub rates: Vec<Rate>,
+    /// The headers, which for a personal access token tell its scopes and its end.
+    pub headers: ReplyHeaders,
+}
+
+impl GitHub {
+    /// Whose token this is. The answer's headers tell its scopes and its end.
+    ///
+    /// What is left of that user's budget is learned, although it was not known beforehand whose it
+    /// was.
+    ///
+    /// # Errors
+    ///
+    /// [`GitHubError`]; an installation token is refused with 403.
+    pub async fn user(&self, token: &AccessToken) -> Result<(User, ReplyHeaders), GitHubError> {
+        let reply = self
+            .call(Call::get("/user", Credential::Token(token)))
+            .await?;
+        let user: User = reply.json()?;
+        let principal = Principal::user(&user.login);
+        self.limits
+            .learn(&principal, &reply.headers, self.clock.now());
+        Ok((user, reply.headers))
+    }
+
+    /// Which App this is.
+    ///
+    /// # Errors
+    ///
+    /// [`GitHubError`]; a JWT that GitHub cannot verify is refused with 401.
+    pub async fn app(&self, jwt: &super::AppJwt, principal: Principal) -> Result<App, GitHubError> {
+        let call = Call::get("/app", Credential::Jwt(jwt)).drawing_on(Some(principal));
+        self.call(call).await?.json()
+    }
+
+    /// What the principal has left of everything. Free of the primary limit.
+    ///
+    /// # Errors
+    ///
+    /// [`GitHubError`]; 404 on an Enterprise Server whose limits are off.
+    pub async fn rate_limit(
+        &self,
+        credential: Credential<'_>,
+        principal: &Principal,
+    ) -> Result<Rates, GitHubError> {
+        let call = Call::get("/rate_limit", credential).drawing_on(Some(principal.clone()));
+        let reply = self.call(call).await?;
+        let body: RateLimitBody = reply.json()?;
+        let rates: Vec<Rate> = body
+            .resources
+            .into_iter()
+            .filter_map(|(name, window)| {
+                Some(Rate {
+                    resource: resource_name(&name)?,
+                    limit: window.limit,
+                    remaining: window.remaining,
+                    reset_at: epoch(window.reset)?,
+                })
+            })
+            .collect();
+        let date: Option<Timestamp> = reply.headers.date;
+        for rate in &rates {
+            let now = self.clock.now();
+            self.limits.learn_rate(principal, rate.clone(), date, now);
+        }
+        Ok(Rates {
+            rates,
+            headers: reply.headers,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct RateLimitBody {
+    resources: BTreeMap<String, WindowBody>,
+}
+
+#[derive(Deserialize)]
+struct WindowBody {
+    limit: u64,
+    remaining: u64,
+    reset: u64,
+}

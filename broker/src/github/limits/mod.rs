@@ -1,0 +1,357 @@
+//! What GitHub last said of each principal's budget: one view, fed by every answer.
+//!
+//! A primary limit counts requests in a window, by resource. A secondary limit is for asking too
+//! fast; GitHub says how long to stay away, or not, and going on meanwhile may get an integration
+//! banned. Whoever is limited is not asked for again before the time: see [`Limits::limited`].
+//!
+//! Resets come as GitHub's time of day. They are kept as boot time, measured against the `Date` of
+//! the same answer, so that a wall clock that is off neither hides nor prolongs a limit.
+//!
+//! Not here: which principal a secret draws on, and what is told to callers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::error::LimitKind;
+use super::principal::Principal;
+use super::reply::{Rate, ReplyHeaders};
+use crate::clock::Now;
+
+/// The resource that most endpoints draw on.
+pub const CORE: &str = "core";
+
+/// All principals.
+#[derive(Debug, Default)]
+pub struct Limits {
+    principals: Mutex<HashMap<Principal, Budget>>,
+}
+
+/// What is known of one principal.
+#[derive(Debug)]
+struct Budget {
+    resources: BTreeMap<Box<str>, Window>,
+    secondary: Option<Secondary>,
+    /// Boot time of the last answer: the longest ago is forgotten first.
+    heard: Duration,
+    /// Limits run into since they were last taken, for the audit log.
+    news: Vec<BecameLimited>,
+}
+
+#[derive(Debug, Clone)]
+struct Window {
+    rate: Rate,
+    /// Boot time at which the window ends.
+    ends: Duration,
+    /// Whether its being used up was told.
+    told: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Secondary {
+    /// Boot time until which to stay away.
+    until: Duration,
+    /// The same for people.
+    until_wall: Timestamp,
+    /// How often in a row; GitHub's own advice is to double.
+    strikes: u32,
+}
+
+/// That a principal is limited now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limited {
+    /// Which limit.
+    pub kind: LimitKind,
+    /// How long still, in whole seconds rounded up.
+    pub retry_after: Duration,
+    /// When it ends.
+    pub until: Timestamp,
+}
+
+/// That a principal became limited: told once for each window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BecameLimited {
+    /// Whose budget.
+    pub principal: Principal,
+    /// Which limit.
+    pub kind: LimitKind,
+    /// Which resource, of a primary limit.
+    pub resource: Option<Box<str>>,
+    /// When it ends.
+    pub until: Timestamp,
+}
+
+/// One principal as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrincipalView {
+    /// Who.
+    pub principal: Principal,
+    /// Windows that have not ended, by resource.
+    pub rates: Vec<Rate>,
+    /// When its secondary limit ends, if it is in one.
+    pub secondary_until: Option<Timestamp>,
+}
+
+impl Limits {
+    /// Takes in the headers of an answer.
+    pub fn learn(&self, principal: &Principal, headers: &ReplyHeaders, now: Now) {
+        if let Some(rate) = &headers.rate {
+            self.learn_rate(principal, rate.clone(), headers.date, now);
+        }
+    }
+
+    /// Takes in one resource. `date` is GitHub's clock at the same moment.
+    pub fn learn_rate(&self, principal: &Principal, rate: Rate, date: Option<Timestamp>, now: Now) {
+        let clock = date.unwrap_or(now.wall);
+        let left = Duration::try_from(rate.reset_at.duration_since(clock)).unwrap_or_default();
+        // No window is longer than an hour; an odd header must not keep anyone away for a year.
+        let ends = now.boot.saturating_add(left.min(LONGEST_WINDOW));
+        let mut principals = self.principals();
+        let budget = budget_of(&mut principals, principal, now);
+        if !budget.resources.contains_key(&rate.resource)
+            && budget.resources.len() >= MOST_RESOURCES
+        {
+            return;
+        }
+        let resource = rate.resource.clone();
+        let window = budget
+            .resources
+            .entry(resource.clone())
+            .or_insert_with(|| Window {
+                rate: rate.clone(),
+                ends,
+                told: false,
+            });
+        // Answers overtake each other. Within one window the figure only falls.
+        let older = rate.reset_at < window.rate.reset_at;
+        let same = rate.reset_at == window.rate.reset_at;
+        if older || (same && rate.remaining > window.rate.remaining) {
+            return;
+        }
+        let told = same && window.told;
+        let until = rate.reset_at;
+        let used_up = rate.remaining == 0 && rate.limit > 0 && now.boot < ends;
+        *window = Window {
+            rate,
+            ends,
+            told: told || used_up,
+        };
+        if used_up && !told {
+            budget.tell(BecameLimited {
+                principal: principal.clone(),
+                kind: LimitKind::Primary,
+                resource: Some(resource),
+                until,
+            });
+        }
+    }
+
+    /// Takes in a refusal, and says how long to stay away: as long as GitHub says; else, for a
+    /// primary limit, to the end of the window; else a minute, doubled each time it comes again.
+    ///
+    /// Source: GitHub REST documentation, “Best practices for using the REST API”.
+    pub fn refused(
+        &self,
+        principal: &Principal,
+        kind: LimitKind,
+        headers: &ReplyHeaders,
+        now: Now,
+    ) -> Duration {
+        self.learn(principal, headers, now);
+        let mut principals = self.principals();
+        let budget = budget_of(&mut principals, principal, now);
+        if kind == LimitKind::Primary
+            && headers.retry_after.is_none()
+            && let Some(window) = headers
+                .rate
+                .as_ref()
+                .and_then(|rate| budget.resources.get(&rate.resource))
+                .filter(|window| now.boot < window.ends)
+        {
+            return whole_seconds(window.ends.saturating_sub(now.boot));
+        }
+        // Still in it, or lately out of it: GitHub was asked again too soon.
+        let again = budget
+            .secondary
+            .filter(|last| now.boot < last.until.saturating_add(SOON_AFTER));
+        let still = again.is_some_and(|last| now.boot < last.until);
+        let strikes = again.map_or(0, |last| {
+            // Several calls that were under way at once are one offence.
+            if still {
+                last.strikes
+            } else {
+                last.strikes.saturating_add(1)
+            }
+        });
+        let floor = A_MINUTE
+            .saturating_mul(1_u32.checked_shl(strikes).unwrap_or(u32::MAX))
+            .min(LONGEST_WINDOW);
+        let wait = match headers.retry_after {
+            Some(told) if strikes == 0 => told,
+            Some(told) => told.max(floor),
+            None => floor,
+        };
+        let wait = whole_seconds(wait.clamp(A_SECOND, LONGEST_WINDOW));
+        let until = now.boot.saturating_add(wait);
+        let until_wall = now.wall.saturating_add(wait).unwrap_or(Timestamp::MAX);
+        let longer = again.is_none_or(|last| until > last.until);
+        if longer {
+            budget.secondary = Some(Secondary {
+                until,
+                until_wall,
+                strikes,
+            });
+        }
+        if !still {
+            budget.tell(BecameLimited {
+                principal: principal.clone(),
+                kind,
+                resource: None,
+                until: until_wall,
+            });
+        }
+        wait
+    }
+
+    /// Whether a call that draws on `resource` would be refused by GitHub now. The longest wait is
+    /// told, if there are two.
+    #[must_use]
+    pub fn limited(&self, principal: &Principal, resource: &str, now: Now) -> Option<Limited> {
+        let principals = self.principals();
+        let budget = principals.get(principal)?;
+        let secondary = budget.secondary_limit(now);
+        let primary = budget.resources.get(resource).and_then(|window| {
+            let used_up = window.rate.remaining == 0 && window.rate.limit > 0;
+            (used_up && now.boot < window.ends).then(|| Limited {
+                kind: LimitKind::Primary,
+                retry_after: whole_seconds(window.ends.saturating_sub(now.boot)),
+                until: window.rate.reset_at,
+            })
+        });
+        secondary
+            .into_iter()
+            .chain(primary)
+            .max_by_key(|limit| limit.retry_after)
+    }
+
+    /// Whether the principal is in a secondary limit, which holds for whatever is asked.
+    #[must_use]
+    pub fn secondary(&self, principal: &Principal, now: Now) -> Option<Limited> {
+        self.principals().get(principal)?.secondary_limit(now)
+    }
+
+    /// What is left of a resource. `None` if it is not known, or the window known has ended.
+    #[must_use]
+    pub fn rate(&self, principal: &Principal, resource: &str, now: Now) -> Option<Rate> {
+        let principals = self.principals();
+        let window = principals.get(principal)?.resources.get(resource)?;
+        (now.boot < window.ends).then(|| window.rate.clone())
+    }
+
+    /// Who became limited since this was last asked: for the audit log.
+    #[must_use]
+    pub fn take_news(&self) -> Vec<BecameLimited> {
+        let mut principals = self.principals();
+        let mut news: Vec<_> = principals
+            .values_mut()
+            .flat_map(|budget| std::mem::take(&mut budget.news))
+            .collect();
+        news.sort_by(|one, other| one.principal.cmp(&other.principal));
+        news
+    }
+
+    /// All that is known, in order, for people and figures.
+    #[must_use]
+    pub fn view(&self, now: Now) -> Vec<PrincipalView> {
+        let principals = self.principals();
+        let mut views: Vec<_> = principals
+            .iter()
+            .map(|(principal, budget)| PrincipalView {
+                principal: principal.clone(),
+                rates: budget
+                    .resources
+                    .values()
+                    .filter(|window| now.boot < window.ends)
+                    .map(|window| window.rate.clone())
+                    .collect(),
+                secondary_until: budget.secondary_limit(now).map(|limit| limit.until),
+            })
+            .filter(|view| !view.rates.is_empty() || view.secondary_until.is_some())
+            .collect();
+        views.sort_by(|one, other| one.principal.cmp(&other.principal));
+        views
+    }
+
+    fn principals(&self) -> MutexGuard<'_, HashMap<Principal, Budget>> {
+        self.principals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Budget {
+    fn secondary_limit(&self, now: Now) -> Option<Limited> {
+        let limit = self.secondary.filter(|limit| now.boot < limit.until)?;
+        Some(Limited {
+            kind: LimitKind::Secondary,
+            retry_after: whole_seconds(limit.until.saturating_sub(now.boot)),
+            until: limit.until_wall,
+        })
+    }
+
+    fn tell(&mut self, news: BecameLimited) {
+        if self.news.len() < MOST_RESOURCES {
+            self.news.push(news);
+        }
+    }
+}
+
+/// The entry of a principal; past the bound the one heard of longest ago makes room. One that is
+/// limited now is kept as long as there is another.
+fn budget_of<'a>(
+    principals: &'a mut HashMap<Principal, Budget>,
+    principal: &Principal,
+    now: Now,
+) -> &'a mut Budget {
+    if !principals.contains_key(principal) && principals.len() >= MOST_PRINCIPALS {
+        let oldest = principals
+            .iter()
+            .min_by_key(|(_, budget)| (budget.secondary_limit(now).is_some(), budget.heard))
+            .map(|(principal, _)| principal.clone());
+        if let Some(oldest) = oldest {
+            principals.remove(&oldest);
+        }
+    }
+    let budget = principals
+        .entry(principal.clone())
+        .or_insert_with(|| Budget {
+            resources: BTreeMap::new(),
+            secondary: None,
+            heard: now.boot,
+            news: Vec::new(),
+        });
+    budget.heard = now.boot;
+    budget
+}
+
+/// Rounded up: who comes back at the told second must not be early.
+fn whole_seconds(wait: Duration) -> Duration {
+    Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+}
+
+/// About 200 bytes each: bounded at less than a megabyte.
+const MOST_PRINCIPALS: usize = 4096;
+/// GitHub documents twelve.
+const MOST_RESOURCES: usize = 32;
+const A_SECOND: Duration = Duration::from_secs(1);
+/// Source: GitHub REST documentation, “Rate limits for the REST API”: “wait for at least one minute”.
+const A_MINUTE: Duration = Duration::from_secs(60);
+/// Who runs into the limit again so soon after the last has not slowed down.
+const SOON_AFTER: Duration = Duration::from_secs(10 * 60);
+/// Primary windows are an hour at most.
+const LONGEST_WINDOW: Duration = Duration::from_secs(60 * 60);
+
+#[cfg(test)]
+mod tests;
