@@ -18,6 +18,7 @@ use crate::budget::Budget;
 use crate::caller::Programs;
 use crate::clock::{Clock, Now};
 use crate::config::Config;
+use crate::github::GitHub;
 use crate::lease_table::LeaseTable;
 use crate::load::Loaded;
 use crate::policy::{PolicySet, PurposePolicy};
@@ -48,6 +49,8 @@ pub struct Broker {
     pub(crate) vault: Vault,
     /// Values that came with the environment.
     pub(crate) env: EnvSource,
+    /// GitHub: asked for the first time when something is wanted of it.
+    pub(crate) github: GitHub,
     /// Who holds what until when.
     pub(crate) leases: LeaseTable,
     /// Recorded refusals, by account.

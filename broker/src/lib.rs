@@ -32,6 +32,7 @@ pub mod metrics;
 pub mod note;
 pub mod policy;
 pub mod policy_files;
+pub mod principals;
 pub mod readers;
 mod readiness;
 pub mod rebuild;

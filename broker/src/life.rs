@@ -117,7 +117,10 @@ async fn sweep(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
                 broker.expire_leases();
                 broker.close_minutes();
             }
-            _ = note.tick() => broker.note_head(),
+            _ = note.tick() => {
+                broker.note_head();
+                broker.record_limits();
+            }
         }
     }
 }

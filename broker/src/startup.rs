@@ -21,6 +21,7 @@ use crate::broker::{Broker, Found, InForce};
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::github::GitHub;
 use crate::harden::Hardened;
 use crate::lease_table::LeaseTable;
 use crate::life;
@@ -131,6 +132,7 @@ pub async fn run(
         log,
         vault,
         env,
+        github: GitHub::new(config.github.settings.clone(), Arc::clone(&clock)),
         leases: LeaseTable::default(),
         refusals: Budget::new(config.limits.denials_per_minute),
         grants: Budget::new(config.limits.leases_per_minute),

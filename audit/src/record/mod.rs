@@ -296,6 +296,19 @@ pub enum Event<'a> {
         /// `check`, `rate_limit`, `sink`, `rotation`, `revocation` or `installation`.
         what_for: &'a str,
     },
+    /// GitHub limits a principal: told once for each window of a limit.
+    #[serde(rename = "github.limited")]
+    GitHubLimited {
+        /// Whose budget: `user acme-bot`, `installation 4711`, `app Iv23…` or `anonymous`.
+        principal: &'a str,
+        /// `primary`: the requests of a window are used up; `secondary`: too many, too fast.
+        limit: &'a str,
+        /// Which resource, of a primary limit, such as `core`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        resource: Option<&'a str>,
+        /// When it ends.
+        until: Timestamp,
+    },
     /// A recorded change to a secret could not be carried out.
     #[serde(rename = "secret.failed")]
     SecretFailed {

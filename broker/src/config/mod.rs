@@ -3,6 +3,8 @@
 //! Names of accounts and groups are resolved here, once, so that nothing below compares text with
 //! numbers. Not here: where the file lies (`broker_protocol::places`), and policies.
 
+mod github;
+
 use std::fs;
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
@@ -13,6 +15,8 @@ use broker_protocol::places::{Places, SYSTEM_CONFIG};
 use nix::unistd::{Group, User};
 use serde::Deserialize;
 
+pub use self::github::GitHubConfig;
+use self::github::GitHubTable;
 use crate::policy::Host;
 
 /// The configuration in force.
@@ -28,6 +32,8 @@ pub struct Config {
     pub audit_read_group: Option<u32>,
     /// Where `/metrics` is also served over TCP, without authentication. Off unless set.
     pub metrics_listen: Option<SocketAddr>,
+    /// Where GitHub is, and how often it is asked.
+    pub github: GitHubConfig,
     /// Limits that keep one account from starving the others.
     pub limits: Limits,
 }
@@ -276,6 +282,10 @@ impl Config {
                 .map(|name| gid("read_group", name))
                 .transpose()?,
             metrics_listen: file.metrics.listen,
+            github: file
+                .github
+                .read(path)
+                .map_err(|(key, message)| refuse(line_of(key), message))?,
             limits: file.limits,
         })
     }
@@ -296,6 +306,7 @@ struct File {
     operators: OperatorsTable,
     audit: AuditTable,
     metrics: MetricsTable,
+    github: GitHubTable,
     limits: Limits,
 }
 
@@ -365,7 +376,7 @@ mod tests {
             "{error}"
         );
         assert!(
-            parse("[github]\napi = \"x\"\n")
+            parse("[gitlab]\napi = \"x\"\n")
                 .unwrap_err()
                 .starts_with("tokend.toml:1:")
         );
