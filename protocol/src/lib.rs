@@ -1,12 +1,13 @@
 //! What the broker and its callers say to each other.
 //!
 //! Names that are parsed once and are valid ever after ([`names`]), the bodies of HTTP API v1
-//! ([`api`]), the stable words a program may match on ([`error`]), and where things lie on disk
+//! ([`api`], [`check`]), the stable words a program may match on ([`error`]), and where things lie on disk
 //! ([`places`]). Both sides link this crate, and neither links the other.
 //!
 //! Not here: decisions, secrets, the audit log's format (that is `broker-audit`).
 
 pub mod api;
+pub mod check;
 pub mod client;
 pub mod duration;
 pub mod error;

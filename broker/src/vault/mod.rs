@@ -12,7 +12,7 @@
 //!
 //! Changes go to one thread (`writer`), which keeps memory and database in step.
 //!
-//! What the vault does for the audit log is in `witness`. Not here: who may use a secret, what a
+//! What the vault does for the audit log is in `witness`, what it keeps of checks in `checks`. Not here: who may use a secret, what a
 //! record says, HTTP, the clock. Time is an argument.
 
 use std::collections::BTreeMap;
@@ -27,6 +27,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use crate::audit_log::{Recorded, Use};
 use crate::token::{AccessToken, HashedToken};
 
+mod checks;
 mod envelope;
 mod error;
 mod keys;
@@ -42,6 +43,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use checks::{CheckAttempt, CheckDetails, Checked};
 pub use envelope::NoRandom;
 pub use error::VaultError;
 pub use kind::Kind;
@@ -95,8 +97,11 @@ pub struct Held {
     pub kind: Option<Kind>,
     /// Base64 SHA-256 of the value.
     pub hashed_credential: HashedToken,
-    /// When it ends at GitHub, as far as is known.
+    /// When it ends at GitHub, as far as is known: what a check of this version found, or else what
+    /// was entered. Leases and deadlines go by this.
     pub expires_at: Option<Timestamp>,
+    /// When it ends at GitHub by what was entered with it.
+    pub entered_expires_at: Option<Timestamp>,
     /// When its first version was stored.
     pub created_at: Timestamp,
     /// When this version was stored.
@@ -262,8 +267,7 @@ impl Vault {
     /// What is known of one secret, locked or not. `None` if it has no value here.
     #[must_use]
     pub fn held(&self, name: &SecretName) -> Option<Held> {
-        let state = known(self.shared.state.read());
-        state.list.secrets.get(name)?.held()
+        known(self.shared.state.read()).held(name)
     }
 
     /// All secrets that have a value here, by name, locked or not.
@@ -272,7 +276,7 @@ impl Vault {
         let state = known(self.shared.state.read());
         let secrets = state.list.secrets.iter();
         secrets
-            .filter_map(|(name, secret)| Some((name.clone(), secret.held()?)))
+            .filter_map(|(name, secret)| Some((name.clone(), secret.held(state.checks.get(name))?)))
             .collect()
     }
 

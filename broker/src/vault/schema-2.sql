@@ -20,3 +20,18 @@ CREATE TABLE repository (
   name TEXT    PRIMARY KEY,                    -- owner/name, lower case
   id   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What GitHub said of a secret when it was last asked. Also for values that lie elsewhere; so no
+-- reference to secret.
+CREATE TABLE secret_check (
+  secret     TEXT    PRIMARY KEY,
+  version    INTEGER,                          -- NULL where the value does not lie in the vault
+  checked_at INTEGER,                          -- NULL: GitHub never answered
+  verdict    TEXT,                             -- ok | warning | error
+  accepted   INTEGER,                          -- 0: the credential was refused
+  login      TEXT,
+  expires_at INTEGER,
+  findings   TEXT,                             -- JSON
+  failed_at  INTEGER,                          -- the last attempt, where GitHub did not answer it
+  failed_why TEXT
+) STRICT, WITHOUT ROWID;

@@ -13,6 +13,7 @@ use broker_protocol::api::Exposure;
 use broker_protocol::names::{LeaseId, Purpose, SecretName};
 use jiff::Timestamp;
 
+use super::checks::Kept;
 use super::envelope::Identity;
 use super::keys::{Keys, Tag};
 use super::minted::SealedMinted;
@@ -31,6 +32,14 @@ pub(super) struct Sealed {
 }
 
 impl Sealed {
+    /// When it ends at GitHub: what the last check found if it was of this version, or else what was
+    /// entered.
+    fn ends(&self, checked: Option<&Kept>) -> Option<Timestamp> {
+        let checked = checked.and_then(Kept::checked);
+        let checked = checked.filter(|checked| checked.version == Some(self.version));
+        checked.map_or(self.expires_at, |checked| checked.expires_at)
+    }
+
     pub(super) fn identity<'a>(&'a self, vault: &'a str, name: &'a SecretName) -> Identity<'a> {
         Identity {
             vault,
@@ -60,12 +69,14 @@ impl Secret {
         self.versions.push(newest);
     }
 
-    pub(super) fn held(&self) -> Option<Held> {
+    /// `checked` is what the last check of this secret found.
+    pub(super) fn held(&self, checked: Option<&Kept>) -> Option<Held> {
         self.versions.last().map(|newest| Held {
             version: newest.version,
             kind: newest.kind,
             hashed_credential: newest.hashed_credential.clone(),
-            expires_at: newest.expires_at,
+            expires_at: newest.ends(checked),
+            entered_expires_at: newest.expires_at,
             created_at: self.created_at,
             set_at: newest.set_at,
         })
@@ -173,9 +184,17 @@ pub(super) struct Figures {
 pub(super) struct State {
     pub(super) list: List,
     pub(super) figures: Figures,
+    /// By secret, also where its value lies elsewhere.
+    pub(super) checks: BTreeMap<SecretName, Kept>,
     pub(super) noted: Option<Head>,
     pub(super) tombstones: HashMap<LeaseId, Timestamp>,
     pub(super) minted: HashMap<HashedToken, SealedMinted>,
     /// `owner/name`, lower case.
     pub(super) repositories: HashMap<Box<str>, u64>,
+}
+
+impl State {
+    pub(super) fn held(&self, name: &SecretName) -> Option<Held> {
+        self.list.secrets.get(name)?.held(self.checks.get(name))
+    }
 }

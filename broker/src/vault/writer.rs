@@ -17,6 +17,7 @@ use broker_protocol::names::{LeaseId, SecretName};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use super::checks::{CheckDetails, Kept};
 use super::error::VaultError;
 use super::minted::SealedMinted;
 use super::state::{ExposedTo, List, Outline, Sealed, Secret, State};
@@ -37,6 +38,11 @@ pub(super) enum Request {
     UnpinRepository(Box<str>, Reply<()>),
     Note(Head, Vec<UsageDelta>),
     NewLog(String, Reply<LogIdentity>),
+    /// Keeps what a check found, with its findings as JSON.
+    KeepCheck(SecretName, Kept, String, Reply<()>),
+    /// Keeps that a check got no answer, and why.
+    KeepFailedCheck(SecretName, Timestamp, String, Reply<()>),
+    ReadCheck(SecretName, Reply<CheckDetails>),
     /// Answered when all requests before it are done and written.
     Settle(Reply<()>),
     /// From now on the disk is full.
@@ -139,6 +145,13 @@ impl Work {
                 drop(reply.send(self.unpin_repository(&name)));
             }
             Request::NewLog(log_id, reply) => drop(reply.send(self.new_log(log_id))),
+            Request::KeepCheck(name, kept, findings, reply) => {
+                drop(reply.send(self.keep_check(name, kept, &findings)));
+            }
+            Request::KeepFailedCheck(name, at, why, reply) => {
+                drop(reply.send(self.keep_failed_check(name, at, &why)));
+            }
+            Request::ReadCheck(name, reply) => drop(reply.send(self.store.check_details(&name))),
             Request::Note(head, deltas) => self.apply(head, deltas),
             Request::Settle(reply) => {
                 self.write_notes();
@@ -199,9 +212,8 @@ impl Work {
         let held = self.change(&mark, |state| {
             let exposures = &mut state.figures.exposures;
             exposures.retain(|(secret, ..), _| secret != name);
-            let secret = state.list.secrets.get_mut(name)?;
-            secret.add(sealed);
-            secret.held()
+            state.list.secrets.get_mut(name)?.add(sealed);
+            state.held(name)
         });
         held.ok_or_else(|| VaultError::NoValue(name.clone()))
     }
@@ -221,6 +233,7 @@ impl Work {
         self.unwritten.used.remove(name);
         self.change(&mark, |state| {
             state.figures.last_used.remove(name);
+            state.checks.remove(name);
             let exposures = &mut state.figures.exposures;
             exposures.retain(|(secret, ..), _| secret != name);
             if let Some(secret) = state.list.secrets.get_mut(name) {
@@ -268,6 +281,31 @@ impl Work {
     fn unpin_repository(&mut self, name: &str) -> Result<(), VaultError> {
         self.store.unpin_repository(name)?;
         known(self.shared.state.write()).repositories.remove(name);
+        Ok(())
+    }
+
+    fn keep_check(
+        &mut self,
+        name: SecretName,
+        kept: Kept,
+        findings: &str,
+    ) -> Result<(), VaultError> {
+        self.store.keep_check(&name, &kept, findings)?;
+        let mut state = known(self.shared.state.write());
+        let kept = kept.sharing(&state.checks);
+        state.checks.insert(name, kept);
+        Ok(())
+    }
+
+    fn keep_failed_check(
+        &mut self,
+        name: SecretName,
+        at: Timestamp,
+        why: &str,
+    ) -> Result<(), VaultError> {
+        self.store.keep_failed_check(&name, at, why)?;
+        let mut state = known(self.shared.state.write());
+        state.checks.entry(name).or_default().failed(at);
         Ok(())
     }
 

@@ -40,6 +40,7 @@ impl Store {
         let tombstones = self.tombstones()?;
         let minted = self.minted()?;
         let repositories = self.repositories()?;
+        let checks = self.checks()?;
         self.db.query_row(
             "SELECT id, root_key_source, root_key_version, key_check, mac_key, log_seed,
                     log_id, log_public_key, changes, list_mac, noted_records, noted_hash
@@ -81,6 +82,7 @@ impl Store {
                 let state = State {
                     list,
                     figures,
+                    checks,
                     noted,
                     tombstones,
                     minted,
@@ -181,7 +183,7 @@ pub(super) fn time(row: &Row<'_>, column: usize) -> Result<Timestamp, rusqlite::
     moment(row.get(column)?, column)
 }
 
-fn moment(micros: i64, column: usize) -> Result<Timestamp, rusqlite::Error> {
+pub(super) fn moment(micros: i64, column: usize) -> Result<Timestamp, rusqlite::Error> {
     Timestamp::from_microsecond(micros).map_err(unreadable(column))
 }
 
@@ -199,4 +201,4 @@ pub(super) fn unreadable<E: std::error::Error + Send + Sync + 'static>(
 /// A word in the database that this version does not know, or a row without the one it belongs to.
 #[derive(Debug, thiserror::Error)]
 #[error("an unexpected word or row")]
-struct Unexpected;
+pub(super) struct Unexpected;

@@ -25,6 +25,7 @@ use crate::vault::private;
 use crate::vault::root_key::{RootKeySource, Wrap};
 use crate::vault::state::{ExposedTo, Sealed, State};
 
+mod checks;
 mod create;
 mod load;
 mod minted;
@@ -178,6 +179,7 @@ impl Store {
             tx.execute("DELETE FROM version WHERE secret = ?", [name.as_str()])?;
             tx.execute("DELETE FROM exposure WHERE secret = ?", [name.as_str()])?;
             tx.execute("DELETE FROM last_used WHERE secret = ?", [name.as_str()])?;
+            tx.execute("DELETE FROM secret_check WHERE secret = ?", [name.as_str()])?;
             Ok(())
         })?;
         // What was erased still lies in the write-ahead log.

@@ -1,5 +1,6 @@
 //! The vault against its file. Here: what the tests share.
 
+mod checks;
 mod custody;
 mod file;
 mod minted;

@@ -1,0 +1,213 @@
+//! What GitHub said of each secret when it was last asked.
+//!
+//! In memory lies what leases, deadlines and the schedule need of it; the findings themselves are read
+//! from the database when someone wants to see them. Ten thousand secrets are a megabyte.
+//!
+//! No MAC covers this: whoever can write the database could change a date here, and gain that a lease
+//! is granted on a token that GitHub refuses.
+//!
+//! Not here: how a check is made, and what a finding means.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use broker_protocol::check::Verdict;
+use broker_protocol::names::SecretName;
+use jiff::Timestamp;
+
+use super::error::VaultError;
+use super::writer::Request;
+use super::{Vault, known};
+
+/// The last check of a secret that GitHub answered, without its findings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The version that was checked; `None` where the value does not lie in the vault.
+    pub version: Option<u64>,
+    /// When.
+    pub checked_at: Timestamp,
+    /// The worst finding.
+    pub verdict: Verdict,
+    /// Whether GitHub accepted the credential.
+    pub accepted: bool,
+    /// The login it belongs to, or an App's client id, as far as is known.
+    pub login: Option<Arc<str>>,
+    /// When it ends at GitHub, as far as is known; what was entered is in this already.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// How a secret's checks stand, without their findings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CheckAttempt {
+    /// The last one that GitHub answered.
+    pub checked: Option<Checked>,
+    /// When a later one was tried that GitHub did not answer.
+    pub failed_at: Option<Timestamp>,
+}
+
+/// What is read from the database only when someone asks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CheckDetails {
+    /// The findings as JSON; `None` if GitHub never answered a check.
+    pub findings: Option<String>,
+    /// Why the last attempt failed, if it did.
+    pub failed_why: Option<String>,
+}
+
+/// [`CheckAttempt`] in half the room: there is one for each secret.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    /// Versions count from 1.
+    version: Option<std::num::NonZeroU64>,
+    checked_at: Micros,
+    expires_at: Micros,
+    failed_at: Micros,
+    login: Option<Arc<str>>,
+    verdict: Verdict,
+    accepted: bool,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self {
+            version: None,
+            checked_at: Micros::NEVER,
+            expires_at: Micros::NEVER,
+            failed_at: Micros::NEVER,
+            login: None,
+            verdict: Verdict::Ok,
+            accepted: false,
+        }
+    }
+}
+
+impl Kept {
+    pub(super) fn of(attempt: CheckAttempt) -> Self {
+        let failed_at = attempt.failed_at.into();
+        let Some(checked) = attempt.checked else {
+            return Self {
+                failed_at,
+                ..Self::default()
+            };
+        };
+        Self {
+            version: checked.version.and_then(std::num::NonZeroU64::new),
+            checked_at: Some(checked.checked_at).into(),
+            expires_at: checked.expires_at.into(),
+            failed_at,
+            login: checked.login,
+            verdict: checked.verdict,
+            accepted: checked.accepted,
+        }
+    }
+
+    pub(super) fn checked(&self) -> Option<Checked> {
+        Some(Checked {
+            version: self.version.map(Into::into),
+            checked_at: self.checked_at.at()?,
+            verdict: self.verdict,
+            accepted: self.accepted,
+            login: self.login.clone(),
+            expires_at: self.expires_at.at(),
+        })
+    }
+
+    fn attempt(&self) -> CheckAttempt {
+        CheckAttempt {
+            checked: self.checked(),
+            failed_at: self.failed_at.at(),
+        }
+    }
+
+    /// From now on the last attempt is one that GitHub did not answer.
+    pub(super) fn failed(&mut self, at: Timestamp) {
+        self.failed_at = Some(at).into();
+    }
+
+    /// The same with the text of a login that lies in memory already.
+    pub(super) fn sharing(mut self, others: &BTreeMap<SecretName, Self>) -> Self {
+        let same = |other: &&Arc<str>| Some(*other) == self.login.as_ref();
+        let mut logins = others.values().filter_map(|kept| kept.login.as_ref());
+        if let Some(other) = logins.find(same) {
+            self.login = Some(Arc::clone(other));
+        }
+        self
+    }
+}
+
+/// A time in the database's own measure; the earliest there is stands for none.
+#[derive(Debug, Clone, Copy)]
+struct Micros(i64);
+
+impl Micros {
+    const NEVER: Self = Self(i64::MIN);
+
+    fn at(self) -> Option<Timestamp> {
+        Timestamp::from_microsecond(self.0).ok()
+    }
+}
+
+impl From<Option<Timestamp>> for Micros {
+    fn from(at: Option<Timestamp>) -> Self {
+        at.map_or(Self::NEVER, |at| Self(at.as_microsecond()))
+    }
+}
+
+impl Vault {
+    /// How this secret's checks stand. Also for secrets whose value lies elsewhere.
+    #[must_use]
+    pub fn check(&self, name: &SecretName) -> CheckAttempt {
+        let state = known(self.shared.state.read());
+        state
+            .checks
+            .get(name)
+            .map_or_else(CheckAttempt::default, Kept::attempt)
+    }
+
+    /// Keeps, durably, what a check found. Works while locked.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be written; then what was known before stays known.
+    pub async fn keep_check(
+        &self,
+        name: &SecretName,
+        checked: Checked,
+        findings: String,
+    ) -> Result<(), VaultError> {
+        let name = name.clone();
+        let kept = Kept::of(CheckAttempt {
+            checked: Some(checked),
+            failed_at: None,
+        });
+        self.ask(|reply| Request::KeepCheck(name, kept, findings, reply))
+            .await
+    }
+
+    /// Keeps, durably, that a check was tried at this time and GitHub did not answer it. What the
+    /// check before it found stays.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be written.
+    pub async fn keep_failed_check(
+        &self,
+        name: &SecretName,
+        at: Timestamp,
+        why: String,
+    ) -> Result<(), VaultError> {
+        let name = name.clone();
+        self.ask(|reply| Request::KeepFailedCheck(name, at, why, reply))
+            .await
+    }
+
+    /// What the last check found, read from the database.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be read.
+    pub async fn check_details(&self, name: &SecretName) -> Result<CheckDetails, VaultError> {
+        let name = name.clone();
+        self.ask(|reply| Request::ReadCheck(name, reply)).await
+    }
+}
