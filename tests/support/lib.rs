@@ -20,6 +20,8 @@ pub mod binaries;
 pub mod broker;
 pub mod canary;
 pub mod git_server;
+#[path = "../github/mod.rs"]
+pub mod github;
 pub mod http;
 pub mod needs;
 pub mod terminal;

@@ -1,0 +1,44 @@
+//! `stand-in-github [WORLD.json]`: the stand-in for GitHub as a program.
+//!
+//! Prints one line of JSON with its addresses (`api` with TLS, `plain` without, `ca`, `control`) and
+//! serves until its standard input ends or it is told to stop. What a world is, and what can be said
+//! to `control`: `support::github`.
+
+use std::error::Error;
+use std::io::{self, Read as _, Write as _};
+use std::process::ExitCode;
+
+use serde_json::json;
+use support::github::{StandIn, World};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            writeln!(io::stderr(), "stand-in-github: {error}").ok();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args_os().skip(1);
+    let world = match arguments.next() {
+        Some(file) => serde_json::from_slice(&std::fs::read(file)?)?,
+        None => World::new(),
+    };
+    if arguments.next().is_some() {
+        return Err("usage: stand-in-github [WORLD.json]".into());
+    }
+    let github = StandIn::start(world);
+    let addresses = json!({
+        "api": github.api(),
+        "plain": github.plain(),
+        "ca": github.ca(),
+        "control": github.control(),
+    });
+    writeln!(io::stdout(), "{addresses}")?;
+    // Whoever started it holds the other end, and need not kill it by name.
+    io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! One request, taken apart.
+
+use axum::body::Bytes;
+use hyper::HeaderMap;
+use serde_json::Value;
+
+use super::answer::Answer;
+
+/// A request as it came.
+pub(crate) struct Request {
+    pub(crate) method: String,
+    /// Without the query and without `/api/v3`, the prefix of an Enterprise Server.
+    pub(crate) path: String,
+    pub(crate) query: String,
+    /// Scheme, host and prefix, as the caller wrote them: links lead back the same way.
+    pub(crate) base: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// How an `Authorization` header is to be read.
+pub(crate) enum Presented {
+    /// There is none.
+    Nothing,
+    /// A token, by whatever scheme.
+    Token(String),
+    /// Something else.
+    Unreadable,
+}
+
+impl Request {
+    pub(crate) fn new(
+        parts: &hyper::http::request::Parts,
+        body: Bytes,
+        scheme: &str,
+        port: u16,
+    ) -> Self {
+        let path = parts.uri.path();
+        let (prefix, path) = match path.strip_prefix("/api/v3") {
+            Some(rest) if rest.starts_with('/') => ("/api/v3", rest),
+            _ => ("", path),
+        };
+        let host = parts
+            .headers
+            .get("host")
+            .and_then(|host| host.to_str().ok());
+        let host = host.map_or_else(|| format!("127.0.0.1:{port}"), str::to_owned);
+        Self {
+            method: parts.method.as_str().to_owned(),
+            path: path.to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            base: format!("{scheme}://{host}{prefix}"),
+            headers: parts.headers.clone(),
+            body,
+        }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    pub(crate) fn presented(&self) -> Presented {
+        let Some(header) = self.header("authorization") else {
+            return Presented::Nothing;
+        };
+        match header.split_once(' ') {
+            Some((scheme, token))
+                if ["bearer", "token"].contains(&scheme.to_lowercase().as_str()) =>
+            {
+                Presented::Token(token.trim().to_owned())
+            }
+            _ => Presented::Unreadable,
+        }
+    }
+
+    /// The pieces of the path, percent-decoded.
+    pub(crate) fn segments(&self) -> Vec<String> {
+        self.path.split('/').skip(1).map(decoded).collect()
+    }
+
+    pub(crate) fn query_value(&self, name: &str) -> Option<String> {
+        self.query.split('&').find_map(|pair| {
+            let (key, value) = pair.split_once('=')?;
+            (key == name).then(|| decoded(value))
+        })
+    }
+
+    /// The body as JSON; an empty one is an empty object.
+    pub(crate) fn json(&self) -> Result<Value, Answer> {
+        if self.body.is_empty() {
+            return Ok(serde_json::json!({}));
+        }
+        match serde_json::from_slice(&self.body) {
+            Ok(value @ Value::Object(_)) => Ok(value),
+            Ok(_) => Err(Answer::error(400, "Body should be a JSON object")),
+            Err(_) => Err(Answer::error(400, "Problems parsing JSON")),
+        }
+    }
+}
+
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let hex: Option<u8> = (byte == b'%')
+            .then(|| rest.clone().take(2).collect::<Vec<_>>())
+            .and_then(|hex| u8::from_str_radix(str::from_utf8(&hex).ok()?, 16).ok());
+        if let Some(value) = hex {
+            rest.nth(1);
+            bytes.push(value);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_default()
+}

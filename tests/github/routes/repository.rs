@@ -1,0 +1,195 @@
+//! Repositories: what can be read with one permission each, and issues and labels, which change.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::super::answer::Answer;
+use super::super::identify::Who;
+use super::super::objects::label_object;
+use super::super::permission::Level;
+use super::super::request::Request;
+use super::super::state::{Issue, Repository, State};
+use super::{Needs, Outcome, page};
+
+const METADATA: Needs = Needs(&[("metadata", Level::Read)]);
+const CONTENTS: Needs = Needs(&[("contents", Level::Read)]);
+const READ_ISSUES: Needs = Needs(&[("issues", Level::Read)]);
+const WRITE_ISSUES: Needs = Needs(&[("issues", Level::Write)]);
+const READ_LABELS: Needs = Needs(&[("issues", Level::Read), ("pull_requests", Level::Read)]);
+const WRITE_LABELS: Needs = Needs(&[("issues", Level::Write), ("pull_requests", Level::Write)]);
+
+/// Lists that are empty here: what they are good for is the permission they want. With a name, the
+/// list is inside an object of that field, with a count.
+///
+/// Source: GitHub documentation, “Permissions required for fine-grained personal access tokens”.
+const EMPTY: &[(&str, Option<&str>, Needs)] = &[
+    ("pulls", None, Needs(&[("pull_requests", Level::Read)])),
+    ("branches", None, CONTENTS),
+    ("commits", None, CONTENTS),
+    ("releases", None, CONTENTS),
+    ("deployments", None, Needs(&[("deployments", Level::Read)])),
+    ("hooks", None, Needs(&[("repository_hooks", Level::Read)])),
+    ("keys", None, Needs(&[("administration", Level::Read)])),
+    ("actions/runs", Some("workflow_runs"), ACTIONS),
+    ("actions/workflows", Some("workflows"), ACTIONS),
+    ("actions/artifacts", Some("artifacts"), ACTIONS),
+    ("environments", Some("environments"), ACTIONS),
+];
+const ACTIONS: Needs = Needs(&[("actions", Level::Read)]);
+
+impl State {
+    pub(super) fn get_repository_by_id(&self, request: &Request, who: &Who, id: &str) -> Outcome {
+        let id = id.parse().ok();
+        let found = id
+            .and_then(|id: u64| self.repositories.get(&id))
+            .ok_or_else(Answer::not_found)?;
+        self.may_work_on(who, found, METADATA)?;
+        Ok(Answer::json(
+            200,
+            self.repository_object(&request.base, found),
+        ))
+    }
+
+    pub(super) fn repository_call(
+        &mut self,
+        request: &Request,
+        who: &Who,
+        place: (&str, &str),
+        rest: &[&str],
+    ) -> Outcome {
+        match (request.method.as_str(), rest) {
+            ("GET", []) => {
+                let found = self.open(request, who, place, METADATA)?;
+                let object = self.repository_object(&request.base, found);
+                Ok(accepted(Answer::json(200, object), METADATA))
+            }
+            ("GET", ["contents", path @ ..]) => {
+                let found = self.open(request, who, place, CONTENTS)?;
+                contents(request, found, &path.join("/")).map(|found| accepted(found, CONTENTS))
+            }
+            ("GET", ["issues"]) => {
+                let found = self.open(request, who, place, READ_ISSUES)?;
+                let numbered = found.issues.iter().enumerate();
+                let (issues, link) = page(request, numbered.collect());
+                let issues = issues.into_iter();
+                let list: Value = issues
+                    .map(|(at, one)| self.issue_object(&request.base, found, at + 1, one))
+                    .collect();
+                Ok(linked(accepted(Answer::json(200, list), READ_ISSUES), link))
+            }
+            ("POST", ["issues"]) => self.open_issue(request, who, place),
+            ("GET", ["labels"]) => {
+                let found = self.open(request, who, place, READ_LABELS)?;
+                let (labels, link) = page(request, found.labels.iter().collect());
+                let labels = labels.into_iter();
+                let list: Value = labels
+                    .map(|(name, color)| label_object(&request.base, found, name, color))
+                    .collect();
+                Ok(linked(accepted(Answer::json(200, list), READ_LABELS), link))
+            }
+            ("POST", ["labels"]) => self.make_label(request, who, place),
+            ("GET", _) => self.empty_list(request, who, place, &rest.join("/")),
+            _ => Err(Answer::not_found()),
+        }
+    }
+
+    fn open_issue(&mut self, request: &Request, who: &Who, place: (&str, &str)) -> Outcome {
+        let id = self.open(request, who, place, WRITE_ISSUES)?.id;
+        let body = request.json()?;
+        let title = body["title"].as_str().filter(|title| !title.is_empty());
+        let title = title.ok_or_else(|| Answer::invalid("Issue", "title", "missing_field"))?;
+        let by = match who {
+            Who::User(pat) => pat.login.clone(),
+            Who::Installation(_, minted) => self
+                .installation(minted.installation)
+                .map_or_else(String::new, |(app, _)| app.owner.clone()),
+            Who::Anonymous | Who::App(_) => String::new(),
+        };
+        let issue = Issue {
+            title: title.to_owned(),
+            body: body["body"].as_str().map(str::to_owned),
+            by,
+            at: self.clock.now(),
+        };
+        let repository = self.repositories.get_mut(&id).expect("it was just opened");
+        repository.issues.push(issue);
+        let repository = &self.repositories[&id];
+        let number = repository.issues.len();
+        let issue = &repository.issues[number - 1];
+        let object = self.issue_object(&request.base, repository, number, issue);
+        let location = object["url"].as_str().unwrap_or_default().to_owned();
+        let answer = Answer::json(201, object).with("location", location);
+        Ok(accepted(answer, WRITE_ISSUES))
+    }
+
+    fn make_label(&mut self, request: &Request, who: &Who, place: (&str, &str)) -> Outcome {
+        let id = self.open(request, who, place, WRITE_LABELS)?.id;
+        let body = request.json()?;
+        let name = body["name"].as_str().filter(|name| !name.is_empty());
+        let name = name.ok_or_else(|| Answer::invalid("Label", "name", "missing_field"))?;
+        let color = body["color"].as_str().unwrap_or("ededed");
+        let repository = self.repositories.get_mut(&id).expect("it was just opened");
+        if repository.labels.contains_key(name) {
+            return Err(Answer::invalid("Label", "name", "already_exists"));
+        }
+        repository.labels.insert(name.to_owned(), color.to_owned());
+        let object = label_object(&request.base, repository, name, color);
+        let location = object["url"].as_str().unwrap_or_default().to_owned();
+        let answer = Answer::json(201, object).with("location", location);
+        Ok(accepted(answer, WRITE_LABELS))
+    }
+
+    fn empty_list(&self, request: &Request, who: &Who, place: (&str, &str), rest: &str) -> Outcome {
+        let mut known = EMPTY.iter();
+        let (_, field, needs) = known
+            .find(|(path, ..)| *path == rest)
+            .ok_or_else(Answer::not_found)?;
+        self.open(request, who, place, *needs)?;
+        let body = match field {
+            Some(field) => json!({ "total_count": 0, *field: [] }),
+            None => json!([]),
+        };
+        Ok(accepted(Answer::json(200, body), *needs))
+    }
+}
+
+fn contents(request: &Request, repository: &Repository, path: &str) -> Outcome {
+    let text = repository.files.get(path).ok_or_else(Answer::not_found)?;
+    let sha = hex(&Sha256::digest(text.as_bytes()))[..40].to_owned();
+    let full_name = repository.full_name();
+    let url = format!(
+        "{}/repos/{full_name}/contents/{path}?ref=main",
+        request.base
+    );
+    let git = format!("{}/repos/{full_name}/git/blobs/{sha}", request.base);
+    let html = format!("https://github.com/{full_name}/blob/main/{path}");
+    Ok(Answer::json(
+        200,
+        json!({
+            "type": "file", "encoding": "base64", "size": text.len(),
+            "name": path.rsplit('/').next(), "path": path, "sha": sha,
+            "content": STANDARD.encode(text),
+            "url": url, "git_url": git, "html_url": html,
+            "download_url": format!("https://raw.githubusercontent.com/{full_name}/main/{path}"),
+            "_links": { "self": url, "git": git, "html": html },
+        }),
+    ))
+}
+
+/// What the endpoint wants, as fine-grained tokens and Apps are told.
+fn accepted(answer: Answer, needs: Needs) -> Answer {
+    answer.with("x-accepted-github-permissions", needs.header())
+}
+
+fn linked(answer: Answer, link: Option<String>) -> Answer {
+    match link {
+        Some(link) => answer.with("link", link),
+        None => answer,
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

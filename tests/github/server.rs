@@ -1,0 +1,246 @@
+//! The listeners, and the way of a call through them: faults, journal, connection.
+//!
+//! What a fault does before the request is processed, and what after, is decided here alone; the
+//! answer itself is made in `respond.rs`.
+
+use std::fmt;
+use std::net::TcpListener as StdListener;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use axum::body::{Body as HttpBody, Bytes, to_bytes};
+use hyper::body::{Frame, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+
+use super::answer::{Answer, Body};
+use super::faults::Effect;
+use super::request::Request;
+use super::state::State;
+use super::tls;
+
+/// What connections and tests share.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    released: watch::Sender<u64>,
+}
+
+impl Shared {
+    pub(crate) fn new(state: State) -> Self {
+        Self {
+            state: Mutex::new(state),
+            released: watch::channel(0).0,
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Held calls go on.
+    pub(crate) fn release(&self) {
+        self.released.send_modify(|times| *times += 1);
+    }
+}
+
+/// The thread that serves; dropped, it ends and closes everything.
+pub(crate) struct Running {
+    pub(crate) tls_port: u16,
+    pub(crate) plain_port: u16,
+    pub(crate) control_port: u16,
+    pub(crate) ca: PathBuf,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    _directory: TempDir,
+}
+
+impl Running {
+    pub(crate) fn start(shared: &Arc<Shared>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let ca = directory.path().join("ca.pem");
+        let acceptor = tls::acceptor(&ca);
+        let ((secure, tls_port), (plain, plain_port)) = (listen(), listen());
+        let (control, control_port) = listen();
+        let (stop, stopped) = oneshot::channel();
+        let shared = Arc::clone(shared);
+        let thread = std::thread::spawn(move || {
+            let mut builder = tokio::runtime::Builder::new_current_thread();
+            builder.enable_all().build().unwrap().block_on(async {
+                let for_plain = Arc::clone(&shared);
+                tokio::spawn(accept(plain, move |stream| {
+                    serve(stream, Arc::clone(&for_plain), "http", plain_port)
+                }));
+                let for_control = Arc::clone(&shared);
+                tokio::spawn(accept(control, move |stream| {
+                    super::control::serve(stream, Arc::clone(&for_control))
+                }));
+                tokio::spawn(accept(secure, move |stream| {
+                    let (acceptor, shared) = (acceptor.clone(), Arc::clone(&shared));
+                    async move {
+                        // Who does not trust the certificate says so by hanging up.
+                        if let Ok(stream) = acceptor.accept(stream).await {
+                            serve(stream, shared, "https", tls_port).await;
+                        }
+                    }
+                }));
+                stopped.await.ok();
+            });
+        });
+        Self {
+            tls_port,
+            plain_port,
+            control_port,
+            ca,
+            stop: Some(stop),
+            thread: Some(thread),
+            _directory: directory,
+        }
+    }
+
+    /// The certificate of the authority.
+    pub(crate) fn ca(&self) -> &Path {
+        &self.ca
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().ok();
+        }
+    }
+}
+
+fn listen() -> (StdListener, u16) {
+    let listener = StdListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+/// Every connection gets a task of its own.
+async fn accept<F>(listener: StdListener, serve: impl Fn(tokio::net::TcpStream) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::from_std(listener).unwrap();
+    loop {
+        if let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream));
+        }
+    }
+}
+
+async fn serve<S>(stream: S, shared: Arc<Shared>, scheme: &'static str, port: u16)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let shared = Arc::clone(&shared);
+        async move {
+            let (parts, body) = request.into_parts();
+            let body = to_bytes(HttpBody::new(body), MOST)
+                .await
+                .map_err(|_gone| Closed)?;
+            call(&shared, &Request::new(&parts, body, scheme, port)).await
+        }
+    });
+    // A caller that hangs up is its own business, and so is a connection closed on purpose.
+    let connection = http1::Builder::new();
+    connection
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+        .ok();
+}
+
+/// Longest body taken, in bytes.
+const MOST: usize = 16 << 20;
+
+async fn call(shared: &Shared, request: &Request) -> Result<hyper::Response<HttpBody>, Closed> {
+    let mut released = shared.released.subscribe();
+    released.mark_unchanged();
+    let (number, effect) = shared.lock().arrive(request);
+    match &effect {
+        Some(Effect::Hang) => return std::future::pending().await,
+        Some(Effect::CloseBefore) => return Err(Closed),
+        Some(Effect::Hold) => {
+            released.changed().await.ok();
+        }
+        Some(Effect::Delay(milliseconds)) => {
+            tokio::time::sleep(Duration::from_millis(*milliseconds)).await;
+        }
+        _ => {}
+    }
+    let answer = shared.lock().respond(request, number, effect.as_ref());
+    match effect {
+        Some(Effect::LoseReply) => Err(Closed),
+        Some(Effect::HangAfter) => std::future::pending().await,
+        Some(Effect::Truncate) => Ok(response(&answer, true)),
+        _ => Ok(response(&answer, false)),
+    }
+}
+
+pub(crate) fn response(answer: &Answer, truncated: bool) -> hyper::Response<HttpBody> {
+    let mut builder = hyper::Response::builder().status(answer.status);
+    for (name, value) in &answer.headers {
+        builder = builder.header(name, value);
+    }
+    let bytes = match &answer.body {
+        Body::None => Bytes::new(),
+        Body::Json(json) => Bytes::from(json.to_string()),
+        Body::Text(text) => Bytes::from(text.clone()),
+    };
+    let body = if truncated {
+        builder = builder.header("content-length", bytes.len());
+        HttpBody::new(Truncated(Some(bytes.slice(..bytes.len() / 2)), false))
+    } else {
+        HttpBody::from(bytes)
+    };
+    builder.body(body).unwrap()
+}
+
+/// The connection is closed instead of an answer.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("closed on purpose")
+    }
+}
+
+impl std::error::Error for Closed {}
+
+/// Half a body, then nothing.
+struct Truncated(Option<Bytes>, bool);
+
+impl hyper::body::Body for Truncated {
+    type Data = Bytes;
+    type Error = Closed;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Closed>>> {
+        match (self.0.take(), self.1) {
+            (Some(half), _) => Poll::Ready(Some(Ok(Frame::data(half)))),
+            // Waiting once lets the half go out before the connection is closed.
+            (None, false) => {
+                self.1 = true;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            (None, true) => Poll::Ready(Some(Err(Closed))),
+        }
+    }
+}

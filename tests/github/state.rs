@@ -1,0 +1,403 @@
+//! Everything the stand-in knows, and what tests change by hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::clock::Clock;
+use super::faults::Faults;
+use super::identify::Lockouts;
+use super::journal::Journal;
+use super::limits::Limits;
+use super::permission::{Level, Permissions};
+use super::secrets::SecretStores;
+use super::world::{App, Installation, Pat, PatKind, Repositories, World};
+
+/// The whole state, behind one lock.
+pub struct State {
+    /// Its clock.
+    pub clock: Clock,
+    /// How it behaves.
+    pub settings: Settings,
+    /// What goes wrong next.
+    pub faults: Faults,
+    /// What was called.
+    pub journal: Journal,
+    /// What is left of whose budget.
+    pub limits: Limits,
+    /// Apps with their installations.
+    pub apps: Vec<App>,
+    /// Secrets of repositories, organisations and environments.
+    pub secrets: SecretStores,
+    pub(crate) accounts: BTreeMap<String, Account>,
+    pub(crate) repositories: BTreeMap<u64, Repository>,
+    pub(crate) pats: BTreeMap<String, Pat>,
+    pub(crate) installation_tokens: BTreeMap<String, InstallationToken>,
+    pub(crate) lockouts: Lockouts,
+    /// Tokens that die at a moment.
+    pub(crate) doomed: Vec<(Timestamp, String)>,
+    last_id: u64,
+}
+
+/// How the stand-in behaves, beyond single faults. In JSON, durations are whole milliseconds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// `Date` is this many seconds off.
+    pub date_skew: i64,
+    /// New installation tokens are long ones (`ghs_APPID_JWT`).
+    pub long_installation_tokens: bool,
+    /// How long a new installation token is answered 401: it is not known everywhere yet.
+    #[serde(with = "milliseconds")]
+    pub replication_delay: Duration,
+    /// How many calls with a new installation token are answered 401, whatever the clock says.
+    pub replication_calls: u32,
+    /// How long a credential lives on after `POST /credentials/revoke` was answered.
+    #[serde(with = "milliseconds")]
+    pub revocation_delay: Duration,
+    /// Calls with bad credentials within a minute before all of them, and that user's, are refused.
+    pub lockout_after: usize,
+    /// Whether there are rate limits; Enterprise Server has none by default.
+    pub rate_limits: bool,
+    /// Points a minute and principal before the secondary limit; 1 for a read, 5 for a change.
+    pub points_a_minute: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            date_skew: 0,
+            long_installation_tokens: true,
+            replication_delay: Duration::ZERO,
+            replication_calls: 0,
+            revocation_delay: Duration::from_millis(300),
+            lockout_after: 10,
+            rate_limits: true,
+            points_a_minute: 900,
+        }
+    }
+}
+
+/// A user or an organisation.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    pub(crate) id: u64,
+    pub(crate) login: String,
+    /// `None` for a user.
+    pub(crate) members: Option<BTreeSet<String>>,
+}
+
+/// A repository.
+#[derive(Debug, Clone)]
+pub(crate) struct Repository {
+    pub(crate) id: u64,
+    pub(crate) owner: String,
+    pub(crate) name: String,
+    pub(crate) private: bool,
+    pub(crate) files: BTreeMap<String, String>,
+    pub(crate) environments: BTreeSet<String>,
+    pub(crate) collaborators: BTreeMap<String, Level>,
+    pub(crate) former_names: BTreeSet<String>,
+    pub(crate) issues: Vec<Issue>,
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+/// An issue.
+#[derive(Debug, Clone)]
+pub(crate) struct Issue {
+    pub(crate) title: String,
+    pub(crate) body: Option<String>,
+    pub(crate) by: String,
+    pub(crate) at: Timestamp,
+}
+
+/// A token that was minted.
+#[derive(Debug, Clone)]
+pub(crate) struct InstallationToken {
+    pub(crate) installation: u64,
+    /// Ids of repositories; `None` for all of the installation.
+    pub(crate) repositories: Option<BTreeSet<u64>>,
+    pub(crate) permissions: Permissions,
+    pub(crate) created: Timestamp,
+    pub(crate) expires: Timestamp,
+    pub(crate) blind_calls: u32,
+    pub(crate) revoked: bool,
+}
+
+impl Repository {
+    pub(crate) fn full_name(&self) -> String {
+        format!("{}/{}", self.owner, self.name)
+    }
+}
+
+impl State {
+    pub(crate) fn new(world: World) -> Self {
+        let mut state = Self {
+            clock: Clock::default(),
+            settings: Settings::default(),
+            faults: Faults::default(),
+            journal: Journal::default(),
+            limits: Limits::default(),
+            apps: Vec::new(),
+            secrets: SecretStores::default(),
+            accounts: BTreeMap::new(),
+            repositories: BTreeMap::new(),
+            pats: BTreeMap::new(),
+            installation_tokens: BTreeMap::new(),
+            lockouts: Lockouts::default(),
+            doomed: Vec::new(),
+            last_id: 1000,
+        };
+        state.add(world);
+        state
+    }
+
+    /// Adds what a world describes to what there is.
+    pub fn add(&mut self, world: World) {
+        for login in &world.users {
+            self.account(login, None);
+        }
+        for (login, members) in world.organizations {
+            for member in &members {
+                self.account(member, None);
+            }
+            self.account(&login, Some(members));
+        }
+        for described in world.repositories {
+            let (owner, name) = described.full_name.split_once('/').expect("owner/name");
+            self.account(owner, None);
+            let id = self.next_id();
+            let repository = Repository {
+                id,
+                owner: owner.to_owned(),
+                name: name.to_owned(),
+                private: described.private,
+                files: described.files,
+                environments: described.environments,
+                collaborators: described.collaborators,
+                former_names: BTreeSet::new(),
+                issues: Vec::new(),
+                labels: BTreeMap::new(),
+            };
+            self.repositories.insert(id, repository);
+        }
+        for pat in world.tokens {
+            self.account(&pat.login, None);
+            self.pats.insert(pat.token.clone(), pat);
+        }
+        for mut app in world.apps {
+            self.account(&app.owner, None);
+            let mut given = vec![&mut app.id];
+            given.extend(
+                app.installations
+                    .iter_mut()
+                    .map(|installation| &mut installation.id),
+            );
+            for id in given {
+                if *id == 0 {
+                    *id = self.next_id();
+                }
+            }
+            for installation in &app.installations {
+                self.account(&installation.account, None);
+            }
+            self.apps.push(app);
+        }
+    }
+
+    /// The token dies now.
+    pub fn revoke(&mut self, token: &str) {
+        if let Some(pat) = self.pats.get_mut(token) {
+            pat.revoked = true;
+        }
+        if let Some(minted) = self.installation_tokens.get_mut(token) {
+            minted.revoked = true;
+        }
+    }
+
+    /// The token in the list of personal access tokens, to change it.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn pat_mut(&mut self, token: &str) -> &mut Pat {
+        self.pats.get_mut(token).expect("a personal access token")
+    }
+
+    /// The App with this client id, to change it.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn app_mut(&mut self, client_id: &str) -> &mut App {
+        let mut apps = self.apps.iter_mut();
+        apps.find(|app| app.client_id == client_id).expect("an App")
+    }
+
+    /// The installation on this account, to change it.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn installation_on(&mut self, account: &str) -> &mut Installation {
+        self.apps
+            .iter_mut()
+            .flat_map(|app| &mut app.installations)
+            .find(|installation| installation.account == account)
+            .expect("an installation")
+    }
+
+    /// The repository gets another name; the old one leads there.
+    ///
+    /// # Panics
+    ///
+    /// If there is none of that name.
+    pub fn rename(&mut self, full_name: &str, name: &str) {
+        let id = self.repository_id(full_name);
+        let repository = self.repositories.get_mut(&id).expect("a repository");
+        repository.former_names.insert(full_name.to_lowercase());
+        let (old, new) = (full_name.to_owned(), format!("{}/{name}", repository.owner));
+        name.clone_into(&mut repository.name);
+        for selection in self.selections() {
+            if let Repositories::Selected(names) = selection
+                && names.remove(&old)
+            {
+                names.insert(new.clone());
+            }
+        }
+    }
+
+    /// The id of `owner/name`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such repository.
+    #[must_use]
+    pub fn repository_id(&self, full_name: &str) -> u64 {
+        let mut all = self.repositories.values();
+        let found = all.find(|repository| repository.full_name() == full_name);
+        found.expect("a repository").id
+    }
+
+    /// How many minted installation tokens would be honoured now.
+    #[must_use]
+    pub fn live_installation_tokens(&self) -> usize {
+        let now = self.clock.now();
+        let tokens = self.installation_tokens.values();
+        tokens
+            .filter(|token| !token.revoked && token.expires > now)
+            .count()
+    }
+
+    /// Titles of the issues of a repository.
+    #[must_use]
+    pub fn issues(&self, full_name: &str) -> Vec<String> {
+        let issues = &self.repositories[&self.repository_id(full_name)].issues;
+        issues.iter().map(|issue| issue.title.clone()).collect()
+    }
+
+    /// Carries out what was to happen at a moment that has come.
+    pub(crate) fn catch_up(&mut self) {
+        let now = self.clock.now();
+        let (due, later) = std::mem::take(&mut self.doomed)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(at, _)| *at <= now);
+        self.doomed = later;
+        for (_, token) in due {
+            self.revoke(&token);
+        }
+    }
+
+    pub(crate) fn installation(&self, id: u64) -> Option<(&App, &Installation)> {
+        self.installations()
+            .find(|(_, installation)| installation.id == id)
+    }
+
+    pub(crate) fn installations(&self) -> impl Iterator<Item = (&App, &Installation)> {
+        self.apps.iter().flat_map(|app| {
+            app.installations
+                .iter()
+                .map(move |installation| (app, installation))
+        })
+    }
+
+    /// Ids of the repositories that an installation reaches.
+    pub(crate) fn reach(&self, installation: &Installation) -> BTreeSet<u64> {
+        self.within(&installation.account, &installation.repositories)
+    }
+
+    /// Ids of the repositories of `owner` that are in the selection.
+    pub(crate) fn within(&self, owner: &str, selection: &Repositories) -> BTreeSet<u64> {
+        self.repositories
+            .values()
+            .filter(|repository| repository.owner.eq_ignore_ascii_case(owner))
+            .filter(|repository| match selection {
+                Repositories::All => true,
+                Repositories::Selected(names) => names.contains(&repository.full_name()),
+            })
+            .map(|repository| repository.id)
+            .collect()
+    }
+
+    pub(crate) fn account_named(&self, login: &str) -> Option<&Account> {
+        self.accounts.get(&login.to_lowercase())
+    }
+
+    fn account(&mut self, login: &str, members: Option<BTreeSet<String>>) {
+        let id = self.next_id();
+        let account = self
+            .accounts
+            .entry(login.to_lowercase())
+            .or_insert_with(|| Account {
+                id,
+                login: login.to_owned(),
+                members: None,
+            });
+        if members.is_some() {
+            account.members = members;
+        }
+    }
+
+    fn selections(&mut self) -> impl Iterator<Item = &mut Repositories> {
+        let installed = self
+            .apps
+            .iter_mut()
+            .flat_map(|app| &mut app.installations)
+            .map(|installation| &mut installation.repositories);
+        let tokens = self
+            .pats
+            .values_mut()
+            .filter_map(|pat| match &mut pat.kind {
+                PatKind::FineGrained { repositories, .. } => Some(repositories),
+                PatKind::Classic { .. } => None,
+            });
+        installed.chain(tokens)
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+}
+
+/// Durations as JSON has them.
+mod milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        duration: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}

@@ -1,0 +1,7 @@
+//! The stand-in, asked by curl over real TLS: it behaves as the documentation of GitHub says.
+
+mod apps;
+mod ask;
+mod faults;
+mod places;
+mod tokens;
