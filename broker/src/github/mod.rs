@@ -14,7 +14,10 @@
 pub mod accepted;
 pub mod app_jwt;
 pub mod expiry;
+pub mod links;
 pub mod scopes;
+pub mod sealed_box;
+pub mod secrets;
 pub mod token_kind;
 
 mod base;
