@@ -35,7 +35,7 @@ const LAYERS: &[&[&str]] = &[
         "policy_files",
         "accounts",
     ],
-    &["policy", "lease"],
+    &["policy", "lease", "rotation_state"],
     &[
         "causes",
         "clock",

@@ -35,6 +35,7 @@ mod kind;
 mod minted;
 pub mod private;
 pub mod root_key;
+mod rotation;
 mod state;
 mod store;
 mod witness;
@@ -48,6 +49,7 @@ pub use envelope::NoRandom;
 pub use error::VaultError;
 pub use kind::Kind;
 pub use minted::Minted;
+pub use rotation::{NewValue, StoredVersion};
 pub use witness::{Usage, UsageDelta};
 
 pub use crate::audit_log::LogIdentity;
@@ -364,6 +366,18 @@ impl Vault {
         expires_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Held, VaultError> {
+        let (name, sealed) = self.seal_version(&usage, value, expires_at, now)?;
+        self.ask(|reply| Request::Add(name, sealed, None, reply))
+            .await
+    }
+
+    fn seal_version(
+        &self,
+        usage: &Recorded<Use>,
+        value: AccessToken,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(SecretName, Sealed), VaultError> {
         let name = usage.get().secret.clone();
         let named = usage.get().version;
         let version = named.ok_or_else(|| VaultError::VersionNotNamed(name.clone()))?;
@@ -383,7 +397,7 @@ impl Vault {
             envelope::seal(root, root_version, &what, value.expose().as_bytes())?
         };
         drop(value);
-        self.ask(|reply| Request::Add(name, sealed, reply)).await
+        Ok((name, sealed))
     }
 
     /// Erases all versions of a secret, in memory and in the files.

@@ -35,3 +35,17 @@ CREATE TABLE secret_check (
   failed_at  INTEGER,                          -- the last attempt, where GitHub did not answer it
   failed_why TEXT
 ) STRICT, WITHOUT ROWID;
+
+-- The last rotation of each secret, under way or ended. Written with the version it is about.
+CREATE TABLE rotation (
+  secret TEXT PRIMARY KEY,
+  state  TEXT NOT NULL                         -- JSON: rotation_state::Rotation
+) STRICT, WITHOUT ROWID;
+
+-- Where else a value is kept, and which version of it.
+CREATE TABLE sink (
+  secret TEXT NOT NULL,
+  sink   TEXT NOT NULL,                        -- as policies name it
+  state  TEXT NOT NULL,                        -- JSON: rotation_state::SinkState
+  PRIMARY KEY (secret, sink)
+) STRICT, WITHOUT ROWID;

@@ -18,6 +18,7 @@ use super::envelope::Identity;
 use super::keys::{Keys, Tag};
 use super::minted::SealedMinted;
 use super::{Held, Kind, LogIdentity};
+use crate::rotation_state::{Rotation, SinkState};
 use crate::token::HashedToken;
 
 /// One version of a secret.
@@ -191,6 +192,9 @@ pub(super) struct State {
     pub(super) minted: HashMap<HashedToken, SealedMinted>,
     /// `owner/name`, lower case.
     pub(super) repositories: HashMap<Box<str>, u64>,
+    pub(super) rotations: BTreeMap<SecretName, Rotation>,
+    /// By secret, then by the name of the sink.
+    pub(super) sinks: BTreeMap<SecretName, BTreeMap<String, SinkState>>,
 }
 
 impl State {

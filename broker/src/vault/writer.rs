@@ -23,13 +23,19 @@ use super::minted::SealedMinted;
 use super::state::{ExposedTo, List, Outline, Sealed, Secret, State};
 use super::store::{Mark, Store};
 use super::{Held, LogIdentity, Shared, UsageDelta, known};
+use crate::rotation_state::{Rotation, SinkState};
 use crate::token::HashedToken;
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, VaultError>>;
 
 pub(super) enum Request {
     Reserve(SecretName, Timestamp, Reply<u64>),
-    Add(SecretName, Sealed, Reply<Held>),
+    /// With the rotation that it belongs to, if it does.
+    Add(SecretName, Sealed, Option<Box<Rotation>>, Reply<Held>),
+    /// Erases all versions but one, or all.
+    Retire(SecretName, Option<u64>, Option<Box<Rotation>>, Reply<()>),
+    Rotation(SecretName, Box<Rotation>, Reply<()>),
+    Sink(SecretName, String, Box<SinkState>, Reply<()>),
     Remove(SecretName, Reply<()>),
     Bury(Vec<(LeaseId, Timestamp)>, Timestamp, Reply<()>),
     KeepMinted(SealedMinted, Reply<()>),
@@ -131,7 +137,18 @@ impl Work {
         // An answer that nobody waits for any more is dropped; what was done is done.
         match request {
             Request::Reserve(name, now, reply) => drop(reply.send(self.reserve(name, now))),
-            Request::Add(name, sealed, reply) => drop(reply.send(self.add(&name, sealed))),
+            Request::Add(name, sealed, rotation, reply) => {
+                drop(reply.send(self.add(&name, sealed, rotation)));
+            }
+            Request::Retire(name, keep, rotation, reply) => {
+                drop(reply.send(self.retire(&name, keep, rotation)));
+            }
+            Request::Rotation(name, rotation, reply) => {
+                drop(reply.send(self.note_rotation(name, *rotation)));
+            }
+            Request::Sink(name, sink, state, reply) => {
+                drop(reply.send(self.note_sink(name, sink, *state)));
+            }
             Request::Remove(name, reply) => drop(reply.send(self.remove(&name))),
             Request::Bury(leases, now, reply) => drop(reply.send(self.bury(leases, now))),
             Request::KeepMinted(sealed, reply) => drop(reply.send(self.keep_minted(sealed))),
@@ -189,7 +206,12 @@ impl Work {
         Ok(version)
     }
 
-    fn add(&mut self, name: &SecretName, sealed: Sealed) -> Result<Held, VaultError> {
+    fn add(
+        &mut self,
+        name: &SecretName,
+        sealed: Sealed,
+        rotation: Option<Box<Rotation>>,
+    ) -> Result<Held, VaultError> {
         let (_, mark) = self.prepare(name, |secret| {
             let next = secret.filter(|secret| {
                 let newest = secret.versions.last().map_or(0, |newest| newest.version);
@@ -207,11 +229,15 @@ impl Work {
                 versions,
             })
         })?;
-        self.store.add_version(name, &sealed, &mark)?;
+        self.store
+            .add_version(name, &sealed, rotation.as_deref(), &mark)?;
         self.unwritten.exposed.retain(|(secret, ..)| secret != name);
         let held = self.change(&mark, |state| {
             let exposures = &mut state.figures.exposures;
             exposures.retain(|(secret, ..), _| secret != name);
+            if let Some(rotation) = rotation {
+                state.rotations.insert(name.clone(), *rotation);
+            }
             state.list.secrets.get_mut(name)?.add(sealed);
             state.held(name)
         });
@@ -236,10 +262,66 @@ impl Work {
             state.checks.remove(name);
             let exposures = &mut state.figures.exposures;
             exposures.retain(|(secret, ..), _| secret != name);
+            state.rotations.remove(name);
+            state.sinks.remove(name);
             if let Some(secret) = state.list.secrets.get_mut(name) {
                 secret.versions = Vec::new();
             }
         });
+        Ok(())
+    }
+
+    fn retire(
+        &mut self,
+        name: &SecretName,
+        keep: Option<u64>,
+        rotation: Option<Box<Rotation>>,
+    ) -> Result<(), VaultError> {
+        let (_, mark) = self.prepare(name, |secret| {
+            let secret = secret.filter(|s| !s.versions.is_empty());
+            let secret = secret.ok_or_else(|| VaultError::NoValue(name.clone()))?;
+            let kept = |version| numbers(&secret.versions).contains(&version);
+            if let Some(version) = keep.filter(|version| !kept(*version)) {
+                let secret = name.clone();
+                return Err(VaultError::NoVersion { secret, version });
+            }
+            Ok(Outline {
+                created_at: secret.created_at,
+                last_version: secret.last_version,
+                versions: keep.into_iter().collect(),
+            })
+        })?;
+        self.store.retire(name, keep, rotation.as_deref(), &mark)?;
+        self.change(&mark, |state| {
+            match rotation {
+                Some(rotation) => state.rotations.insert(name.clone(), *rotation),
+                None => state.rotations.remove(name),
+            };
+            if let Some(secret) = state.list.secrets.get_mut(name) {
+                secret
+                    .versions
+                    .retain(|sealed| keep == Some(sealed.version));
+            }
+        });
+        Ok(())
+    }
+
+    fn note_rotation(&mut self, name: SecretName, rotation: Rotation) -> Result<(), VaultError> {
+        self.store.note_rotation(&name, &rotation)?;
+        let mut state = known(self.shared.state.write());
+        state.rotations.insert(name, rotation);
+        Ok(())
+    }
+
+    fn note_sink(
+        &mut self,
+        name: SecretName,
+        sink: String,
+        state: SinkState,
+    ) -> Result<(), VaultError> {
+        self.store.note_sink(&name, &sink, &state)?;
+        let mut all = known(self.shared.state.write());
+        all.sinks.entry(name).or_default().insert(sink, state);
         Ok(())
     }
 

@@ -41,6 +41,7 @@ impl Store {
         let minted = self.minted()?;
         let repositories = self.repositories()?;
         let checks = self.checks()?;
+        let (rotations, sinks) = (self.rotations()?, self.sinks()?);
         self.db.query_row(
             "SELECT id, root_key_source, root_key_version, key_check, mac_key, log_seed,
                     log_id, log_public_key, changes, list_mac, noted_records, noted_hash
@@ -87,6 +88,8 @@ impl Store {
                     tombstones,
                     minted,
                     repositories,
+                    rotations,
+                    sinks,
                 };
                 Ok((fixed, state))
             },

@@ -18,6 +18,7 @@ use broker_protocol::names::{LeaseId, SecretName};
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
+use crate::rotation_state::Rotation;
 use crate::vault::Kind;
 use crate::vault::error::VaultError;
 use crate::vault::keys::SealedKeys;
@@ -29,6 +30,7 @@ mod checks;
 mod create;
 mod load;
 mod minted;
+mod rotation;
 
 /// `tokd`, in the header of the database file.
 const APPLICATION_ID: i64 = 0x746f_6b64;
@@ -149,10 +151,14 @@ impl Store {
         &mut self,
         name: &SecretName,
         sealed: &Sealed,
+        rotation: Option<&Rotation>,
         mark: &Mark,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
             mark.write(tx)?;
+            if let Some(rotation) = rotation {
+                rotation::write(tx, name, rotation)?;
+            }
             tx.prepare_cached("INSERT INTO version VALUES (?, ?, ?, ?, ?, ?, ?)")?
                 .execute(params![
                     name.as_str(),
@@ -180,9 +186,15 @@ impl Store {
             tx.execute("DELETE FROM exposure WHERE secret = ?", [name.as_str()])?;
             tx.execute("DELETE FROM last_used WHERE secret = ?", [name.as_str()])?;
             tx.execute("DELETE FROM secret_check WHERE secret = ?", [name.as_str()])?;
+            tx.execute("DELETE FROM rotation WHERE secret = ?", [name.as_str()])?;
+            tx.execute("DELETE FROM sink WHERE secret = ?", [name.as_str()])?;
             Ok(())
         })?;
-        // What was erased still lies in the write-ahead log.
+        self.empty_the_log()
+    }
+
+    /// What was erased still lies in the write-ahead log.
+    fn empty_the_log(&self) -> Result<(), VaultError> {
         self.db
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
             .map_err(|cause| self.fault(cause))

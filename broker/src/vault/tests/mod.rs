@@ -4,6 +4,7 @@ mod checks;
 mod custody;
 mod file;
 mod minted;
+mod rotation;
 mod tampering;
 mod witness;
 

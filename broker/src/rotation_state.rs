@@ -1,0 +1,585 @@
+//! Where a rotation stands, and what is due next: pure, with time as an argument.
+//!
+//! ```text
+//!  value ─checked→ swapped ─sinks, live call→ verified ─confirmed→ revoking ─GitHub says 401→ finished
+//!                     └─────────────┬────────────┘
+//!                               rolled back: the old value is in use again, as a new version
+//! ```
+//!
+//! Nothing is durable before the swap: until then a candidate lives in memory alone. From there on the
+//! state is written with the change it belongs to, so a broker that is killed goes on where it was. Each
+//! step may be done twice; doing it again ends in the same place.
+//!
+//! Reversible until `revoking`: what GitHub has ended, nobody brings back.
+//!
+//! Not here: values, GitHub, the vault, records (`rotation`).
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One rotation of one secret, from the swap on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rotation {
+    /// How far it is.
+    pub phase: Phase,
+    /// The version that was in use before; `None` if there was no value.
+    pub old: Option<Version>,
+    /// The version that is in use since the swap.
+    pub new: Version,
+    /// The version under which the old value came back, once rolled back.
+    pub back: Option<u64>,
+    /// When the swap was.
+    pub begun_at: Timestamp,
+    /// When it ended, either way.
+    pub ended_at: Option<Timestamp>,
+    /// Whether GitHub refuses the old value already, without the broker's doing.
+    pub old_is_dead: bool,
+    /// When the old value may be ended; `None` until someone says so.
+    pub revoke_at: Option<Timestamp>,
+    /// Whether GitHub was asked to end the old value.
+    pub asked: bool,
+    /// How often the step that is due has failed in a row.
+    pub attempts: u32,
+    /// When the broker goes on by itself. Whoever asks for the next step need not wait for it.
+    pub next_at: Timestamp,
+    /// Why the step that is due failed last.
+    pub failure: Option<String>,
+}
+
+/// A version of a secret and the hash of its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Version {
+    /// Its number.
+    pub number: u64,
+    /// Base64 SHA-256 of the value.
+    pub hashed_credential: Box<str>,
+}
+
+/// How far a rotation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The new value is in use here.
+    Swapped,
+    /// The new value is in every sink and GitHub takes it; the old one still works.
+    Verified,
+    /// The old value is being ended at GitHub.
+    Revoking,
+    /// The old value is dead and erased.
+    Finished,
+    /// The old value is in use again; sinks may still hold the new one.
+    RollingBack,
+    /// The old value is in use and in every sink again.
+    RolledBack,
+}
+
+impl Phase {
+    /// The word that is shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Swapped => "swapped",
+            Self::Verified => "verified",
+            Self::Revoking => "revoking",
+            Self::Finished => "finished",
+            Self::RollingBack => "rolling_back",
+            Self::RolledBack => "rolled_back",
+        }
+    }
+}
+
+/// Who can end a value at GitHub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndedBy {
+    /// The broker, by the API.
+    Broker,
+    /// A person, on GitHub's pages: the key of an App, or a token on Enterprise Server.
+    Person,
+}
+
+/// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// Write the value in use to the sinks that do not hold it.
+    Push,
+    /// Ask GitHub with the stored new value.
+    Verify,
+    /// A person says whether the old value may be ended.
+    Confirm,
+    /// Nothing until then; the old value is ended by the broker itself.
+    RevokeAt(Timestamp),
+    /// Ask GitHub to end the old value.
+    Revoke,
+    /// See that GitHub refuses the old value, and erase it.
+    Prove,
+    /// A person deletes the old value on GitHub's pages; then it is seen and erased.
+    Delete,
+    /// Erase what is no longer needed.
+    Erase,
+    /// Nothing.
+    Nothing,
+}
+
+impl Due {
+    /// Whether the broker does it, once it is time, without a person.
+    #[must_use]
+    pub const fn is_for_the_broker(self) -> bool {
+        !matches!(self, Self::Confirm | Self::Nothing)
+    }
+}
+
+/// Why a rotation cannot go where it was told to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotNow {
+    /// It has ended.
+    #[error("it has ended already")]
+    Ended,
+    /// It is on its way back.
+    #[error("it is being rolled back")]
+    GoingBack,
+    /// Sinks or the live call come first.
+    #[error("the new value is not in every sink and verified yet")]
+    NotVerified,
+    /// There is nothing to go back to.
+    #[error("there was no value before it")]
+    NoOldValue,
+    /// What GitHub has ended stays ended.
+    #[error("the old value has been ended at GitHub, or is about to be; that cannot be undone")]
+    TooLate,
+}
+
+/// How long the broker leaves the next step to whoever is driving the rotation.
+pub const GRACE: Duration = Duration::from_secs(30);
+/// The longest wait between two attempts at a step that fails.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+/// How often the broker looks whether a person has deleted the old value.
+const LOOK_EVERY: Duration = LONGEST_WAIT;
+
+impl Rotation {
+    /// The swap.
+    #[must_use]
+    pub fn begin(old: Option<Version>, new: Version, old_is_dead: bool, now: Timestamp) -> Self {
+        Self {
+            phase: Phase::Swapped,
+            old,
+            new,
+            back: None,
+            begun_at: now,
+            ended_at: None,
+            old_is_dead,
+            revoke_at: None,
+            asked: false,
+            attempts: 0,
+            next_at: later(now, GRACE),
+            failure: None,
+        }
+    }
+
+    /// Whether it is still under way.
+    #[must_use]
+    pub const fn is_under_way(&self) -> bool {
+        !matches!(self.phase, Phase::Finished | Phase::RolledBack)
+    }
+
+    /// What is due. `sinks_pending` counts the sinks that do not hold the value in use.
+    #[must_use]
+    pub fn due(&self, sinks_pending: usize, by: EndedBy, now: Timestamp) -> Due {
+        match self.phase {
+            Phase::Swapped | Phase::Verified | Phase::RollingBack if sinks_pending > 0 => Due::Push,
+            Phase::Swapped => Due::Verify,
+            Phase::RollingBack => Due::Erase,
+            Phase::Verified if self.old.is_none() => Due::Erase,
+            Phase::Verified if self.old_is_dead => Due::Prove,
+            Phase::Verified => match (by, self.revoke_at) {
+                (EndedBy::Person, _) => Due::Delete,
+                (EndedBy::Broker, None) => Due::Confirm,
+                (EndedBy::Broker, Some(at)) if at > now => Due::RevokeAt(at),
+                (EndedBy::Broker, Some(_)) => Due::Revoke,
+            },
+            Phase::Revoking if self.asked => Due::Prove,
+            Phase::Revoking => Due::Revoke,
+            Phase::Finished | Phase::RolledBack => Due::Nothing,
+        }
+    }
+
+    /// When the broker does by itself what is due; `None` if it waits for a person.
+    #[must_use]
+    pub fn wakes_at(&self, due: Due) -> Option<Timestamp> {
+        match due {
+            Due::RevokeAt(at) => Some(at),
+            due if due.is_for_the_broker() => Some(self.next_at),
+            _ => None,
+        }
+    }
+
+    /// Whether the old value can still come back into use.
+    #[must_use]
+    pub fn is_reversible(&self) -> bool {
+        self.may_roll_back().is_ok()
+    }
+
+    /// GitHub took the new value.
+    #[must_use]
+    pub fn verified(&self, now: Timestamp) -> Self {
+        self.moved(Phase::Verified, now)
+    }
+
+    /// Someone said that the old value may be ended at this time.
+    ///
+    /// # Errors
+    ///
+    /// [`NotNow`].
+    pub fn confirmed(&self, revoke_at: Timestamp) -> Result<Self, NotNow> {
+        match self.phase {
+            Phase::Finished | Phase::RolledBack => return Err(NotNow::Ended),
+            Phase::RollingBack => return Err(NotNow::GoingBack),
+            // Said in advance, it holds once it is verified; said again, the last word counts.
+            Phase::Swapped | Phase::Verified | Phase::Revoking => {}
+        }
+        Ok(Self {
+            revoke_at: Some(revoke_at),
+            ..self.clone()
+        })
+    }
+
+    /// The old value is about to be ended at GitHub.
+    ///
+    /// # Errors
+    ///
+    /// [`NotNow`].
+    pub fn revoking(&self, now: Timestamp) -> Result<Self, NotNow> {
+        match self.phase {
+            Phase::Verified if self.old.is_some() => Ok(self.moved(Phase::Revoking, now)),
+            Phase::Revoking => Ok(self.clone()),
+            Phase::Verified => Err(NotNow::NoOldValue),
+            Phase::Swapped => Err(NotNow::NotVerified),
+            Phase::RollingBack => Err(NotNow::GoingBack),
+            Phase::Finished | Phase::RolledBack => Err(NotNow::Ended),
+        }
+    }
+
+    /// GitHub was asked to end the old value. It says nothing of when; so the first look is soon.
+    #[must_use]
+    pub fn asked(&self, now: Timestamp) -> Self {
+        Self {
+            asked: true,
+            next_at: later(now, between_proofs(0)),
+            ..self.moved(Phase::Revoking, now)
+        }
+    }
+
+    /// GitHub still takes the old value.
+    #[must_use]
+    pub fn still_alive(&self, why: &str, now: Timestamp) -> Self {
+        let attempts = self.attempts.saturating_add(1);
+        let wait = if self.phase == Phase::Revoking {
+            between_proofs(attempts)
+        } else {
+            LOOK_EVERY
+        };
+        Self {
+            attempts,
+            next_at: later(now, wait),
+            failure: Some(why.to_owned()),
+            // A look without having asked proves that the value came back to life, or never died.
+            old_is_dead: false,
+            ..self.clone()
+        }
+    }
+
+    /// The step that is due failed; it is tried again later.
+    #[must_use]
+    pub fn failed(&self, why: &str, retry_after: Option<Duration>, now: Timestamp) -> Self {
+        let wait = between_attempts(self.attempts).max(retry_after.unwrap_or_default());
+        Self {
+            attempts: self.attempts.saturating_add(1),
+            next_at: later(now, wait),
+            failure: Some(why.to_owned()),
+            ..self.clone()
+        }
+    }
+
+    /// The old value is dead, or there was none, and is about to be erased.
+    #[must_use]
+    pub fn finished(&self, now: Timestamp) -> Self {
+        Self {
+            ended_at: Some(now),
+            ..self.moved(Phase::Finished, now)
+        }
+    }
+
+    /// Whether the old value may come back into use.
+    ///
+    /// # Errors
+    ///
+    /// [`NotNow`].
+    pub fn may_roll_back(&self) -> Result<&Version, NotNow> {
+        match self.phase {
+            Phase::Finished | Phase::RolledBack => return Err(NotNow::Ended),
+            Phase::RollingBack => return Err(NotNow::GoingBack),
+            Phase::Revoking => return Err(NotNow::TooLate),
+            Phase::Swapped | Phase::Verified => {}
+        }
+        if self.old_is_dead {
+            return Err(NotNow::TooLate);
+        }
+        self.old.as_ref().ok_or(NotNow::NoOldValue)
+    }
+
+    /// The old value comes back as this version.
+    #[must_use]
+    pub fn rolling_back(&self, back: u64, now: Timestamp) -> Self {
+        Self {
+            back: Some(back),
+            revoke_at: None,
+            ..self.moved(Phase::RollingBack, now)
+        }
+    }
+
+    /// The old value is everywhere again.
+    #[must_use]
+    pub fn rolled_back(&self, now: Timestamp) -> Self {
+        Self {
+            ended_at: Some(now),
+            ..self.moved(Phase::RolledBack, now)
+        }
+    }
+
+    fn moved(&self, phase: Phase, now: Timestamp) -> Self {
+        Self {
+            phase,
+            attempts: 0,
+            next_at: later(now, GRACE),
+            failure: None,
+            ..self.clone()
+        }
+    }
+}
+
+/// What is known of one sink: where else a value is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SinkState {
+    /// The version that it holds, as far as its own date proves; `None` before the first success.
+    pub version: Option<u64>,
+    /// When that was written, by this machine's clock.
+    pub pushed_at: Option<Timestamp>,
+    /// When GitHub says it was updated.
+    pub updated_at: Option<Timestamp>,
+    /// How often writing to it has failed in a row.
+    pub attempts: u32,
+    /// When it may be tried again without being asked for.
+    pub next_at: Timestamp,
+    /// Why it failed last.
+    pub failure: Option<String>,
+}
+
+impl SinkState {
+    /// A sink that nothing was written to yet.
+    #[must_use]
+    pub const fn untouched(now: Timestamp) -> Self {
+        Self {
+            version: None,
+            pushed_at: None,
+            updated_at: None,
+            attempts: 0,
+            next_at: now,
+            failure: None,
+        }
+    }
+
+    /// It holds this version.
+    #[must_use]
+    pub const fn pushed(version: u64, updated_at: Timestamp, now: Timestamp) -> Self {
+        Self {
+            version: Some(version),
+            pushed_at: Some(now),
+            updated_at: Some(updated_at),
+            attempts: 0,
+            next_at: now,
+            failure: None,
+        }
+    }
+
+    /// It could not be written to, or may have been and that is not known.
+    #[must_use]
+    pub fn failed(&self, why: &str, retry_after: Option<Duration>, now: Timestamp) -> Self {
+        let wait = between_attempts(self.attempts).max(retry_after.unwrap_or_default());
+        Self {
+            attempts: self.attempts.saturating_add(1),
+            next_at: later(now, wait),
+            failure: Some(why.to_owned()),
+            ..self.clone()
+        }
+    }
+}
+
+/// 15 s, 30 s, 1 min, … up to an hour.
+fn between_attempts(failed_before: u32) -> Duration {
+    Duration::from_secs(15)
+        .saturating_mul(1 << failed_before.min(10))
+        .min(LONGEST_WAIT)
+}
+
+/// 2 s, 4 s, 8 s, … up to an hour. GitHub ends a token some seconds after it said yes; a look that finds
+/// it alive is no failed login, so only the last look of all counts towards the lockout.
+fn between_proofs(looks: u32) -> Duration {
+    Duration::from_secs(2)
+        .saturating_mul(1 << looks.min(12))
+        .min(LONGEST_WAIT)
+}
+
+fn later(now: Timestamp, wait: Duration) -> Timestamp {
+    now.checked_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_795_000_000 + second).unwrap()
+    }
+
+    fn version(number: u64) -> Version {
+        Version {
+            number,
+            hashed_credential: format!("hash {number}").into(),
+        }
+    }
+
+    fn swapped() -> Rotation {
+        Rotation::begin(Some(version(1)), version(2), false, at(0))
+    }
+
+    #[test]
+    fn a_rotation_goes_through_its_steps_in_order() {
+        let by = EndedBy::Broker;
+        let rotation = swapped();
+        assert_eq!(rotation.due(2, by, at(0)), Due::Push);
+        assert_eq!(rotation.due(0, by, at(0)), Due::Verify);
+        let rotation = rotation.verified(at(1));
+        assert_eq!(rotation.due(0, by, at(1)), Due::Confirm);
+        assert_eq!(rotation.wakes_at(Due::Confirm), None);
+        let rotation = rotation.confirmed(at(60)).unwrap();
+        assert_eq!(rotation.due(0, by, at(2)), Due::RevokeAt(at(60)));
+        assert_eq!(rotation.due(0, by, at(60)), Due::Revoke);
+        let rotation = rotation.revoking(at(60)).unwrap();
+        assert_eq!(rotation.due(0, by, at(60)), Due::Revoke);
+        let rotation = rotation.asked(at(60));
+        assert_eq!(rotation.due(0, by, at(60)), Due::Prove);
+        let rotation = rotation.finished(at(62));
+        assert_eq!(rotation.due(0, by, at(62)), Due::Nothing);
+        assert!(!rotation.is_under_way());
+        assert_eq!(rotation.ended_at, Some(at(62)));
+    }
+
+    #[test]
+    fn nothing_is_ended_while_a_sink_still_holds_the_old_value() {
+        let rotation = swapped().verified(at(1)).confirmed(at(1)).unwrap();
+        assert_eq!(rotation.due(1, EndedBy::Broker, at(9)), Due::Push);
+        assert_eq!(rotation.due(0, EndedBy::Broker, at(9)), Due::Revoke);
+    }
+
+    #[test]
+    fn nothing_is_ended_before_it_is_verified() {
+        let rotation = swapped().confirmed(at(0)).unwrap();
+        assert_eq!(rotation.revoking(at(1)), Err(NotNow::NotVerified));
+        assert_eq!(rotation.due(0, EndedBy::Broker, at(1)), Due::Verify);
+        let rotation = rotation.verified(at(1));
+        assert_eq!(rotation.due(0, EndedBy::Broker, at(1)), Due::Revoke);
+    }
+
+    #[test]
+    fn what_the_broker_cannot_end_waits_for_a_person_and_is_looked_at_now_and_then() {
+        let rotation = swapped().verified(at(1));
+        assert_eq!(rotation.due(0, EndedBy::Person, at(1)), Due::Delete);
+        let rotation = rotation.still_alive("GitHub takes it", at(1));
+        assert_eq!(rotation.next_at, at(1 + 3600));
+    }
+
+    #[test]
+    fn it_can_be_undone_until_the_old_value_is_ended() {
+        let rotation = swapped();
+        assert_eq!(rotation.may_roll_back(), Ok(&version(1)));
+        let verified = rotation.verified(at(1));
+        assert!(verified.is_reversible());
+        let revoking = verified.revoking(at(2)).unwrap();
+        assert_eq!(revoking.may_roll_back(), Err(NotNow::TooLate));
+        assert_eq!(revoking.finished(at(3)).may_roll_back(), Err(NotNow::Ended));
+        let first = Rotation::begin(None, version(1), false, at(0));
+        assert_eq!(first.may_roll_back(), Err(NotNow::NoOldValue));
+        let regenerated = Rotation::begin(Some(version(1)), version(2), true, at(0));
+        assert_eq!(regenerated.may_roll_back(), Err(NotNow::TooLate));
+    }
+
+    #[test]
+    fn the_way_back_goes_through_the_sinks_too() {
+        let rotation = swapped().verified(at(1)).rolling_back(3, at(2));
+        assert_eq!(rotation.due(1, EndedBy::Broker, at(2)), Due::Push);
+        assert_eq!(rotation.due(0, EndedBy::Broker, at(2)), Due::Erase);
+        assert_eq!(rotation.confirmed(at(3)), Err(NotNow::GoingBack));
+        let rotation = rotation.rolled_back(at(3));
+        assert_eq!(rotation.due(0, EndedBy::Broker, at(3)), Due::Nothing);
+        assert_eq!(rotation.confirmed(at(3)), Err(NotNow::Ended));
+    }
+
+    #[test]
+    fn a_value_that_died_already_needs_no_confirmation_but_a_proof() {
+        let rotation = Rotation::begin(Some(version(1)), version(2), true, at(0));
+        assert_eq!(rotation.due(0, EndedBy::Broker, at(0)), Due::Verify);
+        let rotation = rotation.verified(at(1));
+        assert_eq!(rotation.due(0, EndedBy::Broker, at(1)), Due::Prove);
+        // It was a passing error after all: then a person decides.
+        let rotation = rotation.still_alive("GitHub takes it", at(2));
+        assert_eq!(rotation.due(0, EndedBy::Broker, at(2)), Due::Confirm);
+    }
+
+    #[test]
+    fn a_first_value_has_nothing_to_end() {
+        let rotation = Rotation::begin(None, version(1), false, at(0)).verified(at(1));
+        assert_eq!(rotation.due(0, EndedBy::Broker, at(1)), Due::Erase);
+        assert_eq!(rotation.revoking(at(1)), Err(NotNow::NoOldValue));
+    }
+
+    #[test]
+    fn attempts_are_spaced_and_github_s_own_wish_counts() {
+        let mut rotation = swapped();
+        let mut waits = Vec::new();
+        for _ in 0..10 {
+            rotation = rotation.failed("GitHub does not answer", None, at(0));
+            waits.push(rotation.next_at.as_second() - at(0).as_second());
+        }
+        assert_eq!(waits[..4], [15, 30, 60, 120]);
+        assert_eq!(waits[9], 3600);
+        let told = swapped().failed("limited", Some(Duration::from_secs(900)), at(0));
+        assert_eq!(told.next_at, at(900));
+        let moved = rotation.verified(at(5));
+        assert_eq!((moved.attempts, moved.failure), (0, None));
+    }
+
+    #[test]
+    fn looks_at_a_dying_token_are_spaced_too() {
+        let mut rotation = swapped().verified(at(0)).asked(at(0));
+        assert_eq!(rotation.next_at, at(2));
+        for _ in 0..20 {
+            rotation = rotation.still_alive("GitHub takes it", at(0));
+        }
+        assert_eq!(rotation.next_at, at(3600));
+    }
+
+    #[test]
+    fn a_state_reads_back_as_written() {
+        let rotation = swapped().verified(at(1)).failed("no", None, at(2));
+        let text = serde_json::to_string(&rotation).unwrap();
+        assert_eq!(serde_json::from_str::<Rotation>(&text).unwrap(), rotation);
+        let sink = SinkState::untouched(at(0)).failed("no", None, at(1));
+        let text = serde_json::to_string(&sink).unwrap();
+        assert_eq!(serde_json::from_str::<SinkState>(&text).unwrap(), sink);
+    }
+}

@@ -1,0 +1,106 @@
+//! Rotations and sinks, as rows.
+
+use std::collections::BTreeMap;
+
+use broker_protocol::names::SecretName;
+use rusqlite::{Row, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::load::{name, unreadable};
+use super::{Mark, Store};
+use crate::rotation_state::{Rotation, SinkState};
+use crate::vault::error::VaultError;
+
+impl Store {
+    /// Erases the versions of a secret but `keep`, with the rotation that this ends.
+    pub(in crate::vault) fn retire(
+        &mut self,
+        name: &SecretName,
+        keep: Option<u64>,
+        rotation: Option<&Rotation>,
+        mark: &Mark,
+    ) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            mark.write(tx)?;
+            tx.execute(
+                "DELETE FROM version WHERE secret = ? AND version IS NOT ?",
+                params![name.as_str(), keep.map(super::integer)],
+            )?;
+            match rotation {
+                Some(rotation) => write(tx, name, rotation),
+                None => tx
+                    .execute("DELETE FROM rotation WHERE secret = ?", [name.as_str()])
+                    .map(|_rows| ()),
+            }
+        })?;
+        self.empty_the_log()
+    }
+
+    /// Writes how far a rotation is.
+    pub(in crate::vault) fn note_rotation(
+        &mut self,
+        name: &SecretName,
+        rotation: &Rotation,
+    ) -> Result<(), VaultError> {
+        self.durably(|tx| write(tx, name, rotation))
+    }
+
+    /// Writes what is known of a sink.
+    pub(in crate::vault) fn note_sink(
+        &mut self,
+        name: &SecretName,
+        sink: &str,
+        state: &SinkState,
+    ) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            tx.prepare_cached("INSERT OR REPLACE INTO sink VALUES (?, ?, ?)")?
+                .execute(params![name.as_str(), sink, json(state)?])?;
+            Ok(())
+        })
+    }
+
+    pub(super) fn rotations(&self) -> Result<BTreeMap<SecretName, Rotation>, rusqlite::Error> {
+        let mut statement = self.db.prepare("SELECT secret, state FROM rotation")?;
+        let mut rows = statement.query([])?;
+        let mut rotations = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            rotations.insert(name(row, 0)?, state(row, 1)?);
+        }
+        Ok(rotations)
+    }
+
+    pub(super) fn sinks(
+        &self,
+    ) -> Result<BTreeMap<SecretName, BTreeMap<String, SinkState>>, rusqlite::Error> {
+        let mut statement = self.db.prepare("SELECT secret, sink, state FROM sink")?;
+        let mut rows = statement.query([])?;
+        let mut sinks: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let of_one = sinks.entry(name(row, 0)?).or_default();
+            of_one.insert(row.get(1)?, state(row, 2)?);
+        }
+        Ok(sinks)
+    }
+}
+
+/// Writes how far a rotation is, in a transaction with what it is about.
+pub(super) fn write(
+    tx: &rusqlite::Transaction<'_>,
+    name: &SecretName,
+    rotation: &Rotation,
+) -> Result<(), rusqlite::Error> {
+    tx.prepare_cached("INSERT OR REPLACE INTO rotation VALUES (?, ?)")?
+        .execute(params![name.as_str(), json(rotation)?])?;
+    Ok(())
+}
+
+fn json(state: &impl Serialize) -> Result<String, rusqlite::Error> {
+    serde_json::to_string(state)
+        .map_err(|cause| rusqlite::Error::ToSqlConversionFailure(Box::new(cause)))
+}
+
+fn state<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T, rusqlite::Error> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(unreadable(column))
+}
