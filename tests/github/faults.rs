@@ -55,6 +55,15 @@ pub enum Effect {
         /// GitHub's `message`.
         message: String,
     },
+    /// Not processed; this answer and no other header, as it was once recorded.
+    Replay {
+        /// The status.
+        status: u16,
+        /// All headers.
+        headers: Vec<(String, String)>,
+        /// The body.
+        body: String,
+    },
     /// Not processed; this status and location.
     Redirect {
         /// 301, 302, 307 or 308.
@@ -92,6 +101,7 @@ impl Effect {
             Self::PatchBody(_) => "patch_body",
             Self::Headers(_) => "headers",
             Self::Refuse { .. } => "refuse",
+            Self::Replay { .. } => "replay",
             Self::Redirect { .. } => "redirect",
             Self::PrimaryLimit { .. } => "primary_limit",
             Self::SecondaryLimit { .. } => "secondary_limit",

@@ -101,6 +101,9 @@ impl State {
                 set(&mut headers, &name.to_lowercase(), value.clone());
             }
         }
+        if let Some(Effect::Replay { headers: all, .. }) = effect {
+            all.clone_into(&mut headers);
+        }
         answer.headers = headers;
         if let Some(call) = self.journal.at(number) {
             call.principal = principal;
@@ -212,6 +215,7 @@ fn refusal(effect: &Effect, who: &str) -> Option<Answer> {
         Effect::Redirect { status, location } => {
             Answer::error(*status, "Found").with("location", location.clone())
         }
+        Effect::Replay { status, body, .. } => Answer::text(*status, body),
         Effect::PrimaryLimit { status, .. } => primary(*status, who),
         Effect::SecondaryLimit {
             status,
@@ -237,15 +241,14 @@ fn not_modified(request: &Request, answer: &mut Answer) -> bool {
         Body::Text(text) if text.starts_with(['{', '[']) => "application/json; charset=utf-8",
         Body::Text(_) => "text/html; charset=utf-8",
     };
-    answer
-        .headers
-        .push(("content-type".to_owned(), kind.to_owned()));
-    let Body::Json(json) = &answer.body else {
-        return false;
+    let typed = ("content-type".to_owned(), kind.to_owned());
+    let json = match &answer.body {
+        Body::Json(json) if request.method == "GET" && answer.succeeded() => json,
+        _ => {
+            answer.headers.push(typed);
+            return false;
+        }
     };
-    if request.method != "GET" || !answer.succeeded() {
-        return false;
-    }
     let tag = format!("\"{}\"", hex(&Sha256::digest(json.to_string())));
     let same = request
         .header("if-none-match")
@@ -254,6 +257,8 @@ fn not_modified(request: &Request, answer: &mut Answer) -> bool {
     if same {
         answer.status = 304;
         answer.body = Body::None;
+    } else {
+        answer.headers.push(typed);
     }
     same
 }

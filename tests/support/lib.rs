@@ -19,6 +19,7 @@ pub mod accounts;
 pub mod binaries;
 pub mod broker;
 pub mod canary;
+pub mod curl;
 pub mod git_server;
 #[path = "../github/mod.rs"]
 pub mod github;

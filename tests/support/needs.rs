@@ -1,6 +1,6 @@
 //! What a test needs and a machine may lack.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Whether this test can run: `false` has been said loudly, and the test returns.
@@ -43,4 +43,14 @@ pub fn program(name: &str) -> bool {
 #[must_use]
 pub fn path(path: &str) -> bool {
     met(path, Path::new(path).exists())
+}
+
+/// The directory of the judges that are not ours, installed by `tests/contract/judges/install` and
+/// named by `TOKEND_TEST_JUDGES`.
+#[must_use]
+pub fn judges() -> Option<PathBuf> {
+    let directory = std::env::var_os("TOKEND_TEST_JUDGES").map(PathBuf::from);
+    let need = "the judges that tests/contract/judges/install puts into $TOKEND_TEST_JUDGES";
+    let there = directory.as_deref().is_some_and(Path::is_dir);
+    met(need, there).then_some(directory).flatten()
 }

@@ -31,12 +31,33 @@ const EMPTY: &[(&str, Option<&str>, Needs)] = &[
     ("releases", None, CONTENTS),
     ("deployments", None, Needs(&[("deployments", Level::Read)])),
     ("hooks", None, Needs(&[("repository_hooks", Level::Read)])),
-    ("keys", None, Needs(&[("administration", Level::Read)])),
+    ("keys", None, ADMINISTRATION),
     ("actions/runs", Some("workflow_runs"), ACTIONS),
     ("actions/workflows", Some("workflows"), ACTIONS),
     ("actions/artifacts", Some("artifacts"), ACTIONS),
     ("environments", Some("environments"), ACTIONS),
+    (
+        "commits/HEAD/statuses",
+        None,
+        Needs(&[("statuses", Level::Read)]),
+    ),
+    (
+        "code-scanning/alerts",
+        None,
+        Needs(&[("security_events", Level::Read)]),
+    ),
+    (
+        "secret-scanning/alerts",
+        None,
+        Needs(&[("secret_scanning_alerts", Level::Read)]),
+    ),
+    (
+        "dependabot/alerts",
+        None,
+        Needs(&[("vulnerability_alerts", Level::Read)]),
+    ),
 ];
+const ADMINISTRATION: Needs = Needs(&[("administration", Level::Read)]);
 const ACTIONS: Needs = Needs(&[("actions", Level::Read)]);
 
 impl State {
@@ -90,6 +111,11 @@ impl State {
                 Ok(linked(accepted(Answer::json(200, list), READ_LABELS), link))
             }
             ("POST", ["labels"]) => self.make_label(request, who, place),
+            ("GET", ["actions", "permissions"]) => {
+                self.open(request, who, place, ADMINISTRATION)?;
+                let body = json!({ "enabled": true, "allowed_actions": "all" });
+                Ok(accepted(Answer::json(200, body), ADMINISTRATION))
+            }
             ("GET", _) => self.empty_list(request, who, place, &rest.join("/")),
             _ => Err(Answer::not_found()),
         }

@@ -1,0 +1,23 @@
+//! Judges that are not ours: GitHub's own description of its API, its official clients, recorded
+//! answers of the real one.
+//!
+//! | judge | judges | in |
+//! |---|---|---|
+//! | GitHub's OpenAPI description, by prism | every call and answer of the stand-in, and of a broker | `stand_in.rs`, `broker.rs` |
+//! | `@octokit/auth-app`, PyGithub | that an App gets from the stand-in what the broker gets | `clients.rs` |
+//! | PyNaCl | the sealed boxes the broker makes | `sealed.rs` |
+//! | PyJWT, Node's crypto | the App's JWT | `jwt.rs` |
+//! | `@octokit/fixtures` | that the broker understands what GitHub really answered | `recorded.rs` |
+//!
+//! They are installed outside the tree by `tests/contract/judges/install DIR` and named by
+//! `TOKEND_TEST_JUDGES=DIR`; without, these tests say so and are skipped. `.ci/run` installs them.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "test code: a panic is how a test fails"
+)]
+
+mod prism;
+mod stand_in;
