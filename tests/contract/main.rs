@@ -3,9 +3,9 @@
 //!
 //! | judge | judges | in |
 //! |---|---|---|
-//! | GitHub's OpenAPI description, by prism | every call and answer of the stand-in, and of a broker | `stand_in.rs`, `broker.rs` |
-//! | `@octokit/auth-app`, PyGithub | that an App gets from the stand-in what the broker gets | `clients.rs` |
-//! | PyNaCl | the sealed boxes the broker makes | `sealed.rs` |
+//! | GitHub's OpenAPI description, by prism | every call and answer of the stand-in | `stand_in.rs` |
+//! | `@octokit/auth-app`, PyGithub | what an App gets from the stand-in | `clients.rs` |
+//! | PyNaCl | the sealed boxes the broker makes, sent through prism | `sealed.rs` |
 //! | PyJWT, Node's crypto | the App's JWT | `jwt.rs` |
 //! | `@octokit/fixtures` | that the broker understands what GitHub really answered | `recorded.rs` |
 //!
@@ -16,8 +16,15 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "test code: a panic is how a test fails"
 )]
 
+mod client;
+mod clients;
+mod judge;
+mod jwt;
 mod prism;
+mod recorded;
+mod sealed;
 mod stand_in;

@@ -1,0 +1,36 @@
+//! The App's JWT, verified by others.
+
+use broker::clock::{Clock as _, SystemClock};
+use broker::github::AppJwt;
+use broker::github::app_jwt::{PemSigner, Signer as _};
+use broker::token::AccessToken;
+use serde_json::json;
+use support::github::AppKey;
+use support::needs;
+
+use crate::judge;
+
+#[test]
+fn pyjwt_and_node_verify_the_jwt_of_the_broker() {
+    let Some(judges) = needs::judges() else {
+        return;
+    };
+    let key = AppKey::generate();
+    let signer = PemSigner::read(&AccessToken::new(key.pem().to_owned())).unwrap();
+    assert_eq!(signer.fingerprint(), key.fingerprint());
+    let now = SystemClock::new().unwrap().now().wall;
+    let jwt = AppJwt::sign(&signer, "Iv23liJudged", now).unwrap();
+    let told = json!({"jwt": jwt.expose(), "public_pem": key.public_pem()});
+    for script in ["verify_jwt.py", "verify_jwt.mjs"] {
+        let said = judge::ask(&judges, script, &told);
+        assert_eq!(said["header"]["alg"], "RS256", "{script}");
+        let claims = &said["claims"];
+        assert_eq!(claims["iss"], "Iv23liJudged", "{script}");
+        let life = claims["exp"].as_i64().unwrap() - now.as_second();
+        assert!((1..=600).contains(&life), "{script}: {life} s");
+        assert!(
+            claims["iat"].as_i64().unwrap() <= now.as_second(),
+            "{script}"
+        );
+    }
+}
