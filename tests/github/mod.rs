@@ -35,6 +35,7 @@
 
 mod answer;
 mod app_key;
+pub mod ask;
 mod clock;
 pub mod control;
 mod faults;

@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
 use super::super::{App, AppKey, Level, Repositories, StandIn, World};
-use super::ask::{ask, send, tell};
+use crate::github::ask::{ask, send, tell};
 
 const CLIENT: &str = "Iv23liStandIn";
 
@@ -46,7 +46,7 @@ impl Setting {
         jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &signing).unwrap()
     }
 
-    fn mint(&self, body: &Value) -> super::ask::Got {
+    fn mint(&self, body: &Value) -> crate::github::ask::Got {
         let call = format!(
             "POST /app/installations/{}/access_tokens",
             self.installation

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::{Effect, Fault, StandIn, World};
-use super::ask::{Got, ask, send, tell};
+use crate::github::ask::{Got, ask, send, tell};
 
 const TOKEN: &str = "ghp_standin0000000000000000000000000004";
 const ISSUES: &str = "POST /repos/acme/site/issues";

@@ -1,7 +1,6 @@
 //! The stand-in, asked by curl over real TLS: it behaves as the documentation of GitHub says.
 
 mod apps;
-mod ask;
 mod faults;
 mod places;
 mod tokens;

@@ -9,7 +9,7 @@ use crypto_box::aead::OsRng;
 use serde_json::{Value, json};
 
 use super::super::{Place, StandIn, World};
-use super::ask::{ask, tell};
+use crate::github::ask::{ask, tell};
 
 const TOKEN: &str = "ghp_standin0000000000000000000000000003";
 

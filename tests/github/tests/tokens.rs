@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::{ExpiryHeader, Level, Pat, Repositories, StandIn, World};
-use super::ask::{ask, send, tell};
+use crate::github::ask::{ask, send, tell};
 
 const CLASSIC: &str = "ghp_standin0000000000000000000000000001";
 const OTHER: &str = "ghp_standin0000000000000000000000000002";
