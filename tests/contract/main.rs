@@ -25,6 +25,7 @@ mod clients;
 mod judge;
 mod jwt;
 mod prism;
+mod program;
 mod recorded;
 mod sealed;
 mod stand_in;

@@ -119,7 +119,9 @@ impl StandIn {
 
     /// Reads or changes anything; calls wait meanwhile.
     pub fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
-        change(&mut self.shared.lock())
+        let mut state = self.shared.lock();
+        state.catch_up();
+        change(&mut state)
     }
 
     /// From now on this goes wrong.
