@@ -26,6 +26,7 @@ use crate::readers::Readers;
 use crate::source::env::EnvSource;
 use crate::usage::Usage;
 use crate::vault::Vault;
+use crate::warn::Warnings;
 
 /// Everything a request can reach.
 pub struct Broker {
@@ -65,6 +66,8 @@ pub struct Broker {
     pub(crate) readers: Readers,
     /// Renders the figures.
     pub(crate) metrics: PrometheusHandle,
+    /// What people were warned of, and who has yet to hear.
+    pub(crate) warnings: Warnings,
     /// When the broker started.
     pub(crate) started: Timestamp,
     /// Set once no new request is to be granted.

@@ -22,6 +22,8 @@ use crate::startup::StartError;
 const SWEEP: Duration = Duration::from_millis(250);
 /// How often the vault notes the audit log's head.
 const NOTE: Duration = Duration::from_secs(1);
+/// How often deadlines are looked at, and what could not be delivered is tried again.
+const WARN: Duration = Duration::from_secs(60);
 
 /// Serves until a signal says to stop, sweeping meanwhile.
 pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), StartError> {
@@ -52,6 +54,7 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
         stopped.clone(),
     ));
     let scraping = scrape(&broker, stopped.clone()).await?;
+    let warning = tokio::spawn(warn(Arc::clone(&broker), stopped.clone()));
     let sweeping = tokio::spawn(sweep(Arc::clone(&broker), stopped));
     give_back::unused_memory();
     tell_systemd(&[sd_notify::NotifyState::Ready]);
@@ -76,7 +79,7 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
     if stop.send(true).is_err() {
         tracing::debug!("nobody was serving any more");
     }
-    for task in [Some(serving), Some(sweeping), scraping]
+    for task in [Some(serving), Some(sweeping), Some(warning), scraping]
         .into_iter()
         .flatten()
     {
@@ -123,6 +126,27 @@ async fn sweep(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
             }
         }
     }
+}
+
+/// Warns people, each time something is given to warn of and in rounds. What is on its way to them when
+/// the broker stops is told again after the next start.
+async fn warn(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
+    let mut round = tokio::time::interval(WARN);
+    round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let rounds = async {
+        loop {
+            tokio::select! {
+                _ = round.tick() => {}
+                () = broker.warnings.given_one() => {}
+            }
+            broker.warning_round().await;
+        }
+    };
+    tokio::select! {
+        () = server::told_to(&mut stopped) => {}
+        () = rounds => {}
+    }
+    broker.keep_given().await;
 }
 
 /// `/metrics` over TCP, if it is configured.

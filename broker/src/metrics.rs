@@ -41,6 +41,11 @@ pub fn init() -> Result<PrometheusHandle, BuildError> {
         "When a secret must be rotated, Unix time"
     );
     describe_gauge!("tokend_secret_state", "1 for the state a secret is in");
+    describe_counter!("tokend_warnings_total", "Warnings given, by kind");
+    describe_gauge!(
+        "tokend_warnings_waiting",
+        "Warnings that the hook or the webhook has yet to hear of"
+    );
     Ok(handle)
 }
 
@@ -71,6 +76,10 @@ impl Broker {
                 gauge!("tokend_secret_state", "secret" => name.clone(), "state" => state)
                     .set(flag(state == secret.state.as_str()));
             }
+        }
+        for channel in self.warnings.standing() {
+            gauge!("tokend_warnings_waiting", "channel" => channel.channel)
+                .set(figure(channel.waiting));
         }
         self.metrics.render()
     }

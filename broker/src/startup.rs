@@ -34,6 +34,7 @@ use crate::upkeep::root_key_surroundings;
 use crate::usage::Usage;
 use crate::vault::root_key::RootKeySource;
 use crate::vault::{Vault, VaultError};
+use crate::warn::Warnings;
 
 /// Why the broker did not start.
 #[derive(Debug, thiserror::Error)]
@@ -139,6 +140,7 @@ pub async fn run(
         usage: Usage::default(),
         found: Mutex::new(Some(found(&opened))),
         readers: Readers::default(),
+        warnings: Warnings::new(config.warnings.clone()),
         started: now.wall,
         draining: AtomicBool::new(false),
         metrics,

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
-use std::time::Duration;
 
 use broker_protocol::api::{
     BrokerStatus, CallerView, FallbackView, PurposeView, SecretState, SecretView, Status,
@@ -11,11 +10,9 @@ use broker_protocol::names::{Delivery, Permissions, Purpose, SecretName};
 use jiff::Timestamp;
 
 use crate::broker::Broker;
-use crate::policy::{Caller, Rule, SourceSpec};
+use crate::deadline::Deadline;
+use crate::policy::{Caller, Rule, SecretDeclaration, SourceSpec};
 use crate::vault::Held;
-
-/// A deadline this near is worth a look.
-const DUE_WITHIN: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 impl Broker {
     /// Whether this caller may change things.
@@ -58,9 +55,14 @@ impl Broker {
             .iter()
             .map(ToString::to_string)
             .collect();
+        let now = self.now().wall;
         for secret in &secrets {
-            warnings.extend(secret_warning(secret));
+            let held = self.vault.held(&secret.name);
+            let declared = policies.set.secret(&secret.name);
+            let deadline = self.deadline(&secret.name, declared, held.as_ref());
+            warnings.extend(secret_warning(secret, &deadline, now));
         }
+        warnings.extend(self.warnings.of_today(now));
         BrokerStatus {
             started_at: self.started,
             pid: std::process::id(),
@@ -81,6 +83,35 @@ impl Broker {
             memory_locked: self.vault.keys_are_in_locked_memory().unwrap_or(true),
             secrets,
             warnings,
+            warning_channels: self.warnings.standing(),
+        }
+    }
+
+    /// By when a secret must have changed: by what policy says of it, and what is known of its value.
+    pub(crate) fn deadline(
+        &self,
+        name: &SecretName,
+        declared: Option<&SecretDeclaration>,
+        held: Option<&Held>,
+    ) -> Deadline {
+        Deadline::of(
+            held.map(|held| held.set_at),
+            declared.and_then(|declared| declared.rotate_every),
+            self.ends_at(name, declared, held),
+        )
+    }
+
+    /// When a secret ends at GitHub, as far as is known: what a check of this value found, or else what
+    /// was entered with it.
+    pub(crate) fn ends_at(
+        &self,
+        name: &SecretName,
+        declared: Option<&SecretDeclaration>,
+        held: Option<&Held>,
+    ) -> Option<Timestamp> {
+        match declared.map(|declared| &declared.source) {
+            Some(SourceSpec::Env(_)) => self.vault.check(name).checked?.expires_at,
+            Some(SourceSpec::Vault) | None => held?.expires_at,
         }
     }
 
@@ -103,11 +134,8 @@ impl Broker {
         let declared = policies.set.secret(name);
         let usage = self.vault.usage(name);
         let rotate_every = declared.and_then(|secret| secret.rotate_every);
-        let expires_at = held.and_then(|held| held.expires_at);
-        let rotate_by = match (held, rotate_every) {
-            (Some(held), Some(every)) => held.set_at.checked_add(every).ok(),
-            _ => None,
-        };
+        let expires_at = self.ends_at(name, declared, held);
+        let deadline = self.deadline(name, declared, held);
         let source = declared.map_or(SourceSpec::Vault, |secret| secret.source.clone());
         let has_value = match &source {
             SourceSpec::Vault => held.is_some(),
@@ -127,8 +155,12 @@ impl Broker {
                 .unwrap_or_default(),
             source: source.to_string(),
             purposes: purposes.map(|purpose| purpose.purpose().clone()).collect(),
-            state: state(has_value, expires_at, rotate_by, now),
-            deadline: expires_at.into_iter().chain(rotate_by).min(),
+            state: if has_value {
+                deadline.state(now)
+            } else {
+                SecretState::Missing
+            },
+            deadline: deadline.at(),
             expires_at,
             rotate_every: rotate_every.map(|every| every.as_secs()),
             rate_floor: declared.and_then(|secret| secret.rate_floor),
@@ -191,49 +223,16 @@ pub fn caller_view(caller: &Caller) -> CallerView {
     }
 }
 
-fn state(
-    has_value: bool,
-    expires_at: Option<Timestamp>,
-    rotate_by: Option<Timestamp>,
-    now: Timestamp,
-) -> SecretState {
-    if !has_value {
-        return SecretState::Missing;
-    }
-    if expires_at.is_some_and(|end| end <= now) {
-        return SecretState::Expired;
-    }
-    if rotate_by.is_some_and(|end| end <= now) {
-        return SecretState::Overdue;
-    }
-    let soon = now.checked_add(DUE_WITHIN).unwrap_or(Timestamp::MAX);
-    if expires_at
-        .into_iter()
-        .chain(rotate_by)
-        .any(|deadline| deadline <= soon)
-    {
-        return SecretState::Due;
-    }
-    SecretState::Ok
-}
-
-fn secret_warning(secret: &SecretView) -> Option<String> {
+fn secret_warning(secret: &SecretView, deadline: &Deadline, now: Timestamp) -> Option<String> {
     let name = &secret.name;
     match secret.state {
         SecretState::Ok if !secret.declared => Some(format!(
             "`{name}` is in the vault and no policy file declares it"
         )),
         SecretState::Ok => None,
-        SecretState::Due => Some(format!(
-            "`{name}` must be rotated by {}",
-            date(secret.deadline)
-        )),
-        SecretState::Overdue => Some(format!(
-            "`{name}` should have been rotated by {}",
-            date(secret.deadline)
-        )),
+        SecretState::Due | SecretState::Overdue => deadline.in_words(name.as_str(), now),
         SecretState::Expired => Some(format!(
-            "`{name}` ended on {}; set a new value with `tokenctl secret set {name}`",
+            "`{name}` ended at GitHub on {}; set a new value with `tokenctl secret set {name}`",
             date(secret.expires_at)
         )),
         SecretState::Missing if secret.source == "vault" => Some(format!(

@@ -238,6 +238,24 @@ pub struct BrokerStatus {
     pub secrets: Vec<SecretView>,
     /// What an operator should look at.
     pub warnings: Vec<String>,
+    /// Who hears of warnings besides, and how that goes.
+    #[serde(default)]
+    pub warning_channels: Vec<WarningChannel>,
+}
+
+/// One of those who hear of warnings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarningChannel {
+    /// `hook` or `webhook`.
+    pub channel: String,
+    /// Warnings it has yet to hear of.
+    pub waiting: u64,
+    /// Since when it cannot be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<Timestamp>,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// The caller as the kernel describes it.

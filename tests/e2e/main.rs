@@ -26,3 +26,4 @@ mod leaks;
 mod promises;
 mod revoke;
 mod service;
+mod warnings;

@@ -328,6 +328,21 @@ pub enum Event<'a> {
         /// The secret.
         secret: &'a str,
     },
+    /// A secret comes near its deadline, or is past it.
+    #[serde(rename = "deadline.warned")]
+    DeadlineWarned {
+        /// The secret.
+        secret: &'a str,
+        /// Which version; absent where the value does not lie in the vault.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version: Option<u64>,
+        /// By when it must have changed.
+        deadline: Timestamp,
+        /// `ok`, `due`, `overdue` or `expired`.
+        state: &'a str,
+        /// Whole days to the deadline, rounded up; 0 on the day it passed, then negative.
+        days_left: i64,
+    },
     /// The root key was forgotten.
     #[serde(rename = "vault.locked")]
     VaultLocked {

@@ -4,6 +4,7 @@
 //! numbers. Not here: where the file lies (`broker_protocol::places`), and policies.
 
 mod github;
+mod warnings;
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -17,6 +18,8 @@ use serde::Deserialize;
 
 pub use self::github::GitHubConfig;
 use self::github::GitHubTable;
+pub use self::warnings::WarningsConfig;
+use self::warnings::WarningsTable;
 use crate::policy::Host;
 
 /// The configuration in force.
@@ -34,6 +37,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// Where GitHub is, and how often it is asked.
     pub github: GitHubConfig,
+    /// Who hears of warnings.
+    pub warnings: WarningsConfig,
     /// Limits that keep one account from starving the others.
     pub limits: Limits,
 }
@@ -286,6 +291,10 @@ impl Config {
                 .github
                 .read(path)
                 .map_err(|(key, message)| refuse(line_of(key), message))?,
+            warnings: file
+                .warnings
+                .read()
+                .map_err(|(key, message)| refuse(line_of(key), message))?,
             limits: file.limits,
         })
     }
@@ -307,6 +316,7 @@ struct File {
     audit: AuditTable,
     metrics: MetricsTable,
     github: GitHubTable,
+    warnings: WarningsTable,
     limits: Limits,
 }
 

@@ -38,6 +38,7 @@ pub mod root_key;
 mod rotation;
 mod state;
 mod store;
+mod warnings;
 mod witness;
 mod writer;
 
@@ -50,6 +51,7 @@ pub use error::VaultError;
 pub use kind::Kind;
 pub use minted::Minted;
 pub use rotation::{NewValue, StoredVersion};
+pub use warnings::GivenWarning;
 pub use witness::{Usage, UsageDelta};
 
 pub use crate::audit_log::LogIdentity;

@@ -49,3 +49,13 @@ CREATE TABLE sink (
   state  TEXT NOT NULL,                        -- JSON: rotation_state::SinkState
   PRIMARY KEY (secret, sink)
 ) STRICT, WITHOUT ROWID;
+
+-- Warnings that were given, the last of each key, so that none is given twice.
+CREATE TABLE warning (
+  key      TEXT    PRIMARY KEY,                -- deadline/SECRET, rate_floor/PRINCIPAL …
+  occasion TEXT    NOT NULL,                   -- a new version or a moved deadline starts anew
+  mark     INTEGER NOT NULL,                   -- the moment that had been reached
+  hook     INTEGER NOT NULL,                   -- 1: the hook has yet to hear of it
+  webhook  INTEGER NOT NULL,
+  body     TEXT    NOT NULL                    -- JSON: what they are told
+) STRICT, WITHOUT ROWID;

@@ -22,7 +22,7 @@ use super::error::VaultError;
 use super::minted::SealedMinted;
 use super::state::{ExposedTo, List, Outline, Sealed, Secret, State};
 use super::store::{Mark, Store};
-use super::{Held, LogIdentity, Shared, UsageDelta, known};
+use super::{GivenWarning, Held, LogIdentity, Shared, UsageDelta, known};
 use crate::rotation_state::{Rotation, SinkState};
 use crate::token::HashedToken;
 
@@ -42,6 +42,9 @@ pub(super) enum Request {
     ForgetMinted(HashedToken, Reply<()>),
     PinRepositories(Vec<(Box<str>, u64)>, Reply<()>),
     UnpinRepository(Box<str>, Reply<()>),
+    Warnings(Reply<Vec<GivenWarning>>),
+    KeepWarnings(Vec<GivenWarning>, Reply<()>),
+    ForgetWarnings(Vec<Box<str>>, Reply<()>),
     Note(Head, Vec<UsageDelta>),
     NewLog(String, Reply<LogIdentity>),
     /// Keeps what a check found, with its findings as JSON.
@@ -160,6 +163,13 @@ impl Work {
             }
             Request::UnpinRepository(name, reply) => {
                 drop(reply.send(self.unpin_repository(&name)));
+            }
+            Request::Warnings(reply) => drop(reply.send(self.store.warnings())),
+            Request::KeepWarnings(warnings, reply) => {
+                drop(reply.send(self.store.keep_warnings(&warnings)));
+            }
+            Request::ForgetWarnings(keys, reply) => {
+                drop(reply.send(self.store.forget_warnings(&keys)));
             }
             Request::NewLog(log_id, reply) => drop(reply.send(self.new_log(log_id))),
             Request::KeepCheck(name, kept, findings, reply) => {

@@ -1,6 +1,6 @@
 //! `status`: how the broker, its secrets and one's own leases stand.
 
-use broker_protocol::api::{BrokerStatus, Status};
+use broker_protocol::api::{BrokerStatus, Status, WarningChannel};
 
 use crate::broker::Broker;
 use crate::clock;
@@ -102,4 +102,23 @@ fn operators_part(table: &mut Table, all: &BrokerStatus) {
         "NOT locked: keys could be swapped out"
     };
     table.field("memory", memory);
+    for channel in &all.warning_channels {
+        table.field("warnings to", told(channel));
+    }
+}
+
+/// `hook`, or `webhook: 3 waiting, FAILS since …: why`.
+fn told(channel: &WarningChannel) -> String {
+    let mut parts = Vec::new();
+    if channel.waiting > 0 {
+        parts.push(format!("{} waiting", channel.waiting));
+    }
+    if let Some(since) = channel.failing_since {
+        let why = channel.why.as_deref().unwrap_or("no reason is known");
+        parts.push(format!("FAILS since {}: {why}", clock::short(since)));
+    }
+    match &*parts.join(", ") {
+        "" => channel.channel.clone(),
+        how => format!("{}: {how}", channel.channel),
+    }
 }

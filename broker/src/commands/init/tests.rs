@@ -340,7 +340,15 @@ fn the_configuration_that_is_written_is_toml_and_names_every_table() {
     let text = include_str!("tokend.toml");
     let tables: toml::Table = text.parse().unwrap();
     let names: Vec<_> = tables.keys().map(String::as_str).collect();
-    assert_eq!(names, ["audit", "github", "metrics", "operators", "socket"]);
+    let all = [
+        "audit",
+        "github",
+        "metrics",
+        "operators",
+        "socket",
+        "warnings",
+    ];
+    assert_eq!(names, all);
     assert!(
         tables
             .values()

@@ -31,6 +31,7 @@ mod create;
 mod load;
 mod minted;
 mod rotation;
+mod warnings;
 
 /// `tokd`, in the header of the database file.
 const APPLICATION_ID: i64 = 0x746f_6b64;

@@ -6,6 +6,7 @@ mod file;
 mod minted;
 mod rotation;
 mod tampering;
+mod warnings;
 mod witness;
 
 use std::collections::HashMap;

@@ -1,0 +1,495 @@
+//! Which warnings were given, and who has yet to hear of them. Pure: time is an argument, and the vault
+//! is told by whoever holds this.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use broker_protocol::names::SecretName;
+use jiff::{SignedDuration, Timestamp};
+
+use super::notice::{DEADLINE, Notice};
+use crate::deadline::Deadline;
+use crate::vault::GivenWarning;
+
+/// Who hears of warnings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ChannelName {
+    Hook,
+    Webhook,
+}
+
+impl ChannelName {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hook => "hook",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
+/// Which of them have yet to hear of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Waits {
+    hook: bool,
+    webhook: bool,
+}
+
+impl Waits {
+    pub(super) fn of(names: impl Iterator<Item = ChannelName>) -> Self {
+        let mut waits = Self::default();
+        names.for_each(|name| *waits.of_channel(name) = true);
+        waits
+    }
+
+    const fn of_channel(&mut self, name: ChannelName) -> &mut bool {
+        match name {
+            ChannelName::Hook => &mut self.hook,
+            ChannelName::Webhook => &mut self.webhook,
+        }
+    }
+
+    const fn has(mut self, name: ChannelName) -> bool {
+        *self.of_channel(name)
+    }
+
+    const fn nobody(self) -> bool {
+        !self.hook && !self.webhook
+    }
+}
+
+/// A warning that may have been given before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fresh {
+    pub(super) key: Box<str>,
+    pub(super) occasion: Box<str>,
+    pub(super) mark: Timestamp,
+    pub(super) notice: Notice,
+}
+
+/// The warning that a secret's deadline calls for now, given before or not.
+pub(super) fn near(
+    name: &SecretName,
+    version: Option<u64>,
+    deadline: &Deadline,
+    now: Timestamp,
+) -> Option<Fresh> {
+    let mark = deadline.warning_due(now)?;
+    let at = deadline.at()?;
+    Some(Fresh {
+        key: format!("{DEADLINE}/{name}").into(),
+        occasion: format!("version {}, {at}", version.unwrap_or(0)).into(),
+        mark,
+        notice: Notice::of_deadline(name, version, deadline, mark, now)?,
+    })
+}
+
+/// Everything that was given and still counts, the last of each key.
+#[derive(Default)]
+pub(super) struct Given {
+    by_key: BTreeMap<Box<str>, Entry>,
+    read: bool,
+}
+
+struct Entry {
+    occasion: Box<str>,
+    mark: Timestamp,
+    waits: Waits,
+    /// Gone once everybody has heard of a deadline.
+    notice: Option<Arc<Notice>>,
+    kept: bool,
+}
+
+impl Given {
+    pub(super) const fn is_read(&self) -> bool {
+        self.read
+    }
+
+    /// Takes over what was given before this start. Who no longer hears of warnings waits for none.
+    pub(super) fn read(&mut self, rows: Vec<GivenWarning>, heard_by: Waits) {
+        self.read = true;
+        for row in rows {
+            let entry = Entry {
+                occasion: row.occasion,
+                mark: row.mark,
+                waits: Waits {
+                    hook: row.hook && heard_by.hook,
+                    webhook: row.webhook && heard_by.webhook,
+                },
+                // None, or one by another version: then there is nothing to tell.
+                notice: serde_json::from_str(&row.body).ok().map(Arc::new),
+                kept: true,
+            };
+            self.by_key.entry(row.key).or_insert(entry);
+        }
+    }
+
+    /// Whether this is new, and then it is given.
+    pub(super) fn give(&mut self, fresh: Fresh, heard_by: Waits, now: Timestamp) -> bool {
+        if let Some(last) = self.by_key.get(&fresh.key)
+            && !last.is_before(&fresh, now)
+        {
+            return false;
+        }
+        let entry = Entry {
+            occasion: fresh.occasion,
+            mark: fresh.mark,
+            waits: heard_by,
+            notice: Some(Arc::new(fresh.notice)),
+            kept: false,
+        };
+        self.by_key.insert(fresh.key, entry);
+        true
+    }
+
+    /// Drops the deadlines that are not among these, and all else that is older than a month: the
+    /// secret was rotated or is gone. Returns their keys.
+    pub(super) fn drop_others(
+        &mut self,
+        deadlines: &BTreeSet<Box<str>>,
+        now: Timestamp,
+    ) -> Vec<Box<str>> {
+        let mut over = Vec::new();
+        self.by_key.retain(|key, entry| {
+            let keep = if is_deadline(key) {
+                deadlines.contains(key)
+            } else {
+                now.duration_since(entry.mark) < MONTH
+            };
+            if !keep {
+                over.push(key.clone());
+            }
+            keep
+        });
+        over
+    }
+
+    /// The first few that a channel has yet to hear of, in the order of their keys.
+    pub(super) fn waiting(
+        &self,
+        channel: ChannelName,
+        most: usize,
+    ) -> Vec<(Box<str>, Arc<Notice>)> {
+        let waiting = self.by_key.iter().filter(|(_, e)| e.waits.has(channel));
+        let waiting =
+            waiting.filter_map(|(key, e)| Some((key.clone(), Arc::clone(e.notice.as_ref()?))));
+        waiting.take(most).collect()
+    }
+
+    pub(super) fn count_waiting(&self, channel: ChannelName) -> u64 {
+        let waits = |entry: &&Entry| entry.waits.has(channel) && entry.notice.is_some();
+        self.by_key.values().filter(waits).count() as u64
+    }
+
+    /// A channel heard of these, each with its id: a newer one of the same key still waits.
+    pub(super) fn told<'a>(
+        &mut self,
+        channel: ChannelName,
+        these: impl Iterator<Item = (&'a str, &'a str)>,
+    ) {
+        for (key, id) in these {
+            if let Some(entry) = self.by_key.get_mut(key)
+                && entry.notice.as_ref().is_some_and(|notice| notice.id == id)
+            {
+                *entry.waits.of_channel(channel) = false;
+                entry.kept = false;
+                if entry.waits.nobody() && is_deadline(key) {
+                    entry.notice = None;
+                }
+            }
+        }
+    }
+
+    /// What the vault does not hold yet. It counts as held from here on.
+    pub(super) fn take_unkept(&mut self) -> Vec<GivenWarning> {
+        let unkept = self.by_key.iter_mut().filter(|(_, entry)| !entry.kept);
+        let rows = unkept.map(|(key, entry)| {
+            entry.kept = true;
+            let body = entry.notice.as_ref();
+            let body = body.and_then(|notice| serde_json::to_string(&**notice).ok());
+            GivenWarning {
+                key: key.clone(),
+                occasion: entry.occasion.clone(),
+                mark: entry.mark,
+                hook: entry.waits.hook,
+                webhook: entry.waits.webhook,
+                body: body.unwrap_or_default().into(),
+            }
+        });
+        rows.collect()
+    }
+
+    /// The vault does not hold these after all.
+    pub(super) fn not_kept(&mut self, keys: &[Box<str>]) {
+        for key in keys {
+            if let Some(entry) = self.by_key.get_mut(key) {
+                entry.kept = false;
+            }
+        }
+    }
+
+    /// The words of what was given within the last day, deadlines apart.
+    pub(super) fn of_today(&self, now: Timestamp) -> Vec<String> {
+        let today = self
+            .by_key
+            .iter()
+            .filter(|(key, entry)| !is_deadline(key) && now.duration_since(entry.mark) < DAY);
+        let notices = today.filter_map(|(_, entry)| entry.notice.as_ref());
+        notices.map(|notice| notice.text.clone()).collect()
+    }
+}
+
+impl Entry {
+    /// Whether `fresh` says something that this did not. A mark that lies ahead was made by a clock that
+    /// was wrong, and counts for nothing.
+    fn is_before(&self, fresh: &Fresh, now: Timestamp) -> bool {
+        if self.occasion != fresh.occasion || self.mark > now {
+            return true;
+        }
+        if is_deadline(&fresh.key) {
+            return self.mark < fresh.mark;
+        }
+        fresh.mark.duration_since(self.mark) >= DAY
+    }
+}
+
+fn is_deadline(key: &str) -> bool {
+    key.split_once('/')
+        .is_some_and(|(kind, _)| kind == DEADLINE)
+}
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24);
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::super::{Warning, WarningKind};
+    use super::*;
+    use crate::clock::{Clock as _, ManualClock};
+
+    const SET: &str = "2026-01-01T00:00:00Z";
+    const BOTH: Waits = Waits {
+        hook: true,
+        webhook: true,
+    };
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn hours(n: u64) -> Duration {
+        Duration::from_secs(n * 3600)
+    }
+
+    /// To be rotated on the first of April.
+    fn ninety_days() -> Deadline {
+        Deadline::of(Some(at(SET)), Some(hours(90 * 24)), None)
+    }
+
+    fn fresh(version: u64, deadline: &Deadline, now: Timestamp) -> Option<Fresh> {
+        near(&"source-pat".parse().unwrap(), Some(version), deadline, now)
+    }
+
+    fn floor(subject: &str, now: Timestamp) -> Fresh {
+        let warning = Warning {
+            kind: WarningKind::RateFloor,
+            subject: subject.to_owned(),
+            secret: None,
+            text: format!("{subject} runs low"),
+            mend: None,
+        };
+        Fresh {
+            key: format!("rate_floor/{subject}").into(),
+            occasion: Box::default(),
+            mark: now,
+            notice: Notice::of(warning, now),
+        }
+    }
+
+    /// What a restart makes of it.
+    fn restarted(given: &mut Given, rows: &mut BTreeMap<Box<str>, GivenWarning>) -> Given {
+        for row in given.take_unkept() {
+            rows.insert(row.key.clone(), row);
+        }
+        let mut anew = Given::default();
+        anew.read(rows.values().cloned().collect(), BOTH);
+        anew
+    }
+
+    fn give(given: &mut Given, fresh: Option<Fresh>, now: Timestamp) -> bool {
+        fresh.is_some_and(|fresh| given.give(fresh, BOTH, now))
+    }
+
+    #[test]
+    fn each_warning_of_a_deadline_is_given_once_across_restarts() {
+        let clock = ManualClock::at(at(SET));
+        let (mut given, mut rows) = (Given::default(), BTreeMap::new());
+        let mut days_left = Vec::new();
+        for hour in 0..24 * 93 {
+            let now = clock.now().wall;
+            let deadline = ninety_days();
+            if give(&mut given, fresh(1, &deadline, now), now) {
+                days_left.push(deadline.days_left(now).unwrap());
+            }
+            if hour % 7 == 0 {
+                given = restarted(&mut given, &mut rows);
+            }
+            clock.advance(hours(1));
+        }
+        assert_eq!(days_left, [30, 14, 7, 1, 0, -1, -2]);
+    }
+
+    #[test]
+    fn thresholds_that_passed_while_the_broker_was_off_give_one_warning() {
+        let mut given = Given::default();
+        let now = at("2026-03-31T12:00:00Z");
+        assert!(give(&mut given, fresh(1, &ninety_days(), now), now));
+        assert!(!give(&mut given, fresh(1, &ninety_days(), now), now));
+        assert_eq!(given.waiting(ChannelName::Hook, 9).len(), 1);
+    }
+
+    #[test]
+    fn a_new_version_or_a_moved_deadline_starts_anew() {
+        let mut given = Given::default();
+        let now = at("2026-03-19T00:00:00Z");
+        assert!(give(&mut given, fresh(1, &ninety_days(), now), now));
+        assert!(give(&mut given, fresh(2, &ninety_days(), now), now));
+        let moved = Deadline::of(Some(at(SET)), Some(hours(89 * 24)), None);
+        assert!(give(&mut given, fresh(2, &moved, now), now));
+        assert!(!give(&mut given, fresh(2, &moved, now), now));
+        assert_eq!(given.waiting(ChannelName::Hook, 9).len(), 1, "the last");
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_silences_nothing_for_long() {
+        let mut given = Given::default();
+        let (wrong, now) = (at("2030-01-01T00:00:00Z"), at("2026-03-26T00:00:00Z"));
+        assert!(give(&mut given, fresh(1, &ninety_days(), wrong), wrong));
+        assert!(give(&mut given, fresh(1, &ninety_days(), now), now));
+        assert!(!give(&mut given, fresh(1, &ninety_days(), now), now));
+    }
+
+    #[test]
+    fn anything_else_is_warned_of_once_a_day_for_each_subject() {
+        let (mut given, mut rows) = (Given::default(), BTreeMap::new());
+        let clock = ManualClock::at(at(SET));
+        let mut said = 0;
+        for _ in 0..49 {
+            let now = clock.now().wall;
+            said += usize::from(give(&mut given, Some(floor("user a", now)), now));
+            given = restarted(&mut given, &mut rows);
+            clock.advance(hours(1));
+        }
+        assert_eq!(said, 3);
+        let now = clock.now().wall;
+        assert!(give(&mut given, Some(floor("user b", now)), now));
+        assert_eq!(
+            given.of_today(now),
+            ["user a runs low", "user b runs low"],
+            "for status"
+        );
+        clock.advance(hours(24));
+        assert_eq!(given.of_today(clock.now().wall), [""; 0]);
+    }
+
+    #[test]
+    fn what_has_not_arrived_waits_for_each_channel_on_its_own_across_restarts() {
+        let (mut given, mut rows) = (Given::default(), BTreeMap::new());
+        let now = at("2026-03-19T00:00:00Z");
+        give(&mut given, fresh(1, &ninety_days(), now), now);
+        give(&mut given, Some(floor("user a", now)), now);
+        let waiting = given.waiting(ChannelName::Hook, 1);
+        assert_eq!(&*waiting[0].0, "deadline/source-pat", "at most one");
+        let told = |given: &mut Given, channel, waiting: &[(Box<str>, Arc<Notice>)]| {
+            let these = waiting.iter().map(|(key, notice)| (&**key, &*notice.id));
+            given.told(channel, these);
+        };
+        told(&mut given, ChannelName::Hook, &waiting);
+        given = restarted(&mut given, &mut rows);
+        let count = |given: &Given| {
+            [ChannelName::Hook, ChannelName::Webhook].map(|name| given.count_waiting(name))
+        };
+        assert_eq!(count(&given), [1, 2]);
+        let all = given.waiting(ChannelName::Webhook, 9);
+        assert_eq!(all[0].1, waiting[0].1, "word for word after a restart");
+        told(&mut given, ChannelName::Webhook, &all);
+        given = restarted(&mut given, &mut rows);
+        assert_eq!(count(&given), [1, 0]);
+        assert!(!give(&mut given, fresh(1, &ninety_days(), now), now));
+    }
+
+    #[test]
+    fn a_newer_warning_still_waits_when_the_one_before_it_arrives() {
+        let mut given = Given::default();
+        let (first, later) = (at("2026-03-19T00:00:00Z"), at("2026-03-25T00:00:00Z"));
+        give(&mut given, fresh(1, &ninety_days(), first), first);
+        let on_its_way = given.waiting(ChannelName::Hook, 9);
+        give(&mut given, fresh(1, &ninety_days(), later), later);
+        let these = on_its_way.iter().map(|(key, notice)| (&**key, &*notice.id));
+        given.told(ChannelName::Hook, these);
+        assert_eq!(given.count_waiting(ChannelName::Hook), 1);
+    }
+
+    #[test]
+    fn one_who_no_longer_hears_of_warnings_waits_for_none() {
+        let mut given = Given::default();
+        let now = at("2026-03-19T00:00:00Z");
+        give(&mut given, fresh(1, &ninety_days(), now), now);
+        let rows = given.take_unkept();
+        let mut anew = Given::default();
+        anew.read(rows, Waits::of([ChannelName::Webhook].into_iter()));
+        assert_eq!(anew.count_waiting(ChannelName::Hook), 0);
+        assert_eq!(anew.count_waiting(ChannelName::Webhook), 1);
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten_and_no_longer_told() {
+        let mut given = Given::default();
+        let now = at("2026-03-19T00:00:00Z");
+        give(&mut given, fresh(1, &ninety_days(), now), now);
+        give(&mut given, Some(floor("user a", now)), now);
+        let keys = BTreeSet::from(["deadline/source-pat".into()]);
+        assert_eq!(given.drop_others(&keys, now), [] as [Box<str>; 0]);
+        let rotated = given.drop_others(&BTreeSet::new(), now);
+        assert_eq!(rotated, ["deadline/source-pat".into()]);
+        assert_eq!(given.count_waiting(ChannelName::Hook), 1);
+        let old = at("2026-04-25T00:00:00Z");
+        assert_eq!(given.drop_others(&BTreeSet::new(), old).len(), 1);
+    }
+
+    #[test]
+    fn what_could_not_be_kept_is_kept_the_next_time() {
+        let mut given = Given::default();
+        let now = at("2026-03-19T00:00:00Z");
+        give(&mut given, fresh(1, &ninety_days(), now), now);
+        let rows = given.take_unkept();
+        assert_eq!(given.take_unkept(), []);
+        given.not_kept(&["deadline/source-pat".into()]);
+        assert_eq!(given.take_unkept(), rows);
+    }
+
+    proptest! {
+        /// However rounds, restarts and time fall, no warning of one deadline is given twice.
+        #[test]
+        fn no_mark_is_warned_of_twice(steps in prop::collection::vec((1..200u64, any::<bool>()), 1..60)) {
+            let clock = ManualClock::at(at(SET));
+            let (mut given, mut rows) = (Given::default(), BTreeMap::new());
+            let mut ids = BTreeSet::new();
+            for (pause, restart) in steps {
+                clock.advance(hours(pause));
+                let now = clock.now().wall;
+                if let Some(fresh) = fresh(1, &ninety_days(), now)
+                    && given.give(fresh.clone(), BOTH, now)
+                {
+                    prop_assert!(ids.insert(fresh.notice.id));
+                }
+                if restart {
+                    given = restarted(&mut given, &mut rows);
+                }
+            }
+        }
+    }
+}

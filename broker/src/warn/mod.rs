@@ -1,0 +1,300 @@
+//! Warns people: of deadlines by itself, of anything else when told to.
+//!
+//! A warning is given once. What was given is kept in the vault, so that a restart repeats nothing, and
+//! so is what the hook and the webhook have yet to hear, so that it loses nothing. One that fails is
+//! tried again in later rounds, less and less often, and `status` says so. Neither a hook that hangs
+//! nor a disk that does holds up a round for longer than [`PATIENCE`], nor anything else at all.
+//!
+//! A warning whose answer was lost is sent again. Its `id` is the same each time, across restarts too,
+//! for receivers that must not be told twice.
+//!
+//! Not here: when a deadline is near (`deadline`), how a message gets out (`notify`).
+
+mod channel;
+mod given;
+mod notice;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use broker_audit::record::Event;
+use broker_protocol::api::WarningChannel;
+use broker_protocol::names::SecretName;
+use futures_util::future::join_all;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::broker::Broker;
+use crate::config::WarningsConfig;
+use crate::policy::SourceSpec;
+use crate::vault::Held;
+
+use self::channel::Channel;
+use self::given::{Fresh, Given, Waits};
+use self::notice::Notice;
+
+/// Something that people should hear of, once a day at the most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// What kind of thing it is.
+    pub kind: WarningKind,
+    /// What it is about: within its kind, the same subject is the same warning.
+    pub subject: String,
+    /// The secret, where it is about one.
+    pub secret: Option<SecretName>,
+    /// In plain words; nothing secret, it leaves this machine.
+    pub text: String,
+    /// What to do about it, where something is to be done.
+    pub mend: Option<String>,
+}
+
+/// Kinds of warnings besides deadlines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WarningKind {
+    /// Fewer requests remain at GitHub than a secret's `rate_floor`.
+    RateFloor,
+    /// GitHub says something else of a secret than policy declares.
+    Check,
+}
+
+impl WarningKind {
+    /// The kind as messages and figures name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RateFloor => "rate_floor",
+            Self::Check => "check",
+        }
+    }
+}
+
+/// What was given, and who hears of it.
+pub(crate) struct Warnings {
+    given: Mutex<Given>,
+    channels: Vec<Channel>,
+    wake: Notify,
+}
+
+impl Warnings {
+    /// Nothing was given yet, as far as is known before the vault is read.
+    pub(crate) fn new(config: WarningsConfig) -> Self {
+        let hook = config.hook.map(Channel::hook);
+        let webhook = config.webhook.map(Channel::webhook);
+        Self {
+            given: Mutex::default(),
+            channels: hook.into_iter().chain(webhook).collect(),
+            wake: Notify::new(),
+        }
+    }
+
+    /// Returns when a warning was given since this last returned.
+    pub(crate) async fn given_one(&self) {
+        self.wake.notified().await;
+    }
+
+    fn given(&self) -> MutexGuard<'_, Given> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn heard_by(&self) -> Waits {
+        Waits::of(self.channels.iter().map(|channel| channel.name))
+    }
+
+    /// How each stands that hears of warnings.
+    pub(crate) fn standing(&self) -> Vec<WarningChannel> {
+        let given = self.given();
+        let channels = self.channels.iter();
+        channels
+            .map(|channel| channel.view(given.count_waiting(channel.name)))
+            .collect()
+    }
+
+    /// What was warned of within the last day, deadlines apart, which are shown with their secrets.
+    pub(crate) fn of_today(&self, now: jiff::Timestamp) -> Vec<String> {
+        self.given().of_today(now)
+    }
+}
+
+impl Broker {
+    /// Gives a warning, unless the same one was given within a day. Returns at once.
+    pub fn warn(&self, warning: Warning) {
+        let now = self.now().wall;
+        let fresh = Fresh {
+            key: format!("{}/{}", warning.kind.as_str(), warning.subject).into(),
+            occasion: Box::default(),
+            mark: now,
+            notice: Notice::of(warning, now),
+        };
+        if self.give(fresh, now) {
+            self.warnings.wake.notify_one();
+        }
+    }
+
+    fn give(&self, fresh: Fresh, now: jiff::Timestamp) -> bool {
+        let (kind, text) = (fresh.notice.kind.clone(), fresh.notice.text.clone());
+        let fresh = self
+            .warnings
+            .given()
+            .give(fresh, self.warnings.heard_by(), now);
+        if fresh {
+            tracing::warn!(kind = &*kind, "{text}");
+            metrics::counter!("tokend_warnings_total", "kind" => kind.into_owned()).increment(1);
+        }
+        fresh
+    }
+
+    /// Warns of the deadlines that are near, keeps what was given, and tells those who have yet to hear.
+    pub(crate) async fn warning_round(self: &Arc<Self>) {
+        if !self.read_given().await {
+            return;
+        }
+        self.warn_of_deadlines().await;
+        self.keep_given().await;
+        for nth in 0..self.warnings.channels.len() {
+            tokio::spawn(Arc::clone(self).deliver(nth));
+        }
+    }
+
+    /// Reads what was given before this start, once. Until that is known nothing is given, or it might
+    /// be given twice.
+    async fn read_given(&self) -> bool {
+        if self.warnings.given().is_read() {
+            return true;
+        }
+        let read = match timeout(PATIENCE, self.vault.warnings()).await {
+            Ok(Ok(rows)) => {
+                let heard_by = self.warnings.heard_by();
+                self.warnings.given().read(rows, heard_by);
+                return true;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_elapsed) => "the vault does not answer".to_owned(),
+        };
+        tracing::error!(
+            cause = read,
+            "warnings wait: the vault does not say which were given"
+        );
+        false
+    }
+
+    async fn warn_of_deadlines(self: &Arc<Self>) {
+        let broker = Arc::clone(self);
+        // Ten thousand secrets take some milliseconds, which the thread that serves does not have.
+        let looked = tokio::task::spawn_blocking(move || broker.near_deadlines());
+        let (near, keys) = match looked.await {
+            Ok(found) => found,
+            Err(panic) => {
+                tracing::error!(cause = %panic, "deadlines could not be looked at");
+                return;
+            }
+        };
+        let now = self.now().wall;
+        let over = self.warnings.given().drop_others(&keys, now);
+        if !over.is_empty()
+            && let Ok(Err(error)) = timeout(PATIENCE, self.vault.forget_warnings(over)).await
+        {
+            tracing::error!(cause = %error, "warnings that are over could not be forgotten");
+        }
+        let given: Vec<Fresh> = near
+            .into_iter()
+            .filter(|fresh| self.give(fresh.clone(), now))
+            .collect();
+        if given.is_empty() {
+            return;
+        }
+        // On their own: a log that cannot be written must not keep the warning from those who mend it.
+        let broker = Arc::clone(self);
+        tokio::spawn(async move {
+            let events = given.iter().filter_map(|fresh| fresh.notice.as_record());
+            let records = events.map(|event: Event<'_>| {
+                let broker = &broker;
+                async move { broker.record_or_trace(&event).await }
+            });
+            join_all(records).await;
+        });
+    }
+
+    /// What falls due, and the keys of all secrets that have a deadline with a warning before it.
+    fn near_deadlines(&self) -> (Vec<Fresh>, BTreeSet<Box<str>>) {
+        let now = self.now().wall;
+        let policies = self.policies();
+        let stored = self.vault.list().into_iter();
+        let stored = stored.map(|(name, held)| (name, Some(held)));
+        let elsewhere = policies.set.secrets();
+        let elsewhere = elsewhere.filter(|declared| declared.source != SourceSpec::Vault);
+        let elsewhere = elsewhere.map(|declared| (declared.name.clone(), None));
+        // Of those that are both, the one that is used.
+        let secrets: BTreeMap<SecretName, Option<Held>> = stored.chain(elsewhere).collect();
+        let near = secrets.iter().filter_map(|(name, held)| {
+            let declared = policies.set.secret(name);
+            let deadline = self.deadline(name, declared, held.as_ref());
+            let version = held.as_ref().map(|held| held.version);
+            given::near(name, version, &deadline, now)
+        });
+        let near: Vec<Fresh> = near.collect();
+        let keys = near.iter().map(|fresh| fresh.key.clone()).collect();
+        (near, keys)
+    }
+
+    /// Keeps in the vault what was given and delivered since this was last done. If it cannot be, it
+    /// is tried again in the next round.
+    pub(crate) async fn keep_given(&self) {
+        let unkept = self.warnings.given().take_unkept();
+        if unkept.is_empty() {
+            return;
+        }
+        let keys: Vec<Box<str>> = unkept.iter().map(|row| row.key.clone()).collect();
+        let why = match timeout(PATIENCE, self.vault.keep_warnings(unkept)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_elapsed) => "the vault does not answer".to_owned(),
+        };
+        tracing::error!(
+            cause = why,
+            "a restart may repeat a warning: it could not be kept"
+        );
+        self.warnings.given().not_kept(&keys);
+    }
+
+    /// Tells one of those who hear of warnings all that it has yet to hear.
+    async fn deliver(self: Arc<Self>, nth: usize) {
+        let Some(channel) = self.warnings.channels.get(nth) else {
+            return;
+        };
+        let Some(_alone) = channel.begin(self.now()) else {
+            return;
+        };
+        loop {
+            let waiting = self.warnings.given().waiting(channel.name, MOST_TOGETHER);
+            if waiting.is_empty() {
+                return;
+            }
+            let notices = waiting.iter().map(|(_, notice)| &**notice);
+            let told = channel.tell(&notice::message(notices)).await;
+            let now = self.now();
+            match told {
+                Ok(()) => {
+                    tracing::info!(
+                        channel = channel.name.as_str(),
+                        warnings = waiting.len(),
+                        "told"
+                    );
+                    channel.well();
+                    let told = waiting.iter().map(|(key, notice)| (&**key, &*notice.id));
+                    self.warnings.given().told(channel.name, told);
+                    self.keep_given().await;
+                }
+                Err(error) => {
+                    channel.failed(now, &error);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// How long a round waits for the vault.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How many warnings one message holds at the most. More follow in messages of their own.
+const MOST_TOGETHER: usize = 50;

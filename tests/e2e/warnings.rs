@@ -1,0 +1,224 @@
+//! Warnings reach people once: by the log, the trace, a hook, a webhook, and across restarts.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use support::broker::{Home, TestBroker};
+use support::{binaries, canary, wait};
+
+const SECRET: &str = "org-label-sync-token";
+const OTHER: &str = "other-token";
+
+/// A date this many days after the broker started.
+fn in_days(broker: &TestBroker, days: i32) -> String {
+    let status = broker.http("GET", "/v1/status", "").json();
+    let started: Timestamp = status["broker"]["started_at"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let date = started.checked_add(SignedDuration::from_hours(24) * days);
+    date.unwrap().strftime("%Y-%m-%dT12:00:00Z").to_string()
+}
+
+fn set(broker: &TestBroker, name: &str, value: &str, expires: &str) {
+    let arguments = ["secret", "set", name, "--expires", expires];
+    broker.home.ctl_with(&arguments, value).success();
+}
+
+/// A home whose broker holds a value that ends in five days, stopped before it warned of that.
+fn ending_soon() -> Home {
+    let home = Home::ready();
+    home.policy("other.toml", "[secret.other-token]\nkind = 'classic'\n");
+    let broker = home.start();
+    set(&broker, SECRET, canary::CLASSIC, &in_days(&broker, 5));
+    let home = broker.stop();
+    assert_eq!(home.records_of("deadline.warned").len(), 0);
+    home
+}
+
+/// A hook that adds each message to a file, one a line.
+fn hook(home: &Home, and: &str) -> PathBuf {
+    let (program, heard) = (home.path().join("page"), home.path().join("heard"));
+    let heard_in = heard.display();
+    let script = format!("cat >> {heard_in}; echo >> {heard_in}\n{and}");
+    binaries::install_script(&program, &script);
+    home.config(&format!("[warnings]\nhook = ['{}']\n", program.display()));
+    heard
+}
+
+/// The warnings that a hook heard of, each as it was told.
+fn heard(file: &PathBuf) -> Vec<Value> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let messages = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    messages
+        .flat_map(|message| message["warnings"].as_array().unwrap().clone())
+        .collect()
+}
+
+fn channels(broker: &TestBroker) -> Value {
+    let status = broker.http("GET", "/v1/status", "").json();
+    status["broker"]["warning_channels"].clone()
+}
+
+#[test]
+fn a_deadline_is_warned_of_once_across_restarts_and_anew_for_a_new_value() {
+    let home = ending_soon();
+    let file = hook(&home, "");
+    let broker = home.start();
+    wait::until(|| channels(&broker)[0]["waiting"] == 0 && heard(&file).len() == 1);
+    let warning = heard(&file).remove(0);
+    assert_eq!(warning["kind"], "deadline");
+    assert_eq!(warning["secret"], SECRET);
+    assert_eq!(warning["state"], "due");
+    let text = warning["text"].as_str().unwrap().to_owned();
+    assert!(
+        text.starts_with("`org-label-sync-token` ends at GitHub on "),
+        "{text}"
+    );
+    let home = broker.stop();
+    assert!(home.trace().contains(&text), "{}", home.trace());
+    let records = home.records_of("deadline.warned");
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0]["days_left"], warning["days_left"]);
+    assert_eq!(records[0]["version"], 1);
+
+    // Killed, so that no good order is needed for this. The first of another secret shows that the
+    // deadlines were looked at once more.
+    let broker = home.start();
+    set(&broker, OTHER, canary::CLASSIC_TWO, &in_days(&broker, 6));
+    let broker = broker.kill().start();
+    wait::until(|| heard(&file).len() > 1);
+    set(&broker, SECRET, canary::CLASSIC_TWO, &in_days(&broker, 6));
+    let broker = broker.stop().start();
+    wait::until(|| heard(&file).len() > 2);
+    let metrics = broker.http("GET", "/metrics", "");
+    let metrics = String::from_utf8(metrics.body).unwrap();
+    assert!(
+        metrics.contains("tokend_warnings_waiting{channel=\"hook\"} 0"),
+        "{metrics}"
+    );
+    let home = broker.stop();
+    let said: Vec<(Value, Value)> = heard(&file)
+        .iter()
+        .map(|warning| (warning["secret"].clone(), warning["version"].clone()))
+        .collect();
+    let want = [(SECRET, 1), (OTHER, 1), (SECRET, 2)].map(|(name, n)| (name.into(), n.into()));
+    assert_eq!(said, want);
+    assert_eq!(home.records_of("deadline.warned").len(), 3);
+}
+
+#[test]
+fn a_hook_that_fails_holds_nothing_up_shows_in_status_and_is_told_after_the_next_start() {
+    let home = ending_soon();
+    let file = hook(&home, "echo 'no pager today' >&2; exit 3");
+    let broker = home.start();
+    wait::until(|| channels(&broker)[0]["failing_since"].is_string());
+    let lease = broker.lease(r#"{"purpose":"label-sync"}"#);
+    assert_eq!(lease.status, 201);
+    assert_eq!(channels(&broker)[0]["waiting"], 1);
+    let status = broker.home.ctl(&["status"]).success();
+    let why = "1 waiting, FAILS since ";
+    assert!(status.contains(why), "{status}");
+    assert!(status.contains("exit code 3: no pager today"), "{status}");
+    let home = broker.stop();
+
+    // It had happened all the same: the next time it is told the same, by the same id.
+    hook(&home, "");
+    let broker = home.start();
+    wait::until(|| heard(&file).len() > 1 && channels(&broker)[0]["waiting"] == 0);
+    let heard = heard(&file);
+    assert_eq!(heard[0], heard[1]);
+    assert_eq!(broker.stop().records_of("deadline.warned").len(), 1);
+}
+
+#[test]
+fn a_hook_that_hangs_keeps_no_broker_from_serving_or_stopping() {
+    let home = ending_soon();
+    let file = hook(&home, "sleep 600");
+    let broker = home.start();
+    wait::until(|| heard(&file).len() == 1);
+    assert_eq!(broker.lease(r#"{"purpose":"label-sync"}"#).status, 201);
+    let home = broker.stop();
+    assert_eq!(home.records_of("broker.stopped").len(), 2);
+}
+
+/// Reads one request and gives this answer.
+fn answer(listener: &TcpListener, answer: &str) -> Value {
+    let (mut stream, _) = listener.accept().unwrap();
+    let body = body_of(&mut stream);
+    stream.write_all(answer.as_bytes()).unwrap();
+    serde_json::from_slice(&body).unwrap()
+}
+
+fn body_of(stream: &mut TcpStream) -> Vec<u8> {
+    let mut text = Vec::new();
+    let mut byte = [0];
+    while !text.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        text.push(byte[0]);
+    }
+    let head = String::from_utf8(text).unwrap().to_lowercase();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .unwrap();
+    let mut body = vec![0; length.parse().unwrap()];
+    stream.read_exact(&mut body).unwrap();
+    body
+}
+
+#[test]
+fn a_webhook_is_told_and_its_url_is_in_nothing_that_the_broker_says() {
+    let home = ending_soon();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    home.config(&format!(
+        "[warnings]\nwebhook = 'http://127.0.0.1:{port}/services/s3cret?key=s3cret'\n"
+    ));
+    let broker = TestBroker::start(home, |tokend| {
+        tokend.args(["--trace", "trace"]);
+    });
+    let refused = answer(&listener, "HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n");
+    wait::until(|| channels(&broker)[0]["failing_since"].is_string());
+    let status = broker.http("GET", "/v1/status", "").body;
+    let metrics = broker.http("GET", "/metrics", "").body;
+    let shown = [status, metrics].concat();
+    assert!(shown.windows(10).any(|w| w == b"status 410"));
+    assert!(!shown.windows(6).any(|w| w == b"s3cret"));
+
+    let broker = broker.stop().start();
+    let told = answer(&listener, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    assert_eq!(told, refused);
+    assert_eq!(told["warnings"][0]["secret"], SECRET);
+    wait::until(|| channels(&broker)[0]["waiting"] == 0);
+    let home = broker.stop();
+    assert!(!home.trace().contains("s3cret"), "{}", home.trace());
+    assert!(!home.records().concat().contains("s3cret"));
+}
+
+#[test]
+fn a_configuration_that_names_no_program_or_would_warn_in_the_clear_is_refused() {
+    let home = Home::ready();
+    home.config("[warnings]\nwebhook = 'http://s3cret.example/'\n");
+    let (home, ran) = TestBroker::try_start(home, |_| {}).err().unwrap();
+    assert!(
+        ran.stderr.contains("tokend.toml:2: `webhook` must be"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stderr.contains("s3cret"));
+    home.config("[warnings]\nhook = ['page']\n");
+    let (_, ran) = TestBroker::try_start(home, |_| {}).err().unwrap();
+    assert!(
+        ran.stderr.contains("the absolute path of a program"),
+        "{}",
+        ran.stderr
+    );
+}
