@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// A clock that tests move.
 #[derive(Debug, Default)]
 pub struct Clock {
-    ahead: Duration,
+    ahead: SignedDuration,
 }
 
 impl Clock {
@@ -23,7 +23,12 @@ impl Clock {
 
     /// Moves it forward.
     pub fn advance(&mut self, by: Duration) {
-        self.ahead += by;
+        self.ahead += SignedDuration::try_from(by).expect("less than an age");
+    }
+
+    /// Moves it back: GitHub's clock is behind the broker's.
+    pub fn turn_back(&mut self, by: Duration) {
+        self.ahead -= SignedDuration::try_from(by).expect("less than an age");
     }
 }
 

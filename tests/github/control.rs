@@ -44,8 +44,8 @@ pub enum Command {
     Heal {},
     /// Held calls go on.
     Release {},
-    /// Moves the clock forward by so many seconds.
-    Advance(u64),
+    /// Moves the clock forward by so many seconds, or back.
+    Advance(i64),
     /// These settings, as a merge patch; [`Settings`] names them.
     Settings(Value),
     /// The token dies now.
@@ -164,7 +164,13 @@ fn carry_out(state: &mut State, command: Command) -> Result<Value, String> {
         Command::Fault(fault) => state.faults.add(fault),
         Command::Heal {} => state.faults.clear(),
         Command::Release {} => {}
-        Command::Advance(seconds) => state.clock.advance(Duration::from_secs(seconds)),
+        Command::Advance(seconds) => {
+            let by = Duration::from_secs(seconds.unsigned_abs());
+            match seconds < 0 {
+                true => state.clock.turn_back(by),
+                false => state.clock.advance(by),
+            }
+        }
         Command::Settings(patch) => state.settings = patched(&state.settings, &patch)?,
         Command::Revoke(token) => state.revoke(&token),
         Command::Suspend { account, suspended } => {

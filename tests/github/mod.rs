@@ -145,6 +145,11 @@ impl StandIn {
         self.change(|state| state.clock.advance(by));
     }
 
+    /// Moves its clock back: the broker's is ahead of GitHub's.
+    pub fn turn_back(&self, by: Duration) {
+        self.change(|state| state.clock.turn_back(by));
+    }
+
     /// Every call so far, in the order of arrival.
     #[must_use]
     pub fn journal(&self) -> Vec<Exchange> {

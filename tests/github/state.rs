@@ -281,6 +281,19 @@ impl State {
         found.expect("a repository").id
     }
 
+    /// What a minted installation token may do, and where: permissions, and repositories by name.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such token.
+    #[must_use]
+    pub fn grant_of(&self, token: &str) -> (Permissions, BTreeSet<String>) {
+        let minted = &self.installation_tokens[token];
+        let reach = self.token_reach(minted).into_iter();
+        let names = reach.map(|id| self.repositories[&id].full_name());
+        (minted.permissions.clone(), names.collect())
+    }
+
     /// How many minted installation tokens would be honoured now.
     #[must_use]
     pub fn live_installation_tokens(&self) -> usize {

@@ -214,6 +214,12 @@ fn a_jwt_is_verified_and_judged_in_the_words_of_github() {
     let forged = setting.signed(&other, 0, 60, json!(CLIENT));
     assert_eq!(said(&forged), undecodable);
     assert_eq!(said("ghp_no_jwt"), undecodable);
+    // A clock that is ahead of GitHub's, or behind it, makes a JWT that was good bad.
+    let jwt = sign(-30, 570);
+    setting.github.turn_back(Duration::from_secs(120));
+    assert_eq!(said(&jwt).0, 401);
+    setting.github.advance(Duration::from_secs(120));
+    assert_eq!(said(&jwt).0, 200);
     // Two keys at once, then only the new one.
     setting
         .github
