@@ -245,6 +245,7 @@ fn body() -> Body {
         organization: None,
         permissions: BTreeMap::from([("issues".into(), "write".into())]),
         reason: Some("nightly".into()),
+        fallback: None,
         until: None,
         issued_at: time,
         expires_at: time,

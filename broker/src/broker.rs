@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::github::GitHub;
 use crate::lease_table::LeaseTable;
 use crate::load::Loaded;
+use crate::mint::Minting;
 use crate::policy::{PolicySet, PurposePolicy};
 use crate::readers::Readers;
 use crate::source::env::EnvSource;
@@ -54,6 +55,8 @@ pub struct Broker {
     pub(crate) github: GitHub,
     /// Who holds what until when.
     pub(crate) leases: LeaseTable,
+    /// Installation tokens: who holds which, and where Apps are installed.
+    pub(crate) minting: Minting,
     /// Recorded refusals, by account.
     pub(crate) refusals: Budget,
     /// Leases granted and renewed, by account.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::{Body, Event};
+use broker_protocol::api::{Revoked, TokenEnd};
 use broker_protocol::names::{Delivery, LeaseId, Permissions};
 use futures_util::future::join_all;
 
@@ -43,6 +44,45 @@ impl Ended {
 }
 
 impl Broker {
+    /// Ends a lease on request. An installation token ends at GitHub with its last lease; `at_once`, it
+    /// ends now, and the leases that share it end with it. `None` if the lease is not live.
+    pub async fn revoke(
+        self: &Arc<Self>,
+        id: &LeaseId,
+        by: &Arc<Caller>,
+        at_once: bool,
+    ) -> Option<Revoked> {
+        let tokens = &self.minting.tokens;
+        let held = tokens.held_by(id).map(|token| token.hashed);
+        let sharing = match &held {
+            Some(hashed) => tokens.holders(hashed),
+            None => Vec::new(),
+        };
+        let ended = self.end_lease(id, Some(by), "revoked on request").await?;
+        let others = sharing.iter().filter(|other| *other != id);
+        let also_ended = if at_once {
+            let why = "the token it shares was revoked";
+            let also = self.end_leases(others, Some(by), why).await;
+            also.iter().map(|ended| ended.lease.id.clone()).collect()
+        } else {
+            Vec::new()
+        };
+        let token = match &held {
+            None => None,
+            Some(hashed) if at_once || tokens.holders(hashed).is_empty() => {
+                Some(self.end_token_now(hashed, by).await)
+            }
+            Some(_) => Some(TokenEnd::Shared),
+        };
+        Some(Revoked {
+            lease: id.clone(),
+            warning: ended.warning(),
+            token,
+            also_ended,
+            recorded: ended.recorded,
+        })
+    }
+
     /// Ends a live lease before its time. `None` if it is not live.
     pub async fn end_lease(
         &self,
@@ -66,6 +106,9 @@ impl Broker {
             .collect();
         if ended.is_empty() {
             return Vec::new();
+        }
+        for lease in &ended {
+            self.let_go_of_token(lease);
         }
         // Tombstones, so that a cut tail of the log revives nothing. If they cannot be written the
         // leases have ended all the same, and the log has their end.
@@ -99,6 +142,9 @@ impl Broker {
         if over.is_empty() {
             return;
         }
+        for lease in &over {
+            self.let_go_of_token(lease);
+        }
         let broker = Arc::clone(self);
         tokio::spawn(async move {
             join_all(over.iter().map(|lease| broker.record_expiry(lease, "ttl"))).await;
@@ -126,6 +172,7 @@ impl Broker {
 
     pub(crate) async fn record_expiry(&self, lease: &Lease, why: &'static str) {
         metrics::counter!("tokend_leases_expired_total").increment(1);
+        self.let_go_of_token(lease);
         let event = Event::LeaseExpired {
             lease: lease.id.as_str(),
             purpose: lease.purpose.as_str(),
@@ -196,6 +243,8 @@ impl Broker {
             .vault
             .held(&lease.secret)
             .and_then(|held| held.expires_at);
+        let token_ends = self.minting.tokens.held_by(id).map(|held| held.expires_at);
+        let secret_ends = secret_ends.into_iter().chain(token_ends).min();
         let span = lease
             .span
             .renewed(self.now(), grant.ttl, grant.ttl_max, secret_ends);

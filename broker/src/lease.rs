@@ -48,6 +48,8 @@ pub struct Lease {
     pub span: Span,
     /// What was handed out; `None` until it is known.
     pub hashed_token: Option<HashedToken>,
+    /// Why the purpose's fallback was used, where it was.
+    pub fallback: Option<Box<str>>,
     /// The record that allowed it.
     pub seq: u64,
 }
@@ -71,6 +73,7 @@ impl Lease {
             until_exit: false,
             span,
             hashed_token: None,
+            fallback: None,
             seq: 0,
         }
     }
@@ -199,6 +202,27 @@ impl Span {
         })
     }
 
+    /// How long it was granted for.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        self.expires.boot.saturating_sub(self.issued.boot)
+    }
+
+    /// The same span, cut to what `credential_ends` leaves by the wall clock.
+    ///
+    /// # Errors
+    ///
+    /// [`TooShort`] if less than one second would be left.
+    pub fn cut_to(&self, credential_ends: Timestamp) -> Result<Self, TooShort> {
+        let whole = |end: Now| end.boot.saturating_sub(self.issued.boot);
+        Self::first(
+            self.issued,
+            whole(self.expires),
+            whole(self.renewable),
+            Some(credential_ends),
+        )
+    }
+
     /// Whether it has ended, by boot time.
     #[must_use]
     pub fn has_ended(&self, now: Now) -> bool {
@@ -281,6 +305,15 @@ mod tests {
             Span::first(at(100), MINUTE, HOUR, Some(ends)),
             Err(TooShort)
         );
+    }
+
+    #[test]
+    fn a_span_is_cut_to_the_end_of_a_credential_that_came_after_it() {
+        let span = Span::first(at(0), 15 * MINUTE, HOUR, None).unwrap();
+        assert_eq!(span.cut_to(at(7200).wall), Ok(span));
+        let cut = span.cut_to(at(600).wall).unwrap();
+        assert_eq!((cut.expires, cut.renewable), (at(600), at(600)));
+        assert_eq!(span.cut_to(at(0).wall), Err(TooShort));
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub fn of<'a>(lease: &'a Lease, boot_id: &'a BootId) -> record::Lease<'a> {
             .map(|(name, level)| (name.as_str().into(), level.as_str().into()))
             .collect(),
         reason: lease.reason.as_deref().map(Into::into),
+        fallback: lease.fallback.as_deref().map(Into::into),
         until: lease.until_exit.then_some(CALLER_EXIT.into()),
         issued_at: lease.span.issued.wall,
         expires_at: lease.span.expires.wall,
@@ -50,7 +51,7 @@ pub fn of<'a>(lease: &'a Lease, boot_id: &'a BootId) -> record::Lease<'a> {
         issued_boot_us: micros(lease.span.issued.boot),
         expires_boot_us: micros(lease.span.expires.boot),
         renewable_boot_us: micros(lease.span.renewable.boot),
-        // Raw: what is handed out is what is used at GitHub.
+        // Raw or an installation token: what is handed out is what is used at GitHub.
         hashed_token: hashed.clone(),
         hashed_credential: hashed,
     }
@@ -143,6 +144,7 @@ pub fn read(record: &record::Lease<'_>) -> Result<(Lease, BootId), NotALease> {
             renewable: at(record.renewable_until, record.renewable_boot_us),
         },
         hashed_token: record.hashed_token.as_deref().map(HashedToken::from_stored),
+        fallback: record.fallback.as_deref().map(Into::into),
         seq: 0,
     };
     Ok((lease, BootId::new(&record.boot_id)))

@@ -30,6 +30,8 @@ pub mod life;
 pub mod load;
 pub mod locked_memory;
 pub mod metrics;
+pub mod mint;
+pub mod minted;
 pub mod note;
 pub mod notify;
 pub mod policy;

@@ -118,6 +118,7 @@ async fn sweep(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
             () = server::told_to(&mut stopped) => return,
             _ = sweep.tick() => {
                 broker.expire_leases();
+                broker.end_unneeded_tokens();
                 broker.close_minutes();
             }
             _ = note.tick() => {

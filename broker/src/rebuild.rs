@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 use broker_audit::record::{self, Body, Event};
-use broker_protocol::names::{LeaseId, Purpose, SecretName};
+use broker_protocol::names::{Delivery, LeaseId, Purpose, SecretName};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -18,8 +18,9 @@ use crate::audit_log::LiveLease;
 use crate::broker::{Broker, Found};
 use crate::caller::ExitWatch;
 use crate::issue::SECRET_REMOVED;
-use crate::lease::{Lease, Span};
+use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
+use crate::minted::MintKey;
 
 /// One body found in the log, judged.
 enum Judged {
@@ -55,6 +56,10 @@ impl Broker {
             match self.judge_body(body, found.last_time, &tombstones) {
                 Judged::Live(mut lease) => {
                     lease.seq = *seq;
+                    if !self.hold_token_again(&mut lease) {
+                        over.push((Arc::from(lease), "ttl"));
+                        continue;
+                    }
                     let lease: Arc<Lease> = Arc::from(lease);
                     if !lease.until_exit {
                         self.leases.rebuild(lease);
@@ -109,6 +114,28 @@ impl Broker {
             self.record_or_trace(&event).await;
         }
         self.judge_leases().await;
+    }
+
+    /// Gives an installation lease its token again, and no more time than that has left. `false` if none
+    /// is left.
+    fn hold_token_again(&self, lease: &mut Lease) -> bool {
+        if lease.deliver != Delivery::Installation {
+            return true;
+        }
+        let Ok(key) = MintKey::of(lease) else {
+            return false;
+        };
+        let tokens = &self.minting.tokens;
+        match tokens.hold_again(&lease.id, lease.hashed_token.as_ref(), &key) {
+            None => true,
+            Some(ends) => match lease.span.cut_to(ends) {
+                Ok(cut) => {
+                    lease.span = cut;
+                    true
+                }
+                Err(TooShort) => false,
+            },
+        }
     }
 
     /// Ends in the log what it holds live and no broker honours, so that it is judged only once.

@@ -26,6 +26,7 @@ use crate::harden::Hardened;
 use crate::lease_table::LeaseTable;
 use crate::life;
 use crate::load::{LoadError, load};
+use crate::mint::Minting;
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
 use crate::readers::Readers;
 use crate::socket::{self, BindError, Listener};
@@ -135,6 +136,7 @@ pub async fn run(
         env,
         github: GitHub::new(config.github.settings.clone(), Arc::clone(&clock)),
         leases: LeaseTable::default(),
+        minting: Minting::default(),
         refusals: Budget::new(config.limits.denials_per_minute),
         grants: Budget::new(config.limits.leases_per_minute),
         usage: Usage::default(),
@@ -149,6 +151,7 @@ pub async fn run(
         config,
     });
     // Noted at once, so that a later start reads the log's end only, and misses a log that is gone.
+    broker.find_tokens();
     broker.replay_usage(&opened.granted_since_noted);
     broker.note_head();
     if opened.created {

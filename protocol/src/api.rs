@@ -40,6 +40,18 @@ pub struct LeaseRequest {
     /// What else ends the lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,
+    /// For `installation`: mint a new token, although one that could be shared is there. For a caller
+    /// whose token GitHub refuses, or to whose App more was given since.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub fresh: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes fields by reference"
+)]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 impl LeaseRequest {
@@ -54,6 +66,7 @@ impl LeaseRequest {
             ttl: None,
             reason: None,
             until: None,
+            fresh: false,
         }
     }
 }
@@ -126,7 +139,16 @@ pub struct LeaseList {
     pub leases: Vec<LeaseView>,
 }
 
-/// `DELETE /v1/leases/{id}`
+/// `DELETE /v1/leases/{id}?at_once=true`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RevokeOptions {
+    /// For `installation`: end the token at GitHub now, and with it the leases that share it. Otherwise
+    /// it ends there with the last of them. Always so where an operator ends another account's lease.
+    pub at_once: bool,
+}
+
+/// The answer to `DELETE /v1/leases/{id}`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revoked {
     /// The lease that ended.
@@ -134,9 +156,27 @@ pub struct Revoked {
     /// For `raw`: the caller still holds a working token, and only a rotation changes that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
+    /// For `installation`: what became of the token at GitHub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenEnd>,
+    /// Leases that shared its token and ended with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_ended: Vec<LeaseId>,
     /// Whether the end is already in the audit log. If not (the log cannot be written), it took
     /// effect all the same and is recorded when that is possible again.
     pub recorded: bool,
+}
+
+/// What became of an installation token at GitHub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenEnd {
+    /// It is dead.
+    Revoked,
+    /// Other leases hold it; it ends with the last of them.
+    Shared,
+    /// It is being ended: GitHub is asked until it says so, or until the token ends by itself.
+    Pending,
 }
 
 /// `GET /v1/purposes`

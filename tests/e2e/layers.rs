@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
         "broker",
         "end",
         "issue",
+        "mint",
         "note",
         "principals",
         "rebuild",
@@ -25,7 +26,14 @@ const LAYERS: &[&[&str]] = &[
         "metrics",
         "warn",
     ],
-    &["lease_record", "lease_table", "usage", "budget", "readers"],
+    &[
+        "lease_record",
+        "lease_table",
+        "minted",
+        "usage",
+        "budget",
+        "readers",
+    ],
     &["load", "config"],
     &[
         "vault",

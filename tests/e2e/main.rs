@@ -20,6 +20,7 @@ mod exec;
 mod faults;
 mod forge;
 mod git;
+mod installation;
 mod issue;
 mod layers;
 mod leaks;

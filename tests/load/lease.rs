@@ -11,7 +11,7 @@ use crate::raw::{Appends, Echo};
 use crate::table::{Row, Spread, Table, highest, median};
 
 /// Of each kind, in a round.
-const TIMES: usize = 4000;
+pub(crate) const TIMES: usize = 4000;
 
 /// A broker with `label-sync`, and room for as many leases as a measurement takes.
 pub(crate) fn broker() -> TestBroker {
@@ -129,7 +129,7 @@ fn round() -> Round {
     }
 }
 
-const WARM_UP: usize = 300;
+pub(crate) const WARM_UP: usize = 300;
 
 pub(crate) fn timed(work: impl FnOnce()) -> Duration {
     let begun = Instant::now();

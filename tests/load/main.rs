@@ -1,7 +1,7 @@
 //! Measures the broker beside the raw limits of the machine, and prints one table in Markdown.
 //!
 //! `cargo load` measures everything; `cargo load -- rounds=9 lease rate` some of it, more often. The
-//! parts: `lease` (one client), `rate` (64 clients), `get` (the command line), `rest` (memory with
+//! parts: `lease` (one client), `minted` (a cached installation token), `rate` (64 clients), `get` (the command line), `rest` (memory with
 //! ten thousand secrets), `start` (with a million records). `TMPDIR` chooses the disk; a tmpfs
 //! measures nothing.
 //!
@@ -28,6 +28,7 @@ mod client;
 mod get;
 mod lease;
 mod machine;
+mod minted;
 mod rate;
 mod raw;
 mod rest;
@@ -59,6 +60,9 @@ fn main() {
     let mut table = Table::default();
     if wanted("lease") {
         lease::measure(rounds, &mut table);
+    }
+    if wanted("minted") {
+        minted::measure(rounds, &mut table);
     }
     if wanted("rate") {
         rate::measure(rounds, &mut table);

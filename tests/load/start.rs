@@ -151,6 +151,7 @@ fn granted(lease: &LeaseId, clock: &SystemClock) -> Body {
             ("metadata".into(), "read".into()),
         ]),
         reason: Some("nightly".into()),
+        fallback: None,
         until: None,
         issued_at: now.wall,
         expires_at: now.wall + day,

@@ -78,6 +78,9 @@ pub struct Lease<'a> {
     /// The caller's own words.
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'a, str>>,
+    /// Why the purpose's fallback was used, where it was.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Cow<'a, str>>,
     /// `caller_exit`, where the lease ends with the process that asked.
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     pub until: Option<Cow<'a, str>>,
@@ -201,6 +204,12 @@ pub enum Event<'a> {
         hashed_token: &'a str,
         /// Base64 SHA-256 of what is used at GitHub.
         hashed_credential: &'a str,
+        /// For an installation token: the installation.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        installation: Option<u64>,
+        /// The lease's end, where the credential's own is earlier than the grant said.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Timestamp>,
     },
     /// A granted lease could not be honoured; nothing was handed out.
     #[serde(rename = "lease.failed")]
@@ -342,6 +351,33 @@ pub enum Event<'a> {
         state: &'a str,
         /// Whole days to the deadline, rounded up; 0 on the day it passed, then negative.
         days_left: i64,
+    },
+    /// An installation token is dead at GitHub before its time.
+    #[serde(rename = "token.revoked")]
+    TokenRevoked {
+        /// The App's secret.
+        secret: &'a str,
+        /// The installation.
+        installation: u64,
+        /// Base64 SHA-256 of the token.
+        hashed_credential: &'a str,
+        /// Who ended it; absent if its last lease was over.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<Caller<'a>>,
+        /// How that is known, in plain words.
+        how: &'a str,
+    },
+    /// An installation token could not be ended at GitHub and lived to its own end.
+    #[serde(rename = "token.not_revoked")]
+    TokenNotRevoked {
+        /// The App's secret.
+        secret: &'a str,
+        /// The installation.
+        installation: u64,
+        /// Base64 SHA-256 of the token.
+        hashed_credential: &'a str,
+        /// When GitHub ended it.
+        expired_at: Timestamp,
     },
     /// The root key was forgotten.
     #[serde(rename = "vault.locked")]

@@ -80,6 +80,8 @@ fn event(seq: u64) -> Event<'static> {
             lease: "ffeeddccbbaa99887766554433221100",
             hashed_token: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
             hashed_credential: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+            installation: None,
+            expires_at: None,
         },
         _ => Event::LeaseDeniedMore {
             uid: 1000,

@@ -81,6 +81,7 @@ impl From<IssueError> for Refusal {
                 Some(*retry_after)
             }
             IssueError::Stopping => Some(Duration::from_secs(1)),
+            IssueError::Mint { source, .. } => source.retry_after(),
             IssueError::Denied { .. }
             | IssueError::TooWide { .. }
             | IssueError::Locked
@@ -122,6 +123,7 @@ fn hint(error: &IssueError) -> Option<&'static str> {
         | IssueError::SecretMissing(_)
         | IssueError::SecretExpired(_)
         | IssueError::Source { .. }
+        | IssueError::Mint { .. }
         | IssueError::Undeliverable(_)
         | IssueError::Vault { .. }
         | IssueError::NoRandom(_)

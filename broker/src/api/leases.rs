@@ -6,11 +6,12 @@ use std::time::Duration;
 use axum::Extension;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use broker_protocol::api::{
-    LeaseAnswer, LeaseList, LeaseRequest, LeaseView, RenewRequest, Revoked, Until,
+    LeaseAnswer, LeaseList, LeaseRequest, LeaseView, RenewRequest, RevokeOptions, Revoked, Until,
 };
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::LeaseId;
@@ -69,6 +70,7 @@ fn parse(caller: Arc<Caller>, asked: LeaseRequest) -> Result<(Request, Wishes), 
     let wishes = Wishes {
         reason: asked.reason.map(String::into_boxed_str),
         until_exit: asked.until == Some(Until::CallerExit),
+        fresh: asked.fresh,
     };
     let request = Request {
         caller,
@@ -127,26 +129,22 @@ pub(super) async fn revoke(
     State(broker): State<Arc<Broker>>,
     Asking(caller): Asking,
     Named(id): Named<LeaseId>,
+    options: Result<Query<RevokeOptions>, QueryRejection>,
 ) -> Result<Json<Revoked>, Refusal> {
+    let Query(options) = options
+        .map_err(|error| Refusal::from(Problem::new(ErrorCode::BadRequest, error.body_text())))?;
     let lease = broker
         .leases
         .find(&id, broker.now())
         .filter(|lease| may_see(&broker, &caller, lease));
-    lease.ok_or_else(|| unknown(&id))?;
+    let lease = lease.ok_or_else(|| unknown(&id))?;
+    let at_once = options.at_once || lease.caller.uid != caller.uid;
     let revoking = to_its_end({
         let id = id.clone();
-        async move {
-            broker
-                .end_lease(&id, Some(&caller), "revoked on request")
-                .await
-        }
+        async move { broker.revoke(&id, &caller, at_once).await }
     });
-    let ended = revoking.await.ok_or_else(|| unknown(&id))?;
-    Ok(Json(Revoked {
-        lease: id,
-        warning: ended.warning(),
-        recorded: ended.recorded,
-    }))
+    let revoked = revoking.await.ok_or_else(|| unknown(&id))?;
+    Ok(Json(revoked))
 }
 
 pub(super) async fn renew(

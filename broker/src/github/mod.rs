@@ -14,6 +14,7 @@
 pub mod accepted;
 pub mod app_jwt;
 pub mod expiry;
+pub mod installation;
 pub mod links;
 pub mod scopes;
 pub mod sealed_box;

@@ -7,6 +7,7 @@ use broker_protocol::error::ErrorCode;
 use broker_protocol::names::{Delivery, Purpose, SecretName};
 
 use crate::audit_log::AuditLogError;
+use crate::mint::MintError;
 use crate::source::SourceError;
 use crate::vault::VaultError;
 
@@ -70,6 +71,14 @@ pub enum IssueError {
         /// Why.
         source: SourceError,
     },
+    /// There is no installation token.
+    #[error("{source}")]
+    Mint {
+        /// The App's secret.
+        secret: SecretName,
+        /// Why; the same for all who waited for it.
+        source: Arc<MintError>,
+    },
     /// The purpose delivers what this version cannot make. Its secret stays where it is: a private
     /// key is never handed out in place of a token.
     #[error("`deliver = \"{}\"` cannot be served by this version", .0.as_str())]
@@ -102,7 +111,7 @@ pub enum IssueError {
 impl IssueError {
     /// The stable word for this error.
     #[must_use]
-    pub const fn code(&self) -> ErrorCode {
+    pub fn code(&self) -> ErrorCode {
         match self {
             Self::Denied { .. } => ErrorCode::Denied,
             Self::TooWide { .. } => ErrorCode::TooWide,
@@ -112,12 +121,24 @@ impl IssueError {
             Self::SecretMissing(_) => ErrorCode::SecretMissing,
             Self::SecretExpired(_) => ErrorCode::SecretExpired,
             Self::Source { .. } => ErrorCode::SourceUnavailable,
+            Self::Mint { source, .. } => source.code(),
             Self::CannotWatch(_) => ErrorCode::BadRequest,
             Self::Overtaken => ErrorCode::Conflict,
             Self::Stopping => ErrorCode::RateLimited,
             Self::Undeliverable(_) | Self::NoRandom(_) | Self::Vault { .. } | Self::Record(_) => {
                 ErrorCode::Internal
             }
+        }
+    }
+
+    /// Whether the purpose's second secret is for this: the first is missing, has expired, or its App
+    /// is not installed there.
+    #[must_use]
+    pub fn allows_fallback(&self) -> bool {
+        match self {
+            Self::SecretMissing(_) | Self::SecretExpired(_) => true,
+            Self::Mint { source, .. } => source.allows_fallback(),
+            _ => false,
         }
     }
 }

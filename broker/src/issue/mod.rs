@@ -12,7 +12,8 @@
 //!
 //! A value from the vault needs one durable write: its hash is kept beside the sealed value, so the
 //! record that allows the lease names it. A value that is not known yet (from the environment) adds
-//! a second, `lease.issued`, before it is handed out.
+//! a second, `lease.issued`, before it is handed out. So does an installation token that has to be
+//! minted; one that is shared is known before the grant.
 //!
 //! What seldom happens awaits in a box of its own, which keeps the future of a lease small.
 //!
@@ -34,9 +35,9 @@ use crate::budget::Budget;
 use crate::clock::Now;
 use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
-use crate::policy::{
-    self, Caller, Decision, Denial, Grant, Request, SecretDeclaration, SourceSpec,
-};
+use crate::mint::{MintError, TOKEN_LIFETIME};
+use crate::minted::{Hold, MintKey};
+use crate::policy::{self, Decision, Denial, Grant, Request, SecretDeclaration, SourceSpec};
 use crate::token::AccessToken;
 use crate::vault::VaultError;
 
@@ -49,6 +50,9 @@ pub struct Wishes {
     pub reason: Option<Box<str>>,
     /// Whether the lease is to end with the process that asked.
     pub until_exit: bool,
+    /// Whether a token that others share will not do: GitHub refused it, or it lacks what the App was
+    /// given since.
+    pub fresh: bool,
 }
 
 /// A lease and the token that was handed out for it.
@@ -80,9 +84,46 @@ impl Broker {
                 return Err(Box::pin(self.deny(&request, &wishes, denial)).await);
             }
         };
+        self.spend(&self.grants, request.caller.uid)?;
+        let asked = Asked {
+            policies: &policies,
+            request: &request,
+            wishes: &wishes,
+        };
+        let falls_back = grant.fallback.is_some();
+        match self.grant_lease(asked, grant, None).await {
+            Err(error) if falls_back && error.allows_fallback() => {
+                Box::pin(self.fall_back(asked, error)).await
+            }
+            issued => issued,
+        }
+    }
+
+    /// The same on the purpose's second secret. The decision is pure: asked again, it is the same.
+    async fn fall_back(&self, asked: Asked<'_>, error: IssueError) -> Result<Issued, IssueError> {
+        let again = policy::decide(&asked.policies.set, asked.request);
+        let Decision::Allow(grant) = again else {
+            return Err(error);
+        };
+        let Some(grant) = grant.fall_back() else {
+            return Err(error);
+        };
+        let why = error.to_string();
+        metrics::counter!("tokend_fallbacks_total", "purpose" => grant.purpose.as_str().to_owned())
+            .increment(1);
+        self.grant_lease(asked, grant, Some(why.into())).await
+    }
+
+    /// Takes a grant to a lease.
+    async fn grant_lease(
+        &self,
+        asked: Asked<'_>,
+        grant: Grant,
+        fallback: Option<Box<str>>,
+    ) -> Result<Issued, IssueError> {
+        let (policies, request) = (asked.policies, asked.request);
         let now = self.now();
         let limit = self.config.limits.leases_per_account;
-        self.spend(&self.grants, request.caller.uid)?;
         let place = self
             .leases
             .reserve(request.caller.uid, limit)
@@ -93,16 +134,22 @@ impl Broker {
                 IssueError::TooManyLeases { limit, retry_after }
             })?;
 
-        let asked = (Arc::clone(&request.caller), wishes);
-        let ready = match self.prepare(&policies, grant, asked, now) {
+        // A refusal is recorded once: by the second attempt where there is one.
+        let last = grant.fallback.is_none();
+        let ready = match self.prepare(asked, grant, now) {
             Ok(ready) => ready,
-            Err(error) => return Err(Box::pin(self.unavailable(&request, error)).await),
+            Err(error) if last || !error.allows_fallback() => {
+                return Err(Box::pin(self.unavailable(request, error)).await);
+            }
+            Err(error) => return Err(error),
         };
         let Ready {
             mut lease,
             usage,
             source,
+            hold,
         } = ready;
+        lease.fallback = fallback;
 
         let body = Body::of(&Event::LeaseGranted(lease_record::of(
             &lease,
@@ -123,15 +170,19 @@ impl Broker {
             .map_err(IssueError::NotRecorded)?;
         lease.seq = recorded.seq();
 
-        match self.obtain(&mut lease, recorded, source).await {
+        let key = hold.as_ref().and_then(Hold::key);
+        match self.obtain(&mut lease, recorded, &source, key).await {
             Ok(token) => {
                 let lease = Arc::new(lease);
                 self.leases.open(place, Arc::clone(&lease));
+                if let Some(hold) = hold {
+                    hold.keep();
+                }
                 self.usage.granted(&lease);
                 if let Some(granted) = policies.granted.get(&lease.purpose) {
                     granted.increment(1);
                 }
-                self.outlast_lock(&policies, &lease).await?;
+                self.outlast_lock(policies, &lease).await?;
                 Ok(Issued { lease, token })
             }
             Err(error) => {
@@ -142,51 +193,73 @@ impl Broker {
     }
 
     /// Everything the record must name, worked out before it is written.
-    fn prepare(
-        &self,
-        policies: &InForce,
-        grant: Grant,
-        (caller, wishes): (Arc<Caller>, Wishes),
-        now: Now,
-    ) -> Result<Ready, IssueError> {
-        if grant.deliver != Delivery::Raw {
-            return Err(IssueError::Undeliverable(grant.deliver));
-        }
+    fn prepare(&self, asked: Asked<'_>, grant: Grant, now: Now) -> Result<Ready<'_>, IssueError> {
         let secret = grant.secret.clone();
-        let source = policies
+        let source = asked
+            .policies
             .set
             .secret(&secret)
-            .map(|declared: &SecretDeclaration| declared.source.clone());
-        let (version, hashed_token, ends) = match source {
-            Some(SourceSpec::Vault) => {
+            .map(|declared: &SecretDeclaration| declared.source.clone())
+            .ok_or_else(|| IssueError::SecretMissing(secret.clone()))?;
+        let held = match source {
+            SourceSpec::Vault => {
                 let held = self.vault.held(&secret);
-                let held = held.ok_or_else(|| IssueError::SecretMissing(secret.clone()))?;
-                (
-                    Some(held.version),
-                    Some(held.hashed_credential),
-                    held.expires_at,
-                )
+                Some(held.ok_or_else(|| IssueError::SecretMissing(secret.clone()))?)
             }
-            Some(SourceSpec::Env(_)) => (None, None, None),
-            None => return Err(IssueError::SecretMissing(secret)),
+            SourceSpec::Env(_) => None,
         };
+        let ends = held.as_ref().and_then(|held| held.expires_at);
         let span = Span::first(now, grant.ttl, grant.ttl_max, ends)
             .map_err(|TooShort| IssueError::SecretExpired(secret.clone()))?;
+        let caller = Arc::clone(&asked.request.caller);
         let mut lease = Lease::new(new_lease_id()?, caller, &grant, span);
-        lease.reason = wishes.reason;
-        lease.until_exit = wishes.until_exit;
-        lease.hashed_token = hashed_token;
-        lease.version = version;
+        lease.reason.clone_from(&asked.wishes.reason);
+        lease.until_exit = asked.wishes.until_exit;
+        lease.version = held.as_ref().map(|held| held.version);
+        let hold = match grant.deliver {
+            Delivery::Raw => {
+                lease.hashed_token = held.map(|held| held.hashed_credential);
+                None
+            }
+            Delivery::Installation => Some(self.hold_token(&mut lease, asked.wishes.fresh, now)?),
+            Delivery::Proxy => return Err(IssueError::Undeliverable(grant.deliver)),
+        };
         let usage = Use {
             secret,
-            version,
+            version: lease.version,
             why: Why::Grant(grant),
         };
         Ok(Ready {
             lease,
             usage,
-            source: source.unwrap_or(SourceSpec::Vault),
+            source,
+            hold,
         })
+    }
+
+    /// Takes hold of the token that leases like this one share, if there is one: then it is known
+    /// before the grant, and one record suffices.
+    fn hold_token(
+        &self,
+        lease: &mut Lease,
+        fresh: bool,
+        now: Now,
+    ) -> Result<Hold<'_, MintError>, IssueError> {
+        let tokens = &self.minting.tokens;
+        let key = MintKey::of(lease)?;
+        if fresh {
+            tokens.refresh(&key);
+        }
+        let held = tokens.hold(&key, &lease.id, lease.span.length(), now.wall);
+        let hold = Hold::of(tokens, lease.id.clone(), key);
+        let ends = match &held {
+            Some(token) => token.expires_at,
+            None => now.wall.saturating_add(TOKEN_LIFETIME).unwrap_or(now.wall),
+        };
+        lease.hashed_token = held.map(|token| token.hashed);
+        let cut = lease.span.cut_to(ends);
+        lease.span = cut.map_err(|TooShort| IssueError::SecretExpired(lease.secret.clone()))?;
+        Ok(hold)
     }
 
     /// Gets the value that the record allows; a value that was not known is recorded first.
@@ -194,26 +267,35 @@ impl Broker {
         &self,
         lease: &mut Lease,
         recorded: Recorded<Use>,
-        source: SourceSpec,
+        source: &SourceSpec,
+        key: Option<&MintKey>,
     ) -> Result<AccessToken, IssueError> {
+        if let Some(key) = key {
+            if let Some(value) = self.shared_token(lease, &recorded) {
+                return Ok(value);
+            }
+            return Box::pin(self.obtain_minted(lease, recorded, source, key)).await;
+        }
         match source {
             SourceSpec::Vault => self
                 .vault
                 .unseal(recorded)
                 .map_err(|error| self.vault_error(lease, error)),
             SourceSpec::Env(name) => {
-                let token =
-                    self.env
-                        .take(recorded, &name)
-                        .map_err(|source| IssueError::Source {
-                            secret: lease.secret.clone(),
-                            source,
-                        })?;
+                let token = self
+                    .env
+                    .take(recorded, name)
+                    .map_err(|source| IssueError::Source {
+                        secret: lease.secret.clone(),
+                        source,
+                    })?;
                 let hashed = token.hashed();
                 let body = Body::of(&Event::LeaseIssued {
                     lease: lease.id.as_str(),
                     hashed_token: hashed.as_str(),
                     hashed_credential: hashed.as_str(),
+                    installation: None,
+                    expires_at: None,
                 })?;
                 self.log
                     .record(body, Effect::Nothing)
@@ -223,6 +305,50 @@ impl Broker {
                 Ok(token)
             }
         }
+    }
+
+    /// The token that the lease's own record names, where it is still there.
+    fn shared_token(&self, lease: &Lease, recorded: &Recorded<Use>) -> Option<AccessToken> {
+        let hashed = lease.hashed_token.as_ref()?;
+        let taken = self.minting.tokens.take(recorded, &lease.id, hashed);
+        taken.ok().flatten()
+    }
+
+    /// An installation token that the grant's record does not name, or whose value is in the vault
+    /// alone.
+    async fn obtain_minted(
+        &self,
+        lease: &mut Lease,
+        recorded: Recorded<Use>,
+        source: &SourceSpec,
+        key: &MintKey,
+    ) -> Result<AccessToken, IssueError> {
+        let (token, value) = self
+            .installation_token(recorded, lease, key, source)
+            .await
+            .map_err(|source| IssueError::Mint {
+                secret: lease.secret.clone(),
+                source,
+            })?;
+        if lease.hashed_token.as_ref() == Some(&token.hashed) {
+            return Ok(value);
+        }
+        let cut = lease.span.cut_to(token.expires_at);
+        let cut = cut.map_err(|TooShort| IssueError::SecretExpired(lease.secret.clone()))?;
+        let body = Body::of(&Event::LeaseIssued {
+            lease: lease.id.as_str(),
+            hashed_token: token.hashed.as_str(),
+            hashed_credential: token.hashed.as_str(),
+            installation: Some(token.installation),
+            expires_at: (cut != lease.span).then_some(cut.expires.wall),
+        })?;
+        lease.span = cut;
+        self.log
+            .record(body, Effect::Nothing)
+            .await
+            .map_err(IssueError::NotRecorded)?;
+        lease.hashed_token = Some(token.hashed);
+        Ok(value)
     }
 
     /// A lease that was opened while the store was locked is not handed out; see
@@ -381,10 +507,20 @@ fn new_lease_id() -> Result<LeaseId, IssueError> {
     Ok(LeaseId::from_random(u128::from_be_bytes(bits)))
 }
 
-struct Ready {
+/// What was asked, and the policies that judged it.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    policies: &'a Arc<InForce>,
+    request: &'a Request,
+    wishes: &'a Wishes,
+}
+
+struct Ready<'a> {
     lease: Lease,
     usage: Use,
     source: SourceSpec,
+    /// What the lease holds of an installation token until it is live.
+    hold: Option<Hold<'a, MintError>>,
 }
 
 struct Refusal<'a> {

@@ -19,6 +19,7 @@ impl Broker {
     /// `true` if that is in the audit log already.
     pub async fn lock(&self, by: &Caller) -> bool {
         self.vault.lock();
+        self.minting.tokens.wipe();
         tracing::warn!(uid = by.uid, "the store is locked");
         self.record_or_trace(&Event::VaultLocked {
             by: lease_record::caller(by),

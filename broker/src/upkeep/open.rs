@@ -4,7 +4,7 @@ use broker_audit::record::{Body, Event};
 use broker_protocol::names::SecretName;
 
 use super::UpkeepError;
-use crate::audit_log::{Effect, Use, Why};
+use crate::audit_log::{Effect, Recorded, Use, Why};
 use crate::broker::Broker;
 use crate::lease_record;
 use crate::policy::{Caller, SourceSpec};
@@ -73,22 +73,7 @@ impl Broker {
             }
             SourceSpec::Env(_) => None,
         };
-        let body = Body::of(&Event::SecretUsed {
-            by: by.map(lease_record::caller),
-            secret: name.as_str(),
-            version,
-            what_for: what_for.as_str(),
-        })?;
-        let usage = Use {
-            secret: name.clone(),
-            version,
-            why: Why::Upkeep,
-        };
-        let recorded = self
-            .log
-            .record_use(usage, body, Effect::Nothing)
-            .await
-            .map_err(UpkeepError::NotRecorded)?;
+        let recorded = self.record_upkeep(by, name, version, what_for).await?;
         match source {
             SourceSpec::Vault => self.vault.unseal(recorded).map_err(|error| match error {
                 VaultError::Locked => UpkeepError::Locked,
@@ -100,5 +85,35 @@ impl Broker {
                 .take(recorded, &variable)
                 .map_err(UpkeepError::Source),
         }
+    }
+
+    /// Records that a stored value is about to be used. `version` is absent where the value does not
+    /// lie in the vault, or is none of the secret's own.
+    ///
+    /// # Errors
+    ///
+    /// [`UpkeepError::NotRecorded`].
+    pub(crate) async fn record_upkeep(
+        &self,
+        by: Option<&Caller>,
+        name: &SecretName,
+        version: Option<u64>,
+        what_for: Upkeep,
+    ) -> Result<Recorded<Use>, UpkeepError> {
+        let body = Body::of(&Event::SecretUsed {
+            by: by.map(lease_record::caller),
+            secret: name.as_str(),
+            version,
+            what_for: what_for.as_str(),
+        })?;
+        let usage = Use {
+            secret: name.clone(),
+            version,
+            why: Why::Upkeep,
+        };
+        self.log
+            .record_use(usage, body, Effect::Nothing)
+            .await
+            .map_err(UpkeepError::NotRecorded)
     }
 }

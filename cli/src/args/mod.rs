@@ -140,6 +140,9 @@ pub(crate) struct Ask {
     /// Your own words for the audit log
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    /// A new installation token, not one that is shared: for when GitHub refuses the one you got
+    #[arg(long)]
+    pub(crate) fresh: bool,
 }
 
 #[derive(Args)]

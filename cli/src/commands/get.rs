@@ -63,6 +63,7 @@ pub(crate) fn request(ask: Ask, until: Option<Until>) -> Result<LeaseRequest, Fa
         ttl: ask.ttl.map(|ttl| ttl.as_secs()),
         reason: ask.reason,
         until,
+        fresh: ask.fresh,
     })
 }
 

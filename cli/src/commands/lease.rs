@@ -1,6 +1,6 @@
 //! `lease`: list, show, renew and end leases.
 
-use broker_protocol::api::{LeaseList, LeaseView, RenewRequest, Revoked};
+use broker_protocol::api::{LeaseList, LeaseView, RenewRequest, Revoked, TokenEnd};
 use broker_protocol::client::{Answer, Request};
 use broker_protocol::names::{Delivery, LeaseId};
 
@@ -96,7 +96,8 @@ fn show(answer: &Answer, json: bool) -> Result<(), Failure> {
 fn revoke(broker: &Broker, leases: &[LeaseId], json: bool) -> Result<(), Failure> {
     let mut failed = None;
     for lease in leases {
-        let path = format!("/v1/leases/{lease}");
+        // A person who revokes means it: a token that others share goes too.
+        let path = format!("/v1/leases/{lease}?at_once=true");
         match broker.send(&Request::new("DELETE", &path)) {
             Ok(answer) if json => ui::json(&answer.body)?,
             Ok(answer) => report(&answer.json()?)?,
@@ -112,6 +113,18 @@ fn revoke(broker: &Broker, leases: &[LeaseId], json: bool) -> Result<(), Failure
 
 fn report(revoked: &Revoked) -> Result<(), Failure> {
     ui::line(format_args!("lease {} ended", revoked.lease))?;
+    for other in &revoked.also_ended {
+        ui::line(format_args!("lease {other} ended: it shared the token"))?;
+    }
+    match revoked.token {
+        Some(TokenEnd::Revoked) => ui::line("its token is dead at GitHub")?,
+        Some(TokenEnd::Shared) => ui::note("its token lives on: other leases hold it"),
+        Some(TokenEnd::Pending) => ui::warning(
+            "GitHub has not confirmed yet that its token is dead; the broker asks until it has, and \
+             the token ends by itself within the hour",
+        ),
+        None => {}
+    }
     if let Some(warning) = &revoked.warning {
         ui::warning(warning);
     }

@@ -67,6 +67,7 @@ fn grant(bits: u128) -> Entry {
         organization: None,
         permissions: BTreeMap::new(),
         reason: Some("a \"quoted\" reason".into()),
+        fallback: None,
         until: None,
         issued_at: time,
         expires_at: time,

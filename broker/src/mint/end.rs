@@ -1,0 +1,179 @@
+//! Ends installation tokens at GitHub: when their last lease is over, when an operator says so, and
+//! what a broker that was killed left alive.
+//!
+//! An end takes effect first and is recorded then. It is tried until GitHub says that the token is
+//! dead, or until it has ended by itself. “Not accepted” counts as dead only for a token that is older
+//! than GitHub takes to know a new one everywhere.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use broker_audit::record::Event;
+use broker_protocol::api::TokenEnd;
+use broker_protocol::names::Delivery;
+
+use super::token_of;
+use crate::broker::Broker;
+use crate::github::GitHubError;
+use crate::lease::Lease;
+use crate::lease_record;
+use crate::minted::Token;
+use crate::policy::Caller;
+use crate::token::{AccessToken, HashedToken};
+use crate::upkeep::Upkeep;
+
+/// A new token may be refused for some seconds, until it is known everywhere. Octokit allows for five.
+///
+/// Source: octokit/auth-app.js, `src/hook.ts`.
+const KNOWN_EVERYWHERE: Duration = Duration::from_secs(10);
+/// How long an operator waits for GitHub's answer.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
+
+impl Broker {
+    /// Ends, beside everything else, the tokens that no lease holds any more. What a start found in the
+    /// vault waits until live leases are rebuilt.
+    pub(crate) fn end_unneeded_tokens(self: &Arc<Self>) {
+        let rebuilt = self
+            .found
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none();
+        if !rebuilt {
+            return;
+        }
+        for (token, tries) in self.minting.tokens.to_end(self.now().boot) {
+            let broker = Arc::clone(self);
+            tokio::spawn(async move { broker.end_token(token, tries, None).await });
+        }
+    }
+
+    /// A lease is over, and so is its hold on a token. The sweep ends what nobody holds.
+    pub(crate) fn let_go_of_token(&self, lease: &Lease) {
+        if lease.deliver == Delivery::Installation {
+            self.minting.tokens.let_go(&lease.id, None);
+        }
+    }
+
+    /// Ends a token at once, whoever holds it, and says what GitHub answered within a few seconds.
+    pub(crate) async fn end_token_now(
+        self: &Arc<Self>,
+        hashed: &HashedToken,
+        by: &Arc<Caller>,
+    ) -> TokenEnd {
+        let Some((token, tries)) = self.minting.tokens.end_now(hashed) else {
+            return TokenEnd::Pending;
+        };
+        let (broker, by) = (Arc::clone(self), Arc::clone(by));
+        // Goes on when nobody waits for it any more.
+        let ending = tokio::spawn(async move { broker.end_token(token, tries, Some(&by)).await });
+        match tokio::time::timeout(PATIENCE, ending).await {
+            Ok(Ok(end)) => end,
+            Ok(Err(_)) | Err(_) => TokenEnd::Pending,
+        }
+    }
+
+    async fn end_token(&self, token: Token, tries: u32, by: Option<&Caller>) -> TokenEnd {
+        let now = self.now();
+        if token.expires_at <= now.wall {
+            if tries > 0 {
+                self.record_not_revoked(&token).await;
+            }
+            self.forget_token(&token).await;
+            return TokenEnd::Revoked;
+        }
+        let ended = match self.value_to_end(&token, by).await {
+            Ok(value) => {
+                let github = &self.github;
+                let ended = github.end_installation_token(&value, token.installation);
+                ended.await.map_err(|error| {
+                    let pause = error.retry_after();
+                    let refused = matches!(error, GitHubError::Unauthorized { .. });
+                    (error.to_string(), pause, refused)
+                })
+            }
+            Err(why) => Err((why, None, false)),
+        };
+        let age = Duration::try_from(now.wall.duration_since(token.minted_at)).unwrap_or_default();
+        let (why, pause, refused) = match ended {
+            Ok(()) => {
+                self.record_revoked(&token, by, "GitHub ended it").await;
+                self.forget_token(&token).await;
+                return TokenEnd::Revoked;
+            }
+            Err(failed) => failed,
+        };
+        if refused && age >= KNOWN_EVERYWHERE {
+            self.record_revoked(&token, by, "GitHub did not accept it any more")
+                .await;
+            self.forget_token(&token).await;
+            return TokenEnd::Revoked;
+        }
+        let doubled = Duration::from_secs(1 << tries.min(8));
+        let pause = pause.unwrap_or(doubled).max(doubled).min(LONGEST_PAUSE);
+        tracing::warn!(
+            cause = why,
+            secret = %token.key.secret,
+            seconds = pause.as_secs(),
+            "an installation token could not be ended at GitHub; it is tried again"
+        );
+        let at = self.now().boot + pause;
+        self.minting.tokens.end_again(&token.hashed, tries + 1, at);
+        TokenEnd::Pending
+    }
+
+    /// The token, from memory, or out of the vault after a record.
+    async fn value_to_end(
+        &self,
+        token: &Token,
+        by: Option<&Caller>,
+    ) -> Result<AccessToken, String> {
+        if let Some(value) = self.minting.tokens.value(&token.hashed) {
+            return Ok(value);
+        }
+        let recorded = self
+            .record_upkeep(by, &token.key.secret, None, Upkeep::Installation)
+            .await
+            .map_err(|error| error.to_string())?;
+        self.vault
+            .open_minted(&recorded, &token.hashed)
+            .map_err(|error| error.to_string())
+    }
+
+    async fn forget_token(&self, token: &Token) {
+        self.minting.tokens.ended(&token.hashed);
+        if let Err(error) = self.vault.forget_minted(&token.hashed).await {
+            tracing::warn!(cause = %error, "an ended installation token is still in the vault; the next start forgets it");
+        }
+    }
+
+    async fn record_revoked(&self, token: &Token, by: Option<&Caller>, how: &'static str) {
+        metrics::counter!("tokend_installation_tokens_revoked_total").increment(1);
+        self.record_or_trace(&Event::TokenRevoked {
+            secret: token.key.secret.as_str(),
+            installation: token.installation,
+            hashed_credential: token.hashed.as_str(),
+            by: by.map(lease_record::caller),
+            how,
+        })
+        .await;
+    }
+
+    async fn record_not_revoked(&self, token: &Token) {
+        self.record_or_trace(&Event::TokenNotRevoked {
+            secret: token.key.secret.as_str(),
+            installation: token.installation,
+            hashed_credential: token.hashed.as_str(),
+            expired_at: token.expires_at,
+        })
+        .await;
+    }
+
+    /// Takes over what the vault kept over a restart.
+    pub(crate) fn find_tokens(&self) {
+        for kept in self.vault.minted() {
+            self.minting.tokens.found(token_of(kept));
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Why there is no installation token.
+
+use std::time::Duration;
+
+use broker_protocol::error::ErrorCode;
+use broker_protocol::names::SecretName;
+
+use crate::github::app_jwt::KeyError;
+use crate::github::installation::Differs;
+use crate::github::{GitHubError, Outcome};
+use crate::source::SourceError;
+use crate::vault::VaultError;
+
+/// Why there is no installation token. The text goes to the caller.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MintError {
+    /// No policy file declares the App any more.
+    #[error("secret `{0}` is no longer declared; ask again")]
+    Undeclared(SecretName),
+    /// The App's key did not come out of the vault.
+    #[error("the private key behind `{secret}` could not be unsealed; the broker's trace says why")]
+    Vault {
+        /// The secret.
+        secret: SecretName,
+        /// Why.
+        source: VaultError,
+    },
+    /// The place the App's key comes from did not give it.
+    #[error("the source of secret `{secret}` did not give a value")]
+    Source {
+        /// The secret.
+        secret: SecretName,
+        /// Why.
+        source: SourceError,
+    },
+    /// The App's key cannot sign.
+    #[error("the value of secret `{secret}` cannot be used: {source}")]
+    Key {
+        /// The secret.
+        secret: SecretName,
+        /// Why.
+        source: KeyError,
+    },
+    /// The App does not reach the target at all: what a fallback is for.
+    #[error(
+        "the App behind `{secret}` is not installed on `{target}`, or that does not exist; an owner \
+         installs it from the App's page"
+    )]
+    NotInstalled {
+        /// The secret.
+        secret: SecretName,
+        /// The repository or organisation.
+        target: Box<str>,
+    },
+    /// An owner has suspended the installation.
+    #[error("the App behind `{secret}` is suspended on `{target}`; an owner lifts that")]
+    Suspended {
+        /// The secret.
+        secret: SecretName,
+        /// The repository or organisation.
+        target: Box<str>,
+    },
+    /// GitHub refused, or did not answer.
+    #[error("{source}{}", lost(source))]
+    GitHub {
+        /// What it said.
+        #[from]
+        source: GitHubError,
+    },
+    /// GitHub granted something else.
+    #[error("{0}; nothing was handed out, and the token is revoked")]
+    Differs(#[from] Differs),
+    /// The token could not be kept for the case that this broker is killed.
+    #[error("the token could not be kept in the vault; nothing was handed out, and it is revoked")]
+    NotKept(#[source] VaultError),
+    /// No memory.
+    #[error("no memory to keep the token; nothing was handed out, and it is revoked")]
+    NoMemory(#[source] std::io::Error),
+    /// Whoever was getting the token for several callers was interrupted.
+    #[error("getting the token was interrupted; ask again")]
+    Interrupted,
+    /// Signing panicked: a fault of the broker's own.
+    #[error("the App's JWT could not be signed")]
+    Broken(#[source] tokio::task::JoinError),
+}
+
+impl MintError {
+    /// The stable word for this error.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Undeclared(_) => ErrorCode::Conflict,
+            Self::Vault {
+                source: VaultError::Locked,
+                ..
+            } => ErrorCode::Locked,
+            Self::Vault { .. }
+            | Self::NotKept(_)
+            | Self::NoMemory(_)
+            | Self::Interrupted
+            | Self::Broken(_) => ErrorCode::Internal,
+            Self::Source { .. } | Self::Key { .. } => ErrorCode::SourceUnavailable,
+            Self::NotInstalled { .. } | Self::Suspended { .. } | Self::Differs(_) => {
+                ErrorCode::UpstreamRefused
+            }
+            Self::GitHub { source } => code_of(source),
+        }
+    }
+
+    /// When to come back, where waiting may help.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::GitHub { source } => source.retry_after(),
+            _ => None,
+        }
+    }
+
+    /// Whether the purpose's fallback is for this: the App is not there. Never a refusal for lack of
+    /// permission.
+    #[must_use]
+    pub const fn allows_fallback(&self) -> bool {
+        matches!(self, Self::NotInstalled { .. })
+    }
+}
+
+/// The stable word for a failed call.
+#[must_use]
+pub const fn code_of(error: &GitHubError) -> ErrorCode {
+    if matches!(error, GitHubError::Limited { .. }) {
+        ErrorCode::RateLimited
+    } else if error.is_unavailable() {
+        ErrorCode::UpstreamUnavailable
+    } else {
+        ErrorCode::UpstreamRefused
+    }
+}
+
+const fn lost(error: &GitHubError) -> &'static str {
+    match error.outcome() {
+        Outcome::NotDone => "",
+        Outcome::Unknown | Outcome::Done => {
+            "; a token may have been minted that nobody holds, and ends within the hour"
+        }
+    }
+}

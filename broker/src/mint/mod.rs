@@ -1,0 +1,408 @@
+//! Gets installation tokens for leases: finds the installation, mints, compares, keeps.
+//!
+//! ```text
+//! Recorded<Use> ─unseal→ App key ─sign→ JWT ─mint→ token ─seal→ vault ─compare→ shared table
+//! ```
+//!
+//! A token is in the vault before anybody holds it, so a broker that was killed can revoke it when it
+//! comes back. Of several callers who need the same one, one goes to GitHub. A mint whose answer was
+//! lost is not repeated: that token, if there is one, is nobody's and ends within the hour.
+//!
+//! Ending tokens is in `end`. Not here: who may have one (`policy`), leases (`issue`).
+
+mod app;
+mod end;
+mod error;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use broker_protocol::names::{OrgName, RepoPattern, SecretName};
+
+use self::app::Skew;
+use crate::audit_log::{Recorded, Use};
+use crate::broker::Broker;
+use crate::github::installation::{self, MintRequest, Repositories, Target};
+use crate::github::{GitHubError, Principal};
+use crate::lease::Lease;
+use crate::minted::{Lead, MintKey, MintedTable, Place, Token};
+use crate::policy::SourceSpec;
+use crate::token::AccessToken;
+use crate::vault;
+
+pub(crate) use self::app::App;
+pub use self::error::{MintError, code_of};
+
+/// What is remembered of installations and their tokens.
+#[derive(Default)]
+pub(crate) struct Minting {
+    /// Tokens that may be alive, and who holds them.
+    pub(crate) tokens: MintedTable<MintError>,
+    pub(crate) skew: Skew,
+    /// By App and account: where the App is installed.
+    installations: Mutex<HashMap<(SecretName, Box<str>), u64>>,
+}
+
+impl Minting {
+    fn installations(&self) -> MutexGuard<'_, HashMap<(SecretName, Box<str>), u64>> {
+        self.installations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The account whose installation a lease needs, and through what it is found.
+#[derive(Clone, Copy)]
+struct Account<'a> {
+    login: &'a str,
+    found_by: Target<'a>,
+}
+
+impl<'a> Account<'a> {
+    /// Policy has seen to it that there is exactly one.
+    fn of(repositories: &'a [RepoPattern], organization: Option<&'a OrgName>) -> Option<Self> {
+        if let Some(organization) = organization {
+            return Some(Self {
+                login: organization.as_str(),
+                found_by: Target::Organization(organization),
+            });
+        }
+        let first = repositories.first()?;
+        Some(Self {
+            login: first.owner(),
+            // A personal account and an organisation answer alike to this.
+            found_by: match first.name() {
+                Some(_) => Target::Repository(first),
+                None => Target::Account(first.owner()),
+            },
+        })
+    }
+
+    fn key(&self, secret: &SecretName) -> (SecretName, Box<str>) {
+        (secret.clone(), self.login.to_ascii_lowercase().into())
+    }
+
+    fn shown(&self) -> Box<str> {
+        match self.found_by {
+            Target::Repository(name) => name.as_str().into(),
+            Target::Account(_) | Target::Organization(_) => self.login.into(),
+        }
+    }
+}
+
+impl Broker {
+    /// A token for a lease whose grant is recorded: the shared one, one that is on its way, or a new
+    /// one. The lease holds it from then on.
+    ///
+    /// # Errors
+    ///
+    /// [`MintError`]; the lease holds nothing.
+    pub(crate) async fn installation_token(
+        &self,
+        recorded: Recorded<Use>,
+        lease: &Lease,
+        key: &MintKey,
+        source: &SourceSpec,
+    ) -> Result<(Token, AccessToken), Arc<MintError>> {
+        let tokens = &self.minting.tokens;
+        let wanted = lease.span.length();
+        loop {
+            match tokens.place(key, &lease.id, wanted, self.now().wall) {
+                Place::Held(token) => {
+                    let Some(value) = self.held_value(&recorded, lease, &token)? else {
+                        continue;
+                    };
+                    return Ok((token, value));
+                }
+                Place::Follow(mut landing) => {
+                    let landed = landing.wait_for(Option::is_some).await;
+                    let landed = landed.ok().and_then(|landed| landed.as_ref().cloned());
+                    match landed {
+                        None => continue,
+                        Some(Err(error)) => return Err(error),
+                        Some(Ok(token)) => {
+                            let Some(value) = self.held_value(&recorded, lease, &token)? else {
+                                continue;
+                            };
+                            return Ok((token, value));
+                        }
+                    }
+                }
+                Place::Lead(lead) => {
+                    return match self.lead(recorded, lease, &lead, source).await {
+                        Ok(minted) => Ok(minted),
+                        Err(error) => {
+                            let error = Arc::new(error);
+                            tokens.failed(&lead, &error);
+                            Err(error)
+                        }
+                    };
+                }
+            }
+        }
+    }
+
+    /// The value of a token that the lease holds; `None` if it was revoked meanwhile.
+    fn held_value(
+        &self,
+        recorded: &Recorded<Use>,
+        lease: &Lease,
+        token: &Token,
+    ) -> Result<Option<AccessToken>, Arc<MintError>> {
+        let tokens = &self.minting.tokens;
+        match tokens.take(recorded, &lease.id, &token.hashed) {
+            Err(_revoked) => Ok(None),
+            Ok(Some(value)) => Ok(Some(value)),
+            Ok(None) => {
+                let opened = self.vault.open_minted(recorded, &token.hashed);
+                let value = opened.map_err(|source| MintError::Vault {
+                    secret: lease.secret.clone(),
+                    source,
+                })?;
+                tokens.refill(&token.hashed, &value);
+                Ok(Some(value))
+            }
+        }
+    }
+
+    async fn lead(
+        &self,
+        recorded: Recorded<Use>,
+        lease: &Lease,
+        lead: &Lead<MintError>,
+        source: &SourceSpec,
+    ) -> Result<(Token, AccessToken), MintError> {
+        let secret = &lease.secret;
+        let policies = self.policies();
+        let client_id = policies
+            .set
+            .secret(secret)
+            .and_then(|declared| declared.client_id.as_deref())
+            .ok_or_else(|| MintError::Undeclared(secret.clone()))?;
+        let pem = match source {
+            SourceSpec::Vault => self.vault.unseal(recorded).map_err(|source| {
+                let secret = secret.clone();
+                MintError::Vault { secret, source }
+            })?,
+            SourceSpec::Env(name) => self.env.take(recorded, name).map_err(|source| {
+                let secret = secret.clone();
+                MintError::Source { secret, source }
+            })?,
+        };
+        let app = App::read(secret, client_id, pem).await?;
+        let account = Account::of(&lease.repositories, lease.organization.as_ref())
+            .ok_or_else(|| MintError::Undeclared(secret.clone()))?;
+        let request = self.mint_request(lease);
+        let (installation, minted) = self.mint(&app, secret, account, &request).await?;
+        let now = self.now().wall;
+        let token = Token {
+            key: lead.key().clone(),
+            hashed: minted.token.hashed(),
+            installation,
+            minted_at: now,
+            // Its clock may be ahead of ours.
+            expires_at: minted
+                .expires_at
+                .min(now.saturating_add(TOKEN_LIFETIME).unwrap_or(now)),
+        };
+        // Kept first, whatever else is wrong with it: what is in the vault can be revoked.
+        if let Err(error) = self.vault.keep_minted(kept(&token), &minted.token).await {
+            self.minting.tokens.adopt(token, Some(&minted.token));
+            return Err(MintError::NotKept(error));
+        }
+        let ids = match minted.compare(&request) {
+            Ok(ids) => ids,
+            Err(differs) => {
+                self.minting.tokens.adopt(token, Some(&minted.token));
+                return Err(differs.into());
+            }
+        };
+        let ids = ids.iter().map(|(name, id)| (name.as_str(), *id));
+        if let Err(error) = self.vault.pin_repositories(ids).await {
+            tracing::warn!(cause = %error, "which repositories are meant could not be kept; they are named again next time");
+        }
+        if let Err(error) = self
+            .minting
+            .tokens
+            .landed(lead, token.clone(), &minted.token)
+        {
+            self.minting.tokens.adopt(token, Some(&minted.token));
+            return Err(MintError::NoMemory(error));
+        }
+        metrics::counter!("tokend_installation_tokens_minted_total").increment(1);
+        Ok((token, minted.token))
+    }
+
+    /// Finds the installation where it is not known, and mints. An installation that is known and
+    /// gone is looked for once more: an App that was taken out and put back has a new one.
+    async fn mint(
+        &self,
+        app: &App,
+        secret: &SecretName,
+        account: Account<'_>,
+        request: &MintRequest<'_>,
+    ) -> Result<(u64, installation::Minted), MintError> {
+        let known = account.key(secret);
+        let cached = self.minting.installations().get(&known).copied();
+        let mut installation = match cached {
+            Some(id) => id,
+            None => self.find_installation(app, secret, account).await?,
+        };
+        let mut looked_again = cached.is_none();
+        let mut clock_was_set = false;
+        loop {
+            let jwt = app.jwt(&self.minting.skew, self.now().wall).await?;
+            let principal = app.principal();
+            let minted = self
+                .github
+                .mint(&jwt, &principal, installation, request)
+                .await;
+            match minted {
+                Ok(minted) => return Ok((installation, minted)),
+                Err(GitHubError::NotFound { .. }) if !looked_again => {
+                    looked_again = true;
+                    self.minting.installations().remove(&known);
+                    installation = self.find_installation(app, secret, account).await?;
+                }
+                Err(error)
+                    if !clock_was_set && self.minting.skew.learn(&error, self.now().wall) =>
+                {
+                    clock_was_set = true;
+                }
+                Err(error) => return Err(refused(error, secret, account)),
+            }
+        }
+    }
+
+    async fn find_installation(
+        &self,
+        app: &App,
+        secret: &SecretName,
+        account: Account<'_>,
+    ) -> Result<u64, MintError> {
+        let mut clock_was_set = false;
+        let found = loop {
+            let jwt = app.jwt(&self.minting.skew, self.now().wall).await?;
+            let principal = app.principal();
+            let found = self
+                .github
+                .installation(&jwt, &principal, account.found_by)
+                .await;
+            match found {
+                Ok(found) => break found,
+                Err(GitHubError::NotFound { .. }) => {
+                    return Err(MintError::NotInstalled {
+                        secret: secret.clone(),
+                        target: account.shown(),
+                    });
+                }
+                Err(error)
+                    if !clock_was_set && self.minting.skew.learn(&error, self.now().wall) =>
+                {
+                    clock_was_set = true;
+                }
+                Err(error) => return Err(refused(error, secret, account)),
+            }
+        };
+        if found.suspended_at.is_some() {
+            return Err(MintError::Suspended {
+                secret: secret.clone(),
+                target: account.shown(),
+            });
+        }
+        let known = account.key(secret);
+        self.minting.installations().insert(known, found.id);
+        Ok(found.id)
+    }
+
+    /// What to ask for: exactly the lease's scope, by id where all ids are known.
+    fn mint_request<'a>(&self, lease: &'a Lease) -> MintRequest<'a> {
+        let repositories = &lease.repositories;
+        let all = repositories.iter().any(|one| one.name().is_none());
+        let ids = || -> Option<Vec<(&'a RepoPattern, u64)>> {
+            let id = |one: &'a RepoPattern| Some((one, self.vault.repository_id(one.as_str())?));
+            repositories.iter().map(id).collect()
+        };
+        let repositories = if all || repositories.is_empty() {
+            Repositories::All
+        } else {
+            ids().map_or_else(
+                || Repositories::Named(repositories.iter().collect()),
+                Repositories::ById,
+            )
+        };
+        MintRequest {
+            repositories,
+            permissions: &lease.permissions,
+        }
+    }
+
+    /// Whose budget at GitHub a lease of this App's on this target draws on: known once an
+    /// installation was found for the account.
+    #[must_use]
+    pub fn installation_principal(
+        &self,
+        secret: &SecretName,
+        repositories: &[RepoPattern],
+        organization: Option<&OrgName>,
+    ) -> Option<Principal> {
+        let account = Account::of(repositories, organization)?;
+        let found = self.minting.installations();
+        found
+            .get(&account.key(secret))
+            .copied()
+            .map(Principal::Installation)
+    }
+}
+
+/// A refusal of a mint or a search, told from those that have a name of their own.
+fn refused(error: GitHubError, secret: &SecretName, account: Account<'_>) -> MintError {
+    match &error {
+        GitHubError::Forbidden { message, .. } | GitHubError::Refused { message, .. }
+            if message.as_str().contains("suspended") =>
+        {
+            MintError::Suspended {
+                secret: secret.clone(),
+                target: account.shown(),
+            }
+        }
+        _ => error.into(),
+    }
+}
+
+/// A token's row in the vault.
+fn kept(token: &Token) -> vault::Minted {
+    vault::Minted {
+        hashed_credential: token.hashed.clone(),
+        installation: token.installation,
+        secret: token.key.secret.clone(),
+        uid: token.key.uid,
+        purpose: token.key.purpose.clone(),
+        scope: token.key.scope.clone(),
+        minted_at: token.minted_at,
+        expires_at: token.expires_at,
+    }
+}
+
+/// The token that such a row was made of.
+fn token_of(kept: vault::Minted) -> Token {
+    Token {
+        key: MintKey {
+            uid: kept.uid,
+            secret: kept.secret,
+            purpose: kept.purpose,
+            scope: kept.scope,
+        },
+        hashed: kept.hashed_credential,
+        installation: kept.installation,
+        minted_at: kept.minted_at,
+        expires_at: kept.expires_at,
+    }
+}
+
+/// How long GitHub honours an installation token: one hour from minting. A ceiling for planning; the
+/// end of a real one came with it.
+///
+/// Source: GitHub REST documentation, “Generating an installation access token for a GitHub App”.
+pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(60 * 60);

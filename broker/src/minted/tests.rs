@@ -1,0 +1,194 @@
+use std::time::Duration;
+
+use broker_protocol::names::Delivery;
+
+use super::*;
+use crate::audit_log::Why;
+use crate::clock::Now;
+
+type Table = MintedTable<&'static str>;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const QUARTER: Duration = Duration::from_secs(900);
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_795_000_000 + second).unwrap()
+}
+
+fn lease(number: u128, uid: u32) -> Lease {
+    let now = Now {
+        wall: at(0),
+        boot: Duration::from_secs(50),
+    };
+    Lease {
+        deliver: Delivery::Installation,
+        ..Lease::in_a_test(number, uid, now, QUARTER)
+    }
+}
+
+fn key(uid: u32) -> MintKey {
+    MintKey::of(&lease(0, uid)).unwrap()
+}
+
+fn id(number: u128) -> LeaseId {
+    LeaseId::from_random(number)
+}
+
+fn value(text: &str) -> AccessToken {
+    AccessToken::new(text.to_owned())
+}
+
+fn token(text: &str, uid: u32, minted: i64) -> Token {
+    Token {
+        key: key(uid),
+        hashed: value(text).hashed(),
+        installation: 4711,
+        minted_at: at(minted),
+        expires_at: at(minted + 3600),
+    }
+}
+
+fn lead(table: &Table, lease: u128, uid: u32) -> Lead<&'static str> {
+    match table.place(&key(uid), &id(lease), QUARTER, at(0)) {
+        Place::Lead(lead) => lead,
+        Place::Held(_) | Place::Follow(_) => panic!("somebody else leads"),
+    }
+}
+
+fn recorded() -> Recorded<Use> {
+    let usage = Use {
+        secret: "acme-import-app".parse().unwrap(),
+        version: Some(1),
+        why: Why::Upkeep,
+    };
+    Recorded::in_a_test(usage, 0)
+}
+
+#[tokio::test]
+async fn of_several_who_need_a_token_one_goes_and_all_hold_what_it_brings() {
+    let table = Table::default();
+    let lead = lead(&table, 1, 7);
+    let Place::Follow(mut landing) = table.place(&key(7), &id(2), QUARTER, at(0)) else {
+        panic!("two lead");
+    };
+    assert!(matches!(
+        table.place(&key(8), &id(3), QUARTER, at(0)),
+        Place::Lead(_)
+    ));
+    let minted = token("ghs_one", 7, 0);
+    table
+        .landed(&lead, minted.clone(), &value("ghs_one"))
+        .unwrap();
+    let landed = landing.wait_for(Option::is_some).await.unwrap().clone();
+    assert_eq!(landed, Some(Ok(minted.clone())));
+    for lease in [1, 2] {
+        let taken = table.take(&recorded(), &id(lease), &minted.hashed);
+        assert_eq!(taken.ok().flatten().unwrap().expose(), "ghs_one");
+    }
+    let taken = table.take(&recorded(), &id(3), &minted.hashed);
+    assert_eq!(taken.err(), Some(NotHeld), "another account's lease");
+}
+
+#[tokio::test]
+async fn when_the_one_fails_all_learn_why_and_when_it_vanishes_they_ask_again() {
+    let table = Table::default();
+    let first = lead(&table, 1, 7);
+    let Place::Follow(mut landing) = table.place(&key(7), &id(2), QUARTER, at(0)) else {
+        panic!("two lead");
+    };
+    table.failed(&first, &Arc::new("no such installation"));
+    let landed = landing.wait_for(Option::is_some).await.unwrap().clone();
+    assert_eq!(landed, Some(Err(Arc::new("no such installation"))));
+
+    let second = lead(&table, 1, 7);
+    let Place::Follow(mut landing) = table.place(&key(7), &id(2), QUARTER, at(0)) else {
+        panic!("two lead");
+    };
+    drop(second);
+    assert!(landing.wait_for(Option::is_some).await.is_err());
+    drop(lead(&table, 2, 7));
+}
+
+#[test]
+fn a_token_is_shared_while_it_has_the_wanted_time_left_and_by_the_same_scope_alone() {
+    let table = Table::default();
+    let first = lead(&table, 1, 7);
+    table
+        .landed(&first, token("ghs_one", 7, 0), &value("ghs_one"))
+        .unwrap();
+    assert!(table.hold(&key(7), &id(2), HOUR, at(30)).is_some());
+    assert!(table.hold(&key(7), &id(3), HOUR, at(61)).is_none());
+    assert!(table.hold(&key(7), &id(3), QUARTER, at(2700)).is_some());
+    assert!(table.hold(&key(7), &id(4), QUARTER, at(2761)).is_none());
+    assert!(table.hold(&key(8), &id(5), QUARTER, at(1)).is_none());
+    let mut narrower = lease(6, 7);
+    narrower.repositories = ["acme/one".parse().unwrap()].into();
+    let narrower = MintKey::of(&narrower).unwrap();
+    assert!(table.hold(&narrower, &id(6), QUARTER, at(1)).is_none());
+    table.refresh(&key(7));
+    assert!(table.hold(&key(7), &id(7), QUARTER, at(1)).is_none());
+}
+
+#[test]
+fn a_token_is_ended_when_its_last_lease_lets_go_and_shared_with_nobody_from_then_on() {
+    let table = Table::default();
+    let first = lead(&table, 1, 7);
+    let minted = token("ghs_one", 7, 0);
+    table
+        .landed(&first, minted.clone(), &value("ghs_one"))
+        .unwrap();
+    table.hold(&key(7), &id(2), QUARTER, at(1)).unwrap();
+    assert_eq!(table.let_go(&id(1), None), LetGo::Shared);
+    assert_eq!(table.to_end(Duration::ZERO), []);
+    assert_eq!(
+        table.let_go(&id(2), None),
+        LetGo::Last(minted.hashed.clone())
+    );
+    assert!(table.hold(&key(7), &id(3), QUARTER, at(1)).is_none());
+    assert_eq!(table.to_end(Duration::ZERO), [(minted.clone(), 0)]);
+    assert_eq!(table.to_end(Duration::ZERO), [], "it is under way");
+    table.end_again(&minted.hashed, 1, Duration::from_secs(9));
+    assert_eq!(table.to_end(Duration::from_secs(8)), []);
+    assert_eq!(table.to_end(Duration::from_secs(9)), [(minted.clone(), 1)]);
+    table.ended(&minted.hashed);
+    assert_eq!(table.all(), []);
+}
+
+#[test]
+fn a_lease_that_never_came_to_live_lets_go_of_what_it_held() {
+    let table = Table::default();
+    let first = lead(&table, 1, 7);
+    let hold = Hold::of(&table, id(1), key(7));
+    table
+        .landed(&first, token("ghs_one", 7, 0), &value("ghs_one"))
+        .unwrap();
+    drop(hold);
+    assert_eq!(table.to_end(Duration::ZERO).len(), 1);
+}
+
+#[test]
+fn after_a_restart_a_lease_holds_the_token_its_record_names_or_every_one_of_its_like() {
+    let table = Table::default();
+    table.found(token("ghs_one", 7, 0));
+    table.found(token("ghs_two", 7, 10));
+    table.found(token("ghs_other", 8, 0));
+    let named = value("ghs_one").hashed();
+    let ends = table.hold_again(&id(1), Some(&named), &key(7));
+    assert_eq!(ends, Some(at(3600)));
+    let mut other_rule = lease(2, 7);
+    other_rule.rule = "label-sync.toml#9".into();
+    let other_rule = MintKey::of(&other_rule).unwrap();
+    assert_eq!(table.hold_again(&id(2), None, &other_rule), Some(at(3610)));
+    let ended: Vec<_> = table.to_end(Duration::ZERO);
+    assert_eq!(ended, [(token("ghs_other", 8, 0), 0)]);
+    let taken = table.take(&recorded(), &id(1), &named);
+    assert!(
+        taken.ok().unwrap().is_none(),
+        "its value is in the vault alone"
+    );
+    table.refill(&named, &value("ghs_one"));
+    let taken = table.take(&recorded(), &id(1), &named).ok().flatten();
+    assert_eq!(taken.unwrap().expose(), "ghs_one");
+    table.wipe();
+    assert!(table.value(&named).is_none());
+}

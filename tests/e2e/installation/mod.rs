@@ -1,0 +1,221 @@
+//! `deliver = "installation"`: what GitHub mints, who shares it, and that it dies.
+
+mod faults;
+mod shared;
+
+use serde_json::{Value, json};
+use support::github::ask::{Got, ask, tell};
+use support::github::{App, AppKey, Level, Repositories, StandIn, World};
+use support::{Home, TestBroker, needs, wait};
+
+const CLIENT: &str = "Iv23liABCDEF";
+const MINT: &str = "POST /app/installations/*/access_tokens";
+const FIND: &str = "GET /repos/acme/one/installation";
+const END: &str = "DELETE /installation/token";
+const OLD_TOKEN: &str = "ghp_oldTokenOfTheImportoldTokenOfTheImpo";
+
+const SECRETS: &str = r#"
+[secret.acme-import-app]
+kind      = "app"
+client_id = "Iv23liABCDEF"
+
+[secret.acme-import-old-token]
+kind   = "classic"
+owner  = "acme-bot"
+scopes = ["repo"]
+"#;
+
+const IMPORT: &str = r#"
+purpose      = "acme-import"
+secret       = "acme-import-app"
+repositories = ["acme/one", "acme/two"]
+permissions  = { contents = "read", issues = "write" }
+ttl          = { default = "15m", max = "1h" }
+FALLBACK
+
+[[allow]]
+caller = { uid = UID }
+"#;
+
+/// A stand-in with an App on three of four repositories, and a broker that holds the App's key.
+struct Setting {
+    github: StandIn,
+    broker: TestBroker,
+}
+
+impl Setting {
+    /// `None` if this machine has no curl to be a script with.
+    fn new() -> Option<Self> {
+        Self::with("")
+    }
+
+    fn with(fallback: &str) -> Option<Self> {
+        if !needs::program("curl") {
+            return None;
+        }
+        let key = AppKey::generate();
+        let permissions = [
+            ("contents", Level::Write),
+            ("issues", Level::Write),
+            ("metadata", Level::Read),
+        ];
+        let reached = ["acme/one", "acme/two", "acme/three"];
+        let app = App::new(CLIENT, "acme", &key, &permissions)
+            .installed("acme", Repositories::selected(&reached));
+        let world = World::new().organization("acme", &["acme-bot"]).app(app);
+        let world = ["acme/one", "acme/two", "acme/three", "acme/four"]
+            .into_iter()
+            .fold(world, World::repository)
+            .classic(OLD_TOKEN, "acme-bot", &["repo"]);
+        let github = StandIn::start(world);
+        let home = Home::ready();
+        home.config(&format!(
+            "[github]\napi = \"{}\"\nca = \"{}\"\npoll_every = \"off\"\n",
+            github.api(),
+            github.ca().display()
+        ));
+        home.policy("apps.toml", SECRETS);
+        let uid = nix::unistd::geteuid().to_string();
+        let import = IMPORT.replace("UID", &uid).replace("FALLBACK", fallback);
+        home.policy("acme-import.toml", &import);
+        let broker = home.start();
+        let set = ["secret", "set", "acme-import-app"];
+        broker.home.ctl_with(&set, key.pem()).success();
+        let set = ["secret", "set", "acme-import-old-token"];
+        broker.home.ctl_with(&set, OLD_TOKEN).success();
+        github.forget_calls();
+        Some(Self { github, broker })
+    }
+
+    fn take(&self, what: &Value) -> Value {
+        let mut body = json!({"purpose": "acme-import"});
+        body.as_object_mut()
+            .unwrap()
+            .extend(what.as_object().unwrap().clone());
+        let answer = self.broker.lease(&body.to_string());
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()
+    }
+
+    fn refusal(&self) -> Value {
+        let answer = self.broker.lease(r#"{"purpose":"acme-import"}"#);
+        let problem = answer.json();
+        assert!(answer.status >= 400 && problem.get("token").is_none());
+        problem
+    }
+
+    fn read(&self, lease: &Value, path: &str) -> Got {
+        let token = lease["token"].as_str().unwrap();
+        ask(&self.github, &format!("GET {path}"), token)
+    }
+
+    fn alive(&self, lease: &Value) -> bool {
+        self.read(lease, "/installation/repositories").status == 200
+    }
+
+    fn revoke(&self, lease: &Value, query: &str) -> Value {
+        let id = lease["lease"].as_str().unwrap();
+        let path = format!("/v1/leases/{id}{query}");
+        let answer = self.broker.http("DELETE", &path, "");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+}
+
+#[test]
+fn a_script_reads_exactly_the_repositories_it_was_granted_and_its_token_is_dead_after_revoke() {
+    let Some(setting) = Setting::new() else {
+        return;
+    };
+    let lease = setting.take(&json!({"repositories": ["acme/one"]}));
+    assert_eq!(lease["deliver"], "installation");
+    assert_eq!(lease["enforced_by"], "github");
+    assert_eq!(lease["repositories"], json!(["acme/one"]));
+
+    assert_eq!(setting.read(&lease, "/repos/acme/one").status, 200);
+    for elsewhere in ["/repos/acme/two", "/repos/acme/three", "/repos/acme/four"] {
+        assert_eq!(setting.read(&lease, elsewhere).status, 404, "{elsewhere}");
+    }
+    let reached = setting.read(&lease, "/installation/repositories").json();
+    assert_eq!(reached["total_count"], 1);
+    let token = lease["token"].as_str().unwrap();
+    let issue = json!({"title": "found by the import"});
+    let made = tell(
+        &setting.github,
+        "POST /repos/acme/one/issues",
+        token,
+        &issue,
+    );
+    assert_eq!(made.status, 201, "{made:?}");
+
+    let revoke = ["lease", "revoke", lease["lease"].as_str().unwrap()];
+    let said = setting.broker.home.ctl(&revoke).success();
+    assert!(said.contains("its token is dead at GitHub"), "{said}");
+    assert_eq!(setting.read(&lease, "/repos/acme/one").status, 401);
+
+    let records = setting.broker.home.records_of("token.revoked");
+    assert_eq!(records.len(), 1);
+    let issued = &setting.broker.home.records_of("lease.issued")[0];
+    assert_eq!(records[0]["hashed_credential"], issued["hashed_credential"]);
+    let hashed = support::github::hashed(token);
+    assert_eq!(issued["hashed_token"], hashed.as_str());
+}
+
+#[test]
+fn a_cold_lease_is_one_mint_call_and_one_search_and_the_next_searches_no_more() {
+    let Some(setting) = Setting::new() else {
+        return;
+    };
+    setting.take(&json!({"repositories": ["acme/one"]}));
+    assert_eq!(setting.github.calls(MINT), 1);
+    assert_eq!(setting.github.calls(FIND), 1);
+    assert_eq!(setting.github.journal().len(), 2, "and nothing else");
+    setting.take(&json!({"repositories": ["acme/two"]}));
+    assert_eq!(setting.github.calls(MINT), 2);
+    assert_eq!(setting.github.journal().len(), 3);
+}
+
+#[test]
+fn repositories_are_named_once_and_from_then_on_meant_by_their_ids() {
+    let Some(setting) = Setting::new() else {
+        return;
+    };
+    let narrow = json!({"repositories": ["acme/one"], "fresh": true});
+    setting.take(&narrow);
+    setting
+        .github
+        .change(|state| state.rename("acme/one", "uno"));
+    // Somebody else takes the name: not the repository that was meant.
+    setting.github.change(|state| {
+        state.add(World::new().repository("acme/one"));
+    });
+    let answer = setting
+        .broker
+        .lease(r#"{"purpose":"acme-import","repositories":["acme/one"],"fresh":true}"#);
+    assert_eq!(answer.status, 502, "{answer:?}");
+    let problem = answer.json();
+    assert_eq!(problem["code"], "upstream_refused");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("`acme/one` is called `acme/uno` today"),
+        "{detail}"
+    );
+    wait::until(|| setting.broker.home.records_of("token.revoked").len() == 1);
+}
+
+#[test]
+fn a_lease_never_outlives_its_token() {
+    let Some(setting) = Setting::new() else {
+        return;
+    };
+    let at = |view: &Value, field: &str| -> jiff::Timestamp {
+        view[field].as_str().unwrap().parse().unwrap()
+    };
+    let lease = setting.take(&json!({"ttl": 3600}));
+    let hour = at(&lease, "issued_at") + jiff::SignedDuration::from_hours(1);
+    assert!(at(&lease, "renewable_until") <= hour);
+    let renew = format!("/v1/leases/{}/renew", lease["lease"].as_str().unwrap());
+    let renewed = setting.broker.http("POST", &renew, r#"{"ttl":3600}"#);
+    assert_eq!(renewed.status, 200, "{renewed:?}");
+    assert!(at(&renewed.json(), "expires_at") <= at(&lease, "renewable_until"));
+}
