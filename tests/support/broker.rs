@@ -89,6 +89,34 @@ impl Home {
         write_private(&self.places.config, text);
     }
 
+    /// Unless a test says where GitHub is, it is where nobody listens: what a test makes up must not
+    /// reach anybody.
+    fn stay_away_from_github(&self) {
+        let text = match fs::read_to_string(&self.places.config) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                write_private(&self.places.config, "");
+                String::new()
+            }
+            Err(_) => return,
+        };
+        if text
+            .lines()
+            .any(|line| line.trim_start().starts_with("api"))
+        {
+            return;
+        }
+        const NOWHERE: &str =
+            "[github]\napi = \"http://127.0.0.1:1\"\ncheck_every = \"off\"\npoll_every = \"off\"\n";
+        let text = if text.lines().any(|line| line == "[github]") {
+            text.replace("[github]\n", NOWHERE)
+        } else {
+            format!("{text}\n{NOWHERE}")
+        };
+        // Its mode and owner stay as the test made them.
+        fs::write(&self.places.config, text).unwrap();
+    }
+
     /// `tokenctl` with this home, not yet run.
     pub fn tokenctl(&self) -> Command {
         self.command(&binaries::tokenctl())
@@ -188,6 +216,7 @@ impl TestBroker {
         program: &Path,
         change: impl FnOnce(&mut Command),
     ) -> Result<Self, (Home, Ran)> {
+        home.stay_away_from_github();
         let notify = home.path().join("notify");
         fs::remove_file(&notify).ok();
         let ready = UnixDatagram::bind(&notify).unwrap();
