@@ -119,6 +119,7 @@ impl Lease {
             expires_at: self.span.expires.wall,
             renewable_until: self.span.renewable.wall,
             audit_seq: self.seq,
+            rate_limit: None,
         }
     }
 }

@@ -3,11 +3,11 @@
 //! Rebuilt from the audit log at a start; nothing here is durable of itself. Every change is made
 //! after its record, except an end, which takes effect first and is recorded as soon as possible.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use broker_protocol::names::LeaseId;
+use broker_protocol::names::{LeaseId, SecretName};
 use tokio::sync::oneshot;
 
 use crate::clock::Now;
@@ -123,6 +123,14 @@ impl LeaseTable {
         let (sender, receiver) = oneshot::channel();
         inner.watched.insert(id.clone(), sender);
         Some(receiver)
+    }
+
+    /// The secrets behind live leases, each once.
+    #[must_use]
+    pub fn secrets(&self) -> BTreeSet<SecretName> {
+        let inner = self.lock();
+        let secrets: HashSet<&SecretName> = inner.leases.values().map(|l| &l.secret).collect();
+        secrets.into_iter().cloned().collect()
     }
 
     /// Ends one lease; `None` if it was not live, so that only one of several wins.

@@ -14,6 +14,7 @@ use crate::api::{self, Api};
 use crate::broker::Broker;
 use crate::caller::Surroundings;
 use crate::give_back;
+use crate::principals::Asked;
 use crate::server::{self, Identify};
 use crate::socket::Listener;
 use crate::startup::StartError;
@@ -24,6 +25,8 @@ const SWEEP: Duration = Duration::from_millis(250);
 const NOTE: Duration = Duration::from_secs(1);
 /// How often deadlines are looked at, and what could not be delivered is tried again.
 const WARN: Duration = Duration::from_secs(60);
+/// How long at least between two questions for what is left of a rate limit.
+const POLL: Duration = Duration::from_secs(1);
 
 /// Serves until a signal says to stop, sweeping meanwhile.
 pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), StartError> {
@@ -55,6 +58,7 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
     ));
     let scraping = scrape(&broker, stopped.clone()).await?;
     let warning = tokio::spawn(warn(Arc::clone(&broker), stopped.clone()));
+    let polling = tokio::spawn(poll(Arc::clone(&broker), stopped.clone()));
     let sweeping = tokio::spawn(sweep(Arc::clone(&broker), stopped));
     give_back::unused_memory();
     tell_systemd(&[sd_notify::NotifyState::Ready]);
@@ -79,9 +83,15 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
     if stop.send(true).is_err() {
         tracing::debug!("nobody was serving any more");
     }
-    for task in [Some(serving), Some(sweeping), Some(warning), scraping]
-        .into_iter()
-        .flatten()
+    for task in [
+        Some(serving),
+        Some(sweeping),
+        Some(warning),
+        Some(polling),
+        scraping,
+    ]
+    .into_iter()
+    .flatten()
     {
         if let Err(error) = task.await {
             tracing::error!(cause = %error, "a task ended in a panic");
@@ -148,6 +158,30 @@ async fn warn(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
         () = rounds => {}
     }
     broker.keep_given().await;
+}
+
+/// Asks what principals with live leases have left at GitHub: one after the other, and at most one a
+/// second.
+async fn poll(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
+    let Some(every) = broker.config.github.poll_every else {
+        return;
+    };
+    // Leases come and go; looking for whom to ask is work too.
+    let look = (every / 30).max(POLL);
+    let asking = async {
+        let mut asked = Asked::default();
+        loop {
+            for one in broker.due_polls(&mut asked, every) {
+                broker.poll(one, &mut asked).await;
+                tokio::time::sleep(POLL).await;
+            }
+            tokio::time::sleep(look).await;
+        }
+    };
+    tokio::select! {
+        () = server::told_to(&mut stopped) => {}
+        () = asking => {}
+    }
 }
 
 /// `/metrics` over TCP, if it is configured.

@@ -81,7 +81,7 @@ impl Broker {
             gauge!("tokend_warnings_waiting", "channel" => channel.channel)
                 .set(figure(channel.waiting));
         }
-        self.metrics.render()
+        self.metrics.render() + &self.github_figures()
     }
 }
 

@@ -63,6 +63,7 @@ impl Broker {
             warnings.extend(secret_warning(secret, &deadline, now));
         }
         warnings.extend(self.warnings.of_today(now));
+        warnings.extend(self.below_rate_floor().iter().map(ToString::to_string));
         BrokerStatus {
             started_at: self.started,
             pid: std::process::id(),
@@ -81,6 +82,7 @@ impl Broker {
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone(),
             memory_locked: self.vault.keys_are_in_locked_memory().unwrap_or(true),
+            github: self.github_status(),
             secrets,
             warnings,
             warning_channels: self.warnings.standing(),

@@ -121,6 +121,20 @@ pub struct LeaseView {
     pub renewable_until: Timestamp,
     /// The record that allowed it.
     pub audit_seq: u64,
+    /// What whoever is behind the token has left at GitHub, as far as is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// A window of GitHub's primary rate limit, as GitHub last told it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RateLimit {
+    /// Requests in a window.
+    pub limit: u64,
+    /// Requests left in this one.
+    pub remaining: u64,
+    /// When it ends.
+    pub reset_at: Timestamp,
 }
 
 /// `POST /v1/leases/{id}/renew`; an empty body asks for the default.
@@ -274,6 +288,9 @@ pub struct BrokerStatus {
     pub policy_fault: Option<String>,
     /// Whether leases and keys lie in memory that cannot be swapped out.
     pub memory_locked: bool,
+    /// How it stands with GitHub.
+    #[serde(default)]
+    pub github: GitHubStatus,
     /// Every secret, by name.
     pub secrets: Vec<SecretView>,
     /// What an operator should look at.
@@ -296,6 +313,41 @@ pub struct WarningChannel {
     /// Why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+}
+
+/// How it stands with GitHub, as far as it was asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitHubStatus {
+    /// The API's base URL.
+    pub api: String,
+    /// The circuit breaker: `closed` (asked), `open` (left alone after failures) or `half_open` (one
+    /// call is out to see).
+    pub breaker: String,
+    /// When it last answered; `None` if it was not asked since the start.
+    pub last_answer: Option<Timestamp>,
+    /// Those whose rate limits are known, by name.
+    pub principals: Vec<PrincipalLimits>,
+}
+
+/// What is left of the rate limits of one principal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrincipalLimits {
+    /// Whom GitHub counts: `user acme-bot`, `installation 4711`, `app Iv23…` or `anonymous`.
+    pub principal: String,
+    /// Windows that have not ended, by name.
+    pub resources: Vec<ResourceLimit>,
+    /// When its secondary limit ends, if it is in one.
+    pub secondary_until: Option<Timestamp>,
+}
+
+/// One resource of a primary rate limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceLimit {
+    /// Such as `core` or `search`.
+    pub resource: String,
+    /// Its window.
+    #[serde(flatten)]
+    pub rate: RateLimit,
 }
 
 /// The caller as the kernel describes it.

@@ -77,9 +77,9 @@ impl From<IssueError> for Refusal {
         let mut problem = Problem::new(code, error.to_string());
         problem.hint = hint(&error).map(str::to_owned);
         let retry_after = match &error {
-            IssueError::Flood { retry_after } | IssueError::TooManyLeases { retry_after, .. } => {
-                Some(*retry_after)
-            }
+            IssueError::Flood { retry_after }
+            | IssueError::TooManyLeases { retry_after, .. }
+            | IssueError::Limited { retry_after, .. } => Some(*retry_after),
             IssueError::Stopping => Some(Duration::from_secs(1)),
             IssueError::Mint { source, .. } => source.retry_after(),
             IssueError::Denied { .. }
@@ -119,6 +119,7 @@ fn hint(error: &IssueError) -> Option<&'static str> {
         }
         IssueError::Flood { .. }
         | IssueError::TooManyLeases { .. }
+        | IssueError::Limited { .. }
         | IssueError::Locked
         | IssueError::SecretMissing(_)
         | IssueError::SecretExpired(_)

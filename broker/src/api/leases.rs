@@ -42,6 +42,7 @@ pub(super) async fn take(
     // Before anything is granted: a lease that is to end with its caller needs someone to watch.
     let watch = wishes.until_exit.then(|| peer.exit_watch()).transpose();
     let watch = watch.map_err(IssueError::CannotWatch)?;
+    let shown = Arc::clone(&broker);
     let issued = to_its_end(async move {
         let issued = broker.issue(request, wishes).await?;
         if let Some(watch) = watch {
@@ -49,7 +50,9 @@ pub(super) async fn take(
         }
         Ok::<Issued, IssueError>(issued)
     });
-    answer(&issued.await?)
+    let issued = issued.await?;
+    let view = shown.lease_view(&issued.lease);
+    answer(&issued, view)
 }
 
 fn parse(caller: Arc<Caller>, asked: LeaseRequest) -> Result<(Request, Wishes), Refusal> {
@@ -85,11 +88,11 @@ fn parse(caller: Arc<Caller>, asked: LeaseRequest) -> Result<(Request, Wishes), 
 
 /// Writes the answer by hand, so that the only copy of the token besides the sealed one is in the
 /// buffer that goes to the socket.
-fn answer(issued: &Issued) -> Result<Response, Refusal> {
+fn answer(issued: &Issued, lease: LeaseView) -> Result<Response, Refusal> {
     let answer = LeaseAnswer {
         // The token goes into the answer.
         token: issued.token.expose().into(),
-        lease: issued.lease.view(),
+        lease,
     };
     let mut text = WipedBytes::with_capacity(ANSWER);
     serde_json::to_writer(&mut text, &answer).map_err(IssueError::Record)?;
@@ -107,7 +110,10 @@ pub(super) async fn list(
     let account = (!broker.is_operator(&caller)).then_some(caller.uid);
     let leases = broker.leases.list(account, broker.now());
     Json(LeaseList {
-        leases: leases.iter().map(|lease| lease.view()).collect(),
+        leases: leases
+            .iter()
+            .map(|lease| broker.lease_view(lease))
+            .collect(),
     })
 }
 
@@ -121,7 +127,7 @@ pub(super) async fn show(
         .find(&id, broker.now())
         .filter(|lease| may_see(&broker, &caller, lease));
     lease
-        .map(|lease| Json(lease.view()))
+        .map(|lease| Json(broker.lease_view(&lease)))
         .ok_or_else(|| unknown(&id))
 }
 
@@ -155,12 +161,12 @@ pub(super) async fn renew(
 ) -> Result<Json<LeaseView>, Refusal> {
     let ttl = parse_ttl(asked.ttl)?;
     let renewing = to_its_end({
-        let id = id.clone();
+        let (broker, id) = (Arc::clone(&broker), id.clone());
         async move { broker.renew(&id, &caller, ttl).await }
     });
     renewing
         .await?
-        .map(|lease| Json(lease.view()))
+        .map(|lease| Json(broker.lease_view(&lease)))
         .ok_or_else(|| unknown(&id))
 }
 

@@ -7,6 +7,7 @@ use broker_protocol::error::ErrorCode;
 use broker_protocol::names::{Delivery, Purpose, SecretName};
 
 use crate::audit_log::AuditLogError;
+use crate::github::LimitKind;
 use crate::mint::MintError;
 use crate::source::SourceError;
 use crate::vault::VaultError;
@@ -63,6 +64,17 @@ pub enum IssueError {
     /// The secret behind the purpose has ended.
     #[error("secret `{0}` has expired; an operator must set a new value")]
     SecretExpired(SecretName),
+    /// GitHub limits whoever is behind the secret: nothing was granted, and it was not asked again.
+    #[error("GitHub limits whoever is behind secret `{secret}`: {}; come back in {} s",
+        crate::principals::in_words(*kind), .retry_after.as_secs())]
+    Limited {
+        /// The secret.
+        secret: SecretName,
+        /// Which limit.
+        kind: LimitKind,
+        /// When to come back, in whole seconds rounded up.
+        retry_after: Duration,
+    },
     /// The place the secret comes from did not give it.
     #[error("the source of secret `{secret}` did not give a value")]
     Source {
@@ -115,7 +127,9 @@ impl IssueError {
         match self {
             Self::Denied { .. } => ErrorCode::Denied,
             Self::TooWide { .. } => ErrorCode::TooWide,
-            Self::Flood { .. } | Self::TooManyLeases { .. } => ErrorCode::RateLimited,
+            Self::Flood { .. } | Self::TooManyLeases { .. } | Self::Limited { .. } => {
+                ErrorCode::RateLimited
+            }
             Self::Locked => ErrorCode::Locked,
             Self::NotRecorded(_) => ErrorCode::AuditUnavailable,
             Self::SecretMissing(_) => ErrorCode::SecretMissing,

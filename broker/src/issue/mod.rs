@@ -224,6 +224,7 @@ impl Broker {
             Delivery::Installation => Some(self.hold_token(&mut lease, asked.wishes.fresh, now)?),
             Delivery::Proxy => return Err(IssueError::Undeliverable(grant.deliver)),
         };
+        self.refuse_limited(&lease)?;
         let usage = Use {
             secret,
             version: lease.version,
@@ -420,11 +421,13 @@ impl Broker {
         }
     }
 
-    /// Records that policy said yes and the secret was not there to be handed out.
+    /// Records that policy said yes and the secret was not there to be handed out, or whoever is
+    /// behind it is limited.
     async fn unavailable(&self, request: &Request, error: IssueError) -> IssueError {
         let code = match &error {
             IssueError::SecretMissing(_) => ErrorCode::SecretMissing,
             IssueError::SecretExpired(_) => ErrorCode::SecretExpired,
+            IssueError::Limited { .. } => ErrorCode::RateLimited,
             _ => return error,
         };
         let why = error.to_string();
@@ -436,6 +439,8 @@ impl Broker {
         };
         match self.record_refusal(request, refusal).await {
             Ok(_) => error,
+            // One of many, which are counted. The limit lasts whatever the account has left.
+            Err(IssueError::Flood { .. }) if matches!(error, IssueError::Limited { .. }) => error,
             Err(instead) => instead,
         }
     }

@@ -10,12 +10,13 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use broker_protocol::api::{BrokerStatus, SecretState, SecretView, Status};
+use broker_protocol::api::{BrokerStatus, GitHubStatus, SecretState, SecretView, Status};
 use broker_protocol::places::Places;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::broker::Broker;
+use crate::clock;
 use crate::error::Failure;
 use crate::token_shape::{self, Shape};
 use crate::ui;
@@ -214,11 +215,44 @@ fn for_operators(found: &mut Findings, all: &BrokerStatus) {
             "raise the limit: LimitMEMLOCK= in the unit, or `ulimit -l`",
         );
     }
+    of_github(found, &all.github);
     for warning in &all.warnings {
         found.look(warning.clone(), "");
     }
     for secret in &all.secrets {
         of_secret(found, secret);
+    }
+}
+
+fn of_github(found: &mut Findings, github: &GitHubStatus) {
+    if github.breaker != "closed" && !github.breaker.is_empty() {
+        found.wrong(
+            format!("{} could not be reached several times in a row", github.api),
+            "look at the network, and at `[github] api` and `ca`; it is tried again by itself",
+        );
+    }
+    let now = clock::now();
+    for one in &github.principals {
+        let principal = &one.principal;
+        if let Some(until) = one.secondary_until {
+            let ends = clock::relative(until, now);
+            found.look(
+                format!("{principal} asked GitHub too much too fast; the limit ends {ends}"),
+                "`tokenctl lease list` shows who holds its tokens; have them ask less at a time",
+            );
+        }
+        for limit in one
+            .resources
+            .iter()
+            .filter(|limit| limit.rate.remaining == 0)
+        {
+            let ends = clock::relative(limit.rate.reset_at, now);
+            let resource = &limit.resource;
+            found.look(
+                format!("{principal} has no `{resource}` requests left at GitHub; the window ends {ends}"),
+                "`tokenctl lease list` shows who holds its tokens; have them ask less",
+            );
+        }
     }
 }
 

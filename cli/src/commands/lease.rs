@@ -85,6 +85,17 @@ fn show(answer: &Answer, json: bool) -> Result<(), Failure> {
     );
     table.field("renewable until", clock::short(lease.renewable_until));
     table.field("audit record", lease.audit_seq);
+    if let Some(rate) = &lease.rate_limit {
+        table.field(
+            "left at GitHub",
+            format_args!(
+                "{} of {} requests, until {}",
+                rate.remaining,
+                rate.limit,
+                clock::short(rate.reset_at)
+            ),
+        );
+    }
     table.print()?;
     if lease.deliver == Delivery::Raw {
         ui::note("raw: the end of this lease ends nothing at GitHub; only a rotation does");

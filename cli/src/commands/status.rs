@@ -1,6 +1,6 @@
 //! `status`: how the broker, its secrets and one's own leases stand.
 
-use broker_protocol::api::{BrokerStatus, Status, WarningChannel};
+use broker_protocol::api::{BrokerStatus, GitHubStatus, Status, WarningChannel};
 
 use crate::broker::Broker;
 use crate::clock;
@@ -19,6 +19,10 @@ pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
         if !all.secrets.is_empty() {
             ui::line("")?;
             secret::overview(&all.secrets).print()?;
+        }
+        if !all.github.principals.is_empty() {
+            ui::line("")?;
+            limits(&all.github).print()?;
         }
         if !all.warnings.is_empty() {
             ui::line("")?;
@@ -96,6 +100,17 @@ fn operators_part(table: &mut Table, all: &BrokerStatus) {
         "leases",
         format_args!("{} live, {} of them raw", all.live_leases, all.raw_leases),
     );
+    let github = &all.github;
+    let heard = github.last_answer.map_or_else(
+        || "not asked since the start".to_owned(),
+        |at| format!("answered {}", clock::relative(at, clock::now())),
+    );
+    let breaker = match &*github.breaker {
+        "closed" => "",
+        "half_open" => ", NOT REACHED: tried now",
+        _ => ", NOT REACHED: left alone for a moment",
+    };
+    table.field("github", format_args!("{}, {heard}{breaker}", github.api));
     let memory = if all.memory_locked {
         "locked"
     } else {
@@ -121,4 +136,35 @@ fn told(channel: &WarningChannel) -> String {
         "" => channel.channel.clone(),
         how => format!("{}: {how}", channel.channel),
     }
+}
+
+/// What principals have left: of `core`, and of whatever else is used up.
+fn limits(github: &GitHubStatus) -> Table {
+    let now = clock::now();
+    let mut table = Table::new(&["PRINCIPAL", "RESOURCE", "LEFT", "OF", "WINDOW ENDS"]);
+    for one in &github.principals {
+        for limit in &one.resources {
+            if limit.resource == "core" || limit.rate.remaining == 0 {
+                table.row([
+                    one.principal.clone(),
+                    limit.resource.clone(),
+                    limit.rate.remaining.to_string(),
+                    limit.rate.limit.to_string(),
+                    clock::relative(limit.rate.reset_at, now),
+                ]);
+            }
+        }
+        if let Some(until) = one.secondary_until {
+            let ends = clock::relative(until, now);
+            let none = String::new;
+            table.row([
+                one.principal.clone(),
+                "secondary".to_owned(),
+                none(),
+                none(),
+                ends,
+            ]);
+        }
+    }
+    table
 }

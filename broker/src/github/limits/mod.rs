@@ -250,6 +250,12 @@ impl Limits {
         (now.boot < window.ends).then(|| window.rate.clone())
     }
 
+    /// When something was last heard of a principal, in boot time.
+    #[must_use]
+    pub fn heard_of(&self, principal: &Principal) -> Option<Duration> {
+        Some(self.principals().get(principal)?.heard)
+    }
+
     /// Who became limited since this was last asked: for the audit log.
     #[must_use]
     pub fn take_news(&self) -> Vec<BecameLimited> {

@@ -1,0 +1,74 @@
+//! Secrets whose principal has less left than their policy wants: `rate_floor`.
+
+use std::fmt;
+
+use broker_protocol::names::SecretName;
+
+use crate::broker::Broker;
+use crate::github::{CORE, Principal, Rate};
+
+/// A secret below its floor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BelowFloor {
+    /// The secret.
+    pub secret: SecretName,
+    /// Whose budget is low.
+    pub principal: Principal,
+    /// What policy wants to remain.
+    pub floor: u64,
+    /// What does.
+    pub rate: Rate,
+}
+
+impl fmt::Display for BelowFloor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            secret,
+            principal,
+            floor,
+            rate,
+        } = self;
+        write!(
+            f,
+            "`{secret}`: {} of {} requests left for {principal}, below its floor of {floor}; the \
+             window ends at {}",
+            rate.remaining,
+            rate.limit,
+            rate.reset_at.strftime("%H:%M UTC")
+        )
+    }
+}
+
+impl Broker {
+    /// Every secret below its floor now, by name: for `status`, the figures, and whoever warns. Only
+    /// what was heard within the window counts; of an App, every installation that was heard of.
+    #[must_use]
+    pub fn below_rate_floor(&self) -> Vec<BelowFloor> {
+        let policies = self.policies();
+        let now = self.now();
+        let limits = self.github.limits();
+        let floors = policies
+            .set
+            .secrets()
+            .filter_map(|secret| Some((&secret.name, secret.rate_floor?)));
+        floors
+            .flat_map(|(name, floor)| {
+                let principals = self.principals_of(name).into_iter();
+                principals.filter_map(move |principal| {
+                    let rate = limits.rate(&principal, CORE, now)?;
+                    (rate.remaining < floor).then(|| BelowFloor {
+                        secret: name.clone(),
+                        principal,
+                        floor,
+                        rate,
+                    })
+                })
+            })
+            .collect()
+    }
+
+    /// Everybody whose budget a secret's leases may draw on now.
+    fn principals_of(&self, secret: &SecretName) -> Vec<Principal> {
+        self.principal_of(secret).into_iter().collect()
+    }
+}

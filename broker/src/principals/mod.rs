@@ -1,0 +1,120 @@
+//! Whose budget of requests at GitHub a lease draws on, and what follows when it is used up.
+//!
+//! A principal that GitHub limits is left alone: a request for a lease that would draw on it is
+//! refused with the time to come back, before anything is granted and without a call to GitHub, so
+//! that one caller's burst does not become everybody's ban.
+//!
+//! Not here: what GitHub says of a budget ([`crate::github::Limits`]).
+
+mod floor;
+mod poll;
+mod view;
+
+use std::sync::Arc;
+
+use broker_audit::record::Event;
+use broker_protocol::api::{LeaseView, RateLimit};
+use broker_protocol::names::SecretName;
+use futures_util::future::join_all;
+
+use crate::broker::Broker;
+use crate::github::{CORE, LimitKind, Principal, Rate};
+use crate::issue::IssueError;
+use crate::lease::Lease;
+use crate::policy::SecretKind;
+
+pub use self::floor::BelowFloor;
+pub(crate) use self::poll::Asked;
+
+impl Broker {
+    /// Who a personal access token's requests are counted against: the login that GitHub gave for it,
+    /// or else the one that policy declares. `None` if neither is known, and for an App, whose
+    /// installations each have a budget of their own.
+    pub(crate) fn principal_of(&self, secret: &SecretName) -> Option<Principal> {
+        let policies = self.policies();
+        let declared = policies.set.secret(secret)?;
+        if declared.kind == SecretKind::App {
+            return None;
+        }
+        let checked = self.vault.check(secret).checked;
+        let version = self.vault.held(secret).map(|held| held.version);
+        // Another version may be another user's.
+        let login = checked
+            .filter(|checked| checked.version == version)
+            .and_then(|checked| checked.login);
+        let login = login.as_deref().or(declared.owner.as_deref());
+        login.map(Principal::user)
+    }
+
+    /// Who the requests made with a lease are counted against, if that is known.
+    pub(crate) fn principal_behind(&self, lease: &Lease) -> Option<Principal> {
+        self.principal_of(&lease.secret)
+    }
+
+    /// Refuses a lease that could only be used to run into a limit again.
+    pub(crate) fn refuse_limited(&self, lease: &Lease) -> Result<(), IssueError> {
+        let Some(principal) = self.principal_behind(lease) else {
+            return Ok(());
+        };
+        let limited = self.github.limits().limited(&principal, CORE, self.now());
+        limited.map_or(Ok(()), |limited| {
+            Err(IssueError::Limited {
+                secret: lease.secret.clone(),
+                kind: limited.kind,
+                retry_after: limited.retry_after,
+            })
+        })
+    }
+
+    /// A lease as the API shows it, with what its principal has left.
+    pub(crate) fn lease_view(&self, lease: &Lease) -> LeaseView {
+        let rate = self
+            .principal_behind(lease)
+            .and_then(|principal| self.github.limits().rate(&principal, CORE, self.now()));
+        LeaseView {
+            rate_limit: rate.as_ref().map(shown),
+            ..lease.view()
+        }
+    }
+
+    /// Records who became limited since this was last called; later, if the log cannot be written
+    /// now.
+    pub(crate) fn record_limits(self: &Arc<Self>) {
+        let news = self.github.limits().take_news();
+        if news.is_empty() {
+            return;
+        }
+        let broker = Arc::clone(self);
+        tokio::spawn(async move {
+            let records = news.iter().map(|limited| async {
+                let principal = limited.principal.to_string();
+                tracing::warn!(%principal, limit = %limited.kind, until = %limited.until, "limited by GitHub");
+                let event = Event::GitHubLimited {
+                    principal: &principal,
+                    limit: limited.kind.as_str(),
+                    resource: limited.resource.as_deref(),
+                    until: limited.until,
+                };
+                broker.record_or_trace(&event).await
+            });
+            join_all(records).await;
+        });
+    }
+}
+
+/// A window as the API shows it.
+fn shown(rate: &Rate) -> RateLimit {
+    RateLimit {
+        limit: rate.limit,
+        remaining: rate.remaining,
+        reset_at: rate.reset_at,
+    }
+}
+
+/// The limit in words, for a caller.
+pub(crate) const fn in_words(kind: LimitKind) -> &'static str {
+    match kind {
+        LimitKind::Primary => "its requests of this hour are used up",
+        LimitKind::Secondary => "it asked too much too fast",
+    }
+}

@@ -1,0 +1,147 @@
+//! Asks GitHub what principals with live leases have left: `GET /rate_limit`, which is free.
+//!
+//! A caller with a `raw` or an installation token goes to GitHub by itself, so no answer of its
+//! passes here. One poll for each principal, not for each secret; one at a time; nobody is polled of
+//! whom something was heard lately anyway. A poll opens a stored value and is recorded like any other
+//! use of it.
+//!
+//! Not here: the timer (`life`).
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use broker_protocol::names::SecretName;
+
+use crate::broker::Broker;
+use crate::causes;
+use crate::github::{Credential, Principal};
+use crate::upkeep::{Upkeep, UpkeepError};
+
+/// When each principal with live leases was last asked, in boot time.
+pub(crate) type Asked = HashMap<Principal, Duration>;
+
+/// Whom to ask, and with what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Poll {
+    principal: Principal,
+    secret: SecretName,
+}
+
+impl Broker {
+    /// Whom to ask now: those with live leases of whom nothing was heard for `every`, the longest ago
+    /// first. `asked` forgets those who have no lease any more.
+    pub(crate) fn due_polls(&self, asked: &mut Asked, every: Duration) -> Vec<Poll> {
+        if self.vault.is_locked() {
+            return Vec::new();
+        }
+        // By principal, so that one secret of each is opened.
+        let mut in_use = HashMap::new();
+        for secret in self.leases.secrets() {
+            if let Some(principal) = self.principal_of(&secret) {
+                in_use.entry(principal).or_insert(secret);
+            }
+        }
+        let heard = |principal: &Principal| self.github.limits().heard_of(principal);
+        due(in_use, asked, heard, self.now().boot, every)
+    }
+
+    /// Asks for one of them. What comes of it is in [`crate::github::Limits`]; a failure is traced,
+    /// and comes again with the next one.
+    pub(crate) async fn poll(&self, poll: Poll, asked: &mut Asked) {
+        let Poll { principal, secret } = poll;
+        asked.insert(principal.clone(), self.now().boot);
+        let opened = self.open_for_upkeep(None, &secret, None, Upkeep::RateLimit);
+        let token = match opened.await {
+            Ok(token) => token,
+            // Said where it matters: to callers, in `status`, by checks.
+            Err(UpkeepError::Locked | UpkeepError::NotFound(_)) => return,
+            Err(error) => {
+                let cause = causes::in_words(&error);
+                tracing::warn!(%secret, cause, "not asked what is left of its rate limit");
+                return;
+            }
+        };
+        let credential = Credential::Token(&token);
+        if let Err(error) = self.github.rate_limit(credential, &principal).await {
+            tracing::warn!(%secret, %principal, cause = %error, "what is left of its rate limit is not known");
+        }
+    }
+}
+
+/// The longest ago first. Who is limited is left alone until that is over.
+fn due(
+    in_use: HashMap<Principal, SecretName>,
+    asked: &mut Asked,
+    heard: impl Fn(&Principal) -> Option<Duration>,
+    now: Duration,
+    every: Duration,
+) -> Vec<Poll> {
+    asked.retain(|principal, _| in_use.contains_key(principal));
+    let mut due: Vec<_> = in_use
+        .into_iter()
+        .filter_map(|(principal, secret)| {
+            let last = heard(&principal).max(asked.get(&principal).copied());
+            let due = last.is_none_or(|last| last.saturating_add(every) <= now);
+            due.then_some((last, Poll { principal, secret }))
+        })
+        .collect();
+    due.sort_by(|(one, this), (other, that)| {
+        one.cmp(other)
+            .then_with(|| this.principal.cmp(&that.principal))
+    });
+    due.into_iter().map(|(_, poll)| poll).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVERY: Duration = Duration::from_secs(300);
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn in_use(logins: &[&str]) -> HashMap<Principal, SecretName> {
+        let secret: SecretName = "org-label-sync-token".parse().unwrap();
+        let principals = logins.iter().map(|login| Principal::user(login));
+        principals.map(|one| (one, secret.clone())).collect()
+    }
+
+    fn names(polls: &[Poll]) -> Vec<String> {
+        polls
+            .iter()
+            .map(|poll| poll.principal.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn everybody_is_asked_at_first_and_then_once_in_a_while() {
+        let mut asked = Asked::new();
+        let both = || in_use(&["b", "a"]);
+        let first = due(both(), &mut asked, |_| None, at(1000), EVERY);
+        assert_eq!(names(&first), ["user a", "user b"]);
+        asked.insert(Principal::user("a"), at(1000));
+        asked.insert(Principal::user("b"), at(1001));
+        assert!(due(both(), &mut asked, |_| None, at(1299), EVERY).is_empty());
+        let again = due(both(), &mut asked, |_| None, at(1300), EVERY);
+        assert_eq!(names(&again), ["user a"]);
+        let later = due(both(), &mut asked, |_| None, at(1301), EVERY);
+        assert_eq!(names(&later), ["user a", "user b"], "the longest ago first");
+    }
+
+    #[test]
+    fn nobody_is_asked_of_whom_was_heard_lately() {
+        let heard = |one: &Principal| (*one == Principal::user("a")).then_some(at(1200));
+        let mut asked = Asked::new();
+        let polls = due(in_use(&["a", "b"]), &mut asked, heard, at(1300), EVERY);
+        assert_eq!(names(&polls), ["user b"]);
+    }
+
+    #[test]
+    fn who_has_no_lease_any_more_is_forgotten() {
+        let mut asked = Asked::from([(Principal::user("a"), at(1))]);
+        assert!(due(in_use(&[]), &mut asked, |_| None, at(1000), EVERY).is_empty());
+        assert!(asked.is_empty());
+    }
+}
