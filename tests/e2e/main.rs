@@ -24,6 +24,7 @@ mod installation;
 mod issue;
 mod layers;
 mod leaks;
+mod limits;
 mod promises;
 mod revoke;
 mod service;

@@ -1,0 +1,303 @@
+//! Rate limits at GitHub, with the real broker and a stand-in behind real TLS.
+//!
+//! Callers with a raw token go to GitHub by themselves: what the broker knows of their budget it has
+//! from its own questions, which these tests make it ask every second.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::Value;
+use support::github::{Fault, StandIn, World, hashed};
+use support::http::{Answer, read_answer};
+use support::{Home, TestBroker, canary, wait};
+
+/// A second secret of the same user, one of another user, and a purpose for each.
+const POLICIES: &str = r#"
+[secret.org-onboarding-token]
+kind  = "classic"
+owner = "Acme-Bot"
+
+[secret.other-token]
+kind  = "classic"
+owner = "somebody-else"
+"#;
+
+/// Made up, like the canaries.
+const OTHER: &str = "ghp_CANARYcanaryCANARYcanaryCANARYcan0003";
+
+fn purpose(name: &str, secret: &str) -> String {
+    let uid = nix::unistd::geteuid().as_raw();
+    format!(
+        "purpose = \"{name}\"\nsecret = \"{secret}\"\nrepositories = [\"acme/*\"]\n\
+         permissions = {{ issues = \"read\" }}\ndeliver = \"raw\"\nttl = {{ default = \"15m\", max = \"1h\" }}\n\
+         [[allow]]\ncaller = {{ uid = {uid} }}\n"
+    )
+}
+
+fn github() -> StandIn {
+    let world = World::new()
+        .organization("acme", &["acme-bot", "somebody-else"])
+        .repository("acme/site")
+        .classic(canary::CLASSIC, "acme-bot", &["repo", "workflow"])
+        .classic(canary::CLASSIC_TWO, "acme-bot", &["repo"])
+        .classic(OTHER, "somebody-else", &["repo"]);
+    StandIn::start(world)
+}
+
+/// A broker that believes the stand-in's certificate and asks it every second.
+fn broker(github: &StandIn) -> TestBroker {
+    let home = Home::ready();
+    home.policy("more.toml", POLICIES);
+    home.policy(
+        "onboarding.toml",
+        &purpose("onboarding", "org-onboarding-token"),
+    );
+    home.policy("other.toml", &purpose("other", "other-token"));
+    home.config(&format!(
+        "[github]\napi = \"{}\"\nca = \"{}\"\ncheck_every = \"off\"\npoll_every = \"1s\"\n",
+        github.api(),
+        github.ca().display()
+    ));
+    let broker = home.start();
+    for (secret, value) in [
+        ("org-label-sync-token", canary::CLASSIC),
+        ("org-onboarding-token", canary::CLASSIC_TWO),
+        ("other-token", OTHER),
+    ] {
+        let set = ["secret", "set", secret];
+        broker.home.ctl_with(&set, value).success();
+    }
+    broker
+}
+
+fn ask(broker: &TestBroker, purpose: &str) -> Answer {
+    broker.lease(&format!(r#"{{"purpose":"{purpose}"}}"#))
+}
+
+/// What a caller does with the token it was handed, by itself.
+fn call_github(github: &StandIn, token: &str) -> u16 {
+    let address = github.plain().replace("http://", "");
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!(
+        "GET /repos/acme/site HTTP/1.1\r\nhost: localhost\r\nuser-agent: a-script\r\n\
+         authorization: Bearer {token}\r\nconnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    read_answer(&mut stream).unwrap().status
+}
+
+/// One principal in the operator's status.
+fn principal(broker: &TestBroker, name: &str) -> Value {
+    let status = broker.http("GET", "/v1/status", "").json();
+    let all = status["broker"]["github"]["principals"].as_array().unwrap();
+    let found = all.iter().find(|one| one["principal"] == name);
+    found.cloned().unwrap_or(Value::Null)
+}
+
+fn core(broker: &TestBroker, name: &str) -> Option<Value> {
+    let principal = principal(broker, name);
+    let resources = principal["resources"].as_array()?;
+    let found = resources.iter().find(|one| one["resource"] == "core");
+    found.cloned()
+}
+
+fn retry_after(answer: &Answer) -> u64 {
+    answer.header("retry-after").unwrap().parse().unwrap()
+}
+
+#[test]
+fn who_is_driven_into_the_secondary_limit_by_one_caller_is_refused_to_the_others_without_a_call() {
+    let github = github();
+    github.change(|state| state.settings.points_a_minute = 30);
+    let broker = broker(&github);
+    let lease = ask(&broker, "label-sync").json();
+    let token = lease["token"].as_str().unwrap();
+    while call_github(&github, token) != 403 {}
+    let told = Duration::from_secs(60);
+    let clock = support::github::Clock::default();
+    let before = clock.now();
+    wait::until(|| principal(&broker, "user acme-bot")["secondary_until"].is_string());
+    github.forget_calls();
+
+    // Another purpose and another secret, and the same user at GitHub.
+    for purpose in ["onboarding", "label-sync"] {
+        let refused = ask(&broker, purpose);
+        let passed = clock.now().duration_since(before).unsigned_abs();
+        assert_eq!(refused.status, 429, "{refused:?}");
+        assert_eq!(refused.json()["code"], "rate_limited");
+        let wait = Duration::from_secs(retry_after(&refused));
+        assert!(
+            wait <= told && wait + passed + Duration::from_secs(1) >= told,
+            "{wait:?}"
+        );
+    }
+    assert_eq!(
+        ask(&broker, "other").status,
+        201,
+        "another user is not limited"
+    );
+    wait::until(|| core(&broker, "user somebody-else").is_some());
+    let mut calls = github.journal();
+    calls.retain(|call| call.principal == "user acme-bot");
+    assert!(calls.is_empty(), "a further call: {calls:?}");
+
+    let ctl = broker.home.ctl(&["get", "onboarding"]);
+    assert_eq!(ctl.code(), Some(75), "{ctl:?}");
+    let denied = broker.home.records_of("lease.denied");
+    assert!(denied.len() >= 3 && denied.iter().all(|one| one["code"] == "rate_limited"));
+    wait::until(|| !broker.home.records_of("github.limited").is_empty());
+    let limited = broker.home.records_of("github.limited");
+    assert_eq!(limited.len(), 1, "once for the window: {limited:?}");
+    assert_eq!(limited[0]["principal"], "user acme-bot");
+    assert_eq!(limited[0]["limit"], "secondary");
+    let granted = broker.home.records_of("lease.granted");
+    assert_eq!(granted.len(), 2, "label-sync before, other after");
+    let doctor = broker.home.ctl(&["doctor"]);
+    assert!(
+        doctor
+            .stdout
+            .contains("user acme-bot asked GitHub too much too fast"),
+        "{doctor:?}"
+    );
+}
+
+#[test]
+fn when_a_secondary_limit_is_over_leases_are_granted_again() {
+    let github = github();
+    let fault = Fault::on("GET /rate_limit").secondary_limit(Some(4));
+    github.fault(fault.times(1));
+    let broker = broker(&github);
+    assert_eq!(ask(&broker, "label-sync").status, 201);
+    wait::until(|| ask(&broker, "label-sync").status == 429);
+    wait::until(|| ask(&broker, "label-sync").status == 201);
+    wait::until(|| core(&broker, "user acme-bot").is_some());
+}
+
+#[test]
+fn a_used_up_hour_refuses_with_the_time_of_its_end_and_goes_on_being_watched() {
+    let github = github();
+    github.change(|state| {
+        let now = state.clock.now();
+        state.limits.set("user acme-bot", 5000, 5000, now);
+    });
+    let broker = broker(&github);
+    assert_eq!(
+        ask(&broker, "label-sync").status,
+        201,
+        "nothing is known yet"
+    );
+    wait::until(|| core(&broker, "user acme-bot").is_some_and(|core| core["remaining"] == 0));
+    let refused = ask(&broker, "onboarding");
+    assert_eq!(
+        (refused.status, refused.json()["code"].as_str()),
+        (429, Some("rate_limited"))
+    );
+    let wait = retry_after(&refused);
+    assert!((3000..=3600).contains(&wait), "{wait}");
+    let shown = broker.home.ctl(&["status"]).success();
+    let row = shown.lines().find(|line| line.starts_with("user acme-bot"));
+    assert!(row.unwrap().contains("5000"), "{shown}");
+    wait::until(|| !broker.home.records_of("github.limited").is_empty());
+    let limited = broker.home.records_of("github.limited");
+    assert_eq!(
+        (limited.len(), &limited[0]["resource"]),
+        (1, &Value::from("core"))
+    );
+
+    // Asking what is left is free, so it goes on, and a new hour is noticed.
+    github.advance(Duration::from_secs(3700));
+    wait::until(|| ask(&broker, "onboarding").status == 201);
+}
+
+#[test]
+fn what_is_left_is_in_lease_answers_in_status_and_in_the_figures_and_a_floor_warns() {
+    let github = github();
+    github.change(|state| {
+        let now = state.clock.now();
+        state.limits.set("user acme-bot", 5000, 2000, now);
+    });
+    let broker = broker(&github);
+    let secrets = support::broker::SECRETS.replace("source", "rate_floor = 4000\nsource");
+    broker.home.policy("secrets.toml", &secrets);
+    broker.home.ctl(&["policy", "reload"]).success();
+    let first = ask(&broker, "label-sync").json();
+    assert_eq!(first["rate_limit"], Value::Null, "not known yet");
+    wait::until(|| core(&broker, "user acme-bot").is_some());
+    let lease = ask(&broker, "label-sync").json();
+    let left = &lease["rate_limit"];
+    assert_eq!(
+        (&left["limit"], &left["remaining"]),
+        (&5000.into(), &3000.into())
+    );
+
+    let status = broker.http("GET", "/v1/status", "").json();
+    let warnings = status["broker"]["warnings"].to_string();
+    let warning = "`org-label-sync-token`: 3000 of 5000 requests left for user acme-bot, below its floor of 4000";
+    assert!(warnings.contains(warning), "{warnings}");
+    let figures = broker.http("GET", "/metrics", "").body;
+    let figures = String::from_utf8(figures).unwrap();
+    for line in [
+        r#"tokend_rate_remaining{principal="user acme-bot",resource="core"} 3000"#,
+        r#"tokend_secret_below_rate_floor{secret="org-label-sync-token"} 1"#,
+        r#"state="closed"} 1"#,
+    ] {
+        assert!(figures.contains(line), "{line} in\n{figures}");
+    }
+    // One poll a principal, not one a secret; each with a stored value that was recorded first.
+    assert_eq!(ask(&broker, "onboarding").status, 201);
+    let used = || broker.home.records_of("secret.used");
+    wait::until(|| used().len() > 2);
+    let polled = github.journal();
+    assert!(polled.iter().all(|call| call.principal == "user acme-bot"));
+    assert!(
+        polled.iter().all(|call| call.path == "/rate_limit"),
+        "{polled:?}"
+    );
+    let with = [canary::CLASSIC, canary::CLASSIC_TWO].map(hashed);
+    let known = polled.iter().filter_map(|call| call.hashed_token.as_ref());
+    assert!(known.clone().all(|hash| with.contains(hash)) && known.count() == polled.len());
+    assert!(
+        used()
+            .iter()
+            .all(|record| record["what_for"] == "rate_limit")
+    );
+    assert!(used().len() >= polled.len());
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_gets_no_token() {
+    let github = github();
+    let other = StandIn::start(World::new());
+    let home = Home::ready();
+    home.config(&format!(
+        "[github]\napi = \"{}\"\nca = \"{}\"\ncheck_every = \"off\"\npoll_every = \"1s\"\n",
+        github.api(),
+        other.ca().display()
+    ));
+    let broker = home.start();
+    let set = ["secret", "set", "org-label-sync-token"];
+    broker.home.ctl_with(&set, canary::CLASSIC).success();
+    assert_eq!(
+        ask(&broker, "label-sync").status,
+        201,
+        "raw needs nothing of GitHub"
+    );
+    wait::until(|| broker.home.trace().contains("the TLS handshake is refused"));
+    // Left alone after failures in a row, and doctor says so.
+    wait::until(|| {
+        let status = broker.http("GET", "/v1/status", "").json();
+        status["broker"]["github"]["breaker"] == "open"
+    });
+    let doctor = broker.home.ctl(&["doctor"]);
+    assert_eq!(doctor.code(), Some(1));
+    assert!(
+        doctor.stdout.contains("could not be reached several times"),
+        "{doctor:?}"
+    );
+    assert!(github.journal().is_empty());
+    assert!(!canary::is_in(
+        broker.home.trace().as_bytes(),
+        canary::CLASSIC
+    ));
+}
