@@ -84,15 +84,24 @@ impl Breaker {
     ///
     /// How long until the next probe.
     pub(super) fn admit(&mut self, now: Duration) -> Result<Pass, Duration> {
+        if let Some(wait) = self.refuses_for(now) {
+            return Err(wait);
+        }
+        if matches!(self.circuit, Circuit::Closed) {
+            return Ok(Pass::Ordinary);
+        }
+        // A probe that nobody ever accounted for must not keep the circuit half-open for good.
+        self.circuit = Circuit::Probing(now);
+        Ok(Pass::Probe)
+    }
+
+    /// How long calls are refused still; `None` if one would be admitted.
+    #[must_use]
+    pub fn refuses_for(&self, now: Duration) -> Option<Duration> {
         match self.circuit {
-            Circuit::Closed => Ok(Pass::Ordinary),
-            Circuit::Open(until) if now < until => Err(until.saturating_sub(now)),
-            // A probe that nobody ever accounted for must not keep the circuit half-open for good.
-            Circuit::Probing(since) if now < since.saturating_add(PROBE_LOST) => Err(PROBE_WAIT),
-            Circuit::Open(_) | Circuit::Probing(_) => {
-                self.circuit = Circuit::Probing(now);
-                Ok(Pass::Probe)
-            }
+            Circuit::Open(until) if now < until => Some(until.saturating_sub(now)),
+            Circuit::Probing(since) if now < since.saturating_add(PROBE_LOST) => Some(PROBE_WAIT),
+            Circuit::Closed | Circuit::Open(_) | Circuit::Probing(_) => None,
         }
     }
 
@@ -172,6 +181,13 @@ mod tests {
         assert_eq!(breaker.state(), BreakerState::Closed);
         let mut open = opened_at(at(0));
         assert_eq!(open.admit(at(1)), Err(at(4)));
+        assert_eq!(open.refuses_for(at(1)), Some(at(4)));
+        assert_eq!(
+            open.refuses_for(at(5)),
+            None,
+            "one would be admitted, and none is yet"
+        );
+        assert_eq!(open.state(), BreakerState::Open);
     }
 
     #[test]

@@ -273,6 +273,15 @@ impl GitHubError {
         }
     }
 
+    /// The error with what the libraries say of its cause: for the trace, not for callers.
+    #[must_use]
+    pub fn for_operators(&self) -> String {
+        match self {
+            Self::Unreachable { cause, .. } => format!("{self} ({cause})"),
+            _ => self.to_string(),
+        }
+    }
+
     /// Whether the host, not the request, is at fault: what the circuit breaker counts.
     #[must_use]
     pub const fn is_hosts_fault(&self) -> bool {

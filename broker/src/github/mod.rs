@@ -193,11 +193,8 @@ impl GitHub {
                 Err(error) => error,
             };
             let route = path.split('?').next().unwrap_or_default();
-            let cause = match &error {
-                GitHubError::Unreachable { cause, .. } => cause,
-                _ => "",
-            };
-            tracing::debug!(method = %sent.method, route, attempt = made, cause, "{error}");
+            let cause = error.for_operators();
+            tracing::debug!(method = %sent.method, route, attempt = made, "{cause}");
             let since = self.clock.now().boot.saturating_sub(began);
             let wait = retry::pause(retry, &error, made, since, jitter());
             // An attempt that did not get through takes nothing back of one that may have.
@@ -231,6 +228,14 @@ impl GitHub {
     #[must_use]
     pub fn breaker_state(&self) -> BreakerState {
         self.breaker().state()
+    }
+
+    /// How long GitHub is left alone still, after failures in a row: a call would not go out. `None`
+    /// if one would. In whole seconds rounded up.
+    #[must_use]
+    pub fn left_alone(&self) -> Option<Duration> {
+        let wait = self.breaker().refuses_for(self.clock.now().boot)?;
+        Some(limits::whole_seconds(wait))
     }
 
     /// When GitHub last answered, if it was ever asked.
@@ -349,7 +354,7 @@ impl GitHub {
             .breaker()
             .admit(self.clock.now().boot)
             .map_err(|wait| GitHubError::NotTried {
-                retry_after: Duration::from_secs(wait.as_secs() + 1),
+                retry_after: limits::whole_seconds(wait),
             })?;
         Ok(Account {
             github: self,

@@ -375,6 +375,8 @@ async fn a_host_that_is_down_is_left_alone_then_probed_by_one_call() {
     );
     assert_eq!(second.outcome(), Outcome::Unknown);
     assert_eq!(stage.github.breaker_state(), BreakerState::Open);
+    let left_alone = stage.github.left_alone().unwrap().as_secs();
+    assert!((4..=5).contains(&left_alone), "{left_alone}");
     let third = error(stage.get("/user").await);
     assert!(matches!(third, GitHubError::NotTried { .. }), "{third}");
     assert_eq!((stage.asked(), third.outcome()), (5, Outcome::NotDone));

@@ -246,20 +246,16 @@ fn unreachable(error: reqwest::Error) -> GitHubError {
     }
 }
 
-/// The libraries have no type of their own for these; the handshake fails as an I/O error that is
-/// none of the network's.
+/// The libraries have no type of their own for these. A handshake fails as an I/O error that is not
+/// the system's.
 fn connect_fault(error: &reqwest::Error) -> Unreachable {
     let mut next = error.source();
     while let Some(cause) = next {
         if cause.to_string().starts_with("dns error") {
             return Unreachable::Dns;
         }
-        if let Some(io) = cause.downcast_ref::<io::Error>()
-            && matches!(
-                io.kind(),
-                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
-            )
-        {
+        let io = cause.downcast_ref::<io::Error>();
+        if io.is_some_and(|io| io.raw_os_error().is_none()) {
             return Unreachable::Tls;
         }
         next = cause.source();

@@ -31,18 +31,24 @@ impl Broker {
     /// Whom to ask now: those with live leases of whom nothing was heard for `every`, the longest ago
     /// first. `asked` forgets those who have no lease any more.
     pub(crate) fn due_polls(&self, asked: &mut Asked, every: Duration) -> Vec<Poll> {
-        if self.vault.is_locked() {
+        // No value is opened for a call that would not go out.
+        if self.vault.is_locked() || self.github.left_alone().is_some() {
             return Vec::new();
         }
         // By principal, so that one secret of each is opened.
         let mut in_use = HashMap::new();
+        let (limits, now) = (self.github.limits(), self.now());
         for secret in self.leases.secrets() {
-            if let Some(principal) = self.principal_of(&secret) {
+            let principal = self.principal_of(&secret);
+            // Who is in a secondary limit is left alone until that is over.
+            if let Some(principal) = principal
+                && limits.secondary(&principal, now).is_none()
+            {
                 in_use.entry(principal).or_insert(secret);
             }
         }
-        let heard = |principal: &Principal| self.github.limits().heard_of(principal);
-        due(in_use, asked, heard, self.now().boot, every)
+        let heard = |principal: &Principal| limits.heard_of(principal);
+        due(in_use, asked, heard, now.boot, every)
     }
 
     /// Asks for one of them. What comes of it is in [`crate::github::Limits`]; a failure is traced,
@@ -63,12 +69,13 @@ impl Broker {
         };
         let credential = Credential::Token(&token);
         if let Err(error) = self.github.rate_limit(credential, &principal).await {
-            tracing::warn!(%secret, %principal, cause = %error, "what is left of its rate limit is not known");
+            let cause = error.for_operators();
+            tracing::warn!(%secret, %principal, cause, "what is left of its rate limit is not known");
         }
     }
 }
 
-/// The longest ago first. Who is limited is left alone until that is over.
+/// The longest ago first.
 fn due(
     in_use: HashMap<Principal, SecretName>,
     asked: &mut Asked,

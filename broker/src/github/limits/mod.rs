@@ -343,7 +343,7 @@ fn budget_of<'a>(
 }
 
 /// Rounded up: who comes back at the told second must not be early.
-fn whole_seconds(wait: Duration) -> Duration {
+pub(super) fn whole_seconds(wait: Duration) -> Duration {
     Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
 }
 
