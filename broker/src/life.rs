@@ -134,6 +134,7 @@ async fn sweep(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
             _ = note.tick() => {
                 broker.note_head();
                 broker.record_limits();
+                broker.warn_of_floors();
             }
         }
     }

@@ -63,7 +63,6 @@ impl Broker {
             warnings.extend(secret_warning(secret, &deadline, now));
         }
         warnings.extend(self.warnings.of_today(now));
-        warnings.extend(self.below_rate_floor().iter().map(ToString::to_string));
         BrokerStatus {
             started_at: self.started,
             pid: std::process::id(),

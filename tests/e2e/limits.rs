@@ -231,10 +231,11 @@ fn what_is_left_is_in_lease_answers_in_status_and_in_the_figures_and_a_floor_war
         (&5000.into(), &3000.into())
     );
 
-    let status = broker.http("GET", "/v1/status", "").json();
-    let warnings = status["broker"]["warnings"].to_string();
     let warning = "`org-label-sync-token`: 3000 of 5000 requests left for user acme-bot, below its floor of 4000";
-    assert!(warnings.contains(warning), "{warnings}");
+    wait::until(|| {
+        let status = broker.http("GET", "/v1/status", "").json();
+        status["broker"]["warnings"].to_string().contains(warning)
+    });
     let figures = broker.http("GET", "/metrics", "").body;
     let figures = String::from_utf8(figures).unwrap();
     for line in [

@@ -6,6 +6,7 @@ use broker_protocol::names::SecretName;
 
 use crate::broker::Broker;
 use crate::github::{CORE, Principal, Rate};
+use crate::warn::{Warning, WarningKind};
 
 /// A secret below its floor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl fmt::Display for BelowFloor {
 }
 
 impl Broker {
-    /// Every secret below its floor now, by name: for `status`, the figures, and whoever warns. Only
+    /// Every secret below its floor now, by name: for the figures and for warnings. Only
     /// what was heard within the window counts; of an App, every installation that was heard of.
     #[must_use]
     pub fn below_rate_floor(&self) -> Vec<BelowFloor> {
@@ -65,6 +66,25 @@ impl Broker {
                 })
             })
             .collect()
+    }
+
+    /// Warns people of the secrets below their floor, if a figure came in since this was last called.
+    pub(crate) fn warn_of_floors(&self) {
+        if !self.github.limits().take_changed() {
+            return;
+        }
+        for below in self.below_rate_floor() {
+            self.warn(Warning {
+                kind: WarningKind::RateFloor,
+                subject: below.secret.as_str().to_owned(),
+                text: below.to_string(),
+                secret: Some(below.secret),
+                mend: Some(
+                    "`tokenctl lease list` shows who holds its tokens; have them ask less"
+                        .to_owned(),
+                ),
+            });
+        }
     }
 
     /// Everybody whose budget a secret's leases may draw on now.

@@ -10,6 +10,7 @@
 //! Not here: which principal a secret draws on, and what is told to callers.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub const CORE: &str = "core";
 #[derive(Debug, Default)]
 pub struct Limits {
     principals: Mutex<HashMap<Principal, Budget>>,
+    /// Whether a figure came in since someone last asked.
+    changed: AtomicBool,
 }
 
 /// What is known of one principal.
@@ -130,6 +133,7 @@ impl Limits {
         if older || (same && rate.remaining > window.rate.remaining) {
             return;
         }
+        self.changed.store(true, Ordering::Release);
         let told = same && window.told;
         let until = rate.reset_at;
         let used_up = rate.remaining == 0 && rate.limit > 0 && now.boot < ends;
@@ -254,6 +258,12 @@ impl Limits {
     #[must_use]
     pub fn heard_of(&self, principal: &Principal) -> Option<Duration> {
         Some(self.principals().get(principal)?.heard)
+    }
+
+    /// Whether a figure came in since this was last asked.
+    #[must_use]
+    pub fn take_changed(&self) -> bool {
+        self.changed.swap(false, Ordering::AcqRel)
     }
 
     /// Who became limited since this was last asked: for the audit log.
