@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use broker_audit::record::Event;
 use broker_protocol::api::{LeaseView, RateLimit};
-use broker_protocol::names::SecretName;
+use broker_protocol::names::{Delivery, SecretName};
 use futures_util::future::join_all;
 
 use crate::broker::Broker;
@@ -48,15 +48,31 @@ impl Broker {
 
     /// Who the requests made with a lease are counted against, if that is known.
     pub(crate) fn principal_behind(&self, lease: &Lease) -> Option<Principal> {
+        if lease.deliver == Delivery::Installation {
+            let organization = lease.organization.as_ref();
+            return self.installation_principal(&lease.secret, &lease.repositories, organization);
+        }
         self.principal_of(&lease.secret)
+    }
+
+    /// The App that would have to mint for this lease: none if a token is shared already.
+    fn minting_app(&self, lease: &Lease) -> Option<Principal> {
+        if lease.deliver != Delivery::Installation || lease.hashed_token.is_some() {
+            return None;
+        }
+        let policies = self.policies();
+        let client_id = policies.set.secret(&lease.secret)?.client_id.as_deref()?;
+        Some(Principal::App(client_id.into()))
     }
 
     /// Refuses a lease that could only be used to run into a limit again.
     pub(crate) fn refuse_limited(&self, lease: &Lease) -> Result<(), IssueError> {
-        let Some(principal) = self.principal_behind(lease) else {
-            return Ok(());
-        };
-        let limited = self.github.limits().limited(&principal, CORE, self.now());
+        let now = self.now();
+        let principals = self.principal_behind(lease).into_iter();
+        let limited = principals
+            .chain(self.minting_app(lease))
+            .filter_map(|principal| self.github.limits().limited(&principal, CORE, now))
+            .max_by_key(|limited| limited.retry_after);
         limited.map_or(Ok(()), |limited| {
             Err(IssueError::Limited {
                 secret: lease.secret.clone(),
