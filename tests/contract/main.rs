@@ -3,8 +3,8 @@
 //!
 //! | judge | judges | in |
 //! |---|---|---|
-//! | GitHub's OpenAPI description, by prism | every call and answer of the stand-in | `stand_in.rs` |
-//! | `@octokit/auth-app`, PyGithub | what an App gets from the stand-in | `clients.rs` |
+//! | GitHub's OpenAPI description, by prism | every call and answer of the stand-in, and of a broker | `stand_in.rs`, `broker.rs` |
+//! | `@octokit/auth-app`, PyGithub | that an App gets from the stand-in what the broker gets for a lease | `clients.rs` |
 //! | PyNaCl | the sealed boxes the broker makes, sent through prism | `sealed.rs` |
 //! | PyJWT, Node's crypto | the App's JWT | `jwt.rs` |
 //! | `@octokit/fixtures` | that the broker understands what GitHub really answered | `recorded.rs` |
@@ -20,6 +20,7 @@
     reason = "test code: a panic is how a test fails"
 )]
 
+mod broker;
 mod client;
 mod clients;
 mod judge;

@@ -67,13 +67,31 @@ impl Prism {
             .stdout(log)
             .spawn()
             .expect("node runs");
-        let prism = Self {
+        let mut prism = Self {
             child,
             port,
             scratch,
         };
-        wait::until(|| prism.log().contains("Prism is listening"));
+        prism.wait_until_it_listens();
         prism
+    }
+
+    /// It makes up an example of every call first, which takes a busy machine more than half a minute.
+    fn wait_until_it_listens(&mut self) {
+        for _ in 0..10 {
+            let mut ended = None;
+            let mut looks = 0;
+            wait::until(|| {
+                ended = self.child.try_wait().unwrap();
+                looks += 1;
+                ended.is_some() || looks > LOOKS || self.log().contains("Prism is listening")
+            });
+            assert!(ended.is_none(), "prism ended: {}", self.log());
+            if looks <= LOOKS {
+                return;
+            }
+        }
+        panic!("prism does not listen: {}", self.log());
     }
 
     /// Where clients reach it.
@@ -118,5 +136,7 @@ impl Drop for Prism {
     }
 }
 
+/// Fewer than `wait::until` takes.
+const LOOKS: u32 = 2000;
 const CUT: &str = "cut.json";
 const LOG: &str = "prism.log";

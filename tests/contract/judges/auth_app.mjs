@@ -2,7 +2,7 @@
 //
 //   node auth_app.mjs DIRECTORY-OF-JUDGES
 //
-// In: {"api", "client_id", "private_key", "owner", "repository", "permissions"}.
+// In: {"api", "client_id", "private_key", "owner", "repositories" (names), "permissions"}.
 // Out: {"installation", "token", "permissions", "repositories", "expires_at", "reads"}, the last the
 // status of a read with the token.
 import { createRequire } from "node:module";
@@ -25,7 +25,7 @@ const auth = createAppAuth({
   request: api,
 });
 const { token: jwt } = await auth({ type: "app" });
-const place = { owner: told.owner, repo: told.repository };
+const place = { owner: told.owner, repo: told.repositories[0] };
 const { data: installation } = await api("GET /repos/{owner}/{repo}/installation", {
   ...place,
   headers: { authorization: `bearer ${jwt}` },
@@ -33,7 +33,7 @@ const { data: installation } = await api("GET /repos/{owner}/{repo}/installation
 const minted = await auth({
   type: "installation",
   installationId: installation.id,
-  repositoryNames: [told.repository],
+  repositoryNames: told.repositories,
   permissions: told.permissions,
 });
 const headers = { authorization: `token ${minted.token}` };

@@ -12,11 +12,11 @@ from github import Auth, Github, GithubIntegration
 told = json.load(sys.stdin)
 app = Auth.AppAuth(told["client_id"], told["private_key"])
 integration = GithubIntegration(auth=app, base_url=told["api"])
-installation = integration.get_repo_installation(told["owner"], told["repository"])
+installation = integration.get_repo_installation(told["owner"], told["repositories"][0])
 minted = integration.get_access_token(installation.id, permissions=told["permissions"])
 github = Github(auth=Auth.Token(minted.token), base_url=told["api"])
 reached = installation.get_repos()
-file = github.get_repo(f"{told['owner']}/{told['repository']}").get_contents("README.md")
+file = github.get_repo(f"{told['owner']}/{told['repositories'][0]}").get_contents("README.md")
 json.dump(
     {
         "installation": installation.id,
