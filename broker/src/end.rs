@@ -346,3 +346,60 @@ impl Broker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::clock::Now;
+    use crate::load::Loaded;
+    use crate::policy::{Host, NamesOnly, PolicyFile, PolicySet};
+
+    const SECRETS: &str = "[secret.app]\nkind = 'app'\nclient_id = 'Iv23'\n\
+                           [secret.org-label-sync-token]\nkind = 'classic'\n";
+    const PURPOSE: &str = "purpose = 'label-sync'\nsecret = 'app'\nrepositories = ['acme/*']\n\
+                           permissions = { issues = 'read' }\n";
+    const RULE: &str = "[[allow]]\ncaller = { uid = 7 }\n";
+
+    fn in_force(more: &str) -> InForce {
+        let file = |name: &str, text: String| PolicyFile {
+            name: name.to_owned(),
+            text,
+        };
+        let files = [
+            file("s.toml", SECRETS.to_owned()),
+            file("p.toml", format!("{PURPOSE}{more}{RULE}")),
+        ];
+        let set = PolicySet::parse(&files, &NamesOnly::default(), &Host::anywhere()).unwrap();
+        let files = std::collections::BTreeMap::new();
+        InForce::since(Timestamp::UNIX_EPOCH, Loaded { set, files })
+    }
+
+    #[test]
+    fn a_lease_on_the_fallback_stands_for_as_long_as_the_purpose_has_that_fallback() {
+        let now = Now {
+            wall: Timestamp::UNIX_EPOCH,
+            boot: Duration::ZERO,
+        };
+        // Raw, on `org-label-sync-token`.
+        let lease = Lease::in_a_test(1, 7, now, Duration::from_secs(60));
+        let fallback = "fallback = { secret = 'org-label-sync-token', deliver = 'raw' }\n";
+        assert!(Broker::still_allowed(&in_force(fallback), &lease));
+        assert!(!Broker::still_allowed(&in_force(""), &lease), "cut over");
+
+        let on_the_app = Lease {
+            secret: "app".parse().unwrap(),
+            deliver: Delivery::Installation,
+            ..lease
+        };
+        assert!(Broker::still_allowed(&in_force(fallback), &on_the_app));
+        let neither = Lease {
+            deliver: Delivery::Raw,
+            ..on_the_app
+        };
+        assert!(!Broker::still_allowed(&in_force(fallback), &neither));
+        let a_strangers = Lease::in_a_test(1, 8, now, Duration::from_secs(60));
+        assert!(!Broker::still_allowed(&in_force(fallback), &a_strangers));
+    }
+}

@@ -26,6 +26,16 @@ pub(crate) fn relative(moment: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// The same for a deadline: whole days to it are rounded up, as the broker's warnings have them.
+pub(crate) fn until(deadline: Timestamp, now: Timestamp) -> String {
+    const DAY: i64 = 24 * 60 * 60;
+    let left = deadline.as_second().saturating_sub(now.as_second());
+    if left <= DAY {
+        return relative(deadline, now);
+    }
+    format!("in {} d", left.saturating_add(DAY - 1) / DAY)
+}
+
 /// The moment as tables print it: UTC, to the second.
 pub(crate) fn short(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
@@ -69,6 +79,15 @@ mod tests {
             ("2026-11-20T18:30:00Z", "5 h ago"),
         ] {
             assert_eq!(relative(parse(moment).unwrap(), now), want);
+        }
+        for (deadline, want) in [
+            ("2026-11-30T00:00:00Z", "in 9 d"),
+            ("2026-11-29T00:00:01Z", "in 9 d"),
+            ("2026-11-22T00:00:00Z", "in 1 d"),
+            ("2026-11-21T23:59:59Z", "in 23 h"),
+            ("2026-11-19T12:00:00Z", "1 d ago"),
+        ] {
+            assert_eq!(until(parse(deadline).unwrap(), now), want);
         }
     }
 }

@@ -127,6 +127,10 @@ fn a_hook_that_fails_holds_nothing_up_shows_in_status_and_is_told_after_the_next
     let why = "1 waiting, FAILS since ";
     assert!(status.contains(why), "{status}");
     assert!(status.contains("exit code 3: no pager today"), "{status}");
+    let doctor = broker.home.ctl(&["doctor"]);
+    assert_eq!(doctor.code(), Some(1));
+    let wrong = "wrong: the hook is not told of warnings (1 wait): the hook ended with exit code 3";
+    assert!(doctor.stdout.contains(wrong), "{doctor:?}");
     let home = broker.stop();
 
     // It had happened all the same: the next time it is told the same, by the same id.

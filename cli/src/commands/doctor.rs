@@ -10,7 +10,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use broker_protocol::api::{BrokerStatus, GitHubStatus, SecretState, SecretView, Status};
+use broker_protocol::api::{
+    BrokerStatus, GitHubStatus, SecretState, SecretView, Status, WarningChannel,
+};
 use broker_protocol::places::Places;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -55,6 +57,7 @@ pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
             from_status(&mut found, &status);
             if let Some(all) = &status.broker {
                 next_start(&mut found, &broker.places, all);
+                told_of_warnings(&mut found, &broker.places, all);
             }
         }
         Err(failure) => {
@@ -253,6 +256,34 @@ fn of_github(found: &mut Findings, github: &GitHubStatus) {
                 "`tokenctl lease list` shows who holds its tokens; have them ask less",
             );
         }
+}
+
+/// Whether those who are to hear of warnings do, and who may see where a webhook is.
+fn told_of_warnings(found: &mut Findings, places: &Places, all: &BrokerStatus) {
+    for channel in &all.warning_channels {
+        if channel.failing_since.is_some() {
+            let name = &channel.channel;
+            let why = channel.why.as_deref().unwrap_or("no reason is known");
+            found.wrong(
+                format!(
+                    "the {name} is not told of warnings ({} wait): {why}",
+                    channel.waiting
+                ),
+                format!(
+                    "see `{name}` under `[warnings]` in tokend.toml; it is tried again by itself"
+                ),
+            );
+        }
+    }
+    let webhook = |channel: &WarningChannel| channel.channel == "webhook";
+    let readable = |meta: Metadata| meta.mode() & 0o004 != 0;
+    if all.warning_channels.iter().any(webhook) && fs::metadata(&places.config).is_ok_and(readable)
+    {
+        let path = places.config.display();
+        found.look(
+            format!("every account may read {path}, and the webhook's URL in it is a secret"),
+            format!("chmod o-r {path}, its group being the broker's"),
+        );
     }
 }
 

@@ -182,7 +182,7 @@ const fn state(secret: &SecretView) -> &'static str {
 }
 
 fn deadline(secret: &SecretView, now: Timestamp) -> String {
-    let moment = |at| format!("{} ({})", clock::short(at), clock::relative(at, now));
+    let moment = |at| format!("{} ({})", clock::short(at), clock::until(at, now));
     secret.deadline.map_or_else(|| "-".to_owned(), moment)
 }
 
