@@ -13,6 +13,7 @@ pub mod broker;
 pub mod budget;
 pub mod caller;
 pub mod causes;
+pub mod check;
 pub mod clock;
 pub mod commands;
 pub mod config;

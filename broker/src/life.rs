@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::api::{self, Api};
 use crate::broker::Broker;
 use crate::caller::Surroundings;
+use crate::check;
 use crate::give_back;
 use crate::principals::Asked;
 use crate::server::{self, Identify};
@@ -59,6 +60,7 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
     let scraping = scrape(&broker, stopped.clone()).await?;
     let warning = tokio::spawn(warn(Arc::clone(&broker), stopped.clone()));
     let polling = tokio::spawn(poll(Arc::clone(&broker), stopped.clone()));
+    let checking = tokio::spawn(check::watch::watch(Arc::clone(&broker), stopped.clone()));
     let sweeping = tokio::spawn(sweep(Arc::clone(&broker), stopped));
     give_back::unused_memory();
     tell_systemd(&[sd_notify::NotifyState::Ready]);
@@ -86,6 +88,7 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
     for task in [
         Some(serving),
         Some(sweeping),
+        Some(checking),
         Some(warning),
         Some(polling),
         scraping,

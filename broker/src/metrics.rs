@@ -3,6 +3,7 @@
 //! Counters are raised where things happen; what can be read off the broker's state is read when
 //! asked for.
 
+use broker_protocol::check::Verdict;
 use metrics::{Counter, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
@@ -46,6 +47,18 @@ pub fn init() -> Result<PrometheusHandle, BuildError> {
         "tokend_warnings_waiting",
         "Warnings that the hook or the webhook has yet to hear of"
     );
+    describe_gauge!(
+        "tokend_secret_check",
+        "1 for what the last check of a secret found at worst"
+    );
+    describe_gauge!(
+        "tokend_secret_checked_seconds",
+        "When GitHub last answered a check of a secret, Unix time"
+    );
+    describe_counter!(
+        "tokend_secret_checks_total",
+        "Checks of secrets against GitHub, by what they found at worst"
+    );
     Ok(handle)
 }
 
@@ -71,6 +84,16 @@ impl Broker {
             if let Some(deadline) = secret.deadline {
                 gauge!("tokend_secret_deadline_seconds", "secret" => name.clone())
                     .set(figure(u64::try_from(deadline.as_second()).unwrap_or(0)));
+            }
+            if let Some(check) = &secret.check {
+                for verdict in [Verdict::Ok, Verdict::Warning, Verdict::Error] {
+                    let word = verdict.as_str();
+                    gauge!("tokend_secret_check", "secret" => name.clone(), "verdict" => word)
+                        .set(flag(verdict == check.verdict));
+                }
+                gauge!("tokend_secret_checked_seconds", "secret" => name.clone()).set(figure(
+                    u64::try_from(check.checked_at.as_second()).unwrap_or(0),
+                ));
             }
             for state in ["ok", "due", "overdue", "expired", "missing"] {
                 gauge!("tokend_secret_state", "secret" => name.clone(), "state" => state)

@@ -6,10 +6,12 @@ use std::sync::PoisonError;
 use broker_protocol::api::{
     BrokerStatus, CallerView, FallbackView, PurposeView, SecretState, SecretView, Status,
 };
+use broker_protocol::check::{CheckFailed, Verdict};
 use broker_protocol::names::{Delivery, Permissions, Purpose, SecretName};
 use jiff::Timestamp;
 
 use crate::broker::Broker;
+use crate::check;
 use crate::deadline::Deadline;
 use crate::policy::{Caller, Rule, SecretDeclaration, SourceSpec};
 use crate::vault::Held;
@@ -61,6 +63,7 @@ impl Broker {
             let declared = policies.set.secret(&secret.name);
             let deadline = self.deadline(&secret.name, declared, held.as_ref());
             warnings.extend(secret_warning(secret, &deadline, now));
+            warnings.extend(check_warning(secret));
         }
         warnings.extend(self.warnings.of_today(now));
         BrokerStatus {
@@ -111,7 +114,7 @@ impl Broker {
         held: Option<&Held>,
     ) -> Option<Timestamp> {
         match declared.map(|declared| &declared.source) {
-            Some(SourceSpec::Env(_)) => self.vault.check(name).checked?.expires_at,
+            Some(SourceSpec::Env(_)) => self.known_of(name, None)?.expires_at,
             Some(SourceSpec::Vault) | None => held?.expires_at,
         }
     }
@@ -134,6 +137,7 @@ impl Broker {
         let policies = self.policies();
         let declared = policies.set.secret(name);
         let usage = self.vault.usage(name);
+        let attempt = self.vault.check(name);
         let rotate_every = declared.and_then(|secret| secret.rotate_every);
         let expires_at = self.ends_at(name, declared, held);
         let deadline = self.deadline(name, declared, held);
@@ -171,7 +175,22 @@ impl Broker {
             hashed_credential: held.map(|held| held.hashed_credential.as_str().to_owned()),
             last_used: usage.last_used,
             exposed_to: usage.exposed_to,
+            check: attempt.checked.map(|checked| check::view(checked, None)),
+            check_failed: attempt.failed_at.map(|at| CheckFailed { at, why: None }),
         }
+    }
+
+    /// One secret, with what the last check of it found; `None` if there is none of this name.
+    pub async fn secret(&self, name: &SecretName) -> Option<SecretView> {
+        let mut secret = self.secrets().into_iter().find(|view| view.name == *name)?;
+        let (findings, failed_why) = self.check_findings(name).await;
+        if let Some(check) = &mut secret.check {
+            check.findings = Some(findings);
+        }
+        if let Some(failed) = &mut secret.check_failed {
+            failed.why = failed_why;
+        }
+        Some(secret)
     }
 
     /// The purposes this caller may know of.
@@ -244,6 +263,25 @@ fn secret_warning(secret: &SecretView, deadline: &Deadline, now: Timestamp) -> O
             secret.source
         )),
     }
+}
+
+/// What the last check found wrong, if it was of the value in use.
+fn check_warning(secret: &SecretView) -> Option<String> {
+    let name = &secret.name;
+    let check = secret.check.as_ref()?;
+    if check.version != secret.version {
+        return None;
+    }
+    let what = match check.verdict {
+        Verdict::Ok | Verdict::NotProven => return None,
+        Verdict::Warning => "has a warning",
+        Verdict::Error if check.accepted => "is not as declared",
+        Verdict::Error => "is refused by GitHub",
+    };
+    Some(format!(
+        "`{name}` {what} (checked {}); `tokenctl secret show {name}` says what was found",
+        date(Some(check.checked_at))
+    ))
 }
 
 fn date(at: Option<Timestamp>) -> String {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::check::{CheckFailed, CheckView};
 use crate::names::{
     Delivery, EnforcedBy, LeaseId, OrgName, Permissions, Purpose, RepoPattern, SecretName,
 };
@@ -413,6 +414,13 @@ pub struct SecretView {
     pub last_used: Option<Timestamp>,
     /// Who was handed the value itself since it was set.
     pub exposed_to: Vec<Exposure>,
+    /// The last check that GitHub answered, perhaps of an older version; with its findings where one
+    /// secret is asked for.
+    #[serde(default)]
+    pub check: Option<CheckView>,
+    /// A later check that GitHub did not answer.
+    #[serde(default)]
+    pub check_failed: Option<CheckFailed>,
 }
 
 /// How a secret stands against its deadline.
@@ -468,6 +476,10 @@ pub struct SetSecret {
     /// When it ends at GitHub, where the operator knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// Whether to check it against GitHub at once; absent means yes, unless GitHub is asked only when
+    /// told to (`[github] check_every = "off"`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<bool>,
 }
 
 /// The answer to `PUT /v1/secrets/{name}`.
@@ -479,6 +491,10 @@ pub struct SecretSet {
     pub version: u64,
     /// What its first characters say it is: `classic`, `fine-grained`, `app`, or `None`.
     pub looks_like: Option<String>,
+    /// What a check found, if one was made and GitHub answered in time. Its faults are among the
+    /// warnings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckView>,
     /// What the operator should know, such as “not declared in any policy file”.
     pub warnings: Vec<String>,
 }

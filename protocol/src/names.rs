@@ -196,6 +196,12 @@ impl Level {
     }
 }
 
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl FromStr for Level {
     type Err = NameError;
     fn from_str(text: &str) -> Result<Self, NameError> {

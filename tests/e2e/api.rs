@@ -153,7 +153,13 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
 }
 
 /// Sends a request and holds the answer to what the document says of it.
-fn ask(broker: &TestBroker, method: &str, template: &str, path: &str, body: &str) -> (u16, Value) {
+pub(crate) fn ask(
+    broker: &TestBroker,
+    method: &str,
+    template: &str,
+    path: &str,
+    body: &str,
+) -> (u16, Value) {
     let document = document();
     let answer = broker.http(method, path, body);
     let place = format!("{method} {path} -> {}", answer.status);
@@ -217,6 +223,9 @@ fn every_documented_operation_answers_as_documented() {
         ("PUT", "/v1/secrets/{name}", secret, r#"{"value":""}"#, 400),
         ("GET", "/v1/secrets/{name}", secret, "", 200),
         ("GET", "/v1/secrets/{name}", "none", "", 404),
+        ("POST", "/v1/secrets/{name}/check", secret, "", 503),
+        ("POST", "/v1/secrets/{name}/check", "none", "", 404),
+        ("GET", "/v1/secrets/{name}", secret, "", 200),
         ("GET", "/v1/audit/head", "", "", 200),
         ("GET", "/v1/audit/records", "", "", 200),
         ("GET", "/v1/audit/records", "?from=x", "", 400),

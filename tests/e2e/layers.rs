@@ -15,6 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["api", "commands"],
     &[
         "broker",
+        "check",
         "end",
         "issue",
         "mint",

@@ -14,6 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use crate::github::StandIn;
 use crate::http::{self, Answer};
 use crate::{binaries, canary};
 
@@ -87,6 +88,15 @@ impl Home {
     /// Writes the configuration.
     pub fn config(&self, text: &str) {
         write_private(&self.places.config, text);
+    }
+
+    /// Writes a configuration that leads to this stand-in, and no further.
+    pub fn github(&self, github: &StandIn, more: &str) {
+        self.config(&format!(
+            "[github]\napi = \"{}\"\nca = \"{}\"\n{more}\n",
+            github.api(),
+            github.ca().display()
+        ));
     }
 
     /// Unless a test says where GitHub is, it is where nobody listens: what a test makes up must not

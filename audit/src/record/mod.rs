@@ -318,6 +318,33 @@ pub enum Event<'a> {
         /// When it ends.
         until: Timestamp,
     },
+    /// A secret was checked against GitHub, or that was tried.
+    #[serde(rename = "secret.checked")]
+    SecretChecked {
+        /// Who asked for it; absent where the broker does it by itself.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<Caller<'a>>,
+        /// The secret.
+        secret: &'a str,
+        /// Which version; absent where the value does not lie in the vault.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version: Option<u64>,
+        /// The worst that was found: `ok`, `warning` or `error`; `failed` if GitHub did not answer and
+        /// so nothing was found.
+        outcome: &'a str,
+        /// The words of what is not as it should be, such as `wrong_owner`.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        found: Vec<&'a str>,
+        /// The login it belongs to, or an App's client id, as far as is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        login: Option<&'a str>,
+        /// When it ends, as far as is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Timestamp>,
+        /// Why GitHub did not answer, if it did not.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<&'a str>,
+    },
     /// A recorded change to a secret could not be carried out.
     #[serde(rename = "secret.failed")]
     SecretFailed {

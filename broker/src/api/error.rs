@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use broker_protocol::error::{ErrorCode, Problem};
 
 use crate::causes;
+use crate::check::CheckError;
+use crate::github::GitHubError;
 use crate::issue::IssueError;
 use crate::redact;
 use crate::upkeep::UpkeepError;
@@ -132,6 +134,44 @@ fn hint(error: &IssueError) -> Option<&'static str> {
         | IssueError::CannotWatch(_)
         | IssueError::Stopping
         | IssueError::Record(_) => None,
+    }
+}
+
+impl From<CheckError> for Refusal {
+    fn from(error: CheckError) -> Self {
+        let (code, retry_after) = match error {
+            CheckError::Upkeep(error) => return error.into(),
+            CheckError::NotDeclared(_) => (ErrorCode::NotFound, None),
+            CheckError::Missing(_) => (ErrorCode::SecretMissing, None),
+            CheckError::GitHub { ref cause, .. } => (upstream(cause), cause.retry_after()),
+            CheckError::Unwritable(_) | CheckError::Broken(_) => (ErrorCode::Internal, None),
+        };
+        trace(code, &error);
+        Self {
+            problem: Box::new(Problem::new(code, error.to_string())),
+            status: None,
+            retry_after,
+        }
+    }
+}
+
+/// GitHub failed: by a limit, by being away, or by refusing what was asked.
+const fn upstream(error: &GitHubError) -> ErrorCode {
+    match error {
+        GitHubError::Limited { .. } | GitHubError::LockedOut { .. } => ErrorCode::RateLimited,
+        GitHubError::Fault { .. }
+        | GitHubError::Unreachable { .. }
+        | GitHubError::NotTried { .. }
+        | GitHubError::BadAnswer { .. }
+        | GitHubError::CannotAsk(_) => ErrorCode::UpstreamUnavailable,
+        GitHubError::Unauthorized { .. }
+        | GitHubError::Forbidden { .. }
+        | GitHubError::SingleSignOn { .. }
+        | GitHubError::NotFound { .. }
+        | GitHubError::Unprocessable { .. }
+        | GitHubError::ApiVersion { .. }
+        | GitHubError::Refused { .. }
+        | GitHubError::Moved { .. } => ErrorCode::UpstreamRefused,
     }
 }
 

@@ -74,6 +74,7 @@ fn router(broker: Arc<Broker>) -> Router {
             "/v1/secrets/{name}",
             get(secrets::show).put(secrets::set).delete(secrets::remove),
         )
+        .route("/v1/secrets/{name}/check", post(secrets::check))
         .route("/v1/lock", post(admin::lock))
         .route("/v1/unlock", post(admin::unlock))
         .route("/v1/policies/reload", post(admin::reload))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use broker_protocol::api::{SecretList, SecretSet, SecretView, SetSecret};
+use broker_protocol::check::{CheckView, SecretChecked, Verdict};
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::SecretName;
 
@@ -12,6 +13,7 @@ use super::error::Refusal;
 use super::extract::{Named, Operator, SecretBody};
 use super::to_its_end::to_its_end;
 use crate::broker::Broker;
+use crate::check::{AT_SET, Pace};
 use crate::policy::SourceSpec;
 use crate::token::AccessToken;
 use crate::vault::Kind;
@@ -32,7 +34,7 @@ pub(super) async fn show(
     Named(name): Named<SecretName>,
 ) -> Result<Json<SecretView>, Refusal> {
     broker.settle_usage().await;
-    let view = broker.secrets().into_iter().find(|view| view.name == name);
+    let view = broker.secret(&name).await;
     let detail = || format!("no policy declares a secret `{name}`, and the vault holds none");
     view.map(Json)
         .ok_or_else(|| Problem::new(ErrorCode::NotFound, detail()).into())
@@ -59,16 +61,56 @@ pub(super) async fn set(
         warnings.push("the end given is past; no lease is granted on this value".to_owned());
     }
     let setting = to_its_end({
-        let name = name.clone();
+        let (broker, by, name) = (Arc::clone(&broker), by.clone(), name.clone());
         async move { broker.set_secret(&by, &name, value, asked.expires_at).await }
     });
     let held = setting.await?;
+    let mut check = None;
+    if asked.check.unwrap_or_else(|| broker.checks_at_set(&name)) {
+        let checking = to_its_end({
+            let name = name.clone();
+            async move { broker.check_at_set(&by, &name).await }
+        });
+        match tokio::time::timeout(AT_SET, checking).await {
+            Ok(Ok(checked)) => {
+                warnings.extend(faults(&checked.check));
+                check = Some(checked.check);
+            }
+            Ok(Err(why)) => warnings.push(why),
+            Err(_elapsed) => warnings.push(format!(
+                "it is stored; GitHub takes longer than {} s to say what it is worth, and `tokenctl \
+                 secret show {name}` will tell",
+                AT_SET.as_secs()
+            )),
+        }
+    }
     Ok(Json(SecretSet {
         name,
         version: held.version,
         looks_like,
+        check,
         warnings,
     }))
+}
+
+/// What a check found that is not as it should be, each in a line.
+fn faults(check: &CheckView) -> impl Iterator<Item = String> + '_ {
+    let findings = check.findings.iter().flatten();
+    let faults = findings.filter(|finding| finding.verdict >= Verdict::Warning);
+    faults.map(|finding| match &finding.mend {
+        Some(mend) => format!("{}: {}; {mend}", finding.word, finding.text),
+        None => format!("{}: {}", finding.word, finding.text),
+    })
+}
+
+pub(super) async fn check(
+    State(broker): State<Arc<Broker>>,
+    Operator(by): Operator,
+    Named(name): Named<SecretName>,
+) -> Result<Json<SecretChecked>, Refusal> {
+    let checking =
+        to_its_end(async move { broker.check_secret(Some(&by), &name, Pace::Prompt).await });
+    Ok(Json(checking.await?))
 }
 
 fn warnings(broker: &Broker, name: &SecretName, looks_like: Option<&str>) -> Vec<String> {

@@ -1,0 +1,324 @@
+//! Checks an App: which one its key speaks for, what it was given, and where it is installed.
+//!
+//! What purposes want of it is compared with what the App has, and with what each installation granted:
+//! an owner who has not accepted new permissions yet still grants the old ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use broker_protocol::check::Finding;
+use broker_protocol::names::{Level, Permissions, RepoPattern};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+
+use super::asker::{Asker, Pace};
+use super::finding::Word;
+use super::judge::{Judged, Subject};
+use super::probe::is_pattern;
+use crate::github::app_jwt::{KeyError, PemSigner};
+use crate::github::{App, AppJwt, Credential, GitHub, GitHubError, Principal};
+use crate::token::AccessToken;
+
+/// What the purposes on an App want of it together.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    /// The highest level that any purpose names.
+    pub(super) permissions: Permissions,
+    /// Repositories by exact name, and all of an owner's.
+    pub(super) repositories: BTreeSet<RepoPattern>,
+    /// Organisations and owners.
+    pub(super) owners: BTreeSet<String>,
+}
+
+/// Why an App could not be checked.
+pub(super) enum AppError {
+    /// GitHub failed.
+    GitHub(GitHubError),
+    /// A thread for signing panicked.
+    Panicked(tokio::task::JoinError),
+}
+
+impl From<GitHubError> for AppError {
+    fn from(error: GitHubError) -> Self {
+        Self::GitHub(error)
+    }
+}
+
+/// Checks an App by its private key.
+pub(super) async fn check(
+    github: &GitHub,
+    subject: &Subject<'_>,
+    key: AccessToken,
+    wanted: &Wanted,
+    pace: Pace,
+) -> Result<Judged, AppError> {
+    let client_id: Box<str> = subject.declared.client_id.clone().unwrap_or_default();
+    let reading = tokio::task::spawn_blocking(move || PemSigner::read(&key));
+    let mut judged = Judged {
+        login: Some(client_id.to_string()),
+        ..Judged::default()
+    };
+    let signer = match reading.await.map_err(AppError::Panicked)? {
+        Ok(signer) => signer,
+        Err(error) => {
+            judged.findings.push(no_key(subject, error));
+            return Ok(judged);
+        }
+    };
+    let signer = std::sync::Arc::new(signer);
+    let mut shift = SignedDuration::ZERO;
+    let (jwt, app) = loop {
+        let (signer, client_id) = (std::sync::Arc::clone(&signer), client_id.clone());
+        let now = subject.now + shift;
+        let signing = move || AppJwt::sign(&*signer, &client_id, now);
+        let signed = tokio::task::spawn_blocking(signing).await;
+        let jwt = match signed.map_err(AppError::Panicked)? {
+            Ok(jwt) => jwt,
+            Err(error) => {
+                judged.findings.push(no_key(subject, error));
+                return Ok(judged);
+            }
+        };
+        let principal = Principal::App(subject.declared.client_id.clone().unwrap_or_default());
+        match github.app(&jwt, principal).await {
+            Ok(app) => break (jwt, app),
+            Err(error) => match skew(&error, subject.now).filter(|_| shift.is_zero()) {
+                Some(ahead) => shift = ahead,
+                None => {
+                    let finding = refused(subject, &error).ok_or(error)?;
+                    judged.findings.push(finding);
+                    return Ok(judged);
+                }
+            },
+        }
+    };
+    judged.accepted = true;
+    judged.findings.push(which(subject, &app));
+    judged.findings.extend(has(&app, wanted));
+    let mut asker = Asker::new(github, Credential::Jwt(&jwt), pace);
+    asker.draws_on(subject.declared.client_id.clone().map(Principal::App));
+    asker.turn().await;
+    let installations = installations(&mut asker).await?;
+    for owner in &wanted.owners {
+        let there = installations.get(owner);
+        judged
+            .findings
+            .extend(installed(subject, owner, there, wanted));
+    }
+    let exact = wanted.repositories.iter().filter(|name| !is_pattern(name));
+    for repository in exact.take(MOST_REPOSITORIES) {
+        let owner = owner_of(repository);
+        // Where it is not installed at all, that was said.
+        if installations.contains_key(&owner) {
+            judged
+                .findings
+                .extend(reaches(&mut asker, repository).await?);
+        }
+    }
+    Ok(judged)
+}
+
+/// As many repositories as are asked for one by one.
+const MOST_REPOSITORIES: usize = 100;
+
+/// How far ahead of ours GitHub's clock is, where a JWT was refused because they differ.
+///
+/// Source: octokit/auth-app.js, `src/hook.ts`.
+fn skew(error: &GitHubError, now: Timestamp) -> Option<SignedDuration> {
+    let GitHubError::Unauthorized {
+        message,
+        date: Some(date),
+    } = error
+    else {
+        return None;
+    };
+    let of_time = ["'Expiration time' claim", "'Issued at' claim"];
+    of_time
+        .iter()
+        .any(|claim| message.as_str().contains(claim))
+        .then(|| date.duration_since(now))
+}
+
+fn no_key(subject: &Subject<'_>, error: KeyError) -> Finding {
+    Word::WrongKind.error(
+        format!("an App's private key is declared, and {error}"),
+        format!(
+            "store the .pem file: `tokenctl secret set {} < FILE`",
+            subject.name
+        ),
+    )
+}
+
+fn refused(subject: &Subject<'_>, error: &GitHubError) -> Option<Finding> {
+    let client_id = subject.declared.client_id.as_deref().unwrap_or_default();
+    match error {
+        GitHubError::Unauthorized { .. } => Some(Word::Revoked.error(
+            format!(
+                "GitHub does not accept what the key signs for `{client_id}`: {error}; so the key was \
+                 deleted there or is another App's, which is inferred: GitHub does not say which"
+            ),
+            format!(
+                "generate a key on the App's settings page and store it: `tokenctl secret set {} < \
+                 FILE`",
+                subject.name
+            ),
+        )),
+        GitHubError::NotFound { .. } => Some(Word::WrongApp.error(
+            format!("GitHub knows no App with the client id `{client_id}`"),
+            format!("declare the App's client id in {}", subject.declared.place),
+        )),
+        GitHubError::Forbidden { .. } | GitHubError::Refused { .. } => Some(Word::Refused.error(
+            format!("GitHub refuses the App: {error}"),
+            "look at the App's settings page",
+        )),
+        _ => None,
+    }
+}
+
+fn which(subject: &Subject<'_>, app: &App) -> Finding {
+    let declared = subject.declared.client_id.as_deref().unwrap_or_default();
+    let slug = app.slug.as_deref().unwrap_or("the App");
+    match app.client_id.as_deref() {
+        Some(client_id) if client_id == declared => Word::App.ok(format!(
+            "its key speaks for `{slug}` ({client_id}), as declared"
+        )),
+        Some(client_id) => Word::WrongApp.error(
+            format!("its key speaks for `{slug}` ({client_id}), and `{declared}` is declared"),
+            format!("declare the right client id in {}", subject.declared.place),
+        ),
+        None => Word::App.not_proven(format!(
+            "its key speaks for `{slug}`; this server does not tell the client id"
+        )),
+    }
+}
+
+/// What purposes want, against what the App was made with.
+fn has(app: &App, wanted: &Wanted) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, level) in &wanted.permissions {
+        if granted(&app.permissions, name.as_str()) < Some(*level) {
+            findings.push(Word::MissingPermission.error(
+                format!("a purpose wants `{name}: {level}`, and the App does not have it"),
+                "add it on the App's settings page; each owner must then accept it",
+            ));
+        }
+    }
+    let unused: Vec<String> = app
+        .permissions
+        .iter()
+        .filter(|(name, _)| {
+            *name != "metadata" && !wanted.permissions.keys().any(|want| want.as_str() == *name)
+        })
+        .map(|(name, level)| format!("`{name}: {level}`"))
+        .collect();
+    if !unused.is_empty() {
+        findings.push(Word::ExcessPermission.warning(
+            format!("the App has {}, which no purpose wants", unused.join(", ")),
+            "take it away on the App's settings page, if nothing else needs it",
+        ));
+    }
+    if findings.is_empty() && !wanted.permissions.is_empty() {
+        findings.push(Word::Permission.ok("it has what the purposes want, and no more"));
+    }
+    findings
+}
+
+#[derive(Deserialize)]
+struct Installation {
+    account: Option<Account>,
+    #[serde(default)]
+    permissions: BTreeMap<String, String>,
+    suspended_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Account {
+    login: Option<String>,
+}
+
+/// By account, in lower case.
+async fn installations(
+    asker: &mut Asker<'_>,
+) -> Result<BTreeMap<String, Installation>, GitHubError> {
+    let mut all = BTreeMap::new();
+    let mut next = Some("/app/installations?per_page=100".to_owned());
+    while let Some(path) = next.take() {
+        let reply = asker.get(path).await?;
+        for installation in reply.json::<Vec<Installation>>()? {
+            let login = installation.account.as_ref();
+            if let Some(login) = login.and_then(|account| account.login.as_deref()) {
+                all.insert(login.to_ascii_lowercase(), installation);
+            }
+        }
+        next.clone_from(&reply.headers.next);
+    }
+    Ok(all)
+}
+
+fn installed(
+    subject: &Subject<'_>,
+    owner: &str,
+    there: Option<&Installation>,
+    wanted: &Wanted,
+) -> Vec<Finding> {
+    let Some(installation) = there else {
+        return vec![Word::NotInstalled.error(
+            format!(
+                "a purpose of `{}` needs it on `{owner}`, where it is not installed",
+                subject.name
+            ),
+            "install it there, from the App's public page",
+        )];
+    };
+    if installation.suspended_at.is_some() {
+        return vec![Word::Suspended.error(
+            format!("it is installed on `{owner}` and suspended there"),
+            format!("an owner of `{owner}` lifts that in its settings for installed Apps"),
+        )];
+    }
+    let missing = wanted
+        .permissions
+        .iter()
+        .filter(|(name, level)| granted(&installation.permissions, name.as_str()) < Some(**level));
+    let missing: Vec<String> = missing
+        .map(|(name, level)| format!("`{name}: {level}`"))
+        .collect();
+    if missing.is_empty() {
+        return vec![Word::Installation.ok(format!("it is installed on `{owner}`"))];
+    }
+    vec![Word::MissingPermission.error(
+        format!(
+            "its installation on `{owner}` does not grant {}",
+            missing.join(", ")
+        ),
+        format!("an owner of `{owner}` accepts the App's new permissions in its settings"),
+    )]
+}
+
+async fn reaches(
+    asker: &mut Asker<'_>,
+    repository: &RepoPattern,
+) -> Result<Option<Finding>, GitHubError> {
+    match asker.get(format!("/repos/{repository}/installation")).await {
+        Ok(_) => Ok(Some(
+            Word::Repository.ok(format!("its installation reaches `{repository}`")),
+        )),
+        Err(GitHubError::NotFound { .. }) => Ok(Some(Word::UnreachableRepository.error(
+            format!("its installation does not reach `{repository}`"),
+            "choose that repository in the owner's settings for installed Apps",
+        ))),
+        Err(GitHubError::Moved { .. }) => Ok(Some(Word::RepositoryMoved.warning(
+            format!("`{repository}` has another name now: it was renamed or transferred"),
+            "name it so in the policy",
+        ))),
+        Err(error) => Err(error),
+    }
+}
+
+fn granted(permissions: &BTreeMap<String, String>, name: &str) -> Option<Level> {
+    permissions.get(name)?.parse().ok()
+}
+
+pub(super) fn owner_of(repository: &RepoPattern) -> String {
+    let owner = repository.as_str().split('/').next();
+    owner.unwrap_or_default().to_owned()
+}

@@ -1,0 +1,390 @@
+//! Checks a secret against GitHub: whose it is, what it may do, when it ends.
+//!
+//! ```text
+//! declared in policy ┐
+//! record the use ────┼→ open → ask GitHub → judge → record what was found → keep it
+//! ```
+//!
+//! A check finds something out about the *secret*. Where GitHub cannot be asked (it is away, limits the
+//! account, fails) nothing is found out: what the check before it found stays, marked with the attempt.
+//!
+//! A token that GitHub refuses is not tried again by itself before something changed, at most once a
+//! day: several refusals in a short time lock the account out.
+//!
+//! Not here: when checks are made by themselves (`schedule`), how GitHub is spoken to (`github`).
+
+mod app;
+mod asker;
+mod at_set;
+mod finding;
+mod judge;
+mod probe;
+mod reads;
+pub mod schedule;
+#[cfg(test)]
+mod tests;
+pub(crate) mod watch;
+
+use broker_audit::record::Event;
+use broker_protocol::check::{CheckView, Finding, SecretChecked, Verdict};
+use broker_protocol::names::{RepoPattern, SecretName};
+use serde::{Deserialize, Serialize};
+
+use self::asker::Asker;
+pub use self::asker::Pace;
+pub use self::at_set::AT_SET;
+use self::finding::{overall, worst_first};
+use self::judge::{Judged, Subject};
+use self::probe::{Outsider, is_pattern};
+use crate::broker::{Broker, InForce};
+use crate::github::{Credential, GitHubError, Principal};
+use crate::lease_record;
+use crate::policy::{Caller, SecretDeclaration, SecretKind, SourceSpec};
+use crate::token::AccessToken;
+use crate::upkeep::{Upkeep, UpkeepError};
+use crate::vault::{Checked, Kind};
+
+/// Why a secret was not checked. None of these says anything about the secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// Nothing says what it should be.
+    #[error("no policy file declares `{0}`, so there is nothing to compare it with")]
+    NotDeclared(SecretName),
+    /// There is nothing to check.
+    #[error("`{0}` has no value; run `tokenctl secret set {0}`")]
+    Missing(SecretName),
+    /// The value could not be opened.
+    #[error(transparent)]
+    Upkeep(#[from] UpkeepError),
+    /// GitHub failed. Recorded, and shown beside what the check before it found.
+    #[error("`{secret}` was not checked: {cause}")]
+    GitHub {
+        /// The secret.
+        secret: SecretName,
+        /// Why.
+        cause: GitHubError,
+    },
+    /// What was found could not be written as JSON: a fault of the broker's own.
+    #[error("what was found could not be written down")]
+    Unwritable(#[from] serde_json::Error),
+    /// A thread panicked: a fault of the broker's own.
+    #[error("the check was not finished")]
+    Broken(#[source] tokio::task::JoinError),
+}
+
+/// What is kept of a check in the database, besides what leases need.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Details {
+    findings: Vec<Finding>,
+    /// Repositories that were reached and are private: for another token not to reach them says
+    /// something.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    private: Vec<RepoPattern>,
+}
+
+impl Broker {
+    /// Checks a secret against GitHub, and keeps and records what was found. `by` is absent where the
+    /// broker does it by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckError`]: nothing was found out. A secret that is not as declared is no error.
+    pub async fn check_secret(
+        &self,
+        by: Option<&Caller>,
+        name: &SecretName,
+        pace: Pace,
+    ) -> Result<SecretChecked, CheckError> {
+        let policies = self.policies();
+        let declared = policies.set.secret(name);
+        let declared = declared.ok_or_else(|| CheckError::NotDeclared(name.clone()))?;
+        let held = match &declared.source {
+            SourceSpec::Vault => {
+                let held = self.vault.held(name);
+                Some(held.ok_or_else(|| CheckError::Missing(name.clone()))?)
+            }
+            SourceSpec::Env(_) => None,
+        };
+        let version = held.as_ref().map(|held| held.version);
+        let value = self
+            .open_for_upkeep(by, name, version, Upkeep::Check)
+            .await
+            .map_err(|error| match error {
+                UpkeepError::NotFound(name) => CheckError::Missing(name),
+                error => error.into(),
+            })?;
+        let subject = Subject {
+            name,
+            declared,
+            version,
+            looks_like: Kind::of(&value),
+            entered: held.as_ref().and_then(|held| held.entered_expires_at),
+            before: self.known_of(name, version),
+            now: self.now().wall,
+        };
+        let asked = match declared.kind {
+            SecretKind::Classic | SecretKind::FineGrained => {
+                self.check_token(&policies, &subject, &value, pace).await
+            }
+            SecretKind::App => {
+                let wanted = wanted(&policies, name);
+                app::check(&self.github, &subject, value, &wanted, pace)
+                    .await
+                    .map(|judged| (judged, Vec::new()))
+            }
+        };
+        match asked {
+            Ok((judged, private)) => self.keep_judged(by, &subject, judged, private).await,
+            Err(app::AppError::GitHub(cause)) => {
+                self.keep_failed(by, name, version, &cause).await;
+                Err(CheckError::GitHub {
+                    secret: name.clone(),
+                    cause,
+                })
+            }
+            Err(app::AppError::Panicked(panic)) => Err(CheckError::Broken(panic)),
+        }
+    }
+
+    /// What the last check found, if it was of this very value.
+    pub(crate) fn known_of(&self, name: &SecretName, version: Option<u64>) -> Option<Checked> {
+        let checked = self.vault.check(name).checked?;
+        // A value from the environment is the same as long as the broker runs.
+        let same =
+            checked.version == version && (version.is_some() || checked.checked_at >= self.started);
+        same.then_some(checked)
+    }
+
+    async fn check_token(
+        &self,
+        policies: &InForce,
+        subject: &Subject<'_>,
+        token: &AccessToken,
+        pace: Pace,
+    ) -> Result<(Judged, Vec<RepoPattern>), app::AppError> {
+        let mut asker = Asker::new(&self.github, Credential::Token(token), pace);
+        asker.turn().await;
+        let (user, headers) = match self.github.user(token).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let judged = judge::refused(subject, &error).ok_or(error)?;
+                return Ok((judged, Vec::new()));
+            }
+        };
+        asker.draws_on(Some(Principal::user(&user.login)));
+        let mut judged = judge::accepted(subject, &user.login, &headers);
+        if subject.declared.kind != SecretKind::FineGrained {
+            return Ok((judged, Vec::new()));
+        }
+        let outsiders = self.outsiders(policies, subject.declared).await;
+        let probed = probe::probe(&mut asker, subject, &outsiders).await?;
+        judged.findings.extend(probed.findings);
+        Ok((judged, probed.private))
+    }
+
+    /// Repositories that other secrets and purposes name and this one must not reach; those first that
+    /// are known to be there and private.
+    async fn outsiders(&self, policies: &InForce, declared: &SecretDeclaration) -> Vec<Outsider> {
+        let own = |repository: &RepoPattern| {
+            let mut all = declared.repositories.iter();
+            is_pattern(repository) || all.any(|own| own.covers(repository))
+        };
+        let mut outsiders: Vec<Outsider> = Vec::new();
+        let mut read = 0;
+        for other in policies.set.secrets() {
+            let foreign = || other.repositories.iter().filter(|name| !own(name));
+            if other.name == declared.name || foreign().next().is_none() {
+                continue;
+            }
+            read += 1;
+            if read > MOST_OTHERS_READ {
+                break;
+            }
+            let details = self.details(&other.name).await;
+            let private = details.map(|details| details.private).unwrap_or_default();
+            outsiders.extend(foreign().map(|repository| Outsider {
+                repository: repository.clone(),
+                known_private: private.contains(repository),
+            }));
+        }
+        let named = policies.set.purposes().flat_map(|purpose| {
+            let repositories = purpose.whole().repositories.iter();
+            repositories.filter(|name| !own(name)).cloned()
+        });
+        outsiders.extend(named.map(|repository| Outsider {
+            repository,
+            known_private: false,
+        }));
+        outsiders.sort_by_key(|outsider| !outsider.known_private);
+        let mut chosen: Vec<Outsider> = Vec::new();
+        for outsider in outsiders {
+            let known = |one: &Outsider| one.repository == outsider.repository;
+            if chosen.len() < MOST_OUTSIDERS && !chosen.iter().any(known) {
+                chosen.push(outsider);
+            }
+        }
+        chosen
+    }
+
+    /// The last findings, from the database.
+    async fn details(&self, name: &SecretName) -> Option<Details> {
+        let read = self.vault.check_details(name).await;
+        let text = read.ok()?.findings?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// What the last check found, and why the last attempt failed, for people.
+    pub(crate) async fn check_findings(&self, name: &SecretName) -> (Vec<Finding>, Option<String>) {
+        match self.vault.check_details(name).await {
+            Ok(read) => {
+                let details = read
+                    .findings
+                    .as_deref()
+                    .map(serde_json::from_str::<Details>);
+                let details = details.and_then(Result::ok).unwrap_or_default();
+                (details.findings, read.failed_why)
+            }
+            Err(error) => {
+                tracing::error!(secret = %name, cause = %error, "what a check found could not be read");
+                (Vec::new(), None)
+            }
+        }
+    }
+
+    async fn keep_judged(
+        &self,
+        by: Option<&Caller>,
+        subject: &Subject<'_>,
+        mut judged: Judged,
+        private: Vec<RepoPattern>,
+    ) -> Result<SecretChecked, CheckError> {
+        worst_first(&mut judged.findings);
+        let verdict = overall(&judged.findings);
+        let (name, version) = (subject.name, subject.version);
+        let faults = judged.findings.iter();
+        let faults = faults.filter(|finding| finding.verdict >= Verdict::Warning);
+        let found = faults.map(|finding| finding.word.as_ref()).collect();
+        let recorded = self
+            .record_or_trace(&Event::SecretChecked {
+                by: by.map(lease_record::caller),
+                secret: name.as_str(),
+                version,
+                outcome: verdict.as_str(),
+                found,
+                login: judged.login.as_deref(),
+                expires_at: judged.expires_at,
+                why: None,
+            })
+            .await;
+        counted(verdict.as_str());
+        let checked = Checked {
+            version,
+            checked_at: subject.now,
+            verdict,
+            accepted: judged.accepted,
+            login: judged.login.as_deref().map(Into::into),
+            expires_at: judged.expires_at,
+        };
+        let details = Details {
+            findings: judged.findings,
+            private,
+        };
+        let text = serde_json::to_string(&details)?;
+        if self.is_still(name, version)
+            && let Err(error) = self.vault.keep_check(name, checked.clone(), text).await
+        {
+            tracing::error!(secret = %name, cause = %error, "what a check found could not be kept");
+        }
+        Ok(SecretChecked {
+            name: name.clone(),
+            check: view(checked, Some(details.findings)),
+            recorded,
+        })
+    }
+
+    async fn keep_failed(
+        &self,
+        by: Option<&Caller>,
+        name: &SecretName,
+        version: Option<u64>,
+        cause: &GitHubError,
+    ) {
+        let why = cause.to_string();
+        self.record_or_trace(&Event::SecretChecked {
+            by: by.map(lease_record::caller),
+            secret: name.as_str(),
+            version,
+            outcome: FAILED,
+            found: Vec::new(),
+            login: None,
+            expires_at: None,
+            why: Some(&why),
+        })
+        .await;
+        counted(FAILED);
+        let now = self.now().wall;
+        if self.is_still(name, version)
+            && let Err(error) = self.vault.keep_failed_check(name, now, why).await
+        {
+            tracing::error!(secret = %name, cause = %error, "a failed check could not be noted");
+        }
+    }
+
+    /// Whether the value that was checked is still the one in use. What was found of another says
+    /// nothing any more.
+    fn is_still(&self, name: &SecretName, version: Option<u64>) -> bool {
+        version.is_none() || self.vault.held(name).map(|held| held.version) == version
+    }
+}
+
+/// As many secrets whose findings are read to find a repository that is private.
+const MOST_OTHERS_READ: usize = 20;
+/// As many repositories outside as are tried.
+const MOST_OUTSIDERS: usize = 3;
+/// The outcome of a check that GitHub did not answer, in records and figures.
+const FAILED: &str = "failed";
+
+/// What is kept of a check, as it is shown.
+pub(crate) fn view(checked: Checked, findings: Option<Vec<Finding>>) -> CheckView {
+    CheckView {
+        verdict: checked.verdict,
+        checked_at: checked.checked_at,
+        version: checked.version,
+        accepted: checked.accepted,
+        login: checked.login.as_deref().map(str::to_owned),
+        expires_at: checked.expires_at,
+        findings,
+    }
+}
+
+/// What the purposes on an App want of it together.
+fn wanted(policies: &InForce, name: &SecretName) -> app::Wanted {
+    let mut wanted = app::Wanted::default();
+    for purpose in policies.set.purposes() {
+        let terms = purpose.whole();
+        if terms.secret != *name {
+            continue;
+        }
+        for (permission, level) in terms.permissions.iter() {
+            let most = wanted
+                .permissions
+                .entry(permission.clone())
+                .or_insert(*level);
+            *most = (*most).max(*level);
+        }
+        for repository in terms.repositories.iter() {
+            wanted.owners.insert(app::owner_of(repository));
+            wanted.repositories.insert(repository.clone());
+        }
+        let organization = terms.organization.as_ref();
+        wanted
+            .owners
+            .extend(organization.map(|organization| organization.as_str().to_owned()));
+    }
+    wanted
+}
+
+fn counted(outcome: &'static str) {
+    metrics::counter!("tokend_secret_checks_total", "outcome" => outcome).increment(1);
+}

@@ -1,0 +1,266 @@
+//! Probes a fine-grained token, repository by repository: there is no way to ask what it may do.
+//!
+//! A private repository that is reached proves that it was given; a public one proves nothing. What a
+//! read cannot prove (that it may write, what it may do in an organisation) is called *declared, not
+//! proven*.
+
+use broker_protocol::check::{Finding, Verdict};
+use broker_protocol::names::{Level, RepoPattern};
+use serde::Deserialize;
+
+use super::asker::Asker;
+use super::finding::Word;
+use super::judge::Subject;
+use super::reads;
+use crate::github::accepted::Accepted;
+use crate::github::{GitHubError, Reply};
+
+/// A repository that the token is not meant to reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outsider {
+    pub(super) repository: RepoPattern,
+    /// Whether another check saw that it is there and private, so that not reaching it says something.
+    pub(super) known_private: bool,
+}
+
+/// What probing found.
+#[derive(Debug, Default)]
+pub(super) struct Probed {
+    pub(super) findings: Vec<Finding>,
+    /// Declared repositories that were reached and are private.
+    pub(super) private: Vec<RepoPattern>,
+}
+
+/// Asks for every declared repository, for every declared permission in one of them, and for some that
+/// are not declared.
+///
+/// # Errors
+///
+/// [`GitHubError`] where GitHub failed: then nothing is known.
+pub(super) async fn probe(
+    asker: &mut Asker<'_>,
+    subject: &Subject<'_>,
+    outsiders: &[Outsider],
+) -> Result<Probed, GitHubError> {
+    let mut probed = Probed::default();
+    if subject.declared.repositories.is_empty() {
+        probed.findings.push(Word::Repository.not_proven(format!(
+            "no repositories are declared in {}, so none is tried",
+            subject.declared.place
+        )));
+    }
+    let mut metadata = None;
+    for repository in &subject.declared.repositories {
+        if is_pattern(repository) {
+            probed.findings.push(Word::Repository.not_proven(format!(
+                "`{repository}` stands for many; declared, not proven"
+            )));
+            continue;
+        }
+        let answer = asker.get(format!("/repos/{repository}")).await;
+        let seen = Seen::of(answer)?;
+        probed.findings.push(seen.finding(subject, repository));
+        if let Seen::Private(accepted) = seen {
+            metadata.get_or_insert(accepted);
+            probed.private.push(repository.clone());
+        }
+    }
+    probed.findings.extend(pending(&probed.findings));
+    let permissions = permissions(asker, subject, probed.private.first(), metadata).await?;
+    probed.findings.extend(permissions);
+    probed.findings.push(outside(asker, outsiders).await?);
+    Ok(probed)
+}
+
+/// What an answer for one repository says.
+enum Seen {
+    /// With what the answer says it took.
+    Private(Accepted),
+    Public,
+    Not(GitHubError),
+}
+
+#[derive(Deserialize)]
+struct Repository {
+    private: bool,
+}
+
+impl Seen {
+    fn of(answer: Result<Reply, GitHubError>) -> Result<Self, GitHubError> {
+        match answer {
+            Ok(reply) if reply.json::<Repository>()?.private => Ok(Self::Private(accepted(&reply))),
+            Ok(_) => Ok(Self::Public),
+            Err(
+                error @ (GitHubError::NotFound { .. }
+                | GitHubError::Forbidden { .. }
+                | GitHubError::SingleSignOn { .. }
+                | GitHubError::Moved { .. }
+                | GitHubError::Refused { .. }),
+            ) => Ok(Self::Not(error)),
+            Err(failed) => Err(failed),
+        }
+    }
+
+    fn finding(&self, subject: &Subject<'_>, repository: &RepoPattern) -> Finding {
+        let place = &subject.declared.place;
+        match self {
+            Self::Private(_) => {
+                Word::Repository.ok(format!("`{repository}` is private and reached"))
+            }
+            Self::Public => Word::Repository.not_proven(format!(
+                "`{repository}` is public, which anyone reaches; declared, not proven"
+            )),
+            Self::Not(GitHubError::Moved { .. }) => Word::RepositoryMoved.warning(
+                format!("`{repository}` has another name now: it was renamed or transferred"),
+                format!("declare its new name in {place}"),
+            ),
+            Self::Not(error) => Word::UnreachableRepository.error(
+                format!("`{repository}` is not reached: {error}"),
+                format!(
+                    "give it to the token in GitHub's settings (the value stays), or take it out of \
+                     {place}"
+                ),
+            ),
+        }
+    }
+}
+
+/// A token that its organisation has not approved yet reads public data only, and nothing says so.
+fn pending(repositories: &[Finding]) -> Option<Finding> {
+    let unreachable = repositories
+        .iter()
+        .filter(|finding| finding.word == Word::UnreachableRepository.as_str())
+        .count();
+    let reached = repositories
+        .iter()
+        .any(|finding| finding.verdict == Verdict::Ok);
+    (unreachable > 0 && !reached).then(|| {
+        Word::PendingApproval.warning(
+            "no declared repository is reached that is not public: the organization may not have \
+             approved the token yet, and until then it reads public data only",
+            "ask an owner of the organization to approve it, under its settings for personal access \
+             tokens",
+        )
+    })
+}
+
+async fn permissions(
+    asker: &mut Asker<'_>,
+    subject: &Subject<'_>,
+    repository: Option<&RepoPattern>,
+    mut metadata: Option<Accepted>,
+) -> Result<Vec<Finding>, GitHubError> {
+    let mut findings = Vec::new();
+    for (permission, level) in &subject.declared.permissions {
+        let declared = format!("`{permission}: {level}`");
+        let unproven = |why: &str| {
+            Word::Permission.not_proven(format!("{declared} is declared, not proven: {why}"))
+        };
+        let Some(repository) = repository else {
+            findings.push(unproven("no private repository is reached to try it in"));
+            continue;
+        };
+        let Some(path) = reads::path(permission.as_str(), repository) else {
+            findings.push(unproven("no read is known that needs it"));
+            continue;
+        };
+        // The repository itself was asked for already.
+        let asked_before = (permission.as_str() == "metadata")
+            .then(|| metadata.take())
+            .flatten();
+        let answer = match asked_before {
+            Some(accepted) => Ok(accepted),
+            None => asker.get(path).await.map(|reply| accepted(&reply)),
+        };
+        findings.push(match answer {
+            Ok(accepted) => judge(&declared, *level, accepted.proves(permission.as_str())),
+            Err(error) => lacking(&declared, &error, subject).ok_or(error)?,
+        });
+    }
+    Ok(findings)
+}
+
+fn accepted(reply: &Reply) -> Accepted {
+    let header = reply.headers.accepted_permissions.as_deref();
+    Accepted::parse(header.unwrap_or_default())
+}
+
+/// What a read that succeeded proves of a declared permission.
+fn judge(declared: &str, level: Level, proven: Option<Level>) -> Finding {
+    match proven {
+        Some(proven) if proven >= level => Word::Permission.ok(format!("{declared} is proven")),
+        Some(proven) => Word::Permission.not_proven(format!(
+            "{declared} is declared, not proven: that it may {proven} is; no read can prove more"
+        )),
+        None => Word::Permission.not_proven(format!(
+            "{declared} is declared, not proven: the answer does not say that it took this permission"
+        )),
+    }
+}
+
+/// What a read that was refused says of it; `None` if GitHub failed.
+fn lacking(declared: &str, error: &GitHubError, subject: &Subject<'_>) -> Option<Finding> {
+    match error {
+        GitHubError::Forbidden { message, .. }
+            if message.as_str().starts_with("Resource not accessible") =>
+        {
+            Some(Word::MissingPermission.error(
+                format!("{declared} is declared, and it does not have it"),
+                format!(
+                    "give it to the token in GitHub's settings (the value stays), or declare less in \
+                     {}",
+                    subject.declared.place
+                ),
+            ))
+        }
+        // The feature may be off in this repository, or the repository empty.
+        GitHubError::Forbidden { .. }
+        | GitHubError::NotFound { .. }
+        | GitHubError::Refused { .. }
+        | GitHubError::Moved { .. }
+        | GitHubError::SingleSignOn { .. } => Some(Word::Permission.not_proven(format!(
+            "{declared} is declared, not proven: {error}"
+        ))),
+        _ => None,
+    }
+}
+
+/// Whether it reaches what it is not meant to.
+async fn outside(asker: &mut Asker<'_>, outsiders: &[Outsider]) -> Result<Finding, GitHubError> {
+    let mut proof = None;
+    let mut tried = Vec::new();
+    for outsider in outsiders {
+        let repository = &outsider.repository;
+        match Seen::of(asker.get(format!("/repos/{repository}")).await)? {
+            Seen::Private(_) => {
+                return Ok(Word::ReachesOutside.error(
+                    format!("it reaches `{repository}`, which is private and not declared for it"),
+                    "limit it to the declared repositories in GitHub's settings (the value stays)",
+                ));
+            }
+            Seen::Public => {}
+            Seen::Not(_) if outsider.known_private => {
+                proof.get_or_insert(repository);
+            }
+            Seen::Not(_) => tried.push(format!("`{repository}`")),
+        }
+    }
+    Ok(match (proof, &*tried) {
+        (Some(repository), _) => Word::Outside.ok(format!(
+            "`{repository}`, which is private and not declared for it, is not reached"
+        )),
+        (None, []) => Word::Outside.not_proven(
+            "that it reaches nothing else is declared, not proven: no private repository is known \
+             besides its own",
+        ),
+        (None, tried) => Word::Outside.not_proven(format!(
+            "that it reaches nothing else is declared, not proven: {} is not reached, and no other \
+             check has seen that it is there and private",
+            tried.join(", ")
+        )),
+    })
+}
+
+pub(super) fn is_pattern(repository: &RepoPattern) -> bool {
+    repository.as_str().ends_with("/*")
+}

@@ -1,0 +1,385 @@
+//! When which secret is checked without anyone asking: spread over the day, never in a burst.
+//!
+//! Each secret has its own time within the interval, worked out from its name: the same after every
+//! restart, and evenly spread. What was missed meanwhile (the machine was off, GitHub was away) is caught
+//! up one after another at no more than twice the usual pace, so that a long absence ends in no burst
+//! either.
+//!
+//! Pure but for the plan it remembers: time is an argument.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use broker_protocol::names::SecretName;
+use jiff::{SignedDuration, Timestamp};
+
+use super::asker::BETWEEN_REQUESTS;
+use crate::clock::Now;
+
+/// How the checks of one secret stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Last {
+    /// When GitHub last answered a check of the value in use, and whether it accepted it.
+    pub answered: Option<(Timestamp, bool)>,
+    /// When a later attempt failed.
+    pub failed_at: Option<Timestamp>,
+}
+
+/// When a secret is due, by the wall clock; in the past if it is now.
+#[must_use]
+pub fn due_at(name: &SecretName, every: Duration, last: Last, now: Timestamp) -> Timestamp {
+    // A clock that was ahead once must not keep a check away until it is there again.
+    let passed = |at: Timestamp| at.min(now);
+    let every = i64::try_from(every.as_secs()).unwrap_or(DAY).max(1);
+    let due = match last.answered {
+        None => slot_after(name, every, now.as_second() - every),
+        // Checked by hand just before its time, it need not be checked again.
+        Some((at, true)) => slot_after(name, every, passed(at).as_second() + every / 2),
+        Some((at, false)) => {
+            slot_after(name, every, passed(at).as_second() + DAY.max(every / 2) - 1)
+        }
+    };
+    let due = Timestamp::from_second(due).unwrap_or(now);
+    let again = last
+        .failed_at
+        .map(|at| passed(at).saturating_add(AFTER_FAILURE).unwrap_or(now));
+    again.map_or(due, |again| due.max(again))
+}
+
+/// The secret's next time after this second.
+fn slot_after(name: &SecretName, every: i64, second: i64) -> i64 {
+    let phase = i64::try_from(spread(name.as_str()) % every.unsigned_abs()).unwrap_or(0);
+    let since = (second - phase).rem_euclid(every);
+    second + every - since
+}
+
+/// FNV-1a, then mixed once more: short names that differ in a digit must not end up side by side.
+///
+/// Pinned by a test, because it outlives restarts and versions. Sources: the IETF draft “The FNV
+/// Non-Cryptographic Hash Algorithm”; the finalizer of `MurmurHash3`.
+fn spread(name: &str) -> u64 {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for byte in name.bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
+}
+
+/// What is due soon, and how fast it may be worked off.
+#[derive(Debug, Default)]
+pub struct Schedule {
+    plan: VecDeque<(Timestamp, SecretName)>,
+    /// Boot time until which the plan is good; `None` before the first.
+    planned_until: Option<Duration>,
+    /// Least time from the end of one check to the begin of the next.
+    gap: Duration,
+    /// Boot time before which no check begins.
+    not_before: Duration,
+    /// How often in a row GitHub failed.
+    failures: u32,
+}
+
+impl Schedule {
+    /// Whether it wants to be told again what is due.
+    #[must_use]
+    pub fn wants_plan(&self, now: Now) -> bool {
+        self.planned_until.is_none_or(|until| until <= now.boot)
+    }
+
+    /// Takes what is due until [`Self::horizon`], of this many secrets in all.
+    pub fn plan(
+        &mut self,
+        mut due: Vec<(Timestamp, SecretName)>,
+        secrets: usize,
+        every: Duration,
+        now: Now,
+    ) {
+        due.sort();
+        due.truncate(LONGEST_PLAN);
+        self.plan = due.into();
+        self.planned_until = Some(now.boot.saturating_add(PLANNED));
+        let secrets = u32::try_from(secrets).unwrap_or(u32::MAX).max(1);
+        self.gap = (every / secrets / 2).clamp(BETWEEN_REQUESTS, LONGEST_GAP);
+    }
+
+    /// Until when a plan made now looks ahead.
+    #[must_use]
+    pub fn horizon(now: Now) -> Timestamp {
+        let ahead = SignedDuration::try_from(PLANNED).unwrap_or(SignedDuration::ZERO);
+        now.wall.saturating_add(ahead).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The secret to check now, if it is time for one.
+    pub fn next(&mut self, now: Now) -> Option<SecretName> {
+        if now.boot < self.not_before || self.plan.front()?.0 > now.wall {
+            return None;
+        }
+        self.plan.pop_front().map(|(_, name)| name)
+    }
+
+    /// A check has ended, whatever it found.
+    pub fn done(&mut self, now: Now) {
+        self.failures = 0;
+        self.rest(self.gap, now);
+    }
+
+    /// GitHub is away: nothing begins for a while, each time longer, and no shorter than it says.
+    pub fn away(&mut self, retry_after: Option<Duration>, now: Now) {
+        let wait = SHORTEST_REST.saturating_mul(1 << self.failures.min(8));
+        self.failures = self.failures.saturating_add(1);
+        let said = retry_after.unwrap_or_default();
+        self.rest(wait.min(LONGEST_REST).max(said), now);
+    }
+
+    /// No check begins for this long.
+    pub fn rest(&mut self, wait: Duration, now: Now) {
+        self.not_before = self.not_before.max(now.boot.saturating_add(wait));
+    }
+}
+
+const DAY: i64 = 24 * 60 * 60;
+/// A check that failed is not tried again before.
+const AFTER_FAILURE: SignedDuration = SignedDuration::from_mins(15);
+/// How far a plan looks ahead: what changes meanwhile is seen this much later.
+const PLANNED: Duration = Duration::from_secs(10 * 60);
+/// More are not begun within [`PLANNED`].
+const LONGEST_PLAN: usize = 600;
+/// After GitHub failed for the first time, and at most.
+const SHORTEST_REST: Duration = Duration::from_secs(60);
+const LONGEST_REST: Duration = Duration::from_secs(15 * 60);
+/// With few secrets there is no need to be any slower.
+const LONGEST_GAP: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::clock::{Clock as _, ManualClock};
+
+    const EVERY: Duration = Duration::from_secs(86_400);
+    const SECRETS: usize = 10_000;
+
+    fn name(nth: usize) -> SecretName {
+        format!("org-label-sync-{nth:05}").parse().unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// A broker that only checks, against a GitHub that always answers; each check takes `requests`.
+    struct Simulation {
+        clock: ManualClock,
+        schedule: Schedule,
+        last: BTreeMap<SecretName, Last>,
+        /// The second of every request.
+        requests: Vec<i64>,
+        checks: BTreeMap<SecretName, usize>,
+        each: u32,
+    }
+
+    impl Simulation {
+        fn new(secrets: usize, each: u32) -> Self {
+            Self {
+                clock: ManualClock::at(at("2026-11-21T07:00:00Z")),
+                schedule: Schedule::default(),
+                last: (0..secrets)
+                    .map(|nth| (name(nth), Last::default()))
+                    .collect(),
+                requests: Vec::new(),
+                checks: BTreeMap::new(),
+                each,
+            }
+        }
+
+        fn run(&mut self, span: Duration) {
+            let end = self.clock.now().boot + span;
+            while self.clock.now().boot < end {
+                let now = self.clock.now();
+                if self.schedule.wants_plan(now) {
+                    let until = Schedule::horizon(now);
+                    let due = self
+                        .last
+                        .iter()
+                        .map(|(name, last)| (due_at(name, EVERY, *last, now.wall), name.clone()));
+                    let due = due.filter(|(at, _)| *at <= until).collect();
+                    self.schedule.plan(due, self.last.len(), EVERY, now);
+                }
+                if let Some(name) = self.schedule.next(now) {
+                    for nth in 0..self.each {
+                        if nth > 0 {
+                            self.clock.advance(BETWEEN_REQUESTS);
+                        }
+                        self.requests.push(self.clock.now().wall.as_second());
+                    }
+                    let now = self.clock.now();
+                    self.schedule.done(now);
+                    *self.checks.entry(name.clone()).or_default() += 1;
+                    self.last.insert(
+                        name,
+                        Last {
+                            answered: Some((now.wall, true)),
+                            failed_at: None,
+                        },
+                    );
+                }
+                self.clock.advance(Duration::from_secs(1));
+            }
+        }
+
+        /// A broker that is started again remembers results, and no plan.
+        fn restart(&mut self) {
+            self.schedule = Schedule::default();
+        }
+
+        fn most_in(&self, seconds: i64) -> usize {
+            let mut most = 0;
+            let mut first = 0;
+            for (last, second) in self.requests.iter().enumerate() {
+                while self.requests[first] <= second - seconds {
+                    first += 1;
+                }
+                most = most.max(last - first + 1);
+            }
+            most
+        }
+    }
+
+    #[test]
+    fn ten_thousand_secrets_are_spread_over_the_day_one_request_a_second_at_most() {
+        let mut simulation = Simulation::new(SECRETS, 2);
+        // The first day catches up, for none was ever checked.
+        simulation.run(EVERY);
+        assert_eq!(simulation.checks.len(), SECRETS);
+        assert_eq!(simulation.most_in(1), 1);
+        simulation.requests.clear();
+        simulation.checks.clear();
+        simulation.run(EVERY);
+        assert_eq!(simulation.most_in(1), 1);
+        assert!(simulation.checks.values().all(|checks| *checks <= 2));
+        // Evenly, two requests each 8.64 s: an hour has 833, and no hour many more.
+        let most = simulation.most_in(3600);
+        assert!((833..1100).contains(&most), "{most} requests in an hour");
+    }
+
+    #[test]
+    fn after_a_long_absence_there_is_no_burst_either() {
+        let mut simulation = Simulation::new(SECRETS, 2);
+        simulation.run(EVERY);
+        simulation.requests.clear();
+        simulation.checks.clear();
+        simulation.clock.advance(EVERY * 10);
+        simulation.restart();
+        simulation.run(Duration::from_secs(3600));
+        // Twice the usual pace, less what the checks themselves take.
+        let caught_up = simulation.checks.len();
+        assert!((500..=834).contains(&caught_up), "{caught_up}");
+        assert_eq!(simulation.most_in(1), 1);
+        assert!(simulation.most_in(60) <= 30, "{}", simulation.most_in(60));
+        simulation.run(EVERY);
+        assert_eq!(
+            simulation.checks.len(),
+            SECRETS,
+            "all of them within about a day"
+        );
+    }
+
+    #[test]
+    fn a_restart_every_minute_checks_nothing_twice() {
+        let mut simulation = Simulation::new(4, 1);
+        for _ in 0..600 {
+            simulation.run(Duration::from_secs(60));
+            simulation.restart();
+        }
+        assert_eq!(simulation.checks.len(), 4);
+        // Once at first, and again if its own time came within these ten hours.
+        assert!(simulation.checks.values().all(|checks| *checks <= 2));
+    }
+
+    #[test]
+    fn the_time_of_a_secret_outlives_versions_of_the_program() {
+        // Computed with Python from the two descriptions.
+        assert_eq!(spread("org-label-sync-token"), 0x3ae8_5d5d_e3eb_b2ba);
+        assert_eq!(spread("a"), 0x82a2_a958_a9be_ce5b);
+    }
+
+    #[test]
+    fn a_refused_token_is_left_alone_for_a_day_unless_its_value_changes() {
+        let hourly = Duration::from_secs(3600);
+        let now = at("2026-11-21T07:00:00Z");
+        let refused = Last {
+            answered: Some((now, false)),
+            failed_at: None,
+        };
+        for nth in 0..100 {
+            let due = due_at(&name(nth), hourly, refused, now);
+            let wait = due.duration_since(now).as_secs();
+            assert!((86_400..90_000).contains(&wait), "{wait}");
+            // Of another value nothing is known: it is due at once.
+            assert!(due_at(&name(nth), hourly, Last::default(), now) <= now);
+        }
+    }
+
+    #[test]
+    fn what_failed_is_tried_again_a_quarter_of_an_hour_later() {
+        let now = at("2026-11-21T07:00:00Z");
+        let failed = Last {
+            answered: None,
+            failed_at: Some(now),
+        };
+        let due = due_at(&name(1), EVERY, failed, now);
+        assert_eq!(due, at("2026-11-21T07:15:00Z"));
+    }
+
+    #[test]
+    fn a_rest_holds_up_every_check_and_a_shorter_one_does_not_end_it() {
+        let clock = ManualClock::at(at("2026-11-21T07:00:00Z"));
+        let mut schedule = Schedule::default();
+        let now = clock.now();
+        schedule.plan(vec![(now.wall, name(1))], 1, EVERY, now);
+        schedule.rest(Duration::from_secs(300), now);
+        schedule.rest(Duration::from_secs(3), now);
+        clock.advance(Duration::from_secs(299));
+        assert_eq!(schedule.next(clock.now()), None);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(schedule.next(clock.now()), Some(name(1)));
+        assert_eq!(schedule.next(clock.now()), None);
+    }
+
+    #[test]
+    fn while_github_is_away_it_is_asked_ever_more_seldom_until_it_answers() {
+        let clock = ManualClock::at(at("2026-11-21T07:00:00Z"));
+        let mut schedule = Schedule::default();
+        let waited = |schedule: &Schedule| (schedule.not_before - clock.now().boot).as_secs();
+        for want in [60, 120, 240, 480, 900, 900] {
+            schedule.away(None, clock.now());
+            assert_eq!(waited(&schedule), want);
+            clock.advance(Duration::from_secs(want));
+        }
+        schedule.done(clock.now());
+        schedule.away(Some(Duration::from_secs(1000)), clock.now());
+        assert_eq!(waited(&schedule), 1000);
+    }
+
+    proptest! {
+        #[test]
+        fn an_answered_check_is_due_again_at_its_own_time_between_half_and_one_and_a_half_intervals(
+            nth in 0_usize..1_000_000, hours in 1_u64..48, second in 1_700_000_000_i64..1_900_000_000
+        ) {
+            let every = Duration::from_secs(hours * 3600);
+            let now = Timestamp::from_second(second).unwrap();
+            let last = Last { answered: Some((now, true)), failed_at: None };
+            let due = due_at(&name(nth), every, last, now);
+            let wait = due.duration_since(now).as_secs();
+            let whole = i64::try_from(every.as_secs()).unwrap();
+            prop_assert!(wait > whole / 2 && wait <= whole + whole / 2 + 1, "{wait}");
+            let again = due_at(&name(nth), every, Last { answered: Some((due, true)), failed_at: None }, due);
+            prop_assert_eq!(again.duration_since(due).as_secs(), whole);
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! What answers mean for a secret; the way to GitHub and back is tried against the stand-in.
+
+use broker_protocol::check::Verdict;
+use jiff::Timestamp;
+
+use super::judge::{Judged, Subject, accepted, refused};
+use super::*;
+use crate::github::{Rate, ReplyHeaders, Said};
+use crate::policy::{Host, NamesOnly, PolicyFile, PolicySet};
+
+const SECRETS: &str = r#"
+[secret.label-sync]
+kind       = "classic"
+owner      = "acme-bot"
+scopes     = ["repo", "workflow"]
+rate_floor = 4000
+
+[secret.source-pat]
+kind         = "fine-grained"
+repositories = ["acme/one"]
+permissions  = { contents = "read" }
+
+[secret.bare]
+kind = "classic"
+"#;
+
+fn policies() -> PolicySet {
+    let file = PolicyFile {
+        name: "secrets.toml".to_owned(),
+        text: SECRETS.to_owned(),
+    };
+    PolicySet::parse(&[file], &NamesOnly::default(), &Host::anywhere()).unwrap()
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// Checks a secret that looks like what it is declared as, of which nothing is known.
+fn judged<T>(name: &str, judge: impl FnOnce(Subject<'_>) -> T) -> T {
+    let (policies, name) = (policies(), name.parse().unwrap());
+    let declared = policies.secret(&name).unwrap();
+    let looks_like = match declared.kind {
+        SecretKind::Classic => Kind::Classic,
+        SecretKind::FineGrained => Kind::FineGrained,
+        SecretKind::App => Kind::App,
+    };
+    judge(Subject {
+        name: &name,
+        declared,
+        version: Some(1),
+        looks_like: Some(looks_like),
+        entered: None,
+        before: None,
+        now: at("2026-11-21T07:00:00Z"),
+    })
+}
+
+fn scopes(scopes: &[&str]) -> ReplyHeaders {
+    ReplyHeaders {
+        scopes: Some(scopes.iter().map(|scope| (*scope).to_owned()).collect()),
+        date: Some(at("2026-11-21T07:00:00Z")),
+        ..ReplyHeaders::default()
+    }
+}
+
+fn faults(judged: &Judged) -> Vec<(&str, Verdict)> {
+    let findings = judged.findings.iter();
+    let faults = findings.filter(|finding| finding.verdict >= Verdict::Warning);
+    faults
+        .map(|finding| (finding.word.as_ref(), finding.verdict))
+        .collect()
+}
+
+fn verdict_of(judged: &Judged, word: &str) -> Option<Verdict> {
+    let mut findings = judged.findings.iter();
+    Some(findings.find(|finding| finding.word == word)?.verdict)
+}
+
+fn unauthorized() -> GitHubError {
+    GitHubError::Unauthorized {
+        message: Said::default(),
+        date: None,
+    }
+}
+
+#[test]
+fn a_token_that_is_as_declared_has_no_fault_whatever_the_case_of_its_login() {
+    let found = judged("label-sync", |subject| {
+        accepted(&subject, "Acme-Bot", &scopes(&["repo", "workflow"]))
+    });
+    assert_eq!(faults(&found), []);
+    assert_eq!(found.login.as_deref(), Some("Acme-Bot"));
+    assert!(found.accepted);
+}
+
+#[test]
+fn another_owner_a_missing_and_an_excess_scope_are_each_named_with_a_mend() {
+    let found = judged("label-sync", |subject| {
+        accepted(&subject, "mallory", &scopes(&["repo", "gist"]))
+    });
+    let want = [
+        ("wrong_owner", Verdict::Error),
+        ("missing_scope", Verdict::Error),
+        ("excess_scope", Verdict::Warning),
+    ];
+    assert_eq!(faults(&found), want);
+    assert!(
+        found
+            .findings
+            .iter()
+            .all(|finding| { (finding.verdict >= Verdict::Warning) == finding.mend.is_some() })
+    );
+    let text: String = found.findings.iter().map(|f| f.text.clone()).collect();
+    for part in ["`mallory`", "`acme-bot`", "`workflow`", "`gist`"] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_declared_is_not_proven_and_no_fault() {
+    let found = judged("bare", |subject| {
+        accepted(&subject, "acme-bot", &scopes(&["repo"]))
+    });
+    assert_eq!(faults(&found), []);
+    for word in ["owner", "scopes"] {
+        assert_eq!(verdict_of(&found, word), Some(Verdict::NotProven), "{word}");
+    }
+}
+
+#[test]
+fn a_fine_grained_token_where_a_classic_one_is_declared_is_the_wrong_kind() {
+    let found = judged("label-sync", |subject| {
+        let subject = Subject {
+            looks_like: Some(Kind::FineGrained),
+            ..subject
+        };
+        accepted(&subject, "acme-bot", &ReplyHeaders::default())
+    });
+    assert_eq!(faults(&found), [("wrong_kind", Verdict::Error)]);
+    // And what it carries was not said.
+    assert_eq!(verdict_of(&found, "scopes"), Some(Verdict::NotProven));
+}
+
+#[test]
+fn an_empty_list_of_scopes_is_judged_only_by_the_tokens_first_characters() {
+    let empty = scopes(&[]);
+    let classic = judged("label-sync", |subject| {
+        accepted(&subject, "acme-bot", &empty)
+    });
+    let missing = ("missing_scope", Verdict::Error);
+    assert_eq!(faults(&classic), [missing, missing]);
+    let unmarked = judged("label-sync", |subject| {
+        let subject = Subject {
+            looks_like: None,
+            ..subject
+        };
+        accepted(&subject, "acme-bot", &empty)
+    });
+    assert_eq!(faults(&unmarked), []);
+    assert_eq!(verdict_of(&unmarked, "kind"), Some(Verdict::NotProven));
+    assert_eq!(verdict_of(&unmarked, "scopes"), Some(Verdict::NotProven));
+}
+
+#[test]
+fn a_token_whose_answer_and_first_characters_disagree_is_not_called_either() {
+    let found = judged("label-sync", |subject| {
+        accepted(&subject, "acme-bot", &ReplyHeaders::default())
+    });
+    assert_eq!(verdict_of(&found, "kind"), Some(Verdict::NotProven));
+    assert_eq!(faults(&found), []);
+}
+
+#[test]
+fn fewer_requests_left_than_the_floor_is_a_warning() {
+    for (remaining, want) in [(4000, None), (3999, Some(Verdict::Warning))] {
+        let headers = ReplyHeaders {
+            rate: Some(Rate {
+                resource: "core".into(),
+                limit: 5000,
+                remaining,
+                reset_at: at("2026-11-21T08:00:00Z"),
+            }),
+            ..scopes(&["repo", "workflow"])
+        };
+        let found = judged("label-sync", |subject| {
+            accepted(&subject, "acme-bot", &headers)
+        });
+        assert_eq!(verdict_of(&found, "below_rate_floor"), want);
+    }
+}
+
+#[test]
+fn the_end_that_github_names_is_kept_and_its_known_wrong_value_is_not() {
+    let said = |text: &str| ReplyHeaders {
+        token_expires: Some(text.to_owned()),
+        ..scopes(&["repo", "workflow"])
+    };
+    let entered = at("2027-02-20T00:00:00Z");
+    let found = |text: &str| {
+        judged("label-sync", |subject| {
+            let subject = Subject {
+                entered: Some(entered),
+                ..subject
+            };
+            accepted(&subject, "acme-bot", &said(text))
+        })
+    };
+    let good = found("2027-02-20 09:00:00 +0200");
+    assert_eq!(good.expires_at, Some(at("2027-02-20T07:00:00Z")));
+    assert_eq!(faults(&good), []);
+    let other = found("2027-01-01 00:00:00 UTC");
+    assert_eq!(other.expires_at, Some(at("2027-01-01T00:00:00Z")));
+    assert_eq!(faults(&other), [("expiry_differs", Verdict::Warning)]);
+    for wrong in ["2026-11-21 07:00:02 UTC", "some day"] {
+        let wrong = found(wrong);
+        assert_eq!(wrong.expires_at, Some(entered));
+        assert_eq!(faults(&wrong), [("expiry_unreliable", Verdict::Warning)]);
+    }
+}
+
+#[test]
+fn an_expired_token_and_a_revoked_one_are_told_apart_by_what_is_known_of_their_end() {
+    let worked = |expires_at: Option<&str>| Checked {
+        version: Some(1),
+        checked_at: at("2026-11-01T00:00:00Z"),
+        verdict: Verdict::Ok,
+        accepted: true,
+        login: Some("acme-bot".into()),
+        expires_at: expires_at.map(at),
+    };
+    let past = "2026-11-20T00:00:00Z";
+    let future = "2027-02-20T00:00:00Z";
+    for (entered, before, want) in [
+        (None, Some(worked(Some(past))), "expired"),
+        (None, Some(worked(Some(future))), "revoked"),
+        (None, Some(worked(None)), "revoked"),
+        (Some(past), None, "expired"),
+        (Some(future), None, "revoked"),
+        (None, None, "not_accepted"),
+        // What GitHub said goes before what was entered.
+        (Some(past), Some(worked(Some(future))), "revoked"),
+    ] {
+        let known = before.as_ref().and_then(|before| before.expires_at);
+        let found = judged("label-sync", |subject| {
+            let subject = Subject {
+                entered: entered.map(at),
+                before: before.clone(),
+                ..subject
+            };
+            refused(&subject, &unauthorized()).unwrap()
+        });
+        assert_eq!(
+            faults(&found),
+            [(want, Verdict::Error)],
+            "{entered:?} {before:?}"
+        );
+        assert!(!found.accepted);
+        // What was known stays known, so that the next refusal is judged alike.
+        assert_eq!(found.expires_at, known.or_else(|| entered.map(at)));
+    }
+    let again = Checked {
+        accepted: false,
+        ..worked(None)
+    };
+    let found = judged("label-sync", |subject| {
+        let subject = Subject {
+            before: Some(again),
+            ..subject
+        };
+        refused(&subject, &unauthorized()).unwrap()
+    });
+    assert_eq!(faults(&found), [("revoked", Verdict::Error)]);
+    assert_eq!(found.login.as_deref(), Some("acme-bot"));
+}
+
+#[test]
+fn githubs_own_failures_say_nothing_of_a_secret() {
+    let wait = std::time::Duration::from_secs(60);
+    for failure in [
+        GitHubError::NotTried { retry_after: wait },
+        GitHubError::LockedOut {
+            message: Said::default(),
+        },
+        GitHubError::Limited {
+            kind: crate::github::LimitKind::Secondary,
+            principal: None,
+            retry_after: wait,
+        },
+        GitHubError::Fault {
+            status: 502,
+            retry_after: None,
+        },
+    ] {
+        let found = judged("label-sync", |subject| {
+            refused(&subject, &failure).is_some()
+        });
+        assert!(!found, "{failure}");
+    }
+}

@@ -1,0 +1,152 @@
+//! Makes the checks that nobody asks for, one after another, when the schedule says so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker_protocol::names::SecretName;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::schedule::{self, Last, Schedule};
+use super::{CheckError, Pace};
+use crate::broker::Broker;
+use crate::github::{CORE, Principal};
+use crate::policy::{SecretDeclaration, SecretKind, SourceSpec};
+
+/// Checks secrets on schedule until told to stop.
+pub(crate) async fn watch(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
+    let Some(every) = broker.config.github.check_every else {
+        return;
+    };
+    let mut schedule = Schedule::default();
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => return,
+            _ = tick.tick() => {}
+        }
+        // A check that has begun may take a minute; a stop does not wait for it.
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => return,
+            () = next(&broker, &mut schedule, every) => {}
+        }
+    }
+}
+
+const TICK: Duration = Duration::from_secs(1);
+/// How long nothing is checked after a fault of the broker's own.
+const REST: Duration = Duration::from_secs(60);
+
+async fn next(broker: &Arc<Broker>, schedule: &mut Schedule, every: Duration) {
+    // Nothing could be opened or recorded.
+    if !broker.not_ready().is_empty() {
+        return;
+    }
+    let now = broker.now();
+    if schedule.wants_plan(now) {
+        let planning = Arc::clone(broker);
+        // Ten thousand secrets take a few milliseconds.
+        let due = tokio::task::spawn_blocking(move || planning.due_checks(every)).await;
+        match due {
+            Ok((due, secrets)) => schedule.plan(due, secrets, every, now),
+            Err(panic) => {
+                tracing::error!(cause = %panic, "checks could not be planned");
+                schedule.rest(REST, now);
+            }
+        }
+    }
+    let Some(name) = schedule.next(now) else {
+        return;
+    };
+    if !broker.may_be_checked(&name, every) {
+        return;
+    }
+    let checked = broker.check_secret(None, &name, Pace::Gentle).await;
+    let now = broker.now();
+    match checked {
+        Err(CheckError::GitHub { cause, .. }) if cause.is_unavailable() => {
+            schedule.away(cause.retry_after(), now);
+        }
+        Ok(_) => schedule.done(now),
+        Err(error) => {
+            tracing::debug!(secret = %name, cause = %error, "not checked on schedule");
+            schedule.done(now);
+        }
+    }
+}
+
+impl Broker {
+    /// What is due until a plan's horizon, and how many secrets are checked at all.
+    fn due_checks(&self, every: Duration) -> (Vec<(Timestamp, SecretName)>, usize) {
+        let policies = self.policies();
+        let now = self.now();
+        let until = Schedule::horizon(now);
+        let mut secrets = 0;
+        let mut due = Vec::new();
+        for declared in policies.set.secrets() {
+            let Some(at) = self.due_check(declared, every, now.wall) else {
+                continue;
+            };
+            secrets += 1;
+            if at <= until {
+                due.push((at, declared.name.clone()));
+            }
+        }
+        (due, secrets)
+    }
+
+    /// When this secret is due; `None` if it has no value that could be checked.
+    fn due_check(
+        &self,
+        declared: &SecretDeclaration,
+        every: Duration,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let name = &declared.name;
+        let version = match &declared.source {
+            SourceSpec::Vault => Some(self.vault.held(name)?.version),
+            SourceSpec::Env(variable) => {
+                if self.env.fault(variable).is_some() {
+                    return None;
+                }
+                None
+            }
+        };
+        let attempt = self.vault.check(name);
+        // Of a value from the environment, whether it is the same one as before a restart is not known;
+        // being checked once more a restart would be a burst for whoever restarts often.
+        let of_this = attempt.checked.filter(|checked| checked.version == version);
+        let last = Last {
+            answered: of_this.map(|checked| (checked.checked_at, checked.accepted)),
+            failed_at: attempt.failed_at,
+        };
+        Some(schedule::due_at(name, every, last, now))
+    }
+
+    /// Whether a planned check is still wanted, and its principal is not limited: a request that the
+    /// client would hold back anyway is not worth a record.
+    fn may_be_checked(&self, name: &SecretName, every: Duration) -> bool {
+        let policies = self.policies();
+        let Some(declared) = policies.set.secret(name) else {
+            return false;
+        };
+        let now = self.now();
+        let due = self.due_check(declared, every, now.wall);
+        let limited = self
+            .draws_on(declared)
+            .and_then(|principal| self.github.limits().limited(&principal, CORE, now));
+        due.is_some_and(|at| at <= now.wall) && limited.is_none()
+    }
+
+    /// Whose budget a check draws on, as far as is known before it.
+    fn draws_on(&self, declared: &SecretDeclaration) -> Option<Principal> {
+        if declared.kind == SecretKind::App {
+            return declared.client_id.clone().map(Principal::App);
+        }
+        let checked = self.vault.check(&declared.name).checked;
+        let login = checked.and_then(|checked| checked.login);
+        let login = login.as_deref().or(declared.owner.as_deref())?;
+        Some(Principal::user(login))
+    }
+}
