@@ -49,6 +49,10 @@ pub(crate) enum Failure {
         source: io::Error,
     },
 
+    /// GitHub failed, so that something is not known or not done.
+    #[error("{0}")]
+    Upstream(String),
+
     /// The audit log does not verify. Says where and how it breaks.
     #[error("{0}")]
     Verification(String),
@@ -108,6 +112,7 @@ impl Failure {
                 _ => 1,
             },
             Self::Usage(_) => 2,
+            Self::Upstream(_) => 7,
             Self::Verification(_) => 8,
             Self::Exec { code, .. } => *code,
             Self::Places(_) | Self::Failed { .. } | Self::File { .. } | Self::Output(_) => 1,

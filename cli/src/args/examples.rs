@@ -46,6 +46,14 @@ Examples:
 The value is asked for on the terminal or read from stdin; it is never an argument. One newline at
 its end is dropped.";
 
+pub(super) const CHECK_EXAMPLES: &str = "\
+Examples:
+  tokenctl secret check
+  tokenctl secret check org-label-sync-token --json
+
+Exit code 0 if all are as declared (warnings allowed), 1 if one is not, 7 if GitHub did not answer: then
+what was known before stays. What GitHub cannot be asked is called `not proven`.";
+
 pub(super) const AUDIT_EXAMPLES: &str = "\
 Examples:
   tokenctl audit verify

@@ -19,9 +19,10 @@ use jiff::Timestamp;
 
 pub(crate) use self::audit::{AuditCommand, AuditSource, Wanted};
 use self::examples::{
-    EXEC_EXAMPLES, EXIT_CODES, GET_EXAMPLES, GIT_EXAMPLES, IMPORT_EXAMPLES, SECRET_EXAMPLES,
+    CHECK_EXAMPLES, EXEC_EXAMPLES, EXIT_CODES, GET_EXAMPLES, GIT_EXAMPLES, IMPORT_EXAMPLES,
+    SECRET_EXAMPLES,
 };
-pub(crate) use self::values::Kind;
+pub(crate) use self::values::{Format, Kind};
 use self::values::{client_id, permission, scope, source, variable};
 use crate::clock;
 
@@ -223,9 +224,22 @@ pub(crate) enum SecretCommand {
         /// When it ends at GitHub, such as `2027-02-20`
         #[arg(long, value_name = "DATE", value_parser = clock::parse)]
         expires: Option<Timestamp>,
+        /// Do not ask GitHub at once what it is worth
+        #[arg(long)]
+        no_check: bool,
     },
-    /// List secrets, never their values
-    List,
+    /// List secrets, never their values; `--format md` is the registry of all tokens
+    List {
+        /// As what
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// Ask GitHub what secrets are worth: owner, scopes, end, what they reach
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check {
+        /// Which; all that have a value without a name
+        names: Vec<SecretName>,
+    },
     /// Show one, never its value
     Show {
         /// Its name
@@ -275,6 +289,9 @@ pub(crate) struct SecretAdd {
     /// When the value ends at GitHub, such as `2027-02-20`
     #[arg(long, value_name = "DATE", value_parser = clock::parse)]
     pub(crate) expires: Option<Timestamp>,
+    /// Do not ask GitHub at once what it is worth
+    #[arg(long)]
+    pub(crate) no_check: bool,
 }
 
 #[derive(Args)]
@@ -359,6 +376,10 @@ mod tests {
             "tokenctl secret add s --kind fine-grained --repository a/b --permission contents=read",
             "tokenctl secret add s --kind app --client-id Iv23liABCDEF --source env:KEY",
             "tokenctl secret set s --expires 2027-02-20",
+            "tokenctl secret set s --no-check",
+            "tokenctl secret list --format md",
+            "tokenctl secret check",
+            "tokenctl secret check s t --json",
             "tokenctl secret remove s --yes",
             "tokenctl import /f --org acme --dry-run",
             "tokenctl policy check DIR",

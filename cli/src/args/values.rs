@@ -25,6 +25,17 @@ impl Kind {
     }
 }
 
+/// How a list is printed.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Columns, for a person
+    Table,
+    /// A Markdown table, for a wiki or a repository
+    Md,
+    /// JSON, for a program
+    Json,
+}
+
 /// `issues=read`
 pub(super) fn permission(text: &str) -> Result<(PermissionName, Level), String> {
     let (name, level) = text

@@ -20,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::args::{Import, Kind};
 use crate::broker::Broker;
+use crate::commands::check;
 use crate::commands::purpose::PURPOSES;
 use crate::commands::secret::{self, SECRETS};
 use crate::env_file;
@@ -287,18 +288,31 @@ fn store(
     declared: &BTreeMap<SecretName, SecretView>,
 ) -> Result<(), Failure> {
     let mut left_alone = 0;
+    let mut wanted = None;
     for (index, found_now) in found.iter().enumerate() {
         let name = &found_now.name;
         match found_now.compared(declared.get(name)) {
             Stored::No => {
-                if let Err(failure) = secret::store(broker, name, &found_now.value, None) {
+                let stored = secret::store(broker, name, &found_now.value, None, wanted);
+                let set = stored.inspect_err(|_| {
                     let left: Vec<&SecretName> =
                         found.iter().skip(index).map(|f| &f.name).collect();
                     let left = super::purpose::joined(&left);
                     ui::note(format_args!("not stored: {left}; run this again to go on"));
-                    return Err(failure);
+                })?;
+                // Once GitHub did not answer, the others do not wait for it as well.
+                if set.check.is_none() {
+                    wanted = Some(false);
                 }
-                ui::line(format_args!("{} -> {name}: stored", found_now.variable))?;
+                let found = set.check.as_ref().map(check::headline);
+                let found = found.map_or_else(String::new, |found| format!(", checked: {found}"));
+                ui::line(format_args!(
+                    "{} -> {name}: stored{found}",
+                    found_now.variable
+                ))?;
+                for warning in &set.warnings {
+                    ui::warning(warning);
+                }
             }
             other => {
                 if !matches!(other, Stored::Same) {

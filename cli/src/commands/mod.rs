@@ -1,6 +1,7 @@
 //! One file for each command. This one only finds the broker's places and picks the command.
 
 mod audit;
+mod check;
 mod daemon;
 mod doctor;
 mod exec;
@@ -12,6 +13,7 @@ mod lease;
 mod lock;
 mod purpose;
 mod records;
+mod registry;
 mod secret;
 mod status;
 

@@ -2,16 +2,18 @@
 //!
 //! A value comes from the terminal or stdin, goes straight to the broker, and is never shown.
 
-use broker_protocol::api::{SecretList, SecretSet, SecretState, SecretView, SetSecret};
+use broker_protocol::api::{SecretSet, SecretView, SetSecret};
 use broker_protocol::client::Request;
 use broker_protocol::names::{Permissions, SecretName};
 use jiff::Timestamp;
 use zeroize::Zeroize as _;
 
-use crate::args::{Kind, SecretAdd, SecretCommand};
+use crate::args::{Format, Kind, SecretAdd, SecretCommand};
 use crate::broker::Broker;
 use crate::clock;
 use crate::commands::purpose::{joined, span};
+use crate::commands::registry::{deadline, state};
+use crate::commands::{check, registry};
 use crate::error::Failure;
 use crate::policy_file::{NewFiles, SecretTable};
 use crate::secret_text::SecretText;
@@ -20,11 +22,20 @@ use crate::ui::{self, Table};
 pub(crate) fn run(broker: &Broker, command: SecretCommand, json: bool) -> Result<(), Failure> {
     match command {
         SecretCommand::Add(add) => self::add(broker, add, json),
-        SecretCommand::Set { name, expires } => {
+        SecretCommand::Set {
+            name,
+            expires,
+            no_check,
+        } => {
             let value = SecretText::read(&format!("Value of {name}"))?;
-            report(&store(broker, &name, &value, expires)?, json)
+            let check = wanted(no_check);
+            report(&store(broker, &name, &value, expires, check)?, json)
         }
-        SecretCommand::List => list(broker, json),
+        SecretCommand::List { format } => {
+            let format = if json { Format::Json } else { format };
+            registry::run(broker, format)
+        }
+        SecretCommand::Check { names } => check::run(broker, names, json),
         SecretCommand::Show { name } => show(broker, &name, json),
         SecretCommand::Remove { name, yes } => remove(broker, &name, yes),
     }
@@ -39,7 +50,7 @@ fn add(broker: &Broker, add: SecretAdd, json: bool) -> Result<(), Failure> {
         ));
     }
     let path = broker.places.policies.join(format!("{}.toml", add.name));
-    let (name, expires) = (add.name.clone(), add.expires);
+    let (name, expires, check) = (add.name.clone(), add.expires, wanted(add.no_check));
     let mut files = NewFiles::new();
     files.write(&path, &table(add)?.to_toml())?;
     let loaded = files.load(broker)?;
@@ -60,7 +71,7 @@ fn add(broker: &Broker, add: SecretAdd, json: bool) -> Result<(), Failure> {
         failure
     };
     let value = SecretText::read(&format!("Value of {name}")).map_err(declared)?;
-    let set = store(broker, &name, &value, expires).map_err(declared)?;
+    let set = store(broker, &name, &value, expires, check).map_err(declared)?;
     report(&set, json)
 }
 
@@ -99,17 +110,24 @@ fn table(add: SecretAdd) -> Result<SecretTable, Failure> {
     })
 }
 
-/// Stores a new version of a value.
+/// What the broker is told about checking a new value: nothing, or not to.
+fn wanted(no_check: bool) -> Option<bool> {
+    no_check.then_some(false)
+}
+
+/// Stores a new version of a value. `check` is whether it is checked at once, if that is said.
 pub(crate) fn store(
     broker: &Broker,
     name: &SecretName,
     value: &SecretText,
     expires_at: Option<Timestamp>,
+    check: Option<bool>,
 ) -> Result<SecretSet, Failure> {
     let path = format!("/v1/secrets/{name}");
     let mut body = SetSecret {
         value: value.expose().to_owned(),
         expires_at,
+        check,
     };
     let request = Request::new("PUT", &path).json(&body);
     body.value.zeroize();
@@ -121,8 +139,12 @@ fn report(set: &SecretSet, json: bool) -> Result<(), Failure> {
     if json {
         ui::json(&ui::to_json(set)?)?;
     } else {
+        let checked = set.check.as_ref();
+        let checked = checked.map_or_else(String::new, |check| {
+            format!(", and checked: {}", check::headline(check))
+        });
         ui::line(format_args!(
-            "{} is stored as version {}",
+            "{} is stored as version {}{checked}",
             set.name, set.version
         ))?;
     }
@@ -132,75 +154,17 @@ fn report(set: &SecretSet, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn list(broker: &Broker, json: bool) -> Result<(), Failure> {
-    let answer = broker.get(SECRETS)?;
+fn show(broker: &Broker, name: &SecretName, json: bool) -> Result<(), Failure> {
+    let answer = broker.get(&format!("{SECRETS}/{name}"))?;
     if json {
         return ui::json(&answer.body);
     }
-    let list: SecretList = answer.json()?;
-    if list.secrets.is_empty() {
-        return ui::line("no secrets; `tokenctl secret add NAME` or `tokenctl import FILE`");
-    }
-    overview(&list.secrets).print()
-}
-
-/// One line for each secret: how it stands and what is due.
-pub(crate) fn overview(secrets: &[SecretView]) -> Table {
-    let now = clock::now();
-    let mut table = Table::new(&[
-        "SECRET",
-        "STATE",
-        "DEADLINE",
-        "SOURCE",
-        "EXPOSED TO",
-        "PURPOSES",
-    ]);
-    for secret in secrets {
-        let mut uids: Vec<u32> = secret.exposed_to.iter().map(|e| e.uid).collect();
-        uids.sort_unstable();
-        uids.dedup();
-        table.row([
-            secret.name.to_string(),
-            state(secret).to_owned(),
-            deadline(secret, now),
-            secret.source.clone(),
-            match uids.len() {
-                0 => "-".to_owned(),
-                _ => format!("uid {}", joined(&uids)),
-            },
-            joined(&secret.purposes),
-        ]);
-    }
-    table
-}
-
-const fn state(secret: &SecretView) -> &'static str {
-    match (secret.declared, secret.state) {
-        (false, _) => "undeclared",
-        (true, state) => SecretState::as_str(state),
-    }
-}
-
-fn deadline(secret: &SecretView, now: Timestamp) -> String {
-    let moment = |at| format!("{} ({})", clock::short(at), clock::until(at, now));
-    secret.deadline.map_or_else(|| "-".to_owned(), moment)
-}
-
-fn show(broker: &Broker, name: &SecretName, json: bool) -> Result<(), Failure> {
-    let list: SecretList = broker.read(SECRETS)?;
-    let Some(secret) = list.secrets.into_iter().find(|s| s.name == *name) else {
-        return Err(Failure::with_hint(
-            format!("no secret `{name}`"),
-            "`tokenctl secret list` shows them all",
-        ));
-    };
-    if json {
-        return ui::json(&ui::to_json(&secret)?);
-    }
+    let secret: SecretView = answer.json()?;
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let mut table = Table::of_fields();
     table.field("secret", &secret.name);
     table.field("state", state(&secret));
+    check::field(&mut table, &secret);
     table.field("deadline", deadline(&secret, clock::now()));
     table.field("kind", or_dash(secret.kind));
     table.field("owner", or_dash(secret.owner));
@@ -230,7 +194,12 @@ fn show(broker: &Broker, name: &SecretName, json: bool) -> Result<(), Failure> {
             ),
         );
     }
-    table.print()
+    table.print()?;
+    let findings = secret.check.and_then(|check| check.findings);
+    for finding in findings.iter().flatten() {
+        check::line_of(finding)?;
+    }
+    Ok(())
 }
 
 fn remove(broker: &Broker, name: &SecretName, yes: bool) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use broker_protocol::api::{BrokerStatus, GitHubStatus, Status, WarningChannel};
 
 use crate::broker::Broker;
 use crate::clock;
-use crate::commands::secret;
+use crate::commands::registry;
 use crate::error::Failure;
 use crate::ui::{self, Table};
 
@@ -18,7 +18,7 @@ pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
     if let Some(all) = &status.broker {
         if !all.secrets.is_empty() {
             ui::line("")?;
-            secret::overview(&all.secrets).print()?;
+            registry::overview(&all.secrets).print()?;
         }
         if !all.github.principals.is_empty() {
             ui::line("")?;

@@ -1,0 +1,271 @@
+//! `secret check`: asks the broker to ask GitHub what secrets are worth, and says what to do.
+//!
+//! Two kinds of bad news are kept apart. A finding is about the secret, and the exit code is 1. Where
+//! GitHub did not answer nothing was found out, and the exit code is 7, unless another secret had an
+//! error: that one is certain.
+
+use broker_protocol::api::SecretList;
+use broker_protocol::check::{CheckView, Finding, SecretChecked, Verdict};
+use broker_protocol::client::{ClientError, Request};
+use broker_protocol::error::{ErrorCode, Problem};
+use broker_protocol::names::SecretName;
+use serde::Serialize;
+
+use crate::broker::Broker;
+use crate::clock;
+use crate::commands::secret::SECRETS;
+use crate::error::Failure;
+use crate::ui::{self, Table};
+
+pub(crate) fn run(broker: &Broker, names: Vec<SecretName>, json: bool) -> Result<(), Failure> {
+    let (names, without_value) = if names.is_empty() {
+        all(broker)?
+    } else {
+        (names, Vec::new())
+    };
+    let mut checks = Vec::new();
+    for name in names {
+        let outcome = ask(broker, &name)?;
+        if !json {
+            tell(&name, &outcome)?;
+        }
+        checks.push(Check { name, outcome });
+    }
+    let summary = Summary::of(&checks, without_value.len());
+    if json {
+        let answer = Answer {
+            checks: &checks,
+            summary: &summary,
+        };
+        ui::json(&ui::to_json(&answer)?)?;
+    } else {
+        for name in &without_value {
+            ui::note(format_args!("{name} has no value to check"));
+        }
+        ui::line(summary.in_words())?;
+    }
+    summary.failure()
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    checks: &'a [Check],
+    summary: &'a Summary,
+}
+
+/// One secret, checked or not.
+#[derive(Serialize)]
+struct Check {
+    name: SecretName,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    /// GitHub answered.
+    Check(CheckView),
+    /// It did not, or there was nothing to ask about.
+    Problem(Box<Problem>),
+}
+
+/// Every declared secret that has a value, and those without.
+fn all(broker: &Broker) -> Result<(Vec<SecretName>, Vec<SecretName>), Failure> {
+    let list: SecretList = broker.read(SECRETS)?;
+    let declared = list.secrets.into_iter().filter(|secret| secret.declared);
+    let (missing, there): (Vec<_>, Vec<_>) =
+        declared.partition(|secret| secret.state.as_str() == "missing");
+    let names = |secrets: Vec<broker_protocol::api::SecretView>| {
+        secrets.into_iter().map(|secret| secret.name).collect()
+    };
+    Ok((names(there), names(missing)))
+}
+
+/// What hinders this one check is an outcome; what would hinder every other too is a failure.
+fn ask(broker: &Broker, name: &SecretName) -> Result<Outcome, Failure> {
+    let path = format!("/v1/secrets/{name}/check");
+    match broker.send(&Request::new("POST", &path)) {
+        Ok(answer) => Ok(Outcome::Check(answer.json::<SecretChecked>()?.check)),
+        Err(Failure::Broker(ClientError::Problem { problem, .. }))
+            if github_failed(&problem) || concerns_this_secret(&problem) =>
+        {
+            Ok(Outcome::Problem(problem))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn github_failed(problem: &Problem) -> bool {
+    matches!(
+        problem.code,
+        ErrorCode::UpstreamRefused
+            | ErrorCode::UpstreamUnavailable
+            | ErrorCode::RateLimited
+            | ErrorCode::SourceUnavailable
+    )
+}
+
+fn concerns_this_secret(problem: &Problem) -> bool {
+    matches!(
+        problem.code,
+        ErrorCode::NotFound | ErrorCode::SecretMissing | ErrorCode::SecretExpired
+    )
+}
+
+fn tell(name: &SecretName, outcome: &Outcome) -> Result<(), Failure> {
+    match outcome {
+        Outcome::Check(check) => {
+            ui::line(format_args!("{name}: {}", headline(check)))?;
+            for finding in check.findings.iter().flatten() {
+                line_of(finding)?;
+            }
+        }
+        Outcome::Problem(problem) => {
+            ui::line(format_args!("{name}: not checked"))?;
+            ui::line(format_args!("  {}", problem.detail))?;
+        }
+    }
+    ui::line("")
+}
+
+/// `error; belongs to mallory, ends 2027-02-20T00:00:00Z (in 90 d)`
+pub(crate) fn headline(check: &CheckView) -> String {
+    let mut parts = Vec::new();
+    if let Some(login) = &check.login {
+        let belongs = if check.accepted {
+            "belongs"
+        } else {
+            "belonged"
+        };
+        parts.push(format!("{belongs} to {login}"));
+    }
+    if let Some(end) = check.expires_at {
+        let ends = if end <= clock::now() { "ended" } else { "ends" };
+        let relative = clock::relative(end, clock::now());
+        parts.push(format!("{ends} {} ({relative})", clock::short(end)));
+    }
+    if parts.is_empty() {
+        check.verdict.to_string()
+    } else {
+        format!("{}; {}", check.verdict, parts.join(", "))
+    }
+}
+
+pub(crate) fn line_of(finding: &Finding) -> Result<(), Failure> {
+    let verdict = match finding.verdict {
+        Verdict::NotProven => "not proven",
+        verdict => verdict.as_str(),
+    };
+    ui::line(format_args!(
+        "  {verdict:<10}  {:<22}  {}",
+        finding.word, finding.text
+    ))?;
+    match &finding.mend {
+        Some(mend) => ui::line(format_args!("  {:<10}  mend: {mend}", "")),
+        None => Ok(()),
+    }
+}
+
+#[derive(Serialize)]
+struct Summary {
+    ok: usize,
+    warning: usize,
+    error: usize,
+    not_checked: usize,
+    without_value: usize,
+}
+
+impl Summary {
+    fn of(checks: &[Check], without_value: usize) -> Self {
+        let mut summary = Self {
+            ok: 0,
+            warning: 0,
+            error: 0,
+            not_checked: 0,
+            without_value,
+        };
+        for check in checks {
+            let count = match &check.outcome {
+                Outcome::Check(check) => match check.verdict {
+                    Verdict::Ok | Verdict::NotProven => &mut summary.ok,
+                    Verdict::Warning => &mut summary.warning,
+                    Verdict::Error => &mut summary.error,
+                },
+                Outcome::Problem(problem) if github_failed(problem) => &mut summary.not_checked,
+                // Asked for by name, and there is nothing that could be as declared.
+                Outcome::Problem(_) => &mut summary.error,
+            };
+            *count += 1;
+        }
+        summary
+    }
+
+    fn in_words(&self) -> String {
+        let checked = self.ok + self.warning + self.error;
+        let mut text = format!(
+            "{checked} checked: {} ok, {} with warnings, {} with errors",
+            self.ok, self.warning, self.error
+        );
+        if self.not_checked > 0 {
+            text.push_str(&format!(
+                "; {} not checked, GitHub failed",
+                self.not_checked
+            ));
+        }
+        if self.without_value > 0 {
+            text.push_str(&format!("; {} without a value", self.without_value));
+        }
+        text
+    }
+
+    fn failure(&self) -> Result<(), Failure> {
+        if self.error > 0 {
+            return Err(Failure::new(format!(
+                "{} {} not as declared",
+                self.error,
+                if self.error == 1 {
+                    "secret is"
+                } else {
+                    "secrets are"
+                }
+            )));
+        }
+        if self.not_checked > 0 {
+            return Err(Failure::Upstream(format!(
+                "GitHub failed for {}; what was known before stays",
+                self.not_checked
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// How a secret's last check stands, for `secret show`.
+pub(crate) fn field(table: &mut Table, secret: &broker_protocol::api::SecretView) {
+    match &secret.check {
+        Some(check) => {
+            let of = if check.version == secret.version {
+                String::new()
+            } else {
+                " of an older version".to_owned()
+            };
+            table.field(
+                "checked",
+                format_args!(
+                    "{}{of}: {}",
+                    clock::short(check.checked_at),
+                    headline(check)
+                ),
+            );
+        }
+        None => table.field("checked", "never"),
+    }
+    if let Some(failed) = &secret.check_failed {
+        let why = failed.why.as_deref().unwrap_or("GitHub failed");
+        table.field(
+            "not checked",
+            format_args!("{}: {why}", clock::short(failed.at)),
+        );
+    }
+}
