@@ -66,13 +66,11 @@ impl Curl {
     }
 
     /// `METHOD /path`, with a token or none.
-    #[must_use]
     pub fn ask(&self, call: &str, token: &str) -> Got {
         self.send(call, token, &[])
     }
 
     /// The same with a JSON body.
-    #[must_use]
     pub fn tell(&self, call: &str, token: &str, body: &Value) -> Got {
         let json = "Content-Type: application/json";
         self.send(
@@ -83,7 +81,6 @@ impl Curl {
     }
 
     /// The same with more arguments for curl.
-    #[must_use]
     pub fn send(&self, call: &str, token: &str, more: &[&str]) -> Got {
         let (method, path) = call.split_once(' ').expect("a method and a path");
         let mut curl = Command::new("curl");
