@@ -354,6 +354,13 @@ impl Broker {
             .copied()
             .map(Principal::Installation)
     }
+
+    /// Every installation that was found for an App.
+    pub(crate) fn installations_of(&self, secret: &SecretName) -> Vec<Principal> {
+        let found = self.minting.installations();
+        let own = found.iter().filter(|((of, _), _)| of == secret);
+        own.map(|(_, id)| Principal::Installation(*id)).collect()
+    }
 }
 
 /// A refusal of a mint or a search, told from those that have a name of their own.

@@ -448,6 +448,14 @@ impl<E> MintedTable<E> {
         }
     }
 
+    /// Every token that some lease holds.
+    #[must_use]
+    pub fn held(&self) -> Vec<Token> {
+        let inner = self.lock();
+        let held = inner.tokens.values().filter(|e| !e.holders.is_empty());
+        held.map(|entry| entry.token.clone()).collect()
+    }
+
     /// Every token.
     #[must_use]
     pub fn all(&self) -> Vec<Token> {

@@ -89,6 +89,7 @@ impl Broker {
 
     /// Everybody whose budget a secret's leases may draw on now.
     fn principals_of(&self, secret: &SecretName) -> Vec<Principal> {
-        self.principal_of(secret).into_iter().collect()
+        let user = self.principal_of(secret).into_iter();
+        user.chain(self.installations_of(secret)).collect()
     }
 }

@@ -3,7 +3,7 @@
 //! A caller with a `raw` or an installation token goes to GitHub by itself, so no answer of its
 //! passes here. One poll for each principal, not for each secret; one at a time; nobody is polled of
 //! whom something was heard lately anyway. A poll opens a stored value and is recorded like any other
-//! use of it.
+//! use of it; an installation is asked for with a token that is in memory anyway.
 //!
 //! Not here: the timer (`life`).
 
@@ -15,6 +15,7 @@ use broker_protocol::names::SecretName;
 use crate::broker::Broker;
 use crate::causes;
 use crate::github::{Credential, Principal};
+use crate::token::{AccessToken, HashedToken};
 use crate::upkeep::{Upkeep, UpkeepError};
 
 /// When each principal with live leases was last asked, in boot time.
@@ -24,7 +25,16 @@ pub(crate) type Asked = HashMap<Principal, Duration>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Poll {
     principal: Principal,
-    secret: SecretName,
+    with: With,
+}
+
+/// The credential of a poll.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum With {
+    /// A stored personal access token.
+    Secret(SecretName),
+    /// An installation token that some lease holds.
+    Minted(HashedToken),
 }
 
 impl Broker {
@@ -44,7 +54,15 @@ impl Broker {
             if let Some(principal) = principal
                 && limits.secondary(&principal, now).is_none()
             {
-                in_use.entry(principal).or_insert(secret);
+                in_use.entry(principal).or_insert(With::Secret(secret));
+            }
+        }
+        for token in self.minting.tokens.held() {
+            let principal = Principal::Installation(token.installation);
+            if limits.secondary(&principal, now).is_none() {
+                in_use
+                    .entry(principal)
+                    .or_insert(With::Minted(token.hashed));
             }
         }
         let heard = |principal: &Principal| limits.heard_of(principal);
@@ -54,30 +72,38 @@ impl Broker {
     /// Asks for one of them. What comes of it is in [`crate::github::Limits`]; a failure is traced,
     /// and comes again with the next one.
     pub(crate) async fn poll(&self, poll: Poll, asked: &mut Asked) {
-        let Poll { principal, secret } = poll;
+        let Poll { principal, with } = poll;
         asked.insert(principal.clone(), self.now().boot);
-        let opened = self.open_for_upkeep(None, &secret, None, Upkeep::RateLimit);
-        let token = match opened.await {
-            Ok(token) => token,
-            // Said where it matters: to callers, in `status`, by checks.
-            Err(UpkeepError::Locked | UpkeepError::NotFound(_)) => return,
-            Err(error) => {
-                let cause = causes::in_words(&error);
-                tracing::warn!(%secret, cause, "not asked what is left of its rate limit");
-                return;
-            }
+        let token = match with {
+            With::Minted(hashed) => self.minting.tokens.value(&hashed),
+            With::Secret(secret) => self.open_for_poll(&secret).await,
         };
+        let Some(token) = token else { return };
         let credential = Credential::Token(&token);
         if let Err(error) = self.github.rate_limit(credential, &principal).await {
             let cause = error.for_operators();
-            tracing::warn!(%secret, %principal, cause, "what is left of its rate limit is not known");
+            tracing::warn!(%principal, cause, "what is left of its rate limit is not known");
+        }
+    }
+
+    async fn open_for_poll(&self, secret: &SecretName) -> Option<AccessToken> {
+        let opened = self.open_for_upkeep(None, secret, None, Upkeep::RateLimit);
+        match opened.await {
+            Ok(token) => Some(token),
+            // Said where it matters: to callers, in `status`, by checks.
+            Err(UpkeepError::Locked | UpkeepError::NotFound(_)) => None,
+            Err(error) => {
+                let cause = causes::in_words(&error);
+                tracing::warn!(%secret, cause, "not asked what is left of its rate limit");
+                None
+            }
         }
     }
 }
 
 /// The longest ago first.
 fn due(
-    in_use: HashMap<Principal, SecretName>,
+    in_use: HashMap<Principal, With>,
     asked: &mut Asked,
     heard: impl Fn(&Principal) -> Option<Duration>,
     now: Duration,
@@ -86,10 +112,10 @@ fn due(
     asked.retain(|principal, _| in_use.contains_key(principal));
     let mut due: Vec<_> = in_use
         .into_iter()
-        .filter_map(|(principal, secret)| {
+        .filter_map(|(principal, with)| {
             let last = heard(&principal).max(asked.get(&principal).copied());
             let due = last.is_none_or(|last| last.saturating_add(every) <= now);
-            due.then_some((last, Poll { principal, secret }))
+            due.then_some((last, Poll { principal, with }))
         })
         .collect();
     due.sort_by(|(one, this), (other, that)| {
@@ -109,10 +135,12 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn in_use(logins: &[&str]) -> HashMap<Principal, SecretName> {
+    fn in_use(logins: &[&str]) -> HashMap<Principal, With> {
         let secret: SecretName = "org-label-sync-token".parse().unwrap();
         let principals = logins.iter().map(|login| Principal::user(login));
-        principals.map(|one| (one, secret.clone())).collect()
+        principals
+            .map(|one| (one, With::Secret(secret.clone())))
+            .collect()
     }
 
     fn names(polls: &[Poll]) -> Vec<String> {

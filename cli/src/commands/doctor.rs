@@ -227,6 +227,35 @@ fn for_operators(found: &mut Findings, all: &BrokerStatus) {
     }
 }
 
+/// Whether those who are to hear of warnings do, and who may see where a webhook is.
+fn told_of_warnings(found: &mut Findings, places: &Places, all: &BrokerStatus) {
+    for channel in &all.warning_channels {
+        if channel.failing_since.is_some() {
+            let name = &channel.channel;
+            let why = channel.why.as_deref().unwrap_or("no reason is known");
+            found.wrong(
+                format!(
+                    "the {name} is not told of warnings ({} wait): {why}",
+                    channel.waiting
+                ),
+                format!(
+                    "see `{name}` under `[warnings]` in tokend.toml; it is tried again by itself"
+                ),
+            );
+        }
+    }
+    let webhook = |channel: &WarningChannel| channel.channel == "webhook";
+    let readable = |meta: Metadata| meta.mode() & 0o004 != 0;
+    if all.warning_channels.iter().any(webhook) && fs::metadata(&places.config).is_ok_and(readable)
+    {
+        let path = places.config.display();
+        found.look(
+            format!("every account may read {path}, and the webhook's URL in it is a secret"),
+            format!("chmod o-r {path}, its group being the broker's"),
+        );
+    }
+}
+
 fn of_github(found: &mut Findings, github: &GitHubStatus) {
     if github.breaker != "closed" && !github.breaker.is_empty() {
         found.wrong(
@@ -256,34 +285,6 @@ fn of_github(found: &mut Findings, github: &GitHubStatus) {
                 "`tokenctl lease list` shows who holds its tokens; have them ask less",
             );
         }
-}
-
-/// Whether those who are to hear of warnings do, and who may see where a webhook is.
-fn told_of_warnings(found: &mut Findings, places: &Places, all: &BrokerStatus) {
-    for channel in &all.warning_channels {
-        if channel.failing_since.is_some() {
-            let name = &channel.channel;
-            let why = channel.why.as_deref().unwrap_or("no reason is known");
-            found.wrong(
-                format!(
-                    "the {name} is not told of warnings ({} wait): {why}",
-                    channel.waiting
-                ),
-                format!(
-                    "see `{name}` under `[warnings]` in tokend.toml; it is tried again by itself"
-                ),
-            );
-        }
-    }
-    let webhook = |channel: &WarningChannel| channel.channel == "webhook";
-    let readable = |meta: Metadata| meta.mode() & 0o004 != 0;
-    if all.warning_channels.iter().any(webhook) && fs::metadata(&places.config).is_ok_and(readable)
-    {
-        let path = places.config.display();
-        found.look(
-            format!("every account may read {path}, and the webhook's URL in it is a secret"),
-            format!("chmod o-r {path}, its group being the broker's"),
-        );
     }
 }
 

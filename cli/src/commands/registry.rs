@@ -82,7 +82,7 @@ fn check(secret: &SecretView) -> String {
 }
 
 pub(crate) fn deadline(secret: &SecretView, now: Timestamp) -> String {
-    let moment = |at| format!("{} ({})", clock::short(at), clock::relative(at, now));
+    let moment = |at| format!("{} ({})", clock::short(at), clock::until(at, now));
     secret.deadline.map_or_else(|| "-".to_owned(), moment)
 }
 

@@ -270,3 +270,32 @@ fn while_github_is_down_an_end_is_tried_until_it_takes() {
     setting.github.heal();
     wait::until(|| !setting.alive(&lease));
 }
+
+#[test]
+fn an_installation_that_is_limited_is_refused_without_a_further_call() {
+    let Some(setting) = Setting::new() else {
+        return;
+    };
+    let lease = setting.take(&json!({}));
+    let left = setting.take(&json!({}))["rate_limit"].clone();
+    assert!(
+        left.is_null(),
+        "nothing is known before somebody asked: {left}"
+    );
+    let installation = setting
+        .github
+        .change(|state| state.installation_on("acme").id);
+    setting
+        .github
+        .fault(Fault::on(END).secondary_limit(Some(90)).times(1));
+    assert_eq!(setting.revoke(&lease, "?at_once=true")["token"], "pending");
+    setting.github.forget_calls();
+    let answer = setting.broker.lease(r#"{"purpose":"acme-import"}"#);
+    assert_eq!(
+        answer.status, 429,
+        "installation {installation}: {answer:?}"
+    );
+    let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert!((80..=90).contains(&wait), "{wait}");
+    assert_eq!(setting.github.calls(MINT), 0);
+}

@@ -69,11 +69,7 @@ impl Setting {
             .classic(OLD_TOKEN, "acme-bot", &["repo"]);
         let github = StandIn::start(world);
         let home = Home::ready();
-        home.config(&format!(
-            "[github]\napi = \"{}\"\nca = \"{}\"\npoll_every = \"off\"\n",
-            github.api(),
-            github.ca().display()
-        ));
+        home.github(&github, "check_every = \"off\"\npoll_every = \"off\"");
         home.policy("apps.toml", SECRETS);
         let uid = nix::unistd::geteuid().to_string();
         let import = IMPORT.replace("UID", &uid).replace("FALLBACK", fallback);

@@ -148,7 +148,7 @@ fn a_broker_that_was_killed_revokes_what_is_no_longer_needed_and_honours_the_res
     assert!(setting.alive(&long));
     // Opened from the vault, and so after a record.
     let used = setting.broker.home.records_of("secret.used");
-    assert_eq!(used[0]["what_for"], "installation");
+    assert!(used.iter().any(|used| used["what_for"] == "installation"));
     let again = setting.take(&json!({"repositories": ["acme/two"]}));
     assert_eq!(
         again["token"], long["token"],
