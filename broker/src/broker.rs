@@ -24,6 +24,7 @@ use crate::load::Loaded;
 use crate::mint::Minting;
 use crate::policy::{PolicySet, PurposePolicy};
 use crate::readers::Readers;
+use crate::rotation::Rotating;
 use crate::source::env::EnvSource;
 use crate::usage::Usage;
 use crate::vault::Vault;
@@ -45,6 +46,8 @@ pub struct Broker {
     pub(crate) reloading: tokio::sync::Mutex<()>,
     /// Serialises changes to secrets, so that versions follow each other.
     pub(crate) changing: tokio::sync::Mutex<()>,
+    /// Keeps the steps of one rotation apart.
+    pub(crate) rotating: Rotating,
     /// The audit log.
     pub(crate) log: AuditLog,
     /// The secrets.

@@ -42,6 +42,7 @@ pub mod readers;
 mod readiness;
 pub mod rebuild;
 pub mod redact;
+pub mod rotation;
 pub mod rotation_state;
 pub mod server;
 pub mod socket;

@@ -29,6 +29,9 @@ const WARN: Duration = Duration::from_secs(60);
 /// How long at least between two questions for what is left of a rate limit.
 const POLL: Duration = Duration::from_secs(1);
 
+/// How often rotations are looked at for steps that are due.
+const TEND: Duration = Duration::from_secs(1);
+
 /// Serves until a signal says to stop, sweeping meanwhile.
 pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), StartError> {
     let on = |kind| {
@@ -61,6 +64,7 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
     let warning = tokio::spawn(warn(Arc::clone(&broker), stopped.clone()));
     let polling = tokio::spawn(poll(Arc::clone(&broker), stopped.clone()));
     let checking = tokio::spawn(check::watch::watch(Arc::clone(&broker), stopped.clone()));
+    let tending = tokio::spawn(tend(Arc::clone(&broker), stopped.clone()));
     let sweeping = tokio::spawn(sweep(Arc::clone(&broker), stopped));
     give_back::unused_memory();
     tell_systemd(&[sd_notify::NotifyState::Ready]);
@@ -91,6 +95,7 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
         Some(checking),
         Some(warning),
         Some(polling),
+        Some(tending),
         scraping,
     ]
     .into_iter()
@@ -185,6 +190,22 @@ async fn poll(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
     tokio::select! {
         () = server::told_to(&mut stopped) => {}
         () = asking => {}
+    }
+}
+
+/// Takes the steps of rotations that have a time of their own. Beside the sweep, because GitHub may take
+/// its time; a step that is under way at a stop is left where it is, and done again after the next start.
+async fn tend(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
+    let mut tick = tokio::time::interval(TEND);
+    loop {
+        tokio::select! {
+            () = server::told_to(&mut stopped) => return,
+            _ = tick.tick() => {}
+        }
+        tokio::select! {
+            () = server::told_to(&mut stopped) => return,
+            () = broker.tend_rotations() => {}
+        }
     }
 }
 

@@ -212,9 +212,17 @@ impl Rotation {
     pub fn wakes_at(&self, due: Due) -> Option<Timestamp> {
         match due {
             Due::RevokeAt(at) => Some(at),
+            // Said to the minute, done to the minute.
+            Due::Revoke if self.attempts == 0 => self.revoke_at.or(Some(self.next_at)),
             due if due.is_for_the_broker() => Some(self.next_at),
             _ => None,
         }
+    }
+
+    /// A part of the step that is due was done.
+    #[must_use]
+    pub fn went_on(&self, now: Timestamp) -> Self {
+        self.moved(self.phase, now)
     }
 
     /// Whether the old value can still come back into use.
@@ -426,10 +434,10 @@ fn between_attempts(failed_before: u32) -> Duration {
         .min(LONGEST_WAIT)
 }
 
-/// 2 s, 4 s, 8 s, … up to an hour. GitHub ends a token some seconds after it said yes; a look that finds
+/// 1 s, 2 s, 4 s, … up to an hour. GitHub ends a token some seconds after it said yes; a look that finds
 /// it alive is no failed login, so only the last look of all counts towards the lockout.
 fn between_proofs(looks: u32) -> Duration {
-    Duration::from_secs(2)
+    Duration::from_secs(1)
         .saturating_mul(1 << looks.min(12))
         .min(LONGEST_WAIT)
 }
@@ -469,6 +477,7 @@ mod tests {
         let rotation = rotation.confirmed(at(60)).unwrap();
         assert_eq!(rotation.due(0, by, at(2)), Due::RevokeAt(at(60)));
         assert_eq!(rotation.due(0, by, at(60)), Due::Revoke);
+        assert_eq!(rotation.wakes_at(Due::Revoke), Some(at(60)));
         let rotation = rotation.revoking(at(60)).unwrap();
         assert_eq!(rotation.due(0, by, at(60)), Due::Revoke);
         let rotation = rotation.asked(at(60));
@@ -566,7 +575,7 @@ mod tests {
     #[test]
     fn looks_at_a_dying_token_are_spaced_too() {
         let mut rotation = swapped().verified(at(0)).asked(at(0));
-        assert_eq!(rotation.next_at, at(2));
+        assert_eq!(rotation.next_at, at(1));
         for _ in 0..20 {
             rotation = rotation.still_alive("GitHub takes it", at(0));
         }

@@ -130,6 +130,7 @@ pub async fn run(
         policies: RwLock::new(Arc::new(InForce::since(now.wall, policies))),
         policy_fault: Mutex::default(),
         reloading: tokio::sync::Mutex::default(),
+        rotating: crate::rotation::Rotating::default(),
         changing: tokio::sync::Mutex::default(),
         log,
         vault,

@@ -66,6 +66,7 @@ impl Broker {
             warnings.extend(check_warning(secret));
         }
         warnings.extend(self.warnings.of_today(now));
+        warnings.extend(self.rotation_warnings());
         BrokerStatus {
             started_at: self.started,
             pid: std::process::id(),

@@ -226,6 +226,24 @@ fn every_documented_operation_answers_as_documented() {
         ("POST", "/v1/secrets/{name}/check", secret, "", 503),
         ("POST", "/v1/secrets/{name}/check", "none", "", 404),
         ("GET", "/v1/secrets/{name}", secret, "", 200),
+        ("GET", "/v1/rotations", "", "", 200),
+        ("GET", "/v1/rotations/{name}", secret, "", 200),
+        ("GET", "/v1/rotations/{name}", "none", "", 404),
+        ("POST", "/v1/rotations/{name}", secret, &value, 409),
+        (
+            "POST",
+            "/v1/rotations/{name}",
+            secret,
+            r#"{"value":""}"#,
+            400,
+        ),
+        ("POST", "/v1/rotations/{name}", "none", &value, 404),
+        ("POST", "/v1/rotations/{name}/next", secret, "", 404),
+        ("POST", "/v1/rotations/{name}/confirm", secret, "", 404),
+        ("POST", "/v1/rotations/{name}/rollback", secret, "", 404),
+        ("GET", "/v1/secrets/{name}/sinks", secret, "", 200),
+        ("POST", "/v1/secrets/{name}/sinks/push", secret, "", 200),
+        ("POST", "/v1/secrets/{name}/revoke", "none", "", 404),
         ("GET", "/v1/audit/head", "", "", 200),
         ("GET", "/v1/audit/records", "", "", 200),
         ("GET", "/v1/audit/records", "?from=x", "", 400),
@@ -334,7 +352,7 @@ fn a_request_with_an_unknown_field_is_refused_wherever_a_body_is_taken() {
         assert!(detail.starts_with("the body is refused"), "{detail}");
         tried += 1;
     }
-    assert_eq!(tried, 4);
+    assert_eq!(tried, 6);
 }
 
 #[test]

@@ -22,6 +22,7 @@ const LAYERS: &[&[&str]] = &[
         "note",
         "principals",
         "rebuild",
+        "rotation",
         "upkeep",
         "view",
         "metrics",

@@ -14,6 +14,7 @@ use crate::check::CheckError;
 use crate::github::GitHubError;
 use crate::issue::IssueError;
 use crate::redact;
+use crate::rotation::RotationError;
 use crate::upkeep::UpkeepError;
 use crate::vault::root_key::RootKeyError;
 
@@ -155,6 +156,30 @@ impl From<CheckError> for Refusal {
     }
 }
 
+impl From<RotationError> for Refusal {
+    fn from(error: RotationError) -> Self {
+        let (code, retry_after) = match error {
+            RotationError::Upkeep(error) => return error.into(),
+            RotationError::Undeclared(_) | RotationError::NotThere(_) => {
+                (ErrorCode::NotFound, None)
+            }
+            RotationError::Elsewhere { .. }
+            | RotationError::UnderWay(_)
+            | RotationError::Unfit { .. }
+            | RotationError::NotNow { .. }
+            | RotationError::Overtaken(_)
+            | RotationError::Key { .. } => (ErrorCode::Conflict, None),
+            RotationError::GitHub { ref source, .. } => (upstream(source), source.retry_after()),
+        };
+        trace(code, &error);
+        Self {
+            problem: Box::new(Problem::new(code, error.to_string())),
+            status: None,
+            retry_after,
+        }
+    }
+}
+
 /// GitHub failed: by a limit, by being away, or by refusing what was asked.
 const fn upstream(error: &GitHubError) -> ErrorCode {
     match error {
@@ -183,6 +208,7 @@ impl From<UpkeepError> for Refusal {
                 (ErrorCode::AuditUnavailable, Some(cause.to_string()))
             }
             UpkeepError::NotFound(_) => (ErrorCode::NotFound, None),
+            UpkeepError::Rotating(_) => (ErrorCode::Conflict, None),
             UpkeepError::Unlock(RootKeyError::WrongPassphrase | RootKeyError::NoPassphrase(_)) => {
                 (ErrorCode::Locked, None)
             }

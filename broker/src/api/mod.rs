@@ -8,6 +8,7 @@ mod audit;
 mod error;
 mod extract;
 mod leases;
+mod rotations;
 mod secrets;
 mod to_its_end;
 
@@ -75,6 +76,17 @@ fn router(broker: Arc<Broker>) -> Router {
             get(secrets::show).put(secrets::set).delete(secrets::remove),
         )
         .route("/v1/secrets/{name}/check", post(secrets::check))
+        .route("/v1/secrets/{name}/revoke", post(rotations::revoke_secret))
+        .route("/v1/secrets/{name}/sinks", get(rotations::sinks))
+        .route("/v1/secrets/{name}/sinks/push", post(rotations::push))
+        .route("/v1/rotations", get(rotations::list))
+        .route(
+            "/v1/rotations/{name}",
+            get(rotations::show).post(rotations::begin),
+        )
+        .route("/v1/rotations/{name}/next", post(rotations::next))
+        .route("/v1/rotations/{name}/confirm", post(rotations::confirm))
+        .route("/v1/rotations/{name}/rollback", post(rotations::roll_back))
         .route("/v1/lock", post(admin::lock))
         .route("/v1/unlock", post(admin::unlock))
         .route("/v1/policies/reload", post(admin::reload))

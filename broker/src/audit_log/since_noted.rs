@@ -16,7 +16,7 @@ use super::segment::Line;
 pub(super) struct SinceNoted {
     /// Bodies of `lease.granted`, oldest first.
     pub(super) granted: Vec<Box<str>>,
-    /// Highest version that a `secret.set` names.
+    /// Highest version that a `secret.set`, or the swap or way back of a rotation, names.
     pub(super) secret_versions: BTreeMap<SecretName, u64>,
     /// Secrets that were removed and not set again, with the record that says so.
     pub(super) removed: BTreeMap<SecretName, u64>,
@@ -45,7 +45,7 @@ impl SinceNoted {
     pub(super) fn take(&mut self, line: &Line<'_>) {
         match line.kind {
             "lease.granted" => self.granted.push(line.body.into()),
-            "secret.set" => {
+            "secret.set" | "rotation.swapped" | "rotation.rolled_back" => {
                 if let Ok(SecretSet { secret, version }) = serde_json::from_str(line.text) {
                     self.removed.remove(&secret);
                     self.raise(secret, version);

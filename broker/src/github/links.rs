@@ -27,17 +27,6 @@ pub struct Creation {
     pub notes: Vec<String>,
 }
 
-/// The App as GitHub describes it, for the address of its own page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AppPage {
-    /// Its name in addresses.
-    pub slug: String,
-    /// The account that owns it.
-    pub owner: String,
-    /// Whether that is an organisation.
-    pub owned_by_organization: bool,
-}
-
 /// How many days a new token is asked for where the declaration does not say.
 const DEFAULT_DAYS: u64 = 90;
 /// The most that organisations allow a fine-grained token by default.
@@ -48,18 +37,13 @@ const MOST_DAYS: u64 = 366;
 const LONGEST_NAME: usize = 40;
 
 impl Creation {
-    /// For the next value of this secret. `app` where it is an App that GitHub described.
+    /// For the next value of this secret.
     #[must_use]
-    pub fn of(
-        declared: &SecretDeclaration,
-        base: &BaseUrl,
-        app: Option<&AppPage>,
-        today: Date,
-    ) -> Self {
+    pub fn of(declared: &SecretDeclaration, base: &BaseUrl, today: Date) -> Self {
         match declared.kind {
             SecretKind::Classic => classic(declared, base, today),
             SecretKind::FineGrained => fine_grained(declared, base, today),
-            SecretKind::App => app_key(declared, base, app),
+            SecretKind::App => app_key(declared, base),
         }
     }
 }
@@ -160,30 +144,19 @@ fn fine_grained(declared: &SecretDeclaration, base: &BaseUrl, today: Date) -> Cr
     }
 }
 
-fn app_key(declared: &SecretDeclaration, base: &BaseUrl, app: Option<&AppPage>) -> Creation {
-    let link = match app {
-        Some(app) if app.owned_by_organization => page(
-            base,
-            &format!(
-                "/organizations/{}/settings/apps/{}#private-key",
-                encode(&app.owner),
-                encode(&app.slug)
-            ),
-        ),
-        Some(app) => page(
-            base,
-            &format!("/settings/apps/{}#private-key", encode(&app.slug)),
-        ),
-        None => page(base, "/settings/apps"),
-    };
+fn app_key(declared: &SecretDeclaration, base: &BaseUrl) -> Creation {
     let client_id = declared.client_id.as_deref().unwrap_or_default();
     Creation {
-        link,
+        link: page(base, "/settings/apps"),
         settings: vec![
             ("Client ID", client_id.to_owned()),
             ("Private keys", "Generate a private key".to_owned()),
         ],
         notes: vec![
+            format!(
+                "an organisation's App is at {}",
+                page(base, "/organizations/ORGANISATION/settings/apps")
+            ),
             "the old key goes on working until you delete it there; do that when this command asks \
              for it, not before"
                 .to_owned(),
@@ -291,7 +264,7 @@ mod tests {
     fn creation(text: &str) -> Creation {
         let base = BaseUrl::default();
         let today = jiff::civil::date(2026, 11, 21);
-        Creation::of(&declared(text), &base, None, today)
+        Creation::of(&declared(text), &base, today)
     }
 
     fn setting(creation: &Creation, label: &str) -> String {
@@ -353,28 +326,14 @@ mod tests {
     }
 
     #[test]
-    fn an_apps_key_is_made_on_the_apps_own_page() {
+    fn an_apps_key_is_made_on_the_page_of_apps() {
         let text = "kind = 'app'\nclient_id = 'Iv23liABCDEF'";
         assert_eq!(creation(text).link, "https://github.com/settings/apps");
         let base = BaseUrl::parse("https://git.acme.example/api/v3").unwrap();
-        let mut page = AppPage {
-            slug: "acme-import".to_owned(),
-            owner: "acme".to_owned(),
-            owned_by_organization: true,
-        };
-        let link = |page: &AppPage| {
-            let today = jiff::civil::date(2026, 11, 21);
-            Creation::of(&declared(text), &base, Some(page), today).link
-        };
-        assert_eq!(
-            link(&page),
-            "https://git.acme.example/organizations/acme/settings/apps/acme-import#private-key"
-        );
-        page.owned_by_organization = false;
-        assert_eq!(
-            link(&page),
-            "https://git.acme.example/settings/apps/acme-import#private-key"
-        );
+        let today = jiff::civil::date(2026, 11, 21);
+        let made = Creation::of(&declared(text), &base, today);
+        assert_eq!(made.link, "https://git.acme.example/settings/apps");
+        assert_eq!(setting(&made, "Client ID"), "Iv23liABCDEF");
     }
 
     #[test]

@@ -36,6 +36,11 @@ pub enum UpkeepError {
     /// There is no such secret in the vault.
     #[error("the vault holds no value for `{0}`")]
     NotFound(SecretName),
+    /// A rotation of it is under way, and would lose sight of its values.
+    #[error(
+        "a rotation of `{0}` is under way; finish it with `tokenctl rotate {0}`, or take it back with `--rollback`, first"
+    )]
+    Rotating(SecretName),
     /// The place the value comes from did not give it.
     #[error("{0}")]
     Source(#[source] SourceError),

@@ -30,6 +30,10 @@ impl Broker {
             return Err(UpkeepError::Locked);
         }
         let _one_at_a_time = self.changing.lock().await;
+        let rotation = self.vault.rotation(name);
+        if rotation.is_some_and(|rotation| rotation.is_under_way()) {
+            return Err(UpkeepError::Rotating(name.clone()));
+        }
         let version = self
             .vault
             .reserve_version(name, self.now().wall)

@@ -110,6 +110,16 @@ impl Vault {
         known(self.shared.state.read()).rotations.get(name).cloned()
     }
 
+    /// The secrets whose rotation is under way.
+    #[must_use]
+    pub fn rotations_under_way(&self) -> Vec<(SecretName, Rotation)> {
+        let state = known(self.shared.state.read());
+        let all = state.rotations.iter();
+        all.filter(|(_, rotation)| rotation.is_under_way())
+            .map(|(name, rotation)| (name.clone(), rotation.clone()))
+            .collect()
+    }
+
     /// Every secret's last rotation, by name.
     #[must_use]
     pub fn rotations(&self) -> BTreeMap<SecretName, Rotation> {

@@ -123,6 +123,42 @@ fn a_start_reports_the_versions_of_secrets_named_after_the_noted_head() {
 }
 
 #[test]
+fn versions_that_a_rotation_names_count_like_those_that_were_set() {
+    let (mut rig, _) = long_log();
+    let noted = rig.log.head();
+    let by = || Caller {
+        uid: 1000,
+        gid: 1000,
+        groups: Vec::new(),
+        pid: None,
+        started: None,
+        unit: None,
+        user_unit: None,
+        exe: None,
+        sha256: None,
+    };
+    let swapped = Event::RotationSwapped {
+        by: by(),
+        secret: "source-pat",
+        version: 2,
+        replaces: Some(1),
+        hashed_credential: "abc=",
+        expires_at: None,
+    };
+    let back = Event::RotationRolledBack {
+        by: by(),
+        secret: "source-pat",
+        version: 3,
+        restores: 1,
+        hashed_credential: "abc=",
+    };
+    rig.append(&[change(&swapped), change(&back)]).unwrap();
+    let (_, opened) = rig.opened_again(noted).unwrap();
+    let wanted = ("source-pat".parse().unwrap(), 3);
+    assert_eq!(opened.secret_versions, BTreeMap::from([wanted]));
+}
+
+#[test]
 fn whatever_follows_the_last_whole_line_is_moved_aside_and_named() {
     let tails: [&[u8]; 5] = [
         b"{\"v\":1,\"seq\":",

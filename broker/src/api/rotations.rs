@@ -1,0 +1,108 @@
+//! `/v1/rotations`, the sinks of a secret, and the end of a leaked one. Operators only; values go in and
+//! never come out. Whatever changes something is done to its end, also if the caller hangs up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use broker_protocol::error::{ErrorCode, Problem};
+use broker_protocol::names::SecretName;
+use broker_protocol::rotation::{
+    BeginRotation, ConfirmRotation, RotationList, RotationView, SecretRevoked, SinkList,
+};
+
+use super::error::Refusal;
+use super::extract::{Body, Named, Operator, SecretBody};
+use super::to_its_end::to_its_end;
+use crate::broker::Broker;
+use crate::token::AccessToken;
+
+pub(super) async fn list(
+    State(broker): State<Arc<Broker>>,
+    _operator: Operator,
+) -> Json<RotationList> {
+    Json(broker.rotations())
+}
+
+pub(super) async fn show(
+    State(broker): State<Arc<Broker>>,
+    _operator: Operator,
+    Named(name): Named<SecretName>,
+) -> Result<Json<RotationView>, Refusal> {
+    Ok(Json(broker.show_rotation(&name)?))
+}
+
+pub(super) async fn begin(
+    State(broker): State<Arc<Broker>>,
+    Operator(by): Operator,
+    Named(name): Named<SecretName>,
+    SecretBody(asked): SecretBody<BeginRotation>,
+) -> Result<Json<RotationView>, Refusal> {
+    let value = AccessToken::new(asked.value);
+    // Looked at here, and then only by the vault and GitHub.
+    if value.expose().is_empty() || value.expose().contains('\0') {
+        let detail = "a value is not empty and holds no NUL";
+        return Err(Problem::new(ErrorCode::BadRequest, detail).into());
+    }
+    let entered = asked.expires_at;
+    let begun =
+        to_its_end(async move { broker.begin_rotation(&by, &name, value, entered).await }).await;
+    Ok(Json(begun?))
+}
+
+pub(super) async fn next(
+    State(broker): State<Arc<Broker>>,
+    Operator(by): Operator,
+    Named(name): Named<SecretName>,
+) -> Result<Json<RotationView>, Refusal> {
+    let stepped = to_its_end(async move { broker.next_step(&by, &name).await }).await;
+    Ok(Json(stepped?))
+}
+
+pub(super) async fn confirm(
+    State(broker): State<Arc<Broker>>,
+    Operator(by): Operator,
+    Named(name): Named<SecretName>,
+    Body(asked): Body<ConfirmRotation>,
+) -> Result<Json<RotationView>, Refusal> {
+    let after = Duration::from_secs(asked.revoke_after.unwrap_or(0));
+    let confirmed =
+        to_its_end(async move { broker.confirm_rotation(&by, &name, after).await }).await;
+    Ok(Json(confirmed?))
+}
+
+pub(super) async fn roll_back(
+    State(broker): State<Arc<Broker>>,
+    Operator(by): Operator,
+    Named(name): Named<SecretName>,
+) -> Result<Json<RotationView>, Refusal> {
+    let back = to_its_end(async move { broker.roll_back_rotation(&by, &name).await }).await;
+    Ok(Json(back?))
+}
+
+pub(super) async fn sinks(
+    State(broker): State<Arc<Broker>>,
+    _operator: Operator,
+    Named(name): Named<SecretName>,
+) -> Json<SinkList> {
+    Json(broker.sink_list(&name))
+}
+
+pub(super) async fn push(
+    State(broker): State<Arc<Broker>>,
+    Operator(by): Operator,
+    Named(name): Named<SecretName>,
+) -> Result<Json<SinkList>, Refusal> {
+    let pushed = to_its_end(async move { broker.push_sinks(&by, &name).await }).await;
+    Ok(Json(pushed?))
+}
+
+pub(super) async fn revoke_secret(
+    State(broker): State<Arc<Broker>>,
+    Operator(by): Operator,
+    Named(name): Named<SecretName>,
+) -> Result<Json<SecretRevoked>, Refusal> {
+    let revoked = to_its_end(async move { broker.revoke_secret(&by, &name).await }).await;
+    Ok(Json(revoked?))
+}

@@ -1,0 +1,217 @@
+//! Whether a value may become the next one of a secret. Nothing is stored until it may.
+
+use jiff::Timestamp;
+
+use super::identity::{Asked, Identity};
+use super::{RotationError, date};
+use crate::broker::Broker;
+use crate::github::expiry::{self, TokenExpiry};
+use crate::github::token_kind::{self, ByHeader};
+use crate::github::{Call, Credential, GitHubError, scopes};
+use crate::policy::{SecretDeclaration, SecretKind};
+use crate::token::AccessToken;
+use crate::vault::{Held, Kind};
+
+/// A value that may become the next one, in memory alone.
+pub(super) struct Candidate {
+    pub(super) value: AccessToken,
+    /// Its end, as far as the operator knows.
+    pub(super) entered: Option<Timestamp>,
+}
+
+/// What the checks found of a value that will do.
+pub(super) struct Fit {
+    /// Its end at GitHub, as far as is known.
+    pub(super) expires_at: Option<Timestamp>,
+    /// What is odd about it, and no reason to refuse it.
+    pub(super) warnings: Vec<String>,
+}
+
+/// More repositories than this are not asked for one by one.
+const MOST_PROBES: usize = 50;
+
+impl Broker {
+    /// Judges a candidate against the declaration and the value in use, whose owner is `old_owner` if
+    /// GitHub still takes it.
+    ///
+    /// # Errors
+    ///
+    /// [`RotationError::Unfit`] with everything that is wrong; or if GitHub did not answer.
+    pub(super) async fn judge_candidate(
+        &self,
+        declared: &SecretDeclaration,
+        held: Option<&Held>,
+        old: Option<&Identity>,
+        candidate: &Candidate,
+    ) -> Result<Fit, RotationError> {
+        let unfit = |why: Vec<String>| RotationError::Unfit {
+            name: declared.name.clone(),
+            why,
+        };
+        let looks = Kind::of(&candidate.value);
+        if looks.is_some_and(|kind| kind.as_str() != declared.kind.as_str()) {
+            let looks = looks.map_or("", Kind::as_str);
+            return Err(unfit(vec![format!(
+                "it looks like {looks}, and {} declares {}",
+                declared.place,
+                declared.kind.as_str()
+            )]));
+        }
+        // Asked with, and wiped.
+        let copy = AccessToken::new(candidate.value.expose().to_owned());
+        let Asked::Alive(identity) = self.identify(declared, copy).await? else {
+            return Err(unfit(vec![
+                "GitHub does not accept it (401); was it pasted whole?".to_owned(),
+            ]));
+        };
+        let mut why = Vec::new();
+        let mut warnings = Vec::new();
+        judge_owner(declared, old, &identity, &mut why);
+        if declared.kind != SecretKind::App {
+            judge_scopes(declared, &identity, &mut why, &mut warnings);
+        }
+        if declared.kind == SecretKind::FineGrained {
+            self.probe(declared, &candidate.value, &mut why, &mut warnings)
+                .await?;
+        }
+        let expires_at = judge_end(
+            held,
+            &identity,
+            candidate.entered,
+            self.now().wall,
+            &mut why,
+        );
+        if why.is_empty() {
+            Ok(Fit {
+                expires_at,
+                warnings,
+            })
+        } else {
+            Err(unfit(why))
+        }
+    }
+
+    /// A fine-grained token says nothing of itself, so each declared repository is looked for.
+    async fn probe(
+        &self,
+        declared: &SecretDeclaration,
+        candidate: &AccessToken,
+        why: &mut Vec<String>,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), RotationError> {
+        let exact = declared
+            .repositories
+            .iter()
+            .filter(|repository| repository.name().is_some());
+        for repository in exact.clone().take(MOST_PROBES) {
+            let call = Call::get(format!("/repos/{repository}"), Credential::Token(candidate));
+            match self.github.call(call).await {
+                Ok(_) => {}
+                Err(GitHubError::NotFound { .. } | GitHubError::Forbidden { .. }) => {
+                    why.push(format!("it does not reach {repository}"));
+                }
+                Err(source) => {
+                    return Err(RotationError::GitHub {
+                        doing: "asking GitHub what the new value reaches",
+                        source,
+                    });
+                }
+            }
+        }
+        if exact.count() > MOST_PROBES {
+            warnings.push(format!(
+                "only the first {MOST_PROBES} of its repositories were looked for"
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn judge_owner(
+    declared: &SecretDeclaration,
+    old: Option<&Identity>,
+    identity: &Identity,
+    why: &mut Vec<String>,
+) {
+    let wanted = match declared.kind {
+        SecretKind::App => declared.client_id.as_deref(),
+        SecretKind::Classic | SecretKind::FineGrained => declared
+            .owner
+            .as_deref()
+            .or_else(|| old.map(|old| &*old.whose)),
+    };
+    if let Some(wanted) = wanted
+        && !wanted.eq_ignore_ascii_case(&identity.whose)
+    {
+        why.push(format!(
+            "it belongs to `{}`, not `{wanted}`",
+            identity.whose
+        ));
+    }
+    let same_key = old
+        .filter(|old| old.fingerprint.is_some())
+        .is_some_and(|old| old.fingerprint == identity.fingerprint);
+    if same_key {
+        why.push("it is the key in use".to_owned());
+    }
+}
+
+fn judge_scopes(
+    declared: &SecretDeclaration,
+    identity: &Identity,
+    why: &mut Vec<String>,
+    warnings: &mut Vec<String>,
+) {
+    let carried = identity.headers.scopes.as_deref();
+    let by_header = token_kind::by_header(carried);
+    match (declared.kind, by_header) {
+        (SecretKind::Classic, ByHeader::FineGrained) => {
+            why.push("GitHub says it is a fine-grained token".to_owned());
+        }
+        (SecretKind::FineGrained, ByHeader::Classic) => {
+            why.push("GitHub says it is a classic token".to_owned());
+        }
+        _ => {}
+    }
+    if declared.kind != SecretKind::Classic {
+        return;
+    }
+    let carried = carried.unwrap_or_default().iter().map(String::as_str);
+    let compared = scopes::compare(carried, declared.scopes.iter().map(AsRef::as_ref));
+    if !compared.missing.is_empty() {
+        why.push(format!(
+            "it lacks the scope {}",
+            compared.missing.join(", ")
+        ));
+    }
+    if !compared.excess.is_empty() {
+        warnings.push(format!(
+            "it carries more than is declared: {}",
+            compared.excess.join(", ")
+        ));
+    }
+}
+
+fn judge_end(
+    held: Option<&Held>,
+    identity: &Identity,
+    entered: Option<Timestamp>,
+    now: Timestamp,
+    why: &mut Vec<String>,
+) -> Option<Timestamp> {
+    let said = identity.headers.token_expires.as_deref();
+    let said = said.map(TokenExpiry::parse);
+    let end = expiry::judge(said.as_ref(), identity.headers.date, entered).at;
+    let old_end = held.and_then(|held| held.expires_at);
+    if let Some(end) = end {
+        if end <= now {
+            why.push(format!("it ended on {}", date(end)));
+        } else if old_end.is_some_and(|old| end <= old) {
+            why.push(format!(
+                "it ends on {}, no later than the value in use",
+                date(end)
+            ));
+        }
+    }
+    end
+}

@@ -1,0 +1,90 @@
+//! Why a rotation did not go on. What a step that failed at GitHub says is in the rotation's state.
+
+use broker_protocol::names::SecretName;
+
+use crate::github::GitHubError;
+use crate::github::app_jwt::KeyError;
+use crate::rotation_state::NotNow;
+use crate::upkeep::UpkeepError;
+
+/// Why a rotation did not begin, go on or go back.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RotationError {
+    /// No policy declares it.
+    #[error("no policy declares a secret `{0}`")]
+    Undeclared(SecretName),
+    /// Its value does not lie in the vault.
+    #[error("the value of `{name}` comes from {from}, so it is changed there")]
+    Elsewhere {
+        /// The secret.
+        name: SecretName,
+        /// Where it comes from.
+        from: String,
+    },
+    /// There is none.
+    #[error("there is no rotation of `{0}`; begin one with `tokenctl rotate {0}`")]
+    NotThere(SecretName),
+    /// Another one is under way.
+    #[error(
+        "a rotation of `{0}` to another value is under way; finish it with `tokenctl rotate {0}`, or take it back with `--rollback`"
+    )]
+    UnderWay(SecretName),
+    /// The new value will not do. Nothing was changed.
+    #[error("the new value of `{name}` will not do: {}", .why.join("; "))]
+    Unfit {
+        /// The secret.
+        name: SecretName,
+        /// Everything that is wrong with it.
+        why: Vec<String>,
+    },
+    /// Not in this phase.
+    #[error("the rotation of `{name}` cannot do that: {why}")]
+    NotNow {
+        /// The secret.
+        name: SecretName,
+        /// Why.
+        why: NotNow,
+    },
+    /// The secret changed while it was looked at.
+    #[error("`{0}` was changed meanwhile; look at it again with `tokenctl secret show {0}`")]
+    Overtaken(SecretName),
+    /// GitHub refused, or could not be asked. Nothing was changed.
+    #[error("{doing}: {source}")]
+    GitHub {
+        /// What was tried.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        source: GitHubError,
+    },
+    /// The App's key cannot be used.
+    #[error("the private key of `{name}`: {source}")]
+    Key {
+        /// The secret.
+        name: SecretName,
+        /// Why.
+        #[source]
+        source: KeyError,
+    },
+    /// The vault, the audit log, or the lock.
+    #[error(transparent)]
+    Upkeep(#[from] UpkeepError),
+}
+
+impl From<serde_json::Error> for RotationError {
+    fn from(error: serde_json::Error) -> Self {
+        UpkeepError::Record(error).into()
+    }
+}
+
+impl RotationError {
+    /// The refusal behind it, if GitHub was asked.
+    #[must_use]
+    pub const fn github(&self) -> Option<&GitHubError> {
+        match self {
+            Self::GitHub { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Ends a leaked secret now: every value of it that the vault holds, at GitHub, with the leases on it.
+//!
+//! No confirmation, no overlap and no way back. Said once more, it goes on where it was: GitHub takes the
+//! same request again, and what it refuses already is dead.
+
+use std::time::Duration;
+
+use broker_audit::record::Event;
+use broker_protocol::names::SecretName;
+use broker_protocol::rotation::SecretRevoked;
+
+use super::identity::Asked;
+use super::{RotationError, of_the_vault};
+use crate::broker::Broker;
+use crate::github::links;
+use crate::lease_record;
+use crate::policy::{Caller, SecretKind};
+use crate::rotation_state::{EndedBy, Version};
+use crate::upkeep::{Upkeep, UpkeepError};
+use crate::vault::StoredVersion;
+
+/// Why its leases end.
+const LEAKED: &str = "the secret was revoked at GitHub";
+/// How long GitHub is looked at before the answer says that it still takes a value: 1 s, 2 s, 4 s, 8 s.
+const LOOKS: u32 = 4;
+
+impl Broker {
+    /// Ends every stored value of a secret at GitHub, ends its leases, and sees that GitHub refuses them.
+    /// What is seen dead is erased.
+    ///
+    /// # Errors
+    ///
+    /// [`RotationError`]. Leases have ended from the moment the record was written.
+    pub async fn revoke_secret(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+    ) -> Result<SecretRevoked, RotationError> {
+        let _turn = self.rotating.turn(name).await;
+        if self.vault.is_locked() {
+            return Err(UpkeepError::Locked.into());
+        }
+        let declared = self.in_the_vault(name)?;
+        let versions = self.vault.versions(name);
+        if versions.is_empty() {
+            return Err(UpkeepError::NotFound(name.clone()).into());
+        }
+        let numbers: Vec<u64> = versions.iter().map(|known| known.number).collect();
+        let hashes = || -> Vec<&str> {
+            let hashes = versions
+                .iter()
+                .map(|known| known.hashed_credential.as_str());
+            hashes.collect()
+        };
+        self.record(&Event::SecretRevoking {
+            by: lease_record::caller(by),
+            secret: name.as_str(),
+            versions: numbers.clone(),
+            hashed_credentials: hashes(),
+        })
+        .await?;
+        let leases_ended = self.end_leases_on(name, &numbers, Some(by), LEAKED).await;
+        let mut todo = Vec::new();
+        self.ask_to_end(by, name, &versions, &mut todo).await?;
+        let dead = self.seen_dead(by, name, &versions).await?;
+        let page = links::list_page(declared.kind, self.github.base());
+        if dead {
+            self.erase_revoked(by, name, &numbers, hashes()).await?;
+            todo.push(match declared.kind {
+                SecretKind::App => format!(
+                    "make a new key at {page}, and store it with `tokenctl secret set {name}`"
+                ),
+                _ => format!("create a new value and give it to `tokenctl rotate {name}`"),
+            });
+        } else {
+            todo.push(format!(
+                "GitHub still takes it: delete it at {page}, then run this again"
+            ));
+        }
+        let sinks: Vec<String> = self
+            .sinks_of(name)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        Ok(SecretRevoked {
+            secret: name.clone(),
+            dead,
+            versions: numbers,
+            leases_ended,
+            sinks,
+            todo,
+        })
+    }
+
+    async fn ask_to_end(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+        versions: &[StoredVersion],
+        todo: &mut Vec<String>,
+    ) -> Result<(), RotationError> {
+        let mut values = Vec::new();
+        for known in versions {
+            let version = Version {
+                number: known.number,
+                hashed_credential: known.hashed_credential.as_str().into(),
+            };
+            if self.ended_by(name, &version) == EndedBy::Broker {
+                let opened =
+                    self.open_for_upkeep(Some(by), name, Some(known.number), Upkeep::Revocation);
+                values.push(opened.await?);
+            }
+        }
+        if values.len() < versions.len() {
+            todo.push(
+                if self.github.base().is_enterprise_server() {
+                    "Enterprise Server has no call that ends a token by its value; a person deletes it"
+                } else {
+                    "GitHub's API does not end a value of this kind; a person deletes it"
+                }
+                .to_owned(),
+            );
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        let asked = self.revoke_at_github(values).await;
+        asked.map_err(|source| RotationError::GitHub {
+            doing: "asking GitHub to end the value",
+            source,
+        })
+    }
+
+    /// Looks a few times, since GitHub takes some seconds.
+    async fn seen_dead(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+        versions: &[StoredVersion],
+    ) -> Result<bool, RotationError> {
+        let declared = self.in_the_vault(name)?;
+        let mut alive: Vec<u64> = versions.iter().map(|known| known.number).collect();
+        for look in 0..=LOOKS {
+            let mut still = Vec::new();
+            for number in alive {
+                let opened = self.open_for_upkeep(Some(by), name, Some(number), Upkeep::Revocation);
+                if let Asked::Alive(_) = self.identify(&declared, opened.await?).await? {
+                    still.push(number);
+                }
+            }
+            alive = still;
+            // A person needs longer than this.
+            if alive.is_empty() || declared.kind == SecretKind::App || look == LOOKS {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1 << look)).await;
+        }
+        Ok(alive.is_empty())
+    }
+
+    async fn erase_revoked(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+        versions: &[u64],
+        hashed_credentials: Vec<&str>,
+    ) -> Result<(), RotationError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let newest = versions.last().copied().unwrap_or_default();
+        let event = Event::SecretRevoked {
+            by: lease_record::caller(by),
+            secret: name.as_str(),
+            versions: versions.to_vec(),
+            hashed_credentials,
+        };
+        let recorded = self.record_change(name, newest, &event).await?;
+        let retired = self.vault.retire(recorded, None, None).await;
+        retired.map_err(of_the_vault)
+    }
+}

@@ -1,0 +1,208 @@
+//! Writes the value in use to the places at GitHub that policies name with the secret.
+//!
+//! Each by itself: one that fails takes none of the others with it, and is tried again. What a sink holds
+//! is known by the date that moved; a value whose arrival is not known is written once more, which is no
+//! harm, since there is one secret of a name.
+
+use broker_audit::record::Event;
+use broker_protocol::names::SecretName;
+use broker_protocol::rotation::{SinkList, SinkStanding, SinkView};
+
+use super::{RotationError, of_the_vault};
+use crate::broker::Broker;
+use crate::github::GitHubError;
+use crate::github::secrets::Writer;
+use crate::policy::{Caller, SinkSpec};
+use crate::rotation_state::{Rotation, SinkState};
+use crate::upkeep::Upkeep;
+
+impl Broker {
+    /// Writes the value in use to the sinks that do not hold it, or with `all` to every one.
+    ///
+    /// # Errors
+    ///
+    /// [`RotationError`] if nothing could be tried. A sink that fails is told in the list.
+    pub async fn push_sinks(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+    ) -> Result<SinkList, RotationError> {
+        let _turn = self.rotating.turn(name).await;
+        self.in_the_vault(name)?;
+        self.push_pending(Some(by), name).await?;
+        Ok(self.sink_list(name))
+    }
+
+    /// How the sinks of a secret stand.
+    #[must_use]
+    pub fn sink_list(&self, name: &SecretName) -> SinkList {
+        let in_use = self.vault.held(name).map(|held| held.version);
+        let known = self.vault.sinks(name);
+        let view = |sink: &SinkSpec| {
+            let state = known.get(&sink.to_string());
+            let current = in_use.is_some() && state.and_then(|state| state.version) == in_use;
+            let failing = state.filter(|state| state.failure.is_some() && !current);
+            SinkView {
+                secret: name.clone(),
+                sink: sink.to_string(),
+                with: sink.with.clone().unwrap_or_else(|| name.clone()),
+                state: match state {
+                    _ if current => SinkStanding::Current,
+                    _ if failing.is_some() => SinkStanding::Failed,
+                    Some(state) if state.version.is_some() => SinkStanding::Stale,
+                    _ => SinkStanding::Never,
+                },
+                version: state.and_then(|state| state.version),
+                pushed_at: state.and_then(|state| state.pushed_at),
+                updated_at: state.and_then(|state| state.updated_at),
+                attempts: failing.map_or(0, |state| state.attempts),
+                next_at: failing.map(|state| state.next_at),
+                failure: failing.and_then(|state| state.failure.clone()),
+            }
+        };
+        SinkList {
+            sinks: self.sinks_of(name).iter().map(view).collect(),
+        }
+    }
+
+    pub(super) fn sinks_of(&self, name: &SecretName) -> Vec<SinkSpec> {
+        let policies = self.policies();
+        let declared = policies.set.secret(name);
+        declared.map_or_else(Vec::new, |declared| declared.sinks.clone())
+    }
+
+    /// The sinks that do not hold the value in use.
+    pub(super) fn sinks_pending(&self, name: &SecretName) -> Vec<SinkSpec> {
+        let Some(held) = self.vault.held(name) else {
+            return Vec::new();
+        };
+        let known = self.vault.sinks(name);
+        let holds = |sink: &SinkSpec| {
+            let state = known.get(&sink.to_string());
+            state.and_then(|state| state.version) == Some(held.version)
+        };
+        let mut sinks = self.sinks_of(name);
+        sinks.retain(|sink| !holds(sink));
+        sinks
+    }
+
+    /// A rotation's own step.
+    pub(super) async fn push_for(
+        &self,
+        by: Option<&Caller>,
+        name: &SecretName,
+        rotation: &Rotation,
+    ) -> Result<(), RotationError> {
+        let failed = self.push_pending(by, name).await?;
+        let now = self.now().wall;
+        let noted = match failed.as_slice() {
+            [] => rotation.went_on(now),
+            [(sink, why, _)] => rotation.failed(&format!("{sink}: {why}"), None, now),
+            [(sink, why, _), ..] => {
+                let count = failed.len();
+                rotation.failed(
+                    &format!("{count} sinks failed; the first: {sink}: {why}"),
+                    None,
+                    now,
+                )
+            }
+        };
+        self.note_rotation(name, noted).await
+    }
+
+    /// Tries every sink that does not hold the value in use, and says which failed and why.
+    pub(super) async fn push_pending(
+        &self,
+        by: Option<&Caller>,
+        name: &SecretName,
+    ) -> Result<Vec<(String, String, bool)>, RotationError> {
+        let Some(held) = self.vault.held(name) else {
+            return Ok(Vec::new());
+        };
+        let mut failed = Vec::new();
+        for sink in self.sinks_pending(name) {
+            let label = sink.to_string();
+            let known = self.vault.sinks(name).remove(&label);
+            let now = self.now().wall;
+            let before = known.unwrap_or_else(|| SinkState::untouched(now));
+            let state = match self.push(by, name, &sink, held.version).await {
+                Ok(written) => {
+                    self.record(&Event::SinkPushed {
+                        secret: name.as_str(),
+                        version: held.version,
+                        sink: &label,
+                        updated_at: written.updated_at,
+                        created: written.created,
+                    })
+                    .await?;
+                    SinkState::pushed(held.version, written.updated_at, self.now().wall)
+                }
+                Err(NotPushed::Sink {
+                    why,
+                    may_have_happened,
+                    retry_after,
+                }) => {
+                    tracing::warn!(secret = %name, sink = label, why, "a sink was not written");
+                    self.record_or_trace(&Event::SinkFailed {
+                        secret: name.as_str(),
+                        version: held.version,
+                        sink: &label,
+                        why: &why,
+                        may_have_happened,
+                    })
+                    .await;
+                    failed.push((label.clone(), why.clone(), may_have_happened));
+                    before.failed(&why, retry_after, self.now().wall)
+                }
+                Err(NotPushed::All(error)) => return Err(error),
+            };
+            let noted = self.vault.note_sink(name, &label, state).await;
+            noted.map_err(of_the_vault)?;
+        }
+        Ok(failed)
+    }
+
+    async fn push(
+        &self,
+        by: Option<&Caller>,
+        name: &SecretName,
+        sink: &SinkSpec,
+        version: u64,
+    ) -> Result<crate::github::secrets::Written, NotPushed> {
+        let value = self.open_for_upkeep(by, name, Some(version), Upkeep::Sink);
+        let value = value.await.map_err(|error| NotPushed::All(error.into()))?;
+        let token = self.sink_token(by, name, version, sink).await?;
+        let writer = Writer {
+            token: &token.token,
+            principal: token.principal.as_ref(),
+        };
+        let written = self.github.write_secret(writer, sink, &value).await;
+        self.let_go_of_sink_token(token).await;
+        written.map_err(|error| NotPushed::Sink {
+            why: error.to_string(),
+            may_have_happened: error.may_have_happened(),
+            retry_after: error.github().and_then(GitHubError::retry_after),
+        })
+    }
+}
+
+pub(super) enum NotPushed {
+    /// This sink failed; the others may not.
+    Sink {
+        why: String,
+        may_have_happened: bool,
+        retry_after: Option<std::time::Duration>,
+    },
+    /// Nothing can be written anywhere.
+    All(RotationError),
+}
+
+impl NotPushed {
+    pub(super) fn because(why: String) -> Self {
+        Self::Sink {
+            why,
+            may_have_happened: false,
+            retry_after: None,
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The steps after the swap, each done once or more often to the same end.
+//!
+//! In each: the record of what is about to happen, GitHub, the record of what came of it, and last the
+//! state. So whatever a crash cuts off, the state is never ahead of the log, nor the log of GitHub.
+
+use broker_audit::record::Event;
+use broker_protocol::names::SecretName;
+use broker_protocol::rotation::RotationView;
+
+use super::identity::Asked;
+use super::{REPLACED, RotationError, TAKEN_BACK, not_now};
+use crate::broker::Broker;
+use crate::github::{Call, Credential, GitHubError, Method, Outcome, Principal, Retry};
+use crate::lease_record;
+use crate::policy::{Caller, SecretKind};
+use crate::rotation_state::{Due, EndedBy, Phase, Rotation, Version};
+use crate::token::AccessToken;
+use crate::upkeep::Upkeep;
+use crate::vault::Kind;
+
+/// So many looks at a token that GitHub was asked to end are not worth a record: 15 s.
+const PATIENT_LOOKS: u32 = 4;
+
+/// A step that did not get done.
+struct Failed<'a> {
+    step: &'static str,
+    why: &'a str,
+    github: Option<&'a GitHubError>,
+}
+
+impl Broker {
+    /// Does the step that is due, if it is the broker's, and answers how the rotation stands then. A step
+    /// that fails at GitHub is no error here: the state says so, and when it is tried again.
+    ///
+    /// # Errors
+    ///
+    /// [`RotationError`] if nothing could be tried.
+    pub async fn next_step(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+    ) -> Result<RotationView, RotationError> {
+        let _turn = self.rotating.turn(name).await;
+        self.step(Some(by), name).await?;
+        Ok(self.rotation_view(name, Vec::new()))
+    }
+
+    pub(super) async fn step(
+        &self,
+        by: Option<&Caller>,
+        name: &SecretName,
+    ) -> Result<(), RotationError> {
+        let rotation = self.rotation_of(name)?;
+        let now = self.now().wall;
+        match self.due(name, &rotation) {
+            Due::Push => self.push_for(by, name, &rotation).await,
+            Due::Verify => self.verify(by, name, &rotation).await,
+            Due::Revoke => self.end_old_value(by, name, &rotation).await,
+            // GitHub needs a moment; looking sooner than that tells nothing.
+            Due::Prove if rotation.phase == Phase::Revoking && now < rotation.next_at => Ok(()),
+            Due::Prove | Due::Delete => self.prove(by, name, &rotation).await,
+            Due::Erase => self.finish(name, &rotation).await,
+            Due::Confirm | Due::RevokeAt(_) | Due::Nothing => Ok(()),
+        }
+    }
+
+    /// What is due in this rotation now.
+    pub(super) fn due(&self, name: &SecretName, rotation: &Rotation) -> Due {
+        let pending = self.sinks_pending(name).len();
+        let by = rotation
+            .old
+            .as_ref()
+            .map_or(EndedBy::Broker, |old| self.ended_by(name, old));
+        rotation.due(pending, by, self.now().wall)
+    }
+
+    /// Who can end this version at GitHub.
+    pub(super) fn ended_by(&self, name: &SecretName, version: &Version) -> EndedBy {
+        if self.github.base().is_enterprise_server() {
+            return EndedBy::Person;
+        }
+        let versions = self.vault.versions(name);
+        let kind = versions
+            .iter()
+            .find(|known| known.number == version.number)
+            .and_then(|known| known.kind);
+        match kind {
+            Some(Kind::Classic | Kind::FineGrained) => EndedBy::Broker,
+            // A key, or a token of before 2021, which the API does not take.
+            Some(Kind::App) | None => EndedBy::Person,
+        }
+    }
+
+    async fn verify(
+        &self,
+        by: Option<&Caller>,
+        name: &SecretName,
+        rotation: &Rotation,
+    ) -> Result<(), RotationError> {
+        let declared = self.in_the_vault(name)?;
+        let new = rotation.new.number;
+        let value = self
+            .open_for_upkeep(by, name, Some(new), Upkeep::Rotation)
+            .await?;
+        match self.identify(&declared, value).await {
+            Ok(Asked::Alive(_)) => {
+                self.record(&Event::RotationVerified {
+                    secret: name.as_str(),
+                    version: new,
+                })
+                .await?;
+                self.note_rotation(name, rotation.verified(self.now().wall))
+                    .await
+            }
+            Ok(Asked::Dead) => {
+                let why = "GitHub refuses the new value now (401); take it back with `--rollback`";
+                let failed = Failed {
+                    step: "verify",
+                    why,
+                    github: None,
+                };
+                self.step_fails(name, rotation, failed).await
+            }
+            Err(error) => self.step_errs(name, rotation, "verify", error).await,
+        }
+    }
+
+    async fn end_old_value(
+        &self,
+        by: Option<&Caller>,
+        name: &SecretName,
+        rotation: &Rotation,
+    ) -> Result<(), RotationError> {
+        let revoking = rotation.revoking(self.now().wall).map_err(not_now(name))?;
+        let Some(old) = &rotation.old else {
+            return Ok(());
+        };
+        self.record(&Event::RotationRevoking {
+            by: by.map(lease_record::caller),
+            secret: name.as_str(),
+            version: old.number,
+            hashed_credential: &old.hashed_credential,
+        })
+        .await?;
+        // From here on there is no way back, whether or not GitHub hears of it today.
+        self.note_rotation(name, revoking.clone()).await?;
+        self.end_leases_on(name, &[old.number], by, REPLACED).await;
+        let value = self
+            .open_for_upkeep(by, name, Some(old.number), Upkeep::Revocation)
+            .await?;
+        match self.revoke_at_github(vec![value]).await {
+            Ok(()) => {
+                self.note_rotation(name, revoking.asked(self.now().wall))
+                    .await
+            }
+            Err(source) => {
+                // Asked again it would say the same: then a person ends it, and the broker looks.
+                let final_no = source.retry_after().is_none();
+                let error = RotationError::GitHub {
+                    doing: "asking GitHub to end the old value",
+                    source,
+                };
+                let state = if final_no {
+                    revoking.asked(self.now().wall)
+                } else {
+                    revoking
+                };
+                self.step_errs(name, &state, "revoke", error).await
+            }
+        }
+    }
+
+    /// Asks GitHub to end these tokens. It says yes whether or not it knows them, and must not be asked
+    /// with a credential.
+    ///
+    /// Source: GitHub REST documentation, “Revocation”.
+    pub(super) async fn revoke_at_github(
+        &self,
+        values: Vec<AccessToken>,
+    ) -> Result<(), GitHubError> {
+        // Into the body, which is wiped once it is sent.
+        let texts: Vec<_> = values
+            .iter()
+            .map(|value| serde_json::Value::from(value.expose()))
+            .collect();
+        let call = Call {
+            method: Method::POST,
+            path: "/credentials/revoke".to_owned(),
+            credential: Credential::None,
+            principal: Some(Principal::Anonymous),
+            body: Some(serde_json::json!({ "credentials": texts })),
+            retry: Retry::Repeatable,
+        };
+        self.github.call(call).await.map(|_reply| ())
+    }
+
+    /// Sees that GitHub refuses the old value, and if it does, erases it.
+    async fn prove(
+        &self,
+        by: Option<&Caller>,
+        name: &SecretName,
+        rotation: &Rotation,
+    ) -> Result<(), RotationError> {
+        let Some(old) = &rotation.old else {
+            return self.finish(name, rotation).await;
+        };
+        match self.is_dead(by, name, old.number).await {
+            Ok(true) => {
+                self.record(&Event::RotationRevoked {
+                    secret: name.as_str(),
+                    version: old.number,
+                    hashed_credential: &old.hashed_credential,
+                })
+                .await?;
+                self.end_leases_on(name, &[old.number], by, REPLACED).await;
+                self.finish(name, rotation).await
+            }
+            Ok(false) => {
+                let why = "GitHub still takes the old value";
+                // At first that is only GitHub taking its time, or a person theirs.
+                if rotation.phase == Phase::Revoking && rotation.attempts >= PATIENT_LOOKS {
+                    self.step_failed(name, "prove", why, false).await;
+                }
+                self.note_rotation(name, rotation.still_alive(why, self.now().wall))
+                    .await
+            }
+            Err(error) => self.step_errs(name, rotation, "prove", error).await,
+        }
+    }
+
+    /// Whether GitHub refuses a stored version. A key counts as dead only if the one in use is taken in the
+    /// same moment: a clock that is off, or a fault at GitHub, refuses both.
+    pub(super) async fn is_dead(
+        &self,
+        by: Option<&Caller>,
+        name: &SecretName,
+        version: u64,
+    ) -> Result<bool, RotationError> {
+        let declared = self.in_the_vault(name)?;
+        let old = self
+            .open_for_upkeep(by, name, Some(version), Upkeep::Revocation)
+            .await?;
+        if let Asked::Alive(_) = self.identify(&declared, old).await? {
+            return Ok(false);
+        }
+        if declared.kind != SecretKind::App {
+            return Ok(true);
+        }
+        let in_use = self
+            .open_for_upkeep(by, name, None, Upkeep::Rotation)
+            .await?;
+        Ok(matches!(
+            self.identify(&declared, in_use).await?,
+            Asked::Alive(_)
+        ))
+    }
+
+    /// Erases every version but the one in use, which ends the rotation.
+    async fn finish(&self, name: &SecretName, rotation: &Rotation) -> Result<(), RotationError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let now = self.now().wall;
+        let in_use = rotation.back.unwrap_or(rotation.new.number);
+        let erases: Vec<u64> = self
+            .vault
+            .versions(name)
+            .iter()
+            .map(|known| known.number)
+            .filter(|number| *number != in_use)
+            .collect();
+        let (ended, outcome) = match rotation.phase {
+            Phase::RollingBack => (rotation.rolled_back(now), "rolled_back"),
+            _ => (rotation.finished(now), "rotated"),
+        };
+        let why = match rotation.phase {
+            Phase::RollingBack => TAKEN_BACK,
+            _ => REPLACED,
+        };
+        self.end_leases_on(name, &erases, None, why).await;
+        let event = Event::RotationFinished {
+            secret: name.as_str(),
+            version: in_use,
+            outcome,
+            erases,
+        };
+        let recorded = self.record_change(name, in_use, &event).await?;
+        match self.vault.retire(recorded, Some(in_use), Some(ended)).await {
+            Ok(()) => {
+                tracing::info!(secret = %name, outcome, "a rotation has ended");
+                Ok(())
+            }
+            Err(error) => Err(self.vault_failed(name, "erase", error).await),
+        }
+    }
+
+    /// Notes that GitHub did not do a step, and when it is tried again. Anything else goes on up.
+    async fn step_errs(
+        &self,
+        name: &SecretName,
+        rotation: &Rotation,
+        step: &'static str,
+        error: RotationError,
+    ) -> Result<(), RotationError> {
+        if let RotationError::Upkeep(_) = error {
+            return Err(error);
+        }
+        let failed = Failed {
+            step,
+            why: &error.to_string(),
+            github: error.github(),
+        };
+        self.step_fails(name, rotation, failed).await
+    }
+
+    async fn step_fails(
+        &self,
+        name: &SecretName,
+        rotation: &Rotation,
+        Failed { step, why, github }: Failed<'_>,
+    ) -> Result<(), RotationError> {
+        let may_have_happened =
+            step == "revoke" && github.is_some_and(|error| error.outcome() != Outcome::NotDone);
+        self.step_failed(name, step, why, may_have_happened).await;
+        let retry_after = github.and_then(GitHubError::retry_after);
+        let failed = rotation.failed(why, retry_after, self.now().wall);
+        self.note_rotation(name, failed).await
+    }
+}

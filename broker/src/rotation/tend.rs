@@ -1,0 +1,70 @@
+//! What the broker does by itself: the steps that have a time of their own, and those whose driver is gone.
+
+use broker_protocol::names::SecretName;
+
+use super::RotationError;
+use crate::broker::Broker;
+
+impl Broker {
+    /// Takes every step that is due by time. Called once a second; one secret after the other, since all
+    /// of them ask the same GitHub.
+    pub(crate) async fn tend_rotations(&self) {
+        if self.vault.is_locked() || self.log.fault().is_some() {
+            return;
+        }
+        let now = self.now().wall;
+        for (name, rotation) in self.vault.rotations_under_way() {
+            let due = self.due(&name, &rotation);
+            if rotation.wakes_at(due).is_some_and(|at| at <= now) {
+                self.tend(&name).await;
+            }
+        }
+        self.retry_sinks().await;
+    }
+
+    async fn tend(&self, name: &SecretName) {
+        let Some(_turn) = self.rotating.try_turn(name) else {
+            return;
+        };
+        if let Err(error) = self.step(None, name).await {
+            tracing::warn!(secret = %name, cause = %error, "a rotation does not go on");
+            // Tried again later, not every second.
+            if let Ok(rotation) = self.rotation_of(name) {
+                let later = rotation.failed(&error.to_string(), None, self.now().wall);
+                if let Err(error) = self.note_rotation(name, later).await {
+                    tracing::error!(cause = %error, "nor could that be noted");
+                }
+            }
+        }
+    }
+
+    /// Sinks that failed outside of a rotation: a value that was set, and pushed by an operator.
+    async fn retry_sinks(&self) {
+        let now = self.now().wall;
+        let policies = self.policies();
+        let names: Vec<SecretName> = policies
+            .set
+            .secrets()
+            .filter(|declared| !declared.sinks.is_empty())
+            .map(|declared| declared.name.clone())
+            .collect();
+        for name in names {
+            let under_way = self.vault.rotation(&name).is_some_and(|r| r.is_under_way());
+            let known = self.vault.sinks(&name);
+            let due = self.sinks_pending(&name).into_iter().any(|sink| {
+                let state = known.get(&sink.to_string());
+                state.is_some_and(|state| state.attempts > 0 && state.next_at <= now)
+            });
+            if under_way || !due {
+                continue;
+            }
+            let Some(_turn) = self.rotating.try_turn(&name) else {
+                continue;
+            };
+            let pushed: Result<_, RotationError> = self.push_pending(None, &name).await;
+            if let Err(error) = pushed {
+                tracing::warn!(secret = %name, cause = %error, "a sink is not written");
+            }
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! How a rotation stands, in words for the person who drives it.
+
+use broker_protocol::names::SecretName;
+use broker_protocol::rotation::{
+    CreateView, NextStep, RotationList, RotationPhase, RotationView, SettingView, SinkStanding,
+    Step, StepView, WaitsFor,
+};
+use jiff::tz::TimeZone;
+
+use super::RotationError;
+use crate::broker::Broker;
+use crate::github::links::{self, Creation};
+use crate::policy::{SecretDeclaration, SecretKind};
+use crate::rotation_state::{Due, EndedBy, Phase, Rotation};
+
+impl Broker {
+    /// The last rotation of each secret.
+    #[must_use]
+    pub fn rotations(&self) -> RotationList {
+        let names = self.vault.rotations();
+        let view = |name: &SecretName| self.rotation_view(name, Vec::new());
+        RotationList {
+            rotations: names.keys().map(view).collect(),
+        }
+    }
+
+    /// How the rotation of one secret stands; also before the first, and then where to begin.
+    ///
+    /// # Errors
+    ///
+    /// [`RotationError`] for a secret that is not declared, or whose value does not lie in the vault.
+    pub fn show_rotation(&self, name: &SecretName) -> Result<RotationView, RotationError> {
+        if self.vault.rotation(name).is_none() {
+            self.in_the_vault(name)?;
+        }
+        Ok(self.rotation_view(name, Vec::new()))
+    }
+
+    /// Rotations that wait for someone, or do not get on.
+    pub(crate) fn rotation_warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for (name, rotation) in self.vault.rotations_under_way() {
+            let policies = self.policies();
+            let next = self.next_of(&name, policies.set.secret(&name), &rotation);
+            if let Some(why) = &rotation.failure {
+                warnings.push(format!("the rotation of `{name}` does not get on: {why}"));
+            } else if next.waits_for == WaitsFor::Person {
+                warnings.push(format!(
+                    "the rotation of `{name}` waits for you: {}",
+                    next.text
+                ));
+            }
+        }
+        for declared in self.policies().set.secrets() {
+            let sinks = self.sink_list(&declared.name).sinks;
+            let stale = sinks
+                .iter()
+                .filter(|sink| sink.state == SinkStanding::Stale);
+            for sink in stale {
+                let name = &declared.name;
+                warnings.push(format!(
+                    "the {} holds an older value of `{name}`; run `tokenctl secret sinks {name} --push`",
+                    sink.sink
+                ));
+            }
+        }
+        warnings
+    }
+
+    pub(super) fn rotation_view(&self, name: &SecretName, warnings: Vec<String>) -> RotationView {
+        let rotation = self.vault.rotation(name);
+        let policies = self.policies();
+        let declared = policies.set.secret(name);
+        let under_way = rotation.as_ref().filter(|one| one.is_under_way());
+        let next = match under_way {
+            Some(rotation) => self.next_of(name, declared, rotation),
+            None => NextStep {
+                step: if rotation.is_some() {
+                    Step::Nothing
+                } else {
+                    Step::Value
+                },
+                waits_for: if rotation.is_some() {
+                    WaitsFor::Nobody
+                } else {
+                    WaitsFor::Person
+                },
+                text: match &rotation {
+                    Some(last) => ended(name, last),
+                    None => format!(
+                        "create a new value at the link, and give it to `tokenctl rotate {name}`"
+                    ),
+                },
+                at: None,
+            },
+        };
+        let create = declared.filter(|_| under_way.is_none());
+        RotationView {
+            secret: name.clone(),
+            phase: rotation.as_ref().map_or(RotationPhase::None, phase),
+            old_version: rotation
+                .as_ref()
+                .and_then(|one| Some(one.old.as_ref()?.number)),
+            new_version: rotation.as_ref().map(|one| one.new.number),
+            version: self.vault.held(name).map(|held| held.version),
+            begun_at: rotation.as_ref().map(|one| one.begun_at),
+            ended_at: rotation.as_ref().and_then(|one| one.ended_at),
+            revoke_at: under_way.and_then(|one| one.revoke_at),
+            reversible: under_way.is_some_and(Rotation::is_reversible),
+            steps: self.steps_of(name, declared, rotation.as_ref()),
+            create: create.map(|declared| self.create_view(declared)),
+            sinks: self.sink_list(name).sinks,
+            failure: under_way.and_then(|one| one.failure.clone()),
+            next,
+            warnings,
+        }
+    }
+
+    fn create_view(&self, declared: &SecretDeclaration) -> CreateView {
+        let today = self.now().wall.to_zoned(TimeZone::UTC).date();
+        let made = Creation::of(declared, self.github.base(), today);
+        let setting = |(label, value): (&str, String)| SettingView {
+            label: label.to_owned(),
+            value,
+        };
+        CreateView {
+            link: made.link,
+            settings: made.settings.into_iter().map(setting).collect(),
+            notes: made.notes,
+        }
+    }
+
+    fn next_of(
+        &self,
+        name: &SecretName,
+        declared: Option<&SecretDeclaration>,
+        rotation: &Rotation,
+    ) -> NextStep {
+        let due = self.due(name, rotation);
+        let page = || {
+            let kind = declared.map_or(SecretKind::Classic, |declared| declared.kind);
+            links::list_page(kind, self.github.base())
+        };
+        let (step, text) = match due {
+            Due::Push => {
+                let count = self.sinks_pending(name).len();
+                let noun = if count == 1 { "sink" } else { "sinks" };
+                (
+                    Step::Push,
+                    format!("write the value in use to {count} {noun}"),
+                )
+            }
+            Due::Verify => (
+                Step::Verify,
+                "ask GitHub with the stored new value".to_owned(),
+            ),
+            Due::Confirm => (
+                Step::Confirm,
+                format!(
+                    "the new value is everywhere and works, the old one still does too: end the old \
+                     one with `tokenctl rotate {name} --yes` (or `--revoke-after 1h`), or take it back \
+                     with `tokenctl rotate {name} --rollback`"
+                ),
+            ),
+            Due::RevokeAt(at) => (
+                Step::Wait,
+                format!(
+                    "the broker ends the old value at {}; until then `tokenctl rotate {name} \
+                     --rollback` takes it back",
+                    at.strftime("%Y-%m-%d %H:%M UTC")
+                ),
+            ),
+            Due::Revoke => (Step::Revoke, "ask GitHub to end the old value".to_owned()),
+            Due::Prove if rotation.attempts > 2 => (
+                Step::Prove,
+                format!(
+                    "GitHub was asked to end the old value and still takes it; the broker looks \
+                     again by itself. If it stays so, delete it at {}",
+                    page()
+                ),
+            ),
+            Due::Prove => (
+                Step::Prove,
+                "see that GitHub refuses the old value, and erase it".to_owned(),
+            ),
+            Due::Delete => (
+                Step::Delete,
+                format!(
+                    "{}: delete it at {}, then run `tokenctl rotate {name}` again, which sees that it \
+                     is dead; or take it back with `--rollback`",
+                    self.why_by_hand(name, rotation),
+                    page()
+                ),
+            ),
+            Due::Erase => (Step::Erase, "erase what is no longer needed".to_owned()),
+            Due::Nothing => (Step::Nothing, ended(name, rotation)),
+        };
+        let waits_for = match due {
+            Due::Confirm | Due::Delete => WaitsFor::Person,
+            Due::Nothing => WaitsFor::Nobody,
+            _ => WaitsFor::Broker,
+        };
+        NextStep {
+            step,
+            waits_for,
+            text,
+            at: rotation.wakes_at(due),
+        }
+    }
+
+    fn why_by_hand(&self, name: &SecretName, rotation: &Rotation) -> &'static str {
+        let by = rotation.old.as_ref().map(|old| self.ended_by(name, old));
+        if by != Some(EndedBy::Person) {
+            "the old value is to be ended"
+        } else if self.github.base().is_enterprise_server() {
+            "Enterprise Server has no call that ends a token by its value"
+        } else {
+            "GitHub's API does not end a value of this kind"
+        }
+    }
+
+    fn steps_of(
+        &self,
+        name: &SecretName,
+        declared: Option<&SecretDeclaration>,
+        rotation: Option<&Rotation>,
+    ) -> Vec<StepView> {
+        let phase = rotation.map(|one| one.phase);
+        let rolled = matches!(phase, Some(Phase::RollingBack | Phase::RolledBack));
+        let begun = rotation.is_some();
+        let verified = matches!(
+            phase,
+            Some(Phase::Verified | Phase::Revoking | Phase::Finished)
+        );
+        let finished = phase == Some(Phase::Finished);
+        let pending = self.sinks_pending(name).len();
+        let by_person = declared.is_some_and(|declared| declared.kind == SecretKind::App)
+            || self.github.base().is_enterprise_server();
+        let mut steps = Vec::new();
+        let mut step = |step, text: &str, done| {
+            let text = text.to_owned();
+            steps.push(StepView { step, text, done });
+        };
+        step(
+            Step::Value,
+            "a person creates the new value and gives it",
+            begun,
+        );
+        step(
+            Step::Swap,
+            "GitHub is asked about it (owner, scopes, end); it is stored and used; the old one is kept",
+            begun,
+        );
+        for sink in self.sinks_of(name) {
+            let holds = !self.sinks_pending(name).contains(&sink);
+            step(
+                Step::Push,
+                &format!("write it to {sink}"),
+                begun && !rolled && holds,
+            );
+        }
+        if rolled {
+            step(
+                Step::Erase,
+                "the old value is in use again, as a new version, and in every sink",
+                phase == Some(Phase::RolledBack) && pending == 0,
+            );
+            return steps;
+        }
+        step(
+            Step::Verify,
+            "GitHub is asked with the stored new value",
+            verified,
+        );
+        let asked = finished || rotation.is_some_and(|one| one.asked);
+        if by_person {
+            step(
+                Step::Delete,
+                "a person deletes the old value on GitHub's pages",
+                finished,
+            );
+        } else {
+            let confirmed = rotation.is_some_and(|one| one.revoke_at.is_some()) || finished;
+            step(
+                Step::Confirm,
+                "a person says that the old value may be ended; until then `--rollback` undoes all of it",
+                confirmed,
+            );
+            step(
+                Step::Revoke,
+                "GitHub is asked to end the old value, and the leases on it end",
+                asked,
+            );
+        }
+        step(
+            Step::Prove,
+            "GitHub is seen to refuse the old value (401), and it is erased",
+            finished,
+        );
+        steps
+    }
+}
+
+const fn phase(rotation: &Rotation) -> RotationPhase {
+    match rotation.phase {
+        Phase::Swapped => RotationPhase::Swapped,
+        Phase::Verified => RotationPhase::Verified,
+        Phase::Revoking => RotationPhase::Revoking,
+        Phase::Finished => RotationPhase::Finished,
+        Phase::RollingBack => RotationPhase::RollingBack,
+        Phase::RolledBack => RotationPhase::RolledBack,
+    }
+}
+
+fn ended(name: &SecretName, rotation: &Rotation) -> String {
+    match rotation.phase {
+        Phase::RolledBack => format!(
+            "it was rolled back: the old value is in use; delete the token that was made for it at \
+             GitHub. A new rotation begins with `tokenctl rotate {name}`"
+        ),
+        _ => "it is done: the new value is in use, the old one is dead and erased".to_owned(),
+    }
+}

@@ -1,0 +1,249 @@
+//! The bodies of `/v1/rotations`, of sinks, and of ending a leaked value.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::names::SecretName;
+
+/// `POST /v1/rotations/{name}` (operators): begins with a new value. It holds the value and so has no
+/// `Debug`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BeginRotation {
+    /// The new value.
+    pub value: String,
+    /// When it ends at GitHub, where the operator knows and GitHub does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// `POST /v1/rotations/{name}/confirm` (operators): the old value may be ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmRotation {
+    /// In this many seconds; absent means now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoke_after: Option<u64>,
+}
+
+/// `GET /v1/rotations` (operators)
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotationList {
+    /// The last rotation of each secret that ever had one, by name.
+    pub rotations: Vec<RotationView>,
+}
+
+/// How the rotation of one secret stands, and what is next. Never a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotationView {
+    /// The secret.
+    pub secret: SecretName,
+    /// How far it is.
+    pub phase: RotationPhase,
+    /// The version that was in use before.
+    pub old_version: Option<u64>,
+    /// The version that it brought.
+    pub new_version: Option<u64>,
+    /// The version in use now.
+    pub version: Option<u64>,
+    /// When the new value came into use.
+    pub begun_at: Option<Timestamp>,
+    /// When it ended, either way.
+    pub ended_at: Option<Timestamp>,
+    /// When the broker ends the old value, once that was confirmed.
+    pub revoke_at: Option<Timestamp>,
+    /// Whether `rollback` still brings the old value back.
+    pub reversible: bool,
+    /// What is next.
+    pub next: NextStep,
+    /// Every step from the beginning to the end, in order.
+    pub steps: Vec<StepView>,
+    /// Where to create a new value, where one is wanted.
+    pub create: Option<CreateView>,
+    /// Where else the value is kept.
+    pub sinks: Vec<SinkView>,
+    /// Why the step that is due failed last.
+    pub failure: Option<String>,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// How far a rotation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RotationPhase {
+    /// There has been none.
+    None,
+    /// The new value is in use here; sinks and the live call are next.
+    Swapped,
+    /// The new value is everywhere and works; the old one still does too.
+    Verified,
+    /// The old value is being ended at GitHub.
+    Revoking,
+    /// The old value is dead and erased.
+    Finished,
+    /// The old value is in use again, and is written to the sinks.
+    RollingBack,
+    /// The old value is everywhere again.
+    RolledBack,
+}
+
+/// What is next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextStep {
+    /// Which step.
+    pub step: Step,
+    /// Who does it.
+    pub waits_for: WaitsFor,
+    /// In plain words: what to do, or what the broker will do.
+    pub text: String,
+    /// When the broker does it by itself.
+    pub at: Option<Timestamp>,
+}
+
+/// The steps of a rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// A person creates a new value and gives it.
+    Value,
+    /// It is checked, stored and used.
+    Swap,
+    /// It is written to the sinks.
+    Push,
+    /// GitHub is asked with it.
+    Verify,
+    /// A person says that the old value may be ended.
+    Confirm,
+    /// Nothing, until the time that was confirmed.
+    Wait,
+    /// GitHub is asked to end the old value.
+    Revoke,
+    /// A person deletes the old value on GitHub's pages.
+    Delete,
+    /// GitHub is seen to refuse the old value.
+    Prove,
+    /// What is no longer needed is erased.
+    Erase,
+    /// Nothing.
+    Nothing,
+}
+
+/// Who takes the next step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitsFor {
+    /// The broker; `POST …/next` lets it do so at once.
+    Broker,
+    /// A person.
+    Person,
+    /// Nobody: there is nothing left to do.
+    Nobody,
+}
+
+/// One step of the whole way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepView {
+    /// Which.
+    pub step: Step,
+    /// In plain words.
+    pub text: String,
+    /// Whether it is behind.
+    pub done: bool,
+}
+
+/// Where to create a value, and what to choose there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateView {
+    /// The form, filled in as far as its address can.
+    pub link: String,
+    /// What to choose, in the form's own words.
+    pub settings: Vec<SettingView>,
+    /// What to look out for.
+    pub notes: Vec<String>,
+}
+
+/// One thing to choose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingView {
+    /// What the form calls it.
+    pub label: String,
+    /// What to choose.
+    pub value: String,
+}
+
+/// `GET /v1/secrets/{name}/sinks`, and the answer to `POST /v1/secrets/{name}/sinks/push` (operators)
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SinkList {
+    /// The sinks that policies declare, in their order.
+    pub sinks: Vec<SinkView>,
+}
+
+/// One place where a value is kept besides the vault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SinkView {
+    /// Whose value.
+    pub secret: SecretName,
+    /// Which place, such as `actions secret SYNC_TOKEN of acme/site`.
+    pub sink: String,
+    /// The secret whose token writes there.
+    pub with: SecretName,
+    /// How it stands.
+    pub state: SinkStanding,
+    /// The version it holds, as far as its date proves.
+    pub version: Option<u64>,
+    /// When that was written.
+    pub pushed_at: Option<Timestamp>,
+    /// When GitHub says it was updated.
+    pub updated_at: Option<Timestamp>,
+    /// How often writing has failed in a row.
+    pub attempts: u32,
+    /// When the broker tries again by itself.
+    pub next_at: Option<Timestamp>,
+    /// Why it failed last.
+    pub failure: Option<String>,
+}
+
+/// How a sink stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SinkStanding {
+    /// It holds the value in use.
+    Current,
+    /// It holds an older value.
+    Stale,
+    /// Writing the value in use has failed.
+    Failed,
+    /// The broker never wrote to it.
+    Never,
+}
+
+impl SinkStanding {
+    /// The word that is printed.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Stale => "stale",
+            Self::Failed => "failed",
+            Self::Never => "never written",
+        }
+    }
+}
+
+/// The answer to `POST /v1/secrets/{name}/revoke` (operators)
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretRevoked {
+    /// The secret.
+    pub secret: SecretName,
+    /// Whether GitHub was seen to refuse every value of it. Only then they are erased.
+    pub dead: bool,
+    /// The versions it is about.
+    pub versions: Vec<u64>,
+    /// How many leases were ended.
+    pub leases_ended: u64,
+    /// Sinks that hold a value that is dead, or should be.
+    pub sinks: Vec<String>,
+    /// What is left to do, in plain words.
+    pub todo: Vec<String>,
+}
