@@ -53,6 +53,10 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Upstream(String),
 
+    /// Nothing is wrong: it is a person's turn. Says what to do.
+    #[error("{0}")]
+    Waiting(String),
+
     /// The audit log does not verify. Says where and how it breaks.
     #[error("{0}")]
     Verification(String),
@@ -113,6 +117,7 @@ impl Failure {
             },
             Self::Usage(_) => 2,
             Self::Upstream(_) => 7,
+            Self::Waiting(_) => 75,
             Self::Verification(_) => 8,
             Self::Exec { code, .. } => *code,
             Self::Places(_) | Self::Failed { .. } | Self::File { .. } | Self::Output(_) => 1,

@@ -60,7 +60,11 @@ pub(crate) fn warning(text: impl Display) {
 
 /// Prints why the command failed, and what to try.
 pub(crate) fn failure(failure: &Failure) {
-    say("error", failure);
+    let what = match failure {
+        Failure::Waiting(_) => "next",
+        _ => "error",
+    };
+    say(what, failure);
     if let Some(hint) = failure.hint() {
         say("hint", hint);
     }

@@ -4,6 +4,7 @@
 
 mod audit;
 mod examples;
+mod rotate;
 mod values;
 
 use std::ffi::OsString;
@@ -22,6 +23,8 @@ use self::examples::{
     CHECK_EXAMPLES, EXEC_EXAMPLES, EXIT_CODES, GET_EXAMPLES, GIT_EXAMPLES, IMPORT_EXAMPLES,
     SECRET_EXAMPLES,
 };
+use self::rotate::ROTATE_EXAMPLES;
+pub(crate) use self::rotate::Rotate;
 pub(crate) use self::values::{Format, Kind};
 use self::values::{client_id, permission, scope, source, variable};
 use crate::clock;
@@ -83,6 +86,9 @@ pub(crate) enum Command {
     /// Keep the secrets behind the tokens
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Replace a secret's value everywhere, and end the old one; run it again to go on
+    #[command(after_help = ROTATE_EXAMPLES)]
+    Rotate(Rotate),
     /// Take over the tokens in a file of `export NAME="…"` lines
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(Import),
@@ -245,6 +251,22 @@ pub(crate) enum SecretCommand {
         /// Its name
         name: SecretName,
     },
+    /// Show where else values are kept at GitHub, and which version each place holds
+    Sinks {
+        /// Only those of this secret
+        name: Option<SecretName>,
+        /// Write the value in use to those that do not hold it
+        #[arg(long)]
+        push: bool,
+    },
+    /// End a leaked secret at GitHub, every value of it, with the leases on it; there is no way back
+    Revoke {
+        /// Its name
+        name: SecretName,
+        /// Yes, now
+        #[arg(long, required = true)]
+        now: bool,
+    },
     /// Erase all values of a secret from the vault
     Remove {
         /// Its name
@@ -381,6 +403,14 @@ mod tests {
             "tokenctl secret check",
             "tokenctl secret check s t --json",
             "tokenctl secret remove s --yes",
+            "tokenctl secret sinks",
+            "tokenctl secret sinks s --push",
+            "tokenctl secret revoke s --now",
+            "tokenctl rotate s",
+            "tokenctl rotate s --value-file - --yes",
+            "tokenctl rotate s --value-file /f --revoke-after 1h --expires 2027-02-20",
+            "tokenctl rotate s --dry-run",
+            "tokenctl rotate s --rollback",
             "tokenctl import /f --org acme --dry-run",
             "tokenctl policy check DIR",
             "tokenctl policy explain p --user alice",
@@ -417,6 +447,11 @@ mod tests {
             "tokenctl secret add s --source file:/x",
             "tokenctl secret add s --source env:A-B",
             "tokenctl secret set s ghp_value",
+            "tokenctl secret revoke s",
+            "tokenctl rotate",
+            "tokenctl rotate s ghp_value",
+            "tokenctl rotate s --rollback --yes",
+            "tokenctl rotate s --dry-run --yes",
             "tokenctl lease revoke",
             "tokenctl lease revoke --all 00000000000000000000000000000000",
             "tokenctl audit search --since yesterday",

@@ -14,7 +14,9 @@ mod lock;
 mod purpose;
 mod records;
 mod registry;
+mod rotate;
 mod secret;
+mod sinks;
 mod status;
 
 pub(crate) use daemon::RELOAD;
@@ -49,6 +51,7 @@ pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
         Command::Purpose(command) => purpose::run(&find(global)?, command, json),
         Command::Lease(command) => lease::run(&find(global)?, command, json),
         Command::Secret(command) => secret::run(&find(global)?, command, json),
+        Command::Rotate(asked) => rotate::run(&find(global)?, &asked, json),
         Command::Import(import) => import::run(&find(global)?, &import),
         Command::Audit(command) => audit::run(&find(global)?, command, json),
         Command::Lock => lock::lock(&find(global)?),

@@ -13,7 +13,7 @@ use crate::broker::Broker;
 use crate::clock;
 use crate::commands::purpose::{joined, span};
 use crate::commands::registry::{deadline, state};
-use crate::commands::{check, registry};
+use crate::commands::{check, registry, sinks};
 use crate::error::Failure;
 use crate::policy_file::{NewFiles, SecretTable};
 use crate::secret_text::SecretText;
@@ -37,6 +37,8 @@ pub(crate) fn run(broker: &Broker, command: SecretCommand, json: bool) -> Result
         }
         SecretCommand::Check { names } => check::run(broker, names, json),
         SecretCommand::Show { name } => show(broker, &name, json),
+        SecretCommand::Sinks { name, push } => sinks::show(broker, name, push, json),
+        SecretCommand::Revoke { name, now: _ } => sinks::revoke(broker, &name, json),
         SecretCommand::Remove { name, yes } => remove(broker, &name, yes),
     }
 }

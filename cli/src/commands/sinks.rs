@@ -1,0 +1,110 @@
+//! `secret sinks` and `secret revoke`: where else a value is kept, and its end everywhere.
+
+use std::time::Duration;
+
+use broker_protocol::api::SecretList;
+use broker_protocol::client::Request;
+use broker_protocol::names::SecretName;
+use broker_protocol::rotation::{SecretRevoked, SinkList, SinkStanding};
+
+use super::secret::SECRETS;
+use crate::broker::Broker;
+use crate::clock;
+use crate::error::Failure;
+use crate::ui::{self, Table};
+
+/// A value goes to several places, one after the other.
+const PATIENCE: Duration = Duration::from_secs(65);
+
+/// Shows the sinks of one secret or of all; with `push`, writes those first that lack the value in use.
+pub(crate) fn show(
+    broker: &Broker,
+    name: Option<SecretName>,
+    push: bool,
+    json: bool,
+) -> Result<(), Failure> {
+    let names = match name {
+        Some(name) => vec![name],
+        None => {
+            let list: SecretList = broker.read(SECRETS)?;
+            let declared = list.secrets.into_iter().filter(|secret| secret.declared);
+            declared.map(|secret| secret.name).collect()
+        }
+    };
+    let mut all = SinkList { sinks: Vec::new() };
+    for name in names {
+        let path = format!("{SECRETS}/{name}/sinks");
+        let mut list: SinkList = broker.read(&path)?;
+        if push && list.sinks.iter().any(|s| s.state != SinkStanding::Current) {
+            let path = format!("{path}/push");
+            let request = Request::new("POST", &path).patience(PATIENCE);
+            list = broker.send(&request)?.json()?;
+        }
+        all.sinks.extend(list.sinks);
+    }
+    if json {
+        ui::json(&ui::to_json(&all)?)?;
+    } else if all.sinks.is_empty() {
+        ui::line("no sinks; `[[secret.NAME.sinks]]` in a policy file declares one")?;
+    } else {
+        table(&all).print()?;
+    }
+    let mut failed = all.sinks.iter().filter_map(|sink| sink.failure.as_deref());
+    match failed.next() {
+        Some(why) if push => Err(Failure::Upstream(why.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+fn table(list: &SinkList) -> Table {
+    let mut table = Table::new(&[
+        "SECRET",
+        "SINK",
+        "STATE",
+        "UPDATED AT GITHUB",
+        "WITH",
+        "WHY",
+    ]);
+    for sink in &list.sinks {
+        table.row([
+            sink.secret.to_string(),
+            sink.sink.clone(),
+            sink.state.as_str().to_owned(),
+            sink.updated_at.map_or_else(|| "-".to_owned(), clock::short),
+            sink.with.to_string(),
+            sink.failure.clone().unwrap_or_default(),
+        ]);
+    }
+    table
+}
+
+/// Ends every value of a secret at GitHub, now.
+pub(crate) fn revoke(broker: &Broker, name: &SecretName, json: bool) -> Result<(), Failure> {
+    let path = format!("{SECRETS}/{name}/revoke");
+    let request = Request::new("POST", &path).patience(PATIENCE);
+    let answer = broker.send(&request)?;
+    let revoked: SecretRevoked = answer.json()?;
+    if json {
+        ui::json(&answer.body)?;
+    } else {
+        let state = if revoked.dead {
+            "dead: GitHub refuses it, and it is erased here"
+        } else {
+            "not dead yet: GitHub still takes it"
+        };
+        ui::line(format_args!(
+            "{name} is {state}; {} leases on it were ended",
+            revoked.leases_ended
+        ))?;
+    }
+    for sink in &revoked.sinks {
+        ui::warning(format_args!("it is still in the {sink}"));
+    }
+    let todo = revoked.todo.join("; ");
+    if revoked.dead {
+        ui::note(todo);
+        Ok(())
+    } else {
+        Err(Failure::Waiting(todo))
+    }
+}
