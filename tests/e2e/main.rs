@@ -28,5 +28,6 @@ mod leaks;
 mod limits;
 mod promises;
 mod revoke;
+mod rotate;
 mod service;
 mod warnings;

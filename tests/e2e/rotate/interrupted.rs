@@ -1,0 +1,140 @@
+//! Killed at any step and run again, a rotation ends in the same good state.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use support::github::{Effect, Fault};
+use support::{TestBroker, wait};
+
+use super::*;
+
+const ANY: &str = "* /**";
+
+/// How many calls a rotation makes at GitHub that nothing interrupts.
+fn calls_of_one() -> usize {
+    let scene = Scene::new();
+    scene.github.forget_calls();
+    scene.rotate(&["--yes"]).success();
+    scene.assert_rotated("undisturbed");
+    scene.github.calls(ANY)
+}
+
+fn kill_now(child: &mut Child) {
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL).unwrap();
+    child.wait().unwrap();
+}
+
+/// Strikes the `n`th call at GitHub, kills the broker there, starts it again, and runs it again.
+fn broker_killed_at(n: usize, effect: Effect, what: &str) {
+    let how = format!("the broker was killed, call {n} {what}");
+    let scene = Scene::new();
+    scene.github.forget_calls();
+    let fault = Fault::on(ANY).effect(effect);
+    scene
+        .github
+        .fault(fault.after(u32::try_from(n).unwrap()).times(1));
+    let mut tokenctl = scene.rotating(&["--yes"]);
+    scene.github.wait_for_calls(ANY, n + 1);
+    let Scene { github, broker } = scene;
+    let home = broker.kill();
+    tokenctl.wait().unwrap();
+    github.heal();
+    let broker = TestBroker::start(home, |_| {});
+    let scene = Scene { github, broker };
+    let again = scene.rotate(&["--yes"]);
+    assert!(again.status.success(), "{how}: {again:?}");
+    scene.assert_rotated(&how);
+}
+
+#[test]
+fn the_broker_killed_before_each_call_at_github_ends_well() {
+    for n in 0..calls_of_one() {
+        broker_killed_at(n, Effect::Hang, "did not happen");
+    }
+}
+
+#[test]
+fn the_broker_killed_between_each_effect_and_its_record_ends_well() {
+    for n in 0..calls_of_one() {
+        broker_killed_at(n, Effect::HangAfter, "happened");
+    }
+}
+
+#[test]
+fn the_broker_killed_when_each_record_appears_ends_well() {
+    for kind in [
+        "rotation.begun",
+        "rotation.swapped",
+        "rotation.confirmed",
+        "sink.pushed",
+        "rotation.verified",
+        "rotation.revoking",
+        "rotation.revoked",
+        "rotation.finished",
+    ] {
+        let scene = Scene::new();
+        let mut tokenctl = scene.rotating(&["--yes"]);
+        wait::until(|| !scene.broker.home.records_of(kind).is_empty());
+        let Scene { github, broker } = scene;
+        let home = broker.kill();
+        tokenctl.wait().unwrap();
+        let broker = TestBroker::start(home, |_| {});
+        let scene = Scene { github, broker };
+        let how = format!("the broker was killed at {kind}");
+        let again = scene.rotate(&["--yes"]);
+        assert!(again.status.success(), "{how}: {again:?}");
+        scene.assert_rotated(&how);
+    }
+}
+
+#[test]
+fn tokenctl_killed_during_each_call_at_github_ends_well() {
+    for n in 0..calls_of_one() {
+        let scene = Scene::new();
+        scene.github.forget_calls();
+        let fault = Fault::on(ANY).hold().after(u32::try_from(n).unwrap());
+        scene.github.fault(fault.times(1));
+        let mut tokenctl = scene.rotating(&["--yes"]);
+        scene.github.wait_for_calls(ANY, n + 1);
+        kill_now(&mut tokenctl);
+        scene.github.heal();
+        let again = scene.rotate(&["--yes"]);
+        assert!(again.status.success(), "call {n}: {again:?}");
+        scene.assert_rotated(&format!("tokenctl was killed, call {n}"));
+    }
+}
+
+#[test]
+fn a_lost_reply_to_the_writing_of_a_sink_is_written_once_more_and_there_is_one_secret() {
+    let scene = Scene::new();
+    let on = "PUT /repos/acme/site/actions/secrets/*";
+    scene.github.fault(Fault::on(on).lose_reply().times(1));
+    scene.rotate(&["--yes"]).success();
+    scene.assert_rotated("a reply to PUT was lost");
+}
+
+#[test]
+fn a_lost_reply_to_the_revocation_ends_well() {
+    let scene = Scene::new();
+    let on = "POST /credentials/revoke";
+    scene.github.fault(Fault::on(on).lose_reply().times(1));
+    scene.rotate(&["--yes"]).success();
+    scene.assert_rotated("a reply to the revocation was lost");
+}
+
+#[test]
+fn every_reply_lost_to_a_step_leaves_it_due_and_the_next_run_goes_on() {
+    for on in [
+        "PUT /repos/acme/site/actions/secrets/*",
+        "POST /credentials/revoke",
+    ] {
+        let scene = Scene::new();
+        scene.github.fault(Fault::on(on).lose_reply());
+        let ran = scene.rotate(&["--yes"]);
+        assert_eq!(ran.code(), Some(7), "{on}: {ran:?}");
+        assert!(ran.stderr.contains("GitHub"), "{ran:?}");
+        scene.github.heal();
+        // A host that failed so often is left alone for some seconds.
+        wait::until(|| scene.rotate(&["--yes"]).status.success());
+        scene.assert_rotated(on);
+    }
+}

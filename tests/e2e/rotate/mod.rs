@@ -1,0 +1,150 @@
+//! A rotation from end to end: the real binaries against the stand-in for GitHub, over TLS.
+
+mod interrupted;
+mod leaked;
+mod sinks;
+mod way;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+
+use serde_json::Value;
+use support::broker::Ran;
+use support::github::{Place, StandIn, World};
+use support::{Home, TestBroker};
+
+pub(crate) const NAME: &str = "org-label-sync-token";
+/// In use at first.
+pub(crate) const OLD: &str = "ghp_OLDcanaryOLDcanaryOLDcanaryOLDcan0001";
+/// Created for the rotation.
+pub(crate) const NEW: &str = "ghp_NEWcanaryNEWcanaryNEWcanaryNEWcan0002";
+
+const SECRETS: &str = r#"
+[secret.org-label-sync-token]
+kind         = "classic"
+owner        = "acme-bot"
+scopes       = ["repo", "workflow"]
+rotate_every = "90d"
+"#;
+
+const SINK: &str = r#"
+[[secret.org-label-sync-token.sinks]]
+kind       = "actions"
+repository = "acme/site"
+name       = "SYNC_TOKEN"
+"#;
+
+/// A GitHub with both tokens, and a broker that holds the old one, with these sinks.
+pub(crate) struct Scene {
+    pub(crate) github: StandIn,
+    pub(crate) broker: TestBroker,
+}
+
+pub(crate) fn world() -> World {
+    World::new()
+        .user("someone-else")
+        .organization("acme", &["acme-bot"])
+        .repository("acme/site")
+        .repository("acme/docs")
+        .classic(OLD, "acme-bot", &["repo", "workflow"])
+        .classic(NEW, "acme-bot", &["repo", "workflow"])
+}
+
+pub(crate) fn home(github: &StandIn, sinks: &str) -> Home {
+    let home = Home::ready();
+    home.config(&format!(
+        "[github]\napi = \"{}\"\nca = \"{}\"\n",
+        github.api(),
+        github.ca().display()
+    ));
+    home.policy("secrets.toml", &format!("{SECRETS}{sinks}"));
+    home
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        Self::with(world(), SINK)
+    }
+
+    pub(crate) fn with(world: World, sinks: &str) -> Self {
+        let github = StandIn::start(world);
+        let broker = home(&github, sinks).start();
+        broker
+            .home
+            .ctl_with(&["secret", "set", NAME], OLD)
+            .success();
+        Self { github, broker }
+    }
+
+    /// A file with a value in it.
+    pub(crate) fn file(&self, value: &str) -> PathBuf {
+        let path = self.broker.home.path().join("value");
+        fs::write(&path, value).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    }
+
+    /// `tokenctl rotate` with the new value and these options, to its end.
+    pub(crate) fn rotate(&self, options: &[&str]) -> Ran {
+        let file = self.file(NEW);
+        let file = file.to_str().unwrap();
+        let line = [&["rotate", NAME, "--value-file", file], options].concat();
+        self.broker.home.ctl(&line)
+    }
+
+    /// The same, not waited for.
+    pub(crate) fn rotating(&self, options: &[&str]) -> Child {
+        let file = self.file(NEW);
+        let mut command = self.broker.home.tokenctl();
+        command
+            .args(["rotate", NAME, "--value-file"])
+            .arg(file)
+            .args(options)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command.spawn().unwrap()
+    }
+
+    pub(crate) fn state(&self) -> Value {
+        let path = format!("/v1/rotations/{NAME}");
+        self.broker.http("GET", &path, "").json()
+    }
+
+    /// What the Actions secret of the site holds.
+    pub(crate) fn in_the_sink(&self) -> Option<String> {
+        in_place(&self.github, &Place::repository("actions", "acme/site"))
+    }
+
+    pub(crate) fn is_dead(&self, token: &str) -> bool {
+        self.github.change(|state| state.pat_mut(token).revoked)
+    }
+
+    /// The token that a caller is handed now.
+    pub(crate) fn handed_out(&self) -> String {
+        let lease = self.broker.lease(r#"{"purpose":"label-sync"}"#).json();
+        lease["token"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The one good end: one new secret in the sink, the old token dead, the new one in use.
+    #[track_caller]
+    pub(crate) fn assert_rotated(&self, how: &str) {
+        let state = self.state();
+        assert_eq!(state["phase"], "finished", "{how}: {state}");
+        assert_eq!(self.in_the_sink().as_deref(), Some(NEW), "{how}");
+        assert!(self.is_dead(OLD), "{how}: the old token lives");
+        assert!(!self.is_dead(NEW), "{how}: the new token is dead");
+        assert_eq!(self.handed_out(), NEW, "{how}");
+        let finished = self.broker.home.records_of("rotation.finished");
+        assert!(!finished.is_empty(), "{how}");
+        self.broker.home.ctl(&["audit", "verify"]).success();
+    }
+}
+
+pub(crate) fn in_place(github: &StandIn, place: &Place) -> Option<String> {
+    github.change(|state| {
+        let stored = state.secrets.of(place, "SYNC_TOKEN")?;
+        Some(String::from_utf8(stored.value.clone()).unwrap())
+    })
+}
