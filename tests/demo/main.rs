@@ -2,11 +2,13 @@
 //!
 //! Each step prints the command a person would type, runs exactly that in a shell, prints what came
 //! of it, and is checked: the demo fails at the first step that does not do what it should. All of
-//! it happens in a scratch directory with made-up tokens, without a network, and is gone afterwards,
+//! it happens in a scratch directory with made-up tokens, without a network (GitHub is a stand-in on
+//! loopback), and is gone afterwards,
 //! also after Ctrl-C. `--keep DIR` leaves the broker's home in DIR, to look at.
 //!
-//! Not here: how commands are run and shown (`stage.rs`), how tokens are made up (`tokens.rs`).
+//! Not here: what GitHub has to do with it (`github.rs`), how commands are run and shown (`stage.rs`), how tokens are made up (`tokens.rs`).
 
+mod github;
 mod stage;
 mod tokens;
 
@@ -17,6 +19,7 @@ use std::process::ExitCode;
 
 use nix::unistd::{User, geteuid};
 use stage::{Interrupted, Stage};
+use support::github::{AppKey, StandIn};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -69,8 +72,13 @@ fn arguments() -> Result<Option<PathBuf>, Box<dyn Error>> {
 
 fn demo(keep: Option<&Path>) -> Outcome {
     let mut stage = Stage::new(keep)?;
-    set_up(&mut stage)?;
+    let key = AppKey::generate();
+    let github = github::start(&key);
+    let who = set_up(&mut stage, &github)?;
+    github::check(&mut stage)?;
     hand_out(&mut stage)?;
+    github::mint(&mut stage, &github, &key, &who)?;
+    github::rotate(&mut stage, &github)?;
     look_back(&mut stage)?;
     stage.close(match keep {
         Some(_) => "Each step did what it should. The broker's home stays where --keep said.",
@@ -79,11 +87,16 @@ fn demo(keep: Option<&Path>) -> Outcome {
 }
 
 /// From a file of tokens to a broker that may hand one of them out.
-fn set_up(stage: &mut Stage) -> Outcome {
+fn set_up(stage: &mut Stage, github: &StandIn) -> Result<String, Box<dyn Error>> {
     stage.heading("Configuration, keys and an empty vault")?;
     stage.shell("tokenctl init --root-key file", 0, &["made   vault"])?;
 
-    stage.heading("The broker")?;
+    stage.heading("The broker, and where it finds GitHub")?;
+    stage.about("Here GitHub is a stand-in on this machine; without this file it is github.com.")?;
+    stage.write("home/tokend.toml", &github::configuration(github))?;
+    stage.shell("cat $TOKEND_HOME/tokend.toml", 0, &["[github]"])?;
+    stage.write("home/policies/secrets.toml", github::SECRETS)?;
+    stage.shell("cat $TOKEND_HOME/policies/secrets.toml", 0, &["owner"])?;
     stage.start_broker()?;
 
     stage.heading("A file of tokens that every shell sources goes into the vault")?;
@@ -115,7 +128,7 @@ fn set_up(stage: &mut Stage) -> Outcome {
     let cat = "cat $TOKEND_HOME/policies/label-sync.toml";
     stage.shell(cat, 0, &["[[allow]]", &who])?;
     stage.shell("tokenctl policy reload", 0, &["4 purposes", "in force"])?;
-    Ok(())
+    Ok(who)
 }
 
 /// Every way to a token, and what happens without a rule.

@@ -320,7 +320,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_it_leaves_running_holds_nothing_up() {
-        let script = Script::new("sleep 600 & exit 0");
+        let script = Script::new("sleep 20 & exit 0");
         script.hook(&[]).run(b"{}").await.unwrap();
     }
 
