@@ -1,7 +1,10 @@
 //! A real broker behind prism: what it asks, and what it is told, is as GitHub describes it.
 
 use serde_json::json;
-use support::github::{App, AppKey, Level, Repositories, StandIn, World};
+use support::github::{
+    App, AppKey, ExpiryHeader, Level, Pat, Place, Repositories, StandIn, World, classic_token,
+    fine_grained_token,
+};
 use support::{Home, TestBroker, needs};
 
 use crate::prism::Prism;
@@ -94,4 +97,87 @@ fn what_a_lease_of_an_app_asks_is_as_github_describes_it() {
     assert_eq!(calls("POST /app/installations/*/access_tokens"), 1);
     assert_eq!(calls("DELETE /installation/token"), 1);
     setting.all_as_described(3);
+}
+
+const HELD: &str = r#"
+[secret.source-pat]
+kind         = "fine-grained"
+owner        = "acme-bot"
+repositories = ["acme/one"]
+permissions  = { contents = "read", issues = "read", pull_requests = "read", actions = "read", secrets = "read", dependabot_secrets = "read", deployments = "read", repository_hooks = "read", statuses = "read", administration = "read", security_events = "read", secret_scanning_alerts = "read", vulnerability_alerts = "read", metadata = "read" }
+"#;
+
+#[test]
+fn what_a_check_asks_is_as_github_describes_it() {
+    let (source, key) = (fine_grained_token(), AppKey::generate());
+    let reads = [
+        "contents",
+        "issues",
+        "pull_requests",
+        "actions",
+        "secrets",
+        "dependabot_secrets",
+        "deployments",
+        "repository_hooks",
+        "statuses",
+        "administration",
+        "security_events",
+        "secret_scanning_alerts",
+        "vulnerability_alerts",
+    ]
+    .map(|name| (name, Level::Read));
+    let one = Repositories::selected(&["acme/one"]);
+    let ends = "2099-01-01T00:00:00Z".parse().unwrap();
+    let pat = Pat::fine_grained(&source, "acme-bot", "acme", one, &reads);
+    let world = World::new()
+        .organization("acme", &["acme-bot"])
+        .app(app(&key))
+        .pat(pat.expires(ends, ExpiryHeader::Utc));
+    let values = [("source-pat", &*source), ("acme-import-app", key.pem())];
+    let Some(setting) = Setting::new(world, &format!("{SECRETS}{HELD}"), &values) else {
+        return;
+    };
+    setting
+        .broker
+        .home
+        .ctl(&["secret", "check", "source-pat", "acme-import-app"]);
+    setting.all_as_described(15);
+}
+
+const SINKS: &str = r#"
+[secret.moving]
+kind   = "classic"
+owner  = "acme-bot"
+scopes = ["repo"]
+[[secret.moving.sinks]]
+kind = "actions"
+repository = "acme/one"
+name = "MOVING"
+[[secret.moving.sinks]]
+kind = "dependabot"
+repository = "acme/one"
+name = "MOVING"
+"#;
+
+#[test]
+fn what_a_rotation_asks_is_as_github_describes_it() {
+    let (old, new) = (classic_token(), classic_token());
+    let world = World::new()
+        .organization("acme", &["acme-bot"])
+        .classic(&old, "acme-bot", &["repo"])
+        .classic(&new, "acme-bot", &["repo"]);
+    let Some(setting) = Setting::new(world, SINKS, &[("moving", &old)]) else {
+        return;
+    };
+    let rotate = ["rotate", "moving", "--value-file", "-", "--yes"];
+    setting.broker.home.ctl_with(&rotate, &new).success();
+    for kind in ["actions", "dependabot"] {
+        let place = Place::repository(kind, "acme/one");
+        let arrived = setting
+            .github
+            .change(|state| state.secrets.of(&place, "MOVING").cloned());
+        assert_eq!(arrived.unwrap().value, new.as_bytes(), "{kind}");
+    }
+    assert_eq!(setting.github.calls("POST /credentials/revoke"), 1);
+    setting.all_as_described(8);
 }

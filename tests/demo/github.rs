@@ -58,7 +58,11 @@ pub(crate) fn start(key: &AppKey) -> StandIn {
             .organization("acme", &["acme-bot", "somebody-else"])
             .repository("acme/site")
             .repository("acme/other")
-            .classic(&of("ORG_LABEL_SYNC_TOKEN"), "acme-bot", &["repo", "workflow"])
+            .classic(
+                &of("ORG_LABEL_SYNC_TOKEN"),
+                "acme-bot",
+                &["repo", "workflow"],
+            )
             .classic(&of("ORG_PROJECT_ADMIN_TOKEN"), "acme-bot", &["project"])
             .classic(
                 &of("ORG_ONBOARDING_TOKEN"),
@@ -94,14 +98,23 @@ pub(crate) fn check(stage: &mut Stage) -> Outcome {
 
 /// A token that GitHub mints for one lease, and that dies with it.
 pub(crate) fn mint(stage: &mut Stage, github: &StandIn, key: &AppKey, who: &str) -> Outcome {
-    stage.heading("An App: a token for one repository, minted by GitHub and dead after the lease")?;
+    stage
+        .heading("An App: a token for one repository, minted by GitHub and dead after the lease")?;
     stage.write("app.pem", key.pem())?;
-    stage.shell("tokenctl secret set acme-app < app.pem && rm app.pem", 0, &[])?;
+    stage.shell(
+        "tokenctl secret set acme-app < app.pem && rm app.pem",
+        0,
+        &[],
+    )?;
     stage.write("home/policies/import.toml", &IMPORT.replace("WHO", who))?;
     let cat = "cat $TOKEND_HOME/policies/import.toml && tokenctl policy reload";
     stage.shell(cat, 0, &["in force"])?;
     stage.shell("tokenctl get import > token", 0, &[])?;
-    stage.shell("tokenctl lease revoke --all", 0, &["its token is dead at GitHub"])?;
+    stage.shell(
+        "tokenctl lease revoke --all",
+        0,
+        &["its token is dead at GitHub"],
+    )?;
     let alive = github.change(|state| state.live_installation_tokens());
     if alive != 0 {
         return Err("an installation token outlived its lease".into());
@@ -117,7 +130,8 @@ pub(crate) fn rotate(stage: &mut Stage, github: &StandIn) -> Outcome {
     stage.write("new-token", &tokens::made_up(SUCCESSOR))?;
     let plan = "tokenctl rotate org-label-sync-token --dry-run";
     stage.shell(plan, 0, &["LABEL_SYNC_TOKEN"])?;
-    let rotate = "tokenctl rotate org-label-sync-token --value-file new-token --yes && rm new-token";
+    let rotate =
+        "tokenctl rotate org-label-sync-token --value-file new-token --yes && rm new-token";
     stage.shell(rotate, 0, &[])?;
     let dead = github.change(|state| {
         let old = tokens::made_up("ORG_LABEL_SYNC_TOKEN");

@@ -92,7 +92,8 @@ fn set_up(stage: &mut Stage, github: &StandIn) -> Result<String, Box<dyn Error>>
     stage.shell("tokenctl init --root-key file", 0, &["made   vault"])?;
 
     stage.heading("The broker, and where it finds GitHub")?;
-    stage.about("Here GitHub is a stand-in on this machine; without this file it is github.com.")?;
+    stage
+        .about("Here GitHub is a stand-in on this machine; without this file it is github.com.")?;
     stage.write("home/tokend.toml", &github::configuration(github))?;
     stage.shell("cat $TOKEND_HOME/tokend.toml", 0, &["[github]"])?;
     stage.write("home/policies/secrets.toml", github::SECRETS)?;
@@ -181,7 +182,7 @@ fn look_back(stage: &mut Stage) -> Outcome {
         "why=caller_exit",
     ];
     stage.shell(
-        "tokenctl audit tail -n 6 --dir $TOKEND_HOME/audit",
+        "tokenctl audit tail -n 80 --dir $TOKEND_HOME/audit | grep ' lease\\.'",
         0,
         &records,
     )?;
