@@ -53,27 +53,34 @@ impl Broker {
         at_once: bool,
     ) -> Option<Revoked> {
         let tokens = &self.minting.tokens;
-        let held = tokens.held_by(id).map(|token| token.hashed);
-        let sharing = match &held {
-            Some(hashed) => tokens.holders(hashed),
-            None => Vec::new(),
-        };
+        let held = tokens.held_by(id);
+        // Before anything is awaited: from here on nobody else gets hold of them.
+        let ending: Vec<_> = held
+            .iter()
+            .filter(|_| at_once)
+            .map(|token| self.end_token_now(&token.hashed, by))
+            .collect();
+        let sharing = held.iter().flat_map(|token| tokens.holders(&token.hashed));
+        let sharing: Vec<LeaseId> = sharing.filter(|other| other != id).collect();
         let ended = self.end_lease(id, Some(by), "revoked on request").await?;
-        let others = sharing.iter().filter(|other| *other != id);
         let also_ended = if at_once {
             let why = "the token it shares was revoked";
-            let also = self.end_leases(others, Some(by), why).await;
+            let also = self.end_leases(&sharing, Some(by), why).await;
             also.iter().map(|ended| ended.lease.id.clone()).collect()
         } else {
             Vec::new()
         };
-        let token = match &held {
-            None => None,
-            Some(hashed) if at_once || tokens.holders(hashed).is_empty() => {
-                Some(self.end_token_now(hashed, by).await)
-            }
-            Some(_) => Some(TokenEnd::Shared),
-        };
+        let mut ends = join_all(ending).await;
+        for token in held.iter().filter(|_| !at_once) {
+            ends.push(if tokens.holders(&token.hashed).is_empty() {
+                self.end_token_now(&token.hashed, by).await
+            } else {
+                TokenEnd::Shared
+            });
+        }
+        let token = [TokenEnd::Pending, TokenEnd::Shared, TokenEnd::Revoked]
+            .into_iter()
+            .find(|end| ends.contains(end));
         Some(Revoked {
             lease: id.clone(),
             warning: ended.warning(),
@@ -243,7 +250,8 @@ impl Broker {
             .vault
             .held(&lease.secret)
             .and_then(|held| held.expires_at);
-        let token_ends = self.minting.tokens.held_by(id).map(|held| held.expires_at);
+        let tokens = self.minting.tokens.held_by(id).into_iter();
+        let token_ends = tokens.map(|held| held.expires_at);
         let secret_ends = secret_ends.into_iter().chain(token_ends).min();
         let span = lease
             .span

@@ -43,6 +43,7 @@ use crate::policy::{Caller, SecretDeclaration, SecretKind, SourceSpec};
 use crate::token::AccessToken;
 use crate::upkeep::{Upkeep, UpkeepError};
 use crate::vault::{Checked, Kind};
+use crate::warn::{Warning, WarningKind};
 
 /// Why a secret was not checked. None of these says anything about the secret.
 #[derive(Debug, thiserror::Error)]
@@ -278,6 +279,18 @@ impl Broker {
             })
             .await;
         counted(verdict.as_str());
+        // Whoever asked sees it; nobody looks at what is checked by night.
+        if let (None, Some(worst)) = (by, judged.findings.first())
+            && verdict == Verdict::Error
+        {
+            self.warn(Warning {
+                kind: WarningKind::Check,
+                subject: name.as_str().to_owned(),
+                secret: Some(name.clone()),
+                text: format!("`{name}`: {}: {}", worst.word, worst.text),
+                mend: worst.mend.clone(),
+            });
+        }
         let checked = Checked {
             version,
             checked_at: subject.now,

@@ -239,7 +239,8 @@ async fn outside(asker: &mut Asker<'_>, outsiders: &[Outsider]) -> Result<Findin
                 ));
             }
             Seen::Public => {}
-            Seen::Not(_) if outsider.known_private => {
+            // Any other refusal is given to those who may see it too.
+            Seen::Not(GitHubError::NotFound { .. }) if outsider.known_private => {
                 proof.get_or_insert(repository);
             }
             Seen::Not(_) => tried.push(format!("`{repository}`")),

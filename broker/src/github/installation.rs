@@ -150,10 +150,13 @@ impl GitHub {
             permissions,
             repositories,
         } = reply.json()?;
-        let repositories = repositories.map(|all| {
+        // Whatever else is wrong with the answer, the token in it is to be ended and not lost.
+        let repositories = repositories.and_then(|all| {
+            let all: Vec<RepositoryAnswer> = serde_json::from_value(all).ok()?;
             let named = |one: RepositoryAnswer| (one.full_name.to_ascii_lowercase(), one.id);
-            all.into_iter().map(named).collect()
+            Some(all.into_iter().map(named).collect())
         });
+        let permissions = permissions.and_then(|all| serde_json::from_value(all).ok());
         Ok(Minted {
             token: AccessToken::new(std::mem::take(&mut token)),
             expires_at,
@@ -284,8 +287,8 @@ struct MintAnswer {
     #[serde(deserialize_with = "wiped")]
     token: Zeroizing<String>,
     expires_at: Timestamp,
-    permissions: Option<BTreeMap<String, String>>,
-    repositories: Option<Vec<RepositoryAnswer>>,
+    permissions: Option<serde_json::Value>,
+    repositories: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]

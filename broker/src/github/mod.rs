@@ -326,7 +326,10 @@ impl GitHub {
     ) -> GitHubError {
         match refusal {
             Refusal::Error(error) => {
-                if let Some(principal) = principal {
+                // A 401 counts against the address, not against whom the credential was of.
+                if let Some(principal) = principal
+                    && !matches!(error, GitHubError::Unauthorized { .. })
+                {
                     self.limits.learn(principal, headers, now);
                 }
                 error

@@ -334,8 +334,12 @@ impl Broker {
         if lease.hashed_token.as_ref() == Some(&token.hashed) {
             return Ok(value);
         }
+        self.minting.tokens.hold_only(&lease.id, &token.hashed);
         let cut = lease.span.cut_to(token.expires_at);
-        let cut = cut.map_err(|TooShort| IssueError::SecretExpired(lease.secret.clone()))?;
+        let cut = cut.map_err(|TooShort| IssueError::Mint {
+            secret: lease.secret.clone(),
+            source: Arc::new(MintError::ClockAhead),
+        })?;
         let body = Body::of(&Event::LeaseIssued {
             lease: lease.id.as_str(),
             hashed_token: token.hashed.as_str(),

@@ -40,10 +40,7 @@ impl Broker {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .is_none();
-        if !rebuilt {
-            return;
-        }
-        for (token, tries) in self.minting.tokens.to_end(self.now().boot) {
+        for (token, tries) in self.minting.tokens.to_end(self.now().boot, rebuilt) {
             let broker = Arc::clone(self);
             tokio::spawn(async move { broker.end_token(token, tries, None).await });
         }
@@ -57,26 +54,34 @@ impl Broker {
     }
 
     /// Ends a token at once, whoever holds it, and says what GitHub answered within a few seconds.
-    pub(crate) async fn end_token_now(
+    ///
+    /// It has begun when this returns; the answer is awaited.
+    pub(crate) fn end_token_now(
         self: &Arc<Self>,
         hashed: &HashedToken,
         by: &Arc<Caller>,
-    ) -> TokenEnd {
-        let Some((token, tries)) = self.minting.tokens.end_now(hashed) else {
-            return TokenEnd::Pending;
-        };
-        let (broker, by) = (Arc::clone(self), Arc::clone(by));
-        // Goes on when nobody waits for it any more.
-        let ending = tokio::spawn(async move { broker.end_token(token, tries, Some(&by)).await });
-        match tokio::time::timeout(PATIENCE, ending).await {
-            Ok(Ok(end)) => end,
-            Ok(Err(_)) | Err(_) => TokenEnd::Pending,
+    ) -> impl Future<Output = TokenEnd> + Send + use<> {
+        let ending = self.minting.tokens.end_now(hashed).map(|(token, tries)| {
+            let (broker, by) = (Arc::clone(self), Arc::clone(by));
+            // Goes on when nobody waits for it any more.
+            tokio::spawn(async move { broker.end_token(token, tries, Some(&by)).await })
+        });
+        async move {
+            let Some(ending) = ending else {
+                return TokenEnd::Pending;
+            };
+            match tokio::time::timeout(PATIENCE, ending).await {
+                Ok(Ok(end)) => end,
+                Ok(Err(_)) | Err(_) => TokenEnd::Pending,
+            }
         }
     }
 
     async fn end_token(&self, token: Token, tries: u32, by: Option<&Caller>) -> TokenEnd {
         let now = self.now();
-        if token.expires_at <= now.wall {
+        // The wall clock may be wrong, so one that was minted in this run is ended at least once.
+        let kept_only = self.minting.tokens.value(&token.hashed).is_none();
+        if token.expires_at <= now.wall && (tries > 0 || kept_only) {
             if tries > 0 {
                 self.record_not_revoked(&token).await;
             }
@@ -131,6 +136,9 @@ impl Broker {
     ) -> Result<AccessToken, String> {
         if let Some(value) = self.minting.tokens.value(&token.hashed) {
             return Ok(value);
+        }
+        if self.vault.is_locked() {
+            return Err("the store is locked".to_owned());
         }
         let recorded = self
             .record_upkeep(by, &token.key.secret, None, Upkeep::Installation)

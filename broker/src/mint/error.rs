@@ -77,6 +77,9 @@ pub enum MintError {
     /// No memory.
     #[error("no memory to keep the token; nothing was handed out, and it is revoked")]
     NoMemory(#[source] std::io::Error),
+    /// By this machine's clock the token has ended although it was just minted.
+    #[error("by this machine's clock GitHub's token has ended already; set the clock right")]
+    ClockAhead,
     /// Whoever was getting the token for several callers was interrupted.
     #[error("getting the token was interrupted; ask again")]
     Interrupted,
@@ -94,11 +97,17 @@ impl MintError {
             Self::Vault {
                 source: VaultError::Locked,
                 ..
-            } => ErrorCode::Locked,
+            }
+            | Self::NotKept(VaultError::Locked) => ErrorCode::Locked,
+            Self::Vault {
+                source: VaultError::NoValue(_) | VaultError::NoVersion { .. },
+                ..
+            } => ErrorCode::SecretMissing,
             Self::Vault { .. }
             | Self::NotKept(_)
             | Self::NoMemory(_)
             | Self::Interrupted
+            | Self::ClockAhead
             | Self::Broken(_) => ErrorCode::Internal,
             Self::Source { .. } | Self::Key { .. } => ErrorCode::SourceUnavailable,
             Self::NotInstalled { .. } | Self::Suspended { .. } | Self::Differs(_) => {

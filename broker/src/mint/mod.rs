@@ -29,7 +29,7 @@ use crate::lease::Lease;
 use crate::minted::{Lead, MintKey, MintedTable, Place, Token};
 use crate::policy::SourceSpec;
 use crate::token::AccessToken;
-use crate::vault;
+use crate::vault::{self, VaultError};
 
 pub(crate) use self::app::App;
 pub use self::error::{MintError, code_of};
@@ -155,11 +155,18 @@ impl Broker {
             Err(_revoked) => Ok(None),
             Ok(Some(value)) => Ok(Some(value)),
             Ok(None) => {
-                let opened = self.vault.open_minted(recorded, &token.hashed);
-                let value = opened.map_err(|source| MintError::Vault {
-                    secret: lease.secret.clone(),
-                    source,
-                })?;
+                let value = match self.vault.open_minted(recorded, &token.hashed) {
+                    Ok(value) => value,
+                    Err(source @ VaultError::Locked) => {
+                        let secret = lease.secret.clone();
+                        return Err(Arc::new(MintError::Vault { secret, source }));
+                    }
+                    Err(error) => {
+                        tracing::error!(cause = %error, "a kept installation token does not open; another one is minted");
+                        tokens.refresh(&token.key);
+                        return Ok(None);
+                    }
+                };
                 tokens.refill(&token.hashed, &value);
                 Ok(Some(value))
             }
@@ -260,6 +267,15 @@ impl Broker {
                 .await;
             match minted {
                 Ok(minted) => return Ok((installation, minted)),
+                // The same as a search for that repository alone would have found.
+                Err(GitHubError::Unprocessable { message, .. })
+                    if message.as_str().contains("to the parent installation") =>
+                {
+                    return Err(MintError::NotInstalled {
+                        secret: secret.clone(),
+                        target: account.shown(),
+                    });
+                }
                 Err(GitHubError::NotFound { .. }) if !looked_again => {
                     looked_again = true;
                     self.minting.installations().remove(&known);
@@ -291,7 +307,10 @@ impl Broker {
                 .await;
             match found {
                 Ok(found) => break found,
-                Err(GitHubError::NotFound { .. }) => {
+                // Said of an App that does not exist, not of where it is installed.
+                Err(GitHubError::NotFound { message })
+                    if !message.as_str().contains("Integration not found") =>
+                {
                     return Err(MintError::NotInstalled {
                         secret: secret.clone(),
                         target: account.shown(),

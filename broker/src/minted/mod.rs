@@ -129,8 +129,8 @@ pub enum LetGo {
     Nothing,
     /// Others hold the same one.
     Shared,
-    /// Nobody else holds it: it is to be revoked.
-    Last(HashedToken),
+    /// Nobody else holds these: they are to be revoked. Nearly always one.
+    Last(Vec<HashedToken>),
 }
 
 /// Every token that may be alive, and the mints under way.
@@ -150,6 +150,10 @@ struct Entry {
     value: Option<LockedBytes>,
     holders: HashSet<LeaseId>,
     ending: Ending,
+    /// It is to end whoever holds it.
+    doomed: bool,
+    /// It was kept over a restart: nothing is known of its leases before they are rebuilt.
+    found: bool,
 }
 
 /// How far ending a token has got.
@@ -180,6 +184,10 @@ impl<E> Default for MintedTable<E> {
     }
 }
 
+/// GitHub allows a hundred requests at a time; the sweep comes four times a second.
+///
+/// Source: GitHub REST documentation, “Rate limits for the REST API”.
+const AT_A_TIME: usize = 8;
 /// A token minted a moment ago for an hour counts as good for an hour.
 const SLACK: Duration = Duration::from_secs(60);
 
@@ -239,6 +247,8 @@ impl<E> MintedTable<E> {
             value: Some(value),
             holders: flight.into_iter().flat_map(|f| f.waiting).collect(),
             ending: Ending::Idle,
+            doomed: false,
+            found: false,
         };
         inner.current.insert(lead.key.clone(), token.hashed.clone());
         inner.tokens.insert(token.hashed.clone(), entry);
@@ -267,7 +277,7 @@ impl<E> MintedTable<E> {
     ) -> Result<Option<AccessToken>, NotHeld> {
         let inner = self.lock();
         let entry = inner.tokens.get(hashed).ok_or(NotHeld)?;
-        if !entry.holders.contains(lease) {
+        if !entry.holders.contains(lease) || entry.ending != Ending::Idle {
             return Err(NotHeld);
         }
         Ok(entry.value.as_ref().and_then(in_the_clear))
@@ -299,30 +309,43 @@ impl<E> MintedTable<E> {
         if let Some(flight) = key.and_then(|key| inner.flights.get_mut(key)) {
             flight.waiting.retain(|waiting| waiting != lease);
         }
-        let held = inner
-            .tokens
-            .values_mut()
-            .find_map(|entry| entry.holders.remove(lease).then_some(entry));
-        match held {
-            None => LetGo::Nothing,
-            Some(entry) if !entry.holders.is_empty() => LetGo::Shared,
-            Some(entry) => {
-                let hashed = entry.token.hashed.clone();
-                inner.stop_sharing(&hashed);
-                LetGo::Last(hashed)
+        // After a restart it may hold every token of its like.
+        let (mut shared, mut last) = (false, Vec::new());
+        for entry in inner.tokens.values_mut() {
+            if entry.holders.remove(lease) {
+                if entry.holders.is_empty() {
+                    last.push(entry.token.hashed.clone());
+                } else {
+                    shared = true;
+                }
+            }
+        }
+        for hashed in &last {
+            inner.stop_sharing(hashed);
+        }
+        match (shared, last.is_empty()) {
+            (_, false) => LetGo::Last(last),
+            (true, true) => LetGo::Shared,
+            (false, true) => LetGo::Nothing,
+        }
+    }
+
+    /// Has a lease hold this one token and no other.
+    pub fn hold_only(&self, lease: &LeaseId, hashed: &HashedToken) {
+        for entry in self.lock().tokens.values_mut() {
+            if entry.token.hashed != *hashed {
+                entry.holders.remove(lease);
             }
         }
     }
 
-    /// The token a lease holds.
+    /// The tokens a lease holds: one, but for a lease from before a restart.
     #[must_use]
-    pub fn held_by(&self, lease: &LeaseId) -> Option<Token> {
+    pub fn held_by(&self, lease: &LeaseId) -> Vec<Token> {
         let inner = self.lock();
-        let held = inner
-            .tokens
-            .values()
-            .find(|entry| entry.holders.contains(lease))?;
-        Some(held.token.clone())
+        let entries = inner.tokens.values();
+        let held = entries.filter(|entry| entry.holders.contains(lease));
+        held.map(|entry| entry.token.clone()).collect()
     }
 
     /// The leases that hold a token.
@@ -352,6 +375,8 @@ impl<E> MintedTable<E> {
             value: value.and_then(|value| locked(value).ok()),
             holders: HashSet::new(),
             ending: Ending::Idle,
+            doomed: false,
+            found: false,
             token,
         };
         self.lock().tokens.insert(entry.token.hashed.clone(), entry);
@@ -376,6 +401,8 @@ impl<E> MintedTable<E> {
             value: None,
             holders: HashSet::new(),
             ending: Ending::Idle,
+            doomed: false,
+            found: true,
         };
         inner.tokens.insert(entry.token.hashed.clone(), entry);
     }
@@ -403,10 +430,11 @@ impl<E> MintedTable<E> {
         ends
     }
 
-    /// The tokens that are to be ended at GitHub now, because nobody holds them; each is under way from
-    /// here on, and shared with nobody. With each, how often it was tried.
+    /// The tokens that are to be ended at GitHub now, because nobody holds them or somebody said so, a
+    /// few at a time; each is under way from here on, and shared with nobody. With each, how often it
+    /// was tried. Those from before a restart only once leases are rebuilt.
     #[must_use]
-    pub fn to_end(&self, now: Duration) -> Vec<(Token, u32)> {
+    pub fn to_end(&self, now: Duration, rebuilt: bool) -> Vec<(Token, u32)> {
         let mut inner = self.lock();
         let mut due = Vec::new();
         for entry in inner.tokens.values_mut() {
@@ -415,7 +443,8 @@ impl<E> MintedTable<E> {
                 Ending::Again { tries, at } if at <= now => tries,
                 Ending::UnderWay | Ending::Again { .. } => continue,
             };
-            if entry.holders.is_empty() {
+            let unheld = entry.holders.is_empty() && (rebuilt || !entry.found);
+            if (unheld || entry.doomed) && due.len() < AT_A_TIME {
                 entry.ending = Ending::UnderWay;
                 due.push((entry.token.clone(), tries));
             }
@@ -432,6 +461,7 @@ impl<E> MintedTable<E> {
         let mut inner = self.lock();
         inner.stop_sharing(hashed);
         let entry = inner.tokens.get_mut(hashed)?;
+        entry.doomed = true;
         let tries = match entry.ending {
             Ending::Idle => 0,
             Ending::Again { tries, .. } => tries,

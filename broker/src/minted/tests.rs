@@ -139,17 +139,20 @@ fn a_token_is_ended_when_its_last_lease_lets_go_and_shared_with_nobody_from_then
         .unwrap();
     table.hold(&key(7), &id(2), QUARTER, at(1)).unwrap();
     assert_eq!(table.let_go(&id(1), None), LetGo::Shared);
-    assert_eq!(table.to_end(Duration::ZERO), []);
+    assert_eq!(table.to_end(Duration::ZERO, true), []);
     assert_eq!(
         table.let_go(&id(2), None),
-        LetGo::Last(minted.hashed.clone())
+        LetGo::Last(vec![minted.hashed.clone()])
     );
     assert!(table.hold(&key(7), &id(3), QUARTER, at(1)).is_none());
-    assert_eq!(table.to_end(Duration::ZERO), [(minted.clone(), 0)]);
-    assert_eq!(table.to_end(Duration::ZERO), [], "it is under way");
+    assert_eq!(table.to_end(Duration::ZERO, true), [(minted.clone(), 0)]);
+    assert_eq!(table.to_end(Duration::ZERO, true), [], "it is under way");
     table.end_again(&minted.hashed, 1, Duration::from_secs(9));
-    assert_eq!(table.to_end(Duration::from_secs(8)), []);
-    assert_eq!(table.to_end(Duration::from_secs(9)), [(minted.clone(), 1)]);
+    assert_eq!(table.to_end(Duration::from_secs(8), true), []);
+    assert_eq!(
+        table.to_end(Duration::from_secs(9), true),
+        [(minted.clone(), 1)]
+    );
     table.ended(&minted.hashed);
     assert_eq!(table.all(), []);
 }
@@ -163,7 +166,7 @@ fn a_lease_that_never_came_to_live_lets_go_of_what_it_held() {
         .landed(&first, token("ghs_one", 7, 0), &value("ghs_one"))
         .unwrap();
     drop(hold);
-    assert_eq!(table.to_end(Duration::ZERO).len(), 1);
+    assert_eq!(table.to_end(Duration::ZERO, true).len(), 1);
 }
 
 #[test]
@@ -179,7 +182,7 @@ fn after_a_restart_a_lease_holds_the_token_its_record_names_or_every_one_of_its_
     other_rule.rule = "label-sync.toml#9".into();
     let other_rule = MintKey::of(&other_rule).unwrap();
     assert_eq!(table.hold_again(&id(2), None, &other_rule), Some(at(3610)));
-    let ended: Vec<_> = table.to_end(Duration::ZERO);
+    let ended: Vec<_> = table.to_end(Duration::ZERO, true);
     assert_eq!(ended, [(token("ghs_other", 8, 0), 0)]);
     let taken = table.take(&recorded(), &id(1), &named);
     assert!(
@@ -191,4 +194,37 @@ fn after_a_restart_a_lease_holds_the_token_its_record_names_or_every_one_of_its_
     assert_eq!(taken.unwrap().expose(), "ghs_one");
     table.wipe();
     assert!(table.value(&named).is_none());
+}
+
+#[test]
+fn a_lease_that_holds_several_tokens_lets_go_of_all_of_them() {
+    let table = Table::default();
+    table.found(token("ghs_one", 7, 0));
+    table.found(token("ghs_two", 7, 10));
+    table.hold_again(&id(1), None, &key(7)).unwrap();
+    assert_eq!(
+        table.to_end(Duration::ZERO, false),
+        [],
+        "not before the rebuild"
+    );
+    let LetGo::Last(last) = table.let_go(&id(1), None) else {
+        panic!("nobody else held them");
+    };
+    assert_eq!(last.len(), 2);
+    assert_eq!(table.to_end(Duration::ZERO, true).len(), 2);
+}
+
+#[test]
+fn a_token_that_is_ended_now_is_handed_to_nobody_and_tried_again_whoever_holds_it() {
+    let table = Table::default();
+    let first = lead(&table, 1, 7);
+    let minted = token("ghs_one", 7, 0);
+    table
+        .landed(&first, minted.clone(), &value("ghs_one"))
+        .unwrap();
+    table.end_now(&minted.hashed).unwrap();
+    let taken = table.take(&recorded(), &id(1), &minted.hashed);
+    assert_eq!(taken.err(), Some(NotHeld));
+    table.end_again(&minted.hashed, 1, Duration::from_secs(1));
+    assert_eq!(table.to_end(Duration::from_secs(1), true), [(minted, 1)]);
 }

@@ -49,6 +49,10 @@ impl Broker {
         let mut in_use = HashMap::new();
         let (limits, now) = (self.github.limits(), self.now());
         for secret in self.leases.secrets() {
+            // GitHub refused it: asked again and again, it locks the account out.
+            if self.was_refused(&secret) {
+                continue;
+            }
             let principal = self.principal_of(&secret);
             // Who is in a secondary limit is left alone until that is over.
             if let Some(principal) = principal
@@ -67,6 +71,13 @@ impl Broker {
         }
         let heard = |principal: &Principal| limits.heard_of(principal);
         due(in_use, asked, heard, now.boot, every)
+    }
+
+    /// Whether the last check of the value in use was answered 401.
+    fn was_refused(&self, secret: &SecretName) -> bool {
+        let version = self.vault.held(secret).map(|held| held.version);
+        let checked = self.vault.check(secret).checked;
+        checked.is_some_and(|checked| checked.version == version && !checked.accepted)
     }
 
     /// Asks for one of them. What comes of it is in [`crate::github::Limits`]; a failure is traced,

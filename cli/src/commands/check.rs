@@ -4,6 +4,8 @@
 //! GitHub did not answer nothing was found out, and the exit code is 7, unless another secret had an
 //! error: that one is certain.
 
+use std::time::Duration;
+
 use broker_protocol::api::SecretList;
 use broker_protocol::check::{CheckView, Finding, SecretChecked, Verdict};
 use broker_protocol::client::{ClientError, Request};
@@ -82,10 +84,14 @@ fn all(broker: &Broker) -> Result<(Vec<SecretName>, Vec<SecretName>), Failure> {
     Ok((names(there), names(missing)))
 }
 
+/// A check asks GitHub once for each declared repository and permission, and each call may take the
+/// quarter of a minute.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 /// What hinders this one check is an outcome; what would hinder every other too is a failure.
 fn ask(broker: &Broker, name: &SecretName) -> Result<Outcome, Failure> {
     let path = format!("/v1/secrets/{name}/check");
-    match broker.send(&Request::new("POST", &path)) {
+    match broker.send(&Request::new("POST", &path).patience(PATIENCE)) {
         Ok(answer) => Ok(Outcome::Check(answer.json::<SecretChecked>()?.check)),
         Err(Failure::Broker(ClientError::Problem { problem, .. }))
             if github_failed(&problem) || concerns_this_secret(&problem) =>
