@@ -135,7 +135,7 @@ impl StandIn {
         self.shared.release();
     }
 
-    /// Calls that [`Fault::hold`] holds go on.
+    /// Calls that [`On::hold`] holds go on.
     pub fn release(&self) {
         self.shared.release();
     }

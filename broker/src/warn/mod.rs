@@ -3,7 +3,7 @@
 //! A warning is given once. What was given is kept in the vault, so that a restart repeats nothing, and
 //! so is what the hook and the webhook have yet to hear, so that it loses nothing. One that fails is
 //! tried again in later rounds, less and less often, and `status` says so. Neither a hook that hangs
-//! nor a disk that does holds up a round for longer than [`PATIENCE`], nor anything else at all.
+//! nor a disk that does holds up a round for longer than `PATIENCE`, nor anything else at all.
 //!
 //! A warning whose answer was lost is sent again. Its `id` is the same each time, across restarts too,
 //! for receivers that must not be told twice.
