@@ -146,8 +146,10 @@ fn the_token_is_in_three_variables_and_nothing_else_is_ours() {
 #[test]
 fn whatever_else_is_inherited_is_inherited_unchanged() {
     let broker = TestBroker::with_label_sync();
-    // Not the shell's own status: it blocks signals while it waits.
-    let look = r#"umask; pwd; ulimit -a; nice; cat; ls -l /proc/$$/fd | sed 's/.* -> //; s/\[.*//'
+    // Not the shell's own status: it blocks signals while it waits. No pipeline: the shell holds its
+    // pipe for a moment, and `ls` would see it now and then.
+    let look = r#"umask; pwd; ulimit -a; nice; cat
+        for fd in /proc/$$/fd/*; do to=$(readlink "$fd"); echo "${to%%[*}"; done
         exec grep -E '^(Sig(Blk|Ign|Cgt)|NoNewPrivs|Seccomp|Groups|Uid)' /proc/self/status"#;
     let before =
         r#"umask 026; ulimit -n 99; trap '' HUP; exec 7>/dev/null; cd /; exec nice -n 3 "$@""#;
