@@ -7,15 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use broker_protocol::check::Finding;
 use broker_protocol::names::{Level, Permissions, RepoPattern};
-use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::asker::{Asker, Pace};
 use super::finding::Word;
 use super::judge::{Judged, Subject};
 use super::probe::is_pattern;
-use crate::github::app_jwt::{KeyError, PemSigner};
-use crate::github::{App, AppJwt, Credential, GitHub, GitHubError, Principal};
+use crate::github::app_jwt::KeyError;
+use crate::github::{App, AppKey, Credential, GitHub, GitHubError, NoAppKey};
 use crate::token::AccessToken;
 
 /// What the purposes on an App want of it together.
@@ -51,51 +50,32 @@ pub(super) async fn check(
     wanted: &Wanted,
     pace: Pace,
 ) -> Result<Judged, AppError> {
-    let client_id: Box<str> = subject.declared.client_id.clone().unwrap_or_default();
-    let reading = tokio::task::spawn_blocking(move || PemSigner::read(&key));
+    let client_id = subject.declared.client_id.as_deref().unwrap_or_default();
     let mut judged = Judged {
-        login: Some(client_id.to_string()),
+        login: Some(client_id.to_owned()),
         ..Judged::default()
     };
-    let signer = match reading.await.map_err(AppError::Panicked)? {
-        Ok(signer) => signer,
-        Err(error) => {
+    let key = match AppKey::read(client_id, key).await {
+        Ok(key) => key,
+        Err(NoAppKey::Key(error)) => {
             judged.findings.push(no_key(subject, error));
             return Ok(judged);
         }
+        Err(NoAppKey::Broken(panic)) => return Err(AppError::Panicked(panic)),
     };
-    let signer = std::sync::Arc::new(signer);
-    let mut shift = SignedDuration::ZERO;
-    let (jwt, app) = loop {
-        let (signer, client_id) = (std::sync::Arc::clone(&signer), client_id.clone());
-        let now = subject.now + shift;
-        let signing = move || AppJwt::sign(&*signer, &client_id, now);
-        let signed = tokio::task::spawn_blocking(signing).await;
-        let jwt = match signed.map_err(AppError::Panicked)? {
-            Ok(jwt) => jwt,
-            Err(error) => {
-                judged.findings.push(no_key(subject, error));
-                return Ok(judged);
-            }
-        };
-        let principal = Principal::App(subject.declared.client_id.clone().unwrap_or_default());
-        match github.app(&jwt, principal).await {
-            Ok(app) => break (jwt, app),
-            Err(error) => match skew(&error, subject.now).filter(|_| shift.is_zero()) {
-                Some(ahead) => shift = ahead,
-                None => {
-                    let finding = refused(subject, &error).ok_or(error)?;
-                    judged.findings.push(finding);
-                    return Ok(judged);
-                }
-            },
+    let app = match github.app(&key).await {
+        Ok(app) => app,
+        Err(error) => {
+            let finding = refused(subject, &error).ok_or(error)?;
+            judged.findings.push(finding);
+            return Ok(judged);
         }
     };
     judged.accepted = true;
     judged.findings.push(which(subject, &app));
     judged.findings.extend(has(&app, wanted));
-    let mut asker = Asker::new(github, Credential::Jwt(&jwt), pace);
-    asker.draws_on(subject.declared.client_id.clone().map(Principal::App));
+    let mut asker = Asker::new(github, Credential::App(&key), pace);
+    asker.draws_on(Some(key.principal()));
     asker.turn().await;
     let installations = installations(&mut asker).await?;
     for owner in &wanted.owners {
@@ -119,24 +99,6 @@ pub(super) async fn check(
 
 /// As many repositories as are asked for one by one.
 const MOST_REPOSITORIES: usize = 100;
-
-/// How far ahead of ours GitHub's clock is, where a JWT was refused because they differ.
-///
-/// Source: octokit/auth-app.js, `src/hook.ts`.
-fn skew(error: &GitHubError, now: Timestamp) -> Option<SignedDuration> {
-    let GitHubError::Unauthorized {
-        message,
-        date: Some(date),
-    } = error
-    else {
-        return None;
-    };
-    let of_time = ["'Expiration time' claim", "'Issued at' claim"];
-    of_time
-        .iter()
-        .any(|claim| message.as_str().contains(claim))
-        .then(|| date.duration_since(now))
-}
 
 fn no_key(subject: &Subject<'_>, error: KeyError) -> Finding {
     Word::WrongKind.error(

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::reply::{epoch, resource_name};
-use super::{Call, Credential, GitHub, GitHubError, Principal, Rate, ReplyHeaders};
+use super::{AppKey, Call, Credential, GitHub, GitHubError, Principal, Rate, ReplyHeaders};
 use crate::token::AccessToken;
 
 /// `GET /user`, as far as it is used.
@@ -66,8 +66,8 @@ impl GitHub {
     /// # Errors
     ///
     /// [`GitHubError`]; a JWT that GitHub cannot verify is refused with 401.
-    pub async fn app(&self, jwt: &super::AppJwt, principal: Principal) -> Result<App, GitHubError> {
-        let call = Call::get("/app", Credential::Jwt(jwt)).drawing_on(Some(principal));
+    pub async fn app(&self, key: &AppKey) -> Result<App, GitHubError> {
+        let call = Call::get("/app", Credential::App(key)).drawing_on(Some(key.principal()));
         self.call(call).await?.json()
     }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{AppJwt, Call, Credential, GitHub, GitHubError, Method, Principal, Retry};
+use super::{AppKey, Call, Credential, GitHub, GitHubError, Method, Principal, Retry};
 use crate::token::AccessToken;
 
 /// Where an App is installed, as far as it is used.
@@ -107,8 +107,7 @@ impl GitHub {
     /// [`GitHubError::NotFound`] where it is not, or where there is no such thing.
     pub async fn installation(
         &self,
-        jwt: &AppJwt,
-        app: &Principal,
+        app: &AppKey,
         target: Target<'_>,
     ) -> Result<Installation, GitHubError> {
         // Names are made of letters, digits, `-`, `_` and `.`: nothing to encode.
@@ -117,7 +116,7 @@ impl GitHub {
             Target::Account(login) => format!("/users/{login}/installation"),
             Target::Organization(org) => format!("/orgs/{org}/installation"),
         };
-        let call = Call::get(path, Credential::Jwt(jwt)).drawing_on(Some(app.clone()));
+        let call = Call::get(path, Credential::App(app)).drawing_on(Some(app.principal()));
         self.call(call).await?.json()
     }
 
@@ -129,8 +128,7 @@ impl GitHub {
     /// [`GitHubError`]; its outcome says whether a token may be alive that nobody holds.
     pub async fn mint(
         &self,
-        jwt: &AppJwt,
-        app: &Principal,
+        app: &AppKey,
         installation: u64,
         request: &MintRequest<'_>,
     ) -> Result<Minted, GitHubError> {
@@ -138,8 +136,8 @@ impl GitHub {
             .call(Call {
                 method: Method::POST,
                 path: format!("/app/installations/{installation}/access_tokens"),
-                credential: Credential::Jwt(jwt),
-                principal: Some(app.clone()),
+                credential: Credential::App(app),
+                principal: Some(app.principal()),
                 body: Some(request.body()),
                 retry: Retry::Once,
             })

@@ -13,6 +13,7 @@
 
 pub mod accepted;
 pub mod app_jwt;
+mod app_key;
 pub mod expiry;
 pub mod installation;
 pub mod links;
@@ -38,9 +39,12 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 pub use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use zeroize::Zeroizing;
 
 pub use self::app_jwt::AppJwt;
+use self::app_key::Skew;
+pub use self::app_key::{AppKey, NoAppKey};
 pub use self::base::{BadBaseUrl, BaseUrl};
 pub use self::breaker::{Breaker, BreakerState};
 use self::breaker::{Pass, Told};
@@ -71,8 +75,8 @@ pub struct Settings {
 pub enum Credential<'a> {
     /// A personal access token or an installation token.
     Token(&'a AccessToken),
-    /// An App, for itself.
-    Jwt(&'a AppJwt),
+    /// An App, for itself: with a JWT that is signed for this call.
+    App(&'a AppKey),
     /// Nothing.
     None,
 }
@@ -121,6 +125,7 @@ pub struct GitHub {
     wire: Wire,
     breaker: Mutex<Breaker>,
     limits: Limits,
+    skew: Skew,
     heard: Mutex<Option<Now>>,
     clock: Arc<dyn Clock>,
     sleep: Sleep,
@@ -143,6 +148,7 @@ impl GitHub {
             wire: Wire::new(settings.ca, total),
             breaker: Mutex::default(),
             limits: Limits::default(),
+            skew: Skew::default(),
             heard: Mutex::default(),
             clock,
             sleep,
@@ -170,10 +176,13 @@ impl GitHub {
             GitHubError::CannotAsk("the request does not stay below the API's base URL".into())
         })?;
         let mut headers = wire::headers(&self.base, credential.expose())?;
+        if let Credential::App(app) = credential {
+            headers.insert(AUTHORIZATION, self.authorization(app).await?);
+        }
         let body = body
             .map(|value| wire::json_body(&mut headers, value))
             .transpose()?;
-        let sent = Sent {
+        let mut sent = Sent {
             method,
             url,
             headers,
@@ -182,6 +191,7 @@ impl GitHub {
         let began = self.clock.now().boot;
         let mut made = 0;
         let mut doubt = None;
+        let mut clock_was_set = false;
         loop {
             let tried = match self.refuse_limited(principal.as_ref(), &path) {
                 Ok(()) => self.attempt(&sent, principal.as_ref()).await,
@@ -192,6 +202,15 @@ impl GitHub {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
+            if let Credential::App(app) = credential
+                && !clock_was_set
+                && self.skew.learn(&error, self.clock.now().wall)
+            {
+                clock_was_set = true;
+                sent.headers
+                    .insert(AUTHORIZATION, self.authorization(app).await?);
+                continue;
+            }
             let route = path.split('?').next().unwrap_or_default();
             let cause = error.for_operators();
             tracing::debug!(method = %sent.method, route, attempt = made, "{cause}");
@@ -210,6 +229,15 @@ impl GitHub {
             }
             (self.sleep)(wait).await;
         }
+    }
+
+    /// Signed for GitHub's clock.
+    async fn authorization(&self, app: &AppKey) -> Result<HeaderValue, GitHubError> {
+        let now = self.skew.at_github(self.clock.now().wall);
+        let jwt = app.jwt(now).await;
+        let jwt = jwt.map_err(|error| GitHubError::CannotAsk(error.to_string().into()))?;
+        // Into the `Authorization` header, which is marked sensitive and wiped.
+        wire::authorization(jwt.expose())
     }
 
     /// What is known of everybody's budget.
@@ -390,8 +418,7 @@ impl<'a> Credential<'a> {
         match self {
             // Into the `Authorization` header, which is marked sensitive and wiped.
             Self::Token(token) => Some(token.expose()),
-            Self::Jwt(jwt) => Some(jwt.expose()),
-            Self::None => None,
+            Self::App(_) | Self::None => None,
         }
     }
 }

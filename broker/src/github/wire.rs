@@ -100,19 +100,23 @@ pub(super) fn headers(base: &BaseUrl, bearer: Option<&str>) -> Result<HeaderMap,
     );
     headers.insert("x-github-api-version", base.api_version());
     if let Some(credential) = bearer {
-        let mut text = Zeroizing::new(Vec::with_capacity("Bearer ".len() + credential.len()));
-        text.extend_from_slice(b"Bearer ");
-        text.extend_from_slice(credential.as_bytes());
-        let mut value =
-            HeaderValue::from_maybe_shared(Bytes::from_owner(text)).map_err(|_cause| {
-                GitHubError::CannotAsk(
-                    "the credential holds characters that no header may; set its value anew".into(),
-                )
-            })?;
-        value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
+        headers.insert(AUTHORIZATION, authorization(credential)?);
     }
     Ok(headers)
+}
+
+/// Marked sensitive, and wiped after its use.
+pub(super) fn authorization(credential: &str) -> Result<HeaderValue, GitHubError> {
+    let mut text = Zeroizing::new(Vec::with_capacity("Bearer ".len() + credential.len()));
+    text.extend_from_slice(b"Bearer ");
+    text.extend_from_slice(credential.as_bytes());
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(text)).map_err(|_cause| {
+        GitHubError::CannotAsk(
+            "the credential holds characters that no header may; set its value anew".into(),
+        )
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// A JSON body, wiped when the last attempt is over; so is what it was made of.

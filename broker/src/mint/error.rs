@@ -7,7 +7,7 @@ use broker_protocol::names::SecretName;
 
 use crate::github::app_jwt::KeyError;
 use crate::github::installation::Differs;
-use crate::github::{GitHubError, Outcome};
+use crate::github::{GitHubError, NoAppKey, Outcome};
 use crate::source::SourceError;
 use crate::vault::VaultError;
 
@@ -89,6 +89,17 @@ pub enum MintError {
 }
 
 impl MintError {
+    /// Why this App's key does not sign.
+    pub(super) fn of_key(secret: &SecretName, error: NoAppKey) -> Self {
+        match error {
+            NoAppKey::Key(source) => Self::Key {
+                secret: secret.clone(),
+                source,
+            },
+            NoAppKey::Broken(panic) => Self::Broken(panic),
+        }
+    }
+
     /// The stable word for this error.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {

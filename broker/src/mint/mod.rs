@@ -10,7 +10,6 @@
 //!
 //! Ending tokens is in `end`. Not here: who may have one (`policy`), leases (`issue`).
 
-mod app;
 mod end;
 mod error;
 
@@ -20,18 +19,16 @@ use std::time::Duration;
 
 use broker_protocol::names::{OrgName, RepoPattern, SecretName};
 
-use self::app::Skew;
 use crate::audit_log::{Recorded, Use};
 use crate::broker::Broker;
 use crate::github::installation::{self, MintRequest, Repositories, Target};
-use crate::github::{GitHubError, Principal};
+use crate::github::{AppKey, GitHubError, Principal};
 use crate::lease::Lease;
 use crate::minted::{Lead, MintKey, MintedTable, Place, Token};
 use crate::policy::SourceSpec;
 use crate::token::AccessToken;
 use crate::vault::{self, VaultError};
 
-pub(crate) use self::app::App;
 pub use self::error::{MintError, code_of};
 
 /// What is remembered of installations and their tokens.
@@ -39,7 +36,6 @@ pub use self::error::{MintError, code_of};
 pub(crate) struct Minting {
     /// Tokens that may be alive, and who holds them.
     pub(crate) tokens: MintedTable<MintError>,
-    pub(crate) skew: Skew,
     /// By App and account: where the App is installed.
     installations: Mutex<HashMap<(SecretName, Box<str>), u64>>,
 }
@@ -197,7 +193,8 @@ impl Broker {
                 MintError::Source { secret, source }
             })?,
         };
-        let app = App::read(secret, client_id, pem).await?;
+        let app = AppKey::read(client_id, pem).await;
+        let app = app.map_err(|error| MintError::of_key(secret, error))?;
         let account = Account::of(&lease.repositories, lease.organization.as_ref())
             .ok_or_else(|| MintError::Undeclared(secret.clone()))?;
         let request = self.mint_request(lease);
@@ -245,7 +242,7 @@ impl Broker {
     /// gone is looked for once more: an App that was taken out and put back has a new one.
     async fn mint(
         &self,
-        app: &App,
+        app: &AppKey,
         secret: &SecretName,
         account: Account<'_>,
         request: &MintRequest<'_>,
@@ -257,15 +254,8 @@ impl Broker {
             None => self.find_installation(app, secret, account).await?,
         };
         let mut looked_again = cached.is_none();
-        let mut clock_was_set = false;
         loop {
-            let jwt = app.jwt(&self.minting.skew, self.now().wall).await?;
-            let principal = app.principal();
-            let minted = self
-                .github
-                .mint(&jwt, &principal, installation, request)
-                .await;
-            match minted {
+            match self.github.mint(app, installation, request).await {
                 Ok(minted) => return Ok((installation, minted)),
                 // The same as a search for that repository alone would have found.
                 Err(GitHubError::Unprocessable { message, .. })
@@ -281,11 +271,6 @@ impl Broker {
                     self.minting.installations().remove(&known);
                     installation = self.find_installation(app, secret, account).await?;
                 }
-                Err(error)
-                    if !clock_was_set && self.minting.skew.learn(&error, self.now().wall) =>
-                {
-                    clock_was_set = true;
-                }
                 Err(error) => return Err(refused(error, secret, account)),
             }
         }
@@ -293,37 +278,23 @@ impl Broker {
 
     async fn find_installation(
         &self,
-        app: &App,
+        app: &AppKey,
         secret: &SecretName,
         account: Account<'_>,
     ) -> Result<u64, MintError> {
-        let mut clock_was_set = false;
-        let found = loop {
-            let jwt = app.jwt(&self.minting.skew, self.now().wall).await?;
-            let principal = app.principal();
-            let found = self
-                .github
-                .installation(&jwt, &principal, account.found_by)
-                .await;
-            match found {
-                Ok(found) => break found,
-                // Said of an App that does not exist, not of where it is installed.
-                Err(GitHubError::NotFound { message })
-                    if !message.as_str().contains("Integration not found") =>
-                {
-                    return Err(MintError::NotInstalled {
-                        secret: secret.clone(),
-                        target: account.shown(),
-                    });
+        let found = self.github.installation(app, account.found_by).await;
+        let found = found.map_err(|error| match &error {
+            // Unless it is said of an App that does not exist, not of where it is installed.
+            GitHubError::NotFound { message }
+                if !message.as_str().contains("Integration not found") =>
+            {
+                MintError::NotInstalled {
+                    secret: secret.clone(),
+                    target: account.shown(),
                 }
-                Err(error)
-                    if !clock_was_set && self.minting.skew.learn(&error, self.now().wall) =>
-                {
-                    clock_was_set = true;
-                }
-                Err(error) => return Err(refused(error, secret, account)),
             }
-        };
+            _ => refused(error, secret, account),
+        })?;
         if found.suspended_at.is_some() {
             return Err(MintError::Suspended {
                 secret: secret.clone(),

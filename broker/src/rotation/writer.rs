@@ -6,8 +6,7 @@ use super::RotationError;
 use super::sinks::NotPushed;
 use crate::broker::Broker;
 use crate::github::installation::{MintRequest, Repositories, Target};
-use crate::github::{GitHubError, Principal};
-use crate::mint::App;
+use crate::github::{AppKey, GitHubError, Principal};
 use crate::policy::{Caller, SecretDeclaration, SecretKind, SinkKind, SinkPlace, SinkSpec};
 use crate::token::AccessToken;
 use crate::upkeep::Upkeep;
@@ -62,15 +61,10 @@ impl Broker {
         sink: &SinkSpec,
     ) -> Result<SinkToken, NotPushed> {
         let name = &declared.name;
-        let failed = |error: &dyn std::fmt::Display| {
-            NotPushed::because(format!("a token of the App `{name}`: {error}"))
-        };
         let client_id = declared.client_id.as_deref().unwrap_or_default();
-        let app = App::read(name, client_id, pem).await;
-        let app = app.map_err(|error| failed(&error))?;
-        let principal = app.principal();
-        let jwt = app.jwt(&self.minting.skew, self.now().wall).await;
-        let jwt = jwt.map_err(|error| failed(&error))?;
+        let app = AppKey::read(client_id, pem).await;
+        let app = app
+            .map_err(|error| NotPushed::because(format!("a token of the App `{name}`: {error}")))?;
         let (target, repositories) = match &sink.at {
             SinkPlace::Repository(repository) | SinkPlace::Environment { repository, .. } => (
                 Target::Repository(repository),
@@ -80,14 +74,14 @@ impl Broker {
                 (Target::Organization(organization), Repositories::All)
             }
         };
-        let found = self.github.installation(&jwt, &principal, target).await;
+        let found = self.github.installation(&app, target).await;
         let found = found.map_err(|error| of_github(name, &error))?;
         let permissions = permissions(sink);
         let request = MintRequest {
             repositories,
             permissions: &permissions,
         };
-        let minted = self.github.mint(&jwt, &principal, found.id, &request).await;
+        let minted = self.github.mint(&app, found.id, &request).await;
         let minted = minted.map_err(|error| of_github(name, &error))?;
         let token = SinkToken {
             token: minted.token,
