@@ -35,7 +35,7 @@ impl AccessToken {
     /// The name under which this token may appear in records.
     #[must_use]
     pub fn hashed(&self) -> HashedToken {
-        HashedToken(STANDARD.encode(Sha256::digest(self.0.as_bytes())).into())
+        HashedToken::of(self.0.as_bytes())
     }
 }
 
@@ -45,6 +45,11 @@ impl AccessToken {
 pub struct HashedToken(Arc<str>);
 
 impl HashedToken {
+    /// The hash of a token that lies elsewhere than in an [`AccessToken`].
+    pub(crate) fn of(token: &[u8]) -> Self {
+        Self(STANDARD.encode(Sha256::digest(token)).into())
+    }
+
     /// A hash read from storage.
     #[must_use]
     pub fn from_stored(text: &str) -> Self {

@@ -61,7 +61,7 @@ impl Broker {
         for secret in &secrets {
             let held = self.vault.held(&secret.name);
             let declared = policies.set.secret(&secret.name);
-            let deadline = self.deadline(&secret.name, declared, held.as_ref());
+            let deadline = self.deadline(declared, held.as_ref());
             warnings.extend(secret_warning(secret, &deadline, now));
             warnings.extend(check_warning(secret));
         }
@@ -95,14 +95,13 @@ impl Broker {
     /// By when a secret must have changed: by what policy says of it, and what is known of its value.
     pub(crate) fn deadline(
         &self,
-        name: &SecretName,
         declared: Option<&SecretDeclaration>,
         held: Option<&Held>,
     ) -> Deadline {
         Deadline::of(
             held.map(|held| held.set_at),
             declared.and_then(|declared| declared.rotate_every),
-            self.ends_at(name, declared, held),
+            self.ends_at(declared, held),
         )
     }
 
@@ -110,13 +109,14 @@ impl Broker {
     /// was entered with it.
     pub(crate) fn ends_at(
         &self,
-        name: &SecretName,
         declared: Option<&SecretDeclaration>,
         held: Option<&Held>,
     ) -> Option<Timestamp> {
-        match declared.map(|declared| &declared.source) {
-            Some(SourceSpec::Env(_)) => self.known_of(name, None)?.expires_at,
-            Some(SourceSpec::Vault) | None => held?.expires_at,
+        match declared {
+            Some(declared) if declared.source != SourceSpec::Vault => {
+                self.known_of(declared)?.expires_at
+            }
+            _ => held?.expires_at,
         }
     }
 
@@ -140,8 +140,8 @@ impl Broker {
         let usage = self.vault.usage(name);
         let attempt = self.vault.check(name);
         let rotate_every = declared.and_then(|secret| secret.rotate_every);
-        let expires_at = self.ends_at(name, declared, held);
-        let deadline = self.deadline(name, declared, held);
+        let expires_at = self.ends_at(declared, held);
+        let deadline = self.deadline(declared, held);
         let source = declared.map_or(SourceSpec::Vault, |secret| secret.source.clone());
         let has_value = match &source {
             SourceSpec::Vault => held.is_some(),

@@ -57,6 +57,10 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Waiting(String),
 
+    /// Nothing is wrong but the time: says when to come back.
+    #[error("{0}")]
+    Later(String),
+
     /// The audit log does not verify. Says where and how it breaks.
     #[error("{0}")]
     Verification(String),
@@ -117,7 +121,7 @@ impl Failure {
             },
             Self::Usage(_) => 2,
             Self::Upstream(_) => 7,
-            Self::Waiting(_) => 75,
+            Self::Waiting(_) | Self::Later(_) => 75,
             Self::Verification(_) => 8,
             Self::Exec { code, .. } => *code,
             Self::Places(_) | Self::Failed { .. } | Self::File { .. } | Self::Output(_) => 1,

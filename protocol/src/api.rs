@@ -337,8 +337,17 @@ pub struct PrincipalLimits {
     pub principal: String,
     /// Windows that have not ended, by name.
     pub resources: Vec<ResourceLimit>,
-    /// When its secondary limit ends, if it is in one.
-    pub secondary_until: Option<Timestamp>,
+    /// The limit on whatever it asks, if it is in one: nothing is asked of GitHub for it meanwhile.
+    pub held_off: Option<HeldOff>,
+}
+
+/// A limit on whatever a principal asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldOff {
+    /// `secondary`: it asked too much too fast; `lock_out`: after several wrong credentials.
+    pub limit: String,
+    /// When it ends.
+    pub until: Timestamp,
 }
 
 /// One resource of a primary rate limit.

@@ -117,7 +117,7 @@ fn who_is_driven_into_the_secondary_limit_by_one_caller_is_refused_to_the_others
     let told = Duration::from_secs(60);
     let clock = support::github::Clock::default();
     let before = clock.now();
-    wait::until(|| principal(&broker, "user acme-bot")["secondary_until"].is_string());
+    wait::until(|| principal(&broker, "user acme-bot")["held_off"].is_object());
     github.forget_calls();
 
     // Another purpose and another secret, and the same user at GitHub.

@@ -97,7 +97,7 @@ fn a_deadline_is_warned_of_once_across_restarts_and_anew_for_a_new_value() {
     wait::until(|| heard(&file).len() > 1);
     set(&broker, SECRET, canary::CLASSIC_TWO, &in_days(&broker, 6));
     let broker = broker.stop().start();
-    wait::until(|| heard(&file).len() > 2);
+    wait::until(|| channels(&broker)[0]["waiting"] == 0 && heard(&file).len() > 2);
     let metrics = broker.http("GET", "/metrics", "");
     let metrics = String::from_utf8(metrics.body).unwrap();
     assert!(

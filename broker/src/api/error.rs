@@ -183,7 +183,7 @@ impl From<RotationError> for Refusal {
 /// GitHub failed: by a limit, by being away, or by refusing what was asked.
 const fn upstream(error: &GitHubError) -> ErrorCode {
     match error {
-        GitHubError::Limited { .. } | GitHubError::LockedOut { .. } => ErrorCode::RateLimited,
+        GitHubError::Limited { .. } => ErrorCode::RateLimited,
         GitHubError::Fault { .. }
         | GitHubError::Unreachable { .. }
         | GitHubError::NotTried { .. }
@@ -196,7 +196,8 @@ const fn upstream(error: &GitHubError) -> ErrorCode {
         | GitHubError::Unprocessable { .. }
         | GitHubError::ApiVersion { .. }
         | GitHubError::Refused { .. }
-        | GitHubError::Moved { .. } => ErrorCode::UpstreamRefused,
+        | GitHubError::Moved { .. }
+        | GitHubError::Unsendable => ErrorCode::UpstreamRefused,
     }
 }
 

@@ -33,6 +33,8 @@ pub(super) enum Word {
     Expired,
     /// Refused, although its end is not reached.
     Revoked,
+    /// Nothing that could be sent.
+    NotAToken,
     /// Refused, and nothing is known that would say why.
     NotAccepted,
     /// Refused for another reason than the credential itself.
@@ -89,6 +91,7 @@ impl Word {
             Self::ExpiryUnreliable => "expiry_unreliable",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
+            Self::NotAToken => "not_a_token",
             Self::NotAccepted => "not_accepted",
             Self::Refused => "refused",
             Self::SingleSignOn => "single_sign_on",

@@ -9,6 +9,7 @@ use crate::github::expiry::{self, Doubt, End, TokenExpiry};
 use crate::github::token_kind::{ByHeader, by_header};
 use crate::github::{GitHubError, ReplyHeaders, Sso, scopes};
 use crate::policy::{SecretDeclaration, SecretKind};
+use crate::token::HashedToken;
 use crate::vault::{Checked, Kind};
 
 /// A secret that is being checked.
@@ -17,6 +18,8 @@ pub(super) struct Subject<'a> {
     pub(super) declared: &'a SecretDeclaration,
     /// Which version it is; `None` where the value does not lie in the vault.
     pub(super) version: Option<u64>,
+    /// The hash of a value that does not lie in the vault.
+    pub(super) hashed: Option<HashedToken>,
     /// What the value's first characters say it is.
     pub(super) looks_like: Option<Kind>,
     /// The end that an operator entered for this value.
@@ -63,7 +66,14 @@ pub(super) fn refused(subject: &Subject<'_>, error: &GitHubError) -> Option<Judg
             "an organization wants this token authorized for single sign-on before it is used",
             authorize(sso),
         ),
-        GitHubError::Forbidden { .. } | GitHubError::Refused { .. } => Word::Refused.error(
+        GitHubError::Unsendable => Word::NotAToken.error(
+            format!("it is no token: {error}; GitHub was not asked"),
+            format!(
+                "store the token alone, on one line, with `tokenctl secret set {}`",
+                subject.name
+            ),
+        ),
+        GitHubError::Forbidden { .. } => Word::Refused.error(
             format!("GitHub knows the token and refuses it: {error}"),
             "an organization may limit how long tokens live or where they are used from; ask its \
              owner",

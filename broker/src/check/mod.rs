@@ -82,6 +82,9 @@ struct Details {
     /// something.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     private: Vec<RepoPattern>,
+    /// Which value it was, where that does not lie in the vault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hashed_credential: Option<Box<str>>,
 }
 
 impl Broker {
@@ -119,9 +122,10 @@ impl Broker {
             name,
             declared,
             version,
+            hashed: held.is_none().then(|| value.hashed()),
             looks_like: Kind::of(&value),
             entered: held.as_ref().and_then(|held| held.entered_expires_at),
-            before: self.known_of(name, version),
+            before: self.known_of(declared),
             now: self.now().wall,
         };
         let asked = match declared.kind {
@@ -148,12 +152,18 @@ impl Broker {
         }
     }
 
-    /// What the last check found, if it was of this very value.
-    pub(crate) fn known_of(&self, name: &SecretName, version: Option<u64>) -> Option<Checked> {
-        let checked = self.vault.check(name).checked?;
-        // A value from the environment is the same as long as the broker runs.
-        let same =
-            checked.version == version && (version.is_some() || checked.checked_at >= self.started);
+    /// What the last check found, if it was of the value in use.
+    pub(crate) fn known_of(&self, declared: &SecretDeclaration) -> Option<Checked> {
+        let checked = self.vault.check(&declared.name).checked?;
+        let same = match &declared.source {
+            SourceSpec::Vault => {
+                let held = self.vault.held(&declared.name);
+                checked.version.is_some() && checked.version == held.map(|held| held.version)
+            }
+            SourceSpec::Env(variable) => {
+                checked.hashed.is_some() && checked.hashed == self.env.hashed(variable)
+            }
+        };
         same.then_some(checked)
     }
 
@@ -166,7 +176,8 @@ impl Broker {
     ) -> Result<(Judged, Vec<RepoPattern>), app::AppError> {
         let mut asker = Asker::new(&self.github, Credential::Token(token), pace);
         asker.turn().await;
-        let (user, headers) = match self.github.user(token).await {
+        let supposed = self.principal_of(subject.name);
+        let (user, headers) = match self.github.user(token, supposed).await {
             Ok(answer) => answer,
             Err(error) => {
                 let judged = judge::refused(subject, &error).ok_or(error)?;
@@ -293,6 +304,7 @@ impl Broker {
         }
         let checked = Checked {
             version,
+            hashed: subject.hashed.clone(),
             checked_at: subject.now,
             verdict,
             accepted: judged.accepted,
@@ -302,6 +314,7 @@ impl Broker {
         let details = Details {
             findings: judged.findings,
             private,
+            hashed_credential: subject.hashed.as_ref().map(|hashed| hashed.as_str().into()),
         };
         let text = serde_json::to_string(&details)?;
         if self.is_still(name, version)

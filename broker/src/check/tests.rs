@@ -49,6 +49,7 @@ fn judged<T>(name: &str, judge: impl FnOnce(Subject<'_>) -> T) -> T {
         name: &name,
         declared,
         version: Some(1),
+        hashed: None,
         looks_like: Some(looks_like),
         entered: None,
         before: None,
@@ -223,6 +224,7 @@ fn the_end_that_github_names_is_kept_and_its_known_wrong_value_is_not() {
 fn an_expired_token_and_a_revoked_one_are_told_apart_by_what_is_known_of_their_end() {
     let worked = |expires_at: Option<&str>| Checked {
         version: Some(1),
+        hashed: None,
         checked_at: at("2026-11-01T00:00:00Z"),
         verdict: Verdict::Ok,
         accepted: true,
@@ -279,7 +281,8 @@ fn githubs_own_failures_say_nothing_of_a_secret() {
     let wait = std::time::Duration::from_secs(60);
     for failure in [
         GitHubError::NotTried { retry_after: wait },
-        GitHubError::LockedOut {
+        GitHubError::Refused {
+            status: 403,
             message: Said::default(),
         },
         GitHubError::Limited {

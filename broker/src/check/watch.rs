@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::schedule::{self, Last, Schedule};
 use super::{CheckError, Pace};
 use crate::broker::Broker;
-use crate::github::{CORE, Principal};
+use crate::github::{CORE, GitHubError, LimitKind, Principal};
 use crate::policy::{SecretDeclaration, SecretKind, SourceSpec};
 
 /// Checks secrets on schedule until told to stop.
@@ -68,6 +68,16 @@ async fn next(broker: &Arc<Broker>, schedule: &mut Schedule, every: Duration) {
         Err(CheckError::GitHub { cause, .. }) if cause.is_unavailable() => {
             schedule.away(cause.retry_after(), now);
         }
+        // Whoever it was: another wrong credential would prolong it.
+        Err(CheckError::GitHub {
+            cause:
+                GitHubError::Limited {
+                    kind: LimitKind::LockOut,
+                    retry_after,
+                    ..
+                },
+            ..
+        }) => schedule.rest(retry_after, now),
         Ok(_) => schedule.done(now),
         Err(error) => {
             tracing::debug!(secret = %name, cause = %error, "not checked on schedule");
@@ -104,22 +114,17 @@ impl Broker {
         now: Timestamp,
     ) -> Option<Timestamp> {
         let name = &declared.name;
-        let version = match &declared.source {
-            SourceSpec::Vault => Some(self.vault.held(name)?.version),
-            SourceSpec::Env(variable) => {
-                if self.env.fault(variable).is_some() {
-                    return None;
-                }
-                None
-            }
+        let has_value = match &declared.source {
+            SourceSpec::Vault => self.vault.held(name).is_some(),
+            SourceSpec::Env(variable) => self.env.fault(variable).is_none(),
         };
-        let attempt = self.vault.check(name);
-        // Of a value from the environment, whether it is the same one as before a restart is not known;
-        // being checked once more a restart would be a burst for whoever restarts often.
-        let of_this = attempt.checked.filter(|checked| checked.version == version);
+        if !has_value {
+            return None;
+        }
+        let of_this = self.known_of(declared);
         let last = Last {
             answered: of_this.map(|checked| (checked.checked_at, checked.accepted)),
-            failed_at: attempt.failed_at,
+            failed_at: self.vault.check(name).failed_at,
         };
         Some(schedule::due_at(name, every, last, now))
     }
@@ -133,20 +138,13 @@ impl Broker {
         };
         let now = self.now();
         let due = self.due_check(declared, every, now.wall);
-        let limited = self
-            .draws_on(declared)
-            .and_then(|principal| self.github.limits().limited(&principal, CORE, now));
+        let app = || declared.client_id.clone().map(Principal::App);
+        let principal = match declared.kind {
+            SecretKind::App => app(),
+            SecretKind::Classic | SecretKind::FineGrained => self.principal_of(name),
+        };
+        let limited =
+            principal.and_then(|principal| self.github.limits().limited(&principal, CORE, now));
         due.is_some_and(|at| at <= now.wall) && limited.is_none()
-    }
-
-    /// Whose budget a check draws on, as far as is known before it.
-    fn draws_on(&self, declared: &SecretDeclaration) -> Option<Principal> {
-        if declared.kind == SecretKind::App {
-            return declared.client_id.clone().map(Principal::App);
-        }
-        let checked = self.vault.check(&declared.name).checked;
-        let login = checked.and_then(|checked| checked.login);
-        let login = login.as_deref().or(declared.owner.as_deref())?;
-        Some(Principal::user(login))
     }
 }

@@ -44,16 +44,19 @@ pub struct Rates {
 impl GitHub {
     /// Whose token this is. The answer's headers tell its scopes and its end.
     ///
-    /// What is left of that user's budget is learned, although it was not known beforehand whose it
-    /// was.
+    /// `supposed` is whose it should be: not asked for while limited. What is left is learned of whom it
+    /// turns out to be.
     ///
     /// # Errors
     ///
     /// [`GitHubError`]; an installation token is refused with 403.
-    pub async fn user(&self, token: &AccessToken) -> Result<(User, ReplyHeaders), GitHubError> {
-        let reply = self
-            .call(Call::get("/user", Credential::Token(token)))
-            .await?;
+    pub async fn user(
+        &self,
+        token: &AccessToken,
+        supposed: Option<Principal>,
+    ) -> Result<(User, ReplyHeaders), GitHubError> {
+        let call = Call::get("/user", Credential::Token(token)).drawing_on(supposed);
+        let reply = self.ask(call).await?;
         let user: User = reply.json()?;
         let principal = Principal::user(&user.login);
         self.limits

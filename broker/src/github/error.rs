@@ -27,7 +27,7 @@ pub enum GitHubError {
         /// GitHub's clock, for an App JWT that was refused because ours differs.
         date: Option<Timestamp>,
     },
-    /// 403 or 429: the principal has used up what it may, or asked too fast.
+    /// 403 or 429: the principal has used up what it may, asked too fast, or is locked out.
     #[error("{} is limited by GitHub ({kind}); come back in {} s", whose(principal.as_ref()), .retry_after.as_secs())]
     Limited {
         /// Which limit.
@@ -51,13 +51,6 @@ pub enum GitHubError {
         /// Where to do that.
         sso: Sso,
     },
-    /// 403 after several wrong credentials: every attempt for this user is refused for a while,
-    /// valid tokens included.
-    #[error("GitHub has locked logins of this account out for a while (403{message})")]
-    LockedOut {
-        /// What GitHub says.
-        message: Said,
-    },
     /// 404: not there, or not to be seen with this credential.
     #[error("GitHub knows nothing there, or shows it not to this credential (404{message})")]
     NotFound {
@@ -80,7 +73,7 @@ pub enum GitHubError {
         /// What GitHub says.
         message: Said,
     },
-    /// Another refusal, 4xx.
+    /// Another refusal, 4xx; also a 403 without GitHub's own words, which a proxy may have written.
     #[error("GitHub refuses ({status}{message})")]
     Refused {
         /// The HTTP status.
@@ -128,6 +121,9 @@ pub enum GitHubError {
         /// Where to, as a path for a further call: only below the base URL, without a query.
         to: Option<Box<str>>,
     },
+    /// Nothing was asked: the value is no credential that a request can carry.
+    #[error("it holds a line break or another character that no token has")]
+    Unsendable,
     /// The broker could not ask: the CA file, the TLS library or the request is at fault.
     #[error("{0}")]
     CannotAsk(Box<str>),
@@ -151,6 +147,9 @@ pub enum LimitKind {
     Primary,
     /// Too many, too fast.
     Secondary,
+    /// After several wrong credentials every attempt for this user is refused for a while, valid
+    /// tokens included.
+    LockOut,
 }
 
 /// How GitHub could not be reached.
@@ -228,13 +227,13 @@ impl GitHubError {
             | Self::Limited { .. }
             | Self::Forbidden { .. }
             | Self::SingleSignOn { .. }
-            | Self::LockedOut { .. }
             | Self::NotFound { .. }
             | Self::Unprocessable { .. }
             | Self::ApiVersion { .. }
             | Self::Refused { .. }
             | Self::NotTried { .. }
             | Self::Moved { .. }
+            | Self::Unsendable
             | Self::CannotAsk(_) => Outcome::NotDone,
             // A gateway's 502 says nothing of what stands behind it.
             Self::Fault { .. } => Outcome::Unknown,
@@ -260,7 +259,6 @@ impl GitHubError {
             }
             Self::Fault { retry_after, .. } => Some(retry_after.unwrap_or(A_MOMENT)),
             Self::Unreachable { .. } | Self::BadAnswer { .. } => Some(A_MOMENT),
-            Self::LockedOut { .. } => Some(LOCK_OUT),
             Self::Unauthorized { .. }
             | Self::Forbidden { .. }
             | Self::SingleSignOn { .. }
@@ -269,6 +267,7 @@ impl GitHubError {
             | Self::ApiVersion { .. }
             | Self::Refused { .. }
             | Self::Moved { .. }
+            | Self::Unsendable
             | Self::CannotAsk(_) => None,
         }
     }
@@ -319,11 +318,6 @@ impl GitHubError {
 /// What to wait where GitHub says nothing of it: long enough for a restart of whatever failed.
 const A_MOMENT: Duration = Duration::from_secs(5);
 
-/// GitHub says only “temporarily”; trying more often prolongs it.
-///
-/// Source: GitHub REST documentation, “Authenticating to the REST API”, failed login limit.
-const LOCK_OUT: Duration = Duration::from_secs(15 * 60);
-
 fn whose(principal: Option<&Principal>) -> String {
     principal.map_or_else(|| "this credential".to_owned(), ToString::to_string)
 }
@@ -348,12 +342,13 @@ impl fmt::Display for LimitKind {
 }
 
 impl LimitKind {
-    /// `primary` or `secondary`.
+    /// `primary`, `secondary` or `lock_out`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Primary => "primary",
             Self::Secondary => "secondary",
+            Self::LockOut => "lock_out",
         }
     }
 }

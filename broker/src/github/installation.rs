@@ -178,7 +178,7 @@ impl GitHub {
     ) -> Result<(), GitHubError> {
         let call = Call {
             method: Method::DELETE,
-            path: "/installation/token".to_owned(),
+            path: TOKEN.to_owned(),
             credential: Credential::Token(token),
             principal: Some(Principal::Installation(installation)),
             body: None,
@@ -187,6 +187,9 @@ impl GitHub {
         self.call(call).await.map(drop)
     }
 }
+
+/// The token a call authenticates with.
+pub(super) const TOKEN: &str = "/installation/token";
 
 impl MintRequest<'_> {
     fn body(&self) -> serde_json::Value {

@@ -164,6 +164,17 @@ impl GitHub {
     ///
     /// [`GitHubError`] for everything but 2xx and 304.
     pub async fn call(&self, call: Call<'_>) -> Result<Reply, GitHubError> {
+        let principal = call.principal.clone();
+        let reply = self.ask(call).await?;
+        if let Some(principal) = &principal {
+            self.limits
+                .learn(principal, &reply.headers, self.clock.now());
+        }
+        Ok(reply)
+    }
+
+    /// The same, where it turns out in the end whose budget was drawn on.
+    async fn ask(&self, call: Call<'_>) -> Result<Reply, GitHubError> {
         let Call {
             method,
             path,
@@ -272,7 +283,7 @@ impl GitHub {
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A principal that GitHub limits is not asked for. `/rate_limit` draws on no primary limit.
+    /// A principal that GitHub limits is not asked for.
     fn refuse_limited(&self, principal: Option<&Principal>, path: &str) -> Result<(), GitHubError> {
         let Some(principal) = principal else {
             return Ok(());
@@ -280,7 +291,7 @@ impl GitHub {
         let now = self.clock.now();
         let limited = match resource_of(path) {
             Some(resource) => self.limits.limited(principal, resource, now),
-            None => self.limits.secondary(principal, now),
+            None => self.limits.held_off(principal, now),
         };
         limited.map_or(Ok(()), |limit| {
             Err(GitHubError::Limited {
@@ -323,19 +334,19 @@ impl GitHub {
             location,
             body,
         } = answer;
-        if let (200..=399, Some(principal)) = (status, principal) {
-            self.limits.learn(principal, &headers, now);
-        }
         match status {
             200..=299 | 304 => Ok(Reply {
                 status,
                 headers,
                 body: body.map_err(|what| GitHubError::BadAnswer { status, what })?,
             }),
-            300..=399 => Err(GitHubError::Moved {
-                status,
-                to: location,
-            }),
+            300..=399 => {
+                let to = location;
+                if let Some(principal) = principal {
+                    self.limits.learn(principal, &headers, now);
+                }
+                Err(GitHubError::Moved { status, to })
+            }
             _ => {
                 // A refusal is one whether or not its words arrived.
                 let body = body.unwrap_or_else(|_cut| Zeroizing::default());
@@ -423,13 +434,14 @@ impl<'a> Credential<'a> {
     }
 }
 
-/// Which resource's window a path draws on; `None` for the one that is free.
+/// Which resource's window a path draws on; `None` for `/rate_limit`, which is free, and for the end of
+/// a token, which is worth the try when nothing is left.
 ///
 /// Source: GitHub REST documentation, “Rate limit”.
 fn resource_of(path: &str) -> Option<&'static str> {
     let path = path.split('?').next().unwrap_or_default();
     match path {
-        "/rate_limit" => None,
+        "/rate_limit" | installation::TOKEN => None,
         "/graphql" => Some("graphql"),
         "/search/code" => Some("code_search"),
         _ if path.starts_with("/search/") => Some("search"),

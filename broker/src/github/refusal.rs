@@ -74,7 +74,11 @@ fn forbidden(status: u16, headers: &ReplyHeaders, message: Said) -> Refusal {
         return Refusal::Error(GitHubError::SingleSignOn { sso: read_sso(sso) });
     }
     if LOCK_OUT.iter().any(|sign| words.contains(sign)) {
-        return Refusal::Error(GitHubError::LockedOut { message });
+        return limited(LimitKind::LockOut);
+    }
+    // GitHub says why; whatever stands between says nothing of the credential.
+    if words.is_empty() {
+        return Refusal::Error(GitHubError::Refused { status, message });
     }
     let accepted = headers.accepted_permissions.as_deref();
     Refusal::Error(GitHubError::Forbidden {
@@ -267,10 +271,21 @@ mod tests {
             }
         );
         let locked = "Maximum number of login attempts exceeded. Please try again later.";
-        assert!(matches!(
-            error(403, &ReplyHeaders::default(), &body(locked)),
-            GitHubError::LockedOut { .. }
-        ));
+        assert_eq!(
+            limit(403, &ReplyHeaders::default(), locked),
+            Some(LimitKind::LockOut)
+        );
+    }
+
+    #[test]
+    fn a_403_without_githubs_own_words_says_nothing_of_a_permission() {
+        for text in [&b""[..], b"<html>Forbidden by proxy</html>", b"{\"mess"] {
+            let error = error(403, &remaining(4000), text);
+            assert!(
+                matches!(error, GitHubError::Refused { status: 403, .. }),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -130,7 +130,7 @@ mod tests {
                 message: message(),
                 accepted: None,
             },
-            GitHubError::LockedOut { message: message() },
+            GitHubError::Unsendable,
             GitHubError::NotFound { message: message() },
             GitHubError::Unprocessable {
                 message: message(),

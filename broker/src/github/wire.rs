@@ -110,11 +110,8 @@ pub(super) fn authorization(credential: &str) -> Result<HeaderValue, GitHubError
     let mut text = Zeroizing::new(Vec::with_capacity("Bearer ".len() + credential.len()));
     text.extend_from_slice(b"Bearer ");
     text.extend_from_slice(credential.as_bytes());
-    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(text)).map_err(|_cause| {
-        GitHubError::CannotAsk(
-            "the credential holds characters that no header may; set its value anew".into(),
-        )
-    })?;
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(text))
+        .map_err(|_cause| GitHubError::Unsendable)?;
     value.set_sensitive(true);
     Ok(value)
 }

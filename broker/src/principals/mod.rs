@@ -18,7 +18,7 @@ use broker_protocol::names::{Delivery, SecretName};
 use futures_util::future::join_all;
 
 use crate::broker::Broker;
-use crate::github::{CORE, LimitKind, Principal, Rate};
+use crate::github::{CORE, GitHubError, LimitKind, Principal, Rate};
 use crate::issue::IssueError;
 use crate::lease::Lease;
 use crate::policy::SecretKind;
@@ -36,12 +36,8 @@ impl Broker {
         if declared.kind == SecretKind::App {
             return None;
         }
-        let checked = self.vault.check(secret).checked;
-        let version = self.vault.held(secret).map(|held| held.version);
-        // Another version may be another user's.
-        let login = checked
-            .filter(|checked| checked.version == version)
-            .and_then(|checked| checked.login);
+        // Another value may be another user's.
+        let login = self.known_of(declared).and_then(|checked| checked.login);
         let login = login.as_deref().or(declared.owner.as_deref());
         login.map(Principal::user)
     }
@@ -65,12 +61,23 @@ impl Broker {
         Some(Principal::App(client_id.into()))
     }
 
-    /// Refuses a lease that could only be used to run into a limit again.
+    /// Refuses a lease that could only be used to run into a limit again, or that wants a token of a
+    /// GitHub that is left alone.
     pub(crate) fn refuse_limited(&self, lease: &Lease) -> Result<(), IssueError> {
         let now = self.now();
+        let minting = self.minting_app(lease);
+        if minting.is_some()
+            && let Some(retry_after) = self.github.left_alone()
+        {
+            let away = GitHubError::NotTried { retry_after };
+            return Err(IssueError::Mint {
+                secret: lease.secret.clone(),
+                source: Arc::new(away.into()),
+            });
+        }
         let principals = self.principal_behind(lease).into_iter();
         let limited = principals
-            .chain(self.minting_app(lease))
+            .chain(minting)
             .filter_map(|principal| self.github.limits().limited(&principal, CORE, now))
             .max_by_key(|limited| limited.retry_after);
         limited.map_or(Ok(()), |limited| {
@@ -132,5 +139,6 @@ pub(crate) const fn in_words(kind: LimitKind) -> &'static str {
     match kind {
         LimitKind::Primary => "its requests of this hour are used up",
         LimitKind::Secondary => "it asked too much too fast",
+        LimitKind::LockOut => "several wrong credentials locked it out",
     }
 }

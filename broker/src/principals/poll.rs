@@ -54,16 +54,16 @@ impl Broker {
                 continue;
             }
             let principal = self.principal_of(&secret);
-            // Who is in a secondary limit is left alone until that is over.
+            // Who is in such a limit is left alone until that is over.
             if let Some(principal) = principal
-                && limits.secondary(&principal, now).is_none()
+                && limits.held_off(&principal, now).is_none()
             {
                 in_use.entry(principal).or_insert(With::Secret(secret));
             }
         }
         for token in self.minting.tokens.held() {
             let principal = Principal::Installation(token.installation);
-            if limits.secondary(&principal, now).is_none() {
+            if limits.held_off(&principal, now).is_none() {
                 in_use
                     .entry(principal)
                     .or_insert(With::Minted(token.hashed));
@@ -75,9 +75,10 @@ impl Broker {
 
     /// Whether the last check of the value in use was answered 401.
     fn was_refused(&self, secret: &SecretName) -> bool {
-        let version = self.vault.held(secret).map(|held| held.version);
-        let checked = self.vault.check(secret).checked;
-        checked.is_some_and(|checked| checked.version == version && !checked.accepted)
+        let policies = self.policies();
+        let declared = policies.set.secret(secret);
+        let checked = declared.and_then(|declared| self.known_of(declared));
+        checked.is_some_and(|checked| !checked.accepted)
     }
 
     /// Asks for one of them. What comes of it is in [`crate::github::Limits`]; a failure is traced,

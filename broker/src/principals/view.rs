@@ -1,6 +1,6 @@
 //! GitHub as operators see it: host, circuit breaker, and what each principal has left.
 
-use broker_protocol::api::{GitHubStatus, PrincipalLimits, ResourceLimit};
+use broker_protocol::api::{GitHubStatus, HeldOff, PrincipalLimits, ResourceLimit};
 
 use super::shown;
 use crate::broker::Broker;
@@ -25,7 +25,10 @@ impl Broker {
                             rate: shown(rate),
                         })
                         .collect(),
-                    secondary_until: view.secondary_until,
+                    held_off: view.held_off.map(|limit| HeldOff {
+                        limit: limit.kind.as_str().to_owned(),
+                        until: limit.until,
+                    }),
                 })
                 .collect(),
         }
@@ -108,15 +111,17 @@ fn figures(github: &GitHubStatus, floors: &[(String, bool)]) -> String {
             (labels, u64::try_from(at).unwrap_or(0))
         }),
     );
-    let secondary = github.principals.iter().filter_map(|one| {
-        let until = u64::try_from(one.secondary_until?.as_second()).unwrap_or(0);
-        Some((vec![("principal", &*one.principal)], until))
+    let held_off = github.principals.iter().filter_map(|one| {
+        let hold = one.held_off.as_ref()?;
+        let until = u64::try_from(hold.until.as_second()).unwrap_or(0);
+        let labels = vec![("principal", &*one.principal), ("limit", &*hold.limit)];
+        Some((labels, until))
     });
     gauge(
         &mut text,
-        "tokend_secondary_limit_until_seconds",
-        "When a principal's secondary limit ends, Unix time",
-        secondary,
+        "tokend_held_off_until_seconds",
+        "When the limit on whatever a principal asks ends, Unix time",
+        held_off,
     );
     gauge(
         &mut text,
@@ -182,7 +187,10 @@ mod tests {
                         reset_at: at(1_800_000_100),
                     },
                 }],
-                secondary_until: Some(at(1_800_000_060)),
+                held_off: Some(HeldOff {
+                    limit: "secondary".to_owned(),
+                    until: at(1_800_000_060),
+                }),
             }],
         };
         let text = figures(&github, &[("org-label-sync-token".to_owned(), true)]);
@@ -192,7 +200,7 @@ mod tests {
             r#"tokend_github_breaker{host="git.acme.example:8443",state="open"} 0"#,
             r#"tokend_rate_remaining{principal="user acme-bot",resource="core"} 17"#,
             r#"tokend_rate_reset_seconds{principal="user acme-bot",resource="core"} 1800000100"#,
-            r#"tokend_secondary_limit_until_seconds{principal="user acme-bot"} 1800000060"#,
+            r#"tokend_held_off_until_seconds{principal="user acme-bot",limit="secondary"} 1800000060"#,
             r#"tokend_secret_below_rate_floor{secret="org-label-sync-token"} 1"#,
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");

@@ -2,7 +2,7 @@
 
 use super::RotationError;
 use crate::broker::Broker;
-use crate::github::{AppKey, GitHubError, NoAppKey, ReplyHeaders};
+use crate::github::{AppKey, GitHubError, NoAppKey, Principal, ReplyHeaders};
 use crate::policy::{SecretDeclaration, SecretKind};
 use crate::token::AccessToken;
 use crate::upkeep::UpkeepError;
@@ -35,7 +35,8 @@ impl Broker {
         let asked = match declared.kind {
             SecretKind::App => self.identify_app(declared, value).await?,
             SecretKind::Classic | SecretKind::FineGrained => {
-                let asked = self.github.user(&value).await;
+                let owner = declared.owner.as_deref().map(Principal::user);
+                let asked = self.github.user(&value, owner).await;
                 asked.map(|(user, headers)| Identity {
                     whose: user.login,
                     headers,

@@ -16,12 +16,17 @@ use zeroize::Zeroize as _;
 use super::SourceError;
 use crate::audit_log::{Recorded, Use};
 use crate::locked_memory::LockedBytes;
-use crate::token::AccessToken;
+use crate::token::{AccessToken, HashedToken};
 
 /// The variables that policies name, as they were when first named.
 pub struct EnvSource {
     lookup: fn(&str) -> Option<OsString>,
-    captured: Mutex<BTreeMap<String, Result<LockedBytes, SourceError>>>,
+    captured: Mutex<BTreeMap<String, Result<Captured, SourceError>>>,
+}
+
+struct Captured {
+    value: LockedBytes,
+    hashed: HashedToken,
 }
 
 impl EnvSource {
@@ -53,6 +58,13 @@ impl EnvSource {
         }
     }
 
+    /// The hash of a variable's value, if it has one.
+    pub fn hashed(&self, name: &str) -> Option<HashedToken> {
+        let captured = self.captured();
+        let value = captured.get(name)?.as_ref().ok()?;
+        Some(value.hashed.clone())
+    }
+
     /// A copy of the value, for one recorded use.
     ///
     /// # Errors
@@ -62,13 +74,13 @@ impl EnvSource {
         match self.captured().get(name) {
             None => Err(SourceError::Unset(name.to_owned())),
             Some(Err(error)) => Err(error.clone()),
-            Some(Ok(value)) => str::from_utf8(value.expose())
+            Some(Ok(captured)) => str::from_utf8(captured.value.expose())
                 .map(|text| AccessToken::new(text.to_owned()))
                 .map_err(|_cause| SourceError::NotText(name.to_owned())),
         }
     }
 
-    fn read(&self, name: &str) -> Result<LockedBytes, SourceError> {
+    fn read(&self, name: &str) -> Result<Captured, SourceError> {
         let value = (self.lookup)(name).filter(|value| !value.is_empty());
         let value = value.ok_or_else(|| SourceError::Unset(name.to_owned()))?;
         let mut value = value.into_encoded_bytes();
@@ -76,6 +88,10 @@ impl EnvSource {
             LockedBytes::filled(value.len(), |room| {
                 room.copy_from_slice(&value);
                 Ok::<_, io::Error>(())
+            })
+            .map(|kept| Captured {
+                value: kept,
+                hashed: HashedToken::of(&value),
             })
             .map_err(|_cause| SourceError::NoMemory(name.to_owned()))
         } else {
@@ -86,7 +102,7 @@ impl EnvSource {
     }
 
     /// A thread that panicked here can have left no more than a variable unread.
-    fn captured(&self) -> MutexGuard<'_, BTreeMap<String, Result<LockedBytes, SourceError>>> {
+    fn captured(&self) -> MutexGuard<'_, BTreeMap<String, Result<Captured, SourceError>>> {
         self.captured
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

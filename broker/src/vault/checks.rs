@@ -18,12 +18,15 @@ use jiff::Timestamp;
 use super::error::VaultError;
 use super::writer::Request;
 use super::{Vault, known};
+use crate::token::HashedToken;
 
 /// The last check of a secret that GitHub answered, without its findings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
     /// The version that was checked; `None` where the value does not lie in the vault.
     pub version: Option<u64>,
+    /// The hash of a value that does not lie in the vault: whether it is still the same one.
+    pub hashed: Option<HashedToken>,
     /// When.
     pub checked_at: Timestamp,
     /// The worst finding.
@@ -59,6 +62,7 @@ pub struct CheckDetails {
 pub(super) struct Kept {
     /// Versions count from 1.
     version: Option<std::num::NonZeroU64>,
+    hashed: Option<Box<HashedToken>>,
     checked_at: Micros,
     expires_at: Micros,
     failed_at: Micros,
@@ -71,6 +75,7 @@ impl Default for Kept {
     fn default() -> Self {
         Self {
             version: None,
+            hashed: None,
             checked_at: Micros::NEVER,
             expires_at: Micros::NEVER,
             failed_at: Micros::NEVER,
@@ -92,6 +97,7 @@ impl Kept {
         };
         Self {
             version: checked.version.and_then(std::num::NonZeroU64::new),
+            hashed: checked.hashed.map(Box::new),
             checked_at: Some(checked.checked_at).into(),
             expires_at: checked.expires_at.into(),
             failed_at,
@@ -104,6 +110,7 @@ impl Kept {
     pub(super) fn checked(&self) -> Option<Checked> {
         Some(Checked {
             version: self.version.map(Into::into),
+            hashed: self.hashed.as_deref().cloned(),
             checked_at: self.checked_at.at()?,
             verdict: self.verdict,
             accepted: self.accepted,
@@ -164,7 +171,8 @@ impl Vault {
             .map_or_else(CheckAttempt::default, Kept::attempt)
     }
 
-    /// Keeps, durably, what a check found. Works while locked.
+    /// Keeps, durably, what a check found. Works while locked. The findings are a JSON object, whose
+    /// `hashed_credential` is [`Checked::hashed`].
     ///
     /// # Errors
     ///

@@ -31,7 +31,7 @@ CREATE TABLE secret_check (
   accepted   INTEGER,                          -- 0: the credential was refused
   login      TEXT,
   expires_at INTEGER,
-  findings   TEXT,                             -- JSON
+  findings   TEXT,                             -- JSON; with the hash of a value that lies elsewhere
   failed_at  INTEGER,                          -- the last attempt, where GitHub did not answer it
   failed_why TEXT
 ) STRICT, WITHOUT ROWID;

@@ -228,7 +228,7 @@ impl Broker {
         let secrets: BTreeMap<SecretName, Option<Held>> = stored.chain(elsewhere).collect();
         let near = secrets.iter().filter_map(|(name, held)| {
             let declared = policies.set.secret(name);
-            let deadline = self.deadline(name, declared, held.as_ref());
+            let deadline = self.deadline(declared, held.as_ref());
             let version = held.as_ref().map(|held| held.version);
             given::near(name, version, &deadline, now)
         });

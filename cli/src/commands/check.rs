@@ -1,8 +1,8 @@
 //! `secret check`: asks the broker to ask GitHub what secrets are worth, and says what to do.
 //!
-//! Two kinds of bad news are kept apart. A finding is about the secret, and the exit code is 1. Where
-//! GitHub did not answer nothing was found out, and the exit code is 7, unless another secret had an
-//! error: that one is certain.
+//! Three kinds of bad news are kept apart. A finding is about the secret, and the exit code is 1, for
+//! that one is certain. Where GitHub did not answer nothing was found out, and the exit code is 7; where
+//! it limits whoever is behind the secret, and nothing else is wrong, 75.
 
 use std::time::Duration;
 
@@ -94,9 +94,20 @@ fn ask(broker: &Broker, name: &SecretName) -> Result<Outcome, Failure> {
     match broker.send(&Request::new("POST", &path).patience(PATIENCE)) {
         Ok(answer) => Ok(Outcome::Check(answer.json::<SecretChecked>()?.check)),
         Err(Failure::Broker(ClientError::Problem { problem, .. }))
-            if github_failed(&problem) || concerns_this_secret(&problem) =>
+            if github_failed(&problem) || limited(&problem) || concerns_this_secret(&problem) =>
         {
             Ok(Outcome::Problem(problem))
+        }
+        // The broker goes on; the next secret may be answered at once.
+        Err(Failure::Broker(ClientError::Silent(_))) => {
+            Ok(Outcome::Problem(Box::new(Problem::new(
+                ErrorCode::UpstreamUnavailable,
+                format!(
+                    "no answer within {} s; the broker goes on asking, and `tokenctl secret show \
+                     {name}` has what comes of it",
+                    PATIENCE.as_secs()
+                ),
+            ))))
         }
         Err(failure) => Err(failure),
     }
@@ -105,11 +116,12 @@ fn ask(broker: &Broker, name: &SecretName) -> Result<Outcome, Failure> {
 fn github_failed(problem: &Problem) -> bool {
     matches!(
         problem.code,
-        ErrorCode::UpstreamRefused
-            | ErrorCode::UpstreamUnavailable
-            | ErrorCode::RateLimited
-            | ErrorCode::SourceUnavailable
+        ErrorCode::UpstreamRefused | ErrorCode::UpstreamUnavailable | ErrorCode::SourceUnavailable
     )
+}
+
+fn limited(problem: &Problem) -> bool {
+    problem.code == ErrorCode::RateLimited
 }
 
 fn concerns_this_secret(problem: &Problem) -> bool {
@@ -179,6 +191,7 @@ struct Summary {
     warning: usize,
     error: usize,
     not_checked: usize,
+    limited: usize,
     without_value: usize,
 }
 
@@ -189,6 +202,7 @@ impl Summary {
             warning: 0,
             error: 0,
             not_checked: 0,
+            limited: 0,
             without_value,
         };
         for check in checks {
@@ -199,6 +213,7 @@ impl Summary {
                     Verdict::Error => &mut summary.error,
                 },
                 Outcome::Problem(problem) if github_failed(problem) => &mut summary.not_checked,
+                Outcome::Problem(problem) if limited(problem) => &mut summary.limited,
                 // Asked for by name, and there is nothing that could be as declared.
                 Outcome::Problem(_) => &mut summary.error,
             };
@@ -217,6 +232,12 @@ impl Summary {
             text.push_str(&format!(
                 "; {} not checked, GitHub failed",
                 self.not_checked
+            ));
+        }
+        if self.limited > 0 {
+            text.push_str(&format!(
+                "; {} not checked, limited by GitHub",
+                self.limited
             ));
         }
         if self.without_value > 0 {
@@ -241,6 +262,12 @@ impl Summary {
             return Err(Failure::Upstream(format!(
                 "GitHub failed for {}; what was known before stays",
                 self.not_checked
+            )));
+        }
+        if self.limited > 0 {
+            return Err(Failure::Later(format!(
+                "{} not checked, limited by GitHub; run it again later",
+                self.limited
             )));
         }
         Ok(())

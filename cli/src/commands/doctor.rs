@@ -266,12 +266,22 @@ fn of_github(found: &mut Findings, github: &GitHubStatus) {
     let now = clock::now();
     for one in &github.principals {
         let principal = &one.principal;
-        if let Some(until) = one.secondary_until {
-            let ends = clock::relative(until, now);
-            found.look(
-                format!("{principal} asked GitHub too much too fast; the limit ends {ends}"),
-                "`tokenctl lease list` shows who holds its tokens; have them ask less at a time",
-            );
+        if let Some(hold) = &one.held_off {
+            let ends = clock::relative(hold.until, now);
+            if hold.limit == "lock_out" {
+                found.wrong(
+                    format!(
+                        "GitHub locked {principal} out after several wrong credentials; that ends {ends}"
+                    ),
+                    "`tokenctl secret check` names a refused value; set it anew, and look for other \
+                     programs that use it",
+                );
+            } else {
+                found.look(
+                    format!("{principal} asked GitHub too much too fast; the limit ends {ends}"),
+                    "`tokenctl lease list` shows who holds its tokens; have them ask less at a time",
+                );
+            }
         }
         for limit in one
             .resources

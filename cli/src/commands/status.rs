@@ -154,12 +154,12 @@ fn limits(github: &GitHubStatus) -> Table {
                 ]);
             }
         }
-        if let Some(until) = one.secondary_until {
-            let ends = clock::relative(until, now);
+        if let Some(hold) = &one.held_off {
+            let ends = clock::relative(hold.until, now);
             let none = String::new;
             table.row([
                 one.principal.clone(),
-                "secondary".to_owned(),
+                hold.limit.clone(),
                 none(),
                 none(),
                 ends,

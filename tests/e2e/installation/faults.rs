@@ -5,10 +5,10 @@ use std::thread;
 
 use serde_json::json;
 use support::broker::Ran;
-use support::github::Fault;
+use support::github::{Effect, Fault};
 use support::{needs, wait};
 
-use super::{END, MINT, OLD_TOKEN, Setting};
+use super::{END, FIND, MINT, OLD_TOKEN, Setting};
 
 const FALLBACK: &str = r#"fallback = { secret = "acme-import-old-token", deliver = "raw" }"#;
 
@@ -298,4 +298,47 @@ fn an_installation_that_is_limited_is_refused_without_a_further_call() {
     let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
     assert!((80..=90).contains(&wait), "{wait}");
     assert_eq!(setting.github.calls(MINT), 0);
+}
+
+#[test]
+fn a_token_is_ended_although_its_installation_has_used_up_its_hour() {
+    let Some(setting) = Setting::new() else {
+        return;
+    };
+    let (one, other) = (
+        setting.take(&json!({})),
+        setting.take(&json!({"fresh": true})),
+    );
+    let used_up = Effect::PrimaryLimit {
+        status: 403,
+        reset_in: 1800,
+    };
+    setting
+        .github
+        .fault(Fault::on(END).effect(used_up).times(1));
+    assert_eq!(setting.revoke(&one, "?at_once=true")["token"], "pending");
+    let answer = setting.broker.lease(r#"{"purpose":"acme-import"}"#);
+    assert_eq!(answer.status, 429, "{answer:?}");
+    assert_eq!(setting.revoke(&other, "?at_once=true")["token"], "revoked");
+    assert!(!setting.alive(&other));
+}
+
+#[test]
+fn while_github_is_left_alone_nothing_is_granted_that_would_have_to_be_minted() {
+    let Some(setting) = Setting::new() else {
+        return;
+    };
+    setting.github.fault(Fault::on(FIND).close_before());
+    let granted = || setting.broker.home.records_of("lease.granted").len();
+    wait::until(|| {
+        let problem = setting.refusal();
+        assert_eq!(problem["code"], "upstream_unavailable", "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        detail.contains("could not be reached several times")
+    });
+    let before = (granted(), setting.github.calls(FIND));
+    let answer = setting.broker.lease(r#"{"purpose":"acme-import"}"#);
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.header("retry-after").is_some());
+    assert_eq!((granted(), setting.github.calls(FIND)), before);
 }

@@ -36,7 +36,7 @@ pub struct Limits {
 #[derive(Debug)]
 struct Budget {
     resources: BTreeMap<Box<str>, Window>,
-    secondary: Option<Secondary>,
+    hold: Option<Hold>,
     /// Boot time of the last answer: the longest ago is forgotten first.
     heard: Duration,
     /// Limits run into since they were last taken, for the audit log.
@@ -52,8 +52,10 @@ struct Window {
     told: bool,
 }
 
+/// A limit on whatever is asked: a secondary one, or a lock-out.
 #[derive(Debug, Clone, Copy)]
-struct Secondary {
+struct Hold {
+    kind: LimitKind,
     /// Boot time until which to stay away.
     until: Duration,
     /// The same for people.
@@ -93,8 +95,8 @@ pub struct PrincipalView {
     pub principal: Principal,
     /// Windows that have not ended, by resource.
     pub rates: Vec<Rate>,
-    /// When its secondary limit ends, if it is in one.
-    pub secondary_until: Option<Timestamp>,
+    /// The limit on whatever it asks, if it is in one.
+    pub held_off: Option<Limited>,
 }
 
 impl Limits {
@@ -153,9 +155,11 @@ impl Limits {
     }
 
     /// Takes in a refusal, and says how long to stay away: as long as GitHub says; else, for a
-    /// primary limit, to the end of the window; else a minute, doubled each time it comes again.
+    /// primary limit, to the end of the window; else a minute, doubled each time it comes again. After
+    /// a lock-out a quarter of an hour: GitHub says only “temporarily”, and trying on prolongs it.
     ///
-    /// Source: GitHub REST documentation, “Best practices for using the REST API”.
+    /// Sources: GitHub REST documentation, “Best practices for using the REST API”; “Authenticating to
+    /// the REST API”, failed login limit.
     pub fn refused(
         &self,
         principal: &Principal,
@@ -178,7 +182,7 @@ impl Limits {
         }
         // Still in it, or lately out of it: GitHub was asked again too soon.
         let again = budget
-            .secondary
+            .hold
             .filter(|last| now.boot < last.until.saturating_add(SOON_AFTER));
         let still = again.is_some_and(|last| now.boot < last.until);
         let strikes = again.map_or(0, |last| {
@@ -189,7 +193,11 @@ impl Limits {
                 last.strikes.saturating_add(1)
             }
         });
-        let floor = A_MINUTE
+        let first = match kind {
+            LimitKind::Primary | LimitKind::Secondary => A_MINUTE,
+            LimitKind::LockOut => LOCK_OUT,
+        };
+        let floor = first
             .saturating_mul(1_u32.checked_shl(strikes).unwrap_or(u32::MAX))
             .min(LONGEST_WINDOW);
         let wait = match headers.retry_after {
@@ -202,7 +210,8 @@ impl Limits {
         let until_wall = now.wall.saturating_add(wait).unwrap_or(Timestamp::MAX);
         let longer = again.is_none_or(|last| until > last.until);
         if longer {
-            budget.secondary = Some(Secondary {
+            budget.hold = Some(Hold {
+                kind,
                 until,
                 until_wall,
                 strikes,
@@ -225,7 +234,7 @@ impl Limits {
     pub fn limited(&self, principal: &Principal, resource: &str, now: Now) -> Option<Limited> {
         let principals = self.principals();
         let budget = principals.get(principal)?;
-        let secondary = budget.secondary_limit(now);
+        let hold = budget.held_off(now);
         let primary = budget.resources.get(resource).and_then(|window| {
             let used_up = window.rate.remaining == 0 && window.rate.limit > 0;
             (used_up && now.boot < window.ends).then(|| Limited {
@@ -234,16 +243,16 @@ impl Limits {
                 until: window.rate.reset_at,
             })
         });
-        secondary
-            .into_iter()
+        hold.into_iter()
             .chain(primary)
             .max_by_key(|limit| limit.retry_after)
     }
 
-    /// Whether the principal is in a secondary limit, which holds for whatever is asked.
+    /// Whether the principal is in a limit that holds for whatever is asked: a secondary one, or a
+    /// lock-out.
     #[must_use]
-    pub fn secondary(&self, principal: &Principal, now: Now) -> Option<Limited> {
-        self.principals().get(principal)?.secondary_limit(now)
+    pub fn held_off(&self, principal: &Principal, now: Now) -> Option<Limited> {
+        self.principals().get(principal)?.held_off(now)
     }
 
     /// What is left of a resource. `None` if it is not known, or the window known has ended.
@@ -292,9 +301,9 @@ impl Limits {
                     .filter(|window| now.boot < window.ends)
                     .map(|window| window.rate.clone())
                     .collect(),
-                secondary_until: budget.secondary_limit(now).map(|limit| limit.until),
+                held_off: budget.held_off(now),
             })
-            .filter(|view| !view.rates.is_empty() || view.secondary_until.is_some())
+            .filter(|view| !view.rates.is_empty() || view.held_off.is_some())
             .collect();
         views.sort_by(|one, other| one.principal.cmp(&other.principal));
         views
@@ -308,10 +317,10 @@ impl Limits {
 }
 
 impl Budget {
-    fn secondary_limit(&self, now: Now) -> Option<Limited> {
-        let limit = self.secondary.filter(|limit| now.boot < limit.until)?;
+    fn held_off(&self, now: Now) -> Option<Limited> {
+        let limit = self.hold.filter(|limit| now.boot < limit.until)?;
         Some(Limited {
-            kind: LimitKind::Secondary,
+            kind: limit.kind,
             retry_after: whole_seconds(limit.until.saturating_sub(now.boot)),
             until: limit.until_wall,
         })
@@ -334,7 +343,7 @@ fn budget_of<'a>(
     if !principals.contains_key(principal) && principals.len() >= MOST_PRINCIPALS {
         let oldest = principals
             .iter()
-            .min_by_key(|(_, budget)| (budget.secondary_limit(now).is_some(), budget.heard))
+            .min_by_key(|(_, budget)| (budget.held_off(now).is_some(), budget.heard))
             .map(|(principal, _)| principal.clone());
         if let Some(oldest) = oldest {
             principals.remove(&oldest);
@@ -344,7 +353,7 @@ fn budget_of<'a>(
         .entry(principal.clone())
         .or_insert_with(|| Budget {
             resources: BTreeMap::new(),
-            secondary: None,
+            hold: None,
             heard: now.boot,
             news: Vec::new(),
         });
@@ -364,6 +373,8 @@ const MOST_RESOURCES: usize = 32;
 const A_SECOND: Duration = Duration::from_secs(1);
 /// Source: GitHub REST documentation, “Rate limits for the REST API”: “wait for at least one minute”.
 const A_MINUTE: Duration = Duration::from_secs(60);
+/// Not GitHub's figure: it names none.
+const LOCK_OUT: Duration = Duration::from_secs(15 * 60);
 /// Who runs into the limit again so soon after the last has not slowed down.
 const SOON_AFTER: Duration = Duration::from_secs(10 * 60);
 /// Primary windows are an hour at most.

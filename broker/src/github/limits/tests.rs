@@ -115,6 +115,21 @@ fn an_untold_secondary_limit_is_a_minute_and_doubles_while_it_comes_again() {
 }
 
 #[test]
+fn a_lock_out_holds_for_a_quarter_of_an_hour_whatever_is_asked() {
+    let limits = Limits::default();
+    let waited = limits.refused(&bot(), LimitKind::LockOut, &ReplyHeaders::default(), at(0));
+    assert_eq!(waited.as_secs(), 900);
+    let hold = limits.held_off(&bot(), at(899)).unwrap();
+    assert_eq!(
+        (hold.kind, hold.retry_after.as_secs()),
+        (LimitKind::LockOut, 1)
+    );
+    assert_eq!(wait(&limits, "search", at(899)), Some(1));
+    assert_eq!(wait(&limits, CORE, at(900)), None);
+    assert_eq!(limits.take_news()[0].kind, LimitKind::LockOut);
+}
+
+#[test]
 fn calls_that_were_under_way_together_are_one_offence() {
     let limits = Limits::default();
     for _ in 0..5 {
@@ -176,7 +191,7 @@ fn memory_is_bounded_and_who_is_limited_is_forgotten_last() {
     assert_eq!(view.len(), MOST_PRINCIPALS);
     let known = view.iter().find(|view| view.principal == bot()).unwrap();
     assert_eq!(known.rates.len(), MOST_RESOURCES);
-    assert!(known.secondary_until.is_some());
+    assert!(known.held_off.is_some());
 }
 
 #[test]

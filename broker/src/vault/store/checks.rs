@@ -10,6 +10,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::load::{Unexpected, count, moment, name, unreadable};
 use super::{Store, integer};
+use crate::token::HashedToken;
 use crate::vault::checks::{CheckAttempt, CheckDetails, Checked, Kept};
 use crate::vault::error::VaultError;
 
@@ -80,7 +81,9 @@ impl Store {
 
     pub(super) fn checks(&self) -> Result<BTreeMap<SecretName, Kept>, rusqlite::Error> {
         let mut statement = self.db.prepare(
-            "SELECT secret, version, checked_at, verdict, accepted, login, expires_at, failed_at
+            "SELECT secret, version, checked_at, verdict, accepted, login, expires_at, failed_at,
+               CASE WHEN version IS NULL AND json_valid(findings)
+                 THEN findings ->> '$.hashed_credential' END
              FROM secret_check ORDER BY secret",
         )?;
         let mut rows = statement.query([])?;
@@ -113,6 +116,9 @@ fn checked(row: &Row<'_>) -> Result<Option<Checked>, rusqlite::Error> {
     let verdict: String = row.get(3)?;
     Ok(Some(Checked {
         version: version.map(|_| count(row, 1)).transpose()?,
+        hashed: row
+            .get::<_, Option<String>>(8)?
+            .map(|hashed| HashedToken::from_stored(&hashed)),
         checked_at,
         verdict: Verdict::from_word(&verdict).ok_or_else(|| unreadable(3)(Unexpected))?,
         accepted: row.get(4)?,

@@ -7,6 +7,7 @@ use super::*;
 fn found(version: u64, expires_at: Option<Timestamp>) -> Checked {
     Checked {
         version: Some(version),
+        hashed: None,
         checked_at: at(100),
         verdict: Verdict::Warning,
         accepted: true,

@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 use support::github::{
-    App, AppKey, ExpiryHeader, Fault, Level, Pat, Repositories, StandIn, World, classic_token,
+    App, AppKey, ExpiryHeader, Level, Pat, Repositories, StandIn, World, classic_token,
     fine_grained_token,
 };
 use support::{Home, TestBroker};
 
 use crate::api::ask;
+
+mod unanswered;
 
 /// What the first system's four tokens are meant to be.
 const SYSTEM: &str = r#"
@@ -200,115 +202,6 @@ fn the_first_systems_file_is_imported_and_every_fault_in_it_is_found() {
         .map(|record| record["kind"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(kinds[..3], ["secret.set", "secret.used", "secret.checked"]);
-}
-
-#[test]
-fn where_github_fails_nothing_is_found_out_and_what_was_known_stays() {
-    let token = classic_token();
-    let github = StandIn::start(World::new().classic(&token, "acme-bot", &["repo", "workflow"]));
-    let broker = started(&github, SYSTEM);
-    set(&broker, NAMES[0], &token);
-    assert_eq!(checked(&broker, NAMES[0])["verdict"], "ok");
-    let path = format!("/v1/secrets/{}", NAMES[0]);
-    let before = broker.http("GET", &path, "").json();
-
-    let check = format!("{path}/check");
-    for (fault, status, code) in [
-        (
-            Fault::on("GET /user").secondary_limit(Some(60)),
-            429,
-            "rate_limited",
-        ),
-        (
-            Fault::on("GET /user").refuse(502, "Bad Gateway"),
-            503,
-            "upstream_unavailable",
-        ),
-        (
-            Fault::on("GET /user").lose_reply(),
-            503,
-            "upstream_unavailable",
-        ),
-        (
-            Fault::on("GET /user").not_json(),
-            503,
-            "upstream_unavailable",
-        ),
-    ] {
-        github.fault(fault);
-        let (got, problem) = ask(&broker, "POST", "/v1/secrets/{name}/check", &check, "");
-        assert_eq!(
-            (got, problem["code"].as_str()),
-            (status, Some(code)),
-            "{problem}"
-        );
-        github.heal();
-        let (_, shown) = ask(&broker, "GET", "/v1/secrets/{name}", &path, "");
-        assert_eq!(shown["check"], before["check"], "{problem}");
-        assert!(shown["check_failed"]["why"].is_string(), "{shown}");
-    }
-    // The exit code says that it was GitHub, and the status marks what is known as old.
-    github.fault(Fault::on("GET /user").refuse(502, "Bad Gateway"));
-    let ran = broker.home.ctl(&["secret", "check"]);
-    assert_eq!(ran.code(), Some(7), "{ran:?}");
-    assert!(
-        ran.stdout.contains("1 not checked, GitHub failed"),
-        "{ran:?}"
-    );
-    let list = broker.home.ctl(&["secret", "list"]).success();
-    assert!(list.contains("  ok*  "), "{list}");
-    let json = broker.home.ctl(&["secret", "check", "--json"]);
-    let json: Value = serde_json::from_str(&json.stdout).unwrap();
-    assert_eq!(json["summary"]["not_checked"], 1);
-}
-
-#[test]
-fn a_new_value_is_stored_whatever_github_does() {
-    let token = classic_token();
-    let github = StandIn::start(World::new().classic(&token, "acme-bot", &["repo", "workflow"]));
-    let home = home(SYSTEM);
-    home.github(&github, "poll_every = \"off\"");
-    let broker = home.start();
-    github.fault(Fault::on("GET /user").refuse(502, "Bad Gateway"));
-    let path = format!("/v1/secrets/{}", NAMES[0]);
-    let put = |more: Value| {
-        let mut body = json!({"value": token});
-        body.as_object_mut()
-            .unwrap()
-            .extend(more.as_object().unwrap().clone());
-        let (status, set) = ask(
-            &broker,
-            "PUT",
-            "/v1/secrets/{name}",
-            &path,
-            &body.to_string(),
-        );
-        assert_eq!(status, 200, "{set}");
-        set
-    };
-    let set = put(json!({}));
-    let warnings = set["warnings"].to_string();
-    assert!(
-        warnings.contains("it is stored, and not checked yet"),
-        "{warnings}"
-    );
-    github.heal();
-    github.forget_calls();
-    assert_eq!(put(json!({"check": false}))["warnings"], json!([]));
-    assert_eq!(github.calls("GET /user"), 0);
-    let shown = broker.http("GET", &path, "").json();
-    assert_eq!(shown["version"], 2);
-    assert_eq!(shown["check"], Value::Null);
-}
-
-#[test]
-fn a_token_that_github_refuses_is_asked_for_once_and_not_three_times() {
-    let github = StandIn::start(World::new().user("acme-bot"));
-    let broker = started(&github, SYSTEM);
-    set(&broker, NAMES[0], &classic_token());
-    let check = checked(&broker, NAMES[0]);
-    assert_eq!(faults(&check), ["not_accepted"]);
-    assert_eq!(github.calls("GET /user"), 1);
 }
 
 #[test]
