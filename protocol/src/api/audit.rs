@@ -1,0 +1,32 @@
+//! The audit log, read through the broker.
+
+use serde::{Deserialize, Serialize};
+
+/// `GET /v1/audit/head` (operators)
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditHead {
+    /// Records in the log.
+    pub records: u64,
+    /// Hash of the last, 64 hexadecimal digits.
+    pub head: String,
+    /// The log's public key, base64.
+    pub key: String,
+    /// Where the segments lie, as the broker names it.
+    pub directory: String,
+}
+
+/// `GET /v1/audit/records?from=SEQ&limit=N` (operators): the bytes of the records themselves, as
+/// `application/jsonl`. Reading is recorded as `audit.read`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditRange {
+    /// First record wanted; absent for the last `limit` records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<u64>,
+    /// How many at most; absent means 1000, which is also the most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// Wait up to this many seconds (30 at most) for a first record, for `tail -f`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<u64>,
+}

@@ -1,0 +1,49 @@
+//! What callers may ask for.
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::{Delivery, OrgName, Permissions, Purpose, RepoPattern, SecretName};
+
+/// `GET /v1/purposes`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PurposeList {
+    /// The purposes some rule gives the caller; all of them for an operator.
+    pub purposes: Vec<PurposeView>,
+}
+
+/// One purpose as it stands for the asking caller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PurposeView {
+    /// Its name.
+    pub purpose: Purpose,
+    /// What it is for.
+    pub about: Option<String>,
+    /// The secret behind it.
+    pub secret: SecretName,
+    /// How strong the token is.
+    pub deliver: Delivery,
+    /// What is used where the secret is missing, expired, or an App that is not installed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<FallbackView>,
+    /// The rule that speaks for the caller; `None` if none does (operators see such purposes too).
+    pub rule: Option<String>,
+    /// What the caller's rule gives; the purpose's own where no rule speaks.
+    pub repositories: Vec<RepoPattern>,
+    /// Which organisation.
+    pub organization: Option<OrgName>,
+    /// Which permissions.
+    pub permissions: Permissions,
+    /// Default length of a lease, in seconds.
+    pub ttl_default: u64,
+    /// Longest life of a lease, renewals included, in seconds.
+    pub ttl_max: u64,
+}
+
+/// A second secret of a purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FallbackView {
+    /// The secret.
+    pub secret: SecretName,
+    /// How strong the token then is.
+    pub deliver: Delivery,
+}

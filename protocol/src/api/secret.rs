@@ -1,0 +1,138 @@
+//! Secrets as operators see and set them. Never a value in an answer.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::check::{CheckFailed, CheckView};
+use crate::names::{Purpose, SecretName};
+
+/// `GET /v1/secrets` (operators)
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretList {
+    /// Every secret that policies declare or the vault holds, by name.
+    pub secrets: Vec<SecretView>,
+}
+
+/// What a secret is and how it stands. Never its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretView {
+    /// Its name.
+    pub name: SecretName,
+    /// Whether a policy file declares it; if not, the vault holds a value nobody can use.
+    pub declared: bool,
+    /// `classic`, `fine-grained` or `app`.
+    pub kind: Option<String>,
+    /// The login GitHub must report for it.
+    pub owner: Option<String>,
+    /// Scopes a classic token must carry.
+    pub scopes: Vec<String>,
+    /// Where the value comes from, such as `vault` or `env:NAME`.
+    pub source: String,
+    /// Purposes that name it.
+    pub purposes: Vec<Purpose>,
+    /// `ok`, `due`, `overdue`, `expired` or `missing`.
+    pub state: SecretState,
+    /// When it must have been rotated or ends, whichever comes first.
+    pub deadline: Option<Timestamp>,
+    /// When it ends at GitHub, as far as is known.
+    pub expires_at: Option<Timestamp>,
+    /// How often it must be rotated, in seconds.
+    pub rotate_every: Option<u64>,
+    /// Warn below this many remaining requests.
+    pub rate_floor: Option<u64>,
+    /// The version in use; `None` without a value in the vault.
+    pub version: Option<u64>,
+    /// When its first version was stored.
+    pub created_at: Option<Timestamp>,
+    /// When the version in use was stored.
+    pub set_at: Option<Timestamp>,
+    /// Base64 SHA-256 of the value in use; GitHub's audit log calls it `hashed_token`.
+    pub hashed_credential: Option<String>,
+    /// When a lease on it was last granted, since this broker's vault began.
+    pub last_used: Option<Timestamp>,
+    /// Who was handed the value itself since it was set.
+    pub exposed_to: Vec<Exposure>,
+    /// The last check that GitHub answered, perhaps of an older version; with its findings where one
+    /// secret is asked for.
+    #[serde(default)]
+    pub check: Option<CheckView>,
+    /// A later check that GitHub did not answer.
+    #[serde(default)]
+    pub check_failed: Option<CheckFailed>,
+}
+
+/// How a secret stands against its deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretState {
+    /// More than 14 days to the deadline, or none.
+    Ok,
+    /// 14 days or less to the deadline.
+    Due,
+    /// Past the time by which it must have been rotated.
+    Overdue,
+    /// Ended at GitHub.
+    Expired,
+    /// No value.
+    Missing,
+}
+
+impl SecretState {
+    /// The state as `status` prints it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Due => "due",
+            Self::Overdue => "overdue",
+            Self::Expired => "expired",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// One account that was handed a raw secret for one purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exposure {
+    /// The account.
+    pub uid: u32,
+    /// The purpose.
+    pub purpose: Purpose,
+    /// When it was last handed out.
+    pub last: Timestamp,
+    /// How many leases.
+    pub leases: u64,
+}
+
+/// `PUT /v1/secrets/{name}` (operators): stores a new version. It holds the value and so has no
+/// `Debug`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetSecret {
+    /// The value.
+    pub value: String,
+    /// When it ends at GitHub, where the operator knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Whether to check it against GitHub at once; absent means yes, unless GitHub is asked only when
+    /// told to (`[github] check_every = "off"`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<bool>,
+}
+
+/// The answer to `PUT /v1/secrets/{name}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretSet {
+    /// Its name.
+    pub name: SecretName,
+    /// The version that is in use now.
+    pub version: u64,
+    /// What its first characters say it is: `classic`, `fine-grained`, `app`, or `None`.
+    pub looks_like: Option<String>,
+    /// What a check found, if one was made and GitHub answered in time. Its faults are among the
+    /// warnings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckView>,
+    /// What the operator should know, such as “not declared in any policy file”.
+    pub warnings: Vec<String>,
+}
