@@ -18,7 +18,6 @@ use crate::issue::{IssueError, Wishes};
 use crate::lease::Lease;
 use crate::lease_record;
 use crate::policy::{self, Caller, Decision, Denial, Grant, Request};
-use crate::vault::VaultError;
 
 /// What became of an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,14 +52,11 @@ impl Broker {
         at_once: bool,
     ) -> Option<Revoked> {
         let tokens = &self.minting.tokens;
-        let held = tokens.held_by(id);
-        // Before anything is awaited: from here on nobody else gets hold of them.
-        let ending: Vec<_> = held
-            .iter()
-            .filter(|_| at_once)
-            .map(|token| self.end_token_now(&token.hashed, by))
-            .collect();
-        let sharing = held.iter().flat_map(|token| tokens.holders(&token.hashed));
+        let held = tokens.held_by(id).map(|token| token.hashed);
+        // Before anything is awaited: from here on nobody else gets hold of it.
+        let ending = held.as_ref().filter(|_| at_once);
+        let ending = ending.map(|token| self.end_token_now(token, by));
+        let sharing = held.iter().flat_map(|token| tokens.holders(token));
         let sharing: Vec<LeaseId> = sharing.filter(|other| other != id).collect();
         let ended = self.end_lease(id, Some(by), "revoked on request").await?;
         let also_ended = if at_once {
@@ -70,17 +66,14 @@ impl Broker {
         } else {
             Vec::new()
         };
-        let mut ends = join_all(ending).await;
-        for token in held.iter().filter(|_| !at_once) {
-            ends.push(if tokens.holders(&token.hashed).is_empty() {
-                self.end_token_now(&token.hashed, by).await
-            } else {
-                TokenEnd::Shared
-            });
-        }
-        let token = [TokenEnd::Pending, TokenEnd::Shared, TokenEnd::Revoked]
-            .into_iter()
-            .find(|end| ends.contains(end));
+        let token = match (ending, &held) {
+            (Some(ending), _) => Some(ending.await),
+            (None, Some(token)) if tokens.holders(token).is_empty() => {
+                Some(self.end_token_now(token, by).await)
+            }
+            (None, Some(_)) => Some(TokenEnd::Shared),
+            (None, None) => None,
+        };
         Some(Revoked {
             lease: id.clone(),
             warning: ended.warning(),
@@ -270,24 +263,12 @@ impl Broker {
         };
 
         self.spend(&self.grants, caller.uid)?;
-        let body = Body::of(&Event::LeaseRenewed(lease_record::of(
-            &renewed,
-            self.clock.boot_id(),
-        )))?;
-        let mac = self
-            .vault
-            .lease_mac(body.as_str())
-            .map_err(|source| match source {
-                VaultError::Locked => IssueError::Locked,
-                source => IssueError::Vault {
-                    secret: lease.secret.clone(),
-                    source,
-                },
-            })?;
+        let event = Event::LeaseRenewed(lease_record::of(&renewed, self.clock.boot_id()));
+        let body = self.with_lease_mac(&event, &lease.secret)?;
         let effect = Effect::LeaseLives(id.clone());
         renewed.seq = self
             .log
-            .record(body.with_mac(&mac), effect)
+            .record(body, effect)
             .await
             .map_err(IssueError::NotRecorded)?;
 

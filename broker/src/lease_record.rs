@@ -1,7 +1,8 @@
 //! A lease as the audit log spells it, and back.
 //!
 //! `lease.granted` and `lease.renewed` hold all that is needed to honour the lease again after a
-//! restart. Reading one back proves nothing by itself: the caller has checked the MAC.
+//! restart, but for what was not known at the grant, which `lease.issued` adds. Reading one back proves
+//! nothing by itself: the caller has checked the MAC.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use broker_audit::record;
 use broker_protocol::names::NameError;
 
 use crate::clock::{BootId, Now};
-use crate::lease::{Lease, Span};
+use crate::lease::{Lease, Span, TooShort};
 use crate::policy::Caller;
 use crate::token::HashedToken;
 
@@ -83,6 +84,9 @@ pub enum NotALease {
     /// The text is not the JSON of a lease.
     #[error("not a lease record")]
     Json(#[from] serde_json::Error),
+    /// What was issued is another lease's, or had ended before the lease began.
+    #[error("what was issued does not fit the lease")]
+    Issued,
     /// A name in it is not one.
     #[error("a name in a lease record is not one")]
     Name(#[from] NameError),
@@ -150,6 +154,23 @@ pub fn read(record: &record::Lease<'_>) -> Result<(Lease, BootId), NotALease> {
     Ok((lease, BootId::new(&record.boot_id)))
 }
 
+/// Adds to a lease, as its grant spells it, what `lease.issued` says of it.
+///
+/// # Errors
+///
+/// [`NotALease::Issued`]: with a genuine MAC only another broker's record gives that.
+pub fn add_issued(lease: &mut Lease, issued: &record::Issued<'_>) -> Result<(), NotALease> {
+    if issued.lease != lease.id.as_str() {
+        return Err(NotALease::Issued);
+    }
+    if let Some(ends) = issued.expires_at {
+        let cut = lease.span.cut_to(ends);
+        lease.span = cut.map_err(|TooShort| NotALease::Issued)?;
+    }
+    lease.hashed_token = Some(HashedToken::from_stored(&issued.hashed_token));
+    Ok(())
+}
+
 const CALLER_EXIT: &str = "caller_exit";
 
 fn micros(span: Duration) -> u64 {
@@ -205,5 +226,32 @@ mod tests {
         let line = format!("{{{}", body.as_str());
         let record: record::Lease<'_> = serde_json::from_str(&line).unwrap();
         assert_eq!(read(&record).unwrap(), (lease, boot_id));
+    }
+
+    #[test]
+    fn what_was_issued_names_the_token_and_cuts_the_lease_to_its_end() {
+        let wall = "2026-11-21T07:00:00.123456Z".parse().unwrap();
+        let boot = Duration::from_secs(77);
+        let (minute, granted) = (Duration::from_secs(60), Now { wall, boot });
+        let mut lease = Lease::in_a_test(7, 1000, granted, 15 * minute);
+        lease.span.renewable.wall = wall + 60 * minute;
+        lease.span.renewable.boot = boot + 60 * minute;
+        let issued = |number, expires_at| record::Issued {
+            lease: LeaseId::from_random(number).as_str().to_owned().into(),
+            hashed_token: "abc=".into(),
+            hashed_credential: "abc=".into(),
+            installation: Some(4711),
+            expires_at,
+        };
+        let mut whole = lease.clone();
+        add_issued(&mut whole, &issued(7, None)).unwrap();
+        assert_eq!(whole.hashed_token, Some(HashedToken::from_stored("abc=")));
+        assert_eq!(whole.span, lease.span);
+        let mut cut = lease.clone();
+        add_issued(&mut cut, &issued(7, Some(wall + 20 * minute))).unwrap();
+        assert_eq!(cut.span.expires, lease.span.expires);
+        assert_eq!(cut.span.renewable.boot, boot + 20 * minute);
+        assert!(add_issued(&mut lease, &issued(8, None)).is_err());
+        assert_eq!(lease.hashed_token, None);
     }
 }

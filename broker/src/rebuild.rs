@@ -4,11 +4,16 @@
 //! nothing is rebuilt. Whoever cuts the tail off cannot revive one: revocations left a tombstone in
 //! the vault. Another boot with a wall clock behind the log's last record honours nothing, because
 //! there is no telling how late it is.
+//!
+//! A lease holds again the one token that its grant names, or the genuine `lease.issued` after it. If
+//! neither does, the broker ended in between and nobody was handed anything: the lease is over, and
+//! the token, if one was minted, is ended as one that nobody holds.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 use broker_audit::record::{self, Body, Event};
+use broker_protocol::error::ErrorCode;
 use broker_protocol::names::{Delivery, LeaseId, Purpose, SecretName};
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -18,14 +23,16 @@ use crate::audit_log::LiveLease;
 use crate::broker::{Broker, Found};
 use crate::caller::ExitWatch;
 use crate::issue::SECRET_REMOVED;
-use crate::lease::{Lease, Span, TooShort};
+use crate::lease::{Lease, Span};
 use crate::lease_record;
-use crate::minted::MintKey;
+use crate::vault::VaultError;
 
 /// One body found in the log, judged.
 enum Judged {
     Live(Box<Lease>),
     Ended(Box<Lease>, &'static str),
+    /// Granted, and nothing was handed out.
+    NotIssued(LeaseId),
     NotOurs(&'static str),
     /// The vault was locked again meanwhile.
     NotYet,
@@ -50,14 +57,16 @@ impl Broker {
         }
         let Some(found) = lock().take() else { return };
         let tombstones = self.vault.tombstones();
-        let mut honoured = 0;
-        let (mut over, mut not_ours) = (Vec::new(), Vec::new());
-        for (nth, LiveLease { seq, body }) in found.live.iter().enumerate() {
-            match self.judge_body(body, found.last_time, &tombstones) {
+        let (mut honoured, mut forged) = (0, 0);
+        let (mut over, mut not_issued, mut not_ours) = (Vec::new(), Vec::new(), Vec::new());
+        for (nth, live) in found.live.iter().enumerate() {
+            let (judged, among_issued) = self.judge_live(live, found.last_time, &tombstones);
+            forged += among_issued;
+            match judged {
                 Judged::Live(mut lease) => {
-                    lease.seq = *seq;
-                    if !self.hold_token_again(&mut lease) {
-                        over.push((Arc::from(lease), "ttl"));
+                    lease.seq = live.lives.seq;
+                    if !self.hold_token_again(&lease) {
+                        over.push((Arc::from(lease), "its token has ended"));
                         continue;
                     }
                     let lease: Arc<Lease> = Arc::from(lease);
@@ -73,6 +82,7 @@ impl Broker {
                     honoured += 1;
                 }
                 Judged::Ended(lease, why) => over.push((Arc::from(lease), why)),
+                Judged::NotIssued(lease) => not_issued.push(lease),
                 Judged::NotYet => {
                     let live = found.live.get(nth..).unwrap_or_default().to_vec();
                     *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(Found {
@@ -82,16 +92,18 @@ impl Broker {
                     });
                     break;
                 }
-                Judged::NotOurs(why) => not_ours.push((body, why)),
+                Judged::NotOurs(why) => not_ours.push((&live.lives.body, why)),
             }
         }
-        let (ended, refused) = (over.len() as u64, not_ours.len() as u64);
+        let ended = (over.len() + not_issued.len()) as u64;
+        let refused = not_ours.len() as u64 + forged;
         // Together, so that they share their syncs.
         join_all(
             over.iter()
                 .map(|(lease, why)| self.record_expiry(lease, why)),
         )
         .await;
+        join_all(not_issued.iter().map(|lease| self.record_not_issued(lease))).await;
         join_all(
             not_ours
                 .iter()
@@ -101,8 +113,8 @@ impl Broker {
         if refused > 0 {
             tracing::error!(
                 refused,
-                "the audit log holds leases that this broker never granted; someone else wrote \
-                 into it. They are not honoured. Compare the log with your last anchored copy"
+                "the audit log holds records of leases that this broker never wrote; someone else \
+                 wrote into it. They are not honoured. Compare the log with your last anchored copy"
             );
         }
         if !found.live.is_empty() {
@@ -116,26 +128,22 @@ impl Broker {
         self.judge_leases().await;
     }
 
-    /// Gives an installation lease its token again, and no more time than that has left. `false` if none
-    /// is left.
-    fn hold_token_again(&self, lease: &mut Lease) -> bool {
-        if lease.deliver != Delivery::Installation {
-            return true;
-        }
-        let Ok(key) = MintKey::of(lease) else {
-            return false;
-        };
+    /// Gives an installation lease its token again. `false` if that is no longer there: it ended at
+    /// GitHub, and the end of the lease came too late for the log.
+    fn hold_token_again(&self, lease: &Lease) -> bool {
         let tokens = &self.minting.tokens;
-        match tokens.hold_again(&lease.id, lease.hashed_token.as_ref(), &key) {
-            None => true,
-            Some(ends) => match lease.span.cut_to(ends) {
-                Ok(cut) => {
-                    lease.span = cut;
-                    true
-                }
-                Err(TooShort) => false,
-            },
-        }
+        let again = |hashed| tokens.hold_again(&lease.id, hashed);
+        lease.deliver != Delivery::Installation || lease.hashed_token.as_ref().is_some_and(again)
+    }
+
+    /// Ends in the log a lease of which nobody was handed anything.
+    async fn record_not_issued(&self, lease: &LeaseId) {
+        let event = Event::LeaseFailed {
+            lease: lease.as_str(),
+            code: ErrorCode::Internal.as_str(),
+            why: "no genuine `lease.issued` follows its grant: the broker ended in between",
+        };
+        self.record_end(&event, lease).await;
     }
 
     /// Ends in the log what it holds live and no broker honours, so that it is judged only once.
@@ -153,24 +161,55 @@ impl Broker {
         self.record_end(&event, &named.lease).await;
     }
 
-    fn judge_body(
+    /// Judges a lease by its records, and counts those of what was issued that are not ours.
+    fn judge_live(
         &self,
-        body: &str,
+        live: &LiveLease,
+        last_time: Option<Timestamp>,
+        tombstones: &HashMap<LeaseId, Timestamp>,
+    ) -> (Judged, u64) {
+        let lives = match self.genuine(&live.lives.body) {
+            Ok(Some(line)) => line,
+            Ok(None) => return (Judged::NotOurs(FORGED), 0),
+            Err(_locked) => return (Judged::NotYet, 0),
+        };
+        let (mut issued, mut forged) = (None, 0);
+        for record in &live.issued {
+            match self.genuine(&record.body) {
+                Ok(Some(line)) => issued = Some(line),
+                Ok(None) => forged += 1,
+                Err(_locked) => return (Judged::NotYet, 0),
+            }
+        }
+        let judged = self.judge_genuine(&lives, issued.as_deref(), last_time, tombstones);
+        (judged, forged)
+    }
+
+    /// The record's text as JSON, if its MAC is this vault's.
+    fn genuine(&self, body: &str) -> Result<Option<String>, VaultError> {
+        let Some((covered, mac)) = Body::split_mac(body) else {
+            return Ok(None);
+        };
+        let genuine = self.vault.verify_lease_mac(&covered, &mac)?;
+        Ok(genuine.then(|| format!("{{{covered}")))
+    }
+
+    fn judge_genuine(
+        &self,
+        lives: &str,
+        issued: Option<&str>,
         last_time: Option<Timestamp>,
         tombstones: &HashMap<LeaseId, Timestamp>,
     ) -> Judged {
-        let Some((covered, mac)) = Body::split_mac(body) else {
-            return Judged::NotOurs(FORGED);
-        };
-        match self.vault.verify_lease_mac(&covered, &mac) {
-            Ok(true) => {}
-            Ok(false) => return Judged::NotOurs(FORGED),
-            Err(_locked) => return Judged::NotYet,
-        }
-        let line = format!("{{{covered}");
-        let read = serde_json::from_str::<record::Lease<'_>>(&line)
+        let read = serde_json::from_str::<record::Lease<'_>>(lives)
             .map_err(lease_record::NotALease::from)
-            .and_then(|record| lease_record::read(&record));
+            .and_then(|record| lease_record::read(&record))
+            .and_then(|(mut lease, boot_id)| {
+                if let Some(issued) = issued {
+                    lease_record::add_issued(&mut lease, &serde_json::from_str(issued)?)?;
+                }
+                Ok((lease, boot_id))
+            });
         let (mut lease, boot_id) = match read {
             Ok(read) => read,
             Err(error) => {
@@ -183,6 +222,9 @@ impl Broker {
         }
         if self.secret_is_gone(&lease) {
             return Judged::Ended(Box::new(lease), SECRET_REMOVED);
+        }
+        if lease.hashed_token.is_none() {
+            return Judged::NotIssued(lease.id);
         }
         let now = self.now();
         let span: Option<Span> = if boot_id == *self.clock.boot_id() {

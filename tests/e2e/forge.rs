@@ -1,7 +1,7 @@
 //! Records as someone would write them who has the log's files and not the vault's key.
 
 use broker_audit::chain::{Head, LineHash};
-use broker_audit::record::{Body, Event, Lease, write_line};
+use broker_audit::record::{Body, Event, Issued, Lease, write_line};
 use support::Home;
 
 /// A well-chained `lease.granted` for the end of this log, and its lease: the last genuine grant
@@ -25,6 +25,34 @@ pub(crate) fn repeated_grant(home: &Home) -> Vec<u8> {
     let (_, mac) = Body::split_mac(genuine).unwrap();
     let body = Body::of(&Event::LeaseGranted(lease)).unwrap();
     chained(&records, &body.with_mac(&mac))
+}
+
+/// A well-chained `lease.issued` for the last granted lease that names this token, for the end of this
+/// log: with that lease's own genuine MAC, or none.
+pub(crate) fn forged_issue(home: &Home, hashed: &str, mac: Mac) -> Vec<u8> {
+    let records = home.records();
+    let genuine = last_grant(&records);
+    let lease: Lease<'_> = serde_json::from_str(genuine).unwrap();
+    let issued = Issued {
+        lease: lease.lease,
+        hashed_token: hashed.into(),
+        hashed_credential: hashed.into(),
+        installation: Some(4711),
+        expires_at: None,
+    };
+    let body = Body::of(&Event::LeaseIssued(issued)).unwrap();
+    let body = match mac {
+        Mac::OfTheGrant => body.with_mac(&Body::split_mac(genuine).unwrap().1),
+        Mac::Absent => body,
+    };
+    chained(&records, &body)
+}
+
+/// What a forged record has in place of its MAC.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Mac {
+    OfTheGrant,
+    Absent,
 }
 
 fn last_grant(records: &[String]) -> &str {

@@ -231,6 +231,21 @@ fn a_value_that_was_not_known_is_recorded_a_second_time_before_it_is_handed_out(
 }
 
 #[test]
+fn a_value_that_was_recorded_a_second_time_keeps_its_lease_over_a_restart() {
+    let with_value = |home| {
+        TestBroker::start(home, |tokend| {
+            tokend.env("OLD_TOKEN", canary::CLASSIC_TWO);
+        })
+    };
+    let broker = with_value(home_with_env_source());
+    let lease = broker.lease(r#"{"purpose":"from-env"}"#).json();
+    let path = format!("/v1/leases/{}", lease["lease"].as_str().unwrap());
+    let before = broker.http("GET", &path, "").json();
+    let broker = with_value(broker.kill());
+    assert_eq!(broker.http("GET", &path, "").json(), before);
+}
+
+#[test]
 fn a_source_that_gives_nothing_ends_the_granted_lease_in_the_log() {
     for value in [None, Some("")] {
         let broker = TestBroker::start(home_with_env_source(), |tokend| {

@@ -107,6 +107,27 @@ pub struct Lease<'a> {
     pub hashed_credential: Option<Cow<'a, str>>,
 }
 
+/// What is about to be handed out, where the grant could not name it yet: `lease.issued`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issued<'a> {
+    /// The lease.
+    #[serde(borrow)]
+    pub lease: Cow<'a, str>,
+    /// Base64 SHA-256 of what is handed out.
+    #[serde(borrow)]
+    pub hashed_token: Cow<'a, str>,
+    /// Base64 SHA-256 of what is used at GitHub.
+    #[serde(borrow)]
+    pub hashed_credential: Cow<'a, str>,
+    /// For an installation token: the installation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installation: Option<u64>,
+    /// The credential's own end, by the wall clock of the grant, where the grant would have let the
+    /// lease be renewed beyond it: no lease outlives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
 /// What a record reports. Serialises with its `kind` first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind")]
@@ -153,9 +174,9 @@ pub enum Event<'a> {
     LeasesRebuilt {
         /// Honoured again.
         honoured: u64,
-        /// Ended meanwhile, or revoked.
+        /// Ended meanwhile, revoked, or never handed out.
         ended: u64,
-        /// Lease records whose MAC was not this vault's. Anything but 0 means that someone else
+        /// Records of leases whose MAC was not this vault's. Anything but 0 means that someone else
         /// wrote into the log.
         refused: u64,
     },
@@ -177,16 +198,17 @@ pub enum Event<'a> {
         /// The errors, one a line.
         why: &'a str,
     },
-    /// Opens a segment: leases live at this point, as their own MACed bodies.
+    /// Opens a segment: leases live at this point, as the MACed bodies of their own records.
     #[serde(rename = "leases.open")]
     LeasesOpen {
         /// This part, counted from 1.
         part: u64,
         /// How many parts follow each other; a segment opens with all of them.
         parts: u64,
-        /// The number of each lease's record.
+        /// The number of each record.
         seqs: Vec<u64>,
-        /// The exact text of each body, MAC included.
+        /// The exact text of each body, MAC included: a lease's grant or last renewal, and after it
+        /// whatever `lease.issued` followed that.
         leases: Vec<Cow<'a, str>>,
     },
     /// Policy said yes. Carries a MAC.
@@ -195,22 +217,9 @@ pub enum Event<'a> {
     /// A live lease was prolonged. Carries a MAC.
     #[serde(rename = "lease.renewed")]
     LeaseRenewed(Lease<'a>),
-    /// A value that was not known at the grant is about to be handed out.
+    /// A value that was not known at the grant is about to be handed out. Carries a MAC.
     #[serde(rename = "lease.issued")]
-    LeaseIssued {
-        /// The lease.
-        lease: &'a str,
-        /// Base64 SHA-256 of what is handed out.
-        hashed_token: &'a str,
-        /// Base64 SHA-256 of what is used at GitHub.
-        hashed_credential: &'a str,
-        /// For an installation token: the installation.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        installation: Option<u64>,
-        /// The lease's end, where the credential's own is earlier than the grant said.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        expires_at: Option<Timestamp>,
-    },
+    LeaseIssued(Issued<'a>),
     /// A granted lease could not be honoured; nothing was handed out.
     #[serde(rename = "lease.failed")]
     LeaseFailed {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use broker_audit::chain::Head;
-use broker_audit::record::{Body, Event, write_line};
+use broker_audit::record::{Body, Event, Issued, write_line};
 use broker_audit::segment;
 
 /// Segments by file name and content, in order.
@@ -76,13 +76,13 @@ fn event(seq: u64) -> Event<'static> {
         1 => Event::BrokerStopped {
             why: "ein Grund mit \"Anführung\" und \n Zeile",
         },
-        2 => Event::LeaseIssued {
-            lease: "ffeeddccbbaa99887766554433221100",
-            hashed_token: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
-            hashed_credential: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+        2 => Event::LeaseIssued(Issued {
+            lease: "ffeeddccbbaa99887766554433221100".into(),
+            hashed_token: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".into(),
+            hashed_credential: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".into(),
             installation: None,
             expires_at: None,
-        },
+        }),
         _ => Event::LeaseDeniedMore {
             uid: 1000,
             count: seq,

@@ -298,7 +298,7 @@ impl<D: Disk> Writer<D> {
                 let again = self.kept.iter().any(|kept| kept.effect == entry.effect);
                 self.appender.holds(&entry.effect) && !again
             }
-            Effect::Nothing | Effect::LeaseLives(_) => {
+            Effect::Nothing | Effect::LeaseLives(_) | Effect::LeaseIssued(_) => {
                 let others = |kept: &&Entry| !matches!(kept.effect, Effect::LeaseEnds(_));
                 self.kept.iter().filter(others).count() < KEPT_WITHOUT_LEASE
             }

@@ -23,6 +23,8 @@ pub enum Effect {
     /// The record's own body holds all that is needed to honour this lease: `lease.granted`,
     /// `lease.renewed`.
     LeaseLives(LeaseId),
+    /// The record's own body adds what the lease's grant could not name yet: `lease.issued`.
+    LeaseIssued(LeaseId),
     /// The lease is over: `lease.revoked`, `lease.expired`, `lease.failed`.
     LeaseEnds(LeaseId),
 }
@@ -30,9 +32,19 @@ pub enum Effect {
 /// A lease that no record has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveLease {
-    /// The record that grants or prolongs it. No MAC covers the number, which is only shown.
+    /// The record that grants it, or prolonged it last.
+    pub lives: LeaseRecord,
+    /// Every `lease.issued` since. The broker writes at most one; which of them is genuine, whoever
+    /// checks the MAC can tell, so that a forged one displaces no genuine one.
+    pub issued: Vec<LeaseRecord>,
+}
+
+/// A record of a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseRecord {
+    /// Its number. No MAC covers it, and it is only shown.
     pub seq: u64,
-    /// That record's body, MAC included.
+    /// Its body, MAC included.
     pub body: Box<str>,
 }
 
@@ -40,7 +52,7 @@ pub struct LiveLease {
 #[derive(Debug, Default)]
 pub(super) struct LiveLeases(HashMap<LeaseId, LiveLease>);
 
-/// Leases in one `leases.open`: keeps a line near 64 KiB.
+/// Bodies in one `leases.open`: keeps a line near 64 KiB.
 const PART: usize = 64;
 
 impl LiveLeases {
@@ -48,13 +60,37 @@ impl LiveLeases {
     pub(super) fn apply(&mut self, seq: u64, effect: &Effect, body: &Body) {
         match effect {
             Effect::Nothing => {}
-            Effect::LeaseLives(lease) => {
-                let body = body.as_str().into();
-                self.0.insert(lease.clone(), LiveLease { seq, body });
-            }
+            Effect::LeaseLives(lease) => self.lives(lease.clone(), seq, body.as_str()),
+            Effect::LeaseIssued(lease) => self.issued(lease, seq, body.as_str()),
             Effect::LeaseEnds(lease) => {
                 self.0.remove(lease);
             }
+        }
+    }
+
+    fn lives(&mut self, lease: LeaseId, seq: u64, body: &str) {
+        let body = body.into();
+        let live = LiveLease {
+            lives: LeaseRecord { seq, body },
+            // A renewal names all that was issued before it.
+            issued: Vec::new(),
+        };
+        self.0.insert(lease, live);
+    }
+
+    fn issued(&mut self, lease: &LeaseId, seq: u64, body: &str) {
+        if let Some(live) = self.0.get_mut(lease) {
+            let body = body.into();
+            live.issued.push(LeaseRecord { seq, body });
+        }
+    }
+
+    /// Takes in a record that was read back, if its kind is one of those a live lease is made of.
+    fn read(&mut self, kind: &str, lease: LeaseId, seq: u64, body: &str) {
+        match kind {
+            "lease.granted" | "lease.renewed" => self.lives(lease, seq, body),
+            "lease.issued" => self.issued(&lease, seq, body),
+            _ => {}
         }
     }
 
@@ -77,19 +113,23 @@ impl LiveLeases {
     /// The records a segment opens with: at least one, so that every segment says where it stands.
     pub(super) fn opening(&self) -> Result<Vec<Body>, serde_json::Error> {
         let leases = self.sorted();
-        let mut parts: Vec<&[&LiveLease]> = leases.chunks(PART).collect();
+        let records: Vec<&LeaseRecord> = leases
+            .into_iter()
+            .flat_map(|live| std::iter::once(&live.lives).chain(&live.issued))
+            .collect();
+        let mut parts: Vec<&[&LeaseRecord]> = records.chunks(PART).collect();
         if parts.is_empty() {
             parts.push(&[]);
         }
         let count = parts.len() as u64;
         (1..)
             .zip(parts)
-            .map(|(part, leases)| {
+            .map(|(part, records)| {
                 Body::of(&Event::LeasesOpen {
                     part,
                     parts: count,
-                    seqs: leases.iter().map(|lease| lease.seq).collect(),
-                    leases: leases.iter().map(|lease| (*lease.body).into()).collect(),
+                    seqs: records.iter().map(|record| record.seq).collect(),
+                    leases: records.iter().map(|record| (*record.body).into()).collect(),
                 })
             })
             .collect()
@@ -110,6 +150,12 @@ pub(super) struct Replay {
 
 #[derive(Deserialize)]
 struct Lease {
+    lease: LeaseId,
+}
+
+#[derive(Deserialize)]
+struct KindAndLease {
+    kind: String,
     lease: LeaseId,
 }
 
@@ -147,16 +193,9 @@ impl Replay {
             };
         }
         match line.kind {
-            "lease.granted" | "lease.renewed" => {
+            "lease.granted" | "lease.renewed" | "lease.issued" => {
                 if let Ok(Lease { lease }) = serde_json::from_str(line.text) {
-                    let body = line.body.into();
-                    self.live.0.insert(
-                        lease,
-                        LiveLease {
-                            seq: line.seq,
-                            body,
-                        },
-                    );
+                    self.live.read(line.kind, lease, line.seq, line.body);
                 }
             }
             "lease.revoked" | "lease.expired" | "lease.failed" => {
@@ -183,9 +222,8 @@ impl Replay {
         }
         self.parts_seen = open.part;
         for (seq, body) in open.seqs.into_iter().zip(open.leases) {
-            if let Ok(Lease { lease }) = serde_json::from_str(&format!("{{{body}")) {
-                let body = body.into();
-                self.live.0.insert(lease, LiveLease { seq, body });
+            if let Ok(KindAndLease { kind, lease }) = serde_json::from_str(&format!("{{{body}")) {
+                self.live.read(&kind, lease, seq, &body);
             }
         }
         Some(())
@@ -197,18 +235,10 @@ mod tests {
     use broker_audit::chain::Head;
     use broker_audit::record::write_line;
 
+    use super::super::appender::Entry;
     use super::super::segment::Walk;
+    use super::super::tests::{end, grant, issue, lease};
     use super::*;
-
-    fn ended(lease: &LeaseId) -> Body {
-        Body::of(&Event::LeaseExpired {
-            lease: lease.as_str(),
-            purpose: "label-sync",
-            secret: "org-label-sync-token",
-            why: "ttl",
-        })
-        .unwrap()
-    }
 
     fn replay(bodies: &[Body]) -> Option<Replay> {
         let (mut bytes, mut head) = (Vec::new(), Head::EMPTY);
@@ -226,14 +256,18 @@ mod tests {
         replay.opened().then_some(replay)
     }
 
+    fn of(entries: &[Entry]) -> LiveLeases {
+        let mut live = LiveLeases::default();
+        for (seq, entry) in (7..).zip(entries) {
+            live.apply(seq, &entry.effect, &entry.body);
+        }
+        live
+    }
+
     #[test]
     fn an_opening_reads_back_to_the_byte_however_many_parts_it_has() {
         for count in [0, 1, 64, 65, 200] {
-            let mut live = LiveLeases::default();
-            for bits in 0..count {
-                let lease = LeaseId::from_random(bits);
-                live.apply(7, &Effect::LeaseLives(lease.clone()), &ended(&lease));
-            }
+            let live = of(&(0..count).map(grant).collect::<Vec<_>>());
             let opening = live.opening().unwrap();
             assert_eq!(opening.len() as u128, count.div_ceil(64).max(1));
             assert_eq!(replay(&opening).unwrap().live.all(), live.all());
@@ -244,18 +278,47 @@ mod tests {
     }
 
     #[test]
-    fn an_end_takes_a_lease_out_and_a_renewal_puts_the_newer_body_in() {
-        let lease = LeaseId::from_random(7);
-        let body = ended(&lease);
-        let mut live = LiveLeases::default();
-        let lives = Effect::LeaseLives(lease.clone());
-        let renewed = body.clone().with_mac(&[1; 32]);
-        live.apply(3, &lives, &body);
-        live.apply(5, &lives, &renewed);
+    fn what_was_issued_goes_with_its_lease_also_where_a_part_ends_between_them() {
+        let granted = (0..200).map(grant);
+        let issued = (0..200).filter(|bits| bits % 3 == 0).map(issue);
+        let live = of(&granted.chain(issued).collect::<Vec<_>>());
+        let opening = live.opening().unwrap();
+        assert_eq!(opening.len(), 267_usize.div_ceil(64));
+        let read = replay(&opening).unwrap().live.all();
+        assert_eq!(read, live.all());
+        assert_eq!(
+            read.iter().filter(|live| live.issued.len() == 1).count(),
+            67
+        );
+    }
+
+    #[test]
+    fn every_issued_record_of_a_live_lease_is_kept_and_of_no_other() {
+        let forged = Entry {
+            body: issue(7).body.with_mac(&[1; 32]),
+            ..issue(7)
+        };
+        let entries = [issue(7), grant(7), forged, issue(7), issue(8)];
+        let live = of(&entries).all();
+        let [only] = &live[..] else {
+            panic!("of two leases one was granted");
+        };
+        let seqs = only.issued.iter().map(|issued| issued.seq);
+        assert_eq!(seqs.collect::<Vec<_>>(), [9, 10]);
+    }
+
+    #[test]
+    fn an_end_takes_a_lease_out_and_a_renewal_puts_the_newer_body_in_and_names_what_was_issued() {
+        let renewed = grant(7).body.with_mac(&[1; 32]);
+        let mut live = of(&[grant(7), issue(7)]);
+        live.apply(11, &grant(7).effect, &renewed);
         let body = renewed.as_str().into();
-        assert_eq!(live.all(), [LiveLease { seq: 5, body }]);
+        let lives = LeaseRecord { seq: 11, body };
+        let issued = Vec::new();
+        assert_eq!(live.all(), [LiveLease { lives, issued }]);
         let mut records = live.opening().unwrap();
-        records.push(ended(&lease));
+        records.push(end(7).body);
         assert!(replay(&records).unwrap().live.all().is_empty());
+        assert!(!live.contains(&lease(8)));
     }
 }

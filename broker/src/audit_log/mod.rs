@@ -45,7 +45,7 @@ use crate::clock::Clock;
 use crate::policy::Grant;
 
 pub use self::error::AuditLogError;
-pub use self::live_leases::{Effect, LiveLease};
+pub use self::live_leases::{Effect, LeaseRecord, LiveLease};
 
 /// What a secret is about to be used for.
 #[derive(Debug)]

@@ -13,7 +13,8 @@
 //! A value from the vault needs one durable write: its hash is kept beside the sealed value, so the
 //! record that allows the lease names it. A value that is not known yet (from the environment) adds
 //! a second, `lease.issued`, before it is handed out. So does an installation token that has to be
-//! minted; one that is shared is known before the grant.
+//! minted; one that is shared is known before the grant. A start honours no lease whose log names
+//! nothing that was handed out.
 //!
 //! What seldom happens awaits in a box of its own, which keeps the future of a lease small.
 //!
@@ -25,9 +26,10 @@ mod error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_audit::record::{Body, Event};
+use broker_audit::record::{Body, Event, Issued as IssuedRecord};
 use broker_protocol::error::ErrorCode;
-use broker_protocol::names::{Delivery, LeaseId};
+use broker_protocol::names::{Delivery, LeaseId, SecretName};
+use jiff::Timestamp;
 
 use crate::audit_log::{Effect, Recorded, Use, Why};
 use crate::broker::{Broker, InForce};
@@ -38,7 +40,7 @@ use crate::lease_record;
 use crate::mint::{MintError, TOKEN_LIFETIME};
 use crate::minted::{Hold, MintKey};
 use crate::policy::{self, Decision, Denial, Grant, Request, SecretDeclaration, SourceSpec};
-use crate::token::AccessToken;
+use crate::token::{AccessToken, HashedToken};
 use crate::vault::VaultError;
 
 pub use self::error::IssueError;
@@ -151,21 +153,11 @@ impl Broker {
         } = ready;
         lease.fallback = fallback;
 
-        let body = Body::of(&Event::LeaseGranted(lease_record::of(
-            &lease,
-            self.clock.boot_id(),
-        )))?;
-        let mac = self
-            .vault
-            .lease_mac(body.as_str())
-            .map_err(|error| self.vault_error(&lease, error))?;
+        let granted = Event::LeaseGranted(lease_record::of(&lease, self.clock.boot_id()));
+        let body = self.with_lease_mac(&granted, &lease.secret)?;
         let recorded = self
             .log
-            .record_use(
-                usage,
-                body.with_mac(&mac),
-                Effect::LeaseLives(lease.id.clone()),
-            )
+            .record_use(usage, body, Effect::LeaseLives(lease.id.clone()))
             .await
             .map_err(IssueError::NotRecorded)?;
         lease.seq = recorded.seq();
@@ -281,7 +273,7 @@ impl Broker {
             SourceSpec::Vault => self
                 .vault
                 .unseal(recorded)
-                .map_err(|error| self.vault_error(lease, error)),
+                .map_err(|error| vault_error(&lease.secret, error)),
             SourceSpec::Env(name) => {
                 let token = self
                     .env
@@ -290,19 +282,7 @@ impl Broker {
                         secret: lease.secret.clone(),
                         source,
                     })?;
-                let hashed = token.hashed();
-                let body = Body::of(&Event::LeaseIssued {
-                    lease: lease.id.as_str(),
-                    hashed_token: hashed.as_str(),
-                    hashed_credential: hashed.as_str(),
-                    installation: None,
-                    expires_at: None,
-                })?;
-                self.log
-                    .record(body, Effect::Nothing)
-                    .await
-                    .map_err(IssueError::NotRecorded)?;
-                lease.hashed_token = Some(hashed);
+                self.record_issued(lease, token.hashed(), None).await?;
                 Ok(token)
             }
         }
@@ -334,26 +314,54 @@ impl Broker {
         if lease.hashed_token.as_ref() == Some(&token.hashed) {
             return Ok(value);
         }
-        self.minting.tokens.hold_only(&lease.id, &token.hashed);
         let cut = lease.span.cut_to(token.expires_at);
         let cut = cut.map_err(|TooShort| IssueError::Mint {
             secret: lease.secret.clone(),
             source: Arc::new(MintError::ClockAhead),
         })?;
-        let body = Body::of(&Event::LeaseIssued {
-            lease: lease.id.as_str(),
-            hashed_token: token.hashed.as_str(),
-            hashed_credential: token.hashed.as_str(),
-            installation: Some(token.installation),
-            expires_at: (cut != lease.span).then_some(cut.expires.wall),
-        })?;
+        let ends = (cut != lease.span).then_some(cut.renewable.wall);
         lease.span = cut;
+        let minted = (token.installation, ends);
+        self.record_issued(lease, token.hashed, Some(minted))
+            .await?;
+        Ok(value)
+    }
+
+    /// Records what is about to be handed out under a lease whose grant could not name it. Of a minted
+    /// token: its installation, and its end if that cuts the lease short.
+    async fn record_issued(
+        &self,
+        lease: &mut Lease,
+        hashed: HashedToken,
+        minted: Option<(u64, Option<Timestamp>)>,
+    ) -> Result<(), IssueError> {
+        let issued = Event::LeaseIssued(IssuedRecord {
+            lease: lease.id.as_str().into(),
+            // Raw or an installation token: what is handed out is what is used at GitHub.
+            hashed_token: hashed.as_str().into(),
+            hashed_credential: hashed.as_str().into(),
+            installation: minted.map(|(installation, _)| installation),
+            expires_at: minted.and_then(|(_, ends)| ends),
+        });
+        let body = self.with_lease_mac(&issued, &lease.secret)?;
         self.log
-            .record(body, Effect::Nothing)
+            .record(body, Effect::LeaseIssued(lease.id.clone()))
             .await
             .map_err(IssueError::NotRecorded)?;
-        lease.hashed_token = Some(token.hashed);
-        Ok(value)
+        lease.hashed_token = Some(hashed);
+        Ok(())
+    }
+
+    /// The body of a record that a start rebuilds leases of.
+    pub(crate) fn with_lease_mac(
+        &self,
+        event: &Event<'_>,
+        secret: &SecretName,
+    ) -> Result<Body, IssueError> {
+        let body = Body::of(event)?;
+        let mac = self.vault.lease_mac(body.as_str());
+        let mac = mac.map_err(|error| vault_error(secret, error))?;
+        Ok(body.with_mac(&mac))
     }
 
     /// A lease that was opened while the store was locked is not handed out; see
@@ -492,18 +500,18 @@ impl Broker {
                 .await;
         }
     }
+}
 
-    fn vault_error(&self, lease: &Lease, source: VaultError) -> IssueError {
-        match source {
-            VaultError::Locked => IssueError::Locked,
-            VaultError::NoValue(_) | VaultError::NoVersion { .. } => {
-                IssueError::SecretMissing(lease.secret.clone())
-            }
-            source => IssueError::Vault {
-                secret: lease.secret.clone(),
-                source,
-            },
+fn vault_error(secret: &SecretName, source: VaultError) -> IssueError {
+    match source {
+        VaultError::Locked => IssueError::Locked,
+        VaultError::NoValue(_) | VaultError::NoVersion { .. } => {
+            IssueError::SecretMissing(secret.clone())
         }
+        source => IssueError::Vault {
+            secret: secret.clone(),
+            source,
+        },
     }
 }
 

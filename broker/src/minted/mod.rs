@@ -1,9 +1,9 @@
 //! Installation tokens that are alive, who holds each, and which may be shared.
 //!
 //! A token is shared only within one account, rule and scope ([`MintKey`]), while enough of its life
-//! is left. It is needed as long as a lease holds it; the lease that lets go of it last gets it handed
-//! back, to be revoked. Of several callers that need the same token at once, one leads and the others
-//! wait for what it brings.
+//! is left. It is needed as long as a lease holds it; one that nobody holds is due to be ended. A lease
+//! holds one token at most: with the next it lets go of the one before. Of several callers that need
+//! the same token at once, one leads and the others wait for what it brings.
 //!
 //! Values lie in locked memory and are wiped when the store is locked; the vault has them sealed. Not
 //! here: GitHub, the vault, the clock.
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use broker_protocol::names::{LeaseId, OrgName, Permissions, Purpose, RepoPattern, SecretName};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::audit_log::{Recorded, Use};
@@ -37,7 +37,7 @@ pub struct MintKey {
 }
 
 /// The scope of a key as it is written down.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Scope {
     rule: Box<str>,
     repositories: Vec<RepoPattern>,
@@ -67,16 +67,6 @@ impl MintKey {
             purpose: lease.purpose.clone(),
             scope: serde_json::to_string(&scope)?.into(),
         })
-    }
-
-    /// Whether two keys differ by no more than the rule: a rule's number changes with the file.
-    fn alike(&self, other: &Self) -> bool {
-        let rest = |key: &Self| {
-            let scope: Scope = serde_json::from_str(&key.scope).ok()?;
-            Some((scope.repositories, scope.organization, scope.permissions))
-        };
-        (self.uid, &self.secret, &self.purpose) == (other.uid, &other.secret, &other.purpose)
-            && rest(self) == rest(other)
     }
 }
 
@@ -122,17 +112,6 @@ impl<E> Lead<E> {
     }
 }
 
-/// What a lease that ended lets go of.
-#[derive(Debug, PartialEq, Eq)]
-pub enum LetGo {
-    /// It held none.
-    Nothing,
-    /// Others hold the same one.
-    Shared,
-    /// Nobody else holds these: they are to be revoked. Nearly always one.
-    Last(Vec<HashedToken>),
-}
-
 /// Every token that may be alive, and the mints under way.
 pub struct MintedTable<E> {
     inner: Mutex<Inner<E>>,
@@ -140,6 +119,8 @@ pub struct MintedTable<E> {
 
 struct Inner<E> {
     tokens: HashMap<HashedToken, Entry>,
+    /// The token that each lease holds: the other side of [`Entry::holders`].
+    held: HashMap<LeaseId, HashedToken>,
     /// The one that is shared, per key.
     current: BTreeMap<MintKey, HashedToken>,
     flights: HashMap<MintKey, Flight<E>>,
@@ -177,6 +158,7 @@ impl<E> Default for MintedTable<E> {
         Self {
             inner: Mutex::new(Inner {
                 tokens: HashMap::new(),
+                held: HashMap::new(),
                 current: BTreeMap::new(),
                 flights: HashMap::new(),
             }),
@@ -241,17 +223,20 @@ impl<E> MintedTable<E> {
         // Into locked memory.
         let value = locked(value)?;
         let mut inner = self.lock();
-        let flight = inner.flights.remove(&lead.key);
         let entry = Entry {
             token: token.clone(),
             value: Some(value),
-            holders: flight.into_iter().flat_map(|f| f.waiting).collect(),
+            holders: HashSet::new(),
             ending: Ending::Idle,
             doomed: false,
             found: false,
         };
-        inner.current.insert(lead.key.clone(), token.hashed.clone());
         inner.tokens.insert(token.hashed.clone(), entry);
+        inner.current.insert(lead.key.clone(), token.hashed.clone());
+        let flight = inner.flights.remove(&lead.key);
+        for lease in flight.into_iter().flat_map(|flight| flight.waiting) {
+            inner.give(&lease, &token.hashed);
+        }
         drop(inner);
         lead.sender.send_replace(Some(Ok(token)));
         Ok(())
@@ -303,49 +288,21 @@ impl<E> MintedTable<E> {
         }
     }
 
-    /// Lets go of what a lease holds.
-    pub fn let_go(&self, lease: &LeaseId, key: Option<&MintKey>) -> LetGo {
+    /// Lets go of what a lease holds, and of what it waits for under this key.
+    pub fn let_go(&self, lease: &LeaseId, key: Option<&MintKey>) {
         let mut inner = self.lock();
         if let Some(flight) = key.and_then(|key| inner.flights.get_mut(key)) {
             flight.waiting.retain(|waiting| waiting != lease);
         }
-        // After a restart it may hold every token of its like.
-        let (mut shared, mut last) = (false, Vec::new());
-        for entry in inner.tokens.values_mut() {
-            if entry.holders.remove(lease) {
-                if entry.holders.is_empty() {
-                    last.push(entry.token.hashed.clone());
-                } else {
-                    shared = true;
-                }
-            }
-        }
-        for hashed in &last {
-            inner.stop_sharing(hashed);
-        }
-        match (shared, last.is_empty()) {
-            (_, false) => LetGo::Last(last),
-            (true, true) => LetGo::Shared,
-            (false, true) => LetGo::Nothing,
-        }
+        inner.release(lease);
     }
 
-    /// Has a lease hold this one token and no other.
-    pub fn hold_only(&self, lease: &LeaseId, hashed: &HashedToken) {
-        for entry in self.lock().tokens.values_mut() {
-            if entry.token.hashed != *hashed {
-                entry.holders.remove(lease);
-            }
-        }
-    }
-
-    /// The tokens a lease holds: one, but for a lease from before a restart.
+    /// The token a lease holds.
     #[must_use]
-    pub fn held_by(&self, lease: &LeaseId) -> Vec<Token> {
+    pub fn held_by(&self, lease: &LeaseId) -> Option<Token> {
         let inner = self.lock();
-        let entries = inner.tokens.values();
-        let held = entries.filter(|entry| entry.holders.contains(lease));
-        held.map(|entry| entry.token.clone()).collect()
+        let entry = inner.tokens.get(inner.held.get(lease)?)?;
+        Some(entry.token.clone())
     }
 
     /// The leases that hold a token.
@@ -365,7 +322,11 @@ impl<E> MintedTable<E> {
     pub fn ended(&self, hashed: &HashedToken) {
         let mut inner = self.lock();
         inner.stop_sharing(hashed);
-        inner.tokens.remove(hashed);
+        if let Some(entry) = inner.tokens.remove(hashed) {
+            for lease in &entry.holders {
+                inner.held.remove(lease);
+            }
+        }
     }
 
     /// Takes in a token that nobody may have, so that it is ended.
@@ -407,27 +368,10 @@ impl<E> MintedTable<E> {
         inner.tokens.insert(entry.token.hashed.clone(), entry);
     }
 
-    /// Gives a lease that was rebuilt the tokens that are its own: the one its record names, else every
-    /// one that was minted for the like of it. The end of the longest-lived.
-    pub fn hold_again(
-        &self,
-        lease: &LeaseId,
-        named: Option<&HashedToken>,
-        key: &MintKey,
-    ) -> Option<Timestamp> {
-        let mut inner = self.lock();
-        let mut ends = None;
-        for entry in inner.tokens.values_mut() {
-            let own = match named {
-                Some(hashed) => entry.token.hashed == *hashed,
-                None => entry.token.key.alike(key),
-            };
-            if own {
-                entry.holders.insert(lease.clone());
-                ends = ends.max(Some(entry.token.expires_at));
-            }
-        }
-        ends
+    /// Gives a lease that was rebuilt the token that its record names. `false` if that is gone.
+    #[must_use]
+    pub fn hold_again(&self, lease: &LeaseId, hashed: &HashedToken) -> bool {
+        self.lock().give(lease, hashed)
     }
 
     /// The tokens that are to be ended at GitHub now, because nobody holds them or somebody said so, a
@@ -484,14 +428,6 @@ impl<E> MintedTable<E> {
         let inner = self.lock();
         let held = inner.tokens.values().filter(|e| !e.holders.is_empty());
         held.map(|entry| entry.token.clone()).collect()
-    }
-
-    /// Every token.
-    #[must_use]
-    pub fn all(&self) -> Vec<Token> {
-        let inner = self.lock();
-        let all = inner.tokens.values();
-        all.map(|entry| entry.token.clone()).collect()
     }
 
     /// Wipes every value. The vault still has them, sealed.
@@ -556,7 +492,7 @@ impl<E> Inner<E> {
         wanted: Duration,
         now: Timestamp,
     ) -> Option<Token> {
-        let entry = self.tokens.get_mut(self.current.get(key)?)?;
+        let entry = self.tokens.get(self.current.get(key)?)?;
         if entry.ending != Ending::Idle {
             return None;
         }
@@ -565,8 +501,36 @@ impl<E> Inner<E> {
         if left + SLACK < wanted || left < SLACK {
             return None;
         }
+        let token = entry.token.clone();
+        self.give(lease, &token.hashed);
+        Some(token)
+    }
+
+    /// Has a lease hold this token and no other. `false` if there is none such.
+    fn give(&mut self, lease: &LeaseId, hashed: &HashedToken) -> bool {
+        if self.held.get(lease) != Some(hashed) {
+            self.release(lease);
+        }
+        let Some(entry) = self.tokens.get_mut(hashed) else {
+            return false;
+        };
         entry.holders.insert(lease.clone());
-        Some(entry.token.clone())
+        self.held.insert(lease.clone(), hashed.clone());
+        true
+    }
+
+    /// A token that nobody holds any more is to be ended, and so shared with nobody.
+    fn release(&mut self, lease: &LeaseId) {
+        let Some(hashed) = self.held.remove(lease) else {
+            return;
+        };
+        let Some(entry) = self.tokens.get_mut(&hashed) else {
+            return;
+        };
+        entry.holders.remove(lease);
+        if entry.holders.is_empty() {
+            self.stop_sharing(&hashed);
+        }
     }
 
     fn stop_sharing(&mut self, hashed: &HashedToken) {

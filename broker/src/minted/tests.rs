@@ -138,12 +138,9 @@ fn a_token_is_ended_when_its_last_lease_lets_go_and_shared_with_nobody_from_then
         .landed(&first, minted.clone(), &value("ghs_one"))
         .unwrap();
     table.hold(&key(7), &id(2), QUARTER, at(1)).unwrap();
-    assert_eq!(table.let_go(&id(1), None), LetGo::Shared);
+    table.let_go(&id(1), None);
     assert_eq!(table.to_end(Duration::ZERO, true), []);
-    assert_eq!(
-        table.let_go(&id(2), None),
-        LetGo::Last(vec![minted.hashed.clone()])
-    );
+    table.let_go(&id(2), None);
     assert!(table.hold(&key(7), &id(3), QUARTER, at(1)).is_none());
     assert_eq!(table.to_end(Duration::ZERO, true), [(minted.clone(), 0)]);
     assert_eq!(table.to_end(Duration::ZERO, true), [], "it is under way");
@@ -154,7 +151,8 @@ fn a_token_is_ended_when_its_last_lease_lets_go_and_shared_with_nobody_from_then
         [(minted.clone(), 1)]
     );
     table.ended(&minted.hashed);
-    assert_eq!(table.all(), []);
+    assert!(table.value(&minted.hashed).is_none());
+    assert_eq!(table.to_end(Duration::MAX, true), []);
 }
 
 #[test]
@@ -170,20 +168,22 @@ fn a_lease_that_never_came_to_live_lets_go_of_what_it_held() {
 }
 
 #[test]
-fn after_a_restart_a_lease_holds_the_token_its_record_names_or_every_one_of_its_like() {
+fn after_a_restart_a_lease_holds_the_token_its_record_names_and_no_other() {
     let table = Table::default();
     table.found(token("ghs_one", 7, 0));
     table.found(token("ghs_two", 7, 10));
-    table.found(token("ghs_other", 8, 0));
     let named = value("ghs_one").hashed();
-    let ends = table.hold_again(&id(1), Some(&named), &key(7));
-    assert_eq!(ends, Some(at(3600)));
-    let mut other_rule = lease(2, 7);
-    other_rule.rule = "label-sync.toml#9".into();
-    let other_rule = MintKey::of(&other_rule).unwrap();
-    assert_eq!(table.hold_again(&id(2), None, &other_rule), Some(at(3610)));
-    let ended: Vec<_> = table.to_end(Duration::ZERO, true);
-    assert_eq!(ended, [(token("ghs_other", 8, 0), 0)]);
+    assert_eq!(
+        table.to_end(Duration::ZERO, false),
+        [],
+        "not before the rebuild"
+    );
+    assert!(table.hold_again(&id(1), &named));
+    assert_eq!(table.held_by(&id(1)), Some(token("ghs_one", 7, 0)));
+    assert!(!table.hold_again(&id(2), &value("ghs_gone").hashed()));
+    assert_eq!(table.held_by(&id(2)), None);
+    let ended = table.to_end(Duration::ZERO, true);
+    assert_eq!(ended, [(token("ghs_two", 7, 10), 0)]);
     let taken = table.take(&recorded(), &id(1), &named);
     assert!(
         taken.ok().unwrap().is_none(),
@@ -197,21 +197,22 @@ fn after_a_restart_a_lease_holds_the_token_its_record_names_or_every_one_of_its_
 }
 
 #[test]
-fn a_lease_that_holds_several_tokens_lets_go_of_all_of_them() {
+fn a_lease_that_takes_hold_of_another_token_lets_go_of_the_one_before() {
     let table = Table::default();
-    table.found(token("ghs_one", 7, 0));
-    table.found(token("ghs_two", 7, 10));
-    table.hold_again(&id(1), None, &key(7)).unwrap();
-    assert_eq!(
-        table.to_end(Duration::ZERO, false),
-        [],
-        "not before the rebuild"
-    );
-    let LetGo::Last(last) = table.let_go(&id(1), None) else {
-        panic!("nobody else held them");
-    };
-    assert_eq!(last.len(), 2);
-    assert_eq!(table.to_end(Duration::ZERO, true).len(), 2);
+    let first = lead(&table, 1, 7);
+    let one = token("ghs_one", 7, 0);
+    table
+        .landed(&first, one.clone(), &value("ghs_one"))
+        .unwrap();
+    table.refresh(&key(7));
+    let second = lead(&table, 1, 7);
+    let two = token("ghs_two", 7, 0);
+    table
+        .landed(&second, two.clone(), &value("ghs_two"))
+        .unwrap();
+    assert_eq!(table.held_by(&id(1)), Some(two));
+    assert!(table.holders(&one.hashed).is_empty());
+    assert_eq!(table.to_end(Duration::ZERO, true), [(one, 0)]);
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn p9_a_grant_appended_while_the_broker_is_stopped_makes_no_lease_and_is_ended_i
     assert_eq!(live(&broker), leases);
     says(
         &broker.home.trace(),
-        &["never granted", "someone else wrote into it"],
+        &["this broker never wrote", "someone else wrote into it"],
     );
     let rebuilt = broker.home.records_of("leases.rebuilt");
     assert_eq!(rebuilt.last().unwrap()["refused"], 1);

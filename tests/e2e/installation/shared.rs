@@ -128,42 +128,6 @@ fn a_narrower_lease_gets_a_token_of_its_own() {
 }
 
 #[test]
-fn a_broker_that_was_killed_revokes_what_is_no_longer_needed_and_honours_the_rest() {
-    let Some(setting) = Setting::new() else {
-        return;
-    };
-    let short = setting.take(&json!({"ttl": 1, "repositories": ["acme/one"]}));
-    let long = setting.take(&json!({"repositories": ["acme/two"]}));
-    let Setting { github, broker } = setting;
-    let home = broker.kill();
-    wait::until(|| {
-        let ends = short["expires_at"].as_str().unwrap();
-        ends.parse::<jiff::Timestamp>().unwrap() < jiff::Zoned::now().timestamp()
-    });
-    let setting = Setting {
-        github,
-        broker: home.start(),
-    };
-    wait::until(|| !setting.alive(&short));
-    assert!(setting.alive(&long));
-    // Opened from the vault, and so after a record.
-    let used = setting.broker.home.records_of("secret.used");
-    assert!(used.iter().any(|used| used["what_for"] == "installation"));
-    let again = setting.take(&json!({"repositories": ["acme/two"]}));
-    assert_eq!(
-        again["token"], long["token"],
-        "shared again after the restart"
-    );
-    setting.revoke(&again, "");
-    assert!(
-        setting.alive(&long),
-        "the lease from before the restart holds it"
-    );
-    assert_eq!(setting.revoke(&long, "")["token"], "revoked");
-    assert!(!setting.alive(&long));
-}
-
-#[test]
 fn locking_wipes_shared_tokens_and_after_an_unlock_the_vault_has_them() {
     let Some(setting) = Setting::new() else {
         return;

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use broker_audit::chain::{Head, LineHash};
-use broker_audit::record::{Body, Caller, Event, Lease};
+use broker_audit::record::{Body, Caller, Event, Issued, Lease};
 use broker_protocol::names::LeaseId;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -38,11 +38,11 @@ fn clock() -> ManualClock {
     ManualClock::at("2026-11-21T07:00:00Z".parse().unwrap())
 }
 
-fn lease(bits: u128) -> LeaseId {
+pub(super) fn lease(bits: u128) -> LeaseId {
     LeaseId::from_random(bits)
 }
 
-fn grant(bits: u128) -> Entry {
+pub(super) fn grant(bits: u128) -> Entry {
     let id = lease(bits);
     let time = "2026-11-21T07:00:00Z".parse().unwrap();
     let body = Body::of(&Event::LeaseGranted(Lease {
@@ -85,7 +85,22 @@ fn grant(bits: u128) -> Entry {
     }
 }
 
-fn end(bits: u128) -> Entry {
+pub(super) fn issue(bits: u128) -> Entry {
+    let id = lease(bits);
+    let body = Body::of(&Event::LeaseIssued(Issued {
+        lease: id.as_str().into(),
+        hashed_token: "abc=".into(),
+        hashed_credential: "abc=".into(),
+        installation: None,
+        expires_at: None,
+    }));
+    Entry {
+        body: body.unwrap().with_mac(&[7; 32]),
+        effect: Effect::LeaseIssued(id),
+    }
+}
+
+pub(super) fn end(bits: u128) -> Entry {
     let id = lease(bits);
     let body = Body::of(&Event::LeaseExpired {
         lease: id.as_str(),
@@ -238,7 +253,8 @@ fn texts(bodies: &[Box<str>]) -> Vec<String> {
 }
 
 fn live_texts(leases: &[LiveLease]) -> Vec<String> {
-    leases.iter().map(|lease| lease.body.to_string()).collect()
+    let bodies = leases.iter().map(|lease| &lease.lives.body);
+    bodies.map(ToString::to_string).collect()
 }
 
 /// Every file that was moved aside is named by a record that fits it.
