@@ -209,19 +209,14 @@ impl Span {
         self.expires.boot.saturating_sub(self.issued.boot)
     }
 
-    /// The same span, cut to what `credential_ends` leaves by the wall clock.
+    /// The same span, cut to how long the credential behind it lives from the first grant.
     ///
     /// # Errors
     ///
     /// [`TooShort`] if less than one second would be left.
-    pub fn cut_to(&self, credential_ends: Timestamp) -> Result<Self, TooShort> {
-        let whole = |end: Now| end.boot.saturating_sub(self.issued.boot);
-        Self::first(
-            self.issued,
-            whole(self.expires),
-            whole(self.renewable),
-            Some(credential_ends),
-        )
+    pub fn cut_to(&self, life: Duration) -> Result<Self, TooShort> {
+        let cut = |end: Now| end.boot.saturating_sub(self.issued.boot).min(life);
+        Self::first(self.issued, cut(self.expires), cut(self.renewable), None)
     }
 
     /// Whether it has ended, by boot time.
@@ -311,10 +306,13 @@ mod tests {
     #[test]
     fn a_span_is_cut_to_the_end_of_a_credential_that_came_after_it() {
         let span = Span::first(at(0), 15 * MINUTE, HOUR, None).unwrap();
-        assert_eq!(span.cut_to(at(7200).wall), Ok(span));
-        let cut = span.cut_to(at(600).wall).unwrap();
+        assert_eq!(span.cut_to(2 * HOUR), Ok(span));
+        let cut = span.cut_to(10 * MINUTE).unwrap();
         assert_eq!((cut.expires, cut.renewable), (at(600), at(600)));
-        assert_eq!(span.cut_to(at(0).wall), Err(TooShort));
+        let cut = span.cut_to(40 * MINUTE).unwrap();
+        assert_eq!((cut.expires, cut.renewable), (at(900), at(2400)));
+        assert_eq!(cut.cut_to(40 * MINUTE), Ok(cut));
+        assert_eq!(span.cut_to(Duration::from_millis(999)), Err(TooShort));
     }
 
     #[test]

@@ -164,7 +164,8 @@ pub fn add_issued(lease: &mut Lease, issued: &record::Issued<'_>) -> Result<(), 
         return Err(NotALease::Issued);
     }
     if let Some(ends) = issued.expires_at {
-        let cut = lease.span.cut_to(ends);
+        let life = ends.duration_since(lease.span.issued.wall);
+        let cut = lease.span.cut_to(life.try_into().unwrap_or_default());
         lease.span = cut.map_err(|TooShort| NotALease::Issued)?;
     }
     lease.hashed_token = Some(HashedToken::from_stored(&issued.hashed_token));

@@ -388,7 +388,7 @@ pub enum Event<'a> {
         /// Whole days to the deadline, rounded up; 0 on the day it passed, then negative.
         days_left: i64,
     },
-    /// An installation token is dead at GitHub before its time.
+    /// An installation token is dead at GitHub: ended there, or not accepted any more.
     #[serde(rename = "token.revoked")]
     TokenRevoked {
         /// The App's secret.

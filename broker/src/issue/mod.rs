@@ -37,8 +37,8 @@ use crate::budget::Budget;
 use crate::clock::Now;
 use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
-use crate::mint::{MintError, TOKEN_LIFETIME};
-use crate::minted::{Hold, MintKey};
+use crate::mint::MintError;
+use crate::minted::{Hold, MintKey, TOKEN_LIFETIME};
 use crate::policy::{self, Decision, Denial, Grant, Request, SecretDeclaration, SourceSpec};
 use crate::token::{AccessToken, HashedToken};
 use crate::vault::VaultError;
@@ -243,14 +243,11 @@ impl Broker {
         if fresh {
             tokens.refresh(&key);
         }
-        let held = tokens.hold(&key, &lease.id, lease.span.length(), now.wall);
+        let held = tokens.hold(&key, &lease.id, lease.span.length(), now.boot);
         let hold = Hold::of(tokens, lease.id.clone(), key);
-        let ends = match &held {
-            Some(token) => token.expires_at,
-            None => now.wall.saturating_add(TOKEN_LIFETIME).unwrap_or(now.wall),
-        };
+        let left = held.as_ref().map(|token| token.life.left(now.boot));
         lease.hashed_token = held.map(|token| token.hashed);
-        let cut = lease.span.cut_to(ends);
+        let cut = lease.span.cut_to(left.unwrap_or(TOKEN_LIFETIME));
         lease.span = cut.map_err(|TooShort| IssueError::SecretExpired(lease.secret.clone()))?;
         Ok(hold)
     }
@@ -314,7 +311,7 @@ impl Broker {
         if lease.hashed_token.as_ref() == Some(&token.hashed) {
             return Ok(value);
         }
-        let cut = lease.span.cut_to(token.expires_at);
+        let cut = lease.span.cut_to(token.life.left(lease.span.issued.boot));
         let cut = cut.map_err(|TooShort| IssueError::Mint {
             secret: lease.secret.clone(),
             source: Arc::new(MintError::ClockAhead),

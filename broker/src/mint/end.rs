@@ -2,8 +2,9 @@
 //! what a broker that was killed left alive.
 //!
 //! An end takes effect first and is recorded then. It is tried until GitHub says that the token is
-//! dead, or until it has ended by itself. “Not accepted” counts as dead only for a token that is older
-//! than GitHub takes to know a new one everywhere.
+//! dead, or until it has ended by itself: by boot time, because a wall clock may be wrong and asking
+//! GitHub once more is not. “Not accepted” counts as dead only for a token that is older than GitHub
+//! takes to know a new one everywhere.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -78,13 +79,9 @@ impl Broker {
     }
 
     async fn end_token(&self, token: Token, tries: u32, by: Option<&Caller>) -> TokenEnd {
-        let now = self.now();
-        // The wall clock may be wrong, so one that was minted in this run is ended at least once.
-        let kept_only = self.minting.tokens.value(&token.hashed).is_none();
-        if token.expires_at <= now.wall && (tries > 0 || kept_only) {
-            if tries > 0 {
-                self.record_not_revoked(&token).await;
-            }
+        let now = self.now().boot;
+        if tries > 0 && token.life.is_over(now) {
+            self.record_not_revoked(&token).await;
             self.forget_token(&token).await;
             return TokenEnd::Revoked;
         }
@@ -100,7 +97,6 @@ impl Broker {
             }
             Err(why) => Err((why, None, false)),
         };
-        let age = Duration::try_from(now.wall.duration_since(token.minted_at)).unwrap_or_default();
         let (why, pause, refused) = match ended {
             Ok(()) => {
                 self.record_revoked(&token, by, "GitHub ended it").await;
@@ -109,7 +105,7 @@ impl Broker {
             }
             Err(failed) => failed,
         };
-        if refused && age >= KNOWN_EVERYWHERE {
+        if refused && token.life.age(now) >= KNOWN_EVERYWHERE {
             self.record_revoked(&token, by, "GitHub did not accept it any more")
                 .await;
             self.forget_token(&token).await;
@@ -180,8 +176,9 @@ impl Broker {
 
     /// Takes over what the vault kept over a restart.
     pub(crate) fn find_tokens(&self) {
+        let now = self.now();
         for kept in self.vault.minted() {
-            self.minting.tokens.found(token_of(kept));
+            self.minting.tokens.found(token_of(kept, now));
         }
     }
 }

@@ -15,16 +15,16 @@ mod error;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use broker_protocol::names::{OrgName, RepoPattern, SecretName};
 
 use crate::audit_log::{Recorded, Use};
 use crate::broker::Broker;
+use crate::clock::Now;
 use crate::github::installation::{self, MintRequest, Repositories, Target};
 use crate::github::{AppKey, GitHubError, Principal};
 use crate::lease::Lease;
-use crate::minted::{Lead, MintKey, MintedTable, Place, Token};
+use crate::minted::{Lead, Life, MintKey, MintedTable, Place, TOKEN_LIFETIME, Token};
 use crate::policy::SourceSpec;
 use crate::token::AccessToken;
 use crate::vault::{self, VaultError};
@@ -104,7 +104,7 @@ impl Broker {
         let tokens = &self.minting.tokens;
         let wanted = lease.span.length();
         loop {
-            match tokens.place(key, &lease.id, wanted, self.now().wall) {
+            match tokens.place(key, &lease.id, wanted, self.now().boot) {
                 Place::Held(token) => {
                     let Some(value) = self.held_value(&recorded, lease, &token)? else {
                         continue;
@@ -198,17 +198,18 @@ impl Broker {
         let account = Account::of(&lease.repositories, lease.organization.as_ref())
             .ok_or_else(|| MintError::Undeclared(secret.clone()))?;
         let request = self.mint_request(lease);
+        let asked = self.now();
         let (installation, minted) = self.mint(&app, secret, account, &request).await?;
-        let now = self.now().wall;
+        let there = self.now();
+        // Its clock may be ahead of ours.
+        let within_the_hour = there.wall.saturating_add(TOKEN_LIFETIME);
         let token = Token {
             key: lead.key().clone(),
             hashed: minted.token.hashed(),
             installation,
-            minted_at: now,
-            // Its clock may be ahead of ours.
-            expires_at: minted
-                .expires_at
-                .min(now.saturating_add(TOKEN_LIFETIME).unwrap_or(now)),
+            minted_at: there.wall,
+            expires_at: minted.expires_at.min(within_the_hour.unwrap_or(there.wall)),
+            life: Life::minted(asked, there, minted.expires_at),
         };
         // Kept first, whatever else is wrong with it: what is in the vault can be revoked.
         if let Err(error) = self.vault.keep_minted(kept(&token), &minted.token).await {
@@ -382,9 +383,10 @@ fn kept(token: &Token) -> vault::Minted {
     }
 }
 
-/// The token that such a row was made of.
-fn token_of(kept: vault::Minted) -> Token {
+/// The token that such a row was made of, found now.
+fn token_of(kept: vault::Minted, now: Now) -> Token {
     Token {
+        life: Life::found(now, kept.minted_at, kept.expires_at),
         key: MintKey {
             uid: kept.uid,
             secret: kept.secret,
@@ -397,9 +399,3 @@ fn token_of(kept: vault::Minted) -> Token {
         expires_at: kept.expires_at,
     }
 }
-
-/// How long GitHub honours an installation token: one hour from minting. A ceiling for planning; the
-/// end of a real one came with it.
-///
-/// Source: GitHub REST documentation, “Generating an installation access token for a GitHub App”.
-pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(60 * 60);

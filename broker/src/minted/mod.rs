@@ -8,6 +8,8 @@
 //! Values lie in locked memory and are wiped when the store is locked; the vault has them sealed. Not
 //! here: GitHub, the vault, the clock.
 
+mod life;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +24,8 @@ use crate::audit_log::{Recorded, Use};
 use crate::lease::Lease;
 use crate::locked_memory::LockedBytes;
 use crate::token::{AccessToken, HashedToken};
+
+pub use self::life::{Life, TOKEN_LIFETIME};
 
 /// What leases must have in common to hold one token.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -79,10 +83,12 @@ pub struct Token {
     pub hashed: HashedToken,
     /// The installation it is for.
     pub installation: u64,
-    /// When it was minted.
+    /// When it was minted, by the wall clock.
     pub minted_at: Timestamp,
-    /// When it ends at GitHub.
+    /// When it ends at GitHub, by the wall clock.
     pub expires_at: Timestamp,
+    /// The same by boot time, which decides.
+    pub life: Life,
 }
 
 /// What came of minting, as those who waited for it learn it.
@@ -174,13 +180,14 @@ const AT_A_TIME: usize = 8;
 const SLACK: Duration = Duration::from_secs(60);
 
 impl<E> MintedTable<E> {
-    /// Takes hold of the shared token for this key, if it has `wanted` of its life left.
+    /// Takes hold of the shared token for this key, if at this moment of boot time it has `wanted` of
+    /// its life left.
     pub fn hold(
         &self,
         key: &MintKey,
         lease: &LeaseId,
         wanted: Duration,
-        now: Timestamp,
+        now: Duration,
     ) -> Option<Token> {
         self.lock().hold(key, lease, wanted, now)
     }
@@ -191,7 +198,7 @@ impl<E> MintedTable<E> {
         key: &MintKey,
         lease: &LeaseId,
         wanted: Duration,
-        now: Timestamp,
+        now: Duration,
     ) -> Place<E> {
         let mut inner = self.lock();
         if let Some(token) = inner.hold(key, lease, wanted, now) {
@@ -351,7 +358,10 @@ impl<E> MintedTable<E> {
             .current
             .get(&token.key)
             .and_then(|hashed| inner.tokens.get(hashed))
-            .is_none_or(|entry| entry.token.expires_at < token.expires_at);
+            .is_none_or(|entry| {
+                let left = |token: &Token| token.life.left(Duration::ZERO);
+                left(&entry.token) < left(&token)
+            });
         if newest {
             inner
                 .current
@@ -490,14 +500,13 @@ impl<E> Inner<E> {
         key: &MintKey,
         lease: &LeaseId,
         wanted: Duration,
-        now: Timestamp,
+        now: Duration,
     ) -> Option<Token> {
         let entry = self.tokens.get(self.current.get(key)?)?;
         if entry.ending != Ending::Idle {
             return None;
         }
-        let left = entry.token.expires_at.duration_since(now);
-        let left = Duration::try_from(left).unwrap_or_default();
+        let left = entry.token.life.left(now);
         if left + SLACK < wanted || left < SLACK {
             return None;
         }

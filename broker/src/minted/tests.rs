@@ -4,7 +4,7 @@ use broker_protocol::names::Delivery;
 
 use super::*;
 use crate::audit_log::Why;
-use crate::clock::Now;
+use crate::clock::{Clock as _, ManualClock, Now};
 
 type Table = MintedTable<&'static str>;
 
@@ -15,14 +15,21 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_795_000_000 + second).unwrap()
 }
 
+fn boot(second: u64) -> Duration {
+    Duration::from_secs(50 + second)
+}
+
+fn now(second: i64) -> Now {
+    Now {
+        wall: at(second),
+        boot: boot(second.unsigned_abs()),
+    }
+}
+
 fn lease(number: u128, uid: u32) -> Lease {
-    let now = Now {
-        wall: at(0),
-        boot: Duration::from_secs(50),
-    };
     Lease {
         deliver: Delivery::Installation,
-        ..Lease::in_a_test(number, uid, now, QUARTER)
+        ..Lease::in_a_test(number, uid, now(0), QUARTER)
     }
 }
 
@@ -45,11 +52,12 @@ fn token(text: &str, uid: u32, minted: i64) -> Token {
         installation: 4711,
         minted_at: at(minted),
         expires_at: at(minted + 3600),
+        life: Life::minted(now(minted), now(minted), at(minted + 3600)),
     }
 }
 
 fn lead(table: &Table, lease: u128, uid: u32) -> Lead<&'static str> {
-    match table.place(&key(uid), &id(lease), QUARTER, at(0)) {
+    match table.place(&key(uid), &id(lease), QUARTER, boot(0)) {
         Place::Lead(lead) => lead,
         Place::Held(_) | Place::Follow(_) => panic!("somebody else leads"),
     }
@@ -68,11 +76,11 @@ fn recorded() -> Recorded<Use> {
 async fn of_several_who_need_a_token_one_goes_and_all_hold_what_it_brings() {
     let table = Table::default();
     let lead = lead(&table, 1, 7);
-    let Place::Follow(mut landing) = table.place(&key(7), &id(2), QUARTER, at(0)) else {
+    let Place::Follow(mut landing) = table.place(&key(7), &id(2), QUARTER, boot(0)) else {
         panic!("two lead");
     };
     assert!(matches!(
-        table.place(&key(8), &id(3), QUARTER, at(0)),
+        table.place(&key(8), &id(3), QUARTER, boot(0)),
         Place::Lead(_)
     ));
     let minted = token("ghs_one", 7, 0);
@@ -93,7 +101,7 @@ async fn of_several_who_need_a_token_one_goes_and_all_hold_what_it_brings() {
 async fn when_the_one_fails_all_learn_why_and_when_it_vanishes_they_ask_again() {
     let table = Table::default();
     let first = lead(&table, 1, 7);
-    let Place::Follow(mut landing) = table.place(&key(7), &id(2), QUARTER, at(0)) else {
+    let Place::Follow(mut landing) = table.place(&key(7), &id(2), QUARTER, boot(0)) else {
         panic!("two lead");
     };
     table.failed(&first, &Arc::new("no such installation"));
@@ -101,7 +109,7 @@ async fn when_the_one_fails_all_learn_why_and_when_it_vanishes_they_ask_again() 
     assert_eq!(landed, Some(Err(Arc::new("no such installation"))));
 
     let second = lead(&table, 1, 7);
-    let Place::Follow(mut landing) = table.place(&key(7), &id(2), QUARTER, at(0)) else {
+    let Place::Follow(mut landing) = table.place(&key(7), &id(2), QUARTER, boot(0)) else {
         panic!("two lead");
     };
     drop(second);
@@ -116,17 +124,39 @@ fn a_token_is_shared_while_it_has_the_wanted_time_left_and_by_the_same_scope_alo
     table
         .landed(&first, token("ghs_one", 7, 0), &value("ghs_one"))
         .unwrap();
-    assert!(table.hold(&key(7), &id(2), HOUR, at(30)).is_some());
-    assert!(table.hold(&key(7), &id(3), HOUR, at(61)).is_none());
-    assert!(table.hold(&key(7), &id(3), QUARTER, at(2700)).is_some());
-    assert!(table.hold(&key(7), &id(4), QUARTER, at(2761)).is_none());
-    assert!(table.hold(&key(8), &id(5), QUARTER, at(1)).is_none());
+    assert!(table.hold(&key(7), &id(2), HOUR, boot(30)).is_some());
+    assert!(table.hold(&key(7), &id(3), HOUR, boot(61)).is_none());
+    assert!(table.hold(&key(7), &id(3), QUARTER, boot(2700)).is_some());
+    assert!(table.hold(&key(7), &id(4), QUARTER, boot(2761)).is_none());
+    assert!(table.hold(&key(8), &id(5), QUARTER, boot(1)).is_none());
     let mut narrower = lease(6, 7);
     narrower.repositories = ["acme/one".parse().unwrap()].into();
     let narrower = MintKey::of(&narrower).unwrap();
-    assert!(table.hold(&narrower, &id(6), QUARTER, at(1)).is_none());
+    assert!(table.hold(&narrower, &id(6), QUARTER, boot(1)).is_none());
     table.refresh(&key(7));
-    assert!(table.hold(&key(7), &id(7), QUARTER, at(1)).is_none());
+    assert!(table.hold(&key(7), &id(7), QUARTER, boot(1)).is_none());
+}
+
+#[test]
+fn a_token_is_shared_by_boot_time_however_the_wall_clock_jumps() {
+    let clock = ManualClock::at(at(0));
+    let table = Table::default();
+    let first = lead(&table, 1, 7);
+    let minted = Token {
+        life: Life::minted(clock.now(), clock.now(), at(3600)),
+        ..token("ghs_one", 7, 0)
+    };
+    table.landed(&first, minted, &value("ghs_one")).unwrap();
+    let shared = |lease| table.hold(&key(7), &id(lease), QUARTER, clock.now().boot);
+    let day = Duration::from_secs(24 * 3600);
+    for set_to in [at(0) + day, at(0) - day] {
+        clock.set_wall(set_to);
+        assert!(shared(2).is_some(), "{set_to}");
+    }
+    clock.advance(HOUR - QUARTER);
+    assert!(shared(3).is_some(), "{:?}", clock.now());
+    clock.advance(Duration::from_secs(61));
+    assert!(shared(4).is_none(), "{:?}", clock.now());
 }
 
 #[test]
@@ -137,11 +167,11 @@ fn a_token_is_ended_when_its_last_lease_lets_go_and_shared_with_nobody_from_then
     table
         .landed(&first, minted.clone(), &value("ghs_one"))
         .unwrap();
-    table.hold(&key(7), &id(2), QUARTER, at(1)).unwrap();
+    table.hold(&key(7), &id(2), QUARTER, boot(1)).unwrap();
     table.let_go(&id(1), None);
     assert_eq!(table.to_end(Duration::ZERO, true), []);
     table.let_go(&id(2), None);
-    assert!(table.hold(&key(7), &id(3), QUARTER, at(1)).is_none());
+    assert!(table.hold(&key(7), &id(3), QUARTER, boot(1)).is_none());
     assert_eq!(table.to_end(Duration::ZERO, true), [(minted.clone(), 0)]);
     assert_eq!(table.to_end(Duration::ZERO, true), [], "it is under way");
     table.end_again(&minted.hashed, 1, Duration::from_secs(9));

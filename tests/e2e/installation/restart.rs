@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use support::github::Fault;
 use support::{Home, http, wait};
 
-use super::{MINT, Setting};
+use super::{END, MINT, Setting};
 use crate::forge::{Mac, forged_issue, repeated_grant};
 
 impl Setting {
@@ -176,6 +176,30 @@ fn a_token_whose_answer_was_lost_is_held_by_its_lease_until_that_ends() {
     assert_eq!(live(), 1);
     assert_eq!(setting.revoke(&lease, "")["token"], "revoked");
     assert_eq!(live(), 0);
+}
+
+#[test]
+fn a_token_that_has_ended_by_this_machines_clock_is_ended_at_github_all_the_same() {
+    let Some(setting) = Setting::new() else {
+        return;
+    };
+    setting
+        .github
+        .turn_back(std::time::Duration::from_secs(2 * 60 * 60));
+    setting.github.fault(Fault::on(END).close_before());
+    let problem = setting.refusal();
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("set the clock right"), "{detail}");
+    let setting = setting.killed(|_| {});
+    let live = || {
+        setting
+            .github
+            .change(|state| state.live_installation_tokens())
+    };
+    assert_eq!(live(), 1);
+    setting.github.heal();
+    wait::until(|| live() == 0);
+    wait::until(|| setting.broker.home.records_of("token.revoked").len() == 1);
 }
 
 #[test]
