@@ -8,6 +8,8 @@
 //! Values lie in locked memory and are wiped when the store is locked; the vault has them sealed. Not
 //! here: GitHub, the vault, the clock.
 
+mod hold;
+mod key;
 mod life;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -15,64 +17,17 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use broker_protocol::names::{LeaseId, OrgName, Permissions, Purpose, RepoPattern, SecretName};
+use broker_protocol::names::LeaseId;
 use jiff::Timestamp;
-use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::audit_log::{Recorded, Use};
-use crate::lease::Lease;
 use crate::locked_memory::LockedBytes;
 use crate::token::{AccessToken, HashedToken};
 
+pub use self::hold::Hold;
+pub use self::key::MintKey;
 pub use self::life::{Life, TOKEN_LIFETIME};
-
-/// What leases must have in common to hold one token.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct MintKey {
-    /// The account.
-    pub uid: u32,
-    /// The App's secret.
-    pub secret: SecretName,
-    /// The purpose.
-    pub purpose: Purpose,
-    /// The rule and what it gives of repositories, organisation and permissions, as JSON.
-    pub scope: Box<str>,
-}
-
-/// The scope of a key as it is written down.
-#[derive(Serialize)]
-struct Scope {
-    rule: Box<str>,
-    repositories: Vec<RepoPattern>,
-    organization: Option<OrgName>,
-    permissions: Permissions,
-}
-
-impl MintKey {
-    /// The key of a lease.
-    ///
-    /// # Errors
-    ///
-    /// If the scope cannot be written as JSON: a fault of the broker's own.
-    pub fn of(lease: &Lease) -> Result<Self, serde_json::Error> {
-        let mut repositories = lease.repositories.to_vec();
-        repositories.sort();
-        repositories.dedup();
-        let scope = Scope {
-            rule: lease.rule.as_ref().into(),
-            repositories,
-            organization: lease.organization.clone(),
-            permissions: Permissions::clone(&lease.permissions),
-        };
-        Ok(Self {
-            uid: lease.caller.uid,
-            secret: lease.secret.clone(),
-            purpose: lease.purpose.clone(),
-            scope: serde_json::to_string(&scope)?.into(),
-        })
-    }
-}
 
 /// One token that may be alive at GitHub.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -451,42 +406,6 @@ impl<E> MintedTable<E> {
         // A panic while it was held can have left a token without a holder, which is then revoked
         // early, or with one too many, which GitHub ends within the hour.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What a lease holds before it is live. Dropped before [`Hold::keep`], it lets go.
-pub struct Hold<'a, E> {
-    table: &'a MintedTable<E>,
-    lease: Option<(LeaseId, MintKey)>,
-}
-
-impl<'a, E> Hold<'a, E> {
-    /// Whatever this lease takes hold of until it is live.
-    #[must_use]
-    pub const fn of(table: &'a MintedTable<E>, lease: LeaseId, key: MintKey) -> Self {
-        Self {
-            table,
-            lease: Some((lease, key)),
-        }
-    }
-
-    /// What it is for.
-    #[must_use]
-    pub fn key(&self) -> Option<&MintKey> {
-        self.lease.as_ref().map(|(_, key)| key)
-    }
-
-    /// The lease is live: its end lets go.
-    pub fn keep(mut self) {
-        self.lease = None;
-    }
-}
-
-impl<E> Drop for Hold<'_, E> {
-    fn drop(&mut self) {
-        if let Some((lease, key)) = self.lease.take() {
-            self.table.let_go(&lease, Some(&key));
-        }
     }
 }
 

@@ -5,6 +5,7 @@ use broker_protocol::names::Delivery;
 use super::*;
 use crate::audit_log::Why;
 use crate::clock::{Clock as _, ManualClock, Now};
+use crate::lease::Lease;
 
 type Table = MintedTable<&'static str>;
 

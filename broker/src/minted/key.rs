@@ -1,0 +1,53 @@
+//! What leases must have in common to share a token.
+
+use broker_protocol::names::{OrgName, Permissions, Purpose, RepoPattern, SecretName};
+use serde::Serialize;
+
+use crate::lease::Lease;
+
+/// What leases must have in common to hold one token.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MintKey {
+    /// The account.
+    pub uid: u32,
+    /// The App's secret.
+    pub secret: SecretName,
+    /// The purpose.
+    pub purpose: Purpose,
+    /// The rule and what it gives of repositories, organisation and permissions, as JSON.
+    pub scope: Box<str>,
+}
+
+/// The scope of a key as it is written down.
+#[derive(Serialize)]
+struct Scope {
+    rule: Box<str>,
+    repositories: Vec<RepoPattern>,
+    organization: Option<OrgName>,
+    permissions: Permissions,
+}
+
+impl MintKey {
+    /// The key of a lease.
+    ///
+    /// # Errors
+    ///
+    /// If the scope cannot be written as JSON: a fault of the broker's own.
+    pub fn of(lease: &Lease) -> Result<Self, serde_json::Error> {
+        let mut repositories = lease.repositories.to_vec();
+        repositories.sort();
+        repositories.dedup();
+        let scope = Scope {
+            rule: lease.rule.as_ref().into(),
+            repositories,
+            organization: lease.organization.clone(),
+            permissions: Permissions::clone(&lease.permissions),
+        };
+        Ok(Self {
+            uid: lease.caller.uid,
+            secret: lease.secret.clone(),
+            purpose: lease.purpose.clone(),
+            scope: serde_json::to_string(&scope)?.into(),
+        })
+    }
+}
