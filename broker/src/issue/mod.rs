@@ -18,29 +18,30 @@
 //!
 //! What seldom happens awaits in a box of its own, which keeps the future of a lease small.
 //!
+//! How the value is got is in `obtain`, what becomes of a refusal in `refuse`.
+//!
 //! Not here: sockets, HTTP status codes, SQL. Once begun, `issue` runs to its end even if the caller
 //! hangs up: the API sees to that, so no grant is left without an outcome.
 
 mod error;
+mod obtain;
+mod refuse;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_audit::record::{Body, Event, Issued as IssuedRecord};
-use broker_protocol::error::ErrorCode;
+use broker_audit::record::{Body, Event};
 use broker_protocol::names::{Delivery, LeaseId, SecretName};
-use jiff::Timestamp;
 
-use crate::audit_log::{Effect, Recorded, Use, Why};
+use crate::audit_log::{Effect, Use, Why};
 use crate::broker::{Broker, InForce};
-use crate::budget::Budget;
 use crate::clock::Now;
 use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
 use crate::mint::MintError;
-use crate::minted::{Hold, MintKey, TOKEN_LIFETIME};
-use crate::policy::{self, Decision, Denial, Grant, Request, SecretDeclaration, SourceSpec};
-use crate::token::{AccessToken, HashedToken};
+use crate::minted::Hold;
+use crate::policy::{self, Decision, Grant, Request, SecretDeclaration, SourceSpec};
+use crate::token::AccessToken;
 use crate::vault::VaultError;
 
 pub use self::error::IssueError;
@@ -230,125 +231,6 @@ impl Broker {
         })
     }
 
-    /// Takes hold of the token that leases like this one share, if there is one: then it is known
-    /// before the grant, and one record suffices.
-    fn hold_token(
-        &self,
-        lease: &mut Lease,
-        fresh: bool,
-        now: Now,
-    ) -> Result<Hold<'_, MintError>, IssueError> {
-        let tokens = &self.minting.tokens;
-        let key = MintKey::of(lease)?;
-        if fresh {
-            tokens.refresh(&key);
-        }
-        let held = tokens.hold(&key, &lease.id, lease.span.length(), now.boot);
-        let hold = Hold::of(tokens, lease.id.clone(), key);
-        let left = held.as_ref().map(|token| token.life.left(now.boot));
-        lease.hashed_token = held.map(|token| token.hashed);
-        let cut = lease.span.cut_to(left.unwrap_or(TOKEN_LIFETIME));
-        lease.span = cut.map_err(|TooShort| IssueError::SecretExpired(lease.secret.clone()))?;
-        Ok(hold)
-    }
-
-    /// Gets the value that the record allows; a value that was not known is recorded first.
-    async fn obtain(
-        &self,
-        lease: &mut Lease,
-        recorded: Recorded<Use>,
-        source: &SourceSpec,
-        key: Option<&MintKey>,
-    ) -> Result<AccessToken, IssueError> {
-        if let Some(key) = key {
-            if let Some(value) = self.shared_token(lease, &recorded) {
-                return Ok(value);
-            }
-            return Box::pin(self.obtain_minted(lease, recorded, source, key)).await;
-        }
-        match source {
-            SourceSpec::Vault => self
-                .vault
-                .unseal(recorded)
-                .map_err(|error| vault_error(&lease.secret, error)),
-            SourceSpec::Env(name) => {
-                let token = self
-                    .env
-                    .take(recorded, name)
-                    .map_err(|source| IssueError::Source {
-                        secret: lease.secret.clone(),
-                        source,
-                    })?;
-                self.record_issued(lease, token.hashed(), None).await?;
-                Ok(token)
-            }
-        }
-    }
-
-    /// The token that the lease's own record names, where it is still there.
-    fn shared_token(&self, lease: &Lease, recorded: &Recorded<Use>) -> Option<AccessToken> {
-        let hashed = lease.hashed_token.as_ref()?;
-        let taken = self.minting.tokens.take(recorded, &lease.id, hashed);
-        taken.ok().flatten()
-    }
-
-    /// An installation token that the grant's record does not name, or whose value is in the vault
-    /// alone.
-    async fn obtain_minted(
-        &self,
-        lease: &mut Lease,
-        recorded: Recorded<Use>,
-        source: &SourceSpec,
-        key: &MintKey,
-    ) -> Result<AccessToken, IssueError> {
-        let (token, value) = self
-            .installation_token(recorded, lease, key, source)
-            .await
-            .map_err(|source| IssueError::Mint {
-                secret: lease.secret.clone(),
-                source,
-            })?;
-        if lease.hashed_token.as_ref() == Some(&token.hashed) {
-            return Ok(value);
-        }
-        let cut = lease.span.cut_to(token.life.left(lease.span.issued.boot));
-        let cut = cut.map_err(|TooShort| IssueError::Mint {
-            secret: lease.secret.clone(),
-            source: Arc::new(MintError::ClockAhead),
-        })?;
-        let ends = (cut != lease.span).then_some(cut.renewable.wall);
-        lease.span = cut;
-        let minted = (token.installation, ends);
-        self.record_issued(lease, token.hashed, Some(minted))
-            .await?;
-        Ok(value)
-    }
-
-    /// Records what is about to be handed out under a lease whose grant could not name it. Of a minted
-    /// token: its installation, and its end if that cuts the lease short.
-    async fn record_issued(
-        &self,
-        lease: &mut Lease,
-        hashed: HashedToken,
-        minted: Option<(u64, Option<Timestamp>)>,
-    ) -> Result<(), IssueError> {
-        let issued = Event::LeaseIssued(IssuedRecord {
-            lease: lease.id.as_str().into(),
-            // Raw or an installation token: what is handed out is what is used at GitHub.
-            hashed_token: hashed.as_str().into(),
-            hashed_credential: hashed.as_str().into(),
-            installation: minted.map(|(installation, _)| installation),
-            expires_at: minted.and_then(|(_, ends)| ends),
-        });
-        let body = self.with_lease_mac(&issued, &lease.secret)?;
-        self.log
-            .record(body, Effect::LeaseIssued(lease.id.clone()))
-            .await
-            .map_err(IssueError::NotRecorded)?;
-        lease.hashed_token = Some(hashed);
-        Ok(())
-    }
-
     /// The body of a record that a start rebuilds leases of.
     pub(crate) fn with_lease_mac(
         &self,
@@ -396,92 +278,6 @@ impl Broker {
     /// Whether the vault no longer holds the secret that was taken from it for this lease.
     pub(crate) fn secret_is_gone(&self, lease: &Lease) -> bool {
         lease.version.is_some() && self.vault.held(&lease.secret).is_none()
-    }
-
-    /// Records a refusal, or counts it where the account has had too many.
-    pub(crate) async fn deny(
-        &self,
-        request: &Request,
-        wishes: &Wishes,
-        denial: Denial,
-    ) -> IssueError {
-        let (code, rule, why) = match &denial {
-            Denial::NoSuchPurpose => (ErrorCode::Denied, None, "no such purpose"),
-            Denial::NoRule => (ErrorCode::Denied, None, "no rule matches the caller"),
-            Denial::TooWide { rule, what } => {
-                (ErrorCode::TooWide, Some(rule.as_ref()), what.as_str())
-            }
-        };
-        let refusal = Refusal {
-            code,
-            rule,
-            why,
-            reason: wishes.reason.as_deref(),
-        };
-        match self.record_refusal(request, refusal).await {
-            Ok(seq) => match denial {
-                Denial::NoSuchPurpose | Denial::NoRule => IssueError::Denied {
-                    purpose: request.purpose.clone(),
-                    seq,
-                },
-                Denial::TooWide { rule, what } => IssueError::TooWide { rule, what, seq },
-            },
-            Err(error) => error,
-        }
-    }
-
-    /// Records that policy said yes and the secret was not there to be handed out, or whoever is
-    /// behind it is limited.
-    async fn unavailable(&self, request: &Request, error: IssueError) -> IssueError {
-        let code = match &error {
-            IssueError::SecretMissing(_) => ErrorCode::SecretMissing,
-            IssueError::SecretExpired(_) => ErrorCode::SecretExpired,
-            IssueError::Limited { .. } => ErrorCode::RateLimited,
-            _ => return error,
-        };
-        let why = error.to_string();
-        let refusal = Refusal {
-            code,
-            rule: None,
-            why: &why,
-            reason: None,
-        };
-        match self.record_refusal(request, refusal).await {
-            Ok(_) => error,
-            // One of many, which are counted. The limit lasts whatever the account has left.
-            Err(IssueError::Flood { .. }) if matches!(error, IssueError::Limited { .. }) => error,
-            Err(instead) => instead,
-        }
-    }
-
-    async fn record_refusal(
-        &self,
-        request: &Request,
-        refusal: Refusal<'_>,
-    ) -> Result<u64, IssueError> {
-        self.spend(&self.refusals, request.caller.uid)?;
-        let body = Body::of(&Event::LeaseDenied {
-            caller: lease_record::caller(&request.caller),
-            purpose: request.purpose.as_str(),
-            rule: refusal.rule,
-            code: refusal.code.as_str(),
-            why: refusal.why,
-            reason: refusal.reason,
-        })?;
-        metrics::counter!("tokend_refusals_total", "code" => refusal.code.as_str()).increment(1);
-        self.log
-            .record(body, Effect::Nothing)
-            .await
-            .map_err(IssueError::NotRecorded)
-    }
-
-    /// Takes one from an account's budget for this minute.
-    pub(crate) fn spend(&self, budget: &Budget, uid: u32) -> Result<(), IssueError> {
-        budget
-            .spend(uid, self.now())
-            .map_err(|spent| IssueError::Flood {
-                retry_after: spent.retry_after,
-            })
     }
 
     /// Ends a lease that was granted and could not be honoured.
@@ -535,11 +331,4 @@ struct Ready<'a> {
     source: SourceSpec,
     /// What the lease holds of an installation token until it is live.
     hold: Option<Hold<'a, MintError>>,
-}
-
-struct Refusal<'a> {
-    code: ErrorCode,
-    rule: Option<&'a str>,
-    why: &'a str,
-    reason: Option<&'a str>,
 }

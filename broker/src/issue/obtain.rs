@@ -1,0 +1,137 @@
+//! Gets the value that a recorded grant allows, and records it first where the grant could not name it.
+
+use std::sync::Arc;
+
+use broker_audit::record::{Event, Issued as IssuedRecord};
+use jiff::Timestamp;
+
+use super::{IssueError, vault_error};
+use crate::audit_log::{Effect, Recorded, Use};
+use crate::broker::Broker;
+use crate::clock::Now;
+use crate::lease::{Lease, TooShort};
+use crate::mint::MintError;
+use crate::minted::{Hold, MintKey, TOKEN_LIFETIME};
+use crate::policy::SourceSpec;
+use crate::token::{AccessToken, HashedToken};
+
+impl Broker {
+    /// Takes hold of the token that leases like this one share, if there is one: then it is known
+    /// before the grant, and one record suffices.
+    pub(super) fn hold_token(
+        &self,
+        lease: &mut Lease,
+        fresh: bool,
+        now: Now,
+    ) -> Result<Hold<'_, MintError>, IssueError> {
+        let tokens = &self.minting.tokens;
+        let key = MintKey::of(lease)?;
+        if fresh {
+            tokens.refresh(&key);
+        }
+        let held = tokens.hold(&key, &lease.id, lease.span.length(), now.boot);
+        let hold = Hold::of(tokens, lease.id.clone(), key);
+        let left = held.as_ref().map(|token| token.life.left(now.boot));
+        lease.hashed_token = held.map(|token| token.hashed);
+        let cut = lease.span.cut_to(left.unwrap_or(TOKEN_LIFETIME));
+        lease.span = cut.map_err(|TooShort| IssueError::SecretExpired(lease.secret.clone()))?;
+        Ok(hold)
+    }
+
+    /// Gets the value that the record allows; a value that was not known is recorded first.
+    pub(super) async fn obtain(
+        &self,
+        lease: &mut Lease,
+        recorded: Recorded<Use>,
+        source: &SourceSpec,
+        key: Option<&MintKey>,
+    ) -> Result<AccessToken, IssueError> {
+        if let Some(key) = key {
+            if let Some(value) = self.shared_token(lease, &recorded) {
+                return Ok(value);
+            }
+            return Box::pin(self.obtain_minted(lease, recorded, source, key)).await;
+        }
+        match source {
+            SourceSpec::Vault => self
+                .vault
+                .unseal(recorded)
+                .map_err(|error| vault_error(&lease.secret, error)),
+            SourceSpec::Env(name) => {
+                let token = self
+                    .env
+                    .take(recorded, name)
+                    .map_err(|source| IssueError::Source {
+                        secret: lease.secret.clone(),
+                        source,
+                    })?;
+                self.record_issued(lease, token.hashed(), None).await?;
+                Ok(token)
+            }
+        }
+    }
+
+    /// The token that the lease's own record names, where it is still there.
+    fn shared_token(&self, lease: &Lease, recorded: &Recorded<Use>) -> Option<AccessToken> {
+        let hashed = lease.hashed_token.as_ref()?;
+        let taken = self.minting.tokens.take(recorded, &lease.id, hashed);
+        taken.ok().flatten()
+    }
+
+    /// An installation token that the grant's record does not name, or whose value is in the vault
+    /// alone.
+    async fn obtain_minted(
+        &self,
+        lease: &mut Lease,
+        recorded: Recorded<Use>,
+        source: &SourceSpec,
+        key: &MintKey,
+    ) -> Result<AccessToken, IssueError> {
+        let (token, value) = self
+            .installation_token(recorded, lease, key, source)
+            .await
+            .map_err(|source| IssueError::Mint {
+                secret: lease.secret.clone(),
+                source,
+            })?;
+        if lease.hashed_token.as_ref() == Some(&token.hashed) {
+            return Ok(value);
+        }
+        let cut = lease.span.cut_to(token.life.left(lease.span.issued.boot));
+        let cut = cut.map_err(|TooShort| IssueError::Mint {
+            secret: lease.secret.clone(),
+            source: Arc::new(MintError::ClockAhead),
+        })?;
+        let ends = (cut != lease.span).then_some(cut.renewable.wall);
+        lease.span = cut;
+        let minted = (token.installation, ends);
+        self.record_issued(lease, token.hashed, Some(minted))
+            .await?;
+        Ok(value)
+    }
+
+    /// Records what is about to be handed out under a lease whose grant could not name it. Of a minted
+    /// token: its installation, and its end if that cuts the lease short.
+    async fn record_issued(
+        &self,
+        lease: &mut Lease,
+        hashed: HashedToken,
+        minted: Option<(u64, Option<Timestamp>)>,
+    ) -> Result<(), IssueError> {
+        let issued = Event::LeaseIssued(IssuedRecord {
+            lease: lease.id.as_str().into(),
+            // Raw or an installation token: what is handed out is what is used at GitHub.
+            hashed_token: hashed.as_str().into(),
+            hashed_credential: hashed.as_str().into(),
+            installation: minted.map(|(installation, _)| installation),
+            expires_at: minted.and_then(|(_, ends)| ends),
+        });
+        let body = self.with_lease_mac(&issued, &lease.secret)?;
+        self.log
+            .record(body, Effect::LeaseIssued(lease.id.clone()))
+            .await
+            .map_err(IssueError::NotRecorded)?;
+        lease.hashed_token = Some(hashed);
+        Ok(())
+    }
+}

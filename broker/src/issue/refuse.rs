@@ -1,0 +1,106 @@
+//! Refusals: recorded, up to a number an account and minute, and counted from there.
+
+use broker_audit::record::{Body, Event};
+use broker_protocol::error::ErrorCode;
+
+use super::{IssueError, Wishes};
+use crate::audit_log::Effect;
+use crate::broker::Broker;
+use crate::budget::Budget;
+use crate::lease_record;
+use crate::policy::{Denial, Request};
+
+impl Broker {
+    /// Records a refusal, or counts it where the account has had too many.
+    pub(crate) async fn deny(
+        &self,
+        request: &Request,
+        wishes: &Wishes,
+        denial: Denial,
+    ) -> IssueError {
+        let (code, rule, why) = match &denial {
+            Denial::NoSuchPurpose => (ErrorCode::Denied, None, "no such purpose"),
+            Denial::NoRule => (ErrorCode::Denied, None, "no rule matches the caller"),
+            Denial::TooWide { rule, what } => {
+                (ErrorCode::TooWide, Some(rule.as_ref()), what.as_str())
+            }
+        };
+        let refusal = Refusal {
+            code,
+            rule,
+            why,
+            reason: wishes.reason.as_deref(),
+        };
+        match self.record_refusal(request, refusal).await {
+            Ok(seq) => match denial {
+                Denial::NoSuchPurpose | Denial::NoRule => IssueError::Denied {
+                    purpose: request.purpose.clone(),
+                    seq,
+                },
+                Denial::TooWide { rule, what } => IssueError::TooWide { rule, what, seq },
+            },
+            Err(error) => error,
+        }
+    }
+
+    /// Records that policy said yes and the secret was not there to be handed out, or whoever is
+    /// behind it is limited.
+    pub(super) async fn unavailable(&self, request: &Request, error: IssueError) -> IssueError {
+        let code = match &error {
+            IssueError::SecretMissing(_) => ErrorCode::SecretMissing,
+            IssueError::SecretExpired(_) => ErrorCode::SecretExpired,
+            IssueError::Limited { .. } => ErrorCode::RateLimited,
+            _ => return error,
+        };
+        let why = error.to_string();
+        let refusal = Refusal {
+            code,
+            rule: None,
+            why: &why,
+            reason: None,
+        };
+        match self.record_refusal(request, refusal).await {
+            Ok(_) => error,
+            // One of many, which are counted. The limit lasts whatever the account has left.
+            Err(IssueError::Flood { .. }) if matches!(error, IssueError::Limited { .. }) => error,
+            Err(instead) => instead,
+        }
+    }
+
+    async fn record_refusal(
+        &self,
+        request: &Request,
+        refusal: Refusal<'_>,
+    ) -> Result<u64, IssueError> {
+        self.spend(&self.refusals, request.caller.uid)?;
+        let body = Body::of(&Event::LeaseDenied {
+            caller: lease_record::caller(&request.caller),
+            purpose: request.purpose.as_str(),
+            rule: refusal.rule,
+            code: refusal.code.as_str(),
+            why: refusal.why,
+            reason: refusal.reason,
+        })?;
+        metrics::counter!("tokend_refusals_total", "code" => refusal.code.as_str()).increment(1);
+        self.log
+            .record(body, Effect::Nothing)
+            .await
+            .map_err(IssueError::NotRecorded)
+    }
+
+    /// Takes one from an account's budget for this minute.
+    pub(crate) fn spend(&self, budget: &Budget, uid: u32) -> Result<(), IssueError> {
+        budget
+            .spend(uid, self.now())
+            .map_err(|spent| IssueError::Flood {
+                retry_after: spent.retry_after,
+            })
+    }
+}
+
+struct Refusal<'a> {
+    code: ErrorCode,
+    rule: Option<&'a str>,
+    why: &'a str,
+    reason: Option<&'a str>,
+}
