@@ -375,6 +375,23 @@ pub struct SecretList {
     pub secrets: Vec<SecretView>,
 }
 
+/// `GET /v1/repositories` (operators)
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepositoryList {
+    /// Every repository for which an id is kept, by name.
+    pub repositories: Vec<PinnedRepository>,
+}
+
+/// A repository's name and the id it has meant since an App was first given a token for it. Also the
+/// answer to `DELETE /v1/repositories/{owner}/{name}`: what was forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinnedRepository {
+    /// `owner/name`.
+    pub repository: RepoPattern,
+    /// GitHub's number for it.
+    pub id: u64,
+}
+
 /// What a secret is and how it stands. Never its value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretView {

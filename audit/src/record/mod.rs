@@ -568,6 +568,26 @@ pub enum Event<'a> {
         /// Base64 SHA-256 of each one's value.
         hashed_credentials: Vec<&'a str>,
     },
+    /// The id that is kept for a repository's name is about to be forgotten.
+    #[serde(rename = "repository.unpinned")]
+    RepositoryUnpinned {
+        /// Who.
+        by: Caller<'a>,
+        /// The name, `owner/name` in lower case.
+        repository: &'a str,
+        /// The id that it meant until now.
+        id: u64,
+    },
+    /// That could not be carried out.
+    #[serde(rename = "repository.failed")]
+    RepositoryFailed {
+        /// The name.
+        repository: &'a str,
+        /// The record that announced the change.
+        announced: u64,
+        /// In plain words.
+        why: &'a str,
+    },
     /// The root key was forgotten.
     #[serde(rename = "vault.locked")]
     VaultLocked {

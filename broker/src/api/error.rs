@@ -208,6 +208,10 @@ impl From<UpkeepError> for Refusal {
                 (ErrorCode::AuditUnavailable, Some(cause.to_string()))
             }
             UpkeepError::NotFound(_) => (ErrorCode::NotFound, None),
+            UpkeepError::NotPinned(_) => (
+                ErrorCode::NotFound,
+                Some("`tokenctl repository list` shows those that are kept".to_owned()),
+            ),
             UpkeepError::Rotating(_) => (ErrorCode::Conflict, None),
             UpkeepError::Unlock(RootKeyError::WrongPassphrase | RootKeyError::NoPassphrase(_)) => {
                 (ErrorCode::Locked, None)

@@ -69,6 +69,12 @@ impl MintKey {
         })
     }
 
+    /// Whether it is for this repository by name. A scope that cannot be read names every one.
+    fn names(&self, repository: &RepoPattern) -> bool {
+        let scope = serde_json::from_str::<Scope>(&self.scope);
+        scope.map_or(true, |scope| scope.repositories.contains(repository))
+    }
+
     /// Whether two keys differ by no more than the rule: a rule's number changes with the file.
     fn alike(&self, other: &Self) -> bool {
         let rest = |key: &Self| {
@@ -359,6 +365,11 @@ impl<E> MintedTable<E> {
     /// Hands the shared token of a key to nobody any more; those who hold it keep it.
     pub fn refresh(&self, key: &MintKey) {
         self.lock().current.remove(key);
+    }
+
+    /// Shares no token any more whose scope names this repository; those who hold one keep it.
+    pub fn stop_sharing_for(&self, repository: &RepoPattern) {
+        self.lock().current.retain(|key, _| !key.names(repository));
     }
 
     /// Forgets a token that has ended at GitHub.
