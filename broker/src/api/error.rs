@@ -127,7 +127,6 @@ fn hint(error: &IssueError) -> Option<&'static str> {
         | IssueError::SecretMissing(_)
         | IssueError::SecretExpired(_)
         | IssueError::Source { .. }
-        | IssueError::Mint { .. }
         | IssueError::Undeliverable(_)
         | IssueError::Vault { .. }
         | IssueError::NoRandom(_)
@@ -135,6 +134,7 @@ fn hint(error: &IssueError) -> Option<&'static str> {
         | IssueError::CannotWatch(_)
         | IssueError::Stopping
         | IssueError::Record(_) => None,
+        IssueError::Mint { source, .. } => source.hint(),
     }
 }
 

@@ -257,14 +257,10 @@ impl Broker {
         loop {
             match self.github.mint(app, installation, request).await {
                 Ok(minted) => return Ok((installation, minted)),
-                // The same as a search for that repository alone would have found.
                 Err(GitHubError::Unprocessable { message, .. })
                     if message.as_str().contains("to the parent installation") =>
                 {
-                    return Err(MintError::NotInstalled {
-                        secret: secret.clone(),
-                        target: account.shown(),
-                    });
+                    return Err(self.out_of_reach(app, secret, account, request).await);
                 }
                 Err(GitHubError::NotFound { .. }) if !looked_again => {
                     looked_again = true;
@@ -273,6 +269,42 @@ impl Broker {
                 }
                 Err(error) => return Err(refused(error, secret, account)),
             }
+        }
+    }
+
+    /// Why GitHub minted nothing for these repositories. Asked for by name, the App does not reach one of
+    /// them: the same as a search for that one would have found. Asked for by id, either that, or the id is
+    /// no longer there and another repository may have its name: the search tells, since it is by name.
+    async fn out_of_reach(
+        &self,
+        app: &AppKey,
+        secret: &SecretName,
+        account: Account<'_>,
+        request: &MintRequest<'_>,
+    ) -> MintError {
+        let not_installed = |target: &str| MintError::NotInstalled {
+            secret: secret.clone(),
+            target: target.into(),
+        };
+        let Repositories::ById(pinned) = &request.repositories else {
+            return not_installed(&account.shown());
+        };
+        for (name, _) in pinned.iter().take(MOST_SEARCHED) {
+            match self
+                .github
+                .installation(app, Target::Repository(name))
+                .await
+            {
+                Ok(_) => {}
+                Err(GitHubError::NotFound { .. }) => return not_installed(name.as_str()),
+                Err(error) => return refused(error, secret, account),
+            }
+        }
+        let pinned = pinned.iter();
+        MintError::Pinned {
+            pinned: pinned
+                .map(|(name, id)| (name.as_str().into(), *id))
+                .collect(),
         }
     }
 
@@ -310,17 +342,14 @@ impl Broker {
     fn mint_request<'a>(&self, lease: &'a Lease) -> MintRequest<'a> {
         let repositories = &lease.repositories;
         let all = repositories.iter().any(|one| one.name().is_none());
-        let ids = || -> Option<Vec<(&'a RepoPattern, u64)>> {
-            let id = |one: &'a RepoPattern| Some((one, self.vault.repository_id(one.as_str())?));
-            repositories.iter().map(id).collect()
-        };
         let repositories = if all || repositories.is_empty() {
             Repositories::All
         } else {
-            ids().map_or_else(
-                || Repositories::Named(repositories.iter().collect()),
-                Repositories::ById,
-            )
+            let id = |one: &'a RepoPattern| (one, self.vault.repository_id(one.as_str()));
+            let named: Vec<_> = repositories.iter().map(id).collect();
+            let ids = named.iter().map(|(name, id)| Some((*name, (*id)?)));
+            let ids: Option<Vec<_>> = ids.collect();
+            ids.map_or(Repositories::Named(named), Repositories::ById)
         };
         MintRequest {
             repositories,
@@ -397,6 +426,9 @@ fn token_of(kept: vault::Minted) -> Token {
         expires_at: kept.expires_at,
     }
 }
+
+/// Of so many repositories at most the App's reach is asked, after a refusal that names none of them.
+const MOST_SEARCHED: usize = 10;
 
 /// How long GitHub honours an installation token: one hour from minting. A ceiling for planning; the
 /// end of a real one came with it.

@@ -68,7 +68,7 @@ impl Broker {
         let (target, repositories) = match &sink.at {
             SinkPlace::Repository(repository) | SinkPlace::Environment { repository, .. } => (
                 Target::Repository(repository),
-                Repositories::Named(vec![repository]),
+                Repositories::Named(vec![(repository, None)]),
             ),
             SinkPlace::Organization(organization) => {
                 (Target::Organization(organization), Repositories::All)
