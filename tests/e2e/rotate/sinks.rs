@@ -16,6 +16,8 @@ repository = "acme/site"
 name       = "SYNC_TOKEN"
 "#;
 
+const PUT: &str = "PUT /repos/acme/site/actions/secrets/*";
+
 #[test]
 fn one_failed_sink_does_not_lose_the_others_and_nothing_is_ended_until_it_is_written() {
     let scene = Scene::with(world(), TWO);
@@ -119,30 +121,26 @@ name         = "SYNC_TOKEN"
     });
 }
 
+/// The sink of the site, written with the secret `name`, declared so and of this value.
+fn written_with(world: World, name: &str, declared: &str, value: &str) -> Scene {
+    let sinks = format!("\n[secret.{name}]\n{declared}\n{SINK}with = \"{name}\"\n");
+    let scene = Scene::with(world, &sinks);
+    let set = ["secret", "set", name];
+    scene.broker.home.ctl_with(&set, value).success();
+    scene
+}
+
 #[test]
 fn a_sink_is_written_with_another_secrets_token_where_that_is_declared() {
-    let with = r#"
-[secret.sink-writer]
-kind  = "classic"
-owner = "acme-bot"
-
-[[secret.org-label-sync-token.sinks]]
-kind       = "actions"
-repository = "acme/site"
-name       = "SYNC_TOKEN"
-with       = "sink-writer"
-"#;
     let writer = "ghp_WRITERcanaryWRITERcanaryWRITERcan0006";
     let world = world().classic(writer, "acme-bot", &["repo"]);
-    let scene = Scene::with(world, with);
-    let set = ["secret", "set", "sink-writer"];
-    scene.broker.home.ctl_with(&set, writer).success();
+    let declared = "kind = \"classic\"\nowner = \"acme-bot\"";
+    let scene = written_with(world, "sink-writer", declared, writer);
     scene.rotate(&["--yes"]).success();
     scene.assert_rotated("with another token");
-    let put = "PUT /repos/acme/site/actions/secrets/*";
     let hashed = support::github::hashed(writer);
     let journal = scene.github.journal();
-    assert!(scene.github.calls(put) == 1);
+    assert!(scene.github.calls(PUT) == 1);
     let puts = journal.iter().filter(|call| call.method == "PUT");
     assert!(
         puts.clone()
@@ -150,25 +148,18 @@ with       = "sink-writer"
     );
 }
 
-#[test]
-fn an_app_writes_a_sink_with_a_token_for_that_place_alone_which_is_ended_after_it() {
+fn written_with_an_app() -> Scene {
     use support::github::{App, AppKey, Level, Repositories};
-    let with = r#"
-[secret.acme-app]
-kind      = "app"
-client_id = "Iv23liCANARY"
-
-[[secret.org-label-sync-token.sinks]]
-kind       = "actions"
-repository = "acme/site"
-name       = "SYNC_TOKEN"
-with       = "acme-app"
-"#;
     let key = AppKey::generate();
     let app = App::new("Iv23liCANARY", "acme", &key, &[("secrets", Level::Write)]);
-    let scene = Scene::with(world().app(app.installed("acme", Repositories::All)), with);
-    let set = ["secret", "set", "acme-app"];
-    scene.broker.home.ctl_with(&set, key.pem()).success();
+    let world = world().app(app.installed("acme", Repositories::All));
+    let declared = "kind = \"app\"\nclient_id = \"Iv23liCANARY\"";
+    written_with(world, "acme-app", declared, key.pem())
+}
+
+#[test]
+fn an_app_writes_a_sink_with_a_token_for_that_place_alone_which_is_ended_after_it() {
+    let scene = written_with_an_app();
     scene.rotate(&["--yes"]).success();
     scene.assert_rotated("with an App");
     assert_eq!(scene.github.calls("DELETE /installation/token"), 1);
