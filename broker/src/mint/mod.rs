@@ -1,4 +1,5 @@
-//! Gets installation tokens for leases: finds the installation, mints, compares, keeps.
+//! Gets installation tokens, for leases and for the broker's own use: finds the installation, mints,
+//! compares, keeps.
 //!
 //! ```text
 //! Recorded<Use> ─unseal→ App key ─sign→ JWT ─mint→ token ─seal→ vault ─compare→ shared table
@@ -17,7 +18,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use broker_protocol::names::{OrgName, RepoPattern, SecretName};
+use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
 
 use crate::audit_log::{Recorded, Use};
 use crate::broker::Broker;
@@ -46,6 +47,17 @@ impl Minting {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a token is to reach.
+#[derive(Clone, Copy)]
+pub(crate) struct MintScope<'a> {
+    /// These repositories, or all of an owner's.
+    pub(crate) repositories: &'a [RepoPattern],
+    /// This organisation.
+    pub(crate) organization: Option<&'a OrgName>,
+    /// Never empty.
+    pub(crate) permissions: &'a Permissions,
 }
 
 /// The account whose installation a lease needs, and through what it is found.
@@ -195,13 +207,40 @@ impl Broker {
         };
         let app = AppKey::read(client_id, pem).await;
         let app = app.map_err(|error| MintError::of_key(secret, error))?;
-        let account = Account::of(&lease.repositories, lease.organization.as_ref())
+        let scope = MintScope {
+            repositories: &lease.repositories,
+            organization: lease.organization.as_ref(),
+            permissions: &lease.permissions,
+        };
+        let (token, value) = self.mint_kept(&app, lead.key().clone(), scope).await?;
+        if let Err(error) = self.minting.tokens.landed(lead, token.clone(), &value) {
+            self.minting.tokens.adopt(token, Some(&value));
+            return Err(MintError::NoMemory(error));
+        }
+        Ok((token, value))
+    }
+
+    /// Mints a token and keeps it in the vault. If it is not what was asked for, or cannot be kept, it is
+    /// ended. Whoever gets it puts it into the table sooner or later, where its end is seen to.
+    ///
+    /// # Errors
+    ///
+    /// [`MintError`].
+    pub(crate) async fn mint_kept(
+        &self,
+        app: &AppKey,
+        key: MintKey,
+        scope: MintScope<'_>,
+    ) -> Result<(Token, AccessToken), MintError> {
+        let secret = &key.secret;
+        let account = Account::of(scope.repositories, scope.organization)
             .ok_or_else(|| MintError::Undeclared(secret.clone()))?;
-        let request = self.mint_request(lease);
-        let (installation, minted) = self.mint(&app, secret, account, &request).await?;
+        let request = self.mint_request(scope);
+        let (installation, minted) = self.mint(app, secret, account, &request).await?;
+        metrics::counter!("tokend_installation_tokens_minted_total").increment(1);
         let now = self.now().wall;
         let token = Token {
-            key: lead.key().clone(),
+            key,
             hashed: minted.token.hashed(),
             installation,
             minted_at: now,
@@ -226,15 +265,6 @@ impl Broker {
         if let Err(error) = self.vault.pin_repositories(ids).await {
             tracing::warn!(cause = %error, "which repositories are meant could not be kept; they are named again next time");
         }
-        if let Err(error) = self
-            .minting
-            .tokens
-            .landed(lead, token.clone(), &minted.token)
-        {
-            self.minting.tokens.adopt(token, Some(&minted.token));
-            return Err(MintError::NoMemory(error));
-        }
-        metrics::counter!("tokend_installation_tokens_minted_total").increment(1);
         Ok((token, minted.token))
     }
 
@@ -338,9 +368,9 @@ impl Broker {
         Ok(found.id)
     }
 
-    /// What to ask for: exactly the lease's scope, by id where all ids are known.
-    fn mint_request<'a>(&self, lease: &'a Lease) -> MintRequest<'a> {
-        let repositories = &lease.repositories;
+    /// What to ask for: exactly this scope, by id where all ids are known.
+    fn mint_request<'a>(&self, scope: MintScope<'a>) -> MintRequest<'a> {
+        let repositories = scope.repositories;
         let all = repositories.iter().any(|one| one.name().is_none());
         let repositories = if all || repositories.is_empty() {
             Repositories::All
@@ -353,7 +383,7 @@ impl Broker {
         };
         MintRequest {
             repositories,
-            permissions: &lease.permissions,
+            permissions: scope.permissions,
         }
     }
 

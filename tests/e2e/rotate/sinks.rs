@@ -1,6 +1,9 @@
 //! Where else a value goes.
 
-use support::github::{Fault, Stored};
+use std::collections::BTreeSet;
+
+use support::github::{Effect, Fault, Stored};
+use support::wait;
 
 use super::*;
 
@@ -157,16 +160,101 @@ fn written_with_an_app() -> Scene {
     written_with(world, "acme-app", declared, key.pem())
 }
 
+fn live_tokens(scene: &Scene) -> usize {
+    let github = &scene.github;
+    github.change(|state| state.live_installation_tokens())
+}
+
+/// Base64 SHA-256 of every installation token that such records name.
+fn named_in(scene: &Scene, kind: &str) -> BTreeSet<String> {
+    let records = scene.broker.home.records_of(kind);
+    let hashes = records.iter().map(|one| one["hashed_credential"].clone());
+    hashes
+        .map(|hash| hash.as_str().unwrap().to_owned())
+        .collect()
+}
+
 #[test]
 fn an_app_writes_a_sink_with_a_token_for_that_place_alone_which_is_ended_after_it() {
     let scene = written_with_an_app();
     scene.rotate(&["--yes"]).success();
     scene.assert_rotated("with an App");
+    wait::until(|| !named_in(&scene, "token.revoked").is_empty());
+    assert_eq!(live_tokens(&scene), 0);
     assert_eq!(scene.github.calls("DELETE /installation/token"), 1);
-    let left = scene
+    let minted = scene.broker.home.records_of("token.minted");
+    assert_eq!(minted.len(), 1);
+    assert_eq!(minted[0]["what_for"], "sink");
+    assert_eq!(minted[0]["secret"], "acme-app");
+    let installation = scene
         .github
-        .change(|state| state.live_installation_tokens());
-    assert_eq!(left, 0);
+        .change(|state| state.installation_on("acme").id);
+    assert_eq!(minted[0]["installation"], installation);
+    let journal = scene.github.journal();
+    let put = journal.iter().find(|call| call.method == "PUT").unwrap();
+    assert_eq!(
+        minted[0]["hashed_credential"],
+        put.hashed_token.as_deref().unwrap()
+    );
+    assert_eq!(
+        named_in(&scene, "token.revoked"),
+        named_in(&scene, "token.minted")
+    );
+}
+
+#[test]
+fn a_broker_killed_while_an_apps_token_writes_a_sink_ends_that_token_when_it_comes_back() {
+    let scene = written_with_an_app();
+    scene.github.fault(Fault::on(PUT).effect(Effect::Hang));
+    let mut tokenctl = scene.rotating(&["--yes"]);
+    scene.github.wait_for_calls(PUT, 1);
+    assert_eq!(live_tokens(&scene), 1);
+    let Scene { github, broker } = scene;
+    let home = broker.kill();
+    tokenctl.wait().unwrap();
+    github.heal();
+    let broker = home.start();
+    let scene = Scene { github, broker };
+    wait::until(|| live_tokens(&scene) == 0);
+    scene.rotate(&["--yes"]).success();
+    scene.assert_rotated("the broker was killed with an App's token in hand");
+    wait::until(|| named_in(&scene, "token.revoked").len() == 2);
+    assert_eq!(live_tokens(&scene), 0);
+    assert_eq!(
+        named_in(&scene, "token.revoked"),
+        named_in(&scene, "token.minted")
+    );
+}
+
+#[test]
+fn the_end_of_an_apps_token_that_wrote_a_sink_is_tried_until_it_takes() {
+    let scene = written_with_an_app();
+    let end = Fault::on("DELETE /installation/token").refuse(500, "Unicorn!");
+    scene.github.fault(end.times(1));
+    scene.rotate(&["--yes"]).success();
+    scene.assert_rotated("an end was refused");
+    wait::until(|| live_tokens(&scene) == 0);
+}
+
+#[test]
+fn a_sink_in_a_repository_that_was_made_again_is_not_written_until_its_name_is_unpinned() {
+    let scene = written_with_an_app();
+    let push = ["secret", "sinks", NAME, "--push"];
+    let home = &scene.broker.home;
+    home.ctl(&push).success();
+    scene.github.change(|state| {
+        state.delete_repository("acme/site");
+        state.add(World::new().repository("acme/site"));
+    });
+    let ran = scene.rotate(&[]);
+    assert_eq!(ran.code(), Some(7), "{ran:?}");
+    assert!(
+        ran.stderr.contains("tokenctl repository unpin acme/site"),
+        "{ran:?}"
+    );
+    home.ctl(&["repository", "unpin", "acme/site"]).success();
+    scene.rotate(&["--yes"]).success();
+    scene.assert_rotated("into the repository that was made again");
 }
 
 #[test]
