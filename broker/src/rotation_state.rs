@@ -41,6 +41,9 @@ pub struct Rotation {
     pub revoke_at: Option<Timestamp>,
     /// Whether GitHub was asked to end the old value.
     pub asked: bool,
+    /// Whether GitHub refused that for good: then a person ends it.
+    #[serde(default)]
+    pub refused: bool,
     /// How often the step that is due has failed in a row.
     pub attempts: u32,
     /// When the broker goes on by itself. Whoever asks for the next step need not wait for it.
@@ -116,7 +119,7 @@ pub enum Due {
     Revoke,
     /// See that GitHub refuses the old value, and erase it.
     Prove,
-    /// A person deletes the old value on GitHub's pages; then it is seen and erased.
+    /// A person deletes the old value on GitHub's pages; then that is seen and it is erased.
     Delete,
     /// Erase what is no longer needed.
     Erase,
@@ -174,6 +177,7 @@ impl Rotation {
             old_is_dead,
             revoke_at: None,
             asked: false,
+            refused: false,
             attempts: 0,
             next_at: later(now, GRACE),
             failure: None,
@@ -201,6 +205,7 @@ impl Rotation {
                 (EndedBy::Broker, Some(at)) if at > now => Due::RevokeAt(at),
                 (EndedBy::Broker, Some(_)) => Due::Revoke,
             },
+            Phase::Revoking if self.refused => Due::Delete,
             Phase::Revoking if self.asked => Due::Prove,
             Phase::Revoking => Due::Revoke,
             Phase::Finished | Phase::RolledBack => Due::Nothing,
@@ -281,11 +286,20 @@ impl Rotation {
         }
     }
 
+    /// GitHub will not end the old value, however often it is asked: a person does.
+    #[must_use]
+    pub fn left_to_a_person(&self) -> Self {
+        Self {
+            refused: true,
+            ..self.clone()
+        }
+    }
+
     /// GitHub still takes the old value.
     #[must_use]
     pub fn still_alive(&self, why: &str, now: Timestamp) -> Self {
         let attempts = self.attempts.saturating_add(1);
-        let wait = if self.phase == Phase::Revoking {
+        let wait = if self.phase == Phase::Revoking && !self.refused {
             between_proofs(attempts)
         } else {
             LOOK_EVERY
@@ -510,6 +524,25 @@ mod tests {
         assert_eq!(rotation.due(0, EndedBy::Person, at(1)), Due::Delete);
         let rotation = rotation.still_alive("GitHub takes it", at(1));
         assert_eq!(rotation.next_at, at(1 + 3600));
+    }
+
+    #[test]
+    fn what_github_will_not_end_is_left_to_a_person_and_cannot_be_undone_all_the_same() {
+        let revoking = swapped().verified(at(1)).revoking(at(2)).unwrap();
+        let refused = revoking.left_to_a_person().failed("422", None, at(2));
+        assert_eq!(refused.due(0, EndedBy::Broker, at(3)), Due::Delete);
+        assert_eq!(refused.may_roll_back(), Err(NotNow::TooLate));
+        let looked = refused.still_alive("GitHub takes it", at(3));
+        assert_eq!(looked.due(0, EndedBy::Broker, at(3)), Due::Delete);
+        assert_eq!(looked.next_at, at(3 + 3600));
+    }
+
+    #[test]
+    fn a_state_from_before_a_refusal_was_kept_reads_as_one_without() {
+        let rotation = swapped();
+        let mut value = serde_json::to_value(&rotation).unwrap();
+        value.as_object_mut().unwrap().remove("refused");
+        assert_eq!(serde_json::from_value::<Rotation>(value).unwrap(), rotation);
     }
 
     #[test]

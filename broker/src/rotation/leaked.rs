@@ -10,6 +10,7 @@ use broker_protocol::names::SecretName;
 use broker_protocol::rotation::SecretRevoked;
 
 use super::identity::Asked;
+use super::steps::is_final;
 use super::{RotationError, of_the_vault};
 use crate::broker::Broker;
 use crate::github::links;
@@ -65,6 +66,8 @@ impl Broker {
         let dead = self.seen_dead(by, name, &versions).await?;
         let page = links::list_page(declared.kind, self.github.base());
         if dead {
+            // Why it had to be ended by hand is of no interest any more.
+            todo.clear();
             self.erase_revoked(by, name, &numbers, hashes()).await?;
             todo.push(match declared.kind {
                 SecretKind::App => format!(
@@ -114,7 +117,8 @@ impl Broker {
         if values.len() < versions.len() {
             todo.push(
                 if self.github.base().is_enterprise_server() {
-                    "Enterprise Server has no call that ends a token by its value; a person deletes it"
+                    "the broker ends no tokens on Enterprise Server, whose call for that differs by \
+                     release; a person deletes it"
                 } else {
                     "GitHub's API does not end a value of this kind; a person deletes it"
                 }
@@ -124,8 +128,16 @@ impl Broker {
         if values.is_empty() {
             return Ok(());
         }
-        let asked = self.revoke_at_github(values).await;
-        asked.map_err(|source| RotationError::GitHub {
+        let Err(source) = self.revoke_at_github(values).await else {
+            return Ok(());
+        };
+        // Asked again it would say the same. What a person has deleted meanwhile is seen all the same.
+        if is_final(&source) {
+            tracing::warn!(secret = %name, cause = %source, "GitHub refused to end a value");
+            todo.push(format!("GitHub refused to end it: {source}"));
+            return Ok(());
+        }
+        Err(RotationError::GitHub {
             doing: "asking GitHub to end the value",
             source,
         })
