@@ -538,6 +538,23 @@ mod tests {
     }
 
     #[test]
+    fn whoever_drives_a_rotation_has_half_a_minute_for_each_step_before_the_broker_takes_it() {
+        let grace = Some(at(30));
+        let rotation = swapped();
+        assert_eq!(rotation.wakes_at(Due::Push), grace);
+        assert_eq!(rotation.wakes_at(Due::Verify), grace);
+        let verified = rotation.verified(at(20));
+        assert_eq!(verified.wakes_at(Due::Erase), Some(at(50)));
+        assert_eq!(
+            verified.wakes_at(Due::Confirm),
+            None,
+            "not the broker's to say"
+        );
+        let back = verified.rolling_back(3, at(40));
+        assert_eq!(back.wakes_at(Due::Push), Some(at(70)));
+    }
+
+    #[test]
     fn a_state_from_before_a_refusal_was_kept_reads_as_one_without() {
         let rotation = swapped();
         let mut value = serde_json::to_value(&rotation).unwrap();
