@@ -62,8 +62,8 @@ impl Broker {
         .await?;
         let leases_ended = self.end_leases_on(name, &numbers, Some(by), LEAKED).await;
         let mut todo = Vec::new();
-        self.ask_to_end(by, name, &versions, &mut todo).await?;
-        let dead = self.seen_dead(by, name, &versions).await?;
+        let looks = self.ask_to_end(by, name, &versions, &mut todo).await?;
+        let dead = self.seen_dead(by, name, &versions, looks).await?;
         let page = links::list_page(declared.kind, self.github.base());
         if dead {
             // Why it had to be ended by hand is of no interest any more.
@@ -95,13 +95,14 @@ impl Broker {
         })
     }
 
+    /// Asks GitHub to end what it ends by its value. Says how often it is worth to look again.
     async fn ask_to_end(
         &self,
         by: &Caller,
         name: &SecretName,
         versions: &[StoredVersion],
         todo: &mut Vec<String>,
-    ) -> Result<(), RotationError> {
+    ) -> Result<u32, RotationError> {
         let mut values = Vec::new();
         for known in versions {
             let version = Version {
@@ -125,17 +126,18 @@ impl Broker {
                 .to_owned(),
             );
         }
+        // A person needs longer than any look.
         if values.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let Err(source) = self.revoke_at_github(values).await else {
-            return Ok(());
+            return Ok(LOOKS);
         };
         // Asked again it would say the same. What a person has deleted meanwhile is seen all the same.
         if is_final(&source) {
             tracing::warn!(secret = %name, cause = %source, "GitHub refused to end a value");
             todo.push(format!("GitHub refused to end it: {source}"));
-            return Ok(());
+            return Ok(0);
         }
         Err(RotationError::GitHub {
             doing: "asking GitHub to end the value",
@@ -149,10 +151,11 @@ impl Broker {
         by: &Caller,
         name: &SecretName,
         versions: &[StoredVersion],
+        looks: u32,
     ) -> Result<bool, RotationError> {
         let declared = self.in_the_vault(name)?;
         let mut alive: Vec<u64> = versions.iter().map(|known| known.number).collect();
-        for look in 0..=LOOKS {
+        for look in 0..=looks {
             let mut still = Vec::new();
             for number in alive {
                 let opened = self.open_for_upkeep(Some(by), name, Some(number), Upkeep::Revocation);
@@ -161,8 +164,7 @@ impl Broker {
                 }
             }
             alive = still;
-            // A person needs longer than this.
-            if alive.is_empty() || declared.kind == SecretKind::App || look == LOOKS {
+            if alive.is_empty() || look == looks {
                 break;
             }
             tokio::time::sleep(Duration::from_secs(1 << look)).await;
