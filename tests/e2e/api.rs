@@ -191,6 +191,7 @@ fn every_documented_operation_answers_as_documented() {
     let id = lease["lease"].as_str().unwrap();
     let none = "0".repeat(32);
     let secret = "org-label-sync-token";
+    let repository = "/v1/repositories/{owner}/{name}";
     let value = json!({"value": canary::CLASSIC_TWO, "expires_at": "2099-01-01T00:00:00Z"});
     let value = value.to_string();
     let wide = r#"{"purpose":"label-sync","ttl":99999}"#;
@@ -244,6 +245,9 @@ fn every_documented_operation_answers_as_documented() {
         ("GET", "/v1/secrets/{name}/sinks", secret, "", 200),
         ("POST", "/v1/secrets/{name}/sinks/push", secret, "", 200),
         ("POST", "/v1/secrets/{name}/revoke", "none", "", 404),
+        ("GET", "/v1/repositories", "", "", 200),
+        ("DELETE", repository, "acme/site", "", 404),
+        ("DELETE", repository, "acme/site%20x", "", 400),
         ("GET", "/v1/audit/head", "", "", 200),
         ("GET", "/v1/audit/records", "", "", 200),
         ("GET", "/v1/audit/records", "?from=x", "", 400),
@@ -267,7 +271,7 @@ fn every_documented_operation_answers_as_documented() {
         ("POST", "/v1/leases", "", r#"{"purpose":"label-sync"}"#, 409),
     ] {
         let path = match template.split_once('{') {
-            Some((before, rest)) => format!("{before}{name}{}", rest.split_once('}').unwrap().1),
+            Some((before, rest)) => format!("{before}{name}{}", rest.rsplit_once('}').unwrap().1),
             None => format!("{template}{name}"),
         };
         let (got, body) = ask(&broker, method, template, &path, body);

@@ -269,6 +269,21 @@ impl State {
         }
     }
 
+    /// The repository is deleted; what was installed on it alone is on it no more.
+    ///
+    /// # Panics
+    ///
+    /// If there is none of that name.
+    pub fn delete_repository(&mut self, full_name: &str) {
+        let id = self.repository_id(full_name);
+        self.repositories.remove(&id);
+        for selection in self.selections() {
+            if let Repositories::Selected(names) = selection {
+                names.remove(full_name);
+            }
+        }
+    }
+
     /// The id of `owner/name`.
     ///
     /// # Panics

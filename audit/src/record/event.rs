@@ -268,6 +268,23 @@ pub enum Event<'a> {
         /// Whole days to the deadline, rounded up; 0 on the day it passed, then negative.
         days_left: i64,
     },
+    /// An installation token was minted for the broker's own use, and is about to be used.
+    #[serde(rename = "token.minted")]
+    TokenMinted {
+        /// Who asked for it; absent where the broker does it by itself.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<Caller<'a>>,
+        /// The App's secret.
+        secret: &'a str,
+        /// The installation.
+        installation: u64,
+        /// Base64 SHA-256 of the token.
+        hashed_credential: &'a str,
+        /// `sink`.
+        what_for: &'a str,
+        /// When it ends at GitHub, unless it is ended before.
+        expires_at: Timestamp,
+    },
     /// An installation token is dead at GitHub: ended there, or not accepted any more.
     #[serde(rename = "token.revoked")]
     TokenRevoked {
@@ -277,7 +294,7 @@ pub enum Event<'a> {
         installation: u64,
         /// Base64 SHA-256 of the token.
         hashed_credential: &'a str,
-        /// Who ended it; absent if its last lease was over.
+        /// Who ended it; absent if its last lease, or the broker's own use of it, was over.
         #[serde(skip_serializing_if = "Option::is_none")]
         by: Option<Caller<'a>>,
         /// How that is known, in plain words.
@@ -456,6 +473,26 @@ pub enum Event<'a> {
         versions: Vec<u64>,
         /// Base64 SHA-256 of each one's value.
         hashed_credentials: Vec<&'a str>,
+    },
+    /// The id that is kept for a repository's name is about to be forgotten.
+    #[serde(rename = "repository.unpinned")]
+    RepositoryUnpinned {
+        /// Who.
+        by: Caller<'a>,
+        /// The name, `owner/name` in lower case.
+        repository: &'a str,
+        /// The id that it meant until now.
+        id: u64,
+    },
+    /// That could not be carried out.
+    #[serde(rename = "repository.failed")]
+    RepositoryFailed {
+        /// The name.
+        repository: &'a str,
+        /// The record that announced the change.
+        announced: u64,
+        /// In plain words.
+        why: &'a str,
     },
     /// The root key was forgotten.
     #[serde(rename = "vault.locked")]

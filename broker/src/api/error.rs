@@ -127,7 +127,6 @@ fn hint(error: &IssueError) -> Option<&'static str> {
         | IssueError::SecretMissing(_)
         | IssueError::SecretExpired(_)
         | IssueError::Source { .. }
-        | IssueError::Mint { .. }
         | IssueError::Undeliverable(_)
         | IssueError::Vault { .. }
         | IssueError::NoRandom(_)
@@ -135,6 +134,7 @@ fn hint(error: &IssueError) -> Option<&'static str> {
         | IssueError::CannotWatch(_)
         | IssueError::Stopping
         | IssueError::Record(_) => None,
+        IssueError::Mint { source, .. } => source.hint(),
     }
 }
 
@@ -209,6 +209,10 @@ impl From<UpkeepError> for Refusal {
                 (ErrorCode::AuditUnavailable, Some(cause.to_string()))
             }
             UpkeepError::NotFound(_) => (ErrorCode::NotFound, None),
+            UpkeepError::NotPinned(_) => (
+                ErrorCode::NotFound,
+                Some("`tokenctl repository list` shows those that are kept".to_owned()),
+            ),
             UpkeepError::Rotating(_) => (ErrorCode::Conflict, None),
             UpkeepError::Unlock(RootKeyError::WrongPassphrase | RootKeyError::NoPassphrase(_)) => {
                 (ErrorCode::Locked, None)

@@ -8,6 +8,7 @@ mod audit;
 mod error;
 mod extract;
 mod leases;
+mod repositories;
 mod rotations;
 mod secrets;
 mod to_its_end;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use broker_protocol::api::{Health, PurposeList, PurposeView, Status};
 use broker_protocol::error::{ErrorCode, Problem};
@@ -79,6 +80,11 @@ fn router(broker: Arc<Broker>) -> Router {
         .route("/v1/secrets/{name}/revoke", post(rotations::revoke_secret))
         .route("/v1/secrets/{name}/sinks", get(rotations::sinks))
         .route("/v1/secrets/{name}/sinks/push", post(rotations::push))
+        .route("/v1/repositories", get(repositories::list))
+        .route(
+            "/v1/repositories/{owner}/{name}",
+            delete(repositories::unpin),
+        )
         .route("/v1/rotations", get(rotations::list))
         .route(
             "/v1/rotations/{name}",

@@ -52,8 +52,8 @@ pub struct MintRequest<'a> {
 pub enum Repositories<'a> {
     /// All of the installation's, or none where the permissions are the organisation's alone.
     All,
-    /// These, by the name part, because not all of their ids are known.
-    Named(Vec<&'a RepoPattern>),
+    /// These, by the name part, because not all of their ids are known; with those that are.
+    Named(Vec<(&'a RepoPattern, Option<u64>)>),
     /// These, by id.
     ById(Vec<(&'a RepoPattern, u64)>),
 }
@@ -88,14 +88,29 @@ pub enum Differs {
     Repositories(String),
     /// An id that belonged to one name belongs to another.
     #[error(
-        "`{was}` is called `{now}` today: it was renamed or moved. Write the new name into the policy, \
-         or if that is another repository, look who put it there"
+        "`{was}` is called `{now}` today: it was renamed or moved. Write the new name into the policy; \
+         if another repository has the old name now on purpose, an operator runs `tokenctl repository \
+         unpin {was}`"
     )]
     Renamed {
         /// The name in the policy.
         was: String,
         /// The name GitHub gives it.
         now: String,
+    },
+    /// A name that meant one repository means another.
+    #[error(
+        "`{name}` has meant repository {was} since an App was first given a token for it, and is \
+         repository {now} today; if it was deleted and made again on purpose, an operator runs `tokenctl \
+         repository unpin {name}`"
+    )]
+    Another {
+        /// The name.
+        name: String,
+        /// The id that was kept.
+        was: u64,
+        /// The id that it has.
+        now: u64,
     },
 }
 
@@ -197,7 +212,8 @@ impl MintRequest<'_> {
         match &self.repositories {
             Repositories::All => json!({ "permissions": permissions }),
             Repositories::Named(names) => {
-                let names: Vec<&str> = names.iter().filter_map(|name| name.name()).collect();
+                let names = names.iter().filter_map(|(name, _)| name.name());
+                let names: Vec<&str> = names.collect();
                 json!({ "permissions": permissions, "repositories": names })
             }
             Repositories::ById(ids) => {
@@ -224,7 +240,7 @@ impl Granted {
         self.compare_permissions(asked.permissions)?;
         let wanted: Vec<(&RepoPattern, Option<u64>)> = match &asked.repositories {
             Repositories::All => return Ok(Vec::new()),
-            Repositories::Named(names) => names.iter().map(|name| (*name, None)).collect(),
+            Repositories::Named(names) => names.clone(),
             Repositories::ById(ids) => ids.iter().map(|(name, id)| (*name, Some(*id))).collect(),
         };
         let Some(granted) = &self.repositories else {
@@ -233,8 +249,14 @@ impl Granted {
         };
         for (name, id) in &wanted {
             let (name, id) = (name.as_str(), *id);
-            if granted.iter().any(|(granted, _)| granted == name) {
-                continue;
+            if let Some((_, now)) = granted.iter().find(|(granted, _)| granted == name) {
+                match id {
+                    Some(was) if was != *now => {
+                        let (name, now) = (name.to_owned(), *now);
+                        return Err(Differs::Another { name, was, now });
+                    }
+                    _ => continue,
+                }
             }
             let by_id = granted.iter().find(|(_, granted)| Some(*granted) == id);
             return Err(match by_id {
@@ -334,12 +356,33 @@ mod tests {
             json!({"permissions": {"issues": "write"}, "repository_ids": [7, 8]})
         );
         assert_eq!(
-            body(Repositories::Named(vec![&one, &two])),
+            body(Repositories::Named(vec![(&one, Some(7)), (&two, None)])),
             json!({"permissions": {"issues": "write"}, "repositories": ["one", "two"]})
         );
         assert_eq!(
             body(Repositories::All),
             json!({"permissions": {"issues": "write"}})
+        );
+    }
+
+    #[test]
+    fn a_name_that_means_another_repository_is_told_where_it_was_asked_for_by_name() {
+        let (one, two): (RepoPattern, RepoPattern) =
+            ("acme/one".parse().unwrap(), "acme/two".parse().unwrap());
+        let none = Permissions::new();
+        let asked = MintRequest {
+            repositories: Repositories::Named(vec![(&one, Some(7)), (&two, None)]),
+            permissions: &none,
+        };
+        let compare =
+            |one| granted("{}", Some(&[("acme/one", one), ("acme/two", 8)])).compare(&asked);
+        assert!(compare(7).is_ok());
+        let differs = compare(9).unwrap_err().to_string();
+        assert!(
+            differs.contains("`acme/one` has meant repository 7")
+                && differs.contains("repository 9 today")
+                && differs.contains("`tokenctl repository unpin acme/one`"),
+            "{differs}"
         );
     }
 

@@ -53,6 +53,18 @@ pub enum MintError {
         /// The repository or organisation.
         target: Box<str>,
     },
+    /// The App reaches these names, and one of them is not the repository any more that it was. No
+    /// fallback is for this: the name may be somebody else's now.
+    #[error(
+        "GitHub knows no such repository any more: {}; if it was deleted and made again on purpose, an \
+         operator runs {}",
+        meant(pinned),
+        unpin(pinned)
+    )]
+    Pinned {
+        /// The names, and the ids they have meant.
+        pinned: Box<[(Box<str>, u64)]>,
+    },
     /// An owner has suspended the installation.
     #[error("the App behind `{secret}` is suspended on `{target}`; an owner lifts that")]
     Suspended {
@@ -121,10 +133,24 @@ impl MintError {
             | Self::ClockAhead
             | Self::Broken(_) => ErrorCode::Internal,
             Self::Source { .. } | Self::Key { .. } => ErrorCode::SourceUnavailable,
-            Self::NotInstalled { .. } | Self::Suspended { .. } | Self::Differs(_) => {
-                ErrorCode::UpstreamRefused
-            }
+            Self::NotInstalled { .. }
+            | Self::Pinned { .. }
+            | Self::Suspended { .. }
+            | Self::Differs(_) => ErrorCode::UpstreamRefused,
             Self::GitHub { source } => code_of(source),
+        }
+    }
+
+    /// What there is to know beside the message.
+    #[must_use]
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Pinned { .. }
+            | Self::Differs(Differs::Renamed { .. } | Differs::Another { .. }) => Some(
+                "a name keeps the id it had at its first token, so that one that changes hands gives \
+                     no lease somebody else's repository; `tokenctl repository list` shows the ids",
+            ),
+            _ => None,
         }
     }
 
@@ -156,6 +182,28 @@ pub const fn code_of(error: &GitHubError) -> ErrorCode {
         ErrorCode::UpstreamRefused
     }
 }
+
+/// `acme/one` means repository 7 since its first token.
+fn meant(pinned: &[(Box<str>, u64)]) -> String {
+    let one = |(name, id): &(Box<str>, u64)| format!("`{name}` means the one with id {id}");
+    let each: Vec<String> = pinned.iter().take(MOST_NAMED).map(one).collect();
+    let more = if pinned.len() > MOST_NAMED {
+        ", and others"
+    } else {
+        ""
+    };
+    format!("{}{more}, since the first token for it", each.join(", "))
+}
+
+fn unpin(pinned: &[(Box<str>, u64)]) -> String {
+    match pinned {
+        [(name, _)] => format!("`tokenctl repository unpin {name}`"),
+        _ => "`tokenctl repository unpin` with its name".to_owned(),
+    }
+}
+
+/// So many repositories are named in a message.
+const MOST_NAMED: usize = 10;
 
 const fn lost(error: &GitHubError) -> &'static str {
     match error.outcome() {

@@ -1,4 +1,5 @@
-//! Gets installation tokens for leases: finds the installation, mints, compares, keeps.
+//! Gets installation tokens, for leases and for the broker's own use: finds the installation, mints,
+//! compares, keeps.
 //!
 //! ```text
 //! Recorded<Use> ─unseal→ App key ─sign→ JWT ─mint→ token ─seal→ vault ─compare→ shared table
@@ -16,7 +17,7 @@ mod error;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use broker_protocol::names::{OrgName, RepoPattern, SecretName};
+use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
 
 use crate::audit_log::{Recorded, Use};
 use crate::broker::Broker;
@@ -46,6 +47,17 @@ impl Minting {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a token is to reach.
+#[derive(Clone, Copy)]
+pub(crate) struct MintScope<'a> {
+    /// These repositories, or all of an owner's.
+    pub(crate) repositories: &'a [RepoPattern],
+    /// This organisation.
+    pub(crate) organization: Option<&'a OrgName>,
+    /// Never empty.
+    pub(crate) permissions: &'a Permissions,
 }
 
 /// The account whose installation a lease needs, and through what it is found.
@@ -195,16 +207,43 @@ impl Broker {
         };
         let app = AppKey::read(client_id, pem).await;
         let app = app.map_err(|error| MintError::of_key(secret, error))?;
-        let account = Account::of(&lease.repositories, lease.organization.as_ref())
+        let scope = MintScope {
+            repositories: &lease.repositories,
+            organization: lease.organization.as_ref(),
+            permissions: &lease.permissions,
+        };
+        let (token, value) = self.mint_kept(&app, lead.key().clone(), scope).await?;
+        if let Err(error) = self.minting.tokens.landed(lead, token.clone(), &value) {
+            self.minting.tokens.adopt(token, Some(&value));
+            return Err(MintError::NoMemory(error));
+        }
+        Ok((token, value))
+    }
+
+    /// Mints a token and keeps it in the vault. If it is not what was asked for, or cannot be kept, it is
+    /// ended. Whoever gets it puts it into the table sooner or later, where its end is seen to.
+    ///
+    /// # Errors
+    ///
+    /// [`MintError`].
+    pub(crate) async fn mint_kept(
+        &self,
+        app: &AppKey,
+        key: MintKey,
+        scope: MintScope<'_>,
+    ) -> Result<(Token, AccessToken), MintError> {
+        let secret = &key.secret;
+        let account = Account::of(scope.repositories, scope.organization)
             .ok_or_else(|| MintError::Undeclared(secret.clone()))?;
-        let request = self.mint_request(lease);
+        let request = self.mint_request(scope);
         let asked = self.now();
-        let (installation, minted) = self.mint(&app, secret, account, &request).await?;
+        let (installation, minted) = self.mint(app, secret, account, &request).await?;
+        metrics::counter!("tokend_installation_tokens_minted_total").increment(1);
         let there = self.now();
         // Its clock may be ahead of ours.
         let within_the_hour = there.wall.saturating_add(TOKEN_LIFETIME);
         let token = Token {
-            key: lead.key().clone(),
+            key,
             hashed: minted.token.hashed(),
             installation,
             minted_at: there.wall,
@@ -227,15 +266,6 @@ impl Broker {
         if let Err(error) = self.vault.pin_repositories(ids).await {
             tracing::warn!(cause = %error, "which repositories are meant could not be kept; they are named again next time");
         }
-        if let Err(error) = self
-            .minting
-            .tokens
-            .landed(lead, token.clone(), &minted.token)
-        {
-            self.minting.tokens.adopt(token, Some(&minted.token));
-            return Err(MintError::NoMemory(error));
-        }
-        metrics::counter!("tokend_installation_tokens_minted_total").increment(1);
         Ok((token, minted.token))
     }
 
@@ -258,14 +288,10 @@ impl Broker {
         loop {
             match self.github.mint(app, installation, request).await {
                 Ok(minted) => return Ok((installation, minted)),
-                // The same as a search for that repository alone would have found.
                 Err(GitHubError::Unprocessable { message, .. })
                     if message.as_str().contains("to the parent installation") =>
                 {
-                    return Err(MintError::NotInstalled {
-                        secret: secret.clone(),
-                        target: account.shown(),
-                    });
+                    return Err(self.out_of_reach(app, secret, account, request).await);
                 }
                 Err(GitHubError::NotFound { .. }) if !looked_again => {
                     looked_again = true;
@@ -274,6 +300,42 @@ impl Broker {
                 }
                 Err(error) => return Err(refused(error, secret, account)),
             }
+        }
+    }
+
+    /// Why GitHub minted nothing for these repositories. Asked for by name, the App does not reach one of
+    /// them: the same as a search for that one would have found. Asked for by id, either that, or the id is
+    /// no longer there and another repository may have its name: the search tells, since it is by name.
+    async fn out_of_reach(
+        &self,
+        app: &AppKey,
+        secret: &SecretName,
+        account: Account<'_>,
+        request: &MintRequest<'_>,
+    ) -> MintError {
+        let not_installed = |target: &str| MintError::NotInstalled {
+            secret: secret.clone(),
+            target: target.into(),
+        };
+        let Repositories::ById(pinned) = &request.repositories else {
+            return not_installed(&account.shown());
+        };
+        for (name, _) in pinned.iter().take(MOST_SEARCHED) {
+            match self
+                .github
+                .installation(app, Target::Repository(name))
+                .await
+            {
+                Ok(_) => {}
+                Err(GitHubError::NotFound { .. }) => return not_installed(name.as_str()),
+                Err(error) => return refused(error, secret, account),
+            }
+        }
+        let pinned = pinned.iter();
+        MintError::Pinned {
+            pinned: pinned
+                .map(|(name, id)| (name.as_str().into(), *id))
+                .collect(),
         }
     }
 
@@ -307,25 +369,22 @@ impl Broker {
         Ok(found.id)
     }
 
-    /// What to ask for: exactly the lease's scope, by id where all ids are known.
-    fn mint_request<'a>(&self, lease: &'a Lease) -> MintRequest<'a> {
-        let repositories = &lease.repositories;
+    /// What to ask for: exactly this scope, by id where all ids are known.
+    fn mint_request<'a>(&self, scope: MintScope<'a>) -> MintRequest<'a> {
+        let repositories = scope.repositories;
         let all = repositories.iter().any(|one| one.name().is_none());
-        let ids = || -> Option<Vec<(&'a RepoPattern, u64)>> {
-            let id = |one: &'a RepoPattern| Some((one, self.vault.repository_id(one.as_str())?));
-            repositories.iter().map(id).collect()
-        };
         let repositories = if all || repositories.is_empty() {
             Repositories::All
         } else {
-            ids().map_or_else(
-                || Repositories::Named(repositories.iter().collect()),
-                Repositories::ById,
-            )
+            let id = |one: &'a RepoPattern| (one, self.vault.repository_id(one.as_str()));
+            let named: Vec<_> = repositories.iter().map(id).collect();
+            let ids = named.iter().map(|(name, id)| Some((*name, (*id)?)));
+            let ids: Option<Vec<_>> = ids.collect();
+            ids.map_or(Repositories::Named(named), Repositories::ById)
         };
         MintRequest {
             repositories,
-            permissions: &lease.permissions,
+            permissions: scope.permissions,
         }
     }
 
@@ -399,3 +458,6 @@ fn token_of(kept: vault::Minted, now: Now) -> Token {
         expires_at: kept.expires_at,
     }
 }
+
+/// Of so many repositories at most the App's reach is asked, after a refusal that names none of them.
+const MOST_SEARCHED: usize = 10;

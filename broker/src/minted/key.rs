@@ -1,7 +1,7 @@
 //! What leases must have in common to share a token.
 
 use broker_protocol::names::{OrgName, Permissions, Purpose, RepoPattern, SecretName};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::lease::Lease;
 
@@ -19,7 +19,7 @@ pub struct MintKey {
 }
 
 /// The scope of a key as it is written down.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Scope {
     rule: Box<str>,
     repositories: Vec<RepoPattern>,
@@ -49,5 +49,11 @@ impl MintKey {
             purpose: lease.purpose.clone(),
             scope: serde_json::to_string(&scope)?.into(),
         })
+    }
+
+    /// Whether it is for this repository by name. A scope that cannot be read names every one.
+    pub(super) fn names(&self, repository: &RepoPattern) -> bool {
+        let scope = serde_json::from_str::<Scope>(&self.scope);
+        scope.map_or(true, |scope| scope.repositories.contains(repository))
     }
 }

@@ -17,7 +17,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use broker_protocol::names::LeaseId;
+use broker_protocol::names::{LeaseId, RepoPattern};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -278,6 +278,11 @@ impl<E> MintedTable<E> {
     /// Hands the shared token of a key to nobody any more; those who hold it keep it.
     pub fn refresh(&self, key: &MintKey) {
         self.lock().current.remove(key);
+    }
+
+    /// Shares no token any more whose scope names this repository; those who hold one keep it.
+    pub fn stop_sharing_for(&self, repository: &RepoPattern) {
+        self.lock().current.retain(|key, _| !key.names(repository));
     }
 
     /// Forgets a token that has ended at GitHub.

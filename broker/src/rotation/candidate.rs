@@ -107,9 +107,16 @@ impl Broker {
             let call = Call::get(format!("/repos/{repository}"), Credential::Token(candidate));
             match self.github.call(call).await {
                 Ok(_) => {}
-                Err(GitHubError::NotFound { .. } | GitHubError::Forbidden { .. }) => {
-                    why.push(format!("it does not reach {repository}"));
-                }
+                Err(GitHubError::Moved { .. }) => warnings.push(format!(
+                    "`{repository}` has another name now; declare it in {}",
+                    declared.place
+                )),
+                Err(
+                    error @ (GitHubError::NotFound { .. }
+                    | GitHubError::Forbidden { .. }
+                    | GitHubError::SingleSignOn { .. }
+                    | GitHubError::Refused { .. }),
+                ) => why.push(format!("it does not reach {repository}: {error}")),
                 Err(source) => {
                     return Err(RotationError::GitHub {
                         doing: "asking GitHub what the new value reaches",
@@ -184,7 +191,8 @@ fn judge_scopes(
             compared.missing.join(", ")
         ));
     }
-    if !compared.excess.is_empty() {
+    // Where none are declared, none is one too many: a check says as little.
+    if !compared.excess.is_empty() && !declared.scopes.is_empty() {
         warnings.push(format!(
             "it carries more than is declared: {}",
             compared.excess.join(", ")

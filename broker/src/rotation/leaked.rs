@@ -10,6 +10,7 @@ use broker_protocol::names::SecretName;
 use broker_protocol::rotation::SecretRevoked;
 
 use super::identity::Asked;
+use super::steps::is_final;
 use super::{RotationError, of_the_vault};
 use crate::broker::Broker;
 use crate::github::links;
@@ -61,10 +62,12 @@ impl Broker {
         .await?;
         let leases_ended = self.end_leases_on(name, &numbers, Some(by), LEAKED).await;
         let mut todo = Vec::new();
-        self.ask_to_end(by, name, &versions, &mut todo).await?;
-        let dead = self.seen_dead(by, name, &versions).await?;
+        let looks = self.ask_to_end(by, name, &versions, &mut todo).await?;
+        let dead = self.seen_dead(by, name, &versions, looks).await?;
         let page = links::list_page(declared.kind, self.github.base());
         if dead {
+            // Why it had to be ended by hand is of no interest any more.
+            todo.clear();
             self.erase_revoked(by, name, &numbers, hashes()).await?;
             todo.push(match declared.kind {
                 SecretKind::App => format!(
@@ -92,13 +95,14 @@ impl Broker {
         })
     }
 
+    /// Asks GitHub to end what it ends by its value. Says how often it is worth to look again.
     async fn ask_to_end(
         &self,
         by: &Caller,
         name: &SecretName,
         versions: &[StoredVersion],
         todo: &mut Vec<String>,
-    ) -> Result<(), RotationError> {
+    ) -> Result<u32, RotationError> {
         let mut values = Vec::new();
         for known in versions {
             let version = Version {
@@ -114,18 +118,28 @@ impl Broker {
         if values.len() < versions.len() {
             todo.push(
                 if self.github.base().is_enterprise_server() {
-                    "Enterprise Server has no call that ends a token by its value; a person deletes it"
+                    "the broker ends no tokens on Enterprise Server, whose call for that differs by \
+                     release; a person deletes it"
                 } else {
                     "GitHub's API does not end a value of this kind; a person deletes it"
                 }
                 .to_owned(),
             );
         }
+        // A person needs longer than any look.
         if values.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
-        let asked = self.revoke_at_github(values).await;
-        asked.map_err(|source| RotationError::GitHub {
+        let Err(source) = self.revoke_at_github(values).await else {
+            return Ok(LOOKS);
+        };
+        // Asked again it would say the same. What a person has deleted meanwhile is seen all the same.
+        if is_final(&source) {
+            tracing::warn!(secret = %name, cause = %source, "GitHub refused to end a value");
+            todo.push(format!("GitHub refused to end it: {source}"));
+            return Ok(0);
+        }
+        Err(RotationError::GitHub {
             doing: "asking GitHub to end the value",
             source,
         })
@@ -137,10 +151,11 @@ impl Broker {
         by: &Caller,
         name: &SecretName,
         versions: &[StoredVersion],
+        looks: u32,
     ) -> Result<bool, RotationError> {
         let declared = self.in_the_vault(name)?;
         let mut alive: Vec<u64> = versions.iter().map(|known| known.number).collect();
-        for look in 0..=LOOKS {
+        for look in 0..=looks {
             let mut still = Vec::new();
             for number in alive {
                 let opened = self.open_for_upkeep(Some(by), name, Some(number), Upkeep::Revocation);
@@ -149,8 +164,7 @@ impl Broker {
                 }
             }
             alive = still;
-            // A person needs longer than this.
-            if alive.is_empty() || declared.kind == SecretKind::App || look == LOOKS {
+            if alive.is_empty() || look == looks {
                 break;
             }
             tokio::time::sleep(Duration::from_secs(1 << look)).await;

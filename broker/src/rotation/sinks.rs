@@ -177,7 +177,7 @@ impl Broker {
             principal: token.principal.as_ref(),
         };
         let written = self.github.write_secret(writer, sink, &value).await;
-        self.let_go_of_sink_token(token).await;
+        drop(token);
         written.map_err(|error| NotPushed::Sink {
             why: error.to_string(),
             may_have_happened: error.may_have_happened(),

@@ -154,14 +154,14 @@ impl Broker {
                     .await
             }
             Err(source) => {
-                // Asked again it would say the same: then a person ends it, and the broker looks.
-                let final_no = source.retry_after().is_none();
+                // Asked again it would say the same: then a person ends it, and the broker looks on.
+                let final_no = is_final(&source);
                 let error = RotationError::GitHub {
                     doing: "asking GitHub to end the old value",
                     source,
                 };
                 let state = if final_no {
-                    revoking.asked(self.now().wall)
+                    revoking.left_to_a_person()
                 } else {
                     revoking
                 };
@@ -324,4 +324,9 @@ impl Broker {
         let failed = rotation.failed(why, retry_after, self.now().wall);
         self.note_rotation(name, failed).await
     }
+}
+
+/// Whether GitHub said no to this request, and would again.
+pub(super) fn is_final(error: &GitHubError) -> bool {
+    error.retry_after().is_none() && !error.is_unavailable()
 }

@@ -187,9 +187,14 @@ impl Broker {
                 Step::Delete,
                 format!(
                     "{}: delete it at {}, then run `tokenctl rotate {name}` again, which sees that it \
-                     is dead; or take it back with `--rollback`",
+                     is dead{}",
                     self.why_by_hand(name, rotation),
-                    page()
+                    page(),
+                    if rotation.is_reversible() {
+                        "; or take it back with `--rollback`"
+                    } else {
+                        ""
+                    }
                 ),
             ),
             Due::Erase => (Step::Erase, "erase what is no longer needed".to_owned()),
@@ -210,10 +215,12 @@ impl Broker {
 
     fn why_by_hand(&self, name: &SecretName, rotation: &Rotation) -> &'static str {
         let by = rotation.old.as_ref().map(|old| self.ended_by(name, old));
-        if by != Some(EndedBy::Person) {
+        if rotation.refused {
+            "GitHub refused to end the old value"
+        } else if by != Some(EndedBy::Person) {
             "the old value is to be ended"
         } else if self.github.base().is_enterprise_server() {
-            "Enterprise Server has no call that ends a token by its value"
+            "the broker ends no tokens on Enterprise Server, whose call for that differs by release"
         } else {
             "GitHub's API does not end a value of this kind"
         }

@@ -1,22 +1,39 @@
 //! Whose token writes a sink: a personal access token, or one minted of an App for that place alone.
+//!
+//! A minted one is sealed in the vault and recorded before it is used, so that a broker which was killed
+//! ends it when it comes back. Its end after use is that of every installation token: tried until GitHub
+//! says that it is dead.
 
+use broker_audit::record::Event;
 use broker_protocol::names::{Level, Permissions, SecretName};
 
 use super::RotationError;
 use super::sinks::NotPushed;
 use crate::broker::Broker;
-use crate::github::installation::{MintRequest, Repositories, Target};
-use crate::github::{AppKey, GitHubError, Principal};
+use crate::github::{AppKey, Principal};
+use crate::lease_record;
+use crate::mint::MintScope;
+use crate::minted::{MintKey, Token};
 use crate::policy::{Caller, SecretDeclaration, SecretKind, SinkKind, SinkPlace, SinkSpec};
 use crate::token::AccessToken;
 use crate::upkeep::Upkeep;
 
-/// A token that may write to one sink.
-pub(super) struct SinkToken {
+/// A token that may write to one sink. Dropped, one that was minted for it is ended.
+pub(super) struct SinkToken<'a> {
     pub(super) token: AccessToken,
     pub(super) principal: Option<Principal>,
-    /// Set for a minted one, which is ended after its use.
-    installation: Option<u64>,
+    /// Set for a minted one.
+    minted: Option<Token>,
+    broker: &'a Broker,
+}
+
+impl Drop for SinkToken<'_> {
+    fn drop(&mut self) {
+        if let Some(minted) = self.minted.take() {
+            // Nobody holds it there, so the next sweep ends it.
+            self.broker.minting.tokens.adopt(minted, Some(&self.token));
+        }
+    }
 }
 
 impl Broker {
@@ -27,7 +44,7 @@ impl Broker {
         name: &SecretName,
         version: u64,
         sink: &SinkSpec,
-    ) -> Result<SinkToken, NotPushed> {
+    ) -> Result<SinkToken<'_>, NotPushed> {
         let with = sink.with.as_ref().unwrap_or(name);
         let policies = self.policies();
         let declared = policies.set.secret(with);
@@ -42,13 +59,14 @@ impl Broker {
             Err(error) => return Err(NotPushed::All(RotationError::from(error))),
         };
         match declared {
-            Some(app) if app.kind == SecretKind::App => self.mint_for(app, value, sink).await,
+            Some(app) if app.kind == SecretKind::App => self.mint_for(by, app, value, sink).await,
             declared => {
                 let owner = declared.and_then(|declared| declared.owner.as_deref());
                 Ok(SinkToken {
                     token: value,
                     principal: owner.map(Principal::user),
-                    installation: None,
+                    minted: None,
+                    broker: self,
                 })
             }
         }
@@ -56,61 +74,62 @@ impl Broker {
 
     async fn mint_for(
         &self,
+        by: Option<&Caller>,
         declared: &SecretDeclaration,
         pem: AccessToken,
         sink: &SinkSpec,
-    ) -> Result<SinkToken, NotPushed> {
+    ) -> Result<SinkToken<'_>, NotPushed> {
         let name = &declared.name;
         let client_id = declared.client_id.as_deref().unwrap_or_default();
         let app = AppKey::read(client_id, pem).await;
         let app = app
             .map_err(|error| NotPushed::because(format!("a token of the App `{name}`: {error}")))?;
-        let (target, repositories) = match &sink.at {
-            SinkPlace::Repository(repository) | SinkPlace::Environment { repository, .. } => (
-                Target::Repository(repository),
-                Repositories::Named(vec![repository]),
-            ),
-            SinkPlace::Organization(organization) => {
-                (Target::Organization(organization), Repositories::All)
+        let (repositories, organization) = match &sink.at {
+            SinkPlace::Repository(repository) | SinkPlace::Environment { repository, .. } => {
+                (std::slice::from_ref(repository), None)
             }
+            SinkPlace::Organization(organization) => (&[][..], Some(organization)),
         };
-        let found = self.github.installation(&app, target).await;
-        let found = found.map_err(|error| of_github(name, &error))?;
         let permissions = permissions(sink);
-        let request = MintRequest {
+        let scope = MintScope {
             repositories,
+            organization,
             permissions: &permissions,
         };
-        let minted = self.github.mint(&app, found.id, &request).await;
-        let minted = minted.map_err(|error| of_github(name, &error))?;
+        let minted = self.mint_kept(&app, self.key_for(name, sink)?, scope).await;
+        let (minted, token) = minted.map_err(|error| NotPushed::Sink {
+            why: format!("a token of the App `{name}`: {error}"),
+            may_have_happened: false,
+            retry_after: error.retry_after(),
+        })?;
         let token = SinkToken {
-            token: minted.token,
-            principal: Some(Principal::Installation(found.id)),
-            installation: Some(found.id),
+            token,
+            principal: Some(Principal::Installation(minted.installation)),
+            minted: Some(minted.clone()),
+            broker: self,
         };
+        self.record(&Event::TokenMinted {
+            by: by.map(lease_record::caller),
+            secret: name.as_str(),
+            installation: minted.installation,
+            hashed_credential: minted.hashed.as_str(),
+            what_for: Upkeep::Sink.as_str(),
+            expires_at: minted.expires_at,
+        })
+        .await
+        .map_err(NotPushed::All)?;
         Ok(token)
     }
 
-    /// Ends a minted token. One that cannot be ended now ends by itself within the hour.
-    pub(super) async fn let_go_of_sink_token(&self, token: SinkToken) {
-        let Some(installation) = token.installation else {
-            return;
-        };
-        let ended = self
-            .github
-            .end_installation_token(&token.token, installation)
-            .await;
-        if let Err(error) = ended {
-            tracing::warn!(installation, %error, "a token that wrote a sink is not ended before its hour");
-        }
-    }
-}
-
-fn of_github(name: &SecretName, error: &GitHubError) -> NotPushed {
-    NotPushed::Sink {
-        why: format!("a token of the App `{name}`: {error}"),
-        may_have_happened: false,
-        retry_after: error.retry_after(),
+    /// The broker's own account, and a scope that no lease's is written like: it is shared with nobody.
+    fn key_for(&self, app: &SecretName, sink: &SinkSpec) -> Result<MintKey, NotPushed> {
+        let purpose = Upkeep::Sink.as_str().parse();
+        Ok(MintKey {
+            uid: self.config.own_uid,
+            secret: app.clone(),
+            purpose: purpose.map_err(|_never| NotPushed::because("`sink` is no purpose".into()))?,
+            scope: sink.to_string().into(),
+        })
     }
 }
 

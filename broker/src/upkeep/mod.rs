@@ -1,4 +1,4 @@
-//! Looks after secrets, the lock and the policies: what operators do.
+//! Looks after secrets, the lock, the policies and what repositories' names mean: what operators do.
 //!
 //! A change is recorded before it is made, like a use. If the record cannot be written, nothing
 //! changes; if the change fails after its record, a second record says so. Lock and unlock take effect
@@ -8,10 +8,11 @@
 mod lock;
 mod open;
 mod policies;
+mod repositories;
 mod secrets;
 
 use broker_audit::record::{Body, Event};
-use broker_protocol::names::SecretName;
+use broker_protocol::names::{RepoPattern, SecretName};
 
 use crate::audit_log::{AuditLogError, Effect};
 use crate::broker::Broker;
@@ -36,6 +37,9 @@ pub enum UpkeepError {
     /// There is no such secret in the vault.
     #[error("the vault holds no value for `{0}`")]
     NotFound(SecretName),
+    /// No id is kept for this repository's name.
+    #[error("no id is kept for `{0}`: its name was never pinned, or is not any more")]
+    NotPinned(RepoPattern),
     /// A rotation of it is under way, and would lose sight of its values.
     #[error(
         "a rotation of `{0}` is under way; finish it with `tokenctl rotate {0}`, or take it back with `--rollback`, first"

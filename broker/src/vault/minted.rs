@@ -151,6 +151,16 @@ impl Vault {
         state.repositories.get(name.as_str()).copied()
     }
 
+    /// Every name that is pinned and its id, by name.
+    #[must_use]
+    pub fn pinned_repositories(&self) -> Vec<(Box<str>, u64)> {
+        let state = known(self.shared.state.read());
+        let pinned = state.repositories.iter();
+        let mut pinned: Vec<_> = pinned.map(|(name, id)| (name.clone(), *id)).collect();
+        pinned.sort_unstable();
+        pinned
+    }
+
     /// Keeps which repositories these names mean, durably. A name that has an id keeps it.
     ///
     /// # Errors

@@ -86,6 +86,9 @@ pub(crate) enum Command {
     /// Keep the secrets behind the tokens
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Show which repository a name means to Apps, and forget it
+    #[command(subcommand)]
+    Repository(RepositoryCommand),
     /// Replace a secret's value everywhere, and end the old one; run it again to go on
     #[command(after_help = ROTATE_EXAMPLES)]
     Rotate(Rotate),
@@ -277,6 +280,18 @@ pub(crate) enum SecretCommand {
     },
 }
 
+#[derive(Subcommand)]
+pub(crate) enum RepositoryCommand {
+    /// List the names for which an id is kept, since an App was first given a token for them
+    List,
+    /// Forget the id of a name: for a repository that was deleted and made again on purpose
+    Unpin {
+        /// Its name
+        #[arg(value_name = "OWNER/NAME")]
+        repository: RepoPattern,
+    },
+}
+
 #[derive(Args)]
 pub(crate) struct SecretAdd {
     /// Its name, such as `org-label-sync-token`
@@ -406,6 +421,8 @@ mod tests {
             "tokenctl secret sinks",
             "tokenctl secret sinks s --push",
             "tokenctl secret revoke s --now",
+            "tokenctl repository list --json",
+            "tokenctl repository unpin acme/site",
             "tokenctl rotate s",
             "tokenctl rotate s --value-file - --yes",
             "tokenctl rotate s --value-file /f --revoke-after 1h --expires 2027-02-20",
@@ -448,6 +465,7 @@ mod tests {
             "tokenctl secret add s --source env:A-B",
             "tokenctl secret set s ghp_value",
             "tokenctl secret revoke s",
+            "tokenctl repository unpin site",
             "tokenctl rotate",
             "tokenctl rotate s ghp_value",
             "tokenctl rotate s --rollback --yes",

@@ -14,6 +14,7 @@ mod lock;
 mod purpose;
 mod records;
 mod registry;
+mod repository;
 mod rotate;
 mod secret;
 mod sinks;
@@ -51,6 +52,7 @@ pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
         Command::Purpose(command) => purpose::run(&find(global)?, command, json),
         Command::Lease(command) => lease::run(&find(global)?, command, json),
         Command::Secret(command) => secret::run(&find(global)?, command, json),
+        Command::Repository(command) => repository::run(&find(global)?, command, json),
         Command::Rotate(asked) => rotate::run(&find(global)?, &asked, json),
         Command::Import(import) => import::run(&find(global)?, &import),
         Command::Audit(command) => audit::run(&find(global)?, command, json),

@@ -80,11 +80,12 @@ impl Driver<'_> {
                     return Ok((view, Err(waits)));
                 };
                 view = self.begin(&value)?;
+                // Only this answer has them.
+                for warning in &view.warnings {
+                    ui::warning(warning);
+                }
             }
             view = self.confirm_in_advance(view)?;
-        }
-        for warning in &view.warnings {
-            ui::warning(warning);
         }
         self.go_on(view)
     }

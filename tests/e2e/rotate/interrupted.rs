@@ -138,3 +138,33 @@ fn every_reply_lost_to_a_step_leaves_it_due_and_the_next_run_goes_on() {
         scene.assert_rotated(on);
     }
 }
+
+#[test]
+fn a_rotation_that_its_driver_left_goes_on_after_half_a_minute_and_not_before() {
+    let scene = Scene::new();
+    scene.github.fault(Fault::on("PUT /**").hold().times(1));
+    let mut tokenctl = scene.rotating(&["--yes"]);
+    scene.github.wait_for_calls("PUT /**", 1);
+    tokenctl.kill().unwrap();
+    tokenctl.wait().unwrap();
+    scene.github.release();
+    wait::until(|| !scene.broker.home.records_of("sink.pushed").is_empty());
+    let left_at = scene.state();
+    assert_eq!(left_at["phase"], "swapped");
+    let at =
+        |record: &Value| -> jiff::Timestamp { record["time"].as_str().unwrap().parse().unwrap() };
+    let pushed = at(&scene.broker.home.records_of("sink.pushed")[0]);
+    let most_of_it = pushed + jiff::SignedDuration::from_secs(25);
+    wait::until(|| jiff::Zoned::now().timestamp() > most_of_it);
+    assert_eq!(
+        scene.state()["phase"],
+        "swapped",
+        "left to whoever drives it"
+    );
+    wait::until(|| !scene.broker.home.records_of("rotation.verified").is_empty());
+    let verified = at(&scene.broker.home.records_of("rotation.verified")[0]);
+    let left = verified.duration_since(pushed).as_secs();
+    assert!(left >= 29, "{left} s");
+    wait::until(|| scene.state()["phase"] == "finished");
+    scene.assert_rotated("by the broker alone");
+}

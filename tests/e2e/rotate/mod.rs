@@ -1,5 +1,6 @@
 //! A rotation from end to end: the real binaries against the stand-in for GitHub, over TLS.
 
+mod by_hand;
 mod interrupted;
 mod leaked;
 mod sinks;

@@ -1,6 +1,9 @@
 //! Where else a value goes.
 
-use support::github::{Fault, Stored};
+use std::collections::BTreeSet;
+
+use support::github::{Effect, Fault, Stored};
+use support::wait;
 
 use super::*;
 
@@ -15,6 +18,8 @@ kind       = "actions"
 repository = "acme/site"
 name       = "SYNC_TOKEN"
 "#;
+
+const PUT: &str = "PUT /repos/acme/site/actions/secrets/*";
 
 #[test]
 fn one_failed_sink_does_not_lose_the_others_and_nothing_is_ended_until_it_is_written() {
@@ -119,30 +124,26 @@ name         = "SYNC_TOKEN"
     });
 }
 
+/// The sink of the site, written with the secret `name`, declared so and of this value.
+fn written_with(world: World, name: &str, declared: &str, value: &str) -> Scene {
+    let sinks = format!("\n[secret.{name}]\n{declared}\n{SINK}with = \"{name}\"\n");
+    let scene = Scene::with(world, &sinks);
+    let set = ["secret", "set", name];
+    scene.broker.home.ctl_with(&set, value).success();
+    scene
+}
+
 #[test]
 fn a_sink_is_written_with_another_secrets_token_where_that_is_declared() {
-    let with = r#"
-[secret.sink-writer]
-kind  = "classic"
-owner = "acme-bot"
-
-[[secret.org-label-sync-token.sinks]]
-kind       = "actions"
-repository = "acme/site"
-name       = "SYNC_TOKEN"
-with       = "sink-writer"
-"#;
     let writer = "ghp_WRITERcanaryWRITERcanaryWRITERcan0006";
     let world = world().classic(writer, "acme-bot", &["repo"]);
-    let scene = Scene::with(world, with);
-    let set = ["secret", "set", "sink-writer"];
-    scene.broker.home.ctl_with(&set, writer).success();
+    let declared = "kind = \"classic\"\nowner = \"acme-bot\"";
+    let scene = written_with(world, "sink-writer", declared, writer);
     scene.rotate(&["--yes"]).success();
     scene.assert_rotated("with another token");
-    let put = "PUT /repos/acme/site/actions/secrets/*";
     let hashed = support::github::hashed(writer);
     let journal = scene.github.journal();
-    assert!(scene.github.calls(put) == 1);
+    assert!(scene.github.calls(PUT) == 1);
     let puts = journal.iter().filter(|call| call.method == "PUT");
     assert!(
         puts.clone()
@@ -150,32 +151,110 @@ with       = "sink-writer"
     );
 }
 
-#[test]
-fn an_app_writes_a_sink_with_a_token_for_that_place_alone_which_is_ended_after_it() {
+fn written_with_an_app() -> Scene {
     use support::github::{App, AppKey, Level, Repositories};
-    let with = r#"
-[secret.acme-app]
-kind      = "app"
-client_id = "Iv23liCANARY"
-
-[[secret.org-label-sync-token.sinks]]
-kind       = "actions"
-repository = "acme/site"
-name       = "SYNC_TOKEN"
-with       = "acme-app"
-"#;
     let key = AppKey::generate();
     let app = App::new("Iv23liCANARY", "acme", &key, &[("secrets", Level::Write)]);
-    let scene = Scene::with(world().app(app.installed("acme", Repositories::All)), with);
-    let set = ["secret", "set", "acme-app"];
-    scene.broker.home.ctl_with(&set, key.pem()).success();
+    let world = world().app(app.installed("acme", Repositories::All));
+    let declared = "kind = \"app\"\nclient_id = \"Iv23liCANARY\"";
+    written_with(world, "acme-app", declared, key.pem())
+}
+
+fn live_tokens(scene: &Scene) -> usize {
+    let github = &scene.github;
+    github.change(|state| state.live_installation_tokens())
+}
+
+/// Base64 SHA-256 of every installation token that such records name.
+fn named_in(scene: &Scene, kind: &str) -> BTreeSet<String> {
+    let records = scene.broker.home.records_of(kind);
+    let hashes = records.iter().map(|one| one["hashed_credential"].clone());
+    hashes
+        .map(|hash| hash.as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn an_app_writes_a_sink_with_a_token_for_that_place_alone_which_is_ended_after_it() {
+    let scene = written_with_an_app();
     scene.rotate(&["--yes"]).success();
     scene.assert_rotated("with an App");
+    wait::until(|| !named_in(&scene, "token.revoked").is_empty());
+    assert_eq!(live_tokens(&scene), 0);
     assert_eq!(scene.github.calls("DELETE /installation/token"), 1);
-    let left = scene
+    let minted = scene.broker.home.records_of("token.minted");
+    assert_eq!(minted.len(), 1);
+    assert_eq!(minted[0]["what_for"], "sink");
+    assert_eq!(minted[0]["secret"], "acme-app");
+    let installation = scene
         .github
-        .change(|state| state.live_installation_tokens());
-    assert_eq!(left, 0);
+        .change(|state| state.installation_on("acme").id);
+    assert_eq!(minted[0]["installation"], installation);
+    let journal = scene.github.journal();
+    let put = journal.iter().find(|call| call.method == "PUT").unwrap();
+    assert_eq!(
+        minted[0]["hashed_credential"],
+        put.hashed_token.as_deref().unwrap()
+    );
+    assert_eq!(
+        named_in(&scene, "token.revoked"),
+        named_in(&scene, "token.minted")
+    );
+}
+
+#[test]
+fn a_broker_killed_while_an_apps_token_writes_a_sink_ends_that_token_when_it_comes_back() {
+    let scene = written_with_an_app();
+    scene.github.fault(Fault::on(PUT).effect(Effect::Hang));
+    let mut tokenctl = scene.rotating(&["--yes"]);
+    scene.github.wait_for_calls(PUT, 1);
+    assert_eq!(live_tokens(&scene), 1);
+    let Scene { github, broker } = scene;
+    let home = broker.kill();
+    tokenctl.wait().unwrap();
+    github.heal();
+    let broker = home.start();
+    let scene = Scene { github, broker };
+    wait::until(|| live_tokens(&scene) == 0);
+    scene.rotate(&["--yes"]).success();
+    scene.assert_rotated("the broker was killed with an App's token in hand");
+    wait::until(|| named_in(&scene, "token.revoked").len() == 2);
+    assert_eq!(live_tokens(&scene), 0);
+    assert_eq!(
+        named_in(&scene, "token.revoked"),
+        named_in(&scene, "token.minted")
+    );
+}
+
+#[test]
+fn the_end_of_an_apps_token_that_wrote_a_sink_is_tried_until_it_takes() {
+    let scene = written_with_an_app();
+    let end = Fault::on("DELETE /installation/token").refuse(500, "Unicorn!");
+    scene.github.fault(end.times(1));
+    scene.rotate(&["--yes"]).success();
+    scene.assert_rotated("an end was refused");
+    wait::until(|| live_tokens(&scene) == 0);
+}
+
+#[test]
+fn a_sink_in_a_repository_that_was_made_again_is_not_written_until_its_name_is_unpinned() {
+    let scene = written_with_an_app();
+    let push = ["secret", "sinks", NAME, "--push"];
+    let home = &scene.broker.home;
+    home.ctl(&push).success();
+    scene.github.change(|state| {
+        state.delete_repository("acme/site");
+        state.add(World::new().repository("acme/site"));
+    });
+    let ran = scene.rotate(&[]);
+    assert_eq!(ran.code(), Some(7), "{ran:?}");
+    assert!(
+        ran.stderr.contains("tokenctl repository unpin acme/site"),
+        "{ran:?}"
+    );
+    home.ctl(&["repository", "unpin", "acme/site"]).success();
+    scene.rotate(&["--yes"]).success();
+    scene.assert_rotated("into the repository that was made again");
 }
 
 #[test]

@@ -132,6 +132,70 @@ fn a_value_that_will_not_do_changes_nothing_and_says_all_that_is_wrong() {
 }
 
 #[test]
+fn a_fine_grained_value_must_reach_every_declared_repository_that_still_has_its_name() {
+    use support::github::{Level, Pat, Repositories};
+    let (old, poor, new) = (
+        "github_pat_11OLDcanary_OLDcanaryOLDcanary0001",
+        "github_pat_11POORcanary_POORcanaryPOORcanary2",
+        "github_pat_11NEWcanary_NEWcanaryNEWcanary0003",
+    );
+    let pat = |token, repositories| {
+        let reads = [("contents", Level::Read)];
+        Pat::fine_grained(token, "acme-bot", "acme", repositories, &reads)
+    };
+    let site = Repositories::selected(&["acme/site"]);
+    let world = world()
+        .pat(pat(old, Repositories::All))
+        .pat(pat(poor, site))
+        .pat(pat(new, Repositories::All));
+    let github = StandIn::start(world);
+    let declared = "\n[secret.site-pat]\nkind = \"fine-grained\"\nowner = \"acme-bot\"\n\
+                    repositories = [\"acme/site\", \"acme/docs\"]\n";
+    let broker = home(&github, declared).start();
+    let ctl = |line: &[&str], value| broker.home.ctl_with(line, value);
+    ctl(&["secret", "set", "site-pat"], old).success();
+    let rotate = ["rotate", "site-pat", "--yes", "--value-file", "-"];
+    let refused = |value, why: &str| {
+        let ran = ctl(&rotate, value);
+        assert_eq!(ran.code(), Some(1), "{ran:?}");
+        assert!(ran.stderr.contains(why), "{why}: {ran:?}");
+    };
+    refused(
+        poor,
+        "it does not reach acme/docs: GitHub knows nothing there",
+    );
+    let docs = Fault::on("GET /repos/acme/docs");
+    github.fault(docs.refuse(451, "Repository access blocked"));
+    refused(new, "it does not reach acme/docs: GitHub refuses (451");
+    github.heal();
+    github.change(|state| state.rename("acme/docs", "papers"));
+    let ran = ctl(&rotate, new);
+    assert!(
+        ran.stderr.contains("`acme/docs` has another name now"),
+        "{ran:?}"
+    );
+    assert!(ran.success().contains("dead and erased"));
+}
+
+#[test]
+fn where_no_scopes_are_declared_a_new_value_carries_none_too_many() {
+    let world = world().classic(
+        "ghp_FREEcanaryFREEcanaryFREEcanaryFRE0007",
+        "acme-bot",
+        &["repo"],
+    );
+    let free = "\n[secret.free-pat]\nkind = \"classic\"\nowner = \"acme-bot\"\n";
+    let scene = Scene::with(world, free);
+    let set = ["secret", "set", "free-pat"];
+    let value = "ghp_FREEcanaryFREEcanaryFREEcanaryFRE0007";
+    scene.broker.home.ctl_with(&set, value).success();
+    let rotate = ["rotate", "free-pat", "--yes", "--value-file", "-"];
+    let ran = scene.broker.home.ctl_with(&rotate, NEW);
+    assert!(!ran.stderr.contains("more than is declared"), "{ran:?}");
+    ran.success();
+}
+
+#[test]
 fn nothing_changes_while_github_cannot_be_asked_about_the_new_value() {
     let scene = Scene::new();
     scene.github.fault(Fault::on("GET /user").close_before());

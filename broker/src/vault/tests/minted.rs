@@ -74,6 +74,8 @@ async fn a_repository_keeps_the_id_it_first_had_until_it_is_unpinned() {
     drop(vault);
     let vault = scratch.unlocked();
     assert_eq!(vault.repository_id("acme/one"), Some(1));
+    let pinned = vault.pinned_repositories();
+    assert_eq!(pinned, [("acme/one".into(), 1), ("acme/two".into(), 2)]);
     vault.unpin_repository("acme/One").await.unwrap();
     vault.pin_repositories([("acme/one", 9)]).await.unwrap();
     assert_eq!(vault.repository_id("acme/one"), Some(9));

@@ -14,10 +14,14 @@
 //!
 //! Not here: values, GitHub, the vault, records (`rotation`).
 
+mod sink;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use self::sink::SinkState;
 
 /// One rotation of one secret, from the swap on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +45,9 @@ pub struct Rotation {
     pub revoke_at: Option<Timestamp>,
     /// Whether GitHub was asked to end the old value.
     pub asked: bool,
+    /// Whether GitHub refused that for good: then a person ends it.
+    #[serde(default)]
+    pub refused: bool,
     /// How often the step that is due has failed in a row.
     pub attempts: u32,
     /// When the broker goes on by itself. Whoever asks for the next step need not wait for it.
@@ -116,7 +123,7 @@ pub enum Due {
     Revoke,
     /// See that GitHub refuses the old value, and erase it.
     Prove,
-    /// A person deletes the old value on GitHub's pages; then it is seen and erased.
+    /// A person deletes the old value on GitHub's pages; then that is seen and it is erased.
     Delete,
     /// Erase what is no longer needed.
     Erase,
@@ -174,6 +181,7 @@ impl Rotation {
             old_is_dead,
             revoke_at: None,
             asked: false,
+            refused: false,
             attempts: 0,
             next_at: later(now, GRACE),
             failure: None,
@@ -201,6 +209,7 @@ impl Rotation {
                 (EndedBy::Broker, Some(at)) if at > now => Due::RevokeAt(at),
                 (EndedBy::Broker, Some(_)) => Due::Revoke,
             },
+            Phase::Revoking if self.refused => Due::Delete,
             Phase::Revoking if self.asked => Due::Prove,
             Phase::Revoking => Due::Revoke,
             Phase::Finished | Phase::RolledBack => Due::Nothing,
@@ -281,11 +290,20 @@ impl Rotation {
         }
     }
 
+    /// GitHub will not end the old value, however often it is asked: a person does.
+    #[must_use]
+    pub fn left_to_a_person(&self) -> Self {
+        Self {
+            refused: true,
+            ..self.clone()
+        }
+    }
+
     /// GitHub still takes the old value.
     #[must_use]
     pub fn still_alive(&self, why: &str, now: Timestamp) -> Self {
         let attempts = self.attempts.saturating_add(1);
-        let wait = if self.phase == Phase::Revoking {
+        let wait = if self.phase == Phase::Revoking && !self.refused {
             between_proofs(attempts)
         } else {
             LOOK_EVERY
@@ -369,64 +387,6 @@ impl Rotation {
     }
 }
 
-/// What is known of one sink: where else a value is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SinkState {
-    /// The version that it holds, as far as its own date proves; `None` before the first success.
-    pub version: Option<u64>,
-    /// When that was written, by this machine's clock.
-    pub pushed_at: Option<Timestamp>,
-    /// When GitHub says it was updated.
-    pub updated_at: Option<Timestamp>,
-    /// How often writing to it has failed in a row.
-    pub attempts: u32,
-    /// When it may be tried again without being asked for.
-    pub next_at: Timestamp,
-    /// Why it failed last.
-    pub failure: Option<String>,
-}
-
-impl SinkState {
-    /// A sink that nothing was written to yet.
-    #[must_use]
-    pub const fn untouched(now: Timestamp) -> Self {
-        Self {
-            version: None,
-            pushed_at: None,
-            updated_at: None,
-            attempts: 0,
-            next_at: now,
-            failure: None,
-        }
-    }
-
-    /// It holds this version.
-    #[must_use]
-    pub const fn pushed(version: u64, updated_at: Timestamp, now: Timestamp) -> Self {
-        Self {
-            version: Some(version),
-            pushed_at: Some(now),
-            updated_at: Some(updated_at),
-            attempts: 0,
-            next_at: now,
-            failure: None,
-        }
-    }
-
-    /// It could not be written to, or may have been and that is not known.
-    #[must_use]
-    pub fn failed(&self, why: &str, retry_after: Option<Duration>, now: Timestamp) -> Self {
-        let wait = between_attempts(self.attempts).max(retry_after.unwrap_or_default());
-        Self {
-            attempts: self.attempts.saturating_add(1),
-            next_at: later(now, wait),
-            failure: Some(why.to_owned()),
-            ..self.clone()
-        }
-    }
-}
-
 /// 15 s, 30 s, 1 min, … up to an hour.
 fn between_attempts(failed_before: u32) -> Duration {
     Duration::from_secs(15)
@@ -447,148 +407,4 @@ fn later(now: Timestamp, wait: Duration) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_795_000_000 + second).unwrap()
-    }
-
-    fn version(number: u64) -> Version {
-        Version {
-            number,
-            hashed_credential: format!("hash {number}").into(),
-        }
-    }
-
-    fn swapped() -> Rotation {
-        Rotation::begin(Some(version(1)), version(2), false, at(0))
-    }
-
-    #[test]
-    fn a_rotation_goes_through_its_steps_in_order() {
-        let by = EndedBy::Broker;
-        let rotation = swapped();
-        assert_eq!(rotation.due(2, by, at(0)), Due::Push);
-        assert_eq!(rotation.due(0, by, at(0)), Due::Verify);
-        let rotation = rotation.verified(at(1));
-        assert_eq!(rotation.due(0, by, at(1)), Due::Confirm);
-        assert_eq!(rotation.wakes_at(Due::Confirm), None);
-        let rotation = rotation.confirmed(at(60)).unwrap();
-        assert_eq!(rotation.due(0, by, at(2)), Due::RevokeAt(at(60)));
-        assert_eq!(rotation.due(0, by, at(60)), Due::Revoke);
-        assert_eq!(rotation.wakes_at(Due::Revoke), Some(at(60)));
-        let rotation = rotation.revoking(at(60)).unwrap();
-        assert_eq!(rotation.due(0, by, at(60)), Due::Revoke);
-        let rotation = rotation.asked(at(60));
-        assert_eq!(rotation.due(0, by, at(60)), Due::Prove);
-        let rotation = rotation.finished(at(62));
-        assert_eq!(rotation.due(0, by, at(62)), Due::Nothing);
-        assert!(!rotation.is_under_way());
-        assert_eq!(rotation.ended_at, Some(at(62)));
-    }
-
-    #[test]
-    fn nothing_is_ended_while_a_sink_still_holds_the_old_value() {
-        let rotation = swapped().verified(at(1)).confirmed(at(1)).unwrap();
-        assert_eq!(rotation.due(1, EndedBy::Broker, at(9)), Due::Push);
-        assert_eq!(rotation.due(0, EndedBy::Broker, at(9)), Due::Revoke);
-    }
-
-    #[test]
-    fn nothing_is_ended_before_it_is_verified() {
-        let rotation = swapped().confirmed(at(0)).unwrap();
-        assert_eq!(rotation.revoking(at(1)), Err(NotNow::NotVerified));
-        assert_eq!(rotation.due(0, EndedBy::Broker, at(1)), Due::Verify);
-        let rotation = rotation.verified(at(1));
-        assert_eq!(rotation.due(0, EndedBy::Broker, at(1)), Due::Revoke);
-    }
-
-    #[test]
-    fn what_the_broker_cannot_end_waits_for_a_person_and_is_looked_at_now_and_then() {
-        let rotation = swapped().verified(at(1));
-        assert_eq!(rotation.due(0, EndedBy::Person, at(1)), Due::Delete);
-        let rotation = rotation.still_alive("GitHub takes it", at(1));
-        assert_eq!(rotation.next_at, at(1 + 3600));
-    }
-
-    #[test]
-    fn it_can_be_undone_until_the_old_value_is_ended() {
-        let rotation = swapped();
-        assert_eq!(rotation.may_roll_back(), Ok(&version(1)));
-        let verified = rotation.verified(at(1));
-        assert!(verified.is_reversible());
-        let revoking = verified.revoking(at(2)).unwrap();
-        assert_eq!(revoking.may_roll_back(), Err(NotNow::TooLate));
-        assert_eq!(revoking.finished(at(3)).may_roll_back(), Err(NotNow::Ended));
-        let first = Rotation::begin(None, version(1), false, at(0));
-        assert_eq!(first.may_roll_back(), Err(NotNow::NoOldValue));
-        let regenerated = Rotation::begin(Some(version(1)), version(2), true, at(0));
-        assert_eq!(regenerated.may_roll_back(), Err(NotNow::TooLate));
-    }
-
-    #[test]
-    fn the_way_back_goes_through_the_sinks_too() {
-        let rotation = swapped().verified(at(1)).rolling_back(3, at(2));
-        assert_eq!(rotation.due(1, EndedBy::Broker, at(2)), Due::Push);
-        assert_eq!(rotation.due(0, EndedBy::Broker, at(2)), Due::Erase);
-        assert_eq!(rotation.confirmed(at(3)), Err(NotNow::GoingBack));
-        let rotation = rotation.rolled_back(at(3));
-        assert_eq!(rotation.due(0, EndedBy::Broker, at(3)), Due::Nothing);
-        assert_eq!(rotation.confirmed(at(3)), Err(NotNow::Ended));
-    }
-
-    #[test]
-    fn a_value_that_died_already_needs_no_confirmation_but_a_proof() {
-        let rotation = Rotation::begin(Some(version(1)), version(2), true, at(0));
-        assert_eq!(rotation.due(0, EndedBy::Broker, at(0)), Due::Verify);
-        let rotation = rotation.verified(at(1));
-        assert_eq!(rotation.due(0, EndedBy::Broker, at(1)), Due::Prove);
-        // It was a passing error after all: then a person decides.
-        let rotation = rotation.still_alive("GitHub takes it", at(2));
-        assert_eq!(rotation.due(0, EndedBy::Broker, at(2)), Due::Confirm);
-    }
-
-    #[test]
-    fn a_first_value_has_nothing_to_end() {
-        let rotation = Rotation::begin(None, version(1), false, at(0)).verified(at(1));
-        assert_eq!(rotation.due(0, EndedBy::Broker, at(1)), Due::Erase);
-        assert_eq!(rotation.revoking(at(1)), Err(NotNow::NoOldValue));
-    }
-
-    #[test]
-    fn attempts_are_spaced_and_github_s_own_wish_counts() {
-        let mut rotation = swapped();
-        let mut waits = Vec::new();
-        for _ in 0..10 {
-            rotation = rotation.failed("GitHub does not answer", None, at(0));
-            waits.push(rotation.next_at.as_second() - at(0).as_second());
-        }
-        assert_eq!(waits[..4], [15, 30, 60, 120]);
-        assert_eq!(waits[9], 3600);
-        let told = swapped().failed("limited", Some(Duration::from_secs(900)), at(0));
-        assert_eq!(told.next_at, at(900));
-        let moved = rotation.verified(at(5));
-        assert_eq!((moved.attempts, moved.failure), (0, None));
-    }
-
-    #[test]
-    fn looks_at_a_dying_token_are_spaced_too() {
-        let mut rotation = swapped().verified(at(0)).asked(at(0));
-        assert_eq!(rotation.next_at, at(1));
-        for _ in 0..20 {
-            rotation = rotation.still_alive("GitHub takes it", at(0));
-        }
-        assert_eq!(rotation.next_at, at(3600));
-    }
-
-    #[test]
-    fn a_state_reads_back_as_written() {
-        let rotation = swapped().verified(at(1)).failed("no", None, at(2));
-        let text = serde_json::to_string(&rotation).unwrap();
-        assert_eq!(serde_json::from_str::<Rotation>(&text).unwrap(), rotation);
-        let sink = SinkState::untouched(at(0)).failed("no", None, at(1));
-        let text = serde_json::to_string(&sink).unwrap();
-        assert_eq!(serde_json::from_str::<SinkState>(&text).unwrap(), sink);
-    }
-}
+mod tests;

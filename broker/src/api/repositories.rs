@@ -1,0 +1,35 @@
+//! `/v1/repositories`: which repository a name means, and forgetting it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use broker_protocol::api::{PinnedRepository, RepositoryList};
+use broker_protocol::error::{ErrorCode, Problem};
+use broker_protocol::names::{NameError, RepoPattern};
+
+use super::error::Refusal;
+use super::extract::Operator;
+use super::to_its_end::to_its_end;
+use crate::broker::Broker;
+
+pub(super) async fn list(
+    State(broker): State<Arc<Broker>>,
+    _operator: Operator,
+) -> Json<RepositoryList> {
+    Json(RepositoryList {
+        repositories: broker.pinned_repositories(),
+    })
+}
+
+pub(super) async fn unpin(
+    State(broker): State<Arc<Broker>>,
+    Operator(by): Operator,
+    Path((owner, name)): Path<(String, String)>,
+) -> Result<Json<PinnedRepository>, Refusal> {
+    let repository: RepoPattern = format!("{owner}/{name}")
+        .parse()
+        .map_err(|error: NameError| Problem::new(ErrorCode::BadRequest, error.to_string()))?;
+    let unpinning = to_its_end(async move { broker.unpin_repository(&by, &repository).await });
+    Ok(Json(unpinning.await?))
+}

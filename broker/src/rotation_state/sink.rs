@@ -1,0 +1,66 @@
+//! What is known of one sink, and when it is tried again.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{between_attempts, later};
+
+/// What is known of one sink: where else a value is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SinkState {
+    /// The version that it holds, as far as its own date proves; `None` before the first success.
+    pub version: Option<u64>,
+    /// When that was written, by this machine's clock.
+    pub pushed_at: Option<Timestamp>,
+    /// When GitHub says it was updated.
+    pub updated_at: Option<Timestamp>,
+    /// How often writing to it has failed in a row.
+    pub attempts: u32,
+    /// When it may be tried again without being asked for.
+    pub next_at: Timestamp,
+    /// Why it failed last.
+    pub failure: Option<String>,
+}
+
+impl SinkState {
+    /// A sink that nothing was written to yet.
+    #[must_use]
+    pub const fn untouched(now: Timestamp) -> Self {
+        Self {
+            version: None,
+            pushed_at: None,
+            updated_at: None,
+            attempts: 0,
+            next_at: now,
+            failure: None,
+        }
+    }
+
+    /// It holds this version.
+    #[must_use]
+    pub const fn pushed(version: u64, updated_at: Timestamp, now: Timestamp) -> Self {
+        Self {
+            version: Some(version),
+            pushed_at: Some(now),
+            updated_at: Some(updated_at),
+            attempts: 0,
+            next_at: now,
+            failure: None,
+        }
+    }
+
+    /// It could not be written to, or may have been and that is not known.
+    #[must_use]
+    pub fn failed(&self, why: &str, retry_after: Option<Duration>, now: Timestamp) -> Self {
+        let wait = between_attempts(self.attempts).max(retry_after.unwrap_or_default());
+        Self {
+            attempts: self.attempts.saturating_add(1),
+            next_at: later(now, wait),
+            failure: Some(why.to_owned()),
+            ..self.clone()
+        }
+    }
+}

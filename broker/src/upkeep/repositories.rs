@@ -1,0 +1,67 @@
+//! Which repository a name means: shown, and forgotten when an operator says so.
+//!
+//! An App's tokens are minted for ids, and the id that a name had at the first mint is kept. So a name
+//! that changes hands (a repository renamed, moved or deleted, and another one put in its place) never
+//! gives a lease somebody else's repository. Only a person knows whether that other one is meant.
+
+use broker_audit::record::{Body, Event};
+use broker_protocol::api::PinnedRepository;
+use broker_protocol::names::RepoPattern;
+
+use super::UpkeepError;
+use crate::audit_log::Effect;
+use crate::broker::Broker;
+use crate::lease_record;
+use crate::policy::Caller;
+
+impl Broker {
+    /// Every name for which an id is kept, by name.
+    #[must_use]
+    pub fn pinned_repositories(&self) -> Vec<PinnedRepository> {
+        let pinned = self.vault.pinned_repositories().into_iter();
+        let parsed = pinned.filter_map(|(name, id)| {
+            let repository = name.parse().ok()?;
+            Some(PinnedRepository { repository, id })
+        });
+        parsed.collect()
+    }
+
+    /// Forgets which repository a name means: the next mint asks for it by name and keeps the id it has
+    /// then. No token that was minted for the old one is shared any more. Works while locked.
+    ///
+    /// # Errors
+    ///
+    /// [`UpkeepError`]; the id is kept.
+    pub async fn unpin_repository(
+        &self,
+        by: &Caller,
+        repository: &RepoPattern,
+    ) -> Result<PinnedRepository, UpkeepError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let name = repository.as_str();
+        let id = self.vault.repository_id(name);
+        let id = id.ok_or_else(|| UpkeepError::NotPinned(repository.clone()))?;
+        let body = Body::of(&Event::RepositoryUnpinned {
+            by: lease_record::caller(by),
+            repository: name,
+            id,
+        })?;
+        let announced = self.log.record(body, Effect::Nothing).await;
+        let announced = announced.map_err(UpkeepError::NotRecorded)?;
+        if let Err(error) = self.vault.unpin_repository(name).await {
+            let why = error.to_string();
+            self.record_or_trace(&Event::RepositoryFailed {
+                repository: name,
+                announced,
+                why: &why,
+            })
+            .await;
+            return Err(UpkeepError::Vault(error));
+        }
+        self.minting.tokens.stop_sharing_for(repository);
+        Ok(PinnedRepository {
+            repository: repository.clone(),
+            id,
+        })
+    }
+}
