@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::{Body, Event};
-use broker_protocol::api::{Revoked, TokenEnd};
+use broker_protocol::api::Revoked;
 use broker_protocol::names::{Delivery, LeaseId, Permissions};
 use futures_util::future::join_all;
 
@@ -53,9 +53,10 @@ impl Broker {
     ) -> Option<Revoked> {
         let tokens = &self.minting.tokens;
         let held = tokens.held_by(id).map(|token| token.hashed);
-        // Before anything is awaited: from here on nobody else gets hold of it.
-        let ending = held.as_ref().filter(|_| at_once);
-        let ending = ending.map(|token| self.end_token_now(token, by));
+        // Before anything is awaited: from here on nobody else gets hold of it, nor ends it first.
+        let last = (!at_once).then_some(id);
+        let ending = held.as_ref();
+        let ending = ending.map(|token| self.end_token_now(token, by, last));
         let sharing = held.iter().flat_map(|token| tokens.holders(token));
         let sharing: Vec<LeaseId> = sharing.filter(|other| other != id).collect();
         let ended = self.end_lease(id, Some(by), "revoked on request").await?;
@@ -66,13 +67,9 @@ impl Broker {
         } else {
             Vec::new()
         };
-        let token = match (ending, &held) {
-            (Some(ending), _) => Some(ending.await),
-            (None, Some(token)) if tokens.holders(token).is_empty() => {
-                Some(self.end_token_now(token, by).await)
-            }
-            (None, Some(_)) => Some(TokenEnd::Shared),
-            (None, None) => None,
+        let token = match ending {
+            Some(ending) => Some(ending.await),
+            None => None,
         };
         Some(Revoked {
             lease: id.clone(),

@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use broker_audit::record::Event;
 use broker_protocol::api::TokenEnd;
-use broker_protocol::names::Delivery;
+use broker_protocol::names::{Delivery, LeaseId};
 
 use super::token_of;
 use crate::broker::Broker;
 use crate::github::GitHubError;
 use crate::lease::Lease;
 use crate::lease_record;
-use crate::minted::Token;
+use crate::minted::{EndNow, Token};
 use crate::policy::Caller;
 use crate::token::{AccessToken, HashedToken};
 use crate::upkeep::Upkeep;
@@ -54,22 +54,30 @@ impl Broker {
         }
     }
 
-    /// Ends a token at once, whoever holds it, and says what GitHub answered within a few seconds.
+    /// Ends a token at once, whoever holds it, or with `last` only if no other lease does; and says what
+    /// GitHub answered within a few seconds.
     ///
     /// It has begun when this returns; the answer is awaited.
     pub(crate) fn end_token_now(
         self: &Arc<Self>,
         hashed: &HashedToken,
         by: &Arc<Caller>,
+        last: Option<&LeaseId>,
     ) -> impl Future<Output = TokenEnd> + Send + use<> {
-        let ending = self.minting.tokens.end_now(hashed).map(|(token, tries)| {
-            let (broker, by) = (Arc::clone(self), Arc::clone(by));
-            // Goes on when nobody waits for it any more.
-            tokio::spawn(async move { broker.end_token(token, tries, Some(&by)).await })
-        });
+        let ending = match self.minting.tokens.end_now(hashed, last) {
+            EndNow::Begun(token, tries) => {
+                let (broker, by) = (Arc::clone(self), Arc::clone(by));
+                // Goes on when nobody waits for it any more.
+                let ending = async move { broker.end_token(token, tries, Some(&by)).await };
+                Ok(tokio::spawn(ending))
+            }
+            EndNow::UnderWay => Err(TokenEnd::Pending),
+            EndNow::Shared => Err(TokenEnd::Shared),
+        };
         async move {
-            let Some(ending) = ending else {
-                return TokenEnd::Pending;
+            let ending = match ending {
+                Ok(ending) => ending,
+                Err(end) => return end,
             };
             match tokio::time::timeout(PATIENCE, ending).await {
                 Ok(Ok(end)) => end,

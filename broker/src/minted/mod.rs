@@ -46,6 +46,17 @@ pub struct Token {
     pub life: Life,
 }
 
+/// What becomes of a token that somebody wants to end now.
+#[derive(Debug, PartialEq, Eq)]
+pub enum EndNow {
+    /// Whoever asked ends it; with it, how often it was tried.
+    Begun(Token, u32),
+    /// It is gone, or somebody else is ending it.
+    UnderWay,
+    /// Other leases hold it.
+    Shared,
+}
+
 /// What came of minting, as those who waited for it learn it.
 pub type Landed<E> = Result<Token, Arc<E>>;
 
@@ -369,20 +380,27 @@ impl<E> MintedTable<E> {
         due
     }
 
-    /// Takes one token to end it now, whoever holds it. `None` if it is gone or being ended already.
+    /// Takes one token to end it now, whoever holds it; or with `last` only if no lease but this one
+    /// does.
     #[must_use]
-    pub fn end_now(&self, hashed: &HashedToken) -> Option<(Token, u32)> {
+    pub fn end_now(&self, hashed: &HashedToken, last: Option<&LeaseId>) -> EndNow {
         let mut inner = self.lock();
-        inner.stop_sharing(hashed);
-        let entry = inner.tokens.get_mut(hashed)?;
+        let Some(entry) = inner.tokens.get_mut(hashed) else {
+            return EndNow::UnderWay;
+        };
+        if last.is_some_and(|last| entry.holders.iter().any(|holder| holder != last)) {
+            return EndNow::Shared;
+        }
         entry.doomed = true;
         let tries = match entry.ending {
             Ending::Idle => 0,
             Ending::Again { tries, .. } => tries,
-            Ending::UnderWay => return None,
+            Ending::UnderWay => return EndNow::UnderWay,
         };
         entry.ending = Ending::UnderWay;
-        Some((entry.token.clone(), tries))
+        let begun = EndNow::Begun(entry.token.clone(), tries);
+        inner.stop_sharing(hashed);
+        begun
     }
 
     /// Ending it did not work; it is tried again at this moment of boot time.

@@ -254,9 +254,28 @@ fn a_token_that_is_ended_now_is_handed_to_nobody_and_tried_again_whoever_holds_i
     table
         .landed(&first, minted.clone(), &value("ghs_one"))
         .unwrap();
-    table.end_now(&minted.hashed).unwrap();
+    let begun = table.end_now(&minted.hashed, None);
+    assert_eq!(begun, EndNow::Begun(minted.clone(), 0));
     let taken = table.take(&recorded(), &id(1), &minted.hashed);
     assert_eq!(taken.err(), Some(NotHeld));
     table.end_again(&minted.hashed, 1, Duration::from_secs(1));
     assert_eq!(table.to_end(Duration::from_secs(1), true), [(minted, 1)]);
+}
+
+#[test]
+fn a_lease_ends_its_token_now_unless_others_hold_it_or_somebody_is_ending_it() {
+    let table = Table::default();
+    let first = lead(&table, 1, 7);
+    let minted = token("ghs_one", 7, 0);
+    table
+        .landed(&first, minted.clone(), &value("ghs_one"))
+        .unwrap();
+    let joined = table.hold(&key(7), &id(2), QUARTER, boot(0));
+    assert_eq!(joined, Some(minted.clone()));
+    let end = |lease| table.end_now(&minted.hashed, Some(&id(lease)));
+    assert_eq!(end(1), EndNow::Shared);
+    table.let_go(&id(1), None);
+    assert_eq!(end(2), EndNow::Begun(minted.clone(), 0));
+    assert_eq!(end(2), EndNow::UnderWay);
+    assert_eq!(table.hold(&key(7), &id(3), QUARTER, boot(0)), None);
 }
