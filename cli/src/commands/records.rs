@@ -231,7 +231,8 @@ pub(crate) fn summary(line: &[u8]) -> Option<String> {
         out.push_str(&format!("  uid={uid}"));
     }
     for name in [
-        "purpose", "secret", "lease", "rule", "code", "state", "deadline", "reason", "why",
+        "purpose", "secret", "lease", "rule", "code", "state", "deadline", "reason", "why", "from",
+        "to", "root_key",
     ] {
         match text(name) {
             Some(value) if value.contains(' ') => out.push_str(&format!("  {name}={value:?}")),

@@ -6,6 +6,7 @@
 mod audit;
 mod lease;
 mod purpose;
+mod root_key;
 mod secret;
 mod status;
 
@@ -19,6 +20,7 @@ pub use self::lease::{
     Revoked, TokenEnd, Until,
 };
 pub use self::purpose::{FallbackView, PurposeList, PurposeView};
+pub use self::root_key::{CredentialWanted, Rekey, Rekeyed, RootKeyView};
 pub use self::secret::{Exposure, SecretList, SecretSet, SecretState, SecretView, SetSecret};
 pub use self::status::{
     BrokerStatus, CallerView, GitHubStatus, HeldOff, PrincipalLimits, ResourceLimit, Status,
