@@ -185,8 +185,9 @@ impl Broker {
         });
         let deadline = self.root_key_deadline();
         let near = deadline.warning_due(now).is_some() && self.a_person_is_due(&deadline, now);
-        let near = near.then(|| root_key_in_words(&deadline, key.needs, now));
-        used_up.into_iter().chain(near.flatten()).collect()
+        let near = near.then(|| root_key_in_words(&deadline, now)).flatten();
+        let near = near.map(|near| format!("{near}; {}", rekey_mend(key.needs)));
+        used_up.into_iter().chain(near).collect()
     }
 
     /// Whether a person should hear of the deadline: one is needed, or the broker has not done it by
@@ -200,21 +201,16 @@ impl Broker {
     }
 }
 
-/// The deadline of the root key, and what to do about it.
-pub(crate) fn root_key_in_words(
-    deadline: &Deadline,
-    needs: Option<Needs>,
-    now: Timestamp,
-) -> Option<String> {
-    let (at, days) = (deadline.at()?, deadline.days_left(now)?);
-    let what = if at <= now {
+/// The deadline of the root key.
+pub(crate) fn root_key_in_words(deadline: &Deadline, now: Timestamp) -> Option<String> {
+    let what = if deadline.at()? <= now {
         "should have been changed by"
     } else {
         "must be changed by"
     };
-    let (date, mend) = (at.strftime("%Y-%m-%d"), rekey_mend(needs));
     Some(format!(
-        "the root key {what} {date} ({days} days left): {mend}"
+        "the root key {what} {}",
+        deadline.day_in_words(now)?
     ))
 }
 

@@ -115,7 +115,7 @@ impl Notice {
                 deadline: at,
                 days_left,
             }),
-            text: root_key_in_words(deadline, needs, now)?,
+            text: root_key_in_words(deadline, now)?,
             mend: Some(rekey_mend(needs).to_owned()),
             time: now,
         })
