@@ -73,13 +73,20 @@ impl Deadline {
     /// still is, or has been.
     #[must_use]
     pub fn in_words(&self, name: &str, now: Timestamp) -> Option<String> {
-        let (at, days) = (self.at()?, self.days_left(now)?);
+        let at = self.at()?;
         let what = match (self.is_an_end(), at <= now) {
             (true, false) => "ends at GitHub on",
             (true, true) => "ended at GitHub on",
             (false, false) => "must be rotated by",
             (false, true) => "should have been rotated by",
         };
+        Some(format!("`{name}` {what} {}", self.day_in_words(now)?))
+    }
+
+    /// The day, and how long that still is, or has been.
+    #[must_use]
+    pub fn day_in_words(&self, now: Timestamp) -> Option<String> {
+        let (at, days) = (self.at()?, self.days_left(now)?);
         let when = match days {
             1 => "in 1 day".to_owned(),
             2.. => format!("in {days} days"),
@@ -87,8 +94,7 @@ impl Deadline {
             -1 => "1 day ago".to_owned(),
             _ => format!("{} days ago", days.unsigned_abs()),
         };
-        let date = at.strftime("%Y-%m-%d");
-        Some(format!("`{name}` {what} {date}, {when}"))
+        Some(format!("{}, {when}", at.strftime("%Y-%m-%d")))
     }
 
     /// Whether the deadline is GitHub's, and not the calendar's.

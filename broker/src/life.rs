@@ -197,6 +197,7 @@ async fn poll(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
 /// its time; a step that is under way at a stop is left where it is, and done again after the next start.
 async fn tend(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
     let mut tick = tokio::time::interval(TEND);
+    let mut last_rekey = None;
     loop {
         tokio::select! {
             () = server::told_to(&mut stopped) => return,
@@ -206,6 +207,8 @@ async fn tend(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
             () = server::told_to(&mut stopped) => return,
             () = broker.tend_rotations() => {}
         }
+        // Seconds at the most, and never left half-way.
+        broker.tend_root_key(&mut last_rekey).await;
     }
 }
 

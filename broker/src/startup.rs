@@ -160,6 +160,7 @@ pub async fn run(
     }
     announce(&broker, from).await?;
     if !broker.vault.is_locked() {
+        broker.finish_rekey().await;
         broker.rebuild_leases().await;
     }
     let listener = listener(&socket, &broker.config)?;

@@ -67,10 +67,12 @@ impl Broker {
         }
         warnings.extend(self.warnings.of_today(now));
         warnings.extend(self.rotation_warnings());
+        warnings.extend(self.root_key_warnings(now));
         BrokerStatus {
             started_at: self.started,
             pid: std::process::id(),
             root_key: self.vault.root_key_source().as_str().to_owned(),
+            root_key_in_force: Some(self.root_key_view()),
             live_leases: leases.len() as u64,
             raw_leases: raw as u64,
             audit_records: head.records,

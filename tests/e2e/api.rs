@@ -256,7 +256,11 @@ fn every_documented_operation_answers_as_documented() {
         ("GET", "/readyz", "", "", 200),
         ("GET", "/metrics", "", "", 200),
         ("POST", "/v1/policies/reload", "", "", 200),
+        ("POST", "/v1/rekey", "", "", 200),
+        ("POST", "/v1/rekey", "", r#"{"root_key":"hsm"}"#, 400),
+        ("POST", "/v1/rekey", "", r#"{"root_key":"credential"}"#, 202),
         ("POST", "/v1/lock", "", "", 200),
+        ("POST", "/v1/rekey", "", "", 503),
         ("GET", "/readyz", "", "", 503),
         ("GET", "/v1/status", "", "", 200),
         ("POST", "/v1/leases", "", r#"{"purpose":"label-sync"}"#, 503),
@@ -356,7 +360,7 @@ fn a_request_with_an_unknown_field_is_refused_wherever_a_body_is_taken() {
         assert!(detail.starts_with("the body is refused"), "{detail}");
         tried += 1;
     }
-    assert_eq!(tried, 6);
+    assert_eq!(tried, 7);
 }
 
 #[test]

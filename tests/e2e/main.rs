@@ -27,6 +27,7 @@ mod layers;
 mod leaks;
 mod limits;
 mod promises;
+mod rekey;
 mod revoke;
 mod rotate;
 mod service;

@@ -40,6 +40,14 @@ impl Request {
         }
     }
 
+    /// What `tokenctl rekey` sends.
+    pub(crate) fn rekey() -> Self {
+        Self {
+            bytes: with_body("POST", "/v1/rekey", ""),
+            begins: "HTTP/1.1 200",
+        }
+    }
+
     /// What `tokenctl get label-sync` sends.
     pub(crate) fn lease() -> Self {
         Self::post("/v1/leases", r#"{"purpose":"label-sync"}"#)

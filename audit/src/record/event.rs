@@ -517,6 +517,42 @@ pub enum Event<'a> {
         /// In plain words.
         why: &'a str,
     },
+    /// A new root key is about to be made, and all data keys sealed under it.
+    #[serde(rename = "vault.rekeying")]
+    VaultRekeying {
+        /// Who; absent where the broker acts by itself.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<Caller<'a>>,
+        /// Where the root key comes from: `file`, `passphrase`, `credential` or `keyring`.
+        from: &'a str,
+        /// Where it will.
+        to: &'a str,
+        /// The version it will be.
+        version: u32,
+    },
+    /// It is in force.
+    #[serde(rename = "vault.rekeyed")]
+    VaultRekeyed {
+        /// Number of the record that announced it.
+        announced: u64,
+        /// Where the root key comes from now.
+        root_key: &'a str,
+        /// Its version.
+        version: u32,
+        /// How many data keys are sealed under it.
+        data_keys: u64,
+        /// What is left for an operator to do, in plain words.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        left: Option<&'a str>,
+    },
+    /// It did not come into force; the root key before stays in force.
+    #[serde(rename = "vault.rekey_failed")]
+    VaultRekeyFailed {
+        /// Number of the record that announced it.
+        announced: u64,
+        /// In plain words.
+        why: &'a str,
+    },
     /// Someone began to read the log through the broker.
     #[serde(rename = "audit.read")]
     AuditRead {

@@ -16,6 +16,7 @@ use crate::issue::IssueError;
 use crate::redact;
 use crate::rotation::RotationError;
 use crate::upkeep::UpkeepError;
+use crate::vault::RekeyError;
 use crate::vault::root_key::RootKeyError;
 
 /// An error on its way to the caller.
@@ -219,6 +220,7 @@ impl From<UpkeepError> for Refusal {
             }
             UpkeepError::Unlock(_) | UpkeepError::Source(_) => (ErrorCode::SourceUnavailable, None),
             UpkeepError::WrongKey(_) => (ErrorCode::Locked, None),
+            UpkeepError::Rekey(error) => (rekey(error), None),
             UpkeepError::Policies(_) => (ErrorCode::BadRequest, None),
             UpkeepError::Vault(_) | UpkeepError::Record(_) | UpkeepError::Broken(..) => {
                 (ErrorCode::Internal, None)
@@ -228,6 +230,24 @@ impl From<UpkeepError> for Refusal {
         let mut problem = Problem::new(code, error.to_string());
         problem.hint = hint;
         problem.into()
+    }
+}
+
+/// Why there was no re-key: what was asked, what is in its way, the key's keeper, or the vault.
+const fn rekey(error: &RekeyError) -> ErrorCode {
+    match error {
+        RekeyError::UnderWay | RekeyError::SameKey(_) | RekeyError::FileThere(_) => {
+            ErrorCode::Conflict
+        }
+        RekeyError::NeedsPassphrase
+        | RekeyError::NeedsNewPassphrase
+        | RekeyError::NeedsRecovery
+        | RekeyError::NoUseForPassphrase
+        | RekeyError::RootKey(RootKeyError::WrongPassphrase | RootKeyError::ShortPassphrase) => {
+            ErrorCode::BadRequest
+        }
+        RekeyError::RootKey(_) => ErrorCode::SourceUnavailable,
+        RekeyError::Vault(_) => ErrorCode::Internal,
     }
 }
 

@@ -8,6 +8,7 @@ mod audit;
 mod error;
 mod extract;
 mod leases;
+mod rekey;
 mod repositories;
 mod rotations;
 mod secrets;
@@ -95,6 +96,7 @@ fn router(broker: Arc<Broker>) -> Router {
         .route("/v1/rotations/{name}/rollback", post(rotations::roll_back))
         .route("/v1/lock", post(admin::lock))
         .route("/v1/unlock", post(admin::unlock))
+        .route("/v1/rekey", post(rekey::rekey))
         .route("/v1/policies/reload", post(admin::reload))
         .route("/v1/audit/head", get(audit::head))
         .route("/v1/audit/records", get(audit::records))

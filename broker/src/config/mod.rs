@@ -4,6 +4,7 @@
 //! numbers. Not here: where the file lies (`broker_protocol::places`), and policies.
 
 mod github;
+mod root_key;
 mod warnings;
 
 use std::fs;
@@ -11,6 +12,7 @@ use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use broker_protocol::places::{Places, SYSTEM_CONFIG};
 use nix::unistd::{Group, User};
@@ -18,6 +20,7 @@ use serde::Deserialize;
 
 pub use self::github::GitHubConfig;
 use self::github::GitHubTable;
+use self::root_key::RootKeyTable;
 pub use self::warnings::WarningsConfig;
 use self::warnings::WarningsTable;
 use crate::policy::Host;
@@ -39,6 +42,8 @@ pub struct Config {
     pub github: GitHubConfig,
     /// Who hears of warnings.
     pub warnings: WarningsConfig,
+    /// How often the root key is changed by itself; `None` for only when told to.
+    pub rekey_every: Option<Duration>,
     /// Limits that keep one account from starving the others.
     pub limits: Limits,
 }
@@ -295,6 +300,10 @@ impl Config {
                 .warnings
                 .read()
                 .map_err(|(key, message)| refuse(line_of(key), message))?,
+            rekey_every: file
+                .root_key
+                .read()
+                .map_err(|(key, message)| refuse(line_of(key), message))?,
             limits: file.limits,
         })
     }
@@ -317,6 +326,7 @@ struct File {
     metrics: MetricsTable,
     github: GitHubTable,
     warnings: WarningsTable,
+    root_key: RootKeyTable,
     limits: Limits,
 }
 

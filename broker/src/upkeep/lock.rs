@@ -56,6 +56,7 @@ impl Broker {
                 let by = Some(lease_record::caller(by));
                 self.record_or_trace(&Event::VaultUnlocked { by, root_key: from })
                     .await;
+                self.finish_rekey().await;
                 self.rebuild_leases().await;
                 Ok(())
             }
@@ -88,7 +89,7 @@ impl Broker {
             .map_err(UpkeepError::Unlock)
     }
 
-    fn surroundings(&self) -> root_key::Surroundings {
+    pub(super) fn surroundings(&self) -> root_key::Surroundings {
         root_key_surroundings(&self.places)
     }
 }

@@ -8,6 +8,7 @@
 mod lock;
 mod open;
 mod policies;
+mod rekey;
 mod repositories;
 mod secrets;
 
@@ -18,11 +19,13 @@ use crate::audit_log::{AuditLogError, Effect};
 use crate::broker::Broker;
 use crate::load::LoadError;
 use crate::source::SourceError;
-use crate::vault::VaultError;
 use crate::vault::root_key::RootKeyError;
+use crate::vault::{RekeyError, VaultError};
 
 pub(crate) use self::lock::root_key_surroundings;
 pub use self::open::Upkeep;
+pub use self::rekey::RekeyOutcome;
+pub(crate) use self::rekey::{rekey_mend, root_key_in_words};
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +60,9 @@ pub enum UpkeepError {
     /// The passphrase or key is not this vault's.
     #[error("{0}")]
     WrongKey(#[source] VaultError),
+    /// The root key was not changed.
+    #[error("{0}")]
+    Rekey(#[source] RekeyError),
     /// The new policies are refused; those in force stay in force.
     #[error("the policies were refused, and those in force stay in force:\n{0}")]
     Policies(#[source] LoadError),

@@ -85,7 +85,7 @@ fn seal_with(
     let mut out = Vec::with_capacity(VALUE_AT + NONCE + value.len() + TAG);
     out.push(FORMAT);
     out.extend_from_slice(&root_version.to_be_bytes());
-    let key_of = data_key_of(what);
+    let key_of = data_key_of(what.vault, what.name, what.version);
     append_sealed(&mut out, root, fresh.key_nonce, &key_of, &*fresh.data_key);
     let bound = value_of(what);
     append_sealed(&mut out, &fresh.data_key, fresh.value_nonce, &bound, value);
@@ -109,10 +109,85 @@ pub(crate) fn unseal(
     }
     // On the stack for the microsecond it takes, and wiped.
     let mut data_key = Zeroizing::new([0; 32]);
-    open_key(root, &data_key_of(what), sealed_key, &mut data_key)?;
+    let key_of = data_key_of(what.vault, what.name, what.version);
+    open_key(root, &key_of, sealed_key, &mut data_key)?;
     let mut opened = Zeroizing::new(value.to_vec());
     open_in_place(&data_key, &value_of(what), &mut opened)?;
     Ok(opened)
+}
+
+/// All of an envelope that a change of the root key rewrites: format, version, sealed data key.
+pub(crate) type Head = [u8; HEAD];
+/// Length of it.
+pub(crate) const HEAD: usize = VALUE_AT;
+
+/// The head of an envelope.
+pub(crate) fn head(envelope: &[u8]) -> Option<&Head> {
+    envelope.first_chunk()
+}
+
+/// The version of the root key that an envelope's data key is sealed under.
+pub(crate) fn root_version(head: &Head) -> u32 {
+    let [_, a, b, c, d, ..] = *head;
+    u32::from_be_bytes([a, b, c, d])
+}
+
+/// One root key and its version.
+#[derive(Clone, Copy)]
+pub(crate) struct Under<'a> {
+    pub(crate) root: &'a [u8; 32],
+    pub(crate) version: u32,
+}
+
+/// Where an envelope belongs, as far as its data key is bound to it.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) vault: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) version: u64,
+}
+
+/// Seals the same data key under another root key. The value is neither needed nor opened.
+pub(crate) fn rewrap(
+    old: Under<'_>,
+    new: Under<'_>,
+    place: Place<'_>,
+    head: &Head,
+) -> Result<Head, RewrapError> {
+    let (start, sealed_key) = head.split_first_chunk::<KEY_AT>().ok_or(DoesNotOpen)?;
+    if start.first() != Some(&FORMAT) || root_version(head) != old.version {
+        return Err(DoesNotOpen.into());
+    }
+    let key_of = data_key_of(place.vault, place.name, place.version);
+    // On the stack for the microsecond it takes, and wiped.
+    let mut data_key = Zeroizing::new([0; 32]);
+    open_key(old.root, &key_of, sealed_key, &mut data_key)?;
+    let mut nonce = [0; NONCE];
+    random(&mut nonce)?;
+    let mut out = Vec::with_capacity(VALUE_AT);
+    out.push(FORMAT);
+    out.extend_from_slice(&new.version.to_be_bytes());
+    append_sealed(&mut out, new.root, nonce, &key_of, &*data_key);
+    Head::try_from(out).map_err(|_longer| DoesNotOpen.into())
+}
+
+/// Why a data key could not be sealed anew.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RewrapError {
+    DoesNotOpen,
+    NoRandom(NoRandom),
+}
+
+impl From<DoesNotOpen> for RewrapError {
+    fn from(_: DoesNotOpen) -> Self {
+        Self::DoesNotOpen
+    }
+}
+
+impl From<NoRandom> for RewrapError {
+    fn from(cause: NoRandom) -> Self {
+        Self::NoRandom(cause)
+    }
 }
 
 /// Seals a key under another: nonce, key, tag. `purpose` is the associated data.
@@ -196,12 +271,12 @@ fn open(
         .map_err(|_cause| DoesNotOpen)
 }
 
-fn data_key_of(what: &Identity<'_>) -> Vec<u8> {
+fn data_key_of(vault: &str, name: &str, version: u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(160);
     text(&mut out, "tokend data key v1");
-    text(&mut out, what.vault);
-    text(&mut out, what.name);
-    out.extend_from_slice(&what.version.to_be_bytes());
+    text(&mut out, vault);
+    text(&mut out, name);
+    out.extend_from_slice(&version.to_be_bytes());
     out
 }
 

@@ -93,6 +93,9 @@ pub enum VaultError {
         /// The version that the record names.
         version: u64,
     },
+    /// What was sealed came after a change of the root key that did not know of it.
+    #[error("the root key was changed meanwhile; try again")]
+    Overtaken,
     /// The use names no version, so nothing in the vault is meant.
     #[error("the record for secret `{0}` names no version; its value does not lie in the vault")]
     VersionNotNamed(SecretName),

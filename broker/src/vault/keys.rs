@@ -2,7 +2,8 @@
 //!
 //! The root key seals: the data key of each value, and three things made with the vault: a check
 //! value that tells a wrong key, the MAC key, and the seed of the audit log's signing key. Only the
-//! root key and the MAC key stay in memory while unlocked.
+//! root key and the MAC key stay in memory while unlocked; and for a moment after a re-key the root key
+//! before, for what was sealed under it and is not stored yet.
 
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::envelope::{self, DoesNotOpen, NoRandom};
+use super::envelope::{self, DoesNotOpen, NoRandom, Under};
 use super::error::VaultError;
 use super::root_key::RootKey;
 use crate::locked_memory::LockedKey;
@@ -50,6 +51,37 @@ impl SealedKeys {
         Ok((sealed, public_key_of(&seed)))
     }
 
+    /// The same keys, sealed under another root key.
+    pub(super) fn rewrapped(
+        &self,
+        old: &RootKey,
+        new: &RootKey,
+        root_version: u32,
+    ) -> Result<Self, RewrapError> {
+        let seal = |what, key: &[u8; 32]| {
+            let purpose = envelope::purpose(what, &self.vault_id, root_version);
+            envelope::seal_key(new.expose(), &purpose, key)
+        };
+        let open = |what, sealed: &[u8]| {
+            self.open(old, what, sealed).map_err(|error| match error {
+                OpenError::DoesNotOpen => RewrapError::DoesNotOpen,
+                OpenError::Memory(cause) => RewrapError::Memory(cause),
+            })
+        };
+        Ok(Self {
+            check: seal(CHECK, &[0; 32])?,
+            mac: seal(MAC, open(MAC, &self.mac)?.expose())?,
+            log_seed: seal(LOG_SEED, open(LOG_SEED, &self.log_seed)?.expose())?,
+            vault_id: self.vault_id.clone(),
+            root_version,
+        })
+    }
+
+    /// Whether this is the root key that these are sealed under.
+    pub(super) fn fits(&self, root: &RootKey) -> bool {
+        self.open(root, CHECK, &self.check).is_ok()
+    }
+
     fn open(&self, root: &RootKey, what: &str, sealed: &[u8]) -> Result<LockedKey, OpenError> {
         let purpose = envelope::purpose(what, &self.vault_id, self.root_version);
         LockedKey::filled(|room| {
@@ -64,6 +96,8 @@ pub(super) struct Keys {
     root: RootKey,
     root_version: u32,
     mac: LockedKey,
+    /// The root key before this one, while what was sealed under it may be on its way to the writer.
+    previous: Option<(RootKey, u32)>,
 }
 
 impl Keys {
@@ -99,7 +133,42 @@ impl Keys {
             root,
             root_version,
             mac,
+            previous: None,
         })
+    }
+
+    /// Takes the next root key and keeps the one before it until [`Self::forget_previous`].
+    pub(super) fn change_root(&mut self, root: RootKey, version: u32) {
+        let before = std::mem::replace(&mut self.root, root);
+        self.previous = Some((before, self.root_version));
+        self.root_version = version;
+    }
+
+    /// Wipes the root key before this one.
+    pub(super) fn forget_previous(&mut self) {
+        self.previous = None;
+    }
+
+    pub(super) const fn has_previous(&self) -> bool {
+        self.previous.is_some()
+    }
+
+    /// The root key of this version, if it is one of the two that are kept.
+    pub(super) fn under(&self, version: u32) -> Option<Under<'_>> {
+        let previous = self.previous.as_ref();
+        let previous = previous.map(|(root, version)| (root, *version));
+        [Some((&self.root, self.root_version)), previous]
+            .into_iter()
+            .flatten()
+            .find(|(_, is)| *is == version)
+            .map(|(root, version)| Under {
+                root: root.expose(),
+                version,
+            })
+    }
+
+    pub(super) const fn root_key(&self) -> &RootKey {
+        &self.root
     }
 
     pub(super) const fn root(&self) -> (&[u8; 32], u32) {
@@ -145,6 +214,20 @@ fn public_key_of(seed: &[u8; 32]) -> String {
     STANDARD.encode(SigningKey::from_bytes(seed).verifying_key().to_bytes())
 }
 
+/// Why keys could not be sealed under another root key.
+#[derive(Debug)]
+pub(super) enum RewrapError {
+    DoesNotOpen,
+    Memory(std::io::Error),
+    NoRandom(NoRandom),
+}
+
+impl From<NoRandom> for RewrapError {
+    fn from(cause: NoRandom) -> Self {
+        Self::NoRandom(cause)
+    }
+}
+
 enum OpenError {
     DoesNotOpen,
     Memory(std::io::Error),
@@ -161,6 +244,9 @@ impl From<std::io::Error> for OpenError {
         Self::Memory(cause)
     }
 }
+
+/// How often the root key of a new vault has sealed: the check, the MAC key, the log's seed.
+pub(super) const SEALED_AT_FIRST: u64 = 3;
 
 const CHECK: &str = "tokend key check v1";
 const MAC: &str = "tokend mac key v1";

@@ -7,13 +7,15 @@
 //!
 //! Not here: when a token may be shared, and whether it is still needed.
 
+use std::sync::atomic::Ordering;
+
 use broker_protocol::names::{Purpose, SecretName};
 use jiff::Timestamp;
 
 use super::envelope::{self, Identity};
 use super::error::VaultError;
 use super::writer::Request;
-use super::{Vault, known, text_of, to_microseconds};
+use super::{Vault, known, stopped, text_of, to_microseconds};
 use crate::audit_log::{Recorded, Use};
 use crate::token::{AccessToken, HashedToken};
 
@@ -47,7 +49,7 @@ pub(super) struct SealedMinted {
 
 impl Minted {
     /// No secret's name has a slash, so no envelope of one opens in place of the other.
-    fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         let Self {
             secret,
             uid,
@@ -58,7 +60,7 @@ impl Minted {
         format!("minted/{secret}/{uid}/{purpose}/{scope}")
     }
 
-    fn identity<'a>(&'a self, vault: &'a str, place: &'a str) -> Identity<'a> {
+    pub(super) fn identity<'a>(&'a self, vault: &'a str, place: &'a str) -> Identity<'a> {
         Identity {
             vault,
             name: place,
@@ -85,15 +87,19 @@ impl Vault {
         minted.minted_at = to_microseconds(minted.minted_at);
         minted.expires_at = to_microseconds(minted.expires_at);
         let place = minted.place();
-        let envelope = {
+        let kept = {
+            // Sealed and sent under one hold of the keys: a re-key between the two would not know of it.
             let keys = known(self.shared.keys.read());
             let (root, root_version) = keys.as_ref().ok_or(VaultError::Locked)?.root();
             let what = minted.identity(self.id(), &place);
             // Into the envelope, sealed.
-            envelope::seal(root, root_version, &what, token.expose().as_bytes())?
+            let envelope = envelope::seal(root, root_version, &what, token.expose().as_bytes())?;
+            self.shared.seals.fetch_add(1, Ordering::Relaxed);
+            let sealed = SealedMinted { minted, envelope };
+            self.writer
+                .ask(|reply| Request::KeepMinted(sealed, reply))?
         };
-        let sealed = SealedMinted { minted, envelope };
-        self.ask(|reply| Request::KeepMinted(sealed, reply)).await
+        kept.await.map_err(stopped)?
     }
 
     /// The minted tokens that are kept, in no order.

@@ -12,12 +12,14 @@
 //!
 //! Changes go to one thread (`writer`), which keeps memory and database in step.
 //!
-//! What the vault does for the audit log is in `witness`, what it keeps of checks in `checks`. Not here: who may use a secret, what a
+//! What the vault does for the audit log is in `witness`, what it keeps of checks in `checks`, a change
+//! of the root key in `rekey`. Not here: who may use a secret, what a
 //! record says, HTTP, the clock. Time is an argument.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LockResult, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LockResult, Mutex, RwLock};
 
 use broker_protocol::names::SecretName;
 use jiff::Timestamp;
@@ -25,15 +27,18 @@ use tokio::sync::oneshot;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::audit_log::{Recorded, Use};
+use crate::rotation_state::Rotation;
 use crate::token::{AccessToken, HashedToken};
 
 mod checks;
+mod custody;
 mod envelope;
 mod error;
 mod keys;
 mod kind;
 mod minted;
 pub mod private;
+mod rekey;
 pub mod root_key;
 mod rotation;
 mod state;
@@ -50,16 +55,21 @@ pub use envelope::NoRandom;
 pub use error::VaultError;
 pub use kind::Kind;
 pub use minted::Minted;
+pub use rekey::{
+    Interrupted, MOST_SEALS, Needs, Prepared, Rekey, RekeyError, RekeyRequest, Rekeyed,
+    RootKeyInForce,
+};
 pub use rotation::{NewValue, StoredVersion};
 pub use warnings::GivenWarning;
 pub use witness::{Usage, UsageDelta};
 
 pub use crate::audit_log::LogIdentity;
 
+use custody::Custody;
 use keys::{Keys, SealedKeys};
 use root_key::{Passphrase, RootKey, RootKeyError, RootKeySource, Surroundings, Wrap};
 use state::{List, Sealed, State};
-use store::{Fixed, Store};
+use store::Store;
 use writer::{Request, Writer};
 
 /// An open vault, locked or not.
@@ -71,7 +81,12 @@ pub struct Vault {
 /// What the writer's thread and everyone else see of a vault.
 struct Shared {
     path: PathBuf,
-    fixed: Fixed,
+    /// The vault's own name.
+    id: String,
+    /// How often the root key in force has sealed.
+    seals: Arc<AtomicU64>,
+    /// Whether a re-key is under way. Held while a key file is read, which may find two.
+    rekeying: Mutex<bool>,
     /// Changed by the writer's thread alone. Taken before `keys` where both are.
     state: RwLock<State>,
     /// `None` while locked.
@@ -148,13 +163,16 @@ impl Vault {
         let root = new.root.copy()?;
         let keys = Keys::open(root, &sealed, &log.public_key, path)?;
         list.mac = list.tag(&keys).bytes().into();
-        let fixed = Fixed {
+        let custody = Custody {
             source: new.source,
             keys: sealed,
             passphrase: new.passphrase,
             recovery: new.recovery,
+            made_at: to_microseconds(now),
+            change: None,
+            mac: None,
         };
-        Store::create(path, &fixed, &list, now)?;
+        Store::create(path, &custody.signed(&keys), &list, now)?;
         Ok(log)
     }
 
@@ -165,10 +183,12 @@ impl Vault {
     /// [`VaultError`]: missing, open to others, somebody else's, damaged, of a newer format, or in
     /// use by another process.
     pub fn open(path: &Path) -> Result<Self, VaultError> {
-        let (store, fixed, state) = Store::open(path)?;
+        let (store, state) = Store::open(path)?;
         let shared = Arc::new(Shared {
             path: path.to_owned(),
-            fixed,
+            id: state.custody.keys.vault_id.clone(),
+            seals: store.seals(),
+            rekeying: Mutex::default(),
             state: RwLock::new(state),
             keys: RwLock::new(None),
         });
@@ -179,28 +199,37 @@ impl Vault {
     /// The vault's own name, 32 hexadecimal digits.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.shared.fixed.keys.vault_id
+        &self.shared.id
     }
 
     /// Which source of the root key is in force.
     #[must_use]
-    pub fn root_key_source(&self) -> &RootKeySource {
-        &self.shared.fixed.source
+    pub fn root_key_source(&self) -> RootKeySource {
+        known(self.shared.state.read()).custody.source.clone()
     }
 
     /// Whether a recovery passphrase was set.
     #[must_use]
     pub fn has_recovery_passphrase(&self) -> bool {
-        self.shared.fixed.recovery.is_some()
+        known(self.shared.state.read()).custody.recovery.is_some()
     }
 
-    /// Reads the root key from the source in force. Blocks, for a keyring up to ten seconds.
+    /// Reads the root key from the source in force. Blocks, for a keyring up to ten seconds. Where a
+    /// re-key was interrupted over a key file, the file that fits gets its name, and the other goes.
     ///
     /// # Errors
     ///
     /// [`RootKeyError`]; [`RootKeyError::PassphraseNeeded`] where it is behind a passphrase.
     pub fn fetch_root_key(&self, at: &Surroundings) -> Result<RootKey, RootKeyError> {
-        self.root_key_source().fetch(self.id(), at)
+        let under_way = known(self.shared.rekeying.lock());
+        let custody = known(self.shared.state.read()).custody.clone();
+        match &custody.source {
+            RootKeySource::File => {
+                let fits = |key: &RootKey| custody.keys.fits(key);
+                root_key::read_file(&at.key_file, fits, !*under_way)
+            }
+            source => source.fetch(self.id(), custody.keys.root_version, at),
+        }
     }
 
     /// Opens the root key with the passphrase, or else with it as the recovery passphrase. Says
@@ -213,12 +242,12 @@ impl Vault {
         &self,
         passphrase: &Passphrase,
     ) -> Result<(RootKey, &'static str), RootKeyError> {
-        let fixed = &self.shared.fixed;
+        let custody = known(self.shared.state.read()).custody.clone();
         let wraps = [
-            ("passphrase", &fixed.passphrase),
-            ("recovery", &fixed.recovery),
+            ("passphrase", &custody.passphrase),
+            ("recovery", &custody.recovery),
         ];
-        let mut wrong = RootKeyError::NoPassphrase(fixed.source.as_str());
+        let mut wrong = RootKeyError::NoPassphrase(custody.source.as_str());
         for (which, wrap) in wraps {
             let Some(wrap) = wrap else { continue };
             match wrap.open(self.id(), passphrase) {
@@ -239,12 +268,16 @@ impl Vault {
         let shared = &self.shared;
         let state = known(shared.state.read());
         let public_key = &state.list.log.public_key;
-        let keys = Keys::open(root, &shared.fixed.keys, public_key, &shared.path)?;
+        let keys = Keys::open(root, &state.custody.keys, public_key, &shared.path)?;
+        let tampered = |what: &str| VaultError::Tampered {
+            path: shared.path.clone(),
+            what: what.to_owned(),
+        };
         if !state.list.tag(&keys).is(&state.list.mac) {
-            return Err(VaultError::Tampered {
-                path: shared.path.clone(),
-                what: "its list of secrets and versions".to_owned(),
-            });
+            return Err(tampered("its list of secrets and versions"));
+        }
+        if !state.custody.is_genuine(&keys) {
+            return Err(tampered("where its root key is kept"));
         }
         *known(shared.keys.write()) = Some(keys);
         Ok(())
@@ -368,18 +401,21 @@ impl Vault {
         expires_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Held, VaultError> {
-        let (name, sealed) = self.seal_version(&usage, value, expires_at, now)?;
-        self.ask(|reply| Request::Add(name, sealed, None, reply))
-            .await
+        let value = NewValue { value, expires_at };
+        let stored = self.send_version(&usage, value, None, now)?;
+        stored.await.map_err(stopped)?
     }
 
-    fn seal_version(
+    /// Seals a value and sends it to the writer, under one hold of the keys: a re-key between the two
+    /// would not know of it.
+    fn send_version(
         &self,
         usage: &Recorded<Use>,
-        value: AccessToken,
-        expires_at: Option<Timestamp>,
+        new: NewValue,
+        rotation: Option<Box<Rotation>>,
         now: Timestamp,
-    ) -> Result<(SecretName, Sealed), VaultError> {
+    ) -> Result<oneshot::Receiver<Result<Held, VaultError>>, VaultError> {
+        let NewValue { value, expires_at } = new;
         let name = usage.get().secret.clone();
         let named = usage.get().version;
         let version = named.ok_or_else(|| VaultError::VersionNotNamed(name.clone()))?;
@@ -391,15 +427,17 @@ impl Vault {
             set_at: to_microseconds(now),
             envelope: Box::default(),
         };
+        let keys = known(self.shared.keys.read());
+        let (root, root_version) = keys.as_ref().ok_or(VaultError::Locked)?.root();
         sealed.envelope = {
-            let keys = known(self.shared.keys.read());
-            let (root, root_version) = keys.as_ref().ok_or(VaultError::Locked)?.root();
             let what = sealed.identity(self.id(), &name);
             // Into the envelope, sealed.
             envelope::seal(root, root_version, &what, value.expose().as_bytes())?
         };
         drop(value);
-        Ok((name, sealed))
+        self.shared.seals.fetch_add(1, Ordering::Relaxed);
+        self.writer
+            .ask(|reply| Request::Add(name, sealed, rotation, reply))
     }
 
     /// Erases all versions of a secret, in memory and in the files.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::error::VaultError;
 use super::writer::Request;
-use super::{Held, Kind, Vault, known};
+use super::{Held, Kind, Vault, known, stopped};
 use crate::audit_log::{Recorded, Use};
 use crate::rotation_state::{Rotation, SinkState};
 use crate::token::{AccessToken, HashedToken};
@@ -49,9 +49,8 @@ impl Vault {
         rotation: Rotation,
         now: Timestamp,
     ) -> Result<Held, VaultError> {
-        let (name, sealed) = self.seal_version(&usage, new.value, new.expires_at, now)?;
-        self.ask(|reply| Request::Add(name, sealed, Some(Box::new(rotation)), reply))
-            .await
+        let stored = self.send_version(&usage, new, Some(Box::new(rotation)), now)?;
+        stored.await.map_err(stopped)?
     }
 
     /// Erases every version of a secret but `keep`, in memory and in the files, and writes the rotation

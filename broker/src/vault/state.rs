@@ -14,6 +14,7 @@ use broker_protocol::names::{LeaseId, Purpose, SecretName};
 use jiff::Timestamp;
 
 use super::checks::Kept;
+use super::custody::Custody;
 use super::envelope::Identity;
 use super::keys::{Keys, Tag};
 use super::minted::SealedMinted;
@@ -183,6 +184,7 @@ pub(super) struct Figures {
 /// All of the vault but its keys.
 #[derive(Debug)]
 pub(super) struct State {
+    pub(super) custody: Custody,
     pub(super) list: List,
     pub(super) figures: Figures,
     /// By secret, also where its value lies elsewhere.

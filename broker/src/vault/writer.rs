@@ -7,7 +7,9 @@
 //! memory at once and written together when nothing else is waiting.
 
 use std::collections::HashSet;
+use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 
@@ -18,8 +20,12 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::checks::{CheckDetails, Kept};
+use super::custody::Custody;
+use super::envelope::{self, Place, RewrapError, Under};
 use super::error::VaultError;
+use super::keys::{Keys, SEALED_AT_FIRST};
 use super::minted::SealedMinted;
+use super::rekey::{Change, Next};
 use super::state::{ExposedTo, List, Outline, Sealed, Secret, State};
 use super::store::{Mark, Store};
 use super::{GivenWarning, Held, LogIdentity, Shared, UsageDelta, known};
@@ -52,6 +58,10 @@ pub(super) enum Request {
     /// Keeps that a check got no answer, and why.
     KeepFailedCheck(SecretName, Timestamp, String, Reply<()>),
     ReadCheck(SecretName, Reply<CheckDetails>),
+    /// Notes how far a change of the root key is; `None` once that is settled and recorded.
+    Change(Option<Change>, Reply<()>),
+    /// Puts the next root key in force. Answered with how many data keys are under it.
+    Rekey(Box<Next>, Reply<u64>),
     /// Answered when all requests before it are done and written.
     Settle(Reply<()>),
     /// From now on the disk is full.
@@ -129,8 +139,14 @@ impl Work {
         while let Ok(first) = requests.recv() {
             self.serve(first);
             // Bounded, so that a stream of notes that never pauses is written all the same.
-            for next in requests.try_iter().take(1024) {
+            let mut more = 0;
+            for next in requests.try_iter().take(MOST_TOGETHER) {
                 self.serve(next);
+                more += 1;
+            }
+            if more < MOST_TOGETHER {
+                // Nothing is left that was sealed before the last re-key.
+                self.forget_previous();
             }
             self.write_notes();
         }
@@ -179,6 +195,8 @@ impl Work {
                 drop(reply.send(self.keep_failed_check(name, at, &why)));
             }
             Request::ReadCheck(name, reply) => drop(reply.send(self.store.check_details(&name))),
+            Request::Change(change, reply) => drop(reply.send(self.note_change(change))),
+            Request::Rekey(next, reply) => drop(reply.send(self.rekey(*next))),
             Request::Note(head, deltas) => self.apply(head, deltas),
             Request::Settle(reply) => {
                 self.write_notes();
@@ -219,9 +237,10 @@ impl Work {
     fn add(
         &mut self,
         name: &SecretName,
-        sealed: Sealed,
+        mut sealed: Sealed,
         rotation: Option<Box<Rotation>>,
     ) -> Result<Held, VaultError> {
+        self.catch_up(name.as_str(), sealed.version, &mut sealed.envelope)?;
         let (_, mark) = self.prepare(name, |secret| {
             let next = secret.filter(|secret| {
                 let newest = secret.versions.last().map_or(0, |newest| newest.version);
@@ -347,7 +366,9 @@ impl Work {
         Ok(())
     }
 
-    fn keep_minted(&mut self, sealed: SealedMinted) -> Result<(), VaultError> {
+    fn keep_minted(&mut self, mut sealed: SealedMinted) -> Result<(), VaultError> {
+        let (place, version) = (sealed.minted.place(), sealed.minted.installation);
+        self.catch_up(&place, version, &mut sealed.envelope)?;
         self.store.keep_minted(&sealed)?;
         let hashed = sealed.minted.hashed_credential.clone();
         let mut state = known(self.shared.state.write());
@@ -421,6 +442,137 @@ impl Work {
             state.noted = None;
         });
         Ok(log)
+    }
+
+    /// Seals the data key of an envelope anew that was on its way here while the root key changed.
+    fn catch_up(
+        &self,
+        name: &str,
+        version: u64,
+        envelope: &mut Box<[u8]>,
+    ) -> Result<(), VaultError> {
+        let keys = known(self.shared.keys.read());
+        let keys = keys.as_ref().ok_or(VaultError::Locked)?;
+        let (root, root_version) = keys.root();
+        let head = envelope.first_chunk_mut::<{ envelope::HEAD }>();
+        let head = head.ok_or(VaultError::Overtaken)?;
+        let sealed_under = envelope::root_version(head);
+        if sealed_under == root_version {
+            return Ok(());
+        }
+        let before = keys.under(sealed_under).ok_or(VaultError::Overtaken)?;
+        let now = Under {
+            root,
+            version: root_version,
+        };
+        let place = Place {
+            vault: &self.shared.id,
+            name,
+            version,
+        };
+        *head = envelope::rewrap(before, now, place, head)
+            .map_err(|cause| self.shared.unwrapped(cause, place))?;
+        self.shared.seals.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn forget_previous(&self) {
+        let kept = {
+            let keys = known(self.shared.keys.read());
+            keys.as_ref().is_some_and(Keys::has_previous)
+        };
+        if kept && let Some(keys) = &mut *known(self.shared.keys.write()) {
+            keys.forget_previous();
+        }
+    }
+
+    fn note_change(&mut self, change: Option<Change>) -> Result<(), VaultError> {
+        let custody = {
+            let state = known(self.shared.state.read());
+            let keys = known(self.shared.keys.read());
+            let keys = keys.as_ref().ok_or(VaultError::Locked)?;
+            let custody = Custody {
+                change,
+                ..state.custody.clone()
+            };
+            custody.signed(keys)
+        };
+        self.store.keep_custody(&custody)?;
+        known(self.shared.state.write()).custody = custody;
+        Ok(())
+    }
+
+    /// All rows or none, first in the database, then in memory. Nothing is added meanwhile, because
+    /// whatever is comes through here; what came since the snapshot is sealed anew now.
+    fn rekey(&mut self, mut next: Next) -> Result<u64, VaultError> {
+        let (mut versions, mut minted) = {
+            let state = known(self.shared.state.read());
+            let keys = known(self.shared.keys.read());
+            let keys = keys.as_ref().ok_or(VaultError::Locked)?;
+            next.custody = next.custody.clone().signed(keys);
+            let anew = |name: &str, version, envelope: &[u8]| {
+                let place = Place {
+                    vault: &self.shared.id,
+                    name,
+                    version,
+                };
+                let damaged = || self.shared.unwrapped(RewrapError::DoesNotOpen, place);
+                let (head, value) = envelope.split_first_chunk().ok_or_else(damaged)?;
+                let head = self.shared.next_head(head, keys, &next, place)?;
+                Ok([head.as_slice(), value].concat().into_boxed_slice())
+            };
+            let all = state.list.secrets.iter();
+            let versions: Result<Vec<Box<[u8]>>, VaultError> = all
+                .flat_map(|(name, secret)| secret.versions.iter().map(move |one| (name, one)))
+                .map(|(name, one)| anew(name.as_str(), one.version, &one.envelope))
+                .collect();
+            let minted = state.minted.values();
+            let minted: Result<Vec<Box<[u8]>>, VaultError> = minted
+                .map(|one| anew(&one.minted.place(), one.minted.installation, &one.envelope))
+                .collect();
+            (versions?, minted?)
+        };
+        let count = u64::try_from(versions.len() + minted.len()).unwrap_or(u64::MAX);
+        let seals = count.max(u64::try_from(next.heads.len()).unwrap_or(u64::MAX));
+        let seals = seals.saturating_add(SEALED_AT_FIRST);
+        {
+            let state = known(self.shared.state.read());
+            let all = state.list.secrets.iter();
+            let all =
+                all.flat_map(|(name, s)| s.versions.iter().map(move |one| (name, one.version)));
+            let rows = all.zip(&versions);
+            let rows = rows.map(|((name, version), envelope)| (name, version, &**envelope));
+            let tokens = state.minted.keys().zip(&minted);
+            let tokens = tokens.map(|(hashed, envelope)| (hashed, &**envelope));
+            self.store.rekey(&next.custody, seals, rows, tokens)?;
+        }
+        {
+            let mut state = known(self.shared.state.write());
+            let mut keys = known(self.shared.keys.write());
+            let State {
+                list, minted: kept, ..
+            } = &mut *state;
+            let all = list
+                .secrets
+                .values_mut()
+                .flat_map(|s| s.versions.iter_mut());
+            for (one, envelope) in all.zip(&mut versions) {
+                mem::swap(&mut one.envelope, envelope);
+            }
+            for (one, envelope) in kept.values_mut().zip(&mut minted) {
+                mem::swap(&mut one.envelope, envelope);
+            }
+            let version = next.custody.keys.root_version;
+            state.custody = next.custody;
+            self.shared.seals.store(seals, Ordering::Relaxed);
+            if let Some(keys) = &mut *keys {
+                keys.change_root(next.root, version);
+            }
+        }
+        if let Err(error) = self.store.forget_old_rows() {
+            tracing::error!(%error, "data keys under the root key before linger in the vault's log");
+        }
+        Ok(count)
     }
 
     /// Works out what a change makes of one secret, and the MAC over the list after it.
@@ -517,6 +669,9 @@ impl Work {
         }
     }
 }
+
+/// How many requests are served before notes are written, at the most.
+const MOST_TOGETHER: usize = 1024;
 
 fn numbers(versions: &[Sealed]) -> Vec<u64> {
     versions.iter().map(|sealed| sealed.version).collect()

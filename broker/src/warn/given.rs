@@ -7,9 +7,9 @@ use std::sync::Arc;
 use broker_protocol::names::SecretName;
 use jiff::{SignedDuration, Timestamp};
 
-use super::notice::{DEADLINE, Notice};
+use super::notice::{DEADLINE, Notice, ROOT_KEY};
 use crate::deadline::Deadline;
-use crate::vault::GivenWarning;
+use crate::vault::{GivenWarning, Needs};
 
 /// Who hears of warnings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,23 @@ pub(super) fn near(
         occasion: format!("version {}, {at}", version.unwrap_or(0)).into(),
         mark,
         notice: Notice::of_deadline(name, version, deadline, mark, now)?,
+    })
+}
+
+/// The same for the root key, whose name no secret has.
+pub(super) fn near_root_key(
+    version: u32,
+    needs: Option<Needs>,
+    deadline: &Deadline,
+    now: Timestamp,
+) -> Option<Fresh> {
+    let mark = deadline.warning_due(now)?;
+    let at = deadline.at()?;
+    Some(Fresh {
+        key: format!("{DEADLINE}/{ROOT_KEY}").into(),
+        occasion: format!("version {version}, {at}").into(),
+        mark,
+        notice: Notice::of_root_key(version, needs, deadline, mark, now)?,
     })
 }
 

@@ -232,9 +232,19 @@ impl Broker {
             let version = held.as_ref().map(|held| held.version);
             given::near(name, version, &deadline, now)
         });
-        let near: Vec<Fresh> = near.collect();
+        let near: Vec<Fresh> = near.chain(self.near_root_key(now)).collect();
         let keys = near.iter().map(|fresh| fresh.key.clone()).collect();
         (near, keys)
+    }
+
+    /// The warning that the root key's deadline calls for, where a person is to act.
+    fn near_root_key(&self, now: jiff::Timestamp) -> Option<Fresh> {
+        let deadline = self.root_key_deadline();
+        if !self.a_person_is_due(&deadline, now) {
+            return None;
+        }
+        let key = self.vault.root_key_in_force();
+        given::near_root_key(key.version, key.needs, &deadline, now)
     }
 
     /// Keeps in the vault what was given and delivered since this was last done. If it cannot be, it

@@ -12,6 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::Warning;
 use crate::deadline::Deadline;
+use crate::upkeep::{rekey_mend, root_key_in_words};
+use crate::vault::Needs;
 
 /// One warning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +94,33 @@ impl Notice {
         })
     }
 
+    /// The same for the root key. It has no record: `vault.rekeyed` says when it changed.
+    pub(super) fn of_root_key(
+        version: u32,
+        needs: Option<Needs>,
+        deadline: &Deadline,
+        mark: Timestamp,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let (at, days_left) = (deadline.at()?, deadline.days_left(now)?);
+        let said = [DEADLINE, ROOT_KEY, &version.to_string(), &mark.to_string()];
+        Some(Self {
+            id: id(&said),
+            kind: Cow::Borrowed(DEADLINE),
+            subject: ROOT_KEY.to_owned(),
+            secret: None,
+            deadline: Some(Near {
+                version: Some(version.into()),
+                state: deadline.state(now),
+                deadline: at,
+                days_left,
+            }),
+            text: root_key_in_words(deadline, now)?,
+            mend: Some(rekey_mend(needs).to_owned()),
+            time: now,
+        })
+    }
+
     /// The record of it; other warnings than deadlines have records where they come from.
     pub(super) fn as_record(&self) -> Option<Event<'_>> {
         let near = self.deadline.as_ref()?;
@@ -141,6 +170,8 @@ fn id(parts: &[&str]) -> String {
 }
 
 pub(super) const DEADLINE: &str = "deadline";
+/// What warnings of the root key are about; no secret can be called so.
+pub(super) const ROOT_KEY: &str = "root key";
 /// Discord shows `content`, and refuses more than 2000 characters.
 ///
 /// Source: Discord API types, “webhooks”.

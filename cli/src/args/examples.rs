@@ -54,6 +54,15 @@ Examples:
 Exit code 0 if all are as declared (warnings allowed), 1 if one is not, 7 if GitHub did not answer: then
 what was known before stays. What GitHub cannot be asked is called `not proven`.";
 
+pub(super) const REKEY_EXAMPLES: &str = "\
+Examples:
+  tokenctl rekey
+  tokenctl rekey --root-key credential
+
+No value is opened and no lease interrupted. Killed half-way, the store opens as before or with the new
+key; run it again. A recovery passphrase goes on opening it, and need not be typed. Backups from before
+open only with the key from before: make a new one. Exit code 75: it is your turn, and it said what to do.";
+
 pub(super) const AUDIT_EXAMPLES: &str = "\
 Examples:
   tokenctl audit verify

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 pub(crate) use self::audit::{AuditCommand, AuditSource, Wanted};
 use self::examples::{
     CHECK_EXAMPLES, EXEC_EXAMPLES, EXIT_CODES, GET_EXAMPLES, GIT_EXAMPLES, IMPORT_EXAMPLES,
-    SECRET_EXAMPLES,
+    REKEY_EXAMPLES, SECRET_EXAMPLES,
 };
 use self::rotate::ROTATE_EXAMPLES;
 pub(crate) use self::rotate::Rotate;
@@ -105,6 +105,9 @@ pub(crate) enum Command {
     Lock,
     /// Load the root key again
     Unlock(Unlock),
+    /// Make a new root key and put every data key under it; leases go on meanwhile
+    #[command(after_help = REKEY_EXAMPLES)]
+    Rekey(Rekey),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -368,6 +371,44 @@ pub(crate) struct Unlock {
     pub(crate) passphrase: bool,
 }
 
+#[derive(Args)]
+pub(crate) struct Rekey {
+    /// Keep it there from now on; without it, where it is
+    #[arg(long, value_name = "WHERE", value_enum)]
+    pub(crate) root_key: Option<RootKey>,
+    /// Ask for the passphrase: once, where an earlier tokend put the root key behind it
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+    /// Ask for the recovery passphrase: once, where an earlier tokend set it; or to set a first one
+    #[arg(long)]
+    pub(crate) recovery: bool,
+}
+
+/// Where a root key may be kept.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum RootKey {
+    /// The desktop's keyring
+    Keyring,
+    /// A key file beside the configuration
+    File,
+    /// A passphrase, typed after each start
+    Passphrase,
+    /// A systemd credential
+    Credential,
+}
+
+impl RootKey {
+    /// The word for it on the socket.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Keyring => "keyring",
+            Self::File => "file",
+            Self::Passphrase => "passphrase",
+            Self::Credential => "credential",
+        }
+    }
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Shell {
     /// GNU bash
@@ -438,6 +479,10 @@ mod tests {
             "tokenctl audit search --kind lease --since 2026-11-21 --dir /d",
             "tokenctl audit export --from 1 --to 2",
             "tokenctl unlock --passphrase",
+            "tokenctl rekey",
+            "tokenctl rekey --root-key credential --json",
+            "tokenctl rekey --root-key passphrase --recovery",
+            "tokenctl rekey --passphrase",
             "tokenctl completions fish",
         ] {
             if let Err(error) = parse(line) {
@@ -473,6 +518,8 @@ mod tests {
             "tokenctl lease revoke",
             "tokenctl lease revoke --all 00000000000000000000000000000000",
             "tokenctl audit search --since yesterday",
+            "tokenctl rekey --root-key hsm",
+            "tokenctl rekey correct-horse",
         ] {
             match parse(line) {
                 Err(error) => assert_eq!(error.exit_code(), 2, "{line}"),

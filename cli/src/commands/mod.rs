@@ -14,6 +14,7 @@ mod lock;
 mod purpose;
 mod records;
 mod registry;
+mod rekey;
 mod repository;
 mod rotate;
 mod secret;
@@ -58,6 +59,7 @@ pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
         Command::Audit(command) => audit::run(&find(global)?, command, json),
         Command::Lock => lock::lock(&find(global)?),
         Command::Unlock(how) => lock::unlock(&find(global)?, &how),
+        Command::Rekey(asked) => rekey::run(&find(global)?, &asked, json),
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { dir } => generate::manual(&dir),
     }

@@ -241,6 +241,9 @@ pub(crate) fn summary(line: &[u8]) -> Option<String> {
         "deadline",
         "reason",
         "why",
+        "from",
+        "to",
+        "root_key",
     ] {
         match text(name) {
             Some(value) if value.contains(' ') => out.push_str(&format!("  {name}={value:?}")),

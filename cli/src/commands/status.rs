@@ -73,8 +73,27 @@ fn head(status: &Status) -> Table {
     table
 }
 
+/// Where it comes from, how old it is and by when it must change.
+fn root_key(all: &BrokerStatus) -> String {
+    let Some(key) = &all.root_key_in_force else {
+        return all.root_key.clone();
+    };
+    let since = clock::short(key.since);
+    let by = key.deadline.map_or_else(String::new, |at| {
+        let day = clock::short(at);
+        match key.needs {
+            None => format!(", changed by itself by {day}"),
+            Some(_) => format!(", must be changed by {day}"),
+        }
+    });
+    format!(
+        "{}, version {} since {since}{by}",
+        all.root_key, key.version
+    )
+}
+
 fn operators_part(table: &mut Table, all: &BrokerStatus) {
-    table.field("root key", &all.root_key);
+    table.field("root key", root_key(all));
     let head = all.audit_head.get(..16).unwrap_or(&all.audit_head);
     let fault = all.audit_fault.as_ref();
     table.field(

@@ -7,6 +7,7 @@ mod audit;
 mod lease;
 mod purpose;
 mod repository;
+mod root_key;
 mod secret;
 mod status;
 
@@ -21,6 +22,7 @@ pub use self::lease::{
 };
 pub use self::purpose::{FallbackView, PurposeList, PurposeView};
 pub use self::repository::{PinnedRepository, RepositoryList};
+pub use self::root_key::{CredentialWanted, Rekey, Rekeyed, RootKeyView};
 pub use self::secret::{Exposure, SecretList, SecretSet, SecretState, SecretView, SetSecret};
 pub use self::status::{
     BrokerStatus, CallerView, GitHubStatus, HeldOff, PrincipalLimits, ResourceLimit, Status,

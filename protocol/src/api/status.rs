@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{RateLimit, SecretView};
+use super::{RateLimit, RootKeyView, SecretView};
 
 /// `GET /v1/status`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ pub struct BrokerStatus {
     pub pid: u32,
     /// Where the root key comes from: `file`, `passphrase`, `credential` or `keyring`.
     pub root_key: String,
+    /// The root key in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_key_in_force: Option<RootKeyView>,
     /// All live leases.
     pub live_leases: u64,
     /// Of those, how many hand out a stored token itself.

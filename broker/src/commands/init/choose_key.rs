@@ -49,7 +49,7 @@ pub(super) fn choose_key(
             })
         }
         Some(source @ RootKeySource::Credential(_)) => {
-            let root = source.fetch(id, &surroundings(places, options))?;
+            let root = source.fetch(id, 1, &surroundings(places, options))?;
             Ok(Chosen::new(root, source.clone()))
         }
         None => {

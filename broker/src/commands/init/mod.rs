@@ -272,7 +272,7 @@ fn existing_vault(
         Err(VaultError::InUse(_)) if !begin_new => return Ok(report::in_use(places)),
         opened => opened?,
     };
-    let source = vault.root_key_source().clone();
+    let source = vault.root_key_source();
     if let Some(asked) = &options.root_key
         && *asked != source
     {

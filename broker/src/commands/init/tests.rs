@@ -9,6 +9,7 @@ const NO_KEYRING: Keyring = Keyring {
     probe: || Err(RootKeyError::NoKeyring("no session bus".to_owned())),
     keep: |_, _| Err(RootKeyError::NoKeyring("no session bus".to_owned())),
     read: |_| Err(RootKeyError::NoKeyring("no session bus".to_owned())),
+    erase: |_| Err(RootKeyError::NoKeyring("no session bus".to_owned())),
 };
 
 /// Takes a key, and later looks as a locked keyring does: empty.
@@ -16,6 +17,7 @@ const FORGETFUL_KEYRING: Keyring = Keyring {
     probe: || Ok(()),
     keep: |_, _| Ok(()),
     read: |id| Err(RootKeyError::NotInKeyring(id.to_owned())),
+    erase: |_| Ok(()),
 };
 
 fn nobody(_: Asked) -> io::Result<Option<Passphrase>> {
@@ -345,6 +347,7 @@ fn the_configuration_that_is_written_is_toml_and_names_every_table() {
         "github",
         "metrics",
         "operators",
+        "root_key",
         "socket",
         "warnings",
     ];

@@ -23,10 +23,12 @@ use crate::locked_memory::LockedKey;
 
 mod credential;
 mod file;
+mod handover;
 mod os_keyring;
 mod passphrase;
 
 pub use credential::DEFAULT_NAME as DEFAULT_CREDENTIAL;
+pub(in crate::vault) use handover::{offered_credential, read_file};
 pub use os_keyring::Keyring;
 pub use passphrase::{Passphrase, Wrap};
 
@@ -45,7 +47,7 @@ impl RootKey {
 
     /// The key in what a file or a keyring holds: 64 hexadecimal digits with or without a newline,
     /// or the 32 bytes themselves. `None` for anything else.
-    fn read(content: &[u8]) -> Option<Result<Self, RootKeyError>> {
+    pub(super) fn read(content: &[u8]) -> Option<Result<Self, RootKeyError>> {
         if let Ok(raw) = <&[u8; 32]>::try_from(content) {
             return Some(Self::filled(|room| room.copy_from_slice(raw)));
         }
@@ -184,18 +186,31 @@ pub struct Surroundings {
     pub keyring: Keyring,
 }
 
+/// What the keyring knows a key by: the vault's name, and from the second key on its version.
+pub(super) fn keyring_entry(vault_id: &str, version: u32) -> String {
+    match version {
+        1 => vault_id.to_owned(),
+        later => format!("{vault_id}.{later}"),
+    }
+}
+
 impl RootKeySource {
-    /// Reads the key of the vault named `vault_id`. Blocks: a keyring is waited for, at most
+    /// Reads this version of the root key of the vault named `vault_id`. Blocks: a keyring is waited for, at most
     /// ten seconds.
     ///
     /// # Errors
     ///
     /// [`RootKeyError`]; for a passphrase always [`RootKeyError::PassphraseNeeded`].
-    pub fn fetch(&self, vault_id: &str, at: &Surroundings) -> Result<RootKey, RootKeyError> {
+    pub fn fetch(
+        &self,
+        vault_id: &str,
+        version: u32,
+        at: &Surroundings,
+    ) -> Result<RootKey, RootKeyError> {
         match self {
             Self::File => file::read(&at.key_file),
             Self::Credential(name) => credential::read(at.credentials.as_deref(), name),
-            Self::Keyring => (at.keyring.read)(vault_id),
+            Self::Keyring => (at.keyring.read)(&keyring_entry(vault_id, version)),
             Self::Passphrase => Err(RootKeyError::PassphraseNeeded),
         }
     }
@@ -293,6 +308,12 @@ pub enum RootKeyError {
         /// Passes.
         passes: u32,
     },
+    /// A wrap that only its passphrase can renew.
+    #[error("an earlier tokend put the key behind this passphrase; it has to be typed once")]
+    OldWrap,
+    /// The box could not be made.
+    #[error("the root key could not be put behind the passphrase")]
+    NotSealed,
     /// Argon2 had not enough memory.
     #[error("a passphrase needs 64 MiB of memory to check: {0}")]
     Derivation(argon2::Error),

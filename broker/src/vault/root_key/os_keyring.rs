@@ -20,20 +20,27 @@ use zeroize::Zeroizing;
 
 use super::{RootKey, RootKeyError};
 
-/// A keyring, as three calls into it.
+/// A keyring, as four calls into it.
 #[derive(Debug, Clone, Copy)]
 pub struct Keyring {
     /// Asks whether one answers at all, without making or changing anything in it.
     pub probe: fn() -> Result<(), RootKeyError>,
-    /// Keeps the key of the vault with this id.
+    /// Keeps a key under this name, in place of what is there.
     pub keep: fn(&str, &RootKey) -> Result<(), RootKeyError>,
-    /// Reads the key of the vault with this id.
+    /// Reads the key of this name.
     pub read: fn(&str) -> Result<RootKey, RootKeyError>,
+    /// Erases the key of this name, if there is one.
+    pub erase: fn(&str) -> Result<(), RootKeyError>,
 }
 
 impl Keyring {
     /// The one of the desktop session. A call blocks for ten seconds at most, the probe for two.
-    pub const SESSION: Self = Self { probe, keep, read };
+    pub const SESSION: Self = Self {
+        probe,
+        keep,
+        read,
+        erase,
+    };
 }
 
 /// How long reading and writing wait: long enough to type a password into the desktop's prompt.
@@ -87,6 +94,14 @@ fn read(vault_id: &str) -> Result<RootKey, RootKeyError> {
                 place: format!("the keyring's entry for vault {user}"),
             })
         })
+    })
+}
+
+fn erase(user: &str) -> Result<(), RootKeyError> {
+    let user = user.to_owned();
+    within(LIMIT, move || match entry(&user)?.delete_credential() {
+        Ok(()) | Err(Error::NoEntry) => Ok(()),
+        Err(error) => Err(explain(&error, &user)),
     })
 }
 

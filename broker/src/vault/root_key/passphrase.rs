@@ -1,10 +1,19 @@
-//! A passphrase wraps the root key: Argon2id makes a key of it, and that key seals the root key.
+//! A passphrase wraps the root key: Argon2id makes an X25519 key pair of it, and the root key lies in a
+//! sealed box for the public half, which is kept. So the next root key can be put behind the same
+//! passphrase without anybody typing it (a re-key), and only the passphrase opens either.
+//!
+//! Whoever could exchange the public half would have the next root key sealed for themselves: a MAC under
+//! the vault's own key covers it (`Custody`), and is checked before it is used. Wraps that tokend made
+//! before format 3 of the vault have no public half: there Argon2id's output seals the root key itself,
+//! with AES-256-GCM. They open as ever; a re-key needs the passphrase once, and makes one of the new kind.
 //!
 //! The parameters are kept beside the salt, so that they can grow without a new format. They are
 //! those of RFC 9106 for machines short of memory, 64 MiB and three passes, with one lane in place of
 //! four because one thread does the work: about 0.15 s.
 
 use argon2::{Algorithm, Argon2, Params, Version};
+use crypto_box::aead::OsRng;
+use crypto_box::{PublicKey, SecretKey};
 use zeroize::Zeroizing;
 
 use super::{RootKey, RootKeyError};
@@ -50,6 +59,8 @@ pub struct Wrap {
     pub(in crate::vault) memory_kib: u32,
     pub(in crate::vault) passes: u32,
     pub(in crate::vault) sealed: Box<[u8]>,
+    /// Absent in wraps of before format 3.
+    pub(in crate::vault) public_key: Option<[u8; 32]>,
 }
 
 impl Wrap {
@@ -65,11 +76,41 @@ impl Wrap {
             memory_kib: 64 * 1024,
             passes: 3,
             sealed: Box::default(),
+            public_key: None,
         };
         envelope::random(&mut wrap.salt)?;
-        let wrapping = wrap.wrapping_key(by)?;
-        wrap.sealed = envelope::seal_key(wrapping.expose(), &wrap.bound(vault_id), key.expose())?;
-        Ok(wrap)
+        let secret = SecretKey::from_bytes(*wrap.wrapping_key(by)?.expose());
+        wrap.public_key = Some(*secret.public_key().as_bytes());
+        wrap.resealed(key, vault_id)
+    }
+
+    /// Whether another root key can be put behind the same passphrase without it.
+    #[must_use]
+    pub const fn needs_no_passphrase(&self) -> bool {
+        self.public_key.is_some()
+    }
+
+    /// Puts another root key behind the same passphrase.
+    ///
+    /// # Errors
+    ///
+    /// [`RootKeyError::OldWrap`] if that takes the passphrase.
+    pub(in crate::vault) fn resealed(
+        &self,
+        key: &RootKey,
+        vault_id: &str,
+    ) -> Result<Self, RootKeyError> {
+        let public_key = self.public_key.ok_or(RootKeyError::OldWrap)?;
+        let mut plain = Zeroizing::new(boxed(vault_id));
+        plain.reserve_exact(32);
+        plain.extend_from_slice(key.expose());
+        let sealed = PublicKey::from_bytes(public_key)
+            .seal(&mut OsRng, &plain)
+            .map_err(|_opaque| RootKeyError::NotSealed)?;
+        Ok(Self {
+            sealed: sealed.into(),
+            ..self.clone()
+        })
     }
 
     /// Opens it. Takes a fraction of a second, also for a wrong passphrase.
@@ -79,7 +120,22 @@ impl Wrap {
     /// [`RootKeyError::WrongPassphrase`], or if memory is not to be had.
     pub fn open(&self, vault_id: &str, by: &Passphrase) -> Result<RootKey, RootKeyError> {
         let wrapping = self.wrapping_key(by)?;
-        let bound = self.bound(vault_id);
+        if let Some(public_key) = self.public_key {
+            let secret = SecretKey::from_bytes(*wrapping.expose());
+            if *secret.public_key().as_bytes() != public_key {
+                return Err(RootKeyError::WrongPassphrase);
+            }
+            let damaged = || RootKeyError::NotAKey {
+                place: "what the vault keeps behind this passphrase".to_owned(),
+            };
+            let opened = secret.unseal(&self.sealed).map_err(|_opaque| damaged())?;
+            let opened = Zeroizing::new(opened);
+            let key = opened.strip_prefix(boxed(vault_id).as_slice());
+            let key = key.and_then(|key| <&[u8; 32]>::try_from(key).ok());
+            let key = key.ok_or_else(damaged)?;
+            return RootKey::filled(|room| room.copy_from_slice(key));
+        }
+        let bound = bound(vault_id);
         LockedKey::filled(|room| {
             envelope::open_key(wrapping.expose(), &bound, &self.sealed, room)
                 .map_err(|_cause| RootKeyError::WrongPassphrase)
@@ -106,12 +162,51 @@ impl Wrap {
         })
     }
 
-    fn bound(&self, vault_id: &str) -> Vec<u8> {
-        let mut out = Vec::new();
-        envelope::text(&mut out, "tokend root key v1");
-        envelope::text(&mut out, vault_id);
+    /// What a MAC covers of a wrap: all of it.
+    pub(in crate::vault) fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        out.extend_from_slice(&self.salt);
+        out.extend_from_slice(&self.memory_kib.to_be_bytes());
+        out.extend_from_slice(&self.passes.to_be_bytes());
+        match &self.public_key {
+            None => out.push(0),
+            Some(key) => {
+                out.push(1);
+                out.extend_from_slice(key);
+            }
+        }
+        let length = u64::try_from(self.sealed.len()).unwrap_or(u64::MAX);
+        out.extend_from_slice(&length.to_be_bytes());
+        out.extend_from_slice(&self.sealed);
         out
     }
+
+    /// A wrap as tokend made them before format 3 of the vault.
+    #[cfg(test)]
+    pub(in crate::vault) fn make_old(key: &RootKey, vault_id: &str, by: &Passphrase) -> Self {
+        let mut wrap = Self::make(key, vault_id, by).unwrap();
+        let wrapping = wrap.wrapping_key(by).unwrap();
+        let sealed = envelope::seal_key(wrapping.expose(), &bound(vault_id), key.expose());
+        wrap.sealed = sealed.unwrap();
+        wrap.public_key = None;
+        wrap
+    }
+}
+
+/// Associated data of a wrap of before format 3.
+fn bound(vault_id: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    envelope::text(&mut out, "tokend root key v1");
+    envelope::text(&mut out, vault_id);
+    out
+}
+
+/// What precedes the root key in a sealed box, which has no associated data.
+fn boxed(vault_id: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128);
+    envelope::text(&mut out, "tokend root key v2");
+    envelope::text(&mut out, vault_id);
+    out
 }
 
 #[cfg(test)]
@@ -139,7 +234,32 @@ mod tests {
         let wrong = wrap.open("v", &passphrase("correct horse batterY"));
         assert!(matches!(wrong, Err(RootKeyError::WrongPassphrase)));
         let elsewhere = wrap.open("w", &passphrase("correct horse battery"));
-        assert!(matches!(elsewhere, Err(RootKeyError::WrongPassphrase)));
+        assert!(elsewhere.is_err());
+    }
+
+    #[test]
+    fn the_next_root_key_goes_behind_the_same_passphrase_without_it() {
+        let (first, second) = (RootKey::generate().unwrap(), RootKey::generate().unwrap());
+        let by = passphrase("correct horse battery");
+        let wrap = Wrap::make(&first, "v", &by).unwrap();
+        let next = wrap.resealed(&second, "v").unwrap();
+        assert_eq!(next.open("v", &by).unwrap().expose(), second.expose());
+        assert_eq!(wrap.open("v", &by).unwrap().expose(), first.expose());
+        assert!(next.open("w", &by).is_err());
+        let wrong = next.open("v", &passphrase("correct horse batterY"));
+        assert!(matches!(wrong, Err(RootKeyError::WrongPassphrase)));
+    }
+
+    #[test]
+    fn a_wrap_of_an_earlier_tokend_opens_and_says_that_it_needs_the_passphrase() {
+        let key = RootKey::generate().unwrap();
+        let by = passphrase("correct horse battery");
+        let wrap = Wrap::make_old(&key, "v", &by);
+        assert_eq!(wrap.open("v", &by).unwrap().expose(), key.expose());
+        let wrong = wrap.open("v", &passphrase("correct horse batterY"));
+        assert!(matches!(wrong, Err(RootKeyError::WrongPassphrase)));
+        let refused = wrap.resealed(&key, "v");
+        assert!(matches!(refused, Err(RootKeyError::OldWrap)));
     }
 
     #[test]
@@ -159,6 +279,7 @@ mod tests {
             memory_kib: u32::MAX,
             passes: 3,
             sealed: Box::default(),
+            public_key: None,
         };
         let error = wrap.open("v", &passphrase("whatever it is")).err().unwrap();
         assert!(matches!(error, RootKeyError::Costs { .. }), "{error}");
@@ -174,6 +295,7 @@ mod tests {
             memory_kib: 65536,
             passes: 3,
             sealed: Box::default(),
+            public_key: None,
         };
         let key = wrap
             .wrapping_key(&passphrase("correct horse battery"))

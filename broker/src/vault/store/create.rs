@@ -7,8 +7,10 @@ use std::path::Path;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{APPLICATION_ID, FLAGS, FORMAT, FORMAT_2, Fixed, Store, beside, integer, storage};
+use super::{APPLICATION_ID, FLAGS, FORMAT, FORMAT_2, FORMAT_3, Store, beside, integer, storage};
+use crate::vault::custody::Custody;
 use crate::vault::error::VaultError;
+use crate::vault::keys::SEALED_AT_FIRST;
 use crate::vault::private::{self, PrivateError};
 use crate::vault::state::List;
 
@@ -16,7 +18,7 @@ impl Store {
     /// Builds a new vault beside `path` and puts it there whole, or not at all.
     pub(in crate::vault) fn create(
         path: &Path,
-        fixed: &Fixed,
+        custody: &Custody,
         list: &List,
         now: Timestamp,
     ) -> Result<(), VaultError> {
@@ -30,7 +32,7 @@ impl Store {
             }
         }
         private::write_new(&unfinished, b"")?;
-        Self::build(&unfinished, fixed, list, now).map_err(|e| storage(path, e))?;
+        Self::build(&unfinished, custody, list, now).map_err(|e| storage(path, e))?;
         // A link, unlike a rename, does not replace what is there.
         fs::hard_link(&unfinished, path).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => VaultError::Exists(path.to_owned()),
@@ -42,7 +44,7 @@ impl Store {
 
     fn build(
         path: &Path,
-        fixed: &Fixed,
+        custody: &Custody,
         list: &List,
         now: Timestamp,
     ) -> Result<(), rusqlite::Error> {
@@ -51,35 +53,26 @@ impl Store {
         let tx = db.transaction()?;
         tx.execute_batch(include_str!("../schema.sql"))?;
         tx.execute_batch(FORMAT_2)?;
+        tx.execute_batch(FORMAT_3)?;
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;
         tx.pragma_update(None, "user_version", FORMAT)?;
         tx.execute(
             "INSERT INTO vault VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
             params![
-                fixed.keys.vault_id,
+                custody.keys.vault_id,
                 now.as_microsecond(),
-                fixed.source.to_stored(),
-                fixed.keys.root_version,
-                fixed.keys.check,
-                fixed.keys.mac,
+                custody.source.to_stored(),
+                custody.keys.root_version,
+                custody.keys.check,
+                custody.keys.mac,
                 list.log.log_id,
                 list.log.public_key,
-                fixed.keys.log_seed,
+                custody.keys.log_seed,
                 integer(list.changes),
                 list.mac,
             ],
         )?;
-        for (kind, wrap) in [
-            ("passphrase", &fixed.passphrase),
-            ("recovery", &fixed.recovery),
-        ] {
-            if let Some(wrap) = wrap {
-                tx.execute(
-                    "INSERT INTO root_key_wrap VALUES (?, ?, ?, ?, ?)",
-                    params![kind, wrap.salt, wrap.memory_kib, wrap.passes, wrap.sealed],
-                )?;
-            }
-        }
+        super::custody::write(&tx, custody, SEALED_AT_FIRST)?;
         tx.commit()?;
         db.close().map_err(|(_, error)| error)
     }

@@ -6,35 +6,18 @@ use broker_audit::chain::{Head, LineHash};
 use broker_protocol::api::Exposure;
 use broker_protocol::names::{LeaseId, SecretName};
 use jiff::Timestamp;
+use rusqlite::Row;
 use rusqlite::types::Type;
-use rusqlite::{OptionalExtension as _, Row};
 
-use super::{Fixed, Store};
+use super::Store;
 use crate::token::HashedToken;
-use crate::vault::keys::SealedKeys;
-use crate::vault::root_key::{RootKeySource, Wrap};
 use crate::vault::state::{Figures, List, Sealed, Secret, State};
 use crate::vault::{Kind, LogIdentity};
 
 impl Store {
-    pub(super) fn load(&self) -> Result<(Fixed, State), rusqlite::Error> {
-        let wrap = |kind: &str| {
-            self.db
-                .query_row(
-                    "SELECT salt, memory_kib, passes, sealed FROM root_key_wrap WHERE kind = ?",
-                    [kind],
-                    |row| {
-                        Ok(Wrap {
-                            salt: row.get(0)?,
-                            memory_kib: row.get(1)?,
-                            passes: row.get(2)?,
-                            sealed: row.get(3)?,
-                        })
-                    },
-                )
-                .optional()
-        };
-        let (passphrase, recovery) = (wrap("passphrase")?, wrap("recovery")?);
+    /// Also how often the root key has sealed.
+    pub(super) fn load(&self) -> Result<(State, u64), rusqlite::Error> {
+        let (custody, seals) = self.custody()?;
         let secrets = self.secrets()?;
         let figures = self.figures()?;
         let tombstones = self.tombstones()?;
@@ -43,44 +26,29 @@ impl Store {
         let checks = self.checks()?;
         let (rotations, sinks) = (self.rotations()?, self.sinks()?);
         self.db.query_row(
-            "SELECT id, root_key_source, root_key_version, key_check, mac_key, log_seed,
-                    log_id, log_public_key, changes, list_mac, noted_records, noted_hash
-             FROM vault",
+            "SELECT log_id, log_public_key, changes, list_mac, noted_records, noted_hash FROM vault",
             [],
             |row| {
-                let source: String = row.get(1)?;
-                let fixed = Fixed {
-                    source: RootKeySource::from_stored(&source)
-                        .ok_or_else(|| unreadable(1)(Unexpected))?,
-                    keys: SealedKeys {
-                        vault_id: row.get(0)?,
-                        root_version: row.get(2)?,
-                        check: row.get(3)?,
-                        mac: row.get(4)?,
-                        log_seed: row.get(5)?,
-                    },
-                    passphrase,
-                    recovery,
-                };
-                let hash: Option<[u8; 32]> = row.get(11)?;
+                let hash: Option<[u8; 32]> = row.get(5)?;
                 let noted = match hash {
                     None => None,
                     Some(hash) => Some(Head {
-                        records: count(row, 10)?,
+                        records: count(row, 4)?,
                         hash: LineHash::from_bytes(hash),
                     }),
                 };
                 let log = LogIdentity {
-                    log_id: row.get(6)?,
-                    public_key: row.get(7)?,
+                    log_id: row.get(0)?,
+                    public_key: row.get(1)?,
                 };
                 let list = List {
                     secrets,
                     log,
-                    changes: count(row, 8)?,
-                    mac: row.get(9)?,
+                    changes: count(row, 2)?,
+                    mac: row.get(3)?,
                 };
                 let state = State {
+                    custody,
                     list,
                     figures,
                     checks,
@@ -91,7 +59,7 @@ impl Store {
                     rotations,
                     sinks,
                 };
-                Ok((fixed, state))
+                Ok((state, seals))
             },
         )
     }

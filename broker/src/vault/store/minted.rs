@@ -1,11 +1,12 @@
 //! Minted tokens and pinned repositories in the database.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use rusqlite::params;
 
 use super::load::{count, name, time, unreadable};
-use super::{Store, integer};
+use super::{Store, count_seals, integer};
 use crate::token::HashedToken;
 use crate::vault::error::VaultError;
 use crate::vault::minted::{Minted, SealedMinted};
@@ -16,7 +17,9 @@ impl Store {
         sealed: &SealedMinted,
     ) -> Result<(), VaultError> {
         let SealedMinted { minted, envelope } = sealed;
+        let seals = self.seals.load(Ordering::Relaxed);
         self.durably(|tx| {
+            count_seals(tx, seals)?;
             tx.prepare_cached("INSERT OR REPLACE INTO minted VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?
                 .execute(params![
                     minted.hashed_credential.as_str(),

@@ -10,6 +10,8 @@
 //! Not here: keys, and what any of it means.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use broker_audit::chain::Head;
@@ -21,13 +23,12 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use crate::rotation_state::Rotation;
 use crate::vault::Kind;
 use crate::vault::error::VaultError;
-use crate::vault::keys::SealedKeys;
 use crate::vault::private;
-use crate::vault::root_key::{RootKeySource, Wrap};
 use crate::vault::state::{ExposedTo, Sealed, State};
 
 mod checks;
 mod create;
+mod custody;
 mod load;
 mod minted;
 mod rotation;
@@ -35,28 +36,29 @@ mod warnings;
 
 /// `tokd`, in the header of the database file.
 const APPLICATION_ID: i64 = 0x746f_6b64;
-/// The format that this code reads and writes. Format 1 becomes it when opened.
-const FORMAT: i64 = 2;
+/// The format that this code reads and writes. Formats 1 and 2 become it when opened.
+const FORMAT: i64 = 3;
 /// What format 2 has beside format 1: tables, all empty at first.
 const FORMAT_2: &str = include_str!("../schema-2.sql");
+/// What format 3 has beside format 2.
+const FORMAT_3: &str = include_str!("../schema-3.sql");
+/// The root key of a vault of format 2: as old as the vault, and its seals counted as well as they can
+/// be. Installation tokens that are forgotten by now are missing from the count.
+const OLD_ROOT_KEY: &str = "INSERT INTO root_key (one, made_at, seals)
+   SELECT 1, created_at,
+     3 + (SELECT coalesce(sum(last_version), 0) FROM secret) + (SELECT count(*) FROM minted)
+   FROM vault";
 
 pub(in crate::vault) struct Store {
     db: Connection,
     path: PathBuf,
-}
-
-/// What never changes while a vault is open.
-#[derive(Debug, Clone)]
-pub(in crate::vault) struct Fixed {
-    pub(in crate::vault) source: RootKeySource,
-    pub(in crate::vault) keys: SealedKeys,
-    pub(in crate::vault) passphrase: Option<Wrap>,
-    pub(in crate::vault) recovery: Option<Wrap>,
+    /// How often the root key in force has sealed.
+    seals: Arc<AtomicU64>,
 }
 
 impl Store {
     /// Opens the vault at `path`, checks it, and reads all of it.
-    pub(in crate::vault) fn open(path: &Path) -> Result<(Self, Fixed, State), VaultError> {
+    pub(in crate::vault) fn open(path: &Path) -> Result<(Self, State), VaultError> {
         match private::check_file(path) {
             Err(error) if error.is_not_found() => {
                 return Err(VaultError::Missing(path.to_owned()));
@@ -95,19 +97,30 @@ impl Store {
         }
         prepare(&db).map_err(fault)?;
         let path = path.to_owned();
-        let mut store = Self { db, path };
+        let seals = Arc::default();
+        let mut store = Self { db, path, seals };
         store.check()?;
-        if found == 1 {
+        if found < FORMAT {
             store.durably(|tx| {
-                tx.execute_batch(FORMAT_2)?;
+                if found == 1 {
+                    tx.execute_batch(FORMAT_2)?;
+                }
+                tx.execute_batch(FORMAT_3)?;
+                tx.execute(OLD_ROOT_KEY, [])?;
                 tx.pragma_update(None, "user_version", FORMAT)
             })?;
         }
-        let (fixed, state) = store.load().map_err(|cause| store.fault(cause))?;
+        let (state, seals) = store.load().map_err(|cause| store.fault(cause))?;
+        store.seals.store(seals, Ordering::Relaxed);
         // All of it is in memory now, and the pages it was read from are not needed a second time.
         let release = store.db.release_memory();
         release.map_err(|cause| store.fault(cause))?;
-        Ok((store, fixed, state))
+        Ok((store, state))
+    }
+
+    /// How often the root key in force has sealed; written with all that it seals.
+    pub(in crate::vault) fn seals(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.seals)
     }
 
     fn check(&self) -> Result<(), VaultError> {
@@ -155,8 +168,10 @@ impl Store {
         rotation: Option<&Rotation>,
         mark: &Mark,
     ) -> Result<(), VaultError> {
+        let seals = self.seals.load(Ordering::Relaxed);
         self.durably(|tx| {
             mark.write(tx)?;
+            count_seals(tx, seals)?;
             if let Some(rotation) = rotation {
                 rotation::write(tx, name, rotation)?;
             }
@@ -308,6 +323,13 @@ impl Mark {
             .execute(params![integer(self.changes), self.mac])?;
         Ok(())
     }
+}
+
+/// Writes how often the root key has sealed, with what it has just sealed.
+fn count_seals(tx: &rusqlite::Transaction<'_>, seals: u64) -> Result<(), rusqlite::Error> {
+    tx.prepare_cached("UPDATE root_key SET seals = ?")?
+        .execute([integer(seals)])?;
+    Ok(())
 }
 
 const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);

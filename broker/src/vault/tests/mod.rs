@@ -4,6 +4,7 @@ mod checks;
 mod custody;
 mod file;
 mod minted;
+mod rekey;
 mod rotation;
 mod tampering;
 mod warnings;
@@ -80,7 +81,11 @@ impl Scratch {
 
     fn holds(&self, needle: &[u8]) -> bool {
         fs::read_dir(self.directory.path()).unwrap().any(|entry| {
-            let content = fs::read(entry.unwrap().path()).unwrap();
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                return false;
+            }
+            let content = fs::read(path).unwrap();
             content.windows(needle.len()).any(|part| part == needle)
         })
     }

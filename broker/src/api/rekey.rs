@@ -1,0 +1,66 @@
+//! `/v1/rekey`. Operators only; done to its end, also if the caller hangs up.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use broker_protocol::api::{CredentialWanted, Rekey, Rekeyed};
+use broker_protocol::error::{ErrorCode, Problem};
+
+use super::error::Refusal;
+use super::extract::{Operator, SecretBody};
+use super::to_its_end::to_its_end;
+use crate::broker::Broker;
+use crate::upkeep::RekeyOutcome;
+use crate::vault::RekeyRequest;
+use crate::vault::root_key::{NotARootKeySource, Passphrase};
+
+pub(super) async fn rekey(
+    State(broker): State<Arc<Broker>>,
+    Operator(by): Operator,
+    SecretBody(asked): SecretBody<Rekey>,
+) -> Result<Response, Refusal> {
+    let to = asked.root_key.map(|source| source.parse()).transpose();
+    let to = to.map_err(|error: NotARootKeySource| {
+        Refusal::from(Problem::new(ErrorCode::BadRequest, error.to_string()))
+    })?;
+    let asked = RekeyRequest {
+        to,
+        passphrase: asked.passphrase.map(Passphrase::new),
+        recovery: asked.recovery.map(Passphrase::new),
+    };
+    let done = to_its_end(async move { broker.rekey(Some(&by), asked).await }).await?;
+    Ok(match done {
+        RekeyOutcome::Rekeyed(done) => Json(Rekeyed {
+            root_key: done.source.as_str().to_owned(),
+            version: done.version,
+            data_keys: done.data_keys,
+            left: done.left,
+        })
+        .into_response(),
+        RekeyOutcome::CredentialWanted(credential) => {
+            let steps = steps(&credential);
+            let wanted = CredentialWanted { credential, steps };
+            (StatusCode::ACCEPTED, Json(wanted)).into_response()
+        }
+    })
+}
+
+/// What an operator does, as root, so that the next call finds the credential.
+fn steps(name: &str) -> Vec<String> {
+    vec![
+        "install -d -m 0700 /etc/credstore.encrypted".to_owned(),
+        format!(
+            "openssl rand -hex 32 | systemd-creds encrypt --name={name} - \
+             /etc/credstore.encrypted/{name}"
+        ),
+        format!(
+            "systemctl edit tokend.service   # [Service] \
+             LoadCredentialEncrypted={name}:/etc/credstore.encrypted/{name}, beside what is there"
+        ),
+        "systemctl restart tokend.service".to_owned(),
+        "tokenctl rekey --root-key credential".to_owned(),
+    ]
+}

@@ -1,0 +1,241 @@
+//! Re-keys the vault: recorded before and after, by an operator or when `[root_key] rekey_every` says so.
+//!
+//! How the key changes is the vault's business (`vault::rekey`). Here: that it is recorded durably first,
+//! that its outcome is recorded too, also by the next start if this broker does not live to see it, and
+//! when it is due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker_audit::record::{Body, Event};
+use broker_protocol::api::RootKeyView;
+use jiff::Timestamp;
+
+use super::UpkeepError;
+use crate::audit_log::Effect;
+use crate::broker::Broker;
+use crate::deadline::Deadline;
+use crate::lease_record;
+use crate::policy::Caller;
+use crate::vault::{
+    Interrupted, MOST_SEALS, Needs, Prepared, RekeyError, RekeyRequest, Rekeyed, VaultError,
+};
+
+/// What a re-key came to.
+#[derive(Debug)]
+pub enum RekeyOutcome {
+    /// The next root key is in force.
+    Rekeyed(Rekeyed),
+    /// An operator has to put a key into the credential of this name first. Nothing was changed.
+    CredentialWanted(String),
+}
+
+impl Broker {
+    /// Makes a new root key and puts every data key under it. Leases go on meanwhile. `by` is absent
+    /// where the broker acts by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`UpkeepError`]; the root key in force stays in force. What fails after its record is recorded.
+    pub async fn rekey(
+        self: &Arc<Self>,
+        by: Option<&Caller>,
+        asked: RekeyRequest,
+    ) -> Result<RekeyOutcome, UpkeepError> {
+        let broker = Arc::clone(self);
+        // Deriving a key takes its time.
+        let prepared = tokio::task::spawn_blocking(move || {
+            let at = broker.surroundings();
+            broker.vault.prepare_rekey(&asked, &at)
+        });
+        let prepared = prepared.await.map_err(broken)?.map_err(refused)?;
+        let rekey = match prepared {
+            Prepared::Ready(rekey) => rekey,
+            Prepared::CredentialWanted(name) => return Ok(RekeyOutcome::CredentialWanted(name)),
+        };
+        let (from, to) = rekey.sources();
+        let body = Body::of(&Event::VaultRekeying {
+            by: by.map(lease_record::caller),
+            from: from.as_str(),
+            to: to.as_str(),
+            version: rekey.version(),
+        })?;
+        let announced = self
+            .log
+            .record(body, Effect::Nothing)
+            .await
+            .map_err(UpkeepError::NotRecorded)?;
+        let (broker, now) = (Arc::clone(self), self.now().wall);
+        let done = tokio::task::spawn_blocking(move || {
+            let at = broker.surroundings();
+            broker.vault.rekey(*rekey, announced, &at, now)
+        });
+        match done.await.map_err(broken)? {
+            Ok(rekeyed) => {
+                self.record_rekeyed(announced, &rekeyed).await;
+                Ok(RekeyOutcome::Rekeyed(rekeyed))
+            }
+            Err(error) => {
+                self.record_rekey_failed(announced, &error.to_string())
+                    .await;
+                Err(refused(error))
+            }
+        }
+    }
+
+    /// Finishes, and records, what an earlier run of the broker began and did not live to see the end
+    /// of. After each unlock.
+    pub(crate) async fn finish_rekey(self: &Arc<Self>) {
+        let broker = Arc::clone(self);
+        // A keyring takes its time.
+        let found = tokio::task::spawn_blocking(move || {
+            let at = broker.surroundings();
+            broker.vault.after_interrupted_rekey(&at)
+        });
+        match found.await {
+            Ok(None) => {}
+            Ok(Some(Interrupted::Done { announced, rekeyed })) => {
+                tracing::warn!("a re-key that was interrupted is in force, and finished now");
+                self.record_rekeyed(announced, &rekeyed).await;
+            }
+            Ok(Some(Interrupted::Failed { announced })) => {
+                tracing::warn!("a re-key that was interrupted is taken back");
+                let why = "the broker ended before it was in force; the root key before still is";
+                self.record_rekey_failed(announced, why).await;
+            }
+            Err(panic) => {
+                tracing::error!(cause = %panic, "an interrupted re-key could not be looked at");
+            }
+        }
+    }
+
+    async fn record_rekeyed(&self, announced: u64, rekeyed: &Rekeyed) {
+        let event = Event::VaultRekeyed {
+            announced,
+            root_key: rekeyed.source.as_str(),
+            version: rekeyed.version,
+            data_keys: rekeyed.data_keys,
+            left: rekeyed.left.as_deref(),
+        };
+        tracing::info!(version = rekeyed.version, "the root key is changed");
+        self.record_or_trace(&event).await;
+        self.close_rekey().await;
+    }
+
+    async fn record_rekey_failed(&self, announced: u64, why: &str) {
+        let event = Event::VaultRekeyFailed { announced, why };
+        self.record_or_trace(&event).await;
+        self.close_rekey().await;
+    }
+
+    async fn close_rekey(&self) {
+        match self.vault.close_rekey().await {
+            // The next unlock sees to it.
+            Ok(()) | Err(VaultError::Locked) => {}
+            Err(error) => tracing::error!(cause = %error, "the next start records a re-key again"),
+        }
+    }
+
+    /// Re-keys if it is time to, and no person is needed. Called once a second; one that failed is
+    /// tried again an hour later.
+    pub(crate) async fn tend_root_key(self: &Arc<Self>, last: &mut Option<Timestamp>) {
+        let now = self.now().wall;
+        let due = self.root_key_deadline().at().is_some_and(|at| at <= now);
+        let tried = last.is_some_and(|last| now.duration_since(last).unsigned_abs() < AGAIN);
+        let busy = self.vault.is_locked() || self.log.fault().is_some();
+        if !due || tried || busy || self.vault.root_key_in_force().needs.is_some() {
+            return;
+        }
+        *last = Some(now);
+        if let Err(error) = self.rekey(None, RekeyRequest::default()).await {
+            tracing::error!(cause = %error, "the root key is due to change and was not; tried again in an hour");
+        }
+    }
+
+    /// By when the root key must have changed.
+    pub(crate) fn root_key_deadline(&self) -> Deadline {
+        let made_at = self.vault.root_key_in_force().made_at;
+        Deadline::of(Some(made_at), self.config.rekey_every, None)
+    }
+
+    /// The root key in force as operators see it.
+    pub(crate) fn root_key_view(&self) -> RootKeyView {
+        let key = self.vault.root_key_in_force();
+        RootKeyView {
+            version: key.version,
+            since: key.made_at,
+            seals: key.seals,
+            most_seals: MOST_SEALS,
+            recovery: key.recovery,
+            rekey_every: self.config.rekey_every.map(|every| every.as_secs()),
+            deadline: self.root_key_deadline().at(),
+            needs: key.needs.map(|needs| needs.as_str().to_owned()),
+        }
+    }
+
+    /// What an operator should know of the root key: that it must change soon and that this takes a
+    /// person, that it should have changed, or that it has sealed more than it should.
+    pub(crate) fn root_key_warnings(&self, now: Timestamp) -> Vec<String> {
+        let key = self.vault.root_key_in_force();
+        let used_up = (key.seals > MANY_SEALS).then(|| {
+            format!(
+                "the root key has sealed {} times, of 2^32 that AES-GCM allows; run `tokenctl rekey`",
+                key.seals
+            )
+        });
+        let deadline = self.root_key_deadline();
+        let near = deadline.warning_due(now).is_some() && self.a_person_is_due(&deadline, now);
+        let near = near.then(|| root_key_in_words(&deadline, now)).flatten();
+        let near = near.map(|near| format!("{near}; {}", rekey_mend(key.needs)));
+        used_up.into_iter().chain(near).collect()
+    }
+
+    /// Whether a person should hear of the deadline: one is needed, or the broker has not done it by
+    /// itself within a day.
+    pub(crate) fn a_person_is_due(&self, deadline: &Deadline, now: Timestamp) -> bool {
+        let needed = self.vault.root_key_in_force().needs.is_some();
+        let late = deadline
+            .at()
+            .is_some_and(|at| now.duration_since(at).as_hours() >= 24);
+        needed || late
+    }
+}
+
+/// The deadline of the root key.
+pub(crate) fn root_key_in_words(deadline: &Deadline, now: Timestamp) -> Option<String> {
+    let what = if deadline.at()? <= now {
+        "should have been changed by"
+    } else {
+        "must be changed by"
+    };
+    Some(format!(
+        "the root key {what} {}",
+        deadline.day_in_words(now)?
+    ))
+}
+
+/// What a person does to change the root key.
+pub(crate) const fn rekey_mend(needs: Option<Needs>) -> &'static str {
+    match needs {
+        Some(Needs::Passphrase) => "run `tokenctl rekey --passphrase`",
+        Some(Needs::Recovery) => "run `tokenctl rekey --recovery`",
+        Some(Needs::Credential) => "run `tokenctl rekey`, which says how",
+        None => "run `tokenctl rekey`",
+    }
+}
+
+fn refused(error: RekeyError) -> UpkeepError {
+    match error {
+        RekeyError::Vault(VaultError::Locked) => UpkeepError::Locked,
+        error => UpkeepError::Rekey(error),
+    }
+}
+
+fn broken(panic: tokio::task::JoinError) -> UpkeepError {
+    UpkeepError::Broken("the root key", panic)
+}
+
+/// How long the broker leaves it after it failed to change the root key by itself.
+const AGAIN: Duration = Duration::from_secs(60 * 60);
+/// A quarter of what the standard allows: time enough to act.
+const MANY_SEALS: u64 = MOST_SEALS / 4;

@@ -1,0 +1,71 @@
+//! Who keeps the root key, and what of the vault is sealed under it once.
+//!
+//! All of it changes together, when the root key does. A MAC covers what says where the key is: whoever
+//! can write the file and has no key must not be able to have the next one sealed for themselves, or
+//! have the broker erase one that is in force.
+
+use jiff::Timestamp;
+
+use super::keys::{Keys, SealedKeys, Tag};
+use super::rekey::Change;
+use super::root_key::{RootKeySource, Wrap};
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(super) struct Custody {
+    pub(super) source: RootKeySource,
+    pub(super) keys: SealedKeys,
+    pub(super) passphrase: Option<Wrap>,
+    pub(super) recovery: Option<Wrap>,
+    /// When this version of the root key came into force.
+    pub(super) made_at: Timestamp,
+    /// A change of the root key that has begun and is not settled.
+    pub(super) change: Option<Change>,
+    /// Absent in vaults of before format 3, until their first re-key.
+    pub(super) mac: Option<[u8; 32]>,
+}
+
+impl Custody {
+    pub(super) fn tag(&self, keys: &Keys) -> Tag {
+        let mut out = Vec::with_capacity(1024);
+        super::envelope::text(&mut out, &self.keys.vault_id);
+        out.extend_from_slice(&self.keys.root_version.to_be_bytes());
+        super::envelope::text(&mut out, &self.source.to_stored());
+        out.extend_from_slice(&self.made_at.as_microsecond().to_be_bytes());
+        for wrap in [&self.passphrase, &self.recovery] {
+            match wrap {
+                None => out.push(0),
+                Some(wrap) => {
+                    out.push(1);
+                    out.extend_from_slice(&wrap.to_bytes());
+                }
+            }
+        }
+        match self.change.as_ref().map(Change::to_stored) {
+            None => out.push(0),
+            Some(change) => {
+                out.push(1);
+                super::envelope::text(&mut out, &change);
+            }
+        }
+        keys.mac("tokend custody v1", [out.as_slice()])
+    }
+
+    /// The same with its MAC.
+    pub(super) fn signed(mut self, keys: &Keys) -> Self {
+        self.mac = Some(self.tag(keys).bytes());
+        self
+    }
+
+    /// Whether nobody without the root key changed it.
+    pub(super) fn is_genuine(&self, keys: &Keys) -> bool {
+        match &self.mac {
+            Some(mac) => self.tag(keys).is(mac),
+            // Then there is nothing yet that needs one.
+            None => {
+                let wraps = [&self.passphrase, &self.recovery].into_iter().flatten();
+                self.change.is_none() && wraps.into_iter().all(|wrap| wrap.public_key.is_none())
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `rekey`: a new root key, without a lease being interrupted.
+
+use std::io::BufRead as _;
+
+use broker_protocol::api::{CredentialWanted, Rekey as RekeyBody, Rekeyed, Status};
+use broker_protocol::client::Request;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::args::Rekey;
+use crate::broker::Broker;
+use crate::error::Failure;
+use crate::ui;
+
+/// Has the broker change the root key, and where it is kept.
+pub(crate) fn run(broker: &Broker, asked: &Rekey, json: bool) -> Result<(), Failure> {
+    let mut body = RekeyBody {
+        root_key: asked.root_key.map(|source| source.as_str().to_owned()),
+        passphrase: None,
+        recovery: None,
+    };
+    if asked.passphrase || asked.recovery || asked.root_key.is_some() {
+        let status: Status = broker.read("/v1/status")?;
+        let all = status.broker.as_ref();
+        let in_force = all.is_some_and(|all| all.root_key == "passphrase");
+        let becomes = asked.root_key.is_some_and(|to| to.as_str() == "passphrase");
+        if asked.passphrase || (becomes && !in_force && all.is_some()) {
+            body.passphrase = Some(read("Passphrase", !in_force)?);
+        }
+        if asked.recovery {
+            let root_key = all.and_then(|all| all.root_key_in_force.as_ref());
+            let first = root_key.is_some_and(|key| !key.recovery);
+            body.recovery = Some(read("Recovery passphrase", first)?);
+        }
+    }
+    let request = Request::new("POST", "/v1/rekey").json(&body);
+    body.passphrase.zeroize();
+    body.recovery.zeroize();
+    // To the broker, which puts the next root key behind them.
+    let answer = broker.send_secret(&request?)?;
+    if answer.status == 202 {
+        return wanted(&answer.json()?, json, &answer.body);
+    }
+    let done: Rekeyed = answer.json()?;
+    if json {
+        ui::json(&answer.body)?;
+    } else {
+        ui::line(format_args!(
+            "re-keyed: version {} of the root key, from the {}; {} data keys under it",
+            done.version, done.root_key, done.data_keys
+        ))?;
+    }
+    if let Some(left) = done.left {
+        ui::note(format_args!("left to do: {left}"));
+    }
+    Ok(())
+}
+
+fn wanted(wanted: &CredentialWanted, json: bool, body: &[u8]) -> Result<(), Failure> {
+    if json {
+        ui::json(body)?;
+    } else {
+        for step in &wanted.steps {
+            ui::line(step)?;
+        }
+    }
+    Err(Failure::Waiting(format!(
+        "nothing is changed yet: the broker has no credential `{}`; run the commands above as root",
+        wanted.credential
+    )))
+}
+
+/// From the terminal, twice if it is new; or the next line of stdin.
+fn read(what: &str, new: bool) -> Result<String, Failure> {
+    let mut text = if ui::stdin_is_terminal() {
+        let first = ui::ask_secretly(what)?;
+        if new && *ui::ask_secretly(&format!("{what} again"))? != *first {
+            return Err(Failure::Usage(
+                "the two do not match; nothing was changed".to_owned(),
+            ));
+        }
+        first
+    } else {
+        let mut line = Zeroizing::new(String::new());
+        let read = std::io::stdin().lock().read_line(&mut line);
+        read.map_err(|error| Failure::new(format!("cannot read stdin: {error}")))?;
+        if line.ends_with('\n') {
+            line.pop();
+        }
+        line
+    };
+    if text.is_empty() {
+        return Err(Failure::Usage(format!(
+            "{}: it is empty",
+            what.to_lowercase()
+        )));
+    }
+    Ok(std::mem::take(&mut *text))
+}
