@@ -27,6 +27,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use crate::audit_log::{Recorded, Use};
 use crate::token::{AccessToken, HashedToken};
 
+pub mod backup;
 mod checks;
 mod envelope;
 mod error;

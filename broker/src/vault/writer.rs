@@ -52,6 +52,8 @@ pub(super) enum Request {
     /// Keeps that a check got no answer, and why.
     KeepFailedCheck(SecretName, Timestamp, String, Reply<()>),
     ReadCheck(SecretName, Reply<CheckDetails>),
+    /// All of the database, with whatever was noted before.
+    Snapshot(Reply<Vec<u8>>),
     /// Answered when all requests before it are done and written.
     Settle(Reply<()>),
     /// From now on the disk is full.
@@ -179,6 +181,10 @@ impl Work {
                 drop(reply.send(self.keep_failed_check(name, at, &why)));
             }
             Request::ReadCheck(name, reply) => drop(reply.send(self.store.check_details(&name))),
+            Request::Snapshot(reply) => {
+                self.write_notes();
+                drop(reply.send(self.store.snapshot()));
+            }
             Request::Note(head, deltas) => self.apply(head, deltas),
             Request::Settle(reply) => {
                 self.write_notes();
