@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::UpkeepError;
 use crate::audit_log::Departure;
 use crate::broker::Broker;
+use crate::give_back;
 use crate::lease_record;
 use crate::policy::{Caller, PolicyFile};
 use crate::policy_files::{self, PolicyFiles};
@@ -49,7 +50,13 @@ impl Broker {
         let snapshot = self.vault.snapshot().await.map_err(UpkeepError::Vault)?;
         let now = self.now().wall;
         let broker = Arc::clone(self);
-        let sealing = move || broker.seal(&snapshot, &log, now, &passphrase);
+        let sealing = move || {
+            let sealed = broker.seal(&snapshot, &log, now, &passphrase);
+            // Several times the vault was held in memory, and none of it is needed any more.
+            drop(snapshot);
+            give_back::unused_memory();
+            sealed
+        };
         let (sealed, policies) = tokio::task::spawn_blocking(sealing)
             .await
             .map_err(|panic| UpkeepError::Broken("the backup", panic))??;
