@@ -7,8 +7,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use broker::clock::{Clock, SystemClock};
+use broker::commands::backup::BackupArguments;
 use broker::commands::init::command::InitArguments;
 use broker::commands::policy::PolicyCommand;
+use broker::commands::restore::command::RestoreArguments;
 use broker::{commands, harden, metrics, redact, startup};
 use broker_protocol::places::{Overrides, Places};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -55,6 +57,10 @@ enum Command {
     /// Check, test or explain policies; no broker is needed
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Prove that a backup holds all that it should
+    Backup(BackupArguments),
+    /// Put a backup in place on a machine without a vault
+    Restore(RestoreArguments),
 }
 
 fn main() -> ExitCode {
@@ -85,6 +91,17 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         }
         Some(Command::Policy(command)) => {
             Ok(commands::policy::command::run(command, &places, out)?.into())
+        }
+        Some(Command::Backup(options)) => Ok(match commands::backup::run(&options, out) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => commands::fail_with(&error, error.exit_code()),
+        }),
+        Some(Command::Restore(options)) => {
+            let restored = commands::restore::command::run(options, &places, clock, out);
+            Ok(match restored {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => commands::fail_with(&error, error.exit_code()),
+            })
         }
         None => {
             let metrics = metrics::init()?;

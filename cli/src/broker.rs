@@ -6,6 +6,7 @@
 //! system socket only, the account named `tokend`. Only root makes accounts and that socket's
 //! directory, so nobody else can stand in for it.
 
+use std::io::Write;
 use std::path::Path;
 
 use broker_protocol::client::{Answer, Connection, Request};
@@ -45,6 +46,19 @@ impl Broker {
 
     /// Sends a request that holds a secret, if the server may have it.
     pub(crate) fn send_secret(&self, request: &Request<'_>) -> Result<Answer, Failure> {
+        Ok(self.trusted()?.send(request)?)
+    }
+
+    /// The same, and passes the answer on while it comes. Returns its length.
+    pub(crate) fn download(
+        &self,
+        request: &Request<'_>,
+        out: &mut dyn Write,
+    ) -> Result<u64, Failure> {
+        Ok(self.trusted()?.download(request, out)?)
+    }
+
+    fn trusted(&self) -> Result<Connection, Failure> {
         let connection = Connection::open(&self.places.socket)?;
         let server = connection.server()?;
         let own = geteuid().as_raw();
@@ -54,7 +68,7 @@ impl Broker {
             let configured = configured_account(named.as_deref(), &self.places.socket)?;
             server.require_trusted(own, configured)?;
         }
-        Ok(connection.send(request)?)
+        Ok(connection)
     }
 }
 

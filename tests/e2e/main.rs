@@ -11,6 +11,7 @@
 mod accounts;
 mod api;
 mod audit;
+mod backup;
 mod check;
 mod cli;
 mod clocks;

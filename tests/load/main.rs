@@ -2,7 +2,7 @@
 //!
 //! `cargo load` measures everything; `cargo load -- rounds=9 lease rate` some of it, more often. The
 //! parts: `lease` (one client), `minted` (a cached installation token), `rate` (64 clients), `get` (the command line), `rest` (memory with
-//! ten thousand secrets), `rekey` (a new root key for as many), `start` (with a million records). `TMPDIR` chooses the disk; a tmpfs
+//! ten thousand secrets), `rekey` (a new root key for as many), `backup` (of ten thousand secrets), `start` (with a million records). `TMPDIR` chooses the disk; a tmpfs
 //! measures nothing.
 //!
 //! A goal that is a multiple of a raw figure is judged in each round against the raw figure of the
@@ -24,6 +24,7 @@
     reason = "a load program: it takes the time, prints, and stops at the first error"
 )]
 
+mod backup;
 mod client;
 mod get;
 mod lease;
@@ -76,6 +77,9 @@ fn main() {
     }
     if wanted("rekey") {
         rekey::measure(rounds, &mut table);
+    }
+    if wanted("backup") {
+        backup::measure(rounds, &mut table);
     }
     if wanted("start") {
         start::measure(rounds, &mut table);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use support::{Home, canary};
+use support::{Home, TestBroker, canary};
 
 use crate::client::{Connection, Request};
 use crate::machine::kilobytes;
@@ -14,19 +14,7 @@ const SECRETS: usize = 10_000;
 const IN_ONE_FILE: usize = 2000;
 
 pub(crate) fn measure(table: &mut Table) {
-    let home = Home::ready();
-    let names: Vec<String> = (0..SECRETS)
-        .map(|nth| format!("org-label-sync-{nth:05}"))
-        .collect();
-    for (nth, names) in names.chunks(IN_ONE_FILE).enumerate() {
-        home.policy(&format!("secrets-{nth}.toml"), &declared(names));
-    }
-    let broker = home.start();
-    let mut client = Connection::open(&broker.socket());
-    let body = format!(r#"{{"value":"{}"}}"#, canary::CLASSIC);
-    for name in &names {
-        client.exchange(&Request::put(&format!("/v1/secrets/{name}"), &body));
-    }
+    let broker = full();
     let after_setting = kilobytes(broker.pid().as_raw(), "VmRSS:") / 1024.0;
     let broker = broker.stop().start();
     // Whatever it still does after it has said that it is ready.
@@ -44,6 +32,24 @@ pub(crate) fn measure(table: &mut Table) {
         worst: format!("{after_setting:.1} MiB after setting them all"),
         met: Some(rest * 1.048_576 <= 20.0),
     });
+}
+
+/// A running broker with ten thousand secrets, each set once.
+pub(crate) fn full() -> TestBroker {
+    let home = Home::ready();
+    let names: Vec<String> = (0..SECRETS)
+        .map(|nth| format!("org-label-sync-{nth:05}"))
+        .collect();
+    for (nth, names) in names.chunks(IN_ONE_FILE).enumerate() {
+        home.policy(&format!("secrets-{nth}.toml"), &declared(names));
+    }
+    let broker = home.start();
+    let mut client = Connection::open(&broker.socket());
+    let body = format!(r#"{{"value":"{}"}}"#, canary::CLASSIC);
+    for name in &names {
+        client.exchange(&Request::put(&format!("/v1/secrets/{name}"), &body));
+    }
+    broker
 }
 
 fn declared(names: &[String]) -> String {

@@ -553,6 +553,42 @@ pub enum Event<'a> {
         /// In plain words.
         why: &'a str,
     },
+    /// A backup is about to leave the broker, and the root key in it, sealed under a passphrase.
+    #[serde(rename = "vault.backed_up")]
+    VaultBackedUp {
+        /// Who asked for it.
+        by: Caller<'a>,
+        /// SHA-256 of the backup's bytes, hexadecimal.
+        sha256: &'a str,
+        /// How many bytes.
+        bytes: u64,
+        /// Secrets in it that have a value.
+        secrets: u64,
+        /// Versions of all of them.
+        versions: u64,
+        /// Files of policies and decision tables in it.
+        policies: u64,
+    },
+    /// This log begins with a vault that came out of a backup. No lease of the log before is honoured.
+    #[serde(rename = "vault.restored")]
+    VaultRestored {
+        /// The account that restored it.
+        uid: u32,
+        /// The vault, 32 hexadecimal digits.
+        vault: &'a str,
+        /// SHA-256 of the backup's bytes, hexadecimal.
+        sha256: &'a str,
+        /// When the backup was made.
+        made_at: Timestamp,
+        /// The log that the vault belonged to then.
+        old_log: &'a str,
+        /// How many records that log had then; it may have got more.
+        old_records: u64,
+        /// The hash of the last of them.
+        old_head: &'a str,
+        /// Where the root key is kept now: `file`, `keyring` or `passphrase`.
+        root_key: &'a str,
+    },
     /// Someone began to read the log through the broker.
     #[serde(rename = "audit.read")]
     AuditRead {

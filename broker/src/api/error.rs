@@ -221,7 +221,9 @@ impl From<UpkeepError> for Refusal {
             UpkeepError::Unlock(_) | UpkeepError::Source(_) => (ErrorCode::SourceUnavailable, None),
             UpkeepError::WrongKey(_) => (ErrorCode::Locked, None),
             UpkeepError::Rekey(error) => (rekey(error), None),
-            UpkeepError::Policies(_) => (ErrorCode::BadRequest, None),
+            UpkeepError::Policies(_) | UpkeepError::Passphrase(_) => (ErrorCode::BadRequest, None),
+            UpkeepError::NotInForce => (ErrorCode::Conflict, None),
+            UpkeepError::Backup(_) | UpkeepError::Configuration(_) => (ErrorCode::Internal, None),
             UpkeepError::Vault(_) | UpkeepError::Record(_) | UpkeepError::Broken(..) => {
                 (ErrorCode::Internal, None)
             }

@@ -5,6 +5,7 @@
 
 mod admin;
 mod audit;
+mod backup;
 mod error;
 mod extract;
 mod leases;
@@ -97,6 +98,7 @@ fn router(broker: Arc<Broker>) -> Router {
         .route("/v1/lock", post(admin::lock))
         .route("/v1/unlock", post(admin::unlock))
         .route("/v1/rekey", post(rekey::rekey))
+        .route("/v1/backup", post(backup::make))
         .route("/v1/policies/reload", post(admin::reload))
         .route("/v1/audit/head", get(audit::head))
         .route("/v1/audit/records", get(audit::records))

@@ -67,6 +67,13 @@ pub enum Why {
     Upkeep,
 }
 
+/// Everything is about to leave the broker, the root key too, sealed under a passphrase: a backup.
+#[derive(Debug)]
+pub struct Departure {
+    /// SHA-256 of the bytes that leave, hexadecimal; the record names it.
+    pub sha256: String,
+}
+
 /// Proof that the record which allows `T` is durable.
 #[derive(Debug)]
 pub struct Recorded<T> {
@@ -207,6 +214,21 @@ impl AuditLog {
     ) -> Result<Recorded<Use>, AuditLogError> {
         let seq = self.record(body, effect).await?;
         Ok(Recorded { inner: usage, seq })
+    }
+
+    /// Makes the record of a backup durable, and with it the proof that lets its bytes go.
+    ///
+    /// # Errors
+    ///
+    /// As for [`AuditLog::record`].
+    pub async fn record_departure(
+        &self,
+        departure: Departure,
+        body: Body,
+    ) -> Result<Recorded<Departure>, AuditLogError> {
+        let seq = self.record(body, Effect::Nothing).await?;
+        let inner = departure;
+        Ok(Recorded { inner, seq })
     }
 
     /// Records what takes effect in any case: the end of a lease, a lock. Whether it is durable; if

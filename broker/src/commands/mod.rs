@@ -6,15 +6,25 @@ use std::process::ExitCode;
 
 use crate::{causes, redact};
 
+pub mod backup;
 pub mod init;
 pub mod policy;
+pub mod restore;
+mod typed;
+
+pub use typed::NoPassphrase;
 
 /// Says on standard error why the daemon or one of its commands failed, causes included.
 pub fn fail(error: &dyn Error) -> ExitCode {
+    fail_with(error, 1)
+}
+
+/// The same, with an exit code that says more.
+pub fn fail_with(error: &dyn Error, code: u8) -> ExitCode {
     let text = format!("tokend: error: {}\n", causes::in_words(error));
     // Nowhere is left to complain if standard error is gone.
     io::stderr()
         .write_all(&redact::mask(text.as_bytes()))
         .unwrap_or_default();
-    ExitCode::FAILURE
+    code.into()
 }

@@ -208,7 +208,12 @@ impl Config {
         Self::parse(&text, path, own_uid)
     }
 
-    fn parse(text: &str, path: &Path, own_uid: u32) -> Result<Self, ConfigError> {
+    /// Judges the text of a configuration that is to lie at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Refused`] with its line.
+    pub fn parse(text: &str, path: &Path, own_uid: u32) -> Result<Self, ConfigError> {
         let refuse = |line: usize, message: String| ConfigError::Refused {
             path: path.to_owned(),
             line,

@@ -5,6 +5,7 @@
 //! first: the one must never wait, and the other hands nothing out, since every lease still needs its
 //! own record.
 
+mod backup;
 mod lock;
 mod open;
 mod policies;
@@ -19,6 +20,7 @@ use crate::audit_log::{AuditLogError, Effect};
 use crate::broker::Broker;
 use crate::load::LoadError;
 use crate::source::SourceError;
+use crate::vault::backup::BackupError;
 use crate::vault::root_key::RootKeyError;
 use crate::vault::{RekeyError, VaultError};
 
@@ -66,6 +68,20 @@ pub enum UpkeepError {
     /// The new policies are refused; those in force stay in force.
     #[error("the policies were refused, and those in force stay in force:\n{0}")]
     Policies(#[source] LoadError),
+    /// The passphrase for a backup is refused, or no key could be made of it.
+    #[error("{0}")]
+    Passphrase(#[source] RootKeyError),
+    /// The files of the policies say something else than what is in force.
+    #[error(
+        "the policies on disk are not those in force, and a backup holds those; run `tokenctl policy reload` first"
+    )]
+    NotInForce,
+    /// The configuration could not be read again.
+    #[error("the configuration cannot be read: {0}")]
+    Configuration(#[source] std::io::Error),
+    /// No backup could be made.
+    #[error("{0}")]
+    Backup(#[source] BackupError),
     /// A record could not be written as JSON: a fault of the broker's own.
     #[error("a record could not be written")]
     Record(#[from] serde_json::Error),

@@ -175,6 +175,11 @@ impl Keys {
         (self.root.expose(), self.root_version)
     }
 
+    /// The root key once more, for a backup.
+    pub(super) fn copy_of_root(&self) -> Result<RootKey, std::io::Error> {
+        self.root.copy()
+    }
+
     pub(super) const fn are_in_locked_memory(&self) -> bool {
         self.root.is_in_locked_memory() && self.mac.is_locked()
     }

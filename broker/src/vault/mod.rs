@@ -30,6 +30,7 @@ use crate::audit_log::{Recorded, Use};
 use crate::rotation_state::Rotation;
 use crate::token::{AccessToken, HashedToken};
 
+pub mod backup;
 mod checks;
 mod custody;
 mod envelope;

@@ -180,6 +180,30 @@ pub fn write_new(path: &Path, content: &[u8]) -> Result<(), PrivateError> {
     sync_directory_of(path)
 }
 
+/// Writes a new file with mode 0600 so that it is there whole or not at all, also after a crash; what an
+/// interrupted attempt left beside it is replaced.
+///
+/// # Errors
+///
+/// [`PrivateError`]; a file that is there is left as it is and is an error.
+pub fn put_new(path: &Path, content: &[u8]) -> Result<(), PrivateError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".unfinished");
+    let unfinished = PathBuf::from(name);
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(PrivateError::io(&unfinished)(error));
+        }
+        _ => {}
+    }
+    write_new(&unfinished, content)?;
+    // A link, unlike a rename, does not replace what is there.
+    let linked = fs::hard_link(&unfinished, path).map_err(PrivateError::io(path));
+    fs::remove_file(&unfinished).map_err(PrivateError::io(&unfinished))?;
+    linked?;
+    sync_directory_of(path)
+}
+
 /// Makes the name of a file durable.
 ///
 /// # Errors

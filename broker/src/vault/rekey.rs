@@ -472,7 +472,7 @@ impl Vault {
     /// Seals every data key anew. The locks are held for a few of them at a time, so that neither a
     /// lease nor a `lock` waits; a `lock` ends it.
     fn rewrap_all(&self, next: &RootKey, version: u32) -> Result<HashMap<Head, Head>, VaultError> {
-        let snapshot = self.snapshot()?;
+        let snapshot = self.envelopes()?;
         let mut heads = HashMap::with_capacity(snapshot.len());
         let next = Under {
             root: next.expose(),
@@ -499,7 +499,7 @@ impl Vault {
         Ok(heads)
     }
 
-    fn snapshot(&self) -> Result<Vec<Item>, VaultError> {
+    fn envelopes(&self) -> Result<Vec<Item>, VaultError> {
         let state = known(self.shared.state.read());
         let versions = state.list.secrets.iter().flat_map(|(name, secret)| {
             let versions = secret.versions.iter();

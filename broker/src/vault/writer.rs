@@ -62,6 +62,8 @@ pub(super) enum Request {
     Change(Option<Change>, Reply<()>),
     /// Puts the next root key in force. Answered with how many data keys are under it.
     Rekey(Box<Next>, Reply<u64>),
+    /// All of the database, with whatever was noted before.
+    Snapshot(Reply<Vec<u8>>),
     /// Answered when all requests before it are done and written.
     Settle(Reply<()>),
     /// From now on the disk is full.
@@ -197,6 +199,10 @@ impl Work {
             Request::ReadCheck(name, reply) => drop(reply.send(self.store.check_details(&name))),
             Request::Change(change, reply) => drop(reply.send(self.note_change(change))),
             Request::Rekey(next, reply) => drop(reply.send(self.rekey(*next))),
+            Request::Snapshot(reply) => {
+                self.write_notes();
+                drop(reply.send(self.store.snapshot()));
+            }
             Request::Note(head, deltas) => self.apply(head, deltas),
             Request::Settle(reply) => {
                 self.write_notes();

@@ -71,3 +71,15 @@ Examples:
 
 Needs no broker and no key. It proves that no line was changed, removed, added or moved since the
 head it prints. Keep that head elsewhere: a log that was cut or rewritten as a whole still verifies.";
+
+pub(super) const BACKUP_EXAMPLES: &str = "\
+Examples:
+  tokenctl backup tokend-2026-11-21.backup
+  tokenctl backup nightly.backup --force --passphrase-file /root/backup-passphrase
+  tokenctl backup --verify tokend-2026-11-21.backup
+
+The file holds the secrets and the root key, policies, configuration and the head of the audit log.
+Its passphrase, at least 12 characters, is all that protects it: it is asked for twice on the terminal,
+or read from a file or stdin, less one newline at its end; it is never an argument. Nothing is written
+over without --force, and what is written is whole or not there. --verify proves that every value in it
+opens: exit code 8 if not.";

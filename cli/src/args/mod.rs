@@ -20,8 +20,8 @@ use jiff::Timestamp;
 
 pub(crate) use self::audit::{AuditCommand, AuditSource, Wanted};
 use self::examples::{
-    CHECK_EXAMPLES, EXEC_EXAMPLES, EXIT_CODES, GET_EXAMPLES, GIT_EXAMPLES, IMPORT_EXAMPLES,
-    REKEY_EXAMPLES, SECRET_EXAMPLES,
+    BACKUP_EXAMPLES, CHECK_EXAMPLES, EXEC_EXAMPLES, EXIT_CODES, GET_EXAMPLES, GIT_EXAMPLES,
+    IMPORT_EXAMPLES, REKEY_EXAMPLES, SECRET_EXAMPLES,
 };
 use self::rotate::ROTATE_EXAMPLES;
 pub(crate) use self::rotate::Rotate;
@@ -108,6 +108,12 @@ pub(crate) enum Command {
     /// Make a new root key and put every data key under it; leases go on meanwhile
     #[command(after_help = REKEY_EXAMPLES)]
     Rekey(Rekey),
+    /// Write all that the broker holds into one file, sealed under a passphrase
+    #[command(after_help = BACKUP_EXAMPLES)]
+    Backup(Backup),
+    /// Put a backup in place on a machine without a vault; `restore --help` has the options
+    #[command(disable_help_flag = true)]
+    Restore(Passed),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -409,6 +415,21 @@ impl RootKey {
     }
 }
 
+#[derive(Args)]
+pub(crate) struct Backup {
+    /// The file to write, or to verify
+    pub(crate) file: PathBuf,
+    /// Only prove that this file holds all that it should; no broker is needed, nothing is changed
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) verify: bool,
+    /// Write over a file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Read the backup's passphrase from this file, or from stdin with `-`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Shell {
     /// GNU bash
@@ -484,6 +505,10 @@ mod tests {
             "tokenctl rekey --root-key passphrase --recovery",
             "tokenctl rekey --passphrase",
             "tokenctl completions fish",
+            "tokenctl backup /f",
+            "tokenctl backup /f --force --passphrase-file -",
+            "tokenctl backup --verify /f --json",
+            "tokenctl restore /f --root-key file",
         ] {
             if let Err(error) = parse(line) {
                 panic!("{line}: {error}");
@@ -496,6 +521,8 @@ mod tests {
         for line in [
             "tokenctl",
             "tokenctl frobnicate",
+            "tokenctl backup",
+            "tokenctl backup /f --verify --force",
             "tokenctl get",
             "tokenctl get Bad_Purpose",
             "tokenctl get p --repo nonsense",

@@ -1,10 +1,12 @@
-//! What the daemon does without a running broker: `init`, `policy check|test|explain`.
+//! What the daemon does without a running broker: `init`, `policy check|test|explain`, `backup
+//! --verify`, `restore`.
 //!
 //! They need vault and policy, which this program does not link. So it makes way for the `tokend`
 //! that lies in its own directory: never one from `PATH`, which whoever calls may have chosen.
 //!
 //! Also here, because it belongs to `policy`: `reload`, which is for the running broker.
 
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::process;
 
@@ -26,11 +28,26 @@ pub(crate) fn run(command: &[&str], passed: &Passed, global: &Global) -> Result<
             "`{command}` has no --json; its exit code says how it went"
         )));
     }
+    become_daemon(command, &passed.args, global)
+}
+
+/// The same for what prints JSON where it is asked to.
+pub(crate) fn run_either_way(
+    command: &[&str],
+    args: &[OsString],
+    global: &Global,
+) -> Result<(), Failure> {
+    let json = global.json.then(|| OsString::from("--json"));
+    let args: Vec<OsString> = json.into_iter().chain(args.iter().cloned()).collect();
+    become_daemon(command, &args, global)
+}
+
+fn become_daemon(command: &[&str], args: &[OsString], global: &Global) -> Result<(), Failure> {
     let own = std::env::current_exe()
         .map_err(|error| Failure::new(format!("cannot tell where tokenctl lies: {error}")))?;
     let tokend = own.with_file_name("tokend");
     let mut daemon = process::Command::new(&tokend);
-    daemon.args(command).args(&passed.args);
+    daemon.args(command).args(args);
     // The variables mean the same as the options, wherever the daemon takes those.
     if let Some(config) = &global.config {
         daemon.env("TOKEND_CONFIG", config);

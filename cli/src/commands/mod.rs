@@ -1,6 +1,7 @@
 //! One file for each command. This one only finds the broker's places and picks the command.
 
 mod audit;
+mod backup;
 mod check;
 mod daemon;
 mod doctor;
@@ -58,6 +59,9 @@ pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
         Command::Import(import) => import::run(&find(global)?, &import),
         Command::Audit(command) => audit::run(&find(global)?, command, json),
         Command::Lock => lock::lock(&find(global)?),
+        Command::Backup(asked) if asked.verify => backup::verify(&asked, &global),
+        Command::Backup(asked) => backup::make(&find(global)?, &asked, json),
+        Command::Restore(passed) => daemon::run_either_way(&["restore"], &passed.args, &global),
         Command::Unlock(how) => lock::unlock(&find(global)?, &how),
         Command::Rekey(asked) => rekey::run(&find(global)?, &asked, json),
         Command::Completions { shell } => generate::completions(shell),

@@ -43,6 +43,16 @@ pub struct Unlock {
     pub passphrase: Option<String>,
 }
 
+/// `POST /v1/backup` (operators); answered with the bytes of a backup.
+///
+/// It has no `Debug`: it may hold a passphrase.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackUp {
+    /// All that will protect the backup, and the root key in it.
+    pub passphrase: String,
+}
+
 /// `POST /v1/policies/reload` (operators)
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {

@@ -38,6 +38,9 @@ pub enum ClientError {
     /// The connection broke.
     #[error("the connection to the broker broke: {0}")]
     Broken(#[source] io::Error),
+    /// What was to take the answer does not take it.
+    #[error("cannot write what the broker answers: {0}")]
+    Output(#[source] io::Error),
     /// The answer is not HTTP as expected.
     #[error("the broker's answer cannot be read: {0}")]
     Garbled(&'static str),

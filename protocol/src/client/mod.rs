@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 
 use crate::wiped::WipedBytes;
 
-use self::reading::{Head, Input};
+use self::reading::{Head, Input, Stopped};
 use crate::error::Problem;
 
 pub use self::error::ClientError;
@@ -177,13 +177,37 @@ impl Connection {
     /// # Errors
     ///
     /// [`ClientError::Problem`] if the broker refuses; the others if there is no answer to read.
-    pub fn send(mut self, request: &Request<'_>) -> Result<Answer, ClientError> {
-        let broken = |error: io::Error| match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                ClientError::Silent(request.patience.as_secs())
-            }
-            _ => ClientError::Broken(error),
-        };
+    pub fn send(self, request: &Request<'_>) -> Result<Answer, ClientError> {
+        let (head, mut input) = self.ask(request)?;
+        let body = head
+            .read_body(&mut input)
+            .map_err(|fault| fault.into_error(broken(request)))?;
+        head.answer(body)
+    }
+
+    /// Sends the request and passes the answer's body on while it comes, of any length. Returns how
+    /// long it was; it is not whole before that.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send`], and [`ClientError::Output`] if `out` takes no more.
+    pub fn download(self, request: &Request<'_>, out: &mut dyn Write) -> Result<u64, ClientError> {
+        let (head, mut input) = self.ask(request)?;
+        if !head.is_success() {
+            let body = head
+                .read_body(&mut input)
+                .map_err(|fault| fault.into_error(broken(request)))?;
+            return head.answer(body).map(|_none| 0);
+        }
+        head.pass_body(&mut input, out)
+            .map_err(|stopped| match stopped {
+                Stopped::Reading(fault) => fault.into_error(broken(request)),
+                Stopped::Writing(error) => ClientError::Output(error),
+            })
+    }
+
+    fn ask(mut self, request: &Request<'_>) -> Result<(Head, Input), ClientError> {
+        let broken = broken(request);
         let patience = Some(request.patience);
         self.stream.set_read_timeout(patience).map_err(broken)?;
         self.stream.set_write_timeout(patience).map_err(broken)?;
@@ -195,23 +219,38 @@ impl Connection {
         }
         let mut input = Input::new(self.stream);
         let head = Head::read(&mut input).map_err(|fault| fault.into_error(broken))?;
-        let body = head
-            .read_body(&mut input)
-            .map_err(|fault| fault.into_error(broken))?;
+        Ok((head, input))
+    }
+}
+
+impl Head {
+    const fn is_success(&self) -> bool {
+        200 <= self.status && self.status < 300
+    }
+
+    fn answer(&self, body: WipedBytes) -> Result<Answer, ClientError> {
         let answer = Answer {
-            status: head.status,
+            status: self.status,
             body,
         };
-        if (200..300).contains(&head.status) {
+        if self.is_success() {
             return Ok(answer);
         }
         Err(match answer.json::<Problem>() {
             Ok(problem) => ClientError::Problem {
                 problem: Box::new(problem),
-                retry_after: head.retry_after,
+                retry_after: self.retry_after,
             },
-            Err(_) => ClientError::Status(head.status),
+            Err(_) => ClientError::Status(self.status),
         })
+    }
+}
+
+fn broken(request: &Request<'_>) -> impl Fn(io::Error) -> ClientError + Copy {
+    let patience = request.patience.as_secs();
+    move |error| match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ClientError::Silent(patience),
+        _ => ClientError::Broken(error),
     }
 }
 
@@ -315,6 +354,35 @@ mod tests {
             refusal("HTTP/1.1 500 Oh\r\n\r\nplain"),
             ClientError::Status(500)
         ));
+    }
+
+    fn downloaded(answer: &str, out: &mut dyn Write) -> Result<u64, ClientError> {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        theirs.write_all(answer.as_bytes()).unwrap();
+        drop(theirs.shutdown(std::net::Shutdown::Write));
+        Connection { stream: ours }.download(&Request::new("GET", "/"), out)
+    }
+
+    #[test]
+    fn a_download_is_whole_or_an_error() {
+        let mut out = Vec::new();
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello more";
+        assert_eq!(downloaded(answer, &mut out).unwrap(), 5);
+        assert_eq!(out, b"hello");
+        for answer in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort",
+            "HTTP/1.1 200 OK\r\n\r\nno length",
+        ] {
+            let error = downloaded(answer, &mut Vec::new()).unwrap_err();
+            assert!(matches!(error, ClientError::Garbled(_)), "{error}");
+        }
+        let full = &mut [0; 3][..];
+        let error = downloaded(answer, &mut &mut *full).unwrap_err();
+        assert!(matches!(error, ClientError::Output(_)), "{error}");
+        let refused = "HTTP/1.1 500 Oh\r\ncontent-length: 5\r\n\r\nplain";
+        let mut out = Vec::new();
+        let error = downloaded(refused, &mut out).unwrap_err();
+        assert!(matches!(error, ClientError::Status(500)) && out.is_empty());
     }
 
     #[test]

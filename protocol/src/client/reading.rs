@@ -66,14 +66,38 @@ impl Head {
                 .ok_or(Fault::Garbled("a header has no colon"))?;
             let value = value.trim();
             if name.eq_ignore_ascii_case("content-length") {
-                let length = value.parse().ok().filter(|n| *n <= MAX_ANSWER);
-                head.length = Some(length.ok_or(TOO_LONG)?);
+                let length = value.parse().ok();
+                head.length = Some(length.ok_or(Fault::Garbled("its length is no number"))?);
             } else if name.eq_ignore_ascii_case("transfer-encoding") {
                 head.chunked = value.eq_ignore_ascii_case("chunked");
             } else if name.eq_ignore_ascii_case("retry-after") {
                 head.retry_after = value.parse().ok();
             }
         }
+    }
+
+    /// Passes the body on as it comes, however long it is, and says how long it was.
+    pub(super) fn pass_body(
+        &self,
+        input: &mut Input,
+        out: &mut dyn io::Write,
+    ) -> Result<u64, Stopped> {
+        let reading = |error: io::Error| Stopped::Reading(error.into());
+        let no_length = Stopped::Reading(Fault::Garbled("it has no length"));
+        let length = self.length.ok_or(no_length)?;
+        let mut left = length;
+        while left > 0 {
+            let part = input.fill_buf().map_err(reading)?;
+            let part = part.get(..part.len().min(left)).unwrap_or_default();
+            if part.is_empty() {
+                return Err(reading(io::ErrorKind::UnexpectedEof.into()));
+            }
+            out.write_all(part).map_err(Stopped::Writing)?;
+            let size = part.len();
+            left -= size;
+            input.consume(size);
+        }
+        Ok(length as u64)
     }
 
     pub(super) fn read_body(&self, input: &mut Input) -> Result<WipedBytes, Fault> {
@@ -112,6 +136,12 @@ impl Head {
             input.consume(size);
         }
     }
+}
+
+/// What went wrong while an answer was passed on.
+pub(super) enum Stopped {
+    Reading(Fault),
+    Writing(io::Error),
 }
 
 /// One line without its ending.

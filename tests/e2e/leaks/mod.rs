@@ -24,6 +24,8 @@ const IN_A_REASON: &str = "ghp_CANARYcanaryCANARYcanaryCANARYcan0005";
 const PASSPHRASE: &str = "canary-passphrase-CANARY-of-the-vault";
 const WRONG_PASSPHRASE: &str = "canary-passphrase-CANARY-not-of-the-vault";
 
+const BACKUP_PASSPHRASE: &str = "canary-passphrase-CANARY-of-the-backup";
+
 /// A secret from the broker's environment.
 const FROM_ENV: &str = r#"
 [secret.env-token]
@@ -42,7 +44,7 @@ deliver      = "raw"
 caller = { uid = UID }
 "#;
 
-fn all() -> [&'static str; 8] {
+fn all() -> [&'static str; 9] {
     [
         canary::CLASSIC,
         canary::CLASSIC_TWO,
@@ -52,6 +54,7 @@ fn all() -> [&'static str; 8] {
         IN_A_REASON,
         PASSPHRASE,
         WRONG_PASSPHRASE,
+        BACKUP_PASSPHRASE,
     ]
 }
 
@@ -203,6 +206,18 @@ impl Day {
         ] {
             self.ctl(arguments);
         }
+
+        // All of it goes into a file, and stays there to be searched.
+        let backup = self.broker.home.path().join("tokend.backup");
+        let backup = backup.to_str().unwrap();
+        let from = ["--passphrase-file", "-"];
+        let make = [&["backup", backup][..], &from].concat();
+        assert_eq!(self.ctl_with(&make, BACKUP_PASSPHRASE), Some(0));
+        let verify = [&["backup", "--verify", backup][..], &from].concat();
+        assert_eq!(self.ctl_with(&verify, BACKUP_PASSPHRASE), Some(0));
+        assert_eq!(self.ctl_with(&verify, WRONG_PASSPHRASE), Some(8));
+        let short = format!("{{\"passphrase\":[\"{IN_A_BAD_BODY}\"]}}");
+        assert_eq!(self.http("POST", "/v1/backup", &short), 400);
 
         // Reloads, another value, a lock, an end.
         self.broker

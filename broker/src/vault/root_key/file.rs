@@ -28,6 +28,11 @@ pub(super) fn write(path: &Path, key: &RootKey) -> Result<(), RootKeyError> {
     Ok(private::write_new(path, &key.to_text())?)
 }
 
+/// The same, whole or not at all.
+pub(super) fn put(path: &Path, key: &RootKey) -> Result<(), RootKeyError> {
+    Ok(private::put_new(path, &key.to_text())?)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::Permissions;

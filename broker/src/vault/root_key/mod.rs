@@ -18,7 +18,7 @@ use std::str::FromStr;
 use zeroize::Zeroizing;
 
 use super::envelope::{self, NoRandom};
-use super::private::PrivateError;
+use super::private::{PrivateError, quoted};
 use crate::locked_memory::LockedKey;
 
 mod credential;
@@ -30,6 +30,7 @@ mod passphrase;
 pub use credential::DEFAULT_NAME as DEFAULT_CREDENTIAL;
 pub(in crate::vault) use handover::{offered_credential, read_file};
 pub use os_keyring::Keyring;
+pub(in crate::vault) use passphrase::COSTS;
 pub use passphrase::{Passphrase, Wrap};
 
 /// The key that protects the data keys.
@@ -82,6 +83,11 @@ impl RootKey {
         Ok(Self(LockedKey::filled(fill)?))
     }
 
+    /// The key that a backup holds.
+    pub(super) fn of(bytes: &[u8; 32]) -> Result<Self, RootKeyError> {
+        Self::filled(|room| room.copy_from_slice(bytes))
+    }
+
     /// A second one, for whoever takes a key by value.
     pub(super) fn copy(&self) -> Result<Self, io::Error> {
         let fill = |room: &mut [u8; 32]| {
@@ -89,6 +95,12 @@ impl RootKey {
             Ok(())
         };
         LockedKey::filled(fill).map(Self)
+    }
+
+    /// [`Self::copy`] for tests elsewhere.
+    #[cfg(test)]
+    pub(crate) fn copy_in_a_test(&self) -> Self {
+        self.copy().unwrap()
     }
 
     pub(super) const fn expose(&self) -> &[u8; 32] {
@@ -233,6 +245,22 @@ pub fn make_file(path: &Path) -> Result<(RootKey, bool), RootKeyError> {
     }
 }
 
+/// Keeps a key that came out of a backup in a new key file, whole or not at all. Returns whether it was
+/// made: the same key may be there, from an attempt before this one.
+///
+/// # Errors
+///
+/// [`RootKeyError::OtherKey`], and nothing was touched; or if it could not be written.
+pub fn put_file(path: &Path, key: &RootKey) -> Result<bool, RootKeyError> {
+    match file::read(path) {
+        Err(RootKeyError::NoFile { .. }) => file::put(path, key).map(|()| true),
+        // Both are keys of ours: nobody learns anything from how long this takes.
+        Ok(there) if there.expose() == key.expose() => Ok(false),
+        Ok(_) | Err(RootKeyError::NotAKey { .. }) => Err(RootKeyError::OtherKey(path.to_owned())),
+        Err(error) => Err(error),
+    }
+}
+
 /// Why there is no root key.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -243,6 +271,9 @@ pub enum RootKeyError {
     /// The key file or its directory is open to others, belongs to others, or cannot be read.
     #[error(transparent)]
     File(#[from] PrivateError),
+    /// A place where a key is to be kept holds another one.
+    #[error("{} holds another key; move it away, for it may be the only one of another vault: mv {} {}", .0.display(), quoted(.0), quoted(&.0.with_extension("key.other")))]
+    OtherKey(PathBuf),
     /// There is something, and it is no key.
     #[error(
         "{place} holds no root key (64 hexadecimal digits, or 32 bytes); put the right one back"

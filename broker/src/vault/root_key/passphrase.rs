@@ -50,7 +50,31 @@ impl Passphrase {
         }
         Ok(())
     }
+
+    /// The key that Argon2id makes of it, with one lane. Takes a fraction of a second.
+    pub(in crate::vault) fn derive(
+        &self,
+        salt: &[u8; 16],
+        memory_kib: u32,
+        passes: u32,
+    ) -> Result<LockedKey, RootKeyError> {
+        let costs = || RootKeyError::Costs { memory_kib, passes };
+        // Whoever can write the file must not make us allocate a terabyte.
+        if memory_kib > 1024 * 1024 || passes > 64 {
+            return Err(costs());
+        }
+        let params = Params::new(memory_kib, passes, 1, Some(32)).map_err(|_cause| costs())?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        LockedKey::filled(|room| {
+            argon2
+                .hash_password_into(self.0.as_bytes(), salt, room)
+                .map_err(RootKeyError::Derivation)
+        })
+    }
 }
+
+/// Memory in KiB and passes for a passphrase that is set today: RFC 9106 for machines short of memory.
+pub(in crate::vault) const COSTS: (u32, u32) = (64 * 1024, 3);
 
 /// The root key, sealed under a passphrase.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,8 +97,8 @@ impl Wrap {
         by.check_new()?;
         let mut wrap = Self {
             salt: [0; 16],
-            memory_kib: 64 * 1024,
-            passes: 3,
+            memory_kib: COSTS.0,
+            passes: COSTS.1,
             sealed: Box::default(),
             public_key: None,
         };
@@ -144,22 +168,7 @@ impl Wrap {
     }
 
     fn wrapping_key(&self, by: &Passphrase) -> Result<LockedKey, RootKeyError> {
-        let costs = || RootKeyError::Costs {
-            memory_kib: self.memory_kib,
-            passes: self.passes,
-        };
-        // Whoever can write the vault must not make us allocate a terabyte.
-        if self.memory_kib > 1024 * 1024 || self.passes > 64 {
-            return Err(costs());
-        }
-        let params =
-            Params::new(self.memory_kib, self.passes, 1, Some(32)).map_err(|_cause| costs())?;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        LockedKey::filled(|room| {
-            argon2
-                .hash_password_into(by.0.as_bytes(), &self.salt, room)
-                .map_err(RootKeyError::Derivation)
-        })
+        by.derive(&self.salt, self.memory_kib, self.passes)
     }
 
     /// What a MAC covers of a wrap: all of it.

@@ -29,10 +29,13 @@ use crate::vault::state::{ExposedTo, Sealed, State};
 mod checks;
 mod create;
 mod custody;
+mod image;
 mod load;
 mod minted;
 mod rotation;
 mod warnings;
+
+pub(in crate::vault) use image::Restored;
 
 /// `tokd`, in the header of the database file.
 const APPLICATION_ID: i64 = 0x746f_6b64;
@@ -77,6 +80,12 @@ impl Store {
         db.busy_timeout(Duration::from_millis(250)).map_err(fault)?;
         db.pragma_update(None, "locking_mode", "EXCLUSIVE")
             .map_err(fault)?;
+        Self::opened(db, path)
+    }
+
+    /// Checks a database that is open, brings it to today's format, and reads all of it.
+    fn opened(db: Connection, path: &Path) -> Result<(Self, State), VaultError> {
+        let fault = |cause| storage(path, cause);
         let number = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         if number("application_id").map_err(fault)? != APPLICATION_ID {
             return Err(VaultError::NotAVault(path.to_owned()));

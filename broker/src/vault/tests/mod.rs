@@ -1,5 +1,6 @@
 //! The vault against its file. Here: what the tests share.
 
+mod backup;
 mod checks;
 mod custody;
 mod file;

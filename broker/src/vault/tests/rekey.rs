@@ -10,13 +10,13 @@ use crate::vault::root_key::make_file;
 use crate::vault::store::Store;
 
 /// A vault whose key lies in a file, so that it can be unlocked again.
-struct Kept {
+pub(super) struct Kept {
     scratch: Scratch,
     at: Surroundings,
 }
 
 impl Kept {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let scratch = Scratch::new();
         fs::remove_file(scratch.path()).unwrap();
         let at = Surroundings {
@@ -42,7 +42,7 @@ impl Kept {
     }
 
     /// Opened and unlocked as a start does it.
-    fn start(&self) -> Vault {
+    pub(super) fn start(&self) -> Vault {
         let vault = self.scratch.open();
         vault
             .unlock(vault.fetch_root_key(&self.at).unwrap())
@@ -67,7 +67,7 @@ fn passphrase(text: &str) -> Passphrase {
     Passphrase::new(text.to_owned())
 }
 
-fn to(source: RootKeySource) -> RekeyRequest {
+pub(super) fn to(source: RootKeySource) -> RekeyRequest {
     RekeyRequest {
         to: Some(source),
         ..RekeyRequest::default()
@@ -89,7 +89,11 @@ fn refused(vault: &Vault, asked: &RekeyRequest, kept: &Kept) -> String {
 }
 
 /// A whole re-key, on a thread of its own as in the broker.
-fn rekey(vault: &Vault, asked: &RekeyRequest, kept: &Kept) -> Result<Rekeyed, RekeyError> {
+pub(super) fn rekey(
+    vault: &Vault,
+    asked: &RekeyRequest,
+    kept: &Kept,
+) -> Result<Rekeyed, RekeyError> {
     let ready = ready(vault, asked, kept);
     let done = std::thread::scope(|scope| {
         let work = scope.spawn(|| vault.rekey(ready, 9, &kept.at, at(100)));

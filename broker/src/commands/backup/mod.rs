@@ -1,0 +1,215 @@
+//! `tokend backup --verify`: proves that a backup holds all that it should. No broker is needed, and
+//! nothing is written.
+//!
+//! To make a backup takes the running broker, which alone has the root key: `tokenctl backup`.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::typed::{self, NoPassphrase, Typed};
+use crate::accounts::SystemAccounts;
+use crate::config::Config;
+use crate::policy::{Host, PolicyErrors, PolicyFile, PolicySet};
+use crate::vault::backup::{self, Backup, BackupError, LogAtBackup, UnreadableBackup};
+
+/// What `tokend backup` takes.
+#[derive(Debug, Args)]
+pub struct BackupArguments {
+    /// Prove that every value in the file opens, and say what it holds; exit code 8 if not. To make a
+    /// backup, use `tokenctl backup`
+    #[arg(long, required = true)]
+    verify: bool,
+    /// The backup
+    file: PathBuf,
+    /// Read its passphrase from this file, or from standard input with `-`
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why a backup is not verified.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableBackup),
+    /// There is no passphrase.
+    #[error(transparent)]
+    Passphrase(#[from] NoPassphrase),
+    /// It is not a backup that can be used.
+    #[error("{}: {source}", path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: BackupError,
+    },
+    /// Its policies.
+    #[error("{}: this backup opens, and its policies are refused:\n{source}", path.display())]
+    Policies {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: PolicyErrors,
+    },
+    /// Standard output takes no more.
+    #[error("the answer could not be written")]
+    Output(#[from] io::Error),
+}
+
+impl VerifyError {
+    /// 8 where verification failed; 2 where there was nobody to ask; else 1.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Refused { .. } | Self::Policies { .. } => 8,
+            Self::Passphrase(_) => 2,
+            Self::Unreadable(_) | Self::Output(_) => 1,
+        }
+    }
+}
+
+/// A backup in which everything was opened.
+pub(super) struct Verified {
+    pub(super) backup: Backup,
+    pub(super) sha256: String,
+    bytes: u64,
+    /// What would not work on this machine.
+    warnings: Vec<String>,
+}
+
+/// Opens a backup and everything in it.
+pub(super) fn verify(path: &Path, from: Option<&Path>) -> Result<Verified, VerifyError> {
+    let file = backup::read_file(path)?;
+    let passphrase = typed::passphrase(
+        from,
+        "--passphrase-file",
+        "Passphrase of the backup",
+        Typed::Once,
+    )?;
+    let refused = |source| VerifyError::Refused {
+        path: path.to_owned(),
+        source,
+    };
+    let backup = Backup::open(&file, &passphrase).map_err(refused)?;
+    backup.check_values().map_err(refused)?;
+    // As a checkout is judged: they are those of some other machine, perhaps.
+    let policies: Vec<_> = live(backup.policies()).cloned().collect();
+    let set = PolicySet::parse(&policies, &SystemAccounts, &Host::anywhere());
+    let set = set.map_err(|source| VerifyError::Policies {
+        path: path.to_owned(),
+        source,
+    })?;
+    let mut warnings: Vec<_> = set.warnings().iter().map(ToString::to_string).collect();
+    let own = nix::unistd::geteuid().as_raw();
+    if let Some(text) = backup.config()
+        && let Err(error) = Config::parse(text, Path::new("tokend.toml"), own)
+    {
+        warnings.push(format!("a tokend would not start here: {error}"));
+    }
+    let digest = Sha256::digest(&file);
+    Ok(Verified {
+        sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        bytes: file.len() as u64,
+        backup,
+        warnings,
+    })
+}
+
+/// Without the decision tables.
+fn live(policies: &[PolicyFile]) -> impl Iterator<Item = &PolicyFile> {
+    let is_live = |file: &&PolicyFile| !file.name.ends_with(".cases.toml");
+    policies.iter().filter(is_live)
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// [`VerifyError`].
+pub fn run(arguments: &BackupArguments, out: &mut dyn Write) -> Result<(), VerifyError> {
+    let path = &arguments.file;
+    let verified = verify(path, arguments.passphrase_file.as_deref())?;
+    let holds = Holds::of(path, &verified);
+    if arguments.json {
+        serde_json::to_writer(&mut *out, &holds).map_err(io::Error::from)?;
+        writeln!(out)?;
+        return Ok(());
+    }
+    holds.print(out)?;
+    Ok(())
+}
+
+/// What a verified backup holds.
+#[derive(Serialize)]
+struct Holds<'a> {
+    file: String,
+    sha256: &'a str,
+    bytes: u64,
+    made_at: String,
+    tokend: &'a str,
+    vault: &'a str,
+    root_key: &'static str,
+    secrets: u64,
+    versions: u64,
+    policies: Vec<&'a str>,
+    configuration: bool,
+    log: &'a LogAtBackup,
+    warnings: &'a [String],
+}
+
+impl<'a> Holds<'a> {
+    fn of(path: &Path, verified: &'a Verified) -> Self {
+        let backup = &verified.backup;
+        let manifest = backup.manifest();
+        let policies = backup.policies().iter();
+        Self {
+            file: path.display().to_string(),
+            sha256: &verified.sha256,
+            bytes: verified.bytes,
+            made_at: manifest.made_at.to_string(),
+            tokend: &manifest.tokend,
+            vault: &manifest.vault,
+            root_key: backup.root_key_source().as_str(),
+            secrets: manifest.secrets,
+            versions: manifest.versions,
+            policies: policies.map(|file| file.name.as_str()).collect(),
+            configuration: backup.config().is_some(),
+            log: &manifest.log,
+            warnings: &verified.warnings,
+        }
+    }
+
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "{} is whole, and every value in it opens", self.file)?;
+        writeln!(out)?;
+        let mut field = |name: &str, value: String| writeln!(out, "{name:<14} {value}");
+        field(
+            "made",
+            format!("{} by tokend {}", self.made_at, self.tokend),
+        )?;
+        field("vault", self.vault.to_owned())?;
+        field("secrets", self.secrets.to_string())?;
+        field("versions", self.versions.to_string())?;
+        field("policies", self.policies.join(", "))?;
+        let configuration = if self.configuration { "yes" } else { "none" };
+        field("configuration", configuration.to_owned())?;
+        field("root key", format!("came from: {}", self.root_key))?;
+        field("audit log", self.log.log_id.clone())?;
+        field("  records", self.log.records.to_string())?;
+        field("  head", self.log.head.clone())?;
+        field("  key", self.log.public_key.clone())?;
+        field("SHA-256", self.sha256.to_owned())?;
+        for warning in self.warnings {
+            writeln!(out, "warning: {warning}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,349 @@
+//! `tokend restore`: puts a backup in place on a machine where there is none.
+//!
+//! Nothing that is there is ever written over: whatever is in the way is named, and nothing is touched.
+//! The vault comes last, in one step, so an interrupted restore leaves nothing that a broker would
+//! use, and a second one goes on or starts anew.
+//!
+//! ```text
+//! configuration, policies, root key → new audit log and vault, staged → the log in place → the vault
+//! ```
+//!
+//! The audit log is a new one and never the old one continued: what happened in the old one after the
+//! backup, nobody here knows. Its first records name the old log's head.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use broker_audit::record::{Body, Event};
+use broker_protocol::places::Places;
+use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::Gid;
+
+use crate::audit_log::{AuditLog, AuditLogError, Effect, LogIdentity, Options, SEGMENT_LIMIT};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::vault::backup::{Backup, BackupError, Restoration};
+use crate::vault::private::{self, PrivateError, quoted};
+use crate::vault::root_key::{Keyring, RootKeyError, RootKeySource, Wrap, put_file};
+
+pub mod command;
+mod staging;
+#[cfg(test)]
+mod tests;
+
+use staging::Staging;
+
+/// What is to be restored, and how.
+pub struct RestoreOptions {
+    /// The backup, everything in it opened.
+    pub backup: Backup,
+    /// SHA-256 of its file, hexadecimal.
+    pub sha256: String,
+    /// Where the root key is to be kept.
+    pub root_key: RootKeySource,
+    /// A new passphrase around the root key, where that is its place and the vault had none.
+    pub passphrase: Option<Wrap>,
+    /// [`Keyring::SESSION`] but in tests.
+    pub keyring: Keyring,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// Whether an earlier attempt had done nearly all of it.
+    pub finished_earlier: bool,
+    /// The new log, for the auditor; `None` if an earlier attempt made it.
+    pub log: Option<LogIdentity>,
+}
+
+/// Something that is where the backup should go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InTheWay {
+    path: PathBuf,
+    why: &'static str,
+}
+
+/// Why nothing was restored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// Something is there already.
+    #[error("nothing was restored, because something is there already:\n{}", one_a_line(.0))]
+    InTheWay(Vec<InTheWay>),
+    /// An earlier attempt was made with another file.
+    #[error(
+        "an interrupted restore of another backup is here; finish it with that file (SHA-256 {sha256}), or take it away: rm -r {} {}",
+        quoted(audit),
+        quoted(staging)
+    )]
+    OtherAttempt {
+        /// The other backup.
+        sha256: String,
+        /// The audit log it made.
+        audit: PathBuf,
+        /// What else it left.
+        staging: PathBuf,
+    },
+    /// A broker or another restore works in the same directory.
+    #[error("{} is in use by another tokend; stop it first", .0.display())]
+    InUse(PathBuf),
+    /// The vault had its key from the system, which this command cannot fill.
+    #[error(
+        "the root key of this vault came from a systemd credential; say where it is to be kept: --root-key file, keyring or passphrase"
+    )]
+    Credential,
+    /// A file or directory.
+    #[error(transparent)]
+    Private(#[from] PrivateError),
+    /// The root key.
+    #[error(transparent)]
+    RootKey(#[from] RootKeyError),
+    /// The vault could not be made.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// The new audit log could not be made.
+    #[error(transparent)]
+    AuditLog(#[from] AuditLogError),
+    /// A record could not be written as JSON: a fault of tokend's own.
+    #[error("a record could not be written")]
+    Record(#[from] serde_json::Error),
+}
+
+/// Puts everything in place, or finishes what an earlier attempt began.
+///
+/// # Errors
+///
+/// [`RestoreError`]; there is no vault then, unless there was one before, and that is untouched.
+pub fn restore(
+    places: &Places,
+    options: RestoreOptions,
+    clock: Arc<dyn Clock>,
+) -> Result<Restored, RestoreError> {
+    private::make_directory(&places.data)?;
+    let _alone = lock(&places.data)?;
+    let staging = Staging::beside(places);
+    let finished = |log: Option<LogIdentity>| Restored {
+        finished_earlier: log.is_none(),
+        log,
+    };
+    if !staging.holds_vault() {
+        // Of no use to anybody: an attempt that ended early, or while it cleared up.
+        staging.clear()?;
+    }
+    if staging.is_in_place()? {
+        staging.clear()?;
+        return Ok(finished(None));
+    }
+    if let Some(sha256) = staging.waits_for_its_vault()? {
+        if sha256 != options.sha256 {
+            return Err(RestoreError::OtherAttempt {
+                sha256,
+                audit: places.audit.clone(),
+                staging: staging.directory().to_owned(),
+            });
+        }
+        staging.place_vault()?;
+        staging.clear()?;
+        return Ok(finished(None));
+    }
+    let in_the_way = in_the_way(places, &options.backup)?;
+    if !in_the_way.is_empty() {
+        return Err(RestoreError::InTheWay(in_the_way));
+    }
+    staging.clear()?;
+    put_files(places, &options.backup)?;
+    keep_root_key(places, &options)?;
+    let log = stage(places, &staging, options, clock)?;
+    staging.place_log()?;
+    staging.place_vault()?;
+    staging.clear()?;
+    Ok(finished(Some(log)))
+}
+
+/// The same lock that a broker takes.
+fn lock(data: &Path) -> Result<Flock<File>, RestoreError> {
+    let directory = File::open(data).map_err(PrivateError::io(data))?;
+    Flock::lock(directory, FlockArg::LockExclusiveNonblock)
+        .map_err(|_taken| RestoreError::InUse(data.to_owned()))
+}
+
+/// Everything that a restore would write over, join or put in force besides its own.
+fn in_the_way(places: &Places, backup: &Backup) -> Result<Vec<InTheWay>, RestoreError> {
+    let mut found = Vec::new();
+    let mut add = |path: PathBuf, why| found.push(InTheWay { path, why });
+    if fs::symlink_metadata(&places.vault).is_ok() {
+        add(places.vault.clone(), "a vault");
+    }
+    if !is_empty(&places.audit)? {
+        add(
+            places.audit.clone(),
+            "an audit log, which no other is joined to",
+        );
+    }
+    let differs = |path: &Path, wanted: &str| match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        there => there
+            .map(|bytes| bytes != wanted.as_bytes())
+            .map_err(PrivateError::io(path)),
+    };
+    match backup.config() {
+        Some(config) if differs(&places.config, config)? => {
+            add(places.config.clone(), "another configuration");
+        }
+        None if places.config.exists() => {
+            add(
+                places.config.clone(),
+                "a configuration, and the backup has none",
+            );
+        }
+        _ => {}
+    }
+    for name in policies_at(&places.policies)? {
+        let path = places.policies.join(&name);
+        let ours = backup.policies().iter().find(|ours| *ours.name == *name);
+        match ours {
+            None => add(path, "a policy that is not in the backup"),
+            Some(ours) if differs(&path, &ours.text)? => add(path, "another policy"),
+            Some(_) => {}
+        }
+    }
+    Ok(found)
+}
+
+fn is_empty(directory: &Path) -> Result<bool, PrivateError> {
+    match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        entries => Ok(entries
+            .map_err(PrivateError::io(directory))?
+            .next()
+            .is_none()),
+    }
+}
+
+/// The names of what a broker would read as policies.
+fn policies_at(directory: &Path) -> Result<Vec<PathBuf>, PrivateError> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(PrivateError::io(directory))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(PrivateError::io(directory))?.file_name();
+        let bytes = name.as_encoded_bytes();
+        if bytes.ends_with(b".toml") && !bytes.starts_with(b".") {
+            names.push(PathBuf::from(name));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn put_files(places: &Places, backup: &Backup) -> Result<(), PrivateError> {
+    let make = |directory: &Path| match private::check_unwritable_by_others(directory) {
+        Err(error) if error.is_not_found() => private::make_directory(directory).map(drop),
+        there => there,
+    };
+    let put = |path: &Path, text: &str| {
+        if path.exists() {
+            // With the same content: `in_the_way` looked.
+            return private::check_unwritable_by_others(path);
+        }
+        private::put_new(path, text.as_bytes())
+    };
+    if let Some(directory) = places.config.parent() {
+        make(directory)?;
+    }
+    if let Some(config) = backup.config() {
+        put(&places.config, config)?;
+    }
+    make(&places.policies)?;
+    for policy in backup.policies() {
+        put(&places.policies.join(&policy.name), &policy.text)?;
+    }
+    Ok(())
+}
+
+fn keep_root_key(places: &Places, options: &RestoreOptions) -> Result<(), RestoreError> {
+    let key = options.backup.root_key();
+    match &options.root_key {
+        RootKeySource::File => {
+            if let Some(directory) = places.root_key.parent() {
+                private::make_directory(directory).or_else(|error| match error {
+                    // Others may look into it: the key's own mode is what counts.
+                    PrivateError::Mode { .. } => Ok(false),
+                    error => Err(error),
+                })?;
+            }
+            put_file(&places.root_key, key)?;
+        }
+        RootKeySource::Keyring => {
+            (options.keyring.keep)(&options.backup.keyring_entry(), key)?;
+        }
+        RootKeySource::Passphrase => {}
+        RootKeySource::Credential(_) => return Err(RestoreError::Credential),
+    }
+    Ok(())
+}
+
+/// Makes the new log, with what it begins with, and the vault that vouches for it.
+fn stage(
+    places: &Places,
+    staging: &Staging<'_>,
+    options: RestoreOptions,
+    clock: Arc<dyn Clock>,
+) -> Result<LogIdentity, RestoreError> {
+    let own = nix::unistd::geteuid().as_raw();
+    let config = options.backup.config().unwrap_or_default();
+    // One that is refused here was warned of; a start would say the same.
+    let config = Config::parse(config, &places.config, own).ok();
+    let manifest = options.backup.manifest().clone();
+    let source = options.root_key.as_str();
+    let restoration: Restoration = options
+        .backup
+        .restoration(options.root_key.clone(), options.passphrase)?;
+    let identity = restoration.log().clone();
+    staging.begin(&options.sha256, &identity.log_id)?;
+    let read_group = config.and_then(|config| config.audit_read_group);
+    let (log, _opened) = AuditLog::open(
+        Options {
+            dir: staging.audit(),
+            read_group: read_group.map(Gid::from_raw),
+            identity: identity.clone(),
+            noted: None,
+            segment_limit: SEGMENT_LIMIT,
+        },
+        clock,
+    )?;
+    let body = Body::of(&Event::VaultRestored {
+        uid: own,
+        vault: &manifest.vault,
+        sha256: &options.sha256,
+        made_at: manifest.made_at,
+        old_log: &manifest.log.log_id,
+        old_records: manifest.log.records,
+        old_head: &manifest.log.head,
+        root_key: source,
+    })?;
+    log.record_blocking(body, Effect::Nothing)?;
+    let head = log.head();
+    log.close();
+    staging.keep_vault(&restoration.into_image(head)?)?;
+    Ok(identity)
+}
+
+fn one_a_line(found: &[InTheWay]) -> String {
+    let line = |InTheWay { path, why }: &InTheWay| {
+        let mut aside = path.as_os_str().to_owned();
+        aside.push(".before-restore");
+        format!(
+            "  {} ({why}); move it away: mv {} {}",
+            path.display(),
+            quoted(path),
+            quoted(Path::new(&aside))
+        )
+    };
+    let lines: Vec<_> = found.iter().map(line).collect();
+    lines.join("\n")
+}

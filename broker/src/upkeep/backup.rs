@@ -1,0 +1,129 @@
+//! Makes a backup: everything the broker holds, sealed under a passphrase.
+//!
+//! The root key leaves the process in it. So the backup is made whole first, in memory, and nothing of
+//! it goes out before a record that names its SHA-256 is durable.
+
+use std::fs;
+use std::io;
+use std::sync::Arc;
+
+use broker_audit::record::{Body, Event};
+use jiff::Timestamp;
+
+use super::UpkeepError;
+use crate::audit_log::Departure;
+use crate::broker::Broker;
+use crate::give_back;
+use crate::lease_record;
+use crate::policy::{Caller, PolicyFile};
+use crate::policy_files::{self, PolicyFiles};
+use crate::vault::VaultError;
+use crate::vault::backup::{BackupError, Beside, LogAtBackup, SealedBackup, Snapshot};
+use crate::vault::root_key::Passphrase;
+
+impl Broker {
+    /// Makes a backup and records it. The bytes are sealed under the passphrase.
+    ///
+    /// # Errors
+    ///
+    /// [`UpkeepError`]; nothing may leave.
+    pub async fn back_up(
+        self: &Arc<Self>,
+        by: &Caller,
+        passphrase: Passphrase,
+    ) -> Result<Vec<u8>, UpkeepError> {
+        if self.vault.is_locked() {
+            return Err(UpkeepError::Locked);
+        }
+        passphrase.check_new().map_err(UpkeepError::Passphrase)?;
+        // One at a time: deriving a key takes all the memory that one derivation should.
+        let _one_at_a_time = self.changing.lock().await;
+        // Before the snapshot, which then knows of all that the log tells up to here.
+        self.note_head();
+        let (identity, head) = (self.vault.log_identity(), self.log.head());
+        let log = LogAtBackup {
+            log_id: identity.log_id,
+            public_key: identity.public_key,
+            records: head.records,
+            head: head.hash.to_string(),
+        };
+        let snapshot = self.vault.snapshot().await.map_err(UpkeepError::Vault)?;
+        let now = self.now().wall;
+        let broker = Arc::clone(self);
+        let sealing = move || {
+            let sealed = broker.seal(&snapshot, &log, now, &passphrase);
+            // Several times the vault was held in memory, and none of it is needed any more.
+            drop(snapshot);
+            give_back::unused_memory();
+            sealed
+        };
+        let (sealed, policies) = tokio::task::spawn_blocking(sealing)
+            .await
+            .map_err(|panic| UpkeepError::Broken("the backup", panic))??;
+        let manifest = sealed.manifest();
+        let body = Body::of(&Event::VaultBackedUp {
+            by: lease_record::caller(by),
+            sha256: sealed.sha256(),
+            bytes: sealed.size(),
+            secrets: manifest.secrets,
+            versions: manifest.versions,
+            policies,
+        })?;
+        let departure = Departure {
+            sha256: sealed.sha256().to_owned(),
+        };
+        let recorded = self
+            .log
+            .record_departure(departure, body)
+            .await
+            .map_err(UpkeepError::NotRecorded)?;
+        tracing::warn!(uid = by.uid, "a backup leaves, and the root key in it");
+        sealed.release(&recorded).map_err(UpkeepError::Backup)
+    }
+
+    /// Also says how many files of policies are in it.
+    fn seal(
+        &self,
+        snapshot: &Snapshot,
+        log: &LogAtBackup,
+        now: Timestamp,
+        passphrase: &Passphrase,
+    ) -> Result<(SealedBackup, u64), UpkeepError> {
+        let policies = self.policies_in_force()?;
+        let config = match fs::read_to_string(&self.places.config) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            read => Some(read.map_err(UpkeepError::Configuration)?),
+        };
+        let beside = Beside {
+            config: config.as_deref(),
+            policies: &policies,
+            log,
+            tokend: env!("CARGO_PKG_VERSION"),
+            now,
+        };
+        let sealed = self.vault.seal_backup(snapshot, &beside, passphrase);
+        let sealed = sealed.map_err(|error| match error {
+            BackupError::Source(VaultError::Locked) => UpkeepError::Locked,
+            BackupError::Key(error) => UpkeepError::Passphrase(error),
+            error => UpkeepError::Backup(error),
+        })?;
+        Ok((sealed, policies.len() as u64))
+    }
+
+    /// The files of the policies in force, and the decision tables beside them. A broker keeps what
+    /// they mean and not their text, so they are read again, and must be what they were.
+    fn policies_in_force(&self) -> Result<Vec<PolicyFile>, UpkeepError> {
+        let files = policy_files::read_live(&self.places.policies)
+            .map_err(|error| UpkeepError::Policies(error.into()))?;
+        if files.digests() != self.policies().files {
+            return Err(UpkeepError::NotInForce);
+        }
+        let PolicyFiles {
+            mut policies,
+            tables,
+            ..
+        } = files;
+        policies.extend(tables);
+        Ok(policies)
+    }
+}

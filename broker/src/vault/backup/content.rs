@@ -1,0 +1,247 @@
+//! What is sealed: a manifest in JSON, and after it the parts that it lists, one after the other.
+//!
+//! ```text
+//! u32, big endian   length of the manifest
+//! manifest          what the backup holds, from which log, and its parts in their order
+//! parts             root.key   vault.db   tokend.toml, where there is one   policies/NAME
+//! ```
+//!
+//! Pure. Not here: whether the parts are any good.
+
+use broker_protocol::names::SecretName;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::BackupError;
+use crate::policy::PolicyFile;
+
+/// What a backup holds, as its first lines say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// The version of the tokend that made it.
+    pub tokend: String,
+    /// The vault's own name, which it keeps on every machine.
+    pub vault: String,
+    /// Secrets that have a value.
+    pub secrets: u64,
+    /// Versions of all secrets together.
+    pub versions: u64,
+    /// The audit log it belonged to.
+    pub log: LogAtBackup,
+    /// In the order in which they follow.
+    pub(super) parts: Vec<Part>,
+}
+
+/// The audit log of the broker that made a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogAtBackup {
+    /// 32 hexadecimal digits.
+    pub log_id: String,
+    /// Ed25519 public key, base64.
+    pub public_key: String,
+    /// How many records it had; what they tell is in the backup.
+    pub records: u64,
+    /// The hash of the last of them, hexadecimal.
+    pub head: String,
+}
+
+/// One part of the content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Part {
+    name: String,
+    bytes: u64,
+}
+
+/// The parts that a backup is made of.
+pub(super) struct Parts<'a> {
+    pub(super) root_key: &'a [u8; 32],
+    pub(super) vault: &'a [u8],
+    pub(super) config: Option<&'a str>,
+    pub(super) policies: &'a [PolicyFile],
+}
+
+/// The content of a backup: `manifest`, whose list of parts is made here, and the parts.
+pub(super) fn write(
+    manifest: Manifest,
+    parts: &Parts<'_>,
+) -> Result<Zeroizing<Vec<u8>>, BackupError> {
+    let mut all: Vec<(String, &[u8])> = vec![
+        (ROOT_KEY.to_owned(), parts.root_key),
+        (VAULT.to_owned(), parts.vault),
+    ];
+    if let Some(config) = parts.config {
+        all.push((CONFIG.to_owned(), config.as_bytes()));
+    }
+    for policy in parts.policies {
+        all.push((format!("{POLICIES}{}", policy.name), policy.text.as_bytes()));
+    }
+    let part = |(name, bytes): &(String, &[u8])| Part {
+        name: name.clone(),
+        bytes: bytes.len() as u64,
+    };
+    let manifest = Manifest {
+        parts: all.iter().map(part).collect(),
+        ..manifest
+    };
+    let manifest = serde_json::to_vec(&manifest).map_err(BackupError::Manifest)?;
+    let length = u32::try_from(manifest.len()).map_err(|_long| BackupError::Content("manifest"))?;
+    let size: usize = all.iter().map(|(_, bytes)| bytes.len()).sum();
+    let mut out = Zeroizing::new(Vec::with_capacity(4 + manifest.len() + size));
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(&manifest);
+    for (_, bytes) in all {
+        out.extend_from_slice(bytes);
+    }
+    Ok(out)
+}
+
+/// A content taken apart.
+pub(super) struct Read<'a> {
+    pub(super) manifest: Manifest,
+    pub(super) root_key: &'a [u8; 32],
+    pub(super) vault: &'a [u8],
+    pub(super) config: Option<&'a str>,
+    pub(super) policies: Vec<PolicyFile>,
+}
+
+/// Takes a content apart. Whoever made it had the passphrase, and is not trusted to have made sense.
+pub(super) fn read(content: &[u8]) -> Result<Read<'_>, BackupError> {
+    let missing = |what| move || BackupError::Content(what);
+    let (length, rest) = content
+        .split_first_chunk()
+        .ok_or_else(missing("manifest"))?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+    let (manifest, mut rest) = rest
+        .split_at_checked(length)
+        .ok_or_else(missing("manifest"))?;
+    let manifest: Manifest = serde_json::from_slice(manifest).map_err(BackupError::Manifest)?;
+    let (mut root_key, mut vault, mut config) = (None, None, None);
+    let mut policies: Vec<PolicyFile> = Vec::new();
+    for Part { name, bytes } in &manifest.parts {
+        let bytes = usize::try_from(*bytes).unwrap_or(usize::MAX);
+        let (part, after) = rest.split_at_checked(bytes).ok_or_else(missing("part"))?;
+        rest = after;
+        let text = || str::from_utf8(part).map_err(|_cause| BackupError::Content("text"));
+        match name.as_str() {
+            ROOT_KEY if root_key.is_none() => {
+                let key = part.try_into();
+                root_key = Some(key.map_err(|_cause| BackupError::Content("root key"))?);
+            }
+            VAULT if vault.is_none() => vault = Some(part),
+            CONFIG if config.is_none() => config = Some(text()?),
+            name => {
+                let policy = name.strip_prefix(POLICIES).filter(|name| is_policy(name));
+                let policy = policy.ok_or_else(missing("list of parts"))?;
+                if policies.iter().any(|other| other.name == policy) {
+                    return Err(BackupError::Content("list of parts"));
+                }
+                policies.push(PolicyFile {
+                    name: policy.to_owned(),
+                    text: text()?.to_owned(),
+                });
+            }
+        }
+    }
+    if !rest.is_empty() {
+        return Err(BackupError::Content("list of parts"));
+    }
+    Ok(Read {
+        root_key: root_key.ok_or_else(missing("root key"))?,
+        vault: vault.ok_or_else(missing("vault"))?,
+        config,
+        policies,
+        manifest,
+    })
+}
+
+/// The name of a file that may lie among the policies, and leads nowhere else.
+fn is_policy(name: &str) -> bool {
+    let bad = |c: char| c == '/' || c.is_control();
+    name.ends_with(".toml") && !name.starts_with('.') && !name.contains(bad)
+}
+
+const ROOT_KEY: &str = "root.key";
+const VAULT: &str = "vault.db";
+const CONFIG: &str = "tokend.toml";
+const POLICIES: &str = "policies/";
+
+/// A version of a secret, for messages.
+pub(super) fn version_of(secret: &SecretName, version: u64) -> String {
+    format!("version {version} of secret `{secret}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            made_at: "2026-11-21T07:00:00Z".parse().unwrap(),
+            tokend: "0.0.0".to_owned(),
+            vault: "00112233445566778899aabbccddeeff".to_owned(),
+            secrets: 1,
+            versions: 2,
+            log: LogAtBackup {
+                log_id: "ffeeddccbbaa99887766554433221100".to_owned(),
+                public_key: "AAAA".to_owned(),
+                records: 3,
+                head: "00".repeat(32),
+            },
+            parts: Vec::new(),
+        }
+    }
+
+    fn policy(name: &str) -> PolicyFile {
+        PolicyFile {
+            name: name.to_owned(),
+            text: format!("# {name}\n"),
+        }
+    }
+
+    fn written(policies: &[PolicyFile]) -> Vec<u8> {
+        let parts = Parts {
+            root_key: &[9; 32],
+            vault: b"a database",
+            config: Some("# configuration\n"),
+            policies,
+        };
+        write(manifest(), &parts).unwrap().to_vec()
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let content = written(&[policy("a.toml"), policy("a.cases.toml")]);
+        let found = read(&content).unwrap();
+        assert_eq!(found.root_key, &[9; 32]);
+        assert_eq!(found.vault, b"a database");
+        assert_eq!(found.config, Some("# configuration\n"));
+        let names: Vec<_> = found.policies.iter().map(|p| p.name.as_str()).collect();
+        assert_eq!(names, ["a.toml", "a.cases.toml"]);
+        let bare = Manifest {
+            parts: Vec::new(),
+            ..found.manifest
+        };
+        assert_eq!(bare, manifest());
+    }
+
+    #[test]
+    fn a_name_that_leads_out_of_the_policies_or_comes_twice_is_refused() {
+        for name in ["../x.toml", "a/b.toml", ".x.toml", "a\nb.toml", "x", ""] {
+            let content = written(&[policy(name)]);
+            assert!(read(&content).is_err(), "{name:?}");
+        }
+        assert!(read(&written(&[policy("a.toml"), policy("a.toml")])).is_err());
+    }
+
+    #[test]
+    fn a_content_that_is_cut_or_goes_on_is_refused() {
+        let content = written(&[policy("a.toml")]);
+        for length in 0..content.len() {
+            assert!(read(&content[..length]).is_err(), "{length}");
+        }
+        assert!(read(&[&content[..], b"x"].concat()).is_err());
+    }
+}

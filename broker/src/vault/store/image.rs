@@ -1,0 +1,82 @@
+//! The whole database as bytes in memory: to copy it out while it is used, and to look into a copy.
+//!
+//! Nothing is written to disk here, and a copy in memory has no log beside it: what the write-ahead log
+//! held is in the bytes.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use broker_audit::chain::Head;
+use rusqlite::{Connection, params};
+
+use super::{Mark, Store, custody, integer, storage};
+use crate::vault::custody::Custody;
+use crate::vault::error::VaultError;
+use crate::vault::state::State;
+
+/// What becomes of a vault on a new machine.
+pub(in crate::vault) struct Restored<'a> {
+    /// Where its root key is kept there, with its MAC.
+    pub(in crate::vault) custody: &'a Custody,
+    pub(in crate::vault) log_id: &'a str,
+    pub(in crate::vault) noted: Head,
+}
+
+impl Store {
+    /// All of the database, as a file of its own would hold it.
+    pub(in crate::vault) fn snapshot(&mut self) -> Result<Vec<u8>, VaultError> {
+        let path = &self.path;
+        let bytes = self.db.serialize("main");
+        let mut image = bytes.map_err(|cause| storage(path, cause))?.to_vec();
+        // The header's two versions: 2 would say that a write-ahead log belongs to it.
+        if let Some(versions) = image.get_mut(18..20) {
+            versions.fill(1);
+        }
+        Ok(image)
+    }
+
+    /// Opens such bytes, checks them to the last page, and reads all of them. `path` is for messages.
+    pub(in crate::vault) fn of_image(
+        image: &[u8],
+        path: &Path,
+    ) -> Result<(Self, State), VaultError> {
+        let fault = |cause| storage(path, cause);
+        let mut db = Connection::open_in_memory().map_err(fault)?;
+        db.deserialize_read_exact("main", image, image.len(), false)
+            .map_err(fault)?;
+        let said: String = db
+            .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+            .map_err(fault)?;
+        if said != "ok" {
+            return Err(VaultError::Damaged {
+                path: path.to_owned(),
+                why: said,
+            });
+        }
+        Self::opened(db, path)
+    }
+
+    /// Makes the changes that a new place asks for, all or none.
+    pub(in crate::vault) fn restore(
+        &mut self,
+        restored: &Restored<'_>,
+        mark: &Mark,
+    ) -> Result<(), VaultError> {
+        let seals = self.seals.load(Ordering::Relaxed);
+        self.durably(|tx| {
+            mark.write(tx)?;
+            custody::write(tx, restored.custody, seals)?;
+            tx.execute(
+                "UPDATE vault SET log_id = ?, noted_records = ?, noted_hash = ?",
+                params![
+                    restored.log_id,
+                    integer(restored.noted.records),
+                    restored.noted.hash.as_bytes(),
+                ],
+            )?;
+            // Of leases that are in no log of this vault any more.
+            tx.execute("DELETE FROM tombstone", [])?;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,202 @@
+//! What a backup is refused for, each with its own words, and what stays untouched.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use support::accounts::{ALICE, can_be_used, open_to_all, request};
+use support::binaries;
+use support::wait::until;
+
+use super::*;
+
+#[test]
+fn a_file_that_is_there_stays_unless_it_is_said_otherwise_and_is_closed_to_others() {
+    let broker = TestBroker::with_label_sync();
+    let file = backup_of(&broker.home);
+    fs::write(&file, "mine\n").unwrap();
+    let ran = back_up(&broker.home);
+    assert_eq!(ran.code(), Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("is there already"), "{ran:?}");
+    assert!(ran.stderr.contains("--force"), "{ran:?}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mine\n");
+    assert!(broker.home.records_of("vault.backed_up").is_empty());
+    with_passphrase(&broker.home, &["backup", "--force"], &file, &[]).success();
+    verify(&broker.home, &file).success();
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600);
+}
+
+#[test]
+fn where_nothing_can_be_written_the_broker_is_not_even_asked() {
+    let broker = TestBroker::with_label_sync();
+    let nowhere = broker.home.path().join("nowhere/tokend.backup");
+    let ran = with_passphrase(&broker.home, &["backup"], &nowhere, &[]);
+    assert_eq!(ran.code(), Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("cannot write"), "{ran:?}");
+    assert!(broker.home.records_of("vault.backed_up").is_empty());
+}
+
+/// Files may grow to 4 KiB: the same as a full disk.
+#[test]
+fn a_disk_that_is_full_leaves_no_file() {
+    let broker = TestBroker::with_label_sync();
+    let file = backup_of(&broker.home);
+    let mut command = broker.home.command("sh".as_ref());
+    command.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$@\"", "sh"]);
+    command.arg(binaries::tokenctl()).arg("backup").arg(&file);
+    let ran = Ran::with_input(command.args(["--passphrase-file", "-"]), PASSPHRASE);
+    assert_eq!(ran.code(), Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("cannot write"), "{ran:?}");
+    let left = fs::read_dir(broker.home.path()).unwrap();
+    let left = left.filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_str().unwrap().contains("backup")
+    });
+    assert_eq!(left.count(), 0);
+    // The record of what may have left stays.
+    assert_eq!(broker.home.records_of("vault.backed_up").len(), 1);
+}
+
+#[test]
+fn a_locked_store_gives_no_backup() {
+    let broker = TestBroker::with_label_sync();
+    broker.home.ctl(&["lock"]).success();
+    let ran = back_up(&broker.home);
+    assert_eq!(ran.code(), Some(5), "{ran:?}");
+    assert!(!backup_of(&broker.home).exists());
+    assert!(broker.home.records_of("vault.backed_up").is_empty());
+}
+
+#[test]
+fn a_backup_that_cannot_be_recorded_does_not_leave() {
+    let broker = TestBroker::with_label_sync();
+    // The log's directory is gone: nothing can be appended for good.
+    fs::rename(
+        &broker.home.places.audit,
+        broker.home.path().join("audit.gone"),
+    )
+    .unwrap();
+    until(|| broker.lease(ASK).status == 503);
+    let ran = back_up(&broker.home);
+    assert_eq!(ran.code(), Some(6), "{ran:?}");
+    assert!(!backup_of(&broker.home).exists());
+}
+
+#[test]
+fn only_operators_may_make_one() {
+    if !can_be_used() {
+        return;
+    }
+    let (broker, _socket) = open_to_all(Home::ready(), "");
+    let body = format!(r#"{{"passphrase":"{PASSPHRASE}"}}"#);
+    let answer = request(&broker, ALICE, "POST", "/v1/backup", &body);
+    assert_eq!(answer.status, 403);
+    assert_eq!(answer.json()["code"], "denied");
+    assert!(broker.home.records_of("vault.backed_up").is_empty());
+}
+
+#[test]
+fn policies_that_are_not_in_force_are_not_backed_up_for_those_that_are() {
+    let broker = TestBroker::with_label_sync();
+    broker.home.policy("more.toml", "# nothing yet\n");
+    let ran = back_up(&broker.home);
+    assert_eq!(ran.code(), Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("tokenctl policy reload"), "{ran:?}");
+    broker.home.ctl(&["policy", "reload"]).success();
+    back_up(&broker.home).success();
+}
+
+#[test]
+fn a_short_passphrase_and_none_are_refused() {
+    let broker = TestBroker::with_label_sync();
+    let file = backup_of(&broker.home);
+    let arguments = ["backup", file.to_str().unwrap()];
+    let short = [&arguments[..], &["--passphrase-file", "-"]].concat();
+    let ran = broker.home.ctl_with(&short, "eleven char");
+    assert_eq!(ran.code(), Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("at least 12 characters"), "{ran:?}");
+    let ran = broker.home.ctl(&arguments);
+    assert_eq!(ran.code(), Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("--passphrase-file"), "{ran:?}");
+    assert!(!file.exists());
+}
+
+/// Each fault of a file has words of its own, and neither command uses it.
+#[test]
+fn a_file_that_is_no_sound_backup_is_refused_by_what_is_wrong_with_it() {
+    let broker = backed_up();
+    let sound = fs::read(backup_of(&broker.home)).unwrap();
+    let file = broker.home.path().join("other.backup");
+    let altered = |at: usize| {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    let newer = {
+        let mut bytes = sound.clone();
+        bytes[15] = 2;
+        bytes
+    };
+    for (content, words) in [
+        (b"SQLite format 3\0".to_vec(), "this is not a backup"),
+        (Vec::new(), "this is not a backup"),
+        (newer, "has format 2 and this tokend knows 1"),
+        (sound[..sound.len() - 1].to_vec(), "is cut off"),
+        (sound[..50].to_vec(), "is cut off"),
+        (altered(20), "was altered at byte 0"),
+        (altered(200), "was altered at byte 112"),
+        (altered(sound.len() - 1), "was altered at byte"),
+        ([&sound[..], b"x"].concat(), "was altered: it has"),
+    ] {
+        fs::write(&file, content).unwrap();
+        let ran = verify(&broker.home, &file);
+        assert_eq!(ran.code(), Some(8), "{words}: {ran:?}");
+        assert!(ran.stderr.contains(words), "{words}: {ran:?}");
+        let elsewhere = Home::new();
+        let ran = restore(&elsewhere, &file);
+        assert_eq!(ran.code(), Some(8), "{words}: {ran:?}");
+        assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    }
+    let file = backup_of(&broker.home);
+    let verify = ["backup", "--verify", file.to_str().unwrap()];
+    let verify = [&verify[..], &["--passphrase-file", "-"]].concat();
+    let ran = broker.home.ctl_with(&verify, "another passphrase");
+    assert_eq!(ran.code(), Some(8), "{ran:?}");
+    assert!(ran.stderr.contains("not the passphrase of this backup"));
+    assert!(!ran.stderr.contains("another passphrase"), "{ran:?}");
+    fs::remove_file(&file).unwrap();
+    let ran = super::verify(&broker.home, &file);
+    assert_eq!(ran.code(), Some(1), "{ran:?}");
+}
+
+#[test]
+fn where_a_vault_is_nothing_is_restored_and_nothing_touched() {
+    let broker = backed_up();
+    let file = backup_of(&broker.home);
+    let elsewhere = TestBroker::with_label_sync().stop();
+    let places = elsewhere.places.clone();
+    let untouched = || {
+        let listing = Command::new("sh")
+            .args([
+                "-c",
+                "find . -type f ! -name trace | sort | xargs sha256sum",
+            ])
+            .current_dir(elsewhere.path())
+            .output();
+        String::from_utf8(listing.unwrap().stdout).unwrap()
+    };
+    let before = untouched();
+    let ran = restore(&elsewhere, &file);
+    assert_eq!(ran.code(), Some(1), "{ran:?}");
+    for path in [&places.vault, &places.audit] {
+        let mend = format!("mv {0} {0}.before-restore", path.display());
+        assert!(ran.stderr.contains(&mend), "{ran:?}");
+    }
+    assert_eq!(untouched(), before);
+    // While a broker runs there, that is said instead.
+    let running = elsewhere.start();
+    let ran = restore(&running.home, &file);
+    assert_eq!(ran.code(), Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("in use by another tokend"), "{ran:?}");
+}
