@@ -25,7 +25,7 @@ use crate::mint::Minting;
 use crate::policy::{PolicySet, PurposePolicy};
 use crate::readers::Readers;
 use crate::rotation::Rotating;
-use crate::source::env::EnvSource;
+use crate::source::Sources;
 use crate::usage::Usage;
 use crate::vault::Vault;
 use crate::warn::Warnings;
@@ -52,8 +52,8 @@ pub struct Broker {
     pub(crate) log: AuditLog,
     /// The secrets.
     pub(crate) vault: Vault,
-    /// Values that came with the environment.
-    pub(crate) env: EnvSource,
+    /// Values that do not lie in the vault.
+    pub(crate) sources: Arc<Sources>,
     /// GitHub: asked for the first time when something is wanted of it.
     pub(crate) github: GitHub,
     /// Who holds what until when.

@@ -30,7 +30,7 @@ use crate::mint::Minting;
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
 use crate::readers::Readers;
 use crate::socket::{self, BindError, Listener};
-use crate::source::env::EnvSource;
+use crate::source::Sources;
 use crate::upkeep::root_key_surroundings;
 use crate::usage::Usage;
 use crate::vault::root_key::RootKeySource;
@@ -105,7 +105,7 @@ pub async fn run(
         return Err(StartError::NoVault(places.vault.clone()));
     }
     let _lock = lock_store(&places.data)?;
-    let env = EnvSource::new(|name| std::env::var_os(name));
+    let sources = Arc::new(Sources::new(|name| std::env::var_os(name)));
     let vault = Vault::open(&places.vault)?;
     let from = unlock_at_start(&vault, &places);
 
@@ -123,7 +123,7 @@ pub async fn run(
     vault.check_not_put_back(&opened.secret_versions)?;
 
     let policies = load(&places.policies, &config.host(&places))?;
-    env.capture(policies.set.env_sources());
+    sources.look_at(policies.set.sources());
     let now = clock.now();
     let socket = places.socket.clone();
     let broker = Arc::new(Broker {
@@ -134,7 +134,7 @@ pub async fn run(
         changing: tokio::sync::Mutex::default(),
         log,
         vault,
-        env,
+        sources,
         github: GitHub::new(config.github.settings.clone(), Arc::clone(&clock)),
         leases: LeaseTable::default(),
         minting: Minting::default(),

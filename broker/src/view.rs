@@ -145,9 +145,10 @@ impl Broker {
         let expires_at = self.ends_at(declared, held);
         let deadline = self.deadline(declared, held);
         let source = declared.map_or(SourceSpec::Vault, |secret| secret.source.clone());
+        let source_fault = self.sources.fault(&source);
         let has_value = match &source {
             SourceSpec::Vault => held.is_some(),
-            SourceSpec::Env(variable) => self.env.fault(variable).is_none(),
+            SourceSpec::Env(_) | SourceSpec::File(_) => source_fault.is_none(),
         };
         let purposes = policies
             .set
@@ -162,6 +163,7 @@ impl Broker {
                 .map(|secret| secret.scopes.iter().map(ToString::to_string).collect())
                 .unwrap_or_default(),
             source: source.to_string(),
+            source_fault: source_fault.map(|fault| fault.to_string()),
             purposes: purposes.map(|purpose| purpose.purpose().clone()).collect(),
             state: if has_value {
                 deadline.state(now)

@@ -32,4 +32,5 @@ mod rekey;
 mod revoke;
 mod rotate;
 mod service;
+mod source;
 mod warnings;

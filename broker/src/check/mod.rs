@@ -108,7 +108,7 @@ impl Broker {
                 let held = self.vault.held(name);
                 Some(held.ok_or_else(|| CheckError::Missing(name.clone()))?)
             }
-            SourceSpec::Env(_) => None,
+            SourceSpec::Env(_) | SourceSpec::File(_) => None,
         };
         let version = held.as_ref().map(|held| held.version);
         let value = self
@@ -160,9 +160,7 @@ impl Broker {
                 let held = self.vault.held(&declared.name);
                 checked.version.is_some() && checked.version == held.map(|held| held.version)
             }
-            SourceSpec::Env(variable) => {
-                checked.hashed.is_some() && checked.hashed == self.env.hashed(variable)
-            }
+            source => checked.hashed.is_some() && checked.hashed == self.sources.hashed(source),
         };
         same.then_some(checked)
     }

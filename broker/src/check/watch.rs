@@ -116,7 +116,9 @@ impl Broker {
         let name = &declared.name;
         let has_value = match &declared.source {
             SourceSpec::Vault => self.vault.held(name).is_some(),
-            SourceSpec::Env(variable) => self.env.fault(variable).is_none(),
+            SourceSpec::Env(_) | SourceSpec::File(_) => {
+                self.sources.fault(&declared.source).is_none()
+            }
         };
         if !has_value {
             return None;

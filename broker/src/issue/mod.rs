@@ -199,7 +199,7 @@ impl Broker {
                 let held = self.vault.held(&secret);
                 Some(held.ok_or_else(|| IssueError::SecretMissing(secret.clone()))?)
             }
-            SourceSpec::Env(_) => None,
+            SourceSpec::Env(_) | SourceSpec::File(_) => None,
         };
         let ends = held.as_ref().and_then(|held| held.expires_at);
         let span = Span::first(now, grant.ttl, grant.ttl_max, ends)

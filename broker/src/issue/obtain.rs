@@ -57,14 +57,12 @@ impl Broker {
                 .vault
                 .unseal(recorded)
                 .map_err(|error| vault_error(&lease.secret, error)),
-            SourceSpec::Env(name) => {
-                let token = self
-                    .env
-                    .take(recorded, name)
-                    .map_err(|source| IssueError::Source {
-                        secret: lease.secret.clone(),
-                        source,
-                    })?;
+            source => {
+                let taken = self.sources.take(recorded, source).await;
+                let token = taken.map_err(|source| IssueError::Source {
+                    secret: lease.secret.clone(),
+                    source,
+                })?;
                 self.record_issued(lease, token.hashed(), None).await?;
                 Ok(token)
             }

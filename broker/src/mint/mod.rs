@@ -200,10 +200,14 @@ impl Broker {
                 let secret = secret.clone();
                 MintError::Vault { secret, source }
             })?,
-            SourceSpec::Env(name) => self.env.take(recorded, name).map_err(|source| {
-                let secret = secret.clone();
-                MintError::Source { secret, source }
-            })?,
+            source => self
+                .sources
+                .take(recorded, source)
+                .await
+                .map_err(|source| {
+                    let secret = secret.clone();
+                    MintError::Source { secret, source }
+                })?,
         };
         let app = AppKey::read(client_id, pem).await;
         let app = app.map_err(|error| MintError::of_key(secret, error))?;

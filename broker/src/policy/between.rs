@@ -162,11 +162,16 @@ pub(super) fn sinks(secrets: &[SecretDeclaration], found: &mut Findings) {
                 }
             }
         }
-        if let (SourceSpec::Env(_), [sink, ..]) = (&secret.source, secret.sinks.as_slice()) {
+        if secret.source != SourceSpec::Vault
+            && let [sink, ..] = secret.sinks.as_slice()
+        {
             found.warn(
                 &sink.place,
-                "sinks get what `tokenctl rotate` stores in the vault, and this secret comes from \
-                 the environment",
+                format!(
+                    "sinks get what `tokenctl rotate` stores in the vault, and this secret comes from \
+                     `{}`",
+                    secret.source
+                ),
             );
         }
     }

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
@@ -82,6 +83,8 @@ pub enum SourceSpec {
     Vault,
     /// A variable in the broker's own environment: an aid for moving away from there.
     Env(String),
+    /// A file of the broker's account, by its absolute path.
+    File(PathBuf),
 }
 
 impl fmt::Display for SourceSpec {
@@ -89,6 +92,7 @@ impl fmt::Display for SourceSpec {
         match self {
             Self::Vault => f.write_str("vault"),
             Self::Env(name) => write!(f, "env:{name}"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
         }
     }
 }
@@ -195,15 +199,23 @@ fn source(item: Item<'_>) -> Option<SourceSpec> {
         }
         return Some(SourceSpec::Env(name.to_owned()));
     }
+    if let Some(path) = text.strip_prefix("file:") {
+        if !path.starts_with('/') || path.ends_with('/') || path.chars().any(char::is_control) {
+            let path = printable(path);
+            item.error(format!("`{path}` is not the absolute path of a file"));
+            return None;
+        }
+        return Some(SourceSpec::File(path.into()));
+    }
     // Of the rest only the scheme is quoted: someone may have put the value itself here.
-    let later = ["op://", "keyring:", "file:"];
+    let later = ["op://", "keyring:"];
     item.error(
         match later.into_iter().find(|scheme| text.starts_with(scheme)) {
             Some(scheme) => format!(
                 "`source = \"{scheme}…\"` does not exist in this version: write `vault` and store \
-                 the value with `tokenctl secret set`, or `env:NAME`"
+                 the value with `tokenctl secret set`, or `file:PATH` or `env:NAME`"
             ),
-            None => "`source` must be `vault` or `env:NAME`".to_owned(),
+            None => "`source` must be `vault`, `file:PATH` or `env:NAME`".to_owned(),
         },
     );
     None

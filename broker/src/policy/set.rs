@@ -83,12 +83,9 @@ impl PolicySet {
         self.secrets.iter()
     }
 
-    /// The environment variables that secrets come from, by the name of the secret.
-    pub fn env_sources(&self) -> impl Iterator<Item = &str> {
-        self.secrets().filter_map(|secret| match &secret.source {
-            SourceSpec::Env(name) => Some(name.as_str()),
-            SourceSpec::Vault => None,
-        })
+    /// Where secrets come from, by the name of the secret.
+    pub fn sources(&self) -> impl Iterator<Item = &SourceSpec> {
+        self.secrets().map(|secret| &secret.source)
     }
 
     /// Whether some rule names `sha256`, so that programs must be hashed at all.

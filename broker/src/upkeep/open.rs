@@ -71,7 +71,7 @@ impl Broker {
                 let version = version.or_else(in_use);
                 Some(version.ok_or_else(|| UpkeepError::NotFound(name.clone()))?)
             }
-            SourceSpec::Env(_) => None,
+            SourceSpec::Env(_) | SourceSpec::File(_) => None,
         };
         let recorded = self.record_upkeep(by, name, version, what_for).await?;
         match source {
@@ -80,9 +80,10 @@ impl Broker {
                 VaultError::NoValue(name) => UpkeepError::NotFound(name),
                 error => UpkeepError::Vault(error),
             }),
-            SourceSpec::Env(variable) => self
-                .env
-                .take(recorded, &variable)
+            source => self
+                .sources
+                .take(recorded, &source)
+                .await
                 .map_err(UpkeepError::Source),
         }
     }

@@ -53,7 +53,10 @@ impl Broker {
                 .map(ToString::to_string)
                 .collect(),
         };
-        self.env.capture(loaded.set.env_sources());
+        let (sources, named) = (Arc::clone(&self.sources), loaded.set.sources().cloned());
+        let named: Vec<_> = named.collect();
+        let looking = tokio::task::spawn_blocking(move || sources.look_at(&named)).await;
+        looking.map_err(|panic| UpkeepError::Broken("the places of secrets", panic))?;
         let in_force = InForce::since(self.now().wall, loaded);
         *self
             .policies

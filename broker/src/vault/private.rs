@@ -4,11 +4,12 @@
 //! otherwise. Nothing here opens a database: closing a second descriptor would drop SQLite's locks.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
+use zeroize::Zeroizing;
 
 /// Why a file or directory cannot be trusted to hold secrets.
 #[derive(Debug, thiserror::Error)]
@@ -91,13 +92,40 @@ pub fn check_directory(path: &Path) -> Result<(), PrivateError> {
 /// [`PrivateError`], not finding it included.
 pub fn check_file(path: &Path) -> Result<(), PrivateError> {
     let found = fs::metadata(path).map_err(PrivateError::io(path))?;
-    if !found.is_file() {
-        return Err(PrivateError::Kind {
-            path: path.to_owned(),
-            wanted: "file",
-        });
-    }
+    check_is_file(path, &found)?;
     check(path, &found, 0o600, 0o077)
+}
+
+/// Reads a file that belongs to this account and is closed to all others: `most` bytes, and one more
+/// if there are more. Something else than a file is waited for in no way.
+///
+/// # Errors
+///
+/// [`PrivateError`], not finding it included.
+pub fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, PrivateError> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(libc::O_NONBLOCK);
+    let file = options.open(path).map_err(PrivateError::io(path))?;
+    let found = file.metadata().map_err(PrivateError::io(path))?;
+    check_is_file(path, &found)?;
+    check(path, &found, 0o600, 0o077)?;
+    // Its room is made first, so that growing leaves no copies behind.
+    let mut content = Zeroizing::new(Vec::with_capacity(most + 1));
+    let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(limit)
+        .read_to_end(&mut content)
+        .map_err(PrivateError::io(path))?;
+    Ok(content)
+}
+
+fn check_is_file(path: &Path, found: &Metadata) -> Result<(), PrivateError> {
+    if found.is_file() {
+        return Ok(());
+    }
+    Err(PrivateError::Kind {
+        path: path.to_owned(),
+        wanted: "file",
+    })
 }
 
 /// Checks that only this account or root may change a file or directory; others may read it.

@@ -323,7 +323,7 @@ pub(crate) struct SecretAdd {
     /// The client id of an App
     #[arg(long, value_name = "ID", required_if_eq("kind", "app"), value_parser = client_id)]
     pub(crate) client_id: Option<String>,
-    /// Where its value comes from: `vault`, `env:NAME`
+    /// Where its value comes from: `vault`, `file:/PATH`, `env:NAME`
     #[arg(long, default_value = "vault", value_parser = source)]
     pub(crate) source: String,
     /// How often it must be rotated, such as `90d`

@@ -72,12 +72,13 @@ pub(super) fn client_id(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// `vault`, `env:NAME`
+/// `vault`, `file:PATH`, `env:NAME`
 pub(super) fn source(text: &str) -> Result<String, String> {
     match text.split_once(':') {
         None if text == "vault" => {}
         Some(("env", name)) => drop(variable(name)?),
-        _ => return Err("not a source (`vault`, or `env:NAME`)".to_owned()),
+        Some(("file", path)) if path.starts_with('/') => {}
+        _ => return Err("not a source (`vault`, `file:/PATH` or `env:NAME`)".to_owned()),
     }
     Ok(text.to_owned())
 }

@@ -307,7 +307,13 @@ fn of_secret(found: &mut Findings, secret: &SecretView) {
             format!("secret {name} has no value: {variable} is not in the broker's environment"),
             format!("set {variable} where the broker starts, or move to the vault: {set}"),
         ),
-        (SecretState::Missing, None) => found.wrong(format!("secret {name} has no value"), set),
+        (SecretState::Missing, None) => match &secret.source_fault {
+            Some(fault) => found.wrong(
+                format!("secret {name} has no value: {fault}"),
+                "then `tokenctl policy reload`, which looks there again",
+            ),
+            None => found.wrong(format!("secret {name} has no value"), set),
+        },
         (SecretState::Expired, _) => found.wrong(
             format!("secret {name} has expired at GitHub"),
             format!("make a new one there; then {set}"),

@@ -172,6 +172,9 @@ fn show(broker: &Broker, name: &SecretName, json: bool) -> Result<(), Failure> {
     table.field("owner", or_dash(secret.owner));
     table.field("scopes", joined(&secret.scopes));
     table.field("source", &secret.source);
+    if let Some(fault) = &secret.source_fault {
+        table.field("no value", fault);
+    }
     table.field("purposes", joined(&secret.purposes));
     table.field("rotate every", or_dash(secret.rotate_every.map(span)));
     table.field(

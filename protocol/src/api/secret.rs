@@ -26,8 +26,11 @@ pub struct SecretView {
     pub owner: Option<String>,
     /// Scopes a classic token must carry.
     pub scopes: Vec<String>,
-    /// Where the value comes from, such as `vault` or `env:NAME`.
+    /// Where the value comes from, such as `vault`, `file:PATH` or `env:NAME`.
     pub source: String,
+    /// Why that place gave none when it was last read, and the mend; never of the vault.
+    #[serde(default)]
+    pub source_fault: Option<String>,
     /// Purposes that name it.
     pub purposes: Vec<Purpose>,
     /// `ok`, `due`, `overdue`, `expired` or `missing`.

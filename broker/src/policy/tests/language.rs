@@ -62,12 +62,12 @@ fn what_does_not_exist_yet_is_refused_and_never_half_honoured() {
         wrong_with_rules("[[allow]]\ncaller = { user = 'alice' }\napproval = 'operator'\n"),
         refused(10, "approval")
     );
-    for scheme in ["op://", "keyring:", "file:"] {
+    for scheme in ["op://", "keyring:"] {
         assert_eq!(
             wrong_secret(&format!("kind = 'classic'\nsource = '{scheme}a/b/c'")),
             format!(
                 "s.toml:3: `source = \"{scheme}…\"` does not exist in this version: write `vault` \
-                 and store the value with `tokenctl secret set`, or `env:NAME`"
+                 and store the value with `tokenctl secret set`, or `file:PATH` or `env:NAME`"
             )
         );
     }

@@ -24,8 +24,11 @@ fn secrets_are_read_with_all_they_say() {
     assert_eq!(pat.repositories, ["acme/one".parse().unwrap()]);
     assert_eq!(pat.place.line, 9);
     assert_eq!(
-        set.env_sources().collect::<Vec<_>>(),
-        ["ORG_LABEL_SYNC_TOKEN"]
+        set.sources().collect::<Vec<_>>(),
+        [
+            &SourceSpec::Env("ORG_LABEL_SYNC_TOKEN".to_owned()),
+            &SourceSpec::Vault
+        ]
     );
     assert!(!set.wants_sha256());
     let hash = "0".repeat(64);
@@ -71,7 +74,7 @@ fn what_a_secret_cannot_say_is_an_error() {
         ),
         (
             "kind = 'classic'\nsource = 'valt'",
-            "s.toml:3: `source` must be `vault` or `env:NAME`",
+            "s.toml:3: `source` must be `vault`, `file:PATH` or `env:NAME`",
         ),
         (
             "kind = 'classic'\ntoken = 'x'",

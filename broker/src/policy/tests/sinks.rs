@@ -146,7 +146,7 @@ fn two_secrets_cannot_have_one_place_at_github() {
 }
 
 #[test]
-fn sinks_of_a_secret_from_the_environment_are_pointed_out() {
+fn sinks_of_a_secret_that_is_not_in_the_vault_are_pointed_out() {
     let text = "[secret.bot]\nkind = 'classic'\nsource = 'env:BOT'\n[[secret.bot.sinks]]\n\
                 kind = 'actions'\nrepository = 'acme/site'\nname = 'X'\n";
     let set = load("", text).unwrap();
@@ -155,7 +155,7 @@ fn sinks_of_a_secret_from_the_environment_are_pointed_out() {
         warnings[1..],
         [
             "s.toml:4: sinks get what `tokenctl rotate` stores in the vault, and this secret comes \
-             from the environment"
+             from `env:BOT`"
         ]
     );
 }

@@ -1,0 +1,84 @@
+//! Values that do not lie in the vault.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use support::{Home, TestBroker, canary};
+
+use crate::api::ask;
+
+fn put(path: &Path, text: &str, mode: u32) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// A broker whose one secret is in this file.
+fn broker(path: &Path) -> TestBroker {
+    let home = Home::ready();
+    let source = format!("source = \"file:{}\"", path.display());
+    let secrets = support::broker::SECRETS.replace("source = \"vault\"", &source);
+    assert!(secrets.contains(&source), "{secrets}");
+    home.policy("secrets.toml", &secrets);
+    home.start()
+}
+
+fn lease(broker: &TestBroker) -> (u16, serde_json::Value) {
+    let body = r#"{"purpose":"label-sync"}"#;
+    ask(broker, "POST", "/v1/leases", "/v1/leases", body)
+}
+
+#[test]
+fn a_value_in_a_file_is_leased_as_it_is_at_that_moment() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("label-sync");
+    put(&path, &format!("{}\n", canary::CLASSIC), 0o600);
+    let broker = broker(&path);
+    let (status, first) = lease(&broker);
+    assert_eq!(
+        (status, first["token"].as_str()),
+        (201, Some(canary::CLASSIC))
+    );
+    put(&path, canary::CLASSIC_TWO, 0o600);
+    let (_, second) = lease(&broker);
+    assert_eq!(second["token"], canary::CLASSIC_TWO);
+    // Both were recorded by their hashes before they were handed out.
+    let issued = broker.home.records_of("lease.issued");
+    let hashes = [canary::CLASSIC, canary::CLASSIC_TWO].map(support::github::hashed);
+    let recorded = issued.iter().map(|record| record["hashed_token"].as_str());
+    assert!(
+        recorded.eq(hashes.iter().map(|hash| Some(hash.as_str()))),
+        "{issued:?}"
+    );
+}
+
+#[test]
+fn a_file_that_will_not_do_refuses_leases_and_is_told_with_its_mend() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("label-sync");
+    put(&path, canary::CLASSIC, 0o644);
+    let broker = broker(&path);
+    let (status, problem) = lease(&broker);
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (502, Some("source_unavailable"))
+    );
+    let directory = scratch.path().to_str().unwrap();
+    assert!(
+        !problem.to_string().contains(directory),
+        "no path for callers: {problem}"
+    );
+    let home = &broker.home;
+    let mend = format!("run: chmod 0600 {}", path.display());
+    for command in [&["doctor"][..], &["secret", "show", "org-label-sync-token"]] {
+        let ran = home.ctl(command);
+        assert!(ran.stdout.contains(&mend), "{ran:?}");
+    }
+    assert_eq!(home.records_of("lease.failed").len(), 1);
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(lease(&broker).0, 201);
+    let ran = home
+        .ctl(&["secret", "show", "org-label-sync-token"])
+        .success();
+    assert!(!ran.contains("no value"), "{ran}");
+}
