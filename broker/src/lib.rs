@@ -38,6 +38,7 @@ pub mod notify;
 pub mod policy;
 pub mod policy_files;
 pub mod principals;
+pub mod private;
 pub mod readers;
 mod readiness;
 pub mod rebuild;

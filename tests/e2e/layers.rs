@@ -54,6 +54,7 @@ const LAYERS: &[&[&str]] = &[
         "give_back",
         "harden",
         "locked_memory",
+        "private",
         "readiness",
         "redact",
         "token",

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use super::SourceError;
 use super::value::{self, value_of};
+use crate::private;
 use crate::token::AccessToken;
-use crate::vault::private;
 
 /// Blocks for as long as the disk does.
 pub(super) fn read(path: &Path) -> Result<AccessToken, SourceError> {

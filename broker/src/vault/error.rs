@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use broker_protocol::names::SecretName;
 
 use super::envelope::NoRandom;
-use super::private::{PrivateError, quoted};
+use crate::private::{PrivateError, quoted};
 
 /// Why the vault did not do what was asked. What was to be changed is unchanged, unless the text says
 /// otherwise.

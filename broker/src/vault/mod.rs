@@ -38,7 +38,6 @@ mod error;
 mod keys;
 mod kind;
 mod minted;
-pub mod private;
 mod rekey;
 pub mod root_key;
 mod rotation;

@@ -533,7 +533,7 @@ mod tests {
             "tokenctl exec p --env 1A -- ls",
             "tokenctl exec p --env A=B -- ls",
             "tokenctl secret add s --kind app",
-            "tokenctl secret add s --source file:/x",
+            "tokenctl secret add s --source file:x",
             "tokenctl secret add s --source env:A-B",
             "tokenctl secret set s ghp_value",
             "tokenctl secret revoke s",

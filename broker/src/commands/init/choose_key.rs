@@ -5,7 +5,7 @@ use std::fs;
 use broker_protocol::places::Places;
 
 use super::{Asked, InitError, InitOptions, ask, make_or_check, surroundings};
-use crate::vault::private::PrivateError;
+use crate::private::PrivateError;
 use crate::vault::root_key::{RootKey, RootKeyError, RootKeySource, Wrap, make_file};
 
 /// A root key that is kept where `source` will look for it.

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use broker_protocol::places::Places;
 use jiff::Timestamp;
 
-use crate::vault::private::{self, PrivateError};
+use crate::private::{self, PrivateError};
 use crate::vault::root_key::{
     Keyring, Passphrase, RootKeyError, RootKeySource, Surroundings, Wrap,
 };

@@ -24,8 +24,8 @@ use nix::unistd::Gid;
 use crate::audit_log::{AuditLog, AuditLogError, Effect, LogIdentity, Options, SEGMENT_LIMIT};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::private::{self, PrivateError, quoted};
 use crate::vault::backup::{Backup, BackupError, Restoration};
-use crate::vault::private::{self, PrivateError, quoted};
 use crate::vault::root_key::{Keyring, RootKeyError, RootKeySource, Wrap, put_file};
 
 pub mod command;

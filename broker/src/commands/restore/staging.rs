@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use broker_protocol::places::Places;
 
-use crate::vault::private::{self, PrivateError};
+use crate::private::{self, PrivateError};
 
 /// See the module.
 pub(super) struct Staging<'a> {

@@ -11,7 +11,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::{RootKey, RootKeyError};
-use crate::vault::private::PrivateError;
+use crate::private::PrivateError;
 
 /// What the credential is called unless the vault says otherwise.
 pub const DEFAULT_NAME: &str = "tokend-root-key";

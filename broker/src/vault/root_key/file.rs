@@ -8,7 +8,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::{RootKey, RootKeyError};
-use crate::vault::private::{self, PrivateError};
+use crate::private::{self, PrivateError};
 
 pub(super) fn read(path: &Path) -> Result<RootKey, RootKeyError> {
     match private::check_file(path) {

@@ -15,7 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{RootKey, RootKeyError, RootKeySource, Surroundings, credential, file, keyring_entry};
-use crate::vault::private::{self, PrivateError};
+use crate::private::{self, PrivateError};
 
 impl RootKeySource {
     /// Keeps the next key, durably, without touching the one in force.

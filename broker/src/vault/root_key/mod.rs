@@ -18,8 +18,8 @@ use std::str::FromStr;
 use zeroize::Zeroizing;
 
 use super::envelope::{self, NoRandom};
-use super::private::{PrivateError, quoted};
 use crate::locked_memory::LockedKey;
+use crate::private::{PrivateError, quoted};
 
 mod credential;
 mod file;

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::{APPLICATION_ID, FLAGS, FORMAT, FORMAT_2, FORMAT_3, Store, beside, integer, storage};
+use crate::private::{self, PrivateError};
 use crate::vault::custody::Custody;
 use crate::vault::error::VaultError;
 use crate::vault::keys::SEALED_AT_FIRST;
-use crate::vault::private::{self, PrivateError};
 use crate::vault::state::List;
 
 impl Store {

@@ -20,10 +20,10 @@ use broker_protocol::names::{LeaseId, SecretName};
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
+use crate::private;
 use crate::rotation_state::Rotation;
 use crate::vault::Kind;
 use crate::vault::error::VaultError;
-use crate::vault::private;
 use crate::vault::state::{ExposedTo, Sealed, State};
 
 mod checks;

@@ -3,6 +3,7 @@
 use super::rekey::{Kept, rekey, to};
 use super::*;
 use crate::audit_log::Departure;
+use crate::private;
 use crate::vault::backup::{Backup, BackupError, Beside, LogAtBackup, Snapshot};
 use crate::vault::root_key::put_file;
 
