@@ -75,7 +75,7 @@ head it prints. Keep that head elsewhere: a log that was cut or rewritten as a w
 pub(super) const BACKUP_EXAMPLES: &str = "\
 Examples:
   tokenctl backup tokend-2026-11-21.backup
-  tokenctl backup nightly.backup --force --passphrase-file /root/backup-passphrase
+  tokenctl backup nightly.backup --force --passphrase-file backup-passphrase
   tokenctl backup --verify tokend-2026-11-21.backup
 
 The file holds the secrets and the root key, policies, configuration and the head of the audit log.
