@@ -1,0 +1,131 @@
+//! What is kept beside the values: rotations, tombstones, minted tokens, pins, checks, the log's name.
+
+use broker_protocol::names::{LeaseId, SecretName};
+use jiff::Timestamp;
+
+use super::Work;
+use crate::rotation_state::{Rotation, SinkState};
+use crate::token::HashedToken;
+use crate::vault::checks::Kept;
+use crate::vault::error::VaultError;
+use crate::vault::minted::SealedMinted;
+use crate::vault::store::Mark;
+use crate::vault::{LogIdentity, known};
+
+impl Work {
+    pub(super) fn note_rotation(
+        &mut self,
+        name: SecretName,
+        rotation: Rotation,
+    ) -> Result<(), VaultError> {
+        self.store.note_rotation(&name, &rotation)?;
+        let mut state = known(self.shared.state.write());
+        state.rotations.insert(name, rotation);
+        Ok(())
+    }
+
+    pub(super) fn note_sink(
+        &mut self,
+        name: SecretName,
+        sink: String,
+        state: SinkState,
+    ) -> Result<(), VaultError> {
+        self.store.note_sink(&name, &sink, &state)?;
+        let mut all = known(self.shared.state.write());
+        all.sinks.entry(name).or_default().insert(sink, state);
+        Ok(())
+    }
+
+    pub(super) fn bury(
+        &mut self,
+        leases: Vec<(LeaseId, Timestamp)>,
+        now: Timestamp,
+    ) -> Result<(), VaultError> {
+        self.store.bury(&leases, now)?;
+        let mut state = known(self.shared.state.write());
+        state.tombstones.retain(|_, until| *until >= now);
+        state.tombstones.extend(leases);
+        Ok(())
+    }
+
+    pub(super) fn keep_minted(&mut self, mut sealed: SealedMinted) -> Result<(), VaultError> {
+        let (place, version) = (sealed.minted.place(), sealed.minted.installation);
+        self.catch_up(&place, version, &mut sealed.envelope)?;
+        self.store.keep_minted(&sealed)?;
+        let hashed = sealed.minted.hashed_credential.clone();
+        let mut state = known(self.shared.state.write());
+        state.minted.insert(hashed, sealed);
+        Ok(())
+    }
+
+    pub(super) fn forget_minted(&mut self, hashed: &HashedToken) -> Result<(), VaultError> {
+        self.store.forget_minted(hashed)?;
+        known(self.shared.state.write()).minted.remove(hashed);
+        Ok(())
+    }
+
+    pub(super) fn pin_repositories(
+        &mut self,
+        names: Vec<(Box<str>, u64)>,
+    ) -> Result<(), VaultError> {
+        self.store.pin_repositories(&names)?;
+        let mut state = known(self.shared.state.write());
+        for (name, id) in names {
+            state.repositories.entry(name).or_insert(id);
+        }
+        Ok(())
+    }
+
+    pub(super) fn unpin_repository(&mut self, name: &str) -> Result<(), VaultError> {
+        self.store.unpin_repository(name)?;
+        known(self.shared.state.write()).repositories.remove(name);
+        Ok(())
+    }
+
+    pub(super) fn keep_check(
+        &mut self,
+        name: SecretName,
+        kept: Kept,
+        findings: &str,
+    ) -> Result<(), VaultError> {
+        self.store.keep_check(&name, &kept, findings)?;
+        let mut state = known(self.shared.state.write());
+        let kept = kept.sharing(&state.checks);
+        state.checks.insert(name, kept);
+        Ok(())
+    }
+
+    pub(super) fn keep_failed_check(
+        &mut self,
+        name: SecretName,
+        at: Timestamp,
+        why: &str,
+    ) -> Result<(), VaultError> {
+        self.store.keep_failed_check(&name, at, why)?;
+        let mut state = known(self.shared.state.write());
+        state.checks.entry(name).or_default().failed(at);
+        Ok(())
+    }
+
+    pub(super) fn new_log(&mut self, log_id: String) -> Result<LogIdentity, VaultError> {
+        let (log, mark) = {
+            let state = known(self.shared.state.read());
+            let keys = known(self.shared.keys.read());
+            let keys = keys.as_ref().ok_or(VaultError::Locked)?;
+            let log = LogIdentity {
+                log_id,
+                ..state.list.log.clone()
+            };
+            let mac = state.list.next_tag_with_log(keys, &log).bytes();
+            let changes = state.list.changes + 1;
+            (log, Mark { changes, mac })
+        };
+        self.store.new_log(&log.log_id, &mark)?;
+        self.unwritten.head = None;
+        self.change(&mark, |state| {
+            state.list.log = log.clone();
+            state.noted = None;
+        });
+        Ok(log)
+    }
+}

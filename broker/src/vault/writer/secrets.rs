@@ -1,0 +1,144 @@
+//! Versions of secrets: their numbers, their values, their end. Each change with the MAC over the list.
+
+use broker_protocol::names::SecretName;
+use jiff::Timestamp;
+
+use super::Work;
+use crate::rotation_state::Rotation;
+use crate::vault::Held;
+use crate::vault::error::VaultError;
+use crate::vault::state::{Outline, Sealed, Secret};
+
+impl Work {
+    pub(super) fn reserve(&mut self, name: SecretName, now: Timestamp) -> Result<u64, VaultError> {
+        let (outline, mark) = self.prepare(&name, |secret| {
+            let versions = secret.map(|s| &s.versions);
+            let versions = versions.map_or_else(Vec::new, |all| numbers(all));
+            // A secret that was removed and comes back is a new one with old numbers behind it.
+            let kept = secret.filter(|s| !s.versions.is_empty());
+            Ok(Outline {
+                created_at: kept.map_or(now, |s| s.created_at),
+                last_version: secret.map_or(0, |s| s.last_version) + 1,
+                versions,
+            })
+        })?;
+        let version = outline.last_version;
+        self.store
+            .reserve(&name, version, outline.created_at, &mark)?;
+        self.change(&mark, |state| {
+            let secret = state.list.secrets.entry(name).or_insert(Secret {
+                created_at: now,
+                last_version: 0,
+                versions: Vec::new(),
+            });
+            secret.created_at = outline.created_at;
+            secret.last_version = version;
+        });
+        Ok(version)
+    }
+
+    pub(super) fn add(
+        &mut self,
+        name: &SecretName,
+        mut sealed: Sealed,
+        rotation: Option<Box<Rotation>>,
+    ) -> Result<Held, VaultError> {
+        self.catch_up(name.as_str(), sealed.version, &mut sealed.envelope)?;
+        let (_, mark) = self.prepare(name, |secret| {
+            let next = secret.filter(|secret| {
+                let newest = secret.versions.last().map_or(0, |newest| newest.version);
+                newest < sealed.version && sealed.version <= secret.last_version
+            });
+            let secret = next.ok_or_else(|| VaultError::Conflict {
+                secret: name.clone(),
+                version: sealed.version,
+            })?;
+            let mut versions = numbers(&secret.versions);
+            versions.push(sealed.version);
+            Ok(Outline {
+                created_at: secret.created_at,
+                last_version: secret.last_version,
+                versions,
+            })
+        })?;
+        self.store
+            .add_version(name, &sealed, rotation.as_deref(), &mark)?;
+        self.unwritten.exposed.retain(|(secret, ..)| secret != name);
+        let held = self.change(&mark, |state| {
+            let exposures = &mut state.figures.exposures;
+            exposures.retain(|(secret, ..), _| secret != name);
+            if let Some(rotation) = rotation {
+                state.rotations.insert(name.clone(), *rotation);
+            }
+            state.list.secrets.get_mut(name)?.add(sealed);
+            state.held(name)
+        });
+        held.ok_or_else(|| VaultError::NoValue(name.clone()))
+    }
+
+    pub(super) fn remove(&mut self, name: &SecretName) -> Result<(), VaultError> {
+        let (_, mark) = self.prepare(name, |secret| {
+            let secret = secret.filter(|s| !s.versions.is_empty());
+            let secret = secret.ok_or_else(|| VaultError::NoValue(name.clone()))?;
+            Ok(Outline {
+                created_at: secret.created_at,
+                last_version: secret.last_version,
+                versions: Vec::new(),
+            })
+        })?;
+        self.store.remove(name, &mark)?;
+        self.unwritten.exposed.retain(|(secret, ..)| secret != name);
+        self.unwritten.used.remove(name);
+        self.change(&mark, |state| {
+            state.figures.last_used.remove(name);
+            state.checks.remove(name);
+            let exposures = &mut state.figures.exposures;
+            exposures.retain(|(secret, ..), _| secret != name);
+            state.rotations.remove(name);
+            state.sinks.remove(name);
+            if let Some(secret) = state.list.secrets.get_mut(name) {
+                secret.versions = Vec::new();
+            }
+        });
+        Ok(())
+    }
+
+    pub(super) fn retire(
+        &mut self,
+        name: &SecretName,
+        keep: Option<u64>,
+        rotation: Option<Box<Rotation>>,
+    ) -> Result<(), VaultError> {
+        let (_, mark) = self.prepare(name, |secret| {
+            let secret = secret.filter(|s| !s.versions.is_empty());
+            let secret = secret.ok_or_else(|| VaultError::NoValue(name.clone()))?;
+            let kept = |version| numbers(&secret.versions).contains(&version);
+            if let Some(version) = keep.filter(|version| !kept(*version)) {
+                let secret = name.clone();
+                return Err(VaultError::NoVersion { secret, version });
+            }
+            Ok(Outline {
+                created_at: secret.created_at,
+                last_version: secret.last_version,
+                versions: keep.into_iter().collect(),
+            })
+        })?;
+        self.store.retire(name, keep, rotation.as_deref(), &mark)?;
+        self.change(&mark, |state| {
+            match rotation {
+                Some(rotation) => state.rotations.insert(name.clone(), *rotation),
+                None => state.rotations.remove(name),
+            };
+            if let Some(secret) = state.list.secrets.get_mut(name) {
+                secret
+                    .versions
+                    .retain(|sealed| keep == Some(sealed.version));
+            }
+        });
+        Ok(())
+    }
+}
+
+fn numbers(versions: &[Sealed]) -> Vec<u64> {
+    versions.iter().map(|sealed| sealed.version).collect()
+}
