@@ -1,0 +1,241 @@
+//! Re-keying: a new root key, and every data key sealed under it in place of the one before.
+//!
+//! ```text
+//! begin    that it has begun is durable in the vault          Change { Begun }
+//! offer    the next key is durable at its keeper, beside the one in force
+//! rewrap   every data key, from a snapshot, with no lock held for longer than a moment
+//! commit   one transaction: all rows, or none                 Change { Done }
+//! swap     the same in memory: a lease sees all of it or nothing
+//! settle   the key before is erased at its keeper
+//! close    after the record of the outcome                    no Change
+//! ```
+//!
+//! At each of these lines the vault on disk can be opened: before the commit by the key in force, which
+//! nobody has touched, and after it by the next one, which was durable before. Whoever unlocks next
+//! finishes what was left ([`Vault::after_interrupted_rekey`]).
+//!
+//! No value is opened: bytes 0 to 65 of each envelope change and nothing else.
+//!
+//! A commit that fails may have happened all the same, if the disk lied. So what was offered is taken
+//! back only after a later transaction has succeeded, which settles what the file says.
+
+mod change;
+mod error;
+mod in_force;
+mod prepare;
+mod rewrap;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+pub(super) use self::change::Change;
+use self::change::Stage;
+pub use self::error::RekeyError;
+pub use self::in_force::{MOST_SEALS, Needs, RootKeyInForce};
+pub use self::prepare::{Prepared, Rekey, RekeyRequest};
+pub(super) use self::rewrap::Next;
+use super::custody::Custody;
+use super::error::VaultError;
+use super::root_key::{RootKeySource, Surroundings};
+use super::writer::{Reply, Request};
+use super::{Shared, Vault, known, stopped, to_microseconds};
+
+/// A re-key that is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rekeyed {
+    /// Where the root key comes from now.
+    pub source: RootKeySource,
+    /// Its version.
+    pub version: u32,
+    /// How many data keys were sealed anew.
+    pub data_keys: u64,
+    /// What is left to erase, and for whom; in words.
+    pub left: Option<String>,
+}
+
+/// A re-key that the broker did not live to see the end of, and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Interrupted {
+    /// It is in force.
+    Done {
+        /// Number of the record that announced it.
+        announced: u64,
+        /// As if it had not been interrupted.
+        rekeyed: Rekeyed,
+    },
+    /// It never came into force, and nothing is left of it.
+    Failed {
+        /// Number of the record that announced it.
+        announced: u64,
+    },
+}
+
+/// Held while a re-key is under way.
+struct Alone(Arc<Shared>);
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        *known(self.0.rekeying.lock()) = false;
+    }
+}
+
+impl Vault {
+    /// Puts the next root key in force. `announced` is the number of the record that says so. Blocks: a
+    /// second or so for ten thousand secrets, and for a keyring up to twenty more. Whether it fails or
+    /// not, [`Self::close_rekey`] comes after the record of the outcome.
+    ///
+    /// # Errors
+    ///
+    /// [`RekeyError`]; the root key in force stays in force.
+    pub fn rekey(
+        &self,
+        rekey: Rekey,
+        announced: u64,
+        at: &Surroundings,
+        now: Timestamp,
+    ) -> Result<Rekeyed, RekeyError> {
+        let change = rekey.begun(announced);
+        let Rekey {
+            next,
+            version,
+            from,
+            to,
+            passphrase,
+            recovery,
+            _alone,
+        } = rekey;
+        self.ask_blocking(|reply| Request::Change(Some(change.clone()), reply))?;
+        let take_back = |error: RekeyError| {
+            // Once this is written, the commit before it certainly is not.
+            let failed = change.at(Stage::Failed);
+            let settled = self.ask_blocking(|reply| Request::Change(Some(failed), reply));
+            let settled = settled.map_err(RekeyError::Vault).and_then(|()| {
+                let id = self.id();
+                to.withdraw(id, version, at).map_err(RekeyError::RootKey)
+            });
+            if let Err(cause) = settled {
+                tracing::error!(%cause, "what a failed re-key left is removed at the next unlock");
+            }
+            error
+        };
+        if let Err(cause) = to.offer(&next, self.id(), version, at) {
+            return Err(take_back(cause.into()));
+        }
+        let heads = self
+            .rewrap_all(&next, version)
+            .map_err(|cause| take_back(cause.into()))?;
+        let sealed = self.rewrap_own(&from, &next, version);
+        let custody = Custody {
+            source: to.clone(),
+            keys: sealed.map_err(|cause| take_back(cause.into()))?,
+            passphrase,
+            recovery,
+            made_at: to_microseconds(now),
+            change: Some(change.at(Stage::Done)),
+            mac: None,
+        };
+        let next = Box::new(Next {
+            root: next,
+            custody,
+            heads,
+        });
+        let data_keys = self
+            .ask_blocking(|reply| Request::Rekey(next, reply))
+            .map_err(|cause| take_back(cause.into()))?;
+        Ok(Rekeyed {
+            left: self.settle_rekey(&from.source, from.keys.root_version, &to, at),
+            source: to,
+            version,
+            data_keys,
+        })
+    }
+
+    /// Finishes what a re-key left that the broker did not live to see the end of. To be asked after
+    /// each unlock. Blocks only where there is something to do; [`Self::close_rekey`] comes after the
+    /// record of it.
+    #[must_use]
+    pub fn after_interrupted_rekey(&self, at: &Surroundings) -> Option<Interrupted> {
+        // One that is under way sees to itself.
+        let _alone = self.alone().ok()?;
+        let (change, version) = {
+            let state = known(self.shared.state.read());
+            let custody = &state.custody;
+            (custody.change.clone()?, custody.keys.root_version)
+        };
+        let announced = change.announced;
+        let from = RootKeySource::from_stored(&change.from)?;
+        let to = RootKeySource::from_stored(&change.to)?;
+        if change.stage != Stage::Done {
+            let next = change.from_version.saturating_add(1);
+            if let Err(cause) = to.withdraw(self.id(), next, at) {
+                tracing::error!(%cause, "a key that never came into force could not be removed");
+            }
+            return Some(Interrupted::Failed { announced });
+        }
+        let left = self.settle_rekey(&from, change.from_version, &to, at);
+        let rekeyed = Rekeyed {
+            source: to,
+            version,
+            data_keys: self.count_data_keys(),
+            left,
+        };
+        Some(Interrupted::Done { announced, rekeyed })
+    }
+
+    /// Forgets that a re-key was under way, once its outcome is recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Locked`], or if it could not be written; the next unlock says the outcome again.
+    pub async fn close_rekey(&self) -> Result<(), VaultError> {
+        self.ask(|reply| Request::Change(None, reply)).await
+    }
+
+    /// What is left to erase, in words.
+    fn settle_rekey(
+        &self,
+        from: &RootKeySource,
+        from_version: u32,
+        to: &RootKeySource,
+        at: &Surroundings,
+    ) -> Option<String> {
+        let arrived = to.arrive(at).map_err(|cause| {
+            let file = at.key_file.display();
+            format!(
+                "the key in force lies in {file}.next and could not be moved to {file} ({cause}); the \
+                 next unlock tries again"
+            )
+        });
+        let erased = arrived.and_then(|()| {
+            from.erase(to, self.id(), from_version, at).map_err(|cause| {
+                format!("the key before could not be erased from the {from} ({cause}); erase it there")
+            })
+        });
+        let left = erased.unwrap_or_else(Some);
+        if let Some(left) = &left {
+            tracing::warn!(left, "the root key is changed, and something is left to do");
+        }
+        left
+    }
+
+    fn alone(&self) -> Result<Alone, RekeyError> {
+        let mut rekeying = known(self.shared.rekeying.lock());
+        if *rekeying {
+            return Err(RekeyError::UnderWay);
+        }
+        *rekeying = true;
+        Ok(Alone(Arc::clone(&self.shared)))
+    }
+
+    fn count_data_keys(&self) -> u64 {
+        let state = known(self.shared.state.read());
+        let secrets = state.list.secrets.values();
+        let versions: usize = secrets.map(|secret| secret.versions.len()).sum();
+        u64::try_from(versions + state.minted.len()).unwrap_or(u64::MAX)
+    }
+
+    fn ask_blocking<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, VaultError> {
+        self.writer.ask(request)?.blocking_recv().map_err(stopped)?
+    }
+}
