@@ -17,6 +17,7 @@ pub mod cases;
 mod decide;
 mod document;
 mod explain;
+pub mod field_reference;
 mod finding;
 mod installation;
 mod known;

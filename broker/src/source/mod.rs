@@ -7,7 +7,9 @@
 //! [`Recorded`] use, as the vault does.
 
 pub mod env;
+mod fetched;
 mod file;
+pub mod one_password;
 mod value;
 
 use std::collections::BTreeMap;
@@ -16,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::env::EnvSource;
+pub use self::fetched::{Fetched, Nature};
 pub use self::value::Fault;
 use crate::audit_log::{Recorded, Use};
 use crate::policy::SourceSpec;

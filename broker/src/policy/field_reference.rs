@@ -1,0 +1,150 @@
+//! `op://VAULT/ITEM[/SECTION]/FIELD`: where a value lies in 1Password.
+//!
+//! Rules: 1Password documentation, “Secret reference syntax”: a part is a name or an id; letters,
+//! digits, `-`, `_`, `.` and blanks may stand in it, upper and lower case are the same, and what is
+//! called otherwise has to be named by its id.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A field of an item of a vault, each by its name or its id. Displays as `op://…`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FieldReference {
+    /// The vault.
+    pub vault: Box<str>,
+    /// The item.
+    pub item: Box<str>,
+    /// The item's section; `None` for a field that is in none, or whose name is clear without.
+    pub section: Option<Box<str>>,
+    /// The field.
+    pub field: Box<str>,
+}
+
+impl FieldReference {
+    /// Whether vault and item are ids, so that nothing has to be looked up.
+    #[must_use]
+    pub fn is_by_id(&self) -> bool {
+        is_id(&self.vault) && is_id(&self.item)
+    }
+}
+
+/// An id of a vault or an item. Source: 1Password Connect's description of its API, version 1.7.1.
+#[must_use]
+pub fn is_id(part: &str) -> bool {
+    part.len() == 26
+        && part
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+}
+
+impl fmt::Display for FieldReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "op://{}/{}/", self.vault, self.item)?;
+        if let Some(section) = &self.section {
+            write!(f, "{section}/")?;
+        }
+        f.write_str(&self.field)
+    }
+}
+
+/// Why a text is no reference. The text itself is not in it: someone may have put a value there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoReference {
+    /// It does not begin so.
+    #[error("a 1Password reference begins with `op://`")]
+    Scheme,
+    /// Fewer or more parts than there can be.
+    #[error("a 1Password reference is `op://VAULT/ITEM/FIELD` or `op://VAULT/ITEM/SECTION/FIELD`")]
+    Parts,
+    /// `?attribute=otp` and the like.
+    #[error("a 1Password reference with `?` asks for something else than the field's value")]
+    Query,
+    /// A character that no reference may have.
+    #[error(
+        "letters, digits, `-`, `_`, `.` and blanks may stand in a 1Password reference; name what is \
+         called otherwise by its id"
+    )]
+    Character,
+}
+
+impl FromStr for FieldReference {
+    type Err = NoReference;
+
+    fn from_str(text: &str) -> Result<Self, NoReference> {
+        let parts = text.strip_prefix("op://").ok_or(NoReference::Scheme)?;
+        if parts.contains('?') {
+            return Err(NoReference::Query);
+        }
+        let good = |c: char| c.is_ascii_alphanumeric() || "-_. /".contains(c);
+        if parts.len() > LONGEST || !parts.chars().all(good) {
+            return Err(NoReference::Character);
+        }
+        let parts: Vec<&str> = parts.split('/').collect();
+        // A blank at either end is lost on the way to a person's eye, and `-` at the start would be
+        // taken for an option.
+        let empty = |part: &&str| part.trim().len() != part.len() || part.is_empty();
+        if parts
+            .iter()
+            .any(|part| empty(part) || part.starts_with('-'))
+        {
+            return Err(NoReference::Parts);
+        }
+        let (vault, item, section, field) = match parts[..] {
+            [vault, item, field] => (vault, item, None, field),
+            [vault, item, section, field] => (vault, item, Some(section.into()), field),
+            _ => return Err(NoReference::Parts),
+        };
+        Ok(Self {
+            vault: vault.into(),
+            item: item.into(),
+            section,
+            field: field.into(),
+        })
+    }
+}
+
+/// Far more than any name has.
+const LONGEST: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_three_parts_or_four_and_displays_as_it_was_written() {
+        for text in [
+            "op://Github-Tokens/org-label-sync-token/credential",
+            "op://Github Tokens/label.sync/ci section/value_1",
+        ] {
+            let reference: FieldReference = text.parse().unwrap();
+            assert_eq!(reference.to_string(), text);
+            assert_eq!(reference.section.is_some(), text.contains("section"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_reference_is_told_by_what_is_wrong_with_it() {
+        for (text, why) in [
+            ("ghp_value", NoReference::Scheme),
+            ("op://vault/item", NoReference::Parts),
+            ("op://vault//field", NoReference::Parts),
+            ("op://vault/item/", NoReference::Parts),
+            ("op://v/i/s/f/x", NoReference::Parts),
+            ("op://vault/-item/field", NoReference::Parts),
+            ("op://vault/ item/field", NoReference::Parts),
+            ("op://vault/item/otp?attribute=otp", NoReference::Query),
+            ("op://vault/a:b/field", NoReference::Character),
+            ("op://vault/a\nb/field", NoReference::Character),
+        ] {
+            assert_eq!(text.parse::<FieldReference>(), Err(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_twenty_six_small_letters_and_digits_are_an_id() {
+        let by_id = "op://aaaaaaaaaaaaaaaaaaaaaaaaa1/bbbbbbbbbbbbbbbbbbbbbbbbb2/credential";
+        assert!(by_id.parse::<FieldReference>().unwrap().is_by_id());
+        let by_name = "op://aaaaaaaaaaaaaaaaaaaaaaaaa1/item/credential";
+        assert!(!by_name.parse::<FieldReference>().unwrap().is_by_id());
+    }
+}

@@ -1,0 +1,8 @@
+//! Values in 1Password: `source = "op://VAULT/ITEM[/SECTION]/FIELD"`.
+//!
+//! Asked through 1Password's own program `op`, or through a Connect server over HTTPS. Both say the
+//! same few things when they give no value: [`OnePasswordError`].
+
+mod error;
+
+pub use self::error::{OnePasswordError, Part};
