@@ -14,6 +14,7 @@ pub mod budget;
 pub mod caller;
 pub mod causes;
 pub mod check;
+pub mod cipher;
 pub mod clock;
 pub mod commands;
 pub mod config;

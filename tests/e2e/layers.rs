@@ -50,6 +50,7 @@ const LAYERS: &[&[&str]] = &[
     &["policy", "lease", "deadline", "rotation_state"],
     &[
         "causes",
+        "cipher",
         "clock",
         "give_back",
         "harden",

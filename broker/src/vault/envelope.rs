@@ -15,12 +15,12 @@
 //!
 //! Pure but for the random numbers. Not here: where envelopes are kept, who may open one.
 
-use aes_gcm::aead::{AeadInOut as _, KeyInit as _, Nonce, Tag};
-use aes_gcm::{Aes256Gcm, Key};
 use jiff::Timestamp;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::Kind;
+pub(crate) use crate::cipher::{DoesNotOpen, NoRandom, random};
+use crate::cipher::{NONCE, TAG, append_sealed, open, open_in_place};
 
 /// What a sealed value is; bound to it as associated data.
 #[derive(Debug, Clone, Copy)]
@@ -33,21 +33,6 @@ pub(crate) struct Identity<'a> {
     pub(crate) hash: &'a str,
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) set_at: Timestamp,
-}
-
-/// Something that was sealed does not open: another key, another place, or changed bytes. Which of
-/// them, the cipher cannot tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct DoesNotOpen;
-
-/// Why nothing could be sealed: the kernel gave no random numbers.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the kernel gave no random numbers")]
-pub struct NoRandom(#[source] pub(crate) getrandom::Error);
-
-/// Fills `room` from the kernel's generator.
-pub(crate) fn random(room: &mut [u8]) -> Result<(), NoRandom> {
-    getrandom::fill(room).map_err(NoRandom)
 }
 
 /// Seals a value under a data key made for it.
@@ -225,52 +210,6 @@ pub(crate) fn purpose(what: &str, vault: &str, root_version: u32) -> Vec<u8> {
     out
 }
 
-fn append_sealed(
-    out: &mut Vec<u8>,
-    key: &[u8; 32],
-    nonce: [u8; NONCE],
-    bound: &[u8],
-    clear: &[u8],
-) {
-    out.extend_from_slice(&nonce);
-    let at = out.len();
-    // Within the capacity reserved by the callers, so nothing in the clear is left behind.
-    out.extend_from_slice(clear);
-    let cipher = Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key));
-    let sealed = out.get_mut(at..).unwrap_or_default();
-    #[expect(
-        clippy::expect_used,
-        reason = "GCM refuses 64 GiB of text or more, and bodies end at 64 KiB"
-    )]
-    let tag = cipher
-        .encrypt_inout_detached(&Nonce::<Aes256Gcm>::from(nonce), bound, sealed.into())
-        .expect("a secret is shorter than 64 GiB");
-    out.extend_from_slice(&tag);
-}
-
-/// Leaves the opened text in `sealed`, without nonce and tag.
-fn open_in_place(key: &[u8; 32], bound: &[u8], sealed: &mut Vec<u8>) -> Result<(), DoesNotOpen> {
-    let nonce = *sealed.first_chunk::<NONCE>().ok_or(DoesNotOpen)?;
-    sealed.drain(..NONCE);
-    let tag = *sealed.last_chunk::<TAG>().ok_or(DoesNotOpen)?;
-    sealed.truncate(sealed.len() - TAG);
-    open(key, &nonce, bound, sealed, &tag)
-}
-
-fn open(
-    key: &[u8; 32],
-    nonce: &[u8; NONCE],
-    bound: &[u8],
-    text: &mut [u8],
-    tag: &[u8; TAG],
-) -> Result<(), DoesNotOpen> {
-    let nonce = Nonce::<Aes256Gcm>::from(*nonce);
-    let tag = Tag::<Aes256Gcm>::from(*tag);
-    Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key))
-        .decrypt_inout_detached(&nonce, bound, text.into(), &tag)
-        .map_err(|_cause| DoesNotOpen)
-}
-
 fn data_key_of(vault: &str, name: &str, version: u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(160);
     text(&mut out, "tokend data key v1");
@@ -307,8 +246,6 @@ pub(crate) fn text(out: &mut Vec<u8>, text: &str) {
 }
 
 const FORMAT: u8 = 1;
-const NONCE: usize = 12;
-const TAG: usize = 16;
 const KEY_AT: usize = 5;
 const VALUE_AT: usize = KEY_AT + NONCE + 32 + TAG;
 

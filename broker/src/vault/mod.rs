@@ -50,8 +50,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use crate::cipher::NoRandom;
 pub use checks::{CheckAttempt, CheckDetails, Checked};
-pub use envelope::NoRandom;
 pub use error::VaultError;
 pub use kind::Kind;
 pub use minted::Minted;
