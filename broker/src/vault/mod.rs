@@ -41,6 +41,7 @@ mod minted;
 mod rekey;
 pub mod root_key;
 mod rotation;
+mod sources;
 mod state;
 mod store;
 mod warnings;
@@ -60,6 +61,7 @@ pub use rekey::{
     RootKeyInForce,
 };
 pub use rotation::{NewValue, StoredVersion};
+pub use sources::SourceValue;
 pub use warnings::GivenWarning;
 pub use witness::{Usage, UsageDelta};
 

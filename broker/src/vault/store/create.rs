@@ -7,7 +7,9 @@ use std::path::Path;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{APPLICATION_ID, FLAGS, FORMAT, FORMAT_2, FORMAT_3, Store, beside, integer, storage};
+use super::{
+    APPLICATION_ID, FLAGS, FORMAT, FORMAT_2, FORMAT_3, FORMAT_4, Store, beside, integer, storage,
+};
 use crate::private::{self, PrivateError};
 use crate::vault::custody::Custody;
 use crate::vault::error::VaultError;
@@ -54,6 +56,7 @@ impl Store {
         tx.execute_batch(include_str!("../schema.sql"))?;
         tx.execute_batch(FORMAT_2)?;
         tx.execute_batch(FORMAT_3)?;
+        tx.execute_batch(FORMAT_4)?;
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;
         tx.pragma_update(None, "user_version", FORMAT)?;
         tx.execute(

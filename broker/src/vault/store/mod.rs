@@ -33,18 +33,21 @@ mod image;
 mod load;
 mod minted;
 mod rotation;
+mod sources;
 mod warnings;
 
 pub(in crate::vault) use image::Restored;
 
 /// `tokd`, in the header of the database file.
 const APPLICATION_ID: i64 = 0x746f_6b64;
-/// The format that this code reads and writes. Formats 1 and 2 become it when opened.
-const FORMAT: i64 = 3;
+/// The format that this code reads and writes. Those before become it when opened.
+const FORMAT: i64 = 4;
 /// What format 2 has beside format 1: tables, all empty at first.
 const FORMAT_2: &str = include_str!("../schema-2.sql");
 /// What format 3 has beside format 2.
 const FORMAT_3: &str = include_str!("../schema-3.sql");
+/// What format 4 has beside format 3: tables, all empty at first.
+const FORMAT_4: &str = include_str!("../schema-4.sql");
 /// The root key of a vault of format 2: as old as the vault, and its seals counted as well as they can
 /// be. Installation tokens that are forgotten by now are missing from the count.
 const OLD_ROOT_KEY: &str = "INSERT INTO root_key (one, made_at, seals)
@@ -114,8 +117,11 @@ impl Store {
                 if found == 1 {
                     tx.execute_batch(FORMAT_2)?;
                 }
-                tx.execute_batch(FORMAT_3)?;
-                tx.execute(OLD_ROOT_KEY, [])?;
+                if found < 3 {
+                    tx.execute_batch(FORMAT_3)?;
+                    tx.execute(OLD_ROOT_KEY, [])?;
+                }
+                tx.execute_batch(FORMAT_4)?;
                 tx.pragma_update(None, "user_version", FORMAT)
             })?;
         }

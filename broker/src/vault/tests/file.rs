@@ -5,14 +5,14 @@ use super::*;
 #[test]
 fn a_vault_from_a_newer_version_is_refused_and_left_as_it_is() {
     let scratch = Scratch::new();
-    scratch.edit("PRAGMA user_version = 4");
+    scratch.edit("PRAGMA user_version = 5");
     let before = fs::read(scratch.path()).unwrap();
     let error = scratch.refusal();
     assert!(matches!(
         error,
         VaultError::Newer {
-            found: 4,
-            known: 3,
+            found: 5,
+            known: 4,
             ..
         }
     ));
@@ -27,7 +27,11 @@ fn a_vault_from_a_newer_version_is_refused_and_left_as_it_is() {
 async fn a_vault_of_format_1_becomes_one_of_today_and_keeps_its_secrets() {
     let scratch = Scratch::new();
     drop(set(&scratch.unlocked(), "source-pat", CANARY).await);
-    for line in include_str!("../schema-2.sql").lines() {
+    let since = [
+        include_str!("../schema-2.sql"),
+        include_str!("../schema-4.sql"),
+    ];
+    for line in since.iter().flat_map(|schema| schema.lines()) {
         if let Some(rest) = line.strip_prefix("CREATE TABLE ") {
             scratch.edit(&format!("DROP TABLE {}", rest.trim_end_matches(" (")));
         }

@@ -25,6 +25,7 @@ use super::checks::{CheckDetails, Kept};
 use super::error::VaultError;
 use super::minted::SealedMinted;
 use super::rekey::{Change, Next};
+use super::sources::SealedValue;
 use super::state::{List, Outline, Sealed, Secret, State};
 use super::store::{Mark, Store};
 use super::{GivenWarning, Held, LogIdentity, Shared, UsageDelta, known};
@@ -50,6 +51,12 @@ pub(super) enum Request {
     Warnings(Reply<Vec<GivenWarning>>),
     KeepWarnings(Vec<GivenWarning>, Reply<()>),
     ForgetWarnings(Vec<Box<str>>, Reply<()>),
+    SourceRequests(Reply<Vec<(i64, u32)>>),
+    /// An hour, the requests in it, and the oldest hour that is kept.
+    KeepSourceRequests(i64, u32, i64, Reply<()>),
+    SourceValues(Reply<Vec<SealedValue>>),
+    KeepSourceValue(SealedValue, Reply<()>),
+    KeepOnlySourceValues(Vec<Box<str>>, Reply<()>),
     Note(Head, Vec<UsageDelta>),
     NewLog(String, Reply<LogIdentity>),
     /// Keeps what a check found, with its findings as JSON.
@@ -178,6 +185,18 @@ impl Work {
             }
             Request::ForgetWarnings(keys, reply) => {
                 drop(reply.send(self.store.forget_warnings(&keys)));
+            }
+            Request::SourceRequests(reply) => drop(reply.send(self.store.source_requests())),
+            Request::KeepSourceRequests(hour, requests, oldest, reply) => {
+                let kept = self.store.keep_source_requests(hour, requests, oldest);
+                drop(reply.send(kept));
+            }
+            Request::SourceValues(reply) => drop(reply.send(self.store.source_values())),
+            Request::KeepSourceValue(value, reply) => {
+                drop(reply.send(self.store.keep_source_value(&value)));
+            }
+            Request::KeepOnlySourceValues(sources, reply) => {
+                drop(reply.send(self.store.keep_only_source_values(&sources)));
             }
             Request::NewLog(log_id, reply) => drop(reply.send(self.new_log(log_id))),
             Request::KeepCheck(name, kept, findings, reply) => {

@@ -1,0 +1,147 @@
+//! What the vault keeps for sources that lie elsewhere: how often they were asked, and the values they
+//! gave last.
+//!
+//! A value is sealed under a key made from the MAC key, which no re-key changes, with its source and
+//! the time it was read as associated data. It is no version of a secret: whoever removes the row costs
+//! one more question at the source.
+
+use jiff::Timestamp;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::error::VaultError;
+use super::writer::Request;
+use super::{Vault, envelope, known, to_microseconds};
+use crate::cipher::{NONCE, TAG, append_sealed, open_in_place};
+use crate::token::AccessToken;
+
+/// A value as it was last read from its source, sealed.
+#[derive(Debug)]
+pub(super) struct SealedValue {
+    pub(super) source: Box<str>,
+    pub(super) version: Option<u64>,
+    pub(super) read_at: Timestamp,
+    pub(super) sealed: Vec<u8>,
+}
+
+/// The same, opened.
+pub struct SourceValue {
+    /// As policies name it.
+    pub source: Box<str>,
+    /// What the place counts its changes with.
+    pub version: Option<u64>,
+    /// When it was read.
+    pub read_at: Timestamp,
+    /// The value.
+    pub value: AccessToken,
+}
+
+impl Vault {
+    /// How often 1Password was asked: hours since 1970, and requests in each, ascending.
+    ///
+    /// # Errors
+    ///
+    /// If they could not be read.
+    pub async fn source_requests(&self) -> Result<Vec<(i64, u32)>, VaultError> {
+        self.ask(Request::SourceRequests).await
+    }
+
+    /// Keeps, durably, how often 1Password was asked in an hour, and forgets hours before `oldest`.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be written.
+    pub async fn keep_source_requests(
+        &self,
+        hour: i64,
+        requests: u32,
+        oldest: i64,
+    ) -> Result<(), VaultError> {
+        self.ask(|reply| Request::KeepSourceRequests(hour, requests, oldest, reply))
+            .await
+    }
+
+    /// Keeps a value that was read from its source, in place of the one before.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Locked`], or if it could not be written.
+    pub async fn keep_source_value(&self, value: &SourceValue) -> Result<(), VaultError> {
+        let sealed = {
+            let key = self.source_key()?;
+            let read_at = to_microseconds(value.read_at);
+            let mut nonce = [0; NONCE];
+            envelope::random(&mut nonce)?;
+            // Into the sealed copy.
+            let clear = value.value.expose().as_bytes();
+            let mut sealed = Vec::with_capacity(NONCE + clear.len() + TAG);
+            let bound = self.bound(&value.source, value.version, read_at);
+            append_sealed(&mut sealed, &key, nonce, &bound, clear);
+            SealedValue {
+                source: value.source.clone(),
+                version: value.version,
+                read_at,
+                sealed,
+            }
+        };
+        self.ask(|reply| Request::KeepSourceValue(sealed, reply))
+            .await
+    }
+
+    /// The values that are kept and open, by source.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Locked`], or if they could not be read.
+    pub async fn source_values(&self) -> Result<Vec<SourceValue>, VaultError> {
+        let kept = self.ask(Request::SourceValues).await?;
+        let key = self.source_key()?;
+        let opened = kept.into_iter().filter_map(|kept| {
+            let bound = self.bound(&kept.source, kept.version, kept.read_at);
+            let mut text = Zeroizing::new(kept.sealed);
+            // What does not open is as good as not there.
+            open_in_place(&key, &bound, &mut text).ok()?;
+            let value = String::from_utf8(std::mem::take(&mut *text))
+                .map_err(|error| error.into_bytes().zeroize());
+            Some(SourceValue {
+                source: kept.source,
+                version: kept.version,
+                read_at: kept.read_at,
+                value: AccessToken::new(value.ok()?),
+            })
+        });
+        Ok(opened.collect())
+    }
+
+    /// Erases the values of all sources but these. Works while locked.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be written.
+    pub async fn keep_only_source_values(&self, sources: Vec<Box<str>>) -> Result<(), VaultError> {
+        self.ask(|reply| Request::KeepOnlySourceValues(sources, reply))
+            .await
+    }
+
+    fn source_key(&self) -> Result<Zeroizing<[u8; 32]>, VaultError> {
+        let keys = known(self.shared.keys.read());
+        let keys = keys.as_ref().ok_or(VaultError::Locked)?;
+        let made = keys.mac("tokend source value key v1", [self.id().as_bytes()]);
+        Ok(Zeroizing::new(made.bytes()))
+    }
+
+    fn bound(&self, source: &str, version: Option<u64>, read_at: Timestamp) -> Vec<u8> {
+        let mut out = Vec::with_capacity(128);
+        envelope::text(&mut out, "tokend source value v1");
+        envelope::text(&mut out, self.id());
+        envelope::text(&mut out, source);
+        match version {
+            None => out.push(0),
+            Some(version) => {
+                out.push(1);
+                out.extend_from_slice(&version.to_be_bytes());
+            }
+        }
+        out.extend_from_slice(&read_at.as_microsecond().to_be_bytes());
+        out
+    }
+}

@@ -1,0 +1,95 @@
+//! What is kept for sources, in the database alone.
+
+use rusqlite::params;
+
+use super::load::{count, time};
+use super::{Store, integer};
+use crate::vault::error::VaultError;
+use crate::vault::sources::SealedValue;
+
+impl Store {
+    pub(in crate::vault) fn source_requests(&self) -> Result<Vec<(i64, u32)>, VaultError> {
+        let read = || {
+            let mut statement = self
+                .db
+                .prepare("SELECT hour, requests FROM source_requests ORDER BY hour")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<Result<Vec<_>, rusqlite::Error>>()
+        };
+        read().map_err(|cause| self.fault(cause))
+    }
+
+    pub(in crate::vault) fn keep_source_requests(
+        &mut self,
+        hour: i64,
+        requests: u32,
+        oldest: i64,
+    ) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            tx.execute("DELETE FROM source_requests WHERE hour < ?", [oldest])?;
+            tx.execute(
+                "INSERT OR REPLACE INTO source_requests VALUES (?, ?)",
+                params![hour, requests],
+            )?;
+            Ok(())
+        })
+    }
+
+    pub(in crate::vault) fn keep_source_value(
+        &mut self,
+        value: &SealedValue,
+    ) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            tx.execute(
+                "INSERT OR REPLACE INTO source_value VALUES (?, ?, ?, ?)",
+                params![
+                    value.source,
+                    value.version.map(integer),
+                    value.read_at.as_microsecond(),
+                    value.sealed,
+                ],
+            )?;
+            Ok(())
+        })
+    }
+
+    pub(in crate::vault) fn source_values(&self) -> Result<Vec<SealedValue>, VaultError> {
+        let read = || {
+            let mut statement = self.db.prepare(
+                "SELECT source, version, read_at, sealed FROM source_value ORDER BY source",
+            )?;
+            let mut rows = statement.query([])?;
+            let mut all = Vec::new();
+            while let Some(row) = rows.next()? {
+                let version: Option<i64> = row.get(1)?;
+                all.push(SealedValue {
+                    source: row.get(0)?,
+                    version: version.map(|_| count(row, 1)).transpose()?,
+                    read_at: time(row, 2)?,
+                    sealed: row.get(3)?,
+                });
+            }
+            Ok(all)
+        };
+        read().map_err(|cause| self.fault(cause))
+    }
+
+    pub(in crate::vault) fn keep_only_source_values(
+        &mut self,
+        sources: &[Box<str>],
+    ) -> Result<(), VaultError> {
+        let kept = self.source_values()?;
+        let gone = kept.iter().map(|value| &value.source);
+        let gone: Vec<_> = gone.filter(|source| !sources.contains(source)).collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.durably(|tx| {
+            for source in gone {
+                tx.execute("DELETE FROM source_value WHERE source = ?", [source])?;
+            }
+            Ok(())
+        })?;
+        self.empty_the_log()
+    }
+}
