@@ -50,6 +50,8 @@ pub struct Lease {
     pub hashed_token: Option<HashedToken>,
     /// Why the purpose's fallback was used, where it was.
     pub fallback: Option<Box<str>>,
+    /// Since when the value was past its time, where its source was down when it was handed out.
+    pub stale_since: Option<Timestamp>,
     /// The record that allowed it.
     pub seq: u64,
 }
@@ -74,6 +76,7 @@ impl Lease {
             span,
             hashed_token: None,
             fallback: None,
+            stale_since: None,
             seq: 0,
         }
     }
@@ -120,6 +123,7 @@ impl Lease {
             renewable_until: self.span.renewable.wall,
             audit_seq: self.seq,
             rate_limit: None,
+            stale_since: self.stale_since,
         }
     }
 }

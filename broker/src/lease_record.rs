@@ -149,6 +149,7 @@ pub fn read(record: &record::Lease<'_>) -> Result<(Lease, BootId), NotALease> {
         },
         hashed_token: record.hashed_token.as_deref().map(HashedToken::from_stored),
         fallback: record.fallback.as_deref().map(Into::into),
+        stale_since: None,
         seq: 0,
     };
     Ok((lease, BootId::new(&record.boot_id)))
@@ -169,6 +170,7 @@ pub fn add_issued(lease: &mut Lease, issued: &record::Issued<'_>) -> Result<(), 
         lease.span = cut.map_err(|TooShort| NotALease::Issued)?;
     }
     lease.hashed_token = Some(HashedToken::from_stored(&issued.hashed_token));
+    lease.stale_since = issued.stale_since;
     Ok(())
 }
 
@@ -243,6 +245,7 @@ mod tests {
             hashed_credential: "abc=".into(),
             installation: Some(4711),
             expires_at,
+            stale_since: None,
         };
         let mut whole = lease.clone();
         add_issued(&mut whole, &issued(7, None)).unwrap();

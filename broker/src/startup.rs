@@ -105,7 +105,14 @@ pub async fn run(
         return Err(StartError::NoVault(places.vault.clone()));
     }
     let _lock = lock_store(&places.data)?;
-    let sources = Arc::new(Sources::new(|name| std::env::var_os(name)));
+    let sources = Arc::new(Sources::new(
+        |name| std::env::var_os(name),
+        config.source_times,
+        config.one_password.plan,
+        Box::new(crate::source::Desk {
+            one: crate::source::OnePassword::None,
+        }),
+    ));
     let vault = Vault::open(&places.vault)?;
     let from = unlock_at_start(&vault, &places);
 
@@ -158,9 +165,11 @@ pub async fn run(
     if opened.created {
         broker.vault.settle().await?;
     }
+    broker.recall_requests().await?;
     announce(&broker, from).await?;
     if !broker.vault.is_locked() {
         broker.finish_rekey().await;
+        broker.recall_source_values().await;
         broker.rebuild_leases().await;
     }
     let listener = listener(&socket, &broker.config)?;

@@ -115,9 +115,7 @@ impl Broker {
         held: Option<&Held>,
     ) -> Option<Timestamp> {
         match declared {
-            Some(declared) if declared.source != SourceSpec::Vault => {
-                self.known_of(declared)?.expires_at
-            }
+            Some(declared) if !declared.source.is_vault() => self.known_of(declared)?.expires_at,
             _ => held?.expires_at,
         }
     }
@@ -148,7 +146,7 @@ impl Broker {
         let source_fault = self.sources.fault(&source);
         let has_value = match &source {
             SourceSpec::Vault => held.is_some(),
-            SourceSpec::Env(_) | SourceSpec::File(_) => source_fault.is_none(),
+            _ => source_fault.is_none(),
         };
         let purposes = policies
             .set

@@ -39,6 +39,7 @@ pub(crate) fn forged_issue(home: &Home, hashed: &str, mac: Mac) -> Vec<u8> {
         hashed_credential: hashed.into(),
         installation: Some(4711),
         expires_at: None,
+        stale_since: None,
     };
     let body = Body::of(&Event::LeaseIssued(issued)).unwrap();
     let body = match mac {

@@ -92,4 +92,8 @@ pub struct Issued<'a> {
     /// lease be renewed beyond it: no lease outlives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// Since when the value is past its time, where its source was down and it was handed out all the
+    /// same, by the wall clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_since: Option<Timestamp>,
 }

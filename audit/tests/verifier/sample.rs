@@ -82,6 +82,7 @@ fn event(seq: u64) -> Event<'static> {
             hashed_credential: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".into(),
             installation: None,
             expires_at: None,
+            stale_since: None,
         }),
         _ => Event::LeaseDeniedMore {
             uid: 1000,

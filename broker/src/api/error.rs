@@ -86,13 +86,13 @@ impl From<IssueError> for Refusal {
             | IssueError::Limited { retry_after, .. } => Some(*retry_after),
             IssueError::Stopping => Some(Duration::from_secs(1)),
             IssueError::Mint { source, .. } => source.retry_after(),
+            IssueError::Source { source, .. } => source.retry_after(),
             IssueError::Denied { .. }
             | IssueError::TooWide { .. }
             | IssueError::Locked
             | IssueError::NotRecorded(_)
             | IssueError::SecretMissing(_)
             | IssueError::SecretExpired(_)
-            | IssueError::Source { .. }
             | IssueError::Undeliverable(_)
             | IssueError::Vault { .. }
             | IssueError::NoRandom(_)

@@ -14,7 +14,6 @@ use super::extract::{Named, Operator, SecretBody};
 use super::to_its_end::to_its_end;
 use crate::broker::Broker;
 use crate::check::{AT_SET, Pace};
-use crate::policy::SourceSpec;
 use crate::token::AccessToken;
 use crate::vault::Kind;
 
@@ -121,7 +120,7 @@ fn warnings(broker: &Broker, name: &SecretName, looks_like: Option<&str>) -> Vec
         )];
     };
     let mut warnings = Vec::new();
-    if declared.source != SourceSpec::Vault {
+    if !declared.source.is_vault() {
         warnings.push(format!(
             "{} takes `{name}` from {}; the stored value is not used",
             declared.place, declared.source

@@ -7,7 +7,7 @@ use broker_protocol::names::SecretName;
 
 use super::Pace;
 use crate::broker::Broker;
-use crate::policy::{Caller, SourceSpec};
+use crate::policy::Caller;
 
 /// How long the answer to a new value waits for GitHub's: nothing depends on it.
 pub const AT_SET: Duration = Duration::from_secs(5);
@@ -20,7 +20,7 @@ impl Broker {
         let policies = self.policies();
         let declared = policies.set.secret(name);
         self.config.github.check_every.is_some()
-            && declared.is_some_and(|declared| declared.source == SourceSpec::Vault)
+            && declared.is_some_and(|declared| declared.source.is_vault())
     }
 
     /// Checks a value that was just stored.

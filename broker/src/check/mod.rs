@@ -108,7 +108,7 @@ impl Broker {
                 let held = self.vault.held(name);
                 Some(held.ok_or_else(|| CheckError::Missing(name.clone()))?)
             }
-            SourceSpec::Env(_) | SourceSpec::File(_) => None,
+            _ => None,
         };
         let version = held.as_ref().map(|held| held.version);
         let value = self

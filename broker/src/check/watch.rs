@@ -116,9 +116,7 @@ impl Broker {
         let name = &declared.name;
         let has_value = match &declared.source {
             SourceSpec::Vault => self.vault.held(name).is_some(),
-            SourceSpec::Env(_) | SourceSpec::File(_) => {
-                self.sources.fault(&declared.source).is_none()
-            }
+            source => self.sources.fault(source).is_none(),
         };
         if !has_value {
             return None;

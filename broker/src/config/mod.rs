@@ -4,6 +4,7 @@
 //! numbers. Not here: where the file lies (`broker_protocol::places`), and policies.
 
 mod github;
+mod one_password;
 mod root_key;
 mod warnings;
 
@@ -20,10 +21,13 @@ use serde::Deserialize;
 
 pub use self::github::GitHubConfig;
 use self::github::GitHubTable;
+pub use self::one_password::{OnePasswordConfig, Through};
+use self::one_password::{OnePasswordTable, SourcesTable};
 use self::root_key::RootKeyTable;
 pub use self::warnings::WarningsConfig;
 use self::warnings::WarningsTable;
 use crate::policy::Host;
+use crate::source::Times;
 
 /// The configuration in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +48,12 @@ pub struct Config {
     pub warnings: WarningsConfig,
     /// How often the root key is changed by itself; `None` for only when told to.
     pub rekey_every: Option<Duration>,
+    /// How 1Password is asked.
+    pub one_password: OnePasswordConfig,
+    /// How long values of 1Password and the keyring are kept.
+    pub source_times: Times,
+    /// Whether they are kept in the vault too, beyond a restart.
+    pub keep_source_values: bool,
     /// Limits that keep one account from starving the others.
     pub limits: Limits,
 }
@@ -278,6 +288,10 @@ impl Config {
                     .collect::<Result<_, _>>()?,
             }
         };
+        let (source_times, keep_source_values) = file
+            .sources
+            .read()
+            .map_err(|(key, message)| refuse(line_of(key), message))?;
         Ok(Self {
             own_uid,
             socket: SocketConfig {
@@ -309,6 +323,12 @@ impl Config {
                 .root_key
                 .read()
                 .map_err(|(key, message)| refuse(line_of(key), message))?,
+            one_password: file
+                .onepassword
+                .read(path)
+                .map_err(|(key, message)| refuse(line_of(key), message))?,
+            source_times,
+            keep_source_values,
             limits: file.limits,
         })
     }
@@ -332,6 +352,8 @@ struct File {
     github: GitHubTable,
     warnings: WarningsTable,
     root_key: RootKeyTable,
+    onepassword: OnePasswordTable,
+    sources: SourcesTable,
     limits: Limits,
 }
 

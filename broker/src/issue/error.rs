@@ -76,7 +76,7 @@ pub enum IssueError {
         retry_after: Duration,
     },
     /// The place the secret comes from did not give it.
-    #[error("the source of secret `{secret}` did not give a value")]
+    #[error("the source of secret `{secret}` did not give a value{}", come_back(.source))]
     Source {
         /// The secret.
         secret: SecretName,
@@ -118,6 +118,12 @@ pub enum IssueError {
     /// A record could not be written as JSON: a fault of the broker's own.
     #[error("a record could not be written")]
     Record(#[from] serde_json::Error),
+}
+
+fn come_back(source: &SourceError) -> String {
+    source.retry_after().map_or_else(String::new, |again_in| {
+        format!("; come back in {} s", again_in.as_secs())
+    })
 }
 
 impl IssueError {

@@ -164,7 +164,8 @@ impl Broker {
         lease.seq = recorded.seq();
 
         let key = hold.as_ref().and_then(Hold::key);
-        match self.obtain(&mut lease, recorded, &source, key).await {
+        let fresh = asked.wishes.fresh;
+        match self.obtain(&mut lease, recorded, &source, key, fresh).await {
             Ok(token) => {
                 let lease = Arc::new(lease);
                 self.leases.open(place, Arc::clone(&lease));
@@ -199,7 +200,7 @@ impl Broker {
                 let held = self.vault.held(&secret);
                 Some(held.ok_or_else(|| IssueError::SecretMissing(secret.clone()))?)
             }
-            SourceSpec::Env(_) | SourceSpec::File(_) => None,
+            _ => None,
         };
         let ends = held.as_ref().and_then(|held| held.expires_at);
         let span = Span::first(now, grant.ttl, grant.ttl_max, ends)

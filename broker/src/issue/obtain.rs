@@ -13,6 +13,7 @@ use crate::lease::{Lease, TooShort};
 use crate::mint::MintError;
 use crate::minted::{Hold, MintKey, TOKEN_LIFETIME};
 use crate::policy::SourceSpec;
+use crate::source::Taken;
 use crate::token::{AccessToken, HashedToken};
 
 impl Broker {
@@ -45,6 +46,7 @@ impl Broker {
         recorded: Recorded<Use>,
         source: &SourceSpec,
         key: Option<&MintKey>,
+        fresh: bool,
     ) -> Result<AccessToken, IssueError> {
         if let Some(key) = key {
             if let Some(value) = self.shared_token(lease, &recorded) {
@@ -58,15 +60,34 @@ impl Broker {
                 .unseal(recorded)
                 .map_err(|error| vault_error(&lease.secret, error)),
             source => {
-                let taken = self.sources.take(recorded, source).await;
-                let token = taken.map_err(|source| IssueError::Source {
-                    secret: lease.secret.clone(),
-                    source,
-                })?;
-                self.record_issued(lease, token.hashed(), None).await?;
-                Ok(token)
+                let taken = Box::pin(self.take_from_source(lease, recorded, source, fresh)).await?;
+                let hashed = taken.value.hashed();
+                self.record_issued(lease, hashed, None, taken.stale_since)
+                    .await?;
+                Ok(taken.value)
             }
         }
+    }
+
+    /// A value that does not lie in the vault.
+    async fn take_from_source(
+        &self,
+        lease: &Lease,
+        recorded: Recorded<Use>,
+        source: &SourceSpec,
+        fresh: bool,
+    ) -> Result<Taken, IssueError> {
+        let since = fresh.then_some(lease.span.issued.boot);
+        let taken = self.sources.take(recorded, source, since, self).await;
+        let taken = taken.map_err(|source| IssueError::Source {
+            secret: lease.secret.clone(),
+            source,
+        })?;
+        if taken.stale_since.is_some() {
+            metrics::counter!("tokend_stale_leases_total", "secret" => lease.secret.to_string())
+                .increment(1);
+        }
+        Ok(taken)
     }
 
     /// The token that the lease's own record names, where it is still there.
@@ -103,7 +124,7 @@ impl Broker {
         let ends = (cut != lease.span).then_some(cut.renewable.wall);
         lease.span = cut;
         let minted = (token.installation, ends);
-        self.record_issued(lease, token.hashed, Some(minted))
+        self.record_issued(lease, token.hashed, Some(minted), None)
             .await?;
         Ok(value)
     }
@@ -115,6 +136,7 @@ impl Broker {
         lease: &mut Lease,
         hashed: HashedToken,
         minted: Option<(u64, Option<Timestamp>)>,
+        stale_since: Option<Timestamp>,
     ) -> Result<(), IssueError> {
         let issued = Event::LeaseIssued(IssuedRecord {
             lease: lease.id.as_str().into(),
@@ -123,6 +145,7 @@ impl Broker {
             hashed_credential: hashed.as_str().into(),
             installation: minted.map(|(installation, _)| installation),
             expires_at: minted.and_then(|(_, ends)| ends),
+            stale_since,
         });
         let body = self.with_lease_mac(&issued, &lease.secret)?;
         self.log
@@ -130,6 +153,7 @@ impl Broker {
             .await
             .map_err(IssueError::NotRecorded)?;
         lease.hashed_token = Some(hashed);
+        lease.stale_since = stale_since;
         Ok(())
     }
 }

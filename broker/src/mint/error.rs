@@ -159,6 +159,7 @@ impl MintError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::GitHub { source } => source.retry_after(),
+            Self::Source { source, .. } => source.retry_after(),
             _ => None,
         }
     }

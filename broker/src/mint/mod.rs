@@ -200,14 +200,14 @@ impl Broker {
                 let secret = secret.clone();
                 MintError::Vault { secret, source }
             })?,
-            source => self
-                .sources
-                .take(recorded, source)
-                .await
-                .map_err(|source| {
+            source => {
+                let taken = self.sources.take(recorded, source, None, self).await;
+                let taken = taken.map_err(|source| {
                     let secret = secret.clone();
                     MintError::Source { secret, source }
-                })?,
+                })?;
+                taken.value
+            }
         };
         let app = AppKey::read(client_id, pem).await;
         let app = app.map_err(|error| MintError::of_key(secret, error))?;

@@ -13,7 +13,7 @@ use super::installation::{About, unmintable};
 use super::parts;
 use super::purpose::{MEANWHILE, PurposePolicy};
 use super::request::Terms;
-use super::secret::{SecretDeclaration, SecretKind, SourceSpec};
+use super::secret::{SecretDeclaration, SecretKind};
 
 /// What is wrong or odd, by where it is to be mended.
 #[derive(Default)]
@@ -162,7 +162,7 @@ pub(super) fn sinks(secrets: &[SecretDeclaration], found: &mut Findings) {
                 }
             }
         }
-        if secret.source != SourceSpec::Vault
+        if !secret.source.is_vault()
             && let [sink, ..] = secret.sinks.as_slice()
         {
             found.warn(

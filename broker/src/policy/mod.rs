@@ -27,6 +27,7 @@ pub mod request;
 mod secret;
 mod set;
 mod sink;
+mod source_spec;
 mod who;
 
 #[cfg(test)]
@@ -37,7 +38,8 @@ pub use explain::{Explanation, Missed, RuleExplained};
 pub use finding::{Place, PolicyError, PolicyErrors, PolicyWarning};
 pub use purpose::{PurposePolicy, Rule};
 pub use request::{Caller, Decision, Denial, Fallback, Grant, Request, Terms};
-pub use secret::{SecretDeclaration, SecretKind, SourceSpec};
+pub use secret::{ONE_PASSWORD_TOKEN, SecretDeclaration, SecretKind};
 pub use set::{PolicyFile, PolicySet};
 pub use sink::{SinkKind, SinkPlace, SinkSpec};
+pub use source_spec::{NoSource, SourceSpec};
 pub use who::{Accounts, Host, NOBODY, NamesOnly};

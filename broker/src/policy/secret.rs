@@ -4,8 +4,6 @@
 //! (scopes, owner, end) is compared elsewhere.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
@@ -13,6 +11,7 @@ use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
 use super::document::{Item, Table, printable};
 use super::finding::{Place, did_you_mean};
 use super::sink::{self, SinkSpec};
+use super::source_spec::{NoSource, SourceSpec};
 use super::{known, parts};
 
 /// One `[secret.NAME]`.
@@ -76,30 +75,20 @@ impl SecretKind {
     }
 }
 
-/// Where a secret's value comes from. Displays as policies write it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceSpec {
-    /// The broker's own encrypted store.
-    Vault,
-    /// A variable in the broker's own environment: an aid for moving away from there.
-    Env(String),
-    /// A file of the broker's account, by its absolute path.
-    File(PathBuf),
-}
-
-impl fmt::Display for SourceSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Vault => f.write_str("vault"),
-            Self::Env(name) => write!(f, "env:{name}"),
-            Self::File(path) => write!(f, "file:{}", path.display()),
-        }
-    }
-}
+/// The name under which the vault keeps what is shown to 1Password. It is no secret of GitHub's, so no
+/// policy may declare it.
+pub const ONE_PASSWORD_TOKEN: &str = "onepassword-token";
 
 /// Reads one `[secret.NAME]` table; `item.key` is its name.
 pub(super) fn read(item: Item<'_>) -> Option<SecretDeclaration> {
     let name: SecretName = item.accept(item.key.parse())?;
+    if name.as_str() == ONE_PASSWORD_TOKEN {
+        item.error(format!(
+            "`{name}` is what tokend itself shows to 1Password: `[onepassword]` in tokend.toml says \
+             where it lies, and no policy declares it"
+        ));
+        return None;
+    }
     let table = item.table("a secret")?.refuse_unknown(KEYS);
     let kind = table.required("kind").and_then(kind);
     if let Some(kind) = kind {
@@ -183,42 +172,13 @@ fn refuse_keys_of_other_kinds(table: Table<'_>, kind: SecretKind) {
 }
 
 fn source(item: Item<'_>) -> Option<SourceSpec> {
-    let text = item.text()?;
-    if text == "vault" {
-        return Some(SourceSpec::Vault);
-    }
-    if let Some(name) = text.strip_prefix("env:") {
-        let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        let digit = name.starts_with(|c: char| c.is_ascii_digit());
-        if name.is_empty() || name.len() > 200 || digit || !name.bytes().all(good) {
-            let name = printable(name);
-            item.error(format!(
-                "`{name}` is not the name of an environment variable"
-            ));
-            return None;
+    match item.text()?.parse() {
+        Ok(source) => Some(source),
+        Err(NoSource(why)) => {
+            item.error(why);
+            None
         }
-        return Some(SourceSpec::Env(name.to_owned()));
     }
-    if let Some(path) = text.strip_prefix("file:") {
-        if !path.starts_with('/') || path.ends_with('/') || path.chars().any(char::is_control) {
-            let path = printable(path);
-            item.error(format!("`{path}` is not the absolute path of a file"));
-            return None;
-        }
-        return Some(SourceSpec::File(path.into()));
-    }
-    // Of the rest only the scheme is quoted: someone may have put the value itself here.
-    let later = ["op://", "keyring:"];
-    item.error(
-        match later.into_iter().find(|scheme| text.starts_with(scheme)) {
-            Some(scheme) => format!(
-                "`source = \"{scheme}…\"` does not exist in this version: write `vault` and store \
-                 the value with `tokenctl secret set`, or `file:PATH` or `env:NAME`"
-            ),
-            None => "`source` must be `vault`, `file:PATH` or `env:NAME`".to_owned(),
-        },
-    );
-    None
 }
 
 fn owner(item: Item<'_>) -> Option<Box<str>> {

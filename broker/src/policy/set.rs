@@ -13,7 +13,8 @@ use super::document::{Document, Item, Table};
 use super::finding::{Place, PolicyError, PolicyErrors, PolicyWarning, did_you_mean};
 use super::purpose::{self, PurposePolicy, Rule};
 use super::request::Caller;
-use super::secret::{self, SecretDeclaration, SourceSpec};
+use super::secret::{self, SecretDeclaration};
+use super::source_spec::SourceSpec;
 use super::who::{Accounts, Host};
 
 /// A policy file, read. Reading it, and judging its mode, is not policy's business.

@@ -39,7 +39,7 @@ use self::identity::{Asked, Identity};
 use crate::audit_log::{Effect, Recorded, Use, Why};
 use crate::broker::Broker;
 use crate::lease_record;
-use crate::policy::{Caller, SecretDeclaration, SourceSpec};
+use crate::policy::{Caller, SecretDeclaration};
 use crate::rotation_state::{NotNow, Phase, Rotation, Version};
 use crate::token::AccessToken;
 use crate::upkeep::{Upkeep, UpkeepError};
@@ -314,7 +314,7 @@ impl Broker {
         let policies = self.policies();
         let declared = policies.set.secret(name);
         let declared = declared.ok_or_else(|| RotationError::Undeclared(name.clone()))?;
-        if declared.source != SourceSpec::Vault {
+        if !declared.source.is_vault() {
             return Err(RotationError::Elsewhere {
                 name: name.clone(),
                 from: declared.source.to_string(),

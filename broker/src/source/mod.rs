@@ -1,26 +1,44 @@
 //! Where the value of a secret comes from when it does not lie in the vault.
 //!
 //! One interface for all of them: [`Sources::take`] gives a copy for one recorded use, and what came of
-//! the last reading tells people, without another one, whether there is a value and which.
+//! the last reading tells people, without another one, whether there is a value and which. What is
+//! quick to read is read anew for each use (files) or was read for good (the environment); 1Password and
+//! the keyring are asked now and then, and their values kept meanwhile.
 //!
 //! The vault itself is not here: [`crate::vault::Vault::unseal`] is that source. Every source takes a
 //! [`Recorded`] use, as the vault does.
 
+mod cache;
+mod desk;
 pub mod env;
+mod error;
 mod fetched;
 mod file;
+mod kept;
 pub mod one_password;
+mod requests;
+mod slow;
 mod value;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use jiff::Timestamp;
+
+pub use self::cache::{Standing, Times};
+pub use self::desk::{Desk, OnePassword};
 use self::env::EnvSource;
+pub use self::error::SourceError;
 pub use self::fetched::{Fetched, Nature};
+pub use self::requests::{Plan, Requests, Spent};
+use self::slow::Slow;
+pub use self::slow::{Around, Ask};
 pub use self::value::Fault;
 use crate::audit_log::{Recorded, Use};
+use crate::clock::Now;
 use crate::policy::SourceSpec;
 use crate::token::{AccessToken, HashedToken};
 
@@ -29,21 +47,53 @@ pub struct Sources {
     env: EnvSource,
     /// What came of the last reading of each file.
     files: Mutex<BTreeMap<PathBuf, Result<HashedToken, SourceError>>>,
+    slow: Slow,
+}
+
+/// A copy of a value.
+pub struct Taken {
+    /// The value.
+    pub value: AccessToken,
+    /// Since when it is past its time, where its place is down and it is served all the same.
+    pub stale_since: Option<Timestamp>,
+}
+
+impl Taken {
+    const fn fresh(value: AccessToken) -> Self {
+        Self {
+            value,
+            stale_since: None,
+        }
+    }
 }
 
 impl Sources {
-    /// Reads nothing yet. `lookup` is [`std::env::var_os`] but in tests.
+    /// Reads nothing yet. `lookup` is [`std::env::var_os`] but in tests; `ask` is how 1Password and the
+    /// keyring are read.
     #[must_use]
-    pub const fn new(lookup: fn(&str) -> Option<OsString>) -> Self {
+    pub fn new(
+        lookup: fn(&str) -> Option<OsString>,
+        times: Times,
+        plan: Plan,
+        ask: Box<dyn Ask>,
+    ) -> Self {
         Self {
             env: EnvSource::new(lookup),
             files: Mutex::new(BTreeMap::new()),
+            slow: Slow::new(times, plan, ask),
         }
     }
 
+    /// Goes on from the requests to 1Password that were written down.
+    pub fn went_before(&self, requests: Requests) {
+        self.slow.went_before(requests);
+    }
+
     /// Looks at the places that policies name, at start and when policies change: a variable is read
-    /// for good, a file is read anew for each use. Blocks for as long as the disk does.
+    /// for good, a file is read anew for each use, and what is slow is read when it is first wanted.
+    /// Blocks for as long as the disk does.
     pub fn look_at<'a>(&self, sources: impl IntoIterator<Item = &'a SourceSpec>) {
+        let mut slow = Vec::new();
         for source in sources {
             match source {
                 SourceSpec::Vault => {}
@@ -52,8 +102,10 @@ impl Sources {
                     let read = file::read(path).map(|value| value.hashed());
                     self.files().insert(path.clone(), read);
                 }
+                SourceSpec::Keyring(_) | SourceSpec::OnePassword(_) => slow.push(source),
             }
         }
+        self.slow.keep_only(&slow);
     }
 
     /// Why a place gave no value when it was last read; `None` if it gave one.
@@ -63,6 +115,7 @@ impl Sources {
             SourceSpec::Vault => None,
             SourceSpec::Env(name) => self.env.fault(name),
             SourceSpec::File(path) => self.files().get(path)?.as_ref().err().cloned(),
+            SourceSpec::Keyring(_) | SourceSpec::OnePassword(_) => self.slow.fault(source),
         }
     }
 
@@ -73,10 +126,18 @@ impl Sources {
             SourceSpec::Vault => None,
             SourceSpec::Env(name) => self.env.hashed(name),
             SourceSpec::File(path) => self.files().get(path)?.as_ref().ok().cloned(),
+            SourceSpec::Keyring(_) | SourceSpec::OnePassword(_) => self.slow.hashed(source),
         }
     }
 
-    /// A copy of the value, for one recorded use.
+    /// How the value of a slow place stands; `None` for other places, and before it was read.
+    #[must_use]
+    pub fn standing(&self, source: &SourceSpec, now: Now) -> Option<Standing> {
+        self.slow.standing(source, now)
+    }
+
+    /// A copy of the value, for one recorded use. `since` (boot time) asks a slow place for a value that
+    /// was read no earlier.
     ///
     /// # Errors
     ///
@@ -85,57 +146,74 @@ impl Sources {
         &self,
         usage: Recorded<Use>,
         source: &SourceSpec,
-    ) -> Result<AccessToken, SourceError> {
+        since: Option<Duration>,
+        around: &dyn Around,
+    ) -> Result<Taken, SourceError> {
         match source {
             SourceSpec::Vault => Err(SourceError::NotHere),
-            SourceSpec::Env(name) => self.env.take(usage, name),
-            SourceSpec::File(path) => {
-                let place = path.clone();
-                let reading = tokio::task::spawn_blocking(move || file::read(&place)).await;
-                let read = reading.unwrap_or(Err(SourceError::NotHere));
-                let outcome = read.as_ref().map(AccessToken::hashed);
-                self.files()
-                    .insert(path.clone(), outcome.map_err(Clone::clone));
-                read
+            SourceSpec::Env(name) => self.env.take(usage, name).map(Taken::fresh),
+            SourceSpec::File(path) => self.read_file(path).await.map(Taken::fresh),
+            SourceSpec::Keyring(_) | SourceSpec::OnePassword(_) => {
+                self.slow.take(usage, source, since, around).await
             }
         }
+    }
+
+    /// The same, asked for at the place itself whatever is kept, and although it failed just now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::take`].
+    pub async fn read_anew(
+        &self,
+        usage: Recorded<Use>,
+        source: &SourceSpec,
+        around: &dyn Around,
+    ) -> Result<Taken, SourceError> {
+        match source {
+            SourceSpec::Keyring(_) | SourceSpec::OnePassword(_) => {
+                self.slow.read_anew(usage, source, around).await
+            }
+            source => self.take(usage, source, None, around).await,
+        }
+    }
+
+    /// The places that should be read again before they are needed.
+    #[must_use]
+    pub fn due(&self, now: Now) -> Vec<SourceSpec> {
+        self.slow.due(now)
+    }
+
+    /// Takes in a value of a slow place that was read in an earlier run of the broker.
+    pub fn remember(&self, source: &SourceSpec, fetched: &Fetched, read_at: Timestamp, now: Now) {
+        self.slow.remember(source, fetched, read_at, now);
+    }
+
+    /// Forgets every value that was kept of a slow place, and the key they were sealed with.
+    pub fn forget(&self) {
+        self.slow.forget();
+    }
+
+    /// How many requests were made of 1Password in the last 24 hours, and how many there may be.
+    #[must_use]
+    pub fn requests_in_a_day(&self, now: Now) -> (u32, u32) {
+        self.slow.in_a_day(now)
+    }
+
+    async fn read_file(&self, path: &PathBuf) -> Result<AccessToken, SourceError> {
+        let place = path.clone();
+        let reading = tokio::task::spawn_blocking(move || file::read(&place)).await;
+        let read = reading.unwrap_or(Err(SourceError::NotHere));
+        let outcome = read.as_ref().map(AccessToken::hashed);
+        self.files()
+            .insert(path.clone(), outcome.map_err(Clone::clone));
+        read
     }
 
     /// A thread that panicked here can have left no more than an older outcome.
     fn files(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Result<HashedToken, SourceError>>> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Why a source gave no value. For operators, and never with any of the value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SourceError {
-    /// The broker was started without it.
-    #[error(
-        "environment variable {0} was not set when tokend started; set it for tokend and restart"
-    )]
-    Unset(String),
-    /// It is no text.
-    #[error("environment variable {0} is not UTF-8; set it anew and restart tokend")]
-    NotText(String),
-    /// No memory for it.
-    #[error("no memory to keep environment variable {0}")]
-    NoMemory(String),
-    /// The file is not there, cannot be read, or is open to others: with the mend where there is one.
-    #[error("{0}")]
-    File(Box<str>),
-    /// What is there cannot be a value.
-    #[error("{place} {fault}")]
-    NotAValue {
-        /// Where.
-        place: Box<str>,
-        /// What is wrong with it.
-        fault: Fault,
-    },
-    /// Nothing was asked: the value lies in the vault, or reading it failed within the broker.
-    #[error("the value is not there; the broker's trace says why")]
-    NotHere,
 }
 
 #[cfg(test)]

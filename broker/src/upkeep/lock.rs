@@ -20,6 +20,7 @@ impl Broker {
     pub async fn lock(&self, by: &Caller) -> bool {
         self.vault.lock();
         self.minting.tokens.wipe();
+        self.sources.forget();
         tracing::warn!(uid = by.uid, "the store is locked");
         self.record_or_trace(&Event::VaultLocked {
             by: lease_record::caller(by),
@@ -57,6 +58,7 @@ impl Broker {
                 self.record_or_trace(&Event::VaultUnlocked { by, root_key: from })
                     .await;
                 self.finish_rekey().await;
+                self.recall_source_values().await;
                 self.rebuild_leases().await;
                 Ok(())
             }

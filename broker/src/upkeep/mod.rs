@@ -12,6 +12,7 @@ mod policies;
 mod rekey;
 mod repositories;
 mod secrets;
+mod sources;
 
 use broker_audit::record::{Body, Event};
 use broker_protocol::names::{RepoPattern, SecretName};

@@ -26,6 +26,10 @@ pub enum Upkeep {
     Revocation,
     /// To end an installation token at GitHub.
     Installation,
+    /// To be shown to 1Password, for a value that lies there.
+    Source,
+    /// To be read again where it lies, ahead of need.
+    Refresh,
 }
 
 impl Upkeep {
@@ -39,6 +43,8 @@ impl Upkeep {
             Self::Rotation => "rotation",
             Self::Revocation => "revocation",
             Self::Installation => "installation",
+            Self::Source => "source",
+            Self::Refresh => "refresh",
         }
     }
 }
@@ -71,7 +77,7 @@ impl Broker {
                 let version = version.or_else(in_use);
                 Some(version.ok_or_else(|| UpkeepError::NotFound(name.clone()))?)
             }
-            SourceSpec::Env(_) | SourceSpec::File(_) => None,
+            _ => None,
         };
         let recorded = self.record_upkeep(by, name, version, what_for).await?;
         match source {
@@ -82,8 +88,9 @@ impl Broker {
             }),
             source => self
                 .sources
-                .take(recorded, &source)
+                .take(recorded, &source, None, self)
                 .await
+                .map(|taken| taken.value)
                 .map_err(UpkeepError::Source),
         }
     }

@@ -27,7 +27,6 @@ use tokio::time::timeout;
 
 use crate::broker::Broker;
 use crate::config::WarningsConfig;
-use crate::policy::SourceSpec;
 use crate::vault::Held;
 
 use self::channel::Channel;
@@ -222,7 +221,7 @@ impl Broker {
         let stored = self.vault.list().into_iter();
         let stored = stored.map(|(name, held)| (name, Some(held)));
         let elsewhere = policies.set.secrets();
-        let elsewhere = elsewhere.filter(|declared| declared.source != SourceSpec::Vault);
+        let elsewhere = elsewhere.filter(|declared| !declared.source.is_vault());
         let elsewhere = elsewhere.map(|declared| (declared.name.clone(), None));
         // Of those that are both, the one that is used.
         let secrets: BTreeMap<SecretName, Option<Held>> = stored.chain(elsewhere).collect();

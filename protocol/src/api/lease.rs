@@ -117,6 +117,9 @@ pub struct LeaseView {
     /// What whoever is behind the token has left at GitHub, as far as is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
+    /// Since when the value behind it was past its time, where its source was down when it was handed out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_since: Option<Timestamp>,
 }
 
 /// A window of GitHub's primary rate limit, as GitHub last told it.

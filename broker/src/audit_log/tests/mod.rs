@@ -93,6 +93,7 @@ pub(super) fn issue(bits: u128) -> Entry {
         hashed_credential: "abc=".into(),
         installation: None,
         expires_at: None,
+        stale_since: None,
     }));
     Entry {
         body: body.unwrap().with_mac(&[7; 32]),

@@ -62,15 +62,19 @@ fn what_does_not_exist_yet_is_refused_and_never_half_honoured() {
         wrong_with_rules("[[allow]]\ncaller = { user = 'alice' }\napproval = 'operator'\n"),
         refused(10, "approval")
     );
-    for scheme in ["op://", "keyring:"] {
-        assert_eq!(
-            wrong_secret(&format!("kind = 'classic'\nsource = '{scheme}a/b/c'")),
-            format!(
-                "s.toml:3: `source = \"{scheme}…\"` does not exist in this version: write `vault` \
-                 and store the value with `tokenctl secret set`, or `file:PATH` or `env:NAME`"
-            )
-        );
-    }
+}
+
+#[test]
+fn a_source_that_is_none_is_told_by_line_and_what_is_shown_to_1password_is_no_secret() {
+    let refused = wrong_secret("kind = 'classic'\nsource = 'op://a/b'");
+    assert!(refused.starts_with("s.toml:3: `source`: "), "{refused}");
+    let table = "[secret.onepassword-token]\nkind = 'classic'\n";
+    let refused = load("", table).unwrap_err();
+    assert!(
+        refused
+            .starts_with("s.toml:1: `onepassword-token` is what tokend itself shows to 1Password"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -1,7 +1,12 @@
+//! Sources against real files, and against slow places that do as they are told.
+
+mod slow;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use self::slow::{Still, World};
 use super::*;
 use crate::audit_log::Why;
 
@@ -19,16 +24,23 @@ fn write(path: &Path, text: &str) {
     fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
+/// Sources whose slow places are not to be asked.
+fn sources(lookup: fn(&str) -> Option<OsString>) -> Sources {
+    let world = World::default();
+    Sources::new(lookup, Times::default(), Plan::default(), Box::new(world))
+}
+
 async fn take(sources: &Sources, source: &SourceSpec) -> Result<String, SourceError> {
-    let taken = sources.take(recorded(), source).await;
-    taken.map(|value| value.expose().to_owned())
+    let around = Still::default();
+    let taken = sources.take(recorded(), source, None, &around).await;
+    taken.map(|taken| taken.value.expose().to_owned())
 }
 
 #[tokio::test]
 async fn a_file_is_read_anew_for_each_use() {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("token");
-    let (sources, source) = (Sources::new(|_| None), SourceSpec::File(path.clone()));
+    let (sources, source) = (sources(|_| None), SourceSpec::File(path.clone()));
     write(&path, "ghp_one\n");
     sources.look_at([&source]);
     let first = sources.hashed(&source);
@@ -45,7 +57,7 @@ async fn a_file_is_read_anew_for_each_use() {
 async fn a_file_that_will_not_do_is_named_with_its_mend() {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("token");
-    let (sources, source) = (Sources::new(|_| None), SourceSpec::File(path.clone()));
+    let (sources, source) = (sources(|_| None), SourceSpec::File(path.clone()));
     let fault = |error: Result<String, SourceError>| error.unwrap_err().to_string();
     sources.look_at([&source]);
     let missing = fault(take(&sources, &source).await);
@@ -72,7 +84,7 @@ async fn a_file_that_will_not_do_is_named_with_its_mend() {
 
 #[tokio::test]
 async fn each_source_is_asked_for_its_own() {
-    let sources = Sources::new(|name| (name == "TOKEN").then(|| "ghp_one".into()));
+    let sources = sources(|name| (name == "TOKEN").then(|| "ghp_one".into()));
     let source = SourceSpec::Env("TOKEN".to_owned());
     assert!(sources.fault(&source).is_some(), "not looked at yet");
     sources.look_at([&source, &SourceSpec::Vault]);

@@ -1,0 +1,375 @@
+//! What is known of slow places: their values for a while, and for how long a failure lasts.
+//!
+//! ```text
+//! read ──────── refresh ──── ttl ─────────────── ttl + stale
+//!   served          │ asked again  │ served as stale, if      │ not served
+//!                   │ ahead of need│ the place is down        │
+//! ```
+//!
+//! A place that answered and does not give the value is believed at once: then nothing older is served.
+//! What is served as stale is marked. A failure is not asked about again for a while, which doubles
+//! while it lasts: a broker in a loop of crashes, or a wrong reference, uses up nobody's day.
+//!
+//! Time is an argument; ages go by boot time. Not here: how a place is asked.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::fetched::{Fetched, Nature};
+use super::kept::{Kept, new_key};
+use super::{SourceError, Taken};
+use crate::clock::Now;
+use crate::locked_memory::LockedKey;
+use crate::policy::SourceSpec;
+use crate::token::HashedToken;
+
+/// How long values of slow places are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// A value is served for so long without asking again.
+    pub ttl: Duration,
+    /// And for so long beyond that while its place is down.
+    pub stale: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(10 * 60),
+            stale: Duration::from_secs(60 * 60),
+        }
+    }
+}
+
+/// What is to be done for someone who wants a value.
+pub(super) enum Served {
+    /// It is there.
+    Value(Taken),
+    /// Its place must be asked; `true` if there is a value to fall back on should that take long.
+    Ask { stale_is_there: bool },
+    /// Its place failed a while ago, and is not asked yet.
+    Refused(SourceError),
+}
+
+/// How the value of a slow place stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// When it was last read.
+    pub read_at: Timestamp,
+    /// Since when it is served although it is past its time; `None` while it is not.
+    pub stale_since: Option<Timestamp>,
+    /// What the place counts its changes with.
+    pub version: Option<u64>,
+}
+
+pub(super) struct Cache {
+    times: Times,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Made with the first value.
+    key: Option<LockedKey>,
+    /// Counts how often all was forgotten: an answer to a question from before is dropped.
+    epoch: u64,
+    of: BTreeMap<SourceSpec, Entry>,
+    /// All of 1Password, once it said that too much was asked.
+    limited: Option<Failed>,
+}
+
+#[derive(Default)]
+struct Entry {
+    value: Option<Kept>,
+    failed: Option<Failed>,
+    /// Whether it was served since it was read: what nobody uses is not read ahead of need.
+    wanted: bool,
+    /// Held by whoever asks.
+    flight: Arc<tokio::sync::Mutex<()>>,
+}
+
+struct Failed {
+    error: SourceError,
+    /// Boot time.
+    until: Duration,
+    /// In a row.
+    times: u32,
+}
+
+impl Cache {
+    pub(super) fn new(times: Times) -> Self {
+        Self {
+            times,
+            known: Mutex::default(),
+        }
+    }
+
+    /// What to do for someone who wants a value, not older than `since` (boot time) if that is given.
+    pub(super) fn serve(&self, source: &SourceSpec, since: Option<Duration>, now: Now) -> Served {
+        let mut known = self.known();
+        let known = &mut *known;
+        let limited = known.limited.as_ref();
+        let limited = limited.filter(|_| is_limited_together(source));
+        let Some(entry) = known.of.get_mut(source) else {
+            return match limited.filter(|failed| failed.until > now.boot) {
+                Some(failed) => Served::Refused(failed.not_yet(now)),
+                None => Served::Ask {
+                    stale_is_there: false,
+                },
+            };
+        };
+        let value = entry.value.as_ref();
+        let age = value.map(|kept| kept.age(now));
+        let in_time = age.is_some_and(|age| age < self.times.ttl);
+        let new_enough = value.is_some_and(|kept| since.is_none_or(|since| kept.is_since(since)));
+        let failing = [entry.failed.as_ref(), limited];
+        let failing = failing
+            .into_iter()
+            .flatten()
+            .find(|failed| failed.until > now.boot);
+        let bound = self.times.ttl + self.times.stale;
+        let stale_will_do = since.is_none() && age.is_some_and(|age| age < bound);
+        let served = match failing {
+            _ if in_time && new_enough => true,
+            Some(failed) if failed.error.nature() == Nature::Refused || !stale_will_do => {
+                return Served::Refused(failed.not_yet(now));
+            }
+            Some(_) => true,
+            None => false,
+        };
+        let opened = known.key.as_ref().zip(value).filter(|_| served);
+        let opened = opened.and_then(|(key, kept)| {
+            Some(Taken {
+                value: kept.open(key, &source.to_string())?,
+                stale_since: (!in_time).then(|| self.stale_since(kept)),
+            })
+        });
+        match opened {
+            Some(taken) => {
+                entry.wanted = true;
+                Served::Value(taken)
+            }
+            None => Served::Ask {
+                stale_is_there: stale_will_do,
+            },
+        }
+    }
+
+    /// A value past its time, while somebody else asks for a newer one.
+    pub(super) fn stale(&self, source: &SourceSpec, now: Now) -> Result<Taken, SourceError> {
+        let known = self.known();
+        let kept = known.of.get(source).and_then(|entry| entry.value.as_ref());
+        let kept = kept.filter(|kept| kept.age(now) < self.times.ttl + self.times.stale);
+        let opened = known.key.as_ref().zip(kept).and_then(|(key, kept)| {
+            Some(Taken {
+                value: kept.open(key, &source.to_string())?,
+                stale_since: (kept.age(now) >= self.times.ttl).then(|| self.stale_since(kept)),
+            })
+        });
+        opened.ok_or(SourceError::NotHere)
+    }
+
+    /// What whoever asks holds, and the epoch to hand in the answer with.
+    pub(super) fn flight(&self, source: &SourceSpec) -> (Arc<tokio::sync::Mutex<()>>, u64) {
+        let mut known = self.known();
+        let epoch = known.epoch;
+        let entry = known.of.entry(source.clone()).or_default();
+        (Arc::clone(&entry.flight), epoch)
+    }
+
+    /// Takes an answer in.
+    pub(super) fn note(
+        &self,
+        source: &SourceSpec,
+        epoch: u64,
+        answer: Result<Fetched, SourceError>,
+        now: Now,
+    ) {
+        let mut known = self.known();
+        let known = &mut *known;
+        if known.epoch != epoch {
+            return;
+        }
+        let answer = answer.and_then(|fetched| {
+            let key = match &mut known.key {
+                Some(key) => key,
+                none => none.insert(new_key().map_err(|_cause| SourceError::NotHere)?),
+            };
+            Kept::seal(
+                key,
+                &source.to_string(),
+                &fetched.value,
+                fetched.version,
+                now,
+            )
+        });
+        let entry = known.of.entry(source.clone()).or_default();
+        match answer {
+            Ok(kept) => {
+                entry.value = Some(kept);
+                entry.failed = None;
+                entry.wanted = false;
+                if is_limited_together(source) {
+                    known.limited = None;
+                }
+            }
+            Err(error) => {
+                let times = entry.failed.as_ref().map_or(0, |failed| failed.times);
+                let times = times.saturating_add(1);
+                let nature = error.nature();
+                if nature == Nature::Refused {
+                    entry.value = None;
+                }
+                let until = now.boot + pause(nature, times);
+                let failed = |error| Failed {
+                    error,
+                    until,
+                    times,
+                };
+                if matches!(nature, Nature::Limited(_)) && is_limited_together(source) {
+                    known.limited = Some(failed(error.clone()));
+                }
+                entry.failed = Some(failed(error));
+            }
+        }
+    }
+
+    /// Takes in a value that was kept elsewhere, unless a newer one is here. `read_at` is by the wall
+    /// clock; a time that is yet to come says nothing of its age, which is then the most it may be.
+    pub(super) fn remember(
+        &self,
+        source: &SourceSpec,
+        fetched: &Fetched,
+        read_at: Timestamp,
+        now: Now,
+    ) {
+        let mut known = self.known();
+        let known = &mut *known;
+        let Ok(key) = (match &mut known.key {
+            Some(key) => Ok(key),
+            none => new_key().map(|key| none.insert(key)),
+        }) else {
+            return;
+        };
+        let kept = Kept::seal(
+            key,
+            &source.to_string(),
+            &fetched.value,
+            fetched.version,
+            now,
+        );
+        let entry = known.of.entry(source.clone()).or_default();
+        if let Ok(mut kept) = kept
+            && entry.value.is_none()
+        {
+            let aged = Duration::try_from(now.wall.duration_since(read_at));
+            kept.aged = aged.unwrap_or(self.times.ttl).max(Duration::from_nanos(1));
+            entry.value = Some(kept);
+        }
+    }
+
+    /// The places to be asked ahead of need: in use, past three quarters of their time, not failing.
+    pub(super) fn due(&self, now: Now) -> Vec<SourceSpec> {
+        let known = self.known();
+        let ahead = self.times.ttl * 3 / 4;
+        let failing = |failed: &Failed| failed.until > now.boot;
+        let limited = known.limited.as_ref().is_some_and(failing);
+        let due = known.of.iter().filter(|(source, entry)| {
+            let old = |kept: &Kept| kept.age(now) >= ahead;
+            entry.wanted
+                && entry.value.as_ref().is_some_and(old)
+                && !entry.failed.as_ref().is_some_and(failing)
+                && !(limited && is_limited_together(source))
+        });
+        due.map(|(source, _)| source.clone()).collect()
+    }
+
+    /// Forgets places that nothing names any more, and every failure: someone may have mended it.
+    pub(super) fn keep_only(&self, named: &[&SourceSpec]) {
+        let mut known = self.known();
+        known.of.retain(|source, _| named.contains(&source));
+        known.limited = None;
+        for entry in known.of.values_mut() {
+            entry.failed = None;
+        }
+    }
+
+    /// Forgets the failure of one place: a person wants it asked now.
+    pub(super) fn pardon(&self, source: &SourceSpec) {
+        if let Some(entry) = self.known().of.get_mut(source) {
+            entry.failed = None;
+        }
+    }
+
+    /// Forgets everything, and the key.
+    pub(super) fn forget(&self) {
+        let mut known = self.known();
+        *known = Known {
+            epoch: known.epoch + 1,
+            ..Known::default()
+        };
+    }
+
+    pub(super) fn fault(&self, source: &SourceSpec) -> Option<SourceError> {
+        let known = self.known();
+        let failed = known.of.get(source)?.failed.as_ref()?;
+        Some(failed.error.clone())
+    }
+
+    pub(super) fn hashed(&self, source: &SourceSpec) -> Option<HashedToken> {
+        let known = self.known();
+        let kept = known.of.get(source)?.value.as_ref()?;
+        Some(kept.hashed.clone())
+    }
+
+    pub(super) fn standing(&self, source: &SourceSpec, now: Now) -> Option<Standing> {
+        let known = self.known();
+        let kept = known.of.get(source)?.value.as_ref()?;
+        let age = kept.age(now);
+        Some(Standing {
+            read_at: kept.read_at(),
+            stale_since: (age >= self.times.ttl).then(|| self.stale_since(kept)),
+            version: kept.version,
+        })
+    }
+
+    fn stale_since(&self, kept: &Kept) -> Timestamp {
+        let since = kept.read_at().checked_add(self.times.ttl);
+        since.unwrap_or(Timestamp::MAX)
+    }
+
+    /// A thread that panicked here can have left no more than an older answer.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Failed {
+    fn not_yet(&self, now: Now) -> SourceError {
+        let left = self.until.saturating_sub(now.boot);
+        SourceError::NotYet {
+            cause: Box::new(self.error.clone()),
+            again_in: Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)),
+        }
+    }
+}
+
+/// 1Password counts the requests of all references together.
+const fn is_limited_together(source: &SourceSpec) -> bool {
+    matches!(source, SourceSpec::OnePassword(_))
+}
+
+/// How long a place that failed is left alone.
+fn pause(nature: Nature, times: u32) -> Duration {
+    let (first, most) = match nature {
+        Nature::Limited(Some(told)) => return told.max(Duration::from_secs(1)),
+        Nature::Limited(None) => (600, 3600),
+        Nature::Down => (5, 120),
+        Nature::Refused => (30, 600),
+    };
+    let doubled = 1 << times.saturating_sub(1).min(10);
+    Duration::from_secs((first * doubled).min(most))
+}

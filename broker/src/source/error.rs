@@ -1,0 +1,97 @@
+//! Why a source gave no value, and what that says of the values known from before.
+
+use std::time::Duration;
+
+use super::fetched::Nature;
+use super::one_password::OnePasswordError;
+use super::value::Fault;
+
+/// Why a source gave no value. For operators, and never with any of the value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// The broker was started without it.
+    #[error(
+        "environment variable {0} was not set when tokend started; set it for tokend and restart"
+    )]
+    Unset(String),
+    /// It is no text.
+    #[error("environment variable {0} is not UTF-8; set it anew and restart tokend")]
+    NotText(String),
+    /// No memory for it.
+    #[error("no memory to keep environment variable {0}")]
+    NoMemory(String),
+    /// The file is not there, cannot be read, or is open to others: with the mend where there is one.
+    #[error("{0}")]
+    File(Box<str>),
+    /// What is there cannot be a value.
+    #[error("{place} {fault}")]
+    NotAValue {
+        /// Where.
+        place: Box<str>,
+        /// What is wrong with it.
+        fault: Fault,
+    },
+    /// 1Password did not give it.
+    #[error("{place}: {cause}")]
+    OnePassword {
+        /// The reference.
+        place: Box<str>,
+        /// Why not.
+        cause: OnePasswordError,
+    },
+    /// What 1Password was asked is as much as it may be asked.
+    #[error(
+        "1Password was asked {asked} times in {hours} h, and this plan allows {allowed}; find out what \
+         asks so often (`tokenctl audit search`), or set `[onepassword] plan`"
+    )]
+    Budget {
+        /// Requests within the hours.
+        asked: u32,
+        /// How many there may be.
+        allowed: u32,
+        /// 1 or 24.
+        hours: u32,
+        /// When there may be more, from now.
+        again_in: Duration,
+    },
+    /// What is shown to 1Password could not be had.
+    #[error("1Password is not asked, for want of a token to show it: {0}")]
+    NoToken(Box<str>),
+    /// It failed a short while ago, and is not asked again yet.
+    #[error("{cause}; it is asked again in {} s", .again_in.as_secs())]
+    NotYet {
+        /// Why it failed.
+        cause: Box<Self>,
+        /// When it is asked again, in whole seconds rounded up.
+        again_in: Duration,
+    },
+    /// Nothing was asked: the value lies in the vault, or reading it failed within the broker.
+    #[error("the value is not there; the broker's trace says why")]
+    NotHere,
+}
+
+impl SourceError {
+    /// What it says of values known from before.
+    #[must_use]
+    pub fn nature(&self) -> Nature {
+        match self {
+            Self::OnePassword { cause, .. } => cause.nature(),
+            Self::Budget { again_in, .. } => Nature::Limited(Some(*again_in)),
+            Self::NotYet { cause, .. } => cause.nature(),
+            Self::NoMemory(_) | Self::NotHere | Self::NoToken(_) => Nature::Down,
+            Self::Unset(_) | Self::NotText(_) | Self::File(_) | Self::NotAValue { .. } => {
+                Nature::Refused
+            }
+        }
+    }
+
+    /// When to ask again, where that is known.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::NotYet { again_in, .. } => Some(*again_in),
+            _ => None,
+        }
+    }
+}

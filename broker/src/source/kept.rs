@@ -1,0 +1,115 @@
+//! A value of a slow source between two readings: sealed, in locked memory.
+//!
+//! The key is random, made when the first value is kept, and forgotten by a lock: what is left is
+//! noise then, and is unmapped too.
+
+use std::io;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::SourceError;
+use crate::cipher::{NONCE, TAG, append_sealed, open_in_place, random};
+use crate::clock::Now;
+use crate::locked_memory::{LockedBytes, LockedKey};
+use crate::token::{AccessToken, HashedToken};
+
+/// One value, sealed.
+pub(super) struct Kept {
+    sealed: LockedBytes,
+    pub(super) hashed: HashedToken,
+    /// What the place counts its changes with.
+    pub(super) version: Option<u64>,
+    /// When it was read, or taken in.
+    pub(super) read: Now,
+    /// How old it was by then.
+    pub(super) aged: Duration,
+}
+
+impl Kept {
+    /// Seals a value that was just read from `place`.
+    pub(super) fn seal(
+        key: &LockedKey,
+        place: &str,
+        value: &AccessToken,
+        version: Option<u64>,
+        read: Now,
+    ) -> Result<Self, SourceError> {
+        let no_memory = || SourceError::NoMemory(place.to_owned());
+        let mut nonce = [0; NONCE];
+        random(&mut nonce).map_err(|_cause| no_memory())?;
+        // Into the sealed copy.
+        let clear = value.expose().as_bytes();
+        let mut sealed = Zeroizing::new(Vec::with_capacity(NONCE + clear.len() + TAG));
+        append_sealed(&mut sealed, key.expose(), nonce, place.as_bytes(), clear);
+        let sealed = LockedBytes::filled(sealed.len(), |room| {
+            room.copy_from_slice(&sealed);
+            Ok::<_, io::Error>(())
+        });
+        Ok(Self {
+            sealed: sealed.map_err(|_cause| no_memory())?,
+            hashed: value.hashed(),
+            version,
+            read,
+            aged: Duration::ZERO,
+        })
+    }
+
+    /// Opens it again; `None` if it was kept under another key or for another place.
+    pub(super) fn open(&self, key: &LockedKey, place: &str) -> Option<AccessToken> {
+        let mut text = Zeroizing::new(self.sealed.expose().to_vec());
+        open_in_place(key.expose(), place.as_bytes(), &mut text).ok()?;
+        match String::from_utf8(std::mem::take(&mut *text)) {
+            Ok(text) => Some(AccessToken::new(text)),
+            Err(error) => {
+                error.into_bytes().zeroize();
+                None
+            }
+        }
+    }
+
+    /// How old it is.
+    pub(super) fn age(&self, now: Now) -> Duration {
+        self.aged + now.boot.saturating_sub(self.read.boot)
+    }
+
+    /// Whether it was read at this boot time or later.
+    pub(super) fn is_since(&self, boot: Duration) -> bool {
+        self.aged.is_zero() && self.read.boot >= boot
+    }
+
+    /// When it was read, by the wall clock.
+    pub(super) fn read_at(&self) -> Timestamp {
+        let read = self.read.wall.checked_sub(self.aged);
+        read.unwrap_or(Timestamp::MIN)
+    }
+}
+
+/// A key for one run of the broker, or for as long as it is unlocked.
+pub(super) fn new_key() -> Result<LockedKey, io::Error> {
+    LockedKey::filled(|room| random(room).map_err(io::Error::other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock as _, ManualClock};
+
+    #[test]
+    fn what_is_kept_is_noise_and_opens_with_its_key_at_its_place_alone() {
+        let now = ManualClock::at("2026-11-22T07:00:00Z".parse().unwrap()).now();
+        let key = new_key().unwrap();
+        let value = AccessToken::new("ghp_a_made_up_value".to_owned());
+        let kept = Kept::seal(&key, "op://a/b/c", &value, Some(3), now)
+            .ok()
+            .unwrap();
+        let noise = kept.sealed.expose();
+        let clear = value.expose().as_bytes();
+        assert!(!noise.windows(clear.len()).any(|window| window == clear));
+        let opened = kept.open(&key, "op://a/b/c").unwrap();
+        assert_eq!(opened.expose(), "ghp_a_made_up_value");
+        assert!(kept.open(&key, "op://a/b/d").is_none());
+        assert!(kept.open(&new_key().unwrap(), "op://a/b/c").is_none());
+    }
+}

@@ -1,0 +1,197 @@
+//! Places that take their time, and may be asked only so often: 1Password and the keyring.
+//!
+//! Each is asked through the cache, and by one at a time: who comes meanwhile waits for that answer.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+
+use super::cache::{Cache, Served, Standing, Times};
+use super::fetched::Fetched;
+use super::requests::{Plan, Requests, Spent};
+use super::{SourceError, Taken};
+use crate::audit_log::{Recorded, Use};
+use crate::clock::Now;
+use crate::policy::SourceSpec;
+use crate::token::{AccessToken, HashedToken};
+
+/// How the places themselves are asked.
+pub trait Ask: Send + Sync {
+    /// Reads a value where it lies. `token` is what 1Password is shown.
+    fn read<'a>(
+        &'a self,
+        source: &'a SourceSpec,
+        token: Option<&'a AccessToken>,
+    ) -> BoxFuture<'a, Result<Fetched, SourceError>>;
+
+    /// How many of 1Password's limited requests [`Self::read`] makes at most; none for other places.
+    fn cost(&self, source: &SourceSpec) -> u32;
+}
+
+/// What reading a slow place needs of the broker around it.
+pub trait Around: Send + Sync {
+    /// This moment.
+    fn now(&self) -> Now;
+
+    /// What 1Password is to be shown, opened on record; `None` where configuration names nothing.
+    fn token(&self) -> BoxFuture<'_, Result<Option<AccessToken>, SourceError>>;
+
+    /// Keeps a value that was just read, where configuration says so, beyond this run of the broker.
+    fn keep<'a>(&'a self, source: &'a SourceSpec, fetched: &'a Fetched) -> BoxFuture<'a, ()>;
+
+    /// Writes down, durably, what is about to be asked of 1Password.
+    fn write_down(&self, spent: Spent) -> BoxFuture<'_, Result<(), SourceError>>;
+}
+
+/// The slow places.
+pub(super) struct Slow {
+    cache: Cache,
+    ask: Box<dyn Ask>,
+    plan: Plan,
+    requests: Mutex<Requests>,
+}
+
+/// How long a caller waits for somebody else's question while there is a stale value for it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Slow {
+    pub(super) fn new(times: Times, plan: Plan, ask: Box<dyn Ask>) -> Self {
+        Self {
+            cache: Cache::new(times),
+            ask,
+            plan,
+            requests: Mutex::default(),
+        }
+    }
+
+    /// Goes on from what was written down.
+    pub(super) fn went_before(&self, requests: Requests) {
+        *self.requests.lock().unwrap_or_else(PoisonError::into_inner) = requests;
+    }
+
+    /// The value, for one recorded use. `since` (boot time) asks for one that is no older.
+    pub(super) async fn take(
+        &self,
+        usage: Recorded<Use>,
+        source: &SourceSpec,
+        since: Option<Duration>,
+        around: &dyn Around,
+    ) -> Result<Taken, SourceError> {
+        let stale_is_there = match self.cache.serve(source, since, around.now()) {
+            Served::Value(taken) => return Ok(taken),
+            Served::Refused(error) => return Err(error),
+            Served::Ask { stale_is_there } => stale_is_there,
+        };
+        let (flight, epoch) = self.cache.flight(source);
+        let turn = async {
+            if stale_is_there {
+                tokio::time::timeout(PATIENCE, flight.lock()).await.ok()
+            } else {
+                Some(flight.lock().await)
+            }
+        };
+        let Some(_alone) = turn.await else {
+            return self.cache.stale(source, around.now());
+        };
+        // Somebody else may have had the answer meanwhile.
+        match self.cache.serve(source, since, around.now()) {
+            Served::Value(taken) => return Ok(taken),
+            Served::Refused(error) => return Err(error),
+            Served::Ask { .. } => {}
+        }
+        let answer = self.read(&usage, source, around).await;
+        if let Ok(fetched) = &answer {
+            around.keep(source, fetched).await;
+        }
+        self.cache.note(source, epoch, answer, around.now());
+        match self.cache.serve(source, since, around.now()) {
+            Served::Value(taken) => Ok(taken),
+            Served::Refused(error) => Err(error),
+            // Everything was forgotten while it was asked.
+            Served::Ask { .. } => Err(SourceError::NotHere),
+        }
+    }
+
+    /// Reads the place itself and keeps what it gives, for one recorded use.
+    pub(super) async fn read_anew(
+        &self,
+        usage: Recorded<Use>,
+        source: &SourceSpec,
+        around: &dyn Around,
+    ) -> Result<Taken, SourceError> {
+        let since = around.now().boot;
+        self.cache.pardon(source);
+        self.take(usage, source, Some(since), around).await
+    }
+
+    async fn read(
+        &self,
+        _usage: &Recorded<Use>,
+        source: &SourceSpec,
+        around: &dyn Around,
+    ) -> Result<Fetched, SourceError> {
+        let token = match source {
+            SourceSpec::OnePassword(_) => around.token().await?,
+            _ => None,
+        };
+        let cost = self.ask.cost(source);
+        if cost > 0 {
+            let spent = {
+                let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+                requests.spend(cost, self.plan, around.now().wall)?
+            };
+            around.write_down(spent).await?;
+        }
+        let read = self.ask.read(source, token.as_ref()).await;
+        let outcome = if read.is_ok() { "ok" } else { "failed" };
+        metrics::counter!(
+            "tokend_source_reads_total", "source" => source.scheme(), "outcome" => outcome
+        )
+        .increment(1);
+        read
+    }
+
+    /// Takes in a value that was kept beyond the last run of the broker.
+    pub(super) fn remember(
+        &self,
+        source: &SourceSpec,
+        fetched: &Fetched,
+        read_at: Timestamp,
+        now: Now,
+    ) {
+        self.cache.remember(source, fetched, read_at, now);
+    }
+
+    /// The places to be read ahead of need.
+    pub(super) fn due(&self, now: Now) -> Vec<SourceSpec> {
+        self.cache.due(now)
+    }
+
+    pub(super) fn keep_only(&self, named: &[&SourceSpec]) {
+        self.cache.keep_only(named);
+    }
+
+    pub(super) fn forget(&self) {
+        self.cache.forget();
+    }
+
+    pub(super) fn fault(&self, source: &SourceSpec) -> Option<SourceError> {
+        self.cache.fault(source)
+    }
+
+    pub(super) fn hashed(&self, source: &SourceSpec) -> Option<HashedToken> {
+        self.cache.hashed(source)
+    }
+
+    pub(super) fn standing(&self, source: &SourceSpec, now: Now) -> Option<Standing> {
+        self.cache.standing(source, now)
+    }
+
+    /// How many requests were made of 1Password in the last 24 hours, and how many there may be.
+    pub(super) fn in_a_day(&self, now: Now) -> (u32, u32) {
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        (requests.in_a_day(now.wall), self.plan.daily_share())
+    }
+}

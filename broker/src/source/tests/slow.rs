@@ -1,0 +1,368 @@
+//! Slow places: asked seldom, by one at a time, and left alone when they fail.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, join_all};
+
+use super::*;
+use crate::clock::{Clock as _, ManualClock};
+use crate::source::one_password::{OnePasswordError, Part};
+
+/// Places that give what a test says, and count.
+#[derive(Clone, Default)]
+pub(super) struct World(Arc<Inside>);
+
+#[derive(Default)]
+struct Inside {
+    says: Mutex<Option<Result<String, OnePasswordError>>>,
+    reads: AtomicU32,
+    hangs: AtomicBool,
+    goes_on: tokio::sync::Notify,
+}
+
+impl World {
+    fn says(&self, answer: Result<&str, OnePasswordError>) {
+        *self.0.says.lock().unwrap() = Some(answer.map(str::to_owned));
+    }
+
+    fn reads(&self) -> u32 {
+        self.0.reads.load(Ordering::Relaxed)
+    }
+}
+
+impl Ask for World {
+    fn read<'a>(
+        &'a self,
+        source: &'a SourceSpec,
+        _token: Option<&'a AccessToken>,
+    ) -> BoxFuture<'a, Result<Fetched, SourceError>> {
+        self.0.reads.fetch_add(1, Ordering::Relaxed);
+        async {
+            tokio::task::yield_now().await;
+            if self.0.hangs.load(Ordering::Relaxed) {
+                self.0.goes_on.notified().await;
+            }
+            let answer = self.0.says.lock().unwrap().clone().unwrap();
+            let fetched = answer.map(|value| Fetched {
+                value: AccessToken::new(value),
+                version: Some(7),
+            });
+            fetched.map_err(|cause| SourceError::OnePassword {
+                place: source.to_string().into(),
+                cause,
+            })
+        }
+        .boxed()
+    }
+
+    fn cost(&self, source: &SourceSpec) -> u32 {
+        u32::from(matches!(source, SourceSpec::OnePassword(_)))
+    }
+}
+
+/// A broker around it whose clock stands still, and which writes everything down.
+pub(super) struct Still {
+    clock: ManualClock,
+    written: AtomicU32,
+}
+
+impl Default for Still {
+    fn default() -> Self {
+        Self {
+            clock: ManualClock::at("2026-11-22T07:00:00Z".parse().unwrap()),
+            written: AtomicU32::new(0),
+        }
+    }
+}
+
+impl Around for Still {
+    fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    fn token(&self) -> BoxFuture<'_, Result<Option<AccessToken>, SourceError>> {
+        async { Ok(Some(AccessToken::new("ops_made_up".to_owned()))) }.boxed()
+    }
+
+    fn keep<'a>(&'a self, _: &'a SourceSpec, _: &'a Fetched) -> BoxFuture<'a, ()> {
+        async {}.boxed()
+    }
+
+    fn write_down(&self, spent: Spent) -> BoxFuture<'_, Result<(), SourceError>> {
+        self.written.store(spent.requests, Ordering::Relaxed);
+        async { Ok(()) }.boxed()
+    }
+}
+
+/// A broker with slow places.
+struct Bench {
+    world: World,
+    sources: Sources,
+    around: Still,
+}
+
+const TTL: u64 = 600;
+const STALE: u64 = 3600;
+
+impl Bench {
+    fn new() -> Self {
+        let world = World::default();
+        world.says(Ok("ghp_one"));
+        let asked = Box::new(world.clone());
+        Self {
+            sources: Sources::new(|_| None, Times::default(), Plan::Business, asked),
+            around: Still::default(),
+            world,
+        }
+    }
+
+    fn pass(&self, seconds: u64) {
+        self.around.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// The value, and whether it was stale.
+    async fn take(&self, source: &SourceSpec) -> Result<(String, bool), SourceError> {
+        self.since(source, None).await
+    }
+
+    async fn since(
+        &self,
+        source: &SourceSpec,
+        since: Option<Duration>,
+    ) -> Result<(String, bool), SourceError> {
+        let taken = self.sources.take(recorded(), source, since, &self.around);
+        taken
+            .await
+            .map(|taken| (taken.value.expose().to_owned(), taken.stale_since.is_some()))
+    }
+}
+
+fn item(name: &str) -> SourceSpec {
+    format!("op://Github-Tokens/{name}/credential")
+        .parse()
+        .unwrap()
+}
+
+fn down() -> OnePasswordError {
+    OnePasswordError::Unreachable("connection refused".into())
+}
+
+fn again_in(refused: Result<(String, bool), SourceError>) -> u64 {
+    refused.unwrap_err().retry_after().unwrap().as_secs()
+}
+
+#[tokio::test]
+async fn sixty_four_who_come_at_once_ask_once_and_so_does_nobody_within_the_ttl() {
+    let bench = Bench::new();
+    let source = item("label-sync");
+    let all = join_all((0..64).map(|_| bench.take(&source))).await;
+    assert!(
+        all.iter()
+            .all(|taken| *taken == Ok(("ghp_one".to_owned(), false)))
+    );
+    assert_eq!(bench.world.reads(), 1);
+    bench.pass(TTL - 1);
+    assert_eq!(bench.take(&source).await, Ok(("ghp_one".to_owned(), false)));
+    assert_eq!(
+        (
+            bench.world.reads(),
+            bench.around.written.load(Ordering::Relaxed)
+        ),
+        (1, 1)
+    );
+    assert_eq!(
+        bench.sources.hashed(&source),
+        Some(HashedToken::of(b"ghp_one"))
+    );
+}
+
+#[tokio::test]
+async fn past_its_time_a_value_is_read_again_and_what_is_in_use_before_that() {
+    let bench = Bench::new();
+    let (used, unused) = (item("used"), item("unused"));
+    bench.take(&used).await.unwrap();
+    bench.take(&unused).await.unwrap();
+    assert!(bench.sources.due(bench.around.now()).is_empty());
+    bench.pass(TTL * 3 / 4);
+    assert_eq!(
+        bench.sources.due(bench.around.now()).len(),
+        2,
+        "each was served once"
+    );
+    bench.world.says(Ok("ghp_two"));
+    let since = Some(bench.around.now().boot);
+    assert_eq!(
+        bench.since(&used, since).await,
+        Ok(("ghp_two".to_owned(), false))
+    );
+    bench.pass(TTL);
+    assert_eq!(bench.take(&unused).await, Ok(("ghp_two".to_owned(), false)));
+    assert_eq!(bench.world.reads(), 4);
+}
+
+#[tokio::test]
+async fn while_the_place_is_down_a_value_is_served_marked_within_its_bound_and_not_beyond() {
+    let bench = Bench::new();
+    let source = item("label-sync");
+    bench.take(&source).await.unwrap();
+    bench.world.says(Err(down()));
+    bench.pass(TTL);
+    assert_eq!(bench.take(&source).await, Ok(("ghp_one".to_owned(), true)));
+    let standing = bench.sources.standing(&source, bench.around.now()).unwrap();
+    assert_eq!(
+        standing.stale_since,
+        Some("2026-11-22T07:10:00Z".parse().unwrap())
+    );
+    assert!(bench.sources.fault(&source).is_some(), "people are told");
+    bench.pass(STALE - 1);
+    assert_eq!(bench.take(&source).await, Ok(("ghp_one".to_owned(), true)));
+    bench.pass(1);
+    assert!(again_in(bench.take(&source).await) > 0);
+    bench.world.says(Ok("ghp_two"));
+    bench.pass(120);
+    assert_eq!(bench.take(&source).await, Ok(("ghp_two".to_owned(), false)));
+    assert_eq!(bench.sources.fault(&source), None);
+}
+
+#[tokio::test]
+async fn a_place_that_does_not_give_the_value_any_more_is_believed_at_once() {
+    let bench = Bench::new();
+    let source = item("label-sync");
+    bench.take(&source).await.unwrap();
+    bench.world.says(Err(OnePasswordError::NoSuch(Part::Item)));
+    bench.pass(TTL);
+    let refused = bench.take(&source).await;
+    assert!(refused.unwrap_err().to_string().contains("no such item"));
+    assert_eq!(bench.sources.hashed(&source), None);
+    bench.world.says(Err(down()));
+    bench.pass(30);
+    assert!(
+        bench.take(&source).await.is_err(),
+        "nothing older is served after that"
+    );
+}
+
+#[tokio::test]
+async fn a_failure_is_asked_about_again_after_a_while_that_doubles() {
+    let bench = Bench::new();
+    let source = item("wrong");
+    bench.world.says(Err(OnePasswordError::NoSuch(Part::Item)));
+    let mut pauses = Vec::new();
+    for reads in 1..=7 {
+        pauses.push(again_in(bench.take(&source).await));
+        bench.pass(pauses.last().unwrap() - 1);
+        assert_eq!(again_in(bench.take(&source).await), 1);
+        assert_eq!(bench.world.reads(), reads);
+        bench.pass(1);
+    }
+    assert_eq!(pauses, [30, 60, 120, 240, 480, 600, 600]);
+    // Whoever mends it says so by reloading the policies.
+    bench.world.says(Ok("ghp_one"));
+    assert!(bench.take(&source).await.is_ok());
+    bench.world.says(Err(OnePasswordError::NoSuch(Part::Item)));
+    bench.pass(TTL);
+    assert!(bench.take(&source).await.is_err());
+    bench.world.says(Ok("ghp_two"));
+    bench.sources.look_at([&source]);
+    assert_eq!(bench.take(&source).await, Ok(("ghp_two".to_owned(), false)));
+}
+
+#[tokio::test]
+async fn a_limit_that_1password_tells_holds_for_every_reference_and_not_for_the_keyring() {
+    let bench = Bench::new();
+    let (known, other) = (item("known"), item("other"));
+    bench.take(&known).await.unwrap();
+    let told = Duration::from_secs(58 * 60);
+    bench.world.says(Err(OnePasswordError::Limited(Some(told))));
+    assert_eq!(again_in(bench.take(&other).await), 58 * 60);
+    bench.pass(TTL);
+    assert_eq!(bench.take(&known).await, Ok(("ghp_one".to_owned(), true)));
+    assert_eq!(
+        bench.world.reads(),
+        2,
+        "it was not asked for the one that is known"
+    );
+    bench.world.says(Ok("from the keyring"));
+    assert!(
+        bench
+            .take(&"keyring:label-sync".parse().unwrap())
+            .await
+            .is_ok()
+    );
+    bench.world.says(Ok("ghp_two"));
+    bench.pass(58 * 60 - TTL);
+    assert_eq!(bench.take(&other).await, Ok(("ghp_two".to_owned(), false)));
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_place_that_hangs_is_served_a_stale_value_soon() {
+    let bench = Bench::new();
+    let source = item("label-sync");
+    bench.take(&source).await.unwrap();
+    bench.pass(TTL);
+    bench.world.0.hangs.store(true, Ordering::Relaxed);
+    let (first, second) = (bench.take(&source), bench.take(&source));
+    let second = async {
+        let second = second.await;
+        bench.world.0.goes_on.notify_one();
+        second
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!(second, Ok(("ghp_one".to_owned(), true)));
+    assert_eq!(first, Ok(("ghp_one".to_owned(), false)));
+    assert_eq!(bench.world.reads(), 2);
+}
+
+#[tokio::test]
+async fn a_lock_forgets_what_was_kept_and_an_answer_that_was_under_way() {
+    let bench = Bench::new();
+    let source = item("label-sync");
+    bench.take(&source).await.unwrap();
+    bench.sources.forget();
+    assert_eq!(bench.sources.hashed(&source), None);
+    bench.world.0.hangs.store(true, Ordering::Relaxed);
+    let asked = bench.take(&source);
+    let locked = async {
+        while bench.world.reads() < 2 {
+            tokio::task::yield_now().await;
+        }
+        bench.sources.forget();
+        bench.world.0.goes_on.notify_one();
+    };
+    let (asked, ()) = tokio::join!(asked, locked);
+    assert_eq!(asked, Err(SourceError::NotHere));
+    assert_eq!(bench.sources.hashed(&source), None);
+}
+
+#[tokio::test]
+async fn a_value_of_an_earlier_run_is_as_old_as_it_is() {
+    let bench = Bench::new();
+    let source = item("label-sync");
+    let kept = |value: &str| Fetched {
+        value: AccessToken::new(value.to_owned()),
+        version: None,
+    };
+    let now = bench.around.now();
+    bench.world.says(Err(down()));
+    let an_hour_ago = "2026-11-22T06:00:00Z".parse().unwrap();
+    bench
+        .sources
+        .remember(&source, &kept("ghp_kept"), an_hour_ago, now);
+    assert_eq!(bench.take(&source).await, Ok(("ghp_kept".to_owned(), true)));
+    let standing = bench.sources.standing(&source, bench.around.now()).unwrap();
+    assert_eq!(standing.read_at, an_hour_ago);
+    bench.pass(TTL);
+    assert!(
+        bench.take(&source).await.is_err(),
+        "beyond ttl and stale together"
+    );
+    // A clock that was set back says nothing of the age: it is asked for, and serves if that fails.
+    let other = item("other");
+    let tomorrow = "2026-11-23T07:00:00Z".parse().unwrap();
+    bench
+        .sources
+        .remember(&other, &kept("ghp_other"), tomorrow, bench.around.now());
+    assert_eq!(bench.take(&other).await, Ok(("ghp_other".to_owned(), true)));
+}

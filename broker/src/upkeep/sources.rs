@@ -1,0 +1,171 @@
+//! Looks after values that lie elsewhere: what their places are shown, what is written down of asking
+//! them, and reading them ahead of need.
+
+use broker_protocol::names::SecretName;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use super::{Upkeep, UpkeepError};
+use crate::broker::Broker;
+use crate::clock::Now;
+use crate::policy::{ONE_PASSWORD_TOKEN, SourceSpec};
+use crate::source::{Around, Fetched, Requests, SourceError, Spent};
+use crate::token::AccessToken;
+use crate::vault::{SourceValue, VaultError};
+
+impl Around for Broker {
+    fn now(&self) -> Now {
+        Self::now(self)
+    }
+
+    fn token(&self) -> BoxFuture<'_, Result<Option<AccessToken>, SourceError>> {
+        async {
+            let Some(place) = &self.config.one_password.token else {
+                return Ok(None);
+            };
+            let opened = self.open_one_password_token(place).await;
+            opened.map(Some).map_err(|error| {
+                let why = match &error {
+                    UpkeepError::NotFound(name) => format!(
+                        "the vault holds no `{name}`; store it with `tokenctl secret set {name}`"
+                    ),
+                    error => error.to_string(),
+                };
+                SourceError::NoToken(why.into())
+            })
+        }
+        .boxed()
+    }
+
+    fn keep<'a>(&'a self, source: &'a SourceSpec, fetched: &'a Fetched) -> BoxFuture<'a, ()> {
+        async move {
+            if !self.config.keep_source_values {
+                return;
+            }
+            let value = SourceValue {
+                source: source.to_string().into(),
+                version: fetched.version,
+                read_at: Self::now(self).wall,
+                // Sealed there, and wiped.
+                value: AccessToken::new(fetched.value.expose().to_owned()),
+            };
+            if let Err(error) = self.vault.keep_source_value(&value).await {
+                tracing::error!(%source, cause = %error, "a value could not be kept in the vault");
+            }
+        }
+        .boxed()
+    }
+
+    fn write_down(&self, spent: Spent) -> BoxFuture<'_, Result<(), SourceError>> {
+        async move {
+            let Spent { hour, requests } = spent;
+            let kept = self.vault.keep_source_requests(hour, requests, hour - 24);
+            kept.await.map_err(|error| {
+                tracing::error!(cause = %error, "requests to 1Password could not be counted");
+                SourceError::NotHere
+            })
+        }
+        .boxed()
+    }
+}
+
+impl Broker {
+    /// Opens what 1Password is shown, recorded first.
+    async fn open_one_password_token(
+        &self,
+        place: &SourceSpec,
+    ) -> Result<AccessToken, UpkeepError> {
+        let name: SecretName = ONE_PASSWORD_TOKEN
+            .parse()
+            .map_err(|_never| UpkeepError::Source(SourceError::NotHere))?;
+        if place.is_vault() {
+            return self
+                .open_for_upkeep(None, &name, None, Upkeep::Source)
+                .await;
+        }
+        let recorded = self
+            .record_upkeep(None, &name, None, Upkeep::Source)
+            .await?;
+        // The keyring's own reading shows nothing to anybody: this goes one level deep.
+        let taken = self.sources.take(recorded, place, None, self).await;
+        taken.map(|taken| taken.value).map_err(UpkeepError::Source)
+    }
+
+    /// Goes on from what an earlier run wrote down.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be read.
+    pub(crate) async fn recall_requests(&self) -> Result<(), VaultError> {
+        let written = self.vault.source_requests().await?;
+        let written = written.into_iter();
+        let spent = written.map(|(hour, requests)| Spent { hour, requests });
+        self.sources.went_before(Requests::of(spent));
+        Ok(())
+    }
+
+    /// Takes the values in that the vault keeps of slow places, once it is unlocked, and erases those
+    /// that are not to be kept any more.
+    pub(crate) async fn recall_source_values(&self) {
+        let policies = self.policies();
+        let named: Vec<&SourceSpec> = policies.set.sources().collect();
+        let keep = self.config.keep_source_values;
+        let kept = if keep { named.as_slice() } else { &[] };
+        let kept = kept.iter().map(|source| source.to_string().into());
+        let erased = self.vault.keep_only_source_values(kept.collect()).await;
+        let values = match erased {
+            Ok(()) if keep => self.vault.source_values().await,
+            Ok(()) => return,
+            Err(error) => Err(error),
+        };
+        let values = match values {
+            Ok(values) => values,
+            Err(error) => {
+                tracing::error!(cause = %error, "the values kept of sources could not be read");
+                return;
+            }
+        };
+        let now = Self::now(self);
+        for value in values {
+            let Some(source) = named
+                .iter()
+                .find(|source| source.to_string() == *value.source)
+            else {
+                continue;
+            };
+            let fetched = Fetched {
+                value: value.value,
+                version: value.version,
+            };
+            self.sources.remember(source, &fetched, value.read_at, now);
+        }
+    }
+
+    /// Reads the values again that will soon be past their time: nobody waits for that then.
+    pub(crate) async fn tend_sources(&self) {
+        if self.vault.is_locked() {
+            return;
+        }
+        for source in self.sources.due(Self::now(self)) {
+            let policies = self.policies();
+            let mut declared = policies.set.secrets();
+            let named = declared.find(|declared| declared.source == source);
+            let Some(name) = named.map(|declared| declared.name.clone()) else {
+                continue;
+            };
+            let recorded = self.record_upkeep(None, &name, None, Upkeep::Refresh).await;
+            let since = Self::now(self).boot;
+            let taken = match recorded {
+                Ok(recorded) => self
+                    .sources
+                    .take(recorded, &source, Some(since), self)
+                    .await
+                    .map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            if let Err(cause) = taken {
+                tracing::warn!(secret = %name, cause, "its value could not be read ahead of need");
+            }
+        }
+    }
+}
