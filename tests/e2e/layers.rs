@@ -57,6 +57,7 @@ const LAYERS: &[&[&str]] = &[
         "private",
         "readiness",
         "redact",
+        "session_keyring",
         "token",
     ],
 ];

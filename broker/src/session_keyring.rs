@@ -1,0 +1,166 @@
+//! The keyring of the desktop session, through the Secret Service on D-Bus.
+//!
+//! Each call runs on a thread of its own with a time limit: a keyring that waits for someone to
+//! unlock it, or a bus that accepts and never answers, would otherwise hold the broker for ever. A
+//! thread that runs out of time is left behind; it holds nothing but its own copy of what it was
+//! asked.
+//!
+//! The connection is made once per process and its failure is remembered (by the `keyring` crate), so
+//! a bus that comes up later is found by a restart only.
+//!
+//! Not here: what lies in the keyring, and what an operator is to do. The root key and the values of
+//! secrets have their own errors.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use keyring::{Entry, Error};
+use zeroize::Zeroizing;
+
+/// What an entry is found by.
+#[derive(Debug, Clone)]
+pub struct Name {
+    /// Its attribute `service`.
+    pub service: &'static str,
+    /// Its attribute `username`.
+    pub user: String,
+}
+
+/// Reads an entry.
+///
+/// # Errors
+///
+/// [`CallError`].
+pub fn read(limit: Duration, name: Name) -> Result<Zeroizing<Vec<u8>>, CallError> {
+    within(limit, move || {
+        let content = entry(&name)?.get_secret().map(Zeroizing::new);
+        content.map_err(|error| explain(&error))
+    })
+}
+
+/// Keeps this under a name, in place of what is there. Reads it back, too: some keyrings take a secret
+/// and forget it.
+///
+/// # Errors
+///
+/// [`CallError`].
+pub fn write(limit: Duration, name: Name, content: Zeroizing<Vec<u8>>) -> Result<(), CallError> {
+    within(limit, move || {
+        let entry = entry(&name)?;
+        let kept = entry
+            .set_secret(&content)
+            .and_then(|()| entry.get_secret())
+            .map(Zeroizing::new)
+            .map_err(|error| explain(&error))?;
+        // Both are ours: nobody learns anything from how long this takes.
+        if *kept == *content {
+            Ok(())
+        } else {
+            Err(CallError::Forgets)
+        }
+    })
+}
+
+/// Erases an entry. One that is not there is erased already.
+///
+/// # Errors
+///
+/// [`CallError`].
+pub fn erase(limit: Duration, name: Name) -> Result<(), CallError> {
+    within(limit, move || match entry(&name)?.delete_credential() {
+        Ok(()) | Err(Error::NoEntry) => Ok(()),
+        Err(error) => Err(explain(&error)),
+    })
+}
+
+/// Why the keyring did not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// None answers, with why.
+    #[error("no keyring answers: {0}")]
+    NoKeyring(Box<str>),
+    /// It has no such entry. It may be locked: a locked one can look empty.
+    #[error("the keyring shows no such entry")]
+    NoEntry,
+    /// It is locked, or denies access.
+    #[error("the keyring is locked, or denies access")]
+    Locked,
+    /// Several entries match.
+    #[error("the keyring has several such entries")]
+    Several,
+    /// No answer within so many seconds, most likely because it waits for someone to unlock it.
+    #[error("the keyring did not answer within {0} s")]
+    Silent(u64),
+    /// What it returned is no secret.
+    #[error("the keyring's entry is no secret")]
+    NotASecret,
+    /// It returned something else than it was given.
+    #[error("the keyring returns something else than it was given")]
+    Forgets,
+    /// The machine gave no thread for it.
+    #[error("no thread to ask the keyring from: {0}")]
+    NoThread(Box<str>),
+}
+
+fn entry(name: &Name) -> Result<Entry, CallError> {
+    if let Err(error) = Entry::store_status() {
+        return Err(explain(error));
+    }
+    Entry::new(name.service, &name.user).map_err(|error| explain(&error))
+}
+
+/// The reason, without what the keyring returned: that could be a key.
+fn explain(error: &Error) -> CallError {
+    match error {
+        Error::NoEntry => CallError::NoEntry,
+        Error::PlatformFailure(cause) => CallError::NoKeyring(cause.to_string().into()),
+        Error::NoStorageAccess(_) => CallError::Locked,
+        Error::Ambiguous(_) => CallError::Several,
+        Error::BadEncoding(_) | Error::BadDataFormat(..) => CallError::NotASecret,
+        _ => CallError::NoKeyring("the Secret Service cannot be reached".into()),
+    }
+}
+
+fn within<T: Send + 'static>(
+    limit: Duration,
+    job: impl FnOnce() -> Result<T, CallError> + Send + 'static,
+) -> Result<T, CallError> {
+    let (answer, answered) = mpsc::sync_channel(1);
+    thread::Builder::new()
+        .name("keyring".to_owned())
+        .spawn(move || {
+            // Nobody listens any more if the time is up.
+            drop(answer.send(job()));
+        })
+        .map_err(|error| CallError::NoThread(error.to_string().into()))?;
+    match answered.recv_timeout(limit) {
+        Ok(result) => result,
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(CallError::Silent(limit.as_secs())),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            Err(CallError::NoKeyring("the call into it failed".into()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keyring_that_never_answers_is_given_up() {
+        let (_held, never) = mpsc::channel::<()>();
+        let error = within(Duration::from_millis(20), move || {
+            never.recv().map_err(|_gone| CallError::NoEntry)
+        });
+        assert_eq!(error, Err(CallError::Silent(0)));
+    }
+
+    #[test]
+    fn what_the_keyring_returned_is_never_in_the_message() {
+        let returned = b"canary-of-a-key".to_vec();
+        let text = explain(&Error::BadEncoding(returned)).to_string();
+        assert!(!text.contains("canary"), "{text}");
+    }
+}
