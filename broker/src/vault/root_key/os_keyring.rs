@@ -76,6 +76,10 @@ fn explain(error: CallError, user: &str) -> RootKeyError {
             "it has several entries for service `tokend`, user `{user}`"
         )),
         CallError::Silent(limit) => RootKeyError::KeyringSilent(limit),
+        CallError::Busy => RootKeyError::KeyringRefuses(
+            "an earlier call still waits for its answer, such as a prompt that nobody answered"
+                .to_owned(),
+        ),
         CallError::NotASecret => RootKeyError::NotAKey {
             place: format!("the keyring's entry for vault {user}"),
         },

@@ -3,7 +3,7 @@
 //! Each call runs on a thread of its own with a time limit: a keyring that waits for someone to
 //! unlock it, or a bus that accepts and never answers, would otherwise hold the broker for ever. A
 //! thread that runs out of time is left behind; it holds nothing but its own copy of what it was
-//! asked.
+//! asked, and there is never a second one: until it is done, further calls fail at once.
 //!
 //! The connection is made once per process and its failure is remembered (by the `keyring` crate), so
 //! a bus that comes up later is found by a restart only.
@@ -11,12 +11,14 @@
 //! Not here: what lies in the keyring, and what an operator is to do. The root key and the values of
 //! secrets have their own errors.
 
-use std::sync::mpsc;
-use std::thread;
+mod gate;
+
 use std::time::Duration;
 
 use keyring::{Entry, Error};
 use zeroize::Zeroizing;
+
+use self::gate::Gate;
 
 /// What an entry is found by.
 #[derive(Debug, Clone)]
@@ -33,7 +35,7 @@ pub struct Name {
 ///
 /// [`CallError`].
 pub fn read(limit: Duration, name: Name) -> Result<Zeroizing<Vec<u8>>, CallError> {
-    within(limit, move || {
+    CALLS.within(limit, move || {
         let content = entry(&name)?.get_secret().map(Zeroizing::new);
         content.map_err(|error| explain(&error))
     })
@@ -46,7 +48,7 @@ pub fn read(limit: Duration, name: Name) -> Result<Zeroizing<Vec<u8>>, CallError
 ///
 /// [`CallError`].
 pub fn write(limit: Duration, name: Name, content: Zeroizing<Vec<u8>>) -> Result<(), CallError> {
-    within(limit, move || {
+    CALLS.within(limit, move || {
         let entry = entry(&name)?;
         let kept = entry
             .set_secret(&content)
@@ -68,7 +70,7 @@ pub fn write(limit: Duration, name: Name, content: Zeroizing<Vec<u8>>) -> Result
 ///
 /// [`CallError`].
 pub fn erase(limit: Duration, name: Name) -> Result<(), CallError> {
-    within(limit, move || match entry(&name)?.delete_credential() {
+    CALLS.within(limit, move || match entry(&name)?.delete_credential() {
         Ok(()) | Err(Error::NoEntry) => Ok(()),
         Err(error) => Err(explain(&error)),
     })
@@ -93,6 +95,9 @@ pub enum CallError {
     /// No answer within so many seconds, most likely because it waits for someone to unlock it.
     #[error("the keyring did not answer within {0} s")]
     Silent(u64),
+    /// An earlier call was given up, and is not done yet.
+    #[error("an earlier call into the keyring still waits for its answer")]
+    Busy,
     /// What it returned is no secret.
     #[error("the keyring's entry is no secret")]
     NotASecret,
@@ -103,6 +108,9 @@ pub enum CallError {
     #[error("no thread to ask the keyring from: {0}")]
     NoThread(Box<str>),
 }
+
+/// Of the whole process.
+static CALLS: Gate = Gate::new();
 
 fn entry(name: &Name) -> Result<Entry, CallError> {
     if let Err(error) = Entry::store_status() {
@@ -123,39 +131,9 @@ fn explain(error: &Error) -> CallError {
     }
 }
 
-fn within<T: Send + 'static>(
-    limit: Duration,
-    job: impl FnOnce() -> Result<T, CallError> + Send + 'static,
-) -> Result<T, CallError> {
-    let (answer, answered) = mpsc::sync_channel(1);
-    thread::Builder::new()
-        .name("keyring".to_owned())
-        .spawn(move || {
-            // Nobody listens any more if the time is up.
-            drop(answer.send(job()));
-        })
-        .map_err(|error| CallError::NoThread(error.to_string().into()))?;
-    match answered.recv_timeout(limit) {
-        Ok(result) => result,
-        Err(mpsc::RecvTimeoutError::Timeout) => Err(CallError::Silent(limit.as_secs())),
-        Err(mpsc::RecvTimeoutError::Disconnected) => {
-            Err(CallError::NoKeyring("the call into it failed".into()))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_keyring_that_never_answers_is_given_up() {
-        let (_held, never) = mpsc::channel::<()>();
-        let error = within(Duration::from_millis(20), move || {
-            never.recv().map_err(|_gone| CallError::NoEntry)
-        });
-        assert_eq!(error, Err(CallError::Silent(0)));
-    }
 
     #[test]
     fn what_the_keyring_returned_is_never_in_the_message() {
