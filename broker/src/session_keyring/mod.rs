@@ -5,8 +5,8 @@
 //! thread that runs out of time is left behind; it holds nothing but its own copy of what it was
 //! asked, and there is never a second one: until it is done, further calls fail at once.
 //!
-//! The connection is made once per process and its failure is remembered (by the `keyring` crate), so
-//! a bus that comes up later is found by a restart only.
+//! Each call makes a connection of its own. One that is kept is of no use any more once the keyring
+//! was started anew, as at the next login, and the `keyring` crate would keep its first for good.
 //!
 //! Not here: what lies in the keyring, and what an operator is to do. The root key and the values of
 //! secrets have their own errors.
@@ -16,6 +16,8 @@ mod gate;
 use std::time::Duration;
 
 use keyring::{Entry, Error};
+use keyring_core::api::CredentialStoreApi as _;
+use zbus_secret_service_keyring_store::Store;
 use zeroize::Zeroizing;
 
 use self::gate::Gate;
@@ -113,10 +115,9 @@ pub enum CallError {
 static CALLS: Gate = Gate::new();
 
 fn entry(name: &Name) -> Result<Entry, CallError> {
-    if let Err(error) = Entry::store_status() {
-        return Err(explain(error));
-    }
-    Entry::new(name.service, &name.user).map_err(|error| explain(&error))
+    let entry = Store::new().and_then(|store| store.build(name.service, &name.user, None));
+    let inner = entry.map_err(|error| explain(&error))?;
+    Ok(Entry { inner })
 }
 
 /// The reason, without what the keyring returned: that could be a key.
