@@ -13,10 +13,13 @@
 
 mod gate;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use keyring::{Entry, Error};
 use keyring_core::api::CredentialStoreApi as _;
+use secret_service::blocking::SecretService;
+use secret_service::{EncryptionType, Error as ServiceError};
 use zbus_secret_service_keyring_store::Store;
 use zeroize::Zeroizing;
 
@@ -31,14 +34,28 @@ pub struct Name {
     pub user: String,
 }
 
+/// What becomes of a call while the keyring is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfLocked {
+    /// The desktop asks whoever sits at it for the password, and the call waits: for what an operator
+    /// is there for.
+    Prompt,
+    /// It fails as [`CallError::Locked`], and nobody sees anything: for what a program asked for.
+    Fail,
+}
+
 /// Reads an entry.
 ///
 /// # Errors
 ///
 /// [`CallError`].
-pub fn read(limit: Duration, name: Name) -> Result<Zeroizing<Vec<u8>>, CallError> {
+pub fn read(
+    limit: Duration,
+    name: Name,
+    locked: IfLocked,
+) -> Result<Zeroizing<Vec<u8>>, CallError> {
     CALLS.within(limit, move || {
-        let content = entry(&name)?.get_secret().map(Zeroizing::new);
+        let content = entry(&name, locked)?.get_secret().map(Zeroizing::new);
         content.map_err(|error| explain(&error))
     })
 }
@@ -49,9 +66,14 @@ pub fn read(limit: Duration, name: Name) -> Result<Zeroizing<Vec<u8>>, CallError
 /// # Errors
 ///
 /// [`CallError`].
-pub fn write(limit: Duration, name: Name, content: Zeroizing<Vec<u8>>) -> Result<(), CallError> {
+pub fn write(
+    limit: Duration,
+    name: Name,
+    content: Zeroizing<Vec<u8>>,
+    locked: IfLocked,
+) -> Result<(), CallError> {
     CALLS.within(limit, move || {
-        let entry = entry(&name)?;
+        let entry = entry(&name, locked)?;
         let kept = entry
             .set_secret(&content)
             .and_then(|()| entry.get_secret())
@@ -71,10 +93,12 @@ pub fn write(limit: Duration, name: Name, content: Zeroizing<Vec<u8>>) -> Result
 /// # Errors
 ///
 /// [`CallError`].
-pub fn erase(limit: Duration, name: Name) -> Result<(), CallError> {
-    CALLS.within(limit, move || match entry(&name)?.delete_credential() {
-        Ok(()) | Err(Error::NoEntry) => Ok(()),
-        Err(error) => Err(explain(&error)),
+pub fn erase(limit: Duration, name: Name, locked: IfLocked) -> Result<(), CallError> {
+    CALLS.within(limit, move || {
+        match entry(&name, locked)?.delete_credential() {
+            Ok(()) | Err(Error::NoEntry) => Ok(()),
+            Err(error) => Err(explain(&error)),
+        }
     })
 }
 
@@ -91,6 +115,9 @@ pub enum CallError {
     /// It is locked, or denies access.
     #[error("the keyring is locked, or denies access")]
     Locked,
+    /// It has no collection for entries that are in none, or shows it when unlocked only.
+    #[error("the keyring has no default collection, or it is locked")]
+    NoCollection,
     /// Several entries match.
     #[error("the keyring has several such entries")]
     Several,
@@ -114,10 +141,37 @@ pub enum CallError {
 /// Of the whole process.
 static CALLS: Gate = Gate::new();
 
-fn entry(name: &Name) -> Result<Entry, CallError> {
+fn entry(name: &Name, locked: IfLocked) -> Result<Entry, CallError> {
+    if locked == IfLocked::Fail {
+        refuse_locked(name).map_err(|error| explain_service(&error))?;
+    }
     let entry = Store::new().and_then(|store| store.build(name.service, &name.user, None));
     let inner = entry.map_err(|error| explain(&error))?;
     Ok(Entry { inner })
+}
+
+/// Fails if the entry is locked, or may be: an entry in a locked collection can be invisible. Nothing is
+/// told and no prompt is raised.
+fn refuse_locked(name: &Name) -> Result<(), ServiceError> {
+    let service = SecretService::connect(EncryptionType::Plain)?;
+    let wanted = HashMap::from([("service", name.service), ("username", &name.user)]);
+    let found = service.search_items(wanted)?;
+    if !found.locked.is_empty() {
+        return Err(ServiceError::Locked);
+    }
+    // Where it would be, and where it would be made.
+    if found.unlocked.is_empty() && service.get_default_collection()?.is_locked()? {
+        return Err(ServiceError::Locked);
+    }
+    Ok(())
+}
+
+fn explain_service(error: &ServiceError) -> CallError {
+    match error {
+        ServiceError::Locked | ServiceError::Prompt => CallError::Locked,
+        ServiceError::NoResult => CallError::NoCollection,
+        error => CallError::NoKeyring(error.to_string().into()),
+    }
 }
 
 /// The reason, without what the keyring returned: that could be a key.

@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use super::{RootKey, RootKeyError};
-use crate::session_keyring::{self, CallError, Name};
+use crate::session_keyring::{self, CallError, IfLocked, Name};
 
 /// A keyring, as four calls into it.
 #[derive(Debug, Clone, Copy)]
@@ -39,23 +39,26 @@ const LIMIT: Duration = Duration::from_secs(10);
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
 fn probe() -> Result<(), RootKeyError> {
-    match session_keyring::read(PROBE_LIMIT, name("probe")) {
+    match session_keyring::read(PROBE_LIMIT, name("probe"), IfLocked::Prompt) {
         Ok(_) | Err(CallError::NoEntry) => Ok(()),
         Err(error) => Err(explain(error, "probe")),
     }
 }
 
 fn keep(user: &str, key: &RootKey) -> Result<(), RootKeyError> {
-    session_keyring::write(LIMIT, name(user), key.to_text()).map_err(|error| explain(error, user))
+    session_keyring::write(LIMIT, name(user), key.to_text(), IfLocked::Prompt)
+        .map_err(|error| explain(error, user))
 }
 
 fn read(user: &str) -> Result<RootKey, RootKeyError> {
-    let content = session_keyring::read(LIMIT, name(user)).map_err(|error| explain(error, user))?;
+    let content = session_keyring::read(LIMIT, name(user), IfLocked::Prompt)
+        .map_err(|error| explain(error, user))?;
     RootKey::read(&content).unwrap_or_else(|| Err(explain(CallError::NotASecret, user)))
 }
 
 fn erase(user: &str) -> Result<(), RootKeyError> {
-    session_keyring::erase(LIMIT, name(user)).map_err(|error| explain(error, user))
+    session_keyring::erase(LIMIT, name(user), IfLocked::Prompt)
+        .map_err(|error| explain(error, user))
 }
 
 fn name(user: &str) -> Name {
@@ -69,7 +72,7 @@ fn explain(error: CallError, user: &str) -> RootKeyError {
     match error {
         CallError::NoEntry => RootKeyError::NotInKeyring(user.to_owned()),
         CallError::NoKeyring(why) => RootKeyError::NoKeyring(why.into()),
-        CallError::Locked => {
+        CallError::Locked | CallError::NoCollection => {
             RootKeyError::KeyringRefuses("it is locked, or denies access".to_owned())
         }
         CallError::Several => RootKeyError::KeyringRefuses(format!(
