@@ -9,6 +9,7 @@
 pub mod env;
 mod fetched;
 mod file;
+mod keyring;
 pub mod one_password;
 mod value;
 
@@ -19,6 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::env::EnvSource;
 pub use self::fetched::{Fetched, Nature};
+pub use self::keyring::{KeyringError, KeyringSource};
 pub use self::value::Fault;
 use crate::audit_log::{Recorded, Use};
 use crate::policy::SourceSpec;
