@@ -47,6 +47,7 @@ pub mod redact;
 pub mod rotation;
 pub mod rotation_state;
 pub mod server;
+pub mod session_keyring;
 pub mod socket;
 pub mod source;
 pub mod startup;

@@ -58,6 +58,7 @@ const LAYERS: &[&[&str]] = &[
         "private",
         "readiness",
         "redact",
+        "session_keyring",
         "token",
     ],
 ];
