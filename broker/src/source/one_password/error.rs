@@ -16,6 +16,9 @@ pub enum OnePasswordError {
         "`op` is not signed in; sign in, or give tokend a service account's token (`[onepassword]`)"
     )]
     SignedOut,
+    /// The account that is configured is none of `op`'s.
+    #[error("`op` knows no such account; sign in to it, or correct `[onepassword] account`")]
+    NoAccount,
     /// Nobody answered the desktop app's prompt.
     #[error("1Password waits for someone to unlock it; unlock the app, or use a service account")]
     Prompting,
@@ -28,6 +31,9 @@ pub enum OnePasswordError {
     /// The token may not read this.
     #[error("the token for 1Password may not read this; give it access to the vault")]
     Forbidden,
+    /// The program does not take the reference for one.
+    #[error("`op` does not take the reference for one; write it as op://VAULT/ITEM/FIELD, by ids")]
+    BadReference,
     /// There is no such part.
     #[error("1Password has no such {0}; correct the reference, or name the {0} by its id")]
     NoSuch(Part),
@@ -65,6 +71,7 @@ impl OnePasswordError {
     pub const fn nature(&self) -> Nature {
         match self {
             Self::SignedOut
+            | Self::NoAccount
             | Self::Prompting
             | Self::NoProgram(..)
             | Self::Silent(_)
@@ -74,6 +81,7 @@ impl OnePasswordError {
             Self::MalformedToken
             | Self::Unauthenticated
             | Self::Forbidden
+            | Self::BadReference
             | Self::NoSuch(_)
             | Self::Several(_)
             | Self::NotAValue(_)

@@ -4,5 +4,7 @@
 //! same few things when they give no value: [`OnePasswordError`].
 
 mod error;
+mod op;
 
 pub use self::error::{OnePasswordError, Part};
+pub use self::op::{Op, ServiceLimit};
