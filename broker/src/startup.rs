@@ -20,7 +20,7 @@ use crate::audit_log::{self, AuditLog, AuditLogError, Opened};
 use crate::broker::{Broker, Found, InForce};
 use crate::budget::Budget;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, OnePasswordConfig, Through};
 use crate::github::GitHub;
 use crate::harden::Hardened;
 use crate::lease_table::LeaseTable;
@@ -30,7 +30,8 @@ use crate::mint::Minting;
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
 use crate::readers::Readers;
 use crate::socket::{self, BindError, Listener};
-use crate::source::Sources;
+use crate::source::one_password::Op;
+use crate::source::{Desk, OnePassword, Sources};
 use crate::upkeep::root_key_surroundings;
 use crate::usage::Usage;
 use crate::vault::root_key::RootKeySource;
@@ -109,9 +110,7 @@ pub async fn run(
         |name| std::env::var_os(name),
         config.source_times,
         config.one_password.plan,
-        Box::new(crate::source::Desk {
-            one: crate::source::OnePassword::None,
-        }),
+        Box::new(Desk::new(one_password(&config.one_password))),
     ));
     let vault = Vault::open(&places.vault)?;
     let from = unlock_at_start(&vault, &places);
@@ -174,6 +173,16 @@ pub async fn run(
     }
     let listener = listener(&socket, &broker.config)?;
     life::live(broker, listener).await
+}
+
+/// What 1Password is asked through, as configuration says.
+fn one_password(config: &OnePasswordConfig) -> OnePassword {
+    match &config.through {
+        Through::Op { program, account } => {
+            OnePassword::Op(Op::new(program.clone(), account.clone(), config.wait))
+        }
+        Through::Connect { .. } => OnePassword::Op(Op::new("op".into(), None, config.wait)),
+    }
 }
 
 /// One broker a store: a second one would write its own records over the first one's.

@@ -144,9 +144,10 @@ impl Broker {
         let deadline = self.deadline(declared, held);
         let source = declared.map_or(SourceSpec::Vault, |secret| secret.source.clone());
         let source_fault = self.sources.fault(&source);
+        let standing = self.sources.standing(&source, self.now());
         let has_value = match &source {
             SourceSpec::Vault => held.is_some(),
-            _ => source_fault.is_none(),
+            _ => source_fault.is_none() || standing.is_some(),
         };
         let purposes = policies
             .set
@@ -162,6 +163,9 @@ impl Broker {
                 .unwrap_or_default(),
             source: source.to_string(),
             source_fault: source_fault.map(|fault| fault.to_string()),
+            source_read_at: standing.as_ref().map(|standing| standing.read_at),
+            source_version: standing.as_ref().and_then(|standing| standing.version),
+            stale_since: standing.and_then(|standing| standing.stale_since),
             purposes: purposes.map(|purpose| purpose.purpose().clone()).collect(),
             state: if has_value {
                 deadline.state(now)

@@ -1,23 +1,72 @@
-//! The desk.
-use super::*;
+//! How the slow places themselves are asked: the keyring, and 1Password in the way that configuration
+//! names.
+
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
-pub enum OnePassword {
-    None,
-}
+use super::fetched::Fetched;
+use super::keyring::KeyringSource;
+use super::one_password::{OnePasswordError, Op};
+use super::{Ask, SourceError};
+use crate::policy::SourceSpec;
+use crate::token::AccessToken;
+
+/// The slow places, as they are.
 pub struct Desk {
-    pub one: OnePassword,
+    one_password: OnePassword,
+    keyring: KeyringSource,
 }
+
+/// What 1Password is asked through.
+pub enum OnePassword {
+    /// 1Password's program.
+    Op(Op),
+}
+
+impl Desk {
+    /// Asks nothing yet.
+    #[must_use]
+    pub fn new(one_password: OnePassword) -> Self {
+        Self {
+            one_password,
+            keyring: KeyringSource,
+        }
+    }
+}
+
 impl Ask for Desk {
     fn read<'a>(
         &'a self,
-        _s: &'a SourceSpec,
-        _t: Option<&'a AccessToken>,
+        source: &'a SourceSpec,
+        token: Option<&'a AccessToken>,
     ) -> BoxFuture<'a, Result<Fetched, SourceError>> {
-        async { Err(SourceError::NotHere) }.boxed()
+        async move {
+            match source {
+                SourceSpec::Vault | SourceSpec::Env(_) | SourceSpec::File(_) => {
+                    Err(SourceError::NotHere)
+                }
+                SourceSpec::Keyring(name) => {
+                    let read = self.keyring.read(name).await;
+                    read.map_err(SourceError::Keyring)
+                }
+                SourceSpec::OnePassword(reference) => {
+                    let read = match &self.one_password {
+                        OnePassword::Op(op) => op.read(reference, token).await,
+                    };
+                    read.map_err(|cause: OnePasswordError| SourceError::OnePassword {
+                        place: reference.to_string().into(),
+                        cause,
+                    })
+                }
+            }
+        }
+        .boxed()
     }
-    fn cost(&self, _s: &SourceSpec) -> u32 {
-        0
+
+    fn cost(&self, source: &SourceSpec) -> u32 {
+        match (source, &self.one_password) {
+            (SourceSpec::OnePassword(reference), OnePassword::Op(op)) => op.cost(reference),
+            _ => 0,
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::fetched::Nature;
+use super::keyring::KeyringError;
 use super::one_password::OnePasswordError;
 use super::value::Fault;
 
@@ -32,6 +33,9 @@ pub enum SourceError {
         /// What is wrong with it.
         fault: Fault,
     },
+    /// The keyring did not give it.
+    #[error("{0}")]
+    Keyring(#[source] KeyringError),
     /// 1Password did not give it.
     #[error("{place}: {cause}")]
     OnePassword {
@@ -76,6 +80,7 @@ impl SourceError {
     #[must_use]
     pub fn nature(&self) -> Nature {
         match self {
+            Self::Keyring(cause) => cause.nature(),
             Self::OnePassword { cause, .. } => cause.nature(),
             Self::Budget { again_in, .. } => Nature::Limited(Some(*again_in)),
             Self::NotYet { cause, .. } => cause.nature(),

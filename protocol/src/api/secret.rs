@@ -31,6 +31,15 @@ pub struct SecretView {
     /// Why that place gave none when it was last read, and the mend; never of the vault.
     #[serde(default)]
     pub source_fault: Option<String>,
+    /// When that place was last read, for those that are asked now and then: 1Password, the keyring.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_read_at: Option<Timestamp>,
+    /// What the place counts its changes with, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_version: Option<u64>,
+    /// Since when the value is past its time and served all the same, because its place is down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_since: Option<Timestamp>,
     /// Purposes that name it.
     pub purposes: Vec<Purpose>,
     /// `ok`, `due`, `overdue`, `expired` or `missing`.
