@@ -4,7 +4,7 @@
 //! ends them, [`crate::upkeep`] looks after secrets, policies and the lock.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use broker_protocol::names::{Purpose, SecretName};
@@ -78,6 +78,10 @@ pub struct Broker {
     pub(crate) started: Timestamp,
     /// Set once no new request is to be granted.
     pub(crate) draining: AtomicBool,
+    /// How many are about to lock the store and end all leases. Meanwhile nothing is granted.
+    pub(crate) revoking: AtomicU64,
+    /// How often all leases were ended. A grant that began before has come to nothing.
+    pub(crate) revocations: AtomicU64,
 }
 
 /// A policy set, and since when it has been in force.
@@ -155,6 +159,11 @@ impl Broker {
         } else {
             Programs::Path
         }
+    }
+
+    /// Whether the store is locked, or is about to be with an end of all leases.
+    pub(crate) fn grants_nothing(&self) -> bool {
+        self.revoking.load(Ordering::Acquire) > 0 || self.vault.is_locked()
     }
 
     /// Refuses new leases from here on; those under way are finished.

@@ -10,6 +10,7 @@ use broker_audit::record::{Body, Event};
 use broker_protocol::api::Revoked;
 use broker_protocol::names::{Delivery, LeaseId, Permissions};
 use futures_util::future::join_all;
+use jiff::Timestamp;
 
 use crate::audit_log::Effect;
 use crate::broker::{Broker, InForce};
@@ -97,21 +98,41 @@ impl Broker {
         by: Option<&Caller>,
         why: &'static str,
     ) -> Vec<Ended> {
-        let ended: Vec<_> = ids
-            .into_iter()
-            .filter_map(|id| self.leases.end(id))
-            .collect();
-        if ended.is_empty() {
-            return Vec::new();
-        }
+        let ended = self.take_from_table(ids);
+        self.see_to_ends(ended, Vec::new(), by, why).await
+    }
+
+    /// Ends these leases, as far as nothing is awaited for it.
+    pub(crate) fn take_from_table<'a>(
+        &self,
+        ids: impl IntoIterator<Item = &'a LeaseId>,
+    ) -> Vec<Arc<Lease>> {
+        let ended = ids.into_iter().filter_map(|id| self.leases.end(id));
+        let ended: Vec<_> = ended.collect();
         for lease in &ended {
             self.let_go_of_token(lease);
+        }
+        ended
+    }
+
+    /// Sees to it that leases that have ended stay so. `buried` get no more than a tombstone: their
+    /// records come later, or from somebody else.
+    pub(crate) async fn see_to_ends(
+        &self,
+        ended: Vec<Arc<Lease>>,
+        buried: Vec<(LeaseId, Timestamp)>,
+        by: Option<&Caller>,
+        why: &'static str,
+    ) -> Vec<Ended> {
+        if ended.is_empty() && buried.is_empty() {
+            return Vec::new();
         }
         // Tombstones, so that a cut tail of the log revives nothing. If they cannot be written the
         // leases have ended all the same, and the log has their end.
         let graves = ended
             .iter()
             .map(|l| (l.id.clone(), l.span.renewable.wall))
+            .chain(buried)
             .collect();
         if let Err(error) = self.vault.bury(graves, self.now().wall).await {
             tracing::error!(cause = %error, "a revocation left no tombstone in the vault");
@@ -333,8 +354,6 @@ impl Broker {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
     use crate::clock::Now;
     use crate::load::Loaded;

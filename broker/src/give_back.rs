@@ -2,8 +2,9 @@
 //!
 //! Reading policies and the end of the audit log takes several times the memory of what is kept of
 //! them. glibc would hold on to the rest for as long as the broker runs, because what is kept lies
-//! above it in the heap. And a start runs parts of the program that nothing runs again: their pages are
-//! the file's own, and come back from the kernel's cache where they are wanted after all.
+//! above it in the heap. And a start, and the first rounds after it, run parts of the program that
+//! nothing runs again: their pages are the file's own, and come back from the kernel's cache where they
+//! are wanted after all.
 
 #![expect(
     unsafe_code,

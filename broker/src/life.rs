@@ -31,6 +31,10 @@ const POLL: Duration = Duration::from_secs(1);
 
 /// How often rotations are looked at for steps that are due.
 const TEND: Duration = Duration::from_secs(1);
+/// How long after a start what runs from time to time has run once.
+const SETTLED: Duration = Duration::from_secs(5);
+/// How often memory that is no longer needed is looked for after that.
+const TIDY: Duration = Duration::from_secs(60 * 60);
 
 /// Serves until a signal says to stop, sweeping meanwhile.
 pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), StartError> {
@@ -65,6 +69,7 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
     let polling = tokio::spawn(poll(Arc::clone(&broker), stopped.clone()));
     let checking = tokio::spawn(check::watch::watch(Arc::clone(&broker), stopped.clone()));
     let tending = tokio::spawn(tend(Arc::clone(&broker), stopped.clone()));
+    let tidying = tokio::spawn(tidy(Arc::clone(&broker), stopped.clone()));
     let sweeping = tokio::spawn(sweep(Arc::clone(&broker), stopped));
     give_back::unused_memory();
     tell_systemd(&[sd_notify::NotifyState::Ready]);
@@ -96,6 +101,7 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
         Some(warning),
         Some(polling),
         Some(tending),
+        Some(tidying),
         scraping,
     ]
     .into_iter()
@@ -210,6 +216,28 @@ async fn tend(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
         broker.tend_sources().await;
         // Seconds at the most, and never left half-way.
         broker.tend_root_key(&mut last_rekey).await;
+    }
+}
+
+/// Gives memory back once the start has settled, because its first rounds touch much that is not touched
+/// again, and then every hour in which nobody holds a lease: whoever comes next pays for it in
+/// microseconds, and a broker that is busy does not pay at all.
+async fn tidy(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
+    let mut round = tokio::time::interval_at(tokio::time::Instant::now() + SETTLED, TIDY);
+    round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut starting = true;
+    loop {
+        tokio::select! {
+            () = server::told_to(&mut stopped) => return,
+            _ = round.tick() => {}
+        }
+        if std::mem::take(&mut starting) || broker.leases.is_empty() {
+            // It takes milliseconds, in which leases go on.
+            let given = tokio::task::spawn_blocking(give_back::unused_memory);
+            if let Err(panic) = given.await {
+                tracing::error!(cause = %panic, "memory could not be given back");
+            }
+        }
     }
 }
 

@@ -128,6 +128,21 @@ impl Broker {
         self.judge_leases().await;
     }
 
+    /// The leases that a start found in the log and nobody has judged yet, and when each would end. They
+    /// may be forged: good enough for tombstones, and for nothing else.
+    pub(crate) fn unjudged_leases(&self) -> Vec<(LeaseId, Timestamp)> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = found.iter().flat_map(|found| &found.live);
+        live.filter_map(|live| {
+            let (covered, _mac) = Body::split_mac(&live.lives.body)?;
+            let text = format!("{{{covered}");
+            let record = serde_json::from_str::<record::Lease<'_>>(&text).ok()?;
+            let (lease, _boot) = lease_record::read(&record).ok()?;
+            Some((lease.id, lease.span.renewable.wall))
+        })
+        .collect()
+    }
+
     /// Gives an installation lease its token again. `false` if that is no longer there: it ended at
     /// GitHub, and the end of the lease came too late for the log.
     fn hold_token_again(&self, lease: &Lease) -> bool {

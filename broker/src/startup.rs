@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, RwLock};
 
 use broker_audit::record::{Body, Event};
@@ -152,6 +152,8 @@ pub async fn run(
         warnings: Warnings::new(config.warnings.clone()),
         started: now.wall,
         draining: AtomicBool::new(false),
+        revoking: AtomicU64::new(0),
+        revocations: AtomicU64::new(0),
         metrics,
         clock,
         places,

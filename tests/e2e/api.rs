@@ -283,6 +283,8 @@ fn every_documented_operation_answers_as_documented() {
         ("DELETE", "/v1/secrets/{name}", secret, "", 204),
         ("DELETE", "/v1/secrets/{name}", secret, "", 404),
         ("POST", "/v1/leases", "", r#"{"purpose":"label-sync"}"#, 409),
+        ("POST", "/v1/lock", "", r#"{"revoke":"all"}"#, 400),
+        ("POST", "/v1/lock", "", r#"{"revoke":true}"#, 200),
     ] {
         let path = match template.split_once('{') {
             Some((before, rest)) => format!("{before}{name}{}", rest.rsplit_once('}').unwrap().1),
@@ -370,7 +372,7 @@ fn a_request_with_an_unknown_field_is_refused_wherever_a_body_is_taken() {
         assert!(detail.starts_with("the body is refused"), "{detail}");
         tried += 1;
     }
-    assert_eq!(tried, 8);
+    assert_eq!(tried, 9);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::time::Duration;
 use support::canary;
 
 use crate::client::{Connection, Request};
-use crate::lease::{broker, timed};
+use crate::lease::{broker, record_size, timed};
+use crate::raw::Appends;
 use crate::table::{Row, Spread, Table, highest, median};
 
 const SECRETS: usize = 10_000;
@@ -16,6 +17,8 @@ const QUIET: usize = 4000;
 struct Round {
     quiet: Spread,
     during: Spread,
+    /// The bare disk, quiet and meanwhile.
+    append: (Spread, Spread),
     longest: f64,
     seconds: f64,
 }
@@ -28,14 +31,19 @@ pub(crate) fn measure(rounds: usize, table: &mut Table) {
         client.exchange(&Request::put(&format!("/v1/secrets/more-{nth:05}"), &body));
     }
     let lease = Request::lease();
+    client.exchange(&lease);
+    let raw = broker.home.path().join("raw");
+    let mut appends = Appends::to(&raw, record_size(&broker));
     let rounds: Vec<Round> = (0..rounds)
         .map(|_| {
+            // They take turns, so that both see the same weather.
             let mut take = || {
-                timed(|| {
+                let lease = timed(|| {
                     client.exchange(&lease);
-                })
+                });
+                (lease, timed(|| appends.append()))
             };
-            let quiet = (0..QUIET).map(|_| take()).collect();
+            let (quiet, quiet_appends) = (0..QUIET).map(|_| take()).unzip();
             let done = AtomicBool::new(false);
             let (during, seconds) = std::thread::scope(|scope| {
                 let rekeying = scope.spawn(|| {
@@ -46,22 +54,26 @@ pub(crate) fn measure(rounds: usize, table: &mut Table) {
                     done.store(true, Ordering::Relaxed);
                     took.as_secs_f64()
                 });
-                let mut during = Vec::new();
+                let (mut during, mut appends) = (Vec::new(), Vec::new());
                 while !done.load(Ordering::Relaxed) {
-                    during.push(take());
+                    let (lease, append) = take();
+                    during.push(lease);
+                    appends.push(append);
                 }
-                (during, rekeying.join().unwrap())
+                ((during, appends), rekeying.join().unwrap())
             });
+            let (during, appends_during) = during;
             let longest = during.iter().max().map_or(0.0, Duration::as_secs_f64);
             let round = Round {
                 quiet: Spread::of(quiet),
                 during: Spread::of(during),
+                append: (Spread::of(quiet_appends), Spread::of(appends_during)),
                 longest: longest * 1000.0,
                 seconds,
             };
             eprintln!(
-                "  re-key {seconds:.2} s; lease p99 quiet {:.0} us, meanwhile {:.0} us, longest {longest:.3} s",
-                round.quiet.p99, round.during.p99,
+                "  re-key {seconds:.2} s; lease p99 quiet {:.0} us, meanwhile {:.0} us, longest {longest:.4} s; append and sync p99 quiet {:.0} us, meanwhile {:.0} us",
+                round.quiet.p99, round.during.p99, round.append.0.p99, round.append.1.p99,
             );
             round
         })
@@ -80,7 +92,12 @@ pub(crate) fn measure(rounds: usize, table: &mut Table) {
     table.push(Row {
         what: "a lease during a re-key, p99",
         goal: "≤ 3 × quiet".to_owned(),
-        raw: format!("quiet {:.0} µs", of(|round| round.quiet.p99)),
+        raw: format!(
+            "quiet {:.0} µs; append and sync {:.0} µs, {:.2} × quiet",
+            of(|round| round.quiet.p99),
+            of(|round| round.append.1.p99),
+            of(|round| round.append.1.p99 / round.append.0.p99),
+        ),
         median: format!("{:.0} µs, {times:.2} ×", of(|round| round.during.p99)),
         worst: format!(
             "one lease took {:.1} ms",

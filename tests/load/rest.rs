@@ -17,8 +17,9 @@ pub(crate) fn measure(table: &mut Table) {
     let broker = full();
     let after_setting = kilobytes(broker.pid().as_raw(), "VmRSS:") / 1024.0;
     let broker = broker.stop().start();
-    // Whatever it still does after it has said that it is ready.
-    std::thread::sleep(Duration::from_secs(3));
+    // Until what it still does after it has said that it is ready is done, and the memory that this took
+    // is given back, which is five seconds after the start.
+    std::thread::sleep(Duration::from_secs(9));
     let pid = broker.pid().as_raw();
     let (rest, own) = (
         kilobytes(pid, "VmRSS:") / 1024.0,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use broker_protocol::api::{Health, Reloaded, Unlock};
+use broker_protocol::api::{Health, Lock, Locked, Reloaded, Unlock};
 
 use super::error::Refusal;
-use super::extract::{Operator, SecretBody};
+use super::extract::{Body, Operator, SecretBody};
 use super::to_its_end::to_its_end;
 use crate::broker::Broker;
 use crate::vault::root_key::Passphrase;
@@ -15,11 +15,18 @@ use crate::vault::root_key::Passphrase;
 pub(super) async fn lock(
     State(broker): State<Arc<Broker>>,
     Operator(by): Operator,
-) -> Json<Health> {
-    to_its_end(async move { broker.lock(&by).await }).await;
-    Json(Health {
+    Body(asked): Body<Lock>,
+) -> Json<Locked> {
+    let locking = to_its_end(async move {
+        if asked.revoke {
+            return Some(broker.lock_and_revoke(&by).await);
+        }
+        broker.lock(&by).await;
+        None
+    });
+    Json(Locked {
         status: "locked".to_owned(),
-        reasons: Vec::new(),
+        revoked: locking.await,
     })
 }
 

@@ -28,6 +28,7 @@ mod obtain;
 mod refuse;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use broker_audit::record::{Body, Event};
@@ -74,10 +75,11 @@ impl Broker {
     /// [`IssueError`]; nothing was handed out, and what was granted by then is ended and recorded
     /// so.
     pub async fn issue(&self, request: Request, wishes: Wishes) -> Result<Issued, IssueError> {
-        if self.draining.load(std::sync::atomic::Ordering::Acquire) {
+        if self.draining.load(Ordering::Acquire) {
             return Err(IssueError::Stopping);
         }
-        if self.vault.is_locked() {
+        let revocations = self.revocations.load(Ordering::Acquire);
+        if self.grants_nothing() {
             return Err(IssueError::Locked);
         }
         let policies = self.policies();
@@ -92,6 +94,7 @@ impl Broker {
             policies: &policies,
             request: &request,
             wishes: &wishes,
+            revocations,
         };
         let falls_back = grant.fallback.is_some();
         match self.grant_lease(asked, grant, None).await {
@@ -176,7 +179,7 @@ impl Broker {
                 if let Some(granted) = policies.granted.get(&lease.purpose) {
                     granted.increment(1);
                 }
-                self.outlast_lock(policies, &lease).await?;
+                self.outlast_lock(asked, &lease).await?;
                 Ok(Issued { lease, token })
             }
             Err(error) => {
@@ -246,16 +249,14 @@ impl Broker {
 
     /// A lease that was opened while the store was locked is not handed out; see
     /// [`Self::outlast_changes`].
-    async fn outlast_lock(
-        &self,
-        decided: &Arc<InForce>,
-        lease: &Arc<Lease>,
-    ) -> Result<(), IssueError> {
-        if self.vault.is_locked() {
+    async fn outlast_lock(&self, asked: Asked<'_>, lease: &Arc<Lease>) -> Result<(), IssueError> {
+        // Perhaps unlocked again by now.
+        let revoked = self.revocations.load(Ordering::Acquire) != asked.revocations;
+        if revoked || self.grants_nothing() {
             Box::pin(self.end_lease(&lease.id, None, "the store was locked meanwhile")).await;
             return Err(IssueError::Locked);
         }
-        self.outlast_changes(decided, lease).await
+        self.outlast_changes(asked.policies, lease).await
     }
 
     /// A lease that was opened or renewed while the policies changed or its secret was removed is
@@ -324,6 +325,8 @@ struct Asked<'a> {
     policies: &'a Arc<InForce>,
     request: &'a Request,
     wishes: &'a Wishes,
+    /// How often all leases had been ended when this was asked.
+    revocations: u64,
 }
 
 struct Ready<'a> {

@@ -12,6 +12,9 @@ use std::time::Duration;
 use broker_audit::record::Event;
 use broker_protocol::api::TokenEnd;
 use broker_protocol::names::{Delivery, LeaseId};
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+use futures_util::stream;
 
 use super::token_of;
 use crate::broker::Broker;
@@ -29,8 +32,21 @@ use crate::upkeep::Upkeep;
 const KNOWN_EVERYWHERE: Duration = Duration::from_secs(10);
 /// How long an operator waits for GitHub's answer.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// How long a value is waited for that has to be recorded and opened, before the store is locked.
+const OPENING: Duration = Duration::from_secs(1);
+/// How many tokens are ended together where all are. GitHub allows a hundred requests at a time.
+///
+/// Source: GitHub REST documentation, “Rate limits for the REST API”.
+const TOGETHER: usize = 16;
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
+
+/// A token that is to end, and its value or why there is none.
+pub(crate) struct ToEnd {
+    token: Token,
+    tries: u32,
+    value: Result<AccessToken, String>,
+}
 
 impl Broker {
     /// Ends, beside everything else, the tokens that no lease holds any more. What a start found in the
@@ -86,6 +102,73 @@ impl Broker {
         }
     }
 
+    /// Begins to end every token that may be alive and whose value lies in the vault alone, whoever holds
+    /// it, and opens them. It takes a record each, and [`OPENING`] at most.
+    pub(crate) async fn open_values_to_end(&self, by: &Caller) -> Vec<ToEnd> {
+        let begun = self.begin_ending(|value| value.is_none());
+        let opening = begun.into_iter().map(|(token, tries, _)| async move {
+            let value = tokio::time::timeout(OPENING, self.value_to_end(&token, Some(by)));
+            let late = |_| Err("the audit log took no record in time".to_owned());
+            ToEnd {
+                value: value.await.unwrap_or_else(late),
+                token,
+                tries,
+            }
+        });
+        join_all(opening).await
+    }
+
+    /// Begins to end every token that may be alive and whose value is in memory, whoever holds it.
+    pub(crate) fn take_values_to_end(&self) -> Vec<ToEnd> {
+        let begun = self.begin_ending(Option::is_some).into_iter();
+        begun
+            .filter_map(|(token, tries, value)| {
+                Some(ToEnd {
+                    value: Ok(value?),
+                    token,
+                    tries,
+                })
+            })
+            .collect()
+    }
+
+    /// From here on they are shared with nobody.
+    fn begin_ending(
+        &self,
+        wanted: impl Fn(&Option<AccessToken>) -> bool,
+    ) -> Vec<(Token, u32, Option<AccessToken>)> {
+        let tokens = &self.minting.tokens;
+        let all = tokens.all().into_iter();
+        let all = all.map(|token| (tokens.value(&token.hashed), token));
+        all.filter(|(value, _)| wanted(value))
+            .filter_map(|(value, token)| match tokens.end_now(&token.hashed, None) {
+                EndNow::Begun(token, tries) => Some((token, tries, value)),
+                EndNow::UnderWay | EndNow::Shared => None,
+            })
+            .collect()
+    }
+
+    /// Ends them at GitHub, some at a time, and waits for it no longer than an operator does. It goes on
+    /// when nobody waits for it any more.
+    pub(crate) async fn end_all(self: &Arc<Self>, tokens: Vec<ToEnd>, by: &Arc<Caller>) {
+        let (broker, by) = (Arc::clone(self), Arc::clone(by));
+        let ending = tokio::spawn(async move {
+            let ending = tokens.into_iter().map(|to_end| {
+                let ToEnd {
+                    token,
+                    tries,
+                    value,
+                } = to_end;
+                broker.end_with(token, tries, Some(&by), value)
+            });
+            let mut ending = stream::iter(ending).buffer_unordered(TOGETHER);
+            while ending.next().await.is_some() {}
+        });
+        if let Ok(Err(panic)) = tokio::time::timeout(PATIENCE, ending).await {
+            tracing::error!(cause = %panic, "the end of installation tokens was not seen to");
+        }
+    }
+
     async fn end_token(&self, token: Token, tries: u32, by: Option<&Caller>) -> TokenEnd {
         let now = self.now().boot;
         if tries > 0 && token.life.is_over(now) {
@@ -93,7 +176,19 @@ impl Broker {
             self.forget_token(&token).await;
             return TokenEnd::Revoked;
         }
-        let ended = match self.value_to_end(&token, by).await {
+        let value = self.value_to_end(&token, by).await;
+        self.end_with(token, tries, by, value).await
+    }
+
+    async fn end_with(
+        &self,
+        token: Token,
+        tries: u32,
+        by: Option<&Caller>,
+        value: Result<AccessToken, String>,
+    ) -> TokenEnd {
+        let now = self.now().boot;
+        let ended = match value {
             Ok(value) => {
                 let github = &self.github;
                 let ended = github.end_installation_token(&value, token.installation);

@@ -410,6 +410,23 @@ impl<E> MintedTable<E> {
         }
     }
 
+    /// Every token that may be alive at GitHub.
+    #[must_use]
+    pub fn all(&self) -> Vec<Token> {
+        let inner = self.lock();
+        let tokens = inner.tokens.values();
+        tokens.map(|entry| entry.token.clone()).collect()
+    }
+
+    /// Has those whose end did not work tried again with the next sweep.
+    pub fn end_again_now(&self) {
+        for entry in self.lock().tokens.values_mut() {
+            if let Ending::Again { at, .. } = &mut entry.ending {
+                *at = Duration::ZERO;
+            }
+        }
+    }
+
     /// Every token that some lease holds.
     #[must_use]
     pub fn held(&self) -> Vec<Token> {

@@ -259,7 +259,15 @@ fn a_token_that_is_ended_now_is_handed_to_nobody_and_tried_again_whoever_holds_i
     let taken = table.take(&recorded(), &id(1), &minted.hashed);
     assert_eq!(taken.err(), Some(NotHeld));
     table.end_again(&minted.hashed, 1, Duration::from_secs(1));
-    assert_eq!(table.to_end(Duration::from_secs(1), true), [(minted, 1)]);
+    assert_eq!(
+        table.to_end(Duration::from_secs(1), true),
+        [(minted.clone(), 1)]
+    );
+    table.end_again(&minted.hashed, 2, HOUR);
+    assert_eq!(table.to_end(Duration::from_secs(1), true), []);
+    table.end_again_now();
+    assert_eq!(table.all(), [minted.clone()]);
+    assert_eq!(table.to_end(Duration::from_secs(1), true), [(minted, 2)]);
 }
 
 #[test]

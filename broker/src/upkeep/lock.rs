@@ -18,10 +18,18 @@ impl Broker {
     ///
     /// `true` if that is in the audit log already.
     pub async fn lock(&self, by: &Caller) -> bool {
+        self.forget_keys(by);
+        self.record_locked(by).await
+    }
+
+    pub(super) fn forget_keys(&self, by: &Caller) {
         self.vault.lock();
         self.minting.tokens.wipe();
         self.sources.forget();
         tracing::warn!(uid = by.uid, "the store is locked");
+    }
+
+    pub(super) async fn record_locked(&self, by: &Caller) -> bool {
         self.record_or_trace(&Event::VaultLocked {
             by: lease_record::caller(by),
         })
@@ -60,6 +68,8 @@ impl Broker {
                 self.finish_rekey().await;
                 self.recall_source_values().await;
                 self.rebuild_leases().await;
+                // What could not be ended without the vault.
+                self.minting.tokens.end_again_now();
                 Ok(())
             }
             Err(error) => {

@@ -7,6 +7,7 @@
 
 mod backup;
 mod lock;
+mod lock_and_revoke;
 mod open;
 mod policies;
 mod rekey;

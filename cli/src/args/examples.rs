@@ -83,3 +83,14 @@ Its passphrase, at least 12 characters, is all that protects it: it is asked for
 or read from a file or stdin, less one newline at its end; it is never an argument. Nothing is written
 over without --force, and what is written is whole or not there. --verify proves that every value in it
 opens: exit code 8 if not.";
+
+pub(super) const LOCK_EXAMPLES: &str = "\
+Examples:
+  tokenctl lock
+  tokenctl lock --revoke
+
+With --revoke, for when something has leaked: nothing is granted from that moment, every live lease of
+every account ends, and installation tokens are ended at GitHub. A raw value cannot be ended from here:
+it is named, with the command that takes it away. The lock waits for no disk and no network for longer
+than a second; GitHub is waited for some seconds after it. Exit code 75 if GitHub has not confirmed every
+end: the rest is ended after the next unlock.";

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 pub(crate) use self::audit::{AuditCommand, AuditSource, Wanted};
 use self::examples::{
     BACKUP_EXAMPLES, CHECK_EXAMPLES, EXEC_EXAMPLES, EXIT_CODES, GET_EXAMPLES, GIT_EXAMPLES,
-    IMPORT_EXAMPLES, REKEY_EXAMPLES, SECRET_EXAMPLES,
+    IMPORT_EXAMPLES, LOCK_EXAMPLES, REKEY_EXAMPLES, SECRET_EXAMPLES,
 };
 use self::rotate::ROTATE_EXAMPLES;
 pub(crate) use self::rotate::Rotate;
@@ -102,7 +102,12 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Audit(AuditCommand),
     /// Forget the root key: no lease until `unlock`
-    Lock,
+    #[command(after_help = LOCK_EXAMPLES)]
+    Lock {
+        /// End every live lease too, and every installation token at GitHub
+        #[arg(long)]
+        revoke: bool,
+    },
     /// Load the root key again
     Unlock(Unlock),
     /// Make a new root key and put every data key under it; leases go on meanwhile

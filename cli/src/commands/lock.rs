@@ -1,4 +1,4 @@
-//! `lock` and `unlock`: forget the root key, and load it again.
+//! `lock` and `unlock`: forget the root key, and load it again. `lock --revoke` is in `lock_and_revoke`.
 
 use broker_protocol::api::{Status, Unlock as UnlockBody};
 use broker_protocol::client::Request;

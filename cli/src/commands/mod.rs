@@ -12,6 +12,7 @@ mod git_credential;
 mod import;
 mod lease;
 mod lock;
+mod lock_and_revoke;
 mod purpose;
 mod records;
 mod registry;
@@ -58,7 +59,8 @@ pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
         Command::Rotate(asked) => rotate::run(&find(global)?, &asked, json),
         Command::Import(import) => import::run(&find(global)?, &import),
         Command::Audit(command) => audit::run(&find(global)?, command, json),
-        Command::Lock => lock::lock(&find(global)?),
+        Command::Lock { revoke: false } => lock::lock(&find(global)?),
+        Command::Lock { revoke: true } => lock_and_revoke::run(&find(global)?, json),
         Command::Backup(asked) if asked.verify => backup::verify(&asked, &global),
         Command::Backup(asked) => backup::make(&find(global)?, &asked, json),
         Command::Restore(passed) => daemon::run_either_way(&["restore"], &passed.args, &global),

@@ -5,6 +5,7 @@
 
 mod audit;
 mod lease;
+mod lock;
 mod purpose;
 mod repository;
 mod root_key;
@@ -20,6 +21,7 @@ pub use self::lease::{
     LeaseAnswer, LeaseList, LeaseRequest, LeaseView, RateLimit, RenewRequest, RevokeOptions,
     Revoked, TokenEnd, Until,
 };
+pub use self::lock::{EndedLease, EndedToken, Lock, Locked, RevokedAll, StillValid};
 pub use self::purpose::{FallbackView, PurposeList, PurposeView};
 pub use self::repository::{PinnedRepository, RepositoryList};
 pub use self::root_key::{CredentialWanted, Rekey, Rekeyed, RootKeyView};

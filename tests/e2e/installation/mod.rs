@@ -1,6 +1,7 @@
 //! `deliver = "installation"`: what GitHub mints, who shares it, and that it dies.
 
 mod faults;
+mod kill_switch;
 mod pinned;
 mod restart;
 mod shared;

@@ -1,6 +1,7 @@
 //! Every data key, and what the root key seals once per vault, sealed anew: the values stay closed.
 
 use std::collections::HashMap;
+use std::thread;
 
 use broker_protocol::names::SecretName;
 
@@ -34,6 +35,8 @@ impl Vault {
             version,
         };
         for some in snapshot.chunks(AT_ONCE) {
+            // The processor too, if a lease waits for it.
+            thread::yield_now();
             let keys = known(self.shared.keys.read());
             let keys = keys.as_ref().ok_or(VaultError::Locked)?;
             for item in some {
@@ -114,7 +117,6 @@ impl Shared {
     pub(in crate::vault) fn next_head(
         &self,
         head: &Head,
-        keys: &keys::Keys,
         next: &Next,
         place: Place<'_>,
     ) -> Result<Head, VaultError> {
@@ -125,6 +127,8 @@ impl Shared {
             root: next.root.expose(),
             version: next.custody.keys.root_version,
         };
+        let keys = known(self.keys.read());
+        let keys = keys.as_ref().ok_or(VaultError::Locked)?;
         let before = keys.under(envelope::root_version(head));
         let before = before.ok_or(RewrapError::DoesNotOpen);
         before

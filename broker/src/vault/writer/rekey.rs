@@ -1,16 +1,23 @@
 //! Puts the next root key in force, and sees to envelopes that were on their way meanwhile.
 
+use std::collections::{BTreeMap, HashMap};
 use std::mem;
+use std::ops::Bound;
 use std::sync::atomic::Ordering;
+use std::thread;
+
+use broker_protocol::names::SecretName;
 
 use super::Work;
+use crate::token::HashedToken;
 use crate::vault::custody::Custody;
 use crate::vault::envelope::{self, Place, RewrapError, Under};
 use crate::vault::error::VaultError;
 use crate::vault::keys::{Keys, SEALED_AT_FIRST};
 use crate::vault::known;
+use crate::vault::minted::SealedMinted;
 use crate::vault::rekey::{Change, Next};
-use crate::vault::state::State;
+use crate::vault::state::{Sealed, Secret};
 
 impl Work {
     /// Seals the data key of an envelope anew that was on its way here while the root key changed.
@@ -73,74 +80,124 @@ impl Work {
 
     /// All rows or none, first in the database, then in memory. Nothing is added meanwhile, because
     /// whatever is comes through here; what came since the snapshot is sealed anew now.
+    ///
+    /// What memory is to hold is built aside, so that leases wait for the exchange of two pointers, and
+    /// the locks are held for reading a few secrets at a time.
     pub(super) fn rekey(&mut self, mut next: Next) -> Result<u64, VaultError> {
-        let (mut versions, mut minted) = {
-            let state = known(self.shared.state.read());
+        next.custody = {
             let keys = known(self.shared.keys.read());
-            let keys = keys.as_ref().ok_or(VaultError::Locked)?;
-            next.custody = next.custody.clone().signed(keys);
-            let anew = |name: &str, version, envelope: &[u8]| {
-                let place = Place {
-                    vault: &self.shared.id,
-                    name,
-                    version,
-                };
-                let damaged = || self.shared.unwrapped(RewrapError::DoesNotOpen, place);
-                let (head, value) = envelope.split_first_chunk().ok_or_else(damaged)?;
-                let head = self.shared.next_head(head, keys, &next, place)?;
-                Ok([head.as_slice(), value].concat().into_boxed_slice())
-            };
-            let all = state.list.secrets.iter();
-            let versions: Result<Vec<Box<[u8]>>, VaultError> = all
-                .flat_map(|(name, secret)| secret.versions.iter().map(move |one| (name, one)))
-                .map(|(name, one)| anew(name.as_str(), one.version, &one.envelope))
-                .collect();
-            let minted = state.minted.values();
-            let minted: Result<Vec<Box<[u8]>>, VaultError> = minted
-                .map(|one| anew(&one.minted.place(), one.minted.installation, &one.envelope))
-                .collect();
-            (versions?, minted?)
+            next.custody
+                .signed(keys.as_ref().ok_or(VaultError::Locked)?)
         };
-        let count = u64::try_from(versions.len() + minted.len()).unwrap_or(u64::MAX);
+        let mut secrets = self.secrets_under(&next)?;
+        let mut minted = self.minted_under(&next)?;
+        let versions = secrets.values().map(|secret| secret.versions.len());
+        let count = versions.sum::<usize>() + minted.len();
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
         let seals = count.max(u64::try_from(next.heads.len()).unwrap_or(u64::MAX));
         let seals = seals.saturating_add(SEALED_AT_FIRST);
-        {
-            let state = known(self.shared.state.read());
-            let all = state.list.secrets.iter();
-            let all =
-                all.flat_map(|(name, s)| s.versions.iter().map(move |one| (name, one.version)));
-            let rows = all.zip(&versions);
-            let rows = rows.map(|((name, version), envelope)| (name, version, &**envelope));
-            let tokens = state.minted.keys().zip(&minted);
-            let tokens = tokens.map(|(hashed, envelope)| (hashed, &**envelope));
-            self.store.rekey(&next.custody, seals, rows, tokens)?;
-        }
+        let rows = secrets.iter().flat_map(|(name, secret)| {
+            let versions = secret.versions.iter();
+            versions.map(move |one| (name, one.version, &*one.envelope))
+        });
+        // A lease may wait for this processor.
+        let rows = rows.enumerate().map(|(nth, row)| {
+            if nth.is_multiple_of(AT_ONCE) {
+                thread::yield_now();
+            }
+            row
+        });
+        let tokens = minted.iter().map(|(hashed, one)| (hashed, &*one.envelope));
+        self.store.rekey(&next.custody, seals, rows, tokens)?;
         {
             let mut state = known(self.shared.state.write());
             let mut keys = known(self.shared.keys.write());
-            let State {
-                list, minted: kept, ..
-            } = &mut *state;
-            let all = list
-                .secrets
-                .values_mut()
-                .flat_map(|s| s.versions.iter_mut());
-            for (one, envelope) in all.zip(&mut versions) {
-                mem::swap(&mut one.envelope, envelope);
-            }
-            for (one, envelope) in kept.values_mut().zip(&mut minted) {
-                mem::swap(&mut one.envelope, envelope);
-            }
+            mem::swap(&mut state.list.secrets, &mut secrets);
+            mem::swap(&mut state.minted, &mut minted);
             let version = next.custody.keys.root_version;
-            state.custody = next.custody;
+            mem::swap(&mut state.custody, &mut next.custody);
             self.shared.seals.store(seals, Ordering::Relaxed);
             if let Some(keys) = &mut *keys {
                 keys.change_root(next.root, version);
             }
         }
+        drop((secrets, minted, next.heads, next.custody));
         if let Err(error) = self.store.forget_old_rows() {
             tracing::error!(%error, "data keys under the root key before linger in the vault's log");
         }
         Ok(count)
     }
+
+    /// All secrets as they are, with their data keys under the next root key.
+    fn secrets_under(&self, next: &Next) -> Result<BTreeMap<SecretName, Secret>, VaultError> {
+        let mut all = BTreeMap::new();
+        loop {
+            thread::yield_now();
+            let state = known(self.shared.state.read());
+            let after = all.last_key_value().map(|(name, _)| name);
+            let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let rest = state
+                .list
+                .secrets
+                .range::<SecretName, _>((after, Bound::Unbounded));
+            let some = rest.take(AT_ONCE).map(|(name, secret)| {
+                let versions = secret.versions.iter().map(|one| {
+                    let envelope =
+                        self.envelope_under(next, name.as_str(), one.version, &one.envelope)?;
+                    Ok(Sealed {
+                        version: one.version,
+                        kind: one.kind,
+                        hashed_credential: one.hashed_credential.clone(),
+                        expires_at: one.expires_at,
+                        set_at: one.set_at,
+                        envelope,
+                    })
+                });
+                let secret = Secret {
+                    created_at: secret.created_at,
+                    last_version: secret.last_version,
+                    versions: versions.collect::<Result<_, VaultError>>()?,
+                };
+                Ok((name.clone(), secret))
+            });
+            let some: Vec<_> = some.collect::<Result<_, VaultError>>()?;
+            if some.is_empty() {
+                return Ok(all);
+            }
+            all.extend(some);
+        }
+    }
+
+    /// The same of minted tokens, of which there are few.
+    fn minted_under(&self, next: &Next) -> Result<HashMap<HashedToken, SealedMinted>, VaultError> {
+        let state = known(self.shared.state.read());
+        let all = state.minted.iter().map(|(hashed, one)| {
+            let minted = one.minted.clone();
+            let envelope =
+                self.envelope_under(next, &minted.place(), minted.installation, &one.envelope)?;
+            Ok((hashed.clone(), SealedMinted { minted, envelope }))
+        });
+        all.collect()
+    }
+
+    fn envelope_under(
+        &self,
+        next: &Next,
+        name: &str,
+        version: u64,
+        envelope: &[u8],
+    ) -> Result<Box<[u8]>, VaultError> {
+        let place = Place {
+            vault: &self.shared.id,
+            name,
+            version,
+        };
+        let damaged = || self.shared.unwrapped(RewrapError::DoesNotOpen, place);
+        let (head, value) = envelope.split_first_chunk().ok_or_else(damaged)?;
+        let head = self.shared.next_head(head, next, place)?;
+        Ok([head.as_slice(), value].concat().into_boxed_slice())
+    }
 }
+
+/// How many secrets are copied under one hold of the lock.
+const AT_ONCE: usize = 64;

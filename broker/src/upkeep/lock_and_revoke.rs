@@ -1,0 +1,166 @@
+//! The kill switch: locks the store, ends every live lease, and every installation token at GitHub.
+//!
+//! ```text
+//! refuse   nothing is granted from here on
+//! open     tokens whose value lies in the vault alone, after a record each: a second at most
+//! lock     the root key is forgotten, values in memory are wiped, all leases end: in one step
+//! bury     tombstones and records, so that no restart revives a lease
+//! end      the tokens at GitHub, which are what they authenticate with: some seconds at most
+//! ```
+//!
+//! Only the second step waits for anything before the lock, and no longer than it says. A grant that is
+//! on its way meanwhile comes to nothing: it looks before it hands out. What GitHub does not confirm is
+//! ended after the next unlock, from the vault, which forgets a token only when it is dead. A raw value is
+//! out of reach: it is named, with what takes it away.
+
+use std::collections::BTreeMap;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use broker_protocol::api::{EndedLease, EndedToken, RevokedAll, StillValid};
+use broker_protocol::names::{Delivery, LeaseId, SecretName};
+use jiff::Timestamp;
+
+use crate::broker::Broker;
+use crate::lease::Lease;
+use crate::minted::{TOKEN_LIFETIME, Token};
+use crate::policy::{Caller, SourceSpec};
+
+impl Broker {
+    /// Locks the store and ends all that was handed out, as far as that can be ended.
+    pub async fn lock_and_revoke(self: &Arc<Self>, by: &Arc<Caller>) -> RevokedAll {
+        let refusing = Refusing::since_now(&self.revoking);
+        self.revocations.fetch_add(1, Ordering::AcqRel);
+        let mut to_end = self.open_values_to_end(by).await;
+        // Nothing is awaited from here to the end of the leases.
+        to_end.extend(self.take_values_to_end());
+        self.forget_keys(by);
+        let tokens = self.minting.tokens.all();
+        let live = self.leases.list(None, self.now());
+        let ended = self.take_from_table(live.iter().map(|lease| &lease.id));
+        drop(refusing);
+
+        let unjudged = self.unjudged_leases();
+        let leases_at_unlock = unjudged.len() as u64;
+        let buried = unjudged
+            .into_iter()
+            .chain(self.on_their_way(&tokens))
+            .collect();
+        // In a task, so that it is on its way before anything else is asked of anybody.
+        let (broker, operator, leases) = (Arc::clone(self), Arc::clone(by), ended.clone());
+        let seen_to = tokio::spawn(async move {
+            let ends = broker.see_to_ends(leases, buried, Some(&operator), WHY);
+            let ends = ends.await;
+            let locked = broker.record_locked(&operator).await;
+            locked && ends.iter().all(|end| end.recorded)
+        });
+        self.end_all(to_end, by).await;
+        let recorded = seen_to.await.unwrap_or_else(|panic| {
+            tracing::error!(cause = %panic, "the ends of leases were not seen to");
+            false
+        });
+        let alive: HashSet<_> = self
+            .minting
+            .tokens
+            .all()
+            .into_iter()
+            .map(|t| t.hashed)
+            .collect();
+        let (pending, dead) = tokens
+            .iter()
+            .partition::<Vec<&Token>, _>(|t| alive.contains(&t.hashed));
+        RevokedAll {
+            raw: self.still_valid(&ended),
+            leases: ended.iter().map(|lease| ended_lease(lease)).collect(),
+            leases_at_unlock,
+            tokens_ended: dead.into_iter().map(ended_token).collect(),
+            tokens_pending: pending.into_iter().map(ended_token).collect(),
+            recorded,
+        }
+    }
+
+    /// Leases that hold a token and are not live: their grants come to nothing. Should the broker end
+    /// before that is recorded, they must not keep the token alive.
+    fn on_their_way(&self, tokens: &[Token]) -> Vec<(LeaseId, Timestamp)> {
+        let until = self.now().wall.saturating_add(TOKEN_LIFETIME);
+        let until = until.unwrap_or(Timestamp::MAX);
+        let holders = tokens
+            .iter()
+            .flat_map(|token| self.minting.tokens.holders(&token.hashed));
+        holders.map(|lease| (lease, until)).collect()
+    }
+
+    /// Who holds a secret's own value, and what takes it away.
+    fn still_valid(&self, ended: &[Arc<Lease>]) -> Vec<StillValid> {
+        let mut held = BTreeMap::new();
+        for lease in ended.iter().filter(|lease| lease.deliver == Delivery::Raw) {
+            *held
+                .entry((&lease.secret, &lease.purpose, lease.caller.uid))
+                .or_insert(0) += 1;
+        }
+        let held = held
+            .into_iter()
+            .map(|((secret, purpose, uid), leases)| StillValid {
+                secret: secret.clone(),
+                purpose: purpose.clone(),
+                uid,
+                leases,
+                mend: self.what_takes_away(secret),
+            });
+        held.collect()
+    }
+
+    fn what_takes_away(&self, secret: &SecretName) -> String {
+        let policies = self.policies();
+        let source = policies.set.secret(secret).map(|declared| &declared.source);
+        match source {
+            None | Some(SourceSpec::Vault) => format!(
+                "`tokenctl rotate {secret}`, or `tokenctl secret revoke {secret} --now`, after `tokenctl unlock`"
+            ),
+            Some(_) => format!(
+                "`tokenctl secret revoke {secret} --now`, after `tokenctl unlock`, and a new value where it lies"
+            ),
+        }
+    }
+}
+
+fn ended_lease(lease: &Lease) -> EndedLease {
+    EndedLease {
+        lease: lease.id.clone(),
+        purpose: lease.purpose.clone(),
+        secret: lease.secret.clone(),
+        uid: lease.caller.uid,
+        deliver: lease.deliver,
+    }
+}
+
+fn ended_token(token: &Token) -> EndedToken {
+    EndedToken {
+        hashed_token: token.hashed.as_str().to_owned(),
+        secret: token.key.secret.clone(),
+        purpose: token.key.purpose.clone(),
+        uid: token.key.uid,
+        installation: token.installation,
+        expires_at: token.expires_at,
+    }
+}
+
+/// While there is one, nothing is granted.
+struct Refusing<'a>(&'a AtomicU64);
+
+impl<'a> Refusing<'a> {
+    fn since_now(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Refusing<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Why all leases ended, in their records.
+const WHY: &str = "all leases were revoked with a lock";

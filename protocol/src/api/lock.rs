@@ -1,0 +1,92 @@
+//! Locking the store, and the kill switch.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::names::{Delivery, LeaseId, Purpose, SecretName};
+
+/// `POST /v1/lock` (operators)
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lock {
+    /// Whether every live lease ends too, and every installation token at GitHub.
+    #[serde(default)]
+    pub revoke: bool,
+}
+
+/// The answer to `POST /v1/lock`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Locked {
+    /// `locked`.
+    pub status: String,
+    /// What was ended, where that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<RevokedAll>,
+}
+
+/// What `{"revoke": true}` ended, and what it could not end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevokedAll {
+    /// The leases that ended here, of all accounts.
+    pub leases: Vec<EndedLease>,
+    /// How many leases of before the last start end at the next unlock: the store has not been unlocked
+    /// since, and cannot tell yet which of them are genuine.
+    pub leases_at_unlock: u64,
+    /// Installation tokens that are dead at GitHub.
+    pub tokens_ended: Vec<EndedToken>,
+    /// Those of which GitHub has not said so. They are ended after the next unlock, and end by themselves
+    /// within the hour.
+    pub tokens_pending: Vec<EndedToken>,
+    /// Values that were handed out as they are. Their leases have ended, and they still work.
+    pub raw: Vec<StillValid>,
+    /// Whether all of this is in the audit log already. If not, it took effect all the same and is
+    /// recorded when that is possible again.
+    pub recorded: bool,
+}
+
+/// A lease that ended with all others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedLease {
+    /// Its id.
+    pub lease: LeaseId,
+    /// What it was for.
+    pub purpose: Purpose,
+    /// What it was on.
+    pub secret: SecretName,
+    /// The account that held it.
+    pub uid: u32,
+    /// What it handed out.
+    pub deliver: Delivery,
+}
+
+/// An installation token that was to end at GitHub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedToken {
+    /// Base64 SHA-256 of it, as in GitHub's own audit log.
+    pub hashed_token: String,
+    /// The App's secret.
+    pub secret: SecretName,
+    /// What it was minted for.
+    pub purpose: Purpose,
+    /// The account that may hold it.
+    pub uid: u32,
+    /// The installation it is for.
+    pub installation: u64,
+    /// When it ends at GitHub by itself.
+    pub expires_at: Timestamp,
+}
+
+/// A secret's own value in somebody's hands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StillValid {
+    /// The secret.
+    pub secret: SecretName,
+    /// What it was handed out for.
+    pub purpose: Purpose,
+    /// The account that holds it.
+    pub uid: u32,
+    /// How many leases on it ended now.
+    pub leases: u64,
+    /// What takes it away, after an unlock.
+    pub mend: String,
+}
