@@ -27,6 +27,7 @@ mod issue;
 mod layers;
 mod leaks;
 mod limits;
+mod op;
 mod promises;
 mod rekey;
 mod revoke;

@@ -25,6 +25,7 @@ pub mod git_server;
 pub mod github;
 pub mod http;
 pub mod needs;
+pub mod one_password;
 pub mod terminal;
 pub mod wait;
 
