@@ -42,6 +42,22 @@ pub fn init() -> Result<PrometheusHandle, BuildError> {
         "When a secret must be rotated, Unix time"
     );
     describe_gauge!("tokend_secret_state", "1 for the state a secret is in");
+    describe_counter!(
+        "tokend_source_reads_total",
+        "Values asked for in 1Password or the keyring, by what came of it"
+    );
+    describe_counter!(
+        "tokend_stale_leases_total",
+        "Leases on a value that was past its time because its source was down"
+    );
+    describe_gauge!(
+        "tokend_secret_stale_seconds",
+        "How long a value has been past its time; 0 while it is not"
+    );
+    describe_gauge!(
+        "tokend_source_requests_today",
+        "Requests to 1Password within 24 hours that count against a service account"
+    );
     describe_counter!("tokend_warnings_total", "Warnings given, by kind");
     describe_gauge!(
         "tokend_warnings_waiting",
@@ -85,6 +101,13 @@ impl Broker {
                 gauge!("tokend_secret_deadline_seconds", "secret" => name.clone())
                     .set(figure(u64::try_from(deadline.as_second()).unwrap_or(0)));
             }
+            if secret.source_read_at.is_some() {
+                let stale = secret.stale_since.map_or(0, |since| {
+                    self.now().wall.duration_since(since).as_secs().max(0)
+                });
+                gauge!("tokend_secret_stale_seconds", "secret" => name.clone())
+                    .set(figure(u64::try_from(stale).unwrap_or(0)));
+            }
             if let Some(check) = &secret.check {
                 for verdict in [Verdict::Ok, Verdict::Warning, Verdict::Error] {
                     let word = verdict.as_str();
@@ -100,6 +123,8 @@ impl Broker {
                     .set(flag(state == secret.state.as_str()));
             }
         }
+        let (requests, _) = self.sources.requests_in_a_day(self.now());
+        gauge!("tokend_source_requests_today").set(figure(requests.into()));
         for channel in self.warnings.standing() {
             gauge!("tokend_warnings_waiting", "channel" => channel.channel)
                 .set(figure(channel.waiting));

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use crate::broker::Broker;
 use crate::check;
 use crate::deadline::Deadline;
-use crate::policy::{Caller, Rule, SecretDeclaration, SourceSpec};
+use crate::policy::{Caller, ONE_PASSWORD_TOKEN, Rule, SecretDeclaration, SourceSpec};
 use crate::vault::Held;
 
 impl Broker {
@@ -64,6 +64,7 @@ impl Broker {
             let deadline = self.deadline(declared, held.as_ref());
             warnings.extend(secret_warning(secret, &deadline, now));
             warnings.extend(check_warning(secret));
+            warnings.extend(stale_warning(secret));
         }
         warnings.extend(self.warnings.of_today(now));
         warnings.extend(self.rotation_warnings());
@@ -253,6 +254,7 @@ pub fn caller_view(caller: &Caller) -> CallerView {
 fn secret_warning(secret: &SecretView, deadline: &Deadline, now: Timestamp) -> Option<String> {
     let name = &secret.name;
     match secret.state {
+        SecretState::Ok if name.as_str() == ONE_PASSWORD_TOKEN => None,
         SecretState::Ok if !secret.declared => Some(format!(
             "`{name}` is in the vault and no policy file declares it"
         )),
@@ -265,10 +267,11 @@ fn secret_warning(secret: &SecretView, deadline: &Deadline, now: Timestamp) -> O
         SecretState::Missing if secret.source == "vault" => Some(format!(
             "`{name}` has no value; run `tokenctl secret set {name}`"
         )),
-        SecretState::Missing => Some(format!(
-            "`{name}` comes from {}, which was not set when the broker started",
-            secret.source
-        )),
+        SecretState::Missing => {
+            let fault = secret.source_fault.as_deref();
+            let fault = fault.unwrap_or("nothing was read there");
+            Some(format!("`{name}` has no value: {fault}"))
+        }
     }
 }
 
@@ -288,6 +291,16 @@ fn check_warning(secret: &SecretView) -> Option<String> {
     Some(format!(
         "`{name}` {what} (checked {}); `tokenctl secret show {name}` says what was found",
         date(Some(check.checked_at))
+    ))
+}
+
+/// That a value is served although its source is down.
+fn stale_warning(secret: &SecretView) -> Option<String> {
+    let since = secret.stale_since?.strftime("%Y-%m-%d %H:%M UTC");
+    let why = secret.source_fault.as_deref()?;
+    Some(format!(
+        "`{}` is served from what was read before, past its time since {since}: {why}",
+        secret.name
     ))
 }
 

@@ -13,6 +13,7 @@ mod rekey;
 mod repositories;
 mod rotations;
 mod secrets;
+mod sources;
 mod to_its_end;
 
 use std::sync::Arc;
@@ -95,6 +96,7 @@ fn router(broker: Arc<Broker>) -> Router {
         .route("/v1/rotations/{name}/next", post(rotations::next))
         .route("/v1/rotations/{name}/confirm", post(rotations::confirm))
         .route("/v1/rotations/{name}/rollback", post(rotations::roll_back))
+        .route("/v1/sources/probe", post(sources::probe))
         .route("/v1/lock", post(admin::lock))
         .route("/v1/unlock", post(admin::unlock))
         .route("/v1/rekey", post(rekey::rekey))

@@ -208,7 +208,11 @@ impl Cache {
         });
         let entry = known.of.entry(source.clone()).or_default();
         match answer {
-            Ok(kept) => {
+            Ok(mut kept) => {
+                // Not every answer names it.
+                let before = entry.value.as_ref();
+                let before = before.filter(|before| before.hashed == kept.hashed);
+                kept.version = kept.version.or(before.and_then(|before| before.version));
                 entry.value = Some(kept);
                 entry.failed = None;
                 entry.wanted = false;

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 
 use super::fetched::Fetched;
 use super::keyring::KeyringSource;
-use super::one_password::{OnePasswordError, Op};
+use super::one_password::{Op, ServiceLimit};
 use super::{Ask, SourceError};
 use crate::policy::SourceSpec;
 use crate::token::AccessToken;
@@ -53,12 +53,30 @@ impl Ask for Desk {
                     let read = match &self.one_password {
                         OnePassword::Op(op) => op.read(reference, token).await,
                     };
-                    read.map_err(|cause: OnePasswordError| SourceError::OnePassword {
+                    read.map_err(|cause| SourceError::OnePassword {
                         place: reference.to_string().into(),
                         cause,
                     })
                 }
             }
+        }
+        .boxed()
+    }
+
+    fn limits<'a>(
+        &'a self,
+        token: Option<&'a AccessToken>,
+    ) -> BoxFuture<'a, Result<Vec<ServiceLimit>, SourceError>> {
+        async move {
+            let said = match (&self.one_password, token) {
+                (OnePassword::Op(op), Some(token)) => op.limits(token).await,
+                // The desktop app has none that are known.
+                (OnePassword::Op(_), None) => Ok(Vec::new()),
+            };
+            said.map_err(|cause| SourceError::OnePassword {
+                place: "1Password".into(),
+                cause,
+            })
         }
         .boxed()
     }

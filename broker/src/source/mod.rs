@@ -35,6 +35,7 @@ use self::env::EnvSource;
 pub use self::error::SourceError;
 pub use self::fetched::{Fetched, Nature};
 pub use self::keyring::{KeyringError, KeyringSource};
+use self::one_password::ServiceLimit;
 pub use self::requests::{Plan, Requests, Spent};
 use self::slow::Slow;
 pub use self::slow::{Around, Ask};
@@ -194,6 +195,18 @@ impl Sources {
     /// Forgets every value that was kept of a slow place, and the key they were sealed with.
     pub fn forget(&self) {
         self.slow.forget();
+    }
+
+    /// What 1Password says of the limits of its service account, asked now.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`].
+    pub async fn one_password_limits(
+        &self,
+        around: &dyn Around,
+    ) -> Result<Vec<ServiceLimit>, SourceError> {
+        self.slow.limits(around).await
     }
 
     /// How many requests were made of 1Password in the last 24 hours, and how many there may be.

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::cache::{Cache, Served, Standing, Times};
 use super::fetched::Fetched;
+use super::one_password::ServiceLimit;
 use super::requests::{Plan, Requests, Spent};
 use super::{SourceError, Taken};
 use crate::audit_log::{Recorded, Use};
@@ -25,6 +26,13 @@ pub trait Ask: Send + Sync {
         source: &'a SourceSpec,
         token: Option<&'a AccessToken>,
     ) -> BoxFuture<'a, Result<Fetched, SourceError>>;
+
+    /// What 1Password says of the limits of whoever holds the token; nothing where there are none. Also
+    /// tells whether it can be reached at all.
+    fn limits<'a>(
+        &'a self,
+        token: Option<&'a AccessToken>,
+    ) -> BoxFuture<'a, Result<Vec<ServiceLimit>, SourceError>>;
 
     /// How many of 1Password's limited requests [`Self::read`] makes at most; none for other places.
     fn cost(&self, source: &SourceSpec) -> u32;
@@ -162,6 +170,15 @@ impl Slow {
         now: Now,
     ) {
         self.cache.remember(source, fetched, read_at, now);
+    }
+
+    /// What 1Password says of its limits.
+    pub(super) async fn limits(
+        &self,
+        around: &dyn Around,
+    ) -> Result<Vec<ServiceLimit>, SourceError> {
+        let token = around.token().await?;
+        self.ask.limits(token.as_ref()).await
     }
 
     /// The places to be read ahead of need.

@@ -30,6 +30,8 @@ pub enum Upkeep {
     Source,
     /// To be read again where it lies, ahead of need.
     Refresh,
+    /// To see whether it can be had.
+    Probe,
 }
 
 impl Upkeep {
@@ -45,6 +47,7 @@ impl Upkeep {
             Self::Installation => "installation",
             Self::Source => "source",
             Self::Refresh => "refresh",
+            Self::Probe => "probe",
         }
     }
 }

@@ -1,14 +1,16 @@
 //! Looks after values that lie elsewhere: what their places are shown, what is written down of asking
 //! them, and reading them ahead of need.
 
+use broker_protocol::api::{OnePasswordView, ServiceLimitView, SourceProbed, SourcesProbed};
 use broker_protocol::names::SecretName;
-use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 
 use super::{Upkeep, UpkeepError};
 use crate::broker::Broker;
 use crate::clock::Now;
-use crate::policy::{ONE_PASSWORD_TOKEN, SourceSpec};
+use crate::policy::{Caller, ONE_PASSWORD_TOKEN, SecretDeclaration, SourceSpec};
+use crate::source::one_password::ServiceLimit;
 use crate::source::{Around, Fetched, Requests, SourceError, Spent};
 use crate::token::AccessToken;
 use crate::vault::{SourceValue, VaultError};
@@ -68,6 +70,9 @@ impl Around for Broker {
         .boxed()
     }
 }
+
+/// How many sources are asked at a time by a probe.
+const MOST_PROBED_AT_ONCE: usize = 8;
 
 impl Broker {
     /// Opens what 1Password is shown, recorded first.
@@ -138,6 +143,88 @@ impl Broker {
                 version: value.version,
             };
             self.sources.remember(source, &fetched, value.read_at, now);
+        }
+    }
+
+    /// Asks for every value that does not lie in the vault or the environment, recorded first, and
+    /// 1Password for its limits. A value that is kept and in its time is not asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`UpkeepError::Locked`]. What a source says is in the answer.
+    pub async fn probe_sources(&self, by: &Caller) -> Result<SourcesProbed, UpkeepError> {
+        if self.vault.is_locked() {
+            return Err(UpkeepError::Locked);
+        }
+        let policies = self.policies();
+        let mut probes = Vec::new();
+        for declared in policies.set.secrets() {
+            if !matches!(declared.source, SourceSpec::Vault | SourceSpec::Env(_)) {
+                probes.push(self.probe_source(by, declared).boxed());
+            }
+        }
+        let sources: Vec<SourceProbed> = stream::iter(probes)
+            .buffered(MOST_PROBED_AT_ONCE)
+            .collect()
+            .await;
+        let asks_1password = sources
+            .iter()
+            .any(|source| source.source.starts_with("op://"));
+        let one_password = if asks_1password {
+            Some(self.probe_one_password().await)
+        } else {
+            None
+        };
+        Ok(SourcesProbed {
+            sources,
+            one_password,
+        })
+    }
+
+    async fn probe_source(&self, by: &Caller, declared: &SecretDeclaration) -> SourceProbed {
+        let (name, source) = (&declared.name, &declared.source);
+        let recorded = self
+            .record_upkeep(Some(by), name, None, Upkeep::Probe)
+            .await;
+        let taken = match recorded {
+            Ok(recorded) => {
+                let taken = self.sources.take(recorded, source, None, self).await;
+                taken.map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        // A stale value is there, and so is why no newer one is.
+        let fault = || self.sources.fault(source).map(|fault| fault.to_string());
+        let (fault, stale_since) = match taken {
+            Ok(taken) => (taken.stale_since.and_then(|_| fault()), taken.stale_since),
+            Err(fault) => (Some(fault), None),
+        };
+        SourceProbed {
+            secret: name.clone(),
+            source: source.to_string(),
+            fault,
+            stale_since,
+        }
+    }
+
+    async fn probe_one_password(&self) -> OnePasswordView {
+        let limits = self.sources.one_password_limits(self).await;
+        let (limits, fault) = match limits {
+            Ok(limits) => (limits, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        let (requests, allowed) = self.sources.requests_in_a_day(Self::now(self));
+        let view = |limit: ServiceLimit| ServiceLimitView {
+            whose: limit.whose.into(),
+            action: limit.action.into(),
+            limit: limit.limit,
+            remaining: limit.remaining,
+        };
+        OnePasswordView {
+            requests: requests.into(),
+            allowed: allowed.into(),
+            limits: limits.into_iter().map(view).collect(),
+            fault,
         }
     }
 

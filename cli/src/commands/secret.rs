@@ -173,7 +173,18 @@ fn show(broker: &Broker, name: &SecretName, json: bool) -> Result<(), Failure> {
     table.field("scopes", joined(&secret.scopes));
     table.field("source", &secret.source);
     if let Some(fault) = &secret.source_fault {
-        table.field("no value", fault);
+        let label = if secret.source_read_at.is_some() {
+            "source"
+        } else {
+            "no value"
+        };
+        table.field(label, fault);
+    }
+    if let Some(read) = secret.source_read_at {
+        let stale = secret.stale_since.map_or_else(String::new, |since| {
+            format!(", past its time since {}", clock::short(since))
+        });
+        table.field("read", format_args!("{}{stale}", clock::short(read)));
     }
     table.field("purposes", joined(&secret.purposes));
     table.field("rotate every", or_dash(secret.rotate_every.map(span)));

@@ -10,6 +10,7 @@ mod purpose;
 mod repository;
 mod root_key;
 mod secret;
+mod source;
 mod status;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub use self::purpose::{FallbackView, PurposeList, PurposeView};
 pub use self::repository::{PinnedRepository, RepositoryList};
 pub use self::root_key::{CredentialWanted, Rekey, Rekeyed, RootKeyView};
 pub use self::secret::{Exposure, SecretList, SecretSet, SecretState, SecretView, SetSecret};
+pub use self::source::{OnePasswordView, ServiceLimitView, SourceProbed, SourcesProbed};
 pub use self::status::{
     BrokerStatus, CallerView, GitHubStatus, HeldOff, PrincipalLimits, ResourceLimit, Status,
     WarningChannel,

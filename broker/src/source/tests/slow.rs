@@ -57,6 +57,13 @@ impl Ask for World {
         .boxed()
     }
 
+    fn limits<'a>(
+        &'a self,
+        _token: Option<&'a AccessToken>,
+    ) -> BoxFuture<'a, Result<Vec<ServiceLimit>, SourceError>> {
+        async { Ok(Vec::new()) }.boxed()
+    }
+
     fn cost(&self, source: &SourceSpec) -> u32 {
         u32::from(matches!(source, SourceSpec::OnePassword(_)))
     }

@@ -4,6 +4,8 @@
 //! broker knows comes from its status; the rest is looked at here: files, modes, and tokens that lie
 //! about where the broker should have made them needless. Of those only the places are named.
 
+mod sources;
+
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
@@ -52,6 +54,7 @@ impl Findings {
 pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
     let mut found = Findings::default();
     files(&mut found, &broker.places);
+    let probed = sources::probe(broker);
     match broker.read::<Status>("/v1/status") {
         Ok(status) => {
             from_status(&mut found, &status);
@@ -64,6 +67,9 @@ pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
             let mend = failure.hint().unwrap_or_default().into_owned();
             found.wrong(failure.to_string(), mend);
         }
+    }
+    if let Some(view) = probed.and_then(|probed| probed.one_password) {
+        sources::of_one_password(&mut found, &view);
     }
     lying_about(&mut found);
 
@@ -328,10 +334,11 @@ fn of_secret(found: &mut Findings, secret: &SecretView) {
         ),
         (SecretState::Ok, _) => {}
     }
+    sources::of_stale(found, secret);
     if let Some(variable) = variable {
         found.look(
             format!("secret {name} stays in the broker's environment as {variable}"),
-            "declare `source = \"vault\"` and store its value: a step on the way, not a place",
+            format!("tokenctl secret move {name} --to vault: a step on the way, not a place"),
         );
     }
     if !secret.declared {

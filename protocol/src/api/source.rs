@@ -1,0 +1,58 @@
+//! Places outside the vault that values come from: how they stand.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::names::SecretName;
+
+/// The answer to `POST /v1/sources/probe` (operators).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourcesProbed {
+    /// Every secret whose value lies in a file, the keyring or 1Password, by name.
+    pub sources: Vec<SourceProbed>,
+    /// How it stands with 1Password; absent where no secret lies there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_password: Option<OnePasswordView>,
+}
+
+/// What asking for one value came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceProbed {
+    /// The secret.
+    pub secret: SecretName,
+    /// Where its value lies, as policies say.
+    pub source: String,
+    /// Why there is none, and the mend; absent if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// Since when the value is past its time and served all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_since: Option<Timestamp>,
+}
+
+/// How it stands with 1Password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnePasswordView {
+    /// Requests this broker made within 24 hours that count against a service account.
+    pub requests: u64,
+    /// How many it allows itself: half of what the plan gives.
+    pub allowed: u64,
+    /// What 1Password itself says of the service account's limits; empty where there is none.
+    pub limits: Vec<ServiceLimitView>,
+    /// Why 1Password did not say, and the mend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+}
+
+/// One limit of a 1Password service account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceLimitView {
+    /// `token`: of this service account, by the hour; `account`: of all together, by the day.
+    pub whose: String,
+    /// `read`, `write` or `read_write`.
+    pub action: String,
+    /// Requests allowed.
+    pub limit: u64,
+    /// Requests left.
+    pub remaining: u64,
+}
