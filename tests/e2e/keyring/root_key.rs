@@ -1,4 +1,4 @@
-//! A real gnome-keyring: with the root key in it, and with values.
+//! The root key in a real gnome-keyring.
 
 use std::fs;
 

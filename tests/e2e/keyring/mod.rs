@@ -1,0 +1,4 @@
+//! A real gnome-keyring: with the root key in it, and with values.
+
+mod root_key;
+mod values;
