@@ -24,6 +24,7 @@ mod forge;
 mod git;
 mod installation;
 mod issue;
+mod keyring;
 mod layers;
 mod leaks;
 mod limits;

@@ -24,6 +24,7 @@ pub mod git_server;
 #[path = "../github/mod.rs"]
 pub mod github;
 pub mod http;
+pub mod keyring;
 pub mod needs;
 pub mod one_password;
 pub mod terminal;

@@ -1,0 +1,99 @@
+//! Leases of values in a real gnome-keyring.
+
+use serde_json::Value;
+use support::broker::{Ran, SECRETS};
+use support::keyring::{Session, SessionKeyring, is_here};
+use support::{Home, TestBroker, canary};
+
+const NAME: &str = "org-label-sync-token";
+
+fn broker_in(session: &Session) -> TestBroker {
+    let home = Home::ready();
+    let source = format!("source = \"keyring:{NAME}\"");
+    let secrets = SECRETS.replace("source = \"vault\"", &source);
+    assert!(secrets.contains(&source), "{secrets}");
+    home.policy("secrets.toml", &secrets);
+    TestBroker::start(home, |command| {
+        session.enter(command);
+    })
+}
+
+fn lease(broker: &TestBroker) -> (u16, Value) {
+    let answer = broker.lease(r#"{"purpose":"label-sync"}"#);
+    (answer.status, answer.json())
+}
+
+#[track_caller]
+fn assert_refused(broker: &TestBroker, mend: &str) {
+    let (status, problem) = lease(broker);
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (502, Some("source_unavailable")),
+        "{problem}"
+    );
+    let shown: Ran = broker.home.ctl(&["secret", "show", NAME]);
+    assert!(shown.stdout.contains(mend), "{shown:?}");
+}
+
+#[test]
+fn a_value_that_a_person_put_into_the_keyring_is_leased_and_recorded() {
+    if !is_here() {
+        return;
+    }
+    let keyring = SessionKeyring::start();
+    keyring.session().put(NAME, canary::CLASSIC);
+    let broker = broker_in(keyring.session());
+    let (status, leased) = lease(&broker);
+    assert_eq!(
+        (status, leased["token"].as_str()),
+        (201, Some(canary::CLASSIC)),
+        "{leased}"
+    );
+    let issued = &broker.home.records_of("lease.issued")[0];
+    let hash = support::github::hashed(canary::CLASSIC);
+    assert_eq!(issued["hashed_token"], hash.as_str());
+}
+
+#[test]
+fn a_keyring_without_the_value_refuses_leases_until_it_is_put_there() {
+    if !is_here() {
+        return;
+    }
+    let keyring = SessionKeyring::start();
+    let broker = broker_in(keyring.session());
+    assert_refused(&broker, "secret-tool store --label=");
+    keyring.session().put(NAME, canary::CLASSIC);
+    assert_eq!(lease(&broker).0, 201);
+}
+
+#[test]
+fn a_keyring_that_was_locked_or_away_from_the_start_refuses_leases_until_it_is_open() {
+    if !is_here() {
+        return;
+    }
+    let mut keyring = SessionKeyring::start();
+    keyring.session().put(NAME, canary::CLASSIC);
+    keyring.restart_locked();
+    let broker = broker_in(keyring.session());
+    assert_refused(&broker, "the keyring is locked");
+    keyring.end_keyring();
+    assert_refused(&broker, "no keyring answers");
+    keyring.restart_locked();
+    keyring.session().unlock();
+    assert_eq!(lease(&broker).0, 201);
+}
+
+#[test]
+fn a_keyring_that_says_nothing_holds_a_lease_up_no_longer_than_its_limit() {
+    if !is_here() {
+        return;
+    }
+    let keyring = SessionKeyring::start();
+    let broker = broker_in(keyring.session());
+    keyring.session().put(NAME, canary::CLASSIC);
+    keyring.freeze();
+    assert_refused(&broker, "the keyring did not answer within 10 s");
+    assert_refused(&broker, "an earlier call into the keyring still waits");
+    keyring.thaw();
+    support::wait::until(|| lease(&broker).0 == 201);
+}
