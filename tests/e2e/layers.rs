@@ -53,6 +53,7 @@ const LAYERS: &[&[&str]] = &[
         "clock",
         "give_back",
         "harden",
+        "https",
         "locked_memory",
         "private",
         "readiness",
