@@ -30,7 +30,7 @@ use crate::mint::Minting;
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
 use crate::readers::Readers;
 use crate::socket::{self, BindError, Listener};
-use crate::source::one_password::Op;
+use crate::source::one_password::{Connect, Op};
 use crate::source::{Desk, OnePassword, Sources};
 use crate::upkeep::root_key_surroundings;
 use crate::usage::Usage;
@@ -183,7 +183,10 @@ fn one_password(config: &OnePasswordConfig) -> OnePassword {
         Through::Op { program, account } => {
             OnePassword::Op(Op::new(program.clone(), account.clone(), config.wait))
         }
-        Through::Connect { .. } => OnePassword::Op(Op::new("op".into(), None, config.wait)),
+        Through::Connect { address, ca } => {
+            let connect = Connect::new(address.clone(), ca.clone(), config.wait);
+            OnePassword::Connect(Box::new(connect))
+        }
     }
 }
 

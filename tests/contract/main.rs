@@ -7,6 +7,7 @@
 //! | `@octokit/auth-app`, PyGithub | that an App gets from the stand-in what the broker gets for a lease | `clients.rs` |
 //! | PyNaCl | the sealed boxes the broker makes, sent through prism | `sealed.rs` |
 //! | PyJWT, Node's crypto | the App's JWT | `jwt.rs` |
+//! | a description of 1Password Connect's API, by prism | every call of the broker's client of Connect, and every answer of the stand-in for it | `connect.rs` |
 //! | `@octokit/fixtures` | that the broker understands what GitHub really answered | `recorded.rs` |
 //!
 //! They are installed outside the tree by `tests/contract/judges/install DIR` and named by
@@ -23,6 +24,8 @@
 mod broker;
 mod client;
 mod clients;
+mod connect;
+mod connect_faults;
 mod judge;
 mod jwt;
 mod prism;

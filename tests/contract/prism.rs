@@ -3,6 +3,8 @@
 //!
 //! The description is that of npm `@octokit/openapi`, cut down by `judges/cut.mjs` to the calls in use.
 //!
+//! For 1Password Connect it is `connect.yaml`, in our own words, made fit by `judges/connect.mjs`.
+//!
 //! What prism cannot judge, and other tests must:
 //!
 //! - who may do what, and which status a state deserves: any described status passes;
@@ -31,16 +33,25 @@ pub(crate) struct Prism {
 }
 
 impl Prism {
-    /// Starts it in front of `upstream`.
+    /// Starts it in front of `upstream`, which stands in for GitHub.
     pub(crate) fn start(judges: &Path, upstream: &str) -> Self {
-        let scratch = tempfile::tempdir().unwrap();
         let described = judges.join("node_modules/@octokit/openapi/generated/api.github.com.json");
+        Self::with(judges, "cut.mjs", &[&described], upstream)
+    }
+
+    /// Starts it in front of `upstream`, which stands in for 1Password Connect.
+    pub(crate) fn for_connect(judges: &Path, upstream: &str) -> Self {
+        let theirs = std::env::var_os("TOKEND_TEST_CONNECT_DESCRIPTION").map(PathBuf::from);
+        let ours = || concat!(env!("CARGO_MANIFEST_DIR"), "/contract/connect.yaml").into();
+        let described = theirs.unwrap_or_else(ours);
+        Self::with(judges, "connect.mjs", &[judges, &described], upstream)
+    }
+
+    fn with(judges: &Path, cutter: &str, arguments: &[&Path], upstream: &str) -> Self {
+        let scratch = tempfile::tempdir().unwrap();
         let cut = Command::new("node")
-            .arg(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/contract/judges/cut.mjs"
-            ))
-            .arg(described)
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/contract/judges/").to_owned() + cutter)
+            .args(arguments)
             .stdout(File::create(scratch.path().join(CUT)).unwrap())
             .status();
         assert!(cut.expect("node runs").success());

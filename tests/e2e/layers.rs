@@ -54,6 +54,7 @@ const LAYERS: &[&[&str]] = &[
         "clock",
         "give_back",
         "harden",
+        "https",
         "locked_memory",
         "private",
         "readiness",

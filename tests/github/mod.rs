@@ -33,23 +33,23 @@
 //!
 //! Not here: git over HTTPS, webhooks, GraphQL, GitHub's pages for people.
 
-mod answer;
+pub(crate) mod answer;
 mod app_key;
 pub mod ask;
 mod clock;
 pub mod control;
-mod faults;
+pub(crate) mod faults;
 mod identify;
-mod journal;
+pub(crate) mod journal;
 mod jwt;
 mod limits;
 mod objects;
 mod permission;
-mod request;
-mod respond;
+pub(crate) mod request;
+pub(crate) mod respond;
 mod routes;
 mod secrets;
-mod server;
+pub(crate) mod server;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -83,7 +83,7 @@ impl StandIn {
     #[must_use]
     pub fn start(world: World) -> Self {
         let shared = Arc::new(server::Shared::new(State::new(world)));
-        let running = server::Running::start(&shared);
+        let running = server::Running::start(&shared, control::serve);
         Self { shared, running }
     }
 

@@ -81,7 +81,7 @@ impl Request {
     pub(crate) fn query_value(&self, name: &str) -> Option<String> {
         self.query.split('&').find_map(|pair| {
             let (key, value) = pair.split_once('=')?;
-            (key == name).then(|| decoded(value))
+            (key == name).then(|| decoded(&value.replace('+', " ")))
         })
     }
 

@@ -11,6 +11,7 @@ use super::limits::{Draw, primary, secondary};
 use super::permission::normalised;
 use super::request::{Presented, Request};
 use super::routes::hex;
+use super::server::Service;
 use super::state::State;
 use super::world::{ExpiryHeader, Pat, PatKind};
 
@@ -19,9 +20,8 @@ use super::world::{ExpiryHeader, Pat, PatKind};
 /// Source: GitHub documentation, “API Versions”.
 const VERSIONS: &[&str] = &["2022-11-28", "2026-03-10"];
 
-impl State {
-    /// Notes the call and says what strikes it. The number is for [`State::respond`].
-    pub(crate) fn arrive(&mut self, request: &Request) -> (usize, Option<Effect>) {
+impl Service for State {
+    fn arrive(&mut self, request: &Request) -> (usize, Option<Effect>) {
         let effect = self.faults.strike(&request.method, &request.path);
         let number = self.journal.arrived(Exchange {
             method: request.method.clone(),
@@ -42,13 +42,7 @@ impl State {
         (number, effect)
     }
 
-    /// Answers, and completes the note.
-    pub(crate) fn respond(
-        &mut self,
-        request: &Request,
-        number: usize,
-        effect: Option<&Effect>,
-    ) -> Answer {
+    fn respond(&mut self, request: &Request, number: usize, effect: Option<&Effect>) -> Answer {
         self.catch_up();
         let mut processed = false;
         let identified = self.identify(request);
@@ -115,7 +109,9 @@ impl State {
         }
         answer
     }
+}
 
+impl State {
     fn draw(&mut self, request: &Request, who: &Who) -> Result<(), Answer> {
         if !self.settings.rate_limits {
             return Ok(());
@@ -225,7 +221,7 @@ fn refusal(effect: &Effect, who: &str) -> Option<Answer> {
     })
 }
 
-fn alter(answer: &mut Answer, effect: &Effect) {
+pub(crate) fn alter(answer: &mut Answer, effect: &Effect) {
     match (effect, &mut answer.body) {
         (Effect::ReplaceBody(text), body) => *body = Body::Text(text.clone()),
         (Effect::PatchBody(patch), Body::Json(json)) => merge(json, patch),

@@ -19,7 +19,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 
 use super::answer::{Answer, Body};
@@ -28,21 +28,30 @@ use super::request::Request;
 use super::state::State;
 use super::tls;
 
+/// What stands behind the listeners: GitHub, or another that is stood in for.
+pub(crate) trait Service: Send + 'static {
+    /// Notes the call and says what strikes it. The number is for [`Self::respond`].
+    fn arrive(&mut self, request: &Request) -> (usize, Option<Effect>);
+
+    /// Answers, and completes the note.
+    fn respond(&mut self, request: &Request, number: usize, effect: Option<&Effect>) -> Answer;
+}
+
 /// What connections and tests share.
-pub(crate) struct Shared {
-    state: Mutex<State>,
+pub(crate) struct Shared<S = State> {
+    state: Mutex<S>,
     released: watch::Sender<u64>,
 }
 
-impl Shared {
-    pub(crate) fn new(state: State) -> Self {
+impl<S> Shared<S> {
+    pub(crate) fn new(state: S) -> Self {
         Self {
             state: Mutex::new(state),
             released: watch::channel(0).0,
         }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, S> {
         self.state.lock().unwrap()
     }
 
@@ -64,12 +73,20 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn start(shared: &Arc<Shared>) -> Self {
+    /// `control` serves a connection to the listener for commands.
+    pub(crate) fn start<S, F>(
+        shared: &Arc<Shared<S>>,
+        control: impl Fn(TcpStream, Arc<Shared<S>>) -> F + Send + 'static,
+    ) -> Self
+    where
+        S: Service,
+        F: Future<Output = ()> + Send + 'static,
+    {
         let directory = tempfile::tempdir().unwrap();
         let ca = directory.path().join("ca.pem");
         let acceptor = tls::acceptor(&ca);
         let ((secure, tls_port), (plain, plain_port)) = (listen(), listen());
-        let (control, control_port) = listen();
+        let (commands, control_port) = listen();
         let (stop, stopped) = oneshot::channel();
         let shared = Arc::clone(shared);
         let thread = std::thread::spawn(move || {
@@ -80,8 +97,8 @@ impl Running {
                     serve(stream, Arc::clone(&for_plain), "http", plain_port)
                 }));
                 let for_control = Arc::clone(&shared);
-                tokio::spawn(accept(control, move |stream| {
-                    super::control::serve(stream, Arc::clone(&for_control))
+                tokio::spawn(accept(commands, move |stream| {
+                    control(stream, Arc::clone(&for_control))
                 }));
                 tokio::spawn(accept(secure, move |stream| {
                     let (acceptor, shared) = (acceptor.clone(), Arc::clone(&shared));
@@ -129,7 +146,7 @@ fn listen() -> (StdListener, u16) {
 }
 
 /// Every connection gets a task of its own.
-async fn accept<F>(listener: StdListener, serve: impl Fn(tokio::net::TcpStream) -> F)
+async fn accept<F>(listener: StdListener, serve: impl Fn(TcpStream) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -141,9 +158,10 @@ where
     }
 }
 
-async fn serve<S>(stream: S, shared: Arc<Shared>, scheme: &'static str, port: u16)
+async fn serve<C, S>(stream: C, shared: Arc<Shared<S>>, scheme: &'static str, port: u16)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service,
 {
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let shared = Arc::clone(&shared);
@@ -166,7 +184,10 @@ where
 /// Longest body taken, in bytes.
 const MOST: usize = 16 << 20;
 
-async fn call(shared: &Shared, request: &Request) -> Result<hyper::Response<HttpBody>, Closed> {
+async fn call<S: Service>(
+    shared: &Shared<S>,
+    request: &Request,
+) -> Result<hyper::Response<HttpBody>, Closed> {
     let mut released = shared.released.subscribe();
     released.mark_unchanged();
     let (number, effect) = shared.lock().arrive(request);

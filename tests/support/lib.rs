@@ -19,6 +19,8 @@ pub mod accounts;
 pub mod binaries;
 pub mod broker;
 pub mod canary;
+#[path = "../onepassword/mod.rs"]
+pub mod connect;
 pub mod curl;
 pub mod git_server;
 #[path = "../github/mod.rs"]

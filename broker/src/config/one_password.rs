@@ -7,6 +7,7 @@ use broker_protocol::duration;
 use serde::Deserialize;
 
 use crate::policy::SourceSpec;
+use crate::source::one_password::ConnectAddress;
 use crate::source::{Plan, Times};
 
 /// How 1Password is asked.
@@ -36,7 +37,7 @@ pub enum Through {
     /// A Connect server.
     Connect {
         /// Where it is.
-        url: String,
+        address: ConnectAddress,
         /// Whose certificates are believed besides the system's.
         ca: Option<PathBuf>,
     },
@@ -94,7 +95,9 @@ impl OnePasswordTable {
                     }
                 }
                 let ca = self.ca.map(|path| directory.join(path));
-                Through::Connect { url, ca }
+                let address = ConnectAddress::parse(&url);
+                let address = address.map_err(|error| ("connect", error.to_string()))?;
+                Through::Connect { address, ca }
             }
             None if self.ca.is_some() => {
                 return Err((
@@ -237,7 +240,7 @@ mod tests {
              token = 'keyring:connect'\n",
         );
         let expected = Through::Connect {
-            url: "https://connect.acme.example".to_owned(),
+            address: ConnectAddress::parse("https://connect.acme.example").unwrap(),
             ca: Some("/etc/tokend/ca.pem".into()),
         };
         assert_eq!(config.unwrap().one_password.through, expected);

@@ -5,10 +5,11 @@
 //! only, where a stand-in may listen.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use reqwest::Url;
 use reqwest::header::HeaderValue;
+
+use crate::https::is_loopback;
 
 /// The API's base URL, without a slash at its end, and what follows from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,11 +198,6 @@ fn is_tenant_api(host: &str) -> bool {
         .strip_prefix("api.")
         .and_then(|rest| rest.strip_suffix(".ghe.com"));
     tenant.is_some_and(|tenant| !tenant.is_empty() && !tenant.contains('.'))
-}
-
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 const FORMS: &str = "is not a base URL of GitHub's API; write https://api.github.com, \

@@ -13,6 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::principal::Principal;
+pub use crate::https::Unreachable;
 
 /// Why a call to GitHub did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -150,21 +151,6 @@ pub enum LimitKind {
     /// After several wrong credentials every attempt for this user is refused for a while, valid
     /// tokens included.
     LockOut,
-}
-
-/// How GitHub could not be reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unreachable {
-    /// The host has no address, or nobody says it.
-    Dns,
-    /// Nothing takes the connection.
-    Connect,
-    /// The certificate or the handshake.
-    Tls,
-    /// No answer in time.
-    TimedOut,
-    /// The connection ended before the answer was complete.
-    Lost,
 }
 
 /// What is wrong with an answer.
@@ -363,18 +349,6 @@ impl fmt::Display for Sso {
             }
             Self::Unknown => Ok(()),
         }
-    }
-}
-
-impl fmt::Display for Unreachable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Dns => "its name has no address",
-            Self::Connect => "nothing takes the connection",
-            Self::Tls => "its certificate or the TLS handshake is refused",
-            Self::TimedOut => "no answer in time",
-            Self::Lost => "the connection ended before the answer",
-        })
     }
 }
 

@@ -83,7 +83,7 @@ fn forbidden(status: u16, headers: &ReplyHeaders, message: Said) -> Refusal {
     let accepted = headers.accepted_permissions.as_deref();
     Refusal::Error(GitHubError::Forbidden {
         message,
-        accepted: accepted.map(|sets| words_of(sets).into()),
+        accepted: accepted.map(|sets| redact::words(sets, LONGEST_SAID).into()),
     })
 }
 
@@ -97,7 +97,7 @@ fn read_sso(header: &str) -> Sso {
     let found = parts.find_map(|part| {
         if let Some(url) = part.strip_prefix("url=") {
             // The page wants a signed-in person; the link itself opens nothing.
-            return Some(Sso::Url(words_of(url).into()));
+            return Some(Sso::Url(redact::words(url, LONGEST_SAID).into()));
         }
         let ids = part.strip_prefix("organizations=")?;
         let ids = ids.split(',').filter_map(|id| id.trim().parse().ok());
@@ -117,7 +117,7 @@ fn field_errors(body: &Value) -> Vec<FieldError> {
     };
     let read = |entry: &Value| {
         let text = |key: &str| entry.get(key).and_then(Value::as_str);
-        let word = |key: &str| text(key).map(|text| words_of(text).into());
+        let word = |key: &str| text(key).map(|text| redact::words(text, LONGEST_SAID).into());
         FieldError {
             code: word("code"),
             field: word("field"),
@@ -129,20 +129,9 @@ fn field_errors(body: &Value) -> Vec<FieldError> {
 
 /// GitHub's own words as they may be shown.
 fn said(text: Option<&str>) -> Said {
-    let words = text.map(words_of).filter(|words| !words.is_empty());
+    let words = text.map(|text| redact::words(text, LONGEST_SAID));
+    let words = words.filter(|words| !words.is_empty());
     Said(words.map(Into::into))
-}
-
-/// Masked, on one line, and cut: it ends up in a terminal and in the audit log.
-fn words_of(text: &str) -> String {
-    let masked = redact::mask(text.as_bytes());
-    let masked = str::from_utf8(&masked).unwrap_or_default();
-    let words = masked.chars().map(|c| if c.is_control() { ' ' } else { c });
-    words
-        .take(LONGEST_SAID)
-        .collect::<String>()
-        .trim()
-        .to_owned()
 }
 
 const LONGEST_SAID: usize = 300;

@@ -9,10 +9,10 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER, USER_AGENT};
-use reqwest::{Client, Url, redirect};
-use tokio::sync::OnceCell;
-use tokio::task::spawn_blocking;
+
+use crate::https::{AGENT, Https, is_loopback};
 
 /// Where a webhook listens. The URL itself is the secret that lets one write there, so nothing shows
 /// it: not even its host.
@@ -40,14 +40,7 @@ impl WebhookUrl {
     /// [`NotAUrl`]: not a URL, or one that would carry warnings in the clear.
     pub fn parse(text: &str) -> Result<Self, NotAUrl> {
         let url = Url::parse(text).map_err(|_cause| NotAUrl)?;
-        let loopback = match url.host_str() {
-            Some("localhost") => true,
-            Some(host) => host
-                .trim_matches(['[', ']'])
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|address| address.is_loopback()),
-            None => return Err(NotAUrl),
-        };
+        let loopback = is_loopback(url.host_str().ok_or(NotAUrl)?);
         match url.scheme() {
             "https" => Ok(Self(url)),
             "http" if loopback => Ok(Self(url)),
@@ -108,8 +101,7 @@ impl WebhookError {
 /// A webhook.
 pub struct Webhook {
     url: WebhookUrl,
-    /// Made when first needed: it reads the machine's certificates.
-    client: OnceCell<Client>,
+    https: Https,
     pauses: Vec<Duration>,
 }
 
@@ -119,7 +111,7 @@ impl Webhook {
     pub fn new(url: WebhookUrl) -> Self {
         Self {
             url,
-            client: OnceCell::new(),
+            https: Https::new(None, TOTAL),
             pauses: PAUSES.to_vec(),
         }
     }
@@ -145,7 +137,8 @@ impl Webhook {
     }
 
     async fn attempt(&self, message: &[u8]) -> Result<(), WebhookError> {
-        let client = self.client.get_or_try_init(build).await?;
+        let client = self.https.client().await;
+        let client = client.map_err(|_cause| WebhookError::Setup)?;
         let answer = client
             .post(self.url.0.clone())
             .header(CONTENT_TYPE, "application/json")
@@ -163,23 +156,6 @@ impl Webhook {
             retry_after: retry_after(answer.headers()),
         })
     }
-}
-
-async fn build() -> Result<Client, WebhookError> {
-    let built = spawn_blocking(|| {
-        Client::builder()
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            // The environment must not be able to send warnings through another machine.
-            .no_proxy()
-            .referer(false)
-            .http1_only()
-            .connect_timeout(CONNECT)
-            .timeout(TOTAL)
-            .build()
-    });
-    let built = built.await.map_err(|_panic| WebhookError::Setup)?;
-    built.map_err(|_cause| WebhookError::Setup)
 }
 
 /// What went wrong, in words that do not depend on the URL.
@@ -225,8 +201,6 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(until.duration_since(from).try_into().unwrap_or_default())
 }
 
-const AGENT: &str = concat!("tokend/", env!("CARGO_PKG_VERSION"));
-const CONNECT: Duration = Duration::from_secs(5);
 const TOTAL: Duration = Duration::from_secs(15);
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

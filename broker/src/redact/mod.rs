@@ -36,6 +36,16 @@ pub fn mask(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(masked)
 }
 
+/// What somebody else says, as it may be shown: masked, on one line, and cut to so many characters. It
+/// ends up in a terminal and in the audit log.
+#[must_use]
+pub fn words(text: &str, most: usize) -> String {
+    let masked = mask(text.as_bytes());
+    let masked = str::from_utf8(&masked).unwrap_or_default();
+    let words = masked.chars().map(|c| if c.is_control() { ' ' } else { c });
+    words.take(most).collect::<String>().trim().to_owned()
+}
+
 /// Whether there is a credential anywhere in the text.
 #[must_use]
 pub fn looks_like_token(text: &str) -> bool {

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 
 use super::fetched::Fetched;
 use super::keyring::KeyringSource;
-use super::one_password::{Op, ServiceLimit};
+use super::one_password::{Connect, OnePasswordError, Op, ServiceLimit};
 use super::{Ask, SourceError};
 use crate::policy::SourceSpec;
 use crate::token::AccessToken;
@@ -21,6 +21,8 @@ pub struct Desk {
 pub enum OnePassword {
     /// 1Password's program.
     Op(Op),
+    /// A Connect server.
+    Connect(Box<Connect>),
 }
 
 impl Desk {
@@ -52,6 +54,10 @@ impl Ask for Desk {
                 SourceSpec::OnePassword(reference) => {
                     let read = match &self.one_password {
                         OnePassword::Op(op) => op.read(reference, token).await,
+                        OnePassword::Connect(connect) => match token {
+                            Some(token) => connect.read(reference, token).await,
+                            None => Err(OnePasswordError::Unauthenticated),
+                        },
                     };
                     read.map_err(|cause| SourceError::OnePassword {
                         place: reference.to_string().into(),
@@ -72,6 +78,11 @@ impl Ask for Desk {
                 (OnePassword::Op(op), Some(token)) => op.limits(token).await,
                 // The desktop app has none that are known.
                 (OnePassword::Op(_), None) => Ok(Vec::new()),
+                // Nor has Connect, which is asked whether it is well.
+                (OnePassword::Connect(connect), Some(token)) => {
+                    connect.probe(token).await.map(|_well| Vec::new())
+                }
+                (OnePassword::Connect(_), None) => Err(OnePasswordError::Unauthenticated),
             };
             said.map_err(|cause| SourceError::OnePassword {
                 place: "1Password".into(),

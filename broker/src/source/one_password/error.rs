@@ -60,6 +60,14 @@ pub enum OnePasswordError {
     /// It answered with something else than it was asked for.
     #[error("1Password gave something else than was asked for: {0}")]
     Mismatch(Box<str>),
+    /// The broker could not ask: the CA file, the TLS library or the request is at fault.
+    #[error("{0}")]
+    CannotAsk(Box<str>),
+    /// A change was asked for, and what became of it could not be seen, with why.
+    #[error(
+        "it is not known whether 1Password made the change: {0}; try again, or look in 1Password"
+    )]
+    Doubtful(Box<str>),
     /// Something that is not known here. Its own words, without what could be a value.
     #[error("1Password refused: {0}")]
     Other(Box<str>),
@@ -76,6 +84,8 @@ impl OnePasswordError {
             | Self::NoProgram(..)
             | Self::Silent(_)
             | Self::Unreachable(_)
+            | Self::CannotAsk(_)
+            | Self::Doubtful(_)
             | Self::Other(_) => Nature::Down,
             Self::Limited(again) => Nature::Limited(*again),
             Self::MalformedToken
@@ -106,6 +116,8 @@ pub enum Part {
     Vault,
     /// The item in it.
     Item,
+    /// The section of the item.
+    Section,
     /// The field of the item, in its section where one is named.
     Field,
 }
@@ -115,6 +127,7 @@ impl fmt::Display for Part {
         f.write_str(match self {
             Self::Vault => "vault",
             Self::Item => "item",
+            Self::Section => "section",
             Self::Field => "field",
         })
     }
