@@ -328,7 +328,7 @@ pub(crate) struct SecretAdd {
     /// The client id of an App
     #[arg(long, value_name = "ID", required_if_eq("kind", "app"), value_parser = client_id)]
     pub(crate) client_id: Option<String>,
-    /// Where its value comes from: `vault`, `file:/PATH`, `env:NAME`
+    /// Where its value comes from: `vault`, `op://VAULT/ITEM/FIELD`, `keyring:NAME`, `file:/PATH`, `env:NAME`
     #[arg(long, default_value = "vault", value_parser = source)]
     pub(crate) source: String,
     /// How often it must be rotated, such as `90d`
@@ -539,6 +539,8 @@ mod tests {
             "tokenctl exec p --env A=B -- ls",
             "tokenctl secret add s --kind app",
             "tokenctl secret add s --source file:x",
+            "tokenctl secret add s --source op:x",
+            "tokenctl secret add s --source keyring:",
             "tokenctl secret add s --source env:A-B",
             "tokenctl secret set s ghp_value",
             "tokenctl secret revoke s",

@@ -72,13 +72,22 @@ pub(super) fn client_id(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// `vault`, `file:PATH`, `env:NAME`
+/// `vault`, `op://VAULT/ITEM/FIELD`, `keyring:NAME`, `file:PATH`, `env:NAME`: what it is, the broker judges
+/// when it loads the policy.
 pub(super) fn source(text: &str) -> Result<String, String> {
     match text.split_once(':') {
         None if text == "vault" => {}
         Some(("env", name)) => drop(variable(name)?),
         Some(("file", path)) if path.starts_with('/') => {}
-        _ => return Err("not a source (`vault`, `file:/PATH` or `env:NAME`)".to_owned()),
+        Some(("op", reference)) if reference.starts_with("//") => {}
+        Some(("keyring", name)) if !name.is_empty() => {}
+        _ => {
+            return Err(
+                "not a source (`vault`, `op://VAULT/ITEM/FIELD`, `keyring:NAME`, `file:/PATH` or \
+                 `env:NAME`)"
+                    .to_owned(),
+            );
+        }
     }
     Ok(text.to_owned())
 }

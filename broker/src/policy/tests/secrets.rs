@@ -74,7 +74,8 @@ fn what_a_secret_cannot_say_is_an_error() {
         ),
         (
             "kind = 'classic'\nsource = 'valt'",
-            "s.toml:3: `source` must be `vault`, `file:PATH` or `env:NAME`",
+            "s.toml:3: `source` must be `vault`, `op://VAULT/ITEM/FIELD`, `keyring:NAME`, `file:PATH` or \
+             `env:NAME`",
         ),
         (
             "kind = 'classic'\ntoken = 'x'",
