@@ -1,7 +1,8 @@
 //! What `op` answers, in the words that were recorded from the real one.
 
 use serde_json::json;
-use support::one_password::{Fault, Field, Item, Vault, World};
+
+use crate::world::{Fault, Field, Item, Vault, World};
 
 /// What it prints, or what it says on stderr before it ends with 1.
 type Answer = Result<String, String>;

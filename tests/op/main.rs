@@ -5,19 +5,20 @@
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::print_stderr,
+    clippy::missing_panics_doc,
     reason = "test code: a panic is how a test fails"
 )]
 
 mod answer;
+pub mod world;
 
 use std::fs;
 use std::io::{Write as _, stdout};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use support::one_password::{Call, Fault, HANGING, in_turn, note};
-
 use crate::answer::answer;
+use crate::world::{Call, Fault, HANGING, in_turn, note};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args();

@@ -1,107 +1,24 @@
 //! A stand-in for 1Password's program `op`: what it holds, and what goes wrong with it.
 //!
 //! A real program (`tests/op/main.rs`), linked into a directory under the name `op`. Since whoever runs
-//! it clears its environment, its world lies beside it, in a file that test and program take turns at.
-//! It says what the real one was seen to say, and writes down how it was run.
+//! it clears its environment, its world lies beside it. It says what the real one was seen to say, and
+//! writes down how it was run.
 
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+#[path = "../op/world.rs"]
+pub mod world;
 
+pub use self::world::{Call, Fault, Field, Item, Vault, World};
+use self::world::{HANGING, JOURNAL, in_turn, world_in};
 use crate::binaries;
 
 /// The stand-in in its directory.
 pub struct StandInOp {
     directory: PathBuf,
-}
-
-/// What there is, and what goes wrong.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct World {
-    /// The vaults.
-    pub vaults: Vec<Vault>,
-    /// The one service account's token. Without one, whatever looks like a token is known.
-    pub token: Option<String>,
-    /// Which account the desktop app is signed in to.
-    pub desktop: Option<String>,
-    /// What goes wrong, until something else is said.
-    pub fault: Option<Fault>,
-    /// How long each run takes, in milliseconds.
-    pub delay: u64,
-    /// Requests that service accounts may make, and in how many minutes they are counted anew.
-    pub limit: Option<(u64, u64)>,
-    /// Requests that service accounts have made.
-    pub used: u64,
-    /// How many ids were given.
-    pub ids: u64,
-}
-
-/// A vault.
-#[derive(Serialize, Deserialize)]
-pub struct Vault {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// What lies in it.
-    pub items: Vec<Item>,
-}
-
-/// An item.
-#[derive(Serialize, Deserialize)]
-pub struct Item {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub title: String,
-    /// Counts its changes.
-    pub version: u64,
-    /// Its fields.
-    pub fields: Vec<Field>,
-}
-
-/// A field.
-#[derive(Serialize, Deserialize)]
-pub struct Field {
-    /// Its id.
-    pub id: String,
-    /// Id and name of its section.
-    pub section: Option<(String, String)>,
-    /// Its name.
-    pub label: String,
-    /// Its value.
-    pub value: String,
-}
-
-/// What goes wrong.
-#[derive(Clone, Serialize, Deserialize)]
-pub enum Fault {
-    /// It ends with 1, having said this after its mark and the date.
-    Says(String),
-    /// It never ends, and neither does a process it started, whose number is in `op.hanging`.
-    Hangs,
-    /// It ends well, having printed this, whatever it was asked.
-    Prints(String),
-    /// It ends well, having printed so many bytes.
-    Floods(u64),
-    /// It gives another item than it was asked for.
-    GivesAnother,
-}
-
-/// How it was run.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Call {
-    /// With these arguments.
-    pub arguments: Vec<String>,
-    /// With variables of these names.
-    pub environment: Vec<String>,
-    /// What its standard input was.
-    pub stdin: String,
 }
 
 impl StandInOp {
@@ -282,37 +199,3 @@ impl World {
         format!("{kind}{:025}", self.ids)
     }
 }
-
-/// Changes the world in this directory while nobody else does.
-pub fn in_turn<T>(directory: &Path, change: impl FnOnce(&mut World) -> T) -> T {
-    let lock = File::create(directory.join("op.lock")).unwrap();
-    lock.lock().unwrap();
-    let mut world = world_in(directory);
-    let changed = change(&mut world);
-    // Whoever looks meanwhile without waiting for a turn sees all of it or nothing.
-    let (draft, place) = (directory.join("op.draft"), directory.join(WORLD));
-    fs::write(&draft, serde_json::to_vec(&world).unwrap()).unwrap();
-    fs::rename(draft, place).unwrap();
-    changed
-}
-
-/// Writes down one run. In turn with others.
-pub fn note(directory: &Path, call: &Call) {
-    let mut journal = File::options();
-    let journal = journal.create(true).append(true);
-    let line = format!("{}\n", serde_json::to_string(call).unwrap());
-    let mut journal = journal.open(directory.join(JOURNAL)).unwrap();
-    journal.write_all(line.as_bytes()).unwrap();
-}
-
-fn world_in(directory: &Path) -> World {
-    match fs::read(directory.join(WORLD)) {
-        Ok(bytes) => serde_json::from_slice(&bytes).unwrap(),
-        Err(_) => World::default(),
-    }
-}
-
-const WORLD: &str = "op.json";
-const JOURNAL: &str = "op.calls";
-/// Where the number of a process that hangs is written.
-pub const HANGING: &str = "op.hanging";

@@ -78,15 +78,15 @@ impl Program {
         let ran = timeout(self.limit, async {
             // Never closed; and a run without a permit would only be one too many.
             let _permit = self.at_once.acquire().await.ok();
-            let child = self.start(&run).await?;
-            talk(child, run).await
+            let running = self.start(&run).await?;
+            talk(running, run).await
         });
         ran.await
             .unwrap_or(Err(OnePasswordError::Silent(self.limit)))
     }
 
     /// Starting reads the program from a disk that may be slow, so not on the thread that serves.
-    async fn start(&self, run: &Run<'_>) -> Result<Child, OnePasswordError> {
+    async fn start(&self, run: &Run<'_>) -> Result<Running, OnePasswordError> {
         let name = self.name.clone();
         let environment = self.environment(run);
         let arguments: Vec<OsString> = run.arguments.iter().map(OsString::from).collect();
@@ -109,7 +109,13 @@ impl Program {
                 .stderr(Stdio::piped())
                 .process_group(0)
                 .kill_on_drop(true);
-            command.spawn().map_err(|error| error.to_string())
+            let child = command.spawn().map_err(|error| error.to_string())?;
+            let pid = child.id().and_then(|id| i32::try_from(id).ok());
+            // Ended also where nobody waits for it any more.
+            Ok(Running {
+                group: Group(pid.map(Pid::from_raw)),
+                child,
+            })
         });
         let started = started.await.unwrap_or_else(|panic| Err(panic.to_string()));
         started.map_err(|why| {
@@ -156,9 +162,10 @@ fn find(name: &Path, path: &OsStr) -> Result<PathBuf, String> {
 }
 
 /// Reads both pipes to their ends while it runs.
-async fn talk(mut child: Child, run: Run<'_>) -> Result<Ended, OnePasswordError> {
-    let pid = child.id().and_then(|id| i32::try_from(id).ok());
-    let mut group = Group(pid.map(Pid::from_raw));
+async fn talk(running: Running, run: Run<'_>) -> Result<Ended, OnePasswordError> {
+    // The group is dropped first, as in `Running`.
+    let mut child = running.child;
+    let mut group = running.group;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let printed = read(stdout, run.most, run.too_much);
     let said = read(
@@ -188,6 +195,12 @@ async fn talk(mut child: Child, run: Run<'_>) -> Result<Ended, OnePasswordError>
 /// without hitting another. Blocks.
 fn wait_for_end(pid: Pid) {
     while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(Errno::EINTR) {}
+}
+
+/// A run that has begun. The group comes first: it is killed while its number is surely its own.
+struct Running {
+    group: Group,
+    child: Child,
 }
 
 /// The processes that a run has started, killed when this is dropped.
