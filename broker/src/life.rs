@@ -29,6 +29,8 @@ const WARN: Duration = Duration::from_secs(60);
 /// How long at least between two questions for what is left of a rate limit.
 const POLL: Duration = Duration::from_secs(1);
 
+/// How often values that lie elsewhere are looked at for those that are soon past their time.
+const REFRESH: Duration = Duration::from_secs(1);
 /// How often rotations are looked at for steps that are due.
 const TEND: Duration = Duration::from_secs(1);
 /// How long after a start what runs from time to time has run once.
@@ -69,6 +71,7 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
     let polling = tokio::spawn(poll(Arc::clone(&broker), stopped.clone()));
     let checking = tokio::spawn(check::watch::watch(Arc::clone(&broker), stopped.clone()));
     let tending = tokio::spawn(tend(Arc::clone(&broker), stopped.clone()));
+    let refreshing = tokio::spawn(refresh(Arc::clone(&broker), stopped.clone()));
     let tidying = tokio::spawn(tidy(Arc::clone(&broker), stopped.clone()));
     let sweeping = tokio::spawn(sweep(Arc::clone(&broker), stopped));
     give_back::unused_memory();
@@ -101,6 +104,7 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
         Some(warning),
         Some(polling),
         Some(tending),
+        Some(refreshing),
         Some(tidying),
         scraping,
     ]
@@ -213,7 +217,6 @@ async fn tend(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
             () = server::told_to(&mut stopped) => return,
             () = broker.tend_rotations() => {}
         }
-        broker.tend_sources().await;
         // Seconds at the most, and never left half-way.
         broker.tend_root_key(&mut last_rekey).await;
     }
@@ -238,6 +241,23 @@ async fn tidy(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
                 tracing::error!(cause = %panic, "memory could not be given back");
             }
         }
+    }
+}
+
+/// Reads values again that lie elsewhere, before they are past their time. Beside the rest, because their
+/// places may take their time; a question that is under way at a stop is given up.
+async fn refresh(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
+    let rounds = async {
+        let mut tick = tokio::time::interval(REFRESH);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            broker.tend_sources().await;
+        }
+    };
+    tokio::select! {
+        () = server::told_to(&mut stopped) => {}
+        () = rounds => {}
     }
 }
 

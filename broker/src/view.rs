@@ -7,13 +7,13 @@ use broker_protocol::api::{
     BrokerStatus, CallerView, FallbackView, PurposeView, SecretState, SecretView, Status,
 };
 use broker_protocol::check::{CheckFailed, Verdict};
-use broker_protocol::names::{Delivery, Permissions, Purpose, SecretName};
+use broker_protocol::names::{Delivery, ONE_PASSWORD_TOKEN, Permissions, Purpose, SecretName};
 use jiff::Timestamp;
 
 use crate::broker::Broker;
 use crate::check;
 use crate::deadline::Deadline;
-use crate::policy::{Caller, ONE_PASSWORD_TOKEN, Rule, SecretDeclaration, SourceSpec};
+use crate::policy::{Caller, Rule, SecretDeclaration, SourceSpec};
 use crate::vault::Held;
 
 impl Broker {

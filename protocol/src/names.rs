@@ -98,6 +98,10 @@ name!(
     |text| is_kebab(text).then(|| text.into())
 );
 
+/// The name under which the vault keeps what is shown to 1Password. It is no secret of GitHub's, so no
+/// policy declares it.
+pub const ONE_PASSWORD_TOKEN: &str = "onepassword-token";
+
 name!(
     /// A repository, `owner/name`, or all of an owner's, `owner/*`. Kept in lower case: GitHub's
     /// names do not differ by case alone.

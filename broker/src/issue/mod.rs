@@ -46,6 +46,7 @@ use crate::token::AccessToken;
 use crate::vault::VaultError;
 
 pub use self::error::IssueError;
+use self::obtain::Origin;
 
 /// What a caller asks beside the [`Request`] that policy judges.
 #[derive(Debug, Default)]
@@ -167,8 +168,11 @@ impl Broker {
         lease.seq = recorded.seq();
 
         let key = hold.as_ref().and_then(Hold::key);
-        let fresh = asked.wishes.fresh;
-        match self.obtain(&mut lease, recorded, &source, key, fresh).await {
+        let origin = Origin {
+            source: &source,
+            fresh: asked.wishes.fresh,
+        };
+        match self.obtain(&mut lease, recorded, origin, key).await {
             Ok(token) => {
                 let lease = Arc::new(lease);
                 self.leases.open(place, Arc::clone(&lease));

@@ -16,6 +16,14 @@ use crate::policy::SourceSpec;
 use crate::source::Taken;
 use crate::token::{AccessToken, HashedToken};
 
+/// Where a value is to come from.
+#[derive(Clone, Copy)]
+pub(super) struct Origin<'a> {
+    pub(super) source: &'a SourceSpec,
+    /// Whether what is kept of a slow place will not do.
+    pub(super) fresh: bool,
+}
+
 impl Broker {
     /// Takes hold of the token that leases like this one share, if there is one: then it is known
     /// before the grant, and one record suffices.
@@ -44,23 +52,22 @@ impl Broker {
         &self,
         lease: &mut Lease,
         recorded: Recorded<Use>,
-        source: &SourceSpec,
+        origin: Origin<'_>,
         key: Option<&MintKey>,
-        fresh: bool,
     ) -> Result<AccessToken, IssueError> {
         if let Some(key) = key {
             if let Some(value) = self.shared_token(lease, &recorded) {
                 return Ok(value);
             }
-            return Box::pin(self.obtain_minted(lease, recorded, source, key)).await;
+            return Box::pin(self.obtain_minted(lease, recorded, origin.source, key)).await;
         }
-        match source {
+        match origin.source {
             SourceSpec::Vault => self
                 .vault
                 .unseal(recorded)
                 .map_err(|error| vault_error(&lease.secret, error)),
-            source => {
-                let taken = Box::pin(self.take_from_source(lease, recorded, source, fresh)).await?;
+            _ => {
+                let taken = Box::pin(self.take_from_source(lease, recorded, origin)).await?;
                 let hashed = taken.value.hashed();
                 self.record_issued(lease, hashed, None, taken.stale_since)
                     .await?;
@@ -74,11 +81,11 @@ impl Broker {
         &self,
         lease: &Lease,
         recorded: Recorded<Use>,
-        source: &SourceSpec,
-        fresh: bool,
+        origin: Origin<'_>,
     ) -> Result<Taken, IssueError> {
-        let since = fresh.then_some(lease.span.issued.boot);
-        let taken = self.sources.take(recorded, source, since, self).await;
+        let since = origin.fresh.then_some(lease.span.issued.boot);
+        let taken = self.sources.take(recorded, origin.source, since, self);
+        let taken = taken.await;
         let taken = taken.map_err(|source| IssueError::Source {
             secret: lease.secret.clone(),
             source,

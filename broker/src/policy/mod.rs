@@ -38,7 +38,7 @@ pub use explain::{Explanation, Missed, RuleExplained};
 pub use finding::{Place, PolicyError, PolicyErrors, PolicyWarning};
 pub use purpose::{PurposePolicy, Rule};
 pub use request::{Caller, Decision, Denial, Fallback, Grant, Request, Terms};
-pub use secret::{ONE_PASSWORD_TOKEN, SecretDeclaration, SecretKind};
+pub use secret::{SecretDeclaration, SecretKind};
 pub use set::{PolicyFile, PolicySet};
 pub use sink::{SinkKind, SinkPlace, SinkSpec};
 pub use source_spec::{NoSource, SourceSpec};

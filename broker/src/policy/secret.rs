@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
+use broker_protocol::names::{ONE_PASSWORD_TOKEN, OrgName, Permissions, RepoPattern, SecretName};
 
 use super::document::{Item, Table, printable};
 use super::finding::{Place, did_you_mean};
@@ -74,10 +74,6 @@ impl SecretKind {
         }
     }
 }
-
-/// The name under which the vault keeps what is shown to 1Password. It is no secret of GitHub's, so no
-/// policy may declare it.
-pub const ONE_PASSWORD_TOKEN: &str = "onepassword-token";
 
 /// Reads one `[secret.NAME]` table; `item.key` is its name.
 pub(super) fn read(item: Item<'_>) -> Option<SecretDeclaration> {

@@ -212,7 +212,8 @@ impl Cache {
                 // Not every answer names it.
                 let before = entry.value.as_ref();
                 let before = before.filter(|before| before.hashed == kept.hashed);
-                kept.version = kept.version.or(before.and_then(|before| before.version));
+                let version = || before.and_then(|before| before.version);
+                kept.version = kept.version.or_else(version);
                 entry.value = Some(kept);
                 entry.failed = None;
                 entry.wanted = false;
@@ -227,7 +228,7 @@ impl Cache {
                 if nature == Nature::Refused {
                     entry.value = None;
                 }
-                let until = now.boot + pause(nature, times);
+                let until = now.boot + pause(source, nature, times);
                 let failed = |error| Failed {
                     error,
                     until,
@@ -366,10 +367,11 @@ const fn is_limited_together(source: &SourceSpec) -> bool {
     matches!(source, SourceSpec::OnePassword(_))
 }
 
-/// How long a place that failed is left alone.
-fn pause(nature: Nature, times: u32) -> Duration {
+/// How long a place that failed is left alone. The keyring costs nobody a limited request.
+fn pause(source: &SourceSpec, nature: Nature, times: u32) -> Duration {
     let (first, most) = match nature {
         Nature::Limited(Some(told)) => return told.max(Duration::from_secs(1)),
+        _ if !is_limited_together(source) => (1, 30),
         Nature::Limited(None) => (600, 3600),
         Nature::Down => (5, 120),
         Nature::Refused => (30, 600),

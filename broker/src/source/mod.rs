@@ -23,7 +23,7 @@ mod value;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -215,13 +215,13 @@ impl Sources {
         self.slow.in_a_day(now)
     }
 
-    async fn read_file(&self, path: &PathBuf) -> Result<AccessToken, SourceError> {
-        let place = path.clone();
+    async fn read_file(&self, path: &Path) -> Result<AccessToken, SourceError> {
+        let place = path.to_owned();
         let reading = tokio::task::spawn_blocking(move || file::read(&place)).await;
         let read = reading.unwrap_or(Err(SourceError::NotHere));
         let outcome = read.as_ref().map(AccessToken::hashed);
         self.files()
-            .insert(path.clone(), outcome.map_err(Clone::clone));
+            .insert(path.to_owned(), outcome.map_err(Clone::clone));
         read
     }
 

@@ -2,14 +2,14 @@
 //! them, and reading them ahead of need.
 
 use broker_protocol::api::{OnePasswordView, ServiceLimitView, SourceProbed, SourcesProbed};
-use broker_protocol::names::SecretName;
+use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 
 use super::{Upkeep, UpkeepError};
 use crate::broker::Broker;
 use crate::clock::Now;
-use crate::policy::{Caller, ONE_PASSWORD_TOKEN, SecretDeclaration, SourceSpec};
+use crate::policy::{Caller, SecretDeclaration, SourceSpec};
 use crate::source::one_password::ServiceLimit;
 use crate::source::{Around, Fetched, Requests, SourceError, Spent};
 use crate::token::AccessToken;
@@ -71,8 +71,8 @@ impl Around for Broker {
     }
 }
 
-/// How many sources are asked at a time by a probe.
-const MOST_PROBED_AT_ONCE: usize = 8;
+/// How many sources are asked at a time, beside those that leases wait for.
+const MOST_AT_ONCE: usize = 8;
 
 impl Broker {
     /// Opens what 1Password is shown, recorded first.
@@ -109,8 +109,8 @@ impl Broker {
         Ok(())
     }
 
-    /// Takes the values in that the vault keeps of slow places, once it is unlocked, and erases those
-    /// that are not to be kept any more.
+    /// Takes the values in that the vault keeps of slow places, once it is unlocked or policies change, and
+    /// erases those that are not to be kept any more.
     pub(crate) async fn recall_source_values(&self) {
         let policies = self.policies();
         let named: Vec<&SourceSpec> = policies.set.sources().collect();
@@ -119,7 +119,7 @@ impl Broker {
         let kept = kept.iter().map(|source| source.to_string().into());
         let erased = self.vault.keep_only_source_values(kept.collect()).await;
         let values = match erased {
-            Ok(()) if keep => self.vault.source_values().await,
+            Ok(()) if keep && !self.vault.is_locked() => self.vault.source_values().await,
             Ok(()) => return,
             Err(error) => Err(error),
         };
@@ -163,10 +163,8 @@ impl Broker {
                 probes.push(self.probe_source(by, declared).boxed());
             }
         }
-        let sources: Vec<SourceProbed> = stream::iter(probes)
-            .buffered(MOST_PROBED_AT_ONCE)
-            .collect()
-            .await;
+        let sources: Vec<SourceProbed> =
+            stream::iter(probes).buffered(MOST_AT_ONCE).collect().await;
         let asks_1password = sources
             .iter()
             .any(|source| source.source.starts_with("op://"));
@@ -233,26 +231,34 @@ impl Broker {
         if self.vault.is_locked() {
             return;
         }
-        for source in self.sources.due(Self::now(self)) {
-            let policies = self.policies();
-            let mut declared = policies.set.secrets();
-            let named = declared.find(|declared| declared.source == source);
-            let Some(name) = named.map(|declared| declared.name.clone()) else {
-                continue;
-            };
-            let recorded = self.record_upkeep(None, &name, None, Upkeep::Refresh).await;
-            let since = Self::now(self).boot;
-            let taken = match recorded {
-                Ok(recorded) => self
+        let due = self.sources.due(Self::now(self));
+        let readings = due.into_iter().map(|source| self.refresh(source).boxed());
+        let readings: Vec<_> = readings.collect();
+        let mut readings = stream::iter(readings).buffer_unordered(MOST_AT_ONCE);
+        while readings.next().await.is_some() {}
+    }
+
+    async fn refresh(&self, source: SourceSpec) {
+        let policies = self.policies();
+        let mut declared = policies.set.secrets();
+        let named = declared.find(|declared| declared.source == source);
+        let Some(name) = named.map(|declared| &declared.name) else {
+            return;
+        };
+        let since = Self::now(self).boot;
+        let recorded = self.record_upkeep(None, name, None, Upkeep::Refresh).await;
+        let taken = match recorded {
+            Ok(recorded) => {
+                let taken = self
                     .sources
                     .take(recorded, &source, Some(since), self)
-                    .await
-                    .map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            if let Err(cause) = taken {
-                tracing::warn!(secret = %name, cause, "its value could not be read ahead of need");
+                    .await;
+                taken.map_err(|error| error.to_string())
             }
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(cause) = taken {
+            tracing::warn!(secret = %name, cause, "its value could not be read ahead of need");
         }
     }
 }

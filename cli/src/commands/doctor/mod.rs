@@ -15,6 +15,7 @@ use std::path::Path;
 use broker_protocol::api::{
     BrokerStatus, GitHubStatus, SecretState, SecretView, Status, WarningChannel,
 };
+use broker_protocol::names::ONE_PASSWORD_TOKEN;
 use broker_protocol::places::Places;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -341,7 +342,7 @@ fn of_secret(found: &mut Findings, secret: &SecretView) {
             format!("tokenctl secret move {name} --to vault: a step on the way, not a place"),
         );
     }
-    if !secret.declared {
+    if !secret.declared && name.as_str() != ONE_PASSWORD_TOKEN {
         found.look(
             format!("the vault holds {name}, which no policy declares: nobody can use it"),
             format!("declare it, or tokenctl secret remove {name}"),

@@ -27,7 +27,8 @@ pub(super) fn cause(status: ExitStatus, said: &[u8], asked: &Asked<'_>) -> OnePa
         return OnePasswordError::Other(how(status).into());
     }
     let own_words = without_names(line, asked);
-    known(&own_words).unwrap_or_else(|| OnePasswordError::Other(shown(&own_words).into()))
+    known(&own_words)
+        .unwrap_or_else(|| OnePasswordError::Other(redact::words(&own_words, SHOWN).into()))
 }
 
 fn known(words: &str) -> Option<OnePasswordError> {
@@ -147,17 +148,6 @@ fn without_names<'a>(line: &'a str, asked: &Asked<'_>) -> Cow<'a, str> {
         }
     }
     line
-}
-
-/// Words that are not known here, as far as they may be shown.
-fn shown(words: &str) -> String {
-    let masked = redact::mask(words.as_bytes());
-    let text = text_of(&masked);
-    let text = text
-        .trim()
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c });
-    text.take(SHOWN).collect()
 }
 
 fn text_of(bytes: &[u8]) -> String {
