@@ -111,6 +111,7 @@ async fn recorded(log: &AuditLog, name: &SecretName, version: u64) -> Recorded<U
         secret: name.as_str(),
         version: Some(version),
         what_for: "check",
+        source: None,
     });
     let recorded = log.record_use(usage, body.unwrap(), Effect::Nothing);
     recorded.await.unwrap()

@@ -35,6 +35,8 @@ pub mod locked_memory;
 pub mod metrics;
 pub mod mint;
 pub mod minted;
+pub mod move_state;
+pub mod moving;
 pub mod note;
 pub mod notify;
 pub mod policy;

@@ -42,15 +42,18 @@ impl PolicyFiles {
     /// SHA-256 of every policy, hexadecimal, by file name: what the record of a load names.
     #[must_use]
     pub fn digests(&self) -> BTreeMap<String, String> {
-        let hex = |text: &str| {
-            let hash = Sha256::digest(text.as_bytes());
-            hash.iter().map(|byte| format!("{byte:02x}")).collect()
-        };
         let files = self.policies.iter();
         files
-            .map(|file| (file.name.clone(), hex(&file.text)))
+            .map(|file| (file.name.clone(), digest(&file.text)))
             .collect()
     }
+}
+
+/// SHA-256 of a policy's text, hexadecimal.
+#[must_use]
+pub fn digest(text: &str) -> String {
+    let hash = Sha256::digest(text.as_bytes());
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A file or directory that group or others may write. Displays with the command that mends it.

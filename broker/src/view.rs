@@ -68,6 +68,7 @@ impl Broker {
         }
         warnings.extend(self.warnings.of_today(now));
         warnings.extend(self.rotation_warnings());
+        warnings.extend(self.move_warnings(now));
         warnings.extend(self.root_key_warnings(now));
         BrokerStatus {
             started_at: self.started,
@@ -185,6 +186,7 @@ impl Broker {
             exposed_to: usage.exposed_to,
             check: attempt.checked.map(|checked| check::view(checked, None)),
             check_failed: attempt.failed_at.map(|at| CheckFailed { at, why: None }),
+            moving: self.move_under_way(name),
         }
     }
 

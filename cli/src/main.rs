@@ -11,6 +11,7 @@ mod commands;
 mod env_file;
 mod error;
 mod policy_file;
+mod policy_line;
 mod secret_text;
 mod token_shape;
 mod ui;

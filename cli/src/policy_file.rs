@@ -1,7 +1,7 @@
 //! Writes new policy files, and takes them back if the broker refuses them.
 //!
-//! A policy file is text that someone reviews, so this program never edits one: it makes a new file
-//! or none. Names come in as parsed types; free text is quoted as a TOML basic string.
+//! A policy file is text that someone reviews, so this makes a new file or none; one line of an
+//! old one changes in `policy_line`. Names come in as parsed types; free text is quoted as a TOML basic string.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};

@@ -1,7 +1,7 @@
 //! What the broker and its callers say to each other.
 //!
 //! Names that are parsed once and are valid ever after ([`names`]), the bodies of HTTP API v1
-//! ([`api`], [`check`], [`rotation`]), the stable words a program may match on ([`error`]), and where things lie on disk
+//! ([`api`], [`check`], [`moving`], [`rotation`]), the stable words a program may match on ([`error`]), and where things lie on disk
 //! ([`places`]). Both sides link this crate, and neither links the other.
 //!
 //! Not here: decisions, secrets, the audit log's format (that is `broker-audit`).
@@ -11,6 +11,7 @@ pub mod check;
 pub mod client;
 pub mod duration;
 pub mod error;
+pub mod moving;
 pub mod names;
 pub mod places;
 pub mod rotation;

@@ -19,6 +19,7 @@ const LAYERS: &[&[&str]] = &[
         "end",
         "issue",
         "mint",
+        "moving",
         "note",
         "principals",
         "rebuild",
@@ -47,7 +48,13 @@ const LAYERS: &[&[&str]] = &[
         "policy_files",
         "accounts",
     ],
-    &["policy", "lease", "deadline", "rotation_state"],
+    &[
+        "policy",
+        "lease",
+        "deadline",
+        "move_state",
+        "rotation_state",
+    ],
     &[
         "causes",
         "cipher",

@@ -191,8 +191,12 @@ pub enum Event<'a> {
         /// Which version; absent where the value does not lie in the vault.
         #[serde(skip_serializing_if = "Option::is_none")]
         version: Option<u64>,
-        /// `check`, `rate_limit`, `sink`, `rotation`, `revocation` or `installation`.
+        /// `check`, `rate_limit`, `sink`, `rotation`, `revocation`, `installation`, `source`, `refresh` or
+        /// `move`.
         what_for: &'a str,
+        /// The place that is read, where it need not be the one that policies name: for `move`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        source: Option<&'a str>,
     },
     /// GitHub limits a principal: told once for each window of a limit.
     #[serde(rename = "github.limited")]
@@ -252,6 +256,74 @@ pub enum Event<'a> {
         by: Option<Caller<'a>>,
         /// The secret.
         secret: &'a str,
+    },
+    /// A value is about to be written to another place, or is seen to be there.
+    #[serde(rename = "secret.moving")]
+    SecretMoving {
+        /// Who.
+        by: Caller<'a>,
+        /// The secret.
+        secret: &'a str,
+        /// Where it lies, as policies name it.
+        from: &'a str,
+        /// Where it goes.
+        to: &'a str,
+        /// `writing` or `copied`.
+        step: &'a str,
+        /// Base64 SHA-256 of the value.
+        hashed_credential: &'a str,
+    },
+    /// Policies name the new place, and it gave the value.
+    #[serde(rename = "secret.moved")]
+    SecretMoved {
+        /// Who.
+        by: Caller<'a>,
+        /// The secret.
+        secret: &'a str,
+        /// Where the old copy lies.
+        from: &'a str,
+        /// Where it is taken from.
+        to: &'a str,
+        /// Base64 SHA-256 of the value.
+        hashed_credential: &'a str,
+    },
+    /// Policies name the old place again, and it gave the value.
+    #[serde(rename = "secret.moved_back")]
+    SecretMovedBack {
+        /// Who.
+        by: Caller<'a>,
+        /// The secret.
+        secret: &'a str,
+        /// Where it is taken from.
+        from: &'a str,
+        /// Where a copy stays.
+        to: &'a str,
+    },
+    /// The old copy is about to be erased, and the way back with it.
+    #[serde(rename = "secret.move_finished")]
+    SecretMoveFinished {
+        /// Who.
+        by: Caller<'a>,
+        /// The secret.
+        secret: &'a str,
+        /// Where the old copy lay.
+        from: &'a str,
+        /// Where it is taken from.
+        to: &'a str,
+        /// `erased`, `gone` (nothing was there any more) or `left` (a person removes it).
+        old: &'a str,
+    },
+    /// A value could not be written or erased where it lies.
+    #[serde(rename = "secret.move_failed")]
+    SecretMoveFailed {
+        /// The secret.
+        secret: &'a str,
+        /// `write` or `erase`.
+        step: &'a str,
+        /// The place.
+        source: &'a str,
+        /// In plain words. It may have happened all the same.
+        why: &'a str,
     },
     /// A secret comes near its deadline, or is past it.
     #[serde(rename = "deadline.warned")]

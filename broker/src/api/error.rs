@@ -13,6 +13,7 @@ use crate::causes;
 use crate::check::CheckError;
 use crate::github::GitHubError;
 use crate::issue::IssueError;
+use crate::moving::MoveError;
 use crate::redact;
 use crate::rotation::RotationError;
 use crate::upkeep::UpkeepError;
@@ -178,6 +179,31 @@ impl From<RotationError> for Refusal {
             status: None,
             retry_after,
         }
+    }
+}
+
+impl From<MoveError> for Refusal {
+    fn from(error: MoveError) -> Self {
+        let code = match error {
+            MoveError::Upkeep(error) => return error.into(),
+            MoveError::Undeclared(_) | MoveError::NotThere(_) => ErrorCode::NotFound,
+            MoveError::AlreadyThere { .. }
+            | MoveError::UnderWay { .. }
+            | MoveError::Busy(_)
+            | MoveError::Different { .. }
+            | MoveError::Changed { .. }
+            | MoveError::NotSwitched { .. }
+            | MoveError::Astray { .. }
+            | MoveError::OldDiffers { .. }
+            | MoveError::NoWayBack { .. }
+            | MoveError::NotInForce(_)
+            | MoveError::Files(_) => ErrorCode::Conflict,
+            MoveError::Nothing { .. } => ErrorCode::SecretMissing,
+            MoveError::NotKept { .. } => ErrorCode::SourceUnavailable,
+            MoveError::Unreadable(_) => ErrorCode::Internal,
+        };
+        trace(code, &error);
+        Problem::new(code, error.to_string()).into()
     }
 }
 

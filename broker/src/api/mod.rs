@@ -9,6 +9,7 @@ mod backup;
 mod error;
 mod extract;
 mod leases;
+mod moves;
 mod rekey;
 mod repositories;
 mod rotations;
@@ -81,6 +82,9 @@ fn router(broker: Arc<Broker>) -> Router {
         )
         .route("/v1/secrets/{name}/check", post(secrets::check))
         .route("/v1/secrets/{name}/revoke", post(rotations::revoke_secret))
+        .route("/v1/secrets/{name}/move", post(moves::go_on))
+        .route("/v1/secrets/{name}/move/back", post(moves::back))
+        .route("/v1/secrets/{name}/move/finish", post(moves::finish))
         .route("/v1/secrets/{name}/sinks", get(rotations::sinks))
         .route("/v1/secrets/{name}/sinks/push", post(rotations::push))
         .route("/v1/repositories", get(repositories::list))

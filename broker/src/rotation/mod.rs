@@ -61,7 +61,7 @@ impl Rotating {
     }
 
     /// `None` if someone is at it.
-    fn try_turn(&self, name: &SecretName) -> Option<OwnedMutexGuard<()>> {
+    pub(crate) fn try_turn(&self, name: &SecretName) -> Option<OwnedMutexGuard<()>> {
         self.of(name).try_lock_owned().ok()
     }
 }

@@ -9,6 +9,7 @@ use super::keyring::KeyringSource;
 use super::one_password::{Connect, OnePasswordError, Op, ServiceLimit};
 use super::{Ask, SourceError};
 use crate::policy::SourceSpec;
+use crate::policy::field_reference::FieldReference;
 use crate::token::AccessToken;
 
 /// The slow places, as they are.
@@ -59,10 +60,7 @@ impl Ask for Desk {
                             None => Err(OnePasswordError::Unauthenticated),
                         },
                     };
-                    read.map_err(|cause| SourceError::OnePassword {
-                        place: reference.to_string().into(),
-                        cause,
-                    })
+                    read.map_err(|cause| of_1password(reference, cause))
                 }
             }
         }
@@ -92,10 +90,80 @@ impl Ask for Desk {
         .boxed()
     }
 
+    fn can_write(&self, source: &SourceSpec) -> bool {
+        match source {
+            SourceSpec::Vault | SourceSpec::Env(_) | SourceSpec::File(_) => false,
+            SourceSpec::Keyring(_) => true,
+            SourceSpec::OnePassword(_) => match &self.one_password {
+                // On its command line a value would be there for others to read: a person does it.
+                OnePassword::Op(_) => false,
+                OnePassword::Connect(_) => true,
+            },
+        }
+    }
+
+    fn write<'a>(
+        &'a self,
+        source: &'a SourceSpec,
+        value: &'a AccessToken,
+        token: Option<&'a AccessToken>,
+    ) -> BoxFuture<'a, Result<(), SourceError>> {
+        async move {
+            match (source, &self.one_password) {
+                (SourceSpec::Keyring(name), _) => {
+                    let written = self.keyring.write(name, value).await;
+                    written.map_err(SourceError::Keyring)
+                }
+                (SourceSpec::OnePassword(reference), OnePassword::Connect(connect)) => {
+                    let token = token.ok_or(OnePasswordError::Unauthenticated);
+                    let written = match token {
+                        Ok(token) => connect.write(reference, value, token).await,
+                        Err(error) => Err(error),
+                    };
+                    written.map_err(|cause| of_1password(reference, cause))
+                }
+                _ => Err(SourceError::NotHere),
+            }
+        }
+        .boxed()
+    }
+
+    fn remove<'a>(
+        &'a self,
+        source: &'a SourceSpec,
+        token: Option<&'a AccessToken>,
+    ) -> BoxFuture<'a, Result<(), SourceError>> {
+        async move {
+            match (source, &self.one_password) {
+                (SourceSpec::Keyring(name), _) => {
+                    let removed = self.keyring.remove(name).await;
+                    removed.map_err(SourceError::Keyring)
+                }
+                (SourceSpec::OnePassword(reference), OnePassword::Connect(connect)) => {
+                    let token = token.ok_or(OnePasswordError::Unauthenticated);
+                    let removed = match token {
+                        Ok(token) => connect.remove(reference, token).await,
+                        Err(error) => Err(error),
+                    };
+                    removed.map_err(|cause| of_1password(reference, cause))
+                }
+                _ => Err(SourceError::NotHere),
+            }
+        }
+        .boxed()
+    }
+
     fn cost(&self, source: &SourceSpec) -> u32 {
         match (source, &self.one_password) {
             (SourceSpec::OnePassword(reference), OnePassword::Op(op)) => op.cost(reference),
             _ => 0,
         }
+    }
+}
+
+fn of_1password(reference: &FieldReference, cause: OnePasswordError) -> SourceError {
+    SourceError::OnePassword {
+        place: reference.to_string().into(),
+        cause,
     }
 }

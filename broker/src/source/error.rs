@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::fetched::Nature;
 use super::keyring::KeyringError;
-use super::one_password::OnePasswordError;
+use super::one_password::{OnePasswordError, Part};
 use super::value::Fault;
 
 /// Why a source gave no value. For operators, and never with any of the value.
@@ -25,6 +25,9 @@ pub enum SourceError {
     /// The file is not there, cannot be read, or is open to others: with the mend where there is one.
     #[error("{0}")]
     File(Box<str>),
+    /// There is no such file.
+    #[error("{0}")]
+    NoFile(Box<str>),
     /// What is there cannot be a value.
     #[error("{place} {fault}")]
     NotAValue {
@@ -85,9 +88,42 @@ impl SourceError {
             Self::Budget { again_in, .. } => Nature::Limited(Some(*again_in)),
             Self::NotYet { cause, .. } => cause.nature(),
             Self::NoMemory(_) | Self::NotHere | Self::NoToken(_) => Nature::Down,
-            Self::Unset(_) | Self::NotText(_) | Self::File(_) | Self::NotAValue { .. } => {
-                Nature::Refused
-            }
+            Self::Unset(_)
+            | Self::NotText(_)
+            | Self::File(_)
+            | Self::NoFile(_)
+            | Self::NotAValue { .. } => Nature::Refused,
+        }
+    }
+
+    /// Whether the place answered that it holds nothing of this name, or something empty.
+    #[must_use]
+    pub fn is_absence(&self) -> bool {
+        match self {
+            Self::Unset(_) | Self::NoFile(_) => true,
+            Self::NotAValue { fault, .. } => *fault == Fault::Empty,
+            Self::Keyring(cause) => matches!(cause, KeyringError::NoEntry(_)),
+            Self::OnePassword { cause, .. } => matches!(
+                cause,
+                OnePasswordError::NoSuch(Part::Item | Part::Field)
+                    | OnePasswordError::NotAValue(Fault::Empty)
+            ),
+            Self::NotYet { cause, .. } => cause.is_absence(),
+            Self::NotText(_)
+            | Self::NoMemory(_)
+            | Self::File(_)
+            | Self::Budget { .. }
+            | Self::NoToken(_)
+            | Self::NotHere => false,
+        }
+    }
+
+    /// Without when it is asked again by itself: for a person who may ask at once.
+    #[must_use]
+    pub fn itself(self) -> Self {
+        match self {
+            Self::NotYet { cause, .. } => cause.itself(),
+            error => error,
         }
     }
 

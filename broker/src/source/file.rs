@@ -12,8 +12,11 @@ use crate::token::AccessToken;
 
 /// Blocks for as long as the disk does.
 pub(super) fn read(path: &Path) -> Result<AccessToken, SourceError> {
-    let bytes = private::read(path, value::LONGEST)
-        .map_err(|error| SourceError::File(error.to_string().into()))?;
+    let bytes =
+        private::read(path, value::LONGEST).map_err(|error| match error.is_not_found() {
+            true => SourceError::NoFile(error.to_string().into()),
+            false => SourceError::File(error.to_string().into()),
+        })?;
     value_of(bytes).map_err(|fault| SourceError::NotAValue {
         place: path.display().to_string().into(),
         fault,

@@ -181,6 +181,47 @@ impl Sources {
         }
     }
 
+    /// Lets a place be read that policies need not name: of a variable, what it was when tokend started.
+    pub fn name(&self, source: &SourceSpec) {
+        if let SourceSpec::Env(name) = source {
+            self.env.capture(name);
+        }
+    }
+
+    /// Whether a value can be written there, and erased. Elsewhere a person does it. The vault is not
+    /// meant.
+    #[must_use]
+    pub fn can_write(&self, source: &SourceSpec) -> bool {
+        self.slow.can_write(source)
+    }
+
+    /// Puts a value there, in place of what is there.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`]. It may be there all the same, and [`Self::read_anew`] tells.
+    pub async fn write(
+        &self,
+        source: &SourceSpec,
+        value: &AccessToken,
+        around: &dyn Around,
+    ) -> Result<(), SourceError> {
+        self.slow.write(source, value, around).await
+    }
+
+    /// Erases a value. One that is not there is erased already.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`]. It may be erased all the same.
+    pub async fn remove(
+        &self,
+        source: &SourceSpec,
+        around: &dyn Around,
+    ) -> Result<(), SourceError> {
+        self.slow.remove(source, around).await
+    }
+
     /// The places that should be read again before they are needed.
     #[must_use]
     pub fn due(&self, now: Now) -> Vec<SourceSpec> {

@@ -34,6 +34,24 @@ pub trait Ask: Send + Sync {
         token: Option<&'a AccessToken>,
     ) -> BoxFuture<'a, Result<Vec<ServiceLimit>, SourceError>>;
 
+    /// Whether a value can be written there, and erased.
+    fn can_write(&self, source: &SourceSpec) -> bool;
+
+    /// Puts a value there, in place of what is there.
+    fn write<'a>(
+        &'a self,
+        source: &'a SourceSpec,
+        value: &'a AccessToken,
+        token: Option<&'a AccessToken>,
+    ) -> BoxFuture<'a, Result<(), SourceError>>;
+
+    /// Erases a value. One that is not there is erased already.
+    fn remove<'a>(
+        &'a self,
+        source: &'a SourceSpec,
+        token: Option<&'a AccessToken>,
+    ) -> BoxFuture<'a, Result<(), SourceError>>;
+
     /// How many of 1Password's limited requests [`Self::read`] makes at most; none for other places.
     fn cost(&self, source: &SourceSpec) -> u32;
 }
@@ -140,10 +158,7 @@ impl Slow {
         source: &SourceSpec,
         around: &dyn Around,
     ) -> Result<Fetched, SourceError> {
-        let token = match source {
-            SourceSpec::OnePassword(_) => around.token().await?,
-            _ => None,
-        };
+        let token = token_for(source, around).await?;
         let cost = self.ask.cost(source);
         if cost > 0 {
             let spent = {
@@ -159,6 +174,35 @@ impl Slow {
         )
         .increment(1);
         read
+    }
+
+    pub(super) fn can_write(&self, source: &SourceSpec) -> bool {
+        self.ask.can_write(source)
+    }
+
+    /// Not while the place is asked for its value.
+    pub(super) async fn write(
+        &self,
+        source: &SourceSpec,
+        value: &AccessToken,
+        around: &dyn Around,
+    ) -> Result<(), SourceError> {
+        let (flight, _epoch) = self.cache.flight(source);
+        let _alone = flight.lock().await;
+        let token = token_for(source, around).await?;
+        self.ask.write(source, value, token.as_ref()).await
+    }
+
+    /// The same for its end.
+    pub(super) async fn remove(
+        &self,
+        source: &SourceSpec,
+        around: &dyn Around,
+    ) -> Result<(), SourceError> {
+        let (flight, _epoch) = self.cache.flight(source);
+        let _alone = flight.lock().await;
+        let token = token_for(source, around).await?;
+        self.ask.remove(source, token.as_ref()).await
     }
 
     /// Takes in a value that was kept beyond the last run of the broker.
@@ -210,5 +254,16 @@ impl Slow {
     pub(super) fn in_a_day(&self, now: Now) -> (u32, u32) {
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         (requests.in_a_day(now.wall), self.plan.daily_share())
+    }
+}
+
+/// What the place is to be shown, opened on record.
+async fn token_for(
+    source: &SourceSpec,
+    around: &dyn Around,
+) -> Result<Option<AccessToken>, SourceError> {
+    match source {
+        SourceSpec::OnePassword(_) => around.token().await,
+        _ => Ok(None),
     }
 }

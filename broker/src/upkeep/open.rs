@@ -32,6 +32,8 @@ pub enum Upkeep {
     Refresh,
     /// To see whether it can be had.
     Probe,
+    /// To be moved to another place, or compared with what is there.
+    Move,
 }
 
 impl Upkeep {
@@ -48,6 +50,7 @@ impl Upkeep {
             Self::Source => "source",
             Self::Refresh => "refresh",
             Self::Probe => "probe",
+            Self::Move => "move",
         }
     }
 }
@@ -98,6 +101,59 @@ impl Broker {
         }
     }
 
+    /// Records that a place is about to be read for a move, then reads it anew, whatever policies name.
+    /// `None` if nothing is there.
+    ///
+    /// # Errors
+    ///
+    /// [`UpkeepError`]: nothing is known of the place.
+    pub(crate) async fn open_at(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+        place: &SourceSpec,
+    ) -> Result<Option<AccessToken>, UpkeepError> {
+        if self.vault.is_locked() {
+            return Err(UpkeepError::Locked);
+        }
+        let version = match place {
+            SourceSpec::Vault => match self.vault.held(name) {
+                None => return Ok(None),
+                Some(held) => Some(held.version),
+            },
+            _ => None,
+        };
+        let shown = place.to_string();
+        let body = Body::of(&Event::SecretUsed {
+            by: Some(lease_record::caller(by)),
+            secret: name.as_str(),
+            version,
+            what_for: Upkeep::Move.as_str(),
+            source: Some(&shown),
+        })?;
+        let usage = Use {
+            secret: name.clone(),
+            version,
+            why: Why::Upkeep,
+        };
+        let recorded = self.log.record_use(usage, body, Effect::Nothing).await;
+        let recorded = recorded.map_err(UpkeepError::NotRecorded)?;
+        if place.is_vault() {
+            return match self.vault.unseal(recorded) {
+                Ok(value) => Ok(Some(value)),
+                Err(VaultError::NoValue(_) | VaultError::NoVersion { .. }) => Ok(None),
+                Err(VaultError::Locked) => Err(UpkeepError::Locked),
+                Err(error) => Err(UpkeepError::Vault(error)),
+            };
+        }
+        self.sources.name(place);
+        match self.sources.read_anew(recorded, place, self).await {
+            Ok(taken) => Ok(Some(taken.value)),
+            Err(error) if error.is_absence() => Ok(None),
+            Err(error) => Err(UpkeepError::Source(error.itself())),
+        }
+    }
+
     /// Records that a stored value is about to be used. `version` is absent where the value does not
     /// lie in the vault, or is none of the secret's own.
     ///
@@ -116,6 +172,7 @@ impl Broker {
             secret: name.as_str(),
             version,
             what_for: what_for.as_str(),
+            source: None,
         })?;
         let usage = Use {
             secret: name.clone(),

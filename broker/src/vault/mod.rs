@@ -38,6 +38,7 @@ mod error;
 mod keys;
 mod kind;
 mod minted;
+mod moves;
 mod rekey;
 pub mod root_key;
 mod rotation;

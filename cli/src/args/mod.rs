@@ -4,6 +4,7 @@
 
 mod audit;
 mod examples;
+mod moving;
 mod rotate;
 mod values;
 
@@ -23,6 +24,8 @@ use self::examples::{
     BACKUP_EXAMPLES, CHECK_EXAMPLES, EXEC_EXAMPLES, EXIT_CODES, GET_EXAMPLES, GIT_EXAMPLES,
     IMPORT_EXAMPLES, LOCK_EXAMPLES, REKEY_EXAMPLES, SECRET_EXAMPLES,
 };
+use self::moving::MOVE_EXAMPLES;
+pub(crate) use self::moving::SecretMove;
 use self::rotate::ROTATE_EXAMPLES;
 pub(crate) use self::rotate::Rotate;
 pub(crate) use self::values::{Format, Kind};
@@ -268,6 +271,9 @@ pub(crate) enum SecretCommand {
         /// Its name
         name: SecretName,
     },
+    /// Move values to another source, such as from the environment to 1Password; run it again to go on
+    #[command(after_help = MOVE_EXAMPLES)]
+    Move(SecretMove),
     /// Show where else values are kept at GitHub, and which version each place holds
     Sinks {
         /// Only those of this secret

@@ -13,6 +13,7 @@ mod import;
 mod lease;
 mod lock;
 mod lock_and_revoke;
+mod moving;
 mod purpose;
 mod records;
 mod registry;

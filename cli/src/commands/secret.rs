@@ -13,7 +13,7 @@ use crate::broker::Broker;
 use crate::clock;
 use crate::commands::purpose::{joined, span};
 use crate::commands::registry::{deadline, state};
-use crate::commands::{check, registry, sinks};
+use crate::commands::{check, moving, registry, sinks};
 use crate::error::Failure;
 use crate::policy_file::{NewFiles, SecretTable};
 use crate::secret_text::SecretText;
@@ -37,6 +37,7 @@ pub(crate) fn run(broker: &Broker, command: SecretCommand, json: bool) -> Result
         }
         SecretCommand::Check { names } => check::run(broker, names, json),
         SecretCommand::Show { name } => show(broker, &name, json),
+        SecretCommand::Move(asked) => moving::run(broker, &asked, json),
         SecretCommand::Sinks { name, push } => sinks::show(broker, name, push, json),
         SecretCommand::Revoke { name, now: _ } => sinks::revoke(broker, &name, json),
         SecretCommand::Remove { name, yes } => remove(broker, &name, yes),
@@ -185,6 +186,18 @@ fn show(broker: &Broker, name: &SecretName, json: bool) -> Result<(), Failure> {
             format!(", past its time since {}", clock::short(since))
         });
         table.field("read", format_args!("{}{stale}", clock::short(read)));
+    }
+    if let Some(moving) = &secret.moving {
+        table.field(
+            "move",
+            format_args!(
+                "{} from {} to {}, since {}",
+                moving.step.as_str(),
+                moving.from,
+                moving.to,
+                clock::short(moving.begun_at)
+            ),
+        );
     }
     table.field("purposes", joined(&secret.purposes));
     table.field("rotate every", or_dash(secret.rotate_every.map(span)));

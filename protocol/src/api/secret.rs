@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{CheckFailed, CheckView};
+use crate::moving::MoveUnderWay;
 use crate::names::{Purpose, SecretName};
 
 /// `GET /v1/secrets` (operators)
@@ -71,6 +72,9 @@ pub struct SecretView {
     /// A later check that GitHub did not answer.
     #[serde(default)]
     pub check_failed: Option<CheckFailed>,
+    /// Its way to another place, where it is on one.
+    #[serde(default, rename = "move", skip_serializing_if = "Option::is_none")]
+    pub moving: Option<MoveUnderWay>,
 }
 
 /// How a secret stands against its deadline.

@@ -64,6 +64,29 @@ impl Ask for World {
         async { Ok(Vec::new()) }.boxed()
     }
 
+    fn can_write(&self, _: &SourceSpec) -> bool {
+        true
+    }
+
+    fn write<'a>(
+        &'a self,
+        _: &'a SourceSpec,
+        value: &'a AccessToken,
+        _token: Option<&'a AccessToken>,
+    ) -> BoxFuture<'a, Result<(), SourceError>> {
+        self.says(Ok(value.expose()));
+        async { Ok(()) }.boxed()
+    }
+
+    fn remove<'a>(
+        &'a self,
+        _: &'a SourceSpec,
+        _token: Option<&'a AccessToken>,
+    ) -> BoxFuture<'a, Result<(), SourceError>> {
+        self.says(Err(OnePasswordError::NoSuch(Part::Field)));
+        async { Ok(()) }.boxed()
+    }
+
     fn cost(&self, source: &SourceSpec) -> u32 {
         u32::from(matches!(source, SourceSpec::OnePassword(_)))
     }

@@ -32,6 +32,7 @@ mod custody;
 mod image;
 mod load;
 mod minted;
+mod moves;
 mod rotation;
 mod sources;
 mod warnings;

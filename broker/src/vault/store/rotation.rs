@@ -95,12 +95,15 @@ pub(super) fn write(
     Ok(())
 }
 
-fn json(state: &impl Serialize) -> Result<String, rusqlite::Error> {
+pub(super) fn json(state: &impl Serialize) -> Result<String, rusqlite::Error> {
     serde_json::to_string(state)
         .map_err(|cause| rusqlite::Error::ToSqlConversionFailure(Box::new(cause)))
 }
 
-fn state<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T, rusqlite::Error> {
+pub(super) fn state<T: DeserializeOwned>(
+    row: &Row<'_>,
+    column: usize,
+) -> Result<T, rusqlite::Error> {
     let text: String = row.get(column)?;
     serde_json::from_str(&text).map_err(unreadable(column))
 }

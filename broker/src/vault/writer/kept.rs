@@ -4,6 +4,7 @@ use broker_protocol::names::{LeaseId, SecretName};
 use jiff::Timestamp;
 
 use super::Work;
+use crate::move_state::Move;
 use crate::rotation_state::{Rotation, SinkState};
 use crate::token::HashedToken;
 use crate::vault::checks::Kept;
@@ -21,6 +22,20 @@ impl Work {
         self.store.note_rotation(&name, &rotation)?;
         let mut state = known(self.shared.state.write());
         state.rotations.insert(name, rotation);
+        Ok(())
+    }
+
+    pub(super) fn note_move(
+        &mut self,
+        name: SecretName,
+        moving: Option<Box<Move>>,
+    ) -> Result<(), VaultError> {
+        self.store.note_move(&name, moving.as_deref())?;
+        let moves = &mut known(self.shared.state.write()).moves;
+        match moving {
+            Some(moving) => moves.insert(name, *moving),
+            None => moves.remove(&name),
+        };
         Ok(())
     }
 

@@ -29,6 +29,7 @@ use super::sources::SealedValue;
 use super::state::{List, Outline, Sealed, Secret, State};
 use super::store::{Mark, Store};
 use super::{GivenWarning, Held, LogIdentity, Shared, UsageDelta, known};
+use crate::move_state::Move;
 use crate::rotation_state::{Rotation, SinkState};
 use crate::token::HashedToken;
 
@@ -41,6 +42,8 @@ pub(super) enum Request {
     /// Erases all versions but one, or all.
     Retire(SecretName, Option<u64>, Option<Box<Rotation>>, Reply<()>),
     Rotation(SecretName, Box<Rotation>, Reply<()>),
+    /// Writes how far a move is, or forgets it.
+    Move(SecretName, Option<Box<Move>>, Reply<()>),
     Sink(SecretName, String, Box<SinkState>, Reply<()>),
     Remove(SecretName, Reply<()>),
     Bury(Vec<(LeaseId, Timestamp)>, Timestamp, Reply<()>),
@@ -164,6 +167,7 @@ impl Work {
             Request::Rotation(name, rotation, reply) => {
                 drop(reply.send(self.note_rotation(name, *rotation)));
             }
+            Request::Move(name, state, reply) => drop(reply.send(self.note_move(name, state))),
             Request::Sink(name, sink, state, reply) => {
                 drop(reply.send(self.note_sink(name, sink, *state)));
             }

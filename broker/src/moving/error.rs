@@ -1,0 +1,147 @@
+//! Why a move did not go on. Nothing was changed then, but as far as the message says.
+
+use broker_protocol::names::SecretName;
+
+use crate::policy_files::PolicyFilesError;
+use crate::upkeep::UpkeepError;
+
+/// Why a move did not begin, go on, end or go back.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MoveError {
+    /// No policy declares it.
+    #[error("no policy declares a secret `{0}`, so nothing says where its value lies")]
+    Undeclared(SecretName),
+    /// There is none.
+    #[error("no move of `{0}` is under way; begin one with `tokenctl secret move {0} --to PLACE`")]
+    NotThere(SecretName),
+    /// It lies there.
+    #[error("`{name}` is taken from {place} already, and no move of it is under way")]
+    AlreadyThere {
+        /// The secret.
+        name: SecretName,
+        /// Where.
+        place: String,
+    },
+    /// Another is under way.
+    #[error(
+        "a move of `{name}` from {from} to {to} is under way; end it with `tokenctl secret move {name} --finish`, or go back with `--back`, first"
+    )]
+    UnderWay {
+        /// The secret.
+        name: SecretName,
+        /// From where.
+        from: Box<str>,
+        /// To where.
+        to: Box<str>,
+    },
+    /// Somebody else is at it.
+    #[error("`{0}` is being moved or rotated at this moment; try again when that is done")]
+    Busy(SecretName),
+    /// The place in force holds nothing.
+    #[error("{place} gives no value of `{name}`; put it there, or correct the policy")]
+    Nothing {
+        /// The secret.
+        name: SecretName,
+        /// Where it should lie.
+        place: String,
+    },
+    /// Another value is in the new place.
+    #[error(
+        "{place} holds another value than the one `{name}` has now; look which is right, and say --replace to have it replaced"
+    )]
+    Different {
+        /// The secret.
+        name: SecretName,
+        /// Where.
+        place: String,
+    },
+    /// What was written is not what is read.
+    #[error(
+        "{place} was given the value of `{name}` and does not give it back; policies stay as they are"
+    )]
+    NotKept {
+        /// The secret.
+        name: SecretName,
+        /// Where.
+        place: String,
+    },
+    /// What is in force is not what was copied.
+    #[error(
+        "{place} does not give the value of `{name}` that was copied; if it was changed there on purpose, run it again with --replace, else go back with `--back`"
+    )]
+    Changed {
+        /// The secret.
+        name: SecretName,
+        /// Where.
+        place: String,
+    },
+    /// The move is not as far.
+    #[error(
+        "`{name}` is still taken from {from}; run `tokenctl secret move {name} --to {to}` to go on, first"
+    )]
+    NotSwitched {
+        /// The secret.
+        name: SecretName,
+        /// From where.
+        from: Box<str>,
+        /// To where.
+        to: Box<str>,
+    },
+    /// Policies name neither the old nor the new place.
+    #[error(
+        "policies in force take `{name}` from {in_force}, and a move of it from {from} to {to} is under way; `--back` leads to {from}"
+    )]
+    Astray {
+        /// The secret.
+        name: SecretName,
+        /// What is in force.
+        in_force: String,
+        /// From where.
+        from: Box<str>,
+        /// To where.
+        to: Box<str>,
+    },
+    /// The old copy is another value than the one in force.
+    #[error(
+        "{old} holds another value than {new}, from which `{name}` is taken; nothing is erased: look which is right, and make them the same, or remove the old one by hand"
+    )]
+    OldDiffers {
+        /// The secret.
+        name: SecretName,
+        /// The old place.
+        old: Box<str>,
+        /// The new one.
+        new: Box<str>,
+    },
+    /// The old place gives no value any more, or not this one.
+    #[error("there is no way back: {old} {what}; put the value of `{name}` there, then go back")]
+    NoWayBack {
+        /// The secret.
+        name: SecretName,
+        /// The old place.
+        old: Box<str>,
+        /// `gives no value`, …
+        what: &'static str,
+    },
+    /// What was written down of a move is no place.
+    #[error("what the vault keeps of the move of `{0}` is not understood")]
+    Unreadable(SecretName),
+    /// The files say something else than what is in force.
+    #[error(
+        "{0} on disk is not what is in force, and a move must not load it along; look at it, run `tokenctl policy reload`, then this again"
+    )]
+    NotInForce(String),
+    /// The policies cannot be read.
+    #[error("{0}")]
+    Files(#[source] PolicyFilesError),
+    /// The vault, the audit log, a source, or the lock.
+    #[error(transparent)]
+    Upkeep(#[from] UpkeepError),
+}
+
+impl From<serde_json::Error> for MoveError {
+    fn from(error: serde_json::Error) -> Self {
+        UpkeepError::Record(error).into()
+    }
+}

@@ -1,0 +1,202 @@
+//! The two ends of a move: the old copy is erased, or the old place is named again.
+
+use broker_audit::record::{Body, Event};
+use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
+use broker_protocol::names::SecretName;
+
+use super::line::Line;
+use super::{How, MoveError, astray, of_the_vault, place, view};
+use crate::audit_log::{Effect, Use, Why};
+use crate::broker::Broker;
+use crate::lease_record;
+use crate::move_state::{Due, Move, Step};
+use crate::policy::{Caller, SourceSpec};
+use crate::upkeep::UpkeepError;
+
+/// What becomes of the old copy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Old {
+    Erased,
+    Gone,
+    Left,
+}
+
+impl Old {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Erased => "erased",
+            Self::Gone => "gone",
+            Self::Left => "left",
+        }
+    }
+}
+
+impl Broker {
+    /// Erases the old copy, or says how a person does, and with it ends the move. Leases go on.
+    ///
+    /// # Errors
+    ///
+    /// [`MoveError`]; the way back stays.
+    pub async fn finish_move(&self, by: &Caller, name: &SecretName) -> Result<MoveView, MoveError> {
+        let _turn = self.turn_to_move(name)?;
+        let known = self.move_of(name)?;
+        let in_force = self.source_in_force(name)?;
+        let (from, to) = (place(name, &known.from)?, place(name, &known.to)?);
+        let known = match known.due(&in_force.to_string()) {
+            Due::Finish => known,
+            Due::Verify => {
+                self.verify_moved(by, name, &to, known, How::Careful)
+                    .await?;
+                self.move_of(name)?
+            }
+            Due::Switch => {
+                return Err(MoveError::NotSwitched {
+                    name: name.clone(),
+                    from: known.from,
+                    to: known.to,
+                });
+            }
+            Due::Astray => return Err(astray(name, &in_force, known)),
+        };
+        let value = self.open_at(by, name, &to).await?;
+        let value = value.ok_or_else(|| MoveError::Nothing {
+            name: name.clone(),
+            place: to.to_string(),
+        })?;
+        let old = match self.open_at(by, name, &from).await? {
+            None => Old::Gone,
+            Some(old) if old.hashed() != value.hashed() => {
+                return Err(MoveError::OldDiffers {
+                    name: name.clone(),
+                    old: known.from,
+                    new: known.to,
+                });
+            }
+            Some(_) if from.is_vault() || self.sources.can_write(&from) => Old::Erased,
+            Some(_) => Old::Left,
+        };
+        drop(value);
+        self.let_go(by, name, &from, &known, old).await?;
+        self.vault.forget_move(name).await.map_err(of_the_vault)?;
+        self.recall_source_values().await;
+        let text = view::finished(name, &from, &to, old == Old::Left, old == Old::Gone);
+        Ok(MoveView {
+            phase: MovePhase::Finished,
+            ..view::of(name, &known, MoveStep::Nothing, text)
+        })
+    }
+
+    /// Records what becomes of the old copy, and erases it where that is ours to do.
+    async fn let_go(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+        from: &SourceSpec,
+        known: &Move,
+        old: Old,
+    ) -> Result<(), MoveError> {
+        let body = Body::of(&Event::SecretMoveFinished {
+            by: lease_record::caller(by),
+            secret: name.as_str(),
+            from: &known.from,
+            to: &known.to,
+            old: old.as_str(),
+        })?;
+        let usage = Use {
+            secret: name.clone(),
+            version: None,
+            why: Why::Upkeep,
+        };
+        let _one_at_a_time = self.changing.lock().await;
+        let recorded = self.log.record_use(usage, body, Effect::Nothing).await;
+        let recorded = recorded.map_err(UpkeepError::NotRecorded)?;
+        if old != Old::Erased {
+            return Ok(());
+        }
+        if from.is_vault() {
+            let retired = self.vault.retire(recorded, None, None).await;
+            if let Err(error) = retired {
+                self.move_failed(name, "erase", from, &error.to_string())
+                    .await;
+                return Err(of_the_vault(error));
+            }
+        } else if let Err(error) = self.sources.remove(from, self).await {
+            self.move_failed(name, "erase", from, &error.to_string())
+                .await;
+            return Err(UpkeepError::Source(error.itself()).into());
+        }
+        Ok(())
+    }
+
+    /// Leads back to the old place: says what line to change, and once policies name it, ends the move.
+    ///
+    /// # Errors
+    ///
+    /// [`MoveError`], in particular if the old place does not give the value. The new place stays in
+    /// force.
+    pub async fn move_back(&self, by: &Caller, name: &SecretName) -> Result<MoveView, MoveError> {
+        let _turn = self.turn_to_move(name)?;
+        let known = self.move_of(name)?;
+        let in_force = self.source_in_force(name)?;
+        let from = place(name, &known.from)?;
+        let no_way = |what| MoveError::NoWayBack {
+            name: name.clone(),
+            old: known.from.clone(),
+            what,
+        };
+        let old = self.open_at(by, name, &from).await?;
+        let old = old.ok_or_else(|| no_way("gives no value"))?.hashed();
+        if in_force == from {
+            self.record_move(&Event::SecretMovedBack {
+                by: lease_record::caller(by),
+                secret: name.as_str(),
+                from: &known.from,
+                to: &known.to,
+            })
+            .await?;
+            self.vault.forget_move(name).await.map_err(of_the_vault)?;
+            let text = format!(
+                "it is taken from {from} again; the copy in {} stays, and may be removed there",
+                known.to
+            );
+            return Ok(MoveView {
+                phase: MovePhase::MovedBack,
+                ..view::of(name, &known, MoveStep::Nothing, text)
+            });
+        }
+        // A place that is down must not keep anybody from leaving it; one that answers is compared.
+        match self.open_at(by, name, &in_force).await {
+            Ok(Some(value)) if value.hashed() != old => {
+                return Err(no_way("holds another value than the one in use"));
+            }
+            Err(UpkeepError::Source(_)) | Ok(None) if *known.hashed != *old.as_str() => {
+                return Err(no_way("holds another value than the one that was copied"));
+            }
+            Ok(_) | Err(UpkeepError::Source(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let line = self
+            .line_towards(name, &from, known.edited.as_ref())
+            .await?;
+        if let Line::Change(_, edited) = &line {
+            let state = Move {
+                edited: Some(edited.clone()),
+                ..known.clone()
+            };
+            if state != known {
+                self.note_move(name, &state).await?;
+            }
+        }
+        let phase = match known.step {
+            Step::Copied => MovePhase::Copied,
+            Step::Switched => MovePhase::Switched,
+        };
+        let view = view::of(name, &known, MoveStep::Switch, String::new());
+        Ok(self.with_line(MoveView { phase, ..view }, line))
+    }
+
+    fn move_of(&self, name: &SecretName) -> Result<Move, MoveError> {
+        let known = self.vault.moving(name);
+        known.ok_or_else(|| MoveError::NotThere(name.clone()))
+    }
+}

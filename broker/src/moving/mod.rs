@@ -1,0 +1,323 @@
+//! Takes a secret's value from one source to another, while leases go on. Undone until it is finished.
+//!
+//! ```text
+//! read ─→ look ─write, or a person does→ compare ─copied─→ the line changes ─→ read ─switched─→ finish
+//! ```
+//!
+//! Asked again, it goes on: what is due follows from what the vault keeps of the move, from what the
+//! places hold, and from the policies in force. Each reading and each step is recorded before it has an
+//! effect. A write that got no answer is settled by reading.
+//!
+//! Here: the steps. Not here: HTTP, what is due (`move_state`), changing a policy file, which the broker
+//! never does.
+
+mod error;
+mod finish;
+mod line;
+mod view;
+
+use broker_audit::record::{Body, Event};
+use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
+use broker_protocol::names::SecretName;
+use tokio::sync::OwnedMutexGuard;
+
+pub use self::error::MoveError;
+use crate::audit_log::Effect;
+use crate::broker::Broker;
+use crate::lease_record;
+use crate::move_state::{Due, Move, Step};
+use crate::policy::{Caller, SourceSpec};
+use crate::token::{AccessToken, HashedToken};
+use crate::upkeep::UpkeepError;
+use crate::vault::VaultError;
+
+/// How a move is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Both places are read, and nothing is changed.
+    DryRun,
+    /// Another value in the new place is in the way.
+    Careful,
+    /// Another value in the new place is replaced.
+    Replace,
+}
+
+impl Broker {
+    /// Begins a move, or goes on with it.
+    ///
+    /// # Errors
+    ///
+    /// [`MoveError`]; run again, it goes on from where it is.
+    pub async fn move_secret(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+        to: &SourceSpec,
+        how: How,
+    ) -> Result<MoveView, MoveError> {
+        let _turn = self.turn_to_move(name)?;
+        let in_force = self.source_in_force(name)?;
+        let Some(known) = self.vault.moving(name) else {
+            if in_force == *to {
+                return Err(MoveError::AlreadyThere {
+                    name: name.clone(),
+                    place: to.to_string(),
+                });
+            }
+            return self.copy(by, name, (&in_force, to), None, how).await;
+        };
+        if *known.to != *to.to_string() {
+            return Err(MoveError::UnderWay {
+                name: name.clone(),
+                from: known.from,
+                to: known.to,
+            });
+        }
+        match known.due(&in_force.to_string()) {
+            Due::Switch => self.copy(by, name, (&in_force, to), Some(known), how).await,
+            Due::Verify if how == How::DryRun => {
+                let text = format!("see that {to} gives the value, now that policies name it");
+                Ok(view::of(name, &known, MoveStep::Write, text))
+            }
+            Due::Verify => self.verify_moved(by, name, to, known, how).await,
+            Due::Finish => Ok(view::switched(name, &known)),
+            Due::Astray => Err(astray(name, &in_force, known)),
+        }
+    }
+
+    /// Sees to it that the value is in the new place, and says what changes that it is taken from there.
+    async fn copy(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+        (from, to): (&SourceSpec, &SourceSpec),
+        known: Option<Move>,
+        how: How,
+    ) -> Result<MoveView, MoveError> {
+        let value = self.open_at(by, name, from).await?;
+        let value = value.ok_or_else(|| MoveError::Nothing {
+            name: name.clone(),
+            place: from.to_string(),
+        })?;
+        let hashed = value.hashed();
+        let there = self.open_at(by, name, to).await?;
+        let there = there.map(|there| there.hashed());
+        // What an earlier round of this move put there is no stranger's value.
+        let own =
+            |there: &HashedToken| known.as_ref().is_some_and(|m| *m.hashed == *there.as_str());
+        let is_there = there.as_ref() == Some(&hashed);
+        let other = there
+            .as_ref()
+            .is_some_and(|there| *there != hashed && !own(there));
+        if other && how == How::Careful {
+            return Err(MoveError::Different {
+                name: name.clone(),
+                place: to.to_string(),
+            });
+        }
+        let begun_at = known.as_ref().map(|known| known.begun_at);
+        let now = self.now().wall;
+        let mut state = Move {
+            from: from.to_string().into(),
+            to: to.to_string().into(),
+            begun_at: begun_at.unwrap_or(now),
+            step: Step::Copied,
+            hashed: hashed.as_str().into(),
+            edited: known.as_ref().and_then(|known| known.edited.clone()),
+        };
+        let by_broker = to.is_vault() || self.sources.can_write(to);
+        if how == How::DryRun {
+            return self
+                .plan(name, to, &state, (is_there, other, by_broker))
+                .await;
+        }
+        if !is_there && !by_broker {
+            let planned = MoveView {
+                phase: MovePhase::Planned,
+                begun_at,
+                ..view::of(
+                    name,
+                    &state,
+                    MoveStep::Put,
+                    view::put(name, from, to, other),
+                )
+            };
+            return Ok(planned);
+        }
+        if !is_there {
+            self.record_moving(by, name, &state, "writing").await?;
+            self.put(by, name, to, value).await?;
+            let there = self.open_at(by, name, to).await?;
+            if there.map(|there| there.hashed()).as_ref() != Some(&hashed) {
+                return Err(MoveError::NotKept {
+                    name: name.clone(),
+                    place: to.to_string(),
+                });
+            }
+        }
+        let line = self.line_towards(name, to, state.edited.as_ref()).await;
+        if let Ok(line::Line::Change(_, edited)) = &line {
+            state.edited = Some(edited.clone());
+        }
+        let is_new = known.as_ref().is_none_or(|known| {
+            known.hashed != state.hashed || known.from != state.from || known.step != state.step
+        });
+        if is_new {
+            self.record_moving(by, name, &state, state.step.as_str())
+                .await?;
+        }
+        if known.as_ref() != Some(&state) {
+            self.note_move(name, &state).await?;
+        }
+        Ok(self.with_line(
+            view::of(name, &state, MoveStep::Switch, String::new()),
+            line?,
+        ))
+    }
+
+    /// Writes the value to a place that takes it from the broker.
+    async fn put(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+        to: &SourceSpec,
+        value: AccessToken,
+    ) -> Result<(), MoveError> {
+        if to.is_vault() {
+            let policies = self.policies();
+            let ends = self.ends_at(policies.set.secret(name), None);
+            self.set_secret(by, name, value, ends).await?;
+            return Ok(());
+        }
+        let written = self.sources.write(to, &value, self).await;
+        if let Err(error) = written {
+            self.move_failed(name, "write", to, &error.to_string())
+                .await;
+            return Err(UpkeepError::Source(error.itself()).into());
+        }
+        Ok(())
+    }
+
+    /// Sees that the place that policies name by now gives the value.
+    async fn verify_moved(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+        to: &SourceSpec,
+        known: Move,
+        how: How,
+    ) -> Result<MoveView, MoveError> {
+        let value = self.open_at(by, name, to).await?;
+        let value = value.ok_or_else(|| MoveError::Nothing {
+            name: name.clone(),
+            place: to.to_string(),
+        })?;
+        let hashed = value.hashed();
+        if *hashed.as_str() != *known.hashed && how != How::Replace {
+            return Err(MoveError::Changed {
+                name: name.clone(),
+                place: to.to_string(),
+            });
+        }
+        let state = Move {
+            step: Step::Switched,
+            hashed: hashed.as_str().into(),
+            edited: None,
+            ..known
+        };
+        self.record_move(&Event::SecretMoved {
+            by: lease_record::caller(by),
+            secret: name.as_str(),
+            from: &state.from,
+            to: &state.to,
+            hashed_credential: &state.hashed,
+        })
+        .await?;
+        self.note_move(name, &state).await?;
+        Ok(view::switched(name, &state))
+    }
+
+    /// Nobody else moves or rotates this secret while the guard lives.
+    fn turn_to_move(&self, name: &SecretName) -> Result<OwnedMutexGuard<()>, MoveError> {
+        let turn = self.rotating.try_turn(name);
+        let turn = turn.ok_or_else(|| MoveError::Busy(name.clone()))?;
+        if self.vault.is_locked() {
+            return Err(UpkeepError::Locked.into());
+        }
+        let rotation = self.vault.rotation(name);
+        if rotation.is_some_and(|rotation| rotation.is_under_way()) {
+            return Err(UpkeepError::Rotating(name.clone()).into());
+        }
+        Ok(turn)
+    }
+
+    fn source_in_force(&self, name: &SecretName) -> Result<SourceSpec, MoveError> {
+        let policies = self.policies();
+        let declared = policies.set.secret(name);
+        let declared = declared.ok_or_else(|| MoveError::Undeclared(name.clone()))?;
+        Ok(declared.source.clone())
+    }
+
+    async fn note_move(&self, name: &SecretName, state: &Move) -> Result<(), MoveError> {
+        let noted = self.vault.note_move(name, state.clone()).await;
+        noted.map_err(of_the_vault)
+    }
+
+    async fn record_moving(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+        state: &Move,
+        step: &str,
+    ) -> Result<(), MoveError> {
+        self.record_move(&Event::SecretMoving {
+            by: lease_record::caller(by),
+            secret: name.as_str(),
+            from: &state.from,
+            to: &state.to,
+            step,
+            hashed_credential: &state.hashed,
+        })
+        .await
+    }
+
+    async fn record_move(&self, event: &Event<'_>) -> Result<(), MoveError> {
+        let body = Body::of(event)?;
+        let recorded = self.log.record(body, Effect::Nothing).await;
+        recorded.map_err(UpkeepError::NotRecorded)?;
+        Ok(())
+    }
+
+    async fn move_failed(&self, name: &SecretName, step: &str, place: &SourceSpec, why: &str) {
+        tracing::warn!(secret = %name, step, %place, why, "a step of a move failed");
+        self.record_or_trace(&Event::SecretMoveFailed {
+            secret: name.as_str(),
+            step,
+            source: &place.to_string(),
+            why,
+        })
+        .await;
+    }
+}
+
+fn astray(name: &SecretName, in_force: &SourceSpec, known: Move) -> MoveError {
+    MoveError::Astray {
+        name: name.clone(),
+        in_force: in_force.to_string(),
+        from: known.from,
+        to: known.to,
+    }
+}
+
+/// The place that was written down of a move.
+fn place(name: &SecretName, text: &str) -> Result<SourceSpec, MoveError> {
+    let parsed = text.parse();
+    parsed.map_err(|_cause| MoveError::Unreadable(name.clone()))
+}
+
+fn of_the_vault(error: VaultError) -> MoveError {
+    match error {
+        VaultError::Locked => UpkeepError::Locked.into(),
+        error => UpkeepError::Vault(error).into(),
+    }
+}

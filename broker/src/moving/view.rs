@@ -1,0 +1,204 @@
+//! A move in words: what is next, and what a person does.
+
+use std::path::Path;
+
+use broker_protocol::moving::{
+    MovePhase, MoveStep, MoveUnderWay, MoveView, NextMove, PolicyChange,
+};
+use broker_protocol::names::SecretName;
+use jiff::Timestamp;
+
+use super::MoveError;
+use super::line::{Line, Place};
+use crate::broker::Broker;
+use crate::move_state::{Move, Step};
+use crate::policy::SourceSpec;
+
+impl Broker {
+    /// What a dry run says: whether the value is there, another is in the way, and who writes it.
+    pub(super) async fn plan(
+        &self,
+        name: &SecretName,
+        to: &SourceSpec,
+        state: &Move,
+        (is_there, other, by_broker): (bool, bool, bool),
+    ) -> Result<MoveView, MoveError> {
+        let line = self.line_towards(name, to, state.edited.as_ref()).await?;
+        let first = match (is_there, by_broker) {
+            (true, _) => "the value is there already".to_owned(),
+            (false, true) => "the broker writes the value there".to_owned(),
+            (false, false) => "a person puts the value there".to_owned(),
+        };
+        let in_the_way = if other {
+            "; another value is there, which only --replace replaces"
+        } else {
+            ""
+        };
+        let step = match (is_there, by_broker) {
+            (true, _) => MoveStep::Switch,
+            (false, true) => MoveStep::Write,
+            (false, false) => MoveStep::Put,
+        };
+        let planned = self.with_line(of(name, state, step, String::new()), line);
+        let text = format!("{first}{in_the_way}; then {}", planned.next.text);
+        Ok(MoveView {
+            phase: MovePhase::Planned,
+            begun_at: None,
+            next: NextMove { step, text },
+            ..planned
+        })
+    }
+
+    /// The view with what is to be done about the line.
+    pub(super) fn with_line(&self, view: MoveView, line: Line) -> MoveView {
+        let directory = &self.places.policies;
+        let full = |file: &str| directory.join(file).display().to_string();
+        let at = |place: &Place| format!("{}:{}", full(&place.file), place.line);
+        let mut change = None;
+        let (step, text) = match line {
+            Line::Change(changed, edited) => {
+                let shown = PolicyChange {
+                    file: full(&edited.file),
+                    line: u64::try_from(changed.line).unwrap_or(u64::MAX),
+                    before: changed.before,
+                    after: changed.after,
+                };
+                let text = format!("change {}:{} and load the policies", shown.file, shown.line);
+                change = Some(shown);
+                (MoveStep::Switch, text)
+            }
+            Line::Load => (MoveStep::Load, "load the policies".to_owned()),
+            Line::Look(place) => (
+                MoveStep::ByHand,
+                format!(
+                    "{} names the place, and more of that file may have changed: look at it and run \
+                     `tokenctl policy reload`",
+                    at(&place)
+                ),
+            ),
+            Line::ByHand(place) => (
+                MoveStep::ByHand,
+                format!(
+                    "change `source` of `{}` by hand, which is declared at {}, then run `tokenctl \
+                     policy reload`",
+                    view.secret,
+                    at(&place)
+                ),
+            ),
+        };
+        MoveView {
+            next: NextMove { step, text },
+            change,
+            ..view
+        }
+    }
+
+    /// A move that is under way, as it is shown with its secret.
+    pub(crate) fn move_under_way(&self, name: &SecretName) -> Option<MoveUnderWay> {
+        self.vault.moving(name).map(|known| MoveUnderWay {
+            step: phase(known.step),
+            begun_at: known.begun_at,
+            from: known.from.into(),
+            to: known.to.into(),
+        })
+    }
+
+    /// A warning of each move that should have been finished by now.
+    pub(crate) fn move_warnings(&self, now: Timestamp) -> Vec<String> {
+        let moves = self.vault.moves().into_iter();
+        let late = moves.filter(|(_, known)| known.is_late(now));
+        late.map(|(name, known)| {
+            format!(
+                "the move of `{name}` from {} to {} began on {} and is not finished; end it with \
+                 `tokenctl secret move {name} --finish`, or go back with `--back`",
+                known.from,
+                known.to,
+                known.begun_at.strftime("%Y-%m-%d")
+            )
+        })
+        .collect()
+    }
+}
+
+/// A move as it stands, with what is next.
+pub(super) fn of(name: &SecretName, known: &Move, step: MoveStep, text: String) -> MoveView {
+    MoveView {
+        secret: name.clone(),
+        from: known.from.as_ref().to_owned(),
+        to: known.to.as_ref().to_owned(),
+        phase: phase(known.step),
+        begun_at: Some(known.begun_at),
+        next: NextMove { step, text },
+        change: None,
+    }
+}
+
+/// A move that waits for its end.
+pub(super) fn switched(name: &SecretName, known: &Move) -> MoveView {
+    let text = format!(
+        "it is taken from {}; the old copy in {} is the way back (`tokenctl secret move {name} \
+         --back`) until `tokenctl secret move {name} --finish`",
+        known.to, known.from
+    );
+    of(name, known, MoveStep::Finish, text)
+}
+
+/// How a person puts a value where the broker cannot write.
+pub(super) fn put(name: &SecretName, from: &SourceSpec, to: &SourceSpec, other: bool) -> String {
+    let of_it = format!("the value of `{name}`, which lies in {from},");
+    let how = match to {
+        SourceSpec::OnePassword(_) if other => {
+            format!("put {of_it} into {to} yourself, in place of the one that is there")
+        }
+        SourceSpec::OnePassword(_) => format!("put {of_it} into {to} yourself"),
+        SourceSpec::Env(variable) => format!(
+            "set the variable {variable} of tokend's environment to {of_it} and start tokend anew"
+        ),
+        SourceSpec::File(path) => format!(
+            "put {of_it} into {}, alone, with mode 0600 and tokend's account as its owner",
+            path.display()
+        ),
+        SourceSpec::Keyring(_) | SourceSpec::Vault => format!("put {of_it} into {to}"),
+    };
+    format!("{how}, then run this again")
+}
+
+/// What is left to do of a move that is over.
+pub(super) fn finished(
+    name: &SecretName,
+    from: &SourceSpec,
+    to: &SourceSpec,
+    left: bool,
+    gone: bool,
+) -> String {
+    let head = format!("`{name}` is taken from {to}, and the move is over");
+    if gone {
+        return format!("{head}; there was no old copy any more");
+    }
+    if !left {
+        return format!("{head}; the old copy in {from} is erased");
+    }
+    let what = match from {
+        SourceSpec::Env(variable) => format!(
+            "remove the line {variable}=… from the file that tokend is started with; it is gone \
+             once tokend is started anew"
+        ),
+        SourceSpec::File(path) => format!("remove the old copy: {}", shred(path)),
+        SourceSpec::OnePassword(_) | SourceSpec::Keyring(_) | SourceSpec::Vault => {
+            format!("remove the old copy in {from}")
+        }
+    };
+    format!("{head}; {what}")
+}
+
+fn shred(path: &Path) -> String {
+    let path = path.display().to_string();
+    format!("shred -u '{}'", path.replace('\'', r"'\''"))
+}
+
+const fn phase(step: Step) -> MovePhase {
+    match step {
+        Step::Copied => MovePhase::Copied,
+        Step::Switched => MovePhase::Switched,
+    }
+}

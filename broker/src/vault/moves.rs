@@ -1,0 +1,44 @@
+//! What the vault keeps of moves: how far each is, beside the values that it may be about.
+
+use std::collections::BTreeMap;
+
+use broker_protocol::names::SecretName;
+
+use super::error::VaultError;
+use super::writer::Request;
+use super::{Vault, known};
+use crate::move_state::Move;
+
+impl Vault {
+    /// Writes how far a move is.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be written.
+    pub async fn note_move(&self, name: &SecretName, moving: Move) -> Result<(), VaultError> {
+        let (name, moving) = (name.clone(), Some(Box::new(moving)));
+        self.ask(|reply| Request::Move(name, moving, reply)).await
+    }
+
+    /// Forgets a move: it is at its end, either way.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be written.
+    pub async fn forget_move(&self, name: &SecretName) -> Result<(), VaultError> {
+        let name = name.clone();
+        self.ask(|reply| Request::Move(name, None, reply)).await
+    }
+
+    /// The move of a secret that is under way, locked or not.
+    #[must_use]
+    pub fn moving(&self, name: &SecretName) -> Option<Move> {
+        known(self.shared.state.read()).moves.get(name).cloned()
+    }
+
+    /// Every move that is under way, by secret.
+    #[must_use]
+    pub fn moves(&self) -> BTreeMap<SecretName, Move> {
+        known(self.shared.state.read()).moves.clone()
+    }
+}

@@ -1,0 +1,279 @@
+//! `secret move`: from one source to another, one secret after the other.
+//!
+//! The broker reads, writes and compares, and knows how far each move is. This changes the line of the
+//! policy that the broker names, or prints it, and asks again until it is a person's turn. Interrupted
+//! anywhere, it goes on when run again.
+
+use std::time::Duration;
+
+use broker_protocol::api::SecretView;
+use broker_protocol::client::{ClientError, Request};
+use broker_protocol::moving::{MoveSecret, MoveStep, MoveView, PolicyChange};
+use broker_protocol::names::SecretName;
+use serde::Serialize;
+
+use crate::args::SecretMove;
+use crate::broker::Broker;
+use crate::commands::RELOAD;
+use crate::commands::secret::SECRETS;
+use crate::error::Failure;
+use crate::policy_line::{self, NotChanged};
+use crate::ui::{self, Table};
+
+/// The broker answers within a minute; a source may take half of that.
+const PATIENCE: Duration = Duration::from_secs(65);
+
+pub(crate) fn run(broker: &Broker, asked: &SecretMove, json: bool) -> Result<(), Failure> {
+    let shared = |to: &String| asked.names.len() > 1 && to != "vault" && !to.contains("{name}");
+    if asked.to.as_ref().is_some_and(shared) {
+        return Err(Failure::Usage(
+            "several secrets cannot lie in one place; write {name} where their names differ"
+                .to_owned(),
+        ));
+    }
+    let driver = Driver {
+        broker,
+        asked,
+        quiet: json,
+    };
+    if let [name] = asked.names.as_slice() {
+        let (view, ended) = driver.drive(name);
+        if let Some(view) = &view {
+            if json {
+                ui::json(&ui::to_json(view)?)?;
+            } else if ended.is_ok() {
+                ui::line(format_args!("{name}: {}", view.next.text))?;
+            }
+        }
+        return ended;
+    }
+    let mut outcomes = Vec::new();
+    for name in &asked.names {
+        ui::note(format_args!("{name} …"));
+        let (view, ended) = driver.drive(name);
+        outcomes.push(Outcome { name, view, ended });
+    }
+    report(&outcomes, json)?;
+    worst(&outcomes)
+}
+
+/// What came of one of several.
+struct Outcome<'a> {
+    name: &'a SecretName,
+    view: Option<MoveView>,
+    ended: Result<(), Failure>,
+}
+
+#[derive(Serialize)]
+struct Reported<'a> {
+    secret: &'a SecretName,
+    #[serde(rename = "move")]
+    view: Option<&'a MoveView>,
+    error: Option<String>,
+}
+
+fn report(outcomes: &[Outcome<'_>], json: bool) -> Result<(), Failure> {
+    if json {
+        let all = outcomes.iter().map(|outcome| Reported {
+            secret: outcome.name,
+            view: outcome.view.as_ref(),
+            error: outcome.ended.as_ref().err().map(ToString::to_string),
+        });
+        return ui::json(&ui::to_json(&all.collect::<Vec<_>>())?);
+    }
+    let mut table = Table::new(&["SECRET", "FROM", "TO", "STEP", "NEXT"]);
+    for Outcome { name, view, ended } in outcomes {
+        let of = |part: fn(&MoveView) -> &str| view.as_ref().map_or("-", part).to_owned();
+        let next = match ended {
+            Err(failure) => failure.to_string(),
+            Ok(()) => of(|view| &view.next.text),
+        };
+        let step = match ended {
+            Ok(()) | Err(Failure::Waiting(_)) => of(|view| view.phase.as_str()),
+            Err(_) => "failed".to_owned(),
+        };
+        let (from, to) = (of(|view| &view.from), of(|view| &view.to));
+        table.row([name.to_string(), from, to, step, next]);
+    }
+    table.print()
+}
+
+/// The exit code of several: refused before failed elsewhere before waiting.
+fn worst(outcomes: &[Outcome<'_>]) -> Result<(), Failure> {
+    let failures = || {
+        outcomes
+            .iter()
+            .filter_map(|outcome| outcome.ended.as_ref().err())
+    };
+    let of =
+        |wanted: &dyn Fn(&Failure) -> bool| failures().filter(|failure| wanted(failure)).count();
+    let waiting = of(&|failure| failure.exit_code() == 75);
+    let elsewhere = of(&|failure| failure.exit_code() == 7);
+    let refused = failures().count() - waiting - elsewhere;
+    let all = outcomes.len();
+    match (refused, elsewhere, waiting) {
+        (0, 0, 0) => Ok(()),
+        (0, 0, waiting) => Err(Failure::Waiting(format!(
+            "{waiting} of {all} wait for you; run the same command again afterwards"
+        ))),
+        (0, elsewhere, _) => Err(Failure::Upstream(format!(
+            "{elsewhere} of {all} could not be read or written; run the same command again"
+        ))),
+        (refused, elsewhere, _) => Err(Failure::new(format!(
+            "{} of {all} were not moved",
+            refused + elsewhere
+        ))),
+    }
+}
+
+struct Driver<'a> {
+    broker: &'a Broker,
+    asked: &'a SecretMove,
+    quiet: bool,
+}
+
+/// More turns than any move takes: two, but for a line that somebody puts back again and again.
+const MOST_TURNS: usize = 8;
+
+impl Driver<'_> {
+    /// As far as it goes without a person: how it stands then, and whether that is a good end.
+    fn drive(&self, name: &SecretName) -> (Option<MoveView>, Result<(), Failure>) {
+        let mut last = None;
+        for _ in 0..MOST_TURNS {
+            let view = match self.ask(name) {
+                Ok(view) => view,
+                Err(failure) => return (last, Err(failure)),
+            };
+            let ended = match view.next.step {
+                _ if self.asked.dry_run => Some(Ok(())),
+                MoveStep::Finish | MoveStep::Nothing | MoveStep::Write => Some(Ok(())),
+                MoveStep::Put => Some(Err(Failure::Waiting(view.next.text.clone()))),
+                MoveStep::Switch | MoveStep::Load | MoveStep::ByHand => {
+                    self.switch(name, &view).err().map(Err)
+                }
+            };
+            last = Some(view);
+            if let Some(ended) = ended {
+                return (last, ended);
+            }
+        }
+        let failure = Failure::new(format!("the source of {name} is changed again and again"));
+        (last, Err(failure))
+    }
+
+    fn ask(&self, name: &SecretName) -> Result<MoveView, Failure> {
+        let path = format!("{SECRETS}/{name}/move");
+        let request = |path| Request::new("POST", path).patience(PATIENCE);
+        let answer = match &self.asked.to {
+            Some(to) => {
+                let body = MoveSecret {
+                    to: to.replace("{name}", name.as_str()),
+                    dry_run: self.asked.dry_run,
+                    replace: self.asked.replace,
+                };
+                self.broker.send(&request(&path).json(&body)?)?
+            }
+            None if self.asked.finish => self.broker.send(&request(&format!("{path}/finish")))?,
+            None => self.broker.send(&request(&format!("{path}/back")))?,
+        };
+        Ok(answer.json()?)
+    }
+
+    /// Until policies in force name the place.
+    fn switch(&self, name: &SecretName, view: &MoveView) -> Result<(), Failure> {
+        if view.next.step == MoveStep::Load {
+            return self.load();
+        }
+        if let Some(change) = &view.change {
+            if !self.asked.print {
+                match policy_line::change(change) {
+                    Ok(changed) => {
+                        match self.load() {
+                            Ok(()) => {}
+                            Err(refused @ Failure::Broker(ClientError::Problem { .. })) => {
+                                changed.take_back()?;
+                                // Let the broker see that, or it goes on warning.
+                                drop(self.load());
+                                return Err(refused);
+                            }
+                            // It may be in force all the same: run again, the broker knows.
+                            Err(unknown) => return Err(unknown),
+                        }
+                        ui::note(format_args!(
+                            "changed {}:{}, and loaded the policies",
+                            change.file, change.line
+                        ));
+                        return Ok(());
+                    }
+                    Err(NotChanged::Failed(failure)) => return Err(failure),
+                    Err(NotChanged::NotHere(why)) => {
+                        ui::note(format_args!("{} is not changed here: {why}", change.file));
+                    }
+                }
+            }
+            if !self.quiet {
+                self.print(change)?;
+            }
+        }
+        let wanted = if self.asked.back {
+            &view.from
+        } else {
+            &view.to
+        };
+        let waits = format!("{}, then run this again", waits_for(view));
+        if !ui::stdin_is_terminal() {
+            return Err(Failure::Waiting(waits));
+        }
+        ui::note(waits_for(view));
+        ui::note("waiting for that; interrupt it if you like, and run it again later");
+        let path = format!("{SECRETS}/{name}");
+        loop {
+            let secret: SecretView = self.broker.read(&path)?;
+            if secret.source == *wanted {
+                return Ok(());
+            }
+            pause();
+        }
+    }
+
+    fn load(&self) -> Result<(), Failure> {
+        self.broker.send(&Request::new("POST", RELOAD))?;
+        Ok(())
+    }
+
+    /// The change, as `diff` shows one.
+    fn print(&self, change: &PolicyChange) -> Result<(), Failure> {
+        ui::line(format_args!("{}:{}", change.file, change.line))?;
+        let shown = |text: &str| text.trim_end_matches('\r').to_owned();
+        let added = change.after.strip_prefix(&change.before);
+        let added = added.and_then(|rest| rest.strip_prefix('\n'));
+        match added {
+            Some(added) => {
+                ui::line(format_args!(" {}", shown(&change.before)))?;
+                ui::line(format_args!("+{}", shown(added)))
+            }
+            None => {
+                ui::line(format_args!("-{}", shown(&change.before)))?;
+                ui::line(format_args!("+{}", shown(&change.after)))
+            }
+        }
+    }
+}
+
+fn waits_for(view: &MoveView) -> String {
+    match &view.change {
+        Some(change) => format!(
+            "change {}:{} as shown and run `tokenctl policy reload`",
+            change.file, change.line
+        ),
+        None => view.next.text.clone(),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a command line waits where a daemon would not"
+)]
+fn pause() {
+    std::thread::sleep(Duration::from_secs(1));
+}

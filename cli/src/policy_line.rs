@@ -1,0 +1,215 @@
+//! Changes one line of a live policy file, as the broker named it, and takes the change back if the broker
+//! refuses what comes of it.
+//!
+//! The file is replaced whole: one written beside it, made durable, then renamed. Mode and owner stay, and
+//! so does every byte of every other line. A file that nobody may write is left alone, also by root, who
+//! could: somebody made it so.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::path::{Path, PathBuf};
+
+use broker_protocol::moving::PolicyChange;
+
+use crate::error::Failure;
+
+/// A line that was changed.
+pub(crate) struct Changed {
+    path: PathBuf,
+    before: Vec<u8>,
+    after: Vec<u8>,
+}
+
+/// Why a line was not changed.
+pub(crate) enum NotChanged {
+    /// This account may not, or the file is not to be seen from here.
+    NotHere(io::Error),
+    /// It is not what it was, or it went wrong.
+    Failed(Failure),
+}
+
+/// Changes the line.
+pub(crate) fn change(change: &PolicyChange) -> Result<Changed, NotChanged> {
+    let named = Path::new(&change.file);
+    let failed = |doing| move |error| NotChanged::Failed(Failure::file(doing, named)(error));
+    // What a link leads to is changed, and the link stays.
+    let path = fs::canonicalize(named).map_err(NotChanged::NotHere)?;
+    let meta = may_write(&path).map_err(NotChanged::NotHere)?;
+    let before = fs::read(&path).map_err(NotChanged::NotHere)?;
+    let after = changed(&before, change).ok_or_else(|| {
+        NotChanged::Failed(Failure::with_hint(
+            format!(
+                "{}:{} is not what it was a moment ago",
+                change.file, change.line
+            ),
+            "somebody else changed the file; look at it, and run this again",
+        ))
+    })?;
+    match replace(&path, &after, &meta) {
+        Ok(()) => Ok(Changed {
+            path,
+            before,
+            after,
+        }),
+        Err(error) if is_not_for_us(&error) => Err(NotChanged::NotHere(error)),
+        Err(error) => Err(failed("write")(error)),
+    }
+}
+
+impl Changed {
+    /// Puts the file back as it was, unless somebody changed it meanwhile.
+    pub(crate) fn take_back(self) -> Result<(), Failure> {
+        let failed = Failure::file("restore", &self.path);
+        let put_back = || {
+            if fs::read(&self.path)? != self.after {
+                return Err(io::Error::other("somebody else changed it meanwhile"));
+            }
+            replace(&self.path, &self.before, &fs::metadata(&self.path)?)
+        };
+        put_back().map_err(failed)
+    }
+}
+
+/// The text with the line changed; `None` if the line is another.
+fn changed(text: &[u8], change: &PolicyChange) -> Option<Vec<u8>> {
+    let mut lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
+    let at = usize::try_from(change.line.checked_sub(1)?).ok()?;
+    let line = lines.get_mut(at)?;
+    if *line != change.before.as_bytes() {
+        return None;
+    }
+    *line = change.after.as_bytes();
+    Some(lines.join(&b'\n'))
+}
+
+fn may_write(path: &Path) -> io::Result<Metadata> {
+    let meta = fs::metadata(path)?;
+    if meta.mode() & 0o222 == 0 {
+        let why = "the file is read-only";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    }
+    OpenOptions::new().write(true).open(path)?;
+    Ok(meta)
+}
+
+fn is_not_for_us(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+    )
+}
+
+/// Puts these bytes in the place of a file, whole or not at all.
+fn replace(path: &Path, bytes: &[u8], like: &Metadata) -> io::Result<()> {
+    let directory = path.parent().unwrap_or_else(|| Path::new("/"));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // What begins with a dot is no policy.
+    let beside = directory.join(format!(".{name}.{}", std::process::id()));
+    let written = write_beside(&beside, bytes, like).and_then(|()| fs::rename(&beside, path));
+    if let Err(error) = written {
+        // Nothing better to do than to leave it; its name says whose it is.
+        drop(fs::remove_file(&beside));
+        return Err(error);
+    }
+    File::open(directory)?.sync_all()
+}
+
+fn write_beside(beside: &Path, bytes: &[u8], like: &Metadata) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(beside)?;
+    let made = file.metadata()?;
+    if (made.uid(), made.gid()) != (like.uid(), like.gid()) {
+        fchown(&file, Some(like.uid()), Some(like.gid()))?;
+    }
+    file.set_permissions(fs::Permissions::from_mode(like.mode() & 0o7777))?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "[secret.ci]\r\nsource = \"env:A\"  # \u{e9}\n\nkind = \"classic\"";
+
+    fn asked(path: &Path) -> PolicyChange {
+        PolicyChange {
+            file: path.display().to_string(),
+            line: 2,
+            before: "source = \"env:A\"  # \u{e9}".to_owned(),
+            after: "source = \"vault\"  # \u{e9}".to_owned(),
+        }
+    }
+
+    fn scratch() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ci.toml");
+        fs::write(&path, TEXT).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn one_line_is_changed_and_everything_else_stays_and_it_can_be_taken_back() {
+        let (dir, path) = scratch();
+        let Ok(done) = change(&asked(&path)) else {
+            panic!("not changed");
+        };
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text, TEXT.replace("env:A", "vault"));
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o640);
+        done.take_back().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), TEXT);
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            1,
+            "nothing beside"
+        );
+    }
+
+    #[test]
+    fn a_link_stays_a_link() {
+        let (dir, path) = scratch();
+        let link = dir.path().join("link.toml");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(change(&asked(&link)).is_ok());
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert!(fs::read_to_string(&path).unwrap().contains("vault"));
+    }
+
+    #[test]
+    fn a_line_that_is_another_is_left_alone() {
+        let (_dir, path) = scratch();
+        for text in ["", "\n\n", "[secret.ci]\r\nsource = \"env:B\"\n"] {
+            fs::write(&path, text).unwrap();
+            assert!(matches!(change(&asked(&path)), Err(NotChanged::Failed(_))));
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_read_only_or_not_there_is_for_somebody_else() {
+        let (dir, path) = scratch();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+        let missing = dir.path().join("missing.toml");
+        for path in [&path, &missing] {
+            assert!(matches!(change(&asked(path)), Err(NotChanged::NotHere(_))));
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), TEXT);
+    }
+
+    #[test]
+    fn what_was_changed_meanwhile_is_not_taken_back() {
+        let (_dir, path) = scratch();
+        let Ok(done) = change(&asked(&path)) else {
+            panic!("not changed");
+        };
+        fs::write(&path, "# theirs").unwrap();
+        assert!(done.take_back().is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "# theirs");
+    }
+}

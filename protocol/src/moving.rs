@@ -1,0 +1,126 @@
+//! The bodies of `/v1/secrets/{name}/move`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::names::SecretName;
+
+/// `POST /v1/secrets/{name}/move` (operators): begins a move, or goes on with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoveSecret {
+    /// Where the value is to lie, as policies write it: `vault`, `op://VAULT/ITEM/FIELD`, `keyring:NAME`,
+    /// `file:PATH` or `env:NAME`.
+    pub to: String,
+    /// Read both places, say what would be done, and change nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// Where the new place holds another value: replace it, or take it for the right one once policies
+    /// name the place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replace: bool,
+}
+
+/// How the move of one secret stands, and what is next. Never a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveView {
+    /// The secret.
+    pub secret: SecretName,
+    /// Where the old copy lies.
+    pub from: String,
+    /// Where the new one lies.
+    pub to: String,
+    /// How far it is.
+    pub phase: MovePhase,
+    /// When the value was first seen in the new place.
+    pub begun_at: Option<Timestamp>,
+    /// What is next.
+    pub next: NextMove,
+    /// The line of a policy file to change, where that is next.
+    pub change: Option<PolicyChange>,
+}
+
+/// How far a move is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MovePhase {
+    /// Nothing was changed.
+    Planned,
+    /// The value is in both places.
+    Copied,
+    /// It is taken from the new place; the old copy is the way back.
+    Switched,
+    /// It is taken from the old place again, and the move is over.
+    MovedBack,
+    /// The way back is gone, and the move is over.
+    Finished,
+}
+
+impl MovePhase {
+    /// The word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Copied => "copied",
+            Self::Switched => "switched",
+            Self::MovedBack => "moved_back",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+/// What is next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextMove {
+    /// Which step.
+    pub step: MoveStep,
+    /// In plain words: what to do, or what would be done.
+    pub text: String,
+}
+
+/// The steps of a move that are not done by asking for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MoveStep {
+    /// The broker writes the value to the new place, once it is asked without `dry_run`.
+    Write,
+    /// A person puts the value there.
+    Put,
+    /// A line of a policy file is changed, as `change` says, and the policies are loaded.
+    Switch,
+    /// The line is as it should be, and is all that has changed: the policies are loaded.
+    Load,
+    /// A person changes the policy and loads it.
+    ByHand,
+    /// A person has the old copy erased, or goes back.
+    Finish,
+    /// Nothing.
+    Nothing,
+}
+
+/// A line of a policy file, and what takes its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyChange {
+    /// The file, with its directory.
+    pub file: String,
+    /// Counted from 1.
+    pub line: u64,
+    /// What stands there, without the newline at its end.
+    pub before: String,
+    /// What is to stand there instead: one line, or two.
+    pub after: String,
+}
+
+/// A move that is under way, as `GET /v1/secrets/{name}` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveUnderWay {
+    /// Where the old copy lies.
+    pub from: String,
+    /// Where the new one lies.
+    pub to: String,
+    /// `copied` or `switched`.
+    pub step: MovePhase,
+    /// When the value was first seen in the new place.
+    pub begun_at: Timestamp,
+}
