@@ -8,6 +8,7 @@
 //! Values lie in locked memory and are wiped when the store is locked; the vault has them sealed. Not
 //! here: GitHub, the vault, the clock.
 
+mod ending;
 mod hold;
 mod key;
 mod life;
@@ -25,6 +26,8 @@ use crate::audit_log::{Recorded, Use};
 use crate::locked_memory::LockedBytes;
 use crate::token::{AccessToken, HashedToken};
 
+pub use self::ending::EndNow;
+use self::ending::Ending;
 pub use self::hold::Hold;
 pub use self::key::MintKey;
 pub use self::life::{Life, TOKEN_LIFETIME};
@@ -44,17 +47,6 @@ pub struct Token {
     pub expires_at: Timestamp,
     /// The same by boot time, which decides.
     pub life: Life,
-}
-
-/// What becomes of a token that somebody wants to end now.
-#[derive(Debug, PartialEq, Eq)]
-pub enum EndNow {
-    /// Whoever asked ends it; with it, how often it was tried.
-    Begun(Token, u32),
-    /// It is gone, or somebody else is ending it.
-    UnderWay,
-    /// Other leases hold it.
-    Shared,
 }
 
 /// What came of minting, as those who waited for it learn it.
@@ -109,17 +101,6 @@ struct Entry {
     found: bool,
 }
 
-/// How far ending a token has got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    /// Not asked for, or to be asked for now.
-    Idle,
-    /// GitHub is being asked.
-    UnderWay,
-    /// It did not work this often; GitHub is asked again at this moment of boot time.
-    Again { tries: u32, at: Duration },
-}
-
 struct Flight<E> {
     receiver: watch::Receiver<Option<Landed<E>>>,
     waiting: Vec<LeaseId>,
@@ -138,10 +119,6 @@ impl<E> Default for MintedTable<E> {
     }
 }
 
-/// GitHub allows a hundred requests at a time; the sweep comes four times a second.
-///
-/// Source: GitHub REST documentation, “Rate limits for the REST API”.
-const AT_A_TIME: usize = 8;
 /// A token minted a moment ago for an hour counts as good for an hour.
 const SLACK: Duration = Duration::from_secs(60);
 
@@ -296,17 +273,6 @@ impl<E> MintedTable<E> {
         self.lock().current.retain(|key, _| !key.names(repository));
     }
 
-    /// Forgets a token that has ended at GitHub.
-    pub fn ended(&self, hashed: &HashedToken) {
-        let mut inner = self.lock();
-        inner.stop_sharing(hashed);
-        if let Some(entry) = inner.tokens.remove(hashed) {
-            for lease in &entry.holders {
-                inner.held.remove(lease);
-            }
-        }
-    }
-
     /// Takes in a token that nobody may have, so that it is ended.
     pub fn adopt(&self, token: Token, value: Option<&AccessToken>) {
         let entry = Entry {
@@ -355,76 +321,12 @@ impl<E> MintedTable<E> {
         self.lock().give(lease, hashed)
     }
 
-    /// The tokens that are to be ended at GitHub now, because nobody holds them or somebody said so, a
-    /// few at a time; each is under way from here on, and shared with nobody. With each, how often it
-    /// was tried. Those from before a restart only once leases are rebuilt.
-    #[must_use]
-    pub fn to_end(&self, now: Duration, rebuilt: bool) -> Vec<(Token, u32)> {
-        let mut inner = self.lock();
-        let mut due = Vec::new();
-        for entry in inner.tokens.values_mut() {
-            let tries = match entry.ending {
-                Ending::Idle => 0,
-                Ending::Again { tries, at } if at <= now => tries,
-                Ending::UnderWay | Ending::Again { .. } => continue,
-            };
-            let unheld = entry.holders.is_empty() && (rebuilt || !entry.found);
-            if (unheld || entry.doomed) && due.len() < AT_A_TIME {
-                entry.ending = Ending::UnderWay;
-                due.push((entry.token.clone(), tries));
-            }
-        }
-        for (token, _) in &due {
-            inner.stop_sharing(&token.hashed);
-        }
-        due
-    }
-
-    /// Takes one token to end it now, whoever holds it; or with `last` only if no lease but this one
-    /// does.
-    #[must_use]
-    pub fn end_now(&self, hashed: &HashedToken, last: Option<&LeaseId>) -> EndNow {
-        let mut inner = self.lock();
-        let Some(entry) = inner.tokens.get_mut(hashed) else {
-            return EndNow::UnderWay;
-        };
-        if last.is_some_and(|last| entry.holders.iter().any(|holder| holder != last)) {
-            return EndNow::Shared;
-        }
-        entry.doomed = true;
-        let tries = match entry.ending {
-            Ending::Idle => 0,
-            Ending::Again { tries, .. } => tries,
-            Ending::UnderWay => return EndNow::UnderWay,
-        };
-        entry.ending = Ending::UnderWay;
-        let begun = EndNow::Begun(entry.token.clone(), tries);
-        inner.stop_sharing(hashed);
-        begun
-    }
-
-    /// Ending it did not work; it is tried again at this moment of boot time.
-    pub fn end_again(&self, hashed: &HashedToken, tries: u32, at: Duration) {
-        if let Some(entry) = self.lock().tokens.get_mut(hashed) {
-            entry.ending = Ending::Again { tries, at };
-        }
-    }
-
     /// Every token that may be alive at GitHub.
     #[must_use]
     pub fn all(&self) -> Vec<Token> {
         let inner = self.lock();
         let tokens = inner.tokens.values();
         tokens.map(|entry| entry.token.clone()).collect()
-    }
-
-    /// Has those whose end did not work tried again with the next sweep.
-    pub fn end_again_now(&self) {
-        for entry in self.lock().tokens.values_mut() {
-            if let Ending::Again { at, .. } = &mut entry.ending {
-                *at = Duration::ZERO;
-            }
-        }
     }
 
     /// Every token that some lease holds.

@@ -1,0 +1,111 @@
+//! Which tokens are to be ended at GitHub, and how far that has got.
+
+use std::time::Duration;
+
+use broker_protocol::names::LeaseId;
+
+use super::{MintedTable, Token};
+use crate::token::HashedToken;
+
+/// What becomes of a token that somebody wants to end now.
+#[derive(Debug, PartialEq, Eq)]
+pub enum EndNow {
+    /// Whoever asked ends it; with it, how often it was tried.
+    Begun(Token, u32),
+    /// It is gone, or somebody else is ending it.
+    UnderWay,
+    /// Other leases hold it.
+    Shared,
+}
+
+/// How far ending a token has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Not asked for, or to be asked for now.
+    Idle,
+    /// GitHub is being asked.
+    UnderWay,
+    /// It did not work this often; GitHub is asked again at this moment of boot time.
+    Again { tries: u32, at: Duration },
+}
+
+/// GitHub allows a hundred requests at a time; the sweep comes four times a second.
+///
+/// Source: GitHub REST documentation, “Rate limits for the REST API”.
+const AT_A_TIME: usize = 8;
+impl<E> MintedTable<E> {
+    /// The tokens that are to be ended at GitHub now, because nobody holds them or somebody said so, a
+    /// few at a time; each is under way from here on, and shared with nobody. With each, how often it
+    /// was tried. Those from before a restart only once leases are rebuilt.
+    #[must_use]
+    pub fn to_end(&self, now: Duration, rebuilt: bool) -> Vec<(Token, u32)> {
+        let mut inner = self.lock();
+        let mut due = Vec::new();
+        for entry in inner.tokens.values_mut() {
+            let tries = match entry.ending {
+                Ending::Idle => 0,
+                Ending::Again { tries, at } if at <= now => tries,
+                Ending::UnderWay | Ending::Again { .. } => continue,
+            };
+            let unheld = entry.holders.is_empty() && (rebuilt || !entry.found);
+            if (unheld || entry.doomed) && due.len() < AT_A_TIME {
+                entry.ending = Ending::UnderWay;
+                due.push((entry.token.clone(), tries));
+            }
+        }
+        for (token, _) in &due {
+            inner.stop_sharing(&token.hashed);
+        }
+        due
+    }
+
+    /// Takes one token to end it now, whoever holds it; or with `last` only if no lease but this one
+    /// does.
+    #[must_use]
+    pub fn end_now(&self, hashed: &HashedToken, last: Option<&LeaseId>) -> EndNow {
+        let mut inner = self.lock();
+        let Some(entry) = inner.tokens.get_mut(hashed) else {
+            return EndNow::UnderWay;
+        };
+        if last.is_some_and(|last| entry.holders.iter().any(|holder| holder != last)) {
+            return EndNow::Shared;
+        }
+        entry.doomed = true;
+        let tries = match entry.ending {
+            Ending::Idle => 0,
+            Ending::Again { tries, .. } => tries,
+            Ending::UnderWay => return EndNow::UnderWay,
+        };
+        entry.ending = Ending::UnderWay;
+        let begun = EndNow::Begun(entry.token.clone(), tries);
+        inner.stop_sharing(hashed);
+        begun
+    }
+
+    /// Ending it did not work; it is tried again at this moment of boot time.
+    pub fn end_again(&self, hashed: &HashedToken, tries: u32, at: Duration) {
+        if let Some(entry) = self.lock().tokens.get_mut(hashed) {
+            entry.ending = Ending::Again { tries, at };
+        }
+    }
+
+    /// Has those whose end did not work tried again with the next sweep.
+    pub fn end_again_now(&self) {
+        for entry in self.lock().tokens.values_mut() {
+            if let Ending::Again { at, .. } = &mut entry.ending {
+                *at = Duration::ZERO;
+            }
+        }
+    }
+
+    /// Forgets a token that has ended at GitHub.
+    pub fn ended(&self, hashed: &HashedToken) {
+        let mut inner = self.lock();
+        inner.stop_sharing(hashed);
+        if let Some(entry) = inner.tokens.remove(hashed) {
+            for lease in &entry.holders {
+                inner.held.remove(lease);
+            }
+        }
+    }
+}
