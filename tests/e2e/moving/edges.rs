@@ -119,7 +119,7 @@ fn a_policy_that_may_not_be_written_is_left_alone_and_waited_for() {
     assert_eq!(ran.code(), Some(75), "{ran:?}");
     assert!(ran.stderr.contains("read-only"), "{ran:?}");
     let change = format!(
-        "{}:6\n-source = \"{ENV}\"\n+source = \"vault\"\n",
+        "{}:5\n-source = \"{ENV}\"\n+source = \"vault\"\n",
         path.display()
     );
     assert_eq!(ran.stdout, change);
@@ -208,4 +208,23 @@ fn a_rotation_under_way_and_a_second_move_at_once_are_refused() {
     }
     assert_eq!(broker.home.records_of("secret.set").len(), 1);
     assert_serves(&broker, NAME, VALUE);
+}
+
+#[test]
+fn a_place_that_another_secret_is_taken_from_is_neither_replaced_nor_erased() {
+    let broker = start(home(""));
+    let path = broker.home.path().join("shared");
+    fs::write(&path, FOUR[1].2).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let place = format!("file:{}", path.display());
+    let shared = policy(&broker.home).replace("env:ORG_PROJECT_ADMIN_TOKEN", &place);
+    broker.home.policy("secrets.toml", &shared);
+    broker.home.ctl(&["policy", "reload"]).success();
+    let both = "`org-project-admin-token` is taken from file:";
+    refused(&broker, &[NAME, "--to", &place, "--replace"], 1, both);
+    fs::write(&path, VALUE).unwrap();
+    run(&broker, &[NAME, "--to", &place]).success();
+    run(&broker, &[NAME, "--finish"]).success();
+    run(&broker, &[NAME, "--to", "vault"]).success();
+    refused(&broker, &[NAME, "--finish"], 1, both);
 }
