@@ -204,6 +204,9 @@ fn every_documented_operation_answers_as_documented() {
         "permissions":{"issues":"read"},"ttl":900,"reason":"nightly","until":"caller_exit"}"#;
     let passphrase = r#"{"passphrase":"correct horse battery staple"}"#;
     let mut seen = BTreeSet::new();
+    let to_vault = r#"{"to":"vault"}"#;
+    let to_file = r#"{"to":"file:/nowhere/at/all","dry_run":true}"#;
+    let to_nowhere = r#"{"to":"nowhere"}"#;
     for (method, template, name, body, status) in [
         ("POST", "/v1/leases", "", full, 201),
         ("POST", "/v1/leases", "", r#"{"purpose":"label-sync"}"#, 201),
@@ -248,6 +251,12 @@ fn every_documented_operation_answers_as_documented() {
         ("POST", "/v1/rotations/{name}/next", secret, "", 404),
         ("POST", "/v1/rotations/{name}/confirm", secret, "", 404),
         ("POST", "/v1/rotations/{name}/rollback", secret, "", 404),
+        ("POST", "/v1/secrets/{name}/move", secret, to_vault, 409),
+        ("POST", "/v1/secrets/{name}/move", secret, to_file, 200),
+        ("POST", "/v1/secrets/{name}/move", secret, to_nowhere, 400),
+        ("POST", "/v1/secrets/{name}/move", "none", to_vault, 404),
+        ("POST", "/v1/secrets/{name}/move/back", secret, "", 404),
+        ("POST", "/v1/secrets/{name}/move/finish", secret, "", 404),
         ("GET", "/v1/secrets/{name}/sinks", secret, "", 200),
         ("POST", "/v1/secrets/{name}/sinks/push", secret, "", 200),
         ("POST", "/v1/secrets/{name}/revoke", "none", "", 404),
@@ -276,6 +285,7 @@ fn every_documented_operation_answers_as_documented() {
         ("POST", "/v1/leases", "", r#"{"purpose":"label-sync"}"#, 503),
         ("POST", "/v1/leases/{id}/renew", id, "", 503),
         ("PUT", "/v1/secrets/{name}", secret, &value, 503),
+        ("POST", "/v1/secrets/{name}/move", secret, to_file, 503),
         ("POST", "/v1/unlock", "", r#"{"passphrase":"wrong"}"#, 503),
         ("POST", "/v1/unlock", "", "", 200),
         ("DELETE", "/v1/leases/{id}", id, "", 200),
@@ -372,7 +382,7 @@ fn a_request_with_an_unknown_field_is_refused_wherever_a_body_is_taken() {
         assert!(detail.starts_with("the body is refused"), "{detail}");
         tried += 1;
     }
-    assert_eq!(tried, 9);
+    assert_eq!(tried, 10);
 }
 
 #[test]

@@ -28,6 +28,7 @@ mod keyring;
 mod layers;
 mod leaks;
 mod limits;
+mod moving;
 mod op;
 mod promises;
 mod rekey;

@@ -351,10 +351,10 @@ fn a_root_key_that_is_due_and_takes_a_person_is_warned_of() {
 }
 
 /// `strace` on a running broker, which kills it at the `nth` such call of one of its threads.
-struct Killer(Child);
+pub(crate) struct Killer(Child);
 
 impl Killer {
-    fn at(broker: &TestBroker, call: &str, nth: usize) -> Self {
+    pub(crate) fn at(broker: &TestBroker, call: &str, nth: usize) -> Self {
         let pid = broker.pid();
         let tracer = Command::new("strace")
             .args(["-f", "-qq", "-o", "/dev/null", "-e"])

@@ -191,6 +191,7 @@ impl From<MoveError> for Refusal {
             | MoveError::UnderWay { .. }
             | MoveError::Busy(_)
             | MoveError::Different { .. }
+            | MoveError::InUse { .. }
             | MoveError::Changed { .. }
             | MoveError::NotSwitched { .. }
             | MoveError::Astray { .. }

@@ -281,9 +281,19 @@ impl Broker {
         Ok(())
     }
 
-    /// Whether the vault no longer holds the secret that was taken from it for this lease.
+    /// Whether the vault no longer holds the secret that was taken from it for this lease. One that was
+    /// moved elsewhere is not gone.
     pub(crate) fn secret_is_gone(&self, lease: &Lease) -> bool {
-        lease.version.is_some() && self.vault.held(&lease.secret).is_none()
+        lease.version.is_some()
+            && self.vault.held(&lease.secret).is_none()
+            && self.is_from_vault(&lease.secret)
+    }
+
+    /// Whether policies take it from the vault, or do not speak of it.
+    fn is_from_vault(&self, secret: &SecretName) -> bool {
+        let policies = self.policies();
+        let declared = policies.set.secret(secret);
+        declared.is_none_or(|declared| declared.source.is_vault())
     }
 
     /// Ends a lease that was granted and could not be honoured.

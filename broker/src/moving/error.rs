@@ -56,6 +56,14 @@ pub enum MoveError {
         /// Where.
         place: String,
     },
+    /// Something else is taken from the place whose value would go.
+    #[error("{by} is taken from {place} too, so the value there is neither replaced nor erased")]
+    InUse {
+        /// What.
+        by: String,
+        /// The place.
+        place: String,
+    },
     /// What was written is not what is read.
     #[error(
         "{place} was given the value of `{name}` and does not give it back; policies stay as they are"

@@ -63,7 +63,11 @@ impl Broker {
             name: name.clone(),
             place: to.to_string(),
         })?;
-        let old = match self.open_at(by, name, &from).await? {
+        let there = self.open_at(by, name, &from).await?;
+        if there.is_some() {
+            self.refuse_in_use(name, &from)?;
+        }
+        let old = match there {
             None => Old::Gone,
             Some(old) if old.hashed() != value.hashed() => {
                 return Err(MoveError::OldDiffers {
@@ -78,7 +82,7 @@ impl Broker {
         drop(value);
         self.let_go(by, name, &from, &known, old).await?;
         self.vault.forget_move(name).await.map_err(of_the_vault)?;
-        self.recall_source_values().await;
+        self.forget_unnamed_source_values().await;
         let text = view::finished(name, &from, &to, old == Old::Left, old == Old::Gone);
         Ok(MoveView {
             phase: MovePhase::Finished,

@@ -115,6 +115,9 @@ impl Broker {
                 place: to.to_string(),
             });
         }
+        if other {
+            self.refuse_in_use(name, to)?;
+        }
         let begun_at = known.as_ref().map(|known| known.begun_at);
         let now = self.now().wall;
         let mut state = Move {
@@ -256,6 +259,27 @@ impl Broker {
         let declared = policies.set.secret(name);
         let declared = declared.ok_or_else(|| MoveError::Undeclared(name.clone()))?;
         Ok(declared.source.clone())
+    }
+
+    /// Another secret's value, or what is shown to 1Password, is not ours to change. In the vault each has
+    /// a place of its own.
+    fn refuse_in_use(&self, name: &SecretName, place: &SourceSpec) -> Result<(), MoveError> {
+        if place.is_vault() {
+            return Ok(());
+        }
+        let in_use = |by: String| {
+            let place = place.to_string();
+            Err(MoveError::InUse { by, place })
+        };
+        if self.config.one_password.token.as_ref() == Some(place) {
+            return in_use("the token for 1Password".to_owned());
+        }
+        let policies = self.policies();
+        let mut others = policies.set.secrets().filter(|other| other.name != *name);
+        match others.find(|other| other.source == *place) {
+            Some(other) => in_use(format!("`{}`", other.name)),
+            None => Ok(()),
+        }
     }
 
     async fn note_move(&self, name: &SecretName, state: &Move) -> Result<(), MoveError> {

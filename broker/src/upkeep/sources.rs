@@ -226,6 +226,17 @@ impl Broker {
         }
     }
 
+    /// Erases what the vault keeps of places that policies name no more.
+    pub(crate) async fn forget_unnamed_source_values(&self) {
+        let policies = self.policies();
+        let keep = self.config.keep_source_values;
+        let named = policies.set.sources().filter(|_| keep);
+        let named = named.map(|source| source.to_string().into()).collect();
+        if let Err(error) = self.vault.keep_only_source_values(named).await {
+            tracing::error!(cause = %error, "the values kept of sources could not be erased");
+        }
+    }
+
     /// Reads the values again that will soon be past their time: nobody waits for that then.
     pub(crate) async fn tend_sources(&self) {
         if self.vault.is_locked() {

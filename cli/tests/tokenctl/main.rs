@@ -15,4 +15,5 @@ mod exec;
 mod fake_broker;
 mod git;
 mod import;
+mod moving;
 mod secrets;

@@ -1,0 +1,230 @@
+//! What makes no sense, what somebody else does meanwhile, and files that are not ours to change.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use support::http;
+
+use super::*;
+
+#[track_caller]
+fn refused(broker: &TestBroker, words: &[&str], code: i32, says: &str) {
+    let ran = run(broker, words);
+    assert_eq!(ran.code(), Some(code), "{words:?}: {ran:?}");
+    assert!(ran.stderr.contains(says), "{words:?}: {ran:?}");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_and_changes_nothing() {
+    let broker = start(home(""));
+    let before = policy(&broker.home);
+    refused(&broker, &[NAME, "--to", ENV], 1, "is taken from env:");
+    refused(
+        &broker,
+        &["unknown", "--to", "vault"],
+        1,
+        "no policy declares",
+    );
+    refused(
+        &broker,
+        &[NAME, "--to", "op://x"],
+        2,
+        "op://VAULT/ITEM/FIELD",
+    );
+    refused(
+        &broker,
+        &[NAME, "--to", "ghp_a_value"],
+        2,
+        "`to` must be `vault`",
+    );
+    refused(&broker, &[NAME], 2, "--to");
+    refused(
+        &broker,
+        &[NAME, "--to", "vault", "--finish"],
+        2,
+        "cannot be used with",
+    );
+    refused(&broker, &[NAME, FOUR[1].0, "--to", "env:X"], 2, "{name}");
+    refused(&broker, &[NAME, "--finish"], 1, "no move of");
+    let value = run(&broker, &[NAME, "--to", "ghp_a_value"]);
+    assert!(!value.stderr.contains("ghp_a_value"), "{value:?}");
+    // Not set when the broker started, so a person sets it.
+    refused(&broker, &[NAME, "--to", "env:NOT_THERE"], 75, "NOT_THERE");
+    assert_eq!(policy(&broker.home), before);
+    assert!(broker.home.records_of("secret.moving").is_empty());
+    broker.home.ctl(&["lock"]).success();
+    refused(&broker, &[NAME, "--to", "vault"], 5, "locked");
+}
+
+#[test]
+fn one_that_fails_does_not_stop_the_others() {
+    let broker = start(home(""));
+    let other = FOUR[1].0;
+    let ran = run(&broker, &[NAME, "unknown", other, "--to", "vault"]);
+    assert_eq!(ran.code(), Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("1 of 3 were not moved"), "{ran:?}");
+    for name in [NAME, other] {
+        assert_eq!(source(&broker, name), "vault");
+    }
+    let json = run(&broker, &[NAME, "unknown", "--to", "vault", "--json"]);
+    let all: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(all[0]["move"]["phase"], "switched");
+    assert!(
+        all[1]["error"].as_str().unwrap().contains("declares"),
+        "{all}"
+    );
+}
+
+#[test]
+fn a_move_under_way_keeps_its_ends() {
+    let broker = start(home(""));
+    run(&broker, &[NAME, "--to", "vault", "--print"]);
+    refused(
+        &broker,
+        &[NAME, "--to", "env:OTHER"],
+        1,
+        "from env:ORG_LABEL_SYNC_TOKEN to vault is under way",
+    );
+    refused(&broker, &[NAME, "--finish"], 1, "still taken from env:");
+    // It goes on after the broker was killed, and takes nothing anew.
+    let broker = start(broker.kill());
+    run(&broker, &[NAME, "--to", "vault"]).success();
+    assert_eq!(broker.home.records_of("secret.set").len(), 1);
+    // A third place, put in force by hand.
+    broker.home.policy(
+        "secrets.toml",
+        &policy(&broker.home).replace("\"vault\"", "\"env:ORG_ONBOARDING_TOKEN\""),
+    );
+    broker.home.ctl(&["policy", "reload"]).success();
+    refused(
+        &broker,
+        &[NAME, "--to", "vault"],
+        1,
+        "`--back` leads to env:ORG_LABEL_SYNC_TOKEN",
+    );
+    refused(
+        &broker,
+        &[NAME, "--back"],
+        1,
+        "another value than the one in use",
+    );
+}
+
+#[test]
+fn a_policy_that_may_not_be_written_is_left_alone_and_waited_for() {
+    let broker = start(home(""));
+    let path = broker.home.places.policies.join("secrets.toml");
+    let before = policy(&broker.home);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    let ran = run(&broker, &[NAME, "--to", "vault"]);
+    assert_eq!(ran.code(), Some(75), "{ran:?}");
+    assert!(ran.stderr.contains("read-only"), "{ran:?}");
+    let change = format!(
+        "{}:5\n-source = \"{ENV}\"\n+source = \"vault\"\n",
+        path.display()
+    );
+    assert_eq!(ran.stdout, change);
+    assert_eq!(policy(&broker.home), before);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    broker
+        .home
+        .policy("secrets.toml", &before.replace(ENV, "vault"));
+    // Changed by hand and not loaded: that is exactly what was asked for, so it is loaded.
+    run(&broker, &[NAME, "--to", "vault"]).success();
+    assert_eq!(source(&broker, NAME), "vault");
+}
+
+#[test]
+fn nothing_else_comes_into_force_with_a_move() {
+    let broker = start(home(""));
+    let before = policy(&broker.home);
+    broker
+        .home
+        .policy("more.toml", "[secret.more]\nkind = \"classic\"\n");
+    refused(
+        &broker,
+        &[NAME, "--to", "vault"],
+        1,
+        "more.toml on disk is not what is in force",
+    );
+    broker.home.ctl(&["policy", "reload"]).success();
+    broker
+        .home
+        .policy("secrets.toml", &format!("{before}\n# and more\n"));
+    refused(
+        &broker,
+        &[NAME, "--to", "vault"],
+        1,
+        "secrets.toml on disk is not what is in force",
+    );
+    let both = before.replace(ENV, "vault") + "\n# and more\n";
+    broker.home.policy("secrets.toml", &both);
+    refused(
+        &broker,
+        &[NAME, "--to", "vault"],
+        75,
+        "more of that file may have changed",
+    );
+    broker.home.ctl(&["policy", "reload"]).success();
+    run(&broker, &[NAME, "--to", "vault"]).success();
+    assert_eq!(policy(&broker.home), both);
+}
+
+#[test]
+fn a_change_that_the_broker_refuses_is_taken_back() {
+    let home = home("");
+    // In force, and refused from now on: a directory above may be written by others.
+    let policies = home.places.policies.clone();
+    let broker = start(home);
+    let before = policy(&broker.home);
+    let asked = broker.http(
+        "POST",
+        &format!("/v1/secrets/{NAME}/move"),
+        r#"{"to":"vault"}"#,
+    );
+    assert_eq!(asked.json()["next"]["step"], "switch", "{asked:?}");
+    fs::set_permissions(&policies, fs::Permissions::from_mode(0o777)).unwrap();
+    refused(&broker, &[NAME, "--to", "vault"], 1, "chmod go-w");
+    assert_eq!(policy(&broker.home), before);
+    fs::set_permissions(&policies, fs::Permissions::from_mode(0o700)).unwrap();
+    run(&broker, &[NAME, "--to", "vault"]).success();
+}
+
+#[test]
+fn a_rotation_under_way_and_a_second_move_at_once_are_refused() {
+    let broker = start(home(""));
+    let path = format!("/v1/secrets/{NAME}/move");
+    let answers: Vec<http::Answer> = thread::scope(|scope| {
+        let one = || scope.spawn(|| broker.http("POST", &path, r#"{"to":"vault"}"#));
+        let all: Vec<_> = (0..8).map(|_| one()).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let done = answers.iter().filter(|answer| answer.status == 200).count();
+    assert!(done >= 1, "{answers:?}");
+    for answer in answers.iter().filter(|answer| answer.status != 200) {
+        assert_eq!(
+            (answer.status, &answer.json()["code"]),
+            (409, &"conflict".into())
+        );
+    }
+    assert_eq!(broker.home.records_of("secret.set").len(), 1);
+    assert_serves(&broker, NAME, VALUE);
+}
+
+#[test]
+fn a_place_that_another_secret_is_taken_from_is_neither_replaced_nor_erased() {
+    let broker = start(home(""));
+    let path = broker.home.path().join("shared");
+    fs::write(&path, FOUR[1].2).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let place = format!("file:{}", path.display());
+    let shared = policy(&broker.home).replace("env:ORG_PROJECT_ADMIN_TOKEN", &place);
+    broker.home.policy("secrets.toml", &shared);
+    broker.home.ctl(&["policy", "reload"]).success();
+    let both = "`org-project-admin-token` is taken from file:";
+    refused(&broker, &[NAME, "--to", &place, "--replace"], 1, both);
+    fs::write(&path, VALUE).unwrap();
+    run(&broker, &[NAME, "--to", &place]).success();
+    run(&broker, &[NAME, "--finish"]).success();
+    run(&broker, &[NAME, "--to", "vault"]).success();
+    refused(&broker, &[NAME, "--finish"], 1, both);
+}

@@ -1,0 +1,143 @@
+//! What becomes of old copies, and what is in the way of that.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+
+#[test]
+fn a_value_that_leaves_the_vault_is_erased_there_and_the_leases_on_it_live_on() {
+    let broker = start(home(""));
+    run(&broker, &[NAME, "--to", "vault"]).success();
+    run(&broker, &[NAME, "--finish"]).success();
+    assert_eq!(broker.home.records_of("secret.set").len(), 1);
+    let (_, granted) = lease(&broker, NAME);
+    let id = granted["lease"].as_str().unwrap().to_owned();
+
+    // The same variable is still there: nothing is to be written.
+    run(&broker, &[NAME, "--to", ENV]).success();
+    let finished = run(&broker, &[NAME, "--finish"]).success();
+    assert!(
+        finished.contains("the old copy in vault is erased"),
+        "{finished}"
+    );
+    let shown = broker
+        .http("GET", &format!("/v1/secrets/{NAME}"), "")
+        .json();
+    assert_eq!(shown["version"], Value::Null, "{shown}");
+    let finished = broker.home.records_of("secret.move_finished");
+    assert_eq!(
+        finished
+            .iter()
+            .map(|record| record["old"].as_str().unwrap())
+            .collect::<Vec<_>>(),
+        ["left", "erased"]
+    );
+    let renewed = broker.http("POST", &format!("/v1/leases/{id}/renew"), "");
+    assert_eq!(renewed.status, 200, "{renewed:?}");
+    let broker = start(broker.kill());
+    let lives = broker.http("GET", &format!("/v1/leases/{id}"), "");
+    assert_eq!(lives.status, 200, "also across a start: {lives:?}");
+    assert_serves(&broker, NAME, VALUE);
+}
+
+#[test]
+fn a_value_goes_into_a_file_by_hand_and_out_of_it() {
+    let broker = start(home(""));
+    let path = broker.home.path().join("label-sync");
+    let place = format!("file:{}", path.display());
+    let asked = run(&broker, &[NAME, "--to", &place]);
+    assert_eq!(asked.code(), Some(75), "{asked:?}");
+    assert!(asked.stderr.contains("with mode 0600"), "{asked:?}");
+    fs::write(&path, "something else\n").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let other = run(&broker, &[NAME, "--to", &place]);
+    assert_eq!(other.code(), Some(1), "{other:?}");
+    assert!(other.stderr.contains("holds another value"), "{other:?}");
+    fs::write(&path, VALUE).unwrap();
+    run(&broker, &[NAME, "--to", &place]).success();
+    assert_serves(&broker, NAME, VALUE);
+    run(&broker, &[NAME, "--finish"]).success();
+    run(&broker, &[NAME, "--to", "vault"]).success();
+    let left = run(&broker, &[NAME, "--finish"]).success();
+    assert!(
+        left.contains(&format!("shred -u '{}'", path.display())),
+        "{left}"
+    );
+}
+
+#[test]
+fn nothing_is_erased_while_the_two_copies_differ_and_there_is_no_way_back_to_nothing() {
+    let broker = start(home(""));
+    run(&broker, &[NAME, "--to", "vault"]).success();
+    broker
+        .home
+        .ctl_with(&["secret", "set", NAME], "ghp_another")
+        .success();
+    let finish = run(&broker, &[NAME, "--finish"]);
+    assert_eq!(finish.code(), Some(1), "{finish:?}");
+    assert!(finish.stderr.contains("nothing is erased"), "{finish:?}");
+    let back = run(&broker, &[NAME, "--back"]);
+    assert!(
+        back.stderr
+            .contains("holds another value than the one in use"),
+        "{back:?}"
+    );
+    // The environment file went too early.
+    let broker = broker.kill().start();
+    let back = run(&broker, &[NAME, "--back"]);
+    assert_eq!(back.code(), Some(1), "{back:?}");
+    assert!(
+        back.stderr.contains("gives no value; put the value"),
+        "{back:?}"
+    );
+    assert_eq!(source(&broker, NAME), "vault");
+    let finish = run(&broker, &[NAME, "--finish"]).success();
+    assert!(finish.contains("no old copy any more"), "{finish}");
+}
+
+#[test]
+fn another_value_in_the_vault_is_replaced_only_when_told_so() {
+    let broker = start(home(""));
+    broker
+        .home
+        .ctl_with(&["secret", "set", NAME], "ghp_older")
+        .success();
+    for words in [&["--to", "vault"][..], &["--to", "vault", "--dry-run"]] {
+        let ran = run(&broker, &[&[NAME], words].concat());
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(said.contains("--replace"), "{ran:?}");
+    }
+    assert_eq!(broker.home.records_of("secret.set").len(), 1);
+    run(&broker, &[NAME, "--to", "vault", "--replace"]).success();
+    assert_serves(&broker, NAME, VALUE);
+    let shown = broker
+        .http("GET", &format!("/v1/secrets/{NAME}"), "")
+        .json();
+    assert_eq!(shown["version"], 2);
+}
+
+#[test]
+fn a_value_goes_into_the_keyring_and_is_erased_there_when_it_left() {
+    if !support::keyring::is_here() {
+        return;
+    }
+    let keyring = support::keyring::SessionKeyring::start();
+    let session = keyring.session();
+    let broker = TestBroker::start(home(""), |command| {
+        for (_, variable, value) in FOUR {
+            command.env(variable, value);
+        }
+        session.enter(command);
+    });
+    run(&broker, &[NAME, "--to", "keyring:label-sync"]).success();
+    assert_eq!(
+        session.look_up("tokend-secrets", "label-sync").as_deref(),
+        Some(VALUE)
+    );
+    assert_serves(&broker, NAME, VALUE);
+    run(&broker, &[NAME, "--finish"]).success();
+    run(&broker, &[NAME, "--to", "vault"]).success();
+    run(&broker, &[NAME, "--finish"]).success();
+    assert_eq!(session.look_up("tokend-secrets", "label-sync"), None);
+    assert_serves(&broker, NAME, VALUE);
+}
