@@ -241,16 +241,15 @@ impl Broker {
                 continue;
             };
             let recorded = self.record_upkeep(None, &name, None, Upkeep::Refresh).await;
-            let since = Self::now(self).boot;
-            let taken = match recorded {
+            let read = match recorded {
                 Ok(recorded) => self
                     .sources
-                    .take(recorded, &source, Some(since), self)
+                    .refresh(recorded, &source, self)
                     .await
                     .map_err(|error| error.to_string()),
                 Err(error) => Err(error.to_string()),
             };
-            if let Err(cause) = taken {
+            if let Err(cause) = read {
                 tracing::warn!(secret = %name, cause, "its value could not be read ahead of need");
             }
         }
