@@ -29,7 +29,7 @@ const WARN: Duration = Duration::from_secs(60);
 /// How long at least between two questions for what is left of a rate limit.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How often rotations are looked at for steps that are due.
+/// How often rotations are looked at for steps that are due, and values for their time.
 const TEND: Duration = Duration::from_secs(1);
 /// How long after a start what runs from time to time has run once.
 const SETTLED: Duration = Duration::from_secs(5);
@@ -69,6 +69,7 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
     let polling = tokio::spawn(poll(Arc::clone(&broker), stopped.clone()));
     let checking = tokio::spawn(check::watch::watch(Arc::clone(&broker), stopped.clone()));
     let tending = tokio::spawn(tend(Arc::clone(&broker), stopped.clone()));
+    let reading = tokio::spawn(read_ahead(Arc::clone(&broker), stopped.clone()));
     let tidying = tokio::spawn(tidy(Arc::clone(&broker), stopped.clone()));
     let sweeping = tokio::spawn(sweep(Arc::clone(&broker), stopped));
     give_back::unused_memory();
@@ -101,6 +102,7 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
         Some(warning),
         Some(polling),
         Some(tending),
+        Some(reading),
         Some(tidying),
         scraping,
     ]
@@ -213,9 +215,25 @@ async fn tend(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
             () = server::told_to(&mut stopped) => return,
             () = broker.tend_rotations() => {}
         }
-        broker.tend_sources().await;
         // Seconds at the most, and never left half-way.
         broker.tend_root_key(&mut last_rekey).await;
+    }
+}
+
+/// Reads values that lie elsewhere ahead of need. By itself, because their places may hang: nothing else
+/// waits for them, nor does a stop. An answer that is not awaited is asked for again by whoever needs it.
+async fn read_ahead(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
+    let mut tick = tokio::time::interval(TEND);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = server::told_to(&mut stopped) => return,
+            _ = tick.tick() => {}
+        }
+        tokio::select! {
+            () = server::told_to(&mut stopped) => return,
+            () = broker.tend_sources() => {}
+        }
     }
 }
 
