@@ -29,6 +29,7 @@ mod layers;
 mod leaks;
 mod limits;
 mod moving;
+mod onepassword;
 mod op;
 mod promises;
 mod rekey;

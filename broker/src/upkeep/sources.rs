@@ -41,7 +41,9 @@ impl Around for Broker {
 
     fn keep<'a>(&'a self, source: &'a SourceSpec, fetched: &'a Fetched) -> BoxFuture<'a, ()> {
         async move {
-            if !self.config.keep_source_values {
+            // What 1Password is shown may lie in the keyring: it stays there alone.
+            let named = self.policies().set.sources().any(|named| named == source);
+            if !self.config.keep_source_values || !named {
                 return;
             }
             let value = SourceValue {
@@ -256,19 +258,15 @@ impl Broker {
         let Some(name) = named.map(|declared| &declared.name) else {
             return;
         };
-        let since = Self::now(self).boot;
         let recorded = self.record_upkeep(None, name, None, Upkeep::Refresh).await;
-        let taken = match recorded {
+        let read = match recorded {
             Ok(recorded) => {
-                let taken = self
-                    .sources
-                    .take(recorded, &source, Some(since), self)
-                    .await;
-                taken.map_err(|error| error.to_string())
+                let read = self.sources.refresh(recorded, &source, self).await;
+                read.map_err(|error| error.to_string())
             }
             Err(error) => Err(error.to_string()),
         };
-        if let Err(cause) = taken {
+        if let Err(cause) = read {
             tracing::warn!(secret = %name, cause, "its value could not be read ahead of need");
         }
     }
