@@ -5,7 +5,7 @@ use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
 use broker_protocol::names::SecretName;
 
 use super::line::Line;
-use super::{How, MoveError, astray, of_the_vault, place, view};
+use super::{How, MoveError, Mover, astray, of_the_vault, place, view};
 use crate::audit_log::{Effect, Use, Why};
 use crate::broker::Broker;
 use crate::lease_record;
@@ -39,14 +39,14 @@ impl Broker {
     /// [`MoveError`]; the way back stays.
     pub async fn finish_move(&self, by: &Caller, name: &SecretName) -> Result<MoveView, MoveError> {
         let _turn = self.turn_to_move(name)?;
+        let mover = Mover { by, name };
         let known = self.move_of(name)?;
         let in_force = self.source_in_force(name)?;
         let (from, to) = (place(name, &known.from)?, place(name, &known.to)?);
         let known = match known.due(&in_force.to_string()) {
             Due::Finish => known,
             Due::Verify => {
-                self.verify_moved(by, name, &to, known, How::Careful)
-                    .await?;
+                self.verify_moved(mover, &to, known, How::Careful).await?;
                 self.move_of(name)?
             }
             Due::Switch => {
@@ -80,7 +80,7 @@ impl Broker {
             Some(_) => Old::Left,
         };
         drop(value);
-        self.let_go(by, name, &from, &known, old).await?;
+        self.let_go(mover, &from, &known, old).await?;
         self.vault.forget_move(name).await.map_err(of_the_vault)?;
         self.forget_unnamed_source_values().await;
         let text = view::finished(name, &from, &to, old == Old::Left, old == Old::Gone);
@@ -93,12 +93,12 @@ impl Broker {
     /// Records what becomes of the old copy, and erases it where that is ours to do.
     async fn let_go(
         &self,
-        by: &Caller,
-        name: &SecretName,
+        mover: Mover<'_>,
         from: &SourceSpec,
         known: &Move,
         old: Old,
     ) -> Result<(), MoveError> {
+        let Mover { by, name } = mover;
         let body = Body::of(&Event::SecretMoveFinished {
             by: lease_record::caller(by),
             secret: name.as_str(),

@@ -42,6 +42,13 @@ pub enum How {
     Replace,
 }
 
+/// Who moves what.
+#[derive(Clone, Copy)]
+struct Mover<'a> {
+    by: &'a Caller,
+    name: &'a SecretName,
+}
+
 impl Broker {
     /// Begins a move, or goes on with it.
     ///
@@ -56,6 +63,7 @@ impl Broker {
         how: How,
     ) -> Result<MoveView, MoveError> {
         let _turn = self.turn_to_move(name)?;
+        let mover = Mover { by, name };
         let in_force = self.source_in_force(name)?;
         let Some(known) = self.vault.moving(name) else {
             if in_force == *to {
@@ -64,7 +72,7 @@ impl Broker {
                     place: to.to_string(),
                 });
             }
-            return self.copy(by, name, (&in_force, to), None, how).await;
+            return self.copy(mover, (&in_force, to), None, how).await;
         };
         if *known.to != *to.to_string() {
             return Err(MoveError::UnderWay {
@@ -74,12 +82,12 @@ impl Broker {
             });
         }
         match known.due(&in_force.to_string()) {
-            Due::Switch => self.copy(by, name, (&in_force, to), Some(known), how).await,
+            Due::Switch => self.copy(mover, (&in_force, to), Some(known), how).await,
             Due::Verify if how == How::DryRun => {
                 let text = format!("see that {to} gives the value, now that policies name it");
                 Ok(view::of(name, &known, MoveStep::Write, text))
             }
-            Due::Verify => self.verify_moved(by, name, to, known, how).await,
+            Due::Verify => self.verify_moved(mover, to, known, how).await,
             Due::Finish => Ok(view::switched(name, &known)),
             Due::Astray => Err(astray(name, &in_force, known)),
         }
@@ -88,12 +96,12 @@ impl Broker {
     /// Sees to it that the value is in the new place, and says what changes that it is taken from there.
     async fn copy(
         &self,
-        by: &Caller,
-        name: &SecretName,
+        mover: Mover<'_>,
         (from, to): (&SourceSpec, &SourceSpec),
         known: Option<Move>,
         how: How,
     ) -> Result<MoveView, MoveError> {
+        let Mover { by, name } = mover;
         let value = self.open_at(by, name, from).await?;
         let value = value.ok_or_else(|| MoveError::Nothing {
             name: name.clone(),
@@ -204,12 +212,12 @@ impl Broker {
     /// Sees that the place that policies name by now gives the value.
     async fn verify_moved(
         &self,
-        by: &Caller,
-        name: &SecretName,
+        mover: Mover<'_>,
         to: &SourceSpec,
         known: Move,
         how: How,
     ) -> Result<MoveView, MoveError> {
+        let Mover { by, name } = mover;
         let value = self.open_at(by, name, to).await?;
         let value = value.ok_or_else(|| MoveError::Nothing {
             name: name.clone(),

@@ -65,6 +65,8 @@ pub fn source_line(text: &str, name: &SecretName) -> Option<SourceLine> {
 /// makes it.
 #[must_use]
 pub fn change_of_source(text: &str, name: &SecretName, to: &SourceSpec) -> Option<LineChange> {
+    // What is not understood is not changed.
+    source_line(text, name)?;
     let root = DeTable::parse(text).ok()?;
     let declared = declaration(root.get_ref(), name)?;
     let value = quoted(&to.to_string());

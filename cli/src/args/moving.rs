@@ -12,6 +12,14 @@ pub(crate) struct SecretMove {
     /// stands for the secret's name
     #[arg(long, value_name = "PLACE", required_unless_present_any = ["finish", "back"])]
     pub(crate) to: Option<String>,
+    #[command(flatten)]
+    pub(crate) how: HowToMove,
+    #[command(flatten)]
+    pub(crate) end: EndOfMove,
+}
+
+#[derive(Args)]
+pub(crate) struct HowToMove {
     /// Read both places, say what would be done, and change nothing
     #[arg(long, requires = "to", conflicts_with_all = ["print", "replace"])]
     pub(crate) dry_run: bool,
@@ -21,6 +29,10 @@ pub(crate) struct SecretMove {
     /// Print the line of the policy to change instead of changing it, and wait until it is in force
     #[arg(long)]
     pub(crate) print: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct EndOfMove {
     /// Erase the old copy; there is no way back then
     #[arg(long, conflicts_with_all = ["to", "back", "print"])]
     pub(crate) finish: bool,

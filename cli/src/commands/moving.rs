@@ -145,7 +145,7 @@ impl Driver<'_> {
                 Err(failure) => return (last, Err(failure)),
             };
             let ended = match view.next.step {
-                _ if self.asked.dry_run => Some(Ok(())),
+                _ if self.asked.how.dry_run => Some(Ok(())),
                 MoveStep::Finish | MoveStep::Nothing | MoveStep::Write => Some(Ok(())),
                 MoveStep::Put => Some(Err(Failure::Waiting(view.next.text.clone()))),
                 MoveStep::Switch | MoveStep::Load | MoveStep::ByHand => {
@@ -168,12 +168,14 @@ impl Driver<'_> {
             Some(to) => {
                 let body = MoveSecret {
                     to: to.replace("{name}", name.as_str()),
-                    dry_run: self.asked.dry_run,
-                    replace: self.asked.replace,
+                    dry_run: self.asked.how.dry_run,
+                    replace: self.asked.how.replace,
                 };
                 self.broker.send(&request(&path).json(&body)?)?
             }
-            None if self.asked.finish => self.broker.send(&request(&format!("{path}/finish")))?,
+            None if self.asked.end.finish => {
+                self.broker.send(&request(&format!("{path}/finish")))?
+            }
             None => self.broker.send(&request(&format!("{path}/back")))?,
         };
         Ok(answer.json()?)
@@ -185,7 +187,7 @@ impl Driver<'_> {
             return self.load();
         }
         if let Some(change) = &view.change {
-            if !self.asked.print {
+            if !self.asked.how.print {
                 match policy_line::change(change) {
                     Ok(changed) => {
                         match self.load() {
@@ -215,7 +217,7 @@ impl Driver<'_> {
                 self.print(change)?;
             }
         }
-        let wanted = if self.asked.back {
+        let wanted = if self.asked.end.back {
             &view.from
         } else {
             &view.to
