@@ -309,6 +309,13 @@ impl Cache {
         }
     }
 
+    /// Notes that whoever had the value last was nobody who needs it.
+    pub(super) fn unwanted(&self, source: &SourceSpec) {
+        if let Some(entry) = self.known().of.get_mut(source) {
+            entry.wanted = false;
+        }
+    }
+
     /// Forgets everything, and the key.
     pub(super) fn forget(&self) {
         let mut known = self.known();

@@ -222,6 +222,20 @@ impl Sources {
         self.slow.remove(source, around).await
     }
 
+    /// Reads a slow place ahead of need: that is no use of it, and nobody's reason to read it again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::take`].
+    pub async fn refresh(
+        &self,
+        usage: Recorded<Use>,
+        source: &SourceSpec,
+        around: &dyn Around,
+    ) -> Result<(), SourceError> {
+        self.slow.refresh(usage, source, around).await
+    }
+
     /// The places that should be read again before they are needed.
     #[must_use]
     pub fn due(&self, now: Now) -> Vec<SourceSpec> {

@@ -152,6 +152,19 @@ impl Slow {
         self.take(usage, source, Some(since), around).await
     }
 
+    /// Reads the place ahead of need, which does not make it wanted.
+    pub(super) async fn refresh(
+        &self,
+        usage: Recorded<Use>,
+        source: &SourceSpec,
+        around: &dyn Around,
+    ) -> Result<(), SourceError> {
+        let since = around.now().boot;
+        self.take(usage, source, Some(since), around).await?;
+        self.cache.unwanted(source);
+        Ok(())
+    }
+
     async fn read(
         &self,
         _usage: &Recorded<Use>,

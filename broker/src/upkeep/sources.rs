@@ -245,19 +245,15 @@ impl Broker {
         let Some(name) = named.map(|declared| &declared.name) else {
             return;
         };
-        let since = Self::now(self).boot;
         let recorded = self.record_upkeep(None, name, None, Upkeep::Refresh).await;
-        let taken = match recorded {
+        let read = match recorded {
             Ok(recorded) => {
-                let taken = self
-                    .sources
-                    .take(recorded, &source, Some(since), self)
-                    .await;
-                taken.map_err(|error| error.to_string())
+                let read = self.sources.refresh(recorded, &source, self).await;
+                read.map_err(|error| error.to_string())
             }
             Err(error) => Err(error.to_string()),
         };
-        if let Err(cause) = taken {
+        if let Err(cause) = read {
             tracing::warn!(secret = %name, cause, "its value could not be read ahead of need");
         }
     }

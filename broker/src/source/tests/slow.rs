@@ -233,6 +233,27 @@ async fn past_its_time_a_value_is_read_again_and_what_is_in_use_before_that() {
 }
 
 #[tokio::test]
+async fn a_value_that_nobody_uses_is_read_ahead_of_need_once_and_then_left_alone() {
+    let bench = Bench::new();
+    let source = item("label-sync");
+    bench.take(&source).await.unwrap();
+    bench.pass(TTL * 3 / 4);
+    assert_eq!(bench.sources.due(bench.around.now()).len(), 1);
+    let read = bench.sources.refresh(recorded(), &source, &bench.around);
+    assert_eq!(read.await, Ok(()));
+    bench.pass(TTL * 3 / 4);
+    assert!(bench.sources.due(bench.around.now()).is_empty());
+    bench.pass(TTL);
+    let standing = bench.sources.standing(&source, bench.around.now()).unwrap();
+    assert_eq!(standing.stale_since, None, "its place is not down");
+    // Somebody comes again.
+    bench.take(&source).await.unwrap();
+    assert_eq!(bench.world.reads(), 3);
+    bench.pass(TTL * 3 / 4);
+    assert_eq!(bench.sources.due(bench.around.now()).len(), 1);
+}
+
+#[tokio::test]
 async fn while_the_place_is_down_a_value_is_served_marked_within_its_bound_and_not_beyond() {
     let bench = Bench::new();
     let source = item("label-sync");
