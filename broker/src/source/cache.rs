@@ -327,7 +327,9 @@ impl Cache {
 
     pub(super) fn fault(&self, source: &SourceSpec) -> Option<SourceError> {
         let known = self.known();
-        let failed = known.of.get(source)?.failed.as_ref()?;
+        let limited = known.limited.as_ref();
+        let limited = limited.filter(|_| is_limited_together(source));
+        let failed = known.of.get(source)?.failed.as_ref().or(limited)?;
         Some(failed.error.clone())
     }
 
@@ -339,11 +341,21 @@ impl Cache {
 
     pub(super) fn standing(&self, source: &SourceSpec, now: Now) -> Option<Standing> {
         let known = self.known();
-        let kept = known.of.get(source)?.value.as_ref()?;
+        let entry = known.of.get(source)?;
+        let kept = entry.value.as_ref()?;
         let age = kept.age(now);
+        let limited = known.limited.as_ref();
+        let limited = limited.filter(|_| is_limited_together(source));
+        let failed = entry.failed.is_some() || limited.is_some();
+        // Nobody is given it any more.
+        if failed && age >= self.times.ttl + self.times.stale {
+            return None;
+        }
+        // Past its time without a failure, it is one that nobody asked for.
+        let is_stale = failed && age >= self.times.ttl;
         Some(Standing {
             read_at: kept.read_at(),
-            stale_since: (age >= self.times.ttl).then(|| self.stale_since(kept)),
+            stale_since: is_stale.then(|| self.stale_since(kept)),
             version: kept.version,
         })
     }

@@ -271,6 +271,11 @@ async fn while_the_place_is_down_a_value_is_served_marked_within_its_bound_and_n
     assert_eq!(bench.take(&source).await, Ok(("ghp_one".to_owned(), true)));
     bench.pass(1);
     assert!(again_in(bench.take(&source).await) > 0);
+    assert_eq!(
+        bench.sources.standing(&source, bench.around.now()),
+        None,
+        "nobody has it any more"
+    );
     bench.world.says(Ok("ghp_two"));
     bench.pass(120);
     assert_eq!(bench.take(&source).await, Ok(("ghp_two".to_owned(), false)));
