@@ -41,7 +41,9 @@ impl Around for Broker {
 
     fn keep<'a>(&'a self, source: &'a SourceSpec, fetched: &'a Fetched) -> BoxFuture<'a, ()> {
         async move {
-            if !self.config.keep_source_values {
+            // What 1Password is shown may lie in the keyring: it stays there alone.
+            let named = self.policies().set.sources().any(|named| named == source);
+            if !self.config.keep_source_values || !named {
                 return;
             }
             let value = SourceValue {
