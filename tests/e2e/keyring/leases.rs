@@ -8,14 +8,27 @@ use support::{Home, TestBroker, canary};
 const NAME: &str = "org-label-sync-token";
 
 fn broker_in(session: &Session) -> TestBroker {
+    broker_with(session, "")
+}
+
+/// `sources` is how long values are kept.
+fn broker_with(session: &Session, sources: &str) -> TestBroker {
     let home = Home::ready();
     let source = format!("source = \"keyring:{NAME}\"");
     let secrets = SECRETS.replace("source = \"vault\"", &source);
     assert!(secrets.contains(&source), "{secrets}");
     home.policy("secrets.toml", &secrets);
+    home.config(&format!(
+        "[limits]\nleases_per_minute = 1000000\nleases_per_account = 1000000\n{sources}\n"
+    ));
     TestBroker::start(home, |command| {
         session.enter(command);
     })
+}
+
+/// Someone has mended it, and says so: what failed is not asked again for a while by itself.
+fn reload(broker: &TestBroker) {
+    broker.home.ctl(&["policy", "reload"]).success();
 }
 
 fn lease(broker: &TestBroker) -> (u16, Value) {
@@ -63,6 +76,8 @@ fn a_keyring_without_the_value_refuses_leases_until_it_is_put_there() {
     let broker = broker_in(keyring.session());
     assert_refused(&broker, "secret-tool store --label=");
     keyring.session().put(NAME, canary::CLASSIC);
+    assert_refused(&broker, "secret-tool store --label=");
+    reload(&broker);
     assert_eq!(lease(&broker).0, 201);
 }
 
@@ -77,10 +92,12 @@ fn a_keyring_that_was_locked_or_away_from_the_start_refuses_leases_until_it_is_o
     let broker = broker_in(keyring.session());
     assert_refused(&broker, "the keyring is locked");
     keyring.end_keyring();
+    reload(&broker);
     assert_refused(&broker, "no keyring answers");
     keyring.restart_locked();
     keyring.session().unlock();
-    assert_eq!(lease(&broker).0, 201);
+    // By itself, too: nobody says so here.
+    support::wait::until(|| lease(&broker).0 == 201);
 }
 
 #[test]
@@ -93,7 +110,42 @@ fn a_keyring_that_says_nothing_holds_a_lease_up_no_longer_than_its_limit() {
     keyring.session().put(NAME, canary::CLASSIC);
     keyring.freeze();
     assert_refused(&broker, "the keyring did not answer within 10 s");
+    reload(&broker);
     assert_refused(&broker, "an earlier call into the keyring still waits");
     keyring.thaw();
+    reload(&broker);
     support::wait::until(|| lease(&broker).0 == 201);
+}
+
+#[test]
+fn a_value_known_before_the_keyring_went_away_is_served_until_its_bound() {
+    if !is_here() {
+        return;
+    }
+    let mut keyring = SessionKeyring::start();
+    keyring.session().put(NAME, canary::CLASSIC);
+    let times = "[sources]\nttl = \"2s\"\nstale = \"4s\"";
+    let broker = broker_with(keyring.session(), times);
+    assert_eq!(lease(&broker).0, 201);
+    keyring.end_keyring();
+    let mut last = lease(&broker);
+    let mut stale = None;
+    support::wait::until(|| {
+        last = lease(&broker);
+        if let Some(since) = last.1.get("stale_since") {
+            assert_eq!(last.1["token"], canary::CLASSIC);
+            stale = Some(since.clone());
+        }
+        last.0 != 201
+    });
+    let issued = broker.home.records_of("lease.issued");
+    let marked = issued.iter().filter_map(|issued| issued.get("stale_since"));
+    assert_eq!(marked.last(), stale.as_ref());
+    assert!(stale.is_some(), "marked before it was refused");
+    assert_refused(&broker, "no keyring answers");
+    keyring.restart_locked();
+    keyring.session().unlock();
+    reload(&broker);
+    let (status, leased) = lease(&broker);
+    assert_eq!((status, leased.get("stale_since")), (201, None));
 }
