@@ -28,6 +28,7 @@ mod keyring;
 mod layers;
 mod leaks;
 mod limits;
+mod onepassword;
 mod op;
 mod promises;
 mod rekey;

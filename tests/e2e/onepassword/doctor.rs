@@ -1,0 +1,138 @@
+//! `tokenctl doctor` and `POST /v1/sources/probe`: every place is asked, whatever kind it is.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+
+use support::keyring::{SessionKeyring, is_here};
+
+use super::*;
+
+/// Secrets in a file, the keyring, 1Password twice, and the environment, which nobody has to ask.
+fn of_all_kinds(home: &Home) {
+    let file = home.path().join("value");
+    let kinds = [
+        ("in-file", format!("file:{}", file.display())),
+        ("in-keyring", "keyring:in-keyring".to_owned()),
+        ("in-op", format!("op://{VAULT}/in-op/credential")),
+        ("in-env", "env:IN_ENV".to_owned()),
+    ];
+    let secrets = kinds.map(|(name, source)| {
+        format!("[secret.{name}]\nkind = \"classic\"\nsource = \"{source}\"\n")
+    });
+    home.policy("kinds.toml", &secrets.concat());
+}
+
+/// What asking came to, by secret.
+fn probed(broker: &TestBroker) -> (Vec<(String, Option<String>)>, Value) {
+    let path = "/v1/sources/probe";
+    let (status, probed) = ask(broker, "POST", path, path, "");
+    assert_eq!(status, 200, "{probed}");
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let sources = probed["sources"].as_array().unwrap().iter();
+    let sources = sources.map(|one| (text(&one["secret"]).unwrap(), text(&one["fault"])));
+    (sources.collect(), probed["one_password"].clone())
+}
+
+#[test]
+fn each_broken_place_is_one_line_with_its_mend() {
+    let (_scratch, op) = op();
+    let home = home(&op, "");
+    of_all_kinds(&home);
+    let broker = TestBroker::start(home, without_a_keyring);
+    let set = ["secret", "set", "onepassword-token"];
+    broker.home.ctl_with(&set, TOKEN).success();
+    let file = broker.home.path().join("value");
+    let (sources, one_password) = probed(&broker);
+    let expected = [
+        ("in-file", Some(file.to_str().unwrap())),
+        ("in-keyring", Some("no keyring answers")),
+        ("in-op", Some("1Password has no such item")),
+        (NAME, None),
+    ];
+    assert_eq!(sources.len(), expected.len(), "{sources:?}");
+    for ((name, fault), (of, why)) in sources.iter().zip(expected) {
+        assert_eq!(name, of);
+        assert_eq!(fault.is_some(), why.is_some(), "{fault:?}");
+        let why = why.unwrap_or_default();
+        assert!(
+            fault.as_deref().unwrap_or_default().contains(why),
+            "{fault:?}"
+        );
+    }
+    assert_eq!(one_password["limits"].as_array().unwrap().len(), 3);
+    assert!(one_password.get("fault").is_none(), "{one_password}");
+    let doctor = broker.home.ctl(&["doctor"]);
+    for (name, fault) in sources.iter().filter(|(_, fault)| fault.is_some()) {
+        let lines = doctor.stdout.lines().collect::<Vec<_>>();
+        let line = format!("wrong: secret {name} has no value: ");
+        let mut at = (0..lines.len()).filter(|at| lines[*at].starts_with(&line));
+        let (first, more) = (at.next().unwrap(), at.next());
+        assert_eq!(more, None, "one line: {lines:#?}");
+        assert!(lines[first + 1].starts_with("  mend: "), "{lines:#?}");
+        assert!(
+            fault
+                .as_deref()
+                .unwrap()
+                .contains(&lines[first][line.len()..])
+        );
+    }
+    // Each of them was opened on record, by whoever asked.
+    let uses = broker.home.records_of("secret.used");
+    let probes = uses.iter().filter(|usage| usage["what_for"] == "probe");
+    assert_eq!(probes.count(), 8, "four places, asked twice");
+}
+
+#[test]
+fn places_that_are_sound_are_no_lines() {
+    if !is_here() {
+        return;
+    }
+    let (_scratch, op) = op();
+    op.set(VAULT, "in-op", "credential", canary::CLASSIC_TWO);
+    let keyring = SessionKeyring::start();
+    keyring.session().put("in-keyring", canary::CLASSIC_TWO);
+    let home = home(&op, "");
+    of_all_kinds(&home);
+    let file = home.path().join("value");
+    fs::write(&file, canary::CLASSIC_TWO).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    let broker = TestBroker::start(home, |command| {
+        keyring
+            .session()
+            .enter(command)
+            .env("IN_ENV", canary::CLASSIC);
+    });
+    let set = ["secret", "set", "onepassword-token"];
+    broker.home.ctl_with(&set, TOKEN).success();
+    let (sources, _) = probed(&broker);
+    assert!(
+        sources.iter().all(|(_, fault)| fault.is_none()),
+        "{sources:?}"
+    );
+    let doctor = broker.home.ctl(&["doctor"]);
+    assert!(!doctor.stdout.contains("wrong: secret"), "{doctor:?}");
+    assert!(!doctor.stdout.contains("1Password"), "{doctor:?}");
+}
+
+#[test]
+fn a_connect_server_is_asked_whether_it_is_well() {
+    let connect = connect();
+    let home = home_with_connect(&connect, "wait = \"5s\"");
+    let broker = started(home, support::connect::TOKEN);
+    let (sources, one_password) = probed(&broker);
+    assert_eq!(sources, [(NAME.to_owned(), None)]);
+    assert!(one_password.get("fault").is_none(), "{one_password}");
+    assert_eq!(one_password["requests"], 0, "Connect has no such limit");
+    drop(connect);
+    reload(&broker);
+    let (sources, one_password) = probed(&broker);
+    assert_eq!(
+        sources,
+        [(NAME.to_owned(), None)],
+        "it is known and in its time"
+    );
+    let fault = one_password["fault"].as_str().unwrap();
+    assert!(fault.contains("1Password cannot be reached"), "{fault}");
+    let doctor = broker.home.ctl(&["doctor"]).stdout;
+    assert!(doctor.contains("1Password cannot be reached"), "{doctor}");
+}

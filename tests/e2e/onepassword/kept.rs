@@ -1,0 +1,80 @@
+//! `[sources] keep = "vault"`: values go on beyond a run of the broker, and not beyond that line.
+
+use std::fs;
+use std::path::Path;
+
+use support::one_password::Fault;
+
+use super::*;
+
+const KEPT: &str = "wait = \"1s\"\n[sources]\nkeep = \"vault\"";
+
+/// How many times the files of the vault hold the name of this place. Nothing else in them does: a row
+/// of what is kept starts with it.
+pub(super) fn kept(home: &Home, place: &str) -> usize {
+    let vault = home.places.vault.display().to_string();
+    let files = ["", "-wal"].map(|end| format!("{vault}{end}"));
+    let held = files.iter().filter(|file| {
+        let bytes = fs::read(Path::new(file)).unwrap_or_default();
+        bytes.windows(place.len()).any(|at| at == place.as_bytes())
+    });
+    held.count().min(1)
+}
+
+#[test]
+fn what_was_kept_is_leased_after_a_restart_although_op_does_not_answer() {
+    let (_scratch, op) = op();
+    let broker = broker(&op, KEPT);
+    assert_leased(&broker, canary::CLASSIC);
+    let calls = op.calls().len();
+    op.hang();
+    // In good order, and not.
+    let broker = broker.stop().start();
+    assert_leased(&broker, canary::CLASSIC);
+    let broker = broker.kill().start();
+    assert_leased(&broker, canary::CLASSIC);
+    assert_eq!(op.calls().len(), calls, "it is in its time");
+    // A lock forgets it, an unlock reads it again.
+    broker.home.ctl(&["lock"]).success();
+    assert_eq!(lease(&broker).0, 503);
+    broker.home.ctl(&["unlock"]).success();
+    assert_leased(&broker, canary::CLASSIC);
+    assert_eq!(
+        canary::files_with(broker.home.path(), canary::CLASSIC),
+        [""; 0]
+    );
+}
+
+#[test]
+fn what_was_kept_is_marked_when_it_is_past_its_time() {
+    let (_scratch, op) = op();
+    let broker = broker(&op, &format!("{KEPT}\nttl = \"1s\"\nstale = \"1h\""));
+    assert_leased(&broker, canary::CLASSIC);
+    op.fault(Fault::Hangs);
+    let broker = broker.stop().start();
+    assert_eq!(until_stale(&broker)["token"], canary::CLASSIC);
+}
+
+#[test]
+fn without_the_line_a_start_erases_what_was_kept() {
+    let (_scratch, op) = op();
+    let broker = broker(&op, KEPT);
+    assert_leased(&broker, canary::CLASSIC);
+    let home = broker.stop();
+    assert_eq!(kept(&home, REFERENCE), 1);
+    let config = fs::read_to_string(&home.places.config).unwrap();
+    home.config(&config.replace("keep = \"vault\"", ""));
+    let broker = home.start();
+    assert_leased(&broker, canary::CLASSIC);
+    let home = broker.stop();
+    assert_eq!(kept(&home, REFERENCE), 0);
+}
+
+#[test]
+fn nothing_is_kept_unless_configuration_says_so() {
+    let (_scratch, op) = op();
+    let broker = broker(&op, "wait = \"5s\"");
+    assert_leased(&broker, canary::CLASSIC);
+    let home = broker.stop();
+    assert_eq!(kept(&home, REFERENCE), 0);
+}

@@ -1,0 +1,136 @@
+//! Values in 1Password, handed out by the real broker: through `op`, a program, and through Connect.
+
+mod bad;
+mod doctor;
+mod down;
+mod kept;
+mod lease;
+mod quotas;
+
+use std::process::Command;
+
+use serde_json::Value;
+use support::connect::{StandInConnect, World};
+use support::one_password::StandInOp;
+use support::wait::until;
+use support::{Home, TestBroker, canary};
+use tempfile::TempDir;
+
+use crate::api::ask;
+
+/// The secret behind `label-sync`.
+const NAME: &str = "org-label-sync-token";
+const VAULT: &str = "Github-Tokens";
+const ITEM: &str = "Sync-Robot";
+const REFERENCE: &str = "op://Github-Tokens/Sync-Robot/credential";
+/// A service account's.
+const TOKEN: &str = "ops_CANARYcanaryCANARYcanaryCANARYcanaryCANARY";
+
+/// `op` as it was put in, knowing one token and the value of [`REFERENCE`]. Its world lies in the
+/// directory, which is no part of the broker's home.
+fn op() -> (TempDir, StandInOp) {
+    let scratch = tempfile::tempdir().unwrap();
+    let op = StandInOp::in_dir(scratch.path());
+    op.know_token(TOKEN);
+    op.set(VAULT, ITEM, "credential", canary::CLASSIC);
+    (scratch, op)
+}
+
+/// A home whose secret lies in 1Password. `more` goes on from within `[onepassword]`.
+fn home(op: &StandInOp, more: &str) -> Home {
+    let program = format!("program = \"{}\"", op.program().display());
+    configured(&format!("token = \"vault\"\n{program}\n{more}"))
+}
+
+/// The same, through Connect.
+fn home_with_connect(connect: &StandInConnect, more: &str) -> Home {
+    configured(&format!(
+        "connect = \"{}\"\nca = \"{}\"\ntoken = \"vault\"\n{more}",
+        connect.api(),
+        connect.ca().display()
+    ))
+}
+
+fn configured(one_password: &str) -> Home {
+    let home = Home::ready();
+    let secrets = support::broker::SECRETS;
+    home.policy("secrets.toml", &secrets.replace("vault", REFERENCE));
+    // Waiting for something to change takes leases, and failing ones in their hundreds.
+    home.config(&format!(
+        "[limits]\nleases_per_minute = 1000000\nleases_per_account = 1000000\n\
+         [onepassword]\n{one_password}\n"
+    ));
+    home
+}
+
+/// Started, with this token in its vault.
+fn started(home: Home, token: &str) -> TestBroker {
+    let broker = home.start();
+    let set = ["secret", "set", "onepassword-token"];
+    broker.home.ctl_with(&set, token).success();
+    broker
+}
+
+/// A broker with `op`.
+fn broker(op: &StandInOp, more: &str) -> TestBroker {
+    started(home(op, more), TOKEN)
+}
+
+/// A Connect server that knows the value of [`REFERENCE`].
+fn connect() -> StandInConnect {
+    let connect = StandInConnect::start(World::default());
+    connect.set(VAULT, ITEM, "credential", canary::CLASSIC);
+    connect
+}
+
+fn lease_of(broker: &TestBroker, purpose: &str) -> (u16, Value) {
+    let body = format!("{{\"purpose\":\"{purpose}\"}}");
+    ask(broker, "POST", "/v1/leases", "/v1/leases", &body)
+}
+
+fn lease(broker: &TestBroker) -> (u16, Value) {
+    lease_of(broker, "label-sync")
+}
+
+/// A lease on this value, which is in its time.
+#[track_caller]
+fn assert_leased(broker: &TestBroker, value: &str) {
+    let (status, leased) = lease(broker);
+    assert_eq!((status, &leased["token"]), (201, &value.into()), "{leased}");
+    assert!(leased.get("stale_since").is_none(), "{leased}");
+}
+
+/// Everything there is to show of the secret.
+fn shown(broker: &TestBroker) -> Value {
+    let path = format!("/v1/secrets/{NAME}");
+    ask(broker, "GET", "/v1/secrets/{name}", &path, "").1
+}
+
+/// The figure of this name and these labels.
+fn figure(broker: &TestBroker, name: &str) -> Option<u64> {
+    let text = String::from_utf8(broker.http("GET", "/metrics", "").body).unwrap();
+    let figure = text.lines().find_map(|line| line.strip_prefix(name));
+    figure.map(|figure| figure.trim().parse().unwrap())
+}
+
+/// Asks until a lease is on a value past its time.
+fn until_stale(broker: &TestBroker) -> Value {
+    let mut leased = Value::Null;
+    until(|| {
+        let (status, answer) = lease(broker);
+        assert_eq!(status, 201, "{answer}");
+        leased = answer;
+        leased.get("stale_since").is_some()
+    });
+    leased
+}
+
+/// Someone has mended it, and says so.
+fn reload(broker: &TestBroker) {
+    broker.home.ctl(&["policy", "reload"]).success();
+}
+
+/// A program with no keyring within reach.
+fn without_a_keyring(command: &mut Command) {
+    command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus");
+}
