@@ -1,7 +1,7 @@
 //! Measures the broker beside the raw limits of the machine, and prints one table in Markdown.
 //!
 //! `cargo load` measures everything; `cargo load -- rounds=9 lease rate` some of it, more often. The
-//! parts: `lease` (one client), `minted` (a cached installation token), `rate` (64 clients), `get` (the command line), `rest` (memory with
+//! parts: `lease` (one client), `minted` (a cached installation token), `onepassword` (a value kept of 1Password), `rate` (64 clients), `get` (the command line), `rest` (memory with
 //! ten thousand secrets), `rekey` (a new root key for as many), `backup` (of ten thousand secrets), `start` (with a million records). `TMPDIR` chooses the disk; a tmpfs
 //! measures nothing.
 //!
@@ -30,6 +30,7 @@ mod get;
 mod lease;
 mod machine;
 mod minted;
+mod onepassword;
 mod rate;
 mod raw;
 mod rekey;
@@ -65,6 +66,9 @@ fn main() {
     }
     if wanted("minted") {
         minted::measure(rounds, &mut table);
+    }
+    if wanted("onepassword") {
+        onepassword::measure(rounds, &mut table);
     }
     if wanted("rate") {
         rate::measure(rounds, &mut table);
