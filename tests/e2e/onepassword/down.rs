@@ -1,5 +1,7 @@
 //! 1Password changes a value, is down, and comes back.
 
+use support::github::Fault;
+
 use super::*;
 
 /// A value is asked for again after these, and served for so long while 1Password is down.
@@ -124,6 +126,21 @@ fn with_connect_stopped_for_longer_than_the_bound_leases_are_refused_with_the_ti
     assert_leased(&broker, canary::CLASSIC);
     drop(connect);
     assert_refused_in_the_end(&broker);
+}
+
+#[test]
+fn when_connect_answers_again_leases_go_on() {
+    let connect = connect();
+    let home = home_with_connect(&connect, &times("1s", "2s"));
+    let broker = started(home, support::connect::TOKEN);
+    assert_leased(&broker, canary::CLASSIC);
+    let item = "GET /v1/vaults/*/items/*";
+    connect.fault(Fault::on(item).close_before());
+    assert_refused_in_the_end(&broker);
+    connect.set(VAULT, ITEM, "credential", canary::CLASSIC_TWO);
+    connect.heal();
+    until(|| lease(&broker).0 == 201);
+    assert_leased(&broker, canary::CLASSIC_TWO);
 }
 
 #[test]

@@ -340,6 +340,10 @@ async fn a_limit_that_1password_tells_holds_for_every_reference_and_not_for_the_
         2,
         "it was not asked for the one that is known"
     );
+    let why = bench.sources.fault(&known).unwrap().to_string();
+    assert!(why.contains("1Password's limit of requests"), "{why}");
+    let standing = bench.sources.standing(&known, bench.around.now()).unwrap();
+    assert!(standing.stale_since.is_some(), "people are told");
     bench.world.says(Ok("from the keyring"));
     assert!(
         bench
