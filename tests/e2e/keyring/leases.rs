@@ -139,8 +139,8 @@ fn a_value_known_before_the_keyring_went_away_is_served_until_its_bound() {
         last.0 != 201
     });
     let issued = broker.home.records_of("lease.issued");
-    let marked = issued.iter().filter_map(|issued| issued.get("stale_since"));
-    assert_eq!(marked.last(), stale.as_ref());
+    let mut marked = issued.iter().filter_map(|issued| issued.get("stale_since"));
+    assert_eq!(marked.next_back(), stale.as_ref());
     assert!(stale.is_some(), "marked before it was refused");
     assert_refused(&broker, "no keyring answers");
     keyring.restart_locked();

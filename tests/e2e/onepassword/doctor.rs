@@ -73,7 +73,7 @@ fn each_broken_place_is_one_line_with_its_mend() {
             fault
                 .as_deref()
                 .unwrap()
-                .contains(&lines[first][line.len()..])
+                .contains(lines[first].strip_prefix(&line).unwrap())
         );
     }
     // Each of them was opened on record, by whoever asked.
