@@ -191,8 +191,8 @@ pub enum Event<'a> {
         /// Which version; absent where the value does not lie in the vault.
         #[serde(skip_serializing_if = "Option::is_none")]
         version: Option<u64>,
-        /// `check`, `rate_limit`, `sink`, `rotation`, `revocation`, `installation`, `source`, `refresh` or
-        /// `move`.
+        /// `check`, `rate_limit`, `sink`, `rotation`, `revocation`, `installation`, `source`, `refresh`,
+        /// `probe` or `move`.
         what_for: &'a str,
         /// The place that is read, where it need not be the one that policies name: for `move`.
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -188,6 +188,7 @@ impl From<MoveError> for Refusal {
             MoveError::Upkeep(error) => return error.into(),
             MoveError::Undeclared(_) | MoveError::NotThere(_) => ErrorCode::NotFound,
             MoveError::AlreadyThere { .. }
+            | MoveError::Overtaken(_)
             | MoveError::UnderWay { .. }
             | MoveError::Busy(_)
             | MoveError::Different { .. }
@@ -241,7 +242,7 @@ impl From<UpkeepError> for Refusal {
                 ErrorCode::NotFound,
                 Some("`tokenctl repository list` shows those that are kept".to_owned()),
             ),
-            UpkeepError::Rotating(_) => (ErrorCode::Conflict, None),
+            UpkeepError::Rotating(_) | UpkeepError::Moving(_) => (ErrorCode::Conflict, None),
             UpkeepError::Unlock(RootKeyError::WrongPassphrase | RootKeyError::NoPassphrase(_)) => {
                 (ErrorCode::Locked, None)
             }
@@ -258,7 +259,15 @@ impl From<UpkeepError> for Refusal {
         trace(code, &error);
         let mut problem = Problem::new(code, error.to_string());
         problem.hint = hint;
-        problem.into()
+        let retry_after = if let UpkeepError::Source(source) = &error {
+            source.retry_after()
+        } else {
+            None
+        };
+        Self {
+            retry_after,
+            ..problem.into()
+        }
     }
 }
 

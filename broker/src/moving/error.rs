@@ -132,6 +132,11 @@ pub enum MoveError {
         /// `gives no value`, …
         what: &'static str,
     },
+    /// A value or the policies changed while the move was about to be finished.
+    #[error(
+        "the value of `{0}`, or where policies take it from, changed meanwhile; nothing was erased: run this again"
+    )]
+    Overtaken(SecretName),
     /// What was written down of a move is no place.
     #[error("what the vault keeps of the move of `{0}` is not understood")]
     Unreadable(SecretName),

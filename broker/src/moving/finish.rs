@@ -76,11 +76,13 @@ impl Broker {
                     new: known.to,
                 });
             }
+            // Two references may be one field: by name and by id, or in other letters.
+            Some(_) if is_1password(&from) && is_1password(&to) => Old::Left,
             Some(_) if from.is_vault() || self.sources.can_write(&from) => Old::Erased,
             Some(_) => Old::Left,
         };
         drop(value);
-        self.let_go(mover, &from, &known, old).await?;
+        self.let_go(mover, (&from, &to), &known, old).await?;
         self.vault.forget_move(name).await.map_err(of_the_vault)?;
         self.forget_unnamed_source_values().await;
         let text = view::finished(name, &from, &to, old == Old::Left, old == Old::Gone);
@@ -94,7 +96,7 @@ impl Broker {
     async fn let_go(
         &self,
         mover: Mover<'_>,
-        from: &SourceSpec,
+        (from, to): (&SourceSpec, &SourceSpec),
         known: &Move,
         old: Old,
     ) -> Result<(), MoveError> {
@@ -112,6 +114,12 @@ impl Broker {
             why: Why::Upkeep,
         };
         let _one_at_a_time = self.changing.lock().await;
+        // Reading both places took its time: neither may have changed meanwhile.
+        let held = self.vault.held(name).map(|held| held.hashed_credential);
+        let other = from.is_vault() && held.is_some_and(|held| *held.as_str() != *known.hashed);
+        if self.source_in_force(name)? != *to || (old == Old::Erased && other) {
+            return Err(MoveError::Overtaken(name.clone()));
+        }
         let recorded = self.log.record_use(usage, body, Effect::Nothing).await;
         let recorded = recorded.map_err(UpkeepError::NotRecorded)?;
         if old != Old::Erased {
@@ -203,4 +211,8 @@ impl Broker {
         let known = self.vault.moving(name);
         known.ok_or_else(|| MoveError::NotThere(name.clone()))
     }
+}
+
+const fn is_1password(source: &SourceSpec) -> bool {
+    matches!(source, SourceSpec::OnePassword(_))
 }

@@ -13,6 +13,7 @@ use super::line::{Line, Place};
 use crate::broker::Broker;
 use crate::move_state::{Move, Step};
 use crate::policy::SourceSpec;
+use crate::upkeep::UpkeepError;
 
 impl Broker {
     /// What a dry run says: whether the value is there, another is in the way, and who writes it.
@@ -103,6 +104,23 @@ impl Broker {
         })
     }
 
+    /// While a value was copied out of the vault and policies still take it from there, no other one may
+    /// come: policies would then name the one before.
+    ///
+    /// # Errors
+    ///
+    /// [`UpkeepError::Moving`].
+    pub(crate) fn refuse_while_moving(&self, name: &SecretName) -> Result<(), UpkeepError> {
+        let known = self.vault.moving(name);
+        let leaves = known.is_some_and(|known| {
+            known.step == Step::Copied && *known.from == *SourceSpec::Vault.to_string()
+        });
+        if leaves {
+            return Err(UpkeepError::Moving(name.clone()));
+        }
+        Ok(())
+    }
+
     /// A warning of each move that should have been finished by now.
     pub(crate) fn move_warnings(&self, now: Timestamp) -> Vec<String> {
         let moves = self.vault.moves().into_iter();
@@ -183,7 +201,13 @@ pub(super) fn finished(
             "remove the line {variable}=… from the file that tokend is started with; it is gone \
              once tokend is started anew"
         ),
-        SourceSpec::File(path) => format!("remove the old copy: {}", shred(path)),
+        SourceSpec::File(path) => format!(
+            "see that it is another file than {to} names, and remove the old copy: {}",
+            shred(path)
+        ),
+        SourceSpec::OnePassword(_) if matches!(to, SourceSpec::OnePassword(_)) => format!(
+            "see that it is another field than {to} names, and remove the old copy in {from}"
+        ),
         SourceSpec::OnePassword(_) | SourceSpec::Keyring(_) | SourceSpec::Vault => {
             format!("remove the old copy in {from}")
         }

@@ -76,6 +76,8 @@ struct Known {
     key: Option<LockedKey>,
     /// Counts how often all was forgotten: an answer to a question from before is dropped.
     epoch: u64,
+    /// Nothing is taken in while the store is locked.
+    closed: bool,
     of: BTreeMap<SourceSpec, Entry>,
     /// All of 1Password, once it said that too much was asked.
     limited: Option<Failed>,
@@ -111,6 +113,9 @@ impl Cache {
     pub(super) fn serve(&self, source: &SourceSpec, since: Option<Duration>, now: Now) -> Served {
         let mut known = self.known();
         let known = &mut *known;
+        if known.closed {
+            return Served::Refused(SourceError::NotHere);
+        }
         let limited = known.limited.as_ref();
         let limited = limited.filter(|_| is_limited_together(source));
         let Some(entry) = known.of.get_mut(source) else {
@@ -190,7 +195,7 @@ impl Cache {
     ) {
         let mut known = self.known();
         let known = &mut *known;
-        if known.epoch != epoch {
+        if known.closed || known.epoch != epoch {
             return;
         }
         let answer = answer.and_then(|fetched| {
@@ -253,6 +258,9 @@ impl Cache {
     ) {
         let mut known = self.known();
         let known = &mut *known;
+        if known.closed {
+            return;
+        }
         let Ok(key) = (match &mut known.key {
             Some(key) => Ok(key),
             none => new_key().map(|key| none.insert(key)),
@@ -271,7 +279,8 @@ impl Cache {
             && entry.value.is_none()
         {
             let aged = Duration::try_from(now.wall.duration_since(read_at));
-            kept.aged = aged.unwrap_or(self.times.ttl).max(Duration::from_nanos(1));
+            let most = self.times.ttl + self.times.stale;
+            kept.aged = aged.unwrap_or(most).max(Duration::from_nanos(1));
             entry.value = Some(kept);
         }
     }
@@ -292,11 +301,11 @@ impl Cache {
         due.map(|(source, _)| source.clone()).collect()
     }
 
-    /// Forgets places that nothing names any more, and every failure: someone may have mended it.
+    /// Forgets places that nothing names any more, and every failure: someone may have mended it. A limit of
+    /// 1Password's is not mended here.
     pub(super) fn keep_only(&self, named: &[&SourceSpec]) {
         let mut known = self.known();
         known.of.retain(|source, _| named.contains(&source));
-        known.limited = None;
         for entry in known.of.values_mut() {
             entry.failed = None;
         }
@@ -316,13 +325,19 @@ impl Cache {
         }
     }
 
-    /// Forgets everything, and the key.
+    /// Forgets everything, and the key, and takes nothing in until [`Self::open`].
     pub(super) fn forget(&self) {
         let mut known = self.known();
         *known = Known {
             epoch: known.epoch + 1,
+            closed: true,
             ..Known::default()
         };
+    }
+
+    /// Takes values in again, after [`Self::forget`].
+    pub(super) fn open(&self) {
+        self.known().closed = false;
     }
 
     pub(super) fn fault(&self, source: &SourceSpec) -> Option<SourceError> {
@@ -389,7 +404,10 @@ const fn is_limited_together(source: &SourceSpec) -> bool {
 /// How long a place that failed is left alone. The keyring costs nobody a limited request.
 fn pause(source: &SourceSpec, nature: Nature, times: u32) -> Duration {
     let (first, most) = match nature {
-        Nature::Limited(Some(told)) => return told.max(Duration::from_secs(1)),
+        // The longest that 1Password counts over is a day; whoever says more is not believed.
+        Nature::Limited(Some(told)) => {
+            return told.clamp(Duration::from_secs(1), Duration::from_secs(24 * 60 * 60));
+        }
         _ if !is_limited_together(source) => (1, 30),
         Nature::Limited(None) => (600, 3600),
         Nature::Down => (5, 120),

@@ -20,7 +20,7 @@ pub enum SourceError {
     #[error("environment variable {0} is not UTF-8; set it anew and restart tokend")]
     NotText(String),
     /// No memory for it.
-    #[error("no memory to keep environment variable {0}")]
+    #[error("no memory to keep the value of {0}")]
     NoMemory(String),
     /// The file is not there, cannot be read, or is open to others: with the mend where there is one.
     #[error("{0}")]
@@ -49,8 +49,8 @@ pub enum SourceError {
     },
     /// What 1Password was asked is as much as it may be asked.
     #[error(
-        "1Password was asked {asked} times in {hours} h, and this plan allows {allowed}; find out what \
-         asks so often (`tokenctl audit search`), or set `[onepassword] plan`"
+        "1Password was asked {asked} times in {hours} h, and tokend allows itself {allowed}, half of what the \
+         plan gives; raise `[sources] ttl`, or set `[onepassword] plan`"
     )]
     Budget {
         /// Requests within the hours.

@@ -247,7 +247,13 @@ impl Sources {
         self.slow.remember(source, fetched, read_at, now);
     }
 
-    /// Forgets every value that was kept of a slow place, and the key they were sealed with.
+    /// Keeps values of slow places again, after [`Self::forget`].
+    pub fn open(&self) {
+        self.slow.open();
+    }
+
+    /// Forgets every value that was kept of a slow place, and the key they were sealed with; keeps none
+    /// until [`Self::open`].
     pub fn forget(&self) {
         self.slow.forget();
     }

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::cache::{Cache, Served, Standing, Times};
-use super::fetched::Fetched;
+use super::fetched::{Fetched, Nature};
 use super::one_password::ServiceLimit;
 use super::requests::{Plan, Requests, Spent};
 use super::{SourceError, Taken};
@@ -66,6 +66,9 @@ pub trait Around: Send + Sync {
 
     /// Keeps a value that was just read, where configuration says so, beyond this run of the broker.
     fn keep<'a>(&'a self, source: &'a SourceSpec, fetched: &'a Fetched) -> BoxFuture<'a, ()>;
+
+    /// Erases what was kept so: its place answered, and does not give the value any more.
+    fn forget<'a>(&'a self, source: &'a SourceSpec) -> BoxFuture<'a, ()>;
 
     /// Writes down, durably, what is about to be asked of 1Password.
     fn write_down(&self, spent: Spent) -> BoxFuture<'_, Result<(), SourceError>>;
@@ -128,8 +131,10 @@ impl Slow {
             Served::Ask { .. } => {}
         }
         let answer = self.read(&usage, source, around).await;
-        if let Ok(fetched) = &answer {
-            around.keep(source, fetched).await;
+        match &answer {
+            Ok(fetched) => around.keep(source, fetched).await,
+            Err(error) if error.nature() == Nature::Refused => around.forget(source).await,
+            Err(_) => {}
         }
         self.cache.note(source, epoch, answer, around.now());
         match self.cache.serve(source, since, around.now()) {
@@ -249,6 +254,10 @@ impl Slow {
 
     pub(super) fn forget(&self) {
         self.cache.forget();
+    }
+
+    pub(super) fn open(&self) {
+        self.cache.open();
     }
 
     pub(super) fn fault(&self, source: &SourceSpec) -> Option<SourceError> {

@@ -118,9 +118,9 @@ impl Broker {
             None | Some(SourceSpec::Vault) => format!(
                 "`tokenctl rotate {secret}`, or `tokenctl secret revoke {secret} --now`, after `tokenctl unlock`"
             ),
-            Some(_) => format!(
-                "`tokenctl secret revoke {secret} --now`, after `tokenctl unlock`, and a new value where it lies"
-            ),
+            Some(source) => {
+                format!("delete it at GitHub by hand, and put a new value into {source}")
+            }
         }
     }
 }

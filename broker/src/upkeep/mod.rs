@@ -52,6 +52,11 @@ pub enum UpkeepError {
         "a rotation of `{0}` is under way; finish it with `tokenctl rotate {0}`, or take it back with `--rollback`, first"
     )]
     Rotating(SecretName),
+    /// A move of it is under way, and policies would come to name a value that is not in use any more.
+    #[error(
+        "a move of `{0}` out of the vault is under way; go on with it, or take it back with `tokenctl secret move {0} --back`, first"
+    )]
+    Moving(SecretName),
     /// The place the value comes from did not give it.
     #[error("{0}")]
     Source(#[source] SourceError),

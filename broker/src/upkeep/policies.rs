@@ -66,7 +66,7 @@ impl Broker {
             .policy_fault
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = None;
-        self.recall_source_values().await;
+        self.forget_unnamed_source_values().await;
         // While locked no lease is honoured; the unlock judges them.
         let revoked = self.judge_leases().await;
         Ok(Reloaded { revoked, ..answer })

@@ -39,6 +39,18 @@ impl Around for Broker {
         .boxed()
     }
 
+    fn forget<'a>(&'a self, source: &'a SourceSpec) -> BoxFuture<'a, ()> {
+        async move {
+            if !self.config.keep_source_values {
+                return;
+            }
+            if let Err(error) = self.vault.forget_source_value(&source.to_string()).await {
+                tracing::error!(%source, cause = %error, "a value kept in the vault could not be erased");
+            }
+        }
+        .boxed()
+    }
+
     fn keep<'a>(&'a self, source: &'a SourceSpec, fetched: &'a Fetched) -> BoxFuture<'a, ()> {
         async move {
             // What 1Password is shown may lie in the keyring: it stays there alone.
@@ -111,27 +123,23 @@ impl Broker {
         Ok(())
     }
 
-    /// Takes the values in that the vault keeps of slow places, once it is unlocked or policies change, and
-    /// erases those that are not to be kept any more.
+    /// Takes the values in that the vault keeps of slow places, once it is unlocked, and erases those that
+    /// are not to be kept any more.
     pub(crate) async fn recall_source_values(&self) {
-        let policies = self.policies();
-        let named: Vec<&SourceSpec> = policies.set.sources().collect();
-        let keep = self.config.keep_source_values;
-        let kept = if keep { named.as_slice() } else { &[] };
-        let kept = kept.iter().map(|source| source.to_string().into());
-        let erased = self.vault.keep_only_source_values(kept.collect()).await;
-        let values = match erased {
-            Ok(()) if keep && !self.vault.is_locked() => self.vault.source_values().await,
-            Ok(()) => return,
-            Err(error) => Err(error),
-        };
-        let values = match values {
+        self.sources.open();
+        self.forget_unnamed_source_values().await;
+        if !self.config.keep_source_values {
+            return;
+        }
+        let values = match self.vault.source_values().await {
             Ok(values) => values,
             Err(error) => {
                 tracing::error!(cause = %error, "the values kept of sources could not be read");
                 return;
             }
         };
+        let policies = self.policies();
+        let named: Vec<&SourceSpec> = policies.set.sources().collect();
         let now = Self::now(self);
         for value in values {
             let Some(source) = named
@@ -145,6 +153,18 @@ impl Broker {
                 version: value.version,
             };
             self.sources.remember(source, &fetched, value.read_at, now);
+        }
+    }
+
+    /// Erases what the vault keeps of places that policies do not name, or of all where configuration does
+    /// not say so.
+    pub(crate) async fn forget_unnamed_source_values(&self) {
+        let policies = self.policies();
+        let keep = self.config.keep_source_values;
+        let named = policies.set.sources().filter(|_| keep);
+        let named = named.map(|source| source.to_string().into()).collect();
+        if let Err(error) = self.vault.keep_only_source_values(named).await {
+            tracing::error!(cause = %error, "the values kept of sources could not be erased");
         }
     }
 
@@ -225,17 +245,6 @@ impl Broker {
             allowed: allowed.into(),
             limits: limits.into_iter().map(view).collect(),
             fault,
-        }
-    }
-
-    /// Erases what the vault keeps of places that policies name no more.
-    pub(crate) async fn forget_unnamed_source_values(&self) {
-        let policies = self.policies();
-        let keep = self.config.keep_source_values;
-        let named = policies.set.sources().filter(|_| keep);
-        let named = named.map(|source| source.to_string().into()).collect();
-        if let Err(error) = self.vault.keep_only_source_values(named).await {
-            tracing::error!(cause = %error, "the values kept of sources could not be erased");
         }
     }
 

@@ -112,6 +112,17 @@ impl Vault {
         Ok(opened.collect())
     }
 
+    /// Erases the value of one source. Works while locked.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be written.
+    pub async fn forget_source_value(&self, source: &str) -> Result<(), VaultError> {
+        let source = source.into();
+        self.ask(|reply| Request::ForgetSourceValue(source, reply))
+            .await
+    }
+
     /// Erases the values of all sources but these. Works while locked.
     ///
     /// # Errors

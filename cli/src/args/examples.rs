@@ -42,9 +42,10 @@ pub(super) const SECRET_EXAMPLES: &str = "\
 Examples:
   tokenctl secret add source-pat --kind fine-grained --repository acme/one --rotate-every 90d
   tokenctl secret set source-pat --expires 2027-02-20 < value.txt
+  tokenctl secret add ci-token --kind classic --source op://Github-Tokens/ci-token/credential
 
-The value is asked for on the terminal or read from stdin; it is never an argument. One newline at
-its end is dropped.";
+A value for the vault is asked for on the terminal or read from stdin; it is never an argument. One
+newline at its end is dropped. With another --source the value is put there, not here.";
 
 pub(super) const CHECK_EXAMPLES: &str = "\
 Examples:

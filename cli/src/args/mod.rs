@@ -167,7 +167,8 @@ pub(crate) struct Ask {
     /// Your own words for the audit log
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
-    /// A new installation token, not one that is shared: for when GitHub refuses the one you got
+    /// Not what is shared or kept: a new installation token, or the value asked for anew where it lies; for
+    /// when GitHub refuses the one you got
     #[arg(long)]
     pub(crate) fresh: bool,
 }

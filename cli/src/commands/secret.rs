@@ -54,6 +54,7 @@ fn add(broker: &Broker, add: SecretAdd, json: bool) -> Result<(), Failure> {
     }
     let path = broker.places.policies.join(format!("{}.toml", add.name));
     let (name, expires, check) = (add.name.clone(), add.expires, wanted(add.no_check));
+    let source = add.source.clone();
     let mut files = NewFiles::new();
     files.write(&path, &table(add)?.to_toml())?;
     let loaded = files.load(broker)?;
@@ -62,9 +63,9 @@ fn add(broker: &Broker, add: SecretAdd, json: bool) -> Result<(), Failure> {
         ui::warning(warning);
     }
     if !stored {
-        ui::note(
-            "its value is read from the broker's own environment; `doctor` says if it is there",
-        );
+        ui::note(format_args!(
+            "its value is read from {source}; `tokenctl doctor` says if it is there"
+        ));
         return Ok(());
     }
     let declared = |failure: Failure| {

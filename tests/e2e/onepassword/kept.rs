@@ -56,6 +56,19 @@ fn what_was_kept_is_marked_when_it_is_past_its_time() {
 }
 
 #[test]
+fn a_value_that_1password_gives_no_more_is_gone_from_the_vault_too() {
+    let (_scratch, op) = op();
+    let broker = broker(&op, &format!("{KEPT}\nttl = \"1s\""));
+    assert_leased(&broker, canary::CLASSIC);
+    op.remove(VAULT, ITEM);
+    until(|| lease(&broker).0 == 502);
+    let home = broker.kill();
+    assert_eq!(kept(&home, REFERENCE), 0);
+    op.hang();
+    assert_eq!(lease(&home.start()).0, 502, "nothing older is served");
+}
+
+#[test]
 fn without_the_line_a_start_erases_what_was_kept() {
     let (_scratch, op) = op();
     let broker = broker(&op, KEPT);

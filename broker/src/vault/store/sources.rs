@@ -78,14 +78,24 @@ impl Store {
         &mut self,
         sources: &[Box<str>],
     ) -> Result<(), VaultError> {
-        let kept = self.source_values()?;
-        let gone = kept.iter().map(|value| &value.source);
-        let gone: Vec<_> = gone.filter(|source| !sources.contains(source)).collect();
-        if gone.is_empty() {
+        let mut gone: Vec<_> = self
+            .source_values()?
+            .into_iter()
+            .map(|v| v.source)
+            .collect();
+        gone.retain(|source| !sources.contains(source));
+        self.forget_source_values(&gone)
+    }
+
+    pub(in crate::vault) fn forget_source_values(
+        &mut self,
+        sources: &[Box<str>],
+    ) -> Result<(), VaultError> {
+        if sources.is_empty() {
             return Ok(());
         }
         self.durably(|tx| {
-            for source in gone {
+            for source in sources {
                 tx.execute("DELETE FROM source_value WHERE source = ?", [source])?;
             }
             Ok(())

@@ -59,6 +59,7 @@ pub(super) enum Request {
     KeepSourceRequests(i64, u32, i64, Reply<()>),
     SourceValues(Reply<Vec<SealedValue>>),
     KeepSourceValue(SealedValue, Reply<()>),
+    ForgetSourceValue(Box<str>, Reply<()>),
     KeepOnlySourceValues(Vec<Box<str>>, Reply<()>),
     Note(Head, Vec<UsageDelta>),
     NewLog(String, Reply<LogIdentity>),
@@ -198,6 +199,9 @@ impl Work {
             Request::SourceValues(reply) => drop(reply.send(self.store.source_values())),
             Request::KeepSourceValue(value, reply) => {
                 drop(reply.send(self.store.keep_source_value(&value)));
+            }
+            Request::ForgetSourceValue(source, reply) => {
+                drop(reply.send(self.store.forget_source_values(&[source])));
             }
             Request::KeepOnlySourceValues(sources, reply) => {
                 drop(reply.send(self.store.keep_only_source_values(&sources)));

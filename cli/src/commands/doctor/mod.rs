@@ -308,11 +308,15 @@ fn of_github(found: &mut Findings, github: &GitHubStatus) {
 fn of_secret(found: &mut Findings, secret: &SecretView) {
     let name = &secret.name;
     let set = format!("tokenctl secret set {name}");
+    let renew = match &*secret.source {
+        "vault" => format!("then {set}"),
+        source => format!("then put it into {source}"),
+    };
     let variable = secret.source.strip_prefix("env:");
     match (secret.state, variable) {
         (SecretState::Missing, Some(variable)) => found.wrong(
             format!("secret {name} has no value: {variable} is not in the broker's environment"),
-            format!("set {variable} where the broker starts, or move to the vault: {set}"),
+            format!("set {variable} where the broker starts, or write `source = \"vault\"` and run {set}"),
         ),
         (SecretState::Missing, None) => match &secret.source_fault {
             Some(fault) => found.wrong(
@@ -323,15 +327,15 @@ fn of_secret(found: &mut Findings, secret: &SecretView) {
         },
         (SecretState::Expired, _) => found.wrong(
             format!("secret {name} has expired at GitHub"),
-            format!("make a new one there; then {set}"),
+            format!("make a new one there; {renew}"),
         ),
         (SecretState::Overdue, _) => found.wrong(
             format!("secret {name} should have been rotated"),
-            format!("make a new one at GitHub; then {set}"),
+            format!("make a new one at GitHub; {renew}"),
         ),
         (SecretState::Due, _) => found.look(
             format!("secret {name} is due within 14 days"),
-            format!("make a new one at GitHub; then {set}"),
+            format!("make a new one at GitHub; {renew}"),
         ),
         (SecretState::Ok, _) => {}
     }
