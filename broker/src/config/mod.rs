@@ -3,8 +3,10 @@
 //! Names of accounts and groups are resolved here, once, so that nothing below compares text with
 //! numbers. Not here: where the file lies (`broker_protocol::places`), and policies.
 
+mod error;
 mod github;
 mod one_password;
+mod operators;
 mod root_key;
 mod warnings;
 
@@ -12,17 +14,19 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use broker_protocol::places::{Places, SYSTEM_CONFIG};
 use nix::unistd::{Group, User};
 use serde::Deserialize;
 
+pub use self::error::ConfigError;
 pub use self::github::GitHubConfig;
 use self::github::GitHubTable;
 pub use self::one_password::{OnePasswordConfig, Through};
 use self::one_password::{OnePasswordTable, SourcesTable};
+pub use self::operators::Operators;
 use self::root_key::RootKeyTable;
 pub use self::warnings::WarningsConfig;
 use self::warnings::WarningsTable;
@@ -65,35 +69,6 @@ pub struct SocketConfig {
     pub mode: u32,
     /// Group; the broker's own by default.
     pub group: Option<u32>,
-}
-
-/// The accounts that may change things: those named, or the broker's own; and always root.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operators {
-    uids: Vec<u32>,
-    gids: Vec<u32>,
-}
-
-impl Operators {
-    /// Only this account, and root.
-    #[must_use]
-    pub fn only(uid: u32) -> Self {
-        Self {
-            uids: vec![uid],
-            gids: Vec::new(),
-        }
-    }
-
-    /// Whether a caller with this account and these groups is an operator.
-    #[must_use]
-    pub fn include(&self, uid: u32, gid: u32, groups: &[u32]) -> bool {
-        uid == 0
-            || self.uids.contains(&uid)
-            || self
-                .gids
-                .iter()
-                .any(|operators| *operators == gid || groups.contains(operators))
-    }
 }
 
 /// Limits that keep one account from starving the others.
@@ -139,48 +114,6 @@ impl Config {
             system_service,
         }
     }
-}
-
-/// Why a configuration was refused.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file is there and cannot be read.
-    #[error("{}: cannot be read", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Someone else may write the file, and make themselves an operator.
-    #[error(
-        "{}: group or others may write it, who could make themselves operators; run `chmod go-w {}`",
-        .0.display(), .0.display()
-    )]
-    Exposed(PathBuf),
-    /// The file is another account's, who could make themselves an operator.
-    #[error(
-        "{}: belongs to uid {owner}; it must be root's or the broker's own: chown {own} {}",
-        path.display(), path.display()
-    )]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// Whose it is.
-        owner: u32,
-        /// Whose it should be.
-        own: u32,
-    },
-    /// The file's text is refused.
-    #[error("{}:{line}: {message}", path.display())]
-    Refused {
-        /// The file.
-        path: PathBuf,
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong and what would be right.
-        message: String,
-    },
 }
 
 impl Config {

@@ -9,10 +9,11 @@
 //! comes back. Of several callers who need the same one, one goes to GitHub. A mint whose answer was
 //! lost is not repeated: that token, if there is one, is nobody's and ends within the hour.
 //!
-//! Ending tokens is in `end`. Not here: who may have one (`policy`), leases (`issue`).
+//! Ending tokens is in `end`, where an App is installed in `find`. Not here: who may have one (`policy`), leases (`issue`).
 
 mod end;
 mod error;
+mod find;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,8 +23,8 @@ use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
 use crate::audit_log::{Recorded, Use};
 use crate::broker::Broker;
 use crate::clock::Now;
-use crate::github::installation::{self, MintRequest, Repositories, Target};
-use crate::github::{AppKey, GitHubError, Principal};
+use crate::github::installation::{self, MintRequest, Repositories};
+use crate::github::{AppKey, GitHubError};
 use crate::lease::Lease;
 use crate::minted::{Lead, Life, MintKey, MintedTable, Place, TOKEN_LIFETIME, Token};
 use crate::policy::SourceSpec;
@@ -31,6 +32,7 @@ use crate::token::AccessToken;
 use crate::vault::{self, VaultError};
 
 pub use self::error::{MintError, code_of};
+use self::find::{Account, refused};
 
 /// What is remembered of installations and their tokens.
 #[derive(Default)]
@@ -58,45 +60,6 @@ pub(crate) struct MintScope<'a> {
     pub(crate) organization: Option<&'a OrgName>,
     /// Never empty.
     pub(crate) permissions: &'a Permissions,
-}
-
-/// The account whose installation a lease needs, and through what it is found.
-#[derive(Clone, Copy)]
-struct Account<'a> {
-    login: &'a str,
-    found_by: Target<'a>,
-}
-
-impl<'a> Account<'a> {
-    /// Policy has seen to it that there is exactly one.
-    fn of(repositories: &'a [RepoPattern], organization: Option<&'a OrgName>) -> Option<Self> {
-        if let Some(organization) = organization {
-            return Some(Self {
-                login: organization.as_str(),
-                found_by: Target::Organization(organization),
-            });
-        }
-        let first = repositories.first()?;
-        Some(Self {
-            login: first.owner(),
-            // A personal account and an organisation answer alike to this.
-            found_by: match first.name() {
-                Some(_) => Target::Repository(first),
-                None => Target::Account(first.owner()),
-            },
-        })
-    }
-
-    fn key(&self, secret: &SecretName) -> (SecretName, Box<str>) {
-        (secret.clone(), self.login.to_ascii_lowercase().into())
-    }
-
-    fn shown(&self) -> Box<str> {
-        match self.found_by {
-            Target::Repository(name) => name.as_str().into(),
-            Target::Account(_) | Target::Organization(_) => self.login.into(),
-        }
-    }
 }
 
 impl Broker {
@@ -307,72 +270,6 @@ impl Broker {
         }
     }
 
-    /// Why GitHub minted nothing for these repositories. Asked for by name, the App does not reach one of
-    /// them: the same as a search for that one would have found. Asked for by id, either that, or the id is
-    /// no longer there and another repository may have its name: the search tells, since it is by name.
-    async fn out_of_reach(
-        &self,
-        app: &AppKey,
-        secret: &SecretName,
-        account: Account<'_>,
-        request: &MintRequest<'_>,
-    ) -> MintError {
-        let not_installed = |target: &str| MintError::NotInstalled {
-            secret: secret.clone(),
-            target: target.into(),
-        };
-        let Repositories::ById(pinned) = &request.repositories else {
-            return not_installed(&account.shown());
-        };
-        for (name, _) in pinned.iter().take(MOST_SEARCHED) {
-            match self
-                .github
-                .installation(app, Target::Repository(name))
-                .await
-            {
-                Ok(_) => {}
-                Err(GitHubError::NotFound { .. }) => return not_installed(name.as_str()),
-                Err(error) => return refused(error, secret, account),
-            }
-        }
-        let pinned = pinned.iter();
-        MintError::Pinned {
-            pinned: pinned
-                .map(|(name, id)| (name.as_str().into(), *id))
-                .collect(),
-        }
-    }
-
-    async fn find_installation(
-        &self,
-        app: &AppKey,
-        secret: &SecretName,
-        account: Account<'_>,
-    ) -> Result<u64, MintError> {
-        let found = self.github.installation(app, account.found_by).await;
-        let found = found.map_err(|error| match &error {
-            // Unless it is said of an App that does not exist, not of where it is installed.
-            GitHubError::NotFound { message }
-                if !message.as_str().contains("Integration not found") =>
-            {
-                MintError::NotInstalled {
-                    secret: secret.clone(),
-                    target: account.shown(),
-                }
-            }
-            _ => refused(error, secret, account),
-        })?;
-        if found.suspended_at.is_some() {
-            return Err(MintError::Suspended {
-                secret: secret.clone(),
-                target: account.shown(),
-            });
-        }
-        let known = account.key(secret);
-        self.minting.installations().insert(known, found.id);
-        Ok(found.id)
-    }
-
     /// What to ask for: exactly this scope, by id where all ids are known.
     fn mint_request<'a>(&self, scope: MintScope<'a>) -> MintRequest<'a> {
         let repositories = scope.repositories;
@@ -390,45 +287,6 @@ impl Broker {
             repositories,
             permissions: scope.permissions,
         }
-    }
-
-    /// Whose budget at GitHub a lease of this App's on this target draws on: known once an
-    /// installation was found for the account.
-    #[must_use]
-    pub fn installation_principal(
-        &self,
-        secret: &SecretName,
-        repositories: &[RepoPattern],
-        organization: Option<&OrgName>,
-    ) -> Option<Principal> {
-        let account = Account::of(repositories, organization)?;
-        let found = self.minting.installations();
-        found
-            .get(&account.key(secret))
-            .copied()
-            .map(Principal::Installation)
-    }
-
-    /// Every installation that was found for an App.
-    pub(crate) fn installations_of(&self, secret: &SecretName) -> Vec<Principal> {
-        let found = self.minting.installations();
-        let own = found.iter().filter(|((of, _), _)| of == secret);
-        own.map(|(_, id)| Principal::Installation(*id)).collect()
-    }
-}
-
-/// A refusal of a mint or a search, told from those that have a name of their own.
-fn refused(error: GitHubError, secret: &SecretName, account: Account<'_>) -> MintError {
-    match &error {
-        GitHubError::Forbidden { message, .. } | GitHubError::Refused { message, .. }
-            if message.as_str().contains("suspended") =>
-        {
-            MintError::Suspended {
-                secret: secret.clone(),
-                target: account.shown(),
-            }
-        }
-        _ => error.into(),
     }
 }
 
@@ -462,6 +320,3 @@ fn token_of(kept: vault::Minted, now: Now) -> Token {
         expires_at: kept.expires_at,
     }
 }
-
-/// Of so many repositories at most the App's reach is asked, after a refusal that names none of them.
-const MOST_SEARCHED: usize = 10;

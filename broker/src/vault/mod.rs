@@ -12,13 +12,13 @@
 //!
 //! Changes go to one thread (`writer`), which keeps memory and database in step.
 //!
-//! What the vault does for the audit log is in `witness`, what it keeps of checks in `checks`, a change
+//! What the vault does for the audit log is in `witness`, how values come and go in `values`, what it keeps of checks in `checks`, a change
 //! of the root key in `rekey`. Not here: who may use a secret, what a
 //! record says, HTTP, the clock. Time is an argument.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LockResult, Mutex, RwLock};
 
 use broker_protocol::names::SecretName;
@@ -27,7 +27,6 @@ use tokio::sync::oneshot;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::audit_log::{Recorded, Use};
-use crate::rotation_state::Rotation;
 use crate::token::{AccessToken, HashedToken};
 
 pub mod backup;
@@ -45,6 +44,7 @@ mod rotation;
 mod sources;
 mod state;
 mod store;
+mod values;
 mod warnings;
 mod witness;
 mod writer;
@@ -71,7 +71,7 @@ pub use crate::audit_log::LogIdentity;
 use custody::Custody;
 use keys::{Keys, SealedKeys};
 use root_key::{Passphrase, RootKey, RootKeyError, RootKeySource, Surroundings, Wrap};
-use state::{List, Sealed, State};
+use state::{List, State};
 use store::Store;
 use writer::{Request, Writer};
 
@@ -371,86 +371,6 @@ impl Vault {
             what: format!("version {wanted} of secret `{name}`"),
         })?;
         text_of(value, name)
-    }
-
-    /// Gives out the number of a secret's next version, durably and only once.
-    ///
-    /// The record of the change names it, and comes after it: so no record ever names a version that
-    /// this vault has not heard of, unless someone put an older vault in its place.
-    ///
-    /// # Errors
-    ///
-    /// [`VaultError::Locked`], or if it could not be written.
-    pub async fn reserve_version(
-        &self,
-        name: &SecretName,
-        now: Timestamp,
-    ) -> Result<u64, VaultError> {
-        let name = name.clone();
-        self.ask(|reply| Request::Reserve(name, now, reply)).await
-    }
-
-    /// Stores a value as the version that the record names, which [`Self::reserve_version`] gave.
-    /// Older versions stay; who was exposed to them is forgotten.
-    ///
-    /// # Errors
-    ///
-    /// [`VaultError::Conflict`] if a later version came first; [`VaultError::Locked`]; or if it could
-    /// not be written.
-    pub async fn store(
-        &self,
-        usage: Recorded<Use>,
-        value: AccessToken,
-        expires_at: Option<Timestamp>,
-        now: Timestamp,
-    ) -> Result<Held, VaultError> {
-        let value = NewValue { value, expires_at };
-        let stored = self.send_version(&usage, value, None, now)?;
-        stored.await.map_err(stopped)?
-    }
-
-    /// Seals a value and sends it to the writer, under one hold of the keys: a re-key between the two
-    /// would not know of it.
-    fn send_version(
-        &self,
-        usage: &Recorded<Use>,
-        new: NewValue,
-        rotation: Option<Box<Rotation>>,
-        now: Timestamp,
-    ) -> Result<oneshot::Receiver<Result<Held, VaultError>>, VaultError> {
-        let NewValue { value, expires_at } = new;
-        let name = usage.get().secret.clone();
-        let named = usage.get().version;
-        let version = named.ok_or_else(|| VaultError::VersionNotNamed(name.clone()))?;
-        let mut sealed = Sealed {
-            version,
-            kind: Kind::of(&value),
-            hashed_credential: value.hashed(),
-            expires_at: expires_at.map(to_microseconds),
-            set_at: to_microseconds(now),
-            envelope: Box::default(),
-        };
-        let keys = known(self.shared.keys.read());
-        let (root, root_version) = keys.as_ref().ok_or(VaultError::Locked)?.root();
-        sealed.envelope = {
-            let what = sealed.identity(self.id(), &name);
-            // Into the envelope, sealed.
-            envelope::seal(root, root_version, &what, value.expose().as_bytes())?
-        };
-        drop(value);
-        self.shared.seals.fetch_add(1, Ordering::Relaxed);
-        self.writer
-            .ask(|reply| Request::Add(name, sealed, rotation, reply))
-    }
-
-    /// Erases all versions of a secret, in memory and in the files.
-    ///
-    /// # Errors
-    ///
-    /// [`VaultError::NoValue`], [`VaultError::Locked`], or if it could not be written.
-    pub async fn remove(&self, usage: Recorded<Use>) -> Result<(), VaultError> {
-        let name = usage.get().secret.clone();
-        self.ask(|reply| Request::Remove(name, reply)).await
     }
 
     async fn ask<T>(

@@ -1,0 +1,160 @@
+//! Where an App is installed: found once for each account, and what a refusal says of it.
+
+use broker_protocol::names::{OrgName, RepoPattern, SecretName};
+
+use super::MintError;
+use crate::broker::Broker;
+use crate::github::installation::{MintRequest, Repositories, Target};
+use crate::github::{AppKey, GitHubError, Principal};
+
+/// The account whose installation a lease needs, and through what it is found.
+#[derive(Clone, Copy)]
+pub(super) struct Account<'a> {
+    login: &'a str,
+    found_by: Target<'a>,
+}
+
+impl<'a> Account<'a> {
+    /// Policy has seen to it that there is exactly one.
+    pub(super) fn of(
+        repositories: &'a [RepoPattern],
+        organization: Option<&'a OrgName>,
+    ) -> Option<Self> {
+        if let Some(organization) = organization {
+            return Some(Self {
+                login: organization.as_str(),
+                found_by: Target::Organization(organization),
+            });
+        }
+        let first = repositories.first()?;
+        Some(Self {
+            login: first.owner(),
+            // A personal account and an organisation answer alike to this.
+            found_by: match first.name() {
+                Some(_) => Target::Repository(first),
+                None => Target::Account(first.owner()),
+            },
+        })
+    }
+
+    pub(super) fn key(&self, secret: &SecretName) -> (SecretName, Box<str>) {
+        (secret.clone(), self.login.to_ascii_lowercase().into())
+    }
+
+    fn shown(&self) -> Box<str> {
+        match self.found_by {
+            Target::Repository(name) => name.as_str().into(),
+            Target::Account(_) | Target::Organization(_) => self.login.into(),
+        }
+    }
+}
+
+impl Broker {
+    /// Why GitHub minted nothing for these repositories. Asked for by name, the App does not reach one of
+    /// them: the same as a search for that one would have found. Asked for by id, either that, or the id is
+    /// no longer there and another repository may have its name: the search tells, since it is by name.
+    pub(super) async fn out_of_reach(
+        &self,
+        app: &AppKey,
+        secret: &SecretName,
+        account: Account<'_>,
+        request: &MintRequest<'_>,
+    ) -> MintError {
+        let not_installed = |target: &str| MintError::NotInstalled {
+            secret: secret.clone(),
+            target: target.into(),
+        };
+        let Repositories::ById(pinned) = &request.repositories else {
+            return not_installed(&account.shown());
+        };
+        for (name, _) in pinned.iter().take(MOST_SEARCHED) {
+            match self
+                .github
+                .installation(app, Target::Repository(name))
+                .await
+            {
+                Ok(_) => {}
+                Err(GitHubError::NotFound { .. }) => return not_installed(name.as_str()),
+                Err(error) => return refused(error, secret, account),
+            }
+        }
+        let pinned = pinned.iter();
+        MintError::Pinned {
+            pinned: pinned
+                .map(|(name, id)| (name.as_str().into(), *id))
+                .collect(),
+        }
+    }
+
+    pub(super) async fn find_installation(
+        &self,
+        app: &AppKey,
+        secret: &SecretName,
+        account: Account<'_>,
+    ) -> Result<u64, MintError> {
+        let found = self.github.installation(app, account.found_by).await;
+        let found = found.map_err(|error| match &error {
+            // Unless it is said of an App that does not exist, not of where it is installed.
+            GitHubError::NotFound { message }
+                if !message.as_str().contains("Integration not found") =>
+            {
+                MintError::NotInstalled {
+                    secret: secret.clone(),
+                    target: account.shown(),
+                }
+            }
+            _ => refused(error, secret, account),
+        })?;
+        if found.suspended_at.is_some() {
+            return Err(MintError::Suspended {
+                secret: secret.clone(),
+                target: account.shown(),
+            });
+        }
+        let known = account.key(secret);
+        self.minting.installations().insert(known, found.id);
+        Ok(found.id)
+    }
+
+    /// Whose budget at GitHub a lease of this App's on this target draws on: known once an
+    /// installation was found for the account.
+    #[must_use]
+    pub fn installation_principal(
+        &self,
+        secret: &SecretName,
+        repositories: &[RepoPattern],
+        organization: Option<&OrgName>,
+    ) -> Option<Principal> {
+        let account = Account::of(repositories, organization)?;
+        let found = self.minting.installations();
+        found
+            .get(&account.key(secret))
+            .copied()
+            .map(Principal::Installation)
+    }
+
+    /// Every installation that was found for an App.
+    pub(crate) fn installations_of(&self, secret: &SecretName) -> Vec<Principal> {
+        let found = self.minting.installations();
+        let own = found.iter().filter(|((of, _), _)| of == secret);
+        own.map(|(_, id)| Principal::Installation(*id)).collect()
+    }
+}
+
+/// A refusal of a mint or a search, told from those that have a name of their own.
+pub(super) fn refused(error: GitHubError, secret: &SecretName, account: Account<'_>) -> MintError {
+    match &error {
+        GitHubError::Forbidden { message, .. } | GitHubError::Refused { message, .. }
+            if message.as_str().contains("suspended") =>
+        {
+            MintError::Suspended {
+                secret: secret.clone(),
+                target: account.shown(),
+            }
+        }
+        _ => error.into(),
+    }
+}
+
+/// Of so many repositories at most the App's reach is asked, after a refusal that names none of them.
+const MOST_SEARCHED: usize = 10;

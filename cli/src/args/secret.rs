@@ -1,0 +1,143 @@
+//! What is said of secrets, and of the repositories that Apps reach.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use broker_protocol::duration;
+use broker_protocol::names::{Level, OrgName, PermissionName, RepoPattern, SecretName};
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+
+use super::examples::{CHECK_EXAMPLES, SECRET_EXAMPLES};
+use super::moving::{MOVE_EXAMPLES, SecretMove};
+use super::values::{Format, Kind, client_id, permission, scope, source};
+use crate::clock;
+
+#[derive(Subcommand)]
+pub(crate) enum SecretCommand {
+    /// Declare a secret in a policy file of its own, and store its value
+    #[command(after_help = SECRET_EXAMPLES)]
+    Add(SecretAdd),
+    /// Store a new value, from the terminal or stdin
+    #[command(after_help = SECRET_EXAMPLES)]
+    Set {
+        /// Its name
+        name: SecretName,
+        /// When it ends at GitHub, such as `2027-02-20`
+        #[arg(long, value_name = "DATE", value_parser = clock::parse)]
+        expires: Option<Timestamp>,
+        /// Do not ask GitHub at once what it is worth
+        #[arg(long)]
+        no_check: bool,
+    },
+    /// List secrets, never their values; `--format md` is the registry of all tokens
+    List {
+        /// As what
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// Ask GitHub what secrets are worth: owner, scopes, end, what they reach
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check {
+        /// Which; all that have a value without a name
+        names: Vec<SecretName>,
+    },
+    /// Show one, never its value
+    Show {
+        /// Its name
+        name: SecretName,
+    },
+    /// Move values to another source, such as from the environment to 1Password; run it again to go on
+    #[command(after_help = MOVE_EXAMPLES)]
+    Move(SecretMove),
+    /// Show where else values are kept at GitHub, and which version each place holds
+    Sinks {
+        /// Only those of this secret
+        name: Option<SecretName>,
+        /// Write the value in use to those that do not hold it
+        #[arg(long)]
+        push: bool,
+    },
+    /// End a leaked secret at GitHub, every value of it, with the leases on it; there is no way back
+    Revoke {
+        /// Its name
+        name: SecretName,
+        /// Yes, now
+        #[arg(long, required = true)]
+        now: bool,
+    },
+    /// Erase all values of a secret from the vault
+    Remove {
+        /// Its name
+        name: SecretName,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum RepositoryCommand {
+    /// List the names for which an id is kept, since an App was first given a token for them
+    List,
+    /// Forget the id of a name: for a repository that was deleted and made again on purpose
+    Unpin {
+        /// Its name
+        #[arg(value_name = "OWNER/NAME")]
+        repository: RepoPattern,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct SecretAdd {
+    /// Its name, such as `org-label-sync-token`
+    pub(crate) name: SecretName,
+    /// What it is
+    #[arg(long, value_enum, default_value_t = Kind::Classic)]
+    pub(crate) kind: Kind,
+    /// The login GitHub must report for it
+    #[arg(long, value_name = "LOGIN")]
+    pub(crate) owner: Option<OrgName>,
+    /// A scope a classic token must carry; may be repeated
+    #[arg(long = "scope", value_name = "SCOPE", value_parser = scope)]
+    pub(crate) scopes: Vec<String>,
+    /// A repository a fine-grained token is meant to reach; may be repeated
+    #[arg(long = "repository", value_name = "OWNER/NAME")]
+    pub(crate) repositories: Vec<RepoPattern>,
+    /// A permission a fine-grained token is meant to carry, such as `contents=read`; may be repeated
+    #[arg(long = "permission", value_name = "NAME=LEVEL", value_parser = permission)]
+    pub(crate) permissions: Vec<(PermissionName, Level)>,
+    /// The client id of an App
+    #[arg(long, value_name = "ID", required_if_eq("kind", "app"), value_parser = client_id)]
+    pub(crate) client_id: Option<String>,
+    /// Where its value comes from: `vault`, `op://VAULT/ITEM/FIELD`, `keyring:NAME`, `file:/PATH`, `env:NAME`
+    #[arg(long, default_value = "vault", value_parser = source)]
+    pub(crate) source: String,
+    /// How often it must be rotated, such as `90d`
+    #[arg(long, value_name = "SPAN", value_parser = duration::parse)]
+    pub(crate) rotate_every: Option<Duration>,
+    /// Warn below this many remaining requests
+    #[arg(long, value_name = "N")]
+    pub(crate) rate_floor: Option<u64>,
+    /// When the value ends at GitHub, such as `2027-02-20`
+    #[arg(long, value_name = "DATE", value_parser = clock::parse)]
+    pub(crate) expires: Option<Timestamp>,
+    /// Do not ask GitHub at once what it is worth
+    #[arg(long)]
+    pub(crate) no_check: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Import {
+    /// The file, such as `~/.github-tokens`
+    pub(crate) file: PathBuf,
+    /// Also propose one purpose for each token, over all repositories of this organisation
+    #[arg(long, value_name = "ORG")]
+    pub(crate) org: Option<OrgName>,
+    /// Also take variables that do not look like GitHub tokens
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}

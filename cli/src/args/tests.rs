@@ -1,0 +1,127 @@
+//! The command line, line by line.
+
+use clap::CommandFactory as _;
+
+use super::*;
+
+fn parse(line: &str) -> Result<CommandLine, clap::Error> {
+    CommandLine::try_parse_from(line.split(' '))
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    CommandLine::command().debug_assert();
+}
+
+#[test]
+fn every_line_of_the_manual_is_understood() {
+    for line in [
+        "tokenctl init",
+        "tokenctl init --root-key file",
+        "tokenctl init --help",
+        "tokenctl --json status",
+        "tokenctl status --json --socket /s",
+        "tokenctl get p --repo a/b --repo a/c --org a --permission issues=read --ttl 15m --reason x",
+        "tokenctl exec p -- ls -l",
+        "tokenctl exec p --env A --env B_1 --ttl 5m -- ls",
+        "tokenctl git-credential get",
+        "tokenctl git-credential --purpose p --host 127.0.0.1:8080 get",
+        "tokenctl git-credential something-new",
+        "tokenctl purpose show p",
+        "tokenctl lease revoke --all",
+        "tokenctl lease revoke 00000000000000000000000000000000",
+        "tokenctl secret add s --kind fine-grained --repository a/b --permission contents=read",
+        "tokenctl secret add s --kind app --client-id Iv23liABCDEF --source env:KEY",
+        "tokenctl secret set s --expires 2027-02-20",
+        "tokenctl secret set s --no-check",
+        "tokenctl secret list --format md",
+        "tokenctl secret check",
+        "tokenctl secret check s t --json",
+        "tokenctl secret remove s --yes",
+        "tokenctl secret sinks",
+        "tokenctl secret sinks s --push",
+        "tokenctl secret revoke s --now",
+        "tokenctl repository list --json",
+        "tokenctl repository unpin acme/site",
+        "tokenctl rotate s",
+        "tokenctl rotate s --value-file - --yes",
+        "tokenctl rotate s --value-file /f --revoke-after 1h --expires 2027-02-20",
+        "tokenctl rotate s --dry-run",
+        "tokenctl rotate s --rollback",
+        "tokenctl import /f --org acme --dry-run",
+        "tokenctl policy check DIR",
+        "tokenctl policy explain p --user alice",
+        "tokenctl policy reload",
+        "tokenctl audit verify",
+        "tokenctl audit verify a b",
+        "tokenctl audit tail -n 5 -f",
+        "tokenctl audit search --kind lease --since 2026-11-21 --dir /d",
+        "tokenctl audit export --from 1 --to 2",
+        "tokenctl unlock --passphrase",
+        "tokenctl rekey",
+        "tokenctl rekey --root-key credential --json",
+        "tokenctl rekey --root-key passphrase --recovery",
+        "tokenctl rekey --passphrase",
+        "tokenctl completions fish",
+        "tokenctl backup /f",
+        "tokenctl backup /f --force --passphrase-file -",
+        "tokenctl backup --verify /f --json",
+        "tokenctl restore /f --root-key file",
+    ] {
+        if let Err(error) = parse(line) {
+            panic!("{line}: {error}");
+        }
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_a_usage_error() {
+    for line in [
+        "tokenctl",
+        "tokenctl frobnicate",
+        "tokenctl backup",
+        "tokenctl backup /f --verify --force",
+        "tokenctl get",
+        "tokenctl get Bad_Purpose",
+        "tokenctl get p --repo nonsense",
+        "tokenctl get p --permission issues",
+        "tokenctl get p --permission issues=maybe",
+        "tokenctl get p --ttl soon",
+        "tokenctl exec p ls",
+        "tokenctl exec p --env 1A -- ls",
+        "tokenctl exec p --env A=B -- ls",
+        "tokenctl secret add s --kind app",
+        "tokenctl secret add s --source file:x",
+        "tokenctl secret add s --source op:x",
+        "tokenctl secret add s --source keyring:",
+        "tokenctl secret add s --source env:A-B",
+        "tokenctl secret set s ghp_value",
+        "tokenctl secret revoke s",
+        "tokenctl repository unpin site",
+        "tokenctl rotate",
+        "tokenctl rotate s ghp_value",
+        "tokenctl rotate s --rollback --yes",
+        "tokenctl rotate s --dry-run --yes",
+        "tokenctl lease revoke",
+        "tokenctl lease revoke --all 00000000000000000000000000000000",
+        "tokenctl audit search --since yesterday",
+        "tokenctl rekey --root-key hsm",
+        "tokenctl rekey correct-horse",
+    ] {
+        match parse(line) {
+            Err(error) => assert_eq!(error.exit_code(), 2, "{line}"),
+            Ok(_) => panic!("{line} was taken"),
+        }
+    }
+}
+
+#[test]
+fn arguments_for_the_daemon_are_passed_as_they_are() {
+    let Command::Init(passed) = parse("tokenctl init --root-key file --json x")
+        .unwrap()
+        .command
+    else {
+        panic!("not init");
+    };
+    assert_eq!(passed.args, ["--root-key", "file", "--json", "x"]);
+}

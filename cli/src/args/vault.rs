@@ -1,0 +1,65 @@
+//! What is said of the vault as a whole: its lock, its root key, its backup.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+#[derive(Args)]
+pub(crate) struct Unlock {
+    /// Ask for a passphrase (the recovery passphrase will do) even if the key lies elsewhere
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Rekey {
+    /// Keep it there from now on; without it, where it is
+    #[arg(long, value_name = "WHERE", value_enum)]
+    pub(crate) root_key: Option<RootKey>,
+    /// Ask for the passphrase: once, where an earlier tokend put the root key behind it
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+    /// Ask for the recovery passphrase: once, where an earlier tokend set it; or to set a first one
+    #[arg(long)]
+    pub(crate) recovery: bool,
+}
+
+/// Where a root key may be kept.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum RootKey {
+    /// The desktop's keyring
+    Keyring,
+    /// A key file beside the configuration
+    File,
+    /// A passphrase, typed after each start
+    Passphrase,
+    /// A systemd credential
+    Credential,
+}
+
+impl RootKey {
+    /// The word for it on the socket.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Keyring => "keyring",
+            Self::File => "file",
+            Self::Passphrase => "passphrase",
+            Self::Credential => "credential",
+        }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Backup {
+    /// The file to write, or to verify
+    pub(crate) file: PathBuf,
+    /// Only prove that this file holds all that it should; no broker is needed, nothing is changed
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) verify: bool,
+    /// Write over a file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Read the backup's passphrase from this file, or from stdin with `-`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
