@@ -22,6 +22,7 @@
 mod change;
 mod error;
 mod in_force;
+mod pace;
 mod prepare;
 mod rewrap;
 
@@ -33,6 +34,7 @@ pub(super) use self::change::Change;
 use self::change::Stage;
 pub use self::error::RekeyError;
 pub use self::in_force::{MOST_SEALS, Needs, RootKeyInForce};
+pub(super) use self::pace::{AT_ONCE, give_way};
 pub use self::prepare::{Prepared, Rekey, RekeyRequest};
 pub(super) use self::rewrap::Next;
 use super::custody::Custody;

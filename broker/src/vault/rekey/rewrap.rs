@@ -1,10 +1,10 @@
 //! Every data key, and what the root key seals once per vault, sealed anew: the values stay closed.
 
 use std::collections::HashMap;
-use std::thread;
 
 use broker_protocol::names::SecretName;
 
+use super::pace::{AT_ONCE, give_way};
 use crate::vault::custody::Custody;
 use crate::vault::envelope::{self, Head, Place, RewrapError, Under};
 use crate::vault::error::VaultError;
@@ -35,8 +35,7 @@ impl Vault {
             version,
         };
         for some in snapshot.chunks(AT_ONCE) {
-            // The processor too, if a lease waits for it.
-            thread::yield_now();
+            give_way();
             let keys = known(self.shared.keys.read());
             let keys = keys.as_ref().ok_or(VaultError::Locked)?;
             for item in some {
@@ -156,6 +155,3 @@ struct Item {
     version: u64,
     head: Head,
 }
-
-/// How many data keys are sealed anew under one hold of the lock: some hundred microseconds.
-const AT_ONCE: usize = 64;

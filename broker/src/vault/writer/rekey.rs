@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::ops::Bound;
 use std::sync::atomic::Ordering;
-use std::thread;
 
 use broker_protocol::names::SecretName;
 
@@ -16,7 +15,7 @@ use crate::vault::error::VaultError;
 use crate::vault::keys::{Keys, SEALED_AT_FIRST};
 use crate::vault::known;
 use crate::vault::minted::SealedMinted;
-use crate::vault::rekey::{Change, Next};
+use crate::vault::rekey::{AT_ONCE, Change, Next, give_way};
 use crate::vault::state::{Sealed, Secret};
 
 impl Work {
@@ -100,10 +99,9 @@ impl Work {
             let versions = secret.versions.iter();
             versions.map(move |one| (name, one.version, &*one.envelope))
         });
-        // A lease may wait for this processor.
         let rows = rows.enumerate().map(|(nth, row)| {
             if nth.is_multiple_of(AT_ONCE) {
-                thread::yield_now();
+                give_way();
             }
             row
         });
@@ -132,7 +130,7 @@ impl Work {
     fn secrets_under(&self, next: &Next) -> Result<BTreeMap<SecretName, Secret>, VaultError> {
         let mut all = BTreeMap::new();
         loop {
-            thread::yield_now();
+            give_way();
             let state = known(self.shared.state.read());
             let after = all.last_key_value().map(|(name, _)| name);
             let after = after.map_or(Bound::Unbounded, Bound::Excluded);
@@ -198,6 +196,3 @@ impl Work {
         Ok([head.as_slice(), value].concat().into_boxed_slice())
     }
 }
-
-/// How many secrets are copied under one hold of the lock.
-const AT_ONCE: usize = 64;
