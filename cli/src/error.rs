@@ -116,7 +116,8 @@ impl Failure {
                 | ClientError::Forbidden(_)
                 | ClientError::Connect { .. }
                 | ClientError::Silent(_)
-                | ClientError::Broken(_) => 4,
+                | ClientError::Broken(_)
+                | ClientError::Cut => 4,
                 _ => 1,
             },
             Self::Usage(_) => 2,
@@ -166,6 +167,9 @@ fn hint_for(error: &ClientError) -> Option<Cow<'_, str>> {
         ClientError::Deserted(_) => "start it again with `tokend`, which replaces the socket",
         ClientError::Forbidden(_) => {
             "the service's `[socket] group` in tokend.toml says who may; ask to be added to it"
+        }
+        ClientError::Cut => {
+            "what was asked may be done all the same: start the broker if it has stopped, look with `tokenctl status`, and run this again"
         }
         ClientError::Untrusted(_) => {
             "if the broker is meant to run as that account, say so: TOKEND_SERVER_USER=NAME"

@@ -38,6 +38,9 @@ pub enum ClientError {
     /// The connection broke.
     #[error("the connection to the broker broke: {0}")]
     Broken(#[source] io::Error),
+    /// The broker went away: it was stopped, or killed. What was asked may be done all the same.
+    #[error("the connection ended before the broker had answered")]
+    Cut,
     /// What was to take the answer does not take it.
     #[error("cannot write what the broker answers: {0}")]
     Output(#[source] io::Error),

@@ -334,19 +334,25 @@ mod tests {
     #[test]
     fn what_is_not_an_answer_is_refused_in_plain_words() {
         for bytes in [
-            "",
-            "HTTP/1.1 200 OK\r\n",
             "SSH-2.0-OpenSSH\r\n\r\n",
             "HTTP/1.1 abc\r\n\r\n",
             "HTTP/1.1 200 OK\r\nnonsense\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n",
-            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort",
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n",
         ] {
             let error = refusal(bytes);
             assert!(matches!(error, ClientError::Garbled(_)), "{bytes}: {error}");
+        }
+        for bytes in [
+            "",
+            "HTTP/1.1 200 OK\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n",
+        ] {
+            let error = refusal(bytes);
+            assert!(matches!(error, ClientError::Cut), "{bytes}: {error}");
         }
         let endless = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(20_000));
         assert!(matches!(refusal(endless), ClientError::Garbled(_)));
@@ -369,13 +375,11 @@ mod tests {
         let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello more";
         assert_eq!(downloaded(answer, &mut out).unwrap(), 5);
         assert_eq!(out, b"hello");
-        for answer in [
-            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort",
-            "HTTP/1.1 200 OK\r\n\r\nno length",
-        ] {
-            let error = downloaded(answer, &mut Vec::new()).unwrap_err();
-            assert!(matches!(error, ClientError::Garbled(_)), "{error}");
-        }
+        let short = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort";
+        let error = downloaded(short, &mut Vec::new()).unwrap_err();
+        assert!(matches!(error, ClientError::Cut), "{error}");
+        let error = downloaded("HTTP/1.1 200 OK\r\n\r\nno length", &mut Vec::new());
+        assert!(matches!(error, Err(ClientError::Garbled(_))), "{error:?}");
         let full = &mut [0; 3][..];
         let error = downloaded(answer, &mut &mut *full).unwrap_err();
         assert!(matches!(error, ClientError::Output(_)), "{error}");

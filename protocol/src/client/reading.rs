@@ -3,7 +3,7 @@
 //! The body may hold a token, so it is read into buffers that are wiped and never grow by
 //! themselves. Everything has a limit: a broker is trusted with secrets, not with our memory.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read, Take};
 use std::os::unix::net::UnixStream;
 
 use zeroize::Zeroizing;
@@ -20,9 +20,7 @@ pub(super) enum Fault {
 impl Fault {
     pub(super) fn into_error(self, broken: impl Fn(io::Error) -> ClientError) -> ClientError {
         match self {
-            Self::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                ClientError::Garbled("it ended too early")
-            }
+            Self::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => ClientError::Cut,
             Self::Io(error) => broken(error),
             Self::Garbled(why) => ClientError::Garbled(why),
         }
@@ -145,11 +143,15 @@ pub(super) enum Stopped {
 }
 
 /// One line without its ending.
-fn line(input: &mut impl BufRead) -> Result<String, Fault> {
+fn line(input: &mut Take<&mut Input>) -> Result<String, Fault> {
     let mut line = String::new();
     input.read_line(&mut line)?;
     let Some(text) = line.strip_suffix('\n') else {
-        return Err(Fault::Garbled("it ended too early, or a line is too long"));
+        return Err(if input.limit() == 0 {
+            Fault::Garbled("a line is too long")
+        } else {
+            io::Error::from(io::ErrorKind::UnexpectedEof).into()
+        });
     };
     Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
 }

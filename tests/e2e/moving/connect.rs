@@ -5,9 +5,9 @@ use support::github::{Effect, Fault};
 
 use super::*;
 
-const TO: &str = "op://Github-Tokens/org-label-sync-token/credential";
+pub(super) const TO: &str = "op://Github-Tokens/org-label-sync-token/credential";
 
-fn with_connect() -> (StandInConnect, TestBroker) {
+pub(super) fn with_connect() -> (StandInConnect, TestBroker) {
     let connect = StandInConnect::start(World::default());
     connect.set("Github-Tokens", "something else", "credential", "x");
     let config = format!(
@@ -21,7 +21,7 @@ fn with_connect() -> (StandInConnect, TestBroker) {
     (connect, broker)
 }
 
-fn there(connect: &StandInConnect) -> Option<String> {
+pub(super) fn there(connect: &StandInConnect) -> Option<String> {
     connect.value("Github-Tokens", NAME, "credential")
 }
 

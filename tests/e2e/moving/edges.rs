@@ -1,7 +1,5 @@
 //! What makes no sense, what somebody else does meanwhile, and files that are not ours to change.
 
-use std::os::unix::fs::PermissionsExt as _;
-
 use support::http;
 
 use super::*;

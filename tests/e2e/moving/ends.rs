@@ -1,7 +1,5 @@
 //! What becomes of old copies, and what is in the way of that.
 
-use std::os::unix::fs::PermissionsExt as _;
-
 use super::*;
 
 #[test]
@@ -123,10 +121,7 @@ fn a_value_goes_into_the_keyring_and_is_erased_there_when_it_left() {
     }
     let keyring = support::keyring::SessionKeyring::start();
     let session = keyring.session();
-    let broker = TestBroker::start(home(""), |command| {
-        for (_, variable, value) in FOUR {
-            command.env(variable, value);
-        }
+    let broker = start_with(home(""), |command| {
         session.enter(command);
     });
     run(&broker, &[NAME, "--to", "keyring:label-sync"]).success();

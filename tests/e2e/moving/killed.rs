@@ -2,10 +2,131 @@
 
 use std::process::Stdio;
 
-use support::needs;
+use support::{needs, wait};
 
+use super::connect::{self, with_connect};
 use super::*;
 use crate::rekey::Killer;
+
+/// To a place, back, there again, and by way of the vault home, with nothing left behind: the words of
+/// each step, and the place that policies name after it.
+fn journey(place: &str) -> Vec<(Vec<&str>, &str)> {
+    let there = || (vec![NAME, "--to", place], place);
+    let finish = |place| (vec![NAME, "--finish"], place);
+    let mut steps = vec![there(), (vec![NAME, "--back"], ENV), there(), finish(place)];
+    if place != "vault" {
+        steps.extend([(vec![NAME, "--to", "vault"], "vault"), finish("vault")]);
+    }
+    steps.extend([(vec![NAME, "--to", ENV], ENV), finish(ENV)]);
+    steps
+}
+
+/// In each step of a journey the broker is killed at the first such call, after that at the second, and so
+/// on until it lives through the step. Returns how many times it was killed.
+fn killed_at_each(
+    calls: &str,
+    mut broker: TestBroker,
+    start: impl Fn(Home) -> TestBroker,
+    place: &str,
+) -> usize {
+    let mut killed = 0;
+    for (words, place) in journey(place) {
+        for nth in 1.. {
+            assert!(nth < MOST_CALLS, "{words:?} has no end");
+            let killer = Killer::at(&broker, calls, nth);
+            let ran = run(&broker, &words);
+            drop(killer);
+            // Killed after its end, there is nothing left to do.
+            let over = nth > 1 && ran.stderr.contains("no move of");
+            if over || ran.status.success() {
+                break;
+            }
+            eprintln!("{words:?}, killed at {nth}: {ran:?}");
+            wait::until(|| is_dead(&broker));
+            killed += 1;
+            broker = start(broker.kill());
+            assert_serves(&broker, NAME, VALUE);
+        }
+        assert_eq!(source(&broker, NAME), place, "{words:?}");
+        assert_serves(&broker, NAME, VALUE);
+    }
+    let shown = broker.http("GET", &format!("/v1/secrets/{NAME}"), "");
+    assert_eq!(shown.json()["version"], Value::Null, "{shown:?}");
+    broker.stop().ctl(&["audit", "verify"]).success();
+    killed
+}
+
+/// More than any step makes.
+const MOST_CALLS: usize = 200;
+
+const SYNCS: &str = "fdatasync,fsync";
+const WRITES: &str = "pwrite64";
+/// Whatever goes to another process, or comes from it.
+const TALK: &str = "writev,sendto,sendmsg,recvfrom,recvmsg";
+
+fn is_dead(broker: &TestBroker) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", broker.pid()));
+    stat.map_or(true, |stat| stat.contains(") Z "))
+}
+
+#[test]
+fn a_broker_killed_at_any_write_or_sync_of_a_move_to_the_vault_and_back_ends_well() {
+    if needs::program("strace") {
+        for calls in [SYNCS, WRITES] {
+            let killed = killed_at_each(calls, start(home("")), start, "vault");
+            assert!(killed >= 20, "{calls}: killed {killed} times");
+        }
+    }
+}
+
+#[test]
+fn a_broker_killed_at_any_sync_of_a_move_to_a_file_and_back_ends_well() {
+    if needs::program("strace") {
+        let theirs = tempfile::tempdir().unwrap();
+        let path = theirs.path().join("label-sync");
+        fs::write(&path, VALUE).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let place = format!("file:{}", path.display());
+        let killed = killed_at_each(SYNCS, start(home("")), start, &place);
+        assert!(killed >= 20, "killed {killed} times");
+        assert_eq!(fs::read_to_string(&path).unwrap(), VALUE, "a person's file");
+    }
+}
+
+#[test]
+fn a_broker_killed_at_any_sync_or_word_of_a_move_to_the_keyring_and_back_ends_well() {
+    if !needs::program("strace") || !support::keyring::is_here() {
+        return;
+    }
+    let keyring = support::keyring::SessionKeyring::start();
+    let session = keyring.session();
+    let start = |home| {
+        start_with(home, |command| {
+            session.enter(command);
+        })
+    };
+    for calls in [SYNCS, TALK] {
+        let killed = killed_at_each(calls, start(home("")), start, "keyring:label-sync");
+        assert!(killed >= 20, "{calls}: killed {killed} times");
+        assert_eq!(session.look_up("tokend-secrets", "label-sync"), None);
+    }
+}
+
+#[test]
+fn a_broker_killed_at_any_sync_or_word_of_a_move_to_1password_and_back_ends_well() {
+    if !needs::program("strace") {
+        return;
+    }
+    for calls in [SYNCS, TALK] {
+        let (connect, broker) = with_connect();
+        let killed = killed_at_each(calls, broker, start, connect::TO);
+        assert!(killed >= 20, "{calls}: killed {killed} times");
+        assert_eq!(connect::there(&connect), None);
+        let items = connect.items("Github-Tokens");
+        let named = items.iter().filter(|item| item["title"] == NAME).count();
+        assert_eq!(named, 1, "{items:?}");
+    }
+}
 
 fn quiet(mut command: Command) -> Command {
     command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -35,41 +156,6 @@ fn ends_well(broker: TestBroker, how: &str) -> TestBroker {
     broker
 }
 
-/// Kills the broker at the `nth` such call while a secret is moved, over and over.
-fn broker_killed_at_each(call: &str, step: usize, most: usize) -> usize {
-    let mut broker = start(home(""));
-    let mut killed = 0;
-    for nth in (1..).step_by(step).take(most) {
-        let killer = Killer::at(&broker, call, nth);
-        let ended = quiet(moving(&broker.home, &[NAME, "--to", "vault"])).status();
-        drop(killer);
-        let survived = ended.unwrap().success();
-        killed += usize::from(!survived);
-        broker = ends_well(broker, &format!("the broker was killed at {call} {nth}"));
-        if survived {
-            break;
-        }
-    }
-    broker.stop().ctl(&["audit", "verify"]).success();
-    killed
-}
-
-#[test]
-fn a_broker_killed_at_any_write_of_a_move_ends_well() {
-    if needs::program("strace") {
-        let killed = broker_killed_at_each("pwrite64", 2, 24);
-        assert!(killed >= 4, "killed {killed} times");
-    }
-}
-
-#[test]
-fn a_broker_killed_at_any_sync_of_a_move_ends_well() {
-    if needs::program("strace") {
-        let killed = broker_killed_at_each("fdatasync,fsync", 1, 24);
-        assert!(killed >= 4, "killed {killed} times");
-    }
-}
-
 #[test]
 fn a_broker_killed_when_each_record_appears_ends_well() {
     for kind in [
@@ -84,7 +170,7 @@ fn a_broker_killed_when_each_record_appears_ends_well() {
         let mut child = quiet(moving(&broker.home, &[NAME, "--to", "vault"]))
             .spawn()
             .unwrap();
-        support::wait::until(|| broker.home.records_of(kind).len() > before);
+        wait::until(|| broker.home.records_of(kind).len() > before);
         let broker = start(broker.kill());
         child.wait().unwrap();
         ends_well(broker, kind);
@@ -130,38 +216,4 @@ fn a_command_killed_at_any_of_its_calls_ends_well() {
         }
         assert!(killed >= 1, "{call}: killed {killed} times");
     }
-}
-
-#[test]
-fn a_broker_killed_at_any_sync_while_the_old_copy_is_erased_ends_well() {
-    if !needs::program("strace") {
-        return;
-    }
-    let mut killed = 0;
-    for nth in 1..12 {
-        let broker = start(home(""));
-        run(&broker, &[NAME, "--to", "vault"]).success();
-        run(&broker, &[NAME, "--finish"]).success();
-        run(&broker, &[NAME, "--to", ENV]).success();
-        let killer = Killer::at(&broker, "fdatasync,fsync", nth);
-        let ended = quiet(moving(&broker.home, &[NAME, "--finish"])).status();
-        drop(killer);
-        let survived = ended.unwrap().success();
-        killed += usize::from(!survived);
-        let broker = start(broker.kill());
-        let how = format!("killed at sync {nth}");
-        assert_serves(&broker, NAME, VALUE);
-        let again = run(&broker, &[NAME, "--finish"]);
-        let over = again.status.success() || again.stderr.contains("no move of");
-        assert!(over, "{how}: {again:?}");
-        let shown = broker
-            .http("GET", &format!("/v1/secrets/{NAME}"), "")
-            .json();
-        assert_eq!(shown["version"], Value::Null, "{how}: {shown}");
-        assert_serves(&broker, NAME, VALUE);
-        if survived {
-            break;
-        }
-    }
-    assert!(killed >= 2, "killed {killed} times");
 }

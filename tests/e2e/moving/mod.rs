@@ -7,6 +7,7 @@ mod killed;
 mod story;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -67,10 +68,15 @@ fn home(config: &str) -> Home {
 
 /// Starts it with the four variables, as an environment file would.
 fn start(home: Home) -> TestBroker {
+    start_with(home, |_command| ())
+}
+
+fn start_with(home: Home, more: impl FnOnce(&mut Command)) -> TestBroker {
     TestBroker::start(home, |command| {
         for (_, variable, value) in FOUR {
             command.env(variable, value);
         }
+        more(command);
     })
 }
 
