@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use broker_protocol::moving::PolicyChange;
+use broker_protocol::moving::{PolicyChange, change_line};
 
 use crate::error::Failure;
 
@@ -73,14 +73,10 @@ impl Changed {
 
 /// The text with the line changed; `None` if the line is another.
 fn changed(text: &[u8], change: &PolicyChange) -> Option<Vec<u8>> {
-    let mut lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
-    let at = usize::try_from(change.line.checked_sub(1)?).ok()?;
-    let line = lines.get_mut(at)?;
-    if *line != change.before.as_bytes() {
-        return None;
-    }
-    *line = change.after.as_bytes();
-    Some(lines.join(&b'\n'))
+    let text = str::from_utf8(text).ok()?;
+    let line = usize::try_from(change.line).ok()?;
+    let changed = change_line(text, line, &change.before, &change.after)?;
+    Some(changed.into_bytes())
 }
 
 fn may_write(path: &Path) -> io::Result<Metadata> {
@@ -90,8 +86,16 @@ fn may_write(path: &Path) -> io::Result<Metadata> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
     OpenOptions::new().write(true).open(path)?;
+    // A file in its place would be without it. Not every file system has such lists.
+    if matches!(xattr::get(path, ACCESS_LIST), Ok(Some(_))) {
+        let why = "the file has an access list, which would be lost";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    }
     Ok(meta)
 }
+
+/// `acl(5)`.
+const ACCESS_LIST: &str = "system.posix_acl_access";
 
 fn is_not_for_us(error: &io::Error) -> bool {
     matches!(
@@ -106,13 +110,14 @@ fn replace(path: &Path, bytes: &[u8], like: &Metadata) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // What begins with a dot is no policy.
     let beside = directory.join(format!(".{name}.{}", std::process::id()));
+    let directory = File::open(directory)?;
     let written = write_beside(&beside, bytes, like).and_then(|()| fs::rename(&beside, path));
     if let Err(error) = written {
         // Nothing better to do than to leave it; its name says whose it is.
         drop(fs::remove_file(&beside));
         return Err(error);
     }
-    File::open(directory)?.sync_all()
+    directory.sync_all()
 }
 
 fn write_beside(beside: &Path, bytes: &[u8], like: &Metadata) -> io::Result<()> {

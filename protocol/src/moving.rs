@@ -112,6 +112,19 @@ pub struct PolicyChange {
     pub after: String,
 }
 
+/// This text with one line changed, and every other byte as it was. `line` counts from 1, and `before` is
+/// the line without the newline at its end. `None` if the line is another.
+#[must_use]
+pub fn change_line(text: &str, line: usize, before: &str, after: &str) -> Option<String> {
+    let mut lines: Vec<&str> = text.split('\n').collect();
+    let at = lines.get_mut(line.checked_sub(1)?)?;
+    if *at != before {
+        return None;
+    }
+    *at = after;
+    Some(lines.join("\n"))
+}
+
 /// A move that is under way, as `GET /v1/secrets/{name}` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MoveUnderWay {

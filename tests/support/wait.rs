@@ -13,10 +13,15 @@ const LOOKS: u32 = 3000;
 ///
 /// If it does not hold within about thirty seconds.
 #[track_caller]
-pub fn until(mut condition: impl FnMut() -> bool) {
+pub fn until(condition: impl FnMut() -> bool) {
+    assert!(is_soon(condition), "what was waited for did not happen");
+}
+
+/// Returns true as soon as the condition holds, or false if it does not within about thirty seconds.
+pub fn is_soon(mut condition: impl FnMut() -> bool) -> bool {
     for _ in 0..LOOKS {
         if condition() {
-            return;
+            return true;
         }
         #[expect(
             clippy::disallowed_methods,
@@ -24,5 +29,5 @@ pub fn until(mut condition: impl FnMut() -> bool) {
         )]
         std::thread::sleep(LOOK_AGAIN);
     }
-    panic!("what was waited for did not happen");
+    false
 }

@@ -10,10 +10,14 @@ use crate::upkeep::UpkeepError;
 #[non_exhaustive]
 pub enum MoveError {
     /// No policy declares it.
-    #[error("no policy declares a secret `{0}`, so nothing says where its value lies")]
+    #[error(
+        "no policy declares a secret `{0}`, so nothing says where its value lies; declare it, in its old place if a move of it is under way, and run this again"
+    )]
     Undeclared(SecretName),
     /// There is none.
-    #[error("no move of `{0}` is under way; begin one with `tokenctl secret move {0} --to PLACE`")]
+    #[error(
+        "no move of `{0}` is under way: it is over, or never began; begin one with `tokenctl secret move {0} --to PLACE`"
+    )]
     NotThere(SecretName),
     /// It lies there.
     #[error("`{name}` is taken from {place} already, and no move of it is under way")]
@@ -57,7 +61,9 @@ pub enum MoveError {
         place: String,
     },
     /// Something else is taken from the place whose value would go.
-    #[error("{by} is taken from {place} too, so the value there is neither replaced nor erased")]
+    #[error(
+        "{by} is taken from {place} too, so the value there is not replaced; name another place, or take {by} from elsewhere first"
+    )]
     InUse {
         /// What.
         by: String,
@@ -66,7 +72,7 @@ pub enum MoveError {
     },
     /// What was written is not what is read.
     #[error(
-        "{place} was given the value of `{name}` and does not give it back; policies stay as they are"
+        "{place} was given the value of `{name}` and does not give it back; policies stay as they are: look at what is there now, then run this again or name another place"
     )]
     NotKept {
         /// The secret.
@@ -76,7 +82,7 @@ pub enum MoveError {
     },
     /// What is in force is not what was copied.
     #[error(
-        "{place} does not give the value of `{name}` that was copied; if it was changed there on purpose, run it again with --replace, else go back with `--back`"
+        "{place} does not give the value of `{name}` that was copied; if it was changed there on purpose, run `tokenctl secret move {name} --to {place} --replace`, else go back with `--back`"
     )]
     Changed {
         /// The secret.
@@ -123,14 +129,14 @@ pub enum MoveError {
         new: Box<str>,
     },
     /// The old place gives no value any more, or not this one.
-    #[error("there is no way back: {old} {what}; put the value of `{name}` there, then go back")]
+    #[error("there is no way back for `{name}`: {old} {why}, then go back")]
     NoWayBack {
         /// The secret.
         name: SecretName,
         /// The old place.
         old: Box<str>,
-        /// `gives no value`, …
-        what: &'static str,
+        /// What it does instead, and the mend.
+        why: &'static str,
     },
     /// A value or the policies changed while the move was about to be finished.
     #[error(
@@ -138,7 +144,9 @@ pub enum MoveError {
     )]
     Overtaken(SecretName),
     /// What was written down of a move is no place.
-    #[error("what the vault keeps of the move of `{0}` is not understood")]
+    #[error(
+        "what the vault keeps of the move of `{0}` is not understood; a newer tokend may have begun it: end it with that one"
+    )]
     Unreadable(SecretName),
     /// The files say something else than what is in force.
     #[error(

@@ -9,24 +9,26 @@ use super::{How, MoveError, Mover, astray, of_the_vault, place, view};
 use crate::audit_log::{Effect, Use, Why};
 use crate::broker::Broker;
 use crate::lease_record;
-use crate::move_state::{Due, Move, Step};
+use crate::move_state::{Due, Move};
 use crate::policy::{Caller, SourceSpec};
 use crate::upkeep::UpkeepError;
 
 /// What becomes of the old copy.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Old {
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Old {
     Erased,
     Gone,
     Left,
+    /// Something else, which is named, is taken from there.
+    InUse(String),
 }
 
 impl Old {
-    const fn as_str(self) -> &'static str {
+    const fn as_str(&self) -> &'static str {
         match self {
             Self::Erased => "erased",
             Self::Gone => "gone",
-            Self::Left => "left",
+            Self::Left | Self::InUse(_) => "left",
         }
     }
 }
@@ -64,12 +66,10 @@ impl Broker {
             place: to.to_string(),
         })?;
         let there = self.open_at(by, name, &from).await?;
-        if there.is_some() {
-            self.refuse_in_use(name, &from)?;
-        }
-        let old = match there {
-            None => Old::Gone,
-            Some(old) if old.hashed() != value.hashed() => {
+        let old = match (there, self.in_use(name, &from)) {
+            (None, _) => Old::Gone,
+            (Some(_), Some(by)) => Old::InUse(by),
+            (Some(old), None) if old.hashed() != value.hashed() => {
                 return Err(MoveError::OldDiffers {
                     name: name.clone(),
                     old: known.from,
@@ -77,15 +77,15 @@ impl Broker {
                 });
             }
             // Two references may be one field: by name and by id, or in other letters.
-            Some(_) if is_1password(&from) && is_1password(&to) => Old::Left,
-            Some(_) if from.is_vault() || self.sources.can_write(&from) => Old::Erased,
-            Some(_) => Old::Left,
+            _ if is_1password(&from) && is_1password(&to) => Old::Left,
+            _ if from.is_vault() || self.sources.can_write(&from) => Old::Erased,
+            _ => Old::Left,
         };
         drop(value);
-        self.let_go(mover, (&from, &to), &known, old).await?;
+        self.let_go(mover, (&from, &to), &known, &old).await?;
         self.vault.forget_move(name).await.map_err(of_the_vault)?;
         self.forget_unnamed_source_values().await;
-        let text = view::finished(name, &from, &to, old == Old::Left, old == Old::Gone);
+        let text = view::finished(name, &from, &to, &old);
         Ok(MoveView {
             phase: MovePhase::Finished,
             ..view::of(name, &known, MoveStep::Nothing, text)
@@ -98,7 +98,7 @@ impl Broker {
         mover: Mover<'_>,
         (from, to): (&SourceSpec, &SourceSpec),
         known: &Move,
-        old: Old,
+        old: &Old,
     ) -> Result<(), MoveError> {
         let Mover { by, name } = mover;
         let body = Body::of(&Event::SecretMoveFinished {
@@ -117,12 +117,13 @@ impl Broker {
         // Reading both places took its time: neither may have changed meanwhile.
         let held = self.vault.held(name).map(|held| held.hashed_credential);
         let other = from.is_vault() && held.is_some_and(|held| *held.as_str() != *known.hashed);
-        if self.source_in_force(name)? != *to || (old == Old::Erased && other) {
+        let kept = other || self.in_use(name, from).is_some();
+        if self.source_in_force(name)? != *to || (*old == Old::Erased && kept) {
             return Err(MoveError::Overtaken(name.clone()));
         }
         let recorded = self.log.record_use(usage, body, Effect::Nothing).await;
         let recorded = recorded.map_err(UpkeepError::NotRecorded)?;
-        if old != Old::Erased {
+        if *old != Old::Erased {
             return Ok(());
         }
         if from.is_vault() {
@@ -151,13 +152,15 @@ impl Broker {
         let known = self.move_of(name)?;
         let in_force = self.source_in_force(name)?;
         let from = place(name, &known.from)?;
-        let no_way = |what| MoveError::NoWayBack {
+        let no_way = |why| MoveError::NoWayBack {
             name: name.clone(),
             old: known.from.clone(),
-            what,
+            why,
         };
         let old = self.open_at(by, name, &from).await?;
-        let old = old.ok_or_else(|| no_way("gives no value"))?.hashed();
+        let old = old
+            .ok_or_else(|| no_way("gives no value; put the value there"))?
+            .hashed();
         if in_force == from {
             self.record_move(&Event::SecretMovedBack {
                 by: lease_record::caller(by),
@@ -179,10 +182,14 @@ impl Broker {
         // A place that is down must not keep anybody from leaving it; one that answers is compared.
         match self.open_at(by, name, &in_force).await {
             Ok(Some(value)) if value.hashed() != old => {
-                return Err(no_way("holds another value than the one in use"));
+                return Err(no_way(
+                    "holds another value than the one in use; look which is right, and make them the same",
+                ));
             }
             Err(UpkeepError::Source(_)) | Ok(None) if *known.hashed != *old.as_str() => {
-                return Err(no_way("holds another value than the one that was copied"));
+                return Err(no_way(
+                    "holds another value than the one that was copied, and the new place gives none to compare with; put the right one there",
+                ));
             }
             Ok(_) | Err(UpkeepError::Source(_)) => {}
             Err(error) => return Err(error.into()),
@@ -199,12 +206,10 @@ impl Broker {
                 self.note_move(name, &state).await?;
             }
         }
-        let phase = match known.step {
-            Step::Copied => MovePhase::Copied,
-            Step::Switched => MovePhase::Switched,
-        };
-        let view = view::of(name, &known, MoveStep::Switch, String::new());
-        Ok(self.with_line(MoveView { phase, ..view }, line))
+        Ok(self.with_line(
+            view::of(name, &known, MoveStep::Switch, String::new()),
+            line,
+        ))
     }
 
     fn move_of(&self, name: &SecretName) -> Result<Move, MoveError> {

@@ -123,8 +123,9 @@ impl Broker {
                 place: to.to_string(),
             });
         }
-        if other {
-            self.refuse_in_use(name, to)?;
+        if let Some(by) = self.in_use(name, to).filter(|_| other) {
+            let place = to.to_string();
+            return Err(MoveError::InUse { by, place });
         }
         let begun_at = known.as_ref().map(|known| known.begun_at);
         let now = self.now().wall;
@@ -269,25 +270,19 @@ impl Broker {
         Ok(declared.source.clone())
     }
 
-    /// Another secret's value, or what is shown to 1Password, is not ours to change. In the vault each has
+    /// What else is taken from a place, whose value is then not ours to change. In the vault each secret has
     /// a place of its own.
-    fn refuse_in_use(&self, name: &SecretName, place: &SourceSpec) -> Result<(), MoveError> {
+    fn in_use(&self, name: &SecretName, place: &SourceSpec) -> Option<String> {
         if place.is_vault() {
-            return Ok(());
+            return None;
         }
-        let in_use = |by: String| {
-            let place = place.to_string();
-            Err(MoveError::InUse { by, place })
-        };
         if self.config.one_password.token.as_ref() == Some(place) {
-            return in_use("the token for 1Password".to_owned());
+            return Some("the token for 1Password".to_owned());
         }
         let policies = self.policies();
         let mut others = policies.set.secrets().filter(|other| other.name != *name);
-        match others.find(|other| other.source == *place) {
-            Some(other) => in_use(format!("`{}`", other.name)),
-            None => Ok(()),
-        }
+        let other = others.find(|other| other.source == *place)?;
+        Some(format!("`{}`", other.name))
     }
 
     async fn note_move(&self, name: &SecretName, state: &Move) -> Result<(), MoveError> {

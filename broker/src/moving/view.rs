@@ -9,6 +9,7 @@ use broker_protocol::names::SecretName;
 use jiff::Timestamp;
 
 use super::MoveError;
+use super::finish::Old;
 use super::line::{Line, Place};
 use crate::broker::Broker;
 use crate::move_state::{Move, Step};
@@ -25,20 +26,15 @@ impl Broker {
         (is_there, other, by_broker): (bool, bool, bool),
     ) -> Result<MoveView, MoveError> {
         let line = self.line_towards(name, to, state.edited.as_ref()).await?;
-        let first = match (is_there, by_broker) {
-            (true, _) => "the value is there already".to_owned(),
-            (false, true) => "the broker writes the value there".to_owned(),
-            (false, false) => "a person puts the value there".to_owned(),
+        let (step, first) = match (is_there, by_broker) {
+            (true, _) => (MoveStep::Switch, "the value is there already"),
+            (false, true) => (MoveStep::Write, "the broker writes the value there"),
+            (false, false) => (MoveStep::Put, "a person puts the value there"),
         };
         let in_the_way = if other {
             "; another value is there, which only --replace replaces"
         } else {
             ""
-        };
-        let step = match (is_there, by_broker) {
-            (true, _) => MoveStep::Switch,
-            (false, true) => MoveStep::Write,
-            (false, false) => MoveStep::Put,
         };
         let planned = self.with_line(of(name, state, step, String::new()), line);
         let text = format!("{first}{in_the_way}; then {}", planned.next.text);
@@ -182,37 +178,35 @@ pub(super) fn put(name: &SecretName, from: &SourceSpec, to: &SourceSpec, other: 
 }
 
 /// What is left to do of a move that is over.
-pub(super) fn finished(
-    name: &SecretName,
-    from: &SourceSpec,
-    to: &SourceSpec,
-    left: bool,
-    gone: bool,
-) -> String {
+pub(super) fn finished(name: &SecretName, from: &SourceSpec, to: &SourceSpec, old: &Old) -> String {
     let head = format!("`{name}` is taken from {to}, and the move is over");
-    if gone {
-        return format!("{head}; there was no old copy any more");
-    }
-    if !left {
-        return format!("{head}; the old copy in {from} is erased");
-    }
-    let what = match from {
-        SourceSpec::Env(variable) => format!(
+    let what = match old {
+        Old::Gone => "there was no old copy any more".to_owned(),
+        Old::Erased => format!("the old copy in {from} is erased"),
+        Old::InUse(by) => format!("what lies in {from} stays, because {by} is taken from it too"),
+        Old::Left => remove_by_hand(from, to),
+    };
+    format!("{head}; {what}")
+}
+
+fn remove_by_hand(from: &SourceSpec, to: &SourceSpec) -> String {
+    match (from, to) {
+        (SourceSpec::Env(variable), _) => format!(
             "remove the line {variable}=… from the file that tokend is started with; it is gone \
              once tokend is started anew"
         ),
-        SourceSpec::File(path) => format!(
+        (SourceSpec::File(path), SourceSpec::File(_)) => format!(
             "see that it is another file than {to} names, and remove the old copy: {}",
             shred(path)
         ),
-        SourceSpec::OnePassword(_) if matches!(to, SourceSpec::OnePassword(_)) => format!(
+        (SourceSpec::File(path), _) => format!("remove the old copy: {}", shred(path)),
+        (SourceSpec::OnePassword(_), SourceSpec::OnePassword(_)) => format!(
             "see that it is another field than {to} names, and remove the old copy in {from}"
         ),
-        SourceSpec::OnePassword(_) | SourceSpec::Keyring(_) | SourceSpec::Vault => {
+        (SourceSpec::OnePassword(_) | SourceSpec::Keyring(_) | SourceSpec::Vault, _) => {
             format!("remove the old copy in {from}")
         }
-    };
-    format!("{head}; {what}")
+    }
 }
 
 fn shred(path: &Path) -> String {

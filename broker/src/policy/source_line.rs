@@ -1,6 +1,7 @@
 //! The one line of a policy file that says where a secret's value comes from, and how it would say
 //! something else. Pure: nothing is written here.
 
+use broker_protocol::moving::change_line;
 use broker_protocol::names::SecretName;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -31,13 +32,7 @@ impl LineChange {
     /// The text with this line changed, and every other byte as it was. `None` if the line is another.
     #[must_use]
     pub fn apply(&self, text: &str) -> Option<String> {
-        let mut lines: Vec<&str> = text.split('\n').collect();
-        let line = lines.get_mut(self.line.checked_sub(1)?)?;
-        if *line != self.before {
-            return None;
-        }
-        *line = &self.after;
-        Some(lines.join("\n"))
+        change_line(text, self.line, &self.before, &self.after)
     }
 }
 

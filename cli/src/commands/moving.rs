@@ -193,9 +193,11 @@ impl Driver<'_> {
                         match self.load() {
                             Ok(()) => {}
                             Err(refused @ Failure::Broker(ClientError::Problem { .. })) => {
-                                changed.take_back()?;
-                                // Let the broker see that, or it goes on warning.
-                                drop(self.load());
+                                match changed.take_back() {
+                                    // Let the broker see that, or it goes on warning.
+                                    Ok(()) => drop(self.load()),
+                                    Err(failure) => ui::warning(&failure),
+                                }
                                 return Err(refused);
                             }
                             // It may be in force all the same: run again, the broker knows.

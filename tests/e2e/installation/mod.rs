@@ -2,9 +2,13 @@
 
 mod faults;
 mod kill_switch;
+mod moved;
 mod pinned;
 mod restart;
 mod shared;
+
+use std::fs;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use support::github::ask::{Got, ask, tell};
@@ -39,6 +43,11 @@ FALLBACK
 [[allow]]
 caller = { uid = UID }
 "#;
+
+/// The App's key as GitHub gave it out.
+fn key_file(broker: &TestBroker) -> PathBuf {
+    broker.home.path().join("acme-import.private-key.pem")
+}
 
 /// A stand-in with an App on three of four repositories, and a broker that holds the App's key.
 struct Setting {
@@ -78,6 +87,7 @@ impl Setting {
         let import = IMPORT.replace("UID", &uid).replace("FALLBACK", fallback);
         home.policy("acme-import.toml", &import);
         let broker = home.start();
+        fs::write(key_file(&broker), key.pem()).unwrap();
         let set = ["secret", "set", "acme-import-app"];
         broker.home.ctl_with(&set, key.pem()).success();
         let set = ["secret", "set", "acme-import-old-token"];

@@ -81,6 +81,7 @@ fn a_token_that_may_not_write_changes_nothing() {
     let ran = run(&broker, &[NAME, "--to", TO]);
     assert_eq!(ran.code(), Some(7), "{ran:?}");
     assert_eq!(source(&broker, NAME), ENV);
+    assert_eq!(there(&connect), None);
     assert_eq!(broker.home.records_of("secret.move_failed").len(), 1);
     assert_serves(&broker, NAME, VALUE);
 }

@@ -1,6 +1,6 @@
 //! What makes no sense, what somebody else does meanwhile, and files that are not ours to change.
 
-use support::http;
+use support::{http, needs};
 
 use super::*;
 
@@ -132,6 +132,23 @@ fn a_policy_that_may_not_be_written_is_left_alone_and_waited_for() {
 }
 
 #[test]
+fn a_policy_with_an_access_list_is_left_to_a_person_who_keeps_it() {
+    if !needs::program("setfacl") {
+        return;
+    }
+    let broker = start(home(""));
+    let path = broker.home.places.policies.join("secrets.toml");
+    let mut setfacl = Command::new("setfacl");
+    let listed = setfacl.args(["-m", "u:65534:r"]).arg(&path).status();
+    assert!(listed.unwrap().success());
+    let before = policy(&broker.home);
+    let ran = run(&broker, &[NAME, "--to", "vault"]);
+    assert_eq!(ran.code(), Some(75), "{ran:?}");
+    assert!(ran.stderr.contains("has an access list"), "{ran:?}");
+    assert_eq!(policy(&broker.home), before);
+}
+
+#[test]
 fn nothing_else_comes_into_force_with_a_move() {
     let broker = start(home(""));
     let before = policy(&broker.home);
@@ -168,7 +185,7 @@ fn nothing_else_comes_into_force_with_a_move() {
 }
 
 #[test]
-fn a_change_that_the_broker_refuses_is_taken_back() {
+fn policies_that_others_may_write_stop_a_move_before_anything_is_changed() {
     let home = home("");
     // In force, and refused from now on: a directory above may be written by others.
     let policies = home.places.policies.clone();
@@ -188,7 +205,7 @@ fn a_change_that_the_broker_refuses_is_taken_back() {
 }
 
 #[test]
-fn a_rotation_under_way_and_a_second_move_at_once_are_refused() {
+fn moves_at_once_write_the_value_once() {
     let broker = start(home(""));
     let path = format!("/v1/secrets/{NAME}/move");
     let answers: Vec<http::Answer> = thread::scope(|scope| {
@@ -209,7 +226,61 @@ fn a_rotation_under_way_and_a_second_move_at_once_are_refused() {
 }
 
 #[test]
-fn a_place_that_another_secret_is_taken_from_is_neither_replaced_nor_erased() {
+fn no_other_value_comes_while_one_leaves_the_vault() {
+    let broker = start(home(""));
+    run(&broker, &[NAME, "--to", "vault"]).success();
+    run(&broker, &[NAME, "--finish"]).success();
+    // Copied, and policies still name the vault.
+    let waits = run(&broker, &[NAME, "--to", ENV, "--print"]);
+    assert_eq!(waits.code(), Some(75), "{waits:?}");
+    let set = broker
+        .home
+        .ctl_with(&["secret", "set", NAME], "ghp_another");
+    assert!(
+        set.stderr.contains("out of the vault is under way"),
+        "{set:?}"
+    );
+    let next = broker.home.path().join("next");
+    fs::write(&next, "ghp_another").unwrap();
+    let next = next.to_str().unwrap();
+    let rotate = broker.home.ctl(&["rotate", NAME, "--value-file", next]);
+    assert!(
+        rotate.stderr.contains("out of the vault is under way"),
+        "{rotate:?}"
+    );
+    assert_serves(&broker, NAME, VALUE);
+    run(&broker, &[NAME, "--back"]).success();
+    broker
+        .home
+        .ctl_with(&["secret", "set", NAME], "ghp_another")
+        .success();
+}
+
+#[test]
+fn what_is_shown_to_1password_is_not_replaced() {
+    if !support::keyring::is_here() {
+        return;
+    }
+    let keyring = support::keyring::SessionKeyring::start();
+    let session = keyring.session();
+    session.put("1password", "ops_another");
+    let home = home("[onepassword]\ntoken = \"keyring:1password\"\n");
+    let broker = start_with(home, |command| {
+        session.enter(command);
+    });
+    refused(
+        &broker,
+        &[NAME, "--to", "keyring:1password", "--replace"],
+        1,
+        "the token for 1Password is taken from keyring:1password too",
+    );
+    let there = session.look_up("tokend-secrets", "1password");
+    assert_eq!(there.as_deref(), Some("ops_another"));
+}
+
+#[test]
+fn a_place_that_another_secret_is_taken_from_is_neither_replaced_nor_erased_and_stays_when_one_leaves_it()
+ {
     let broker = start(home(""));
     let path = broker.home.path().join("shared");
     fs::write(&path, FOUR[1].2).unwrap();
@@ -218,11 +289,14 @@ fn a_place_that_another_secret_is_taken_from_is_neither_replaced_nor_erased() {
     let shared = policy(&broker.home).replace("env:ORG_PROJECT_ADMIN_TOKEN", &place);
     broker.home.policy("secrets.toml", &shared);
     broker.home.ctl(&["policy", "reload"]).success();
-    let both = "`org-project-admin-token` is taken from file:";
+    let both = "`org-project-admin-token` is taken from";
     refused(&broker, &[NAME, "--to", &place, "--replace"], 1, both);
     fs::write(&path, VALUE).unwrap();
     run(&broker, &[NAME, "--to", &place]).success();
     run(&broker, &[NAME, "--finish"]).success();
     run(&broker, &[NAME, "--to", "vault"]).success();
-    refused(&broker, &[NAME, "--finish"], 1, both);
+    let finished = run(&broker, &[NAME, "--finish"]).success();
+    assert!(finished.contains(both), "{finished}");
+    assert!(finished.contains("stays"), "{finished}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), VALUE);
 }

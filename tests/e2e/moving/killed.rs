@@ -41,8 +41,10 @@ fn killed_at_each(
             if over || ran.status.success() {
                 break;
             }
-            eprintln!("{words:?}, killed at {nth}: {ran:?}");
-            wait::until(|| is_dead(&broker));
+            assert!(
+                wait::is_soon(|| is_dead(&broker)),
+                "{words:?}, killed at {nth}: {ran:?}"
+            );
             killed += 1;
             broker = start(broker.kill());
             assert_serves(&broker, NAME, VALUE);

@@ -19,11 +19,8 @@ fn with_op() -> (StandInOp, TestBroker) {
     (op, start(home))
 }
 
-fn all(more: &[&str]) -> Vec<&'static str> {
-    let more = more
-        .iter()
-        .map(|word| -> &'static str { word.to_string().leak() });
-    NAMES.into_iter().chain(more).collect()
+fn all<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&NAMES[..], more].concat()
 }
 
 #[test]

@@ -33,6 +33,10 @@ fn on_enterprise_server_a_person_deletes_the_old_token_and_the_broker_sees_that_
     assert_eq!(scene.handed_out(), NEW);
     assert_eq!(scene.in_the_sink().as_deref(), Some(NEW));
     assert_eq!(scene.state()["next"]["waits_for"], "person");
+    let moved = ["secret", "move", NAME, "--to", "env:ELSEWHERE"];
+    let moved = scene.broker.home.ctl(&moved);
+    assert_eq!(moved.code(), Some(1), "{moved:?}");
+    assert!(moved.stderr.contains("rotation"), "{moved:?}");
 
     scene.github.change(|state| state.revoke(OLD));
     let done = scene.broker.home.ctl(&["rotate", NAME]).success();
