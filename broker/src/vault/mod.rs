@@ -217,7 +217,7 @@ impl Vault {
         known(self.shared.state.read()).custody.recovery.is_some()
     }
 
-    /// Reads the root key from the source in force. Blocks, for a keyring up to ten seconds. Where a
+    /// Reads the root key from the source in force. Blocks, for a keyring up to twenty seconds. Where a
     /// re-key was interrupted over a key file, the file that fits gets its name, and the other goes.
     ///
     /// # Errors

@@ -23,10 +23,14 @@ pub enum OnePasswordError {
     #[error("1Password waits for someone to unlock it; unlock the app, or use a service account")]
     Prompting,
     /// The token of the service account or of Connect is no such token.
-    #[error("the token for 1Password is malformed; set it anew with `tokenctl secret set`")]
+    #[error(
+        "the token for 1Password is malformed; set it anew where `[onepassword] token` says it lies (the vault: `tokenctl secret set onepassword-token`)"
+    )]
     MalformedToken,
     /// The token is not known there, or not any more.
-    #[error("1Password does not know the token; create one and set it with `tokenctl secret set`")]
+    #[error(
+        "1Password does not know the token; create one and set it where `[onepassword] token` says it lies (the vault: `tokenctl secret set onepassword-token`)"
+    )]
     Unauthenticated,
     /// The token may not read this.
     #[error("the token for 1Password may not read this; give it access to the vault")]
@@ -69,7 +73,7 @@ pub enum OnePasswordError {
     )]
     Doubtful(Box<str>),
     /// Something that is not known here. Its own words, without what could be a value.
-    #[error("1Password refused: {0}")]
+    #[error("1Password did not do what it was asked: {0}")]
     Other(Box<str>),
 }
 

@@ -7,6 +7,6 @@ mod connect;
 mod error;
 mod op;
 
-pub use self::connect::{BadConnectAddress, Connect, ConnectAddress, ConnectHealth, Dependency};
+pub use self::connect::{BadConnectAddress, Connect, ConnectAddress};
 pub use self::error::{OnePasswordError, Part};
 pub use self::op::{Op, ServiceLimit};

@@ -84,7 +84,7 @@ impl Drop for Alone {
 
 impl Vault {
     /// Puts the next root key in force. `announced` is the number of the record that says so. Blocks: a
-    /// second or so for ten thousand secrets, and for a keyring up to twenty more. Whether it fails or
+    /// second or so for ten thousand secrets, and for a keyring up to forty more. Whether it fails or
     /// not, [`Self::close_rekey`] comes after the record of the outcome.
     ///
     /// # Errors

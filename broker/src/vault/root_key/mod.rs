@@ -208,7 +208,7 @@ pub(super) fn keyring_entry(vault_id: &str, version: u32) -> String {
 
 impl RootKeySource {
     /// Reads this version of the root key of the vault named `vault_id`. Blocks: a keyring is waited for, at most
-    /// ten seconds.
+    /// twenty seconds.
     ///
     /// # Errors
     ///

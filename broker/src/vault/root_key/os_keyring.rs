@@ -23,7 +23,8 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// The one of the desktop session. A call blocks for ten seconds at most, the probe for two.
+    /// The one of the desktop session. A call waits ten seconds at most for its turn, and ten
+    /// more for its answer; the probe two and two.
     pub const SESSION: Self = Self {
         probe,
         keep,

@@ -31,7 +31,6 @@ use std::time::Duration;
 
 pub use self::address::{BadConnectAddress, ConnectAddress};
 use self::find::{Ids, Names};
-pub use self::health::{ConnectHealth, Dependency};
 use crate::https::Https;
 use crate::policy::field_reference::FieldReference;
 use crate::source::Fetched;

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT,
-};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use serde::Deserialize;
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -66,6 +64,9 @@ impl Connect {
         ask: Ask<'_>,
         token: Option<&AccessToken>,
     ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        // First, so that whatever fails afterwards wipes it.
+        let body = ask.body.map(https::json_body).transpose();
+        let body = body.map_err(|_cause| cannot_be_made_up())?;
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, HeaderValue::from_static(https::AGENT));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -83,15 +84,14 @@ impl Connect {
             OnePasswordError::CannotAsk(error.in_words("[onepassword] ca").into())
         })?;
         let mut request = client.request(ask.method.clone(), url);
-        if let Some(body) = ask.body {
-            let body = https::json_body(body).map_err(|_cause| cannot_be_made_up())?;
+        if let Some(body) = body {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             request = request.body(body);
         }
         let sent = request.headers(headers).send().await;
         let response = sent.map_err(|error| self.no_answer(NoAnswer::of(error)))?;
         let status = response.status().as_u16();
-        let wait = retry_after(response.headers());
+        let wait = https::retry_after(response.headers());
         let body = https::whole_body(response, LARGEST_BODY).await;
         if !(200..=299).contains(&status) {
             // A refusal is one whether or not its words arrived.
@@ -201,11 +201,6 @@ fn refused(status: u16, wait: Option<Duration>, body: &[u8]) -> Failure {
 fn begins(text: &str, with: &str) -> bool {
     let start = text.get(..with.len());
     start.is_some_and(|start| start.eq_ignore_ascii_case(with))
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse();
-    seconds.ok().map(Duration::from_secs)
 }
 
 /// Nothing was sent, or the answer tells that nothing was done.

@@ -107,20 +107,18 @@ impl Connect {
             return Err(OnePasswordError::NoSuch(Part::Item).into());
         }
         let vault = self.vault(reference, token).await?;
+        let section = reference.section.as_deref();
+        let section = section.map(|label| Ok::<_, OnePasswordError>((new_id()?, label)));
+        let section = section.transpose()?;
         let mut field = new_field(reference, value)?;
         let mut item = json!({
             "vault": {"id": vault.as_str()},
             "title": &*reference.item,
             "category": "API_CREDENTIAL",
         });
-        if let Some(label) = &reference.section {
-            let section = new_id()?;
-            put(&mut field, "section", json!({"id": &section}));
-            put(
-                &mut item,
-                "sections",
-                json!([{"id": section, "label": &**label}]),
-            );
+        if let Some((id, label)) = section {
+            put(&mut field, "section", json!({"id": &id}));
+            put(&mut item, "sections", json!([{"id": id, "label": label}]));
         }
         put(&mut item, "fields", Value::Array(vec![field]));
         let path = ["v1", "vaults", vault.as_str(), "items"];

@@ -73,9 +73,11 @@ impl Op {
         reference: &FieldReference,
         token: Option<&AccessToken>,
     ) -> Result<Fetched, OnePasswordError> {
+        if reference.is_by_id() {
+            return self.value_at(reference, token, None).await;
+        }
         let known = self.known().get(reference).cloned();
         match known {
-            _ if reference.is_by_id() => self.value_at(reference, token, None).await,
             Some(Known::NameOnly) => self.value_at(reference, token, None).await,
             None => self.first(reference, token).await,
             Some(Known::Read) => {

@@ -146,7 +146,7 @@ async fn as_much_as_was_allowed_is_taken_and_no_byte_more() {
     }
     let script = Script::new("yes | head -c 1000000 >&2; exit 1");
     let error = script.run(asking(&[])).await.err().unwrap().to_string();
-    let want = "1Password refused: it says more than anybody can read";
+    let want = "1Password did not do what it was asked: it says more than anybody can read";
     assert_eq!(error, want);
 }
 

@@ -180,9 +180,13 @@ fn silence_and_a_signal_are_said() {
         };
         cause(ExitStatus::from_raw(status), b"\n \n", &asked).to_string()
     };
-    let said_nothing = "1Password refused: `op` ended with exit code 1 and said nothing";
+    let said_nothing =
+        "1Password did not do what it was asked: `op` ended with exit code 1 and said nothing";
     assert_eq!(ended(1 << 8), said_nothing);
-    assert_eq!(ended(9), "1Password refused: `op` was ended by signal 9");
+    assert_eq!(
+        ended(9),
+        "1Password did not do what it was asked: `op` was ended by signal 9"
+    );
 }
 
 #[test]
