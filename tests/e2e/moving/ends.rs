@@ -136,3 +136,25 @@ fn a_value_goes_into_the_keyring_and_is_erased_there_when_it_left() {
     assert_eq!(session.look_up("tokend-secrets", "label-sync"), None);
     assert_serves(&broker, NAME, VALUE);
 }
+
+#[test]
+fn a_move_that_nobody_finishes_within_a_week_is_warned_of() {
+    let broker = start(home(""));
+    run(&broker, &[NAME, "--to", "vault"]).success();
+    let warned = |broker: &TestBroker, command: &str| {
+        let ran = broker.home.ctl(&[command]);
+        format!("{}{}", ran.stdout, ran.stderr).contains("and is not finished")
+    };
+    assert!(!warned(&broker, "status") && !warned(&broker, "doctor"));
+
+    let home = broker.stop();
+    let vault = rusqlite::Connection::open(&home.places.vault).unwrap();
+    let begun =
+        "UPDATE secret_move SET state = json_set(state, '$.begun_at', '2026-01-01T00:00:00Z')";
+    assert_eq!(vault.execute(begun, []).unwrap(), 1);
+    drop(vault);
+    let broker = start(home);
+    assert!(warned(&broker, "status") && warned(&broker, "doctor"));
+    run(&broker, &[NAME, "--finish"]).success();
+    assert!(!warned(&broker, "status") && !warned(&broker, "doctor"));
+}
