@@ -236,9 +236,14 @@ async fn a_name_is_looked_for_in_the_path_and_a_program_that_cannot_run_is_named
 async fn gone(pid: &str) {
     let proc = Path::new("/proc").join(pid.trim());
     let zombie = |stat: String| stat.contains(") Z ");
-    while proc.exists() && !fs::read_to_string(proc.join("stat")).is_ok_and(zombie) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let ended = async {
+        while proc.exists() && !fs::read_to_string(proc.join("stat")).is_ok_and(zombie) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    // By itself it ends too, after ten minutes.
+    let ended = tokio::time::timeout(LONG, ended).await;
+    ended.expect("it still runs");
 }
 
 const LONG: Duration = Duration::from_secs(30);
