@@ -5,9 +5,8 @@
 //! journal are those of the stand-in GitHub.
 //!
 //! ```text
-//!   World      tokens, vaults, items, as a test or a JSON file says it       world.rs
-//!   routes     lists, items, changes, health                                 routes.rs, patch.rs
-//!   control    commands from outside                                         control.rs
+//!   World      tokens, vaults, items, as a test says it     world.rs
+//!   routes     lists, items, changes, health                routes.rs, patch.rs
 //! ```
 //!
 //! ```no_run
@@ -23,18 +22,17 @@
 //!
 //! Not here: files, `PUT` and `DELETE` of items, 1Password behind Connect.
 
-mod control;
 mod patch;
 mod respond;
 mod routes;
 mod world;
 
+use std::future;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-pub use self::control::Command;
 pub use self::world::{Access, State, VaultOf, World};
 use crate::github::server::{Running, Shared};
 use crate::github::{Exchange, Fault};
@@ -55,7 +53,8 @@ impl StandInConnect {
     #[must_use]
     pub fn start(world: World) -> Self {
         let shared = Arc::new(Shared::new(State::new(world)));
-        let running = Running::start(&shared, control::serve);
+        // Nobody steers it from outside.
+        let running = Running::start(&shared, |_stream, _shared| future::ready(()));
         Self { shared, running }
     }
 
@@ -69,12 +68,6 @@ impl StandInConnect {
     #[must_use]
     pub fn plain(&self) -> String {
         format!("http://127.0.0.1:{}", self.running.plain_port)
-    }
-
-    /// Where it takes commands from outside: `http://127.0.0.1:PORT/_control`.
-    #[must_use]
-    pub fn control(&self) -> String {
-        format!("http://127.0.0.1:{}/_control", self.running.control_port)
     }
 
     /// A PEM file with the certificate of the authority behind [`Self::api`].
