@@ -47,6 +47,10 @@ scopes = ["repo", "workflow"]
 source = "vault"
 "#;
 
+/// Configuration with room for as many leases as a test takes while it waits for something.
+pub const MANY_LEASES: &str =
+    "[limits]\nleases_per_account = 1000000\nleases_per_minute = 1000000\n";
+
 impl Default for Home {
     fn default() -> Self {
         Self::new()

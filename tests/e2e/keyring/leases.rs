@@ -1,7 +1,7 @@
 //! Leases of values in a real gnome-keyring.
 
 use serde_json::Value;
-use support::broker::{Ran, SECRETS};
+use support::broker::{MANY_LEASES, Ran, SECRETS};
 use support::keyring::{Session, SessionKeyring, is_here};
 use support::{Home, TestBroker, canary};
 
@@ -18,9 +18,7 @@ fn broker_with(session: &Session, sources: &str) -> TestBroker {
     let secrets = SECRETS.replace("source = \"vault\"", &source);
     assert!(secrets.contains(&source), "{secrets}");
     home.policy("secrets.toml", &secrets);
-    home.config(&format!(
-        "[limits]\nleases_per_minute = 1000000\nleases_per_account = 1000000\n{sources}\n"
-    ));
+    home.config(&format!("{MANY_LEASES}{sources}\n"));
     TestBroker::start(home, |command| {
         session.enter(command);
     })

@@ -10,6 +10,7 @@ mod quotas;
 use std::process::Command;
 
 use serde_json::Value;
+use support::broker::{MANY_LEASES, SECRETS};
 use support::connect::{StandInConnect, World};
 use support::one_password::StandInOp;
 use support::wait::until;
@@ -53,13 +54,8 @@ fn home_with_connect(connect: &StandInConnect, more: &str) -> Home {
 
 fn configured(one_password: &str) -> Home {
     let home = Home::ready();
-    let secrets = support::broker::SECRETS;
-    home.policy("secrets.toml", &secrets.replace("vault", REFERENCE));
-    // Waiting for something to change takes leases, and failing ones in their hundreds.
-    home.config(&format!(
-        "[limits]\nleases_per_minute = 1000000\nleases_per_account = 1000000\n\
-         [onepassword]\n{one_password}\n"
-    ));
+    home.policy("secrets.toml", &SECRETS.replace("vault", REFERENCE));
+    home.config(&format!("{MANY_LEASES}[onepassword]\n{one_password}\n"));
     home
 }
 

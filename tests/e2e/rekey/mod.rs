@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
+use support::broker::MANY_LEASES;
 use support::{Home, TestBroker, canary};
 
 pub(crate) use self::killed::Killer;
@@ -19,7 +20,7 @@ const ASK: &str = r#"{"purpose":"label-sync"}"#;
 /// A broker with so many secrets besides the one behind `label-sync`.
 fn with_secrets(more: usize) -> TestBroker {
     let home = Home::ready();
-    home.config("[limits]\nleases_per_account = 1000000\nleases_per_minute = 1000000\n");
+    home.config(MANY_LEASES);
     fill(home.start(), more)
 }
 
