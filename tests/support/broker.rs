@@ -294,6 +294,11 @@ impl TestBroker {
         self.http("POST", "/v1/leases", body)
     }
 
+    /// Policies are read again, and sources that failed are asked again: somebody has mended them.
+    pub fn reload(&self) {
+        self.home.ctl(&["policy", "reload"]).success();
+    }
+
     /// Stops it in good order and hands its home back.
     pub fn stop(self) -> Home {
         self.end(Signal::SIGTERM)

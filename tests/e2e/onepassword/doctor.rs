@@ -124,7 +124,7 @@ fn a_connect_server_is_asked_whether_it_is_well() {
     assert!(one_password.get("fault").is_none(), "{one_password}");
     assert_eq!(one_password["requests"], 0, "Connect has no such limit");
     drop(connect);
-    reload(&broker);
+    broker.reload();
     let (sources, one_password) = probed(&broker);
     assert_eq!(
         sources,

@@ -17,7 +17,7 @@ use support::wait::until;
 use support::{Home, TestBroker, canary};
 use tempfile::TempDir;
 
-use crate::api::ask;
+use crate::api::{ask, lease};
 
 /// The secret behind `label-sync`.
 const NAME: &str = "org-label-sync-token";
@@ -79,15 +79,6 @@ fn connect() -> StandInConnect {
     connect
 }
 
-fn lease_of(broker: &TestBroker, purpose: &str) -> (u16, Value) {
-    let body = format!("{{\"purpose\":\"{purpose}\"}}");
-    ask(broker, "POST", "/v1/leases", "/v1/leases", &body)
-}
-
-fn lease(broker: &TestBroker) -> (u16, Value) {
-    lease_of(broker, "label-sync")
-}
-
 /// A lease on this value, which is in its time.
 #[track_caller]
 fn assert_leased(broker: &TestBroker, value: &str) {
@@ -119,11 +110,6 @@ fn until_stale(broker: &TestBroker) -> Value {
         leased.get("stale_since").is_some()
     });
     leased
-}
-
-/// Someone has mended it, and says so.
-fn reload(broker: &TestBroker) {
-    broker.home.ctl(&["policy", "reload"]).success();
 }
 
 /// A program with no keyring within reach.

@@ -42,8 +42,13 @@ fn a_wrong_reference_that_is_asked_for_a_hundred_times_is_looked_up_at_most_twic
     assert!(fault.contains("1Password has no such item"), "{fault}");
     // Mended, and said so.
     op.set(VAULT, ITEM, "credential", canary::CLASSIC);
-    reload(&broker);
+    broker.reload();
     assert_leased(&broker, canary::CLASSIC);
+}
+
+fn lease_of(broker: &TestBroker, purpose: &str) -> (u16, Value) {
+    let body = format!("{{\"purpose\":\"{purpose}\"}}");
+    ask(broker, "POST", "/v1/leases", "/v1/leases", &body)
 }
 
 /// Three secrets, each with a purpose of its name.
