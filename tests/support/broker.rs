@@ -51,6 +51,22 @@ source = "vault"
 pub const MANY_LEASES: &str =
     "[limits]\nleases_per_account = 1000000\nleases_per_minute = 1000000\n";
 
+/// The account that runs the tests.
+pub fn own_uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
+/// A policy text, its `UID` that of the account that runs the tests.
+pub fn own(policy: &str) -> String {
+    policy.replace("UID", &own_uid().to_string())
+}
+
+/// [`LABEL_SYNC`] by another name and on another secret, for the account that runs the tests.
+pub fn like_label_sync(purpose: &str, secret: &str) -> String {
+    let renamed = LABEL_SYNC.replace("\"label-sync\"", &format!("\"{purpose}\""));
+    own(&renamed.replace("org-label-sync-token", secret))
+}
+
 impl Default for Home {
     fn default() -> Self {
         Self::new()
@@ -74,8 +90,7 @@ impl Home {
         let home = Self::new();
         home.ctl(&["init", "--root-key", "file"]).success();
         home.policy("secrets.toml", SECRETS);
-        let uid = nix::unistd::geteuid().as_raw().to_string();
-        home.policy("label-sync.toml", &LABEL_SYNC.replace("UID", &uid));
+        home.policy("label-sync.toml", &own(LABEL_SYNC));
         home
     }
 
