@@ -87,8 +87,15 @@ impl Home {
 
     /// A home after `tokenctl init`, with the policies for `label-sync`.
     pub fn ready() -> Self {
+        Self::ready_after(|home| {
+            home.ctl(&["init", "--root-key", "file"]).success();
+        })
+    }
+
+    /// A home after this way to make its vault, with the policies for `label-sync`.
+    pub fn ready_after(init: impl FnOnce(&Self)) -> Self {
         let home = Self::new();
-        home.ctl(&["init", "--root-key", "file"]).success();
+        init(&home);
         home.policy("secrets.toml", SECRETS);
         home.policy("label-sync.toml", &own(LABEL_SYNC));
         home

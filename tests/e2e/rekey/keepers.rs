@@ -6,7 +6,6 @@ use std::path::Path;
 use broker::commands::init::{Asked, AuditLogChoice, InitOptions, init};
 use broker::vault::root_key::{Keyring, Passphrase, RootKeySource};
 use serde_json::{Value, json};
-use support::broker::{LABEL_SYNC, SECRETS};
 use support::{Home, TestBroker, wait};
 
 use super::{ASK, assert_all_told, assert_serves, fill, in_force, version};
@@ -58,7 +57,6 @@ fn made_on(day: &str) -> Home {
 }
 
 fn made_by(source: RootKeySource, credentials: Option<&Path>, day: &str) -> Home {
-    let home = Home::new();
     let type_it = |asked: Asked| {
         Ok((asked == Asked::Recovery).then(|| Passphrase::new(PASSPHRASE.to_owned())))
     };
@@ -69,11 +67,9 @@ fn made_by(source: RootKeySource, credentials: Option<&Path>, day: &str) -> Home
         keyring: Keyring::SESSION,
         audit_log: AuditLogChoice::Keep,
     };
-    init(&home.places, &options, day.parse().unwrap()).unwrap();
-    home.policy("secrets.toml", SECRETS);
-    let uid = nix::unistd::geteuid().to_string();
-    home.policy("label-sync.toml", &LABEL_SYNC.replace("UID", &uid));
-    home
+    Home::ready_after(|home| {
+        init(&home.places, &options, day.parse().unwrap()).unwrap();
+    })
 }
 
 #[test]
