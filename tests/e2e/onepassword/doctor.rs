@@ -39,8 +39,7 @@ fn each_broken_place_is_one_line_with_its_mend() {
     let home = home(&op, "");
     of_all_kinds(&home);
     let broker = TestBroker::start(home, without_a_keyring);
-    let set = ["secret", "set", "onepassword-token"];
-    broker.home.ctl_with(&set, TOKEN).success();
+    give_token(&broker, TOKEN);
     let file = broker.home.path().join("value");
     let (sources, one_password) = probed(&broker);
     let expected = [
@@ -102,8 +101,7 @@ fn places_that_are_sound_are_no_lines() {
             .enter(command)
             .env("IN_ENV", canary::CLASSIC);
     });
-    let set = ["secret", "set", "onepassword-token"];
-    broker.home.ctl_with(&set, TOKEN).success();
+    give_token(&broker, TOKEN);
     let (sources, _) = probed(&broker);
     assert!(
         sources.iter().all(|(_, fault)| fault.is_none()),

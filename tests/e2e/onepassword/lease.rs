@@ -47,8 +47,7 @@ fn a_value_is_leased_after_each_step_is_recorded_and_neither_it_nor_the_token_is
     let broker = TestBroker::start(home(&op, ""), |command| {
         command.args(["--trace", "trace"]);
     });
-    let set = ["secret", "set", "onepassword-token"];
-    broker.home.ctl_with(&set, TOKEN).success();
+    give_token(&broker, TOKEN);
     assert_leased(&broker, canary::CLASSIC);
     assert_eq!(since_the_grant(&broker.home), IN_ORDER);
     let issued = &broker.home.records_of("lease.issued")[0];

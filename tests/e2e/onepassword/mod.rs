@@ -62,9 +62,13 @@ fn configured(one_password: &str) -> Home {
 /// Started, with this token in its vault.
 fn started(home: Home, token: &str) -> TestBroker {
     let broker = home.start();
+    give_token(&broker, token);
+    broker
+}
+
+fn give_token(broker: &TestBroker, token: &str) {
     let set = ["secret", "set", "onepassword-token"];
     broker.home.ctl_with(&set, token).success();
-    broker
 }
 
 /// A broker with `op`.
