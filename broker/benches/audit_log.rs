@@ -12,6 +12,8 @@
     reason = "a benchmark: it prints, takes the time, and stops at the first error"
 )]
 
+mod print;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -25,6 +27,8 @@ use broker_audit::chain::Head;
 use broker_audit::record::{Body, Caller, Event, Lease, write_line};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
+
+use crate::print::{micros, print_latency, timed};
 
 /// Records appended one after the other.
 const ALONE: usize = 5000;
@@ -265,29 +269,6 @@ fn line() -> Vec<u8> {
     let mut line = Vec::new();
     write_line(&mut line, Head::EMPTY, Timestamp::UNIX_EPOCH, &body());
     line
-}
-
-fn timed(work: impl FnOnce()) -> Duration {
-    let start = Instant::now();
-    work();
-    start.elapsed()
-}
-
-fn micros(time: Duration) -> f64 {
-    time.as_nanos() as f64 / 1000.0
-}
-
-/// Prints the distribution and returns its median.
-fn print_latency(what: &str, mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    let at = |share: usize| times[(times.len() * share / 1000).min(times.len() - 1)];
-    println!(
-        "{what}: p50 {:.1} us, p99 {:.1} us, worst {:.1} us",
-        micros(at(500)),
-        micros(at(990)),
-        micros(at(1000)),
-    );
-    at(500)
 }
 
 fn print_rate(what: &str, took: Duration) {

@@ -12,12 +12,13 @@
     reason = "a benchmark: it prints, takes the time, and stops at the first error"
 )]
 
+mod print;
+
 use std::fs::{self, Permissions};
 use std::hint::black_box;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use aes_gcm::aead::{AeadInOut as _, KeyInit as _, Nonce, Tag};
 use aes_gcm::{Aes256Gcm, Key};
@@ -32,6 +33,8 @@ use broker_audit::record::{Body, Event};
 use broker_protocol::names::SecretName;
 use futures_util::future::join_all;
 use jiff::Timestamp;
+
+use crate::print::{print_latency, timed};
 
 const SECRETS: usize = 1000;
 /// Each is opened so often.
@@ -180,24 +183,4 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap()
-}
-
-fn timed(work: impl FnOnce()) -> Duration {
-    let start = Instant::now();
-    work();
-    start.elapsed()
-}
-
-fn print_latency(what: &str, mut times: Vec<Duration>) {
-    times.sort_unstable();
-    let at = |share: usize| {
-        let nth = (times.len() * share / 1000).min(times.len() - 1);
-        times[nth].as_nanos() as f64 / 1000.0
-    };
-    println!(
-        "{what}: p50 {:.1} us, p99 {:.1} us, worst {:.1} us",
-        at(500),
-        at(990),
-        at(1000),
-    );
 }

@@ -131,11 +131,31 @@ fn a_field_costs_three_calls_by_names_and_one_ever_after() {
         let value = stage.value(&by_id);
         assert_eq!(value.await.as_deref(), Ok("ghp_two"));
         assert_eq!(stage.connect.journal().len(), 1);
-        // The filters of this stand-in mind the case; names do not.
-        let value = stage.value("op://GITHUB-tokens/Label-Sync/CREDENTIAL");
-        assert_eq!(value.await.as_deref(), Ok("ghp_two"));
     });
     stage.all_as_described(1);
+}
+
+#[test]
+fn a_name_in_another_case_is_found_whether_or_not_filters_mind_it() {
+    let Some(stage) = Stage::new() else { return };
+    stage
+        .connect
+        .set(VAULT, "label-sync", "credential", "ghp_one");
+    run(async {
+        // Where they do, the lists are asked for again, whole.
+        for (mind, calls) in [(true, 5), (false, 3)] {
+            stage.connect.forget_calls();
+            stage
+                .connect
+                .change(|state| state.world.filters_mind_case = mind);
+            let client = client(&stage.prism.address());
+            let by_name = "op://GITHUB-tokens/Label-Sync/CREDENTIAL";
+            let read = read(&client, by_name, TOKEN).await;
+            assert_eq!(read, Ok(("ghp_one".to_owned(), Some(2))));
+            assert_eq!(stage.connect.journal().len(), calls);
+        }
+    });
+    stage.all_as_described(3);
 }
 
 #[test]

@@ -154,6 +154,12 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
     }
 }
 
+/// A lease for `label-sync`, or why there is none.
+pub(crate) fn lease(broker: &TestBroker) -> (u16, Value) {
+    let body = r#"{"purpose":"label-sync"}"#;
+    ask(broker, "POST", "/v1/leases", "/v1/leases", body)
+}
+
 /// Sends a request and holds the answer to what the document says of it.
 pub(crate) fn ask(
     broker: &TestBroker,

@@ -426,6 +426,6 @@ fn doctor_says_what_the_next_start_will_find_and_what_is_not_in_force_yet() {
         ran.contains("after the policies in force were loaded"),
         "{ran}"
     );
-    broker.home.ctl(&["policy", "reload"]).success();
+    broker.reload();
     assert_eq!(broker.home.ctl(&["doctor"]).success(), "nothing wrong\n");
 }

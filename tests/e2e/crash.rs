@@ -12,6 +12,7 @@ use std::thread;
 use broker_audit::files::{self, Tail};
 use nix::unistd::Pid;
 use serde_json::Value;
+use support::broker::MANY_LEASES;
 use support::{Home, TestBroker, canary, http, needs, wait};
 
 const ASK: &str = r#"{"purpose":"label-sync"}"#;
@@ -88,7 +89,7 @@ fn some(round: u64) -> usize {
 #[test]
 fn p9_killed_under_load_nothing_acknowledged_is_lost() {
     let home = Home::ready();
-    home.config("[limits]\nleases_per_account = 1000000\nleases_per_minute = 1000000\n");
+    home.config(MANY_LEASES);
     let mut broker = home.start();
     broker
         .home

@@ -39,7 +39,7 @@ impl Scene {
         broker
             .home
             .policy("auto-sync.toml", &SYNC.replace("UID", uid));
-        broker.home.ctl(&["policy", "reload"]).success();
+        broker.reload();
         let scene = Self {
             broker,
             server: GitServer::start(servers_token),

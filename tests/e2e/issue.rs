@@ -7,28 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use support::broker::LABEL_SYNC;
+use support::broker::{LABEL_SYNC, like_label_sync, own, own_uid};
 use support::{Home, TestBroker, canary, needs, wait};
-
-/// A purpose whose secret comes from the broker's environment.
-const FROM_ENV: &str = r#"
-purpose      = "from-env"
-secret       = "env-token"
-repositories = ["acme/*"]
-permissions  = { issues = "read" }
-deliver      = "raw"
-ttl          = { default = "1m", max = "1m" }
-
-[[allow]]
-caller = { uid = UID }
-"#;
 
 fn hash(token: &str) -> String {
     STANDARD.encode(Sha256::digest(token))
-}
-
-fn own(policy: &str) -> String {
-    policy.replace("UID", &nix::unistd::geteuid().to_string())
 }
 
 fn seconds(from: &Value, to: &Value) -> i64 {
@@ -63,7 +46,7 @@ fn who_asks_for_nothing_in_particular_gets_exactly_what_the_rule_gives() {
         lease["permissions"],
         json!({"issues": "write", "metadata": "read"})
     );
-    assert_eq!(lease["uid"], nix::unistd::geteuid().as_raw());
+    assert_eq!(lease["uid"], own_uid());
     assert_eq!(seconds(&lease["issued_at"], &lease["expires_at"]), 900);
     assert_eq!(
         seconds(&lease["issued_at"], &lease["renewable_until"]),
@@ -205,7 +188,7 @@ fn home_with_env_source() -> Home {
         "env.toml",
         "[secret.env-token]\nkind = \"classic\"\nsource = \"env:OLD_TOKEN\"\n",
     );
-    home.policy("from-env.toml", &own(FROM_ENV));
+    home.policy("from-env.toml", &like_label_sync("from-env", "env-token"));
     home
 }
 

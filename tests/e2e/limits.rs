@@ -220,7 +220,7 @@ fn what_is_left_is_in_lease_answers_in_status_and_in_the_figures_and_a_floor_war
     let broker = broker(&github);
     let secrets = support::broker::SECRETS.replace("source", "rate_floor = 4000\nsource");
     broker.home.policy("secrets.toml", &secrets);
-    broker.home.ctl(&["policy", "reload"]).success();
+    broker.reload();
     let first = ask(&broker, "label-sync").json();
     assert_eq!(first["rate_limit"], Value::Null, "not known yet");
     wait::until(|| core(&broker, "user acme-bot").is_some());

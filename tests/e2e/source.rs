@@ -6,7 +6,7 @@ use std::path::Path;
 
 use support::{Home, TestBroker, canary};
 
-use crate::api::ask;
+use crate::api::lease;
 
 fn put(path: &Path, text: &str, mode: u32) {
     fs::write(path, text).unwrap();
@@ -21,11 +21,6 @@ fn broker(path: &Path) -> TestBroker {
     assert!(secrets.contains(&source), "{secrets}");
     home.policy("secrets.toml", &secrets);
     home.start()
-}
-
-fn lease(broker: &TestBroker) -> (u16, serde_json::Value) {
-    let body = r#"{"purpose":"label-sync"}"#;
-    ask(broker, "POST", "/v1/leases", "/v1/leases", body)
 }
 
 #[test]

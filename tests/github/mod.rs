@@ -50,6 +50,7 @@ pub(crate) mod respond;
 mod routes;
 mod secrets;
 pub(crate) mod server;
+mod stand_in;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -57,8 +58,6 @@ mod tls;
 mod tokens;
 mod world;
 
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 pub use app_key::AppKey;
@@ -68,29 +67,19 @@ pub use journal::{Exchange, Journal, hashed};
 pub use limits::Limits;
 pub use permission::{Level, Permissions};
 pub use secrets::{Place, SecretStores, Stored};
+pub use stand_in::{StandInFor, StoodIn};
 pub use state::{Settings, State};
 pub use tokens::{classic_token, fine_grained_token};
 pub use world::{App, ExpiryHeader, Installation, Pat, PatKind, Repositories, RepositoryOf, World};
 
-/// A running stand-in.
-pub struct StandIn {
-    shared: Arc<server::Shared>,
-    running: server::Running,
-}
+/// A running stand-in for GitHub.
+pub type StandIn = StandInFor<State>;
 
 impl StandIn {
     /// Starts one on free ports of the loopback interface.
     #[must_use]
     pub fn start(world: World) -> Self {
-        let shared = Arc::new(server::Shared::new(State::new(world)));
-        let running = server::Running::start(&shared, control::serve);
-        Self { shared, running }
-    }
-
-    /// Its base address, with TLS: `https://127.0.0.1:PORT`.
-    #[must_use]
-    pub fn api(&self) -> String {
-        format!("https://127.0.0.1:{}", self.running.tls_port)
+        Self::serving(State::new(world), control::serve)
     }
 
     /// The same API under another host name: `https://localhost:PORT`. For redirects that leave.
@@ -99,40 +88,10 @@ impl StandIn {
         format!("https://localhost:{}", self.running.tls_port)
     }
 
-    /// The same API without TLS, for what speaks none: `http://127.0.0.1:PORT`.
-    #[must_use]
-    pub fn plain(&self) -> String {
-        format!("http://127.0.0.1:{}", self.running.plain_port)
-    }
-
     /// Where it takes commands from outside: `http://127.0.0.1:PORT/_control`.
     #[must_use]
     pub fn control(&self) -> String {
         format!("http://127.0.0.1:{}/_control", self.running.control_port)
-    }
-
-    /// A PEM file with the certificate of the authority behind [`Self::api`].
-    #[must_use]
-    pub fn ca(&self) -> &Path {
-        self.running.ca()
-    }
-
-    /// Reads or changes anything; calls wait meanwhile.
-    pub fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
-        let mut state = self.shared.lock();
-        state.catch_up();
-        change(&mut state)
-    }
-
-    /// From now on this goes wrong.
-    pub fn fault(&self, fault: Fault) {
-        self.change(|state| state.faults.add(fault));
-    }
-
-    /// Nothing goes wrong any more; held calls go on.
-    pub fn heal(&self) {
-        self.change(|state| state.faults.clear());
-        self.shared.release();
     }
 
     /// Calls that [`On::hold`] holds go on.
@@ -150,25 +109,22 @@ impl StandIn {
         self.change(|state| state.clock.turn_back(by));
     }
 
-    /// Every call so far, in the order of arrival.
-    #[must_use]
-    pub fn journal(&self) -> Vec<Exchange> {
-        self.change(|state| state.journal.all().to_vec())
-    }
-
-    /// How many calls so far match, as in [`Fault::on`]; those without an answer count too.
-    #[must_use]
-    pub fn calls(&self, pattern: &str) -> usize {
-        self.change(|state| state.journal.matching(pattern).count())
-    }
-
-    /// Forgets the calls so far.
-    pub fn forget_calls(&self) {
-        self.change(|state| state.journal.clear());
-    }
-
     /// Waits until this many calls have come that match.
     pub fn wait_for_calls(&self, pattern: &str, count: usize) {
         crate::wait::until(|| self.calls(pattern) >= count);
+    }
+}
+
+impl StoodIn for State {
+    fn faults(&mut self) -> &mut Faults {
+        &mut self.faults
+    }
+
+    fn journal(&mut self) -> &mut Journal {
+        &mut self.journal
+    }
+
+    fn catch_up(&mut self) {
+        Self::catch_up(self);
     }
 }

@@ -271,7 +271,7 @@ fn accepted_scopes(path: &str) -> String {
 }
 
 /// Sets a header that is there once, or takes it away.
-fn set(headers: &mut Vec<(String, String)>, name: &str, value: Option<String>) {
+pub(crate) fn set(headers: &mut Vec<(String, String)>, name: &str, value: Option<String>) {
     headers.retain(|(known, _)| known != name);
     if let Some(value) = value {
         headers.push((name.to_owned(), value));

@@ -11,12 +11,12 @@ use crate::raw::{Appends, Echo};
 use crate::table::{Row, Spread, Table, highest, median};
 
 /// Of each kind, in a round.
-pub(crate) const TIMES: usize = 4000;
+const TIMES: usize = 4000;
 
 /// A broker with `label-sync`, and room for as many leases as a measurement takes.
 pub(crate) fn broker() -> TestBroker {
     let home = Home::ready();
-    home.config("[limits]\nleases_per_account = 100000000\nleases_per_minute = 100000000\n");
+    home.config(ROOM);
     let broker = home.start();
     let set = ["secret", "set", "org-label-sync-token"];
     broker.home.ctl_with(&set, canary::CLASSIC).success();
@@ -129,7 +129,65 @@ fn round() -> Round {
     }
 }
 
-pub(crate) const WARM_UP: usize = 300;
+/// Of one round: leases on a value that is kept in memory, beside leases on one from the environment.
+pub(crate) struct Beside {
+    env: Spread,
+    kept: Spread,
+}
+
+impl Beside {
+    /// Takes leases for `from-env` and for this purpose, in turns.
+    pub(crate) fn of(broker: &TestBroker, purpose: &str) -> Self {
+        let [from_env, kept] = ["from-env", purpose]
+            .map(|purpose| Request::post("/v1/leases", &format!("{{\"purpose\":\"{purpose}\"}}")));
+        let mut client = Connection::open(&broker.socket());
+        for pid in [broker.pid().as_raw().unsigned_abs(), std::process::id()] {
+            machine::pin(pid, "0");
+        }
+        let mut times = (Vec::new(), Vec::new());
+        for nth in 0..TIMES + WARM_UP {
+            let env = timed(|| {
+                client.exchange(&from_env);
+            });
+            let kept = timed(|| {
+                client.exchange(&kept);
+            });
+            if nth >= WARM_UP {
+                times.0.push(env);
+                times.1.push(kept);
+            }
+        }
+        machine::pin(std::process::id(), &machine::all());
+        Self {
+            env: Spread::of(times.0),
+            kept: Spread::of(times.1),
+        }
+    }
+
+    fn times(&self) -> f64 {
+        self.kept.p50 / self.env.p50
+    }
+
+    /// The line of all rounds. A kept one may take `most` times as long as one `beside` it.
+    pub(crate) fn row(rounds: &[Self], what: &'static str, beside: &str, most: f64) -> Row {
+        let of = |figure: fn(&Self) -> f64| median(rounds.iter().map(figure));
+        let times = of(Self::times);
+        Row {
+            what,
+            goal: format!("≤ {most} × {beside}"),
+            raw: format!("from the environment {:.1} µs", of(|round| round.env.p50)),
+            median: format!("{:.1} µs, {times:.2} ×", of(|round| round.kept.p50)),
+            worst: format!("{:.2} ×", highest(rounds.iter().map(Self::times))),
+            met: Some(times <= most),
+        }
+    }
+}
+
+/// Configuration with room for as many leases as a measurement takes.
+pub(crate) const ROOM: &str =
+    "[limits]\nleases_per_account = 100000000\nleases_per_minute = 100000000\n";
+
+const WARM_UP: usize = 300;
 
 pub(crate) fn timed(work: impl FnOnce()) -> Duration {
     let begun = Instant::now();

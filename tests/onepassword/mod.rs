@@ -5,9 +5,8 @@
 //! journal are those of the stand-in GitHub.
 //!
 //! ```text
-//!   World      tokens, vaults, items, as a test or a JSON file says it       world.rs
-//!   routes     lists, items, changes, health                                 routes.rs, patch.rs
-//!   control    commands from outside                                         control.rs
+//!   World      tokens, vaults, items, as a test says it     world.rs
+//!   routes     lists, items, changes, health                routes.rs, patch.rs
 //! ```
 //!
 //! ```no_run
@@ -23,69 +22,32 @@
 //!
 //! Not here: files, `PUT` and `DELETE` of items, 1Password behind Connect.
 
-mod control;
 mod patch;
 mod respond;
 mod routes;
 mod world;
 
-use std::path::Path;
-use std::sync::Arc;
+use std::future;
 
 use serde_json::Value;
 
-pub use self::control::Command;
 pub use self::world::{Access, State, VaultOf, World};
-use crate::github::server::{Running, Shared};
-use crate::github::{Exchange, Fault};
+use crate::github::{Faults, Journal, StandInFor, StoodIn};
 
 /// A token that may read and write every vault, known to every [`World`] by default. Of the shape of a
 /// JSON web token, so that masks are put to the test.
 pub const TOKEN: &str =
     "eyJhbGciOiJFUzI1NiJ9.eyJzdGFuZC1pbiI6dHJ1ZX0.c3RhbmQtaW4tY29ubmVjdC1zaWduYXR1cmU";
 
-/// A running stand-in. Dropped, it is gone.
-pub struct StandInConnect {
-    shared: Arc<Shared<State>>,
-    running: Running,
-}
+/// A running stand-in for a Connect server.
+pub type StandInConnect = StandInFor<State>;
 
 impl StandInConnect {
     /// Starts one on free ports of the loopback interface.
     #[must_use]
     pub fn start(world: World) -> Self {
-        let shared = Arc::new(Shared::new(State::new(world)));
-        let running = Running::start(&shared, control::serve);
-        Self { shared, running }
-    }
-
-    /// Its address, with TLS: `https://127.0.0.1:PORT`.
-    #[must_use]
-    pub fn api(&self) -> String {
-        format!("https://127.0.0.1:{}", self.running.tls_port)
-    }
-
-    /// The same without TLS: `http://127.0.0.1:PORT`.
-    #[must_use]
-    pub fn plain(&self) -> String {
-        format!("http://127.0.0.1:{}", self.running.plain_port)
-    }
-
-    /// Where it takes commands from outside: `http://127.0.0.1:PORT/_control`.
-    #[must_use]
-    pub fn control(&self) -> String {
-        format!("http://127.0.0.1:{}/_control", self.running.control_port)
-    }
-
-    /// A PEM file with the certificate of the authority behind [`Self::api`].
-    #[must_use]
-    pub fn ca(&self) -> &Path {
-        self.running.ca()
-    }
-
-    /// Reads or changes anything; calls wait meanwhile.
-    pub fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
-        change(&mut self.shared.lock())
+        // Nobody steers it from outside.
+        Self::serving(State::new(world), |_stream, _shared| future::ready(()))
     }
 
     /// Puts a value into a field, as a person would; vault, item and field are made if need be.
@@ -108,32 +70,14 @@ impl StandInConnect {
     pub fn items(&self, vault: &str) -> Vec<Value> {
         self.change(|state| state.vault(vault).items.clone())
     }
+}
 
-    /// From now on this goes wrong.
-    pub fn fault(&self, fault: Fault) {
-        self.change(|state| state.faults.add(fault));
+impl StoodIn for State {
+    fn faults(&mut self) -> &mut Faults {
+        &mut self.faults
     }
 
-    /// Nothing goes wrong any more; held calls go on.
-    pub fn heal(&self) {
-        self.change(|state| state.faults.clear());
-        self.shared.release();
-    }
-
-    /// Every call so far, in the order of arrival.
-    #[must_use]
-    pub fn journal(&self) -> Vec<Exchange> {
-        self.change(|state| state.journal.all().to_vec())
-    }
-
-    /// How many calls so far match, as in [`Fault::on`]; those without an answer count too.
-    #[must_use]
-    pub fn calls(&self, pattern: &str) -> usize {
-        self.change(|state| state.journal.matching(pattern).count())
-    }
-
-    /// Forgets the calls so far.
-    pub fn forget_calls(&self) {
-        self.change(|state| state.journal.clear());
+    fn journal(&mut self) -> &mut Journal {
+        &mut self.journal
     }
 }

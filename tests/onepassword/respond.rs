@@ -8,7 +8,7 @@ use crate::github::answer::{Answer, Body};
 use crate::github::faults::Effect;
 use crate::github::hashed;
 use crate::github::request::{Presented, Request};
-use crate::github::respond::alter;
+use crate::github::respond::{alter, set};
 use crate::github::server::Service;
 
 impl Service for State {
@@ -57,13 +57,7 @@ impl Service for State {
             Some(Effect::Replay { headers, .. }) => headers.clone_into(&mut answer.headers),
             Some(Effect::Headers(changes)) => {
                 for (name, value) in changes {
-                    answer
-                        .headers
-                        .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
-                    let set = value
-                        .iter()
-                        .map(|value| (name.to_lowercase(), value.clone()));
-                    answer.headers.extend(set);
+                    set(&mut answer.headers, &name.to_lowercase(), value.clone());
                 }
             }
             Some(effect) => alter(&mut answer, effect),

@@ -21,10 +21,6 @@ impl State {
         self.synchronised = true;
         match (request.method.as_str(), &pieces[..]) {
             ("GET", ["v1", "vaults"]) => self.vaults(request, &access),
-            ("GET", ["v1", "vaults", vault]) => {
-                let at = self.within(vault, &access)?;
-                Ok(Answer::json(200, self.shown(at)))
-            }
             ("GET", ["v1", "vaults", vault, "items"]) => self.items(request, vault, &access),
             ("POST", ["v1", "vaults", vault, "items"]) => self.make(request, vault, &access),
             ("GET", ["v1", "vaults", vault, "items", item]) => {

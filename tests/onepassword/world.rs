@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::TOKEN;
 use crate::github::{Clock, Faults, Journal};
 
 /// What there is at the start.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone)]
 pub struct World {
     /// The tokens that are known.
     pub tokens: BTreeMap<String, Access>,
@@ -21,26 +19,22 @@ pub struct World {
 }
 
 /// What a token may.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Access {
-    /// The names of the vaults; absent: all.
-    #[serde(default)]
+    /// The names of the vaults; `None`: all.
     pub vaults: Option<Vec<String>>,
     /// Whether it may change items.
     pub writes: bool,
 }
 
 /// A vault.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct VaultOf {
     /// 26 letters and digits.
     pub id: String,
     /// Its name.
     pub name: String,
     /// The items, whole, as Connect gives them.
-    #[serde(default)]
     pub items: Vec<Value>,
 }
 

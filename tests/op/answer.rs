@@ -13,7 +13,6 @@ pub(crate) fn answer(world: &mut World, arguments: &[String]) -> Answer {
     authenticate(world)?;
     match arguments[..] {
         ["read", "-n", reference] => read(world, reference),
-        ["read", reference] => Ok(read(world, reference)? + "\n"),
         ["item", "get", "--format", "json", "--vault", vault, item] => get(world, vault, item),
         ["service-account", "ratelimit"] => Ok(limits(world)),
         [first, ..] => Err(format!("unknown command \"{first}\" for \"op\"")),

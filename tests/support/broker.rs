@@ -47,6 +47,26 @@ scopes = ["repo", "workflow"]
 source = "vault"
 "#;
 
+/// Configuration with room for as many leases as a test takes while it waits for something.
+pub const MANY_LEASES: &str =
+    "[limits]\nleases_per_account = 1000000\nleases_per_minute = 1000000\n";
+
+/// The account that runs the tests.
+pub fn own_uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
+/// A policy text, its `UID` that of the account that runs the tests.
+pub fn own(policy: &str) -> String {
+    policy.replace("UID", &own_uid().to_string())
+}
+
+/// [`LABEL_SYNC`] by another name and on another secret, for the account that runs the tests.
+pub fn like_label_sync(purpose: &str, secret: &str) -> String {
+    let renamed = LABEL_SYNC.replace("\"label-sync\"", &format!("\"{purpose}\""));
+    own(&renamed.replace("org-label-sync-token", secret))
+}
+
 impl Default for Home {
     fn default() -> Self {
         Self::new()
@@ -67,11 +87,17 @@ impl Home {
 
     /// A home after `tokenctl init`, with the policies for `label-sync`.
     pub fn ready() -> Self {
+        Self::ready_after(|home| {
+            home.ctl(&["init", "--root-key", "file"]).success();
+        })
+    }
+
+    /// A home after this way to make its vault, with the policies for `label-sync`.
+    pub fn ready_after(init: impl FnOnce(&Self)) -> Self {
         let home = Self::new();
-        home.ctl(&["init", "--root-key", "file"]).success();
+        init(&home);
         home.policy("secrets.toml", SECRETS);
-        let uid = nix::unistd::geteuid().as_raw().to_string();
-        home.policy("label-sync.toml", &LABEL_SYNC.replace("UID", &uid));
+        home.policy("label-sync.toml", &own(LABEL_SYNC));
         home
     }
 
@@ -288,6 +314,11 @@ impl TestBroker {
     /// Asks for a lease with this body.
     pub fn lease(&self, body: &str) -> Answer {
         self.http("POST", "/v1/leases", body)
+    }
+
+    /// Policies are read again, and sources that failed are asked again: somebody has mended them.
+    pub fn reload(&self) {
+        self.home.ctl(&["policy", "reload"]).success();
     }
 
     /// Stops it in good order and hands its home back.

@@ -1,5 +1,7 @@
 //! Waiting for a condition instead of a length of time.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 /// How often a condition is looked at.
@@ -30,4 +32,16 @@ pub fn is_soon(mut condition: impl FnMut() -> bool) -> bool {
         std::thread::sleep(LOOK_AGAIN);
     }
     false
+}
+
+/// Returns once the process is no more, or only a number that nobody has asked for yet.
+///
+/// # Panics
+///
+/// As [`until`].
+#[track_caller]
+pub fn gone(pid: &str) {
+    let proc = Path::new("/proc").join(pid);
+    let zombie = |stat: String| stat.contains(") Z ");
+    until(|| !proc.exists() || fs::read_to_string(proc.join("stat")).is_ok_and(zombie));
 }

@@ -307,15 +307,21 @@ mod tests {
         let longest = Duration::from_millis(700);
         let error = hook.run_for(b"{}", longest).await.unwrap_err();
         assert!(matches!(error, HookError::TimedOut(_)), "{error}");
-        let child = script.wrote("child");
-        let proc = PathBuf::from("/proc").join(child.trim());
-        while proc.exists() && !is_zombie(&proc) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        gone(&script.wrote("child")).await;
     }
 
-    fn is_zombie(proc: &Path) -> bool {
-        fs::read_to_string(proc.join("stat")).is_ok_and(|stat| stat.contains(") Z "))
+    /// Returns once the process is no more, or only a number that nobody has asked for yet.
+    async fn gone(pid: &str) {
+        let proc = Path::new("/proc").join(pid.trim());
+        let zombie = |stat: String| stat.contains(") Z ");
+        let ended = async {
+            while proc.exists() && !fs::read_to_string(proc.join("stat")).is_ok_and(zombie) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        // By itself it ends too, after ten minutes.
+        let ended = timeout(Duration::from_secs(30), ended).await;
+        ended.expect("it still runs");
     }
 
     #[tokio::test]

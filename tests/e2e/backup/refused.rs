@@ -103,7 +103,7 @@ fn policies_that_are_not_in_force_are_not_backed_up_for_those_that_are() {
     let ran = back_up(&broker.home);
     assert_eq!(ran.code(), Some(1), "{ran:?}");
     assert!(ran.stderr.contains("tokenctl policy reload"), "{ran:?}");
-    broker.home.ctl(&["policy", "reload"]).success();
+    broker.reload();
     back_up(&broker.home).success();
 }
 

@@ -5,22 +5,11 @@ use std::fs;
 use std::thread;
 
 use serde_json::{Value, json};
+use support::broker::{like_label_sync, own_uid};
 use support::github::Fault;
 use support::{TestBroker, wait};
 
 use super::{END, OLD_TOKEN, Setting};
-
-const RAW: &str = r#"
-purpose      = "acme-by-hand"
-secret       = "acme-import-old-token"
-repositories = ["acme/*"]
-permissions  = { contents = "read" }
-deliver      = "raw"
-ttl          = { default = "15m", max = "1h" }
-
-[[allow]]
-caller = { uid = UID }
-"#;
 
 fn lock(broker: &TestBroker) -> Value {
     let answer = broker.http("POST", "/v1/lock", r#"{"revoke":true}"#);
@@ -39,13 +28,9 @@ fn status_of(broker: &TestBroker, lease: &Value) -> u16 {
     broker.http("GET", &format!("/v1/leases/{id}"), "").status
 }
 
-fn own_uid() -> u32 {
-    nix::unistd::geteuid().as_raw()
-}
-
 impl Setting {
     fn take_raw(&self) -> Value {
-        let policy = RAW.replace("UID", &own_uid().to_string());
+        let policy = like_label_sync("acme-by-hand", "acme-import-old-token");
         self.broker.home.policy("acme-by-hand.toml", &policy);
         let reloaded = self.broker.http("POST", "/v1/policies/reload", "");
         assert_eq!(reloaded.status, 200, "{reloaded:?}");

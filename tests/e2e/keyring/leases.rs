@@ -1,9 +1,10 @@
 //! Leases of values in a real gnome-keyring.
 
-use serde_json::Value;
-use support::broker::{Ran, SECRETS};
+use support::broker::{MANY_LEASES, Ran, SECRETS};
 use support::keyring::{Session, SessionKeyring, is_here};
 use support::{Home, TestBroker, canary};
+
+use crate::api::lease;
 
 const NAME: &str = "org-label-sync-token";
 
@@ -18,22 +19,10 @@ fn broker_with(session: &Session, sources: &str) -> TestBroker {
     let secrets = SECRETS.replace("source = \"vault\"", &source);
     assert!(secrets.contains(&source), "{secrets}");
     home.policy("secrets.toml", &secrets);
-    home.config(&format!(
-        "[limits]\nleases_per_minute = 1000000\nleases_per_account = 1000000\n{sources}\n"
-    ));
+    home.config(&format!("{MANY_LEASES}{sources}\n"));
     TestBroker::start(home, |command| {
         session.enter(command);
     })
-}
-
-/// Someone has mended it, and says so: what failed is not asked again for a while by itself.
-fn reload(broker: &TestBroker) {
-    broker.home.ctl(&["policy", "reload"]).success();
-}
-
-fn lease(broker: &TestBroker) -> (u16, Value) {
-    let answer = broker.lease(r#"{"purpose":"label-sync"}"#);
-    (answer.status, answer.json())
 }
 
 #[track_caller]
@@ -76,7 +65,7 @@ fn a_keyring_without_the_value_refuses_leases_until_it_is_put_there() {
     let broker = broker_in(keyring.session());
     assert_refused(&broker, "secret-tool store --label=");
     keyring.session().put(NAME, canary::CLASSIC);
-    reload(&broker);
+    broker.reload();
     assert_eq!(lease(&broker).0, 201);
 }
 
@@ -91,7 +80,7 @@ fn a_keyring_that_was_locked_or_away_from_the_start_refuses_leases_until_it_is_o
     let broker = broker_in(keyring.session());
     assert_refused(&broker, "the keyring is locked");
     keyring.end_keyring();
-    reload(&broker);
+    broker.reload();
     assert_refused(&broker, "no keyring answers");
     keyring.restart_locked();
     keyring.session().unlock();
@@ -109,10 +98,10 @@ fn a_keyring_that_says_nothing_holds_a_lease_up_no_longer_than_its_limit() {
     keyring.session().put(NAME, canary::CLASSIC);
     keyring.freeze();
     assert_refused(&broker, "the keyring did not answer within 10 s");
-    reload(&broker);
+    broker.reload();
     assert_refused(&broker, "an earlier call into the keyring still waits");
     keyring.thaw();
-    reload(&broker);
+    broker.reload();
     support::wait::until(|| lease(&broker).0 == 201);
 }
 
@@ -144,7 +133,7 @@ fn a_value_known_before_the_keyring_went_away_is_served_until_its_bound() {
     assert_refused(&broker, "no keyring answers");
     keyring.restart_locked();
     keyring.session().unlock();
-    reload(&broker);
+    broker.reload();
     let (status, leased) = lease(&broker);
     assert_eq!((status, leased.get("stale_since")), (201, None));
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use support::broker::{LABEL_SYNC, Ran, SECRETS};
+use support::broker::Ran;
 use support::keyring::{Session, SessionKeyring, is_here};
 use support::{Home, TestBroker, canary};
 
@@ -11,16 +11,11 @@ const TOKEND: &str = "tokend";
 
 /// A home whose root key lies in the session's keyring, as `init` put it there.
 fn home_in(session: &Session) -> Home {
-    let home = Home::new();
-    let mut init = home.tokenctl();
-    session
-        .enter(&mut init)
-        .args(["init", "--root-key", "keyring"]);
-    Ran::of(&mut init).success();
-    home.policy("secrets.toml", SECRETS);
-    let uid = nix::unistd::geteuid().to_string();
-    home.policy("label-sync.toml", &LABEL_SYNC.replace("UID", &uid));
-    home
+    Home::ready_after(|home| {
+        let mut init = home.tokenctl();
+        let init = session.enter(&mut init);
+        Ran::of(init.args(["init", "--root-key", "keyring"])).success();
+    })
 }
 
 fn start(home: Home, session: &Session) -> TestBroker {

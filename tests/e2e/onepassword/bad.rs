@@ -63,7 +63,7 @@ fn what_is_no_value_is_refused_and_told_with_its_mend() {
         ),
     ] {
         op.fault(fault);
-        reload(&broker);
+        broker.reload();
         assert_bad(&broker, LEASE, why);
     }
     // None of it is left.
@@ -71,7 +71,7 @@ fn what_is_no_value_is_refused_and_told_with_its_mend() {
         assert_eq!(canary::files_with(broker.home.path(), secret), [""; 0]);
     }
     op.work();
-    reload(&broker);
+    broker.reload();
     assert_leased(&broker, canary::CLASSIC);
 }
 
@@ -89,7 +89,7 @@ fn another_item_than_was_asked_for_is_no_value_and_the_one_before_is_not_served_
     );
     assert_eq!(lease(&broker).0, 502);
     op.work();
-    reload(&broker);
+    broker.reload();
     assert_leased(&broker, canary::CLASSIC);
 }
 

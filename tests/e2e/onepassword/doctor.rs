@@ -39,8 +39,7 @@ fn each_broken_place_is_one_line_with_its_mend() {
     let home = home(&op, "");
     of_all_kinds(&home);
     let broker = TestBroker::start(home, without_a_keyring);
-    let set = ["secret", "set", "onepassword-token"];
-    broker.home.ctl_with(&set, TOKEN).success();
+    give_token(&broker, TOKEN);
     let file = broker.home.path().join("value");
     let (sources, one_password) = probed(&broker);
     let expected = [
@@ -102,8 +101,7 @@ fn places_that_are_sound_are_no_lines() {
             .enter(command)
             .env("IN_ENV", canary::CLASSIC);
     });
-    let set = ["secret", "set", "onepassword-token"];
-    broker.home.ctl_with(&set, TOKEN).success();
+    give_token(&broker, TOKEN);
     let (sources, _) = probed(&broker);
     assert!(
         sources.iter().all(|(_, fault)| fault.is_none()),
@@ -124,7 +122,7 @@ fn a_connect_server_is_asked_whether_it_is_well() {
     assert!(one_password.get("fault").is_none(), "{one_password}");
     assert_eq!(one_password["requests"], 0, "Connect has no such limit");
     drop(connect);
-    reload(&broker);
+    broker.reload();
     let (sources, one_password) = probed(&broker);
     assert_eq!(
         sources,

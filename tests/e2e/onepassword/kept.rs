@@ -1,24 +1,20 @@
 //! `[sources] keep = "vault"`: values go on beyond a run of the broker, and not beyond that line.
 
 use std::fs;
-use std::path::Path;
-
-use support::one_password::Fault;
 
 use super::*;
 
 const KEPT: &str = "wait = \"1s\"\n[sources]\nkeep = \"vault\"";
 
-/// How many times the files of the vault hold the name of this place. Nothing else in them does: a row
-/// of what is kept starts with it.
-pub(super) fn kept(home: &Home, place: &str) -> usize {
+/// Whether the files of the vault hold the name of this place. Nothing else in them does: a row of what
+/// is kept starts with it.
+pub(super) fn is_kept(home: &Home, place: &str) -> bool {
     let vault = home.places.vault.display().to_string();
     let files = ["", "-wal"].map(|end| format!("{vault}{end}"));
-    let held = files.iter().filter(|file| {
-        let bytes = fs::read(Path::new(file)).unwrap_or_default();
+    files.iter().any(|file| {
+        let bytes = fs::read(file).unwrap_or_default();
         bytes.windows(place.len()).any(|at| at == place.as_bytes())
-    });
-    held.count().min(1)
+    })
 }
 
 #[test]
@@ -50,7 +46,7 @@ fn what_was_kept_is_marked_when_it_is_past_its_time() {
     let (_scratch, op) = op();
     let broker = broker(&op, &format!("{KEPT}\nttl = \"1s\"\nstale = \"1h\""));
     assert_leased(&broker, canary::CLASSIC);
-    op.fault(Fault::Hangs);
+    op.hang();
     let broker = broker.stop().start();
     assert_eq!(until_stale(&broker)["token"], canary::CLASSIC);
 }
@@ -63,7 +59,7 @@ fn a_value_that_1password_gives_no_more_is_gone_from_the_vault_too() {
     op.remove(VAULT, ITEM);
     until(|| lease(&broker).0 == 502);
     let home = broker.kill();
-    assert_eq!(kept(&home, REFERENCE), 0);
+    assert!(!is_kept(&home, REFERENCE));
     op.hang();
     assert_eq!(lease(&home.start()).0, 502, "nothing older is served");
 }
@@ -74,13 +70,13 @@ fn without_the_line_a_start_erases_what_was_kept() {
     let broker = broker(&op, KEPT);
     assert_leased(&broker, canary::CLASSIC);
     let home = broker.stop();
-    assert_eq!(kept(&home, REFERENCE), 1);
+    assert!(is_kept(&home, REFERENCE));
     let config = fs::read_to_string(&home.places.config).unwrap();
     home.config(&config.replace("keep = \"vault\"", ""));
     let broker = home.start();
     assert_leased(&broker, canary::CLASSIC);
     let home = broker.stop();
-    assert_eq!(kept(&home, REFERENCE), 0);
+    assert!(!is_kept(&home, REFERENCE));
 }
 
 #[test]
@@ -89,5 +85,5 @@ fn nothing_is_kept_unless_configuration_says_so() {
     let broker = broker(&op, "wait = \"5s\"");
     assert_leased(&broker, canary::CLASSIC);
     let home = broker.stop();
-    assert_eq!(kept(&home, REFERENCE), 0);
+    assert!(!is_kept(&home, REFERENCE));
 }

@@ -10,13 +10,14 @@ mod quotas;
 use std::process::Command;
 
 use serde_json::Value;
+use support::broker::{MANY_LEASES, SECRETS};
 use support::connect::{StandInConnect, World};
 use support::one_password::StandInOp;
 use support::wait::until;
 use support::{Home, TestBroker, canary};
 use tempfile::TempDir;
 
-use crate::api::ask;
+use crate::api::{ask, lease};
 
 /// The secret behind `label-sync`.
 const NAME: &str = "org-label-sync-token";
@@ -53,22 +54,21 @@ fn home_with_connect(connect: &StandInConnect, more: &str) -> Home {
 
 fn configured(one_password: &str) -> Home {
     let home = Home::ready();
-    let secrets = support::broker::SECRETS;
-    home.policy("secrets.toml", &secrets.replace("vault", REFERENCE));
-    // Waiting for something to change takes leases, and failing ones in their hundreds.
-    home.config(&format!(
-        "[limits]\nleases_per_minute = 1000000\nleases_per_account = 1000000\n\
-         [onepassword]\n{one_password}\n"
-    ));
+    home.policy("secrets.toml", &SECRETS.replace("vault", REFERENCE));
+    home.config(&format!("{MANY_LEASES}[onepassword]\n{one_password}\n"));
     home
 }
 
 /// Started, with this token in its vault.
 fn started(home: Home, token: &str) -> TestBroker {
     let broker = home.start();
+    give_token(&broker, token);
+    broker
+}
+
+fn give_token(broker: &TestBroker, token: &str) {
     let set = ["secret", "set", "onepassword-token"];
     broker.home.ctl_with(&set, token).success();
-    broker
 }
 
 /// A broker with `op`.
@@ -81,15 +81,6 @@ fn connect() -> StandInConnect {
     let connect = StandInConnect::start(World::default());
     connect.set(VAULT, ITEM, "credential", canary::CLASSIC);
     connect
-}
-
-fn lease_of(broker: &TestBroker, purpose: &str) -> (u16, Value) {
-    let body = format!("{{\"purpose\":\"{purpose}\"}}");
-    ask(broker, "POST", "/v1/leases", "/v1/leases", &body)
-}
-
-fn lease(broker: &TestBroker) -> (u16, Value) {
-    lease_of(broker, "label-sync")
 }
 
 /// A lease on this value, which is in its time.
@@ -123,11 +114,6 @@ fn until_stale(broker: &TestBroker) -> Value {
         leased.get("stale_since").is_some()
     });
     leased
-}
-
-/// Someone has mended it, and says so.
-fn reload(broker: &TestBroker) {
-    broker.home.ctl(&["policy", "reload"]).success();
 }
 
 /// A program with no keyring within reach.

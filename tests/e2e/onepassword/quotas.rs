@@ -1,5 +1,7 @@
 //! 1Password limits how often it is asked, and so does the broker.
 
+use support::broker::like_label_sync;
+
 use super::*;
 
 const TODAY: &str = "tokend_source_requests_today";
@@ -42,22 +44,23 @@ fn a_wrong_reference_that_is_asked_for_a_hundred_times_is_looked_up_at_most_twic
     assert!(fault.contains("1Password has no such item"), "{fault}");
     // Mended, and said so.
     op.set(VAULT, ITEM, "credential", canary::CLASSIC);
-    reload(&broker);
+    broker.reload();
     assert_leased(&broker, canary::CLASSIC);
+}
+
+fn lease_of(broker: &TestBroker, purpose: &str) -> (u16, Value) {
+    let body = format!("{{\"purpose\":\"{purpose}\"}}");
+    ask(broker, "POST", "/v1/leases", "/v1/leases", &body)
 }
 
 /// Three secrets, each with a purpose of its name.
 fn three(home: &Home) {
-    let uid = nix::unistd::geteuid().as_raw().to_string();
     let mut secrets = String::new();
     for name in ["first", "second", "third"] {
         secrets += &format!(
             "[secret.{name}-token]\nkind = \"classic\"\nsource = \"op://{VAULT}/{name}/credential\"\n"
         );
-        let label_sync = support::broker::LABEL_SYNC.replace("UID", &uid);
-        let purpose = label_sync
-            .replace("\"label-sync\"", &format!("\"{name}\""))
-            .replace(NAME, &format!("{name}-token"));
+        let purpose = like_label_sync(name, &format!("{name}-token"));
         home.policy(&format!("{name}.toml"), &purpose);
     }
     home.policy("three.toml", &secrets);

@@ -1,6 +1,5 @@
 //! Why there is no value: what is wrong with the answer, the program, the reference or the token.
 
-use std::path::Path;
 use std::time::Duration;
 
 use broker::source::Fault as NoValue;
@@ -63,9 +62,7 @@ async fn one_that_hangs_is_ended_with_all_it_started() {
     let silent = Err(OnePasswordError::Silent(SHORT));
     assert_eq!(scene.read("op://Tokens/other/credential").await, silent);
     let pid = scene.stand_in.hanging().expect("it had begun to hang");
-    let proc = Path::new("/proc").join(pid);
-    let zombie = |stat: String| stat.contains(") Z ");
-    wait::until(|| !proc.exists() || std::fs::read_to_string(proc.join("stat")).is_ok_and(zombie));
+    wait::gone(&pid);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::process::{Child, Stdio};
 use jiff::Timestamp;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use support::broker::LABEL_SYNC;
+use support::broker::{LABEL_SYNC, own_uid};
 use support::{Home, TestBroker, accounts, canary, needs, wait};
 
 /// A purpose of the tests' own account with this `[[allow]]` caller and ttl.
@@ -18,10 +18,6 @@ fn policy(caller: &str, ttl: &str) -> String {
     LABEL_SYNC
         .replace("{ uid = UID }", caller)
         .replace(r#"{ default = "15m", max = "1h" }"#, ttl)
-}
-
-fn own_uid() -> u32 {
-    nix::unistd::geteuid().as_raw()
 }
 
 fn own() -> String {
