@@ -10,10 +10,9 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 use broker_audit::files::{self, Tail};
-use nix::unistd::Pid;
 use serde_json::Value;
 use support::broker::MANY_LEASES;
-use support::{Home, TestBroker, canary, http, needs, wait};
+use support::{Home, TestBroker, canary, http, needs, strace, wait};
 
 const ASK: &str = r#"{"purpose":"label-sync"}"#;
 const ROUNDS: u64 = 100;
@@ -138,7 +137,7 @@ impl SystemCalls {
             .spawn()
             .unwrap();
         let pid = broker.pid();
-        wait::until(|| all_traced(pid));
+        wait::until(|| strace::is_traced(pid));
         Self { tracer, file }
     }
 
@@ -152,15 +151,6 @@ impl SystemCalls {
             .map(str::to_owned)
             .collect()
     }
-}
-
-fn all_traced(pid: Pid) -> bool {
-    fs::read_dir(format!("/proc/{pid}/task"))
-        .unwrap()
-        .all(|task| {
-            let status = fs::read_to_string(task.unwrap().path().join("status"));
-            status.is_ok_and(|status| !status.contains("TracerPid:\t0\n"))
-        })
 }
 
 /// Where a call that began at line `from` was done: `strace` splits one that another interrupts.

@@ -1,12 +1,11 @@
 //! A scratch home with a broker in it, run as real processes.
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use broker_protocol::places::Places;
@@ -16,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::github::StandIn;
 use crate::http::{self, Answer};
+pub use crate::ran::Ran;
 use crate::{binaries, canary};
 
 /// A directory that holds everything of one broker; gone when dropped.
@@ -396,64 +396,6 @@ impl Home {
             .map(parse)
             .filter(|record| record["kind"] == kind)
             .collect()
-    }
-}
-
-/// A program that ran to its end.
-#[derive(Debug)]
-pub struct Ran {
-    /// How it ended.
-    pub status: ExitStatus,
-    /// What it wrote.
-    pub stdout: String,
-    /// What it wrote.
-    pub stderr: String,
-}
-
-impl Ran {
-    /// Runs it.
-    pub fn of(command: &mut Command) -> Self {
-        Self::from(command.output().unwrap())
-    }
-
-    /// Runs it with this on its standard input.
-    pub fn with_input(command: &mut Command, input: &str) -> Self {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // It may end without reading all of it.
-        child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
-        Self::from(child.wait_with_output().unwrap())
-    }
-
-    /// Its exit code; `None` if a signal ended it.
-    #[must_use]
-    pub fn code(&self) -> Option<i32> {
-        self.status.code()
-    }
-
-    /// What it wrote, after it succeeded.
-    ///
-    /// # Panics
-    ///
-    /// If it did not.
-    #[track_caller]
-    pub fn success(self) -> String {
-        assert!(self.status.success(), "{self:?}");
-        self.stdout
-    }
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        Self {
-            status: output.status,
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
     }
 }
 

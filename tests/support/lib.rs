@@ -29,6 +29,8 @@ pub mod http;
 pub mod keyring;
 pub mod needs;
 pub mod one_password;
+mod ran;
+pub mod strace;
 pub mod terminal;
 pub mod wait;
 

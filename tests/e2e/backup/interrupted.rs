@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use broker::vault::Vault;
 use broker::vault::root_key::{Keyring, Surroundings};
 use support::wait::until;
-use support::{binaries, needs};
+use support::{binaries, needs, strace};
 
 use super::*;
 
@@ -26,15 +26,8 @@ const STEPS: &[&str] = &[
 
 /// Runs a program that is killed when it begins this call for the `n`th time. `None` if it came to its
 /// end before that.
-fn killed_at(home: &Home, program: &Path, arguments: &[&str], call: &str, n: u32) -> Option<()> {
-    let mut command = home.command("strace".as_ref());
-    command
-        .args(["-f", "-o", "/dev/null", "-e"])
-        .arg(format!("trace={call}"))
-        .arg("-e")
-        .arg(format!("inject={call}:signal=SIGKILL:when={n}"))
-        .arg(program)
-        .args(arguments);
+fn killed_at(home: &Home, program: &Path, arguments: &[&str], call: &str, n: usize) -> Option<()> {
+    let mut command = strace::killed_at(home, program, arguments, call, n);
     let ran = Ran::with_input(&mut command, PASSPHRASE);
     if ran.status.success() {
         return None;

@@ -1,12 +1,13 @@
 //! Killed at any step and run again, a move ends well: nothing is lost, and leases are served.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 
-use support::{needs, wait};
+use support::strace::{Killer, killed_at};
+use support::{binaries, needs, wait};
 
 use super::connect::{self, with_connect};
 use super::*;
-use crate::rekey::Killer;
 
 /// To a place, back, there again, and by way of the vault home, with nothing left behind: the words of
 /// each step, and the place that policies name after it.
@@ -179,43 +180,31 @@ fn a_broker_killed_when_each_record_appears_ends_well() {
     }
 }
 
-/// Kills the command line at the `nth` such call of its own.
 #[test]
 fn a_command_killed_at_any_of_its_calls_ends_well() {
     if !needs::program("strace") {
         return;
     }
-    for call in ["connect", "write", "fsync", "rename", "fchmod,openat"] {
+    let words = ["secret", "move", NAME, "--to", "vault"];
+    for (calls, step) in [
+        ("connect", 1),
+        ("write", 1),
+        ("fsync", 1),
+        ("rename", 1),
+        ("fchmod,openat", 5),
+    ] {
         let mut broker = start(home(""));
-        let mut killed = 0;
-        for nth in (1..)
-            .step_by(if call == "fchmod,openat" { 5 } else { 1 })
-            .take(16)
-        {
-            let command = moving(&broker.home, &[NAME, "--to", "vault"]);
-            let mut traced = Command::new("strace");
-            traced
-                .args(["-f", "-qq", "-o", "/dev/null", "-e"])
-                .arg(format!("trace={call}"))
-                .arg("-e")
-                .arg(format!("inject={call}:signal=KILL:when={nth}"))
-                .arg(command.get_program())
-                .args(command.get_args())
-                .env_clear()
-                .envs(
-                    command
-                        .get_envs()
-                        .filter_map(|(name, value)| Some((name, value?))),
-                )
-                .stdin(Stdio::null());
-            let survived = quiet(traced).status().unwrap().success();
-            killed += usize::from(!survived);
+        for nth in (1..).step_by(step) {
+            assert!(nth < MOST_CALLS, "{calls} have no end");
+            let tokenctl = binaries::tokenctl();
+            let ran = Ran::of(&mut killed_at(&broker.home, &tokenctl, &words, calls, nth));
             assert_serves(&broker, NAME, VALUE);
-            broker = ends_well(broker, &format!("the command was killed at {call} {nth}"));
-            if survived {
+            broker = ends_well(broker, &format!("the command was killed at {calls} {nth}"));
+            if ran.status.success() {
+                assert!(nth > 1, "{calls}: it was never killed");
                 break;
             }
+            assert_eq!(ran.status.signal(), Some(9), "{calls} {nth}: {ran:?}");
         }
-        assert!(killed >= 1, "{call}: killed {killed} times");
     }
 }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde_json::Value;
-use support::broker::{LABEL_SYNC, Ran};
+use support::broker::{LABEL_SYNC, MANY_LEASES, Ran};
 use support::{Home, TestBroker};
 
 /// Four secrets in an environment file: the secret, its variable, its value.
@@ -43,12 +43,11 @@ pub(crate) const FOUR: [(&str, &str, &str); 4] = [
 const NAME: &str = FOUR[0].0;
 const ENV: &str = "env:ORG_LABEL_SYNC_TOKEN";
 const VALUE: &str = FOUR[0].2;
-const MANY: &str = "[limits]\nleases_per_account = 1000000\nleases_per_minute = 1000000\n";
 
 /// A home whose four secrets come from the broker's environment, each behind a purpose of its name.
 fn home(config: &str) -> Home {
     let home = Home::ready();
-    home.config(&format!("{MANY}{config}"));
+    home.config(&format!("{MANY_LEASES}{config}"));
     fs::remove_file(home.places.policies.join("label-sync.toml")).unwrap();
     let mut secrets = String::from("# Kept by hand.\n");
     let uid = nix::unistd::geteuid().to_string();

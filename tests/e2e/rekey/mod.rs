@@ -13,8 +13,6 @@ use serde_json::{Value, json};
 use support::broker::MANY_LEASES;
 use support::{Home, TestBroker, canary};
 
-pub(crate) use self::killed::Killer;
-
 const ASK: &str = r#"{"purpose":"label-sync"}"#;
 
 /// A broker with so many secrets besides the one behind `label-sync`.

@@ -1,0 +1,77 @@
+//! `strace`, which kills a program at the system call that a test names.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use nix::unistd::Pid;
+
+use crate::{Home, TestBroker, wait};
+
+/// Attached to a running broker, which it kills at the `nth` such call of one of its threads.
+pub struct Killer(Child);
+
+impl Killer {
+    /// Attaches. `calls` are names, with commas between them.
+    #[must_use]
+    pub fn at(broker: &TestBroker, calls: &str, nth: usize) -> Self {
+        let pid = broker.pid();
+        let tracer = Command::new("strace")
+            .args(killing(calls, nth))
+            .args(["-p", &pid.to_string()])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait::until(|| is_traced(pid));
+        Self(tracer)
+    }
+}
+
+impl Drop for Killer {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().unwrap();
+    }
+}
+
+/// A program of this home that is killed at the `nth` such call of its own.
+#[must_use]
+pub fn killed_at(
+    home: &Home,
+    program: &Path,
+    arguments: &[&str],
+    calls: &str,
+    nth: usize,
+) -> Command {
+    let mut command = home.command("strace".as_ref());
+    command
+        .args(killing(calls, nth))
+        .arg(program)
+        .args(arguments);
+    command
+}
+
+fn killing(calls: &str, nth: usize) -> [String; 8] {
+    [
+        "-f".to_owned(),
+        "-qq".to_owned(),
+        "-o".to_owned(),
+        "/dev/null".to_owned(),
+        "-e".to_owned(),
+        format!("trace={calls}"),
+        "-e".to_owned(),
+        format!("inject={calls}:signal=KILL:when={nth}"),
+    ]
+}
+
+/// Whether a tracer is attached to all threads of a process, or the process is gone.
+#[must_use]
+pub fn is_traced(pid: Pid) -> bool {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return true;
+    };
+    tasks.flatten().all(|task| {
+        let status = fs::read_to_string(task.path().join("status"));
+        status.is_ok_and(|status| !status.contains("TracerPid:\t0\n"))
+    })
+}
