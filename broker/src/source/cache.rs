@@ -13,11 +13,13 @@
 //! Time is an argument; ages go by boot time. Not here: how a place is asked.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::failed::Failed;
 use super::fetched::{Fetched, Nature};
 use super::kept::{Kept, new_key};
 use super::{SourceError, Taken};
@@ -93,14 +95,6 @@ struct Entry {
     flight: Arc<tokio::sync::Mutex<()>>,
 }
 
-struct Failed {
-    error: SourceError,
-    /// Boot time.
-    until: Duration,
-    /// In a row.
-    times: u32,
-}
-
 impl Cache {
     pub(super) fn new(times: Times) -> Self {
         Self {
@@ -116,10 +110,9 @@ impl Cache {
         if known.closed {
             return Served::Refused(SourceError::NotHere);
         }
-        let limited = known.limited.as_ref();
-        let limited = limited.filter(|_| is_limited_together(source));
+        let limited = limit_on(source, known.limited.as_ref());
         let Some(entry) = known.of.get_mut(source) else {
-            return match limited.filter(|failed| failed.until > now.boot) {
+            return match limited.filter(|failed| failed.holds(now)) {
                 Some(failed) => Served::Refused(failed.not_yet(now)),
                 None => Served::Ask {
                     stale_is_there: false,
@@ -134,7 +127,7 @@ impl Cache {
         let failing = failing
             .into_iter()
             .flatten()
-            .find(|failed| failed.until > now.boot);
+            .find(|failed| failed.holds(now));
         let bound = self.times.ttl + self.times.stale;
         let stale_will_do = since.is_none() && age.is_some_and(|age| age < bound);
         let served = match failing {
@@ -145,14 +138,8 @@ impl Cache {
             Some(_) => true,
             None => false,
         };
-        let opened = known.key.as_ref().zip(value).filter(|_| served);
-        let opened = opened.and_then(|(key, kept)| {
-            Some(Taken {
-                value: kept.open(key, &source.to_string())?,
-                stale_since: (!in_time).then(|| self.stale_since(kept)),
-            })
-        });
-        match opened {
+        let value = value.filter(|_| served);
+        match self.opened(known.key.as_ref(), source, value, now) {
             Some(taken) => {
                 entry.wanted = true;
                 Served::Value(taken)
@@ -168,12 +155,7 @@ impl Cache {
         let known = self.known();
         let kept = known.of.get(source).and_then(|entry| entry.value.as_ref());
         let kept = kept.filter(|kept| kept.age(now) < self.times.ttl + self.times.stale);
-        let opened = known.key.as_ref().zip(kept).and_then(|(key, kept)| {
-            Some(Taken {
-                value: kept.open(key, &source.to_string())?,
-                stale_since: (kept.age(now) >= self.times.ttl).then(|| self.stale_since(kept)),
-            })
-        });
+        let opened = self.opened(known.key.as_ref(), source, kept, now);
         opened.ok_or(SourceError::NotHere)
     }
 
@@ -199,17 +181,9 @@ impl Cache {
             return;
         }
         let answer = answer.and_then(|fetched| {
-            let key = match &mut known.key {
-                Some(key) => key,
-                none => none.insert(new_key().map_err(|_cause| SourceError::NotHere)?),
-            };
-            Kept::seal(
-                key,
-                &source.to_string(),
-                &fetched.value,
-                fetched.version,
-                now,
-            )
+            let key = key_of(&mut known.key).map_err(|_cause| SourceError::NotHere)?;
+            let Fetched { value, version } = &fetched;
+            Kept::seal(key, &source.to_string(), value, *version, now)
         });
         let entry = known.of.entry(source.clone()).or_default();
         match answer {
@@ -222,27 +196,20 @@ impl Cache {
                 entry.value = Some(kept);
                 entry.failed = None;
                 entry.wanted = false;
-                if is_limited_together(source) {
+                if source.is_1password() {
                     known.limited = None;
                 }
             }
             Err(error) => {
-                let times = entry.failed.as_ref().map_or(0, |failed| failed.times);
-                let times = times.saturating_add(1);
                 let nature = error.nature();
                 if nature == Nature::Refused {
                     entry.value = None;
                 }
-                let until = now.boot + pause(source, nature, times);
-                let failed = |error| Failed {
-                    error,
-                    until,
-                    times,
-                };
-                if matches!(nature, Nature::Limited(_)) && is_limited_together(source) {
-                    known.limited = Some(failed(error.clone()));
+                let failed = Failed::again(entry.failed.as_ref(), source, error, now);
+                if matches!(nature, Nature::Limited(_)) && source.is_1password() {
+                    known.limited = Some(failed.clone());
                 }
-                entry.failed = Some(failed(error));
+                entry.failed = Some(failed);
             }
         }
     }
@@ -261,23 +228,15 @@ impl Cache {
         if known.closed {
             return;
         }
-        let Ok(key) = (match &mut known.key {
-            Some(key) => Ok(key),
-            none => new_key().map(|key| none.insert(key)),
-        }) else {
+        let Ok(key) = key_of(&mut known.key) else {
             return;
         };
-        let kept = Kept::seal(
-            key,
-            &source.to_string(),
-            &fetched.value,
-            fetched.version,
-            now,
-        );
         let entry = known.of.entry(source.clone()).or_default();
-        if let Ok(mut kept) = kept
-            && entry.value.is_none()
-        {
+        if entry.value.is_some() {
+            return;
+        }
+        let Fetched { value, version } = fetched;
+        if let Ok(mut kept) = Kept::seal(key, &source.to_string(), value, *version, now) {
             let aged = Duration::try_from(now.wall.duration_since(read_at));
             let most = self.times.ttl + self.times.stale;
             kept.aged = aged.unwrap_or(most).max(Duration::from_nanos(1));
@@ -289,14 +248,14 @@ impl Cache {
     pub(super) fn due(&self, now: Now) -> Vec<SourceSpec> {
         let known = self.known();
         let ahead = self.times.ttl * 3 / 4;
-        let failing = |failed: &Failed| failed.until > now.boot;
+        let failing = |failed: &Failed| failed.holds(now);
         let limited = known.limited.as_ref().is_some_and(failing);
         let due = known.of.iter().filter(|(source, entry)| {
             let old = |kept: &Kept| kept.age(now) >= ahead;
             entry.wanted
                 && entry.value.as_ref().is_some_and(old)
                 && !entry.failed.as_ref().is_some_and(failing)
-                && !(limited && is_limited_together(source))
+                && !(limited && source.is_1password())
         });
         due.map(|(source, _)| source.clone()).collect()
     }
@@ -342,8 +301,7 @@ impl Cache {
 
     pub(super) fn fault(&self, source: &SourceSpec) -> Option<SourceError> {
         let known = self.known();
-        let limited = known.limited.as_ref();
-        let limited = limited.filter(|_| is_limited_together(source));
+        let limited = limit_on(source, known.limited.as_ref());
         let failed = known.of.get(source)?.failed.as_ref().or(limited)?;
         Some(failed.error.clone())
     }
@@ -359,8 +317,7 @@ impl Cache {
         let entry = known.of.get(source)?;
         let kept = entry.value.as_ref()?;
         let age = kept.age(now);
-        let limited = known.limited.as_ref();
-        let limited = limited.filter(|_| is_limited_together(source));
+        let limited = limit_on(source, known.limited.as_ref());
         let failed = entry.failed.is_some() || limited.is_some();
         // Nobody is given it any more.
         if failed && age >= self.times.ttl + self.times.stale {
@@ -375,6 +332,21 @@ impl Cache {
         })
     }
 
+    /// A value as it is handed out.
+    fn opened(
+        &self,
+        key: Option<&LockedKey>,
+        source: &SourceSpec,
+        kept: Option<&Kept>,
+        now: Now,
+    ) -> Option<Taken> {
+        let kept = kept?;
+        Some(Taken {
+            value: kept.open(key?, &source.to_string())?,
+            stale_since: (kept.age(now) >= self.times.ttl).then(|| self.stale_since(kept)),
+        })
+    }
+
     fn stale_since(&self, kept: &Kept) -> Timestamp {
         let since = kept.read_at().checked_add(self.times.ttl);
         since.unwrap_or(Timestamp::MAX)
@@ -386,33 +358,15 @@ impl Cache {
     }
 }
 
-impl Failed {
-    fn not_yet(&self, now: Now) -> SourceError {
-        let left = self.until.saturating_sub(now.boot);
-        SourceError::NotYet {
-            cause: Box::new(self.error.clone()),
-            again_in: Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)),
-        }
-    }
+/// What values are sealed with, made with the first of them.
+fn key_of(known: &mut Option<LockedKey>) -> io::Result<&LockedKey> {
+    Ok(match known {
+        Some(key) => key,
+        none => none.insert(new_key()?),
+    })
 }
 
 /// 1Password counts the requests of all references together.
-const fn is_limited_together(source: &SourceSpec) -> bool {
-    matches!(source, SourceSpec::OnePassword(_))
-}
-
-/// How long a place that failed is left alone. The keyring costs nobody a limited request.
-fn pause(source: &SourceSpec, nature: Nature, times: u32) -> Duration {
-    let (first, most) = match nature {
-        // The longest that 1Password counts over is a day; whoever says more is not believed.
-        Nature::Limited(Some(told)) => {
-            return told.clamp(Duration::from_secs(1), Duration::from_secs(24 * 60 * 60));
-        }
-        _ if !is_limited_together(source) => (1, 30),
-        Nature::Limited(None) => (600, 3600),
-        Nature::Down => (5, 120),
-        Nature::Refused => (30, 600),
-    };
-    let doubled = 1 << times.saturating_sub(1).min(10);
-    Duration::from_secs((first * doubled).min(most))
+fn limit_on<'a>(source: &SourceSpec, limited: Option<&'a Failed>) -> Option<&'a Failed> {
+    limited.filter(|_| source.is_1password())
 }

@@ -12,6 +12,7 @@ mod cache;
 mod desk;
 pub mod env;
 mod error;
+mod failed;
 mod fetched;
 mod file;
 mod kept;

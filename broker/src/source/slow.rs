@@ -2,7 +2,7 @@
 //!
 //! Each is asked through the cache, and by one at a time: who comes meanwhile waits for that answer.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -97,7 +97,7 @@ impl Slow {
 
     /// Goes on from what was written down.
     pub(super) fn went_before(&self, requests: Requests) {
-        *self.requests.lock().unwrap_or_else(PoisonError::into_inner) = requests;
+        *self.requests() = requests;
     }
 
     /// The value, for one recorded use. `since` (boot time) asks for one that is no older.
@@ -179,10 +179,8 @@ impl Slow {
         let token = token_for(source, around).await?;
         let cost = self.ask.cost(source);
         if cost > 0 {
-            let spent = {
-                let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-                requests.spend(cost, self.plan, around.now().wall)?
-            };
+            let now = around.now().wall;
+            let spent = self.requests().spend(cost, self.plan, now)?;
             around.write_down(spent).await?;
         }
         let read = self.ask.read(source, token.as_ref()).await;
@@ -274,8 +272,12 @@ impl Slow {
 
     /// How many requests were made of 1Password in the last 24 hours, and how many there may be.
     pub(super) fn in_a_day(&self, now: Now) -> (u32, u32) {
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        (requests.in_a_day(now.wall), self.plan.daily_share())
+        (self.requests().in_a_day(now.wall), self.plan.daily_share())
+    }
+
+    /// A thread that panicked here can have left no more than a question counted that was not asked.
+    fn requests(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -284,8 +286,9 @@ async fn token_for(
     source: &SourceSpec,
     around: &dyn Around,
 ) -> Result<Option<AccessToken>, SourceError> {
-    match source {
-        SourceSpec::OnePassword(_) => around.token().await,
-        _ => Ok(None),
+    if source.is_1password() {
+        around.token().await
+    } else {
+        Ok(None)
     }
 }

@@ -88,7 +88,7 @@ impl Ask for World {
     }
 
     fn cost(&self, source: &SourceSpec) -> u32 {
-        u32::from(matches!(source, SourceSpec::OnePassword(_)))
+        u32::from(source.is_1password())
     }
 }
 
