@@ -302,8 +302,9 @@ impl Cache {
     pub(super) fn fault(&self, source: &SourceSpec) -> Option<SourceError> {
         let known = self.known();
         let limited = limit_on(source, known.limited.as_ref());
-        let failed = known.of.get(source)?.failed.as_ref().or(limited)?;
-        Some(failed.error.clone())
+        // One that was never read is refused for it, too.
+        let failed = known.of.get(source).and_then(|entry| entry.failed.as_ref());
+        Some(failed.or(limited)?.error.clone())
     }
 
     pub(super) fn hashed(&self, source: &SourceSpec) -> Option<HashedToken> {

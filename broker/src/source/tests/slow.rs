@@ -351,6 +351,9 @@ async fn a_limit_that_1password_tells_holds_for_every_reference_and_not_for_the_
     );
     let why = bench.sources.fault(&known).unwrap().to_string();
     assert!(why.contains("1Password's limit of requests"), "{why}");
+    let third = item("third");
+    assert!(again_in(bench.take(&third).await) > 0, "never read");
+    assert!(bench.sources.fault(&third).is_some(), "nor is that hidden");
     let standing = bench.sources.standing(&known, bench.around.now()).unwrap();
     assert!(standing.stale_since.is_some(), "people are told");
     bench.world.says(Ok("from the keyring"));
