@@ -56,6 +56,13 @@ pub(super) enum Served {
     Refused(SourceError),
 }
 
+/// What came of asking a place.
+pub(super) struct Answer {
+    pub(super) came: Result<Fetched, SourceError>,
+    /// Whether it cost requests, of a place that answers.
+    pub(super) spent: bool,
+}
+
 /// How the value of a slow place stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
@@ -167,26 +174,28 @@ impl Cache {
         (Arc::clone(&entry.flight), epoch)
     }
 
+    /// Whether it was down when it was last asked.
+    pub(super) fn was_down(&self, source: &SourceSpec) -> bool {
+        let known = self.known();
+        let failed = known.of.get(source).and_then(|entry| entry.failed.as_ref());
+        failed.is_some_and(|failed| failed.error.nature() == Nature::Down)
+    }
+
     /// Takes an answer in.
-    pub(super) fn note(
-        &self,
-        source: &SourceSpec,
-        epoch: u64,
-        answer: Result<Fetched, SourceError>,
-        now: Now,
-    ) {
+    pub(super) fn note(&self, source: &SourceSpec, epoch: u64, answer: Answer, now: Now) {
         let mut known = self.known();
         let known = &mut *known;
         if known.closed || known.epoch != epoch {
             return;
         }
-        let answer = answer.and_then(|fetched| {
+        let Answer { came, spent } = answer;
+        let came = came.and_then(|fetched| {
             let key = key_of(&mut known.key).map_err(|_cause| SourceError::NotHere)?;
             let Fetched { value, version } = &fetched;
             Kept::seal(key, &source.to_string(), value, *version, now)
         });
         let entry = known.of.entry(source.clone()).or_default();
-        match answer {
+        match came {
             Ok(mut kept) => {
                 // Not every answer names it.
                 let before = entry.value.as_ref();
@@ -205,7 +214,7 @@ impl Cache {
                 if nature == Nature::Refused {
                     entry.value = None;
                 }
-                let failed = Failed::again(entry.failed.as_ref(), source, error, now);
+                let failed = Failed::again(entry.failed.as_ref(), source, error, spent, now);
                 if matches!(nature, Nature::Limited(_)) && source.is_1password() {
                     known.limited = Some(failed.clone());
                 }
@@ -244,17 +253,18 @@ impl Cache {
         }
     }
 
-    /// The places to be asked ahead of need: in use, past three quarters of their time, not failing.
+    /// The places to be asked ahead of need: in use and past three quarters of their time. What failed is
+    /// asked again when somebody needs it.
     pub(super) fn due(&self, now: Now) -> Vec<SourceSpec> {
         let known = self.known();
         let ahead = self.times.ttl * 3 / 4;
-        let failing = |failed: &Failed| failed.holds(now);
-        let limited = known.limited.as_ref().is_some_and(failing);
+        let limited = known.limited.as_ref();
+        let limited = limited.is_some_and(|limited| limited.holds(now));
         let due = known.of.iter().filter(|(source, entry)| {
             let old = |kept: &Kept| kept.age(now) >= ahead;
             entry.wanted
                 && entry.value.as_ref().is_some_and(old)
-                && !entry.failed.as_ref().is_some_and(failing)
+                && entry.failed.is_none()
                 && !(limited && source.is_1password())
         });
         due.map(|(source, _)| source.clone()).collect()

@@ -1,4 +1,7 @@
 //! For how long a place that failed is left alone.
+//!
+//! Nobody's day is to be used up by what fails: a question that spent requests of 1Password's is asked
+//! again after ever longer, in the end four times an hour. One that cost nothing is asked sooner.
 
 use std::time::Duration;
 
@@ -15,23 +18,28 @@ pub(super) struct Failed {
     until: Duration,
     /// In a row.
     times: u32,
+    /// Those of them that spent requests on a place which answers otherwise.
+    spent: u32,
 }
 
 impl Failed {
-    /// It failed, after what it came to before.
+    /// It failed, after what it came to before. `spent`: on requests, and the place answers otherwise.
     pub(super) fn again(
         before: Option<&Self>,
         source: &SourceSpec,
         error: SourceError,
+        spent: bool,
         now: Now,
     ) -> Self {
-        let times = before.map_or(0, |before| before.times).saturating_add(1);
-        let until = now.boot + pause(source, error.nature(), times);
-        Self {
+        let before = before.map_or((0, 0), |before| (before.times, before.spent));
+        let mut failed = Self {
             error,
-            until,
-            times,
-        }
+            until: now.boot,
+            times: before.0.saturating_add(1),
+            spent: before.1.saturating_add(spent.into()),
+        };
+        failed.until += failed.pause(source, spent);
+        failed
     }
 
     /// Whether it is left alone now.
@@ -47,20 +55,22 @@ impl Failed {
             again_in: Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)),
         }
     }
-}
-
-/// How long a place that failed is left alone. The keyring costs nobody a limited request.
-fn pause(source: &SourceSpec, nature: Nature, times: u32) -> Duration {
-    let (first, most) = match nature {
-        // The longest that 1Password counts over is a day; whoever says more is not believed.
-        Nature::Limited(Some(told)) => {
-            return told.clamp(Duration::from_secs(1), Duration::from_secs(24 * 60 * 60));
-        }
-        _ if !source.is_1password() => (1, 30),
-        Nature::Limited(None) => (600, 3600),
-        Nature::Down => (5, 120),
-        Nature::Refused => (30, 600),
-    };
-    let doubled = 1 << times.saturating_sub(1).min(10);
-    Duration::from_secs((first * doubled).min(most))
+    /// How long it is left alone. The keyring costs nobody a limited request.
+    fn pause(&self, source: &SourceSpec, spent: bool) -> Duration {
+        let (first, most) = match self.error.nature() {
+            // The longest that 1Password counts over is a day; whoever says more is not believed.
+            Nature::Limited(Some(told)) => {
+                return told.clamp(Duration::from_secs(1), Duration::from_secs(24 * 60 * 60));
+            }
+            _ if !source.is_1password() => (1, 30),
+            Nature::Limited(None) => (600, 3600),
+            Nature::Down if spent => (5, 900),
+            Nature::Down => (5, 120),
+            Nature::Refused if spent => (30, 900),
+            Nature::Refused => (30, 600),
+        };
+        let times = if spent { self.spent } else { self.times };
+        let doubled = 1 << times.saturating_sub(1).min(10);
+        Duration::from_secs((first * doubled).min(most))
+    }
 }

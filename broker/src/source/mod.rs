@@ -18,6 +18,7 @@ mod file;
 mod kept;
 mod keyring;
 pub mod one_password;
+mod outage;
 mod requests;
 mod slow;
 mod value;

@@ -8,9 +8,10 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-use super::cache::{Cache, Served, Standing, Times};
+use super::cache::{Answer, Cache, Served, Standing, Times};
 use super::fetched::{Fetched, Nature};
 use super::one_password::ServiceLimit;
+use super::outage::Outage;
 use super::requests::{Plan, Requests, Spent};
 use super::{SourceError, Taken};
 use crate::audit_log::{Recorded, Use};
@@ -80,6 +81,7 @@ pub(super) struct Slow {
     ask: Box<dyn Ask>,
     plan: Plan,
     requests: Mutex<Requests>,
+    outage: Mutex<Outage>,
 }
 
 /// How long a caller waits for somebody else's question while there is a stale value for it.
@@ -92,6 +94,7 @@ impl Slow {
             ask,
             plan,
             requests: Mutex::default(),
+            outage: Mutex::default(),
         }
     }
 
@@ -131,7 +134,7 @@ impl Slow {
             Served::Ask { .. } => {}
         }
         let answer = self.read(&usage, source, around).await;
-        match &answer {
+        match &answer.came {
             Ok(fetched) => around.keep(source, fetched).await,
             Err(error) if error.nature() == Nature::Refused => around.forget(source).await,
             Err(_) => {}
@@ -175,21 +178,53 @@ impl Slow {
         _usage: &Recorded<Use>,
         source: &SourceSpec,
         around: &dyn Around,
-    ) -> Result<Fetched, SourceError> {
-        let token = token_for(source, around).await?;
-        let cost = self.ask.cost(source);
-        if cost > 0 {
-            let now = around.now().wall;
-            let spent = self.requests().spend(cost, self.plan, now)?;
-            around.write_down(spent).await?;
+    ) -> Answer {
+        match token_for(source, around).await {
+            Ok(token) => self.read_with(token.as_ref(), source, around).await,
+            Err(error) => free(error),
         }
-        let read = self.ask.read(source, token.as_ref()).await;
-        let outcome = if read.is_ok() { "ok" } else { "failed" };
-        metrics::counter!(
-            "tokend_source_reads_total", "source" => source.scheme(), "outcome" => outcome
-        )
-        .increment(1);
-        read
+    }
+
+    async fn read_with(
+        &self,
+        token: Option<&AccessToken>,
+        source: &SourceSpec,
+        around: &dyn Around,
+    ) -> Answer {
+        // Only a service account's requests are counted.
+        let cost = token.map_or(0, |_| self.ask.cost(source));
+        if cost == 0 {
+            let came = counted(source, self.ask.read(source, token).await);
+            let spent = false;
+            return Answer { came, spent };
+        }
+        let mut is_down = false;
+        if self.cache.was_down(source)
+            && let Err(error) = self.ask.limits(token).await
+            && error.nature() == Nature::Down
+        {
+            if !self.outage().may_try(around.now()) {
+                let came = counted(source, Err(error));
+                let spent = false;
+                return Answer { came, spent };
+            }
+            is_down = true;
+        }
+        let now = around.now().wall;
+        let spent = self.requests().spend(cost, self.plan, now);
+        let written = match spent {
+            Ok(spent) => around.write_down(spent).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
+            return free(error);
+        }
+        let came = counted(source, self.ask.read(source, token).await);
+        if is_down && came.is_ok() {
+            self.outage().misled();
+        }
+        let spent = !is_down;
+        Answer { came, spent }
     }
 
     pub(super) fn can_write(&self, source: &SourceSpec) -> bool {
@@ -275,9 +310,35 @@ impl Slow {
         (self.requests().in_a_day(now.wall), self.plan.daily_share())
     }
 
-    /// A thread that panicked here can have left no more than a question counted that was not asked.
+    /// A thread that panicked here can have left no more than a question that was not asked.
+    fn outage(&self) -> MutexGuard<'_, Outage> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Here, no more than one counted that was not asked.
     fn requests(&self) -> MutexGuard<'_, Requests> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// For the figures.
+fn counted(
+    source: &SourceSpec,
+    came: Result<Fetched, SourceError>,
+) -> Result<Fetched, SourceError> {
+    let outcome = if came.is_ok() { "ok" } else { "failed" };
+    metrics::counter!(
+        "tokend_source_reads_total", "source" => source.scheme(), "outcome" => outcome
+    )
+    .increment(1);
+    came
+}
+
+/// It failed before anything was spent.
+const fn free(error: SourceError) -> Answer {
+    Answer {
+        came: Err(error),
+        spent: false,
     }
 }
 

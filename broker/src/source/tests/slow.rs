@@ -1,5 +1,7 @@
 //! Slow places: asked seldom, by one at a time, and left alone when they fail.
 
+mod outage;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -19,6 +21,10 @@ struct Inside {
     says: Mutex<Option<Result<String, OnePasswordError>>>,
     reads: AtomicU32,
     hangs: AtomicBool,
+    /// Not even its limits are told.
+    silent: AtomicBool,
+    /// Of 1Password's requests, each reading.
+    costs: AtomicU32,
     goes_on: tokio::sync::Notify,
 }
 
@@ -61,7 +67,16 @@ impl Ask for World {
         &'a self,
         _token: Option<&'a AccessToken>,
     ) -> BoxFuture<'a, Result<Vec<ServiceLimit>, SourceError>> {
-        async { Ok(Vec::new()) }.boxed()
+        async {
+            if self.0.silent.load(Ordering::Relaxed) {
+                return Err(SourceError::OnePassword {
+                    place: "1Password".into(),
+                    cause: down(),
+                });
+            }
+            Ok(Vec::new())
+        }
+        .boxed()
     }
 
     fn can_write(&self, _: &SourceSpec) -> bool {
@@ -88,7 +103,7 @@ impl Ask for World {
     }
 
     fn cost(&self, source: &SourceSpec) -> u32 {
-        u32::from(source.is_1password())
+        u32::from(source.is_1password()) * self.0.costs.load(Ordering::Relaxed)
     }
 }
 
@@ -145,11 +160,16 @@ const STALE: u64 = 3600;
 
 impl Bench {
     fn new() -> Self {
+        Self::with(Plan::Business, 1)
+    }
+
+    fn with(plan: Plan, costs: u32) -> Self {
         let world = World::default();
+        world.0.costs.store(costs, Ordering::Relaxed);
         world.says(Ok("ghp_one"));
         let asked = Box::new(world.clone());
         Self {
-            sources: Sources::new(|_| None, Times::default(), Plan::Business, asked),
+            sources: Sources::new(|_| None, Times::default(), plan, asked),
             around: Still::default(),
             world,
         }
@@ -322,7 +342,7 @@ async fn a_failure_is_asked_about_again_after_a_while_that_doubles() {
         assert_eq!(bench.world.reads(), reads);
         bench.pass(1);
     }
-    assert_eq!(pauses, [30, 60, 120, 240, 480, 600, 600]);
+    assert_eq!(pauses, [30, 60, 120, 240, 480, 900, 900]);
     // Whoever mends it says so by reloading the policies.
     bench.world.says(Ok("ghp_one"));
     assert!(bench.take(&source).await.is_ok());
