@@ -185,16 +185,16 @@ impl Broker {
                 probes.push(self.probe_source(by, declared).boxed());
             }
         }
-        let sources: Vec<SourceProbed> =
-            stream::iter(probes).buffered(MOST_AT_ONCE).collect().await;
-        let asks_1password = sources
-            .iter()
-            .any(|source| source.source.starts_with("op://"));
-        let one_password = if asks_1password {
-            Some(self.probe_one_password().await)
-        } else {
-            None
+        let asks_1password = policies.set.sources().any(SourceSpec::is_1password);
+        // Beside them: each may take all the time that configuration gives it.
+        let one_password = async {
+            match asks_1password {
+                true => Some(self.probe_one_password().await),
+                false => None,
+            }
         };
+        let sources = stream::iter(probes).buffered(MOST_AT_ONCE).collect();
+        let (sources, one_password) = tokio::join!(sources, one_password);
         Ok(SourcesProbed {
             sources,
             one_password,
