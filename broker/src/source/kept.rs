@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::SourceError;
 use crate::cipher::{NONCE, TAG, append_sealed, open_in_place, random};
@@ -60,13 +60,7 @@ impl Kept {
     pub(super) fn open(&self, key: &LockedKey, place: &str) -> Option<AccessToken> {
         let mut text = Zeroizing::new(self.sealed.expose().to_vec());
         open_in_place(key.expose(), place.as_bytes(), &mut text).ok()?;
-        match String::from_utf8(std::mem::take(&mut *text)) {
-            Ok(text) => Some(AccessToken::new(text)),
-            Err(error) => {
-                error.into_bytes().zeroize();
-                None
-            }
-        }
+        AccessToken::from_utf8(text)
     }
 
     /// How old it is.
