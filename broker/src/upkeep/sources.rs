@@ -126,7 +126,6 @@ impl Broker {
     /// Takes the values in that the vault keeps of slow places, once it is unlocked, and erases those that
     /// are not to be kept any more.
     pub(crate) async fn recall_source_values(&self) {
-        self.sources.open();
         self.forget_unnamed_source_values().await;
         if !self.config.keep_source_values {
             return;
