@@ -13,7 +13,6 @@
 //! Time is an argument; ages go by boot time. Not here: how a place is asked.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -163,6 +162,7 @@ impl Cache {
         let kept = known.of.get(source).and_then(|entry| entry.value.as_ref());
         let kept = kept.filter(|kept| kept.age(now) < self.times.ttl + self.times.stale);
         let opened = self.opened(known.key.as_ref(), source, kept, now);
+        // Forgotten meanwhile.
         opened.ok_or(SourceError::NotHere)
     }
 
@@ -190,7 +190,7 @@ impl Cache {
         }
         let Answer { came, spent } = answer;
         let came = came.and_then(|fetched| {
-            let key = key_of(&mut known.key).map_err(|_cause| SourceError::NotHere)?;
+            let key = key_of(&mut known.key).ok_or(SourceError::NotHere)?;
             let Fetched { value, version } = &fetched;
             Kept::seal(key, &source.to_string(), value, *version, now)
         });
@@ -237,7 +237,7 @@ impl Cache {
         if known.closed {
             return;
         }
-        let Ok(key) = key_of(&mut known.key) else {
+        let Some(key) = key_of(&mut known.key) else {
             return;
         };
         let entry = known.of.entry(source.clone()).or_default();
@@ -370,11 +370,13 @@ impl Cache {
 }
 
 /// What values are sealed with, made with the first of them.
-fn key_of(known: &mut Option<LockedKey>) -> io::Result<&LockedKey> {
-    Ok(match known {
-        Some(key) => key,
-        none => none.insert(new_key()?),
-    })
+fn key_of(known: &mut Option<LockedKey>) -> Option<&LockedKey> {
+    if known.is_none() {
+        *known = new_key()
+            .inspect_err(|error| tracing::error!(cause = %error, "no key to keep values under"))
+            .ok();
+    }
+    known.as_ref()
 }
 
 /// 1Password counts the requests of all references together.

@@ -3,6 +3,7 @@
 //! The key is random, made when the first value is kept, and forgotten by a lock: what is left is
 //! noise then, and is unmapped too.
 
+use std::fmt::Display;
 use std::io;
 use std::time::Duration;
 
@@ -36,9 +37,12 @@ impl Kept {
         version: Option<u64>,
         read: Now,
     ) -> Result<Self, SourceError> {
-        let no_memory = || SourceError::NoMemory(place.to_owned());
+        let no_memory = |cause: &dyn Display| {
+            tracing::error!(place, %cause, "a value could not be kept");
+            SourceError::NoMemory(place.to_owned())
+        };
         let mut nonce = [0; NONCE];
-        random(&mut nonce).map_err(|_cause| no_memory())?;
+        random(&mut nonce).map_err(|cause| no_memory(&cause))?;
         // Into the sealed copy.
         let clear = value.expose().as_bytes();
         let mut sealed = Zeroizing::new(Vec::with_capacity(NONCE + clear.len() + TAG));
@@ -48,7 +52,7 @@ impl Kept {
             Ok::<_, io::Error>(())
         });
         Ok(Self {
-            sealed: sealed.map_err(|_cause| no_memory())?,
+            sealed: sealed.map_err(|cause| no_memory(&cause))?,
             hashed: value.hashed(),
             version,
             read,

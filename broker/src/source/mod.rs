@@ -281,7 +281,10 @@ impl Sources {
     async fn read_file(&self, path: &Path) -> Result<AccessToken, SourceError> {
         let place = path.to_owned();
         let reading = tokio::task::spawn_blocking(move || file::read(&place)).await;
-        let read = reading.unwrap_or(Err(SourceError::NotHere));
+        let read = reading.unwrap_or_else(|panic| {
+            tracing::error!(path = %path.display(), cause = %panic, "a file could not be read");
+            Err(SourceError::NotHere)
+        });
         let outcome = read.as_ref().map(AccessToken::hashed);
         self.files()
             .insert(path.to_owned(), outcome.map_err(Clone::clone));
