@@ -24,11 +24,10 @@ fn the_figure_of_a_stale_value_is_0_once_it_is_served_no_more() {
 #[test]
 fn doctor_waits_for_a_program_that_hangs_and_says_that_it_does_not_answer() {
     let (_scratch, op) = op();
-    // As long as a client waits, unless told otherwise.
-    let broker = broker(&op, "wait = \"31s\"");
+    let broker = broker(&op, "wait = \"2s\"");
     op.hang();
     let doctor = broker.home.ctl(&["doctor"]).stdout;
-    let why = "no answer from 1Password within 31 s";
+    let why = "no answer from 1Password within 2 s";
     let line = format!("wrong: secret {NAME} has no value: {REFERENCE}: {why}");
     assert!(doctor.contains(&line), "{doctor}");
     let line = format!("look: 1Password does not answer: {why}");
