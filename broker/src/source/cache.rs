@@ -45,6 +45,15 @@ impl Default for Times {
     }
 }
 
+/// What somebody wants of a value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish {
+    /// Read no earlier than this (boot time).
+    pub(super) since: Option<Duration>,
+    /// A reason to read it again ahead of need.
+    pub(super) for_a_lease: bool,
+}
+
 /// What is to be done for someone who wants a value.
 pub(super) enum Served {
     /// It is there.
@@ -95,7 +104,7 @@ struct Known {
 struct Entry {
     value: Option<Kept>,
     failed: Option<Failed>,
-    /// Whether it was served since it was read: what nobody uses is not read ahead of need.
+    /// Whether a lease had it since it was read: what nobody uses is not read ahead of need.
     wanted: bool,
     /// Held by whoever asks.
     flight: Arc<tokio::sync::Mutex<()>>,
@@ -109,8 +118,8 @@ impl Cache {
         }
     }
 
-    /// What to do for someone who wants a value, not older than `since` (boot time) if that is given.
-    pub(super) fn serve(&self, source: &SourceSpec, since: Option<Duration>, now: Now) -> Served {
+    /// What to do for someone who wants a value.
+    pub(super) fn serve(&self, source: &SourceSpec, wish: Wish, now: Now) -> Served {
         let mut known = self.known();
         let known = &mut *known;
         if known.closed {
@@ -128,14 +137,14 @@ impl Cache {
         let value = entry.value.as_ref();
         let age = value.map(|kept| kept.age(now));
         let in_time = age.is_some_and(|age| age < self.times.ttl);
-        let new_enough = value.is_some_and(|kept| since.is_none_or(|since| kept.is_since(since)));
+        let new_enough =
+            value.is_some_and(|kept| wish.since.is_none_or(|since| kept.is_since(since)));
         let failing = [entry.failed.as_ref(), limited];
         let failing = failing
             .into_iter()
             .flatten()
             .find(|failed| failed.holds(now));
-        let bound = self.times.ttl + self.times.stale;
-        let stale_will_do = since.is_none() && age.is_some_and(|age| age < bound);
+        let stale_will_do = wish.since.is_none() && age.is_some_and(|age| age < self.bound());
         let served = match failing {
             _ if in_time && new_enough => true,
             Some(failed) if failed.error.nature() == Nature::Refused || !stale_will_do => {
@@ -147,7 +156,7 @@ impl Cache {
         let value = value.filter(|_| served);
         match self.opened(known.key.as_ref(), source, value, now) {
             Some(taken) => {
-                entry.wanted = true;
+                entry.wanted |= wish.for_a_lease;
                 Served::Value(taken)
             }
             None => Served::Ask {
@@ -160,7 +169,7 @@ impl Cache {
     pub(super) fn stale(&self, source: &SourceSpec, now: Now) -> Result<Taken, SourceError> {
         let known = self.known();
         let kept = known.of.get(source).and_then(|entry| entry.value.as_ref());
-        let kept = kept.filter(|kept| kept.age(now) < self.times.ttl + self.times.stale);
+        let kept = kept.filter(|kept| kept.age(now) < self.bound());
         let opened = self.opened(known.key.as_ref(), source, kept, now);
         // Forgotten meanwhile.
         opened.ok_or(SourceError::NotHere)
@@ -247,8 +256,7 @@ impl Cache {
         let Fetched { value, version } = fetched;
         if let Ok(mut kept) = Kept::seal(key, &source.to_string(), value, *version, now) {
             let aged = Duration::try_from(now.wall.duration_since(read_at));
-            let most = self.times.ttl + self.times.stale;
-            kept.aged = aged.unwrap_or(most).max(Duration::from_nanos(1));
+            kept.aged = aged.unwrap_or(self.bound()).max(Duration::from_nanos(1));
             entry.value = Some(kept);
         }
     }
@@ -287,11 +295,15 @@ impl Cache {
         }
     }
 
-    /// Notes that whoever had the value last was nobody who needs it.
-    pub(super) fn unwanted(&self, source: &SourceSpec) {
-        if let Some(entry) = self.known().of.get_mut(source) {
-            entry.wanted = false;
-        }
+    /// Gives up the values that nobody is given any more, whatever their places do, and names them.
+    pub(super) fn give_up_old(&self, now: Now) -> Vec<SourceSpec> {
+        let mut known = self.known();
+        let old = known.of.iter_mut().filter_map(|(source, entry)| {
+            let kept = entry.value.as_mut()?;
+            let old = kept.age(now) >= self.bound() && kept.give_up();
+            old.then(|| source.clone())
+        });
+        old.collect()
     }
 
     /// Forgets everything, and the key, and takes nothing in until [`Self::open`].
@@ -331,7 +343,7 @@ impl Cache {
         let limited = limit_on(source, known.limited.as_ref());
         let failed = entry.failed.is_some() || limited.is_some();
         // Nobody is given it any more.
-        if failed && age >= self.times.ttl + self.times.stale {
+        if failed && age >= self.bound() {
             return None;
         }
         // Past its time without a failure, it is one that nobody asked for.
@@ -356,6 +368,11 @@ impl Cache {
             value: kept.open(key?, &source.to_string())?,
             stale_since: (kept.age(now) >= self.times.ttl).then(|| self.stale_since(kept)),
         })
+    }
+
+    /// As old as a value may become.
+    fn bound(&self) -> Duration {
+        self.times.ttl + self.times.stale
     }
 
     fn stale_since(&self, kept: &Kept) -> Timestamp {

@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::cache::Wish;
 pub use self::cache::{Standing, Times};
 pub use self::desk::{Desk, OnePassword};
 use self::env::EnvSource;
@@ -141,8 +142,8 @@ impl Sources {
         self.slow.standing(source, now)
     }
 
-    /// A copy of the value, for one recorded use. `since` (boot time) asks a slow place for a value that
-    /// was read no earlier.
+    /// A copy of the value for a lease, a recorded use. `since` (boot time) asks a slow place for a value
+    /// that was read no earlier.
     ///
     /// # Errors
     ///
@@ -154,12 +155,42 @@ impl Sources {
         since: Option<Duration>,
         around: &dyn Around,
     ) -> Result<Taken, SourceError> {
+        let for_a_lease = true;
+        let wish = Wish { since, for_a_lease };
+        self.take_as(usage, source, wish, around).await
+    }
+
+    /// The same for the broker itself, which is no reason to read it again ahead of need.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::take`].
+    pub async fn look(
+        &self,
+        usage: Recorded<Use>,
+        source: &SourceSpec,
+        around: &dyn Around,
+    ) -> Result<Taken, SourceError> {
+        let wish = Wish {
+            since: None,
+            for_a_lease: false,
+        };
+        self.take_as(usage, source, wish, around).await
+    }
+
+    async fn take_as(
+        &self,
+        usage: Recorded<Use>,
+        source: &SourceSpec,
+        wish: Wish,
+        around: &dyn Around,
+    ) -> Result<Taken, SourceError> {
         match source {
             SourceSpec::Vault => Err(SourceError::NotHere),
             SourceSpec::Env(name) => self.env.take(usage, name).map(Taken::fresh),
             SourceSpec::File(path) => self.read_file(path).await.map(Taken::fresh),
             SourceSpec::Keyring(_) | SourceSpec::OnePassword(_) => {
-                self.slow.take(usage, source, since, around).await
+                self.slow.take(usage, source, wish, around).await
             }
         }
     }
@@ -179,7 +210,7 @@ impl Sources {
             SourceSpec::Keyring(_) | SourceSpec::OnePassword(_) => {
                 self.slow.read_anew(usage, source, around).await
             }
-            source => self.take(usage, source, None, around).await,
+            source => self.look(usage, source, around).await,
         }
     }
 
@@ -235,7 +266,14 @@ impl Sources {
         source: &SourceSpec,
         around: &dyn Around,
     ) -> Result<(), SourceError> {
-        self.slow.refresh(usage, source, around).await
+        let read = self.slow.refresh(usage, source, around).await;
+        read.map(|_value| ())
+    }
+
+    /// Wipes the values that are too old to be given to anybody, and names their places.
+    #[must_use]
+    pub fn give_up_old(&self, now: Now) -> Vec<SourceSpec> {
+        self.slow.give_up_old(now)
     }
 
     /// The places that should be read again before they are needed.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-use super::cache::{Answer, Cache, Served, Standing, Times};
+use super::cache::{Answer, Cache, Served, Standing, Times, Wish};
 use super::fetched::{Fetched, Nature};
 use super::one_password::ServiceLimit;
 use super::outage::Outage;
@@ -103,15 +103,15 @@ impl Slow {
         *self.requests() = requests;
     }
 
-    /// The value, for one recorded use. `since` (boot time) asks for one that is no older.
+    /// The value, for one recorded use.
     pub(super) async fn take(
         &self,
         usage: Recorded<Use>,
         source: &SourceSpec,
-        since: Option<Duration>,
+        wish: Wish,
         around: &dyn Around,
     ) -> Result<Taken, SourceError> {
-        let stale_is_there = match self.cache.serve(source, since, around.now()) {
+        let stale_is_there = match self.cache.serve(source, wish, around.now()) {
             Served::Value(taken) => return Ok(taken),
             Served::Refused(error) => return Err(error),
             Served::Ask { stale_is_there } => stale_is_there,
@@ -128,7 +128,7 @@ impl Slow {
             return self.cache.stale(source, around.now());
         };
         // Somebody else may have had the answer meanwhile.
-        match self.cache.serve(source, since, around.now()) {
+        match self.cache.serve(source, wish, around.now()) {
             Served::Value(taken) => return Ok(taken),
             Served::Refused(error) => return Err(error),
             Served::Ask { .. } => {}
@@ -140,7 +140,7 @@ impl Slow {
             Err(_) => {}
         }
         self.cache.note(source, epoch, answer, around.now());
-        match self.cache.serve(source, since, around.now()) {
+        match self.cache.serve(source, wish, around.now()) {
             Served::Value(taken) => Ok(taken),
             Served::Refused(error) => Err(error),
             // Everything was forgotten while it was asked.
@@ -155,22 +155,22 @@ impl Slow {
         source: &SourceSpec,
         around: &dyn Around,
     ) -> Result<Taken, SourceError> {
-        let since = around.now().boot;
         self.cache.pardon(source);
-        self.take(usage, source, Some(since), around).await
+        self.refresh(usage, source, around).await
     }
 
-    /// Reads the place ahead of need, which does not make it wanted.
+    /// The same, unless it failed just now.
     pub(super) async fn refresh(
         &self,
         usage: Recorded<Use>,
         source: &SourceSpec,
         around: &dyn Around,
-    ) -> Result<(), SourceError> {
-        let since = around.now().boot;
-        self.take(usage, source, Some(since), around).await?;
-        self.cache.unwanted(source);
-        Ok(())
+    ) -> Result<Taken, SourceError> {
+        let wish = Wish {
+            since: Some(around.now().boot),
+            for_a_lease: false,
+        };
+        self.take(usage, source, wish, around).await
     }
 
     async fn read(
@@ -274,6 +274,10 @@ impl Slow {
     ) -> Result<Vec<ServiceLimit>, SourceError> {
         let token = around.token().await?;
         self.ask.limits(token.as_ref()).await
+    }
+
+    pub(super) fn give_up_old(&self, now: Now) -> Vec<SourceSpec> {
+        self.cache.give_up_old(now)
     }
 
     /// The places to be read ahead of need.

@@ -94,7 +94,7 @@ impl Broker {
             }),
             source => self
                 .sources
-                .take(recorded, &source, None, self)
+                .look(recorded, &source, self)
                 .await
                 .map(|taken| taken.value)
                 .map_err(UpkeepError::Source),

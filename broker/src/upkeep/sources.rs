@@ -106,7 +106,7 @@ impl Broker {
             .record_upkeep(None, &name, None, Upkeep::Source)
             .await?;
         // The keyring's own reading shows nothing to anybody: this goes one level deep.
-        let taken = self.sources.take(recorded, place, None, self).await;
+        let taken = self.sources.look(recorded, place, self).await;
         taken.map(|taken| taken.value).map_err(UpkeepError::Source)
     }
 
@@ -207,7 +207,7 @@ impl Broker {
             .await;
         let taken = match recorded {
             Ok(recorded) => {
-                let taken = self.sources.take(recorded, source, None, self).await;
+                let taken = self.sources.look(recorded, source, self).await;
                 taken.map_err(|error| error.to_string())
             }
             Err(error) => Err(error.to_string()),
@@ -247,10 +247,14 @@ impl Broker {
         }
     }
 
-    /// Reads the values again that will soon be past their time: nobody waits for that then.
+    /// Reads the values again that will soon be past their time, so that nobody waits for that then, and
+    /// wipes those that are too old to be given to anybody.
     pub(crate) async fn tend_sources(&self) {
         if self.vault.is_locked() {
             return;
+        }
+        for source in self.sources.give_up_old(Self::now(self)) {
+            Around::forget(self, &source).await;
         }
         let due = self.sources.due(Self::now(self));
         let readings = due.into_iter().map(|source| self.refresh(source).boxed());

@@ -45,3 +45,14 @@ fn doctor_says_of_a_connect_server_that_is_down_that_it_does_not_answer() {
     let line = "look: 1Password does not answer: 1Password cannot be reached";
     assert!(doctor.contains(line), "{doctor}");
 }
+
+#[test]
+fn a_value_that_nobody_asks_for_any_more_is_erased_from_the_vault_in_time() {
+    let (_scratch, op) = op();
+    let more = "[sources]\nkeep = \"vault\"\nttl = \"3s\"\nstale = \"1s\"";
+    let broker = broker(&op, more);
+    assert_leased(&broker, canary::CLASSIC);
+    assert_eq!(kept::kept(&broker.home, REFERENCE), 1);
+    until(|| kept::kept(&broker.home, REFERENCE) == 0);
+    assert_leased(&broker, canary::CLASSIC);
+}

@@ -281,6 +281,35 @@ async fn a_value_that_nobody_uses_is_read_ahead_of_need_once_and_then_left_alone
 }
 
 #[tokio::test]
+async fn what_the_broker_has_for_itself_is_not_read_ahead_of_need() {
+    let bench = Bench::new();
+    let source = item("label-sync");
+    let had = bench.sources.look(recorded(), &source, &bench.around);
+    assert!(had.await.is_ok());
+    bench.pass(TTL * 3 / 4);
+    assert_eq!(bench.sources.due(bench.around.now()), []);
+    bench.take(&source).await.unwrap();
+    assert_eq!(bench.sources.due(bench.around.now()).len(), 1);
+}
+
+#[tokio::test]
+async fn a_value_past_every_bound_is_given_up_and_its_hash_is_not() {
+    let bench = Bench::new();
+    let source = item("label-sync");
+    bench.take(&source).await.unwrap();
+    bench.pass(TTL + STALE - 1);
+    let given_up = || bench.sources.give_up_old(bench.around.now());
+    assert_eq!(given_up(), []);
+    bench.pass(1);
+    assert_eq!(given_up(), [source.clone()]);
+    assert_eq!(given_up(), [], "once");
+    let hashed = bench.sources.hashed(&source);
+    assert_eq!(hashed, Some(HashedToken::of(b"ghp_one")), "it was checked");
+    bench.world.says(Err(down()));
+    assert!(bench.take(&source).await.is_err());
+}
+
+#[tokio::test]
 async fn while_the_place_is_down_a_value_is_served_marked_within_its_bound_and_not_beyond() {
     let bench = Bench::new();
     let source = item("label-sync");
