@@ -106,6 +106,8 @@ struct Entry {
     failed: Option<Failed>,
     /// Whether a lease had it since it was read: what nobody uses is not read ahead of need.
     wanted: bool,
+    /// A lease found it past its time, and waits a little for the answer.
+    awaited: bool,
     /// Held by whoever asks.
     flight: Arc<tokio::sync::Mutex<()>>,
 }
@@ -159,13 +161,16 @@ impl Cache {
                 entry.wanted |= wish.for_a_lease;
                 Served::Value(taken)
             }
-            None => Served::Ask {
-                stale_is_there: stale_will_do,
-            },
+            None => {
+                entry.awaited |= stale_will_do && wish.for_a_lease;
+                Served::Ask {
+                    stale_is_there: stale_will_do,
+                }
+            }
         }
     }
 
-    /// A value past its time, while somebody else asks for a newer one.
+    /// A value past its time, while a newer one is asked for.
     pub(super) fn stale(&self, source: &SourceSpec, now: Now) -> Result<Taken, SourceError> {
         let known = self.known();
         let kept = known.of.get(source).and_then(|entry| entry.value.as_ref());
@@ -204,6 +209,7 @@ impl Cache {
             Kept::seal(key, &source.to_string(), value, *version, now)
         });
         let entry = known.of.entry(source.clone()).or_default();
+        entry.awaited = false;
         match came {
             Ok(mut kept) => {
                 // Not every answer names it.
@@ -261,19 +267,18 @@ impl Cache {
         }
     }
 
-    /// The places to be asked ahead of need: in use and past three quarters of their time. What failed is
-    /// asked again when somebody needs it.
+    /// The places to be asked beside the leases: whose value is awaited, or in use and past three quarters of
+    /// its time. What failed is not asked ahead of need, and nothing is before its pause is over.
     pub(super) fn due(&self, now: Now) -> Vec<SourceSpec> {
         let known = self.known();
         let ahead = self.times.ttl * 3 / 4;
-        let limited = known.limited.as_ref();
-        let limited = limited.is_some_and(|limited| limited.holds(now));
         let due = known.of.iter().filter(|(source, entry)| {
             let old = |kept: &Kept| kept.age(now) >= ahead;
-            entry.wanted
-                && entry.value.as_ref().is_some_and(old)
-                && entry.failed.is_none()
-                && !(limited && source.is_1password())
+            let soon_old = entry.wanted && entry.value.as_ref().is_some_and(old);
+            let limited = limit_on(source, known.limited.as_ref());
+            let mut failures = entry.failed.iter().chain(limited);
+            !failures.any(|failed| failed.holds(now))
+                && (entry.awaited || soon_old && entry.failed.is_none())
         });
         due.map(|(source, _)| source.clone()).collect()
     }

@@ -255,7 +255,8 @@ impl Sources {
         self.slow.remove(source, around).await
     }
 
-    /// Reads a slow place ahead of need: that is no use of it, and nobody's reason to read it again.
+    /// Reads a slow place ahead of need: that is no use of it, and nobody's reason to read it again. One
+    /// whose value came since `since` (boot time) is not asked once more.
     ///
     /// # Errors
     ///
@@ -264,10 +265,16 @@ impl Sources {
         &self,
         usage: Recorded<Use>,
         source: &SourceSpec,
+        since: Duration,
         around: &dyn Around,
     ) -> Result<(), SourceError> {
-        let read = self.slow.refresh(usage, source, around).await;
+        let read = self.slow.refresh(usage, source, since, around).await;
         read.map(|_value| ())
+    }
+
+    /// Returns when a lease has found a value past its time: its place is among those that are due.
+    pub async fn awaited(&self) {
+        self.slow.awaited().await;
     }
 
     /// Wipes the values that are too old to be given to anybody, and names their places.
@@ -276,7 +283,7 @@ impl Sources {
         self.slow.give_up_old(now)
     }
 
-    /// The places that should be read again before they are needed.
+    /// The places that should be read again before they are needed, or that a lease waits for.
     #[must_use]
     pub fn due(&self, now: Now) -> Vec<SourceSpec> {
         self.slow.due(now)

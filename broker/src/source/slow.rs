@@ -1,12 +1,14 @@
 //! Places that take their time, and may be asked only so often: 1Password and the keyring.
 //!
-//! Each is asked through the cache, and by one at a time: who comes meanwhile waits for that answer.
+//! Each is asked through the cache, and by one at a time: who comes meanwhile waits for that answer. A
+//! lease that finds a value past its time leaves asking to upkeep, and waits for it a little.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 use super::cache::{Answer, Cache, Served, Standing, Times, Wish};
 use super::fetched::{Fetched, Nature};
@@ -82,9 +84,13 @@ pub(super) struct Slow {
     plan: Plan,
     requests: Mutex<Requests>,
     outage: Mutex<Outage>,
+    /// A lease waits for a place to be asked.
+    awaited: Notify,
+    /// A place was asked.
+    noted: Notify,
 }
 
-/// How long a caller waits for somebody else's question while there is a stale value for it.
+/// How long a lease waits for a newer value while there is a stale one for it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Slow {
@@ -95,6 +101,8 @@ impl Slow {
             plan,
             requests: Mutex::default(),
             outage: Mutex::default(),
+            awaited: Notify::new(),
+            noted: Notify::new(),
         }
     }
 
@@ -111,22 +119,16 @@ impl Slow {
         wish: Wish,
         around: &dyn Around,
     ) -> Result<Taken, SourceError> {
-        let stale_is_there = match self.cache.serve(source, wish, around.now()) {
+        match self.cache.serve(source, wish, around.now()) {
             Served::Value(taken) => return Ok(taken),
             Served::Refused(error) => return Err(error),
-            Served::Ask { stale_is_there } => stale_is_there,
-        };
-        let (flight, epoch) = self.cache.flight(source);
-        let turn = async {
-            if stale_is_there {
-                tokio::time::timeout(PATIENCE, flight.lock()).await.ok()
-            } else {
-                Some(flight.lock().await)
+            Served::Ask { stale_is_there } if stale_is_there && wish.for_a_lease => {
+                return self.soon(source, wish, around).await;
             }
-        };
-        let Some(_alone) = turn.await else {
-            return self.cache.stale(source, around.now());
-        };
+            Served::Ask { .. } => {}
+        }
+        let (flight, epoch) = self.cache.flight(source);
+        let _alone = flight.lock().await;
         // Somebody else may have had the answer meanwhile.
         match self.cache.serve(source, wish, around.now()) {
             Served::Value(taken) => return Ok(taken),
@@ -140,12 +142,42 @@ impl Slow {
             Err(_) => {}
         }
         self.cache.note(source, epoch, answer, around.now());
+        self.noted.notify_waiters();
         match self.cache.serve(source, wish, around.now()) {
             Served::Value(taken) => Ok(taken),
             Served::Refused(error) => Err(error),
             // Everything was forgotten while it was asked.
             Served::Ask { .. } => Err(SourceError::NotHere),
         }
+    }
+
+    /// A newer value, if upkeep has it soon; else the one past its time. However long the place takes, a
+    /// lease does not, and the question goes on when the lease is gone.
+    async fn soon(
+        &self,
+        source: &SourceSpec,
+        wish: Wish,
+        around: &dyn Around,
+    ) -> Result<Taken, SourceError> {
+        self.awaited.notify_one();
+        let newer = async {
+            loop {
+                // Made before the look, so that it misses nothing that is noted after.
+                let noted = self.noted.notified();
+                match self.cache.serve(source, wish, around.now()) {
+                    Served::Ask { .. } => noted.await,
+                    Served::Value(taken) => return Ok(taken),
+                    Served::Refused(error) => return Err(error),
+                }
+            }
+        };
+        let newer = tokio::time::timeout(PATIENCE, newer).await;
+        newer.unwrap_or_else(|_late| self.cache.stale(source, around.now()))
+    }
+
+    /// Waits until a lease waits for a place to be asked.
+    pub(super) async fn awaited(&self) {
+        self.awaited.notified().await;
     }
 
     /// Reads the place itself and keeps what it gives, for one recorded use.
@@ -156,18 +188,20 @@ impl Slow {
         around: &dyn Around,
     ) -> Result<Taken, SourceError> {
         self.cache.pardon(source);
-        self.refresh(usage, source, around).await
+        let since = around.now().boot;
+        self.refresh(usage, source, since, around).await
     }
 
-    /// The same, unless it failed just now.
+    /// The same, unless it failed just now, or somebody had the answer since then (boot time).
     pub(super) async fn refresh(
         &self,
         usage: Recorded<Use>,
         source: &SourceSpec,
+        since: Duration,
         around: &dyn Around,
     ) -> Result<Taken, SourceError> {
         let wish = Wish {
-            since: Some(around.now().boot),
+            since: Some(since),
             for_a_lease: false,
         };
         self.take(usage, source, wish, around).await
@@ -280,7 +314,7 @@ impl Slow {
         self.cache.give_up_old(now)
     }
 
-    /// The places to be read ahead of need.
+    /// The places to be read by upkeep.
     pub(super) fn due(&self, now: Now) -> Vec<SourceSpec> {
         self.cache.due(now)
     }

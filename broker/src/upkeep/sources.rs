@@ -1,10 +1,15 @@
 //! Looks after values that lie elsewhere: what their places are shown, what is written down of asking
 //! them, and reading them ahead of need.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use broker_protocol::api::{OnePasswordView, ServiceLimitView, SourceProbed, SourcesProbed};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
+use tokio::time::MissedTickBehavior;
 
 use super::{Upkeep, UpkeepError};
 use crate::broker::Broker;
@@ -248,38 +253,60 @@ impl Broker {
     }
 
     /// Reads the values again that will soon be past their time, so that nobody waits for that then, and
-    /// wipes those that are too old to be given to anybody.
-    pub(crate) async fn tend_sources(&self) {
-        if self.vault.is_locked() {
-            return;
+    /// at once those that a lease found past it; wipes those that are too old to be given to anybody. Goes
+    /// on until it is dropped, and with it the questions that are under way.
+    pub(crate) async fn tend_sources(&self, every: Duration) {
+        let mut tick = tokio::time::interval(every);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut readings = FuturesUnordered::new();
+        let mut under_way = BTreeSet::new();
+        loop {
+            tokio::select! {
+                Some(source) = readings.next() => {
+                    under_way.remove(&source);
+                    continue;
+                }
+                () = self.sources.awaited() => {}
+                _ = tick.tick() => self.give_up_old_values().await,
+            }
+            if self.vault.is_locked() {
+                continue;
+            }
+            let now = Self::now(self);
+            for source in self.sources.due(now) {
+                if under_way.len() < MOST_AT_ONCE && under_way.insert(source.clone()) {
+                    readings.push(async move {
+                        self.refresh(&source, now.boot).await;
+                        source
+                    });
+                }
+            }
         }
+    }
+
+    async fn give_up_old_values(&self) {
         for source in self.sources.give_up_old(Self::now(self)) {
             Around::forget(self, &source).await;
         }
-        let due = self.sources.due(Self::now(self));
-        let readings = due.into_iter().map(|source| self.refresh(source).boxed());
-        let readings: Vec<_> = readings.collect();
-        let mut readings = stream::iter(readings).buffer_unordered(MOST_AT_ONCE);
-        while readings.next().await.is_some() {}
     }
 
-    async fn refresh(&self, source: SourceSpec) {
+    async fn refresh(&self, source: &SourceSpec, since: Duration) {
         let policies = self.policies();
         let mut declared = policies.set.secrets();
-        let named = declared.find(|declared| declared.source == source);
+        let named = declared.find(|declared| declared.source == *source);
         let Some(name) = named.map(|declared| &declared.name) else {
             return;
         };
         let recorded = self.record_upkeep(None, name, None, Upkeep::Refresh).await;
         let read = match recorded {
             Ok(recorded) => {
-                let read = self.sources.refresh(recorded, &source, self).await;
+                let read = self.sources.refresh(recorded, source, since, self).await;
                 read.map_err(|error| error.to_string())
             }
             Err(error) => Err(error.to_string()),
         };
         if let Err(cause) = read {
-            tracing::warn!(secret = %name, cause, "its value could not be read ahead of need");
+            tracing::warn!(secret = %name, cause, "its value could not be read again");
         }
     }
 }

@@ -56,3 +56,29 @@ fn a_value_that_nobody_asks_for_any_more_is_erased_from_the_vault_in_time() {
     until(|| kept::kept(&broker.home, REFERENCE) == 0);
     assert_leased(&broker, canary::CLASSIC);
 }
+
+#[test]
+fn the_first_lease_after_idle_hours_does_not_wait_for_a_program_that_hangs() {
+    let (_scratch, op) = op();
+    // Longer than a client waits: were the lease to, it would not be answered.
+    let broker = broker(
+        &op,
+        "wait = \"10m\"\n[sources]\nttl = \"1s\"\nstale = \"1h\"",
+    );
+    assert_leased(&broker, canary::CLASSIC);
+    let calls = || op.calls().len();
+    let refreshed = || calls() > 1 && shown(&broker)["source_version"] == 1;
+    // Read ahead of need once, and then nobody has used it.
+    until(refreshed);
+    let read_at = || shown(&broker)["source_read_at"].to_string();
+    let (before, read_at) = (calls(), read_at());
+    op.hang();
+    let leased = until_stale(&broker);
+    assert_eq!(leased["token"], canary::CLASSIC);
+    assert_eq!(lease(&broker).1["token"], canary::CLASSIC);
+    assert_eq!(calls(), before + 1, "one question, and it goes on");
+    assert_eq!(shown(&broker)["source_read_at"].to_string(), read_at);
+    let uses = broker.home.records_of("secret.used");
+    let asked = uses.iter().filter(|usage| usage["what_for"] == "refresh");
+    assert_eq!(asked.count(), 2, "on record");
+}

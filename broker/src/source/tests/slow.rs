@@ -190,9 +190,35 @@ impl Bench {
         since: Option<Duration>,
     ) -> Result<(String, bool), SourceError> {
         let taken = self.sources.take(recorded(), source, since, &self.around);
-        taken
-            .await
-            .map(|taken| (taken.value.expose().to_owned(), taken.stale_since.is_some()))
+        let upkeep = async {
+            loop {
+                self.sources.awaited().await;
+                self.read_what_is_due().await;
+            }
+        };
+        let taken = tokio::select! {
+            biased;
+            taken = taken => taken,
+            () = upkeep => unreachable!(),
+        };
+        taken.map(|taken| (taken.value.expose().to_owned(), taken.stale_since.is_some()))
+    }
+
+    /// Upkeep, once.
+    async fn read_what_is_due(&self) {
+        let now = self.around.now();
+        for source in self.sources.due(now) {
+            // What it came to is noted.
+            let _noted = self.refresh(&source).await;
+        }
+    }
+
+    async fn refresh(&self, source: &SourceSpec) -> Result<(), SourceError> {
+        let since = self.around.now().boot;
+        let read = self
+            .sources
+            .refresh(recorded(), source, since, &self.around);
+        read.await
     }
 }
 
@@ -256,7 +282,7 @@ async fn past_its_time_a_value_is_read_again_and_what_is_in_use_before_that() {
     );
     bench.pass(TTL);
     assert_eq!(bench.take(&unused).await, Ok(("ghp_two".to_owned(), false)));
-    assert_eq!(bench.world.reads(), 4);
+    assert_eq!(bench.world.reads(), 5, "with it, what is in use");
 }
 
 #[tokio::test]
@@ -266,8 +292,7 @@ async fn a_value_that_nobody_uses_is_read_ahead_of_need_once_and_then_left_alone
     bench.take(&source).await.unwrap();
     bench.pass(TTL * 3 / 4);
     assert_eq!(bench.sources.due(bench.around.now()).len(), 1);
-    let read = bench.sources.refresh(recorded(), &source, &bench.around);
-    assert_eq!(read.await, Ok(()));
+    assert_eq!(bench.refresh(&source).await, Ok(()));
     bench.pass(TTL * 3 / 4);
     assert!(bench.sources.due(bench.around.now()).is_empty());
     bench.pass(TTL);
@@ -418,22 +443,76 @@ async fn a_limit_that_1password_tells_holds_for_every_reference_and_not_for_the_
 }
 
 #[tokio::test]
-async fn whoever_waits_for_a_place_that_hangs_is_served_a_stale_value_soon() {
+async fn leases_on_a_value_past_its_time_wait_a_little_for_one_question_and_not_for_its_end() {
     let bench = Bench::new();
     let source = item("label-sync");
     bench.take(&source).await.unwrap();
     bench.pass(TTL);
     bench.world.0.hangs.store(true, Ordering::Relaxed);
-    let (first, second) = (bench.take(&source), bench.take(&source));
-    let second = async {
-        let second = second.await;
-        bench.world.0.goes_on.notify_one();
-        second
+    bench.world.says(Ok("ghp_two"));
+    let stale = |taken: Result<Taken, SourceError>| {
+        let taken = taken.ok().unwrap();
+        (taken.value.expose() == "ghp_one") && taken.stale_since.is_some()
     };
-    let (first, second) = tokio::join!(first, second);
-    assert_eq!(second, Ok(("ghp_one".to_owned(), true)));
-    assert_eq!(first, Ok(("ghp_one".to_owned(), false)));
+    let lease = || bench.sources.take(recorded(), &source, None, &bench.around);
+    let leases = async {
+        let (first, second) = tokio::join!(lease(), lease());
+        let third = lease().await;
+        assert!(stale(first) && stale(second) && stale(third));
+        assert_eq!(bench.world.reads(), 2, "one question for all of them");
+        bench.world.0.goes_on.notify_one();
+    };
+    let upkeep = async {
+        bench.sources.awaited().await;
+        bench.read_what_is_due().await;
+    };
+    tokio::join!(leases, upkeep);
+    // Nobody waited for it any more, and it is there.
+    let newer = lease().await.ok().unwrap();
+    assert_eq!(newer.value.expose(), "ghp_two");
+    assert_eq!(newer.stale_since, None);
     assert_eq!(bench.world.reads(), 2);
+    assert_eq!(bench.sources.due(bench.around.now()), []);
+}
+
+#[tokio::test]
+async fn what_a_lease_waited_for_and_did_not_get_is_noted_once() {
+    let bench = Bench::new();
+    let source = item("label-sync");
+    bench.take(&source).await.unwrap();
+    bench.pass(TTL);
+    bench.world.says(Err(down()));
+    let all = join_all((0..64).map(|_| bench.take(&source))).await;
+    let stale = Ok(("ghp_one".to_owned(), true));
+    assert!(all.iter().all(|taken| *taken == stale));
+    assert_eq!(bench.world.reads(), 2);
+    assert!(bench.sources.fault(&source).is_some());
+    bench.pass(4);
+    assert_eq!(bench.take(&source).await, stale);
+    assert_eq!(bench.world.reads(), 2, "it is left alone for 5 s");
+    bench.pass(1);
+    bench.world.says(Ok("ghp_two"));
+    assert_eq!(bench.take(&source).await, Ok(("ghp_two".to_owned(), false)));
+    assert_eq!(bench.world.reads(), 3);
+}
+
+#[tokio::test]
+async fn whoever_needs_a_newer_value_asks_by_himself() {
+    let bench = Bench::new();
+    let source = item("label-sync");
+    bench.take(&source).await.unwrap();
+    bench.pass(TTL);
+    bench.world.says(Ok("ghp_two"));
+    // No upkeep is there.
+    let since = Some(bench.around.now().boot);
+    let fresh = bench
+        .sources
+        .take(recorded(), &source, since, &bench.around);
+    assert_eq!(fresh.await.ok().unwrap().value.expose(), "ghp_two");
+    bench.pass(TTL);
+    bench.world.says(Ok("ghp_three"));
+    let looked = bench.sources.look(recorded(), &source, &bench.around);
+    assert_eq!(looked.await.ok().unwrap().value.expose(), "ghp_three");
 }
 
 #[tokio::test]

@@ -17,10 +17,7 @@ impl Bench {
     async fn a_lease_every_minute(&self, minutes: u64, of: &[SourceSpec]) -> bool {
         let mut too_much = false;
         for _ in 0..minutes {
-            for source in self.sources.due(self.around.now()) {
-                let read = self.sources.refresh(recorded(), &source, &self.around);
-                let _may_fail = read.await;
-            }
+            self.read_what_is_due().await;
             for source in of {
                 if let Err(error) = self.take(source).await {
                     too_much |= error.to_string().contains("tokend allows itself");
@@ -79,8 +76,7 @@ async fn what_failed_is_asked_again_for_a_lease_and_not_ahead_of_need() {
     bench.world.says(Err(down()));
     let due = bench.sources.due(bench.around.now());
     assert_eq!(due, [source.clone()]);
-    let read = bench.sources.refresh(recorded(), &source, &bench.around);
-    assert!(read.await.is_err());
+    assert!(bench.refresh(&source).await.is_err());
     for _ in 0..TTL {
         bench.pass(1);
         assert_eq!(bench.sources.due(bench.around.now()), []);
