@@ -262,7 +262,9 @@ impl Cache {
         let Fetched { value, version } = fetched;
         if let Ok(mut kept) = Kept::seal(key, &source.to_string(), value, *version, now) {
             let aged = Duration::try_from(now.wall.duration_since(read_at));
-            kept.aged = aged.unwrap_or(self.bound()).max(Duration::from_nanos(1));
+            kept.aged = aged
+                .unwrap_or_else(|_ahead| self.bound())
+                .max(Duration::from_nanos(1));
             entry.value = Some(kept);
         }
     }

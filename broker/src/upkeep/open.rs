@@ -125,7 +125,7 @@ impl Broker {
         };
         let shown = place.to_string();
         let recorded = self
-            .record_use_of(Some(by), name, version, Upkeep::Move, Some(&shown))
+            .record_use_of(Some(by), use_of(name, version), Upkeep::Move, Some(&shown))
             .await?;
         if place.is_vault() {
             return match self.vault.unseal(recorded) {
@@ -156,33 +156,36 @@ impl Broker {
         version: Option<u64>,
         what_for: Upkeep,
     ) -> Result<Recorded<Use>, UpkeepError> {
-        self.record_use_of(by, name, version, what_for, None).await
+        let usage = use_of(name, version);
+        self.record_use_of(by, usage, what_for, None).await
     }
 
     /// The same, of a value that lies where policies need not say.
     async fn record_use_of(
         &self,
         by: Option<&Caller>,
-        name: &SecretName,
-        version: Option<u64>,
+        usage: Use,
         what_for: Upkeep,
         source: Option<&str>,
     ) -> Result<Recorded<Use>, UpkeepError> {
         let body = Body::of(&Event::SecretUsed {
             by: by.map(lease_record::caller),
-            secret: name.as_str(),
-            version,
+            secret: usage.secret.as_str(),
+            version: usage.version,
             what_for: what_for.as_str(),
             source,
         })?;
-        let usage = Use {
-            secret: name.clone(),
-            version,
-            why: Why::Upkeep,
-        };
         self.log
             .record_use(usage, body, Effect::Nothing)
             .await
             .map_err(UpkeepError::NotRecorded)
+    }
+}
+
+fn use_of(name: &SecretName, version: Option<u64>) -> Use {
+    Use {
+        secret: name.clone(),
+        version,
+        why: Why::Upkeep,
     }
 }

@@ -75,7 +75,7 @@ async fn what_failed_is_asked_again_for_a_lease_and_not_ahead_of_need() {
     bench.pass(TTL * 3 / 4);
     bench.world.says(Err(down()));
     let due = bench.sources.due(bench.around.now());
-    assert_eq!(due, [source.clone()]);
+    assert_eq!(due, std::slice::from_ref(&source));
     assert!(bench.refresh(&source).await.is_err());
     for _ in 0..TTL {
         bench.pass(1);

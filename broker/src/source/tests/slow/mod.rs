@@ -326,7 +326,7 @@ async fn a_value_past_every_bound_is_given_up_and_its_hash_is_not() {
     let given_up = || bench.sources.give_up_old(bench.around.now());
     assert_eq!(given_up(), []);
     bench.pass(1);
-    assert_eq!(given_up(), [source.clone()]);
+    assert_eq!(given_up(), std::slice::from_ref(&source));
     assert_eq!(given_up(), [], "once");
     let hashed = bench.sources.hashed(&source);
     assert_eq!(hashed, Some(HashedToken::of(b"ghp_one")), "it was checked");
