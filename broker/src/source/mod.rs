@@ -8,6 +8,7 @@
 //! The vault itself is not here: [`crate::vault::Vault::unseal`] is that source. Every source takes a
 //! [`Recorded`] use, as the vault does.
 
+mod around;
 mod cache;
 mod desk;
 pub mod env;
@@ -22,6 +23,7 @@ mod outage;
 mod requests;
 mod slow;
 mod value;
+mod wish;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -31,8 +33,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use self::cache::Wish;
-pub use self::cache::{Standing, Times};
+pub use self::around::{Around, Ask};
 pub use self::desk::{Desk, OnePassword};
 use self::env::EnvSource;
 pub use self::error::SourceError;
@@ -41,8 +42,9 @@ pub use self::keyring::{KeyringError, KeyringSource};
 use self::one_password::ServiceLimit;
 pub use self::requests::{Plan, Requests, Spent};
 use self::slow::Slow;
-pub use self::slow::{Around, Ask};
 pub use self::value::Fault;
+use self::wish::Wish;
+pub use self::wish::{Standing, Times};
 use crate::audit_log::{Recorded, Use};
 use crate::clock::Now;
 use crate::policy::SourceSpec;

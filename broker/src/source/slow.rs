@@ -6,76 +6,21 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::cache::{Answer, Cache, Served, Standing, Times, Wish};
+use super::around::{Around, Ask};
+use super::cache::Cache;
 use super::fetched::{Fetched, Nature};
 use super::one_password::ServiceLimit;
 use super::outage::Outage;
-use super::requests::{Plan, Requests, Spent};
+use super::requests::{Plan, Requests};
+use super::wish::{Answer, Served, Standing, Times, Wish};
 use super::{SourceError, Taken};
 use crate::audit_log::{Recorded, Use};
 use crate::clock::Now;
 use crate::policy::SourceSpec;
 use crate::token::{AccessToken, HashedToken};
-
-/// How the places themselves are asked.
-pub trait Ask: Send + Sync {
-    /// Reads a value where it lies. `token` is what 1Password is shown.
-    fn read<'a>(
-        &'a self,
-        source: &'a SourceSpec,
-        token: Option<&'a AccessToken>,
-    ) -> BoxFuture<'a, Result<Fetched, SourceError>>;
-
-    /// What 1Password says of the limits of whoever holds the token; nothing where there are none. Also
-    /// tells whether it can be reached at all.
-    fn limits<'a>(
-        &'a self,
-        token: Option<&'a AccessToken>,
-    ) -> BoxFuture<'a, Result<Vec<ServiceLimit>, SourceError>>;
-
-    /// Whether a value can be written there, and erased.
-    fn can_write(&self, source: &SourceSpec) -> bool;
-
-    /// Puts a value there, in place of what is there.
-    fn write<'a>(
-        &'a self,
-        source: &'a SourceSpec,
-        value: &'a AccessToken,
-        token: Option<&'a AccessToken>,
-    ) -> BoxFuture<'a, Result<(), SourceError>>;
-
-    /// Erases a value. One that is not there is erased already.
-    fn remove<'a>(
-        &'a self,
-        source: &'a SourceSpec,
-        token: Option<&'a AccessToken>,
-    ) -> BoxFuture<'a, Result<(), SourceError>>;
-
-    /// How many of 1Password's limited requests [`Self::read`] makes at most; none for other places.
-    fn cost(&self, source: &SourceSpec) -> u32;
-}
-
-/// What reading a slow place needs of the broker around it.
-pub trait Around: Send + Sync {
-    /// This moment.
-    fn now(&self) -> Now;
-
-    /// What 1Password is to be shown, opened on record; `None` where configuration names nothing.
-    fn token(&self) -> BoxFuture<'_, Result<Option<AccessToken>, SourceError>>;
-
-    /// Keeps a value that was just read, where configuration says so, beyond this run of the broker.
-    fn keep<'a>(&'a self, source: &'a SourceSpec, fetched: &'a Fetched) -> BoxFuture<'a, ()>;
-
-    /// Erases what was kept so: its place answered, and does not give the value any more.
-    fn forget<'a>(&'a self, source: &'a SourceSpec) -> BoxFuture<'a, ()>;
-
-    /// Writes down, durably, what is about to be asked of 1Password.
-    fn write_down(&self, spent: Spent) -> BoxFuture<'_, Result<(), SourceError>>;
-}
 
 /// The slow places.
 pub(super) struct Slow {
