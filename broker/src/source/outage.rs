@@ -1,8 +1,8 @@
 //! 1Password while it is down: whether it answers is asked first, which costs none of its requests.
 //!
-//! So an outage spends nothing, and its end is noticed soon. That question may fail where values could
-//! be had. Therefore they are asked for all the same now and then, and where that once gave one, it is
-//! not believed any more in this run of the broker.
+//! So an outage spends next to nothing, and its end is noticed soon. That question may fail where values
+//! could be had. Therefore one is asked for all the same now and then, and where that once gave it, the
+//! question is not believed any more in this run of the broker.
 
 use std::time::Duration;
 
