@@ -247,17 +247,9 @@ async fn tidy(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
 /// Reads values again that lie elsewhere, before they are past their time. Beside the rest, because their
 /// places may take their time; a question that is under way at a stop is given up.
 async fn refresh(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
-    let rounds = async {
-        let mut tick = tokio::time::interval(REFRESH);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            broker.tend_sources().await;
-        }
-    };
     tokio::select! {
         () = server::told_to(&mut stopped) => {}
-        () = rounds => {}
+        () = broker.tend_sources(REFRESH) => {}
     }
 }
 

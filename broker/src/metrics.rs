@@ -101,7 +101,8 @@ impl Broker {
                 gauge!("tokend_secret_deadline_seconds", "secret" => name.clone())
                     .set(figure(u64::try_from(deadline.as_second()).unwrap_or(0)));
             }
-            if secret.source_read_at.is_some() {
+            // Also while there is none: a figure that is not set stays what it was.
+            if secret.source.starts_with("op://") || secret.source.starts_with("keyring:") {
                 let stale = secret.stale_since.map_or(0, |since| {
                     self.now().wall.duration_since(since).as_secs().max(0)
                 });

@@ -169,9 +169,7 @@ pub async fn run(
     broker.recall_requests().await?;
     announce(&broker, from).await?;
     if !broker.vault.is_locked() {
-        broker.finish_rekey().await;
-        broker.recall_source_values().await;
-        broker.rebuild_leases().await;
+        broker.take_up().await;
     }
     let listener = listener(&socket, &broker.config)?;
     life::live(broker, listener).await

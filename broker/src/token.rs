@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// A GitHub access token, or another stored secret, in the clear.
 ///
@@ -22,6 +22,18 @@ impl AccessToken {
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
+    }
+
+    /// Takes these bytes for a token; `None`, and they are wiped, if they are no text.
+    #[must_use]
+    pub fn from_utf8(mut bytes: Zeroizing<Vec<u8>>) -> Option<Self> {
+        match String::from_utf8(std::mem::take(&mut *bytes)) {
+            Ok(text) => Some(Self::new(text)),
+            Err(error) => {
+                error.into_bytes().zeroize();
+                None
+            }
+        }
     }
 
     /// The token itself.

@@ -77,7 +77,7 @@ impl Broker {
                 });
             }
             // Two references may be one field: by name and by id, or in other letters.
-            _ if is_1password(&from) && is_1password(&to) => Old::Left,
+            _ if from.is_1password() && to.is_1password() => Old::Left,
             _ if from.is_vault() || self.sources.can_write(&from) => Old::Erased,
             _ => Old::Left,
         };
@@ -216,8 +216,4 @@ impl Broker {
         let known = self.vault.moving(name);
         known.ok_or_else(|| MoveError::NotThere(name.clone()))
     }
-}
-
-const fn is_1password(source: &SourceSpec) -> bool {
-    matches!(source, SourceSpec::OnePassword(_))
 }

@@ -29,6 +29,12 @@ impl SourceSpec {
         matches!(self, Self::Vault)
     }
 
+    /// Whether it is a field in 1Password.
+    #[must_use]
+    pub const fn is_1password(&self) -> bool {
+        matches!(self, Self::OnePassword(_))
+    }
+
     /// The word before the place: `vault`, `env`, `file`, `keyring`, `op`.
     #[must_use]
     pub const fn scheme(&self) -> &'static str {

@@ -18,52 +18,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::failed::Failed;
 use super::fetched::{Fetched, Nature};
 use super::kept::{Kept, new_key};
+use super::wish::{Answer, Served, Standing, Times, Wish};
 use super::{SourceError, Taken};
 use crate::clock::Now;
 use crate::locked_memory::LockedKey;
 use crate::policy::SourceSpec;
 use crate::token::HashedToken;
-
-/// How long values of slow places are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Times {
-    /// A value is served for so long without asking again.
-    pub ttl: Duration,
-    /// And for so long beyond that while its place is down.
-    pub stale: Duration,
-}
-
-impl Default for Times {
-    fn default() -> Self {
-        Self {
-            ttl: Duration::from_secs(10 * 60),
-            stale: Duration::from_secs(60 * 60),
-        }
-    }
-}
-
-/// What is to be done for someone who wants a value.
-pub(super) enum Served {
-    /// It is there.
-    Value(Taken),
-    /// Its place must be asked; `true` if there is a value to fall back on should that take long.
-    Ask { stale_is_there: bool },
-    /// Its place failed a while ago, and is not asked yet.
-    Refused(SourceError),
-}
-
-/// How the value of a slow place stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    /// When it was last read.
-    pub read_at: Timestamp,
-    /// Since when it is served although it is past its time; `None` while it is not.
-    pub stale_since: Option<Timestamp>,
-    /// What the place counts its changes with.
-    pub version: Option<u64>,
-}
 
 pub(super) struct Cache {
     times: Times,
@@ -87,18 +50,12 @@ struct Known {
 struct Entry {
     value: Option<Kept>,
     failed: Option<Failed>,
-    /// Whether it was served since it was read: what nobody uses is not read ahead of need.
+    /// Whether a lease had it since it was read: what nobody uses is not read ahead of need.
     wanted: bool,
+    /// A lease found it past its time, and waits a little for the answer.
+    awaited: bool,
     /// Held by whoever asks.
     flight: Arc<tokio::sync::Mutex<()>>,
-}
-
-struct Failed {
-    error: SourceError,
-    /// Boot time.
-    until: Duration,
-    /// In a row.
-    times: u32,
 }
 
 impl Cache {
@@ -109,17 +66,16 @@ impl Cache {
         }
     }
 
-    /// What to do for someone who wants a value, not older than `since` (boot time) if that is given.
-    pub(super) fn serve(&self, source: &SourceSpec, since: Option<Duration>, now: Now) -> Served {
+    /// What to do for someone who wants a value.
+    pub(super) fn serve(&self, source: &SourceSpec, wish: Wish, now: Now) -> Served {
         let mut known = self.known();
         let known = &mut *known;
         if known.closed {
             return Served::Refused(SourceError::NotHere);
         }
-        let limited = known.limited.as_ref();
-        let limited = limited.filter(|_| is_limited_together(source));
+        let limited = limit_on(source, known.limited.as_ref());
         let Some(entry) = known.of.get_mut(source) else {
-            return match limited.filter(|failed| failed.until > now.boot) {
+            return match limited.filter(|failed| failed.holds(now)) {
                 Some(failed) => Served::Refused(failed.not_yet(now)),
                 None => Served::Ask {
                     stale_is_there: false,
@@ -129,14 +85,14 @@ impl Cache {
         let value = entry.value.as_ref();
         let age = value.map(|kept| kept.age(now));
         let in_time = age.is_some_and(|age| age < self.times.ttl);
-        let new_enough = value.is_some_and(|kept| since.is_none_or(|since| kept.is_since(since)));
+        let new_enough =
+            value.is_some_and(|kept| wish.since.is_none_or(|since| kept.is_since(since)));
         let failing = [entry.failed.as_ref(), limited];
         let failing = failing
             .into_iter()
             .flatten()
-            .find(|failed| failed.until > now.boot);
-        let bound = self.times.ttl + self.times.stale;
-        let stale_will_do = since.is_none() && age.is_some_and(|age| age < bound);
+            .find(|failed| failed.holds(now));
+        let stale_will_do = wish.since.is_none() && age.is_some_and(|age| age < self.bound());
         let served = match failing {
             _ if in_time && new_enough => true,
             Some(failed) if failed.error.nature() == Nature::Refused || !stale_will_do => {
@@ -145,35 +101,28 @@ impl Cache {
             Some(_) => true,
             None => false,
         };
-        let opened = known.key.as_ref().zip(value).filter(|_| served);
-        let opened = opened.and_then(|(key, kept)| {
-            Some(Taken {
-                value: kept.open(key, &source.to_string())?,
-                stale_since: (!in_time).then(|| self.stale_since(kept)),
-            })
-        });
-        match opened {
+        let value = value.filter(|_| served);
+        match self.opened(known.key.as_ref(), source, value, now) {
             Some(taken) => {
-                entry.wanted = true;
+                entry.wanted |= wish.for_a_lease;
                 Served::Value(taken)
             }
-            None => Served::Ask {
-                stale_is_there: stale_will_do,
-            },
+            None => {
+                entry.awaited |= stale_will_do && wish.for_a_lease;
+                Served::Ask {
+                    stale_is_there: stale_will_do,
+                }
+            }
         }
     }
 
-    /// A value past its time, while somebody else asks for a newer one.
+    /// A value past its time, while a newer one is asked for.
     pub(super) fn stale(&self, source: &SourceSpec, now: Now) -> Result<Taken, SourceError> {
         let known = self.known();
         let kept = known.of.get(source).and_then(|entry| entry.value.as_ref());
-        let kept = kept.filter(|kept| kept.age(now) < self.times.ttl + self.times.stale);
-        let opened = known.key.as_ref().zip(kept).and_then(|(key, kept)| {
-            Some(Taken {
-                value: kept.open(key, &source.to_string())?,
-                stale_since: (kept.age(now) >= self.times.ttl).then(|| self.stale_since(kept)),
-            })
-        });
+        let kept = kept.filter(|kept| kept.age(now) < self.bound());
+        let opened = self.opened(known.key.as_ref(), source, kept, now);
+        // Forgotten meanwhile.
         opened.ok_or(SourceError::NotHere)
     }
 
@@ -185,34 +134,29 @@ impl Cache {
         (Arc::clone(&entry.flight), epoch)
     }
 
+    /// Whether it was down when it was last asked.
+    pub(super) fn was_down(&self, source: &SourceSpec) -> bool {
+        let known = self.known();
+        let failed = known.of.get(source).and_then(|entry| entry.failed.as_ref());
+        failed.is_some_and(|failed| failed.error.nature() == Nature::Down)
+    }
+
     /// Takes an answer in.
-    pub(super) fn note(
-        &self,
-        source: &SourceSpec,
-        epoch: u64,
-        answer: Result<Fetched, SourceError>,
-        now: Now,
-    ) {
+    pub(super) fn note(&self, source: &SourceSpec, epoch: u64, answer: Answer, now: Now) {
         let mut known = self.known();
         let known = &mut *known;
         if known.closed || known.epoch != epoch {
             return;
         }
-        let answer = answer.and_then(|fetched| {
-            let key = match &mut known.key {
-                Some(key) => key,
-                none => none.insert(new_key().map_err(|_cause| SourceError::NotHere)?),
-            };
-            Kept::seal(
-                key,
-                &source.to_string(),
-                &fetched.value,
-                fetched.version,
-                now,
-            )
+        let Answer { came, spent } = answer;
+        let came = came.and_then(|fetched| {
+            let key = key_of(&mut known.key).ok_or(SourceError::NotHere)?;
+            let Fetched { value, version } = &fetched;
+            Kept::seal(key, &source.to_string(), value, *version, now)
         });
         let entry = known.of.entry(source.clone()).or_default();
-        match answer {
+        entry.awaited = false;
+        match came {
             Ok(mut kept) => {
                 // Not every answer names it.
                 let before = entry.value.as_ref();
@@ -222,27 +166,20 @@ impl Cache {
                 entry.value = Some(kept);
                 entry.failed = None;
                 entry.wanted = false;
-                if is_limited_together(source) {
+                if source.is_1password() {
                     known.limited = None;
                 }
             }
             Err(error) => {
-                let times = entry.failed.as_ref().map_or(0, |failed| failed.times);
-                let times = times.saturating_add(1);
                 let nature = error.nature();
                 if nature == Nature::Refused {
                     entry.value = None;
                 }
-                let until = now.boot + pause(source, nature, times);
-                let failed = |error| Failed {
-                    error,
-                    until,
-                    times,
-                };
-                if matches!(nature, Nature::Limited(_)) && is_limited_together(source) {
-                    known.limited = Some(failed(error.clone()));
+                let failed = Failed::again(entry.failed.as_ref(), source, error, spent, now);
+                if matches!(nature, Nature::Limited(_)) && source.is_1password() {
+                    known.limited = Some(failed.clone());
                 }
-                entry.failed = Some(failed(error));
+                entry.failed = Some(failed);
             }
         }
     }
@@ -261,42 +198,35 @@ impl Cache {
         if known.closed {
             return;
         }
-        let Ok(key) = (match &mut known.key {
-            Some(key) => Ok(key),
-            none => new_key().map(|key| none.insert(key)),
-        }) else {
+        let Some(key) = key_of(&mut known.key) else {
             return;
         };
-        let kept = Kept::seal(
-            key,
-            &source.to_string(),
-            &fetched.value,
-            fetched.version,
-            now,
-        );
         let entry = known.of.entry(source.clone()).or_default();
-        if let Ok(mut kept) = kept
-            && entry.value.is_none()
-        {
+        if entry.value.is_some() {
+            return;
+        }
+        let Fetched { value, version } = fetched;
+        if let Ok(mut kept) = Kept::seal(key, &source.to_string(), value, *version, now) {
             let aged = Duration::try_from(now.wall.duration_since(read_at));
-            let most = self.times.ttl + self.times.stale;
-            kept.aged = aged.unwrap_or(most).max(Duration::from_nanos(1));
+            kept.aged = aged
+                .unwrap_or_else(|_ahead| self.bound())
+                .max(Duration::from_nanos(1));
             entry.value = Some(kept);
         }
     }
 
-    /// The places to be asked ahead of need: in use, past three quarters of their time, not failing.
+    /// The places to be asked beside the leases: whose value is awaited, or in use and past three quarters of
+    /// its time. What failed is not asked ahead of need, and nothing is before its pause is over.
     pub(super) fn due(&self, now: Now) -> Vec<SourceSpec> {
         let known = self.known();
         let ahead = self.times.ttl * 3 / 4;
-        let failing = |failed: &Failed| failed.until > now.boot;
-        let limited = known.limited.as_ref().is_some_and(failing);
         let due = known.of.iter().filter(|(source, entry)| {
             let old = |kept: &Kept| kept.age(now) >= ahead;
-            entry.wanted
-                && entry.value.as_ref().is_some_and(old)
-                && !entry.failed.as_ref().is_some_and(failing)
-                && !(limited && is_limited_together(source))
+            let soon_old = entry.wanted && entry.value.as_ref().is_some_and(old);
+            let limited = limit_on(source, known.limited.as_ref());
+            let mut failures = entry.failed.iter().chain(limited);
+            !failures.any(|failed| failed.holds(now))
+                && (entry.awaited || soon_old && entry.failed.is_none())
         });
         due.map(|(source, _)| source.clone()).collect()
     }
@@ -318,11 +248,15 @@ impl Cache {
         }
     }
 
-    /// Notes that whoever had the value last was nobody who needs it.
-    pub(super) fn unwanted(&self, source: &SourceSpec) {
-        if let Some(entry) = self.known().of.get_mut(source) {
-            entry.wanted = false;
-        }
+    /// Gives up the values that nobody is given any more, whatever their places do, and names them.
+    pub(super) fn give_up_old(&self, now: Now) -> Vec<SourceSpec> {
+        let mut known = self.known();
+        let old = known.of.iter_mut().filter_map(|(source, entry)| {
+            let kept = entry.value.as_mut()?;
+            let old = kept.age(now) >= self.bound() && kept.give_up();
+            old.then(|| source.clone())
+        });
+        old.collect()
     }
 
     /// Forgets everything, and the key, and takes nothing in until [`Self::open`].
@@ -342,10 +276,10 @@ impl Cache {
 
     pub(super) fn fault(&self, source: &SourceSpec) -> Option<SourceError> {
         let known = self.known();
-        let limited = known.limited.as_ref();
-        let limited = limited.filter(|_| is_limited_together(source));
-        let failed = known.of.get(source)?.failed.as_ref().or(limited)?;
-        Some(failed.error.clone())
+        let limited = limit_on(source, known.limited.as_ref());
+        // One that was never read is refused for it, too.
+        let failed = known.of.get(source).and_then(|entry| entry.failed.as_ref());
+        Some(failed.or(limited)?.error.clone())
     }
 
     pub(super) fn hashed(&self, source: &SourceSpec) -> Option<HashedToken> {
@@ -359,11 +293,10 @@ impl Cache {
         let entry = known.of.get(source)?;
         let kept = entry.value.as_ref()?;
         let age = kept.age(now);
-        let limited = known.limited.as_ref();
-        let limited = limited.filter(|_| is_limited_together(source));
+        let limited = limit_on(source, known.limited.as_ref());
         let failed = entry.failed.is_some() || limited.is_some();
         // Nobody is given it any more.
-        if failed && age >= self.times.ttl + self.times.stale {
+        if failed && age >= self.bound() {
             return None;
         }
         // Past its time without a failure, it is one that nobody asked for.
@@ -373,6 +306,26 @@ impl Cache {
             stale_since: is_stale.then(|| self.stale_since(kept)),
             version: kept.version,
         })
+    }
+
+    /// A value as it is handed out.
+    fn opened(
+        &self,
+        key: Option<&LockedKey>,
+        source: &SourceSpec,
+        kept: Option<&Kept>,
+        now: Now,
+    ) -> Option<Taken> {
+        let kept = kept?;
+        Some(Taken {
+            value: kept.open(key?, &source.to_string())?,
+            stale_since: (kept.age(now) >= self.times.ttl).then(|| self.stale_since(kept)),
+        })
+    }
+
+    /// As old as a value may become.
+    fn bound(&self) -> Duration {
+        self.times.ttl + self.times.stale
     }
 
     fn stale_since(&self, kept: &Kept) -> Timestamp {
@@ -386,33 +339,17 @@ impl Cache {
     }
 }
 
-impl Failed {
-    fn not_yet(&self, now: Now) -> SourceError {
-        let left = self.until.saturating_sub(now.boot);
-        SourceError::NotYet {
-            cause: Box::new(self.error.clone()),
-            again_in: Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)),
-        }
+/// What values are sealed with, made with the first of them.
+fn key_of(known: &mut Option<LockedKey>) -> Option<&LockedKey> {
+    if known.is_none() {
+        *known = new_key()
+            .inspect_err(|error| tracing::error!(cause = %error, "no key to keep values under"))
+            .ok();
     }
+    known.as_ref()
 }
 
 /// 1Password counts the requests of all references together.
-const fn is_limited_together(source: &SourceSpec) -> bool {
-    matches!(source, SourceSpec::OnePassword(_))
-}
-
-/// How long a place that failed is left alone. The keyring costs nobody a limited request.
-fn pause(source: &SourceSpec, nature: Nature, times: u32) -> Duration {
-    let (first, most) = match nature {
-        // The longest that 1Password counts over is a day; whoever says more is not believed.
-        Nature::Limited(Some(told)) => {
-            return told.clamp(Duration::from_secs(1), Duration::from_secs(24 * 60 * 60));
-        }
-        _ if !is_limited_together(source) => (1, 30),
-        Nature::Limited(None) => (600, 3600),
-        Nature::Down => (5, 120),
-        Nature::Refused => (30, 600),
-    };
-    let doubled = 1 << times.saturating_sub(1).min(10);
-    Duration::from_secs((first * doubled).min(most))
+fn limit_on<'a>(source: &SourceSpec, limited: Option<&'a Failed>) -> Option<&'a Failed> {
+    limited.filter(|_| source.is_1password())
 }

@@ -73,8 +73,11 @@ pub enum SourceError {
         /// When it is asked again, in whole seconds rounded up.
         again_in: Duration,
     },
-    /// Nothing was asked: the value lies in the vault, or reading it failed within the broker.
-    #[error("the value is not there; the broker's trace says why")]
+    /// Nothing was asked or kept: the store is locked, or reading failed within the broker, which then
+    /// traces why.
+    #[error(
+        "the value could not be had just now; ask again, and run `tokenctl unlock` if the store is locked"
+    )]
     NotHere,
 }
 

@@ -3,11 +3,12 @@
 //! The key is random, made when the first value is kept, and forgotten by a lock: what is left is
 //! noise then, and is unmapped too.
 
+use std::fmt::Display;
 use std::io;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::SourceError;
 use crate::cipher::{NONCE, TAG, append_sealed, open_in_place, random};
@@ -17,7 +18,8 @@ use crate::token::{AccessToken, HashedToken};
 
 /// One value, sealed.
 pub(super) struct Kept {
-    sealed: LockedBytes,
+    /// `None` once it is past every bound: what it was is known by its hash.
+    sealed: Option<LockedBytes>,
     pub(super) hashed: HashedToken,
     /// What the place counts its changes with.
     pub(super) version: Option<u64>,
@@ -36,9 +38,12 @@ impl Kept {
         version: Option<u64>,
         read: Now,
     ) -> Result<Self, SourceError> {
-        let no_memory = || SourceError::NoMemory(place.to_owned());
+        let no_memory = |cause: &dyn Display| {
+            tracing::error!(place, %cause, "a value could not be kept");
+            SourceError::NoMemory(place.to_owned())
+        };
         let mut nonce = [0; NONCE];
-        random(&mut nonce).map_err(|_cause| no_memory())?;
+        random(&mut nonce).map_err(|cause| no_memory(&cause))?;
         // Into the sealed copy.
         let clear = value.expose().as_bytes();
         let mut sealed = Zeroizing::new(Vec::with_capacity(NONCE + clear.len() + TAG));
@@ -48,7 +53,7 @@ impl Kept {
             Ok::<_, io::Error>(())
         });
         Ok(Self {
-            sealed: sealed.map_err(|_cause| no_memory())?,
+            sealed: Some(sealed.map_err(|cause| no_memory(&cause))?),
             hashed: value.hashed(),
             version,
             read,
@@ -58,15 +63,14 @@ impl Kept {
 
     /// Opens it again; `None` if it was kept under another key or for another place.
     pub(super) fn open(&self, key: &LockedKey, place: &str) -> Option<AccessToken> {
-        let mut text = Zeroizing::new(self.sealed.expose().to_vec());
+        let mut text = Zeroizing::new(self.sealed.as_ref()?.expose().to_vec());
         open_in_place(key.expose(), place.as_bytes(), &mut text).ok()?;
-        match String::from_utf8(std::mem::take(&mut *text)) {
-            Ok(text) => Some(AccessToken::new(text)),
-            Err(error) => {
-                error.into_bytes().zeroize();
-                None
-            }
-        }
+        AccessToken::from_utf8(text)
+    }
+
+    /// Gives the value up; `true` if it was there.
+    pub(super) fn give_up(&mut self) -> bool {
+        self.sealed.take().is_some()
     }
 
     /// How old it is.
@@ -101,15 +105,18 @@ mod tests {
         let now = ManualClock::at("2026-11-22T07:00:00Z".parse().unwrap()).now();
         let key = new_key().unwrap();
         let value = AccessToken::new("ghp_a_made_up_value".to_owned());
-        let kept = Kept::seal(&key, "op://a/b/c", &value, Some(3), now)
+        let mut kept = Kept::seal(&key, "op://a/b/c", &value, Some(3), now)
             .ok()
             .unwrap();
-        let noise = kept.sealed.expose();
+        let noise = kept.sealed.as_ref().unwrap().expose();
         let clear = value.expose().as_bytes();
         assert!(!noise.windows(clear.len()).any(|window| window == clear));
         let opened = kept.open(&key, "op://a/b/c").unwrap();
         assert_eq!(opened.expose(), "ghp_a_made_up_value");
         assert!(kept.open(&key, "op://a/b/d").is_none());
         assert!(kept.open(&new_key().unwrap(), "op://a/b/c").is_none());
+        assert!(kept.give_up());
+        assert!(kept.open(&key, "op://a/b/c").is_none());
+        assert!(!kept.give_up(), "once");
     }
 }

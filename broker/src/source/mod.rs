@@ -8,18 +8,22 @@
 //! The vault itself is not here: [`crate::vault::Vault::unseal`] is that source. Every source takes a
 //! [`Recorded`] use, as the vault does.
 
+mod around;
 mod cache;
 mod desk;
 pub mod env;
 mod error;
+mod failed;
 mod fetched;
 mod file;
 mod kept;
 mod keyring;
 pub mod one_password;
+mod outage;
 mod requests;
 mod slow;
 mod value;
+mod wish;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -29,7 +33,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use self::cache::{Standing, Times};
+pub use self::around::{Around, Ask};
 pub use self::desk::{Desk, OnePassword};
 use self::env::EnvSource;
 pub use self::error::SourceError;
@@ -38,8 +42,9 @@ pub use self::keyring::{KeyringError, KeyringSource};
 use self::one_password::ServiceLimit;
 pub use self::requests::{Plan, Requests, Spent};
 use self::slow::Slow;
-pub use self::slow::{Around, Ask};
 pub use self::value::Fault;
+use self::wish::Wish;
+pub use self::wish::{Standing, Times};
 use crate::audit_log::{Recorded, Use};
 use crate::clock::Now;
 use crate::policy::SourceSpec;
@@ -139,8 +144,8 @@ impl Sources {
         self.slow.standing(source, now)
     }
 
-    /// A copy of the value, for one recorded use. `since` (boot time) asks a slow place for a value that
-    /// was read no earlier.
+    /// A copy of the value for a lease, a recorded use. `since` (boot time) asks a slow place for a value
+    /// that was read no earlier.
     ///
     /// # Errors
     ///
@@ -152,12 +157,42 @@ impl Sources {
         since: Option<Duration>,
         around: &dyn Around,
     ) -> Result<Taken, SourceError> {
+        let for_a_lease = true;
+        let wish = Wish { since, for_a_lease };
+        self.take_as(usage, source, wish, around).await
+    }
+
+    /// The same for the broker itself, which is no reason to read it again ahead of need.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::take`].
+    pub async fn look(
+        &self,
+        usage: Recorded<Use>,
+        source: &SourceSpec,
+        around: &dyn Around,
+    ) -> Result<Taken, SourceError> {
+        let wish = Wish {
+            since: None,
+            for_a_lease: false,
+        };
+        self.take_as(usage, source, wish, around).await
+    }
+
+    async fn take_as(
+        &self,
+        usage: Recorded<Use>,
+        source: &SourceSpec,
+        wish: Wish,
+        around: &dyn Around,
+    ) -> Result<Taken, SourceError> {
         match source {
             SourceSpec::Vault => Err(SourceError::NotHere),
             SourceSpec::Env(name) => self.env.take(usage, name).map(Taken::fresh),
             SourceSpec::File(path) => self.read_file(path).await.map(Taken::fresh),
             SourceSpec::Keyring(_) | SourceSpec::OnePassword(_) => {
-                self.slow.take(usage, source, since, around).await
+                self.slow.take(usage, source, wish, around).await
             }
         }
     }
@@ -177,7 +212,7 @@ impl Sources {
             SourceSpec::Keyring(_) | SourceSpec::OnePassword(_) => {
                 self.slow.read_anew(usage, source, around).await
             }
-            source => self.take(usage, source, None, around).await,
+            source => self.look(usage, source, around).await,
         }
     }
 
@@ -222,7 +257,8 @@ impl Sources {
         self.slow.remove(source, around).await
     }
 
-    /// Reads a slow place ahead of need: that is no use of it, and nobody's reason to read it again.
+    /// Reads a slow place ahead of need: that is no use of it, and nobody's reason to read it again. One
+    /// whose value came since `since` (boot time) is not asked once more.
     ///
     /// # Errors
     ///
@@ -231,12 +267,25 @@ impl Sources {
         &self,
         usage: Recorded<Use>,
         source: &SourceSpec,
+        since: Duration,
         around: &dyn Around,
     ) -> Result<(), SourceError> {
-        self.slow.refresh(usage, source, around).await
+        let read = self.slow.refresh(usage, source, since, around).await;
+        read.map(|_value| ())
     }
 
-    /// The places that should be read again before they are needed.
+    /// Returns when a lease has found a value past its time: its place is among those that are due.
+    pub async fn awaited(&self) {
+        self.slow.awaited().await;
+    }
+
+    /// Wipes the values that are too old to be given to anybody, and names their places.
+    #[must_use]
+    pub fn give_up_old(&self, now: Now) -> Vec<SourceSpec> {
+        self.slow.give_up_old(now)
+    }
+
+    /// The places that should be read again before they are needed, or that a lease waits for.
     #[must_use]
     pub fn due(&self, now: Now) -> Vec<SourceSpec> {
         self.slow.due(now)
@@ -279,7 +328,10 @@ impl Sources {
     async fn read_file(&self, path: &Path) -> Result<AccessToken, SourceError> {
         let place = path.to_owned();
         let reading = tokio::task::spawn_blocking(move || file::read(&place)).await;
-        let read = reading.unwrap_or(Err(SourceError::NotHere));
+        let read = reading.unwrap_or_else(|panic| {
+            tracing::error!(path = %path.display(), cause = %panic, "a file could not be read");
+            Err(SourceError::NotHere)
+        });
         let outcome = read.as_ref().map(AccessToken::hashed);
         self.files()
             .insert(path.to_owned(), outcome.map_err(Clone::clone));

@@ -1,78 +1,26 @@
 //! Places that take their time, and may be asked only so often: 1Password and the keyring.
 //!
-//! Each is asked through the cache, and by one at a time: who comes meanwhile waits for that answer.
+//! Each is asked through the cache, and by one at a time: who comes meanwhile waits for that answer. A
+//! lease that finds a value past its time leaves asking to upkeep, and waits for it a little.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
-use super::cache::{Cache, Served, Standing, Times};
+use super::around::{Around, Ask};
+use super::cache::Cache;
 use super::fetched::{Fetched, Nature};
 use super::one_password::ServiceLimit;
-use super::requests::{Plan, Requests, Spent};
+use super::outage::Outage;
+use super::requests::{Plan, Requests};
+use super::wish::{Answer, Served, Standing, Times, Wish};
 use super::{SourceError, Taken};
 use crate::audit_log::{Recorded, Use};
 use crate::clock::Now;
 use crate::policy::SourceSpec;
 use crate::token::{AccessToken, HashedToken};
-
-/// How the places themselves are asked.
-pub trait Ask: Send + Sync {
-    /// Reads a value where it lies. `token` is what 1Password is shown.
-    fn read<'a>(
-        &'a self,
-        source: &'a SourceSpec,
-        token: Option<&'a AccessToken>,
-    ) -> BoxFuture<'a, Result<Fetched, SourceError>>;
-
-    /// What 1Password says of the limits of whoever holds the token; nothing where there are none. Also
-    /// tells whether it can be reached at all.
-    fn limits<'a>(
-        &'a self,
-        token: Option<&'a AccessToken>,
-    ) -> BoxFuture<'a, Result<Vec<ServiceLimit>, SourceError>>;
-
-    /// Whether a value can be written there, and erased.
-    fn can_write(&self, source: &SourceSpec) -> bool;
-
-    /// Puts a value there, in place of what is there.
-    fn write<'a>(
-        &'a self,
-        source: &'a SourceSpec,
-        value: &'a AccessToken,
-        token: Option<&'a AccessToken>,
-    ) -> BoxFuture<'a, Result<(), SourceError>>;
-
-    /// Erases a value. One that is not there is erased already.
-    fn remove<'a>(
-        &'a self,
-        source: &'a SourceSpec,
-        token: Option<&'a AccessToken>,
-    ) -> BoxFuture<'a, Result<(), SourceError>>;
-
-    /// How many of 1Password's limited requests [`Self::read`] makes at most; none for other places.
-    fn cost(&self, source: &SourceSpec) -> u32;
-}
-
-/// What reading a slow place needs of the broker around it.
-pub trait Around: Send + Sync {
-    /// This moment.
-    fn now(&self) -> Now;
-
-    /// What 1Password is to be shown, opened on record; `None` where configuration names nothing.
-    fn token(&self) -> BoxFuture<'_, Result<Option<AccessToken>, SourceError>>;
-
-    /// Keeps a value that was just read, where configuration says so, beyond this run of the broker.
-    fn keep<'a>(&'a self, source: &'a SourceSpec, fetched: &'a Fetched) -> BoxFuture<'a, ()>;
-
-    /// Erases what was kept so: its place answered, and does not give the value any more.
-    fn forget<'a>(&'a self, source: &'a SourceSpec) -> BoxFuture<'a, ()>;
-
-    /// Writes down, durably, what is about to be asked of 1Password.
-    fn write_down(&self, spent: Spent) -> BoxFuture<'_, Result<(), SourceError>>;
-}
 
 /// The slow places.
 pub(super) struct Slow {
@@ -80,9 +28,14 @@ pub(super) struct Slow {
     ask: Box<dyn Ask>,
     plan: Plan,
     requests: Mutex<Requests>,
+    outage: Mutex<Outage>,
+    /// A lease waits for a place to be asked.
+    awaited: Notify,
+    /// A place was asked.
+    noted: Notify,
 }
 
-/// How long a caller waits for somebody else's question while there is a stale value for it.
+/// How long a lease waits for a newer value while there is a stale one for it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Slow {
@@ -92,57 +45,84 @@ impl Slow {
             ask,
             plan,
             requests: Mutex::default(),
+            outage: Mutex::default(),
+            awaited: Notify::new(),
+            noted: Notify::new(),
         }
     }
 
     /// Goes on from what was written down.
     pub(super) fn went_before(&self, requests: Requests) {
-        *self.requests.lock().unwrap_or_else(PoisonError::into_inner) = requests;
+        *self.requests() = requests;
     }
 
-    /// The value, for one recorded use. `since` (boot time) asks for one that is no older.
+    /// The value, for one recorded use.
     pub(super) async fn take(
         &self,
         usage: Recorded<Use>,
         source: &SourceSpec,
-        since: Option<Duration>,
+        wish: Wish,
         around: &dyn Around,
     ) -> Result<Taken, SourceError> {
-        let stale_is_there = match self.cache.serve(source, since, around.now()) {
+        match self.cache.serve(source, wish, around.now()) {
             Served::Value(taken) => return Ok(taken),
             Served::Refused(error) => return Err(error),
-            Served::Ask { stale_is_there } => stale_is_there,
-        };
-        let (flight, epoch) = self.cache.flight(source);
-        let turn = async {
-            if stale_is_there {
-                tokio::time::timeout(PATIENCE, flight.lock()).await.ok()
-            } else {
-                Some(flight.lock().await)
+            Served::Ask { stale_is_there } if stale_is_there && wish.for_a_lease => {
+                return self.soon(source, wish, around).await;
             }
-        };
-        let Some(_alone) = turn.await else {
-            return self.cache.stale(source, around.now());
-        };
+            Served::Ask { .. } => {}
+        }
+        let (flight, epoch) = self.cache.flight(source);
+        let _alone = flight.lock().await;
         // Somebody else may have had the answer meanwhile.
-        match self.cache.serve(source, since, around.now()) {
+        match self.cache.serve(source, wish, around.now()) {
             Served::Value(taken) => return Ok(taken),
             Served::Refused(error) => return Err(error),
             Served::Ask { .. } => {}
         }
         let answer = self.read(&usage, source, around).await;
-        match &answer {
+        match &answer.came {
             Ok(fetched) => around.keep(source, fetched).await,
             Err(error) if error.nature() == Nature::Refused => around.forget(source).await,
             Err(_) => {}
         }
         self.cache.note(source, epoch, answer, around.now());
-        match self.cache.serve(source, since, around.now()) {
+        self.noted.notify_waiters();
+        match self.cache.serve(source, wish, around.now()) {
             Served::Value(taken) => Ok(taken),
             Served::Refused(error) => Err(error),
             // Everything was forgotten while it was asked.
             Served::Ask { .. } => Err(SourceError::NotHere),
         }
+    }
+
+    /// A newer value, if upkeep has it soon; else the one past its time. However long the place takes, a
+    /// lease does not, and the question goes on when the lease is gone.
+    async fn soon(
+        &self,
+        source: &SourceSpec,
+        wish: Wish,
+        around: &dyn Around,
+    ) -> Result<Taken, SourceError> {
+        self.awaited.notify_one();
+        let newer = async {
+            loop {
+                // Made before the look, so that it misses nothing that is noted after.
+                let noted = self.noted.notified();
+                match self.cache.serve(source, wish, around.now()) {
+                    Served::Ask { .. } => noted.await,
+                    Served::Value(taken) => return Ok(taken),
+                    Served::Refused(error) => return Err(error),
+                }
+            }
+        };
+        let newer = tokio::time::timeout(PATIENCE, newer).await;
+        newer.unwrap_or_else(|_late| self.cache.stale(source, around.now()))
+    }
+
+    /// Waits until a lease waits for a place to be asked.
+    pub(super) async fn awaited(&self) {
+        self.awaited.notified().await;
     }
 
     /// Reads the place itself and keeps what it gives, for one recorded use.
@@ -152,22 +132,24 @@ impl Slow {
         source: &SourceSpec,
         around: &dyn Around,
     ) -> Result<Taken, SourceError> {
-        let since = around.now().boot;
         self.cache.pardon(source);
-        self.take(usage, source, Some(since), around).await
+        let since = around.now().boot;
+        self.refresh(usage, source, since, around).await
     }
 
-    /// Reads the place ahead of need, which does not make it wanted.
+    /// The same, unless it failed just now, or somebody had the answer since then (boot time).
     pub(super) async fn refresh(
         &self,
         usage: Recorded<Use>,
         source: &SourceSpec,
+        since: Duration,
         around: &dyn Around,
-    ) -> Result<(), SourceError> {
-        let since = around.now().boot;
-        self.take(usage, source, Some(since), around).await?;
-        self.cache.unwanted(source);
-        Ok(())
+    ) -> Result<Taken, SourceError> {
+        let wish = Wish {
+            since: Some(since),
+            for_a_lease: false,
+        };
+        self.take(usage, source, wish, around).await
     }
 
     async fn read(
@@ -175,23 +157,53 @@ impl Slow {
         _usage: &Recorded<Use>,
         source: &SourceSpec,
         around: &dyn Around,
-    ) -> Result<Fetched, SourceError> {
-        let token = token_for(source, around).await?;
-        let cost = self.ask.cost(source);
-        if cost > 0 {
-            let spent = {
-                let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-                requests.spend(cost, self.plan, around.now().wall)?
-            };
-            around.write_down(spent).await?;
+    ) -> Answer {
+        match token_for(source, around).await {
+            Ok(token) => self.read_with(token.as_ref(), source, around).await,
+            Err(error) => free(error),
         }
-        let read = self.ask.read(source, token.as_ref()).await;
-        let outcome = if read.is_ok() { "ok" } else { "failed" };
-        metrics::counter!(
-            "tokend_source_reads_total", "source" => source.scheme(), "outcome" => outcome
-        )
-        .increment(1);
-        read
+    }
+
+    async fn read_with(
+        &self,
+        token: Option<&AccessToken>,
+        source: &SourceSpec,
+        around: &dyn Around,
+    ) -> Answer {
+        // Only a service account's requests are counted.
+        let cost = token.map_or(0, |_| self.ask.cost(source));
+        if cost == 0 {
+            let came = counted(source, self.ask.read(source, token).await);
+            let spent = false;
+            return Answer { came, spent };
+        }
+        let mut is_down = false;
+        if self.cache.was_down(source)
+            && let Err(error) = self.ask.limits(token).await
+            && error.nature() == Nature::Down
+        {
+            if !self.outage().may_try(around.now()) {
+                let came = counted(source, Err(error));
+                let spent = false;
+                return Answer { came, spent };
+            }
+            is_down = true;
+        }
+        let now = around.now().wall;
+        let spent = self.requests().spend(cost, self.plan, now);
+        let written = match spent {
+            Ok(spent) => around.write_down(spent).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
+            return free(error);
+        }
+        let came = counted(source, self.ask.read(source, token).await);
+        if is_down && came.is_ok() {
+            self.outage().misled();
+        }
+        let spent = !is_down;
+        Answer { came, spent }
     }
 
     pub(super) fn can_write(&self, source: &SourceSpec) -> bool {
@@ -243,7 +255,11 @@ impl Slow {
         self.ask.limits(token.as_ref()).await
     }
 
-    /// The places to be read ahead of need.
+    pub(super) fn give_up_old(&self, now: Now) -> Vec<SourceSpec> {
+        self.cache.give_up_old(now)
+    }
+
+    /// The places to be read by upkeep.
     pub(super) fn due(&self, now: Now) -> Vec<SourceSpec> {
         self.cache.due(now)
     }
@@ -274,8 +290,38 @@ impl Slow {
 
     /// How many requests were made of 1Password in the last 24 hours, and how many there may be.
     pub(super) fn in_a_day(&self, now: Now) -> (u32, u32) {
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        (requests.in_a_day(now.wall), self.plan.daily_share())
+        (self.requests().in_a_day(now.wall), self.plan.daily_share())
+    }
+
+    /// A thread that panicked here can have left no more than a question that was not asked.
+    fn outage(&self) -> MutexGuard<'_, Outage> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Here, no more than one counted that was not asked.
+    fn requests(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// For the figures.
+fn counted(
+    source: &SourceSpec,
+    came: Result<Fetched, SourceError>,
+) -> Result<Fetched, SourceError> {
+    let outcome = if came.is_ok() { "ok" } else { "failed" };
+    metrics::counter!(
+        "tokend_source_reads_total", "source" => source.scheme(), "outcome" => outcome
+    )
+    .increment(1);
+    came
+}
+
+/// It failed before anything was spent.
+const fn free(error: SourceError) -> Answer {
+    Answer {
+        came: Err(error),
+        spent: false,
     }
 }
 
@@ -284,8 +330,9 @@ async fn token_for(
     source: &SourceSpec,
     around: &dyn Around,
 ) -> Result<Option<AccessToken>, SourceError> {
-    match source {
-        SourceSpec::OnePassword(_) => around.token().await,
-        _ => Ok(None),
+    if source.is_1password() {
+        around.token().await
+    } else {
+        Ok(None)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::token::AccessToken;
 
@@ -51,11 +51,7 @@ pub(super) fn value_of(mut bytes: Zeroizing<Vec<u8>>) -> Result<AccessToken, Fau
     if bytes.is_empty() {
         return Err(Fault::Empty);
     }
-    let text = String::from_utf8(std::mem::take(&mut *bytes)).map_err(|error| {
-        error.into_bytes().zeroize();
-        Fault::NotText
-    })?;
-    let value = AccessToken::new(text);
+    let value = AccessToken::from_utf8(bytes).ok_or(Fault::NotText)?;
     // Looked at, and kept where it is.
     let text = value.expose();
     if text.contains('\0') {

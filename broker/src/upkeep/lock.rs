@@ -55,19 +55,16 @@ impl Broker {
             .load_root_key(passphrase)
             .await
             .and_then(|(key, from)| {
-                self.vault
-                    .unlock(key)
-                    .map(|()| from)
-                    .map_err(UpkeepError::WrongKey)
+                self.vault.unlock(key).map_err(UpkeepError::WrongKey)?;
+                self.open_sources();
+                Ok(from)
             });
         match unlocked {
             Ok(from) => {
                 let by = Some(lease_record::caller(by));
                 self.record_or_trace(&Event::VaultUnlocked { by, root_key: from })
                     .await;
-                self.finish_rekey().await;
-                self.recall_source_values().await;
-                self.rebuild_leases().await;
+                self.take_up().await;
                 // What could not be ended without the vault.
                 self.minting.tokens.end_again_now();
                 Ok(())
@@ -79,6 +76,22 @@ impl Broker {
                     .await;
                 Err(error)
             }
+        }
+    }
+
+    /// Takes up what was left, after each unlock. Leases are granted meanwhile.
+    pub(crate) async fn take_up(self: &Arc<Self>) {
+        self.finish_rekey().await;
+        self.recall_source_values().await;
+        self.rebuild_leases().await;
+    }
+
+    /// At once: leases are granted from now on.
+    fn open_sources(&self) {
+        self.sources.open();
+        // A lock waits for nobody, and may have come between.
+        if self.vault.is_locked() {
+            self.sources.forget();
         }
     }
 

@@ -94,7 +94,7 @@ impl Broker {
             }),
             source => self
                 .sources
-                .take(recorded, &source, None, self)
+                .look(recorded, &source, self)
                 .await
                 .map(|taken| taken.value)
                 .map_err(UpkeepError::Source),
@@ -124,20 +124,9 @@ impl Broker {
             _ => None,
         };
         let shown = place.to_string();
-        let body = Body::of(&Event::SecretUsed {
-            by: Some(lease_record::caller(by)),
-            secret: name.as_str(),
-            version,
-            what_for: Upkeep::Move.as_str(),
-            source: Some(&shown),
-        })?;
-        let usage = Use {
-            secret: name.clone(),
-            version,
-            why: Why::Upkeep,
-        };
-        let recorded = self.log.record_use(usage, body, Effect::Nothing).await;
-        let recorded = recorded.map_err(UpkeepError::NotRecorded)?;
+        let recorded = self
+            .record_use_of(Some(by), use_of(name, version), Upkeep::Move, Some(&shown))
+            .await?;
         if place.is_vault() {
             return match self.vault.unseal(recorded) {
                 Ok(value) => Ok(Some(value)),
@@ -167,21 +156,36 @@ impl Broker {
         version: Option<u64>,
         what_for: Upkeep,
     ) -> Result<Recorded<Use>, UpkeepError> {
+        let usage = use_of(name, version);
+        self.record_use_of(by, usage, what_for, None).await
+    }
+
+    /// The same, of a value that lies where policies need not say.
+    async fn record_use_of(
+        &self,
+        by: Option<&Caller>,
+        usage: Use,
+        what_for: Upkeep,
+        source: Option<&str>,
+    ) -> Result<Recorded<Use>, UpkeepError> {
         let body = Body::of(&Event::SecretUsed {
             by: by.map(lease_record::caller),
-            secret: name.as_str(),
-            version,
+            secret: usage.secret.as_str(),
+            version: usage.version,
             what_for: what_for.as_str(),
-            source: None,
+            source,
         })?;
-        let usage = Use {
-            secret: name.clone(),
-            version,
-            why: Why::Upkeep,
-        };
         self.log
             .record_use(usage, body, Effect::Nothing)
             .await
             .map_err(UpkeepError::NotRecorded)
+    }
+}
+
+fn use_of(name: &SecretName, version: Option<u64>) -> Use {
+    Use {
+        secret: name.clone(),
+        version,
+        why: Why::Upkeep,
     }
 }

@@ -1,10 +1,15 @@
 //! Looks after values that lie elsewhere: what their places are shown, what is written down of asking
 //! them, and reading them ahead of need.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use broker_protocol::api::{OnePasswordView, ServiceLimitView, SourceProbed, SourcesProbed};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
+use tokio::time::MissedTickBehavior;
 
 use super::{Upkeep, UpkeepError};
 use crate::broker::Broker;
@@ -106,7 +111,7 @@ impl Broker {
             .record_upkeep(None, &name, None, Upkeep::Source)
             .await?;
         // The keyring's own reading shows nothing to anybody: this goes one level deep.
-        let taken = self.sources.take(recorded, place, None, self).await;
+        let taken = self.sources.look(recorded, place, self).await;
         taken.map(|taken| taken.value).map_err(UpkeepError::Source)
     }
 
@@ -126,7 +131,6 @@ impl Broker {
     /// Takes the values in that the vault keeps of slow places, once it is unlocked, and erases those that
     /// are not to be kept any more.
     pub(crate) async fn recall_source_values(&self) {
-        self.sources.open();
         self.forget_unnamed_source_values().await;
         if !self.config.keep_source_values {
             return;
@@ -185,16 +189,16 @@ impl Broker {
                 probes.push(self.probe_source(by, declared).boxed());
             }
         }
-        let sources: Vec<SourceProbed> =
-            stream::iter(probes).buffered(MOST_AT_ONCE).collect().await;
-        let asks_1password = sources
-            .iter()
-            .any(|source| source.source.starts_with("op://"));
-        let one_password = if asks_1password {
-            Some(self.probe_one_password().await)
-        } else {
-            None
+        let asks_1password = policies.set.sources().any(SourceSpec::is_1password);
+        // Beside them: each may take all the time that configuration gives it.
+        let one_password = async {
+            match asks_1password {
+                true => Some(self.probe_one_password().await),
+                false => None,
+            }
         };
+        let sources = stream::iter(probes).buffered(MOST_AT_ONCE).collect();
+        let (sources, one_password) = tokio::join!(sources, one_password);
         Ok(SourcesProbed {
             sources,
             one_password,
@@ -208,7 +212,7 @@ impl Broker {
             .await;
         let taken = match recorded {
             Ok(recorded) => {
-                let taken = self.sources.take(recorded, source, None, self).await;
+                let taken = self.sources.look(recorded, source, self).await;
                 taken.map_err(|error| error.to_string())
             }
             Err(error) => Err(error.to_string()),
@@ -248,35 +252,61 @@ impl Broker {
         }
     }
 
-    /// Reads the values again that will soon be past their time: nobody waits for that then.
-    pub(crate) async fn tend_sources(&self) {
-        if self.vault.is_locked() {
-            return;
+    /// Reads the values again that will soon be past their time, so that nobody waits for that then, and
+    /// at once those that a lease found past it; wipes those that are too old to be given to anybody. Goes
+    /// on until it is dropped, and with it the questions that are under way.
+    pub(crate) async fn tend_sources(&self, every: Duration) {
+        let mut tick = tokio::time::interval(every);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut readings = FuturesUnordered::new();
+        let mut under_way = BTreeSet::new();
+        loop {
+            tokio::select! {
+                Some(source) = readings.next() => {
+                    under_way.remove(&source);
+                    continue;
+                }
+                () = self.sources.awaited() => {}
+                _ = tick.tick() => self.give_up_old_values().await,
+            }
+            if self.vault.is_locked() {
+                continue;
+            }
+            let now = Self::now(self);
+            for source in self.sources.due(now) {
+                if under_way.len() < MOST_AT_ONCE && under_way.insert(source.clone()) {
+                    readings.push(async move {
+                        self.refresh(&source, now.boot).await;
+                        source
+                    });
+                }
+            }
         }
-        let due = self.sources.due(Self::now(self));
-        let readings = due.into_iter().map(|source| self.refresh(source).boxed());
-        let readings: Vec<_> = readings.collect();
-        let mut readings = stream::iter(readings).buffer_unordered(MOST_AT_ONCE);
-        while readings.next().await.is_some() {}
     }
 
-    async fn refresh(&self, source: SourceSpec) {
+    async fn give_up_old_values(&self) {
+        for source in self.sources.give_up_old(Self::now(self)) {
+            Around::forget(self, &source).await;
+        }
+    }
+
+    async fn refresh(&self, source: &SourceSpec, since: Duration) {
         let policies = self.policies();
         let mut declared = policies.set.secrets();
-        let named = declared.find(|declared| declared.source == source);
+        let named = declared.find(|declared| declared.source == *source);
         let Some(name) = named.map(|declared| &declared.name) else {
             return;
         };
         let recorded = self.record_upkeep(None, name, None, Upkeep::Refresh).await;
         let read = match recorded {
             Ok(recorded) => {
-                let read = self.sources.refresh(recorded, &source, self).await;
+                let read = self.sources.refresh(recorded, source, since, self).await;
                 read.map_err(|error| error.to_string())
             }
             Err(error) => Err(error.to_string()),
         };
         if let Err(cause) = read {
-            tracing::warn!(secret = %name, cause, "its value could not be read ahead of need");
+            tracing::warn!(secret = %name, cause, "its value could not be read again");
         }
     }
 }

@@ -6,7 +6,7 @@
 //! one more question at the source.
 
 use jiff::Timestamp;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::error::VaultError;
 use super::writer::Request;
@@ -100,13 +100,11 @@ impl Vault {
             let mut text = Zeroizing::new(kept.sealed);
             // What does not open is as good as not there.
             open_in_place(&key, &bound, &mut text).ok()?;
-            let value = String::from_utf8(std::mem::take(&mut *text))
-                .map_err(|error| error.into_bytes().zeroize());
             Some(SourceValue {
                 source: kept.source,
                 version: kept.version,
                 read_at: kept.read_at,
-                value: AccessToken::new(value.ok()?),
+                value: AccessToken::from_utf8(text)?,
             })
         });
         Ok(opened.collect())

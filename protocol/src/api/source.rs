@@ -22,7 +22,7 @@ pub struct SourceProbed {
     pub secret: SecretName,
     /// Where its value lies, as policies say.
     pub source: String,
-    /// Why there is none, and the mend; absent if there is one.
+    /// Why there is none, or none that is newer, and the mend; absent if all is well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
     /// Since when the value is past its time and served all the same.

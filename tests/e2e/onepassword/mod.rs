@@ -3,6 +3,7 @@
 mod bad;
 mod doctor;
 mod down;
+mod idle;
 mod kept;
 mod lease;
 mod quotas;

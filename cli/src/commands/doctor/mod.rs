@@ -63,14 +63,19 @@ pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
                 next_start(&mut found, &broker.places, all);
                 told_of_warnings(&mut found, &broker.places, all);
             }
+            match &probed {
+                Ok(probed) => {
+                    if let Some(view) = &probed.one_password {
+                        sources::of_one_password(&mut found, view);
+                    }
+                }
+                Err(why) => sources::not_asked(&mut found, why),
+            }
         }
         Err(failure) => {
             let mend = failure.hint().unwrap_or_default().into_owned();
             found.wrong(failure.to_string(), mend);
         }
-    }
-    if let Some(view) = probed.and_then(|probed| probed.one_password) {
-        sources::of_one_password(&mut found, &view);
     }
     lying_about(&mut found);
 

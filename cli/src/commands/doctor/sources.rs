@@ -1,25 +1,47 @@
 //! Values that lie elsewhere: each place is asked before the status is read, which then says what it
 //! came to.
 
+use std::time::Duration;
+
 use broker_protocol::api::{OnePasswordView, SecretView, SourcesProbed};
-use broker_protocol::client::Request;
+use broker_protocol::client::{ClientError, Request};
+use broker_protocol::error::ErrorCode;
 
 use super::Findings;
 use crate::broker::Broker;
 use crate::clock;
+use crate::error::Failure;
 
-/// Has the broker ask every place. Whoever is no operator hears nothing of them.
-pub(super) fn probe(broker: &Broker) -> Option<SourcesProbed> {
-    let answer = broker.send(&Request::new("POST", "/v1/sources/probe"));
-    answer.ok()?.json().ok()
+/// Twice what the broker waits for 1Password, where configuration says nothing else, and a little.
+const PATIENCE: Duration = Duration::from_secs(65);
+
+/// Has the broker ask every place.
+pub(super) fn probe(broker: &Broker) -> Result<SourcesProbed, Failure> {
+    let request = Request::new("POST", "/v1/sources/probe").patience(PATIENCE);
+    Ok(broker.send(&request)?.json()?)
+}
+
+/// What is not known of the places. Whoever is no operator hears nothing of them, and of a locked store
+/// the status tells.
+pub(super) fn not_asked(found: &mut Findings, why: &Failure) {
+    if let Failure::Broker(ClientError::Problem { problem, .. }) = why
+        && matches!(problem.code, ErrorCode::Denied | ErrorCode::Locked)
+    {
+        return;
+    }
+    found.wrong(
+        format!("it is not known whether values outside the vault can be had: {why}"),
+        "`tokenctl status` says what is known; where a place hangs, shorten `[onepassword] wait`",
+    );
 }
 
 /// How it stands with 1Password's limits.
 pub(super) fn of_one_password(found: &mut Findings, view: &OnePasswordView) {
     if let Some(fault) = &view.fault {
+        let fault = fault.strip_prefix("1Password: ").unwrap_or(fault);
         found.look(
-            format!("1Password does not say what is left of its limits: {fault}"),
-            "secrets that lie there are asked for as far as this broker's own count allows",
+            format!("1Password does not answer: {fault}"),
+            "what was read before is served until `[sources] stale` is over; mend it before that",
         );
     }
     if view.requests * 10 >= view.allowed * 9 {

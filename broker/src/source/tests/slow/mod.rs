@@ -1,5 +1,7 @@
 //! Slow places: asked seldom, by one at a time, and left alone when they fail.
 
+mod outage;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -19,6 +21,10 @@ struct Inside {
     says: Mutex<Option<Result<String, OnePasswordError>>>,
     reads: AtomicU32,
     hangs: AtomicBool,
+    /// Not even its limits are told.
+    silent: AtomicBool,
+    /// Of 1Password's requests, each reading.
+    costs: AtomicU32,
     goes_on: tokio::sync::Notify,
 }
 
@@ -61,7 +67,16 @@ impl Ask for World {
         &'a self,
         _token: Option<&'a AccessToken>,
     ) -> BoxFuture<'a, Result<Vec<ServiceLimit>, SourceError>> {
-        async { Ok(Vec::new()) }.boxed()
+        async {
+            if self.0.silent.load(Ordering::Relaxed) {
+                return Err(SourceError::OnePassword {
+                    place: "1Password".into(),
+                    cause: down(),
+                });
+            }
+            Ok(Vec::new())
+        }
+        .boxed()
     }
 
     fn can_write(&self, _: &SourceSpec) -> bool {
@@ -88,7 +103,7 @@ impl Ask for World {
     }
 
     fn cost(&self, source: &SourceSpec) -> u32 {
-        u32::from(matches!(source, SourceSpec::OnePassword(_)))
+        u32::from(source.is_1password()) * self.0.costs.load(Ordering::Relaxed)
     }
 }
 
@@ -145,11 +160,16 @@ const STALE: u64 = 3600;
 
 impl Bench {
     fn new() -> Self {
+        Self::with(Plan::Business, 1)
+    }
+
+    fn with(plan: Plan, costs: u32) -> Self {
         let world = World::default();
+        world.0.costs.store(costs, Ordering::Relaxed);
         world.says(Ok("ghp_one"));
         let asked = Box::new(world.clone());
         Self {
-            sources: Sources::new(|_| None, Times::default(), Plan::Business, asked),
+            sources: Sources::new(|_| None, Times::default(), plan, asked),
             around: Still::default(),
             world,
         }
@@ -170,9 +190,35 @@ impl Bench {
         since: Option<Duration>,
     ) -> Result<(String, bool), SourceError> {
         let taken = self.sources.take(recorded(), source, since, &self.around);
-        taken
-            .await
-            .map(|taken| (taken.value.expose().to_owned(), taken.stale_since.is_some()))
+        let upkeep = async {
+            loop {
+                self.sources.awaited().await;
+                self.read_what_is_due().await;
+            }
+        };
+        let taken = tokio::select! {
+            biased;
+            taken = taken => taken,
+            () = upkeep => unreachable!(),
+        };
+        taken.map(|taken| (taken.value.expose().to_owned(), taken.stale_since.is_some()))
+    }
+
+    /// Upkeep, once.
+    async fn read_what_is_due(&self) {
+        let now = self.around.now();
+        for source in self.sources.due(now) {
+            // What it came to is noted.
+            let _noted = self.refresh(&source).await;
+        }
+    }
+
+    async fn refresh(&self, source: &SourceSpec) -> Result<(), SourceError> {
+        let since = self.around.now().boot;
+        let read = self
+            .sources
+            .refresh(recorded(), source, since, &self.around);
+        read.await
     }
 }
 
@@ -236,7 +282,7 @@ async fn past_its_time_a_value_is_read_again_and_what_is_in_use_before_that() {
     );
     bench.pass(TTL);
     assert_eq!(bench.take(&unused).await, Ok(("ghp_two".to_owned(), false)));
-    assert_eq!(bench.world.reads(), 4);
+    assert_eq!(bench.world.reads(), 5, "with it, what is in use");
 }
 
 #[tokio::test]
@@ -246,8 +292,7 @@ async fn a_value_that_nobody_uses_is_read_ahead_of_need_once_and_then_left_alone
     bench.take(&source).await.unwrap();
     bench.pass(TTL * 3 / 4);
     assert_eq!(bench.sources.due(bench.around.now()).len(), 1);
-    let read = bench.sources.refresh(recorded(), &source, &bench.around);
-    assert_eq!(read.await, Ok(()));
+    assert_eq!(bench.refresh(&source).await, Ok(()));
     bench.pass(TTL * 3 / 4);
     assert!(bench.sources.due(bench.around.now()).is_empty());
     bench.pass(TTL);
@@ -258,6 +303,35 @@ async fn a_value_that_nobody_uses_is_read_ahead_of_need_once_and_then_left_alone
     assert_eq!(bench.world.reads(), 3);
     bench.pass(TTL * 3 / 4);
     assert_eq!(bench.sources.due(bench.around.now()).len(), 1);
+}
+
+#[tokio::test]
+async fn what_the_broker_has_for_itself_is_not_read_ahead_of_need() {
+    let bench = Bench::new();
+    let source = item("label-sync");
+    let had = bench.sources.look(recorded(), &source, &bench.around);
+    assert!(had.await.is_ok());
+    bench.pass(TTL * 3 / 4);
+    assert_eq!(bench.sources.due(bench.around.now()), []);
+    bench.take(&source).await.unwrap();
+    assert_eq!(bench.sources.due(bench.around.now()).len(), 1);
+}
+
+#[tokio::test]
+async fn a_value_past_every_bound_is_given_up_and_its_hash_is_not() {
+    let bench = Bench::new();
+    let source = item("label-sync");
+    bench.take(&source).await.unwrap();
+    bench.pass(TTL + STALE - 1);
+    let given_up = || bench.sources.give_up_old(bench.around.now());
+    assert_eq!(given_up(), []);
+    bench.pass(1);
+    assert_eq!(given_up(), std::slice::from_ref(&source));
+    assert_eq!(given_up(), [], "once");
+    let hashed = bench.sources.hashed(&source);
+    assert_eq!(hashed, Some(HashedToken::of(b"ghp_one")), "it was checked");
+    bench.world.says(Err(down()));
+    assert!(bench.take(&source).await.is_err());
 }
 
 #[tokio::test]
@@ -322,7 +396,7 @@ async fn a_failure_is_asked_about_again_after_a_while_that_doubles() {
         assert_eq!(bench.world.reads(), reads);
         bench.pass(1);
     }
-    assert_eq!(pauses, [30, 60, 120, 240, 480, 600, 600]);
+    assert_eq!(pauses, [30, 60, 120, 240, 480, 900, 900]);
     // Whoever mends it says so by reloading the policies.
     bench.world.says(Ok("ghp_one"));
     assert!(bench.take(&source).await.is_ok());
@@ -351,6 +425,9 @@ async fn a_limit_that_1password_tells_holds_for_every_reference_and_not_for_the_
     );
     let why = bench.sources.fault(&known).unwrap().to_string();
     assert!(why.contains("1Password's limit of requests"), "{why}");
+    let third = item("third");
+    assert!(again_in(bench.take(&third).await) > 0, "never read");
+    assert!(bench.sources.fault(&third).is_some(), "nor is that hidden");
     let standing = bench.sources.standing(&known, bench.around.now()).unwrap();
     assert!(standing.stale_since.is_some(), "people are told");
     bench.world.says(Ok("from the keyring"));
@@ -366,22 +443,76 @@ async fn a_limit_that_1password_tells_holds_for_every_reference_and_not_for_the_
 }
 
 #[tokio::test]
-async fn whoever_waits_for_a_place_that_hangs_is_served_a_stale_value_soon() {
+async fn leases_on_a_value_past_its_time_wait_a_little_for_one_question_and_not_for_its_end() {
     let bench = Bench::new();
     let source = item("label-sync");
     bench.take(&source).await.unwrap();
     bench.pass(TTL);
     bench.world.0.hangs.store(true, Ordering::Relaxed);
-    let (first, second) = (bench.take(&source), bench.take(&source));
-    let second = async {
-        let second = second.await;
-        bench.world.0.goes_on.notify_one();
-        second
+    bench.world.says(Ok("ghp_two"));
+    let stale = |taken: Result<Taken, SourceError>| {
+        let taken = taken.ok().unwrap();
+        (taken.value.expose() == "ghp_one") && taken.stale_since.is_some()
     };
-    let (first, second) = tokio::join!(first, second);
-    assert_eq!(second, Ok(("ghp_one".to_owned(), true)));
-    assert_eq!(first, Ok(("ghp_one".to_owned(), false)));
+    let lease = || bench.sources.take(recorded(), &source, None, &bench.around);
+    let leases = async {
+        let (first, second) = tokio::join!(lease(), lease());
+        let third = lease().await;
+        assert!(stale(first) && stale(second) && stale(third));
+        assert_eq!(bench.world.reads(), 2, "one question for all of them");
+        bench.world.0.goes_on.notify_one();
+    };
+    let upkeep = async {
+        bench.sources.awaited().await;
+        bench.read_what_is_due().await;
+    };
+    tokio::join!(leases, upkeep);
+    // Nobody waited for it any more, and it is there.
+    let newer = lease().await.ok().unwrap();
+    assert_eq!(newer.value.expose(), "ghp_two");
+    assert_eq!(newer.stale_since, None);
     assert_eq!(bench.world.reads(), 2);
+    assert_eq!(bench.sources.due(bench.around.now()), []);
+}
+
+#[tokio::test]
+async fn what_a_lease_waited_for_and_did_not_get_is_noted_once() {
+    let bench = Bench::new();
+    let source = item("label-sync");
+    bench.take(&source).await.unwrap();
+    bench.pass(TTL);
+    bench.world.says(Err(down()));
+    let all = join_all((0..64).map(|_| bench.take(&source))).await;
+    let stale = Ok(("ghp_one".to_owned(), true));
+    assert!(all.iter().all(|taken| *taken == stale));
+    assert_eq!(bench.world.reads(), 2);
+    assert!(bench.sources.fault(&source).is_some());
+    bench.pass(4);
+    assert_eq!(bench.take(&source).await, stale);
+    assert_eq!(bench.world.reads(), 2, "it is left alone for 5 s");
+    bench.pass(1);
+    bench.world.says(Ok("ghp_two"));
+    assert_eq!(bench.take(&source).await, Ok(("ghp_two".to_owned(), false)));
+    assert_eq!(bench.world.reads(), 3);
+}
+
+#[tokio::test]
+async fn whoever_needs_a_newer_value_asks_by_himself() {
+    let bench = Bench::new();
+    let source = item("label-sync");
+    bench.take(&source).await.unwrap();
+    bench.pass(TTL);
+    bench.world.says(Ok("ghp_two"));
+    // No upkeep is there.
+    let since = Some(bench.around.now().boot);
+    let fresh = bench
+        .sources
+        .take(recorded(), &source, since, &bench.around);
+    assert_eq!(fresh.await.ok().unwrap().value.expose(), "ghp_two");
+    bench.pass(TTL);
+    bench.world.says(Ok("ghp_three"));
+    let looked = bench.sources.look(recorded(), &source, &bench.around);
+    assert_eq!(looked.await.ok().unwrap().value.expose(), "ghp_three");
 }
 
 #[tokio::test]

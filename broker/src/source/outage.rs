@@ -1,0 +1,38 @@
+//! 1Password while it is down: whether it answers is asked first, which costs none of its requests.
+//!
+//! So an outage spends next to nothing, and its end is noticed soon. That question may fail where values
+//! could be had. Therefore one is asked for all the same now and then, and where that once gave it, the
+//! question is not believed any more in this run of the broker.
+
+use std::time::Duration;
+
+use crate::clock::Now;
+
+/// What is known of an outage.
+#[derive(Default)]
+pub(super) struct Outage {
+    /// Boot time, when a value was asked for although 1Password did not answer.
+    tried: Option<Duration>,
+    /// A value was had although it did not answer.
+    misled: bool,
+}
+
+impl Outage {
+    /// Whether to ask for a value although 1Password does not answer.
+    pub(super) fn may_try(&mut self, now: Now) -> bool {
+        let long_ago = |tried| now.boot.saturating_sub(tried) >= BETWEEN;
+        if self.misled || self.tried.is_none_or(long_ago) {
+            self.tried = Some(now.boot);
+            return true;
+        }
+        false
+    }
+
+    /// That gave one.
+    pub(super) const fn misled(&mut self) {
+        self.misled = true;
+    }
+}
+
+/// Of all references together.
+const BETWEEN: Duration = Duration::from_secs(15 * 60);
