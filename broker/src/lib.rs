@@ -43,6 +43,7 @@ pub mod policy;
 pub mod policy_files;
 pub mod principals;
 pub mod private;
+pub mod process_group;
 pub mod readers;
 mod readiness;
 pub mod rebuild;

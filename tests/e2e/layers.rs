@@ -64,6 +64,7 @@ const LAYERS: &[&[&str]] = &[
         "https",
         "locked_memory",
         "private",
+        "process_group",
         "readiness",
         "redact",
         "session_keyring",

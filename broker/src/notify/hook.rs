@@ -9,12 +9,12 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
+
+use crate::process_group::ProcessGroup;
 
 /// The program and its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,19 +90,17 @@ impl Hook {
 
     async fn run_for(&self, message: &[u8], longest: Duration) -> Result<(), HookError> {
         let mut child = self.start().await?;
-        let group = child.id().and_then(|id| i32::try_from(id).ok());
+        let mut group = ProcessGroup::of(&child);
         let ran = timeout(longest, talk(&mut child, message)).await;
         let Ok(ran) = ran else {
-            if let Some(group) = group {
-                // Not waited for yet, so the number is still its own.
-                if let Err(error) = killpg(Pid::from_raw(group), Signal::SIGKILL) {
-                    tracing::warn!(cause = %error, "a hook that hangs could not be killed");
-                }
-            }
+            group.end();
             // A matter of moments now, and leaves no zombie.
             drop(timeout(REAP, child.wait()).await);
+            group.dismiss();
             return Err(HookError::TimedOut(longest));
         };
+        // What it left running on purpose goes on.
+        group.dismiss();
         let (status, said) = ran.map_err(HookError::Wait)?;
         if status.success() {
             return Ok(());
@@ -204,6 +202,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::process_group::tests::gone;
 
     /// A script in a directory of its own.
     struct Script {
@@ -308,40 +307,5 @@ mod tests {
         let error = hook.run_for(b"{}", longest).await.unwrap_err();
         assert!(matches!(error, HookError::TimedOut(_)), "{error}");
         gone(&script.wrote("child")).await;
-    }
-
-    /// Returns once the process is no more, or only a number that nobody has asked for yet.
-    async fn gone(pid: &str) {
-        let proc = Path::new("/proc").join(pid.trim());
-        let zombie = |stat: String| stat.contains(") Z ");
-        let ended = async {
-            while proc.exists() && !fs::read_to_string(proc.join("stat")).is_ok_and(zombie) {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        // By itself it ends too, after ten minutes.
-        let ended = timeout(Duration::from_secs(30), ended).await;
-        ended.expect("it still runs");
-    }
-
-    #[tokio::test]
-    async fn what_it_leaves_running_holds_nothing_up() {
-        let script = Script::new("sleep 20 & exit 0");
-        script.hook(&[]).run(b"{}").await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn one_that_is_not_there_cannot_be_started() {
-        let hook = Hook::new(vec!["/nonexistent/hook".to_owned()]).unwrap();
-        let error = hook.run(b"{}").await.unwrap_err();
-        assert!(matches!(error, HookError::Start(_)), "{error}");
-    }
-
-    #[test]
-    fn a_program_is_named_by_an_absolute_path() {
-        for bad in [&[][..], &["page"], &["./page"], &["/x\0y"], &["/x", "a\0b"]] {
-            let command = bad.iter().map(|text| (*text).to_owned()).collect();
-            assert_eq!(Hook::new(command), None, "{bad:?}");
-        }
     }
 }

@@ -14,7 +14,6 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -24,6 +23,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use crate::process_group::ProcessGroup;
 use crate::source::one_password::OnePasswordError;
 use crate::token::AccessToken;
 
@@ -110,10 +110,9 @@ impl Program {
                 .process_group(0)
                 .kill_on_drop(true);
             let child = command.spawn().map_err(|error| error.to_string())?;
-            let pid = child.id().and_then(|id| i32::try_from(id).ok());
             // Ended also where nobody waits for it any more.
             Ok(Running {
-                group: Group(pid.map(Pid::from_raw)),
+                group: ProcessGroup::of(&child),
                 child,
             })
         });
@@ -174,7 +173,7 @@ async fn talk(running: Running, run: Run<'_>) -> Result<Ended, OnePasswordError>
         OnePasswordError::Other("it says more than anybody can read".into()),
     );
     let end = async {
-        if let Some(pid) = group.0 {
+        if let Some(pid) = group.leader() {
             drop(spawn_blocking(move || wait_for_end(pid)).await);
         }
         // Whatever it left behind may hold the pipes open for ever. Its own end is what counts.
@@ -182,8 +181,7 @@ async fn talk(running: Running, run: Run<'_>) -> Result<Ended, OnePasswordError>
         Ok(())
     };
     let (printed, said, ()) = tokio::try_join!(printed, said, end)?;
-    // From here on the number may become another's.
-    group.0 = None;
+    group.dismiss();
     let status = child.wait().await.map_err(cannot_be_read)?;
     if status.success() {
         return Ok(Ended::Well(printed));
@@ -197,30 +195,10 @@ fn wait_for_end(pid: Pid) {
     while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(Errno::EINTR) {}
 }
 
-/// A run that has begun. The group comes first: it is killed while its number is surely its own.
+/// A run that has begun. The group is dropped first.
 struct Running {
-    group: Group,
+    group: ProcessGroup,
     child: Child,
-}
-
-/// The processes that a run has started, killed when this is dropped.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn end(&self) {
-        if let Some(group) = self.0
-            && let Err(error) = killpg(group, Signal::SIGKILL)
-            && error != Errno::ESRCH
-        {
-            tracing::warn!(cause = %error, "`op` could not be killed");
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.end();
-    }
 }
 
 /// Reads to the end, into one piece of memory that never moves, so that it can be wiped.

@@ -1,10 +1,11 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::process_group::tests::gone;
 use crate::source::Fault;
 use crate::source::one_password::OnePasswordError;
 use crate::source::one_password::op::run::{Ended, Program, Run};
@@ -232,20 +233,6 @@ async fn a_name_is_looked_for_in_the_path_and_a_program_that_cannot_run_is_named
         let error = error(name).await;
         assert!(error.contains(why), "{error}");
     }
-}
-
-/// Returns once the process is no more, or only a number that nobody has asked for yet.
-async fn gone(pid: &str) {
-    let proc = Path::new("/proc").join(pid.trim());
-    let zombie = |stat: String| stat.contains(") Z ");
-    let ended = async {
-        while proc.exists() && !fs::read_to_string(proc.join("stat")).is_ok_and(zombie) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    // By itself it ends too, after ten minutes.
-    let ended = tokio::time::timeout(LONG, ended).await;
-    ended.expect("it still runs");
 }
 
 const LONG: Duration = Duration::from_secs(30);
