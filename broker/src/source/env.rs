@@ -113,16 +113,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::audit_log::Why;
-
-    fn recorded() -> Recorded<Use> {
-        let usage = Use {
-            secret: "org-label-sync-token".parse().unwrap(),
-            version: None,
-            why: Why::Upkeep,
-        };
-        Recorded::in_a_test(usage, 0)
-    }
+    use crate::source::tests::recorded;
 
     fn lookup(name: &str) -> Option<OsString> {
         static READS: AtomicU32 = AtomicU32::new(0);

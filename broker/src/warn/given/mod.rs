@@ -73,13 +73,8 @@ pub(super) fn near(
     deadline: &Deadline,
     now: Timestamp,
 ) -> Option<Fresh> {
-    let mark = deadline.warning_due(now)?;
-    let at = deadline.at()?;
-    Some(Fresh {
-        key: format!("{DEADLINE}/{name}").into(),
-        occasion: format!("version {}, {at}", version.unwrap_or(0)).into(),
-        mark,
-        notice: Notice::of_deadline(name, version, deadline, mark, now)?,
+    near_deadline(name.as_str(), version.unwrap_or(0), deadline, now, |mark| {
+        Notice::of_deadline(name, version, deadline, mark, now)
     })
 }
 
@@ -90,13 +85,25 @@ pub(super) fn near_root_key(
     deadline: &Deadline,
     now: Timestamp,
 ) -> Option<Fresh> {
+    near_deadline(ROOT_KEY, version.into(), deadline, now, |mark| {
+        Notice::of_root_key(version, needs, deadline, mark, now)
+    })
+}
+
+fn near_deadline(
+    name: &str,
+    version: u64,
+    deadline: &Deadline,
+    now: Timestamp,
+    notice: impl FnOnce(Timestamp) -> Option<Notice>,
+) -> Option<Fresh> {
     let mark = deadline.warning_due(now)?;
     let at = deadline.at()?;
     Some(Fresh {
-        key: format!("{DEADLINE}/{ROOT_KEY}").into(),
+        key: format!("{DEADLINE}/{name}").into(),
         occasion: format!("version {version}, {at}").into(),
         mark,
-        notice: Notice::of_root_key(version, needs, deadline, mark, now)?,
+        notice: notice(mark)?,
     })
 }
 
