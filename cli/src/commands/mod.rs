@@ -26,11 +26,16 @@ mod status;
 
 pub(crate) use daemon::RELOAD;
 
+use std::time::Duration;
+
 use broker_protocol::places::{Overrides, Places};
 
 use crate::args::{Command, CommandLine, Global, PolicyCommand};
 use crate::broker::Broker;
 use crate::error::Failure;
+
+/// For what has the broker ask elsewhere: it answers within a minute, and a little is added.
+const PATIENCE: Duration = Duration::from_secs(65);
 
 /// Does what the command line says.
 pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {

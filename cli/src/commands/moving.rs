@@ -14,14 +14,11 @@ use serde::Serialize;
 
 use crate::args::SecretMove;
 use crate::broker::Broker;
-use crate::commands::RELOAD;
 use crate::commands::secret::SECRETS;
+use crate::commands::{PATIENCE, RELOAD};
 use crate::error::Failure;
 use crate::policy_line::{self, NotChanged};
 use crate::ui::{self, Table};
-
-/// The broker answers within a minute; a source may take half of that.
-const PATIENCE: Duration = Duration::from_secs(65);
 
 pub(crate) fn run(broker: &Broker, asked: &SecretMove, json: bool) -> Result<(), Failure> {
     let shared = |to: &String| asked.names.len() > 1 && to != "vault" && !to.contains("{name}");

@@ -18,12 +18,11 @@ use zeroize::Zeroize as _;
 use crate::args::Rotate;
 use crate::broker::Broker;
 use crate::clock;
+use crate::commands::PATIENCE;
 use crate::error::Failure;
 use crate::secret_text::{self, SecretText};
 use crate::ui;
 
-/// A step is at most a minute of the broker's, and a little.
-const PATIENCE: Duration = Duration::from_secs(65);
 /// How long this looks on while GitHub ends the old value; then the broker goes on alone.
 const LOOK_ON: Duration = Duration::from_secs(90);
 

@@ -1,20 +1,16 @@
 //! `secret sinks` and `secret revoke`: where else a value is kept, and its end everywhere.
 
-use std::time::Duration;
-
 use broker_protocol::api::SecretList;
 use broker_protocol::client::Request;
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::{SecretRevoked, SinkList, SinkStanding};
 
+use super::PATIENCE;
 use super::secret::SECRETS;
 use crate::broker::Broker;
 use crate::clock;
 use crate::error::Failure;
 use crate::ui::{self, Table};
-
-/// A value goes to several places, one after the other.
-const PATIENCE: Duration = Duration::from_secs(65);
 
 /// Shows the sinks of one secret or of all; with `push`, writes those first that lack the value in use.
 pub(crate) fn show(

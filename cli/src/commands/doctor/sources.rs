@@ -1,8 +1,6 @@
 //! Values that lie elsewhere: each place is asked before the status is read, which then says what it
 //! came to.
 
-use std::time::Duration;
-
 use broker_protocol::api::{OnePasswordView, SecretView, SourcesProbed};
 use broker_protocol::client::{ClientError, Request};
 use broker_protocol::error::ErrorCode;
@@ -10,10 +8,8 @@ use broker_protocol::error::ErrorCode;
 use super::Findings;
 use crate::broker::Broker;
 use crate::clock;
+use crate::commands::PATIENCE;
 use crate::error::Failure;
-
-/// Twice what the broker waits for 1Password, where configuration says nothing else, and a little.
-const PATIENCE: Duration = Duration::from_secs(65);
 
 /// Has the broker ask every place.
 pub(super) fn probe(broker: &Broker) -> Result<SourcesProbed, Failure> {
