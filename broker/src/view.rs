@@ -145,7 +145,7 @@ impl Broker {
         let expires_at = self.ends_at(declared, held);
         let deadline = self.deadline(declared, held);
         let source = declared.map_or(SourceSpec::Vault, |secret| secret.source.clone());
-        let source_fault = self.sources.fault(&source);
+        let source_fault = self.sources.fault(&source, self.now());
         let standing = self.sources.standing(&source, self.now());
         let has_value = match &source {
             SourceSpec::Vault => held.is_some(),

@@ -116,7 +116,7 @@ impl Broker {
         let name = &declared.name;
         let has_value = match &declared.source {
             SourceSpec::Vault => self.vault.held(name).is_some(),
-            source => self.sources.fault(source).is_none(),
+            source => self.sources.fault(source, self.now()).is_none(),
         };
         if !has_value {
             return None;

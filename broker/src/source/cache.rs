@@ -274,12 +274,15 @@ impl Cache {
         self.known().closed = false;
     }
 
-    pub(super) fn fault(&self, source: &SourceSpec) -> Option<SourceError> {
+    pub(super) fn fault(&self, source: &SourceSpec, now: Now) -> Option<SourceError> {
         let known = self.known();
         let limited = limit_on(source, known.limited.as_ref());
         // One that was never read is refused for it, too.
         let failed = known.of.get(source).and_then(|entry| entry.failed.as_ref());
-        Some(failed.or(limited)?.error.clone())
+        let failed = failed.or(limited)?;
+        // A limit says itself when it is over.
+        let is_over = matches!(failed.error.nature(), Nature::Limited(_)) && !failed.holds(now);
+        (!is_over).then(|| failed.error.clone())
     }
 
     pub(super) fn hashed(&self, source: &SourceSpec) -> Option<HashedToken> {

@@ -116,14 +116,15 @@ impl Sources {
         self.slow.keep_only(&slow);
     }
 
-    /// Why a place gave no value when it was last read; `None` if it gave one.
+    /// Why a place gave no value when it was last read; `None` if it gave one, or only a limit that is over by
+    /// now kept it from that.
     #[must_use]
-    pub fn fault(&self, source: &SourceSpec) -> Option<SourceError> {
+    pub fn fault(&self, source: &SourceSpec, now: Now) -> Option<SourceError> {
         match source {
             SourceSpec::Vault => None,
             SourceSpec::Env(name) => self.env.fault(name),
             SourceSpec::File(path) => self.files().get(path)?.as_ref().err().cloned(),
-            SourceSpec::Keyring(_) | SourceSpec::OnePassword(_) => self.slow.fault(source),
+            SourceSpec::Keyring(_) | SourceSpec::OnePassword(_) => self.slow.fault(source, now),
         }
     }
 

@@ -276,8 +276,8 @@ impl Slow {
         self.cache.open();
     }
 
-    pub(super) fn fault(&self, source: &SourceSpec) -> Option<SourceError> {
-        self.cache.fault(source)
+    pub(super) fn fault(&self, source: &SourceSpec, now: Now) -> Option<SourceError> {
+        self.cache.fault(source, now)
     }
 
     pub(super) fn hashed(&self, source: &SourceSpec) -> Option<HashedToken> {

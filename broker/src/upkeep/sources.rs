@@ -218,7 +218,10 @@ impl Broker {
             Err(error) => Err(error.to_string()),
         };
         // A stale value is there, and so is why no newer one is.
-        let fault = || self.sources.fault(source).map(|fault| fault.to_string());
+        let fault = || {
+            let fault = self.sources.fault(source, Self::now(self));
+            fault.map(|fault| fault.to_string())
+        };
         let (fault, stale_since) = match taken {
             Ok(taken) => (taken.stale_since.and_then(|_| fault()), taken.stale_since),
             Err(fault) => (Some(fault), None),

@@ -59,7 +59,7 @@ fn what_is_no_value_is_refused_and_told_with_its_mend() {
         ),
         (
             Fault::Says("(401) Unauthorized: invalid bearer token".to_owned()),
-            "set it with `tokenctl secret set`",
+            "`tokenctl secret set onepassword-token`",
         ),
     ] {
         op.fault(fault);

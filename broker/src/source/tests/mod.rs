@@ -10,7 +10,7 @@ use self::slow::{Still, World};
 use super::*;
 use crate::audit_log::Why;
 
-fn recorded() -> Recorded<Use> {
+pub(super) fn recorded() -> Recorded<Use> {
     let usage = Use {
         secret: "org-label-sync-token".parse().unwrap(),
         version: None,
@@ -28,6 +28,10 @@ fn write(path: &Path, text: &str) {
 fn sources(lookup: fn(&str) -> Option<OsString>) -> Sources {
     let world = World::default();
     Sources::new(lookup, Times::default(), Plan::default(), Box::new(world))
+}
+
+fn now() -> Now {
+    Still::default().now()
 }
 
 async fn take(sources: &Sources, source: &SourceSpec) -> Result<String, SourceError> {
@@ -50,7 +54,7 @@ async fn a_file_is_read_anew_for_each_use() {
     assert_eq!(sources.hashed(&source), first, "nothing was read meanwhile");
     assert_eq!(take(&sources, &source).await, Ok("ghp_two".to_owned()));
     assert_eq!(sources.hashed(&source), Some(HashedToken::of(b"ghp_two")));
-    assert_eq!(sources.fault(&source), None);
+    assert_eq!(sources.fault(&source, now()), None);
 }
 
 #[tokio::test]
@@ -62,7 +66,7 @@ async fn a_file_that_will_not_do_is_named_with_its_mend() {
     sources.look_at([&source]);
     let missing = fault(take(&sources, &source).await);
     assert!(missing.contains("token: No such file"), "{missing}");
-    assert_eq!(sources.fault(&source).unwrap().to_string(), missing);
+    assert_eq!(sources.fault(&source, now()).unwrap().to_string(), missing);
     write(&path, "ghp_one\n");
     fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
     let open = fault(take(&sources, &source).await);
@@ -86,7 +90,7 @@ async fn a_file_that_will_not_do_is_named_with_its_mend() {
 async fn each_source_is_asked_for_its_own() {
     let sources = sources(|name| (name == "TOKEN").then(|| "ghp_one".into()));
     let source = SourceSpec::Env("TOKEN".to_owned());
-    assert!(sources.fault(&source).is_some(), "not looked at yet");
+    assert!(sources.fault(&source, now()).is_some(), "not looked at yet");
     sources.look_at([&source, &SourceSpec::Vault]);
     assert_eq!(take(&sources, &source).await, Ok("ghp_one".to_owned()));
     assert_eq!(sources.hashed(&source), Some(HashedToken::of(b"ghp_one")));

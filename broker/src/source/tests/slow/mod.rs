@@ -179,6 +179,10 @@ impl Bench {
         self.around.clock.advance(Duration::from_secs(seconds));
     }
 
+    fn fault(&self, source: &SourceSpec) -> Option<SourceError> {
+        self.sources.fault(source, self.around.now())
+    }
+
     /// The value, and whether it was stale.
     async fn take(&self, source: &SourceSpec) -> Result<(String, bool), SourceError> {
         self.since(source, None).await
@@ -347,7 +351,7 @@ async fn while_the_place_is_down_a_value_is_served_marked_within_its_bound_and_n
         standing.stale_since,
         Some("2026-11-22T07:10:00Z".parse().unwrap())
     );
-    assert!(bench.sources.fault(&source).is_some(), "people are told");
+    assert!(bench.fault(&source).is_some(), "people are told");
     bench.pass(STALE - 1);
     assert_eq!(bench.take(&source).await, Ok(("ghp_one".to_owned(), true)));
     bench.pass(1);
@@ -360,7 +364,7 @@ async fn while_the_place_is_down_a_value_is_served_marked_within_its_bound_and_n
     bench.world.says(Ok("ghp_two"));
     bench.pass(120);
     assert_eq!(bench.take(&source).await, Ok(("ghp_two".to_owned(), false)));
-    assert_eq!(bench.sources.fault(&source), None);
+    assert_eq!(bench.fault(&source), None);
 }
 
 #[tokio::test]
@@ -423,11 +427,11 @@ async fn a_limit_that_1password_tells_holds_for_every_reference_and_not_for_the_
         2,
         "it was not asked for the one that is known"
     );
-    let why = bench.sources.fault(&known).unwrap().to_string();
+    let why = bench.fault(&known).unwrap().to_string();
     assert!(why.contains("1Password's limit of requests"), "{why}");
     let third = item("third");
     assert!(again_in(bench.take(&third).await) > 0, "never read");
-    assert!(bench.sources.fault(&third).is_some(), "nor is that hidden");
+    assert!(bench.fault(&third).is_some(), "nor is that hidden");
     let standing = bench.sources.standing(&known, bench.around.now()).unwrap();
     assert!(standing.stale_since.is_some(), "people are told");
     bench.world.says(Ok("from the keyring"));
@@ -439,6 +443,7 @@ async fn a_limit_that_1password_tells_holds_for_every_reference_and_not_for_the_
     );
     bench.world.says(Ok("ghp_two"));
     bench.pass(58 * 60 - TTL);
+    assert_eq!(bench.fault(&third), None, "it is over");
     assert_eq!(bench.take(&other).await, Ok(("ghp_two".to_owned(), false)));
 }
 
@@ -486,7 +491,7 @@ async fn what_a_lease_waited_for_and_did_not_get_is_noted_once() {
     let stale = Ok(("ghp_one".to_owned(), true));
     assert!(all.iter().all(|taken| *taken == stale));
     assert_eq!(bench.world.reads(), 2);
-    assert!(bench.sources.fault(&source).is_some());
+    assert!(bench.fault(&source).is_some());
     bench.pass(4);
     assert_eq!(bench.take(&source).await, stale);
     assert_eq!(bench.world.reads(), 2, "it is left alone for 5 s");
