@@ -1,6 +1,9 @@
 //! What fails uses up nobody's day, and its end is noticed soon.
 
+use std::sync::atomic::Ordering;
+
 use super::*;
+use crate::source::one_password::{OnePasswordError, Part};
 
 /// The least there is: 500 requests of a thousand. Each reading by names costs four.
 fn bench() -> Bench {
