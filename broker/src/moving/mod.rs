@@ -281,8 +281,30 @@ impl Broker {
         }
         let policies = self.policies();
         let mut others = policies.set.secrets().filter(|other| other.name != *name);
-        let other = others.find(|other| other.source == *place)?;
-        Some(format!("`{}`", other.name))
+        if let Some(other) = others.find(|other| self.may_be_one_place(&other.source, place)) {
+            return Some(format!("`{}`", other.name));
+        }
+        // Its way back, or where it goes.
+        let moves = self.vault.moves().into_iter();
+        let mut moves = moves.filter(|(other, _)| other != name);
+        let (other, _) = moves.find(|(_, known)| {
+            [&known.from, &known.to].into_iter().any(|end| {
+                let end: Option<SourceSpec> = end.parse().ok();
+                end.is_some_and(|end| self.may_be_one_place(&end, place))
+            })
+        })?;
+        Some(format!("`{other}`, which is being moved,"))
+    }
+
+    /// Two references to 1Password may be one field, unless their values were read and differ.
+    fn may_be_one_place(&self, one: &SourceSpec, other: &SourceSpec) -> bool {
+        match (one, other) {
+            (SourceSpec::OnePassword(this), SourceSpec::OnePassword(that)) if one != other => {
+                let values = self.sources.hashed(one).zip(self.sources.hashed(other));
+                this.may_be(that) && values.is_none_or(|(one, other)| one == other)
+            }
+            _ => one == other,
+        }
     }
 
     async fn note_move(&self, name: &SecretName, state: &Move) -> Result<(), MoveError> {

@@ -308,4 +308,28 @@ mod tests {
         assert!(matches!(error, HookError::TimedOut(_)), "{error}");
         gone(&script.wrote("child")).await;
     }
+
+    #[tokio::test]
+    async fn what_it_leaves_running_holds_nothing_up_and_goes_on() {
+        let script = Script::new("sleep 20 & echo $! > child; exit 0");
+        script.hook(&[]).run(b"{}").await.unwrap();
+        let child = script.wrote("child");
+        let stat = fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap();
+        assert!(!stat.contains(") Z "), "{stat}");
+    }
+
+    #[tokio::test]
+    async fn one_that_is_not_there_cannot_be_started() {
+        let hook = Hook::new(vec!["/nonexistent/hook".to_owned()]).unwrap();
+        let error = hook.run(b"{}").await.unwrap_err();
+        assert!(matches!(error, HookError::Start(_)), "{error}");
+    }
+
+    #[test]
+    fn a_program_is_named_by_an_absolute_path() {
+        for bad in [&[][..], &["page"], &["./page"], &["/x\0y"], &["/x", "a\0b"]] {
+            let command = bad.iter().map(|text| (*text).to_owned()).collect();
+            assert_eq!(Hook::new(command), None, "{bad:?}");
+        }
+    }
 }

@@ -21,6 +21,19 @@ pub struct FieldReference {
 }
 
 impl FieldReference {
+    /// Whether both may name one field: by name and by id, in other letters, or with and without its section.
+    #[must_use]
+    pub fn may_be(&self, other: &Self) -> bool {
+        let same = |one: &str, other: &str| {
+            one.eq_ignore_ascii_case(other) || looks_like_id(one) || looks_like_id(other)
+        };
+        let sections = self.section.as_deref().zip(other.section.as_deref());
+        same(&self.vault, &other.vault)
+            && same(&self.item, &other.item)
+            && sections.is_none_or(|(one, other)| same(one, other))
+            && same(&self.field, &other.field)
+    }
+
     /// Whether vault and item are ids, so that nothing has to be looked up.
     #[must_use]
     pub fn is_by_id(&self) -> bool {
@@ -35,6 +48,11 @@ pub fn is_id(part: &str) -> bool {
         && part
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+}
+
+/// What may be an id: those of fields and sections are not all of the same shape, and some are words.
+fn looks_like_id(part: &str) -> bool {
+    part.len() == 26 && part.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 impl fmt::Display for FieldReference {
@@ -119,6 +137,25 @@ mod tests {
             let reference: FieldReference = text.parse().unwrap();
             assert_eq!(reference.to_string(), text);
             assert_eq!(reference.section.is_some(), text.contains("section"));
+        }
+    }
+
+    #[test]
+    fn two_references_may_be_one_field_by_letters_ids_and_sections() {
+        let parsed = |text: &str| text.parse::<FieldReference>().unwrap();
+        let one = parsed("op://GitHub/Bot/credential");
+        for other in [
+            "op://GitHub/Bot/credential",
+            "op://github/bot/CREDENTIAL",
+            "op://GitHub/Bot/tokens/credential",
+            "op://abcdefghijklmnopqrstuvwxyz/Bot/credential",
+            "op://GitHub/abcdefghijklmnopqrstuvwxyz/abcdefghijklmnopqrstuvwxyz",
+        ] {
+            assert!(one.may_be(&parsed(other)), "{other}");
+            assert!(parsed(other).may_be(&one), "{other}");
+        }
+        for other in ["op://GitHub/Bot/password", "op://GitHub/Robot/credential"] {
+            assert!(!one.may_be(&parsed(other)), "{other}");
         }
     }
 

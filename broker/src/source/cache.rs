@@ -134,11 +134,14 @@ impl Cache {
         (Arc::clone(&entry.flight), epoch)
     }
 
-    /// Whether it was down when it was last asked.
-    pub(super) fn was_down(&self, source: &SourceSpec) -> bool {
+    /// Whether 1Password was down when one of its values was asked for lately.
+    pub(super) fn was_1password_down(&self, now: Now) -> bool {
         let known = self.known();
-        let failed = known.of.get(source).and_then(|entry| entry.failed.as_ref());
-        failed.is_some_and(|failed| failed.error.nature() == Nature::Down)
+        let mut of_1password = known.of.iter().filter(|(source, _)| source.is_1password());
+        of_1password.any(|(_, entry)| {
+            let failed = entry.failed.as_ref();
+            failed.is_some_and(|failed| failed.was_down_lately(now))
+        })
     }
 
     /// Takes an answer in.
@@ -225,8 +228,9 @@ impl Cache {
             let soon_old = entry.wanted && entry.value.as_ref().is_some_and(old);
             let limited = limit_on(source, known.limited.as_ref());
             let mut failures = entry.failed.iter().chain(limited);
-            !failures.any(|failed| failed.holds(now))
-                && (entry.awaited || soon_old && entry.failed.is_none())
+            let failed = entry.failed.as_ref();
+            let failed = failed.is_some_and(|failed| failed.counts(now));
+            !failures.any(|failed| failed.holds(now)) && (entry.awaited || soon_old && !failed)
         });
         due.map(|(source, _)| source.clone()).collect()
     }
@@ -248,15 +252,16 @@ impl Cache {
         }
     }
 
-    /// Gives up the values that nobody is given any more, whatever their places do, and names them.
-    pub(super) fn give_up_old(&self, now: Now) -> Vec<SourceSpec> {
+    /// Gives up a value that nobody is given any more, whatever its place does, and names it; not one whose
+    /// place is being asked, which may give a newer one at this moment.
+    pub(super) fn give_up_old(&self, now: Now) -> Option<SourceSpec> {
         let mut known = self.known();
-        let old = known.of.iter_mut().filter_map(|(source, entry)| {
+        known.of.iter_mut().find_map(|(source, entry)| {
+            let _alone = entry.flight.try_lock().ok()?;
             let kept = entry.value.as_mut()?;
             let old = kept.age(now) >= self.bound() && kept.give_up();
             old.then(|| source.clone())
-        });
-        old.collect()
+        })
     }
 
     /// Forgets everything, and the key, and takes nothing in until [`Self::open`].
@@ -279,10 +284,9 @@ impl Cache {
         let limited = limit_on(source, known.limited.as_ref());
         // One that was never read is refused for it, too.
         let failed = known.of.get(source).and_then(|entry| entry.failed.as_ref());
-        let failed = failed.or(limited)?;
-        // A limit says itself when it is over.
-        let is_over = matches!(failed.error.nature(), Nature::Limited(_)) && !failed.holds(now);
-        (!is_over).then(|| failed.error.clone())
+        let mut failures = failed.into_iter().chain(limited);
+        let failed = failures.find(|failed| failed.counts(now))?;
+        Some(failed.error.clone())
     }
 
     pub(super) fn hashed(&self, source: &SourceSpec) -> Option<HashedToken> {
@@ -297,7 +301,8 @@ impl Cache {
         let kept = entry.value.as_ref()?;
         let age = kept.age(now);
         let limited = limit_on(source, known.limited.as_ref());
-        let failed = entry.failed.is_some() || limited.is_some();
+        let mut failures = entry.failed.iter().chain(limited);
+        let failed = failures.any(|failed| failed.counts(now));
         // Nobody is given it any more.
         if failed && age >= self.bound() {
             return None;

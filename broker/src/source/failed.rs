@@ -47,6 +47,16 @@ impl Failed {
         self.until > now.boot
     }
 
+    /// Whether it says anything still: a limit says itself when it is over.
+    pub(super) fn counts(&self, now: Now) -> bool {
+        self.holds(now) || !matches!(self.error.nature(), Nature::Limited(_))
+    }
+
+    /// Whether it was down, and was left alone for that a quarter of an hour ago or less.
+    pub(super) fn was_down_lately(&self, now: Now) -> bool {
+        self.error.nature() == Nature::Down && now.boot < self.until + LATELY
+    }
+
     /// For whoever asks while it is left alone.
     pub(super) fn not_yet(&self, now: Now) -> SourceError {
         let left = self.until.saturating_sub(now.boot);
@@ -74,3 +84,5 @@ impl Failed {
         Duration::from_secs((first * doubled).min(most))
     }
 }
+
+const LATELY: Duration = Duration::from_secs(15 * 60);

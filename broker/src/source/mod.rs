@@ -280,9 +280,9 @@ impl Sources {
         self.slow.awaited().await;
     }
 
-    /// Wipes the values that are too old to be given to anybody, and names their places.
+    /// Wipes a value that is too old to be given to anybody, and names its place.
     #[must_use]
-    pub fn give_up_old(&self, now: Now) -> Vec<SourceSpec> {
+    pub fn give_up_old(&self, now: Now) -> Option<SourceSpec> {
         self.slow.give_up_old(now)
     }
 

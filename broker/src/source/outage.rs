@@ -1,8 +1,8 @@
 //! 1Password while it is down: whether it answers is asked first, which costs none of its requests.
 //!
 //! So an outage spends next to nothing, and its end is noticed soon. That question may fail where values
-//! could be had. Therefore one is asked for all the same now and then, and where that once gave it, the
-//! question is not believed any more in this run of the broker.
+//! could be had. Therefore one is asked for all the same now and then, and while that gives
+//! it, the question is not believed.
 
 use std::time::Duration;
 
@@ -28,9 +28,9 @@ impl Outage {
         false
     }
 
-    /// That gave one.
-    pub(super) const fn misled(&mut self) {
-        self.misled = true;
+    /// What came of that.
+    pub(super) const fn tried(&mut self, gave_one: bool) {
+        self.misled = gave_one;
     }
 }
 

@@ -178,7 +178,7 @@ impl Slow {
             return Answer { came, spent };
         }
         let mut is_down = false;
-        if self.cache.was_down(source)
+        if self.cache.was_1password_down(around.now())
             && let Err(error) = self.ask.limits(token).await
             && error.nature() == Nature::Down
         {
@@ -199,8 +199,8 @@ impl Slow {
             return free(error);
         }
         let came = counted(source, self.ask.read(source, token).await);
-        if is_down && came.is_ok() {
-            self.outage().misled();
+        if is_down {
+            self.outage().tried(came.is_ok());
         }
         let spent = !is_down;
         Answer { came, spent }
@@ -255,7 +255,7 @@ impl Slow {
         self.ask.limits(token.as_ref()).await
     }
 
-    pub(super) fn give_up_old(&self, now: Now) -> Vec<SourceSpec> {
+    pub(super) fn give_up_old(&self, now: Now) -> Option<SourceSpec> {
         self.cache.give_up_old(now)
     }
 

@@ -90,6 +90,13 @@ impl Around for Broker {
     }
 }
 
+/// A request is answered within a minute, whatever the places do: each of them has a line in the answer.
+const PROBED_WITHIN: Duration = Duration::from_secs(50);
+
+fn no_answer_yet() -> String {
+    format!("no answer within {} s", PROBED_WITHIN.as_secs())
+}
+
 /// How many sources are asked at a time, beside those that leases wait for.
 const MOST_AT_ONCE: usize = 8;
 
@@ -183,17 +190,18 @@ impl Broker {
             return Err(UpkeepError::Locked);
         }
         let policies = self.policies();
+        let late = tokio::time::sleep(PROBED_WITHIN).shared();
         let mut probes = Vec::new();
         for declared in policies.set.secrets() {
             if !matches!(declared.source, SourceSpec::Vault | SourceSpec::Env(_)) {
-                probes.push(self.probe_source(by, declared).boxed());
+                probes.push(self.probe_source(by, declared, late.clone()).boxed());
             }
         }
         let asks_1password = policies.set.sources().any(SourceSpec::is_1password);
         // Beside them: each may take all the time that configuration gives it.
         let one_password = async {
             match asks_1password {
-                true => Some(self.probe_one_password().await),
+                true => Some(self.probe_one_password(late.clone()).await),
                 false => None,
             }
         };
@@ -205,17 +213,23 @@ impl Broker {
         })
     }
 
-    async fn probe_source(&self, by: &Caller, declared: &SecretDeclaration) -> SourceProbed {
+    async fn probe_source(
+        &self,
+        by: &Caller,
+        declared: &SecretDeclaration,
+        late: impl Future<Output = ()>,
+    ) -> SourceProbed {
         let (name, source) = (&declared.name, &declared.source);
-        let recorded = self
-            .record_upkeep(Some(by), name, None, Upkeep::Probe)
-            .await;
-        let taken = match recorded {
-            Ok(recorded) => {
-                let taken = self.sources.look(recorded, source, self).await;
-                taken.map_err(|error| error.to_string())
-            }
-            Err(error) => Err(error.to_string()),
+        let look = async {
+            let recorded = self.record_upkeep(Some(by), name, None, Upkeep::Probe);
+            let recorded = recorded.await.map_err(|error| error.to_string())?;
+            let taken = self.sources.look(recorded, source, self).await;
+            taken.map_err(|error| error.to_string())
+        };
+        let taken = tokio::select! {
+            biased;
+            () = late => Err(no_answer_yet()),
+            taken = look => taken,
         };
         // A stale value is there, and so is why no newer one is.
         let fault = || {
@@ -234,11 +248,17 @@ impl Broker {
         }
     }
 
-    async fn probe_one_password(&self) -> OnePasswordView {
-        let limits = self.sources.one_password_limits(self).await;
+    async fn probe_one_password(&self, late: impl Future<Output = ()>) -> OnePasswordView {
+        let limits = tokio::select! {
+            biased;
+            () = late => Err(no_answer_yet()),
+            limits = self.sources.one_password_limits(self) => {
+                limits.map_err(|error| error.to_string())
+            }
+        };
         let (limits, fault) = match limits {
             Ok(limits) => (limits, None),
-            Err(error) => (Vec::new(), Some(error.to_string())),
+            Err(error) => (Vec::new(), Some(error)),
         };
         let (requests, allowed) = self.sources.requests_in_a_day(Self::now(self));
         let view = |limit: ServiceLimit| ServiceLimitView {
@@ -267,7 +287,6 @@ impl Broker {
             tokio::select! {
                 Some(source) = readings.next() => {
                     under_way.remove(&source);
-                    continue;
                 }
                 () = self.sources.awaited() => {}
                 _ = tick.tick() => self.give_up_old_values().await,
@@ -277,7 +296,10 @@ impl Broker {
             }
             let now = Self::now(self);
             for source in self.sources.due(now) {
-                if under_way.len() < MOST_AT_ONCE && under_way.insert(source.clone()) {
+                // One place that hangs does not keep the other from being asked.
+                let there = |other: &&SourceSpec| other.scheme() == source.scheme();
+                let room = under_way.iter().filter(there).count() < MOST_AT_ONCE;
+                if room && under_way.insert(source.clone()) {
                     readings.push(async move {
                         self.refresh(&source, now.boot).await;
                         source
@@ -288,7 +310,7 @@ impl Broker {
     }
 
     async fn give_up_old_values(&self) {
-        for source in self.sources.give_up_old(Self::now(self)) {
+        while let Some(source) = self.sources.give_up_old(Self::now(self)) {
             Around::forget(self, &source).await;
         }
     }

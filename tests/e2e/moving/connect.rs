@@ -85,3 +85,24 @@ fn a_token_that_may_not_write_changes_nothing() {
     assert_eq!(broker.home.records_of("secret.move_failed").len(), 1);
     assert_serves(&broker, NAME, VALUE);
 }
+
+#[test]
+fn a_field_that_another_secret_may_be_taken_from_is_not_erased_however_it_is_written() {
+    let (connect, broker) = with_connect();
+    run(&broker, &[NAME, "--to", TO]).success();
+    run(&broker, &[NAME, "--finish"]).success();
+    let (other, variable, _) = FOUR[1];
+    let as_other = TO.replace("Github", "github").replace("org-", "Org-");
+    let shared = policy(&broker.home).replace(&format!("env:{variable}"), &as_other);
+    broker.home.policy("secrets.toml", &shared);
+    broker.reload();
+    assert_serves(&broker, other, VALUE);
+
+    run(&broker, &[NAME, "--to", "vault"]).success();
+    let finished = run(&broker, &[NAME, "--finish"]).success();
+    let stays = format!("stays, because `{other}` is taken from it too");
+    assert!(finished.contains(&stays), "{finished}");
+    assert_eq!(there(&connect).as_deref(), Some(VALUE));
+    assert_serves(&broker, NAME, VALUE);
+    assert_serves(&broker, other, VALUE);
+}

@@ -106,6 +106,7 @@ impl Work {
             row
         });
         let tokens = minted.iter().map(|(hashed, one)| (hashed, &*one.envelope));
+        self.stop_if_locked()?;
         self.store.rekey(&next.custody, seals, rows, tokens)?;
         {
             let mut state = known(self.shared.state.write());
@@ -126,11 +127,20 @@ impl Work {
         Ok(count)
     }
 
+    /// A `lock` ends a re-key here too.
+    fn stop_if_locked(&self) -> Result<(), VaultError> {
+        match *known(self.shared.keys.read()) {
+            Some(_) => Ok(()),
+            None => Err(VaultError::Locked),
+        }
+    }
+
     /// All secrets as they are, with their data keys under the next root key.
     fn secrets_under(&self, next: &Next) -> Result<BTreeMap<SecretName, Secret>, VaultError> {
         let mut all = BTreeMap::new();
         loop {
             give_way();
+            self.stop_if_locked()?;
             let state = known(self.shared.state.read());
             let after = all.last_key_value().map(|(name, _)| name);
             let after = after.map_or(Bound::Unbounded, Bound::Excluded);

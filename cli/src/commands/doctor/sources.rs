@@ -36,8 +36,8 @@ pub(super) fn of_one_password(found: &mut Findings, view: &OnePasswordView) {
     if let Some(fault) = &view.fault {
         let fault = fault.strip_prefix("1Password: ").unwrap_or(fault);
         found.look(
-            format!("1Password does not answer: {fault}"),
-            "what was read before is served until `[sources] stale` is over; mend it before that",
+            format!("1Password was asked how it is, and: {fault}"),
+            "the lines of the secrets say which values cannot be had; while 1Password is down, those read before are served until `[sources] stale` is over",
         );
     }
     if view.requests * 10 >= view.allowed * 9 {

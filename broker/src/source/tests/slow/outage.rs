@@ -105,9 +105,23 @@ async fn a_place_that_gives_values_and_never_tells_its_limits_is_asked_in_the_en
     assert_eq!(bench.take(&source).await, Ok(("ghp_one".to_owned(), false)));
     // And from then on it is asked itself.
     bench.pass(TTL + STALE);
-    bench.world.says(Err(down()));
-    assert!(bench.take(&source).await.is_err());
     bench.world.says(Ok("ghp_two"));
-    bench.pass(5);
     assert_eq!(bench.take(&source).await, Ok(("ghp_two".to_owned(), false)));
+    // But not for a day in which it gives nothing.
+    bench.world.says(Err(down()));
+    let one = std::slice::from_ref(&source);
+    assert!(!bench.a_lease_every_minute(DAY, one).await);
+    let spent = bench.spent();
+    assert!(spent < 500, "{spent}");
+}
+
+#[tokio::test]
+async fn many_values_do_not_each_find_out_that_1password_is_down() {
+    let bench = bench();
+    let many: Vec<SourceSpec> = (0..60).map(|nth| item(&format!("item-{nth}"))).collect();
+    bench.world.says(Err(down()));
+    bench.is_silent(true);
+    assert!(!bench.a_lease_every_minute(60, &many).await);
+    let spent = bench.spent();
+    assert!(spent < 30, "{spent}");
 }
