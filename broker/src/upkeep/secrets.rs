@@ -58,11 +58,14 @@ impl Broker {
             .await
             .map_err(UpkeepError::NotRecorded)?;
         let announced = recorded.seq();
-        match self
-            .vault
-            .store(recorded, value, expires_at, self.now().wall)
-            .await
-        {
+        let now = self.now().wall;
+        let stored = if self.is_taken_from_elsewhere(name) {
+            let storing = self.vault.store_aside(recorded, value, expires_at, now);
+            storing.await
+        } else {
+            self.vault.store(recorded, value, expires_at, now).await
+        };
+        match stored {
             Ok(held) => Ok(held),
             Err(error) => Err(self.change_failed(name, announced, error).await),
         }
@@ -117,7 +120,12 @@ impl Broker {
             .await
             .map_err(UpkeepError::NotRecorded)?;
         let announced = recorded.seq();
-        if let Err(error) = self.vault.remove(recorded).await {
+        let removed = if self.is_taken_from_elsewhere(name) {
+            self.vault.remove_aside(recorded).await
+        } else {
+            self.vault.remove(recorded).await
+        };
+        if let Err(error) = removed {
             return Err(self.change_failed(name, announced, error).await);
         }
         let live = self.leases.list(None, self.now());
@@ -127,6 +135,13 @@ impl Broker {
         self.end_leases(over.map(|lease| &lease.id), by, SECRET_REMOVED)
             .await;
         Ok(())
+    }
+
+    /// While policies take the value from elsewhere, what is in the vault is a copy.
+    fn is_taken_from_elsewhere(&self, name: &SecretName) -> bool {
+        let policies = self.policies();
+        let declared = policies.set.secret(name);
+        declared.is_some_and(|declared| !declared.source.is_vault())
     }
 
     async fn change_failed(

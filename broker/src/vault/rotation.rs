@@ -9,6 +9,7 @@ use broker_protocol::names::SecretName;
 use jiff::Timestamp;
 
 use super::error::VaultError;
+use super::values::Of;
 use super::writer::Request;
 use super::{Held, Kind, Vault, known, stopped};
 use crate::audit_log::{Recorded, Use};
@@ -49,7 +50,7 @@ impl Vault {
         rotation: Rotation,
         now: Timestamp,
     ) -> Result<Held, VaultError> {
-        let stored = self.send_version(&usage, new, Some(Box::new(rotation)), now)?;
+        let stored = self.send_version(&usage, new, Of::InForce(Some(Box::new(rotation))), now)?;
         stored.await.map_err(stopped)?
     }
 

@@ -15,6 +15,15 @@ use crate::audit_log::{Recorded, Use};
 use crate::rotation_state::Rotation;
 use crate::token::AccessToken;
 
+/// What a change in the vault is of.
+#[derive(Debug)]
+pub(super) enum Of {
+    /// The value that is handed out, with the rotation that the change belongs to, if it does.
+    InForce(Option<Box<Rotation>>),
+    /// A copy of a value that policies take from elsewhere.
+    Elsewhere,
+}
+
 impl Vault {
     /// Gives out the number of a secret's next version, durably and only once.
     ///
@@ -48,7 +57,24 @@ impl Vault {
         now: Timestamp,
     ) -> Result<Held, VaultError> {
         let value = NewValue { value, expires_at };
-        let stored = self.send_version(&usage, value, None, now)?;
+        let stored = self.send_version(&usage, value, Of::InForce(None), now)?;
+        stored.await.map_err(stopped)?
+    }
+
+    /// The same of a secret whose value policies take from elsewhere: who was exposed to that one still is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::store`].
+    pub async fn store_aside(
+        &self,
+        usage: Recorded<Use>,
+        value: AccessToken,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Held, VaultError> {
+        let value = NewValue { value, expires_at };
+        let stored = self.send_version(&usage, value, Of::Elsewhere, now)?;
         stored.await.map_err(stopped)?
     }
 
@@ -58,7 +84,7 @@ impl Vault {
         &self,
         usage: &Recorded<Use>,
         new: NewValue,
-        rotation: Option<Box<Rotation>>,
+        of: Of,
         now: Timestamp,
     ) -> Result<oneshot::Receiver<Result<Held, VaultError>>, VaultError> {
         let NewValue { value, expires_at } = new;
@@ -83,7 +109,7 @@ impl Vault {
         drop(value);
         self.shared.seals.fetch_add(1, Ordering::Relaxed);
         self.writer
-            .ask(|reply| Request::Add(name, sealed, rotation, reply))
+            .ask(|reply| Request::Add(name, sealed, of, reply))
     }
 
     /// Erases all versions of a secret, in memory and in the files.
@@ -92,7 +118,20 @@ impl Vault {
     ///
     /// [`VaultError::NoValue`], [`VaultError::Locked`], or if it could not be written.
     pub async fn remove(&self, usage: Recorded<Use>) -> Result<(), VaultError> {
+        self.remove_as(usage, Of::InForce(None)).await
+    }
+
+    /// The same of a secret whose value policies take from elsewhere: who was exposed to that one still is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::remove`].
+    pub async fn remove_aside(&self, usage: Recorded<Use>) -> Result<(), VaultError> {
+        self.remove_as(usage, Of::Elsewhere).await
+    }
+
+    async fn remove_as(&self, usage: Recorded<Use>, of: Of) -> Result<(), VaultError> {
         let name = usage.get().secret.clone();
-        self.ask(|reply| Request::Remove(name, reply)).await
+        self.ask(|reply| Request::Remove(name, of, reply)).await
     }
 }

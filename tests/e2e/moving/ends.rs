@@ -158,3 +158,24 @@ fn a_move_that_nobody_finishes_within_a_week_is_warned_of() {
     run(&broker, &[NAME, "--finish"]).success();
     assert!(!warned(&broker, "status") && !warned(&broker, "doctor"));
 }
+
+#[test]
+fn who_was_handed_a_value_is_known_wherever_it_moves() {
+    let broker = start(home(""));
+    let exposed = || {
+        let shown = broker.http("GET", &format!("/v1/secrets/{NAME}"), "");
+        shown.json()["exposed_to"].as_array().unwrap().len()
+    };
+    assert_serves(&broker, NAME, VALUE);
+    support::wait::until(|| exposed() == 1);
+    run(&broker, &[NAME, "--to", "vault"]).success();
+    assert_eq!(exposed(), 1, "the value is the same");
+    run(&broker, &[NAME, "--back"]).success();
+    let remove = ["secret", "remove", NAME, "--yes"];
+    broker.home.ctl(&remove).success();
+    assert_eq!(exposed(), 1, "what was removed was a copy");
+    run(&broker, &[NAME, "--to", "vault"]).success();
+    let set = ["secret", "set", NAME];
+    broker.home.ctl_with(&set, "ghp_another").success();
+    assert_eq!(exposed(), 0, "nobody was handed that one");
+}

@@ -18,13 +18,13 @@ use broker_audit::chain::Head;
 use broker_protocol::api::Exposure;
 use broker_protocol::names::{LeaseId, SecretName};
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, OpenFlags, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, params};
 
 use crate::private;
-use crate::rotation_state::Rotation;
 use crate::vault::Kind;
 use crate::vault::error::VaultError;
 use crate::vault::state::{ExposedTo, Sealed, State};
+use crate::vault::values::Of;
 
 mod checks;
 mod create;
@@ -176,19 +176,19 @@ impl Store {
         })
     }
 
-    /// Adds a version; whoever was handed the one before is exposed to an old value only.
+    /// Adds a version.
     pub(in crate::vault) fn add_version(
         &mut self,
         name: &SecretName,
         sealed: &Sealed,
-        rotation: Option<&Rotation>,
+        of: &Of,
         mark: &Mark,
     ) -> Result<(), VaultError> {
         let seals = self.seals.load(Ordering::Relaxed);
         self.durably(|tx| {
             mark.write(tx)?;
             count_seals(tx, seals)?;
-            if let Some(rotation) = rotation {
+            if let Of::InForce(Some(rotation)) = of {
                 rotation::write(tx, name, rotation)?;
             }
             tx.prepare_cached("INSERT INTO version VALUES (?, ?, ?, ?, ?, ?, ?)")?
@@ -201,8 +201,7 @@ impl Store {
                     sealed.set_at.as_microsecond(),
                     sealed.envelope,
                 ])?;
-            tx.execute("DELETE FROM exposure WHERE secret = ?", [name.as_str()])?;
-            Ok(())
+            forget_exposed(tx, name, of)
         })
     }
 
@@ -210,12 +209,13 @@ impl Store {
     pub(in crate::vault) fn remove(
         &mut self,
         name: &SecretName,
+        of: &Of,
         mark: &Mark,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
             mark.write(tx)?;
             tx.execute("DELETE FROM version WHERE secret = ?", [name.as_str()])?;
-            tx.execute("DELETE FROM exposure WHERE secret = ?", [name.as_str()])?;
+            forget_exposed(tx, name, of)?;
             tx.execute("DELETE FROM last_used WHERE secret = ?", [name.as_str()])?;
             tx.execute("DELETE FROM secret_check WHERE secret = ?", [name.as_str()])?;
             tx.execute("DELETE FROM rotation WHERE secret = ?", [name.as_str()])?;
@@ -275,7 +275,7 @@ impl Store {
         used: impl Iterator<Item = (&'a SecretName, Timestamp)>,
         exposed: impl Iterator<Item = (&'a ExposedTo, &'a Exposure)>,
     ) -> Result<(), VaultError> {
-        let write = |tx: &rusqlite::Transaction<'_>| {
+        let write = |tx: &Transaction<'_>| {
             tx.prepare_cached("UPDATE vault SET noted_records = ?, noted_hash = ?")?
                 .execute(params![integer(head.records), head.hash.as_bytes()])?;
             let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO last_used VALUES (?, ?)")?;
@@ -312,7 +312,7 @@ impl Store {
 
     fn durably(
         &mut self,
-        write: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<(), rusqlite::Error>,
+        write: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
     ) -> Result<(), VaultError> {
         let tx = self.db.transaction();
         let done = tx.and_then(|tx| {
@@ -334,7 +334,7 @@ pub(in crate::vault) struct Mark {
 }
 
 impl Mark {
-    fn write(&self, tx: &rusqlite::Transaction<'_>) -> Result<(), rusqlite::Error> {
+    fn write(&self, tx: &Transaction<'_>) -> Result<(), rusqlite::Error> {
         tx.prepare_cached("UPDATE vault SET changes = ?, list_mac = ?")?
             .execute(params![integer(self.changes), self.mac])?;
         Ok(())
@@ -342,7 +342,7 @@ impl Mark {
 }
 
 /// Writes how often the root key has sealed, with what it has just sealed.
-fn count_seals(tx: &rusqlite::Transaction<'_>, seals: u64) -> Result<(), rusqlite::Error> {
+fn count_seals(tx: &Transaction<'_>, seals: u64) -> Result<(), rusqlite::Error> {
     tx.prepare_cached("UPDATE root_key SET seals = ?")?
         .execute([integer(seals)])?;
     Ok(())
@@ -394,4 +394,11 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// Counts stay far below 2^63; one that did not would be refused when read back.
 fn integer(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(-1)
+}
+
+fn forget_exposed(tx: &Transaction<'_>, name: &SecretName, of: &Of) -> Result<(), rusqlite::Error> {
+    if matches!(of, Of::InForce(_)) {
+        tx.execute("DELETE FROM exposure WHERE secret = ?", [name.as_str()])?;
+    }
+    Ok(())
 }

@@ -28,6 +28,7 @@ use super::rekey::{Change, Next};
 use super::sources::SealedValue;
 use super::state::{List, Outline, Sealed, Secret, State};
 use super::store::{Mark, Store};
+use super::values::Of;
 use super::{GivenWarning, Held, LogIdentity, Shared, UsageDelta, known};
 use crate::move_state::Move;
 use crate::rotation_state::{Rotation, SinkState};
@@ -37,15 +38,14 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, VaultError>>;
 
 pub(super) enum Request {
     Reserve(SecretName, Timestamp, Reply<u64>),
-    /// With the rotation that it belongs to, if it does.
-    Add(SecretName, Sealed, Option<Box<Rotation>>, Reply<Held>),
+    Add(SecretName, Sealed, Of, Reply<Held>),
     /// Erases all versions but one, or all.
     Retire(SecretName, Option<u64>, Option<Box<Rotation>>, Reply<()>),
     Rotation(SecretName, Box<Rotation>, Reply<()>),
     /// Writes how far a move is, or forgets it.
     Move(SecretName, Option<Box<Move>>, Reply<()>),
     Sink(SecretName, String, Box<SinkState>, Reply<()>),
-    Remove(SecretName, Reply<()>),
+    Remove(SecretName, Of, Reply<()>),
     Bury(Vec<(LeaseId, Timestamp)>, Timestamp, Reply<()>),
     KeepMinted(SealedMinted, Reply<()>),
     ForgetMinted(HashedToken, Reply<()>),
@@ -159,8 +159,8 @@ impl Work {
         // An answer that nobody waits for any more is dropped; what was done is done.
         match request {
             Request::Reserve(name, now, reply) => drop(reply.send(self.reserve(name, now))),
-            Request::Add(name, sealed, rotation, reply) => {
-                drop(reply.send(self.add(&name, sealed, rotation)));
+            Request::Add(name, sealed, of, reply) => {
+                drop(reply.send(self.add(&name, sealed, of)));
             }
             Request::Retire(name, keep, rotation, reply) => {
                 drop(reply.send(self.retire(&name, keep, rotation)));
@@ -172,7 +172,9 @@ impl Work {
             Request::Sink(name, sink, state, reply) => {
                 drop(reply.send(self.note_sink(name, sink, *state)));
             }
-            Request::Remove(name, reply) => drop(reply.send(self.remove(&name))),
+            Request::Remove(name, of, reply) => {
+                drop(reply.send(self.remove(&name, &of)));
+            }
             Request::Bury(leases, now, reply) => drop(reply.send(self.bury(leases, now))),
             Request::KeepMinted(sealed, reply) => drop(reply.send(self.keep_minted(sealed))),
             Request::ForgetMinted(hashed, reply) => {

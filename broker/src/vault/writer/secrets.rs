@@ -5,9 +5,10 @@ use jiff::Timestamp;
 
 use super::Work;
 use crate::rotation_state::Rotation;
-use crate::vault::Held;
 use crate::vault::error::VaultError;
 use crate::vault::state::{Outline, Sealed, Secret};
+use crate::vault::values::Of;
+use crate::vault::{Held, known};
 
 impl Work {
     pub(super) fn reserve(&mut self, name: SecretName, now: Timestamp) -> Result<u64, VaultError> {
@@ -41,7 +42,7 @@ impl Work {
         &mut self,
         name: &SecretName,
         mut sealed: Sealed,
-        rotation: Option<Box<Rotation>>,
+        of: Of,
     ) -> Result<Held, VaultError> {
         self.catch_up(name.as_str(), sealed.version, &mut sealed.envelope)?;
         let (_, mark) = self.prepare(name, |secret| {
@@ -61,13 +62,10 @@ impl Work {
                 versions,
             })
         })?;
-        self.store
-            .add_version(name, &sealed, rotation.as_deref(), &mark)?;
-        self.unwritten.exposed.retain(|(secret, ..)| secret != name);
+        self.store.add_version(name, &sealed, &of, &mark)?;
+        self.forget_exposed(name, &of);
         let held = self.change(&mark, |state| {
-            let exposures = &mut state.figures.exposures;
-            exposures.retain(|(secret, ..), _| secret != name);
-            if let Some(rotation) = rotation {
+            if let Of::InForce(Some(rotation)) = of {
                 state.rotations.insert(name.clone(), *rotation);
             }
             state.list.secrets.get_mut(name)?.add(sealed);
@@ -76,7 +74,17 @@ impl Work {
         held.ok_or_else(|| VaultError::NoValue(name.clone()))
     }
 
-    pub(super) fn remove(&mut self, name: &SecretName) -> Result<(), VaultError> {
+    /// Whoever was handed the value before holds an old one only.
+    fn forget_exposed(&mut self, name: &SecretName, of: &Of) {
+        if matches!(of, Of::InForce(_)) {
+            self.unwritten.exposed.retain(|(secret, ..)| secret != name);
+            let mut state = known(self.shared.state.write());
+            let exposures = &mut state.figures.exposures;
+            exposures.retain(|(secret, ..), _| secret != name);
+        }
+    }
+
+    pub(super) fn remove(&mut self, name: &SecretName, of: &Of) -> Result<(), VaultError> {
         let (_, mark) = self.prepare(name, |secret| {
             let secret = secret.filter(|s| !s.versions.is_empty());
             let secret = secret.ok_or_else(|| VaultError::NoValue(name.clone()))?;
@@ -86,14 +94,12 @@ impl Work {
                 versions: Vec::new(),
             })
         })?;
-        self.store.remove(name, &mark)?;
-        self.unwritten.exposed.retain(|(secret, ..)| secret != name);
+        self.store.remove(name, of, &mark)?;
+        self.forget_exposed(name, of);
         self.unwritten.used.remove(name);
         self.change(&mark, |state| {
             state.figures.last_used.remove(name);
             state.checks.remove(name);
-            let exposures = &mut state.figures.exposures;
-            exposures.retain(|(secret, ..), _| secret != name);
             state.rotations.remove(name);
             state.sinks.remove(name);
             if let Some(secret) = state.list.secrets.get_mut(name) {

@@ -10,6 +10,7 @@ use crate::vault::minted::SealedMinted;
 use crate::vault::rekey::RekeyError;
 use crate::vault::root_key::make_file;
 use crate::vault::store::Store;
+use crate::vault::values::Of;
 
 /// A vault whose key lies in a file, so that it can be unlocked again.
 pub(super) struct Kept {
@@ -213,7 +214,9 @@ async fn what_was_sealed_before_and_arrives_after_is_sealed_anew() {
         let late = std::thread::scope(|scope| {
             let rekeying = scope.spawn(|| vault.rekey(ready, 9, &kept.at, at(100)));
             drop(state);
-            let late = vault.send_version(&usage, new, None, at(6)).unwrap();
+            let late = vault
+                .send_version(&usage, new, Of::InForce(None), at(6))
+                .unwrap();
             (late, rekeying.join().unwrap())
         });
         drop(close);
