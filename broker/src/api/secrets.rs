@@ -7,13 +7,14 @@ use axum::extract::State;
 use broker_protocol::api::{SecretList, SecretSet, SecretView, SetSecret};
 use broker_protocol::check::{CheckView, SecretChecked, Verdict};
 use broker_protocol::error::{ErrorCode, Problem};
-use broker_protocol::names::SecretName;
+use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 
 use super::error::Refusal;
 use super::extract::{Named, Operator, SecretBody};
 use super::to_its_end::to_its_end;
 use crate::broker::Broker;
 use crate::check::{AT_SET, Pace};
+use crate::policy::SourceSpec;
 use crate::token::AccessToken;
 use crate::vault::Kind;
 
@@ -115,6 +116,10 @@ pub(super) async fn check(
 
 fn warnings(broker: &Broker, name: &SecretName, looks_like: Option<&str>) -> Vec<String> {
     let policies = broker.policies();
+    let shown = broker.config.one_password.token.as_ref();
+    if name.as_str() == ONE_PASSWORD_TOKEN && shown.is_some_and(SourceSpec::is_vault) {
+        return Vec::new();
+    }
     let Some(declared) = policies.set.secret(name) else {
         return vec![format!(
             "no policy file declares `{name}`; until one does, nobody can use it"

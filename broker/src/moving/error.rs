@@ -52,13 +52,15 @@ pub enum MoveError {
     },
     /// Another value is in the new place.
     #[error(
-        "{place} holds another value than the one `{name}` has now; look which is right, and say --replace to have it replaced"
+        "{place} holds another value than the one `{name}` has now; look which is right, and {mend}"
     )]
     Different {
         /// The secret.
         name: SecretName,
         /// Where.
         place: String,
+        /// How the other one goes.
+        mend: &'static str,
     },
     /// Something else is taken from the place whose value would go.
     #[error(

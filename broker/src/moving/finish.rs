@@ -162,6 +162,10 @@ impl Broker {
             .ok_or_else(|| no_way("gives no value; put the value there"))?
             .hashed();
         if in_force == from {
+            if let Some(line) = self.line_left(name, &from).await? {
+                let view = view::of(name, &known, MoveStep::Switch, String::new());
+                return Ok(self.with_line(view, line));
+            }
             self.record_move(&Event::SecretMovedBack {
                 by: lease_record::caller(by),
                 secret: name.as_str(),

@@ -34,6 +34,47 @@ pub(super) struct Place {
 }
 
 impl Broker {
+    /// What is to be done that the file still says `to`, as policies in force do, when they are loaded next;
+    /// `None` if it does.
+    pub(super) async fn line_left(
+        &self,
+        name: &SecretName,
+        to: &SourceSpec,
+    ) -> Result<Option<Line>, MoveError> {
+        let in_force = self.policies();
+        let declared = in_force.set.secret(name);
+        let declared = declared.ok_or_else(|| MoveError::Undeclared(name.clone()))?;
+        let file = &declared.place.file;
+        let on_disk = self.policies_on_disk().await?;
+        let text = text_of(&on_disk, file).unwrap_or_default();
+        let says_so = source_line(text, name).is_some_and(|line| line.names == *to);
+        if says_so {
+            return Ok(None);
+        }
+        let change = change_of_source(text, name, to);
+        let changed = change.and_then(|change| Some((change.apply(text)?, change)));
+        let digest = changed.as_ref().map(|(text, _)| policy_files::digest(text));
+        match changed {
+            Some((_, change)) if digest.as_ref() == in_force.files.get(&**file) => {
+                let edited = Edited {
+                    file: file.as_ref().into(),
+                    digest: digest.unwrap_or_default().into(),
+                };
+                Ok(Some(Line::Change(change, edited)))
+            }
+            _ => Err(MoveError::NotInForce(file.as_ref().to_owned())),
+        }
+    }
+
+    async fn policies_on_disk(&self) -> Result<PolicyFiles, MoveError> {
+        let directory = self.places.policies.clone();
+        let reading = tokio::task::spawn_blocking(move || policy_files::read_live(&directory));
+        reading
+            .await
+            .map_err(|panic| UpkeepError::Broken("the policies", panic))?
+            .map_err(MoveError::Files)
+    }
+
     /// What is to be done that policies take this secret from `to`. `edited` is the file as it was to be
     /// after the change that was last asked for.
     pub(super) async fn line_towards(
@@ -45,12 +86,7 @@ impl Broker {
         let in_force = self.policies();
         let declared = in_force.set.secret(name);
         let declared = declared.ok_or_else(|| MoveError::Undeclared(name.clone()))?;
-        let directory = self.places.policies.clone();
-        let reading = tokio::task::spawn_blocking(move || policy_files::read_live(&directory));
-        let on_disk = reading
-            .await
-            .map_err(|panic| UpkeepError::Broken("the policies", panic))?
-            .map_err(MoveError::Files)?;
+        let on_disk = self.policies_on_disk().await?;
         let file = Arc::clone(&declared.place.file);
         let digests = on_disk.digests();
         if let Some(other) = differing(&digests, &in_force.files, &file) {

@@ -117,10 +117,16 @@ impl Broker {
         let other = there
             .as_ref()
             .is_some_and(|there| *there != hashed && !own(there));
+        let by_broker = to.is_vault() || self.sources.can_write(to);
         if other && how == How::Careful {
             return Err(MoveError::Different {
                 name: name.clone(),
                 place: to.to_string(),
+                mend: if by_broker {
+                    "say --replace to have it replaced"
+                } else {
+                    "put that there yourself, then run this again"
+                },
             });
         }
         if let Some(by) = self.in_use(name, to).filter(|_| other) {
@@ -137,7 +143,6 @@ impl Broker {
             hashed: hashed.as_str().into(),
             edited: known.as_ref().and_then(|known| known.edited.clone()),
         };
-        let by_broker = to.is_vault() || self.sources.can_write(to);
         if how == How::DryRun {
             return self
                 .plan(name, to, &state, (is_there, other, by_broker))

@@ -68,7 +68,7 @@ fn report(revoked: &RevokedAll) -> Result<(), Failure> {
     table.print()?;
     for held in &revoked.raw {
         ui::warning(format_args!(
-            "uid {} still holds `{}` itself, for `{}`: take it away with {}",
+            "uid {} still holds `{}` itself, for `{}`. To take it away: {}",
             held.uid, held.secret, held.purpose, held.mend
         ));
     }

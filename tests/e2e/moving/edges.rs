@@ -300,3 +300,18 @@ fn a_place_that_another_secret_is_taken_from_is_neither_replaced_nor_erased_and_
     assert!(finished.contains("stays"), "{finished}");
     assert_eq!(fs::read_to_string(&path).unwrap(), VALUE);
 }
+
+#[test]
+fn a_line_that_was_changed_and_never_loaded_is_put_back_before_a_move_is_over() {
+    let broker = start(home(""));
+    let before = policy(&broker.home);
+    run(&broker, &[NAME, "--to", "vault", "--print"]);
+    broker
+        .home
+        .policy("secrets.toml", &before.replace(ENV, "vault"));
+    run(&broker, &[NAME, "--back"]).success();
+    assert_eq!(policy(&broker.home), before);
+    broker.reload();
+    assert_eq!(source(&broker, NAME), ENV);
+    assert_serves(&broker, NAME, VALUE);
+}

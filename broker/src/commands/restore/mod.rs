@@ -91,7 +91,7 @@ pub enum RestoreError {
     InUse(PathBuf),
     /// The vault had its key from the system, which this command cannot fill.
     #[error(
-        "the root key of this vault came from a systemd credential; say where it is to be kept: --root-key file, keyring or passphrase"
+        "a root key cannot be restored into a systemd credential; say where it is to be kept: --root-key file, keyring or passphrase"
     )]
     Credential,
     /// A file or directory.
