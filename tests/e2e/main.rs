@@ -17,6 +17,7 @@ mod cli;
 mod clocks;
 mod crash;
 mod deny;
+mod described;
 mod edges;
 mod exec;
 mod faults;

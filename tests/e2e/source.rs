@@ -6,7 +6,7 @@ use std::path::Path;
 
 use support::{Home, TestBroker, canary};
 
-use crate::api::lease;
+use crate::described::lease;
 
 fn put(path: &Path, text: &str, mode: u32) {
     fs::write(path, text).unwrap();

@@ -7,7 +7,7 @@ use support::github::{
 };
 use support::{Home, TestBroker};
 
-use crate::api::ask;
+use crate::described::ask;
 
 mod unanswered;
 

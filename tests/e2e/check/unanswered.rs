@@ -5,7 +5,7 @@ use support::github::{AppKey, Effect, ExpiryHeader, Fault, Pat, StandIn, World, 
 use support::{Home, TestBroker};
 
 use super::{NAMES, SYSTEM, checked, faults, home, set, started};
-use crate::api::ask;
+use crate::described::ask;
 
 #[test]
 fn where_github_fails_nothing_is_found_out_and_what_was_known_stays() {

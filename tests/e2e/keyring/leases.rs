@@ -4,7 +4,7 @@ use support::broker::{MANY_LEASES, Ran, SECRETS};
 use support::keyring::{Session, SessionKeyring, is_here};
 use support::{Home, TestBroker, canary};
 
-use crate::api::lease;
+use crate::described::lease;
 
 const NAME: &str = "org-label-sync-token";
 

@@ -18,7 +18,7 @@ use support::wait::until;
 use support::{Home, TestBroker, canary};
 use tempfile::TempDir;
 
-use crate::api::{ask, lease};
+use crate::described::{ask, lease};
 
 /// The secret behind `label-sync`.
 const NAME: &str = "org-label-sync-token";
