@@ -51,15 +51,9 @@ impl Broker {
         if says_so {
             return Ok(None);
         }
-        let change = change_of_source(text, name, to);
-        let changed = change.and_then(|change| Some((change.apply(text)?, change)));
-        let digest = changed.as_ref().map(|(text, _)| policy_files::digest(text));
-        match changed {
-            Some((_, change)) if digest.as_ref() == in_force.files.get(&**file) => {
-                let edited = Edited {
-                    file: file.as_ref().into(),
-                    digest: digest.unwrap_or_default().into(),
-                };
+        let loaded = in_force.files.get(&**file).map(String::as_str);
+        match changed(text, name, to, file) {
+            Some((change, edited)) if Some(&*edited.digest) == loaded => {
                 Ok(Some(Line::Change(change, edited)))
             }
             _ => Err(MoveError::NotInForce(file.as_ref().to_owned())),
@@ -99,17 +93,9 @@ impl Broker {
             line,
         };
         if digest == in_force.files.get(&*file).map(String::as_str) {
-            let change = change_of_source(text, name, to);
-            let changed = change.and_then(|change| Some((change.apply(text)?, change)));
-            return Ok(match changed {
+            return Ok(match changed(text, name, to, &file) {
                 None => Line::ByHand(place(declared.place.line)),
-                Some((text, change)) => {
-                    let edited = Edited {
-                        file: file.as_ref().into(),
-                        digest: policy_files::digest(&text).into(),
-                    };
-                    Line::Change(change, edited)
-                }
+                Some((change, edited)) => Line::Change(change, edited),
             });
         }
         let as_asked = |edited: &Edited| *edited.file == *file && digest == Some(&*edited.digest);
@@ -121,6 +107,21 @@ impl Broker {
             _ => Err(MoveError::NotInForce(file.as_ref().to_owned())),
         }
     }
+}
+
+/// The change after which this file says `to`, and what the file then is.
+fn changed(
+    text: &str,
+    name: &SecretName,
+    to: &SourceSpec,
+    file: &str,
+) -> Option<(LineChange, Edited)> {
+    let change = change_of_source(text, name, to)?;
+    let edited = Edited {
+        file: file.into(),
+        digest: policy_files::digest(&change.apply(text)?).into(),
+    };
+    Some((change, edited))
 }
 
 /// The first file but this one that is not what is in force.

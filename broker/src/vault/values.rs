@@ -57,8 +57,7 @@ impl Vault {
         now: Timestamp,
     ) -> Result<Held, VaultError> {
         let value = NewValue { value, expires_at };
-        let stored = self.send_version(&usage, value, Of::InForce(None), now)?;
-        stored.await.map_err(stopped)?
+        self.store_as(&usage, value, Of::InForce(None), now).await
     }
 
     /// The same of a secret whose value policies take from elsewhere: who was exposed to that one still is.
@@ -74,7 +73,17 @@ impl Vault {
         now: Timestamp,
     ) -> Result<Held, VaultError> {
         let value = NewValue { value, expires_at };
-        let stored = self.send_version(&usage, value, Of::Elsewhere, now)?;
+        self.store_as(&usage, value, Of::Elsewhere, now).await
+    }
+
+    async fn store_as(
+        &self,
+        usage: &Recorded<Use>,
+        new: NewValue,
+        of: Of,
+        now: Timestamp,
+    ) -> Result<Held, VaultError> {
+        let stored = self.send_version(usage, new, of, now)?;
         stored.await.map_err(stopped)?
     }
 
