@@ -301,6 +301,12 @@ impl TestBroker {
         Pid::from_raw(i32::try_from(self.child.id()).unwrap())
     }
 
+    /// Whether its process has ended.
+    pub fn is_dead(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid()));
+        stat.map_or(true, |stat| stat.contains(") Z "))
+    }
+
     /// The socket.
     pub fn socket(&self) -> PathBuf {
         self.home.places.socket.clone()

@@ -43,7 +43,7 @@ fn killed_at_each(
                 break;
             }
             assert!(
-                wait::is_soon(|| is_dead(&broker)),
+                wait::is_soon(|| broker.is_dead()),
                 "{words:?}, killed at {nth}: {ran:?}"
             );
             killed += 1;
@@ -66,11 +66,6 @@ const SYNCS: &str = "fdatasync,fsync";
 const WRITES: &str = "pwrite64";
 /// Whatever goes to another process, or comes from it.
 const TALK: &str = "writev,sendto,sendmsg,recvfrom,recvmsg";
-
-fn is_dead(broker: &TestBroker) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", broker.pid()));
-    stat.map_or(true, |stat| stat.contains(") Z "))
-}
 
 #[test]
 fn a_broker_killed_at_any_write_or_sync_of_a_move_to_the_vault_and_back_ends_well() {

@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod interrupted;
+mod killed;
 mod leaked;
 mod sinks;
 mod way;
