@@ -11,7 +11,7 @@
 pub mod broken;
 pub mod chain;
 pub mod files;
-mod prefix;
+pub mod prefix;
 pub mod query;
 pub mod record;
 pub mod segment;

@@ -6,8 +6,14 @@
 //!
 //! `N` has 1 to 19 digits and no leading zero. What follows the prefix is not judged here: a newer
 //! broker may write what an older verifier has never heard of.
+//!
+//! The verifier and the broker's recovery both read lines with this, so that a start never keeps what
+//! would not verify afterwards.
+
+use memchr::memmem;
 
 use crate::chain::LineHash;
+use crate::segment;
 
 /// What no line holds but at its very beginning. In JSON text the quotes would be escaped, and no
 /// record has a field whose value is an object that begins so.
@@ -20,16 +26,37 @@ const KIND: &[u8] = br#"","kind":""#;
 
 /// The prefix of one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Prefix<'a> {
-    pub(crate) seq: u64,
+pub struct Prefix<'a> {
+    /// The record's number.
+    pub seq: u64,
+    /// When it was written, as it stands there: 27 bytes of ASCII.
+    pub time: &'a [u8; 27],
     /// Where the hash stands. Whoever does not compare it with a hash has to read it with
     /// [`Prefix::prev`], to learn whether it is one.
     pub(crate) prev_hex: &'a [u8; 64],
+    /// 1 to 64 bytes of ASCII.
+    pub kind: &'a [u8],
+    /// From `"kind"` to the end of the line.
+    pub body: &'a [u8],
+}
+
+/// Whether a line, given without its newline, is longer than any record is.
+#[must_use]
+pub const fn is_too_long(line: &[u8]) -> bool {
+    line.len() > segment::MAX_BYTES
+}
+
+/// Whether a second record begins inside the line: the newline between the two was changed. Only the
+/// last line of a log has to be asked; elsewhere the line that follows is out of place.
+#[must_use]
+pub fn holds_two(line: &[u8]) -> bool {
+    memmem::rfind(line, OPENS).is_some_and(|at| at > 0)
 }
 
 impl<'a> Prefix<'a> {
     /// Reads the prefix of a line. `None` if the line does not begin as a record does.
-    pub(crate) fn read(line: &'a [u8]) -> Option<Self> {
+    #[must_use]
+    pub fn read(line: &'a [u8]) -> Option<Self> {
         let rest = line.strip_prefix(OPENS)?;
         let (seq, rest) = number(rest)?;
         let rest = rest.strip_prefix(TIME)?;
@@ -39,12 +66,21 @@ impl<'a> Prefix<'a> {
         }
         let rest = rest.strip_prefix(PREV)?;
         let (prev_hex, rest) = rest.split_first_chunk::<64>()?;
-        let rest = rest.strip_prefix(KIND)?;
-        is_kind(rest).then_some(Self { seq, prev_hex })
+        // From the quote before `kind`.
+        let body = rest.get(2..)?;
+        let kind = kind(rest.strip_prefix(KIND)?)?;
+        Some(Self {
+            seq,
+            time,
+            prev_hex,
+            kind,
+            body,
+        })
     }
 
     /// The hash this record names; `None` if what stands there is not lower-case hexadecimal.
-    pub(crate) fn prev(&self) -> Option<LineHash> {
+    #[must_use]
+    pub fn prev(&self) -> Option<LineHash> {
         std::str::from_utf8(self.prev_hex).ok()?.parse().ok()
     }
 }
@@ -70,10 +106,11 @@ fn is_instant(time: &[u8; 27]) -> bool {
 }
 
 /// 1 to 64 of `a-z`, `0-9`, `.` and `_`, and a quote.
-fn is_kind(text: &[u8]) -> bool {
+fn kind(text: &[u8]) -> Option<&[u8]> {
     let word = |b: &u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_');
     let length = text.iter().take(65).take_while(|b| word(b)).count();
-    (1..=64).contains(&length) && text.get(length) == Some(&b'"')
+    let good = (1..=64).contains(&length) && text.get(length) == Some(&b'"');
+    good.then(|| text.get(..length)).flatten()
 }
 
 #[cfg(test)]

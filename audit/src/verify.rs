@@ -15,11 +15,11 @@
 
 use std::fmt;
 
-use memchr::{memchr_iter, memmem};
+use memchr::memchr_iter;
 
 use crate::broken::{Broken, How};
 use crate::chain::{Head, LineHash};
-use crate::prefix::{OPENS, Prefix};
+use crate::prefix::{self, Prefix};
 use crate::segment;
 
 /// What an unbroken log holds.
@@ -189,6 +189,8 @@ impl Walker {
     pub fn segment(&mut self, name: &str) -> Result<(), Broken> {
         self.empty_segment_fits()?;
         self.named = segment::first_record(name);
+        // What a piece begins with is said by its first file's name, also where that file is empty.
+        self.next = self.next.or(self.named);
         self.fresh = true;
         self.names.push(name.to_owned());
         self.line = 1;
@@ -211,7 +213,7 @@ impl Walker {
             done = newline + 1;
         }
         if done > 0 {
-            self.two_in_one = memmem::rfind(last, OPENS).is_some_and(|at| at > 0);
+            self.two_in_one = prefix::holds_two(last);
         }
         Ok(done)
     }
@@ -278,7 +280,7 @@ impl Walker {
         let Some(prefix) = prefix else {
             return Err(self.broken_here(How::NotARecord));
         };
-        if line.len() > segment::MAX_BYTES {
+        if prefix::is_too_long(line) {
             return Err(self.broken_here(How::TooLong));
         }
         if self.fresh {
@@ -350,7 +352,7 @@ impl Walker {
     fn out_of_order(&self, expected: u64, begins: u64) -> How {
         if begins < expected {
             How::Overlap { begins }
-        } else if self.before.is_none() && expected == 0 {
+        } else if self.names.len() <= 1 && expected == 0 {
             How::Beginning { begins }
         } else {
             How::Gap { begins }

@@ -232,7 +232,10 @@ impl Walk<'_> {
     /// What is known once `piece` is there too. `None` if it is not what comes next.
     fn join(&self, so_far: Option<Piece>, cut: &Cut, piece: Piece) -> Option<Option<Piece>> {
         let Some(so_far) = so_far else {
-            return Some(piece.first.map(|_| piece));
+            // Only empty files so far, if any: the first of them is named for what comes now.
+            let begins = self.log.segments.first()?.number;
+            let begins_here = self.log.segments.get(cut.segment)?.number == begins;
+            return begins_here.then(|| piece.first.map(|_| piece));
         };
         let number = self.log.segments.get(cut.segment)?.number;
         if cut.start == 0 && number.is_some_and(|number| number != so_far.head.records) {

@@ -177,9 +177,28 @@ fn segments_out_of_place_are_named() {
     twice.0.insert(1, log.0[0].clone());
     check(twice, FIRST, 3, How::Overlap { begins: 0 });
 
-    let mut emptied = log;
+    let mut emptied = log.clone();
     emptied.0[1].1.clear();
     check(emptied, THIRD, 3, How::Gap { begins: 5 });
+
+    let mut emptied = log;
+    emptied.0[0].1.clear();
+    check(emptied, SECOND, 0, How::Gap { begins: 3 });
+}
+
+#[test]
+fn a_piece_whose_first_segment_was_emptied_does_not_verify() {
+    for (emptied, names, record) in [(0, SECOND, 0), (1, THIRD, 3)] {
+        let mut log = three_segments();
+        log.0[emptied].1.clear();
+        let mut walker = Walker::piece();
+        let walked = log.parts().skip(emptied).try_for_each(|(name, bytes)| {
+            walker.segment(name)?;
+            walker.lines(bytes).map(drop)
+        });
+        let broken = walked.unwrap_err();
+        assert_eq!((&*broken.segment, broken.record), (names, record));
+    }
 }
 
 #[test]

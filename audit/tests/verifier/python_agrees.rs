@@ -305,6 +305,13 @@ fn both_verify_a_piece_and_say_that_it_is_one() {
         8
     );
     assert_eq!(ask(&[&files[0], &files[2]], "a gap").0, 8);
+    std::fs::write(&files[1], "").unwrap();
+    assert_eq!(
+        ask(&[&files[1], &files[2]], "the first segment emptied").0,
+        8
+    );
+    assert_eq!(ask(&[&files[1]], "an empty segment alone").0, 0);
+    std::fs::write(&files[1], three_segments().0[1].1.as_slice()).unwrap();
     assert_eq!(ask(&[&files[1], &files[1]], "the same segment twice").0, 8);
 }
 
@@ -320,6 +327,25 @@ fn both_refuse_what_is_no_log_or_cannot_be_read() {
     let endless = std::fs::File::create(dir.path().join(segment::name(0))).unwrap();
     endless.set_len(segment::MAX_BYTES as u64 + 2).unwrap(); // zeros that take no room
     assert_eq!(ask(dir.path()), 8, "a line without an end");
+}
+
+#[test]
+fn both_refuse_a_chained_line_longer_than_any_record_is() {
+    if !python_is_here() {
+        return;
+    }
+    let mut log = Log::of(&[1]);
+    let hash = broker_audit::verify::verify(log.parts()).unwrap().head.hash;
+    let opens = format!(
+        r#"{{"v":1,"seq":1,"time":"2026-11-21T07:00:00.000000Z","prev":"{hash}","kind":"x","y":""#
+    );
+    let filler = "a".repeat(segment::MAX_BYTES - opens.len() - 1);
+    log.0[0]
+        .1
+        .extend_from_slice(format!("{opens}{filler}\"}}\n").as_bytes());
+    let mut cases = Cases::default();
+    cases.add("one byte more than 64 MiB", log);
+    cases.both_refuse();
 }
 
 #[test]

@@ -1,14 +1,13 @@
 //! Names of what was moved aside, and a walk over the lines of one.
 //!
-//! The walk accepts exactly the bytes that the broker writes: the prefix is not parsed but compared
-//! with the one that must stand there. It stops at the first byte that is not part of a whole,
-//! chained line.
+//! The walk stops at the first byte that is not part of a whole, chained line. What such a line is, the
+//! verifier's own code says: a start that kept more than that would leave a log that never verifies
+//! again, and one that kept less would move aside what the chain vouches for.
 //!
 //! Not here: what a torn end means, and which lines matter.
 
-use std::fmt::Write as _;
-
 use broker_audit::chain::{Head, LineHash};
+use broker_audit::prefix::{Prefix, is_too_long};
 pub(super) use broker_audit::segment::{first_record, name};
 
 /// Bytes that were moved aside from the end of a segment.
@@ -52,12 +51,14 @@ impl Torn {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line<'a> {
     /// All of it, without the newline.
+    pub(super) bytes: &'a [u8],
+    /// The same as text, empty if it is none: then it is a link of the chain and tells nothing.
     pub(super) text: &'a str,
     /// Its number.
     pub(super) seq: u64,
     /// When it was written, as text.
     pub(super) time: &'a str,
-    /// What the writer of the record gave: `"kind":"…",…}`.
+    /// What the writer of the record gave: `"kind":"…",…}`; empty if that is no text.
     pub(super) body: &'a str,
     /// The value of `kind`.
     pub(super) kind: &'a str,
@@ -69,7 +70,6 @@ pub(super) struct Walk<'a> {
     bytes: &'a [u8],
     offset: usize,
     head: Head,
-    prefix: String,
 }
 
 impl<'a> Walk<'a> {
@@ -79,7 +79,6 @@ impl<'a> Walk<'a> {
             bytes,
             offset: 0,
             head,
-            prefix: String::new(),
         }
     }
 
@@ -103,34 +102,26 @@ impl<'a> Walk<'a> {
         self.offset
     }
 
-    fn peek(&mut self, prev: Option<LineHash>) -> Option<Peeked<'a>> {
+    fn peek(&self, prev: Option<LineHash>) -> Option<Peeked<'a>> {
         let rest = self.bytes.get(self.offset..)?;
-        let end = newline(rest)?;
-        let bytes = rest.get(..end)?;
-        let text = std::str::from_utf8(bytes).ok()?;
-        self.prefix.clear();
-        write!(
-            self.prefix,
-            r#"{{"v":1,"seq":{},"time":""#,
-            self.head.records
-        )
-        .ok()?;
-        let after = text.strip_prefix(self.prefix.as_str())?;
-        let (time, after) = after.split_at_checked(TIME)?;
-        let (hash, after) = after.strip_prefix(r#"","prev":""#)?.split_at_checked(64)?;
-        let hash: LineHash = hash.parse().ok()?;
-        let body = after.strip_prefix(r#"","#)?;
-        let (kind, _) = body.strip_prefix(r#""kind":""#)?.split_once('"')?;
+        let bytes = rest.get(..newline(rest)?)?;
+        let prefix = Prefix::read(bytes)?;
+        let hash = prefix.prev()?;
+        let continues = prefix.seq == self.head.records && prev.is_none_or(|prev| prev == hash);
         let line = Line {
-            text,
-            seq: self.head.records,
-            time,
-            body,
-            kind,
+            bytes,
+            text: text(bytes),
+            seq: prefix.seq,
+            time: text(prefix.time),
+            body: text(prefix.body),
+            kind: text(prefix.kind),
         };
-        let continues = prev.is_none_or(|prev| prev == hash);
-        (continues && text.ends_with('}')).then_some(Peeked { line, prev: hash })
+        (continues && !is_too_long(bytes)).then_some(Peeked { line, prev: hash })
     }
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
 }
 
 impl<'a> Iterator for Walk<'a> {
@@ -138,10 +129,10 @@ impl<'a> Iterator for Walk<'a> {
 
     fn next(&mut self) -> Option<Line<'a>> {
         let line = self.peek(Some(self.head.hash))?.line;
-        self.offset += line.text.len() + 1;
+        self.offset += line.bytes.len() + 1;
         self.head = Head {
             records: self.head.records + 1,
-            hash: LineHash::of(line.text.as_bytes()),
+            hash: LineHash::of(line.bytes),
         };
         Some(line)
     }
@@ -151,9 +142,6 @@ struct Peeked<'a> {
     line: Line<'a>,
     prev: LineHash,
 }
-
-/// Length of `2026-11-21T07:00:00.123456Z`.
-const TIME: usize = 27;
 
 fn newline(bytes: &[u8]) -> Option<usize> {
     bytes.iter().position(|byte| *byte == b'\n')

@@ -4,6 +4,7 @@
 mod crash;
 mod faults;
 mod foreign_hands;
+mod one_rule;
 mod real_disk;
 mod start;
 mod writer;
