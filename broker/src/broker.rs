@@ -22,6 +22,7 @@ use crate::github::GitHub;
 use crate::lease_table::LeaseTable;
 use crate::load::Loaded;
 use crate::mint::Minting;
+use crate::outlet::Outlet;
 use crate::policy::{PolicySet, PurposePolicy};
 use crate::readers::Readers;
 use crate::rotation::Rotating;
@@ -72,6 +73,8 @@ pub struct Broker {
     pub(crate) readers: Readers,
     /// Renders the figures.
     pub(crate) metrics: PrometheusHandle,
+    /// Where traces leave, for how many of them did not.
+    pub(crate) traces: Outlet,
     /// What people were warned of, and who has yet to hear.
     pub(crate) warnings: Warnings,
     /// When the broker started.

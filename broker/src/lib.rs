@@ -39,6 +39,7 @@ pub mod move_state;
 pub mod moving;
 pub mod note;
 pub mod notify;
+pub mod outlet;
 pub mod policy;
 pub mod policy_files;
 pub mod principals;

@@ -11,6 +11,8 @@ use broker::commands::backup::BackupArguments;
 use broker::commands::init::command::InitArguments;
 use broker::commands::policy::PolicyCommand;
 use broker::commands::restore::command::RestoreArguments;
+use broker::harden::Hardened;
+use broker::outlet::Outlet;
 use broker::{commands, harden, metrics, redact, startup};
 use broker_protocol::places::{Overrides, Places};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -64,7 +66,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    redact::install_panic_hook();
+    redact::install_panic_hook(io::stderr);
     let arguments = Arguments::parse();
     run(arguments).unwrap_or_else(|error| commands::fail(error.as_ref()))
 }
@@ -76,45 +78,63 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         TraceFormat::Text => redact::Format::Text,
         TraceFormat::Json => redact::Format::Json,
     };
-    redact::init_tracing(format, &arguments.global.trace)?;
+    let filter = &arguments.global.trace;
     let overrides = Overrides {
         config: arguments.global.config,
         socket: arguments.global.socket,
     };
     let places = Places::find(&overrides, |name| std::env::var_os(name))?;
     let clock = Arc::new(SystemClock::new()?);
+    let Some(command) = arguments.command else {
+        // Nothing that serves may wait for whoever reads standard error, a panic included.
+        let outlet = Outlet::to_standard_error()?;
+        redact::install_panic_hook(outlet.clone());
+        redact::init_tracing(format, filter, outlet.clone())?;
+        let served = serve(places, clock, outlet.clone(), &hardened);
+        if let Err(error) = &served {
+            commands::say_why(error.as_ref(), &mut outlet.clone());
+        }
+        outlet.flush_last();
+        return Ok(served.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS));
+    };
+    redact::init_tracing(format, filter, io::stderr)?;
     let out = &mut io::stdout().lock();
-    match arguments.command {
-        Some(Command::Init(options)) => {
+    match command {
+        Command::Init(options) => {
             commands::init::command::run(options, &places, clock.now().wall, out)?;
             Ok(ExitCode::SUCCESS)
         }
-        Some(Command::Policy(command)) => {
+        Command::Policy(command) => {
             Ok(commands::policy::command::run(command, &places, out)?.into())
         }
-        Some(Command::Backup(options)) => Ok(match commands::backup::run(&options, out) {
+        Command::Backup(options) => Ok(match commands::backup::run(&options, out) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => commands::fail_with(&error, error.exit_code()),
         }),
-        Some(Command::Restore(options)) => {
+        Command::Restore(options) => {
             let restored = commands::restore::command::run(options, &places, clock, out);
             Ok(match restored {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => commands::fail_with(&error, error.exit_code()),
             })
         }
-        None => {
-            let metrics = metrics::init()?;
-            // One thread serves tens of thousands of requests a second; a second would be woken for
-            // each of them, only to find nothing to do. So nothing that blocks may run on it.
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            let ran = runtime.block_on(startup::run(places, clock, metrics, &hardened));
-            // Whatever still blocks in a thread of its own, on a disk that hangs say, is left there.
-            runtime.shutdown_background();
-            ran?;
-            Ok(ExitCode::SUCCESS)
-        }
     }
+}
+
+fn serve(
+    places: Places,
+    clock: Arc<SystemClock>,
+    outlet: Outlet,
+    hardened: &Hardened,
+) -> Result<(), Box<dyn Error>> {
+    let metrics = metrics::init()?;
+    // One thread serves tens of thousands of requests a second; a second would be woken for each of
+    // them, only to find nothing to do. So nothing that blocks may run on it.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let ran = runtime.block_on(startup::run(places, clock, metrics, outlet, hardened));
+    // Whatever still blocks in a thread of its own, on a disk that hangs say, is left there.
+    runtime.shutdown_background();
+    Ok(ran?)
 }

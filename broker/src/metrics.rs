@@ -58,6 +58,10 @@ pub fn init() -> Result<PrometheusHandle, BuildError> {
         "tokend_source_requests_today",
         "Requests to 1Password within 24 hours that count against a service account"
     );
+    describe_counter!(
+        "tokend_traces_dropped_total",
+        "Traces dropped because standard error took none"
+    );
     describe_counter!("tokend_warnings_total", "Warnings given, by kind");
     describe_gauge!(
         "tokend_warnings_waiting",
@@ -126,6 +130,7 @@ impl Broker {
         }
         let (requests, _) = self.sources.requests_in_a_day(self.now());
         gauge!("tokend_source_requests_today").set(figure(requests.into()));
+        counter!("tokend_traces_dropped_total").absolute(self.traces.dropped());
         for channel in self.warnings.standing() {
             gauge!("tokend_warnings_waiting", "channel" => channel.channel)
                 .set(figure(channel.waiting));

@@ -27,6 +27,7 @@ use crate::lease_table::LeaseTable;
 use crate::life;
 use crate::load::{LoadError, load};
 use crate::mint::Minting;
+use crate::outlet::Outlet;
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
 use crate::readers::Readers;
 use crate::socket::{self, BindError, Listener};
@@ -98,6 +99,7 @@ pub async fn run(
     places: Places,
     clock: Arc<dyn Clock>,
     metrics: PrometheusHandle,
+    traces: Outlet,
     _hardened: &Hardened,
 ) -> Result<(), StartError> {
     refuse_exposed(&places.config)?;
@@ -155,6 +157,7 @@ pub async fn run(
         revoking: AtomicU64::new(0),
         revocations: AtomicU64::new(0),
         metrics,
+        traces,
         clock,
         places,
         config,

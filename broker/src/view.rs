@@ -70,6 +70,7 @@ impl Broker {
         warnings.extend(self.rotation_warnings());
         warnings.extend(self.move_warnings(now));
         warnings.extend(self.root_key_warnings(now));
+        warnings.extend(self.traces.warning());
         BrokerStatus {
             started_at: self.started,
             pid: std::process::id(),

@@ -52,14 +52,14 @@ fn no_token_reaches_standard_error_in_a_trace_or_a_panic() {
 #[test]
 fn plays_its_part() {
     let Ok(part) = env::var(PART) else { return };
-    install_panic_hook();
+    install_panic_hook(std::io::stderr);
     let format = if part == "json" {
         Format::Json
     } else {
         Format::Text
     };
-    init_tracing(format, "info").unwrap();
-    assert!(init_tracing(format, "info").is_err(), "only once");
+    init_tracing(format, "info", std::io::stderr).unwrap();
+    assert!(init_tracing(format, "info", std::io::stderr).is_err(), "only once");
     tracing::info!(token = TOKEN, "traced");
     panic!("died holding {TOKEN}");
 }

@@ -63,6 +63,7 @@ const LAYERS: &[&[&str]] = &[
         "harden",
         "https",
         "locked_memory",
+        "outlet",
         "private",
         "process_group",
         "readiness",

@@ -21,10 +21,14 @@ pub fn fail(error: &dyn Error) -> ExitCode {
 
 /// The same, with an exit code that says more.
 pub fn fail_with(error: &dyn Error, code: u8) -> ExitCode {
-    let text = format!("tokend: error: {}\n", causes::in_words(error));
-    // Nowhere is left to complain if standard error is gone.
-    io::stderr()
-        .write_all(&redact::mask(text.as_bytes()))
-        .unwrap_or_default();
+    say_why(error, &mut io::stderr());
     code.into()
+}
+
+/// Says why it failed, causes included and masked.
+pub fn say_why(error: &dyn Error, to: &mut impl Write) {
+    let text = format!("tokend: error: {}\n", causes::in_words(error));
+    // Nowhere is left to complain if that is gone.
+    to.write_all(&redact::mask(text.as_bytes()))
+        .unwrap_or_default();
 }

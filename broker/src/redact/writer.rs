@@ -1,4 +1,4 @@
-//! Where traces and panics go: to standard error, through the mask.
+//! What traces and panics look like, and that they go through the mask.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal, Write};
@@ -39,22 +39,29 @@ pub enum TracingError {
     SetUp(#[source] tracing::subscriber::SetGlobalDefaultError),
 }
 
-/// Sends traces to standard error, masked; in colour if that is a terminal.
+/// Sends traces to `writer`, masked; in colour if standard error is a terminal.
 ///
 /// # Errors
 ///
 /// If the filter is not one, or traces are set up already.
-pub fn init_tracing(format: Format, filter: &str) -> Result<(), TracingError> {
+pub fn init_tracing<M>(format: Format, filter: &str, writer: M) -> Result<(), TracingError>
+where
+    M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let colour = io::stderr().is_terminal();
-    let subscriber = subscriber(format, filter, colour, io::stderr)?;
+    let subscriber = subscriber(format, filter, colour, writer)?;
     set_global_default(subscriber).map_err(TracingError::SetUp)
 }
 
-/// Lets a panic say what it has to say on standard error, masked.
-pub fn install_panic_hook() {
-    std::panic::set_hook(Box::new(|info| {
+/// Lets a panic say what it has to say to `writer`, masked, in place of where it said so before.
+pub fn install_panic_hook<M>(writer: M)
+where
+    M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    std::panic::set_hook(Box::new(move |info| {
         // Nowhere is left to complain if standard error is gone.
-        io::stderr()
+        writer
+            .make_writer()
             .write_all(&mask(words_of(info).as_bytes()))
             .unwrap_or_default();
     }));

@@ -27,6 +27,7 @@ use tokio::sync::oneshot;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::audit_log::{Recorded, Use};
+use crate::outlet;
 use crate::token::{AccessToken, HashedToken};
 
 pub mod backup;
@@ -404,6 +405,6 @@ fn to_microseconds(time: Timestamp) -> Timestamp {
 fn known<T>(held: LockResult<T>) -> T {
     held.unwrap_or_else(|_| {
         tracing::error!("a thread failed while it changed the vault's state; stopping");
-        std::process::abort()
+        outlet::abort()
     })
 }
