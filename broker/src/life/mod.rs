@@ -1,7 +1,9 @@
 //! A started broker until it stops: serving, sweeping, signals, and an orderly end.
 //!
 //! Each goes on beside the others, so that a disk that hangs keeps neither a lease alive nor a
-//! `SIGTERM` waiting.
+//! `SIGTERM` waiting: what is written last has a limit of time as well.
+
+mod systemd;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +21,12 @@ use crate::principals::Asked;
 use crate::server::{self, Identify};
 use crate::socket::Listener;
 use crate::startup::StartError;
+use systemd::{Systemd, Tell};
 
 /// How often what has ended is looked for.
 const SWEEP: Duration = Duration::from_millis(250);
+/// How long everything that goes on may take to end, once requests under way are finished or cut off.
+const END_LIMIT: Duration = Duration::from_secs(15);
 /// How often the vault notes the audit log's head.
 const NOTE: Duration = Duration::from_secs(1);
 /// How often deadlines are looked at, and what could not be delivered is tried again.
@@ -40,6 +45,7 @@ const TIDY: Duration = Duration::from_secs(60 * 60);
 
 /// Serves until a signal says to stop, sweeping meanwhile.
 pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), StartError> {
+    let systemd = Systemd::start();
     let on = |kind| {
         signal(kind).map_err(|source| StartError::System {
             what: "signals cannot be awaited",
@@ -75,7 +81,7 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
     let tidying = tokio::spawn(tidy(Arc::clone(&broker), stopped.clone()));
     let sweeping = tokio::spawn(sweep(Arc::clone(&broker), stopped));
     give_back::unused_memory();
-    tell_systemd(&[sd_notify::NotifyState::Ready]);
+    systemd.tell(Tell::Ready);
     tracing::info!(
         socket = %broker.places.socket.display(),
         purposes = broker.policies().set.purposes().count(),
@@ -87,18 +93,19 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
         tokio::select! {
             _ = terminate.recv() => break "SIGTERM",
             _ = interrupt.recv() => break "SIGINT",
-            _ = hangup.recv() => reload(&broker),
+            _ = hangup.recv() => reload(&broker, &systemd),
         }
     };
 
-    tell_systemd(&[sd_notify::NotifyState::Stopping]);
+    systemd.tell(Tell::Stopping);
     tracing::info!(why, "stopping");
     broker.drain();
     if stop.send(true).is_err() {
         tracing::debug!("nobody was serving any more");
     }
-    for task in [
-        Some(serving),
+    // Has a limit of its own, after which requests are cut off.
+    ended(serving).await;
+    let going_on = [
         Some(sweeping),
         Some(checking),
         Some(warning),
@@ -107,18 +114,45 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
         Some(refreshing),
         Some(tidying),
         scraping,
-    ]
-    .into_iter()
-    .flatten()
-    {
-        if let Err(error) = task.await {
-            tracing::error!(cause = %error, "a task ended in a panic");
+    ];
+    let ending = async {
+        for task in going_on.into_iter().flatten() {
+            ended(task).await;
+        }
+        last_records(&broker, why).await
+    };
+    match tokio::time::timeout(END_LIMIT, ending).await {
+        Ok(written) => written,
+        Err(elapsed) => {
+            // What its parts wait for when they are dropped may never come.
+            #[expect(
+                clippy::mem_forget,
+                reason = "the process ends, and its memory with it"
+            )]
+            std::mem::forget(Arc::clone(&broker));
+            Err(StartError::System {
+                what: "the disk takes nothing; what was to be written last is not",
+                source: elapsed.into(),
+            })
         }
     }
+}
+
+async fn ended(task: tokio::task::JoinHandle<()>) {
+    if let Err(error) = task.await {
+        tracing::error!(cause = %error, "a task ended in a panic");
+    }
+}
+
+async fn last_records(broker: &Arc<Broker>, why: &'static str) -> Result<(), StartError> {
     let counted = [broker.refusals.close_all(), broker.grants.close_all()].concat();
     broker.record_floods(counted).await;
     broker.record_or_trace(&Event::BrokerStopped { why }).await;
-    broker.log.close();
+    let closing = Arc::clone(broker);
+    let closed = tokio::task::spawn_blocking(move || closing.log.close());
+    if let Err(panic) = closed.await {
+        tracing::error!(cause = %panic, "the audit log was not closed");
+    }
     broker.note_head();
     broker.vault.settle().await?;
     Ok(())
@@ -126,14 +160,14 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
 
 /// Reads the policies again beside everything else: a slow disk must not keep a stop waiting. A
 /// refusal is traced, recorded and shown by `status`; the old set stays in force.
-fn reload(broker: &Arc<Broker>) {
-    let broker = Arc::clone(broker);
+fn reload(broker: &Arc<Broker>, systemd: &Systemd) {
+    let (broker, systemd) = (Arc::clone(broker), systemd.clone());
     tokio::spawn(async move {
-        tell_systemd(&[sd_notify::NotifyState::Reloading]);
+        systemd.tell(Tell::Reloading);
         if let Ok(reloaded) = broker.reload_policies().await {
             tracing::info!(purposes = reloaded.purposes, "policies reloaded");
         }
-        tell_systemd(&[sd_notify::NotifyState::Ready]);
+        systemd.tell(Tell::Ready);
     });
 }
 
@@ -270,10 +304,4 @@ async fn scrape(
     let figures = api::metrics_router(Arc::clone(broker));
     let serving = server::serve_figures(listener, figures, stopped);
     Ok(Some(tokio::spawn(serving)))
-}
-
-fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(cause = %error, "systemd could not be told");
-    }
 }
