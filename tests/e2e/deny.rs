@@ -1,7 +1,6 @@
 //! What a caller does not get, and what it cannot learn by asking.
 
 use std::io::Write as _;
-use std::os::unix::net::UnixStream;
 
 use serde_json::{Value, json};
 use support::accounts::{ALICE, BOB, can_be_used, open_to_all, request};
@@ -340,17 +339,17 @@ fn too_many_connections_are_turned_away_with_an_answer() {
     let home = Home::ready();
     home.config("[limits]\nconnections = 2\n");
     let broker = home.start();
-    let mut open: Vec<UnixStream> = Vec::new();
-    for _ in 0..2 {
+    let send = |request: &str| {
         let mut stream = http::connect(&broker.socket());
-        assert_eq!(
-            http::exchange(&mut stream, "GET", "/healthz", "").status,
-            200
-        );
-        open.push(stream);
-    }
-    let mut third = http::connect(&broker.socket());
-    let answer = http::read_answer(&mut third).expect("an answer, unasked");
+        let request = format!("{request} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    };
+    // Each with a request under way: it waits for a record that does not come.
+    let waits = "GET /v1/audit/records?from=1000000&wait=30";
+    let open = [send(waits), send(waits)];
+    // An operator's third is given a place, and no lease there.
+    let answer = http::read_answer(&mut send("POST /v1/leases")).expect("an answer");
     assert_eq!(refused(&answer), (429, json!("rate_limited")));
     assert_eq!(answer.header("retry-after"), Some("1"));
 

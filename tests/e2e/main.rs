@@ -15,6 +15,7 @@ mod backup;
 mod check;
 mod cli;
 mod clocks;
+mod connections;
 mod crash;
 mod deny;
 mod described;

@@ -79,14 +79,30 @@ pub enum PeerError {
 #[error("the process that opened this connection has ended; connect again")]
 pub struct Gone;
 
+/// An account and its groups, as they were at connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The account.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+    /// Its other groups.
+    pub groups: Vec<u32>,
+}
+
 /// The account that connected, and nothing else of it.
 ///
 /// # Errors
 ///
 /// What the kernel says.
-pub fn account(stream: &impl AsFd) -> io::Result<u32> {
+pub fn account(stream: &impl AsFd) -> io::Result<Account> {
     let credentials = getsockopt(stream, sockopt::PeerCredentials);
-    Ok(credentials.map_err(io::Error::from)?.uid())
+    let credentials = credentials.map_err(io::Error::from)?;
+    Ok(Account {
+        uid: credentials.uid(),
+        gid: credentials.gid(),
+        groups: kernel::peer_groups(stream.as_fd())?,
+    })
 }
 
 impl Peer {

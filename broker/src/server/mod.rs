@@ -4,29 +4,38 @@
 //! asked of the kernel: open connections in all and per account, the size of headers, the time to send
 //! them. Over a limit the connection is closed with a short answer, so that a client sees why.
 
-use std::collections::HashMap;
+mod admission;
+mod half_sent;
+mod room;
+
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::AsFd as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, Method, Request, StatusCode};
+use axum::response::Response;
 use broker_protocol::error::{ErrorCode, Problem};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use nix::sys::resource::{Resource, getrlimit};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tower::ServiceExt;
 
+use self::admission::{KEPT, Rank};
+use self::half_sent::HalfSent;
+use self::room::{Place, Room};
 use crate::api::Api;
 use crate::broker::Broker;
-use crate::caller::{self, Peer, PeerError, Surroundings};
+use crate::caller::{self, Account, Peer, PeerError, Surroundings};
 use crate::causes;
 use crate::config::Limits;
 use crate::connection::Connection;
@@ -44,6 +53,13 @@ const SCRAPERS: usize = 16;
 const SCRAPE_LIMIT: Duration = Duration::from_secs(60);
 /// How many callers are identified at once.
 const TURNS: usize = 8;
+/// And how many operators beside them: programs of others, on file servers that do not answer, must
+/// not keep the kill switch waiting.
+const TURNS_OF_OPERATORS: usize = 4;
+/// Descriptors that one connection takes, at most.
+const DESCRIPTORS: usize = 5;
+/// Descriptors for everything else: files, GitHub, scrapers.
+const OTHER_DESCRIPTORS: usize = 128;
 /// How long requests under way may take once the broker is stopping.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
@@ -53,6 +69,7 @@ pub(crate) struct Identify {
     surroundings: Arc<Surroundings>,
     /// So many at once; connections of one program mostly wait for the first to have read it.
     turns: Semaphore,
+    turns_of_operators: Semaphore,
 }
 
 impl Identify {
@@ -61,19 +78,33 @@ impl Identify {
             broker,
             surroundings: Arc::new(surroundings),
             turns: Semaphore::new(TURNS),
+            turns_of_operators: Semaphore::new(TURNS_OF_OPERATORS),
+        }
+    }
+
+    fn rank(&self, account: &Account) -> Rank {
+        let operators = &self.broker.config.operators;
+        match account.uid {
+            0 => Rank::Root,
+            uid if operators.include(uid, account.gid, &account.groups) => Rank::Operator,
+            _ => Rank::Caller,
         }
     }
 
     /// In a thread of its own: a program may lie on a file server that does not answer, and the first
     /// connection of each program may have to wait until its file has been read.
-    async fn peer(&self, connection: &Connection) -> Result<Peer, PeerError> {
+    async fn peer(&self, connection: &Connection, rank: Rank) -> Result<Peer, PeerError> {
         let unidentified = PeerError::Unidentified;
         let programs = self.broker.programs();
         let socket = connection.as_fd().try_clone_to_owned();
         let socket = socket.map_err(unidentified)?;
         let surroundings = Arc::clone(&self.surroundings);
+        let turns = match rank {
+            Rank::Caller => &self.turns,
+            Rank::Operator | Rank::Root => &self.turns_of_operators,
+        };
         let identified = async {
-            let _turn = self.turns.acquire().await;
+            let _turn = turns.acquire().await;
             let identify = move || Peer::of(&socket, &surroundings, programs);
             tokio::task::spawn_blocking(identify).await
         };
@@ -97,8 +128,9 @@ pub(crate) async fn serve(
     identify: Arc<Identify>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let open = Arc::new(Connections::new(limits));
-    let (all_done, mut wait_all) = tokio::sync::mpsc::channel::<()>(1);
+    let clock = Arc::clone(&identify.broker.clock);
+    let room = Arc::new(Room::new(within_descriptors(limits), clock));
+    let (all_done, mut wait_all) = mpsc::channel::<()>(1);
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -112,24 +144,29 @@ pub(crate) async fn serve(
             },
             () = told_to(&mut stop) => break,
         };
-        let (api, open, stop, done) = (
+        let (api, room, stop, done) = (
             api.clone(),
-            Arc::clone(&open),
+            Arc::clone(&room),
             stop.clone(),
             all_done.clone(),
         );
         let identify = Arc::clone(&identify);
         tokio::spawn(async move {
-            let place = match caller::account(&stream) {
-                Ok(uid) => open.enter(uid),
+            let account = match caller::account(&stream) {
+                Ok(account) => account,
                 Err(error) => {
                     return tracing::warn!(cause = %error, "a caller's account is not known");
                 }
             };
-            let Some(_place) = place else {
+            let rank = identify.rank(&account);
+            let Some(place) = room.enter(account.uid, rank) else {
                 return turn_away(stream).await;
             };
-            let peer = match identify.peer(&stream).await {
+            let identified = tokio::select! {
+                identified = identify.peer(&stream, rank) => identified,
+                () = place.lost() => return turn_away(stream).await,
+            };
+            let peer = match identified {
                 Ok(peer) => Arc::new(peer),
                 Err(PeerError::Gone(gone)) => {
                     tracing::debug!(cause = %gone, "a caller did not wait");
@@ -141,7 +178,7 @@ pub(crate) async fn serve(
                     return;
                 }
             };
-            connection(stream, peer, api, stop).await;
+            connection(stream, peer, api, place, stop).await;
             drop(done);
         });
     }
@@ -158,21 +195,57 @@ pub(crate) async fn serve(
     }
 }
 
+/// No more connections than there are descriptors for: otherwise none could be accepted, operators'
+/// not either, and no file opened.
+fn within_descriptors(limits: Limits) -> Limits {
+    let most = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let most = (most.saturating_sub(OTHER_DESCRIPTORS) / DESCRIPTORS).saturating_sub(KEPT);
+    let connections = limits.connections.min(most.max(1));
+    if connections < limits.connections {
+        tracing::warn!(
+            connections,
+            configured = limits.connections,
+            "fewer connections than `[limits] connections` says: the limit of open files \
+             (`ulimit -n`, `LimitNOFILE=`) allows no more"
+        );
+    }
+    Limits {
+        connections,
+        ..limits
+    }
+}
+
 async fn connection(
     stream: Connection,
     peer: Arc<Peer>,
     api: Api,
+    place: Place,
     mut stop: watch::Receiver<bool>,
 ) {
+    let place = Arc::new(place);
+    let of_requests = Arc::clone(&place);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&peer));
-        let api = api.clone();
-        async move { Ok::<_, Infallible>(api.answer(request.map(Body::new)).await) }
+        let (api, place) = (api.clone(), Arc::clone(&of_requests));
+        async move {
+            if place.is_kept() && takes_a_lease(&request) {
+                return Ok::<_, Infallible>(no_room());
+            }
+            let whole = |body| Body::new(HalfSent::new(body, Arc::clone(&place)));
+            let answer = api.answer(request.map(whole)).await;
+            place.answered();
+            Ok(answer)
+        }
     });
     let serving = http().serve_connection(TokioIo::new(stream), service);
     let mut serving = std::pin::pin!(serving);
     let result = tokio::select! {
         result = serving.as_mut() => result,
+        () = place.lost() => {
+            tracing::debug!("a connection without a request made room for another");
+            return;
+        }
         () = told_to(&mut stop) => {
             serving.as_mut().graceful_shutdown();
             serving.await
@@ -181,6 +254,11 @@ async fn connection(
     if let Err(error) = result {
         tracing::debug!(cause = %error, "a connection ended early");
     }
+}
+
+/// What would soon take up the places that are kept for operators, asked for by their own scripts.
+fn takes_a_lease(request: &Request<Incoming>) -> bool {
+    request.method() == Method::POST && request.uri().path().starts_with("/v1/leases")
 }
 
 fn http() -> http1::Builder {
@@ -236,11 +314,7 @@ pub(crate) async fn told_to(stop: &mut watch::Receiver<bool>) {
 }
 
 async fn turn_away(mut stream: Connection) {
-    let problem = Problem::new(
-        ErrorCode::RateLimited,
-        "too many open connections; close some first",
-    );
-    let body = serde_json::to_string(&problem).unwrap_or_default();
+    let body = too_many();
     let answer = format!(
         "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/problem+json\r\n\
          retry-after: 1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
@@ -251,77 +325,26 @@ async fn turn_away(mut stream: Connection) {
     }
 }
 
-/// Open connections, in all and by account.
-struct Connections {
-    limits: Limits,
-    open: Mutex<(usize, HashMap<u32, usize>)>,
+fn no_room() -> Response {
+    let mut answer = Response::new(Body::from(too_many()));
+    *answer.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    let headers = [
+        (CONTENT_TYPE, "application/problem+json"),
+        (RETRY_AFTER, "1"),
+        (CONNECTION, "close"),
+    ];
+    for (name, value) in headers {
+        answer
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    answer
 }
 
-struct Place {
-    connections: Arc<Connections>,
-    uid: u32,
-}
-
-impl Connections {
-    fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            open: Mutex::default(),
-        }
-    }
-
-    fn enter(self: &Arc<Self>, uid: u32) -> Option<Place> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let (all, accounts) = &mut *open;
-        let own = accounts.entry(uid).or_default();
-        if *all >= self.limits.connections || *own >= self.limits.connections_per_account {
-            return None;
-        }
-        *all += 1;
-        *own += 1;
-        Some(Place {
-            connections: Arc::clone(self),
-            uid,
-        })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self
-            .connections
-            .open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let (all, accounts) = &mut *open;
-        *all -= 1;
-        if let Some(own) = accounts.get_mut(&self.uid) {
-            *own -= 1;
-            if *own == 0 {
-                accounts.remove(&self.uid);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_account_cannot_take_every_connection() {
-        let limits = Limits {
-            connections: 3,
-            connections_per_account: 2,
-            ..Limits::default()
-        };
-        let open = Arc::new(Connections::new(limits));
-        let first = open.enter(7);
-        let _second = open.enter(7);
-        assert!(open.enter(7).is_none());
-        let _other = open.enter(8);
-        assert!(open.enter(9).is_none(), "the limit over all accounts");
-        drop(first);
-        assert!(open.enter(9).is_some());
-    }
+fn too_many() -> String {
+    let problem = Problem::new(
+        ErrorCode::RateLimited,
+        "too many open connections; close some first",
+    );
+    serde_json::to_string(&problem).unwrap_or_default()
 }
