@@ -43,6 +43,8 @@ pub struct Broker {
     pub(crate) policies: RwLock<Arc<InForce>>,
     /// Why the policies on disk are not the ones in force, if they are not.
     pub(crate) policy_fault: Mutex<Option<String>>,
+    /// Why no caller can connect, if none can.
+    pub(crate) socket_fault: Mutex<Option<String>>,
     /// Serialises reloads, so that the last one asked for is the one in force.
     pub(crate) reloading: tokio::sync::Mutex<()>,
     /// Serialises changes to secrets, so that versions follow each other.
@@ -139,9 +141,16 @@ impl Broker {
         )
     }
 
-    /// Why a request would not be granted now; empty if it would.
+    /// Why the broker is of no use to new callers now; empty if it is.
     #[must_use]
     pub fn not_ready(&self) -> Vec<String> {
+        let mut reasons = self.grants_nothing_because();
+        reasons.extend(self.socket_fault());
+        reasons
+    }
+
+    /// Why a request would not be granted now; empty if it would.
+    pub(crate) fn grants_nothing_because(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         if self.draining.load(Ordering::Acquire) {
             reasons.push("the broker is stopping".to_owned());
@@ -153,6 +162,12 @@ impl Broker {
             reasons.push(format!("the audit log cannot be written: {why}"));
         }
         reasons
+    }
+
+    /// Why no caller can connect, if none can; connections that are open go on.
+    pub(crate) fn socket_fault(&self) -> Option<String> {
+        let fault = self.socket_fault.lock();
+        fault.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How much the policies in force want to know of the programs that connect.

@@ -24,6 +24,7 @@ pub mod end;
 pub mod github;
 pub mod give_back;
 pub mod harden;
+pub mod holder;
 pub mod https;
 pub mod issue;
 pub mod lease;

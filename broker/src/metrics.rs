@@ -36,6 +36,10 @@ pub fn init() -> Result<PrometheusHandle, BuildError> {
         "tokend_audit_faulty",
         "1 if the audit log cannot be written"
     );
+    describe_gauge!(
+        "tokend_socket_lost",
+        "1 if the socket is gone and no caller can connect"
+    );
     describe_gauge!("tokend_locked", "1 if the store is locked");
     describe_gauge!(
         "tokend_secret_deadline_seconds",
@@ -98,6 +102,7 @@ impl Broker {
         gauge!("tokend_leases_live").set(figure(self.leases.len() as u64));
         gauge!("tokend_audit_records").set(figure(self.log.head().records));
         gauge!("tokend_audit_faulty").set(flag(self.log.fault().is_some()));
+        gauge!("tokend_socket_lost").set(flag(self.socket_fault().is_some()));
         gauge!("tokend_locked").set(flag(self.vault.is_locked()));
         for secret in self.secrets() {
             let name = secret.name.as_str().to_owned();

@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, OnePasswordConfig, Through};
 use crate::github::GitHub;
 use crate::harden::Hardened;
+use crate::holder::Holder;
 use crate::lease_table::LeaseTable;
 use crate::life;
 use crate::load::{LoadError, load};
@@ -30,7 +31,7 @@ use crate::mint::Minting;
 use crate::outlet::Outlet;
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
 use crate::readers::Readers;
-use crate::socket::{self, BindError, Listener};
+use crate::socket::{self, BindError, Kept, Listener};
 use crate::source::one_password::{Connect, Op};
 use crate::source::{Desk, OnePassword, Sources};
 use crate::upkeep::root_key_surroundings;
@@ -53,8 +54,16 @@ pub enum StartError {
     #[error("{}: there is no vault yet; run `tokenctl init`", .0.display())]
     NoVault(PathBuf),
     /// Another broker has this store.
-    #[error("{}: another broker has this store open; stop it first", .0.display())]
-    StoreInUse(PathBuf),
+    #[error(
+        "{}: another broker has this store open{}; use that one, or stop it first",
+        data.display(), which(holder.as_ref())
+    )]
+    StoreInUse {
+        /// The store.
+        data: PathBuf,
+        /// Who has it, as far as that is noted.
+        holder: Option<Holder>,
+    },
     /// A file could not be used.
     #[error("{}: {what}", path.display())]
     File {
@@ -107,7 +116,7 @@ pub async fn run(
     if !places.vault.exists() {
         return Err(StartError::NoVault(places.vault.clone()));
     }
-    let _lock = lock_store(&places.data)?;
+    let _lock = lock_store(&places)?;
     let sources = Arc::new(Sources::new(
         |name| std::env::var_os(name),
         config.source_times,
@@ -158,6 +167,7 @@ pub async fn run(
         revocations: AtomicU64::new(0),
         metrics,
         traces,
+        socket_fault: Mutex::default(),
         clock,
         places,
         config,
@@ -174,8 +184,8 @@ pub async fn run(
     if !broker.vault.is_locked() {
         broker.take_up().await;
     }
-    let listener = listener(&socket, &broker.config)?;
-    life::live(broker, listener).await
+    let (listener, kept) = listener(&socket, &broker.config)?;
+    life::live(broker, listener, kept).await
 }
 
 /// What 1Password is asked through, as configuration says.
@@ -191,15 +201,27 @@ fn one_password(config: &OnePasswordConfig) -> OnePassword {
     }
 }
 
+fn which(holder: Option<&Holder>) -> String {
+    holder.map_or_else(String::new, |holder| format!(" ({holder})"))
+}
+
 /// One broker a store: a second one would write its own records over the first one's.
-fn lock_store(data: &Path) -> Result<Flock<File>, StartError> {
+fn lock_store(places: &Places) -> Result<Flock<File>, StartError> {
+    let data = &places.data;
     let directory = File::open(data).map_err(|source| StartError::File {
-        path: data.to_owned(),
+        path: data.clone(),
         what: "the store cannot be opened",
         source,
     })?;
-    Flock::lock(directory, FlockArg::LockExclusiveNonblock)
-        .map_err(|_taken| StartError::StoreInUse(data.to_owned()))
+    let locked = Flock::lock(directory, FlockArg::LockExclusiveNonblock);
+    let locked = locked.map_err(|_taken| StartError::StoreInUse {
+        data: data.clone(),
+        holder: Holder::noted(data),
+    })?;
+    if let Err(error) = Holder::this(&places.socket).note(data) {
+        tracing::debug!(cause = %error, "a second broker will not be told of this one");
+    }
+    Ok(locked)
 }
 
 /// Unlocks with what needs no person. Whatever goes wrong leaves the store locked, said loudly: a
@@ -257,22 +279,22 @@ async fn announce(broker: &Broker, root_key: Option<&'static str>) -> Result<(),
     Ok(())
 }
 
-/// The socket that systemd made, or our own.
-fn listener(path: &Path, config: &Config) -> Result<Listener, StartError> {
-    let inherited = ListenFd::from_env()
-        .take_unix_listener(0)
-        .and_then(|inherited| {
-            let Some(listener) = inherited else {
-                return Ok(None);
-            };
-            Listener::new(listener).map(Some)
-        });
-    let inherited = inherited.map_err(|source| StartError::System {
+/// The socket that systemd made, or our own, and how to tell that it is gone.
+fn listener(path: &Path, config: &Config) -> Result<(Listener, Option<Kept>), StartError> {
+    let unusable = |source| StartError::System {
         what: "the socket that systemd passed cannot be used",
         source,
-    })?;
-    match inherited {
-        Some(listener) => Ok(listener),
-        None => Ok(socket::bind(path, &config.socket)?),
+    };
+    let inherited = ListenFd::from_env().take_unix_listener(0);
+    if let Some(socket) = inherited.map_err(unusable)? {
+        let kept = Kept::systemds(&socket);
+        return Ok((Listener::new(socket).map_err(unusable)?, kept));
     }
+    let socket = socket::make(path, &config.socket)?;
+    let kept = Kept::ours(path.to_owned(), config.socket.clone());
+    let listener = Listener::new(socket).map_err(|source| StartError::System {
+        what: "the socket cannot be watched",
+        source,
+    })?;
+    Ok((listener, Some(kept)))
 }

@@ -61,6 +61,7 @@ const LAYERS: &[&[&str]] = &[
         "clock",
         "give_back",
         "harden",
+        "holder",
         "https",
         "locked_memory",
         "outlet",

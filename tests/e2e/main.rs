@@ -38,5 +38,6 @@ mod rekey;
 mod revoke;
 mod rotate;
 mod service;
+mod socket;
 mod source;
 mod warnings;

@@ -40,7 +40,7 @@ const REST: Duration = Duration::from_secs(60);
 
 async fn next(broker: &Arc<Broker>, schedule: &mut Schedule, every: Duration) {
     // Nothing could be opened or recorded.
-    if !broker.not_ready().is_empty() {
+    if !broker.grants_nothing_because().is_empty() {
         return;
     }
     let now = broker.now();

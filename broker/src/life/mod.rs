@@ -5,26 +5,29 @@
 
 mod systemd;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use broker_audit::record::Event;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::api::{self, Api};
 use crate::broker::Broker;
 use crate::caller::Surroundings;
+use crate::causes;
 use crate::check;
 use crate::give_back;
 use crate::principals::Asked;
-use crate::server::{self, Identify};
-use crate::socket::Listener;
+use crate::server::{self, Identify, Listening};
+use crate::socket::{Kept, Listener};
 use crate::startup::StartError;
 use systemd::{Systemd, Tell};
 
 /// How often what has ended is looked for.
 const SWEEP: Duration = Duration::from_millis(250);
+/// How often the socket is looked at.
+const LOOK: Duration = Duration::from_secs(2);
 /// How long everything that goes on may take to end, once requests under way are finished or cut off.
 const END_LIMIT: Duration = Duration::from_secs(15);
 /// How often the vault notes the audit log's head.
@@ -44,7 +47,11 @@ const SETTLED: Duration = Duration::from_secs(5);
 const TIDY: Duration = Duration::from_secs(60 * 60);
 
 /// Serves until a signal says to stop, sweeping meanwhile.
-pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), StartError> {
+pub(crate) async fn live(
+    broker: Arc<Broker>,
+    listener: Listener,
+    kept: Option<Kept>,
+) -> Result<(), StartError> {
     let systemd = Systemd::start();
     let on = |kind| {
         signal(kind).map_err(|source| StartError::System {
@@ -65,13 +72,20 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
         source,
     })?;
     let identify = Arc::new(Identify::new(Arc::clone(&broker), surroundings));
+    let (made_again, listeners) = mpsc::channel(1);
+    let listening = Listening {
+        now: listener,
+        next: listeners,
+    };
     let serving = tokio::spawn(server::serve(
-        listener,
+        listening,
         api,
         limits,
         identify,
         stopped.clone(),
     ));
+    let keeping = kept.map(|kept| keep(kept, Arc::clone(&broker), made_again, stopped.clone()));
+    let keeping = keeping.map(tokio::spawn);
     let scraping = scrape(&broker, stopped.clone()).await?;
     let warning = tokio::spawn(warn(Arc::clone(&broker), stopped.clone()));
     let polling = tokio::spawn(poll(Arc::clone(&broker), stopped.clone()));
@@ -114,6 +128,7 @@ pub(crate) async fn live(broker: Arc<Broker>, listener: Listener) -> Result<(), 
         Some(refreshing),
         Some(tidying),
         scraping,
+        keeping,
     ];
     let ending = async {
         for task in going_on.into_iter().flatten() {
@@ -155,6 +170,68 @@ async fn last_records(broker: &Arc<Broker>, why: &'static str) -> Result<(), Sta
     }
     broker.note_head();
     broker.vault.settle().await?;
+    Ok(())
+}
+
+/// Looks after the socket, and hands on the next one when it had to be made again.
+async fn keep(
+    mut kept: Kept,
+    broker: Arc<Broker>,
+    made_again: mpsc::Sender<Listener>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = server::told_to(&mut stopped) => return,
+            _ = look.tick() => {}
+        }
+        // It may lie where looking takes its time.
+        let looking = tokio::task::spawn_blocking(move || {
+            let looked = kept.look();
+            (kept, looked)
+        });
+        let looked = tokio::select! {
+            () = server::told_to(&mut stopped) => return,
+            looked = looking => looked,
+        };
+        let fault = match looked {
+            Ok((same, looked)) => {
+                kept = same;
+                match looked {
+                    Ok(None) => None,
+                    Ok(Some(again)) => listen_again(again, &made_again).await.err(),
+                    Err(lost) => Some(causes::in_words(&lost)),
+                }
+            }
+            Err(panic) => {
+                return tracing::error!(cause = %panic, "the socket is looked after no more");
+            }
+        };
+        let mut known = broker
+            .socket_fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match (&fault, &*known) {
+            // Once, and not again until it is mended.
+            (Some(fault), None) => tracing::error!("{fault}"),
+            (None, Some(_)) => tracing::info!("callers can connect again"),
+            _ => {}
+        }
+        *known = fault;
+    }
+}
+
+async fn listen_again(
+    socket: std::os::unix::net::UnixListener,
+    made_again: &mpsc::Sender<Listener>,
+) -> Result<(), String> {
+    let listener = Listener::new(socket);
+    let listener = listener.map_err(|error| format!("the socket cannot be watched: {error}"))?;
+    tracing::warn!("the socket was removed by another program; it was made again");
+    // Nobody takes it if the broker is stopping.
+    drop(made_again.send(listener).await);
     Ok(())
 }
 

@@ -72,6 +72,26 @@ pub(crate) struct Identify {
     turns_of_operators: Semaphore,
 }
 
+/// The socket, and those that come in its place when it had to be made again.
+pub(crate) struct Listening {
+    pub(crate) now: Listener,
+    pub(crate) next: mpsc::Receiver<Listener>,
+}
+
+impl Listening {
+    /// The next connection. Those that wait on a socket that was replaced have come already, or come
+    /// from it first.
+    async fn accept(&mut self) -> io::Result<Connection> {
+        loop {
+            tokio::select! {
+                biased;
+                accepted = self.now.accept() => return accepted,
+                Some(next) = self.next.recv() => self.now = next,
+            }
+        }
+    }
+}
+
 impl Identify {
     pub(crate) fn new(broker: Arc<Broker>, surroundings: Surroundings) -> Self {
         Self {
@@ -122,7 +142,7 @@ impl Identify {
 
 /// Serves connections until `stop` says so, then lets requests under way finish.
 pub(crate) async fn serve(
-    listener: Listener,
+    mut listening: Listening,
     api: Api,
     limits: Limits,
     identify: Arc<Identify>,
@@ -133,7 +153,7 @@ pub(crate) async fn serve(
     let (all_done, mut wait_all) = mpsc::channel::<()>(1);
     loop {
         let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
+            accepted = listening.accept() => match accepted {
                 Ok(stream) => stream,
                 Err(error) => {
                     // Out of descriptors: connections that end will free some.

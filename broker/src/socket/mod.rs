@@ -1,16 +1,23 @@
-//! The socket: bind it, check what came of it, accept on it.
+//! The socket: bind it, check what came of it, accept on it, and see that it stays.
+
+mod keep;
 
 use std::fs::Permissions;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket, sockopt,
+};
 use nix::unistd::Gid;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+pub use self::keep::{Kept, Lost};
 use crate::config::SocketConfig;
 use crate::connection::Connection;
 use crate::readiness::watched;
@@ -51,8 +58,16 @@ impl Listener {
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another broker listens there.
-    #[error("{}: another broker is listening there; stop it first", .0.display())]
-    InUse(PathBuf),
+    #[error(
+        "{}: another broker is listening there{}; stop it first, or choose another socket with `--socket`",
+        path.display(), number(*pid)
+    )]
+    InUse {
+        /// The socket.
+        path: PathBuf,
+        /// The process that listens, where the kernel tells.
+        pid: Option<i32>,
+    },
     /// Something else is in the way.
     #[error("{}: is there and is no socket; move it away", .0.display())]
     InTheWay(PathBuf),
@@ -84,12 +99,42 @@ pub enum BindError {
     },
 }
 
+fn number(pid: Option<i32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
+}
+
+/// What connecting to a path shows.
+pub(crate) enum There {
+    /// There is nothing at all.
+    Nothing,
+    /// A socket that no one listens on, or something else.
+    Left,
+    /// A program listens, and this is its number, where the kernel tells.
+    Listening(Option<i32>),
+}
+
+/// Connects without waiting: a queue that is full is a sign of life too.
+fn what_is_there(path: &Path) -> io::Result<There> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    Ok(match connect(socket.as_raw_fd(), &UnixAddr::new(path)?) {
+        Ok(()) => {
+            let listening = getsockopt(&socket, sockopt::PeerCredentials);
+            let pid = listening.ok().map(|listening| listening.pid());
+            There::Listening(pid.filter(|pid| *pid > 0))
+        }
+        Err(Errno::EAGAIN) => There::Listening(None),
+        Err(Errno::ENOENT) => There::Nothing,
+        Err(_) => There::Left,
+    })
+}
+
 /// Makes the socket with its mode and group, and checks what it really got.
 ///
 /// # Errors
 ///
 /// [`BindError`], each saying what mends it.
-pub fn bind(path: &Path, config: &SocketConfig) -> Result<Listener, BindError> {
+pub fn make(path: &Path, config: &SocketConfig) -> Result<UnixListener, BindError> {
     let fail = |what| {
         let path = path.to_owned();
         move |source| BindError::System { path, what, source }
@@ -97,10 +142,13 @@ pub fn bind(path: &Path, config: &SocketConfig) -> Result<Listener, BindError> {
     if let Some(directory) = path.parent() {
         make_directory(directory, config)?;
     }
-    match std::os::unix::net::UnixStream::connect(path) {
-        Ok(_) => return Err(BindError::InUse(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(_) => {
+    match what_is_there(path).map_err(fail("cannot be looked at"))? {
+        There::Nothing => {}
+        There::Listening(pid) => {
+            let path = path.to_owned();
+            return Err(BindError::InUse { path, pid });
+        }
+        There::Left => {
             // A socket nobody listens on is left over from a broker that was killed.
             use std::os::unix::fs::FileTypeExt;
             let metadata = std::fs::symlink_metadata(path).map_err(fail("cannot be looked at"))?;
@@ -130,7 +178,7 @@ pub fn bind(path: &Path, config: &SocketConfig) -> Result<Listener, BindError> {
             got,
         });
     }
-    Listener::new(listener).map_err(fail("cannot be watched"))
+    Ok(listener)
 }
 
 /// The socket's directory: ours alone, unless the socket is for others, who must reach it.
@@ -156,38 +204,41 @@ fn make_directory(directory: &Path, config: &SocketConfig) -> Result<(), BindErr
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_socket_gets_its_mode_and_replaces_one_left_over_but_nothing_else() {
+    #[test]
+    fn a_socket_gets_its_mode_and_replaces_one_left_over_but_nothing_else() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("run/tokend.sock");
         let config = SocketConfig {
             mode: 0o666,
             group: None,
         };
-        let first = bind(&path, &config).unwrap();
+        let first = make(&path, &config).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o666);
-        assert!(matches!(bind(&path, &config), Err(BindError::InUse(_))));
+        assert!(matches!(
+            make(&path, &config),
+            Err(BindError::InUse { pid: Some(_), .. })
+        ));
         drop(first);
         assert!(
-            bind(&path, &config).is_ok(),
+            make(&path, &config).is_ok(),
             "nobody listens on it any more"
         );
 
         let file = home.path().join("file");
         std::fs::write(&file, "x").unwrap();
-        assert!(matches!(bind(&file, &config), Err(BindError::InTheWay(_))));
+        assert!(matches!(make(&file, &config), Err(BindError::InTheWay(_))));
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "x");
     }
 
-    #[tokio::test]
-    async fn a_directory_others_may_write_is_refused_with_the_mend() {
+    #[test]
+    fn a_directory_others_may_write_is_refused_with_the_mend() {
         let home = tempfile::tempdir().unwrap();
         std::fs::set_permissions(home.path(), Permissions::from_mode(0o777)).unwrap();
         let config = SocketConfig {
             mode: 0o600,
             group: None,
         };
-        let error = bind(&home.path().join("s"), &config).unwrap_err();
+        let error = make(&home.path().join("s"), &config).unwrap_err();
         assert!(error.to_string().contains("chmod go-w"), "{error}");
     }
 }

@@ -110,9 +110,14 @@ fn a_second_broker_on_the_same_store_is_refused_and_the_first_goes_on() {
     let mut second = broker.home.command(&support::binaries::tokend());
     let ran = Ran::of(second.arg("--socket").arg(&other));
     assert_eq!(ran.code(), Some(1), "{ran:?}");
+    let first = format!(
+        "process {}, socket {}",
+        broker.pid(),
+        broker.socket().display()
+    );
     super::says(
         &ran.stderr,
-        &["another broker has this store open", "stop it"],
+        &["another broker has this store open", &first, "stop it"],
     );
     assert!(!other.exists());
     assert_eq!(live(&broker), [held]);
