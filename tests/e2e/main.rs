@@ -40,4 +40,5 @@ mod rotate;
 mod service;
 mod socket;
 mod source;
+mod stalled;
 mod warnings;

@@ -30,6 +30,7 @@ pub mod keyring;
 pub mod needs;
 pub mod one_password;
 mod ran;
+pub mod stalled;
 pub mod strace;
 pub mod terminal;
 pub mod wait;

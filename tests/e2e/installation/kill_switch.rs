@@ -11,7 +11,7 @@ use support::{TestBroker, wait};
 
 use super::{END, OLD_TOKEN, Setting};
 
-fn lock(broker: &TestBroker) -> Value {
+pub(super) fn lock(broker: &TestBroker) -> Value {
     let answer = broker.http("POST", "/v1/lock", r#"{"revoke":true}"#);
     assert_eq!(answer.status, 200, "{answer:?}");
     let locked = answer.json();
@@ -23,13 +23,13 @@ fn unlock(broker: &TestBroker) {
     assert_eq!(broker.http("POST", "/v1/unlock", "").status, 200);
 }
 
-fn status_of(broker: &TestBroker, lease: &Value) -> u16 {
+pub(super) fn status_of(broker: &TestBroker, lease: &Value) -> u16 {
     let id = lease["lease"].as_str().unwrap();
     broker.http("GET", &format!("/v1/leases/{id}"), "").status
 }
 
 impl Setting {
-    fn take_raw(&self) -> Value {
+    pub(super) fn take_raw(&self) -> Value {
         let policy = like_label_sync("acme-by-hand", "acme-import-old-token");
         self.broker.home.policy("acme-by-hand.toml", &policy);
         let reloaded = self.broker.http("POST", "/v1/policies/reload", "");

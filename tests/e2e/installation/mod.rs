@@ -6,6 +6,7 @@ mod moved;
 mod pinned;
 mod restart;
 mod shared;
+mod stalled;
 
 use std::fs;
 use std::path::PathBuf;
@@ -62,6 +63,15 @@ impl Setting {
     }
 
     fn with(fallback: &str) -> Option<Self> {
+        Self::started(fallback, "", Home::start)
+    }
+
+    /// With more configuration, and started in another way.
+    fn started(
+        fallback: &str,
+        config: &str,
+        start: impl FnOnce(Home) -> TestBroker,
+    ) -> Option<Self> {
         if !needs::program("curl") {
             return None;
         }
@@ -81,12 +91,13 @@ impl Setting {
             .classic(OLD_TOKEN, "acme-bot", &["repo"]);
         let github = StandIn::start(world);
         let home = Home::ready();
-        home.github(&github, "check_every = \"off\"\npoll_every = \"off\"");
+        let quiet = "check_every = \"off\"\npoll_every = \"off\"";
+        home.github(&github, &format!("{quiet}\n{config}"));
         home.policy("apps.toml", SECRETS);
         let uid = nix::unistd::geteuid().to_string();
         let import = IMPORT.replace("UID", &uid).replace("FALLBACK", fallback);
         home.policy("acme-import.toml", &import);
-        let broker = home.start();
+        let broker = start(home);
         fs::write(key_file(&broker), key.pem()).unwrap();
         let set = ["secret", "set", "acme-import-app"];
         broker.home.ctl_with(&set, key.pem()).success();
