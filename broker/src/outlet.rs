@@ -16,7 +16,7 @@ use std::time::Duration;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// The most that waits to be written, in bytes.
-const MOST: usize = 1 << 20;
+const MOST: usize = 256 * 1024;
 
 /// How long the last lines of a process may take to be written.
 const LAST: Duration = Duration::from_secs(1);

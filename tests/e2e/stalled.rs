@@ -1,11 +1,47 @@
 //! What reads the broker's words and does not: neither requests nor an end wait for it.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
 use nix::sys::signal::Signal;
-use support::{Home, TestBroker, wait};
+use support::stalled::Stalled;
+use support::{Home, TestBroker, http, wait};
+
+/// What is no request leaves a line in the trace. Some of it, and whether any was dropped.
+fn dropped(broker: &TestBroker) -> bool {
+    for _ in 0..50 {
+        let mut stream = http::connect(&broker.socket());
+        stream.write_all(b"no request\r\n\r\n").unwrap();
+        // Until it is closed, so that no two wait for an answer at once.
+        drop(http::read_answer(&mut stream));
+    }
+    let figures = String::from_utf8(broker.http("GET", "/metrics", "").body).unwrap();
+    let figure = figures
+        .lines()
+        .find_map(|line| line.strip_prefix("tokend_traces_dropped_total "));
+    figure.is_some_and(|count| count != "0")
+}
+
+#[test]
+fn a_reader_of_standard_error_that_stalls_stops_neither_requests_nor_the_kill_switch_nor_an_end() {
+    let mut stderr = Stalled::new();
+    let broker = TestBroker::start(Home::ready(), |command| {
+        command
+            .args(["--trace", "debug", "--trace-format", "json"])
+            .stderr(stderr.end());
+    });
+    wait::until(|| dropped(&broker));
+    let status = broker.home.ctl(&["status"]).success();
+    assert!(
+        status.contains("traces were dropped since the start"),
+        "{status}"
+    );
+    broker.home.ctl(&["lock", "--revoke"]).success();
+    stderr.read_until("standard error took nothing for a while; traces were dropped");
+    broker.signal(Signal::SIGTERM);
+    wait::gone(&broker.pid().to_string());
+}
 
 /// A systemd that reads one message, passes it on, and is busy from then on.
 fn busy_systemd(at: &Path, then_to: &Path) -> UnixDatagram {
