@@ -185,7 +185,7 @@ impl Broker {
             hashed_credential: held.map(|held| held.hashed_credential.as_str().to_owned()),
             last_used: usage.last_used,
             exposed_to: usage.exposed_to,
-            check: attempt.checked.map(|checked| check::view(checked, None)),
+            check: attempt.checked.map(check::view),
             check_failed: attempt.failed_at.map(|at| CheckFailed { at, why: None }),
             moving: self.move_under_way(name),
         }
@@ -194,13 +194,7 @@ impl Broker {
     /// One secret, with what the last check of it found; `None` if there is none of this name.
     pub async fn secret(&self, name: &SecretName) -> Option<SecretView> {
         let mut secret = self.secrets().into_iter().find(|view| view.name == *name)?;
-        let (findings, failed_why) = self.check_findings(name).await;
-        if let Some(check) = &mut secret.check {
-            check.findings = Some(findings);
-        }
-        if let Some(failed) = &mut secret.check_failed {
-            failed.why = failed_why;
-        }
+        self.add_check_details(&mut secret).await;
         Some(secret)
     }
 

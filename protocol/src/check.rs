@@ -84,6 +84,9 @@ pub struct CheckView {
     /// When it ends, by what GitHub says or else what was entered; absent if it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// The scopes of a classic token, as GitHub says. Absent in lists, and where it did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
     /// What was found, the worst first. Absent in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub findings: Option<Vec<Finding>>,

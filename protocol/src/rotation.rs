@@ -15,6 +15,10 @@ pub struct BeginRotation {
     /// When it ends at GitHub, where the operator knows and GitHub does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// Whether it may carry fewer scopes than the value in use, where policies declare none, and
+    /// permissions that nothing can be compared with.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fewer_scopes: bool,
 }
 
 /// `POST /v1/rotations/{name}/confirm` (operators): the old value may be ended.

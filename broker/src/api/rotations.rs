@@ -16,21 +16,28 @@ use super::error::Refusal;
 use super::extract::{Body, Named, Operator, SecretBody};
 use super::to_its_end::to_its_end;
 use crate::broker::Broker;
+use crate::check::AT_SET;
+use crate::rotation::Given;
 use crate::token::AccessToken;
 
 pub(super) async fn list(
     State(broker): State<Arc<Broker>>,
     _operator: Operator,
 ) -> Json<RotationList> {
-    Json(broker.rotations())
+    Json(broker.rotations().await)
 }
 
 pub(super) async fn show(
     State(broker): State<Arc<Broker>>,
-    _operator: Operator,
+    Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<RotationView>, Refusal> {
-    Ok(Json(broker.show_rotation(&name)?))
+    let (asking, asked) = (Arc::clone(&broker), name.clone());
+    let learning = to_its_end(async move { asking.learn_scopes(&by, &asked).await });
+    if tokio::time::timeout(AT_SET, learning).await.is_err() {
+        tracing::info!(secret = %name, "GitHub does not say in time what the value in use carries");
+    }
+    Ok(Json(broker.show_rotation(&name).await?))
 }
 
 pub(super) async fn begin(
@@ -46,9 +53,12 @@ pub(super) async fn begin(
         let detail = "a value is not empty and holds no NUL";
         return Err(Problem::new(ErrorCode::BadRequest, detail).into());
     }
-    let entered = asked.expires_at;
-    let begun =
-        to_its_end(async move { broker.begin_rotation(&by, &name, value, entered).await }).await;
+    let given = Given {
+        value,
+        entered: asked.expires_at,
+        fewer_scopes: asked.fewer_scopes,
+    };
+    let begun = to_its_end(async move { broker.begin_rotation(&by, &name, given).await }).await;
     Ok(Json(begun?))
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Judged {
     pub(super) accepted: bool,
     pub(super) login: Option<String>,
     pub(super) expires_at: Option<Timestamp>,
+    /// The scopes of a classic token, if GitHub said them.
+    pub(super) scopes: Option<Vec<String>>,
 }
 
 /// GitHub accepted the token and said whose it is.
@@ -54,6 +56,7 @@ pub(super) fn accepted(subject: &Subject<'_>, login: &str, headers: &ReplyHeader
         accepted: true,
         login: Some(login.to_owned()),
         expires_at: end.at,
+        scopes: carried(subject, headers).cloned(),
     }
 }
 
@@ -86,6 +89,7 @@ pub(super) fn refused(subject: &Subject<'_>, error: &GitHubError) -> Option<Judg
         accepted: false,
         login: before.and_then(|before| before.login.as_deref().map(str::to_owned)),
         expires_at: before.map_or(subject.entered, |before| before.expires_at),
+        scopes: None,
     })
 }
 
@@ -191,13 +195,17 @@ fn kind(subject: &Subject<'_>, headers: &ReplyHeaders) -> Finding {
     }
 }
 
-fn scopes(subject: &Subject<'_>, headers: &ReplyHeaders) -> Vec<Finding> {
-    let known = match (&headers.scopes, subject.looks_like) {
+/// The scopes that a classic token carries; `None` where the answer does not tell.
+fn carried<'a>(subject: &Subject<'_>, headers: &'a ReplyHeaders) -> Option<&'a Vec<String>> {
+    match (&headers.scopes, subject.looks_like) {
         (Some(scopes), Some(Kind::Classic)) => Some(scopes),
         (Some(scopes), _) if !scopes.is_empty() => Some(scopes),
         _ => None,
-    };
-    let Some(carried) = known else {
+    }
+}
+
+fn scopes(subject: &Subject<'_>, headers: &ReplyHeaders) -> Vec<Finding> {
+    let Some(carried) = carried(subject, headers) else {
         return vec![Word::Scopes.not_proven(
             "GitHub did not say which scopes it carries; the declared ones are not proven",
         )];

@@ -26,6 +26,7 @@ mod tests;
 pub(crate) mod watch;
 
 use broker_audit::record::Event;
+use broker_protocol::api::SecretView;
 use broker_protocol::check::{CheckView, Finding, SecretChecked, Verdict};
 use broker_protocol::names::{RepoPattern, SecretName};
 use serde::{Deserialize, Serialize};
@@ -42,7 +43,7 @@ use crate::lease_record;
 use crate::policy::{Caller, SecretDeclaration, SecretKind, SourceSpec};
 use crate::token::AccessToken;
 use crate::upkeep::{Upkeep, UpkeepError};
-use crate::vault::{Checked, Kind};
+use crate::vault::{CheckDetails, Checked, Kind};
 use crate::warn::{Warning, WarningKind};
 
 /// Why a secret was not checked. None of these says anything about the secret.
@@ -85,6 +86,9 @@ struct Details {
     /// Which value it was, where that does not lie in the vault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hashed_credential: Option<Box<str>>,
+    /// The scopes of a classic token, as GitHub said them last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scopes: Option<Vec<String>>,
 }
 
 impl Broker {
@@ -163,6 +167,12 @@ impl Broker {
             source => checked.hashed.is_some() && checked.hashed == self.sources.hashed(source),
         };
         same.then_some(checked)
+    }
+
+    /// The scopes of the value in use, as a check found them; `None` if none did.
+    pub(crate) async fn carried_scopes(&self, declared: &SecretDeclaration) -> Option<Vec<String>> {
+        self.known_of(declared)?;
+        self.details(&declared.name).await?.scopes
     }
 
     async fn check_token(
@@ -244,21 +254,23 @@ impl Broker {
         serde_json::from_str(&text).ok()
     }
 
-    /// What the last check found, and why the last attempt failed, for people.
-    pub(crate) async fn check_findings(&self, name: &SecretName) -> (Vec<Finding>, Option<String>) {
-        match self.vault.check_details(name).await {
-            Ok(read) => {
-                let details = read
-                    .findings
-                    .as_deref()
-                    .map(serde_json::from_str::<Details>);
-                let details = details.and_then(Result::ok).unwrap_or_default();
-                (details.findings, read.failed_why)
-            }
-            Err(error) => {
-                tracing::error!(secret = %name, cause = %error, "what a check found could not be read");
-                (Vec::new(), None)
-            }
+    /// Adds to a check what is shown of one secret alone: findings, scopes, and why the last attempt
+    /// failed.
+    pub(crate) async fn add_check_details(&self, secret: &mut SecretView) {
+        let name = &secret.name;
+        let read = self.vault.check_details(name).await.unwrap_or_else(|error| {
+            tracing::error!(secret = %name, cause = %error, "what a check found could not be read");
+            CheckDetails::default()
+        });
+        let details = read.findings.as_deref();
+        let details = details.map(serde_json::from_str::<Details>);
+        let details = details.and_then(Result::ok).unwrap_or_default();
+        if let Some(check) = &mut secret.check {
+            check.findings = Some(details.findings);
+            check.scopes = details.scopes;
+        }
+        if let Some(failed) = &mut secret.check_failed {
+            failed.why = read.failed_why;
         }
     }
 
@@ -309,8 +321,14 @@ impl Broker {
             login: judged.login.as_deref().map(Into::into),
             expires_at: judged.expires_at,
         };
+        // A refusal says nothing of scopes: what the check before it found of this value stays.
+        let scopes = match judged.scopes {
+            None if !judged.accepted => self.carried_scopes(subject.declared).await,
+            said => said,
+        };
         let details = Details {
             findings: judged.findings,
+            scopes,
             private,
             hashed_credential: subject.hashed.as_ref().map(|hashed| hashed.as_str().into()),
         };
@@ -322,7 +340,11 @@ impl Broker {
         }
         Ok(SecretChecked {
             name: name.clone(),
-            check: view(checked, Some(details.findings)),
+            check: CheckView {
+                scopes: details.scopes,
+                findings: Some(details.findings),
+                ..view(checked)
+            },
             recorded,
         })
     }
@@ -369,8 +391,8 @@ const MOST_OUTSIDERS: usize = 3;
 /// The outcome of a check that GitHub did not answer, in records and figures.
 const FAILED: &str = "failed";
 
-/// What is kept of a check, as it is shown.
-pub(crate) fn view(checked: Checked, findings: Option<Vec<Finding>>) -> CheckView {
+/// What is kept of a check, as lists show it.
+pub(crate) fn view(checked: Checked) -> CheckView {
     CheckView {
         verdict: checked.verdict,
         checked_at: checked.checked_at,
@@ -378,7 +400,8 @@ pub(crate) fn view(checked: Checked, findings: Option<Vec<Finding>>) -> CheckVie
         accepted: checked.accepted,
         login: checked.login.as_deref().map(str::to_owned),
         expires_at: checked.expires_at,
-        findings,
+        scopes: None,
+        findings: None,
     }
 }
 

@@ -37,11 +37,17 @@ const MOST_DAYS: u64 = 366;
 const LONGEST_NAME: usize = 40;
 
 impl Creation {
-    /// For the next value of this secret.
+    /// For the next value of this secret. Where no scopes are declared, `carried` are those of the value
+    /// in use, as far as they are known.
     #[must_use]
-    pub fn of(declared: &SecretDeclaration, base: &BaseUrl, today: Date) -> Self {
+    pub fn of(
+        declared: &SecretDeclaration,
+        carried: Option<&[String]>,
+        base: &BaseUrl,
+        today: Date,
+    ) -> Self {
         match declared.kind {
-            SecretKind::Classic => classic(declared, base, today),
+            SecretKind::Classic => classic(declared, carried, base, today),
             SecretKind::FineGrained => fine_grained(declared, base, today),
             SecretKind::App => app_key(declared, base),
         }
@@ -65,30 +71,53 @@ fn page(base: &BaseUrl, path: &str) -> String {
     format!("{}{path}", base.web())
 }
 
-fn classic(declared: &SecretDeclaration, base: &BaseUrl, today: Date) -> Creation {
+fn classic(
+    declared: &SecretDeclaration,
+    carried: Option<&[String]>,
+    base: &BaseUrl,
+    today: Date,
+) -> Creation {
     let (name, days) = (name(declared, today), days(declared));
-    let scopes = declared.scopes.join(",");
+    let place = &declared.place;
+    let mut notes = vec![NOT_REGENERATE.to_owned()];
+    let scopes = match carried {
+        _ if !declared.scopes.is_empty() => Some(declared.scopes.join(",")),
+        Some(carried) => {
+            notes.push(format!(
+                "no scopes are declared in {place}: these are what GitHub says of the value in use"
+            ));
+            Some(carried.join(","))
+        }
+        None => {
+            notes.push(format!(
+                "no scopes are declared in {place}, and it is not known what the value in use carries: \
+                 its page at {} shows it",
+                list_page(declared.kind, base)
+            ));
+            None
+        }
+    };
     let mut query = Query::default();
     query.add("description", &name);
-    query.add("scopes", &scopes);
+    if let Some(scopes) = &scopes {
+        query.add("scopes", scopes);
+    }
     query.add("default_expires_at", &days.to_string());
+    let ticked = match scopes.as_deref() {
+        Some("") => "none".to_owned(),
+        Some(scopes) => scopes.replace(',', ", "),
+        None => "those of the value in use".to_owned(),
+    };
     let mut settings = signed_in(declared);
     settings.extend([
         ("Note", name),
         ("Expiration", format!("{days} days")),
-        (
-            "Select scopes",
-            if scopes.is_empty() {
-                "none".to_owned()
-            } else {
-                scopes.replace(',', ", ")
-            },
-        ),
+        ("Select scopes", ticked),
     ]);
     Creation {
         link: page(base, &format!("/settings/tokens/new{query}")),
         settings,
-        notes: vec![NOT_REGENERATE.to_owned()],
+        notes,
     }
 }
 
@@ -121,13 +150,21 @@ fn fine_grained(declared: &SecretDeclaration, base: &BaseUrl, today: Date) -> Cr
     }
     settings.push(("Expiration", format!("{days} days")));
     settings.push(("Repository access", repositories(declared)));
-    if !permissions.is_empty() {
-        settings.push(("Permissions", permissions.join(", ")));
-    }
     let mut notes = vec![
         NOT_REGENERATE.to_owned(),
         "choose the repositories by hand: the link cannot".to_owned(),
     ];
+    if permissions.is_empty() {
+        settings.push(("Permissions", "those of the value in use".to_owned()));
+        notes.push(format!(
+            "no permissions are declared in {}, and GitHub tells nobody those of the value in use: \
+             copy them by hand from its page at {}",
+            declared.place,
+            list_page(declared.kind, base)
+        ));
+    } else {
+        settings.push(("Permissions", permissions.join(", ")));
+    }
     if owners.len() > 1 {
         notes.push(format!(
             "a fine-grained token has one resource owner, and the repositories declared belong to {}",
@@ -179,7 +216,7 @@ fn repositories(declared: &SecretDeclaration) -> String {
         .map(|repository| repository.as_str())
         .collect();
     match names.as_slice() {
-        [] => "as few as will do".to_owned(),
+        [] => "those of the value in use".to_owned(),
         [all] if all.ends_with("/*") => "All repositories".to_owned(),
         names => format!("Only select repositories: {}", names.join(", ")),
     }
@@ -264,7 +301,7 @@ mod tests {
     fn creation(text: &str) -> Creation {
         let base = BaseUrl::default();
         let today = jiff::civil::date(2026, 11, 21);
-        Creation::of(&declared(text), &base, today)
+        Creation::of(&declared(text), None, &base, today)
     }
 
     fn setting(creation: &Creation, label: &str) -> String {
@@ -286,6 +323,39 @@ mod tests {
         assert_eq!(setting(&made, "Signed in as"), "acme-bot");
         assert_eq!(setting(&made, "Expiration"), "60 days");
         assert_eq!(made.notes, [NOT_REGENERATE]);
+    }
+
+    #[test]
+    fn where_nothing_is_declared_the_form_asks_for_what_the_value_in_use_has_and_never_for_less() {
+        let carried = ["repo".to_owned(), "read:org".to_owned()];
+        let base = BaseUrl::default();
+        let today = jiff::civil::date(2026, 11, 21);
+        let of =
+            |text, carried: Option<&[String]>| Creation::of(&declared(text), carried, &base, today);
+        let made = of("kind = 'classic'", Some(&carried));
+        assert!(made.link.contains("&scopes=repo,read:org&"), "{made:?}");
+        assert_eq!(setting(&made, "Select scopes"), "repo, read:org");
+        assert_eq!(
+            setting(&of("kind = 'classic'", Some(&[])), "Select scopes"),
+            "none"
+        );
+        let unknown = of("kind = 'classic'", None);
+        assert!(!unknown.link.contains("scopes="), "{unknown:?}");
+        for made in [unknown, of("kind = 'fine-grained'", None)] {
+            let settings = &made.settings;
+            assert!(
+                settings
+                    .iter()
+                    .any(|(_, value)| value == "those of the value in use"),
+                "{made:?}"
+            );
+            assert!(
+                made.notes.iter().any(|note| note.contains("s.toml:1")),
+                "{made:?}"
+            );
+        }
+        let declared = of("kind = 'classic'\nscopes = ['gist']", Some(&carried));
+        assert_eq!(setting(&declared, "Select scopes"), "gist");
     }
 
     #[test]
@@ -331,7 +401,7 @@ mod tests {
         assert_eq!(creation(text).link, "https://github.com/settings/apps");
         let base = BaseUrl::parse("https://git.acme.example/api/v3").unwrap();
         let today = jiff::civil::date(2026, 11, 21);
-        let made = Creation::of(&declared(text), &base, today);
+        let made = Creation::of(&declared(text), None, &base, today);
         assert_eq!(made.link, "https://git.acme.example/settings/apps");
         assert_eq!(setting(&made, "Client ID"), "Iv23liABCDEF");
     }

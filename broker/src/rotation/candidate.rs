@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::identity::{Asked, Identity};
+use super::least::{self, InUse, Lack};
 use super::{RotationError, date};
 use crate::broker::Broker;
 use crate::github::expiry::{self, TokenExpiry};
@@ -17,6 +18,16 @@ pub(super) struct Candidate {
     pub(super) value: AccessToken,
     /// Its end, as far as the operator knows.
     pub(super) entered: Option<Timestamp>,
+    /// Whether the operator says that it may do less than the value in use.
+    pub(super) fewer_scopes: bool,
+}
+
+/// The value in use.
+pub(super) struct Before<'a> {
+    pub(super) held: Option<&'a Held>,
+    /// What GitHub says of it, if it still takes it.
+    pub(super) identity: Option<&'a Identity>,
+    pub(super) in_use: InUse,
 }
 
 /// What the checks found of a value that will do.
@@ -31,8 +42,7 @@ pub(super) struct Fit {
 const MOST_PROBES: usize = 50;
 
 impl Broker {
-    /// Judges a candidate against the declaration and the value in use, whose owner is `old_owner` if
-    /// GitHub still takes it.
+    /// Judges a candidate against the declaration and the value in use.
     ///
     /// # Errors
     ///
@@ -40,8 +50,7 @@ impl Broker {
     pub(super) async fn judge_candidate(
         &self,
         declared: &SecretDeclaration,
-        held: Option<&Held>,
-        old: Option<&Identity>,
+        before: &Before<'_>,
         candidate: &Candidate,
     ) -> Result<Fit, RotationError> {
         let unfit = |why: Vec<String>| RotationError::Unfit {
@@ -66,16 +75,21 @@ impl Broker {
         };
         let mut why = Vec::new();
         let mut warnings = Vec::new();
-        judge_owner(declared, old, &identity, &mut why);
+        judge_owner(declared, before.identity, &identity, &mut why);
         if declared.kind != SecretKind::App {
-            judge_scopes(declared, &identity, &mut why, &mut warnings);
+            judge_kind(declared, &identity, &mut why);
+            let carried = identity.headers.scopes.as_deref().unwrap_or_default();
+            match judge_reach(declared, before, candidate, carried) {
+                Ok(odd) => warnings.extend(odd),
+                Err(lack) => why.push(lack.to_string()),
+            }
         }
         if declared.kind == SecretKind::FineGrained {
             self.probe(declared, &candidate.value, &mut why, &mut warnings)
                 .await?;
         }
         let expires_at = judge_end(
-            held,
+            before.held,
             &identity,
             candidate.entered,
             self.now().wall,
@@ -163,14 +177,8 @@ fn judge_owner(
     }
 }
 
-fn judge_scopes(
-    declared: &SecretDeclaration,
-    identity: &Identity,
-    why: &mut Vec<String>,
-    warnings: &mut Vec<String>,
-) {
-    let carried = identity.headers.scopes.as_deref();
-    let by_header = token_kind::by_header(carried);
+fn judge_kind(declared: &SecretDeclaration, identity: &Identity, why: &mut Vec<String>) {
+    let by_header = token_kind::by_header(identity.headers.scopes.as_deref());
     match (declared.kind, by_header) {
         (SecretKind::Classic, ByHeader::FineGrained) => {
             why.push("GitHub says it is a fine-grained token".to_owned());
@@ -180,24 +188,26 @@ fn judge_scopes(
         }
         _ => {}
     }
-    if declared.kind != SecretKind::Classic {
-        return;
-    }
-    let carried = carried.unwrap_or_default().iter().map(String::as_str);
-    let compared = scopes::compare(carried, declared.scopes.iter().map(AsRef::as_ref));
-    if !compared.missing.is_empty() {
-        why.push(format!(
-            "it lacks the scope {}",
-            compared.missing.join(", ")
-        ));
+}
+
+fn judge_reach(
+    declared: &SecretDeclaration,
+    before: &Before<'_>,
+    candidate: &Candidate,
+    carried: &[String],
+) -> Result<Option<String>, Lack> {
+    match least::judge(declared, &before.in_use, carried) {
+        Err(Lack::Undeclared(_)) if candidate.fewer_scopes => {}
+        judged => judged?,
     }
     // Where none are declared, none is one too many: a check says as little.
-    if !compared.excess.is_empty() && !declared.scopes.is_empty() {
-        warnings.push(format!(
-            "it carries more than is declared: {}",
-            compared.excess.join(", ")
-        ));
+    if declared.kind != SecretKind::Classic || declared.scopes.is_empty() {
+        return Ok(None);
     }
+    let declared = declared.scopes.iter().map(AsRef::as_ref);
+    let excess = scopes::compare(carried.iter().map(String::as_str), declared).excess;
+    Ok((!excess.is_empty())
+        .then(|| format!("it carries more than is declared: {}", excess.join(", "))))
 }
 
 fn judge_end(

@@ -17,6 +17,7 @@ mod candidate;
 mod error;
 mod identity;
 mod leaked;
+mod least;
 mod sinks;
 mod steps;
 mod tend;
@@ -33,9 +34,10 @@ use broker_protocol::rotation::RotationView;
 use jiff::Timestamp;
 use tokio::sync::OwnedMutexGuard;
 
-use self::candidate::Candidate;
+use self::candidate::{Before, Candidate};
 pub use self::error::RotationError;
-use self::identity::{Asked, Identity};
+use self::identity::Asked;
+use self::least::InUse;
 use crate::audit_log::{Effect, Recorded, Use, Why};
 use crate::broker::Broker;
 use crate::lease_record;
@@ -66,6 +68,16 @@ impl Rotating {
     }
 }
 
+/// A new value, as an operator gives it.
+pub struct Given {
+    /// The value.
+    pub value: AccessToken,
+    /// Its end at GitHub, where the operator knows it.
+    pub entered: Option<Timestamp>,
+    /// Whether it may carry fewer scopes or permissions than the value in use, where none are declared.
+    pub fewer_scopes: bool,
+}
+
 /// What the checks let through.
 struct Checked {
     new: NewValue,
@@ -90,9 +102,13 @@ impl Broker {
         &self,
         by: &Caller,
         name: &SecretName,
-        value: AccessToken,
-        entered: Option<Timestamp>,
+        given: Given,
     ) -> Result<RotationView, RotationError> {
+        let Given {
+            value,
+            entered,
+            fewer_scopes,
+        } = given;
         let _turn = self.rotating.turn(name).await;
         if self.vault.is_locked() {
             return Err(UpkeepError::Locked.into());
@@ -104,7 +120,7 @@ impl Broker {
             let in_use = held.as_ref().map(|held| held.version);
             let same = *last.new.hashed_credential == *hashed.as_str();
             if same && (last.is_under_way() || in_use == Some(last.new.number)) {
-                return Ok(self.rotation_view(name, Vec::new()));
+                return Ok(self.rotation_view(name, Vec::new()).await);
             }
             if last.is_under_way() {
                 return Err(RotationError::UnderWay(name.clone()));
@@ -125,7 +141,11 @@ impl Broker {
             hashed_credential: hashed.as_str(),
         };
         self.record(&begun).await?;
-        let candidate = Candidate { value, entered };
+        let candidate = Candidate {
+            value,
+            entered,
+            fewer_scopes,
+        };
         let checked = self
             .check_both(by, &declared, held.as_ref(), &candidate)
             .await;
@@ -146,7 +166,7 @@ impl Broker {
         };
         self.swap(by, name, held.as_ref(), checked).await?;
         tracing::info!(secret = %name, "a new value is in use; the old one is kept until it is ended");
-        Ok(self.rotation_view(name, fit.warnings))
+        Ok(self.rotation_view(name, fit.warnings).await)
     }
 
     /// Asks GitHub about the value in use and the one that is to follow it.
@@ -166,13 +186,22 @@ impl Broker {
             }
         };
         let old_is_dead = matches!(old, Some(Asked::Dead));
-        let old: Option<Box<Identity>> = match old {
+        let identity = match old {
             Some(Asked::Alive(identity)) => Some(identity),
             Some(Asked::Dead) | None => None,
         };
-        let mut fit = self
-            .judge_candidate(declared, held, old.as_deref(), candidate)
-            .await?;
+        let said = identity.as_ref().and_then(|old| old.headers.scopes.clone());
+        let in_use = match (held, said) {
+            (None, _) => InUse::Nothing,
+            (Some(_), Some(scopes)) => InUse::Value(Some(scopes)),
+            (Some(_), None) => InUse::Value(self.carried_scopes(declared).await),
+        };
+        let before = Before {
+            held,
+            identity: identity.as_deref(),
+            in_use,
+        };
+        let mut fit = self.judge_candidate(declared, &before, candidate).await?;
         if old_is_dead {
             fit.warnings.push(
                 "GitHub refuses the old value already: it was regenerated, deleted or has ended; \
@@ -246,7 +275,7 @@ impl Broker {
         })
         .await?;
         self.note_rotation(name, confirmed).await?;
-        Ok(self.rotation_view(name, Vec::new()))
+        Ok(self.rotation_view(name, Vec::new()).await)
     }
 
     /// Brings the old value back into use, as a new version. The sinks get it again, step by step.
@@ -263,7 +292,7 @@ impl Broker {
         let _turn = self.rotating.turn(name).await;
         let rotation = self.rotation_of(name)?;
         if matches!(rotation.phase, Phase::RollingBack | Phase::RolledBack) {
-            return Ok(self.rotation_view(name, Vec::new()));
+            return Ok(self.rotation_view(name, Vec::new()).await);
         }
         let old = rotation.may_roll_back().map_err(not_now(name))?.clone();
         let declared = self.in_the_vault(name)?;
@@ -306,7 +335,7 @@ impl Broker {
         }
         self.end_leases_on(name, &[rotation.new.number], Some(by), TAKEN_BACK)
             .await;
-        Ok(self.rotation_view(name, Vec::new()))
+        Ok(self.rotation_view(name, Vec::new()).await)
     }
 
     /// The declaration of a secret whose value lies in the vault.

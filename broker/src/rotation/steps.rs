@@ -42,7 +42,7 @@ impl Broker {
     ) -> Result<RotationView, RotationError> {
         let _turn = self.rotating.turn(name).await;
         self.step(Some(by), name).await?;
-        Ok(self.rotation_view(name, Vec::new()))
+        Ok(self.rotation_view(name, Vec::new()).await)
     }
 
     pub(super) async fn step(

@@ -9,19 +9,22 @@ use jiff::tz::TimeZone;
 
 use super::RotationError;
 use crate::broker::Broker;
+use crate::check::Pace;
 use crate::github::links::{self, Creation};
-use crate::policy::{SecretDeclaration, SecretKind};
+use crate::policy::{Caller, SecretDeclaration, SecretKind};
 use crate::rotation_state::{Due, EndedBy, Phase, Rotation};
 
 impl Broker {
     /// The last rotation of each secret.
-    #[must_use]
-    pub fn rotations(&self) -> RotationList {
-        let names = self.vault.rotations();
-        let view = |name: &SecretName| self.rotation_view(name, Vec::new());
-        RotationList {
-            rotations: names.keys().map(view).collect(),
+    pub async fn rotations(&self) -> RotationList {
+        let mut list = RotationList {
+            rotations: Vec::new(),
+        };
+        for name in self.vault.rotations().keys() {
+            list.rotations
+                .push(self.rotation_view(name, Vec::new()).await);
         }
+        list
     }
 
     /// How the rotation of one secret stands; also before the first, and then where to begin.
@@ -29,11 +32,33 @@ impl Broker {
     /// # Errors
     ///
     /// [`RotationError`] for a secret that is not declared, or whose value does not lie in the vault.
-    pub fn show_rotation(&self, name: &SecretName) -> Result<RotationView, RotationError> {
+    pub async fn show_rotation(&self, name: &SecretName) -> Result<RotationView, RotationError> {
         if self.vault.rotation(name).is_none() {
             self.in_the_vault(name)?;
         }
-        Ok(self.rotation_view(name, Vec::new()))
+        Ok(self.rotation_view(name, Vec::new()).await)
+    }
+
+    /// Checks the value in use where its scopes decide what the next one must carry, and are not known.
+    pub async fn learn_scopes(&self, by: &Caller, name: &SecretName) {
+        let policies = self.policies();
+        let Some(declared) = policies.set.secret(name) else {
+            return;
+        };
+        let under_way = self
+            .vault
+            .rotation(name)
+            .is_some_and(|one| one.is_under_way());
+        let is_open = declared.kind == SecretKind::Classic
+            && declared.source.is_vault()
+            && declared.scopes.is_empty()
+            && self.vault.held(name).is_some();
+        if under_way || !is_open || self.carried_scopes(declared).await.is_some() {
+            return;
+        }
+        if let Err(error) = self.check_secret(Some(by), name, Pace::Prompt).await {
+            tracing::info!(secret = %name, cause = %error, "the scopes of the value in use stay unknown");
+        }
     }
 
     /// Rotations that wait for someone, or do not get on.
@@ -67,7 +92,11 @@ impl Broker {
         warnings
     }
 
-    pub(super) fn rotation_view(&self, name: &SecretName, warnings: Vec<String>) -> RotationView {
+    pub(super) async fn rotation_view(
+        &self,
+        name: &SecretName,
+        warnings: Vec<String>,
+    ) -> RotationView {
         let rotation = self.vault.rotation(name);
         let policies = self.policies();
         let declared = policies.set.secret(name);
@@ -94,7 +123,10 @@ impl Broker {
                 at: None,
             },
         };
-        let create = declared.filter(|_| under_way.is_none());
+        let create = match declared.filter(|_| under_way.is_none()) {
+            Some(declared) => Some(self.create_view(declared).await),
+            None => None,
+        };
         RotationView {
             secret: name.clone(),
             phase: rotation.as_ref().map_or(RotationPhase::None, phase),
@@ -108,7 +140,7 @@ impl Broker {
             revoke_at: under_way.and_then(|one| one.revoke_at),
             reversible: under_way.is_some_and(Rotation::is_reversible),
             steps: self.steps_of(name, declared, rotation.as_ref()),
-            create: create.map(|declared| self.create_view(declared)),
+            create,
             sinks: self.sink_list(name).sinks,
             failure: under_way.and_then(|one| one.failure.clone()),
             next,
@@ -116,9 +148,15 @@ impl Broker {
         }
     }
 
-    fn create_view(&self, declared: &SecretDeclaration) -> CreateView {
+    async fn create_view(&self, declared: &SecretDeclaration) -> CreateView {
+        let carried = match declared.kind {
+            SecretKind::Classic if declared.scopes.is_empty() => {
+                self.carried_scopes(declared).await
+            }
+            _ => None,
+        };
         let today = self.now().wall.to_zoned(TimeZone::UTC).date();
-        let made = Creation::of(declared, self.github.base(), today);
+        let made = Creation::of(declared, carried.as_deref(), self.github.base(), today);
         let setting = |(label, value): (&str, String)| SettingView {
             label: label.to_owned(),
             value,

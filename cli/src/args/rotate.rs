@@ -11,6 +11,10 @@ use jiff::Timestamp;
 use crate::clock;
 
 #[derive(Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the command line"
+)]
 pub(crate) struct Rotate {
     /// The secret's name
     pub(crate) name: SecretName,
@@ -20,14 +24,17 @@ pub(crate) struct Rotate {
     /// When the new value ends at GitHub, such as `2027-02-20`, where GitHub does not say
     #[arg(long, value_name = "DATE", value_parser = clock::parse)]
     pub(crate) expires: Option<Timestamp>,
+    /// Take a value that can do less than the one in use, or may, where policies do not declare what it must
+    #[arg(long)]
+    pub(crate) fewer_scopes: bool,
     /// Do not ask: end the old value as soon as the new one is everywhere and works
     #[arg(long)]
     pub(crate) yes: bool,
     /// Say every step and do none
-    #[arg(long, conflicts_with_all = ["yes", "rollback", "revoke_after", "value_file", "expires"])]
+    #[arg(long, conflicts_with_all = ["yes", "rollback", "revoke_after", "value_file", "expires", "fewer_scopes"])]
     pub(crate) dry_run: bool,
     /// Bring the old value back, here and in the sinks; possible until it is ended
-    #[arg(long, conflicts_with_all = ["yes", "revoke_after", "value_file", "expires"])]
+    #[arg(long, conflicts_with_all = ["yes", "revoke_after", "value_file", "expires", "fewer_scopes"])]
     pub(crate) rollback: bool,
     /// Let the broker end the old value by itself after this time, such as `1h`
     #[arg(long, value_name = "SPAN", value_parser = duration::parse)]

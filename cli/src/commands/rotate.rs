@@ -181,6 +181,7 @@ impl Driver<'_> {
         let mut body = BeginRotation {
             value: value.expose().to_owned(),
             expires_at: self.asked.expires,
+            fewer_scopes: self.asked.fewer_scopes,
         };
         let request = Request::new("POST", &self.path)
             .patience(PATIENCE)

@@ -4,6 +4,7 @@ mod by_hand;
 mod interrupted;
 mod killed;
 mod leaked;
+mod scopes;
 mod sinks;
 mod way;
 

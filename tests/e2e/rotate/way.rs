@@ -150,7 +150,8 @@ fn a_fine_grained_value_must_reach_every_declared_repository_that_still_has_its_
         .pat(pat(new, Repositories::All));
     let github = StandIn::start(world);
     let declared = "\n[secret.site-pat]\nkind = \"fine-grained\"\nowner = \"acme-bot\"\n\
-                    repositories = [\"acme/site\", \"acme/docs\"]\n";
+                    repositories = [\"acme/site\", \"acme/docs\"]\n\
+                    permissions = { contents = \"read\" }\n";
     let broker = home(&github, declared).start();
     let ctl = |line: &[&str], value| broker.home.ctl_with(line, value);
     ctl(&["secret", "set", "site-pat"], old).success();
