@@ -10,6 +10,7 @@ mod clock;
 mod commands;
 mod env_file;
 mod error;
+mod learnt;
 mod policy_file;
 mod policy_line;
 mod secret_text;

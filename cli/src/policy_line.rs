@@ -57,6 +57,24 @@ pub(crate) fn change(change: &PolicyChange) -> Result<Changed, NotChanged> {
     }
 }
 
+/// Puts a new text in the place of one that this command wrote and nobody has changed since.
+pub(crate) fn rewrite(path: &Path, before: &str, after: String) -> Result<Changed, Failure> {
+    let failed = Failure::file("write", path);
+    let put = || {
+        let meta = may_write(path)?;
+        if fs::read(path)? != before.as_bytes() {
+            return Err(io::Error::other("somebody else changed it meanwhile"));
+        }
+        replace(path, after.as_bytes(), &meta)
+    };
+    put().map_err(failed)?;
+    Ok(Changed {
+        path: path.to_owned(),
+        before: before.as_bytes().to_vec(),
+        after: after.into_bytes(),
+    })
+}
+
 impl Changed {
     /// Puts the file back as it was, unless somebody changed it meanwhile.
     pub(crate) fn take_back(self) -> Result<(), Failure> {

@@ -27,7 +27,7 @@ pub(crate) use self::moving::SecretMove;
 use self::rotate::ROTATE_EXAMPLES;
 pub(crate) use self::rotate::Rotate;
 pub(crate) use self::secret::{Import, RepositoryCommand, SecretAdd, SecretCommand};
-pub(crate) use self::values::{Format, Kind};
+pub(crate) use self::values::{Format, Kind, scope};
 use self::values::{permission, variable};
 pub(crate) use self::vault::{Backup, Rekey, Unlock};
 

@@ -92,9 +92,9 @@ pub(crate) enum RepositoryCommand {
 pub(crate) struct SecretAdd {
     /// Its name, such as `org-label-sync-token`
     pub(crate) name: SecretName,
-    /// What it is
-    #[arg(long, value_enum, default_value_t = Kind::Classic)]
-    pub(crate) kind: Kind,
+    /// What it is; read off the value where it is not said, and classic where that does not tell
+    #[arg(long, value_enum)]
+    pub(crate) kind: Option<Kind>,
     /// The login GitHub must report for it
     #[arg(long, value_name = "LOGIN")]
     pub(crate) owner: Option<OrgName>,

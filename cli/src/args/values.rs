@@ -56,7 +56,7 @@ pub(super) fn variable(text: &str) -> Result<String, String> {
 }
 
 /// `repo`, `read:org`
-pub(super) fn scope(text: &str) -> Result<String, String> {
+pub(crate) fn scope(text: &str) -> Result<String, String> {
     let good = |b: u8| b.is_ascii_lowercase() || matches!(b, b'_' | b':');
     if text.is_empty() || !text.bytes().all(good) {
         return Err("not a scope (such as `repo` or `read:org`)".to_owned());

@@ -25,6 +25,7 @@ use crate::commands::purpose::PURPOSES;
 use crate::commands::secret::{self, SECRETS};
 use crate::env_file;
 use crate::error::Failure;
+use crate::learnt::{self, Learnt};
 use crate::policy_file::{NewFiles, SecretTable, proposed_purpose};
 use crate::secret_text::{SecretText, read_to_end};
 use crate::token_shape::{self, Shape};
@@ -52,7 +53,10 @@ pub(crate) fn run(broker: &Broker, import: &Import) -> Result<(), Failure> {
         return plan.tell(&found, &declared);
     }
     plan.declare(broker)?;
-    store(broker, &found, &declared)?;
+    let mut learnt = Vec::new();
+    let stored = store(broker, &found, &declared, &mut learnt);
+    learnt::write(broker, &own_files(&broker.places.policies), &learnt);
+    stored?;
     next_steps(import, &plan)
 }
 
@@ -281,11 +285,13 @@ impl Stored {
     }
 }
 
-/// Stores each value that is not stored yet, and says for each what became of it.
+/// Stores each value that is not stored yet, and says for each what became of it. What GitHub said of
+/// them is in `learnt`, also if this ends early.
 fn store(
     broker: &Broker,
     found: &[Found],
     declared: &BTreeMap<SecretName, SecretView>,
+    learnt: &mut Vec<Learnt>,
 ) -> Result<(), Failure> {
     let mut left_alone = 0;
     let mut wanted = None;
@@ -304,6 +310,7 @@ fn store(
                 if set.check.is_none() {
                     wanted = Some(false);
                 }
+                learnt.extend(Learnt::of(name, set.check.as_ref()));
                 let found = set.check.as_ref().map(check::headline);
                 let found = found.map_or_else(String::new, |found| format!(", checked: {found}"));
                 ui::line(format_args!(
@@ -317,6 +324,10 @@ fn store(
             other => {
                 if !matches!(other, Stored::Same) {
                     left_alone += 1;
+                } else if declared.get(name).is_some_and(|view| view.owner.is_none()) {
+                    // A run before this one may have ended before it wrote that down.
+                    let view: SecretView = broker.read(&format!("{SECRETS}/{name}"))?;
+                    learnt.extend(Learnt::of(name, view.check.as_ref()));
                 }
                 let words = other.in_words();
                 ui::line(format_args!("{} -> {name}: {words}", found_now.variable))?;
@@ -348,15 +359,34 @@ fn next_steps(import: &Import, plan: &Plan) -> Result<(), Failure> {
     ))
 }
 
-/// `imported-secrets.toml`, or with a number where that is taken.
-fn free_name(dir: &Path) -> PathBuf {
-    let mut path = dir.join("imported-secrets.toml");
-    let mut number = 2_u32;
-    while path.exists() {
-        path = dir.join(format!("imported-secrets-{number}.toml"));
+/// The files that this and earlier runs wrote.
+fn own_files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut number = 1_u32;
+    loop {
+        let path = numbered(dir, number);
+        if !path.exists() {
+            return files;
+        }
+        files.push(path);
         number = number.saturating_add(1);
     }
-    path
+}
+
+/// `imported-secrets.toml`, or with a number where that is taken.
+fn free_name(dir: &Path) -> PathBuf {
+    let mut number = 1_u32;
+    while numbered(dir, number).exists() {
+        number = number.saturating_add(1);
+    }
+    numbered(dir, number)
+}
+
+fn numbered(dir: &Path, number: u32) -> PathBuf {
+    match number {
+        1 => dir.join("imported-secrets.toml"),
+        number => dir.join(format!("imported-secrets-{number}.toml")),
+    }
 }
 
 #[cfg(test)]

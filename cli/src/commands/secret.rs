@@ -15,8 +15,10 @@ use crate::commands::purpose::{joined, span};
 use crate::commands::registry::{deadline, state};
 use crate::commands::{check, moving, registry, sinks};
 use crate::error::Failure;
+use crate::learnt::{self, Learnt};
 use crate::policy_file::{NewFiles, SecretTable};
 use crate::secret_text::SecretText;
+use crate::token_shape::{self, Shape};
 use crate::ui::{self, Table};
 
 pub(crate) fn run(broker: &Broker, command: SecretCommand, json: bool) -> Result<(), Failure> {
@@ -55,34 +57,55 @@ fn add(broker: &Broker, add: SecretAdd, json: bool) -> Result<(), Failure> {
     let path = broker.places.policies.join(format!("{}.toml", add.name));
     let (name, expires, check) = (add.name.clone(), add.expires, wanted(add.no_check));
     let source = add.source.clone();
+    // Before anything is written: what it is may be read off it.
+    let value = if stored {
+        Some(SecretText::read(&format!("Value of {name}"))?)
+    } else {
+        None
+    };
+    let kind = match (add.kind, &value) {
+        (Some(kind), _) => kind,
+        (None, Some(value)) => kind_of(value)?,
+        (None, None) => Kind::Classic,
+    };
     let mut files = NewFiles::new();
-    files.write(&path, &table(add)?.to_toml())?;
+    files.write(&path, &table(add, kind)?.to_toml())?;
     let loaded = files.load(broker)?;
     ui::note(format_args!("wrote {}", path.display()));
     for warning in &loaded.warnings {
         ui::warning(warning);
     }
-    if !stored {
+    let Some(value) = value else {
         ui::note(format_args!(
             "its value is read from {source}; `tokenctl doctor` says if it is there"
         ));
         return Ok(());
-    }
-    let declared = |failure: Failure| {
+    };
+    let set = store(broker, &name, &value, expires, check).inspect_err(|_| {
         ui::note(format_args!(
             "it is declared; store its value with `tokenctl secret set {name}`"
         ));
-        failure
-    };
-    let value = SecretText::read(&format!("Value of {name}")).map_err(declared)?;
-    let set = store(broker, &name, &value, expires, check).map_err(declared)?;
+    })?;
+    let learnt: Vec<Learnt> = Learnt::of(&name, set.check.as_ref()).into_iter().collect();
+    learnt::write(broker, &[path], &learnt);
     report(&set, json)
 }
 
-fn table(add: SecretAdd) -> Result<SecretTable, Failure> {
-    let only = |kind: Kind, given: bool, option: &str| {
-        if given && add.kind != kind {
-            let kind = kind.as_str();
+/// What a value is by its first characters; classic, unless they say otherwise.
+fn kind_of(value: &SecretText) -> Result<Kind, Failure> {
+    match token_shape::of(value.expose()) {
+        Shape::FineGrained => Ok(Kind::FineGrained),
+        Shape::PrivateKey => Err(Failure::Usage(
+            "this is a private key: say --kind app, and which App's with --client-id".to_owned(),
+        )),
+        Shape::Classic | Shape::ShortLived | Shape::Unknown => Ok(Kind::Classic),
+    }
+}
+
+fn table(add: SecretAdd, kind: Kind) -> Result<SecretTable, Failure> {
+    let only = |goes_with: Kind, given: bool, option: &str| {
+        if given && kind != goes_with {
+            let kind = goes_with.as_str();
             return Err(Failure::Usage(format!("{option} goes with --kind {kind}")));
         }
         Ok(())
@@ -102,7 +125,7 @@ fn table(add: SecretAdd) -> Result<SecretTable, Failure> {
     let permissions: Permissions = add.permissions.into_iter().collect();
     Ok(SecretTable {
         name: add.name,
-        kind: add.kind,
+        kind,
         source: add.source,
         owner: add.owner,
         scopes: add.scopes,

@@ -31,6 +31,13 @@ fn vault(text: &str, refuses: &'static str) -> Vault {
         let mut stored = stored.lock().unwrap();
         match &*seen.line {
             "GET /v1/secrets" => (200, secrets(&stored)),
+            line if line.starts_with("GET /v1/secrets/") => {
+                let all: serde_json::Value = serde_json::from_str(&secrets(&stored)).unwrap();
+                let mut views = all["secrets"].as_array().unwrap().iter();
+                let name = line.strip_prefix("GET /v1/secrets/").unwrap();
+                let view = views.find(|view| view["name"] == name).unwrap();
+                (200, view.to_string())
+            }
             "GET /v1/purposes" => (200, r#"{"purposes":[]}"#.to_owned()),
             "POST /v1/policies/reload" => {
                 let dir = policies.lock().unwrap().clone().unwrap();

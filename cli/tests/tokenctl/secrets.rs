@@ -70,6 +70,73 @@ fn add_writes_one_file_has_it_loaded_and_stores_the_value() {
     );
 }
 
+/// A broker that says what GitHub says of a value, and refuses to load policies the second time if told to.
+fn broker_that_checks(refuses: bool) -> FakeBroker {
+    let loads = std::sync::atomic::AtomicU32::new(0);
+    FakeBroker::answering(move |seen| {
+        if seen.line != "POST /v1/policies/reload" {
+            let set = serde_json::json!({
+                "name": "source-pat", "version": 1, "looks_like": "classic", "warnings": [],
+                "check": {
+                    "verdict": "ok", "checked_at": "2026-11-29T00:00:00Z", "accepted": true,
+                    "login": "acme-bot", "scopes": ["repo", "read:org"], "findings": []
+                }
+            });
+            return (200, set.to_string());
+        }
+        let nth = loads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        if refuses && nth == 1 {
+            let problem = Problem::new(ErrorCode::BadRequest, "x.toml:3: no");
+            return (400, serde_json::to_string(&problem).unwrap());
+        }
+        let loaded = serde_json::json!({
+            "files": {"source-pat.toml": "00"}, "purposes": 0, "revoked": [], "warnings": []
+        });
+        (200, loaded.to_string())
+    })
+}
+
+#[test]
+fn add_writes_what_github_says_of_the_value_where_nothing_else_was_said() {
+    for (options, want) in [
+        (
+            &[][..],
+            "owner        = \"acme-bot\"\nscopes       = [\"repo\", \"read:org\"]\n",
+        ),
+        (
+            &["--owner", "someone", "--scope", "repo"],
+            "owner        = \"someone\"\nscopes       = [\"repo\"]\n",
+        ),
+    ] {
+        let broker = broker_that_checks(false);
+        let args = [&["secret", "add", "source-pat"], options].concat();
+        let got = broker.run_with(&args, "ghp_canary\n");
+        assert!(got.status.success(), "{}", err(&got));
+        let text = std::fs::read_to_string(broker.policy("source-pat.toml")).unwrap();
+        let table = "[secret.source-pat]\nkind         = \"classic\"\nsource       = \"vault\"\n";
+        assert_eq!(text, format!("{table}{want}"));
+    }
+}
+
+#[test]
+fn what_github_says_is_taken_back_out_of_a_file_that_the_broker_then_refuses() {
+    let broker = broker_that_checks(true);
+    let got = broker.run_with(&["secret", "add", "source-pat"], "ghp_canary\n");
+    assert!(got.status.success(), "the value is stored: {}", err(&got));
+    assert!(err(&got).contains("x.toml:3: no"), "{}", err(&got));
+    let text = std::fs::read_to_string(broker.policy("source-pat.toml")).unwrap();
+    assert!(text.ends_with("source       = \"vault\"\n"), "{text}");
+}
+
+#[test]
+fn the_kind_is_read_off_the_value_where_it_is_not_said() {
+    let broker = broker();
+    let got = broker.run_with(&["secret", "add", "source-pat"], "github_pat_canary\n");
+    assert!(got.status.success(), "{}", err(&got));
+    let text = std::fs::read_to_string(broker.policy("source-pat.toml")).unwrap();
+    assert!(text.contains("= \"fine-grained\""), "{text}");
+}
+
 #[test]
 fn a_file_that_the_broker_refuses_is_taken_back() {
     let broker = FakeBroker::refusing(&Problem::new(ErrorCode::BadRequest, "x.toml:3: no"));
