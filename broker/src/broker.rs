@@ -22,6 +22,7 @@ use crate::github::GitHub;
 use crate::lease_table::LeaseTable;
 use crate::load::Loaded;
 use crate::mint::Minting;
+use crate::moment::Moment;
 use crate::outlet::Outlet;
 use crate::policy::{PolicySet, PurposePolicy};
 use crate::readers::Readers;
@@ -126,6 +127,11 @@ impl Broker {
     /// This moment.
     pub(crate) fn now(&self) -> Now {
         self.clock.now()
+    }
+
+    /// This moment, to be written down.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment::new(self.now(), self.clock.boot_id())
     }
 
     /// The policies in force. A request keeps the set it began with.

@@ -28,8 +28,8 @@ pub trait Clock: Send + Sync + 'static {
 }
 
 /// `/proc/sys/kernel/random/boot_id`: a UUID made anew at each boot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BootId(Box<str>);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BootId(Arc<str>);
 
 impl BootId {
     /// The boot with this id.

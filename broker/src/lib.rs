@@ -36,6 +36,7 @@ pub mod locked_memory;
 pub mod metrics;
 pub mod mint;
 pub mod minted;
+pub mod moment;
 pub mod move_state;
 pub mod moving;
 pub mod note;

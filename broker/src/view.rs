@@ -186,7 +186,10 @@ impl Broker {
             last_used: usage.last_used,
             exposed_to: usage.exposed_to,
             check: attempt.checked.map(check::view),
-            check_failed: attempt.failed_at.map(|at| CheckFailed { at, why: None }),
+            check_failed: attempt.failed_at.map(|at| CheckFailed {
+                at: at.wall(),
+                why: None,
+            }),
             moving: self.move_under_way(name),
         }
     }

@@ -64,6 +64,7 @@ const LAYERS: &[&[&str]] = &[
         "holder",
         "https",
         "locked_memory",
+        "moment",
         "outlet",
         "private",
         "process_group",

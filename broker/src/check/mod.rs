@@ -315,7 +315,7 @@ impl Broker {
         let checked = Checked {
             version,
             hashed: subject.hashed.clone(),
-            checked_at: subject.now,
+            checked_at: self.moment(),
             verdict,
             accepted: judged.accepted,
             login: judged.login.as_deref().map(Into::into),
@@ -369,7 +369,7 @@ impl Broker {
         })
         .await;
         counted(FAILED);
-        let now = self.now().wall;
+        let now = self.moment();
         if self.is_still(name, version)
             && let Err(error) = self.vault.keep_failed_check(name, now, why).await
         {
@@ -395,7 +395,7 @@ const FAILED: &str = "failed";
 pub(crate) fn view(checked: Checked) -> CheckView {
     CheckView {
         verdict: checked.verdict,
-        checked_at: checked.checked_at,
+        checked_at: checked.checked_at.wall(),
         version: checked.version,
         accepted: checked.accepted,
         login: checked.login.as_deref().map(str::to_owned),

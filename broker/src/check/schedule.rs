@@ -15,8 +15,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::asker::BETWEEN_REQUESTS;
 use crate::clock::Now;
+use crate::moment::Moment;
 
-/// How the checks of one secret stand.
+/// How the checks of one secret stand, by the wall clock as it stands now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Last {
     /// When GitHub last answered a check of the value in use, and whether it accepted it.
@@ -25,24 +26,32 @@ pub struct Last {
     pub failed_at: Option<Timestamp>,
 }
 
+impl Last {
+    /// From what was kept. What was done at a time that is yet to come was done at an unknown time, by a
+    /// clock that was wrong: it keeps no check away.
+    #[must_use]
+    pub fn of(answered: Option<(&Moment, bool)>, failed: Option<&Moment>, now: &Moment) -> Self {
+        Self {
+            answered: answered.and_then(|(at, accepted)| Some((at.done_before(now)?, accepted))),
+            failed_at: failed.and_then(|at| at.done_before(now)),
+        }
+    }
+}
+
 /// When a secret is due, by the wall clock; in the past if it is now.
 #[must_use]
 pub fn due_at(name: &SecretName, every: Duration, last: Last, now: Timestamp) -> Timestamp {
-    // A clock that was ahead once must not keep a check away until it is there again.
-    let passed = |at: Timestamp| at.min(now);
     let every = i64::try_from(every.as_secs()).unwrap_or(DAY).max(1);
     let due = match last.answered {
         None => slot_after(name, every, now.as_second() - every),
         // Checked by hand just before its time, it need not be checked again.
-        Some((at, true)) => slot_after(name, every, passed(at).as_second() + every / 2),
-        Some((at, false)) => {
-            slot_after(name, every, passed(at).as_second() + DAY.max(every / 2) - 1)
-        }
+        Some((at, true)) => slot_after(name, every, at.as_second() + every / 2),
+        Some((at, false)) => slot_after(name, every, at.as_second() + DAY.max(every / 2) - 1),
     };
     let due = Timestamp::from_second(due).unwrap_or(now);
     let again = last
         .failed_at
-        .map(|at| passed(at).saturating_add(AFTER_FAILURE).unwrap_or(now));
+        .map(|at| at.saturating_add(AFTER_FAILURE).unwrap_or(now));
     again.map_or(due, |again| due.max(again))
 }
 
@@ -323,6 +332,25 @@ mod tests {
             // Of another value nothing is known: it is due at once.
             assert!(due_at(&name(nth), hourly, Last::default(), now) <= now);
         }
+    }
+
+    #[test]
+    fn a_check_that_was_made_while_the_clock_was_ahead_keeps_none_away() {
+        let clock = ManualClock::at(at("2026-11-21T07:00:00Z"));
+        let made = Moment::new(clock.now(), clock.boot_id());
+        clock.advance(Duration::from_secs(3600));
+        clock.set_wall(at("2026-11-18T08:00:00Z"));
+        // Within the boot it was an hour ago, whatever the wall clock says.
+        let now = Moment::new(clock.now(), clock.boot_id());
+        let last = Last::of(Some((&made, false)), Some(&made), &now);
+        let hour_ago = at("2026-11-18T07:00:00Z");
+        assert_eq!(last.answered, Some((hour_ago, false)));
+        assert_eq!(last.failed_at, Some(hour_ago));
+        // In another boot that is not known, and it is due at once.
+        let rebooted = Moment::stored(now.wall(), None);
+        let last = Last::of(Some((&made, false)), Some(&made), &rebooted);
+        assert_eq!(last, Last::default());
+        assert!(due_at(&name(1), EVERY, last, now.wall()) <= now.wall());
     }
 
     #[test]

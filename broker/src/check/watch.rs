@@ -11,6 +11,7 @@ use super::schedule::{self, Last, Schedule};
 use super::{CheckError, Pace};
 use crate::broker::Broker;
 use crate::github::{CORE, GitHubError, LimitKind, Principal};
+use crate::moment::Moment;
 use crate::policy::{SecretDeclaration, SecretKind, SourceSpec};
 
 /// Checks secrets on schedule until told to stop.
@@ -91,11 +92,11 @@ impl Broker {
     fn due_checks(&self, every: Duration) -> (Vec<(Timestamp, SecretName)>, usize) {
         let policies = self.policies();
         let now = self.now();
-        let until = Schedule::horizon(now);
+        let (until, moment) = (Schedule::horizon(now), self.moment());
         let mut secrets = 0;
         let mut due = Vec::new();
         for declared in policies.set.secrets() {
-            let Some(at) = self.due_check(declared, every, now.wall) else {
+            let Some(at) = self.due_check(declared, every, &moment) else {
                 continue;
             };
             secrets += 1;
@@ -111,7 +112,7 @@ impl Broker {
         &self,
         declared: &SecretDeclaration,
         every: Duration,
-        now: Timestamp,
+        now: &Moment,
     ) -> Option<Timestamp> {
         let name = &declared.name;
         let has_value = match &declared.source {
@@ -122,11 +123,11 @@ impl Broker {
             return None;
         }
         let of_this = self.known_of(declared);
-        let last = Last {
-            answered: of_this.map(|checked| (checked.checked_at, checked.accepted)),
-            failed_at: self.vault.check(name).failed_at,
-        };
-        Some(schedule::due_at(name, every, last, now))
+        let answered = of_this.as_ref();
+        let answered = answered.map(|checked| (&checked.checked_at, checked.accepted));
+        let failed_at = self.vault.check(name).failed_at;
+        let last = Last::of(answered, failed_at.as_ref(), now);
+        Some(schedule::due_at(name, every, last, now.wall()))
     }
 
     /// Whether a planned check is still wanted, and its principal is not limited: a request that the
@@ -137,7 +138,7 @@ impl Broker {
             return false;
         };
         let now = self.now();
-        let due = self.due_check(declared, every, now.wall);
+        let due = self.due_check(declared, every, &self.moment());
         let app = || declared.client_id.clone().map(Principal::App);
         let principal = match declared.kind {
             SecretKind::App => app(),

@@ -224,8 +224,8 @@ impl Broker {
         if in_use != held.map(|held| held.version) {
             return Err(RotationError::Overtaken(name.clone()));
         }
-        let now = self.now().wall;
-        let version = self.vault.reserve_version(name, now).await;
+        let now = self.moment();
+        let version = self.vault.reserve_version(name, now.wall()).await;
         let version = version.map_err(of_the_vault)?;
         let hashed = new.value.hashed();
         let swapped = Event::RotationSwapped {
@@ -245,8 +245,8 @@ impl Broker {
             number: version,
             hashed_credential: hashed.as_str().into(),
         };
-        let rotation = Rotation::begin(old, new_version, old_is_dead, now);
-        match self.vault.swap(recorded, new, rotation, now).await {
+        let rotation = Rotation::begin(old, new_version, old_is_dead, &now);
+        match self.vault.swap(recorded, new, rotation, now.wall()).await {
             Ok(_held) => Ok(()),
             Err(error) => Err(self.vault_failed(name, "swap", error).await),
         }
@@ -265,13 +265,13 @@ impl Broker {
     ) -> Result<RotationView, RotationError> {
         let _turn = self.rotating.turn(name).await;
         let rotation = self.rotation_of(name)?;
-        let now = self.now().wall;
-        let revoke_at = now.checked_add(revoke_after).unwrap_or(Timestamp::MAX);
+        let revoke_at = self.moment().after(revoke_after);
+        let said = revoke_at.wall();
         let confirmed = rotation.confirmed(revoke_at).map_err(not_now(name))?;
         self.record(&Event::RotationConfirmed {
             by: lease_record::caller(by),
             secret: name.as_str(),
-            revoke_at,
+            revoke_at: said,
         })
         .await?;
         self.note_rotation(name, confirmed).await?;
@@ -311,8 +311,8 @@ impl Broker {
         let value = open().await?;
         {
             let _one_at_a_time = self.changing.lock().await;
-            let now = self.now().wall;
-            let version = self.vault.reserve_version(name, now).await;
+            let now = self.moment();
+            let version = self.vault.reserve_version(name, now.wall()).await;
             let version = version.map_err(of_the_vault)?;
             let back = Event::RotationRolledBack {
                 by: lease_record::caller(by),
@@ -328,8 +328,8 @@ impl Broker {
                 value,
                 expires_at: before.and_then(|before| before.expires_at),
             };
-            let rolling = rotation.rolling_back(version, now);
-            if let Err(error) = self.vault.swap(recorded, new, rolling, now).await {
+            let rolling = rotation.rolling_back(version, &now);
+            if let Err(error) = self.vault.swap(recorded, new, rolling, now.wall()).await {
                 return Err(self.vault_failed(name, "roll_back", error).await);
             }
         }

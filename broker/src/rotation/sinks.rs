@@ -37,6 +37,7 @@ impl Broker {
     #[must_use]
     pub fn sink_list(&self, name: &SecretName) -> SinkList {
         let in_use = self.vault.held(name).map(|held| held.version);
+        let now = self.moment();
         let known = self.vault.sinks(name);
         let view = |sink: &SinkSpec| {
             let state = known.get(&sink.to_string());
@@ -56,7 +57,7 @@ impl Broker {
                 pushed_at: state.and_then(|state| state.pushed_at),
                 updated_at: state.and_then(|state| state.updated_at),
                 attempts: failing.map_or(0, |state| state.attempts),
-                next_at: failing.map(|state| state.next_at),
+                next_at: failing.map(|state| state.next_at.seen_from(&now)),
                 failure: failing.and_then(|state| state.failure.clone()),
             }
         };
@@ -94,16 +95,16 @@ impl Broker {
         rotation: &Rotation,
     ) -> Result<(), RotationError> {
         let failed = self.push_pending(by, name).await?;
-        let now = self.now().wall;
+        let now = self.moment();
         let noted = match failed.as_slice() {
-            [] => rotation.went_on(now),
-            [(sink, why, _)] => rotation.failed(&format!("{sink}: {why}"), None, now),
+            [] => rotation.went_on(&now),
+            [(sink, why, _)] => rotation.failed(&format!("{sink}: {why}"), None, &now),
             [(sink, why, _), ..] => {
                 let count = failed.len();
                 rotation.failed(
                     &format!("{count} sinks failed; the first: {sink}: {why}"),
                     None,
-                    now,
+                    &now,
                 )
             }
         };
@@ -123,8 +124,8 @@ impl Broker {
         for sink in self.sinks_pending(name) {
             let label = sink.to_string();
             let known = self.vault.sinks(name).remove(&label);
-            let now = self.now().wall;
-            let before = known.unwrap_or_else(|| SinkState::untouched(now));
+            let now = self.moment();
+            let before = known.unwrap_or_else(|| SinkState::untouched(&now));
             let state = match self.push(by, name, &sink, held.version).await {
                 Ok(written) => {
                     self.record(&Event::SinkPushed {
@@ -135,7 +136,7 @@ impl Broker {
                         created: written.created,
                     })
                     .await?;
-                    SinkState::pushed(held.version, written.updated_at, self.now().wall)
+                    SinkState::pushed(held.version, written.updated_at, &self.moment())
                 }
                 Err(NotPushed::Sink {
                     why,
@@ -152,7 +153,7 @@ impl Broker {
                     })
                     .await;
                     failed.push((label.clone(), why.clone(), may_have_happened));
-                    before.failed(&why, retry_after, self.now().wall)
+                    before.failed(&why, retry_after, &self.moment())
                 }
                 Err(NotPushed::All(error)) => return Err(error),
             };

@@ -51,13 +51,13 @@ impl Broker {
         name: &SecretName,
     ) -> Result<(), RotationError> {
         let rotation = self.rotation_of(name)?;
-        let now = self.now().wall;
+        let now = self.moment();
         match self.due(name, &rotation) {
             Due::Push => self.push_for(by, name, &rotation).await,
             Due::Verify => self.verify(by, name, &rotation).await,
             Due::Revoke => self.end_old_value(by, name, &rotation).await,
             // GitHub needs a moment; looking sooner than that tells nothing.
-            Due::Prove if rotation.phase == Phase::Revoking && now < rotation.next_at => Ok(()),
+            Due::Prove if rotation.phase == Phase::Revoking && !rotation.has_waited(&now) => Ok(()),
             Due::Prove | Due::Delete => self.prove(by, name, &rotation).await,
             Due::Erase => self.finish(name, &rotation).await,
             Due::Confirm | Due::RevokeAt(_) | Due::Nothing => Ok(()),
@@ -71,7 +71,7 @@ impl Broker {
             .old
             .as_ref()
             .map_or(EndedBy::Broker, |old| self.ended_by(name, old));
-        rotation.due(pending, by, self.now().wall)
+        rotation.due(pending, by, &self.moment())
     }
 
     /// Who can end this version at GitHub.
@@ -109,7 +109,7 @@ impl Broker {
                     version: new,
                 })
                 .await?;
-                self.note_rotation(name, rotation.verified(self.now().wall))
+                self.note_rotation(name, rotation.verified(&self.moment()))
                     .await
             }
             Ok(Asked::Dead) => {
@@ -131,7 +131,7 @@ impl Broker {
         name: &SecretName,
         rotation: &Rotation,
     ) -> Result<(), RotationError> {
-        let revoking = rotation.revoking(self.now().wall).map_err(not_now(name))?;
+        let revoking = rotation.revoking(&self.moment()).map_err(not_now(name))?;
         let Some(old) = &rotation.old else {
             return Ok(());
         };
@@ -150,7 +150,7 @@ impl Broker {
             .await?;
         match self.revoke_at_github(vec![value]).await {
             Ok(()) => {
-                self.note_rotation(name, revoking.asked(self.now().wall))
+                self.note_rotation(name, revoking.asked(&self.moment()))
                     .await
             }
             Err(source) => {
@@ -221,7 +221,7 @@ impl Broker {
                 if rotation.phase == Phase::Revoking && rotation.attempts >= PATIENT_LOOKS {
                     self.step_failed(name, "prove", why, false).await;
                 }
-                self.note_rotation(name, rotation.still_alive(why, self.now().wall))
+                self.note_rotation(name, rotation.still_alive(why, &self.moment()))
                     .await
             }
             Err(error) => self.step_errs(name, rotation, "prove", error).await,
@@ -258,7 +258,7 @@ impl Broker {
     /// Erases every version but the one in use, which ends the rotation.
     async fn finish(&self, name: &SecretName, rotation: &Rotation) -> Result<(), RotationError> {
         let _one_at_a_time = self.changing.lock().await;
-        let now = self.now().wall;
+        let now = self.moment();
         let in_use = rotation.back.unwrap_or(rotation.new.number);
         let erases: Vec<u64> = self
             .vault
@@ -268,8 +268,8 @@ impl Broker {
             .filter(|number| *number != in_use)
             .collect();
         let (ended, outcome) = match rotation.phase {
-            Phase::RollingBack => (rotation.rolled_back(now), "rolled_back"),
-            _ => (rotation.finished(now), "rotated"),
+            Phase::RollingBack => (rotation.rolled_back(&now), "rolled_back"),
+            _ => (rotation.finished(&now), "rotated"),
         };
         let why = match rotation.phase {
             Phase::RollingBack => TAKEN_BACK,
@@ -321,7 +321,7 @@ impl Broker {
             step == "revoke" && github.is_some_and(|error| error.outcome() != Outcome::NotDone);
         self.step_failed(name, step, why, may_have_happened).await;
         let retry_after = github.and_then(GitHubError::retry_after);
-        let failed = rotation.failed(why, retry_after, self.now().wall);
+        let failed = rotation.failed(why, retry_after, &self.moment());
         self.note_rotation(name, failed).await
     }
 }

@@ -12,10 +12,10 @@ impl Broker {
         if self.vault.is_locked() || self.log.fault().is_some() {
             return;
         }
-        let now = self.now().wall;
+        let now = self.moment();
         for (name, rotation) in self.vault.rotations_under_way() {
             let due = self.due(&name, &rotation);
-            if rotation.wakes_at(due).is_some_and(|at| at <= now) {
+            if rotation.is_awake(due, &now) {
                 self.tend(&name).await;
             }
         }
@@ -30,7 +30,7 @@ impl Broker {
             tracing::warn!(secret = %name, cause = %error, "a rotation does not go on");
             // Tried again later, not every second.
             if let Ok(rotation) = self.rotation_of(name) {
-                let later = rotation.failed(&error.to_string(), None, self.now().wall);
+                let later = rotation.failed(&error.to_string(), None, &self.moment());
                 if let Err(error) = self.note_rotation(name, later).await {
                     tracing::error!(cause = %error, "nor could that be noted");
                 }
@@ -40,7 +40,7 @@ impl Broker {
 
     /// Sinks that failed outside of a rotation: a value that was set, and pushed by an operator.
     async fn retry_sinks(&self) {
-        let now = self.now().wall;
+        let now = self.moment();
         let policies = self.policies();
         let names: Vec<SecretName> = policies
             .set
@@ -53,7 +53,7 @@ impl Broker {
             let known = self.vault.sinks(&name);
             let due = self.sinks_pending(&name).into_iter().any(|sink| {
                 let state = known.get(&sink.to_string());
-                state.is_some_and(|state| state.attempts > 0 && state.next_at <= now)
+                state.is_some_and(|state| state.is_awake(&now))
             });
             if under_way || !due {
                 continue;

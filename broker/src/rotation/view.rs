@@ -137,7 +137,9 @@ impl Broker {
             version: self.vault.held(name).map(|held| held.version),
             begun_at: rotation.as_ref().map(|one| one.begun_at),
             ended_at: rotation.as_ref().and_then(|one| one.ended_at),
-            revoke_at: under_way.and_then(|one| one.revoke_at),
+            revoke_at: under_way
+                .and_then(|one| one.revoke_at.as_ref())
+                .map(|at| at.seen_from(&self.moment())),
             reversible: under_way.is_some_and(Rotation::is_reversible),
             steps: self.steps_of(name, declared, rotation.as_ref()),
             create,
@@ -247,7 +249,7 @@ impl Broker {
             step,
             waits_for,
             text,
-            at: rotation.wakes_at(due),
+            at: rotation.wakes_at(due, &self.moment()),
         }
     }
 

@@ -1,4 +1,5 @@
-//! Where a rotation stands, and what is due next: pure, with time as an argument.
+//! Where a rotation stands, and what is due next: pure, with time as an argument. Waits go by boot time
+//! within a boot, over restarts of the broker too.
 //!
 //! ```text
 //!  value ─checked→ swapped ─sinks, live call→ verified ─confirmed→ revoking ─GitHub says 401→ finished
@@ -22,6 +23,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::sink::SinkState;
+use crate::moment::Moment;
 
 /// One rotation of one secret, from the swap on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +44,7 @@ pub struct Rotation {
     /// Whether GitHub refuses the old value already, without the broker's doing.
     pub old_is_dead: bool,
     /// When the old value may be ended; `None` until someone says so.
-    pub revoke_at: Option<Timestamp>,
+    pub revoke_at: Option<Moment>,
     /// Whether GitHub was asked to end the old value.
     pub asked: bool,
     /// Whether GitHub refused that for good: then a person ends it.
@@ -51,7 +53,7 @@ pub struct Rotation {
     /// How often the step that is due has failed in a row.
     pub attempts: u32,
     /// When the broker goes on by itself. Whoever asks for the next step need not wait for it.
-    pub next_at: Timestamp,
+    pub next_at: Moment,
     /// Why the step that is due failed last.
     pub failure: Option<String>,
 }
@@ -170,20 +172,20 @@ const LOOK_EVERY: Duration = LONGEST_WAIT;
 impl Rotation {
     /// The swap.
     #[must_use]
-    pub fn begin(old: Option<Version>, new: Version, old_is_dead: bool, now: Timestamp) -> Self {
+    pub fn begin(old: Option<Version>, new: Version, old_is_dead: bool, now: &Moment) -> Self {
         Self {
             phase: Phase::Swapped,
             old,
             new,
             back: None,
-            begun_at: now,
+            begun_at: now.wall(),
             ended_at: None,
             old_is_dead,
             revoke_at: None,
             asked: false,
             refused: false,
             attempts: 0,
-            next_at: later(now, GRACE),
+            next_at: now.after(GRACE),
             failure: None,
         }
     }
@@ -196,18 +198,18 @@ impl Rotation {
 
     /// What is due. `sinks_pending` counts the sinks that do not hold the value in use.
     #[must_use]
-    pub fn due(&self, sinks_pending: usize, by: EndedBy, now: Timestamp) -> Due {
+    pub fn due(&self, sinks_pending: usize, by: EndedBy, now: &Moment) -> Due {
         match self.phase {
             Phase::Swapped | Phase::Verified | Phase::RollingBack if sinks_pending > 0 => Due::Push,
             Phase::Swapped => Due::Verify,
             Phase::RollingBack => Due::Erase,
             Phase::Verified if self.old.is_none() => Due::Erase,
             Phase::Verified if self.old_is_dead => Due::Prove,
-            Phase::Verified => match (by, self.revoke_at) {
+            Phase::Verified => match (by, &self.revoke_at) {
                 (EndedBy::Person, _) => Due::Delete,
                 (EndedBy::Broker, None) => Due::Confirm,
-                (EndedBy::Broker, Some(at)) if at > now => Due::RevokeAt(at),
-                (EndedBy::Broker, Some(_)) => Due::Revoke,
+                (EndedBy::Broker, Some(at)) if at.is_reached(now) => Due::Revoke,
+                (EndedBy::Broker, Some(at)) => Due::RevokeAt(at.seen_from(now)),
             },
             Phase::Revoking if self.refused => Due::Delete,
             Phase::Revoking if self.asked => Due::Prove,
@@ -216,21 +218,41 @@ impl Rotation {
         }
     }
 
-    /// When the broker does by itself what is due; `None` if it waits for a person.
+    /// When the broker does by itself what is due, by the wall clock as it stands; `None` if it waits for a
+    /// person.
     #[must_use]
-    pub fn wakes_at(&self, due: Due) -> Option<Timestamp> {
+    pub fn wakes_at(&self, due: Due, now: &Moment) -> Option<Timestamp> {
         match due {
             Due::RevokeAt(at) => Some(at),
             // Said to the minute, done to the minute.
-            Due::Revoke if self.attempts == 0 => self.revoke_at.or(Some(self.next_at)),
-            due if due.is_for_the_broker() => Some(self.next_at),
+            Due::Revoke if self.attempts == 0 => {
+                let at = self.revoke_at.as_ref().unwrap_or(&self.next_at);
+                Some(at.seen_from(now))
+            }
+            due if due.is_for_the_broker() => Some(self.next_at.seen_from(now)),
             _ => None,
         }
     }
 
+    /// Whether it is time for the broker to do by itself what is due.
+    #[must_use]
+    pub fn is_awake(&self, due: Due, now: &Moment) -> bool {
+        match (due, &self.revoke_at) {
+            (Due::RevokeAt(_), _) => false,
+            (Due::Revoke, Some(at)) if self.attempts == 0 => at.is_reached(now),
+            (due, _) => due.is_for_the_broker() && self.has_waited(now),
+        }
+    }
+
+    /// Whether the wait before the next attempt is over.
+    #[must_use]
+    pub fn has_waited(&self, now: &Moment) -> bool {
+        self.next_at.is_over(now, LONGEST_WAIT)
+    }
+
     /// A part of the step that is due was done.
     #[must_use]
-    pub fn went_on(&self, now: Timestamp) -> Self {
+    pub fn went_on(&self, now: &Moment) -> Self {
         self.moved(self.phase, now)
     }
 
@@ -242,7 +264,7 @@ impl Rotation {
 
     /// GitHub took the new value.
     #[must_use]
-    pub fn verified(&self, now: Timestamp) -> Self {
+    pub fn verified(&self, now: &Moment) -> Self {
         self.moved(Phase::Verified, now)
     }
 
@@ -251,7 +273,7 @@ impl Rotation {
     /// # Errors
     ///
     /// [`NotNow`].
-    pub fn confirmed(&self, revoke_at: Timestamp) -> Result<Self, NotNow> {
+    pub fn confirmed(&self, revoke_at: Moment) -> Result<Self, NotNow> {
         match self.phase {
             Phase::Finished | Phase::RolledBack => return Err(NotNow::Ended),
             Phase::RollingBack => return Err(NotNow::GoingBack),
@@ -269,7 +291,7 @@ impl Rotation {
     /// # Errors
     ///
     /// [`NotNow`].
-    pub fn revoking(&self, now: Timestamp) -> Result<Self, NotNow> {
+    pub fn revoking(&self, now: &Moment) -> Result<Self, NotNow> {
         match self.phase {
             Phase::Verified if self.old.is_some() => Ok(self.moved(Phase::Revoking, now)),
             Phase::Revoking => Ok(self.clone()),
@@ -282,10 +304,10 @@ impl Rotation {
 
     /// GitHub was asked to end the old value. It says nothing of when; so the first look is soon.
     #[must_use]
-    pub fn asked(&self, now: Timestamp) -> Self {
+    pub fn asked(&self, now: &Moment) -> Self {
         Self {
             asked: true,
-            next_at: later(now, between_proofs(0)),
+            next_at: now.after(between_proofs(0)),
             ..self.moved(Phase::Revoking, now)
         }
     }
@@ -301,7 +323,7 @@ impl Rotation {
 
     /// GitHub still takes the old value.
     #[must_use]
-    pub fn still_alive(&self, why: &str, now: Timestamp) -> Self {
+    pub fn still_alive(&self, why: &str, now: &Moment) -> Self {
         let attempts = self.attempts.saturating_add(1);
         let wait = if self.phase == Phase::Revoking && !self.refused {
             between_proofs(attempts)
@@ -310,7 +332,7 @@ impl Rotation {
         };
         Self {
             attempts,
-            next_at: later(now, wait),
+            next_at: now.after(wait),
             failure: Some(why.to_owned()),
             // A look without having asked proves that the value came back to life, or never died.
             old_is_dead: false,
@@ -320,11 +342,11 @@ impl Rotation {
 
     /// The step that is due failed; it is tried again later.
     #[must_use]
-    pub fn failed(&self, why: &str, retry_after: Option<Duration>, now: Timestamp) -> Self {
+    pub fn failed(&self, why: &str, retry_after: Option<Duration>, now: &Moment) -> Self {
         let wait = between_attempts(self.attempts).max(retry_after.unwrap_or_default());
         Self {
             attempts: self.attempts.saturating_add(1),
-            next_at: later(now, wait),
+            next_at: now.after(wait),
             failure: Some(why.to_owned()),
             ..self.clone()
         }
@@ -332,9 +354,9 @@ impl Rotation {
 
     /// The old value is dead, or there was none, and is about to be erased.
     #[must_use]
-    pub fn finished(&self, now: Timestamp) -> Self {
+    pub fn finished(&self, now: &Moment) -> Self {
         Self {
-            ended_at: Some(now),
+            ended_at: Some(now.wall()),
             ..self.moved(Phase::Finished, now)
         }
     }
@@ -359,7 +381,7 @@ impl Rotation {
 
     /// The old value comes back as this version.
     #[must_use]
-    pub fn rolling_back(&self, back: u64, now: Timestamp) -> Self {
+    pub fn rolling_back(&self, back: u64, now: &Moment) -> Self {
         Self {
             back: Some(back),
             revoke_at: None,
@@ -369,18 +391,18 @@ impl Rotation {
 
     /// The old value is everywhere again.
     #[must_use]
-    pub fn rolled_back(&self, now: Timestamp) -> Self {
+    pub fn rolled_back(&self, now: &Moment) -> Self {
         Self {
-            ended_at: Some(now),
+            ended_at: Some(now.wall()),
             ..self.moved(Phase::RolledBack, now)
         }
     }
 
-    fn moved(&self, phase: Phase, now: Timestamp) -> Self {
+    fn moved(&self, phase: Phase, now: &Moment) -> Self {
         Self {
             phase,
             attempts: 0,
-            next_at: later(now, GRACE),
+            next_at: now.after(GRACE),
             failure: None,
             ..self.clone()
         }
@@ -400,10 +422,6 @@ fn between_proofs(looks: u32) -> Duration {
     Duration::from_secs(1)
         .saturating_mul(1 << looks.min(12))
         .min(LONGEST_WAIT)
-}
-
-fn later(now: Timestamp, wait: Duration) -> Timestamp {
-    now.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

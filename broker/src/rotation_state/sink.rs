@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{between_attempts, later};
+use super::{LONGEST_WAIT, between_attempts};
+use crate::moment::Moment;
 
 /// What is known of one sink: where else a value is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +21,7 @@ pub struct SinkState {
     /// How often writing to it has failed in a row.
     pub attempts: u32,
     /// When it may be tried again without being asked for.
-    pub next_at: Timestamp,
+    pub next_at: Moment,
     /// Why it failed last.
     pub failure: Option<String>,
 }
@@ -28,39 +29,45 @@ pub struct SinkState {
 impl SinkState {
     /// A sink that nothing was written to yet.
     #[must_use]
-    pub const fn untouched(now: Timestamp) -> Self {
+    pub fn untouched(now: &Moment) -> Self {
         Self {
             version: None,
             pushed_at: None,
             updated_at: None,
             attempts: 0,
-            next_at: now,
+            next_at: now.clone(),
             failure: None,
         }
     }
 
     /// It holds this version.
     #[must_use]
-    pub const fn pushed(version: u64, updated_at: Timestamp, now: Timestamp) -> Self {
+    pub fn pushed(version: u64, updated_at: Timestamp, now: &Moment) -> Self {
         Self {
             version: Some(version),
-            pushed_at: Some(now),
+            pushed_at: Some(now.wall()),
             updated_at: Some(updated_at),
             attempts: 0,
-            next_at: now,
+            next_at: now.clone(),
             failure: None,
         }
     }
 
     /// It could not be written to, or may have been and that is not known.
     #[must_use]
-    pub fn failed(&self, why: &str, retry_after: Option<Duration>, now: Timestamp) -> Self {
+    pub fn failed(&self, why: &str, retry_after: Option<Duration>, now: &Moment) -> Self {
         let wait = between_attempts(self.attempts).max(retry_after.unwrap_or_default());
         Self {
             attempts: self.attempts.saturating_add(1),
-            next_at: later(now, wait),
+            next_at: now.after(wait),
             failure: Some(why.to_owned()),
             ..self.clone()
         }
+    }
+
+    /// Whether it failed, and the wait before the next attempt is over.
+    #[must_use]
+    pub fn is_awake(&self, now: &Moment) -> bool {
+        self.attempts > 0 && self.next_at.is_over(now, LONGEST_WAIT)
     }
 }

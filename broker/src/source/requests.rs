@@ -3,6 +3,10 @@
 //! A service account's reads are limited by the hour, and all service accounts of an account together by
 //! the day. Others use the account too, so at most half of either is used here. The count is written
 //! down before a request is made: a broker that crashes and comes back goes on from it.
+//!
+//! Hours pass by boot time. The wall clock is believed once in a run of the broker: it says which hours
+//! those are that were written down before. What was written down for an hour that is yet to come was so by
+//! a clock that was wrong, and holds nothing back.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,6 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::SourceError;
+use crate::clock::Now;
 
 /// What an account pays for.
 ///
@@ -54,9 +59,13 @@ impl Plan {
     }
 }
 
-/// Requests by the hour they were made in, counted from 1970 by the wall clock.
+/// Requests by the hour they were made in, counted from 1970.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Requests(BTreeMap<i64, u32>);
+pub struct Requests {
+    hours: BTreeMap<i64, u32>,
+    /// When this was first asked.
+    began: Option<Now>,
+}
 
 /// What is to be written down before a request is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,17 +81,27 @@ impl Requests {
     #[must_use]
     pub fn of(hours: impl IntoIterator<Item = Spent>) -> Self {
         let hours = hours.into_iter();
-        Self(hours.map(|spent| (spent.hour, spent.requests)).collect())
+        Self {
+            hours: hours.map(|spent| (spent.hour, spent.requests)).collect(),
+            began: None,
+        }
     }
 
     /// Requests in the last 24 hours, this one included.
     #[must_use]
-    pub fn in_a_day(&self, now: Timestamp) -> u32 {
-        let this = hour(now);
-        self.0
+    pub fn in_a_day(&self, now: Now) -> u32 {
+        let this = hour(self.steady(now));
+        self.hours
             .range(this - 23..=this)
             .map(|(_, requests)| *requests)
             .sum()
+    }
+
+    /// The wall clock as it would stand had nobody set it since this was first asked.
+    fn steady(&self, now: Now) -> Timestamp {
+        let began = self.began.unwrap_or(now);
+        let passed = now.boot.saturating_sub(began.boot);
+        began.wall.checked_add(passed).unwrap_or(Timestamp::MAX)
     }
 
     /// Counts requests that are about to be made.
@@ -90,21 +109,17 @@ impl Requests {
     /// # Errors
     ///
     /// [`SourceError::Budget`] if that would be more than half of what the plan allows.
-    pub fn spend(
-        &mut self,
-        requests: u32,
-        plan: Plan,
-        now: Timestamp,
-    ) -> Result<Spent, SourceError> {
+    pub fn spend(&mut self, requests: u32, plan: Plan, now: Now) -> Result<Spent, SourceError> {
+        self.began.get_or_insert(now);
+        let now = self.steady(now);
         let this = hour(now);
-        // A clock that was set back must not hide what was counted since.
-        self.0
-            .retain(|hour, _| (this - 23..=this + 23).contains(hour));
+        self.hours
+            .retain(|hour, _| (this - 23..=this).contains(hour));
         let until = |hours_from_now: i64| {
             let then = (this + hours_from_now) * 3600;
             Duration::from_secs(u64::try_from(then - now.as_second()).unwrap_or(0).max(1))
         };
-        let in_hour = self.0.get(&this).copied().unwrap_or(0);
+        let in_hour = self.hours.get(&this).copied().unwrap_or(0);
         let refuse = |asked, allowed, hours, again_in| SourceError::Budget {
             asked,
             allowed,
@@ -114,16 +129,20 @@ impl Requests {
         if in_hour + requests > plan.hourly_share() {
             return Err(refuse(in_hour, plan.hourly_share(), 1, until(1)));
         }
-        let in_day: u32 = self.0.values().sum();
+        let in_day: u32 = self.hours.values().sum();
         if in_day + requests > plan.daily_share() {
-            let oldest = self.0.keys().next().map_or(1, |oldest| oldest + 24 - this);
+            let oldest = self
+                .hours
+                .keys()
+                .next()
+                .map_or(1, |oldest| oldest + 24 - this);
             return Err(refuse(in_day, plan.daily_share(), 24, until(oldest.max(1))));
         }
         let spent = Spent {
             hour: this,
             requests: in_hour + requests,
         };
-        self.0.insert(this, spent.requests);
+        self.hours.insert(this, spent.requests);
         Ok(spent)
     }
 }
@@ -136,8 +155,18 @@ fn hour(now: Timestamp) -> i64 {
 mod tests {
     use super::*;
 
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
+    /// With boot time in step.
+    fn at(text: &str) -> Now {
+        let wall: Timestamp = text.parse().unwrap();
+        let boot = Duration::from_secs(wall.as_second().try_into().unwrap());
+        Now { wall, boot }
+    }
+
+    fn later(now: Now, seconds: u64) -> Now {
+        Now {
+            wall: now.wall + Duration::from_secs(seconds),
+            boot: now.boot + Duration::from_secs(seconds),
+        }
     }
 
     #[test]
@@ -174,7 +203,7 @@ mod tests {
                 requests: *requests,
             });
             let mut requests = Requests::of(hours);
-            let now = at("2026-11-22T00:00:00Z") + Duration::from_secs(restart * 60);
+            let now = later(at("2026-11-22T00:00:00Z"), restart * 60);
             match requests.spend(1, Plan::Individual, now) {
                 Ok(spent) => {
                     written.insert(spent.hour, spent.requests);
@@ -195,5 +224,48 @@ mod tests {
         };
         // 08:20; what was asked in the first hour is forgotten at midnight.
         assert_eq!((hours, again_in.as_secs()), (24, (15 * 60 + 40) * 60));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_neither_frees_requests_nor_holds_any_back() {
+        let mut requests = Requests::default();
+        let began = at("2026-11-22T00:00:00Z");
+        requests.spend(400, Plan::Individual, began).unwrap();
+        for set_by in [72, -72, 0] {
+            let hours = jiff::SignedDuration::from_hours(set_by);
+            let now = later(began, 3600);
+            let set = Now {
+                wall: now.wall + hours,
+                ..now
+            };
+            assert_eq!(requests.in_a_day(set), 400);
+            let refused = requests.clone().spend(101, Plan::Individual, set);
+            assert!(matches!(refused, Err(SourceError::Budget { .. })));
+            let day_later = Now {
+                wall: set.wall,
+                ..later(began, 24 * 3600)
+            };
+            assert!(
+                requests
+                    .clone()
+                    .spend(500, Plan::Individual, day_later)
+                    .is_ok()
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_written_down_for_an_hour_to_come_holds_nothing_back() {
+        let now = at("2026-11-22T00:00:00Z");
+        let hour = hour(now.wall);
+        let written = |hour| Spent {
+            hour,
+            requests: 500,
+        };
+        let mut ahead = Requests::of([written(hour + 5)]);
+        assert_eq!(ahead.in_a_day(now), 0);
+        assert!(ahead.spend(1, Plan::Individual, now).is_ok());
+        let mut before = Requests::of([written(hour - 5)]);
+        assert!(before.spend(1, Plan::Individual, now).is_err());
     }
 }

@@ -189,7 +189,7 @@ impl Slow {
             }
             is_down = true;
         }
-        let now = around.now().wall;
+        let now = around.now();
         let spent = self.requests().spend(cost, self.plan, now);
         let written = match spent {
             Ok(spent) => around.write_down(spent).await,
@@ -290,7 +290,7 @@ impl Slow {
 
     /// How many requests were made of 1Password in the last 24 hours, and how many there may be.
     pub(super) fn in_a_day(&self, now: Now) -> (u32, u32) {
-        (self.requests().in_a_day(now.wall), self.plan.daily_share())
+        (self.requests().in_a_day(now), self.plan.daily_share())
     }
 
     /// A thread that panicked here can have left no more than a question that was not asked.

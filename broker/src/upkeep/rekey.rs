@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use broker_audit::record::{Body, Event};
 use broker_protocol::api::RootKeyView;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::UpkeepError;
 use crate::audit_log::Effect;
@@ -138,15 +138,18 @@ impl Broker {
 
     /// Re-keys if it is time to, and no person is needed. Called once a second; one that failed is
     /// tried again an hour later.
-    pub(crate) async fn tend_root_key(self: &Arc<Self>, last: &mut Option<Timestamp>) {
-        let now = self.now().wall;
-        let due = self.root_key_deadline().at().is_some_and(|at| at <= now);
-        let tried = last.is_some_and(|last| now.duration_since(last).unsigned_abs() < AGAIN);
+    pub(crate) async fn tend_root_key(self: &Arc<Self>, last: &mut Option<Duration>) {
+        let now = self.now();
+        let due = self
+            .root_key_deadline()
+            .at()
+            .is_some_and(|at| at <= now.wall);
+        let tried = last.is_some_and(|last| now.boot.saturating_sub(last) < AGAIN);
         let busy = self.vault.is_locked() || self.log.fault().is_some();
         if !due || tried || busy || self.vault.root_key_in_force().needs.is_some() {
             return;
         }
-        *last = Some(now);
+        *last = Some(now.boot);
         if let Err(error) = self.rekey(None, RekeyRequest::default()).await {
             tracing::error!(cause = %error, "the root key is due to change and was not; tried again in an hour");
         }
@@ -155,6 +158,8 @@ impl Broker {
     /// By when the root key must have changed.
     pub(crate) fn root_key_deadline(&self) -> Deadline {
         let made_at = self.vault.root_key_in_force().made_at;
+        let every = self.config.rekey_every.unwrap_or_default();
+        let made_at = counted_from(made_at, every, self.now().wall);
         Deadline::of(Some(made_at), self.config.rekey_every, None)
     }
 
@@ -201,6 +206,16 @@ impl Broker {
     }
 }
 
+/// From when the age of a root key counts. One that was made at a time that is yet to come, by a clock that
+/// was wrong, is of unknown age, and due.
+fn counted_from(made_at: Timestamp, every: Duration, now: Timestamp) -> Timestamp {
+    // A clock that is set back by minutes tells nothing.
+    if made_at.duration_since(now) < DAY {
+        return made_at;
+    }
+    now.checked_sub(every).unwrap_or(Timestamp::MIN)
+}
+
 /// The deadline of the root key.
 pub(crate) fn root_key_in_words(deadline: &Deadline, now: Timestamp) -> Option<String> {
     let what = if deadline.at()? <= now {
@@ -239,3 +254,22 @@ fn broken(panic: tokio::task::JoinError) -> UpkeepError {
 const AGAIN: Duration = Duration::from_secs(60 * 60);
 /// A quarter of what the standard allows: time enough to act.
 const MANY_SEALS: u64 = MOST_SEALS / 4;
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_key_that_a_clock_made_in_the_future_is_due() {
+        let now: Timestamp = "2026-11-29T12:00:00Z".parse().unwrap();
+        let every = Duration::from_secs(90 * 86400);
+        let due =
+            |made_at| Deadline::of(Some(counted_from(made_at, every, now)), Some(every), None);
+        let hour = Duration::from_secs(3600);
+        assert_eq!(due(now + 48 * hour).at(), Some(now));
+        for made_at in [now - hour, now, now + hour] {
+            assert_eq!(due(made_at).at(), Some(made_at + every));
+        }
+    }
+}

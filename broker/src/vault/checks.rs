@@ -18,6 +18,8 @@ use jiff::Timestamp;
 use super::error::VaultError;
 use super::writer::Request;
 use super::{Vault, known};
+use crate::clock::BootId;
+use crate::moment::Moment;
 use crate::token::HashedToken;
 
 /// The last check of a secret that GitHub answered, without its findings.
@@ -28,7 +30,7 @@ pub struct Checked {
     /// The hash of a value that does not lie in the vault: whether it is still the same one.
     pub hashed: Option<HashedToken>,
     /// When.
-    pub checked_at: Timestamp,
+    pub checked_at: Moment,
     /// The worst finding.
     pub verdict: Verdict,
     /// Whether GitHub accepted the credential.
@@ -45,7 +47,7 @@ pub struct CheckAttempt {
     /// The last one that GitHub answered.
     pub checked: Option<Checked>,
     /// When a later one was tried that GitHub did not answer.
-    pub failed_at: Option<Timestamp>,
+    pub failed_at: Option<Moment>,
 }
 
 /// What is read from the database only when someone asks.
@@ -66,6 +68,11 @@ pub(super) struct Kept {
     checked_at: Micros,
     expires_at: Micros,
     failed_at: Micros,
+    /// The boot of the last attempt. Of an earlier one only the wall clock is left.
+    boot: Option<BootId>,
+    /// Of that boot.
+    checked_boot: Micros,
+    failed_boot: Micros,
     login: Option<Arc<str>>,
     verdict: Verdict,
     accepted: bool,
@@ -79,6 +86,9 @@ impl Default for Kept {
             checked_at: Micros::NEVER,
             expires_at: Micros::NEVER,
             failed_at: Micros::NEVER,
+            boot: None,
+            checked_boot: Micros::NEVER,
+            failed_boot: Micros::NEVER,
             login: None,
             verdict: Verdict::Ok,
             accepted: false,
@@ -88,30 +98,28 @@ impl Default for Kept {
 
 impl Kept {
     pub(super) fn of(attempt: CheckAttempt) -> Self {
-        let failed_at = attempt.failed_at.into();
-        let Some(checked) = attempt.checked else {
-            return Self {
-                failed_at,
-                ..Self::default()
-            };
-        };
-        Self {
-            version: checked.version.and_then(std::num::NonZeroU64::new),
-            hashed: checked.hashed.map(Box::new),
-            checked_at: Some(checked.checked_at).into(),
-            expires_at: checked.expires_at.into(),
-            failed_at,
-            login: checked.login,
-            verdict: checked.verdict,
-            accepted: checked.accepted,
+        let mut kept = Self::default();
+        if let Some(checked) = attempt.checked {
+            kept.version = checked.version.and_then(std::num::NonZeroU64::new);
+            kept.hashed = checked.hashed.map(Box::new);
+            kept.expires_at = checked.expires_at.into();
+            kept.login = checked.login;
+            kept.verdict = checked.verdict;
+            kept.accepted = checked.accepted;
+            kept.checked_at = Some(checked.checked_at.wall()).into();
+            kept.checked_boot = kept.in_boot(&checked.checked_at);
         }
+        if let Some(failed_at) = attempt.failed_at {
+            kept.failed(&failed_at);
+        }
+        kept
     }
 
     pub(super) fn checked(&self) -> Option<Checked> {
         Some(Checked {
             version: self.version.map(Into::into),
             hashed: self.hashed.as_deref().cloned(),
-            checked_at: self.checked_at.at()?,
+            checked_at: self.moment(self.checked_at.at()?, self.checked_boot),
             verdict: self.verdict,
             accepted: self.accepted,
             login: self.login.clone(),
@@ -120,15 +128,33 @@ impl Kept {
     }
 
     fn attempt(&self) -> CheckAttempt {
+        let failed_at = self.failed_at.at();
         CheckAttempt {
             checked: self.checked(),
-            failed_at: self.failed_at.at(),
+            failed_at: failed_at.map(|at| self.moment(at, self.failed_boot)),
         }
     }
 
     /// From now on the last attempt is one that GitHub did not answer.
-    pub(super) fn failed(&mut self, at: Timestamp) {
-        self.failed_at = Some(at).into();
+    pub(super) fn failed(&mut self, at: &Moment) {
+        self.failed_at = Some(at.wall()).into();
+        self.failed_boot = self.in_boot(at);
+    }
+
+    /// Boot time of a moment, whose boot is the last from now on.
+    fn in_boot(&mut self, at: &Moment) -> Micros {
+        let boot = at.boot();
+        if self.boot.as_ref() != boot.map(|(id, _)| id) {
+            self.checked_boot = Micros::NEVER;
+            self.boot = boot.map(|(id, _)| id.clone());
+        }
+        let us = boot.and_then(|(_, us)| i64::try_from(us).ok());
+        us.map_or(Micros::NEVER, Micros)
+    }
+
+    fn moment(&self, wall: Timestamp, boot: Micros) -> Moment {
+        let us = u64::try_from(boot.0).ok();
+        Moment::stored(wall, self.boot.clone().zip(us))
     }
 
     /// The same with the text of a login that lies in memory already.
@@ -201,7 +227,7 @@ impl Vault {
     pub async fn keep_failed_check(
         &self,
         name: &SecretName,
-        at: Timestamp,
+        at: Moment,
         why: String,
     ) -> Result<(), VaultError> {
         let name = name.clone();

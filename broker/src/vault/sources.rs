@@ -45,7 +45,8 @@ impl Vault {
         self.ask(Request::SourceRequests).await
     }
 
-    /// Keeps, durably, how often 1Password was asked in an hour, and forgets hours before `oldest`.
+    /// Keeps, durably, how often 1Password was asked in an hour, and forgets hours before `oldest` and
+    /// after this one.
     ///
     /// # Errors
     ///

@@ -10,6 +10,8 @@ use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::load::{Unexpected, count, moment, name, unreadable};
 use super::{Store, integer};
+use crate::clock::BootId;
+use crate::moment::Moment;
 use crate::token::HashedToken;
 use crate::vault::checks::{CheckAttempt, CheckDetails, Checked, Kept};
 use crate::vault::error::VaultError;
@@ -25,19 +27,25 @@ impl Store {
         let Some(checked) = kept.checked() else {
             return Ok(());
         };
+        let boot = checked.checked_at.boot();
         self.durably(|tx| {
             tx.prepare_cached(
-                "INSERT OR REPLACE INTO secret_check VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+                "INSERT OR REPLACE INTO secret_check
+                   (secret, version, checked_at, verdict, accepted, login, expires_at, findings,
+                    boot_id, checked_boot)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?
             .execute(params![
                 name.as_str(),
                 checked.version.map(integer),
-                checked.checked_at.as_microsecond(),
+                checked.checked_at.wall().as_microsecond(),
                 checked.verdict.as_str(),
                 checked.accepted,
                 checked.login,
                 checked.expires_at.map(Timestamp::as_microsecond),
                 findings,
+                boot.map(|(id, _)| id.as_str()),
+                boot.map(|(_, us)| integer(us)),
             ])?;
             Ok(())
         })
@@ -47,15 +55,26 @@ impl Store {
     pub(in crate::vault) fn keep_failed_check(
         &mut self,
         name: &SecretName,
-        at: Timestamp,
+        at: &Moment,
         why: &str,
     ) -> Result<(), VaultError> {
+        let boot = at.boot();
         self.durably(|tx| {
+            // Boot time of another boot says nothing any more.
             tx.prepare_cached(
-                "INSERT INTO secret_check (secret, failed_at, failed_why) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (secret) DO UPDATE SET failed_at = ?2, failed_why = ?3",
+                "INSERT INTO secret_check (secret, failed_at, failed_why, boot_id, failed_boot)
+                 VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (secret) DO UPDATE SET failed_at = ?2, failed_why = ?3,
+                   checked_boot = CASE WHEN boot_id = ?4 THEN checked_boot END,
+                   boot_id = ?4, failed_boot = ?5",
             )?
-            .execute(params![name.as_str(), at.as_microsecond(), why])?;
+            .execute(params![
+                name.as_str(),
+                at.wall().as_microsecond(),
+                why,
+                boot.map(|(id, _)| id.as_str()),
+                boot.map(|(_, us)| integer(us)),
+            ])?;
             Ok(())
         })
     }
@@ -83,24 +102,25 @@ impl Store {
         let mut statement = self.db.prepare(
             "SELECT secret, version, checked_at, verdict, accepted, login, expires_at, failed_at,
                CASE WHEN version IS NULL AND json_valid(findings)
-                 THEN findings ->> '$.hashed_credential' END
+                 THEN findings ->> '$.hashed_credential' END,
+               boot_id, checked_boot, failed_boot
              FROM secret_check ORDER BY secret",
         )?;
         let mut rows = statement.query([])?;
         let mut checks = Vec::new();
-        // Many secrets, few logins.
+        // Many secrets, few logins and boots.
         let mut logins: BTreeSet<Arc<str>> = BTreeSet::new();
+        let mut boots: BTreeSet<BootId> = BTreeSet::new();
         while let Some(row) = rows.next()? {
-            let mut checked = checked(row)?;
+            let boot: Option<String> = row.get(9)?;
+            let boot = boot.map(|id| shared(&mut boots, BootId::new(&id)));
+            let mut checked = checked(row, boot.as_ref())?;
             if let Some(login) = checked.as_mut().and_then(|checked| checked.login.as_mut()) {
-                match logins.get(login) {
-                    Some(known) => *login = Arc::clone(known),
-                    None => drop(logins.insert(Arc::clone(login))),
-                }
+                *login = shared(&mut logins, Arc::clone(login));
             }
             let kept = Kept::of(CheckAttempt {
                 checked,
-                failed_at: time(row, 7)?,
+                failed_at: moment_of(row, (7, 11), boot.as_ref())?,
             });
             checks.push((name(row, 0)?, kept));
         }
@@ -108,8 +128,31 @@ impl Store {
     }
 }
 
-fn checked(row: &Row<'_>) -> Result<Option<Checked>, rusqlite::Error> {
-    let Some(checked_at) = time(row, 2)? else {
+/// The one of these that is known already, if it is.
+fn shared<T: Ord + Clone>(known: &mut BTreeSet<T>, one: T) -> T {
+    if let Some(same) = known.get(&one) {
+        return same.clone();
+    }
+    known.insert(one.clone());
+    one
+}
+
+/// A moment in two columns: by the wall clock, and since the boot began.
+fn moment_of(
+    row: &Row<'_>,
+    (wall, in_boot): (usize, usize),
+    boot: Option<&BootId>,
+) -> Result<Option<Moment>, rusqlite::Error> {
+    let Some(wall) = time(row, wall)? else {
+        return Ok(None);
+    };
+    let us: Option<i64> = row.get(in_boot)?;
+    let us = us.map(|_| count(row, in_boot)).transpose()?;
+    Ok(Some(Moment::stored(wall, boot.cloned().zip(us))))
+}
+
+fn checked(row: &Row<'_>, boot: Option<&BootId>) -> Result<Option<Checked>, rusqlite::Error> {
+    let Some(checked_at) = moment_of(row, (2, 10), boot)? else {
         return Ok(None);
     };
     let version: Option<i64> = row.get(1)?;

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::{
-    APPLICATION_ID, FLAGS, FORMAT, FORMAT_2, FORMAT_3, FORMAT_4, Store, beside, integer, storage,
+    APPLICATION_ID, FLAGS, FORMAT, FORMAT_2, FORMAT_3, FORMAT_4, FORMAT_5, Store, beside, integer,
+    storage,
 };
 use crate::private::{self, PrivateError};
 use crate::vault::custody::Custody;
@@ -57,6 +58,7 @@ impl Store {
         tx.execute_batch(FORMAT_2)?;
         tx.execute_batch(FORMAT_3)?;
         tx.execute_batch(FORMAT_4)?;
+        tx.execute_batch(FORMAT_5)?;
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;
         tx.pragma_update(None, "user_version", FORMAT)?;
         tx.execute(

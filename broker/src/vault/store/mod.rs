@@ -42,13 +42,15 @@ pub(in crate::vault) use image::Restored;
 /// `tokd`, in the header of the database file.
 const APPLICATION_ID: i64 = 0x746f_6b64;
 /// The format that this code reads and writes. Those before become it when opened.
-const FORMAT: i64 = 4;
+const FORMAT: i64 = 5;
 /// What format 2 has beside format 1: tables, all empty at first.
 const FORMAT_2: &str = include_str!("../schema-2.sql");
 /// What format 3 has beside format 2.
 const FORMAT_3: &str = include_str!("../schema-3.sql");
 /// What format 4 has beside format 3: tables, all empty at first.
 const FORMAT_4: &str = include_str!("../schema-4.sql");
+/// What format 5 has beside format 4.
+const FORMAT_5: &str = include_str!("../schema-5.sql");
 /// The root key of a vault of format 2: as old as the vault, and its seals counted as well as they can
 /// be. Installation tokens that are forgotten by now are missing from the count.
 const OLD_ROOT_KEY: &str = "INSERT INTO root_key (one, made_at, seals)
@@ -122,7 +124,10 @@ impl Store {
                     tx.execute_batch(FORMAT_3)?;
                     tx.execute(OLD_ROOT_KEY, [])?;
                 }
-                tx.execute_batch(FORMAT_4)?;
+                if found < 4 {
+                    tx.execute_batch(FORMAT_4)?;
+                }
+                tx.execute_batch(FORMAT_5)?;
                 tx.pragma_update(None, "user_version", FORMAT)
             })?;
         }

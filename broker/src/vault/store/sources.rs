@@ -26,7 +26,11 @@ impl Store {
         oldest: i64,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
-            tx.execute("DELETE FROM source_requests WHERE hour < ?", [oldest])?;
+            // One to come was written by a clock that was wrong.
+            tx.execute(
+                "DELETE FROM source_requests WHERE hour < ? OR hour > ?",
+                [oldest, hour],
+            )?;
             tx.execute(
                 "INSERT OR REPLACE INTO source_requests VALUES (?, ?)",
                 params![hour, requests],

@@ -4,11 +4,11 @@ use broker_protocol::check::Verdict;
 
 use super::*;
 
-fn found(version: u64, expires_at: Option<Timestamp>) -> Checked {
+pub(super) fn found(version: u64, expires_at: Option<Timestamp>) -> Checked {
     Checked {
         version: Some(version),
         hashed: None,
-        checked_at: at(100),
+        checked_at: moment(100),
         verdict: Verdict::Warning,
         accepted: true,
         login: Some("acme-bot".into()),
@@ -68,7 +68,7 @@ async fn a_check_survives_a_restart_and_an_attempt_without_an_answer_takes_nothi
         .await
         .unwrap();
     vault
-        .keep_failed_check(&secret, at(200), "GitHub was away".to_owned())
+        .keep_failed_check(&secret, moment(200), "GitHub was away".to_owned())
         .await
         .unwrap();
     let of_env = Checked {
@@ -80,7 +80,7 @@ async fn a_check_survives_a_restart_and_an_attempt_without_an_answer_takes_nothi
         .await
         .unwrap();
     vault
-        .keep_failed_check(&name("never"), at(7), "the same".to_owned())
+        .keep_failed_check(&name("never"), moment(7), "the same".to_owned())
         .await
         .unwrap();
 
@@ -93,7 +93,7 @@ async fn a_check_survives_a_restart_and_an_attempt_without_an_answer_takes_nothi
     };
     let attempt = reopened.check(&secret);
     assert_eq!(attempt.checked, Some(found(1, Some(at(500)))));
-    assert_eq!(attempt.failed_at, Some(at(200)));
+    assert_eq!(attempt.failed_at, Some(moment(200)));
     let details = reopened.check_details(&secret).await.unwrap();
     assert_eq!(details.findings, Some(findings));
     assert_eq!(details.failed_why.as_deref(), Some("GitHub was away"));
@@ -147,7 +147,7 @@ async fn a_check_that_cannot_be_written_leaves_what_was_known() {
     );
     assert!(
         vault
-            .keep_failed_check(&secret, at(600), long)
+            .keep_failed_check(&secret, moment(600), long)
             .await
             .is_err()
     );
@@ -170,5 +170,31 @@ async fn ten_thousand_results_share_the_text_of_one_login() {
     drop(vault);
     let vault = scratch.open();
     assert!(Arc::ptr_eq(&login(&vault, "one"), &login(&vault, "two")));
-    assert!(size_of::<crate::vault::checks::Kept>() <= 64);
+    assert!(size_of::<crate::vault::checks::Kept>() <= 96);
+}
+
+#[tokio::test]
+async fn an_attempt_in_another_boot_leaves_the_check_before_it_to_the_wall_clock() {
+    let scratch = Scratch::new();
+    let secret = name("source-pat");
+    let vault = scratch.unlocked();
+    vault
+        .keep_check(&secret, found(1, None), "[]".to_owned())
+        .await
+        .unwrap();
+    let failed_at = Moment::stored(at(300), Some((crate::clock::BootId::new("another"), 5)));
+    vault
+        .keep_failed_check(&secret, failed_at.clone(), "away".to_owned())
+        .await
+        .unwrap();
+    let want = CheckAttempt {
+        checked: Some(Checked {
+            checked_at: Moment::stored(at(100), None),
+            ..found(1, None)
+        }),
+        failed_at: Some(failed_at),
+    };
+    assert_eq!(vault.check(&secret), want);
+    drop(vault);
+    assert_eq!(scratch.open().check(&secret), want);
 }

@@ -5,14 +5,14 @@ use super::*;
 #[test]
 fn a_vault_from_a_newer_version_is_refused_and_left_as_it_is() {
     let scratch = Scratch::new();
-    scratch.edit("PRAGMA user_version = 5");
+    scratch.edit("PRAGMA user_version = 6");
     let before = fs::read(scratch.path()).unwrap();
     let error = scratch.refusal();
     assert!(matches!(
         error,
         VaultError::Newer {
-            found: 5,
-            known: 4,
+            found: 6,
+            known: 5,
             ..
         }
     ));
@@ -41,6 +41,32 @@ async fn a_vault_of_format_1_becomes_one_of_today_and_keeps_its_secrets() {
     drop(scratch.open());
     let vault = scratch.unlocked();
     assert_eq!(value(&vault, "source-pat", 1).unwrap(), CANARY);
+}
+
+#[tokio::test]
+async fn a_vault_of_format_4_keeps_its_checks_whose_times_go_by_the_wall_clock() {
+    let scratch = Scratch::new();
+    let vault = scratch.unlocked();
+    let secret = name("source-pat");
+    let found = checks::found(1, None);
+    vault
+        .keep_check(&secret, found.clone(), "[]".to_owned())
+        .await
+        .unwrap();
+    drop(vault);
+    for column in ["boot_id", "checked_boot", "failed_boot"] {
+        scratch.edit(&format!("ALTER TABLE secret_check DROP COLUMN {column}"));
+    }
+    scratch.edit("PRAGMA user_version = 4");
+    let kept = scratch.open().check(&secret).checked;
+    let checked_at = Moment::stored(found.checked_at.wall(), None);
+    assert_eq!(
+        kept,
+        Some(Checked {
+            checked_at,
+            ..found
+        })
+    );
 }
 
 #[test]

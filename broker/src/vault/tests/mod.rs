@@ -25,6 +25,7 @@ use static_assertions::assert_not_impl_any;
 
 use super::*;
 use crate::audit_log::Why;
+use crate::moment::Moment;
 
 assert_not_impl_any!(Vault: Clone, Debug, serde::Serialize);
 assert_not_impl_any!(Keys: Clone, Debug);
@@ -94,6 +95,13 @@ impl Scratch {
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_795_000_000 + second).unwrap()
+}
+
+/// The same in some boot.
+fn moment(second: i64) -> Moment {
+    let boot = crate::clock::BootId::new("a boot");
+    let us = u64::try_from(second).unwrap() * 1_000_000;
+    Moment::stored(at(second), Some((boot, us)))
 }
 
 fn name(text: &str) -> SecretName {

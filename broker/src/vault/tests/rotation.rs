@@ -23,7 +23,7 @@ fn new(value: AccessToken) -> NewValue {
 async fn swapped(vault: &Vault) -> Rotation {
     set(vault, "source-pat", OLD).await;
     let number = vault.reserve_version(&name("source-pat"), at(3)).await;
-    let rotation = Rotation::begin(Some(version(1, OLD)), version(2, NEW), false, at(3));
+    let rotation = Rotation::begin(Some(version(1, OLD)), version(2, NEW), false, &moment(3));
     let usage = recorded("source-pat", number.unwrap());
     let held = vault.swap(usage, new(token(NEW)), rotation.clone(), at(3));
     assert_eq!(held.await.unwrap().version, 2);
@@ -50,7 +50,7 @@ async fn a_swap_that_cannot_be_written_leaves_neither_value_nor_rotation() {
     set(&vault, "source-pat", OLD).await;
     let number = vault.reserve_version(&name("source-pat"), at(3)).await;
     vault.ask(Request::LimitPages).await.unwrap();
-    let rotation = Rotation::begin(Some(version(1, OLD)), version(2, NEW), false, at(3));
+    let rotation = Rotation::begin(Some(version(1, OLD)), version(2, NEW), false, &moment(3));
     let usage = recorded("source-pat", number.unwrap());
     // Too large for the pages there are.
     let long = token(&format!("{NEW}{}", "x".repeat(100_000)));
@@ -68,7 +68,7 @@ async fn the_old_value_is_erased_together_with_the_rotation_s_end() {
     let scratch = Scratch::new();
     let vault = scratch.unlocked();
     let rotation = swapped(&vault).await;
-    let finished = rotation.finished(at(9));
+    let finished = rotation.finished(&moment(9));
     let envelope = {
         let state = known(vault.shared.state.read());
         let secret = state.list.secrets.get(&name("source-pat")).unwrap();
@@ -120,13 +120,13 @@ async fn nothing_is_erased_for_a_version_that_is_not_there() {
 async fn rotations_and_sinks_are_there_again_after_a_restart_and_gone_with_the_secret() {
     let scratch = Scratch::new();
     let vault = scratch.unlocked();
-    let verified = swapped(&vault).await.verified(at(4));
+    let verified = swapped(&vault).await.verified(&moment(4));
     let secret = name("source-pat");
     vault
         .note_rotation(&secret, verified.clone())
         .await
         .unwrap();
-    let sink = SinkState::pushed(2, at(5), at(5));
+    let sink = SinkState::pushed(2, at(5), &moment(5));
     vault
         .note_sink(&secret, "actions acme/one PAT", sink.clone())
         .await

@@ -113,7 +113,7 @@ impl Work {
     pub(super) fn keep_failed_check(
         &mut self,
         name: SecretName,
-        at: Timestamp,
+        at: &Moment,
         why: &str,
     ) -> Result<(), VaultError> {
         self.store.keep_failed_check(&name, at, why)?;

@@ -30,6 +30,7 @@ use super::state::{List, Outline, Sealed, Secret, State};
 use super::store::{Mark, Store};
 use super::values::Of;
 use super::{GivenWarning, Held, LogIdentity, Shared, UsageDelta, known};
+use crate::moment::Moment;
 use crate::move_state::Move;
 use crate::rotation_state::{Rotation, SinkState};
 use crate::token::HashedToken;
@@ -66,7 +67,7 @@ pub(super) enum Request {
     /// Keeps what a check found, with its findings as JSON.
     KeepCheck(SecretName, Kept, String, Reply<()>),
     /// Keeps that a check got no answer, and why.
-    KeepFailedCheck(SecretName, Timestamp, String, Reply<()>),
+    KeepFailedCheck(SecretName, Moment, String, Reply<()>),
     ReadCheck(SecretName, Reply<CheckDetails>),
     /// Notes how far a change of the root key is; `None` once that is settled and recorded.
     Change(Option<Change>, Reply<()>),
@@ -213,7 +214,7 @@ impl Work {
                 drop(reply.send(self.keep_check(name, kept, &findings)));
             }
             Request::KeepFailedCheck(name, at, why, reply) => {
-                drop(reply.send(self.keep_failed_check(name, at, &why)));
+                drop(reply.send(self.keep_failed_check(name, &at, &why)));
             }
             Request::ReadCheck(name, reply) => drop(reply.send(self.store.check_details(&name))),
             Request::Change(change, reply) => drop(reply.send(self.note_change(change))),

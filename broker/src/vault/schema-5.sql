@@ -1,0 +1,6 @@
+-- What format 5 adds. Times are microseconds since 1970, UTC.
+
+-- On which boot's clock the two times were read: spans within a boot go by that.
+ALTER TABLE secret_check ADD COLUMN boot_id TEXT;
+ALTER TABLE secret_check ADD COLUMN checked_boot INTEGER;   -- microseconds since that boot began
+ALTER TABLE secret_check ADD COLUMN failed_boot INTEGER;
