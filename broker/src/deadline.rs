@@ -17,7 +17,7 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// From when the value was stored, how often policy wants it changed, and when it ends at GitHub.
+    /// From when the value was first seen or stored, how often policy wants it changed, and when it ends at GitHub.
     /// What is not known bounds nothing.
     #[must_use]
     pub fn of(

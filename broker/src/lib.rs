@@ -21,6 +21,7 @@ pub mod config;
 pub mod connection;
 pub mod deadline;
 pub mod end;
+pub mod first_seen;
 pub mod github;
 pub mod give_back;
 pub mod harden;

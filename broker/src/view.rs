@@ -103,9 +103,14 @@ impl Broker {
         declared: Option<&SecretDeclaration>,
         held: Option<&Held>,
     ) -> Deadline {
+        let rotated = declared.filter(|declared| declared.rotate_every.is_some());
+        let since = match rotated {
+            Some(declared) => self.known_since(declared),
+            None => held.map(|held| held.set_at),
+        };
         Deadline::of(
-            held.map(|held| held.set_at),
-            declared.and_then(|declared| declared.rotate_every),
+            since,
+            rotated.and_then(|declared| declared.rotate_every),
             self.ends_at(declared, held),
         )
     }

@@ -52,6 +52,7 @@ const LAYERS: &[&[&str]] = &[
         "policy",
         "lease",
         "deadline",
+        "first_seen",
         "move_state",
         "rotation_state",
     ],

@@ -328,6 +328,7 @@ async fn tend(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
             () = server::told_to(&mut stopped) => return,
             () = broker.tend_rotations() => {}
         }
+        broker.note_first_seen_elsewhere().await;
         // Seconds at the most, and never left half-way.
         broker.tend_root_key(&mut last_rekey).await;
     }

@@ -82,6 +82,8 @@ impl Broker {
             _ => Old::Left,
         };
         drop(value);
+        // The old copy may be the only place that says how old the value is.
+        self.note_first_seen_of(name).await;
         self.let_go(mover, (&from, &to), &known, &old).await?;
         self.vault.forget_move(name).await.map_err(of_the_vault)?;
         self.forget_unnamed_source_values().await;

@@ -184,6 +184,7 @@ impl Broker {
                 .await?;
         }
         if known.as_ref() != Some(&state) {
+            self.note_first_seen_of(name).await;
             self.note_move(name, &state).await?;
         }
         Ok(self.with_line(

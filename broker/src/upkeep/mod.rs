@@ -6,6 +6,7 @@
 //! own record.
 
 mod backup;
+mod first_seen;
 mod lock;
 mod lock_and_revoke;
 mod open;

@@ -35,6 +35,7 @@ mod checks;
 mod custody;
 mod envelope;
 mod error;
+mod first_seen;
 mod keys;
 mod kind;
 mod minted;

@@ -4,3 +4,9 @@
 ALTER TABLE secret_check ADD COLUMN boot_id TEXT;
 ALTER TABLE secret_check ADD COLUMN checked_boot INTEGER;   -- microseconds since that boot began
 ALTER TABLE secret_check ADD COLUMN failed_boot INTEGER;
+
+-- Since when the values of a secret have been known, wherever they lie: deadlines count from that.
+CREATE TABLE first_seen (
+  secret TEXT PRIMARY KEY,
+  state  TEXT NOT NULL                         -- JSON: first_seen::FirstSeen
+) STRICT, WITHOUT ROWID;

@@ -19,6 +19,7 @@ use super::envelope::Identity;
 use super::keys::{Keys, Tag};
 use super::minted::SealedMinted;
 use super::{Held, Kind, LogIdentity};
+use crate::first_seen::FirstSeen;
 use crate::move_state::Move;
 use crate::rotation_state::{Rotation, SinkState};
 use crate::token::HashedToken;
@@ -196,6 +197,7 @@ pub(super) struct State {
     /// `owner/name`, lower case.
     pub(super) repositories: HashMap<Box<str>, u64>,
     pub(super) rotations: BTreeMap<SecretName, Rotation>,
+    pub(super) first_seen: BTreeMap<SecretName, FirstSeen>,
     pub(super) moves: BTreeMap<SecretName, Move>,
     /// By secret, then by the name of the sink.
     pub(super) sinks: BTreeMap<SecretName, BTreeMap<String, SinkState>>,

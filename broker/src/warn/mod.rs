@@ -148,6 +148,7 @@ impl Broker {
         if !self.read_given().await {
             return;
         }
+        self.note_first_seen().await;
         self.warn_of_deadlines().await;
         self.keep_given().await;
         for nth in 0..self.warnings.channels.len() {

@@ -179,3 +179,34 @@ fn who_was_handed_a_value_is_known_wherever_it_moves() {
     broker.home.ctl_with(&set, "ghp_another").success();
     assert_eq!(exposed(), 0, "nobody was handed that one");
 }
+
+/// When the value must have changed.
+fn deadline(broker: &TestBroker) -> Value {
+    let shown = broker.http("GET", &format!("/v1/secrets/{NAME}"), "");
+    shown.json()["deadline"].clone()
+}
+
+#[test]
+fn a_deadline_counts_from_when_the_value_was_first_seen_over_moves_and_restarts() {
+    let home = home("");
+    let line = format!("source = \"{ENV}\"");
+    let rotated = format!("rotate_every = \"90d\"\n{line}");
+    home.policy("secrets.toml", &policy(&home).replace(&line, &rotated));
+    let broker = start(home);
+    assert!(deadline(&broker).is_string(), "known at once");
+    // Until it is kept, it is seen for the first time at each look.
+    support::wait::until(|| deadline(&broker) == deadline(&broker));
+    let first = deadline(&broker);
+    run(&broker, &[NAME, "--to", "vault"]).success();
+    assert_eq!(source_of(&broker), "vault");
+    assert_eq!(deadline(&broker), first);
+    let broker = start(broker.stop());
+    assert_eq!(deadline(&broker), first);
+    run(&broker, &[NAME, "--back"]).success();
+    assert_eq!(source_of(&broker), ENV);
+    assert_eq!(deadline(&broker), first);
+}
+
+fn source_of(broker: &TestBroker) -> String {
+    source(broker, NAME)
+}

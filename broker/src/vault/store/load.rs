@@ -24,6 +24,7 @@ impl Store {
         let minted = self.minted()?;
         let repositories = self.repositories()?;
         let checks = self.checks()?;
+        let first_seen = self.first_seen()?;
         let (rotations, sinks, moves) = (self.rotations()?, self.sinks()?, self.moves()?);
         self.db.query_row(
             "SELECT log_id, log_public_key, changes, list_mac, noted_records, noted_hash FROM vault",
@@ -57,6 +58,7 @@ impl Store {
                     minted,
                     repositories,
                     rotations,
+                    first_seen,
                     moves,
                     sinks,
                 };

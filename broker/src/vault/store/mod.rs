@@ -29,6 +29,7 @@ use crate::vault::values::Of;
 mod checks;
 mod create;
 mod custody;
+mod first_seen;
 mod image;
 mod load;
 mod minted;
@@ -221,6 +222,9 @@ impl Store {
             mark.write(tx)?;
             tx.execute("DELETE FROM version WHERE secret = ?", [name.as_str()])?;
             forget_exposed(tx, name, of)?;
+            if matches!(of, Of::InForce(_)) {
+                tx.execute("DELETE FROM first_seen WHERE secret = ?", [name.as_str()])?;
+            }
             tx.execute("DELETE FROM last_used WHERE secret = ?", [name.as_str()])?;
             tx.execute("DELETE FROM secret_check WHERE secret = ?", [name.as_str()])?;
             tx.execute("DELETE FROM rotation WHERE secret = ?", [name.as_str()])?;

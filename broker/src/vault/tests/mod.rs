@@ -4,6 +4,7 @@ mod backup;
 mod checks;
 mod custody;
 mod file;
+mod first_seen;
 mod minted;
 mod rekey;
 mod rotation;

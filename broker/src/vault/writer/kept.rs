@@ -4,6 +4,8 @@ use broker_protocol::names::{LeaseId, SecretName};
 use jiff::Timestamp;
 
 use super::Work;
+use crate::first_seen::FirstSeen;
+use crate::moment::Moment;
 use crate::move_state::Move;
 use crate::rotation_state::{Rotation, SinkState};
 use crate::token::HashedToken;
@@ -36,6 +38,15 @@ impl Work {
             Some(moving) => moves.insert(name, *moving),
             None => moves.remove(&name),
         };
+        Ok(())
+    }
+
+    pub(super) fn keep_first_seen(
+        &mut self,
+        these: Vec<(SecretName, FirstSeen)>,
+    ) -> Result<(), VaultError> {
+        self.store.keep_first_seen(&these)?;
+        known(self.shared.state.write()).first_seen.extend(these);
         Ok(())
     }
 

@@ -30,6 +30,7 @@ use super::state::{List, Outline, Sealed, Secret, State};
 use super::store::{Mark, Store};
 use super::values::Of;
 use super::{GivenWarning, Held, LogIdentity, Shared, UsageDelta, known};
+use crate::first_seen::FirstSeen;
 use crate::moment::Moment;
 use crate::move_state::Move;
 use crate::rotation_state::{Rotation, SinkState};
@@ -45,6 +46,8 @@ pub(super) enum Request {
     Rotation(SecretName, Box<Rotation>, Reply<()>),
     /// Writes how far a move is, or forgets it.
     Move(SecretName, Option<Box<Move>>, Reply<()>),
+    /// Keeps since when values have been known.
+    KeepFirstSeen(Vec<(SecretName, FirstSeen)>, Reply<()>),
     Sink(SecretName, String, Box<SinkState>, Reply<()>),
     Remove(SecretName, Of, Reply<()>),
     Bury(Vec<(LeaseId, Timestamp)>, Timestamp, Reply<()>),
@@ -170,6 +173,9 @@ impl Work {
                 drop(reply.send(self.note_rotation(name, *rotation)));
             }
             Request::Move(name, state, reply) => drop(reply.send(self.note_move(name, state))),
+            Request::KeepFirstSeen(these, reply) => {
+                drop(reply.send(self.keep_first_seen(these)));
+            }
             Request::Sink(name, sink, state, reply) => {
                 drop(reply.send(self.note_sink(name, sink, *state)));
             }

@@ -98,6 +98,9 @@ impl Work {
         self.forget_exposed(name, of);
         self.unwritten.used.remove(name);
         self.change(&mark, |state| {
+            if matches!(of, Of::InForce(_)) {
+                state.first_seen.remove(name);
+            }
             state.figures.last_used.remove(name);
             state.checks.remove(name);
             state.rotations.remove(name);

@@ -281,7 +281,7 @@ async fn a_vault_of_format_2_becomes_one_of_today_and_can_be_rekeyed() {
     kept.scratch.edit(
         "DROP TABLE root_key; ALTER TABLE root_key_wrap DROP COLUMN public_key;
          DROP TABLE source_requests; DROP TABLE source_value; DROP TABLE secret_move;
-         ALTER TABLE secret_check DROP COLUMN boot_id;
+         DROP TABLE first_seen; ALTER TABLE secret_check DROP COLUMN boot_id;
          ALTER TABLE secret_check DROP COLUMN checked_boot;
          ALTER TABLE secret_check DROP COLUMN failed_boot;
          PRAGMA user_version = 2",

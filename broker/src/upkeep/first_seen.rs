@@ -1,0 +1,110 @@
+//! Since when the value in use of a secret has been known, and keeping that.
+
+use std::sync::Arc;
+
+use broker_protocol::names::SecretName;
+use jiff::Timestamp;
+
+use crate::broker::Broker;
+use crate::first_seen::FirstSeen;
+use crate::policy::SecretDeclaration;
+use crate::token::HashedToken;
+
+impl Broker {
+    /// Since when the value in use has been known: in the vault, or where policies say it lies. A value
+    /// that is seen for the first time is known since now. `None` if there never was one.
+    pub(crate) fn known_since(&self, declared: &SecretDeclaration) -> Option<Timestamp> {
+        let now = self.now().wall;
+        let seen = self.vault.first_seen(&declared.name);
+        let Some(hashed) = self.hash_in_use(declared) else {
+            // Not read yet since the start.
+            let before = seen.in_use().filter(|_| !declared.source.is_vault());
+            return before.map(|since| since.min(now));
+        };
+        Some(self.since(declared, &seen, &hashed, now))
+    }
+
+    /// Keeps since when the values in use have been known, of secrets whose deadline depends on it.
+    pub(crate) async fn note_first_seen(self: &Arc<Self>) {
+        let broker = Arc::clone(self);
+        // As many as there are secrets, and the thread that serves has no time for that.
+        let news = tokio::task::spawn_blocking(move || {
+            let policies = broker.policies();
+            let secrets = policies.set.secrets();
+            let counted = secrets
+                .filter(|declared| !declared.source.is_vault() || declared.rotate_every.is_some());
+            counted
+                .filter_map(|declared| broker.first_seen_now(declared))
+                .collect::<Vec<_>>()
+        });
+        match news.await {
+            Ok(news) => self.keep_first_seen(news).await,
+            Err(panic) => {
+                tracing::error!(cause = %panic, "the age of values could not be looked at");
+            }
+        }
+    }
+
+    /// The same at once, of the few whose values lie elsewhere: what was read may not be known again for
+    /// a while after a restart.
+    pub(crate) async fn note_first_seen_elsewhere(&self) {
+        let policies = self.policies();
+        let elsewhere = policies.set.secrets();
+        let elsewhere = elsewhere.filter(|declared| !declared.source.is_vault());
+        let news = elsewhere.filter_map(|declared| self.first_seen_now(declared));
+        self.keep_first_seen(news.collect()).await;
+    }
+
+    /// The same of one secret, before its value goes elsewhere.
+    pub(crate) async fn note_first_seen_of(&self, name: &SecretName) {
+        let policies = self.policies();
+        let declared = policies.set.secret(name);
+        let news = declared.and_then(|declared| self.first_seen_now(declared));
+        self.keep_first_seen(news.into_iter().collect()).await;
+    }
+
+    async fn keep_first_seen(&self, news: Vec<(SecretName, FirstSeen)>) {
+        if news.is_empty() {
+            return;
+        }
+        if let Err(error) = self.vault.keep_first_seen(news).await {
+            tracing::error!(cause = %error, "since when values have been known could not be kept");
+        }
+    }
+
+    /// What is to be kept, if that is not what is kept already.
+    fn first_seen_now(&self, declared: &SecretDeclaration) -> Option<(SecretName, FirstSeen)> {
+        let hashed = self.hash_in_use(declared)?;
+        let seen = self.vault.first_seen(&declared.name);
+        let since = self.since(declared, &seen, &hashed, self.now().wall);
+        let seen = seen.with(hashed.as_str(), since)?;
+        Some((declared.name.clone(), seen))
+    }
+
+    /// The earliest that is known of this value. A time that is yet to come is that of a clock which was
+    /// wrong, and counts as now.
+    fn since(
+        &self,
+        declared: &SecretDeclaration,
+        seen: &FirstSeen,
+        hashed: &HashedToken,
+        now: Timestamp,
+    ) -> Timestamp {
+        // Also a copy there of a value that lies elsewhere.
+        let stored = self.vault.held(&declared.name);
+        let stored = stored.filter(|held| held.hashed_credential == *hashed);
+        let known = seen.of(hashed.as_str()).into_iter();
+        let known = known.chain(stored.map(|held| held.set_at)).min();
+        known.map_or(now, |since| since.min(now))
+    }
+
+    fn hash_in_use(&self, declared: &SecretDeclaration) -> Option<HashedToken> {
+        if declared.source.is_vault() {
+            return self
+                .vault
+                .held(&declared.name)
+                .map(|held| held.hashed_credential);
+        }
+        self.sources.hashed(&declared.source)
+    }
+}

@@ -1,0 +1,38 @@
+//! Since when values have been known, as rows.
+
+use std::collections::BTreeMap;
+
+use broker_protocol::names::SecretName;
+use rusqlite::params;
+
+use super::Store;
+use super::load::name;
+use super::rotation::{json, state};
+use crate::first_seen::FirstSeen;
+use crate::vault::error::VaultError;
+
+impl Store {
+    pub(in crate::vault) fn keep_first_seen(
+        &mut self,
+        these: &[(SecretName, FirstSeen)],
+    ) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            let mut insert =
+                tx.prepare_cached("INSERT OR REPLACE INTO first_seen VALUES (?, ?)")?;
+            for (name, seen) in these {
+                insert.execute(params![name.as_str(), json(seen)?])?;
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn first_seen(&self) -> Result<BTreeMap<SecretName, FirstSeen>, rusqlite::Error> {
+        let mut statement = self.db.prepare("SELECT secret, state FROM first_seen")?;
+        let mut rows = statement.query([])?;
+        let mut all = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            all.insert(name(row, 0)?, state(row, 1)?);
+        }
+        Ok(all)
+    }
+}
