@@ -198,15 +198,11 @@ fn a_deadline_counts_from_when_the_value_was_first_seen_over_moves_and_restarts(
     support::wait::until(|| deadline(&broker) == deadline(&broker));
     let first = deadline(&broker);
     run(&broker, &[NAME, "--to", "vault"]).success();
-    assert_eq!(source_of(&broker), "vault");
+    assert_eq!(source(&broker, NAME), "vault");
     assert_eq!(deadline(&broker), first);
     let broker = start(broker.stop());
     assert_eq!(deadline(&broker), first);
     run(&broker, &[NAME, "--back"]).success();
-    assert_eq!(source_of(&broker), ENV);
+    assert_eq!(source(&broker, NAME), ENV);
     assert_eq!(deadline(&broker), first);
-}
-
-fn source_of(broker: &TestBroker) -> String {
-    source(broker, NAME)
 }
