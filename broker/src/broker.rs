@@ -26,7 +26,7 @@ use crate::moment::Moment;
 use crate::outlet::Outlet;
 use crate::policy::{PolicySet, PurposePolicy};
 use crate::readers::Readers;
-use crate::rotation::Rotating;
+use crate::secret_locks::SecretLocks;
 use crate::source::Sources;
 use crate::usage::Usage;
 use crate::vault::Vault;
@@ -48,10 +48,10 @@ pub struct Broker {
     pub(crate) socket_fault: Mutex<Option<String>>,
     /// Serialises reloads, so that the last one asked for is the one in force.
     pub(crate) reloading: tokio::sync::Mutex<()>,
-    /// Serialises changes to secrets, so that versions follow each other.
-    pub(crate) changing: tokio::sync::Mutex<()>,
-    /// Keeps the steps of one rotation apart.
-    pub(crate) rotating: Rotating,
+    /// Keeps changes of one secret apart: its value, a rotation, a move.
+    pub(crate) secret_locks: SecretLocks,
+    /// Serialises what is about the whole store: an unlock, a backup, what a repository's name means.
+    pub(crate) store_wide: tokio::sync::Mutex<()>,
     /// The audit log.
     pub(crate) log: AuditLog,
     /// The secrets.

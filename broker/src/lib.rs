@@ -54,6 +54,7 @@ pub mod rebuild;
 pub mod redact;
 pub mod rotation;
 pub mod rotation_state;
+pub mod secret_locks;
 pub mod server;
 pub mod session_keyring;
 pub mod socket;

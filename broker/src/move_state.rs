@@ -92,6 +92,13 @@ impl Move {
         }
     }
 
+    /// Whether a new value in `place` would be left behind: its value was copied away from there, and
+    /// policies take it from there still, or come to name the copy next.
+    #[must_use]
+    pub fn leaves_behind(&self, place: &str, in_force: Option<&str>) -> bool {
+        *self.from == *place && (self.step == Step::Copied || in_force == Some(place))
+    }
+
     /// Whether it should have been finished by now.
     #[must_use]
     pub fn is_late(&self, now: Timestamp) -> bool {
@@ -131,6 +138,29 @@ mod tests {
             (Step::Switched, "file:/x", Due::Astray),
         ] {
             assert_eq!(moving(step).due(in_force), due, "{step:?} {in_force}");
+        }
+    }
+
+    #[test]
+    fn a_new_value_is_left_behind_where_the_copy_is_what_policies_name_next() {
+        let out_of_the_vault = |step| Move {
+            from: "vault".into(),
+            to: "op://Tokens/ci/credential".into(),
+            ..moving(step)
+        };
+        for (step, in_force, left) in [
+            (Step::Copied, Some("vault"), true),
+            (Step::Copied, Some("op://Tokens/ci/credential"), true),
+            (Step::Copied, None, true),
+            // The line was put back by hand, or `--back` was interrupted.
+            (Step::Switched, Some("vault"), true),
+            // What is stored then is not in use, and neither is the copy changed.
+            (Step::Switched, Some("op://Tokens/ci/credential"), false),
+            (Step::Switched, None, false),
+        ] {
+            let known = out_of_the_vault(step);
+            assert_eq!(known.leaves_behind("vault", in_force), left, "{step:?}");
+            assert!(!moving(step).leaves_behind("vault", in_force), "{step:?}");
         }
     }
 

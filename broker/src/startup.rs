@@ -31,6 +31,7 @@ use crate::mint::Minting;
 use crate::outlet::Outlet;
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
 use crate::readers::Readers;
+use crate::secret_locks::SecretLocks;
 use crate::socket::{self, BindError, Kept, Listener};
 use crate::source::one_password::{Connect, Op};
 use crate::source::{Desk, OnePassword, Sources};
@@ -147,8 +148,8 @@ pub async fn run(
         policies: RwLock::new(Arc::new(InForce::since(now.wall, policies))),
         policy_fault: Mutex::default(),
         reloading: tokio::sync::Mutex::default(),
-        rotating: crate::rotation::Rotating::default(),
-        changing: tokio::sync::Mutex::default(),
+        secret_locks: SecretLocks::default(),
+        store_wide: tokio::sync::Mutex::default(),
         log,
         vault,
         sources,

@@ -59,7 +59,10 @@ fn plays_its_part() {
         Format::Text
     };
     init_tracing(format, "info", std::io::stderr).unwrap();
-    assert!(init_tracing(format, "info", std::io::stderr).is_err(), "only once");
+    assert!(
+        init_tracing(format, "info", std::io::stderr).is_err(),
+        "only once"
+    );
     tracing::info!(token = TOKEN, "traced");
     panic!("died holding {TOKEN}");
 }

@@ -71,6 +71,7 @@ const LAYERS: &[&[&str]] = &[
         "process_group",
         "readiness",
         "redact",
+        "secret_locks",
         "session_keyring",
         "token",
     ],

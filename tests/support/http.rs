@@ -55,6 +55,12 @@ pub fn connect(socket: &Path) -> UnixStream {
 
 /// Sends one request on an open connection and reads its answer.
 pub fn exchange(stream: &mut UnixStream, method: &str, path: &str, body: &str) -> Answer {
+    send(stream, method, path, body);
+    read_answer(stream).expect("the broker answers")
+}
+
+/// Sends one request on an open connection, whose answer is still to be read.
+pub fn send(stream: &mut UnixStream, method: &str, path: &str, body: &str) {
     let request = format!(
         "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",
@@ -63,7 +69,6 @@ pub fn exchange(stream: &mut UnixStream, method: &str, path: &str, body: &str) -
     stream
         .write_all(request.as_bytes())
         .expect("the broker reads");
-    read_answer(stream).expect("the broker answers")
 }
 
 /// One request on a connection of its own.

@@ -169,7 +169,6 @@ impl From<RotationError> for Refusal {
             | RotationError::UnderWay(_)
             | RotationError::Unfit { .. }
             | RotationError::NotNow { .. }
-            | RotationError::Overtaken(_)
             | RotationError::Key { .. } => (ErrorCode::Conflict, None),
             RotationError::GitHub { ref source, .. } => (upstream(source), source.retry_after()),
         };
@@ -190,7 +189,6 @@ impl From<MoveError> for Refusal {
             MoveError::AlreadyThere { .. }
             | MoveError::Overtaken(_)
             | MoveError::UnderWay { .. }
-            | MoveError::Busy(_)
             | MoveError::Different { .. }
             | MoveError::InUse { .. }
             | MoveError::Changed { .. }

@@ -39,9 +39,6 @@ pub enum MoveError {
         /// To where.
         to: Box<str>,
     },
-    /// Somebody else is at it.
-    #[error("`{0}` is being moved or rotated at this moment; try again when that is done")]
-    Busy(SecretName),
     /// The place in force holds nothing.
     #[error("{place} gives no value of `{name}`; put it there, or correct the policy")]
     Nothing {
@@ -140,9 +137,9 @@ pub enum MoveError {
         /// What it does instead, and the mend.
         why: &'static str,
     },
-    /// A value or the policies changed while the move was about to be finished.
+    /// The policies changed while the move was about to be finished.
     #[error(
-        "the value of `{0}`, or where policies take it from, changed meanwhile; nothing was erased: run this again"
+        "where policies take `{0}`, or another secret, from changed meanwhile; nothing was erased: run this again"
     )]
     Overtaken(SecretName),
     /// What was written down of a move is no place.

@@ -40,8 +40,8 @@ impl Broker {
     ///
     /// [`MoveError`]; the way back stays.
     pub async fn finish_move(&self, by: &Caller, name: &SecretName) -> Result<MoveView, MoveError> {
-        let _turn = self.turn_to_move(name)?;
-        let mover = Mover { by, name };
+        let turn = self.turn_to_move(name).await?;
+        let mover = Mover { by, turn: &turn };
         let known = self.move_of(name)?;
         let in_force = self.source_in_force(name)?;
         let (from, to) = (place(name, &known.from)?, place(name, &known.to)?);
@@ -102,7 +102,8 @@ impl Broker {
         known: &Move,
         old: &Old,
     ) -> Result<(), MoveError> {
-        let Mover { by, name } = mover;
+        let Mover { by, turn } = mover;
+        let name = turn.name();
         let body = Body::of(&Event::SecretMoveFinished {
             by: lease_record::caller(by),
             secret: name.as_str(),
@@ -115,11 +116,8 @@ impl Broker {
             version: None,
             why: Why::Upkeep,
         };
-        let _one_at_a_time = self.changing.lock().await;
-        // Reading both places took its time: neither may have changed meanwhile.
-        let held = self.vault.held(name).map(|held| held.hashed_credential);
-        let other = from.is_vault() && held.is_some_and(|held| *held.as_str() != *known.hashed);
-        let kept = other || self.in_use(name, from).is_some();
+        // Reading both places took its time, and policies may have been loaded meanwhile.
+        let kept = self.in_use(name, from).is_some();
         if self.source_in_force(name)? != *to || (*old == Old::Erased && kept) {
             return Err(MoveError::Overtaken(name.clone()));
         }
@@ -150,7 +148,7 @@ impl Broker {
     /// [`MoveError`], in particular if the old place does not give the value. The new place stays in
     /// force.
     pub async fn move_back(&self, by: &Caller, name: &SecretName) -> Result<MoveView, MoveError> {
-        let _turn = self.turn_to_move(name)?;
+        let turn = self.turn_to_move(name).await?;
         let known = self.move_of(name)?;
         let in_force = self.source_in_force(name)?;
         let from = place(name, &known.from)?;
@@ -209,7 +207,7 @@ impl Broker {
                 ..known.clone()
             };
             if state != known {
-                self.note_move(name, &state).await?;
+                self.note_move(&turn, &state).await?;
             }
         }
         Ok(self.with_line(

@@ -19,7 +19,6 @@ mod view;
 use broker_audit::record::{Body, Event};
 use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
 use broker_protocol::names::SecretName;
-use tokio::sync::OwnedMutexGuard;
 
 pub use self::error::MoveError;
 use crate::audit_log::Effect;
@@ -27,6 +26,7 @@ use crate::broker::Broker;
 use crate::lease_record;
 use crate::move_state::{Due, Move, Step};
 use crate::policy::{Caller, SourceSpec};
+use crate::secret_locks::SecretTurn;
 use crate::token::{AccessToken, HashedToken};
 use crate::upkeep::UpkeepError;
 use crate::vault::VaultError;
@@ -46,7 +46,7 @@ pub enum How {
 #[derive(Clone, Copy)]
 struct Mover<'a> {
     by: &'a Caller,
-    name: &'a SecretName,
+    turn: &'a SecretTurn,
 }
 
 impl Broker {
@@ -62,8 +62,8 @@ impl Broker {
         to: &SourceSpec,
         how: How,
     ) -> Result<MoveView, MoveError> {
-        let _turn = self.turn_to_move(name)?;
-        let mover = Mover { by, name };
+        let turn = self.turn_to_move(name).await?;
+        let mover = Mover { by, turn: &turn };
         let in_force = self.source_in_force(name)?;
         let Some(known) = self.vault.moving(name) else {
             if in_force == *to {
@@ -101,7 +101,8 @@ impl Broker {
         known: Option<Move>,
         how: How,
     ) -> Result<MoveView, MoveError> {
-        let Mover { by, name } = mover;
+        let Mover { by, turn } = mover;
+        let name = turn.name();
         let value = self.open_at(by, name, from).await?;
         let value = value.ok_or_else(|| MoveError::Nothing {
             name: name.clone(),
@@ -163,7 +164,7 @@ impl Broker {
         }
         if !is_there {
             self.record_moving(by, name, &state, "writing").await?;
-            self.put(by, name, to, value).await?;
+            self.put(mover, to, value).await?;
             let there = self.open_at(by, name, to).await?;
             if there.map(|there| there.hashed()).as_ref() != Some(&hashed) {
                 return Err(MoveError::NotKept {
@@ -185,7 +186,7 @@ impl Broker {
         }
         if known.as_ref() != Some(&state) {
             self.note_first_seen_of(name).await;
-            self.note_move(name, &state).await?;
+            self.note_move(turn, &state).await?;
         }
         Ok(self.with_line(
             view::of(name, &state, MoveStep::Switch, String::new()),
@@ -196,15 +197,15 @@ impl Broker {
     /// Writes the value to a place that takes it from the broker.
     async fn put(
         &self,
-        by: &Caller,
-        name: &SecretName,
+        Mover { by, turn }: Mover<'_>,
         to: &SourceSpec,
         value: AccessToken,
     ) -> Result<(), MoveError> {
+        let name = turn.name();
         if to.is_vault() {
             let policies = self.policies();
             let ends = self.ends_at(policies.set.secret(name), None);
-            self.set_secret(by, name, value, ends).await?;
+            self.store_value(by, turn, value, ends).await?;
             return Ok(());
         }
         let written = self.sources.write(to, &value, self).await;
@@ -224,7 +225,8 @@ impl Broker {
         known: Move,
         how: How,
     ) -> Result<MoveView, MoveError> {
-        let Mover { by, name } = mover;
+        let Mover { by, turn } = mover;
+        let name = turn.name();
         let value = self.open_at(by, name, to).await?;
         let value = value.ok_or_else(|| MoveError::Nothing {
             name: name.clone(),
@@ -251,21 +253,17 @@ impl Broker {
             hashed_credential: &state.hashed,
         })
         .await?;
-        self.note_move(name, &state).await?;
+        self.note_move(turn, &state).await?;
         Ok(view::switched(name, &state))
     }
 
-    /// Nobody else moves or rotates this secret while the guard lives.
-    fn turn_to_move(&self, name: &SecretName) -> Result<OwnedMutexGuard<()>, MoveError> {
-        let turn = self.rotating.try_turn(name);
-        let turn = turn.ok_or_else(|| MoveError::Busy(name.clone()))?;
+    /// Nothing else changes this secret while the turn lasts.
+    async fn turn_to_move(&self, name: &SecretName) -> Result<SecretTurn, MoveError> {
+        let turn = self.secret_locks.turn(name).await;
         if self.vault.is_locked() {
             return Err(UpkeepError::Locked.into());
         }
-        let rotation = self.vault.rotation(name);
-        if rotation.is_some_and(|rotation| rotation.is_under_way()) {
-            return Err(UpkeepError::Rotating(name.clone()).into());
-        }
+        self.refuse_while_rotating(&turn)?;
         Ok(turn)
     }
 
@@ -313,8 +311,8 @@ impl Broker {
         }
     }
 
-    async fn note_move(&self, name: &SecretName, state: &Move) -> Result<(), MoveError> {
-        let noted = self.vault.note_move(name, state.clone()).await;
+    async fn note_move(&self, turn: &SecretTurn, state: &Move) -> Result<(), MoveError> {
+        let noted = self.vault.note_move(turn.name(), state.clone()).await;
         noted.map_err(of_the_vault)
     }
 

@@ -14,6 +14,7 @@ use super::line::{Line, Place};
 use crate::broker::Broker;
 use crate::move_state::{Move, Step};
 use crate::policy::SourceSpec;
+use crate::secret_locks::SecretTurn;
 use crate::upkeep::UpkeepError;
 
 impl Broker {
@@ -100,18 +101,20 @@ impl Broker {
         })
     }
 
-    /// While a value was copied out of the vault and policies still take it from there, no other one may
-    /// come: policies would then name the one before.
+    /// A new value in the vault would be left behind by a move out of it.
     ///
     /// # Errors
     ///
     /// [`UpkeepError::Moving`].
-    pub(crate) fn refuse_while_moving(&self, name: &SecretName) -> Result<(), UpkeepError> {
-        let known = self.vault.moving(name);
-        let leaves = known.is_some_and(|known| {
-            known.step == Step::Copied && *known.from == *SourceSpec::Vault.to_string()
-        });
-        if leaves {
+    pub(crate) fn refuse_while_moving(&self, turn: &SecretTurn) -> Result<(), UpkeepError> {
+        let name = turn.name();
+        let Some(known) = self.vault.moving(name) else {
+            return Ok(());
+        };
+        let policies = self.policies();
+        let declared = policies.set.secret(name);
+        let in_force = declared.map(|declared| declared.source.to_string());
+        if known.leaves_behind(&SourceSpec::Vault.to_string(), in_force.as_deref()) {
             return Err(UpkeepError::Moving(name.clone()));
         }
         Ok(())

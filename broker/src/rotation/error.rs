@@ -46,9 +46,6 @@ pub enum RotationError {
         /// Why.
         why: NotNow,
     },
-    /// The secret changed while it was looked at.
-    #[error("`{0}` was changed meanwhile; look at it again with `tokenctl secret show {0}`")]
-    Overtaken(SecretName),
     /// GitHub refused, or could not be asked. Nothing was changed.
     #[error("{doing}: {source}")]
     GitHub {

@@ -17,6 +17,7 @@ use crate::github::links;
 use crate::lease_record;
 use crate::policy::{Caller, SecretKind};
 use crate::rotation_state::{EndedBy, Version};
+use crate::secret_locks::SecretTurn;
 use crate::upkeep::{Upkeep, UpkeepError};
 use crate::vault::StoredVersion;
 
@@ -37,7 +38,7 @@ impl Broker {
         by: &Caller,
         name: &SecretName,
     ) -> Result<SecretRevoked, RotationError> {
-        let _turn = self.rotating.turn(name).await;
+        let turn = self.secret_locks.turn(name).await;
         if self.vault.is_locked() {
             return Err(UpkeepError::Locked.into());
         }
@@ -68,7 +69,7 @@ impl Broker {
         if dead {
             // Why it had to be ended by hand is of no interest any more.
             todo.clear();
-            self.erase_revoked(by, name, &numbers, hashes()).await?;
+            self.erase_revoked(by, &turn, &numbers, hashes()).await?;
             todo.push(match declared.kind {
                 SecretKind::App => format!(
                     "make a new key at {page}, and store it with `tokenctl secret set {name}`"
@@ -175,19 +176,18 @@ impl Broker {
     async fn erase_revoked(
         &self,
         by: &Caller,
-        name: &SecretName,
+        turn: &SecretTurn,
         versions: &[u64],
         hashed_credentials: Vec<&str>,
     ) -> Result<(), RotationError> {
-        let _one_at_a_time = self.changing.lock().await;
         let newest = versions.last().copied().unwrap_or_default();
         let event = Event::SecretRevoked {
             by: lease_record::caller(by),
-            secret: name.as_str(),
+            secret: turn.name().as_str(),
             versions: versions.to_vec(),
             hashed_credentials,
         };
-        let recorded = self.record_change(name, newest, &event).await?;
+        let recorded = self.record_change(turn, newest, &event).await?;
         let retired = self.vault.retire(recorded, None, None).await;
         retired.map_err(of_the_vault)
     }

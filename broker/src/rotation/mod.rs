@@ -24,15 +24,12 @@ mod tend;
 mod view;
 mod writer;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use broker_audit::record::{Body, Event};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::RotationView;
 use jiff::Timestamp;
-use tokio::sync::OwnedMutexGuard;
 
 use self::candidate::{Before, Candidate};
 pub use self::error::RotationError;
@@ -43,30 +40,10 @@ use crate::broker::Broker;
 use crate::lease_record;
 use crate::policy::{Caller, SecretDeclaration};
 use crate::rotation_state::{NotNow, Phase, Rotation, Version};
+use crate::secret_locks::SecretTurn;
 use crate::token::AccessToken;
 use crate::upkeep::{Upkeep, UpkeepError};
 use crate::vault::{Held, NewValue, VaultError};
-
-/// Keeps the steps of one secret's rotation apart, and lets those of others go on beside it.
-#[derive(Default)]
-pub(crate) struct Rotating(Mutex<HashMap<SecretName, Arc<tokio::sync::Mutex<()>>>>);
-
-impl Rotating {
-    fn of(&self, name: &SecretName) -> Arc<tokio::sync::Mutex<()>> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(all.entry(name.clone()).or_default())
-    }
-
-    /// Waits for its turn.
-    async fn turn(&self, name: &SecretName) -> OwnedMutexGuard<()> {
-        self.of(name).lock_owned().await
-    }
-
-    /// `None` if someone is at it.
-    pub(crate) fn try_turn(&self, name: &SecretName) -> Option<OwnedMutexGuard<()>> {
-        self.of(name).try_lock_owned().ok()
-    }
-}
 
 /// A new value, as an operator gives it.
 pub struct Given {
@@ -109,10 +86,11 @@ impl Broker {
             entered,
             fewer_scopes,
         } = given;
-        let _turn = self.rotating.turn(name).await;
+        let turn = self.secret_locks.turn(name).await;
         if self.vault.is_locked() {
             return Err(UpkeepError::Locked.into());
         }
+        self.refuse_while_moving(&turn)?;
         let declared = self.in_the_vault(name)?;
         let hashed = value.hashed();
         let held = self.vault.held(name);
@@ -164,7 +142,7 @@ impl Broker {
             },
             old_is_dead,
         };
-        self.swap(by, name, held.as_ref(), checked).await?;
+        self.swap(by, &turn, held.as_ref(), checked).await?;
         tracing::info!(secret = %name, "a new value is in use; the old one is kept until it is ended");
         Ok(self.rotation_view(name, fit.warnings).await)
     }
@@ -215,15 +193,14 @@ impl Broker {
     async fn swap(
         &self,
         by: &Caller,
-        name: &SecretName,
+        turn: &SecretTurn,
         held: Option<&Held>,
         Checked { new, old_is_dead }: Checked,
     ) -> Result<(), RotationError> {
-        let _one_at_a_time = self.changing.lock().await;
-        let in_use = self.vault.held(name).map(|held| held.version);
-        if in_use != held.map(|held| held.version) {
-            return Err(RotationError::Overtaken(name.clone()));
-        }
+        let name = turn.name();
+        // GitHub took its time, and policies may have been loaded meanwhile.
+        self.in_the_vault(name)?;
+        let in_use = held.map(|held| held.version);
         let now = self.moment();
         let version = self.vault.reserve_version(name, now.wall()).await;
         let version = version.map_err(of_the_vault)?;
@@ -236,7 +213,7 @@ impl Broker {
             hashed_credential: hashed.as_str(),
             expires_at: new.expires_at,
         };
-        let recorded = self.record_change(name, version, &swapped).await?;
+        let recorded = self.record_change(turn, version, &swapped).await?;
         let old = held.map(|held| Version {
             number: held.version,
             hashed_credential: held.hashed_credential.as_str().into(),
@@ -263,7 +240,7 @@ impl Broker {
         name: &SecretName,
         revoke_after: Duration,
     ) -> Result<RotationView, RotationError> {
-        let _turn = self.rotating.turn(name).await;
+        let turn = self.secret_locks.turn(name).await;
         let rotation = self.rotation_of(name)?;
         let revoke_at = self.moment().after(revoke_after);
         let said = revoke_at.wall();
@@ -274,7 +251,7 @@ impl Broker {
             revoke_at: said,
         })
         .await?;
-        self.note_rotation(name, confirmed).await?;
+        self.note_rotation(&turn, confirmed).await?;
         Ok(self.rotation_view(name, Vec::new()).await)
     }
 
@@ -289,7 +266,7 @@ impl Broker {
         by: &Caller,
         name: &SecretName,
     ) -> Result<RotationView, RotationError> {
-        let _turn = self.rotating.turn(name).await;
+        let turn = self.secret_locks.turn(name).await;
         let rotation = self.rotation_of(name)?;
         if matches!(rotation.phase, Phase::RollingBack | Phase::RolledBack) {
             return Ok(self.rotation_view(name, Vec::new()).await);
@@ -304,34 +281,31 @@ impl Broker {
                     old_is_dead: true,
                     ..rotation
                 };
-                self.note_rotation(name, dead).await?;
+                self.note_rotation(&turn, dead).await?;
                 return Err(not_now(name)(NotNow::TooLate));
             }
         }
         let value = open().await?;
-        {
-            let _one_at_a_time = self.changing.lock().await;
-            let now = self.moment();
-            let version = self.vault.reserve_version(name, now.wall()).await;
-            let version = version.map_err(of_the_vault)?;
-            let back = Event::RotationRolledBack {
-                by: lease_record::caller(by),
-                secret: name.as_str(),
-                version,
-                restores: old.number,
-                hashed_credential: &old.hashed_credential,
-            };
-            let recorded = self.record_change(name, version, &back).await?;
-            let versions = self.vault.versions(name);
-            let before = versions.iter().find(|known| known.number == old.number);
-            let new = NewValue {
-                value,
-                expires_at: before.and_then(|before| before.expires_at),
-            };
-            let rolling = rotation.rolling_back(version, &now);
-            if let Err(error) = self.vault.swap(recorded, new, rolling, now.wall()).await {
-                return Err(self.vault_failed(name, "roll_back", error).await);
-            }
+        let now = self.moment();
+        let version = self.vault.reserve_version(name, now.wall()).await;
+        let version = version.map_err(of_the_vault)?;
+        let back = Event::RotationRolledBack {
+            by: lease_record::caller(by),
+            secret: name.as_str(),
+            version,
+            restores: old.number,
+            hashed_credential: &old.hashed_credential,
+        };
+        let recorded = self.record_change(&turn, version, &back).await?;
+        let versions = self.vault.versions(name);
+        let before = versions.iter().find(|known| known.number == old.number);
+        let new = NewValue {
+            value,
+            expires_at: before.and_then(|before| before.expires_at),
+        };
+        let rolling = rotation.rolling_back(version, &now);
+        if let Err(error) = self.vault.swap(recorded, new, rolling, now.wall()).await {
+            return Err(self.vault_failed(name, "roll_back", error).await);
         }
         self.end_leases_on(name, &[rotation.new.number], Some(by), TAKEN_BACK)
             .await;
@@ -359,10 +333,10 @@ impl Broker {
 
     async fn note_rotation(
         &self,
-        name: &SecretName,
+        turn: &SecretTurn,
         rotation: Rotation,
     ) -> Result<(), RotationError> {
-        let noted = self.vault.note_rotation(name, rotation).await;
+        let noted = self.vault.note_rotation(turn.name(), rotation).await;
         noted.map_err(of_the_vault)
     }
 
@@ -376,12 +350,12 @@ impl Broker {
     /// Records a change of a secret's versions, and returns the proof that allows it.
     async fn record_change(
         &self,
-        name: &SecretName,
+        turn: &SecretTurn,
         version: u64,
         event: &Event<'_>,
     ) -> Result<Recorded<Use>, RotationError> {
         let usage = Use {
-            secret: name.clone(),
+            secret: turn.name().clone(),
             version: Some(version),
             why: Why::Upkeep,
         };

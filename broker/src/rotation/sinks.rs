@@ -14,6 +14,7 @@ use crate::github::GitHubError;
 use crate::github::secrets::Writer;
 use crate::policy::{Caller, SinkSpec};
 use crate::rotation_state::{Rotation, SinkState};
+use crate::secret_locks::SecretTurn;
 use crate::upkeep::Upkeep;
 
 impl Broker {
@@ -27,9 +28,9 @@ impl Broker {
         by: &Caller,
         name: &SecretName,
     ) -> Result<SinkList, RotationError> {
-        let _turn = self.rotating.turn(name).await;
+        let turn = self.secret_locks.turn(name).await;
         self.in_the_vault(name)?;
-        self.push_pending(Some(by), name).await?;
+        self.push_pending(Some(by), &turn).await?;
         Ok(self.sink_list(name))
     }
 
@@ -91,10 +92,10 @@ impl Broker {
     pub(super) async fn push_for(
         &self,
         by: Option<&Caller>,
-        name: &SecretName,
+        turn: &SecretTurn,
         rotation: &Rotation,
     ) -> Result<(), RotationError> {
-        let failed = self.push_pending(by, name).await?;
+        let failed = self.push_pending(by, turn).await?;
         let now = self.moment();
         let noted = match failed.as_slice() {
             [] => rotation.went_on(&now),
@@ -108,15 +109,16 @@ impl Broker {
                 )
             }
         };
-        self.note_rotation(name, noted).await
+        self.note_rotation(turn, noted).await
     }
 
     /// Tries every sink that does not hold the value in use, and says which failed and why.
     pub(super) async fn push_pending(
         &self,
         by: Option<&Caller>,
-        name: &SecretName,
+        turn: &SecretTurn,
     ) -> Result<Vec<(String, String, bool)>, RotationError> {
+        let name = turn.name();
         let Some(held) = self.vault.held(name) else {
             return Ok(Vec::new());
         };

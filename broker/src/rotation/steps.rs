@@ -14,6 +14,7 @@ use crate::github::{Call, Credential, GitHubError, Method, Outcome, Principal, R
 use crate::lease_record;
 use crate::policy::{Caller, SecretKind};
 use crate::rotation_state::{Due, EndedBy, Phase, Rotation, Version};
+use crate::secret_locks::SecretTurn;
 use crate::token::AccessToken;
 use crate::upkeep::Upkeep;
 use crate::vault::Kind;
@@ -40,26 +41,27 @@ impl Broker {
         by: &Caller,
         name: &SecretName,
     ) -> Result<RotationView, RotationError> {
-        let _turn = self.rotating.turn(name).await;
-        self.step(Some(by), name).await?;
+        let turn = self.secret_locks.turn(name).await;
+        self.step(Some(by), &turn).await?;
         Ok(self.rotation_view(name, Vec::new()).await)
     }
 
     pub(super) async fn step(
         &self,
         by: Option<&Caller>,
-        name: &SecretName,
+        turn: &SecretTurn,
     ) -> Result<(), RotationError> {
+        let name = turn.name();
         let rotation = self.rotation_of(name)?;
         let now = self.moment();
         match self.due(name, &rotation) {
-            Due::Push => self.push_for(by, name, &rotation).await,
-            Due::Verify => self.verify(by, name, &rotation).await,
-            Due::Revoke => self.end_old_value(by, name, &rotation).await,
+            Due::Push => self.push_for(by, turn, &rotation).await,
+            Due::Verify => self.verify(by, turn, &rotation).await,
+            Due::Revoke => self.end_old_value(by, turn, &rotation).await,
             // GitHub needs a moment; looking sooner than that tells nothing.
             Due::Prove if rotation.phase == Phase::Revoking && !rotation.has_waited(&now) => Ok(()),
-            Due::Prove | Due::Delete => self.prove(by, name, &rotation).await,
-            Due::Erase => self.finish(name, &rotation).await,
+            Due::Prove | Due::Delete => self.prove(by, turn, &rotation).await,
+            Due::Erase => self.finish(turn, &rotation).await,
             Due::Confirm | Due::RevokeAt(_) | Due::Nothing => Ok(()),
         }
     }
@@ -94,9 +96,10 @@ impl Broker {
     async fn verify(
         &self,
         by: Option<&Caller>,
-        name: &SecretName,
+        turn: &SecretTurn,
         rotation: &Rotation,
     ) -> Result<(), RotationError> {
+        let name = turn.name();
         let declared = self.in_the_vault(name)?;
         let new = rotation.new.number;
         let value = self
@@ -109,7 +112,7 @@ impl Broker {
                     version: new,
                 })
                 .await?;
-                self.note_rotation(name, rotation.verified(&self.moment()))
+                self.note_rotation(turn, rotation.verified(&self.moment()))
                     .await
             }
             Ok(Asked::Dead) => {
@@ -119,18 +122,23 @@ impl Broker {
                     why,
                     github: None,
                 };
-                self.step_fails(name, rotation, failed).await
+                self.step_fails(turn, rotation, failed).await
             }
-            Err(error) => self.step_errs(name, rotation, "verify", error).await,
+            Err(error) => self.step_errs(turn, rotation, "verify", error).await,
         }
     }
 
     async fn end_old_value(
         &self,
         by: Option<&Caller>,
-        name: &SecretName,
+        turn: &SecretTurn,
         rotation: &Rotation,
     ) -> Result<(), RotationError> {
+        let name = turn.name();
+        // Taken from elsewhere by now, the old value may be the one in use.
+        if let Err(elsewhere @ RotationError::Elsewhere { .. }) = self.in_the_vault(name) {
+            return Err(elsewhere);
+        }
         let revoking = rotation.revoking(&self.moment()).map_err(not_now(name))?;
         let Some(old) = &rotation.old else {
             return Ok(());
@@ -143,14 +151,14 @@ impl Broker {
         })
         .await?;
         // From here on there is no way back, whether or not GitHub hears of it today.
-        self.note_rotation(name, revoking.clone()).await?;
+        self.note_rotation(turn, revoking.clone()).await?;
         self.end_leases_on(name, &[old.number], by, REPLACED).await;
         let value = self
             .open_for_upkeep(by, name, Some(old.number), Upkeep::Revocation)
             .await?;
         match self.revoke_at_github(vec![value]).await {
             Ok(()) => {
-                self.note_rotation(name, revoking.asked(&self.moment()))
+                self.note_rotation(turn, revoking.asked(&self.moment()))
                     .await
             }
             Err(source) => {
@@ -165,7 +173,7 @@ impl Broker {
                 } else {
                     revoking
                 };
-                self.step_errs(name, &state, "revoke", error).await
+                self.step_errs(turn, &state, "revoke", error).await
             }
         }
     }
@@ -198,11 +206,12 @@ impl Broker {
     async fn prove(
         &self,
         by: Option<&Caller>,
-        name: &SecretName,
+        turn: &SecretTurn,
         rotation: &Rotation,
     ) -> Result<(), RotationError> {
+        let name = turn.name();
         let Some(old) = &rotation.old else {
-            return self.finish(name, rotation).await;
+            return self.finish(turn, rotation).await;
         };
         match self.is_dead(by, name, old.number).await {
             Ok(true) => {
@@ -213,7 +222,7 @@ impl Broker {
                 })
                 .await?;
                 self.end_leases_on(name, &[old.number], by, REPLACED).await;
-                self.finish(name, rotation).await
+                self.finish(turn, rotation).await
             }
             Ok(false) => {
                 let why = "GitHub still takes the old value";
@@ -221,10 +230,10 @@ impl Broker {
                 if rotation.phase == Phase::Revoking && rotation.attempts >= PATIENT_LOOKS {
                     self.step_failed(name, "prove", why, false).await;
                 }
-                self.note_rotation(name, rotation.still_alive(why, &self.moment()))
+                self.note_rotation(turn, rotation.still_alive(why, &self.moment()))
                     .await
             }
-            Err(error) => self.step_errs(name, rotation, "prove", error).await,
+            Err(error) => self.step_errs(turn, rotation, "prove", error).await,
         }
     }
 
@@ -256,8 +265,8 @@ impl Broker {
     }
 
     /// Erases every version but the one in use, which ends the rotation.
-    async fn finish(&self, name: &SecretName, rotation: &Rotation) -> Result<(), RotationError> {
-        let _one_at_a_time = self.changing.lock().await;
+    async fn finish(&self, turn: &SecretTurn, rotation: &Rotation) -> Result<(), RotationError> {
+        let name = turn.name();
         let now = self.moment();
         let in_use = rotation.back.unwrap_or(rotation.new.number);
         let erases: Vec<u64> = self
@@ -282,7 +291,7 @@ impl Broker {
             outcome,
             erases,
         };
-        let recorded = self.record_change(name, in_use, &event).await?;
+        let recorded = self.record_change(turn, in_use, &event).await?;
         match self.vault.retire(recorded, Some(in_use), Some(ended)).await {
             Ok(()) => {
                 tracing::info!(secret = %name, outcome, "a rotation has ended");
@@ -295,7 +304,7 @@ impl Broker {
     /// Notes that GitHub did not do a step, and when it is tried again. Anything else goes on up.
     async fn step_errs(
         &self,
-        name: &SecretName,
+        turn: &SecretTurn,
         rotation: &Rotation,
         step: &'static str,
         error: RotationError,
@@ -308,21 +317,22 @@ impl Broker {
             why: &error.to_string(),
             github: error.github(),
         };
-        self.step_fails(name, rotation, failed).await
+        self.step_fails(turn, rotation, failed).await
     }
 
     async fn step_fails(
         &self,
-        name: &SecretName,
+        turn: &SecretTurn,
         rotation: &Rotation,
         Failed { step, why, github }: Failed<'_>,
     ) -> Result<(), RotationError> {
         let may_have_happened =
             step == "revoke" && github.is_some_and(|error| error.outcome() != Outcome::NotDone);
-        self.step_failed(name, step, why, may_have_happened).await;
+        self.step_failed(turn.name(), step, why, may_have_happened)
+            .await;
         let retry_after = github.and_then(GitHubError::retry_after);
         let failed = rotation.failed(why, retry_after, &self.moment());
-        self.note_rotation(name, failed).await
+        self.note_rotation(turn, failed).await
     }
 }
 

@@ -23,15 +23,15 @@ impl Broker {
     }
 
     async fn tend(&self, name: &SecretName) {
-        let Some(_turn) = self.rotating.try_turn(name) else {
+        let Some(turn) = self.secret_locks.try_turn(name) else {
             return;
         };
-        if let Err(error) = self.step(None, name).await {
+        if let Err(error) = self.step(None, &turn).await {
             tracing::warn!(secret = %name, cause = %error, "a rotation does not go on");
             // Tried again later, not every second.
             if let Ok(rotation) = self.rotation_of(name) {
                 let later = rotation.failed(&error.to_string(), None, &self.moment());
-                if let Err(error) = self.note_rotation(name, later).await {
+                if let Err(error) = self.note_rotation(&turn, later).await {
                     tracing::error!(cause = %error, "nor could that be noted");
                 }
             }
@@ -58,10 +58,10 @@ impl Broker {
             if under_way || !due {
                 continue;
             }
-            let Some(_turn) = self.rotating.try_turn(&name) else {
+            let Some(turn) = self.secret_locks.try_turn(&name) else {
                 continue;
             };
-            let pushed: Result<_, RotationError> = self.push_pending(None, &name).await;
+            let pushed: Result<_, RotationError> = self.push_pending(None, &turn).await;
             if let Err(error) = pushed {
                 tracing::warn!(secret = %name, cause = %error, "a sink is not written");
             }

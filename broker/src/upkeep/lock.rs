@@ -47,7 +47,7 @@ impl Broker {
         passphrase: Option<Passphrase>,
     ) -> Result<(), UpkeepError> {
         // One at a time: deriving a key takes all the memory that one derivation should.
-        let _one_at_a_time = self.changing.lock().await;
+        let _one_at_a_time = self.store_wide.lock().await;
         if !self.vault.is_locked() {
             return Ok(());
         }

@@ -37,7 +37,7 @@ impl Broker {
         by: &Caller,
         repository: &RepoPattern,
     ) -> Result<PinnedRepository, UpkeepError> {
-        let _one_at_a_time = self.changing.lock().await;
+        let _one_at_a_time = self.store_wide.lock().await;
         let name = repository.as_str();
         let id = self.vault.repository_id(name);
         let id = id.ok_or_else(|| UpkeepError::NotPinned(repository.clone()))?;

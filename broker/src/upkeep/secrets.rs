@@ -10,6 +10,7 @@ use crate::broker::Broker;
 use crate::issue::SECRET_REMOVED;
 use crate::lease_record;
 use crate::policy::Caller;
+use crate::secret_locks::SecretTurn;
 use crate::token::AccessToken;
 use crate::vault::{Held, VaultError};
 
@@ -26,14 +27,24 @@ impl Broker {
         value: AccessToken,
         expires_at: Option<Timestamp>,
     ) -> Result<Held, UpkeepError> {
+        let turn = self.secret_locks.turn(name).await;
         if self.vault.is_locked() {
             return Err(UpkeepError::Locked);
         }
-        let _one_at_a_time = self.changing.lock().await;
-        let rotation = self.vault.rotation(name);
-        if rotation.is_some_and(|rotation| rotation.is_under_way()) {
-            return Err(UpkeepError::Rotating(name.clone()));
-        }
+        self.refuse_while_rotating(&turn)?;
+        self.refuse_while_moving(&turn)?;
+        self.store_value(by, &turn, value, expires_at).await
+    }
+
+    /// Stores a new version, whatever is under way.
+    pub(crate) async fn store_value(
+        &self,
+        by: &Caller,
+        turn: &SecretTurn,
+        value: AccessToken,
+        expires_at: Option<Timestamp>,
+    ) -> Result<Held, UpkeepError> {
+        let name = turn.name();
         let version = self
             .vault
             .reserve_version(name, self.now().wall)
@@ -77,14 +88,27 @@ impl Broker {
     ///
     /// [`UpkeepError`]; nothing was erased.
     pub async fn remove_secret(&self, by: &Caller, name: &SecretName) -> Result<(), UpkeepError> {
+        let turn = self.secret_locks.turn(name).await;
         if self.vault.is_locked() {
             return Err(UpkeepError::Locked);
         }
-        let _one_at_a_time = self.changing.lock().await;
         if self.vault.held(name).is_none() {
             return Err(UpkeepError::NotFound(name.clone()));
         }
-        self.erase(Some(by), name).await
+        self.erase(Some(by), &turn).await
+    }
+
+    /// A rotation that is under way would lose sight of its values.
+    ///
+    /// # Errors
+    ///
+    /// [`UpkeepError::Rotating`].
+    pub(crate) fn refuse_while_rotating(&self, turn: &SecretTurn) -> Result<(), UpkeepError> {
+        let rotation = self.vault.rotation(turn.name());
+        if rotation.is_some_and(|rotation| rotation.is_under_way()) {
+            return Err(UpkeepError::Rotating(turn.name().clone()));
+        }
+        Ok(())
     }
 
     /// Carries out the removals that the log announces and this vault has not seen. `false`, said
@@ -95,7 +119,8 @@ impl Broker {
             .filter(|name| self.vault.held(name).is_some())
         {
             tracing::warn!(secret = %name, "the audit log says it was removed; it is erased now");
-            if let Err(error) = self.erase(None, name).await {
+            let turn = self.secret_locks.turn(name).await;
+            if let Err(error) = self.erase(None, &turn).await {
                 tracing::error!(secret = %name, cause = %error, "it is still there and no lease is rebuilt; mend the cause, then start the broker again");
                 return false;
             }
@@ -104,7 +129,8 @@ impl Broker {
     }
 
     /// With the leases on it, also those taken between an unlock and this.
-    async fn erase(&self, by: Option<&Caller>, name: &SecretName) -> Result<(), UpkeepError> {
+    async fn erase(&self, by: Option<&Caller>, turn: &SecretTurn) -> Result<(), UpkeepError> {
+        let name = turn.name();
         let body = Body::of(&Event::SecretRemoved {
             by: by.map(lease_record::caller),
             secret: name.as_str(),

@@ -13,7 +13,7 @@ use crate::broker::Broker;
 use crate::clock;
 use crate::commands::purpose::{joined, span};
 use crate::commands::registry::{deadline, state};
-use crate::commands::{check, moving, registry, sinks};
+use crate::commands::{PATIENCE, check, moving, registry, sinks};
 use crate::error::Failure;
 use crate::learnt::{self, Learnt};
 use crate::policy_file::{NewFiles, SecretTable};
@@ -156,7 +156,8 @@ pub(crate) fn store(
         expires_at,
         check,
     };
-    let request = Request::new("PUT", &path).json(&body);
+    // A rotation or a move of it that asks elsewhere comes first.
+    let request = Request::new("PUT", &path).patience(PATIENCE).json(&body);
     body.value.zeroize();
     // To the broker, which seals it.
     Ok(broker.send_secret(&request?)?.json()?)
@@ -266,7 +267,8 @@ fn remove(broker: &Broker, name: &SecretName, yes: bool) -> Result<(), Failure> 
             return Err(Failure::new("nothing was erased"));
         }
     }
-    broker.send(&Request::new("DELETE", &format!("/v1/secrets/{name}")))?;
+    let path = format!("/v1/secrets/{name}");
+    broker.send(&Request::new("DELETE", &path).patience(PATIENCE))?;
     ui::line(format_args!("{name} is erased from the vault"))?;
     ui::note("its declaration stays in the policies, and at GitHub the token goes on working");
     Ok(())

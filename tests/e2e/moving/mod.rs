@@ -3,6 +3,7 @@
 mod connect;
 mod edges;
 mod ends;
+mod interleaved;
 mod killed;
 mod story;
 
