@@ -53,6 +53,15 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Upstream(String),
 
+    /// A move that failed once policies named the new place.
+    #[error("{source}; {next}")]
+    AfterSwitch {
+        /// Why it failed.
+        source: Box<Self>,
+        /// How it stands now, and the command to type.
+        next: String,
+    },
+
     /// Nothing is wrong: it is a person's turn. Says what to do.
     #[error("{0}")]
     Waiting(String),
@@ -125,6 +134,7 @@ impl Failure {
             Self::Waiting(_) | Self::Later(_) => 75,
             Self::Verification(_) => 8,
             Self::Exec { code, .. } => *code,
+            Self::AfterSwitch { source, .. } => source.exit_code(),
             Self::Places(_) | Self::Failed { .. } | Self::File { .. } | Self::Output(_) => 1,
         }
     }

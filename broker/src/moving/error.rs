@@ -81,7 +81,7 @@ pub enum MoveError {
     },
     /// What is in force is not what was copied.
     #[error(
-        "{place} does not give the value of `{name}` that was copied; if it was changed there on purpose, run `tokenctl secret move {name} --to {place} --replace`, else go back with `--back`"
+        "{place} does not give the value of `{name}` that was copied; if it was changed there on purpose, run `tokenctl secret move {name} --to {place} --replace`, else go back with `tokenctl secret move {name} --back`"
     )]
     Changed {
         /// The secret.

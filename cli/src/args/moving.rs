@@ -41,6 +41,25 @@ pub(crate) struct EndOfMove {
     pub(crate) back: bool,
 }
 
+impl SecretMove {
+    /// Back to the old place.
+    pub(crate) fn back(name: &SecretName) -> Self {
+        Self {
+            names: vec![name.clone()],
+            to: None,
+            how: HowToMove {
+                dry_run: false,
+                replace: false,
+                print: false,
+            },
+            end: EndOfMove {
+                finish: false,
+                back: true,
+            },
+        }
+    }
+}
+
 pub(super) const MOVE_EXAMPLES: &str = "\
 Examples:
   tokenctl secret move org-label-sync-token --to op://Github-Tokens/org-label-sync-token/credential
@@ -51,7 +70,8 @@ Examples:
 The value is read, written where the broker can write (vault, keyring, 1Password Connect) and compared;
 then one line of the policy changes, and the policies are loaded. Leases go on all the while. Where only
 a person can write, it says what to do: run the same command again, and it goes on; so it does after
-an interruption. The old copy is the way back until --finish. No value is shown.
+an interruption. Where the new place does not give the value once policies name it, the line is changed
+back. The old copy is the way back until --finish. No value is shown.
 
 Exit codes: 0 done; 1 refused, or one of several was; 7 a source failed, run it again; 75 it waits for
 you, and says for what.";

@@ -103,3 +103,124 @@ fn printed_it_is_left_to_a_person_and_without_a_terminal_not_waited_for() {
     assert_eq!(out(&ran), change);
     assert_eq!(fs::read_to_string(&scene.policy).unwrap(), BEFORE);
 }
+
+/// A broker whose policies name the new place once the line is changed, and that then answers the move
+/// with this. It leads back if it is asked to.
+fn unverified(verified: impl Fn() -> Answer + Send + 'static, step: &'static str) -> Scene {
+    let scratch = tempfile::tempdir().unwrap();
+    let policy = scratch.path().join("ci.toml");
+    fs::write(&policy, BEFORE).unwrap();
+    let seen = policy.clone();
+    let broker = FakeBroker::answering(move |asked| {
+        let changed = fs::read_to_string(&seen).unwrap() != BEFORE;
+        let file = seen.display().to_string();
+        match asked.line.as_str() {
+            "POST /v1/policies/reload" => (200, "{}".to_owned()),
+            "GET /v1/secrets/ci" => (200, secret(changed, step).to_string()),
+            "POST /v1/secrets/ci/move" if changed => verified(),
+            "POST /v1/secrets/ci/move/back" => (200, back(&file, changed).to_string()),
+            _ => (200, view(&file, changed).to_string()),
+        }
+    });
+    Scene {
+        _scratch: scratch,
+        policy,
+        broker,
+    }
+}
+
+fn secret(changed: bool, step: &str) -> Value {
+    json!({
+        "name": "ci", "declared": true, "state": "ok", "source": if changed { "vault" } else { "env:CI" },
+        "scopes": [], "purposes": [], "exposed_to": [],
+        "move": {
+            "from": "env:CI", "to": "vault", "step": step, "begun_at": "2026-11-21T07:00:00Z",
+        },
+    })
+}
+
+fn back(file: &str, changed: bool) -> Value {
+    let mut view = view(file, false);
+    if changed {
+        view["change"]["before"] = json!("source = \"vault\"");
+        view["change"]["after"] = json!("source = \"env:CI\"");
+    } else {
+        view["change"] = Value::Null;
+        view["phase"] = json!("moved_back");
+        view["next"] = json!({"step": "nothing", "text": "it is taken from env:CI again"});
+    }
+    view
+}
+
+fn down() -> Answer {
+    let problem = Problem::new(ErrorCode::UpstreamUnavailable, "the place is down");
+    (problem.status, serde_json::to_string(&problem).unwrap())
+}
+
+const MOVE: &[&str] = &["secret", "move", "ci", "--to", "vault"];
+const BACK: &str = "`tokenctl secret move ci --back`";
+
+#[test]
+fn a_place_that_fails_once_policies_name_it_is_left_again() {
+    let scene = unverified(down, "copied");
+    let ran = scene.broker.run(MOVE);
+    assert_eq!(ran.status.code(), Some(7), "{ran:?}");
+    assert!(err(&ran).contains("the place is down"), "{ran:?}");
+    assert!(
+        err(&ran).contains("policies take it from env:CI again"),
+        "{ran:?}"
+    );
+    assert_eq!(fs::read_to_string(&scene.policy).unwrap(), BEFORE);
+}
+
+#[test]
+fn a_move_that_worked_and_whose_answer_was_lost_is_not_taken_back() {
+    let answers = std::sync::Mutex::new(vec![(500, "lost on the way".to_owned())]);
+    let verified = move || {
+        let lost = answers.lock().unwrap().pop();
+        lost.unwrap_or_else(|| (200, view("ci.toml", true).to_string()))
+    };
+    let scene = unverified(verified, "switched");
+    let ran = scene.broker.run(MOVE);
+    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+    assert_eq!(out(&ran), "ci: it is taken from vault\n");
+    let text = fs::read_to_string(&scene.policy).unwrap();
+    assert_eq!(text, BEFORE.replace("env:CI", "vault"));
+}
+
+#[test]
+fn where_it_cannot_go_back_the_command_that_does_is_printed() {
+    // The line was changed by someone else, or by a run before this one.
+    let scene = unverified(down, "copied");
+    fs::write(&scene.policy, BEFORE.replace("env:CI", "vault")).unwrap();
+    let ran = scene.broker.run(MOVE);
+    assert_eq!(ran.status.code(), Some(7), "{ran:?}");
+    assert!(err(&ran).contains(BACK), "{ran:?}");
+
+    // The file cannot be changed any more.
+    let scratch = tempfile::tempdir().unwrap();
+    let gone = scratch.path().join("gone");
+    fs::write(&gone, "").unwrap();
+    let scene = unverified(
+        {
+            let gone = gone.clone();
+            move || {
+                let policy = fs::read_to_string(&gone).unwrap();
+                fs::write(policy, "# someone else's").unwrap();
+                down()
+            }
+        },
+        "copied",
+    );
+    fs::write(&gone, scene.policy.display().to_string()).unwrap();
+    let ran = scene.broker.run(MOVE);
+    assert_eq!(ran.status.code(), Some(7), "{ran:?}");
+    assert!(err(&ran).contains("going back failed"), "{ran:?}");
+    assert!(err(&ran).contains(BACK), "{ran:?}");
+
+    // The broker is gone.
+    let scene = unverified(|| (500, String::new()), "unknown");
+    let ran = scene.broker.run(MOVE);
+    assert!(!ran.status.success(), "{ran:?}");
+    assert!(err(&ran).contains(BACK), "{ran:?}");
+}

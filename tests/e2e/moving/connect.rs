@@ -106,3 +106,33 @@ fn a_field_that_another_secret_may_be_taken_from_is_not_erased_however_it_is_wri
     assert_serves(&broker, NAME, VALUE);
     assert_serves(&broker, other, VALUE);
 }
+
+#[test]
+fn a_place_that_fails_once_policies_name_it_is_left_again_and_no_lease_is_refused() {
+    let reads = "GET /v1/vaults/*/items/*";
+    let (connect, broker) = with_connect();
+    run(&broker, &[NAME, "--to", TO]).success();
+    // The last reading is the one after the switch.
+    let before = u32::try_from(connect.calls(reads) - 1).unwrap();
+
+    let (connect, broker) = with_connect();
+    connect.fault(Fault::on(reads).after(before).refuse(500, "down"));
+    let ran = run(&broker, &[NAME, "--to", TO]);
+    assert_eq!(ran.code(), Some(7), "{ran:?}");
+    let says = format!("policies take it from {ENV} again");
+    assert!(ran.stderr.contains(&says), "{ran:?}");
+    assert_eq!(broker.home.records_of("secret.moved_back").len(), 1);
+    assert_serves(&broker, NAME, VALUE);
+
+    // Another value in the new place, once policies name it, does not bar the way back.
+    connect.heal();
+    broker.reload();
+    run(&broker, &[NAME, "--to", TO, "--print"]);
+    connect.set("Github-Tokens", NAME, "credential", "ghp_another");
+    let changed = policy(&broker.home).replace(ENV, TO);
+    broker.home.policy("secrets.toml", &changed);
+    let ran = run(&broker, &[NAME, "--to", TO]);
+    assert_eq!(ran.code(), Some(1), "{ran:?}");
+    assert_eq!(source(&broker, NAME), ENV);
+    assert_serves(&broker, NAME, VALUE);
+}

@@ -4,6 +4,8 @@
 //! policy that the broker names, or prints it, and asks again until it is a person's turn. Interrupted
 //! anywhere, it goes on when run again.
 
+mod after;
+
 use std::time::Duration;
 
 use broker_protocol::api::SecretView;
@@ -17,7 +19,7 @@ use crate::broker::Broker;
 use crate::commands::secret::SECRETS;
 use crate::commands::{PATIENCE, RELOAD};
 use crate::error::Failure;
-use crate::policy_line::{self, NotChanged};
+use crate::policy_line::{self, Changed, NotChanged};
 use crate::ui::{self, Table};
 
 pub(crate) fn run(broker: &Broker, asked: &SecretMove, json: bool) -> Result<(), Failure> {
@@ -129,12 +131,43 @@ struct Driver<'a> {
     quiet: bool,
 }
 
+/// Who made policies name the new place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Switched {
+    /// This command changed the line, or loaded it.
+    ByUs,
+    /// An operator, a run before this one, or no one yet.
+    NotByUs,
+}
+
 /// More turns than any move takes: two, but for a line that somebody puts back again and again.
 const MOST_TURNS: usize = 8;
 
 impl Driver<'_> {
     /// As far as it goes without a person: how it stands then, and whether that is a good end.
     fn drive(&self, name: &SecretName) -> (Option<MoveView>, Result<(), Failure>) {
+        let mut switched = Switched::NotByUs;
+        let (view, ended) = self.go_on(name, &mut switched);
+        match ended {
+            Err(failure) if self.changes_place(&failure) => {
+                let (now, ended) = self.after_failure(name, failure, switched);
+                (now.or(view), ended)
+            }
+            ended => (view, ended),
+        }
+    }
+
+    /// Whether policies may have come to name a new place before it failed.
+    fn changes_place(&self, failure: &Failure) -> bool {
+        let waits = matches!(failure, Failure::Waiting(_));
+        self.asked.to.is_some() && !self.asked.how.dry_run && !waits
+    }
+
+    fn go_on(
+        &self,
+        name: &SecretName,
+        switched: &mut Switched,
+    ) -> (Option<MoveView>, Result<(), Failure>) {
         let mut last = None;
         for _ in 0..MOST_TURNS {
             let view = match self.ask(name) {
@@ -146,7 +179,7 @@ impl Driver<'_> {
                 MoveStep::Finish | MoveStep::Nothing | MoveStep::Write => Some(Ok(())),
                 MoveStep::Put => Some(Err(Failure::Waiting(view.next.text.clone()))),
                 MoveStep::Switch | MoveStep::Load | MoveStep::ByHand => {
-                    self.switch(name, &view).err().map(Err)
+                    self.switch(name, &view, switched).err().map(Err)
                 }
             };
             last = Some(view);
@@ -179,27 +212,22 @@ impl Driver<'_> {
     }
 
     /// Until policies in force name the place.
-    fn switch(&self, name: &SecretName, view: &MoveView) -> Result<(), Failure> {
+    fn switch(
+        &self,
+        name: &SecretName,
+        view: &MoveView,
+        switched: &mut Switched,
+    ) -> Result<(), Failure> {
         if view.next.step == MoveStep::Load {
+            *switched = Switched::ByUs;
             return self.load();
         }
         if let Some(change) = &view.change {
             if !self.asked.how.print {
                 match policy_line::change(change) {
                     Ok(changed) => {
-                        match self.load() {
-                            Ok(()) => {}
-                            Err(refused @ Failure::Broker(ClientError::Problem { .. })) => {
-                                match changed.take_back() {
-                                    // Let the broker see that, or it goes on warning.
-                                    Ok(()) => drop(self.load()),
-                                    Err(failure) => ui::warning(&failure),
-                                }
-                                return Err(refused);
-                            }
-                            // It may be in force all the same: run again, the broker knows.
-                            Err(unknown) => return Err(unknown),
-                        }
+                        *switched = Switched::ByUs;
+                        self.load_changed(changed, (name, self.wanted(view)), switched)?;
                         ui::note(format_args!(
                             "changed {}:{}, and loaded the policies",
                             change.file, change.line
@@ -216,11 +244,7 @@ impl Driver<'_> {
                 self.print(change)?;
             }
         }
-        let wanted = if self.asked.end.back {
-            &view.from
-        } else {
-            &view.to
-        };
+        let wanted = self.wanted(view);
         let waits = format!("{}, then run this again", waits_for(view));
         if !ui::stdin_is_terminal() {
             return Err(Failure::Waiting(waits));
@@ -230,11 +254,50 @@ impl Driver<'_> {
         let path = format!("{SECRETS}/{name}");
         loop {
             let secret: SecretView = self.broker.read(&path)?;
-            if secret.source == *wanted {
+            if secret.source == wanted {
                 return Ok(());
             }
             pause();
         }
+    }
+
+    /// Loads the line that was changed, or takes the change back where the broker refuses it.
+    fn load_changed(
+        &self,
+        changed: Changed,
+        (name, place): (&SecretName, &str),
+        switched: &mut Switched,
+    ) -> Result<(), Failure> {
+        let refused = match self.load() {
+            Ok(()) => return Ok(()),
+            Err(refused @ Failure::Broker(ClientError::Problem { .. })) => refused,
+            // It may be in force all the same, and the broker knows.
+            Err(_unknown) if self.is_taken_from(name, place) => return Ok(()),
+            Err(unknown) => return Err(unknown),
+        };
+        match changed.take_back() {
+            // Let the broker see that, or it goes on warning.
+            Ok(()) => {
+                *switched = Switched::NotByUs;
+                drop(self.load());
+            }
+            Err(failure) => ui::warning(&failure),
+        }
+        Err(refused)
+    }
+
+    /// The place that policies are to name.
+    fn wanted<'v>(&self, view: &'v MoveView) -> &'v str {
+        if self.asked.end.back {
+            &view.from
+        } else {
+            &view.to
+        }
+    }
+
+    fn is_taken_from(&self, name: &SecretName, place: &str) -> bool {
+        let secret: Result<SecretView, _> = self.broker.read(&format!("{SECRETS}/{name}"));
+        secret.is_ok_and(|secret| secret.source == place)
     }
 
     fn load(&self) -> Result<(), Failure> {
