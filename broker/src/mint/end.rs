@@ -1,7 +1,8 @@
 //! Ends installation tokens at GitHub: when their last lease is over, when an operator says so, and
 //! what a broker that was killed left alive.
 //!
-//! An end takes effect first and is recorded then. It is tried until GitHub says that the token is
+//! An end takes effect first and is recorded then. Before GitHub is asked, the vault is told that it is
+//! about to be: whoever is killed in between shares no dead token after the next start. It is tried until GitHub says that the token is
 //! dead, or until it has ended by itself: by boot time, because a wall clock may be wrong and asking
 //! GitHub once more is not. “Not accepted” counts as dead only for a token that is older than GitHub
 //! takes to know a new one everywhere.
@@ -34,6 +35,8 @@ const KNOWN_EVERYWHERE: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(8);
 /// How long a value is waited for that has to be recorded and opened, before the store is locked.
 const OPENING: Duration = Duration::from_secs(1);
+/// How long the vault is waited for that notes an end. A disk that hangs keeps no token alive.
+const NOTING: Duration = Duration::from_secs(1);
 /// How many tokens are ended together where all are. GitHub allows a hundred requests at a time.
 ///
 /// Source: GitHub REST documentation, “Rate limits for the REST API”.
@@ -153,6 +156,8 @@ impl Broker {
     pub(crate) async fn end_all(self: &Arc<Self>, tokens: Vec<ToEnd>, by: &Arc<Caller>) {
         let (broker, by) = (Arc::clone(self), Arc::clone(by));
         let ending = tokio::spawn(async move {
+            let hashed = tokens.iter().map(|to_end| to_end.token.hashed.clone());
+            broker.note_ending(hashed.collect()).await;
             let ending = tokens.into_iter().map(|to_end| {
                 let ToEnd {
                     token,
@@ -176,8 +181,27 @@ impl Broker {
             self.forget_token(&token).await;
             return TokenEnd::Revoked;
         }
-        let value = self.value_to_end(&token, by).await;
+        let noted = self.note_ending(vec![token.hashed.clone()]);
+        let (value, ()) = tokio::join!(self.value_to_end(&token, by), noted);
         self.end_with(token, tries, by, value).await
+    }
+
+    /// Notes, durably, that GitHub is about to be asked to end these tokens; those of them of which that
+    /// is not known yet. Waits for [`NOTING`] at most: what takes longer is written all the same.
+    async fn note_ending(&self, mut tokens: Vec<HashedToken>) {
+        tokens.retain(|hashed| !self.vault.knows_ending(hashed));
+        if tokens.is_empty() {
+            return;
+        }
+        let why = match tokio::time::timeout(NOTING, self.vault.note_ending(tokens)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_elapsed) => "the disk is slow".to_owned(),
+        };
+        tracing::warn!(
+            cause = why,
+            "it is not noted that an installation token is about to end; a broker killed now may share it after its start"
+        );
     }
 
     async fn end_with(
@@ -281,7 +305,11 @@ impl Broker {
     pub(crate) fn find_tokens(&self) {
         let now = self.now();
         for kept in self.vault.minted() {
-            self.minting.tokens.found(token_of(kept, now));
+            if kept.ending {
+                self.minting.tokens.found_ending(token_of(kept, now));
+            } else {
+                self.minting.tokens.found(token_of(kept, now));
+            }
         }
     }
 }

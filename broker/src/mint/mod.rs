@@ -301,6 +301,7 @@ fn kept(token: &Token) -> vault::Minted {
         scope: token.key.scope.clone(),
         minted_at: token.minted_at,
         expires_at: token.expires_at,
+        ending: false,
     }
 }
 

@@ -315,10 +315,27 @@ impl<E> MintedTable<E> {
         inner.tokens.insert(entry.token.hashed.clone(), entry);
     }
 
-    /// Gives a lease that was rebuilt the token that its record names. `false` if that is gone.
+    /// Takes over a token whose end a broker before this one was about to ask for. It may be dead: no
+    /// lease shares it or holds it again, and its end is asked for once more.
+    pub fn found_ending(&self, token: Token) {
+        let entry = Entry {
+            value: None,
+            holders: HashSet::new(),
+            ending: Ending::Idle,
+            doomed: true,
+            found: true,
+            token,
+        };
+        self.lock().tokens.insert(entry.token.hashed.clone(), entry);
+    }
+
+    /// Gives a lease that was rebuilt the token that its record names. `false` if that is gone, or is
+    /// to end.
     #[must_use]
     pub fn hold_again(&self, lease: &LeaseId, hashed: &HashedToken) -> bool {
-        self.lock().give(lease, hashed)
+        let mut inner = self.lock();
+        let stays = inner.tokens.get(hashed).is_some_and(|entry| !entry.doomed);
+        stays && inner.give(lease, hashed)
     }
 
     /// Every token that may be alive at GitHub.

@@ -199,6 +199,25 @@ fn a_lease_that_never_came_to_live_lets_go_of_what_it_held() {
 }
 
 #[test]
+fn a_token_that_was_about_to_end_before_a_restart_is_never_shared_and_its_end_tried_again() {
+    let table = Table::default();
+    table.found_ending(token("ghs_new", 7, 10));
+    table.found(token("ghs_old", 7, 0));
+    let (dying, lives) = (value("ghs_new").hashed(), value("ghs_old").hashed());
+    let shared = table.hold(&key(7), &id(1), QUARTER, boot(20));
+    assert_eq!(shared.map(|token| token.hashed), Some(lives));
+    assert!(!table.hold_again(&id(2), &dying), "nor held as before");
+    let ended = table.to_end(Duration::ZERO, false);
+    assert_eq!(ended, [(token("ghs_new", 7, 10), 0)], "at once");
+
+    let table = Table::default();
+    table.found(token("ghs_old", 7, 0));
+    table.found_ending(token("ghs_new", 7, 10));
+    let shared = table.hold(&key(7), &id(1), QUARTER, boot(20));
+    assert_eq!(shared.unwrap().hashed, value("ghs_old").hashed());
+}
+
+#[test]
 fn after_a_restart_a_lease_holds_the_token_its_record_names_and_no_other() {
     let table = Table::default();
     table.found(token("ghs_one", 7, 0));

@@ -38,6 +38,8 @@ pub struct Minted {
     pub minted_at: Timestamp,
     /// When it ends at GitHub.
     pub expires_at: Timestamp,
+    /// Whether GitHub was asked to end it, or was about to be.
+    pub ending: bool,
 }
 
 /// The same with the token, sealed.
@@ -137,6 +139,23 @@ impl Vault {
             what: format!("an installation token of `{app}`"),
         })?;
         text_of(opened, app)
+    }
+
+    /// Whether it is noted that GitHub is asked to end this token, or nothing is kept of it.
+    #[must_use]
+    pub fn knows_ending(&self, hashed_credential: &HashedToken) -> bool {
+        let state = known(self.shared.state.read());
+        let sealed = state.minted.get(hashed_credential);
+        sealed.is_none_or(|sealed| sealed.minted.ending)
+    }
+
+    /// Notes, durably, that GitHub is about to be asked to end these tokens. Works while locked.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be written.
+    pub async fn note_ending(&self, tokens: Vec<HashedToken>) -> Result<(), VaultError> {
+        self.ask(|reply| Request::NoteEnding(tokens, reply)).await
     }
 
     /// Forgets a token that has ended at GitHub. Works while locked.

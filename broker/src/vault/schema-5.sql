@@ -10,3 +10,7 @@ CREATE TABLE first_seen (
   secret TEXT PRIMARY KEY,
   state  TEXT NOT NULL                         -- JSON: first_seen::FirstSeen
 ) STRICT, WITHOUT ROWID;
+
+-- 1: GitHub is being asked to end this installation token, or was. It may be dead, and is shared with no
+-- lease any more.
+ALTER TABLE minted ADD COLUMN ending INTEGER NOT NULL DEFAULT 0;

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 
 use serde_json::{Value, json};
-use support::github::Fault;
+use support::github::{Effect, Fault};
 use support::{Home, http, wait};
 
 use super::{END, MINT, Setting};
@@ -151,6 +151,26 @@ fn a_token_that_was_kept_but_not_issued_is_ended_and_its_lease_is_over() {
         revoked.len() == 1 && revoked[0]["hashed_credential"] == issued["hashed_token"]
     });
     assert_ne!(setting.take(&json!({}))["token"], lease["token"]);
+}
+
+#[test]
+fn a_token_whose_end_a_killed_broker_was_asking_for_is_never_shared_again() {
+    for effect in [Effect::Hang, Effect::HangAfter] {
+        let Some(setting) = Setting::new() else {
+            return;
+        };
+        let lease = setting.take(&json!({}));
+        setting.github.fault(Fault::on(END).effect(effect).times(1));
+        let path = format!("/v1/leases/{}", lease["lease"].as_str().unwrap());
+        let mut stream = http::connect(&setting.broker.socket());
+        http::send(&mut stream, "DELETE", &path, "");
+        setting.github.wait_for_calls(END, 1);
+        let setting = setting.killed(|_| {});
+        let again = setting.take(&json!({}));
+        assert_ne!(again["token"], lease["token"]);
+        wait::until(|| !setting.alive(&lease));
+        assert!(setting.alive(&again));
+    }
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn a_place_that_fails_once_policies_name_it_is_left_again_and_no_lease_is_refuse
     let before = u32::try_from(connect.calls(reads) - 1).unwrap();
 
     let (connect, broker) = with_connect();
-    connect.fault(Fault::on(reads).after(before).refuse(500, "down"));
+    connect.fault(Fault::on(reads).refuse(500, "down").after(before));
     let ran = run(&broker, &[NAME, "--to", TO]);
     assert_eq!(ran.code(), Some(7), "{ran:?}");
     let says = format!("policies take it from {ENV} again");

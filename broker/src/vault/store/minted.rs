@@ -20,18 +20,21 @@ impl Store {
         let seals = self.seals.load(Ordering::Relaxed);
         self.durably(|tx| {
             count_seals(tx, seals)?;
-            tx.prepare_cached("INSERT OR REPLACE INTO minted VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?
-                .execute(params![
-                    minted.hashed_credential.as_str(),
-                    integer(minted.installation),
-                    minted.secret.as_str(),
-                    minted.uid,
-                    minted.purpose.as_str(),
-                    minted.scope,
-                    minted.minted_at.as_microsecond(),
-                    minted.expires_at.as_microsecond(),
-                    envelope,
-                ])?;
+            tx.prepare_cached(
+                "INSERT OR REPLACE INTO minted VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                minted.hashed_credential.as_str(),
+                integer(minted.installation),
+                minted.secret.as_str(),
+                minted.uid,
+                minted.purpose.as_str(),
+                minted.scope,
+                minted.minted_at.as_microsecond(),
+                minted.expires_at.as_microsecond(),
+                envelope,
+                minted.ending,
+            ])?;
             Ok(())
         })
     }
@@ -43,6 +46,20 @@ impl Store {
         self.durably(|tx| {
             tx.prepare_cached("DELETE FROM minted WHERE hashed_credential = ?")?
                 .execute([hashed.as_str()])?;
+            Ok(())
+        })
+    }
+
+    pub(in crate::vault) fn note_ending(
+        &mut self,
+        tokens: &[HashedToken],
+    ) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            let mut update =
+                tx.prepare_cached("UPDATE minted SET ending = 1 WHERE hashed_credential = ?")?;
+            for hashed in tokens {
+                update.execute([hashed.as_str()])?;
+            }
             Ok(())
         })
     }
@@ -70,7 +87,7 @@ impl Store {
     pub(super) fn minted(&self) -> Result<HashMap<HashedToken, SealedMinted>, rusqlite::Error> {
         let mut statement = self.db.prepare(
             "SELECT hashed_credential, installation, secret, uid, purpose, scope, minted_at,
-                    expires_at, envelope FROM minted",
+                    expires_at, envelope, ending FROM minted",
         )?;
         let mut rows = statement.query([])?;
         let mut all = HashMap::new();
@@ -87,6 +104,7 @@ impl Store {
                 scope: row.get(5)?,
                 minted_at: time(row, 6)?,
                 expires_at: time(row, 7)?,
+                ending: row.get(9)?,
             };
             let envelope = row.get(8)?;
             all.insert(hashed, SealedMinted { minted, envelope });

@@ -12,7 +12,29 @@ fn minted() -> Minted {
         scope: r#"{"rule":"acme-import.toml#1"}"#.into(),
         minted_at: at(1),
         expires_at: at(3601),
+        ending: false,
     }
+}
+
+#[tokio::test]
+async fn that_a_token_is_about_to_end_is_known_after_a_restart_also_if_noted_while_locked() {
+    let scratch = Scratch::new();
+    let vault = scratch.unlocked();
+    let hashed = minted().hashed_credential;
+    assert!(vault.knows_ending(&hashed), "nothing is kept of it");
+    vault.keep_minted(minted(), &token(CANARY)).await.unwrap();
+    assert!(!vault.knows_ending(&hashed));
+    drop(vault);
+    let vault = scratch.open();
+    let gone = token("ghs_gone").hashed();
+    vault.note_ending(vec![hashed.clone(), gone]).await.unwrap();
+    assert!(vault.knows_ending(&hashed));
+    drop(vault);
+    let ending = Minted {
+        ending: true,
+        ..minted()
+    };
+    assert_eq!(scratch.open().minted(), [ending]);
 }
 
 #[tokio::test]

@@ -84,6 +84,17 @@ impl Work {
         Ok(())
     }
 
+    pub(super) fn note_ending(&mut self, tokens: &[HashedToken]) -> Result<(), VaultError> {
+        self.store.note_ending(tokens)?;
+        let mut state = known(self.shared.state.write());
+        for hashed in tokens {
+            if let Some(sealed) = state.minted.get_mut(hashed) {
+                sealed.minted.ending = true;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn forget_minted(&mut self, hashed: &HashedToken) -> Result<(), VaultError> {
         self.store.forget_minted(hashed)?;
         known(self.shared.state.write()).minted.remove(hashed);

@@ -52,6 +52,7 @@ pub(super) enum Request {
     Remove(SecretName, Of, Reply<()>),
     Bury(Vec<(LeaseId, Timestamp)>, Timestamp, Reply<()>),
     KeepMinted(SealedMinted, Reply<()>),
+    NoteEnding(Vec<HashedToken>, Reply<()>),
     ForgetMinted(HashedToken, Reply<()>),
     PinRepositories(Vec<(Box<str>, u64)>, Reply<()>),
     UnpinRepository(Box<str>, Reply<()>),
@@ -184,6 +185,7 @@ impl Work {
             }
             Request::Bury(leases, now, reply) => drop(reply.send(self.bury(leases, now))),
             Request::KeepMinted(sealed, reply) => drop(reply.send(self.keep_minted(sealed))),
+            Request::NoteEnding(tokens, reply) => drop(reply.send(self.note_ending(&tokens))),
             Request::ForgetMinted(hashed, reply) => {
                 drop(reply.send(self.forget_minted(&hashed)));
             }

@@ -128,6 +128,7 @@ fn minted_one() -> Minted {
         scope: "{}".into(),
         minted_at: at(3),
         expires_at: at(3600),
+        ending: false,
     }
 }
 
@@ -284,6 +285,7 @@ async fn a_vault_of_format_2_becomes_one_of_today_and_can_be_rekeyed() {
          DROP TABLE first_seen; ALTER TABLE secret_check DROP COLUMN boot_id;
          ALTER TABLE secret_check DROP COLUMN checked_boot;
          ALTER TABLE secret_check DROP COLUMN failed_boot;
+         ALTER TABLE minted DROP COLUMN ending;
          PRAGMA user_version = 2",
     );
     let vault = kept.start();
