@@ -81,6 +81,23 @@ impl Lease {
         }
     }
 
+    /// Whether this lease may end early so that its account can take `new`, which is handed `value`: the
+    /// account holds the same value by the same rule for the same scope either way. One that ends with
+    /// its process stays, and so does an installation token, which would end at GitHub.
+    #[must_use]
+    pub fn gives_way_to(&self, new: &Self, value: &HashedToken) -> bool {
+        self.deliver == Delivery::Raw
+            && new.deliver == Delivery::Raw
+            && !self.until_exit
+            && self.caller.uid == new.caller.uid
+            && self.hashed_token.as_ref() == Some(value)
+            && (&self.secret, self.version) == (&new.secret, new.version)
+            && (&self.purpose, &self.rule) == (&new.purpose, &new.rule)
+            && self.repositories == new.repositories
+            && self.organization == new.organization
+            && self.permissions == new.permissions
+    }
+
     /// A raw lease of `label-sync`, for the tests of those who keep leases.
     #[cfg(test)]
     pub(crate) fn in_a_test(number: u128, uid: u32, now: Now, ttl: Duration) -> Self {

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::Now;
 use crate::lease::Lease;
+use crate::token::HashedToken;
 
 /// The table. Every method locks it for a moment and never across an `await`.
 #[derive(Debug, Default)]
@@ -25,6 +26,8 @@ struct Inner {
     ends: BTreeSet<(Duration, LeaseId)>,
     /// Live leases and reserved places, by account.
     places: HashMap<u32, usize>,
+    /// Leases that end when a place taken at the limit is filled.
+    giving_way: HashSet<LeaseId>,
     /// Dropped with their lease, which tells whoever watches for another end of it.
     watched: HashMap<LeaseId, oneshot::Sender<Over>>,
 }
@@ -41,6 +44,8 @@ pub struct Place<'a> {
     /// `None` once a lease fills the place.
     table: Option<&'a LeaseTable>,
     account: u32,
+    /// The lease that ends when this place is filled.
+    in_place_of: Option<LeaseId>,
 }
 
 /// The account has as many live leases as it may.
@@ -51,38 +56,57 @@ pub struct Full {
 }
 
 impl LeaseTable {
-    /// Takes a place for one more lease of this account.
+    /// Takes a place for one more lease of its account, which is to be handed `value`, as far as that is
+    /// known. At the limit it is the place of the account's oldest lease that
+    /// [gives way](Lease::gives_way_to) to it; that one lives on until the place is filled.
     ///
     /// # Errors
     ///
-    /// [`Full`] if the account has `limit` already.
-    pub fn reserve(&self, account: u32, limit: usize) -> Result<Place<'_>, Full> {
+    /// [`Full`] if the account has `limit` already, and none of them gives way.
+    pub fn reserve(
+        &self,
+        lease: &Lease,
+        value: Option<&HashedToken>,
+        limit: usize,
+    ) -> Result<Place<'_>, Full> {
+        let account = lease.caller.uid;
         let mut inner = self.lock();
-        let places = inner.places.entry(account).or_default();
-        if *places >= limit {
-            let own = |(_, id): &&(Duration, LeaseId)| {
-                inner
-                    .leases
-                    .get(id)
-                    .is_some_and(|lease| lease.caller.uid == account)
-            };
-            return Err(Full {
-                next_end: inner.ends.iter().find(own).map(|(end, _)| *end),
-            });
-        }
-        *places += 1;
+        let taken = inner.places.get(&account).copied().unwrap_or_default();
+        let in_place_of = if taken < limit {
+            None
+        } else {
+            let oldest = value.and_then(|value| inner.oldest_giving_way(lease, value));
+            let oldest = oldest.ok_or_else(|| Full {
+                next_end: inner.next_end(account),
+            })?;
+            inner.giving_way.insert(oldest.clone());
+            Some(oldest)
+        };
+        // Counted beside the lease that gives way: that one may end by itself before this is filled.
+        *inner.places.entry(account).or_default() += 1;
         Ok(Place {
             table: Some(self),
             account,
+            in_place_of,
         })
     }
 
-    /// Puts a lease into the place taken for it.
-    pub fn open(&self, mut place: Place<'_>, lease: Arc<Lease>) {
+    /// Puts a lease into the place taken for it, and returns the one that ended for it. That one stays
+    /// where the value turned out to be another one.
+    pub fn open(&self, mut place: Place<'_>, lease: Arc<Lease>) -> Option<Arc<Lease>> {
         debug_assert_eq!(place.account, lease.caller.uid);
         // The place stays counted: it is this lease's now.
         place.table = None;
-        self.lock().insert(lease);
+        let mut inner = self.lock();
+        let over = place.in_place_of.take().and_then(|id| {
+            inner.giving_way.remove(&id);
+            let old = inner.leases.get(&id)?;
+            let value = lease.hashed_token.as_ref()?;
+            old.gives_way_to(&lease, value).then_some(id)
+        });
+        let over = over.and_then(|id| inner.remove(&id));
+        inner.insert(lease);
+        over
     }
 
     /// Puts a lease back that was live before a restart. Limits do not apply.
@@ -188,6 +212,23 @@ impl LeaseTable {
 }
 
 impl Inner {
+    fn oldest_giving_way(&self, new: &Lease, value: &HashedToken) -> Option<LeaseId> {
+        let leases = self.leases.values();
+        let gives_way = leases
+            .filter(|lease| lease.gives_way_to(new, value) && !self.giving_way.contains(&lease.id));
+        let oldest = gives_way.min_by_key(|lease| lease.seq);
+        oldest.map(|lease| lease.id.clone())
+    }
+
+    /// Boot time at which this account's next lease ends.
+    fn next_end(&self, account: u32) -> Option<Duration> {
+        let own = |(_, id): &&(Duration, LeaseId)| {
+            let lease = self.leases.get(id);
+            lease.is_some_and(|lease| lease.caller.uid == account)
+        };
+        self.ends.iter().find(own).map(|(end, _)| *end)
+    }
+
     fn insert(&mut self, lease: Arc<Lease>) {
         self.ends
             .insert((lease.span.expires.boot, lease.id.clone()));
@@ -215,7 +256,11 @@ impl Inner {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         if let Some(table) = self.table {
-            table.lock().release(self.account);
+            let mut inner = table.lock();
+            inner.release(self.account);
+            if let Some(stays) = &self.in_place_of {
+                inner.giving_way.remove(stays);
+            }
         }
     }
 }
@@ -224,6 +269,7 @@ impl Drop for Place<'_> {
 mod tests {
     use std::time::Duration;
 
+    use broker_protocol::names::Delivery;
     use jiff::Timestamp;
     use tokio::sync::oneshot::error::TryRecvError;
 
@@ -245,30 +291,122 @@ mod tests {
         ))
     }
 
+    /// A lease on this value, granted by this record.
+    fn on(value: &str, number: u128) -> Lease {
+        Lease {
+            hashed_token: Some(HashedToken::from_stored(value)),
+            seq: u64::try_from(number).unwrap(),
+            ..Lease::in_a_test(number, 7, at(0), Duration::from_secs(60))
+        }
+    }
+
+    /// Takes a place and fills it. Returns the number of the lease that ended for it.
+    fn take(table: &LeaseTable, lease: Arc<Lease>, limit: usize) -> Result<Option<LeaseId>, Full> {
+        let place = table.reserve(&lease, lease.hashed_token.as_ref(), limit)?;
+        let over = table.open(place, lease);
+        Ok(over.map(|over| over.id.clone()))
+    }
+
+    #[test]
+    fn an_account_takes_any_number_of_equal_raw_leases_and_holds_as_many_as_it_may() {
+        let table = LeaseTable::default();
+        for number in 0..2500 {
+            let over = take(&table, Arc::new(on("value", number)), 1000).unwrap();
+            let oldest = number.checked_sub(1000).map(LeaseId::from_random);
+            assert_eq!(over, oldest, "lease {number}");
+            assert!(table.len() <= 1000);
+        }
+        assert!(table.find(&LeaseId::from_random(1499), at(1)).is_none());
+        assert!(table.find(&LeaseId::from_random(1500), at(1)).is_some());
+    }
+
+    #[test]
+    fn no_lease_gives_way_to_another_kind_of_lease_nor_one_that_ends_with_its_process() {
+        let other = |change: fn(&mut Lease)| {
+            let mut lease = on("value", 1);
+            change(&mut lease);
+            lease
+        };
+        for (nth, stays) in [
+            other(|lease| lease.until_exit = true),
+            other(|lease| lease.deliver = Delivery::Installation),
+            other(|lease| lease.hashed_token = Some(HashedToken::from_stored("another"))),
+            other(|lease| lease.version = Some(1)),
+            other(|lease| lease.secret = "another".parse().unwrap()),
+            other(|lease| lease.purpose = "another".parse().unwrap()),
+            other(|lease| lease.rule = "label-sync.toml#2".into()),
+            other(|lease| lease.repositories = ["acme/site".parse().unwrap()].into()),
+            other(|lease| lease.organization = Some("acme".parse().unwrap())),
+            other(|lease| {
+                let read = ("issues".parse().unwrap(), "read".parse().unwrap());
+                lease.permissions = Arc::new([read].into());
+            }),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let table = LeaseTable::default();
+            take(&table, Arc::new(stays), 1).unwrap();
+            assert!(take(&table, Arc::new(on("value", 2)), 1).is_err(), "{nth}");
+        }
+        let table = LeaseTable::default();
+        take(&table, Arc::new(on("value", 1)), 1).unwrap();
+        let mut new = on("value", 2);
+        new.deliver = Delivery::Installation;
+        assert!(take(&table, Arc::new(new), 1).is_err(), "nor to a token");
+        let unknown = table.reserve(&on("value", 2), None, 1);
+        assert!(unknown.is_err(), "nor where the value is not known");
+    }
+
+    #[test]
+    fn a_lease_gives_way_once_and_only_when_the_other_one_lives() {
+        let table = LeaseTable::default();
+        let value = HashedToken::from_stored("value");
+        take(&table, Arc::new(on("value", 1)), 1).unwrap();
+        let new = on("value", 2);
+        let place = table.reserve(&new, Some(&value), 1).unwrap();
+        assert!(table.find(&LeaseId::from_random(1), at(1)).is_some());
+        assert!(table.reserve(&on("value", 3), Some(&value), 1).is_err());
+        drop(place);
+        assert!(
+            table.find(&LeaseId::from_random(1), at(1)).is_some(),
+            "not granted"
+        );
+
+        // It ends by itself before the place is filled.
+        let place = table.reserve(&new, Some(&value), 1).unwrap();
+        assert!(table.end(&LeaseId::from_random(1)).is_some());
+        assert!(table.open(place, Arc::new(new)).is_none());
+        assert_eq!(table.len(), 1);
+
+        // The value turned out to be another one.
+        let place = table.reserve(&on("value", 3), Some(&value), 1).unwrap();
+        assert!(table.open(place, Arc::new(on("another", 3))).is_none());
+        assert_eq!(table.len(), 2);
+    }
+
     #[test]
     fn a_limit_counts_places_that_are_taken_but_not_filled() {
         let table = LeaseTable::default();
-        let first = table.reserve(7, 1).unwrap();
-        assert!(table.reserve(7, 1).is_err());
+        let first = table.reserve(&lease(1, 7, 60), None, 1).unwrap();
+        assert!(table.reserve(&lease(2, 7, 60), None, 1).is_err());
         assert!(
-            table.reserve(8, 1).is_ok(),
+            table.reserve(&lease(3, 8, 60), None, 1).is_ok(),
             "another account is not affected"
         );
         drop(first);
-        let place = table.reserve(7, 1).unwrap();
-        table.open(place, lease(1, 7, 60));
-        let full = table.reserve(7, 1).unwrap_err();
+        take(&table, lease(1, 7, 60), 1).unwrap();
+        let full = table.reserve(&lease(2, 7, 60), None, 1).unwrap_err();
         assert_eq!(full.next_end, Some(Duration::from_secs(60)));
         assert!(table.end(&LeaseId::from_random(1)).is_some());
-        assert!(table.reserve(7, 1).is_ok());
+        assert!(table.reserve(&lease(2, 7, 60), None, 1).is_ok());
     }
 
     #[test]
     fn leases_expire_in_order_and_exactly_once() {
         let table = LeaseTable::default();
         for (number, ttl) in [(1, 30), (2, 10), (3, 20)] {
-            let place = table.reserve(7, 9).unwrap();
-            table.open(place, lease(number, 7, ttl));
+            take(&table, lease(number, 7, ttl), 9).unwrap();
         }
         assert!(table.expire(at(9)).is_empty());
         let over: Vec<_> = table
@@ -286,8 +424,7 @@ mod tests {
     fn who_watches_a_lease_learns_of_every_end_but_not_of_a_renewal() {
         let table = LeaseTable::default();
         for number in [1, 2] {
-            let place = table.reserve(7, 9).unwrap();
-            table.open(place, lease(number, 7, 10));
+            take(&table, lease(number, 7, 10), 9).unwrap();
         }
         let [one, two] = [1, 2].map(LeaseId::from_random);
         let mut first = table.until_over(&one).unwrap();
@@ -305,8 +442,7 @@ mod tests {
     #[test]
     fn a_lease_whose_time_is_over_is_not_found_although_nobody_has_swept_it_away() {
         let table = LeaseTable::default();
-        let place = table.reserve(7, 9).unwrap();
-        table.open(place, lease(1, 7, 10));
+        take(&table, lease(1, 7, 10), 9).unwrap();
         let id = LeaseId::from_random(1);
         assert!(table.find(&id, at(9)).is_some());
         assert!(table.find(&id, at(10)).is_none());
@@ -315,8 +451,7 @@ mod tests {
     #[test]
     fn a_renewed_lease_ends_at_its_new_end_and_an_ended_one_is_not_renewed() {
         let table = LeaseTable::default();
-        let place = table.reserve(7, 9).unwrap();
-        table.open(place, lease(1, 7, 10));
+        take(&table, lease(1, 7, 10), 9).unwrap();
         assert!(table.renew(lease(1, 7, 50)));
         assert!(table.expire(at(10)).is_empty());
         assert_eq!(table.expire(at(50)).len(), 1);

@@ -1,9 +1,11 @@
 //! git itself, with nothing configured but `credential.helper = "!tokenctl git-credential"`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
 use support::broker::Ran;
 use support::git_server::{GitServer, git};
 use support::{TestBroker, binaries, canary, needs};
@@ -297,4 +299,47 @@ fn a_host_nobody_named_gets_no_token() {
     assert!(scene.prompted(), "it is left to git's other ways");
     assert_eq!(scene.broker.home.records_of("lease.granted").len(), 0);
     assert!(scene.server.seen().iter().all(|request| !request.allowed));
+}
+
+#[test]
+fn clones_past_the_limit_of_leases_go_on_and_each_is_recorded() {
+    let home = TestBroker::with_label_sync().stop();
+    home.config("[limits]\nleases_per_account = 3\n");
+    let uid = nix::unistd::geteuid().to_string();
+    home.policy("auto-sync.toml", &SYNC.replace("UID", &uid));
+    let broker = home.start();
+    let clone = |broker: &TestBroker| {
+        let asked = "protocol=https\nhost=github.com\n\n";
+        let get = ["git-credential", "get"];
+        let answer = broker.home.ctl_with(&get, asked).success();
+        assert!(answer.contains(canary::CLASSIC), "{answer}");
+    };
+    for _ in 0..8 {
+        clone(&broker);
+    }
+    let granted = broker.home.records_of("lease.granted");
+    let pids: BTreeSet<_> = granted
+        .iter()
+        .map(|record| record["caller"]["pid"].as_u64().unwrap())
+        .collect();
+    assert_eq!((granted.len(), pids.len()), (8, 8), "no lease is shared");
+    let ended = broker.home.records_of("lease.expired");
+    let ids = |records: &[Value]| -> Vec<Value> {
+        records
+            .iter()
+            .map(|record| record["lease"].clone())
+            .collect()
+    };
+    assert_eq!(ids(&ended), ids(&granted[..5]), "the oldest first");
+    assert!(ended.iter().all(|record| record["why"] == "superseded"));
+
+    let broker = broker.kill().start();
+    let live = broker.http("GET", "/v1/leases", "").json();
+    let live = live["leases"].as_array().unwrap();
+    assert_eq!(ids(live), ids(&granted[5..]), "also after a start");
+    clone(&broker);
+    // By another rule it is not the same lease.
+    let other = broker.lease(r#"{"purpose":"label-sync"}"#);
+    assert_eq!(other.status, 429, "{other:?}");
+    assert!(other.header("retry-after").is_some());
 }

@@ -39,6 +39,7 @@ use crate::broker::{Broker, InForce};
 use crate::clock::Now;
 use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
+use crate::lease_table::Place;
 use crate::mint::MintError;
 use crate::minted::Hold;
 use crate::policy::{self, Decision, Grant, Request, SecretDeclaration, SourceSpec};
@@ -130,17 +131,6 @@ impl Broker {
     ) -> Result<Issued, IssueError> {
         let (policies, request) = (asked.policies, asked.request);
         let now = self.now();
-        let limit = self.config.limits.leases_per_account;
-        let place = self
-            .leases
-            .reserve(request.caller.uid, limit)
-            .map_err(|full| {
-                let retry_after = full.next_end.map_or(Duration::from_secs(1), |end| {
-                    Duration::from_secs(end.saturating_sub(now.boot).as_secs() + 1)
-                });
-                IssueError::TooManyLeases { limit, retry_after }
-            })?;
-
         // A refusal is recorded once: by the second attempt where there is one.
         let last = grant.fallback.is_none();
         let ready = match self.prepare(asked, grant, now) {
@@ -157,6 +147,7 @@ impl Broker {
             hold,
         } = ready;
         lease.fallback = fallback;
+        let place = self.reserve_place(&lease, &source, now)?;
 
         let granted = Event::LeaseGranted(lease_record::of(&lease, self.clock.boot_id()));
         let body = self.with_lease_mac(&granted, &lease.secret)?;
@@ -175,13 +166,16 @@ impl Broker {
         match self.obtain(&mut lease, recorded, origin, key).await {
             Ok(token) => {
                 let lease = Arc::new(lease);
-                self.leases.open(place, Arc::clone(&lease));
+                let over = self.leases.open(place, Arc::clone(&lease));
                 if let Some(hold) = hold {
                     hold.keep();
                 }
                 self.usage.granted(&lease);
                 if let Some(granted) = policies.granted.get(&lease.purpose) {
                     granted.increment(1);
+                }
+                if let Some(over) = over {
+                    Box::pin(self.record_expiry(&over, SUPERSEDED)).await;
                 }
                 self.outlast_lock(asked, &lease).await?;
                 Ok(Issued { lease, token })
@@ -191,6 +185,25 @@ impl Broker {
                 Err(error)
             }
         }
+    }
+
+    /// A place among its account's live leases; at the limit, that of an equal one.
+    fn reserve_place(
+        &self,
+        lease: &Lease,
+        source: &SourceSpec,
+        now: Now,
+    ) -> Result<Place<'_>, IssueError> {
+        let limit = self.config.limits.leases_per_account;
+        let value = lease.hashed_token.clone();
+        let value = value.or_else(|| self.sources.hashed(source));
+        let place = self.leases.reserve(lease, value.as_ref(), limit);
+        place.map_err(|full| {
+            let retry_after = full.next_end.map_or(Duration::from_secs(1), |end| {
+                Duration::from_secs(end.saturating_sub(now.boot).as_secs() + 1)
+            });
+            IssueError::TooManyLeases { limit, retry_after }
+        })
     }
 
     /// Everything the record must name, worked out before it is written.
@@ -323,6 +336,9 @@ fn vault_error(secret: &SecretName, source: VaultError) -> IssueError {
         },
     }
 }
+
+/// Why a lease ends whose place its account took for an equal one.
+const SUPERSEDED: &str = "superseded";
 
 /// Why a lease is revoked whose secret the vault no longer holds.
 pub(crate) const SECRET_REMOVED: &str = "its secret was removed";

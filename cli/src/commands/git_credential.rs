@@ -12,13 +12,17 @@
 //! `contents` (and covers the repository, where git says which). Two that fit are an error: a
 //! guess could push with the wrong token.
 //!
+//! A stored token, which GitHub honours whatever becomes of the lease, is asked for a minute: git sends
+//! it at once, and a hundred clones must not fill the account's leases. An installation token ends with
+//! its lease, and is asked for as long as the rule says, or it would end amid a push.
+//!
 //! `store` and `erase` change nothing: what git learnt from here it need not tell, and a refused
 //! token is a hint for an operator and not an order to delete.
 
 use std::io::{self, Read as _};
 
 use broker_protocol::api::{LeaseRequest, PurposeList, PurposeView};
-use broker_protocol::names::{PermissionName, Purpose, RepoPattern};
+use broker_protocol::names::{Delivery, PermissionName, Purpose, RepoPattern};
 use zeroize::Zeroizing;
 
 use crate::args::GitCredential;
@@ -71,15 +75,16 @@ fn answer(
         Some(purpose) => Some(purpose),
         None => from_environment()?,
     };
+    let list: PurposeList = broker.read(PURPOSES)?;
     let purpose = match named {
         Some(purpose) => purpose,
-        None => {
-            let list: PurposeList = broker.read(PURPOSES)?;
-            choose(&list.purposes, repository.as_ref())?
-        }
+        None => choose(&list.purposes, repository.as_ref())?,
     };
+    let view = list.purposes.iter().find(|view| view.purpose == purpose);
+    let ttl = view.and_then(ttl);
     let mut request = LeaseRequest::new(purpose);
     request.repositories = repository.map(|repository| vec![repository]);
+    request.ttl = ttl;
     let taken = Taken::from(get::ask_for(broker, &request)?)?;
     let end = taken.lease.expires_at.as_second().to_string();
     let parts = [
@@ -104,6 +109,17 @@ fn from_environment() -> Result<Option<Purpose>, Failure> {
         _ => Ok(None),
     }
 }
+
+/// How long to ask for, in seconds; `None`: as long as the rule says.
+fn ttl(view: &PurposeView) -> Option<u64> {
+    let fallback = view.fallback.as_ref();
+    let fallback_is_raw = fallback.is_none_or(|fallback| fallback.deliver == Delivery::Raw);
+    let raw = view.deliver == Delivery::Raw && fallback_is_raw;
+    (raw && view.ttl_default > A_MINUTE).then_some(A_MINUTE)
+}
+
+/// In seconds. git sends what it is given within a moment.
+const A_MINUTE: u64 = 60;
 
 /// The only purpose that lets the caller at contents, of that repository where one is named.
 fn choose(purposes: &[PurposeView], repository: Option<&RepoPattern>) -> Result<Purpose, Failure> {
@@ -294,12 +310,31 @@ mod tests {
     }
 
     #[test]
+    fn a_stored_token_is_asked_for_a_minute_and_one_that_ends_with_its_lease_for_longer() {
+        let view = |deliver: &str, fallback: Option<&str>, ttl_default: u64| {
+            let view = serde_json::json!({
+                "purpose": "clone", "about": null, "secret": "s", "deliver": deliver,
+                "fallback": fallback.map(|deliver| serde_json::json!({"secret": "t", "deliver": deliver})),
+                "rule": "x.toml#1", "repositories": [], "organization": null, "permissions": {},
+                "ttl_default": ttl_default, "ttl_max": 3600,
+            });
+            ttl(&serde_json::from_value(view).unwrap())
+        };
+        assert_eq!(view("raw", None, 900), Some(60));
+        assert_eq!(view("raw", Some("raw"), 900), Some(60));
+        assert_eq!(view("raw", None, 30), None, "the rule gives less");
+        assert_eq!(view("installation", None, 900), None);
+        assert_eq!(view("installation", Some("raw"), 900), None);
+        assert_eq!(view("raw", Some("installation"), 900), None);
+    }
+
+    #[test]
     fn the_only_purpose_that_fits_is_taken_and_two_are_an_error() {
         let purpose = |name: &str, permission: &str, repository: &str, rule: bool| PurposeView {
             purpose: name.parse().unwrap(),
             about: None,
             secret: "s".parse().unwrap(),
-            deliver: broker_protocol::names::Delivery::Raw,
+            deliver: Delivery::Raw,
             fallback: None,
             rule: rule.then(|| "x.toml#1".to_owned()),
             repositories: vec![repository.parse().unwrap()],

@@ -34,7 +34,7 @@ fn git_gets_a_user_a_password_and_its_end() {
         "username=x-access-token\npassword=ghp_canary\npassword_expiry_utc=1795245300\n"
     );
     assert_eq!(err(&got), "");
-    assert_eq!(broker.seen()[1].body, r#"{"purpose":"clone"}"#);
+    assert_eq!(broker.seen()[1].body, r#"{"purpose":"clone","ttl":60}"#);
 }
 
 #[test]
@@ -42,19 +42,23 @@ fn the_repository_that_git_names_is_asked_for() {
     let broker = broker(&["clone"]);
     let asked = "protocol=https\nhost=github.com\npath=Acme/Site.git\n\n";
     broker.run_with(&["git-credential", "get"], asked);
-    let want = serde_json::json!({"purpose": "clone", "repositories": ["acme/site"]});
+    let want = serde_json::json!({"purpose": "clone", "repositories": ["acme/site"], "ttl": 60});
     assert_eq!(broker.seen()[1].json(), want);
 }
 
 #[test]
-fn a_named_purpose_is_asked_for_without_looking_around() {
+fn a_named_purpose_is_asked_for_whatever_others_there_are() {
     let broker = broker(&["clone", "other"]);
     let args = ["git-credential", "--purpose", "other", "get"];
     broker.run_with(&args, ASKED);
-    assert_eq!(broker.seen()[0].body, r#"{"purpose":"other"}"#);
+    assert_eq!(broker.seen()[1].body, r#"{"purpose":"other","ttl":60}"#);
     let mut by_environment = broker.tokenctl(&["git-credential", "get"]);
     feed(by_environment.env("TOKEND_PURPOSE", "clone"), ASKED);
-    assert_eq!(broker.seen()[1].body, r#"{"purpose":"clone"}"#);
+    assert_eq!(broker.seen()[3].body, r#"{"purpose":"clone","ttl":60}"#);
+    // One that is not listed is asked for all the same: the broker's refusal says why.
+    let args = ["git-credential", "--purpose", "unlisted", "get"];
+    broker.run_with(&args, ASKED);
+    assert_eq!(broker.seen()[5].body, r#"{"purpose":"unlisted"}"#);
 }
 
 #[test]
