@@ -2,7 +2,9 @@
 //!
 //! No core dump can hold a key, and no process of the same account can trace the daemon or read
 //! its memory through `/proc` (both end with `PR_SET_DUMPABLE`, which also hands `/proc/PID` to
-//! root). Files are made for the owner only. A full file (`RLIMIT_FSIZE`) is an error to answer and
+//! root). A child is dumpable again, and `op` is given a key: it inherits a limit of 1 byte, which
+//! also stops a piped `core_pattern`, as a limit of 0 does not (core(5)), and a core without any
+//! memory where there was no room for a 1. Files are made for the owner only. A full file (`RLIMIT_FSIZE`) is an error to answer and
 //! not a signal to die of. A child (`op`) gains no privileges, and nothing leaks in from whoever
 //! started us.
 //!
@@ -53,8 +55,10 @@ pub fn before_any_secret() -> Result<Hardened, HardenError> {
             cause: errno.into(),
         }
     };
+    // Before the next step, after which the file is root's. Children alone depend on it.
+    fs::write("/proc/self/coredump_filter", "0").unwrap_or_default();
     prctl::set_dumpable(false).map_err(step("forbidding traces (PR_SET_DUMPABLE)"))?;
-    setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(step("forbidding core dumps (RLIMIT_CORE)"))?;
+    forbid_cores().map_err(step("forbidding core dumps (RLIMIT_CORE)"))?;
     prctl::set_no_new_privs().map_err(step("giving up new privileges (PR_SET_NO_NEW_PRIVS)"))?;
     umask(Mode::from_bits_truncate(0o077));
     raise(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY).map_err(step("raising RLIMIT_MEMLOCK"))?;
@@ -71,6 +75,13 @@ pub fn before_any_secret() -> Result<Hardened, HardenError> {
         cause,
     })?;
     Ok(Hardened { _made_here: () })
+}
+
+/// Lowers both limits to 1 byte, or leaves them at 0.
+fn forbid_cores() -> Result<(), Errno> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
+    let most = hard.min(NO_CORE);
+    setrlimit(Resource::RLIMIT_CORE, most, most)
 }
 
 /// Raises a soft limit to the hard one, or to `most` where that is less. Never lowers it.
@@ -113,6 +124,9 @@ fn passed_sockets() -> RawFd {
         0
     }
 }
+
+/// Bytes: too few for a core file, and the one number for which no piped `core_pattern` is run.
+const NO_CORE: rlim_t = 1;
 
 /// After standard input, output and error.
 const FIRST_PASSED: RawFd = 3;

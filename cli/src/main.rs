@@ -8,6 +8,7 @@ mod args;
 mod broker;
 mod clock;
 mod commands;
+mod core_dump;
 mod env_file;
 mod error;
 mod learnt;
@@ -24,11 +25,12 @@ use clap::Parser as _;
 use crate::args::CommandLine;
 
 fn main() -> ExitCode {
+    let dumps = core_dump::forbid();
     let line = match CommandLine::try_parse() {
         Ok(line) => line,
         Err(error) => return ui::usage(&error),
     };
-    match commands::run(line) {
+    match commands::run(line, &dumps) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
         Err(failure) => {

@@ -11,6 +11,8 @@
 //! The token is put into the environment of the command only, which every process of the same
 //! account can read. The socket is closed before, and close-on-exec besides.
 //!
+//! The command may dump core as if it had been run without tokenctl, which for itself forbids that.
+//!
 //! Two things differ from a shell that runs the command itself: a signal mask that was inherited is
 //! emptied, and SIGPIPE is put back to its default even if it was ignored before.
 
@@ -25,6 +27,7 @@ use crate::args::Exec;
 use crate::broker::Broker;
 use crate::clock;
 use crate::commands::get::{self, Taken};
+use crate::core_dump;
 use crate::error::Failure;
 use crate::ui;
 
@@ -32,6 +35,7 @@ use crate::ui;
 pub(crate) fn run(
     broker: impl FnOnce() -> Result<Broker, Failure>,
     exec: Exec,
+    dumps: &core_dump::Before,
 ) -> Result<(), Failure> {
     let Exec { ask, env, command } = exec;
     let Some((program, args)) = command.split_first() else {
@@ -54,7 +58,10 @@ pub(crate) fn run(
         // Into the environment of the command, as `exec` promises.
         command.env(name, &*taken.token);
     }
+    dumps.give_back();
     let error = command.exec();
+    // Still tokenctl, and the token is still here.
+    core_dump::forbid();
     let program = program.display();
     Err(match error.kind() {
         io::ErrorKind::NotFound => wrap(127, Failure::new(format!("no command `{program}`"))),

@@ -32,15 +32,19 @@ use broker_protocol::places::{Overrides, Places};
 
 use crate::args::{Command, CommandLine, Global, PolicyCommand};
 use crate::broker::Broker;
+use crate::core_dump;
 use crate::error::Failure;
 
 /// For what has the broker ask elsewhere: it answers within a minute, and a little is added.
 const PATIENCE: Duration = Duration::from_secs(65);
 
-/// Does what the command line says.
-pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
+/// Does what the command line says. `dumps` is how this process was allowed to dump core.
+pub(crate) fn run(line: CommandLine, dumps: &core_dump::Before) -> Result<(), Failure> {
     let CommandLine { global, command } = line;
     let json = global.json;
+    if holds_secrets_and_takes_no_lease(&command) {
+        core_dump::forbid_traces();
+    }
     match command {
         Command::Init(passed) => daemon::run(&["init"], &passed, &global),
         Command::Policy(PolicyCommand::Check(passed)) => {
@@ -54,7 +58,7 @@ pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
         }
         Command::Policy(PolicyCommand::Reload) => daemon::reload(&find(global)?, json),
         Command::Get(ask) => get::run(&find(global)?, ask, json),
-        Command::Exec(exec) => exec::run(|| find(global), exec),
+        Command::Exec(exec) => exec::run(|| find(global), exec, dumps),
         Command::GitCredential(asked) => git_credential::run(|| find(global), asked),
         Command::Status => status::run(&find(global)?, json),
         Command::Doctor => doctor::run(&find(global)?, json),
@@ -75,6 +79,20 @@ pub(crate) fn run(line: CommandLine) -> Result<(), Failure> {
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { dir } => generate::manual(&dir),
     }
+}
+
+/// Whether values or passphrases go through this process, and no rule asks which program it is.
+fn holds_secrets_and_takes_no_lease(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Secret(_)
+            | Command::Rotate(_)
+            | Command::Import(_)
+            | Command::Backup(_)
+            | Command::Restore(_)
+            | Command::Unlock(_)
+            | Command::Rekey(_)
+    )
 }
 
 fn find(global: Global) -> Result<Broker, Failure> {

@@ -3,6 +3,7 @@
 //! A day of use with everything traced, every value a canary; then every file, every output and what
 //! the kernel shows of the processes is searched. That the search would find one is tested with it.
 
+mod cores;
 mod process;
 
 use std::fs;

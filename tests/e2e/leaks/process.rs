@@ -40,7 +40,7 @@ fn p10_a_crash_leaves_no_core_dump_even_where_dumps_are_wanted() {
 }
 
 /// How many there were.
-fn remove_cores(directory: &Path) -> usize {
+pub(super) fn remove_cores(directory: &Path) -> usize {
     let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
     let cores = files.filter(|file| file.file_name().to_str().unwrap().starts_with("core"));
     cores
@@ -49,7 +49,7 @@ fn remove_cores(directory: &Path) -> usize {
 }
 
 /// An account of nobody's.
-const NOBODY: u32 = 65_534;
+pub(super) const NOBODY: u32 = 65_534;
 
 /// A broker that runs as `nobody`.
 fn of_nobody() -> TestBroker {
@@ -57,7 +57,7 @@ fn of_nobody() -> TestBroker {
 }
 
 /// Whether `nobody` succeeds with this.
-fn nobody_can(command: &mut Command) -> bool {
+pub(super) fn nobody_can(command: &mut Command) -> bool {
     run_as(command, NOBODY, NOBODY);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command.status().unwrap().success()
