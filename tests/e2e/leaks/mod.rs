@@ -277,9 +277,26 @@ fn a_day_of_use_leaves_no_secret_behind(format: &str) {
         "and doctor says so: {doctor:?}"
     );
 
+    memory_holds_no_secret_after_a_lock(&mut day);
     let Day { broker, printed } = day;
     let home = broker.stop();
     Day::nothing_is_found(&home, &printed);
+}
+
+/// Neither what was stored and handed out, nor what was typed, refused or written into a wrong place.
+fn memory_holds_no_secret_after_a_lock(day: &mut Day) {
+    assert_eq!(day.ctl(&["lock"]), Some(0));
+    if !needs::root() {
+        return;
+    }
+    let (environment, secrets): (Vec<_>, Vec<_>) = all()
+        .into_iter()
+        .partition(|secret| *secret == canary::FINE_GRAINED);
+    let pid = day.broker.pid();
+    // What came by the environment stays there, which also shows that the search would find one.
+    assert!(!process::copies_in_memory(pid, &environment).is_empty());
+    let found = process::copies_in_memory(pid, &secrets);
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 #[test]
