@@ -4,21 +4,25 @@
 //! no policy. `*.cases.toml` are decision tables: read for `policy test`, never part of a live set.
 //!
 //! Whoever may write a policy may give itself tokens. So a live set is refused where group or others
-//! may write a file, the directory, or a directory above it; a checkout in CI, whose modes say
-//! nothing about the machine that will use it, is only warned of.
+//! may write a file, the directory, or a directory above it, and where one of these belongs to
+//! another account than root or the broker's own. In a checkout in CI, whose modes say nothing about
+//! the machine that will use it, modes are only warned of, and owners not looked at.
 //!
 //! Not here: what the files say.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::fs::{self, File, Metadata, OpenOptions};
+mod exposed;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use sha2::{Digest, Sha256};
 
+use self::exposed::Look;
+pub use self::exposed::{Exposed, Exposure, Owners};
 use crate::policy::PolicyFile;
 
 /// The largest policy file, in bytes.
@@ -34,7 +38,7 @@ pub struct PolicyFiles {
     pub policies: Vec<PolicyFile>,
     /// Decision tables.
     pub tables: Vec<PolicyFile>,
-    /// What group or others may write.
+    /// What others than root and the broker's account could change.
     pub exposed: Vec<Exposed>,
 }
 
@@ -54,21 +58,6 @@ impl PolicyFiles {
 pub fn digest(text: &str) -> String {
     let hash = Sha256::digest(text.as_bytes());
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A file or directory that group or others may write. Displays with the command that mends it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Exposed(pub PathBuf);
-
-impl fmt::Display for Exposed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.0.display();
-        write!(
-            f,
-            "{path} may be written by group or others, who could allow themselves anything; run \
-             `chmod go-w '{path}'`"
-        )
-    }
 }
 
 /// Why a policy directory could not be read.
@@ -98,25 +87,24 @@ pub enum PolicyFilesError {
     /// More than [`MAX_FILES`] files.
     #[error("{} holds more than {MAX_FILES} policies", .0.display())]
     TooMany(PathBuf),
-    /// Someone else may write the policies.
+    /// Someone else could change the policies.
     #[error("{}", one_a_line(.0))]
     Exposed(Vec<Exposed>),
 }
 
-/// Reads a directory for use: nobody else may be able to write it.
+/// Reads a directory for use: only root and this process's account may be able to change it.
 ///
 /// # Errors
 ///
 /// [`PolicyFilesError::Exposed`], and whatever keeps the files from being read.
 pub fn read_live(dir: &Path) -> Result<PolicyFiles, PolicyFilesError> {
-    let files = read(dir)?;
-    if files.exposed.is_empty() {
-        return Ok(files);
-    }
-    Err(PolicyFilesError::Exposed(files.exposed))
+    let mut files = read_owned_by(dir, &Owners::of_this_process())?;
+    refuse(std::mem::take(&mut files.exposed))?;
+    Ok(files)
 }
 
-/// Refuses one file, such as the configuration, that someone else may write. None is no fault.
+/// Refuses one file, such as the configuration, that others than root and this process's account could
+/// change. None is no fault.
 ///
 /// # Errors
 ///
@@ -130,29 +118,46 @@ pub fn refuse_exposed(path: &Path) -> Result<(), PolicyFilesError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         real => real.map_err(io)?,
     };
-    let mut exposed = exposed_above(&real).map_err(io)?;
-    if others_may_write(&fs::metadata(&real).map_err(io)?) {
-        exposed.push(Exposed(path.to_owned()));
-    }
+    let owners = Owners::of_this_process();
+    let mut look = Look::new(Some(&owners), None);
+    look.above(&real).map_err(io)?;
+    look.at(path, &fs::metadata(&real).map_err(io)?);
+    refuse(look.found())
+}
+
+fn refuse(exposed: Vec<Exposed>) -> Result<(), PolicyFilesError> {
     if exposed.is_empty() {
         return Ok(());
     }
     Err(PolicyFilesError::Exposed(exposed))
 }
 
-/// Reads a directory, whoever may write it.
+/// Reads a checkout, whoever may write it and whosever it is. What group or others may write is noted.
 ///
 /// # Errors
 ///
 /// If the directory or a policy in it cannot be read.
 pub fn read(dir: &Path) -> Result<PolicyFiles, PolicyFilesError> {
+    read_noting(dir, None)
+}
+
+/// Reads a directory and notes all that others than these owners could change.
+///
+/// # Errors
+///
+/// If the directory or a policy in it cannot be read.
+pub fn read_owned_by(dir: &Path, owners: &Owners) -> Result<PolicyFiles, PolicyFilesError> {
+    read_noting(dir, Some(owners))
+}
+
+fn read_noting(dir: &Path, owners: Option<&Owners>) -> Result<PolicyFiles, PolicyFilesError> {
     let io = |source| PolicyFilesError::Io {
         path: dir.to_owned(),
         source,
     };
     let real = fs::canonicalize(dir).map_err(io)?;
-    let mut exposed = BTreeSet::new();
-    exposed.extend(exposed_above(&real.join("any")).map_err(io)?);
+    let mut look = Look::new(owners, Some(&real));
+    look.above(&real.join("any")).map_err(io)?;
 
     let mut names = Vec::new();
     for entry in fs::read_dir(&real).map_err(io)? {
@@ -170,7 +175,7 @@ pub fn read(dir: &Path) -> Result<PolicyFiles, PolicyFilesError> {
     let (mut policies, mut tables) = (Vec::new(), Vec::new());
     for name in names {
         let path = real.join(&name);
-        let text = read_file(&path, &mut exposed)?;
+        let text = read_file(&path, &mut look)?;
         let name = name
             .into_string()
             .map_err(|_name| PolicyFilesError::NotText(path))?;
@@ -187,12 +192,12 @@ pub fn read(dir: &Path) -> Result<PolicyFiles, PolicyFilesError> {
     Ok(PolicyFiles {
         policies,
         tables,
-        exposed: exposed.into_iter().collect(),
+        exposed: look.found(),
     })
 }
 
-/// Reads one file and notes who may write it, or a directory above what it links to.
-fn read_file(path: &Path, exposed: &mut BTreeSet<Exposed>) -> Result<String, PolicyFilesError> {
+/// Reads one file and notes who could change it, or a directory above what it links to.
+fn read_file(path: &Path, look: &mut Look<'_>) -> Result<String, PolicyFilesError> {
     let io = |source| PolicyFilesError::Io {
         path: path.to_owned(),
         source,
@@ -208,10 +213,8 @@ fn read_file(path: &Path, exposed: &mut BTreeSet<Exposed>) -> Result<String, Pol
     if !metadata.is_file() {
         return Err(PolicyFilesError::NotAFile(path.to_owned()));
     }
-    if others_may_write(&metadata) {
-        exposed.insert(Exposed(path.to_owned()));
-    }
-    exposed.extend(exposed_above(&real).map_err(io)?);
+    look.at(path, &metadata);
+    look.above(&real).map_err(io)?;
     read_text(file, path)
 }
 
@@ -227,26 +230,6 @@ fn read_text(file: File, path: &Path) -> Result<String, PolicyFilesError> {
         return Err(PolicyFilesError::TooLarge(path.to_owned()));
     }
     String::from_utf8(bytes).map_err(|_error| PolicyFilesError::NotText(path.to_owned()))
-}
-
-/// The directories above a canonical path that others may write.
-///
-/// Above the one that holds the file, a sticky directory of root's, such as `/tmp`, is no danger:
-/// in it nobody can rename or remove what belongs to another.
-fn exposed_above(path: &Path) -> io::Result<Vec<Exposed>> {
-    let mut found = Vec::new();
-    for (above, dir) in path.ancestors().skip(1).enumerate() {
-        let metadata = fs::metadata(dir)?;
-        let shared = above > 0 && metadata.uid() == 0 && metadata.mode() & 0o1000 != 0;
-        if others_may_write(&metadata) && !shared {
-            found.push(Exposed(dir.to_owned()));
-        }
-    }
-    Ok(found)
-}
-
-fn others_may_write(metadata: &Metadata) -> bool {
-    metadata.mode() & 0o022 != 0
 }
 
 fn one_a_line(exposed: &[Exposed]) -> String {
@@ -318,10 +301,59 @@ mod tests {
             let mend = format!("run `chmod go-w '{}'`", path.display());
             assert!(error.starts_with(&*path.to_string_lossy()), "{error}");
             assert!(error.ends_with(&mend), "{error}");
-            assert_eq!(read(&dir).unwrap().exposed, [Exposed(path.clone())]);
+            let exposed = Exposed {
+                path: path.clone(),
+                how: Exposure::Writable,
+            };
+            assert_eq!(read(&dir).unwrap().exposed, [exposed]);
             chmod(&path, good);
             read_live(&dir).unwrap();
         }
+    }
+
+    #[test]
+    fn what_belongs_to_another_account_is_refused_with_what_to_do_and_root_or_the_own_one_is_not() {
+        if !nix::unistd::geteuid().is_root() {
+            return own_and_roots_files_are_taken();
+        }
+        let (_scratch, dir) = scratch();
+        let real = fs::canonicalize(&dir).unwrap();
+        let above = real.parent().unwrap().to_owned();
+        let chown = |path: &Path, uid| std::os::unix::fs::chown(path, Some(uid), None).unwrap();
+        let file = real.join("a.toml");
+        for (path, how) in [
+            (&file, Exposure::Owned(4711)),
+            (&real, Exposure::Owned(4711)),
+            (&above, Exposure::OwnedAbove(4711)),
+        ] {
+            chown(path, 4711);
+            let error = read_live(&dir).unwrap_err().to_string();
+            let begins = format!("{} belongs to uid 4711, which could", path.display());
+            assert!(error.starts_with(&begins), "{error}");
+            let run = format!("run `chown root '{}'`", path.display());
+            // What a home directory would not survive is not advised.
+            let dedicated = matches!(how, Exposure::Owned(_));
+            assert_eq!(error.contains(&run), dedicated, "{error}");
+            let its = Owners::of_this_process().and(4711);
+            assert_eq!(read_owned_by(&dir, &its).unwrap().exposed, []);
+            assert_eq!(read(&dir).unwrap().exposed, [], "in a checkout");
+            // The configuration and the hook are looked at in the same way.
+            let alone = refuse_exposed(&file);
+            assert!(
+                matches!(alone, Err(PolicyFilesError::Exposed(_))),
+                "{alone:?}"
+            );
+            chown(path, 0);
+            read_live(&dir).unwrap();
+            refuse_exposed(&file).unwrap();
+        }
+    }
+
+    fn own_and_roots_files_are_taken() {
+        let (_scratch, dir) = scratch();
+        symlink("/etc/hostname", dir.join("roots.toml")).unwrap();
+        assert_eq!(read_live(&dir).unwrap().exposed, []);
+        refuse_exposed(Path::new("/proc/1/comm")).unwrap();
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `tokend policy` on the command line.
 
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt as _;
 
 use broker_protocol::places::Places;
 
@@ -9,6 +10,7 @@ use super::{PolicyCommand, Where, WhoArgs, check, explain, test};
 use crate::caller::{self, Surroundings};
 use crate::config::{Config, ConfigError};
 use crate::policy::Caller;
+use crate::policy_files::Owners;
 
 /// Why the command could not do its work; what is wrong with policies is its exit code.
 #[derive(Debug, thiserror::Error)]
@@ -40,17 +42,28 @@ pub fn run(
     out: &mut dyn Write,
 ) -> Result<u8, PolicyCommandError> {
     let host = Config::read(&places.config, nix::unistd::geteuid().as_raw())?.host(places);
-    let live = places.policies.as_path();
+    let owners = owners(places);
+    let live = Where::Live(&places.policies, &host, &owners);
     Ok(match command {
-        PolicyCommand::Check { dir } => check(Where::new(dir.as_deref(), live, &host), out)?,
-        PolicyCommand::Test { dir } => test(Where::new(dir.as_deref(), live, &host), out)?,
+        PolicyCommand::Check { dir } => check(Where::new(dir.as_deref(), live), out)?,
+        PolicyCommand::Test { dir } => test(Where::new(dir.as_deref(), live), out)?,
         PolicyCommand::Explain { purpose, who, dir } => {
             let accounts = ExplainAccounts::default();
             let caller = who_asks(&who, &accounts)?;
-            let at = Where::new(dir.as_deref(), live, &host);
+            let at = Where::new(dir.as_deref(), live);
             explain(at, &purpose, &caller, &accounts, out)?
         }
     })
+}
+
+/// Who may own live policies. The command may be run as root for a broker of another account, to which
+/// its store belongs.
+fn owners(places: &Places) -> Owners {
+    let own = Owners::of_this_process();
+    match std::fs::metadata(&places.data) {
+        Ok(store) => own.and(store.uid()),
+        Err(_) => own,
+    }
 }
 
 fn who_asks(who: &WhoArgs, accounts: &ExplainAccounts) -> Result<Caller, PolicyCommandError> {

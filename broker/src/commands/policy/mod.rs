@@ -17,7 +17,7 @@ use clap::Subcommand;
 
 use crate::accounts::SystemAccounts;
 use crate::policy::{Host, PolicySet, PurposePolicy, cases};
-use crate::policy_files;
+use crate::policy_files::{self, Owners, PolicyFiles, PolicyFilesError};
 
 pub mod command;
 mod explain;
@@ -55,8 +55,8 @@ pub enum PolicyCommand {
 /// Where the policies lie, and so how strictly they are judged.
 #[derive(Debug, Clone, Copy)]
 pub enum Where<'a> {
-    /// In force on this machine, for this broker.
-    Live(&'a Path, &'a Host),
+    /// In force on this machine, for this broker, if only these own it.
+    Live(&'a Path, &'a Host, &'a Owners),
     /// Meant for some other machine.
     Checkout(&'a Path),
 }
@@ -64,20 +64,27 @@ pub enum Where<'a> {
 impl<'a> Where<'a> {
     /// A directory that was named is a checkout.
     #[must_use]
-    pub fn new(named: Option<&'a Path>, live: &'a Path, host: &'a Host) -> Self {
-        named.map_or(Self::Live(live, host), Self::Checkout)
+    pub fn new(named: Option<&'a Path>, live: Self) -> Self {
+        named.map_or(live, Self::Checkout)
     }
 
     const fn dir(&self) -> &'a Path {
         match self {
-            Self::Live(dir, _) | Self::Checkout(dir) => dir,
+            Self::Live(dir, ..) | Self::Checkout(dir) => dir,
         }
     }
 
     const fn host(&self) -> Host {
         match self {
-            Self::Live(_, host) => **host,
+            Self::Live(_, host, _) => **host,
             Self::Checkout(_) => Host::anywhere(),
+        }
+    }
+
+    fn files(&self) -> Result<PolicyFiles, PolicyFilesError> {
+        match self {
+            Self::Live(dir, _, owners) => policy_files::read_owned_by(dir, owners),
+            Self::Checkout(dir) => policy_files::read(dir),
         }
     }
 }
@@ -88,7 +95,7 @@ impl<'a> Where<'a> {
 ///
 /// Only if `out` cannot be written; what is wrong with the policies is the exit code.
 pub fn check(at: Where<'_>, out: &mut dyn Write) -> io::Result<u8> {
-    let files = match policy_files::read(at.dir()) {
+    let files = match at.files() {
         Ok(files) => files,
         Err(error) => return failed(out, &[error]),
     };

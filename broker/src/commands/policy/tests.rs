@@ -104,7 +104,9 @@ fn check_refuses_a_live_directory_that_others_may_write_and_warns_of_a_checkout(
         out.starts_with("warning: a live broker would refuse: "),
         "{out}"
     );
-    let (code, out) = output(|out| check(Where::Live(dir.path(), &Host::anywhere()), out));
+    let owners = Owners::of_this_process();
+    let live = Where::Live(dir.path(), &Host::anywhere(), &owners);
+    let (code, out) = output(|out| check(live, out));
     assert_eq!(code, 1, "{out}");
     assert!(
         out.starts_with("error: ") && out.contains("chmod go-w"),
