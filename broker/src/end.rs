@@ -376,7 +376,12 @@ mod tests {
         ];
         let set = PolicySet::parse(&files, &NamesOnly::default(), &Host::anywhere()).unwrap();
         let files = std::collections::BTreeMap::new();
-        InForce::since(Timestamp::UNIX_EPOCH, Loaded { set, files })
+        let loaded = Loaded {
+            set,
+            files,
+            table_warnings: Vec::new(),
+        };
+        InForce::since(Timestamp::UNIX_EPOCH, loaded)
     }
 
     #[test]

@@ -141,6 +141,9 @@ pub async fn run(
     vault.check_not_put_back(&opened.secret_versions)?;
 
     let policies = load(&places.policies, &config.host(&places))?;
+    for warning in &policies.table_warnings {
+        tracing::warn!(cause = %warning, "the policies differ from their decision tables");
+    }
     sources.look_at(policies.set.sources());
     let now = clock.now();
     let socket = places.socket.clone();

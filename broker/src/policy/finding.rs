@@ -52,7 +52,11 @@ pub struct PolicyErrors(Vec<PolicyError>);
 
 impl PolicyErrors {
     /// `Ok` if there are none.
-    pub(super) fn none_in(mut errors: Vec<PolicyError>) -> Result<(), Self> {
+    ///
+    /// # Errors
+    ///
+    /// All of them, by file and line.
+    pub fn none_in(mut errors: Vec<PolicyError>) -> Result<(), Self> {
         if errors.is_empty() {
             return Ok(());
         }

@@ -46,10 +46,8 @@ impl Broker {
             files: loaded.files.clone(),
             purposes: loaded.set.purposes().count() as u64,
             revoked: Vec::new(),
-            warnings: loaded
-                .set
-                .warnings()
-                .iter()
+            warnings: (loaded.set.warnings().iter())
+                .chain(&loaded.table_warnings)
                 .map(ToString::to_string)
                 .collect(),
         };

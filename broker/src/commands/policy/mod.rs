@@ -16,6 +16,7 @@ use broker_protocol::names::Purpose;
 use clap::Subcommand;
 
 use crate::accounts::SystemAccounts;
+use crate::policy::cases::Verdict;
 use crate::policy::{Host, PolicySet, PurposePolicy, cases};
 use crate::policy_files::{self, Owners, PolicyFiles, PolicyFilesError};
 
@@ -89,7 +90,7 @@ impl<'a> Where<'a> {
     }
 }
 
-/// Reports every error and warning of a set.
+/// Reports every error and warning of a set, and what the decision tables beside it say to a load.
 ///
 /// # Errors
 ///
@@ -117,6 +118,14 @@ pub fn check(at: Where<'_>, out: &mut dyn Write) -> io::Result<u8> {
     }
     for warning in linked_programs(&set) {
         writeln!(out, "warning: {warning}")?;
+    }
+    let Verdict { refused, warnings } = cases::verdict(&files.policies, &files.tables);
+    for warning in warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    for error in refused {
+        code = 1;
+        writeln!(out, "error: {error}")?;
     }
     let (purposes, secrets) = (set.purposes().count(), set.secrets().count());
     let verdict = if code == 0 { "ok" } else { "refused" };
@@ -175,7 +184,7 @@ pub fn test(at: Where<'_>, out: &mut dyn Write) -> io::Result<u8> {
         let (word, says) = if outcome.differences.is_empty() {
             ("ok", outcome.said.clone())
         } else {
-            ("FAILED", outcome.differences.join("; "))
+            ("FAILED", outcome.differs())
         };
         let name = &outcome.name;
         writeln!(

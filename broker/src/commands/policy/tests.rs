@@ -78,6 +78,43 @@ fn the_shipped_policies_load_for_a_system_service_with_no_warning_but_of_missing
 }
 
 #[test]
+fn check_says_of_the_decision_tables_what_a_load_would() {
+    let table = |expect: &str| {
+        format!(
+            "[[case]]\nname = 'one'\ncaller = {{ user = 'a' }}\nask = {{ purpose = 'p' }}\n\
+             expect = '{expect}'\n"
+        )
+    };
+    let purpose = format!("{PURPOSE}[[allow]]\ncaller = {{ user = 'a' }}\n");
+    for (purpose, expect, code, line) in [
+        (
+            &*purpose,
+            "denied",
+            1,
+            "error: p.cases.toml:1: policy gives more than the case “one”",
+        ),
+        (
+            PURPOSE,
+            "allow",
+            0,
+            "warning: p.cases.toml:1: policy is not as the case “one” says",
+        ),
+    ] {
+        let table = table(expect);
+        let dir = checkout(&[SECRET, ("p.toml", purpose), ("p.cases.toml", &table)]);
+        let (ended, out) = output(|out| check(Where::Checkout(dir.path()), out));
+        assert_eq!(ended, code, "{out}");
+        assert!(out.lines().any(|said| said.starts_with(line)), "{out}");
+        let verdict = if code == 0 {
+            "ok: 1 purpose"
+        } else {
+            "refused: 1 purpose"
+        };
+        assert!(out.contains(verdict), "{out}");
+    }
+}
+
+#[test]
 fn check_prints_every_error_on_a_line_and_fails() {
     let dir = checkout(&[SECRET, ("p.toml", "purpose = 'P'\nsecrt = 'bot'\n")]);
     let (code, out) = output(|out| check(Where::Checkout(dir.path()), out));

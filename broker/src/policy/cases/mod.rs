@@ -12,19 +12,20 @@
 //! Account names stand for themselves here ([`NamesOnly`]), so a table needs no accounts and means
 //! the same in a laptop's checkout and in CI.
 
+mod difference;
 mod read;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_protocol::duration;
-use broker_protocol::names::{OrgName, Permissions, Purpose, RepoPattern, SecretName};
+use broker_protocol::names::{Delivery, OrgName, Permissions, Purpose, RepoPattern, SecretName};
 
+pub use self::difference::{Difference, Way};
 use self::read::read;
 use super::document::{Document, Table};
-use super::finding::{Place, PolicyErrors};
-use super::request::{Decision, Denial, Grant, Request};
+use super::finding::{Place, PolicyError, PolicyErrors, PolicyWarning};
+use super::request::{Decision, Denial, Request};
 use super::who::{Host, NamesOnly};
 use super::{PolicyFile, PolicySet, decide};
 
@@ -58,7 +59,79 @@ pub struct Outcome {
     /// What policy said, in words.
     pub said: String,
     /// How that differs from what the case expects; empty if it does not.
-    pub differences: Vec<String>,
+    pub differences: Vec<Difference>,
+}
+
+impl Outcome {
+    fn gives_more(&self) -> bool {
+        let more = |difference: &Difference| difference.way == Way::More;
+        self.differences.iter().any(more)
+    }
+
+    /// All differences on one line.
+    #[must_use]
+    pub fn differs(&self) -> String {
+        let what = self.differences.iter().map(|one| one.what.as_str());
+        Vec::from_iter(what).join("; ")
+    }
+}
+
+/// What the tables of a set say to putting it in force.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// The cases that policy gives more than: the set is refused.
+    pub refused: Vec<PolicyError>,
+    /// All else that is not as the tables say, what is wrong in the tables themselves included. It
+    /// hinders nothing: taking access away must not wait for a table.
+    pub warnings: Vec<PolicyWarning>,
+}
+
+/// Runs the tables of a set that is to be put in force. The set itself has no errors.
+#[must_use]
+pub fn verdict(policies: &[PolicyFile], tables: &[PolicyFile]) -> Verdict {
+    let mut verdict = Verdict::default();
+    let Some(first) = tables.first() else {
+        return verdict;
+    };
+    let names = NamesOnly::default();
+    let set = match PolicySet::parse(policies, &names, &Host::anywhere()) {
+        Ok(set) => set,
+        Err(errors) => {
+            // Only where account names of this machine make the difference.
+            verdict.warnings.push(PolicyWarning {
+                place: Place {
+                    file: first.name.as_str().into(),
+                    line: 1,
+                },
+                message: format!("the decision tables were not run, for without accounts: {errors}"),
+            });
+            return verdict;
+        }
+    };
+    let (cases, errors) = read_all(tables, &set, &names);
+    let broken = errors.into_iter().map(|error| PolicyWarning {
+        place: error.place,
+        message: error.message,
+    });
+    verdict.warnings.extend(broken);
+    for outcome in report(&set, cases).outcomes {
+        let (name, differs) = (&outcome.name, outcome.differs());
+        if outcome.gives_more() {
+            verdict.refused.push(PolicyError {
+                message: format!(
+                    "policy gives more than the case “{name}” says: {differs}; correct the policy, \
+                     or the case if that is meant"
+                ),
+                place: outcome.place,
+            });
+        } else if !outcome.differences.is_empty() {
+            verdict.warnings.push(PolicyWarning {
+                message: format!("policy is not as the case “{name}” says: {differs}"),
+                place: outcome.place,
+            });
+        }
+    }
+    verdict
 }
 
 /// Reads policies and tables, and decides every case.
@@ -69,18 +142,27 @@ pub struct Outcome {
 pub fn run(policies: &[PolicyFile], tables: &[PolicyFile]) -> Result<Report, PolicyErrors> {
     let names = NamesOnly::default();
     let set = PolicySet::parse(policies, &names, &Host::anywhere())?;
-    let mut cases = Vec::new();
-    let mut errors = Vec::new();
+    let (cases, errors) = read_all(tables, &set, &names);
+    PolicyErrors::none_in(errors)?;
+    Ok(report(&set, cases))
+}
+
+/// The cases that could be read, and what kept others from it.
+fn read_all(
+    tables: &[PolicyFile],
+    set: &PolicySet,
+    names: &NamesOnly,
+) -> (Vec<Case>, Vec<PolicyError>) {
+    let (mut cases, mut errors) = (Vec::new(), Vec::new());
     for file in tables {
         let document = Document::new(file);
         if let Some(entries) = document.parse() {
             let root = Table::root(&document, &entries, "a decision table");
-            cases.extend(read(root, &set, &names));
+            cases.extend(read(root, set, names));
         }
         errors.extend(document.into_findings().0);
     }
-    PolicyErrors::none_in(errors)?;
-    Ok(report(&set, cases))
+    (cases, errors)
 }
 
 fn report(set: &PolicySet, cases: Vec<Case>) -> Report {
@@ -138,7 +220,7 @@ struct Wanted {
     permissions: Option<Permissions>,
     ttl: Option<Duration>,
     secret: Option<SecretName>,
-    deliver: Option<String>,
+    deliver: Option<Delivery>,
     fallback: Option<WantedFallback>,
 }
 
@@ -146,77 +228,6 @@ struct Wanted {
 enum WantedFallback {
     On(SecretName),
     None,
-}
-
-impl Expect {
-    fn differences(&self, decision: &Decision) -> Vec<String> {
-        match (self, decision) {
-            (Self::Allow(wanted), Decision::Allow(grant)) => wanted.differences(grant),
-            (Self::Denied, Decision::Deny(Denial::NoRule | Denial::NoSuchPurpose)) => Vec::new(),
-            (Self::TooWide { rule: wanted }, Decision::Deny(Denial::TooWide { rule, .. })) => {
-                rule_difference(*wanted, rule).into_iter().collect()
-            }
-            (_, decision) => vec![format!("expected {}, got {}", self.word(), said(decision))],
-        }
-    }
-
-    const fn word(&self) -> &'static str {
-        match self {
-            Self::Allow(_) => "allow",
-            Self::Denied => "denied",
-            Self::TooWide { .. } => "too_wide",
-        }
-    }
-}
-
-impl Wanted {
-    fn differences(&self, grant: &Grant) -> Vec<String> {
-        let mut found: Vec<String> = rule_difference(self.rule, &grant.rule)
-            .into_iter()
-            .collect();
-        let mut differ = |what: &str, wanted: Option<String>, got: String| {
-            if let Some(wanted) = wanted
-                && wanted != got
-            {
-                found.push(format!("expected {what} {wanted}, got {got}"));
-            }
-        };
-        let wanted = self.repositories.as_deref().map(repositories);
-        differ("repositories", wanted, repositories(&grant.repositories));
-        let organization = grant.organization.as_ref();
-        let got = organization.map_or_else(none, OrgName::to_string);
-        let wanted = self.organization.as_ref().map(OrgName::to_string);
-        differ("organization", wanted, got);
-        let wanted = self.permissions.as_ref().map(permissions);
-        differ("permissions", wanted, permissions(&grant.permissions));
-        differ(
-            "ttl",
-            self.ttl.map(duration::format),
-            duration::format(grant.ttl),
-        );
-        let wanted = self.secret.as_ref().map(SecretName::to_string);
-        differ("secret", wanted, grant.secret.to_string());
-        let got = grant.deliver.as_str().to_owned();
-        differ("deliver", self.deliver.clone(), got);
-        let fallback = grant.fallback.as_ref();
-        let got = fallback.map_or_else(none, |fallback| fallback.secret.to_string());
-        let wanted = self.fallback.as_ref().map(|wanted| match wanted {
-            WantedFallback::On(secret) => secret.to_string(),
-            WantedFallback::None => none(),
-        });
-        differ("fallback", wanted, got);
-        found
-    }
-}
-
-fn none() -> String {
-    "none".to_owned()
-}
-
-fn rule_difference(wanted: Option<u64>, rule: &str) -> Option<String> {
-    let wanted = wanted?.to_string();
-    let (_, got) = rule.rsplit_once('#')?;
-    (wanted != got).then(|| format!("expected rule {wanted}, got rule {got}"))
 }
 
 fn said(decision: &Decision) -> String {
@@ -229,16 +240,4 @@ fn said(decision: &Decision) -> String {
         Decision::Deny(Denial::NoRule) => "denied: no rule matches".to_owned(),
         Decision::Deny(Denial::TooWide { rule, what }) => format!("too_wide by {rule}: {what}"),
     }
-}
-
-fn repositories(list: &[RepoPattern]) -> String {
-    let sorted: BTreeSet<_> = list.iter().map(RepoPattern::as_str).collect();
-    format!("[{}]", Vec::from_iter(sorted).join(", "))
-}
-
-fn permissions(all: &Permissions) -> String {
-    let pairs = all
-        .iter()
-        .map(|(name, level)| format!("{name}: {}", level.as_str()));
-    format!("{{{}}}", Vec::from_iter(pairs).join(", "))
 }

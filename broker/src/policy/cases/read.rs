@@ -195,17 +195,17 @@ fn expect(item: Item<'_>, table: Table<'_>) -> Option<Expect> {
     Some(expect)
 }
 
-fn deliver(item: Item<'_>) -> Option<String> {
+fn deliver(item: Item<'_>) -> Option<Delivery> {
     let text = item.text()?;
-    let words = [Delivery::Installation, Delivery::Proxy, Delivery::Raw].map(Delivery::as_str);
-    if !words.contains(&text) {
-        let meant = did_you_mean(text, words);
+    let all = [Delivery::Installation, Delivery::Proxy, Delivery::Raw];
+    let found = all.into_iter().find(|deliver| deliver.as_str() == text);
+    if found.is_none() {
+        let meant = did_you_mean(text, all.map(Delivery::as_str));
         item.error(format!(
             "`deliver` must be `installation`, `proxy` or `raw`{meant}"
         ));
-        return None;
     }
-    Some(text.to_owned())
+    found
 }
 
 /// The name of a secret, or `false`.
