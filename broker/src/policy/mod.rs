@@ -14,6 +14,7 @@
 
 mod between;
 pub mod cases;
+pub mod cut;
 mod decide;
 mod document;
 mod explain;

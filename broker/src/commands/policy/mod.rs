@@ -17,7 +17,7 @@ use clap::Subcommand;
 
 use crate::accounts::SystemAccounts;
 use crate::policy::cases::Verdict;
-use crate::policy::{Host, PolicySet, PurposePolicy, cases};
+use crate::policy::{Host, PolicySet, PurposePolicy, cases, cut};
 use crate::policy_files::{self, Owners, PolicyFiles, PolicyFilesError};
 
 pub mod command;
@@ -117,6 +117,9 @@ pub fn check(at: Where<'_>, out: &mut dyn Write) -> io::Result<u8> {
         writeln!(out, "warning: {warning}")?;
     }
     for warning in linked_programs(&set) {
+        writeln!(out, "warning: {warning}")?;
+    }
+    for warning in files.policies.iter().flat_map(cut::widening) {
         writeln!(out, "warning: {warning}")?;
     }
     let Verdict { refused, warnings } = cases::verdict(&files.policies, &files.tables);

@@ -77,6 +77,28 @@ fn the_shipped_policies_load_for_a_system_service_with_no_warning_but_of_missing
     assert_eq!((set.purposes().count(), set.secrets().count()), (6, 8));
 }
 
+/// What a full disk or half a copy leaves of a file that the documentation tells to copy.
+#[test]
+fn no_shipped_policy_cut_at_a_line_gives_more_than_its_table_says() {
+    let files = policy_files::read(&shipped()).unwrap();
+    let mut loaded = 0;
+    for (n, file) in files.policies.iter().enumerate() {
+        assert_eq!(cut::widening(file), [], "{}", file.name);
+        let ends = file.text.match_indices('\n').map(|(at, _)| at + 1);
+        for end in ends {
+            let mut cut = files.policies.clone();
+            cut[n].text.truncate(end);
+            let set = PolicySet::parse(&cut, &NamesOnly::default(), &Host::anywhere());
+            if set.is_ok() {
+                loaded += 1;
+                let verdict = cases::verdict(&cut, &files.tables);
+                assert_eq!(verdict.refused, [], "{} cut at {end}", file.name);
+            }
+        }
+    }
+    assert!(loaded > 20, "some cuts load: {loaded}");
+}
+
 #[test]
 fn check_says_of_the_decision_tables_what_a_load_would() {
     let table = |expect: &str| {
@@ -112,6 +134,16 @@ fn check_says_of_the_decision_tables_what_a_load_would() {
         };
         assert!(out.contains(verdict), "{out}");
     }
+}
+
+#[test]
+fn check_warns_of_a_rule_that_a_lost_end_of_its_file_widens() {
+    let rule = "[[allow]]\ncaller = { uid = 7 }\nttl = { max = '20m' }\n";
+    let dir = checkout(&[SECRET, ("p.toml", &format!("{PURPOSE}{rule}"))]);
+    let (code, out) = output(|out| check(Where::Checkout(dir.path()), out));
+    assert_eq!(code, 0, "{out}");
+    let line = "warning: p.toml:6: cut off after line 7, the file would still load";
+    assert!(out.contains(line), "{out}");
 }
 
 #[test]
@@ -328,7 +360,7 @@ fn explain_says_what_every_rule_missed_and_what_the_one_that_speaks_gives() {
         "{both}"
     );
     assert!(
-        both.contains("label-sync.toml#2 (line 19) would match, but is never asked"),
+        both.contains("label-sync.toml#2 (line 20) would match, but is never asked"),
         "{both}"
     );
     assert_eq!(
