@@ -8,6 +8,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use broker_protocol::error::{ErrorCode, Problem};
+use zeroize::Zeroizing;
 
 use crate::causes;
 use crate::check::CheckError;
@@ -65,7 +66,8 @@ impl IntoResponse for Refusal {
 pub(super) fn respond(status: StatusCode, mut problem: Problem) -> Response {
     problem.status = status.as_u16();
     // A detail may name what the caller sent, and callers put tokens where names belong.
-    problem.detail = masked(&problem.detail);
+    let detail = Zeroizing::new(std::mem::take(&mut problem.detail));
+    problem.detail = masked(&detail);
     let mut response = (status, Json(problem)).into_response();
     let kind = HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);

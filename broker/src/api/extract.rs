@@ -13,11 +13,13 @@ use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::NameError;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 use super::error::Refusal;
 use crate::broker::Broker;
 use crate::caller::Peer;
 use crate::policy::Caller;
+use crate::redact;
 
 /// The caller, as the kernel describes it now.
 pub(super) struct Asking(pub(super) Arc<Caller>);
@@ -65,6 +67,10 @@ impl<S: Send + Sync, T: FromStr<Err = NameError>> FromRequestParts<S> for Named<
         let Path(text) = Path::<String>::from_request_parts(parts, state)
             .await
             .map_err(|error| bad(error.body_text()))?;
+        if redact::looks_like_token(&text) {
+            drop(Zeroizing::new(text));
+            return Err(bad(A_TOKEN.to_owned()));
+        }
         text.parse()
             .map(Self)
             .map_err(|error: NameError| bad(error.to_string()))
@@ -78,6 +84,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Refusal;
     async fn from_request(request: Request, _state: &S) -> Result<Self, Refusal> {
         let bytes = read(request).await?;
+        if str::from_utf8(&bytes).is_ok_and(redact::looks_like_token) {
+            return Err(refused(A_TOKEN));
+        }
         serde_json::from_slice(text(&bytes))
             .map(Self)
             .map_err(|error| refused(&format!("the body is refused: {error}")))
@@ -97,6 +106,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for SecretBody<T> {
             .map_err(|error| refused(&place_alone(&error)))
     }
 }
+
+/// Said before anything is parsed: an error of a parser quotes what it found, and would stay in memory.
+const A_TOKEN: &str = "this holds what looks like a token, where none belongs; the only place for one \
+                       is the value of a secret";
 
 async fn read(request: Request) -> Result<Bytes, Refusal> {
     let body = Limited::new(request.into_body(), MAX_BODY);
