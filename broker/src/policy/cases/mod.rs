@@ -103,7 +103,9 @@ pub fn verdict(policies: &[PolicyFile], tables: &[PolicyFile]) -> Verdict {
                     file: first.name.as_str().into(),
                     line: 1,
                 },
-                message: format!("the decision tables were not run, for without accounts: {errors}"),
+                message: format!(
+                    "the decision tables were not run, for without accounts: {errors}"
+                ),
             });
             return verdict;
         }
