@@ -3,11 +3,12 @@
 //! Made so from the first moment, and refused, with the command that mends it, if they are found
 //! otherwise. Nothing here opens a database: closing a second descriptor would drop SQLite's locks.
 
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use broker_protocol::whole_file::{self, NotAFile};
 use nix::unistd::geteuid;
 use zeroize::Zeroizing;
 
@@ -58,7 +59,13 @@ impl PrivateError {
     /// Names the place of an I/O error.
     pub fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        |cause| Self::Io { path, cause }
+        |cause| match NotAFile::is_cause_of(&cause) {
+            true => Self::Kind {
+                path,
+                wanted: "file",
+            },
+            false => Self::Io { path, cause },
+        }
     }
 
     /// Whether nothing is there at all.
@@ -103,11 +110,8 @@ pub fn check_file(path: &Path) -> Result<(), PrivateError> {
 ///
 /// [`PrivateError`], not finding it included.
 pub fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, PrivateError> {
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(libc::O_NONBLOCK);
-    let file = options.open(path).map_err(PrivateError::io(path))?;
+    let file = whole_file::open_to_read(path).map_err(PrivateError::io(path))?;
     let found = file.metadata().map_err(PrivateError::io(path))?;
-    check_is_file(path, &found)?;
     check(path, &found, 0o600, 0o077)?;
     // Its room is made first, so that growing leaves no copies behind.
     let mut content = Zeroizing::new(Vec::with_capacity(most + 1));
@@ -126,6 +130,17 @@ fn check_is_file(path: &Path, found: &Metadata) -> Result<(), PrivateError> {
         path: path.to_owned(),
         wanted: "file",
     })
+}
+
+/// Checks the same of what must be a file.
+///
+/// # Errors
+///
+/// [`PrivateError`], not finding it included.
+pub fn check_file_unwritable_by_others(path: &Path) -> Result<(), PrivateError> {
+    check_unwritable_by_others(path)?;
+    let found = fs::metadata(path).map_err(PrivateError::io(path))?;
+    check_is_file(path, &found)
 }
 
 /// Checks that only this account or root may change a file or directory; others may read it.
@@ -196,9 +211,7 @@ pub fn make_directory(path: &Path) -> Result<bool, PrivateError> {
 ///
 /// [`PrivateError`]; a file that is there is left as it is and is an error.
 pub fn write_new(path: &Path, content: &[u8]) -> Result<(), PrivateError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let mut file = options.open(path).map_err(PrivateError::io(path))?;
+    let mut file = whole_file::create(path, 0o600).map_err(PrivateError::io(path))?;
     let written = file.write_all(content).and_then(|()| file.sync_all());
     if let Err(cause) = written {
         // Half a key is worse than none: the next attempt must find nothing there.
@@ -225,8 +238,7 @@ pub fn put_new(path: &Path, content: &[u8]) -> Result<(), PrivateError> {
         _ => {}
     }
     write_new(&unfinished, content)?;
-    // A link, unlike a rename, does not replace what is there.
-    let linked = fs::hard_link(&unfinished, path).map_err(PrivateError::io(path));
+    let linked = whole_file::link(&unfinished, path).map_err(PrivateError::io(path));
     fs::remove_file(&unfinished).map_err(PrivateError::io(&unfinished))?;
     linked?;
     sync_directory_of(path)
@@ -238,8 +250,7 @@ pub fn put_new(path: &Path, content: &[u8]) -> Result<(), PrivateError> {
 ///
 /// [`PrivateError::Io`].
 pub fn sync_directory_of(path: &Path) -> Result<(), PrivateError> {
-    let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    let directory = directory.unwrap_or_else(|| Path::new("."));
+    let directory = whole_file::directory_of(path);
     File::open(directory)
         .and_then(|dir| dir.sync_all())
         .map_err(PrivateError::io(directory))

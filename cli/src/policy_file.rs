@@ -3,9 +3,8 @@
 //! A policy file is text that someone reviews, so this makes a new file or none; one line of an
 //! old one changes in `policy_line`. Names come in as parsed types; free text is quoted as a TOML basic string.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use broker_protocol::api::Reloaded;
 use broker_protocol::client::Request;
 use broker_protocol::duration;
 use broker_protocol::names::{OrgName, Permissions, Purpose, RepoPattern, SecretName};
+use broker_protocol::whole_file;
 
 use crate::args::Kind;
 use crate::broker::Broker;
@@ -130,12 +130,7 @@ impl NewFiles {
 
     /// Writes one file that must not exist.
     pub(crate) fn write(&mut self, path: &Path, text: &str) -> Result<(), Failure> {
-        let made = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o644)
-            .open(path);
-        let mut file = match made {
+        let mut file = match whole_file::create(path, 0o644) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(Failure::with_hint(

@@ -6,11 +6,12 @@
 //! could: somebody made it so.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use broker_protocol::moving::{PolicyChange, change_line};
+use broker_protocol::whole_file::{self, NotAFile};
 
 use crate::error::Failure;
 
@@ -35,8 +36,10 @@ pub(crate) fn change(change: &PolicyChange) -> Result<Changed, NotChanged> {
     let failed = |doing| move |error| NotChanged::Failed(Failure::file(doing, named)(error));
     // What a link leads to is changed, and the link stays.
     let path = fs::canonicalize(named).map_err(NotChanged::NotHere)?;
-    let meta = may_write(&path).map_err(NotChanged::NotHere)?;
-    let before = fs::read(&path).map_err(NotChanged::NotHere)?;
+    let (before, meta) = read_to_write(&path).map_err(|error| match NotAFile::is_cause_of(&error) {
+        true => failed("change")(error),
+        false => NotChanged::NotHere(error),
+    })?;
     let after = changed(&before, change).ok_or_else(|| {
         NotChanged::Failed(Failure::with_hint(
             format!(
@@ -80,10 +83,11 @@ impl Changed {
     pub(crate) fn take_back(self) -> Result<(), Failure> {
         let failed = Failure::file("restore", &self.path);
         let put_back = || {
-            if fs::read(&self.path)? != self.after {
+            let (now, meta) = read_to_write(&self.path)?;
+            if now != self.after {
                 return Err(io::Error::other("somebody else changed it meanwhile"));
             }
-            replace(&self.path, &self.before, &fs::metadata(&self.path)?)
+            replace(&self.path, &self.before, &meta)
         };
         put_back().map_err(failed)
     }
@@ -97,19 +101,23 @@ fn changed(text: &[u8], change: &PolicyChange) -> Option<Vec<u8>> {
     Some(changed.into_bytes())
 }
 
-fn may_write(path: &Path) -> io::Result<Metadata> {
-    let meta = fs::metadata(path)?;
+/// What a regular file holds that this account may write, and how it is kept.
+fn read_to_write(path: &Path) -> io::Result<(Vec<u8>, Metadata)> {
+    let mut file = whole_file::open(path, OpenOptions::new().read(true))?;
+    let meta = file.metadata()?;
     if meta.mode() & 0o222 == 0 {
         let why = "the file is read-only";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
-    OpenOptions::new().write(true).open(path)?;
+    whole_file::open(path, OpenOptions::new().write(true))?;
     // A file in its place would be without it. Not every file system has such lists.
     if matches!(xattr::get(path, ACCESS_LIST), Ok(Some(_))) {
         let why = "the file has an access list, which would be lost";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
-    Ok(meta)
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    Ok((text, meta))
 }
 
 /// `acl(5)`.
@@ -124,12 +132,13 @@ fn is_not_for_us(error: &io::Error) -> bool {
 
 /// Puts these bytes in the place of a file, whole or not at all.
 fn replace(path: &Path, bytes: &[u8], like: &Metadata) -> io::Result<()> {
-    let directory = path.parent().unwrap_or_else(|| Path::new("/"));
+    let directory = whole_file::directory_of(path);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // What begins with a dot is no policy.
     let beside = directory.join(format!(".{name}.{}", std::process::id()));
     let directory = File::open(directory)?;
-    let written = write_beside(&beside, bytes, like).and_then(|()| fs::rename(&beside, path));
+    let written =
+        write_beside(&beside, bytes, like).and_then(|()| whole_file::replace(&beside, path));
     if let Err(error) = written {
         // Nothing better to do than to leave it; its name says whose it is.
         drop(fs::remove_file(&beside));
@@ -139,11 +148,7 @@ fn replace(path: &Path, bytes: &[u8], like: &Metadata) -> io::Result<()> {
 }
 
 fn write_beside(beside: &Path, bytes: &[u8], like: &Metadata) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(beside)?;
+    let mut file = whole_file::create(beside, 0o600)?;
     let made = file.metadata()?;
     if (made.uid(), made.gid()) != (like.uid(), like.gid()) {
         fchown(&file, Some(like.uid()), Some(like.gid()))?;
@@ -202,6 +207,18 @@ mod tests {
         assert!(change(&asked(&link)).is_ok());
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert!(fs::read_to_string(&path).unwrap().contains("vault"));
+    }
+
+    #[test]
+    fn what_is_no_file_by_the_time_it_is_changed_is_neither_opened_nor_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ci.toml");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let Err(NotChanged::Failed(failure)) = change(&asked(&path)) else {
+            panic!("a FIFO was taken for a policy");
+        };
+        assert!(failure.to_string().contains("it is a FIFO"), "{failure}");
+        assert!(!fs::symlink_metadata(&path).unwrap().is_file());
     }
 
     #[test]

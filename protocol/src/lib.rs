@@ -2,7 +2,7 @@
 //!
 //! Names that are parsed once and are valid ever after ([`names`]), the bodies of HTTP API v1
 //! ([`api`], [`check`], [`moving`], [`rotation`]), the stable words a program may match on ([`error`]), and where things lie on disk
-//! ([`places`]). Both sides link this crate, and neither links the other.
+//! ([`places`]) and how they get there ([`whole_file`]). Both sides link this crate, and neither links the other.
 //!
 //! Not here: decisions, secrets, the audit log's format (that is `broker-audit`).
 
@@ -15,4 +15,5 @@ pub mod moving;
 pub mod names;
 pub mod places;
 pub mod rotation;
+pub mod whole_file;
 pub mod wiped;

@@ -8,10 +8,11 @@ use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{
-    DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+    DirBuilderExt as _, FileExt as _, MetadataExt as _, PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
 
+use broker_protocol::whole_file;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use nix::unistd::{Gid, fchown, geteuid};
 
@@ -186,10 +187,7 @@ impl Disk for OsDisk {
     }
 
     fn read(&self, name: &str, from: u64, at_most: u64) -> io::Result<Vec<u8>> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(self.path(name))?;
+        let mut file = whole_file::open(&self.path(name), OpenOptions::new().read(true))?;
         let length = file.metadata()?.len().saturating_sub(from).min(at_most);
         if length > LARGEST {
             return Err(io::Error::other(format!(
@@ -211,11 +209,7 @@ impl Disk for OsDisk {
     }
 
     fn create(&self, name: &str) -> io::Result<OpenFile> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(self.path(name))?;
+        let file = whole_file::create(&self.path(name), 0o600)?;
         if let Some(gid) = self.read_group {
             fchown(&file, None, Some(gid))?;
             file.set_permissions(Permissions::from_mode(0o640))?;
@@ -224,10 +218,7 @@ impl Disk for OsDisk {
     }
 
     fn open(&self, name: &str) -> io::Result<OpenFile> {
-        let file = OpenOptions::new()
-            .write(true)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(self.path(name))?;
+        let file = whole_file::open(&self.path(name), OpenOptions::new().write(true))?;
         OpenFile::of(file)
     }
 
@@ -269,7 +260,7 @@ impl Disk for OsDisk {
     }
 
     fn forget_cached(&self, name: &str) -> io::Result<()> {
-        let file = File::open(self.path(name))?;
+        let file = whole_file::open(&self.path(name), OpenOptions::new().read(true))?;
         Ok(posix_fadvise(
             file.as_fd(),
             0,

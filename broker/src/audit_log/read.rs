@@ -1,10 +1,11 @@
 //! Reads records back by their numbers, as the bytes they are.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use broker_audit::segment::first_record;
+use broker_protocol::whole_file;
 
 /// The bytes of up to `count` records from number `from` on, newlines included.
 ///
@@ -24,7 +25,7 @@ pub fn range(directory: &Path, from: u64, count: u64) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     let end = from.saturating_add(count);
     for (mut seq, path) in segments {
-        let mut reader = BufReader::with_capacity(1 << 20, File::open(path)?);
+        let mut reader = BufReader::with_capacity(1 << 20, whole_file::open_to_read(&path)?);
         while seq < end {
             line.clear();
             if reader.read_until(b'\n', &mut line)? == 0 || line.last() != Some(&b'\n') {

@@ -51,12 +51,12 @@ impl RootKey {
 
 #[derive(Args)]
 pub(crate) struct Backup {
-    /// The file to write, or to verify
+    /// The file to write, or `-` for stdout; or the file to verify
     pub(crate) file: PathBuf,
     /// Only prove that this file holds all that it should; no broker is needed, nothing is changed
     #[arg(long, conflicts_with = "force")]
     pub(crate) verify: bool,
-    /// Write over a file that is there
+    /// Write over a regular file that is there
     #[arg(long)]
     pub(crate) force: bool,
     /// Read the backup's passphrase from this file, or from stdin with `-`

@@ -1,19 +1,19 @@
 //! `backup`: everything the broker holds, as one file under a passphrase.
 //!
 //! The broker makes it; here it is only written down: closed to others from the first byte, beside the
-//! place where it belongs, and put there whole. Whatever is in the way is found before the broker is
-//! asked, because the root key leaves the broker with the answer.
+//! place where it belongs, and put there whole; or to stdout, for `-`. Whatever is in the way is found
+//! before the broker is asked, because the root key leaves the broker with the answer.
 //!
 //! Not here: what is in the file, and whether it is sound: `tokend backup --verify`.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use broker_protocol::api::BackUp;
 use broker_protocol::client::{ClientError, Request};
+use broker_protocol::whole_file::{self, NotAFile, WholeFile};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -28,29 +28,23 @@ use crate::ui;
 /// Has the broker make a backup, and writes it.
 pub(crate) fn make(broker: &Broker, asked: &Backup, json: bool) -> Result<(), Failure> {
     let path = &asked.file;
-    if !asked.force && fs::symlink_metadata(path).is_ok() {
+    if path == Path::new("-") {
+        return to_stdout(broker, asked, json);
+    }
+    let there = whole_file::look(path).map_err(not_written(path))?;
+    if there.is_some() && !asked.force {
         return Err(exists(path));
     }
-    let mut unfinished = Unfinished::beside(path)?;
-    let passphrase = new_passphrase(asked.passphrase_file.as_deref())?;
-    let mut body = BackUp {
-        passphrase: passphrase.as_str().to_owned(),
+    let mut file = WholeFile::beside(path, 0o600).map_err(not_written(path))?;
+    let Sealed { bytes, sha256 } = download(broker, asked, &mut file)?;
+    let placed = match asked.force {
+        true => file.put(),
+        false => file.put_new(),
     };
-    drop(passphrase);
-    let request = Request::new("POST", "/v1/backup").json(&body);
-    body.passphrase.zeroize();
-    // To the broker, which seals the backup with it.
-    let bytes = broker
-        .download(&request?, &mut unfinished)
-        .map_err(|failure| match failure {
-            Failure::Broker(ClientError::Output(source)) => Failure::File {
-                doing: "write",
-                path: path.clone(),
-                source,
-            },
-            other => other,
-        })?;
-    let sha256 = unfinished.finish(path, asked.force)?;
+    match placed {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(exists(path)),
+        placed => placed.map_err(not_written(path))?,
+    }
     if json {
         let file = path.display().to_string();
         return ui::json(&ui::to_json(&Made {
@@ -67,8 +61,66 @@ pub(crate) fn make(broker: &Broker, asked: &Backup, json: bool) -> Result<(), Fa
         "prove that it opens: tokenctl backup --verify {}",
         path.display()
     ));
-    ui::note("whoever has it and its passphrase has every secret; keep the two apart");
+    ui::note(KEEP_APART);
     Ok(())
+}
+
+const KEEP_APART: &str = "whoever has it and its passphrase has every secret; keep the two apart";
+
+/// For a pipe. It holds the whole backup only if this succeeds.
+fn to_stdout(broker: &Broker, asked: &Backup, json: bool) -> Result<(), Failure> {
+    if json || asked.force {
+        return Err(Failure::Usage(
+            "the backup itself goes to stdout; leave --json and --force out, or name a file"
+                .to_owned(),
+        ));
+    }
+    if ui::stdout_is_terminal() {
+        return Err(Failure::Usage(
+            "a backup is not shown on a terminal; name a file, or send it on: tokenctl backup - | …"
+                .to_owned(),
+        ));
+    }
+    let mut out = io::stdout().lock();
+    let made = download(broker, asked, &mut out)?;
+    out.flush().map_err(Failure::Output)?;
+    ui::note(format_args!(
+        "the backup was written: {} bytes, SHA-256 {}",
+        made.bytes, made.sha256
+    ));
+    ui::note(KEEP_APART);
+    Ok(())
+}
+
+/// What went by.
+struct Sealed {
+    bytes: u64,
+    sha256: String,
+}
+
+/// Has the broker make a backup under a passphrase that is asked for here.
+fn download(broker: &Broker, asked: &Backup, to: &mut dyn Write) -> Result<Sealed, Failure> {
+    let passphrase = new_passphrase(asked.passphrase_file.as_deref())?;
+    let mut body = BackUp {
+        passphrase: passphrase.as_str().to_owned(),
+    };
+    drop(passphrase);
+    let request = Request::new("POST", "/v1/backup").json(&body);
+    body.passphrase.zeroize();
+    let mut hashed = Hashed {
+        to,
+        hash: Sha256::new(),
+    };
+    // To the broker, which seals the backup with it.
+    let bytes = broker
+        .download(&request?, &mut hashed)
+        .map_err(|failure| match failure {
+            Failure::Broker(ClientError::Output(source)) => not_written(&asked.file)(source),
+            other => other,
+        })?;
+    let hash = hashed.hash.finalize();
+    let sha256 = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Sealed { bytes, sha256 })
 }
 
 /// Becomes `tokend backup --verify`.
@@ -119,71 +171,32 @@ fn new_passphrase(from: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
     Ok(text)
 }
 
-/// A file beside the one that is wanted, gone unless it was finished.
-struct Unfinished {
-    path: PathBuf,
-    file: File,
+/// Hashes what is written.
+struct Hashed<'a> {
+    to: &'a mut dyn Write,
     hash: Sha256,
 }
 
-impl Unfinished {
-    fn beside(path: &Path) -> Result<Self, Failure> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".unfinished-{}", std::process::id()));
-        let unfinished = PathBuf::from(name);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600);
-        let file = options
-            .open(&unfinished)
-            .map_err(Failure::file("write", path))?;
-        Ok(Self {
-            path: unfinished,
-            file,
-            hash: Sha256::new(),
-        })
-    }
-
-    /// Makes it durable and puts it in its place. Returns its SHA-256.
-    fn finish(self, path: &Path, replace: bool) -> Result<String, Failure> {
-        let placed = self.file.sync_all().and_then(|()| {
-            if replace {
-                return fs::rename(&self.path, path);
-            }
-            // A link, unlike a rename, does not replace what is there.
-            fs::hard_link(&self.path, path)
-        });
-        match placed {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(exists(path));
-            }
-            placed => placed.map_err(Failure::file("write", path))?,
-        }
-        let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-        let directory = directory.unwrap_or_else(|| Path::new("."));
-        File::open(directory)
-            .and_then(|dir| dir.sync_all())
-            .map_err(Failure::file("write", directory))?;
-        let hash = self.hash.clone().finalize();
-        Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-}
-
-impl Write for Unfinished {
+impl Write for Hashed<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let size = self.file.write(bytes)?;
+        let size = self.to.write(bytes)?;
         self.hash.update(bytes.get(..size).unwrap_or_default());
         Ok(size)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.to.flush()
     }
 }
 
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        // Gone already if it was renamed. What is left after a crash is sealed, and not whole.
-        drop(fs::remove_file(&self.path));
+/// For `map_err`: no option leads past what is not a file.
+fn not_written(path: &Path) -> impl FnOnce(io::Error) -> Failure {
+    move |error| match NotAFile::is_cause_of(&error) {
+        true => Failure::with_hint(
+            format!("cannot write {}: {error}", path.display()),
+            "it was not touched; name another file, or - for stdout",
+        ),
+        false => Failure::file("write", path)(error),
     }
 }
 

@@ -28,6 +28,50 @@ fn a_file_that_is_there_stays_unless_it_is_said_otherwise_and_is_closed_to_other
 }
 
 #[test]
+fn what_is_no_regular_file_is_not_replaced_and_no_option_says_it_could_be() {
+    let broker = TestBroker::with_label_sync();
+    let at = |name: &str| broker.home.path().join(name);
+    nix::unistd::mkfifo(&at("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    fs::create_dir(at("directory")).unwrap();
+    fs::write(at("file"), "mine\n").unwrap();
+    std::os::unix::fs::symlink(at("file"), at("link")).unwrap();
+    let mut there = vec![at("fifo"), at("directory"), at("link"), "/dev/null".into()];
+    if nix::unistd::geteuid().is_root() {
+        let made = Command::new("mknod").arg(at("dev")).args(["c", "1", "3"]);
+        let made = made.status().is_ok_and(|status| status.success());
+        there.extend(made.then(|| at("dev")));
+    }
+    for path in there {
+        let before = fs::symlink_metadata(&path).unwrap().file_type();
+        for command in [&["backup"][..], &["backup", "--force"]] {
+            let ran = with_passphrase(&broker.home, command, &path, &[]);
+            assert_eq!(ran.code(), Some(1), "{ran:?}");
+            assert!(ran.stderr.contains("not a regular file"), "{ran:?}");
+            assert!(!ran.stderr.contains("--force"), "{ran:?}");
+        }
+        assert_eq!(fs::symlink_metadata(&path).unwrap().file_type(), before);
+    }
+    assert_eq!(fs::read_to_string(at("file")).unwrap(), "mine\n");
+    assert!(broker.home.records_of("vault.backed_up").is_empty());
+}
+
+#[test]
+fn a_dash_is_stdout_and_what_comes_out_is_the_backup() {
+    let broker = TestBroker::with_label_sync();
+    let mut command = broker.home.command("sh".as_ref());
+    command.args(["-c", "file=$1; shift; exec \"$@\" > \"$file\"", "sh"]);
+    command.arg(backup_of(&broker.home)).arg(binaries::tokenctl());
+    command.args(["backup", "-", "--passphrase-file", "-"]);
+    let ran = Ran::with_input(&mut command, PASSPHRASE);
+    assert_eq!(ran.code(), Some(0), "{ran:?}");
+    let sha256 = broker.home.records_of("vault.backed_up")[0]["sha256"].clone();
+    assert!(ran.stderr.contains(sha256.as_str().unwrap()), "{ran:?}");
+    verify(&broker.home, &backup_of(&broker.home)).success();
+    let ran = with_passphrase(&broker.home, &["backup"], Path::new("-"), &["--json"]);
+    assert_eq!(ran.code(), Some(2), "{ran:?}");
+}
+
+#[test]
 fn where_nothing_can_be_written_the_broker_is_not_even_asked() {
     let broker = TestBroker::with_label_sync();
     let nowhere = broker.home.path().join("nowhere/tokend.backup");

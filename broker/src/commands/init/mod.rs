@@ -220,7 +220,7 @@ fn make_or_check(directory: &Path) -> Result<bool, PrivateError> {
 }
 
 fn make_file_or_check(path: &Path, content: &str) -> Result<bool, PrivateError> {
-    match private::check_unwritable_by_others(path) {
+    match private::check_file_unwritable_by_others(path) {
         Err(error) if error.is_not_found() => {
             private::write_new(path, content.as_bytes()).map(|()| true)
         }

@@ -12,12 +12,13 @@
 //! backup, nobody here knows. Its first records name the old log's head.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use broker_audit::record::{Body, Event};
 use broker_protocol::places::Places;
+use broker_protocol::whole_file::{self, NotAFile};
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::Gid;
 
@@ -182,17 +183,11 @@ fn in_the_way(places: &Places, backup: &Backup) -> Result<Vec<InTheWay>, Restore
             "an audit log, which no other is joined to",
         );
     }
-    let differs = |path: &Path, wanted: &str| match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        there => there
-            .map(|bytes| bytes != wanted.as_bytes())
-            .map_err(PrivateError::io(path)),
-    };
     match backup.config() {
-        Some(config) if differs(&places.config, config)? => {
+        Some(config) if differs(&places.config, config.as_bytes())? => {
             add(places.config.clone(), "another configuration");
         }
-        None if places.config.exists() => {
+        None if fs::symlink_metadata(&places.config).is_ok() => {
             add(
                 places.config.clone(),
                 "a configuration, and the backup has none",
@@ -205,11 +200,29 @@ fn in_the_way(places: &Places, backup: &Backup) -> Result<Vec<InTheWay>, Restore
         let ours = backup.policies().iter().find(|ours| *ours.name == *name);
         match ours {
             None => add(path, "a policy that is not in the backup"),
-            Some(ours) if differs(&path, &ours.text)? => add(path, "another policy"),
+            Some(ours) if differs(&path, ours.text.as_bytes())? => add(path, "another policy"),
             Some(_) => {}
         }
     }
     Ok(found)
+}
+
+/// Whether something else than `wanted` has the name.
+fn differs(path: &Path, wanted: &[u8]) -> Result<bool, PrivateError> {
+    if fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok(false);
+    }
+    let mut bytes = Vec::new();
+    let most = u64::try_from(wanted.len()).unwrap_or(u64::MAX);
+    let read = whole_file::open_to_read(path)
+        .and_then(|file| file.take(most.saturating_add(1)).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => Ok(bytes != wanted),
+        // A FIFO, or a link that leads nowhere.
+        Err(error) if NotAFile::is_cause_of(&error) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(PrivateError::io(path)(error)),
+    }
 }
 
 fn is_empty(directory: &Path) -> Result<bool, PrivateError> {

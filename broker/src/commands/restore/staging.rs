@@ -17,6 +17,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use broker_protocol::places::Places;
+use broker_protocol::whole_file;
 
 use crate::private::{self, PrivateError};
 
@@ -119,8 +120,7 @@ impl<'a> Staging<'a> {
 
     /// Puts the vault in place, where nothing is.
     pub(super) fn place_vault(&self) -> Result<(), PrivateError> {
-        // A link, unlike a rename, does not replace what is there.
-        fs::hard_link(self.vault(), &self.places.vault)
+        whole_file::link(&self.vault(), &self.places.vault)
             .map_err(PrivateError::io(&self.places.vault))?;
         private::sync_directory_of(&self.places.vault)
     }

@@ -6,13 +6,16 @@
 //! settle   what holds the key before is erased
 //! ```
 //!
-//! A key file is offered as `root.key.next` and takes the name of the file in one rename. In a keyring
+//! A key file is offered as `root.key.next` and takes the name of the file in one rename. Where the key
+//! file is a link, all of this happens where it leads, and the link stays. In a keyring
 //! each version has an entry of its own. A credential is put there by an operator, before; and nobody but
 //! an operator can take one away. A passphrase has nothing outside of the vault.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use broker_protocol::whole_file;
 
 use super::{RootKey, RootKeyError, RootKeySource, Surroundings, credential, file, keyring_entry};
 use crate::private::{self, PrivateError};
@@ -28,7 +31,7 @@ impl RootKeySource {
     ) -> Result<(), RootKeyError> {
         match self {
             Self::File => {
-                let beside = next_of(&at.key_file);
+                let beside = next_of(&real(&at.key_file));
                 remove(&beside)?;
                 file::write(&beside, next)
             }
@@ -45,7 +48,7 @@ impl RootKeySource {
         at: &Surroundings,
     ) -> Result<(), RootKeyError> {
         match self {
-            Self::File => remove(&next_of(&at.key_file)),
+            Self::File => remove(&next_of(&real(&at.key_file))),
             Self::Keyring => (at.keyring.erase)(&keyring_entry(vault_id, version)),
             Self::Passphrase | Self::Credential(_) => Ok(()),
         }
@@ -56,8 +59,8 @@ impl RootKeySource {
         if *self != Self::File {
             return Ok(());
         }
-        let path = &at.key_file;
-        match fs::rename(next_of(path), path) {
+        let path = &real(&at.key_file);
+        match whole_file::replace(&next_of(path), path) {
             // It was moved before, and the broker ended before it could say so.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             moved => moved.map_err(PrivateError::io(path))?,
@@ -75,7 +78,11 @@ impl RootKeySource {
         at: &Surroundings,
     ) -> Result<Option<String>, RootKeyError> {
         match self {
-            Self::File if *now != Self::File => remove(&at.key_file)?,
+            Self::File if *now != Self::File => {
+                remove(&real(&at.key_file))?;
+                // The link, where it was one.
+                remove(&at.key_file)?;
+            }
             Self::Keyring => (at.keyring.erase)(&keyring_entry(vault_id, version))?,
             Self::Credential(name) => {
                 return Ok(Some(format!(
@@ -97,7 +104,11 @@ pub(in crate::vault) fn read_file(
     fits: impl Fn(&RootKey) -> bool,
     tidy: bool,
 ) -> Result<RootKey, RootKeyError> {
-    let beside = next_of(path);
+    let mut beside = next_of(&real(path));
+    if !beside.exists() {
+        // Where an earlier tokend offered it, whatever the key file was.
+        beside = next_of(path);
+    }
     let found = file::read(path);
     if found.as_ref().is_ok_and(&fits) {
         if tidy && beside.exists() {
@@ -130,6 +141,11 @@ pub(in crate::vault) fn offered_credential(
         Err(RootKeyError::NoCredentials(_) | RootKeyError::NoCredential { .. }) => Ok(None),
         read => read.map(Some),
     }
+}
+
+/// The key file itself, where its name is a link.
+fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_missing| path.to_owned())
 }
 
 /// Where the next key is offered.

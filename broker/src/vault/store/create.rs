@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use broker_protocol::whole_file;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -36,8 +37,7 @@ impl Store {
         }
         private::write_new(&unfinished, b"")?;
         Self::build(&unfinished, custody, list, now).map_err(|e| storage(path, e))?;
-        // A link, unlike a rename, does not replace what is there.
-        fs::hard_link(&unfinished, path).map_err(|error| match error.kind() {
+        whole_file::link(&unfinished, path).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => VaultError::Exists(path.to_owned()),
             _ => PrivateError::io(path)(error).into(),
         })?;

@@ -180,3 +180,24 @@ fn whoever_exchanges_what_the_next_key_would_be_sealed_for_is_found_out() {
 fn passphrase(text: &str) -> Passphrase {
     Passphrase::new(text.to_owned())
 }
+
+/// A deployment's link to where keys are kept.
+#[test]
+fn a_key_file_that_is_a_link_stays_one_and_the_key_changes_where_it_leads() {
+    let kept = Kept::new();
+    let elsewhere = kept.scratch.directory.path().join("elsewhere.key");
+    fs::rename(&kept.at.key_file, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &kept.at.key_file).unwrap();
+    let before = kept.key();
+    let vault = kept.start();
+    rekey(&vault, &RekeyRequest::default(), &kept).unwrap();
+    drop(vault);
+    kept.start();
+    let link = fs::symlink_metadata(&kept.at.key_file).unwrap();
+    assert!(link.is_symlink());
+    assert_ne!(fs::read(&elsewhere).unwrap(), before);
+    // Kept elsewhere from now on, it is left in neither place.
+    rekey(&kept.start(), &to(RootKeySource::Keyring), &kept).unwrap();
+    assert!(!elsewhere.exists());
+    assert!(fs::symlink_metadata(&kept.at.key_file).is_err());
+}
