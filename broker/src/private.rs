@@ -4,13 +4,12 @@
 //! otherwise. Nothing here opens a database: closing a second descriptor would drop SQLite's locks.
 
 use std::fs::{self, DirBuilder, File, Metadata};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use broker_protocol::whole_file::{self, NotAFile};
 use nix::unistd::geteuid;
-use zeroize::Zeroizing;
 
 /// Why a file or directory cannot be trusted to hold secrets.
 #[derive(Debug, thiserror::Error)]
@@ -99,27 +98,17 @@ pub fn check_directory(path: &Path) -> Result<(), PrivateError> {
 /// [`PrivateError`], not finding it included.
 pub fn check_file(path: &Path) -> Result<(), PrivateError> {
     let found = fs::metadata(path).map_err(PrivateError::io(path))?;
-    check_is_file(path, &found)?;
-    check(path, &found, 0o600, 0o077)
+    check_opened(path, &found)
 }
 
-/// Reads a file that belongs to this account and is closed to all others: `most` bytes, and one more
-/// if there are more. Something else than a file is waited for in no way.
+/// Checks the same of a file that was opened.
 ///
 /// # Errors
 ///
-/// [`PrivateError`], not finding it included.
-pub fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, PrivateError> {
-    let file = whole_file::open_to_read(path).map_err(PrivateError::io(path))?;
-    let found = file.metadata().map_err(PrivateError::io(path))?;
-    check(path, &found, 0o600, 0o077)?;
-    // Its room is made first, so that growing leaves no copies behind.
-    let mut content = Zeroizing::new(Vec::with_capacity(most + 1));
-    let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-    file.take(limit)
-        .read_to_end(&mut content)
-        .map_err(PrivateError::io(path))?;
-    Ok(content)
+/// [`PrivateError`].
+pub fn check_opened(path: &Path, found: &Metadata) -> Result<(), PrivateError> {
+    check_is_file(path, found)?;
+    check(path, found, 0o600, 0o077)
 }
 
 fn check_is_file(path: &Path, found: &Metadata) -> Result<(), PrivateError> {

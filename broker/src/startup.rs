@@ -144,6 +144,7 @@ pub async fn run(
     for warning in &policies.table_warnings {
         tracing::warn!(cause = %warning, "the policies differ from their decision tables");
     }
+    sources.expect_mounted(policies.set.mounted_files());
     sources.look_at(policies.set.sources());
     let now = clock.now();
     let socket = places.socket.clone();

@@ -311,6 +311,14 @@ impl<'d> Item<'d> {
         }
     }
 
+    /// `true` or `false`.
+    pub(super) fn flag(self) -> Option<bool> {
+        if let DeValue::Boolean(flag) = self.value {
+            return Some(*flag);
+        }
+        self.mistyped("true or false")
+    }
+
     pub(super) fn is_false(self) -> bool {
         matches!(self.value, DeValue::Boolean(false))
     }

@@ -37,6 +37,8 @@ pub struct SecretDeclaration {
     pub rate_floor: Option<u64>,
     /// Where its value comes from.
     pub source: SourceSpec,
+    /// Whether its file is one that a deployment mounts, which may be readable by others.
+    pub mounted: bool,
     /// Where a rotated value must also go, in the order in which they stand.
     pub sinks: Vec<SinkSpec>,
     /// Where it is declared.
@@ -109,6 +111,9 @@ pub(super) fn read(item: Item<'_>) -> Option<SecretDeclaration> {
         client_id: list("client_id").and_then(client_id),
         rotate_every: list("rotate_every").and_then(Item::duration),
         rate_floor: list("rate_floor").and_then(|item| item.number(u64::from(u32::MAX))),
+        mounted: list("mounted")
+            .and_then(|item| mounted(item, &source))
+            .unwrap_or_default(),
         source,
         sinks: list("sinks").map(sink::read).unwrap_or_default(),
         place: table.place(),
@@ -125,6 +130,7 @@ const KEYS: &[&str] = &[
     "rotate_every",
     "rate_floor",
     "source",
+    "mounted",
     "sinks",
 ];
 
@@ -175,6 +181,15 @@ fn source(item: Item<'_>) -> Option<SourceSpec> {
             None
         }
     }
+}
+
+/// A warning where it says nothing: a move changes the line with the source alone.
+fn mounted(item: Item<'_>, source: &SourceSpec) -> Option<bool> {
+    let mounted = item.flag()?;
+    if source.file().is_none() {
+        item.warn("`mounted` says nothing of a source that is no file; take the line out");
+    }
+    Some(mounted)
 }
 
 fn owner(item: Item<'_>) -> Option<Box<str>> {

@@ -3,8 +3,9 @@
 //! A set with one error is no set: [`PolicySet::parse`] gives all errors or a set without any, so
 //! code that holds a set need not ask whether it is whole.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use broker_protocol::names::{Purpose, SecretName};
 
@@ -87,6 +88,14 @@ impl PolicySet {
     /// Where secrets come from, by the name of the secret.
     pub fn sources(&self) -> impl Iterator<Item = &SourceSpec> {
         self.secrets().map(|secret| &secret.source)
+    }
+
+    /// The files that a deployment mounts, and that may therefore be readable by others.
+    #[must_use]
+    pub fn mounted_files(&self) -> BTreeSet<PathBuf> {
+        let mounted = self.secrets().filter(|secret| secret.mounted);
+        let files = mounted.filter_map(|secret| secret.source.file());
+        files.map(Path::to_owned).collect()
     }
 
     /// Whether some rule names `sha256`, so that programs must be hashed at all.

@@ -1,7 +1,7 @@
 //! `source = "…"`: where a secret's value comes from.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::document::printable;
@@ -33,6 +33,15 @@ impl SourceSpec {
     #[must_use]
     pub const fn is_1password(&self) -> bool {
         matches!(self, Self::OnePassword(_))
+    }
+
+    /// The file, where it is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        if let Self::File(path) = self {
+            return Some(path);
+        }
+        None
     }
 
     /// The word before the place: `vault`, `env`, `file`, `keyring`, `op`.

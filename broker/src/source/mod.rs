@@ -25,7 +25,7 @@ mod slow;
 mod value;
 mod wish;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -36,6 +36,7 @@ use jiff::Timestamp;
 pub use self::around::{Around, Ask};
 pub use self::desk::{Desk, OnePassword};
 use self::env::EnvSource;
+use self::file::Mounts;
 pub use self::error::SourceError;
 pub use self::fetched::{Fetched, Nature};
 pub use self::keyring::{KeyringError, KeyringSource};
@@ -53,6 +54,7 @@ use crate::token::{AccessToken, HashedToken};
 /// Every source but the vault.
 pub struct Sources {
     env: EnvSource,
+    mounts: Mounts,
     /// What came of the last reading of each file.
     files: Mutex<BTreeMap<PathBuf, Result<HashedToken, SourceError>>>,
     slow: Slow,
@@ -87,6 +89,7 @@ impl Sources {
     ) -> Self {
         Self {
             env: EnvSource::new(lookup),
+            mounts: Mounts::new(lookup("CREDENTIALS_DIRECTORY").map(PathBuf::from)),
             files: Mutex::new(BTreeMap::new()),
             slow: Slow::new(times, plan, ask),
         }
@@ -95,6 +98,11 @@ impl Sources {
     /// Goes on from the requests to 1Password that were written down.
     pub fn went_before(&self, requests: Requests) {
         self.slow.went_before(requests);
+    }
+
+    /// Takes in which files policies say a deployment mounts, before [`Self::look_at`].
+    pub fn expect_mounted(&self, files: BTreeSet<PathBuf>) {
+        self.mounts.declare(files);
     }
 
     /// Looks at the places that policies name, at start and when policies change: a variable is read
@@ -107,7 +115,8 @@ impl Sources {
                 SourceSpec::Vault => {}
                 SourceSpec::Env(name) => self.env.capture(name),
                 SourceSpec::File(path) => {
-                    let read = file::read(path).map(|value| value.hashed());
+                    let read = self.mounts.reading(path).read();
+                    let read = read.map(|value| value.hashed());
                     self.files().insert(path.clone(), read);
                 }
                 SourceSpec::Keyring(_) | SourceSpec::OnePassword(_) => slow.push(source),
@@ -327,8 +336,8 @@ impl Sources {
     }
 
     async fn read_file(&self, path: &Path) -> Result<AccessToken, SourceError> {
-        let place = path.to_owned();
-        let reading = tokio::task::spawn_blocking(move || file::read(&place)).await;
+        let reading = self.mounts.reading(path);
+        let reading = tokio::task::spawn_blocking(move || reading.read()).await;
         let read = reading.unwrap_or_else(|panic| {
             tracing::error!(path = %path.display(), cause = %panic, "a file could not be read");
             Err(SourceError::NotHere)

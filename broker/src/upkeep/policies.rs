@@ -53,7 +53,12 @@ impl Broker {
         };
         let (sources, named) = (Arc::clone(&self.sources), loaded.set.sources().cloned());
         let named: Vec<_> = named.collect();
-        let looking = tokio::task::spawn_blocking(move || sources.look_at(&named)).await;
+        let mounted = loaded.set.mounted_files();
+        let look = move || {
+            sources.expect_mounted(mounted);
+            sources.look_at(&named);
+        };
+        let looking = tokio::task::spawn_blocking(look).await;
         looking.map_err(|panic| UpkeepError::Broken("the places of secrets", panic))?;
         let in_force = InForce::since(self.now().wall, loaded);
         *self

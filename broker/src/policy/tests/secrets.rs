@@ -115,3 +115,18 @@ fn a_value_in_a_policy_is_refused_and_never_repeated() {
     // A name that merely begins so is a name.
     assert!(load("", "[secret.bot]\nkind = 'classic'\nsource = 'env:ghp_x'\n").is_ok());
 }
+
+#[test]
+fn a_file_that_is_mounted_is_said_so_and_elsewhere_it_is_only_a_warning() {
+    let text = "[secret.a]\nkind = 'classic'\nsource = 'file:/run/secrets/a'\nmounted = true\n\
+                [secret.b]\nkind = 'classic'\nsource = 'file:/run/secrets/b'\nmounted = false\n\
+                [secret.c]\nkind = 'classic'\nmounted = true\n";
+    let set = load("", text).unwrap();
+    let mounted: Vec<_> = set.mounted_files().into_iter().collect();
+    assert_eq!(mounted, [std::path::PathBuf::from("/run/secrets/a")]);
+    let warnings: Vec<_> = set.warnings().iter().map(ToString::to_string).collect();
+    let ours = "s.toml:11: `mounted` says nothing of a source that is no file; take the line out";
+    assert!(warnings.contains(&ours.to_owned()), "{warnings:?}");
+    let wrong = wrong_secret("kind = 'classic'\nmounted = 'yes'");
+    assert!(wrong.contains("s.toml:3: `mounted` must be true or false"), "{wrong}");
+}
