@@ -17,7 +17,7 @@ use crate::audit_log::{AuditLog, LiveLease};
 use crate::budget::Budget;
 use crate::caller::Programs;
 use crate::clock::{Clock, Now};
-use crate::config::Config;
+use crate::config::{Config, NamedFiles};
 use crate::github::GitHub;
 use crate::lease_table::LeaseTable;
 use crate::load::Loaded;
@@ -80,6 +80,8 @@ pub struct Broker {
     pub(crate) traces: Outlet,
     /// What people were warned of, and who has yet to hear.
     pub(crate) warnings: Warnings,
+    /// What is wrong with files that the configuration names.
+    pub(crate) named_files: NamedFiles,
     /// When the broker started.
     pub(crate) started: Timestamp,
     /// Set once no new request is to be granted.

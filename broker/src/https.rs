@@ -11,12 +11,13 @@
 
 use std::error::Error as _;
 use std::fmt;
-use std::io;
+use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::body::Bytes;
+use broker_protocol::whole_file;
 use reqwest::header::{DATE, HeaderMap, HeaderValue, InvalidHeaderValue, RETRY_AFTER};
 use reqwest::{Certificate, Client, Response, redirect};
 use tokio::sync::OnceCell;
@@ -268,7 +269,7 @@ async fn build(ca: Option<PathBuf>, total: Duration) -> Result<Client, CannotBui
             .pool_max_idle_per_host(MOST_IDLE)
             .pool_idle_timeout(IDLE);
         if let Some(path) = &ca {
-            builder = builder.tls_certs_merge(authorities(path)?);
+            builder = builder.tls_certs_merge(authorities(path)?.1);
         }
         builder
             .build()
@@ -279,18 +280,29 @@ async fn build(ca: Option<PathBuf>, total: Duration) -> Result<Client, CannotBui
         .map_err(|_panic| CannotBuild::Tls(Box::default()))?
 }
 
-fn authorities(path: &Path) -> Result<Vec<Certificate>, CannotBuild> {
+/// What is in a file of certificates, and the certificates. Blocks for as long as the disk does.
+///
+/// # Errors
+///
+/// [`CannotBuild::Authorities`], without a word of what names the file.
+pub(crate) fn authorities(path: &Path) -> Result<(Vec<u8>, Vec<Certificate>), CannotBuild> {
     let refuse = |why: String| {
         let path = path.display();
         CannotBuild::Authorities(format!("{path}: {why}").into())
     };
-    let pem = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
+    let mut pem = Vec::new();
+    whole_file::open_to_read(path)
+        .and_then(|file| file.take(MOST_AUTHORITIES + 1).read_to_end(&mut pem))
+        .map_err(|error| refuse(error.to_string()))?;
+    if pem.len() as u64 > MOST_AUTHORITIES {
+        return Err(refuse("is larger than 8 MiB".to_owned()));
+    }
     let found = Certificate::from_pem_bundle(&pem)
         .map_err(|_cause| refuse("is not a list of certificates in PEM".to_owned()))?;
     if found.is_empty() {
         return Err(refuse("holds no certificate in PEM".to_owned()));
     }
-    Ok(found)
+    Ok((pem, found))
 }
 
 impl CannotBuild {
@@ -324,6 +336,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// its only attempt.
 const IDLE: Duration = Duration::from_secs(15);
 const MOST_IDLE: usize = 2;
+/// A system's whole list of authorities takes a quarter of a MiB.
+const MOST_AUTHORITIES: u64 = 8 * 1024 * 1024;
 const SMALL_BODY: usize = 4096;
 
 #[cfg(test)]

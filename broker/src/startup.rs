@@ -20,7 +20,7 @@ use crate::audit_log::{self, AuditLog, AuditLogError, Opened};
 use crate::broker::{Broker, Found, InForce};
 use crate::budget::Budget;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, OnePasswordConfig, Through};
+use crate::config::{Config, ConfigError, NamedFiles, OnePasswordConfig, Through};
 use crate::github::GitHub;
 use crate::harden::Hardened;
 use crate::holder::Holder;
@@ -166,6 +166,7 @@ pub async fn run(
         found: Mutex::new(Some(found(&opened))),
         readers: Readers::default(),
         warnings: Warnings::new(config.warnings.clone()),
+        named_files: NamedFiles::new(config.authority_files.clone()),
         started: now.wall,
         draining: AtomicBool::new(false),
         revoking: AtomicU64::new(0),
@@ -186,6 +187,10 @@ pub async fn run(
     }
     broker.recall_requests().await?;
     announce(&broker, from).await?;
+    broker.named_files.look().await;
+    for cause in broker.named_files.faults() {
+        tracing::error!(cause, "a file that the configuration names is of no use");
+    }
     if !broker.vault.is_locked() {
         broker.take_up().await;
     }

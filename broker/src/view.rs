@@ -66,6 +66,7 @@ impl Broker {
             warnings.extend(check_warning(secret));
             warnings.extend(stale_warning(secret));
         }
+        warnings.extend(self.named_files.faults());
         warnings.extend(self.warnings.of_today(now));
         warnings.extend(self.rotation_warnings());
         warnings.extend(self.move_warnings(now));

@@ -36,10 +36,11 @@ pub(crate) fn change(change: &PolicyChange) -> Result<Changed, NotChanged> {
     let failed = |doing| move |error| NotChanged::Failed(Failure::file(doing, named)(error));
     // What a link leads to is changed, and the link stays.
     let path = fs::canonicalize(named).map_err(NotChanged::NotHere)?;
-    let (before, meta) = read_to_write(&path).map_err(|error| match NotAFile::is_cause_of(&error) {
-        true => failed("change")(error),
-        false => NotChanged::NotHere(error),
-    })?;
+    let (before, meta) =
+        read_to_write(&path).map_err(|error| match NotAFile::is_cause_of(&error) {
+            true => failed("change")(error),
+            false => NotChanged::NotHere(error),
+        })?;
     let after = changed(&before, change).ok_or_else(|| {
         NotChanged::Failed(Failure::with_hint(
             format!(

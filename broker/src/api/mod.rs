@@ -129,6 +129,7 @@ pub fn metrics_router(broker: Arc<Broker>) -> Router {
 async fn status(State(broker): State<Arc<Broker>>, Asking(caller): Asking) -> Json<Status> {
     if broker.is_operator(&caller) {
         broker.settle_usage().await;
+        broker.named_files.look().await;
     }
     Json(broker.status(&caller))
 }

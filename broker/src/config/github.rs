@@ -60,7 +60,7 @@ impl GitHubTable {
         Ok(GitHubConfig {
             settings: Settings {
                 api,
-                ca: self.ca.map(|path| directory.join(path)),
+                ca: super::authorities(self.ca, directory)?,
             },
             check_every: span("check_every", self.check_every, default.check_every)?,
             poll_every: span("poll_every", self.poll_every, default.poll_every)?,

@@ -4,6 +4,7 @@
 //! numbers. Not here: where the file lies (`broker_protocol::places`), and policies.
 
 mod error;
+mod files;
 mod github;
 mod one_password;
 mod operators;
@@ -14,14 +15,16 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use broker_protocol::places::{Places, SYSTEM_CONFIG};
 use nix::unistd::{Group, User};
 use serde::Deserialize;
+use toml::de::DeTable;
 
 pub use self::error::ConfigError;
+pub use self::files::{AuthorityFile, NamedFiles};
 pub use self::github::GitHubConfig;
 use self::github::GitHubTable;
 pub use self::one_password::{OnePasswordConfig, Through};
@@ -60,6 +63,8 @@ pub struct Config {
     pub keep_source_values: bool,
     /// Limits that keep one account from starving the others.
     pub limits: Limits,
+    /// The files of certificate authorities that it names.
+    pub authority_files: Vec<AuthorityFile>,
 }
 
 /// The socket's mode and group.
@@ -95,6 +100,26 @@ impl Default for Limits {
             leases_per_account: 1000,
             denials_per_minute: 60,
             leases_per_minute: 1200,
+        }
+    }
+}
+
+impl Limits {
+    /// Refuses what would let nobody do anything. An error comes with the key at fault.
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        // `denials_per_minute` may be 0: then all refusals are counted and none has a record of its own.
+        let needed = [
+            ("connections", self.connections == 0),
+            ("connections_per_account", self.connections_per_account == 0),
+            ("leases_per_account", self.leases_per_account == 0),
+            ("leases_per_minute", self.leases_per_minute == 0),
+        ];
+        match needed.into_iter().find(|(_, is_zero)| *is_zero) {
+            Some((key, _)) => Err((
+                key,
+                format!("`{key} = 0` lets no one in; write 1 or more, or take the line out"),
+            )),
+            None => Ok(()),
         }
     }
 }
@@ -162,24 +187,17 @@ impl Config {
             line,
             message,
         };
-        let line_at = |offset: usize| {
-            1 + text
-                .bytes()
-                .take(offset)
-                .filter(|byte| *byte == b'\n')
-                .count()
-        };
         let file: File = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| line_at(span.start));
+            let line = error.span().map_or(1, |span| line_at(text, span.start));
             refuse(line, error.message().trim_end().to_owned())
         })?;
-        // Lines of keys whose value is refused only here: the key is unique enough to search for.
-        let line_of = |key: &str| {
-            let found = text
-                .lines()
-                .position(|line| line.trim_start().starts_with(key));
-            found.map_or(1, |index| index + 1)
+        // Of a value that is refused only here.
+        let refuse_key = |table: &str, (key, message): (&str, String)| {
+            refuse(line_of(text, table, key), message)
         };
+        file.limits
+            .check()
+            .map_err(|wrong| refuse_key("limits", wrong))?;
 
         let mode = parse_mode(&file.socket.mode).ok_or_else(|| {
             let message = format!(
@@ -187,21 +205,26 @@ impl Config {
                  `group`) or \"0666\" (every account)",
                 file.socket.mode
             );
-            refuse(line_of("mode"), message)
+            refuse_key("socket", ("mode", message))
         })?;
         let uid = |name: &String| {
             let found = User::from_name(name)
                 .ok()
                 .flatten()
                 .map(|user| user.uid.as_raw());
-            found.ok_or_else(|| refuse(line_of("users"), format!("there is no account `{name}`")))
+            found.ok_or_else(|| {
+                refuse_key(
+                    "operators",
+                    ("users", format!("there is no account `{name}`")),
+                )
+            })
         };
-        let gid = |key: &str, name: &String| {
+        let gid = |table: &str, key: &str, name: &String| {
             let found = Group::from_name(name)
                 .ok()
                 .flatten()
                 .map(|group| group.gid.as_raw());
-            found.ok_or_else(|| refuse(line_of(key), format!("there is no group `{name}`")))
+            found.ok_or_else(|| refuse_key(table, (key, format!("there is no group `{name}`"))))
         };
         let operators = if file.operators.users.is_empty() && file.operators.groups.is_empty() {
             Operators::only(own_uid)
@@ -217,14 +240,14 @@ impl Config {
                     .operators
                     .groups
                     .iter()
-                    .map(|name| gid("groups", name))
+                    .map(|name| gid("operators", "groups", name))
                     .collect::<Result<_, _>>()?,
             }
         };
         let (source_times, keep_source_values) = file
             .sources
             .read()
-            .map_err(|(key, message)| refuse(line_of(key), message))?;
+            .map_err(|wrong| refuse_key("sources", wrong))?;
         Ok(Self {
             own_uid,
             socket: SocketConfig {
@@ -233,7 +256,7 @@ impl Config {
                     .socket
                     .group
                     .as_ref()
-                    .map(|name| gid("group", name))
+                    .map(|name| gid("socket", "group", name))
                     .transpose()?,
             },
             operators,
@@ -241,30 +264,69 @@ impl Config {
                 .audit
                 .read_group
                 .as_ref()
-                .map(|name| gid("read_group", name))
+                .map(|name| gid("audit", "read_group", name))
                 .transpose()?,
             metrics_listen: file.metrics.listen,
             github: file
                 .github
                 .read(path)
-                .map_err(|(key, message)| refuse(line_of(key), message))?,
+                .map_err(|wrong| refuse_key("github", wrong))?,
             warnings: file
                 .warnings
                 .read()
-                .map_err(|(key, message)| refuse(line_of(key), message))?,
+                .map_err(|wrong| refuse_key("warnings", wrong))?,
             rekey_every: file
                 .root_key
                 .read()
-                .map_err(|(key, message)| refuse(line_of(key), message))?,
+                .map_err(|wrong| refuse_key("root_key", wrong))?,
             one_password: file
                 .onepassword
                 .read(path)
-                .map_err(|(key, message)| refuse(line_of(key), message))?,
+                .map_err(|wrong| refuse_key("onepassword", wrong))?,
             source_times,
             keep_source_values,
             limits: file.limits,
+            authority_files: AuthorityFile::named_in(text, path),
         })
     }
+}
+
+/// Whether a path cannot be that of a file, whatever there is.
+fn names_no_file(path: &Path) -> bool {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    path.file_name().is_none() || bytes.ends_with(b"/") || bytes.contains(&0)
+}
+
+/// The file of certificate authorities that `ca` names; a relative path starts in `directory`.
+fn authorities(
+    ca: Option<PathBuf>,
+    directory: &Path,
+) -> Result<Option<PathBuf>, (&'static str, String)> {
+    match ca {
+        Some(path) if names_no_file(&path) => Err((
+            "ca",
+            format!("`{}` names no file of certificates in PEM", path.display()),
+        )),
+        ca => Ok(ca.map(|path| directory.join(path))),
+    }
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    let before = text.as_bytes().get(..offset).unwrap_or_default();
+    1 + before.iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// The line of a key in its table, or else of the table, or the first.
+fn line_of(text: &str, table: &str, key: &str) -> usize {
+    let Ok(root) = DeTable::parse(text) else {
+        return 1;
+    };
+    let Some((_, entries)) = root.get_ref().get_key_value(table) else {
+        return 1;
+    };
+    let keys = entries.get_ref().as_table();
+    let place = keys.and_then(|keys| Some(keys.get_key_value(key)?.0.span().start));
+    line_at(text, place.unwrap_or_else(|| entries.span().start))
 }
 
 /// `0600`, `0660` and the like: read and write only go together on a socket.
@@ -374,6 +436,36 @@ mod tests {
             error,
             "tokend.toml:2: there is no account `no-such-account`"
         );
+    }
+
+    #[test]
+    fn what_can_never_work_is_refused_by_its_own_line() {
+        for (table, line, says) in [
+            ("limits", "connections = 0", "lets no one in"),
+            ("limits", "connections_per_account = 0", "lets no one in"),
+            ("limits", "leases_per_account = 0", "lets no one in"),
+            ("limits", "leases_per_minute = 0", "lets no one in"),
+            ("github", "ca = \"\"", "names no file"),
+            ("github", "ca = \"certificates/\"", "names no file"),
+            ("onepassword", "program = \"\"", "names no program"),
+            ("onepassword", "program = \"bin/\"", "names no program"),
+            ("onepassword", "account = \"\"", "names no account"),
+            ("warnings", "hook = []", "hook"),
+            ("warnings", "hook = [\"\"]", "hook"),
+            ("warnings", "hook = [\"page\"]", "hook"),
+            ("metrics", "listen = \"localhost\"", "socket address"),
+        ] {
+            // A key of the same beginning stands in another table before.
+            let text = format!("[x]\n[sources]\nttl = \"1m\"\n\n[{table}]\n{line}\n");
+            let text = text.replace("[x]", "# connections, ca, program, hook, account");
+            let error = parse(&text).unwrap_err();
+            assert!(error.starts_with("tokend.toml:6: "), "{line}: {error}");
+            assert!(error.contains(says), "{line}: {error}");
+        }
+        let text = "[onepassword]\ntoken = 'vault'\nconnect = 'https://a.example'\nca = ''\n";
+        let error = parse(text).unwrap_err();
+        assert!(error.starts_with("tokend.toml:4: "), "{error}");
+        assert!(parse("[limits]\ndenials_per_minute = 0\n").is_ok());
     }
 
     #[test]

@@ -76,6 +76,9 @@ impl OnePasswordTable {
     pub(super) fn read(self, beside: &Path) -> Result<OnePasswordConfig, (&'static str, String)> {
         let directory = beside.parent().unwrap_or(beside);
         let token = self.token.as_deref().map(token).transpose()?;
+        if self.account.as_deref() == Some("") {
+            return Err(("account", "`account = \"\"` names no account".to_owned()));
+        }
         let through = match self.connect {
             Some(url) => {
                 if token.is_none() {
@@ -94,7 +97,7 @@ impl OnePasswordTable {
                         return Err((key, format!("`{key}` is for `op`, and `connect` is given")));
                     }
                 }
-                let ca = self.ca.map(|path| directory.join(path));
+                let ca = super::authorities(self.ca, directory)?;
                 let address = ConnectAddress::parse(&url);
                 let address = address.map_err(|error| ("connect", error.to_string()))?;
                 Through::Connect { address, ca }
@@ -107,6 +110,10 @@ impl OnePasswordTable {
             }
             None => {
                 let program = self.program.unwrap_or_else(|| PROGRAM.into());
+                if super::names_no_file(&program) {
+                    let what = program.display();
+                    return Err(("program", format!("`{what}` names no program")));
+                }
                 // A name alone is looked for in PATH.
                 let named = program.components().count() == 1;
                 Through::Op {

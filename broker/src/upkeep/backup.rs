@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use broker_audit::record::{Body, Event};
@@ -13,12 +14,13 @@ use jiff::Timestamp;
 use super::UpkeepError;
 use crate::audit_log::Departure;
 use crate::broker::Broker;
+use crate::config::AuthorityFile;
 use crate::give_back;
 use crate::lease_record;
 use crate::policy::{Caller, PolicyFile};
 use crate::policy_files::{self, PolicyFiles};
 use crate::vault::VaultError;
-use crate::vault::backup::{BackupError, Beside, LogAtBackup, SealedBackup, Snapshot};
+use crate::vault::backup::{Authorities, BackupError, Beside, LogAtBackup, SealedBackup, Snapshot};
 use crate::vault::root_key::Passphrase;
 
 impl Broker {
@@ -94,9 +96,11 @@ impl Broker {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             read => Some(read.map_err(UpkeepError::Configuration)?),
         };
+        let authorities = authorities(config.as_deref().unwrap_or_default(), &self.places.config);
         let beside = Beside {
             config: config.as_deref(),
             policies: &policies,
+            authorities: &authorities,
             log,
             tokend: env!("CARGO_PKG_VERSION"),
             now,
@@ -126,4 +130,24 @@ impl Broker {
         policies.extend(tables);
         Ok(policies)
     }
+}
+
+/// What is in the files of certificate authorities that the configuration names. One that is of no use to a
+/// broker is of none in a backup, and keeps nobody from having one.
+fn authorities(config: &str, path: &Path) -> Vec<Authorities> {
+    let named = AuthorityFile::named_in(config, path).into_iter();
+    let read = named.filter_map(|file| match file.read() {
+        Ok(pem) => Some(Authorities {
+            table: file.table,
+            pem,
+        }),
+        Err(why) => {
+            tracing::warn!(
+                why,
+                "a file that the configuration names is not in the backup"
+            );
+            None
+        }
+    });
+    read.collect()
 }

@@ -43,3 +43,29 @@ fn pages(command: clap::Command, dir: &Path) -> io::Result<()> {
     file.put()
         .map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn pages_replace_older_pages_and_follow_no_link() {
+        let dir = tempfile::tempdir().unwrap();
+        manual(dir.path()).unwrap();
+        manual(dir.path()).unwrap();
+        let page = dir.path().join("tokenctl-get.1");
+        assert!(fs::read_to_string(&page).unwrap().contains(".TH"));
+        fs::remove_file(&page).unwrap();
+        let elsewhere = dir.path().join("elsewhere");
+        symlink(&elsewhere, &page).unwrap();
+        let error = manual(dir.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("tokenctl-get.1: it is a symbolic link"),
+            "{error}"
+        );
+        assert!(!elsewhere.exists());
+    }
+}

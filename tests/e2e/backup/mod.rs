@@ -1,6 +1,7 @@
 //! Backup and restore with real processes: from one home into another.
 
 mod interrupted;
+mod named_files;
 mod refused;
 
 use std::path::{Path, PathBuf};

@@ -37,8 +37,9 @@ fn what_is_no_regular_file_is_not_replaced_and_no_option_says_it_could_be() {
     std::os::unix::fs::symlink(at("file"), at("link")).unwrap();
     let mut there = vec![at("fifo"), at("directory"), at("link"), "/dev/null".into()];
     if nix::unistd::geteuid().is_root() {
-        let made = Command::new("mknod").arg(at("dev")).args(["c", "1", "3"]);
-        let made = made.status().is_ok_and(|status| status.success());
+        let mut make = Command::new("mknod");
+        make.arg(at("dev")).args(["c", "1", "3"]);
+        let made = make.status().is_ok_and(|status| status.success());
         there.extend(made.then(|| at("dev")));
     }
     for path in there {
@@ -60,7 +61,9 @@ fn a_dash_is_stdout_and_what_comes_out_is_the_backup() {
     let broker = TestBroker::with_label_sync();
     let mut command = broker.home.command("sh".as_ref());
     command.args(["-c", "file=$1; shift; exec \"$@\" > \"$file\"", "sh"]);
-    command.arg(backup_of(&broker.home)).arg(binaries::tokenctl());
+    command
+        .arg(backup_of(&broker.home))
+        .arg(binaries::tokenctl());
     command.args(["backup", "-", "--passphrase-file", "-"]);
     let ran = Ran::with_input(&mut command, PASSPHRASE);
     assert_eq!(ran.code(), Some(0), "{ran:?}");
@@ -179,13 +182,13 @@ fn a_file_that_is_no_sound_backup_is_refused_by_what_is_wrong_with_it() {
     };
     let newer = {
         let mut bytes = sound.clone();
-        bytes[15] = 2;
+        bytes[15] = 3;
         bytes
     };
     for (content, words) in [
         (b"SQLite format 3\0".to_vec(), "this is not a backup"),
         (Vec::new(), "this is not a backup"),
-        (newer, "has format 2 and this tokend knows 1"),
+        (newer, "has format 3 and this tokend knows 2"),
         (sound[..sound.len() - 1].to_vec(), "is cut off"),
         (sound[..50].to_vec(), "is cut off"),
         (altered(20), "was altered at byte 0"),

@@ -12,9 +12,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::typed::{self, NoPassphrase, Typed};
 use crate::accounts::SystemAccounts;
-use crate::config::Config;
+use crate::config::{AuthorityFile, Config};
 use crate::policy::{Host, PolicyErrors, PolicyFile, PolicySet};
-use crate::vault::backup::{self, Backup, BackupError, LogAtBackup, UnreadableBackup};
+use crate::vault::backup::{self, Authorities, Backup, BackupError, LogAtBackup, UnreadableBackup};
 
 /// What `tokend backup` takes.
 #[derive(Debug, Args)]
@@ -114,6 +114,16 @@ pub(super) fn verify(path: &Path, from: Option<&Path>) -> Result<Verified, Verif
     {
         warnings.push(format!("a tokend would not start here: {error}"));
     }
+    let text = backup.config().unwrap_or_default();
+    for named in AuthorityFile::named_in(text, Path::new("tokend.toml")) {
+        let is_in = |file: &Authorities| file.table == named.table;
+        if !backup.authorities().iter().any(is_in) {
+            let (table, path) = (named.table, named.path.display());
+            warnings.push(format!(
+                "the configuration names {path} (`[{table}] ca`), which is not in the backup: keep it besides"
+            ));
+        }
+    }
     let digest = Sha256::digest(&file);
     Ok(Verified {
         sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -161,6 +171,7 @@ struct Holds<'a> {
     versions: u64,
     policies: Vec<&'a str>,
     configuration: bool,
+    authorities: Vec<&'static str>,
     log: &'a LogAtBackup,
     warnings: &'a [String],
 }
@@ -182,6 +193,7 @@ impl<'a> Holds<'a> {
             versions: manifest.versions,
             policies: policies.map(|file| file.name.as_str()).collect(),
             configuration: backup.config().is_some(),
+            authorities: backup.authorities().iter().map(|file| file.table).collect(),
             log: &manifest.log,
             warnings: &verified.warnings,
         }
@@ -201,6 +213,9 @@ impl<'a> Holds<'a> {
         field("policies", self.policies.join(", "))?;
         let configuration = if self.configuration { "yes" } else { "none" };
         field("configuration", configuration.to_owned())?;
+        if !self.authorities.is_empty() {
+            field("CA files", self.authorities.join(", "))?;
+        }
         field("root key", format!("came from: {}", self.root_key))?;
         field("audit log", self.log.log_id.clone())?;
         field("  records", self.log.records.to_string())?;

@@ -117,6 +117,7 @@ pub fn run(
             old_log: &manifest.log.log_id,
             old_records: manifest.log.records,
             old_head: &manifest.log.head,
+            notes: &restored.notes,
         };
         serde_json::to_writer(&mut *out, &report).map_err(io::Error::from)?;
         writeln!(out)?;
@@ -143,6 +144,9 @@ pub fn run(
         "old audit log: {}, {} records at the backup, head {}; keep it, and its leases are not honoured",
         manifest.log.log_id, manifest.log.records, manifest.log.head
     )?;
+    for note in &restored.notes {
+        writeln!(out, "note: {note}")?;
+    }
     writeln!(out, "\nnext: start the broker: tokend")?;
     Ok(())
 }
@@ -170,4 +174,5 @@ struct Report<'a> {
     old_log: &'a str,
     old_records: u64,
     old_head: &'a str,
+    notes: &'a [String],
 }

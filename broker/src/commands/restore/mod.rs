@@ -5,7 +5,7 @@
 //! use, and a second one goes on or starts anew.
 //!
 //! ```text
-//! configuration, policies, root key → new audit log and vault, staged → the log in place → the vault
+//! configuration, what it names, policies, root key → new audit log and vault, staged → the log in place → the vault
 //! ```
 //!
 //! The audit log is a new one and never the old one continued: what happened in the old one after the
@@ -30,10 +30,12 @@ use crate::vault::backup::{Backup, BackupError, Restoration};
 use crate::vault::root_key::{Keyring, RootKeyError, RootKeySource, Wrap, put_file};
 
 pub mod command;
+mod named_files;
 mod staging;
 #[cfg(test)]
 mod tests;
 
+use named_files::Arranged;
 use staging::Staging;
 
 /// What is to be restored, and how.
@@ -57,6 +59,8 @@ pub struct Restored {
     pub finished_earlier: bool,
     /// The new log, for the auditor; `None` if an earlier attempt made it.
     pub log: Option<LogIdentity>,
+    /// What an operator should know of the files that the configuration names.
+    pub notes: Vec<String>,
 }
 
 /// Something that is where the backup should go.
@@ -128,6 +132,7 @@ pub fn restore(
     let finished = |log: Option<LogIdentity>| Restored {
         finished_earlier: log.is_none(),
         log,
+        notes: Vec::new(),
     };
     if !staging.holds_vault() {
         // Of no use to anybody: an attempt that ended early, or while it cleared up.
@@ -149,18 +154,23 @@ pub fn restore(
         staging.clear()?;
         return Ok(finished(None));
     }
-    let in_the_way = in_the_way(places, &options.backup)?;
+    let arranged = Arranged::at(places, &options.backup);
+    let in_the_way = in_the_way(places, &options.backup, &arranged)?;
     if !in_the_way.is_empty() {
         return Err(RestoreError::InTheWay(in_the_way));
     }
     staging.clear()?;
-    put_files(places, &options.backup)?;
+    put_files(places, &options.backup, &arranged)?;
+    let notes = arranged.notes;
     keep_root_key(places, &options)?;
     let log = stage(places, &staging, options, clock)?;
     staging.place_log()?;
     staging.place_vault()?;
     staging.clear()?;
-    Ok(finished(Some(log)))
+    Ok(Restored {
+        notes,
+        ..finished(Some(log))
+    })
 }
 
 /// The same lock that a broker takes.
@@ -171,7 +181,11 @@ fn lock(data: &Path) -> Result<Flock<File>, RestoreError> {
 }
 
 /// Everything that a restore would write over, join or put in force besides its own.
-fn in_the_way(places: &Places, backup: &Backup) -> Result<Vec<InTheWay>, RestoreError> {
+fn in_the_way(
+    places: &Places,
+    backup: &Backup,
+    arranged: &Arranged<'_>,
+) -> Result<Vec<InTheWay>, RestoreError> {
     let mut found = Vec::new();
     let mut add = |path: PathBuf, why| found.push(InTheWay { path, why });
     if fs::symlink_metadata(&places.vault).is_ok() {
@@ -183,7 +197,7 @@ fn in_the_way(places: &Places, backup: &Backup) -> Result<Vec<InTheWay>, Restore
             "an audit log, which no other is joined to",
         );
     }
-    match backup.config() {
+    match &arranged.config {
         Some(config) if differs(&places.config, config.as_bytes())? => {
             add(places.config.clone(), "another configuration");
         }
@@ -194,6 +208,11 @@ fn in_the_way(places: &Places, backup: &Backup) -> Result<Vec<InTheWay>, Restore
             );
         }
         _ => {}
+    }
+    for (path, pem) in &arranged.files {
+        if differs(path, pem)? {
+            add(path.clone(), "another file of certificates");
+        }
     }
     for name in policies_at(&places.policies)? {
         let path = places.policies.join(&name);
@@ -253,27 +272,37 @@ fn policies_at(directory: &Path) -> Result<Vec<PathBuf>, PrivateError> {
     Ok(names)
 }
 
-fn put_files(places: &Places, backup: &Backup) -> Result<(), PrivateError> {
+fn put_files(
+    places: &Places,
+    backup: &Backup,
+    arranged: &Arranged<'_>,
+) -> Result<(), PrivateError> {
     let make = |directory: &Path| match private::check_unwritable_by_others(directory) {
         Err(error) if error.is_not_found() => private::make_directory(directory).map(drop),
         there => there,
     };
-    let put = |path: &Path, text: &str| {
+    let put = |path: &Path, content: &[u8]| {
         if path.exists() {
             // With the same content: `in_the_way` looked.
             return private::check_unwritable_by_others(path);
         }
-        private::put_new(path, text.as_bytes())
+        private::put_new(path, content)
     };
     if let Some(directory) = places.config.parent() {
         make(directory)?;
     }
-    if let Some(config) = backup.config() {
-        put(&places.config, config)?;
+    for (path, pem) in &arranged.files {
+        if let Some(directory) = path.parent() {
+            make(directory)?;
+        }
+        put(path, pem)?;
+    }
+    if let Some(config) = &arranged.config {
+        put(&places.config, config.as_bytes())?;
     }
     make(&places.policies)?;
     for policy in backup.policies() {
-        put(&places.policies.join(&policy.name), &policy.text)?;
+        put(&places.policies.join(&policy.name), policy.text.as_bytes())?;
     }
     Ok(())
 }

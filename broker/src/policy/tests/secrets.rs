@@ -128,5 +128,8 @@ fn a_file_that_is_mounted_is_said_so_and_elsewhere_it_is_only_a_warning() {
     let ours = "s.toml:11: `mounted` says nothing of a source that is no file; take the line out";
     assert!(warnings.contains(&ours.to_owned()), "{warnings:?}");
     let wrong = wrong_secret("kind = 'classic'\nmounted = 'yes'");
-    assert!(wrong.contains("s.toml:3: `mounted` must be true or false"), "{wrong}");
+    assert!(
+        wrong.contains("s.toml:3: `mounted` must be true or false"),
+        "{wrong}"
+    );
 }

@@ -4,6 +4,7 @@
 //! u32, big endian   length of the manifest
 //! manifest          what the backup holds, from which log, and its parts in their order
 //! parts             root.key   vault.db   tokend.toml, where there is one   policies/NAME
+//!                   ca/github.pem, ca/onepassword.pem, where the configuration names them (format 2)
 //! ```
 //!
 //! Pure. Not here: whether the parts are any good.
@@ -55,12 +56,22 @@ pub(super) struct Part {
     bytes: u64,
 }
 
+/// A file of certificate authorities that the configuration names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorities {
+    /// `github` or `onepassword`: the table of the configuration with the key `ca`.
+    pub table: &'static str,
+    /// What is in it.
+    pub pem: Vec<u8>,
+}
+
 /// The parts that a backup is made of.
 pub(super) struct Parts<'a> {
     pub(super) root_key: &'a [u8; 32],
     pub(super) vault: &'a [u8],
     pub(super) config: Option<&'a str>,
     pub(super) policies: &'a [PolicyFile],
+    pub(super) authorities: &'a [Authorities],
 }
 
 /// The content of a backup: `manifest`, whose list of parts is made here, and the parts.
@@ -77,6 +88,9 @@ pub(super) fn write(
     }
     for policy in parts.policies {
         all.push((format!("{POLICIES}{}", policy.name), policy.text.as_bytes()));
+    }
+    for file in parts.authorities {
+        all.push((format!("ca/{}.pem", file.table), &file.pem));
     }
     let part = |(name, bytes): &(String, &[u8])| Part {
         name: name.clone(),
@@ -105,10 +119,12 @@ pub(super) struct Read<'a> {
     pub(super) vault: &'a [u8],
     pub(super) config: Option<&'a str>,
     pub(super) policies: Vec<PolicyFile>,
+    pub(super) authorities: Vec<Authorities>,
 }
 
-/// Takes a content apart. Whoever made it had the passphrase, and is not trusted to have made sense.
-pub(super) fn read(content: &[u8]) -> Result<Read<'_>, BackupError> {
+/// Takes a content of this format apart. Whoever made it had the passphrase, and is not trusted to have made
+/// sense.
+pub(super) fn read(content: &[u8], format: u16) -> Result<Read<'_>, BackupError> {
     let missing = |what| move || BackupError::Content(what);
     let (length, rest) = content
         .split_first_chunk()
@@ -120,6 +136,7 @@ pub(super) fn read(content: &[u8]) -> Result<Read<'_>, BackupError> {
     let manifest: Manifest = serde_json::from_slice(manifest).map_err(BackupError::Manifest)?;
     let (mut root_key, mut vault, mut config) = (None, None, None);
     let mut policies: Vec<PolicyFile> = Vec::new();
+    let mut authorities: Vec<Authorities> = Vec::new();
     for Part { name, bytes } in &manifest.parts {
         let bytes = usize::try_from(*bytes).unwrap_or(usize::MAX);
         let (part, after) = rest.split_at_checked(bytes).ok_or_else(missing("part"))?;
@@ -132,6 +149,14 @@ pub(super) fn read(content: &[u8]) -> Result<Read<'_>, BackupError> {
             }
             VAULT if vault.is_none() => vault = Some(part),
             CONFIG if config.is_none() => config = Some(text()?),
+            name if format >= WITH_AUTHORITIES && name.starts_with(AUTHORITIES) => {
+                let table = table_of(name).ok_or_else(missing("list of parts"))?;
+                if authorities.iter().any(|other| other.table == table) {
+                    return Err(BackupError::Content("list of parts"));
+                }
+                let pem = part.to_vec();
+                authorities.push(Authorities { table, pem });
+            }
             name => {
                 let policy = name.strip_prefix(POLICIES).filter(|name| is_policy(name));
                 let policy = policy.ok_or_else(missing("list of parts"))?;
@@ -153,8 +178,17 @@ pub(super) fn read(content: &[u8]) -> Result<Read<'_>, BackupError> {
         vault: vault.ok_or_else(missing("vault"))?,
         config,
         policies,
+        authorities,
         manifest,
     })
+}
+
+/// The table of the configuration that a part of authorities belongs to.
+fn table_of(name: &str) -> Option<&'static str> {
+    let name = name.strip_prefix(AUTHORITIES)?.strip_suffix(".pem")?;
+    ["github", "onepassword"]
+        .into_iter()
+        .find(|table| *table == name)
 }
 
 /// The name of a file that may lie among the policies, and leads nowhere else.
@@ -167,6 +201,9 @@ const ROOT_KEY: &str = "root.key";
 const VAULT: &str = "vault.db";
 const CONFIG: &str = "tokend.toml";
 const POLICIES: &str = "policies/";
+const AUTHORITIES: &str = "ca/";
+/// The format from which on there are authorities.
+const WITH_AUTHORITIES: u16 = 2;
 
 /// A version of a secret, for messages.
 pub(super) fn version_of(secret: &SecretName, version: u64) -> String {
@@ -202,13 +239,40 @@ mod tests {
     }
 
     fn written(policies: &[PolicyFile]) -> Vec<u8> {
+        written_with(policies, &[])
+    }
+
+    fn written_with(policies: &[PolicyFile], authorities: &[Authorities]) -> Vec<u8> {
         let parts = Parts {
             root_key: &[9; 32],
             vault: b"a database",
             config: Some("# configuration\n"),
             policies,
+            authorities,
         };
         write(manifest(), &parts).unwrap().to_vec()
+    }
+
+    fn read(content: &[u8]) -> Result<Read<'_>, BackupError> {
+        super::read(content, 2)
+    }
+
+    #[test]
+    fn authorities_are_read_in_format_2_and_refused_where_there_were_none_or_by_another_name() {
+        let authorities = ["github", "onepassword"].map(|table| Authorities {
+            table,
+            pem: table.as_bytes().to_vec(),
+        });
+        let content = written_with(&[policy("a.toml")], &authorities);
+        assert_eq!(read(&content).unwrap().authorities, authorities);
+        assert!(super::read(&content, 1).is_err());
+        let other = Authorities {
+            table: "../github",
+            pem: Vec::new(),
+        };
+        assert!(read(&written_with(&[], &[other])).is_err());
+        let twice = [authorities[0].clone(), authorities[0].clone()];
+        assert!(read(&written_with(&[], &twice)).is_err());
     }
 
     #[test]

@@ -34,7 +34,7 @@ mod content;
 mod restoration;
 mod sealed;
 
-pub use content::{LogAtBackup, Manifest};
+pub use content::{Authorities, LogAtBackup, Manifest};
 pub use restoration::Restoration;
 
 use content::{Parts, version_of};
@@ -123,6 +123,8 @@ pub struct Beside<'a> {
     pub config: Option<&'a str>,
     /// The policies in force, and their decision tables.
     pub policies: &'a [PolicyFile],
+    /// The files of certificate authorities that the configuration names.
+    pub authorities: &'a [Authorities],
     /// How far the audit log had got before the snapshot was taken.
     pub log: &'a LogAtBackup,
     /// The version of tokend.
@@ -177,6 +179,7 @@ impl Vault {
             vault: &snapshot.0,
             config: beside.config,
             policies: beside.policies,
+            authorities: beside.authorities,
         };
         let content = content::write(manifest.clone(), &parts)?;
         let bytes = sealed::seal(by, &content)?;
@@ -236,6 +239,7 @@ pub struct Backup {
     vault: Opened,
     config: Option<String>,
     policies: Vec<PolicyFile>,
+    authorities: Vec<Authorities>,
 }
 
 impl Backup {
@@ -246,11 +250,11 @@ impl Backup {
     /// [`BackupError`], each with the mend.
     pub fn open(file: &[u8], by: &Passphrase) -> Result<Self, BackupError> {
         let content = sealed::open(by, file)?;
-        let read = content::read(&content)?;
+        let read = content::read(&content.bytes, content.format)?;
         let root = RootKey::of(read.root_key)?;
         let vault = Opened::read(read.vault, Path::new("vault.db"), &root)?;
         let (config, policies) = (read.config.map(str::to_owned), read.policies);
-        let manifest = read.manifest;
+        let (manifest, authorities) = (read.manifest, read.authorities);
         let told = (manifest.secrets, manifest.versions);
         let same_log = manifest.log.log_id == vault.state.list.log.log_id;
         if manifest.vault != vault.state.custody.keys.vault_id
@@ -265,6 +269,7 @@ impl Backup {
             vault,
             config,
             policies,
+            authorities,
         })
     }
 
@@ -284,6 +289,12 @@ impl Backup {
     #[must_use]
     pub fn policies(&self) -> &[PolicyFile] {
         &self.policies
+    }
+
+    /// The files of certificate authorities that its configuration names.
+    #[must_use]
+    pub fn authorities(&self) -> &[Authorities] {
+        &self.authorities
     }
 
     /// The root key, on its way to a place of its own.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! byte  0      `tokend backup` and a newline
-//!       14     format, 1             u16; all numbers big endian
+//!       14     format, 2 or 1        u16; all numbers big endian
 //!       16     salt                  16 bytes
 //!       32     memory in KiB, passes two u32, of Argon2id with one lane
 //!       40     length of the content u64
@@ -41,13 +41,23 @@ fn seal_with(
     by: &Passphrase,
     content: &[u8],
     salt: &[u8; 16],
+    costs: (u32, u32),
+) -> Result<Vec<u8>, BackupError> {
+    seal_as(FORMAT, by, content, salt, costs)
+}
+
+fn seal_as(
+    format: u16,
+    by: &Passphrase,
+    content: &[u8],
+    salt: &[u8; 16],
     (memory_kib, passes): (u32, u32),
 ) -> Result<Vec<u8>, BackupError> {
     let length = content.len() as u64;
     let keys = Keys::derive(by, salt, memory_kib, passes)?;
     let mut out = Vec::with_capacity(usize::try_from(size(length)).unwrap_or_default());
     out.extend_from_slice(MAGIC);
-    out.extend_from_slice(&FORMAT.to_be_bytes());
+    out.extend_from_slice(&format.to_be_bytes());
     out.extend_from_slice(salt);
     out.extend_from_slice(&memory_kib.to_be_bytes());
     out.extend_from_slice(&passes.to_be_bytes());
@@ -79,8 +89,15 @@ fn seal_with(
     Ok(out)
 }
 
+/// A content that was opened.
+pub(super) struct Content {
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    /// In which format it was written.
+    pub(super) format: u16,
+}
+
 /// Opens a backup, or says in which way it is none.
-pub(super) fn open(by: &Passphrase, file: &[u8]) -> Result<Zeroizing<Vec<u8>>, BackupError> {
+pub(super) fn open(by: &Passphrase, file: &[u8]) -> Result<Content, BackupError> {
     let header = Header::read(file)?;
     let keys = Keys::derive(by, &header.salt, header.memory_kib, header.passes)?;
     if keys
@@ -111,11 +128,15 @@ pub(super) fn open(by: &Passphrase, file: &[u8]) -> Result<Zeroizing<Vec<u8>>, B
             .map_err(|_cause| altered())?;
         sealed = after;
     }
-    Ok(content)
+    Ok(Content {
+        bytes: content,
+        format: header.format,
+    })
 }
 
 /// The header of a file that has the length it should have.
 struct Header<'a> {
+    format: u16,
     salt: [u8; 16],
     memory_kib: u32,
     passes: u32,
@@ -148,10 +169,11 @@ impl<'a> Header<'a> {
         }
         let whole = file.get(..HEADER).ok_or_else(short)?;
         let (summed, checksum) = whole.split_at(SUMMED);
-        if format != FORMAT || *checksum != *Sha256::digest(summed) {
+        if format < OLDEST || *checksum != *Sha256::digest(summed) {
             return Err(BackupError::Altered { at: 0 });
         }
         let header = Self {
+            format,
             salt: fields.take().ok_or_else(short)?,
             memory_kib: u32::from_be_bytes(fields.take().ok_or_else(short)?),
             passes: u32::from_be_bytes(fields.take().ok_or_else(short)?),
@@ -243,7 +265,10 @@ fn size(length: u64) -> u64 {
 }
 
 const MAGIC: &[u8; 14] = b"tokend backup\n";
-const FORMAT: u16 = 1;
+/// What is written. The file is made as in format 1; the content may have further parts.
+const FORMAT: u16 = 2;
+/// The oldest that is read.
+const OLDEST: u16 = 1;
 const CHECKED: usize = 48;
 const SUMMED: usize = CHECKED + 32;
 const HEADER: usize = SUMMED + 32;
@@ -270,7 +295,7 @@ mod tests {
     }
 
     fn opened(file: &[u8]) -> Result<Vec<u8>, BackupError> {
-        open(&passphrase("correct horse battery"), file).map(|content| content.to_vec())
+        open(&passphrase("correct horse battery"), file).map(|content| content.bytes.to_vec())
     }
 
     fn text(length: usize) -> Vec<u8> {
@@ -294,7 +319,7 @@ mod tests {
         let one = seal(&by, b"x").unwrap();
         let two = seal(&by, b"x").unwrap();
         assert!(one[16..32] != two[16..32] && one[HEADER..] != two[HEADER..]);
-        assert_eq!(*open(&by, &one).unwrap(), b"x");
+        assert_eq!(*open(&by, &one).unwrap().bytes, b"x");
     }
 
     #[test]
@@ -377,12 +402,12 @@ mod tests {
             Err(BackupError::NotABackup)
         ));
         let mut newer = file.clone();
-        newer[15] = 2;
+        newer[15] = 3;
         // Also if its header is of another length.
         for newer in [&newer[..], &newer[..20]] {
             let error = opened(newer).unwrap_err();
             assert!(
-                matches!(error, BackupError::Newer { found: 2, known: 1 }),
+                matches!(error, BackupError::Newer { found: 3, known: 2 }),
                 "{error}"
             );
         }
@@ -407,8 +432,16 @@ mod tests {
     /// this fails, no backup in the field would open: give the new form a new format number and a new
     /// vector, and keep this one.
     #[test]
-    fn v1_matches_the_published_vector() {
-        let vector = include_str!("../../../../tests/vectors/backup-v1.txt");
+    fn each_format_matches_its_published_vector() {
+        for (format, vector) in [
+            (1, include_str!("../../../../tests/vectors/backup-v1.txt")),
+            (2, include_str!("../../../../tests/vectors/backup-v2.txt")),
+        ] {
+            matches_the_vector(format, vector);
+        }
+    }
+
+    fn matches_the_vector(format: u16, vector: &str) {
         let field = |name: &str| {
             let lines = vector.lines().filter(|line| !line.starts_with('#'));
             let mut fields = lines.filter_map(|line| line.split_once('='));
@@ -420,12 +453,17 @@ mod tests {
             digits.map(byte).collect()
         };
         let number = |name: &str| field(name).parse::<u32>().unwrap();
-        let file = seal_with(
-            &passphrase(field("passphrase")),
+        let by = passphrase(field("passphrase"));
+        let file = seal_as(
+            format,
+            &by,
             field("content").as_bytes(),
             &bytes("salt").try_into().unwrap(),
             (number("memory_kib"), number("passes")),
         );
         assert_eq!(file.unwrap(), bytes("file"));
+        let opened = open(&by, &bytes("file")).unwrap();
+        assert_eq!(*opened.bytes, field("content").as_bytes());
+        assert_eq!(opened.format, format);
     }
 }

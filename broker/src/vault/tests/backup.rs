@@ -25,6 +25,7 @@ fn sealed(vault: &Vault, snapshot: &Snapshot) -> Result<Vec<u8>, BackupError> {
     let beside = Beside {
         config: Some("# mine\n"),
         policies: &[],
+        authorities: &[],
         log: &log_of(vault),
         tokend: "0.0.0",
         now: at(9),
@@ -85,6 +86,7 @@ async fn a_locked_vault_and_a_short_passphrase_give_none() {
     let beside = Beside {
         config: None,
         policies: &[],
+        authorities: &[],
         log: &log_of(&vault),
         tokend: "0.0.0",
         now: at(9),
@@ -107,6 +109,7 @@ async fn a_record_of_another_backup_lets_none_go() {
     let beside = Beside {
         config: None,
         policies: &[],
+        authorities: &[],
         log: &log_of(&vault),
         tokend: "0.0.0",
         now: at(9),
@@ -278,4 +281,31 @@ async fn a_backup_made_after_a_re_key_is_restored_under_the_new_root_key() {
     vault.unlock(root).unwrap();
     assert_eq!(value(&vault, "one", 1).unwrap(), CANARY);
     assert_eq!(value(&vault, "two", 1).unwrap(), "ghp_of_two");
+}
+
+/// A file that `tokenctl backup` of before format 2 wrote. If this fails, nobody's old backup opens.
+#[test]
+fn a_backup_of_format_1_opens_with_every_value() {
+    let file = include_bytes!("../../../../tests/vectors/backup-format-1.backup");
+    let backup = opened(file).unwrap();
+    backup.check_values().unwrap();
+    assert_eq!(backup.authorities(), []);
+    assert_eq!(
+        (backup.manifest().secrets, backup.manifest().versions),
+        (1, 1)
+    );
+    assert!(backup.config().unwrap().contains("before backup format 2"));
+    assert_eq!(backup.policies()[0].name, "site.toml");
+    let scratch = tempfile::tempdir().unwrap();
+    fs::set_permissions(scratch.path(), Permissions::from_mode(0o700)).unwrap();
+    let path = scratch.path().join("vault.db");
+    let root = backup.root_key().copy().unwrap();
+    let restoration = backup.restoration(RootKeySource::File, None).unwrap();
+    private::put_new(&path, &restoration.into_image(Head::EMPTY).unwrap()).unwrap();
+    let vault = Vault::open(&path).unwrap();
+    vault.unlock(root).unwrap();
+    assert_eq!(
+        value(&vault, "site-token", 1).unwrap(),
+        "ghp_of_the_golden_backup"
+    );
 }
