@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use broker_protocol::as_read;
+use broker_protocol::value_form::{self, Unfit};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -24,7 +26,8 @@ impl AccessToken {
         Self(Zeroizing::new(text))
     }
 
-    /// Takes these bytes for a token; `None`, and they are wiped, if they are no text.
+    /// Takes these bytes for a token as they are, such as those that were sealed; `None`, and they are
+    /// wiped, if they are no text.
     #[must_use]
     pub fn from_utf8(mut bytes: Zeroizing<Vec<u8>>) -> Option<Self> {
         match String::from_utf8(std::mem::take(&mut *bytes)) {
@@ -34,6 +37,41 @@ impl AccessToken {
                 None
             }
         }
+    }
+
+    /// Takes a text that was read for the value of a secret: cleaned, and looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`Unfit`], and the text is wiped.
+    pub fn read(text: String) -> Result<Self, Unfit> {
+        let mut value = Self::new(text);
+        as_read::clean(&mut value.0);
+        value_form::check(&value.0)?;
+        Ok(value)
+    }
+
+    /// The same of bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub fn read_bytes(mut bytes: Zeroizing<Vec<u8>>) -> Result<Self, Unfit> {
+        match String::from_utf8(std::mem::take(&mut *bytes)) {
+            Ok(text) => Self::read(text),
+            Err(error) => {
+                let mut bytes = error.into_bytes();
+                let why = value_form::of_no_text(&bytes);
+                bytes.zeroize();
+                Err(why)
+            }
+        }
+    }
+
+    /// A second one of it, for a task that takes a token for good.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self(self.0.clone())
     }
 
     /// The token itself.
@@ -88,6 +126,29 @@ mod tests {
     use super::*;
 
     assert_not_impl_any!(AccessToken: Clone, fmt::Debug, fmt::Display, PartialEq, serde::Serialize);
+
+    #[test]
+    fn what_was_read_is_cleaned_looked_at_and_taken_or_refused() {
+        let read = |bytes: &[u8]| {
+            let read = AccessToken::read_bytes(Zeroizing::new(bytes.to_vec()));
+            read.map(|value| value.expose().to_owned())
+        };
+        for bytes in [
+            &b"ghp_a"[..],
+            b"ghp_a\n",
+            b"ghp_a\r\n",
+            b"\xef\xbb\xbfghp_a\r\n",
+        ] {
+            assert_eq!(read(bytes), Ok("ghp_a".to_owned()));
+        }
+        let pem = "-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----";
+        assert_eq!(read(format!("{pem}\n").as_bytes()), Ok(pem.to_owned()));
+        assert_eq!(read(b"\n"), Err(Unfit::Empty));
+        assert_eq!(read(b"login\nghp_a\n"), Err(Unfit::SeveralLines));
+        assert_eq!(read(b"ghp_\xff"), Err(Unfit::NotText));
+        assert_eq!(read(b"\xff\xfeg\0"), Err(Unfit::Utf16));
+        assert_eq!(read(&[b'a'; value_form::LONGEST + 1]), Err(Unfit::TooLong));
+    }
 
     #[test]
     fn the_hash_is_the_one_github_writes() {

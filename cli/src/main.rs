@@ -12,10 +12,10 @@ mod core_dump;
 mod env_file;
 mod error;
 mod learnt;
+mod passphrase;
 mod policy_file;
 mod policy_line;
 mod secret_text;
-mod token_shape;
 mod ui;
 
 use std::process::ExitCode;

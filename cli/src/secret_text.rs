@@ -4,6 +4,7 @@
 
 use std::io::{self, Read as _};
 
+use broker_protocol::{as_read, value_form};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::error::Failure;
@@ -23,31 +24,17 @@ impl SecretText {
         Self::parse(text)
     }
 
-    /// Takes a value as it was read. One newline at the end is dropped.
+    /// Takes a value as it was read.
     ///
-    /// A value is one line, or a PEM document. What could not be one is refused here, where the
-    /// person who pasted too much still remembers.
+    /// What could not be one is refused here, where whoever pasted too much still remembers.
     pub(crate) fn parse(mut text: Zeroizing<String>) -> Result<Self, Failure> {
-        if text.ends_with('\n') {
-            text.pop();
+        as_read::clean(&mut text);
+        match value_form::check(&text) {
+            Ok(()) => Ok(Self(text)),
+            Err(why) => Err(Failure::Usage(format!(
+                "not a value for a secret: it {why}"
+            ))),
         }
-        let refused = |why: &str| Err(Failure::Usage(format!("not a value for a secret: {why}")));
-        if text.is_empty() {
-            return refused("it is empty");
-        }
-        if text.contains('\0') {
-            return refused("it has a NUL byte in it");
-        }
-        if text.trim_start().starts_with("-----BEGIN ") {
-            return Ok(Self(text));
-        }
-        if text.contains('\n') {
-            return refused("it has more than one line and is not PEM");
-        }
-        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return refused("it has a space or a control character in it");
-        }
-        Ok(Self(text))
     }
 
     /// The text, on its way into the body of a request.
@@ -69,15 +56,17 @@ pub(crate) fn read_to_end(input: &mut impl io::Read) -> Result<Zeroizing<String>
             }
             match std::str::from_utf8(&bytes) {
                 Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-                Err(_) => Err(Failure::Usage("the value is not UTF-8 text".to_owned())),
+                Err(_) => {
+                    let why = value_form::of_no_text(&bytes);
+                    Err(Failure::Usage(format!("the value {why}")))
+                }
             }
         });
     bytes.zeroize();
     result
 }
 
-/// The longest value, in bytes: as JSON it must fit a request of 64 KiB.
-const MAX_VALUE: usize = 48 * 1024;
+const MAX_VALUE: usize = value_form::LONGEST;
 
 #[cfg(test)]
 mod tests {
@@ -88,8 +77,10 @@ mod tests {
     }
 
     #[test]
-    fn one_final_newline_is_dropped_and_only_one() {
-        assert_eq!(parse("ghp_x\n").ok().unwrap().expose(), "ghp_x");
+    fn one_final_line_end_and_a_byte_order_mark_are_dropped_and_no_more() {
+        for read in ["ghp_x\n", "ghp_x\r\n", "\u{feff}ghp_x\n"] {
+            assert_eq!(parse(read).ok().unwrap().expose(), "ghp_x", "{read:?}");
+        }
         assert!(parse("ghp_x\n\n").is_err());
     }
 
@@ -101,7 +92,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_value_is_refused_without_being_quoted() {
-        for bad in ["", "\n", "a b", " a", "a\0b", "a\nb", "a\r\n", "a\x1b"] {
+        for bad in [
+            "", "\n", "a b", " a", "a\0b", "a\nb", "a\r", "a\x1b", "'a'", "A=b",
+        ] {
             let error = parse(bad).err().unwrap_or_else(|| panic!("{bad:?} taken"));
             assert_eq!(error.exit_code(), 2, "{bad:?}");
         }

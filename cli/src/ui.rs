@@ -13,11 +13,11 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use broker_protocol::token_shape::{self, Shape};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
-use crate::token_shape::{self, Shape};
 
 /// Prints one line of the result.
 pub(crate) fn line(text: impl Display) -> Result<(), Failure> {

@@ -1,12 +1,14 @@
 //! What the broker and its callers say to each other.
 //!
 //! Names that are parsed once and are valid ever after ([`names`]), the bodies of HTTP API v1
-//! ([`api`], [`check`], [`moving`], [`rotation`]), the stable words a program may match on ([`error`]), and where things lie on disk
-//! ([`places`]) and how they get there ([`whole_file`]). Both sides link this crate, and neither links the other.
+//! ([`api`], [`check`], [`moving`], [`rotation`]), the stable words a program may match on ([`error`]), how passphrases and
+//! values are read ([`as_read`], [`value_form`], [`token_shape`]), and where things lie on disk ([`places`]) and how they get
+//! there ([`whole_file`]). Both sides link this crate, and neither links the other.
 //!
 //! Not here: decisions, secrets, the audit log's format (that is `broker-audit`).
 
 pub mod api;
+pub mod as_read;
 pub mod check;
 pub mod client;
 pub mod duration;
@@ -15,5 +17,7 @@ pub mod moving;
 pub mod names;
 pub mod places;
 pub mod rotation;
+pub mod token_shape;
+pub mod value_form;
 pub mod whole_file;
 pub mod wiped;

@@ -242,7 +242,10 @@ impl From<UpkeepError> for Refusal {
                 ErrorCode::NotFound,
                 Some("`tokenctl repository list` shows those that are kept".to_owned()),
             ),
-            UpkeepError::Rotating(_) | UpkeepError::Moving(_) => (ErrorCode::Conflict, None),
+            UpkeepError::AnotherKind { .. } => (ErrorCode::BadRequest, None),
+            UpkeepError::Rotating(_) | UpkeepError::Moving(_) | UpkeepError::Malformed { .. } => {
+                (ErrorCode::Conflict, None)
+            }
             UpkeepError::Unlock(RootKeyError::WrongPassphrase | RootKeyError::NoPassphrase(_)) => {
                 (ErrorCode::Locked, None)
             }
@@ -281,9 +284,11 @@ const fn rekey(error: &RekeyError) -> ErrorCode {
         | RekeyError::NeedsNewPassphrase
         | RekeyError::NeedsRecovery
         | RekeyError::NoUseForPassphrase
-        | RekeyError::RootKey(RootKeyError::WrongPassphrase | RootKeyError::ShortPassphrase) => {
-            ErrorCode::BadRequest
-        }
+        | RekeyError::RootKey(
+            RootKeyError::WrongPassphrase
+            | RootKeyError::ShortPassphrase
+            | RootKeyError::ControlCharacter(_),
+        ) => ErrorCode::BadRequest,
         RekeyError::RootKey(_) => ErrorCode::SourceUnavailable,
         RekeyError::Vault(_) => ErrorCode::Internal,
     }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::{
     BeginRotation, ConfirmRotation, RotationList, RotationView, SecretRevoked, SinkList,
@@ -14,11 +13,11 @@ use broker_protocol::rotation::{
 
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator, SecretBody};
+use super::secrets::value_of;
 use super::to_its_end::to_its_end;
 use crate::broker::Broker;
 use crate::check::AT_SET;
 use crate::rotation::Given;
-use crate::token::AccessToken;
 
 pub(super) async fn list(
     State(broker): State<Arc<Broker>>,
@@ -46,12 +45,7 @@ pub(super) async fn begin(
     Named(name): Named<SecretName>,
     SecretBody(asked): SecretBody<BeginRotation>,
 ) -> Result<Json<RotationView>, Refusal> {
-    let value = AccessToken::new(asked.value);
-    // Looked at here, and then only by the vault and GitHub.
-    if value.expose().is_empty() || value.expose().contains('\0') {
-        let detail = "a value is not empty and holds no NUL";
-        return Err(Problem::new(ErrorCode::BadRequest, detail).into());
-    }
+    let value = value_of(asked.value)?;
     let given = Given {
         value,
         entered: asked.expires_at,

@@ -33,6 +33,8 @@ pub(super) enum Word {
     Expired,
     /// Refused, although its end is not reached.
     Revoked,
+    /// Not of the form that values have.
+    Malformed,
     /// Nothing that could be sent.
     NotAToken,
     /// Refused, and nothing is known that would say why.
@@ -91,6 +93,7 @@ impl Word {
             Self::ExpiryUnreliable => "expiry_unreliable",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
+            Self::Malformed => "malformed",
             Self::NotAToken => "not_a_token",
             Self::NotAccepted => "not_accepted",
             Self::Refused => "refused",

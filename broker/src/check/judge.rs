@@ -2,6 +2,7 @@
 
 use broker_protocol::check::Finding;
 use broker_protocol::names::SecretName;
+use broker_protocol::value_form::Unfit;
 use jiff::Timestamp;
 
 use super::finding::Word;
@@ -58,6 +59,14 @@ pub(super) fn accepted(subject: &Subject<'_>, login: &str, headers: &ReplyHeader
         expires_at: end.at,
         scopes: carried(subject, headers).cloned(),
     }
+}
+
+/// What is stored has not the form of a value: it was stored before that was looked at.
+pub(super) fn malformed(name: &SecretName, unfit: Unfit) -> Finding {
+    Word::Malformed.warning(
+        format!("what is stored {unfit}; leases on it are given all the same"),
+        format!("store the value alone with `tokenctl secret set {name}`"),
+    )
 }
 
 /// GitHub refused the request in a way that says something about the token. `None` if the refusal says

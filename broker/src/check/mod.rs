@@ -18,6 +18,7 @@ mod asker;
 mod at_set;
 mod finding;
 mod judge;
+pub(crate) mod kind;
 mod probe;
 mod reads;
 pub mod schedule;
@@ -29,6 +30,7 @@ use broker_audit::record::Event;
 use broker_protocol::api::SecretView;
 use broker_protocol::check::{CheckView, Finding, SecretChecked, Verdict};
 use broker_protocol::names::{RepoPattern, SecretName};
+use broker_protocol::value_form;
 use serde::{Deserialize, Serialize};
 
 use self::asker::Asker;
@@ -122,6 +124,8 @@ impl Broker {
                 UpkeepError::NotFound(name) => CheckError::Missing(name),
                 error => error.into(),
             })?;
+        // Looked at, and goes nowhere.
+        let malformed = value_form::check(value.expose()).err();
         let subject = Subject {
             name,
             declared,
@@ -144,7 +148,11 @@ impl Broker {
             }
         };
         match asked {
-            Ok((judged, private)) => self.keep_judged(by, &subject, judged, private).await,
+            Ok((mut judged, private)) => {
+                let malformed = malformed.map(|unfit| judge::malformed(name, unfit));
+                judged.findings.extend(malformed);
+                self.keep_judged(by, &subject, judged, private).await
+            }
             Err(app::AppError::GitHub(cause)) => {
                 self.keep_failed(by, name, version, &cause).await;
                 Err(CheckError::GitHub {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 
+use broker_protocol::{as_read, value_form};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::vault::root_key::Passphrase;
@@ -28,6 +29,14 @@ pub enum NoPassphrase {
         /// Why.
         source: io::Error,
     },
+    /// It is chosen now, and could not be typed again.
+    #[error("{what}: it {why}")]
+    Refused {
+        /// Which passphrase.
+        what: String,
+        /// What is wrong with it, and where.
+        why: as_read::ControlCharacter,
+    },
 }
 
 /// Whether a passphrase is new.
@@ -46,22 +55,41 @@ pub(super) fn passphrase(
     what: &str,
     typed: Typed,
 ) -> Result<Passphrase, NoPassphrase> {
-    match from {
-        Some(path) if path == Path::new("-") => read(&mut io::stdin().lock(), path),
+    let text = match from {
+        Some(path) if path == Path::new("-") => read(&mut io::stdin().lock(), path)?,
         Some(path) => {
             let mut file = File::open(path).map_err(unreadable(path))?;
-            read(&mut file, path)
+            read(&mut file, path)?
         }
-        None if !io::stdin().is_terminal() => Err(NoPassphrase::NoTerminal(option)),
-        None => {
-            let ask = |prompt: String| rpassword::prompt_password(prompt).map(Passphrase::new);
-            let first = ask(format!("{what}: "))?;
-            if typed == Typed::Twice && !first.is_repeated_by(&ask(format!("{what} again: "))?) {
-                return Err(io::Error::other("the two do not match; nothing was made").into());
-            }
-            Ok(first)
-        }
+        None if !io::stdin().is_terminal() => return Err(NoPassphrase::NoTerminal(option)),
+        None => at_terminal(what, typed)?,
+    };
+    taken(text, what, typed)
+}
+
+/// Asks at the terminal.
+pub(super) fn at_terminal(what: &str, typed: Typed) -> io::Result<Zeroizing<String>> {
+    let ask = |prompt: String| rpassword::prompt_password(prompt).map(Zeroizing::new);
+    let first = ask(format!("{what}: "))?;
+    if typed == Typed::Twice && *first != *ask(format!("{what} again: "))? {
+        return Err(io::Error::other("the two do not match; nothing was made"));
     }
+    Ok(first)
+}
+
+/// One that was chosen before is taken as it was read, and tried cleaned first.
+pub(super) fn taken(
+    mut text: Zeroizing<String>,
+    what: &str,
+    typed: Typed,
+) -> Result<Passphrase, NoPassphrase> {
+    if typed == Typed::Twice
+        && let Err(why) = as_read::new_passphrase(&text)
+    {
+        let what = what.to_owned();
+        return Err(NoPassphrase::Refused { what, why });
+    }
+    Ok(Passphrase::new(std::mem::take(&mut *text)))
 }
 
 fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> NoPassphrase {
@@ -69,8 +97,8 @@ fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> NoPassphrase {
     move |source| NoPassphrase::File { path, source }
 }
 
-/// All there is, less one newline at the end.
-fn read(input: &mut impl Read, path: &Path) -> Result<Passphrase, NoPassphrase> {
+/// All there is.
+fn read(input: &mut impl Read, path: &Path) -> Result<Zeroizing<String>, NoPassphrase> {
     // The whole capacity at once: a buffer that grows leaves its old bytes behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
     let read = input.take(LONGEST as u64 + 1).read_to_end(&mut bytes);
@@ -79,34 +107,46 @@ fn read(input: &mut impl Read, path: &Path) -> Result<Passphrase, NoPassphrase> 
         let why = io::Error::other("it is longer than 48 KiB");
         return Err(unreadable(path)(why));
     }
-    if bytes.ends_with(b"\n") {
-        bytes.pop();
-    }
     let text = String::from_utf8(std::mem::take(&mut *bytes)).map_err(|error| {
-        error.into_bytes().zeroize();
-        unreadable(path)(io::Error::other("it is not UTF-8"))
+        let mut bytes = error.into_bytes();
+        let why = io::Error::other(format!("it {}", value_form::of_no_text(&bytes)));
+        bytes.zeroize();
+        unreadable(path)(why)
     })?;
-    Ok(Passphrase::new(text))
+    Ok(Zeroizing::new(text))
 }
 
 /// In bytes; what the broker takes in a request.
-const LONGEST: usize = 48 * 1024;
+const LONGEST: usize = value_form::LONGEST;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read_from(text: &[u8]) -> Result<Passphrase, NoPassphrase> {
-        read(&mut &text[..], Path::new("-"))
+        taken(
+            read(&mut &text[..], Path::new("-"))?,
+            "Passphrase",
+            Typed::Twice,
+        )
     }
 
     #[test]
-    fn one_final_newline_is_dropped_and_only_one() {
-        for (text, same) in [("a passphrase\n", true), ("a passphrase\n\n", false)] {
-            let read = read_from(text.as_bytes()).ok().unwrap();
+    fn one_final_line_end_and_a_byte_order_mark_are_dropped_and_no_more() {
+        for text in [
+            "a passphrase\n",
+            "a passphrase\r\n",
+            "\u{feff}a passphrase\n",
+        ] {
+            let read = read_from(text.as_bytes()).ok().unwrap().chosen().unwrap();
             let want = Passphrase::new("a passphrase".to_owned());
-            assert_eq!(read.is_repeated_by(&want), same);
+            assert!(read.is_repeated_by(&want), "{text:?}");
         }
+        let refused = read_from(b"a passphrase\n\n").err().unwrap().to_string();
+        assert!(
+            refused.starts_with("Passphrase: it has a control character (U+000A) at character 13"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod view;
 use broker_audit::record::{Body, Event};
 use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
 use broker_protocol::names::SecretName;
+use broker_protocol::value_form;
 
 pub use self::error::MoveError;
 use crate::audit_log::Effect;
@@ -207,6 +208,11 @@ impl Broker {
             let ends = self.ends_at(policies.set.secret(name), None);
             self.store_value(by, turn, value, ends).await?;
             return Ok(());
+        }
+        // Looked at: it was stored before that was done, and would be refused when it is read there.
+        if let Err(unfit) = value_form::check(value.expose()) {
+            let name = name.clone();
+            return Err(UpkeepError::Malformed { name, unfit }.into());
         }
         let written = self.sources.write(to, &value, self).await;
         if let Err(error) = written {

@@ -6,12 +6,13 @@ use super::identity::{Asked, Identity};
 use super::least::{self, InUse, Lack};
 use super::{RotationError, date};
 use crate::broker::Broker;
+use crate::check::kind;
 use crate::github::expiry::{self, TokenExpiry};
 use crate::github::token_kind::{self, ByHeader};
 use crate::github::{Call, Credential, GitHubError, scopes};
 use crate::policy::{SecretDeclaration, SecretKind};
 use crate::token::AccessToken;
-use crate::vault::{Held, Kind};
+use crate::vault::Held;
 
 /// A value that may become the next one, in memory alone.
 pub(super) struct Candidate {
@@ -57,17 +58,15 @@ impl Broker {
             name: declared.name.clone(),
             why,
         };
-        let looks = Kind::of(&candidate.value);
-        if looks.is_some_and(|kind| kind.as_str() != declared.kind.as_str()) {
-            let looks = looks.map_or("", Kind::as_str);
+        if let Some(why) = kind::contradicted(declared.kind, &candidate.value).await {
             return Err(unfit(vec![format!(
-                "it looks like {looks}, and {} declares {}",
+                "{why}; {} declares {}",
                 declared.place,
                 declared.kind.as_str()
             )]));
         }
         // Asked with, and wiped.
-        let copy = AccessToken::new(candidate.value.expose().to_owned());
+        let copy = candidate.value.copy();
         let Asked::Alive(identity) = self.identify(declared, copy).await? else {
             return Err(unfit(vec![
                 "GitHub does not accept it (401); was it pasted whole?".to_owned(),

@@ -11,7 +11,8 @@ use std::ffi::OsString;
 use std::io;
 use std::sync::{Mutex, MutexGuard};
 
-use zeroize::Zeroize as _;
+use broker_protocol::value_form::Unfit;
+use zeroize::Zeroizing;
 
 use super::SourceError;
 use crate::audit_log::{Recorded, Use};
@@ -74,29 +75,25 @@ impl EnvSource {
             Some(Err(error)) => Err(error.clone()),
             Some(Ok(captured)) => str::from_utf8(captured.value.expose())
                 .map(|text| AccessToken::new(text.to_owned()))
-                .map_err(|_cause| SourceError::NotText(name.to_owned())),
+                .map_err(|_cause| SourceError::Unfit(name.to_owned(), Unfit::NotText)),
         }
     }
 
     fn read(&self, name: &str) -> Result<Captured, SourceError> {
         let value = (self.lookup)(name).filter(|value| !value.is_empty());
         let value = value.ok_or_else(|| SourceError::Unset(name.to_owned()))?;
-        let mut value = value.into_encoded_bytes();
-        let kept = if str::from_utf8(&value).is_ok() {
-            LockedBytes::filled(value.len(), |room| {
-                room.copy_from_slice(&value);
-                Ok::<_, io::Error>(())
-            })
-            .map(|kept| Captured {
-                value: kept,
-                hashed: HashedToken::of(&value),
-            })
-            .map_err(|_cause| SourceError::NoMemory(name.to_owned()))
-        } else {
-            Err(SourceError::NotText(name.to_owned()))
-        };
-        value.zeroize();
-        kept
+        let value = AccessToken::read_bytes(Zeroizing::new(value.into_encoded_bytes()))
+            .map_err(|unfit| SourceError::Unfit(name.to_owned(), unfit))?;
+        // Into locked memory, and wiped here.
+        let text = value.expose().as_bytes();
+        let kept = LockedBytes::filled(text.len(), |room| {
+            room.copy_from_slice(text);
+            Ok::<_, io::Error>(())
+        });
+        Ok(Captured {
+            value: kept.map_err(|_cause| SourceError::NoMemory(name.to_owned()))?,
+            hashed: value.hashed(),
+        })
     }
 
     /// A thread that panicked here can have left no more than a variable unread.
@@ -120,6 +117,8 @@ mod tests {
         match name {
             "TOKEN" => Some("ghp_made_up".into()),
             "EMPTY" => Some(OsString::new()),
+            "QUOTED" => Some("\u{201c}ghp_made_up\u{201d}".into()),
+            "WINDOWS" => Some("\u{feff}ghp_made_up\r\n".into()),
             "BYTES" => Some(OsString::from_vec(vec![0xff])),
             "COUNT" => Some(READS.fetch_add(1, Ordering::Relaxed).to_string().into()),
             _ => None,
@@ -143,7 +142,7 @@ mod tests {
     #[test]
     fn unset_empty_and_unreadable_variables_are_named_in_the_error() {
         let source = EnvSource::new(lookup);
-        for name in ["EMPTY", "MISSING", "BYTES"] {
+        for name in ["EMPTY", "MISSING", "BYTES", "QUOTED", "WINDOWS"] {
             source.capture(name);
         }
         for name in ["EMPTY", "MISSING", "NEVER_NAMED"] {
@@ -152,6 +151,17 @@ mod tests {
             assert_eq!(source.fault(name), Some(error));
         }
         let error = source.take(recorded(), "BYTES").err().unwrap();
-        assert_eq!(error, SourceError::NotText("BYTES".to_owned()));
+        assert_eq!(
+            error,
+            SourceError::Unfit("BYTES".to_owned(), Unfit::NotText)
+        );
+        let error = source.take(recorded(), "QUOTED").err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            "environment variable QUOTED has a typographic quote at character 1; set it to the value \
+             alone and restart tokend"
+        );
+        let cleaned = source.take(recorded(), "WINDOWS").ok().unwrap();
+        assert_eq!(cleaned.expose(), "ghp_made_up");
     }
 }

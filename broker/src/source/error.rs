@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use broker_protocol::value_form::Unfit;
+
 use super::fetched::Nature;
 use super::keyring::KeyringError;
 use super::one_password::{OnePasswordError, Part};
-use super::value::Fault;
 
 /// Why a source gave no value. For operators, and never with any of the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,9 +17,9 @@ pub enum SourceError {
         "environment variable {0} was not set when tokend started; set it for tokend and restart"
     )]
     Unset(String),
-    /// It is no text.
-    #[error("environment variable {0} is not UTF-8; set it anew and restart tokend")]
-    NotText(String),
+    /// It cannot be a value.
+    #[error("environment variable {0} {1}; set it to the value alone and restart tokend")]
+    Unfit(String, Unfit),
     /// No memory for it.
     #[error("no memory to keep the value of {0}")]
     NoMemory(String),
@@ -29,12 +30,12 @@ pub enum SourceError {
     #[error("{0}")]
     NoFile(Box<str>),
     /// What is there cannot be a value.
-    #[error("{place} {fault}")]
+    #[error("{place} {fault}; put the value there, alone")]
     NotAValue {
         /// Where.
         place: Box<str>,
         /// What is wrong with it.
-        fault: Fault,
+        fault: Unfit,
     },
     /// The keyring did not give it.
     #[error("{0}")]
@@ -92,7 +93,7 @@ impl SourceError {
             Self::NotYet { cause, .. } => cause.nature(),
             Self::NoMemory(_) | Self::NotHere | Self::NoToken(_) => Nature::Down,
             Self::Unset(_)
-            | Self::NotText(_)
+            | Self::Unfit(..)
             | Self::File(_)
             | Self::NoFile(_)
             | Self::NotAValue { .. } => Nature::Refused,
@@ -104,15 +105,15 @@ impl SourceError {
     pub fn is_absence(&self) -> bool {
         match self {
             Self::Unset(_) | Self::NoFile(_) => true,
-            Self::NotAValue { fault, .. } => *fault == Fault::Empty,
+            Self::NotAValue { fault, .. } => *fault == Unfit::Empty,
             Self::Keyring(cause) => matches!(cause, KeyringError::NoEntry(_)),
             Self::OnePassword { cause, .. } => matches!(
                 cause,
                 OnePasswordError::NoSuch(Part::Item | Part::Field)
-                    | OnePasswordError::NotAValue(Fault::Empty)
+                    | OnePasswordError::NotAValue(Unfit::Empty)
             ),
             Self::NotYet { cause, .. } => cause.is_absence(),
-            Self::NotText(_)
+            Self::Unfit(..)
             | Self::NoMemory(_)
             | Self::File(_)
             | Self::Budget { .. }

@@ -15,13 +15,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use broker_protocol::whole_file;
+use broker_protocol::{value_form, whole_file};
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 use nix::unistd::geteuid;
 use zeroize::Zeroizing;
 
 use super::SourceError;
-use super::value::{self, value_of};
 use crate::private::{self, PrivateError, quoted};
 use crate::token::AccessToken;
 
@@ -74,12 +73,12 @@ impl Reading {
         let found = file.metadata().map_err(io)?;
         self.judge(&file, &found).map_err(SourceError::File)?;
         // Its room is made first, so that growing leaves no copies behind.
-        let mut content = Zeroizing::new(Vec::with_capacity(value::LONGEST + 1));
-        let most = u64::try_from(value::LONGEST).unwrap_or(u64::MAX);
+        let mut content = Zeroizing::new(Vec::with_capacity(value_form::LONGEST + 1));
+        let most = u64::try_from(value_form::LONGEST).unwrap_or(u64::MAX);
         file.take(most.saturating_add(1))
             .read_to_end(&mut content)
             .map_err(io)?;
-        value_of(content).map_err(|fault| SourceError::NotAValue {
+        AccessToken::read_bytes(content).map_err(|fault| SourceError::NotAValue {
             place: self.path.display().to_string().into(),
             fault,
         })

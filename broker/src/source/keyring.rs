@@ -8,10 +8,10 @@
 
 use std::time::Duration;
 
+use broker_protocol::value_form::Unfit;
 use zeroize::Zeroizing;
 
 use super::fetched::{Fetched, Nature};
-use super::value::{Fault, value_of};
 use crate::session_keyring::{self, CallError, IfLocked, Name};
 use crate::token::AccessToken;
 
@@ -38,7 +38,8 @@ impl KeyringSource {
             session_keyring::read(LIMIT, entry, IfLocked::Fail)
         })
         .await?;
-        let value = value_of(bytes).map_err(|fault| KeyringError::NotAValue(name.into(), fault))?;
+        let value = AccessToken::read_bytes(bytes)
+            .map_err(|unfit| KeyringError::NotAValue(name.into(), unfit))?;
         Ok(Fetched {
             value,
             version: None,
@@ -127,8 +128,8 @@ pub enum KeyringError {
     )]
     Several(Box<str>),
     /// What is there cannot be a value.
-    #[error("the keyring's entry {0} {1}")]
-    NotAValue(Box<str>, Fault),
+    #[error("the keyring's entry {0} {1}; put the value there, alone")]
+    NotAValue(Box<str>, Unfit),
     /// It returned something else than it was given.
     #[error("the keyring does not keep what it is given; keep the value elsewhere")]
     Forgets,
@@ -163,7 +164,7 @@ impl KeyringError {
             CallError::Several => Self::Several(name.into()),
             CallError::Silent(limit) => Self::Silent(limit),
             CallError::Busy => Self::Busy,
-            CallError::NotASecret => Self::NotAValue(name.into(), Fault::NotText),
+            CallError::NotASecret => Self::NotAValue(name.into(), Unfit::NotText),
             CallError::Forgets => Self::Forgets,
             CallError::NoThread(why) => Self::NoThread(why),
         }

@@ -22,7 +22,6 @@ pub mod one_password;
 mod outage;
 mod requests;
 mod slow;
-mod value;
 mod wish;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,7 +42,6 @@ pub use self::keyring::{KeyringError, KeyringSource};
 use self::one_password::ServiceLimit;
 pub use self::requests::{Plan, Requests, Spent};
 use self::slow::Slow;
-pub use self::value::Fault;
 use self::wish::Wish;
 pub use self::wish::{Standing, Times};
 use crate::audit_log::{Recorded, Use};

@@ -37,7 +37,7 @@ impl Broker {
         if self.vault.is_locked() {
             return Err(UpkeepError::Locked);
         }
-        passphrase.check_new().map_err(UpkeepError::Passphrase)?;
+        let passphrase = passphrase.chosen().map_err(UpkeepError::Passphrase)?;
         // One at a time: deriving a key takes all the memory that one derivation should.
         let _one_at_a_time = self.store_wide.lock().await;
         // Before the snapshot, which then knows of all that the log tells up to here.

@@ -18,6 +18,7 @@ mod sources;
 
 use broker_audit::record::{Body, Event};
 use broker_protocol::names::{RepoPattern, SecretName};
+use broker_protocol::value_form::Unfit;
 
 use crate::audit_log::{AuditLogError, Effect};
 use crate::broker::Broker;
@@ -42,6 +43,24 @@ pub enum UpkeepError {
     /// The change could not be recorded, so it was not made.
     #[error("the audit log cannot be written, so nothing was changed")]
     NotRecorded(#[source] AuditLogError),
+    /// The value proves by itself that it is not what the secret is declared to be.
+    #[error("this is no value for `{name}`: {why}; nothing was changed ({declared})")]
+    AnotherKind {
+        /// The secret.
+        name: SecretName,
+        /// What it is instead, or is not.
+        why: String,
+        /// Where what is declared.
+        declared: String,
+    },
+    /// What is stored has not the form of a value, and no other place would take it for one.
+    #[error("the value of `{name}` {unfit}; store it alone with `tokenctl secret set {name}` first")]
+    Malformed {
+        /// The secret.
+        name: SecretName,
+        /// What is wrong with it, and where.
+        unfit: Unfit,
+    },
     /// There is no such secret in the vault.
     #[error("the vault holds no value for `{0}`")]
     NotFound(SecretName),

@@ -1,21 +1,22 @@
 //! Stores and erases secrets. A change is recorded before it is made.
 
 use broker_audit::record::{Body, Event};
-use broker_protocol::names::SecretName;
+use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 use jiff::Timestamp;
 
 use super::UpkeepError;
 use crate::audit_log::{Effect, Use, Why};
 use crate::broker::Broker;
+use crate::check::kind;
 use crate::issue::SECRET_REMOVED;
 use crate::lease_record;
-use crate::policy::Caller;
+use crate::policy::{Caller, SourceSpec};
 use crate::secret_locks::SecretTurn;
 use crate::token::AccessToken;
 use crate::vault::{Held, VaultError};
 
 impl Broker {
-    /// Stores a new version of a secret.
+    /// Stores a new version of a secret. What is provably not of the declared kind is refused.
     ///
     /// # Errors
     ///
@@ -33,6 +34,7 @@ impl Broker {
         }
         self.refuse_while_rotating(&turn)?;
         self.refuse_while_moving(&turn)?;
+        self.refuse_another_kind(name, &value).await?;
         self.store_value(by, &turn, value, expires_at).await
     }
 
@@ -79,6 +81,33 @@ impl Broker {
         match stored {
             Ok(held) => Ok(held),
             Err(error) => Err(self.change_failed(name, announced, error).await),
+        }
+    }
+
+    async fn refuse_another_kind(
+        &self,
+        name: &SecretName,
+        value: &AccessToken,
+    ) -> Result<(), UpkeepError> {
+        let policies = self.policies();
+        let shown = self.config.one_password.token.as_ref();
+        let (why, declared) = if let Some(declared) = policies.set.secret(name) {
+            let kind = declared.kind;
+            let why = kind::contradicted(kind, value).await;
+            (why, format!("{} declares {}", declared.place, kind.as_str()))
+        } else if name.as_str() == ONE_PASSWORD_TOKEN && shown.is_some_and(SourceSpec::is_vault) {
+            let why = kind::not_for_1password(value).map(str::to_owned);
+            (why, "it is `[onepassword] token`".to_owned())
+        } else {
+            return Ok(());
+        };
+        match why {
+            None => Ok(()),
+            Some(why) => Err(UpkeepError::AnotherKind {
+                name: name.clone(),
+                why,
+                declared,
+            }),
         }
     }
 

@@ -22,6 +22,7 @@ use super::daemon;
 use crate::args::{Backup, Global};
 use crate::broker::Broker;
 use crate::error::Failure;
+use crate::passphrase;
 use crate::secret_text;
 use crate::ui;
 
@@ -100,11 +101,10 @@ struct Sealed {
 
 /// Has the broker make a backup under a passphrase that is asked for here.
 fn download(broker: &Broker, asked: &Backup, to: &mut dyn Write) -> Result<Sealed, Failure> {
-    let passphrase = new_passphrase(asked.passphrase_file.as_deref())?;
+    let mut typed = new_passphrase(asked.passphrase_file.as_deref())?;
     let mut body = BackUp {
-        passphrase: passphrase.as_str().to_owned(),
+        passphrase: std::mem::take(&mut *typed),
     };
-    drop(passphrase);
     let request = Request::new("POST", "/v1/backup").json(&body);
     body.passphrase.zeroize();
     let mut hashed = Hashed {
@@ -140,23 +140,15 @@ struct Made {
     sha256: String,
 }
 
-/// Twice from the terminal, or once from a file, less one newline.
+/// Twice from the terminal, or once from a file.
 fn new_passphrase(from: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
-    let mut text = match from {
+    let text = match from {
         Some(path) if path == Path::new("-") => secret_text::read_to_end(&mut io::stdin().lock())?,
         Some(path) => {
             let mut file = File::open(path).map_err(Failure::file("read", path))?;
             secret_text::read_to_end(&mut file)?
         }
-        None if ui::stdin_is_terminal() => {
-            let text = ui::ask_secretly("Passphrase for the backup")?;
-            if *text != *ui::ask_secretly("Passphrase for the backup again")? {
-                return Err(Failure::Usage(
-                    "the two do not match; nothing was written".to_owned(),
-                ));
-            }
-            return Ok(text);
-        }
+        None if ui::stdin_is_terminal() => passphrase::ask_new("Passphrase for the backup")?,
         None => {
             return Err(Failure::Usage(
                 "a passphrase is needed, and there is no terminal to ask at; say --passphrase-file \
@@ -165,10 +157,7 @@ fn new_passphrase(from: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
             ));
         }
     };
-    if text.ends_with('\n') {
-        text.pop();
-    }
-    Ok(text)
+    passphrase::chosen(text, "passphrase for the backup")
 }
 
 /// Hashes what is written.

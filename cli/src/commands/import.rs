@@ -16,6 +16,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use broker_protocol::api::{PurposeList, SecretList, SecretView};
 use broker_protocol::names::{OrgName, Purpose, SecretName};
+use broker_protocol::token_shape::{self, Shape};
+use broker_protocol::{as_read, value_form};
 use sha2::{Digest as _, Sha256};
 
 use crate::args::{Import, Kind};
@@ -28,7 +30,6 @@ use crate::error::Failure;
 use crate::learnt::{self, Learnt};
 use crate::policy_file::{NewFiles, SecretTable, proposed_purpose};
 use crate::secret_text::{SecretText, read_to_end};
-use crate::token_shape::{self, Shape};
 use crate::ui;
 
 pub(crate) fn run(broker: &Broker, import: &Import) -> Result<(), Failure> {
@@ -110,16 +111,23 @@ fn read(path: &Path, all: bool) -> Result<(Vec<Found>, Vec<String>), Failure> {
     let (mut found, mut skipped): (Vec<Found>, Vec<String>) = (Vec::new(), Vec::new());
     for variable in variables {
         let (line, at) = (variable.line, place(variable.line));
-        let kind = match token_shape::of(&variable.value) {
+        let kind = match token_shape::of(as_read::cleaned(&variable.value)) {
             Shape::Classic => Kind::Classic,
             Shape::FineGrained => Kind::FineGrained,
             Shape::Unknown if all && !variable.value.is_empty() => Kind::Classic,
             shape => {
                 let why = match shape {
-                    Shape::ShortLived => "a token that ends within hours: nothing to keep",
-                    Shape::PrivateKey => "a private key: `tokenctl secret add --kind app` takes it",
-                    _ if variable.value.is_empty() => "empty",
-                    _ => "not the shape of a GitHub token (--all takes it)",
+                    Shape::ShortLived => {
+                        "a token that ends within hours: nothing to keep".to_owned()
+                    }
+                    Shape::PrivateKey => {
+                        "a private key: `tokenctl secret add --kind app` takes it".to_owned()
+                    }
+                    _ if variable.value.is_empty() => "empty".to_owned(),
+                    _ => match value_form::check(as_read::cleaned(&variable.value)) {
+                        Ok(()) => "not the shape of a GitHub token (--all takes it)".to_owned(),
+                        Err(unfit) => format!("no value: it {unfit}"),
+                    },
                 };
                 skipped.push(format!("{at}: {} skipped: {why}", variable.name));
                 continue;

@@ -7,6 +7,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use crate::args::Unlock;
 use crate::broker::Broker;
 use crate::error::Failure;
+use crate::passphrase;
 use crate::secret_text;
 use crate::ui;
 
@@ -23,13 +24,13 @@ pub(crate) fn unlock(broker: &Broker, how: &Unlock) -> Result<(), Failure> {
         let status: Status = broker.read("/v1/status")?;
         status.broker.is_some_and(|b| b.root_key == "passphrase")
     };
-    let passphrase = if by_passphrase {
+    let typed = if by_passphrase {
         Some(read_passphrase()?)
     } else {
         None
     };
     let mut body = UnlockBody {
-        passphrase: passphrase.map(|mut text| std::mem::take(&mut *text)),
+        passphrase: typed.map(|mut text| std::mem::take(&mut *text)),
     };
     let request = Request::new("POST", "/v1/unlock").json(&body);
     body.passphrase.zeroize();
@@ -38,18 +39,12 @@ pub(crate) fn unlock(broker: &Broker, how: &Unlock) -> Result<(), Failure> {
     ui::line("unlocked")
 }
 
-/// From the terminal, or from stdin to its end without one final newline.
+/// From the terminal, or from stdin to its end.
 fn read_passphrase() -> Result<Zeroizing<String>, Failure> {
-    let mut text = if ui::stdin_is_terminal() {
+    let text = if ui::stdin_is_terminal() {
         ui::ask_secretly("Passphrase")?
     } else {
         secret_text::read_to_end(&mut std::io::stdin().lock())?
     };
-    if text.ends_with('\n') {
-        text.pop();
-    }
-    if text.is_empty() {
-        return Err(Failure::Usage("the passphrase is empty".to_owned()));
-    }
-    Ok(text)
+    passphrase::known(text, "passphrase")
 }

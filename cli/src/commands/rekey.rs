@@ -9,6 +9,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use crate::args::Rekey;
 use crate::broker::Broker;
 use crate::error::Failure;
+use crate::passphrase;
 use crate::ui;
 
 /// Has the broker change the root key, and where it is kept.
@@ -71,28 +72,21 @@ fn wanted(wanted: &CredentialWanted, json: bool, body: &[u8]) -> Result<(), Fail
 
 /// From the terminal, twice if it is new; or the next line of stdin.
 fn read(what: &str, new: bool) -> Result<String, Failure> {
-    let mut text = if ui::stdin_is_terminal() {
-        let first = ui::ask_secretly(what)?;
-        if new && *ui::ask_secretly(&format!("{what} again"))? != *first {
-            return Err(Failure::Usage(
-                "the two do not match; nothing was changed".to_owned(),
-            ));
-        }
-        first
-    } else {
+    let text = if !ui::stdin_is_terminal() {
         let mut line = Zeroizing::new(String::new());
         let read = std::io::stdin().lock().read_line(&mut line);
         read.map_err(|error| Failure::new(format!("cannot read stdin: {error}")))?;
-        if line.ends_with('\n') {
-            line.pop();
-        }
         line
+    } else if new {
+        passphrase::ask_new(what)?
+    } else {
+        ui::ask_secretly(what)?
     };
-    if text.is_empty() {
-        return Err(Failure::Usage(format!(
-            "{}: it is empty",
-            what.to_lowercase()
-        )));
-    }
+    let what = what.to_lowercase();
+    let mut text = if new {
+        passphrase::chosen(text, &what)?
+    } else {
+        passphrase::known(text, &what)?
+    };
     Ok(std::mem::take(&mut *text))
 }

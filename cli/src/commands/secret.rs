@@ -5,6 +5,7 @@
 use broker_protocol::api::{SecretSet, SecretView, SetSecret};
 use broker_protocol::client::Request;
 use broker_protocol::names::{Permissions, SecretName};
+use broker_protocol::token_shape::{self, Shape};
 use jiff::Timestamp;
 use zeroize::Zeroize as _;
 
@@ -18,7 +19,6 @@ use crate::error::Failure;
 use crate::learnt::{self, Learnt};
 use crate::policy_file::{NewFiles, SecretTable};
 use crate::secret_text::SecretText;
-use crate::token_shape::{self, Shape};
 use crate::ui::{self, Table};
 
 pub(crate) fn run(broker: &Broker, command: SecretCommand, json: bool) -> Result<(), Failure> {

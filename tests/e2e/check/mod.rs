@@ -384,12 +384,22 @@ fn an_app_is_checked_for_its_id_what_it_may_and_where_it_is_installed() {
     // Another key speaks for nobody.
     set(&broker, "import-app", AppKey::generate().pem());
     assert_eq!(faults(&checked(&broker, "import-app")), ["revoked"]);
-    set(
-        &broker,
-        "import-app",
-        "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----",
-    );
-    assert_eq!(faults(&checked(&broker, "import-app")), ["wrong_kind"]);
+    // What is no key is not stored over one; where it lies there already, a check tells.
+    let no_key = "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----";
+    for no_key in [no_key, "0123456789abcdef0123456789abcdef01234567\n"] {
+        let ran = broker
+            .home
+            .ctl_with(&["secret", "set", "import-app"], no_key);
+        assert_eq!(ran.code(), Some(2), "{ran:?}");
+        assert!(ran.stderr.contains("declares app"), "{ran:?}");
+    }
+    assert_eq!(faults(&checked(&broker, "import-app")), ["revoked"]);
+    set(&broker, "later-app", no_key);
+    broker
+        .home
+        .policy("later.toml", &APP.replace("import-app", "later-app"));
+    broker.reload();
+    assert_eq!(faults(&checked(&broker, "later-app")), ["wrong_kind"]);
 }
 
 #[test]

@@ -135,9 +135,12 @@ fn a_user_whom_wrong_credentials_locked_out_is_not_asked_for_again() {
 fn a_value_that_no_request_can_carry_is_found_without_asking() {
     let github = StandIn::start(World::new().user("acme-bot"));
     let broker = started(&github, SYSTEM);
-    // With a declaration that fits, this is an App's key.
-    set(&broker, NAMES[0], AppKey::generate().pem());
-    let check = checked(&broker, NAMES[0]);
+    // An App's key, and declared as something else only when it was stored.
+    set(&broker, "import-app", AppKey::generate().pem());
+    let declared = "[secret.import-app]\nkind = \"classic\"\n";
+    broker.home.policy("later.toml", declared);
+    broker.reload();
+    let check = checked(&broker, "import-app");
     assert_eq!(faults(&check), ["not_a_token"]);
     assert!(github.journal().is_empty());
     let ran = broker.home.ctl(&["secret", "check"]);

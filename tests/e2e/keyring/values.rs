@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use broker::source::{Fault, KeyringError, KeyringSource};
+use broker::source::{KeyringError, KeyringSource};
 use broker::token::AccessToken;
+use broker_protocol::value_form::Unfit;
 use support::broker::Ran;
 use support::canary;
 use support::keyring::{Session, SessionKeyring, is_here};
@@ -82,6 +83,6 @@ async fn values(session: &Session) {
     assert_eq!(read("two").await, Err(several.clone()));
     assert_eq!(source.write("two", &two()).await, Err(several));
     session.put("lines", "login\npassword");
-    let lines = KeyringError::NotAValue("lines".into(), Fault::SeveralLines);
+    let lines = KeyringError::NotAValue("lines".into(), Unfit::SeveralLines);
     assert_eq!(read("lines").await, Err(lines));
 }

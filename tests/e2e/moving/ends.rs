@@ -46,7 +46,7 @@ fn a_value_goes_into_a_file_by_hand_and_out_of_it() {
     let asked = run(&broker, &[NAME, "--to", &place]);
     assert_eq!(asked.code(), Some(75), "{asked:?}");
     assert!(asked.stderr.contains("with mode 0600"), "{asked:?}");
-    fs::write(&path, "something else\n").unwrap();
+    fs::write(&path, "ghp_something_else\n").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     let other = run(&broker, &[NAME, "--to", &place]);
     assert_eq!(other.code(), Some(1), "{other:?}");

@@ -51,12 +51,9 @@ fn what_is_no_value_is_refused_and_told_with_its_mend() {
         ),
         (
             Fault::Prints(format!("{}\n{}\n", canary::CLASSIC, canary::CLASSIC_TWO)),
-            "the field holds several lines and no PEM",
+            "the field has several lines and is not PEM",
         ),
-        (
-            Fault::Floods(10_000_000),
-            "the field holds more than 48 KiB",
-        ),
+        (Fault::Floods(10_000_000), "the field is longer than 48 KiB"),
         (
             Fault::Says("(401) Unauthorized: invalid bearer token".to_owned()),
             "`tokenctl secret set onepassword-token`",

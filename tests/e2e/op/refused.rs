@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use broker::source::Fault as NoValue;
 use broker::source::one_password::{OnePasswordError, Op, Part};
+use broker_protocol::value_form::{Oddity, Place, Unfit as NoValue};
 use support::one_password::Fault;
 use support::{canary, wait};
 
@@ -45,7 +45,16 @@ async fn what_is_no_value_is_refused_and_one_final_newline_is_none_of_it() {
             Fault::Prints("login\nghp_a".to_owned()),
             NoValue::SeveralLines,
         ),
-        (Fault::Prints("ghp\0a".to_owned()), NoValue::NotText),
+        (
+            Fault::Prints("ghp\0a".to_owned()),
+            NoValue::Has(
+                Oddity::Control(0),
+                Place {
+                    line: 1,
+                    character: 4,
+                },
+            ),
+        ),
         (Fault::Floods(10_000_000), NoValue::TooLong),
     ] {
         scene.stand_in.fault(fault);

@@ -111,7 +111,7 @@ fn a_value_that_will_not_do_changes_nothing_and_says_all_that_is_wrong() {
             "ghp_NOBODYcanaryNOBODYcanaryNOBODYcan0005",
             "does not accept it",
         ),
-        ("github_pat_11CANARY_canary", "looks like fine-grained"),
+        ("github_pat_11CANARY_canary", "it is a fine-grained token"),
     ] {
         let file = scene.file(value);
         let line = [

@@ -8,6 +8,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::{Asked, AuditLogChoice, InitError, InitOptions, init, print};
+use crate::commands::typed::{self, Typed};
 use crate::vault::root_key::{Keyring, Passphrase, RootKeySource};
 
 /// What `tokend init` takes.
@@ -44,9 +45,9 @@ pub fn run(
         root_key: arguments.root_key,
         passphrase: &|asked| match asked {
             Asked::Recovery if !wants_recovery => Ok(None),
-            Asked::Recovery => twice("Recovery passphrase").map(Some),
-            Asked::New => at_terminal(|| twice("Passphrase")),
-            Asked::Existing => at_terminal(|| once("Passphrase: ")),
+            Asked::Recovery => ask("Recovery passphrase", Typed::Twice).map(Some),
+            Asked::New => at_terminal(Typed::Twice),
+            Asked::Existing => at_terminal(Typed::Once),
         },
         credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
         keyring: Keyring::SESSION,
@@ -75,23 +76,15 @@ pub enum InitCommandError {
     Output(#[from] io::Error),
 }
 
-fn at_terminal(ask: impl FnOnce() -> io::Result<Passphrase>) -> io::Result<Option<Passphrase>> {
+fn at_terminal(typed: Typed) -> io::Result<Option<Passphrase>> {
     if io::stdin().is_terminal() {
-        ask().map(Some)
+        ask("Passphrase", typed).map(Some)
     } else {
         Ok(None)
     }
 }
 
-fn once(prompt: &str) -> io::Result<Passphrase> {
-    rpassword::prompt_password(prompt).map(Passphrase::new)
-}
-
-fn twice(what: &str) -> io::Result<Passphrase> {
-    let first = once(&format!("{what}: "))?;
-    let again = once(&format!("{what} again: "))?;
-    if first.is_repeated_by(&again) {
-        return Ok(first);
-    }
-    Err(io::Error::other("the two do not match; nothing was made"))
+fn ask(what: &str, typed: Typed) -> io::Result<Passphrase> {
+    let text = typed::at_terminal(what, typed)?;
+    typed::taken(text, what, typed).map_err(io::Error::other)
 }

@@ -64,7 +64,7 @@ impl RestoreCommandError {
             Self::Verify(error) => error.exit_code(),
             Self::Passphrase(_)
             | Self::Restore(RestoreError::Credential)
-            | Self::RootKey(RootKeyError::ShortPassphrase) => 2,
+            | Self::RootKey(RootKeyError::ShortPassphrase | RootKeyError::ControlCharacter(_)) => 2,
             Self::Restore(_) | Self::RootKey(_) | Self::Output(_) => 1,
         }
     }
@@ -158,8 +158,7 @@ fn vault_passphrase(from: Option<PathBuf>) -> Result<Passphrase, RestoreCommandE
         "New passphrase of the vault",
         Typed::Twice,
     )?;
-    typed.check_new()?;
-    Ok(typed)
+    Ok(typed.chosen()?)
 }
 
 #[derive(Serialize)]

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use broker_protocol::value_form::Unfit;
+
 use crate::source::Nature;
-use crate::source::value::Fault;
 
 /// Why 1Password gave no value: for operators, with the mend, and never with any of a value. The
 /// reference that was asked for is said by whoever shows it.
@@ -59,8 +60,8 @@ pub enum OnePasswordError {
     #[error("1Password cannot be reached: {0}")]
     Unreachable(Box<str>),
     /// Its answer cannot be a value.
-    #[error("the field {0}")]
-    NotAValue(Fault),
+    #[error("the field {0}; put the value there, alone")]
+    NotAValue(Unfit),
     /// It answered with something else than it was asked for.
     #[error("1Password gave something else than was asked for: {0}")]
     Mismatch(Box<str>),

@@ -155,7 +155,7 @@ impl Vault {
         beside: &Beside<'_>,
         by: &Passphrase,
     ) -> Result<SealedBackup, BackupError> {
-        by.check_new()?;
+        let by = by.chosen()?;
         let root = {
             let keys = known(self.shared.keys.read());
             let keys = keys.as_ref().ok_or(VaultError::Locked)?;
@@ -182,7 +182,7 @@ impl Vault {
             authorities: beside.authorities,
         };
         let content = content::write(manifest.clone(), &parts)?;
-        let bytes = sealed::seal(by, &content)?;
+        let bytes = sealed::seal(&by, &content)?;
         let digest = Sha256::digest(&bytes);
         Ok(SealedBackup {
             sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),

@@ -99,14 +99,8 @@ pub(super) struct Content {
 /// Opens a backup, or says in which way it is none.
 pub(super) fn open(by: &Passphrase, file: &[u8]) -> Result<Content, BackupError> {
     let header = Header::read(file)?;
-    let keys = Keys::derive(by, &header.salt, header.memory_kib, header.passes)?;
-    if keys
-        .check(header.checked)
-        .verify_slice(&header.key_check)
-        .is_err()
-    {
-        return Err(BackupError::WrongPassphrase);
-    }
+    let is_wrong = |error: &BackupError| matches!(error, BackupError::WrongPassphrase);
+    let keys = by.open_with(is_wrong, |reading| header.keys(reading))?;
     let cipher = keys.cipher();
     let last = chunks(header.length) - 1;
     let mut sealed = file.get(HEADER..).unwrap_or_default();
@@ -190,6 +184,18 @@ impl<'a> Header<'a> {
             return Err(BackupError::Longer { found, wanted });
         }
         Ok(header)
+    }
+}
+
+impl Header<'_> {
+    /// What the passphrase becomes, if it is this file's.
+    fn keys(&self, by: &Passphrase) -> Result<Keys, BackupError> {
+        let keys = Keys::derive(by, &self.salt, self.memory_kib, self.passes)?;
+        let check = keys.check(self.checked);
+        match check.verify_slice(&self.key_check) {
+            Ok(()) => Ok(keys),
+            Err(_differs) => Err(BackupError::WrongPassphrase),
+        }
     }
 }
 
@@ -320,6 +326,20 @@ mod tests {
         let two = seal(&by, b"x").unwrap();
         assert!(one[16..32] != two[16..32] && one[HEADER..] != two[HEADER..]);
         assert_eq!(*open(&by, &one).unwrap().bytes, b"x");
+    }
+
+    #[test]
+    fn a_passphrase_that_was_read_opens_it_by_the_rule_and_else_as_it_was_read() {
+        for (set, read) in [
+            ("correct horse battery", "\u{feff}correct horse battery\r\n"),
+            ("correct horse battery\r", "correct horse battery\r\n"),
+        ] {
+            let file = seal_with(&passphrase(set), b"x", &[7; 16], (8, 1)).unwrap();
+            assert_eq!(*open(&passphrase(read), &file).unwrap(), b"x", "{set:?}");
+        }
+        let file = seal_with(&passphrase("correct horse\r"), b"x", &[7; 16], (8, 1)).unwrap();
+        let wrong = open(&passphrase("correct horse\n"), &file);
+        assert!(matches!(wrong, Err(BackupError::WrongPassphrase)));
     }
 
     #[test]

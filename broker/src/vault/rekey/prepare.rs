@@ -145,13 +145,10 @@ fn behind(
     next: &RootKey,
     vault_id: &str,
 ) -> Result<Option<Wrap>, RootKeyError> {
-    if let (Some(wrap), Some(typed)) = (there, typed) {
-        // Another one is a mistake, and not a new one.
-        drop(wrap.open(vault_id, typed)?);
-    }
     match (there, typed) {
-        (Some(wrap), _) if wrap.needs_no_passphrase() => wrap.resealed(next, vault_id).map(Some),
-        (_, Some(typed)) => Wrap::make(next, vault_id, typed).map(Some),
+        (Some(wrap), Some(typed)) => wrap.renewed(next, vault_id, typed).map(Some),
+        (Some(wrap), None) if wrap.needs_no_passphrase() => wrap.resealed(next, vault_id).map(Some),
+        (None, Some(typed)) => Wrap::make(next, vault_id, typed).map(Some),
         (_, None) => Ok(None),
     }
 }

@@ -15,6 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use broker_protocol::as_read;
 use zeroize::Zeroizing;
 
 use super::envelope::{self, NoRandom};
@@ -46,13 +47,13 @@ impl RootKey {
         LockedKey::filled(|room| envelope::random(room).map_err(RootKeyError::Random)).map(Self)
     }
 
-    /// The key in what a file or a keyring holds: 64 hexadecimal digits with or without a newline,
-    /// or the 32 bytes themselves. `None` for anything else.
+    /// The key in what a file or a keyring holds: 64 hexadecimal digits, less what an editor adds, or
+    /// the 32 bytes themselves. `None` for anything else.
     pub(super) fn read(content: &[u8]) -> Option<Result<Self, RootKeyError>> {
         if let Ok(raw) = <&[u8; 32]>::try_from(content) {
             return Some(Self::filled(|room| room.copy_from_slice(raw)));
         }
-        let digits = content.strip_suffix(b"\n").unwrap_or(content);
+        let digits = as_read::cleaned_bytes(content);
         let mut key = Zeroizing::new([0; 32]);
         if digits.len() != 64 {
             return None;
@@ -329,6 +330,9 @@ pub enum RootKeyError {
     /// A new passphrase that can be guessed.
     #[error("a passphrase needs at least {} characters", passphrase::SHORTEST)]
     ShortPassphrase,
+    /// A new passphrase that could not be typed again.
+    #[error("the passphrase {0}")]
+    ControlCharacter(#[source] as_read::ControlCharacter),
     /// What the vault says about a passphrase cannot be right.
     #[error(
         "the vault asks for {memory_kib} KiB and {passes} passes to check a passphrase, which tokend never does; restore it from a backup"
@@ -374,6 +378,7 @@ mod tests {
             &text[..64],
             key.expose(),
             &text.to_ascii_uppercase(),
+            &[b"\xef\xbb\xbf", &text[..64], b"\r\n"].concat(),
         ] {
             let read = RootKey::read(content).unwrap().unwrap();
             assert_eq!(read.expose(), key.expose());

@@ -12,6 +12,7 @@
 //! four because one thread does the work: about 0.15 s.
 
 use argon2::{Algorithm, Argon2, Params, Version};
+use broker_protocol::as_read;
 use crypto_box::aead::OsRng;
 use crypto_box::{PublicKey, SecretKey};
 use zeroize::Zeroizing;
@@ -23,7 +24,10 @@ use crate::vault::envelope;
 /// Fewest characters a new passphrase may have.
 pub(super) const SHORTEST: usize = 12;
 
-/// What someone typed. It has no `Debug` and is wiped on drop.
+/// What was typed or read, as it was. It has no `Debug` and is wiped on drop.
+///
+/// One that is set is cleaned first by the rule of [`as_read`], and one that opens something is tried so
+/// first, then as it is: what was set before there was a rule goes on opening what it opened.
 pub struct Passphrase(Zeroizing<String>);
 
 impl Passphrase {
@@ -33,22 +37,40 @@ impl Passphrase {
         Self(Zeroizing::new(text))
     }
 
-    /// Whether the two are the same text, as when it is typed twice.
-    #[must_use]
-    pub fn is_repeated_by(&self, other: &Self) -> bool {
+    /// Whether the two are the same text.
+    #[cfg(test)]
+    pub(crate) fn is_repeated_by(&self, other: &Self) -> bool {
         *self.0 == *other.0
     }
 
-    /// Whether it may be used for a new vault.
+    /// The passphrase that is set where this was read, cleaned.
     ///
     /// # Errors
     ///
-    /// [`RootKeyError::ShortPassphrase`].
-    pub fn check_new(&self) -> Result<(), RootKeyError> {
-        if self.0.chars().count() < SHORTEST {
+    /// [`RootKeyError::ControlCharacter`], or [`RootKeyError::ShortPassphrase`].
+    pub fn chosen(&self) -> Result<Self, RootKeyError> {
+        let text = as_read::new_passphrase(&self.0).map_err(RootKeyError::ControlCharacter)?;
+        if text.chars().count() < SHORTEST {
             return Err(RootKeyError::ShortPassphrase);
         }
-        Ok(())
+        Ok(Self::new(text.to_owned()))
+    }
+
+    /// Opens something with it: cleaned, and where that is wrong, as it was read. Takes as many
+    /// derivations as there are readings that differ, which is one for nearly every text.
+    pub(in crate::vault) fn open_with<T, E>(
+        &self,
+        is_wrong: fn(&E) -> bool,
+        mut open: impl FnMut(&Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut opened = open(&Self::new(as_read::cleaned(&self.0).to_owned()));
+        for reading in as_read::readings(&self.0).skip(1) {
+            if !opened.as_ref().is_err_and(is_wrong) {
+                break;
+            }
+            opened = open(&Self::new(reading.to_owned()));
+        }
+        opened
     }
 
     /// The key that Argon2id makes of it, with one lane. Takes a fraction of a second.
@@ -88,13 +110,17 @@ pub struct Wrap {
 }
 
 impl Wrap {
-    /// Seals the root key of a vault under a passphrase. Takes a fraction of a second.
+    /// Seals the root key of a vault under a passphrase that is chosen now. Takes a fraction of a second.
     ///
     /// # Errors
     ///
-    /// [`RootKeyError::ShortPassphrase`], or if memory or random numbers are not to be had.
+    /// As [`Passphrase::chosen`], or if memory or random numbers are not to be had.
     pub fn make(key: &RootKey, vault_id: &str, by: &Passphrase) -> Result<Self, RootKeyError> {
-        by.check_new()?;
+        Self::under(key, vault_id, &by.chosen()?)
+    }
+
+    /// The same under exactly this text.
+    fn under(key: &RootKey, vault_id: &str, by: &Passphrase) -> Result<Self, RootKeyError> {
         let mut wrap = Self {
             salt: [0; 16],
             memory_kib: COSTS.0,
@@ -137,12 +163,36 @@ impl Wrap {
         })
     }
 
+    /// Puts another root key behind the passphrase that opens this, which was typed.
+    ///
+    /// # Errors
+    ///
+    /// [`RootKeyError::WrongPassphrase`]: another one is a mistake, and not a new one.
+    pub(in crate::vault) fn renewed(
+        &self,
+        key: &RootKey,
+        vault_id: &str,
+        by: &Passphrase,
+    ) -> Result<Self, RootKeyError> {
+        by.open_with(is_wrong, |reading| {
+            drop(self.open_as(vault_id, reading)?);
+            if self.needs_no_passphrase() {
+                return self.resealed(key, vault_id);
+            }
+            Self::under(key, vault_id, reading)
+        })
+    }
+
     /// Opens it. Takes a fraction of a second, also for a wrong passphrase.
     ///
     /// # Errors
     ///
     /// [`RootKeyError::WrongPassphrase`], or if memory is not to be had.
     pub fn open(&self, vault_id: &str, by: &Passphrase) -> Result<RootKey, RootKeyError> {
+        by.open_with(is_wrong, |reading| self.open_as(vault_id, reading))
+    }
+
+    fn open_as(&self, vault_id: &str, by: &Passphrase) -> Result<RootKey, RootKeyError> {
         let wrapping = self.wrapping_key(by)?;
         if let Some(public_key) = self.public_key {
             let secret = SecretKey::from_bytes(*wrapping.expose());
@@ -193,13 +243,17 @@ impl Wrap {
     /// A wrap as tokend made them before format 3 of the vault.
     #[cfg(test)]
     pub(in crate::vault) fn make_old(key: &RootKey, vault_id: &str, by: &Passphrase) -> Self {
-        let mut wrap = Self::make(key, vault_id, by).unwrap();
+        let mut wrap = Self::under(key, vault_id, by).unwrap();
         let wrapping = wrap.wrapping_key(by).unwrap();
         let sealed = envelope::seal_key(wrapping.expose(), &bound(vault_id), key.expose());
         wrap.sealed = sealed.unwrap();
         wrap.public_key = None;
         wrap
     }
+}
+
+const fn is_wrong(error: &RootKeyError) -> bool {
+    matches!(error, RootKeyError::WrongPassphrase)
 }
 
 /// Associated data of a wrap of before format 3.
@@ -269,6 +323,56 @@ mod tests {
         assert!(matches!(wrong, Err(RootKeyError::WrongPassphrase)));
         let refused = wrap.resealed(&key, "v");
         assert!(matches!(refused, Err(RootKeyError::OldWrap)));
+    }
+
+    /// As read where it is set, and what opens it afterwards.
+    #[test]
+    fn a_passphrase_that_was_read_is_set_without_what_an_editor_added() {
+        let key = RootKey::generate().unwrap();
+        for read in [
+            "correct horse battery\r\n",
+            "\u{feff}correct horse battery\n",
+        ] {
+            let wrap = Wrap::make(&key, "v", &passphrase(read)).unwrap();
+            for typed in [read, "correct horse battery"] {
+                let opened = wrap.open("v", &passphrase(typed)).unwrap();
+                assert_eq!(opened.expose(), key.expose(), "{read:?} {typed:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_passphrase_that_was_set_as_it_was_read_still_opens_and_goes_on_doing_so() {
+        let (key, next) = (RootKey::generate().unwrap(), RootKey::generate().unwrap());
+        for (set, read) in [
+            ("correct horse battery\r", "correct horse battery\r\n"),
+            (
+                "\u{feff}correct horse battery",
+                "\u{feff}correct horse battery\n",
+            ),
+            ("correct\thorse battery\n", "correct\thorse battery\n"),
+        ] {
+            let wrap = Wrap::under(&key, "v", &passphrase(set)).unwrap();
+            let old = Wrap::make_old(&key, "v", &passphrase(set));
+            for wrap in [wrap, old] {
+                let opened = wrap.open("v", &passphrase(read)).unwrap();
+                assert_eq!(opened.expose(), key.expose(), "{set:?}");
+                let renewed = wrap.renewed(&next, "v", &passphrase(read)).unwrap();
+                let opened = renewed.open("v", &passphrase(read)).unwrap();
+                assert_eq!(opened.expose(), next.expose(), "{set:?}");
+                let cleaned = renewed.open("v", &passphrase("correct horse battery"));
+                assert!(cleaned.is_err(), "{set:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_new_passphrase_with_a_control_character_is_refused_and_not_quoted() {
+        let key = RootKey::generate().unwrap();
+        let error = Wrap::make(&key, "v", &passphrase("correct\u{1b} horse")).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("(U+001B) at character 8"), "{error}");
+        assert!(!error.contains("horse"), "{error}");
     }
 
     #[test]

@@ -17,13 +17,13 @@ use broker_protocol::api::{
 };
 use broker_protocol::names::ONE_PASSWORD_TOKEN;
 use broker_protocol::places::Places;
+use broker_protocol::token_shape::{self, Shape};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::broker::Broker;
 use crate::clock;
 use crate::error::Failure;
-use crate::token_shape::{self, Shape};
 use crate::ui;
 
 /// One thing that is not as it should be.

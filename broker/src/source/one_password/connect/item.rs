@@ -2,13 +2,13 @@
 //!
 //! Values stay where they arrived, in a body that is wiped: only the one that is asked for is taken out.
 
+use broker_protocol::value_form::Unfit;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::policy::field_reference::{FieldReference, is_id};
 use crate::source::one_password::{OnePasswordError, Part};
-use crate::source::value::{Fault, value_of};
 use crate::token::AccessToken;
 
 /// An id as Connect makes them: fit to be a piece of a path.
@@ -167,12 +167,12 @@ impl Field<'_> {
     /// The value, if it can be one.
     pub(super) fn value(&self) -> Result<AccessToken, OnePasswordError> {
         let Some(raw) = self.value else {
-            return Err(OnePasswordError::NotAValue(Fault::Empty));
+            return Err(OnePasswordError::NotAValue(Unfit::Empty));
         };
         let text = serde_json::from_str::<String>(raw.get());
-        let text = text.map_err(|_quotes_it| OnePasswordError::NotAValue(Fault::NotText))?;
+        let text = text.map_err(|_quotes_it| OnePasswordError::NotAValue(Unfit::NotText))?;
         let bytes = Zeroizing::new(text.into_bytes());
-        value_of(bytes).map_err(OnePasswordError::NotAValue)
+        AccessToken::read_bytes(bytes).map_err(OnePasswordError::NotAValue)
     }
 }
 
@@ -229,9 +229,9 @@ mod tests {
             ("For CI/credential", NoSuch(Part::Field)),
             ("nowhere/credential", NoSuch(Part::Section)),
             ("both", Several(Part::Field)),
-            ("notesPlain", NotAValue(Fault::Empty)),
-            ("empty", NotAValue(Fault::Empty)),
-            ("lines", NotAValue(Fault::SeveralLines)),
+            ("notesPlain", NotAValue(Unfit::Empty)),
+            ("empty", NotAValue(Unfit::Empty)),
+            ("lines", NotAValue(Unfit::SeveralLines)),
         ] {
             assert_eq!(read(parts), Err(wanted), "{parts}");
         }

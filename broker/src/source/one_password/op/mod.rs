@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use broker_protocol::value_form::{self, Unfit};
 use zeroize::Zeroizing;
 
 pub use self::limits::ServiceLimit;
@@ -25,7 +26,6 @@ use self::texts::Asked;
 use super::OnePasswordError;
 use crate::policy::field_reference::FieldReference;
 use crate::source::Fetched;
-use crate::source::value::{self, Fault, value_of};
 use crate::token::AccessToken;
 
 /// 1Password by way of `op`.
@@ -147,9 +147,12 @@ impl Op {
             reference: Some(reference),
             token,
         };
-        let too_long = (value::LONGEST, OnePasswordError::NotAValue(Fault::TooLong));
+        let too_long = (
+            value_form::LONGEST,
+            OnePasswordError::NotAValue(Unfit::TooLong),
+        );
         let bytes = self.ask(&["read", "-n", &at], &asked, too_long).await?;
-        let value = value_of(bytes).map_err(OnePasswordError::NotAValue)?;
+        let value = AccessToken::read_bytes(bytes).map_err(OnePasswordError::NotAValue)?;
         Ok(Fetched { value, version })
     }
 

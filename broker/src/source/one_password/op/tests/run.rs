@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use broker_protocol::value_form::Unfit;
+
 use crate::process_group::tests::gone;
-use crate::source::Fault;
 use crate::source::one_password::OnePasswordError;
 use crate::source::one_password::op::run::{Ended, Program, Run};
 use crate::token::AccessToken;
@@ -67,7 +68,7 @@ fn asking<'a>(arguments: &'a [&'a str]) -> Run<'a> {
         token: None,
         account: None,
         most: 100,
-        too_much: OnePasswordError::NotAValue(Fault::TooLong),
+        too_much: OnePasswordError::NotAValue(Unfit::TooLong),
     }
 }
 
@@ -143,7 +144,7 @@ async fn as_much_as_was_allowed_is_taken_and_no_byte_more() {
     assert_eq!(printed(script.run(asking(&["100"])).await), "x".repeat(100));
     for more in ["101", "10000000"] {
         let error = script.run(asking(&[more])).await.err();
-        assert_eq!(error, Some(OnePasswordError::NotAValue(Fault::TooLong)));
+        assert_eq!(error, Some(OnePasswordError::NotAValue(Unfit::TooLong)));
     }
     let script = Script::new("yes | head -c 1000000 >&2; exit 1");
     let error = script.run(asking(&[])).await.err().unwrap().to_string();

@@ -5,7 +5,7 @@
 
 /// What a value looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub enum Shape {
     /// A classic personal access token, or an OAuth token, which has scopes in the same way.
     Classic,
     /// A fine-grained personal access token.
@@ -19,7 +19,8 @@ pub(crate) enum Shape {
 }
 
 /// Looks at the prefix of a value.
-pub(crate) fn of(value: &str) -> Shape {
+#[must_use]
+pub fn of(value: &str) -> Shape {
     if value.starts_with("github_pat_") {
         return Shape::FineGrained;
     }

@@ -1,0 +1,161 @@
+//! The one rule for every passphrase and value that is read: from a file, a pipe, a terminal, the body
+//! of a request, or wherever a secret is kept.
+//!
+//! A byte order mark at the beginning and one line end at the end are not part of it: editors and shells
+//! add them, and whoever types the same text later cannot. `tokend` and `tokenctl` both go by this.
+//!
+//! Not here: what a value may look like (that is [`value_form`](crate::value_form)).
+
+use std::fmt;
+
+use zeroize::Zeroize as _;
+
+/// What UTF-8 files of some editors begin with.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// The text without a byte order mark at its beginning and one line end (LF or CRLF) at its end.
+#[must_use]
+pub fn cleaned(text: &str) -> &str {
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    let without = text.strip_suffix('\n');
+    without.map_or(text, |text| text.strip_suffix('\r').unwrap_or(text))
+}
+
+/// The same of bytes that may be no text.
+#[must_use]
+pub fn cleaned_bytes(bytes: &[u8]) -> &[u8] {
+    let mut mark = [0; 3];
+    let mark = BYTE_ORDER_MARK.encode_utf8(&mut mark).as_bytes();
+    let bytes = bytes.strip_prefix(mark).unwrap_or(bytes);
+    let without = bytes.strip_suffix(b"\n");
+    without.map_or(bytes, |bytes| bytes.strip_suffix(b"\r").unwrap_or(bytes))
+}
+
+/// The same within the text's own memory. What moves leaves no copy behind.
+pub fn clean(text: &mut String) {
+    let kept = cleaned(text).len();
+    let mark = text.len() - text.trim_start_matches(BYTE_ORDER_MARK).len();
+    let mark = mark.min(BYTE_ORDER_MARK.len_utf8());
+    text.truncate(mark + kept);
+    if mark == 0 {
+        return;
+    }
+    // Moved to the front by hand: the bytes behind the end are wiped with it.
+    let mut whole = std::mem::take(text).into_bytes();
+    whole.copy_within(mark.., 0);
+    if let Some(tail) = whole.get_mut(kept..) {
+        tail.zeroize();
+    }
+    whole.truncate(kept);
+    *text = String::from_utf8(whole).unwrap_or_default();
+}
+
+/// What a passphrase that was read may be, the likeliest first: by the rule; as `tokend` took it before
+/// there was one, less one LF; as it is. Passphrases that were set with more go on opening what they opened.
+pub fn readings(text: &str) -> impl Iterator<Item = &str> {
+    let by_the_rule = cleaned(text);
+    let before = text.strip_suffix('\n').unwrap_or(text);
+    let before = Some(before).filter(|before| *before != by_the_rule);
+    let whole = Some(text).filter(|text| *text != by_the_rule && Some(*text) != before);
+    [Some(by_the_rule), before, whole].into_iter().flatten()
+}
+
+/// A control character in a passphrase that is chosen now. Which one, and where, and no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ControlCharacter {
+    /// Its code point.
+    pub code: u32,
+    /// Where it is, in characters from 1.
+    pub at: usize,
+}
+
+impl fmt::Display for ControlCharacter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "has a control character (U+{:04X}) at character {}, which no keyboard types again; leave it out",
+            self.code, self.at
+        )
+    }
+}
+
+impl std::error::Error for ControlCharacter {}
+
+/// The text of a passphrase that is chosen now.
+///
+/// # Errors
+///
+/// [`ControlCharacter`], the first.
+pub fn new_passphrase(text: &str) -> Result<&str, ControlCharacter> {
+    let text = cleaned(text);
+    let mut characters = (1..).zip(text.chars());
+    match characters.find(|(_, character)| character.is_control()) {
+        None => Ok(text),
+        Some((at, character)) => Err(ControlCharacter {
+            code: character.into(),
+            at,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As read, and as the rule takes it.
+    const CASES: [(&str, &str); 9] = [
+        ("a passphrase", "a passphrase"),
+        ("a passphrase\n", "a passphrase"),
+        ("a passphrase\r\n", "a passphrase"),
+        ("a passphrase\n\n", "a passphrase\n"),
+        ("a passphrase\r", "a passphrase\r"),
+        ("\u{feff}a passphrase\r\n", "a passphrase"),
+        ("\u{feff}\u{feff}a", "\u{feff}a"),
+        ("\r\n", ""),
+        ("", ""),
+    ];
+
+    #[test]
+    fn a_byte_order_mark_and_one_line_end_are_dropped_and_no_more() {
+        for (read, wanted) in CASES {
+            assert_eq!(cleaned(read), wanted, "{read:?}");
+            assert_eq!(cleaned_bytes(read.as_bytes()), wanted.as_bytes());
+            let mut own = read.to_owned();
+            clean(&mut own);
+            assert_eq!(own, wanted, "{read:?}");
+        }
+        assert_eq!(cleaned_bytes(b"\xff\xfea\n"), b"\xff\xfea");
+    }
+
+    #[test]
+    fn a_passphrase_is_tried_by_the_rule_first_and_then_as_it_was_read() {
+        for (read, wanted) in [
+            ("a", vec!["a"]),
+            ("a\n", vec!["a", "a\n"]),
+            ("a\r\n", vec!["a", "a\r", "a\r\n"]),
+            ("a\r", vec!["a\r"]),
+            ("\u{feff}a\n", vec!["a", "\u{feff}a", "\u{feff}a\n"]),
+            ("\u{feff}a", vec!["a", "\u{feff}a"]),
+        ] {
+            assert_eq!(readings(read).collect::<Vec<_>>(), wanted, "{read:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_passphrase_with_a_control_character_is_refused_by_its_place_alone() {
+        assert_eq!(new_passphrase("größer\r\n"), Ok("größer"));
+        for (read, code, at) in [
+            ("ab\rc", 0x0d, 3),
+            ("é\u{1b}[200~x", 0x1b, 2),
+            ("a\n\n", 0x0a, 2),
+        ] {
+            let refused = new_passphrase(read).unwrap_err();
+            assert_eq!(refused, ControlCharacter { code, at }, "{read:?}");
+        }
+        let text = new_passphrase("secret\tsecret").unwrap_err().to_string();
+        assert!(
+            text.contains("(U+0009) at character 7") && !text.contains("secret"),
+            "{text}"
+        );
+    }
+}

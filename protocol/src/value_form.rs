@@ -1,0 +1,356 @@
+//! What the value of a secret may look like: one line of printable ASCII without blanks or quotes around
+//! it, or PEM.
+//!
+//! Every kind of today is that: what GitHub issues (“About authentication to GitHub”), its PEM files, and
+//! what 1Password issues. Anything else is what copying, an editor or a spreadsheet made of a value, and
+//! GitHub refuses it. What is refused is told by its place, and never quoted.
+//!
+//! Not here: whether a value is of a declared kind ([`token_shape`](crate::token_shape) says what it
+//! looks like).
+
+use std::fmt;
+
+/// The longest value, in bytes: as JSON it must fit a request of 64 KiB.
+pub const LONGEST: usize = 48 * 1024;
+
+/// Why a text is no value. It reads on after what holds the text: `it {}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unfit {
+    /// Nothing, or a line end alone.
+    Empty,
+    /// More than any value has.
+    TooLong,
+    /// Bytes that are no text.
+    NotText,
+    /// Text, and not in UTF-8.
+    Utf16,
+    /// Several lines that are no key in PEM form.
+    SeveralLines,
+    /// A quote at its beginning.
+    OpeningQuote,
+    /// A quote at its end, in characters from 1.
+    ClosingQuote(usize),
+    /// `NAME=value`, and where the value begins, in characters from 1.
+    Assignment(usize),
+    /// PEM whose line ends are written out as `\n`.
+    EscapedLines(usize),
+    /// Something that is in no value.
+    Has(Oddity, Place),
+}
+
+/// What is in no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Oddity {
+    /// A byte order mark.
+    ByteOrderMark,
+    /// Something that is there and cannot be seen, by its code point.
+    Invisible(u32),
+    /// A quote as word processors make them.
+    SmartQuote,
+    /// As in a list, or in place of what is hidden.
+    Bullet,
+    /// A space, a tab or another blank.
+    Blank,
+    /// A control character, by its code point.
+    Control(u32),
+    /// Anything else.
+    NotAscii,
+}
+
+/// Where it is, both from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The character in that line.
+    pub character: usize,
+}
+
+/// Looks at the text of a value as [`as_read`](crate::as_read) leaves it.
+///
+/// # Errors
+///
+/// [`Unfit`]: what is wrong, and where.
+pub fn check(text: &str) -> Result<(), Unfit> {
+    if text.is_empty() {
+        return Err(Unfit::Empty);
+    }
+    if text.len() > LONGEST {
+        return Err(Unfit::TooLong);
+    }
+    if is_pem(text) {
+        return pem(text);
+    }
+    if text.starts_with(QUOTES) {
+        return Err(Unfit::OpeningQuote);
+    }
+    if let Some(begins) = assigned(text) {
+        return Err(Unfit::Assignment(begins));
+    }
+    if let Some((at, odd)) = (1..).zip(text.chars()).find(|(_, c)| !c.is_ascii_graphic()) {
+        return Err(match odd {
+            '\n' => Unfit::SeveralLines,
+            '\r' if text.contains('\n') => Unfit::SeveralLines,
+            odd => Unfit::Has(
+                Oddity::of(odd),
+                Place {
+                    line: 1,
+                    character: at,
+                },
+            ),
+        });
+    }
+    if text.ends_with(QUOTES) {
+        return Err(Unfit::ClosingQuote(text.chars().count()));
+    }
+    Ok(())
+}
+
+/// What bytes that are no UTF-8 are.
+#[must_use]
+pub fn of_no_text(bytes: &[u8]) -> Unfit {
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Unfit::Utf16;
+    }
+    Unfit::NotText
+}
+
+const QUOTES: [char; 3] = ['"', '\'', '`'];
+
+fn is_pem(text: &str) -> bool {
+    text.trim_start().starts_with("-----BEGIN ")
+}
+
+/// Blanks stand within its lines, and around them.
+fn pem(text: &str) -> Result<(), Unfit> {
+    let mut place = Place {
+        line: 1,
+        character: 0,
+    };
+    for c in text.chars() {
+        place.character += 1;
+        match c {
+            '\n' => {
+                place = Place {
+                    line: place.line + 1,
+                    character: 0,
+                }
+            }
+            '\\' => return Err(Unfit::EscapedLines(place.character)),
+            '\r' | '\t' | ' '..='~' => {}
+            odd => return Err(Unfit::Has(Oddity::of(odd), place)),
+        }
+    }
+    Ok(())
+}
+
+/// Where the value of `NAME=value` begins. Padding as in Base64 is no value.
+fn assigned(text: &str) -> Option<usize> {
+    let (name, value) = text.split_once('=')?;
+    let name = name.strip_prefix("export ").unwrap_or(name).trim();
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let is_value = !value.trim_matches('=').is_empty();
+    let is_assignment = is_name && name.chars().all(word) && is_value;
+    is_assignment.then(|| text.chars().take_while(|c| *c != '=').count() + 2)
+}
+
+impl Oddity {
+    fn of(c: char) -> Self {
+        match c {
+            '\u{feff}' => Self::ByteOrderMark,
+            '\u{200b}'..='\u{200f}'
+            | '\u{2060}'..='\u{2064}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{ad}' => Self::Invisible(c.into()),
+            '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}' | '\u{2039}' | '\u{203a}' => {
+                Self::SmartQuote
+            }
+            '\u{2022}' | '\u{2023}' | '\u{2043}' | '\u{25cf}' | '\u{25e6}' | '\u{25aa}'
+            | '\u{b7}' => Self::Bullet,
+            c if c.is_control() && c != '\t' => Self::Control(c.into()),
+            c if c.is_whitespace() => Self::Blank,
+            _ => Self::NotAscii,
+        }
+    }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("is empty"),
+            Self::TooLong => f.write_str("is longer than 48 KiB, which no value is"),
+            Self::NotText => f.write_str("is not UTF-8 text"),
+            Self::Utf16 => f.write_str("is UTF-16 text, as PowerShell writes it; save it as UTF-8"),
+            Self::SeveralLines => f.write_str("has several lines and is not PEM"),
+            Self::OpeningQuote => f.write_str("begins with a quote, which is no part of a value"),
+            Self::ClosingQuote(at) => {
+                write!(
+                    f,
+                    "ends with a quote, at character {at}, which is no part of a value"
+                )
+            }
+            Self::Assignment(at) => {
+                write!(
+                    f,
+                    "has the form NAME=value; the value alone begins at character {at}"
+                )
+            }
+            Self::EscapedLines(at) => write!(
+                f,
+                "has its line ends written out with a backslash, from character {at}; take the .pem file itself"
+            ),
+            Self::Has(what, place) if place.line == 1 => {
+                write!(f, "has {what} at character {}", place.character)
+            }
+            Self::Has(what, place) => write!(
+                f,
+                "has {what} in line {}, at character {}",
+                place.line, place.character
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Unfit {}
+
+impl fmt::Display for Oddity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByteOrderMark => f.write_str("a byte order mark (U+FEFF)"),
+            Self::Invisible(0x200b) => f.write_str("a zero-width space (U+200B)"),
+            Self::Invisible(code) => write!(f, "an invisible character (U+{code:04X})"),
+            Self::SmartQuote => f.write_str("a typographic quote"),
+            Self::Bullet => f.write_str("a bullet, as in a list or where a value is hidden"),
+            Self::Blank => f.write_str("a blank"),
+            Self::Control(0) => f.write_str("a NUL byte"),
+            Self::Control(code) => write!(f, "a control character (U+{code:04X})"),
+            Self::NotAscii => f.write_str("a character that is not printable ASCII"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PEM: &str = "-----BEGIN RSA PRIVATE KEY-----\nMII+/=\n-----END RSA PRIVATE KEY-----";
+
+    #[test]
+    fn values_of_todays_kinds_are_taken() {
+        for value in [
+            "ghp_made_up",
+            "github_pat_11AAAA_made_up",
+            "0123456789abcdef0123456789abcdef01234567",
+            "ops_eyJhbGciOi",
+            "eyJhbGciOi.eyJzdWIi.c2lnbmF0dXJl-_",
+            "cGFkZGVk==",
+            "a=",
+            "some/thing+new=else",
+            PEM,
+        ] {
+            assert_eq!(check(value), Ok(()), "{value}");
+        }
+        let windows = PEM.replace('\n', "\r\n");
+        assert_eq!(check(&format!("\n{windows}\r\n")), Ok(()));
+    }
+
+    #[test]
+    fn what_is_no_value_is_refused_by_what_it_is_and_where_and_never_quoted() {
+        for (text, what) in [
+            (
+                "\u{feff}ghp_a",
+                "has a byte order mark (U+FEFF) at character 1",
+            ),
+            (
+                "ghp\u{200b}_a",
+                "has a zero-width space (U+200B) at character 4",
+            ),
+            (
+                "ghp_a\u{ad}",
+                "has an invisible character (U+00AD) at character 6",
+            ),
+            (
+                "\u{201c}ghp_a\u{201d}",
+                "has a typographic quote at character 1",
+            ),
+            (
+                "\"ghp_a\"",
+                "begins with a quote, which is no part of a value",
+            ),
+            ("'ghp_a", "begins with a quote, which is no part of a value"),
+            (
+                "ghp_a'",
+                "ends with a quote, at character 6, which is no part of a value",
+            ),
+            (
+                "\"-----BEGIN X-----\nA\n-----END X-----\"",
+                "begins with a quote",
+            ),
+            (" ghp_a", "has a blank at character 1"),
+            ("ghp_a\t", "has a blank at character 6"),
+            ("ghp_a\u{a0}", "has a blank at character 6"),
+            ("- ghp_a", "has a blank at character 2"),
+            (
+                "\u{2022} ghp_a",
+                "has a bullet, as in a list or where a value is hidden at",
+            ),
+            ("\u{2022}\u{2022}\u{2022}", "has a bullet"),
+            (
+                "TOKEN=ghp_a",
+                "NAME=value; the value alone begins at character 7",
+            ),
+            (
+                "export TOKEN=ghp_a",
+                "NAME=value; the value alone begins at character 14",
+            ),
+            (
+                "TOKEN=\"ghp_a\"",
+                "NAME=value; the value alone begins at character 7",
+            ),
+            (
+                "ghp_a\u{1b}[0m",
+                "has a control character (U+001B) at character 6",
+            ),
+            ("ghp_a\0", "has a NUL byte at character 6"),
+            (
+                "ghp_ä",
+                "has a character that is not printable ASCII at character 5",
+            ),
+            ("ghp_a\r", "has a control character (U+000D) at character 6"),
+            ("login\nghp_a", "has several lines and is not PEM"),
+            ("ghp_a\r\n", "has several lines and is not PEM"),
+            ("", "is empty"),
+            (
+                "-----BEGIN X-----\\nAA\\n-----END X-----",
+                "from character 18; take the .pem",
+            ),
+        ] {
+            let told = check(text).unwrap_err().to_string();
+            assert!(told.contains(what), "{text:?}: {told}");
+            assert!(!told.contains("ghp"), "{told}");
+        }
+        let odd = PEM.replace("MII", "M\u{200b}I");
+        let told = check(&odd).unwrap_err().to_string();
+        assert_eq!(
+            told,
+            "has a zero-width space (U+200B) in line 2, at character 2"
+        );
+        assert_eq!(check(&"x".repeat(LONGEST + 1)), Err(Unfit::TooLong));
+        assert_eq!(of_no_text(b"\xff\xfeg\0h\0"), Unfit::Utf16);
+        assert_eq!(of_no_text(b"gh\xff"), Unfit::NotText);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_in_one_line_can_stand_in_a_header(text in "\\PC{0,60}") {
+            if check(&text).is_ok() {
+                prop_assert!(text.chars().all(|c| matches!(c, '!'..='~')) || text.starts_with("-----BEGIN "));
+            }
+        }
+    }
+}
