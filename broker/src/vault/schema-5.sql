@@ -14,3 +14,15 @@ CREATE TABLE first_seen (
 -- 1: GitHub is being asked to end this installation token, or was. It may be dead, and is shared with no
 -- lease any more.
 ALTER TABLE minted ADD COLUMN ending INTEGER NOT NULL DEFAULT 0;
+
+-- Who was handed a value that another took the place of, by the value's hash: it counts again once that
+-- value is stored once more, and is forgotten when the value is erased.
+CREATE TABLE exposure_before (
+  secret            TEXT    NOT NULL,
+  hashed_credential TEXT    NOT NULL,
+  uid               INTEGER NOT NULL,
+  purpose           TEXT    NOT NULL,
+  last              INTEGER NOT NULL,
+  leases            INTEGER NOT NULL,
+  PRIMARY KEY (secret, hashed_credential, uid, purpose)
+) STRICT, WITHOUT ROWID;

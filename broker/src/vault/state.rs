@@ -176,11 +176,48 @@ fn tag(
 /// Who was handed a value itself.
 pub(super) type ExposedTo = (SecretName, u32, Purpose);
 
+/// Who was handed a value that another took the place of.
+pub(super) type ExposedBefore = (SecretName, HashedToken, u32, Purpose);
+
+/// A value that comes into use, and the one that it takes the place of.
+pub(super) struct Turn {
+    pub(super) from: Option<HashedToken>,
+    pub(super) to: HashedToken,
+}
+
 /// When secrets were last used, and who holds their values.
 #[derive(Debug, Default)]
 pub(super) struct Figures {
     pub(super) last_used: HashMap<SecretName, Timestamp>,
+    /// Of the value in use.
     pub(super) exposures: BTreeMap<ExposedTo, Exposure>,
+    /// Of those before it that the vault still has.
+    pub(super) exposed_before: BTreeMap<ExposedBefore, Exposure>,
+}
+
+impl Figures {
+    /// Another value comes into use. Who was handed it, where it was in use before, counts again.
+    pub(super) fn turn(&mut self, name: &SecretName, turn: &Turn) {
+        let passed = taken(&mut self.exposures, |(secret, ..)| secret == name);
+        let again = taken(&mut self.exposed_before, |(secret, hashed, ..)| {
+            secret == name && *hashed == turn.to
+        });
+        for ((secret, _, uid, purpose), exposure) in again {
+            self.exposures.insert((secret, uid, purpose), exposure);
+        }
+        let Some(from) = &turn.from else { return };
+        for ((secret, uid, purpose), exposure) in passed {
+            let key = (secret, from.clone(), uid, purpose);
+            self.exposed_before.insert(key, exposure);
+        }
+    }
+}
+
+/// Takes some out of a map.
+fn taken<K: Ord + Clone, V>(map: &mut BTreeMap<K, V>, which: impl Fn(&K) -> bool) -> Vec<(K, V)> {
+    let keys: Vec<K> = map.keys().filter(|key| which(key)).cloned().collect();
+    let entries = keys.iter().filter_map(|key| map.remove_entry(key));
+    entries.collect()
 }
 
 /// All of the vault but its keys.

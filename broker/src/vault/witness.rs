@@ -144,6 +144,7 @@ impl Vault {
         let Figures {
             last_used,
             exposures,
+            ..
         } = &state.figures;
         Usage {
             last_used: last_used.get(name).copied(),

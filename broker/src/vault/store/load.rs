@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use broker_audit::chain::{Head, LineHash};
-use broker_protocol::api::Exposure;
 use broker_protocol::names::{LeaseId, SecretName};
 use jiff::Timestamp;
 use rusqlite::Row;
@@ -111,28 +110,17 @@ impl Store {
     }
 
     fn figures(&self) -> Result<Figures, rusqlite::Error> {
-        let mut figures = Figures::default();
+        let mut last_used = HashMap::new();
         let mut statement = self.db.prepare("SELECT secret, at FROM last_used")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            figures.last_used.insert(name(row, 0)?, time(row, 1)?);
+            last_used.insert(name(row, 0)?, time(row, 1)?);
         }
-        let mut statement = self
-            .db
-            .prepare("SELECT secret, uid, purpose, last, leases FROM exposure")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let purpose: String = row.get(2)?;
-            let exposure = Exposure {
-                uid: row.get(1)?,
-                purpose: purpose.parse().map_err(unreadable(2))?,
-                last: time(row, 3)?,
-                leases: count(row, 4)?,
-            };
-            let key = (name(row, 0)?, exposure.uid, exposure.purpose.clone());
-            figures.exposures.insert(key, exposure);
-        }
-        Ok(figures)
+        Ok(Figures {
+            last_used,
+            exposures: self.exposures()?,
+            exposed_before: self.exposures_before()?,
+        })
     }
 
     fn tombstones(&self) -> Result<HashMap<LeaseId, Timestamp>, rusqlite::Error> {

@@ -23,12 +23,13 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, params};
 use crate::private;
 use crate::vault::Kind;
 use crate::vault::error::VaultError;
-use crate::vault::state::{ExposedTo, Sealed, State};
+use crate::vault::state::{ExposedBefore, ExposedTo, Sealed, State, Turn};
 use crate::vault::values::Of;
 
 mod checks;
 mod create;
 mod custody;
+mod exposures;
 mod first_seen;
 mod image;
 mod load;
@@ -182,12 +183,12 @@ impl Store {
         })
     }
 
-    /// Adds a version.
+    /// Adds a version. `turn` is of the values in use, where the change is of those.
     pub(in crate::vault) fn add_version(
         &mut self,
         name: &SecretName,
         sealed: &Sealed,
-        of: &Of,
+        (of, turn): (&Of, Option<&Turn>),
         mark: &Mark,
     ) -> Result<(), VaultError> {
         let seals = self.seals.load(Ordering::Relaxed);
@@ -207,7 +208,7 @@ impl Store {
                     sealed.set_at.as_microsecond(),
                     sealed.envelope,
                 ])?;
-            forget_exposed(tx, name, of)
+            turn.map_or(Ok(()), |turn| exposures::turn(tx, name, turn))
         })
     }
 
@@ -221,10 +222,11 @@ impl Store {
         self.durably(|tx| {
             mark.write(tx)?;
             tx.execute("DELETE FROM version WHERE secret = ?", [name.as_str()])?;
-            forget_exposed(tx, name, of)?;
             if matches!(of, Of::InForce(_)) {
                 tx.execute("DELETE FROM first_seen WHERE secret = ?", [name.as_str()])?;
+                exposures::forget(tx, name)?;
             }
+            exposures::forget_before(tx, name, None)?;
             tx.execute("DELETE FROM last_used WHERE secret = ?", [name.as_str()])?;
             tx.execute("DELETE FROM secret_check WHERE secret = ?", [name.as_str()])?;
             tx.execute("DELETE FROM rotation WHERE secret = ?", [name.as_str()])?;
@@ -283,6 +285,7 @@ impl Store {
         head: Head,
         used: impl Iterator<Item = (&'a SecretName, Timestamp)>,
         exposed: impl Iterator<Item = (&'a ExposedTo, &'a Exposure)>,
+        before: impl Iterator<Item = (&'a ExposedBefore, &'a Exposure)>,
     ) -> Result<(), VaultError> {
         let write = |tx: &Transaction<'_>| {
             tx.prepare_cached("UPDATE vault SET noted_records = ?, noted_hash = ?")?
@@ -291,18 +294,7 @@ impl Store {
             for (name, at) in used {
                 insert.execute(params![name.as_str(), at.as_microsecond()])?;
             }
-            let mut insert =
-                tx.prepare_cached("INSERT OR REPLACE INTO exposure VALUES (?, ?, ?, ?, ?)")?;
-            for ((name, uid, purpose), exposure) in exposed {
-                insert.execute(params![
-                    name.as_str(),
-                    uid,
-                    purpose.as_str(),
-                    exposure.last.as_microsecond(),
-                    integer(exposure.leases),
-                ])?;
-            }
-            Ok(())
+            exposures::write(tx, exposed, before)
         };
         let synchronous = |db: &Connection, how| db.pragma_update(None, "synchronous", how);
         synchronous(&self.db, "NORMAL").map_err(|cause| self.fault(cause))?;
@@ -403,11 +395,4 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// Counts stay far below 2^63; one that did not would be refused when read back.
 fn integer(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(-1)
-}
-
-fn forget_exposed(tx: &Transaction<'_>, name: &SecretName, of: &Of) -> Result<(), rusqlite::Error> {
-    if matches!(of, Of::InForce(_)) {
-        tx.execute("DELETE FROM exposure WHERE secret = ?", [name.as_str()])?;
-    }
-    Ok(())
 }

@@ -10,14 +10,16 @@ use serde::de::DeserializeOwned;
 use super::load::{name, unreadable};
 use super::{Mark, Store};
 use crate::rotation_state::{Rotation, SinkState};
+use crate::token::HashedToken;
 use crate::vault::error::VaultError;
 
 impl Store {
-    /// Erases the versions of a secret but `keep`, with the rotation that this ends.
+    /// Erases the versions of a secret but `keep`, which is named with its hash, and with them the rotation
+    /// that this ends.
     pub(in crate::vault) fn retire(
         &mut self,
         name: &SecretName,
-        keep: Option<u64>,
+        keep: Option<(u64, &HashedToken)>,
         rotation: Option<&Rotation>,
         mark: &Mark,
     ) -> Result<(), VaultError> {
@@ -25,8 +27,9 @@ impl Store {
             mark.write(tx)?;
             tx.execute(
                 "DELETE FROM version WHERE secret = ? AND version IS NOT ?",
-                params![name.as_str(), keep.map(super::integer)],
+                params![name.as_str(), keep.map(|(keep, _)| super::integer(keep))],
             )?;
+            super::exposures::forget_before(tx, name, keep.map(|(_, hashed)| hashed))?;
             match rotation {
                 Some(rotation) => write(tx, name, rotation),
                 None => tx

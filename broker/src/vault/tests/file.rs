@@ -58,7 +58,7 @@ async fn a_vault_of_format_4_keeps_its_checks_whose_times_go_by_the_wall_clock()
     for column in ["boot_id", "checked_boot", "failed_boot"] {
         scratch.edit(&format!("ALTER TABLE secret_check DROP COLUMN {column}"));
     }
-    scratch.edit("DROP TABLE first_seen; PRAGMA user_version = 4");
+    scratch.edit("DROP TABLE first_seen; DROP TABLE exposure_before; PRAGMA user_version = 4");
     let kept = scratch.open().check(&secret).checked;
     let checked_at = Moment::stored(found.checked_at.wall(), None);
     assert_eq!(
@@ -68,6 +68,24 @@ async fn a_vault_of_format_4_keeps_its_checks_whose_times_go_by_the_wall_clock()
             ..found
         })
     );
+}
+
+/// Its form is looked at where a value comes in, and never where one goes out.
+#[tokio::test]
+async fn a_value_that_was_stored_before_its_form_was_looked_at_still_opens() {
+    let scratch = Scratch::new();
+    for odd in [
+        "\u{201c}ghp_x\u{201d}",
+        " ghp_x\r\n",
+        "TOKEN=ghp_x",
+        "\u{feff}x",
+    ] {
+        let vault = scratch.unlocked();
+        let version = set(&vault, "source-pat", odd).await.version;
+        drop(vault);
+        let opened = value(&scratch.unlocked(), "source-pat", version);
+        assert_eq!(opened.unwrap(), odd);
+    }
 }
 
 #[test]

@@ -102,6 +102,81 @@ async fn figures_and_the_noted_head_survive_together() {
     assert_eq!(vault.usage(&name("one")).last_used, Some(at(7)));
 }
 
+fn handed(uid: u32, version: u64) -> UsageDelta {
+    UsageDelta {
+        secret: name("one"),
+        version: Some(version),
+        leases: 1,
+        at: at(i64::from(uid)),
+        exposed_to: Some((uid, "label-sync".parse().unwrap())),
+    }
+}
+
+fn exposed(vault: &Vault) -> Vec<(u32, u64)> {
+    let usage = vault.usage(&name("one"));
+    let exposed = usage.exposed_to.iter();
+    exposed
+        .map(|exposure| (exposure.uid, exposure.leases))
+        .collect()
+}
+
+#[tokio::test]
+async fn who_was_handed_a_value_counts_again_when_it_is_stored_once_more() {
+    let scratch = Scratch::new();
+    let vault = scratch.unlocked();
+    set(&vault, "one", "first").await;
+    vault.note(Head::EMPTY, vec![handed(1, 1)]);
+    set(&vault, "one", "second").await;
+    // Late notes of the first value, and its like under another name.
+    vault.note(Head::EMPTY, vec![handed(2, 2), handed(1, 1), handed(3, 1)]);
+    set(&vault, "two", "first").await;
+    vault.settle().await.unwrap();
+    assert_eq!(exposed(&vault), [(2, 1)]);
+    drop(vault);
+
+    let vault = scratch.unlocked();
+    assert_eq!(exposed(&vault), [(2, 1)]);
+    set(&vault, "one", "first").await;
+    assert_eq!(exposed(&vault), [(1, 2), (3, 1)]);
+    // Of the first version, which has the value that is in use now, and of the second, which has not.
+    vault.note(Head::EMPTY, vec![handed(1, 1), handed(4, 3), handed(2, 2)]);
+    vault.settle().await.unwrap();
+    assert_eq!(exposed(&vault), [(1, 3), (3, 1), (4, 1)]);
+    set(&vault, "one", "first").await;
+    assert_eq!(exposed(&vault), [(1, 3), (3, 1), (4, 1)]);
+    drop(vault);
+
+    let vault = scratch.unlocked();
+    assert_eq!(exposed(&vault), [(1, 3), (3, 1), (4, 1)]);
+    set(&vault, "one", "second").await;
+    assert_eq!(exposed(&vault), [(2, 2)]);
+    assert_eq!(vault.usage(&name("two")).exposed_to, []);
+}
+
+#[tokio::test]
+async fn who_was_handed_an_erased_value_is_forgotten_with_it() {
+    let scratch = Scratch::new();
+    let vault = scratch.unlocked();
+    set(&vault, "one", "first").await;
+    vault.note(Head::EMPTY, vec![handed(1, 1)]);
+    set(&vault, "one", "second").await;
+    vault.note(Head::EMPTY, vec![handed(2, 2)]);
+    let usage = recorded("one", 1);
+    vault.retire(usage, Some(2), None).await.unwrap();
+    vault.note(Head::EMPTY, vec![handed(1, 1)]);
+    vault.settle().await.unwrap();
+    drop(vault);
+    let vault = scratch.unlocked();
+    assert_eq!(exposed(&vault), [(2, 1)]);
+    set(&vault, "one", "first").await;
+    assert_eq!(exposed(&vault), []);
+    vault.remove(recorded("one", 3)).await.unwrap();
+    set(&vault, "one", "second").await;
+    assert_eq!(exposed(&vault), []);
+    drop(vault);
+    assert_eq!(exposed(&scratch.open()), []);
+}
+
 #[tokio::test]
 async fn a_secret_from_elsewhere_has_figures_too() {
     let scratch = Scratch::new();

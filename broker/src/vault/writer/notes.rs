@@ -4,10 +4,12 @@ use std::collections::HashSet;
 
 use broker_audit::chain::Head;
 use broker_protocol::api::Exposure;
-use broker_protocol::names::SecretName;
+use broker_protocol::names::{Purpose, SecretName};
+use jiff::Timestamp;
 
 use super::Work;
-use crate::vault::state::{ExposedTo, State};
+use crate::token::HashedToken;
+use crate::vault::state::{ExposedBefore, ExposedTo, List, State, Turn};
 use crate::vault::{UsageDelta, known};
 
 /// What has been noted in memory and not yet in the database.
@@ -16,7 +18,25 @@ pub(super) struct Unwritten {
     pub(super) head: Option<Head>,
     pub(super) used: HashSet<SecretName>,
     pub(super) exposed: HashSet<ExposedTo>,
+    pub(super) exposed_before: HashSet<ExposedBefore>,
     failing: bool,
+}
+
+impl Unwritten {
+    /// What was counted of the two values is written where it belongs from now on.
+    pub(super) fn turn(&mut self, name: &SecretName, turn: &Turn) {
+        let passed = self.exposed.extract_if(|(secret, ..)| secret == name);
+        let passed: Vec<_> = passed.collect();
+        let again = self
+            .exposed_before
+            .extract_if(|(secret, hashed, ..)| secret == name && *hashed == turn.to);
+        let again = again.map(|(secret, _, uid, purpose)| (secret, uid, purpose));
+        self.exposed.extend(again);
+        let Some(from) = &turn.from else { return };
+        let passed = passed.into_iter();
+        let passed = passed.map(|(secret, uid, purpose)| (secret, from.clone(), uid, purpose));
+        self.exposed_before.extend(passed);
+    }
 }
 
 impl Work {
@@ -34,27 +54,30 @@ impl Work {
                 .or_insert(delta.at);
             *used = delta.at.max(*used);
             self.unwritten.used.insert(delta.secret.clone());
-            let newest = list.secrets.get(&delta.secret);
-            let newest = newest.and_then(|s| s.versions.last()).map(|s| s.version);
-            // Whoever holds an older value than today's is exposed to nothing that still counts.
-            let current = delta.version.is_none() || delta.version == newest;
-            if let Some((uid, purpose)) = delta.exposed_to
-                && current
-            {
-                let key = (delta.secret, uid, purpose.clone());
-                let exposure = figures
-                    .exposures
-                    .entry(key.clone())
-                    .or_insert_with(|| Exposure {
-                        uid,
-                        purpose,
-                        last: delta.at,
-                        leases: 0,
-                    });
-                exposure.last = delta.at.max(exposure.last);
-                exposure.leases += delta.leases;
-                self.unwritten.exposed.insert(key);
-            }
+            let Some((uid, purpose)) = delta.exposed_to.clone() else {
+                continue;
+            };
+            let exposure = match held_as(list, &delta) {
+                Holds::InUse => {
+                    let key = (delta.secret.clone(), uid, purpose.clone());
+                    self.unwritten.exposed.insert(key.clone());
+                    figures
+                        .exposures
+                        .entry(key)
+                        .or_insert_with(|| none_yet(uid, purpose, delta.at))
+                }
+                Holds::Before(hashed) => {
+                    let key = (delta.secret.clone(), hashed, uid, purpose.clone());
+                    self.unwritten.exposed_before.insert(key.clone());
+                    figures
+                        .exposed_before
+                        .entry(key)
+                        .or_insert_with(|| none_yet(uid, purpose, delta.at))
+                }
+                Holds::Erased => continue,
+            };
+            exposure.last = delta.at.max(exposure.last);
+            exposure.leases += delta.leases;
         }
     }
 
@@ -66,7 +89,12 @@ impl Work {
         };
         let written = {
             let state = known(self.shared.state.read());
-            let Unwritten { used, exposed, .. } = &self.unwritten;
+            let Unwritten {
+                used,
+                exposed,
+                exposed_before,
+                ..
+            } = &self.unwritten;
             let figures = &state.figures;
             let used = used
                 .iter()
@@ -75,7 +103,9 @@ impl Work {
             let exposed = exposed
                 .iter()
                 .filter_map(|k| figures.exposures.get_key_value(k));
-            self.store.note(head, used, exposed)
+            let before = exposed_before.iter();
+            let before = before.filter_map(|k| figures.exposed_before.get_key_value(k));
+            self.store.note(head, used, exposed, before)
         };
         match written {
             Ok(()) => {
@@ -88,5 +118,47 @@ impl Work {
             }
             Err(_) => {}
         }
+    }
+}
+
+/// Which value those hold who were handed this version.
+enum Holds {
+    /// The one in use, perhaps as an earlier version of it.
+    InUse,
+    /// One before it, by its hash: it counts no more, unless it comes back.
+    Before(HashedToken),
+    /// One that the vault has no more.
+    Erased,
+}
+
+fn held_as(list: &List, delta: &UsageDelta) -> Holds {
+    let Some(version) = delta.version else {
+        return Holds::InUse;
+    };
+    let versions = list
+        .secrets
+        .get(&delta.secret)
+        .map(|secret| &secret.versions);
+    let versions = versions.map(Vec::as_slice).unwrap_or_default();
+    // Newest first: it is nearly always the one.
+    let of = versions
+        .iter()
+        .rev()
+        .find(|sealed| sealed.version == version);
+    match (of, versions.last()) {
+        (Some(of), Some(newest)) if of.hashed_credential == newest.hashed_credential => {
+            Holds::InUse
+        }
+        (Some(of), _) => Holds::Before(of.hashed_credential.clone()),
+        (None, _) => Holds::Erased,
+    }
+}
+
+const fn none_yet(uid: u32, purpose: Purpose, last: Timestamp) -> Exposure {
+    Exposure {
+        uid,
+        purpose,
+        last,
+        leases: 0,
     }
 }

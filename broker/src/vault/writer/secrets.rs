@@ -5,8 +5,9 @@ use jiff::Timestamp;
 
 use super::Work;
 use crate::rotation_state::Rotation;
+use crate::token::HashedToken;
 use crate::vault::error::VaultError;
-use crate::vault::state::{Outline, Sealed, Secret};
+use crate::vault::state::{ExposedBefore, Outline, Sealed, Secret, Turn};
 use crate::vault::values::Of;
 use crate::vault::{Held, known};
 
@@ -62,8 +63,13 @@ impl Work {
                 versions,
             })
         })?;
-        self.store.add_version(name, &sealed, &of, &mark)?;
-        self.forget_exposed(name, &of);
+        let turn = self.turn(name, &sealed, &of);
+        self.store
+            .add_version(name, &sealed, (&of, turn.as_ref()), &mark)?;
+        if let Some(turn) = &turn {
+            self.unwritten.turn(name, turn);
+            known(self.shared.state.write()).figures.turn(name, turn);
+        }
         let held = self.change(&mark, |state| {
             if let Of::InForce(Some(rotation)) = of {
                 state.rotations.insert(name.clone(), *rotation);
@@ -74,14 +80,25 @@ impl Work {
         held.ok_or_else(|| VaultError::NoValue(name.clone()))
     }
 
-    /// Whoever was handed the value before holds an old one only.
-    fn forget_exposed(&mut self, name: &SecretName, of: &Of) {
-        if matches!(of, Of::InForce(_)) {
-            self.unwritten.exposed.retain(|(secret, ..)| secret != name);
-            let mut state = known(self.shared.state.write());
-            let exposures = &mut state.figures.exposures;
-            exposures.retain(|(secret, ..), _| secret != name);
+    /// Whoever was handed the value before holds an old one only. `None` if the value stays the same, or
+    /// is none that is in use.
+    fn turn(&self, name: &SecretName, sealed: &Sealed, of: &Of) -> Option<Turn> {
+        if !matches!(of, Of::InForce(_)) {
+            return None;
         }
+        let held = known(self.shared.state.read()).held(name);
+        let from = held.map(|held| held.hashed_credential);
+        let to = sealed.hashed_credential.clone();
+        (from.as_ref() != Some(&to)).then_some(Turn { from, to })
+    }
+
+    /// Values were erased, all but the one of this hash.
+    fn forget_before(&mut self, name: &SecretName, keep: Option<&HashedToken>) {
+        let stays = |(secret, hashed, ..): &ExposedBefore| secret != name || Some(hashed) == keep;
+        self.unwritten.exposed_before.retain(stays);
+        let mut state = known(self.shared.state.write());
+        let before = &mut state.figures.exposed_before;
+        before.retain(|key, _| stays(key));
     }
 
     pub(super) fn remove(&mut self, name: &SecretName, of: &Of) -> Result<(), VaultError> {
@@ -95,7 +112,13 @@ impl Work {
             })
         })?;
         self.store.remove(name, of, &mark)?;
-        self.forget_exposed(name, of);
+        self.forget_before(name, None);
+        if matches!(of, Of::InForce(_)) {
+            self.unwritten.exposed.retain(|(secret, ..)| secret != name);
+            let mut state = known(self.shared.state.write());
+            let exposures = &mut state.figures.exposures;
+            exposures.retain(|(secret, ..), _| secret != name);
+        }
         self.unwritten.used.remove(name);
         self.change(&mark, |state| {
             if matches!(of, Of::InForce(_)) {
@@ -132,7 +155,10 @@ impl Work {
                 versions: keep.into_iter().collect(),
             })
         })?;
-        self.store.retire(name, keep, rotation.as_deref(), &mark)?;
+        let hashed = keep.and_then(|keep| self.hash_of(name, keep));
+        let kept = keep.zip(hashed.as_ref());
+        self.store.retire(name, kept, rotation.as_deref(), &mark)?;
+        self.forget_before(name, hashed.as_ref());
         self.change(&mark, |state| {
             match rotation {
                 Some(rotation) => state.rotations.insert(name.clone(), *rotation),
@@ -145,6 +171,15 @@ impl Work {
             }
         });
         Ok(())
+    }
+}
+
+impl Work {
+    fn hash_of(&self, name: &SecretName, version: u64) -> Option<HashedToken> {
+        let state = known(self.shared.state.read());
+        let mut versions = state.list.secrets.get(name)?.versions.iter();
+        let sealed = versions.find(|sealed| sealed.version == version)?;
+        Some(sealed.hashed_credential.clone())
     }
 }
 

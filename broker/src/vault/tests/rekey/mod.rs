@@ -286,6 +286,7 @@ async fn a_vault_of_format_2_becomes_one_of_today_and_can_be_rekeyed() {
          ALTER TABLE secret_check DROP COLUMN checked_boot;
          ALTER TABLE secret_check DROP COLUMN failed_boot;
          ALTER TABLE minted DROP COLUMN ending;
+         DROP TABLE exposure_before;
          PRAGMA user_version = 2",
     );
     let vault = kept.start();
