@@ -90,6 +90,17 @@ fn every_documented_operation_answers_as_documented() {
         ("PUT", "/v1/secrets/{name}", secret, r#"{"value":""}"#, 400),
         ("GET", "/v1/secrets/{name}", secret, "", 200),
         ("GET", "/v1/secrets/{name}", "none", "", 404),
+        ("POST", "/v1/secrets/{name}/undo", secret, "", 200),
+        (
+            "POST",
+            "/v1/secrets/{name}/undo",
+            secret,
+            r#"{"to":1}"#,
+            400,
+        ),
+        ("POST", "/v1/secrets/{name}/undo", "none", "", 404),
+        ("PUT", "/v1/secrets/{name}", "other", &value, 200),
+        ("POST", "/v1/secrets/{name}/undo", "other", "", 409),
         ("POST", "/v1/secrets/{name}/check", secret, "", 503),
         ("POST", "/v1/secrets/{name}/check", "none", "", 404),
         ("GET", "/v1/secrets/{name}", secret, "", 200),
@@ -144,6 +155,7 @@ fn every_documented_operation_answers_as_documented() {
         ("POST", "/v1/leases", "", r#"{"purpose":"label-sync"}"#, 503),
         ("POST", "/v1/leases/{id}/renew", id, "", 503),
         ("PUT", "/v1/secrets/{name}", secret, &value, 503),
+        ("POST", "/v1/secrets/{name}/undo", secret, "", 503),
         ("POST", "/v1/secrets/{name}/move", secret, to_file, 503),
         ("POST", "/v1/unlock", "", r#"{"passphrase":"wrong"}"#, 503),
         ("POST", "/v1/unlock", "", "", 200),
@@ -241,7 +253,7 @@ fn a_request_with_an_unknown_field_is_refused_wherever_a_body_is_taken() {
         assert!(detail.starts_with("the body is refused"), "{detail}");
         tried += 1;
     }
-    assert_eq!(tried, 10);
+    assert_eq!(tried, 11);
 }
 
 #[test]

@@ -41,4 +41,5 @@ mod service;
 mod socket;
 mod source;
 mod stalled;
+mod stored;
 mod warnings;

@@ -179,6 +179,9 @@ pub enum Event<'a> {
         /// Its end at GitHub, where given.
         #[serde(skip_serializing_if = "Option::is_none")]
         expires_at: Option<Timestamp>,
+        /// The earlier version whose value it is, where that is stored once more.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        restores: Option<u64>,
     },
     /// A stored value is about to be used by the broker itself.
     #[serde(rename = "secret.used")]

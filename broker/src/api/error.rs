@@ -243,9 +243,10 @@ impl From<UpkeepError> for Refusal {
                 Some("`tokenctl repository list` shows those that are kept".to_owned()),
             ),
             UpkeepError::AnotherKind { .. } => (ErrorCode::BadRequest, None),
-            UpkeepError::Rotating(_) | UpkeepError::Moving(_) | UpkeepError::Malformed { .. } => {
-                (ErrorCode::Conflict, None)
-            }
+            UpkeepError::Rotating(_)
+            | UpkeepError::Moving(_)
+            | UpkeepError::Malformed { .. }
+            | UpkeepError::NothingBefore(_) => (ErrorCode::Conflict, None),
             UpkeepError::Unlock(RootKeyError::WrongPassphrase | RootKeyError::NoPassphrase(_)) => {
                 (ErrorCode::Locked, None)
             }

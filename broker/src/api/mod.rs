@@ -80,6 +80,7 @@ fn router(broker: Arc<Broker>) -> Router {
             "/v1/secrets/{name}",
             get(secrets::show).put(secrets::set).delete(secrets::remove),
         )
+        .route("/v1/secrets/{name}/undo", post(secrets::undo))
         .route("/v1/secrets/{name}/check", post(secrets::check))
         .route("/v1/secrets/{name}/revoke", post(rotations::revoke_secret))
         .route("/v1/secrets/{name}/move", post(moves::go_on))

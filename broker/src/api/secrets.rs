@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use broker_protocol::api::{SecretList, SecretSet, SecretView, SetSecret};
+use broker_protocol::api::{SecretList, SecretSet, SecretView, SetSecret, UndoSecret};
 use broker_protocol::check::{CheckView, SecretChecked, Verdict};
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 
 use super::error::Refusal;
-use super::extract::{Named, Operator, SecretBody};
+use super::extract::{Body, Named, Operator, SecretBody};
 use super::to_its_end::to_its_end;
 use crate::broker::Broker;
 use crate::check::{AT_SET, Pace};
-use crate::policy::SourceSpec;
+use crate::policy::{Caller, SourceSpec};
 use crate::token::AccessToken;
 use crate::vault::Kind;
 
@@ -49,41 +49,77 @@ pub(super) async fn set(
     let value = value_of(asked.value)?;
     // Looked at here, and then only by the vault.
     let looks_like = Kind::of(&value).map(|kind| kind.as_str().to_owned());
-    let mut warnings = warnings(&broker, &name);
-    if asked.expires_at.is_some_and(|end| end <= broker.now().wall) {
-        warnings.push("the end given is past; no lease is granted on this value".to_owned());
-    }
     let setting = to_its_end({
         let (broker, by, name) = (Arc::clone(&broker), by.clone(), name.clone());
         async move { broker.set_secret(&by, &name, value, asked.expires_at).await }
     });
     let held = setting.await?;
-    let mut check = None;
-    if asked.check.unwrap_or_else(|| broker.checks_at_set(&name)) {
-        let checking = to_its_end({
-            let name = name.clone();
-            async move { broker.check_at_set(&by, &name).await }
-        });
-        match tokio::time::timeout(AT_SET, checking).await {
-            Ok(Ok(checked)) => {
-                warnings.extend(faults(&checked.check));
-                check = Some(checked.check);
-            }
-            Ok(Err(why)) => warnings.push(why),
-            Err(_elapsed) => warnings.push(format!(
-                "it is stored; GitHub takes longer than {} s to say what it is worth, and `tokenctl \
-                 secret show {name}` will tell",
-                AT_SET.as_secs()
-            )),
-        }
-    }
-    Ok(Json(SecretSet {
+    let mut set = SecretSet {
         name,
         version: held.version,
         looks_like,
-        check,
-        warnings,
-    }))
+        restores: None,
+        check: None,
+        warnings: Vec::new(),
+    };
+    report(&broker, by, &mut set, asked.check).await;
+    Ok(Json(set))
+}
+
+pub(super) async fn undo(
+    State(broker): State<Arc<Broker>>,
+    Operator(by): Operator,
+    Named(name): Named<SecretName>,
+    Body(asked): Body<UndoSecret>,
+) -> Result<Json<SecretSet>, Refusal> {
+    let undoing = to_its_end({
+        let (broker, by, name) = (Arc::clone(&broker), by.clone(), name.clone());
+        async move { broker.undo_secret(&by, &name).await }
+    });
+    let undone = undoing.await?;
+    let mut set = SecretSet {
+        name,
+        version: undone.held.version,
+        looks_like: undone.looks_like.map(|kind| kind.as_str().to_owned()),
+        restores: Some(undone.restores),
+        check: None,
+        warnings: Vec::new(),
+    };
+    report(&broker, by, &mut set, asked.check).await;
+    Ok(Json(set))
+}
+
+/// What should be known of a value that is stored now, and what a check of it finds at once, if it is
+/// `wanted` or nothing is said against it.
+async fn report(broker: &Arc<Broker>, by: Arc<Caller>, set: &mut SecretSet, wanted: Option<bool>) {
+    let name = set.name.clone();
+    set.warnings = warnings(broker, &name);
+    if !wanted.unwrap_or_else(|| broker.checks_at_set(&name)) {
+        return;
+    }
+    let checking = to_its_end({
+        let (broker, name) = (Arc::clone(broker), name.clone());
+        async move { broker.check_at_set(&by, &name).await }
+    });
+    match tokio::time::timeout(AT_SET, checking).await {
+        Ok(Ok(checked)) => {
+            set.warnings.extend(faults(&checked.check));
+            let is_wrong = checked.check.verdict == Verdict::Error;
+            if is_wrong && broker.value_before(&name).is_some() {
+                set.warnings.push(format!(
+                    "the value before is still in the vault: `tokenctl secret set {name} --undo` \
+                     puts it back into use"
+                ));
+            }
+            set.check = Some(checked.check);
+        }
+        Ok(Err(why)) => set.warnings.push(why),
+        Err(_elapsed) => set.warnings.push(format!(
+            "it is stored; GitHub takes longer than {} s to say what it is worth, and `tokenctl \
+             secret show {name}` will tell",
+            AT_SET.as_secs()
+        )),
+    }
 }
 
 /// The value in a body, by the rule for all values that are read.
@@ -126,6 +162,10 @@ fn warnings(broker: &Broker, name: &SecretName) -> Vec<String> {
         )];
     };
     let mut warnings = Vec::new();
+    let ends = broker.vault.held(name).and_then(|held| held.expires_at);
+    if ends.is_some_and(|end| end <= broker.now().wall) {
+        warnings.push("the end given is past; no lease is granted on this value".to_owned());
+    }
     if !declared.source.is_vault() {
         warnings.push(format!(
             "{} takes `{name}` from {}; the stored value is not used",

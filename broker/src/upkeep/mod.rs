@@ -32,6 +32,7 @@ pub(crate) use self::lock::root_key_surroundings;
 pub use self::open::Upkeep;
 pub use self::rekey::RekeyOutcome;
 pub(crate) use self::rekey::{rekey_mend, root_key_in_words};
+pub use self::secrets::Undone;
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
@@ -54,13 +55,20 @@ pub enum UpkeepError {
         declared: String,
     },
     /// What is stored has not the form of a value, and no other place would take it for one.
-    #[error("the value of `{name}` {unfit}; store it alone with `tokenctl secret set {name}` first")]
+    #[error(
+        "the value of `{name}` {unfit}; store it alone with `tokenctl secret set {name}` first"
+    )]
     Malformed {
         /// The secret.
         name: SecretName,
         /// What is wrong with it, and where.
         unfit: Unfit,
     },
+    /// There is nothing to go back to.
+    #[error(
+        "the vault holds no value of `{0}` before the one in use: it is the first, or a rotation erased those before it"
+    )]
+    NothingBefore(SecretName),
     /// There is no such secret in the vault.
     #[error("the vault holds no value for `{0}`")]
     NotFound(SecretName),

@@ -34,6 +34,8 @@ pub enum Upkeep {
     Probe,
     /// To be moved to another place, or compared with what is there.
     Move,
+    /// To be stored once more, in place of the one after it.
+    Undo,
 }
 
 impl Upkeep {
@@ -51,6 +53,7 @@ impl Upkeep {
             Self::Refresh => "refresh",
             Self::Probe => "probe",
             Self::Move => "move",
+            Self::Undo => "undo",
         }
     }
 }

@@ -4,7 +4,7 @@ use broker_audit::record::{Body, Event};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 use jiff::Timestamp;
 
-use super::UpkeepError;
+use super::{Upkeep, UpkeepError};
 use crate::audit_log::{Effect, Use, Why};
 use crate::broker::Broker;
 use crate::check::kind;
@@ -13,7 +13,7 @@ use crate::lease_record;
 use crate::policy::{Caller, SourceSpec};
 use crate::secret_locks::SecretTurn;
 use crate::token::AccessToken;
-use crate::vault::{Held, VaultError};
+use crate::vault::{Held, Kind, NewValue, StoredVersion, VaultError};
 
 impl Broker {
     /// Stores a new version of a secret. What is provably not of the declared kind is refused.
@@ -46,7 +46,66 @@ impl Broker {
         value: AccessToken,
         expires_at: Option<Timestamp>,
     ) -> Result<Held, UpkeepError> {
+        let new = NewValue { value, expires_at };
+        self.store_next(by, turn, new, None).await
+    }
+
+    /// Stores the value before the one in use once more, as a new version. Who was handed it is exposed to
+    /// the value in use again.
+    ///
+    /// # Errors
+    ///
+    /// [`UpkeepError`]; the version in use stays in use. [`UpkeepError::NothingBefore`] if the vault has no
+    /// other value of it.
+    pub async fn undo_secret(&self, by: &Caller, name: &SecretName) -> Result<Undone, UpkeepError> {
+        let turn = self.secret_locks.turn(name).await;
+        if self.vault.is_locked() {
+            return Err(UpkeepError::Locked);
+        }
+        self.refuse_while_rotating(&turn)?;
+        self.refuse_while_moving(&turn)?;
+        if self.vault.held(name).is_none() {
+            return Err(UpkeepError::NotFound(name.clone()));
+        }
+        let before = self.value_before(name);
+        let before = before.ok_or_else(|| UpkeepError::NothingBefore(name.clone()))?;
+        let restores = before.number;
+        let recorded = self
+            .record_upkeep(Some(by), name, Some(restores), Upkeep::Undo)
+            .await?;
+        let value = self.vault.unseal(recorded).map_err(of_the_vault)?;
+        let looks_like = Kind::of(&value);
+        let new = NewValue {
+            value,
+            expires_at: before.expires_at,
+        };
+        let held = self.store_next(by, &turn, new, Some(restores)).await?;
+        Ok(Undone {
+            held,
+            restores,
+            looks_like,
+        })
+    }
+
+    /// The newest version with another value than the one in use, if the vault has one.
+    #[must_use]
+    pub fn value_before(&self, name: &SecretName) -> Option<StoredVersion> {
+        let mut versions = self.vault.versions(name);
+        let newest = versions.pop()?;
+        let mut earlier = versions.into_iter().rev();
+        earlier.find(|version| version.hashed_credential != newest.hashed_credential)
+    }
+
+    /// Records and stores the next version.
+    async fn store_next(
+        &self,
+        by: &Caller,
+        turn: &SecretTurn,
+        new: NewValue,
+        restores: Option<u64>,
+    ) -> Result<Held, UpkeepError> {
         let name = turn.name();
+        let NewValue { value, expires_at } = new;
         let version = self
             .vault
             .reserve_version(name, self.now().wall)
@@ -59,6 +118,7 @@ impl Broker {
             version,
             hashed_credential: hashed.as_str(),
             expires_at,
+            restores,
         })?;
         let usage = Use {
             secret: name.clone(),
@@ -94,7 +154,10 @@ impl Broker {
         let (why, declared) = if let Some(declared) = policies.set.secret(name) {
             let kind = declared.kind;
             let why = kind::contradicted(kind, value).await;
-            (why, format!("{} declares {}", declared.place, kind.as_str()))
+            (
+                why,
+                format!("{} declares {}", declared.place, kind.as_str()),
+            )
         } else if name.as_str() == ONE_PASSWORD_TOKEN && shown.is_some_and(SourceSpec::is_vault) {
             let why = kind::not_for_1password(value).map(str::to_owned);
             (why, "it is `[onepassword] token`".to_owned())
@@ -212,9 +275,23 @@ impl Broker {
             why: &why,
         };
         self.record_or_trace(&event).await;
-        match error {
-            VaultError::Locked => UpkeepError::Locked,
-            error => UpkeepError::Vault(error),
-        }
+        of_the_vault(error)
     }
+}
+
+fn of_the_vault(error: VaultError) -> UpkeepError {
+    match error {
+        VaultError::Locked => UpkeepError::Locked,
+        error => UpkeepError::Vault(error),
+    }
+}
+
+/// A value that is in use again.
+pub struct Undone {
+    /// The version that it is now.
+    pub held: Held,
+    /// The version that it was.
+    pub restores: u64,
+    /// What its first characters say it is.
+    pub looks_like: Option<Kind>,
 }

@@ -42,10 +42,11 @@ pub(super) const SECRET_EXAMPLES: &str = "\
 Examples:
   tokenctl secret add source-pat --kind fine-grained --repository acme/one --rotate-every 90d
   tokenctl secret set source-pat --expires 2027-02-20 < value.txt
+  tokenctl secret set source-pat --undo
   tokenctl secret add ci-token --kind classic --source op://Github-Tokens/ci-token/credential
 
-A value for the vault is asked for on the terminal or read from stdin; it is never an argument. One
-newline at its end is dropped. With another --source the value is put there, not here.";
+A value for the vault is asked for on the terminal or read from stdin; it is never an argument. A byte
+order mark and one line end at its end are dropped. With another --source the value is put there, not here.";
 
 pub(super) const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -81,7 +82,7 @@ Examples:
 
 The file holds the secrets and the root key, policies, configuration and the head of the audit log.
 Its passphrase, at least 12 characters, is all that protects it: it is asked for twice on the terminal,
-or read from a file or stdin, less one newline at its end; it is never an argument. Nothing is written
+or read from a file or stdin, less one line end (LF or CRLF) and a byte order mark; it is never an argument. Nothing is written
 over without --force, and what is written is whole or not there. --verify proves that every value in it
 opens: exit code 8 if not.";
 

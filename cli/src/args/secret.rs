@@ -18,11 +18,14 @@ pub(crate) enum SecretCommand {
     /// Declare a secret in a policy file of its own, and store its value
     #[command(after_help = SECRET_EXAMPLES)]
     Add(SecretAdd),
-    /// Store a new value, from the terminal or stdin
+    /// Store a new value, from the terminal or stdin; or with `--undo` the one before
     #[command(after_help = SECRET_EXAMPLES)]
     Set {
         /// Its name
         name: SecretName,
+        /// Store the value before the one in use once more, as a new version, while the vault has it
+        #[arg(long, conflicts_with = "expires")]
+        undo: bool,
         /// When it ends at GitHub, such as `2027-02-20`
         #[arg(long, value_name = "DATE", value_parser = clock::parse)]
         expires: Option<Timestamp>,

@@ -2,7 +2,7 @@
 //!
 //! A value comes from the terminal or stdin, goes straight to the broker, and is never shown.
 
-use broker_protocol::api::{SecretSet, SecretView, SetSecret};
+use broker_protocol::api::{SecretSet, SecretView, SetSecret, UndoSecret};
 use broker_protocol::client::Request;
 use broker_protocol::names::{Permissions, SecretName};
 use broker_protocol::token_shape::{self, Shape};
@@ -26,8 +26,21 @@ pub(crate) fn run(broker: &Broker, command: SecretCommand, json: bool) -> Result
         SecretCommand::Add(add) => self::add(broker, add, json),
         SecretCommand::Set {
             name,
+            undo: true,
+            no_check,
+            ..
+        } => {
+            let body = UndoSecret {
+                check: wanted(no_check),
+            };
+            let answer = broker.post(&format!("{SECRETS}/{name}/undo"), &body)?;
+            report(&answer.json()?, json)
+        }
+        SecretCommand::Set {
+            name,
             expires,
             no_check,
+            ..
         } => {
             let value = SecretText::read(&format!("Value of {name}"))?;
             let check = wanted(no_check);
@@ -171,8 +184,11 @@ fn report(set: &SecretSet, json: bool) -> Result<(), Failure> {
         let checked = checked.map_or_else(String::new, |check| {
             format!(", and checked: {}", check::headline(check))
         });
+        let again = set.restores.map_or_else(String::new, |before| {
+            format!(", which is version {before} once more")
+        });
         ui::line(format_args!(
-            "{} is stored as version {}{checked}",
+            "{} is stored as version {}{again}{checked}",
             set.name, set.version
         ))?;
     }

@@ -26,7 +26,9 @@ pub use self::lock::{EndedLease, EndedToken, Lock, Locked, RevokedAll, StillVali
 pub use self::purpose::{FallbackView, PurposeList, PurposeView};
 pub use self::repository::{PinnedRepository, RepositoryList};
 pub use self::root_key::{CredentialWanted, Rekey, Rekeyed, RootKeyView};
-pub use self::secret::{Exposure, SecretList, SecretSet, SecretState, SecretView, SetSecret};
+pub use self::secret::{
+    Exposure, SecretList, SecretSet, SecretState, SecretView, SetSecret, UndoSecret,
+};
 pub use self::source::{OnePasswordView, ServiceLimitView, SourceProbed, SourcesProbed};
 pub use self::status::{
     BrokerStatus, CallerView, GitHubStatus, HeldOff, PrincipalLimits, ResourceLimit, Status,

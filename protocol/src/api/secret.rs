@@ -136,7 +136,17 @@ pub struct SetSecret {
     pub check: Option<bool>,
 }
 
-/// The answer to `PUT /v1/secrets/{name}`.
+/// `POST /v1/secrets/{name}/undo` (operators): stores the value before the one in use once more, as a new
+/// version.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UndoSecret {
+    /// Whether to check it against GitHub at once, as for [`SetSecret`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<bool>,
+}
+
+/// The answer to `PUT /v1/secrets/{name}` and to `POST /v1/secrets/{name}/undo`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretSet {
     /// Its name.
@@ -145,6 +155,9 @@ pub struct SecretSet {
     pub version: u64,
     /// What its first characters say it is: `classic`, `fine-grained`, `app`, or `None`.
     pub looks_like: Option<String>,
+    /// The version whose value it is, where an earlier one is stored once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restores: Option<u64>,
     /// What a check found, if one was made and GitHub answered in time. Its faults are among the
     /// warnings.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -141,6 +141,7 @@ fn set(secret: &str, version: u64) -> Entry {
         version,
         hashed_credential: "abc=",
         expires_at: None,
+        restores: None,
     })
 }
 

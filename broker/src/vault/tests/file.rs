@@ -58,6 +58,7 @@ async fn a_vault_of_format_4_keeps_its_checks_whose_times_go_by_the_wall_clock()
     for column in ["boot_id", "checked_boot", "failed_boot"] {
         scratch.edit(&format!("ALTER TABLE secret_check DROP COLUMN {column}"));
     }
+    scratch.edit("ALTER TABLE minted DROP COLUMN ending");
     scratch.edit("DROP TABLE first_seen; DROP TABLE exposure_before; PRAGMA user_version = 4");
     let kept = scratch.open().check(&secret).checked;
     let checked_at = Moment::stored(found.checked_at.wall(), None);
