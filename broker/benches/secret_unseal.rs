@@ -173,6 +173,7 @@ fn open(dir: &Path, identity: LogIdentity) -> AuditLog {
         read_group: None,
         identity,
         noted: None,
+        vouched: None,
         segment_limit: SEGMENT_LIMIT,
     };
     let clock = Arc::new(SystemClock::new().unwrap());

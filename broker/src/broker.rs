@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use broker_protocol::names::{Purpose, SecretName};
+use broker_protocol::names::Purpose;
 use broker_protocol::places::Places;
 use jiff::Timestamp;
 use metrics::Counter;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::audit_log::{AuditLog, LiveLease};
+use crate::audit_log::{AuditLog, LiveLease, Removal};
 use crate::budget::Budget;
 use crate::caller::Programs;
 use crate::clock::{Clock, Now};
@@ -118,9 +118,11 @@ impl InForce {
 pub(crate) struct Found {
     /// Leases that were live; no MAC is checked yet.
     pub(crate) live: Vec<LiveLease>,
-    /// Secrets that the log calls removed. The vault still has them if it was put back to an earlier
-    /// copy, or if the broker ended in between.
-    pub(crate) removed: Vec<SecretName>,
+    /// Secrets that the log calls removed; no MAC is checked yet. The vault still has them if it was put
+    /// back to an earlier copy, or if the broker ended in between.
+    pub(crate) removals: Vec<Removal>,
+    /// The bodies of records that take one back, by the number of the one they mean.
+    pub(crate) failed_changes: Vec<(u64, Box<str>)>,
     /// Time of the log's last record before this start.
     pub(crate) last_time: Option<Timestamp>,
 }

@@ -188,7 +188,8 @@ impl Broker {
         });
     }
 
-    pub(crate) async fn record_expiry(&self, lease: &Lease, why: &'static str) {
+    /// Whether it is in the log already.
+    pub(crate) async fn record_expiry(&self, lease: &Lease, why: &'static str) -> bool {
         metrics::counter!("tokend_leases_expired_total").increment(1);
         self.let_go_of_token(lease);
         let event = Event::LeaseExpired {
@@ -197,7 +198,7 @@ impl Broker {
             secret: lease.secret.as_str(),
             why,
         };
-        self.record_end(&event, &lease.id).await;
+        self.record_end(&event, &lease.id).await
     }
 
     pub(crate) async fn record_end(&self, event: &Event<'_>, id: &LeaseId) -> bool {

@@ -6,9 +6,9 @@
 use std::sync::{Arc, PoisonError};
 
 use broker_audit::record::{self, Body, Event};
-use broker_protocol::names::SecretName;
 use futures_util::future::join_all;
 
+use crate::audit_log::Removal;
 use crate::broker::Broker;
 use crate::budget::Uncounted;
 use crate::lease_record;
@@ -18,10 +18,10 @@ impl Broker {
     pub(crate) fn note_head(&self) {
         // Until removals that the log announces are carried out, the next start must see them again.
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = |name: &SecretName| self.vault.held(name).is_some();
+        let held = |removal: &Removal| self.vault.held(&removal.secret).is_some();
         if found
             .as_ref()
-            .is_some_and(|found| found.removed.iter().any(held))
+            .is_some_and(|found| found.removals.iter().any(held))
         {
             return;
         }

@@ -25,6 +25,7 @@ use crate::caller::ExitWatch;
 use crate::issue::SECRET_REMOVED;
 use crate::lease::{Lease, Span};
 use crate::lease_record;
+use crate::upkeep::Announced;
 use crate::vault::VaultError;
 
 /// One body found in the log, judged.
@@ -51,11 +52,16 @@ impl Broker {
     pub(crate) async fn rebuild_leases(self: &Arc<Self>) {
         let lock = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
         // Still to be seen meanwhile, so that the log's head is not noted before they are done.
-        let removed = lock().as_ref().map(|found| found.removed.clone());
-        if !self.finish_removals(&removed.unwrap_or_default()).await {
+        let announced = lock().as_ref().map(|found| Announced {
+            removals: found.removals.clone(),
+            failed_changes: found.failed_changes.clone(),
+        });
+        if !self.finish_removals(&announced.unwrap_or_default()).await {
             return;
         }
         let Some(found) = lock().take() else { return };
+        let distrusted = self.vault.distrusts_the_log();
+        let mut all_judged = true;
         let tombstones = self.vault.tombstones();
         let (mut honoured, mut forged) = (0, 0);
         let (mut over, mut not_issued, mut not_ours) = (Vec::new(), Vec::new(), Vec::new());
@@ -63,6 +69,7 @@ impl Broker {
             let (judged, among_issued) = self.judge_live(live, found.last_time, &tombstones);
             forged += among_issued;
             match judged {
+                Judged::Live(lease) if distrusted => over.push((Arc::from(lease), CHANGED)),
                 Judged::Live(mut lease) => {
                     lease.seq = live.lives.seq;
                     if !self.hold_token_again(&lease) {
@@ -87,9 +94,11 @@ impl Broker {
                     let live = found.live.get(nth..).unwrap_or_default().to_vec();
                     *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(Found {
                         live,
-                        removed: Vec::new(),
+                        removals: Vec::new(),
+                        failed_changes: Vec::new(),
                         last_time: found.last_time,
                     });
+                    all_judged = false;
                     break;
                 }
                 Judged::NotOurs(why) => not_ours.push((&live.lives.body, why)),
@@ -98,11 +107,13 @@ impl Broker {
         let ended = (over.len() + not_issued.len()) as u64;
         let refused = not_ours.len() as u64 + forged;
         // Together, so that they share their syncs.
-        join_all(
-            over.iter()
-                .map(|(lease, why)| self.record_expiry(lease, why)),
-        )
-        .await;
+        let ends = over
+            .iter()
+            .map(|(lease, why)| self.record_expiry(lease, why));
+        let recorded = join_all(ends).await.into_iter().all(|recorded| recorded);
+        if distrusted && all_judged && recorded {
+            self.trust_the_log(ended).await;
+        }
         join_all(not_issued.iter().map(|lease| self.record_not_issued(lease))).await;
         join_all(
             not_ours
@@ -126,6 +137,26 @@ impl Broker {
             self.record_or_trace(&event).await;
         }
         self.judge_leases().await;
+    }
+
+    /// Takes the log as it is from here on, after no lease of before was honoured.
+    async fn trust_the_log(&self, ended: u64) {
+        tracing::error!(
+            ended,
+            "what the vault had noted of the audit log (its head, or which leases were revoked) was \
+             changed by something other than tokend: leases from before this start are not honoured, and \
+             callers take new ones. Records may be missing at the end of the log: run `tokenctl audit \
+             verify`, and compare with a head that you kept elsewhere"
+        );
+        let event = Event::VaultMismatch {
+            what: "witness",
+            ended,
+        };
+        if self.record_or_trace(&event).await
+            && let Err(error) = self.vault.trust_the_log().await
+        {
+            tracing::error!(cause = %error, "the vault notes nothing under a MAC until the next start");
+        }
     }
 
     /// The leases that a start found in the log and nobody has judged yet, and when each would end. They
@@ -258,6 +289,8 @@ impl Broker {
         }
     }
 }
+
+const CHANGED: &str = "what the vault had noted of the log was changed by someone else";
 
 const FORGED: &str = "not granted by this broker: its MAC is not this vault's";
 

@@ -133,6 +133,7 @@ pub async fn run(
             read_group: config.audit_read_group.map(Gid::from_raw),
             identity: vault.log_identity(),
             noted: vault.noted_head(),
+            vouched: vault.vouched_head(),
             segment_limit: audit_log::SEGMENT_LIMIT,
         },
         Arc::clone(&clock),
@@ -258,7 +259,8 @@ fn unlock_at_start(vault: &Vault, places: &Places) -> Option<&'static str> {
 fn found(opened: &Opened) -> Found {
     Found {
         live: opened.live.clone(),
-        removed: opened.secrets_removed.clone(),
+        removals: opened.removals.clone(),
+        failed_changes: opened.failed_changes.clone(),
         last_time: opened.last_time,
     }
 }

@@ -65,8 +65,8 @@ pub(crate) fn change(change: &PolicyChange) -> Result<Changed, NotChanged> {
 pub(crate) fn rewrite(path: &Path, before: &str, after: String) -> Result<Changed, Failure> {
     let failed = Failure::file("write", path);
     let put = || {
-        let meta = may_write(path)?;
-        if fs::read(path)? != before.as_bytes() {
+        let (now, meta) = read_to_write(path)?;
+        if now != before.as_bytes() {
             return Err(io::Error::other("somebody else changed it meanwhile"));
         }
         replace(path, after.as_bytes(), &meta)

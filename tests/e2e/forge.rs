@@ -49,6 +49,32 @@ pub(crate) fn forged_issue(home: &Home, hashed: &str, mac: Mac) -> Vec<u8> {
     chained(&records, &body)
 }
 
+/// A well-chained `secret.removed` without a MAC, for the end of this log.
+pub(crate) fn forged_removal(home: &Home, secret: &str) -> Vec<u8> {
+    let body = Body::of(&Event::SecretRemoved {
+        by: None,
+        secret,
+        version: 99,
+    });
+    chained(&home.records(), &body.unwrap())
+}
+
+/// The last genuine record of this kind once more, MAC and all, for the end of this log.
+pub(crate) fn repeated(home: &Home, kind: &str) -> Vec<u8> {
+    let records = home.records();
+    let of_kind = format!(r#""kind":"{kind}""#);
+    let genuine = records.iter().rev().find(|line| line.contains(&of_kind));
+    let genuine = genuine.unwrap();
+    let (_, body) = genuine.split_at(genuine.find(r#""kind":"#).unwrap());
+    let last = records.last().unwrap();
+    let seq = records.len();
+    let prev = LineHash::of(last.as_bytes());
+    format!(
+        "{{\"v\":1,\"seq\":{seq},\"time\":\"2026-11-21T07:00:00.000000Z\",\"prev\":\"{prev}\",{body}\n"
+    )
+    .into_bytes()
+}
+
 /// What a forged record has in place of its MAC.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Mac {

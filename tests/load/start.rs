@@ -70,6 +70,7 @@ fn fill(home: &Home) -> u64 {
         read_group: None,
         identity: vault.log_identity(),
         noted: vault.noted_head(),
+        vouched: vault.vouched_head(),
         segment_limit: SEGMENT_LIMIT,
     };
     let (log, _) = AuditLog::open(options, Arc::clone(&clock) as _).unwrap();

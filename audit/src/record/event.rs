@@ -259,6 +259,8 @@ pub enum Event<'a> {
         by: Option<Caller<'a>>,
         /// The secret.
         secret: &'a str,
+        /// The last of the versions that are erased.
+        version: u64,
     },
     /// A value is about to be written to another place, or is seen to be there.
     #[serde(rename = "secret.moving")]
@@ -583,6 +585,14 @@ pub enum Event<'a> {
         by: Option<Caller<'a>>,
         /// `file`, `passphrase`, `credential`, `keyring` or `recovery`.
         root_key: &'a str,
+    },
+    /// Someone else changed what the vault had noted of this log.
+    #[serde(rename = "vault.mismatch")]
+    VaultMismatch {
+        /// `witness`: the noted head, or the tombstones.
+        what: &'a str,
+        /// How many leases were not honoured for it.
+        ended: u64,
     },
     /// An attempt to unlock failed.
     #[serde(rename = "vault.unlock_refused")]

@@ -27,7 +27,7 @@ use sha2::{Digest as _, Sha256};
 use super::disk::Disk;
 use super::error::AuditLogError;
 use super::live_leases::{Effect, LiveLeases};
-use super::recovery::{self, Found, Keep, Last};
+use super::recovery::{self, Found, Keep, Last, Noted};
 use super::segment::{self, Torn};
 use super::{LogIdentity, Opened};
 use crate::clock::Now;
@@ -77,7 +77,7 @@ impl<D: Disk> Appender<D> {
     pub(super) fn open(
         disk: D,
         identity: LogIdentity,
-        noted: Head,
+        noted: Noted,
         segment_limit: u64,
         now: Now,
     ) -> Result<(Self, Opened), AuditLogError> {
@@ -118,7 +118,8 @@ impl<D: Disk> Appender<D> {
                 opened.live = last.live.all();
                 opened.granted_since_noted = last.since.granted;
                 opened.secret_versions = last.since.secret_versions;
-                opened.secrets_removed = last.since.removed.into_keys().collect();
+                opened.removals = last.since.removals;
+                opened.failed_changes = last.since.failed;
                 (last.live, head, tail)
             }
         };

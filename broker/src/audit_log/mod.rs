@@ -41,11 +41,13 @@ use tokio::sync::oneshot;
 use self::appender::{Appender, Entry};
 use self::disk::{Disk, OsDisk};
 use self::group_commit::{AnswerTo, IfRefused, Pending, Queue, Writer, stopped};
+use self::recovery::Noted;
 use crate::clock::Clock;
 use crate::policy::Grant;
 
 pub use self::error::AuditLogError;
 pub use self::live_leases::{Effect, LeaseRecord, LiveLease};
+pub use self::since_noted::Removal;
 
 /// What a secret is about to be used for.
 #[derive(Debug)]
@@ -119,6 +121,8 @@ pub struct Options {
     pub identity: LogIdentity,
     /// The head the vault last noted: the log must lead through it. `None` before the first.
     pub noted: Option<Head>,
+    /// The head it last noted under a MAC, which may be an earlier one: the log must lead through it too.
+    pub vouched: Option<Head>,
     /// Largest size of a segment in bytes, [`SEGMENT_LIMIT`] except in tests. A segment grows past
     /// it only where the live leases it opens with take more than half of it.
     pub segment_limit: u64,
@@ -136,8 +140,11 @@ pub struct Opened {
     pub granted_since_noted: Vec<Box<str>>,
     /// Highest version of each secret that a `secret.set` after the noted head names.
     pub secret_versions: BTreeMap<SecretName, u64>,
-    /// Secrets that `secret.removed` after the noted head names, and no `secret.set` after it.
-    pub secrets_removed: Vec<SecretName>,
+    /// Every `secret.removed` after the noted head, oldest first; no MAC is checked yet.
+    pub removals: Vec<Removal>,
+    /// The bodies of `secret.failed` after it, with the number of the record that each takes back; no MAC
+    /// is checked yet.
+    pub failed_changes: Vec<(u64, Box<str>)>,
     /// When the last record was written, by the wall clock of that moment.
     pub last_time: Option<Timestamp>,
     /// Whether bytes were moved aside from the end of the log (`log.recovered` names them).
@@ -173,10 +180,11 @@ impl AuditLog {
             dir,
             identity,
             noted,
+            vouched,
             segment_limit,
             ..
         } = options;
-        let noted = noted.unwrap_or(Head::EMPTY);
+        let noted = Noted::of(noted, vouched);
         let now = clock.now();
         let (appender, opened) = Appender::open(disk, identity, noted, segment_limit, now)?;
         let queue = Arc::new(Queue::new(appender.head()));

@@ -26,17 +26,60 @@ use super::since_noted::SinceNoted;
 /// How much of the log counts.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Keep {
-    /// Every whole record; the log must lead through this head.
-    Whole(Head),
+    /// Every whole record; the log must lead through these heads.
+    Whole(Noted),
     /// Records up to this head, which must all be there.
     Acknowledged(Head),
+}
+
+/// Heads that the log must lead through.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Noted {
+    /// The later one: grants after it have yet to be counted.
+    pub(super) newest: Head,
+    /// An earlier one, where the vault knows of two: changes after it are to be told.
+    pub(super) before: Option<Head>,
+}
+
+impl Noted {
+    /// Of two heads, either of which may be the later.
+    pub(super) fn of(noted: Option<Head>, vouched: Option<Head>) -> Self {
+        let (one, other) = (noted.unwrap_or(Head::EMPTY), vouched.unwrap_or(Head::EMPTY));
+        let (newest, before) = if one.records >= other.records {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        let before = Some(before).filter(|before| before.records > 0 && *before != newest);
+        Self { newest, before }
+    }
 }
 
 impl Keep {
     const fn must_hold(self) -> Head {
         match self {
-            Self::Whole(head) | Self::Acknowledged(head) => head,
+            Self::Whole(noted) => noted.newest,
+            Self::Acknowledged(head) => head,
         }
+    }
+
+    const fn before(self) -> Option<Head> {
+        match self {
+            Self::Whole(noted) => noted.before,
+            Self::Acknowledged(_) => None,
+        }
+    }
+
+    /// How many records lie before the first that may be news.
+    fn earliest(self) -> u64 {
+        self.before().unwrap_or_else(|| self.must_hold()).records
+    }
+
+    /// The head that one at this place is not, and should be.
+    fn contradicted_by(self, at: Head) -> Option<Head> {
+        let heads = [Some(self.must_hold()), self.before()];
+        let mut heads = heads.into_iter().flatten();
+        heads.find(|head| head.records == at.records && head.hash != at.hash)
     }
 }
 
@@ -181,14 +224,15 @@ enum Read {
 /// Walks from the segment that holds the head that is known from elsewhere to the end.
 fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Read, AuditLogError> {
     let must_hold = keep.must_hold();
-    let start = if must_hold.records == 0 {
+    let earliest = keep.earliest();
+    let start = if earliest == 0 {
         0
     } else {
-        let after = segments.partition_point(|first| *first <= must_hold.records);
+        let after = segments.partition_point(|first| *first <= earliest);
         // Records before the head are vouched for by the chain that leads to it.
         after
             .checked_sub(1)
-            .ok_or_else(|| missing(disk, "", must_hold.records))?
+            .ok_or_else(|| missing(disk, "", earliest))?
     };
     let mut head: Option<Head> = None;
     let mut since = SinceNoted::default();
@@ -268,6 +312,7 @@ fn read_segment<D: Disk>(
     keep: Keep,
 ) -> Result<Part, AuditLogError> {
     let must_hold = keep.must_hold();
+    let earliest = keep.earliest();
     let mut part = Part {
         head: head.unwrap_or(Head {
             records: first,
@@ -286,14 +331,14 @@ fn read_segment<D: Disk>(
     if head.is_some_and(|head| head != walk.head()) {
         return Err(damaged(disk, first, 0, first));
     }
-    let matches = |head: Head| head.records != must_hold.records || head.hash == must_hold.hash;
-    let rewritten = || AuditLogError::Rewritten {
-        path: disk.path(&segment::name(first)),
-        seq: must_hold.records.saturating_sub(1),
+    let check = |at: Head| match keep.contradicted_by(at) {
+        None => Ok(()),
+        Some(head) => Err(AuditLogError::Rewritten {
+            path: disk.path(&segment::name(first)),
+            seq: head.records.saturating_sub(1),
+        }),
     };
-    if !matches(walk.head()) {
-        return Err(rewritten());
-    }
+    check(walk.head())?;
     let mut before = part.offset;
     let mut last_text = "";
     while !matches!(keep, Keep::Acknowledged(head) if head == walk.head()) {
@@ -302,11 +347,12 @@ fn read_segment<D: Disk>(
         if part.replay.take(&line).is_none() {
             break;
         }
-        if !matches(walk.head()) {
-            return Err(rewritten());
+        check(walk.head())?;
+        if walk.head().records > earliest {
+            part.since.take_change(&line);
         }
         if walk.head().records > must_hold.records {
-            part.since.take(&line);
+            part.since.take_grant(&line);
         }
         before = part.offset;
         last_text = line.text;

@@ -2,7 +2,8 @@
 //!
 //! The vault lies in another place and is written at other moments. After a crash it has not been told
 //! of the last grants; put back to an earlier copy, it does not know the newest versions of secrets, and
-//! still has those that were removed. All of it is read off the records it has not seen.
+//! still has those that were removed. All of it is read off the records it has not seen. Which of them are
+//! genuine, whoever has the key for their MACs can tell.
 
 use std::collections::BTreeMap;
 
@@ -18,10 +19,21 @@ pub(super) struct SinceNoted {
     pub(super) granted: Vec<Box<str>>,
     /// Highest version that a `secret.set`, or the swap or way back of a rotation, names.
     pub(super) secret_versions: BTreeMap<SecretName, u64>,
-    /// Secrets that were removed and not set again, with the record that says so.
-    pub(super) removed: BTreeMap<SecretName, u64>,
-    /// Records whose change could not be carried out.
-    failed: Vec<u64>,
+    /// Removals, oldest first.
+    pub(super) removals: Vec<Removal>,
+    /// Numbers of records whose change could not be carried out, with the body of the one that says so.
+    pub(super) failed: Vec<(u64, Box<str>)>,
+}
+
+/// A record that a secret's values are about to be erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    /// The secret.
+    pub secret: SecretName,
+    /// The record's number.
+    pub seq: u64,
+    /// Its body, MAC included if it has one.
+    pub body: Box<str>,
 }
 
 #[derive(Deserialize)]
@@ -41,24 +53,30 @@ struct SecretSet {
 }
 
 impl SinceNoted {
-    /// Takes in the next line.
-    pub(super) fn take(&mut self, line: &Line<'_>) {
+    /// Takes in the next line, if it is a grant.
+    pub(super) fn take_grant(&mut self, line: &Line<'_>) {
+        if line.kind == "lease.granted" {
+            self.granted.push(line.body.into());
+        }
+    }
+
+    /// Takes in the next line, if it is a change of a secret.
+    pub(super) fn take_change(&mut self, line: &Line<'_>) {
         match line.kind {
-            "lease.granted" => self.granted.push(line.body.into()),
             "secret.set" | "rotation.swapped" | "rotation.rolled_back" => {
                 if let Ok(SecretSet { secret, version }) = serde_json::from_str(line.text) {
-                    self.removed.remove(&secret);
                     self.raise(secret, version);
                 }
             }
             "secret.removed" => {
                 if let Ok(SecretRemoved { secret }) = serde_json::from_str(line.text) {
-                    self.removed.insert(secret, line.seq);
+                    let (seq, body) = (line.seq, line.body.into());
+                    self.removals.push(Removal { secret, seq, body });
                 }
             }
             "secret.failed" => {
                 if let Ok(SecretFailed { announced }) = serde_json::from_str(line.text) {
-                    self.fail(announced);
+                    self.failed.push((announced, line.body.into()));
                 }
             }
             _ => {}
@@ -69,18 +87,10 @@ impl SinceNoted {
     pub(super) fn extend(&mut self, later: Self) {
         self.granted.extend(later.granted);
         for (secret, version) in later.secret_versions {
-            self.removed.remove(&secret);
             self.raise(secret, version);
         }
-        self.removed.extend(later.removed);
-        for announced in later.failed {
-            self.fail(announced);
-        }
-    }
-
-    fn fail(&mut self, announced: u64) {
-        self.removed.retain(|_, seq| *seq != announced);
-        self.failed.push(announced);
+        self.removals.extend(later.removals);
+        self.failed.extend(later.failed);
     }
 
     fn raise(&mut self, secret: SecretName, version: u64) {

@@ -12,6 +12,7 @@ mod lock_and_revoke;
 mod open;
 mod policies;
 mod rekey;
+mod removals;
 mod repositories;
 mod secrets;
 mod sources;
@@ -32,6 +33,7 @@ pub(crate) use self::lock::root_key_surroundings;
 pub use self::open::Upkeep;
 pub use self::rekey::RekeyOutcome;
 pub(crate) use self::rekey::{rekey_mend, root_key_in_words};
+pub(crate) use self::removals::Announced;
 pub use self::secrets::Undone;
 
 /// Why a change was not made.
@@ -128,13 +130,17 @@ pub enum UpkeepError {
 impl Broker {
     /// Records what happened whether or not it can be recorded. `true` if it was.
     pub(crate) async fn record_or_trace(&self, event: &Event<'_>) -> bool {
-        let written = match Body::of(event) {
-            Ok(body) => self.log.record_anyway(body, Effect::Nothing).await,
+        match Body::of(event) {
+            Ok(body) => self.record_body_or_trace(body).await,
             Err(error) => {
                 tracing::error!(cause = %error, "a record could not be written as JSON");
                 false
             }
-        };
+        }
+    }
+
+    async fn record_body_or_trace(&self, body: Body) -> bool {
+        let written = self.log.record_anyway(body, Effect::Nothing).await;
         if !written {
             tracing::error!(
                 "a record is not in the audit log yet; it is written when that is possible"

@@ -203,29 +203,17 @@ impl Broker {
         Ok(())
     }
 
-    /// Carries out the removals that the log announces and this vault has not seen. `false`, said
-    /// loudly, if one could not be.
-    pub(crate) async fn finish_removals(&self, removed: &[SecretName]) -> bool {
-        for name in removed
-            .iter()
-            .filter(|name| self.vault.held(name).is_some())
-        {
-            tracing::warn!(secret = %name, "the audit log says it was removed; it is erased now");
-            let turn = self.secret_locks.turn(name).await;
-            if let Err(error) = self.erase(None, &turn).await {
-                tracing::error!(secret = %name, cause = %error, "it is still there and no lease is rebuilt; mend the cause, then start the broker again");
-                return false;
-            }
-        }
-        true
-    }
-
     /// With the leases on it, also those taken between an unlock and this.
-    async fn erase(&self, by: Option<&Caller>, turn: &SecretTurn) -> Result<(), UpkeepError> {
+    pub(super) async fn erase(
+        &self,
+        by: Option<&Caller>,
+        turn: &SecretTurn,
+    ) -> Result<(), UpkeepError> {
         let name = turn.name();
-        let body = Body::of(&Event::SecretRemoved {
+        let body = self.with_removal_mac(&Event::SecretRemoved {
             by: by.map(lease_record::caller),
             secret: name.as_str(),
+            version: self.vault.held(name).map_or(0, |held| held.version),
         })?;
         let usage = Use {
             secret: name.clone(),
@@ -274,7 +262,11 @@ impl Broker {
             announced,
             why: &why,
         };
-        self.record_or_trace(&event).await;
+        // With its MAC, for it may take a removal back.
+        match self.with_removal_mac(&event) {
+            Ok(body) => self.record_body_or_trace(body).await,
+            Err(_) => self.record_or_trace(&event).await,
+        };
         of_the_vault(error)
     }
 }

@@ -98,6 +98,26 @@ pub(super) struct Keys {
     mac: LockedKey,
     /// The root key before this one, while what was sealed under it may be on its way to the writer.
     previous: Option<(RootKey, u32)>,
+    list: ListForm,
+}
+
+/// In which form the list of secrets has its MAC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ListForm {
+    /// As before format 5: nothing says that there are other MACs.
+    Alone,
+    /// It says besides that all that decides after a start has one, so that taking the others away, or
+    /// calling the file an older format, is noticed.
+    WithOthers,
+}
+
+impl ListForm {
+    const fn domain(self) -> &'static str {
+        match self {
+            Self::Alone => "tokend list v1",
+            Self::WithOthers => "tokend list v2",
+        }
+    }
 }
 
 impl Keys {
@@ -134,6 +154,7 @@ impl Keys {
             root_version,
             mac,
             previous: None,
+            list: ListForm::WithOthers,
         })
     }
 
@@ -142,6 +163,25 @@ impl Keys {
         let before = std::mem::replace(&mut self.root, root);
         self.previous = Some((before, self.root_version));
         self.root_version = version;
+    }
+
+    /// In which form these keys make the MAC over the list.
+    pub(super) const fn list_form(&self) -> ListForm {
+        self.list
+    }
+
+    pub(super) const fn set_list_form(&mut self, form: ListForm) {
+        self.list = form;
+    }
+
+    /// The beginning of a MAC over the list in the form it has.
+    pub(super) fn list_mac(&self, head: &[u8]) -> Tag {
+        self.list_mac_in(self.list, head)
+    }
+
+    /// The same in another form.
+    pub(super) fn list_mac_in(&self, form: ListForm, head: &[u8]) -> Tag {
+        self.mac(form.domain(), [head])
     }
 
     /// Wipes the root key before this one.
@@ -184,18 +224,26 @@ impl Keys {
         self.root.is_in_locked_memory() && self.mac.is_locked()
     }
 
-    /// HMAC-SHA256 over `domain`, a zero byte, and the parts, which the caller keeps apart.
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    /// [`hmac`] under the MAC key.
     pub(super) fn mac<'a>(&self, domain: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Tag {
-        let key = self.mac.expose();
-        let mut mac = Tag(Hmac::new_from_slice(key).expect("a key of 32 bytes"));
-        mac.0.update(domain.as_bytes());
-        mac.0.update(&[0]);
-        for part in parts {
-            mac.0.update(part);
-        }
-        mac
+        hmac(self.mac.expose(), domain, parts)
     }
+}
+
+/// HMAC-SHA256 over `domain`, a zero byte, and the parts, which the caller keeps apart.
+#[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+pub(super) fn hmac<'a>(
+    key: &[u8; 32],
+    domain: &str,
+    parts: impl IntoIterator<Item = &'a [u8]>,
+) -> Tag {
+    let mut mac = Tag(Hmac::new_from_slice(key).expect("a key of 32 bytes"));
+    mac.0.update(domain.as_bytes());
+    mac.0.update(&[0]);
+    for part in parts {
+        mac.0.update(part);
+    }
+    mac
 }
 
 /// A MAC, to be written down or compared in constant time.

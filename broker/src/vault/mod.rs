@@ -47,6 +47,7 @@ mod sources;
 mod state;
 mod store;
 mod values;
+mod vouched;
 mod warnings;
 mod witness;
 mod writer;
@@ -75,6 +76,7 @@ use keys::{Keys, SealedKeys};
 use root_key::{Passphrase, RootKey, RootKeyError, RootKeySource, Surroundings, Wrap};
 use state::{List, State};
 use store::Store;
+use vouched::{Graves, Witness, WitnessKey};
 use writer::{Request, Writer};
 
 /// An open vault, locked or not.
@@ -96,6 +98,8 @@ struct Shared {
     state: RwLock<State>,
     /// `None` while locked.
     keys: RwLock<Option<Keys>>,
+    /// Outlives a lock. Taken last.
+    witness: RwLock<Witness>,
 }
 
 /// What a new vault is made of.
@@ -168,6 +172,7 @@ impl Vault {
         let root = new.root.copy()?;
         let keys = Keys::open(root, &sealed, &log.public_key, path)?;
         list.mac = list.tag(&keys).bytes().into();
+        let vouched = WitnessKey::of(&keys)?.vouch(&log, None, &Graves::default());
         let custody = Custody {
             source: new.source,
             keys: sealed,
@@ -177,7 +182,7 @@ impl Vault {
             change: None,
             mac: None,
         };
-        Store::create(path, &custody.signed(&keys), &list, now)?;
+        Store::create(path, &custody.signed(&keys), &list, &vouched, now)?;
         Ok(log)
     }
 
@@ -196,6 +201,7 @@ impl Vault {
             rekeying: Mutex::default(),
             state: RwLock::new(state),
             keys: RwLock::new(None),
+            witness: RwLock::new(Witness::NotYet),
         });
         let writer = Writer::start(store, Arc::clone(&shared))?;
         Ok(Self { shared, writer })
@@ -264,7 +270,8 @@ impl Vault {
         Err(wrong)
     }
 
-    /// Loads the root key, and checks with it that nobody else changed the list of secrets.
+    /// Loads the root key, and checks with it that nobody else changed the list of secrets. The first
+    /// time, also what decides about the leases in the audit log: [`Self::distrusts_the_log`] tells.
     ///
     /// # Errors
     ///
@@ -273,18 +280,26 @@ impl Vault {
         let shared = &self.shared;
         let state = known(shared.state.read());
         let public_key = &state.list.log.public_key;
-        let keys = Keys::open(root, &state.custody.keys, public_key, &shared.path)?;
+        let mut keys = Keys::open(root, &state.custody.keys, public_key, &shared.path)?;
         let tampered = |what: &str| VaultError::Tampered {
             path: shared.path.clone(),
             what: what.to_owned(),
         };
-        if !state.list.tag(&keys).is(&state.list.mac) {
+        if !state.list.is_genuine(&mut keys) {
             return Err(tampered("its list of secrets and versions"));
         }
         if !state.custody.is_genuine(&keys) {
             return Err(tampered("where its root key is kept"));
         }
+        let not_yet = matches!(*known(shared.witness.read()), Witness::NotYet);
+        if not_yet {
+            let judged = Witness::judge(&keys, &state)?;
+            *known(shared.witness.write()) = judged;
+        }
         *known(shared.keys.write()) = Some(keys);
+        drop(state);
+        // Its answer is not waited for: until it is done, the next unlock finds what this one did.
+        drop(self.writer.ask(Request::Sign)?);
         Ok(())
     }
 

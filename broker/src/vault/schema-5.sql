@@ -26,3 +26,19 @@ CREATE TABLE exposure_before (
   leases            INTEGER NOT NULL,
   PRIMARY KEY (secret, hashed_credential, uid, purpose)
 ) STRICT, WITHOUT ROWID;
+
+-- The head and the tombstones as a MAC covers them: vault.noted_* may be later, where it was written
+-- before the first unlock. No row in a vault that has not been unlocked since it became format 5.
+CREATE TABLE witness (
+  one     INTEGER PRIMARY KEY CHECK (one = 1),
+  records INTEGER,                             -- of the head; NULL: none was noted
+  hash    BLOB,
+  mac     BLOB    NOT NULL,                    -- over log_id, the head, every row of tombstone
+  CHECK ((records IS NULL) = (hash IS NULL))
+) STRICT;
+
+-- Tombstones from before the first unlock, until it puts them among the others.
+CREATE TABLE late_tombstone (
+  lease TEXT    PRIMARY KEY,
+  until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -16,8 +16,9 @@ use jiff::Timestamp;
 use super::checks::Kept;
 use super::custody::Custody;
 use super::envelope::Identity;
-use super::keys::{Keys, Tag};
+use super::keys::{Keys, ListForm, Tag};
 use super::minted::SealedMinted;
+use super::vouched::Vouched;
 use super::{Held, Kind, LogIdentity};
 use crate::first_seen::FirstSeen;
 use crate::move_state::Move;
@@ -128,6 +129,26 @@ pub(super) struct List {
 }
 
 impl List {
+    /// Whether the list is as it was written under these keys, which learn in which form its MAC is.
+    pub(super) fn is_genuine(&self, keys: &mut Keys) -> bool {
+        let forms = [ListForm::WithOthers, ListForm::Alone];
+        forms.into_iter().any(|form| {
+            keys.set_list_form(form);
+            self.tag(keys).is(&self.mac)
+        })
+    }
+
+    /// The MAC over the list as it is, its next change, which says that all else has a MAC too.
+    pub(super) fn next_tag_with_others(&self, keys: &Keys) -> Tag {
+        let head = head(&self.log, self.changes + 1);
+        let tag = keys.list_mac_in(ListForm::WithOthers, &head);
+        let secrets = self.secrets.iter();
+        over(
+            tag,
+            secrets.map(|(name, secret)| secret.outline().bytes(name)),
+        )
+    }
+
     /// The MAC over the list as it is.
     pub(super) fn tag(&self, keys: &Keys) -> Tag {
         let secrets = self.secrets.iter();
@@ -163,10 +184,17 @@ fn tag(
     changes: u64,
     outlines: impl Iterator<Item = Vec<u8>>,
 ) -> Tag {
+    over(keys.list_mac(&head(log, changes)), outlines)
+}
+
+fn head(log: &LogIdentity, changes: u64) -> Vec<u8> {
     let mut head = Vec::new();
     super::envelope::text(&mut head, &log.log_id);
     head.extend_from_slice(&changes.to_be_bytes());
-    let mut tag = keys.mac("tokend list v1", [head.as_slice()]);
+    head
+}
+
+fn over(mut tag: Tag, outlines: impl Iterator<Item = Vec<u8>>) -> Tag {
     for outline in outlines {
         tag.update(&outline);
     }
@@ -228,8 +256,14 @@ pub(super) struct State {
     pub(super) figures: Figures,
     /// By secret, also where its value lies elsewhere.
     pub(super) checks: BTreeMap<SecretName, Kept>,
+    /// As last noted, under a MAC or not.
     pub(super) noted: Option<Head>,
+    /// `None` in a vault that has not been unlocked since it became format 5.
+    pub(super) vouched: Option<Vouched>,
+    /// Those that the MAC covers.
     pub(super) tombstones: HashMap<LeaseId, Timestamp>,
+    /// Those from before the first unlock.
+    pub(super) late_tombstones: HashMap<LeaseId, Timestamp>,
     pub(super) minted: HashMap<HashedToken, SealedMinted>,
     /// `owner/name`, lower case.
     pub(super) repositories: HashMap<Box<str>, u64>,
@@ -241,6 +275,16 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Under a MAC or not, each with the later of its times.
+    pub(super) fn all_tombstones(&self) -> HashMap<LeaseId, Timestamp> {
+        let mut all = self.tombstones.clone();
+        for (lease, until) in &self.late_tombstones {
+            let kept = all.entry(lease.clone()).or_insert(*until);
+            *kept = (*kept).max(*until);
+        }
+        all
+    }
+
     pub(super) fn held(&self, name: &SecretName) -> Option<Held> {
         self.list.secrets.get(name)?.held(self.checks.get(name))
     }

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use super::error::VaultError;
 use super::keys::Tag;
 use super::state::Figures;
+use super::vouched::Witness;
 use super::writer::Request;
 use super::{LogIdentity, Vault, known, new_id, stopped};
 
@@ -72,6 +73,49 @@ impl Vault {
         Ok(keys.mac("tokend lease v1", [log_id, &[0], covered.as_bytes()]))
     }
 
+    /// MAC over a record that has a value erased, or says that this came to nothing. Works while locked,
+    /// after a first unlock.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Locked`].
+    pub fn removal_mac(&self, covered: &str) -> Result<[u8; 32], VaultError> {
+        self.removal_tag(covered).map(Tag::bytes)
+    }
+
+    /// Whether the MAC is the one over `covered`, compared in constant time.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Locked`].
+    pub fn verify_removal_mac(&self, covered: &str, mac: &[u8; 32]) -> Result<bool, VaultError> {
+        Ok(self.removal_tag(covered)?.is(mac))
+    }
+
+    fn removal_tag(&self, covered: &str) -> Result<Tag, VaultError> {
+        let state = known(self.shared.state.read());
+        let witness = known(self.shared.witness.read());
+        let key = witness.key().ok_or(VaultError::Locked)?;
+        Ok(key.removal(&state.list.log, covered))
+    }
+
+    /// Whether the first unlock found that someone else changed the noted head or the tombstones. Then
+    /// no lease that the log had at the start may be honoured.
+    #[must_use]
+    pub fn distrusts_the_log(&self) -> bool {
+        matches!(*known(self.shared.witness.read()), Witness::Changed(_))
+    }
+
+    /// Puts head and tombstones under a MAC as they are now: once the ends of all leases that were not
+    /// honoured are in the log, and not before.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be written.
+    pub async fn trust_the_log(&self) -> Result<(), VaultError> {
+        self.ask(Request::TrustLog).await
+    }
+
     /// Which audit log belongs to this vault.
     #[must_use]
     pub fn log_identity(&self) -> LogIdentity {
@@ -112,6 +156,13 @@ impl Vault {
             }
         }
         Ok(())
+    }
+
+    /// The head that was last noted under a MAC, where the one last noted was not: the log must lead
+    /// through both.
+    #[must_use]
+    pub fn vouched_head(&self) -> Option<Head> {
+        known(self.shared.state.read()).vouched?.head
     }
 
     /// The head of the audit log as last written here; records after it have yet to be counted.
@@ -173,6 +224,7 @@ impl Vault {
     /// The leases that were revoked and would not have ended yet, and when they would.
     #[must_use]
     pub fn tombstones(&self) -> HashMap<LeaseId, Timestamp> {
-        known(self.shared.state.read()).tombstones.clone()
+        let state = known(self.shared.state.read());
+        state.all_tombstones()
     }
 }

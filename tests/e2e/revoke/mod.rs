@@ -1,5 +1,6 @@
 //! A lease ends no later than policy says. Here: by time, by hand, with its caller.
 
+mod old_copies;
 mod reload;
 mod restart;
 

@@ -21,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 use super::appender::{Appender, Entry};
 use super::disk::Disk as _;
 use super::live_leases::LiveLease;
+use super::recovery::Noted;
 use super::sim_disk::SimDisk;
 use super::{AuditLogError, Effect, LogIdentity, Opened};
 use crate::clock::{Clock as _, ManualClock};
@@ -167,7 +168,13 @@ struct Rig {
 impl Rig {
     fn open(disk: &SimDisk, noted: Head) -> Result<(Self, Opened), AuditLogError> {
         let clock = clock();
-        let (log, opened) = Appender::open(disk.clone(), identity(), noted, LIMIT, clock.now())?;
+        let (log, opened) = Appender::open(
+            disk.clone(),
+            identity(),
+            Noted::of(Some(noted), None),
+            LIMIT,
+            clock.now(),
+        )?;
         let disk = disk.clone();
         Ok((Self { disk, clock, log }, opened))
     }

@@ -14,6 +14,7 @@ fn options(dir: &Path) -> Options {
         read_group: None,
         identity: identity(),
         noted: None,
+        vouched: None,
         segment_limit: SEGMENT_LIMIT,
     }
 }

@@ -4,8 +4,6 @@ use broker_audit::chain::{Head, LineHash};
 
 use super::super::segment;
 use super::super::sim_disk::SimDisk;
-use broker_protocol::names::SecretName;
-
 use super::*;
 
 /// A log of several segments and the heads after each batch.
@@ -74,34 +72,60 @@ fn a_start_reports_the_grants_after_any_head_the_vault_may_have_noted() {
 }
 
 #[test]
-fn a_start_reports_the_secrets_removed_after_the_noted_head_and_neither_set_again_nor_kept() {
+fn a_start_reports_removals_after_the_noted_head_and_what_takes_one_back() {
     let (mut rig, _) = long_log();
-    let removed = |secret| change(&Event::SecretRemoved { by: None, secret });
+    let removed = |secret| {
+        change(&Event::SecretRemoved {
+            by: None,
+            secret,
+            version: 1,
+        })
+    };
     rig.append(&[removed("before")]).unwrap();
     let noted = rig.log.head();
-    for secret in ["again", "failing", "gone", "set"] {
+    let mut announced = Vec::new();
+    for secret in ["gone", "failing", "gone"] {
         // Over several segments.
-        let announced = rig.append(&[removed(secret)]).unwrap();
+        announced.push(rig.append(&[removed(secret)]).unwrap());
         rig.append(&[remark(&"x".repeat(2000))]).unwrap();
-        if secret == "failing" {
-            let why = "no space left";
-            let failed = change(&Event::SecretFailed {
-                secret,
-                announced,
-                why,
-            });
-            rig.append(&[failed]).unwrap();
-        }
     }
-    rig.append(&[set("set", 2), set("again", 2), removed("again")])
-        .unwrap();
+    let failed = change(&Event::SecretFailed {
+        secret: "failing",
+        announced: announced[1],
+        why: "no space left",
+    });
+    rig.append(std::slice::from_ref(&failed)).unwrap();
     let (_, opened) = rig.opened_again(noted).unwrap();
-    let names: Vec<_> = opened
-        .secrets_removed
-        .iter()
-        .map(SecretName::as_str)
-        .collect();
-    assert_eq!(names, ["again", "gone"]);
+    let removals = opened.removals.iter();
+    let told: Vec<_> = removals.map(|r| (r.secret.as_str(), r.seq)).collect();
+    let [one, two, three] = announced[..] else {
+        panic!("{announced:?}");
+    };
+    assert_eq!(told, [("gone", one), ("failing", two), ("gone", three)]);
+    assert_eq!(*opened.removals[0].body, *removed("gone").body.as_str());
+    let failed = failed.body.as_str().into();
+    assert_eq!(opened.failed_changes, [(two, failed)]);
+}
+
+#[test]
+fn a_log_must_lead_through_both_heads_that_the_vault_knows() {
+    let (rig, heads) = long_log();
+    let last = *heads.last().unwrap();
+    let other = Head {
+        hash: LineHash::of(b"rewritten"),
+        ..heads[2]
+    };
+    let open = |noted| {
+        let disk = rig.disk.after_kill();
+        Appender::open(disk, identity(), noted, LIMIT, clock().now()).map(drop)
+    };
+    for (noted, vouched) in [(last, heads[2]), (heads[2], last), (last, last)] {
+        open(Noted::of(Some(noted), Some(vouched))).unwrap();
+    }
+    for (noted, vouched) in [(last, other), (other, last)] {
+        let refused = open(Noted::of(Some(noted), Some(vouched)));
+        assert!(matches!(refused, Err(AuditLogError::Rewritten { .. })));
+    }
 }
 
 #[test]
@@ -301,7 +325,13 @@ fn the_log_of_another_vault_is_refused_untouched() {
     let mut other = identity();
     other.log_id = "f".repeat(32);
     let disk = rig.disk.after_kill();
-    let opened = Appender::open(disk.clone(), other, Head::EMPTY, LIMIT, clock().now());
+    let opened = Appender::open(
+        disk.clone(),
+        other,
+        Noted::of(None, None),
+        LIMIT,
+        clock().now(),
+    );
     let Err(error) = opened else { panic!("opened") };
     assert!(matches!(error, AuditLogError::Foreign { .. }), "{error}");
     assert_eq!(disk.list().unwrap(), segments(&disk));

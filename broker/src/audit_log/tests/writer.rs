@@ -13,6 +13,7 @@ fn options() -> Options {
         read_group: None,
         identity: identity(),
         noted: None,
+        vouched: None,
         segment_limit: 1 << 20,
     }
 }

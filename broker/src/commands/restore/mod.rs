@@ -354,6 +354,7 @@ fn stage(
             read_group: read_group.map(Gid::from_raw),
             identity: identity.clone(),
             noted: None,
+            vouched: None,
             segment_limit: SEGMENT_LIMIT,
         },
         clock,

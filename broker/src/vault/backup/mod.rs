@@ -339,9 +339,9 @@ impl Opened {
     fn read(image: &[u8], path: &Path, root: &RootKey) -> Result<Self, BackupError> {
         let (store, state) = Store::of_image(image, path).map_err(does_not_hold)?;
         let root = root.copy().map_err(RootKeyError::from)?;
-        let keys = Keys::open(root, &state.custody.keys, &state.list.log.public_key, path)
+        let mut keys = Keys::open(root, &state.custody.keys, &state.list.log.public_key, path)
             .map_err(does_not_hold)?;
-        if !state.list.tag(&keys).is(&state.list.mac) {
+        if !state.list.is_genuine(&mut keys) {
             let why = "its list of secrets and versions was changed by something other than tokend";
             return Err(BackupError::Vault(why.to_owned()));
         }

@@ -9,8 +9,10 @@ use broker_audit::chain::Head;
 use super::{Backup, BackupError, Opened};
 use crate::vault::custody::Custody;
 use crate::vault::error::VaultError;
+use crate::vault::keys::ListForm;
 use crate::vault::root_key::{self, RootKeyError, RootKeySource, Wrap};
 use crate::vault::store::{Mark, Restored};
+use crate::vault::vouched::{Graves, WitnessKey};
 use crate::vault::{LogIdentity, new_id};
 
 /// See the module.
@@ -81,9 +83,11 @@ impl Restoration {
         let Opened {
             mut store,
             state,
-            keys,
+            mut keys,
             ..
         } = self.vault;
+        keys.set_list_form(ListForm::WithOthers);
+        let witness = WitnessKey::of(&keys).map_err(RootKeyError::from)?;
         let mark = Mark {
             changes: state.list.changes + 1,
             mac: state.list.next_tag_with_log(&keys, &self.log).bytes(),
@@ -99,6 +103,7 @@ impl Restoration {
             custody: &custody.signed(&keys),
             log_id: &self.log.log_id,
             noted,
+            vouched: witness.vouch(&self.log, Some(noted), &Graves::default()),
         };
         let image = store
             .restore(&restored, &mark)

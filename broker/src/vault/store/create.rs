@@ -17,6 +17,7 @@ use crate::vault::custody::Custody;
 use crate::vault::error::VaultError;
 use crate::vault::keys::SEALED_AT_FIRST;
 use crate::vault::state::List;
+use crate::vault::vouched::Vouched;
 
 impl Store {
     /// Builds a new vault beside `path` and puts it there whole, or not at all.
@@ -24,6 +25,7 @@ impl Store {
         path: &Path,
         custody: &Custody,
         list: &List,
+        vouched: &Vouched,
         now: Timestamp,
     ) -> Result<(), VaultError> {
         let unfinished = path.with_extension("db.new");
@@ -36,7 +38,7 @@ impl Store {
             }
         }
         private::write_new(&unfinished, b"")?;
-        Self::build(&unfinished, custody, list, now).map_err(|e| storage(path, e))?;
+        Self::build(&unfinished, custody, list, vouched, now).map_err(|e| storage(path, e))?;
         whole_file::link(&unfinished, path).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => VaultError::Exists(path.to_owned()),
             _ => PrivateError::io(path)(error).into(),
@@ -49,6 +51,7 @@ impl Store {
         path: &Path,
         custody: &Custody,
         list: &List,
+        vouched: &Vouched,
         now: Timestamp,
     ) -> Result<(), rusqlite::Error> {
         let mut db = Connection::open_with_flags(path, FLAGS)?;
@@ -78,6 +81,7 @@ impl Store {
             ],
         )?;
         super::custody::write(&tx, custody, SEALED_AT_FIRST)?;
+        super::witness::write(&tx, vouched)?;
         tx.commit()?;
         db.close().map_err(|(_, error)| error)
     }

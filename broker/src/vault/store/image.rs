@@ -9,10 +9,11 @@ use std::sync::atomic::Ordering;
 use broker_audit::chain::Head;
 use rusqlite::{Connection, params};
 
-use super::{Mark, Store, custody, integer, storage};
+use super::{Mark, Store, custody, integer, storage, witness};
 use crate::vault::custody::Custody;
 use crate::vault::error::VaultError;
 use crate::vault::state::State;
+use crate::vault::vouched::Vouched;
 
 /// What becomes of a vault on a new machine.
 pub(in crate::vault) struct Restored<'a> {
@@ -20,6 +21,7 @@ pub(in crate::vault) struct Restored<'a> {
     pub(in crate::vault) custody: &'a Custody,
     pub(in crate::vault) log_id: &'a str,
     pub(in crate::vault) noted: Head,
+    pub(in crate::vault) vouched: Vouched,
 }
 
 impl Store {
@@ -75,7 +77,8 @@ impl Store {
                 ],
             )?;
             // Of leases that are in no log of this vault any more.
-            tx.execute("DELETE FROM tombstone", [])?;
+            tx.execute_batch("DELETE FROM tombstone; DELETE FROM late_tombstone")?;
+            witness::write(tx, &restored.vouched)?;
             Ok(())
         })
     }

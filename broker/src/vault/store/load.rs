@@ -1,9 +1,8 @@
 //! Reading all of the vault at start. What this version never writes is damage, and never a panic.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use broker_audit::chain::{Head, LineHash};
-use broker_protocol::names::{LeaseId, SecretName};
+use broker_protocol::names::SecretName;
 use jiff::Timestamp;
 use rusqlite::Row;
 use rusqlite::types::Type;
@@ -19,7 +18,9 @@ impl Store {
         let (custody, seals) = self.custody()?;
         let secrets = self.secrets()?;
         let figures = self.figures()?;
-        let tombstones = self.tombstones()?;
+        let tombstones = self.tombstones("tombstone")?;
+        let late_tombstones = self.tombstones("late_tombstone")?;
+        let vouched = self.vouched()?;
         let minted = self.minted()?;
         let repositories = self.repositories()?;
         let checks = self.checks()?;
@@ -29,14 +30,7 @@ impl Store {
             "SELECT log_id, log_public_key, changes, list_mac, noted_records, noted_hash FROM vault",
             [],
             |row| {
-                let hash: Option<[u8; 32]> = row.get(5)?;
-                let noted = match hash {
-                    None => None,
-                    Some(hash) => Some(Head {
-                        records: count(row, 4)?,
-                        hash: LineHash::from_bytes(hash),
-                    }),
-                };
+                let noted = super::witness::head(row, 4)?;
                 let log = LogIdentity {
                     log_id: row.get(0)?,
                     public_key: row.get(1)?,
@@ -53,7 +47,9 @@ impl Store {
                     figures,
                     checks,
                     noted,
+                    vouched,
                     tombstones,
+                    late_tombstones,
                     minted,
                     repositories,
                     rotations,
@@ -121,18 +117,6 @@ impl Store {
             exposures: self.exposures()?,
             exposed_before: self.exposures_before()?,
         })
-    }
-
-    fn tombstones(&self) -> Result<HashMap<LeaseId, Timestamp>, rusqlite::Error> {
-        let mut statement = self.db.prepare("SELECT lease, until FROM tombstone")?;
-        let mut rows = statement.query([])?;
-        let mut tombstones = HashMap::new();
-        while let Some(row) = rows.next()? {
-            let lease: String = row.get(0)?;
-            let lease = lease.parse().map_err(unreadable(0))?;
-            tombstones.insert(lease, time(row, 1)?);
-        }
-        Ok(tombstones)
     }
 }
 

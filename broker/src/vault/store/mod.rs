@@ -14,17 +14,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use broker_audit::chain::Head;
-use broker_protocol::api::Exposure;
-use broker_protocol::names::{LeaseId, SecretName};
+use broker_protocol::names::SecretName;
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, params};
 
 use crate::private;
 use crate::vault::Kind;
 use crate::vault::error::VaultError;
-use crate::vault::state::{ExposedBefore, ExposedTo, Sealed, State, Turn};
+use crate::vault::state::{Sealed, State, Turn};
 use crate::vault::values::Of;
+use crate::vault::vouched::Vouched;
 
 mod checks;
 mod create;
@@ -38,8 +37,10 @@ mod moves;
 mod rotation;
 mod sources;
 mod warnings;
+mod witness;
 
 pub(in crate::vault) use image::Restored;
+pub(in crate::vault) use witness::{Noted, Signed};
 
 /// `tokd`, in the header of the database file.
 const APPLICATION_ID: i64 = 0x746f_6b64;
@@ -51,7 +52,7 @@ const FORMAT_2: &str = include_str!("../schema-2.sql");
 const FORMAT_3: &str = include_str!("../schema-3.sql");
 /// What format 4 has beside format 3: tables, all empty at first.
 const FORMAT_4: &str = include_str!("../schema-4.sql");
-/// What format 5 has beside format 4.
+/// What format 5 has beside format 4; its MACs the first unlock makes.
 const FORMAT_5: &str = include_str!("../schema-5.sql");
 /// The root key of a vault of format 2: as old as the vault, and its seals counted as well as they can
 /// be. Installation tokens that are forgotten by now are missing from the count.
@@ -248,59 +249,17 @@ impl Store {
         &mut self,
         log_id: &str,
         mark: &Mark,
+        vouched: &Vouched,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
             mark.write(tx)?;
+            witness::write(tx, vouched)?;
             tx.execute(
                 "UPDATE vault SET log_id = ?, noted_records = NULL, noted_hash = NULL",
                 [log_id],
             )?;
             Ok(())
         })
-    }
-
-    /// Keeps tombstones, and drops those whose time is past.
-    pub(in crate::vault) fn bury(
-        &mut self,
-        leases: &[(LeaseId, Timestamp)],
-        now: Timestamp,
-    ) -> Result<(), VaultError> {
-        self.durably(|tx| {
-            tx.execute(
-                "DELETE FROM tombstone WHERE until < ?",
-                [now.as_microsecond()],
-            )?;
-            let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO tombstone VALUES (?, ?)")?;
-            for (lease, until) in leases {
-                insert.execute(params![lease.as_str(), until.as_microsecond()])?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Notes the head of the audit log together with the figures that its records led to. Survives a
-    /// crash of the broker, but not always one of the machine.
-    pub(in crate::vault) fn note<'a>(
-        &mut self,
-        head: Head,
-        used: impl Iterator<Item = (&'a SecretName, Timestamp)>,
-        exposed: impl Iterator<Item = (&'a ExposedTo, &'a Exposure)>,
-        before: impl Iterator<Item = (&'a ExposedBefore, &'a Exposure)>,
-    ) -> Result<(), VaultError> {
-        let write = |tx: &Transaction<'_>| {
-            tx.prepare_cached("UPDATE vault SET noted_records = ?, noted_hash = ?")?
-                .execute(params![integer(head.records), head.hash.as_bytes()])?;
-            let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO last_used VALUES (?, ?)")?;
-            for (name, at) in used {
-                insert.execute(params![name.as_str(), at.as_microsecond()])?;
-            }
-            exposures::write(tx, exposed, before)
-        };
-        let synchronous = |db: &Connection, how| db.pragma_update(None, "synchronous", how);
-        synchronous(&self.db, "NORMAL").map_err(|cause| self.fault(cause))?;
-        let noted = self.durably(write);
-        synchronous(&self.db, "FULL").map_err(|cause| self.fault(cause))?;
-        noted
     }
 
     /// From now on the database may not grow.

@@ -9,6 +9,7 @@ mod minted;
 mod rekey;
 mod rotation;
 mod tampering;
+mod vouched;
 mod warnings;
 mod witness;
 
@@ -32,6 +33,12 @@ assert_not_impl_any!(Vault: Clone, Debug, serde::Serialize);
 assert_not_impl_any!(Keys: Clone, Debug);
 
 const CANARY: &str = "ghp_CANARYcanaryCANARYcanaryCANARYcanary1";
+
+const TO_FORMAT_4: &str = "DROP TABLE witness; DROP TABLE late_tombstone; DROP TABLE first_seen; DROP TABLE exposure_before;
+     ALTER TABLE secret_check DROP COLUMN boot_id;
+     ALTER TABLE secret_check DROP COLUMN checked_boot;
+     ALTER TABLE secret_check DROP COLUMN failed_boot;
+     ALTER TABLE minted DROP COLUMN ending; PRAGMA user_version = 4";
 
 struct Scratch {
     directory: tempfile::TempDir,
@@ -80,6 +87,20 @@ impl Scratch {
     fn edit(&self, sql: &str) {
         let db = Connection::open(self.path()).unwrap();
         db.execute_batch(sql).unwrap();
+    }
+
+    /// Takes away what came with format 5, as if it had never been there.
+    fn age_to_format_4(&self) {
+        let (store, state) = Store::open(&self.path()).unwrap();
+        let (root, log) = (self.root.copy().unwrap(), &state.list.log);
+        let keys = Keys::open(root, &state.custody.keys, &log.public_key, &self.path());
+        let mut keys = keys.unwrap();
+        keys.set_list_form(keys::ListForm::Alone);
+        let mac = state.list.tag(&keys).bytes();
+        drop(store);
+        let db = Connection::open(self.path()).unwrap();
+        db.execute("UPDATE vault SET list_mac = ?", [mac]).unwrap();
+        db.execute_batch(TO_FORMAT_4).unwrap();
     }
 
     fn holds(&self, needle: &[u8]) -> bool {

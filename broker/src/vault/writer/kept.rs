@@ -1,7 +1,6 @@
-//! What is kept beside the values: rotations, tombstones, minted tokens, pins, checks, the log's name.
+//! What is kept beside the values: rotations, minted tokens, pins, checks.
 
-use broker_protocol::names::{LeaseId, SecretName};
-use jiff::Timestamp;
+use broker_protocol::names::SecretName;
 
 use super::Work;
 use crate::first_seen::FirstSeen;
@@ -11,9 +10,8 @@ use crate::rotation_state::{Rotation, SinkState};
 use crate::token::HashedToken;
 use crate::vault::checks::Kept;
 use crate::vault::error::VaultError;
+use crate::vault::known;
 use crate::vault::minted::SealedMinted;
-use crate::vault::store::Mark;
-use crate::vault::{LogIdentity, known};
 
 impl Work {
     pub(super) fn note_rotation(
@@ -59,18 +57,6 @@ impl Work {
         self.store.note_sink(&name, &sink, &state)?;
         let mut all = known(self.shared.state.write());
         all.sinks.entry(name).or_default().insert(sink, state);
-        Ok(())
-    }
-
-    pub(super) fn bury(
-        &mut self,
-        leases: Vec<(LeaseId, Timestamp)>,
-        now: Timestamp,
-    ) -> Result<(), VaultError> {
-        self.store.bury(&leases, now)?;
-        let mut state = known(self.shared.state.write());
-        state.tombstones.retain(|_, until| *until >= now);
-        state.tombstones.extend(leases);
         Ok(())
     }
 
@@ -142,27 +128,5 @@ impl Work {
         let mut state = known(self.shared.state.write());
         state.checks.entry(name).or_default().failed(at);
         Ok(())
-    }
-
-    pub(super) fn new_log(&mut self, log_id: String) -> Result<LogIdentity, VaultError> {
-        let (log, mark) = {
-            let state = known(self.shared.state.read());
-            let keys = known(self.shared.keys.read());
-            let keys = keys.as_ref().ok_or(VaultError::Locked)?;
-            let log = LogIdentity {
-                log_id,
-                ..state.list.log.clone()
-            };
-            let mac = state.list.next_tag_with_log(keys, &log).bytes();
-            let changes = state.list.changes + 1;
-            (log, Mark { changes, mac })
-        };
-        self.store.new_log(&log.log_id, &mark)?;
-        self.unwritten.head = None;
-        self.change(&mark, |state| {
-            state.list.log = log.clone();
-            state.noted = None;
-        });
-        Ok(log)
     }
 }

@@ -10,6 +10,7 @@ mod kept;
 mod notes;
 mod rekey;
 mod secrets;
+mod sign;
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -68,6 +69,10 @@ pub(super) enum Request {
     KeepOnlySourceValues(Vec<Box<str>>, Reply<()>),
     Note(Head, Vec<UsageDelta>),
     NewLog(String, Reply<LogIdentity>),
+    /// Puts what decides after a start under MACs, as far as it is not yet.
+    Sign(Reply<()>),
+    /// The same although what was found at the start was not the vault's own.
+    TrustLog(Reply<()>),
     /// Keeps what a check found, with its findings as JSON.
     KeepCheck(SecretName, Kept, String, Reply<()>),
     /// Keeps that a check got no answer, and why.
@@ -218,6 +223,8 @@ impl Work {
                 drop(reply.send(self.store.keep_only_source_values(&sources)));
             }
             Request::NewLog(log_id, reply) => drop(reply.send(self.new_log(log_id))),
+            Request::Sign(reply) => drop(reply.send(self.sign())),
+            Request::TrustLog(reply) => drop(reply.send(self.trust_log())),
             Request::KeepCheck(name, kept, findings, reply) => {
                 drop(reply.send(self.keep_check(name, kept, &findings)));
             }

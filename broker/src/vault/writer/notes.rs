@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use super::Work;
 use crate::token::HashedToken;
 use crate::vault::state::{ExposedBefore, ExposedTo, List, State, Turn};
+use crate::vault::store::Noted;
+use crate::vault::vouched::Witness;
 use crate::vault::{UsageDelta, known};
 
 /// What has been noted in memory and not yet in the database.
@@ -87,8 +89,12 @@ impl Work {
         let Some(head) = self.unwritten.head else {
             return;
         };
+        let mut vouched = None;
         let written = {
             let state = known(self.shared.state.read());
+            if let Witness::Genuine(key, graves) = &*known(self.shared.witness.read()) {
+                vouched = Some(key.vouch(&state.list.log, Some(head), graves));
+            }
             let Unwritten {
                 used,
                 exposed,
@@ -105,12 +111,16 @@ impl Work {
                 .filter_map(|k| figures.exposures.get_key_value(k));
             let before = exposed_before.iter();
             let before = before.filter_map(|k| figures.exposed_before.get_key_value(k));
-            self.store.note(head, used, exposed, before)
+            let vouched = vouched.as_ref();
+            self.store
+                .note(Noted { head, vouched }, used, exposed, before)
         };
         match written {
             Ok(()) => {
                 self.unwritten = Unwritten::default();
-                known(self.shared.state.write()).noted = Some(head);
+                let mut state = known(self.shared.state.write());
+                state.noted = Some(head);
+                state.vouched = vouched.or(state.vouched);
             }
             Err(error) if !self.unwritten.failing => {
                 self.unwritten.failing = true;

@@ -279,14 +279,10 @@ async fn how_often_the_root_key_has_sealed_survives_a_restart() {
 async fn a_vault_of_format_2_becomes_one_of_today_and_can_be_rekeyed() {
     let kept = Kept::new();
     fill(&kept.start()).await;
+    kept.scratch.age_to_format_4();
     kept.scratch.edit(
         "DROP TABLE root_key; ALTER TABLE root_key_wrap DROP COLUMN public_key;
          DROP TABLE source_requests; DROP TABLE source_value; DROP TABLE secret_move;
-         DROP TABLE first_seen; ALTER TABLE secret_check DROP COLUMN boot_id;
-         ALTER TABLE secret_check DROP COLUMN checked_boot;
-         ALTER TABLE secret_check DROP COLUMN failed_boot;
-         ALTER TABLE minted DROP COLUMN ending;
-         DROP TABLE exposure_before;
          PRAGMA user_version = 2",
     );
     let vault = kept.start();

@@ -1,0 +1,84 @@
+//! Removals that the log announces and the vault has not seen: the broker ended in between, or the vault
+//! was put back to an earlier copy.
+//!
+//! Whoever can write the log's files must not have a value erased. So a removal counts only with its MAC,
+//! and only for the versions up to the one it names: a genuine record that is appended a second time
+//! erases nothing that came later.
+
+use broker_audit::record::{Body, Event};
+use serde::Deserialize;
+
+use super::UpkeepError;
+use crate::audit_log::Removal;
+use crate::broker::Broker;
+
+/// What a start found in the log.
+#[derive(Debug, Default)]
+pub(crate) struct Announced {
+    /// Removals, oldest first.
+    pub(crate) removals: Vec<Removal>,
+    /// The bodies of records that take one back, by the number of the one they mean.
+    pub(crate) failed_changes: Vec<(u64, Box<str>)>,
+}
+
+#[derive(Deserialize)]
+struct Removed {
+    version: u64,
+}
+
+impl Broker {
+    /// Carries out the removals that the log announces and this vault has not seen. `false`, said
+    /// loudly, if one could not be.
+    pub(crate) async fn finish_removals(&self, announced: &Announced) -> bool {
+        for removal in &announced.removals {
+            let name = &removal.secret;
+            let turn = self.secret_locks.turn(name).await;
+            let Some(held) = self.vault.held(name) else {
+                continue;
+            };
+            let Some(removed) = self.genuine_removal(&removal.body) else {
+                tracing::error!(
+                    secret = %name,
+                    record = removal.seq,
+                    "the audit log says that it was removed, in a record that has not this vault's MAC \
+                     (someone else wrote it, or a tokend of before format 5 that ended amid it): it is \
+                     kept. If it should go, run `tokenctl secret remove {name}`"
+                );
+                continue;
+            };
+            let taken_back = announced
+                .failed_changes
+                .iter()
+                .any(|(seq, body)| *seq == removal.seq && self.has_removal_mac(body).is_some());
+            if taken_back || held.version > removed.version {
+                continue;
+            }
+            tracing::warn!(secret = %name, "the audit log says it was removed; it is erased now");
+            if let Err(error) = self.erase(None, &turn).await {
+                tracing::error!(secret = %name, cause = %error, "it is still there and no lease is rebuilt; mend the cause, then start the broker again");
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A record that decides about a value after a start.
+    pub(super) fn with_removal_mac(&self, event: &Event<'_>) -> Result<Body, UpkeepError> {
+        let body = Body::of(event)?;
+        let mac = self.vault.removal_mac(body.as_str());
+        let mac = mac.map_err(|_locked| UpkeepError::Locked)?;
+        Ok(body.with_mac(&mac))
+    }
+
+    fn genuine_removal(&self, body: &str) -> Option<Removed> {
+        let covered = self.has_removal_mac(body)?;
+        serde_json::from_str(&format!("{{{covered}")).ok()
+    }
+
+    /// What the MAC of a record covers, if it is this vault's.
+    fn has_removal_mac(&self, body: &str) -> Option<String> {
+        let (covered, mac) = Body::split_mac(body)?;
+        let genuine = self.vault.verify_removal_mac(&covered, &mac);
+        genuine.is_ok_and(|genuine| genuine).then_some(covered)
+    }
+}

@@ -1,0 +1,168 @@
+//! The noted head, the tombstones, and the MAC over both, as rows.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+use broker_audit::chain::{Head, LineHash};
+use broker_protocol::api::Exposure;
+use broker_protocol::names::{LeaseId, SecretName};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+
+use super::load::{count, time, unreadable};
+use super::{Mark, Store, custody, exposures, integer};
+use crate::vault::custody::Custody;
+use crate::vault::error::VaultError;
+use crate::vault::state::{ExposedBefore, ExposedTo};
+use crate::vault::vouched::{Burial, Vouched};
+
+/// A head of the audit log, and the MAC over it, which is absent without a key.
+pub(in crate::vault) struct Noted<'a> {
+    pub(in crate::vault) head: Head,
+    pub(in crate::vault) vouched: Option<&'a Vouched>,
+}
+
+/// All that is put under MACs at once.
+pub(in crate::vault) struct Signed<'a> {
+    pub(in crate::vault) vouched: Vouched,
+    /// Where the list has a MAC of an earlier format.
+    pub(in crate::vault) mark: Option<Mark>,
+    /// Where what says where the root key is has none.
+    pub(in crate::vault) custody: Option<&'a Custody>,
+}
+
+impl Store {
+    /// Keeps tombstones, and drops those whose time is past. `vouched` covers what is left.
+    pub(in crate::vault) fn bury(
+        &mut self,
+        burial: &Burial,
+        vouched: &Vouched,
+    ) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            tx.execute(
+                "DELETE FROM tombstone WHERE until < ?",
+                [burial.now.as_microsecond()],
+            )?;
+            let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO tombstone VALUES (?, ?)")?;
+            for (lease, until) in &burial.leases {
+                insert.execute(params![lease.as_str(), until.as_microsecond()])?;
+            }
+            write(tx, vouched)
+        })
+    }
+
+    /// The same without a key: beside those that the MAC covers.
+    pub(in crate::vault) fn bury_late(&mut self, burial: &Burial) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            tx.execute(
+                "DELETE FROM late_tombstone WHERE until < ?",
+                [burial.now.as_microsecond()],
+            )?;
+            let mut insert =
+                tx.prepare_cached("INSERT OR REPLACE INTO late_tombstone VALUES (?, ?)")?;
+            for (lease, until) in &burial.leases {
+                insert.execute(params![lease.as_str(), until.as_microsecond()])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes the head of the audit log together with the figures that its records led to. Survives a
+    /// crash of the broker, but not always one of the machine.
+    pub(in crate::vault) fn note<'a>(
+        &mut self,
+        Noted { head, vouched }: Noted<'_>,
+        used: impl Iterator<Item = (&'a SecretName, Timestamp)>,
+        exposed: impl Iterator<Item = (&'a ExposedTo, &'a Exposure)>,
+        before: impl Iterator<Item = (&'a ExposedBefore, &'a Exposure)>,
+    ) -> Result<(), VaultError> {
+        let note = |tx: &Transaction<'_>| {
+            tx.prepare_cached("UPDATE vault SET noted_records = ?, noted_hash = ?")?
+                .execute(params![integer(head.records), head.hash.as_bytes()])?;
+            if let Some(vouched) = vouched {
+                write(tx, vouched)?;
+            }
+            let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO last_used VALUES (?, ?)")?;
+            for (name, at) in used {
+                insert.execute(params![name.as_str(), at.as_microsecond()])?;
+            }
+            exposures::write(tx, exposed, before)
+        };
+        let synchronous = |db: &Connection, how| db.pragma_update(None, "synchronous", how);
+        synchronous(&self.db, "NORMAL").map_err(|cause| self.fault(cause))?;
+        let noted = self.durably(note);
+        synchronous(&self.db, "FULL").map_err(|cause| self.fault(cause))?;
+        noted
+    }
+
+    /// Puts all that decides after a start under MACs of today, and takes late tombstones in.
+    pub(in crate::vault) fn sign(&mut self, signed: &Signed<'_>) -> Result<(), VaultError> {
+        let seals = self.seals.load(Ordering::Relaxed);
+        self.durably(|tx| {
+            tx.execute_batch(
+                "INSERT INTO tombstone SELECT lease, until FROM late_tombstone WHERE true
+                   ON CONFLICT (lease) DO UPDATE SET until = max(until, excluded.until);
+                 DELETE FROM late_tombstone",
+            )?;
+            write(tx, &signed.vouched)?;
+            if let Some(mark) = &signed.mark {
+                mark.write(tx)?;
+            }
+            if let Some(custody) = signed.custody {
+                custody::write(tx, custody, seals)?;
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn vouched(&self) -> Result<Option<Vouched>, rusqlite::Error> {
+        let row = self
+            .db
+            .query_row("SELECT records, hash, mac FROM witness", [], |row| {
+                Ok(Vouched {
+                    head: head(row, 0)?,
+                    mac: row.get(2)?,
+                })
+            });
+        row.optional()
+    }
+
+    pub(super) fn tombstones(
+        &self,
+        table: &'static str,
+    ) -> Result<HashMap<LeaseId, Timestamp>, rusqlite::Error> {
+        let mut statement = self
+            .db
+            .prepare(&format!("SELECT lease, until FROM {table}"))?;
+        let mut rows = statement.query([])?;
+        let mut tombstones = HashMap::new();
+        while let Some(row) = rows.next()? {
+            let lease: String = row.get(0)?;
+            let lease = lease.parse().map_err(unreadable(0))?;
+            tombstones.insert(lease, time(row, 1)?);
+        }
+        Ok(tombstones)
+    }
+}
+
+/// Writes what a MAC covers from now on.
+pub(super) fn write(tx: &Transaction<'_>, vouched: &Vouched) -> Result<(), rusqlite::Error> {
+    let Vouched { head, mac } = vouched;
+    tx.prepare_cached("INSERT OR REPLACE INTO witness VALUES (1, ?, ?, ?)")?
+        .execute(params![
+            head.map(|head| integer(head.records)),
+            head.as_ref().map(|head| head.hash.as_bytes()),
+            mac,
+        ])?;
+    Ok(())
+}
+
+/// A head in two columns.
+pub(super) fn head(row: &Row<'_>, column: usize) -> Result<Option<Head>, rusqlite::Error> {
+    let hash: Option<[u8; 32]> = row.get(column + 1)?;
+    let Some(hash) = hash else { return Ok(None) };
+    Ok(Some(Head {
+        records: count(row, column)?,
+        hash: LineHash::from_bytes(hash),
+    }))
+}

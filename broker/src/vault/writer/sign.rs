@@ -1,0 +1,161 @@
+//! What decides after a start, under MACs: the noted head, tombstones, the log's name.
+
+use std::mem;
+
+use broker_audit::chain::Head;
+use broker_protocol::names::LeaseId;
+use jiff::Timestamp;
+
+use super::Work;
+use crate::vault::error::VaultError;
+use crate::vault::keys::ListForm;
+use crate::vault::state::State;
+use crate::vault::store::{Mark, Signed};
+use crate::vault::vouched::{Burial, Graves, Witness, WitnessKey};
+use crate::vault::{LogIdentity, known};
+
+impl Work {
+    pub(super) fn bury(
+        &mut self,
+        leases: Vec<(LeaseId, Timestamp)>,
+        now: Timestamp,
+    ) -> Result<(), VaultError> {
+        let leases = leases.into_iter().collect();
+        let burial = Burial { leases, now };
+        let next = {
+            let state = known(self.shared.state.read());
+            match &*known(self.shared.witness.read()) {
+                Witness::Genuine(key, graves) => {
+                    let graves = graves.after(key, &state.tombstones, &burial);
+                    Some((graves, key.vouch(&state.list.log, state.noted, &graves)))
+                }
+                Witness::NotYet | Witness::Changed(_) => None,
+            }
+        };
+        let Some((graves, vouched)) = next else {
+            self.store.bury_late(&burial)?;
+            let mut state = known(self.shared.state.write());
+            state.late_tombstones.retain(|_, until| *until >= now);
+            state.late_tombstones.extend(burial.leases);
+            return Ok(());
+        };
+        self.store.bury(&burial, &vouched)?;
+        let mut state = known(self.shared.state.write());
+        state.tombstones.retain(|_, until| *until >= now);
+        state.tombstones.extend(burial.leases);
+        state.vouched = Some(vouched);
+        self.keep_graves(graves);
+        Ok(())
+    }
+
+    /// Puts under MACs what has none, or one of an earlier format, in one transaction: after a kill the
+    /// next unlock finds all of it or nothing. While the store is locked again it waits for that.
+    ///
+    /// A head that was noted without a MAC gets none here: the log may not have been opened yet, and must
+    /// lead through the one before it too. The first note after that puts it under one.
+    pub(super) fn sign(&mut self) -> Result<(), VaultError> {
+        self.sign_with(|state| state.vouched.map_or(state.noted, |vouched| vouched.head))
+    }
+
+    fn sign_with(&mut self, head: impl FnOnce(&State) -> Option<Head>) -> Result<(), VaultError> {
+        let (tombstones, graves, vouched, mark, custody) = {
+            let state = known(self.shared.state.read());
+            let keys = known(self.shared.keys.read());
+            let witness = known(self.shared.witness.read());
+            let (Some(keys), Witness::Genuine(key, _)) = (keys.as_ref(), &*witness) else {
+                return Ok(());
+            };
+            let tombstones = state.all_tombstones();
+            let graves = Graves::of(key, &tombstones);
+            let vouched = key.vouch(&state.list.log, head(&state), &graves);
+            let alone = keys.list_form() == ListForm::Alone;
+            if !alone && state.late_tombstones.is_empty() && state.vouched == Some(vouched) {
+                return Ok(());
+            }
+            let mark = alone.then(|| Mark {
+                changes: state.list.changes + 1,
+                mac: state.list.next_tag_with_others(keys).bytes(),
+            });
+            let custody = state.custody.clone();
+            let custody = custody.mac.is_none().then(|| custody.signed(keys));
+            (tombstones, graves, vouched, mark, custody)
+        };
+        let signed = Signed {
+            vouched,
+            mark,
+            custody: custody.as_ref(),
+        };
+        self.store.sign(&signed).inspect_err(|error| {
+            tracing::error!(%error, "what decides after a start could not be put under its MACs");
+        })?;
+        if let Some(mark) = &signed.mark {
+            self.change(mark, |_| ());
+            if let Some(keys) = &mut *known(self.shared.keys.write()) {
+                keys.set_list_form(ListForm::WithOthers);
+            }
+        }
+        let mut state = known(self.shared.state.write());
+        state.late_tombstones.clear();
+        state.tombstones = tombstones;
+        state.vouched = Some(vouched);
+        if let Some(custody) = custody {
+            state.custody = custody;
+        }
+        self.keep_graves(graves);
+        Ok(())
+    }
+
+    pub(super) fn trust_log(&mut self) -> Result<(), VaultError> {
+        {
+            let state = known(self.shared.state.read());
+            self.take_as_genuine(|key| Graves::of(key, &state.tombstones));
+        }
+        self.sign_with(|state| state.noted)
+    }
+
+    /// The old log's leases are honoured in no other, so whatever was found of it does not matter now.
+    pub(super) fn new_log(&mut self, log_id: String) -> Result<LogIdentity, VaultError> {
+        let (log, mark, graves, vouched) = {
+            let state = known(self.shared.state.read());
+            let keys = known(self.shared.keys.read());
+            let keys = keys.as_ref().ok_or(VaultError::Locked)?;
+            let witness = known(self.shared.witness.read());
+            let key = witness.key().ok_or(VaultError::Locked)?;
+            let log = LogIdentity {
+                log_id,
+                ..state.list.log.clone()
+            };
+            let mac = state.list.next_tag_with_log(keys, &log).bytes();
+            let changes = state.list.changes + 1;
+            let graves = Graves::of(key, &state.tombstones);
+            let vouched = key.vouch(&log, None, &graves);
+            (log, Mark { changes, mac }, graves, vouched)
+        };
+        self.store.new_log(&log.log_id, &mark, &vouched)?;
+        self.unwritten.head = None;
+        self.change(&mark, |state| {
+            state.list.log = log.clone();
+            state.noted = None;
+            state.vouched = Some(vouched);
+        });
+        self.take_as_genuine(|_| graves);
+        Ok(log)
+    }
+
+    fn take_as_genuine(&self, graves: impl FnOnce(&WitnessKey) -> Graves) {
+        let mut witness = known(self.shared.witness.write());
+        *witness = match mem::replace(&mut *witness, Witness::NotYet) {
+            Witness::NotYet => Witness::NotYet,
+            Witness::Changed(key) | Witness::Genuine(key, _) => {
+                let graves = graves(&key);
+                Witness::Genuine(key, graves)
+            }
+        };
+    }
+
+    fn keep_graves(&self, graves: Graves) {
+        if let Witness::Genuine(_, kept) = &mut *known(self.shared.witness.write()) {
+            *kept = graves;
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Old copies and cut logs: what a start notices of them, and what only a head kept elsewhere shows.
+
+use std::io::Write as _;
+
+use broker_audit::chain::LineHash;
+use rusqlite::Connection;
+
+use super::*;
+use crate::forge;
+
+const SECRET: &str = "org-label-sync-token";
+
+/// The log as it lies on disk: of these tests, one segment.
+fn segment(home: &Home) -> std::path::PathBuf {
+    home.places.audit.join("00000000000000000000.jsonl")
+}
+
+fn append(home: &Home, line: &[u8]) {
+    let mut file = fs::OpenOptions::new()
+        .append(true)
+        .open(segment(home))
+        .unwrap();
+    file.write_all(line).unwrap();
+}
+
+/// What someone does who can write the files and has no key.
+fn edit_vault(home: &Home, sql: &str, records: &[String]) {
+    let head = LineHash::of(records.last().unwrap().as_bytes());
+    let count = records.len();
+    let sql = sql
+        .replace("RECORDS", &count.to_string())
+        .replace("HASH", &format!("x'{head}'"));
+    let vault = Connection::open(&home.places.vault).unwrap();
+    vault.execute_batch(&sql).unwrap();
+}
+
+const NOTED: &str = "UPDATE vault SET noted_records = RECORDS, noted_hash = HASH;";
+const VOUCHED: &str = "UPDATE witness SET records = RECORDS, hash = HASH;";
+const TOMBSTONES: &str = "DELETE FROM tombstone; DELETE FROM late_tombstone;";
+const FORMAT: &str = "DROP TABLE witness; DROP TABLE late_tombstone; DROP TABLE first_seen;
+    ALTER TABLE secret_check DROP COLUMN boot_id;
+    ALTER TABLE secret_check DROP COLUMN checked_boot;
+    ALTER TABLE secret_check DROP COLUMN failed_boot;
+    ALTER TABLE minted DROP COLUMN ending; PRAGMA user_version = 4;";
+
+#[test]
+fn a_cut_log_with_the_noted_head_and_the_tombstones_edited_revives_no_lease() {
+    for as_format in [VOUCHED, FORMAT] {
+        let broker = TestBroker::with_label_sync();
+        let revoked = take(&broker, "");
+        let home = broker.stop();
+        let (early, records) = (fs::read(segment(&home)).unwrap(), home.records());
+        let broker = home.start();
+        assert!(is_live(&broker, &revoked));
+        assert_eq!(broker.http("DELETE", &revoked, "").status, 200);
+        let home = broker.stop();
+        fs::write(segment(&home), &early).unwrap();
+        let sql = [NOTED, TOMBSTONES, as_format].concat();
+        edit_vault(&home, &sql, &records);
+
+        let broker = home.start();
+        assert!(!is_live(&broker, &revoked));
+        let expired = only(&broker.home, "lease.expired", &revoked);
+        let why = "what the vault had noted of the log was changed by someone else";
+        assert_eq!(expired["why"], why);
+        assert_eq!(broker.home.records_of("vault.mismatch").len(), 1);
+        let trace = broker.home.trace();
+        assert!(trace.contains("tokenctl audit verify"), "{trace}");
+        // And the operator goes on.
+        let live = take(&broker, "");
+        let broker = broker.kill().start();
+        assert!(is_live(&broker, &live));
+        assert_eq!(broker.home.records_of("vault.mismatch").len(), 1);
+    }
+}
+
+#[test]
+fn a_removal_in_the_log_without_the_vaults_mac_or_of_earlier_versions_erases_nothing() {
+    let broker = TestBroker::with_label_sync();
+    let home = broker.stop();
+    append(&home, &forge::forged_removal(&home, SECRET));
+    let broker = home.start();
+    let trace = broker.home.trace();
+    let mend = format!("tokenctl secret remove {SECRET}");
+    assert!(trace.contains(&mend), "{trace}");
+    take(&broker, "");
+
+    let remove = ["secret", "remove", SECRET, "--yes"];
+    broker.home.ctl(&remove).success();
+    let set = ["secret", "set", SECRET];
+    broker.home.ctl_with(&set, canary::CLASSIC_TWO).success();
+    let home = broker.stop();
+    append(&home, &forge::repeated(&home, "secret.removed"));
+    let broker = home.start();
+    take(&broker, "");
+}
+
+#[test]
+fn vault_and_log_of_one_moment_put_back_together_are_what_they_were_and_only_a_kept_head_shows_it()
+{
+    let broker = TestBroker::with_label_sync();
+    let lease = take(&broker, "");
+    let home = broker.stop();
+    let copies = [home.places.vault.clone(), segment(&home)];
+    let copies = copies.map(|path| (fs::read(&path).unwrap(), path));
+    let broker = home.start();
+    assert_eq!(broker.http("DELETE", &lease, "").status, 200);
+    let home = broker.stop();
+    // What an operator keeps where this machine cannot write.
+    let anchored = home.records();
+    let (number, head) = (
+        anchored.len() - 1,
+        LineHash::of(anchored.last().unwrap().as_bytes()),
+    );
+    for (bytes, path) in &copies {
+        fs::write(path, bytes).unwrap();
+    }
+    let broker = home.start();
+    assert!(is_live(&broker, &lease), "nothing on this machine shows it");
+    let records = broker.home.records();
+    let at_its_place = records
+        .get(number)
+        .map(|line| LineHash::of(line.as_bytes()));
+    assert_ne!(at_its_place, Some(head));
+}
+
+#[test]
+fn a_cut_log_with_only_the_noted_head_edited_is_refused_at_every_start() {
+    let home = TestBroker::with_label_sync().stop();
+    let (early, records) = (fs::read(segment(&home)).unwrap(), home.records());
+    let mut home = home.start().stop();
+    fs::write(segment(&home), &early).unwrap();
+    edit_vault(&home, NOTED, &records);
+    for _ in 0..2 {
+        let Err((again, ran)) = TestBroker::try_start(home, |_| {}) else {
+            panic!("it started");
+        };
+        assert!(ran.stderr.contains("was cut"), "{ran:?}");
+        home = again;
+    }
+}
