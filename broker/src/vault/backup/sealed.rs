@@ -335,7 +335,11 @@ mod tests {
             ("correct horse battery\r", "correct horse battery\r\n"),
         ] {
             let file = seal_with(&passphrase(set), b"x", &[7; 16], (8, 1)).unwrap();
-            assert_eq!(*open(&passphrase(read), &file).unwrap(), b"x", "{set:?}");
+            assert_eq!(
+                *open(&passphrase(read), &file).unwrap().bytes,
+                b"x",
+                "{set:?}"
+            );
         }
         let file = seal_with(&passphrase("correct horse\r"), b"x", &[7; 16], (8, 1)).unwrap();
         let wrong = open(&passphrase("correct horse\n"), &file);

@@ -1,6 +1,6 @@
 //! Reading all of the vault at start. What this version never writes is damage, and never a panic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use broker_protocol::names::SecretName;
 use jiff::Timestamp;
