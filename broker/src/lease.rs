@@ -4,6 +4,8 @@
 //! set it, and it counts suspends. In another boot only the wall clock is left, and it is believed
 //! only if it is not behind the last record of the audit log.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,6 +123,15 @@ impl Lease {
         Self::new(LeaseId::from_random(number), caller, &terms, span)
     }
 
+    /// Where it stands in a list.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place {
+            issued_ns: self.span.issued.wall.as_nanosecond(),
+            lease: self.id.clone(),
+        }
+    }
+
     /// The lease as the API shows it.
     #[must_use]
     pub fn view(&self) -> LeaseView {
@@ -142,6 +153,35 @@ impl Lease {
             rate_limit: None,
             stale_since: self.stale_since,
         }
+    }
+}
+
+/// Where a lease stands in a list: oldest first. A renewal does not move it, nor does a restart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// First grant, in nanoseconds of the wall clock since 1970.
+    issued_ns: i128,
+    lease: LeaseId,
+}
+
+/// What was given as the place of a lease is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAPlace;
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.issued_ns, self.lease)
+    }
+}
+
+impl FromStr for Place {
+    type Err = NotAPlace;
+    fn from_str(text: &str) -> Result<Self, NotAPlace> {
+        let (issued, lease) = text.split_once('.').ok_or(NotAPlace)?;
+        Ok(Self {
+            issued_ns: issued.parse().map_err(|_not_a_number| NotAPlace)?,
+            lease: lease.parse().map_err(|_not_a_lease| NotAPlace)?,
+        })
     }
 }
 

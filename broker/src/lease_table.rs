@@ -188,7 +188,7 @@ impl LeaseTable {
             .filter(|lease| !lease.span.has_ended(now))
             .cloned()
             .collect();
-        leases.sort_by_key(|lease| lease.seq);
+        leases.sort_by_cached_key(|lease| lease.place());
         leases
     }
 

@@ -9,13 +9,14 @@
 use std::io::Write;
 use std::path::Path;
 
-use broker_protocol::client::{Answer, Connection, Request};
+use broker_protocol::client::{Answer, Connection, MAX_WHOLE_ANSWER, Request};
 use broker_protocol::places::{Places, SYSTEM_SOCKET};
 use nix::unistd::{User, geteuid};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::Failure;
+use crate::pages;
 
 /// The broker that belongs to these places.
 pub(crate) struct Broker {
@@ -26,7 +27,7 @@ pub(crate) struct Broker {
 impl Broker {
     /// Asks for something that has no body.
     pub(crate) fn get(&self, path: &str) -> Result<Answer, Failure> {
-        self.send(&Request::new("GET", path))
+        self.send(&Request::new("GET", path).longest(MAX_WHOLE_ANSWER))
     }
 
     /// Asks, and reads the answer.
@@ -34,9 +35,22 @@ impl Broker {
         Ok(self.get(path)?.json()?)
     }
 
+    /// Asks for a list, all pages of it.
+    pub(crate) fn list(&self, path: &str) -> Result<Answer, Failure> {
+        pages::all(path, |path| {
+            self.send(&Request::new("GET", path).longest(MAX_WHOLE_ANSWER))
+        })
+    }
+
+    /// Asks for a list, and reads all pages of it.
+    pub(crate) fn read_list<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        Ok(self.list(path)?.json()?)
+    }
+
     /// Posts a body that holds no secret.
     pub(crate) fn post(&self, path: &str, body: &impl Serialize) -> Result<Answer, Failure> {
-        self.send(&Request::new("POST", path).json(body)?)
+        let request = Request::new("POST", path).longest(MAX_WHOLE_ANSWER);
+        self.send(&request.json(body)?)
     }
 
     /// Sends a request that holds no secret.

@@ -12,6 +12,7 @@ mod core_dump;
 mod env_file;
 mod error;
 mod learnt;
+mod pages;
 mod passphrase;
 mod policy_file;
 mod policy_line;

@@ -35,6 +35,9 @@ pub struct ConfirmRotation {
 pub struct RotationList {
     /// The last rotation of each secret that ever had one, by name.
     pub rotations: Vec<RotationView>,
+    /// Where there is more: what to ask for as `?after=`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// How the rotation of one secret stands, and what is next. Never a value.

@@ -71,6 +71,8 @@ fn every_documented_operation_answers_as_documented() {
         ("POST", "/v1/leases", "", wide, 403),
         ("POST", "/v1/leases", "", "{", 400),
         ("GET", "/v1/leases", "", "", 200),
+        ("GET", "/v1/leases", "?after=nonsense", "", 400),
+        ("GET", "/v1/leases", "?before=1", "", 400),
         ("GET", "/v1/leases/{id}", id, "", 200),
         ("GET", "/v1/leases/{id}", &none, "", 404),
         ("GET", "/v1/leases/{id}", "nonsense", "", 400),
@@ -185,6 +187,43 @@ fn every_documented_operation_answers_as_documented() {
         "",
     );
     assert_eq!(status, 400);
+}
+
+#[test]
+fn every_list_comes_in_pages() {
+    let document = document();
+    let lists: Vec<_> = operations(&document)
+        .into_iter()
+        .filter(|(method, path)| method == "GET" && !path.contains('{'))
+        .filter_map(|(_, path)| {
+            let operation = &document["paths"][&path]["get"];
+            let schema = &operation["responses"]["200"]["content"]["application/json"]["schema"];
+            let schema = resolved(&document, schema);
+            let required = schema["required"].as_array()?;
+            let [only] = &required[..] else { return None };
+            let list = &schema["properties"][only.as_str()?];
+            (list["type"] == "array").then(|| (path.clone(), only.clone(), schema.clone()))
+        })
+        .collect();
+    assert!(lists.len() >= 5, "{lists:?}");
+    let broker = TestBroker::with_label_sync();
+    broker.lease(r#"{"purpose":"label-sync"}"#);
+    for (path, list, schema) in lists {
+        assert!(schema["properties"]["next"].is_object(), "{path}");
+        // The cursor is the place of the last item: nothing comes after the highest.
+        let highest = format!("{}.{}", i64::MAX, "f".repeat(32));
+        let after = if path == "/v1/leases" {
+            highest
+        } else {
+            "~".to_owned()
+        };
+        let (status, page) = ask(&broker, "GET", &path, &format!("{path}?after={after}"), "");
+        assert_eq!(
+            (status, &page[list.as_str().unwrap()]),
+            (200, &json!([])),
+            "{path}"
+        );
+    }
 }
 
 #[test]

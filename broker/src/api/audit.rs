@@ -10,7 +10,7 @@ use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use broker_audit::record::{Body, Event};
-use broker_protocol::api::{AuditHead, AuditRange};
+use broker_protocol::api::{AuditHead, AuditRange, MAX_PAGE};
 use broker_protocol::error::{ErrorCode, Problem};
 
 use super::error::Refusal;
@@ -19,7 +19,8 @@ use crate::audit_log::{Effect, read};
 use crate::broker::Broker;
 use crate::lease_record;
 
-/// The most records in one answer.
+/// The most records in one answer, if they are short: an answer has at most [`MAX_PAGE`] bytes, or one
+/// record.
 const MAX_RECORDS: u64 = 1000;
 /// How often `tail -f` looks; the log's writer has nobody to tell, which keeps it fast.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -76,11 +77,13 @@ pub(super) async fn records(
                 .with_hint(error.to_string())
             })?;
     }
-    broker.readers.has_read(by.uid, from + count);
     let directory = broker.places.audit.clone();
-    let read = tokio::task::spawn_blocking(move || read::range(&directory, from, count)).await;
-    match read {
-        Ok(Ok(bytes)) => Ok(jsonl(bytes)),
+    let read = move || read::range(&directory, from, count, MAX_PAGE);
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(range)) => {
+            broker.readers.has_read(by.uid, from + range.records);
+            Ok(jsonl(range.bytes))
+        }
         Ok(Err(error)) => Err(Problem::new(ErrorCode::Internal, error.to_string()).into()),
         Err(error) => Err(Problem::new(ErrorCode::Internal, error.to_string()).into()),
     }

@@ -11,7 +11,7 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use broker_protocol::api::{
-    LeaseAnswer, LeaseList, LeaseRequest, LeaseView, RenewRequest, RevokeOptions, Revoked, Until,
+    LeaseAnswer, LeaseRequest, LeaseView, RenewRequest, RevokeOptions, Revoked, Until,
 };
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::LeaseId;
@@ -19,11 +19,12 @@ use broker_protocol::wiped::WipedBytes;
 
 use super::error::Refusal;
 use super::extract::{Asking, Body, Named};
+use super::page::{After, page};
 use super::to_its_end::to_its_end;
 use crate::broker::Broker;
 use crate::caller::Peer;
 use crate::issue::{IssueError, Issued, Wishes};
-use crate::lease::Lease;
+use crate::lease::{Lease, NotAPlace, Place};
 use crate::policy::{Caller, Request};
 use crate::redact;
 
@@ -106,15 +107,24 @@ fn answer(issued: &Issued, lease: LeaseView) -> Result<Response, Refusal> {
 pub(super) async fn list(
     State(broker): State<Arc<Broker>>,
     Asking(caller): Asking,
-) -> Json<LeaseList> {
+    After(after): After,
+) -> Result<Response, Refusal> {
     let account = (!broker.is_operator(&caller)).then_some(caller.uid);
+    let after: Option<Place> =
+        after
+            .map(|after| after.parse())
+            .transpose()
+            .map_err(|NotAPlace| {
+                let detail = "`after` is the `next` of the page before, as it was given";
+                Problem::new(ErrorCode::BadRequest, detail)
+            })?;
     let leases = broker.leases.list(account, broker.now());
-    Json(LeaseList {
-        leases: leases
-            .iter()
-            .map(|lease| broker.lease_view(lease))
-            .collect(),
-    })
+    let places = leases.iter().map(|lease| (lease.place(), lease));
+    let rest = places.filter(|(place, _)| after.as_ref().is_none_or(|after| place > after));
+    page(
+        "leases",
+        rest.map(|(place, lease)| (place.to_string(), broker.lease_view(lease))),
+    )
 }
 
 pub(super) async fn show(

@@ -10,6 +10,7 @@ mod error;
 mod extract;
 mod leases;
 mod moves;
+mod page;
 mod rekey;
 mod repositories;
 mod rotations;
@@ -25,13 +26,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use broker_protocol::api::{Health, PurposeList, PurposeView, Status};
+use broker_protocol::api::{Health, PurposeView, Status};
 use broker_protocol::error::{ErrorCode, Problem};
 use tower::ServiceExt;
 
 use crate::broker::Broker;
 use error::Refusal;
 use extract::{Asking, Named, Operator};
+use page::{After, page};
 
 /// How long a request may take, its body included. `tail -f` waits half as long at most.
 const REQUEST_LIMIT: Duration = Duration::from_secs(60);
@@ -135,10 +137,17 @@ async fn status(State(broker): State<Arc<Broker>>, Asking(caller): Asking) -> Js
     Json(broker.status(&caller))
 }
 
-async fn purposes(State(broker): State<Arc<Broker>>, Asking(caller): Asking) -> Json<PurposeList> {
-    Json(PurposeList {
-        purposes: broker.purposes(&caller),
-    })
+async fn purposes(
+    State(broker): State<Arc<Broker>>,
+    Asking(caller): Asking,
+    after: After,
+) -> Result<Response, Refusal> {
+    let purposes = broker.purposes(&caller).into_iter();
+    let purposes = purposes.map(|view| (view.purpose.to_string(), view));
+    page(
+        "purposes",
+        purposes.filter(|(name, _)| after.is_before(name)),
+    )
 }
 
 async fn purpose(

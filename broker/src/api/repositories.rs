@@ -4,22 +4,28 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use broker_protocol::api::{PinnedRepository, RepositoryList};
+use axum::response::Response;
+use broker_protocol::api::PinnedRepository;
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::{NameError, RepoPattern};
 
 use super::error::Refusal;
 use super::extract::Operator;
+use super::page::{After, page};
 use super::to_its_end::to_its_end;
 use crate::broker::Broker;
 
 pub(super) async fn list(
     State(broker): State<Arc<Broker>>,
     _operator: Operator,
-) -> Json<RepositoryList> {
-    Json(RepositoryList {
-        repositories: broker.pinned_repositories(),
-    })
+    after: After,
+) -> Result<Response, Refusal> {
+    let pinned = broker.pinned_repositories().into_iter();
+    let pinned = pinned.map(|pinned| (pinned.repository.to_string(), pinned));
+    page(
+        "repositories",
+        pinned.filter(|(name, _)| after.is_before(name)),
+    )
 }
 
 pub(super) async fn unpin(

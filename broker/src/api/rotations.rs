@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::{
-    BeginRotation, ConfirmRotation, RotationList, RotationView, SecretRevoked, SinkList,
+    BeginRotation, ConfirmRotation, RotationView, SecretRevoked, SinkList,
 };
 
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator, SecretBody};
+use super::page::{After, page};
 use super::secrets::value_of;
 use super::to_its_end::to_its_end;
 use crate::broker::Broker;
@@ -22,8 +24,14 @@ use crate::rotation::Given;
 pub(super) async fn list(
     State(broker): State<Arc<Broker>>,
     _operator: Operator,
-) -> Json<RotationList> {
-    Json(broker.rotations().await)
+    after: After,
+) -> Result<Response, Refusal> {
+    let rotations = broker.rotations().await.into_iter();
+    let rotations = rotations.map(|view| (view.secret.to_string(), view));
+    page(
+        "rotations",
+        rotations.filter(|(name, _)| after.is_before(name)),
+    )
 }
 
 pub(super) async fn show(

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use broker_protocol::api::{SecretList, SecretSet, SecretView, SetSecret, UndoSecret};
+use axum::response::Response;
+use broker_protocol::api::{SecretSet, SecretView, SetSecret, UndoSecret};
 use broker_protocol::check::{CheckView, SecretChecked, Verdict};
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator, SecretBody};
+use super::page::{After, page};
 use super::to_its_end::to_its_end;
 use crate::broker::Broker;
 use crate::check::{AT_SET, Pace};
@@ -21,11 +23,12 @@ use crate::vault::Kind;
 pub(super) async fn list(
     State(broker): State<Arc<Broker>>,
     _operator: Operator,
-) -> Json<SecretList> {
+    after: After,
+) -> Result<Response, Refusal> {
     broker.settle_usage().await;
-    Json(SecretList {
-        secrets: broker.secrets(),
-    })
+    let secrets = broker.secrets().into_iter();
+    let secrets = secrets.map(|view| (view.name.to_string(), view));
+    page("secrets", secrets.filter(|(name, _)| after.is_before(name)))
 }
 
 pub(super) async fn show(

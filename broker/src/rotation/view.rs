@@ -2,8 +2,8 @@
 
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::{
-    CreateView, NextStep, RotationList, RotationPhase, RotationView, SettingView, SinkStanding,
-    Step, StepView, WaitsFor,
+    CreateView, NextStep, RotationPhase, RotationView, SettingView, SinkStanding, Step, StepView,
+    WaitsFor,
 };
 use jiff::tz::TimeZone;
 
@@ -15,16 +15,13 @@ use crate::policy::{Caller, SecretDeclaration, SecretKind};
 use crate::rotation_state::{Due, EndedBy, Phase, Rotation};
 
 impl Broker {
-    /// The last rotation of each secret.
-    pub async fn rotations(&self) -> RotationList {
-        let mut list = RotationList {
-            rotations: Vec::new(),
-        };
+    /// The last rotation of each secret, by name.
+    pub async fn rotations(&self) -> Vec<RotationView> {
+        let mut views = Vec::new();
         for name in self.vault.rotations().keys() {
-            list.rotations
-                .push(self.rotation_view(name, Vec::new()).await);
+            views.push(self.rotation_view(name, Vec::new()).await);
         }
-        list
+        views
     }
 
     /// How the rotation of one secret stands; also before the first, and then where to begin.

@@ -74,7 +74,7 @@ enum Outcome {
 
 /// Every declared secret that has a value, and those without.
 fn all(broker: &Broker) -> Result<(Vec<SecretName>, Vec<SecretName>), Failure> {
-    let list: SecretList = broker.read(SECRETS)?;
+    let list: SecretList = broker.read_list(SECRETS)?;
     let declared = list.secrets.into_iter().filter(|secret| secret.declared);
     let (missing, there): (Vec<_>, Vec<_>) =
         declared.partition(|secret| secret.state.as_str() == "missing");

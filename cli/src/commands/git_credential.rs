@@ -75,7 +75,7 @@ fn answer(
         Some(purpose) => Some(purpose),
         None => from_environment()?,
     };
-    let list: PurposeList = broker.read(PURPOSES)?;
+    let list: PurposeList = broker.read_list(PURPOSES)?;
     let purpose = match named {
         Some(purpose) => purpose,
         None => choose(&list.purposes, repository.as_ref())?,

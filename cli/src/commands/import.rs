@@ -43,7 +43,7 @@ pub(crate) fn run(broker: &Broker, import: &Import) -> Result<(), Failure> {
             "--all takes variables that do not look like GitHub tokens",
         ));
     }
-    let declared: SecretList = broker.read(SECRETS)?;
+    let declared: SecretList = broker.read_list(SECRETS)?;
     let declared: BTreeMap<SecretName, SecretView> = declared
         .secrets
         .into_iter()
@@ -210,7 +210,7 @@ impl Plan {
             plan.files.push((free_name(dir), text));
         }
         if let Some(org) = org {
-            let there: PurposeList = broker.read(PURPOSES)?;
+            let there: PurposeList = broker.read_list(PURPOSES)?;
             let mut there: BTreeSet<Purpose> = there
                 .purposes
                 .into_iter()

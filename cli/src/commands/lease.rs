@@ -1,7 +1,7 @@
 //! `lease`: list, show, renew and end leases.
 
 use broker_protocol::api::{LeaseList, LeaseView, RenewRequest, Revoked, TokenEnd};
-use broker_protocol::client::{Answer, Request};
+use broker_protocol::client::{Answer, MAX_WHOLE_ANSWER, Request};
 use broker_protocol::names::{Delivery, LeaseId};
 
 use crate::args::LeaseCommand;
@@ -22,7 +22,7 @@ pub(crate) fn run(broker: &Broker, command: LeaseCommand, json: bool) -> Result<
         }
         LeaseCommand::Revoke { leases, all } => {
             let leases = if all {
-                let live: LeaseList = broker.read("/v1/leases")?;
+                let live: LeaseList = broker.read_list("/v1/leases")?;
                 live.leases.into_iter().map(|view| view.lease).collect()
             } else {
                 leases
@@ -33,7 +33,7 @@ pub(crate) fn run(broker: &Broker, command: LeaseCommand, json: bool) -> Result<
 }
 
 fn list(broker: &Broker, json: bool) -> Result<(), Failure> {
-    let answer = broker.get("/v1/leases")?;
+    let answer = broker.list("/v1/leases")?;
     if json {
         return ui::json(&answer.body);
     }
@@ -109,7 +109,8 @@ fn revoke(broker: &Broker, leases: &[LeaseId], json: bool) -> Result<(), Failure
     for lease in leases {
         // A person who revokes means it: a token that others share goes too.
         let path = format!("/v1/leases/{lease}?at_once=true");
-        match broker.send(&Request::new("DELETE", &path)) {
+        let request = Request::new("DELETE", &path).longest(MAX_WHOLE_ANSWER);
+        match broker.send(&request) {
             Ok(answer) if json => ui::json(&answer.body)?,
             Ok(answer) => report(&answer.json()?)?,
             Err(failure) => {

@@ -20,7 +20,7 @@ pub(crate) fn run(broker: &Broker, command: PurposeCommand, json: bool) -> Resul
 }
 
 fn list(broker: &Broker, json: bool) -> Result<(), Failure> {
-    let answer = broker.get(PURPOSES)?;
+    let answer = broker.list(PURPOSES)?;
     if json {
         return ui::json(&answer.body);
     }
@@ -42,7 +42,7 @@ fn list(broker: &Broker, json: bool) -> Result<(), Failure> {
 }
 
 fn show(broker: &Broker, purpose: &Purpose, json: bool) -> Result<(), Failure> {
-    let list: PurposeList = broker.read(PURPOSES)?;
+    let list: PurposeList = broker.read_list(PURPOSES)?;
     let Some(view) = list.purposes.into_iter().find(|v| v.purpose == *purpose) else {
         return Err(Failure::with_hint(
             format!("no purpose `{purpose}` that a rule gives you"),

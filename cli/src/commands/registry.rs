@@ -13,7 +13,7 @@ use crate::error::Failure;
 use crate::ui::{self, Table};
 
 pub(crate) fn run(broker: &Broker, format: Format) -> Result<(), Failure> {
-    let answer = broker.get(SECRETS)?;
+    let answer = broker.list(SECRETS)?;
     if format == Format::Json {
         return ui::json(&answer.body);
     }

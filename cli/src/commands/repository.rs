@@ -19,7 +19,7 @@ pub(crate) fn run(broker: &Broker, command: RepositoryCommand, json: bool) -> Re
 }
 
 fn list(broker: &Broker, json: bool) -> Result<(), Failure> {
-    let answer = broker.get(REPOSITORIES)?;
+    let answer = broker.list(REPOSITORIES)?;
     if json {
         return ui::json(&answer.body);
     }

@@ -22,7 +22,7 @@ pub(crate) fn show(
     let names = match name {
         Some(name) => vec![name],
         None => {
-            let list: SecretList = broker.read(SECRETS)?;
+            let list: SecretList = broker.read_list(SECRETS)?;
             let declared = list.secrets.into_iter().filter(|secret| secret.declared);
             declared.map(|secret| secret.name).collect()
         }

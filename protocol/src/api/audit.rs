@@ -23,7 +23,7 @@ pub struct AuditRange {
     /// First record wanted; absent for the last `limit` records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<u64>,
-    /// How many at most; absent means 1000, which is also the most.
+    /// How many at most; absent means 1000, which is also the most. Fewer come where they are long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
     /// Wait up to this many seconds (30 at most) for a first record, for `tail -f`.

@@ -147,6 +147,9 @@ pub struct RenewRequest {
 pub struct LeaseList {
     /// Live leases, oldest first: one's own, or everybody's for an operator.
     pub leases: Vec<LeaseView>,
+    /// Where there is more: what to ask for as `?after=`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// `DELETE /v1/leases/{id}?at_once=true`

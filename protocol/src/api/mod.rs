@@ -6,6 +6,7 @@
 mod audit;
 mod lease;
 mod lock;
+mod page;
 mod purpose;
 mod repository;
 mod root_key;
@@ -23,6 +24,7 @@ pub use self::lease::{
     Revoked, TokenEnd, Until,
 };
 pub use self::lock::{EndedLease, EndedToken, Lock, Locked, RevokedAll, StillValid};
+pub use self::page::{MAX_PAGE, Page};
 pub use self::purpose::{FallbackView, PurposeList, PurposeView};
 pub use self::repository::{PinnedRepository, RepositoryList};
 pub use self::root_key::{CredentialWanted, Rekey, Rekeyed, RootKeyView};

@@ -9,6 +9,9 @@ use crate::names::{Delivery, OrgName, Permissions, Purpose, RepoPattern, SecretN
 pub struct PurposeList {
     /// The purposes some rule gives the caller; all of them for an operator.
     pub purposes: Vec<PurposeView>,
+    /// Where there is more: what to ask for as `?after=`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// One purpose as it stands for the asking caller.

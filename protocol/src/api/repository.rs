@@ -9,6 +9,9 @@ use crate::names::RepoPattern;
 pub struct RepositoryList {
     /// Every repository for which an id is kept, by name.
     pub repositories: Vec<PinnedRepository>,
+    /// Where there is more: what to ask for as `?after=`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A repository's name and the id it has meant since an App was first given a token for it. Also the

@@ -12,6 +12,9 @@ use crate::names::{Purpose, SecretName};
 pub struct SecretList {
     /// Every secret that policies declare or the vault holds, by name.
     pub secrets: Vec<SecretView>,
+    /// Where there is more: what to ask for as `?after=`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// What a secret is and how it stands. Never its value.

@@ -30,8 +30,12 @@ use crate::error::Problem;
 
 pub use self::error::ClientError;
 
-/// The longest answer taken, in bytes.
+/// The longest answer taken where the request does not say, in bytes.
 pub const MAX_ANSWER: usize = 16 * 1024 * 1024;
+
+/// The longest answer taken where it cannot be asked for in pages and grows with what the broker holds,
+/// in bytes: about a million leases that one command ended.
+pub const MAX_WHOLE_ANSWER: usize = 256 * 1024 * 1024;
 
 /// How long a read or write may take where the request does not say.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,6 +46,7 @@ pub struct Request<'a> {
     path: &'a str,
     body: WipedBytes,
     patience: Duration,
+    longest: usize,
 }
 
 impl<'a> Request<'a> {
@@ -53,6 +58,7 @@ impl<'a> Request<'a> {
             path,
             body: WipedBytes::default(),
             patience: PATIENCE,
+            longest: MAX_ANSWER,
         }
     }
 
@@ -70,6 +76,13 @@ impl<'a> Request<'a> {
     #[must_use]
     pub const fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// The same with another limit on the answer's length, in bytes.
+    #[must_use]
+    pub const fn longest(mut self, longest: usize) -> Self {
+        self.longest = longest;
         self
     }
 
@@ -180,7 +193,7 @@ impl Connection {
     pub fn send(self, request: &Request<'_>) -> Result<Answer, ClientError> {
         let (head, mut input) = self.ask(request)?;
         let body = head
-            .read_body(&mut input)
+            .read_body(&mut input, request.longest)
             .map_err(|fault| fault.into_error(broken(request)))?;
         head.answer(body)
     }
@@ -195,7 +208,7 @@ impl Connection {
         let (head, mut input) = self.ask(request)?;
         if !head.is_success() {
             let body = head
-                .read_body(&mut input)
+                .read_body(&mut input, request.longest)
                 .map_err(|fault| fault.into_error(broken(request)))?;
             return head.answer(body).map(|_none| 0);
         }

@@ -1,0 +1,124 @@
+//! Lists that the broker gives in pages, put together to one.
+//!
+//! A list that came on one page is passed on as it came. The others are joined by name, so that what a
+//! later version adds to an item is kept.
+
+use std::fmt::Write as _;
+
+use broker_protocol::client::Answer;
+use broker_protocol::wiped::WipedBytes;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::error::Failure;
+
+/// Asks for the list at `path`, page by page.
+pub(crate) fn all(
+    path: &str,
+    mut ask: impl FnMut(&str) -> Result<Answer, Failure>,
+) -> Result<Answer, Failure> {
+    let mut answer = ask(path)?;
+    let Some(mut next) = answer.json::<Cursor>()?.next else {
+        return Ok(answer);
+    };
+    let mut list: Map<String, Value> = answer.json()?;
+    loop {
+        let page = ask(&format!("{path}?after={}", escaped(&next)))?;
+        let mut page: Map<String, Value> = page.json()?;
+        let after = page.remove(NEXT);
+        append(&mut list, page);
+        match after {
+            Some(Value::String(after)) if after != next => next = after,
+            Some(_) => {
+                return Err(Failure::new(
+                    "the broker gives the same page again and again",
+                ));
+            }
+            None => break,
+        }
+    }
+    list.remove(NEXT);
+    answer.body = WipedBytes::default();
+    serde_json::to_writer(&mut answer.body, &list)
+        .map_err(|error| Failure::new(error.to_string()))?;
+    Ok(answer)
+}
+
+#[derive(Deserialize)]
+struct Cursor {
+    #[serde(default)]
+    next: Option<String>,
+}
+
+const NEXT: &str = "next";
+
+fn append(list: &mut Map<String, Value>, page: Map<String, Value>) {
+    for (name, value) in page {
+        match (list.get_mut(&name), value) {
+            (Some(Value::Array(items)), Value::Array(more)) => items.extend(more),
+            (Some(_), _) => {}
+            (None, value) => drop(list.insert(name, value)),
+        }
+    }
+}
+
+/// As part of a URL's query.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            write!(out, "%{byte:02X}").unwrap_or_default();
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// What comes of a broker that gives these pages, and what it was asked.
+    fn asked(pages: &[&str]) -> (Result<String, Failure>, Vec<String>) {
+        let mut asked = Vec::new();
+        let mut left = pages.iter();
+        let answer = all("/v1/leases", |path| {
+            asked.push(path.to_owned());
+            let mut body = WipedBytes::default();
+            body.write_all(left.next().unwrap().as_bytes()).unwrap();
+            Ok(Answer { status: 200, body })
+        });
+        let text = answer.map(|answer| String::from_utf8(answer.body.to_vec()).unwrap());
+        (text, asked)
+    }
+
+    #[test]
+    fn a_list_of_one_page_is_passed_on_as_it_came() {
+        let page = r#"{ "leases": [1, {"new": []}], "more": true }"#;
+        let (text, asked) = asked(&[page]);
+        assert_eq!(text.unwrap(), page);
+        assert_eq!(asked, ["/v1/leases"]);
+    }
+
+    #[test]
+    fn pages_are_asked_for_until_the_last_and_joined() {
+        let (text, asked) = asked(&[
+            r#"{"leases":[1,2],"next":"2&x y"}"#,
+            r#"{"leases":[3],"next":"3"}"#,
+            r#"{"leases":[4]}"#,
+        ]);
+        assert_eq!(text.unwrap(), r#"{"leases":[1,2,3,4]}"#);
+        let want = ["", "?after=2%26x%20y", "?after=3"].map(|rest| format!("/v1/leases{rest}"));
+        assert_eq!(asked, want);
+    }
+
+    #[test]
+    fn a_broker_that_gives_the_same_page_for_ever_is_not_asked_for_ever() {
+        let page = r#"{"leases":[1],"next":"1"}"#;
+        assert!(asked(&[page, page]).0.is_err());
+    }
+}
