@@ -83,13 +83,20 @@ pub enum Event<'a> {
     LeasesOpen {
         /// This part, counted from 1.
         part: u64,
-        /// How many parts follow each other; a segment opens with all of them.
+        /// How many parts follow each other, perhaps over several segments.
         parts: u64,
         /// The number of each record.
         seqs: Vec<u64>,
         /// The exact text of each body, MAC included: a lease's grant or last renewal, and after it
         /// whatever `lease.issued` followed that.
         leases: Vec<Cow<'a, str>>,
+    },
+    /// Opens a segment that goes on with what an earlier one began: leases live at this point are told
+    /// from there on.
+    #[serde(rename = "leases.continued")]
+    LeasesContinued {
+        /// First record of the segment whose `leases.open` still counts.
+        since: u64,
     },
     /// Policy said yes. Carries a MAC.
     #[serde(rename = "lease.granted")]

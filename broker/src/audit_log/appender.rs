@@ -21,11 +21,11 @@ use std::time::Duration;
 
 use broker_audit::chain::{Head, LineHash};
 use broker_audit::record::{Body, Event, write_line};
-use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::disk::Disk;
 use super::error::AuditLogError;
+use super::layout::{Layout, Planned, Told, longest_part};
 use super::live_leases::{Effect, LiveLeases};
 use super::recovery::{self, Found, Keep, Last, Noted};
 use super::segment::{self, Torn};
@@ -59,7 +59,7 @@ struct Tail<F> {
     file: F,
     name: String,
     size: u64,
-    opening: u64,
+    told: Told,
 }
 
 /// How long after a recovery the next is tried, on the boot clock. After a successful one too: a
@@ -92,14 +92,17 @@ impl<D: Disk> Appender<D> {
                 opened.created = true;
                 opened.recovered = !unnamed.is_empty();
                 let live = LiveLeases::default();
-                let mut bodies = vec![Body::of(&Event::LogOpened {
+                let log_opened = Body::of(&Event::LogOpened {
                     log_id: &identity.log_id,
                     public_key: &identity.public_key,
                     format: FORMAT,
-                })?];
-                bodies.extend(live.opening()?);
+                })?;
                 let recovered = name_recovered(&disk, &unnamed, why)?;
-                let (head, tail) = begin(&disk, Head::EMPTY, now.wall, &bodies, &recovered)?;
+                let mut layout = Layout::new(Head::EMPTY, now.wall, segment_limit);
+                layout.add(&[log_opened]);
+                layout.open(&live.opening(longest_part(segment_limit))?)?;
+                layout.add(&recovered);
+                let (head, tail) = begin(&disk, layout)?;
                 (live, head, tail)
             }
             Found {
@@ -112,8 +115,10 @@ impl<D: Disk> Appender<D> {
                     (last.head, resume(&disk, &last)?)
                 } else {
                     let recovered = name_recovered(&disk, &unnamed, why)?;
-                    let opening = last.live.opening()?;
-                    begin(&disk, last.head, now.wall, &opening, &recovered)?
+                    let mut layout = Layout::new(last.head, now.wall, segment_limit);
+                    layout.open(&last.live.opening(longest_part(segment_limit))?)?;
+                    layout.add(&recovered);
+                    begin(&disk, layout)?
                 };
                 opened.live = last.live.all();
                 opened.granted_since_noted = last.since.granted;
@@ -175,12 +180,8 @@ impl<D: Disk> Appender<D> {
     fn try_append(&mut self, batch: &[Entry], now: Now) -> Result<u64, AuditLogError> {
         self.refuse_foreign_hands()?;
         let size: u64 = batch.iter().map(size_of).sum();
-        // A segment is not left before it holds as much as it opened with, or a log with very many
-        // live leases would consist of openings.
-        let worth_leaving = self.tail.size >= self.tail.opening.saturating_mul(2);
-        if self.tail.size + size > self.segment_limit && worth_leaving {
-            let opening = self.live.opening()?;
-            (self.head, self.tail) = begin(&self.disk, self.head, now.wall, &opening, &[])?;
+        if self.tail.size + size > self.segment_limit {
+            (self.head, self.tail) = begin(&self.disk, self.next_segment(now)?)?;
         }
         self.lines.clear();
         let mut head = self.head;
@@ -203,6 +204,20 @@ impl<D: Disk> Appender<D> {
             self.live.apply(seq, &entry.effect, &entry.body);
         }
         Ok(first)
+    }
+
+    /// What the next segment begins with. Live leases are not told again before as much was recorded as
+    /// telling them took, or a log with very many of them would consist of openings.
+    fn next_segment(&self, now: Now) -> Result<Layout, AuditLogError> {
+        let mut layout = Layout::new(self.head, now.wall, self.segment_limit);
+        let Told { opening, .. } = self.tail.told;
+        let told = self.tail.told.and(self.tail.size);
+        if told.before < opening.saturating_mul(2) {
+            layout.go_on(told)?;
+        } else {
+            layout.open(&self.live.opening(longest_part(self.segment_limit))?)?;
+        }
+        Ok(layout)
     }
 
     fn refuse_foreign_hands(&self) -> Result<(), AuditLogError> {
@@ -247,8 +262,10 @@ impl<D: Disk> Appender<D> {
             // Nothing had reached the segment. That it was left, and why, is recorded all the same.
             recovered.push(recovered_event(name, "", &[], why)?);
         }
-        let opening = self.live.opening()?;
-        (self.head, self.tail) = begin(&self.disk, self.head, now.wall, &opening, &recovered)?;
+        let mut layout = Layout::new(self.head, now.wall, self.segment_limit);
+        layout.open(&self.live.opening(longest_part(self.segment_limit))?)?;
+        layout.add(&recovered);
+        (self.head, self.tail) = begin(&self.disk, layout)?;
         Ok(())
     }
 }
@@ -278,54 +295,69 @@ fn resume<D: Disk>(disk: &D, last: &Last) -> Result<Tail<D::File>, AuditLogError
         file,
         name,
         size: last.size,
-        opening: last.opening,
+        told: last.told,
     })
 }
 
-/// Begins a segment with the given records and makes it durable, name included.
+/// Makes the segments that were laid out, names included, and goes on with the last of them.
 ///
-/// If that fails the file is removed again: it holds nothing but what the next attempt will write,
-/// and a full disk must not fill with beginnings.
-fn begin<D: Disk>(
-    disk: &D,
-    mut head: Head,
-    time: Timestamp,
-    opening: &[Body],
-    more: &[Body],
-) -> Result<(Head, Tail<D::File>), AuditLogError> {
-    let name = segment::name(head.records);
-    let io = |what| AuditLogError::io(what, &disk.path(&name));
-    let mut lines = Vec::new();
-    for body in opening {
-        head = write_line(&mut lines, head, time, body);
-    }
-    let opening = lines.len() as u64;
-    for body in more {
-        head = write_line(&mut lines, head, time, body);
-    }
-    let file = disk.create(&name).map_err(io("make"))?;
-    let durable = || {
-        disk.write_at(&file, 0, &lines).map_err(io("write"))?;
-        disk.sync_all(&file).map_err(io("sync"))?;
-        let synced = disk.sync_directory();
-        synced.map_err(AuditLogError::io("sync", &disk.path("")))
-    };
-    if let Err(error) = durable() {
-        if let Err(error) = disk.remove(&name) {
-            tracing::warn!(%error, name, "cannot remove a segment that could not be begun");
+/// If that fails they are removed again: they hold nothing but what the next attempt will write, and a
+/// full disk must not fill with beginnings.
+fn begin<D: Disk>(disk: &D, layout: Layout) -> Result<(Head, Tail<D::File>), AuditLogError> {
+    let Layout {
+        full,
+        last,
+        told,
+        head,
+        ..
+    } = layout;
+    let mut made = Vec::new();
+    let mut make_all = || {
+        for segment in &full {
+            make(disk, segment, &mut made)?;
         }
-        return Err(error);
-    }
-    let size = lines.len() as u64;
+        make(disk, &last, &mut made)
+    };
+    let file = match make_all() {
+        Ok(file) => file,
+        Err(error) => {
+            for name in made.iter().rev() {
+                if let Err(error) = disk.remove(name) {
+                    tracing::warn!(%error, name, "cannot remove a segment that could not be begun");
+                }
+            }
+            return Err(error);
+        }
+    };
+    let size = last.lines.len() as u64;
+    let name = segment::name(last.first);
     Ok((
         head,
         Tail {
             file,
             name,
             size,
-            opening,
+            told,
         },
     ))
+}
+
+/// Makes one segment durable, its name included, and adds that to those `made`.
+fn make<D: Disk>(
+    disk: &D,
+    segment: &Planned,
+    made: &mut Vec<String>,
+) -> Result<D::File, AuditLogError> {
+    let name = segment::name(segment.first);
+    let io = |what| AuditLogError::io(what, &disk.path(&name));
+    let file = disk.create(&name).map_err(io("make"))?;
+    made.push(name.clone());
+    disk.write_at(&file, 0, &segment.lines)
+        .map_err(io("write"))?;
+    disk.sync_all(&file).map_err(io("sync"))?;
+    let synced = disk.sync_directory();
+    synced.map_err(AuditLogError::io("sync", &disk.path("")))?;
+    Ok(file)
 }
 
 fn name_recovered<D: Disk>(disk: &D, torn: &[Torn], why: &str) -> Result<Vec<Body>, AuditLogError> {

@@ -77,8 +77,9 @@ impl OpenFile {
     }
 }
 
-/// Nothing the broker writes comes near this; a file that does is not read into memory.
-const LARGEST: u64 = 1 << 30;
+/// Nothing the broker writes comes near this; a file that does is not read into memory. Earlier builds
+/// put all live leases into one segment, however many, and theirs are still opened.
+const LARGEST: u64 = 4 << 30;
 
 impl OsDisk {
     /// Makes the directory if need be. Refuses one, or segments in it, that others could change, or

@@ -1,8 +1,9 @@
 //! Which leases the log itself says are live, as the bodies of their own records.
 //!
-//! A segment opens with them (`leases.open`), so a start reads the last segment only. The bodies are
-//! kept to the byte because each carries a MAC: whoever rebuilds leases checks it, and nothing here
-//! could make one.
+//! A segment opens with them (`leases.open`), so a start reads the last segment only. Where they do not
+//! fit into one, or would be written again and again, the next segment goes on (`leases.continued`), and
+//! a start reads from the one where they begin. The bodies are kept to the byte because each carries a
+//! MAC: whoever rebuilds leases checks it, and nothing here could make one.
 //!
 //! Not here: ends by time. A lease is live in the log until a record ends it.
 
@@ -39,6 +40,15 @@ pub struct LiveLease {
     pub issued: Vec<LeaseRecord>,
 }
 
+impl LiveLease {
+    /// What its records take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let records = std::iter::once(&self.lives).chain(&self.issued);
+        records.map(|record| record.body.len()).sum()
+    }
+}
+
 /// A record of a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseRecord {
@@ -52,8 +62,12 @@ pub struct LeaseRecord {
 #[derive(Debug, Default)]
 pub(super) struct LiveLeases(HashMap<LeaseId, LiveLease>);
 
-/// Bodies in one `leases.open`: keeps a line near 64 KiB.
+/// Bodies in one `leases.open`: keeps a line near 64 KiB, as long as they are short.
 const PART: usize = 64;
+
+/// The longest `leases.open` that holds more than one body, in bytes; shorter in segments of less than
+/// four times that.
+pub(super) const PART_BYTES: u64 = 1 << 20;
 
 impl LiveLeases {
     /// Takes in a durable record.
@@ -110,16 +124,28 @@ impl LiveLeases {
         self.sorted().into_iter().cloned().collect()
     }
 
-    /// The records a segment opens with: at least one, so that every segment says where it stands.
-    pub(super) fn opening(&self) -> Result<Vec<Body>, serde_json::Error> {
+    /// The records that say which leases are live: at least one, so that every segment says where it
+    /// stands. None is longer than `most` bytes, unless a single body is.
+    pub(super) fn opening(&self, most: u64) -> Result<Vec<Body>, serde_json::Error> {
         let leases = self.sorted();
-        let records: Vec<&LeaseRecord> = leases
+        let records = leases
             .into_iter()
-            .flat_map(|live| std::iter::once(&live.lives).chain(&live.issued))
-            .collect();
-        let mut parts: Vec<&[&LeaseRecord]> = records.chunks(PART).collect();
-        if parts.is_empty() {
-            parts.push(&[]);
+            .flat_map(|live| std::iter::once(&live.lives).chain(&live.issued));
+        let mut parts: Vec<Vec<&LeaseRecord>> = vec![Vec::new()];
+        let mut bytes = 0;
+        for record in records {
+            let length = quoted(&record.body);
+            let full = parts.last().is_some_and(|part| {
+                part.len() == PART || (!part.is_empty() && bytes + length > most)
+            });
+            if full {
+                parts.push(Vec::new());
+                bytes = 0;
+            }
+            bytes += length;
+            if let Some(part) = parts.last_mut() {
+                part.push(record);
+            }
         }
         let count = parts.len() as u64;
         (1..)
@@ -136,17 +162,33 @@ impl LiveLeases {
     }
 }
 
-/// Rebuilds [`LiveLeases`] from the lines of a segment.
+/// Bytes of a body as a string in JSON, with its number. Control characters are escaped already.
+fn quoted(body: &str) -> u64 {
+    let escaped = body.bytes().filter(|byte| b"\"\\".contains(byte)).count();
+    (body.len() + escaped + AROUND) as u64
+}
+
+/// Quotes, a comma, and a number with its own.
+const AROUND: usize = 24;
+
+/// Rebuilds [`LiveLeases`] from the lines of one segment, or of several that go on from each other.
 #[derive(Debug, Default)]
 pub(super) struct Replay {
     /// Live after the lines so far.
     pub(super) live: LiveLeases,
-    /// Files that `log.recovered` records of this segment name.
+    /// Files that `log.recovered` records name, from where live leases were last told.
     pub(super) moved_aside: Vec<String>,
     parts_seen: u64,
     parts: Option<u64>,
+    /// Of this segment.
     lines: u64,
+    /// The first segment goes on from one that was not read, so nothing is known of live leases until
+    /// they are told again.
+    blind: bool,
 }
+
+/// The kind that a segment begins with which goes on with what an earlier one began.
+pub(super) const CONTINUED: &str = "leases.continued";
 
 #[derive(Deserialize)]
 struct Lease {
@@ -176,7 +218,17 @@ struct Recovered {
 impl Replay {
     /// Whether every part of `leases.open` has been seen.
     pub(super) fn opened(&self) -> bool {
-        self.parts == Some(self.parts_seen)
+        self.blind || self.parts == Some(self.parts_seen)
+    }
+
+    /// Whether what is live is not known, because the segment where it is told was not read.
+    pub(super) const fn is_blind(&self) -> bool {
+        self.blind
+    }
+
+    /// The lines that come next are another segment's.
+    pub(super) fn next_segment(&mut self) {
+        self.lines = 0;
     }
 
     /// Takes in the next line. `None` if the segment does not open as segments do.
@@ -185,9 +237,11 @@ impl Replay {
     /// broker writes none such.
     pub(super) fn take(&mut self, line: &Line<'_>) -> Option<()> {
         self.lines += 1;
+        if self.lines == 1 {
+            return self.take_first(line);
+        }
         if !self.opened() {
             return match line.kind {
-                "log.opened" if self.lines == 1 => Some(()),
                 "leases.open" => self.take_opening(line),
                 _ => None,
             };
@@ -211,6 +265,23 @@ impl Replay {
             _ => {}
         }
         Some(())
+    }
+
+    /// The first line of a segment says whether it goes on with what was told before it.
+    fn take_first(&mut self, line: &Line<'_>) -> Option<()> {
+        if line.kind == CONTINUED {
+            self.blind |= self.parts_seen == 0;
+            return Some(());
+        }
+        *self = Self {
+            lines: 1,
+            ..Self::default()
+        };
+        match line.kind {
+            "log.opened" => Some(()),
+            "leases.open" => self.take_opening(line),
+            _ => None,
+        }
     }
 
     fn take_opening(&mut self, line: &Line<'_>) -> Option<()> {
@@ -268,7 +339,7 @@ mod tests {
     fn an_opening_reads_back_to_the_byte_however_many_parts_it_has() {
         for count in [0, 1, 64, 65, 200] {
             let live = of(&(0..count).map(grant).collect::<Vec<_>>());
-            let opening = live.opening().unwrap();
+            let opening = live.opening(PART_BYTES).unwrap();
             assert_eq!(opening.len() as u128, count.div_ceil(64).max(1));
             assert_eq!(replay(&opening).unwrap().live.all(), live.all());
             // Not opened until the last part is there, nor without the first.
@@ -282,7 +353,7 @@ mod tests {
         let granted = (0..200).map(grant);
         let issued = (0..200).filter(|bits| bits % 3 == 0).map(issue);
         let live = of(&granted.chain(issued).collect::<Vec<_>>());
-        let opening = live.opening().unwrap();
+        let opening = live.opening(PART_BYTES).unwrap();
         assert_eq!(opening.len(), 267_usize.div_ceil(64));
         let read = replay(&opening).unwrap().live.all();
         assert_eq!(read, live.all());
@@ -290,6 +361,19 @@ mod tests {
             read.iter().filter(|live| live.issued.len() == 1).count(),
             67
         );
+    }
+
+    #[test]
+    fn no_part_is_longer_than_it_may_be_but_for_a_single_body() {
+        let live = of(&(0..50).map(grant).collect::<Vec<_>>());
+        for most in [1, 700, 2000, 10_000] {
+            let opening = live.opening(most).unwrap();
+            for part in &opening {
+                let bodies = part.as_str().matches("lease.granted").count();
+                assert!(bodies == 1 || part.as_str().len() as u64 <= most + 100);
+            }
+            assert_eq!(replay(&opening).unwrap().live.all(), live.all());
+        }
     }
 
     #[test]
@@ -316,7 +400,7 @@ mod tests {
         let lives = LeaseRecord { seq: 11, body };
         let issued = Vec::new();
         assert_eq!(live.all(), [LiveLease { lives, issued }]);
-        let mut records = live.opening().unwrap();
+        let mut records = live.opening(PART_BYTES).unwrap();
         records.push(end(7).body);
         assert!(replay(&records).unwrap().live.all().is_empty());
         assert!(!live.contains(&lease(8)));

@@ -15,6 +15,7 @@ mod appender;
 mod disk;
 mod error;
 mod group_commit;
+mod layout;
 mod live_leases;
 pub mod read;
 mod recovery;
@@ -123,8 +124,7 @@ pub struct Options {
     pub noted: Option<Head>,
     /// The head it last noted under a MAC, which may be an earlier one: the log must lead through it too.
     pub vouched: Option<Head>,
-    /// Largest size of a segment in bytes, [`SEGMENT_LIMIT`] except in tests. A segment grows past
-    /// it only where the live leases it opens with take more than half of it.
+    /// Largest size of a segment in bytes, [`SEGMENT_LIMIT`] except in tests.
     pub segment_limit: u64,
 }
 

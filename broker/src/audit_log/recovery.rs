@@ -18,7 +18,8 @@ use serde::de::IgnoredAny;
 use super::LogIdentity;
 use super::disk::Disk;
 use super::error::AuditLogError;
-use super::live_leases::{LiveLeases, Replay};
+use super::layout::Told;
+use super::live_leases::{CONTINUED, LiveLeases, Replay};
 use super::segment::{self, Torn, Walk};
 use super::set_aside::{read_from, set_aside, sync_file};
 use super::since_noted::SinceNoted;
@@ -99,8 +100,8 @@ pub(super) struct Last {
     pub(super) first: u64,
     /// Its size.
     pub(super) size: u64,
-    /// Size of what it opens with.
-    pub(super) opening: u64,
+    /// Where live leases were last told.
+    pub(super) told: Told,
     /// Where the log stands.
     pub(super) head: Head,
     /// When its last record was written.
@@ -130,7 +131,8 @@ pub(super) fn recover<D: Disk>(
                 unnamed: unnamed.collect(),
             });
         };
-        if matches!(keep, Keep::Acknowledged(head) if head.records == last) {
+        // What begins after the last acknowledged record is an opening that was not finished.
+        if matches!(keep, Keep::Acknowledged(head) if head.records <= last) {
             set_aside(disk, last, 0)?;
             continue;
         }
@@ -234,20 +236,19 @@ fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Read, AuditLo
             .checked_sub(1)
             .ok_or_else(|| missing(disk, "", earliest))?
     };
-    let mut head: Option<Head> = None;
-    let mut since = SinceNoted::default();
-    let walked = segments.get(start..).unwrap_or_default();
-    let mut rest = walked.iter().copied().peekable();
+    let start = start.min(where_told(disk, segments)?);
+    let mut walked = Walked::default();
+    let to_walk = segments.get(start..).unwrap_or_default();
+    let mut rest = to_walk.iter().copied().peekable();
     while let Some(first) = rest.next() {
         let is_last = rest.peek().is_none();
         let bytes = read_from(disk, &segment::name(first), 0)?;
-        let part = read_segment(disk, first, &bytes, head, keep)?;
-        head = Some(part.head);
-        since.extend(part.since);
+        let part = read_segment(disk, first, &bytes, keep, &mut walked)?;
         if !is_last {
-            if part.offset != bytes.len() || !part.replay.opened() {
+            if part.offset != bytes.len() || bytes.is_empty() {
                 return Err(damaged(disk, first, part.offset, part.head.records));
             }
+            walked.told = walked.told.and(bytes.len() as u64);
             if rest.peek() != Some(&part.head.records) {
                 return Err(missing(
                     disk,
@@ -257,7 +258,12 @@ fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Read, AuditLo
             }
             continue;
         }
-        let offset = if part.replay.opened() { part.offset } else { 0 };
+        if part.offset > 0 && walked.replay.is_blind() {
+            return Err(missing(disk, "", 0));
+        }
+        // One without a whole first line says nothing, not even that it goes on.
+        let opened = part.offset > 0 && walked.replay.opened();
+        let offset = if opened { part.offset } else { 0 };
         if part.head.records < must_hold.records || (offset == 0 && first < must_hold.records) {
             let path = disk.path(&segment::name(first));
             return Err(if offset == bytes.len() {
@@ -274,7 +280,7 @@ fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Read, AuditLo
         if offset == 0 && first > 0 && segments.len() == 1 {
             return Err(damaged(disk, first, 0, first));
         }
-        if offset < bytes.len() || !part.replay.opened() {
+        if offset < bytes.len() || !opened {
             return Ok(Read::Torn {
                 offset: offset as u64,
             });
@@ -282,53 +288,85 @@ fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Read, AuditLo
         let last = Last {
             first,
             size: bytes.len() as u64,
-            opening: part.opening as u64,
+            told: walked.told,
             head: part.head,
             time: part.time,
-            live: part.replay.live,
-            since,
+            live: walked.replay.live,
+            since: walked.since,
         };
-        return Ok(Read::Ends(Box::new((last, part.replay.moved_aside))));
+        return Ok(Read::Ends(Box::new((last, walked.replay.moved_aside))));
     }
     Err(missing(disk, "", must_hold.records))
 }
 
-/// What one segment holds.
+/// The first of the segments from which on live leases are told: mostly the last one.
+fn where_told<D: Disk>(disk: &D, segments: &[u64]) -> Result<usize, AuditLogError> {
+    let mut at = segments.len().saturating_sub(1);
+    while let Some(&first) = segments.get(at) {
+        let name = segment::name(first);
+        let io = AuditLogError::io("read", &disk.path(&name));
+        let bytes = disk.read(&name, 0, FIRST_LINE).map_err(io)?;
+        let walk = Walk::trusting(first, &bytes);
+        let line = walk.and_then(|mut walk| walk.next());
+        let Some(line) = line.filter(|line| line.kind == CONTINUED) else {
+            break;
+        };
+        at = at.checked_sub(1).ok_or_else(|| {
+            let told = serde_json::from_str::<Continued>(line.text);
+            let since = told.map_or(first, |told| told.since);
+            missing(disk, &segment::name(since), since)
+        })?;
+    }
+    Ok(at)
+}
+
+#[derive(Deserialize)]
+struct Continued {
+    since: u64,
+}
+
+/// What the segments walked so far hold.
+#[derive(Default)]
+struct Walked {
+    head: Option<Head>,
+    replay: Replay,
+    told: Told,
+    since: SinceNoted,
+}
+
+/// How far one segment counts.
 struct Part {
     head: Head,
     /// End of the last line that counts.
     offset: usize,
-    opening: usize,
     time: Option<Timestamp>,
-    replay: Replay,
-    since: SinceNoted,
 }
 
 fn read_segment<D: Disk>(
     disk: &D,
     first: u64,
     bytes: &[u8],
-    head: Option<Head>,
     keep: Keep,
+    walked: &mut Walked,
 ) -> Result<Part, AuditLogError> {
     let must_hold = keep.must_hold();
     let earliest = keep.earliest();
+    let before = walked.head;
     let mut part = Part {
-        head: head.unwrap_or(Head {
+        head: before.unwrap_or(Head {
             records: first,
             hash: LineHash::ZERO,
         }),
         offset: 0,
-        opening: 0,
         time: None,
-        replay: Replay::default(),
-        since: SinceNoted::default(),
     };
+    walked.replay.next_segment();
+    walked.head = Some(part.head);
     let Some(mut walk) = Walk::trusting(first, bytes) else {
         return Ok(part);
     };
     // A whole line that does not continue the segment before is no torn end: the damage lies there.
-    if head.is_some_and(|head| head != walk.head()) {
+    if before.is_some_and(|before| before != walk.head()) {
         return Err(damaged(disk, first, 0, first));
     }
     let check = |at: Head| match keep.contradicted_by(at) {
@@ -339,28 +377,40 @@ fn read_segment<D: Disk>(
         }),
     };
     check(walk.head())?;
-    let mut before = part.offset;
+    let unfinished = before.is_some() && !walked.replay.opened();
+    let mut previous = part.offset;
     let mut last_text = "";
     while !matches!(keep, Keep::Acknowledged(head) if head == walk.head()) {
         let Some(line) = walk.next() else { break };
-        let was_open = part.replay.opened();
-        if part.replay.take(&line).is_none() {
+        let was_open = part.offset > 0 && walked.replay.opened();
+        let goes_on = line.kind == CONTINUED;
+        if walked.replay.take(&line).is_none() {
             break;
+        }
+        if part.offset == 0 && !goes_on {
+            // What the segment before began is never told to its end.
+            if unfinished {
+                return Err(damaged(disk, first, 0, first));
+            }
+            walked.told = Told {
+                since: first,
+                ..Told::default()
+            };
         }
         check(walk.head())?;
         if walk.head().records > earliest {
-            part.since.take_change(&line);
+            walked.since.take_change(&line);
         }
         if walk.head().records > must_hold.records {
-            part.since.take_grant(&line);
+            walked.since.take_grant(&line);
         }
-        before = part.offset;
+        previous = part.offset;
         last_text = line.text;
         part.offset = walk.offset();
         part.head = walk.head();
         part.time = line.time.parse().ok();
-        if !was_open && part.replay.opened() {
-            part.opening = part.offset;
+        if !was_open && walked.replay.opened() && line.kind != CONTINUED {
+            walked.told.opening = walked.told.before + part.offset as u64;
         }
     }
     // A line is vouched for by the line after it; the last has only its own form. A page lost from
@@ -369,13 +419,14 @@ fn read_segment<D: Disk>(
         && (serde_json::from_str::<IgnoredAny>(last_text).is_err()
             || holds_two(last_text.as_bytes()))
     {
-        part.offset = before;
+        part.offset = previous;
     }
+    walked.head = Some(part.head);
     Ok(part)
 }
 
-/// Which files moved aside at the end of the log, or just before its last segment, that segment
-/// does not name.
+/// Which files moved aside at the end of the log, or just before live leases were last told, no record
+/// from there on names.
 fn unnamed<D: Disk>(
     disk: &D,
     segments: &[u64],
@@ -383,20 +434,19 @@ fn unnamed<D: Disk>(
     torn: Vec<Torn>,
     named: &[String],
 ) -> Result<Vec<Torn>, AuditLogError> {
-    let before = match segments.iter().rev().nth(1) {
-        Some(&first) => {
-            let name = segment::name(first);
-            let io = AuditLogError::io("look at", &disk.path(&name));
-            disk.size(&name).map_err(io)?.map(|size| (first, size))
-        }
-        None => None,
-    };
+    let told = segments.partition_point(|first| *first < last.told.since);
+    let mut ends = Vec::new();
+    for &first in segments.get(told.saturating_sub(1)..).unwrap_or_default() {
+        let name = segment::name(first);
+        let io = AuditLogError::io("look at", &disk.path(&name));
+        ends.extend(disk.size(&name).map_err(io)?.map(|size| (first, size)));
+    }
     let at_the_end = |t: &Torn| {
         let place = (t.first, t.offset);
-        Some(place) == before
+        ends.contains(&place)
             || place == (last.first, 0)
-            || place == (last.first, last.size)
-            || place == (last.head.records, 0)
+            // An opening that was not finished may have begun several.
+            || (t.first >= last.head.records && t.offset == 0)
     };
     let unnamed = torn.into_iter().filter(at_the_end);
     Ok(unnamed.filter(|t| !named.contains(&t.name)).collect())

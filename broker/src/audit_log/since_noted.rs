@@ -83,16 +83,6 @@ impl SinceNoted {
         }
     }
 
-    /// Takes in what a later segment tells.
-    pub(super) fn extend(&mut self, later: Self) {
-        self.granted.extend(later.granted);
-        for (secret, version) in later.secret_versions {
-            self.raise(secret, version);
-        }
-        self.removals.extend(later.removals);
-        self.failed.extend(later.failed);
-    }
-
     fn raise(&mut self, secret: SecretName, version: u64) {
         let highest = self.secret_versions.entry(secret).or_default();
         *highest = version.max(*highest);

@@ -8,8 +8,8 @@ use super::super::sim_disk::{Dice, Fault, SimDisk};
 use super::*;
 
 /// What a broker was told before the machine stopped.
-struct Told {
-    acknowledged: Vec<String>,
+pub(super) struct Told {
+    pub(super) acknowledged: Vec<String>,
     /// Refused, or never answered: may or may not be there.
     uncertain: Vec<String>,
     /// As the vault noted it, some records ago.
@@ -17,17 +17,21 @@ struct Told {
 }
 
 impl Told {
-    fn nothing() -> Self {
+    pub(super) fn nothing() -> Self {
         Self {
             acknowledged: Vec::new(),
             uncertain: Vec::new(),
             noted: Head::EMPTY,
         }
     }
+
+    pub(super) const fn noted(&self) -> Head {
+        self.noted
+    }
 }
 
 /// Opens the log and appends until the disk stops or all is done.
-fn run(disk: &SimDisk, told: &mut Told, batches: &[Vec<Entry>]) {
+pub(super) fn run(disk: &SimDisk, told: &mut Told, batches: &[Vec<Entry>]) {
     let Ok((mut rig, _)) = Rig::open(disk, told.noted) else {
         assert!(disk.has_stopped(), "an undamaged log opens");
         return;
@@ -47,7 +51,7 @@ fn run(disk: &SimDisk, told: &mut Told, batches: &[Vec<Entry>]) {
     }
 }
 
-fn assert_nothing_lost(disk: &SimDisk, told: &Told) {
+pub(super) fn assert_nothing_lost(disk: &SimDisk, told: &Told) {
     let (rig, opened) = Rig::open(disk, told.noted).expect("a crash damages nothing");
     let recorded = recorded(&rig.disk);
     let acknowledged: Vec<_> = recorded

@@ -6,6 +6,7 @@ mod faults;
 mod foreign_hands;
 mod one_rule;
 mod real_disk;
+mod several_segments;
 mod start;
 mod writer;
 
@@ -52,6 +53,7 @@ pub(super) fn grant(bits: u128) -> Entry {
         lease: id.as_str().into(),
         caller: Caller {
             groups: Vec::new(),
+            subordinate_of: None,
             started: None,
             sha256: None,
             uid: 1000,
@@ -129,6 +131,7 @@ fn set(secret: &str, version: u64) -> Entry {
         uid: 1000,
         gid: 1000,
         groups: Vec::new(),
+        subordinate_of: None,
         pid: None,
         started: None,
         unit: None,
@@ -221,14 +224,18 @@ fn records(disk: &SimDisk) -> Vec<Value> {
             records.push(record);
         }
         let opens = &records[opens + usize::from(opens == 0)];
-        assert_eq!(opens["kind"], "leases.open", "{name}");
+        let kind = opens["kind"].as_str().unwrap();
+        assert!(
+            ["leases.open", "leases.continued"].contains(&kind),
+            "{name}"
+        );
     }
     records
 }
 
 /// The same text that a body has, of every record that is not the log's own.
 fn recorded(disk: &SimDisk) -> Vec<String> {
-    let own = |kind: &str| kind.starts_with("log.") || kind == "leases.open";
+    let own = |kind: &str| ["log.", "leases."].iter().any(|own| kind.starts_with(own));
     let mut texts = Vec::new();
     for name in segments(disk) {
         for line in String::from_utf8(disk.bytes(&name)).unwrap().lines() {

@@ -154,6 +154,7 @@ fn versions_that_a_rotation_names_count_like_those_that_were_set() {
         uid: 1000,
         gid: 1000,
         groups: Vec::new(),
+        subordinate_of: None,
         pid: None,
         started: None,
         unit: None,
