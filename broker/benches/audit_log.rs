@@ -234,6 +234,7 @@ fn body() -> Body {
             uid: 1000,
             gid: 1000,
             groups: Vec::new(),
+            subordinate_of: None,
             pid: Some(4711),
             started: None,
             unit: Some("label-sync.service".into()),

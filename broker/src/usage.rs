@@ -39,7 +39,7 @@ impl Usage {
             secret: lease.secret.clone(),
             version: lease.version,
             exposed_to: (lease.deliver == Delivery::Raw)
-                .then(|| (lease.caller.uid, lease.purpose.clone())),
+                .then(|| (lease.caller.account(), lease.purpose.clone())),
         };
         let at = lease.span.issued.wall;
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);

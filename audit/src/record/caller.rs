@@ -14,6 +14,9 @@ pub struct Caller<'a> {
     /// Supplementary groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<u32>,
+    /// Whose subordinate uid the account is, as `/etc/subuid` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subordinate_of: Option<u32>,
     /// Process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<i32>,

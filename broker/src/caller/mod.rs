@@ -21,6 +21,7 @@
 mod executable;
 mod kernel;
 mod process;
+mod subordinate;
 mod surroundings;
 mod unit;
 
@@ -147,6 +148,7 @@ impl Peer {
                 .into_iter()
                 .filter(|group| !surroundings.is_unmapped_group(*group))
                 .collect(),
+            subordinate_of: surroundings.subordinates.owner(uid),
             ..Caller::default()
         };
 
@@ -226,6 +228,7 @@ pub fn of_running(pid: i32, surroundings: &Surroundings) -> io::Result<Caller> {
         uid,
         gid,
         groups,
+        subordinate_of: surroundings.subordinates.owner(uid),
         ..Caller::default()
     };
     if surroundings.shows(&process) {

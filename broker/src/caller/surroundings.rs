@@ -11,6 +11,7 @@ use std::io;
 
 use super::executable::Digests;
 use super::process::{self, Process};
+use super::subordinate::Subordinates;
 
 /// The broker's own place, read once at start.
 pub struct Surroundings {
@@ -21,6 +22,7 @@ pub struct Surroundings {
     pid_namespace: Option<OsString>,
     tells_units: bool,
     pub(super) digests: Digests,
+    pub(super) subordinates: Subordinates,
 }
 
 impl Surroundings {
@@ -42,7 +44,15 @@ impl Surroundings {
             tells_units: fs::read_link("/proc/self/ns/cgroup")
                 .is_ok_and(|link| link.as_os_str() == INITIAL_CGROUP_NAMESPACE),
             digests: Digests::default(),
+            subordinates: Subordinates::look(),
         })
+    }
+
+    /// The account whose limits this uid's doings count against, as far as it is known already. Blocks
+    /// for nothing.
+    #[must_use]
+    pub fn account_of(&self, uid: u32) -> u32 {
+        self.subordinates.known_owner(uid).unwrap_or(uid)
     }
 
     /// Whether a process goes by the number in `/proc` that the kernel gives for peers.

@@ -18,6 +18,9 @@ pub struct Caller {
     pub gid: u32,
     /// Supplementary groups, as of the moment of connecting.
     pub groups: Vec<u32>,
+    /// Whose subordinate uid the account is. It counts against that account's limits and has none of its
+    /// rights: no rule asks for it.
+    pub subordinate_of: Option<u32>,
     /// Process, in the broker's own pid namespace.
     pub pid: Option<i32>,
     /// When that process started, in clock ticks since boot: with the pid it names one process.
@@ -30,6 +33,14 @@ pub struct Caller {
     pub exe: Option<String>,
     /// SHA-256 of that program; read only where some policy asks for it.
     pub sha256: Option<[u8; 32]>,
+}
+
+impl Caller {
+    /// The account whose limits this caller's doings count against.
+    #[must_use]
+    pub fn account(&self) -> u32 {
+        self.subordinate_of.unwrap_or(self.uid)
+    }
 }
 
 /// A request, every part of it parsed. What is `None` was not asked for: the rule's own applies.

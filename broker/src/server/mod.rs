@@ -179,7 +179,8 @@ pub(crate) async fn serve(
                 }
             };
             let rank = identify.rank(&account);
-            let Some(place) = room.enter(account.uid, rank) else {
+            let whose = identify.surroundings.account_of(account.uid);
+            let Some(place) = room.enter(whose, rank) else {
                 return turn_away(stream).await;
             };
             let identified = tokio::select! {

@@ -206,7 +206,7 @@ fn is_by(record: &Value, who: &str) -> bool {
         // A count of refusals names only the account.
         return record.get("uid").is_some_and(is_who);
     };
-    ["uid", "unit", "user_unit", "exe"]
+    ["uid", "subordinate_of", "unit", "user_unit", "exe"]
         .into_iter()
         .filter_map(|name| caller.get(name))
         .any(is_who)
@@ -229,6 +229,9 @@ pub(crate) fn summary(line: &[u8]) -> Option<String> {
     let uid = caller(&record).and_then(|caller| caller.get("uid"));
     if let Some(uid) = uid.or_else(|| record.get("uid")) {
         out.push_str(&format!("  uid={uid}"));
+    }
+    if let Some(owner) = caller(&record).and_then(|caller| caller.get("subordinate_of")) {
+        out.push_str(&format!("  subordinate_of={owner}"));
     }
     for name in [
         "purpose",

@@ -180,6 +180,7 @@ impl WhoArgs {
             uid,
             gid,
             groups,
+            subordinate_of: None,
             pid: None,
             unit: self.unit.clone(),
             user_unit: self.user_unit.clone(),

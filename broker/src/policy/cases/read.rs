@@ -121,6 +121,7 @@ fn caller(item: Item<'_>, names: &NamesOnly) -> Option<Caller> {
             .unwrap_or(NOBODY),
         gid: number("gid").unwrap_or(NOBODY),
         groups,
+        subordinate_of: None,
         pid: None,
         unit: unit("unit"),
         user_unit: unit("user_unit"),
