@@ -68,6 +68,8 @@ pub struct Broker {
     pub(crate) refusals: Budget,
     /// Leases granted and renewed, by account.
     pub(crate) grants: Budget,
+    /// Bytes of the audit log that accounts had written.
+    pub(crate) written: Budget,
     /// Who was handed what, since the vault last noted it.
     pub(crate) usage: Usage,
     /// MACed lease bodies found at start, until an unlock can tell which are genuine.

@@ -1,7 +1,7 @@
 //! How many durable records an account may cause in a minute, so that none fills the disk alone.
 //!
-//! Two are kept: one for refusals, one for leases (grants and renewals). Past either the answer is
-//! `rate_limited`; what is not recorded one by one is counted, and one record tells how many when
+//! Three are kept: one for refusals, one for leases (grants and renewals), one for the bytes of both.
+//! Past any of them the answer is `rate_limited`; what is not recorded one by one is counted, and one record tells how many when
 //! the minute is over, so that a flood does not hide.
 
 use std::collections::HashMap;
@@ -14,6 +14,9 @@ use crate::clock::Now;
 
 /// How long requests are counted together.
 pub const WINDOW: Duration = Duration::from_secs(60);
+
+/// Bytes of the audit log that an account may fill in a minute, by its leases and by its refusals.
+pub const LOG_BYTES: u32 = 8 << 20;
 
 /// The counters. An account costs memory only during a minute in which it asked.
 #[derive(Debug)]
@@ -63,14 +66,23 @@ impl Budget {
     ///
     /// [`Spent`] past the limit.
     pub fn spend(&self, uid: u32, now: Now) -> Result<(), Spent> {
+        self.spend_some(uid, 1, now)
+    }
+
+    /// Spends as much as this, or nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Spent`] if less is left.
+    pub fn spend_some(&self, uid: u32, amount: u32, now: Now) -> Result<(), Spent> {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let window = accounts.entry(uid).or_insert(Window {
             began: now,
             spent: 0,
             more: 0,
         });
-        if window.spent < self.limit {
-            window.spent += 1;
+        if amount <= self.limit.saturating_sub(window.spent) {
+            window.spent += amount;
             return Ok(());
         }
         window.more += 1;
@@ -115,6 +127,16 @@ mod tests {
             wall: Timestamp::UNIX_EPOCH,
             boot: Duration::from_secs(seconds),
         }
+    }
+
+    #[test]
+    fn what_does_not_fit_spends_nothing_and_less_may_still_fit() {
+        let budget = Budget::new(10);
+        assert!(budget.spend_some(7, 6, at(0)).is_ok());
+        assert!(budget.spend_some(7, 5, at(1)).is_err());
+        assert!(budget.spend_some(7, 4, at(2)).is_ok());
+        assert!(budget.spend_some(7, 1, at(3)).is_err());
+        assert_eq!(budget.close(at(60))[0].count, 2);
     }
 
     #[test]

@@ -279,9 +279,11 @@ impl Broker {
             ..Lease::clone(&lease)
         };
 
-        self.spend(&self.grants, caller.uid)?;
+        self.spend(&self.grants, caller.account())?;
         let event = Event::LeaseRenewed(lease_record::of(&renewed, self.clock.boot_id()));
         let body = self.with_lease_mac(&event, &lease.secret)?;
+        let bytes = u32::try_from(body.as_str().len()).unwrap_or(u32::MAX);
+        self.spend_bytes(caller.account(), bytes)?;
         let effect = Effect::LeaseLives(id.clone());
         renewed.seq = self
             .log

@@ -58,6 +58,32 @@ pub fn of<'a>(lease: &'a Lease, boot_id: &'a BootId) -> record::Lease<'a> {
     }
 }
 
+/// What the records of one lease take of the log, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Weight {
+    /// While it lives: its grant, and what may be issued after it.
+    pub live: usize,
+    /// In all, its end included. An end is never refused, so the grant pays for it.
+    pub written: u32,
+}
+
+/// The longest `lease.issued`, and the longest record of an end but for whom it names.
+const SHORT: usize = 512;
+
+impl Weight {
+    /// Of a lease that is granted by this body.
+    ///
+    /// # Errors
+    ///
+    /// Only if serialising fails, which a caller does not.
+    pub fn of(lease: &Lease, granted: &record::Body) -> Result<Self, serde_json::Error> {
+        let live = granted.as_str().len() + SHORT;
+        let by = serde_json::to_vec(&caller(&lease.caller))?.len();
+        let written = u32::try_from(live + SHORT + by).unwrap_or(u32::MAX);
+        Ok(Self { live, written })
+    }
+}
+
 /// The caller as a record names it.
 #[must_use]
 pub fn caller(caller: &Caller) -> record::Caller<'_> {
@@ -232,6 +258,78 @@ mod tests {
         let line = format!("{{{}", body.as_str());
         let record: record::Lease<'_> = serde_json::from_str(&line).unwrap();
         assert_eq!(read(&record).unwrap(), (lease, boot_id));
+    }
+
+    /// A lease as long as its record can be made by whoever asks for it.
+    fn longest() -> Lease {
+        let now = Now {
+            wall: "2026-11-21T07:00:00.123456Z".parse().unwrap(),
+            boot: Duration::from_secs(77),
+        };
+        let mut lease = Lease::in_a_test(7, u32::MAX, now, Duration::from_secs(60));
+        let name = |nth: usize| {
+            let (owner, name) = ("o".repeat(39), "n".repeat(97));
+            format!("{owner}/{name}{nth:03}").parse().unwrap()
+        };
+        lease.repositories = (0..500).map(name).collect();
+        lease.reason = Some("\"".repeat(200).into());
+        lease.caller = Arc::new(Caller {
+            uid: u32::MAX,
+            subordinate_of: Some(u32::MAX),
+            groups: vec![u32::MAX; 1000],
+            exe: Some("\"".repeat(4096)),
+            sha256: Some([3; 32]),
+            ..Caller::default()
+        });
+        lease
+    }
+
+    #[test]
+    fn the_longest_lease_fits_wherever_it_is_written_and_read_back() {
+        let lease = longest();
+        let boot_id = BootId::new("b00t");
+        let body = Body::of(&Event::LeaseGranted(of(&lease, &boot_id))).unwrap();
+        let body = body.with_mac(&[7; 32]);
+        let length = body.as_str().len();
+        // Once more as a string in JSON, where each byte may become two.
+        assert!((2 * length as u64) < crate::audit_log::SEGMENT_LIMIT / 4);
+        assert!(2 * length < broker_protocol::api::MAX_PAGE);
+        let weight = Weight::of(&lease, &body).unwrap();
+        assert!(
+            weight.live < crate::lease_table::LIVE_BYTES / 50,
+            "{weight:?}"
+        );
+        assert!(weight.written < crate::budget::LOG_BYTES / 50, "{weight:?}");
+    }
+
+    #[test]
+    fn a_grant_pays_for_whatever_the_log_says_of_the_lease_later() {
+        let lease = longest();
+        let boot_id = BootId::new("b00t");
+        let text = |event: &Event<'_>| Body::of(event).unwrap().as_str().len();
+        let granted = Body::of(&Event::LeaseGranted(of(&lease, &boot_id))).unwrap();
+        let weight = Weight::of(&lease, &granted).unwrap();
+        let hash = "x".repeat(44);
+        let issued = Event::LeaseIssued(record::Issued {
+            lease: lease.id.as_str().into(),
+            hashed_token: hash.as_str().into(),
+            hashed_credential: hash.as_str().into(),
+            installation: Some(u64::MAX),
+            expires_at: Some(lease.span.expires.wall),
+            stale_since: Some(lease.span.expires.wall),
+        });
+        let name = "n".repeat(64);
+        let ended = Event::LeaseRevoked {
+            lease: lease.id.as_str(),
+            purpose: &name,
+            secret: &name,
+            by: Some(caller(&lease.caller)),
+            why: "no longer allowed when it was to be renewed",
+        };
+        let mac = 80;
+        let live = granted.as_str().len() + text(&issued) + mac;
+        assert!(live <= weight.live, "{live} {weight:?}");
+        assert!(live + text(&ended) <= weight.written as usize, "{weight:?}");
     }
 
     #[test]

@@ -28,6 +28,10 @@ struct Inner {
     places: HashMap<u32, usize>,
     /// Leases that end when a place taken at the limit is filled.
     giving_way: HashSet<LeaseId>,
+    /// What the records of live leases and reserved places take, in bytes, by account.
+    bytes: HashMap<u32, usize>,
+    /// The same of each live lease.
+    weights: HashMap<LeaseId, usize>,
     /// Dropped with their lease, which tells whoever watches for another end of it.
     watched: HashMap<LeaseId, oneshot::Sender<Over>>,
 }
@@ -46,13 +50,27 @@ pub struct Place<'a> {
     account: u32,
     /// The lease that ends when this place is filled.
     in_place_of: Option<LeaseId>,
+    bytes: usize,
 }
+
+/// What the records of one account's live leases may take, in bytes: a start reads them all, and each
+/// time they are told again they are written once more.
+pub const LIVE_BYTES: usize = 8 << 20;
 
 /// The account has as many live leases as it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full {
     /// Boot time at which the account's next lease ends.
     pub next_end: Option<Duration>,
+}
+
+impl Full {
+    /// When it is worth asking again: at the account's next end, in whole seconds rounded up.
+    #[must_use]
+    pub fn retry_after(self, now: Now) -> Duration {
+        let left = self.next_end.map(|end| end.saturating_sub(now.boot));
+        Duration::from_secs(left.map_or(0, |left| left.as_secs()) + 1)
+    }
 }
 
 impl LeaseTable {
@@ -69,16 +87,14 @@ impl LeaseTable {
         value: Option<&HashedToken>,
         limit: usize,
     ) -> Result<Place<'_>, Full> {
-        let account = lease.caller.uid;
+        let account = lease.caller.account();
         let mut inner = self.lock();
         let taken = inner.places.get(&account).copied().unwrap_or_default();
         let in_place_of = if taken < limit {
             None
         } else {
             let oldest = value.and_then(|value| inner.oldest_giving_way(lease, value));
-            let oldest = oldest.ok_or_else(|| Full {
-                next_end: inner.next_end(account),
-            })?;
+            let oldest = oldest.ok_or_else(|| inner.full(account))?;
             inner.giving_way.insert(oldest.clone());
             Some(oldest)
         };
@@ -88,13 +104,14 @@ impl LeaseTable {
             table: Some(self),
             account,
             in_place_of,
+            bytes: 0,
         })
     }
 
     /// Puts a lease into the place taken for it, and returns the one that ended for it. That one stays
     /// where the value turned out to be another one.
     pub fn open(&self, mut place: Place<'_>, lease: Arc<Lease>) -> Option<Arc<Lease>> {
-        debug_assert_eq!(place.account, lease.caller.uid);
+        debug_assert_eq!(place.account, lease.caller.account());
         // The place stays counted: it is this lease's now.
         place.table = None;
         let mut inner = self.lock();
@@ -105,14 +122,19 @@ impl LeaseTable {
             old.gives_way_to(&lease, value).then_some(id)
         });
         let over = over.and_then(|id| inner.remove(&id));
+        inner.weights.insert(lease.id.clone(), place.bytes);
         inner.insert(lease);
         over
     }
 
-    /// Puts a lease back that was live before a restart. Limits do not apply.
-    pub fn rebuild(&self, lease: Arc<Lease>) {
+    /// Puts a lease back that was live before a restart, and whose records take so many bytes. Limits do
+    /// not apply.
+    pub fn rebuild(&self, lease: Arc<Lease>, bytes: usize) {
         let mut inner = self.lock();
-        *inner.places.entry(lease.caller.uid).or_default() += 1;
+        let account = lease.caller.account();
+        *inner.places.entry(account).or_default() += 1;
+        *inner.bytes.entry(account).or_default() += bytes;
+        inner.weights.insert(lease.id.clone(), bytes);
         inner.insert(lease);
     }
 
@@ -220,15 +242,6 @@ impl Inner {
         oldest.map(|lease| lease.id.clone())
     }
 
-    /// Boot time at which this account's next lease ends.
-    fn next_end(&self, account: u32) -> Option<Duration> {
-        let own = |(_, id): &&(Duration, LeaseId)| {
-            let lease = self.leases.get(id);
-            lease.is_some_and(|lease| lease.caller.uid == account)
-        };
-        self.ends.iter().find(own).map(|(end, _)| *end)
-    }
-
     fn insert(&mut self, lease: Arc<Lease>) {
         self.ends
             .insert((lease.span.expires.boot, lease.id.clone()));
@@ -239,11 +252,28 @@ impl Inner {
         let lease = self.leases.remove(id)?;
         self.ends.remove(&(lease.span.expires.boot, id.clone()));
         self.watched.remove(id);
-        self.release(lease.caller.uid);
+        let bytes = self.weights.remove(id).unwrap_or_default();
+        self.release(lease.caller.account(), bytes);
         Some(lease)
     }
 
-    fn release(&mut self, account: u32) {
+    fn full(&self, account: u32) -> Full {
+        let own = |(_, id): &&(Duration, LeaseId)| {
+            let lease = self.leases.get(id);
+            lease.is_some_and(|lease| lease.caller.account() == account)
+        };
+        Full {
+            next_end: self.ends.iter().find(own).map(|(end, _)| *end),
+        }
+    }
+
+    fn release(&mut self, account: u32, bytes: usize) {
+        if let Some(all) = self.bytes.get_mut(&account) {
+            *all = all.saturating_sub(bytes);
+            if *all == 0 {
+                self.bytes.remove(&account);
+            }
+        }
         if let Some(places) = self.places.get_mut(&account) {
             *places = places.saturating_sub(1);
             if *places == 0 {
@@ -253,11 +283,35 @@ impl Inner {
     }
 }
 
+impl Place<'_> {
+    /// Says how many bytes the records of the lease take that is to fill the place.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] if those of the account's live leases would take more than `limit`.
+    pub fn weigh(&mut self, bytes: usize, limit: usize) -> Result<(), Full> {
+        let Some(table) = self.table else {
+            return Ok(());
+        };
+        let mut inner = table.lock();
+        let all = inner.bytes.entry(self.account).or_default();
+        if all.saturating_add(bytes) > limit {
+            if *all == 0 {
+                inner.bytes.remove(&self.account);
+            }
+            return Err(inner.full(self.account));
+        }
+        *all += bytes;
+        self.bytes += bytes;
+        Ok(())
+    }
+}
+
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         if let Some(table) = self.table {
             let mut inner = table.lock();
-            inner.release(self.account);
+            inner.release(self.account, self.bytes);
             if let Some(stays) = &self.in_place_of {
                 inner.giving_way.remove(stays);
             }
@@ -400,6 +454,31 @@ mod tests {
         assert_eq!(full.next_end, Some(Duration::from_secs(60)));
         assert!(table.end(&LeaseId::from_random(1)).is_some());
         assert!(table.reserve(&lease(2, 7, 60), None, 1).is_ok());
+    }
+
+    #[test]
+    fn what_the_records_of_live_leases_take_is_limited_and_free_again_with_each_end() {
+        let table = LeaseTable::default();
+        let of = |account| lease(9, account, 60);
+        let mut first = table.reserve(&of(7), None, 9).unwrap();
+        first.weigh(60, 100).unwrap();
+        let mut second = table.reserve(&of(7), None, 9).unwrap();
+        assert!(second.weigh(41, 100).is_err());
+        assert!(second.weigh(40, 100).is_ok());
+        assert!(table.reserve(&of(8), None, 9).unwrap().weigh(100, 100).is_ok());
+        table.open(first, lease(1, 7, 60));
+        drop(second);
+        let mut third = table.reserve(&of(7), None, 9).unwrap();
+        let full = third.weigh(41, 100).unwrap_err();
+        assert_eq!(full.next_end, Some(Duration::from_secs(60)));
+        assert!(table.renew(lease(1, 7, 90)));
+        assert!(table.end(&LeaseId::from_random(1)).is_some());
+        assert!(third.weigh(100, 100).is_ok());
+        drop(third);
+        table.rebuild(lease(2, 7, 60), 100);
+        assert!(table.reserve(&of(7), None, 9).unwrap().weigh(1, 100).is_err());
+        assert_eq!(table.expire(at(60)).len(), 1);
+        assert!(table.lock().bytes.is_empty() && table.lock().weights.is_empty());
     }
 
     #[test]

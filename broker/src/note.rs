@@ -70,7 +70,8 @@ impl Broker {
     /// Closes every minute that is over, and records what was only counted in it.
     pub(crate) fn close_minutes(self: &Arc<Self>) {
         let now = self.now();
-        let counted = [self.refusals.close(now), self.grants.close(now)].concat();
+        let budgets = [&self.refusals, &self.grants, &self.written];
+        let counted = budgets.map(|budget| budget.close(now)).concat();
         if !counted.is_empty() {
             let broker = Arc::clone(self);
             tokio::spawn(async move { broker.record_floods(counted).await });

@@ -77,10 +77,11 @@ impl Broker {
                         continue;
                     }
                     let lease: Arc<Lease> = Arc::from(lease);
+                    let bytes = live.bytes();
                     if !lease.until_exit {
-                        self.leases.rebuild(lease);
+                        self.leases.rebuild(lease, bytes);
                     } else if let Some(watch) = watch(&lease) {
-                        self.leases.rebuild(Arc::clone(&lease));
+                        self.leases.rebuild(Arc::clone(&lease), bytes);
                         self.end_with_caller(watch, lease.id.clone());
                     } else {
                         over.push((lease, "caller_exit"));

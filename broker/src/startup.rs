@@ -18,7 +18,7 @@ use nix::unistd::Gid;
 
 use crate::audit_log::{self, AuditLog, AuditLogError, Opened};
 use crate::broker::{Broker, Found, InForce};
-use crate::budget::Budget;
+use crate::budget::{Budget, LOG_BYTES};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, NamedFiles, OnePasswordConfig, Through};
 use crate::github::GitHub;
@@ -163,6 +163,7 @@ pub async fn run(
         minting: Minting::default(),
         refusals: Budget::new(config.limits.denials_per_minute),
         grants: Budget::new(config.limits.leases_per_minute),
+        written: Budget::new(LOG_BYTES),
         usage: Usage::default(),
         found: Mutex::new(Some(found(&opened))),
         readers: Readers::default(),

@@ -86,6 +86,8 @@ impl From<IssueError> for Refusal {
         let retry_after = match &error {
             IssueError::Flood { retry_after }
             | IssueError::TooManyLeases { retry_after, .. }
+            | IssueError::LeasesTooLong { retry_after }
+            | IssueError::LogFlood { retry_after }
             | IssueError::Limited { retry_after, .. } => Some(*retry_after),
             IssueError::Stopping => Some(Duration::from_secs(1)),
             IssueError::Mint { source, .. } => source.retry_after(),
@@ -126,6 +128,8 @@ fn hint(error: &IssueError) -> Option<&'static str> {
         }
         IssueError::Flood { .. }
         | IssueError::TooManyLeases { .. }
+        | IssueError::LeasesTooLong { .. }
+        | IssueError::LogFlood { .. }
         | IssueError::Limited { .. }
         | IssueError::Locked
         | IssueError::SecretMissing(_)

@@ -7,7 +7,9 @@ use broker_protocol::error::ErrorCode;
 use broker_protocol::names::{Delivery, Purpose, SecretName};
 
 use crate::audit_log::AuditLogError;
+use crate::budget::LOG_BYTES;
 use crate::github::LimitKind;
+use crate::lease_table::LIVE_BYTES;
 use crate::mint::MintError;
 use crate::source::SourceError;
 use crate::vault::VaultError;
@@ -50,6 +52,20 @@ pub enum IssueError {
         /// The limit.
         limit: usize,
         /// When the next of them ends.
+        retry_after: Duration,
+    },
+    /// The records of the account's live leases would take more than they may.
+    #[error("the records of this account's live leases fill the {} MiB that one account may have; ask for \
+        fewer repositories by name, revoke some leases, or wait", LIVE_BYTES >> 20)]
+    LeasesTooLong {
+        /// When the next of them ends.
+        retry_after: Duration,
+    },
+    /// The account has had as much written to the audit log as it may in a minute.
+    #[error("this account had {} MiB written to the audit log within a minute, as much as it may; ask for \
+        fewer repositories by name, or wait", LOG_BYTES >> 20)]
+    LogFlood {
+        /// When to come back.
         retry_after: Duration,
     },
     /// The store is locked. Only an operator can unlock it.
@@ -133,9 +149,11 @@ impl IssueError {
         match self {
             Self::Denied { .. } => ErrorCode::Denied,
             Self::TooWide { .. } => ErrorCode::TooWide,
-            Self::Flood { .. } | Self::TooManyLeases { .. } | Self::Limited { .. } => {
-                ErrorCode::RateLimited
-            }
+            Self::Flood { .. }
+            | Self::TooManyLeases { .. }
+            | Self::LeasesTooLong { .. }
+            | Self::LogFlood { .. }
+            | Self::Limited { .. } => ErrorCode::RateLimited,
             Self::Locked => ErrorCode::Locked,
             Self::NotRecorded(_) => ErrorCode::AuditUnavailable,
             Self::SecretMissing(_) => ErrorCode::SecretMissing,

@@ -29,7 +29,6 @@ mod refuse;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use broker_audit::record::{Body, Event};
 use broker_protocol::names::{Delivery, LeaseId, SecretName};
@@ -39,7 +38,7 @@ use crate::broker::{Broker, InForce};
 use crate::clock::Now;
 use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
-use crate::lease_table::Place;
+use crate::lease_table::{LIVE_BYTES, Place};
 use crate::mint::MintError;
 use crate::minted::Hold;
 use crate::policy::{self, Decision, Grant, Request, SecretDeclaration, SourceSpec};
@@ -91,7 +90,7 @@ impl Broker {
                 return Err(Box::pin(self.deny(&request, &wishes, denial)).await);
             }
         };
-        self.spend(&self.grants, request.caller.uid)?;
+        self.spend(&self.grants, request.caller.account())?;
         let asked = Asked {
             policies: &policies,
             request: &request,
@@ -147,10 +146,17 @@ impl Broker {
             hold,
         } = ready;
         lease.fallback = fallback;
-        let place = self.reserve_place(&lease, &source, now)?;
+        let mut place = self.reserve_place(&lease, &source, now)?;
 
         let granted = Event::LeaseGranted(lease_record::of(&lease, self.clock.boot_id()));
         let body = self.with_lease_mac(&granted, &lease.secret)?;
+        let weight = lease_record::Weight::of(&lease, &body)?;
+        place
+            .weigh(weight.live, LIVE_BYTES)
+            .map_err(|full| IssueError::LeasesTooLong {
+                retry_after: full.retry_after(now),
+            })?;
+        self.spend_bytes(request.caller.account(), weight.written)?;
         let recorded = self
             .log
             .record_use(usage, body, Effect::LeaseLives(lease.id.clone()))
@@ -199,9 +205,7 @@ impl Broker {
         let value = value.or_else(|| self.sources.hashed(source));
         let place = self.leases.reserve(lease, value.as_ref(), limit);
         place.map_err(|full| {
-            let retry_after = full.next_end.map_or(Duration::from_secs(1), |end| {
-                Duration::from_secs(end.saturating_sub(now.boot).as_secs() + 1)
-            });
+            let retry_after = full.retry_after(now);
             IssueError::TooManyLeases { limit, retry_after }
         })
     }

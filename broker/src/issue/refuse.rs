@@ -62,7 +62,11 @@ impl Broker {
         match self.record_refusal(request, refusal).await {
             Ok(_) => error,
             // One of many, which are counted. The limit lasts whatever the account has left.
-            Err(IssueError::Flood { .. }) if matches!(error, IssueError::Limited { .. }) => error,
+            Err(IssueError::Flood { .. } | IssueError::LogFlood { .. })
+                if matches!(error, IssueError::Limited { .. }) =>
+            {
+                error
+            }
             Err(instead) => instead,
         }
     }
@@ -72,7 +76,8 @@ impl Broker {
         request: &Request,
         refusal: Refusal<'_>,
     ) -> Result<u64, IssueError> {
-        self.spend(&self.refusals, request.caller.uid)?;
+        let account = request.caller.account();
+        self.spend(&self.refusals, account)?;
         let body = Body::of(&Event::LeaseDenied {
             caller: lease_record::caller(&request.caller),
             purpose: request.purpose.as_str(),
@@ -81,11 +86,22 @@ impl Broker {
             why: refusal.why,
             reason: refusal.reason,
         })?;
+        // Only counted from there, like all that is past a budget.
+        let bytes = u32::try_from(body.as_str().len()).unwrap_or(u32::MAX);
+        self.spend_bytes(account, bytes)?;
         metrics::counter!("tokend_refusals_total", "code" => refusal.code.as_str()).increment(1);
         self.log
             .record(body, Effect::Nothing)
             .await
             .map_err(IssueError::NotRecorded)
+    }
+
+    /// Takes what a record takes of the log from an account's budget for this minute.
+    pub(crate) fn spend_bytes(&self, account: u32, bytes: u32) -> Result<(), IssueError> {
+        let spent = self.written.spend_some(account, bytes, self.now());
+        spent.map_err(|spent| IssueError::LogFlood {
+            retry_after: spent.retry_after,
+        })
     }
 
     /// Takes one from an account's budget for this minute.

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::api::{self, Api};
 use crate::broker::Broker;
+use crate::budget::Budget;
 use crate::caller::Surroundings;
 use crate::causes;
 use crate::check;
@@ -160,7 +161,8 @@ async fn ended(task: tokio::task::JoinHandle<()>) {
 }
 
 async fn last_records(broker: &Arc<Broker>, why: &'static str) -> Result<(), StartError> {
-    let counted = [broker.refusals.close_all(), broker.grants.close_all()].concat();
+    let budgets = [&broker.refusals, &broker.grants, &broker.written];
+    let counted = budgets.map(Budget::close_all).concat();
     broker.record_floods(counted).await;
     broker.record_or_trace(&Event::BrokerStopped { why }).await;
     let closing = Arc::clone(broker);

@@ -12,7 +12,9 @@ use broker_protocol::names::Delivery;
 
 use super::PolicySet;
 use super::installation::unmintable;
-use super::parts::{organization_beyond, permission_beyond, repository_beyond, ttl_beyond};
+use super::parts::{
+    organization_beyond, permission_beyond, repository_beyond, too_many_named, ttl_beyond,
+};
 use super::request::{Decision, Denial, Grant, Request, Terms};
 
 /// Says what the policies in force say to a request.
@@ -61,6 +63,7 @@ fn narrow(rule: &Terms, request: &Request) -> Result<Terms, String> {
     if terms.deliver == Delivery::Installation {
         refuse(unmintable(&terms).map(|unmintable| unmintable.what))?;
     }
+    refuse(too_many_named(&terms.repositories, &rule.repositories))?;
     Ok(terms)
 }
 

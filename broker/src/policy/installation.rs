@@ -16,7 +16,7 @@ use super::request::Terms;
 /// How many repositories can be named when a token is minted.
 ///
 /// Source: GitHub REST documentation, “Generating an installation access token for a GitHub App”.
-const MOST_REPOSITORIES: usize = 500;
+pub(super) const MOST_REPOSITORIES: usize = 500;
 
 /// Why no token can be minted for these terms.
 #[derive(Debug, Clone, PartialEq, Eq)]

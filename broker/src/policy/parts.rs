@@ -10,6 +10,7 @@ use broker_protocol::duration;
 use broker_protocol::names::{Level, OrgName, PermissionName, Permissions, RepoPattern};
 
 use super::document::Item;
+use super::installation::MOST_REPOSITORIES;
 use super::known;
 
 /// The longest a lease may live, renewals included.
@@ -77,6 +78,16 @@ pub(super) fn ttl(item: Item<'_>) -> Option<Ttl> {
     });
     let default = table.item("default").and_then(Item::duration);
     Some(Ttl { default, max })
+}
+
+/// More repositories than a lease may be asked for by name, in words: as many as GitHub takes for a token,
+/// whatever is delivered, because each record of the lease names them all. A rule that names
+/// more itself may be asked for as many.
+pub(super) fn too_many_named(asked: &[RepoPattern], rule: &[RepoPattern]) -> Option<String> {
+    (asked.len() > MOST_REPOSITORIES.max(rule.len())).then(|| {
+        let named = asked.len();
+        format!("{named} repositories by name; a lease names at most {MOST_REPOSITORIES}")
+    })
 }
 
 /// The first repository beyond those allowed, in words. `whose` is “the rule” or “the purpose”.

@@ -163,6 +163,7 @@ fn every_attribute_a_rule_names_must_equal_the_callers() {
         uid: 1000,
         gid: 7,
         groups: vec![50, 60],
+        subordinate_of: None,
         pid: Some(1),
         unit: Some("user@1000.service".to_owned()),
         user_unit: Some("sync.service".to_owned()),
@@ -208,6 +209,51 @@ fn every_attribute_a_rule_names_must_equal_the_callers() {
         "rule 1",
         "a primary group counts"
     );
+}
+
+#[test]
+fn a_subordinate_uid_has_none_of_its_owners_rights_and_keeps_its_groups() {
+    let subordinate = Caller {
+        uid: 100_000,
+        groups: vec![50],
+        subordinate_of: Some(1000),
+        ..Caller::default()
+    };
+    for (rule, want) in [
+        ("user = 'alice'", "denied"),
+        ("uid = 1000", "denied"),
+        ("group = 'staff'", "rule 1"),
+    ] {
+        let set = with_rules(&format!("[[allow]]\ncaller = {{ {rule} }}\n"));
+        assert_eq!(says(&set, &ask(subordinate.clone())), want, "{rule}");
+    }
+}
+
+#[test]
+fn whatever_is_delivered_a_request_names_at_most_500_repositories_unless_the_rule_itself_does() {
+    let named = |count: usize| (0..count).map(|nth| format!("acme/r{nth}"));
+    let asked = |count: usize| {
+        let mut request = ask(alice());
+        request.repositories = Some(named(count).map(|name| name.parse().unwrap()).collect());
+        request
+    };
+    let set = with_rules("[[allow]]\ncaller = { user = 'alice' }\n");
+    assert_eq!(says(&set, &asked(500)), "rule 1");
+    assert_eq!(
+        says(&set, &asked(501)),
+        "501 repositories by name; a lease names at most 500"
+    );
+    let mut again = asked(1);
+    again.repositories = Some(vec!["acme/site".parse().unwrap(); 501]);
+    assert!(says(&set, &again).starts_with("501 repositories"));
+
+    // A rule that is in force today goes on giving what it gives, also when the lease is renewed.
+    let all: Vec<_> = named(501).map(|name| format!("'{name}'")).collect();
+    let all = all.join(", ");
+    let rule = format!("[[allow]]\ncaller = {{ user = 'alice' }}\nrepositories = [{all}]\n");
+    let set = with_rules(&rule);
+    assert_eq!(grant(&set, &ask(alice())).repositories.len(), 501);
+    assert_eq!(says(&set, &asked(501)), "rule 1");
 }
 
 #[test]
