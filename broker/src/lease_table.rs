@@ -465,7 +465,13 @@ mod tests {
         let mut second = table.reserve(&of(7), None, 9).unwrap();
         assert!(second.weigh(41, 100).is_err());
         assert!(second.weigh(40, 100).is_ok());
-        assert!(table.reserve(&of(8), None, 9).unwrap().weigh(100, 100).is_ok());
+        assert!(
+            table
+                .reserve(&of(8), None, 9)
+                .unwrap()
+                .weigh(100, 100)
+                .is_ok()
+        );
         table.open(first, lease(1, 7, 60));
         drop(second);
         let mut third = table.reserve(&of(7), None, 9).unwrap();
@@ -476,7 +482,13 @@ mod tests {
         assert!(third.weigh(100, 100).is_ok());
         drop(third);
         table.rebuild(lease(2, 7, 60), 100);
-        assert!(table.reserve(&of(7), None, 9).unwrap().weigh(1, 100).is_err());
+        assert!(
+            table
+                .reserve(&of(7), None, 9)
+                .unwrap()
+                .weigh(1, 100)
+                .is_err()
+        );
         assert_eq!(table.expire(at(60)).len(), 1);
         assert!(table.lock().bytes.is_empty() && table.lock().weights.is_empty());
     }

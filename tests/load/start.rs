@@ -133,6 +133,7 @@ fn granted(lease: &LeaseId, clock: &SystemClock) -> Body {
             uid: 0,
             gid: 0,
             groups: vec![0],
+            subordinate_of: None,
             pid: Some(4711),
             started: Some(99),
             unit: Some("label-sync.service".into()),
