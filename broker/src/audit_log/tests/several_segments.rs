@@ -75,9 +75,8 @@ fn a_start_reads_no_further_back_than_to_where_live_leases_were_last_told() {
     // One more, and it says which.
     let told = &names[names.len() - needed];
     disk.delete(told);
-    let error = match Rig::open(&disk, rig.log.head()) {
-        Ok(_) => panic!("opened"),
-        Err(error) => error,
+    let Err(error) = Rig::open(&disk, rig.log.head()) else {
+        panic!("opened");
     };
     assert!(error.to_string().contains(told.as_str()), "{error}");
     assert_eq!(
