@@ -441,13 +441,10 @@ fn unnamed<D: Disk>(
         let io = AuditLogError::io("look at", &disk.path(&name));
         ends.extend(disk.size(&name).map_err(io)?.map(|size| (first, size)));
     }
-    let at_the_end = |t: &Torn| {
-        let place = (t.first, t.offset);
-        ends.contains(&place)
-            || place == (last.first, 0)
-            // An opening that was not finished may have begun several.
-            || (t.first >= last.head.records && t.offset == 0)
-    };
+    // An opening that was not finished may have begun several segments, and the one that took its place
+    // may by now go on in others.
+    let opening = |t: &Torn| t.offset == 0 && t.first >= last.told.since;
+    let at_the_end = |t: &Torn| ends.contains(&(t.first, t.offset)) || opening(t);
     let unnamed = torn.into_iter().filter(at_the_end);
     Ok(unnamed.filter(|t| !named.contains(&t.name)).collect())
 }

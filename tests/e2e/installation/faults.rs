@@ -140,24 +140,17 @@ fn p2_if_the_issue_cannot_be_recorded_the_token_is_revoked_and_nobody_gets_it() 
 }
 
 #[test]
-fn an_app_key_that_is_none_is_said_so() {
+fn an_app_key_that_is_none_is_not_stored_and_the_one_in_use_goes_on() {
     let Some(setting) = Setting::new() else {
         return;
     };
     let set = ["secret", "set", "acme-import-app"];
-    setting
-        .broker
-        .home
-        .ctl_with(&set, "ghp_notAnAppKeyAtAllnotAnAppKeyAtAllnotA")
-        .success();
-    let problem = setting.refusal();
-    assert_eq!(problem["code"], "source_unavailable");
-    assert!(
-        problem["detail"]
-            .as_str()
-            .unwrap()
-            .contains("no private key in PEM form")
-    );
+    let home = &setting.broker.home;
+    let ran = home.ctl_with(&set, "ghp_notAnAppKeyAtAllnotAnAppKeyAtAllnotA");
+    assert_eq!(ran.status.code(), Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("no private key in PEM form"), "{ran:?}");
+    let lease = setting.take(&json!({}));
+    assert!(setting.alive(&lease));
 }
 
 #[test]
