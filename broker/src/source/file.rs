@@ -44,6 +44,12 @@ impl Mounts {
         *self.declared.lock().unwrap_or_else(PoisonError::into_inner) = files;
     }
 
+    /// Takes in one more, until policies are loaded again.
+    pub(super) fn declare_also(&self, file: &Path) {
+        let mut declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
+        declared.insert(file.to_owned());
+    }
+
     /// How a file is to be read.
     pub(super) fn reading(&self, path: &Path) -> Reading {
         let declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);

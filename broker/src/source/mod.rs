@@ -103,6 +103,11 @@ impl Sources {
         self.mounts.declare(files);
     }
 
+    /// Takes in one more, the end of a move that policies do not name at the moment.
+    pub fn expect_mounted_also(&self, file: &Path) {
+        self.mounts.declare_also(file);
+    }
+
     /// Looks at the places that policies name, at start and when policies change: a variable is read
     /// for good, a file is read anew for each use, and what is slow is read when it is first wanted.
     /// Blocks for as long as the disk does.

@@ -7,7 +7,7 @@ use super::UpkeepError;
 use crate::audit_log::{Effect, Recorded, Use, Why};
 use crate::broker::Broker;
 use crate::lease_record;
-use crate::policy::{Caller, SourceSpec};
+use crate::policy::{Caller, SecretDeclaration, SourceSpec};
 use crate::token::AccessToken;
 use crate::vault::VaultError;
 
@@ -126,6 +126,13 @@ impl Broker {
             },
             _ => None,
         };
+        let is_mounted = |secret: &SecretDeclaration| secret.mounted;
+        if let Some(file) = place.file()
+            && self.policies().set.secret(name).is_some_and(is_mounted)
+        {
+            // A move changes the line of the source alone: `mounted` holds at its other end, too.
+            self.sources.expect_mounted_also(file);
+        }
         let shown = place.to_string();
         let recorded = self
             .record_use_of(Some(by), use_of(name, version), Upkeep::Move, Some(&shown))

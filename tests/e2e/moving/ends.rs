@@ -206,3 +206,35 @@ fn a_deadline_counts_from_when_the_value_was_first_seen_over_moves_and_restarts(
     assert_eq!(source(&broker, NAME), ENV);
     assert_eq!(deadline(&broker), first);
 }
+
+#[test]
+fn a_file_that_a_deployment_mounts_is_moved_away_and_back_although_others_may_read_it() {
+    if !support::needs::root() {
+        return;
+    }
+    let theirs = tempfile::tempdir().unwrap();
+    let path = theirs.path().join("label-sync");
+    fs::write(&path, VALUE).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    let place = format!("file:{}", path.display());
+    let home = home("");
+    let line = format!("source = \"{ENV}\"");
+    let mounted = format!("source = \"{place}\"\nmounted = true");
+    home.policy("secrets.toml", &policy(&home).replace(&line, &mounted));
+    let broker = start(home);
+    assert_serves(&broker, NAME, VALUE);
+
+    let there = place.as_str();
+    let steps = [
+        (vec![NAME, "--to", "vault"], "vault"),
+        (vec![NAME, "--back"], there),
+        (vec![NAME, "--to", "vault"], "vault"),
+        (vec![NAME, "--finish"], "vault"),
+        (vec![NAME, "--to", there], there),
+    ];
+    for (words, then) in steps {
+        run(&broker, &words).success();
+        assert_eq!(source(&broker, NAME), then, "{words:?}");
+        assert_serves(&broker, NAME, VALUE);
+    }
+}
