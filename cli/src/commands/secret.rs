@@ -33,8 +33,10 @@ pub(crate) fn run(broker: &Broker, command: SecretCommand, json: bool) -> Result
             let body = UndoSecret {
                 check: wanted(no_check),
             };
-            let answer = broker.post(&format!("{SECRETS}/{name}/undo"), &body)?;
-            report(&answer.json()?, json)
+            // Once more would bring the other value back, so it is waited for like any change.
+            let path = format!("{SECRETS}/{name}/undo");
+            let request = Request::new("POST", &path).patience(PATIENCE).json(&body)?;
+            report(&broker.send(&request)?.json()?, json)
         }
         SecretCommand::Set {
             name,
