@@ -107,12 +107,11 @@ impl Default for Limits {
 impl Limits {
     /// Refuses what would let nobody do anything. An error comes with the key at fault.
     fn check(&self) -> Result<(), (&'static str, String)> {
-        // `denials_per_minute` may be 0: then all refusals are counted and none has a record of its own.
+        // `denials_per_minute` may be 0: then all refusals are counted and none has a record of its own. So
+        // may those of leases: a broker that hands nothing out still rotates and keeps sinks.
         let needed = [
             ("connections", self.connections == 0),
             ("connections_per_account", self.connections_per_account == 0),
-            ("leases_per_account", self.leases_per_account == 0),
-            ("leases_per_minute", self.leases_per_minute == 0),
         ];
         match needed.into_iter().find(|(_, is_zero)| *is_zero) {
             Some((key, _)) => Err((
@@ -443,8 +442,6 @@ mod tests {
         for (table, line, says) in [
             ("limits", "connections = 0", "lets no one in"),
             ("limits", "connections_per_account = 0", "lets no one in"),
-            ("limits", "leases_per_account = 0", "lets no one in"),
-            ("limits", "leases_per_minute = 0", "lets no one in"),
             ("github", "ca = \"\"", "names no file"),
             ("github", "ca = \"certificates/\"", "names no file"),
             ("onepassword", "program = \"\"", "names no program"),
