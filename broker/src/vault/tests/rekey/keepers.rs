@@ -197,7 +197,11 @@ fn a_key_file_that_is_a_link_stays_one_and_the_key_changes_where_it_leads() {
     assert!(link.is_symlink());
     assert_ne!(fs::read(&elsewhere).unwrap(), before);
     // Kept elsewhere from now on, it is left in neither place.
-    rekey(&kept.start(), &to(RootKeySource::Keyring), &kept).unwrap();
+    let typed = RekeyRequest {
+        passphrase: Some(passphrase("correct horse battery")),
+        ..to(RootKeySource::Passphrase)
+    };
+    rekey(&kept.start(), &typed, &kept).unwrap();
     assert!(!elsewhere.exists());
     assert!(fs::symlink_metadata(&kept.at.key_file).is_err());
 }
