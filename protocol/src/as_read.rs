@@ -10,6 +10,8 @@ use std::fmt;
 
 use zeroize::Zeroize as _;
 
+use crate::value_form::is_invisible;
+
 /// What UTF-8 files of some editors begin with.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
@@ -60,7 +62,8 @@ pub fn readings(text: &str) -> impl Iterator<Item = &str> {
     [Some(by_the_rule), before, whole].into_iter().flatten()
 }
 
-/// A control character in a passphrase that is chosen now. Which one, and where, and no more.
+/// A control character, or one that is not seen, in a passphrase that is chosen now. Which one, and where,
+/// and no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ControlCharacter {
     /// Its code point.
@@ -71,9 +74,15 @@ pub struct ControlCharacter {
 
 impl fmt::Display for ControlCharacter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let invisible = char::from_u32(self.code).is_some_and(is_invisible);
+        let what = if invisible {
+            "an invisible"
+        } else {
+            "a control"
+        };
         write!(
             f,
-            "has a control character (U+{:04X}) at character {}, which no keyboard types again; leave it out",
+            "has {what} character (U+{:04X}) at character {}, which no keyboard types again; leave it out",
             self.code, self.at
         )
     }
@@ -89,7 +98,7 @@ impl std::error::Error for ControlCharacter {}
 pub fn new_passphrase(text: &str) -> Result<&str, ControlCharacter> {
     let text = cleaned(text);
     let mut characters = (1..).zip(text.chars());
-    match characters.find(|(_, character)| character.is_control()) {
+    match characters.find(|(_, character)| character.is_control() || is_invisible(*character)) {
         None => Ok(text),
         Some((at, character)) => Err(ControlCharacter {
             code: character.into(),
@@ -148,10 +157,15 @@ mod tests {
             ("ab\rc", 0x0d, 3),
             ("é\u{1b}[200~x", 0x1b, 2),
             ("a\n\n", 0x0a, 2),
+            ("correct horse\u{200b}\n", 0x200b, 14),
+            ("\u{feff}\u{feff}correct horse", 0xfeff, 1),
+            ("a\u{2028}b", 0x2028, 2),
         ] {
             let refused = new_passphrase(read).unwrap_err();
             assert_eq!(refused, ControlCharacter { code, at }, "{read:?}");
         }
+        let text = new_passphrase("correct\u{200b}").unwrap_err().to_string();
+        assert!(text.contains("an invisible character (U+200B)"), "{text}");
         let text = new_passphrase("secret\tsecret").unwrap_err().to_string();
         assert!(
             text.contains("(U+0009) at character 7") && !text.contains("secret"),

@@ -157,14 +157,20 @@ fn assigned(text: &str) -> Option<usize> {
     is_assignment.then(|| text.chars().take_while(|c| *c != '=').count() + 2)
 }
 
+/// Whether a character takes no room on a screen, so that no one sees to type it: marks of order and
+/// direction, joiners, soft hyphens, Unicode's own line ends.
+pub(crate) const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
+    )
+}
+
 impl Oddity {
     fn of(c: char) -> Self {
         match c {
             '\u{feff}' => Self::ByteOrderMark,
-            '\u{200b}'..='\u{200f}'
-            | '\u{2060}'..='\u{2064}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{ad}' => Self::Invisible(c.into()),
+            c if is_invisible(c) => Self::Invisible(c.into()),
             '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}' | '\u{2039}' | '\u{203a}' => {
                 Self::SmartQuote
             }
