@@ -56,7 +56,7 @@ struct Range {
 #[derive(Debug)]
 enum Owner {
     Uid(u32),
-    /// Looked up when it is first asked for; a name service that does not know it is asked again.
+    /// Looked up when the file is read; a name service that does not know it is asked again.
     Name(String, OnceLock<u32>),
 }
 
@@ -76,10 +76,7 @@ impl Subordinates {
     /// Whose this uid is, where it is another account's. May ask the name service: not for the serving
     /// thread.
     pub(super) fn owner(&self, uid: u32) -> Option<u32> {
-        let look_up = |name: &str| User::from_name(name).ok().flatten();
-        owner(&self.ranges(), uid, |name| {
-            Some(look_up(name)?.uid.as_raw())
-        })
+        owner(&self.ranges(), uid, uid_of)
     }
 
     /// The same as far as it is known already. Blocks for nothing.
@@ -116,6 +113,8 @@ impl Subordinates {
                 return self.as_known();
             }
         };
+        // Before they are known: a connection is counted by what is known, without asking anyone.
+        ranges.iter().for_each(Range::look_up);
         let ranges: Arc<[Range]> = ranges.into();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         *known = Known {
@@ -143,6 +142,20 @@ impl Subordinates {
         }
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
+}
+
+impl Range {
+    fn look_up(&self) {
+        if let Owner::Name(name, known) = &self.owner
+            && let Some(uid) = uid_of(name)
+        {
+            known.get_or_init(|| uid);
+        }
+    }
+}
+
+fn uid_of(name: &str) -> Option<u32> {
+    Some(User::from_name(name).ok().flatten()?.uid.as_raw())
 }
 
 impl Stamp {
@@ -275,6 +288,11 @@ mod tests {
         assert_eq!(subordinates.known_owner(100_000), Some(1000));
         fs::write(&path, "1001:100000:1000\n").unwrap();
         assert_eq!(subordinates.owner(100_000), Some(1001));
+        // Also by name, from the moment on that the new table is known.
+        fs::write(&path, "nobody:300000:10\n").unwrap();
+        assert_eq!(subordinates.owner(100_000), None);
+        let nobody = User::from_name("nobody").unwrap().unwrap().uid.as_raw();
+        assert_eq!(subordinates.known_owner(300_000), Some(nobody));
         fs::remove_file(&path).unwrap();
         assert_eq!(subordinates.owner(100_000), None);
     }
