@@ -188,7 +188,7 @@ impl Write for Outlet {
         Ok(line.len())
     }
 
-    /// Does nothing: whoever must know that lines are written calls [`Outlet::flush`] with a limit.
+    /// Does nothing: whoever must know that lines are written calls [`Outlet::flush_last`].
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
