@@ -1,5 +1,5 @@
 //! A passphrase on its way from a terminal, a pipe or a file to the broker, by the rule of
-//! [`as_read`](broker_protocol::as_read).
+//! [`broker_protocol::as_read`].
 //!
 //! One that is chosen now is cleaned, and refused if it could not be typed again. One that was chosen
 //! before goes to the broker as it was read: only there it shows which reading opens.
