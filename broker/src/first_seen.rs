@@ -52,7 +52,7 @@ impl FirstSeen {
     }
 }
 
-/// A place that gives now this value and now that one must not begin anew each time.
+/// A place that alternates between two values must not restart the count each time.
 const MOST: usize = 8;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A moment that is written down, and looked at again by another run of the broker, perhaps in another
 //! boot and beside a wall clock that was set meanwhile. Pure.
 //!
-//! As with leases: within the boot in which it was noted boot time decides, which nobody can set and which
+//! As with leases: within the boot in which it was noted boot time decides, which cannot be set and which
 //! counts suspends; in another boot only the wall clock is left.
 //!
 //! Not here: days of a calendar, such as deadlines and the ends that GitHub names. Those go by the wall

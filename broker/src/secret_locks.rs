@@ -2,7 +2,7 @@
 //! first look to the last write.
 //!
 //! A change looks at what is under way, does something slow (asks GitHub, writes to 1Password), and
-//! writes down what came of it. Between the look and the write nothing else may change the secret, so
+//! writes down the result. Between the look and the write nothing else may change the secret, so
 //! the functions that write take a [`SecretTurn`] as proof that they hold the lock.
 //!
 //! A task holds one turn at a time and asks for no second one, so no two wait for each other. Locking

@@ -61,7 +61,7 @@ pub(crate) fn change(change: &PolicyChange) -> Result<Changed, NotChanged> {
     }
 }
 
-/// Puts a new text in the place of one that this command wrote and nobody has changed since.
+/// Puts a new text in the place of one that this command wrote and that was not changed since.
 pub(crate) fn rewrite(path: &Path, before: &str, after: String) -> Result<Changed, Failure> {
     let failed = Failure::file("write", path);
     let put = || {

@@ -118,7 +118,7 @@ async fn report(broker: &Arc<Broker>, by: Arc<Caller>, set: &mut SecretSet, want
         }
         Ok(Err(why)) => set.warnings.push(why),
         Err(_elapsed) => set.warnings.push(format!(
-            "it is stored; GitHub takes longer than {} s to say what it is worth, and `tokenctl \
+            "it is stored; GitHub has not answered the check within {} s, and `tokenctl \
              secret show {name}` will tell",
             AT_SET.as_secs()
         )),

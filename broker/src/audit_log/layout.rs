@@ -88,7 +88,7 @@ impl Layout {
         }
     }
 
-    /// Tells anew which leases are live, in as many segments as that takes.
+    /// Writes the live leases again, in as many segments as that takes.
     pub(super) fn open(&mut self, opening: &[Body]) -> Result<(), serde_json::Error> {
         // A segment holds one of these records at least, or they would never be told.
         let mut begins = true;

@@ -71,7 +71,7 @@ impl Keep {
         }
     }
 
-    /// How many records lie before the first that may be news.
+    /// Number of records before the first that the vault may not know.
     fn earliest(self) -> u64 {
         self.before().unwrap_or_else(|| self.must_hold()).records
     }
@@ -388,7 +388,7 @@ fn read_segment<D: Disk>(
             break;
         }
         if part.offset == 0 && !goes_on {
-            // What the segment before began is never told to its end.
+            // The list of live leases that the segment before began has no end.
             if unfinished {
                 return Err(damaged(disk, first, 0, first));
             }

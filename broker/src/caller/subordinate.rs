@@ -1,8 +1,7 @@
-//! Whose an account is that a person has beside their own: `/etc/subuid`.
+//! Subordinate uids and the accounts that own them: `/etc/subuid`.
 //!
-//! With `newuidmap` a person acts as any of the uids that root gave them there, 65 536 by default, and
-//! keeps their groups. So these are no accounts for limits: what such a uid takes is its owner's too.
-//! They are none for rights either: a uid gains nothing by having an owner.
+//! With `newuidmap` an account can act as any of its subordinate uids, 65 536 by default, and keeps its
+//! groups. So limits count such a uid as its owner. Rights do not: a uid gains nothing by having an owner.
 //!
 //! The file is looked at when a caller is identified, in that thread, and read again when it changed. A
 //! service may not ask the kernel who owns a peer's user namespace, so root's word is all there is.
@@ -169,7 +168,7 @@ impl Stamp {
     }
 }
 
-/// The first range that holds a uid says whose it is. Root's are nobody's: root has no limits to count
+/// The first range that holds a uid names its owner. Ranges of root are ignored: root has no limits to count
 /// against.
 fn owner(ranges: &[Range], uid: u32, look_up: impl Fn(&str) -> Option<u32>) -> Option<u32> {
     let holds = |range: &&Range| range.first <= uid && uid <= range.last;

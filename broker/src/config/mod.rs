@@ -105,7 +105,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Refuses what would let nobody do anything. An error comes with the key at fault.
+    /// Refuses limits that would lock every caller out. An error comes with the key at fault.
     fn check(&self) -> Result<(), (&'static str, String)> {
         // `denials_per_minute` may be 0: then all refusals are counted and none has a record of its own. So
         // may those of leases: a broker that hands nothing out still rotates and keeps sinks.

@@ -157,7 +157,7 @@ fn fine_grained(declared: &SecretDeclaration, base: &BaseUrl, today: Date) -> Cr
     if permissions.is_empty() {
         settings.push(("Permissions", "those of the value in use".to_owned()));
         notes.push(format!(
-            "no permissions are declared in {}, and GitHub tells nobody those of the value in use: \
+            "no permissions are declared in {}, and GitHub does not say those of the value in use: \
              copy them by hand from its page at {}",
             declared.place,
             list_page(declared.kind, base)

@@ -68,7 +68,7 @@ pub struct Full {
 }
 
 impl Full {
-    /// When it is worth asking again: at the account's next end, in whole seconds rounded up.
+    /// How long to wait before asking again: until the account's next lease ends, in whole seconds rounded up.
     #[must_use]
     pub fn retry_after(self, now: Now) -> Duration {
         let left = self.next_end.map(|end| end.saturating_sub(now.boot));

@@ -189,7 +189,7 @@ async fn keep(
             () = server::told_to(&mut stopped) => return,
             _ = look.tick() => {}
         }
-        // It may lie where looking takes its time.
+        // Its file system may be slow.
         let looking = tokio::task::spawn_blocking(move || {
             let looked = kept.look();
             (kept, looked)
@@ -216,7 +216,7 @@ async fn keep(
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         match (&fault, &*known) {
-            // Once, and not again until it is mended.
+            // Once, and not again until it is fixed.
             (Some(fault), None) => tracing::error!("{fault}"),
             (None, Some(_)) => tracing::info!("callers can connect again"),
             _ => {}
@@ -232,7 +232,7 @@ async fn listen_again(
     let listener = Listener::new(socket);
     let listener = listener.map_err(|error| format!("the socket cannot be watched: {error}"))?;
     tracing::warn!("the socket was removed by another program; it was made again");
-    // Nobody takes it if the broker is stopping.
+    // There is no receiver if the broker is stopping.
     drop(made_again.send(listener).await);
     Ok(())
 }

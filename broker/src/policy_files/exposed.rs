@@ -111,7 +111,7 @@ impl<'o> Look<'o> {
     /// Looks at the directories above a canonical path.
     ///
     /// Above the one that holds the file, a sticky directory of root's, such as `/tmp`, is no danger:
-    /// in it nobody can rename or remove what belongs to another.
+    /// in it only the owner can rename or remove a file.
     pub(super) fn above(&mut self, path: &Path) -> io::Result<()> {
         for (above, dir) in path.ancestors().skip(1).enumerate() {
             let metadata = fs::metadata(dir)?;

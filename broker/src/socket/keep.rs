@@ -29,7 +29,7 @@ enum MadeBy {
     Systemd,
 }
 
-/// Why callers cannot connect, and will not until it is mended.
+/// Why callers cannot connect, until it is fixed.
 #[derive(Debug, thiserror::Error)]
 pub enum Lost {
     /// It cannot be made again.

@@ -1,4 +1,4 @@
-//! The socket: bind it, check what came of it, accept on it, and see that it stays.
+//! The socket: bind it, check the result, accept on it, and keep it in place.
 
 mod keep;
 

@@ -5,7 +5,7 @@
 //! broker's own `$CREDENTIALS_DIRECTORY`, and where a policy says `mounted = true`, one that belongs to root
 //! or is on a read-only mount. Those may be readable by others. What others may write is never used.
 //!
-//! What is judged is the file that was opened, wherever links led.
+//! The checks are made on the opened file, after all links.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
@@ -178,7 +178,7 @@ mod tests {
             let refused = read(&mounts, &path).unwrap_err();
             assert!(refused.contains("others may write"), "{refused}");
         }
-        // By way of a link into it, too; a link out of it leads to what is judged by itself.
+        // By way of a link into it, too; the target of a link out of it is checked by itself.
         put(&path, 0o440);
         let outside = scratch.path().join("outside");
         symlink(&path, &outside).unwrap();
@@ -241,7 +241,7 @@ mod tests {
             is_read_only.then(|| File::open(place).ok()).flatten()
         });
         let read_only: Vec<_> = read_only.collect();
-        // Another mount may lie over one of them.
+        // One of them may be covered by another mount.
         assert!(read_only.is_empty() || read_only.iter().any(is_on_a_read_only_mount));
     }
 

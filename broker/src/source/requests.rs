@@ -97,7 +97,7 @@ impl Requests {
             .sum()
     }
 
-    /// The wall clock as it would stand had nobody set it since this was first asked.
+    /// The wall clock as it would be if it had not been set since the first call.
     fn steady(&self, now: Now) -> Timestamp {
         let began = self.began.unwrap_or(now);
         let passed = now.boot.saturating_sub(began.boot);

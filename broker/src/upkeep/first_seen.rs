@@ -11,7 +11,7 @@ use crate::policy::SecretDeclaration;
 use crate::token::HashedToken;
 
 impl Broker {
-    /// Since when the value in use has been known: in the vault, or where policies say it lies. A value
+    /// Since when the value in use has been known: in the vault, or in the place that policies name. A value
     /// that is seen for the first time is known since now. `None` if there never was one.
     pub(crate) fn known_since(&self, declared: &SecretDeclaration) -> Option<Timestamp> {
         let now = self.now().wall;
@@ -45,7 +45,7 @@ impl Broker {
         }
     }
 
-    /// The same at once, of the few whose values lie elsewhere: what was read may not be known again for
+    /// The same at once, of the few whose values are stored elsewhere: what was read may not be known again for
     /// a while after a restart.
     pub(crate) async fn note_first_seen_elsewhere(&self) {
         let policies = self.policies();
@@ -90,7 +90,7 @@ impl Broker {
         hashed: &HashedToken,
         now: Timestamp,
     ) -> Timestamp {
-        // Also a copy there of a value that lies elsewhere.
+        // Also a copy in the vault of a value that is stored elsewhere.
         let stored = self.vault.held(&declared.name);
         let stored = stored.filter(|held| held.hashed_credential == *hashed);
         let known = seen.of(hashed.as_str()).into_iter();

@@ -55,7 +55,7 @@ impl Broker {
             }
             tracing::warn!(secret = %name, "the audit log says it was removed; it is erased now");
             if let Err(error) = self.erase(None, &turn).await {
-                tracing::error!(secret = %name, cause = %error, "it is still there and no lease is rebuilt; mend the cause, then start the broker again");
+                tracing::error!(secret = %name, cause = %error, "it is still there and no lease is rebuilt; fix the cause, then start the broker again");
                 return false;
             }
         }

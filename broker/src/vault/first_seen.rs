@@ -1,4 +1,4 @@
-//! Since when values have been known, kept by secret, wherever they lie.
+//! Since when values have been known, kept by secret, wherever they are stored.
 //!
 //! No MAC covers this: whoever can write the database could put a deadline off.
 

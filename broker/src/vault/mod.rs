@@ -270,7 +270,7 @@ impl Vault {
         Err(wrong)
     }
 
-    /// Loads the root key, and checks with it that nobody else changed the list of secrets. The first
+    /// Loads the root key, and checks with it that the list of secrets was not changed by another program. The first
     /// time, also what decides about the leases in the audit log: [`Self::distrusts_the_log`] tells.
     ///
     /// # Errors

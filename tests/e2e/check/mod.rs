@@ -384,7 +384,7 @@ fn an_app_is_checked_for_its_id_what_it_may_and_where_it_is_installed() {
     // Another key speaks for nobody.
     set(&broker, "import-app", AppKey::generate().pem());
     assert_eq!(faults(&checked(&broker, "import-app")), ["revoked"]);
-    // What is no key is not stored over one; where it lies there already, a check tells.
+    // What is no key is not stored over one; where it is stored already, a check reports it.
     let no_key = "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----";
     for no_key in [no_key, "0123456789abcdef0123456789abcdef01234567\n"] {
         let ran = broker

@@ -10,7 +10,7 @@ use crate::forge;
 
 const SECRET: &str = "org-label-sync-token";
 
-/// The log as it lies on disk: of these tests, one segment.
+/// The log on disk: one segment in these tests.
 fn segment(home: &Home) -> std::path::PathBuf {
     home.places.audit.join("00000000000000000000.jsonl")
 }

@@ -283,7 +283,7 @@ async fn a_backup_made_after_a_re_key_is_restored_under_the_new_root_key() {
     assert_eq!(value(&vault, "two", 1).unwrap(), "ghp_of_two");
 }
 
-/// A file that `tokenctl backup` of before format 2 wrote. If this fails, nobody's old backup opens.
+/// A file that `tokenctl backup` of before format 2 wrote. If this fails, old backups no longer open.
 #[test]
 fn a_backup_of_format_1_opens_with_every_value() {
     let file = include_bytes!("../../../../tests/vectors/backup-format-1.backup");
