@@ -5,13 +5,13 @@
 //! so does every byte of every other line. A file that nobody may write is left alone, also by root, who
 //! could: somebody made it so.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use broker_protocol::moving::{PolicyChange, change_line};
-use broker_protocol::whole_file::{self, NotAFile};
+use broker_protocol::whole_file::{self, NotAFile, WholeFile};
 
 use crate::error::Failure;
 
@@ -133,34 +133,16 @@ fn is_not_for_us(error: &io::Error) -> bool {
 
 /// Puts these bytes in the place of a file, whole or not at all.
 fn replace(path: &Path, bytes: &[u8], like: &Metadata) -> io::Result<()> {
-    let directory = whole_file::directory_of(path);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // What begins with a dot is no policy.
-    let beside = directory.join(format!(".{name}.{}", std::process::id()));
-    let directory = File::open(directory)?;
-    let written =
-        write_beside(&beside, bytes, like).and_then(|()| whole_file::replace(&beside, path));
-    if let Err(error) = written {
-        // Nothing better to do than to leave it; its name says whose it is.
-        drop(fs::remove_file(&beside));
-        return Err(error);
-    }
-    directory.sync_all()
-}
-
-fn write_beside(beside: &Path, bytes: &[u8], like: &Metadata) -> io::Result<()> {
-    let mut file = whole_file::create(beside, 0o600)?;
-    let made = file.metadata()?;
-    if (made.uid(), made.gid()) != (like.uid(), like.gid()) {
-        fchown(&file, Some(like.uid()), Some(like.gid()))?;
-    }
-    file.set_permissions(fs::Permissions::from_mode(like.mode() & 0o7777))?;
+    let mut file = WholeFile::beside(path, 0o600)?;
+    file.keep_as(like)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    file.put()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     const TEXT: &str = "[secret.ci]\r\nsource = \"env:A\"  # \u{e9}\n\nkind = \"classic\"";

@@ -5,9 +5,11 @@
 //! here waits for a FIFO's other end or opens a device.
 
 use std::fmt;
-use std::fs::{self, File, FileType, Metadata, OpenOptions};
+use std::fs::{self, File, FileType, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{
+    FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
+};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
@@ -147,6 +149,20 @@ impl WholeFile {
             file: create(&beside, mode)?,
             beside,
         })
+    }
+
+    /// Gives it the owner, group and mode of the file whose place it takes.
+    ///
+    /// # Errors
+    ///
+    /// What the system says: only root gives a file to another account.
+    pub fn keep_as(&self, like: &Metadata) -> io::Result<()> {
+        let made = self.file.metadata()?;
+        if (made.uid(), made.gid()) != (like.uid(), like.gid()) {
+            fchown(&self.file, Some(like.uid()), Some(like.gid()))?;
+        }
+        self.file
+            .set_permissions(Permissions::from_mode(like.mode() & 0o7777))
     }
 
     /// Makes it durable and puts it in its place, where nothing may be.
