@@ -6,8 +6,7 @@ use broker_protocol::names::SecretName;
 use rusqlite::params;
 
 use super::Store;
-use super::load::name;
-use super::rotation::{json, state};
+use super::rotation::json;
 use crate::first_seen::FirstSeen;
 use crate::vault::error::VaultError;
 
@@ -27,12 +26,6 @@ impl Store {
     }
 
     pub(super) fn first_seen(&self) -> Result<BTreeMap<SecretName, FirstSeen>, rusqlite::Error> {
-        let mut statement = self.db.prepare("SELECT secret, state FROM first_seen")?;
-        let mut rows = statement.query([])?;
-        let mut all = BTreeMap::new();
-        while let Some(row) = rows.next()? {
-            all.insert(name(row, 0)?, state(row, 1)?);
-        }
-        Ok(all)
+        self.states("SELECT secret, state FROM first_seen")
     }
 }

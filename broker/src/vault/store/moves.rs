@@ -6,8 +6,7 @@ use broker_protocol::names::SecretName;
 use rusqlite::params;
 
 use super::Store;
-use super::load::name;
-use super::rotation::{json, state};
+use super::rotation::json;
 use crate::move_state::Move;
 use crate::vault::error::VaultError;
 
@@ -30,12 +29,6 @@ impl Store {
     }
 
     pub(super) fn moves(&self) -> Result<BTreeMap<SecretName, Move>, rusqlite::Error> {
-        let mut statement = self.db.prepare("SELECT secret, state FROM secret_move")?;
-        let mut rows = statement.query([])?;
-        let mut moves = BTreeMap::new();
-        while let Some(row) = rows.next()? {
-            moves.insert(name(row, 0)?, state(row, 1)?);
-        }
-        Ok(moves)
+        self.states("SELECT secret, state FROM secret_move")
     }
 }

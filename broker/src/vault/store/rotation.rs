@@ -64,13 +64,21 @@ impl Store {
     }
 
     pub(super) fn rotations(&self) -> Result<BTreeMap<SecretName, Rotation>, rusqlite::Error> {
-        let mut statement = self.db.prepare("SELECT secret, state FROM rotation")?;
+        self.states("SELECT secret, state FROM rotation")
+    }
+
+    /// Rows of a secret's name and a state as JSON.
+    pub(super) fn states<T: DeserializeOwned>(
+        &self,
+        select: &str,
+    ) -> Result<BTreeMap<SecretName, T>, rusqlite::Error> {
+        let mut statement = self.db.prepare(select)?;
         let mut rows = statement.query([])?;
-        let mut rotations = BTreeMap::new();
+        let mut states = BTreeMap::new();
         while let Some(row) = rows.next()? {
-            rotations.insert(name(row, 0)?, state(row, 1)?);
+            states.insert(name(row, 0)?, state(row, 1)?);
         }
-        Ok(rotations)
+        Ok(states)
     }
 
     pub(super) fn sinks(
