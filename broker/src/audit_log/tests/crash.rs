@@ -24,10 +24,6 @@ impl Told {
             noted: Head::EMPTY,
         }
     }
-
-    pub(super) const fn noted(&self) -> Head {
-        self.noted
-    }
 }
 
 /// Opens the log and appends until the disk stops or all is done.
@@ -123,43 +119,59 @@ fn a_crash_at_any_step_of_a_recovery_loses_nothing() {
     assert!(seen_steps >= 10, "some of these needed a whole recovery");
 }
 
+/// What one life of a log is made of, at most.
+pub(super) struct Shape {
+    /// One record in so many is a remark, one the end of a lease, and the others are grants.
+    pub(super) kinds: usize,
+    pub(super) batches: usize,
+    pub(super) records_in_a_batch: usize,
+    /// Of the disk, before it crashes.
+    pub(super) steps: usize,
+}
+
+/// Several lives of one log, each ended by a crash at a random step.
+pub(super) fn assert_survives_any_series_of_crashes(seed: u64, lives: usize, shape: &Shape) {
+    let mut dice = Dice(seed);
+    let mut disk = SimDisk::default();
+    let mut told = Told::nothing();
+    let mut serial = 0;
+    for _ in 0..lives {
+        let mut any = |dice: &mut Dice| {
+            serial += 1;
+            match dice.roll(shape.kinds) {
+                0 => remark(&format!("remark {serial}")),
+                1 => end(dice.roll(serial) as u128),
+                _ => grant(serial as u128),
+            }
+        };
+        let batches: Vec<Vec<Entry>> = (0..1 + dice.roll(shape.batches))
+            .map(|_| {
+                let records = 1 + dice.roll(shape.records_in_a_batch);
+                (0..records).map(|_| any(&mut dice)).collect()
+            })
+            .collect();
+        disk.inject(dice.roll(shape.steps), Fault::Crash);
+        run(&disk, &mut told, &batches);
+        disk = disk.after_crash(dice.roll(1 << 30) as u64);
+    }
+    let (rig, opened) = Rig::open(&disk, told.noted).expect("a crash damages nothing");
+    let recorded = recorded(&rig.disk);
+    let mut from = recorded.iter();
+    for body in &told.acknowledged {
+        assert!(from.any(|one| one == body), "lost, or out of order: {body}");
+    }
+    let known = |body: &&String| told.acknowledged.contains(body) || told.uncertain.contains(body);
+    assert_eq!(recorded.iter().find(|body| !known(body)), None);
+    assert_eq!(live_texts(&opened.live), live(&rig.disk));
+    assert_moved_aside_is_named(&rig.disk);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Several lives of one log, each ended by a crash at a random step.
     #[test]
     fn a_log_survives_any_series_of_crashes(seed in any::<u64>(), lives in 1..6_usize) {
-        let mut dice = Dice(seed);
-        let mut disk = SimDisk::default();
-        let mut told = Told::nothing();
-        let mut serial = 0;
-        for _ in 0..lives {
-            let mut any = |dice: &mut Dice| {
-                serial += 1;
-                match dice.roll(3) {
-                    0 => remark(&format!("remark {serial}")),
-                    1 => end(dice.roll(serial) as u128),
-                    _ => grant(serial as u128),
-                }
-            };
-            let batches: Vec<Vec<Entry>> = (0..1 + dice.roll(8))
-                .map(|_| (0..1 + dice.roll(4)).map(|_| any(&mut dice)).collect())
-                .collect();
-            disk.inject(dice.roll(40), Fault::Crash);
-            run(&disk, &mut told, &batches);
-            disk = disk.after_crash(dice.roll(1 << 30) as u64);
-        }
-        let (rig, opened) = Rig::open(&disk, told.noted).expect("a crash damages nothing");
-        let recorded = recorded(&rig.disk);
-        let mut from = recorded.iter();
-        for body in &told.acknowledged {
-            prop_assert!(from.any(|one| one == body), "lost, or out of order: {body}");
-        }
-        let known = |body: &&String| {
-            told.acknowledged.contains(body) || told.uncertain.contains(body)
-        };
-        prop_assert_eq!(recorded.iter().find(|body| !known(body)), None);
-        prop_assert_eq!(live_texts(&opened.live), live(&rig.disk));
-        assert_moved_aside_is_named(&rig.disk);
+        let shape = Shape { kinds: 3, batches: 8, records_in_a_batch: 4, steps: 40 };
+        assert_survives_any_series_of_crashes(seed, lives, &shape);
     }
 }

@@ -15,7 +15,7 @@ fn run(rig: &mut Rig, batches: &[Vec<Entry>]) -> Vec<String> {
         }
         for _ in 0..3 {
             if rig.log.fault().is_some() {
-                rig.mend();
+                rig.recover();
             }
         }
         assert_eq!(rig.log.fault(), None, "mended");
@@ -120,7 +120,7 @@ fn a_full_disk_refuses_in_plain_words_once_a_second_and_leaves_no_litter() {
     );
     let files = rig.disk.list().unwrap().len();
     for _ in 0..50 {
-        rig.mend();
+        rig.recover();
         assert!(rig.log.fault().unwrap().contains("no space left"));
     }
     assert!(
@@ -133,7 +133,7 @@ fn a_full_disk_refuses_in_plain_words_once_a_second_and_leaves_no_litter() {
     assert_eq!(rig.disk.steps(), steps, "not twice within a second");
 
     rig.disk.set_full(false);
-    rig.mend();
+    rig.recover();
     assert_eq!(rig.log.fault(), None);
     rig.append(&[end(1)]).unwrap();
     assert_eq!(recorded(&rig.disk), bodies(&[grant(1), end(1)]));

@@ -50,7 +50,7 @@ fn nothing_is_appended_to_a_deleted_segment_and_putting_it_back_is_enough() {
     let error = rig.append(&[grant(2)]).unwrap_err().to_string();
     assert!(error.contains("was deleted or replaced"), "{error}");
     for _ in 0..3 {
-        rig.mend();
+        rig.recover();
         let fault = rig.log.fault().unwrap();
         assert!(fault.contains("put that very file back"), "{fault}");
         assert_eq!(
@@ -61,7 +61,7 @@ fn nothing_is_appended_to_a_deleted_segment_and_putting_it_back_is_enough() {
     }
 
     rig.disk.put(&name, &bytes);
-    rig.mend();
+    rig.recover();
     rig.append(&[end(1)]).unwrap();
     assert_eq!(
         recorded(&rig.disk),
@@ -77,12 +77,12 @@ fn a_file_put_in_the_place_of_the_segment_is_not_written_to() {
     rig.disk.delete(&name);
     rig.disk.put(&name, b"something else\n");
     assert!(rig.append(&[grant(2)]).is_err());
-    rig.mend();
+    rig.recover();
     assert!(rig.log.fault().unwrap().contains("is damaged at byte 0"));
     assert_eq!(rig.disk.bytes(&name), b"something else\n");
     rig.disk.delete(&name);
     rig.disk.put(&name, &bytes);
-    rig.mend();
+    rig.recover();
     assert_eq!(rig.log.fault(), None);
 }
 
@@ -94,11 +94,11 @@ fn a_segment_cut_or_changed_under_the_broker_stops_the_log_for_good() {
         assert!(before.len() > 700);
         rig.disk.tamper(&segment::name(0), |b| b.truncate(cut_to));
         assert!(rig.append(&[grant(2)]).is_err());
-        rig.mend();
+        rig.recover();
         let fault = rig.log.fault().expect("acknowledged records are gone");
         assert!(fault.contains("put the audit log back"), "{fault}");
         rig.disk.tamper(&segment::name(0), |b| *b = before);
-        rig.mend();
+        rig.recover();
         rig.append(&[grant(2)]).unwrap();
         records(&rig.disk);
     }

@@ -190,8 +190,8 @@ impl Rig {
         self.log.append(batch, self.clock.now())
     }
 
-    /// Lets a second pass and tries to mend the log.
-    fn mend(&mut self) {
+    /// Lets a second pass and has the log recover.
+    fn recover(&mut self) {
         self.clock.advance(Duration::from_secs(1));
         self.log.recover(self.clock.now());
     }

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::super::live_leases::CONTINUED;
 use super::super::segment;
-use super::super::sim_disk::{Dice, Fault, SimDisk};
-use super::crash::{Told, assert_nothing_lost, run};
+use super::super::sim_disk::{Fault, SimDisk};
+use super::crash::{Shape, Told, assert_nothing_lost, assert_survives_any_series_of_crashes, run};
 use super::*;
 
 /// Several times as many as a segment holds.
@@ -153,7 +153,7 @@ fn a_failure_at_any_step_of_telling_many_is_mended_and_leaves_no_beginning_behin
                 if rig.append(&batch).is_ok() {
                     kept.extend(bodies(&batch));
                 } else {
-                    rig.mend();
+                    rig.recover();
                     assert_eq!(rig.log.fault(), None, "{step} {fault:?}");
                 }
             }
@@ -183,38 +183,12 @@ fn an_unfinished_telling_that_something_follows_is_damage_and_nothing_is_moved()
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// Several lives of one log with many live leases, each ended by a crash at a random step.
     #[test]
     fn a_log_with_many_live_leases_survives_any_series_of_crashes(
         seed in any::<u64>(),
         lives in 1..5_usize,
     ) {
-        let mut dice = Dice(seed);
-        let mut disk = SimDisk::default();
-        let mut told = Told::nothing();
-        let mut serial = 0;
-        for _ in 0..lives {
-            let mut any = |dice: &mut Dice| {
-                serial += 1;
-                match dice.roll(6) {
-                    0 => remark(&format!("remark {serial}")),
-                    1 => end(dice.roll(serial) as u128),
-                    _ => grant(serial as u128),
-                }
-            };
-            let batches: Vec<Vec<Entry>> = (0..1 + dice.roll(20))
-                .map(|_| (0..1 + dice.roll(3)).map(|_| any(&mut dice)).collect())
-                .collect();
-            disk.inject(dice.roll(120), Fault::Crash);
-            run(&disk, &mut told, &batches);
-            disk = disk.after_crash(dice.roll(1 << 30) as u64);
-        }
-        let (rig, opened) = Rig::open(&disk, told.noted()).expect("a crash damages nothing");
-        prop_assert_eq!(live_texts(&opened.live), live(&rig.disk));
-        let recorded = recorded(&rig.disk);
-        let mut from = recorded.iter();
-        for body in &told.acknowledged {
-            prop_assert!(from.any(|have| have == body), "{}", body);
-        }
+        let shape = Shape { kinds: 6, batches: 20, records_in_a_batch: 3, steps: 120 };
+        assert_survives_any_series_of_crashes(seed, lives, &shape);
     }
 }
