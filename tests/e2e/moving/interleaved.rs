@@ -2,6 +2,7 @@
 
 use std::os::unix::net::UnixStream;
 
+use support::connect::StandInConnect;
 use support::github::{Effect, Fault};
 use support::http::{self, Answer};
 use support::wait;
@@ -48,13 +49,8 @@ fn refused(stream: UnixStream, says: &str) {
     assert!(detail.contains(says), "{detail}");
 }
 
-/// What was sent before it has reached the broker.
-fn round_trip(broker: &TestBroker) {
-    assert_eq!(broker.http("GET", "/v1/status", "").status, 200);
-}
-
-#[test]
-fn a_value_set_or_rotated_while_a_move_writes_to_1password_is_not_left_behind() {
+/// A move from the vault whose write to 1Password is held until the stand-in is healed.
+fn a_move_that_writes() -> (StandInConnect, TestBroker, UnixStream) {
     let (connect, broker) = with_connect();
     run(&broker, &[NAME, "--to", "vault"]).success();
     run(&broker, &[NAME, "--finish"]).success();
@@ -62,6 +58,17 @@ fn a_value_set_or_rotated_while_a_move_writes_to_1password_is_not_left_behind() 
     connect.fault(Fault::on(write).effect(Effect::Hold));
     let moved = begin_move(&broker, TO);
     wait::until(|| connect.calls(write) == 1);
+    (connect, broker, moved)
+}
+
+/// What was sent before it has reached the broker.
+fn round_trip(broker: &TestBroker) {
+    assert_eq!(broker.http("GET", "/v1/status", "").status, 200);
+}
+
+#[test]
+fn a_value_set_or_rotated_while_a_move_writes_to_1password_is_not_left_behind() {
+    let (connect, broker, moved) = a_move_that_writes();
     let (set, rotated) = (begin_set(&broker, OTHER), begin_rotation(&broker, OTHER));
     round_trip(&broker);
     connect.heal();
@@ -86,13 +93,7 @@ fn a_value_set_or_rotated_while_a_move_writes_to_1password_is_not_left_behind() 
 
 #[test]
 fn a_value_set_during_a_write_to_1password_that_fails_is_the_one_in_use() {
-    let (connect, broker) = with_connect();
-    run(&broker, &[NAME, "--to", "vault"]).success();
-    run(&broker, &[NAME, "--finish"]).success();
-    let write = "POST /v1/vaults/*/items";
-    connect.fault(Fault::on(write).effect(Effect::Hold));
-    let moved = begin_move(&broker, TO);
-    wait::until(|| connect.calls(write) == 1);
+    let (connect, broker, moved) = a_move_that_writes();
     let set = begin_set(&broker, OTHER);
     round_trip(&broker);
     // Only now is it seen that the token may not write.
@@ -110,13 +111,7 @@ fn a_value_set_during_a_write_to_1password_that_fails_is_the_one_in_use() {
 
 #[test]
 fn a_move_whose_caller_hung_up_during_a_write_still_keeps_other_changes_out() {
-    let (connect, broker) = with_connect();
-    run(&broker, &[NAME, "--to", "vault"]).success();
-    run(&broker, &[NAME, "--finish"]).success();
-    let write = "POST /v1/vaults/*/items";
-    connect.fault(Fault::on(write).effect(Effect::Hold));
-    let moved = begin_move(&broker, TO);
-    wait::until(|| connect.calls(write) == 1);
+    let (connect, broker, moved) = a_move_that_writes();
     drop(moved);
     let set = begin_set(&broker, OTHER);
     round_trip(&broker);
