@@ -290,8 +290,8 @@ mod tests {
         // Also by name, from the moment on that the new table is known.
         fs::write(&path, "nobody:300000:10\n").unwrap();
         assert_eq!(subordinates.owner(100_000), None);
-        let nobody = User::from_name("nobody").unwrap().unwrap().uid.as_raw();
-        assert_eq!(subordinates.known_owner(300_000), Some(nobody));
+        let owner = User::from_name("nobody").unwrap().unwrap().uid.as_raw();
+        assert_eq!(subordinates.known_owner(300_000), Some(owner));
         fs::remove_file(&path).unwrap();
         assert_eq!(subordinates.owner(100_000), None);
     }

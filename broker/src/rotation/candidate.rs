@@ -43,7 +43,7 @@ pub(super) struct Fit {
 const MOST_PROBES: usize = 50;
 
 impl Broker {
-    /// Judges a candidate against the declaration and the value in use.
+    /// Evaluates a candidate against the declaration and the value in use.
     ///
     /// # Errors
     ///
@@ -195,9 +195,9 @@ fn judge_reach(
     candidate: &Candidate,
     carried: &[String],
 ) -> Result<Option<String>, Lack> {
-    match least::judge(declared, &before.in_use, carried) {
+    match least::evaluate(declared, &before.in_use, carried) {
         Err(Lack::Undeclared(_)) if candidate.fewer_scopes => {}
-        judged => judged?,
+        evaluated => evaluated?,
     }
     // Where none are declared, none is one too many: a check says as little.
     if declared.kind != SecretKind::Classic || declared.scopes.is_empty() {

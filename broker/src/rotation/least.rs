@@ -29,19 +29,19 @@ pub(super) enum Lack {
 /// Compares what a token carries with the least that it must.
 ///
 /// GitHub says which scopes a classic token has, and nothing of a fine-grained one.
-pub(super) fn judge(
+pub(super) fn evaluate(
     declared: &SecretDeclaration,
     in_use: &InUse,
     carried: &[String],
 ) -> Result<(), Lack> {
     match declared.kind {
         SecretKind::App => Ok(()),
-        SecretKind::Classic => judge_scopes(declared, in_use, carried),
-        SecretKind::FineGrained => judge_permissions(declared, in_use),
+        SecretKind::Classic => evaluate_scopes(declared, in_use, carried),
+        SecretKind::FineGrained => evaluate_permissions(declared, in_use),
     }
 }
 
-fn judge_scopes(
+fn evaluate_scopes(
     declared: &SecretDeclaration,
     in_use: &InUse,
     carried: &[String],
@@ -72,7 +72,7 @@ fn missing<'a>(carried: &'a [String], least: impl Iterator<Item = &'a str>) -> O
     (!missing.is_empty()).then(|| missing.join(", "))
 }
 
-fn judge_permissions(declared: &SecretDeclaration, in_use: &InUse) -> Result<(), Lack> {
+fn evaluate_permissions(declared: &SecretDeclaration, in_use: &InUse) -> Result<(), Lack> {
     if !declared.permissions.is_empty() || *in_use == InUse::Nothing {
         return Ok(());
     }
@@ -118,7 +118,7 @@ mod tests {
             (&["repo"], "read:org, workflow"),
             (&["public_repo", "workflow", "read:org"], "repo"),
         ] {
-            let why = judge(&secret, &in_use, &carrying(carried))
+            let why = evaluate(&secret, &in_use, &carrying(carried))
                 .unwrap_err()
                 .to_string();
             assert!(why.contains(&format!("the scope {missing},")), "{why}");
@@ -129,18 +129,18 @@ mod tests {
             &["repo", "workflow", "read:org"][..],
             &["repo", "workflow", "admin:org", "gist"],
         ] {
-            assert_eq!(judge(&secret, &in_use, &carrying(enough)), Ok(()));
+            assert_eq!(evaluate(&secret, &in_use, &carrying(enough)), Ok(()));
         }
         let none = InUse::Value(Some(Vec::new()));
-        assert_eq!(judge(&secret, &none, &[]), Ok(()));
+        assert_eq!(evaluate(&secret, &none, &[]), Ok(()));
     }
 
     #[test]
     fn what_is_declared_goes_before_what_the_value_in_use_carries() {
         let secret = declared("kind = 'classic'\nscopes = ['repo']");
         let in_use = InUse::Value(Some(carrying(&["repo", "workflow"])));
-        assert_eq!(judge(&secret, &in_use, &carrying(&["repo"])), Ok(()));
-        let why = judge(&secret, &in_use, &carrying(&["workflow"])).unwrap_err();
+        assert_eq!(evaluate(&secret, &in_use, &carrying(&["repo"])), Ok(()));
+        let why = evaluate(&secret, &in_use, &carrying(&["workflow"])).unwrap_err();
         assert_eq!(why, Lack::Declared("it lacks the scope repo".to_owned()));
     }
 
@@ -149,11 +149,11 @@ mod tests {
         let classic = declared("kind = 'classic'");
         let fine = declared("kind = 'fine-grained'");
         let unknown = InUse::Value(None);
-        assert!(judge(&classic, &unknown, &carrying(&["repo"])).is_err());
-        assert!(judge(&fine, &unknown, &[]).is_err());
+        assert!(evaluate(&classic, &unknown, &carrying(&["repo"])).is_err());
+        assert!(evaluate(&fine, &unknown, &[]).is_err());
         let told = declared("kind = 'fine-grained'\npermissions = { contents = 'read' }");
-        assert_eq!(judge(&told, &unknown, &[]), Ok(()));
-        assert_eq!(judge(&classic, &InUse::Nothing, &[]), Ok(()));
-        assert_eq!(judge(&fine, &InUse::Nothing, &[]), Ok(()));
+        assert_eq!(evaluate(&told, &unknown, &[]), Ok(()));
+        assert_eq!(evaluate(&classic, &InUse::Nothing, &[]), Ok(()));
+        assert_eq!(evaluate(&fine, &InUse::Nothing, &[]), Ok(()));
     }
 }

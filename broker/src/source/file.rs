@@ -77,7 +77,8 @@ impl Reading {
         };
         let file = whole_file::open_to_read(&self.path).map_err(io)?;
         let found = file.metadata().map_err(io)?;
-        self.judge(&file, &found).map_err(SourceError::File)?;
+        self.refuse_exposed(&file, &found)
+            .map_err(SourceError::File)?;
         // Its room is made first, so that growing leaves no copies behind.
         let mut content = Zeroizing::new(Vec::with_capacity(value_form::LONGEST + 1));
         let most = u64::try_from(value_form::LONGEST).unwrap_or(u64::MAX);
@@ -94,7 +95,7 @@ impl Reading {
         PrivateError::io(&self.path)(error).to_string().into()
     }
 
-    fn judge(&self, file: &File, found: &Metadata) -> Result<(), Box<str>> {
+    fn refuse_exposed(&self, file: &File, found: &Metadata) -> Result<(), Box<str>> {
         let Err(too_open) = private::check_opened(&self.path, found) else {
             return Ok(());
         };
@@ -110,8 +111,8 @@ impl Reading {
         if self.mounted {
             return self.refuse_written_by_others(found);
         }
-        let mend = "or, if that is how a deployment mounts it, say `mounted = true` beside `source` in the policy";
-        Err(format!("{too_open}; {mend}").into())
+        let hint = "or, if that is how a deployment mounts it, say `mounted = true` beside `source` in the policy";
+        Err(format!("{too_open}; {hint}").into())
     }
 
     fn refuse_written_by_others(&self, found: &Metadata) -> Result<(), Box<str>> {

@@ -293,8 +293,8 @@ impl Vault {
         }
         let not_yet = matches!(*known(shared.witness.read()), Witness::NotYet);
         if not_yet {
-            let judged = Witness::judge(&keys, &state)?;
-            *known(shared.witness.write()) = judged;
+            let witness = Witness::evaluate(&keys, &state)?;
+            *known(shared.witness.write()) = witness;
         }
         *known(shared.keys.write()) = Some(keys);
         drop(state);

@@ -45,7 +45,7 @@ pub(super) enum Witness {
 impl Witness {
     /// Compares what was loaded with its MAC. A vault from before format 5 has none, and is taken at its
     /// word this once.
-    pub(super) fn judge(keys: &Keys, state: &State) -> Result<Self, io::Error> {
+    pub(super) fn evaluate(keys: &Keys, state: &State) -> Result<Self, io::Error> {
         let key = WitnessKey::of(keys)?;
         let graves = Graves::of(&key, &state.tombstones);
         if keys.list_form() == ListForm::Alone {

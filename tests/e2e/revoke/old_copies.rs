@@ -82,8 +82,8 @@ fn a_removal_in_the_log_without_the_vaults_mac_or_of_earlier_versions_erases_not
     append(&home, &forge::forged_removal(&home, SECRET));
     let broker = home.start();
     let trace = broker.home.trace();
-    let mend = format!("tokenctl secret remove {SECRET}");
-    assert!(trace.contains(&mend), "{trace}");
+    let hint = format!("tokenctl secret remove {SECRET}");
+    assert!(trace.contains(&hint), "{trace}");
     take(&broker, "");
 
     let remove = ["secret", "remove", SECRET, "--yes"];
