@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use support::broker::{Ran, run_as};
-use support::{Home, TestBroker, binaries, canary, needs};
+use support::{Home, TestBroker, binaries, canary, namespace, needs};
 use tempfile::TempDir;
 
 /// An account of nobody's.
@@ -14,14 +15,20 @@ const NOBODY: u32 = 65_534;
 /// A broker for `label-sync` whose socket has this mode, with this `caller` in its one rule; and a
 /// directory that every account can reach, which holds the socket.
 fn broker(mode: &str, caller: &str) -> (TestBroker, TempDir) {
+    broker_with(mode, caller, |_command| ())
+}
+
+fn broker_with(mode: &str, caller: &str, more: impl FnOnce(&mut Command)) -> (TestBroker, TempDir) {
     let open = tempfile::tempdir().unwrap();
     fs::set_permissions(open.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let mut home = Home::ready();
     home.places.socket = open.path().join("tokend.sock");
-    home.config(&format!("[socket]\nmode = \"{mode}\"\n"));
+    home.config(&format!(
+        "[socket]\nmode = \"{mode}\"\n[limits]\nleases_per_account = 2\n"
+    ));
     let rule = support::broker::LABEL_SYNC.replace("{ uid = UID }", caller);
     home.policy("label-sync.toml", &rule);
-    let broker = home.start();
+    let broker = TestBroker::start(home, more);
     let set = ["secret", "set", "org-label-sync-token"];
     broker.home.ctl_with(&set, canary::CLASSIC).success();
     (broker, open)
@@ -112,6 +119,67 @@ fn a_supplementary_group_counts() {
     ];
     assert_eq!(curl(&broker, &member).0, "201");
     assert_eq!(curl(&broker, &AS_NOBODY).0, "403");
+}
+
+#[test]
+fn a_uid_that_newuidmap_gives_an_account_counts_against_it_and_is_recorded_with_it() {
+    // The account that the file below gives uids to, and its group.
+    const OWNER: (&str, u32, u32) = ("games", 5, 60);
+    let programs = ["curl", "setpriv", "unshare", "nsenter", "newuidmap"];
+    let there = needs::root() && programs.into_iter().all(needs::program);
+    if !there || !needs::path("/etc/subuid") {
+        return;
+    }
+    let (name, uid, gid) = OWNER;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(file.path(), format!("{name}:300000:65536\n")).unwrap();
+    let subuid = [(file.path(), "/etc/subuid")];
+    let caller = format!("{{ group = \"{name}\" }}");
+    let (broker, _open) = broker_with("0666", &caller, |tokend| {
+        namespace::enter(tokend, &[], &subuid);
+    });
+    // Where newuidmap reads the same file.
+    let mounts = format!("--mount=/proc/{}/ns/mnt", broker.pid());
+    let (reuid, regid) = (format!("--reuid={uid}"), format!("--regid={gid}"));
+    let owner = [
+        "nsenter",
+        &mounts,
+        "setpriv",
+        &reuid,
+        &regid,
+        "--clear-groups",
+    ];
+    let inside = |inner: &str| {
+        let inner = format!("--reuid={inner}");
+        let unshare = [
+            "unshare",
+            "--user",
+            "--map-users=auto",
+            "--keep-caps",
+            "setpriv",
+            &inner,
+        ];
+        curl(&broker, &[owner.as_slice(), &unshare].concat())
+    };
+    for inner in ["0", "7"] {
+        let (status, body) = inside(inner);
+        assert_eq!(status, "201", "{body}");
+    }
+    let (status, body) = inside("9");
+    assert_eq!(status, "429", "the third of one person: {body}");
+    let (status, body) = curl(&broker, &owner);
+    assert_eq!(status, "429", "{body}");
+    let granted = broker.home.records_of("lease.granted");
+    let callers = granted.iter().map(|record| {
+        let caller = &record["caller"];
+        (caller["uid"].as_u64(), caller["subordinate_of"].as_u64())
+    });
+    let owned_by = Some(u64::from(uid));
+    assert_eq!(
+        callers.collect::<Vec<_>>(),
+        [(Some(300_000), owned_by), (Some(300_007), owned_by)]
+    );
 }
 
 #[test]

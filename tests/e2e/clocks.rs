@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use support::{Home, TestBroker, binaries, needs};
+use support::{Home, TestBroker, namespace, needs};
 
 /// Whether boots can be played here.
 fn can_be_played() -> bool {
@@ -19,26 +19,12 @@ fn later(home: &Path, seconds: i64, boot: Option<&str>) -> impl FnOnce(&mut Comm
     if let Some(boot) = boot {
         fs::write(&name, format!("{boot}\n")).unwrap();
     }
-    let mount = match boot {
-        Some(_) => format!(
-            "mount --bind {} /proc/sys/kernel/random/boot_id && ",
-            name.display()
-        ),
-        None => String::new(),
-    };
+    let seconds = seconds.to_string();
+    let renamed = boot.is_some();
     move |tokend| {
-        let mut unshare = Command::new("unshare");
-        unshare
-            .args(["--mount", "--time", "--boottime", &seconds.to_string()])
-            .args(["sh", "-c", &format!("{mount}exec \"$0\"")])
-            .arg(binaries::tokend())
-            .env_clear();
-        for (name, value) in tokend.get_envs() {
-            if let Some(value) = value {
-                unshare.env(name, value);
-            }
-        }
-        *tokend = unshare;
+        let options = ["--time", "--boottime", &seconds];
+        let boot = [(name.as_path(), "/proc/sys/kernel/random/boot_id")];
+        namespace::enter(tokend, &options, &boot[..usize::from(renamed)]);
     }
 }
 

@@ -1,0 +1,29 @@
+//! The broker in namespaces of its own, in which the machine's files and clocks are other ones.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::binaries;
+
+/// Has `tokend` start with these files in place of those of the machine, and under these options of
+/// `unshare` besides.
+pub fn enter(tokend: &mut Command, options: &[&str], files: &[(&Path, &str)]) {
+    let mounts = files.iter().map(|(file, over)| {
+        let file = file.display();
+        format!("mount --bind {file} {over} && ")
+    });
+    let script = format!("{}exec \"$0\"", mounts.collect::<String>());
+    let mut unshare = Command::new("unshare");
+    unshare
+        .arg("--mount")
+        .args(options)
+        .args(["sh", "-c", &script])
+        .arg(binaries::tokend())
+        .env_clear();
+    for (name, value) in tokend.get_envs() {
+        if let Some(value) = value {
+            unshare.env(name, value);
+        }
+    }
+    *tokend = unshare;
+}
