@@ -26,7 +26,7 @@ use crate::issue::SECRET_REMOVED;
 use crate::lease::{Lease, Span};
 use crate::lease_record;
 use crate::upkeep::Announced;
-use crate::vault::VaultError;
+use crate::vault::{Forgotten, VaultError};
 
 /// One body found in the log, judged.
 enum Judged {
@@ -60,7 +60,7 @@ impl Broker {
             return;
         }
         let Some(found) = lock().take() else { return };
-        let distrusted = self.vault.distrusts_the_log();
+        let mismatch = self.vault.mismatch();
         let mut all_judged = true;
         let tombstones = self.vault.tombstones();
         let (mut honoured, mut forged) = (0, 0);
@@ -69,7 +69,7 @@ impl Broker {
             let (judged, among_issued) = self.judge_live(live, found.last_time, &tombstones);
             forged += among_issued;
             match judged {
-                Judged::Live(lease) if distrusted => over.push((Arc::from(lease), CHANGED)),
+                Judged::Live(lease) if mismatch.is_some() => over.push((Arc::from(lease), CHANGED)),
                 Judged::Live(mut lease) => {
                     lease.seq = live.lives.seq;
                     if !self.hold_token_again(&lease) {
@@ -112,8 +112,8 @@ impl Broker {
             .iter()
             .map(|(lease, why)| self.record_expiry(lease, why));
         let recorded = join_all(ends).await.into_iter().all(|recorded| recorded);
-        if distrusted && all_judged && recorded {
-            self.trust_the_log(ended).await;
+        if let Some(forgotten) = mismatch.filter(|_| all_judged && recorded) {
+            self.trust_the_log(ended, &forgotten).await;
         }
         join_all(not_issued.iter().map(|lease| self.record_not_issued(lease))).await;
         join_all(
@@ -141,17 +141,25 @@ impl Broker {
     }
 
     /// Takes the log as it is from here on, after no lease of before was honoured.
-    async fn trust_the_log(&self, ended: u64) {
+    async fn trust_the_log(&self, ended: u64, forgotten: &Forgotten) {
+        let rotations = names(&forgotten.rotations);
+        let moves = names(&forgotten.moves);
         tracing::error!(
             ended,
-            "what the vault had noted of the audit log (its head, or which leases were revoked) was \
-             changed by something other than tokend: leases from before this start are not honoured, and \
+            ?rotations,
+            ?moves,
+            "what the vault had noted (the audit log's head, revoked leases, rotations, moves, repositories) \
+             was changed by something other than tokend: leases from before this start are not honoured, and \
              callers take new ones. Records may be missing at the end of the log: run `tokenctl audit \
-             verify`, and compare with a head that you kept elsewhere"
+             verify`, and compare with a head that you kept elsewhere. A rotation or move that was under way \
+             is forgotten: its old value may still work at GitHub, its old copy may still be there"
         );
         let event = Event::VaultMismatch {
             what: "witness",
             ended,
+            rotations: &rotations,
+            moves: &moves,
+            repositories: forgotten.repositories as u64,
         };
         if self.record_or_trace(&event).await
             && let Err(error) = self.vault.trust_the_log().await
@@ -289,6 +297,10 @@ impl Broker {
             None => Judged::Ended(Box::new(lease), "ttl"),
         }
     }
+}
+
+fn names(secrets: &[SecretName]) -> Vec<&str> {
+    secrets.iter().map(SecretName::as_str).collect()
 }
 
 const CHANGED: &str = "what the vault had noted of the log was changed by someone else";

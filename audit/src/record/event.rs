@@ -596,10 +596,16 @@ pub enum Event<'a> {
     /// Someone else changed what the vault had noted of this log.
     #[serde(rename = "vault.mismatch")]
     VaultMismatch {
-        /// `witness`: the noted head, or the tombstones.
+        /// `witness`: the noted head, or a row that decides something after a start.
         what: &'a str,
         /// How many leases were not honoured for it.
         ended: u64,
+        /// Secrets whose rotation was under way and is forgotten.
+        rotations: &'a [&'a str],
+        /// Secrets whose move was under way and is forgotten.
+        moves: &'a [&'a str],
+        /// How many names of repositories are looked up once more.
+        repositories: u64,
     },
     /// An attempt to unlock failed.
     #[serde(rename = "vault.unlock_refused")]

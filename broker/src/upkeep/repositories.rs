@@ -27,17 +27,20 @@ impl Broker {
     }
 
     /// Forgets which repository a name means: the next mint asks for it by name and keeps the id it has
-    /// then. No token that was minted for the old one is shared any more. Works while locked.
+    /// then. No token that was minted for the old one is shared any more.
     ///
     /// # Errors
     ///
-    /// [`UpkeepError`]; the id is kept.
+    /// [`UpkeepError`], also while the store is locked; the id is kept.
     pub async fn unpin_repository(
         &self,
         by: &Caller,
         repository: &RepoPattern,
     ) -> Result<PinnedRepository, UpkeepError> {
         let _one_at_a_time = self.store_wide.lock().await;
+        if self.vault.is_locked() {
+            return Err(UpkeepError::Locked);
+        }
         let name = repository.as_str();
         let id = self.vault.repository_id(name);
         let id = id.ok_or_else(|| UpkeepError::NotPinned(repository.clone()))?;

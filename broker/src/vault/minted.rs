@@ -190,7 +190,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// If it could not be written.
+    /// [`VaultError::Locked`] before the first unlock, or if it could not be written.
     pub async fn pin_repositories(
         &self,
         names: impl IntoIterator<Item = (&str, u64)>,
@@ -206,7 +206,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// If it could not be written.
+    /// As for [`Self::pin_repositories`].
     pub async fn unpin_repository(&self, name: &str) -> Result<(), VaultError> {
         let name = name.to_ascii_lowercase().into();
         self.ask(|reply| Request::UnpinRepository(name, reply))

@@ -66,6 +66,7 @@ pub use rekey::{
 };
 pub use rotation::{NewValue, StoredVersion};
 pub use sources::SourceValue;
+pub use vouched::Forgotten;
 pub use warnings::GivenWarning;
 pub use witness::{Usage, UsageDelta};
 
@@ -76,7 +77,7 @@ use keys::{Keys, SealedKeys};
 use root_key::{Passphrase, RootKey, RootKeyError, RootKeySource, Surroundings, Wrap};
 use state::{List, State};
 use store::Store;
-use vouched::{Graves, Witness, WitnessKey};
+use vouched::{RowSum, Witness, WitnessKey};
 use writer::{Request, Writer};
 
 /// An open vault, locked or not.
@@ -172,7 +173,7 @@ impl Vault {
         let root = new.root.copy()?;
         let keys = Keys::open(root, &sealed, &log.public_key, path)?;
         list.mac = list.tag(&keys).bytes().into();
-        let vouched = WitnessKey::of(&keys)?.vouch(&log, None, &Graves::default());
+        let vouched = WitnessKey::of(&keys)?.vouch(&log, None, &RowSum::default());
         let custody = Custody {
             source: new.source,
             keys: sealed,
@@ -278,7 +279,7 @@ impl Vault {
     /// [`VaultError::WrongKey`] or [`VaultError::Tampered`]; the vault stays as it was.
     pub fn unlock(&self, root: RootKey) -> Result<(), VaultError> {
         let shared = &self.shared;
-        let state = known(shared.state.read());
+        let mut state = known(shared.state.write());
         let public_key = &state.list.log.public_key;
         let mut keys = Keys::open(root, &state.custody.keys, public_key, &shared.path)?;
         let tampered = |what: &str| VaultError::Tampered {
@@ -293,7 +294,7 @@ impl Vault {
         }
         let not_yet = matches!(*known(shared.witness.read()), Witness::NotYet);
         if not_yet {
-            let witness = Witness::evaluate(&keys, &state)?;
+            let witness = Witness::evaluate(&keys, &mut state)?;
             *known(shared.witness.write()) = witness;
         }
         *known(shared.keys.write()) = Some(keys);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use broker_protocol::names::SecretName;
 
 use super::error::VaultError;
+use super::state::states_of;
 use super::writer::Request;
 use super::{Vault, known};
 use crate::move_state::Move;
@@ -14,7 +15,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// If it could not be written.
+    /// [`VaultError::Locked`] before the first unlock, or if it could not be written.
     pub async fn note_move(&self, name: &SecretName, moving: Move) -> Result<(), VaultError> {
         let (name, moving) = (name.clone(), Some(Box::new(moving)));
         self.ask(|reply| Request::Move(name, moving, reply)).await
@@ -24,7 +25,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// If it could not be written.
+    /// As for [`Self::note_move`].
     pub async fn forget_move(&self, name: &SecretName) -> Result<(), VaultError> {
         let name = name.clone();
         self.ask(|reply| Request::Move(name, None, reply)).await
@@ -33,12 +34,13 @@ impl Vault {
     /// The move of a secret that is under way, locked or not.
     #[must_use]
     pub fn moving(&self, name: &SecretName) -> Option<Move> {
-        known(self.shared.state.read()).moves.get(name).cloned()
+        let state = known(self.shared.state.read());
+        state.moves.get(name).map(|row| row.state.clone())
     }
 
     /// Every move that is under way, by secret.
     #[must_use]
     pub fn moves(&self) -> BTreeMap<SecretName, Move> {
-        known(self.shared.state.read()).moves.clone()
+        states_of(&known(self.shared.state.read()).moves)
     }
 }

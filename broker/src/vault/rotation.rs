@@ -9,6 +9,7 @@ use broker_protocol::names::SecretName;
 use jiff::Timestamp;
 
 use super::error::VaultError;
+use super::state::states_of;
 use super::values::Of;
 use super::writer::Request;
 use super::{Held, Kind, Vault, known, stopped};
@@ -77,7 +78,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// If it could not be written.
+    /// [`VaultError::Locked`] before the first unlock, or if it could not be written.
     pub async fn note_rotation(
         &self,
         name: &SecretName,
@@ -92,7 +93,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// If it could not be written.
+    /// As for [`Self::note_rotation`].
     pub async fn note_sink(
         &self,
         name: &SecretName,
@@ -107,7 +108,8 @@ impl Vault {
     /// The last rotation of a secret, under way or ended; locked or not.
     #[must_use]
     pub fn rotation(&self, name: &SecretName) -> Option<Rotation> {
-        known(self.shared.state.read()).rotations.get(name).cloned()
+        let state = known(self.shared.state.read());
+        state.rotations.get(name).map(|row| row.state.clone())
     }
 
     /// The secrets whose rotation is under way.
@@ -115,22 +117,22 @@ impl Vault {
     pub fn rotations_under_way(&self) -> Vec<(SecretName, Rotation)> {
         let state = known(self.shared.state.read());
         let all = state.rotations.iter();
-        all.filter(|(_, rotation)| rotation.is_under_way())
-            .map(|(name, rotation)| (name.clone(), rotation.clone()))
+        all.filter(|(_, row)| row.state.is_under_way())
+            .map(|(name, row)| (name.clone(), row.state.clone()))
             .collect()
     }
 
     /// Every secret's last rotation, by name.
     #[must_use]
     pub fn rotations(&self) -> BTreeMap<SecretName, Rotation> {
-        known(self.shared.state.read()).rotations.clone()
+        states_of(&known(self.shared.state.read()).rotations)
     }
 
     /// What is known of the sinks of a secret, also of those that policies no longer name.
     #[must_use]
     pub fn sinks(&self, name: &SecretName) -> BTreeMap<String, SinkState> {
         let state = known(self.shared.state.read());
-        state.sinks.get(name).cloned().unwrap_or_default()
+        state.sinks.get(name).map(states_of).unwrap_or_default()
     }
 
     /// Every version of a secret that the vault holds, oldest first.

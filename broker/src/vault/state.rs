@@ -18,7 +18,7 @@ use super::custody::Custody;
 use super::envelope::Identity;
 use super::keys::{Keys, ListForm, Tag};
 use super::minted::SealedMinted;
-use super::vouched::Vouched;
+use super::vouched::{Digest, Forgotten, Row, Vouched};
 use super::{Held, Kind, LogIdentity};
 use crate::first_seen::FirstSeen;
 use crate::move_state::Move;
@@ -267,11 +267,25 @@ pub(super) struct State {
     pub(super) minted: HashMap<HashedToken, SealedMinted>,
     /// `owner/name`, lower case.
     pub(super) repositories: HashMap<Box<str>, u64>,
-    pub(super) rotations: BTreeMap<SecretName, Rotation>,
+    pub(super) rotations: BTreeMap<SecretName, Stored<Rotation>>,
     pub(super) first_seen: BTreeMap<SecretName, FirstSeen>,
-    pub(super) moves: BTreeMap<SecretName, Move>,
+    pub(super) moves: BTreeMap<SecretName, Stored<Move>>,
     /// By secret, then by the name of the sink.
-    pub(super) sinks: BTreeMap<SecretName, BTreeMap<String, SinkState>>,
+    pub(super) sinks: BTreeMap<SecretName, BTreeMap<String, Stored<SinkState>>>,
+}
+
+/// What is stored as JSON, and the digest of its text.
+#[derive(Debug)]
+pub(super) struct Stored<T> {
+    pub(super) state: T,
+    pub(super) digest: Digest,
+}
+
+/// The states alone.
+pub(super) fn states_of<K: Ord + Clone, T: Clone>(rows: &BTreeMap<K, Stored<T>>) -> BTreeMap<K, T> {
+    let rows = rows.iter();
+    rows.map(|(key, row)| (key.clone(), row.state.clone()))
+        .collect()
 }
 
 impl State {
@@ -283,6 +297,51 @@ impl State {
             *kept = (*kept).max(*until);
         }
         all
+    }
+
+    /// Every row that decides something after a start, but late tombstones.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let tombstones = self.tombstones.iter();
+        let tombstones = tombstones.map(|(lease, until)| Row::Tombstone(lease, *until));
+        tombstones.chain(self.rows_but_tombstones())
+    }
+
+    pub(super) fn rows_but_tombstones(&self) -> impl Iterator<Item = Row<'_>> {
+        let rotations = self.rotations.iter();
+        let rotations = rotations.map(|(secret, row)| Row::Rotation(secret, &row.digest));
+        let moves = self.moves.iter();
+        let moves = moves.map(|(secret, row)| Row::Move(secret, &row.digest));
+        let sinks = self.sinks.keys().flat_map(|secret| self.sink_rows(secret));
+        let names = self.repositories.iter();
+        let names = names.map(|(name, id)| Row::Repository(name, *id));
+        rotations.chain(moves).chain(sinks).chain(names)
+    }
+
+    /// Of one secret.
+    pub(super) fn rotation_row<'a>(&'a self, secret: &'a SecretName) -> Option<Row<'a>> {
+        let stored = self.rotations.get(secret)?;
+        Some(Row::Rotation(secret, &stored.digest))
+    }
+
+    /// Of one secret.
+    pub(super) fn sink_rows(&self, secret: &SecretName) -> impl Iterator<Item = Row<'_>> {
+        let of_one = self.sinks.get_key_value(secret).into_iter();
+        of_one.flat_map(|(secret, sinks)| {
+            let sinks = sinks.iter();
+            sinks.map(move |(sink, row)| Row::Sink(secret, sink, &row.digest))
+        })
+    }
+
+    /// Forgets what a broker goes on with after a start, and says what that was.
+    pub(super) fn forget_what_goes_on(&mut self) -> Forgotten {
+        let rotations = std::mem::take(&mut self.rotations).into_iter();
+        let under_way = rotations.filter(|(_, row)| row.state.is_under_way());
+        self.sinks.clear();
+        Forgotten {
+            rotations: under_way.map(|(secret, _)| secret).collect(),
+            moves: std::mem::take(&mut self.moves).into_keys().collect(),
+            repositories: std::mem::take(&mut self.repositories).len(),
+        }
     }
 
     pub(super) fn held(&self, name: &SecretName) -> Option<Held> {

@@ -3,20 +3,22 @@
 //! The noted head and the tombstones decide whether a lease found in the log is honoured, and both are
 //! written while the store is locked: the kill switch locks first. So their MAC is under a key of its
 //! own, made from the MAC key at the first unlock. It makes these MACs and those of removals, and opens
-//! nothing.
+//! nothing. The same MAC covers what a broker goes on with after a start: rotations, sinks, moves, and
+//! which repository a name means. By those it ends and erases values.
 //!
 //! Until the first unlock there is no such key. What is written meanwhile stands beside what the MAC
 //! covers, never in its place: a later head, which the log must lead through as well, and further
-//! tombstones, which can only take leases away. The unlock takes both in.
+//! tombstones, which can only take leases away. The unlock takes both in. All else waits for it.
 //!
-//! Where the MAC is not the vault's, no lease of before is honoured, and nothing is covered by a new MAC
-//! until their ends are in the log: otherwise a kill in between would make what was found look genuine.
+//! Where the MAC is not the vault's, no lease of before is honoured, what the broker would go on with is
+//! forgotten, and nothing is covered by a new MAC until the ends of those leases are in the log: otherwise
+//! a kill in between would make what was found look genuine.
 
 use std::collections::HashMap;
 use std::io;
 
 use broker_audit::chain::Head;
-use broker_protocol::names::LeaseId;
+use broker_protocol::names::{LeaseId, SecretName};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
@@ -37,40 +39,68 @@ pub(super) enum Witness {
     /// The store was locked since the start.
     NotYet,
     /// It is not. The key is kept for when the ends of leases are recorded.
-    Changed(WitnessKey),
+    Changed(WitnessKey, Forgotten),
     /// It is, and all since then is under the key.
-    Genuine(WitnessKey, Graves),
+    Genuine(WitnessKey, RowSum),
 }
 
 impl Witness {
     /// Compares what was loaded with its MAC. A vault from before format 5 has none, and is taken at its
     /// word this once.
-    pub(super) fn evaluate(keys: &Keys, state: &State) -> Result<Self, io::Error> {
+    ///
+    /// Where it differs, `state` forgets what the broker would go on with.
+    pub(super) fn evaluate(keys: &Keys, state: &mut State) -> Result<Self, io::Error> {
         let key = WitnessKey::of(keys)?;
-        let graves = Graves::of(&key, &state.tombstones);
+        let sum = RowSum::of(&key, state.rows());
         if keys.list_form() == ListForm::Alone {
-            return Ok(Self::Genuine(key, graves));
+            return Ok(Self::Genuine(key, sum));
         }
         let genuine = state.vouched.is_some_and(|vouched| {
-            let tag = key.tag(&state.list.log, vouched.head, &graves);
+            let tag = key.tag(&state.list.log, vouched.head, &sum);
             tag.is(&vouched.mac)
         });
         Ok(if genuine {
-            Self::Genuine(key, graves)
+            Self::Genuine(key, sum)
         } else {
-            Self::Changed(key)
+            Self::Changed(key, state.forget_what_goes_on())
         })
     }
 
     pub(super) const fn key(&self) -> Option<&WitnessKey> {
         match self {
             Self::NotYet => None,
-            Self::Changed(key) | Self::Genuine(key, _) => Some(key),
+            Self::Changed(key, _) | Self::Genuine(key, _) => Some(key),
         }
     }
 }
 
-/// Makes the MACs over heads, tombstones and removals, and nothing else. It has no `Debug` and no `Clone`.
+/// What the broker would have gone on with, and does not since somebody else may have written it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Secrets whose rotation was under way.
+    pub rotations: Vec<SecretName>,
+    /// Secrets whose move was under way.
+    pub moves: Vec<SecretName>,
+    /// How many names of repositories had an id.
+    pub repositories: usize,
+}
+
+/// SHA-256 of a state's text as it is stored: another build may write the same state differently.
+pub(super) type Digest = [u8; 32];
+
+/// A row that decides something after a start.
+#[derive(Clone, Copy)]
+pub(super) enum Row<'a> {
+    /// A lease that was revoked, and until when that is kept.
+    Tombstone(&'a LeaseId, Timestamp),
+    Rotation(&'a SecretName, &'a Digest),
+    Sink(&'a SecretName, &'a str, &'a Digest),
+    Move(&'a SecretName, &'a Digest),
+    /// A name, and the id it means.
+    Repository(&'a str, u64),
+}
+
+/// Makes the MACs over heads, rows and removals, and nothing else. It has no `Debug` and no `Clone`.
 pub(super) struct WitnessKey(LockedKey);
 
 impl WitnessKey {
@@ -90,7 +120,7 @@ impl WitnessKey {
         hmac(self.0.expose(), "tokend removal v1", parts)
     }
 
-    fn tag(&self, log: &LogIdentity, head: Option<Head>, graves: &Graves) -> Tag {
+    fn tag(&self, log: &LogIdentity, head: Option<Head>, rows: &RowSum) -> Tag {
         let mut out = Vec::with_capacity(128);
         super::envelope::text(&mut out, &log.log_id);
         match head {
@@ -101,64 +131,74 @@ impl WitnessKey {
                 out.extend_from_slice(head.hash.as_bytes());
             }
         }
-        out.extend_from_slice(&graves.0);
+        out.extend_from_slice(&rows.0);
         hmac(self.0.expose(), "tokend witness v1", [out.as_slice()])
     }
 
-    /// A head and all tombstones, under a MAC.
-    pub(super) fn vouch(&self, log: &LogIdentity, head: Option<Head>, graves: &Graves) -> Vouched {
-        let mac = self.tag(log, head, graves).bytes();
+    /// A head and all rows, under a MAC.
+    pub(super) fn vouch(&self, log: &LogIdentity, head: Option<Head>, rows: &RowSum) -> Vouched {
+        let mac = self.tag(log, head, rows).bytes();
         Vouched { head, mac }
     }
 
-    fn grave(&self, lease: &LeaseId, until: Timestamp) -> [u8; 32] {
-        let until = until.as_microsecond().to_be_bytes();
-        let parts = [lease.as_str().as_bytes(), &[0], &until];
-        hmac(self.0.expose(), "tokend tombstone v1", parts).bytes()
+    fn row(&self, row: Row<'_>) -> [u8; 32] {
+        // No name has a zero byte, and what follows the names has one length.
+        let (table, names, rest): (_, [&str; 2], &[u8]) = match row {
+            Row::Tombstone(lease, until) => {
+                let until = until.as_microsecond().to_be_bytes();
+                let parts = [lease.as_str().as_bytes(), &[0], &until];
+                return hmac(self.0.expose(), "tokend tombstone v1", parts).bytes();
+            }
+            Row::Rotation(secret, digest) => ("rotation", [secret.as_str(), ""], digest),
+            Row::Sink(secret, sink, digest) => ("sink", [secret.as_str(), sink], digest),
+            Row::Move(secret, digest) => ("move", [secret.as_str(), ""], digest),
+            Row::Repository(name, id) => ("repository", [name, ""], &id.to_be_bytes()),
+        };
+        let [first, second] = names.map(str::as_bytes);
+        let parts = [table.as_bytes(), &[0], first, &[0], second, &[0], rest];
+        hmac(self.0.expose(), "tokend row v1", parts).bytes()
     }
 }
 
-/// All tombstones in 32 bytes: the sum, without carries, of a MAC over each. One more or fewer costs one
-/// MAC however many there are. It is never stored, and what is stored is a MAC over it.
+/// All rows in 32 bytes: the sum, without carries, of a MAC over each. One more or fewer costs one MAC
+/// however many there are. It is never stored, and what is stored is a MAC over it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Graves([u8; 32]);
+pub(super) struct RowSum([u8; 32]);
 
-impl Graves {
-    pub(super) fn of(key: &WitnessKey, tombstones: &HashMap<LeaseId, Timestamp>) -> Self {
-        let mut graves = Self::default();
-        for (lease, until) in tombstones {
-            graves.turn(key, lease, *until);
-        }
-        graves
+impl RowSum {
+    pub(super) fn of<'a>(key: &WitnessKey, rows: impl IntoIterator<Item = Row<'a>>) -> Self {
+        Self::default().turned(key, rows)
     }
 
-    /// Adds a tombstone that is not in it, or takes out one that is.
-    pub(super) fn turn(&mut self, key: &WitnessKey, lease: &LeaseId, until: Timestamp) {
-        let grave = key.grave(lease, until);
-        for (sum, byte) in self.0.iter_mut().zip(grave) {
-            *sum ^= byte;
+    /// With those that are not in it, without those that are.
+    pub(super) fn turned<'a>(
+        mut self,
+        key: &WitnessKey,
+        rows: impl IntoIterator<Item = Row<'a>>,
+    ) -> Self {
+        for row in rows {
+            for (sum, byte) in self.0.iter_mut().zip(key.row(row)) {
+                *sum ^= byte;
+            }
         }
+        self
     }
 
     /// What it is once these are buried and those whose time is past are gone.
     pub(super) fn after(
-        mut self,
+        self,
         key: &WitnessKey,
         tombstones: &HashMap<LeaseId, Timestamp>,
         burial: &Burial,
     ) -> Self {
-        let over = tombstones.iter().filter(|(_, until)| **until < burial.now);
-        for (lease, until) in over {
-            self.turn(key, lease, *until);
-        }
-        for (lease, until) in &burial.leases {
-            let before = tombstones.get(lease);
-            if let Some(before) = before.filter(|until| **until >= burial.now) {
-                self.turn(key, lease, *before);
-            }
-            self.turn(key, lease, *until);
-        }
-        self
+        let there = tombstones.iter();
+        let gone = there
+            .filter(|(lease, until)| **until < burial.now || burial.leases.contains_key(*lease));
+        let rows = gone.chain(&burial.leases);
+        self.turned(
+            key,
+            rows.map(|(lease, until)| Row::Tombstone(lease, *until)),
+        )
     }
 }
 

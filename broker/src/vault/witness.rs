@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use super::error::VaultError;
 use super::keys::Tag;
 use super::state::Figures;
-use super::vouched::Witness;
+use super::vouched::{Forgotten, Witness};
 use super::writer::Request;
 use super::{LogIdentity, Vault, known, new_id, stopped};
 
@@ -99,14 +99,17 @@ impl Vault {
         Ok(key.removal(&state.list.log, covered))
     }
 
-    /// Whether the first unlock found that someone else changed the noted head or the tombstones. Then
-    /// no lease that the log had at the start may be honoured.
+    /// What was forgotten where the first unlock found that someone else changed the noted head, or a row
+    /// that decides something after a start. Then no lease that the log had at the start may be honoured.
     #[must_use]
-    pub fn distrusts_the_log(&self) -> bool {
-        matches!(*known(self.shared.witness.read()), Witness::Changed(_))
+    pub fn mismatch(&self) -> Option<Forgotten> {
+        match &*known(self.shared.witness.read()) {
+            Witness::Changed(_, forgotten) => Some(forgotten.clone()),
+            Witness::NotYet | Witness::Genuine(..) => None,
+        }
     }
 
-    /// Puts head and tombstones under a MAC as they are now: once the ends of all leases that were not
+    /// Puts head and rows under a MAC as they are now: once the ends of all leases that were not
     /// honoured are in the log, and not before.
     ///
     /// # Errors

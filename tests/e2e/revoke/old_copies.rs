@@ -99,31 +99,44 @@ fn a_removal_in_the_log_without_the_vaults_mac_or_of_earlier_versions_erases_not
 #[test]
 fn vault_and_log_of_one_moment_put_back_together_are_what_they_were_and_only_a_kept_head_shows_it()
 {
-    let broker = TestBroker::with_label_sync();
-    let lease = take(&broker, "");
-    let home = broker.stop();
-    let copies = [home.places.vault.clone(), segment(&home)];
-    let copies = copies.map(|path| (fs::read(&path).unwrap(), path));
-    let broker = home.start();
-    assert_eq!(broker.http("DELETE", &lease, "").status, 200);
-    let home = broker.stop();
-    // What an operator keeps where this machine cannot write.
-    let anchored = home.records();
-    let (number, head) = (
-        anchored.len() - 1,
-        LineHash::of(anchored.last().unwrap().as_bytes()),
-    );
-    for (bytes, path) in &copies {
-        fs::write(path, bytes).unwrap();
+    for rows_alone in [false, true] {
+        let broker = TestBroker::with_label_sync();
+        let lease = take(&broker, "");
+        let home = broker.stop();
+        let (old_vault, old_log) = (home.path().join("old.db"), home.path().join("old.jsonl"));
+        fs::copy(&home.places.vault, &old_vault).unwrap();
+        fs::copy(segment(&home), &old_log).unwrap();
+        let broker = home.start();
+        assert_eq!(broker.http("DELETE", &lease, "").status, 200);
+        let home = broker.stop();
+        // What an operator keeps where this machine cannot write.
+        let anchored = home.records();
+        let (number, head) = (
+            anchored.len() - 1,
+            LineHash::of(anchored.last().unwrap().as_bytes()),
+        );
+        fs::copy(&old_log, segment(&home)).unwrap();
+        if rows_alone {
+            let rows = COVERED.replace("OLD", old_vault.to_str().unwrap());
+            edit_vault(&home, &rows, &anchored);
+        } else {
+            fs::copy(&old_vault, &home.places.vault).unwrap();
+        }
+        let broker = home.start();
+        assert!(is_live(&broker, &lease), "nothing on this machine shows it");
+        let records = broker.home.records();
+        let at_its_place = records
+            .get(number)
+            .map(|line| LineHash::of(line.as_bytes()));
+        assert_ne!(at_its_place, Some(head));
     }
-    let broker = home.start();
-    assert!(is_live(&broker, &lease), "nothing on this machine shows it");
-    let records = broker.home.records();
-    let at_its_place = records
-        .get(number)
-        .map(|line| LineHash::of(line.as_bytes()));
-    assert_ne!(at_its_place, Some(head));
 }
+
+/// The rows that the MAC covers and the MAC, as an older vault has them.
+const COVERED: &str = "ATTACH 'OLD' AS old; DELETE FROM tombstone; DELETE FROM witness;
+    INSERT INTO tombstone SELECT * FROM old.tombstone; INSERT INTO witness SELECT * FROM old.witness;
+    UPDATE vault SET (noted_records, noted_hash) =
+      (SELECT noted_records, noted_hash FROM old.vault);";
 
 #[test]
 fn a_cut_log_with_only_the_noted_head_edited_is_refused_at_every_start() {

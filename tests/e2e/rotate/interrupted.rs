@@ -18,6 +18,52 @@ fn calls_of_one() -> usize {
     scene.github.calls(ANY)
 }
 
+#[test]
+fn a_rotation_that_someone_wrote_into_the_vault_ends_no_value_and_none_of_before_goes_on() {
+    let third = "ghp_THIRDcanaryTHIRDcanaryTHIRDcanary0003";
+    let scopes = ["repo", "workflow"];
+    let scene = Scene::with(world().classic(third, "acme-bot", &scopes), SINK);
+    scene.rotate(&["--revoke-after", "5m"]).success();
+    let Scene { github, broker } = scene;
+    let home = broker.stop();
+    // At once and not in five minutes, and of the value in use.
+    let vault = rusqlite::Connection::open(&home.places.vault).unwrap();
+    vault
+        .execute_batch(
+            "UPDATE rotation SET state = json_set(state, '$.phase', 'revoking', '$.revoke_at',
+               json_extract(state, '$.next_at'), '$.old', json_extract(state, '$.new'))",
+        )
+        .unwrap();
+    drop(vault);
+    let scene = Scene {
+        github,
+        broker: home.start(),
+    };
+    let mismatches = || scene.broker.home.records_of("vault.mismatch");
+    wait::until(|| !mismatches().is_empty());
+    assert_eq!(mismatches()[0]["rotations"], serde_json::json!([NAME]));
+    let trace = scene.broker.home.trace();
+    assert!(trace.contains("may still work at GitHub"), "{trace}");
+    assert_eq!(scene.handed_out(), NEW);
+    let status = scene
+        .broker
+        .http("GET", &format!("/v1/rotations/{NAME}"), "");
+    assert_eq!(status.json()["phase"], "none");
+    // And the operator goes on, from the value in use.
+    let file = scene.file(third);
+    let line = [
+        "rotate",
+        NAME,
+        "--value-file",
+        file.to_str().unwrap(),
+        "--yes",
+    ];
+    scene.broker.home.ctl(&line).success();
+    assert_eq!(scene.handed_out(), third);
+    assert!(scene.is_dead(NEW), "ended in its turn");
+    assert!(!scene.is_dead(OLD), "not ended by what someone wrote");
+}
+
 fn kill_now(child: &mut Child) {
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL).unwrap();
     child.wait().unwrap();

@@ -12,7 +12,7 @@ use crate::vault::error::VaultError;
 use crate::vault::keys::ListForm;
 use crate::vault::root_key::{self, RootKeyError, RootKeySource, Wrap};
 use crate::vault::store::{Mark, Restored};
-use crate::vault::vouched::{Graves, WitnessKey};
+use crate::vault::vouched::{RowSum, Witness, WitnessKey};
 use crate::vault::{LogIdentity, new_id};
 
 /// See the module.
@@ -82,12 +82,16 @@ impl Restoration {
     pub fn into_image(self, noted: Head) -> Result<Vec<u8>, BackupError> {
         let Opened {
             mut store,
-            state,
+            mut state,
             mut keys,
             ..
         } = self.vault;
+        // What somebody else may have written is forgotten here too.
+        Witness::evaluate(&keys, &mut state).map_err(RootKeyError::from)?;
         keys.set_list_form(ListForm::WithOthers);
         let witness = WitnessKey::of(&keys).map_err(RootKeyError::from)?;
+        let rows = RowSum::of(&witness, state.rows_but_tombstones());
+        let vouched = witness.vouch(&self.log, Some(noted), &rows);
         let mark = Mark {
             changes: state.list.changes + 1,
             mac: state.list.next_tag_with_log(&keys, &self.log).bytes(),
@@ -97,16 +101,16 @@ impl Restoration {
             passphrase: self.passphrase,
             // Whatever place it was about, it is not this one.
             change: None,
-            ..state.custody
+            ..state.custody.clone()
         };
         let restored = Restored {
             custody: &custody.signed(&keys),
             log_id: &self.log.log_id,
             noted,
-            vouched: witness.vouch(&self.log, Some(noted), &Graves::default()),
+            vouched,
         };
         let image = store
-            .restore(&restored, &mark)
+            .restore(&restored, &mark, &state)
             .and_then(|()| store.snapshot());
         image.map_err(|error: VaultError| BackupError::Vault(error.to_string()))
     }

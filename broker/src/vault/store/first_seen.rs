@@ -26,6 +26,9 @@ impl Store {
     }
 
     pub(super) fn first_seen(&self) -> Result<BTreeMap<SecretName, FirstSeen>, rusqlite::Error> {
-        self.states("SELECT secret, state FROM first_seen")
+        let rows = self
+            .states("SELECT secret, state FROM first_seen")?
+            .into_iter();
+        Ok(rows.map(|(secret, row)| (secret, row.state)).collect())
     }
 }

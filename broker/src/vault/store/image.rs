@@ -58,15 +58,17 @@ impl Store {
         Self::opened(db, path)
     }
 
-    /// Makes the changes that a new place asks for, all or none.
+    /// Makes the changes that a new place asks for, all or none. What `state` forgot goes.
     pub(in crate::vault) fn restore(
         &mut self,
         restored: &Restored<'_>,
         mark: &Mark,
+        state: &State,
     ) -> Result<(), VaultError> {
         let seals = self.seals.load(Ordering::Relaxed);
         self.durably(|tx| {
             mark.write(tx)?;
+            witness::delete_forgotten(tx, state)?;
             custody::write(tx, restored.custody, seals)?;
             tx.execute(
                 "UPDATE vault SET log_id = ?, noted_records = ?, noted_hash = ?",

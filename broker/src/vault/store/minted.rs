@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 use rusqlite::params;
 
 use super::load::{count, name, time, unreadable};
-use super::{Store, count_seals, integer};
+use super::{Store, count_seals, integer, witness};
 use crate::token::HashedToken;
 use crate::vault::error::VaultError;
 use crate::vault::minted::{Minted, SealedMinted};
+use crate::vault::vouched::Vouched;
 
 impl Store {
     pub(in crate::vault) fn keep_minted(
@@ -66,10 +67,12 @@ impl Store {
 
     pub(in crate::vault) fn pin_repositories(
         &mut self,
-        names: &[(Box<str>, u64)],
+        names: &HashMap<Box<str>, u64>,
+        vouched: Option<&Vouched>,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
-            let mut insert = tx.prepare_cached("INSERT OR IGNORE INTO repository VALUES (?, ?)")?;
+            witness::write_known(tx, vouched)?;
+            let mut insert = tx.prepare_cached("INSERT INTO repository VALUES (?, ?)")?;
             for (name, id) in names {
                 insert.execute(params![name, integer(*id)])?;
             }
@@ -77,8 +80,13 @@ impl Store {
         })
     }
 
-    pub(in crate::vault) fn unpin_repository(&mut self, name: &str) -> Result<(), VaultError> {
+    pub(in crate::vault) fn unpin_repository(
+        &mut self,
+        name: &str,
+        vouched: Option<&Vouched>,
+    ) -> Result<(), VaultError> {
         self.durably(|tx| {
+            witness::write_known(tx, vouched)?;
             tx.execute("DELETE FROM repository WHERE name = ?", [name])?;
             Ok(())
         })

@@ -184,19 +184,22 @@ impl Store {
         })
     }
 
-    /// Adds a version. `turn` is of the values in use, where the change is of those.
+    /// Adds a version, and writes the text of the rotation it belongs to. `turn` is of the values in use,
+    /// where the change is of those. `vouched` covers what is left, here and below.
     pub(in crate::vault) fn add_version(
         &mut self,
         name: &SecretName,
         sealed: &Sealed,
-        (of, turn): (&Of, Option<&Turn>),
+        (rotation, turn): (Option<&str>, Option<&Turn>),
         mark: &Mark,
+        vouched: Option<&Vouched>,
     ) -> Result<(), VaultError> {
         let seals = self.seals.load(Ordering::Relaxed);
         self.durably(|tx| {
             mark.write(tx)?;
             count_seals(tx, seals)?;
-            if let Of::InForce(Some(rotation)) = of {
+            witness::write_known(tx, vouched)?;
+            if let Some(rotation) = rotation {
                 rotation::write(tx, name, rotation)?;
             }
             tx.prepare_cached("INSERT INTO version VALUES (?, ?, ?, ?, ?, ?, ?)")?
@@ -219,9 +222,11 @@ impl Store {
         name: &SecretName,
         of: &Of,
         mark: &Mark,
+        vouched: Option<&Vouched>,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
             mark.write(tx)?;
+            witness::write_known(tx, vouched)?;
             tx.execute("DELETE FROM version WHERE secret = ?", [name.as_str()])?;
             if matches!(of, Of::InForce(_)) {
                 tx.execute("DELETE FROM first_seen WHERE secret = ?", [name.as_str()])?;
@@ -244,15 +249,17 @@ impl Store {
             .map_err(|cause| self.fault(cause))
     }
 
-    /// Begins a new audit log, of which nothing has been noted.
+    /// Begins a new audit log, of which nothing has been noted. What `state` forgot goes.
     pub(in crate::vault) fn new_log(
         &mut self,
         log_id: &str,
         mark: &Mark,
         vouched: &Vouched,
+        state: &State,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
             mark.write(tx)?;
+            witness::delete_forgotten(tx, state)?;
             witness::write(tx, vouched)?;
             tx.execute(
                 "UPDATE vault SET log_id = ?, noted_records = NULL, noted_hash = NULL",

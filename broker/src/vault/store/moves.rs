@@ -5,30 +5,33 @@ use std::collections::BTreeMap;
 use broker_protocol::names::SecretName;
 use rusqlite::params;
 
-use super::Store;
-use super::rotation::json;
+use super::{Store, witness};
 use crate::move_state::Move;
 use crate::vault::error::VaultError;
+use crate::vault::state::Stored;
+use crate::vault::vouched::Vouched;
 
 impl Store {
     /// Writes how far a move is, or forgets it.
     pub(in crate::vault) fn note_move(
         &mut self,
         name: &SecretName,
-        moving: Option<&Move>,
+        text: Option<&str>,
+        vouched: Option<&Vouched>,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
-            match moving {
-                Some(moving) => tx
+            witness::write_known(tx, vouched)?;
+            match text {
+                Some(text) => tx
                     .prepare_cached("INSERT OR REPLACE INTO secret_move VALUES (?, ?)")?
-                    .execute(params![name.as_str(), json(moving)?])?,
+                    .execute(params![name.as_str(), text])?,
                 None => tx.execute("DELETE FROM secret_move WHERE secret = ?", [name.as_str()])?,
             };
             Ok(())
         })
     }
 
-    pub(super) fn moves(&self) -> Result<BTreeMap<SecretName, Move>, rusqlite::Error> {
+    pub(super) fn moves(&self) -> Result<BTreeMap<SecretName, Stored<Move>>, rusqlite::Error> {
         self.states("SELECT secret, state FROM secret_move")
     }
 }

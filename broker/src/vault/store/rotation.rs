@@ -6,25 +6,40 @@ use broker_protocol::names::SecretName;
 use rusqlite::{Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 
 use super::load::{name, unreadable};
-use super::{Mark, Store};
+use super::{Mark, Store, witness};
 use crate::rotation_state::{Rotation, SinkState};
 use crate::token::HashedToken;
 use crate::vault::error::VaultError;
+use crate::vault::state::Stored;
+use crate::vault::vouched::Vouched;
 
 impl Store {
+    /// A state on its way into a row, and its text.
+    pub(in crate::vault) fn stored<T: Serialize>(
+        &self,
+        state: T,
+    ) -> Result<(Stored<T>, String), VaultError> {
+        let text = json(&state).map_err(|cause| self.fault(cause))?;
+        let digest = Sha256::digest(&text).into();
+        Ok((Stored { state, digest }, text))
+    }
+
     /// Erases the versions of a secret but `keep`, which is named with its hash, and with them the rotation
-    /// that this ends.
+    /// that this ends, whose text is given if it stays. `vouched` covers what is left, here and below.
     pub(in crate::vault) fn retire(
         &mut self,
         name: &SecretName,
         keep: Option<(u64, &HashedToken)>,
-        rotation: Option<&Rotation>,
+        rotation: Option<&str>,
         mark: &Mark,
+        vouched: Option<&Vouched>,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
             mark.write(tx)?;
+            witness::write_known(tx, vouched)?;
             tx.execute(
                 "DELETE FROM version WHERE secret = ? AND version IS NOT ?",
                 params![name.as_str(), keep.map(|(keep, _)| super::integer(keep))],
@@ -44,9 +59,13 @@ impl Store {
     pub(in crate::vault) fn note_rotation(
         &mut self,
         name: &SecretName,
-        rotation: &Rotation,
+        text: &str,
+        vouched: Option<&Vouched>,
     ) -> Result<(), VaultError> {
-        self.durably(|tx| write(tx, name, rotation))
+        self.durably(|tx| {
+            witness::write_known(tx, vouched)?;
+            write(tx, name, text)
+        })
     }
 
     /// Writes what is known of a sink.
@@ -54,16 +73,20 @@ impl Store {
         &mut self,
         name: &SecretName,
         sink: &str,
-        state: &SinkState,
+        text: &str,
+        vouched: Option<&Vouched>,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
+            witness::write_known(tx, vouched)?;
             tx.prepare_cached("INSERT OR REPLACE INTO sink VALUES (?, ?, ?)")?
-                .execute(params![name.as_str(), sink, json(state)?])?;
+                .execute(params![name.as_str(), sink, text])?;
             Ok(())
         })
     }
 
-    pub(super) fn rotations(&self) -> Result<BTreeMap<SecretName, Rotation>, rusqlite::Error> {
+    pub(super) fn rotations(
+        &self,
+    ) -> Result<BTreeMap<SecretName, Stored<Rotation>>, rusqlite::Error> {
         self.states("SELECT secret, state FROM rotation")
     }
 
@@ -71,7 +94,7 @@ impl Store {
     pub(super) fn states<T: DeserializeOwned>(
         &self,
         select: &str,
-    ) -> Result<BTreeMap<SecretName, T>, rusqlite::Error> {
+    ) -> Result<BTreeMap<SecretName, Stored<T>>, rusqlite::Error> {
         let mut statement = self.db.prepare(select)?;
         let mut rows = statement.query([])?;
         let mut states = BTreeMap::new();
@@ -83,7 +106,7 @@ impl Store {
 
     pub(super) fn sinks(
         &self,
-    ) -> Result<BTreeMap<SecretName, BTreeMap<String, SinkState>>, rusqlite::Error> {
+    ) -> Result<BTreeMap<SecretName, BTreeMap<String, Stored<SinkState>>>, rusqlite::Error> {
         let mut statement = self.db.prepare("SELECT secret, sink, state FROM sink")?;
         let mut rows = statement.query([])?;
         let mut sinks: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
@@ -99,10 +122,10 @@ impl Store {
 pub(super) fn write(
     tx: &rusqlite::Transaction<'_>,
     name: &SecretName,
-    rotation: &Rotation,
+    text: &str,
 ) -> Result<(), rusqlite::Error> {
     tx.prepare_cached("INSERT OR REPLACE INTO rotation VALUES (?, ?)")?
-        .execute(params![name.as_str(), json(rotation)?])?;
+        .execute(params![name.as_str(), text])?;
     Ok(())
 }
 
@@ -111,10 +134,9 @@ pub(super) fn json(state: &impl Serialize) -> Result<String, rusqlite::Error> {
         .map_err(|cause| rusqlite::Error::ToSqlConversionFailure(Box::new(cause)))
 }
 
-pub(super) fn state<T: DeserializeOwned>(
-    row: &Row<'_>,
-    column: usize,
-) -> Result<T, rusqlite::Error> {
+fn state<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<Stored<T>, rusqlite::Error> {
     let text: String = row.get(column)?;
-    serde_json::from_str(&text).map_err(unreadable(column))
+    let digest = Sha256::digest(&text).into();
+    let state = serde_json::from_str(&text).map_err(unreadable(column))?;
+    Ok(Stored { state, digest })
 }

@@ -1,4 +1,4 @@
-//! The noted head, the tombstones, and the MAC over both, as rows.
+//! The noted head, the tombstones, and the MAC over what decides after a start, as rows.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use super::load::{count, time, unreadable};
 use super::{Mark, Store, custody, exposures, integer};
 use crate::vault::custody::Custody;
 use crate::vault::error::VaultError;
-use crate::vault::state::{ExposedBefore, ExposedTo};
+use crate::vault::state::{ExposedBefore, ExposedTo, State};
 use crate::vault::vouched::{Burial, Vouched};
 
 /// A head of the audit log, and the MAC over it, which is absent without a key.
@@ -95,10 +95,16 @@ impl Store {
         noted
     }
 
-    /// Puts all that decides after a start under MACs of today, and takes late tombstones in.
-    pub(in crate::vault) fn sign(&mut self, signed: &Signed<'_>) -> Result<(), VaultError> {
+    /// Puts all that decides after a start under MACs of today, and takes late tombstones in. What `state`
+    /// forgot goes.
+    pub(in crate::vault) fn sign(
+        &mut self,
+        signed: &Signed<'_>,
+        state: &State,
+    ) -> Result<(), VaultError> {
         let seals = self.seals.load(Ordering::Relaxed);
         self.durably(|tx| {
+            delete_forgotten(tx, state)?;
             tx.execute_batch(
                 "INSERT INTO tombstone SELECT lease, until FROM late_tombstone WHERE true
                    ON CONFLICT (lease) DO UPDATE SET until = max(until, excluded.until);
@@ -154,6 +160,40 @@ pub(super) fn write(tx: &Transaction<'_>, vouched: &Vouched) -> Result<(), rusql
             head.as_ref().map(|head| head.hash.as_bytes()),
             mac,
         ])?;
+    Ok(())
+}
+
+/// The same, where there is a key.
+pub(super) fn write_known(
+    tx: &Transaction<'_>,
+    vouched: Option<&Vouched>,
+) -> Result<(), rusqlite::Error> {
+    vouched.map_or(Ok(()), |vouched| write(tx, vouched))
+}
+
+/// Deletes what memory forgot because somebody else may have written it.
+pub(super) fn delete_forgotten(tx: &Transaction<'_>, state: &State) -> Result<(), rusqlite::Error> {
+    let of_secrets = |names: Vec<&str>| serde_json::json!(names).to_string();
+    let rotations = state.rotations.keys().map(SecretName::as_str).collect();
+    let moves = state.moves.keys().map(SecretName::as_str).collect();
+    let repositories = state.repositories.keys().map(|name| &**name).collect();
+    let sinks = state.sinks.iter().flat_map(|(secret, sinks)| {
+        // No secret's name has a slash.
+        sinks.keys().map(move |sink| format!("{secret}/{sink}"))
+    });
+    let sinks: Vec<_> = sinks.collect();
+    let sinks = sinks.iter().map(String::as_str).collect();
+    for (table, key, kept) in [
+        ("rotation", "secret", rotations),
+        ("secret_move", "secret", moves),
+        ("repository", "name", repositories),
+        ("sink", "secret || '/' || sink", sinks),
+    ] {
+        tx.execute(
+            &format!("DELETE FROM {table} WHERE {key} NOT IN (SELECT value FROM json_each(?))"),
+            [of_secrets(kept)],
+        )?;
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ mod first_seen;
 mod minted;
 mod rekey;
 mod rotation;
+mod rows;
 mod tampering;
 mod vouched;
 mod warnings;

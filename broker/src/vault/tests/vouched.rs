@@ -1,6 +1,7 @@
 //! What decides after a start has a MAC: heads, tombstones, where the root key is, removals.
 
 use super::*;
+use crate::vault::vouched::{Row, RowSum};
 
 fn head(records: u64) -> Head {
     let hash = LineHash::of(&records.to_be_bytes());
@@ -19,7 +20,7 @@ async fn used() -> Scratch {
 }
 
 fn distrusts(scratch: &Scratch) -> bool {
-    scratch.unlocked().distrusts_the_log()
+    scratch.unlocked().mismatch().is_some()
 }
 
 const CHANGES: &[&str] = &[
@@ -49,19 +50,19 @@ async fn a_head_or_tombstone_changed_without_the_key_is_noticed_until_the_log_is
             continue;
         }
         let vault = scratch.unlocked();
-        assert!(vault.distrusts_the_log(), "{sql}");
+        assert!(vault.mismatch().is_some(), "{sql}");
         // Whatever is written meanwhile makes it no more genuine: a kill may come any time.
         vault.note(head(12), Vec::new());
         vault.bury(vec![(lease(3), at(30))], at(0)).await.unwrap();
         drop(vault);
         let vault = scratch.unlocked();
-        assert!(vault.distrusts_the_log(), "{sql}");
+        assert!(vault.mismatch().is_some(), "{sql}");
         assert!(vault.tombstones().contains_key(&lease(3)), "{sql}");
         vault.trust_the_log().await.unwrap();
-        assert!(!vault.distrusts_the_log());
+        assert!(vault.mismatch().is_none());
         drop(vault);
         let vault = scratch.unlocked();
-        assert!(!vault.distrusts_the_log(), "{sql}");
+        assert!(vault.mismatch().is_none(), "{sql}");
         assert_eq!(vault.vouched_head(), Some(head(12)));
         assert!(vault.tombstones().contains_key(&lease(3)), "{sql}");
     }
@@ -103,7 +104,7 @@ async fn what_is_written_before_the_first_unlock_stands_beside_until_that_takes_
     let all = HashMap::from([(lease(1), at(10)), (lease(2), at(25)), (lease(3), at(30))]);
     assert_eq!(vault.tombstones(), all);
     vault.unlock(scratch.root.copy().unwrap()).unwrap();
-    assert!(!vault.distrusts_the_log());
+    assert!(vault.mismatch().is_none());
     vault.settle().await.unwrap();
     // The log may not have been opened yet, and must still lead through this one.
     assert_eq!(vault.vouched_head(), Some(head(9)));
@@ -113,7 +114,7 @@ async fn what_is_written_before_the_first_unlock_stands_beside_until_that_takes_
     drop(vault);
     scratch.edit("DELETE FROM late_tombstone");
     let vault = scratch.unlocked();
-    assert!(!vault.distrusts_the_log());
+    assert!(vault.mismatch().is_none());
     assert_eq!(vault.tombstones(), all);
 }
 
@@ -126,7 +127,7 @@ async fn a_vault_of_format_4_is_taken_at_its_word_once_and_has_its_macs_from_the
     // Opened and not unlocked, or ended before anything was signed: the next time is the first.
     drop(scratch.open());
     let vault = scratch.unlocked();
-    assert!(!vault.distrusts_the_log());
+    assert!(vault.mismatch().is_none());
     assert_eq!(value(&vault, "source-pat", 1).unwrap(), CANARY);
     assert_eq!(vault.tombstones().len(), 2);
     drop(vault);
@@ -160,9 +161,9 @@ async fn a_new_log_is_trusted_whatever_became_of_the_old_one() {
     let scratch = used().await;
     scratch.edit("DELETE FROM tombstone");
     let vault = scratch.unlocked();
-    assert!(vault.distrusts_the_log());
+    assert!(vault.mismatch().is_some());
     let begun = tokio::task::spawn_blocking(move || vault.begin_new_log().map(|_| vault));
-    assert!(!begun.await.unwrap().unwrap().distrusts_the_log());
+    assert!(begun.await.unwrap().unwrap().mismatch().is_none());
     assert!(!distrusts(&scratch));
 }
 
@@ -178,7 +179,7 @@ async fn tombstones_that_cannot_be_written_leave_what_is_there_genuine() {
     vault.note(head(10), Vec::new());
     drop(vault);
     let vault = scratch.unlocked();
-    assert!(!vault.distrusts_the_log());
+    assert!(vault.mismatch().is_none());
     assert_eq!(vault.tombstones().len(), 2);
 }
 
@@ -209,8 +210,15 @@ fn the_sum_over_tombstones_is_the_same_whatever_way_they_came() {
     let vault = scratch.unlocked();
     let witness = known(vault.shared.witness.read());
     let key = witness.key().unwrap();
+    let sum_of = |kept: &HashMap<_, _>| {
+        let rows = kept.iter();
+        RowSum::of(
+            key,
+            rows.map(|(lease, until)| Row::Tombstone(lease, *until)),
+        )
+    };
     let mut kept = HashMap::new();
-    let mut graves = Graves::default();
+    let mut sum = RowSum::default();
     for nth in 0..60_u128 {
         let leases = [nth % 7, nth % 11, nth].map(lease);
         let until =
@@ -220,12 +228,12 @@ fn the_sum_over_tombstones_is_the_same_whatever_way_they_came() {
             leases: leases.map(|(which, lease)| (lease, until(which))).collect(),
             now: at(i64::try_from(nth).unwrap() / 2),
         };
-        graves = graves.after(key, &kept, &burial);
+        sum = sum.after(key, &kept, &burial);
         kept.retain(|_, until| *until >= burial.now);
         kept.extend(burial.leases);
-        assert_eq!(graves, Graves::of(key, &kept), "{nth}");
+        assert_eq!(sum, sum_of(&kept), "{nth}");
     }
-    assert_ne!(graves, Graves::default());
+    assert_ne!(sum, RowSum::default());
 }
 
 /// What no MAC shows, and SECURITY.md says so.
@@ -242,7 +250,7 @@ async fn what_was_written_before_the_first_unlock_can_be_taken_away_unseen() {
                           noted_hash = (SELECT hash FROM witness)",
     );
     let vault = scratch.unlocked();
-    assert!(!vault.distrusts_the_log());
+    assert!(vault.mismatch().is_none());
     assert_eq!(vault.tombstones().len(), 2, "those before it are there");
     assert_eq!(vault.noted_head(), Some(head(9)));
 }

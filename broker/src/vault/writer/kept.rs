@@ -1,5 +1,7 @@
 //! What is kept beside the values: rotations, minted tokens, pins, checks.
 
+use std::collections::HashMap;
+
 use broker_protocol::names::SecretName;
 
 use super::Work;
@@ -12,6 +14,7 @@ use crate::vault::checks::Kept;
 use crate::vault::error::VaultError;
 use crate::vault::known;
 use crate::vault::minted::SealedMinted;
+use crate::vault::vouched::Row;
 
 impl Work {
     pub(super) fn note_rotation(
@@ -19,9 +22,16 @@ impl Work {
         name: SecretName,
         rotation: Rotation,
     ) -> Result<(), VaultError> {
-        self.store.note_rotation(&name, &rotation)?;
+        let (stored, text) = self.store.stored(rotation)?;
+        let covered = {
+            let state = known(self.shared.state.read());
+            let after = Row::Rotation(&name, &stored.digest);
+            self.covered(&state, state.rotation_row(&name).into_iter().chain([after]))?
+        };
+        self.store.note_rotation(&name, &text, covered.vouched())?;
         let mut state = known(self.shared.state.write());
-        state.rotations.insert(name, rotation);
+        state.rotations.insert(name, stored);
+        self.keep_covered(&mut state, covered);
         Ok(())
     }
 
@@ -30,12 +40,24 @@ impl Work {
         name: SecretName,
         moving: Option<Box<Move>>,
     ) -> Result<(), VaultError> {
-        self.store.note_move(&name, moving.as_deref())?;
-        let moves = &mut known(self.shared.state.write()).moves;
-        match moving {
-            Some(moving) => moves.insert(name, *moving),
-            None => moves.remove(&name),
+        let (stored, text) = moving
+            .map(|moving| self.store.stored(*moving))
+            .transpose()?
+            .unzip();
+        let covered = {
+            let state = known(self.shared.state.read());
+            let before = state.moves.get(&name);
+            let turned = before.into_iter().chain(&stored);
+            self.covered(&state, turned.map(|row| Row::Move(&name, &row.digest)))?
         };
+        self.store
+            .note_move(&name, text.as_deref(), covered.vouched())?;
+        let mut state = known(self.shared.state.write());
+        match stored {
+            Some(stored) => state.moves.insert(name, stored),
+            None => state.moves.remove(&name),
+        };
+        self.keep_covered(&mut state, covered);
         Ok(())
     }
 
@@ -54,9 +76,22 @@ impl Work {
         sink: String,
         state: SinkState,
     ) -> Result<(), VaultError> {
-        self.store.note_sink(&name, &sink, &state)?;
-        let mut all = known(self.shared.state.write());
-        all.sinks.entry(name).or_default().insert(sink, state);
+        let (stored, text) = self.store.stored(state)?;
+        let covered = {
+            let state = known(self.shared.state.read());
+            let before = state.sinks.get(&name).and_then(|sinks| sinks.get(&sink));
+            let turned = before.into_iter().chain([&stored]);
+            self.covered(
+                &state,
+                turned.map(|row| Row::Sink(&name, &sink, &row.digest)),
+            )?
+        };
+        self.store
+            .note_sink(&name, &sink, &text, covered.vouched())?;
+        let mut state = known(self.shared.state.write());
+        let sinks = state.sinks.entry(name).or_default();
+        sinks.insert(sink, stored);
+        self.keep_covered(&mut state, covered);
         Ok(())
     }
 
@@ -91,17 +126,35 @@ impl Work {
         &mut self,
         names: Vec<(Box<str>, u64)>,
     ) -> Result<(), VaultError> {
-        self.store.pin_repositories(&names)?;
+        let (new, covered) = {
+            let state = known(self.shared.state.read());
+            let mut new = HashMap::new();
+            for (name, id) in names {
+                if !state.repositories.contains_key(&name) {
+                    new.entry(name).or_insert(id);
+                }
+            }
+            let turned = new.iter().map(|(name, id)| Row::Repository(name, *id));
+            let covered = self.covered(&state, turned)?;
+            (new, covered)
+        };
+        self.store.pin_repositories(&new, covered.vouched())?;
         let mut state = known(self.shared.state.write());
-        for (name, id) in names {
-            state.repositories.entry(name).or_insert(id);
-        }
+        state.repositories.extend(new);
+        self.keep_covered(&mut state, covered);
         Ok(())
     }
 
     pub(super) fn unpin_repository(&mut self, name: &str) -> Result<(), VaultError> {
-        self.store.unpin_repository(name)?;
-        known(self.shared.state.write()).repositories.remove(name);
+        let covered = {
+            let state = known(self.shared.state.read());
+            let before = state.repositories.get(name);
+            self.covered(&state, before.map(|id| Row::Repository(name, *id)))?
+        };
+        self.store.unpin_repository(name, covered.vouched())?;
+        let mut state = known(self.shared.state.write());
+        state.repositories.remove(name);
+        self.keep_covered(&mut state, covered);
         Ok(())
     }
 

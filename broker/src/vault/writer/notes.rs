@@ -92,8 +92,8 @@ impl Work {
         let mut vouched = None;
         let written = {
             let state = known(self.shared.state.read());
-            if let Witness::Genuine(key, graves) = &*known(self.shared.witness.read()) {
-                vouched = Some(key.vouch(&state.list.log, Some(head), graves));
+            if let Witness::Genuine(key, rows) = &*known(self.shared.witness.read()) {
+                vouched = Some(key.vouch(&state.list.log, Some(head), rows));
             }
             let Unwritten {
                 used,

@@ -7,8 +7,9 @@ use super::Work;
 use crate::rotation_state::Rotation;
 use crate::token::HashedToken;
 use crate::vault::error::VaultError;
-use crate::vault::state::{ExposedBefore, Outline, Sealed, Secret, Turn};
+use crate::vault::state::{ExposedBefore, Outline, Sealed, Secret, Stored, Turn};
 use crate::vault::values::Of;
+use crate::vault::vouched::Row;
 use crate::vault::{Held, known};
 
 impl Work {
@@ -64,16 +65,32 @@ impl Work {
             })
         })?;
         let turn = self.turn(name, &sealed, &of);
+        let rotation = match of {
+            Of::InForce(rotation) => rotation,
+            Of::Elsewhere => None,
+        };
+        let (rotation, text) = self.stored(rotation)?.unzip();
+        let covered = {
+            let state = known(self.shared.state.read());
+            let after = rotation.iter();
+            let turned = after.flat_map(|after| {
+                let after = Row::Rotation(name, &after.digest);
+                state.rotation_row(name).into_iter().chain([after])
+            });
+            self.covered(&state, turned)?
+        };
+        let beside = (text.as_deref(), turn.as_ref());
         self.store
-            .add_version(name, &sealed, (&of, turn.as_ref()), &mark)?;
+            .add_version(name, &sealed, beside, &mark, covered.vouched())?;
         if let Some(turn) = &turn {
             self.unwritten.turn(name, turn);
             known(self.shared.state.write()).figures.turn(name, turn);
         }
         let held = self.change(&mark, |state| {
-            if let Of::InForce(Some(rotation)) = of {
-                state.rotations.insert(name.clone(), *rotation);
+            if let Some(rotation) = rotation {
+                state.rotations.insert(name.clone(), rotation);
             }
+            self.keep_covered(state, covered);
             state.list.secrets.get_mut(name)?.add(sealed);
             state.held(name)
         });
@@ -111,7 +128,12 @@ impl Work {
                 versions: Vec::new(),
             })
         })?;
-        self.store.remove(name, of, &mark)?;
+        let covered = {
+            let state = known(self.shared.state.read());
+            let rotation = state.rotation_row(name).into_iter();
+            self.covered(&state, rotation.chain(state.sink_rows(name)))?
+        };
+        self.store.remove(name, of, &mark, covered.vouched())?;
         self.forget_before(name, None);
         if matches!(of, Of::InForce(_)) {
             self.unwritten.exposed.retain(|(secret, ..)| secret != name);
@@ -128,6 +150,7 @@ impl Work {
             state.checks.remove(name);
             state.rotations.remove(name);
             state.sinks.remove(name);
+            self.keep_covered(state, covered);
             if let Some(secret) = state.list.secrets.get_mut(name) {
                 secret.versions = Vec::new();
             }
@@ -157,13 +180,22 @@ impl Work {
         })?;
         let hashed = keep.and_then(|keep| self.hash_of(name, keep));
         let kept = keep.zip(hashed.as_ref());
-        self.store.retire(name, kept, rotation.as_deref(), &mark)?;
+        let (rotation, text) = self.stored(rotation)?.unzip();
+        let covered = {
+            let state = known(self.shared.state.read());
+            let before = state.rotations.get(name);
+            let turned = before.into_iter().chain(&rotation);
+            self.covered(&state, turned.map(|row| Row::Rotation(name, &row.digest)))?
+        };
+        self.store
+            .retire(name, kept, text.as_deref(), &mark, covered.vouched())?;
         self.forget_before(name, hashed.as_ref());
         self.change(&mark, |state| {
             match rotation {
-                Some(rotation) => state.rotations.insert(name.clone(), *rotation),
+                Some(rotation) => state.rotations.insert(name.clone(), rotation),
                 None => state.rotations.remove(name),
             };
+            self.keep_covered(state, covered);
             if let Some(secret) = state.list.secrets.get_mut(name) {
                 secret
                     .versions
@@ -175,6 +207,15 @@ impl Work {
 }
 
 impl Work {
+    fn stored(
+        &self,
+        rotation: Option<Box<Rotation>>,
+    ) -> Result<Option<(Stored<Rotation>, String)>, VaultError> {
+        rotation
+            .map(|rotation| self.store.stored(*rotation))
+            .transpose()
+    }
+
     fn hash_of(&self, name: &SecretName, version: u64) -> Option<HashedToken> {
         let state = known(self.shared.state.read());
         let mut versions = state.list.secrets.get(name)?.versions.iter();

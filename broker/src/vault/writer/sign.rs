@@ -1,4 +1,4 @@
-//! What decides after a start, under MACs: the noted head, tombstones, the log's name.
+//! What decides after a start, under MACs: the noted head, rows, the log's name.
 
 use std::mem;
 
@@ -11,10 +11,47 @@ use crate::vault::error::VaultError;
 use crate::vault::keys::ListForm;
 use crate::vault::state::State;
 use crate::vault::store::{Mark, Signed};
-use crate::vault::vouched::{Burial, Graves, Witness, WitnessKey};
+use crate::vault::vouched::{Burial, Row, RowSum, Vouched, Witness, WitnessKey};
 use crate::vault::{LogIdentity, known};
 
+/// What the MAC covers once a change is made; nothing where that waits until the log is trusted again.
+pub(super) struct Covered(Option<(RowSum, Vouched)>);
+
+impl Covered {
+    pub(super) fn vouched(&self) -> Option<&Vouched> {
+        self.0.as_ref().map(|(_, vouched)| vouched)
+    }
+}
+
 impl Work {
+    /// What the MAC covers once these rows have come or gone.
+    pub(super) fn covered<'a>(
+        &self,
+        state: &State,
+        turned: impl IntoIterator<Item = Row<'a>>,
+    ) -> Result<Covered, VaultError> {
+        match &*known(self.shared.witness.read()) {
+            Witness::NotYet => Err(VaultError::Locked),
+            Witness::Changed(..) => Ok(Covered(None)),
+            Witness::Genuine(key, rows) => {
+                let rows = rows.turned(key, turned);
+                let vouched = key.vouch(&state.list.log, state.noted, &rows);
+                Ok(Covered(Some((rows, vouched))))
+            }
+        }
+    }
+
+    /// The change is durable now.
+    pub(super) fn keep_covered(&self, state: &mut State, covered: Covered) {
+        let Some((rows, vouched)) = covered.0 else {
+            return;
+        };
+        state.vouched = Some(vouched);
+        if let Witness::Genuine(_, kept) = &mut *known(self.shared.witness.write()) {
+            *kept = rows;
+        }
+    }
+
     pub(super) fn bury(
         &mut self,
         leases: Vec<(LeaseId, Timestamp)>,
@@ -25,14 +62,15 @@ impl Work {
         let next = {
             let state = known(self.shared.state.read());
             match &*known(self.shared.witness.read()) {
-                Witness::Genuine(key, graves) => {
-                    let graves = graves.after(key, &state.tombstones, &burial);
-                    Some((graves, key.vouch(&state.list.log, state.noted, &graves)))
+                Witness::Genuine(key, rows) => {
+                    let rows = rows.after(key, &state.tombstones, &burial);
+                    let vouched = key.vouch(&state.list.log, state.noted, &rows);
+                    Some((rows, vouched))
                 }
-                Witness::NotYet | Witness::Changed(_) => None,
+                Witness::NotYet | Witness::Changed(..) => None,
             }
         };
-        let Some((graves, vouched)) = next else {
+        let Some((rows, vouched)) = next else {
             self.store.bury_late(&burial)?;
             let mut state = known(self.shared.state.write());
             state.late_tombstones.retain(|_, until| *until >= now);
@@ -43,8 +81,7 @@ impl Work {
         let mut state = known(self.shared.state.write());
         state.tombstones.retain(|_, until| *until >= now);
         state.tombstones.extend(burial.leases);
-        state.vouched = Some(vouched);
-        self.keep_graves(graves);
+        self.keep_covered(&mut state, Covered(Some((rows, vouched))));
         Ok(())
     }
 
@@ -58,16 +95,18 @@ impl Work {
     }
 
     fn sign_with(&mut self, head: impl FnOnce(&State) -> Option<Head>) -> Result<(), VaultError> {
-        let (tombstones, graves, vouched, mark, custody) = {
-            let state = known(self.shared.state.read());
+        let state = known(self.shared.state.read());
+        let (tombstones, rows, vouched, mark, custody) = {
             let keys = known(self.shared.keys.read());
             let witness = known(self.shared.witness.read());
             let (Some(keys), Witness::Genuine(key, _)) = (keys.as_ref(), &*witness) else {
                 return Ok(());
             };
             let tombstones = state.all_tombstones();
-            let graves = Graves::of(key, &tombstones);
-            let vouched = key.vouch(&state.list.log, head(&state), &graves);
+            let buried = tombstones.iter();
+            let buried = buried.map(|(lease, until)| Row::Tombstone(lease, *until));
+            let rows = RowSum::of(key, buried.chain(state.rows_but_tombstones()));
+            let vouched = key.vouch(&state.list.log, head(&state), &rows);
             let alone = keys.list_form() == ListForm::Alone;
             if !alone && state.late_tombstones.is_empty() && state.vouched == Some(vouched) {
                 return Ok(());
@@ -78,16 +117,17 @@ impl Work {
             });
             let custody = state.custody.clone();
             let custody = custody.mac.is_none().then(|| custody.signed(keys));
-            (tombstones, graves, vouched, mark, custody)
+            (tombstones, rows, vouched, mark, custody)
         };
         let signed = Signed {
             vouched,
             mark,
             custody: custody.as_ref(),
         };
-        self.store.sign(&signed).inspect_err(|error| {
+        self.store.sign(&signed, &state).inspect_err(|error| {
             tracing::error!(%error, "what decides after a start could not be put under its MACs");
         })?;
+        drop(state);
         if let Some(mark) = &signed.mark {
             self.change(mark, |_| ());
             if let Some(keys) = &mut *known(self.shared.keys.write()) {
@@ -97,26 +137,25 @@ impl Work {
         let mut state = known(self.shared.state.write());
         state.late_tombstones.clear();
         state.tombstones = tombstones;
-        state.vouched = Some(vouched);
         if let Some(custody) = custody {
             state.custody = custody;
         }
-        self.keep_graves(graves);
+        self.keep_covered(&mut state, Covered(Some((rows, vouched))));
         Ok(())
     }
 
     pub(super) fn trust_log(&mut self) -> Result<(), VaultError> {
         {
             let state = known(self.shared.state.read());
-            self.take_as_genuine(|key| Graves::of(key, &state.tombstones));
+            self.take_as_genuine(|key| RowSum::of(key, state.rows()));
         }
         self.sign_with(|state| state.noted)
     }
 
     /// The old log's leases are honoured in no other, so whatever was found of it does not matter now.
     pub(super) fn new_log(&mut self, log_id: String) -> Result<LogIdentity, VaultError> {
-        let (log, mark, graves, vouched) = {
-            let state = known(self.shared.state.read());
+        let state = known(self.shared.state.read());
+        let (log, mark, rows, vouched) = {
             let keys = known(self.shared.keys.read());
             let keys = keys.as_ref().ok_or(VaultError::Locked)?;
             let witness = known(self.shared.witness.read());
@@ -127,35 +166,30 @@ impl Work {
             };
             let mac = state.list.next_tag_with_log(keys, &log).bytes();
             let changes = state.list.changes + 1;
-            let graves = Graves::of(key, &state.tombstones);
-            let vouched = key.vouch(&log, None, &graves);
-            (log, Mark { changes, mac }, graves, vouched)
+            let rows = RowSum::of(key, state.rows());
+            let vouched = key.vouch(&log, None, &rows);
+            (log, Mark { changes, mac }, rows, vouched)
         };
-        self.store.new_log(&log.log_id, &mark, &vouched)?;
+        self.store.new_log(&log.log_id, &mark, &vouched, &state)?;
+        drop(state);
         self.unwritten.head = None;
         self.change(&mark, |state| {
             state.list.log = log.clone();
             state.noted = None;
             state.vouched = Some(vouched);
         });
-        self.take_as_genuine(|_| graves);
+        self.take_as_genuine(|_| rows);
         Ok(log)
     }
 
-    fn take_as_genuine(&self, graves: impl FnOnce(&WitnessKey) -> Graves) {
+    fn take_as_genuine(&self, rows: impl FnOnce(&WitnessKey) -> RowSum) {
         let mut witness = known(self.shared.witness.write());
         *witness = match mem::replace(&mut *witness, Witness::NotYet) {
             Witness::NotYet => Witness::NotYet,
-            Witness::Changed(key) | Witness::Genuine(key, _) => {
-                let graves = graves(&key);
-                Witness::Genuine(key, graves)
+            Witness::Changed(key, _) | Witness::Genuine(key, _) => {
+                let rows = rows(&key);
+                Witness::Genuine(key, rows)
             }
         };
-    }
-
-    fn keep_graves(&self, graves: Graves) {
-        if let Witness::Genuine(_, kept) = &mut *known(self.shared.witness.write()) {
-            *kept = graves;
-        }
     }
 }
