@@ -38,7 +38,7 @@ use crate::broker::{Broker, InForce};
 use crate::clock::Now;
 use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
-use crate::lease_table::{LIVE_BYTES, Place};
+use crate::lease_table::{LIVE_BYTES, Limits, Place, Reached};
 use crate::mint::MintError;
 use crate::minted::Hold;
 use crate::policy::{self, Decision, Grant, Request, SecretDeclaration, SourceSpec};
@@ -146,16 +146,10 @@ impl Broker {
             hold,
         } = ready;
         lease.fallback = fallback;
-        let mut place = self.reserve_place(&lease, &source, now)?;
-
         let granted = Event::LeaseGranted(lease_record::of(&lease, self.clock.boot_id()));
         let body = self.with_lease_mac(&granted, &lease.secret)?;
         let weight = lease_record::Weight::of(&lease, &body)?;
-        place
-            .weigh(weight.live, LIVE_BYTES)
-            .map_err(|full| IssueError::LeasesTooLong {
-                retry_after: full.retry_after(now),
-            })?;
+        let place = self.reserve_place(&lease, weight.live, &source, now)?;
         self.spend_bytes(request.caller.account(), weight.written)?;
         let recorded = self
             .log
@@ -197,16 +191,24 @@ impl Broker {
     fn reserve_place(
         &self,
         lease: &Lease,
+        bytes: usize,
         source: &SourceSpec,
         now: Now,
     ) -> Result<Place<'_>, IssueError> {
         let limit = self.config.limits.leases_per_account;
+        let limits = Limits {
+            leases: limit,
+            bytes: LIVE_BYTES,
+        };
         let value = lease.hashed_token.clone();
         let value = value.or_else(|| self.sources.hashed(source));
-        let place = self.leases.reserve(lease, value.as_ref(), limit);
+        let place = self.leases.reserve(lease, bytes, value.as_ref(), limits);
         place.map_err(|full| {
             let retry_after = full.retry_after(now);
-            IssueError::TooManyLeases { limit, retry_after }
+            match full.reached {
+                Reached::Leases => IssueError::TooManyLeases { limit, retry_after },
+                Reached::Bytes => IssueError::LeasesTooLong { retry_after },
+            }
         })
     }
 

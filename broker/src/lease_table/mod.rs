@@ -56,13 +56,33 @@ pub struct Place<'a> {
     bytes: usize,
 }
 
+/// What the live leases of one account may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How many.
+    pub leases: usize,
+    /// What their records may take, in bytes.
+    pub bytes: usize,
+}
+
 /// What the records of one account's live leases may take, in bytes: a start reads them all, and each
 /// time they are told again they are written once more.
 pub const LIVE_BYTES: usize = 8 << 20;
 
-/// The account has as many live leases as it may.
+/// Which limit an account has reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reached {
+    /// [`Limits::leases`].
+    Leases,
+    /// [`Limits::bytes`].
+    Bytes,
+}
+
+/// The account has live leases as it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full {
+    /// Which limit.
+    pub reached: Reached,
     /// Boot time at which the account's next lease ends.
     pub next_end: Option<Duration>,
 }
@@ -77,37 +97,43 @@ impl Full {
 }
 
 impl LeaseTable {
-    /// Takes a place for one more lease of its account, which is to be handed `value`, as far as that is
-    /// known. At the limit it is the place of the account's oldest lease that
-    /// [gives way](Lease::gives_way_to) to it; that one lives on until the place is filled.
+    /// Takes a place for one more lease of its account, whose records take `bytes`, and which is to be
+    /// handed `value`, as far as that is known. At a limit it is the place of the account's oldest lease
+    /// that [gives way](Lease::gives_way_to) to it; that one lives on until the place is filled.
     ///
     /// # Errors
     ///
-    /// [`Full`] if the account has `limit` already, and none of them gives way.
+    /// [`Full`] if the account is at a limit, and no lease that gives way makes room.
     pub fn reserve(
         &self,
         lease: &Lease,
+        bytes: usize,
         value: Option<&HashedToken>,
-        limit: usize,
+        limits: Limits,
     ) -> Result<Place<'_>, Full> {
         let account = lease.caller.account();
         let mut inner = self.lock();
-        let taken = inner.places.get(&account).copied().unwrap_or_default();
-        let in_place_of = if taken < limit {
-            None
-        } else {
-            let oldest = value.and_then(|value| inner.oldest_giving_way(lease, value));
-            let oldest = oldest.ok_or_else(|| inner.full(account))?;
-            inner.giving_way.insert(oldest.clone());
-            Some(oldest)
+        let in_place_of = match inner.reached(account, bytes, limits, None) {
+            None => None,
+            Some(reached) => {
+                let oldest = value.and_then(|value| inner.oldest_giving_way(lease, value));
+                let oldest = oldest.ok_or(reached).and_then(|oldest| {
+                    let still = inner.reached(account, bytes, limits, Some(&oldest));
+                    still.map_or(Ok(oldest), Err)
+                });
+                let oldest = oldest.map_err(|reached| inner.full(account, reached))?;
+                inner.giving_way.insert(oldest.clone());
+                Some(oldest)
+            }
         };
         // Counted beside the lease that gives way: that one may end by itself before this is filled.
         *inner.places.entry(account).or_default() += 1;
+        *inner.bytes.entry(account).or_default() += bytes;
         Ok(Place {
             table: Some(self),
             account,
             in_place_of,
-            bytes: 0,
+            bytes,
         })
     }
 
@@ -260,12 +286,31 @@ impl Inner {
         Some(lease)
     }
 
-    fn full(&self, account: u32) -> Full {
+    /// Which limit one more lease would exceed once `gone` has ended.
+    fn reached(
+        &self,
+        account: u32,
+        bytes: usize,
+        limits: Limits,
+        gone: Option<&LeaseId>,
+    ) -> Option<Reached> {
+        let places = self.places.get(&account).copied().unwrap_or_default();
+        let weight = self.bytes.get(&account).copied().unwrap_or_default();
+        let freed = gone.and_then(|gone| self.weights.get(gone).copied());
+        let weight = weight.saturating_sub(freed.unwrap_or_default());
+        if places - usize::from(gone.is_some()) >= limits.leases {
+            return Some(Reached::Leases);
+        }
+        (weight.saturating_add(bytes) > limits.bytes).then_some(Reached::Bytes)
+    }
+
+    fn full(&self, account: u32, reached: Reached) -> Full {
         let own = |(_, id): &&(Duration, LeaseId)| {
             let lease = self.leases.get(id);
             lease.is_some_and(|lease| lease.caller.account() == account)
         };
         Full {
+            reached,
             next_end: self.ends.iter().find(own).map(|(end, _)| *end),
         }
     }
@@ -283,30 +328,6 @@ impl Inner {
                 self.places.remove(&account);
             }
         }
-    }
-}
-
-impl Place<'_> {
-    /// Says how many bytes the records of the lease take that is to fill the place.
-    ///
-    /// # Errors
-    ///
-    /// [`Full`] if those of the account's live leases would take more than `limit`.
-    pub fn weigh(&mut self, bytes: usize, limit: usize) -> Result<(), Full> {
-        let Some(table) = self.table else {
-            return Ok(());
-        };
-        let mut inner = table.lock();
-        let all = inner.bytes.entry(self.account).or_default();
-        if all.saturating_add(bytes) > limit {
-            if *all == 0 {
-                inner.bytes.remove(&self.account);
-            }
-            return Err(inner.full(self.account));
-        }
-        *all += bytes;
-        self.bytes += bytes;
-        Ok(())
     }
 }
 

@@ -22,6 +22,10 @@ fn lease(number: u128, uid: u32, ttl: u64) -> Arc<Lease> {
     ))
 }
 
+const fn up_to(leases: usize) -> Limits {
+    Limits { leases, bytes: 100 }
+}
+
 /// A lease on this value, granted by this record.
 fn on(value: &str, number: u128) -> Lease {
     Lease {
@@ -33,7 +37,7 @@ fn on(value: &str, number: u128) -> Lease {
 
 /// Takes a place and fills it. Returns the number of the lease that ended for it.
 fn take(table: &LeaseTable, lease: Arc<Lease>, limit: usize) -> Result<Option<LeaseId>, Full> {
-    let place = table.reserve(&lease, lease.hashed_token.as_ref(), limit)?;
+    let place = table.reserve(&lease, 0, lease.hashed_token.as_ref(), up_to(limit))?;
     let over = table.open(place, lease);
     Ok(over.map(|over| over.id.clone()))
 }
@@ -85,7 +89,7 @@ fn no_lease_gives_way_to_another_kind_of_lease_nor_one_that_ends_with_its_proces
     let mut new = on("value", 2);
     new.deliver = Delivery::Installation;
     assert!(take(&table, Arc::new(new), 1).is_err(), "nor to a token");
-    let unknown = table.reserve(&on("value", 2), None, 1);
+    let unknown = table.reserve(&on("value", 2), 0, None, up_to(1));
     assert!(unknown.is_err(), "nor where the value is not known");
 }
 
@@ -95,9 +99,13 @@ fn a_lease_gives_way_once_and_only_when_the_other_one_lives() {
     let value = HashedToken::from_stored("value");
     take(&table, Arc::new(on("value", 1)), 1).unwrap();
     let new = on("value", 2);
-    let place = table.reserve(&new, Some(&value), 1).unwrap();
+    let place = table.reserve(&new, 0, Some(&value), up_to(1)).unwrap();
     assert!(table.find(&LeaseId::from_random(1), at(1)).is_some());
-    assert!(table.reserve(&on("value", 3), Some(&value), 1).is_err());
+    assert!(
+        table
+            .reserve(&on("value", 3), 0, Some(&value), up_to(1))
+            .is_err()
+    );
     drop(place);
     assert!(
         table.find(&LeaseId::from_random(1), at(1)).is_some(),
@@ -105,13 +113,15 @@ fn a_lease_gives_way_once_and_only_when_the_other_one_lives() {
     );
 
     // It ends by itself before the place is filled.
-    let place = table.reserve(&new, Some(&value), 1).unwrap();
+    let place = table.reserve(&new, 0, Some(&value), up_to(1)).unwrap();
     assert!(table.end(&LeaseId::from_random(1)).is_some());
     assert!(table.open(place, Arc::new(new)).is_none());
     assert_eq!(table.len(), 1);
 
     // The value turned out to be another one.
-    let place = table.reserve(&on("value", 3), Some(&value), 1).unwrap();
+    let place = table
+        .reserve(&on("value", 3), 0, Some(&value), up_to(1))
+        .unwrap();
     assert!(table.open(place, Arc::new(on("another", 3))).is_none());
     assert_eq!(table.len(), 2);
 }
@@ -119,55 +129,61 @@ fn a_lease_gives_way_once_and_only_when_the_other_one_lives() {
 #[test]
 fn a_limit_counts_places_that_are_taken_but_not_filled() {
     let table = LeaseTable::default();
-    let first = table.reserve(&lease(1, 7, 60), None, 1).unwrap();
-    assert!(table.reserve(&lease(2, 7, 60), None, 1).is_err());
+    let first = table.reserve(&lease(1, 7, 60), 0, None, up_to(1)).unwrap();
+    assert!(table.reserve(&lease(2, 7, 60), 0, None, up_to(1)).is_err());
     assert!(
-        table.reserve(&lease(3, 8, 60), None, 1).is_ok(),
+        table.reserve(&lease(3, 8, 60), 0, None, up_to(1)).is_ok(),
         "another account is not affected"
     );
     drop(first);
     take(&table, lease(1, 7, 60), 1).unwrap();
-    let full = table.reserve(&lease(2, 7, 60), None, 1).unwrap_err();
+    let full = table
+        .reserve(&lease(2, 7, 60), 0, None, up_to(1))
+        .unwrap_err();
     assert_eq!(full.next_end, Some(Duration::from_secs(60)));
     assert!(table.end(&LeaseId::from_random(1)).is_some());
-    assert!(table.reserve(&lease(2, 7, 60), None, 1).is_ok());
+    assert!(table.reserve(&lease(2, 7, 60), 0, None, up_to(1)).is_ok());
 }
 
 #[test]
 fn what_the_records_of_live_leases_take_is_limited_and_free_again_with_each_end() {
     let table = LeaseTable::default();
-    let of = |account| lease(9, account, 60);
-    let mut first = table.reserve(&of(7), None, 9).unwrap();
-    first.weigh(60, 100).unwrap();
-    let mut second = table.reserve(&of(7), None, 9).unwrap();
-    assert!(second.weigh(41, 100).is_err());
-    assert!(second.weigh(40, 100).is_ok());
-    assert!(
-        table
-            .reserve(&of(8), None, 9)
-            .unwrap()
-            .weigh(100, 100)
-            .is_ok()
-    );
+    let heavy = |account, bytes| table.reserve(&lease(9, account, 60), bytes, None, up_to(9));
+    let first = heavy(7, 60).unwrap();
+    assert_eq!(heavy(7, 41).unwrap_err().reached, Reached::Bytes);
+    let second = heavy(7, 40).unwrap();
+    assert!(heavy(8, 100).is_ok(), "another account is not affected");
     table.open(first, lease(1, 7, 60));
     drop(second);
-    let mut third = table.reserve(&of(7), None, 9).unwrap();
-    let full = third.weigh(41, 100).unwrap_err();
+    let full = heavy(7, 41).unwrap_err();
     assert_eq!(full.next_end, Some(Duration::from_secs(60)));
     assert!(table.renew(lease(1, 7, 90)));
     assert!(table.end(&LeaseId::from_random(1)).is_some());
-    assert!(third.weigh(100, 100).is_ok());
-    drop(third);
+    assert!(heavy(7, 100).is_ok());
     table.rebuild(lease(2, 7, 60), 100);
-    assert!(
-        table
-            .reserve(&of(7), None, 9)
-            .unwrap()
-            .weigh(1, 100)
-            .is_err()
-    );
+    assert!(heavy(7, 1).is_err());
     assert_eq!(table.expire(at(60)).len(), 1);
     assert!(table.lock().bytes.is_empty() && table.lock().weights.is_empty());
+}
+
+#[test]
+fn at_the_limit_of_bytes_the_oldest_equal_lease_gives_way_if_that_makes_room() {
+    let table = LeaseTable::default();
+    let value = HashedToken::from_stored("value");
+    let heavy = |number, bytes| {
+        let new = on("value", number);
+        let place = table.reserve(&new, bytes, Some(&value), up_to(9))?;
+        let over = table.open(place, Arc::new(new));
+        Ok::<_, Full>(over.map(|over| over.id.clone()))
+    };
+    assert_eq!(heavy(1, 30), Ok(None));
+    assert_eq!(heavy(2, 70), Ok(None));
+    assert_eq!(heavy(3, 30), Ok(Some(LeaseId::from_random(1))));
+    assert_eq!(heavy(4, 80).unwrap_err().reached, Reached::Bytes);
+    assert_eq!(table.len(), 2, "nothing ended for what is refused");
+    assert_eq!(heavy(4, 70), Ok(Some(LeaseId::from_random(2))));
+    let other = lease(5, 7, 60);
+    assert!(table.reserve(&other, 1, None, up_to(9)).is_err(), "unequal");
 }
 
 #[test]
