@@ -95,6 +95,7 @@ impl Restoration {
         let mark = Mark {
             changes: state.list.changes + 1,
             mac: state.list.next_tag_with_log(&keys, &self.log).bytes(),
+            vouched: Some(vouched),
         };
         let custody = Custody {
             source: self.source,
@@ -107,7 +108,6 @@ impl Restoration {
             custody: &custody.signed(&keys),
             log_id: &self.log.log_id,
             noted,
-            vouched,
         };
         let image = store
             .restore(&restored, &mark, &state)

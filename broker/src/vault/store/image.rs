@@ -13,7 +13,6 @@ use super::{Mark, Store, custody, integer, storage, witness};
 use crate::vault::custody::Custody;
 use crate::vault::error::VaultError;
 use crate::vault::state::State;
-use crate::vault::vouched::Vouched;
 
 /// What becomes of a vault on a new machine.
 pub(in crate::vault) struct Restored<'a> {
@@ -21,7 +20,6 @@ pub(in crate::vault) struct Restored<'a> {
     pub(in crate::vault) custody: &'a Custody,
     pub(in crate::vault) log_id: &'a str,
     pub(in crate::vault) noted: Head,
-    pub(in crate::vault) vouched: Vouched,
 }
 
 impl Store {
@@ -80,7 +78,6 @@ impl Store {
             )?;
             // Of leases that are in no log of this vault any more.
             tx.execute_batch("DELETE FROM tombstone; DELETE FROM late_tombstone")?;
-            witness::write(tx, &restored.vouched)?;
             Ok(())
         })
     }

@@ -185,20 +185,18 @@ impl Store {
     }
 
     /// Adds a version, and writes the text of the rotation it belongs to. `turn` is of the values in use,
-    /// where the change is of those. `vouched` covers what is left, here and below.
+    /// where the change is of those.
     pub(in crate::vault) fn add_version(
         &mut self,
         name: &SecretName,
         sealed: &Sealed,
         (rotation, turn): (Option<&str>, Option<&Turn>),
         mark: &Mark,
-        vouched: Option<&Vouched>,
     ) -> Result<(), VaultError> {
         let seals = self.seals.load(Ordering::Relaxed);
         self.durably(|tx| {
             mark.write(tx)?;
             count_seals(tx, seals)?;
-            witness::write_known(tx, vouched)?;
             if let Some(rotation) = rotation {
                 rotation::write(tx, name, rotation)?;
             }
@@ -222,11 +220,9 @@ impl Store {
         name: &SecretName,
         of: &Of,
         mark: &Mark,
-        vouched: Option<&Vouched>,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
             mark.write(tx)?;
-            witness::write_known(tx, vouched)?;
             tx.execute("DELETE FROM version WHERE secret = ?", [name.as_str()])?;
             if matches!(of, Of::InForce(_)) {
                 tx.execute("DELETE FROM first_seen WHERE secret = ?", [name.as_str()])?;
@@ -254,13 +250,11 @@ impl Store {
         &mut self,
         log_id: &str,
         mark: &Mark,
-        vouched: &Vouched,
         state: &State,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
             mark.write(tx)?;
             witness::delete_forgotten(tx, state)?;
-            witness::write(tx, vouched)?;
             tx.execute(
                 "UPDATE vault SET log_id = ?, noted_records = NULL, noted_hash = NULL",
                 [log_id],
@@ -298,13 +292,15 @@ impl Store {
 pub(in crate::vault) struct Mark {
     pub(in crate::vault) changes: u64,
     pub(in crate::vault) mac: [u8; 32],
+    /// Where rows that this covers change too.
+    pub(in crate::vault) vouched: Option<Vouched>,
 }
 
 impl Mark {
     fn write(&self, tx: &Transaction<'_>) -> Result<(), rusqlite::Error> {
         tx.prepare_cached("UPDATE vault SET changes = ?, list_mac = ?")?
             .execute(params![integer(self.changes), self.mac])?;
-        Ok(())
+        witness::write_known(tx, self.vouched.as_ref())
     }
 }
 

@@ -28,18 +28,16 @@ impl Store {
     }
 
     /// Erases the versions of a secret but `keep`, which is named with its hash, and with them the rotation
-    /// that this ends, whose text is given if it stays. `vouched` covers what is left, here and below.
+    /// that this ends, whose text is given if it stays.
     pub(in crate::vault) fn retire(
         &mut self,
         name: &SecretName,
         keep: Option<(u64, &HashedToken)>,
         rotation: Option<&str>,
         mark: &Mark,
-        vouched: Option<&Vouched>,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
             mark.write(tx)?;
-            witness::write_known(tx, vouched)?;
             tx.execute(
                 "DELETE FROM version WHERE secret = ? AND version IS NOT ?",
                 params![name.as_str(), keep.map(|(keep, _)| super::integer(keep))],
@@ -55,7 +53,7 @@ impl Store {
         self.empty_the_log()
     }
 
-    /// Writes how far a rotation is.
+    /// Writes how far a rotation is. `vouched` covers what is left, here and below.
     pub(in crate::vault) fn note_rotation(
         &mut self,
         name: &SecretName,

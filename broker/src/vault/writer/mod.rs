@@ -260,8 +260,12 @@ impl Work {
         let list: &List = &state.list;
         let outline = change(list.secrets.get(name))?;
         let mac = list.next_tag(keys, name, &outline).bytes();
-        let changes = list.changes + 1;
-        Ok((outline, Mark { changes, mac }))
+        let mark = Mark {
+            changes: list.changes + 1,
+            mac,
+            vouched: None,
+        };
+        Ok((outline, mark))
     }
 
     /// Makes in memory the change that is durable now.

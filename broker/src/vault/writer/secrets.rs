@@ -47,7 +47,7 @@ impl Work {
         of: Of,
     ) -> Result<Held, VaultError> {
         self.catch_up(name.as_str(), sealed.version, &mut sealed.envelope)?;
-        let (_, mark) = self.prepare(name, |secret| {
+        let (_, mut mark) = self.prepare(name, |secret| {
             let next = secret.filter(|secret| {
                 let newest = secret.versions.last().map_or(0, |newest| newest.version);
                 newest < sealed.version && sealed.version <= secret.last_version
@@ -79,9 +79,9 @@ impl Work {
             });
             self.covered(&state, turned)?
         };
+        mark.vouched = covered.vouched().copied();
         let beside = (text.as_deref(), turn.as_ref());
-        self.store
-            .add_version(name, &sealed, beside, &mark, covered.vouched())?;
+        self.store.add_version(name, &sealed, beside, &mark)?;
         if let Some(turn) = &turn {
             self.unwritten.turn(name, turn);
             known(self.shared.state.write()).figures.turn(name, turn);
@@ -119,7 +119,7 @@ impl Work {
     }
 
     pub(super) fn remove(&mut self, name: &SecretName, of: &Of) -> Result<(), VaultError> {
-        let (_, mark) = self.prepare(name, |secret| {
+        let (_, mut mark) = self.prepare(name, |secret| {
             let secret = secret.filter(|s| !s.versions.is_empty());
             let secret = secret.ok_or_else(|| VaultError::NoValue(name.clone()))?;
             Ok(Outline {
@@ -133,7 +133,8 @@ impl Work {
             let rotation = state.rotation_row(name).into_iter();
             self.covered(&state, rotation.chain(state.sink_rows(name)))?
         };
-        self.store.remove(name, of, &mark, covered.vouched())?;
+        mark.vouched = covered.vouched().copied();
+        self.store.remove(name, of, &mark)?;
         self.forget_before(name, None);
         if matches!(of, Of::InForce(_)) {
             self.unwritten.exposed.retain(|(secret, ..)| secret != name);
@@ -164,7 +165,7 @@ impl Work {
         keep: Option<u64>,
         rotation: Option<Box<Rotation>>,
     ) -> Result<(), VaultError> {
-        let (_, mark) = self.prepare(name, |secret| {
+        let (_, mut mark) = self.prepare(name, |secret| {
             let secret = secret.filter(|s| !s.versions.is_empty());
             let secret = secret.ok_or_else(|| VaultError::NoValue(name.clone()))?;
             let kept = |version| numbers(&secret.versions).contains(&version);
@@ -187,8 +188,8 @@ impl Work {
             let turned = before.into_iter().chain(&rotation);
             self.covered(&state, turned.map(|row| Row::Rotation(name, &row.digest)))?
         };
-        self.store
-            .retire(name, kept, text.as_deref(), &mark, covered.vouched())?;
+        mark.vouched = covered.vouched().copied();
+        self.store.retire(name, kept, text.as_deref(), &mark)?;
         self.forget_before(name, hashed.as_ref());
         self.change(&mark, |state| {
             match rotation {

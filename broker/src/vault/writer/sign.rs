@@ -114,6 +114,7 @@ impl Work {
             let mark = alone.then(|| Mark {
                 changes: state.list.changes + 1,
                 mac: state.list.next_tag_with_others(keys).bytes(),
+                vouched: None,
             });
             let custody = state.custody.clone();
             let custody = custody.mac.is_none().then(|| custody.signed(keys));
@@ -168,9 +169,14 @@ impl Work {
             let changes = state.list.changes + 1;
             let rows = RowSum::of(key, state.rows());
             let vouched = key.vouch(&log, None, &rows);
-            (log, Mark { changes, mac }, rows, vouched)
+            let mark = Mark {
+                changes,
+                mac,
+                vouched: Some(vouched),
+            };
+            (log, mark, rows, vouched)
         };
-        self.store.new_log(&log.log_id, &mark, &vouched, &state)?;
+        self.store.new_log(&log.log_id, &mark, &state)?;
         drop(state);
         self.unwritten.head = None;
         self.change(&mark, |state| {
