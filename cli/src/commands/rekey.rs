@@ -26,6 +26,8 @@ pub(crate) fn run(broker: &Broker, asked: &Rekey, json: bool) -> Result<(), Fail
         let becomes = asked.root_key.is_some_and(|to| to.as_str() == "passphrase");
         if asked.passphrase || (becomes && !in_force && all.is_some()) {
             body.passphrase = Some(read("Passphrase", !in_force)?);
+        } else if becomes && in_force {
+            refuse_another_passphrase()?;
         }
         if asked.recovery {
             let root_key = all.and_then(|all| all.root_key_in_force.as_ref());
@@ -56,6 +58,31 @@ pub(crate) fn run(broker: &Broker, asked: &Rekey, json: bool) -> Result<(), Fail
     Ok(())
 }
 
+/// The root key is behind a passphrase already, and a re-key keeps that one: whoever brings another must
+/// not think that it opens the vault from now on.
+fn refuse_another_passphrase() -> Result<(), Failure> {
+    if ui::stdin_is_terminal() {
+        ui::note("the root key is behind a passphrase already, which stays the same");
+        return Ok(());
+    }
+    let line = Zeroizing::new(next_line()?);
+    if line.trim().is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Usage(
+        "the root key is behind a passphrase already, and a re-key keeps that one; nothing is changed. \
+         For another one: `tokenctl rekey --root-key file`, then `tokenctl rekey --root-key passphrase`"
+            .to_owned(),
+    ))
+}
+
+fn next_line() -> Result<String, Failure> {
+    let mut line = String::new();
+    let read = std::io::stdin().lock().read_line(&mut line);
+    read.map_err(|error| Failure::new(format!("cannot read stdin: {error}")))?;
+    Ok(line)
+}
+
 fn wanted(wanted: &CredentialWanted, json: bool, body: &[u8]) -> Result<(), Failure> {
     if json {
         ui::json(body)?;
@@ -73,10 +100,7 @@ fn wanted(wanted: &CredentialWanted, json: bool, body: &[u8]) -> Result<(), Fail
 /// From the terminal, twice if it is new; or the next line of stdin.
 fn read(what: &str, new: bool) -> Result<String, Failure> {
     let text = if !ui::stdin_is_terminal() {
-        let mut line = Zeroizing::new(String::new());
-        let read = std::io::stdin().lock().read_line(&mut line);
-        read.map_err(|error| Failure::new(format!("cannot read stdin: {error}")))?;
-        line
+        Zeroizing::new(next_line()?)
     } else if new {
         passphrase::ask_new(what)?
     } else {

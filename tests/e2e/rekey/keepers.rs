@@ -22,8 +22,14 @@ fn the_key_moves_from_a_file_to_a_passphrase_to_a_credential_and_back() {
     let broker = broker.kill().start();
     assert_eq!(broker.lease(ASK).json()["code"], "locked");
     broker.home.ctl_with(&["unlock"], PASSPHRASE).success();
-    // Nobody types it for this.
+    // Nobody types it for this, and nobody may think to have changed it.
     broker.home.ctl(&["rekey"]).success();
+    broker.home.ctl(&to_passphrase).success();
+    let ran = broker
+        .home
+        .ctl_with(&to_passphrase, "another horse battery\n");
+    assert_eq!(ran.code(), Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("keeps that one"), "{ran:?}");
     let home = broker.stop();
     let credentials = home.path().join("credentials");
     fs::create_dir(&credentials).unwrap();
@@ -43,7 +49,7 @@ fn the_key_moves_from_a_file_to_a_passphrase_to_a_credential_and_back() {
     assert_serves(&broker);
     let ran = broker.home.ctl(&["rekey"]);
     assert_eq!(ran.code(), Some(75), "{ran:?}");
-    assert!(ran.stdout.contains("--name=tokend-root-key-5"), "{ran:?}");
+    assert!(ran.stdout.contains("--name=tokend-root-key-6"), "{ran:?}");
     let ran = broker.home.ctl(&["rekey", "--root-key", "file"]);
     assert!(ran.stderr.contains("left to do: the credential"), "{ran:?}");
     let broker = broker.kill().start();
