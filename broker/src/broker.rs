@@ -13,19 +13,17 @@ use jiff::Timestamp;
 use metrics::Counter;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::audit_log::{AuditLog, LiveLease, Removal};
+use crate::audit_log::{LiveLease, Removal};
 use crate::budget::Budget;
 use crate::caller::Programs;
-use crate::clock::{Clock, Now};
 use crate::config::{Config, NamedFiles};
 use crate::github::GitHub;
+use crate::journal::Journal;
 use crate::lease_table::LeaseTable;
 use crate::load::Loaded;
 use crate::mint::Minting;
-use crate::moment::Moment;
 use crate::outlet::Outlet;
 use crate::policy::{PolicySet, PurposePolicy};
-use crate::readers::Readers;
 use crate::secret_locks::SecretLocks;
 use crate::source::Sources;
 use crate::usage::Usage;
@@ -34,8 +32,8 @@ use crate::warn::Warnings;
 
 /// Everything a request can reach.
 pub struct Broker {
-    /// The only clock.
-    pub(crate) clock: Arc<dyn Clock>,
+    /// The audit log and the clock.
+    pub(crate) journal: Arc<Journal>,
     /// Where things lie.
     pub(crate) places: Places,
     /// What the operator configured.
@@ -52,8 +50,6 @@ pub struct Broker {
     pub(crate) secret_locks: SecretLocks,
     /// Serialises what is about the whole store: an unlock, a backup, what a repository's name means.
     pub(crate) store_wide: tokio::sync::Mutex<()>,
-    /// The audit log.
-    pub(crate) log: AuditLog,
     /// The secrets.
     pub(crate) vault: Vault,
     /// Values that do not lie in the vault.
@@ -74,8 +70,6 @@ pub struct Broker {
     pub(crate) usage: Usage,
     /// MACed lease bodies found at start, until an unlock can tell which are genuine.
     pub(crate) found: Mutex<Option<Found>>,
-    /// Where operators' readings of the audit log have got to.
-    pub(crate) readers: Readers,
     /// Renders the figures.
     pub(crate) metrics: PrometheusHandle,
     /// Where traces leave, for how many of them did not.
@@ -130,16 +124,6 @@ pub(crate) struct Found {
 }
 
 impl Broker {
-    /// This moment.
-    pub(crate) fn now(&self) -> Now {
-        self.clock.now()
-    }
-
-    /// This moment, to be written down.
-    pub(crate) fn moment(&self) -> Moment {
-        Moment::new(self.now(), self.clock.boot_id())
-    }
-
     /// The policies in force. A request keeps the set it began with.
     pub(crate) fn policies(&self) -> Arc<InForce> {
         Arc::clone(&self.policies.read().unwrap_or_else(PoisonError::into_inner))
@@ -170,7 +154,7 @@ impl Broker {
         if self.vault.is_locked() {
             reasons.push("the store is locked; run `tokenctl unlock`".to_owned());
         }
-        if let Some(why) = self.log.fault() {
+        if let Some(why) = self.journal.fault() {
             reasons.push(format!("the audit log cannot be written: {why}"));
         }
         reasons

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_audit::record::{Body, Event};
+use broker_audit::record::Event;
 use broker_protocol::api::Revoked;
 use broker_protocol::names::{Delivery, LeaseId, Permissions};
 use futures_util::future::join_all;
@@ -134,7 +134,7 @@ impl Broker {
             .map(|l| (l.id.clone(), l.span.renewable.wall))
             .chain(buried)
             .collect();
-        if let Err(error) = self.vault.bury(graves, self.now().wall).await {
+        if let Err(error) = self.vault.bury(graves, self.journal.now().wall).await {
             tracing::error!(cause = %error, "a revocation left no tombstone in the vault");
         }
         // Together, so that they share their syncs.
@@ -147,7 +147,7 @@ impl Broker {
                 why,
             };
             metrics::counter!("tokend_leases_revoked_total").increment(1);
-            let recorded = self.record_end(&event, &lease.id).await;
+            let recorded = self.journal.record_end(&event, &lease.id).await;
             Ended { lease, recorded }
         }))
         .await
@@ -156,7 +156,7 @@ impl Broker {
     /// Ends every lease whose time is over, at once. The records follow: a disk that hangs keeps no
     /// lease alive.
     pub fn expire_leases(self: &Arc<Self>) {
-        let over = self.leases.expire(self.now());
+        let over = self.leases.expire(self.journal.now());
         if over.is_empty() {
             return;
         }
@@ -198,21 +198,7 @@ impl Broker {
             secret: lease.secret.as_str(),
             why,
         };
-        self.record_end(&event, &lease.id).await
-    }
-
-    pub(crate) async fn record_end(&self, event: &Event<'_>, id: &LeaseId) -> bool {
-        match Body::of(event) {
-            Ok(body) => {
-                self.log
-                    .record_anyway(body, Effect::LeaseEnds(id.clone()))
-                    .await
-            }
-            Err(error) => {
-                tracing::error!(lease = %id, cause = %error, "an end could not be written as a record");
-                false
-            }
-        }
+        self.journal.record_end(&event, &lease.id).await
     }
 
     /// Prolongs a live lease of this caller's account, or any for an operator. `Ok(None)` if it is
@@ -231,7 +217,7 @@ impl Broker {
     ) -> Result<Option<Arc<Lease>>, IssueError> {
         let Some(lease) = self
             .leases
-            .find(id, self.now())
+            .find(id, self.journal.now())
             .filter(|lease| lease.caller.uid == caller.uid || self.is_operator(caller))
         else {
             return Ok(None);
@@ -265,7 +251,7 @@ impl Broker {
         // A token's end needs no look: since the grant the lease is renewable no longer than that.
         let span = lease
             .span
-            .renewed(self.now(), grant.ttl, grant.ttl_max, secret_ends);
+            .renewed(self.journal.now(), grant.ttl, grant.ttl_max, secret_ends);
         let Ok(span) = span else {
             let denial = Denial::TooWide {
                 rule: Arc::clone(&grant.rule),
@@ -280,14 +266,14 @@ impl Broker {
         };
 
         self.spend(&self.grants, caller.account())?;
-        let event = Event::LeaseRenewed(lease_record::of(&renewed, self.clock.boot_id()));
+        let event = Event::LeaseRenewed(lease_record::of(&renewed, self.journal.boot_id()));
         let body = self.with_lease_mac(&event, &lease.secret)?;
         let bytes = u32::try_from(body.as_str().len()).unwrap_or(u32::MAX);
         self.spend_bytes(caller.account(), bytes)?;
         let effect = Effect::LeaseLives(id.clone());
         renewed.seq = self
-            .log
-            .record(body, effect)
+            .journal
+            .record_body(body, effect)
             .await
             .map_err(IssueError::NotRecorded)?;
 
@@ -306,7 +292,7 @@ impl Broker {
     /// Revokes every live lease that the policies in force no longer allow.
     pub(crate) async fn judge_leases(&self) -> Vec<LeaseId> {
         let policies = self.policies();
-        let leases = self.leases.list(None, self.now());
+        let leases = self.leases.list(None, self.journal.now());
         let over = leases
             .iter()
             .filter(|lease| !Self::still_allowed(&policies, lease));

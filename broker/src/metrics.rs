@@ -100,8 +100,8 @@ impl Broker {
     #[must_use]
     pub fn metrics_text(&self) -> String {
         gauge!("tokend_leases_live").set(figure(self.leases.len() as u64));
-        gauge!("tokend_audit_records").set(figure(self.log.head().records));
-        gauge!("tokend_audit_faulty").set(flag(self.log.fault().is_some()));
+        gauge!("tokend_audit_records").set(figure(self.journal.head().records));
+        gauge!("tokend_audit_faulty").set(flag(self.journal.fault().is_some()));
         gauge!("tokend_socket_lost").set(flag(self.socket_fault().is_some()));
         gauge!("tokend_locked").set(flag(self.vault.is_locked()));
         for secret in self.secrets() {
@@ -113,7 +113,12 @@ impl Broker {
             // Also while there is none: a figure that is not set stays what it was.
             if secret.source.starts_with("op://") || secret.source.starts_with("keyring:") {
                 let stale = secret.stale_since.map_or(0, |since| {
-                    self.now().wall.duration_since(since).as_secs().max(0)
+                    self.journal
+                        .now()
+                        .wall
+                        .duration_since(since)
+                        .as_secs()
+                        .max(0)
                 });
                 gauge!("tokend_secret_stale_seconds", "secret" => name.clone())
                     .set(figure(u64::try_from(stale).unwrap_or(0)));
@@ -133,7 +138,7 @@ impl Broker {
                     .set(flag(state == secret.state.as_str()));
             }
         }
-        let (requests, _) = self.sources.requests_in_a_day(self.now());
+        let (requests, _) = self.sources.requests_in_a_day(self.journal.now());
         gauge!("tokend_source_requests_today").set(figure(requests.into()));
         counter!("tokend_traces_dropped_total").absolute(self.traces.dropped());
         for channel in self.warnings.standing() {

@@ -26,7 +26,7 @@ impl Broker {
             return;
         }
         drop(found);
-        let head = self.log.head();
+        let head = self.journal.head();
         let usage = self.usage.take();
         // A grant may be counted only after the head that holds it was noted.
         if !usage.is_empty() || self.vault.noted_head() != Some(head) {
@@ -69,7 +69,7 @@ impl Broker {
 
     /// Closes every minute that is over, and records what was only counted in it.
     pub(crate) fn close_minutes(self: &Arc<Self>) {
-        let now = self.now();
+        let now = self.journal.now();
         let budgets = [&self.refusals, &self.grants, &self.written];
         let counted = budgets.map(|budget| budget.close(now)).concat();
         if !counted.is_empty() {
@@ -86,7 +86,7 @@ impl Broker {
                 count: flood.count,
                 since: flood.since,
             };
-            self.record_or_trace(&event).await
+            self.journal.record_or_trace(&event).await
         });
         join_all(records).await;
     }

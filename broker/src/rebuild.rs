@@ -135,7 +135,7 @@ impl Broker {
                 ended,
                 refused,
             };
-            self.record_or_trace(&event).await;
+            self.journal.record_or_trace(&event).await;
         }
         self.judge_leases().await;
     }
@@ -161,7 +161,7 @@ impl Broker {
             moves: &moves,
             repositories: forgotten.repositories as u64,
         };
-        if self.record_or_trace(&event).await
+        if self.journal.record_or_trace(&event).await
             && let Err(error) = self.vault.trust_the_log().await
         {
             tracing::error!(cause = %error, "the vault notes nothing under a MAC until the next start");
@@ -198,7 +198,7 @@ impl Broker {
             code: ErrorCode::Internal.as_str(),
             why: "no genuine `lease.issued` follows its grant: the broker ended in between",
         };
-        self.record_end(&event, lease).await;
+        self.journal.record_end(&event, lease).await;
     }
 
     /// Ends in the log what it holds live and no broker honours, so that it is judged only once.
@@ -213,7 +213,7 @@ impl Broker {
             by: None,
             why,
         };
-        self.record_end(&event, &named.lease).await;
+        self.journal.record_end(&event, &named.lease).await;
     }
 
     /// Judges a lease by its records, and counts those of what was issued that are not ours.
@@ -281,8 +281,8 @@ impl Broker {
         if lease.hashed_token.is_none() {
             return Judged::NotIssued(lease.id);
         }
-        let now = self.now();
-        let span: Option<Span> = if boot_id == *self.clock.boot_id() {
+        let now = self.journal.now();
+        let span: Option<Span> = if boot_id == *self.journal.boot_id() {
             (!lease.span.has_ended(now)).then_some(lease.span)
         } else if last_time.is_some_and(|last| now.wall < last) {
             return Judged::Ended(Box::new(lease), "clock");

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, RwLock};
 
-use broker_audit::record::{Body, Event};
+use broker_audit::record::Event;
 use broker_protocol::places::Places;
 use listenfd::ListenFd;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -24,13 +24,13 @@ use crate::config::{Config, ConfigError, NamedFiles, OnePasswordConfig, Through}
 use crate::github::GitHub;
 use crate::harden::Hardened;
 use crate::holder::Holder;
+use crate::journal::Journal;
 use crate::lease_table::LeaseTable;
 use crate::life;
 use crate::load::{LoadError, load};
 use crate::mint::Minting;
 use crate::outlet::Outlet;
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
-use crate::readers::Readers;
 use crate::secret_locks::SecretLocks;
 use crate::socket::{self, BindError, Kept, Listener};
 use crate::source::one_password::{Connect, Op};
@@ -155,7 +155,7 @@ pub async fn run(
         reloading: tokio::sync::Mutex::default(),
         secret_locks: SecretLocks::default(),
         store_wide: tokio::sync::Mutex::default(),
-        log,
+        journal: Arc::new(Journal::new(log, Arc::clone(&clock))),
         vault,
         sources,
         github: GitHub::new(config.github.settings.clone(), Arc::clone(&clock)),
@@ -166,7 +166,6 @@ pub async fn run(
         written: Budget::new(LOG_BYTES),
         usage: Usage::default(),
         found: Mutex::new(Some(found(&opened))),
-        readers: Readers::default(),
         warnings: Warnings::new(config.warnings.clone()),
         named_files: NamedFiles::new(config.authority_files.clone()),
         started: now.wall,
@@ -176,7 +175,6 @@ pub async fn run(
         metrics,
         traces,
         socket_fault: Mutex::default(),
-        clock,
         places,
         config,
     });
@@ -274,7 +272,7 @@ async fn announce(broker: &Broker, root_key: Option<&'static str>) -> Result<(),
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
             uid: nix::unistd::geteuid().as_raw(),
-            boot_id: broker.clock.boot_id().as_str(),
+            boot_id: broker.journal.boot_id().as_str(),
         },
         Event::PolicyLoaded {
             files: &policies.files,
@@ -284,10 +282,7 @@ async fn announce(broker: &Broker, root_key: Option<&'static str>) -> Result<(),
         events.push(Event::VaultUnlocked { by: None, root_key });
     }
     for event in &events {
-        broker
-            .log
-            .record(Body::of(event)?, audit_log::Effect::Nothing)
-            .await?;
+        broker.journal.record(event).await?;
     }
     Ok(())
 }

@@ -37,18 +37,18 @@ impl Broker {
             not_ready: if operator { not_ready } else { Vec::new() },
             caller: caller_view(caller),
             operator,
-            own_leases: self.leases.list(Some(caller.uid), self.now()).len() as u64,
+            own_leases: self.leases.list(Some(caller.uid), self.journal.now()).len() as u64,
             broker: operator.then(|| self.broker_status()),
         }
     }
 
     fn broker_status(&self) -> BrokerStatus {
-        let leases = self.leases.list(None, self.now());
+        let leases = self.leases.list(None, self.journal.now());
         let raw = leases
             .iter()
             .filter(|lease| lease.deliver == Delivery::Raw)
             .count();
-        let head = self.log.head();
+        let head = self.journal.head();
         let policies = self.policies();
         let secrets = self.secrets();
         let mut warnings: Vec<String> = policies
@@ -57,7 +57,7 @@ impl Broker {
             .iter()
             .map(ToString::to_string)
             .collect();
-        let now = self.now().wall;
+        let now = self.journal.now().wall;
         for secret in &secrets {
             let held = self.vault.held(&secret.name);
             let declared = policies.set.secret(&secret.name);
@@ -82,7 +82,7 @@ impl Broker {
             audit_records: head.records,
             audit_head: head.hash.to_string(),
             audit_key: self.vault.log_identity().public_key,
-            audit_fault: self.log.fault(),
+            audit_fault: self.journal.fault(),
             purposes: policies.set.purposes().count() as u64,
             policies_loaded_at: policies.since,
             policy_fault: self
@@ -136,7 +136,7 @@ impl Broker {
         let held: BTreeMap<SecretName, Held> = self.vault.list().into_iter().collect();
         let declared = policies.set.secrets().map(|secret| secret.name.clone());
         let names: BTreeSet<SecretName> = declared.chain(held.keys().cloned()).collect();
-        let now = self.now().wall;
+        let now = self.journal.now().wall;
         names
             .into_iter()
             .map(|name| self.secret_view(&name, held.get(&name), now))
@@ -152,8 +152,8 @@ impl Broker {
         let expires_at = self.ends_at(declared, held);
         let deadline = self.deadline(declared, held);
         let source = declared.map_or(SourceSpec::Vault, |secret| secret.source.clone());
-        let source_fault = self.sources.fault(&source, self.now());
-        let standing = self.sources.standing(&source, self.now());
+        let source_fault = self.sources.fault(&source, self.journal.now());
+        let standing = self.sources.standing(&source, self.journal.now());
         let has_value = match &source {
             SourceSpec::Vault => held.is_some(),
             _ => source_fault.is_none() || standing.is_some(),

@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
         "check",
         "end",
         "issue",
+        "journal",
         "mint",
         "moving",
         "note",
@@ -35,7 +36,6 @@ const LAYERS: &[&[&str]] = &[
         "minted",
         "usage",
         "budget",
-        "readers",
     ],
     &["load", "config"],
     &[

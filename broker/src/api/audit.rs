@@ -9,13 +9,13 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use broker_audit::record::{Body, Event};
+use broker_audit::record::Event;
 use broker_protocol::api::{AuditHead, AuditRange, MAX_PAGE};
 use broker_protocol::error::{ErrorCode, Problem};
 
 use super::error::Refusal;
 use super::extract::Operator;
-use crate::audit_log::{Effect, read};
+use crate::audit_log::read;
 use crate::broker::Broker;
 use crate::lease_record;
 
@@ -31,7 +31,7 @@ pub(super) async fn head(
     State(broker): State<Arc<Broker>>,
     _operator: Operator,
 ) -> Json<AuditHead> {
-    let head = broker.log.head();
+    let head = broker.journal.head();
     Json(AuditHead {
         records: head.records,
         head: head.hash.to_string(),
@@ -48,7 +48,7 @@ pub(super) async fn records(
     let Query(range) = range
         .map_err(|error| Refusal::from(Problem::new(ErrorCode::BadRequest, error.body_text())))?;
     let limit = range.limit.unwrap_or(MAX_RECORDS).min(MAX_RECORDS);
-    let mut records = broker.log.head().records;
+    let mut records = broker.journal.head().records;
     let from = range.from.unwrap_or_else(|| records.saturating_sub(limit));
     if from >= records {
         let wait = Duration::from_secs(range.wait.unwrap_or(0).min(MAX_WAIT));
@@ -58,30 +58,27 @@ pub(super) async fn records(
     if count == 0 {
         return Ok(jsonl(Vec::new()));
     }
-    if broker.readers.begins(by.uid, from) {
+    if broker.journal.readers().begins(by.uid, from) {
         let event = Event::AuditRead {
             by: lease_record::caller(&by),
             from,
         };
-        let body = Body::of(&event)
-            .map_err(|error| Problem::new(ErrorCode::Internal, error.to_string()))?;
-        broker
-            .log
-            .record(body, Effect::Nothing)
-            .await
-            .map_err(|error| {
-                Problem::new(
-                    ErrorCode::AuditUnavailable,
-                    "reading the audit log could not be recorded",
-                )
-                .with_hint(error.to_string())
-            })?;
+        broker.journal.record(&event).await.map_err(|error| {
+            Problem::new(
+                ErrorCode::AuditUnavailable,
+                "reading the audit log could not be recorded",
+            )
+            .with_hint(error.to_string())
+        })?;
     }
     let directory = broker.places.audit.clone();
     let read = move || read::range(&directory, from, count, MAX_PAGE);
     match tokio::task::spawn_blocking(read).await {
         Ok(Ok(range)) => {
-            broker.readers.has_read(by.uid, from + range.records);
+            broker
+                .journal
+                .readers()
+                .has_read(by.uid, from + range.records);
             Ok(jsonl(range.bytes))
         }
         Ok(Err(error)) => Err(Problem::new(ErrorCode::Internal, error.to_string()).into()),
@@ -93,14 +90,14 @@ pub(super) async fn records(
 async fn records_beyond(broker: &Broker, from: u64, wait: Duration) -> u64 {
     let grown = async {
         let mut look = tokio::time::interval(LOOK_AGAIN);
-        while broker.log.head().records <= from {
+        while broker.journal.head().records <= from {
             look.tick().await;
         }
     };
     if tokio::time::timeout(wait, grown).await.is_err() {
         tracing::trace!("nothing new in the audit log");
     }
-    broker.log.head().records
+    broker.journal.head().records
 }
 
 fn jsonl(bytes: Vec<u8>) -> Response {

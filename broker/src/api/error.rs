@@ -260,9 +260,7 @@ impl From<UpkeepError> for Refusal {
             UpkeepError::Policies(_) | UpkeepError::Passphrase(_) => (ErrorCode::BadRequest, None),
             UpkeepError::NotInForce => (ErrorCode::Conflict, None),
             UpkeepError::Backup(_) | UpkeepError::Configuration(_) => (ErrorCode::Internal, None),
-            UpkeepError::Vault(_) | UpkeepError::Record(_) | UpkeepError::Broken(..) => {
-                (ErrorCode::Internal, None)
-            }
+            UpkeepError::Vault(_) | UpkeepError::Broken(..) => (ErrorCode::Internal, None),
         };
         trace(code, &error);
         let mut problem = Problem::new(code, error.to_string());

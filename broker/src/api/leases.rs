@@ -118,7 +118,7 @@ pub(super) async fn list(
                 let detail = "`after` is the `next` of the page before, as it was given";
                 Problem::new(ErrorCode::BadRequest, detail)
             })?;
-    let leases = broker.leases.list(account, broker.now());
+    let leases = broker.leases.list(account, broker.journal.now());
     let places = leases.iter().map(|lease| (lease.place(), lease));
     let rest = places.filter(|(place, _)| after.as_ref().is_none_or(|after| place > after));
     page(
@@ -134,7 +134,7 @@ pub(super) async fn show(
 ) -> Result<Json<LeaseView>, Refusal> {
     let lease = broker
         .leases
-        .find(&id, broker.now())
+        .find(&id, broker.journal.now())
         .filter(|lease| may_see(&broker, &caller, lease));
     lease
         .map(|lease| Json(broker.lease_view(&lease)))
@@ -151,7 +151,7 @@ pub(super) async fn revoke(
         .map_err(|error| Refusal::from(Problem::new(ErrorCode::BadRequest, error.body_text())))?;
     let lease = broker
         .leases
-        .find(&id, broker.now())
+        .find(&id, broker.journal.now())
         .filter(|lease| may_see(&broker, &caller, lease));
     let lease = lease.ok_or_else(|| unknown(&id))?;
     let at_once = options.at_once || lease.caller.uid != caller.uid;

@@ -166,7 +166,7 @@ fn warnings(broker: &Broker, name: &SecretName) -> Vec<String> {
     };
     let mut warnings = Vec::new();
     let ends = broker.vault.held(name).and_then(|held| held.expires_at);
-    if ends.is_some_and(|end| end <= broker.now().wall) {
+    if ends.is_some_and(|end| end <= broker.journal.now().wall) {
         warnings.push("the end given is past; no lease is granted on this value".to_owned());
     }
     if !declared.source.is_vault() {

@@ -134,7 +134,7 @@ impl Broker {
             looks_like: Kind::of(&value),
             entered: held.as_ref().and_then(|held| held.entered_expires_at),
             before: self.known_of(declared),
-            now: self.now().wall,
+            now: self.journal.now().wall,
         };
         let asked = match declared.kind {
             SecretKind::Classic | SecretKind::FineGrained => {
@@ -296,6 +296,7 @@ impl Broker {
         let faults = faults.filter(|finding| finding.verdict >= Verdict::Warning);
         let found = faults.map(|finding| finding.word.as_ref()).collect();
         let recorded = self
+            .journal
             .record_or_trace(&Event::SecretChecked {
                 by: by.map(lease_record::caller),
                 secret: name.as_str(),
@@ -323,7 +324,7 @@ impl Broker {
         let checked = Checked {
             version,
             hashed: subject.hashed.clone(),
-            checked_at: self.moment(),
+            checked_at: self.journal.moment(),
             verdict,
             accepted: judged.accepted,
             login: judged.login.as_deref().map(Into::into),
@@ -365,19 +366,20 @@ impl Broker {
         cause: &GitHubError,
     ) {
         let why = cause.to_string();
-        self.record_or_trace(&Event::SecretChecked {
-            by: by.map(lease_record::caller),
-            secret: name.as_str(),
-            version,
-            outcome: FAILED,
-            found: Vec::new(),
-            login: None,
-            expires_at: None,
-            why: Some(&why),
-        })
-        .await;
+        self.journal
+            .record_or_trace(&Event::SecretChecked {
+                by: by.map(lease_record::caller),
+                secret: name.as_str(),
+                version,
+                outcome: FAILED,
+                found: Vec::new(),
+                login: None,
+                expires_at: None,
+                why: Some(&why),
+            })
+            .await;
         counted(FAILED);
-        let now = self.moment();
+        let now = self.journal.moment();
         if self.is_still(name, version)
             && let Err(error) = self.vault.keep_failed_check(name, now, why).await
         {

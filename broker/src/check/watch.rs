@@ -44,7 +44,7 @@ async fn next(broker: &Arc<Broker>, schedule: &mut Schedule, every: Duration) {
     if !broker.grants_nothing_because().is_empty() {
         return;
     }
-    let now = broker.now();
+    let now = broker.journal.now();
     if schedule.wants_plan(now) {
         let planning = Arc::clone(broker);
         // Ten thousand secrets take a few milliseconds.
@@ -64,7 +64,7 @@ async fn next(broker: &Arc<Broker>, schedule: &mut Schedule, every: Duration) {
         return;
     }
     let checked = broker.check_secret(None, &name, Pace::Gentle).await;
-    let now = broker.now();
+    let now = broker.journal.now();
     match checked {
         Err(CheckError::GitHub { cause, .. }) if cause.is_unavailable() => {
             schedule.away(cause.retry_after(), now);
@@ -91,8 +91,8 @@ impl Broker {
     /// What is due until a plan's horizon, and how many secrets are checked at all.
     fn due_checks(&self, every: Duration) -> (Vec<(Timestamp, SecretName)>, usize) {
         let policies = self.policies();
-        let now = self.now();
-        let (until, moment) = (Schedule::horizon(now), self.moment());
+        let now = self.journal.now();
+        let (until, moment) = (Schedule::horizon(now), self.journal.moment());
         let mut secrets = 0;
         let mut due = Vec::new();
         for declared in policies.set.secrets() {
@@ -117,7 +117,7 @@ impl Broker {
         let name = &declared.name;
         let has_value = match &declared.source {
             SourceSpec::Vault => self.vault.held(name).is_some(),
-            source => self.sources.fault(source, self.now()).is_none(),
+            source => self.sources.fault(source, self.journal.now()).is_none(),
         };
         if !has_value {
             return None;
@@ -137,8 +137,8 @@ impl Broker {
         let Some(declared) = policies.set.secret(name) else {
             return false;
         };
-        let now = self.now();
-        let due = self.due_check(declared, every, &self.moment());
+        let now = self.journal.now();
+        let due = self.due_check(declared, every, &self.journal.moment());
         let app = || declared.client_id.clone().map(Principal::App);
         let principal = match declared.kind {
             SecretKind::App => app(),

@@ -129,7 +129,7 @@ impl Broker {
         fallback: Option<Box<str>>,
     ) -> Result<Issued, IssueError> {
         let (policies, request) = (asked.policies, asked.request);
-        let now = self.now();
+        let now = self.journal.now();
         // A refusal is recorded once: by the second attempt where there is one.
         let last = grant.fallback.is_none();
         let ready = match self.prepare(asked, grant, now) {
@@ -146,14 +146,14 @@ impl Broker {
             hold,
         } = ready;
         lease.fallback = fallback;
-        let granted = Event::LeaseGranted(lease_record::of(&lease, self.clock.boot_id()));
+        let granted = Event::LeaseGranted(lease_record::of(&lease, self.journal.boot_id()));
         let body = self.with_lease_mac(&granted, &lease.secret)?;
         let weight = lease_record::Weight::of(&lease, &body)?;
         let place = self.reserve_place(&lease, weight.live, &source, now)?;
         self.spend_bytes(request.caller.account(), weight.written)?;
         let recorded = self
-            .log
-            .record_use(usage, body, Effect::LeaseLives(lease.id.clone()))
+            .journal
+            .record_use_body(usage, body, Effect::LeaseLives(lease.id.clone()))
             .await
             .map_err(IssueError::NotRecorded)?;
         lease.seq = recorded.seq();
@@ -322,11 +322,7 @@ impl Broker {
             code: error.code().as_str(),
             why: &error.to_string(),
         };
-        if let Ok(body) = Body::of(&event) {
-            self.log
-                .record_anyway(body, Effect::LeaseEnds(lease.id.clone()))
-                .await;
-        }
+        self.journal.record_end(&event, &lease.id).await;
     }
 }
 

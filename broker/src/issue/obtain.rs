@@ -155,8 +155,8 @@ impl Broker {
             stale_since,
         });
         let body = self.with_lease_mac(&issued, &lease.secret)?;
-        self.log
-            .record(body, Effect::LeaseIssued(lease.id.clone()))
+        self.journal
+            .record_body(body, Effect::LeaseIssued(lease.id.clone()))
             .await
             .map_err(IssueError::NotRecorded)?;
         lease.hashed_token = Some(hashed);

@@ -90,15 +90,15 @@ impl Broker {
         let bytes = u32::try_from(body.as_str().len()).unwrap_or(u32::MAX);
         self.spend_bytes(account, bytes)?;
         metrics::counter!("tokend_refusals_total", "code" => refusal.code.as_str()).increment(1);
-        self.log
-            .record(body, Effect::Nothing)
+        self.journal
+            .record_body(body, Effect::Nothing)
             .await
             .map_err(IssueError::NotRecorded)
     }
 
     /// Takes what a record takes of the log from an account's budget for this minute.
     pub(crate) fn spend_bytes(&self, account: u32, bytes: u32) -> Result<(), IssueError> {
-        let spent = self.written.spend_some(account, bytes, self.now());
+        let spent = self.written.spend_some(account, bytes, self.journal.now());
         spent.map_err(|spent| IssueError::LogFlood {
             retry_after: spent.retry_after,
         })
@@ -107,7 +107,7 @@ impl Broker {
     /// Takes one from an account's budget for this minute.
     pub(crate) fn spend(&self, budget: &Budget, uid: u32) -> Result<(), IssueError> {
         budget
-            .spend(uid, self.now())
+            .spend(uid, self.journal.now())
             .map_err(|spent| IssueError::Flood {
                 retry_after: spent.retry_after,
             })

@@ -164,9 +164,12 @@ async fn last_records(broker: &Arc<Broker>, why: &'static str) -> Result<(), Sta
     let budgets = [&broker.refusals, &broker.grants, &broker.written];
     let counted = budgets.map(Budget::close_all).concat();
     broker.record_floods(counted).await;
-    broker.record_or_trace(&Event::BrokerStopped { why }).await;
+    broker
+        .journal
+        .record_or_trace(&Event::BrokerStopped { why })
+        .await;
     let closing = Arc::clone(broker);
-    let closed = tokio::task::spawn_blocking(move || closing.log.close());
+    let closed = tokio::task::spawn_blocking(move || closing.journal.close());
     if let Err(panic) = closed.await {
         tracing::error!(cause = %panic, "the audit log was not closed");
     }

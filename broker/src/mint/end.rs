@@ -60,7 +60,7 @@ impl Broker {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .is_none();
-        for (token, tries) in self.minting.tokens.to_end(self.now().boot, rebuilt) {
+        for (token, tries) in self.minting.tokens.to_end(self.journal.now().boot, rebuilt) {
             let broker = Arc::clone(self);
             tokio::spawn(async move { broker.end_token(token, tries, None).await });
         }
@@ -175,7 +175,7 @@ impl Broker {
     }
 
     async fn end_token(&self, token: Token, tries: u32, by: Option<&Caller>) -> TokenEnd {
-        let now = self.now().boot;
+        let now = self.journal.now().boot;
         if tries > 0 && token.life.is_over(now) {
             self.record_not_revoked(&token).await;
             self.forget_token(&token).await;
@@ -211,7 +211,7 @@ impl Broker {
         by: Option<&Caller>,
         value: Result<AccessToken, String>,
     ) -> TokenEnd {
-        let now = self.now().boot;
+        let now = self.journal.now().boot;
         let ended = match value {
             Ok(value) => {
                 let github = &self.github;
@@ -246,7 +246,7 @@ impl Broker {
             seconds = pause.as_secs(),
             "an installation token could not be ended at GitHub; it is tried again"
         );
-        let at = self.now().boot + pause;
+        let at = self.journal.now().boot + pause;
         self.minting.tokens.end_again(&token.hashed, tries + 1, at);
         TokenEnd::Pending
     }
@@ -281,29 +281,31 @@ impl Broker {
 
     async fn record_revoked(&self, token: &Token, by: Option<&Caller>, how: &'static str) {
         metrics::counter!("tokend_installation_tokens_revoked_total").increment(1);
-        self.record_or_trace(&Event::TokenRevoked {
-            secret: token.key.secret.as_str(),
-            installation: token.installation,
-            hashed_credential: token.hashed.as_str(),
-            by: by.map(lease_record::caller),
-            how,
-        })
-        .await;
+        self.journal
+            .record_or_trace(&Event::TokenRevoked {
+                secret: token.key.secret.as_str(),
+                installation: token.installation,
+                hashed_credential: token.hashed.as_str(),
+                by: by.map(lease_record::caller),
+                how,
+            })
+            .await;
     }
 
     async fn record_not_revoked(&self, token: &Token) {
-        self.record_or_trace(&Event::TokenNotRevoked {
-            secret: token.key.secret.as_str(),
-            installation: token.installation,
-            hashed_credential: token.hashed.as_str(),
-            expired_at: token.expires_at,
-        })
-        .await;
+        self.journal
+            .record_or_trace(&Event::TokenNotRevoked {
+                secret: token.key.secret.as_str(),
+                installation: token.installation,
+                hashed_credential: token.hashed.as_str(),
+                expired_at: token.expires_at,
+            })
+            .await;
     }
 
     /// Takes over what the vault kept over a restart.
     pub(crate) fn find_tokens(&self) {
-        let now = self.now();
+        let now = self.journal.now();
         for kept in self.vault.minted() {
             if kept.ending {
                 self.minting.tokens.found_ending(token_of(kept, now));

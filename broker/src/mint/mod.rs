@@ -79,7 +79,7 @@ impl Broker {
         let tokens = &self.minting.tokens;
         let wanted = lease.span.length();
         loop {
-            match tokens.place(key, &lease.id, wanted, self.now().boot) {
+            match tokens.place(key, &lease.id, wanted, self.journal.now().boot) {
                 Place::Held(token) => {
                     let Some(value) = self.held_value(&recorded, lease, &token)? else {
                         continue;
@@ -203,10 +203,10 @@ impl Broker {
         let account = Account::of(scope.repositories, scope.organization)
             .ok_or_else(|| MintError::Undeclared(secret.clone()))?;
         let request = self.mint_request(scope);
-        let asked = self.now();
+        let asked = self.journal.now();
         let (installation, minted) = self.mint(app, secret, account, &request).await?;
         metrics::counter!("tokend_installation_tokens_minted_total").increment(1);
-        let there = self.now();
+        let there = self.journal.now();
         // Its clock may be ahead of ours.
         let within_the_hour = there.wall.saturating_add(TOKEN_LIFETIME);
         let token = Token {

@@ -2,6 +2,7 @@
 
 use broker_protocol::names::SecretName;
 
+use crate::audit_log::AuditLogError;
 use crate::policy_files::PolicyFilesError;
 use crate::upkeep::UpkeepError;
 
@@ -160,8 +161,8 @@ pub enum MoveError {
     Upkeep(#[from] UpkeepError),
 }
 
-impl From<serde_json::Error> for MoveError {
-    fn from(error: serde_json::Error) -> Self {
-        UpkeepError::Record(error).into()
+impl From<AuditLogError> for MoveError {
+    fn from(error: AuditLogError) -> Self {
+        UpkeepError::from(error).into()
     }
 }

@@ -1,12 +1,12 @@
 //! The two ends of a move: the old copy is erased, or the old place is named again.
 
-use broker_audit::record::{Body, Event};
+use broker_audit::record::Event;
 use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
 use broker_protocol::names::SecretName;
 
 use super::line::Line;
 use super::{How, MoveError, Mover, astray, of_the_vault, place, view};
-use crate::audit_log::{Effect, Use, Why};
+use crate::audit_log::{Use, Why};
 use crate::broker::Broker;
 use crate::lease_record;
 use crate::move_state::{Due, Move, Step};
@@ -104,13 +104,13 @@ impl Broker {
     ) -> Result<(), MoveError> {
         let Mover { by, turn } = mover;
         let name = turn.name();
-        let body = Body::of(&Event::SecretMoveFinished {
+        let event = Event::SecretMoveFinished {
             by: lease_record::caller(by),
             secret: name.as_str(),
             from: &known.from,
             to: &known.to,
             old: old.as_str(),
-        })?;
+        };
         let usage = Use {
             secret: name.clone(),
             version: None,
@@ -121,8 +121,7 @@ impl Broker {
         if self.source_in_force(name)? != *to || (*old == Old::Erased && kept) {
             return Err(MoveError::Overtaken(name.clone()));
         }
-        let recorded = self.log.record_use(usage, body, Effect::Nothing).await;
-        let recorded = recorded.map_err(UpkeepError::NotRecorded)?;
+        let recorded = self.journal.record_use(usage, &event).await?;
         if *old != Old::Erased {
             return Ok(());
         }

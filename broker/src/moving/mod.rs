@@ -16,13 +16,12 @@ mod finish;
 mod line;
 mod view;
 
-use broker_audit::record::{Body, Event};
+use broker_audit::record::Event;
 use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
 use broker_protocol::names::SecretName;
 use broker_protocol::value_form;
 
 pub use self::error::MoveError;
-use crate::audit_log::Effect;
 use crate::broker::Broker;
 use crate::lease_record;
 use crate::move_state::{Due, Move, Step};
@@ -136,7 +135,7 @@ impl Broker {
             return Err(MoveError::InUse { by, place });
         }
         let begun_at = known.as_ref().map(|known| known.begun_at);
-        let now = self.now().wall;
+        let now = self.journal.now().wall;
         let mut state = Move {
             from: from.to_string().into(),
             to: to.to_string().into(),
@@ -341,21 +340,20 @@ impl Broker {
     }
 
     async fn record_move(&self, event: &Event<'_>) -> Result<(), MoveError> {
-        let body = Body::of(event)?;
-        let recorded = self.log.record(body, Effect::Nothing).await;
-        recorded.map_err(UpkeepError::NotRecorded)?;
+        self.journal.record(event).await?;
         Ok(())
     }
 
     async fn move_failed(&self, name: &SecretName, step: &str, place: &SourceSpec, why: &str) {
         tracing::warn!(secret = %name, step, %place, why, "a step of a move failed");
-        self.record_or_trace(&Event::SecretMoveFailed {
-            secret: name.as_str(),
-            step,
-            source: &place.to_string(),
-            why,
-        })
-        .await;
+        self.journal
+            .record_or_trace(&Event::SecretMoveFailed {
+                secret: name.as_str(),
+                step,
+                source: &place.to_string(),
+                why,
+            })
+            .await;
     }
 }
 

@@ -46,7 +46,7 @@ impl Broker {
     #[must_use]
     pub fn below_rate_floor(&self) -> Vec<BelowFloor> {
         let policies = self.policies();
-        let now = self.now();
+        let now = self.journal.now();
         let limits = self.github.limits();
         let floors = policies
             .set

@@ -64,7 +64,7 @@ impl Broker {
     /// Refuses a lease that could only be used to run into a limit again, or that wants a token of a
     /// GitHub that is left alone.
     pub(crate) fn refuse_limited(&self, lease: &Lease) -> Result<(), IssueError> {
-        let now = self.now();
+        let now = self.journal.now();
         let minting = self.minting_app(lease);
         if minting.is_some()
             && let Some(retry_after) = self.github.left_alone()
@@ -91,9 +91,11 @@ impl Broker {
 
     /// A lease as the API shows it, with what its principal has left.
     pub(crate) fn lease_view(&self, lease: &Lease) -> LeaseView {
-        let rate = self
-            .principal_behind(lease)
-            .and_then(|principal| self.github.limits().rate(&principal, CORE, self.now()));
+        let rate = self.principal_behind(lease).and_then(|principal| {
+            self.github
+                .limits()
+                .rate(&principal, CORE, self.journal.now())
+        });
         LeaseView {
             rate_limit: rate.as_ref().map(shown),
             ..lease.view()
@@ -118,7 +120,7 @@ impl Broker {
                     resource: limited.resource.as_deref(),
                     until: limited.until,
                 };
-                broker.record_or_trace(&event).await
+                broker.journal.record_or_trace(&event).await
             });
             join_all(records).await;
         });

@@ -47,7 +47,7 @@ impl Broker {
         }
         // By principal, so that one secret of each is opened.
         let mut in_use = HashMap::new();
-        let (limits, now) = (self.github.limits(), self.now());
+        let (limits, now) = (self.github.limits(), self.journal.now());
         for secret in self.leases.secrets() {
             // GitHub refused it: asked again and again, it locks the account out.
             if self.was_refused(&secret) {
@@ -85,7 +85,7 @@ impl Broker {
     /// and comes again with the next one.
     pub(crate) async fn poll(&self, poll: Poll, asked: &mut Asked) {
         let Poll { principal, with } = poll;
-        asked.insert(principal.clone(), self.now().boot);
+        asked.insert(principal.clone(), self.journal.now().boot);
         let token = match with {
             With::Minted(hashed) => self.minting.tokens.value(&hashed),
             With::Secret(secret) => self.open_for_poll(&secret).await,

@@ -9,7 +9,7 @@ use crate::github::BreakerState;
 impl Broker {
     /// GitHub in `status`.
     pub(crate) fn github_status(&self) -> GitHubStatus {
-        let views = self.github.limits().view(self.now()).into_iter();
+        let views = self.github.limits().view(self.journal.now()).into_iter();
         GitHubStatus {
             api: self.github.base().to_string(),
             breaker: self.github.breaker_state().as_str().to_owned(),

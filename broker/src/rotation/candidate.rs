@@ -91,7 +91,7 @@ impl Broker {
             before.held,
             &identity,
             candidate.entered,
-            self.now().wall,
+            self.journal.now().wall,
             &mut why,
         );
         if why.is_empty() {

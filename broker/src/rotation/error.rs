@@ -2,6 +2,7 @@
 
 use broker_protocol::names::SecretName;
 
+use crate::audit_log::AuditLogError;
 use crate::github::GitHubError;
 use crate::github::app_jwt::KeyError;
 use crate::rotation_state::NotNow;
@@ -69,9 +70,9 @@ pub enum RotationError {
     Upkeep(#[from] UpkeepError),
 }
 
-impl From<serde_json::Error> for RotationError {
-    fn from(error: serde_json::Error) -> Self {
-        UpkeepError::Record(error).into()
+impl From<AuditLogError> for RotationError {
+    fn from(error: AuditLogError) -> Self {
+        UpkeepError::from(error).into()
     }
 }
 

@@ -26,7 +26,7 @@ mod writer;
 
 use std::time::Duration;
 
-use broker_audit::record::{Body, Event};
+use broker_audit::record::Event;
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::RotationView;
 use jiff::Timestamp;
@@ -35,7 +35,7 @@ use self::candidate::{Before, Candidate};
 pub use self::error::RotationError;
 use self::identity::Asked;
 use self::least::InUse;
-use crate::audit_log::{Effect, Recorded, Use, Why};
+use crate::audit_log::{Recorded, Use, Why};
 use crate::broker::Broker;
 use crate::lease_record;
 use crate::policy::{Caller, SecretDeclaration};
@@ -201,7 +201,7 @@ impl Broker {
         // GitHub took its time, and policies may have been loaded meanwhile.
         self.in_the_vault(name)?;
         let in_use = held.map(|held| held.version);
-        let now = self.moment();
+        let now = self.journal.moment();
         let version = self.vault.reserve_version(name, now.wall()).await;
         let version = version.map_err(of_the_vault)?;
         let hashed = new.value.hashed();
@@ -242,7 +242,7 @@ impl Broker {
     ) -> Result<RotationView, RotationError> {
         let turn = self.secret_locks.turn(name).await;
         let rotation = self.rotation_of(name)?;
-        let revoke_at = self.moment().after(revoke_after);
+        let revoke_at = self.journal.moment().after(revoke_after);
         let said = revoke_at.wall();
         let confirmed = rotation.confirmed(revoke_at).map_err(not_now(name))?;
         self.record(&Event::RotationConfirmed {
@@ -286,7 +286,7 @@ impl Broker {
             }
         }
         let value = open().await?;
-        let now = self.moment();
+        let now = self.journal.moment();
         let version = self.vault.reserve_version(name, now.wall()).await;
         let version = version.map_err(of_the_vault)?;
         let back = Event::RotationRolledBack {
@@ -341,9 +341,7 @@ impl Broker {
     }
 
     async fn record(&self, event: &Event<'_>) -> Result<(), RotationError> {
-        let body = Body::of(event)?;
-        let recorded = self.log.record(body, Effect::Nothing).await;
-        recorded.map_err(UpkeepError::NotRecorded)?;
+        self.journal.record(event).await?;
         Ok(())
     }
 
@@ -359,9 +357,7 @@ impl Broker {
             version: Some(version),
             why: Why::Upkeep,
         };
-        let body = Body::of(event)?;
-        let recorded = self.log.record_use(usage, body, Effect::Nothing).await;
-        Ok(recorded.map_err(UpkeepError::NotRecorded)?)
+        Ok(self.journal.record_use(usage, event).await?)
     }
 
     async fn unfit(&self, name: &SecretName, why: Vec<String>) -> RotationError {
@@ -393,13 +389,14 @@ impl Broker {
         may_have_happened: bool,
     ) {
         tracing::warn!(secret = %name, step, why, "a step of a rotation failed");
-        self.record_or_trace(&Event::RotationFailed {
-            secret: name.as_str(),
-            step,
-            why,
-            may_have_happened,
-        })
-        .await;
+        self.journal
+            .record_or_trace(&Event::RotationFailed {
+                secret: name.as_str(),
+                step,
+                why,
+                may_have_happened,
+            })
+            .await;
     }
 
     /// Ends the leases whose callers depend on these versions of a stored value. An installation token
@@ -412,7 +409,7 @@ impl Broker {
         why: &'static str,
     ) -> u64 {
         use broker_protocol::names::Delivery;
-        let live = self.leases.list(None, self.now());
+        let live = self.leases.list(None, self.journal.now());
         let over = live.iter().filter(|lease| {
             lease.secret == *name
                 && lease.deliver != Delivery::Installation

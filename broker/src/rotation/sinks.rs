@@ -38,7 +38,7 @@ impl Broker {
     #[must_use]
     pub fn sink_list(&self, name: &SecretName) -> SinkList {
         let in_use = self.vault.held(name).map(|held| held.version);
-        let now = self.moment();
+        let now = self.journal.moment();
         let known = self.vault.sinks(name);
         let view = |sink: &SinkSpec| {
             let state = known.get(&sink.to_string());
@@ -96,7 +96,7 @@ impl Broker {
         rotation: &Rotation,
     ) -> Result<(), RotationError> {
         let failed = self.push_pending(by, turn).await?;
-        let now = self.moment();
+        let now = self.journal.moment();
         let noted = match failed.as_slice() {
             [] => rotation.went_on(&now),
             [(sink, why, _)] => rotation.failed(&format!("{sink}: {why}"), None, &now),
@@ -126,7 +126,7 @@ impl Broker {
         for sink in self.sinks_pending(name) {
             let label = sink.to_string();
             let known = self.vault.sinks(name).remove(&label);
-            let now = self.moment();
+            let now = self.journal.moment();
             let before = known.unwrap_or_else(|| SinkState::untouched(&now));
             let state = match self.push(by, name, &sink, held.version).await {
                 Ok(written) => {
@@ -138,7 +138,7 @@ impl Broker {
                         created: written.created,
                     })
                     .await?;
-                    SinkState::pushed(held.version, written.updated_at, &self.moment())
+                    SinkState::pushed(held.version, written.updated_at, &self.journal.moment())
                 }
                 Err(NotPushed::Sink {
                     why,
@@ -146,16 +146,17 @@ impl Broker {
                     retry_after,
                 }) => {
                     tracing::warn!(secret = %name, sink = label, why, "a sink was not written");
-                    self.record_or_trace(&Event::SinkFailed {
-                        secret: name.as_str(),
-                        version: held.version,
-                        sink: &label,
-                        why: &why,
-                        may_have_happened,
-                    })
-                    .await;
+                    self.journal
+                        .record_or_trace(&Event::SinkFailed {
+                            secret: name.as_str(),
+                            version: held.version,
+                            sink: &label,
+                            why: &why,
+                            may_have_happened,
+                        })
+                        .await;
                     failed.push((label.clone(), why.clone(), may_have_happened));
-                    before.failed(&why, retry_after, &self.moment())
+                    before.failed(&why, retry_after, &self.journal.moment())
                 }
                 Err(NotPushed::All(error)) => return Err(error),
             };

@@ -53,7 +53,7 @@ impl Broker {
     ) -> Result<(), RotationError> {
         let name = turn.name();
         let rotation = self.rotation_of(name)?;
-        let now = self.moment();
+        let now = self.journal.moment();
         match self.due(name, &rotation) {
             Due::Push => self.push_for(by, turn, &rotation).await,
             Due::Verify => self.verify(by, turn, &rotation).await,
@@ -73,7 +73,7 @@ impl Broker {
             .old
             .as_ref()
             .map_or(EndedBy::Broker, |old| self.ended_by(name, old));
-        rotation.due(pending, by, &self.moment())
+        rotation.due(pending, by, &self.journal.moment())
     }
 
     /// Who can end this version at GitHub.
@@ -112,7 +112,7 @@ impl Broker {
                     version: new,
                 })
                 .await?;
-                self.note_rotation(turn, rotation.verified(&self.moment()))
+                self.note_rotation(turn, rotation.verified(&self.journal.moment()))
                     .await
             }
             Ok(Asked::Dead) => {
@@ -139,7 +139,9 @@ impl Broker {
         if let Err(elsewhere @ RotationError::Elsewhere { .. }) = self.in_the_vault(name) {
             return Err(elsewhere);
         }
-        let revoking = rotation.revoking(&self.moment()).map_err(not_now(name))?;
+        let revoking = rotation
+            .revoking(&self.journal.moment())
+            .map_err(not_now(name))?;
         let Some(old) = &rotation.old else {
             return Ok(());
         };
@@ -158,7 +160,7 @@ impl Broker {
             .await?;
         match self.revoke_at_github(vec![value]).await {
             Ok(()) => {
-                self.note_rotation(turn, revoking.asked(&self.moment()))
+                self.note_rotation(turn, revoking.asked(&self.journal.moment()))
                     .await
             }
             Err(source) => {
@@ -230,7 +232,7 @@ impl Broker {
                 if rotation.phase == Phase::Revoking && rotation.attempts >= PATIENT_LOOKS {
                     self.step_failed(name, "prove", why, false).await;
                 }
-                self.note_rotation(turn, rotation.still_alive(why, &self.moment()))
+                self.note_rotation(turn, rotation.still_alive(why, &self.journal.moment()))
                     .await
             }
             Err(error) => self.step_errs(turn, rotation, "prove", error).await,
@@ -267,7 +269,7 @@ impl Broker {
     /// Erases every version but the one in use, which ends the rotation.
     async fn finish(&self, turn: &SecretTurn, rotation: &Rotation) -> Result<(), RotationError> {
         let name = turn.name();
-        let now = self.moment();
+        let now = self.journal.moment();
         let in_use = rotation.back.unwrap_or(rotation.new.number);
         let erases: Vec<u64> = self
             .vault
@@ -331,7 +333,7 @@ impl Broker {
         self.step_failed(turn.name(), step, why, may_have_happened)
             .await;
         let retry_after = github.and_then(GitHubError::retry_after);
-        let failed = rotation.failed(why, retry_after, &self.moment());
+        let failed = rotation.failed(why, retry_after, &self.journal.moment());
         self.note_rotation(turn, failed).await
     }
 }

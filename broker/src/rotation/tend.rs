@@ -9,10 +9,10 @@ impl Broker {
     /// Takes every step that is due by time. Called once a second; one secret after the other, since all
     /// of them ask the same GitHub.
     pub(crate) async fn tend_rotations(&self) {
-        if self.vault.is_locked() || self.log.fault().is_some() {
+        if self.vault.is_locked() || self.journal.fault().is_some() {
             return;
         }
-        let now = self.moment();
+        let now = self.journal.moment();
         for (name, rotation) in self.vault.rotations_under_way() {
             let due = self.due(&name, &rotation);
             if rotation.is_awake(due, &now) {
@@ -30,7 +30,7 @@ impl Broker {
             tracing::warn!(secret = %name, cause = %error, "a rotation does not go on");
             // Tried again later, not every second.
             if let Ok(rotation) = self.rotation_of(name) {
-                let later = rotation.failed(&error.to_string(), None, &self.moment());
+                let later = rotation.failed(&error.to_string(), None, &self.journal.moment());
                 if let Err(error) = self.note_rotation(&turn, later).await {
                     tracing::error!(cause = %error, "nor could that be noted");
                 }
@@ -40,7 +40,7 @@ impl Broker {
 
     /// Sinks that failed outside of a rotation: a value that was set, and pushed by an operator.
     async fn retry_sinks(&self) {
-        let now = self.moment();
+        let now = self.journal.moment();
         let policies = self.policies();
         let names: Vec<SecretName> = policies
             .set

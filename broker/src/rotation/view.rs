@@ -136,7 +136,7 @@ impl Broker {
             ended_at: rotation.as_ref().and_then(|one| one.ended_at),
             revoke_at: under_way
                 .and_then(|one| one.revoke_at.as_ref())
-                .map(|at| at.seen_from(&self.moment())),
+                .map(|at| at.seen_from(&self.journal.moment())),
             reversible: under_way.is_some_and(Rotation::is_reversible),
             steps: self.steps_of(name, declared, rotation.as_ref()),
             create,
@@ -154,7 +154,7 @@ impl Broker {
             }
             _ => None,
         };
-        let today = self.now().wall.to_zoned(TimeZone::UTC).date();
+        let today = self.journal.now().wall.to_zoned(TimeZone::UTC).date();
         let made = Creation::of(declared, carried.as_deref(), self.github.base(), today);
         let setting = |(label, value): (&str, String)| SettingView {
             label: label.to_owned(),
@@ -246,7 +246,7 @@ impl Broker {
             step,
             waits_for,
             text,
-            at: rotation.wakes_at(due, &self.moment()),
+            at: rotation.wakes_at(due, &self.journal.moment()),
         }
     }
 

@@ -148,7 +148,7 @@ pub(crate) async fn serve(
     identify: Arc<Identify>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let clock = Arc::clone(&identify.broker.clock);
+    let clock = Arc::clone(identify.broker.journal.clock());
     let room = Arc::new(Room::new(within_descriptors(limits), clock));
     let (all_done, mut wait_all) = mpsc::channel::<()>(1);
     loop {

@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use broker_audit::record::{Body, Event};
+use broker_audit::record::Event;
 use jiff::Timestamp;
 
 use super::UpkeepError;
@@ -42,7 +42,7 @@ impl Broker {
         let _one_at_a_time = self.store_wide.lock().await;
         // Before the snapshot, which then knows of all that the log tells up to here.
         self.note_head();
-        let (identity, head) = (self.vault.log_identity(), self.log.head());
+        let (identity, head) = (self.vault.log_identity(), self.journal.head());
         let log = LogAtBackup {
             log_id: identity.log_id,
             public_key: identity.public_key,
@@ -50,7 +50,7 @@ impl Broker {
             head: head.hash.to_string(),
         };
         let snapshot = self.vault.snapshot().await.map_err(UpkeepError::Vault)?;
-        let now = self.now().wall;
+        let now = self.journal.now().wall;
         let broker = Arc::clone(self);
         let sealing = move || {
             let sealed = broker.seal(&snapshot, &log, now, &passphrase);
@@ -63,22 +63,18 @@ impl Broker {
             .await
             .map_err(|panic| UpkeepError::Broken("the backup", panic))??;
         let manifest = sealed.manifest();
-        let body = Body::of(&Event::VaultBackedUp {
+        let event = Event::VaultBackedUp {
             by: lease_record::caller(by),
             sha256: sealed.sha256(),
             bytes: sealed.size(),
             secrets: manifest.secrets,
             versions: manifest.versions,
             policies,
-        })?;
+        };
         let departure = Departure {
             sha256: sealed.sha256().to_owned(),
         };
-        let recorded = self
-            .log
-            .record_departure(departure, body)
-            .await
-            .map_err(UpkeepError::NotRecorded)?;
+        let recorded = self.journal.record_departure(departure, &event).await?;
         tracing::warn!(uid = by.uid, "a backup leaves, and the root key in it");
         sealed.release(&recorded).map_err(UpkeepError::Backup)
     }

@@ -14,7 +14,7 @@ impl Broker {
     /// Since when the value in use has been known: in the vault, or in the place that policies name. A value
     /// that is seen for the first time is known since now. `None` if there never was one.
     pub(crate) fn known_since(&self, declared: &SecretDeclaration) -> Option<Timestamp> {
-        let now = self.now().wall;
+        let now = self.journal.now().wall;
         let seen = self.vault.first_seen(&declared.name);
         let Some(hashed) = self.hash_in_use(declared) else {
             // Not read yet since the start.
@@ -76,7 +76,7 @@ impl Broker {
     fn first_seen_now(&self, declared: &SecretDeclaration) -> Option<(SecretName, FirstSeen)> {
         let hashed = self.hash_in_use(declared)?;
         let seen = self.vault.first_seen(&declared.name);
-        let since = self.since(declared, &seen, &hashed, self.now().wall);
+        let since = self.since(declared, &seen, &hashed, self.journal.now().wall);
         let seen = seen.with(hashed.as_str(), since)?;
         Some((declared.name.clone(), seen))
     }

@@ -30,10 +30,11 @@ impl Broker {
     }
 
     pub(super) async fn record_locked(&self, by: &Caller) -> bool {
-        self.record_or_trace(&Event::VaultLocked {
-            by: lease_record::caller(by),
-        })
-        .await
+        self.journal
+            .record_or_trace(&Event::VaultLocked {
+                by: lease_record::caller(by),
+            })
+            .await
     }
 
     /// Loads the root key: with a passphrase, or from its configured source.
@@ -62,7 +63,8 @@ impl Broker {
         match unlocked {
             Ok(from) => {
                 let by = Some(lease_record::caller(by));
-                self.record_or_trace(&Event::VaultUnlocked { by, root_key: from })
+                self.journal
+                    .record_or_trace(&Event::VaultUnlocked { by, root_key: from })
                     .await;
                 self.take_up().await;
                 // What could not be ended without the vault.
@@ -72,7 +74,8 @@ impl Broker {
             Err(error) => {
                 let why = error.to_string();
                 let by = lease_record::caller(by);
-                self.record_or_trace(&Event::VaultUnlockRefused { by, why: &why })
+                self.journal
+                    .record_or_trace(&Event::VaultUnlockRefused { by, why: &why })
                     .await;
                 Err(error)
             }

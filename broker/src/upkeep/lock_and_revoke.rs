@@ -38,7 +38,7 @@ impl Broker {
         to_end.extend(self.take_values_to_end());
         self.forget_keys(by);
         let tokens = self.minting.tokens.all();
-        let live = self.leases.list(None, self.now());
+        let live = self.leases.list(None, self.journal.now());
         let ended = self.take_from_table(live.iter().map(|lease| &lease.id));
         drop(refusing);
 
@@ -89,7 +89,7 @@ impl Broker {
     /// Leases that hold a token and are not live: their grants come to nothing. Should the broker end
     /// before that is recorded, they must not keep the token alive.
     fn on_their_way(&self, tokens: &[Token]) -> Vec<(LeaseId, Timestamp)> {
-        let until = self.now().wall.saturating_add(TOKEN_LIFETIME);
+        let until = self.journal.now().wall.saturating_add(TOKEN_LIFETIME);
         let until = until.unwrap_or(Timestamp::MAX);
         let holders = tokens
             .iter()

@@ -17,12 +17,10 @@ mod repositories;
 mod secrets;
 mod sources;
 
-use broker_audit::record::{Body, Event};
 use broker_protocol::names::{RepoPattern, SecretName};
 use broker_protocol::value_form::Unfit;
 
-use crate::audit_log::{AuditLogError, Effect};
-use crate::broker::Broker;
+use crate::audit_log::AuditLogError;
 use crate::load::LoadError;
 use crate::source::SourceError;
 use crate::vault::backup::BackupError;
@@ -45,7 +43,7 @@ pub enum UpkeepError {
     Locked,
     /// The change could not be recorded, so it was not made.
     #[error("the audit log cannot be written, so nothing was changed")]
-    NotRecorded(#[source] AuditLogError),
+    NotRecorded(#[from] AuditLogError),
     /// The value proves by itself that it is not what the secret is declared to be.
     #[error("this is no value for `{name}`: {why}; nothing was changed ({declared})")]
     AnotherKind {
@@ -119,33 +117,7 @@ pub enum UpkeepError {
     /// No backup could be made.
     #[error("{0}")]
     Backup(#[source] BackupError),
-    /// A record could not be written as JSON: a fault of the broker's own.
-    #[error("a record could not be written")]
-    Record(#[from] serde_json::Error),
     /// The reading of something panicked: a fault of the broker's own.
     #[error("{0} could not be read; what was in force stays so")]
     Broken(&'static str, #[source] tokio::task::JoinError),
-}
-
-impl Broker {
-    /// Records what happened whether or not it can be recorded. `true` if it was.
-    pub(crate) async fn record_or_trace(&self, event: &Event<'_>) -> bool {
-        match Body::of(event) {
-            Ok(body) => self.record_body_or_trace(body).await,
-            Err(error) => {
-                tracing::error!(cause = %error, "a record could not be written as JSON");
-                false
-            }
-        }
-    }
-
-    async fn record_body_or_trace(&self, body: Body) -> bool {
-        let written = self.log.record_anyway(body, Effect::Nothing).await;
-        if !written {
-            tracing::error!(
-                "a record is not in the audit log yet; it is written when that is possible"
-            );
-        }
-        written
-    }
 }

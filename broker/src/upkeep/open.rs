@@ -1,10 +1,10 @@
 //! Opens a stored value for the broker's own use at GitHub: recorded first, like a lease.
 
-use broker_audit::record::{Body, Event};
+use broker_audit::record::Event;
 use broker_protocol::names::SecretName;
 
 use super::UpkeepError;
-use crate::audit_log::{Effect, Recorded, Use, Why};
+use crate::audit_log::{Recorded, Use, Why};
 use crate::broker::Broker;
 use crate::lease_record;
 use crate::policy::{Caller, SecretDeclaration, SourceSpec};
@@ -178,17 +178,15 @@ impl Broker {
         what_for: Upkeep,
         source: Option<&str>,
     ) -> Result<Recorded<Use>, UpkeepError> {
-        let body = Body::of(&Event::SecretUsed {
+        let name = usage.secret.clone();
+        let event = Event::SecretUsed {
             by: by.map(lease_record::caller),
-            secret: usage.secret.as_str(),
+            secret: name.as_str(),
             version: usage.version,
             what_for: what_for.as_str(),
             source,
-        })?;
-        self.log
-            .record_use(usage, body, Effect::Nothing)
-            .await
-            .map_err(UpkeepError::NotRecorded)
+        };
+        Ok(self.journal.record_use(usage, &event).await?)
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::sync::{Arc, PoisonError};
 
-use broker_audit::record::{Body, Event};
+use broker_audit::record::Event;
 use broker_protocol::api::Reloaded;
 
 use super::UpkeepError;
-use crate::audit_log::Effect;
 use crate::broker::{Broker, InForce};
 use crate::load::load;
 
@@ -25,7 +24,8 @@ impl Broker {
             Ok(loaded) => loaded,
             Err(error) => {
                 let why = error.to_string();
-                self.record_or_trace(&Event::PolicyRefused { why: &why })
+                self.journal
+                    .record_or_trace(&Event::PolicyRefused { why: &why })
                     .await;
                 tracing::error!(cause = %why, "the policies were refused; the old ones stay in force");
                 *self
@@ -35,13 +35,8 @@ impl Broker {
                 return Err(UpkeepError::Policies(error));
             }
         };
-        let body = Body::of(&Event::PolicyLoaded {
-            files: &loaded.files,
-        })?;
-        self.log
-            .record(body, Effect::Nothing)
-            .await
-            .map_err(UpkeepError::NotRecorded)?;
+        let files = &loaded.files;
+        self.journal.record(&Event::PolicyLoaded { files }).await?;
         let answer = Reloaded {
             files: loaded.files.clone(),
             purposes: loaded.set.purposes().count() as u64,
@@ -60,7 +55,7 @@ impl Broker {
         };
         let looking = tokio::task::spawn_blocking(look).await;
         looking.map_err(|panic| UpkeepError::Broken("the places of secrets", panic))?;
-        let in_force = InForce::since(self.now().wall, loaded);
+        let in_force = InForce::since(self.journal.now().wall, loaded);
         *self
             .policies
             .write()

@@ -7,12 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_audit::record::{Body, Event};
+use broker_audit::record::Event;
 use broker_protocol::api::RootKeyView;
 use jiff::{SignedDuration, Timestamp};
 
 use super::UpkeepError;
-use crate::audit_log::Effect;
 use crate::broker::Broker;
 use crate::deadline::Deadline;
 use crate::lease_record;
@@ -54,18 +53,14 @@ impl Broker {
             Prepared::CredentialWanted(name) => return Ok(RekeyOutcome::CredentialWanted(name)),
         };
         let (from, to) = rekey.sources();
-        let body = Body::of(&Event::VaultRekeying {
+        let event = Event::VaultRekeying {
             by: by.map(lease_record::caller),
             from: from.as_str(),
             to: to.as_str(),
             version: rekey.version(),
-        })?;
-        let announced = self
-            .log
-            .record(body, Effect::Nothing)
-            .await
-            .map_err(UpkeepError::NotRecorded)?;
-        let (broker, now) = (Arc::clone(self), self.now().wall);
+        };
+        let announced = self.journal.record(&event).await?;
+        let (broker, now) = (Arc::clone(self), self.journal.now().wall);
         let done = tokio::task::spawn_blocking(move || {
             let at = broker.surroundings();
             broker.vault.rekey(*rekey, announced, &at, now)
@@ -118,13 +113,13 @@ impl Broker {
             left: rekeyed.left.as_deref(),
         };
         tracing::info!(version = rekeyed.version, "the root key is changed");
-        self.record_or_trace(&event).await;
+        self.journal.record_or_trace(&event).await;
         self.close_rekey().await;
     }
 
     async fn record_rekey_failed(&self, announced: u64, why: &str) {
         let event = Event::VaultRekeyFailed { announced, why };
-        self.record_or_trace(&event).await;
+        self.journal.record_or_trace(&event).await;
         self.close_rekey().await;
     }
 
@@ -139,13 +134,13 @@ impl Broker {
     /// Re-keys if it is time to, and no person is needed. Called once a second; one that failed is
     /// tried again an hour later.
     pub(crate) async fn tend_root_key(self: &Arc<Self>, last: &mut Option<Duration>) {
-        let now = self.now();
+        let now = self.journal.now();
         let due = self
             .root_key_deadline()
             .at()
             .is_some_and(|at| at <= now.wall);
         let tried = last.is_some_and(|last| now.boot.saturating_sub(last) < AGAIN);
-        let busy = self.vault.is_locked() || self.log.fault().is_some();
+        let busy = self.vault.is_locked() || self.journal.fault().is_some();
         if !due || tried || busy || self.vault.root_key_in_force().needs.is_some() {
             return;
         }
@@ -159,7 +154,7 @@ impl Broker {
     pub(crate) fn root_key_deadline(&self) -> Deadline {
         let made_at = self.vault.root_key_in_force().made_at;
         let every = self.config.rekey_every.unwrap_or_default();
-        let made_at = counted_from(made_at, every, self.now().wall);
+        let made_at = counted_from(made_at, every, self.journal.now().wall);
         Deadline::of(Some(made_at), self.config.rekey_every, None)
     }
 

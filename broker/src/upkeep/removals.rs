@@ -9,6 +9,7 @@ use broker_audit::record::{Body, Event};
 use serde::Deserialize;
 
 use super::UpkeepError;
+use crate::audit_log::AuditLogError;
 use crate::audit_log::Removal;
 use crate::broker::Broker;
 
@@ -64,7 +65,7 @@ impl Broker {
 
     /// A record that decides about a value after a start.
     pub(super) fn with_removal_mac(&self, event: &Event<'_>) -> Result<Body, UpkeepError> {
-        let body = Body::of(event)?;
+        let body = Body::of(event).map_err(AuditLogError::from)?;
         let mac = self.vault.removal_mac(body.as_str());
         let mac = mac.map_err(|_locked| UpkeepError::Locked)?;
         Ok(body.with_mac(&mac))

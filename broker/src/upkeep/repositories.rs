@@ -4,12 +4,11 @@
 //! that changes hands (a repository renamed, moved or deleted, and another one put in its place) never
 //! gives a lease somebody else's repository. Only a person knows whether that other one is meant.
 
-use broker_audit::record::{Body, Event};
+use broker_audit::record::Event;
 use broker_protocol::api::PinnedRepository;
 use broker_protocol::names::RepoPattern;
 
 use super::UpkeepError;
-use crate::audit_log::Effect;
 use crate::broker::Broker;
 use crate::lease_record;
 use crate::policy::Caller;
@@ -44,21 +43,21 @@ impl Broker {
         let name = repository.as_str();
         let id = self.vault.repository_id(name);
         let id = id.ok_or_else(|| UpkeepError::NotPinned(repository.clone()))?;
-        let body = Body::of(&Event::RepositoryUnpinned {
+        let event = Event::RepositoryUnpinned {
             by: lease_record::caller(by),
             repository: name,
             id,
-        })?;
-        let announced = self.log.record(body, Effect::Nothing).await;
-        let announced = announced.map_err(UpkeepError::NotRecorded)?;
+        };
+        let announced = self.journal.record(&event).await?;
         if let Err(error) = self.vault.unpin_repository(name).await {
             let why = error.to_string();
-            self.record_or_trace(&Event::RepositoryFailed {
-                repository: name,
-                announced,
-                why: &why,
-            })
-            .await;
+            self.journal
+                .record_or_trace(&Event::RepositoryFailed {
+                    repository: name,
+                    announced,
+                    why: &why,
+                })
+                .await;
             return Err(UpkeepError::Vault(error));
         }
         self.minting.tokens.stop_sharing_for(repository);

@@ -1,6 +1,6 @@
 //! Stores and erases secrets. A change is recorded before it is made.
 
-use broker_audit::record::{Body, Event};
+use broker_audit::record::Event;
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 use jiff::Timestamp;
 
@@ -108,30 +108,26 @@ impl Broker {
         let NewValue { value, expires_at } = new;
         let version = self
             .vault
-            .reserve_version(name, self.now().wall)
+            .reserve_version(name, self.journal.now().wall)
             .await
             .map_err(UpkeepError::Vault)?;
         let hashed = value.hashed();
-        let body = Body::of(&Event::SecretSet {
+        let event = Event::SecretSet {
             by: lease_record::caller(by),
             secret: name.as_str(),
             version,
             hashed_credential: hashed.as_str(),
             expires_at,
             restores,
-        })?;
+        };
         let usage = Use {
             secret: name.clone(),
             version: Some(version),
             why: Why::Upkeep,
         };
-        let recorded = self
-            .log
-            .record_use(usage, body, Effect::Nothing)
-            .await
-            .map_err(UpkeepError::NotRecorded)?;
+        let recorded = self.journal.record_use(usage, &event).await?;
         let announced = recorded.seq();
-        let now = self.now().wall;
+        let now = self.journal.now().wall;
         let stored = if self.is_taken_from_elsewhere(name) {
             let storing = self.vault.store_aside(recorded, value, expires_at, now);
             storing.await
@@ -221,10 +217,9 @@ impl Broker {
             why: Why::Upkeep,
         };
         let recorded = self
-            .log
-            .record_use(usage, body, Effect::Nothing)
-            .await
-            .map_err(UpkeepError::NotRecorded)?;
+            .journal
+            .record_use_body(usage, body, Effect::Nothing)
+            .await?;
         let announced = recorded.seq();
         let removed = if self.is_taken_from_elsewhere(name) {
             self.vault.remove_aside(recorded).await
@@ -234,7 +229,7 @@ impl Broker {
         if let Err(error) = removed {
             return Err(self.change_failed(name, announced, error).await);
         }
-        let live = self.leases.list(None, self.now());
+        let live = self.leases.list(None, self.journal.now());
         let over = live
             .iter()
             .filter(|lease| lease.version.is_some() && lease.secret == *name);
@@ -264,8 +259,8 @@ impl Broker {
         };
         // With its MAC, for it may take a removal back.
         match self.with_removal_mac(&event) {
-            Ok(body) => self.record_body_or_trace(body).await,
-            Err(_) => self.record_or_trace(&event).await,
+            Ok(body) => self.journal.record_body_or_trace(body).await,
+            Err(_) => self.journal.record_or_trace(&event).await,
         };
         of_the_vault(error)
     }

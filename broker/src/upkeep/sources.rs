@@ -22,7 +22,7 @@ use crate::vault::{SourceValue, VaultError};
 
 impl Around for Broker {
     fn now(&self) -> Now {
-        Self::now(self)
+        self.journal.now()
     }
 
     fn token(&self) -> BoxFuture<'_, Result<Option<AccessToken>, SourceError>> {

@@ -118,7 +118,7 @@ impl Warnings {
 impl Broker {
     /// Gives a warning, unless the same one was given within a day. Returns at once.
     pub fn warn(&self, warning: Warning) {
-        let now = self.now().wall;
+        let now = self.journal.now().wall;
         let fresh = Fresh {
             key: format!("{}/{}", warning.kind.as_str(), warning.subject).into(),
             occasion: Box::default(),
@@ -189,7 +189,7 @@ impl Broker {
                 return;
             }
         };
-        let now = self.now().wall;
+        let now = self.journal.now().wall;
         let over = self.warnings.given().drop_others(&keys, now);
         if !over.is_empty()
             && let Ok(Err(error)) = timeout(PATIENCE, self.vault.forget_warnings(over)).await
@@ -209,7 +209,7 @@ impl Broker {
             let events = given.iter().filter_map(|fresh| fresh.notice.as_record());
             let records = events.map(|event: Event<'_>| {
                 let broker = &broker;
-                async move { broker.record_or_trace(&event).await }
+                async move { broker.journal.record_or_trace(&event).await }
             });
             join_all(records).await;
         });
@@ -217,7 +217,7 @@ impl Broker {
 
     /// What falls due, and the keys of all secrets that have a deadline with a warning before it.
     fn near_deadlines(&self) -> (Vec<Fresh>, BTreeSet<Box<str>>) {
-        let now = self.now().wall;
+        let now = self.journal.now().wall;
         let policies = self.policies();
         let stored = self.vault.list().into_iter();
         let stored = stored.map(|(name, held)| (name, Some(held)));
@@ -272,7 +272,7 @@ impl Broker {
         let Some(channel) = self.warnings.channels.get(nth) else {
             return;
         };
-        let Some(_alone) = channel.begin(self.now()) else {
+        let Some(_alone) = channel.begin(self.journal.now()) else {
             return;
         };
         loop {
@@ -282,7 +282,7 @@ impl Broker {
             }
             let notices = waiting.iter().map(|(_, notice)| &**notice);
             let told = channel.tell(&notice::message(notices)).await;
-            let now = self.now();
+            let now = self.journal.now();
             match told {
                 Ok(()) => {
                     tracing::info!(

@@ -1,0 +1,178 @@
+//! The audit log and the clock: the one place where records are written.
+//!
+//! What is recorded before it takes effect goes through [`Journal::record`] and its kin, which refuse where
+//! the log cannot be written. What takes effect in any case (an end, a lock, a failure) goes through
+//! [`Journal::record_or_trace`]: it is written as soon as that is possible.
+//!
+//! Not here: what a record says, and who may do what it says.
+
+mod readers;
+
+use std::sync::Arc;
+
+use broker_audit::chain::Head;
+use broker_audit::record::{Body, Event};
+use broker_protocol::names::LeaseId;
+
+pub use self::readers::Readers;
+use crate::audit_log::{AuditLog, AuditLogError, Departure, Effect, Recorded, Use};
+use crate::clock::{BootId, Clock, Now};
+use crate::moment::Moment;
+
+/// See the module.
+pub struct Journal {
+    log: AuditLog,
+    clock: Arc<dyn Clock>,
+    readers: Readers,
+}
+
+impl Journal {
+    /// Writes into this log, by this clock.
+    #[must_use]
+    pub fn new(log: AuditLog, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            log,
+            clock,
+            readers: Readers::default(),
+        }
+    }
+
+    /// This moment.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// The clock, for what counts time without the log.
+    pub(crate) const fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// This moment, to be written down.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        Moment::new(self.now(), self.boot_id())
+    }
+
+    /// The boot that this is.
+    #[must_use]
+    pub fn boot_id(&self) -> &BootId {
+        self.clock.boot_id()
+    }
+
+    /// Where operators' readings of the log have got to.
+    pub(crate) const fn readers(&self) -> &Readers {
+        &self.readers
+    }
+
+    /// The head after the last acknowledged record.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.log.head()
+    }
+
+    /// Why the log refuses records, with what helps; `None` if it does not.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        self.log.fault()
+    }
+
+    /// Writes what is waiting; later records are refused. Blocks for a few syncs.
+    pub fn close(&self) {
+        self.log.close();
+    }
+
+    /// Makes a record durable before what it says takes effect. Returns its place in the log.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditLogError`]: it is not durable, and nothing may take effect.
+    pub async fn record(&self, event: &Event<'_>) -> Result<u64, AuditLogError> {
+        self.record_body(Body::of(event)?, Effect::Nothing).await
+    }
+
+    /// The same with a body that carries a MAC, or an effect on what a start rebuilds.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::record`].
+    pub async fn record_body(&self, body: Body, effect: Effect) -> Result<u64, AuditLogError> {
+        self.log.record(body, effect).await
+    }
+
+    /// Makes the record of a use durable, and with it the proof that opens the value.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::record`]; the use is gone with it.
+    pub async fn record_use(
+        &self,
+        usage: Use,
+        event: &Event<'_>,
+    ) -> Result<Recorded<Use>, AuditLogError> {
+        self.record_use_body(usage, Body::of(event)?, Effect::Nothing)
+            .await
+    }
+
+    /// As [`Self::record_body`], for a use.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::record_use`].
+    pub async fn record_use_body(
+        &self,
+        usage: Use,
+        body: Body,
+        effect: Effect,
+    ) -> Result<Recorded<Use>, AuditLogError> {
+        self.log.record_use(usage, body, effect).await
+    }
+
+    /// Makes the record of a backup durable, and with it the proof that lets its bytes go.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::record`].
+    pub async fn record_departure(
+        &self,
+        departure: Departure,
+        event: &Event<'_>,
+    ) -> Result<Recorded<Departure>, AuditLogError> {
+        self.log.record_departure(departure, Body::of(event)?).await
+    }
+
+    /// Records what happened whether or not it can be recorded. `true` if it was.
+    pub async fn record_or_trace(&self, event: &Event<'_>) -> bool {
+        match Body::of(event) {
+            Ok(body) => self.record_body_or_trace(body).await,
+            Err(error) => untold(&error),
+        }
+    }
+
+    /// The same with a body that carries a MAC.
+    pub async fn record_body_or_trace(&self, body: Body) -> bool {
+        let written = self.log.record_anyway(body, Effect::Nothing).await;
+        if !written {
+            tracing::error!(
+                "a record is not in the audit log yet; it is written when that is possible"
+            );
+        }
+        written
+    }
+
+    /// Records the end of a lease, which has taken effect. `true` if it is in the log already.
+    pub async fn record_end(&self, event: &Event<'_>, lease: &LeaseId) -> bool {
+        match Body::of(event) {
+            Ok(body) => {
+                let ends = Effect::LeaseEnds(lease.clone());
+                self.log.record_anyway(body, ends).await
+            }
+            Err(error) => untold(&error),
+        }
+    }
+}
+
+fn untold(error: &serde_json::Error) -> bool {
+    tracing::error!(cause = %error, "a record could not be written as JSON");
+    false
+}
