@@ -3,27 +3,22 @@
 //! What it does lies in `impl` blocks by idea: [`crate::issue`] hands out leases, [`crate::end`]
 //! ends them, [`crate::upkeep`] looks after secrets, policies and the lock.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use broker_protocol::names::Purpose;
 use broker_protocol::places::Places;
 use jiff::Timestamp;
-use metrics::Counter;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::audit_log::{LiveLease, Removal};
 use crate::budget::Budget;
-use crate::caller::Programs;
 use crate::config::{Config, NamedFiles};
 use crate::github::GitHub;
 use crate::journal::Journal;
 use crate::lease_table::LeaseTable;
-use crate::load::Loaded;
 use crate::mint::Minting;
 use crate::outlet::Outlet;
-use crate::policy::{PolicySet, PurposePolicy};
+use crate::policies::Policies;
 use crate::secret_locks::SecretLocks;
 use crate::source::Sources;
 use crate::usage::Usage;
@@ -39,9 +34,7 @@ pub struct Broker {
     /// What the operator configured.
     pub(crate) config: Config,
     /// The policies in force.
-    pub(crate) policies: RwLock<Arc<InForce>>,
-    /// Why the policies on disk are not the ones in force, if they are not.
-    pub(crate) policy_fault: Mutex<Option<String>>,
+    pub(crate) policies: Arc<Policies>,
     /// Why no caller can connect, if none can.
     pub(crate) socket_fault: Mutex<Option<String>>,
     /// Serialises reloads, so that the last one asked for is the one in force.
@@ -88,28 +81,6 @@ pub struct Broker {
     pub(crate) revocations: AtomicU64,
 }
 
-/// A policy set, and since when it has been in force.
-pub(crate) struct InForce {
-    pub(crate) set: PolicySet,
-    pub(crate) since: Timestamp,
-    pub(crate) files: BTreeMap<String, String>,
-    /// Leases granted, by purpose.
-    pub(crate) granted: BTreeMap<Purpose, Counter>,
-}
-
-impl InForce {
-    pub(crate) fn since(now: Timestamp, loaded: Loaded) -> Self {
-        let purposes = loaded.set.purposes().map(PurposePolicy::whole);
-        let granted = purposes.map(|terms| (terms.purpose.clone(), crate::metrics::granted(terms)));
-        Self {
-            granted: granted.collect(),
-            since: now,
-            set: loaded.set,
-            files: loaded.files,
-        }
-    }
-}
-
 /// What a start found in the last segment of the audit log and cannot judge while locked.
 pub(crate) struct Found {
     /// Leases that were live; no MAC is checked yet.
@@ -124,19 +95,6 @@ pub(crate) struct Found {
 }
 
 impl Broker {
-    /// The policies in force. A request keeps the set it began with.
-    pub(crate) fn policies(&self) -> Arc<InForce> {
-        Arc::clone(&self.policies.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Whether this set is still the one in force.
-    pub(crate) fn still_in_force(&self, set: &Arc<InForce>) -> bool {
-        Arc::ptr_eq(
-            set,
-            &self.policies.read().unwrap_or_else(PoisonError::into_inner),
-        )
-    }
-
     /// Why the broker is of no use to new callers now; empty if it is.
     #[must_use]
     pub fn not_ready(&self) -> Vec<String> {
@@ -164,15 +122,6 @@ impl Broker {
     pub(crate) fn socket_fault(&self) -> Option<String> {
         let fault = self.socket_fault.lock();
         fault.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// How much the policies in force want to know of the programs that connect.
-    pub(crate) fn programs(&self) -> Programs {
-        if self.policies().set.wants_sha256() {
-            Programs::PathAndDigest
-        } else {
-            Programs::Path
-        }
     }
 
     /// Whether the store is locked, or is about to be with an end of all leases.

@@ -13,11 +13,12 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use crate::audit_log::Effect;
-use crate::broker::{Broker, InForce};
+use crate::broker::Broker;
 use crate::caller::ExitWatch;
 use crate::issue::{IssueError, Wishes};
 use crate::lease::Lease;
 use crate::lease_record;
+use crate::policies::InForce;
 use crate::policy::{self, Caller, Decision, Denial, Grant, Request};
 
 /// What became of an end.
@@ -229,7 +230,7 @@ impl Broker {
         } else {
             &lease.caller
         };
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let stands = Self::request(&lease, caller, None);
         if let Err(denial) = Self::judge(&policies, &lease, &stands) {
             self.end_lease(id, None, "no longer allowed when it was to be renewed")
@@ -291,7 +292,7 @@ impl Broker {
 
     /// Revokes every live lease that the policies in force no longer allow.
     pub(crate) async fn judge_leases(&self) -> Vec<LeaseId> {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let leases = self.leases.list(None, self.journal.now());
         let over = leases
             .iter()
@@ -345,7 +346,7 @@ impl Broker {
 mod tests {
     use super::*;
     use crate::clock::Now;
-    use crate::load::Loaded;
+    use crate::policies::Loaded;
     use crate::policy::{Host, NamesOnly, PolicyFile, PolicySet};
 
     const SECRETS: &str = "[secret.app]\nkind = 'app'\nclient_id = 'Iv23'\n\

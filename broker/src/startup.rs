@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex};
 
 use broker_audit::record::Event;
 use broker_protocol::places::Places;
@@ -17,7 +17,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::Gid;
 
 use crate::audit_log::{self, AuditLog, AuditLogError, Opened};
-use crate::broker::{Broker, Found, InForce};
+use crate::broker::{Broker, Found};
 use crate::budget::{Budget, LOG_BYTES};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, NamedFiles, OnePasswordConfig, Through};
@@ -27,9 +27,10 @@ use crate::holder::Holder;
 use crate::journal::Journal;
 use crate::lease_table::LeaseTable;
 use crate::life;
-use crate::load::{LoadError, load};
 use crate::mint::Minting;
 use crate::outlet::Outlet;
+use crate::policies::Policies;
+use crate::policies::{LoadError, load};
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
 use crate::secret_locks::SecretLocks;
 use crate::socket::{self, BindError, Kept, Listener};
@@ -141,7 +142,8 @@ pub async fn run(
 
     vault.check_not_put_back(&opened.secret_versions)?;
 
-    let policies = load(&places.policies, &config.host(&places))?;
+    let host = config.host(&places);
+    let policies = load(&places.policies, &host)?;
     for warning in &policies.table_warnings {
         tracing::warn!(cause = %warning, "the policies differ from their decision tables");
     }
@@ -150,8 +152,12 @@ pub async fn run(
     let now = clock.now();
     let socket = places.socket.clone();
     let broker = Arc::new(Broker {
-        policies: RwLock::new(Arc::new(InForce::since(now.wall, policies))),
-        policy_fault: Mutex::default(),
+        policies: Arc::new(Policies::new(
+            places.policies.clone(),
+            host,
+            policies,
+            now.wall,
+        )),
         reloading: tokio::sync::Mutex::default(),
         secret_locks: SecretLocks::default(),
         store_wide: tokio::sync::Mutex::default(),
@@ -266,7 +272,7 @@ fn found(opened: &Opened) -> Found {
 
 /// The records every start leaves before anything is served.
 async fn announce(broker: &Broker, root_key: Option<&'static str>) -> Result<(), StartError> {
-    let policies = broker.policies();
+    let policies = broker.policies.in_force();
     let mut events = vec![
         Event::BrokerStarted {
             version: env!("CARGO_PKG_VERSION"),

@@ -1,7 +1,6 @@
 //! What is shown of the broker: status, secrets, purposes. Never a value.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::PoisonError;
 
 use broker_protocol::api::{
     BrokerStatus, CallerView, FallbackView, PurposeView, SecretState, SecretView, Status,
@@ -49,7 +48,7 @@ impl Broker {
             .filter(|lease| lease.deliver == Delivery::Raw)
             .count();
         let head = self.journal.head();
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let secrets = self.secrets();
         let mut warnings: Vec<String> = policies
             .set
@@ -85,11 +84,7 @@ impl Broker {
             audit_fault: self.journal.fault(),
             purposes: policies.set.purposes().count() as u64,
             policies_loaded_at: policies.since,
-            policy_fault: self
-                .policy_fault
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
+            policy_fault: self.policies.fault(),
             memory_locked: self.vault.keys_are_in_locked_memory().unwrap_or(true),
             github: self.github_status(),
             secrets,
@@ -132,7 +127,7 @@ impl Broker {
     /// Every secret that policies declare or the vault holds.
     #[must_use]
     pub fn secrets(&self) -> Vec<SecretView> {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let held: BTreeMap<SecretName, Held> = self.vault.list().into_iter().collect();
         let declared = policies.set.secrets().map(|secret| secret.name.clone());
         let names: BTreeSet<SecretName> = declared.chain(held.keys().cloned()).collect();
@@ -144,7 +139,7 @@ impl Broker {
     }
 
     fn secret_view(&self, name: &SecretName, held: Option<&Held>, now: Timestamp) -> SecretView {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let declared = policies.set.secret(name);
         let usage = self.vault.usage(name);
         let attempt = self.vault.check(name);
@@ -210,7 +205,7 @@ impl Broker {
     /// The purposes this caller may know of.
     #[must_use]
     pub fn purposes(&self, caller: &Caller) -> Vec<PurposeView> {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let all = self.is_operator(caller);
         let views = policies.set.purposes().filter_map(|purpose| {
             let rule = purpose.rule_for(caller);

@@ -154,7 +154,7 @@ pub(super) async fn check(
 }
 
 fn warnings(broker: &Broker, name: &SecretName) -> Vec<String> {
-    let policies = broker.policies();
+    let policies = broker.policies.in_force();
     let shown = broker.config.one_password.token.as_ref();
     if name.as_str() == ONE_PASSWORD_TOKEN && shown.is_some_and(SourceSpec::is_vault) {
         return Vec::new();

@@ -17,7 +17,7 @@ impl Broker {
     /// about it: what policy declares, and from the vault, unless GitHub is asked only when told to.
     #[must_use]
     pub fn checks_at_set(&self, name: &SecretName) -> bool {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let declared = policies.set.secret(name);
         self.config.github.check_every.is_some()
             && declared.is_some_and(|declared| declared.source.is_vault())

@@ -39,9 +39,10 @@ pub use self::at_set::AT_SET;
 use self::finding::{overall, worst_first};
 use self::judge::{Judged, Subject};
 use self::probe::{Outsider, is_pattern};
-use crate::broker::{Broker, InForce};
+use crate::broker::Broker;
 use crate::github::{Credential, GitHubError, Principal};
 use crate::lease_record;
+use crate::policies::InForce;
 use crate::policy::{Caller, SecretDeclaration, SecretKind, SourceSpec};
 use crate::token::AccessToken;
 use crate::upkeep::{Upkeep, UpkeepError};
@@ -106,7 +107,7 @@ impl Broker {
         name: &SecretName,
         pace: Pace,
     ) -> Result<SecretChecked, CheckError> {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let declared = policies.set.secret(name);
         let declared = declared.ok_or_else(|| CheckError::NotDeclared(name.clone()))?;
         let held = match &declared.source {

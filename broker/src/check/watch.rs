@@ -90,7 +90,7 @@ async fn next(broker: &Arc<Broker>, schedule: &mut Schedule, every: Duration) {
 impl Broker {
     /// What is due until a plan's horizon, and how many secrets are checked at all.
     fn due_checks(&self, every: Duration) -> (Vec<(Timestamp, SecretName)>, usize) {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let now = self.journal.now();
         let (until, moment) = (Schedule::horizon(now), self.journal.moment());
         let mut secrets = 0;
@@ -133,7 +133,7 @@ impl Broker {
     /// Whether a planned check is still wanted, and its principal is not limited: a request that the
     /// client would hold back anyway is not worth a record.
     fn may_be_checked(&self, name: &SecretName, every: Duration) -> bool {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let Some(declared) = policies.set.secret(name) else {
             return false;
         };

@@ -34,13 +34,14 @@ use broker_audit::record::{Body, Event};
 use broker_protocol::names::{Delivery, LeaseId, SecretName};
 
 use crate::audit_log::{Effect, Use, Why};
-use crate::broker::{Broker, InForce};
+use crate::broker::Broker;
 use crate::clock::Now;
 use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
 use crate::lease_table::{LIVE_BYTES, Limits, Place, Reached};
 use crate::mint::MintError;
 use crate::minted::Hold;
+use crate::policies::InForce;
 use crate::policy::{self, Decision, Grant, Request, SecretDeclaration, SourceSpec};
 use crate::token::AccessToken;
 use crate::vault::VaultError;
@@ -83,7 +84,7 @@ impl Broker {
         if self.grants_nothing() {
             return Err(IssueError::Locked);
         }
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let grant = match policy::decide(&policies.set, &request) {
             Decision::Allow(grant) => grant,
             Decision::Deny(denial) => {
@@ -293,7 +294,9 @@ impl Broker {
             Box::pin(self.end_lease(&lease.id, None, SECRET_REMOVED)).await;
             return Err(IssueError::SecretMissing(lease.secret.clone()));
         }
-        if !self.still_in_force(decided) && !Self::still_allowed(&self.policies(), lease) {
+        if !self.policies.still_in_force(decided)
+            && !Self::still_allowed(&self.policies.in_force(), lease)
+        {
             Box::pin(self.end_lease(&lease.id, None, "the policies changed meanwhile")).await;
             return Err(IssueError::Overtaken);
         }
@@ -305,14 +308,7 @@ impl Broker {
     pub(crate) fn secret_is_gone(&self, lease: &Lease) -> bool {
         lease.version.is_some()
             && self.vault.held(&lease.secret).is_none()
-            && self.is_from_vault(&lease.secret)
-    }
-
-    /// Whether policies take it from the vault, or do not speak of it.
-    fn is_from_vault(&self, secret: &SecretName) -> bool {
-        let policies = self.policies();
-        let declared = policies.set.secret(secret);
-        declared.is_none_or(|declared| declared.source.is_vault())
+            && self.policies.take_from_vault(&lease.secret)
     }
 
     /// Ends a lease that was granted and could not be honoured.

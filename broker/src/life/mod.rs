@@ -99,7 +99,7 @@ pub(crate) async fn live(
     systemd.tell(Tell::Ready);
     tracing::info!(
         socket = %broker.places.socket.display(),
-        purposes = broker.policies().set.purposes().count(),
+        purposes = broker.policies.in_force().set.purposes().count(),
         locked = broker.vault.is_locked(),
         "ready"
     );

@@ -152,7 +152,7 @@ impl Broker {
         source: &SourceSpec,
     ) -> Result<(Token, AccessToken), MintError> {
         let secret = &lease.secret;
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let client_id = policies
             .set
             .secret(secret)

@@ -41,7 +41,7 @@ impl Broker {
         name: &SecretName,
         to: &SourceSpec,
     ) -> Result<Option<Line>, MoveError> {
-        let in_force = self.policies();
+        let in_force = self.policies.in_force();
         let declared = in_force.set.secret(name);
         let declared = declared.ok_or_else(|| MoveError::Undeclared(name.clone()))?;
         let file = &declared.place.file;
@@ -61,7 +61,7 @@ impl Broker {
     }
 
     async fn policies_on_disk(&self) -> Result<PolicyFiles, MoveError> {
-        let directory = self.places.policies.clone();
+        let directory = self.policies.directory().to_owned();
         let reading = tokio::task::spawn_blocking(move || policy_files::read_live(&directory));
         reading
             .await
@@ -77,7 +77,7 @@ impl Broker {
         to: &SourceSpec,
         edited: Option<&Edited>,
     ) -> Result<Line, MoveError> {
-        let in_force = self.policies();
+        let in_force = self.policies.in_force();
         let declared = in_force.set.secret(name);
         let declared = declared.ok_or_else(|| MoveError::Undeclared(name.clone()))?;
         let on_disk = self.policies_on_disk().await?;

@@ -203,7 +203,7 @@ impl Broker {
     ) -> Result<(), MoveError> {
         let name = turn.name();
         if to.is_vault() {
-            let policies = self.policies();
+            let policies = self.policies.in_force();
             let ends = self.ends_at(policies.set.secret(name), None);
             self.store_value(by, turn, value, ends).await?;
             return Ok(());
@@ -273,7 +273,7 @@ impl Broker {
     }
 
     fn source_in_force(&self, name: &SecretName) -> Result<SourceSpec, MoveError> {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let declared = policies.set.secret(name);
         let declared = declared.ok_or_else(|| MoveError::Undeclared(name.clone()))?;
         Ok(declared.source.clone())
@@ -288,7 +288,7 @@ impl Broker {
         if self.config.one_password.token.as_ref() == Some(place) {
             return Some("the token for 1Password".to_owned());
         }
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let mut others = policies.set.secrets().filter(|other| other.name != *name);
         if let Some(other) = others.find(|other| self.may_be_one_place(&other.source, place)) {
             return Some(format!("`{}`", other.name));

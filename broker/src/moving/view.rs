@@ -111,7 +111,7 @@ impl Broker {
         let Some(known) = self.vault.moving(name) else {
             return Ok(());
         };
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let declared = policies.set.secret(name);
         let in_force = declared.map(|declared| declared.source.to_string());
         if known.leaves_behind(&SourceSpec::Vault.to_string(), in_force.as_deref()) {

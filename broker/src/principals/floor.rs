@@ -45,7 +45,7 @@ impl Broker {
     /// what was heard within the window counts; of an App, every installation that was heard of.
     #[must_use]
     pub fn below_rate_floor(&self) -> Vec<BelowFloor> {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let now = self.journal.now();
         let limits = self.github.limits();
         let floors = policies

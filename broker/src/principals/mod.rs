@@ -31,7 +31,7 @@ impl Broker {
     /// or else the one that policy declares. `None` if neither is known, and for an App, whose
     /// installations each have a budget of their own.
     pub(crate) fn principal_of(&self, secret: &SecretName) -> Option<Principal> {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let declared = policies.set.secret(secret)?;
         if declared.kind == SecretKind::App {
             return None;
@@ -56,7 +56,7 @@ impl Broker {
         if lease.deliver != Delivery::Installation || lease.hashed_token.is_some() {
             return None;
         }
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let client_id = policies.set.secret(&lease.secret)?.client_id.as_deref()?;
         Some(Principal::App(client_id.into()))
     }

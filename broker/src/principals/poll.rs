@@ -75,7 +75,7 @@ impl Broker {
 
     /// Whether the last check of the value in use was answered 401.
     fn was_refused(&self, secret: &SecretName) -> bool {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let declared = policies.set.secret(secret);
         let checked = declared.and_then(|declared| self.known_of(declared));
         checked.is_some_and(|checked| !checked.accepted)

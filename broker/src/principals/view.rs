@@ -42,7 +42,7 @@ impl Broker {
 
     fn below_floor_names(&self) -> Vec<(String, bool)> {
         let below = self.below_rate_floor();
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let with_floor = policies
             .set
             .secrets()

@@ -314,7 +314,7 @@ impl Broker {
 
     /// The declaration of a secret whose value lies in the vault.
     fn in_the_vault(&self, name: &SecretName) -> Result<SecretDeclaration, RotationError> {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let declared = policies.set.secret(name);
         let declared = declared.ok_or_else(|| RotationError::Undeclared(name.clone()))?;
         if !declared.source.is_vault() {

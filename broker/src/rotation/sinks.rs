@@ -68,7 +68,7 @@ impl Broker {
     }
 
     pub(super) fn sinks_of(&self, name: &SecretName) -> Vec<SinkSpec> {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let declared = policies.set.secret(name);
         declared.map_or_else(Vec::new, |declared| declared.sinks.clone())
     }

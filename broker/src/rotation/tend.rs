@@ -41,7 +41,7 @@ impl Broker {
     /// Sinks that failed outside of a rotation: a value that was set, and pushed by an operator.
     async fn retry_sinks(&self) {
         let now = self.journal.moment();
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let names: Vec<SecretName> = policies
             .set
             .secrets()

@@ -38,7 +38,7 @@ impl Broker {
 
     /// Checks the value in use where its scopes decide what the next one must carry, and are not known.
     pub async fn learn_scopes(&self, by: &Caller, name: &SecretName) {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let Some(declared) = policies.set.secret(name) else {
             return;
         };
@@ -62,7 +62,7 @@ impl Broker {
     pub(crate) fn rotation_warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for (name, rotation) in self.vault.rotations_under_way() {
-            let policies = self.policies();
+            let policies = self.policies.in_force();
             let next = self.next_of(&name, policies.set.secret(&name), &rotation);
             if let Some(why) = &rotation.failure {
                 warnings.push(format!("the rotation of `{name}` does not get on: {why}"));
@@ -73,7 +73,7 @@ impl Broker {
                 ));
             }
         }
-        for declared in self.policies().set.secrets() {
+        for declared in self.policies.in_force().set.secrets() {
             let sinks = self.sink_list(&declared.name).sinks;
             let stale = sinks
                 .iter()
@@ -95,7 +95,7 @@ impl Broker {
         warnings: Vec<String>,
     ) -> RotationView {
         let rotation = self.vault.rotation(name);
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let declared = policies.set.secret(name);
         let under_way = rotation.as_ref().filter(|one| one.is_under_way());
         let next = match under_way {

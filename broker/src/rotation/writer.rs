@@ -46,7 +46,7 @@ impl Broker {
         sink: &SinkSpec,
     ) -> Result<SinkToken<'_>, NotPushed> {
         let with = sink.with.as_ref().unwrap_or(name);
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let declared = policies.set.secret(with);
         let version = sink.with.is_none().then_some(version);
         let value = self.open_for_upkeep(by, with, version, Upkeep::Sink).await;

@@ -115,7 +115,7 @@ impl Identify {
     /// connection of each program may have to wait until its file has been read.
     async fn peer(&self, connection: &Connection, rank: Rank) -> Result<Peer, PeerError> {
         let unidentified = PeerError::Unidentified;
-        let programs = self.broker.programs();
+        let programs = self.broker.policies.programs();
         let socket = connection.as_fd().try_clone_to_owned();
         let socket = socket.map_err(unidentified)?;
         let surroundings = Arc::clone(&self.surroundings);

@@ -29,7 +29,7 @@ impl Broker {
         let broker = Arc::clone(self);
         // As many as there are secrets, and the thread that serves has no time for that.
         let news = tokio::task::spawn_blocking(move || {
-            let policies = broker.policies();
+            let policies = broker.policies.in_force();
             let secrets = policies.set.secrets();
             let counted = secrets
                 .filter(|declared| !declared.source.is_vault() || declared.rotate_every.is_some());
@@ -48,7 +48,7 @@ impl Broker {
     /// The same at once, of the few whose values are stored elsewhere: what was read may not be known again for
     /// a while after a restart.
     pub(crate) async fn note_first_seen_elsewhere(&self) {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let elsewhere = policies.set.secrets();
         let elsewhere = elsewhere.filter(|declared| !declared.source.is_vault());
         let news = elsewhere.filter_map(|declared| self.first_seen_now(declared));
@@ -57,7 +57,7 @@ impl Broker {
 
     /// The same of one secret, before its value goes elsewhere.
     pub(crate) async fn note_first_seen_of(&self, name: &SecretName) {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let declared = policies.set.secret(name);
         let news = declared.and_then(|declared| self.first_seen_now(declared));
         self.keep_first_seen(news.into_iter().collect()).await;

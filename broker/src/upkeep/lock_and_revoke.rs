@@ -118,7 +118,7 @@ impl Broker {
     }
 
     fn what_takes_away(&self, secret: &SecretName) -> String {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let source = policies.set.secret(secret).map(|declared| &declared.source);
         match source {
             None | Some(SourceSpec::Vault) => format!(

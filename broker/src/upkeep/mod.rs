@@ -21,7 +21,7 @@ use broker_protocol::names::{RepoPattern, SecretName};
 use broker_protocol::value_form::Unfit;
 
 use crate::audit_log::AuditLogError;
-use crate::load::LoadError;
+use crate::policies::LoadError;
 use crate::source::SourceError;
 use crate::vault::backup::BackupError;
 use crate::vault::root_key::RootKeyError;

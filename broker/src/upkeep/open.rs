@@ -75,7 +75,7 @@ impl Broker {
         if self.vault.is_locked() {
             return Err(UpkeepError::Locked);
         }
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let source = policies
             .set
             .secret(name)
@@ -128,7 +128,12 @@ impl Broker {
         };
         let is_mounted = |secret: &SecretDeclaration| secret.mounted;
         if let Some(file) = place.file()
-            && self.policies().set.secret(name).is_some_and(is_mounted)
+            && self
+                .policies
+                .in_force()
+                .set
+                .secret(name)
+                .is_some_and(is_mounted)
         {
             // A move changes the line of the source alone: `mounted` holds at its other end, too.
             self.sources.expect_mounted_also(file);

@@ -1,13 +1,12 @@
 //! Puts policies in force, all or none.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use broker_audit::record::Event;
 use broker_protocol::api::Reloaded;
 
 use super::UpkeepError;
-use crate::broker::{Broker, InForce};
-use crate::load::load;
+use crate::broker::Broker;
 
 impl Broker {
     /// Reads the policies again and puts them in force, all or none.
@@ -17,9 +16,7 @@ impl Broker {
     /// [`UpkeepError::Policies`]: the set in force stays in force, loudly.
     pub async fn reload_policies(&self) -> Result<Reloaded, UpkeepError> {
         let _one_at_a_time = self.reloading.lock().await;
-        // Files, and account names that a directory service may have to be asked for.
-        let (directory, host) = (self.places.policies.clone(), self.config.host(&self.places));
-        let loaded = tokio::task::spawn_blocking(move || load(&directory, &host)).await;
+        let loaded = self.policies.load_again().await;
         let loaded = match loaded.map_err(|panic| UpkeepError::Broken("the policies", panic))? {
             Ok(loaded) => loaded,
             Err(error) => {
@@ -28,10 +25,7 @@ impl Broker {
                     .record_or_trace(&Event::PolicyRefused { why: &why })
                     .await;
                 tracing::error!(cause = %why, "the policies were refused; the old ones stay in force");
-                *self
-                    .policy_fault
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = Some(why);
+                self.policies.note_fault(Some(why));
                 return Err(UpkeepError::Policies(error));
             }
         };
@@ -55,15 +49,7 @@ impl Broker {
         };
         let looking = tokio::task::spawn_blocking(look).await;
         looking.map_err(|panic| UpkeepError::Broken("the places of secrets", panic))?;
-        let in_force = InForce::since(self.journal.now().wall, loaded);
-        *self
-            .policies
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(in_force);
-        *self
-            .policy_fault
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = None;
+        self.policies.replace(loaded, self.journal.now().wall);
         self.forget_unnamed_source_values().await;
         // While locked no lease is honoured; the unlock judges them.
         let revoked = self.judge_leases().await;

@@ -128,7 +128,7 @@ impl Broker {
         let recorded = self.journal.record_use(usage, &event).await?;
         let announced = recorded.seq();
         let now = self.journal.now().wall;
-        let stored = if self.is_taken_from_elsewhere(name) {
+        let stored = if !self.policies.take_from_vault(name) {
             let storing = self.vault.store_aside(recorded, value, expires_at, now);
             storing.await
         } else {
@@ -145,7 +145,7 @@ impl Broker {
         name: &SecretName,
         value: &AccessToken,
     ) -> Result<(), UpkeepError> {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let shown = self.config.one_password.token.as_ref();
         let (why, declared) = if let Some(declared) = policies.set.secret(name) {
             let kind = declared.kind;
@@ -221,7 +221,7 @@ impl Broker {
             .record_use_body(usage, body, Effect::Nothing)
             .await?;
         let announced = recorded.seq();
-        let removed = if self.is_taken_from_elsewhere(name) {
+        let removed = if !self.policies.take_from_vault(name) {
             self.vault.remove_aside(recorded).await
         } else {
             self.vault.remove(recorded).await
@@ -236,13 +236,6 @@ impl Broker {
         self.end_leases(over.map(|lease| &lease.id), by, SECRET_REMOVED)
             .await;
         Ok(())
-    }
-
-    /// While policies take the value from elsewhere, what is in the vault is a copy.
-    fn is_taken_from_elsewhere(&self, name: &SecretName) -> bool {
-        let policies = self.policies();
-        let declared = policies.set.secret(name);
-        declared.is_some_and(|declared| !declared.source.is_vault())
     }
 
     async fn change_failed(

@@ -59,7 +59,12 @@ impl Around for Broker {
     fn keep<'a>(&'a self, source: &'a SourceSpec, fetched: &'a Fetched) -> BoxFuture<'a, ()> {
         async move {
             // What 1Password is shown may lie in the keyring: it stays there alone.
-            let named = self.policies().set.sources().any(|named| named == source);
+            let named = self
+                .policies
+                .in_force()
+                .set
+                .sources()
+                .any(|named| named == source);
             if !self.config.keep_source_values || !named {
                 return;
             }
@@ -149,7 +154,7 @@ impl Broker {
                 return;
             }
         };
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let named: Vec<&SourceSpec> = policies.set.sources().collect();
         let now = Self::now(self);
         for value in values {
@@ -170,7 +175,7 @@ impl Broker {
     /// Erases what the vault keeps of places that policies do not name, or of all where configuration does
     /// not say so.
     pub(crate) async fn forget_unnamed_source_values(&self) {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let keep = self.config.keep_source_values;
         let named = policies.set.sources().filter(|_| keep);
         let named = named.map(|source| source.to_string().into()).collect();
@@ -189,7 +194,7 @@ impl Broker {
         if self.vault.is_locked() {
             return Err(UpkeepError::Locked);
         }
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let late = tokio::time::sleep(PROBED_WITHIN).shared();
         let mut probes = Vec::new();
         for declared in policies.set.secrets() {
@@ -316,7 +321,7 @@ impl Broker {
     }
 
     async fn refresh(&self, source: &SourceSpec, since: Duration) {
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let mut declared = policies.set.secrets();
         let named = declared.find(|declared| declared.source == *source);
         let Some(name) = named.map(|declared| &declared.name) else {

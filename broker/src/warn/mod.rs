@@ -218,7 +218,7 @@ impl Broker {
     /// What falls due, and the keys of all secrets that have a deadline with a warning before it.
     fn near_deadlines(&self) -> (Vec<Fresh>, BTreeSet<Box<str>>) {
         let now = self.journal.now().wall;
-        let policies = self.policies();
+        let policies = self.policies.in_force();
         let stored = self.vault.list().into_iter();
         let stored = stored.map(|(name, held)| (name, Some(held)));
         let elsewhere = policies.set.secrets();

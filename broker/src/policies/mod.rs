@@ -1,0 +1,132 @@
+//! The policies in force, and why those on disk are not.
+//!
+//! A request keeps the set it began with; whoever must know whether it still holds asks
+//! [`Policies::still_in_force`]. Loading decides nothing else: what follows from another set (leases that
+//! end, values that are no longer kept) is `upkeep`'s.
+
+mod load;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use broker_protocol::names::{Purpose, SecretName};
+use jiff::Timestamp;
+use metrics::Counter;
+use tokio::task::JoinError;
+
+pub use self::load::{LoadError, Loaded, load};
+use crate::caller::Programs;
+use crate::policy::{Host, PolicySet, PurposePolicy};
+
+/// See the module.
+pub struct Policies {
+    directory: PathBuf,
+    host: Host,
+    in_force: RwLock<Arc<InForce>>,
+    fault: Mutex<Option<String>>,
+}
+
+/// A policy set, and since when it has been in force.
+pub(crate) struct InForce {
+    pub(crate) set: PolicySet,
+    pub(crate) since: Timestamp,
+    /// SHA-256 of every file, hexadecimal, by its name.
+    pub(crate) files: BTreeMap<String, String>,
+    /// Leases granted, by purpose.
+    pub(crate) granted: BTreeMap<Purpose, Counter>,
+}
+
+impl InForce {
+    pub(crate) fn since(now: Timestamp, loaded: Loaded) -> Self {
+        let purposes = loaded.set.purposes().map(PurposePolicy::whole);
+        let granted = purposes.map(|terms| (terms.purpose.clone(), crate::metrics::granted(terms)));
+        Self {
+            granted: granted.collect(),
+            since: now,
+            set: loaded.set,
+            files: loaded.files,
+        }
+    }
+}
+
+impl Policies {
+    /// Puts in force what was loaded from this directory, for a broker on this host.
+    #[must_use]
+    pub fn new(directory: PathBuf, host: Host, loaded: Loaded, now: Timestamp) -> Self {
+        Self {
+            directory,
+            host,
+            in_force: RwLock::new(Arc::new(InForce::since(now, loaded))),
+            fault: Mutex::default(),
+        }
+    }
+
+    /// Where the files are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The set in force.
+    pub(crate) fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether this set is still the one in force.
+    pub(crate) fn still_in_force(&self, set: &Arc<InForce>) -> bool {
+        let in_force = self.in_force.read();
+        Arc::ptr_eq(set, &in_force.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Why the files are not the set in force, if they were refused.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        let fault = self.fault.lock();
+        fault.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How much the set in force wants to know of the programs that connect.
+    #[must_use]
+    pub fn programs(&self) -> Programs {
+        if self.in_force().set.wants_sha256() {
+            Programs::PathAndDigest
+        } else {
+            Programs::Path
+        }
+    }
+
+    /// Whether the value that is handed out is the vault's: policies say so, or do not speak of the secret.
+    /// Otherwise what the vault holds of it is a copy.
+    #[must_use]
+    pub fn take_from_vault(&self, secret: &SecretName) -> bool {
+        let in_force = self.in_force();
+        let declared = in_force.set.secret(secret);
+        declared.is_none_or(|declared| declared.source.is_vault())
+    }
+
+    /// Reads the files again, beside everything else: account names may have to be asked for, too.
+    ///
+    /// # Errors
+    ///
+    /// The outer one is a fault of the broker's own; the inner one, why the files are refused.
+    pub(crate) async fn load_again(&self) -> Result<Result<Loaded, LoadError>, JoinError> {
+        let (directory, host) = (self.directory.clone(), self.host.clone());
+        tokio::task::spawn_blocking(move || load(&directory, &host)).await
+    }
+
+    /// Puts a set in force.
+    pub(crate) fn replace(&self, loaded: Loaded, now: Timestamp) {
+        let in_force = Arc::new(InForce::since(now, loaded));
+        *self
+            .in_force
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = in_force;
+        self.note_fault(None);
+    }
+
+    /// Notes why the files were refused.
+    pub(crate) fn note_fault(&self, why: Option<String>) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+}
