@@ -19,7 +19,7 @@ use crate::lease_table::LeaseTable;
 use crate::mint::Minting;
 use crate::outlet::Outlet;
 use crate::policies::Policies;
-use crate::secret_locks::SecretLocks;
+use crate::secrets::Secrets;
 use crate::source::Sources;
 use crate::usage::Usage;
 use crate::vault::Vault;
@@ -32,19 +32,19 @@ pub struct Broker {
     /// Where things lie.
     pub(crate) places: Places,
     /// What the operator configured.
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
     /// The policies in force.
     pub(crate) policies: Arc<Policies>,
     /// Why no caller can connect, if none can.
     pub(crate) socket_fault: Mutex<Option<String>>,
     /// Serialises reloads, so that the last one asked for is the one in force.
     pub(crate) reloading: tokio::sync::Mutex<()>,
-    /// Keeps changes of one secret apart: its value, a rotation, a move.
-    pub(crate) secret_locks: SecretLocks,
+    /// The values of secrets.
+    pub(crate) secrets: Arc<Secrets>,
     /// Serialises what is about the whole store: an unlock, a backup, what a repository's name means.
     pub(crate) store_wide: tokio::sync::Mutex<()>,
     /// The secrets.
-    pub(crate) vault: Vault,
+    pub(crate) vault: Arc<Vault>,
     /// Values that do not lie in the vault.
     pub(crate) sources: Arc<Sources>,
     /// GitHub: asked for the first time when something is wanted of it.

@@ -242,7 +242,7 @@ impl Broker {
             Ok(grant) => grant,
             Err(denial) => return Err(self.deny(&asked, &Wishes::default(), denial).await),
         };
-        if self.secret_is_gone(&lease) {
+        if self.secrets.secret_is_gone(&lease) {
             return Err(IssueError::SecretMissing(lease.secret.clone()));
         }
         let secret_ends = self

@@ -55,6 +55,7 @@ pub mod redact;
 pub mod rotation;
 pub mod rotation_state;
 pub mod secret_locks;
+pub mod secrets;
 pub mod server;
 pub mod session_keyring;
 pub mod socket;

@@ -275,7 +275,7 @@ impl Broker {
         if tombstones.contains_key(&lease.id) {
             return Judged::Ended(Box::new(lease), "revoked; the record of it was lost");
         }
-        if self.secret_is_gone(&lease) {
+        if self.secrets.secret_is_gone(&lease) {
             return Judged::Ended(Box::new(lease), SECRET_REMOVED);
         }
         if lease.hashed_token.is_none() {

@@ -29,10 +29,9 @@ use crate::lease_table::LeaseTable;
 use crate::life;
 use crate::mint::Minting;
 use crate::outlet::Outlet;
-use crate::policies::Policies;
-use crate::policies::{LoadError, load};
+use crate::policies::{LoadError, Policies, load};
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
-use crate::secret_locks::SecretLocks;
+use crate::secrets::Secrets;
 use crate::socket::{self, BindError, Kept, Listener};
 use crate::source::one_password::{Connect, Op};
 use crate::source::{Desk, OnePassword, Sources};
@@ -114,7 +113,10 @@ pub async fn run(
     _hardened: &Hardened,
 ) -> Result<(), StartError> {
     refuse_exposed(&places.config)?;
-    let config = Config::read(&places.config, nix::unistd::geteuid().as_raw())?;
+    let config = Arc::new(Config::read(
+        &places.config,
+        nix::unistd::geteuid().as_raw(),
+    )?);
     if !places.vault.exists() {
         return Err(StartError::NoVault(places.vault.clone()));
     }
@@ -125,7 +127,7 @@ pub async fn run(
         config.one_password.plan,
         Box::new(Desk::new(one_password(&config.one_password))),
     ));
-    let vault = Vault::open(&places.vault)?;
+    let vault = Arc::new(Vault::open(&places.vault)?);
     let from = unlock_at_start(&vault, &places);
 
     let (log, opened) = AuditLog::open(
@@ -151,17 +153,22 @@ pub async fn run(
     sources.look_at(policies.set.sources());
     let now = clock.now();
     let socket = places.socket.clone();
+    let policies = Policies::new(places.policies.clone(), host, policies, now.wall);
+    let policies = Arc::new(policies);
+    let journal = Arc::new(Journal::new(log, Arc::clone(&clock)));
+    let secrets = Arc::new(Secrets::new(
+        Arc::clone(&journal),
+        Arc::clone(&policies),
+        Arc::clone(&vault),
+        Arc::clone(&sources),
+        Arc::clone(&config),
+    ));
     let broker = Arc::new(Broker {
-        policies: Arc::new(Policies::new(
-            places.policies.clone(),
-            host,
-            policies,
-            now.wall,
-        )),
+        policies,
         reloading: tokio::sync::Mutex::default(),
-        secret_locks: SecretLocks::default(),
+        secrets,
         store_wide: tokio::sync::Mutex::default(),
-        journal: Arc::new(Journal::new(log, Arc::clone(&clock))),
+        journal,
         vault,
         sources,
         github: GitHub::new(config.github.settings.clone(), Arc::clone(&clock)),
@@ -191,7 +198,7 @@ pub async fn run(
     if opened.created {
         broker.vault.settle().await?;
     }
-    broker.recall_requests().await?;
+    broker.secrets.recall_requests().await?;
     announce(&broker, from).await?;
     broker.named_files.look().await;
     for cause in broker.named_files.faults() {

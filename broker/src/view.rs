@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::broker::Broker;
 use crate::check;
 use crate::deadline::Deadline;
-use crate::policy::{Caller, Rule, SecretDeclaration, SourceSpec};
+use crate::policy::{Caller, Rule, SourceSpec};
 use crate::vault::Held;
 
 impl Broker {
@@ -60,7 +60,7 @@ impl Broker {
         for secret in &secrets {
             let held = self.vault.held(&secret.name);
             let declared = policies.set.secret(&secret.name);
-            let deadline = self.deadline(declared, held.as_ref());
+            let deadline = self.secrets.deadline(declared, held.as_ref());
             warnings.extend(secret_warning(secret, &deadline, now));
             warnings.extend(check_warning(secret));
             warnings.extend(stale_warning(secret));
@@ -93,37 +93,6 @@ impl Broker {
         }
     }
 
-    /// By when a secret must have changed: by what policy says of it, and what is known of its value.
-    pub(crate) fn deadline(
-        &self,
-        declared: Option<&SecretDeclaration>,
-        held: Option<&Held>,
-    ) -> Deadline {
-        let rotated = declared.filter(|declared| declared.rotate_every.is_some());
-        let since = match rotated {
-            Some(declared) => self.known_since(declared),
-            None => held.map(|held| held.set_at),
-        };
-        Deadline::of(
-            since,
-            rotated.and_then(|declared| declared.rotate_every),
-            self.ends_at(declared, held),
-        )
-    }
-
-    /// When a secret ends at GitHub, as far as is known: what a check of this value found, or else what
-    /// was entered with it.
-    pub(crate) fn ends_at(
-        &self,
-        declared: Option<&SecretDeclaration>,
-        held: Option<&Held>,
-    ) -> Option<Timestamp> {
-        match declared {
-            Some(declared) if !declared.source.is_vault() => self.known_of(declared)?.expires_at,
-            _ => held?.expires_at,
-        }
-    }
-
     /// Every secret that policies declare or the vault holds.
     #[must_use]
     pub fn secrets(&self) -> Vec<SecretView> {
@@ -144,8 +113,8 @@ impl Broker {
         let usage = self.vault.usage(name);
         let attempt = self.vault.check(name);
         let rotate_every = declared.and_then(|secret| secret.rotate_every);
-        let expires_at = self.ends_at(declared, held);
-        let deadline = self.deadline(declared, held);
+        let expires_at = self.secrets.ends_at(declared, held);
+        let deadline = self.secrets.deadline(declared, held);
         let source = declared.map_or(SourceSpec::Vault, |secret| secret.source.clone());
         let source_fault = self.sources.fault(&source, self.journal.now());
         let standing = self.sources.standing(&source, self.journal.now());

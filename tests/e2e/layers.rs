@@ -26,6 +26,7 @@ const LAYERS: &[&[&str]] = &[
         "principals",
         "rebuild",
         "rotation",
+        "secrets",
         "upkeep",
         "view",
         "metrics",

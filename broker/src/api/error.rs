@@ -17,7 +17,7 @@ use crate::issue::IssueError;
 use crate::moving::MoveError;
 use crate::redact;
 use crate::rotation::RotationError;
-use crate::upkeep::UpkeepError;
+use crate::secrets::UpkeepError;
 use crate::vault::RekeyError;
 use crate::vault::root_key::RootKeyError;
 

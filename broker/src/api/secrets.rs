@@ -54,7 +54,12 @@ pub(super) async fn set(
     let looks_like = Kind::of(&value).map(|kind| kind.as_str().to_owned());
     let setting = to_its_end({
         let (broker, by, name) = (Arc::clone(&broker), by.clone(), name.clone());
-        async move { broker.set_secret(&by, &name, value, asked.expires_at).await }
+        async move {
+            broker
+                .secrets
+                .set_secret(&by, &name, value, asked.expires_at)
+                .await
+        }
     });
     let held = setting.await?;
     let mut set = SecretSet {
@@ -77,7 +82,7 @@ pub(super) async fn undo(
 ) -> Result<Json<SecretSet>, Refusal> {
     let undoing = to_its_end({
         let (broker, by, name) = (Arc::clone(&broker), by.clone(), name.clone());
-        async move { broker.undo_secret(&by, &name).await }
+        async move { broker.secrets.undo_secret(&by, &name).await }
     });
     let undone = undoing.await?;
     let mut set = SecretSet {
@@ -108,7 +113,7 @@ async fn report(broker: &Arc<Broker>, by: Arc<Caller>, set: &mut SecretSet, want
         Ok(Ok(checked)) => {
             set.warnings.extend(faults(&checked.check));
             let is_wrong = checked.check.verdict == Verdict::Error;
-            if is_wrong && broker.value_before(&name).is_some() {
+            if is_wrong && broker.secrets.value_before(&name).is_some() {
                 set.warnings.push(format!(
                     "the value before is still in the vault: `tokenctl secret set {name} --undo` \
                      puts it back into use"

@@ -15,6 +15,6 @@ pub(super) async fn probe(
     State(broker): State<Arc<Broker>>,
     Operator(by): Operator,
 ) -> Result<Json<SourcesProbed>, Refusal> {
-    let probing = to_its_end(async move { broker.probe_sources(&by).await });
+    let probing = to_its_end(async move { broker.secrets.probe_sources(&by).await });
     Ok(Json(probing.await?))
 }

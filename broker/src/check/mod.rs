@@ -34,8 +34,6 @@ use broker_protocol::value_form;
 use serde::{Deserialize, Serialize};
 
 use self::asker::Asker;
-pub use self::asker::Pace;
-pub use self::at_set::AT_SET;
 use self::finding::{overall, worst_first};
 use self::judge::{Judged, Subject};
 use self::probe::{Outsider, is_pattern};
@@ -44,10 +42,13 @@ use crate::github::{Credential, GitHubError, Principal};
 use crate::lease_record;
 use crate::policies::InForce;
 use crate::policy::{Caller, SecretDeclaration, SecretKind, SourceSpec};
+use crate::secrets::{Upkeep, UpkeepError};
 use crate::token::AccessToken;
-use crate::upkeep::{Upkeep, UpkeepError};
 use crate::vault::{CheckDetails, Checked, Kind};
 use crate::warn::{Warning, WarningKind};
+
+pub use self::asker::Pace;
+pub use self::at_set::AT_SET;
 
 /// Why a secret was not checked. None of these says anything about the secret.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +120,7 @@ impl Broker {
         };
         let version = held.as_ref().map(|held| held.version);
         let value = self
+            .secrets
             .open_for_upkeep(by, name, version, Upkeep::Check)
             .await
             .map_err(|error| match error {
@@ -134,7 +136,7 @@ impl Broker {
             hashed: held.is_none().then(|| value.hashed()),
             looks_like: Kind::of(&value),
             entered: held.as_ref().and_then(|held| held.entered_expires_at),
-            before: self.known_of(declared),
+            before: self.secrets.known_of(declared),
             now: self.journal.now().wall,
         };
         let asked = match declared.kind {
@@ -165,22 +167,9 @@ impl Broker {
         }
     }
 
-    /// What the last check found, if it was of the value in use.
-    pub(crate) fn known_of(&self, declared: &SecretDeclaration) -> Option<Checked> {
-        let checked = self.vault.check(&declared.name).checked?;
-        let same = match &declared.source {
-            SourceSpec::Vault => {
-                let held = self.vault.held(&declared.name);
-                checked.version.is_some() && checked.version == held.map(|held| held.version)
-            }
-            source => checked.hashed.is_some() && checked.hashed == self.sources.hashed(source),
-        };
-        same.then_some(checked)
-    }
-
     /// The scopes of the value in use, as a check found them; `None` if none did.
     pub(crate) async fn carried_scopes(&self, declared: &SecretDeclaration) -> Option<Vec<String>> {
-        self.known_of(declared)?;
+        self.secrets.known_of(declared)?;
         self.details(&declared.name).await?.scopes
     }
 

@@ -122,7 +122,7 @@ impl Broker {
         if !has_value {
             return None;
         }
-        let of_this = self.known_of(declared);
+        let of_this = self.secrets.known_of(declared);
         let answered = of_this.as_ref();
         let answered = answered.map(|checked| (&checked.checked_at, checked.accepted));
         let failed_at = self.vault.check(name).failed_at;

@@ -33,6 +33,7 @@ use std::sync::atomic::Ordering;
 use broker_audit::record::{Body, Event};
 use broker_protocol::names::{Delivery, LeaseId, SecretName};
 
+use self::obtain::Origin;
 use crate::audit_log::{Effect, Use, Why};
 use crate::broker::Broker;
 use crate::clock::Now;
@@ -47,7 +48,6 @@ use crate::token::AccessToken;
 use crate::vault::VaultError;
 
 pub use self::error::IssueError;
-use self::obtain::Origin;
 
 /// What a caller asks beside the [`Request`] that policy judges.
 #[derive(Debug, Default)]
@@ -290,7 +290,7 @@ impl Broker {
         decided: &Arc<InForce>,
         lease: &Arc<Lease>,
     ) -> Result<(), IssueError> {
-        if self.secret_is_gone(lease) {
+        if self.secrets.secret_is_gone(lease) {
             Box::pin(self.end_lease(&lease.id, None, SECRET_REMOVED)).await;
             return Err(IssueError::SecretMissing(lease.secret.clone()));
         }
@@ -301,14 +301,6 @@ impl Broker {
             return Err(IssueError::Overtaken);
         }
         Ok(())
-    }
-
-    /// Whether the vault no longer holds the secret that was taken from it for this lease. One that was
-    /// moved elsewhere is not gone.
-    pub(crate) fn secret_is_gone(&self, lease: &Lease) -> bool {
-        lease.version.is_some()
-            && self.vault.held(&lease.secret).is_none()
-            && self.policies.take_from_vault(&lease.secret)
     }
 
     /// Ends a lease that was granted and could not be honoured.

@@ -84,7 +84,9 @@ impl Broker {
         origin: Origin<'_>,
     ) -> Result<Taken, IssueError> {
         let since = origin.fresh.then_some(lease.span.issued.boot);
-        let taken = self.sources.take(recorded, origin.source, since, self);
+        let taken = self
+            .sources
+            .take(recorded, origin.source, since, &*self.secrets);
         let taken = taken.await;
         let taken = taken.map_err(|source| IssueError::Source {
             secret: lease.secret.clone(),

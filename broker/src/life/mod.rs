@@ -333,7 +333,7 @@ async fn tend(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
             () = server::told_to(&mut stopped) => return,
             () = broker.tend_rotations() => {}
         }
-        broker.note_first_seen_elsewhere().await;
+        broker.secrets.note_first_seen_elsewhere().await;
         // Seconds at the most, and never left half-way.
         broker.tend_root_key(&mut last_rekey).await;
     }
@@ -366,7 +366,7 @@ async fn tidy(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
 async fn refresh(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
     tokio::select! {
         () = server::told_to(&mut stopped) => {}
-        () = broker.tend_sources(REFRESH) => {}
+        () = broker.secrets.tend_sources(REFRESH) => {}
     }
 }
 

@@ -24,8 +24,8 @@ use crate::lease::Lease;
 use crate::lease_record;
 use crate::minted::{EndNow, Token};
 use crate::policy::Caller;
+use crate::secrets::Upkeep;
 use crate::token::{AccessToken, HashedToken};
-use crate::upkeep::Upkeep;
 
 /// A new token may be refused for some seconds, until it is known everywhere. Octokit allows for five.
 ///
@@ -264,6 +264,7 @@ impl Broker {
             return Err("the store is locked".to_owned());
         }
         let recorded = self
+            .secrets
             .record_upkeep(by, &token.key.secret, None, Upkeep::Installation)
             .await
             .map_err(|error| error.to_string())?;

@@ -164,7 +164,10 @@ impl Broker {
                 MintError::Vault { secret, source }
             })?,
             source => {
-                let taken = self.sources.take(recorded, source, None, self).await;
+                let taken = self
+                    .sources
+                    .take(recorded, source, None, &*self.secrets)
+                    .await;
                 let taken = taken.map_err(|source| {
                     let secret = secret.clone();
                     MintError::Source { secret, source }

@@ -4,7 +4,7 @@ use broker_protocol::names::SecretName;
 
 use crate::audit_log::AuditLogError;
 use crate::policy_files::PolicyFilesError;
-use crate::upkeep::UpkeepError;
+use crate::secrets::UpkeepError;
 
 /// Why a move did not begin, go on, end or go back.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use crate::broker::Broker;
 use crate::lease_record;
 use crate::move_state::{Due, Move, Step};
 use crate::policy::{Caller, SourceSpec};
-use crate::upkeep::UpkeepError;
+use crate::secrets::UpkeepError;
 
 /// What becomes of the old copy.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,12 +60,12 @@ impl Broker {
             }
             Due::Astray => return Err(astray(name, &in_force, known)),
         };
-        let value = self.open_at(by, name, &to).await?;
+        let value = self.secrets.open_at(by, name, &to).await?;
         let value = value.ok_or_else(|| MoveError::Nothing {
             name: name.clone(),
             place: to.to_string(),
         })?;
-        let there = self.open_at(by, name, &from).await?;
+        let there = self.secrets.open_at(by, name, &from).await?;
         let old = match (there, self.in_use(name, &from)) {
             (None, _) => Old::Gone,
             (Some(_), Some(by)) => Old::InUse(by),
@@ -83,10 +83,10 @@ impl Broker {
         };
         drop(value);
         // The old copy may be the only place that says how old the value is.
-        self.note_first_seen_of(name).await;
+        self.secrets.note_first_seen_of(name).await;
         self.let_go(mover, (&from, &to), &known, &old).await?;
         self.vault.forget_move(name).await.map_err(of_the_vault)?;
-        self.forget_unnamed_source_values().await;
+        self.secrets.forget_unnamed_source_values().await;
         let text = view::finished(name, &from, &to, &old);
         Ok(MoveView {
             phase: MovePhase::Finished,
@@ -132,7 +132,7 @@ impl Broker {
                     .await;
                 return Err(of_the_vault(error));
             }
-        } else if let Err(error) = self.sources.remove(from, self).await {
+        } else if let Err(error) = self.sources.remove(from, &*self.secrets).await {
             self.move_failed(name, "erase", from, &error.to_string())
                 .await;
             return Err(UpkeepError::Source(error.itself()).into());
@@ -156,7 +156,7 @@ impl Broker {
             old: known.from.clone(),
             why,
         };
-        let old = self.open_at(by, name, &from).await?;
+        let old = self.secrets.open_at(by, name, &from).await?;
         let old = old
             .ok_or_else(|| no_way("gives no value; put the value there"))?
             .hashed();
@@ -183,7 +183,7 @@ impl Broker {
             });
         }
         // A place that is down must not keep anybody from leaving it; one that answers is compared.
-        match self.open_at(by, name, &in_force).await {
+        match self.secrets.open_at(by, name, &in_force).await {
             // A copy that was never seen to be in use may be anything; the old value is what was copied.
             Ok(Some(_)) if known.step == Step::Copied && *known.hashed == *old.as_str() => {}
             Ok(Some(value)) if value.hashed() != old => {

@@ -13,7 +13,7 @@ use crate::broker::Broker;
 use crate::move_state::Edited;
 use crate::policy::{LineChange, SourceSpec, change_of_source, source_line};
 use crate::policy_files::{self, PolicyFiles};
-use crate::upkeep::UpkeepError;
+use crate::secrets::UpkeepError;
 
 /// What is to be done that policies name another place.
 pub(super) enum Line {

@@ -27,8 +27,8 @@ use crate::lease_record;
 use crate::move_state::{Due, Move, Step};
 use crate::policy::{Caller, SourceSpec};
 use crate::secret_locks::SecretTurn;
+use crate::secrets::UpkeepError;
 use crate::token::{AccessToken, HashedToken};
-use crate::upkeep::UpkeepError;
 use crate::vault::VaultError;
 
 /// How a move is made.
@@ -103,13 +103,13 @@ impl Broker {
     ) -> Result<MoveView, MoveError> {
         let Mover { by, turn } = mover;
         let name = turn.name();
-        let value = self.open_at(by, name, from).await?;
+        let value = self.secrets.open_at(by, name, from).await?;
         let value = value.ok_or_else(|| MoveError::Nothing {
             name: name.clone(),
             place: from.to_string(),
         })?;
         let hashed = value.hashed();
-        let there = self.open_at(by, name, to).await?;
+        let there = self.secrets.open_at(by, name, to).await?;
         let there = there.map(|there| there.hashed());
         // What an earlier round of this move put there is no stranger's value.
         let own =
@@ -165,7 +165,7 @@ impl Broker {
         if !is_there {
             self.record_moving(by, name, &state, "writing").await?;
             self.put(mover, to, value).await?;
-            let there = self.open_at(by, name, to).await?;
+            let there = self.secrets.open_at(by, name, to).await?;
             if there.map(|there| there.hashed()).as_ref() != Some(&hashed) {
                 return Err(MoveError::NotKept {
                     name: name.clone(),
@@ -185,7 +185,7 @@ impl Broker {
                 .await?;
         }
         if known.as_ref() != Some(&state) {
-            self.note_first_seen_of(name).await;
+            self.secrets.note_first_seen_of(name).await;
             self.note_move(turn, &state).await?;
         }
         Ok(self.with_line(
@@ -204,8 +204,8 @@ impl Broker {
         let name = turn.name();
         if to.is_vault() {
             let policies = self.policies.in_force();
-            let ends = self.ends_at(policies.set.secret(name), None);
-            self.store_value(by, turn, value, ends).await?;
+            let ends = self.secrets.ends_at(policies.set.secret(name), None);
+            self.secrets.store_value(by, turn, value, ends).await?;
             return Ok(());
         }
         // Looked at: it was stored before that was done, and would be refused when it is read there.
@@ -213,7 +213,7 @@ impl Broker {
             let name = name.clone();
             return Err(UpkeepError::Malformed { name, unfit }.into());
         }
-        let written = self.sources.write(to, &value, self).await;
+        let written = self.sources.write(to, &value, &*self.secrets).await;
         if let Err(error) = written {
             self.move_failed(name, "write", to, &error.to_string())
                 .await;
@@ -232,7 +232,7 @@ impl Broker {
     ) -> Result<MoveView, MoveError> {
         let Mover { by, turn } = mover;
         let name = turn.name();
-        let value = self.open_at(by, name, to).await?;
+        let value = self.secrets.open_at(by, name, to).await?;
         let value = value.ok_or_else(|| MoveError::Nothing {
             name: name.clone(),
             place: to.to_string(),
@@ -264,11 +264,11 @@ impl Broker {
 
     /// Nothing else changes this secret while the turn lasts.
     async fn turn_to_move(&self, name: &SecretName) -> Result<SecretTurn, MoveError> {
-        let turn = self.secret_locks.turn(name).await;
+        let turn = self.secrets.locks().turn(name).await;
         if self.vault.is_locked() {
             return Err(UpkeepError::Locked.into());
         }
-        self.refuse_while_rotating(&turn)?;
+        self.secrets.refuse_while_rotating(&turn)?;
         Ok(turn)
     }
 

@@ -14,8 +14,6 @@ use super::line::{Line, Place};
 use crate::broker::Broker;
 use crate::move_state::{Move, Step};
 use crate::policy::SourceSpec;
-use crate::secret_locks::SecretTurn;
-use crate::upkeep::UpkeepError;
 
 impl Broker {
     /// What a dry run says: whether the value is there, another is in the way, and who writes it.
@@ -99,25 +97,6 @@ impl Broker {
             from: known.from.into(),
             to: known.to.into(),
         })
-    }
-
-    /// A new value in the vault would be left behind by a move out of it.
-    ///
-    /// # Errors
-    ///
-    /// [`UpkeepError::Moving`].
-    pub(crate) fn refuse_while_moving(&self, turn: &SecretTurn) -> Result<(), UpkeepError> {
-        let name = turn.name();
-        let Some(known) = self.vault.moving(name) else {
-            return Ok(());
-        };
-        let policies = self.policies.in_force();
-        let declared = policies.set.secret(name);
-        let in_force = declared.map(|declared| declared.source.to_string());
-        if known.leaves_behind(&SourceSpec::Vault.to_string(), in_force.as_deref()) {
-            return Err(UpkeepError::Moving(name.clone()));
-        }
-        Ok(())
     }
 
     /// A warning of each move that should have been finished by now.

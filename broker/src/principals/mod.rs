@@ -37,7 +37,10 @@ impl Broker {
             return None;
         }
         // Another value may be another user's.
-        let login = self.known_of(declared).and_then(|checked| checked.login);
+        let login = self
+            .secrets
+            .known_of(declared)
+            .and_then(|checked| checked.login);
         let login = login.as_deref().or(declared.owner.as_deref());
         login.map(Principal::user)
     }

@@ -15,8 +15,8 @@ use broker_protocol::names::SecretName;
 use crate::broker::Broker;
 use crate::causes;
 use crate::github::{Credential, Principal};
+use crate::secrets::{Upkeep, UpkeepError};
 use crate::token::{AccessToken, HashedToken};
-use crate::upkeep::{Upkeep, UpkeepError};
 
 /// When each principal with live leases was last asked, in boot time.
 pub(crate) type Asked = HashMap<Principal, Duration>;
@@ -77,7 +77,7 @@ impl Broker {
     fn was_refused(&self, secret: &SecretName) -> bool {
         let policies = self.policies.in_force();
         let declared = policies.set.secret(secret);
-        let checked = declared.and_then(|declared| self.known_of(declared));
+        let checked = declared.and_then(|declared| self.secrets.known_of(declared));
         checked.is_some_and(|checked| !checked.accepted)
     }
 
@@ -99,7 +99,9 @@ impl Broker {
     }
 
     async fn open_for_poll(&self, secret: &SecretName) -> Option<AccessToken> {
-        let opened = self.open_for_upkeep(None, secret, None, Upkeep::RateLimit);
+        let opened = self
+            .secrets
+            .open_for_upkeep(None, secret, None, Upkeep::RateLimit);
         match opened.await {
             Ok(token) => Some(token),
             // Said where it matters: to callers, in `status`, by checks.

@@ -6,7 +6,7 @@ use crate::audit_log::AuditLogError;
 use crate::github::GitHubError;
 use crate::github::app_jwt::KeyError;
 use crate::rotation_state::NotNow;
-use crate::upkeep::UpkeepError;
+use crate::secrets::UpkeepError;
 
 /// Why a rotation did not begin, go on or go back.
 #[derive(Debug, thiserror::Error)]

@@ -4,8 +4,8 @@ use super::RotationError;
 use crate::broker::Broker;
 use crate::github::{AppKey, GitHubError, NoAppKey, Principal, ReplyHeaders};
 use crate::policy::{SecretDeclaration, SecretKind};
+use crate::secrets::UpkeepError;
 use crate::token::AccessToken;
-use crate::upkeep::UpkeepError;
 
 /// What GitHub says of a value that it takes.
 pub(super) struct Identity {

@@ -18,7 +18,7 @@ use crate::lease_record;
 use crate::policy::{Caller, SecretKind};
 use crate::rotation_state::{EndedBy, Version};
 use crate::secret_locks::SecretTurn;
-use crate::upkeep::{Upkeep, UpkeepError};
+use crate::secrets::{Upkeep, UpkeepError};
 use crate::vault::StoredVersion;
 
 /// Why its leases end.
@@ -38,7 +38,7 @@ impl Broker {
         by: &Caller,
         name: &SecretName,
     ) -> Result<SecretRevoked, RotationError> {
-        let turn = self.secret_locks.turn(name).await;
+        let turn = self.secrets.locks().turn(name).await;
         if self.vault.is_locked() {
             return Err(UpkeepError::Locked.into());
         }
@@ -111,8 +111,12 @@ impl Broker {
                 hashed_credential: known.hashed_credential.as_str().into(),
             };
             if self.ended_by(name, &version) == EndedBy::Broker {
-                let opened =
-                    self.open_for_upkeep(Some(by), name, Some(known.number), Upkeep::Revocation);
+                let opened = self.secrets.open_for_upkeep(
+                    Some(by),
+                    name,
+                    Some(known.number),
+                    Upkeep::Revocation,
+                );
                 values.push(opened.await?);
             }
         }
@@ -159,7 +163,9 @@ impl Broker {
         for look in 0..=looks {
             let mut still = Vec::new();
             for number in alive {
-                let opened = self.open_for_upkeep(Some(by), name, Some(number), Upkeep::Revocation);
+                let opened =
+                    self.secrets
+                        .open_for_upkeep(Some(by), name, Some(number), Upkeep::Revocation);
                 if let Asked::Alive(_) = self.identify(&declared, opened.await?).await? {
                     still.push(number);
                 }

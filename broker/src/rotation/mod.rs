@@ -41,8 +41,8 @@ use crate::lease_record;
 use crate::policy::{Caller, SecretDeclaration};
 use crate::rotation_state::{NotNow, Phase, Rotation, Version};
 use crate::secret_locks::SecretTurn;
+use crate::secrets::{Upkeep, UpkeepError};
 use crate::token::AccessToken;
-use crate::upkeep::{Upkeep, UpkeepError};
 use crate::vault::{Held, NewValue, VaultError};
 
 /// A new value, as an operator gives it.
@@ -86,11 +86,11 @@ impl Broker {
             entered,
             fewer_scopes,
         } = given;
-        let turn = self.secret_locks.turn(name).await;
+        let turn = self.secrets.locks().turn(name).await;
         if self.vault.is_locked() {
             return Err(UpkeepError::Locked.into());
         }
-        self.refuse_while_moving(&turn)?;
+        self.secrets.refuse_while_moving(&turn)?;
         let declared = self.in_the_vault(name)?;
         let hashed = value.hashed();
         let held = self.vault.held(name);
@@ -159,7 +159,9 @@ impl Broker {
             None => None,
             Some(held) => {
                 let version = Some(held.version);
-                let opened = self.open_for_upkeep(Some(by), &declared.name, version, Upkeep::Check);
+                let opened =
+                    self.secrets
+                        .open_for_upkeep(Some(by), &declared.name, version, Upkeep::Check);
                 Some(self.identify(declared, opened.await?).await?)
             }
         };
@@ -240,7 +242,7 @@ impl Broker {
         name: &SecretName,
         revoke_after: Duration,
     ) -> Result<RotationView, RotationError> {
-        let turn = self.secret_locks.turn(name).await;
+        let turn = self.secrets.locks().turn(name).await;
         let rotation = self.rotation_of(name)?;
         let revoke_at = self.journal.moment().after(revoke_after);
         let said = revoke_at.wall();
@@ -266,14 +268,17 @@ impl Broker {
         by: &Caller,
         name: &SecretName,
     ) -> Result<RotationView, RotationError> {
-        let turn = self.secret_locks.turn(name).await;
+        let turn = self.secrets.locks().turn(name).await;
         let rotation = self.rotation_of(name)?;
         if matches!(rotation.phase, Phase::RollingBack | Phase::RolledBack) {
             return Ok(self.rotation_view(name, Vec::new()).await);
         }
         let old = rotation.may_roll_back().map_err(not_now(name))?.clone();
         let declared = self.in_the_vault(name)?;
-        let open = || self.open_for_upkeep(Some(by), name, Some(old.number), Upkeep::Rotation);
+        let open = || {
+            self.secrets
+                .open_for_upkeep(Some(by), name, Some(old.number), Upkeep::Rotation)
+        };
         match self.identify(&declared, open().await?).await? {
             Asked::Alive(_) => {}
             Asked::Dead => {

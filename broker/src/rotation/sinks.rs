@@ -15,7 +15,7 @@ use crate::github::secrets::Writer;
 use crate::policy::{Caller, SinkSpec};
 use crate::rotation_state::{Rotation, SinkState};
 use crate::secret_locks::SecretTurn;
-use crate::upkeep::Upkeep;
+use crate::secrets::Upkeep;
 
 impl Broker {
     /// Writes the value in use to the sinks that do not hold it, or with `all` to every one.
@@ -28,7 +28,7 @@ impl Broker {
         by: &Caller,
         name: &SecretName,
     ) -> Result<SinkList, RotationError> {
-        let turn = self.secret_locks.turn(name).await;
+        let turn = self.secrets.locks().turn(name).await;
         self.in_the_vault(name)?;
         self.push_pending(Some(by), &turn).await?;
         Ok(self.sink_list(name))
@@ -173,7 +173,9 @@ impl Broker {
         sink: &SinkSpec,
         version: u64,
     ) -> Result<crate::github::secrets::Written, NotPushed> {
-        let value = self.open_for_upkeep(by, name, Some(version), Upkeep::Sink);
+        let value = self
+            .secrets
+            .open_for_upkeep(by, name, Some(version), Upkeep::Sink);
         let value = value.await.map_err(|error| NotPushed::All(error.into()))?;
         let token = self.sink_token(by, name, version, sink).await?;
         let writer = Writer {

@@ -15,8 +15,8 @@ use crate::lease_record;
 use crate::policy::{Caller, SecretKind};
 use crate::rotation_state::{Due, EndedBy, Phase, Rotation, Version};
 use crate::secret_locks::SecretTurn;
+use crate::secrets::Upkeep;
 use crate::token::AccessToken;
-use crate::upkeep::Upkeep;
 use crate::vault::Kind;
 
 /// So many looks at a token that GitHub was asked to end are not worth a record: 15 s.
@@ -41,7 +41,7 @@ impl Broker {
         by: &Caller,
         name: &SecretName,
     ) -> Result<RotationView, RotationError> {
-        let turn = self.secret_locks.turn(name).await;
+        let turn = self.secrets.locks().turn(name).await;
         self.step(Some(by), &turn).await?;
         Ok(self.rotation_view(name, Vec::new()).await)
     }
@@ -103,6 +103,7 @@ impl Broker {
         let declared = self.in_the_vault(name)?;
         let new = rotation.new.number;
         let value = self
+            .secrets
             .open_for_upkeep(by, name, Some(new), Upkeep::Rotation)
             .await?;
         match self.identify(&declared, value).await {
@@ -156,6 +157,7 @@ impl Broker {
         self.note_rotation(turn, revoking.clone()).await?;
         self.end_leases_on(name, &[old.number], by, REPLACED).await;
         let value = self
+            .secrets
             .open_for_upkeep(by, name, Some(old.number), Upkeep::Revocation)
             .await?;
         match self.revoke_at_github(vec![value]).await {
@@ -249,6 +251,7 @@ impl Broker {
     ) -> Result<bool, RotationError> {
         let declared = self.in_the_vault(name)?;
         let old = self
+            .secrets
             .open_for_upkeep(by, name, Some(version), Upkeep::Revocation)
             .await?;
         if let Asked::Alive(_) = self.identify(&declared, old).await? {
@@ -258,6 +261,7 @@ impl Broker {
             return Ok(true);
         }
         let in_use = self
+            .secrets
             .open_for_upkeep(by, name, None, Upkeep::Rotation)
             .await?;
         Ok(matches!(

@@ -23,7 +23,7 @@ impl Broker {
     }
 
     async fn tend(&self, name: &SecretName) {
-        let Some(turn) = self.secret_locks.try_turn(name) else {
+        let Some(turn) = self.secrets.locks().try_turn(name) else {
             return;
         };
         if let Err(error) = self.step(None, &turn).await {
@@ -58,7 +58,7 @@ impl Broker {
             if under_way || !due {
                 continue;
             }
-            let Some(turn) = self.secret_locks.try_turn(&name) else {
+            let Some(turn) = self.secrets.locks().try_turn(&name) else {
                 continue;
             };
             let pushed: Result<_, RotationError> = self.push_pending(None, &turn).await;

@@ -15,8 +15,8 @@ use crate::lease_record;
 use crate::mint::MintScope;
 use crate::minted::{MintKey, Token};
 use crate::policy::{Caller, SecretDeclaration, SecretKind, SinkKind, SinkPlace, SinkSpec};
+use crate::secrets::Upkeep;
 use crate::token::AccessToken;
-use crate::upkeep::Upkeep;
 
 /// A token that may write to one sink. Dropped, one that was minted for it is ended.
 pub(super) struct SinkToken<'a> {
@@ -49,7 +49,10 @@ impl Broker {
         let policies = self.policies.in_force();
         let declared = policies.set.secret(with);
         let version = sink.with.is_none().then_some(version);
-        let value = self.open_for_upkeep(by, with, version, Upkeep::Sink).await;
+        let value = self
+            .secrets
+            .open_for_upkeep(by, with, version, Upkeep::Sink)
+            .await;
         let value = match value {
             Ok(value) => value,
             // Only this sink depends on it.

@@ -3,25 +3,23 @@
 //! The root key leaves the process in it. So the backup is made whole first, in memory, and nothing of
 //! it goes out before a record that names its SHA-256 is durable.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::{fs, io};
 
 use broker_audit::record::Event;
 use jiff::Timestamp;
 
-use super::UpkeepError;
 use crate::audit_log::Departure;
 use crate::broker::Broker;
 use crate::config::AuthorityFile;
-use crate::give_back;
-use crate::lease_record;
 use crate::policy::{Caller, PolicyFile};
 use crate::policy_files::{self, PolicyFiles};
+use crate::secrets::UpkeepError;
 use crate::vault::VaultError;
 use crate::vault::backup::{Authorities, BackupError, Beside, LogAtBackup, SealedBackup, Snapshot};
 use crate::vault::root_key::Passphrase;
+use crate::{give_back, lease_record};
 
 impl Broker {
     /// Makes a backup and records it. The bytes are sealed under the passphrase.

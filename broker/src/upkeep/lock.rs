@@ -7,10 +7,10 @@ use std::sync::Arc;
 use broker_audit::record::Event;
 use broker_protocol::places::Places;
 
-use super::UpkeepError;
 use crate::broker::Broker;
 use crate::lease_record;
 use crate::policy::Caller;
+use crate::secrets::UpkeepError;
 use crate::vault::root_key::{self, Passphrase, RootKey};
 
 impl Broker {
@@ -57,7 +57,7 @@ impl Broker {
             .await
             .and_then(|(key, from)| {
                 self.vault.unlock(key).map_err(UpkeepError::WrongKey)?;
-                self.open_sources();
+                self.secrets.open_sources();
                 Ok(from)
             });
         match unlocked {
@@ -85,17 +85,8 @@ impl Broker {
     /// Takes up what was left, after each unlock. Leases are granted meanwhile.
     pub(crate) async fn take_up(self: &Arc<Self>) {
         self.finish_rekey().await;
-        self.recall_source_values().await;
+        self.secrets.recall_source_values().await;
         self.rebuild_leases().await;
-    }
-
-    /// At once: leases are granted from now on.
-    fn open_sources(&self) {
-        self.sources.open();
-        // A lock waits for nobody, and may have come between.
-        if self.vault.is_locked() {
-            self.sources.forget();
-        }
     }
 
     async fn load_root_key(

@@ -13,8 +13,7 @@
 //! ended after the next unlock, from the vault, which forgets a token only when it is dead. A raw value is
 //! out of reach: it is named, with what takes it away.
 
-use std::collections::BTreeMap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

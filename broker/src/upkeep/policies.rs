@@ -5,8 +5,8 @@ use std::sync::Arc;
 use broker_audit::record::Event;
 use broker_protocol::api::Reloaded;
 
-use super::UpkeepError;
 use crate::broker::Broker;
+use crate::secrets::UpkeepError;
 
 impl Broker {
     /// Reads the policies again and puts them in force, all or none.
@@ -50,7 +50,7 @@ impl Broker {
         let looking = tokio::task::spawn_blocking(look).await;
         looking.map_err(|panic| UpkeepError::Broken("the places of secrets", panic))?;
         self.policies.replace(loaded, self.journal.now().wall);
-        self.forget_unnamed_source_values().await;
+        self.secrets.forget_unnamed_source_values().await;
         // While locked no lease is honoured; the unlock judges them.
         let revoked = self.judge_leases().await;
         Ok(Reloaded { revoked, ..answer })

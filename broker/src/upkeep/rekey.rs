@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use broker_audit::record::Event;
 use broker_protocol::api::RootKeyView;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::UpkeepError;
 use crate::broker::Broker;
 use crate::deadline::Deadline;
 use crate::lease_record;
 use crate::policy::Caller;
+use crate::secrets::UpkeepError;
 use crate::vault::{
     Interrupted, MOST_SEALS, Needs, Prepared, RekeyError, RekeyRequest, Rekeyed, VaultError,
 };
@@ -136,6 +136,7 @@ impl Broker {
     pub(crate) async fn tend_root_key(self: &Arc<Self>, last: &mut Option<Duration>) {
         let now = self.journal.now();
         let due = self
+            .secrets
             .root_key_deadline()
             .at()
             .is_some_and(|at| at <= now.wall);
@@ -150,14 +151,6 @@ impl Broker {
         }
     }
 
-    /// By when the root key must have changed.
-    pub(crate) fn root_key_deadline(&self) -> Deadline {
-        let made_at = self.vault.root_key_in_force().made_at;
-        let every = self.config.rekey_every.unwrap_or_default();
-        let made_at = counted_from(made_at, every, self.journal.now().wall);
-        Deadline::of(Some(made_at), self.config.rekey_every, None)
-    }
-
     /// The root key in force as operators see it.
     pub(crate) fn root_key_view(&self) -> RootKeyView {
         let key = self.vault.root_key_in_force();
@@ -168,7 +161,7 @@ impl Broker {
             most_seals: MOST_SEALS,
             recovery: key.recovery,
             rekey_every: self.config.rekey_every.map(|every| every.as_secs()),
-            deadline: self.root_key_deadline().at(),
+            deadline: self.secrets.root_key_deadline().at(),
             needs: key.needs.map(|needs| needs.as_str().to_owned()),
         }
     }
@@ -183,32 +176,13 @@ impl Broker {
                 key.seals
             )
         });
-        let deadline = self.root_key_deadline();
-        let near = deadline.warning_due(now).is_some() && self.a_person_is_due(&deadline, now);
+        let deadline = self.secrets.root_key_deadline();
+        let near =
+            deadline.warning_due(now).is_some() && self.secrets.a_person_is_due(&deadline, now);
         let near = near.then(|| root_key_in_words(&deadline, now)).flatten();
         let near = near.map(|near| format!("{near}; {}", rekey_mend(key.needs)));
         used_up.into_iter().chain(near).collect()
     }
-
-    /// Whether a person should hear of the deadline: one is needed, or the broker has not done it by
-    /// itself within a day.
-    pub(crate) fn a_person_is_due(&self, deadline: &Deadline, now: Timestamp) -> bool {
-        let needed = self.vault.root_key_in_force().needs.is_some();
-        let late = deadline
-            .at()
-            .is_some_and(|at| now.duration_since(at).as_hours() >= 24);
-        needed || late
-    }
-}
-
-/// From when the age of a root key counts. One that was made at a time that is yet to come, by a clock that
-/// was wrong, is of unknown age, and due.
-fn counted_from(made_at: Timestamp, every: Duration, now: Timestamp) -> Timestamp {
-    // A clock that is set back by minutes tells nothing.
-    if made_at.duration_since(now) < DAY {
-        return made_at;
-    }
-    now.checked_sub(every).unwrap_or(Timestamp::MIN)
 }
 
 /// The deadline of the root key.
@@ -249,22 +223,3 @@ fn broken(panic: tokio::task::JoinError) -> UpkeepError {
 const AGAIN: Duration = Duration::from_secs(60 * 60);
 /// A quarter of what the standard allows: time enough to act.
 const MANY_SEALS: u64 = MOST_SEALS / 4;
-const DAY: SignedDuration = SignedDuration::from_hours(24);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_root_key_that_a_clock_made_in_the_future_is_due() {
-        let now: Timestamp = "2026-11-29T12:00:00Z".parse().unwrap();
-        let every = Duration::from_secs(90 * 86400);
-        let due =
-            |made_at| Deadline::of(Some(counted_from(made_at, every, now)), Some(every), None);
-        let hour = Duration::from_secs(3600);
-        assert_eq!(due(now + 48 * hour).at(), Some(now));
-        for made_at in [now - hour, now, now + hour] {
-            assert_eq!(due(made_at).at(), Some(made_at + every));
-        }
-    }
-}

@@ -5,11 +5,6 @@
 //! and only for the versions up to the one it names: a genuine record that is appended a second time
 //! erases nothing that came later.
 
-use broker_audit::record::{Body, Event};
-use serde::Deserialize;
-
-use super::UpkeepError;
-use crate::audit_log::AuditLogError;
 use crate::audit_log::Removal;
 use crate::broker::Broker;
 
@@ -22,22 +17,17 @@ pub(crate) struct Announced {
     pub(crate) failed_changes: Vec<(u64, Box<str>)>,
 }
 
-#[derive(Deserialize)]
-struct Removed {
-    version: u64,
-}
-
 impl Broker {
     /// Carries out the removals that the log announces and this vault has not seen. `false`, said
     /// loudly, if one could not be.
     pub(crate) async fn finish_removals(&self, announced: &Announced) -> bool {
         for removal in &announced.removals {
             let name = &removal.secret;
-            let turn = self.secret_locks.turn(name).await;
+            let turn = self.secrets.locks().turn(name).await;
             let Some(held) = self.vault.held(name) else {
                 continue;
             };
-            let Some(removed) = self.genuine_removal(&removal.body) else {
+            let Some(removed) = self.secrets.genuine_removal(&removal.body) else {
                 tracing::error!(
                     secret = %name,
                     record = removal.seq,
@@ -47,10 +37,9 @@ impl Broker {
                 );
                 continue;
             };
-            let taken_back = announced
-                .failed_changes
-                .iter()
-                .any(|(seq, body)| *seq == removal.seq && self.has_removal_mac(body).is_some());
+            let taken_back = announced.failed_changes.iter().any(|(seq, body)| {
+                *seq == removal.seq && self.secrets.has_removal_mac(body).is_some()
+            });
             if taken_back || held.version > removed.version {
                 continue;
             }
@@ -61,25 +50,5 @@ impl Broker {
             }
         }
         true
-    }
-
-    /// A record that decides about a value after a start.
-    pub(super) fn with_removal_mac(&self, event: &Event<'_>) -> Result<Body, UpkeepError> {
-        let body = Body::of(event).map_err(AuditLogError::from)?;
-        let mac = self.vault.removal_mac(body.as_str());
-        let mac = mac.map_err(|_locked| UpkeepError::Locked)?;
-        Ok(body.with_mac(&mac))
-    }
-
-    fn genuine_removal(&self, body: &str) -> Option<Removed> {
-        let covered = self.has_removal_mac(body)?;
-        serde_json::from_str(&format!("{{{covered}")).ok()
-    }
-
-    /// What the MAC of a record covers, if it is this vault's.
-    fn has_removal_mac(&self, body: &str) -> Option<String> {
-        let (covered, mac) = Body::split_mac(body)?;
-        let genuine = self.vault.verify_removal_mac(&covered, &mac);
-        genuine.is_ok_and(|genuine| genuine).then_some(covered)
     }
 }

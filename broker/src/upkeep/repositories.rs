@@ -8,10 +8,10 @@ use broker_audit::record::Event;
 use broker_protocol::api::PinnedRepository;
 use broker_protocol::names::RepoPattern;
 
-use super::UpkeepError;
 use crate::broker::Broker;
 use crate::lease_record;
 use crate::policy::Caller;
+use crate::secrets::UpkeepError;
 
 impl Broker {
     /// Every name for which an id is kept, by name.

@@ -1,182 +1,21 @@
 //! Stores and erases secrets. A change is recorded before it is made.
 
-use broker_audit::record::Event;
-use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
-use jiff::Timestamp;
+use broker_protocol::names::SecretName;
 
-use super::{Upkeep, UpkeepError};
-use crate::audit_log::{Effect, Use, Why};
 use crate::broker::Broker;
-use crate::check::kind;
 use crate::issue::SECRET_REMOVED;
-use crate::lease_record;
-use crate::policy::{Caller, SourceSpec};
+use crate::policy::Caller;
 use crate::secret_locks::SecretTurn;
-use crate::token::AccessToken;
-use crate::vault::{Held, Kind, NewValue, StoredVersion, VaultError};
+use crate::secrets::UpkeepError;
 
 impl Broker {
-    /// Stores a new version of a secret. What is provably not of the declared kind is refused.
-    ///
-    /// # Errors
-    ///
-    /// [`UpkeepError`]; the version in use stays in use.
-    pub async fn set_secret(
-        &self,
-        by: &Caller,
-        name: &SecretName,
-        value: AccessToken,
-        expires_at: Option<Timestamp>,
-    ) -> Result<Held, UpkeepError> {
-        let turn = self.secret_locks.turn(name).await;
-        if self.vault.is_locked() {
-            return Err(UpkeepError::Locked);
-        }
-        self.refuse_while_rotating(&turn)?;
-        self.refuse_while_moving(&turn)?;
-        self.refuse_another_kind(name, &value).await?;
-        self.store_value(by, &turn, value, expires_at).await
-    }
-
-    /// Stores a new version, whatever is under way.
-    pub(crate) async fn store_value(
-        &self,
-        by: &Caller,
-        turn: &SecretTurn,
-        value: AccessToken,
-        expires_at: Option<Timestamp>,
-    ) -> Result<Held, UpkeepError> {
-        let new = NewValue { value, expires_at };
-        self.store_next(by, turn, new, None).await
-    }
-
-    /// Stores the value before the one in use once more, as a new version. Who was handed it is exposed to
-    /// the value in use again.
-    ///
-    /// # Errors
-    ///
-    /// [`UpkeepError`]; the version in use stays in use. [`UpkeepError::NothingBefore`] if the vault has no
-    /// other value of it.
-    pub async fn undo_secret(&self, by: &Caller, name: &SecretName) -> Result<Undone, UpkeepError> {
-        let turn = self.secret_locks.turn(name).await;
-        if self.vault.is_locked() {
-            return Err(UpkeepError::Locked);
-        }
-        self.refuse_while_rotating(&turn)?;
-        self.refuse_while_moving(&turn)?;
-        if self.vault.held(name).is_none() {
-            return Err(UpkeepError::NotFound(name.clone()));
-        }
-        let before = self.value_before(name);
-        let before = before.ok_or_else(|| UpkeepError::NothingBefore(name.clone()))?;
-        let restores = before.number;
-        let recorded = self
-            .record_upkeep(Some(by), name, Some(restores), Upkeep::Undo)
-            .await?;
-        let value = self.vault.unseal(recorded).map_err(of_the_vault)?;
-        let looks_like = Kind::of(&value);
-        let new = NewValue {
-            value,
-            expires_at: before.expires_at,
-        };
-        let held = self.store_next(by, &turn, new, Some(restores)).await?;
-        Ok(Undone {
-            held,
-            restores,
-            looks_like,
-        })
-    }
-
-    /// The newest version with another value than the one in use, if the vault has one.
-    #[must_use]
-    pub fn value_before(&self, name: &SecretName) -> Option<StoredVersion> {
-        let mut versions = self.vault.versions(name);
-        let newest = versions.pop()?;
-        let mut earlier = versions.into_iter().rev();
-        earlier.find(|version| version.hashed_credential != newest.hashed_credential)
-    }
-
-    /// Records and stores the next version.
-    async fn store_next(
-        &self,
-        by: &Caller,
-        turn: &SecretTurn,
-        new: NewValue,
-        restores: Option<u64>,
-    ) -> Result<Held, UpkeepError> {
-        let name = turn.name();
-        let NewValue { value, expires_at } = new;
-        let version = self
-            .vault
-            .reserve_version(name, self.journal.now().wall)
-            .await
-            .map_err(UpkeepError::Vault)?;
-        let hashed = value.hashed();
-        let event = Event::SecretSet {
-            by: lease_record::caller(by),
-            secret: name.as_str(),
-            version,
-            hashed_credential: hashed.as_str(),
-            expires_at,
-            restores,
-        };
-        let usage = Use {
-            secret: name.clone(),
-            version: Some(version),
-            why: Why::Upkeep,
-        };
-        let recorded = self.journal.record_use(usage, &event).await?;
-        let announced = recorded.seq();
-        let now = self.journal.now().wall;
-        let stored = if !self.policies.take_from_vault(name) {
-            let storing = self.vault.store_aside(recorded, value, expires_at, now);
-            storing.await
-        } else {
-            self.vault.store(recorded, value, expires_at, now).await
-        };
-        match stored {
-            Ok(held) => Ok(held),
-            Err(error) => Err(self.change_failed(name, announced, error).await),
-        }
-    }
-
-    async fn refuse_another_kind(
-        &self,
-        name: &SecretName,
-        value: &AccessToken,
-    ) -> Result<(), UpkeepError> {
-        let policies = self.policies.in_force();
-        let shown = self.config.one_password.token.as_ref();
-        let (why, declared) = if let Some(declared) = policies.set.secret(name) {
-            let kind = declared.kind;
-            let why = kind::contradicted(kind, value).await;
-            (
-                why,
-                format!("{} declares {}", declared.place, kind.as_str()),
-            )
-        } else if name.as_str() == ONE_PASSWORD_TOKEN && shown.is_some_and(SourceSpec::is_vault) {
-            let why = kind::not_for_1password(value).map(str::to_owned);
-            (why, "it is `[onepassword] token`".to_owned())
-        } else {
-            return Ok(());
-        };
-        match why {
-            None => Ok(()),
-            Some(why) => Err(UpkeepError::AnotherKind {
-                name: name.clone(),
-                why,
-                declared,
-            }),
-        }
-    }
-
     /// Erases every version of a secret, and revokes the leases on them.
     ///
     /// # Errors
     ///
     /// [`UpkeepError`]; nothing was erased.
     pub async fn remove_secret(&self, by: &Caller, name: &SecretName) -> Result<(), UpkeepError> {
-        let turn = self.secret_locks.turn(name).await;
+        let turn = self.secrets.locks().turn(name).await;
         if self.vault.is_locked() {
             return Err(UpkeepError::Locked);
         }
@@ -186,92 +25,19 @@ impl Broker {
         self.erase(Some(by), &turn).await
     }
 
-    /// A rotation that is under way would lose sight of its values.
-    ///
-    /// # Errors
-    ///
-    /// [`UpkeepError::Rotating`].
-    pub(crate) fn refuse_while_rotating(&self, turn: &SecretTurn) -> Result<(), UpkeepError> {
-        let rotation = self.vault.rotation(turn.name());
-        if rotation.is_some_and(|rotation| rotation.is_under_way()) {
-            return Err(UpkeepError::Rotating(turn.name().clone()));
-        }
-        Ok(())
-    }
-
     /// With the leases on it, also those taken between an unlock and this.
     pub(super) async fn erase(
         &self,
         by: Option<&Caller>,
         turn: &SecretTurn,
     ) -> Result<(), UpkeepError> {
-        let name = turn.name();
-        let body = self.with_removal_mac(&Event::SecretRemoved {
-            by: by.map(lease_record::caller),
-            secret: name.as_str(),
-            version: self.vault.held(name).map_or(0, |held| held.version),
-        })?;
-        let usage = Use {
-            secret: name.clone(),
-            version: None,
-            why: Why::Upkeep,
-        };
-        let recorded = self
-            .journal
-            .record_use_body(usage, body, Effect::Nothing)
-            .await?;
-        let announced = recorded.seq();
-        let removed = if !self.policies.take_from_vault(name) {
-            self.vault.remove_aside(recorded).await
-        } else {
-            self.vault.remove(recorded).await
-        };
-        if let Err(error) = removed {
-            return Err(self.change_failed(name, announced, error).await);
-        }
+        self.secrets.erase_value(by, turn).await?;
         let live = self.leases.list(None, self.journal.now());
         let over = live
             .iter()
-            .filter(|lease| lease.version.is_some() && lease.secret == *name);
+            .filter(|lease| lease.version.is_some() && lease.secret == *turn.name());
         self.end_leases(over.map(|lease| &lease.id), by, SECRET_REMOVED)
             .await;
         Ok(())
     }
-
-    async fn change_failed(
-        &self,
-        name: &SecretName,
-        announced: u64,
-        error: VaultError,
-    ) -> UpkeepError {
-        let why = error.to_string();
-        let event = Event::SecretFailed {
-            secret: name.as_str(),
-            announced,
-            why: &why,
-        };
-        // With its MAC, for it may take a removal back.
-        match self.with_removal_mac(&event) {
-            Ok(body) => self.journal.record_body_or_trace(body).await,
-            Err(_) => self.journal.record_or_trace(&event).await,
-        };
-        of_the_vault(error)
-    }
-}
-
-fn of_the_vault(error: VaultError) -> UpkeepError {
-    match error {
-        VaultError::Locked => UpkeepError::Locked,
-        error => UpkeepError::Vault(error),
-    }
-}
-
-/// A value that is in use again.
-pub struct Undone {
-    /// The version that it is now.
-    pub held: Held,
-    /// The version that it was.
-    pub restores: u64,
-    /// What its first characters say it is.
-    pub looks_like: Option<Kind>,
 }

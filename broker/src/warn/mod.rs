@@ -148,7 +148,7 @@ impl Broker {
         if !self.read_given().await {
             return;
         }
-        self.note_first_seen().await;
+        self.secrets.note_first_seen().await;
         self.warn_of_deadlines().await;
         self.keep_given().await;
         for nth in 0..self.warnings.channels.len() {
@@ -228,7 +228,7 @@ impl Broker {
         let secrets: BTreeMap<SecretName, Option<Held>> = stored.chain(elsewhere).collect();
         let near = secrets.iter().filter_map(|(name, held)| {
             let declared = policies.set.secret(name);
-            let deadline = self.deadline(declared, held.as_ref());
+            let deadline = self.secrets.deadline(declared, held.as_ref());
             let version = held.as_ref().map(|held| held.version);
             given::near(name, version, &deadline, now)
         });
@@ -239,8 +239,8 @@ impl Broker {
 
     /// The warning that the root key's deadline calls for, where a person is to act.
     fn near_root_key(&self, now: jiff::Timestamp) -> Option<Fresh> {
-        let deadline = self.root_key_deadline();
-        if !self.a_person_is_due(&deadline, now) {
+        let deadline = self.secrets.root_key_deadline();
+        if !self.secrets.a_person_is_due(&deadline, now) {
             return None;
         }
         let key = self.vault.root_key_in_force();

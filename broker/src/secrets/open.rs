@@ -3,9 +3,8 @@
 use broker_audit::record::Event;
 use broker_protocol::names::SecretName;
 
-use super::UpkeepError;
+use super::{Secrets, UpkeepError};
 use crate::audit_log::{Recorded, Use, Why};
-use crate::broker::Broker;
 use crate::lease_record;
 use crate::policy::{Caller, SecretDeclaration, SourceSpec};
 use crate::token::AccessToken;
@@ -58,7 +57,7 @@ impl Upkeep {
     }
 }
 
-impl Broker {
+impl Secrets {
     /// Records what a stored value is about to be used for, then opens it. `version` picks one of the
     /// vault's; without it the one in use is opened. `by` is absent where the broker acts by itself.
     ///

@@ -11,8 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::time::MissedTickBehavior;
 
-use super::{Upkeep, UpkeepError};
-use crate::broker::Broker;
+use super::{Secrets, Upkeep, UpkeepError};
 use crate::clock::Now;
 use crate::policy::{Caller, SecretDeclaration, SourceSpec};
 use crate::source::one_password::ServiceLimit;
@@ -20,7 +19,7 @@ use crate::source::{Around, Fetched, Requests, SourceError, Spent};
 use crate::token::AccessToken;
 use crate::vault::{SourceValue, VaultError};
 
-impl Around for Broker {
+impl Around for Secrets {
     fn now(&self) -> Now {
         self.journal.now()
     }
@@ -71,7 +70,7 @@ impl Around for Broker {
             let value = SourceValue {
                 source: source.to_string().into(),
                 version: fetched.version,
-                read_at: Self::now(self).wall,
+                read_at: self.journal.now().wall,
                 // Sealed there, and wiped.
                 value: AccessToken::new(fetched.value.expose().to_owned()),
             };
@@ -105,7 +104,7 @@ fn no_answer_yet() -> String {
 /// How many sources are asked at a time, beside those that leases wait for.
 const MOST_AT_ONCE: usize = 8;
 
-impl Broker {
+impl Secrets {
     /// Opens what 1Password is shown, recorded first.
     async fn open_one_password_token(
         &self,
@@ -156,7 +155,7 @@ impl Broker {
         };
         let policies = self.policies.in_force();
         let named: Vec<&SourceSpec> = policies.set.sources().collect();
-        let now = Self::now(self);
+        let now = self.journal.now();
         for value in values {
             let Some(source) = named
                 .iter()
@@ -238,7 +237,7 @@ impl Broker {
         };
         // A stale value is there, and so is why no newer one is.
         let fault = || {
-            let fault = self.sources.fault(source, Self::now(self));
+            let fault = self.sources.fault(source, self.journal.now());
             fault.map(|fault| fault.to_string())
         };
         let (fault, stale_since) = match taken {
@@ -265,7 +264,7 @@ impl Broker {
             Ok(limits) => (limits, None),
             Err(error) => (Vec::new(), Some(error)),
         };
-        let (requests, allowed) = self.sources.requests_in_a_day(Self::now(self));
+        let (requests, allowed) = self.sources.requests_in_a_day(self.journal.now());
         let view = |limit: ServiceLimit| ServiceLimitView {
             whose: limit.whose.into(),
             action: limit.action.into(),
@@ -299,7 +298,7 @@ impl Broker {
             if self.vault.is_locked() {
                 continue;
             }
-            let now = Self::now(self);
+            let now = self.journal.now();
             for source in self.sources.due(now) {
                 // One place that hangs does not keep the other from being asked.
                 let there = |other: &&SourceSpec| other.scheme() == source.scheme();
@@ -315,7 +314,7 @@ impl Broker {
     }
 
     async fn give_up_old_values(&self) {
-        while let Some(source) = self.sources.give_up_old(Self::now(self)) {
+        while let Some(source) = self.sources.give_up_old(self.journal.now()) {
             Around::forget(self, &source).await;
         }
     }
@@ -337,6 +336,17 @@ impl Broker {
         };
         if let Err(cause) = read {
             tracing::warn!(secret = %name, cause, "its value could not be read again");
+        }
+    }
+}
+
+impl Secrets {
+    /// At once: leases are granted from now on.
+    pub(crate) fn open_sources(&self) {
+        self.sources.open();
+        // A lock waits for nobody, and may have come between.
+        if self.vault.is_locked() {
+            self.sources.forget();
         }
     }
 }

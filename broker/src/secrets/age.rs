@@ -5,12 +5,12 @@ use std::sync::Arc;
 use broker_protocol::names::SecretName;
 use jiff::Timestamp;
 
-use crate::broker::Broker;
+use super::Secrets;
 use crate::first_seen::FirstSeen;
 use crate::policy::SecretDeclaration;
 use crate::token::HashedToken;
 
-impl Broker {
+impl Secrets {
     /// Since when the value in use has been known: in the vault, or in the place that policies name. A value
     /// that is seen for the first time is known since now. `None` if there never was one.
     pub(crate) fn known_since(&self, declared: &SecretDeclaration) -> Option<Timestamp> {
