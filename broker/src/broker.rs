@@ -48,11 +48,11 @@ pub struct Broker {
     /// Values that do not lie in the vault.
     pub(crate) sources: Arc<Sources>,
     /// GitHub: asked for the first time when something is wanted of it.
-    pub(crate) github: GitHub,
+    pub(crate) github: Arc<GitHub>,
     /// Who holds what until when.
     pub(crate) leases: LeaseTable,
     /// Installation tokens: who holds which, and where Apps are installed.
-    pub(crate) minting: Minting,
+    pub(crate) minting: Arc<Minting>,
     /// Recorded refusals, by account.
     pub(crate) refusals: Budget,
     /// Leases granted and renewed, by account.
@@ -122,6 +122,12 @@ impl Broker {
     pub(crate) fn socket_fault(&self) -> Option<String> {
         let fault = self.socket_fault.lock();
         fault.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether every lease that a start found in the log is honoured again or over.
+    pub(crate) fn is_rebuilt(&self) -> bool {
+        let found = self.found.lock();
+        found.unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
     /// Whether the store is locked, or is about to be with an end of all leases.

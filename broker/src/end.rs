@@ -58,7 +58,7 @@ impl Broker {
         // Before anything is awaited: from here on nobody else gets hold of it, nor ends it first.
         let last = (!at_once).then_some(id);
         let ending = held.as_ref();
-        let ending = ending.map(|token| self.end_token_now(token, by, last));
+        let ending = ending.map(|token| self.minting.end_token_now(token, by, last));
         let sharing = held.iter().flat_map(|token| tokens.holders(token));
         let sharing: Vec<LeaseId> = sharing.filter(|other| other != id).collect();
         let ended = self.end_lease(id, Some(by), "revoked on request").await?;
@@ -111,7 +111,7 @@ impl Broker {
         let ended = ids.into_iter().filter_map(|id| self.leases.end(id));
         let ended: Vec<_> = ended.collect();
         for lease in &ended {
-            self.let_go_of_token(lease);
+            self.minting.let_go_of_token(lease);
         }
         ended
     }
@@ -162,7 +162,7 @@ impl Broker {
             return;
         }
         for lease in &over {
-            self.let_go_of_token(lease);
+            self.minting.let_go_of_token(lease);
         }
         let broker = Arc::clone(self);
         tokio::spawn(async move {
@@ -192,7 +192,7 @@ impl Broker {
     /// Whether it is in the log already.
     pub(crate) async fn record_expiry(&self, lease: &Lease, why: &'static str) -> bool {
         metrics::counter!("tokend_leases_expired_total").increment(1);
-        self.let_go_of_token(lease);
+        self.minting.let_go_of_token(lease);
         let event = Event::LeaseExpired {
             lease: lease.id.as_str(),
             purpose: lease.purpose.as_str(),

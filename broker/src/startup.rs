@@ -163,6 +163,15 @@ pub async fn run(
         Arc::clone(&sources),
         Arc::clone(&config),
     ));
+    let github = GitHub::new(config.github.settings.clone(), Arc::clone(&clock));
+    let github = Arc::new(github);
+    let minting = Arc::new(Minting::new(
+        Arc::clone(&journal),
+        Arc::clone(&policies),
+        Arc::clone(&secrets),
+        (Arc::clone(&vault), Arc::clone(&sources)),
+        Arc::clone(&github),
+    ));
     let broker = Arc::new(Broker {
         policies,
         reloading: tokio::sync::Mutex::default(),
@@ -171,9 +180,9 @@ pub async fn run(
         journal,
         vault,
         sources,
-        github: GitHub::new(config.github.settings.clone(), Arc::clone(&clock)),
+        github,
         leases: LeaseTable::default(),
-        minting: Minting::default(),
+        minting,
         refusals: Budget::new(config.limits.denials_per_minute),
         grants: Budget::new(config.limits.leases_per_minute),
         written: Budget::new(LOG_BYTES),
@@ -192,7 +201,7 @@ pub async fn run(
         config,
     });
     // Noted at once, so that a later start reads the log's end only, and misses a log that is gone.
-    broker.find_tokens();
+    broker.minting.find_tokens();
     broker.replay_usage(&opened.granted_since_noted);
     broker.note_head();
     if opened.created {

@@ -20,7 +20,7 @@ pub(super) async fn list(
     _operator: Operator,
     after: After,
 ) -> Result<Response, Refusal> {
-    let pinned = broker.pinned_repositories().into_iter();
+    let pinned = broker.minting.pinned_repositories().into_iter();
     let pinned = pinned.map(|pinned| (pinned.repository.to_string(), pinned));
     page(
         "repositories",
@@ -36,6 +36,7 @@ pub(super) async fn unpin(
     let repository: RepoPattern = format!("{owner}/{name}")
         .parse()
         .map_err(|error: NameError| Problem::new(ErrorCode::BadRequest, error.to_string()))?;
-    let unpinning = to_its_end(async move { broker.unpin_repository(&by, &repository).await });
+    let unpinning =
+        to_its_end(async move { broker.minting.unpin_repository(&by, &repository).await });
     Ok(Json(unpinning.await?))
 }

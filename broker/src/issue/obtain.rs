@@ -116,6 +116,7 @@ impl Broker {
         key: &MintKey,
     ) -> Result<AccessToken, IssueError> {
         let (token, value) = self
+            .minting
             .installation_token(recorded, lease, key, source)
             .await
             .map_err(|source| IssueError::Mint {

@@ -262,7 +262,7 @@ async fn sweep(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
             () = server::told_to(&mut stopped) => return,
             _ = sweep.tick() => {
                 broker.expire_leases();
-                broker.end_unneeded_tokens();
+                broker.minting.end_unneeded_tokens(broker.is_rebuilt());
                 broker.close_minutes();
             }
             _ = note.tick() => {

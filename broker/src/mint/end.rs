@@ -7,22 +7,21 @@
 //! GitHub once more is not. “Not accepted” counts as dead only for a token that is older than GitHub
 //! takes to know a new one everywhere.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::Event;
 use broker_protocol::api::TokenEnd;
 use broker_protocol::names::{Delivery, LeaseId};
-use futures_util::StreamExt as _;
 use futures_util::future::join_all;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
 
-use super::token_of;
-use crate::broker::Broker;
+use super::{Minting, token_of};
 use crate::github::GitHubError;
 use crate::lease::Lease;
 use crate::lease_record;
-use crate::minted::{EndNow, Token};
+use crate::minted::{EndNow, TOKEN_LIFETIME, Token};
 use crate::policy::Caller;
 use crate::secrets::Upkeep;
 use crate::token::{AccessToken, HashedToken};
@@ -51,16 +50,11 @@ pub(crate) struct ToEnd {
     value: Result<AccessToken, String>,
 }
 
-impl Broker {
+impl Minting {
     /// Ends, beside everything else, the tokens that no lease holds any more. What a start found in the
-    /// vault waits until live leases are rebuilt.
-    pub(crate) fn end_unneeded_tokens(self: &Arc<Self>) {
-        let rebuilt = self
-            .found
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_none();
-        for (token, tries) in self.minting.tokens.to_end(self.journal.now().boot, rebuilt) {
+    /// vault waits until live leases are rebuilt, which `rebuilt` says.
+    pub(crate) fn end_unneeded_tokens(self: &Arc<Self>, rebuilt: bool) {
+        for (token, tries) in self.tokens.to_end(self.journal.now().boot, rebuilt) {
             let broker = Arc::clone(self);
             tokio::spawn(async move { broker.end_token(token, tries, None).await });
         }
@@ -69,7 +63,7 @@ impl Broker {
     /// A lease is over, and so is its hold on a token. The sweep ends what nobody holds.
     pub(crate) fn let_go_of_token(&self, lease: &Lease) {
         if lease.deliver == Delivery::Installation {
-            self.minting.tokens.let_go(&lease.id, None);
+            self.tokens.let_go(&lease.id, None);
         }
     }
 
@@ -83,7 +77,7 @@ impl Broker {
         by: &Arc<Caller>,
         last: Option<&LeaseId>,
     ) -> impl Future<Output = TokenEnd> + Send + use<> {
-        let ending = match self.minting.tokens.end_now(hashed, last) {
+        let ending = match self.tokens.end_now(hashed, last) {
             EndNow::Begun(token, tries) => {
                 let (broker, by) = (Arc::clone(self), Arc::clone(by));
                 // Goes on when nobody waits for it any more.
@@ -140,7 +134,7 @@ impl Broker {
         &self,
         wanted: impl Fn(&Option<AccessToken>) -> bool,
     ) -> Vec<(Token, u32, Option<AccessToken>)> {
-        let tokens = &self.minting.tokens;
+        let tokens = &self.tokens;
         let all = tokens.all().into_iter();
         let all = all.map(|token| (tokens.value(&token.hashed), token));
         all.filter(|(value, _)| wanted(value))
@@ -247,7 +241,7 @@ impl Broker {
             "an installation token could not be ended at GitHub; it is tried again"
         );
         let at = self.journal.now().boot + pause;
-        self.minting.tokens.end_again(&token.hashed, tries + 1, at);
+        self.tokens.end_again(&token.hashed, tries + 1, at);
         TokenEnd::Pending
     }
 
@@ -257,7 +251,7 @@ impl Broker {
         token: &Token,
         by: Option<&Caller>,
     ) -> Result<AccessToken, String> {
-        if let Some(value) = self.minting.tokens.value(&token.hashed) {
+        if let Some(value) = self.tokens.value(&token.hashed) {
             return Ok(value);
         }
         if self.vault.is_locked() {
@@ -274,7 +268,7 @@ impl Broker {
     }
 
     async fn forget_token(&self, token: &Token) {
-        self.minting.tokens.ended(&token.hashed);
+        self.tokens.ended(&token.hashed);
         if let Err(error) = self.vault.forget_minted(&token.hashed).await {
             tracing::warn!(cause = %error, "an ended installation token is still in the vault; the next start forgets it");
         }
@@ -309,10 +303,23 @@ impl Broker {
         let now = self.journal.now();
         for kept in self.vault.minted() {
             if kept.ending {
-                self.minting.tokens.found_ending(token_of(kept, now));
+                self.tokens.found_ending(token_of(kept, now));
             } else {
-                self.minting.tokens.found(token_of(kept, now));
+                self.tokens.found(token_of(kept, now));
             }
         }
+    }
+}
+
+impl Minting {
+    /// Leases that hold a token and are not live: their grants come to nothing. Should the broker end
+    /// before that is recorded, they must not keep the token alive.
+    pub(crate) fn on_their_way(&self, tokens: &[Token]) -> Vec<(LeaseId, Timestamp)> {
+        let until = self.journal.now().wall.saturating_add(TOKEN_LIFETIME);
+        let until = until.unwrap_or(Timestamp::MAX);
+        let holders = tokens
+            .iter()
+            .flat_map(|token| self.tokens.holders(&token.hashed));
+        holders.map(|lease| (lease, until)).collect()
     }
 }

@@ -2,8 +2,7 @@
 
 use broker_protocol::names::{OrgName, RepoPattern, SecretName};
 
-use super::MintError;
-use crate::broker::Broker;
+use super::{MintError, Minting};
 use crate::github::installation::{MintRequest, Repositories, Target};
 use crate::github::{AppKey, GitHubError, Principal};
 
@@ -49,7 +48,7 @@ impl<'a> Account<'a> {
     }
 }
 
-impl Broker {
+impl Minting {
     /// Why GitHub minted nothing for these repositories. Asked for by name, the App does not reach one of
     /// them: the same as a search for that one would have found. Asked for by id, either that, or the id is
     /// no longer there and another repository may have its name: the search tells, since it is by name.
@@ -112,7 +111,7 @@ impl Broker {
             });
         }
         let known = account.key(secret);
-        self.minting.installations().insert(known, found.id);
+        self.installations().insert(known, found.id);
         Ok(found.id)
     }
 
@@ -126,7 +125,7 @@ impl Broker {
         organization: Option<&OrgName>,
     ) -> Option<Principal> {
         let account = Account::of(repositories, organization)?;
-        let found = self.minting.installations();
+        let found = self.installations();
         found
             .get(&account.key(secret))
             .copied()
@@ -135,7 +134,7 @@ impl Broker {
 
     /// Every installation that was found for an App.
     pub(crate) fn installations_of(&self, secret: &SecretName) -> Vec<Principal> {
-        let found = self.minting.installations();
+        let found = self.installations();
         let own = found.iter().filter(|((of, _), _)| of == secret);
         own.map(|(_, id)| Principal::Installation(*id)).collect()
     }

@@ -14,36 +14,69 @@
 mod end;
 mod error;
 mod find;
+mod repositories;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
 
+use self::find::{Account, refused};
 use crate::audit_log::{Recorded, Use};
-use crate::broker::Broker;
 use crate::clock::Now;
 use crate::github::installation::{self, MintRequest, Repositories};
-use crate::github::{AppKey, GitHubError};
+use crate::github::{AppKey, GitHub, GitHubError};
+use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::minted::{Lead, Life, MintKey, MintedTable, Place, TOKEN_LIFETIME, Token};
+use crate::policies::Policies;
 use crate::policy::SourceSpec;
+use crate::secrets::Secrets;
+use crate::source::Sources;
 use crate::token::AccessToken;
-use crate::vault::{self, VaultError};
+use crate::vault::{self, Vault, VaultError};
 
 pub use self::error::{MintError, code_of};
-use self::find::{Account, refused};
 
-/// What is remembered of installations and their tokens.
-#[derive(Default)]
-pub(crate) struct Minting {
+/// See the module.
+pub struct Minting {
+    journal: Arc<Journal>,
+    policies: Arc<Policies>,
+    secrets: Arc<Secrets>,
+    vault: Arc<Vault>,
+    sources: Arc<Sources>,
+    github: Arc<GitHub>,
     /// Tokens that may be alive, and who holds them.
     pub(crate) tokens: MintedTable<MintError>,
     /// By App and account: where the App is installed.
     installations: Mutex<HashMap<(SecretName, Box<str>), u64>>,
+    /// One name is unpinned at a time, so that each has one record.
+    unpinning: tokio::sync::Mutex<()>,
 }
 
 impl Minting {
+    /// Mints at this GitHub, and keeps in this vault.
+    #[must_use]
+    pub fn new(
+        journal: Arc<Journal>,
+        policies: Arc<Policies>,
+        secrets: Arc<Secrets>,
+        (vault, sources): (Arc<Vault>, Arc<Sources>),
+        github: Arc<GitHub>,
+    ) -> Self {
+        Self {
+            journal,
+            policies,
+            secrets,
+            vault,
+            sources,
+            github,
+            tokens: MintedTable::default(),
+            installations: Mutex::default(),
+            unpinning: tokio::sync::Mutex::default(),
+        }
+    }
+
     fn installations(&self) -> MutexGuard<'_, HashMap<(SecretName, Box<str>), u64>> {
         self.installations
             .lock()
@@ -62,7 +95,7 @@ pub(crate) struct MintScope<'a> {
     pub(crate) permissions: &'a Permissions,
 }
 
-impl Broker {
+impl Minting {
     /// A token for a lease whose grant is recorded: the shared one, one that is on its way, or a new
     /// one. The lease holds it from then on.
     ///
@@ -76,7 +109,7 @@ impl Broker {
         key: &MintKey,
         source: &SourceSpec,
     ) -> Result<(Token, AccessToken), Arc<MintError>> {
-        let tokens = &self.minting.tokens;
+        let tokens = &self.tokens;
         let wanted = lease.span.length();
         loop {
             match tokens.place(key, &lease.id, wanted, self.journal.now().boot) {
@@ -121,7 +154,7 @@ impl Broker {
         lease: &Lease,
         token: &Token,
     ) -> Result<Option<AccessToken>, Arc<MintError>> {
-        let tokens = &self.minting.tokens;
+        let tokens = &self.tokens;
         match tokens.take(recorded, &lease.id, &token.hashed) {
             Err(_revoked) => Ok(None),
             Ok(Some(value)) => Ok(Some(value)),
@@ -183,8 +216,8 @@ impl Broker {
             permissions: &lease.permissions,
         };
         let (token, value) = self.mint_kept(&app, lead.key().clone(), scope).await?;
-        if let Err(error) = self.minting.tokens.landed(lead, token.clone(), &value) {
-            self.minting.tokens.adopt(token, Some(&value));
+        if let Err(error) = self.tokens.landed(lead, token.clone(), &value) {
+            self.tokens.adopt(token, Some(&value));
             return Err(MintError::NoMemory(error));
         }
         Ok((token, value))
@@ -222,13 +255,13 @@ impl Broker {
         };
         // Kept first, whatever else is wrong with it: what is in the vault can be revoked.
         if let Err(error) = self.vault.keep_minted(kept(&token), &minted.token).await {
-            self.minting.tokens.adopt(token, Some(&minted.token));
+            self.tokens.adopt(token, Some(&minted.token));
             return Err(MintError::NotKept(error));
         }
         let ids = match minted.compare(&request) {
             Ok(ids) => ids,
             Err(differs) => {
-                self.minting.tokens.adopt(token, Some(&minted.token));
+                self.tokens.adopt(token, Some(&minted.token));
                 return Err(differs.into());
             }
         };
@@ -249,7 +282,7 @@ impl Broker {
         request: &MintRequest<'_>,
     ) -> Result<(u64, installation::Minted), MintError> {
         let known = account.key(secret);
-        let cached = self.minting.installations().get(&known).copied();
+        let cached = self.installations().get(&known).copied();
         let mut installation = match cached {
             Some(id) => id,
             None => self.find_installation(app, secret, account).await?,
@@ -265,7 +298,7 @@ impl Broker {
                 }
                 Err(GitHubError::NotFound { .. }) if !looked_again => {
                     looked_again = true;
-                    self.minting.installations().remove(&known);
+                    self.installations().remove(&known);
                     installation = self.find_installation(app, secret, account).await?;
                 }
                 Err(error) => return Err(refused(error, secret, account)),

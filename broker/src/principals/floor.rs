@@ -90,6 +90,6 @@ impl Broker {
     /// Everybody whose budget a secret's leases may draw on now.
     fn principals_of(&self, secret: &SecretName) -> Vec<Principal> {
         let user = self.principal_of(secret).into_iter();
-        user.chain(self.installations_of(secret)).collect()
+        user.chain(self.minting.installations_of(secret)).collect()
     }
 }

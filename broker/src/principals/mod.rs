@@ -49,7 +49,11 @@ impl Broker {
     pub(crate) fn principal_behind(&self, lease: &Lease) -> Option<Principal> {
         if lease.deliver == Delivery::Installation {
             let organization = lease.organization.as_ref();
-            return self.installation_principal(&lease.secret, &lease.repositories, organization);
+            return self.minting.installation_principal(
+                &lease.secret,
+                &lease.repositories,
+                organization,
+            );
         }
         self.principal_of(&lease.secret)
     }

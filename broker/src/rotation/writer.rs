@@ -99,7 +99,10 @@ impl Broker {
             organization,
             permissions: &permissions,
         };
-        let minted = self.mint_kept(&app, self.key_for(name, sink)?, scope).await;
+        let minted = self
+            .minting
+            .mint_kept(&app, self.key_for(name, sink)?, scope)
+            .await;
         let (minted, token) = minted.map_err(|error| NotPushed::Sink {
             why: format!("a token of the App `{name}`: {error}"),
             may_have_happened: false,

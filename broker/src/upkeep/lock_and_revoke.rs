@@ -19,12 +19,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use broker_protocol::api::{EndedLease, EndedToken, RevokedAll, StillValid};
-use broker_protocol::names::{Delivery, LeaseId, SecretName};
-use jiff::Timestamp;
+use broker_protocol::names::{Delivery, SecretName};
 
 use crate::broker::Broker;
 use crate::lease::Lease;
-use crate::minted::{TOKEN_LIFETIME, Token};
+use crate::minted::Token;
 use crate::policy::{Caller, SourceSpec};
 
 impl Broker {
@@ -32,9 +31,9 @@ impl Broker {
     pub async fn lock_and_revoke(self: &Arc<Self>, by: &Arc<Caller>) -> RevokedAll {
         let refusing = Refusing::since_now(&self.revoking);
         self.revocations.fetch_add(1, Ordering::AcqRel);
-        let mut to_end = self.open_values_to_end(by).await;
+        let mut to_end = self.minting.open_values_to_end(by).await;
         // Nothing is awaited from here to the end of the leases.
-        to_end.extend(self.take_values_to_end());
+        to_end.extend(self.minting.take_values_to_end());
         self.forget_keys(by);
         let tokens = self.minting.tokens.all();
         let live = self.leases.list(None, self.journal.now());
@@ -45,7 +44,7 @@ impl Broker {
         let leases_at_unlock = unjudged.len() as u64;
         let buried = unjudged
             .into_iter()
-            .chain(self.on_their_way(&tokens))
+            .chain(self.minting.on_their_way(&tokens))
             .collect();
         // In a task, so that it is on its way before anything else is asked of anybody.
         let (broker, operator, leases) = (Arc::clone(self), Arc::clone(by), ended.clone());
@@ -55,7 +54,7 @@ impl Broker {
             let locked = broker.record_locked(&operator).await;
             locked && ends.iter().all(|end| end.recorded)
         });
-        self.end_all(to_end, by).await;
+        self.minting.end_all(to_end, by).await;
         // GitHub's time has been the disk's too. Where that hangs, all of it is still on its way.
         let recorded = match tokio::time::timeout(RECORDING, seen_to).await {
             Ok(Ok(recorded)) => recorded,
@@ -83,17 +82,6 @@ impl Broker {
             tokens_pending: pending.into_iter().map(ended_token).collect(),
             recorded,
         }
-    }
-
-    /// Leases that hold a token and are not live: their grants come to nothing. Should the broker end
-    /// before that is recorded, they must not keep the token alive.
-    fn on_their_way(&self, tokens: &[Token]) -> Vec<(LeaseId, Timestamp)> {
-        let until = self.journal.now().wall.saturating_add(TOKEN_LIFETIME);
-        let until = until.unwrap_or(Timestamp::MAX);
-        let holders = tokens
-            .iter()
-            .flat_map(|token| self.minting.tokens.holders(&token.hashed));
-        holders.map(|lease| (lease, until)).collect()
     }
 
     /// Who holds a secret's own value, and what takes it away.

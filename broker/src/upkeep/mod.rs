@@ -11,7 +11,6 @@ mod lock_and_revoke;
 mod policies;
 mod rekey;
 mod removals;
-mod repositories;
 mod secrets;
 
 pub(crate) use self::lock::root_key_surroundings;

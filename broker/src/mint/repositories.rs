@@ -8,12 +8,12 @@ use broker_audit::record::Event;
 use broker_protocol::api::PinnedRepository;
 use broker_protocol::names::RepoPattern;
 
-use crate::broker::Broker;
+use super::Minting;
 use crate::lease_record;
 use crate::policy::Caller;
 use crate::secrets::UpkeepError;
 
-impl Broker {
+impl Minting {
     /// Every name for which an id is kept, by name.
     #[must_use]
     pub fn pinned_repositories(&self) -> Vec<PinnedRepository> {
@@ -36,7 +36,7 @@ impl Broker {
         by: &Caller,
         repository: &RepoPattern,
     ) -> Result<PinnedRepository, UpkeepError> {
-        let _one_at_a_time = self.store_wide.lock().await;
+        let _one_at_a_time = self.unpinning.lock().await;
         if self.vault.is_locked() {
             return Err(UpkeepError::Locked);
         }
@@ -60,7 +60,7 @@ impl Broker {
                 .await;
             return Err(UpkeepError::Vault(error));
         }
-        self.minting.tokens.stop_sharing_for(repository);
+        self.tokens.stop_sharing_for(repository);
         Ok(PinnedRepository {
             repository: repository.clone(),
             id,
