@@ -68,7 +68,7 @@ pub struct Broker {
     /// Where traces leave, for how many of them did not.
     pub(crate) traces: Outlet,
     /// What people were warned of, and who has yet to hear.
-    pub(crate) warnings: Warnings,
+    pub(crate) warnings: Arc<Warnings>,
     /// What is wrong with files that the configuration names.
     pub(crate) named_files: NamedFiles,
     /// When the broker started.

@@ -172,6 +172,13 @@ pub async fn run(
         (Arc::clone(&vault), Arc::clone(&sources)),
         Arc::clone(&github),
     ));
+    let warnings = Arc::new(Warnings::new(
+        Arc::clone(&journal),
+        Arc::clone(&policies),
+        Arc::clone(&secrets),
+        Arc::clone(&vault),
+        config.warnings.clone(),
+    ));
     let broker = Arc::new(Broker {
         policies,
         reloading: tokio::sync::Mutex::default(),
@@ -188,7 +195,7 @@ pub async fn run(
         written: Budget::new(LOG_BYTES),
         usage: Usage::default(),
         found: Mutex::new(Some(found(&opened))),
-        warnings: Warnings::new(config.warnings.clone()),
+        warnings,
         named_files: NamedFiles::new(config.authority_files.clone()),
         started: now.wall,
         draining: AtomicBool::new(false),

@@ -303,7 +303,7 @@ impl Broker {
         if let (None, Some(worst)) = (by, judged.findings.first())
             && verdict == Verdict::Error
         {
-            self.warn(Warning {
+            self.warnings.warn(Warning {
                 kind: WarningKind::Check,
                 subject: name.as_str().to_owned(),
                 secret: Some(name.clone()),

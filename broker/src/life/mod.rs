@@ -285,14 +285,14 @@ async fn warn(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
                 _ = round.tick() => {}
                 () = broker.warnings.given_one() => {}
             }
-            broker.warning_round().await;
+            broker.warnings.warning_round().await;
         }
     };
     tokio::select! {
         () = server::told_to(&mut stopped) => {}
         () = rounds => {}
     }
-    broker.keep_given().await;
+    broker.warnings.keep_given().await;
 }
 
 /// Asks what principals with live leases have left at GitHub: one after the other, and at most one a

@@ -74,7 +74,7 @@ impl Broker {
             return;
         }
         for below in self.below_rate_floor() {
-            self.warn(Warning {
+            self.warnings.warn(Warning {
                 kind: WarningKind::RateFloor,
                 subject: below.secret.as_str().to_owned(),
                 text: below.to_string(),

@@ -25,13 +25,14 @@ use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::broker::Broker;
-use crate::config::WarningsConfig;
-use crate::vault::Held;
-
 use self::channel::Channel;
 use self::given::{Fresh, Given, Waits};
 use self::notice::Notice;
+use crate::config::WarningsConfig;
+use crate::journal::Journal;
+use crate::policies::Policies;
+use crate::secrets::Secrets;
+use crate::vault::{Held, Vault};
 
 /// Something that people should hear of, once a day at the most.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,8 +69,12 @@ impl WarningKind {
     }
 }
 
-/// What was given, and who hears of it.
-pub(crate) struct Warnings {
+/// See the module.
+pub struct Warnings {
+    journal: Arc<Journal>,
+    policies: Arc<Policies>,
+    secrets: Arc<Secrets>,
+    vault: Arc<Vault>,
     given: Mutex<Given>,
     channels: Vec<Channel>,
     wake: Notify,
@@ -77,10 +82,21 @@ pub(crate) struct Warnings {
 
 impl Warnings {
     /// Nothing was given yet, as far as is known before the vault is read.
-    pub(crate) fn new(config: WarningsConfig) -> Self {
+    #[must_use]
+    pub fn new(
+        journal: Arc<Journal>,
+        policies: Arc<Policies>,
+        secrets: Arc<Secrets>,
+        vault: Arc<Vault>,
+        config: WarningsConfig,
+    ) -> Self {
         let hook = config.hook.map(Channel::hook);
         let webhook = config.webhook.map(Channel::webhook);
         Self {
+            journal,
+            policies,
+            secrets,
+            vault,
             given: Mutex::default(),
             channels: hook.into_iter().chain(webhook).collect(),
             wake: Notify::new(),
@@ -115,7 +131,7 @@ impl Warnings {
     }
 }
 
-impl Broker {
+impl Warnings {
     /// Gives a warning, unless the same one was given within a day. Returns at once.
     pub fn warn(&self, warning: Warning) {
         let now = self.journal.now().wall;
@@ -126,16 +142,13 @@ impl Broker {
             notice: Notice::of(warning, now),
         };
         if self.give(fresh, now) {
-            self.warnings.wake.notify_one();
+            self.wake.notify_one();
         }
     }
 
     fn give(&self, fresh: Fresh, now: jiff::Timestamp) -> bool {
         let (kind, text) = (fresh.notice.kind.clone(), fresh.notice.text.clone());
-        let fresh = self
-            .warnings
-            .given()
-            .give(fresh, self.warnings.heard_by(), now);
+        let fresh = self.given().give(fresh, self.heard_by(), now);
         if fresh {
             tracing::warn!(kind = &*kind, "{text}");
             metrics::counter!("tokend_warnings_total", "kind" => kind.into_owned()).increment(1);
@@ -151,7 +164,7 @@ impl Broker {
         self.secrets.note_first_seen().await;
         self.warn_of_deadlines().await;
         self.keep_given().await;
-        for nth in 0..self.warnings.channels.len() {
+        for nth in 0..self.channels.len() {
             tokio::spawn(Arc::clone(self).deliver(nth));
         }
     }
@@ -159,13 +172,13 @@ impl Broker {
     /// Reads what was given before this start, once. Until that is known nothing is given, or it might
     /// be given twice.
     async fn read_given(&self) -> bool {
-        if self.warnings.given().is_read() {
+        if self.given().is_read() {
             return true;
         }
         let read = match timeout(PATIENCE, self.vault.warnings()).await {
             Ok(Ok(rows)) => {
-                let heard_by = self.warnings.heard_by();
-                self.warnings.given().read(rows, heard_by);
+                let heard_by = self.heard_by();
+                self.given().read(rows, heard_by);
                 return true;
             }
             Ok(Err(error)) => error.to_string(),
@@ -190,7 +203,7 @@ impl Broker {
             }
         };
         let now = self.journal.now().wall;
-        let over = self.warnings.given().drop_others(&keys, now);
+        let over = self.given().drop_others(&keys, now);
         if !over.is_empty()
             && let Ok(Err(error)) = timeout(PATIENCE, self.vault.forget_warnings(over)).await
         {
@@ -250,7 +263,7 @@ impl Broker {
     /// Keeps in the vault what was given and delivered since this was last done. If it cannot be, it
     /// is tried again in the next round.
     pub(crate) async fn keep_given(&self) {
-        let unkept = self.warnings.given().take_unkept();
+        let unkept = self.given().take_unkept();
         if unkept.is_empty() {
             return;
         }
@@ -264,19 +277,19 @@ impl Broker {
             cause = why,
             "a restart may repeat a warning: it could not be kept"
         );
-        self.warnings.given().not_kept(&keys);
+        self.given().not_kept(&keys);
     }
 
     /// Tells one of those who hear of warnings all that it has yet to hear.
     async fn deliver(self: Arc<Self>, nth: usize) {
-        let Some(channel) = self.warnings.channels.get(nth) else {
+        let Some(channel) = self.channels.get(nth) else {
             return;
         };
         let Some(_alone) = channel.begin(self.journal.now()) else {
             return;
         };
         loop {
-            let waiting = self.warnings.given().waiting(channel.name, MOST_TOGETHER);
+            let waiting = self.given().waiting(channel.name, MOST_TOGETHER);
             if waiting.is_empty() {
                 return;
             }
@@ -292,7 +305,7 @@ impl Broker {
                     );
                     channel.well();
                     let told = waiting.iter().map(|(key, notice)| (&**key, &*notice.id));
-                    self.warnings.given().told(channel.name, told);
+                    self.given().told(channel.name, told);
                     self.keep_given().await;
                 }
                 Err(error) => {
