@@ -19,6 +19,7 @@ use crate::lease_table::LeaseTable;
 use crate::mint::Minting;
 use crate::outlet::Outlet;
 use crate::policies::Policies;
+use crate::principals::Limits;
 use crate::secrets::Secrets;
 use crate::source::Sources;
 use crate::usage::Usage;
@@ -51,6 +52,8 @@ pub struct Broker {
     pub(crate) github: Arc<GitHub>,
     /// Who holds what until when.
     pub(crate) leases: LeaseTable,
+    /// What budgets at GitHub allow.
+    pub(crate) limits: Arc<Limits>,
     /// Installation tokens: who holds which, and where Apps are installed.
     pub(crate) minting: Arc<Minting>,
     /// Recorded refusals, by account.

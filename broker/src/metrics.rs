@@ -145,7 +145,7 @@ impl Broker {
             gauge!("tokend_warnings_waiting", "channel" => channel.channel)
                 .set(figure(channel.waiting));
         }
-        self.metrics.render() + &self.github_figures()
+        self.metrics.render() + &self.limits.github_figures()
     }
 }
 

@@ -31,6 +31,7 @@ use crate::mint::Minting;
 use crate::outlet::Outlet;
 use crate::policies::{LoadError, Policies, load};
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
+use crate::principals::Limits;
 use crate::secrets::Secrets;
 use crate::socket::{self, BindError, Kept, Listener};
 use crate::source::one_password::{Connect, Op};
@@ -179,7 +180,15 @@ pub async fn run(
         Arc::clone(&vault),
         config.warnings.clone(),
     ));
+    let limits = Arc::new(Limits::new(
+        (Arc::clone(&journal), Arc::clone(&policies)),
+        (Arc::clone(&secrets), Arc::clone(&vault)),
+        Arc::clone(&github),
+        Arc::clone(&minting),
+        Arc::clone(&warnings),
+    ));
     let broker = Arc::new(Broker {
+        limits,
         policies,
         reloading: tokio::sync::Mutex::default(),
         secrets,

@@ -86,7 +86,7 @@ impl Broker {
             policies_loaded_at: policies.since,
             policy_fault: self.policies.fault(),
             memory_locked: self.vault.keys_are_in_locked_memory().unwrap_or(true),
-            github: self.github_status(),
+            github: self.limits.github_status(),
             secrets,
             warnings,
             warning_channels: self.warnings.standing(),

@@ -52,7 +52,7 @@ pub(super) async fn take(
         Ok::<Issued, IssueError>(issued)
     });
     let issued = issued.await?;
-    let view = shown.lease_view(&issued.lease);
+    let view = shown.limits.lease_view(&issued.lease);
     answer(&issued, view)
 }
 
@@ -123,7 +123,7 @@ pub(super) async fn list(
     let rest = places.filter(|(place, _)| after.as_ref().is_none_or(|after| place > after));
     page(
         "leases",
-        rest.map(|(place, lease)| (place.to_string(), broker.lease_view(lease))),
+        rest.map(|(place, lease)| (place.to_string(), broker.limits.lease_view(lease))),
     )
 }
 
@@ -137,7 +137,7 @@ pub(super) async fn show(
         .find(&id, broker.journal.now())
         .filter(|lease| may_see(&broker, &caller, lease));
     lease
-        .map(|lease| Json(broker.lease_view(&lease)))
+        .map(|lease| Json(broker.limits.lease_view(&lease)))
         .ok_or_else(|| unknown(&id))
 }
 
@@ -176,7 +176,7 @@ pub(super) async fn renew(
     });
     renewing
         .await?
-        .map(|lease| Json(broker.lease_view(&lease)))
+        .map(|lease| Json(broker.limits.lease_view(&lease)))
         .ok_or_else(|| unknown(&id))
 }
 

@@ -182,7 +182,7 @@ impl Broker {
     ) -> Result<(Judged, Vec<RepoPattern>), app::AppError> {
         let mut asker = Asker::new(&self.github, Credential::Token(token), pace);
         asker.turn().await;
-        let supposed = self.principal_of(subject.name);
+        let supposed = self.limits.principal_of(subject.name);
         let (user, headers) = match self.github.user(token, supposed).await {
             Ok(answer) => answer,
             Err(error) => {

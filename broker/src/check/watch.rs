@@ -142,7 +142,7 @@ impl Broker {
         let app = || declared.client_id.clone().map(Principal::App);
         let principal = match declared.kind {
             SecretKind::App => app(),
-            SecretKind::Classic | SecretKind::FineGrained => self.principal_of(name),
+            SecretKind::Classic | SecretKind::FineGrained => self.limits.principal_of(name),
         };
         let limited =
             principal.and_then(|principal| self.github.limits().limited(&principal, CORE, now));

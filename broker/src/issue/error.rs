@@ -8,9 +8,10 @@ use broker_protocol::names::{Delivery, Purpose, SecretName};
 
 use crate::audit_log::AuditLogError;
 use crate::budget::LOG_BYTES;
-use crate::github::LimitKind;
+use crate::github::{GitHubError, LimitKind};
 use crate::lease_table::LIVE_BYTES;
 use crate::mint::MintError;
+use crate::principals::NoUse;
 use crate::source::SourceError;
 use crate::vault::VaultError;
 
@@ -143,6 +144,22 @@ fn come_back(source: &SourceError) -> String {
 }
 
 impl IssueError {
+    /// A lease on this secret would be of no use now.
+    pub(super) fn of_no_use(secret: &SecretName, no_use: NoUse) -> Self {
+        let secret = secret.clone();
+        match no_use {
+            NoUse::LeftAlone { retry_after } => Self::Mint {
+                secret,
+                source: Arc::new(GitHubError::NotTried { retry_after }.into()),
+            },
+            NoUse::Limited { kind, retry_after } => Self::Limited {
+                secret,
+                kind,
+                retry_after,
+            },
+        }
+    }
+
     /// The stable word for this error.
     #[must_use]
     pub fn code(&self) -> ErrorCode {

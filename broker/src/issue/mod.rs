@@ -245,7 +245,9 @@ impl Broker {
             Delivery::Installation => Some(self.hold_token(&mut lease, asked.wishes.fresh, now)?),
             Delivery::Proxy => return Err(IssueError::Undeliverable(grant.deliver)),
         };
-        self.refuse_limited(&lease)?;
+        self.limits
+            .refuse_limited(&lease)
+            .map_err(|no_use| IssueError::of_no_use(&lease.secret, no_use))?;
         let usage = Use {
             secret,
             version: lease.version,

@@ -267,8 +267,8 @@ async fn sweep(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
             }
             _ = note.tick() => {
                 broker.note_head();
-                broker.record_limits();
-                broker.warn_of_floors();
+                broker.limits.record_limits();
+                broker.limits.warn_of_floors();
             }
         }
     }
@@ -306,8 +306,11 @@ async fn poll(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
     let asking = async {
         let mut asked = Asked::default();
         loop {
-            for one in broker.due_polls(&mut asked, every) {
-                broker.poll(one, &mut asked).await;
+            for one in broker
+                .limits
+                .due_polls(broker.leases.secrets(), &mut asked, every)
+            {
+                broker.limits.poll(one, &mut asked).await;
                 tokio::time::sleep(POLL).await;
             }
             tokio::time::sleep(look).await;

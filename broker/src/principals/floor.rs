@@ -4,7 +4,7 @@ use std::fmt;
 
 use broker_protocol::names::SecretName;
 
-use crate::broker::Broker;
+use super::Limits;
 use crate::github::{CORE, Principal, Rate};
 use crate::warn::{Warning, WarningKind};
 
@@ -40,7 +40,7 @@ impl fmt::Display for BelowFloor {
     }
 }
 
-impl Broker {
+impl Limits {
     /// Every secret below its floor now, by name: for the figures and for warnings. Only
     /// what was heard within the window counts; of an App, every installation that was heard of.
     #[must_use]

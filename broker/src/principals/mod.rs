@@ -11,22 +11,75 @@ mod poll;
 mod view;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use broker_audit::record::Event;
 use broker_protocol::api::{LeaseView, RateLimit};
 use broker_protocol::names::{Delivery, SecretName};
 use futures_util::future::join_all;
 
-use crate::broker::Broker;
-use crate::github::{CORE, GitHubError, LimitKind, Principal, Rate};
-use crate::issue::IssueError;
+use crate::github::{CORE, GitHub, LimitKind, Principal, Rate};
+use crate::journal::Journal;
 use crate::lease::Lease;
+use crate::mint::Minting;
+use crate::policies::Policies;
 use crate::policy::SecretKind;
+use crate::secrets::Secrets;
+use crate::vault::Vault;
+use crate::warn::Warnings;
 
 pub use self::floor::BelowFloor;
 pub(crate) use self::poll::Asked;
 
-impl Broker {
+/// See the module.
+pub struct Limits {
+    journal: Arc<Journal>,
+    policies: Arc<Policies>,
+    secrets: Arc<Secrets>,
+    vault: Arc<Vault>,
+    github: Arc<GitHub>,
+    minting: Arc<Minting>,
+    warnings: Arc<Warnings>,
+}
+
+/// Why a lease would be of no use now: GitHub would refuse what it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoUse {
+    /// GitHub is left alone for a while, and would have to mint a token.
+    LeftAlone {
+        /// For how much longer.
+        retry_after: Duration,
+    },
+    /// Somebody whose budget it draws on is limited.
+    Limited {
+        /// By which limit.
+        kind: LimitKind,
+        /// For how much longer.
+        retry_after: Duration,
+    },
+}
+
+impl Limits {
+    /// Watches what this GitHub says of budgets.
+    #[must_use]
+    pub fn new(
+        (journal, policies): (Arc<Journal>, Arc<Policies>),
+        (secrets, vault): (Arc<Secrets>, Arc<Vault>),
+        github: Arc<GitHub>,
+        minting: Arc<Minting>,
+        warnings: Arc<Warnings>,
+    ) -> Self {
+        Self {
+            journal,
+            policies,
+            secrets,
+            vault,
+            github,
+            minting,
+            warnings,
+        }
+    }
+
     /// Who a personal access token's requests are counted against: the login that GitHub gave for it,
     /// or else the one that policy declares. `None` if neither is known, and for an App, whose
     /// installations each have a budget of their own.
@@ -70,17 +123,13 @@ impl Broker {
 
     /// Refuses a lease that could only be used to run into a limit again, or that wants a token of a
     /// GitHub that is left alone.
-    pub(crate) fn refuse_limited(&self, lease: &Lease) -> Result<(), IssueError> {
+    pub(crate) fn refuse_limited(&self, lease: &Lease) -> Result<(), NoUse> {
         let now = self.journal.now();
         let minting = self.minting_app(lease);
         if minting.is_some()
             && let Some(retry_after) = self.github.left_alone()
         {
-            let away = GitHubError::NotTried { retry_after };
-            return Err(IssueError::Mint {
-                secret: lease.secret.clone(),
-                source: Arc::new(away.into()),
-            });
+            return Err(NoUse::LeftAlone { retry_after });
         }
         let principals = self.principal_behind(lease).into_iter();
         let limited = principals
@@ -88,8 +137,7 @@ impl Broker {
             .filter_map(|principal| self.github.limits().limited(&principal, CORE, now))
             .max_by_key(|limited| limited.retry_after);
         limited.map_or(Ok(()), |limited| {
-            Err(IssueError::Limited {
-                secret: lease.secret.clone(),
+            Err(NoUse::Limited {
                 kind: limited.kind,
                 retry_after: limited.retry_after,
             })

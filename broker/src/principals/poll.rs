@@ -7,12 +7,12 @@
 //!
 //! Not here: the timer (`life`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use broker_protocol::names::SecretName;
 
-use crate::broker::Broker;
+use super::Limits;
 use crate::causes;
 use crate::github::{Credential, Principal};
 use crate::secrets::{Upkeep, UpkeepError};
@@ -37,10 +37,15 @@ enum With {
     Minted(HashedToken),
 }
 
-impl Broker {
+impl Limits {
     /// Whom to ask now: those with live leases of whom nothing was heard for `every`, the longest ago
-    /// first. `asked` forgets those who have no lease any more.
-    pub(crate) fn due_polls(&self, asked: &mut Asked, every: Duration) -> Vec<Poll> {
+    /// first. `leased` are the secrets behind live leases; `asked` forgets those who have none any more.
+    pub(crate) fn due_polls(
+        &self,
+        leased: BTreeSet<SecretName>,
+        asked: &mut Asked,
+        every: Duration,
+    ) -> Vec<Poll> {
         // No value is opened for a call that would not go out.
         if self.vault.is_locked() || self.github.left_alone().is_some() {
             return Vec::new();
@@ -48,7 +53,7 @@ impl Broker {
         // By principal, so that one secret of each is opened.
         let mut in_use = HashMap::new();
         let (limits, now) = (self.github.limits(), self.journal.now());
-        for secret in self.leases.secrets() {
+        for secret in leased {
             // GitHub refused it: asked again and again, it locks the account out.
             if self.was_refused(&secret) {
                 continue;

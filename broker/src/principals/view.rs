@@ -2,11 +2,10 @@
 
 use broker_protocol::api::{GitHubStatus, HeldOff, PrincipalLimits, ResourceLimit};
 
-use super::shown;
-use crate::broker::Broker;
+use super::{Limits, shown};
 use crate::github::BreakerState;
 
-impl Broker {
+impl Limits {
     /// GitHub in `status`.
     pub(crate) fn github_status(&self) -> GitHubStatus {
         let views = self.github.limits().view(self.journal.now()).into_iter();
