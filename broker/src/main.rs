@@ -1,5 +1,6 @@
 //! `tokend`: runs the broker, and the commands that need no running one.
 
+use std::alloc::System;
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
@@ -16,6 +17,12 @@ use broker::outlet::Outlet;
 use broker::{commands, harden, metrics, redact, startup};
 use broker_protocol::places::{Overrides, Places};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use zeroizing_alloc::ZeroAlloc;
+
+/// Whatever is freed is wiped: the buffers of libraries too, and what was typed into a wrong place, which no
+/// type of ours knows to be secret.
+#[global_allocator]
+static WIPED_WHEN_FREED: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// A local broker for GitHub tokens. Without a command it runs the broker in the foreground.
 #[derive(Parser)]
