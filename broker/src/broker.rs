@@ -1,6 +1,6 @@
 //! The broker: its parts, put together once at start.
 //!
-//! What it does lies in `impl` blocks by idea: [`crate::issue`] hands out leases, [`crate::end`]
+//! What it does lies in `impl` blocks by idea: [`crate::leases::issue`] hands out leases, [`crate::leases::end`]
 //! ends them, [`crate::upkeep`] looks after secrets, policies and the lock.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,14 +15,14 @@ use crate::budget::Budget;
 use crate::config::{Config, NamedFiles};
 use crate::github::GitHub;
 use crate::journal::Journal;
-use crate::lease_table::LeaseTable;
+use crate::leases::table::LeaseTable;
+use crate::leases::usage::Usage;
 use crate::mint::Minting;
 use crate::outlet::Outlet;
 use crate::policies::Policies;
 use crate::principals::Limits;
 use crate::secrets::Secrets;
 use crate::source::Sources;
-use crate::usage::Usage;
 use crate::vault::Vault;
 use crate::warn::Warnings;
 

@@ -296,7 +296,7 @@ mod tests {
         assert!(2 * length < broker_protocol::api::MAX_PAGE);
         let weight = Weight::of(&lease, &body).unwrap();
         assert!(
-            weight.live < crate::lease_table::LIVE_BYTES / 50,
+            weight.live < crate::leases::table::LIVE_BYTES / 50,
             "{weight:?}"
         );
         assert!(weight.written < crate::budget::LOG_BYTES / 50, "{weight:?}");

@@ -4,7 +4,7 @@
 //! socket → caller → request → decision → durable record → unseal → lease → response
 //! ```
 //!
-//! One way, each step consuming the proof that the step before it left behind. Read [`issue`] first.
+//! One way, each step consuming the proof that the step before it left behind. Read [`leases::issue`] first.
 
 pub mod accounts;
 pub mod api;
@@ -20,18 +20,16 @@ pub mod commands;
 pub mod config;
 pub mod connection;
 pub mod deadline;
-pub mod end;
 pub mod first_seen;
 pub mod github;
 pub mod give_back;
 pub mod harden;
 pub mod holder;
 pub mod https;
-pub mod issue;
 pub mod journal;
 pub mod lease;
 pub mod lease_record;
-pub mod lease_table;
+pub mod leases;
 pub mod life;
 pub mod locked_memory;
 pub mod metrics;
@@ -40,7 +38,6 @@ pub mod minted;
 pub mod moment;
 pub mod move_state;
 pub mod moving;
-pub mod note;
 pub mod notify;
 pub mod outlet;
 pub mod policies;
@@ -50,7 +47,6 @@ pub mod principals;
 pub mod private;
 pub mod process_group;
 mod readiness;
-pub mod rebuild;
 pub mod redact;
 pub mod rotation;
 pub mod rotation_state;
@@ -63,7 +59,6 @@ pub mod source;
 pub mod startup;
 pub mod token;
 pub mod upkeep;
-pub mod usage;
 pub mod vault;
 pub mod view;
 pub mod warn;

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::causes;
 use crate::check::CheckError;
 use crate::github::GitHubError;
-use crate::issue::IssueError;
+use crate::leases::issue::IssueError;
 use crate::moving::MoveError;
 use crate::redact;
 use crate::rotation::RotationError;

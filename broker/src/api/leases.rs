@@ -23,8 +23,8 @@ use super::page::{After, page};
 use super::to_its_end::to_its_end;
 use crate::broker::Broker;
 use crate::caller::Peer;
-use crate::issue::{IssueError, Issued, Wishes};
 use crate::lease::{Lease, NotAPlace, Place};
+use crate::leases::issue::{IssueError, Issued, Wishes};
 use crate::policy::{Caller, Request};
 use crate::redact;
 

@@ -3,7 +3,7 @@
 use broker_protocol::names::SecretName;
 
 use crate::broker::Broker;
-use crate::issue::SECRET_REMOVED;
+use crate::leases::issue::SECRET_REMOVED;
 use crate::policy::Caller;
 use crate::secret_locks::SecretTurn;
 use crate::secrets::UpkeepError;

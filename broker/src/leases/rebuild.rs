@@ -22,9 +22,9 @@ use serde::Deserialize;
 use crate::audit_log::LiveLease;
 use crate::broker::{Broker, Found};
 use crate::caller::ExitWatch;
-use crate::issue::SECRET_REMOVED;
 use crate::lease::{Lease, Span};
 use crate::lease_record;
+use crate::leases::issue::SECRET_REMOVED;
 use crate::upkeep::Announced;
 use crate::vault::{Forgotten, VaultError};
 

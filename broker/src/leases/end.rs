@@ -15,9 +15,9 @@ use jiff::Timestamp;
 use crate::audit_log::Effect;
 use crate::broker::Broker;
 use crate::caller::ExitWatch;
-use crate::issue::{IssueError, Wishes};
 use crate::lease::Lease;
 use crate::lease_record;
+use crate::leases::issue::{IssueError, Wishes};
 use crate::policies::InForce;
 use crate::policy::{self, Caller, Decision, Denial, Grant, Request};
 

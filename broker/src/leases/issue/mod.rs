@@ -39,7 +39,7 @@ use crate::broker::Broker;
 use crate::clock::Now;
 use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
-use crate::lease_table::{LIVE_BYTES, Limits, Place, Reached};
+use crate::leases::table::{LIVE_BYTES, Limits, Place, Reached};
 use crate::mint::MintError;
 use crate::minted::Hold;
 use crate::policies::InForce;

@@ -9,7 +9,7 @@ use broker_protocol::names::{Delivery, Purpose, SecretName};
 use crate::audit_log::AuditLogError;
 use crate::budget::LOG_BYTES;
 use crate::github::{GitHubError, LimitKind};
-use crate::lease_table::LIVE_BYTES;
+use crate::leases::table::LIVE_BYTES;
 use crate::mint::MintError;
 use crate::principals::NoUse;
 use crate::source::SourceError;
