@@ -99,7 +99,7 @@ impl Broker {
     /// All figures as they stand, in Prometheus' text form.
     #[must_use]
     pub fn metrics_text(&self) -> String {
-        gauge!("tokend_leases_live").set(figure(self.leases.len() as u64));
+        gauge!("tokend_leases_live").set(figure(self.leases.live().len() as u64));
         gauge!("tokend_audit_records").set(figure(self.journal.head().records));
         gauge!("tokend_audit_faulty").set(flag(self.journal.fault().is_some()));
         gauge!("tokend_socket_lost").set(flag(self.socket_fault().is_some()));

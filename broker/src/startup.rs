@@ -6,7 +6,6 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 
 use broker_audit::record::Event;
@@ -16,17 +15,15 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::Gid;
 
-use crate::audit_log::{self, AuditLog, AuditLogError, Opened};
-use crate::broker::{Broker, Found};
-use crate::budget::{Budget, LOG_BYTES};
+use crate::audit_log::{self, AuditLog, AuditLogError};
+use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, NamedFiles, OnePasswordConfig, Through};
 use crate::github::GitHub;
 use crate::harden::Hardened;
 use crate::holder::Holder;
 use crate::journal::Journal;
-use crate::leases::table::LeaseTable;
-use crate::leases::usage::Usage;
+use crate::leases::Leases;
 use crate::life;
 use crate::mint::Minting;
 use crate::outlet::Outlet;
@@ -187,6 +184,17 @@ pub async fn run(
         Arc::clone(&minting),
         Arc::clone(&warnings),
     ));
+    let leases = Arc::new(Leases::new(
+        (Arc::clone(&journal), Arc::clone(&policies)),
+        (
+            Arc::clone(&secrets),
+            Arc::clone(&vault),
+            Arc::clone(&sources),
+        ),
+        (Arc::clone(&minting), Arc::clone(&limits)),
+        Arc::clone(&config),
+        &opened,
+    ));
     let broker = Arc::new(Broker {
         limits,
         policies,
@@ -197,19 +205,11 @@ pub async fn run(
         vault,
         sources,
         github,
-        leases: LeaseTable::default(),
+        leases,
         minting,
-        refusals: Budget::new(config.limits.denials_per_minute),
-        grants: Budget::new(config.limits.leases_per_minute),
-        written: Budget::new(LOG_BYTES),
-        usage: Usage::default(),
-        found: Mutex::new(Some(found(&opened))),
         warnings,
         named_files: NamedFiles::new(config.authority_files.clone()),
         started: now.wall,
-        draining: AtomicBool::new(false),
-        revoking: AtomicU64::new(0),
-        revocations: AtomicU64::new(0),
         metrics,
         traces,
         socket_fault: Mutex::default(),
@@ -218,8 +218,8 @@ pub async fn run(
     });
     // Noted at once, so that a later start reads the log's end only, and misses a log that is gone.
     broker.minting.find_tokens();
-    broker.replay_usage(&opened.granted_since_noted);
-    broker.note_head();
+    broker.leases.replay_usage(&opened.granted_since_noted);
+    broker.leases.note_head();
     if opened.created {
         broker.vault.settle().await?;
     }
@@ -290,15 +290,6 @@ fn unlock_at_start(vault: &Vault, places: &Places) -> Option<&'static str> {
             tracing::error!(cause, "the store stays locked");
             None
         }
-    }
-}
-
-fn found(opened: &Opened) -> Found {
-    Found {
-        live: opened.live.clone(),
-        removals: opened.removals.clone(),
-        failed_changes: opened.failed_changes.clone(),
-        last_time: opened.last_time,
     }
 }
 

@@ -16,18 +16,10 @@ use crate::policy::{Caller, Rule, SourceSpec};
 use crate::vault::Held;
 
 impl Broker {
-    /// Whether this caller may change things.
-    #[must_use]
-    pub fn is_operator(&self, caller: &Caller) -> bool {
-        self.config
-            .operators
-            .include(caller.uid, caller.gid, &caller.groups)
-    }
-
     /// The status as this caller may see it.
     #[must_use]
     pub fn status(&self, caller: &Caller) -> Status {
-        let operator = self.is_operator(caller);
+        let operator = self.config.is_operator(caller);
         let not_ready = self.not_ready();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -36,13 +28,17 @@ impl Broker {
             not_ready: if operator { not_ready } else { Vec::new() },
             caller: caller_view(caller),
             operator,
-            own_leases: self.leases.list(Some(caller.uid), self.journal.now()).len() as u64,
+            own_leases: self
+                .leases
+                .live()
+                .list(Some(caller.uid), self.journal.now())
+                .len() as u64,
             broker: operator.then(|| self.broker_status()),
         }
     }
 
     fn broker_status(&self) -> BrokerStatus {
-        let leases = self.leases.list(None, self.journal.now());
+        let leases = self.leases.live().list(None, self.journal.now());
         let raw = leases
             .iter()
             .filter(|lease| lease.deliver == Delivery::Raw)
@@ -175,7 +171,7 @@ impl Broker {
     #[must_use]
     pub fn purposes(&self, caller: &Caller) -> Vec<PurposeView> {
         let policies = self.policies.in_force();
-        let all = self.is_operator(caller);
+        let all = self.config.is_operator(caller);
         let views = policies.set.purposes().filter_map(|purpose| {
             let rule = purpose.rule_for(caller);
             let terms = rule.map_or_else(|| purpose.whole(), Rule::terms);

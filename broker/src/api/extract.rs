@@ -46,7 +46,7 @@ impl FromRequestParts<Arc<Broker>> for Operator {
     type Rejection = Refusal;
     async fn from_request_parts(parts: &mut Parts, broker: &Arc<Broker>) -> Result<Self, Refusal> {
         let Asking(caller) = Asking::from_request_parts(parts, broker).await?;
-        if broker.is_operator(&caller) {
+        if broker.config.is_operator(&caller) {
             return Ok(Self(caller));
         }
         Err(

@@ -45,9 +45,11 @@ pub(super) async fn take(
     let watch = watch.map_err(IssueError::CannotWatch)?;
     let shown = Arc::clone(&broker);
     let issued = to_its_end(async move {
-        let issued = broker.issue(request, wishes).await?;
+        let issued = broker.leases.issue(request, wishes).await?;
         if let Some(watch) = watch {
-            broker.end_with_caller(watch, issued.lease.id.clone());
+            broker
+                .leases
+                .end_with_caller(watch, issued.lease.id.clone());
         }
         Ok::<Issued, IssueError>(issued)
     });
@@ -109,7 +111,7 @@ pub(super) async fn list(
     Asking(caller): Asking,
     After(after): After,
 ) -> Result<Response, Refusal> {
-    let account = (!broker.is_operator(&caller)).then_some(caller.uid);
+    let account = (!broker.config.is_operator(&caller)).then_some(caller.uid);
     let after: Option<Place> =
         after
             .map(|after| after.parse())
@@ -118,7 +120,7 @@ pub(super) async fn list(
                 let detail = "`after` is the `next` of the page before, as it was given";
                 Problem::new(ErrorCode::BadRequest, detail)
             })?;
-    let leases = broker.leases.list(account, broker.journal.now());
+    let leases = broker.leases.live().list(account, broker.journal.now());
     let places = leases.iter().map(|lease| (lease.place(), lease));
     let rest = places.filter(|(place, _)| after.as_ref().is_none_or(|after| place > after));
     page(
@@ -134,6 +136,7 @@ pub(super) async fn show(
 ) -> Result<Json<LeaseView>, Refusal> {
     let lease = broker
         .leases
+        .live()
         .find(&id, broker.journal.now())
         .filter(|lease| may_see(&broker, &caller, lease));
     lease
@@ -151,13 +154,14 @@ pub(super) async fn revoke(
         .map_err(|error| Refusal::from(Problem::new(ErrorCode::BadRequest, error.body_text())))?;
     let lease = broker
         .leases
+        .live()
         .find(&id, broker.journal.now())
         .filter(|lease| may_see(&broker, &caller, lease));
     let lease = lease.ok_or_else(|| unknown(&id))?;
     let at_once = options.at_once || lease.caller.uid != caller.uid;
     let revoking = to_its_end({
         let id = id.clone();
-        async move { broker.revoke(&id, &caller, at_once).await }
+        async move { broker.leases.revoke(&id, &caller, at_once).await }
     });
     let revoked = revoking.await.ok_or_else(|| unknown(&id))?;
     Ok(Json(revoked))
@@ -172,7 +176,7 @@ pub(super) async fn renew(
     let ttl = parse_ttl(asked.ttl)?;
     let renewing = to_its_end({
         let (broker, id) = (Arc::clone(&broker), id.clone());
-        async move { broker.renew(&id, &caller, ttl).await }
+        async move { broker.leases.renew(&id, &caller, ttl).await }
     });
     renewing
         .await?
@@ -192,7 +196,7 @@ fn parse_ttl(seconds: Option<u64>) -> Result<Option<Duration>, Refusal> {
 }
 
 fn may_see(broker: &Broker, caller: &Caller, lease: &Lease) -> bool {
-    lease.caller.uid == caller.uid || broker.is_operator(caller)
+    lease.caller.uid == caller.uid || broker.config.is_operator(caller)
 }
 
 fn unknown(id: &LeaseId) -> Refusal {

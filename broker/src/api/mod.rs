@@ -130,8 +130,8 @@ pub fn metrics_router(broker: Arc<Broker>) -> Router {
 }
 
 async fn status(State(broker): State<Arc<Broker>>, Asking(caller): Asking) -> Json<Status> {
-    if broker.is_operator(&caller) {
-        broker.settle_usage().await;
+    if broker.config.is_operator(&caller) {
+        broker.leases.settle_usage().await;
         broker.named_files.look().await;
     }
     Json(broker.status(&caller))
@@ -176,7 +176,7 @@ async fn readyz(State(broker): State<Arc<Broker>>, Asking(caller): Asking) -> Re
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready")
     };
-    let reasons = if broker.is_operator(&caller) {
+    let reasons = if broker.config.is_operator(&caller) {
         reasons
     } else {
         Vec::new()

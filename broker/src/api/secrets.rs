@@ -25,7 +25,7 @@ pub(super) async fn list(
     _operator: Operator,
     after: After,
 ) -> Result<Response, Refusal> {
-    broker.settle_usage().await;
+    broker.leases.settle_usage().await;
     let secrets = broker.secrets().into_iter();
     let secrets = secrets.map(|view| (view.name.to_string(), view));
     page("secrets", secrets.filter(|(name, _)| after.is_before(name)))
@@ -36,7 +36,7 @@ pub(super) async fn show(
     _operator: Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<SecretView>, Refusal> {
-    broker.settle_usage().await;
+    broker.leases.settle_usage().await;
     let view = broker.secret(&name).await;
     let detail = || format!("no policy declares a secret `{name}`, and the vault holds none");
     view.map(Json)

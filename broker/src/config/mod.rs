@@ -23,18 +23,19 @@ use nix::unistd::{Group, User};
 use serde::Deserialize;
 use toml::de::DeTable;
 
+use self::github::GitHubTable;
+use self::one_password::{OnePasswordTable, SourcesTable};
+use self::root_key::RootKeyTable;
+use self::warnings::WarningsTable;
+use crate::policy::{Caller, Host};
+use crate::source::Times;
+
 pub use self::error::ConfigError;
 pub use self::files::{AuthorityFile, NamedFiles};
 pub use self::github::GitHubConfig;
-use self::github::GitHubTable;
 pub use self::one_password::{OnePasswordConfig, Through};
-use self::one_password::{OnePasswordTable, SourcesTable};
 pub use self::operators::Operators;
-use self::root_key::RootKeyTable;
 pub use self::warnings::WarningsConfig;
-use self::warnings::WarningsTable;
-use crate::policy::Host;
-use crate::source::Times;
 
 /// The configuration in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,6 +142,15 @@ impl Config {
 }
 
 impl Config {
+    /// Whether this caller may change things.
+    #[must_use]
+    pub fn is_operator(&self, caller: &Caller) -> bool {
+        let Caller {
+            uid, gid, groups, ..
+        } = caller;
+        self.operators.include(*uid, *gid, groups)
+    }
+
     /// Reads the file; without one, everything has its default.
     ///
     /// # Errors

@@ -13,10 +13,10 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use crate::audit_log::Effect;
-use crate::broker::Broker;
 use crate::caller::ExitWatch;
 use crate::lease::Lease;
 use crate::lease_record;
+use crate::leases::Leases;
 use crate::leases::issue::{IssueError, Wishes};
 use crate::policies::InForce;
 use crate::policy::{self, Caller, Decision, Denial, Grant, Request};
@@ -44,7 +44,7 @@ impl Ended {
     }
 }
 
-impl Broker {
+impl Leases {
     /// Ends a lease on request. An installation token ends at GitHub with its last lease; `at_once`, it
     /// ends now, and the leases that share it end with it. `None` if the lease is not live.
     pub async fn revoke(
@@ -108,7 +108,7 @@ impl Broker {
         &self,
         ids: impl IntoIterator<Item = &'a LeaseId>,
     ) -> Vec<Arc<Lease>> {
-        let ended = ids.into_iter().filter_map(|id| self.leases.end(id));
+        let ended = ids.into_iter().filter_map(|id| self.table.end(id));
         let ended: Vec<_> = ended.collect();
         for lease in &ended {
             self.minting.let_go_of_token(lease);
@@ -157,7 +157,7 @@ impl Broker {
     /// Ends every lease whose time is over, at once. The records follow: a disk that hangs keeps no
     /// lease alive.
     pub fn expire_leases(self: &Arc<Self>) {
-        let over = self.leases.expire(self.journal.now());
+        let over = self.table.expire(self.journal.now());
         if over.is_empty() {
             return;
         }
@@ -174,7 +174,7 @@ impl Broker {
     /// descriptor; it goes when the lease ends otherwise, or a process that lives long and takes
     /// many would use them all up.
     pub fn end_with_caller(self: &Arc<Self>, watch: ExitWatch, id: LeaseId) {
-        let Some(over) = self.leases.until_over(&id) else {
+        let Some(over) = self.table.until_over(&id) else {
             return;
         };
         let broker = Arc::clone(self);
@@ -183,7 +183,7 @@ impl Broker {
                 () = watch.exited() => {}
                 _ = over => return,
             }
-            if let Some(lease) = broker.leases.end(&id) {
+            if let Some(lease) = broker.table.end(&id) {
                 broker.record_expiry(&lease, "caller_exit").await;
             }
         });
@@ -217,9 +217,9 @@ impl Broker {
         ttl: Option<Duration>,
     ) -> Result<Option<Arc<Lease>>, IssueError> {
         let Some(lease) = self
-            .leases
+            .table
             .find(id, self.journal.now())
-            .filter(|lease| lease.caller.uid == caller.uid || self.is_operator(caller))
+            .filter(|lease| lease.caller.uid == caller.uid || self.config.is_operator(caller))
         else {
             return Ok(None);
         };
@@ -279,7 +279,7 @@ impl Broker {
             .map_err(IssueError::NotRecorded)?;
 
         let renewed = Arc::new(renewed);
-        if self.leases.renew(Arc::clone(&renewed)) {
+        if self.table.renew(Arc::clone(&renewed)) {
             self.outlast_changes(&policies, &renewed).await?;
             return Ok(Some(renewed));
         }
@@ -293,7 +293,7 @@ impl Broker {
     /// Revokes every live lease that the policies in force no longer allow.
     pub(crate) async fn judge_leases(&self) -> Vec<LeaseId> {
         let policies = self.policies.in_force();
-        let leases = self.leases.list(None, self.journal.now());
+        let leases = self.table.list(None, self.journal.now());
         let over = leases
             .iter()
             .filter(|lease| !Self::still_allowed(&policies, lease));
@@ -383,21 +383,21 @@ mod tests {
         // Raw, on `org-label-sync-token`.
         let lease = Lease::in_a_test(1, 7, now, Duration::from_secs(60));
         let fallback = "fallback = { secret = 'org-label-sync-token', deliver = 'raw' }\n";
-        assert!(Broker::still_allowed(&in_force(fallback), &lease));
-        assert!(!Broker::still_allowed(&in_force(""), &lease), "cut over");
+        assert!(Leases::still_allowed(&in_force(fallback), &lease));
+        assert!(!Leases::still_allowed(&in_force(""), &lease), "cut over");
 
         let on_the_app = Lease {
             secret: "app".parse().unwrap(),
             deliver: Delivery::Installation,
             ..lease
         };
-        assert!(Broker::still_allowed(&in_force(fallback), &on_the_app));
+        assert!(Leases::still_allowed(&in_force(fallback), &on_the_app));
         let neither = Lease {
             deliver: Delivery::Raw,
             ..on_the_app
         };
-        assert!(!Broker::still_allowed(&in_force(fallback), &neither));
+        assert!(!Leases::still_allowed(&in_force(fallback), &neither));
         let a_strangers = Lease::in_a_test(1, 8, now, Duration::from_secs(60));
-        assert!(!Broker::still_allowed(&in_force(fallback), &a_strangers));
+        assert!(!Leases::still_allowed(&in_force(fallback), &a_strangers));
     }
 }

@@ -1,8 +1,145 @@
 //! Live leases: handed out, prolonged, ended, and found again after a start. Read [`issue`] first.
+//!
+//! A grant and a renewal are recorded before they take effect, an end takes effect first. What one account
+//! may have is counted here: leases, bytes of the audit log, refusals.
+//!
+//! Not here: what GitHub allows (`principals`), tokens that are minted (`mint`), values (`secrets`).
 
 pub mod end;
+mod gate;
 pub mod issue;
 pub mod note;
 pub mod rebuild;
 pub mod table;
 pub mod usage;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use self::gate::{Gate, Refusing};
+use self::table::LeaseTable;
+use self::usage::Usage;
+use crate::audit_log::{LiveLease, Opened, Removal};
+use crate::budget::{Budget, LOG_BYTES};
+use crate::config::Config;
+use crate::journal::Journal;
+use crate::mint::Minting;
+use crate::policies::Policies;
+use crate::principals::Limits;
+use crate::secrets::Secrets;
+use crate::source::Sources;
+use crate::vault::Vault;
+
+/// See the module.
+pub struct Leases {
+    journal: Arc<Journal>,
+    policies: Arc<Policies>,
+    secrets: Arc<Secrets>,
+    vault: Arc<Vault>,
+    sources: Arc<Sources>,
+    minting: Arc<Minting>,
+    limits: Arc<Limits>,
+    config: Arc<Config>,
+    table: LeaseTable,
+    gate: Gate,
+    /// Recorded refusals, by account.
+    refusals: Budget,
+    /// Leases granted and renewed, by account.
+    grants: Budget,
+    /// Bytes of the audit log that accounts had written.
+    written: Budget,
+    /// Who was handed what, since the vault last noted it.
+    usage: Usage,
+    /// MACed lease bodies found at start, until an unlock can tell which are genuine.
+    found: Mutex<Option<Found>>,
+}
+
+/// What a start found in the last segment of the audit log and cannot judge while locked.
+struct Found {
+    /// Leases that were live; no MAC is checked yet.
+    live: Vec<LiveLease>,
+    /// Secrets that the log calls removed; no MAC is checked yet. The vault still has them if it was put
+    /// back to an earlier copy, or if the broker ended in between.
+    removals: Vec<Removal>,
+    /// The bodies of records that take one back, by the number of the one they mean.
+    failed_changes: Vec<(u64, Box<str>)>,
+    /// Time of the log's last record before this start.
+    last_time: Option<Timestamp>,
+}
+
+/// Removals of secrets that a start found in the log.
+#[derive(Debug, Default)]
+pub(crate) struct Announced {
+    /// Removals, oldest first.
+    pub(crate) removals: Vec<Removal>,
+    /// The bodies of records that take one back, by the number of the one they mean.
+    pub(crate) failed_changes: Vec<(u64, Box<str>)>,
+}
+
+impl Leases {
+    /// None is live; those that the log holds wait in `opened` for [`Self::rebuild_leases`].
+    #[must_use]
+    pub fn new(
+        (journal, policies): (Arc<Journal>, Arc<Policies>),
+        (secrets, vault, sources): (Arc<Secrets>, Arc<Vault>, Arc<Sources>),
+        (minting, limits): (Arc<Minting>, Arc<Limits>),
+        config: Arc<Config>,
+        opened: &Opened,
+    ) -> Self {
+        let account = config.limits;
+        Self {
+            journal,
+            policies,
+            secrets,
+            vault,
+            sources,
+            minting,
+            limits,
+            config,
+            table: LeaseTable::default(),
+            gate: Gate::default(),
+            refusals: Budget::new(account.denials_per_minute),
+            grants: Budget::new(account.leases_per_minute),
+            written: Budget::new(LOG_BYTES),
+            usage: Usage::default(),
+            found: Mutex::new(Some(Found {
+                live: opened.live.clone(),
+                removals: opened.removals.clone(),
+                failed_changes: opened.failed_changes.clone(),
+                last_time: opened.last_time,
+            })),
+        }
+    }
+
+    /// The live ones.
+    pub(crate) const fn live(&self) -> &LeaseTable {
+        &self.table
+    }
+
+    /// Refuses new leases from here on; those under way are finished.
+    pub fn drain(&self) {
+        self.gate.drain();
+    }
+
+    /// Whether the broker is stopping.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.gate.is_draining()
+    }
+
+    /// Has nothing granted while the guard is there, nor what is on its way.
+    pub(crate) fn refuse_all(&self) -> Refusing<'_> {
+        self.gate.revoke()
+    }
+
+    /// Whether the store is locked, or is about to be with an end of all leases.
+    fn grants_nothing(&self) -> bool {
+        self.gate.is_revoking() || self.vault.is_locked()
+    }
+
+    /// Whether every lease that a start found in the log is honoured again or over.
+    pub(crate) fn is_rebuilt(&self) -> bool {
+        let found = self.found.lock();
+        found.unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+}

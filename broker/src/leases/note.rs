@@ -9,11 +9,11 @@ use broker_audit::record::{self, Body, Event};
 use futures_util::future::join_all;
 
 use crate::audit_log::Removal;
-use crate::broker::Broker;
-use crate::budget::Uncounted;
+use crate::budget::{Budget, Uncounted};
 use crate::lease_record;
+use crate::leases::Leases;
 
-impl Broker {
+impl Leases {
     /// Tells the vault, which writes it soon after. Nothing is told while nothing happens.
     pub(crate) fn note_head(&self) {
         // Until removals that the log announces are carried out, the next start must see them again.
@@ -78,8 +78,15 @@ impl Broker {
         }
     }
 
+    /// The same of those that are not over: nothing is counted after this.
+    pub(crate) async fn close_last_minutes(&self) {
+        let budgets = [&self.refusals, &self.grants, &self.written];
+        self.record_floods(budgets.map(Budget::close_all).concat())
+            .await;
+    }
+
     /// Records how many refusals were only counted; later, if the log cannot be written now.
-    pub(crate) async fn record_floods(self: &Arc<Self>, floods: Vec<Uncounted>) {
+    async fn record_floods(&self, floods: Vec<Uncounted>) {
         let records = floods.iter().map(|flood| async move {
             let event = Event::LeaseDeniedMore {
                 uid: flood.uid,

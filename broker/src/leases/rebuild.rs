@@ -19,13 +19,12 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::{Announced, Found, Leases};
 use crate::audit_log::LiveLease;
-use crate::broker::{Broker, Found};
 use crate::caller::ExitWatch;
 use crate::lease::{Lease, Span};
 use crate::lease_record;
 use crate::leases::issue::SECRET_REMOVED;
-use crate::upkeep::Announced;
 use crate::vault::{Forgotten, VaultError};
 
 /// One body found in the log, judged.
@@ -47,18 +46,21 @@ struct Named {
     secret: Option<SecretName>,
 }
 
-impl Broker {
-    /// Judges what a start found in the log, the first time the vault is unlocked.
-    pub(crate) async fn rebuild_leases(self: &Arc<Self>) {
-        let lock = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        // Still to be seen meanwhile, so that the log's head is not noted before they are done.
-        let announced = lock().as_ref().map(|found| Announced {
+impl Leases {
+    /// Removals that the log announces, which are carried out before any lease is honoured. Still to be seen
+    /// meanwhile, so that the log's head is not noted before they are done.
+    pub(crate) fn announced(&self) -> Announced {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let announced = found.as_ref().map(|found| Announced {
             removals: found.removals.clone(),
             failed_changes: found.failed_changes.clone(),
         });
-        if !self.finish_removals(&announced.unwrap_or_default()).await {
-            return;
-        }
+        announced.unwrap_or_default()
+    }
+
+    /// Evaluates what a start found in the log, the first time the vault is unlocked.
+    pub(crate) async fn rebuild(self: &Arc<Self>) {
+        let lock = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(found) = lock().take() else { return };
         let mismatch = self.vault.mismatch();
         let mut all_judged = true;
@@ -79,9 +81,9 @@ impl Broker {
                     let lease: Arc<Lease> = Arc::from(lease);
                     let bytes = live.bytes();
                     if !lease.until_exit {
-                        self.leases.rebuild(lease, bytes);
+                        self.table.rebuild(lease, bytes);
                     } else if let Some(watch) = watch(&lease) {
-                        self.leases.rebuild(Arc::clone(&lease), bytes);
+                        self.table.rebuild(Arc::clone(&lease), bytes);
                         self.end_with_caller(watch, lease.id.clone());
                     } else {
                         over.push((lease, "caller_exit"));

@@ -9,21 +9,18 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use broker_audit::record::Event;
+use systemd::{Systemd, Tell};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::api::{self, Api};
 use crate::broker::Broker;
-use crate::budget::Budget;
 use crate::caller::Surroundings;
-use crate::causes;
-use crate::check;
-use crate::give_back;
 use crate::principals::Asked;
 use crate::server::{self, Identify, Listening};
 use crate::socket::{Kept, Listener};
 use crate::startup::StartError;
-use systemd::{Systemd, Tell};
+use crate::{causes, check, give_back};
 
 /// How often what has ended is looked for.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -114,7 +111,7 @@ pub(crate) async fn live(
 
     systemd.tell(Tell::Stopping);
     tracing::info!(why, "stopping");
-    broker.drain();
+    broker.leases.drain();
     if stop.send(true).is_err() {
         tracing::debug!("nobody was serving any more");
     }
@@ -161,9 +158,7 @@ async fn ended(task: tokio::task::JoinHandle<()>) {
 }
 
 async fn last_records(broker: &Arc<Broker>, why: &'static str) -> Result<(), StartError> {
-    let budgets = [&broker.refusals, &broker.grants, &broker.written];
-    let counted = budgets.map(Budget::close_all).concat();
-    broker.record_floods(counted).await;
+    broker.leases.close_last_minutes().await;
     broker
         .journal
         .record_or_trace(&Event::BrokerStopped { why })
@@ -173,7 +168,7 @@ async fn last_records(broker: &Arc<Broker>, why: &'static str) -> Result<(), Sta
     if let Err(panic) = closed.await {
         tracing::error!(cause = %panic, "the audit log was not closed");
     }
-    broker.note_head();
+    broker.leases.note_head();
     broker.vault.settle().await?;
     Ok(())
 }
@@ -261,12 +256,12 @@ async fn sweep(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
         tokio::select! {
             () = server::told_to(&mut stopped) => return,
             _ = sweep.tick() => {
-                broker.expire_leases();
-                broker.minting.end_unneeded_tokens(broker.is_rebuilt());
-                broker.close_minutes();
+                broker.leases.expire_leases();
+                broker.minting.end_unneeded_tokens(broker.leases.is_rebuilt());
+                broker.leases.close_minutes();
             }
             _ = note.tick() => {
-                broker.note_head();
+                broker.leases.note_head();
                 broker.limits.record_limits();
                 broker.limits.warn_of_floors();
             }
@@ -308,7 +303,7 @@ async fn poll(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
         loop {
             for one in broker
                 .limits
-                .due_polls(broker.leases.secrets(), &mut asked, every)
+                .due_polls(broker.leases.live().secrets(), &mut asked, every)
             {
                 broker.limits.poll(one, &mut asked).await;
                 tokio::time::sleep(POLL).await;
@@ -354,7 +349,7 @@ async fn tidy(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
             () = server::told_to(&mut stopped) => return,
             _ = round.tick() => {}
         }
-        if std::mem::take(&mut starting) || broker.leases.is_empty() {
+        if std::mem::take(&mut starting) || broker.leases.live().is_empty() {
             // It takes milliseconds, in which leases go on.
             let given = tokio::task::spawn_blocking(give_back::unused_memory);
             if let Err(panic) = given.await {

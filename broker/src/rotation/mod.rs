@@ -414,7 +414,7 @@ impl Broker {
         why: &'static str,
     ) -> u64 {
         use broker_protocol::names::Delivery;
-        let live = self.leases.list(None, self.journal.now());
+        let live = self.leases.live().list(None, self.journal.now());
         let over = live.iter().filter(|lease| {
             lease.secret == *name
                 && lease.deliver != Delivery::Installation
@@ -422,7 +422,10 @@ impl Broker {
                     .version
                     .is_some_and(|version| versions.contains(&version))
         });
-        let ended = self.end_leases(over.map(|lease| &lease.id), by, why).await;
+        let ended = self
+            .leases
+            .end_leases(over.map(|lease| &lease.id), by, why)
+            .await;
         ended.len() as u64
     }
 }

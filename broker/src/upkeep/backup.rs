@@ -39,7 +39,7 @@ impl Broker {
         // One at a time: deriving a key takes all the memory that one derivation should.
         let _one_at_a_time = self.store_wide.lock().await;
         // Before the snapshot, which then knows of all that the log tells up to here.
-        self.note_head();
+        self.leases.note_head();
         let (identity, head) = (self.vault.log_identity(), self.journal.head());
         let log = LogAtBackup {
             log_id: identity.log_id,

@@ -86,7 +86,9 @@ impl Broker {
     pub(crate) async fn take_up(self: &Arc<Self>) {
         self.finish_rekey().await;
         self.secrets.recall_source_values().await;
-        self.rebuild_leases().await;
+        if self.finish_removals(&self.leases.announced()).await {
+            self.leases.rebuild().await;
+        }
     }
 
     async fn load_root_key(

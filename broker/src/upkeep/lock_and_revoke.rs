@@ -15,7 +15,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use broker_protocol::api::{EndedLease, EndedToken, RevokedAll, StillValid};
@@ -29,18 +28,19 @@ use crate::policy::{Caller, SourceSpec};
 impl Broker {
     /// Locks the store and ends all that was handed out, as far as that can be ended.
     pub async fn lock_and_revoke(self: &Arc<Self>, by: &Arc<Caller>) -> RevokedAll {
-        let refusing = Refusing::since_now(&self.revoking);
-        self.revocations.fetch_add(1, Ordering::AcqRel);
+        let refusing = self.leases.refuse_all();
         let mut to_end = self.minting.open_values_to_end(by).await;
         // Nothing is awaited from here to the end of the leases.
         to_end.extend(self.minting.take_values_to_end());
         self.forget_keys(by);
         let tokens = self.minting.tokens.all();
-        let live = self.leases.list(None, self.journal.now());
-        let ended = self.take_from_table(live.iter().map(|lease| &lease.id));
+        let live = self.leases.live().list(None, self.journal.now());
+        let ended = self
+            .leases
+            .take_from_table(live.iter().map(|lease| &lease.id));
         drop(refusing);
 
-        let unjudged = self.unjudged_leases();
+        let unjudged = self.leases.unjudged_leases();
         let leases_at_unlock = unjudged.len() as u64;
         let buried = unjudged
             .into_iter()
@@ -49,7 +49,9 @@ impl Broker {
         // In a task, so that it is on its way before anything else is asked of anybody.
         let (broker, operator, leases) = (Arc::clone(self), Arc::clone(by), ended.clone());
         let seen_to = tokio::spawn(async move {
-            let ends = broker.see_to_ends(leases, buried, Some(&operator), WHY);
+            let ends = broker
+                .leases
+                .see_to_ends(leases, buried, Some(&operator), WHY);
             let ends = ends.await;
             let locked = broker.record_locked(&operator).await;
             locked && ends.iter().all(|end| end.recorded)
@@ -136,22 +138,6 @@ fn ended_token(token: &Token) -> EndedToken {
         uid: token.key.uid,
         installation: token.installation,
         expires_at: token.expires_at,
-    }
-}
-
-/// While there is one, nothing is granted.
-struct Refusing<'a>(&'a AtomicU64);
-
-impl<'a> Refusing<'a> {
-    fn since_now(count: &'a AtomicU64) -> Self {
-        count.fetch_add(1, Ordering::AcqRel);
-        Self(count)
-    }
-}
-
-impl Drop for Refusing<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -16,4 +16,3 @@ mod secrets;
 pub(crate) use self::lock::root_key_surroundings;
 pub use self::rekey::RekeyOutcome;
 pub(crate) use self::rekey::{rekey_mend, root_key_in_words};
-pub(crate) use self::removals::Announced;

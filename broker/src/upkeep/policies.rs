@@ -52,7 +52,7 @@ impl Broker {
         self.policies.replace(loaded, self.journal.now().wall);
         self.secrets.forget_unnamed_source_values().await;
         // While locked no lease is honoured; the unlock judges them.
-        let revoked = self.judge_leases().await;
+        let revoked = self.leases.judge_leases().await;
         Ok(Reloaded { revoked, ..answer })
     }
 }

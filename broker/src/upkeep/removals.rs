@@ -5,17 +5,8 @@
 //! and only for the versions up to the one it names: a genuine record that is appended a second time
 //! erases nothing that came later.
 
-use crate::audit_log::Removal;
 use crate::broker::Broker;
-
-/// What a start found in the log.
-#[derive(Debug, Default)]
-pub(crate) struct Announced {
-    /// Removals, oldest first.
-    pub(crate) removals: Vec<Removal>,
-    /// The bodies of records that take one back, by the number of the one they mean.
-    pub(crate) failed_changes: Vec<(u64, Box<str>)>,
-}
+use crate::leases::Announced;
 
 impl Broker {
     /// Carries out the removals that the log announces and this vault has not seen. `false`, said

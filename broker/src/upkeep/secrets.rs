@@ -32,11 +32,12 @@ impl Broker {
         turn: &SecretTurn,
     ) -> Result<(), UpkeepError> {
         self.secrets.erase_value(by, turn).await?;
-        let live = self.leases.list(None, self.journal.now());
+        let live = self.leases.live().list(None, self.journal.now());
         let over = live
             .iter()
             .filter(|lease| lease.version.is_some() && lease.secret == *turn.name());
-        self.end_leases(over.map(|lease| &lease.id), by, SECRET_REMOVED)
+        self.leases
+            .end_leases(over.map(|lease| &lease.id), by, SECRET_REMOVED)
             .await;
         Ok(())
     }

@@ -28,17 +28,16 @@ mod obtain;
 mod refuse;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use broker_audit::record::{Body, Event};
 use broker_protocol::names::{Delivery, LeaseId, SecretName};
 
 use self::obtain::Origin;
 use crate::audit_log::{Effect, Use, Why};
-use crate::broker::Broker;
 use crate::clock::Now;
 use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
+use crate::leases::Leases;
 use crate::leases::table::{LIVE_BYTES, Limits, Place, Reached};
 use crate::mint::MintError;
 use crate::minted::Hold;
@@ -69,7 +68,7 @@ pub struct Issued {
     pub token: AccessToken,
 }
 
-impl Broker {
+impl Leases {
     /// Takes a request from decision to lease.
     ///
     /// # Errors
@@ -77,10 +76,10 @@ impl Broker {
     /// [`IssueError`]; nothing was handed out, and what was granted by then is ended and recorded
     /// so.
     pub async fn issue(&self, request: Request, wishes: Wishes) -> Result<Issued, IssueError> {
-        if self.draining.load(Ordering::Acquire) {
+        if self.gate.is_draining() {
             return Err(IssueError::Stopping);
         }
-        let revocations = self.revocations.load(Ordering::Acquire);
+        let revocations = self.gate.revocations();
         if self.grants_nothing() {
             return Err(IssueError::Locked);
         }
@@ -167,7 +166,7 @@ impl Broker {
         match self.obtain(&mut lease, recorded, origin, key).await {
             Ok(token) => {
                 let lease = Arc::new(lease);
-                let over = self.leases.open(place, Arc::clone(&lease));
+                let over = self.table.open(place, Arc::clone(&lease));
                 if let Some(hold) = hold {
                     hold.keep();
                 }
@@ -203,7 +202,7 @@ impl Broker {
         };
         let value = lease.hashed_token.clone();
         let value = value.or_else(|| self.sources.hashed(source));
-        let place = self.leases.reserve(lease, bytes, value.as_ref(), limits);
+        let place = self.table.reserve(lease, bytes, value.as_ref(), limits);
         place.map_err(|full| {
             let retry_after = full.retry_after(now);
             match full.reached {
@@ -277,7 +276,7 @@ impl Broker {
     /// [`Self::outlast_changes`].
     async fn outlast_lock(&self, asked: Asked<'_>, lease: &Arc<Lease>) -> Result<(), IssueError> {
         // Perhaps unlocked again by now.
-        let revoked = self.revocations.load(Ordering::Acquire) != asked.revocations;
+        let revoked = self.gate.revocations() != asked.revocations;
         if revoked || self.grants_nothing() {
             Box::pin(self.end_lease(&lease.id, None, "the store was locked meanwhile")).await;
             return Err(IssueError::Locked);

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::{IssueError, vault_error};
 use crate::audit_log::{Effect, Recorded, Use};
-use crate::broker::Broker;
 use crate::clock::Now;
 use crate::lease::{Lease, TooShort};
+use crate::leases::Leases;
 use crate::mint::MintError;
 use crate::minted::{Hold, MintKey, TOKEN_LIFETIME};
 use crate::policy::SourceSpec;
@@ -24,7 +24,7 @@ pub(super) struct Origin<'a> {
     pub(super) fresh: bool,
 }
 
-impl Broker {
+impl Leases {
     /// Takes hold of the token that leases like this one share, if there is one: then it is known
     /// before the grant, and one record suffices.
     pub(super) fn hold_token(

@@ -5,12 +5,12 @@ use broker_protocol::error::ErrorCode;
 
 use super::{IssueError, Wishes};
 use crate::audit_log::Effect;
-use crate::broker::Broker;
 use crate::budget::Budget;
 use crate::lease_record;
+use crate::leases::Leases;
 use crate::policy::{Denial, Request};
 
-impl Broker {
+impl Leases {
     /// Records a refusal, or counts it where the account has had too many.
     pub(crate) async fn deny(
         &self,

@@ -1,0 +1,73 @@
+//! Whether anything is granted at all: not while the broker stops, nor while all leases are being ended.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    draining: AtomicBool,
+    /// How many are about to lock the store and end all leases.
+    revoking: AtomicU64,
+    /// How often all leases were ended. A grant that began before has come to nothing.
+    revocations: AtomicU64,
+}
+
+impl Gate {
+    pub(super) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Begins to end all leases.
+    pub(super) fn revoke(&self) -> Refusing<'_> {
+        self.revoking.fetch_add(1, Ordering::AcqRel);
+        self.revocations.fetch_add(1, Ordering::AcqRel);
+        Refusing(&self.revoking)
+    }
+
+    pub(super) fn is_revoking(&self) -> bool {
+        self.revoking.load(Ordering::Acquire) > 0
+    }
+
+    pub(super) fn revocations(&self) -> u64 {
+        self.revocations.load(Ordering::Acquire)
+    }
+}
+
+/// While there is one, nothing is granted.
+pub(crate) struct Refusing<'a>(&'a AtomicU64);
+
+impl Drop for Refusing<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revocation_is_over_when_its_last_guard_is_gone_and_is_counted_for_good() {
+        let gate = Gate::default();
+        let before = gate.revocations();
+        let (one, other) = (gate.revoke(), gate.revoke());
+        drop(one);
+        assert!(gate.is_revoking());
+        drop(other);
+        assert!(!gate.is_revoking());
+        assert_eq!(gate.revocations(), before + 2);
+    }
+
+    #[test]
+    fn what_drains_drains_for_good() {
+        let gate = Gate::default();
+        assert!(!gate.is_draining());
+        gate.drain();
+        drop(gate.revoke());
+        assert!(gate.is_draining());
+    }
+}
