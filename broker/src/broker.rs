@@ -9,6 +9,7 @@ use broker_protocol::places::Places;
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use crate::check::Checks;
 use crate::config::{Config, NamedFiles};
 use crate::github::GitHub;
 use crate::journal::Journal;
@@ -48,6 +49,8 @@ pub struct Broker {
     pub(crate) github: Arc<GitHub>,
     /// Who holds what until when.
     pub(crate) leases: Arc<Leases>,
+    /// What GitHub says of secrets.
+    pub(crate) checks: Arc<Checks>,
     /// What budgets at GitHub allow.
     pub(crate) limits: Arc<Limits>,
     /// Installation tokens: who holds which, and where Apps are installed.

@@ -17,6 +17,7 @@ use nix::unistd::Gid;
 
 use crate::audit_log::{self, AuditLog, AuditLogError};
 use crate::broker::Broker;
+use crate::check::Checks;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, NamedFiles, OnePasswordConfig, Through};
 use crate::github::GitHub;
@@ -195,7 +196,19 @@ pub async fn run(
         Arc::clone(&config),
         &opened,
     ));
+    let checks = Arc::new(Checks::new(
+        (Arc::clone(&journal), Arc::clone(&policies)),
+        (
+            Arc::clone(&secrets),
+            Arc::clone(&vault),
+            Arc::clone(&sources),
+        ),
+        (Arc::clone(&github), Arc::clone(&limits)),
+        Arc::clone(&warnings),
+        Arc::clone(&config),
+    ));
     let broker = Arc::new(Broker {
+        checks,
         limits,
         policies,
         reloading: tokio::sync::Mutex::default(),

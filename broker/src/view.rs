@@ -163,7 +163,7 @@ impl Broker {
     /// One secret, with what the last check of it found; `None` if there is none of this name.
     pub async fn secret(&self, name: &SecretName) -> Option<SecretView> {
         let mut secret = self.secrets().into_iter().find(|view| view.name == *name)?;
-        self.add_check_details(&mut secret).await;
+        self.checks.add_check_details(&mut secret).await;
         Some(secret)
     }
 

@@ -102,12 +102,12 @@ pub(super) async fn undo(
 async fn report(broker: &Arc<Broker>, by: Arc<Caller>, set: &mut SecretSet, wanted: Option<bool>) {
     let name = set.name.clone();
     set.warnings = warnings(broker, &name);
-    if !wanted.unwrap_or_else(|| broker.checks_at_set(&name)) {
+    if !wanted.unwrap_or_else(|| broker.checks.checks_at_set(&name)) {
         return;
     }
     let checking = to_its_end({
         let (broker, name) = (Arc::clone(broker), name.clone());
-        async move { broker.check_at_set(&by, &name).await }
+        async move { broker.checks.check_at_set(&by, &name).await }
     });
     match tokio::time::timeout(AT_SET, checking).await {
         Ok(Ok(checked)) => {
@@ -153,8 +153,12 @@ pub(super) async fn check(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<SecretChecked>, Refusal> {
-    let checking =
-        to_its_end(async move { broker.check_secret(Some(&by), &name, Pace::Prompt).await });
+    let checking = to_its_end(async move {
+        broker
+            .checks
+            .check_secret(Some(&by), &name, Pace::Prompt)
+            .await
+    });
     Ok(Json(checking.await?))
 }
 

@@ -6,13 +6,13 @@ use broker_protocol::check::SecretChecked;
 use broker_protocol::names::SecretName;
 
 use super::Pace;
-use crate::broker::Broker;
+use crate::check::Checks;
 use crate::policy::Caller;
 
 /// How long the answer to a new value waits for GitHub's: nothing depends on it.
 pub const AT_SET: Duration = Duration::from_secs(5);
 
-impl Broker {
+impl Checks {
     /// Whether a value that is stored under this name now is checked if the operator says nothing
     /// about it: what policy declares, and from the vault, unless GitHub is asked only when told to.
     #[must_use]

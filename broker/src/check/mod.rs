@@ -26,6 +26,8 @@ pub mod schedule;
 mod tests;
 pub(crate) mod watch;
 
+use std::sync::Arc;
+
 use broker_audit::record::Event;
 use broker_protocol::api::SecretView;
 use broker_protocol::check::{CheckView, Finding, SecretChecked, Verdict};
@@ -37,15 +39,18 @@ use self::asker::Asker;
 use self::finding::{overall, worst_first};
 use self::judge::{Judged, Subject};
 use self::probe::{Outsider, is_pattern};
-use crate::broker::Broker;
-use crate::github::{Credential, GitHubError, Principal};
+use crate::config::Config;
+use crate::github::{Credential, GitHub, GitHubError, Principal};
+use crate::journal::Journal;
 use crate::lease_record;
-use crate::policies::InForce;
+use crate::policies::{InForce, Policies};
 use crate::policy::{Caller, SecretDeclaration, SecretKind, SourceSpec};
-use crate::secrets::{Upkeep, UpkeepError};
+use crate::principals::Limits;
+use crate::secrets::{Secrets, Upkeep, UpkeepError};
+use crate::source::Sources;
 use crate::token::AccessToken;
-use crate::vault::{CheckDetails, Checked, Kind};
-use crate::warn::{Warning, WarningKind};
+use crate::vault::{CheckDetails, Checked, Kind, Vault};
+use crate::warn::{Warning, WarningKind, Warnings};
 
 pub use self::asker::Pace;
 pub use self::at_set::AT_SET;
@@ -95,7 +100,42 @@ struct Details {
     scopes: Option<Vec<String>>,
 }
 
-impl Broker {
+/// See the module.
+pub struct Checks {
+    journal: Arc<Journal>,
+    policies: Arc<Policies>,
+    secrets: Arc<Secrets>,
+    vault: Arc<Vault>,
+    sources: Arc<Sources>,
+    github: Arc<GitHub>,
+    limits: Arc<Limits>,
+    warnings: Arc<Warnings>,
+    config: Arc<Config>,
+}
+
+impl Checks {
+    /// Asks this GitHub about what the vault and the sources hold.
+    #[must_use]
+    pub fn new(
+        (journal, policies): (Arc<Journal>, Arc<Policies>),
+        (secrets, vault, sources): (Arc<Secrets>, Arc<Vault>, Arc<Sources>),
+        (github, limits): (Arc<GitHub>, Arc<Limits>),
+        warnings: Arc<Warnings>,
+        config: Arc<Config>,
+    ) -> Self {
+        Self {
+            journal,
+            policies,
+            secrets,
+            vault,
+            sources,
+            github,
+            limits,
+            warnings,
+            config,
+        }
+    }
+
     /// Checks a secret against GitHub, and keeps and records what was found. `by` is absent where the
     /// broker does it by itself.
     ///

@@ -9,14 +9,14 @@ use tokio::sync::watch;
 
 use super::schedule::{self, Last, Schedule};
 use super::{CheckError, Pace};
-use crate::broker::Broker;
+use crate::check::Checks;
 use crate::github::{CORE, GitHubError, LimitKind, Principal};
 use crate::moment::Moment;
 use crate::policy::{SecretDeclaration, SecretKind, SourceSpec};
 
 /// Checks secrets on schedule until told to stop.
-pub(crate) async fn watch(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
-    let Some(every) = broker.config.github.check_every else {
+pub(crate) async fn watch(checks: Arc<Checks>, mut stopped: watch::Receiver<bool>) {
+    let Some(every) = checks.config.github.check_every else {
         return;
     };
     let mut schedule = Schedule::default();
@@ -30,7 +30,7 @@ pub(crate) async fn watch(broker: Arc<Broker>, mut stopped: watch::Receiver<bool
         // A check that has begun may take a minute; a stop does not wait for it.
         tokio::select! {
             _ = stopped.wait_for(|stop| *stop) => return,
-            () = next(&broker, &mut schedule, every) => {}
+            () = next(&checks, &mut schedule, every) => {}
         }
     }
 }
@@ -39,14 +39,14 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long nothing is checked after a fault of the broker's own.
 const REST: Duration = Duration::from_secs(60);
 
-async fn next(broker: &Arc<Broker>, schedule: &mut Schedule, every: Duration) {
+async fn next(checks: &Arc<Checks>, schedule: &mut Schedule, every: Duration) {
     // Nothing could be opened or recorded.
-    if !broker.grants_nothing_because().is_empty() {
+    if checks.vault.is_locked() || checks.journal.fault().is_some() {
         return;
     }
-    let now = broker.journal.now();
+    let now = checks.journal.now();
     if schedule.wants_plan(now) {
-        let planning = Arc::clone(broker);
+        let planning = Arc::clone(checks);
         // Ten thousand secrets take a few milliseconds.
         let due = tokio::task::spawn_blocking(move || planning.due_checks(every)).await;
         match due {
@@ -60,11 +60,11 @@ async fn next(broker: &Arc<Broker>, schedule: &mut Schedule, every: Duration) {
     let Some(name) = schedule.next(now) else {
         return;
     };
-    if !broker.may_be_checked(&name, every) {
+    if !checks.may_be_checked(&name, every) {
         return;
     }
-    let checked = broker.check_secret(None, &name, Pace::Gentle).await;
-    let now = broker.journal.now();
+    let checked = checks.check_secret(None, &name, Pace::Gentle).await;
+    let now = checks.journal.now();
     match checked {
         Err(CheckError::GitHub { cause, .. }) if cause.is_unavailable() => {
             schedule.away(cause.retry_after(), now);
@@ -87,7 +87,7 @@ async fn next(broker: &Arc<Broker>, schedule: &mut Schedule, every: Duration) {
     }
 }
 
-impl Broker {
+impl Checks {
     /// What is due until a plan's horizon, and how many secrets are checked at all.
     fn due_checks(&self, every: Duration) -> (Vec<(Timestamp, SecretName)>, usize) {
         let policies = self.policies.in_force();

@@ -87,7 +87,10 @@ pub(crate) async fn live(
     let scraping = scrape(&broker, stopped.clone()).await?;
     let warning = tokio::spawn(warn(Arc::clone(&broker), stopped.clone()));
     let polling = tokio::spawn(poll(Arc::clone(&broker), stopped.clone()));
-    let checking = tokio::spawn(check::watch::watch(Arc::clone(&broker), stopped.clone()));
+    let checking = tokio::spawn(check::watch::watch(
+        Arc::clone(&broker.checks),
+        stopped.clone(),
+    ));
     let tending = tokio::spawn(tend(Arc::clone(&broker), stopped.clone()));
     let refreshing = tokio::spawn(refresh(Arc::clone(&broker), stopped.clone()));
     let tidying = tokio::spawn(tidy(Arc::clone(&broker), stopped.clone()));

@@ -174,7 +174,7 @@ impl Broker {
         let in_use = match (held, said) {
             (None, _) => InUse::Nothing,
             (Some(_), Some(scopes)) => InUse::Value(Some(scopes)),
-            (Some(_), None) => InUse::Value(self.carried_scopes(declared).await),
+            (Some(_), None) => InUse::Value(self.checks.carried_scopes(declared).await),
         };
         let before = Before {
             held,

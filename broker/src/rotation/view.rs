@@ -50,10 +50,10 @@ impl Broker {
             && declared.source.is_vault()
             && declared.scopes.is_empty()
             && self.vault.held(name).is_some();
-        if under_way || !is_open || self.carried_scopes(declared).await.is_some() {
+        if under_way || !is_open || self.checks.carried_scopes(declared).await.is_some() {
             return;
         }
-        if let Err(error) = self.check_secret(Some(by), name, Pace::Prompt).await {
+        if let Err(error) = self.checks.check_secret(Some(by), name, Pace::Prompt).await {
             tracing::info!(secret = %name, cause = %error, "the scopes of the value in use stay unknown");
         }
     }
@@ -150,7 +150,7 @@ impl Broker {
     async fn create_view(&self, declared: &SecretDeclaration) -> CreateView {
         let carried = match declared.kind {
             SecretKind::Classic if declared.scopes.is_empty() => {
-                self.carried_scopes(declared).await
+                self.checks.carried_scopes(declared).await
             }
             _ => None,
         };
