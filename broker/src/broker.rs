@@ -15,6 +15,7 @@ use crate::github::GitHub;
 use crate::journal::Journal;
 use crate::leases::Leases;
 use crate::mint::Minting;
+use crate::moving::Moves;
 use crate::outlet::Outlet;
 use crate::policies::Policies;
 use crate::principals::Limits;
@@ -51,6 +52,8 @@ pub struct Broker {
     pub(crate) leases: Arc<Leases>,
     /// What GitHub says of secrets.
     pub(crate) checks: Arc<Checks>,
+    /// Secrets on their way to another place.
+    pub(crate) moves: Arc<Moves>,
     /// What budgets at GitHub allow.
     pub(crate) limits: Arc<Limits>,
     /// Installation tokens: who holds which, and where Apps are installed.

@@ -27,6 +27,7 @@ use crate::journal::Journal;
 use crate::leases::Leases;
 use crate::life;
 use crate::mint::Minting;
+use crate::moving::Moves;
 use crate::outlet::Outlet;
 use crate::policies::{LoadError, Policies, load};
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
@@ -207,7 +208,17 @@ pub async fn run(
         Arc::clone(&warnings),
         Arc::clone(&config),
     ));
+    let moves = Arc::new(Moves::new(
+        (Arc::clone(&journal), Arc::clone(&policies)),
+        (
+            Arc::clone(&secrets),
+            Arc::clone(&vault),
+            Arc::clone(&sources),
+        ),
+        Arc::clone(&config),
+    ));
     let broker = Arc::new(Broker {
+        moves,
         checks,
         limits,
         policies,

@@ -64,7 +64,7 @@ impl Broker {
         warnings.extend(self.named_files.faults());
         warnings.extend(self.warnings.of_today(now));
         warnings.extend(self.rotation_warnings());
-        warnings.extend(self.move_warnings(now));
+        warnings.extend(self.moves.move_warnings(now));
         warnings.extend(self.root_key_warnings(now));
         warnings.extend(self.traces.warning());
         BrokerStatus {
@@ -156,7 +156,7 @@ impl Broker {
                 at: at.wall(),
                 why: None,
             }),
-            moving: self.move_under_way(name),
+            moving: self.moves.move_under_way(name),
         }
     }
 

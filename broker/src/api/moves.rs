@@ -32,7 +32,8 @@ pub(super) async fn go_on(
         (false, true) => How::Replace,
         (false, false) => How::Careful,
     };
-    let moved = to_its_end(async move { broker.move_secret(&by, &name, &to, how).await }).await;
+    let moved =
+        to_its_end(async move { broker.moves.move_secret(&by, &name, &to, how).await }).await;
     Ok(Json(moved?))
 }
 
@@ -41,7 +42,7 @@ pub(super) async fn back(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<MoveView>, Refusal> {
-    let back = to_its_end(async move { broker.move_back(&by, &name).await }).await;
+    let back = to_its_end(async move { broker.moves.move_back(&by, &name).await }).await;
     Ok(Json(back?))
 }
 
@@ -50,6 +51,6 @@ pub(super) async fn finish(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<MoveView>, Refusal> {
-    let finished = to_its_end(async move { broker.finish_move(&by, &name).await }).await;
+    let finished = to_its_end(async move { broker.moves.finish_move(&by, &name).await }).await;
     Ok(Json(finished?))
 }

@@ -7,9 +7,9 @@ use broker_protocol::names::SecretName;
 use super::line::Line;
 use super::{How, MoveError, Mover, astray, of_the_vault, place, view};
 use crate::audit_log::{Use, Why};
-use crate::broker::Broker;
 use crate::lease_record;
 use crate::move_state::{Due, Move, Step};
+use crate::moving::Moves;
 use crate::policy::{Caller, SourceSpec};
 use crate::secrets::UpkeepError;
 
@@ -33,7 +33,7 @@ impl Old {
     }
 }
 
-impl Broker {
+impl Moves {
     /// Erases the old copy, or says how a person does, and with it ends the move. Leases go on.
     ///
     /// # Errors

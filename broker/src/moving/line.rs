@@ -9,8 +9,8 @@ use std::sync::Arc;
 use broker_protocol::names::SecretName;
 
 use super::MoveError;
-use crate::broker::Broker;
 use crate::move_state::Edited;
+use crate::moving::Moves;
 use crate::policy::{LineChange, SourceSpec, change_of_source, source_line};
 use crate::policy_files::{self, PolicyFiles};
 use crate::secrets::UpkeepError;
@@ -33,7 +33,7 @@ pub(super) struct Place {
     pub(super) line: usize,
 }
 
-impl Broker {
+impl Moves {
     /// What is to be done that the file still says `to`, as policies in force do, when they are loaded next;
     /// `None` if it does.
     pub(super) async fn line_left(

@@ -16,20 +16,26 @@ mod finish;
 mod line;
 mod view;
 
+use std::sync::Arc;
+
 use broker_audit::record::Event;
 use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
 use broker_protocol::names::SecretName;
 use broker_protocol::value_form;
 
-pub use self::error::MoveError;
-use crate::broker::Broker;
+use crate::config::Config;
+use crate::journal::Journal;
 use crate::lease_record;
 use crate::move_state::{Due, Move, Step};
+use crate::policies::Policies;
 use crate::policy::{Caller, SourceSpec};
 use crate::secret_locks::SecretTurn;
-use crate::secrets::UpkeepError;
+use crate::secrets::{Secrets, UpkeepError};
+use crate::source::Sources;
 use crate::token::{AccessToken, HashedToken};
-use crate::vault::VaultError;
+use crate::vault::{Vault, VaultError};
+
+pub use self::error::MoveError;
 
 /// How a move is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +55,34 @@ struct Mover<'a> {
     turn: &'a SecretTurn,
 }
 
-impl Broker {
+/// See the module.
+pub struct Moves {
+    journal: Arc<Journal>,
+    policies: Arc<Policies>,
+    secrets: Arc<Secrets>,
+    vault: Arc<Vault>,
+    sources: Arc<Sources>,
+    config: Arc<Config>,
+}
+
+impl Moves {
+    /// Moves values between the vault and the sources.
+    #[must_use]
+    pub fn new(
+        (journal, policies): (Arc<Journal>, Arc<Policies>),
+        (secrets, vault, sources): (Arc<Secrets>, Arc<Vault>, Arc<Sources>),
+        config: Arc<Config>,
+    ) -> Self {
+        Self {
+            journal,
+            policies,
+            secrets,
+            vault,
+            sources,
+            config,
+        }
+    }
+
     /// Begins a move, or goes on with it.
     ///
     /// # Errors

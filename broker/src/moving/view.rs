@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use super::MoveError;
 use super::finish::Old;
 use super::line::{Line, Place};
-use crate::broker::Broker;
 use crate::move_state::{Move, Step};
+use crate::moving::Moves;
 use crate::policy::SourceSpec;
 
-impl Broker {
+impl Moves {
     /// What a dry run says: whether the value is there, another is in the way, and who writes it.
     pub(super) async fn plan(
         &self,
@@ -47,7 +47,7 @@ impl Broker {
 
     /// The view with what is to be done about the line.
     pub(super) fn with_line(&self, view: MoveView, line: Line) -> MoveView {
-        let directory = &self.places.policies;
+        let directory = self.policies.directory();
         let full = |file: &str| directory.join(file).display().to_string();
         let at = |place: &Place| format!("{}:{}", full(&place.file), place.line);
         let mut change = None;
