@@ -19,6 +19,7 @@ use crate::moving::Moves;
 use crate::outlet::Outlet;
 use crate::policies::Policies;
 use crate::principals::Limits;
+use crate::rotation::Rotations;
 use crate::secrets::Secrets;
 use crate::source::Sources;
 use crate::vault::Vault;
@@ -54,6 +55,8 @@ pub struct Broker {
     pub(crate) checks: Arc<Checks>,
     /// Secrets on their way to another place.
     pub(crate) moves: Arc<Moves>,
+    /// Secrets that get a new value.
+    pub(crate) rotations: Arc<Rotations>,
     /// What budgets at GitHub allow.
     pub(crate) limits: Arc<Limits>,
     /// Installation tokens: who holds which, and where Apps are installed.

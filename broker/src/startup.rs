@@ -32,6 +32,7 @@ use crate::outlet::Outlet;
 use crate::policies::{LoadError, Policies, load};
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
 use crate::principals::Limits;
+use crate::rotation::Rotations;
 use crate::secrets::Secrets;
 use crate::socket::{self, BindError, Kept, Listener};
 use crate::source::one_password::{Connect, Op};
@@ -217,7 +218,15 @@ pub async fn run(
         ),
         Arc::clone(&config),
     ));
+    let rotations = Arc::new(Rotations::new(
+        (Arc::clone(&journal), Arc::clone(&policies)),
+        (Arc::clone(&secrets), Arc::clone(&vault)),
+        (Arc::clone(&github), Arc::clone(&minting)),
+        (Arc::clone(&checks), Arc::clone(&leases)),
+        Arc::clone(&config),
+    ));
     let broker = Arc::new(Broker {
+        rotations,
         moves,
         checks,
         limits,

@@ -63,7 +63,7 @@ impl Broker {
         }
         warnings.extend(self.named_files.faults());
         warnings.extend(self.warnings.of_today(now));
-        warnings.extend(self.rotation_warnings());
+        warnings.extend(self.rotations.rotation_warnings());
         warnings.extend(self.moves.move_warnings(now));
         warnings.extend(self.root_key_warnings(now));
         warnings.extend(self.traces.warning());

@@ -26,7 +26,7 @@ pub(super) async fn list(
     _operator: Operator,
     after: After,
 ) -> Result<Response, Refusal> {
-    let rotations = broker.rotations().await.into_iter();
+    let rotations = broker.rotations.rotations().await.into_iter();
     let rotations = rotations.map(|view| (view.secret.to_string(), view));
     page(
         "rotations",
@@ -40,11 +40,11 @@ pub(super) async fn show(
     Named(name): Named<SecretName>,
 ) -> Result<Json<RotationView>, Refusal> {
     let (asking, asked) = (Arc::clone(&broker), name.clone());
-    let learning = to_its_end(async move { asking.learn_scopes(&by, &asked).await });
+    let learning = to_its_end(async move { asking.rotations.learn_scopes(&by, &asked).await });
     if tokio::time::timeout(AT_SET, learning).await.is_err() {
         tracing::info!(secret = %name, "GitHub does not say in time what the value in use carries");
     }
-    Ok(Json(broker.show_rotation(&name).await?))
+    Ok(Json(broker.rotations.show_rotation(&name).await?))
 }
 
 pub(super) async fn begin(
@@ -59,7 +59,8 @@ pub(super) async fn begin(
         entered: asked.expires_at,
         fewer_scopes: asked.fewer_scopes,
     };
-    let begun = to_its_end(async move { broker.begin_rotation(&by, &name, given).await }).await;
+    let begun =
+        to_its_end(async move { broker.rotations.begin_rotation(&by, &name, given).await }).await;
     Ok(Json(begun?))
 }
 
@@ -68,7 +69,7 @@ pub(super) async fn next(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<RotationView>, Refusal> {
-    let stepped = to_its_end(async move { broker.next_step(&by, &name).await }).await;
+    let stepped = to_its_end(async move { broker.rotations.next_step(&by, &name).await }).await;
     Ok(Json(stepped?))
 }
 
@@ -80,7 +81,7 @@ pub(super) async fn confirm(
 ) -> Result<Json<RotationView>, Refusal> {
     let after = Duration::from_secs(asked.revoke_after.unwrap_or(0));
     let confirmed =
-        to_its_end(async move { broker.confirm_rotation(&by, &name, after).await }).await;
+        to_its_end(async move { broker.rotations.confirm_rotation(&by, &name, after).await }).await;
     Ok(Json(confirmed?))
 }
 
@@ -89,7 +90,8 @@ pub(super) async fn roll_back(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<RotationView>, Refusal> {
-    let back = to_its_end(async move { broker.roll_back_rotation(&by, &name).await }).await;
+    let back =
+        to_its_end(async move { broker.rotations.roll_back_rotation(&by, &name).await }).await;
     Ok(Json(back?))
 }
 
@@ -98,7 +100,7 @@ pub(super) async fn sinks(
     _operator: Operator,
     Named(name): Named<SecretName>,
 ) -> Json<SinkList> {
-    Json(broker.sink_list(&name))
+    Json(broker.rotations.sink_list(&name))
 }
 
 pub(super) async fn push(
@@ -106,7 +108,7 @@ pub(super) async fn push(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<SinkList>, Refusal> {
-    let pushed = to_its_end(async move { broker.push_sinks(&by, &name).await }).await;
+    let pushed = to_its_end(async move { broker.rotations.push_sinks(&by, &name).await }).await;
     Ok(Json(pushed?))
 }
 
@@ -115,6 +117,6 @@ pub(super) async fn revoke_secret(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<SecretRevoked>, Refusal> {
-    let revoked = to_its_end(async move { broker.revoke_secret(&by, &name).await }).await;
+    let revoked = to_its_end(async move { broker.rotations.revoke_secret(&by, &name).await }).await;
     Ok(Json(revoked?))
 }

@@ -332,7 +332,7 @@ async fn tend(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
         }
         tokio::select! {
             () = server::told_to(&mut stopped) => return,
-            () = broker.tend_rotations() => {}
+            () = broker.rotations.tend_rotations() => {}
         }
         broker.secrets.note_first_seen_elsewhere().await;
         // Seconds at the most, and never left half-way.

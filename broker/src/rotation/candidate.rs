@@ -5,12 +5,12 @@ use jiff::Timestamp;
 use super::identity::{Asked, Identity};
 use super::least::{self, InUse, Lack};
 use super::{RotationError, date};
-use crate::broker::Broker;
 use crate::check::kind;
 use crate::github::expiry::{self, TokenExpiry};
 use crate::github::token_kind::{self, ByHeader};
 use crate::github::{Call, Credential, GitHubError, scopes};
 use crate::policy::{SecretDeclaration, SecretKind};
+use crate::rotation::Rotations;
 use crate::token::AccessToken;
 use crate::vault::Held;
 
@@ -42,7 +42,7 @@ pub(super) struct Fit {
 /// More repositories than this are not asked for one by one.
 const MOST_PROBES: usize = 50;
 
-impl Broker {
+impl Rotations {
     /// Evaluates a candidate against the declaration and the value in use.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! Whose a value is, by asking GitHub with it.
 
 use super::RotationError;
-use crate::broker::Broker;
 use crate::github::{AppKey, GitHubError, NoAppKey, Principal, ReplyHeaders};
 use crate::policy::{SecretDeclaration, SecretKind};
+use crate::rotation::Rotations;
 use crate::secrets::UpkeepError;
 use crate::token::AccessToken;
 
@@ -25,7 +25,7 @@ pub(super) enum Asked {
     Dead,
 }
 
-impl Broker {
+impl Rotations {
     /// Asks GitHub who this value is.
     pub(super) async fn identify(
         &self,

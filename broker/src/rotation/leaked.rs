@@ -12,10 +12,10 @@ use broker_protocol::rotation::SecretRevoked;
 use super::identity::Asked;
 use super::steps::is_final;
 use super::{RotationError, of_the_vault};
-use crate::broker::Broker;
 use crate::github::links;
 use crate::lease_record;
 use crate::policy::{Caller, SecretKind};
+use crate::rotation::Rotations;
 use crate::rotation_state::{EndedBy, Version};
 use crate::secret_locks::SecretTurn;
 use crate::secrets::{Upkeep, UpkeepError};
@@ -26,7 +26,7 @@ const LEAKED: &str = "the secret was revoked at GitHub";
 /// How long GitHub is looked at before the answer says that it still takes a value: 1 s, 2 s, 4 s, 8 s.
 const LOOKS: u32 = 4;
 
-impl Broker {
+impl Rotations {
     /// Ends every stored value of a secret at GitHub, ends its leases, and sees that GitHub refuses them.
     /// What is seen dead is erased.
     ///

@@ -24,6 +24,7 @@ mod tend;
 mod view;
 mod writer;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::Event;
@@ -32,18 +33,25 @@ use broker_protocol::rotation::RotationView;
 use jiff::Timestamp;
 
 use self::candidate::{Before, Candidate};
-pub use self::error::RotationError;
 use self::identity::Asked;
 use self::least::InUse;
 use crate::audit_log::{Recorded, Use, Why};
-use crate::broker::Broker;
+use crate::check::Checks;
+use crate::config::Config;
+use crate::github::GitHub;
+use crate::journal::Journal;
 use crate::lease_record;
+use crate::leases::Leases;
+use crate::mint::Minting;
+use crate::policies::Policies;
 use crate::policy::{Caller, SecretDeclaration};
 use crate::rotation_state::{NotNow, Phase, Rotation, Version};
 use crate::secret_locks::SecretTurn;
-use crate::secrets::{Upkeep, UpkeepError};
+use crate::secrets::{Secrets, Upkeep, UpkeepError};
 use crate::token::AccessToken;
-use crate::vault::{Held, NewValue, VaultError};
+use crate::vault::{Held, NewValue, Vault, VaultError};
+
+pub use self::error::RotationError;
 
 /// A new value, as an operator gives it.
 pub struct Given {
@@ -67,7 +75,42 @@ const REPLACED: &str = "the secret was rotated, and the value behind the lease i
 const TAKEN_BACK: &str =
     "the rotation was rolled back, and the value behind the lease is to be deleted";
 
-impl Broker {
+/// See the module.
+pub struct Rotations {
+    journal: Arc<Journal>,
+    policies: Arc<Policies>,
+    secrets: Arc<Secrets>,
+    vault: Arc<Vault>,
+    github: Arc<GitHub>,
+    minting: Arc<Minting>,
+    checks: Arc<Checks>,
+    leases: Arc<Leases>,
+    config: Arc<Config>,
+}
+
+impl Rotations {
+    /// Rotates what the vault holds, at this GitHub.
+    #[must_use]
+    pub fn new(
+        (journal, policies): (Arc<Journal>, Arc<Policies>),
+        (secrets, vault): (Arc<Secrets>, Arc<Vault>),
+        (github, minting): (Arc<GitHub>, Arc<Minting>),
+        (checks, leases): (Arc<Checks>, Arc<Leases>),
+        config: Arc<Config>,
+    ) -> Self {
+        Self {
+            journal,
+            policies,
+            secrets,
+            vault,
+            github,
+            minting,
+            checks,
+            leases,
+            config,
+        }
+    }
+
     /// Begins with a new value: checks it, and if it will do, stores and uses it.
     ///
     /// Given once more, the value of the last rotation only answers how that stands.

@@ -9,15 +9,15 @@ use broker_protocol::names::SecretName;
 use broker_protocol::rotation::{SinkList, SinkStanding, SinkView};
 
 use super::{RotationError, of_the_vault};
-use crate::broker::Broker;
 use crate::github::GitHubError;
 use crate::github::secrets::Writer;
 use crate::policy::{Caller, SinkSpec};
+use crate::rotation::Rotations;
 use crate::rotation_state::{Rotation, SinkState};
 use crate::secret_locks::SecretTurn;
 use crate::secrets::Upkeep;
 
-impl Broker {
+impl Rotations {
     /// Writes the value in use to the sinks that do not hold it, or with `all` to every one.
     ///
     /// # Errors

@@ -9,10 +9,10 @@ use broker_protocol::rotation::RotationView;
 
 use super::identity::Asked;
 use super::{REPLACED, RotationError, TAKEN_BACK, not_now};
-use crate::broker::Broker;
 use crate::github::{Call, Credential, GitHubError, Method, Outcome, Principal, Retry};
 use crate::lease_record;
 use crate::policy::{Caller, SecretKind};
+use crate::rotation::Rotations;
 use crate::rotation_state::{Due, EndedBy, Phase, Rotation, Version};
 use crate::secret_locks::SecretTurn;
 use crate::secrets::Upkeep;
@@ -29,7 +29,7 @@ struct Failed<'a> {
     github: Option<&'a GitHubError>,
 }
 
-impl Broker {
+impl Rotations {
     /// Does the step that is due, if it is the broker's, and answers how the rotation stands then. A step
     /// that fails at GitHub is no error here: the state says so, and when it is tried again.
     ///

@@ -2,10 +2,9 @@
 
 use broker_protocol::names::SecretName;
 
-use super::RotationError;
-use crate::broker::Broker;
+use super::{RotationError, Rotations};
 
-impl Broker {
+impl Rotations {
     /// Takes every step that is due by time. Called once a second; one secret after the other, since all
     /// of them ask the same GitHub.
     pub(crate) async fn tend_rotations(&self) {

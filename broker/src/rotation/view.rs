@@ -8,13 +8,13 @@ use broker_protocol::rotation::{
 use jiff::tz::TimeZone;
 
 use super::RotationError;
-use crate::broker::Broker;
 use crate::check::Pace;
 use crate::github::links::{self, Creation};
 use crate::policy::{Caller, SecretDeclaration, SecretKind};
+use crate::rotation::Rotations;
 use crate::rotation_state::{Due, EndedBy, Phase, Rotation};
 
-impl Broker {
+impl Rotations {
     /// The last rotation of each secret, by name.
     pub async fn rotations(&self) -> Vec<RotationView> {
         let mut views = Vec::new();

@@ -9,12 +9,12 @@ use broker_protocol::names::{Level, Permissions, SecretName};
 
 use super::RotationError;
 use super::sinks::NotPushed;
-use crate::broker::Broker;
 use crate::github::{AppKey, Principal};
 use crate::lease_record;
-use crate::mint::MintScope;
+use crate::mint::{MintScope, Minting};
 use crate::minted::{MintKey, Token};
 use crate::policy::{Caller, SecretDeclaration, SecretKind, SinkKind, SinkPlace, SinkSpec};
+use crate::rotation::Rotations;
 use crate::secrets::Upkeep;
 use crate::token::AccessToken;
 
@@ -24,19 +24,19 @@ pub(super) struct SinkToken<'a> {
     pub(super) principal: Option<Principal>,
     /// Set for a minted one.
     minted: Option<Token>,
-    broker: &'a Broker,
+    minting: &'a Minting,
 }
 
 impl Drop for SinkToken<'_> {
     fn drop(&mut self) {
         if let Some(minted) = self.minted.take() {
             // Nobody holds it there, so the next sweep ends it.
-            self.broker.minting.tokens.adopt(minted, Some(&self.token));
+            self.minting.tokens.adopt(minted, Some(&self.token));
         }
     }
 }
 
-impl Broker {
+impl Rotations {
     /// Opens or mints the token that policies name for this sink.
     pub(super) async fn sink_token(
         &self,
@@ -69,7 +69,7 @@ impl Broker {
                     token: value,
                     principal: owner.map(Principal::user),
                     minted: None,
-                    broker: self,
+                    minting: &self.minting,
                 })
             }
         }
@@ -112,7 +112,7 @@ impl Broker {
             token,
             principal: Some(Principal::Installation(minted.installation)),
             minted: Some(minted.clone()),
-            broker: self,
+            minting: &self.minting,
         };
         self.record(&Event::TokenMinted {
             by: by.map(lease_record::caller),
