@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use broker_audit::record::Event;
 use broker_protocol::places::Places;
@@ -19,7 +19,7 @@ use crate::audit_log::{self, AuditLog, AuditLogError};
 use crate::broker::Broker;
 use crate::check::Checks;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, NamedFiles, OnePasswordConfig, Through};
+use crate::config::{Config, ConfigError, OnePasswordConfig, Through};
 use crate::github::GitHub;
 use crate::harden::Hardened;
 use crate::holder::Holder;
@@ -37,7 +37,8 @@ use crate::secrets::Secrets;
 use crate::socket::{self, BindError, Kept, Listener};
 use crate::source::one_password::{Connect, Op};
 use crate::source::{Desk, OnePassword, Sources};
-use crate::upkeep::root_key_surroundings;
+use crate::status::{Process, Status};
+use crate::upkeep::{Operations, root_key_surroundings};
 use crate::vault::root_key::RootKeySource;
 use crate::vault::{Vault, VaultError};
 use crate::warn::Warnings;
@@ -225,15 +226,51 @@ pub async fn run(
         (Arc::clone(&checks), Arc::clone(&leases)),
         Arc::clone(&config),
     ));
+    let places = Arc::new(places);
+    let operations = Arc::new(Operations::new(
+        (Arc::clone(&journal), Arc::clone(&policies)),
+        (
+            Arc::clone(&secrets),
+            Arc::clone(&vault),
+            Arc::clone(&sources),
+        ),
+        (Arc::clone(&minting), Arc::clone(&leases)),
+        Arc::clone(&config),
+        Arc::clone(&places),
+    ));
+    let process = Process {
+        metrics,
+        traces,
+        started: now.wall,
+    };
+    let status = Arc::new(Status::new(
+        (Arc::clone(&journal), Arc::clone(&policies)),
+        (
+            Arc::clone(&secrets),
+            Arc::clone(&vault),
+            Arc::clone(&sources),
+        ),
+        (
+            Arc::clone(&warnings),
+            Arc::clone(&limits),
+            Arc::clone(&leases),
+        ),
+        (
+            Arc::clone(&checks),
+            Arc::clone(&moves),
+            Arc::clone(&rotations),
+        ),
+        (Arc::clone(&config), process),
+    ));
     let broker = Arc::new(Broker {
+        status,
+        operations,
         rotations,
         moves,
         checks,
         limits,
         policies,
-        reloading: tokio::sync::Mutex::default(),
         secrets,
-        store_wide: tokio::sync::Mutex::default(),
         journal,
         vault,
         sources,
@@ -241,11 +278,6 @@ pub async fn run(
         leases,
         minting,
         warnings,
-        named_files: NamedFiles::new(config.authority_files.clone()),
-        started: now.wall,
-        metrics,
-        traces,
-        socket_fault: Mutex::default(),
         places,
         config,
     });
@@ -258,12 +290,12 @@ pub async fn run(
     }
     broker.secrets.recall_requests().await?;
     announce(&broker, from).await?;
-    broker.named_files.look().await;
-    for cause in broker.named_files.faults() {
+    broker.status.named_files().look().await;
+    for cause in broker.status.named_files().faults() {
         tracing::error!(cause, "a file that the configuration names is of no use");
     }
     if !broker.vault.is_locked() {
-        broker.take_up().await;
+        broker.operations.take_up().await;
     }
     let (listener, kept) = listener(&socket, &broker.config)?;
     life::live(broker, listener, kept).await

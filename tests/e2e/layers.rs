@@ -25,7 +25,7 @@ const LAYERS: &[&[&str]] = &[
         "rotation",
         "secrets",
         "upkeep",
-        "view",
+        "status",
         "metrics",
         "warn",
     ],

@@ -19,9 +19,9 @@ pub(super) async fn lock(
 ) -> Json<Locked> {
     let locking = to_its_end(async move {
         if asked.revoke {
-            return Some(broker.lock_and_revoke(&by).await);
+            return Some(broker.operations.lock_and_revoke(&by).await);
         }
-        broker.lock(&by).await;
+        broker.operations.lock(&by).await;
         None
     });
     Json(Locked {
@@ -36,7 +36,7 @@ pub(super) async fn unlock(
     SecretBody(asked): SecretBody<Unlock>,
 ) -> Result<Json<Health>, Refusal> {
     let passphrase = asked.passphrase.map(Passphrase::new);
-    to_its_end(async move { broker.unlock(&by, passphrase).await }).await?;
+    to_its_end(async move { broker.operations.unlock(&by, passphrase).await }).await?;
     Ok(Json(Health {
         status: "unlocked".to_owned(),
         reasons: Vec::new(),
@@ -47,6 +47,6 @@ pub(super) async fn reload(
     State(broker): State<Arc<Broker>>,
     _operator: Operator,
 ) -> Result<Json<Reloaded>, Refusal> {
-    let reloading = to_its_end(async move { broker.reload_policies().await });
+    let reloading = to_its_end(async move { broker.operations.reload_policies().await });
     Ok(Json(reloading.await?))
 }

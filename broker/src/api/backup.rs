@@ -20,7 +20,7 @@ pub(super) async fn make(
     SecretBody(asked): SecretBody<BackUp>,
 ) -> Result<Response, Refusal> {
     let passphrase = Passphrase::new(asked.passphrase);
-    let bytes = to_its_end(async move { broker.back_up(&by, passphrase).await }).await?;
+    let bytes = to_its_end(async move { broker.operations.back_up(&by, passphrase).await }).await?;
     // Sealed under the passphrase; with its length, so that whoever reads it can tell a broken end.
     let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
     Ok((kind, Body::from(bytes)).into_response())

@@ -132,9 +132,9 @@ pub fn metrics_router(broker: Arc<Broker>) -> Router {
 async fn status(State(broker): State<Arc<Broker>>, Asking(caller): Asking) -> Json<Status> {
     if broker.config.is_operator(&caller) {
         broker.leases.settle_usage().await;
-        broker.named_files.look().await;
+        broker.status.named_files().look().await;
     }
-    Json(broker.status(&caller))
+    Json(broker.status.status(&caller))
 }
 
 async fn purposes(
@@ -142,7 +142,7 @@ async fn purposes(
     Asking(caller): Asking,
     after: After,
 ) -> Result<Response, Refusal> {
-    let purposes = broker.purposes(&caller).into_iter();
+    let purposes = broker.status.purposes(&caller).into_iter();
     let purposes = purposes.map(|view| (view.purpose.to_string(), view));
     page(
         "purposes",
@@ -155,7 +155,7 @@ async fn purpose(
     Asking(caller): Asking,
     Named(purpose): Named<broker_protocol::names::Purpose>,
 ) -> Result<Json<PurposeView>, Refusal> {
-    let view = broker.purpose(&caller, &purpose);
+    let view = broker.status.purpose(&caller, &purpose);
     // The same answer for a purpose that is not there and one that is not theirs.
     let detail = || format!("purpose `{purpose}` is not allowed for this caller");
     view.map(Json)
@@ -170,7 +170,7 @@ async fn healthz() -> Json<Health> {
 }
 
 async fn readyz(State(broker): State<Arc<Broker>>, Asking(caller): Asking) -> Response {
-    let reasons = broker.not_ready();
+    let reasons = broker.status.not_ready();
     let (code, status) = if reasons.is_empty() {
         (StatusCode::OK, "ready")
     } else {
@@ -196,7 +196,7 @@ async fn metrics(State(broker): State<Arc<Broker>>, _operator: Operator) -> Resp
 }
 
 fn exposition(broker: &Broker) -> Response {
-    let text = broker.metrics_text();
+    let text = broker.status.metrics_text();
     (
         [("content-type", "text/plain; version=0.0.4; charset=utf-8")],
         text,

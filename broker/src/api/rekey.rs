@@ -31,7 +31,7 @@ pub(super) async fn rekey(
         passphrase: asked.passphrase.map(Passphrase::new),
         recovery: asked.recovery.map(Passphrase::new),
     };
-    let done = to_its_end(async move { broker.rekey(Some(&by), asked).await }).await?;
+    let done = to_its_end(async move { broker.operations.rekey(Some(&by), asked).await }).await?;
     Ok(match done {
         RekeyOutcome::Rekeyed(done) => Json(Rekeyed {
             root_key: done.source.as_str().to_owned(),

@@ -26,7 +26,7 @@ pub(super) async fn list(
     after: After,
 ) -> Result<Response, Refusal> {
     broker.leases.settle_usage().await;
-    let secrets = broker.secrets().into_iter();
+    let secrets = broker.status.secrets().into_iter();
     let secrets = secrets.map(|view| (view.name.to_string(), view));
     page("secrets", secrets.filter(|(name, _)| after.is_before(name)))
 }
@@ -37,7 +37,7 @@ pub(super) async fn show(
     Named(name): Named<SecretName>,
 ) -> Result<Json<SecretView>, Refusal> {
     broker.leases.settle_usage().await;
-    let view = broker.secret(&name).await;
+    let view = broker.status.secret(&name).await;
     let detail = || format!("no policy declares a secret `{name}`, and the vault holds none");
     view.map(Json)
         .ok_or_else(|| Problem::new(ErrorCode::NotFound, detail()).into())
@@ -192,6 +192,6 @@ pub(super) async fn remove(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<axum::http::StatusCode, Refusal> {
-    to_its_end(async move { broker.remove_secret(&by, &name).await }).await?;
+    to_its_end(async move { broker.operations.remove_secret(&by, &name).await }).await?;
     Ok(axum::http::StatusCode::NO_CONTENT)
 }

@@ -164,9 +164,9 @@ impl Leases {
         for lease in &over {
             self.minting.let_go_of_token(lease);
         }
-        let broker = Arc::clone(self);
+        let this = Arc::clone(self);
         tokio::spawn(async move {
-            join_all(over.iter().map(|lease| broker.record_expiry(lease, "ttl"))).await;
+            join_all(over.iter().map(|lease| this.record_expiry(lease, "ttl"))).await;
         });
     }
 
@@ -177,14 +177,14 @@ impl Leases {
         let Some(over) = self.table.until_over(&id) else {
             return;
         };
-        let broker = Arc::clone(self);
+        let this = Arc::clone(self);
         tokio::spawn(async move {
             tokio::select! {
                 () = watch.exited() => {}
                 _ = over => return,
             }
-            if let Some(lease) = broker.table.end(&id) {
-                broker.record_expiry(&lease, "caller_exit").await;
+            if let Some(lease) = this.table.end(&id) {
+                this.record_expiry(&lease, "caller_exit").await;
             }
         });
     }

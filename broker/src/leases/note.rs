@@ -73,8 +73,8 @@ impl Leases {
         let budgets = [&self.refusals, &self.grants, &self.written];
         let counted = budgets.map(|budget| budget.close(now)).concat();
         if !counted.is_empty() {
-            let broker = Arc::clone(self);
-            tokio::spawn(async move { broker.record_floods(counted).await });
+            let this = Arc::clone(self);
+            tokio::spawn(async move { this.record_floods(counted).await });
         }
     }
 

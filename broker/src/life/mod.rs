@@ -5,7 +5,7 @@
 
 mod systemd;
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::Event;
@@ -212,17 +212,13 @@ async fn keep(
                 return tracing::error!(cause = %panic, "the socket is looked after no more");
             }
         };
-        let mut known = broker
-            .socket_fault
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        match (&fault, &*known) {
+        if broker.status.note_socket_fault(fault.clone()) {
             // Once, and not again until it is fixed.
-            (Some(fault), None) => tracing::error!("{fault}"),
-            (None, Some(_)) => tracing::info!("callers can connect again"),
-            _ => {}
+            match fault {
+                Some(fault) => tracing::error!("{fault}"),
+                None => tracing::info!("callers can connect again"),
+            }
         }
-        *known = fault;
     }
 }
 
@@ -244,7 +240,7 @@ fn reload(broker: &Arc<Broker>, systemd: &Systemd) {
     let (broker, systemd) = (Arc::clone(broker), systemd.clone());
     tokio::spawn(async move {
         systemd.tell(Tell::Reloading);
-        if let Ok(reloaded) = broker.reload_policies().await {
+        if let Ok(reloaded) = broker.operations.reload_policies().await {
             tracing::info!(purposes = reloaded.purposes, "policies reloaded");
         }
         systemd.tell(Tell::Ready);
@@ -336,7 +332,7 @@ async fn tend(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
         }
         broker.secrets.note_first_seen_elsewhere().await;
         // Seconds at the most, and never left half-way.
-        broker.tend_root_key(&mut last_rekey).await;
+        broker.operations.tend_root_key(&mut last_rekey).await;
     }
 }
 

@@ -55,8 +55,8 @@ impl Minting {
     /// vault waits until live leases are rebuilt, which `rebuilt` says.
     pub(crate) fn end_unneeded_tokens(self: &Arc<Self>, rebuilt: bool) {
         for (token, tries) in self.tokens.to_end(self.journal.now().boot, rebuilt) {
-            let broker = Arc::clone(self);
-            tokio::spawn(async move { broker.end_token(token, tries, None).await });
+            let this = Arc::clone(self);
+            tokio::spawn(async move { this.end_token(token, tries, None).await });
         }
     }
 
@@ -79,9 +79,9 @@ impl Minting {
     ) -> impl Future<Output = TokenEnd> + Send + use<> {
         let ending = match self.tokens.end_now(hashed, last) {
             EndNow::Begun(token, tries) => {
-                let (broker, by) = (Arc::clone(self), Arc::clone(by));
+                let (this, by) = (Arc::clone(self), Arc::clone(by));
                 // Goes on when nobody waits for it any more.
-                let ending = async move { broker.end_token(token, tries, Some(&by)).await };
+                let ending = async move { this.end_token(token, tries, Some(&by)).await };
                 Ok(tokio::spawn(ending))
             }
             EndNow::UnderWay => Err(TokenEnd::Pending),
@@ -148,17 +148,17 @@ impl Minting {
     /// Ends them at GitHub, some at a time, and waits for it no longer than an operator does. It goes on
     /// when nobody waits for it any more.
     pub(crate) async fn end_all(self: &Arc<Self>, tokens: Vec<ToEnd>, by: &Arc<Caller>) {
-        let (broker, by) = (Arc::clone(self), Arc::clone(by));
+        let (this, by) = (Arc::clone(self), Arc::clone(by));
         let ending = tokio::spawn(async move {
             let hashed = tokens.iter().map(|to_end| to_end.token.hashed.clone());
-            broker.note_ending(hashed.collect()).await;
+            this.note_ending(hashed.collect()).await;
             let ending = tokens.into_iter().map(|to_end| {
                 let ToEnd {
                     token,
                     tries,
                     value,
                 } = to_end;
-                broker.end_with(token, tries, Some(&by), value)
+                this.end_with(token, tries, Some(&by), value)
             });
             let mut ending = stream::iter(ending).buffer_unordered(TOGETHER);
             while ending.next().await.is_some() {}

@@ -164,7 +164,7 @@ impl Limits {
         if news.is_empty() {
             return;
         }
-        let broker = Arc::clone(self);
+        let this = Arc::clone(self);
         tokio::spawn(async move {
             let records = news.iter().map(|limited| async {
                 let principal = limited.principal.to_string();
@@ -175,7 +175,7 @@ impl Limits {
                     resource: limited.resource.as_deref(),
                     until: limited.until,
                 };
-                broker.journal.record_or_trace(&event).await
+                this.journal.record_or_trace(&event).await
             });
             join_all(records).await;
         });

@@ -26,15 +26,15 @@ impl Secrets {
 
     /// Keeps since when the values in use have been known, of secrets whose deadline depends on it.
     pub(crate) async fn note_first_seen(self: &Arc<Self>) {
-        let broker = Arc::clone(self);
+        let this = Arc::clone(self);
         // As many as there are secrets, and the thread that serves has no time for that.
         let news = tokio::task::spawn_blocking(move || {
-            let policies = broker.policies.in_force();
+            let policies = this.policies.in_force();
             let secrets = policies.set.secrets();
             let counted = secrets
                 .filter(|declared| !declared.source.is_vault() || declared.rotate_every.is_some());
             counted
-                .filter_map(|declared| broker.first_seen_now(declared))
+                .filter_map(|declared| this.first_seen_now(declared))
                 .collect::<Vec<_>>()
         });
         match news.await {

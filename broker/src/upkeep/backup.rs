@@ -11,17 +11,17 @@ use broker_audit::record::Event;
 use jiff::Timestamp;
 
 use crate::audit_log::Departure;
-use crate::broker::Broker;
 use crate::config::AuthorityFile;
 use crate::policy::{Caller, PolicyFile};
 use crate::policy_files::{self, PolicyFiles};
 use crate::secrets::UpkeepError;
+use crate::upkeep::Operations;
 use crate::vault::VaultError;
 use crate::vault::backup::{Authorities, BackupError, Beside, LogAtBackup, SealedBackup, Snapshot};
 use crate::vault::root_key::Passphrase;
 use crate::{give_back, lease_record};
 
-impl Broker {
+impl Operations {
     /// Makes a backup and records it. The bytes are sealed under the passphrase.
     ///
     /// # Errors
@@ -49,9 +49,9 @@ impl Broker {
         };
         let snapshot = self.vault.snapshot().await.map_err(UpkeepError::Vault)?;
         let now = self.journal.now().wall;
-        let broker = Arc::clone(self);
+        let this = Arc::clone(self);
         let sealing = move || {
-            let sealed = broker.seal(&snapshot, &log, now, &passphrase);
+            let sealed = this.seal(&snapshot, &log, now, &passphrase);
             // Several times the vault was held in memory, and none of it is needed any more.
             drop(snapshot);
             give_back::unused_memory();

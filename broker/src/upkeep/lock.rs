@@ -7,13 +7,13 @@ use std::sync::Arc;
 use broker_audit::record::Event;
 use broker_protocol::places::Places;
 
-use crate::broker::Broker;
 use crate::lease_record;
 use crate::policy::Caller;
 use crate::secrets::UpkeepError;
+use crate::upkeep::Operations;
 use crate::vault::root_key::{self, Passphrase, RootKey};
 
-impl Broker {
+impl Operations {
     /// Forgets the root key. Live leases keep their end; nothing new is handed out.
     ///
     /// `true` if that is in the audit log already.
@@ -95,13 +95,13 @@ impl Broker {
         self: &Arc<Self>,
         passphrase: Option<Passphrase>,
     ) -> Result<(RootKey, &'static str), UpkeepError> {
-        let broker = Arc::clone(self);
+        let this = Arc::clone(self);
         // Deriving a key and asking a keyring take their time.
         let loaded = tokio::task::spawn_blocking(move || match passphrase {
-            Some(passphrase) => broker.vault.root_key_behind(&passphrase),
+            Some(passphrase) => this.vault.root_key_behind(&passphrase),
             None => {
-                let key = broker.vault.fetch_root_key(&broker.surroundings())?;
-                Ok((key, broker.vault.root_key_source().as_str()))
+                let key = this.vault.fetch_root_key(&this.surroundings())?;
+                Ok((key, this.vault.root_key_source().as_str()))
             }
         });
         loaded

@@ -20,12 +20,12 @@ use std::time::Duration;
 use broker_protocol::api::{EndedLease, EndedToken, RevokedAll, StillValid};
 use broker_protocol::names::{Delivery, SecretName};
 
-use crate::broker::Broker;
 use crate::lease::Lease;
 use crate::minted::Token;
 use crate::policy::{Caller, SourceSpec};
+use crate::upkeep::Operations;
 
-impl Broker {
+impl Operations {
     /// Locks the store and ends all that was handed out, as far as that can be ended.
     pub async fn lock_and_revoke(self: &Arc<Self>, by: &Arc<Caller>) -> RevokedAll {
         let refusing = self.leases.refuse_all();
@@ -47,13 +47,13 @@ impl Broker {
             .chain(self.minting.on_their_way(&tokens))
             .collect();
         // In a task, so that it is on its way before anything else is asked of anybody.
-        let (broker, operator, leases) = (Arc::clone(self), Arc::clone(by), ended.clone());
+        let (this, operator, leases) = (Arc::clone(self), Arc::clone(by), ended.clone());
         let seen_to = tokio::spawn(async move {
-            let ends = broker
+            let ends = this
                 .leases
                 .see_to_ends(leases, buried, Some(&operator), WHY);
             let ends = ends.await;
-            let locked = broker.record_locked(&operator).await;
+            let locked = this.record_locked(&operator).await;
             locked && ends.iter().all(|end| end.recorded)
         });
         self.minting.end_all(to_end, by).await;

@@ -13,6 +13,62 @@ mod rekey;
 mod removals;
 mod secrets;
 
+use std::sync::Arc;
+
+use broker_protocol::places::Places;
+
+use crate::config::Config;
+use crate::journal::Journal;
+use crate::leases::Leases;
+use crate::mint::Minting;
+use crate::policies::Policies;
+use crate::secrets::Secrets;
+use crate::source::Sources;
+use crate::vault::Vault;
+
 pub(crate) use self::lock::root_key_surroundings;
 pub use self::rekey::RekeyOutcome;
 pub(crate) use self::rekey::{rekey_mend, root_key_in_words};
+
+/// See the module.
+pub struct Operations {
+    journal: Arc<Journal>,
+    policies: Arc<Policies>,
+    secrets: Arc<Secrets>,
+    vault: Arc<Vault>,
+    sources: Arc<Sources>,
+    minting: Arc<Minting>,
+    leases: Arc<Leases>,
+    config: Arc<Config>,
+    places: Arc<Places>,
+    /// The last reload that was asked for is the one in force.
+    reloading: tokio::sync::Mutex<()>,
+    /// What is about the whole store, one at a time: an unlock, a backup.
+    store_wide: tokio::sync::Mutex<()>,
+}
+
+impl Operations {
+    /// Works on this store, and on the leases that depend on it.
+    #[must_use]
+    pub fn new(
+        (journal, policies): (Arc<Journal>, Arc<Policies>),
+        (secrets, vault, sources): (Arc<Secrets>, Arc<Vault>, Arc<Sources>),
+        (minting, leases): (Arc<Minting>, Arc<Leases>),
+        config: Arc<Config>,
+        places: Arc<Places>,
+    ) -> Self {
+        Self {
+            journal,
+            policies,
+            secrets,
+            vault,
+            sources,
+            minting,
+            leases,
+            config,
+            places,
+            reloading: tokio::sync::Mutex::default(),
+            store_wide: tokio::sync::Mutex::default(),
+        }
+    }
+}

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use broker_audit::record::Event;
 use broker_protocol::api::Reloaded;
 
-use crate::broker::Broker;
 use crate::secrets::UpkeepError;
+use crate::upkeep::Operations;
 
-impl Broker {
+impl Operations {
     /// Reads the policies again and puts them in force, all or none.
     ///
     /// # Errors

@@ -8,17 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::Event;
-use broker_protocol::api::RootKeyView;
 use jiff::Timestamp;
 
-use crate::broker::Broker;
 use crate::deadline::Deadline;
 use crate::lease_record;
 use crate::policy::Caller;
 use crate::secrets::UpkeepError;
-use crate::vault::{
-    Interrupted, MOST_SEALS, Needs, Prepared, RekeyError, RekeyRequest, Rekeyed, VaultError,
-};
+use crate::upkeep::Operations;
+use crate::vault::{Interrupted, Needs, Prepared, RekeyError, RekeyRequest, Rekeyed, VaultError};
 
 /// What a re-key came to.
 #[derive(Debug)]
@@ -29,7 +26,7 @@ pub enum RekeyOutcome {
     CredentialWanted(String),
 }
 
-impl Broker {
+impl Operations {
     /// Makes a new root key and puts every data key under it. Leases go on meanwhile. `by` is absent
     /// where the broker acts by itself.
     ///
@@ -41,11 +38,11 @@ impl Broker {
         by: Option<&Caller>,
         asked: RekeyRequest,
     ) -> Result<RekeyOutcome, UpkeepError> {
-        let broker = Arc::clone(self);
+        let this = Arc::clone(self);
         // Deriving a key takes its time.
         let prepared = tokio::task::spawn_blocking(move || {
-            let at = broker.surroundings();
-            broker.vault.prepare_rekey(&asked, &at)
+            let at = this.surroundings();
+            this.vault.prepare_rekey(&asked, &at)
         });
         let prepared = prepared.await.map_err(broken)?.map_err(refused)?;
         let rekey = match prepared {
@@ -60,10 +57,10 @@ impl Broker {
             version: rekey.version(),
         };
         let announced = self.journal.record(&event).await?;
-        let (broker, now) = (Arc::clone(self), self.journal.now().wall);
+        let (this, now) = (Arc::clone(self), self.journal.now().wall);
         let done = tokio::task::spawn_blocking(move || {
-            let at = broker.surroundings();
-            broker.vault.rekey(*rekey, announced, &at, now)
+            let at = this.surroundings();
+            this.vault.rekey(*rekey, announced, &at, now)
         });
         match done.await.map_err(broken)? {
             Ok(rekeyed) => {
@@ -81,11 +78,11 @@ impl Broker {
     /// Finishes, and records, what an earlier run of the broker began and did not live to see the end
     /// of. After each unlock.
     pub(crate) async fn finish_rekey(self: &Arc<Self>) {
-        let broker = Arc::clone(self);
+        let this = Arc::clone(self);
         // A keyring takes its time.
         let found = tokio::task::spawn_blocking(move || {
-            let at = broker.surroundings();
-            broker.vault.after_interrupted_rekey(&at)
+            let at = this.surroundings();
+            this.vault.after_interrupted_rekey(&at)
         });
         match found.await {
             Ok(None) => {}
@@ -150,39 +147,6 @@ impl Broker {
             tracing::error!(cause = %error, "the root key is due to change and was not; tried again in an hour");
         }
     }
-
-    /// The root key in force as operators see it.
-    pub(crate) fn root_key_view(&self) -> RootKeyView {
-        let key = self.vault.root_key_in_force();
-        RootKeyView {
-            version: key.version,
-            since: key.made_at,
-            seals: key.seals,
-            most_seals: MOST_SEALS,
-            recovery: key.recovery,
-            rekey_every: self.config.rekey_every.map(|every| every.as_secs()),
-            deadline: self.secrets.root_key_deadline().at(),
-            needs: key.needs.map(|needs| needs.as_str().to_owned()),
-        }
-    }
-
-    /// What an operator should know of the root key: that it must change soon and that this takes a
-    /// person, that it should have changed, or that it has sealed more than it should.
-    pub(crate) fn root_key_warnings(&self, now: Timestamp) -> Vec<String> {
-        let key = self.vault.root_key_in_force();
-        let used_up = (key.seals > MANY_SEALS).then(|| {
-            format!(
-                "the root key has sealed {} times, of 2^32 that AES-GCM allows; run `tokenctl rekey`",
-                key.seals
-            )
-        });
-        let deadline = self.secrets.root_key_deadline();
-        let near =
-            deadline.warning_due(now).is_some() && self.secrets.a_person_is_due(&deadline, now);
-        let near = near.then(|| root_key_in_words(&deadline, now)).flatten();
-        let near = near.map(|near| format!("{near}; {}", rekey_mend(key.needs)));
-        used_up.into_iter().chain(near).collect()
-    }
 }
 
 /// The deadline of the root key.
@@ -221,5 +185,3 @@ fn broken(panic: tokio::task::JoinError) -> UpkeepError {
 
 /// How long the broker leaves it after it failed to change the root key by itself.
 const AGAIN: Duration = Duration::from_secs(60 * 60);
-/// A quarter of what the standard allows: time enough to act.
-const MANY_SEALS: u64 = MOST_SEALS / 4;

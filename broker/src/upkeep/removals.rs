@@ -5,10 +5,10 @@
 //! and only for the versions up to the one it names: a genuine record that is appended a second time
 //! erases nothing that came later.
 
-use crate::broker::Broker;
 use crate::leases::Announced;
+use crate::upkeep::Operations;
 
-impl Broker {
+impl Operations {
     /// Carries out the removals that the log announces and this vault has not seen. `false`, said
     /// loudly, if one could not be.
     pub(crate) async fn finish_removals(&self, announced: &Announced) -> bool {

@@ -2,13 +2,13 @@
 
 use broker_protocol::names::SecretName;
 
-use crate::broker::Broker;
 use crate::leases::issue::SECRET_REMOVED;
 use crate::policy::Caller;
 use crate::secret_locks::SecretTurn;
 use crate::secrets::UpkeepError;
+use crate::upkeep::Operations;
 
-impl Broker {
+impl Operations {
     /// Erases every version of a secret, and revokes the leases on them.
     ///
     /// # Errors

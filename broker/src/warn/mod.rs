@@ -192,9 +192,9 @@ impl Warnings {
     }
 
     async fn warn_of_deadlines(self: &Arc<Self>) {
-        let broker = Arc::clone(self);
+        let this = Arc::clone(self);
         // Ten thousand secrets take some milliseconds, which the thread that serves does not have.
-        let looked = tokio::task::spawn_blocking(move || broker.near_deadlines());
+        let looked = tokio::task::spawn_blocking(move || this.near_deadlines());
         let (near, keys) = match looked.await {
             Ok(found) => found,
             Err(panic) => {
@@ -217,12 +217,12 @@ impl Warnings {
             return;
         }
         // On their own: a log that cannot be written must not keep the warning from those who mend it.
-        let broker = Arc::clone(self);
+        let this = Arc::clone(self);
         tokio::spawn(async move {
             let events = given.iter().filter_map(|fresh| fresh.notice.as_record());
             let records = events.map(|event: Event<'_>| {
-                let broker = &broker;
-                async move { broker.journal.record_or_trace(&event).await }
+                let this = &this;
+                async move { this.journal.record_or_trace(&event).await }
             });
             join_all(records).await;
         });

@@ -1,27 +1,151 @@
-//! What is shown of the broker: status, secrets, purposes. Never a value.
+//! What is shown of the broker: status, secrets, purposes, figures. Never a value. It only reads.
+
+mod figures;
+mod root_key;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use broker_protocol::api::{
-    BrokerStatus, CallerView, FallbackView, PurposeView, SecretState, SecretView, Status,
+    self, BrokerStatus, CallerView, FallbackView, PurposeView, SecretState, SecretView,
 };
 use broker_protocol::check::{CheckFailed, Verdict};
 use broker_protocol::names::{Delivery, ONE_PASSWORD_TOKEN, Permissions, Purpose, SecretName};
 use jiff::Timestamp;
+use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::broker::Broker;
 use crate::check;
+use crate::check::Checks;
+use crate::config::{Config, NamedFiles};
 use crate::deadline::Deadline;
+use crate::journal::Journal;
+use crate::leases::Leases;
+use crate::moving::Moves;
+use crate::outlet::Outlet;
+use crate::policies::Policies;
 use crate::policy::{Caller, Rule, SourceSpec};
-use crate::vault::Held;
+use crate::principals::Limits;
+use crate::rotation::Rotations;
+use crate::secrets::Secrets;
+use crate::source::Sources;
+use crate::vault::{Held, Vault};
+use crate::warn::Warnings;
 
-impl Broker {
+/// See the module.
+pub struct Status {
+    journal: Arc<Journal>,
+    policies: Arc<Policies>,
+    secrets: Arc<Secrets>,
+    vault: Arc<Vault>,
+    sources: Arc<Sources>,
+    warnings: Arc<Warnings>,
+    limits: Arc<Limits>,
+    leases: Arc<Leases>,
+    checks: Arc<Checks>,
+    moves: Arc<Moves>,
+    rotations: Arc<Rotations>,
+    config: Arc<Config>,
+    process: Process,
+    named_files: NamedFiles,
+    /// Why no caller can connect, if none can.
+    socket_fault: Mutex<Option<String>>,
+}
+
+/// What is shown of the process itself.
+pub struct Process {
+    /// Renders the figures.
+    pub metrics: PrometheusHandle,
+    /// Where traces leave, for how many of them did not.
+    pub traces: Outlet,
+    /// When it started.
+    pub started: Timestamp,
+}
+
+impl Status {
+    /// Looks at all of these.
+    #[must_use]
+    pub fn new(
+        (journal, policies): (Arc<Journal>, Arc<Policies>),
+        (secrets, vault, sources): (Arc<Secrets>, Arc<Vault>, Arc<Sources>),
+        (warnings, limits, leases): (Arc<Warnings>, Arc<Limits>, Arc<Leases>),
+        (checks, moves, rotations): (Arc<Checks>, Arc<Moves>, Arc<Rotations>),
+        (config, process): (Arc<Config>, Process),
+    ) -> Self {
+        let named_files = NamedFiles::new(config.authority_files.clone());
+        Self {
+            journal,
+            policies,
+            secrets,
+            vault,
+            sources,
+            warnings,
+            limits,
+            leases,
+            checks,
+            moves,
+            rotations,
+            config,
+            process,
+            named_files,
+            socket_fault: Mutex::default(),
+        }
+    }
+}
+
+impl Status {
+    /// Why the broker is of no use to new callers now; empty if it is.
+    #[must_use]
+    pub fn not_ready(&self) -> Vec<String> {
+        let mut reasons = self.grants_nothing_because();
+        reasons.extend(self.socket_fault());
+        reasons
+    }
+
+    /// Why a request would not be granted now; empty if it would.
+    pub(crate) fn grants_nothing_because(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.leases.is_draining() {
+            reasons.push("the broker is stopping".to_owned());
+        }
+        if self.vault.is_locked() {
+            reasons.push("the store is locked; run `tokenctl unlock`".to_owned());
+        }
+        if let Some(why) = self.journal.fault() {
+            reasons.push(format!("the audit log cannot be written: {why}"));
+        }
+        reasons
+    }
+
+    /// Why no caller can connect, if none can; connections that are open go on.
+    pub(crate) fn socket_fault(&self) -> Option<String> {
+        let fault = self.socket_fault.lock();
+        fault.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that no caller can connect, or that they can again. `true` if that is news.
+    pub(crate) fn note_socket_fault(&self, fault: Option<String>) -> bool {
+        let mut known = self
+            .socket_fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let news = fault.is_some() != known.is_some();
+        *known = fault;
+        news
+    }
+
+    /// What is wrong with files that the configuration names.
+    pub(crate) const fn named_files(&self) -> &NamedFiles {
+        &self.named_files
+    }
+}
+
+impl Status {
     /// The status as this caller may see it.
     #[must_use]
-    pub fn status(&self, caller: &Caller) -> Status {
+    pub fn status(&self, caller: &Caller) -> api::Status {
         let operator = self.config.is_operator(caller);
         let not_ready = self.not_ready();
-        Status {
+        api::Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             locked: self.vault.is_locked(),
             ready: not_ready.is_empty(),
@@ -66,9 +190,9 @@ impl Broker {
         warnings.extend(self.rotations.rotation_warnings());
         warnings.extend(self.moves.move_warnings(now));
         warnings.extend(self.root_key_warnings(now));
-        warnings.extend(self.traces.warning());
+        warnings.extend(self.process.traces.warning());
         BrokerStatus {
-            started_at: self.started,
+            started_at: self.process.started,
             pid: std::process::id(),
             root_key: self.vault.root_key_source().as_str().to_owned(),
             root_key_in_force: Some(self.root_key_view()),

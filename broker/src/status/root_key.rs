@@ -1,0 +1,46 @@
+//! The root key as operators see it.
+
+use broker_protocol::api::RootKeyView;
+use jiff::Timestamp;
+
+use super::Status;
+use crate::upkeep::{rekey_mend, root_key_in_words};
+use crate::vault::MOST_SEALS;
+
+impl Status {
+    /// The root key in force as operators see it.
+    pub(crate) fn root_key_view(&self) -> RootKeyView {
+        let key = self.vault.root_key_in_force();
+        RootKeyView {
+            version: key.version,
+            since: key.made_at,
+            seals: key.seals,
+            most_seals: MOST_SEALS,
+            recovery: key.recovery,
+            rekey_every: self.config.rekey_every.map(|every| every.as_secs()),
+            deadline: self.secrets.root_key_deadline().at(),
+            needs: key.needs.map(|needs| needs.as_str().to_owned()),
+        }
+    }
+
+    /// What an operator should know of the root key: that it must change soon and that this takes a
+    /// person, that it should have changed, or that it has sealed more than it should.
+    pub(crate) fn root_key_warnings(&self, now: Timestamp) -> Vec<String> {
+        let key = self.vault.root_key_in_force();
+        let used_up = (key.seals > MANY_SEALS).then(|| {
+            format!(
+                "the root key has sealed {} times, of 2^32 that AES-GCM allows; run `tokenctl rekey`",
+                key.seals
+            )
+        });
+        let deadline = self.secrets.root_key_deadline();
+        let near =
+            deadline.warning_due(now).is_some() && self.secrets.a_person_is_due(&deadline, now);
+        let near = near.then(|| root_key_in_words(&deadline, now)).flatten();
+        let near = near.map(|near| format!("{near}; {}", rekey_mend(key.needs)));
+        used_up.into_iter().chain(near).collect()
+    }
+}
+
+/// A quarter of what the standard allows: time enough to act.
+const MANY_SEALS: u64 = MOST_SEALS / 4;
