@@ -8,8 +8,8 @@
 
 pub mod accounts;
 pub mod api;
+pub mod app;
 pub mod audit_log;
-pub mod broker;
 pub mod budget;
 pub mod caller;
 pub mod causes;

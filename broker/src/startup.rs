@@ -15,33 +15,22 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::Gid;
 
+use crate::app::{App, Opened as Parts};
 use crate::audit_log::{self, AuditLog, AuditLogError};
-use crate::broker::Broker;
-use crate::check::Checks;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, OnePasswordConfig, Through};
-use crate::github::GitHub;
 use crate::harden::Hardened;
 use crate::holder::Holder;
-use crate::journal::Journal;
-use crate::leases::Leases;
 use crate::life;
-use crate::mint::Minting;
-use crate::moving::Moves;
 use crate::outlet::Outlet;
-use crate::policies::{LoadError, Policies, load};
+use crate::policies::{LoadError, load};
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
-use crate::principals::Limits;
-use crate::rotation::Rotations;
-use crate::secrets::Secrets;
 use crate::socket::{self, BindError, Kept, Listener};
 use crate::source::one_password::{Connect, Op};
 use crate::source::{Desk, OnePassword, Sources};
-use crate::status::{Process, Status};
-use crate::upkeep::{Operations, root_key_surroundings};
+use crate::upkeep::root_key_surroundings;
 use crate::vault::root_key::RootKeySource;
 use crate::vault::{Vault, VaultError};
-use crate::warn::Warnings;
 
 /// Why the broker did not start.
 #[derive(Debug, thiserror::Error)]
@@ -153,152 +142,38 @@ pub async fn run(
     }
     sources.expect_mounted(policies.set.mounted_files());
     sources.look_at(policies.set.sources());
-    let now = clock.now();
     let socket = places.socket.clone();
-    let policies = Policies::new(places.policies.clone(), host, policies, now.wall);
-    let policies = Arc::new(policies);
-    let journal = Arc::new(Journal::new(log, Arc::clone(&clock)));
-    let secrets = Arc::new(Secrets::new(
-        Arc::clone(&journal),
-        Arc::clone(&policies),
-        Arc::clone(&vault),
-        Arc::clone(&sources),
-        Arc::clone(&config),
-    ));
-    let github = GitHub::new(config.github.settings.clone(), Arc::clone(&clock));
-    let github = Arc::new(github);
-    let minting = Arc::new(Minting::new(
-        Arc::clone(&journal),
-        Arc::clone(&policies),
-        Arc::clone(&secrets),
-        (Arc::clone(&vault), Arc::clone(&sources)),
-        Arc::clone(&github),
-    ));
-    let warnings = Arc::new(Warnings::new(
-        Arc::clone(&journal),
-        Arc::clone(&policies),
-        Arc::clone(&secrets),
-        Arc::clone(&vault),
-        config.warnings.clone(),
-    ));
-    let limits = Arc::new(Limits::new(
-        (Arc::clone(&journal), Arc::clone(&policies)),
-        (Arc::clone(&secrets), Arc::clone(&vault)),
-        Arc::clone(&github),
-        Arc::clone(&minting),
-        Arc::clone(&warnings),
-    ));
-    let leases = Arc::new(Leases::new(
-        (Arc::clone(&journal), Arc::clone(&policies)),
-        (
-            Arc::clone(&secrets),
-            Arc::clone(&vault),
-            Arc::clone(&sources),
-        ),
-        (Arc::clone(&minting), Arc::clone(&limits)),
-        Arc::clone(&config),
-        &opened,
-    ));
-    let checks = Arc::new(Checks::new(
-        (Arc::clone(&journal), Arc::clone(&policies)),
-        (
-            Arc::clone(&secrets),
-            Arc::clone(&vault),
-            Arc::clone(&sources),
-        ),
-        (Arc::clone(&github), Arc::clone(&limits)),
-        Arc::clone(&warnings),
-        Arc::clone(&config),
-    ));
-    let moves = Arc::new(Moves::new(
-        (Arc::clone(&journal), Arc::clone(&policies)),
-        (
-            Arc::clone(&secrets),
-            Arc::clone(&vault),
-            Arc::clone(&sources),
-        ),
-        Arc::clone(&config),
-    ));
-    let rotations = Arc::new(Rotations::new(
-        (Arc::clone(&journal), Arc::clone(&policies)),
-        (Arc::clone(&secrets), Arc::clone(&vault)),
-        (Arc::clone(&github), Arc::clone(&minting)),
-        (Arc::clone(&checks), Arc::clone(&leases)),
-        Arc::clone(&config),
-    ));
-    let places = Arc::new(places);
-    let operations = Arc::new(Operations::new(
-        (Arc::clone(&journal), Arc::clone(&policies)),
-        (
-            Arc::clone(&secrets),
-            Arc::clone(&vault),
-            Arc::clone(&sources),
-        ),
-        (Arc::clone(&minting), Arc::clone(&leases)),
-        Arc::clone(&config),
-        Arc::clone(&places),
-    ));
-    let process = Process {
-        metrics,
-        traces,
-        started: now.wall,
-    };
-    let status = Arc::new(Status::new(
-        (Arc::clone(&journal), Arc::clone(&policies)),
-        (
-            Arc::clone(&secrets),
-            Arc::clone(&vault),
-            Arc::clone(&sources),
-        ),
-        (
-            Arc::clone(&warnings),
-            Arc::clone(&limits),
-            Arc::clone(&leases),
-        ),
-        (
-            Arc::clone(&checks),
-            Arc::clone(&moves),
-            Arc::clone(&rotations),
-        ),
-        (Arc::clone(&config), process),
-    ));
-    let broker = Arc::new(Broker {
-        status,
-        operations,
-        rotations,
-        moves,
-        checks,
-        limits,
-        policies,
-        secrets,
-        journal,
+    let app = App::new(Parts {
+        log,
+        audit: &opened,
         vault,
         sources,
-        github,
-        leases,
-        minting,
-        warnings,
-        places,
+        policies,
+        host,
+        clock,
         config,
+        places,
+        metrics,
+        traces,
     });
     // Noted at once, so that a later start reads the log's end only, and misses a log that is gone.
-    broker.minting.find_tokens();
-    broker.leases.replay_usage(&opened.granted_since_noted);
-    broker.leases.note_head();
+    app.minting.find_tokens();
+    app.leases.replay_usage(&opened.granted_since_noted);
+    app.leases.note_head();
     if opened.created {
-        broker.vault.settle().await?;
+        app.vault.settle().await?;
     }
-    broker.secrets.recall_requests().await?;
-    announce(&broker, from).await?;
-    broker.status.named_files().look().await;
-    for cause in broker.status.named_files().faults() {
+    app.secrets.recall_requests().await?;
+    announce(&app, from).await?;
+    app.status.named_files().look().await;
+    for cause in app.status.named_files().faults() {
         tracing::error!(cause, "a file that the configuration names is of no use");
     }
-    if !broker.vault.is_locked() {
-        broker.operations.take_up().await;
+    if !app.vault.is_locked() {
+        app.operations.take_up().await;
     }
-    let (listener, kept) = listener(&socket, &broker.config)?;
-    life::live(broker, listener, kept).await
+    let (listener, kept) = listener(&socket, &app.config)?;
+    life::live(app, listener, kept).await
 }
 
 /// What 1Password is asked through, as configuration says.
@@ -359,14 +234,14 @@ fn unlock_at_start(vault: &Vault, places: &Places) -> Option<&'static str> {
 }
 
 /// The records every start leaves before anything is served.
-async fn announce(broker: &Broker, root_key: Option<&'static str>) -> Result<(), StartError> {
-    let policies = broker.policies.in_force();
+async fn announce(app: &App, root_key: Option<&'static str>) -> Result<(), StartError> {
+    let policies = app.policies.in_force();
     let mut events = vec![
         Event::BrokerStarted {
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
             uid: nix::unistd::geteuid().as_raw(),
-            boot_id: broker.journal.boot_id().as_str(),
+            boot_id: app.journal.boot_id().as_str(),
         },
         Event::PolicyLoaded {
             files: &policies.files,
@@ -376,7 +251,7 @@ async fn announce(broker: &Broker, root_key: Option<&'static str>) -> Result<(),
         events.push(Event::VaultUnlocked { by: None, root_key });
     }
     for event in &events {
-        broker.journal.record(event).await?;
+        app.journal.record(event).await?;
     }
     Ok(())
 }

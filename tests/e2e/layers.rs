@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["startup", "life", "server", "socket", "connection"],
     &["api", "commands"],
     &[
-        "broker",
+        "app",
         "check",
         "journal",
         "leases",

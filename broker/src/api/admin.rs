@@ -9,19 +9,19 @@ use broker_protocol::api::{Health, Lock, Locked, Reloaded, Unlock};
 use super::error::Refusal;
 use super::extract::{Body, Operator, SecretBody};
 use super::to_its_end::to_its_end;
-use crate::broker::Broker;
+use crate::upkeep::Operations;
 use crate::vault::root_key::Passphrase;
 
 pub(super) async fn lock(
-    State(broker): State<Arc<Broker>>,
+    State(operations): State<Arc<Operations>>,
     Operator(by): Operator,
     Body(asked): Body<Lock>,
 ) -> Json<Locked> {
     let locking = to_its_end(async move {
         if asked.revoke {
-            return Some(broker.operations.lock_and_revoke(&by).await);
+            return Some(operations.lock_and_revoke(&by).await);
         }
-        broker.operations.lock(&by).await;
+        operations.lock(&by).await;
         None
     });
     Json(Locked {
@@ -31,12 +31,12 @@ pub(super) async fn lock(
 }
 
 pub(super) async fn unlock(
-    State(broker): State<Arc<Broker>>,
+    State(operations): State<Arc<Operations>>,
     Operator(by): Operator,
     SecretBody(asked): SecretBody<Unlock>,
 ) -> Result<Json<Health>, Refusal> {
     let passphrase = asked.passphrase.map(Passphrase::new);
-    to_its_end(async move { broker.operations.unlock(&by, passphrase).await }).await?;
+    to_its_end(async move { operations.unlock(&by, passphrase).await }).await?;
     Ok(Json(Health {
         status: "unlocked".to_owned(),
         reasons: Vec::new(),
@@ -44,9 +44,9 @@ pub(super) async fn unlock(
 }
 
 pub(super) async fn reload(
-    State(broker): State<Arc<Broker>>,
+    State(operations): State<Arc<Operations>>,
     _operator: Operator,
 ) -> Result<Json<Reloaded>, Refusal> {
-    let reloading = to_its_end(async move { broker.operations.reload_policies().await });
+    let reloading = to_its_end(async move { operations.reload_policies().await });
     Ok(Json(reloading.await?))
 }

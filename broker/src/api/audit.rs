@@ -8,16 +8,19 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use broker_audit::record::Event;
 use broker_protocol::api::{AuditHead, AuditRange, MAX_PAGE};
 use broker_protocol::error::{ErrorCode, Problem};
+use broker_protocol::places::Places;
 
 use super::error::Refusal;
 use super::extract::Operator;
 use crate::audit_log::read;
-use crate::broker::Broker;
+use crate::journal::Journal;
 use crate::lease_record;
+use crate::vault::Vault;
+use axum::response::IntoResponse as _;
 
 /// The most records in one answer, if they are short: an answer has at most [`MAX_PAGE`] bytes, or one
 /// record.
@@ -28,42 +31,45 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const MAX_WAIT: u64 = 30;
 
 pub(super) async fn head(
-    State(broker): State<Arc<Broker>>,
+    State(journal): State<Arc<Journal>>,
+    State(vault): State<Arc<Vault>>,
+    State(places): State<Arc<Places>>,
     _operator: Operator,
 ) -> Json<AuditHead> {
-    let head = broker.journal.head();
+    let head = journal.head();
     Json(AuditHead {
         records: head.records,
         head: head.hash.to_string(),
-        key: broker.vault.log_identity().public_key,
-        directory: broker.places.audit.display().to_string(),
+        key: vault.log_identity().public_key,
+        directory: places.audit.display().to_string(),
     })
 }
 
 pub(super) async fn records(
-    State(broker): State<Arc<Broker>>,
+    State(journal): State<Arc<Journal>>,
+    State(places): State<Arc<Places>>,
     Operator(by): Operator,
     range: Result<Query<AuditRange>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Refusal> {
     let Query(range) = range
         .map_err(|error| Refusal::from(Problem::new(ErrorCode::BadRequest, error.body_text())))?;
     let limit = range.limit.unwrap_or(MAX_RECORDS).min(MAX_RECORDS);
-    let mut records = broker.journal.head().records;
+    let mut records = journal.head().records;
     let from = range.from.unwrap_or_else(|| records.saturating_sub(limit));
     if from >= records {
         let wait = Duration::from_secs(range.wait.unwrap_or(0).min(MAX_WAIT));
-        records = records_beyond(&broker, from, wait).await;
+        records = records_beyond(&journal, from, wait).await;
     }
     let count = records.saturating_sub(from).min(limit);
     if count == 0 {
         return Ok(jsonl(Vec::new()));
     }
-    if broker.journal.readers().begins(by.uid, from) {
+    if journal.readers().begins(by.uid, from) {
         let event = Event::AuditRead {
             by: lease_record::caller(&by),
             from,
         };
-        broker.journal.record(&event).await.map_err(|error| {
+        journal.record(&event).await.map_err(|error| {
             Problem::new(
                 ErrorCode::AuditUnavailable,
                 "reading the audit log could not be recorded",
@@ -71,14 +77,11 @@ pub(super) async fn records(
             .with_hint(error.to_string())
         })?;
     }
-    let directory = broker.places.audit.clone();
+    let directory = places.audit.clone();
     let read = move || read::range(&directory, from, count, MAX_PAGE);
     match tokio::task::spawn_blocking(read).await {
         Ok(Ok(range)) => {
-            broker
-                .journal
-                .readers()
-                .has_read(by.uid, from + range.records);
+            journal.readers().has_read(by.uid, from + range.records);
             Ok(jsonl(range.bytes))
         }
         Ok(Err(error)) => Err(Problem::new(ErrorCode::Internal, error.to_string()).into()),
@@ -87,17 +90,17 @@ pub(super) async fn records(
 }
 
 /// Waits until the log holds more than `from` records, but no longer than `wait`.
-async fn records_beyond(broker: &Broker, from: u64, wait: Duration) -> u64 {
+async fn records_beyond(journal: &Journal, from: u64, wait: Duration) -> u64 {
     let grown = async {
         let mut look = tokio::time::interval(LOOK_AGAIN);
-        while broker.journal.head().records <= from {
+        while journal.head().records <= from {
             look.tick().await;
         }
     };
     if tokio::time::timeout(wait, grown).await.is_err() {
         tracing::trace!("nothing new in the audit log");
     }
-    broker.journal.head().records
+    journal.head().records
 }
 
 fn jsonl(bytes: Vec<u8>) -> Response {

@@ -10,16 +10,15 @@ use axum::response::{IntoResponse, Response};
 use broker_protocol::error::{ErrorCode, Problem};
 use zeroize::Zeroizing;
 
-use crate::causes;
 use crate::check::CheckError;
 use crate::github::GitHubError;
 use crate::leases::issue::IssueError;
 use crate::moving::MoveError;
-use crate::redact;
 use crate::rotation::RotationError;
 use crate::secrets::UpkeepError;
 use crate::vault::RekeyError;
 use crate::vault::root_key::RootKeyError;
+use crate::{causes, redact};
 
 /// An error on its way to the caller.
 #[derive(Debug)]

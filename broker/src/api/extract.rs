@@ -5,21 +5,22 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRef, FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use broker_protocol::api::MAX_BODY;
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::NameError;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::error::Refusal;
-use crate::broker::Broker;
 use crate::caller::Peer;
+use crate::config::Config;
 use crate::policy::Caller;
 use crate::redact;
+use http_body_util::BodyExt as _;
 
 /// The caller, as the kernel describes it now.
 pub(super) struct Asking(pub(super) Arc<Caller>);
@@ -42,11 +43,14 @@ impl<S: Sync> FromRequestParts<S> for Asking {
 /// The caller, who may change things.
 pub(super) struct Operator(pub(super) Arc<Caller>);
 
-impl FromRequestParts<Arc<Broker>> for Operator {
+impl<S: Send + Sync> FromRequestParts<S> for Operator
+where
+    Arc<Config>: FromRef<S>,
+{
     type Rejection = Refusal;
-    async fn from_request_parts(parts: &mut Parts, broker: &Arc<Broker>) -> Result<Self, Refusal> {
-        let Asking(caller) = Asking::from_request_parts(parts, broker).await?;
-        if broker.config.is_operator(&caller) {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let Asking(caller) = Asking::from_request_parts(parts, state).await?;
+        if Arc::<Config>::from_ref(state).is_operator(&caller) {
             return Ok(Self(caller));
         }
         Err(

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Extension;
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use axum::{Extension, Json};
 use broker_protocol::api::{
     LeaseAnswer, LeaseRequest, LeaseView, RenewRequest, RevokeOptions, Revoked, Until,
 };
@@ -21,12 +20,15 @@ use super::error::Refusal;
 use super::extract::{Asking, Body, Named};
 use super::page::{After, page};
 use super::to_its_end::to_its_end;
-use crate::broker::Broker;
 use crate::caller::Peer;
+use crate::config::Config;
 use crate::lease::{Lease, NotAPlace, Place};
+use crate::leases::Leases;
 use crate::leases::issue::{IssueError, Issued, Wishes};
 use crate::policy::{Caller, Request};
+use crate::principals::Limits;
 use crate::redact;
+use axum::response::IntoResponse as _;
 
 /// Room for most answers with a token, in bytes: one that does not move need not be wiped twice.
 const ANSWER: usize = 768;
@@ -34,7 +36,8 @@ const ANSWER: usize = 768;
 const MAX_REASON: usize = 200;
 
 pub(super) async fn take(
-    State(broker): State<Arc<Broker>>,
+    State(leases): State<Arc<Leases>>,
+    State(limits): State<Arc<Limits>>,
     Extension(peer): Extension<Arc<Peer>>,
     Asking(caller): Asking,
     Body(asked): Body<LeaseRequest>,
@@ -43,18 +46,15 @@ pub(super) async fn take(
     // Before anything is granted: a lease that is to end with its caller needs someone to watch.
     let watch = wishes.until_exit.then(|| peer.exit_watch()).transpose();
     let watch = watch.map_err(IssueError::CannotWatch)?;
-    let shown = Arc::clone(&broker);
     let issued = to_its_end(async move {
-        let issued = broker.leases.issue(request, wishes).await?;
+        let issued = leases.issue(request, wishes).await?;
         if let Some(watch) = watch {
-            broker
-                .leases
-                .end_with_caller(watch, issued.lease.id.clone());
+            leases.end_with_caller(watch, issued.lease.id.clone());
         }
         Ok::<Issued, IssueError>(issued)
     });
     let issued = issued.await?;
-    let view = shown.limits.lease_view(&issued.lease);
+    let view = limits.lease_view(&issued.lease);
     answer(&issued, view)
 }
 
@@ -107,11 +107,13 @@ fn answer(issued: &Issued, lease: LeaseView) -> Result<Response, Refusal> {
 }
 
 pub(super) async fn list(
-    State(broker): State<Arc<Broker>>,
+    State(leases): State<Arc<Leases>>,
+    State(limits): State<Arc<Limits>>,
+    State(config): State<Arc<Config>>,
     Asking(caller): Asking,
     After(after): After,
 ) -> Result<Response, Refusal> {
-    let account = (!broker.config.is_operator(&caller)).then_some(caller.uid);
+    let account = (!config.is_operator(&caller)).then_some(caller.uid);
     let after: Option<Place> =
         after
             .map(|after| after.parse())
@@ -120,67 +122,67 @@ pub(super) async fn list(
                 let detail = "`after` is the `next` of the page before, as it was given";
                 Problem::new(ErrorCode::BadRequest, detail)
             })?;
-    let leases = broker.leases.live().list(account, broker.journal.now());
+    let leases = leases.list(account);
     let places = leases.iter().map(|lease| (lease.place(), lease));
     let rest = places.filter(|(place, _)| after.as_ref().is_none_or(|after| place > after));
     page(
         "leases",
-        rest.map(|(place, lease)| (place.to_string(), broker.limits.lease_view(lease))),
+        rest.map(|(place, lease)| (place.to_string(), limits.lease_view(lease))),
     )
 }
 
 pub(super) async fn show(
-    State(broker): State<Arc<Broker>>,
+    State(leases): State<Arc<Leases>>,
+    State(limits): State<Arc<Limits>>,
+    State(config): State<Arc<Config>>,
     Asking(caller): Asking,
     Named(id): Named<LeaseId>,
 ) -> Result<Json<LeaseView>, Refusal> {
-    let lease = broker
-        .leases
-        .live()
-        .find(&id, broker.journal.now())
-        .filter(|lease| may_see(&broker, &caller, lease));
+    let lease = leases
+        .find(&id)
+        .filter(|lease| may_see(&config, &caller, lease));
     lease
-        .map(|lease| Json(broker.limits.lease_view(&lease)))
+        .map(|lease| Json(limits.lease_view(&lease)))
         .ok_or_else(|| unknown(&id))
 }
 
 pub(super) async fn revoke(
-    State(broker): State<Arc<Broker>>,
+    State(leases): State<Arc<Leases>>,
+    State(config): State<Arc<Config>>,
     Asking(caller): Asking,
     Named(id): Named<LeaseId>,
     options: Result<Query<RevokeOptions>, QueryRejection>,
 ) -> Result<Json<Revoked>, Refusal> {
     let Query(options) = options
         .map_err(|error| Refusal::from(Problem::new(ErrorCode::BadRequest, error.body_text())))?;
-    let lease = broker
-        .leases
-        .live()
-        .find(&id, broker.journal.now())
-        .filter(|lease| may_see(&broker, &caller, lease));
+    let lease = leases
+        .find(&id)
+        .filter(|lease| may_see(&config, &caller, lease));
     let lease = lease.ok_or_else(|| unknown(&id))?;
     let at_once = options.at_once || lease.caller.uid != caller.uid;
     let revoking = to_its_end({
         let id = id.clone();
-        async move { broker.leases.revoke(&id, &caller, at_once).await }
+        async move { leases.revoke(&id, &caller, at_once).await }
     });
     let revoked = revoking.await.ok_or_else(|| unknown(&id))?;
     Ok(Json(revoked))
 }
 
 pub(super) async fn renew(
-    State(broker): State<Arc<Broker>>,
+    State(leases): State<Arc<Leases>>,
+    State(limits): State<Arc<Limits>>,
     Asking(caller): Asking,
     Named(id): Named<LeaseId>,
     Body(asked): Body<RenewRequest>,
 ) -> Result<Json<LeaseView>, Refusal> {
     let ttl = parse_ttl(asked.ttl)?;
     let renewing = to_its_end({
-        let (broker, id) = (Arc::clone(&broker), id.clone());
-        async move { broker.leases.renew(&id, &caller, ttl).await }
+        let (leases, id) = (Arc::clone(&leases), id.clone());
+        async move { leases.renew(&id, &caller, ttl).await }
     });
     renewing
         .await?
-        .map(|lease| Json(broker.limits.lease_view(&lease)))
+        .map(|lease| Json(limits.lease_view(&lease)))
         .ok_or_else(|| unknown(&id))
 }
 
@@ -195,8 +197,8 @@ fn parse_ttl(seconds: Option<u64>) -> Result<Option<Duration>, Refusal> {
     }
 }
 
-fn may_see(broker: &Broker, caller: &Caller, lease: &Lease) -> bool {
-    lease.caller.uid == caller.uid || broker.config.is_operator(caller)
+fn may_see(config: &Config, caller: &Caller, lease: &Lease) -> bool {
+    lease.caller.uid == caller.uid || config.is_operator(caller)
 }
 
 fn unknown(id: &LeaseId) -> Refusal {

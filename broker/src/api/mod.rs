@@ -23,17 +23,21 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use broker_protocol::api::{Health, PurposeView, Status};
+use broker_protocol::api::{self, Health, PurposeView};
 use broker_protocol::error::{ErrorCode, Problem};
-use tower::ServiceExt;
-
-use crate::broker::Broker;
 use error::Refusal;
 use extract::{Asking, Named, Operator};
 use page::{After, page};
+
+use crate::app::App;
+use crate::config::Config;
+use crate::leases::Leases;
+use crate::status::Status;
+use axum::response::IntoResponse as _;
+use tower::ServiceExt as _;
 
 /// How long a request may take, its body included. `tail -f` waits half as long at most.
 const REQUEST_LIMIT: Duration = Duration::from_secs(60);
@@ -43,10 +47,10 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(60);
 pub struct Api(Router);
 
 impl Api {
-    /// Every route, over this broker.
+    /// Every route, over these services.
     #[must_use]
-    pub fn of(broker: Arc<Broker>) -> Self {
-        Self(router(broker))
+    pub fn of(app: App) -> Self {
+        Self(router(app))
     }
 
     /// Answers one request, which carries its [`Peer`](crate::caller::Peer) as an extension, within
@@ -68,7 +72,7 @@ impl Api {
     }
 }
 
-fn router(broker: Arc<Broker>) -> Router {
+fn router(app: App) -> Router {
     Router::new()
         .route("/v1/leases", get(leases::list).post(leases::take))
         .route("/v1/leases/{id}", get(leases::show).delete(leases::revoke))
@@ -116,33 +120,38 @@ fn router(broker: Arc<Broker>) -> Router {
         .route("/metrics", get(metrics))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .with_state(broker)
+        .with_state(app)
 }
 
 /// `/metrics` alone, for a scraper that cannot use a Unix socket.
-pub fn metrics_router(broker: Arc<Broker>) -> Router {
+pub fn metrics_router(app: App) -> Router {
     Router::new()
         .route(
             "/metrics",
-            get(|State(broker): State<Arc<Broker>>| async move { exposition(&broker) }),
+            get(|State(status): State<Arc<Status>>| async move { exposition(&status) }),
         )
-        .with_state(broker)
+        .with_state(app)
 }
 
-async fn status(State(broker): State<Arc<Broker>>, Asking(caller): Asking) -> Json<Status> {
-    if broker.config.is_operator(&caller) {
-        broker.leases.settle_usage().await;
-        broker.status.named_files().look().await;
+async fn status(
+    State(status): State<Arc<Status>>,
+    State(leases): State<Arc<Leases>>,
+    State(config): State<Arc<Config>>,
+    Asking(caller): Asking,
+) -> Json<api::Status> {
+    if config.is_operator(&caller) {
+        leases.settle_usage().await;
+        status.named_files().look().await;
     }
-    Json(broker.status.status(&caller))
+    Json(status.status(&caller))
 }
 
 async fn purposes(
-    State(broker): State<Arc<Broker>>,
+    State(status): State<Arc<Status>>,
     Asking(caller): Asking,
     after: After,
 ) -> Result<Response, Refusal> {
-    let purposes = broker.status.purposes(&caller).into_iter();
+    let purposes = status.purposes(&caller).into_iter();
     let purposes = purposes.map(|view| (view.purpose.to_string(), view));
     page(
         "purposes",
@@ -151,11 +160,11 @@ async fn purposes(
 }
 
 async fn purpose(
-    State(broker): State<Arc<Broker>>,
+    State(status): State<Arc<Status>>,
     Asking(caller): Asking,
     Named(purpose): Named<broker_protocol::names::Purpose>,
 ) -> Result<Json<PurposeView>, Refusal> {
-    let view = broker.status.purpose(&caller, &purpose);
+    let view = status.purpose(&caller, &purpose);
     // The same answer for a purpose that is not there and one that is not theirs.
     let detail = || format!("purpose `{purpose}` is not allowed for this caller");
     view.map(Json)
@@ -169,14 +178,18 @@ async fn healthz() -> Json<Health> {
     })
 }
 
-async fn readyz(State(broker): State<Arc<Broker>>, Asking(caller): Asking) -> Response {
-    let reasons = broker.status.not_ready();
+async fn readyz(
+    State(status): State<Arc<Status>>,
+    State(config): State<Arc<Config>>,
+    Asking(caller): Asking,
+) -> Response {
+    let reasons = status.not_ready();
     let (code, status) = if reasons.is_empty() {
         (StatusCode::OK, "ready")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready")
     };
-    let reasons = if broker.config.is_operator(&caller) {
+    let reasons = if config.is_operator(&caller) {
         reasons
     } else {
         Vec::new()
@@ -191,12 +204,12 @@ async fn readyz(State(broker): State<Arc<Broker>>, Asking(caller): Asking) -> Re
         .into_response()
 }
 
-async fn metrics(State(broker): State<Arc<Broker>>, _operator: Operator) -> Response {
-    exposition(&broker)
+async fn metrics(State(status): State<Arc<Status>>, _operator: Operator) -> Response {
+    exposition(&status)
 }
 
-fn exposition(broker: &Broker) -> Response {
-    let text = broker.status.metrics_text();
+fn exposition(status: &Status) -> Response {
+    let text = status.metrics_text();
     (
         [("content-type", "text/plain; version=0.0.4; charset=utf-8")],
         text,

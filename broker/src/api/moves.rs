@@ -12,12 +12,11 @@ use broker_protocol::names::SecretName;
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator};
 use super::to_its_end::to_its_end;
-use crate::broker::Broker;
-use crate::moving::How;
+use crate::moving::{How, Moves};
 use crate::policy::{NoSource, SourceSpec};
 
 pub(super) async fn go_on(
-    State(broker): State<Arc<Broker>>,
+    State(moves): State<Arc<Moves>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
     Body(asked): Body<MoveSecret>,
@@ -32,25 +31,24 @@ pub(super) async fn go_on(
         (false, true) => How::Replace,
         (false, false) => How::Careful,
     };
-    let moved =
-        to_its_end(async move { broker.moves.move_secret(&by, &name, &to, how).await }).await;
+    let moved = to_its_end(async move { moves.move_secret(&by, &name, &to, how).await }).await;
     Ok(Json(moved?))
 }
 
 pub(super) async fn back(
-    State(broker): State<Arc<Broker>>,
+    State(moves): State<Arc<Moves>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<MoveView>, Refusal> {
-    let back = to_its_end(async move { broker.moves.move_back(&by, &name).await }).await;
+    let back = to_its_end(async move { moves.move_back(&by, &name).await }).await;
     Ok(Json(back?))
 }
 
 pub(super) async fn finish(
-    State(broker): State<Arc<Broker>>,
+    State(moves): State<Arc<Moves>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<MoveView>, Refusal> {
-    let finished = to_its_end(async move { broker.moves.finish_move(&by, &name).await }).await;
+    let finished = to_its_end(async move { moves.finish_move(&by, &name).await }).await;
     Ok(Json(finished?))
 }

@@ -7,12 +7,13 @@
 use axum::extract::{FromRequestParts, Query};
 use axum::http::header;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use broker_protocol::api::{MAX_PAGE, Page};
 use broker_protocol::error::{ErrorCode, Problem};
 use serde::Serialize;
 
 use super::error::Refusal;
+use axum::response::IntoResponse as _;
 
 /// Where the page before ended; `None` for the first page.
 pub(super) struct After(pub(super) Option<String>);

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use broker_protocol::api::{CredentialWanted, Rekey, Rekeyed};
 use broker_protocol::error::{ErrorCode, Problem};
 
 use super::error::Refusal;
 use super::extract::{Operator, SecretBody};
 use super::to_its_end::to_its_end;
-use crate::broker::Broker;
-use crate::upkeep::RekeyOutcome;
+use crate::upkeep::{Operations, RekeyOutcome};
 use crate::vault::RekeyRequest;
 use crate::vault::root_key::{NotARootKeySource, Passphrase};
+use axum::response::IntoResponse as _;
 
 pub(super) async fn rekey(
-    State(broker): State<Arc<Broker>>,
+    State(operations): State<Arc<Operations>>,
     Operator(by): Operator,
     SecretBody(asked): SecretBody<Rekey>,
 ) -> Result<Response, Refusal> {
@@ -31,7 +31,7 @@ pub(super) async fn rekey(
         passphrase: asked.passphrase.map(Passphrase::new),
         recovery: asked.recovery.map(Passphrase::new),
     };
-    let done = to_its_end(async move { broker.operations.rekey(Some(&by), asked).await }).await?;
+    let done = to_its_end(async move { operations.rekey(Some(&by), asked).await }).await?;
     Ok(match done {
         RekeyOutcome::Rekeyed(done) => Json(Rekeyed {
             root_key: done.source.as_str().to_owned(),

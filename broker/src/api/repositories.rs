@@ -13,14 +13,14 @@ use super::error::Refusal;
 use super::extract::Operator;
 use super::page::{After, page};
 use super::to_its_end::to_its_end;
-use crate::broker::Broker;
+use crate::mint::Minting;
 
 pub(super) async fn list(
-    State(broker): State<Arc<Broker>>,
+    State(minting): State<Arc<Minting>>,
     _operator: Operator,
     after: After,
 ) -> Result<Response, Refusal> {
-    let pinned = broker.minting.pinned_repositories().into_iter();
+    let pinned = minting.pinned_repositories().into_iter();
     let pinned = pinned.map(|pinned| (pinned.repository.to_string(), pinned));
     page(
         "repositories",
@@ -29,14 +29,13 @@ pub(super) async fn list(
 }
 
 pub(super) async fn unpin(
-    State(broker): State<Arc<Broker>>,
+    State(minting): State<Arc<Minting>>,
     Operator(by): Operator,
     Path((owner, name)): Path<(String, String)>,
 ) -> Result<Json<PinnedRepository>, Refusal> {
     let repository: RepoPattern = format!("{owner}/{name}")
         .parse()
         .map_err(|error: NameError| Problem::new(ErrorCode::BadRequest, error.to_string()))?;
-    let unpinning =
-        to_its_end(async move { broker.minting.unpin_repository(&by, &repository).await });
+    let unpinning = to_its_end(async move { minting.unpin_repository(&by, &repository).await });
     Ok(Json(unpinning.await?))
 }

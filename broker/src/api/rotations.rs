@@ -17,16 +17,15 @@ use super::extract::{Body, Named, Operator, SecretBody};
 use super::page::{After, page};
 use super::secrets::value_of;
 use super::to_its_end::to_its_end;
-use crate::broker::Broker;
 use crate::check::AT_SET;
-use crate::rotation::Given;
+use crate::rotation::{Given, Rotations};
 
 pub(super) async fn list(
-    State(broker): State<Arc<Broker>>,
+    State(rotations): State<Arc<Rotations>>,
     _operator: Operator,
     after: After,
 ) -> Result<Response, Refusal> {
-    let rotations = broker.rotations.rotations().await.into_iter();
+    let rotations = rotations.rotations().await.into_iter();
     let rotations = rotations.map(|view| (view.secret.to_string(), view));
     page(
         "rotations",
@@ -35,20 +34,20 @@ pub(super) async fn list(
 }
 
 pub(super) async fn show(
-    State(broker): State<Arc<Broker>>,
+    State(rotations): State<Arc<Rotations>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<RotationView>, Refusal> {
-    let (asking, asked) = (Arc::clone(&broker), name.clone());
-    let learning = to_its_end(async move { asking.rotations.learn_scopes(&by, &asked).await });
+    let (asking, asked) = (Arc::clone(&rotations), name.clone());
+    let learning = to_its_end(async move { asking.learn_scopes(&by, &asked).await });
     if tokio::time::timeout(AT_SET, learning).await.is_err() {
         tracing::info!(secret = %name, "GitHub does not say in time what the value in use carries");
     }
-    Ok(Json(broker.rotations.show_rotation(&name).await?))
+    Ok(Json(rotations.show_rotation(&name).await?))
 }
 
 pub(super) async fn begin(
-    State(broker): State<Arc<Broker>>,
+    State(rotations): State<Arc<Rotations>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
     SecretBody(asked): SecretBody<BeginRotation>,
@@ -59,64 +58,62 @@ pub(super) async fn begin(
         entered: asked.expires_at,
         fewer_scopes: asked.fewer_scopes,
     };
-    let begun =
-        to_its_end(async move { broker.rotations.begin_rotation(&by, &name, given).await }).await;
+    let begun = to_its_end(async move { rotations.begin_rotation(&by, &name, given).await }).await;
     Ok(Json(begun?))
 }
 
 pub(super) async fn next(
-    State(broker): State<Arc<Broker>>,
+    State(rotations): State<Arc<Rotations>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<RotationView>, Refusal> {
-    let stepped = to_its_end(async move { broker.rotations.next_step(&by, &name).await }).await;
+    let stepped = to_its_end(async move { rotations.next_step(&by, &name).await }).await;
     Ok(Json(stepped?))
 }
 
 pub(super) async fn confirm(
-    State(broker): State<Arc<Broker>>,
+    State(rotations): State<Arc<Rotations>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
     Body(asked): Body<ConfirmRotation>,
 ) -> Result<Json<RotationView>, Refusal> {
     let after = Duration::from_secs(asked.revoke_after.unwrap_or(0));
     let confirmed =
-        to_its_end(async move { broker.rotations.confirm_rotation(&by, &name, after).await }).await;
+        to_its_end(async move { rotations.confirm_rotation(&by, &name, after).await }).await;
     Ok(Json(confirmed?))
 }
 
 pub(super) async fn roll_back(
-    State(broker): State<Arc<Broker>>,
+    State(rotations): State<Arc<Rotations>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<RotationView>, Refusal> {
-    let back =
-        to_its_end(async move { broker.rotations.roll_back_rotation(&by, &name).await }).await;
+    let back = to_its_end(async move { rotations.roll_back_rotation(&by, &name).await }).await;
     Ok(Json(back?))
 }
 
 pub(super) async fn sinks(
-    State(broker): State<Arc<Broker>>,
+    State(rotations): State<Arc<Rotations>>,
     _operator: Operator,
     Named(name): Named<SecretName>,
 ) -> Json<SinkList> {
-    Json(broker.rotations.sink_list(&name))
+    Json(rotations.sink_list(&name))
 }
 
 pub(super) async fn push(
-    State(broker): State<Arc<Broker>>,
+    State(rotations): State<Arc<Rotations>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<SinkList>, Refusal> {
-    let pushed = to_its_end(async move { broker.rotations.push_sinks(&by, &name).await }).await;
+    let pushed = to_its_end(async move { rotations.push_sinks(&by, &name).await }).await;
     Ok(Json(pushed?))
 }
 
 pub(super) async fn revoke_secret(
-    State(broker): State<Arc<Broker>>,
+    State(rotations): State<Arc<Rotations>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<SecretRevoked>, Refusal> {
-    let revoked = to_its_end(async move { broker.rotations.revoke_secret(&by, &name).await }).await;
+    let revoked = to_its_end(async move { rotations.revoke_secret(&by, &name).await }).await;
     Ok(Json(revoked?))
 }

@@ -14,37 +14,42 @@ use super::error::Refusal;
 use super::extract::{Body, Named, Operator, SecretBody};
 use super::page::{After, page};
 use super::to_its_end::to_its_end;
-use crate::broker::Broker;
-use crate::check::{AT_SET, Pace};
+use crate::app::App;
+use crate::check::{AT_SET, Checks, Pace};
+use crate::leases::Leases;
 use crate::policy::{Caller, SourceSpec};
+use crate::status::Status;
 use crate::token::AccessToken;
+use crate::upkeep::Operations;
 use crate::vault::Kind;
 
 pub(super) async fn list(
-    State(broker): State<Arc<Broker>>,
+    State(status): State<Arc<Status>>,
+    State(leases): State<Arc<Leases>>,
     _operator: Operator,
     after: After,
 ) -> Result<Response, Refusal> {
-    broker.leases.settle_usage().await;
-    let secrets = broker.status.secrets().into_iter();
+    leases.settle_usage().await;
+    let secrets = status.secrets().into_iter();
     let secrets = secrets.map(|view| (view.name.to_string(), view));
     page("secrets", secrets.filter(|(name, _)| after.is_before(name)))
 }
 
 pub(super) async fn show(
-    State(broker): State<Arc<Broker>>,
+    State(status): State<Arc<Status>>,
+    State(leases): State<Arc<Leases>>,
     _operator: Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<SecretView>, Refusal> {
-    broker.leases.settle_usage().await;
-    let view = broker.status.secret(&name).await;
+    leases.settle_usage().await;
+    let view = status.secret(&name).await;
     let detail = || format!("no policy declares a secret `{name}`, and the vault holds none");
     view.map(Json)
         .ok_or_else(|| Problem::new(ErrorCode::NotFound, detail()).into())
 }
 
 pub(super) async fn set(
-    State(broker): State<Arc<Broker>>,
+    State(app): State<App>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
     SecretBody(asked): SecretBody<SetSecret>,
@@ -53,10 +58,9 @@ pub(super) async fn set(
     // Looked at here, and then only by the vault.
     let looks_like = Kind::of(&value).map(|kind| kind.as_str().to_owned());
     let setting = to_its_end({
-        let (broker, by, name) = (Arc::clone(&broker), by.clone(), name.clone());
+        let (secrets, by, name) = (Arc::clone(&app.secrets), by.clone(), name.clone());
         async move {
-            broker
-                .secrets
+            secrets
                 .set_secret(&by, &name, value, asked.expires_at)
                 .await
         }
@@ -70,19 +74,19 @@ pub(super) async fn set(
         check: None,
         warnings: Vec::new(),
     };
-    report(&broker, by, &mut set, asked.check).await;
+    report(&app, by, &mut set, asked.check).await;
     Ok(Json(set))
 }
 
 pub(super) async fn undo(
-    State(broker): State<Arc<Broker>>,
+    State(app): State<App>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
     Body(asked): Body<UndoSecret>,
 ) -> Result<Json<SecretSet>, Refusal> {
     let undoing = to_its_end({
-        let (broker, by, name) = (Arc::clone(&broker), by.clone(), name.clone());
-        async move { broker.secrets.undo_secret(&by, &name).await }
+        let (secrets, by, name) = (Arc::clone(&app.secrets), by.clone(), name.clone());
+        async move { secrets.undo_secret(&by, &name).await }
     });
     let undone = undoing.await?;
     let mut set = SecretSet {
@@ -93,27 +97,27 @@ pub(super) async fn undo(
         check: None,
         warnings: Vec::new(),
     };
-    report(&broker, by, &mut set, asked.check).await;
+    report(&app, by, &mut set, asked.check).await;
     Ok(Json(set))
 }
 
 /// What should be known of a value that is stored now, and what a check of it finds at once, if it is
 /// `wanted` or nothing is said against it.
-async fn report(broker: &Arc<Broker>, by: Arc<Caller>, set: &mut SecretSet, wanted: Option<bool>) {
+async fn report(app: &App, by: Arc<Caller>, set: &mut SecretSet, wanted: Option<bool>) {
     let name = set.name.clone();
-    set.warnings = warnings(broker, &name);
-    if !wanted.unwrap_or_else(|| broker.checks.checks_at_set(&name)) {
+    set.warnings = warnings(app, &name);
+    if !wanted.unwrap_or_else(|| app.checks.checks_at_set(&name)) {
         return;
     }
     let checking = to_its_end({
-        let (broker, name) = (Arc::clone(broker), name.clone());
-        async move { broker.checks.check_at_set(&by, &name).await }
+        let (checks, name) = (Arc::clone(&app.checks), name.clone());
+        async move { checks.check_at_set(&by, &name).await }
     });
     match tokio::time::timeout(AT_SET, checking).await {
         Ok(Ok(checked)) => {
             set.warnings.extend(faults(&checked.check));
             let is_wrong = checked.check.verdict == Verdict::Error;
-            if is_wrong && broker.secrets.value_before(&name).is_some() {
+            if is_wrong && app.secrets.value_before(&name).is_some() {
                 set.warnings.push(format!(
                     "the value before is still in the vault: `tokenctl secret set {name} --undo` \
                      puts it back into use"
@@ -149,22 +153,18 @@ fn faults(check: &CheckView) -> impl Iterator<Item = String> + '_ {
 }
 
 pub(super) async fn check(
-    State(broker): State<Arc<Broker>>,
+    State(checks): State<Arc<Checks>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<SecretChecked>, Refusal> {
-    let checking = to_its_end(async move {
-        broker
-            .checks
-            .check_secret(Some(&by), &name, Pace::Prompt)
-            .await
-    });
+    let checking =
+        to_its_end(async move { checks.check_secret(Some(&by), &name, Pace::Prompt).await });
     Ok(Json(checking.await?))
 }
 
-fn warnings(broker: &Broker, name: &SecretName) -> Vec<String> {
-    let policies = broker.policies.in_force();
-    let shown = broker.config.one_password.token.as_ref();
+fn warnings(app: &App, name: &SecretName) -> Vec<String> {
+    let policies = app.policies.in_force();
+    let shown = app.config.one_password.token.as_ref();
     if name.as_str() == ONE_PASSWORD_TOKEN && shown.is_some_and(SourceSpec::is_vault) {
         return Vec::new();
     }
@@ -174,8 +174,8 @@ fn warnings(broker: &Broker, name: &SecretName) -> Vec<String> {
         )];
     };
     let mut warnings = Vec::new();
-    let ends = broker.vault.held(name).and_then(|held| held.expires_at);
-    if ends.is_some_and(|end| end <= broker.journal.now().wall) {
+    let ends = app.vault.held(name).and_then(|held| held.expires_at);
+    if ends.is_some_and(|end| end <= app.journal.now().wall) {
         warnings.push("the end given is past; no lease is granted on this value".to_owned());
     }
     if !declared.source.is_vault() {
@@ -188,10 +188,10 @@ fn warnings(broker: &Broker, name: &SecretName) -> Vec<String> {
 }
 
 pub(super) async fn remove(
-    State(broker): State<Arc<Broker>>,
+    State(operations): State<Arc<Operations>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<axum::http::StatusCode, Refusal> {
-    to_its_end(async move { broker.operations.remove_secret(&by, &name).await }).await?;
+    to_its_end(async move { operations.remove_secret(&by, &name).await }).await?;
     Ok(axum::http::StatusCode::NO_CONTENT)
 }

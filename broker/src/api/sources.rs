@@ -9,12 +9,12 @@ use broker_protocol::api::SourcesProbed;
 use super::error::Refusal;
 use super::extract::Operator;
 use super::to_its_end::to_its_end;
-use crate::broker::Broker;
+use crate::secrets::Secrets;
 
 pub(super) async fn probe(
-    State(broker): State<Arc<Broker>>,
+    State(secrets): State<Arc<Secrets>>,
     Operator(by): Operator,
 ) -> Result<Json<SourcesProbed>, Refusal> {
-    let probing = to_its_end(async move { broker.secrets.probe_sources(&by).await });
+    let probing = to_its_end(async move { secrets.probe_sources(&by).await });
     Ok(Json(probing.await?))
 }

@@ -24,12 +24,14 @@ use crate::audit_log::{LiveLease, Opened, Removal};
 use crate::budget::{Budget, LOG_BYTES};
 use crate::config::Config;
 use crate::journal::Journal;
+use crate::lease::Lease;
 use crate::mint::Minting;
 use crate::policies::Policies;
 use crate::principals::Limits;
 use crate::secrets::Secrets;
 use crate::source::Sources;
 use crate::vault::Vault;
+use broker_protocol::names::LeaseId;
 
 /// See the module.
 pub struct Leases {
@@ -115,6 +117,16 @@ impl Leases {
     /// The live ones.
     pub(crate) const fn live(&self) -> &LeaseTable {
         &self.table
+    }
+
+    /// Those that are live now, or those of one account, oldest first.
+    pub(crate) fn list(&self, account: Option<u32>) -> Vec<Arc<Lease>> {
+        self.table.list(account, self.journal.now())
+    }
+
+    /// One that is live now.
+    pub(crate) fn find(&self, id: &LeaseId) -> Option<Arc<Lease>> {
+        self.table.find(id, self.journal.now())
     }
 
     /// Refuses new leases from here on; those under way are finished.

@@ -14,12 +14,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::api::{self, Api};
-use crate::broker::Broker;
+use crate::app::App;
 use crate::caller::Surroundings;
+use crate::leases::Leases;
 use crate::principals::Asked;
+use crate::secrets::Secrets;
 use crate::server::{self, Identify, Listening};
 use crate::socket::{Kept, Listener};
 use crate::startup::StartError;
+use crate::status::Status;
+use crate::upkeep::Operations;
+use crate::warn::Warnings;
 use crate::{causes, check, give_back};
 
 /// How often what has ended is looked for.
@@ -46,7 +51,7 @@ const TIDY: Duration = Duration::from_secs(60 * 60);
 
 /// Serves until a signal says to stop, sweeping meanwhile.
 pub(crate) async fn live(
-    broker: Arc<Broker>,
+    app: App,
     listener: Listener,
     kept: Option<Kept>,
 ) -> Result<(), StartError> {
@@ -63,13 +68,17 @@ pub(crate) async fn live(
         on(SignalKind::hangup())?,
     );
     let (stop, stopped) = watch::channel(false);
-    let api = Api::of(Arc::clone(&broker));
-    let limits = broker.config.limits;
+    let api = Api::of(app.clone());
+    let limits = app.config.limits;
     let surroundings = Surroundings::look().map_err(|source| StartError::System {
         what: "`/proc` cannot be read",
         source,
     })?;
-    let identify = Arc::new(Identify::new(Arc::clone(&broker), surroundings));
+    let identify = Arc::new(Identify::new(
+        Arc::clone(&app.config),
+        Arc::clone(&app.policies),
+        surroundings,
+    ));
     let (made_again, listeners) = mpsc::channel(1);
     let listening = Listening {
         now: listener,
@@ -79,28 +88,28 @@ pub(crate) async fn live(
         listening,
         api,
         limits,
-        identify,
+        (identify, Arc::clone(app.journal.clock())),
         stopped.clone(),
     ));
-    let keeping = kept.map(|kept| keep(kept, Arc::clone(&broker), made_again, stopped.clone()));
+    let keeping = kept.map(|kept| keep(kept, Arc::clone(&app.status), made_again, stopped.clone()));
     let keeping = keeping.map(tokio::spawn);
-    let scraping = scrape(&broker, stopped.clone()).await?;
-    let warning = tokio::spawn(warn(Arc::clone(&broker), stopped.clone()));
-    let polling = tokio::spawn(poll(Arc::clone(&broker), stopped.clone()));
+    let scraping = scrape(&app, stopped.clone()).await?;
+    let warning = tokio::spawn(warn(Arc::clone(&app.warnings), stopped.clone()));
+    let polling = tokio::spawn(poll(app.clone(), stopped.clone()));
     let checking = tokio::spawn(check::watch::watch(
-        Arc::clone(&broker.checks),
+        Arc::clone(&app.checks),
         stopped.clone(),
     ));
-    let tending = tokio::spawn(tend(Arc::clone(&broker), stopped.clone()));
-    let refreshing = tokio::spawn(refresh(Arc::clone(&broker), stopped.clone()));
-    let tidying = tokio::spawn(tidy(Arc::clone(&broker), stopped.clone()));
-    let sweeping = tokio::spawn(sweep(Arc::clone(&broker), stopped));
+    let tending = tokio::spawn(tend(app.clone(), stopped.clone()));
+    let refreshing = tokio::spawn(refresh(Arc::clone(&app.secrets), stopped.clone()));
+    let tidying = tokio::spawn(tidy(Arc::clone(&app.leases), stopped.clone()));
+    let sweeping = tokio::spawn(sweep(app.clone(), stopped));
     give_back::unused_memory();
     systemd.tell(Tell::Ready);
     tracing::info!(
-        socket = %broker.places.socket.display(),
-        purposes = broker.policies.in_force().set.purposes().count(),
-        locked = broker.vault.is_locked(),
+        socket = %app.places.socket.display(),
+        purposes = app.policies.in_force().set.purposes().count(),
+        locked = app.vault.is_locked(),
         "ready"
     );
 
@@ -108,13 +117,13 @@ pub(crate) async fn live(
         tokio::select! {
             _ = terminate.recv() => break "SIGTERM",
             _ = interrupt.recv() => break "SIGINT",
-            _ = hangup.recv() => reload(&broker, &systemd),
+            _ = hangup.recv() => reload(&app.operations, &systemd),
         }
     };
 
     systemd.tell(Tell::Stopping);
     tracing::info!(why, "stopping");
-    broker.leases.drain();
+    app.leases.drain();
     if stop.send(true).is_err() {
         tracing::debug!("nobody was serving any more");
     }
@@ -135,7 +144,7 @@ pub(crate) async fn live(
         for task in going_on.into_iter().flatten() {
             ended(task).await;
         }
-        last_records(&broker, why).await
+        last_records(&app, why).await
     };
     match tokio::time::timeout(END_LIMIT, ending).await {
         Ok(written) => written,
@@ -145,7 +154,7 @@ pub(crate) async fn live(
                 clippy::mem_forget,
                 reason = "the process ends, and its memory with it"
             )]
-            std::mem::forget(Arc::clone(&broker));
+            std::mem::forget(app.clone());
             Err(StartError::System {
                 what: "the disk takes nothing; what was to be written last is not",
                 source: elapsed.into(),
@@ -160,26 +169,25 @@ async fn ended(task: tokio::task::JoinHandle<()>) {
     }
 }
 
-async fn last_records(broker: &Arc<Broker>, why: &'static str) -> Result<(), StartError> {
-    broker.leases.close_last_minutes().await;
-    broker
-        .journal
+async fn last_records(app: &App, why: &'static str) -> Result<(), StartError> {
+    app.leases.close_last_minutes().await;
+    app.journal
         .record_or_trace(&Event::BrokerStopped { why })
         .await;
-    let closing = Arc::clone(broker);
-    let closed = tokio::task::spawn_blocking(move || closing.journal.close());
+    let closing = Arc::clone(&app.journal);
+    let closed = tokio::task::spawn_blocking(move || closing.close());
     if let Err(panic) = closed.await {
         tracing::error!(cause = %panic, "the audit log was not closed");
     }
-    broker.leases.note_head();
-    broker.vault.settle().await?;
+    app.leases.note_head();
+    app.vault.settle().await?;
     Ok(())
 }
 
 /// Looks after the socket, and hands on the next one when it had to be made again.
 async fn keep(
     mut kept: Kept,
-    broker: Arc<Broker>,
+    status: Arc<Status>,
     made_again: mpsc::Sender<Listener>,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -212,7 +220,7 @@ async fn keep(
                 return tracing::error!(cause = %panic, "the socket is looked after no more");
             }
         };
-        if broker.status.note_socket_fault(fault.clone()) {
+        if status.note_socket_fault(fault.clone()) {
             // Once, and not again until it is fixed.
             match fault {
                 Some(fault) => tracing::error!("{fault}"),
@@ -236,11 +244,11 @@ async fn listen_again(
 
 /// Reads the policies again beside everything else: a slow disk must not keep a stop waiting. A
 /// refusal is traced, recorded and shown by `status`; the old set stays in force.
-fn reload(broker: &Arc<Broker>, systemd: &Systemd) {
-    let (broker, systemd) = (Arc::clone(broker), systemd.clone());
+fn reload(operations: &Arc<Operations>, systemd: &Systemd) {
+    let (operations, systemd) = (Arc::clone(operations), systemd.clone());
     tokio::spawn(async move {
         systemd.tell(Tell::Reloading);
-        if let Ok(reloaded) = broker.operations.reload_policies().await {
+        if let Ok(reloaded) = operations.reload_policies().await {
             tracing::info!(purposes = reloaded.purposes, "policies reloaded");
         }
         systemd.tell(Tell::Ready);
@@ -248,21 +256,21 @@ fn reload(broker: &Arc<Broker>, systemd: &Systemd) {
 }
 
 /// Ends what is over, and tells the vault how far the audit log has got.
-async fn sweep(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
+async fn sweep(app: App, mut stopped: watch::Receiver<bool>) {
     let mut sweep = tokio::time::interval(SWEEP);
     let mut note = tokio::time::interval(NOTE);
     loop {
         tokio::select! {
             () = server::told_to(&mut stopped) => return,
             _ = sweep.tick() => {
-                broker.leases.expire_leases();
-                broker.minting.end_unneeded_tokens(broker.leases.is_rebuilt());
-                broker.leases.close_minutes();
+                app.leases.expire_leases();
+                app.minting.end_unneeded_tokens(app.leases.is_rebuilt());
+                app.leases.close_minutes();
             }
             _ = note.tick() => {
-                broker.leases.note_head();
-                broker.limits.record_limits();
-                broker.limits.warn_of_floors();
+                app.leases.note_head();
+                app.limits.record_limits();
+                app.limits.warn_of_floors();
             }
         }
     }
@@ -270,29 +278,29 @@ async fn sweep(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
 
 /// Warns people, each time something is given to warn of and in rounds. What is on its way to them when
 /// the broker stops is told again after the next start.
-async fn warn(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
+async fn warn(warnings: Arc<Warnings>, mut stopped: watch::Receiver<bool>) {
     let mut round = tokio::time::interval(WARN);
     round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let rounds = async {
         loop {
             tokio::select! {
                 _ = round.tick() => {}
-                () = broker.warnings.given_one() => {}
+                () = warnings.given_one() => {}
             }
-            broker.warnings.warning_round().await;
+            warnings.warning_round().await;
         }
     };
     tokio::select! {
         () = server::told_to(&mut stopped) => {}
         () = rounds => {}
     }
-    broker.warnings.keep_given().await;
+    warnings.keep_given().await;
 }
 
 /// Asks what principals with live leases have left at GitHub: one after the other, and at most one a
 /// second.
-async fn poll(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
-    let Some(every) = broker.config.github.poll_every else {
+async fn poll(app: App, mut stopped: watch::Receiver<bool>) {
+    let Some(every) = app.config.github.poll_every else {
         return;
     };
     // Leases come and go; looking for whom to ask is work too.
@@ -300,11 +308,11 @@ async fn poll(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
     let asking = async {
         let mut asked = Asked::default();
         loop {
-            for one in broker
+            for one in app
                 .limits
-                .due_polls(broker.leases.live().secrets(), &mut asked, every)
+                .due_polls(app.leases.live().secrets(), &mut asked, every)
             {
-                broker.limits.poll(one, &mut asked).await;
+                app.limits.poll(one, &mut asked).await;
                 tokio::time::sleep(POLL).await;
             }
             tokio::time::sleep(look).await;
@@ -318,7 +326,7 @@ async fn poll(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
 
 /// Takes the steps of rotations that have a time of their own. Beside the sweep, because GitHub may take
 /// its time; a step that is under way at a stop is left where it is, and done again after the next start.
-async fn tend(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
+async fn tend(app: App, mut stopped: watch::Receiver<bool>) {
     let mut tick = tokio::time::interval(TEND);
     let mut last_rekey = None;
     loop {
@@ -328,18 +336,18 @@ async fn tend(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
         }
         tokio::select! {
             () = server::told_to(&mut stopped) => return,
-            () = broker.rotations.tend_rotations() => {}
+            () = app.rotations.tend_rotations() => {}
         }
-        broker.secrets.note_first_seen_elsewhere().await;
+        app.secrets.note_first_seen_elsewhere().await;
         // Seconds at the most, and never left half-way.
-        broker.operations.tend_root_key(&mut last_rekey).await;
+        app.operations.tend_root_key(&mut last_rekey).await;
     }
 }
 
 /// Gives memory back once the start has settled, because its first rounds touch much that is not touched
 /// again, and then every hour in which nobody holds a lease: whoever comes next pays for it in
 /// microseconds, and a broker that is busy does not pay at all.
-async fn tidy(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
+async fn tidy(leases: Arc<Leases>, mut stopped: watch::Receiver<bool>) {
     let mut round = tokio::time::interval_at(tokio::time::Instant::now() + SETTLED, TIDY);
     round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut starting = true;
@@ -348,7 +356,7 @@ async fn tidy(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
             () = server::told_to(&mut stopped) => return,
             _ = round.tick() => {}
         }
-        if std::mem::take(&mut starting) || broker.leases.live().is_empty() {
+        if std::mem::take(&mut starting) || leases.live().is_empty() {
             // It takes milliseconds, in which leases go on.
             let given = tokio::task::spawn_blocking(give_back::unused_memory);
             if let Err(panic) = given.await {
@@ -360,19 +368,19 @@ async fn tidy(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
 
 /// Reads values again that lie elsewhere, before they are past their time. Beside the rest, because their
 /// places may take their time; a question that is under way at a stop is given up.
-async fn refresh(broker: Arc<Broker>, mut stopped: watch::Receiver<bool>) {
+async fn refresh(secrets: Arc<Secrets>, mut stopped: watch::Receiver<bool>) {
     tokio::select! {
         () = server::told_to(&mut stopped) => {}
-        () = broker.secrets.tend_sources(REFRESH) => {}
+        () = secrets.tend_sources(REFRESH) => {}
     }
 }
 
 /// `/metrics` over TCP, if it is configured.
 async fn scrape(
-    broker: &Arc<Broker>,
+    app: &App,
     stopped: watch::Receiver<bool>,
 ) -> Result<Option<tokio::task::JoinHandle<()>>, StartError> {
-    let Some(address) = broker.config.metrics_listen else {
+    let Some(address) = app.config.metrics_listen else {
         return Ok(None);
     };
     let listener = tokio::net::TcpListener::bind(address)
@@ -381,7 +389,7 @@ async fn scrape(
             what: "`[metrics] listen` cannot be bound",
             source,
         })?;
-    let figures = api::metrics_router(Arc::clone(broker));
+    let figures = api::metrics_router(app.clone());
     let serving = server::serve_figures(listener, figures, stopped);
     Ok(Some(tokio::spawn(serving)))
 }

@@ -111,7 +111,7 @@ impl Policies {
     ///
     /// The outer one is a fault of the broker's own; the inner one, why the files are refused.
     pub(crate) async fn load_again(&self) -> Result<Result<Loaded, LoadError>, JoinError> {
-        let (directory, host) = (self.directory.clone(), self.host.clone());
+        let (directory, host) = (self.directory.clone(), self.host);
         tokio::task::spawn_blocking(move || load(&directory, &host)).await
     }
 

@@ -457,7 +457,7 @@ impl Rotations {
         why: &'static str,
     ) -> u64 {
         use broker_protocol::names::Delivery;
-        let live = self.leases.live().list(None, self.journal.now());
+        let live = self.leases.list(None);
         let over = live.iter().filter(|lease| {
             lease.secret == *name
                 && lease.deliver != Delivery::Installation

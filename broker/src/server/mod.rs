@@ -25,21 +25,22 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use nix::sys::resource::{Resource, getrlimit};
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tower::ServiceExt;
 
 use self::admission::{KEPT, Rank};
 use self::half_sent::HalfSent;
 use self::room::{Place, Room};
 use crate::api::Api;
-use crate::broker::Broker;
 use crate::caller::{self, Account, Peer, PeerError, Surroundings};
 use crate::causes;
-use crate::config::Limits;
+use crate::clock::Clock;
+use crate::config::{Config, Limits};
 use crate::connection::Connection;
+use crate::policies::Policies;
 use crate::socket::Listener;
+use tokio::io::AsyncWriteExt as _;
+use tower::ServiceExt as _;
 
 /// How long a client may take to send its request's head.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
@@ -65,7 +66,8 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
 /// Says who is on the other end of a connection just accepted.
 pub(crate) struct Identify {
-    broker: Arc<Broker>,
+    config: Arc<Config>,
+    policies: Arc<Policies>,
     surroundings: Arc<Surroundings>,
     /// So many at once; connections of one program mostly wait for the first to have read it.
     turns: Semaphore,
@@ -93,9 +95,14 @@ impl Listening {
 }
 
 impl Identify {
-    pub(crate) fn new(broker: Arc<Broker>, surroundings: Surroundings) -> Self {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        policies: Arc<Policies>,
+        surroundings: Surroundings,
+    ) -> Self {
         Self {
-            broker,
+            config,
+            policies,
             surroundings: Arc::new(surroundings),
             turns: Semaphore::new(TURNS),
             turns_of_operators: Semaphore::new(TURNS_OF_OPERATORS),
@@ -103,7 +110,7 @@ impl Identify {
     }
 
     fn rank(&self, account: &Account) -> Rank {
-        let operators = &self.broker.config.operators;
+        let operators = &self.config.operators;
         match account.uid {
             0 => Rank::Root,
             uid if operators.include(uid, account.gid, &account.groups) => Rank::Operator,
@@ -115,7 +122,7 @@ impl Identify {
     /// connection of each program may have to wait until its file has been read.
     async fn peer(&self, connection: &Connection, rank: Rank) -> Result<Peer, PeerError> {
         let unidentified = PeerError::Unidentified;
-        let programs = self.broker.policies.programs();
+        let programs = self.policies.programs();
         let socket = connection.as_fd().try_clone_to_owned();
         let socket = socket.map_err(unidentified)?;
         let surroundings = Arc::clone(&self.surroundings);
@@ -145,10 +152,9 @@ pub(crate) async fn serve(
     mut listening: Listening,
     api: Api,
     limits: Limits,
-    identify: Arc<Identify>,
+    (identify, clock): (Arc<Identify>, Arc<dyn Clock>),
     mut stop: watch::Receiver<bool>,
 ) {
-    let clock = Arc::clone(identify.broker.journal.clock());
     let room = Arc::new(Room::new(within_descriptors(limits), clock));
     let (all_done, mut wait_all) = mpsc::channel::<()>(1);
     loop {

@@ -152,17 +152,13 @@ impl Status {
             not_ready: if operator { not_ready } else { Vec::new() },
             caller: caller_view(caller),
             operator,
-            own_leases: self
-                .leases
-                .live()
-                .list(Some(caller.uid), self.journal.now())
-                .len() as u64,
+            own_leases: self.leases.list(Some(caller.uid)).len() as u64,
             broker: operator.then(|| self.broker_status()),
         }
     }
 
     fn broker_status(&self) -> BrokerStatus {
-        let leases = self.leases.live().list(None, self.journal.now());
+        let leases = self.leases.list(None);
         let raw = leases
             .iter()
             .filter(|lease| lease.deliver == Delivery::Raw)

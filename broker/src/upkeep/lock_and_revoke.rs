@@ -34,7 +34,7 @@ impl Operations {
         to_end.extend(self.minting.take_values_to_end());
         self.forget_keys(by);
         let tokens = self.minting.tokens.all();
-        let live = self.leases.live().list(None, self.journal.now());
+        let live = self.leases.list(None);
         let ended = self
             .leases
             .take_from_table(live.iter().map(|lease| &lease.id));

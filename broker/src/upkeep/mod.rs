@@ -17,7 +17,6 @@ use std::sync::Arc;
 
 use broker_protocol::places::Places;
 
-use crate::config::Config;
 use crate::journal::Journal;
 use crate::leases::Leases;
 use crate::mint::Minting;
@@ -39,7 +38,6 @@ pub struct Operations {
     sources: Arc<Sources>,
     minting: Arc<Minting>,
     leases: Arc<Leases>,
-    config: Arc<Config>,
     places: Arc<Places>,
     /// The last reload that was asked for is the one in force.
     reloading: tokio::sync::Mutex<()>,
@@ -54,7 +52,6 @@ impl Operations {
         (journal, policies): (Arc<Journal>, Arc<Policies>),
         (secrets, vault, sources): (Arc<Secrets>, Arc<Vault>, Arc<Sources>),
         (minting, leases): (Arc<Minting>, Arc<Leases>),
-        config: Arc<Config>,
         places: Arc<Places>,
     ) -> Self {
         Self {
@@ -65,7 +62,6 @@ impl Operations {
             sources,
             minting,
             leases,
-            config,
             places,
             reloading: tokio::sync::Mutex::default(),
             store_wide: tokio::sync::Mutex::default(),

@@ -32,7 +32,7 @@ impl Operations {
         turn: &SecretTurn,
     ) -> Result<(), UpkeepError> {
         self.secrets.erase_value(by, turn).await?;
-        let live = self.leases.live().list(None, self.journal.now());
+        let live = self.leases.list(None);
         let over = live
             .iter()
             .filter(|lease| lease.version.is_some() && lease.secret == *turn.name());

@@ -1,0 +1,226 @@
+//! The services, and how they are put together once at start.
+//!
+//! An app has no methods: whoever needs a service is given that one. Each lists in its constructor what it
+//! needs, and all of that stands below it.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use broker_protocol::places::Places;
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::audit_log;
+use crate::audit_log::AuditLog;
+use crate::check::Checks;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::github::GitHub;
+use crate::journal::Journal;
+use crate::leases::Leases;
+use crate::mint::Minting;
+use crate::moving::Moves;
+use crate::outlet::Outlet;
+use crate::policies::{Loaded, Policies};
+use crate::policy::Host;
+use crate::principals::Limits;
+use crate::rotation::Rotations;
+use crate::secrets::Secrets;
+use crate::source::Sources;
+use crate::status::{Process, Status};
+use crate::upkeep::Operations;
+use crate::vault::Vault;
+use crate::warn::Warnings;
+
+/// Every service, from the top to the bottom of what they need, and what they stand on.
+#[derive(Clone, FromRef)]
+pub struct App {
+    /// What is shown of all of it.
+    pub(crate) status: Arc<Status>,
+    /// What operators do.
+    pub(crate) operations: Arc<Operations>,
+    /// Secrets that get a new value.
+    pub(crate) rotations: Arc<Rotations>,
+    /// Secrets on their way to another place.
+    pub(crate) moves: Arc<Moves>,
+    /// What GitHub says of secrets.
+    pub(crate) checks: Arc<Checks>,
+    /// Who holds what until when.
+    pub(crate) leases: Arc<Leases>,
+    /// What budgets at GitHub allow.
+    pub(crate) limits: Arc<Limits>,
+    /// What people were warned of, and who has yet to hear.
+    pub(crate) warnings: Arc<Warnings>,
+    /// Installation tokens: who holds which, and where Apps are installed.
+    pub(crate) minting: Arc<Minting>,
+    /// The values of secrets.
+    pub(crate) secrets: Arc<Secrets>,
+    /// The policies in force.
+    pub(crate) policies: Arc<Policies>,
+    /// The audit log and the clock.
+    pub(crate) journal: Arc<Journal>,
+    /// The secrets.
+    pub(crate) vault: Arc<Vault>,
+    /// What the operator configured.
+    pub(crate) config: Arc<Config>,
+    /// Where things lie.
+    pub(crate) places: Arc<Places>,
+}
+
+/// What a start opened for them.
+pub(crate) struct Opened<'a> {
+    /// The audit log, and what was found in it.
+    pub(crate) log: AuditLog,
+    pub(crate) audit: &'a audit_log::Opened,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) sources: Arc<Sources>,
+    pub(crate) policies: Loaded,
+    pub(crate) host: Host,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) places: Places,
+    pub(crate) metrics: PrometheusHandle,
+    pub(crate) traces: Outlet,
+}
+
+impl App {
+    /// Puts them together, each over those it needs.
+    pub(crate) fn new(opened: Opened<'_>) -> Self {
+        let Opened {
+            log,
+            audit,
+            vault,
+            sources,
+            policies,
+            host,
+            clock,
+            config,
+            places,
+            metrics,
+            traces,
+        } = opened;
+        let now = clock.now();
+        let policies = Policies::new(places.policies.clone(), host, policies, now.wall);
+        let policies = Arc::new(policies);
+        let journal = Arc::new(Journal::new(log, Arc::clone(&clock)));
+        let secrets = Arc::new(Secrets::new(
+            Arc::clone(&journal),
+            Arc::clone(&policies),
+            Arc::clone(&vault),
+            Arc::clone(&sources),
+            Arc::clone(&config),
+        ));
+        let github = GitHub::new(config.github.settings.clone(), Arc::clone(&clock));
+        let github = Arc::new(github);
+        let minting = Arc::new(Minting::new(
+            Arc::clone(&journal),
+            Arc::clone(&policies),
+            Arc::clone(&secrets),
+            (Arc::clone(&vault), Arc::clone(&sources)),
+            Arc::clone(&github),
+        ));
+        let warnings = Arc::new(Warnings::new(
+            Arc::clone(&journal),
+            Arc::clone(&policies),
+            Arc::clone(&secrets),
+            Arc::clone(&vault),
+            config.warnings.clone(),
+        ));
+        let limits = Arc::new(Limits::new(
+            (Arc::clone(&journal), Arc::clone(&policies)),
+            (Arc::clone(&secrets), Arc::clone(&vault)),
+            Arc::clone(&github),
+            Arc::clone(&minting),
+            Arc::clone(&warnings),
+        ));
+        let leases = Arc::new(Leases::new(
+            (Arc::clone(&journal), Arc::clone(&policies)),
+            (
+                Arc::clone(&secrets),
+                Arc::clone(&vault),
+                Arc::clone(&sources),
+            ),
+            (Arc::clone(&minting), Arc::clone(&limits)),
+            Arc::clone(&config),
+            audit,
+        ));
+        let checks = Arc::new(Checks::new(
+            (Arc::clone(&journal), Arc::clone(&policies)),
+            (
+                Arc::clone(&secrets),
+                Arc::clone(&vault),
+                Arc::clone(&sources),
+            ),
+            (Arc::clone(&github), Arc::clone(&limits)),
+            Arc::clone(&warnings),
+            Arc::clone(&config),
+        ));
+        let moves = Arc::new(Moves::new(
+            (Arc::clone(&journal), Arc::clone(&policies)),
+            (
+                Arc::clone(&secrets),
+                Arc::clone(&vault),
+                Arc::clone(&sources),
+            ),
+            Arc::clone(&config),
+        ));
+        let rotations = Arc::new(Rotations::new(
+            (Arc::clone(&journal), Arc::clone(&policies)),
+            (Arc::clone(&secrets), Arc::clone(&vault)),
+            (Arc::clone(&github), Arc::clone(&minting)),
+            (Arc::clone(&checks), Arc::clone(&leases)),
+            Arc::clone(&config),
+        ));
+        let places = Arc::new(places);
+        let operations = Arc::new(Operations::new(
+            (Arc::clone(&journal), Arc::clone(&policies)),
+            (
+                Arc::clone(&secrets),
+                Arc::clone(&vault),
+                Arc::clone(&sources),
+            ),
+            (Arc::clone(&minting), Arc::clone(&leases)),
+            Arc::clone(&places),
+        ));
+        let process = Process {
+            metrics,
+            traces,
+            started: now.wall,
+        };
+        let status = Arc::new(Status::new(
+            (Arc::clone(&journal), Arc::clone(&policies)),
+            (
+                Arc::clone(&secrets),
+                Arc::clone(&vault),
+                Arc::clone(&sources),
+            ),
+            (
+                Arc::clone(&warnings),
+                Arc::clone(&limits),
+                Arc::clone(&leases),
+            ),
+            (
+                Arc::clone(&checks),
+                Arc::clone(&moves),
+                Arc::clone(&rotations),
+            ),
+            (Arc::clone(&config), process),
+        ));
+        Self {
+            status,
+            operations,
+            rotations,
+            moves,
+            checks,
+            leases,
+            limits,
+            warnings,
+            minting,
+            secrets,
+            policies,
+            journal,
+            vault,
+            config,
+            places,
+        }
+    }
+}
