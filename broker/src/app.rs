@@ -11,25 +11,25 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::audit_log;
 use crate::audit_log::AuditLog;
-use crate::check::Checks;
+use crate::checks::Checks;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::github::GitHub;
 use crate::journal::Journal;
 use crate::leases::Leases;
-use crate::mint::Minting;
-use crate::moving::Moves;
+use crate::limits::Limits;
+use crate::minting::Minting;
+use crate::moves::Moves;
+use crate::operations::Operations;
 use crate::outlet::Outlet;
 use crate::policies::{Loaded, Policies};
 use crate::policy::Host;
-use crate::principals::Limits;
-use crate::rotation::Rotations;
+use crate::rotations::Rotations;
 use crate::secrets::Secrets;
 use crate::source::Sources;
 use crate::status::{Process, Status};
-use crate::upkeep::Operations;
 use crate::vault::Vault;
-use crate::warn::Warnings;
+use crate::warnings::Warnings;
 
 /// Every service, from the top to the bottom of what they need, and what they stand on.
 #[derive(Clone, FromRef)]

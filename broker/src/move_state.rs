@@ -10,7 +10,7 @@
 //! the step and from the place that policies in force name, so that a broker or a command that is killed
 //! goes on where it was, and whoever changes the line by hand is understood.
 //!
-//! Not here: values, places, the vault, records, policy files (`moving`).
+//! Not here: values, places, the vault, records, policy files (`moves`).
 
 use std::time::Duration;
 

@@ -22,13 +22,13 @@ use crate::config::{Config, ConfigError, OnePasswordConfig, Through};
 use crate::harden::Hardened;
 use crate::holder::Holder;
 use crate::life;
+use crate::operations::root_key_surroundings;
 use crate::outlet::Outlet;
 use crate::policies::{LoadError, load};
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
 use crate::socket::{self, BindError, Kept, Listener};
 use crate::source::one_password::{Connect, Op};
 use crate::source::{Desk, OnePassword, Sources};
-use crate::upkeep::root_key_surroundings;
 use crate::vault::root_key::RootKeySource;
 use crate::vault::{Vault, VaultError};
 

@@ -13,23 +13,21 @@ use std::process::Command;
 const LAYERS: &[&[&str]] = &[
     &["startup", "life", "server", "socket", "connection"],
     &["api", "commands"],
-    &[
-        "app",
-        "check",
-        "journal",
-        "leases",
-        "mint",
-        "moving",
-        "policies",
-        "principals",
-        "rotation",
-        "secrets",
-        "upkeep",
-        "status",
-        "metrics",
-        "warn",
-    ],
-    &["lease_record", "lease_table", "minted", "usage", "budget"],
+    &["app"],
+    // The services, each over those it lists in its constructor.
+    &["operations"],
+    &["status"],
+    &["rotations"],
+    &["moves"],
+    &["checks"],
+    &["leases"],
+    &["limits"],
+    &["warnings"],
+    &["minting"],
+    &["secrets"],
+    &["policies"],
+    &["journal"],
+    &["lease_record", "metrics", "minted", "budget"],
     &["config"],
     &[
         "vault",
@@ -77,7 +75,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
 ];
 
 /// Effects and leaves do not know their neighbours, unless `SIDEWAYS` says so.
-const APART: &[usize] = &[5];
+const APART: &[usize] = &[17];
 
 #[test]
 fn no_module_of_the_broker_uses_one_above_it() {
@@ -116,6 +114,95 @@ fn no_module_of_the_broker_uses_one_above_it() {
         "arrows that point up or sideways:\n{}",
         wrong.join("\n")
     );
+}
+
+/// Services from top to bottom, and those that each lists in its constructor. ARCHITECTURE.md draws it.
+const SERVICES: &[(&str, &[&str])] = &[
+    (
+        "operations",
+        &["journal", "leases", "minting", "policies", "secrets"],
+    ),
+    (
+        "status",
+        &[
+            "checks",
+            "journal",
+            "leases",
+            "limits",
+            "moves",
+            "policies",
+            "rotations",
+            "secrets",
+            "warnings",
+        ],
+    ),
+    (
+        "rotations",
+        &[
+            "checks", "journal", "leases", "minting", "policies", "secrets",
+        ],
+    ),
+    ("moves", &["journal", "policies", "secrets"]),
+    (
+        "checks",
+        &["journal", "limits", "policies", "secrets", "warnings"],
+    ),
+    (
+        "leases",
+        &["journal", "limits", "minting", "policies", "secrets"],
+    ),
+    (
+        "limits",
+        &["journal", "minting", "policies", "secrets", "warnings"],
+    ),
+    ("warnings", &["journal", "policies", "secrets"]),
+    ("minting", &["journal", "policies", "secrets"]),
+    ("secrets", &["journal", "policies"]),
+    ("policies", &[]),
+    ("journal", &[]),
+];
+
+#[test]
+fn every_service_needs_only_services_below_it_and_those_that_are_written_down() {
+    let names: Vec<&str> = SERVICES.iter().map(|(name, _)| *name).collect();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../broker/src");
+    let architecture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ARCHITECTURE.md");
+    let architecture = fs::read_to_string(architecture).unwrap();
+    for (place, (name, needs)) in SERVICES.iter().enumerate() {
+        let text = fs::read_to_string(source.join(name).join("mod.rs")).unwrap();
+        let constructor = constructor_of(&text, name);
+        let listed: Vec<&str> = names
+            .iter()
+            .filter(|other| constructor.contains(&format!("Arc<{}>", type_of(other))))
+            .copied()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        assert_eq!(listed, **needs, "what `{name}` lists in its constructor");
+        let below = names.get(place + 1..).unwrap();
+        let up: Vec<_> = needs.iter().filter(|need| !below.contains(need)).collect();
+        assert!(up.is_empty(), "`{name}` needs {up:?}, above it");
+        let drawn = format!("{name:<10}  {}", needs.join(" "));
+        assert!(
+            architecture.contains(drawn.trim_end()),
+            "ARCHITECTURE.md does not draw: {drawn}"
+        );
+    }
+}
+
+/// The text of `fn new` in the service's own `impl`.
+fn constructor_of<'t>(text: &'t str, name: &str) -> &'t str {
+    let own = format!("impl {} {{", type_of(name));
+    let own = text.split(&own);
+    let new = own.skip(1).find_map(|own| own.split("pub fn new(").nth(1));
+    let new = new.unwrap_or_else(|| panic!("`{name}` has no constructor"));
+    new.split("-> Self").next().unwrap()
+}
+
+/// `journal` is `Journal`.
+fn type_of(name: &str) -> String {
+    let (first, rest) = name.split_at(1);
+    first.to_uppercase() + rest
 }
 
 #[test]

@@ -9,7 +9,7 @@ use broker_protocol::api::{Health, Lock, Locked, Reloaded, Unlock};
 use super::error::Refusal;
 use super::extract::{Body, Operator, SecretBody};
 use super::to_its_end::to_its_end;
-use crate::upkeep::Operations;
+use crate::operations::Operations;
 use crate::vault::root_key::Passphrase;
 
 pub(super) async fn lock(

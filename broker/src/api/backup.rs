@@ -11,7 +11,7 @@ use broker_protocol::api::BackUp;
 use super::error::Refusal;
 use super::extract::{Operator, SecretBody};
 use super::to_its_end::to_its_end;
-use crate::upkeep::Operations;
+use crate::operations::Operations;
 use crate::vault::root_key::Passphrase;
 use axum::response::IntoResponse as _;
 

@@ -10,11 +10,11 @@ use axum::response::{IntoResponse, Response};
 use broker_protocol::error::{ErrorCode, Problem};
 use zeroize::Zeroizing;
 
-use crate::check::CheckError;
+use crate::checks::CheckError;
 use crate::github::GitHubError;
 use crate::leases::issue::IssueError;
-use crate::moving::MoveError;
-use crate::rotation::RotationError;
+use crate::moves::MoveError;
+use crate::rotations::RotationError;
 use crate::secrets::UpkeepError;
 use crate::vault::RekeyError;
 use crate::vault::root_key::RootKeyError;

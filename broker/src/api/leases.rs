@@ -25,8 +25,8 @@ use crate::config::Config;
 use crate::lease::{Lease, NotAPlace, Place};
 use crate::leases::Leases;
 use crate::leases::issue::{IssueError, Issued, Wishes};
+use crate::limits::Limits;
 use crate::policy::{Caller, Request};
-use crate::principals::Limits;
 use crate::redact;
 use axum::response::IntoResponse as _;
 

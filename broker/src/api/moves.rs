@@ -12,7 +12,7 @@ use broker_protocol::names::SecretName;
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator};
 use super::to_its_end::to_its_end;
-use crate::moving::{How, Moves};
+use crate::moves::{How, Moves};
 use crate::policy::{NoSource, SourceSpec};
 
 pub(super) async fn go_on(

@@ -12,7 +12,7 @@ use broker_protocol::error::{ErrorCode, Problem};
 use super::error::Refusal;
 use super::extract::{Operator, SecretBody};
 use super::to_its_end::to_its_end;
-use crate::upkeep::{Operations, RekeyOutcome};
+use crate::operations::{Operations, RekeyOutcome};
 use crate::vault::RekeyRequest;
 use crate::vault::root_key::{NotARootKeySource, Passphrase};
 use axum::response::IntoResponse as _;

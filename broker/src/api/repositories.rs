@@ -13,7 +13,7 @@ use super::error::Refusal;
 use super::extract::Operator;
 use super::page::{After, page};
 use super::to_its_end::to_its_end;
-use crate::mint::Minting;
+use crate::minting::Minting;
 
 pub(super) async fn list(
     State(minting): State<Arc<Minting>>,

@@ -17,8 +17,8 @@ use super::extract::{Body, Named, Operator, SecretBody};
 use super::page::{After, page};
 use super::secrets::value_of;
 use super::to_its_end::to_its_end;
-use crate::check::AT_SET;
-use crate::rotation::{Given, Rotations};
+use crate::checks::AT_SET;
+use crate::rotations::{Given, Rotations};
 
 pub(super) async fn list(
     State(rotations): State<Arc<Rotations>>,

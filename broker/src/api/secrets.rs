@@ -15,12 +15,12 @@ use super::extract::{Body, Named, Operator, SecretBody};
 use super::page::{After, page};
 use super::to_its_end::to_its_end;
 use crate::app::App;
-use crate::check::{AT_SET, Checks, Pace};
+use crate::checks::{AT_SET, Checks, Pace};
 use crate::leases::Leases;
+use crate::operations::Operations;
 use crate::policy::{Caller, SourceSpec};
 use crate::status::Status;
 use crate::token::AccessToken;
-use crate::upkeep::Operations;
 use crate::vault::Kind;
 
 pub(super) async fn list(

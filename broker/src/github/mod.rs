@@ -8,7 +8,7 @@
 //! Beside it lies what is known of GitHub's tokens, scopes and answers.
 //!
 //! Not here: what an answer means for a secret or a lease; whose value is used for a call and whether
-//! that is recorded. Composition (`check`, `mint`, `rotation`) sees to both. Nothing is built or read
+//! that is recorded. Composition (`checks`, `minting`, `rotations`) sees to both. Nothing is built or read
 //! before the first call.
 
 pub mod accepted;

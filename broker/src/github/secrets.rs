@@ -11,7 +11,7 @@
 //! Repositories, environments and organisations, and the kinds of secret, differ in their paths alone.
 //!
 //! Source: GitHub REST documentation, “GitHub Actions secrets” and its siblings for Dependabot and
-//! Codespaces. Not here: which value goes where, with whose token, and what is recorded (`rotation`).
+//! Codespaces. Not here: which value goes where, with whose token, and what is recorded (`rotations`).
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;

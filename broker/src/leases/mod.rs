@@ -3,7 +3,7 @@
 //! A grant and a renewal are recorded before they take effect, an end takes effect first. What one account
 //! may have is counted here: leases, bytes of the audit log, refusals.
 //!
-//! Not here: what GitHub allows (`principals`), tokens that are minted (`mint`), values (`secrets`).
+//! Not here: what GitHub allows (`limits`), tokens that are minted (`minting`), values (`secrets`).
 
 pub mod end;
 mod gate;
@@ -25,9 +25,9 @@ use crate::budget::{Budget, LOG_BYTES};
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::lease::Lease;
-use crate::mint::Minting;
+use crate::limits::Limits;
+use crate::minting::Minting;
 use crate::policies::Policies;
-use crate::principals::Limits;
 use crate::secrets::Secrets;
 use crate::source::Sources;
 use crate::vault::Vault;

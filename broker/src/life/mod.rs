@@ -17,15 +17,15 @@ use crate::api::{self, Api};
 use crate::app::App;
 use crate::caller::Surroundings;
 use crate::leases::Leases;
-use crate::principals::Asked;
+use crate::limits::Asked;
+use crate::operations::Operations;
 use crate::secrets::Secrets;
 use crate::server::{self, Identify, Listening};
 use crate::socket::{Kept, Listener};
 use crate::startup::StartError;
 use crate::status::Status;
-use crate::upkeep::Operations;
-use crate::warn::Warnings;
-use crate::{causes, check, give_back};
+use crate::warnings::Warnings;
+use crate::{causes, checks, give_back};
 
 /// How often what has ended is looked for.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -96,7 +96,7 @@ pub(crate) async fn live(
     let scraping = scrape(&app, stopped.clone()).await?;
     let warning = tokio::spawn(warn(Arc::clone(&app.warnings), stopped.clone()));
     let polling = tokio::spawn(poll(app.clone(), stopped.clone()));
-    let checking = tokio::spawn(check::watch::watch(
+    let checking = tokio::spawn(checks::watch::watch(
         Arc::clone(&app.checks),
         stopped.clone(),
     ));

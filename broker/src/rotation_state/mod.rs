@@ -13,7 +13,7 @@
 //!
 //! Reversible until `revoking`: what GitHub has ended, nobody brings back.
 //!
-//! Not here: values, GitHub, the vault, records (`rotation`).
+//! Not here: values, GitHub, the vault, records (`rotations`).
 
 mod sink;
 

@@ -7,10 +7,10 @@ use serde::Deserialize;
 
 use super::Secrets;
 use crate::audit_log::{AuditLogError, Effect, Use, Why};
-use crate::check::kind;
 use crate::lease_record;
 use crate::policy::{Caller, SourceSpec};
 use crate::secret_locks::SecretTurn;
+use crate::secrets::kind;
 use crate::secrets::{Upkeep, UpkeepError};
 use crate::token::AccessToken;
 use crate::vault::{Held, Kind, NewValue, StoredVersion, VaultError};

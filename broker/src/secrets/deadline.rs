@@ -10,6 +10,7 @@ use crate::lease::Lease;
 use crate::policy::{SecretDeclaration, SourceSpec};
 use crate::secret_locks::SecretTurn;
 use crate::secrets::UpkeepError;
+use crate::vault::Needs;
 use crate::vault::{Checked, Held};
 
 impl Secrets {
@@ -119,6 +120,29 @@ fn counted_from(made_at: Timestamp, every: Duration, now: Timestamp) -> Timestam
         return made_at;
     }
     now.checked_sub(every).unwrap_or(Timestamp::MIN)
+}
+
+/// The deadline of the root key.
+pub(crate) fn root_key_in_words(deadline: &Deadline, now: Timestamp) -> Option<String> {
+    let what = if deadline.at()? <= now {
+        "should have been changed by"
+    } else {
+        "must be changed by"
+    };
+    Some(format!(
+        "the root key {what} {}",
+        deadline.day_in_words(now)?
+    ))
+}
+
+/// What a person does to change the root key.
+pub(crate) const fn rekey_mend(needs: Option<Needs>) -> &'static str {
+    match needs {
+        Some(Needs::Passphrase) => "run `tokenctl rekey --passphrase`",
+        Some(Needs::Recovery) => "run `tokenctl rekey --recovery`",
+        Some(Needs::Credential) => "run `tokenctl rekey`, which says how",
+        None => "run `tokenctl rekey`",
+    }
 }
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);

@@ -4,13 +4,14 @@
 //! lies in the vault or where policies say: whoever asks need not know. One change of a secret goes on at
 //! a time ([`SecretLocks`]): its value, a rotation, a move.
 //!
-//! Not here: who may use a secret, and leases. Erasing a value ends none; `upkeep` does both.
+//! Not here: who may use a secret, and leases. Erasing a value ends none; `operations` does both.
 
 mod age;
 mod change;
 mod deadline;
 mod elsewhere;
 mod error;
+pub(crate) mod kind;
 mod open;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::source::Sources;
 use crate::vault::Vault;
 
 pub use self::change::Undone;
+pub(crate) use self::deadline::{rekey_mend, root_key_in_words};
 pub use self::error::UpkeepError;
 pub use self::open::Upkeep;
 

@@ -14,22 +14,22 @@ use broker_protocol::names::{Delivery, ONE_PASSWORD_TOKEN, Permissions, Purpose,
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::check;
-use crate::check::Checks;
+use crate::checks;
+use crate::checks::Checks;
 use crate::config::{Config, NamedFiles};
 use crate::deadline::Deadline;
 use crate::journal::Journal;
 use crate::leases::Leases;
-use crate::moving::Moves;
+use crate::limits::Limits;
+use crate::moves::Moves;
 use crate::outlet::Outlet;
 use crate::policies::Policies;
 use crate::policy::{Caller, Rule, SourceSpec};
-use crate::principals::Limits;
-use crate::rotation::Rotations;
+use crate::rotations::Rotations;
 use crate::secrets::Secrets;
 use crate::source::Sources;
 use crate::vault::{Held, Vault};
-use crate::warn::Warnings;
+use crate::warnings::Warnings;
 
 /// See the module.
 pub struct Status {
@@ -271,7 +271,7 @@ impl Status {
             hashed_credential: held.map(|held| held.hashed_credential.as_str().to_owned()),
             last_used: usage.last_used,
             exposed_to: usage.exposed_to,
-            check: attempt.checked.map(check::view),
+            check: attempt.checked.map(checks::view),
             check_failed: attempt.failed_at.map(|at| CheckFailed {
                 at: at.wall(),
                 why: None,

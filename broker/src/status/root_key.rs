@@ -4,7 +4,7 @@ use broker_protocol::api::RootKeyView;
 use jiff::Timestamp;
 
 use super::Status;
-use crate::upkeep::{rekey_mend, root_key_in_words};
+use crate::secrets::{rekey_mend, root_key_in_words};
 use crate::vault::MOST_SEALS;
 
 impl Status {

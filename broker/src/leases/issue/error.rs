@@ -10,8 +10,8 @@ use crate::audit_log::AuditLogError;
 use crate::budget::LOG_BYTES;
 use crate::github::{GitHubError, LimitKind};
 use crate::leases::table::LIVE_BYTES;
-use crate::mint::MintError;
-use crate::principals::NoUse;
+use crate::limits::NoUse;
+use crate::minting::MintError;
 use crate::source::SourceError;
 use crate::vault::VaultError;
 
@@ -83,7 +83,7 @@ pub enum IssueError {
     SecretExpired(SecretName),
     /// GitHub limits whoever is behind the secret: nothing was granted, and it was not asked again.
     #[error("GitHub limits whoever is behind secret `{secret}`: {}; come back in {} s",
-        crate::principals::in_words(*kind), .retry_after.as_secs())]
+        crate::limits::in_words(*kind), .retry_after.as_secs())]
     Limited {
         /// The secret.
         secret: SecretName,

@@ -8,14 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::Event;
-use jiff::Timestamp;
 
-use crate::deadline::Deadline;
 use crate::lease_record;
+use crate::operations::Operations;
 use crate::policy::Caller;
 use crate::secrets::UpkeepError;
-use crate::upkeep::Operations;
-use crate::vault::{Interrupted, Needs, Prepared, RekeyError, RekeyRequest, Rekeyed, VaultError};
+use crate::vault::{Interrupted, Prepared, RekeyError, RekeyRequest, Rekeyed, VaultError};
 
 /// What a re-key came to.
 #[derive(Debug)]
@@ -146,29 +144,6 @@ impl Operations {
         if let Err(error) = self.rekey(None, RekeyRequest::default()).await {
             tracing::error!(cause = %error, "the root key is due to change and was not; tried again in an hour");
         }
-    }
-}
-
-/// The deadline of the root key.
-pub(crate) fn root_key_in_words(deadline: &Deadline, now: Timestamp) -> Option<String> {
-    let what = if deadline.at()? <= now {
-        "should have been changed by"
-    } else {
-        "must be changed by"
-    };
-    Some(format!(
-        "the root key {what} {}",
-        deadline.day_in_words(now)?
-    ))
-}
-
-/// What a person does to change the root key.
-pub(crate) const fn rekey_mend(needs: Option<Needs>) -> &'static str {
-    match needs {
-        Some(Needs::Passphrase) => "run `tokenctl rekey --passphrase`",
-        Some(Needs::Recovery) => "run `tokenctl rekey --recovery`",
-        Some(Needs::Credential) => "run `tokenctl rekey`, which says how",
-        None => "run `tokenctl rekey`",
     }
 }
 

@@ -9,7 +9,7 @@ use super::{How, MoveError, Mover, astray, of_the_vault, place, view};
 use crate::audit_log::{Use, Why};
 use crate::lease_record;
 use crate::move_state::{Due, Move, Step};
-use crate::moving::Moves;
+use crate::moves::Moves;
 use crate::policy::{Caller, SourceSpec};
 use crate::secrets::UpkeepError;
 

@@ -6,7 +6,7 @@
 //! erases nothing that came later.
 
 use crate::leases::Announced;
-use crate::upkeep::Operations;
+use crate::operations::Operations;
 
 impl Operations {
     /// Carries out the removals that the log announces and this vault has not seen. `false`, said

@@ -3,7 +3,7 @@
 use super::RotationError;
 use crate::github::{AppKey, GitHubError, NoAppKey, Principal, ReplyHeaders};
 use crate::policy::{SecretDeclaration, SecretKind};
-use crate::rotation::Rotations;
+use crate::rotations::Rotations;
 use crate::secrets::UpkeepError;
 use crate::token::AccessToken;
 

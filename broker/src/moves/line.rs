@@ -10,7 +10,7 @@ use broker_protocol::names::SecretName;
 
 use super::MoveError;
 use crate::move_state::Edited;
-use crate::moving::Moves;
+use crate::moves::Moves;
 use crate::policy::{LineChange, SourceSpec, change_of_source, source_line};
 use crate::policy_files::{self, PolicyFiles};
 use crate::secrets::UpkeepError;

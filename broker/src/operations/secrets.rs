@@ -3,10 +3,10 @@
 use broker_protocol::names::SecretName;
 
 use crate::leases::issue::SECRET_REMOVED;
+use crate::operations::Operations;
 use crate::policy::Caller;
 use crate::secret_locks::SecretTurn;
 use crate::secrets::UpkeepError;
-use crate::upkeep::Operations;
 
 impl Operations {
     /// Erases every version of a secret, and revokes the leases on them.

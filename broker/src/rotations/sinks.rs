@@ -12,8 +12,8 @@ use super::{RotationError, of_the_vault};
 use crate::github::GitHubError;
 use crate::github::secrets::Writer;
 use crate::policy::{Caller, SinkSpec};
-use crate::rotation::Rotations;
 use crate::rotation_state::{Rotation, SinkState};
+use crate::rotations::Rotations;
 use crate::secret_locks::SecretTurn;
 use crate::secrets::Upkeep;
 

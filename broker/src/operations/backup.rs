@@ -12,10 +12,10 @@ use jiff::Timestamp;
 
 use crate::audit_log::Departure;
 use crate::config::AuthorityFile;
+use crate::operations::Operations;
 use crate::policy::{Caller, PolicyFile};
 use crate::policy_files::{self, PolicyFiles};
 use crate::secrets::UpkeepError;
-use crate::upkeep::Operations;
 use crate::vault::VaultError;
 use crate::vault::backup::{Authorities, BackupError, Beside, LogAtBackup, SealedBackup, Snapshot};
 use crate::vault::root_key::Passphrase;

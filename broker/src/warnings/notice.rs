@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Warning;
 use crate::deadline::Deadline;
-use crate::upkeep::{rekey_mend, root_key_in_words};
+use crate::secrets::{rekey_mend, root_key_in_words};
 use crate::vault::Needs;
 
 /// One warning.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use broker_audit::record::Event;
 use broker_protocol::api::Reloaded;
 
+use crate::operations::Operations;
 use crate::secrets::UpkeepError;
-use crate::upkeep::Operations;
 
 impl Operations {
     /// Reads the policies again and puts them in force, all or none.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::schedule::{self, Last, Schedule};
 use super::{CheckError, Pace};
-use crate::check::Checks;
+use crate::checks::Checks;
 use crate::github::{CORE, GitHubError, LimitKind, Principal};
 use crate::moment::Moment;
 use crate::policy::{SecretDeclaration, SecretKind, SourceSpec};

@@ -22,8 +22,8 @@ use broker_protocol::names::{Delivery, SecretName};
 
 use crate::lease::Lease;
 use crate::minted::Token;
+use crate::operations::Operations;
 use crate::policy::{Caller, SourceSpec};
-use crate::upkeep::Operations;
 
 impl Operations {
     /// Locks the store and ends all that was handed out, as far as that can be ended.

@@ -12,7 +12,7 @@ use super::MoveError;
 use super::finish::Old;
 use super::line::{Line, Place};
 use crate::move_state::{Move, Step};
-use crate::moving::Moves;
+use crate::moves::Moves;
 use crate::policy::SourceSpec;
 
 impl Moves {

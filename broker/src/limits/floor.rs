@@ -6,7 +6,7 @@ use broker_protocol::names::SecretName;
 
 use super::Limits;
 use crate::github::{CORE, Principal, Rate};
-use crate::warn::{Warning, WarningKind};
+use crate::warnings::{Warning, WarningKind};
 
 /// A secret below its floor.
 #[derive(Debug, Clone, PartialEq, Eq)]

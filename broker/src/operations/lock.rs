@@ -8,9 +8,9 @@ use broker_audit::record::Event;
 use broker_protocol::places::Places;
 
 use crate::lease_record;
+use crate::operations::Operations;
 use crate::policy::Caller;
 use crate::secrets::UpkeepError;
-use crate::upkeep::Operations;
 use crate::vault::root_key::{self, Passphrase, RootKey};
 
 impl Operations {

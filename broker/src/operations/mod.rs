@@ -19,7 +19,7 @@ use broker_protocol::places::Places;
 
 use crate::journal::Journal;
 use crate::leases::Leases;
-use crate::mint::Minting;
+use crate::minting::Minting;
 use crate::policies::Policies;
 use crate::secrets::Secrets;
 use crate::source::Sources;
@@ -27,7 +27,6 @@ use crate::vault::Vault;
 
 pub(crate) use self::lock::root_key_surroundings;
 pub use self::rekey::RekeyOutcome;
-pub(crate) use self::rekey::{rekey_mend, root_key_in_words};
 
 /// See the module.
 pub struct Operations {

@@ -21,12 +21,12 @@ use futures_util::future::join_all;
 use crate::github::{CORE, GitHub, LimitKind, Principal, Rate};
 use crate::journal::Journal;
 use crate::lease::Lease;
-use crate::mint::Minting;
+use crate::minting::Minting;
 use crate::policies::Policies;
 use crate::policy::SecretKind;
 use crate::secrets::Secrets;
 use crate::vault::Vault;
-use crate::warn::Warnings;
+use crate::warnings::Warnings;
 
 pub use self::floor::BelowFloor;
 pub(crate) use self::poll::Asked;

@@ -8,11 +8,11 @@ use broker_protocol::rotation::{
 use jiff::tz::TimeZone;
 
 use super::RotationError;
-use crate::check::Pace;
+use crate::checks::Pace;
 use crate::github::links::{self, Creation};
 use crate::policy::{Caller, SecretDeclaration, SecretKind};
-use crate::rotation::Rotations;
 use crate::rotation_state::{Due, EndedBy, Phase, Rotation};
+use crate::rotations::Rotations;
 
 impl Rotations {
     /// The last rotation of each secret, by name.

@@ -5,12 +5,12 @@ use jiff::Timestamp;
 use super::identity::{Asked, Identity};
 use super::least::{self, InUse, Lack};
 use super::{RotationError, date};
-use crate::check::kind;
 use crate::github::expiry::{self, TokenExpiry};
 use crate::github::token_kind::{self, ByHeader};
 use crate::github::{Call, Credential, GitHubError, scopes};
 use crate::policy::{SecretDeclaration, SecretKind};
-use crate::rotation::Rotations;
+use crate::rotations::Rotations;
+use crate::secrets::kind;
 use crate::token::AccessToken;
 use crate::vault::Held;
 

@@ -6,7 +6,7 @@ use broker_protocol::check::SecretChecked;
 use broker_protocol::names::SecretName;
 
 use super::Pace;
-use crate::check::Checks;
+use crate::checks::Checks;
 use crate::policy::Caller;
 
 /// How long the answer to a new value waits for GitHub's: nothing depends on it.

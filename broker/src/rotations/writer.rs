@@ -11,10 +11,10 @@ use super::RotationError;
 use super::sinks::NotPushed;
 use crate::github::{AppKey, Principal};
 use crate::lease_record;
-use crate::mint::{MintScope, Minting};
 use crate::minted::{MintKey, Token};
+use crate::minting::{MintScope, Minting};
 use crate::policy::{Caller, SecretDeclaration, SecretKind, SinkKind, SinkPlace, SinkSpec};
-use crate::rotation::Rotations;
+use crate::rotations::Rotations;
 use crate::secrets::Upkeep;
 use crate::token::AccessToken;
 
