@@ -88,6 +88,11 @@ fn no_module_of_the_broker_uses_one_above_it() {
     let mut wrong = Vec::new();
     let mut seen = BTreeSet::new();
     for file in rust_files(&source) {
+        // A test may put a service together out of all of them.
+        let mut inside = file.strip_prefix(&source).unwrap().iter();
+        if inside.any(|part| part == "tests.rs" || part == "tests") {
+            continue;
+        }
         let module = module_of(&source, &file);
         if ["main", "lib"].contains(&module.as_str()) {
             continue;

@@ -14,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use broker_audit::chain::Head;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::appender::{Appender, Entry};
 use super::disk::Disk;
@@ -63,6 +63,8 @@ pub(super) struct Queue {
     /// Signalled when something arrives while the writer is idle.
     arrived: Condvar,
     durable: Mutex<Durable>,
+    /// How many records are durable, for whoever follows the log.
+    records: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -91,6 +93,7 @@ impl Queue {
             waiting: Mutex::default(),
             arrived: Condvar::new(),
             durable: Mutex::new(Durable { head, fault: None }),
+            records: watch::Sender::new(head.records),
         }
     }
 
@@ -114,6 +117,10 @@ impl Queue {
 
     pub(super) fn head(&self) -> Head {
         lock(&self.durable).head
+    }
+
+    pub(super) fn follow(&self) -> watch::Receiver<u64> {
+        self.records.subscribe()
     }
 
     pub(super) fn fault(&self) -> Option<String> {
@@ -312,6 +319,13 @@ impl<D: Disk> Writer<D> {
         let mut durable = lock(&self.queue.durable);
         durable.head = self.appender.head();
         durable.fault = self.appender.fault().map(str::to_owned);
+        let records = durable.head.records;
+        drop(durable);
+        self.queue.records.send_if_modified(|known| {
+            let grown = *known != records;
+            *known = records;
+            grown
+        });
     }
 }
 

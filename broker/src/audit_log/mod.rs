@@ -37,7 +37,7 @@ use broker_audit::record::Body;
 use broker_protocol::names::SecretName;
 use jiff::Timestamp;
 use nix::unistd::Gid;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use self::appender::{Appender, Entry};
 use self::disk::{Disk, OsDisk};
@@ -281,6 +281,12 @@ impl AuditLog {
     #[must_use]
     pub fn head(&self) -> Head {
         self.queue.head()
+    }
+
+    /// How many records are durable, told each time there are more. The writer waits for no reader.
+    #[must_use]
+    pub fn follow(&self) -> watch::Receiver<u64> {
+        self.queue.follow()
     }
 
     /// Why the log refuses to append, mend included; `None` if it does not.

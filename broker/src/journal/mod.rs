@@ -7,7 +7,11 @@
 //! Not here: what a record says, and who may do what it says.
 
 mod readers;
+mod subscription;
+#[cfg(test)]
+mod tests;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use broker_audit::chain::Head;
@@ -15,6 +19,7 @@ use broker_audit::record::{Body, Event};
 use broker_protocol::names::LeaseId;
 
 pub use self::readers::Readers;
+pub use self::subscription::Subscription;
 use crate::audit_log::{AuditLog, AuditLogError, Departure, Effect, Recorded, Use};
 use crate::clock::{BootId, Clock, Now};
 use crate::moment::Moment;
@@ -22,16 +27,19 @@ use crate::moment::Moment;
 /// See the module.
 pub struct Journal {
     log: AuditLog,
+    /// Of the log's files.
+    directory: PathBuf,
     clock: Arc<dyn Clock>,
     readers: Readers,
 }
 
 impl Journal {
-    /// Writes into this log, by this clock.
+    /// Writes into this log, whose files are in this directory, by this clock.
     #[must_use]
-    pub fn new(log: AuditLog, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(log: AuditLog, directory: PathBuf, clock: Arc<dyn Clock>) -> Self {
         Self {
             log,
+            directory,
             clock,
             readers: Readers::default(),
         }
@@ -58,6 +66,12 @@ impl Journal {
     #[must_use]
     pub fn boot_id(&self) -> &BootId {
         self.clock.boot_id()
+    }
+
+    /// Follows the log from this record on, counted from 0.
+    #[must_use]
+    pub fn subscribe(&self, from: u64) -> Subscription {
+        Subscription::new(self.directory.clone(), self.log.follow(), from)
     }
 
     /// Where operators' readings of the log have got to.

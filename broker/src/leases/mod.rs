@@ -11,6 +11,8 @@ pub mod issue;
 pub mod note;
 pub mod rebuild;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod usage;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -8,6 +8,8 @@
 
 mod floor;
 mod poll;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::sync::Arc;

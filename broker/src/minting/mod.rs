@@ -15,6 +15,8 @@ mod end;
 mod error;
 mod find;
 mod repositories;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

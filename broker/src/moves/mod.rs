@@ -14,6 +14,8 @@
 mod error;
 mod finish;
 mod line;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::sync::Arc;

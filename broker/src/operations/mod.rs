@@ -12,6 +12,8 @@ mod policies;
 mod rekey;
 mod removals;
 mod secrets;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -5,6 +5,8 @@
 //! end, values that are no longer kept) is `operations`'s.
 
 mod load;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -21,6 +21,8 @@ mod least;
 mod sinks;
 mod steps;
 mod tend;
+#[cfg(test)]
+mod tests;
 mod view;
 mod writer;
 

@@ -13,6 +13,8 @@ mod elsewhere;
 mod error;
 pub(crate) mod kind;
 mod open;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

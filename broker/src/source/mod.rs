@@ -358,4 +358,4 @@ impl Sources {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

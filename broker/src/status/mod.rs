@@ -2,6 +2,8 @@
 
 mod figures;
 mod root_key;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -13,6 +13,8 @@
 mod channel;
 mod given;
 mod notice;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

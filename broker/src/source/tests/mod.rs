@@ -30,6 +30,11 @@ fn sources(lookup: fn(&str) -> Option<OsString>) -> Sources {
     Sources::new(lookup, Times::default(), Plan::default(), Box::new(world))
 }
 
+/// Sources that only read files, for the tests of those who use them.
+pub(crate) fn asked_of_nobody() -> Sources {
+    sources(|_| None)
+}
+
 fn now() -> Now {
     Still::default().now()
 }

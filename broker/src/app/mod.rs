@@ -3,6 +3,9 @@
 //! An app has no methods: whoever needs a service is given that one. Each lists in its constructor what it
 //! needs, and all of that stands below it.
 
+#[cfg(test)]
+pub(crate) mod scratch;
+
 use std::sync::Arc;
 
 use axum::extract::FromRef;
@@ -101,7 +104,7 @@ impl App {
         let now = clock.now();
         let policies = Policies::new(places.policies.clone(), host, policies, now.wall);
         let policies = Arc::new(policies);
-        let journal = Arc::new(Journal::new(log, Arc::clone(&clock)));
+        let journal = Arc::new(Journal::new(log, places.audit.clone(), Arc::clone(&clock)));
         let secrets = Arc::new(Secrets::new(
             Arc::clone(&journal),
             Arc::clone(&policies),

@@ -1,0 +1,200 @@
+//! All services over a scratch vault and a scratch log, by a clock that a test moves. GitHub and slow
+//! places are not to be asked.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use broker_protocol::names::SecretName;
+use broker_protocol::places::Places;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tempfile::TempDir;
+
+use super::{App, Opened};
+use crate::audit_log::{self, AuditLog};
+use crate::clock::{Clock as _, ManualClock};
+use crate::config::Config;
+use crate::outlet::Outlet;
+use crate::policies::load;
+use crate::policy::{Caller, Host, Request};
+use crate::source::tests::asked_of_nobody;
+use crate::token::AccessToken;
+use crate::vault::root_key::{RootKey, RootKeySource};
+use crate::vault::{NewVault, Vault, new_id};
+
+/// The account that the policy below allows.
+pub(crate) const CALLER: u32 = 1000;
+
+const POLICY: &str = "[secret.bot]\nkind = 'classic'\n";
+const PURPOSE: &str = "purpose = 'sync'\nsecret = 'bot'\ndeliver = 'raw'\n\
+                       repositories = ['acme/*']\npermissions = { issues = 'write' }\n\
+                       ttl = { default = '15m', max = '1h' }\n\
+                       [[allow]]\ncaller = { uid = 1000 }\n";
+
+/// See the module.
+pub(crate) struct Scratch {
+    pub(crate) app: App,
+    pub(crate) clock: ManualClock,
+    root: RootKey,
+    directory: TempDir,
+}
+
+impl Scratch {
+    /// With this configuration; unlocked, without a value.
+    pub(crate) fn new(config: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let places = places(directory.path());
+        for directory in [&places.policies, &places.data] {
+            fs::create_dir(directory).unwrap();
+            fs::set_permissions(directory, Permissions::from_mode(0o700)).unwrap();
+        }
+        for (name, text) in [("s.toml", POLICY), ("p.toml", PURPOSE)] {
+            write(&places.policies.join(name), text);
+        }
+        let clock = ManualClock::at("2026-11-30T07:00:00Z".parse().unwrap());
+        let root = RootKey::generate().unwrap();
+        let id = new_id().unwrap();
+        let new = NewVault {
+            id: &id,
+            root: &root,
+            source: RootKeySource::File,
+            passphrase: None,
+            recovery: None,
+        };
+        Vault::create(&places.vault, new, clock.now().wall).unwrap();
+        let app = opened(&places, &clock, config);
+        app.vault.unlock(root.copy_in_a_test()).unwrap();
+        Self {
+            app,
+            clock,
+            root,
+            directory,
+        }
+    }
+
+    /// The same store after a start, locked; what was there of it is gone first.
+    pub(crate) fn started_again(self) -> Self {
+        let Self {
+            app,
+            clock,
+            root,
+            directory,
+        } = self;
+        app.journal.close();
+        drop(app);
+        let app = opened(&places(directory.path()), &clock, "");
+        Self {
+            app,
+            clock,
+            root,
+            directory,
+        }
+    }
+
+    pub(crate) fn unlock(&self) {
+        self.app.vault.unlock(self.root.copy_in_a_test()).unwrap();
+    }
+
+    /// Writes a policy file, which is in force once it is loaded.
+    pub(crate) fn policy(&self, name: &str, text: &str) {
+        write(&places(self.directory.path()).policies.join(name), text);
+    }
+
+    /// Stores a value of `bot`.
+    pub(crate) async fn set(&self, value: &str) {
+        let value = AccessToken::new(value.to_owned());
+        let (by, name) = (caller(0), bot());
+        let stored = self.app.secrets.set_secret(&by, &name, value, None);
+        stored.await.unwrap();
+    }
+
+    /// The kinds of the records so far, oldest first.
+    pub(crate) fn recorded(&self) -> Vec<String> {
+        let directory = places(self.directory.path()).audit;
+        let range = audit_log::read::range(&directory, 0, u64::MAX, usize::MAX).unwrap();
+        let lines = String::from_utf8(range.bytes).unwrap();
+        let records = lines.lines().map(|line| {
+            let record: serde_json::Value = serde_json::from_str(line).unwrap();
+            record["kind"].as_str().unwrap().to_owned()
+        });
+        records.collect()
+    }
+}
+
+pub(crate) fn bot() -> SecretName {
+    "bot".parse().unwrap()
+}
+
+pub(crate) fn caller(uid: u32) -> Arc<Caller> {
+    Arc::new(Caller {
+        uid,
+        gid: uid,
+        groups: Vec::new(),
+        subordinate_of: None,
+        pid: None,
+        started: None,
+        unit: None,
+        user_unit: None,
+        exe: None,
+        sha256: None,
+    })
+}
+
+/// This account asks for `sync`, for all that its rule gives.
+pub(crate) fn request(uid: u32) -> Request {
+    Request {
+        caller: caller(uid),
+        purpose: "sync".parse().unwrap(),
+        repositories: None,
+        organization: None,
+        permissions: None,
+        ttl: None,
+    }
+}
+
+fn places(directory: &Path) -> Places {
+    let at = |name: &str| directory.join(name);
+    Places {
+        config: at("tokend.toml"),
+        policies: at("policies"),
+        root_key: at("root.key"),
+        data: at("data"),
+        vault: at("data/vault.db"),
+        audit: at("data/audit"),
+        socket: at("tokend.sock"),
+    }
+}
+
+fn write(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+}
+
+fn opened(places: &Places, clock: &ManualClock, config: &str) -> App {
+    let config = Config::parse(config, &places.config, nix::unistd::geteuid().as_raw()).unwrap();
+    let vault = Vault::open(&places.vault).unwrap();
+    let options = audit_log::Options {
+        dir: places.audit.clone(),
+        read_group: None,
+        identity: vault.log_identity(),
+        noted: vault.noted_head(),
+        vouched: vault.vouched_head(),
+        segment_limit: audit_log::SEGMENT_LIMIT,
+    };
+    let (log, audit) = AuditLog::open(options, Arc::new(clock.clone())).unwrap();
+    let host = Host::anywhere();
+    App::new(Opened {
+        log,
+        audit: &audit,
+        vault: Arc::new(vault),
+        sources: Arc::new(asked_of_nobody()),
+        policies: load(&places.policies, &host).unwrap(),
+        host,
+        clock: Arc::new(clock.clone()),
+        config: Arc::new(config),
+        places: places.clone(),
+        metrics: PrometheusBuilder::new().build_recorder().handle(),
+        traces: Outlet::to_standard_error().unwrap(),
+    })
+}
