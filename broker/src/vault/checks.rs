@@ -16,7 +16,6 @@ use broker_protocol::names::SecretName;
 use jiff::Timestamp;
 
 use super::error::VaultError;
-use super::writer::Request;
 use super::{Vault, known};
 use crate::clock::BootId;
 use crate::moment::Moment;
@@ -214,7 +213,7 @@ impl Vault {
             checked: Some(checked),
             failed_at: None,
         });
-        self.ask(|reply| Request::KeepCheck(name, kept, findings, reply))
+        self.ask(move |work| work.keep_check(name, kept, &findings))
             .await
     }
 
@@ -231,7 +230,7 @@ impl Vault {
         why: String,
     ) -> Result<(), VaultError> {
         let name = name.clone();
-        self.ask(|reply| Request::KeepFailedCheck(name, at, why, reply))
+        self.ask(move |work| work.keep_failed_check(name, &at, &why))
             .await
     }
 
@@ -242,6 +241,6 @@ impl Vault {
     /// If it could not be read.
     pub async fn check_details(&self, name: &SecretName) -> Result<CheckDetails, VaultError> {
         let name = name.clone();
-        self.ask(|reply| Request::ReadCheck(name, reply)).await
+        self.ask(move |work| work.store.check_details(&name)).await
     }
 }

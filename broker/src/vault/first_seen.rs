@@ -5,7 +5,6 @@
 use broker_protocol::names::SecretName;
 
 use super::error::VaultError;
-use super::writer::Request;
 use super::{Vault, known};
 use crate::first_seen::FirstSeen;
 
@@ -26,6 +25,6 @@ impl Vault {
         &self,
         these: Vec<(SecretName, FirstSeen)>,
     ) -> Result<(), VaultError> {
-        self.ask(|reply| Request::KeepFirstSeen(these, reply)).await
+        self.ask(move |work| work.keep_first_seen(these)).await
     }
 }

@@ -14,7 +14,6 @@ use jiff::Timestamp;
 
 use super::envelope::{self, Identity};
 use super::error::VaultError;
-use super::writer::Request;
 use super::{Vault, known, stopped, text_of, to_microseconds};
 use crate::audit_log::{Recorded, Use};
 use crate::token::{AccessToken, HashedToken};
@@ -98,8 +97,7 @@ impl Vault {
             let envelope = envelope::seal(root, root_version, &what, token.expose().as_bytes())?;
             self.shared.seals.fetch_add(1, Ordering::Relaxed);
             let sealed = SealedMinted { minted, envelope };
-            self.writer
-                .ask(|reply| Request::KeepMinted(sealed, reply))?
+            self.writer.ask(move |work| work.keep_minted(sealed))?
         };
         kept.await.map_err(stopped)?
     }
@@ -155,7 +153,7 @@ impl Vault {
     ///
     /// If it could not be written.
     pub async fn note_ending(&self, tokens: Vec<HashedToken>) -> Result<(), VaultError> {
-        self.ask(|reply| Request::NoteEnding(tokens, reply)).await
+        self.ask(move |work| work.note_ending(&tokens)).await
     }
 
     /// Forgets a token that has ended at GitHub. Works while locked.
@@ -165,7 +163,7 @@ impl Vault {
     /// If it could not be written; it is then found again at the next start.
     pub async fn forget_minted(&self, hashed_credential: &HashedToken) -> Result<(), VaultError> {
         let hashed = hashed_credential.clone();
-        self.ask(|reply| Request::ForgetMinted(hashed, reply)).await
+        self.ask(move |work| work.forget_minted(&hashed)).await
     }
 
     /// The id that `owner/name` meant when an App first reached it.
@@ -198,8 +196,7 @@ impl Vault {
         let names = names.into_iter();
         let names = names.map(|(name, id)| (name.to_ascii_lowercase().into(), id));
         let names = names.collect();
-        self.ask(|reply| Request::PinRepositories(names, reply))
-            .await
+        self.ask(move |work| work.pin_repositories(names)).await
     }
 
     /// Forgets which repository a name means, so that it is looked up by name once more.
@@ -208,8 +205,7 @@ impl Vault {
     ///
     /// As for [`Self::pin_repositories`].
     pub async fn unpin_repository(&self, name: &str) -> Result<(), VaultError> {
-        let name = name.to_ascii_lowercase().into();
-        self.ask(|reply| Request::UnpinRepository(name, reply))
-            .await
+        let name = name.to_ascii_lowercase();
+        self.ask(move |work| work.unpin_repository(&name)).await
     }
 }

@@ -78,7 +78,7 @@ use root_key::{Passphrase, RootKey, RootKeyError, RootKeySource, Surroundings, W
 use state::{List, State};
 use store::Store;
 use vouched::{RowSum, Witness, WitnessKey};
-use writer::{Request, Writer};
+use writer::{Work, Writer};
 
 /// An open vault, locked or not.
 pub struct Vault {
@@ -300,7 +300,7 @@ impl Vault {
         *known(shared.keys.write()) = Some(keys);
         drop(state);
         // Its answer is not waited for: until it is done, the next unlock finds what this one did.
-        drop(self.writer.ask(Request::Sign)?);
+        drop(self.writer.ask(|work| work.sign())?);
         Ok(())
     }
 
@@ -391,11 +391,11 @@ impl Vault {
         text_of(value, name)
     }
 
-    async fn ask<T>(
+    async fn ask<T: Send + 'static>(
         &self,
-        request: impl FnOnce(writer::Reply<T>) -> Request,
+        change: impl FnOnce(&mut Work) -> Result<T, VaultError> + Send + 'static,
     ) -> Result<T, VaultError> {
-        self.writer.ask(request)?.await.map_err(stopped)?
+        self.writer.ask(change)?.await.map_err(stopped)?
     }
 }
 

@@ -11,7 +11,6 @@ use jiff::Timestamp;
 use super::error::VaultError;
 use super::state::states_of;
 use super::values::Of;
-use super::writer::Request;
 use super::{Held, Kind, Vault, known, stopped};
 use crate::audit_log::{Recorded, Use};
 use crate::rotation_state::{Rotation, SinkState};
@@ -70,7 +69,7 @@ impl Vault {
     ) -> Result<(), VaultError> {
         let name = usage.get().secret.clone();
         let rotation = rotation.map(Box::new);
-        self.ask(|reply| Request::Retire(name, keep, rotation, reply))
+        self.ask(move |work| work.retire(&name, keep, rotation))
             .await
     }
 
@@ -85,7 +84,7 @@ impl Vault {
         rotation: Rotation,
     ) -> Result<(), VaultError> {
         let name = name.clone();
-        self.ask(|reply| Request::Rotation(name, Box::new(rotation), reply))
+        self.ask(move |work| work.note_rotation(name, rotation))
             .await
     }
 
@@ -101,7 +100,7 @@ impl Vault {
         state: SinkState,
     ) -> Result<(), VaultError> {
         let (name, sink) = (name.clone(), sink.to_owned());
-        self.ask(|reply| Request::Sink(name, sink, Box::new(state), reply))
+        self.ask(move |work| work.note_sink(name, sink, state))
             .await
     }
 

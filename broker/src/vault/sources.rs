@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::error::VaultError;
-use super::writer::Request;
 use super::{Vault, envelope, known, to_microseconds};
 use crate::cipher::{NONCE, TAG, append_sealed, open_in_place};
 use crate::token::AccessToken;
@@ -42,7 +41,7 @@ impl Vault {
     ///
     /// If they could not be read.
     pub async fn source_requests(&self) -> Result<Vec<(i64, u32)>, VaultError> {
-        self.ask(Request::SourceRequests).await
+        self.ask(|work| work.store.source_requests()).await
     }
 
     /// Keeps, durably, how often 1Password was asked in an hour, and forgets hours before `oldest` and
@@ -57,7 +56,7 @@ impl Vault {
         requests: u32,
         oldest: i64,
     ) -> Result<(), VaultError> {
-        self.ask(|reply| Request::KeepSourceRequests(hour, requests, oldest, reply))
+        self.ask(move |work| work.store.keep_source_requests(hour, requests, oldest))
             .await
     }
 
@@ -84,7 +83,7 @@ impl Vault {
                 sealed,
             }
         };
-        self.ask(|reply| Request::KeepSourceValue(sealed, reply))
+        self.ask(move |work| work.store.keep_source_value(&sealed))
             .await
     }
 
@@ -94,7 +93,7 @@ impl Vault {
     ///
     /// [`VaultError::Locked`], or if they could not be read.
     pub async fn source_values(&self) -> Result<Vec<SourceValue>, VaultError> {
-        let kept = self.ask(Request::SourceValues).await?;
+        let kept = self.ask(|work| work.store.source_values()).await?;
         let key = self.source_key()?;
         let opened = kept.into_iter().filter_map(|kept| {
             let bound = self.bound(&kept.source, kept.version, kept.read_at);
@@ -118,7 +117,7 @@ impl Vault {
     /// If it could not be written.
     pub async fn forget_source_value(&self, source: &str) -> Result<(), VaultError> {
         let source = source.into();
-        self.ask(|reply| Request::ForgetSourceValue(source, reply))
+        self.ask(move |work| work.store.forget_source_values(&[source]))
             .await
     }
 
@@ -128,7 +127,7 @@ impl Vault {
     ///
     /// If it could not be written.
     pub async fn keep_only_source_values(&self, sources: Vec<Box<str>>) -> Result<(), VaultError> {
-        self.ask(|reply| Request::KeepOnlySourceValues(sources, reply))
+        self.ask(move |work| work.store.keep_only_source_values(&sources))
             .await
     }
 

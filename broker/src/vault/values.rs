@@ -9,7 +9,6 @@ use tokio::sync::oneshot;
 use super::error::VaultError;
 use super::rotation::NewValue;
 use super::state::Sealed;
-use super::writer::Request;
 use super::{Held, Kind, Vault, envelope, known, stopped, to_microseconds};
 use crate::audit_log::{Recorded, Use};
 use crate::rotation_state::Rotation;
@@ -39,7 +38,7 @@ impl Vault {
         now: Timestamp,
     ) -> Result<u64, VaultError> {
         let name = name.clone();
-        self.ask(|reply| Request::Reserve(name, now, reply)).await
+        self.ask(move |work| work.reserve(name, now)).await
     }
 
     /// Stores a value as the version that the record names, which [`Self::reserve_version`] gave.
@@ -117,8 +116,7 @@ impl Vault {
         };
         drop(value);
         self.shared.seals.fetch_add(1, Ordering::Relaxed);
-        self.writer
-            .ask(|reply| Request::Add(name, sealed, of, reply))
+        self.writer.ask(move |work| work.add(&name, sealed, of))
     }
 
     /// Erases all versions of a secret, in memory and in the files.
@@ -141,6 +139,6 @@ impl Vault {
 
     async fn remove_as(&self, usage: Recorded<Use>, of: Of) -> Result<(), VaultError> {
         let name = usage.get().secret.clone();
-        self.ask(|reply| Request::Remove(name, of, reply)).await
+        self.ask(move |work| work.remove(&name, &of)).await
     }
 }

@@ -11,7 +11,6 @@ use jiff::Timestamp;
 
 use super::Vault;
 use super::error::VaultError;
-use super::writer::Request;
 
 /// A warning that was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +36,7 @@ impl Vault {
     ///
     /// If they could not be read.
     pub async fn warnings(&self) -> Result<Vec<GivenWarning>, VaultError> {
-        self.ask(Request::Warnings).await
+        self.ask(|work| work.store.warnings()).await
     }
 
     /// Keeps these, durably, each in place of the one with its key.
@@ -46,7 +45,7 @@ impl Vault {
     ///
     /// If it could not be written.
     pub async fn keep_warnings(&self, warnings: Vec<GivenWarning>) -> Result<(), VaultError> {
-        self.ask(|reply| Request::KeepWarnings(warnings, reply))
+        self.ask(move |work| work.store.keep_warnings(&warnings))
             .await
     }
 
@@ -56,6 +55,7 @@ impl Vault {
     ///
     /// If it could not be written.
     pub async fn forget_warnings(&self, keys: Vec<Box<str>>) -> Result<(), VaultError> {
-        self.ask(|reply| Request::ForgetWarnings(keys, reply)).await
+        self.ask(move |work| work.store.forget_warnings(&keys))
+            .await
     }
 }

@@ -19,7 +19,6 @@ use super::error::VaultError;
 use super::keys::Tag;
 use super::state::Figures;
 use super::vouched::{Forgotten, Witness};
-use super::writer::Request;
 use super::{LogIdentity, Vault, known, new_id, stopped};
 
 /// What leases that are alike add to a secret's figures.
@@ -116,7 +115,7 @@ impl Vault {
     ///
     /// If it could not be written.
     pub async fn trust_the_log(&self) -> Result<(), VaultError> {
-        self.ask(Request::TrustLog).await
+        self.ask(|work| work.trust_log()).await
     }
 
     /// Which audit log belongs to this vault.
@@ -133,7 +132,7 @@ impl Vault {
     /// [`VaultError::Locked`], or if it could not be written.
     pub fn begin_new_log(&self) -> Result<LogIdentity, VaultError> {
         let log_id = new_id()?;
-        let answer = self.writer.ask(|reply| Request::NewLog(log_id, reply))?;
+        let answer = self.writer.ask(move |work| work.new_log(log_id))?;
         answer.blocking_recv().map_err(stopped)?
     }
 
@@ -177,7 +176,11 @@ impl Vault {
     /// Notes the head of the audit log and what the records up to it add to the figures: all records
     /// since the note before, each once. Returns at once; written soon after, together or not at all.
     pub fn note(&self, head: Head, used: Vec<UsageDelta>) {
-        if self.writer.send(Request::Note(head, used)).is_err() {
+        if self
+            .writer
+            .send(move |work| work.apply(head, used))
+            .is_err()
+        {
             tracing::error!("the vault's writer has stopped; the log's head is not noted");
         }
     }
@@ -188,7 +191,7 @@ impl Vault {
     ///
     /// [`VaultError::Stopped`].
     pub async fn settle(&self) -> Result<(), VaultError> {
-        self.ask(Request::Settle).await
+        self.ask(|work| work.settle()).await
     }
 
     /// How a secret has been used, as far as noted. Also for secrets that have no value here.
@@ -221,7 +224,7 @@ impl Vault {
         leases: Vec<(LeaseId, Timestamp)>,
         now: Timestamp,
     ) -> Result<(), VaultError> {
-        self.ask(|reply| Request::Bury(leases, now, reply)).await
+        self.ask(move |work| work.bury(leases, now)).await
     }
 
     /// The leases that were revoked and would not have ended yet, and when they would.

@@ -24,7 +24,6 @@ use super::keys::Keys;
 use super::root_key::{Passphrase, RootKey, RootKeyError};
 use super::state::State;
 use super::store::Store;
-use super::writer::Request;
 use super::{Vault, envelope, known};
 use crate::audit_log::{Departure, Recorded};
 use crate::policy::PolicyFile;
@@ -140,7 +139,7 @@ impl Vault {
     ///
     /// If it could not be read.
     pub async fn snapshot(&self) -> Result<Snapshot, VaultError> {
-        self.ask(Request::Snapshot).await.map(Snapshot)
+        self.ask(|work| work.snapshot()).await.map(Snapshot)
     }
 
     /// Reads the snapshot back and seals it under a passphrase, with the root key and what belongs to it.

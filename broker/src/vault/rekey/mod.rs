@@ -40,7 +40,7 @@ pub(super) use self::rewrap::Next;
 use super::custody::Custody;
 use super::error::VaultError;
 use super::root_key::{RootKeySource, Surroundings};
-use super::writer::{Reply, Request};
+use super::writer::Work;
 use super::{Shared, Vault, known, stopped, to_microseconds};
 
 /// A re-key that is in force.
@@ -107,11 +107,12 @@ impl Vault {
             recovery,
             _alone,
         } = rekey;
-        self.ask_blocking(|reply| Request::Change(Some(change.clone()), reply))?;
+        let begun = change.clone();
+        self.ask_blocking(move |work| work.note_change(Some(begun)))?;
         let take_back = |error: RekeyError| {
             // Once this is written, the commit before it certainly is not.
             let failed = change.at(Stage::Failed);
-            let settled = self.ask_blocking(|reply| Request::Change(Some(failed), reply));
+            let settled = self.ask_blocking(move |work| work.note_change(Some(failed)));
             let settled = settled.map_err(RekeyError::Vault).and_then(|()| {
                 let id = self.id();
                 to.withdraw(id, version, at).map_err(RekeyError::RootKey)
@@ -137,13 +138,13 @@ impl Vault {
             change: Some(change.at(Stage::Done)),
             mac: None,
         };
-        let next = Box::new(Next {
+        let next = Next {
             root: next,
             custody,
             heads,
-        });
+        };
         let data_keys = self
-            .ask_blocking(|reply| Request::Rekey(next, reply))
+            .ask_blocking(move |work| work.rekey(next))
             .map_err(|cause| take_back(cause.into()))?;
         Ok(Rekeyed {
             left: self.settle_rekey(&from.source, from.keys.root_version, &to, at),
@@ -191,7 +192,7 @@ impl Vault {
     ///
     /// [`VaultError::Locked`], or if it could not be written; the next unlock says the outcome again.
     pub async fn close_rekey(&self) -> Result<(), VaultError> {
-        self.ask(|reply| Request::Change(None, reply)).await
+        self.ask(move |work| work.note_change(None)).await
     }
 
     /// What is left to erase, in words.
@@ -237,7 +238,10 @@ impl Vault {
         u64::try_from(versions + state.minted.len()).unwrap_or(u64::MAX)
     }
 
-    fn ask_blocking<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, VaultError> {
-        self.writer.ask(request)?.blocking_recv().map_err(stopped)?
+    fn ask_blocking<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Work) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, VaultError> {
+        self.writer.ask(change)?.blocking_recv().map_err(stopped)?
     }
 }

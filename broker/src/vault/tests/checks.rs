@@ -137,7 +137,7 @@ async fn a_check_that_cannot_be_written_leaves_what_was_known() {
         .await
         .unwrap();
     let before = vault.check(&secret);
-    vault.ask(Request::LimitPages).await.unwrap();
+    vault.ask(|work| work.store.limit_pages()).await.unwrap();
     let long = "x".repeat(100_000);
     assert!(
         vault

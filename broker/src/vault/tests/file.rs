@@ -154,7 +154,7 @@ async fn a_full_disk_changes_nothing_and_says_so() {
     let vault = scratch.unlocked();
     set(&vault, "one", "first").await;
     vault.reserve_version(&name("one"), at(1)).await.unwrap();
-    let limit = Request::LimitPages;
+    let limit = |work: &mut Work| work.store.limit_pages();
     vault.ask(limit).await.unwrap();
     let long = "x".repeat(60_000);
     let stored = vault.store(recorded("one", 2), token(&long), None, at(2));

@@ -38,7 +38,7 @@ async fn what_could_not_be_written_is_not_known() {
     let secret = name("source-pat");
     let kept = vec![(secret.clone(), seen("a", 5))];
     vault.keep_first_seen(kept).await.unwrap();
-    vault.ask(Request::LimitPages).await.unwrap();
+    vault.ask(|work| work.store.limit_pages()).await.unwrap();
     let long = seen(&"x".repeat(100_000), 9);
     let failed = vault.keep_first_seen(vec![(secret.clone(), long)]).await;
     assert!(failed.is_err());

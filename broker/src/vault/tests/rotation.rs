@@ -49,7 +49,7 @@ async fn a_swap_that_cannot_be_written_leaves_neither_value_nor_rotation() {
     let vault = scratch.unlocked();
     set(&vault, "source-pat", OLD).await;
     let number = vault.reserve_version(&name("source-pat"), at(3)).await;
-    vault.ask(Request::LimitPages).await.unwrap();
+    vault.ask(|work| work.store.limit_pages()).await.unwrap();
     let rotation = Rotation::begin(Some(version(1, OLD)), version(2, NEW), false, &moment(3));
     let usage = recorded("source-pat", number.unwrap());
     // Too large for the pages there are.

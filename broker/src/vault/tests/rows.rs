@@ -156,7 +156,7 @@ async fn a_row_that_cannot_be_written_leaves_what_is_there_genuine() {
     let scratch = used().await;
     let vault = scratch.unlocked();
     vault.settle().await.unwrap();
-    vault.ask(Request::LimitPages).await.unwrap();
+    vault.ask(|work| work.store.limit_pages()).await.unwrap();
     let long = "x".repeat(100_000);
     let long = moving(&format!("file:/{long}"));
     vault.note_move(&name("one"), long).await.unwrap_err();

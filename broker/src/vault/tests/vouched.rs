@@ -172,7 +172,7 @@ async fn tombstones_that_cannot_be_written_leave_what_is_there_genuine() {
     let scratch = used().await;
     let vault = scratch.unlocked();
     vault.settle().await.unwrap();
-    vault.ask(Request::LimitPages).await.unwrap();
+    vault.ask(|work| work.store.limit_pages()).await.unwrap();
     let many = (100..9000).map(|nth| (lease(nth), at(40))).collect();
     vault.bury(many, at(0)).await.unwrap_err();
     assert_eq!(vault.tombstones().len(), 2);

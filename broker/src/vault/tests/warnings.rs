@@ -39,7 +39,7 @@ async fn warnings_are_there_after_a_restart_the_last_of_each_key_locked_or_not()
 async fn a_warning_that_cannot_be_kept_is_said_to_be_none() {
     let scratch = Scratch::new();
     let vault = scratch.unlocked();
-    vault.ask(Request::LimitPages).await.unwrap();
+    vault.ask(|work| work.store.limit_pages()).await.unwrap();
     let many = (0..5000).map(|n| given(&format!("deadline/{n}"), n));
     let refused = vault.keep_warnings(many.collect()).await.unwrap_err();
     assert!(matches!(refused, VaultError::Storage { .. }), "{refused}");

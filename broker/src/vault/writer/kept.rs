@@ -17,7 +17,7 @@ use crate::vault::minted::SealedMinted;
 use crate::vault::vouched::Row;
 
 impl Work {
-    pub(super) fn note_rotation(
+    pub(in crate::vault) fn note_rotation(
         &mut self,
         name: SecretName,
         rotation: Rotation,
@@ -35,13 +35,13 @@ impl Work {
         Ok(())
     }
 
-    pub(super) fn note_move(
+    pub(in crate::vault) fn note_move(
         &mut self,
         name: SecretName,
-        moving: Option<Box<Move>>,
+        moving: Option<Move>,
     ) -> Result<(), VaultError> {
         let (stored, text) = moving
-            .map(|moving| self.store.stored(*moving))
+            .map(|moving| self.store.stored(moving))
             .transpose()?
             .unzip();
         let covered = {
@@ -61,7 +61,7 @@ impl Work {
         Ok(())
     }
 
-    pub(super) fn keep_first_seen(
+    pub(in crate::vault) fn keep_first_seen(
         &mut self,
         these: Vec<(SecretName, FirstSeen)>,
     ) -> Result<(), VaultError> {
@@ -70,7 +70,7 @@ impl Work {
         Ok(())
     }
 
-    pub(super) fn note_sink(
+    pub(in crate::vault) fn note_sink(
         &mut self,
         name: SecretName,
         sink: String,
@@ -95,7 +95,10 @@ impl Work {
         Ok(())
     }
 
-    pub(super) fn keep_minted(&mut self, mut sealed: SealedMinted) -> Result<(), VaultError> {
+    pub(in crate::vault) fn keep_minted(
+        &mut self,
+        mut sealed: SealedMinted,
+    ) -> Result<(), VaultError> {
         let (place, version) = (sealed.minted.place(), sealed.minted.installation);
         self.catch_up(&place, version, &mut sealed.envelope)?;
         self.store.keep_minted(&sealed)?;
@@ -105,7 +108,10 @@ impl Work {
         Ok(())
     }
 
-    pub(super) fn note_ending(&mut self, tokens: &[HashedToken]) -> Result<(), VaultError> {
+    pub(in crate::vault) fn note_ending(
+        &mut self,
+        tokens: &[HashedToken],
+    ) -> Result<(), VaultError> {
         self.store.note_ending(tokens)?;
         let mut state = known(self.shared.state.write());
         for hashed in tokens {
@@ -116,13 +122,16 @@ impl Work {
         Ok(())
     }
 
-    pub(super) fn forget_minted(&mut self, hashed: &HashedToken) -> Result<(), VaultError> {
+    pub(in crate::vault) fn forget_minted(
+        &mut self,
+        hashed: &HashedToken,
+    ) -> Result<(), VaultError> {
         self.store.forget_minted(hashed)?;
         known(self.shared.state.write()).minted.remove(hashed);
         Ok(())
     }
 
-    pub(super) fn pin_repositories(
+    pub(in crate::vault) fn pin_repositories(
         &mut self,
         names: Vec<(Box<str>, u64)>,
     ) -> Result<(), VaultError> {
@@ -145,7 +154,7 @@ impl Work {
         Ok(())
     }
 
-    pub(super) fn unpin_repository(&mut self, name: &str) -> Result<(), VaultError> {
+    pub(in crate::vault) fn unpin_repository(&mut self, name: &str) -> Result<(), VaultError> {
         let covered = {
             let state = known(self.shared.state.read());
             let before = state.repositories.get(name);
@@ -158,7 +167,7 @@ impl Work {
         Ok(())
     }
 
-    pub(super) fn keep_check(
+    pub(in crate::vault) fn keep_check(
         &mut self,
         name: SecretName,
         kept: Kept,
@@ -171,7 +180,7 @@ impl Work {
         Ok(())
     }
 
-    pub(super) fn keep_failed_check(
+    pub(in crate::vault) fn keep_failed_check(
         &mut self,
         name: SecretName,
         at: &Moment,

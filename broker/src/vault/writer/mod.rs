@@ -16,90 +16,27 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 
-use broker_audit::chain::Head;
-use broker_protocol::names::{LeaseId, SecretName};
-use jiff::Timestamp;
+use broker_protocol::names::SecretName;
 use tokio::sync::oneshot;
 
 use self::notes::Unwritten;
-use super::checks::{CheckDetails, Kept};
 use super::error::VaultError;
-use super::minted::SealedMinted;
-use super::rekey::{Change, Next};
-use super::sources::SealedValue;
-use super::state::{List, Outline, Sealed, Secret, State};
+use super::state::{List, Outline, Secret, State};
 use super::store::{Mark, Store};
-use super::values::Of;
-use super::{GivenWarning, Held, LogIdentity, Shared, UsageDelta, known};
-use crate::first_seen::FirstSeen;
-use crate::moment::Moment;
-use crate::move_state::Move;
-use crate::rotation_state::{Rotation, SinkState};
-use crate::token::HashedToken;
+use super::{Shared, known};
 
-pub(super) type Reply<T> = oneshot::Sender<Result<T, VaultError>>;
-
-pub(super) enum Request {
-    Reserve(SecretName, Timestamp, Reply<u64>),
-    Add(SecretName, Sealed, Of, Reply<Held>),
-    /// Erases all versions but one, or all.
-    Retire(SecretName, Option<u64>, Option<Box<Rotation>>, Reply<()>),
-    Rotation(SecretName, Box<Rotation>, Reply<()>),
-    /// Writes how far a move is, or forgets it.
-    Move(SecretName, Option<Box<Move>>, Reply<()>),
-    /// Keeps since when values have been known.
-    KeepFirstSeen(Vec<(SecretName, FirstSeen)>, Reply<()>),
-    Sink(SecretName, String, Box<SinkState>, Reply<()>),
-    Remove(SecretName, Of, Reply<()>),
-    Bury(Vec<(LeaseId, Timestamp)>, Timestamp, Reply<()>),
-    KeepMinted(SealedMinted, Reply<()>),
-    NoteEnding(Vec<HashedToken>, Reply<()>),
-    ForgetMinted(HashedToken, Reply<()>),
-    PinRepositories(Vec<(Box<str>, u64)>, Reply<()>),
-    UnpinRepository(Box<str>, Reply<()>),
-    Warnings(Reply<Vec<GivenWarning>>),
-    KeepWarnings(Vec<GivenWarning>, Reply<()>),
-    ForgetWarnings(Vec<Box<str>>, Reply<()>),
-    SourceRequests(Reply<Vec<(i64, u32)>>),
-    /// An hour, the requests in it, and the oldest hour that is kept.
-    KeepSourceRequests(i64, u32, i64, Reply<()>),
-    SourceValues(Reply<Vec<SealedValue>>),
-    KeepSourceValue(SealedValue, Reply<()>),
-    ForgetSourceValue(Box<str>, Reply<()>),
-    KeepOnlySourceValues(Vec<Box<str>>, Reply<()>),
-    Note(Head, Vec<UsageDelta>),
-    NewLog(String, Reply<LogIdentity>),
-    /// Puts what decides after a start under MACs, as far as it is not yet.
-    Sign(Reply<()>),
-    /// The same although what was found at the start was not the vault's own.
-    TrustLog(Reply<()>),
-    /// Keeps what a check found, with its findings as JSON.
-    KeepCheck(SecretName, Kept, String, Reply<()>),
-    /// Keeps that a check got no answer, and why.
-    KeepFailedCheck(SecretName, Moment, String, Reply<()>),
-    ReadCheck(SecretName, Reply<CheckDetails>),
-    /// Notes how far a change of the root key is; `None` once that is settled and recorded.
-    Change(Option<Change>, Reply<()>),
-    /// Puts the next root key in force. Answered with how many data keys are under it.
-    Rekey(Box<Next>, Reply<u64>),
-    /// All of the database, with whatever was noted before.
-    Snapshot(Reply<Vec<u8>>),
-    /// Answered when all requests before it are done and written.
-    Settle(Reply<()>),
-    /// From now on the disk is full.
-    #[cfg(test)]
-    LimitPages(Reply<()>),
-}
+/// A change, or a look at the database, to be made by the thread.
+type Wanted = Box<dyn FnOnce(&mut Work) + Send>;
 
 /// The thread, and the way to it. Dropping it writes what is left and waits for the end.
 pub(super) struct Writer {
-    requests: Option<Sender<Request>>,
+    changes: Option<Sender<Wanted>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
     pub(super) fn start(store: Store, shared: Arc<Shared>) -> Result<Self, VaultError> {
-        let (requests, received) = mpsc::channel();
+        let (changes, received) = mpsc::channel();
         let work = Work {
             store,
             shared,
@@ -109,30 +46,36 @@ impl Writer {
             .name("vault".to_owned())
             .spawn(move || work.run(&received))?;
         Ok(Self {
-            requests: Some(requests),
+            changes: Some(changes),
             thread: Some(thread),
         })
     }
 
-    pub(super) fn send(&self, request: Request) -> Result<(), VaultError> {
-        let requests = self.requests.as_ref().ok_or(VaultError::Stopped)?;
-        requests.send(request).map_err(|_cause| VaultError::Stopped)
+    /// Hands over a change whose outcome nobody waits for.
+    pub(super) fn send(
+        &self,
+        change: impl FnOnce(&mut Work) + Send + 'static,
+    ) -> Result<(), VaultError> {
+        let changes = self.changes.as_ref().ok_or(VaultError::Stopped)?;
+        let sent = changes.send(Box::new(change));
+        sent.map_err(|_cause| VaultError::Stopped)
     }
 
-    /// Sends a request and returns where its answer will arrive.
-    pub(super) fn ask<T>(
+    /// Hands over a change and returns where its outcome will arrive.
+    pub(super) fn ask<T: Send + 'static>(
         &self,
-        request: impl FnOnce(Reply<T>) -> Request,
+        change: impl FnOnce(&mut Work) -> Result<T, VaultError> + Send + 'static,
     ) -> Result<oneshot::Receiver<Result<T, VaultError>>, VaultError> {
         let (reply, answer) = oneshot::channel();
-        self.send(request(reply))?;
+        // An answer that nobody waits for any more is dropped; what was done is done.
+        self.send(move |work| drop(reply.send(change(work))))?;
         Ok(answer)
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.requests = None;
+        self.changes = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -141,20 +84,21 @@ impl Drop for Writer {
     }
 }
 
-struct Work {
-    store: Store,
+/// What the thread works on.
+pub(super) struct Work {
+    pub(super) store: Store,
     shared: Arc<Shared>,
     unwritten: Unwritten,
 }
 
 impl Work {
-    fn run(mut self, requests: &Receiver<Request>) {
-        while let Ok(first) = requests.recv() {
-            self.serve(first);
+    fn run(mut self, changes: &Receiver<Wanted>) {
+        while let Ok(first) = changes.recv() {
+            first(&mut self);
             // Bounded, so that a stream of notes that never pauses is written all the same.
             let mut more = 0;
-            for next in requests.try_iter().take(MOST_TOGETHER) {
-                self.serve(next);
+            for next in changes.try_iter().take(MOST_TOGETHER) {
+                next(&mut self);
                 more += 1;
             }
             if more < MOST_TOGETHER {
@@ -165,87 +109,20 @@ impl Work {
         }
     }
 
-    fn serve(&mut self, request: Request) {
-        // An answer that nobody waits for any more is dropped; what was done is done.
-        match request {
-            Request::Reserve(name, now, reply) => drop(reply.send(self.reserve(name, now))),
-            Request::Add(name, sealed, of, reply) => {
-                drop(reply.send(self.add(&name, sealed, of)));
-            }
-            Request::Retire(name, keep, rotation, reply) => {
-                drop(reply.send(self.retire(&name, keep, rotation)));
-            }
-            Request::Rotation(name, rotation, reply) => {
-                drop(reply.send(self.note_rotation(name, *rotation)));
-            }
-            Request::Move(name, state, reply) => drop(reply.send(self.note_move(name, state))),
-            Request::KeepFirstSeen(these, reply) => {
-                drop(reply.send(self.keep_first_seen(these)));
-            }
-            Request::Sink(name, sink, state, reply) => {
-                drop(reply.send(self.note_sink(name, sink, *state)));
-            }
-            Request::Remove(name, of, reply) => {
-                drop(reply.send(self.remove(&name, &of)));
-            }
-            Request::Bury(leases, now, reply) => drop(reply.send(self.bury(leases, now))),
-            Request::KeepMinted(sealed, reply) => drop(reply.send(self.keep_minted(sealed))),
-            Request::NoteEnding(tokens, reply) => drop(reply.send(self.note_ending(&tokens))),
-            Request::ForgetMinted(hashed, reply) => {
-                drop(reply.send(self.forget_minted(&hashed)));
-            }
-            Request::PinRepositories(names, reply) => {
-                drop(reply.send(self.pin_repositories(names)));
-            }
-            Request::UnpinRepository(name, reply) => {
-                drop(reply.send(self.unpin_repository(&name)));
-            }
-            Request::Warnings(reply) => drop(reply.send(self.store.warnings())),
-            Request::KeepWarnings(warnings, reply) => {
-                drop(reply.send(self.store.keep_warnings(&warnings)));
-            }
-            Request::ForgetWarnings(keys, reply) => {
-                drop(reply.send(self.store.forget_warnings(&keys)));
-            }
-            Request::SourceRequests(reply) => drop(reply.send(self.store.source_requests())),
-            Request::KeepSourceRequests(hour, requests, oldest, reply) => {
-                let kept = self.store.keep_source_requests(hour, requests, oldest);
-                drop(reply.send(kept));
-            }
-            Request::SourceValues(reply) => drop(reply.send(self.store.source_values())),
-            Request::KeepSourceValue(value, reply) => {
-                drop(reply.send(self.store.keep_source_value(&value)));
-            }
-            Request::ForgetSourceValue(source, reply) => {
-                drop(reply.send(self.store.forget_source_values(&[source])));
-            }
-            Request::KeepOnlySourceValues(sources, reply) => {
-                drop(reply.send(self.store.keep_only_source_values(&sources)));
-            }
-            Request::NewLog(log_id, reply) => drop(reply.send(self.new_log(log_id))),
-            Request::Sign(reply) => drop(reply.send(self.sign())),
-            Request::TrustLog(reply) => drop(reply.send(self.trust_log())),
-            Request::KeepCheck(name, kept, findings, reply) => {
-                drop(reply.send(self.keep_check(name, kept, &findings)));
-            }
-            Request::KeepFailedCheck(name, at, why, reply) => {
-                drop(reply.send(self.keep_failed_check(name, &at, &why)));
-            }
-            Request::ReadCheck(name, reply) => drop(reply.send(self.store.check_details(&name))),
-            Request::Change(change, reply) => drop(reply.send(self.note_change(change))),
-            Request::Rekey(next, reply) => drop(reply.send(self.rekey(*next))),
-            Request::Snapshot(reply) => {
-                self.write_notes();
-                drop(reply.send(self.store.snapshot()));
-            }
-            Request::Note(head, deltas) => self.apply(head, deltas),
-            Request::Settle(reply) => {
-                self.write_notes();
-                drop(reply.send(Ok(())));
-            }
-            #[cfg(test)]
-            Request::LimitPages(reply) => drop(reply.send(self.store.limit_pages())),
-        }
+    /// All of the database, with whatever was noted before.
+    pub(super) fn snapshot(&mut self) -> Result<Vec<u8>, VaultError> {
+        self.write_notes();
+        self.store.snapshot()
+    }
+
+    /// All changes before this are done and written.
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "it is waited for like every other change"
+    )]
+    pub(super) fn settle(&mut self) -> Result<(), VaultError> {
+        self.write_notes();
+        Ok(())
     }
 
     /// Works out what a change makes of one secret, and the MAC over the list after it.
@@ -277,5 +154,5 @@ impl Work {
     }
 }
 
-/// How many requests are served before notes are written, at the most.
+/// How many changes are made before notes are written, at the most.
 const MOST_TOGETHER: usize = 1024;

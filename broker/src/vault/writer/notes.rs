@@ -26,7 +26,7 @@ pub(super) struct Unwritten {
 
 impl Unwritten {
     /// What was counted of the two values is written where it belongs from now on.
-    pub(super) fn turn(&mut self, name: &SecretName, turn: &Turn) {
+    pub(in crate::vault) fn turn(&mut self, name: &SecretName, turn: &Turn) {
         let passed = self.exposed.extract_if(|(secret, ..)| secret == name);
         let passed: Vec<_> = passed.collect();
         let again = self
@@ -42,7 +42,7 @@ impl Unwritten {
 }
 
 impl Work {
-    pub(super) fn apply(&mut self, head: Head, deltas: Vec<UsageDelta>) {
+    pub(in crate::vault) fn apply(&mut self, head: Head, deltas: Vec<UsageDelta>) {
         self.unwritten.head = Some(head);
         if deltas.is_empty() {
             return;
@@ -85,7 +85,7 @@ impl Work {
 
     /// Writes what has been noted. On failure it stays unwritten and is tried with the next note:
     /// head and figures go together or not at all, so a restart counts nothing twice.
-    pub(super) fn write_notes(&mut self) {
+    pub(in crate::vault) fn write_notes(&mut self) {
         let Some(head) = self.unwritten.head else {
             return;
         };

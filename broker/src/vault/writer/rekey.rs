@@ -20,7 +20,7 @@ use crate::vault::state::{Sealed, Secret};
 
 impl Work {
     /// Seals the data key of an envelope anew that was on its way here while the root key changed.
-    pub(super) fn catch_up(
+    pub(in crate::vault) fn catch_up(
         &self,
         name: &str,
         version: u64,
@@ -51,7 +51,7 @@ impl Work {
         Ok(())
     }
 
-    pub(super) fn forget_previous(&self) {
+    pub(in crate::vault) fn forget_previous(&self) {
         let kept = {
             let keys = known(self.shared.keys.read());
             keys.as_ref().is_some_and(Keys::has_previous)
@@ -61,7 +61,10 @@ impl Work {
         }
     }
 
-    pub(super) fn note_change(&mut self, change: Option<Change>) -> Result<(), VaultError> {
+    pub(in crate::vault) fn note_change(
+        &mut self,
+        change: Option<Change>,
+    ) -> Result<(), VaultError> {
         let custody = {
             let state = known(self.shared.state.read());
             let keys = known(self.shared.keys.read());
@@ -82,7 +85,7 @@ impl Work {
     ///
     /// What memory is to hold is built aside, so that leases wait for the exchange of two pointers, and
     /// the locks are held for reading a few secrets at a time.
-    pub(super) fn rekey(&mut self, mut next: Next) -> Result<u64, VaultError> {
+    pub(in crate::vault) fn rekey(&mut self, mut next: Next) -> Result<u64, VaultError> {
         next.custody = {
             let keys = known(self.shared.keys.read());
             next.custody

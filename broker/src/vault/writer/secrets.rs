@@ -13,7 +13,11 @@ use crate::vault::vouched::Row;
 use crate::vault::{Held, known};
 
 impl Work {
-    pub(super) fn reserve(&mut self, name: SecretName, now: Timestamp) -> Result<u64, VaultError> {
+    pub(in crate::vault) fn reserve(
+        &mut self,
+        name: SecretName,
+        now: Timestamp,
+    ) -> Result<u64, VaultError> {
         let (outline, mark) = self.prepare(&name, |secret| {
             let versions = secret.map(|s| &s.versions);
             let versions = versions.map_or_else(Vec::new, |all| numbers(all));
@@ -40,7 +44,7 @@ impl Work {
         Ok(version)
     }
 
-    pub(super) fn add(
+    pub(in crate::vault) fn add(
         &mut self,
         name: &SecretName,
         mut sealed: Sealed,
@@ -118,7 +122,11 @@ impl Work {
         before.retain(|key, _| stays(key));
     }
 
-    pub(super) fn remove(&mut self, name: &SecretName, of: &Of) -> Result<(), VaultError> {
+    pub(in crate::vault) fn remove(
+        &mut self,
+        name: &SecretName,
+        of: &Of,
+    ) -> Result<(), VaultError> {
         let (_, mut mark) = self.prepare(name, |secret| {
             let secret = secret.filter(|s| !s.versions.is_empty());
             let secret = secret.ok_or_else(|| VaultError::NoValue(name.clone()))?;
@@ -159,7 +167,7 @@ impl Work {
         Ok(())
     }
 
-    pub(super) fn retire(
+    pub(in crate::vault) fn retire(
         &mut self,
         name: &SecretName,
         keep: Option<u64>,

@@ -18,7 +18,7 @@ use crate::vault::{LogIdentity, known};
 pub(super) struct Covered(Option<(RowSum, Vouched)>);
 
 impl Covered {
-    pub(super) fn vouched(&self) -> Option<&Vouched> {
+    pub(in crate::vault) fn vouched(&self) -> Option<&Vouched> {
         self.0.as_ref().map(|(_, vouched)| vouched)
     }
 }
@@ -52,7 +52,7 @@ impl Work {
         }
     }
 
-    pub(super) fn bury(
+    pub(in crate::vault) fn bury(
         &mut self,
         leases: Vec<(LeaseId, Timestamp)>,
         now: Timestamp,
@@ -90,7 +90,7 @@ impl Work {
     ///
     /// A head that was noted without a MAC gets none here: the log may not have been opened yet, and must
     /// lead through the one before it too. The first note after that puts it under one.
-    pub(super) fn sign(&mut self) -> Result<(), VaultError> {
+    pub(in crate::vault) fn sign(&mut self) -> Result<(), VaultError> {
         self.sign_with(|state| state.vouched.map_or(state.noted, |vouched| vouched.head))
     }
 
@@ -145,7 +145,7 @@ impl Work {
         Ok(())
     }
 
-    pub(super) fn trust_log(&mut self) -> Result<(), VaultError> {
+    pub(in crate::vault) fn trust_log(&mut self) -> Result<(), VaultError> {
         {
             let state = known(self.shared.state.read());
             self.take_as_genuine(|key| RowSum::of(key, state.rows()));
@@ -154,7 +154,7 @@ impl Work {
     }
 
     /// The old log's leases are honoured in no other, so whatever was found of it does not matter now.
-    pub(super) fn new_log(&mut self, log_id: String) -> Result<LogIdentity, VaultError> {
+    pub(in crate::vault) fn new_log(&mut self, log_id: String) -> Result<LogIdentity, VaultError> {
         let state = known(self.shared.state.read());
         let (log, mark, rows, vouched) = {
             let keys = known(self.shared.keys.read());

@@ -16,12 +16,12 @@ async fn a_broker_that_ends_at_any_step_leaves_a_vault_that_opens() {
             0 => drop(ready),
             1 => {
                 let change = ready.begun(9);
-                let note = |reply| Request::Change(Some(change), reply);
+                let note = move |work: &mut Work| work.note_change(Some(change));
                 vault.ask(note).await.unwrap();
             }
             2 => {
                 let change = ready.begun(9);
-                let note = |reply| Request::Change(Some(change), reply);
+                let note = move |work: &mut Work| work.note_change(Some(change));
                 vault.ask(note).await.unwrap();
                 let other = RootKey::generate().unwrap();
                 let offered = RootKeySource::File.offer(&other, vault.id(), 2, &kept.at);

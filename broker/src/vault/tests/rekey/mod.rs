@@ -98,7 +98,7 @@ pub(super) fn rekey(
         let work = scope.spawn(|| vault.rekey(ready, 9, &kept.at, at(100)));
         work.join().unwrap()
     })?;
-    let close = |reply| Request::Change(None, reply);
+    let close = |work: &mut Work| work.note_change(None);
     std::thread::scope(|scope| {
         let work = scope.spawn(|| vault.writer.ask(close).unwrap().blocking_recv());
         work.join().unwrap().unwrap().unwrap();
@@ -206,7 +206,7 @@ async fn what_was_sealed_before_and_arrives_after_is_sealed_anew() {
     // Holds the writer, so that the two wait in its queue in this order.
     let (late, done) = {
         let state = known(vault.shared.state.write());
-        let close = vault.writer.ask(Request::Settle).unwrap();
+        let close = vault.writer.ask(|work| work.settle()).unwrap();
         let usage = recorded("two", version);
         let new = NewValue {
             value: token("late"),
@@ -245,7 +245,7 @@ async fn what_was_sealed_under_a_key_that_is_gone_is_refused_and_not_stored() {
     };
     rekey(&vault, &RekeyRequest::default(), &kept).unwrap();
     let stale = SealedMinted { minted, envelope };
-    let kept_late = vault.ask(|reply| Request::KeepMinted(stale, reply)).await;
+    let kept_late = vault.ask(move |work| work.keep_minted(stale)).await;
     assert!(matches!(kept_late, Err(VaultError::Overtaken)));
     assert_filled(&vault);
 }
