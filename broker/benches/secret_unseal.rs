@@ -107,7 +107,6 @@ async fn recorded(log: &AuditLog, name: &SecretName, version: u64) -> Recorded<U
     let usage = Use {
         secret: name.clone(),
         version: Some(version),
-        why: Why::Upkeep,
     };
     let body = Body::of(&Event::SecretUsed {
         by: None,

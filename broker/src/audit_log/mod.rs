@@ -44,7 +44,6 @@ use self::disk::{Disk, OsDisk};
 use self::group_commit::{AnswerTo, IfRefused, Pending, Queue, Writer, stopped};
 use self::recovery::Noted;
 use crate::clock::Clock;
-use crate::policy::Grant;
 
 pub use self::error::AuditLogError;
 pub use self::live_leases::{Effect, LeaseRecord, LiveLease};
@@ -57,17 +56,6 @@ pub struct Use {
     pub secret: SecretName,
     /// The version of it that the record names; `None` where the value does not lie in the vault.
     pub version: Option<u64>,
-    /// Why.
-    pub why: Why,
-}
-
-/// Why a secret is used.
-#[derive(Debug)]
-pub enum Why {
-    /// Policy granted a caller a lease.
-    Grant(Grant),
-    /// The secret itself is looked after: set, removed, checked, rotated, written to a sink.
-    Upkeep,
 }
 
 /// Everything is about to leave the broker, the root key too, sealed under a passphrase: a backup.

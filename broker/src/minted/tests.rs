@@ -3,7 +3,6 @@ use std::time::Duration;
 use broker_protocol::names::Delivery;
 
 use super::*;
-use crate::audit_log::Why;
 use crate::clock::{Clock as _, ManualClock, Now};
 use crate::lease::Lease;
 
@@ -68,7 +67,6 @@ fn recorded() -> Recorded<Use> {
     let usage = Use {
         secret: "acme-import-app".parse().unwrap(),
         version: Some(1),
-        why: Why::Upkeep,
     };
     Recorded::in_a_test(usage, 0)
 }

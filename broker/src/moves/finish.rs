@@ -6,7 +6,7 @@ use broker_protocol::names::SecretName;
 
 use super::line::Line;
 use super::{How, MoveError, Mover, astray, of_the_vault, place, view};
-use crate::audit_log::{Use, Why};
+use crate::audit_log::Use;
 use crate::lease_record;
 use crate::move_state::{Due, Move, Step};
 use crate::moves::Moves;
@@ -114,7 +114,6 @@ impl Moves {
         let usage = Use {
             secret: name.clone(),
             version: None,
-            why: Why::Upkeep,
         };
         // Reading both places took its time, and policies may have been loaded meanwhile.
         let kept = self.in_use(name, from).is_some();

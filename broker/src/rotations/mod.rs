@@ -37,7 +37,7 @@ use jiff::Timestamp;
 use self::candidate::{Before, Candidate};
 use self::identity::Asked;
 use self::least::InUse;
-use crate::audit_log::{Recorded, Use, Why};
+use crate::audit_log::{Recorded, Use};
 use crate::checks::Checks;
 use crate::config::Config;
 use crate::github::GitHub;
@@ -405,7 +405,6 @@ impl Rotations {
         let usage = Use {
             secret: turn.name().clone(),
             version: Some(version),
-            why: Why::Upkeep,
         };
         Ok(self.journal.record_use(usage, event).await?)
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Secrets;
-use crate::audit_log::{AuditLogError, Effect, Use, Why};
+use crate::audit_log::{AuditLogError, Effect, Use};
 use crate::lease_record;
 use crate::policy::{Caller, SourceSpec};
 use crate::secret_locks::SecretTurn;
@@ -129,7 +129,6 @@ impl Secrets {
         let usage = Use {
             secret: name.clone(),
             version: Some(version),
-            why: Why::Upkeep,
         };
         let recorded = self.journal.record_use(usage, &event).await?;
         let announced = recorded.seq();
@@ -204,7 +203,6 @@ impl Secrets {
         let usage = Use {
             secret: name.clone(),
             version: None,
-            why: Why::Upkeep,
         };
         let recorded = self
             .journal

@@ -4,7 +4,7 @@ use broker_audit::record::Event;
 use broker_protocol::names::SecretName;
 
 use super::{Secrets, UpkeepError};
-use crate::audit_log::{Recorded, Use, Why};
+use crate::audit_log::{Recorded, Use};
 use crate::lease_record;
 use crate::policy::{Caller, SecretDeclaration, SourceSpec};
 use crate::token::AccessToken;
@@ -198,6 +198,5 @@ fn use_of(name: &SecretName, version: Option<u64>) -> Use {
     Use {
         secret: name.clone(),
         version,
-        why: Why::Upkeep,
     }
 }

@@ -344,10 +344,10 @@ impl Vault {
     /// type error and not a review item:
     ///
     /// ```compile_fail,E0308
-    /// # use broker::{audit_log::{Use, Why}, token::AccessToken, vault::{Vault, VaultError}};
+    /// # use broker::{audit_log::Use, token::AccessToken, vault::{Vault, VaultError}};
     /// # use broker_protocol::names::SecretName;
     /// fn too_early(vault: &Vault, secret: SecretName) -> Result<AccessToken, VaultError> {
-    ///     let usage = Use { secret, version: Some(1), why: Why::Upkeep };
+    ///     let usage = Use { secret, version: Some(1) };
     ///     vault.unseal(usage) // a Use, but not yet a Recorded<Use>
     /// }
     /// ```

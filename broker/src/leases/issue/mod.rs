@@ -33,7 +33,7 @@ use broker_audit::record::{Body, Event};
 use broker_protocol::names::{Delivery, LeaseId, SecretName};
 
 use self::obtain::Origin;
-use crate::audit_log::{Effect, Use, Why};
+use crate::audit_log::{Effect, Use};
 use crate::clock::Now;
 use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
@@ -250,7 +250,6 @@ impl Leases {
         let usage = Use {
             secret,
             version: lease.version,
-            why: Why::Grant(grant),
         };
         Ok(Ready {
             lease,

@@ -8,13 +8,11 @@ use std::path::Path;
 
 use self::slow::{Still, World};
 use super::*;
-use crate::audit_log::Why;
 
 pub(super) fn recorded() -> Recorded<Use> {
     let usage = Use {
         secret: "org-label-sync-token".parse().unwrap(),
         version: None,
-        why: Why::Upkeep,
     };
     Recorded::in_a_test(usage, 0)
 }

@@ -27,7 +27,6 @@ use rusqlite::Connection;
 use static_assertions::assert_not_impl_any;
 
 use super::*;
-use crate::audit_log::Why;
 use crate::moment::Moment;
 
 assert_not_impl_any!(Vault: Clone, Debug, serde::Serialize);
@@ -139,7 +138,6 @@ fn recorded(secret: &str, version: u64) -> Recorded<Use> {
     let usage = Use {
         secret: name(secret),
         version: Some(version),
-        why: Why::Upkeep,
     };
     Recorded::in_a_test(usage, 7)
 }
