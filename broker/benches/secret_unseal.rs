@@ -22,9 +22,7 @@ use std::sync::Arc;
 
 use aes_gcm::aead::{AeadInOut as _, KeyInit as _, Nonce, Tag};
 use aes_gcm::{Aes256Gcm, Key};
-use broker::audit_log::{
-    AuditLog, Effect, LogIdentity, Options, Recorded, SEGMENT_LIMIT, Use, Why,
-};
+use broker::audit_log::{AuditLog, Effect, LogIdentity, Options, Recorded, SEGMENT_LIMIT, Use};
 use broker::clock::SystemClock;
 use broker::token::AccessToken;
 use broker::vault::root_key::{RootKey, RootKeySource};
