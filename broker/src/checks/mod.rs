@@ -23,7 +23,7 @@ mod reads;
 pub mod schedule;
 #[cfg(test)]
 mod tests;
-pub(crate) mod watch;
+mod watch;
 
 use std::sync::Arc;
 
@@ -38,6 +38,7 @@ use self::asker::Asker;
 use self::finding::{overall, worst_first};
 use self::judge::{Judged, Subject};
 use self::probe::{Outsider, is_pattern};
+use self::schedule::Schedule;
 use crate::config::Config;
 use crate::github::{Credential, GitHub, GitHubError, Principal};
 use crate::journal::Journal;
@@ -110,6 +111,7 @@ pub struct Checks {
     limits: Arc<Limits>,
     warnings: Arc<Warnings>,
     config: Arc<Config>,
+    schedule: tokio::sync::Mutex<Schedule>,
 }
 
 impl Checks {
@@ -132,6 +134,7 @@ impl Checks {
             limits,
             warnings,
             config,
+            schedule: tokio::sync::Mutex::default(),
         }
     }
 

@@ -1,11 +1,12 @@
 //! Makes the checks that nobody asks for, one after another, when the schedule says so.
+//!
+//! Not here: the timer (`life`).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use broker_protocol::names::SecretName;
 use jiff::Timestamp;
-use tokio::sync::watch;
 
 use super::schedule::{self, Last, Schedule};
 use super::{CheckError, Pace};
@@ -14,80 +15,60 @@ use crate::github::{CORE, GitHubError, LimitKind, Principal};
 use crate::moment::Moment;
 use crate::policy::{SecretDeclaration, SecretKind, SourceSpec};
 
-/// Checks secrets on schedule until told to stop.
-pub(crate) async fn watch(checks: Arc<Checks>, mut stopped: watch::Receiver<bool>) {
-    let Some(every) = checks.config.github.check_every else {
-        return;
-    };
-    let mut schedule = Schedule::default();
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = stopped.wait_for(|stop| *stop) => return,
-            _ = tick.tick() => {}
-        }
-        // A check that has begun may take a minute; a stop does not wait for it.
-        tokio::select! {
-            _ = stopped.wait_for(|stop| *stop) => return,
-            () = next(&checks, &mut schedule, every) => {}
-        }
-    }
-}
-
-const TICK: Duration = Duration::from_secs(1);
 /// How long nothing is checked after a fault of the broker's own.
 const REST: Duration = Duration::from_secs(60);
 
-async fn next(checks: &Arc<Checks>, schedule: &mut Schedule, every: Duration) {
-    // Nothing could be opened or recorded.
-    if checks.vault.is_locked() || checks.journal.fault().is_some() {
-        return;
-    }
-    let now = checks.journal.now();
-    if schedule.wants_plan(now) {
-        let planning = Arc::clone(checks);
-        // Ten thousand secrets take a few milliseconds.
-        let due = tokio::task::spawn_blocking(move || planning.due_checks(every)).await;
-        match due {
-            Ok((due, secrets)) => schedule.plan(due, secrets, every, now),
-            Err(panic) => {
-                tracing::error!(cause = %panic, "checks could not be planned");
-                schedule.rest(REST, now);
+impl Checks {
+    /// Checks the secret that is due, if one is.
+    pub(crate) async fn check_the_next(self: &Arc<Self>, every: Duration) {
+        let mut schedule = self.schedule.lock().await;
+        // Nothing could be opened or recorded.
+        if self.vault.is_locked() || self.journal.fault().is_some() {
+            return;
+        }
+        let now = self.journal.now();
+        if schedule.wants_plan(now) {
+            let planning = Arc::clone(self);
+            // Ten thousand secrets take a few milliseconds.
+            let due = tokio::task::spawn_blocking(move || planning.due_checks(every)).await;
+            match due {
+                Ok((due, secrets)) => schedule.plan(due, secrets, every, now),
+                Err(panic) => {
+                    tracing::error!(cause = %panic, "checks could not be planned");
+                    schedule.rest(REST, now);
+                }
+            }
+        }
+        let Some(name) = schedule.next(now) else {
+            return;
+        };
+        if !self.may_be_checked(&name, every) {
+            return;
+        }
+        let checked = self.check_secret(None, &name, Pace::Gentle).await;
+        let now = self.journal.now();
+        match checked {
+            Err(CheckError::GitHub { cause, .. }) if cause.is_unavailable() => {
+                schedule.away(cause.retry_after(), now);
+            }
+            // Whoever it was: another wrong credential would prolong it.
+            Err(CheckError::GitHub {
+                cause:
+                    GitHubError::Limited {
+                        kind: LimitKind::LockOut,
+                        retry_after,
+                        ..
+                    },
+                ..
+            }) => schedule.rest(retry_after, now),
+            Ok(_) => schedule.done(now),
+            Err(error) => {
+                tracing::debug!(secret = %name, cause = %error, "not checked on schedule");
+                schedule.done(now);
             }
         }
     }
-    let Some(name) = schedule.next(now) else {
-        return;
-    };
-    if !checks.may_be_checked(&name, every) {
-        return;
-    }
-    let checked = checks.check_secret(None, &name, Pace::Gentle).await;
-    let now = checks.journal.now();
-    match checked {
-        Err(CheckError::GitHub { cause, .. }) if cause.is_unavailable() => {
-            schedule.away(cause.retry_after(), now);
-        }
-        // Whoever it was: another wrong credential would prolong it.
-        Err(CheckError::GitHub {
-            cause:
-                GitHubError::Limited {
-                    kind: LimitKind::LockOut,
-                    retry_after,
-                    ..
-                },
-            ..
-        }) => schedule.rest(retry_after, now),
-        Ok(_) => schedule.done(now),
-        Err(error) => {
-            tracing::debug!(secret = %name, cause = %error, "not checked on schedule");
-            schedule.done(now);
-        }
-    }
-}
 
-impl Checks {
     /// What is due until a plan's horizon, and how many secrets are checked at all.
     fn due_checks(&self, every: Duration) -> (Vec<(Timestamp, SecretName)>, usize) {
         let policies = self.policies.in_force();

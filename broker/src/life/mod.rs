@@ -4,28 +4,26 @@
 //! `SIGTERM` waiting: what is written last has a limit of time as well.
 
 mod systemd;
+mod tasks;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::Event;
 use systemd::{Systemd, Tell};
+use tasks::{Rhythm, Tasks};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::api::{self, Api};
 use crate::app::App;
 use crate::caller::Surroundings;
-use crate::leases::Leases;
-use crate::limits::Asked;
 use crate::operations::Operations;
-use crate::secrets::Secrets;
 use crate::server::{self, Identify, Listening};
 use crate::socket::{Kept, Listener};
 use crate::startup::StartError;
 use crate::status::Status;
-use crate::warnings::Warnings;
-use crate::{causes, checks, give_back};
+use crate::{causes, give_back};
 
 /// How often what has ended is looked for.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -42,6 +40,8 @@ const POLL: Duration = Duration::from_secs(1);
 
 /// How often values that lie elsewhere are looked at for those that are soon past their time.
 const REFRESH: Duration = Duration::from_secs(1);
+/// How often a check that is due is looked for.
+const CHECK: Duration = Duration::from_secs(1);
 /// How often rotations are looked at for steps that are due.
 const TEND: Duration = Duration::from_secs(1);
 /// How long after a start what runs from time to time has run once.
@@ -91,19 +91,15 @@ pub(crate) async fn live(
         (identify, Arc::clone(app.journal.clock())),
         stopped.clone(),
     ));
-    let keeping = kept.map(|kept| keep(kept, Arc::clone(&app.status), made_again, stopped.clone()));
-    let keeping = keeping.map(tokio::spawn);
-    let scraping = scrape(&app, stopped.clone()).await?;
-    let warning = tokio::spawn(warn(Arc::clone(&app.warnings), stopped.clone()));
-    let polling = tokio::spawn(poll(app.clone(), stopped.clone()));
-    let checking = tokio::spawn(checks::watch::watch(
-        Arc::clone(&app.checks),
-        stopped.clone(),
-    ));
-    let tending = tokio::spawn(tend(app.clone(), stopped.clone()));
-    let refreshing = tokio::spawn(refresh(Arc::clone(&app.secrets), stopped.clone()));
-    let tidying = tokio::spawn(tidy(Arc::clone(&app.leases), stopped.clone()));
-    let sweeping = tokio::spawn(sweep(app.clone(), stopped));
+    let mut tasks = Tasks::until(stopped.clone());
+    if let Some(kept) = kept {
+        let status = Arc::clone(&app.status);
+        tasks.run("socket", keep(kept, status, made_again, stopped.clone()));
+    }
+    if let Some(serving) = scrape(&app, stopped).await? {
+        tasks.run("metrics", serving);
+    }
+    look_after(&app, &mut tasks);
     give_back::unused_memory();
     systemd.tell(Tell::Ready);
     tracing::info!(
@@ -128,22 +124,12 @@ pub(crate) async fn live(
         tracing::debug!("nobody was serving any more");
     }
     // Has a limit of its own, after which requests are cut off.
-    ended(serving).await;
-    let going_on = [
-        Some(sweeping),
-        Some(checking),
-        Some(warning),
-        Some(polling),
-        Some(tending),
-        Some(refreshing),
-        Some(tidying),
-        scraping,
-        keeping,
-    ];
+    if let Err(error) = serving.await {
+        tracing::error!(cause = %error, "serving ended in a panic");
+    }
     let ending = async {
-        for task in going_on.into_iter().flatten() {
-            ended(task).await;
-        }
+        tasks.ended().await;
+        app.warnings.keep_given().await;
         last_records(&app, why).await
     };
     match tokio::time::timeout(END_LIMIT, ending).await {
@@ -160,12 +146,6 @@ pub(crate) async fn live(
                 source: elapsed.into(),
             })
         }
-    }
-}
-
-async fn ended(task: tokio::task::JoinHandle<()>) {
-    if let Err(error) = task.await {
-        tracing::error!(cause = %error, "a task ended in a panic");
     }
 }
 
@@ -255,33 +235,28 @@ fn reload(operations: &Arc<Operations>, systemd: &Systemd) {
     });
 }
 
-/// Ends what is over, and tells the vault how far the audit log has got.
-async fn sweep(app: App, mut stopped: watch::Receiver<bool>) {
-    let mut sweep = tokio::time::interval(SWEEP);
-    let mut note = tokio::time::interval(NOTE);
-    loop {
-        tokio::select! {
-            () = server::told_to(&mut stopped) => return,
-            _ = sweep.tick() => {
-                app.leases.expire_leases();
-                app.minting.end_unneeded_tokens(app.leases.is_rebuilt());
-                app.leases.close_minutes();
-            }
-            _ = note.tick() => {
-                app.leases.note_head();
-                app.limits.record_limits();
-                app.limits.warn_of_floors();
-            }
-        }
-    }
-}
-
-/// Warns people, each time something is given to warn of and in rounds. What is on its way to them when
-/// the broker stops is told again after the next start.
-async fn warn(warnings: Arc<Warnings>, mut stopped: watch::Receiver<bool>) {
-    let mut round = tokio::time::interval(WARN);
-    round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let rounds = async {
+/// Ends what is over, tells the vault how far the log has got, looks after deadlines, budgets, rotations
+/// and values that lie elsewhere.
+fn look_after(app: &App, tasks: &mut Tasks) {
+    let over = app.clone();
+    tasks.every("sweep", Rhythm::finished(SWEEP), move || {
+        over.leases.expire_leases();
+        over.minting.end_unneeded_tokens(over.leases.is_rebuilt());
+        over.leases.close_minutes();
+        std::future::ready(())
+    });
+    let noted = app.clone();
+    tasks.every("note", Rhythm::finished(NOTE), move || {
+        noted.leases.note_head();
+        noted.limits.record_limits();
+        noted.limits.warn_of_floors();
+        std::future::ready(())
+    });
+    // What is on its way to people when the broker stops is told again after the next start.
+    let warnings = Arc::clone(&app.warnings);
+    tasks.run_until_stop("warnings", async move {
+        let mut round = tokio::time::interval(WARN);
+        round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = round.tick() => {}
@@ -289,97 +264,75 @@ async fn warn(warnings: Arc<Warnings>, mut stopped: watch::Receiver<bool>) {
             }
             warnings.warning_round().await;
         }
-    };
-    tokio::select! {
-        () = server::told_to(&mut stopped) => {}
-        () = rounds => {}
+    });
+    if let Some(every) = app.config.github.poll_every {
+        // Leases come and go; looking for whom to ask is work too.
+        let (look, polled) = ((every / 30).max(POLL), app.clone());
+        tasks.every("polls", Rhythm::dropped(look), move || {
+            let App { limits, leases, .. } = polled.clone();
+            async move { limits.poll_those_due(leases.live().secrets(), every).await }
+        });
     }
-    warnings.keep_given().await;
-}
-
-/// Asks what principals with live leases have left at GitHub: one after the other, and at most one a
-/// second.
-async fn poll(app: App, mut stopped: watch::Receiver<bool>) {
-    let Some(every) = app.config.github.poll_every else {
-        return;
-    };
-    // Leases come and go; looking for whom to ask is work too.
-    let look = (every / 30).max(POLL);
-    let asking = async {
-        let mut asked = Asked::default();
-        loop {
-            for one in app
-                .limits
-                .due_polls(app.leases.live().secrets(), &mut asked, every)
-            {
-                app.limits.poll(one, &mut asked).await;
-                tokio::time::sleep(POLL).await;
+    if let Some(every) = app.config.github.check_every {
+        let checks = Arc::clone(&app.checks);
+        // A check that has begun may take a minute.
+        tasks.every("checks", Rhythm::dropped(CHECK), move || {
+            let checks = Arc::clone(&checks);
+            async move { checks.check_the_next(every).await }
+        });
+    }
+    // Beside the sweep, because GitHub may take its time.
+    let rotations = Arc::clone(&app.rotations);
+    tasks.every("rotations", Rhythm::dropped(TEND), move || {
+        let rotations = Arc::clone(&rotations);
+        async move { rotations.tend_rotations().await }
+    });
+    let tended = app.clone();
+    tasks.every("root key", Rhythm::finished(TEND), move || {
+        let App {
+            secrets,
+            operations,
+            ..
+        } = tended.clone();
+        async move {
+            secrets.note_first_seen_elsewhere().await;
+            operations.tend_root_key().await;
+        }
+    });
+    // Their places may take their time, too; a question that is under way is given up.
+    let secrets = Arc::clone(&app.secrets);
+    tasks.run_until_stop(
+        "sources",
+        async move { secrets.tend_sources(REFRESH).await },
+    );
+    // Once the start has settled, because its first rounds touch much that is not touched again, and then
+    // every hour in which nobody holds a lease: whoever comes next pays for it in microseconds, and a
+    // broker that is busy does not pay at all.
+    let (leases, mut starting) = (Arc::clone(&app.leases), true);
+    tasks.every(
+        "memory",
+        Rhythm::finished(TIDY).first_after(SETTLED),
+        move || {
+            let idle = std::mem::take(&mut starting) || leases.live().is_empty();
+            async move {
+                if !idle {
+                    return;
+                }
+                // It takes milliseconds, in which leases go on.
+                let given = tokio::task::spawn_blocking(give_back::unused_memory);
+                if let Err(panic) = given.await {
+                    tracing::error!(cause = %panic, "memory could not be given back");
+                }
             }
-            tokio::time::sleep(look).await;
-        }
-    };
-    tokio::select! {
-        () = server::told_to(&mut stopped) => {}
-        () = asking => {}
-    }
-}
-
-/// Takes the steps of rotations that have a time of their own. Beside the sweep, because GitHub may take
-/// its time; a step that is under way at a stop is left where it is, and done again after the next start.
-async fn tend(app: App, mut stopped: watch::Receiver<bool>) {
-    let mut tick = tokio::time::interval(TEND);
-    let mut last_rekey = None;
-    loop {
-        tokio::select! {
-            () = server::told_to(&mut stopped) => return,
-            _ = tick.tick() => {}
-        }
-        tokio::select! {
-            () = server::told_to(&mut stopped) => return,
-            () = app.rotations.tend_rotations() => {}
-        }
-        app.secrets.note_first_seen_elsewhere().await;
-        // Seconds at the most, and never left half-way.
-        app.operations.tend_root_key(&mut last_rekey).await;
-    }
-}
-
-/// Gives memory back once the start has settled, because its first rounds touch much that is not touched
-/// again, and then every hour in which nobody holds a lease: whoever comes next pays for it in
-/// microseconds, and a broker that is busy does not pay at all.
-async fn tidy(leases: Arc<Leases>, mut stopped: watch::Receiver<bool>) {
-    let mut round = tokio::time::interval_at(tokio::time::Instant::now() + SETTLED, TIDY);
-    round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut starting = true;
-    loop {
-        tokio::select! {
-            () = server::told_to(&mut stopped) => return,
-            _ = round.tick() => {}
-        }
-        if std::mem::take(&mut starting) || leases.live().is_empty() {
-            // It takes milliseconds, in which leases go on.
-            let given = tokio::task::spawn_blocking(give_back::unused_memory);
-            if let Err(panic) = given.await {
-                tracing::error!(cause = %panic, "memory could not be given back");
-            }
-        }
-    }
-}
-
-/// Reads values again that lie elsewhere, before they are past their time. Beside the rest, because their
-/// places may take their time; a question that is under way at a stop is given up.
-async fn refresh(secrets: Arc<Secrets>, mut stopped: watch::Receiver<bool>) {
-    tokio::select! {
-        () = server::told_to(&mut stopped) => {}
-        () = secrets.tend_sources(REFRESH) => {}
-    }
+        },
+    );
 }
 
 /// `/metrics` over TCP, if it is configured.
 async fn scrape(
     app: &App,
     stopped: watch::Receiver<bool>,
-) -> Result<Option<tokio::task::JoinHandle<()>>, StartError> {
+) -> Result<Option<impl Future<Output = ()> + Send + 'static>, StartError> {
     let Some(address) = app.config.metrics_listen else {
         return Ok(None);
     };
@@ -390,6 +343,5 @@ async fn scrape(
             source,
         })?;
     let figures = api::metrics_router(app.clone());
-    let serving = server::serve_figures(listener, figures, stopped);
-    Ok(Some(tokio::spawn(serving)))
+    Ok(Some(server::serve_figures(listener, figures, stopped)))
 }

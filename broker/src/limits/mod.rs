@@ -31,7 +31,7 @@ use crate::vault::Vault;
 use crate::warnings::Warnings;
 
 pub use self::floor::BelowFloor;
-pub(crate) use self::poll::Asked;
+use self::poll::Asked;
 
 /// See the module.
 pub struct Limits {
@@ -42,6 +42,7 @@ pub struct Limits {
     github: Arc<GitHub>,
     minting: Arc<Minting>,
     warnings: Arc<Warnings>,
+    asked: tokio::sync::Mutex<Asked>,
 }
 
 /// Why a lease would be of no use now: GitHub would refuse what it is for.
@@ -79,6 +80,7 @@ impl Limits {
             github,
             minting,
             warnings,
+            asked: tokio::sync::Mutex::default(),
         }
     }
 

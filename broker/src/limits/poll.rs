@@ -21,6 +21,9 @@ use crate::token::{AccessToken, HashedToken};
 /// When each principal with live leases was last asked, in boot time.
 pub(crate) type Asked = HashMap<Principal, Duration>;
 
+/// How long at least between two questions for what is left of a rate limit.
+const APART: Duration = Duration::from_secs(1);
+
 /// Whom to ask, and with what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Poll {
@@ -40,7 +43,7 @@ enum With {
 impl Limits {
     /// Whom to ask now: those with live leases of whom nothing was heard for `every`, the longest ago
     /// first. `leased` are the secrets behind live leases; `asked` forgets those who have none any more.
-    pub(crate) fn due_polls(
+    pub(super) fn due_polls(
         &self,
         leased: BTreeSet<SecretName>,
         asked: &mut Asked,
@@ -86,9 +89,18 @@ impl Limits {
         checked.is_some_and(|checked| !checked.accepted)
     }
 
+    /// Asks for all that are due, one after the other, and at most one a second.
+    pub(crate) async fn poll_those_due(&self, leased: BTreeSet<SecretName>, every: Duration) {
+        let mut asked = self.asked.lock().await;
+        for one in self.due_polls(leased, &mut asked, every) {
+            self.poll(one, &mut asked).await;
+            tokio::time::sleep(APART).await;
+        }
+    }
+
     /// Asks for one of them. What comes of it is in [`crate::github::Limits`]; a failure is traced,
     /// and comes again with the next one.
-    pub(crate) async fn poll(&self, poll: Poll, asked: &mut Asked) {
+    async fn poll(&self, poll: Poll, asked: &mut Asked) {
         let Poll { principal, with } = poll;
         asked.insert(principal.clone(), self.journal.now().boot);
         let token = match with {

@@ -15,7 +15,8 @@ mod secrets;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use broker_protocol::places::Places;
 
@@ -44,6 +45,8 @@ pub struct Operations {
     reloading: tokio::sync::Mutex<()>,
     /// What is about the whole store, one at a time: an unlock, a backup.
     store_wide: tokio::sync::Mutex<()>,
+    /// When the broker last tried to change the root key by itself, in boot time.
+    rekey_tried: Mutex<Option<Duration>>,
 }
 
 impl Operations {
@@ -66,6 +69,7 @@ impl Operations {
             places,
             reloading: tokio::sync::Mutex::default(),
             store_wide: tokio::sync::Mutex::default(),
+            rekey_tried: Mutex::default(),
         }
     }
 }

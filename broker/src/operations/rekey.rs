@@ -14,6 +14,7 @@ use crate::operations::Operations;
 use crate::policy::Caller;
 use crate::secrets::UpkeepError;
 use crate::vault::{Interrupted, Prepared, RekeyError, RekeyRequest, Rekeyed, VaultError};
+use std::sync::PoisonError;
 
 /// What a re-key came to.
 #[derive(Debug)]
@@ -128,19 +129,23 @@ impl Operations {
 
     /// Re-keys if it is time to, and no person is needed. Called once a second; one that failed is
     /// tried again an hour later.
-    pub(crate) async fn tend_root_key(self: &Arc<Self>, last: &mut Option<Duration>) {
+    pub(crate) async fn tend_root_key(self: &Arc<Self>) {
         let now = self.journal.now();
         let due = self
             .secrets
             .root_key_deadline()
             .at()
             .is_some_and(|at| at <= now.wall);
-        let tried = last.is_some_and(|last| now.boot.saturating_sub(last) < AGAIN);
+        let last = || {
+            let tried = self.rekey_tried.lock();
+            tried.unwrap_or_else(PoisonError::into_inner)
+        };
+        let tried = last().is_some_and(|last| now.boot.saturating_sub(last) < AGAIN);
         let busy = self.vault.is_locked() || self.journal.fault().is_some();
         if !due || tried || busy || self.vault.root_key_in_force().needs.is_some() {
             return;
         }
-        *last = Some(now.boot);
+        *last() = Some(now.boot);
         if let Err(error) = self.rekey(None, RekeyRequest::default()).await {
             tracing::error!(cause = %error, "the root key is due to change and was not; tried again in an hour");
         }

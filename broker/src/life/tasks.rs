@@ -1,0 +1,196 @@
+//! What goes on beside requests: each task by its name, at its period, until the stop.
+//!
+//! A task that panics is told of by its name and goes on with its next round: a fault in one must not
+//! silently end what the others count on.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::server::told_to;
+
+/// When the rounds of a task are, and what a stop does with one that is under way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rhythm {
+    first: Duration,
+    period: Duration,
+    dropped: bool,
+}
+
+impl Rhythm {
+    /// A stop waits for the round: seconds at the most, and nothing is left half-way.
+    pub(super) const fn finished(period: Duration) -> Self {
+        Self {
+            first: Duration::ZERO,
+            period,
+            dropped: false,
+        }
+    }
+
+    /// A stop drops the round where it is; it is done again after the next start.
+    pub(super) const fn dropped(period: Duration) -> Self {
+        Self {
+            dropped: true,
+            ..Self::finished(period)
+        }
+    }
+
+    /// The first round is after a while, and not at once.
+    pub(super) const fn first_after(self, first: Duration) -> Self {
+        Self { first, ..self }
+    }
+}
+
+/// The tasks that go on.
+pub(super) struct Tasks {
+    stopped: watch::Receiver<bool>,
+    going_on: Vec<(&'static str, JoinHandle<()>)>,
+}
+
+impl Tasks {
+    pub(super) const fn until(stopped: watch::Receiver<bool>) -> Self {
+        Self {
+            stopped,
+            going_on: Vec::new(),
+        }
+    }
+
+    /// Does a round again and again. One that takes longer than the period puts the next one off.
+    pub(super) fn every<R: Future<Output = ()> + Send + 'static>(
+        &mut self,
+        name: &'static str,
+        rhythm: Rhythm,
+        mut round: impl FnMut() -> R + Send + 'static,
+    ) {
+        let mut stopped = self.stopped.clone();
+        self.run(name, async move {
+            let mut tick = tokio::time::interval_at(Instant::now() + rhythm.first, rhythm.period);
+            tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    () = told_to(&mut stopped) => return,
+                    _ = tick.tick() => {}
+                }
+                let round = AssertUnwindSafe(round()).catch_unwind();
+                let done = if rhythm.dropped {
+                    tokio::select! {
+                        () = told_to(&mut stopped) => return,
+                        done = round => done,
+                    }
+                } else {
+                    round.await
+                };
+                if done.is_err() {
+                    tracing::error!(
+                        task = name,
+                        "a round panicked; the next one comes in its time"
+                    );
+                }
+            }
+        });
+    }
+
+    /// Goes on with work that sees to the stop by itself.
+    pub(super) fn run(
+        &mut self,
+        name: &'static str,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        self.going_on.push((name, tokio::spawn(work)));
+    }
+
+    /// Goes on with work that a stop drops wherever it is.
+    pub(super) fn run_until_stop(
+        &mut self,
+        name: &'static str,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let mut stopped = self.stopped.clone();
+        self.run(name, async move {
+            tokio::select! {
+                () = told_to(&mut stopped) => {}
+                () = work => {}
+            }
+        });
+    }
+
+    /// Waits for all of them, which were told to stop.
+    pub(super) async fn ended(self) {
+        for (name, task) in self.going_on {
+            if let Err(error) = task.await {
+                tracing::error!(task = name, cause = %error, "a task ended in a panic");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(1);
+
+    #[tokio::test]
+    async fn a_round_that_panics_does_not_end_its_task() {
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = Tasks::until(stopped);
+        let rounds = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&rounds);
+        tasks.every("counting", Rhythm::finished(SHORT), move || {
+            let round = counted.fetch_add(1, Ordering::Relaxed);
+            async move { assert_ne!(round, 1, "a fault of its own") }
+        });
+        while rounds.load(Ordering::Relaxed) < 4 {
+            tokio::time::sleep(SHORT).await;
+        }
+        stop.send(true).unwrap();
+        tasks.ended().await;
+    }
+
+    #[tokio::test]
+    async fn a_stop_waits_for_what_must_be_finished_and_for_nothing_else() {
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = Tasks::until(stopped);
+        let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let finished = Arc::new(AtomicU32::new(0));
+        let (begins, may, counted) = (begun.clone(), go_on.clone(), finished.clone());
+        tasks.every("finishes", Rhythm::finished(SHORT), move || {
+            let (begins, may, counted) = (begins.clone(), may.clone(), counted.clone());
+            async move {
+                begins.notify_one();
+                may.notified().await;
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        tasks.every("hangs", Rhythm::dropped(SHORT), std::future::pending);
+        tasks.run_until_stop("endless", std::future::pending());
+        begun.notified().await;
+        stop.send(true).unwrap();
+        let ended = tokio::spawn(tasks.ended());
+        tokio::task::yield_now().await;
+        assert!(!ended.is_finished(), "it waits");
+        go_on.notify_one();
+        ended.await.unwrap();
+        assert_eq!(finished.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_first_round_may_come_after_a_while() {
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = Tasks::until(stopped);
+        let late = Rhythm::finished(SHORT).first_after(Duration::from_secs(3600));
+        tasks.every("late", late, || async { panic!("not yet") });
+        tokio::time::sleep(SHORT * 5).await;
+        stop.send(true).unwrap();
+        tasks.ended().await;
+    }
+}
