@@ -82,7 +82,7 @@ pub(crate) struct Announced {
 }
 
 impl Leases {
-    /// None is live; those that the log holds wait in `opened` for [`Self::rebuild_leases`].
+    /// None is live; those that the log holds wait in `opened` for a rebuild.
     #[must_use]
     pub fn new(
         (journal, policies): (Arc<Journal>, Arc<Policies>),

@@ -1,7 +1,7 @@
 //! The policies in force, and why those on disk are not.
 //!
 //! A request keeps the set it began with; whoever must know whether it still holds asks
-//! [`Policies::still_in_force`]. Loading decides nothing else: what follows from another set (leases that
+//! `still_in_force`. Loading decides nothing else: what follows from another set (leases that
 //! end, values that are no longer kept) is `operations`'s.
 
 mod load;

@@ -272,7 +272,7 @@ impl Vault {
     }
 
     /// Loads the root key, and checks with it that the list of secrets was not changed by another program. The first
-    /// time, also what decides about the leases in the audit log: [`Self::distrusts_the_log`] tells.
+    /// time, also what decides about the leases in the audit log: [`Self::mismatch`] tells.
     ///
     /// # Errors
     ///
