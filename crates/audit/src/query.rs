@@ -368,7 +368,7 @@ mod tests {
 
     #[test]
     fn every_lease_the_broker_grants_can_be_shown() {
-        let vector = include_str!("../../tests/vectors/audit-chain-v1.txt");
+        let vector = include_str!("../../../tests/vectors/audit-chain-v1.txt");
         let records = vector.lines().filter_map(|line| line.split_once('\t'));
         let line = records.map(|(record, _)| record).next_back().unwrap();
         let summary = Line::parse(line.as_bytes()).unwrap().summary();

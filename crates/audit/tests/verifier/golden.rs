@@ -6,8 +6,8 @@ use broker_audit::segment;
 use broker_audit::verify::verify;
 use sha2::{Digest as _, Sha256};
 
-const VECTOR: &str = include_str!("../../../tests/vectors/audit-chain-v1.txt");
-const DOCUMENT: &str = include_str!("../../../docs/audit-format.md");
+const VECTOR: &str = include_str!("../../../../tests/vectors/audit-chain-v1.txt");
+const DOCUMENT: &str = include_str!("../../../../docs/audit-format.md");
 
 /// The records of the vector, and the hash of each.
 fn vector() -> Vec<(&'static str, &'static str)> {
