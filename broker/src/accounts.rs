@@ -2,9 +2,8 @@
 
 use std::ffi::CString;
 
+use broker_policy::Accounts;
 use nix::unistd::{Group, Uid, User, getgrouplist};
-
-use crate::policy::Accounts;
 
 /// Looks names up in `/etc/passwd` and whatever else the name service reads. A name service that
 /// fails is taken as not knowing the name: the rule that has it then matches nobody.

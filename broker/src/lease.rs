@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use broker_policy::{Caller, Terms};
 use broker_protocol::api::LeaseView;
 use broker_protocol::names::{
     Delivery, LeaseId, OrgName, Permissions, Purpose, RepoPattern, SecretName,
@@ -16,7 +17,6 @@ use broker_protocol::names::{
 use jiff::Timestamp;
 
 use crate::clock::Now;
-use crate::policy::{Caller, Terms};
 use crate::token::HashedToken;
 
 /// Access that was granted and has not ended.

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record;
+use broker_policy::Caller;
 use broker_protocol::names::NameError;
 
 use crate::clock::{BootId, Now};
 use crate::lease::{Lease, Span, TooShort};
-use crate::policy::Caller;
 use crate::token::HashedToken;
 
 /// The lease's fields as a record holds them.
@@ -214,7 +214,7 @@ mod tests {
     use broker_protocol::names::{Delivery, LeaseId};
 
     use super::*;
-    use crate::policy::Terms;
+    use broker_policy::Terms;
 
     #[test]
     fn a_lease_reads_back_from_its_record_as_it_was() {

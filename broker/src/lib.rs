@@ -43,7 +43,6 @@ pub mod notify;
 pub mod operations;
 pub mod outlet;
 pub mod policies;
-pub mod policy;
 pub mod policy_files;
 pub mod private;
 pub mod process_group;

@@ -3,10 +3,9 @@
 //! Counters are raised where things happen; what can be read off the broker's state is read when
 //! asked for.
 
+use broker_policy::Terms;
 use metrics::{Counter, counter, describe_counter, describe_gauge};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
-
-use crate::policy::Terms;
 
 /// Sets up the recorder for this process.
 ///

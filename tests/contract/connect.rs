@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use broker::policy::field_reference::FieldReference;
 use broker::source::one_password::{Connect, ConnectAddress, OnePasswordError, Part};
 use broker::token::AccessToken;
+use broker_policy::field_reference::FieldReference;
 use serde_json::json;
 use support::connect::{Access, StandInConnect, TOKEN, World};
 use support::{needs, wait};

@@ -8,19 +8,18 @@ use axum::body::Bytes;
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use broker_policy::Caller;
 use broker_protocol::api::MAX_BODY;
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::NameError;
-use http_body_util::{LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::error::Refusal;
 use crate::caller::Peer;
 use crate::config::Config;
-use crate::policy::Caller;
 use crate::redact;
-use http_body_util::BodyExt as _;
 
 /// The caller, as the kernel describes it now.
 pub(super) struct Asking(pub(super) Arc<Caller>);

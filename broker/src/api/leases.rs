@@ -7,8 +7,9 @@ use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
+use broker_policy::{Caller, Request};
 use broker_protocol::api::{
     LeaseAnswer, LeaseRequest, LeaseView, RenewRequest, RevokeOptions, Revoked, Until,
 };
@@ -26,9 +27,7 @@ use crate::lease::{Lease, NotAPlace, Place};
 use crate::leases::Leases;
 use crate::leases::issue::{IssueError, Issued, Wishes};
 use crate::limits::Limits;
-use crate::policy::{Caller, Request};
 use crate::redact;
-use axum::response::IntoResponse as _;
 
 /// Room for most answers with a token, in bytes: one that does not move need not be wiped twice.
 const ANSWER: usize = 768;

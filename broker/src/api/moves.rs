@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use broker_policy::{NoSource, SourceSpec};
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::moving::{MoveSecret, MoveView};
 use broker_protocol::names::SecretName;
@@ -13,7 +14,6 @@ use super::error::Refusal;
 use super::extract::{Body, Named, Operator};
 use super::to_its_end::to_its_end;
 use crate::moves::{How, Moves};
-use crate::policy::{NoSource, SourceSpec};
 
 pub(super) async fn go_on(
     State(moves): State<Arc<Moves>>,

@@ -9,6 +9,7 @@ pub(crate) mod scratch;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use broker_policy::Host;
 use broker_protocol::places::Places;
 use metrics_exporter_prometheus::PrometheusHandle;
 
@@ -26,7 +27,6 @@ use crate::moves::Moves;
 use crate::operations::Operations;
 use crate::outlet::Outlet;
 use crate::policies::{Loaded, Policies};
-use crate::policy::Host;
 use crate::rotations::Rotations;
 use crate::secrets::Secrets;
 use crate::source::Sources;

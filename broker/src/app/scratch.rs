@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use broker_policy::{Caller, Host, Request};
 use broker_protocol::names::SecretName;
 use broker_protocol::places::Places;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -17,7 +18,6 @@ use crate::clock::{Clock as _, ManualClock};
 use crate::config::Config;
 use crate::outlet::Outlet;
 use crate::policies::load;
-use crate::policy::{Caller, Host, Request};
 use crate::source::tests::asked_of_nobody;
 use crate::token::AccessToken;
 use crate::vault::root_key::{RootKey, RootKeySource};

@@ -29,6 +29,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use broker_policy::Caller;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt};
@@ -37,7 +38,6 @@ use tokio::io::unix::AsyncFd;
 
 use self::executable::Program;
 use self::process::Process;
-use crate::policy::Caller;
 use crate::readiness::watched;
 
 pub use self::surroundings::Surroundings;

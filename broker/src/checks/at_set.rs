@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use broker_policy::Caller;
 use broker_protocol::check::SecretChecked;
 use broker_protocol::names::SecretName;
 
 use super::Pace;
 use crate::checks::Checks;
-use crate::policy::Caller;
 
 /// How long the answer to a new value waits for GitHub's: nothing depends on it.
 pub const AT_SET: Duration = Duration::from_secs(5);

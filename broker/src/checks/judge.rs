@@ -1,5 +1,6 @@
 //! What GitHub's answer to `GET /user` says of a personal access token. Pure.
 
+use broker_policy::{SecretDeclaration, SecretKind};
 use broker_protocol::check::Finding;
 use broker_protocol::names::SecretName;
 use broker_protocol::value_form::Unfit;
@@ -9,7 +10,6 @@ use super::finding::Word;
 use crate::github::expiry::{self, Doubt, End, TokenExpiry};
 use crate::github::token_kind::{ByHeader, by_header};
 use crate::github::{GitHubError, ReplyHeaders, Sso, scopes};
-use crate::policy::{SecretDeclaration, SecretKind};
 use crate::token::HashedToken;
 use crate::vault::{Checked, Kind};
 

@@ -28,6 +28,7 @@ mod watch;
 use std::sync::Arc;
 
 use broker_audit::record::Event;
+use broker_policy::{Caller, SecretDeclaration, SecretKind, SourceSpec};
 use broker_protocol::api::SecretView;
 use broker_protocol::check::{CheckView, Finding, SecretChecked, Verdict};
 use broker_protocol::names::{RepoPattern, SecretName};
@@ -45,7 +46,6 @@ use crate::journal::Journal;
 use crate::lease_record;
 use crate::limits::Limits;
 use crate::policies::{InForce, Policies};
-use crate::policy::{Caller, SecretDeclaration, SecretKind, SourceSpec};
 use crate::secrets::{Secrets, Upkeep, UpkeepError};
 use crate::source::Sources;
 use crate::token::AccessToken;

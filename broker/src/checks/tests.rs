@@ -1,12 +1,12 @@
 //! What answers mean for a secret; the way to GitHub and back is tried against the stand-in.
 
+use broker_policy::{Host, NamesOnly, PolicyFile, PolicySet};
 use broker_protocol::check::Verdict;
 use jiff::Timestamp;
 
 use super::judge::{Judged, Subject, accepted, refused};
 use super::*;
 use crate::github::{Rate, ReplyHeaders, Said};
-use crate::policy::{Host, NamesOnly, PolicyFile, PolicySet};
 
 const SECRETS: &str = r#"
 [secret.label-sync]

@@ -18,6 +18,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use broker_policy::{Caller, Host};
 use broker_protocol::places::{Places, SYSTEM_CONFIG};
 use nix::unistd::{Group, User};
 use serde::Deserialize;
@@ -27,7 +28,6 @@ use self::github::GitHubTable;
 use self::one_password::{OnePasswordTable, SourcesTable};
 use self::root_key::RootKeyTable;
 use self::warnings::WarningsTable;
-use crate::policy::{Caller, Host};
 use crate::source::Times;
 
 pub use self::error::ConfigError;

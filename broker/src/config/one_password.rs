@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use broker_policy::SourceSpec;
 use broker_protocol::duration;
 use serde::Deserialize;
 
-use crate::policy::SourceSpec;
 use crate::source::one_password::ConnectAddress;
 use crate::source::{Plan, Times};
 

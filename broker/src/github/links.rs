@@ -11,10 +11,10 @@
 
 use std::fmt::Write as _;
 
+use broker_policy::{SecretDeclaration, SecretKind};
 use jiff::civil::Date;
 
 use super::base::BaseUrl;
-use crate::policy::{SecretDeclaration, SecretKind};
 
 /// Where to create a value, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -286,7 +286,7 @@ pub(super) fn encode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Host, NamesOnly, PolicyFile, PolicySet};
+    use broker_policy::{Host, NamesOnly, PolicyFile, PolicySet};
 
     fn declared(text: &str) -> SecretDeclaration {
         let file = PolicyFile {

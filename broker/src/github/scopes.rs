@@ -154,7 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::policy::{Host, NamesOnly, PolicyFile, PolicySet};
+    use broker_policy::{Host, NamesOnly, PolicyFile, PolicySet};
 
     fn compared(carried: &[&str], declared: &[&str]) -> (Vec<String>, Vec<String>) {
         let found = compare(carried.iter().copied(), declared.iter().copied());

@@ -13,13 +13,13 @@
 //! Source: GitHub REST documentation, “GitHub Actions secrets” and its siblings for Dependabot and
 //! Codespaces. Not here: which value goes where, with whose token, and what is recorded (`rotations`).
 
+use broker_policy::{SinkPlace, SinkSpec};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::links::encode;
 use super::sealed_box::{BoxKey, SealError};
 use super::{Call, Credential, GitHub, GitHubError, Method, Outcome, Principal, Reply};
-use crate::policy::{SinkPlace, SinkSpec};
 use crate::token::AccessToken;
 
 /// Whose token writes.
@@ -266,7 +266,7 @@ fn path_of(sink: &SinkSpec) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Host, NamesOnly, PolicyFile, PolicySet};
+    use broker_policy::{Host, NamesOnly, PolicyFile, PolicySet};
 
     fn path(sink: &str) -> String {
         let file = PolicyFile {

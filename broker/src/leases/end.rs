@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::Event;
+use broker_policy::{Caller, Decision, Denial, Grant, Request};
 use broker_protocol::api::Revoked;
 use broker_protocol::names::{Delivery, LeaseId, Permissions};
 use futures_util::future::join_all;
@@ -19,7 +20,6 @@ use crate::lease_record;
 use crate::leases::Leases;
 use crate::leases::issue::{IssueError, Wishes};
 use crate::policies::InForce;
-use crate::policy::{self, Caller, Decision, Denial, Grant, Request};
 
 /// What became of an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -326,7 +326,7 @@ impl Leases {
     }
 
     fn judge(policies: &InForce, lease: &Lease, request: &Request) -> Result<Grant, Denial> {
-        match policy::decide(&policies.set, request) {
+        match broker_policy::decide(&policies.set, request) {
             Decision::Allow(grant) => {
                 let gives =
                     |grant: &Grant| grant.secret == lease.secret && grant.deliver == lease.deliver;
@@ -347,7 +347,7 @@ mod tests {
     use super::*;
     use crate::clock::Now;
     use crate::policies::Loaded;
-    use crate::policy::{Host, NamesOnly, PolicyFile, PolicySet};
+    use broker_policy::{Host, NamesOnly, PolicyFile, PolicySet};
 
     const SECRETS: &str = "[secret.app]\nkind = 'app'\nclient_id = 'Iv23'\n\
                            [secret.org-label-sync-token]\nkind = 'classic'\n";

@@ -16,22 +16,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::Event;
+use broker_policy::SecretKind;
 use broker_protocol::api::{LeaseView, RateLimit};
 use broker_protocol::names::{Delivery, SecretName};
 use futures_util::future::join_all;
 
+use self::poll::Asked;
 use crate::github::{CORE, GitHub, LimitKind, Principal, Rate};
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::minting::Minting;
 use crate::policies::Policies;
-use crate::policy::SecretKind;
 use crate::secrets::Secrets;
 use crate::vault::Vault;
 use crate::warnings::Warnings;
 
 pub use self::floor::BelowFloor;
-use self::poll::Asked;
 
 /// See the module.
 pub struct Limits {

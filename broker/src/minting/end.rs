@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::Event;
+use broker_policy::Caller;
 use broker_protocol::api::TokenEnd;
 use broker_protocol::names::{Delivery, LeaseId};
 use futures_util::future::join_all;
@@ -22,7 +23,6 @@ use crate::github::GitHubError;
 use crate::lease::Lease;
 use crate::lease_record;
 use crate::minted::{EndNow, TOKEN_LIFETIME, Token};
-use crate::policy::Caller;
 use crate::secrets::Upkeep;
 use crate::token::{AccessToken, HashedToken};
 

@@ -21,6 +21,7 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use broker_policy::SourceSpec;
 use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
 
 use self::find::{Account, refused};
@@ -32,7 +33,6 @@ use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::minted::{Lead, Life, MintKey, MintedTable, Place, TOKEN_LIFETIME, Token};
 use crate::policies::Policies;
-use crate::policy::SourceSpec;
 use crate::secrets::Secrets;
 use crate::source::Sources;
 use crate::token::AccessToken;

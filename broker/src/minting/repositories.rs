@@ -5,12 +5,12 @@
 //! gives a lease somebody else's repository. Only a person knows whether that other one is meant.
 
 use broker_audit::record::Event;
+use broker_policy::Caller;
 use broker_protocol::api::PinnedRepository;
 use broker_protocol::names::RepoPattern;
 
 use super::Minting;
 use crate::lease_record;
-use crate::policy::Caller;
 use crate::secrets::UpkeepError;
 
 impl Minting {

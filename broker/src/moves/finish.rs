@@ -1,6 +1,7 @@
 //! The two ends of a move: the old copy is erased, or the old place is named again.
 
 use broker_audit::record::Event;
+use broker_policy::{Caller, SourceSpec};
 use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
 use broker_protocol::names::SecretName;
 
@@ -10,7 +11,6 @@ use crate::audit_log::Use;
 use crate::lease_record;
 use crate::move_state::{Due, Move, Step};
 use crate::moves::Moves;
-use crate::policy::{Caller, SourceSpec};
 use crate::secrets::UpkeepError;
 
 /// What becomes of the old copy.

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use broker_policy::{LineChange, SourceSpec, change_of_source, source_line};
 use broker_protocol::names::SecretName;
 
 use super::MoveError;
 use crate::move_state::Edited;
 use crate::moves::Moves;
-use crate::policy::{LineChange, SourceSpec, change_of_source, source_line};
 use crate::policy_files::{self, PolicyFiles};
 use crate::secrets::UpkeepError;
 

@@ -21,6 +21,7 @@ mod view;
 use std::sync::Arc;
 
 use broker_audit::record::Event;
+use broker_policy::{Caller, SourceSpec};
 use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
 use broker_protocol::names::SecretName;
 use broker_protocol::value_form;
@@ -30,7 +31,6 @@ use crate::journal::Journal;
 use crate::lease_record;
 use crate::move_state::{Due, Move, Step};
 use crate::policies::Policies;
-use crate::policy::{Caller, SourceSpec};
 use crate::secret_locks::SecretTurn;
 use crate::secrets::{Secrets, UpkeepError};
 use crate::source::Sources;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use broker_policy::SourceSpec;
 use broker_protocol::moving::{
     MovePhase, MoveStep, MoveUnderWay, MoveView, NextMove, PolicyChange,
 };
@@ -13,7 +14,6 @@ use super::finish::Old;
 use super::line::{Line, Place};
 use crate::move_state::{Move, Step};
 use crate::moves::Moves;
-use crate::policy::SourceSpec;
 
 impl Moves {
     /// What a dry run says: whether the value is there, another is in the way, and who writes it.

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::{fs, io};
 
 use broker_audit::record::Event;
+use broker_policy::{Caller, PolicyFile};
 use jiff::Timestamp;
 
 use crate::audit_log::Departure;
 use crate::config::AuthorityFile;
 use crate::operations::Operations;
-use crate::policy::{Caller, PolicyFile};
 use crate::policy_files::{self, PolicyFiles};
 use crate::secrets::UpkeepError;
 use crate::vault::VaultError;

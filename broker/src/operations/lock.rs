@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use broker_audit::record::Event;
+use broker_policy::Caller;
 use broker_protocol::places::Places;
 
 use crate::lease_record;
 use crate::operations::Operations;
-use crate::policy::Caller;
 use crate::secrets::UpkeepError;
 use crate::vault::root_key::{self, Passphrase, RootKey};
 

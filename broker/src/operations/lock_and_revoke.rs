@@ -17,13 +17,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use broker_policy::{Caller, SourceSpec};
 use broker_protocol::api::{EndedLease, EndedToken, RevokedAll, StillValid};
 use broker_protocol::names::{Delivery, SecretName};
 
 use crate::lease::Lease;
 use crate::minted::Token;
 use crate::operations::Operations;
-use crate::policy::{Caller, SourceSpec};
 
 impl Operations {
     /// Locks the store and ends all that was handed out, as far as that can be ended.

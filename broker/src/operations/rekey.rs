@@ -4,17 +4,16 @@
 //! that its outcome is recorded too, also by the next start if this broker does not live to see it, and
 //! when it is due.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use broker_audit::record::Event;
+use broker_policy::Caller;
 
 use crate::lease_record;
 use crate::operations::Operations;
-use crate::policy::Caller;
 use crate::secrets::UpkeepError;
 use crate::vault::{Interrupted, Prepared, RekeyError, RekeyRequest, Rekeyed, VaultError};
-use std::sync::PoisonError;
 
 /// What a re-key came to.
 #[derive(Debug)]

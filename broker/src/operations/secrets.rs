@@ -1,10 +1,10 @@
 //! Stores and erases secrets. A change is recorded before it is made.
 
+use broker_policy::Caller;
 use broker_protocol::names::SecretName;
 
 use crate::leases::issue::SECRET_REMOVED;
 use crate::operations::Operations;
-use crate::policy::Caller;
 use crate::secret_locks::SecretTurn;
 use crate::secrets::UpkeepError;
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use broker_policy::cases::{self, Verdict};
+use broker_policy::{Host, PolicyErrors, PolicySet, PolicyWarning};
+
 use crate::accounts::SystemAccounts;
-use crate::policy::cases::{self, Verdict};
-use crate::policy::{Host, PolicyErrors, PolicySet, PolicyWarning};
 use crate::policy_files::{self, PolicyFilesError};
 
 /// A set that was accepted, and what it was read from.

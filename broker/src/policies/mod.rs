@@ -12,14 +12,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use broker_policy::{Host, PolicySet, PurposePolicy};
 use broker_protocol::names::{Purpose, SecretName};
 use jiff::Timestamp;
 use metrics::Counter;
 use tokio::task::JoinError;
 
-pub use self::load::{LoadError, Loaded, load};
 use crate::caller::Programs;
-use crate::policy::{Host, PolicySet, PurposePolicy};
+
+pub use self::load::{LoadError, Loaded, load};
 
 /// See the module.
 pub struct Policies {

@@ -18,12 +18,13 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use broker_policy::PolicyFile;
 use nix::fcntl::OFlag;
 use sha2::{Digest, Sha256};
 
 use self::exposed::Look;
+
 pub use self::exposed::{Exposed, Exposure, Owners};
-use crate::policy::PolicyFile;
 
 /// The largest policy file, in bytes.
 pub const MAX_FILE: u64 = 1024 * 1024;

@@ -1,5 +1,6 @@
 //! Whether a value may become the next one of a secret. Nothing is stored until it may.
 
+use broker_policy::{SecretDeclaration, SecretKind};
 use jiff::Timestamp;
 
 use super::identity::{Asked, Identity};
@@ -8,7 +9,6 @@ use super::{RotationError, date};
 use crate::github::expiry::{self, TokenExpiry};
 use crate::github::token_kind::{self, ByHeader};
 use crate::github::{Call, Credential, GitHubError, scopes};
-use crate::policy::{SecretDeclaration, SecretKind};
 use crate::rotations::Rotations;
 use crate::secrets::kind;
 use crate::token::AccessToken;

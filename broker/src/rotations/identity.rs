@@ -1,8 +1,9 @@
 //! Whose a value is, by asking GitHub with it.
 
+use broker_policy::{SecretDeclaration, SecretKind};
+
 use super::RotationError;
 use crate::github::{AppKey, GitHubError, NoAppKey, Principal, ReplyHeaders};
-use crate::policy::{SecretDeclaration, SecretKind};
 use crate::rotations::Rotations;
 use crate::secrets::UpkeepError;
 use crate::token::AccessToken;

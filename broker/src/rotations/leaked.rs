@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use broker_audit::record::Event;
+use broker_policy::{Caller, SecretKind};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::SecretRevoked;
 
@@ -14,7 +15,6 @@ use super::steps::is_final;
 use super::{RotationError, of_the_vault};
 use crate::github::links;
 use crate::lease_record;
-use crate::policy::{Caller, SecretKind};
 use crate::rotation_state::{EndedBy, Version};
 use crate::rotations::Rotations;
 use crate::secret_locks::SecretTurn;

@@ -3,8 +3,9 @@
 //!
 //! A value that can do less is only let through by whoever says so, for with it the old one is ended.
 
+use broker_policy::{SecretDeclaration, SecretKind};
+
 use crate::github::scopes;
-use crate::policy::{SecretDeclaration, SecretKind};
 
 /// What is known of the value in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +95,7 @@ fn mean_it(what: &str, declared: &SecretDeclaration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Host, NamesOnly, PolicyFile, PolicySet};
+    use broker_policy::{Host, NamesOnly, PolicyFile, PolicySet};
 
     fn declared(text: &str) -> SecretDeclaration {
         let file = PolicyFile {

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::Event;
+use broker_policy::{Caller, SecretDeclaration};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::RotationView;
 use jiff::Timestamp;
@@ -46,7 +47,6 @@ use crate::lease_record;
 use crate::leases::Leases;
 use crate::minting::Minting;
 use crate::policies::Policies;
-use crate::policy::{Caller, SecretDeclaration};
 use crate::rotation_state::{NotNow, Phase, Rotation, Version};
 use crate::secret_locks::SecretTurn;
 use crate::secrets::{Secrets, Upkeep, UpkeepError};

@@ -5,13 +5,13 @@
 //! harm, since there is one secret of a name.
 
 use broker_audit::record::Event;
+use broker_policy::{Caller, SinkSpec};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::{SinkList, SinkStanding, SinkView};
 
 use super::{RotationError, of_the_vault};
 use crate::github::GitHubError;
 use crate::github::secrets::Writer;
-use crate::policy::{Caller, SinkSpec};
 use crate::rotation_state::{Rotation, SinkState};
 use crate::rotations::Rotations;
 use crate::secret_locks::SecretTurn;

@@ -4,6 +4,7 @@
 //! state. So whatever a crash cuts off, the state is never ahead of the log, nor the log of GitHub.
 
 use broker_audit::record::Event;
+use broker_policy::{Caller, SecretKind};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::RotationView;
 
@@ -11,7 +12,6 @@ use super::identity::Asked;
 use super::{REPLACED, RotationError, TAKEN_BACK, not_now};
 use crate::github::{Call, Credential, GitHubError, Method, Outcome, Principal, Retry};
 use crate::lease_record;
-use crate::policy::{Caller, SecretKind};
 use crate::rotation_state::{Due, EndedBy, Phase, Rotation, Version};
 use crate::rotations::Rotations;
 use crate::secret_locks::SecretTurn;

@@ -1,5 +1,6 @@
 //! How a rotation stands, in words for the person who drives it.
 
+use broker_policy::{Caller, SecretDeclaration, SecretKind};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::{
     CreateView, NextStep, RotationPhase, RotationView, SettingView, SinkStanding, Step, StepView,
@@ -10,7 +11,6 @@ use jiff::tz::TimeZone;
 use super::RotationError;
 use crate::checks::Pace;
 use crate::github::links::{self, Creation};
-use crate::policy::{Caller, SecretDeclaration, SecretKind};
 use crate::rotation_state::{Due, EndedBy, Phase, Rotation};
 use crate::rotations::Rotations;
 

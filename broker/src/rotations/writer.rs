@@ -5,6 +5,7 @@
 //! says that it is dead.
 
 use broker_audit::record::Event;
+use broker_policy::{Caller, SecretDeclaration, SecretKind, SinkKind, SinkPlace, SinkSpec};
 use broker_protocol::names::{Level, Permissions, SecretName};
 
 use super::RotationError;
@@ -13,7 +14,6 @@ use crate::github::{AppKey, Principal};
 use crate::lease_record;
 use crate::minted::{MintKey, Token};
 use crate::minting::{MintScope, Minting};
-use crate::policy::{Caller, SecretDeclaration, SecretKind, SinkKind, SinkPlace, SinkSpec};
 use crate::rotations::Rotations;
 use crate::secrets::Upkeep;
 use crate::token::AccessToken;

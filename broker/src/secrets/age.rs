@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use broker_policy::SecretDeclaration;
 use broker_protocol::names::SecretName;
 use jiff::Timestamp;
 
 use super::Secrets;
 use crate::first_seen::FirstSeen;
-use crate::policy::SecretDeclaration;
 use crate::token::HashedToken;
 
 impl Secrets {

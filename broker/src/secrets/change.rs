@@ -1,6 +1,7 @@
 //! Stores and erases values. A change is recorded before it is made.
 
 use broker_audit::record::{Body, Event};
+use broker_policy::{Caller, SourceSpec};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -8,10 +9,8 @@ use serde::Deserialize;
 use super::Secrets;
 use crate::audit_log::{AuditLogError, Effect, Use};
 use crate::lease_record;
-use crate::policy::{Caller, SourceSpec};
 use crate::secret_locks::SecretTurn;
-use crate::secrets::kind;
-use crate::secrets::{Upkeep, UpkeepError};
+use crate::secrets::{Upkeep, UpkeepError, kind};
 use crate::token::AccessToken;
 use crate::vault::{Held, Kind, NewValue, StoredVersion, VaultError};
 

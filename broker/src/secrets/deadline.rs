@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
+use broker_policy::{SecretDeclaration, SourceSpec};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Secrets;
 use crate::deadline::Deadline;
 use crate::lease::Lease;
-use crate::policy::{SecretDeclaration, SourceSpec};
 use crate::secret_locks::SecretTurn;
 use crate::secrets::UpkeepError;
-use crate::vault::Needs;
-use crate::vault::{Checked, Held};
+use crate::vault::{Checked, Held, Needs};
 
 impl Secrets {
     /// What the last check found, if it was of the value in use.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use broker_policy::{Caller, SecretDeclaration, SourceSpec};
 use broker_protocol::api::{OnePasswordView, ServiceLimitView, SourceProbed, SourcesProbed};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 use futures_util::future::BoxFuture;
@@ -13,7 +14,6 @@ use tokio::time::MissedTickBehavior;
 
 use super::{Secrets, Upkeep, UpkeepError};
 use crate::clock::Now;
-use crate::policy::{Caller, SecretDeclaration, SourceSpec};
 use crate::source::one_password::ServiceLimit;
 use crate::source::{Around, Fetched, Requests, SourceError, Spent};
 use crate::token::AccessToken;

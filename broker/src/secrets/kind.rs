@@ -4,10 +4,10 @@
 //! Prefixes are from GitHub's documentation, “About authentication to GitHub”. A user token of an App
 //! (`ghu_`) is taken: it may be set never to end, and no kind is its own.
 
+use broker_policy::SecretKind;
 use broker_protocol::token_shape::{self, Shape};
 
 use crate::github::{AppKey, NoAppKey};
-use crate::policy::SecretKind;
 use crate::token::AccessToken;
 
 /// Why the value cannot be of this kind, in words that do not quote it. `None` where nothing proves that.

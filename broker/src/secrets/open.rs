@@ -1,12 +1,12 @@
 //! Opens a stored value for the broker's own use at GitHub: recorded first, like a lease.
 
 use broker_audit::record::Event;
+use broker_policy::{Caller, SecretDeclaration, SourceSpec};
 use broker_protocol::names::SecretName;
 
 use super::{Secrets, UpkeepError};
 use crate::audit_log::{Recorded, Use};
 use crate::lease_record;
-use crate::policy::{Caller, SecretDeclaration, SourceSpec};
 use crate::token::AccessToken;
 use crate::vault::VaultError;
 

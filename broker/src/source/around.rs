@@ -1,5 +1,6 @@
 //! What slow places have around them: below, how they are asked; above, the broker that asks.
 
+use broker_policy::SourceSpec;
 use futures_util::future::BoxFuture;
 
 use super::SourceError;
@@ -7,7 +8,6 @@ use super::fetched::Fetched;
 use super::one_password::ServiceLimit;
 use super::requests::Spent;
 use crate::clock::Now;
-use crate::policy::SourceSpec;
 use crate::token::AccessToken;
 
 /// How the places themselves are asked.

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use broker_policy::SourceSpec;
 use jiff::Timestamp;
 
 use super::failed::Failed;
@@ -25,7 +26,6 @@ use super::wish::{Answer, Served, Standing, Times, Wish};
 use super::{SourceError, Taken};
 use crate::clock::Now;
 use crate::locked_memory::LockedKey;
-use crate::policy::SourceSpec;
 use crate::token::HashedToken;
 
 pub(super) struct Cache {

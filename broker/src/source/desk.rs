@@ -1,6 +1,8 @@
 //! How the slow places themselves are asked: the keyring, and 1Password in the way that configuration
 //! names.
 
+use broker_policy::SourceSpec;
+use broker_policy::field_reference::FieldReference;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
@@ -8,8 +10,6 @@ use super::fetched::Fetched;
 use super::keyring::KeyringSource;
 use super::one_password::{Connect, OnePasswordError, Op, ServiceLimit};
 use super::{Ask, SourceError};
-use crate::policy::SourceSpec;
-use crate::policy::field_reference::FieldReference;
 use crate::token::AccessToken;
 
 /// The slow places, as they are.

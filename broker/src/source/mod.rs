@@ -30,24 +30,25 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use broker_policy::SourceSpec;
 use jiff::Timestamp;
+
+use self::env::EnvSource;
+use self::file::Mounts;
+use self::one_password::ServiceLimit;
+use self::slow::Slow;
+use self::wish::Wish;
+use crate::audit_log::{Recorded, Use};
+use crate::clock::Now;
+use crate::token::{AccessToken, HashedToken};
 
 pub use self::around::{Around, Ask};
 pub use self::desk::{Desk, OnePassword};
-use self::env::EnvSource;
 pub use self::error::SourceError;
 pub use self::fetched::{Fetched, Nature};
-use self::file::Mounts;
 pub use self::keyring::{KeyringError, KeyringSource};
-use self::one_password::ServiceLimit;
 pub use self::requests::{Plan, Requests, Spent};
-use self::slow::Slow;
-use self::wish::Wish;
 pub use self::wish::{Standing, Times};
-use crate::audit_log::{Recorded, Use};
-use crate::clock::Now;
-use crate::policy::SourceSpec;
-use crate::token::{AccessToken, HashedToken};
 
 /// Every source but the vault.
 pub struct Sources {

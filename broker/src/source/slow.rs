@@ -6,6 +6,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use broker_policy::SourceSpec;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
@@ -19,7 +20,6 @@ use super::wish::{Answer, Served, Standing, Times, Wish};
 use super::{SourceError, Taken};
 use crate::audit_log::{Recorded, Use};
 use crate::clock::Now;
-use crate::policy::SourceSpec;
 use crate::token::{AccessToken, HashedToken};
 
 /// The slow places.

@@ -8,6 +8,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use broker_policy::{Caller, Rule, SourceSpec};
 use broker_protocol::api::{
     self, BrokerStatus, CallerView, FallbackView, PurposeView, SecretState, SecretView,
 };
@@ -26,7 +27,6 @@ use crate::limits::Limits;
 use crate::moves::Moves;
 use crate::outlet::Outlet;
 use crate::policies::Policies;
-use crate::policy::{Caller, Rule, SourceSpec};
 use crate::rotations::Rotations;
 use crate::secrets::Secrets;
 use crate::source::Sources;

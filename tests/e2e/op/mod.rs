@@ -4,10 +4,10 @@ mod refused;
 
 use std::time::Duration;
 
-use broker::policy::field_reference::FieldReference;
 use broker::source::Fetched;
 use broker::source::one_password::{OnePasswordError, Op, Part};
 use broker::token::AccessToken;
+use broker_policy::field_reference::FieldReference;
 use support::canary;
 use support::one_password::StandInOp;
 use tempfile::TempDir;

@@ -6,6 +6,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use broker_policy::{Host, PolicyErrors, PolicyFile, PolicySet};
 use clap::Args;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -13,7 +14,6 @@ use sha2::{Digest as _, Sha256};
 use super::typed::{self, NoPassphrase, Typed};
 use crate::accounts::SystemAccounts;
 use crate::config::{AuthorityFile, Config};
-use crate::policy::{Host, PolicyErrors, PolicyFile, PolicySet};
 use crate::vault::backup::{self, Authorities, Backup, BackupError, LogAtBackup, UnreadableBackup};
 
 /// What `tokend backup` takes.

@@ -3,13 +3,13 @@
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt as _;
 
+use broker_policy::Caller;
 use broker_protocol::places::Places;
 
 use super::explain::ExplainAccounts;
 use super::{PolicyCommand, Where, WhoArgs, check, explain, test};
 use crate::caller::{self, Surroundings};
 use crate::config::{Config, ConfigError};
-use crate::policy::Caller;
 use crate::policy_files::Owners;
 
 /// Why the command could not do its work; what is wrong with policies is its exit code.

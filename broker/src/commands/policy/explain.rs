@@ -2,15 +2,15 @@
 
 use std::io::{self, Write};
 
+use broker_policy::{
+    Accounts, Caller, Explanation, Missed, NOBODY, NamesOnly, PolicySet, RuleExplained, Terms,
+};
 use broker_protocol::duration;
 use broker_protocol::names::{Delivery, Purpose, SecretName};
 use clap::Args;
 
 use super::{Where, failed};
 use crate::accounts::SystemAccounts;
-use crate::policy::{
-    Accounts, Caller, Explanation, Missed, NOBODY, NamesOnly, PolicySet, RuleExplained, Terms,
-};
 use crate::policy_files;
 
 /// A caller: a running process, or one made up from attributes.

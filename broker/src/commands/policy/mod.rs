@@ -12,12 +12,12 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use broker_policy::cases::Verdict;
+use broker_policy::{Host, PolicySet, PurposePolicy, cases, cut};
 use broker_protocol::names::Purpose;
 use clap::Subcommand;
 
 use crate::accounts::SystemAccounts;
-use crate::policy::cases::Verdict;
-use crate::policy::{Host, PolicySet, PurposePolicy, cases, cut};
 use crate::policy_files::{self, Owners, PolicyFiles, PolicyFilesError};
 
 pub mod command;

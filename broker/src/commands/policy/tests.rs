@@ -1,9 +1,9 @@
 //! The three commands, by what they print and the code they end with.
 
+use broker_policy::{Accounts as _, NamesOnly};
 use clap::Parser;
 
 use super::*;
-use crate::policy::{Accounts as _, NamesOnly};
 
 /// The policies this repository ships.
 fn shipped() -> PathBuf {

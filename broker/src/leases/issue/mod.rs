@@ -30,6 +30,7 @@ mod refuse;
 use std::sync::Arc;
 
 use broker_audit::record::{Body, Event};
+use broker_policy::{Decision, Grant, Request, SecretDeclaration, SourceSpec};
 use broker_protocol::names::{Delivery, LeaseId, SecretName};
 
 use self::obtain::Origin;
@@ -42,7 +43,6 @@ use crate::leases::table::{LIVE_BYTES, Limits, Place, Reached};
 use crate::minted::Hold;
 use crate::minting::MintError;
 use crate::policies::InForce;
-use crate::policy::{self, Decision, Grant, Request, SecretDeclaration, SourceSpec};
 use crate::token::AccessToken;
 use crate::vault::VaultError;
 
@@ -84,7 +84,7 @@ impl Leases {
             return Err(IssueError::Locked);
         }
         let policies = self.policies.in_force();
-        let grant = match policy::decide(&policies.set, &request) {
+        let grant = match broker_policy::decide(&policies.set, &request) {
             Decision::Allow(grant) => grant,
             Decision::Deny(denial) => {
                 return Err(Box::pin(self.deny(&request, &wishes, denial)).await);
@@ -108,7 +108,7 @@ impl Leases {
 
     /// The same on the purpose's second secret. The decision is pure: asked again, it is the same.
     async fn fall_back(&self, asked: Asked<'_>, error: IssueError) -> Result<Issued, IssueError> {
-        let again = policy::decide(&asked.policies.set, asked.request);
+        let again = broker_policy::decide(&asked.policies.set, asked.request);
         let Decision::Allow(grant) = again else {
             return Err(error);
         };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use broker_audit::record::{Event, Issued as IssuedRecord};
+use broker_policy::SourceSpec;
 use jiff::Timestamp;
 
 use super::{IssueError, vault_error};
@@ -12,7 +13,6 @@ use crate::lease::{Lease, TooShort};
 use crate::leases::Leases;
 use crate::minted::{Hold, MintKey, TOKEN_LIFETIME};
 use crate::minting::MintError;
-use crate::policy::SourceSpec;
 use crate::source::Taken;
 use crate::token::{AccessToken, HashedToken};
 

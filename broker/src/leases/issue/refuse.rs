@@ -1,6 +1,7 @@
 //! Refusals: recorded, up to a number an account and minute, and counted from there.
 
 use broker_audit::record::{Body, Event};
+use broker_policy::{Denial, Request};
 use broker_protocol::error::ErrorCode;
 
 use super::{IssueError, Wishes};
@@ -8,7 +9,6 @@ use crate::audit_log::Effect;
 use crate::budget::Budget;
 use crate::lease_record;
 use crate::leases::Leases;
-use crate::policy::{Denial, Request};
 
 impl Leases {
     /// Records a refusal, or counts it where the account has had too many.

@@ -9,13 +9,13 @@
 //!
 //! Pure. Not here: whether the parts are any good.
 
+use broker_policy::PolicyFile;
 use broker_protocol::names::SecretName;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::BackupError;
-use crate::policy::PolicyFile;
 
 /// What a backup holds, as its first lines say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

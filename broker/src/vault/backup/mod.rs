@@ -16,6 +16,8 @@
 
 use std::path::{Path, PathBuf};
 
+use broker_policy::PolicyFile;
+use content::{Parts, version_of};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
@@ -26,7 +28,6 @@ use super::state::State;
 use super::store::Store;
 use super::{Vault, envelope, known};
 use crate::audit_log::{Departure, Recorded};
-use crate::policy::PolicyFile;
 use crate::token::HashedToken;
 
 mod content;
@@ -35,8 +36,6 @@ mod sealed;
 
 pub use content::{Authorities, LogAtBackup, Manifest};
 pub use restoration::Restoration;
-
-use content::{Parts, version_of};
 
 /// Why a file is no backup that can be used, or none could be made.
 #[derive(Debug, thiserror::Error)]

@@ -5,12 +5,12 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
+use broker_policy::field_reference::FieldReference;
 use zeroize::Zeroizing;
 
 use super::Connect;
 use super::item::{Id, Item, Summary, Vault};
 use super::wire::{Ask, json};
-use crate::policy::field_reference::FieldReference;
 use crate::source::one_password::{OnePasswordError, Part};
 use crate::token::AccessToken;
 

@@ -2,12 +2,12 @@
 //!
 //! Values stay where they arrived, in a body that is wiped: only the one that is asked for is taken out.
 
+use broker_policy::field_reference::{FieldReference, is_id};
 use broker_protocol::value_form::Unfit;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use crate::policy::field_reference::{FieldReference, is_id};
 use crate::source::one_password::{OnePasswordError, Part};
 use crate::token::AccessToken;
 

@@ -29,13 +29,15 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-pub use self::address::{BadConnectAddress, ConnectAddress};
+use broker_policy::field_reference::FieldReference;
+
 use self::find::{Ids, Names};
 use crate::https::Https;
-use crate::policy::field_reference::FieldReference;
 use crate::source::Fetched;
 use crate::source::one_password::OnePasswordError;
 use crate::token::AccessToken;
+
+pub use self::address::{BadConnectAddress, ConnectAddress};
 
 /// A Connect server, as this broker is configured to reach it.
 pub struct Connect {

@@ -4,6 +4,7 @@
 //! is read back, and what is there decides: a change whose answer was lost is a success if it happened.
 //! Each call begins with a look, so that whoever tries again makes nothing twice.
 
+use broker_policy::field_reference::FieldReference;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -11,7 +12,6 @@ use super::Connect;
 use super::find::Ids;
 use super::item::{Id, Summary};
 use super::wire::{self, Ask, Failure};
-use crate::policy::field_reference::FieldReference;
 use crate::source::one_password::{OnePasswordError, Part};
 use crate::token::AccessToken;
 

@@ -1,8 +1,8 @@
 //! An item as `op item get --format json` prints it: its ids are taken, its values passed over.
 
+use broker_policy::field_reference::{FieldReference, is_id};
 use serde::Deserialize;
 
-use crate::policy::field_reference::{FieldReference, is_id};
 use crate::source::one_password::OnePasswordError;
 
 /// What an item says of a reference by name.

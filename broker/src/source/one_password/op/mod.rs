@@ -17,16 +17,17 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use broker_policy::field_reference::FieldReference;
 use broker_protocol::value_form::{self, Unfit};
 use zeroize::Zeroizing;
 
-pub use self::limits::ServiceLimit;
 use self::run::{Ended, Program, Run};
 use self::texts::Asked;
 use super::OnePasswordError;
-use crate::policy::field_reference::FieldReference;
 use crate::source::Fetched;
 use crate::token::AccessToken;
+
+pub use self::limits::ServiceLimit;
 
 /// 1Password by way of `op`.
 pub struct Op {

@@ -8,7 +8,8 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use crate::policy::field_reference::FieldReference;
+use broker_policy::field_reference::FieldReference;
+
 use crate::redact;
 use crate::source::one_password::{OnePasswordError, Part};
 use crate::token::AccessToken;

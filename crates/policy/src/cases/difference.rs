@@ -6,8 +6,8 @@ use broker_protocol::duration;
 use broker_protocol::names::{OrgName, Permissions, RepoPattern};
 
 use super::{Expect, Wanted, WantedFallback, said};
-use crate::policy::parts::{permission_beyond, repository_beyond};
-use crate::policy::request::{Decision, Denial, Grant};
+use crate::parts::{permission_beyond, repository_beyond};
+use crate::request::{Decision, Denial, Grant};
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq)]

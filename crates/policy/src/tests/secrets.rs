@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::policy::{SecretKind, SourceSpec};
+use crate::{SecretKind, SourceSpec};
 
 #[test]
 fn secrets_are_read_with_all_they_say() {

@@ -6,7 +6,7 @@ use broker_protocol::names::{Level, Permissions, RepoPattern};
 use proptest::prelude::*;
 
 use super::*;
-use crate::policy::Terms;
+use crate::Terms;
 
 const LEVELS: [Level; 3] = [Level::Read, Level::Write, Level::Admin];
 /// Names GitHub gives all three levels, so that every combination is a policy.
@@ -223,6 +223,6 @@ proptest! {
                 }
             }
         }
-        drop(crate::policy::cases::run(&[], &[file("x.cases.toml", &damaged)]));
+        drop(crate::cases::run(&[], &[file("x.cases.toml", &damaged)]));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use broker_protocol::names::{Level, Permissions};
 
 use super::*;
-use crate::policy::{Denial, Grant, Missed, NamesOnly};
+use crate::{Denial, Grant, Missed, NamesOnly};
 
 fn grant(set: &PolicySet, request: &Request) -> Grant {
     match decide(set, request) {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use broker_protocol::names::{Delivery, Purpose};
 
 use super::{Case, Expect, Wanted, WantedFallback};
-use crate::policy::document::{Item, Table};
-use crate::policy::finding::did_you_mean;
-use crate::policy::request::{Caller, Request};
-use crate::policy::who::{self, Accounts, NOBODY, NamesOnly};
-use crate::policy::{PolicySet, parts};
+use crate::document::{Item, Table};
+use crate::finding::did_you_mean;
+use crate::request::{Caller, Request};
+use crate::who::{self, Accounts, NOBODY, NamesOnly};
+use crate::{PolicySet, parts};
 
 pub(super) fn read(root: Table<'_>, set: &PolicySet, names: &NamesOnly) -> Vec<Case> {
     let root = root.refuse_unknown(&["case"]);

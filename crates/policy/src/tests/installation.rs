@@ -3,7 +3,7 @@
 use broker_protocol::names::{Delivery, Level, Permissions, RepoPattern};
 
 use super::*;
-use crate::policy::{Denial, Grant, Terms};
+use crate::{Denial, Grant, Terms};
 
 const SECRETS: &str = "[secret.app]\nkind = 'app'\nclient_id = 'Iv23'\n\
                        [secret.old]\nkind = 'classic'\n\
