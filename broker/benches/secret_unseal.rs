@@ -20,15 +20,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use aes_gcm::aead::{AeadInOut as _, KeyInit as _, Nonce, Tag};
-use aes_gcm::{Aes256Gcm, Key};
 use broker::audit_log::{AuditLog, Effect, LogIdentity, Options, Recorded, SEGMENT_LIMIT, Use};
-use broker::clock::SystemClock;
-use broker::token::AccessToken;
 use broker::vault::root_key::{RootKey, RootKeySource};
 use broker::vault::{NewVault, Vault, new_id};
 use broker_audit::record::{Body, Event};
+use broker_clock::SystemClock;
 use broker_protocol::names::SecretName;
+use broker_secret_memory::cipher::{Cipher, NONCE, TAG};
+use broker_secret_memory::token::AccessToken;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
@@ -120,8 +119,8 @@ async fn recorded(log: &AuditLog, name: &SecretName, version: u64) -> Recorded<U
 /// What the cipher takes by itself, key schedule included: each secret has a data key of its own.
 struct Raw {
     key: [u8; 32],
-    sealed: (Vec<u8>, Tag<Aes256Gcm>),
-    sealed_key: (Vec<u8>, Tag<Aes256Gcm>),
+    sealed: (Vec<u8>, [u8; TAG]),
+    sealed_key: (Vec<u8>, [u8; TAG]),
     bound: Vec<u8>,
 }
 
@@ -130,10 +129,8 @@ impl Raw {
         let (key, bound) = ([7; 32], vec![b'x'; BOUND]);
         let seal = |text: &[u8]| {
             let mut sealed = text.to_vec();
-            let cipher = Aes256Gcm::new(&Key::<Aes256Gcm>::from(key));
-            let nonce = Nonce::<Aes256Gcm>::from([1; 12]);
-            let tag = cipher.encrypt_inout_detached(&nonce, &bound, sealed.as_mut_slice().into());
-            (sealed, tag.unwrap())
+            let tag = Cipher::new(&key).seal([1; NONCE], &bound, &mut sealed);
+            (sealed, tag)
         };
         Self {
             sealed: seal(VALUE.as_bytes()),
@@ -153,12 +150,10 @@ impl Raw {
         assert_eq!(black_box(opened).len(), 32);
     }
 
-    fn open(&self, (sealed, tag): &(Vec<u8>, Tag<Aes256Gcm>)) -> Vec<u8> {
+    fn open(&self, (sealed, tag): &(Vec<u8>, [u8; TAG])) -> Vec<u8> {
         let mut text = sealed.clone();
-        let nonce = Nonce::<Aes256Gcm>::from([1; 12]);
-        let key = Key::<Aes256Gcm>::from(black_box(self.key));
-        Aes256Gcm::new(&key)
-            .decrypt_inout_detached(&nonce, &self.bound, text.as_mut_slice().into(), tag)
+        Cipher::new(&black_box(self.key))
+            .open([1; NONCE], &self.bound, &mut text, *tag)
             .unwrap();
         text
     }

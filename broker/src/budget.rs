@@ -8,9 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use broker_clock::Now;
 use jiff::Timestamp;
-
-use crate::clock::Now;
 
 /// How long requests are counted together.
 pub const WINDOW: Duration = Duration::from_secs(60);

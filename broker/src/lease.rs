@@ -9,15 +9,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use broker_clock::Now;
 use broker_policy::{Caller, Terms};
 use broker_protocol::api::LeaseView;
 use broker_protocol::names::{
     Delivery, LeaseId, OrgName, Permissions, Purpose, RepoPattern, SecretName,
 };
+use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
-
-use crate::clock::Now;
-use crate::token::HashedToken;
 
 /// Access that was granted and has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

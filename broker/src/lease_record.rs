@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record;
+use broker_clock::{BootId, Now};
 use broker_policy::Caller;
 use broker_protocol::names::NameError;
+use broker_secret_memory::token::HashedToken;
 
-use crate::clock::{BootId, Now};
 use crate::lease::{Lease, Span, TooShort};
-use crate::token::HashedToken;
 
 /// The lease's fields as a record holds them.
 #[must_use]

@@ -7,15 +7,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use broker::clock::{Clock, SystemClock};
 use broker::commands::backup::BackupArguments;
 use broker::commands::init::command::InitArguments;
 use broker::commands::policy::PolicyCommand;
 use broker::commands::restore::command::RestoreArguments;
 use broker::harden::Hardened;
 use broker::outlet::Outlet;
-use broker::{commands, harden, metrics, redact, startup};
+use broker::{commands, harden, metrics, startup};
+use broker_clock::{Clock, SystemClock};
 use broker_protocol::places::{Overrides, Places};
+use broker_secret_memory::redact;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use zeroizing_alloc::ZeroAlloc;
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use broker_audit::record::Event;
+use broker_clock::Clock;
 use broker_protocol::places::Places;
 use listenfd::ListenFd;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -17,7 +18,6 @@ use nix::unistd::Gid;
 
 use crate::app::{App, Opened as Parts};
 use crate::audit_log::{self, AuditLog, AuditLogError};
-use crate::clock::Clock;
 use crate::config::{Config, ConfigError, OnePasswordConfig, Through};
 use crate::harden::Hardened;
 use crate::holder::Holder;

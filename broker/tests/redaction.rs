@@ -10,7 +10,7 @@
 use std::env;
 use std::process::Command;
 
-use broker::redact::{Format, init_tracing, install_panic_hook};
+use broker_secret_memory::redact::{Format, init_tracing, install_panic_hook};
 
 const PART: &str = "TOKEND_TEST_REDACTION";
 const TOKEN: &str = "ghp_CANARYcanaryCANARYcanaryCANARYcan012";

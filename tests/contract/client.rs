@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use broker::clock::SystemClock;
 use broker::github::{BaseUrl, GitHub, Settings};
+use broker_clock::SystemClock;
 
 /// A client that reaches this address without TLS.
 pub(crate) fn to(address: &str) -> GitHub {

@@ -1,9 +1,9 @@
 //! The App's JWT, verified by others.
 
-use broker::clock::{Clock as _, SystemClock};
 use broker::github::AppJwt;
 use broker::github::app_jwt::{PemSigner, Signer as _};
-use broker::token::AccessToken;
+use broker_clock::{Clock as _, SystemClock};
+use broker_secret_memory::token::AccessToken;
 use serde_json::json;
 use support::github::AppKey;
 use support::needs;

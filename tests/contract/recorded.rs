@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use broker::github::{Call, Credential, GitHubError, Method, Reply, Retry};
-use broker::token::AccessToken;
+use broker_secret_memory::token::AccessToken;
 use serde_json::Value;
 use support::github::{Effect, Fault, StandIn, World};
 use support::needs;

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use broker::github::secrets::Writer;
-use broker::token::AccessToken;
 use broker_policy::{Host, NamesOnly, PolicyFile, PolicySet};
+use broker_secret_memory::token::AccessToken;
 use serde_json::{Value, json};
 use support::github::{Place, StandIn, World};
 use support::needs;

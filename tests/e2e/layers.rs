@@ -48,22 +48,16 @@ const LAYERS: &[&[&str]] = &[
     ],
     &[
         "causes",
-        "cipher",
-        "clock",
         "give_back",
         "harden",
         "holder",
         "https",
-        "locked_memory",
-        "moment",
         "outlet",
         "private",
         "process_group",
         "readiness",
-        "redact",
         "secret_locks",
         "session_keyring",
-        "token",
     ],
 ];
 
@@ -212,7 +206,9 @@ fn type_of(name: &str) -> String {
 /// Libraries, and those of ours that each depends on, however far.
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("broker-audit", &[]),
+    ("broker-clock", &[]),
     ("broker-protocol", &[]),
+    ("broker-secret-memory", &["broker-protocol"]),
     ("broker-policy", &["broker-protocol"]),
 ];
 

@@ -8,10 +8,10 @@ use std::fs;
 use std::sync::Arc;
 
 use broker::audit_log::{AuditLog, Effect, Options, SEGMENT_LIMIT};
-use broker::clock::{Clock as _, SystemClock};
 use broker::vault::Vault;
 use broker::vault::root_key::{Keyring, Surroundings};
 use broker_audit::record::{Body, Caller, Event, Lease};
+use broker_clock::{Clock as _, SystemClock};
 use broker_protocol::names::LeaseId;
 use support::Home;
 

@@ -66,7 +66,8 @@ fn sleep(seconds: &str) {
 
 fn hang(directory: &Path) -> ExitCode {
     let mut child = Command::new("sleep").arg("600").spawn().unwrap();
-    let draft = directory.join("op.hanging.draft");
+    // Two may hang at once.
+    let draft = directory.join(format!("op.hanging.{}", child.id()));
     fs::write(&draft, child.id().to_string()).unwrap();
     fs::rename(draft, directory.join(HANGING)).unwrap();
     child.wait().unwrap();

@@ -8,8 +8,10 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use broker_protocol::error::{ErrorCode, Problem};
+use broker_secret_memory::redact;
 use zeroize::Zeroizing;
 
+use crate::causes;
 use crate::checks::CheckError;
 use crate::github::GitHubError;
 use crate::leases::issue::IssueError;
@@ -18,7 +20,6 @@ use crate::rotations::RotationError;
 use crate::secrets::UpkeepError;
 use crate::vault::RekeyError;
 use crate::vault::root_key::RootKeyError;
-use crate::{causes, redact};
 
 /// An error on its way to the caller.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ use broker_policy::Caller;
 use broker_protocol::api::MAX_BODY;
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::NameError;
+use broker_secret_memory::redact;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -19,7 +20,6 @@ use zeroize::Zeroizing;
 use super::error::Refusal;
 use crate::caller::Peer;
 use crate::config::Config;
-use crate::redact;
 
 /// The caller, as the kernel describes it now.
 pub(super) struct Asking(pub(super) Arc<Caller>);

@@ -16,6 +16,7 @@ use broker_protocol::api::{
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::LeaseId;
 use broker_protocol::wiped::WipedBytes;
+use broker_secret_memory::redact;
 
 use super::error::Refusal;
 use super::extract::{Asking, Body, Named};
@@ -27,7 +28,6 @@ use crate::lease::{Lease, NotAPlace, Place};
 use crate::leases::Leases;
 use crate::leases::issue::{IssueError, Issued, Wishes};
 use crate::limits::Limits;
-use crate::redact;
 
 /// Room for most answers with a token, in bytes: one that does not move need not be wiped twice.
 const ANSWER: usize = 768;

@@ -10,6 +10,7 @@ use broker_protocol::api::{SecretSet, SecretView, SetSecret, UndoSecret};
 use broker_protocol::check::{CheckView, SecretChecked, Verdict};
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
+use broker_secret_memory::token::AccessToken;
 
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator, SecretBody};
@@ -20,7 +21,6 @@ use crate::checks::{AT_SET, Checks, Pace};
 use crate::leases::Leases;
 use crate::operations::Operations;
 use crate::status::Status;
-use crate::token::AccessToken;
 use crate::vault::Kind;
 
 pub(super) async fn list(

@@ -9,6 +9,7 @@ pub(crate) mod scratch;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use broker_clock::Clock;
 use broker_policy::Host;
 use broker_protocol::places::Places;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -16,7 +17,6 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use crate::audit_log;
 use crate::audit_log::AuditLog;
 use crate::checks::Checks;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::github::GitHub;
 use crate::journal::Journal;

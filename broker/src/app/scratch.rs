@@ -6,20 +6,20 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use broker_clock::{Clock as _, ManualClock};
 use broker_policy::{Caller, Host, Request};
 use broker_protocol::names::SecretName;
 use broker_protocol::places::Places;
+use broker_secret_memory::token::AccessToken;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tempfile::TempDir;
 
 use super::{App, Opened};
 use crate::audit_log::{self, AuditLog};
-use crate::clock::{Clock as _, ManualClock};
 use crate::config::Config;
 use crate::outlet::Outlet;
 use crate::policies::load;
 use crate::source::tests::asked_of_nobody;
-use crate::token::AccessToken;
 use crate::vault::root_key::{RootKey, RootKeySource};
 use crate::vault::{NewVault, Vault, new_id};
 

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use broker_audit::chain::{Head, LineHash};
 use broker_audit::record::{Body, Event, write_line};
+use broker_clock::Now;
 use sha2::{Digest as _, Sha256};
 
 use super::disk::Disk;
@@ -30,7 +31,6 @@ use super::live_leases::{Effect, LiveLeases};
 use super::recovery::{self, Found, Keep, Last, Noted};
 use super::segment::{self, Torn};
 use super::{LogIdentity, Opened};
-use crate::clock::Now;
 
 /// One record to be.
 #[derive(Debug)]

@@ -14,13 +14,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use broker_audit::chain::Head;
+use broker_clock::Clock;
 use tokio::sync::{oneshot, watch};
 
 use super::appender::{Appender, Entry};
 use super::disk::Disk;
 use super::error::AuditLogError;
 use super::live_leases::Effect;
-use crate::clock::Clock;
 
 /// What a caller is told: the record's `seq`.
 type Answer = Result<u64, AuditLogError>;

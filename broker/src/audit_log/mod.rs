@@ -34,6 +34,7 @@ use std::thread::JoinHandle;
 
 use broker_audit::chain::Head;
 use broker_audit::record::Body;
+use broker_clock::Clock;
 use broker_protocol::names::SecretName;
 use jiff::Timestamp;
 use nix::unistd::Gid;
@@ -43,7 +44,6 @@ use self::appender::{Appender, Entry};
 use self::disk::{Disk, OsDisk};
 use self::group_commit::{AnswerTo, IfRefused, Pending, Queue, Writer, stopped};
 use self::recovery::Noted;
-use crate::clock::Clock;
 
 pub use self::error::AuditLogError;
 pub use self::live_leases::{Effect, LeaseRecord, LiveLease};

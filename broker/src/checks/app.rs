@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use broker_protocol::check::Finding;
 use broker_protocol::names::{Level, Permissions, RepoPattern};
+use broker_secret_memory::token::AccessToken;
 use serde::Deserialize;
 
 use super::asker::{Asker, Pace};
@@ -15,7 +16,6 @@ use super::judge::{Judged, Subject};
 use super::probe::is_pattern;
 use crate::github::app_jwt::KeyError;
 use crate::github::{App, AppKey, Credential, GitHub, GitHubError, NoAppKey};
-use crate::token::AccessToken;
 
 /// What the purposes on an App want of it together.
 #[derive(Debug, Default)]

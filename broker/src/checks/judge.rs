@@ -4,13 +4,13 @@ use broker_policy::{SecretDeclaration, SecretKind};
 use broker_protocol::check::Finding;
 use broker_protocol::names::SecretName;
 use broker_protocol::value_form::Unfit;
+use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
 
 use super::finding::Word;
 use crate::github::expiry::{self, Doubt, End, TokenExpiry};
 use crate::github::token_kind::{ByHeader, by_header};
 use crate::github::{GitHubError, ReplyHeaders, Sso, scopes};
-use crate::token::HashedToken;
 use crate::vault::{Checked, Kind};
 
 /// A secret that is being checked.

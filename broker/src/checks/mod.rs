@@ -33,6 +33,7 @@ use broker_protocol::api::SecretView;
 use broker_protocol::check::{CheckView, Finding, SecretChecked, Verdict};
 use broker_protocol::names::{RepoPattern, SecretName};
 use broker_protocol::value_form;
+use broker_secret_memory::token::AccessToken;
 use serde::{Deserialize, Serialize};
 
 use self::asker::Asker;
@@ -48,7 +49,6 @@ use crate::limits::Limits;
 use crate::policies::{InForce, Policies};
 use crate::secrets::{Secrets, Upkeep, UpkeepError};
 use crate::source::Sources;
-use crate::token::AccessToken;
 use crate::vault::{CheckDetails, Checked, Kind, Vault};
 use crate::warnings::{Warning, WarningKind, Warnings};
 

@@ -10,12 +10,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use broker_clock::{Moment, Now};
 use broker_protocol::names::SecretName;
 use jiff::{SignedDuration, Timestamp};
 
 use super::asker::BETWEEN_REQUESTS;
-use crate::clock::Now;
-use crate::moment::Moment;
 
 /// How the checks of one secret stand, by the wall clock as it stands now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -168,7 +167,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::clock::{Clock as _, ManualClock};
+    use broker_clock::{Clock as _, ManualClock};
 
     const EVERY: Duration = Duration::from_secs(86_400);
     const SECRETS: usize = 10_000;

@@ -225,7 +225,7 @@ fn an_expired_token_and_a_revoked_one_are_told_apart_by_what_is_known_of_their_e
     let worked = |expires_at: Option<&str>| Checked {
         version: Some(1),
         hashed: None,
-        checked_at: crate::moment::Moment::stored(at("2026-11-01T00:00:00Z"), None),
+        checked_at: broker_clock::Moment::stored(at("2026-11-01T00:00:00Z"), None),
         verdict: Verdict::Ok,
         accepted: true,
         login: Some("acme-bot".into()),

@@ -4,7 +4,9 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::{causes, redact};
+use broker_secret_memory::redact;
+
+use crate::causes;
 
 pub mod backup;
 pub mod init;

@@ -14,13 +14,12 @@ use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use broker_secret_memory::token::AccessToken;
 use jiff::{SignedDuration, Timestamp};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize as _, Zeroizing};
-
-use crate::token::AccessToken;
 
 /// Signs for a GitHub App.
 pub trait Signer: Send + Sync {

@@ -5,11 +5,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use broker_secret_memory::token::AccessToken;
 use jiff::{SignedDuration, Timestamp};
 
 use super::app_jwt::{KeyError, PemSigner, Signer};
 use super::{AppJwt, GitHubError, Principal};
-use crate::token::AccessToken;
 
 /// An App's client id, and the key that signs for it. It has no `Debug`.
 pub struct AppKey {

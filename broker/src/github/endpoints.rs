@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use broker_secret_memory::token::AccessToken;
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::reply::{epoch, resource_name};
 use super::{AppKey, Call, Credential, GitHub, GitHubError, Principal, Rate, ReplyHeaders};
-use crate::token::AccessToken;
 
 /// `GET /user`, as far as it is used.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -10,13 +10,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use broker_protocol::names::{OrgName, Permissions, RepoPattern};
+use broker_secret_memory::token::AccessToken;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{AppKey, Call, Credential, GitHub, GitHubError, Method, Principal, Retry};
-use crate::token::AccessToken;
 
 /// Where an App is installed, as far as it is used.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -37,29 +37,31 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use broker_clock::{Clock, Now};
+use broker_secret_memory::token::AccessToken;
 use futures_util::future::BoxFuture;
-pub use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use zeroize::Zeroizing;
 
-pub use self::app_jwt::AppJwt;
 use self::app_key::Skew;
+use self::breaker::{Pass, Told};
+use self::refusal::Refusal;
+use self::wire::{Answer, Sent, Wire};
+
+pub use reqwest::Method;
+
+pub use self::app_jwt::AppJwt;
 pub use self::app_key::{AppKey, NoAppKey};
 pub use self::base::{BadBaseUrl, BaseUrl};
 pub use self::breaker::{Breaker, BreakerState};
-use self::breaker::{Pass, Told};
 pub use self::endpoints::{App, Rates, User};
 pub use self::error::{
     BadAnswer, FieldError, GitHubError, LimitKind, Outcome, Said, Sso, Unreachable,
 };
 pub use self::limits::{BecameLimited, CORE, Limited, Limits, PrincipalView};
 pub use self::principal::Principal;
-use self::refusal::Refusal;
 pub use self::reply::{Rate, Reply, ReplyHeaders};
 pub use self::retry::Retry;
-use self::wire::{Answer, Sent, Wire};
-use crate::clock::{Clock, Now};
-use crate::token::AccessToken;
 
 /// Where GitHub is and whom to believe that it is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

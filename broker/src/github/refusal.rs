@@ -5,11 +5,11 @@
 //! Source: GitHub REST documentation, “Best practices for using the REST API” and “Rate limits for the
 //! REST API”.
 
+use broker_secret_memory::redact;
 use serde_json::Value;
 
 use super::error::{FieldError, GitHubError, LimitKind, Said, Sso};
 use super::reply::ReplyHeaders;
-use crate::redact;
 
 /// What a refusal says, before it is known whose it is.
 pub(super) enum Refusal {

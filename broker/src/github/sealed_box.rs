@@ -13,11 +13,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use broker_secret_memory::token::AccessToken;
 use crypto_box::PublicKey;
 use crypto_box::aead::OsRng;
 use crypto_box::aead::rand_core::CryptoRngCore;
-
-use crate::token::AccessToken;
 
 /// The longest value GitHub stores as a secret, in bytes: 48 KB.
 ///

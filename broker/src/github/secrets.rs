@@ -14,13 +14,13 @@
 //! Codespaces. Not here: which value goes where, with whose token, and what is recorded (`rotations`).
 
 use broker_policy::{SinkPlace, SinkSpec};
+use broker_secret_memory::token::AccessToken;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::links::encode;
 use super::sealed_box::{BoxKey, SealError};
 use super::{Call, Credential, GitHub, GitHubError, Method, Outcome, Principal, Reply};
-use crate::token::AccessToken;
 
 /// Whose token writes.
 #[derive(Clone, Copy)]

@@ -16,13 +16,13 @@ use std::sync::Arc;
 
 use broker_audit::chain::Head;
 use broker_audit::record::{Body, Event};
+use broker_clock::{BootId, Clock, Moment, Now};
 use broker_protocol::names::LeaseId;
+
+use crate::audit_log::{AuditLog, AuditLogError, Departure, Effect, Recorded, Use};
 
 pub use self::readers::Readers;
 pub use self::subscription::Subscription;
-use crate::audit_log::{AuditLog, AuditLogError, Departure, Effect, Recorded, Use};
-use crate::clock::{BootId, Clock, Now};
-use crate::moment::Moment;
 
 /// See the module.
 pub struct Journal {

@@ -345,8 +345,8 @@ impl Leases {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Now;
     use crate::policies::Loaded;
+    use broker_clock::Now;
     use broker_policy::{Host, NamesOnly, PolicyFile, PolicySet};
 
     const SECRETS: &str = "[secret.app]\nkind = 'app'\nclient_id = 'Iv23'\n\

@@ -68,7 +68,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::clock::Now;
+    use broker_clock::Now;
 
     #[test]
     fn leases_of_one_account_are_counted_together_and_once() {

@@ -11,12 +11,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use broker_protocol::names::SecretName;
+use broker_secret_memory::token::{AccessToken, HashedToken};
 
 use super::Limits;
 use crate::causes;
 use crate::github::{Credential, Principal};
 use crate::secrets::{Upkeep, UpkeepError};
-use crate::token::{AccessToken, HashedToken};
 
 /// When each principal with live leases was last asked, in boot time.
 pub(crate) type Asked = HashMap<Principal, Duration>;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use broker_protocol::names::LeaseId;
+use broker_secret_memory::token::HashedToken;
 
 use super::{MintedTable, Token};
-use crate::token::HashedToken;
 
 /// What becomes of a token that somebody wants to end now.
 #[derive(Debug, PartialEq, Eq)]

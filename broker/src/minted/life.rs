@@ -9,9 +9,8 @@
 
 use std::time::Duration;
 
+use broker_clock::Now;
 use jiff::Timestamp;
-
-use crate::clock::Now;
 
 /// How long GitHub honours an installation token: one hour from minting. A ceiling for planning; the
 /// end of a real one came with it.
@@ -84,7 +83,7 @@ fn time_between(from: Timestamp, to: Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::{Clock as _, ManualClock};
+    use broker_clock::{Clock as _, ManualClock};
 
     const MINUTE: Duration = Duration::from_secs(60);
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -19,15 +19,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use broker_protocol::names::{LeaseId, RepoPattern};
+use broker_secret_memory::locked_memory::LockedBytes;
+use broker_secret_memory::token::{AccessToken, HashedToken};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use self::ending::Ending;
 use crate::audit_log::{Recorded, Use};
-use crate::locked_memory::LockedBytes;
-use crate::token::{AccessToken, HashedToken};
 
 pub use self::ending::EndNow;
-use self::ending::Ending;
 pub use self::hold::Hold;
 pub use self::key::MintKey;
 pub use self::life::{Life, TOKEN_LIFETIME};

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
+use broker_clock::{Clock as _, ManualClock, Now};
 use broker_protocol::names::Delivery;
 
 use super::*;
-use crate::clock::{Clock as _, ManualClock, Now};
 use crate::lease::Lease;
 
 type Table = MintedTable<&'static str>;

@@ -14,6 +14,7 @@ use broker_audit::record::Event;
 use broker_policy::Caller;
 use broker_protocol::api::TokenEnd;
 use broker_protocol::names::{Delivery, LeaseId};
+use broker_secret_memory::token::{AccessToken, HashedToken};
 use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
@@ -24,7 +25,6 @@ use crate::lease::Lease;
 use crate::lease_record;
 use crate::minted::{EndNow, TOKEN_LIFETIME, Token};
 use crate::secrets::Upkeep;
-use crate::token::{AccessToken, HashedToken};
 
 /// A new token may be refused for some seconds, until it is known everywhere. Octokit allows for five.
 ///

@@ -21,12 +21,13 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use broker_clock::Now;
 use broker_policy::SourceSpec;
 use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
+use broker_secret_memory::token::AccessToken;
 
 use self::find::{Account, refused};
 use crate::audit_log::{Recorded, Use};
-use crate::clock::Now;
 use crate::github::installation::{self, MintRequest, Repositories};
 use crate::github::{AppKey, GitHub, GitHubError};
 use crate::journal::Journal;
@@ -35,7 +36,6 @@ use crate::minted::{Lead, Life, MintKey, MintedTable, Place, TOKEN_LIFETIME, Tok
 use crate::policies::Policies;
 use crate::secrets::Secrets;
 use crate::source::Sources;
-use crate::token::AccessToken;
 use crate::vault::{self, Vault, VaultError};
 
 pub use self::error::{MintError, code_of};

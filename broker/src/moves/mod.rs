@@ -25,6 +25,7 @@ use broker_policy::{Caller, SourceSpec};
 use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
 use broker_protocol::names::SecretName;
 use broker_protocol::value_form;
+use broker_secret_memory::token::{AccessToken, HashedToken};
 
 use crate::config::Config;
 use crate::journal::Journal;
@@ -34,7 +35,6 @@ use crate::policies::Policies;
 use crate::secret_locks::SecretTurn;
 use crate::secrets::{Secrets, UpkeepError};
 use crate::source::Sources;
-use crate::token::{AccessToken, HashedToken};
 use crate::vault::{Vault, VaultError};
 
 pub use self::error::MoveError;

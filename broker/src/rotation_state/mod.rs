@@ -19,11 +19,11 @@ mod sink;
 
 use std::time::Duration;
 
+use broker_clock::Moment;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::sink::SinkState;
-use crate::moment::Moment;
 
 /// One rotation of one secret, from the swap on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

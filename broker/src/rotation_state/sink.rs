@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use broker_clock::Moment;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{LONGEST_WAIT, between_attempts};
-use crate::moment::Moment;
 
 /// What is known of one sink: where else a value is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ fn wall(second: i64) -> Timestamp {
 
 /// As many seconds after a moment of some boot.
 fn at(second: u64) -> Moment {
-    let boot = Some((crate::clock::BootId::new("a boot"), 5_000_000));
+    let boot = Some((broker_clock::BootId::new("a boot"), 5_000_000));
     Moment::stored(wall(0), boot).after(Duration::from_secs(second))
 }
 
@@ -200,7 +200,7 @@ fn the_end_of_the_old_value_comes_when_its_time_has_passed_and_not_when_the_wall
     let text = serde_json::to_string(&confirmed.unwrap()).unwrap();
     // Another run of the broker in the same boot, after the clock was set three days ahead.
     let rotation: Rotation = serde_json::from_str(&text).unwrap();
-    let boot = |id, seconds: u64| Some((crate::clock::BootId::new(id), (5 + seconds) * 1_000_000));
+    let boot = |id, seconds: u64| Some((broker_clock::BootId::new(id), (5 + seconds) * 1_000_000));
     let three_days = 3 * 24 * 3600;
     let set_ahead = Moment::stored(wall(three_days + 60), boot("a boot", 60));
     let due = rotation.due(0, by, &set_ahead);
@@ -221,7 +221,7 @@ fn an_attempt_that_a_wrong_clock_put_off_for_days_is_due_in_the_next_boot() {
     let failed = swapped().failed("GitHub does not answer", None, &at(0));
     let sink = SinkState::untouched(&at(0)).failed("no", None, &at(0));
     let rebooted = |second| {
-        let boot = Some((crate::clock::BootId::new("another"), 0));
+        let boot = Some((broker_clock::BootId::new("another"), 0));
         Moment::stored(wall(second), boot)
     };
     for (now, awake) in [(0, false), (15, true), (-86_400, true)] {

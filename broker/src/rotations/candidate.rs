@@ -1,6 +1,7 @@
 //! Whether a value may become the next one of a secret. Nothing is stored until it may.
 
 use broker_policy::{SecretDeclaration, SecretKind};
+use broker_secret_memory::token::AccessToken;
 use jiff::Timestamp;
 
 use super::identity::{Asked, Identity};
@@ -11,7 +12,6 @@ use crate::github::token_kind::{self, ByHeader};
 use crate::github::{Call, Credential, GitHubError, scopes};
 use crate::rotations::Rotations;
 use crate::secrets::kind;
-use crate::token::AccessToken;
 use crate::vault::Held;
 
 /// A value that may become the next one, in memory alone.

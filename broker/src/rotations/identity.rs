@@ -1,12 +1,12 @@
 //! Whose a value is, by asking GitHub with it.
 
 use broker_policy::{SecretDeclaration, SecretKind};
+use broker_secret_memory::token::AccessToken;
 
 use super::RotationError;
 use crate::github::{AppKey, GitHubError, NoAppKey, Principal, ReplyHeaders};
 use crate::rotations::Rotations;
 use crate::secrets::UpkeepError;
-use crate::token::AccessToken;
 
 /// What GitHub says of a value that it takes.
 pub(super) struct Identity {

@@ -33,6 +33,7 @@ use broker_audit::record::Event;
 use broker_policy::{Caller, SecretDeclaration};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::RotationView;
+use broker_secret_memory::token::AccessToken;
 use jiff::Timestamp;
 
 use self::candidate::{Before, Candidate};
@@ -50,7 +51,6 @@ use crate::policies::Policies;
 use crate::rotation_state::{NotNow, Phase, Rotation, Version};
 use crate::secret_locks::SecretTurn;
 use crate::secrets::{Secrets, Upkeep, UpkeepError};
-use crate::token::AccessToken;
 use crate::vault::{Held, NewValue, Vault, VaultError};
 
 pub use self::error::RotationError;

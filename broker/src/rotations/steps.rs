@@ -7,6 +7,7 @@ use broker_audit::record::Event;
 use broker_policy::{Caller, SecretKind};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::RotationView;
+use broker_secret_memory::token::AccessToken;
 
 use super::identity::Asked;
 use super::{REPLACED, RotationError, TAKEN_BACK, not_now};
@@ -16,7 +17,6 @@ use crate::rotation_state::{Due, EndedBy, Phase, Rotation, Version};
 use crate::rotations::Rotations;
 use crate::secret_locks::SecretTurn;
 use crate::secrets::Upkeep;
-use crate::token::AccessToken;
 use crate::vault::Kind;
 
 /// So many looks at a token that GitHub was asked to end are not worth a record: 15 s.

@@ -7,6 +7,7 @@
 use broker_audit::record::Event;
 use broker_policy::{Caller, SecretDeclaration, SecretKind, SinkKind, SinkPlace, SinkSpec};
 use broker_protocol::names::{Level, Permissions, SecretName};
+use broker_secret_memory::token::AccessToken;
 
 use super::RotationError;
 use super::sinks::NotPushed;
@@ -16,7 +17,6 @@ use crate::minted::{MintKey, Token};
 use crate::minting::{MintScope, Minting};
 use crate::rotations::Rotations;
 use crate::secrets::Upkeep;
-use crate::token::AccessToken;
 
 /// A token that may write to one sink. Dropped, one that was minted for it is ended.
 pub(super) struct SinkToken<'a> {

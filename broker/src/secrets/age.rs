@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use broker_policy::SecretDeclaration;
 use broker_protocol::names::SecretName;
+use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
 
 use super::Secrets;
 use crate::first_seen::FirstSeen;
-use crate::token::HashedToken;
 
 impl Secrets {
     /// Since when the value in use has been known: in the vault, or in the place that policies name. A value

@@ -3,6 +3,7 @@
 use broker_audit::record::{Body, Event};
 use broker_policy::{Caller, SourceSpec};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
+use broker_secret_memory::token::AccessToken;
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -11,7 +12,6 @@ use crate::audit_log::{AuditLogError, Effect, Use};
 use crate::lease_record;
 use crate::secret_locks::SecretTurn;
 use crate::secrets::{Upkeep, UpkeepError, kind};
-use crate::token::AccessToken;
 use crate::vault::{Held, Kind, NewValue, StoredVersion, VaultError};
 
 /// As much of a removal's record as decides.

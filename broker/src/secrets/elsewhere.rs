@@ -4,19 +4,19 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use broker_clock::Now;
 use broker_policy::{Caller, SecretDeclaration, SourceSpec};
 use broker_protocol::api::{OnePasswordView, ServiceLimitView, SourceProbed, SourcesProbed};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
+use broker_secret_memory::token::AccessToken;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::time::MissedTickBehavior;
 
 use super::{Secrets, Upkeep, UpkeepError};
-use crate::clock::Now;
 use crate::source::one_password::ServiceLimit;
 use crate::source::{Around, Fetched, Requests, SourceError, Spent};
-use crate::token::AccessToken;
 use crate::vault::{SourceValue, VaultError};
 
 impl Around for Secrets {

@@ -3,11 +3,11 @@
 use broker_audit::record::Event;
 use broker_policy::{Caller, SecretDeclaration, SourceSpec};
 use broker_protocol::names::SecretName;
+use broker_secret_memory::token::AccessToken;
 
 use super::{Secrets, UpkeepError};
 use crate::audit_log::{Recorded, Use};
 use crate::lease_record;
-use crate::token::AccessToken;
 use crate::vault::VaultError;
 
 /// What the broker opens a stored value for.

@@ -50,7 +50,8 @@ async fn an_undo_stores_the_value_before_once_more_and_another_one_goes_back() {
 async fn what_proves_to_be_of_another_kind_is_not_stored() {
     let scratch = Scratch::new("");
     let (secrets, name, by) = (&scratch.app.secrets, bot(), caller(0));
-    let value = crate::token::AccessToken::new(format!("github_pat_{}", "a".repeat(82)));
+    let value =
+        broker_secret_memory::token::AccessToken::new(format!("github_pat_{}", "a".repeat(82)));
     let refused = secrets.set_secret(&by, &name, value, None).await;
     let refused = refused.err().unwrap();
     assert!(

@@ -19,14 +19,17 @@ use axum::body::Body;
 use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Method, Request, StatusCode};
 use axum::response::Response;
+use broker_clock::Clock;
 use broker_protocol::error::{ErrorCode, Problem};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use nix::sys::resource::{Resource, getrlimit};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
+use tower::ServiceExt as _;
 
 use self::admission::{KEPT, Rank};
 use self::half_sent::HalfSent;
@@ -34,13 +37,10 @@ use self::room::{Place, Room};
 use crate::api::Api;
 use crate::caller::{self, Account, Peer, PeerError, Surroundings};
 use crate::causes;
-use crate::clock::Clock;
 use crate::config::{Config, Limits};
 use crate::connection::Connection;
 use crate::policies::Policies;
 use crate::socket::Listener;
-use tokio::io::AsyncWriteExt as _;
-use tower::ServiceExt as _;
 
 /// How long a client may take to send its request's head.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use broker_clock::Clock;
 use tokio::sync::Notify;
 
 use super::admission::{Admission, Id, Rank};
-use crate::clock::Clock;
 use crate::config::Limits;
 
 /// Every open connection.

@@ -1,14 +1,14 @@
 //! What slow places have around them: below, how they are asked; above, the broker that asks.
 
+use broker_clock::Now;
 use broker_policy::SourceSpec;
+use broker_secret_memory::token::AccessToken;
 use futures_util::future::BoxFuture;
 
 use super::SourceError;
 use super::fetched::Fetched;
 use super::one_password::ServiceLimit;
 use super::requests::Spent;
-use crate::clock::Now;
-use crate::token::AccessToken;
 
 /// How the places themselves are asked.
 pub trait Ask: Send + Sync {

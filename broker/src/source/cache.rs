@@ -16,7 +16,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use broker_clock::Now;
 use broker_policy::SourceSpec;
+use broker_secret_memory::locked_memory::LockedKey;
+use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
 
 use super::failed::Failed;
@@ -24,9 +27,6 @@ use super::fetched::{Fetched, Nature};
 use super::kept::{Kept, new_key};
 use super::wish::{Answer, Served, Standing, Times, Wish};
 use super::{SourceError, Taken};
-use crate::clock::Now;
-use crate::locked_memory::LockedKey;
-use crate::token::HashedToken;
 
 pub(super) struct Cache {
     times: Times,

@@ -3,6 +3,7 @@
 
 use broker_policy::SourceSpec;
 use broker_policy::field_reference::FieldReference;
+use broker_secret_memory::token::AccessToken;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
@@ -10,7 +11,6 @@ use super::fetched::Fetched;
 use super::keyring::KeyringSource;
 use super::one_password::{Connect, OnePasswordError, Op, ServiceLimit};
 use super::{Ask, SourceError};
-use crate::token::AccessToken;
 
 /// The slow places, as they are.
 pub struct Desk {

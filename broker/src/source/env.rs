@@ -12,12 +12,12 @@ use std::io;
 use std::sync::{Mutex, MutexGuard};
 
 use broker_protocol::value_form::Unfit;
+use broker_secret_memory::locked_memory::LockedBytes;
+use broker_secret_memory::token::{AccessToken, HashedToken};
 use zeroize::Zeroizing;
 
 use super::SourceError;
 use crate::audit_log::{Recorded, Use};
-use crate::locked_memory::LockedBytes;
-use crate::token::{AccessToken, HashedToken};
 
 /// The variables that policies name, as they were when first named.
 pub struct EnvSource {

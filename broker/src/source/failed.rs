@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
+use broker_clock::Now;
 use broker_policy::SourceSpec;
 
 use super::SourceError;
 use super::fetched::Nature;
-use crate::clock::Now;
 
 /// What came of asking a place, the last time.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::token::AccessToken;
+use broker_secret_memory::token::AccessToken;
 
 /// A value, fresh from where it lies.
 pub struct Fetched {

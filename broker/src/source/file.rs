@@ -16,13 +16,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use broker_protocol::{value_form, whole_file};
+use broker_secret_memory::token::AccessToken;
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 use nix::unistd::geteuid;
 use zeroize::Zeroizing;
 
 use super::SourceError;
 use crate::private::{self, PrivateError, quoted};
-use crate::token::AccessToken;
 
 /// Which files may be readable by others.
 pub(super) struct Mounts {

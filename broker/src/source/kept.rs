@@ -7,14 +7,14 @@ use std::fmt::Display;
 use std::io;
 use std::time::Duration;
 
+use broker_clock::Now;
+use broker_secret_memory::cipher::{NONCE, TAG, append_sealed, open_in_place, random};
+use broker_secret_memory::locked_memory::{LockedBytes, LockedKey};
+use broker_secret_memory::token::{AccessToken, HashedToken};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::SourceError;
-use crate::cipher::{NONCE, TAG, append_sealed, open_in_place, random};
-use crate::clock::Now;
-use crate::locked_memory::{LockedBytes, LockedKey};
-use crate::token::{AccessToken, HashedToken};
 
 /// One value, sealed.
 pub(super) struct Kept {
@@ -98,7 +98,7 @@ pub(super) fn new_key() -> Result<LockedKey, io::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::{Clock as _, ManualClock};
+    use broker_clock::{Clock as _, ManualClock};
 
     #[test]
     fn what_is_kept_is_noise_and_opens_with_its_key_at_its_place_alone() {

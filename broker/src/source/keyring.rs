@@ -9,11 +9,11 @@
 use std::time::Duration;
 
 use broker_protocol::value_form::Unfit;
+use broker_secret_memory::token::AccessToken;
 use zeroize::Zeroizing;
 
 use super::fetched::{Fetched, Nature};
 use crate::session_keyring::{self, CallError, IfLocked, Name};
-use crate::token::AccessToken;
 
 /// The keyring, as a place for values. Calls are made one at a time; one that hangs lets no other follow
 /// until it is done.

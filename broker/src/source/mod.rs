@@ -30,7 +30,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use broker_clock::Now;
 use broker_policy::SourceSpec;
+use broker_secret_memory::token::{AccessToken, HashedToken};
 use jiff::Timestamp;
 
 use self::env::EnvSource;
@@ -39,8 +41,6 @@ use self::one_password::ServiceLimit;
 use self::slow::Slow;
 use self::wish::Wish;
 use crate::audit_log::{Recorded, Use};
-use crate::clock::Now;
-use crate::token::{AccessToken, HashedToken};
 
 pub use self::around::{Around, Ask};
 pub use self::desk::{Desk, OnePassword};

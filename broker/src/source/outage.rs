@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::clock::Now;
+use broker_clock::Now;
 
 /// What is known of an outage.
 #[derive(Default)]

@@ -11,10 +11,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use broker_clock::Now;
 use jiff::Timestamp;
 
 use super::SourceError;
-use crate::clock::Now;
 
 /// What an account pays for.
 ///

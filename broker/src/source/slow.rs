@@ -6,7 +6,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use broker_clock::Now;
 use broker_policy::SourceSpec;
+use broker_secret_memory::token::{AccessToken, HashedToken};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
@@ -19,8 +21,6 @@ use super::requests::{Plan, Requests};
 use super::wish::{Answer, Served, Standing, Times, Wish};
 use super::{SourceError, Taken};
 use crate::audit_log::{Recorded, Use};
-use crate::clock::Now;
-use crate::token::{AccessToken, HashedToken};
 
 /// The slow places.
 pub(super) struct Slow {

@@ -11,15 +11,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use broker_clock::{BootId, Moment};
 use broker_protocol::check::Verdict;
 use broker_protocol::names::SecretName;
+use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
 
 use super::error::VaultError;
 use super::{Vault, known};
-use crate::clock::BootId;
-use crate::moment::Moment;
-use crate::token::HashedToken;
 
 /// The last check of a secret that GitHub answered, without its findings.
 #[derive(Debug, Clone, PartialEq, Eq)]

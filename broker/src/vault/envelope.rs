@@ -15,12 +15,13 @@
 //!
 //! Pure but for the random numbers. Not here: where envelopes are kept, who may open one.
 
+use broker_secret_memory::cipher::{Cipher, NONCE, TAG, append_sealed, open_in_place};
 use jiff::Timestamp;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::Kind;
-pub(crate) use crate::cipher::{DoesNotOpen, NoRandom, random};
-use crate::cipher::{NONCE, TAG, append_sealed, open, open_in_place};
+
+pub(crate) use broker_secret_memory::cipher::{DoesNotOpen, NoRandom, random};
 
 /// What a sealed value is; bound to it as associated data.
 #[derive(Debug, Clone, Copy)]
@@ -198,7 +199,8 @@ pub(crate) fn open_key(
     let (nonce, sealed) = sealed.split_first_chunk::<NONCE>().ok_or(DoesNotOpen)?;
     let (sealed, tag) = sealed.split_last_chunk::<TAG>().ok_or(DoesNotOpen)?;
     *room = sealed.try_into().map_err(|_cause| DoesNotOpen)?;
-    open(root, nonce, purpose, room, tag).inspect_err(|_| room.zeroize())
+    let opened = Cipher::new(root).open(*nonce, purpose, room, *tag);
+    opened.inspect_err(|_| room.zeroize())
 }
 
 /// Associated data for what lies under the root key once per vault.

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use broker_secret_memory::locked_memory::LockedKey;
 use ed25519_dalek::SigningKey;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -17,7 +18,6 @@ use zeroize::Zeroizing;
 use super::envelope::{self, DoesNotOpen, NoRandom, Under};
 use super::error::VaultError;
 use super::root_key::RootKey;
-use crate::locked_memory::LockedKey;
 
 /// What is sealed under the root key once per vault.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! What a value is, as far as its first characters tell.
 
-use crate::token::AccessToken;
+use broker_secret_memory::token::AccessToken;
 
 /// What a value's first characters say it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,13 +10,13 @@
 use std::sync::atomic::Ordering;
 
 use broker_protocol::names::{Purpose, SecretName};
+use broker_secret_memory::token::{AccessToken, HashedToken};
 use jiff::Timestamp;
 
 use super::envelope::{self, Identity};
 use super::error::VaultError;
 use super::{Vault, known, stopped, text_of, to_microseconds};
 use crate::audit_log::{Recorded, Use};
-use crate::token::{AccessToken, HashedToken};
 
 /// An installation token, but for the token itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

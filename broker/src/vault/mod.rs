@@ -22,13 +22,20 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LockResult, Mutex, RwLock};
 
 use broker_protocol::names::SecretName;
+use broker_secret_memory::token::{AccessToken, HashedToken};
+use custody::Custody;
 use jiff::Timestamp;
+use keys::{Keys, SealedKeys};
+use root_key::{Passphrase, RootKey, RootKeyError, RootKeySource, Surroundings, Wrap};
+use state::{List, State};
+use store::Store;
 use tokio::sync::oneshot;
+use vouched::{RowSum, Witness, WitnessKey};
+use writer::{Work, Writer};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::audit_log::{Recorded, Use};
 use crate::outlet;
-use crate::token::{AccessToken, HashedToken};
 
 pub mod backup;
 mod checks;
@@ -55,7 +62,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use crate::cipher::NoRandom;
+pub use broker_secret_memory::cipher::NoRandom;
 pub use checks::{CheckAttempt, CheckDetails, Checked};
 pub use error::VaultError;
 pub use kind::Kind;
@@ -71,14 +78,6 @@ pub use warnings::GivenWarning;
 pub use witness::{Usage, UsageDelta};
 
 pub use crate::audit_log::LogIdentity;
-
-use custody::Custody;
-use keys::{Keys, SealedKeys};
-use root_key::{Passphrase, RootKey, RootKeyError, RootKeySource, Surroundings, Wrap};
-use state::{List, State};
-use store::Store;
-use vouched::{RowSum, Witness, WitnessKey};
-use writer::{Work, Writer};
 
 /// An open vault, locked or not.
 pub struct Vault {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use broker_protocol::names::SecretName;
+use broker_secret_memory::token::{AccessToken, HashedToken};
 use jiff::Timestamp;
 
 use super::error::VaultError;
@@ -14,7 +15,6 @@ use super::values::Of;
 use super::{Held, Kind, Vault, known, stopped};
 use crate::audit_log::{Recorded, Use};
 use crate::rotation_state::{Rotation, SinkState};
-use crate::token::{AccessToken, HashedToken};
 
 /// What is known of one stored version without its key.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,13 +5,13 @@
 //! the time it was read as associated data. It is no version of a secret: whoever removes the row costs
 //! one more question at the source.
 
+use broker_secret_memory::cipher::{NONCE, TAG, append_sealed, open_in_place};
+use broker_secret_memory::token::AccessToken;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::error::VaultError;
 use super::{Vault, envelope, known, to_microseconds};
-use crate::cipher::{NONCE, TAG, append_sealed, open_in_place};
-use crate::token::AccessToken;
 
 /// A value as it was last read from its source, sealed.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use broker_audit::chain::Head;
 use broker_protocol::api::Exposure;
 use broker_protocol::names::{LeaseId, Purpose, SecretName};
+use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
 
 use super::checks::Kept;
@@ -23,7 +24,6 @@ use super::{Held, Kind, LogIdentity};
 use crate::first_seen::FirstSeen;
 use crate::move_state::Move;
 use crate::rotation_state::{Rotation, SinkState};
-use crate::token::HashedToken;
 
 /// One version of a secret.
 #[derive(Debug)]

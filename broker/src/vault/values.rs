@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use broker_protocol::names::SecretName;
+use broker_secret_memory::token::AccessToken;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
@@ -12,7 +13,6 @@ use super::state::Sealed;
 use super::{Held, Kind, Vault, envelope, known, stopped, to_microseconds};
 use crate::audit_log::{Recorded, Use};
 use crate::rotation_state::Rotation;
-use crate::token::AccessToken;
 
 /// What a change in the vault is of.
 #[derive(Debug)]

@@ -19,13 +19,13 @@ use std::io;
 
 use broker_audit::chain::Head;
 use broker_protocol::names::{LeaseId, SecretName};
+use broker_secret_memory::locked_memory::LockedKey;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::LogIdentity;
 use super::keys::{Keys, ListForm, Tag, hmac};
 use super::state::State;
-use crate::locked_memory::LockedKey;
 
 /// What the MAC of the last note covers, and the MAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,12 +3,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use broker_clock::Now;
 use broker_protocol::api::WarningChannel;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use super::given::ChannelName;
-use crate::clock::Now;
 use crate::notify::{Hook, HookError, Webhook, WebhookError, WebhookUrl};
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
 

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use broker::source::{KeyringError, KeyringSource};
-use broker::token::AccessToken;
 use broker_protocol::value_form::Unfit;
+use broker_secret_memory::token::AccessToken;
 use support::broker::Ran;
 use support::canary;
 use support::keyring::{Session, SessionKeyring, is_here};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use broker::source::Fetched;
 use broker::source::one_password::{OnePasswordError, Op, Part};
-use broker::token::AccessToken;
 use broker_policy::field_reference::FieldReference;
+use broker_secret_memory::token::AccessToken;
 use support::canary;
 use support::one_password::StandInOp;
 use tempfile::TempDir;

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use broker_audit::chain::{Head, LineHash};
 use broker_audit::record::{Body, Caller, Event, Issued, Lease};
+use broker_clock::{Clock as _, ManualClock};
 use broker_protocol::names::LeaseId;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -25,7 +26,6 @@ use super::live_leases::LiveLease;
 use super::recovery::Noted;
 use super::sim_disk::SimDisk;
 use super::{AuditLogError, Effect, LogIdentity, Opened};
-use crate::clock::{Clock as _, ManualClock};
 
 /// Small enough for a dozen records to fill several segments.
 const LIMIT: u64 = 3000;

@@ -4,12 +4,12 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use broker_clock::Clock;
 use broker_protocol::places::Places;
 use clap::Args;
 use serde::Serialize;
 
 use super::{RestoreError, RestoreOptions, restore};
-use crate::clock::Clock;
 use crate::commands::backup::{self, VerifyError};
 use crate::commands::typed::{self, NoPassphrase, Typed};
 use crate::vault::root_key::{Keyring, Passphrase, RootKeyError, RootKeySource, Wrap};

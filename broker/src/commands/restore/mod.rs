@@ -17,13 +17,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use broker_audit::record::{Body, Event};
+use broker_clock::Clock;
 use broker_protocol::places::Places;
 use broker_protocol::whole_file::{self, NotAFile};
+use named_files::Arranged;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::Gid;
+use staging::Staging;
 
 use crate::audit_log::{AuditLog, AuditLogError, Effect, LogIdentity, Options, SEGMENT_LIMIT};
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::private::{self, PrivateError, quoted};
 use crate::vault::backup::{Backup, BackupError, Restoration};
@@ -34,9 +36,6 @@ mod named_files;
 mod staging;
 #[cfg(test)]
 mod tests;
-
-use named_files::Arranged;
-use staging::Staging;
 
 /// What is to be restored, and how.
 pub struct RestoreOptions {

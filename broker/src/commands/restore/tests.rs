@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 
 use broker_audit::files::{self, Tail};
+use broker_clock::SystemClock;
 use broker_policy::PolicyFile;
 use jiff::Timestamp;
 
 use super::*;
 use crate::audit_log::{Departure, Recorded};
-use crate::clock::SystemClock;
 use crate::vault::backup::{Authorities, Beside, LogAtBackup};
 use crate::vault::root_key::{Passphrase, RootKey};
 use crate::vault::{NewVault, Vault};

@@ -14,12 +14,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use broker_clock::Now;
 use jiff::Timestamp;
 
 use super::error::LimitKind;
 use super::principal::Principal;
 use super::reply::{Rate, ReplyHeaders};
-use crate::clock::Now;
 
 /// The resource that most endpoints draw on.
 pub const CORE: &str = "core";

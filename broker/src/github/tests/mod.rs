@@ -4,13 +4,13 @@
 mod limits;
 mod stage;
 
+use broker_clock::ManualClock;
 use jiff::Timestamp;
 use static_assertions::assert_not_impl_any;
 use tokio::net::TcpListener;
 
 use self::stage::{Stage, Step, answer, bot, error, ok};
 use super::*;
-use crate::clock::ManualClock;
 
 assert_not_impl_any!(AppJwt: Clone, std::fmt::Debug, std::fmt::Display, serde::Serialize);
 assert_not_impl_any!(Reply: Clone, std::fmt::Debug, std::fmt::Display, serde::Serialize);

@@ -7,12 +7,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use broker_clock::Now;
 use broker_protocol::names::{LeaseId, SecretName};
+use broker_secret_memory::token::HashedToken;
 use tokio::sync::oneshot;
 
-use crate::clock::Now;
 use crate::lease::Lease;
-use crate::token::HashedToken;
 
 #[cfg(test)]
 mod tests;

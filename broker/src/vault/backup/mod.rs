@@ -17,6 +17,7 @@
 use std::path::{Path, PathBuf};
 
 use broker_policy::PolicyFile;
+use broker_secret_memory::token::HashedToken;
 use content::{Parts, version_of};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -28,7 +29,6 @@ use super::state::State;
 use super::store::Store;
 use super::{Vault, envelope, known};
 use crate::audit_log::{Departure, Recorded};
-use crate::token::HashedToken;
 
 mod content;
 mod restoration;

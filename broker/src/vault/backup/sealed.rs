@@ -19,14 +19,13 @@
 //! Pure but for the random salt. docs/backup-format.md describes the same for other readers. Not here:
 //! what the content is.
 
-use aes_gcm::aead::{AeadInOut as _, KeyInit as _, Nonce, Tag};
-use aes_gcm::{Aes256Gcm, Key};
-use hmac::{Hmac, Mac as _};
+use broker_secret_memory::cipher::{Cipher, NONCE, TAG};
+use broker_secret_memory::locked_memory::LockedKey;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::BackupError;
-use crate::locked_memory::LockedKey;
 use crate::vault::envelope;
 use crate::vault::root_key::{COSTS, Passphrase, RootKeyError};
 
@@ -77,13 +76,7 @@ fn seal_as(
         // Within the capacity, so that nothing in the clear is left behind.
         out.extend_from_slice(clear);
         let sealed = out.get_mut(at..).unwrap_or_default();
-        #[expect(
-            clippy::expect_used,
-            reason = "GCM takes 64 GiB at once, and this is 64 KiB"
-        )]
-        let tag = cipher
-            .encrypt_inout_detached(&nonce(number, number == last), &header, sealed.into())
-            .expect("a chunk is 64 KiB at most");
+        let tag = cipher.seal(nonce(number, number == last), &header, sealed);
         out.extend_from_slice(&tag);
     }
     Ok(out)
@@ -115,10 +108,8 @@ pub(super) fn open(by: &Passphrase, file: &[u8]) -> Result<Content, BackupError>
         let at = content.len();
         content.extend_from_slice(text);
         let room = content.get_mut(at..).unwrap_or_default();
-        let tag = Tag::<Aes256Gcm>::from(*tag);
-        let nonce = nonce(number, number == last);
         cipher
-            .decrypt_inout_detached(&nonce, header.whole, room.into(), &tag)
+            .open(nonce(number, number == last), header.whole, room, *tag)
             .map_err(|_cause| altered())?;
         sealed = after;
     }
@@ -239,23 +230,23 @@ impl Keys {
         mac
     }
 
-    fn cipher(&self) -> Aes256Gcm {
+    fn cipher(&self) -> Cipher {
         let mut key = self.mac("tokend backup content v1").finalize().into_bytes();
-        let cipher = Aes256Gcm::new(&Key::<Aes256Gcm>::from(<[u8; 32]>::from(key)));
+        let cipher = Cipher::new(&key.into());
         zeroize::Zeroize::zeroize(&mut *key);
         cipher
     }
 }
 
 /// Eleven bytes that count the chunks from 0, and one that is 1 for the last.
-fn nonce(number: u64, last: bool) -> Nonce<Aes256Gcm> {
-    let mut nonce = [0; 12];
+fn nonce(number: u64, last: bool) -> [u8; NONCE] {
+    let mut nonce = [0; NONCE];
     let (count, mark) = nonce.split_at_mut(11);
     if let Some(low) = count.last_chunk_mut::<8>() {
         *low = number.to_be_bytes();
     }
     mark.fill(u8::from(last));
-    nonce.into()
+    nonce
 }
 
 /// How many chunks a content of this length takes: one at least.
@@ -279,7 +270,6 @@ const CHECKED: usize = 48;
 const SUMMED: usize = CHECKED + 32;
 const HEADER: usize = SUMMED + 32;
 const CHUNK: usize = 64 * 1024;
-const TAG: usize = 16;
 
 #[cfg(test)]
 mod tests {

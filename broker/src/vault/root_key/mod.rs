@@ -10,16 +10,15 @@
 //!
 //! Not here: whether a key fits the vault. [`super::Vault::unlock`] finds that out.
 
-use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::{fmt, io};
 
 use broker_protocol::as_read;
+use broker_secret_memory::locked_memory::LockedKey;
 use zeroize::Zeroizing;
 
 use super::envelope::{self, NoRandom};
-use crate::locked_memory::LockedKey;
 use crate::private::{PrivateError, quoted};
 
 mod credential;

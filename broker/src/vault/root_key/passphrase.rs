@@ -13,12 +13,12 @@
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use broker_protocol::as_read;
+use broker_secret_memory::locked_memory::LockedKey;
 use crypto_box::aead::OsRng;
 use crypto_box::{PublicKey, SecretKey};
 use zeroize::Zeroizing;
 
 use super::{RootKey, RootKeyError};
-use crate::locked_memory::LockedKey;
 use crate::vault::envelope;
 
 /// Fewest characters a new passphrase may have.

@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use broker_clock::{BootId, Moment};
 use broker_protocol::check::Verdict;
 use broker_protocol::names::SecretName;
+use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::load::{Unexpected, count, moment, name, unreadable};
 use super::{Store, integer};
-use crate::clock::BootId;
-use crate::moment::Moment;
-use crate::token::HashedToken;
 use crate::vault::checks::{CheckAttempt, CheckDetails, Checked, Kept};
 use crate::vault::error::VaultError;
 

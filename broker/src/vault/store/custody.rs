@@ -3,11 +3,11 @@
 use std::sync::atomic::Ordering;
 
 use broker_protocol::names::SecretName;
+use broker_secret_memory::token::HashedToken;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::load::{Unexpected, time, unreadable};
 use super::{Store, integer};
-use crate::token::HashedToken;
 use crate::vault::custody::Custody;
 use crate::vault::error::VaultError;
 use crate::vault::keys::SealedKeys;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use broker_protocol::api::Exposure;
 use broker_protocol::names::SecretName;
+use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
 use rusqlite::{Row, Transaction, params};
 
 use super::load::{count, name, time, unreadable};
 use super::{Store, integer};
-use crate::token::HashedToken;
 use crate::vault::state::{ExposedBefore, ExposedTo, Turn};
 
 impl Store {

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use broker_protocol::names::SecretName;
+use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
 use rusqlite::Row;
 use rusqlite::types::Type;
 
 use super::Store;
-use crate::token::HashedToken;
 use crate::vault::state::{Figures, List, Sealed, Secret, State};
 use crate::vault::{Kind, LogIdentity};
 

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
+use broker_secret_memory::token::HashedToken;
 use rusqlite::params;
 
 use super::load::{count, name, time, unreadable};
 use super::{Store, count_seals, integer, witness};
-use crate::token::HashedToken;
 use crate::vault::error::VaultError;
 use crate::vault::minted::{Minted, SealedMinted};
 use crate::vault::vouched::Vouched;

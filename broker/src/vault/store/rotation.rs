@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use broker_protocol::names::SecretName;
+use broker_secret_memory::token::HashedToken;
 use rusqlite::{Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,7 +12,6 @@ use sha2::{Digest as _, Sha256};
 use super::load::{name, unreadable};
 use super::{Mark, Store, witness};
 use crate::rotation_state::{Rotation, SinkState};
-use crate::token::HashedToken;
 use crate::vault::error::VaultError;
 use crate::vault::state::Stored;
 use crate::vault::vouched::Vouched;

@@ -182,7 +182,7 @@ async fn an_attempt_in_another_boot_leaves_the_check_before_it_to_the_wall_clock
         .keep_check(&secret, found(1, None), "[]".to_owned())
         .await
         .unwrap();
-    let failed_at = Moment::stored(at(300), Some((crate::clock::BootId::new("another"), 5)));
+    let failed_at = Moment::stored(at(300), Some((broker_clock::BootId::new("another"), 5)));
     vault
         .keep_failed_check(&secret, failed_at.clone(), "away".to_owned())
         .await

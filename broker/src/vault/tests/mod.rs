@@ -22,12 +22,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use broker_audit::chain::{Head, LineHash};
+use broker_clock::Moment;
 use broker_protocol::names::LeaseId;
 use rusqlite::Connection;
 use static_assertions::assert_not_impl_any;
 
 use super::*;
-use crate::moment::Moment;
 
 assert_not_impl_any!(Vault: Clone, Debug, serde::Serialize);
 assert_not_impl_any!(Keys: Clone, Debug);
@@ -121,7 +121,7 @@ fn at(second: i64) -> Timestamp {
 
 /// The same in some boot.
 fn moment(second: i64) -> Moment {
-    let boot = crate::clock::BootId::new("a boot");
+    let boot = broker_clock::BootId::new("a boot");
     let us = u64::try_from(second).unwrap() * 1_000_000;
     Moment::stored(at(second), Some((boot, us)))
 }

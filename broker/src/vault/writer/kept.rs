@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
+use broker_clock::Moment;
 use broker_protocol::names::SecretName;
+use broker_secret_memory::token::HashedToken;
 
 use super::Work;
 use crate::first_seen::FirstSeen;
-use crate::moment::Moment;
 use crate::move_state::Move;
 use crate::rotation_state::{Rotation, SinkState};
-use crate::token::HashedToken;
 use crate::vault::checks::Kept;
 use crate::vault::error::VaultError;
 use crate::vault::known;

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use broker_audit::chain::Head;
 use broker_protocol::api::Exposure;
 use broker_protocol::names::{Purpose, SecretName};
+use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
 
 use super::Work;
-use crate::token::HashedToken;
 use crate::vault::state::{ExposedBefore, ExposedTo, List, State, Turn};
 use crate::vault::store::Noted;
 use crate::vault::vouched::Witness;

@@ -6,9 +6,9 @@ use std::ops::Bound;
 use std::sync::atomic::Ordering;
 
 use broker_protocol::names::SecretName;
+use broker_secret_memory::token::HashedToken;
 
 use super::Work;
-use crate::token::HashedToken;
 use crate::vault::custody::Custody;
 use crate::vault::envelope::{self, Place, RewrapError, Under};
 use crate::vault::error::VaultError;

@@ -1,11 +1,11 @@
 //! Versions of secrets: their numbers, their values, their end. Each change with the MAC over the list.
 
 use broker_protocol::names::SecretName;
+use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
 
 use super::Work;
 use crate::rotation_state::Rotation;
-use crate::token::HashedToken;
 use crate::vault::error::VaultError;
 use crate::vault::state::{ExposedBefore, Outline, Sealed, Secret, Stored, Turn};
 use crate::vault::values::Of;

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
+use broker_clock::{Clock as _, ManualClock};
 use proptest::prelude::*;
 
 use super::super::{Warning, WarningKind};
 use super::*;
-use crate::clock::{Clock as _, ManualClock};
 
 const SET: &str = "2026-01-01T00:00:00Z";
 const BOTH: Waits = Waits {

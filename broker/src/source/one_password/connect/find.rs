@@ -6,13 +6,13 @@
 use std::sync::{MutexGuard, PoisonError};
 
 use broker_policy::field_reference::FieldReference;
+use broker_secret_memory::token::AccessToken;
 use zeroize::Zeroizing;
 
 use super::Connect;
 use super::item::{Id, Item, Summary, Vault};
 use super::wire::{Ask, json};
 use crate::source::one_password::{OnePasswordError, Part};
-use crate::token::AccessToken;
 
 /// A vault and an item as a reference calls them, in lower case.
 pub(super) type Names = (Box<str>, Box<str>);

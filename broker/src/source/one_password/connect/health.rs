@@ -1,14 +1,14 @@
 //! Whether a Connect server answers, knows the token and is in touch with 1Password: for people who look
 //! for a fault.
 
+use broker_secret_memory::redact;
+use broker_secret_memory::token::AccessToken;
 use serde::Deserialize;
 
 use super::Connect;
 use super::item::Vault;
 use super::wire::{Ask, json};
-use crate::redact;
 use crate::source::one_password::OnePasswordError;
-use crate::token::AccessToken;
 
 impl Connect {
     /// Asks whether it answers, whether it knows the token, and how it does: in this order, for until the

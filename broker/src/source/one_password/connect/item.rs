@@ -4,12 +4,12 @@
 
 use broker_policy::field_reference::{FieldReference, is_id};
 use broker_protocol::value_form::Unfit;
+use broker_secret_memory::token::AccessToken;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::source::one_password::{OnePasswordError, Part};
-use crate::token::AccessToken;
 
 /// An id as Connect makes them: fit to be a piece of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

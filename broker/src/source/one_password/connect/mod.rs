@@ -30,12 +30,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use broker_policy::field_reference::FieldReference;
+use broker_secret_memory::token::AccessToken;
 
 use self::find::{Ids, Names};
 use crate::https::Https;
 use crate::source::Fetched;
 use crate::source::one_password::OnePasswordError;
-use crate::token::AccessToken;
 
 pub use self::address::{BadConnectAddress, ConnectAddress};
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use broker_secret_memory::redact;
+use broker_secret_memory::token::AccessToken;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use serde::Deserialize;
@@ -10,9 +12,7 @@ use zeroize::Zeroizing;
 
 use super::Connect;
 use crate::https::{self, NoAnswer, NoBody, Unreachable};
-use crate::redact;
 use crate::source::one_password::{OnePasswordError, Part};
-use crate::token::AccessToken;
 
 /// A request.
 pub(super) struct Ask<'a> {

@@ -5,6 +5,7 @@
 //! Each call begins with a look, so that whoever tries again makes nothing twice.
 
 use broker_policy::field_reference::FieldReference;
+use broker_secret_memory::token::AccessToken;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -13,7 +14,6 @@ use super::find::Ids;
 use super::item::{Id, Summary};
 use super::wire::{self, Ask, Failure};
 use crate::source::one_password::{OnePasswordError, Part};
-use crate::token::AccessToken;
 
 impl Connect {
     /// Puts a value there: into the field; into a new field of the item, if that lacks it; into a new

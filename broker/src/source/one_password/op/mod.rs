@@ -19,13 +19,13 @@ use std::time::Duration;
 
 use broker_policy::field_reference::FieldReference;
 use broker_protocol::value_form::{self, Unfit};
+use broker_secret_memory::token::AccessToken;
 use zeroize::Zeroizing;
 
 use self::run::{Ended, Program, Run};
 use self::texts::Asked;
 use super::OnePasswordError;
 use crate::source::Fetched;
-use crate::token::AccessToken;
 
 pub use self::limits::ServiceLimit;
 

@@ -13,6 +13,7 @@ use std::path::{Component, Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use broker_secret_memory::token::AccessToken;
 use nix::errno::Errno;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
@@ -25,7 +26,6 @@ use zeroize::Zeroizing;
 
 use crate::process_group::ProcessGroup;
 use crate::source::one_password::OnePasswordError;
-use crate::token::AccessToken;
 
 /// The program `op`, and what all its runs share.
 pub(super) struct Program {

@@ -9,10 +9,10 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use broker_policy::field_reference::FieldReference;
+use broker_secret_memory::redact;
+use broker_secret_memory::token::AccessToken;
 
-use crate::redact;
 use crate::source::one_password::{OnePasswordError, Part};
-use crate::token::AccessToken;
 
 /// What it was asked, so that names are not taken for its own words, nor shown.
 pub(super) struct Asked<'a> {

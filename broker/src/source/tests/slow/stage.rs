@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use broker_clock::{Clock as _, ManualClock};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::*;
-use crate::clock::{Clock as _, ManualClock};
 use crate::source::one_password::{OnePasswordError, Part};
 
 /// Places that give what a test says, and count.

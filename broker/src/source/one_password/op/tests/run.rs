@@ -6,11 +6,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use broker_protocol::value_form::Unfit;
+use broker_secret_memory::token::AccessToken;
 
 use crate::process_group::tests::gone;
 use crate::source::one_password::OnePasswordError;
 use crate::source::one_password::op::run::{Ended, Program, Run};
-use crate::token::AccessToken;
 
 /// A stand-in of a few lines in a directory of its own.
 struct Script {

@@ -2,10 +2,11 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use broker_secret_memory::token::AccessToken;
+
 use crate::source::Nature;
 use crate::source::one_password::op::texts::{Asked, cause, span};
 use crate::source::one_password::{OnePasswordError, Part};
-use crate::token::AccessToken;
 
 fn said(text: &str) -> OnePasswordError {
     let reference = "op://V/I/F".parse().unwrap();

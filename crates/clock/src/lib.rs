@@ -3,12 +3,16 @@
 //! Two clocks: the wall clock, for people and for other machines, and `CLOCK_BOOTTIME`, which
 //! counts suspends and which nobody can set. Within one boot the second decides.
 
+mod moment;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use nix::time::{ClockId, clock_gettime};
+
+pub use self::moment::Moment;
 
 /// One moment on both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

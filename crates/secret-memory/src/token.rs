@@ -96,7 +96,7 @@ pub struct HashedToken(Arc<str>);
 
 impl HashedToken {
     /// The hash of a token that lies elsewhere than in an [`AccessToken`].
-    pub(crate) fn of(token: &[u8]) -> Self {
+    pub fn of(token: &[u8]) -> Self {
         Self(STANDARD.encode(Sha256::digest(token)).into())
     }
 
