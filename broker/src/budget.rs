@@ -14,9 +14,6 @@ use jiff::Timestamp;
 /// How long requests are counted together.
 pub const WINDOW: Duration = Duration::from_secs(60);
 
-/// Bytes of the audit log that an account may fill in a minute, by its leases and by its refusals.
-pub const LOG_BYTES: u32 = 8 << 20;
-
 /// The counters. An account costs memory only during a minute in which it asked.
 #[derive(Debug)]
 pub struct Budget {

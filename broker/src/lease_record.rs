@@ -295,11 +295,9 @@ mod tests {
         assert!((2 * length as u64) < crate::audit_log::SEGMENT_LIMIT / 4);
         assert!(2 * length < broker_protocol::api::MAX_PAGE);
         let weight = Weight::of(&lease, &body).unwrap();
-        assert!(
-            weight.live < crate::leases::table::LIVE_BYTES / 50,
-            "{weight:?}"
-        );
-        assert!(weight.written < crate::budget::LOG_BYTES / 50, "{weight:?}");
+        let most = crate::config::Limits::default().audit_bytes();
+        assert!(weight.live < most as usize / 50, "{weight:?}");
+        assert!(weight.written < most / 50, "{weight:?}");
     }
 
     #[test]

@@ -184,8 +184,7 @@ impl Beside {
 }
 
 /// Configuration with room for as many leases as a measurement takes.
-pub(crate) const ROOM: &str =
-    "[limits]\nleases_per_account = 100000000\nleases_per_minute = 100000000\n";
+pub(crate) const ROOM: &str = "[limits]\nleases_per_account = 100000000\nleases_per_minute = 100000000\naudit_mib_per_account = 4000\n";
 
 const WARM_UP: usize = 300;
 

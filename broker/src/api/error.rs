@@ -86,8 +86,8 @@ impl From<IssueError> for Refusal {
         let retry_after = match &error {
             IssueError::Flood { retry_after }
             | IssueError::TooManyLeases { retry_after, .. }
-            | IssueError::LeasesTooLong { retry_after }
-            | IssueError::LogFlood { retry_after }
+            | IssueError::LeasesTooLong { retry_after, .. }
+            | IssueError::LogFlood { retry_after, .. }
             | IssueError::Limited { retry_after, .. } => Some(*retry_after),
             IssueError::Stopping => Some(Duration::from_secs(1)),
             IssueError::Mint { source, .. } => source.retry_after(),

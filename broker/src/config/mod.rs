@@ -91,6 +91,10 @@ pub struct Limits {
     pub denials_per_minute: u32,
     /// Leases of one account granted or renewed in a minute.
     pub leases_per_minute: u32,
+    /// What the records of one account's live leases may take, in MiB, and what it may have written to the
+    /// audit log in a minute. A start reads the former back, and the latter is how fast an account fills
+    /// the disk.
+    pub audit_mib_per_account: u16,
 }
 
 impl Default for Limits {
@@ -101,11 +105,18 @@ impl Default for Limits {
             leases_per_account: 1000,
             denials_per_minute: 60,
             leases_per_minute: 1200,
+            audit_mib_per_account: 8,
         }
     }
 }
 
 impl Limits {
+    /// [`Self::audit_mib_per_account`] in bytes.
+    #[must_use]
+    pub fn audit_bytes(&self) -> u32 {
+        u32::from(self.audit_mib_per_account).saturating_mul(1 << 20)
+    }
+
     /// Refuses limits that would lock every caller out. An error comes with the key at fault.
     fn check(&self) -> Result<(), (&'static str, String)> {
         // `denials_per_minute` may be 0: then all refusals are counted and none has a record of its own. So
@@ -113,6 +124,7 @@ impl Limits {
         let needed = [
             ("connections", self.connections == 0),
             ("connections_per_account", self.connections_per_account == 0),
+            ("audit_mib_per_account", self.audit_mib_per_account == 0),
         ];
         match needed.into_iter().find(|(_, is_zero)| *is_zero) {
             Some((key, _)) => Err((
@@ -452,6 +464,7 @@ mod tests {
         for (table, line, says) in [
             ("limits", "connections = 0", "lets no one in"),
             ("limits", "connections_per_account = 0", "lets no one in"),
+            ("limits", "audit_mib_per_account = 0", "lets no one in"),
             ("github", "ca = \"\"", "names no file"),
             ("github", "ca = \"certificates/\"", "names no file"),
             ("onepassword", "program = \"\"", "names no program"),

@@ -23,7 +23,7 @@ use self::gate::{Gate, Refusing};
 use self::table::LeaseTable;
 use self::usage::Usage;
 use crate::audit_log::{LiveLease, Opened, Removal};
-use crate::budget::{Budget, LOG_BYTES};
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::lease::Lease;
@@ -105,7 +105,7 @@ impl Leases {
             gate: Gate::default(),
             refusals: Budget::new(account.denials_per_minute),
             grants: Budget::new(account.leases_per_minute),
-            written: Budget::new(LOG_BYTES),
+            written: Budget::new(account.audit_bytes()),
             usage: Usage::default(),
             found: Mutex::new(Some(Found {
                 live: opened.live.clone(),

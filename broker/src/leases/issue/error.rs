@@ -7,9 +7,7 @@ use broker_protocol::error::ErrorCode;
 use broker_protocol::names::{Delivery, Purpose, SecretName};
 
 use crate::audit_log::AuditLogError;
-use crate::budget::LOG_BYTES;
 use crate::github::{GitHubError, LimitKind};
-use crate::leases::table::LIVE_BYTES;
 use crate::limits::NoUse;
 use crate::minting::MintError;
 use crate::source::SourceError;
@@ -56,16 +54,24 @@ pub enum IssueError {
         retry_after: Duration,
     },
     /// The records of the account's live leases would take more than they may.
-    #[error("the records of this account's live leases fill the {} MiB that one account may have; ask for \
-        fewer repositories by name, revoke some leases, or wait", LIVE_BYTES >> 20)]
+    #[error(
+        "the records of this account's live leases fill the {mib} MiB that one account may have; ask for \
+        fewer repositories by name, revoke some leases, or wait"
+    )]
     LeasesTooLong {
+        /// How many that are.
+        mib: u16,
         /// When the next of them ends.
         retry_after: Duration,
     },
     /// The account has had as much written to the audit log as it may in a minute.
-    #[error("this account had {} MiB written to the audit log within a minute, as much as it may; ask for \
-        fewer repositories by name, or wait", LOG_BYTES >> 20)]
+    #[error(
+        "this account had {mib} MiB written to the audit log within a minute, as much as it may; ask for \
+        fewer repositories by name, or wait"
+    )]
     LogFlood {
+        /// How many that are.
+        mib: u16,
         /// When to come back.
         retry_after: Duration,
     },

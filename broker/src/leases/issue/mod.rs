@@ -40,7 +40,7 @@ use crate::audit_log::{Effect, Use};
 use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
 use crate::leases::Leases;
-use crate::leases::table::{LIVE_BYTES, Limits, Place, Reached};
+use crate::leases::table::{Limits, Place, Reached};
 use crate::minted::Hold;
 use crate::minting::MintError;
 use crate::policies::InForce;
@@ -198,7 +198,7 @@ impl Leases {
         let limit = self.config.limits.leases_per_account;
         let limits = Limits {
             leases: limit,
-            bytes: LIVE_BYTES,
+            bytes: self.config.limits.audit_bytes() as usize,
         };
         let value = lease.hashed_token.clone();
         let value = value.or_else(|| self.sources.hashed(source));
@@ -207,7 +207,10 @@ impl Leases {
             let retry_after = full.retry_after(now);
             match full.reached {
                 Reached::Leases => IssueError::TooManyLeases { limit, retry_after },
-                Reached::Bytes => IssueError::LeasesTooLong { retry_after },
+                Reached::Bytes => IssueError::LeasesTooLong {
+                    mib: self.config.limits.audit_mib_per_account,
+                    retry_after,
+                },
             }
         })
     }

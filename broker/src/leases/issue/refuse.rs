@@ -100,6 +100,7 @@ impl Leases {
     pub(crate) fn spend_bytes(&self, account: u32, bytes: u32) -> Result<(), IssueError> {
         let spent = self.written.spend_some(account, bytes, self.journal.now());
         spent.map_err(|spent| IssueError::LogFlood {
+            mib: self.config.limits.audit_mib_per_account,
             retry_after: spent.retry_after,
         })
     }

@@ -61,13 +61,10 @@ pub struct Place<'a> {
 pub struct Limits {
     /// How many.
     pub leases: usize,
-    /// What their records may take, in bytes.
+    /// What their records may take, in bytes: a start reads them all, and each time they are told again
+    /// they are written once more.
     pub bytes: usize,
 }
-
-/// What the records of one account's live leases may take, in bytes: a start reads them all, and each
-/// time they are told again they are written once more.
-pub const LIVE_BYTES: usize = 8 << 20;
 
 /// Which limit an account has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
