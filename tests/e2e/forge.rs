@@ -49,6 +49,17 @@ pub(crate) fn forged_issue(home: &Home, hashed: &str, mac: Mac) -> Vec<u8> {
     chained(&records, &body)
 }
 
+/// A well-chained `lease.expired` of this lease, for the end of this log.
+pub(crate) fn forged_end(home: &Home, lease: &str) -> Vec<u8> {
+    let body = Body::of(&Event::LeaseExpired {
+        lease,
+        purpose: "label-sync",
+        secret: "org-label-sync-token",
+        why: "made up",
+    });
+    chained(&home.records(), &body.unwrap())
+}
+
 /// A well-chained `secret.removed` without a MAC, for the end of this log.
 pub(crate) fn forged_removal(home: &Home, secret: &str) -> Vec<u8> {
     let body = Body::of(&Event::SecretRemoved {

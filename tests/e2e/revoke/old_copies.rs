@@ -96,6 +96,19 @@ fn a_removal_in_the_log_without_the_vaults_mac_or_of_earlier_versions_erases_not
     take(&broker, "");
 }
 
+/// What no MAC shows, and SECURITY.md says so.
+#[test]
+fn an_end_that_someone_wrote_into_the_log_ends_that_lease_early_and_no_other() {
+    let broker = TestBroker::with_label_sync();
+    let (ended, other) = (take(&broker, ""), take(&broker, ""));
+    let home = broker.stop();
+    let id = ended.rsplit('/').next().unwrap();
+    append(&home, &forge::forged_end(&home, id));
+    let broker = home.start();
+    assert!(!is_live(&broker, &ended) && is_live(&broker, &other));
+    assert!(broker.home.records_of("vault.mismatch").is_empty());
+}
+
 #[test]
 fn vault_and_log_of_one_moment_put_back_together_are_what_they_were_and_only_a_kept_head_shows_it()
 {
