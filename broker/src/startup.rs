@@ -170,7 +170,7 @@ pub async fn run(
         tracing::error!(cause, "a file that the configuration names is of no use");
     }
     if !app.vault.is_locked() {
-        app.operations.take_up().await;
+        app.operations.resume().await;
     }
     let (listener, kept) = listener(&socket, &app.config)?;
     life::live(app, listener, kept).await

@@ -11,8 +11,8 @@ use broker_secret_memory::token::AccessToken;
 use serde::Deserialize;
 
 use super::asker::{Asker, Pace};
+use super::evaluate::{Evaluated, Subject};
 use super::finding::Word;
-use super::judge::{Judged, Subject};
 use super::probe::is_pattern;
 use crate::github::app_jwt::KeyError;
 use crate::github::{App, AppKey, Credential, GitHub, GitHubError, NoAppKey};
@@ -49,17 +49,17 @@ pub(super) async fn check(
     key: AccessToken,
     wanted: &Wanted,
     pace: Pace,
-) -> Result<Judged, AppError> {
+) -> Result<Evaluated, AppError> {
     let client_id = subject.declared.client_id.as_deref().unwrap_or_default();
-    let mut judged = Judged {
+    let mut evaluated = Evaluated {
         login: Some(client_id.to_owned()),
-        ..Judged::default()
+        ..Evaluated::default()
     };
     let key = match AppKey::read(client_id, key).await {
         Ok(key) => key,
         Err(NoAppKey::Key(error)) => {
-            judged.findings.push(no_key(subject, error));
-            return Ok(judged);
+            evaluated.findings.push(no_key(subject, error));
+            return Ok(evaluated);
         }
         Err(NoAppKey::Broken(panic)) => return Err(AppError::Panicked(panic)),
     };
@@ -67,20 +67,20 @@ pub(super) async fn check(
         Ok(app) => app,
         Err(error) => {
             let finding = refused(subject, &error).ok_or(error)?;
-            judged.findings.push(finding);
-            return Ok(judged);
+            evaluated.findings.push(finding);
+            return Ok(evaluated);
         }
     };
-    judged.accepted = true;
-    judged.findings.push(which(subject, &app));
-    judged.findings.extend(has(&app, wanted));
+    evaluated.accepted = true;
+    evaluated.findings.push(which(subject, &app));
+    evaluated.findings.extend(has(&app, wanted));
     let mut asker = Asker::new(github, Credential::App(&key), pace);
     asker.draws_on(Some(key.principal()));
     asker.turn().await;
     let installations = installations(&mut asker).await?;
     for owner in &wanted.owners {
         let there = installations.get(owner);
-        judged
+        evaluated
             .findings
             .extend(installed(subject, owner, there, wanted));
     }
@@ -89,12 +89,12 @@ pub(super) async fn check(
         let owner = owner_of(repository);
         // Where it is not installed at all, that was said.
         if installations.contains_key(&owner) {
-            judged
+            evaluated
                 .findings
                 .extend(reaches(&mut asker, repository).await?);
         }
     }
-    Ok(judged)
+    Ok(evaluated)
 }
 
 /// As many repositories as are asked for one by one.

@@ -32,7 +32,7 @@ pub(super) struct Subject<'a> {
 
 /// What a check found so far.
 #[derive(Debug, Default)]
-pub(super) struct Judged {
+pub(super) struct Evaluated {
     pub(super) findings: Vec<Finding>,
     pub(super) accepted: bool,
     pub(super) login: Option<String>,
@@ -42,9 +42,9 @@ pub(super) struct Judged {
 }
 
 /// GitHub accepted the token and said whose it is.
-pub(super) fn accepted(subject: &Subject<'_>, login: &str, headers: &ReplyHeaders) -> Judged {
+pub(super) fn accepted(subject: &Subject<'_>, login: &str, headers: &ReplyHeaders) -> Evaluated {
     let said = headers.token_expires.as_deref().map(TokenExpiry::parse);
-    let end = expiry::judge(said.as_ref(), headers.date, subject.entered);
+    let end = expiry::evaluate(said.as_ref(), headers.date, subject.entered);
     let mut findings = vec![owner(subject, login), kind(subject, headers)];
     if subject.declared.kind == SecretKind::Classic {
         findings.extend(scopes(subject, headers));
@@ -52,7 +52,7 @@ pub(super) fn accepted(subject: &Subject<'_>, login: &str, headers: &ReplyHeader
     findings.push(self::end(subject, &end, said.as_ref()));
     findings.extend(partly_hidden(headers));
     findings.extend(rate(subject, headers));
-    Judged {
+    Evaluated {
         findings,
         accepted: true,
         login: Some(login.to_owned()),
@@ -71,7 +71,7 @@ pub(super) fn malformed(name: &SecretName, unfit: Unfit) -> Finding {
 
 /// GitHub refused the request in a way that says something about the token. `None` if the refusal says
 /// nothing about it: GitHub failed.
-pub(super) fn refused(subject: &Subject<'_>, error: &GitHubError) -> Option<Judged> {
+pub(super) fn refused(subject: &Subject<'_>, error: &GitHubError) -> Option<Evaluated> {
     let finding = match error {
         GitHubError::Unauthorized { .. } => unauthorized(subject),
         GitHubError::SingleSignOn { sso } => Word::SingleSignOn.error(
@@ -93,7 +93,7 @@ pub(super) fn refused(subject: &Subject<'_>, error: &GitHubError) -> Option<Judg
         _ => return None,
     };
     let before = subject.before.as_ref();
-    Some(Judged {
+    Some(Evaluated {
         findings: vec![finding],
         accepted: false,
         login: before.and_then(|before| before.login.as_deref().map(str::to_owned)),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! declared in policy ┐
-//! record the use ────┼→ open → ask GitHub → judge → record what was found → keep it
+//! record the use ────┼→ open → ask GitHub → evaluate → record what was found → keep it
 //! ```
 //!
 //! A check finds something out about the *secret*. Where GitHub cannot be asked (it is away, limits the
@@ -16,8 +16,8 @@
 mod app;
 mod asker;
 mod at_set;
+mod evaluate;
 mod finding;
-mod judge;
 mod probe;
 mod reads;
 pub mod schedule;
@@ -37,8 +37,8 @@ use broker_secret_memory::token::AccessToken;
 use serde::{Deserialize, Serialize};
 
 use self::asker::Asker;
+use self::evaluate::{Evaluated, Subject};
 use self::finding::{overall, worst_first};
-use self::judge::{Judged, Subject};
 use self::probe::{Outsider, is_pattern};
 use self::schedule::Schedule;
 use crate::config::Config;
@@ -189,14 +189,14 @@ impl Checks {
                 let wanted = wanted(&policies, name);
                 app::check(&self.github, &subject, value, &wanted, pace)
                     .await
-                    .map(|judged| (judged, Vec::new()))
+                    .map(|evaluated| (evaluated, Vec::new()))
             }
         };
         match asked {
-            Ok((mut judged, private)) => {
-                let malformed = malformed.map(|unfit| judge::malformed(name, unfit));
-                judged.findings.extend(malformed);
-                self.keep_judged(by, &subject, judged, private).await
+            Ok((mut evaluated, private)) => {
+                let malformed = malformed.map(|unfit| evaluate::malformed(name, unfit));
+                evaluated.findings.extend(malformed);
+                self.keep_evaluated(by, &subject, evaluated, private).await
             }
             Err(app::AppError::GitHub(cause)) => {
                 self.keep_failed(by, name, version, &cause).await;
@@ -221,26 +221,26 @@ impl Checks {
         subject: &Subject<'_>,
         token: &AccessToken,
         pace: Pace,
-    ) -> Result<(Judged, Vec<RepoPattern>), app::AppError> {
+    ) -> Result<(Evaluated, Vec<RepoPattern>), app::AppError> {
         let mut asker = Asker::new(&self.github, Credential::Token(token), pace);
         asker.turn().await;
         let supposed = self.limits.principal_of(subject.name);
         let (user, headers) = match self.github.user(token, supposed).await {
             Ok(answer) => answer,
             Err(error) => {
-                let judged = judge::refused(subject, &error).ok_or(error)?;
-                return Ok((judged, Vec::new()));
+                let evaluated = evaluate::refused(subject, &error).ok_or(error)?;
+                return Ok((evaluated, Vec::new()));
             }
         };
         asker.draws_on(Some(Principal::user(&user.login)));
-        let mut judged = judge::accepted(subject, &user.login, &headers);
+        let mut evaluated = evaluate::accepted(subject, &user.login, &headers);
         if subject.declared.kind != SecretKind::FineGrained {
-            return Ok((judged, Vec::new()));
+            return Ok((evaluated, Vec::new()));
         }
         let outsiders = self.outsiders(policies, subject.declared).await;
         let probed = probe::probe(&mut asker, subject, &outsiders).await?;
-        judged.findings.extend(probed.findings);
-        Ok((judged, probed.private))
+        evaluated.findings.extend(probed.findings);
+        Ok((evaluated, probed.private))
     }
 
     /// Repositories that other secrets and purposes name and this one must not reach; those first that
@@ -314,17 +314,17 @@ impl Checks {
         }
     }
 
-    async fn keep_judged(
+    async fn keep_evaluated(
         &self,
         by: Option<&Caller>,
         subject: &Subject<'_>,
-        mut judged: Judged,
+        mut evaluated: Evaluated,
         private: Vec<RepoPattern>,
     ) -> Result<SecretChecked, CheckError> {
-        worst_first(&mut judged.findings);
-        let verdict = overall(&judged.findings);
+        worst_first(&mut evaluated.findings);
+        let verdict = overall(&evaluated.findings);
         let (name, version) = (subject.name, subject.version);
-        let faults = judged.findings.iter();
+        let faults = evaluated.findings.iter();
         let faults = faults.filter(|finding| finding.verdict >= Verdict::Warning);
         let found = faults.map(|finding| finding.word.as_ref()).collect();
         let recorded = self
@@ -335,14 +335,14 @@ impl Checks {
                 version,
                 outcome: verdict.as_str(),
                 found,
-                login: judged.login.as_deref(),
-                expires_at: judged.expires_at,
+                login: evaluated.login.as_deref(),
+                expires_at: evaluated.expires_at,
                 why: None,
             })
             .await;
         counted(verdict.as_str());
         // Whoever asked sees it; nobody looks at what is checked by night.
-        if let (None, Some(worst)) = (by, judged.findings.first())
+        if let (None, Some(worst)) = (by, evaluated.findings.first())
             && verdict == Verdict::Error
         {
             self.warnings.warn(Warning {
@@ -358,17 +358,17 @@ impl Checks {
             hashed: subject.hashed.clone(),
             checked_at: self.journal.moment(),
             verdict,
-            accepted: judged.accepted,
-            login: judged.login.as_deref().map(Into::into),
-            expires_at: judged.expires_at,
+            accepted: evaluated.accepted,
+            login: evaluated.login.as_deref().map(Into::into),
+            expires_at: evaluated.expires_at,
         };
         // A refusal says nothing of scopes: what the check before it found of this value stays.
-        let scopes = match judged.scopes {
-            None if !judged.accepted => self.carried_scopes(subject.declared).await,
+        let scopes = match evaluated.scopes {
+            None if !evaluated.accepted => self.carried_scopes(subject.declared).await,
             said => said,
         };
         let details = Details {
-            findings: judged.findings,
+            findings: evaluated.findings,
             scopes,
             private,
             hashed_credential: subject.hashed.as_ref().map(|hashed| hashed.as_str().into()),

@@ -9,8 +9,8 @@ use broker_protocol::names::{Level, RepoPattern};
 use serde::Deserialize;
 
 use super::asker::Asker;
+use super::evaluate::Subject;
 use super::finding::Word;
-use super::judge::Subject;
 use super::reads;
 use crate::github::accepted::Accepted;
 use crate::github::{GitHubError, Reply};
@@ -173,7 +173,7 @@ async fn permissions(
             None => asker.get(path).await.map(|reply| accepted(&reply)),
         };
         findings.push(match answer {
-            Ok(accepted) => judge(&declared, *level, accepted.proves(permission.as_str())),
+            Ok(accepted) => evaluate(&declared, *level, accepted.proves(permission.as_str())),
             Err(error) => lacking(&declared, &error, subject).ok_or(error)?,
         });
     }
@@ -186,7 +186,7 @@ fn accepted(reply: &Reply) -> Accepted {
 }
 
 /// What a read that succeeded proves of a declared permission.
-fn judge(declared: &str, level: Level, proven: Option<Level>) -> Finding {
+fn evaluate(declared: &str, level: Level, proven: Option<Level>) -> Finding {
     match proven {
         Some(proven) if proven >= level => Word::Permission.ok(format!("{declared} is proven")),
         Some(proven) => Word::Permission.not_proven(format!(

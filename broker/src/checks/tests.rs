@@ -4,7 +4,7 @@ use broker_policy::{Host, NamesOnly, PolicyFile, PolicySet};
 use broker_protocol::check::Verdict;
 use jiff::Timestamp;
 
-use super::judge::{Judged, Subject, accepted, refused};
+use super::evaluate::{Evaluated, Subject, accepted, refused};
 use super::*;
 use crate::github::{Rate, ReplyHeaders, Said};
 
@@ -37,7 +37,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 /// Checks a secret that looks like what it is declared as, of which nothing is known.
-fn judged<T>(name: &str, judge: impl FnOnce(Subject<'_>) -> T) -> T {
+fn evaluated<T>(name: &str, evaluate: impl FnOnce(Subject<'_>) -> T) -> T {
     let (policies, name) = (policies(), name.parse().unwrap());
     let declared = policies.secret(&name).unwrap();
     let looks_like = match declared.kind {
@@ -45,7 +45,7 @@ fn judged<T>(name: &str, judge: impl FnOnce(Subject<'_>) -> T) -> T {
         SecretKind::FineGrained => Kind::FineGrained,
         SecretKind::App => Kind::App,
     };
-    judge(Subject {
+    evaluate(Subject {
         name: &name,
         declared,
         version: Some(1),
@@ -65,16 +65,16 @@ fn scopes(scopes: &[&str]) -> ReplyHeaders {
     }
 }
 
-fn faults(judged: &Judged) -> Vec<(&str, Verdict)> {
-    let findings = judged.findings.iter();
+fn faults(evaluated: &Evaluated) -> Vec<(&str, Verdict)> {
+    let findings = evaluated.findings.iter();
     let faults = findings.filter(|finding| finding.verdict >= Verdict::Warning);
     faults
         .map(|finding| (finding.word.as_ref(), finding.verdict))
         .collect()
 }
 
-fn verdict_of(judged: &Judged, word: &str) -> Option<Verdict> {
-    let mut findings = judged.findings.iter();
+fn verdict_of(evaluated: &Evaluated, word: &str) -> Option<Verdict> {
+    let mut findings = evaluated.findings.iter();
     Some(findings.find(|finding| finding.word == word)?.verdict)
 }
 
@@ -87,7 +87,7 @@ fn unauthorized() -> GitHubError {
 
 #[test]
 fn a_token_that_is_as_declared_has_no_fault_whatever_the_case_of_its_login() {
-    let found = judged("label-sync", |subject| {
+    let found = evaluated("label-sync", |subject| {
         accepted(&subject, "Acme-Bot", &scopes(&["repo", "workflow"]))
     });
     assert_eq!(faults(&found), []);
@@ -97,7 +97,7 @@ fn a_token_that_is_as_declared_has_no_fault_whatever_the_case_of_its_login() {
 
 #[test]
 fn another_owner_a_missing_and_an_excess_scope_are_each_named_with_a_mend() {
-    let found = judged("label-sync", |subject| {
+    let found = evaluated("label-sync", |subject| {
         accepted(&subject, "mallory", &scopes(&["repo", "gist"]))
     });
     let want = [
@@ -120,7 +120,7 @@ fn another_owner_a_missing_and_an_excess_scope_are_each_named_with_a_mend() {
 
 #[test]
 fn what_is_not_declared_is_not_proven_and_no_fault() {
-    let found = judged("bare", |subject| {
+    let found = evaluated("bare", |subject| {
         accepted(&subject, "acme-bot", &scopes(&["repo"]))
     });
     assert_eq!(faults(&found), []);
@@ -131,7 +131,7 @@ fn what_is_not_declared_is_not_proven_and_no_fault() {
 
 #[test]
 fn a_fine_grained_token_where_a_classic_one_is_declared_is_the_wrong_kind() {
-    let found = judged("label-sync", |subject| {
+    let found = evaluated("label-sync", |subject| {
         let subject = Subject {
             looks_like: Some(Kind::FineGrained),
             ..subject
@@ -144,14 +144,14 @@ fn a_fine_grained_token_where_a_classic_one_is_declared_is_the_wrong_kind() {
 }
 
 #[test]
-fn an_empty_list_of_scopes_is_judged_only_by_the_tokens_first_characters() {
+fn an_empty_list_of_scopes_is_evaluated_only_by_the_tokens_first_characters() {
     let empty = scopes(&[]);
-    let classic = judged("label-sync", |subject| {
+    let classic = evaluated("label-sync", |subject| {
         accepted(&subject, "acme-bot", &empty)
     });
     let missing = ("missing_scope", Verdict::Error);
     assert_eq!(faults(&classic), [missing, missing]);
-    let unmarked = judged("label-sync", |subject| {
+    let unmarked = evaluated("label-sync", |subject| {
         let subject = Subject {
             looks_like: None,
             ..subject
@@ -165,7 +165,7 @@ fn an_empty_list_of_scopes_is_judged_only_by_the_tokens_first_characters() {
 
 #[test]
 fn a_token_whose_answer_and_first_characters_disagree_is_not_called_either() {
-    let found = judged("label-sync", |subject| {
+    let found = evaluated("label-sync", |subject| {
         accepted(&subject, "acme-bot", &ReplyHeaders::default())
     });
     assert_eq!(verdict_of(&found, "kind"), Some(Verdict::NotProven));
@@ -184,7 +184,7 @@ fn fewer_requests_left_than_the_floor_is_a_warning() {
             }),
             ..scopes(&["repo", "workflow"])
         };
-        let found = judged("label-sync", |subject| {
+        let found = evaluated("label-sync", |subject| {
             accepted(&subject, "acme-bot", &headers)
         });
         assert_eq!(verdict_of(&found, "below_rate_floor"), want);
@@ -199,7 +199,7 @@ fn the_end_that_github_names_is_kept_and_its_known_wrong_value_is_not() {
     };
     let entered = at("2027-02-20T00:00:00Z");
     let found = |text: &str| {
-        judged("label-sync", |subject| {
+        evaluated("label-sync", |subject| {
             let subject = Subject {
                 entered: Some(entered),
                 ..subject
@@ -244,7 +244,7 @@ fn an_expired_token_and_a_revoked_one_are_told_apart_by_what_is_known_of_their_e
         (Some(past), Some(worked(Some(future))), "revoked"),
     ] {
         let known = before.as_ref().and_then(|before| before.expires_at);
-        let found = judged("label-sync", |subject| {
+        let found = evaluated("label-sync", |subject| {
             let subject = Subject {
                 entered: entered.map(at),
                 before: before.clone(),
@@ -258,14 +258,14 @@ fn an_expired_token_and_a_revoked_one_are_told_apart_by_what_is_known_of_their_e
             "{entered:?} {before:?}"
         );
         assert!(!found.accepted);
-        // What was known stays known, so that the next refusal is judged alike.
+        // What was known stays known, so that the next refusal is evaluated alike.
         assert_eq!(found.expires_at, known.or_else(|| entered.map(at)));
     }
     let again = Checked {
         accepted: false,
         ..worked(None)
     };
-    let found = judged("label-sync", |subject| {
+    let found = evaluated("label-sync", |subject| {
         let subject = Subject {
             before: Some(again),
             ..subject
@@ -295,7 +295,7 @@ fn githubs_own_failures_say_nothing_of_a_secret() {
             retry_after: None,
         },
     ] {
-        let found = judged("label-sync", |subject| {
+        let found = evaluated("label-sync", |subject| {
             refused(&subject, &failure).is_some()
         });
         assert!(!found, "{failure}");

@@ -168,7 +168,7 @@ impl Config {
     /// # Errors
     ///
     /// [`ConfigError`] if the file cannot be read, may be written by others, or is not a
-    /// configuration. Directories above it are judged where the policies beside it are read.
+    /// configuration. Directories above it are evaluated where the policies beside it are read.
     pub fn read(path: &Path, own_uid: u32) -> Result<Self, ConfigError> {
         let unreadable = |source| ConfigError::Unreadable {
             path: path.to_owned(),
@@ -197,7 +197,7 @@ impl Config {
         Self::parse(&text, path, own_uid)
     }
 
-    /// Judges the text of a configuration that is to lie at `path`.
+    /// Evaluates the text of a configuration that is to lie at `path`.
     ///
     /// # Errors
     ///

@@ -73,12 +73,12 @@ pub enum Doubt {
     },
 }
 
-/// Judges what GitHub said of a token's end.
+/// Evaluates what GitHub said of a token's end.
 ///
 /// `said` is the header of an answer that accepted the token, `None` if it was absent; `answered` is
 /// that answer's `Date`; `entered` is what an operator entered for the same value.
 #[must_use]
-pub fn judge(
+pub fn evaluate(
     said: Option<&TokenExpiry>,
     answered: Option<Timestamp>,
     entered: Option<Timestamp>,
@@ -185,7 +185,7 @@ mod tests {
             let read = TokenExpiry::parse(text);
             assert_eq!(read, TokenExpiry::Unreadable(text.into()));
             let entered = at("2027-02-20T00:00:00Z");
-            let end = judge(Some(&read), None, Some(entered));
+            let end = evaluate(Some(&read), None, Some(entered));
             assert_eq!((end.at, end.source), (Some(entered), Source::Operator));
             assert_eq!(end.doubt, Some(Doubt::Unreadable));
         }
@@ -202,7 +202,7 @@ mod tests {
             (Some(at("2027-03-01T00:00:00Z")), false), // the same day, as people write it
             (Some(at("2027-02-20T00:00:00Z")), true),
         ] {
-            let end = judge(Some(&github), date, entered);
+            let end = evaluate(Some(&github), date, entered);
             assert_eq!(end.at, Some(at("2027-03-01T12:00:00Z")));
             assert_eq!(end.source, Source::GitHub);
             let want = entered
@@ -216,19 +216,19 @@ mod tests {
     fn an_end_that_is_the_time_of_the_answer_is_not_believed() {
         let date = Some(at("2026-11-21T07:00:00Z"));
         let (entered, wrong) = (at("2027-02-20T00:00:00Z"), said("2026-11-21T07:00:03Z"));
-        let end = judge(Some(&wrong), date, Some(entered));
+        let end = evaluate(Some(&wrong), date, Some(entered));
         assert_eq!((end.at, end.source), (Some(entered), Source::Operator));
         assert_eq!(end.doubt, Some(Doubt::TimeOfAnswer));
-        let end = judge(Some(&wrong), date, None);
+        let end = evaluate(Some(&wrong), date, None);
         assert_eq!((end.at, end.source), (None, Source::Nobody));
     }
 
     #[test]
     fn without_the_header_a_token_has_no_end_unless_someone_entered_one() {
-        let end = judge(None, None, None);
+        let end = evaluate(None, None, None);
         assert_eq!((end.at, end.source), (None, Source::GitHub));
         let entered = Some(at("2027-02-20T00:00:00Z"));
-        let end = judge(None, None, entered);
+        let end = evaluate(None, None, entered);
         assert_eq!((end.at, end.source), (entered, Source::Operator));
     }
 

@@ -312,8 +312,8 @@ impl GitHub {
         let mut account = self.admit()?;
         let answer = self.wire.exchange(sent, &self.base).await;
         let now = self.clock.now();
-        let judged = answer.and_then(|answer| self.judge(answer, principal, now));
-        account.told = match &judged {
+        let evaluated = answer.and_then(|answer| self.evaluate(answer, principal, now));
+        account.told = match &evaluated {
             Err(GitHubError::CannotAsk(_)) => Told::Nothing,
             Err(error) if error.is_hosts_fault() => Told::Failed,
             _ => Told::Reached,
@@ -321,10 +321,10 @@ impl GitHub {
         if account.told == Told::Reached {
             *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         }
-        judged
+        evaluated
     }
 
-    fn judge(
+    fn evaluate(
         &self,
         answer: Answer,
         principal: Option<&Principal>,

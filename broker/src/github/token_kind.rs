@@ -4,7 +4,7 @@
 //! both: to a classic token without scopes, and sometimes to a fine-grained one; then the answer alone
 //! cannot tell, and only the token's first characters can.
 //!
-//! Sources: cli/cli, `pkg/cmd/auth/shared/oauth_scopes.go` (which cannot judge an empty list either);
+//! Sources: cli/cli, `pkg/cmd/auth/shared/oauth_scopes.go` (which cannot evaluate an empty list either);
 //! GitHub documentation, “Troubleshooting the REST API”.
 
 /// What an answer's `X-OAuth-Scopes` says of the token that was used.

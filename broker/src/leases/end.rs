@@ -1,4 +1,4 @@
-//! Ends leases, and prolongs them: revoke, expire, renew, and judging them again.
+//! Ends leases, and prolongs them: revoke, expire, renew, and evaluating them again.
 //!
 //! An end takes effect at once and is recorded as soon as the audit log can be written; a
 //! prolongation is recorded first, like a grant.
@@ -111,7 +111,7 @@ impl Leases {
         let ended = ids.into_iter().filter_map(|id| self.table.end(id));
         let ended: Vec<_> = ended.collect();
         for lease in &ended {
-            self.minting.let_go_of_token(lease);
+            self.minting.release_token(lease);
         }
         ended
     }
@@ -162,7 +162,7 @@ impl Leases {
             return;
         }
         for lease in &over {
-            self.minting.let_go_of_token(lease);
+            self.minting.release_token(lease);
         }
         let this = Arc::clone(self);
         tokio::spawn(async move {
@@ -192,7 +192,7 @@ impl Leases {
     /// Whether it is in the log already.
     pub(crate) async fn record_expiry(&self, lease: &Lease, why: &'static str) -> bool {
         metrics::counter!("tokend_leases_expired_total").increment(1);
-        self.minting.let_go_of_token(lease);
+        self.minting.release_token(lease);
         let event = Event::LeaseExpired {
             lease: lease.id.as_str(),
             purpose: lease.purpose.as_str(),
@@ -223,7 +223,7 @@ impl Leases {
         else {
             return Ok(None);
         };
-        // Judged as who asks now: a lease passed on to a process that no rule knows ends here. An
+        // Evaluated as who asks now: a lease passed on to a process that no rule knows ends here. An
         // operator asks in the name of the account that holds the lease.
         let caller = if lease.caller.uid == caller.uid {
             caller
@@ -232,13 +232,13 @@ impl Leases {
         };
         let policies = self.policies.in_force();
         let stands = Self::request(&lease, caller, None);
-        if let Err(denial) = Self::judge(&policies, &lease, &stands) {
+        if let Err(denial) = Self::evaluate(&policies, &lease, &stands) {
             self.end_lease(id, None, "no longer allowed when it was to be renewed")
                 .await;
             return Err(self.deny(&stands, &Wishes::default(), denial).await);
         }
         let asked = Self::request(&lease, caller, ttl);
-        let grant = match Self::judge(&policies, &lease, &asked) {
+        let grant = match Self::evaluate(&policies, &lease, &asked) {
             Ok(grant) => grant,
             Err(denial) => return Err(self.deny(&asked, &Wishes::default(), denial).await),
         };
@@ -280,7 +280,7 @@ impl Leases {
 
         let renewed = Arc::new(renewed);
         if self.table.renew(Arc::clone(&renewed)) {
-            self.outlast_changes(&policies, &renewed).await?;
+            self.recheck_changes(&policies, &renewed).await?;
             return Ok(Some(renewed));
         }
         // It ended while the renewal was being recorded: the end stands, and must be the last word
@@ -291,7 +291,7 @@ impl Leases {
     }
 
     /// Revokes every live lease that the policies in force no longer allow.
-    pub(crate) async fn judge_leases(&self) -> Vec<LeaseId> {
+    pub(crate) async fn evaluate_leases(&self) -> Vec<LeaseId> {
         let policies = self.policies.in_force();
         let leases = self.table.list(None, self.journal.now());
         let over = leases
@@ -309,7 +309,7 @@ impl Leases {
     /// Whether these policies would allow this lease as it stands.
     pub(crate) fn still_allowed(policies: &InForce, lease: &Lease) -> bool {
         let stands = Self::request(lease, &lease.caller, None);
-        Self::judge(policies, lease, &stands).is_ok_and(|grant| lease.span.fits(grant.ttl_max))
+        Self::evaluate(policies, lease, &stands).is_ok_and(|grant| lease.span.fits(grant.ttl_max))
     }
 
     /// What a lease would have to ask for today.
@@ -325,7 +325,7 @@ impl Leases {
         }
     }
 
-    fn judge(policies: &InForce, lease: &Lease, request: &Request) -> Result<Grant, Denial> {
+    fn evaluate(policies: &InForce, lease: &Lease, request: &Request) -> Result<Grant, Denial> {
         match broker_policy::decide(&policies.set, request) {
             Decision::Allow(grant) => {
                 let gives =

@@ -59,21 +59,18 @@ pub struct Leases {
     found: Mutex<Option<Found>>,
 }
 
-/// What a start found in the last segment of the audit log and cannot judge while locked.
+/// What a start found in the last segment of the audit log and cannot tell from forgeries while locked.
 struct Found {
     /// Leases that were live; no MAC is checked yet.
     live: Vec<LiveLease>,
-    /// Secrets that the log calls removed; no MAC is checked yet. The vault still has them if it was put
-    /// back to an earlier copy, or if the broker ended in between.
-    removals: Vec<Removal>,
-    /// The bodies of records that take one back, by the number of the one they mean.
-    failed_changes: Vec<(u64, Box<str>)>,
+    announced: Announced,
     /// Time of the log's last record before this start.
     last_time: Option<Timestamp>,
 }
 
-/// Removals of secrets that a start found in the log.
-#[derive(Debug, Default)]
+/// Secrets that the log calls removed; no MAC is checked yet. The vault still has them if it was put back to
+/// an earlier copy, or if the broker ended in between.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Announced {
     /// Removals, oldest first.
     pub(crate) removals: Vec<Removal>,
@@ -109,8 +106,10 @@ impl Leases {
             usage: Usage::default(),
             found: Mutex::new(Some(Found {
                 live: opened.live.clone(),
-                removals: opened.removals.clone(),
-                failed_changes: opened.failed_changes.clone(),
+                announced: Announced {
+                    removals: opened.removals.clone(),
+                    failed_changes: opened.failed_changes.clone(),
+                },
                 last_time: opened.last_time,
             })),
         }

@@ -21,7 +21,7 @@ impl Leases {
         let held = |removal: &Removal| self.vault.held(&removal.secret).is_some();
         if found
             .as_ref()
-            .is_some_and(|found| found.removals.iter().any(held))
+            .is_some_and(|found| found.announced.removals.iter().any(held))
         {
             return;
         }
@@ -48,7 +48,7 @@ impl Leases {
             let Some((covered, mac)) = Body::split_mac(body) else {
                 continue;
             };
-            // While locked the MAC cannot be judged; these are figures for people, and the audit
+            // While locked the MAC cannot be evaluated; these are figures for people, and the audit
             // log stays the account of record.
             if self
                 .vault

@@ -27,8 +27,8 @@ use crate::lease_record;
 use crate::leases::issue::SECRET_REMOVED;
 use crate::vault::{Forgotten, VaultError};
 
-/// One body found in the log, judged.
-enum Judged {
+/// One body found in the log, evaluated.
+enum Evaluated {
     Live(Box<Lease>),
     Ended(Box<Lease>, &'static str),
     /// Granted, and nothing was handed out.
@@ -51,10 +51,7 @@ impl Leases {
     /// meanwhile, so that the log's head is not noted before they are done.
     pub(crate) fn announced(&self) -> Announced {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let announced = found.as_ref().map(|found| Announced {
-            removals: found.removals.clone(),
-            failed_changes: found.failed_changes.clone(),
-        });
+        let announced = found.as_ref().map(|found| found.announced.clone());
         announced.unwrap_or_default()
     }
 
@@ -63,16 +60,18 @@ impl Leases {
         let lock = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(found) = lock().take() else { return };
         let mismatch = self.vault.mismatch();
-        let mut all_judged = true;
+        let mut all_evaluated = true;
         let tombstones = self.vault.tombstones();
         let (mut honoured, mut forged) = (0, 0);
         let (mut over, mut not_issued, mut not_ours) = (Vec::new(), Vec::new(), Vec::new());
         for (nth, live) in found.live.iter().enumerate() {
-            let (judged, among_issued) = self.judge_live(live, found.last_time, &tombstones);
+            let (evaluated, among_issued) = self.evaluate_live(live, found.last_time, &tombstones);
             forged += among_issued;
-            match judged {
-                Judged::Live(lease) if mismatch.is_some() => over.push((Arc::from(lease), CHANGED)),
-                Judged::Live(mut lease) => {
+            match evaluated {
+                Evaluated::Live(lease) if mismatch.is_some() => {
+                    over.push((Arc::from(lease), CHANGED))
+                }
+                Evaluated::Live(mut lease) => {
                     lease.seq = live.lives.seq;
                     if !self.hold_token_again(&lease) {
                         over.push((Arc::from(lease), "its token has ended"));
@@ -91,20 +90,19 @@ impl Leases {
                     }
                     honoured += 1;
                 }
-                Judged::Ended(lease, why) => over.push((Arc::from(lease), why)),
-                Judged::NotIssued(lease) => not_issued.push(lease),
-                Judged::NotYet => {
+                Evaluated::Ended(lease, why) => over.push((Arc::from(lease), why)),
+                Evaluated::NotIssued(lease) => not_issued.push(lease),
+                Evaluated::NotYet => {
                     let live = found.live.get(nth..).unwrap_or_default().to_vec();
                     *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(Found {
                         live,
-                        removals: Vec::new(),
-                        failed_changes: Vec::new(),
+                        announced: Announced::default(),
                         last_time: found.last_time,
                     });
-                    all_judged = false;
+                    all_evaluated = false;
                     break;
                 }
-                Judged::NotOurs(why) => not_ours.push((&live.lives.body, why)),
+                Evaluated::NotOurs(why) => not_ours.push((&live.lives.body, why)),
             }
         }
         let ended = (over.len() + not_issued.len()) as u64;
@@ -114,7 +112,7 @@ impl Leases {
             .iter()
             .map(|(lease, why)| self.record_expiry(lease, why));
         let recorded = join_all(ends).await.into_iter().all(|recorded| recorded);
-        if let Some(forgotten) = mismatch.filter(|_| all_judged && recorded) {
+        if let Some(forgotten) = mismatch.filter(|_| all_evaluated && recorded) {
             self.trust_the_log(ended, &forgotten).await;
         }
         join_all(not_issued.iter().map(|lease| self.record_not_issued(lease))).await;
@@ -139,7 +137,7 @@ impl Leases {
             };
             self.journal.record_or_trace(&event).await;
         }
-        self.judge_leases().await;
+        self.evaluate_leases().await;
     }
 
     /// Takes the log as it is from here on, after no lease of before was honoured.
@@ -170,9 +168,9 @@ impl Leases {
         }
     }
 
-    /// The leases that a start found in the log and nobody has judged yet, and when each would end. They
+    /// The leases that a start found in the log and nobody has evaluated yet, and when each would end. They
     /// may be forged: good enough for tombstones, and for nothing else.
-    pub(crate) fn unjudged_leases(&self) -> Vec<(LeaseId, Timestamp)> {
+    pub(crate) fn unverified_leases(&self) -> Vec<(LeaseId, Timestamp)> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let live = found.iter().flat_map(|found| &found.live);
         live.filter_map(|live| {
@@ -203,7 +201,7 @@ impl Leases {
         self.journal.record_end(&event, lease).await;
     }
 
-    /// Ends in the log what it holds live and no broker honours, so that it is judged only once.
+    /// Ends in the log what it holds live and no broker honours, so that it is evaluated only once.
     async fn record_not_ours(&self, body: &str, why: &'static str) {
         let Ok(named) = serde_json::from_str::<Named>(&format!("{{{body}")) else {
             return;
@@ -218,28 +216,28 @@ impl Leases {
         self.journal.record_end(&event, &named.lease).await;
     }
 
-    /// Judges a lease by its records, and counts those of what was issued that are not ours.
-    fn judge_live(
+    /// Evaluates a lease by its records, and counts those of what was issued that are not ours.
+    fn evaluate_live(
         &self,
         live: &LiveLease,
         last_time: Option<Timestamp>,
         tombstones: &HashMap<LeaseId, Timestamp>,
-    ) -> (Judged, u64) {
+    ) -> (Evaluated, u64) {
         let lives = match self.genuine(&live.lives.body) {
             Ok(Some(line)) => line,
-            Ok(None) => return (Judged::NotOurs(FORGED), 0),
-            Err(_locked) => return (Judged::NotYet, 0),
+            Ok(None) => return (Evaluated::NotOurs(FORGED), 0),
+            Err(_locked) => return (Evaluated::NotYet, 0),
         };
         let (mut issued, mut forged) = (None, 0);
         for record in &live.issued {
             match self.genuine(&record.body) {
                 Ok(Some(line)) => issued = Some(line),
                 Ok(None) => forged += 1,
-                Err(_locked) => return (Judged::NotYet, 0),
+                Err(_locked) => return (Evaluated::NotYet, 0),
             }
         }
-        let judged = self.judge_genuine(&lives, issued.as_deref(), last_time, tombstones);
-        (judged, forged)
+        let evaluated = self.evaluate_genuine(&lives, issued.as_deref(), last_time, tombstones);
+        (evaluated, forged)
     }
 
     /// The record's text as JSON, if its MAC is this vault's.
@@ -251,13 +249,13 @@ impl Leases {
         Ok(genuine.then(|| format!("{{{covered}")))
     }
 
-    fn judge_genuine(
+    fn evaluate_genuine(
         &self,
         lives: &str,
         issued: Option<&str>,
         last_time: Option<Timestamp>,
         tombstones: &HashMap<LeaseId, Timestamp>,
-    ) -> Judged {
+    ) -> Evaluated {
         let read = serde_json::from_str::<record::Lease<'_>>(lives)
             .map_err(lease_record::NotALease::from)
             .and_then(|record| lease_record::read(&record))
@@ -271,32 +269,32 @@ impl Leases {
             Ok(read) => read,
             Err(error) => {
                 tracing::warn!(cause = %error, "a lease of another version's is not honoured");
-                return Judged::NotOurs("another version of tokend granted it");
+                return Evaluated::NotOurs("another version of tokend granted it");
             }
         };
         if tombstones.contains_key(&lease.id) {
-            return Judged::Ended(Box::new(lease), "revoked; the record of it was lost");
+            return Evaluated::Ended(Box::new(lease), "revoked; the record of it was lost");
         }
         if self.secrets.secret_is_gone(&lease) {
-            return Judged::Ended(Box::new(lease), SECRET_REMOVED);
+            return Evaluated::Ended(Box::new(lease), SECRET_REMOVED);
         }
         if lease.hashed_token.is_none() {
-            return Judged::NotIssued(lease.id);
+            return Evaluated::NotIssued(lease.id);
         }
         let now = self.journal.now();
         let span: Option<Span> = if boot_id == *self.journal.boot_id() {
             (!lease.span.has_ended(now)).then_some(lease.span)
         } else if last_time.is_some_and(|last| now.wall < last) {
-            return Judged::Ended(Box::new(lease), "clock");
+            return Evaluated::Ended(Box::new(lease), "clock");
         } else {
             lease.span.in_another_boot(now)
         };
         match span {
             Some(span) => {
                 lease.span = span;
-                Judged::Live(Box::new(lease))
+                Evaluated::Live(Box::new(lease))
             }
-            None => Judged::Ended(Box::new(lease), "ttl"),
+            None => Evaluated::Ended(Box::new(lease), "ttl"),
         }
     }
 }

@@ -285,7 +285,7 @@ fn look_after(app: &App, tasks: &mut Tasks) {
     let rotations = Arc::clone(&app.rotations);
     tasks.every("rotations", Rhythm::dropped(TEND), move || {
         let rotations = Arc::clone(&rotations);
-        async move { rotations.tend_rotations().await }
+        async move { rotations.run_due_rotations().await }
     });
     let tended = app.clone();
     tasks.every("root key", Rhythm::finished(TEND), move || {
@@ -296,7 +296,7 @@ fn look_after(app: &App, tasks: &mut Tasks) {
         } = tended.clone();
         async move {
             secrets.note_first_seen_elsewhere().await;
-            operations.tend_root_key().await;
+            operations.run_due_rekey().await;
         }
     });
     // Their places may take their time, too; a question that is under way is given up.

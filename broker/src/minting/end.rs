@@ -61,7 +61,7 @@ impl Minting {
     }
 
     /// A lease is over, and so is its hold on a token. The sweep ends what nobody holds.
-    pub(crate) fn let_go_of_token(&self, lease: &Lease) {
+    pub(crate) fn release_token(&self, lease: &Lease) {
         if lease.deliver == Delivery::Installation {
             self.tokens.let_go(&lease.id, None);
         }

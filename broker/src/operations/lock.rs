@@ -66,7 +66,7 @@ impl Operations {
                 self.journal
                     .record_or_trace(&Event::VaultUnlocked { by, root_key: from })
                     .await;
-                self.take_up().await;
+                self.resume().await;
                 // What could not be ended without the vault.
                 self.minting.tokens.end_again_now();
                 Ok(())
@@ -83,7 +83,7 @@ impl Operations {
     }
 
     /// Takes up what was left, after each unlock. Leases are granted meanwhile.
-    pub(crate) async fn take_up(self: &Arc<Self>) {
+    pub(crate) async fn resume(self: &Arc<Self>) {
         self.finish_rekey().await;
         self.secrets.recall_source_values().await;
         if self.finish_removals(&self.leases.announced()).await {

@@ -40,9 +40,9 @@ impl Operations {
             .take_from_table(live.iter().map(|lease| &lease.id));
         drop(refusing);
 
-        let unjudged = self.leases.unjudged_leases();
-        let leases_at_unlock = unjudged.len() as u64;
-        let buried = unjudged
+        let unverified = self.leases.unverified_leases();
+        let leases_at_unlock = unverified.len() as u64;
+        let buried = unverified
             .into_iter()
             .chain(self.minting.on_their_way(&tokens))
             .collect();

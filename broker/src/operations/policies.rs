@@ -51,8 +51,8 @@ impl Operations {
         looking.map_err(|panic| UpkeepError::Broken("the places of secrets", panic))?;
         self.policies.replace(loaded, self.journal.now().wall);
         self.secrets.forget_unnamed_source_values().await;
-        // While locked no lease is honoured; the unlock judges them.
-        let revoked = self.leases.judge_leases().await;
+        // While locked no lease is honoured; the unlock evaluates them.
+        let revoked = self.leases.evaluate_leases().await;
         Ok(Reloaded { revoked, ..answer })
     }
 }

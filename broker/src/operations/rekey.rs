@@ -128,7 +128,7 @@ impl Operations {
 
     /// Re-keys if it is time to, and no person is needed. Called once a second; one that failed is
     /// tried again an hour later.
-    pub(crate) async fn tend_root_key(self: &Arc<Self>) {
+    pub(crate) async fn run_due_rekey(self: &Arc<Self>) {
         let now = self.journal.now();
         let due = self
             .secrets

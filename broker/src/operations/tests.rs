@@ -41,7 +41,7 @@ async fn the_kill_switch_locks_and_ends_every_lease_and_names_who_holds_a_value(
     assert!(scratch.app.leases.list(None).is_empty());
     let scratch = scratch.started_again();
     scratch.unlock();
-    scratch.app.operations.take_up().await;
+    scratch.app.operations.resume().await;
     assert!(scratch.app.leases.list(None).is_empty(), "for good");
 }
 

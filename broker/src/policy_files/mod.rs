@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_judged_by_where_it_leads() {
+    fn a_link_is_evaluated_by_where_it_leads() {
         let (scratch, dir) = scratch();
         let elsewhere = scratch.path().join("elsewhere");
         fs::create_dir(&elsewhere).unwrap();

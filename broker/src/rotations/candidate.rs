@@ -48,7 +48,7 @@ impl Rotations {
     /// # Errors
     ///
     /// [`RotationError::Unfit`] with everything that is wrong; or if GitHub did not answer.
-    pub(super) async fn judge_candidate(
+    pub(super) async fn evaluate_candidate(
         &self,
         declared: &SecretDeclaration,
         before: &Before<'_>,
@@ -74,11 +74,11 @@ impl Rotations {
         };
         let mut why = Vec::new();
         let mut warnings = Vec::new();
-        judge_owner(declared, before.identity, &identity, &mut why);
+        evaluate_owner(declared, before.identity, &identity, &mut why);
         if declared.kind != SecretKind::App {
-            judge_kind(declared, &identity, &mut why);
+            evaluate_kind(declared, &identity, &mut why);
             let carried = identity.headers.scopes.as_deref().unwrap_or_default();
-            match judge_reach(declared, before, candidate, carried) {
+            match evaluate_reach(declared, before, candidate, carried) {
                 Ok(odd) => warnings.extend(odd),
                 Err(lack) => why.push(lack.to_string()),
             }
@@ -87,7 +87,7 @@ impl Rotations {
             self.probe(declared, &candidate.value, &mut why, &mut warnings)
                 .await?;
         }
-        let expires_at = judge_end(
+        let expires_at = evaluate_end(
             before.held,
             &identity,
             candidate.entered,
@@ -147,7 +147,7 @@ impl Rotations {
     }
 }
 
-fn judge_owner(
+fn evaluate_owner(
     declared: &SecretDeclaration,
     old: Option<&Identity>,
     identity: &Identity,
@@ -176,7 +176,7 @@ fn judge_owner(
     }
 }
 
-fn judge_kind(declared: &SecretDeclaration, identity: &Identity, why: &mut Vec<String>) {
+fn evaluate_kind(declared: &SecretDeclaration, identity: &Identity, why: &mut Vec<String>) {
     let by_header = token_kind::by_header(identity.headers.scopes.as_deref());
     match (declared.kind, by_header) {
         (SecretKind::Classic, ByHeader::FineGrained) => {
@@ -189,7 +189,7 @@ fn judge_kind(declared: &SecretDeclaration, identity: &Identity, why: &mut Vec<S
     }
 }
 
-fn judge_reach(
+fn evaluate_reach(
     declared: &SecretDeclaration,
     before: &Before<'_>,
     candidate: &Candidate,
@@ -209,7 +209,7 @@ fn judge_reach(
         .then(|| format!("it carries more than is declared: {}", excess.join(", "))))
 }
 
-fn judge_end(
+fn evaluate_end(
     held: Option<&Held>,
     identity: &Identity,
     entered: Option<Timestamp>,
@@ -218,7 +218,7 @@ fn judge_end(
 ) -> Option<Timestamp> {
     let said = identity.headers.token_expires.as_deref();
     let said = said.map(TokenExpiry::parse);
-    let end = expiry::judge(said.as_ref(), identity.headers.date, entered).at;
+    let end = expiry::evaluate(said.as_ref(), identity.headers.date, entered).at;
     let old_end = held.and_then(|held| held.expires_at);
     if let Some(end) = end {
         if end <= now {

@@ -226,7 +226,9 @@ impl Rotations {
             identity: identity.as_deref(),
             in_use,
         };
-        let mut fit = self.judge_candidate(declared, &before, candidate).await?;
+        let mut fit = self
+            .evaluate_candidate(declared, &before, candidate)
+            .await?;
         if old_is_dead {
             fit.warnings.push(
                 "GitHub refuses the old value already: it was regenerated, deleted or has ended; \

@@ -7,7 +7,7 @@ use super::{RotationError, Rotations};
 impl Rotations {
     /// Takes every step that is due by time. Called once a second; one secret after the other, since all
     /// of them ask the same GitHub.
-    pub(crate) async fn tend_rotations(&self) {
+    pub(crate) async fn run_due_rotations(&self) {
         if self.vault.is_locked() || self.journal.fault().is_some() {
             return;
         }

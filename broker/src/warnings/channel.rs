@@ -82,8 +82,8 @@ impl Channel {
         match &self.out {
             Out::Hook(hook) => {
                 let program = hook.program().to_owned();
-                let judged = spawn_blocking(move || refuse_exposed(&program)).await;
-                judged
+                let evaluated = spawn_blocking(move || refuse_exposed(&program)).await;
+                evaluated
                     .map_err(TellError::Broken)?
                     .map_err(TellError::Exposed)?;
                 Ok(hook.run(message).await?)

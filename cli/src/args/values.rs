@@ -72,7 +72,7 @@ pub(super) fn client_id(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// `vault`, `op://VAULT/ITEM/FIELD`, `keyring:NAME`, `file:PATH`, `env:NAME`: what it is, the broker judges
+/// `vault`, `op://VAULT/ITEM/FIELD`, `keyring:NAME`, `file:PATH`, `env:NAME`: what it is, the broker evaluates
 /// when it loads the policy.
 pub(super) fn source(text: &str) -> Result<String, String> {
     match text.split_once(':') {

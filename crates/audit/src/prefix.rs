@@ -4,7 +4,7 @@
 //! {"v":1,"seq":N,"time":"2026-11-21T07:00:00.123456Z","prev":"HEX","kind":"lease.granted"
 //! ```
 //!
-//! `N` has 1 to 19 digits and no leading zero. What follows the prefix is not judged here: a newer
+//! `N` has 1 to 19 digits and no leading zero. What follows the prefix is not evaluated here: a newer
 //! broker may write what an older verifier has never heard of.
 //!
 //! The verifier and the broker's recovery both read lines with this, so that a start never keeps what

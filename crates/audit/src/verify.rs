@@ -1,7 +1,7 @@
 //! Walks a log line by line and says where it breaks.
 //!
 //! Checked of every line: that it begins as a record does, that its `seq` is the next, that its
-//! `prev` is the hash of the line before it. The rest is hashed and not judged. No line is parsed
+//! `prev` is the hash of the line before it. The rest is hashed and not evaluated. No line is parsed
 //! as JSON, none is written again, and no key is needed.
 //!
 //! Two answers, kept apart: whether what is there is unbroken ([`Broken`] if not), and whether it

@@ -18,7 +18,7 @@ use super::secret::{self, SecretDeclaration};
 use super::source_spec::SourceSpec;
 use super::who::{Accounts, Host};
 
-/// A policy file, read. Reading it, and judging its mode, is not policy's business.
+/// A policy file, read. Reading it, and evaluating its mode, is not policy's business.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyFile {
     /// Its name without the directory, such as `label-sync.toml`.

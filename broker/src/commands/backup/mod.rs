@@ -100,7 +100,7 @@ pub(super) fn verify(path: &Path, from: Option<&Path>) -> Result<Verified, Verif
     };
     let backup = Backup::open(&file, &passphrase).map_err(refused)?;
     backup.check_values().map_err(refused)?;
-    // As a checkout is judged: they are those of some other machine, perhaps.
+    // As a checkout is evaluated: they are those of some other machine, perhaps.
     let policies: Vec<_> = live(backup.policies()).cloned().collect();
     let set = PolicySet::parse(&policies, &SystemAccounts, &Host::anywhere());
     let set = set.map_err(|source| VerifyError::Policies {

@@ -15,7 +15,7 @@ use crate::policy_files::Owners;
 /// Why the command could not do its work; what is wrong with policies is its exit code.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyCommandError {
-    /// The broker's configuration says how policies are judged, and is refused.
+    /// The broker's configuration says how policies are evaluated, and is refused.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The process asked about cannot be looked at.

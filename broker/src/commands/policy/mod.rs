@@ -1,7 +1,7 @@
 //! `tokend policy check|test|explain`: what authors of policies and their CI run.
 //!
-//! No broker is needed, and none is asked. Without a directory the live one is judged as this
-//! broker would judge it; a directory that is named is a checkout, and neither its modes nor this
+//! No broker is needed, and none is asked. Without a directory the live one is evaluated as this
+//! broker would evaluate it; a directory that is named is a checkout, and neither its modes nor this
 //! machine's account refuse anything.
 //!
 //! Everything goes to one writer: here the findings are the result. The exit code is 0 if all is
@@ -53,7 +53,7 @@ pub enum PolicyCommand {
     },
 }
 
-/// Where the policies lie, and so how strictly they are judged.
+/// Where the policies lie, and so how strictly they are evaluated.
 #[derive(Debug, Clone, Copy)]
 pub enum Where<'a> {
     /// In force on this machine, for this broker, if only these own it.

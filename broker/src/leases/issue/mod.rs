@@ -48,7 +48,7 @@ use crate::vault::VaultError;
 
 pub use self::error::IssueError;
 
-/// What a caller asks beside the [`Request`] that policy judges.
+/// What a caller asks beside the [`Request`] that policy evaluates.
 #[derive(Debug, Default)]
 pub struct Wishes {
     /// The caller's own words, for the record.
@@ -177,7 +177,7 @@ impl Leases {
                 if let Some(over) = over {
                     Box::pin(self.record_expiry(&over, SUPERSEDED)).await;
                 }
-                self.outlast_lock(asked, &lease).await?;
+                self.recheck_lock(asked, &lease).await?;
                 Ok(Issued { lease, token })
             }
             Err(error) => {
@@ -275,20 +275,20 @@ impl Leases {
     }
 
     /// A lease that was opened while the store was locked is not handed out; see
-    /// [`Self::outlast_changes`].
-    async fn outlast_lock(&self, asked: Asked<'_>, lease: &Arc<Lease>) -> Result<(), IssueError> {
+    /// [`Self::recheck_changes`].
+    async fn recheck_lock(&self, asked: Asked<'_>, lease: &Arc<Lease>) -> Result<(), IssueError> {
         // Perhaps unlocked again by now.
         let revoked = self.gate.revocations() != asked.revocations;
         if revoked || self.grants_nothing() {
             Box::pin(self.end_lease(&lease.id, None, "the store was locked meanwhile")).await;
             return Err(IssueError::Locked);
         }
-        self.outlast_changes(asked.policies, lease).await
+        self.recheck_changes(asked.policies, lease).await
     }
 
     /// A lease that was opened or renewed while the policies changed or its secret was removed is
-    /// judged by the change, which may have come too early to see it.
-    pub(crate) async fn outlast_changes(
+    /// evaluated by the change, which may have come too early to see it.
+    pub(crate) async fn recheck_changes(
         &self,
         decided: &Arc<InForce>,
         lease: &Arc<Lease>,
@@ -342,7 +342,7 @@ fn new_lease_id() -> Result<LeaseId, IssueError> {
     Ok(LeaseId::from_random(u128::from_be_bytes(bits)))
 }
 
-/// What was asked, and the policies that judged it.
+/// What was asked, and the policies that evaluated it.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     policies: &'a Arc<InForce>,

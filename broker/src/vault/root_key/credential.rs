@@ -2,7 +2,7 @@
 //! unit alone, often with the machine's TPM.
 //!
 //! The directory's own protection is systemd's business: it is read-only, and closed to others by a
-//! mount or by its mode, which differ between versions. So no mode is judged here.
+//! mount or by its mode, which differ between versions. So no mode is evaluated here.
 
 use std::fs;
 use std::io;

@@ -396,7 +396,7 @@ pub enum Event<'a> {
         /// When GitHub ended it.
         expired_at: Timestamp,
     },
-    /// A value is about to be judged as the next one of a secret; it lives in memory alone.
+    /// A value is about to be evaluated as the next one of a secret; it lives in memory alone.
     #[serde(rename = "rotation.begun")]
     RotationBegun {
         /// Who.
