@@ -34,7 +34,8 @@ impl Subscription {
         self.durable.borrow().saturating_sub(self.next)
     }
 
-    /// Returns when there is more to read; also when the log is closed, and there never will be.
+    /// Returns when there is more to read. Of a log that is closed it waits for as long as the journal is
+    /// there.
     pub async fn more(&mut self) {
         let next = self.next;
         if self
@@ -43,7 +44,7 @@ impl Subscription {
             .await
             .is_err()
         {
-            tracing::trace!("the audit log is closed");
+            tracing::trace!("the journal is gone");
         }
     }
 

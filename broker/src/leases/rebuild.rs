@@ -11,6 +11,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use broker_audit::record::{self, Body, Event};
 use broker_protocol::error::ErrorCode;
@@ -69,7 +70,7 @@ impl Leases {
             forged += among_issued;
             match evaluated {
                 Evaluated::Live(lease) if mismatch.is_some() => {
-                    over.push((Arc::from(lease), CHANGED))
+                    over.push((Arc::from(lease), CHANGED));
                 }
                 Evaluated::Live(mut lease) => {
                     lease.seq = live.lives.seq;
@@ -112,8 +113,12 @@ impl Leases {
             .iter()
             .map(|(lease, why)| self.record_expiry(lease, why));
         let recorded = join_all(ends).await.into_iter().all(|recorded| recorded);
-        if let Some(forgotten) = mismatch.filter(|_| all_evaluated && recorded) {
-            self.trust_the_log(ended, &forgotten).await;
+        if let Some(forgotten) = mismatch.filter(|_| all_evaluated) {
+            let told = self.tell_of_mismatch(ended, &forgotten).await;
+            if !(recorded && told && self.trust_the_log().await) {
+                let this = Arc::clone(self);
+                tokio::spawn(async move { this.trust_the_log_once_all_is_recorded().await });
+            }
         }
         join_all(not_issued.iter().map(|lease| self.record_not_issued(lease))).await;
         join_all(
@@ -140,8 +145,8 @@ impl Leases {
         self.evaluate_leases().await;
     }
 
-    /// Takes the log as it is from here on, after no lease of before was honoured.
-    async fn trust_the_log(&self, ended: u64, forgotten: &Forgotten) {
+    /// Says that no lease of before was honoured, and what is forgotten. `true` if it is recorded.
+    async fn tell_of_mismatch(&self, ended: u64, forgotten: &Forgotten) -> bool {
         let rotations = names(&forgotten.rotations);
         let moves = names(&forgotten.moves);
         tracing::error!(
@@ -161,10 +166,25 @@ impl Leases {
             moves: &moves,
             repositories: forgotten.repositories as u64,
         };
-        if self.journal.record_or_trace(&event).await
-            && let Err(error) = self.vault.trust_the_log().await
-        {
-            tracing::error!(cause = %error, "the vault notes nothing under a MAC until the next start");
+        self.journal.record_or_trace(&event).await
+    }
+
+    /// Takes log and vault as they are from here on. `true` if that is written.
+    async fn trust_the_log(&self) -> bool {
+        let trusted = self.vault.trust_the_log().await;
+        if let Err(error) = &trusted {
+            tracing::error!(cause = %error, "the vault notes nothing under a MAC until that works");
+        }
+        trusted.is_ok()
+    }
+
+    /// What could not be recorded is written before anything else once the log works again.
+    async fn trust_the_log_once_all_is_recorded(&self) {
+        loop {
+            tokio::time::sleep(TRUST_AGAIN).await;
+            if self.journal.fault().is_none() && self.trust_the_log().await {
+                return;
+            }
         }
     }
 
@@ -302,6 +322,9 @@ impl Leases {
 fn names(secrets: &[SecretName]) -> Vec<&str> {
     secrets.iter().map(SecretName::as_str).collect()
 }
+
+/// How often a log that cannot be written is looked at before the vault trusts it.
+const TRUST_AGAIN: Duration = Duration::from_secs(1);
 
 const CHANGED: &str = "what the vault had noted of the log was changed by someone else";
 

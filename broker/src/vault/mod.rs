@@ -343,7 +343,8 @@ impl Vault {
     /// type error and not a review item:
     ///
     /// ```compile_fail,E0308
-    /// # use broker::{audit_log::Use, token::AccessToken, vault::{Vault, VaultError}};
+    /// # use broker::{audit_log::Use, vault::{Vault, VaultError}};
+    /// # use broker_secret_memory::token::AccessToken;
     /// # use broker_protocol::names::SecretName;
     /// fn too_early(vault: &Vault, secret: SecretName) -> Result<AccessToken, VaultError> {
     ///     let usage = Use { secret, version: Some(1) };
@@ -352,7 +353,8 @@ impl Vault {
     /// ```
     ///
     /// ```
-    /// # use broker::{audit_log::{Recorded, Use}, token::AccessToken, vault::{Vault, VaultError}};
+    /// # use broker::{audit_log::{Recorded, Use}, vault::{Vault, VaultError}};
+    /// # use broker_secret_memory::token::AccessToken;
     /// fn in_time(vault: &Vault, usage: Recorded<Use>) -> Result<AccessToken, VaultError> {
     ///     vault.unseal(usage)
     /// }

@@ -33,7 +33,7 @@ CREATE TABLE witness (
   one     INTEGER PRIMARY KEY CHECK (one = 1),
   records INTEGER,                             -- of the head; NULL: none was noted
   hash    BLOB,
-  mac     BLOB    NOT NULL,                    -- over log_id, the head, every row of tombstone
+  mac     BLOB    NOT NULL,                    -- over log_id, the head, every row of tombstone, rotation, sink, secret_move, repository
   CHECK ((records IS NULL) = (hash IS NULL))
 ) STRICT;
 

@@ -87,7 +87,16 @@ impl Restoration {
             ..
         } = self.vault;
         // What somebody else may have written is forgotten here too.
-        Witness::evaluate(&keys, &mut state).map_err(RootKeyError::from)?;
+        let found = Witness::evaluate(&keys, &mut state).map_err(RootKeyError::from)?;
+        if let Witness::Changed(_, forgotten) = found {
+            tracing::warn!(
+                rotations = ?forgotten.rotations,
+                moves = ?forgotten.moves,
+                repositories = forgotten.repositories,
+                "something other than tokend had changed what the backed up vault noted; what was under \
+                 way in it is not restored: an old value may still work at GitHub, an old copy be there"
+            );
+        }
         keys.set_list_form(ListForm::WithOthers);
         let witness = WitnessKey::of(&keys).map_err(RootKeyError::from)?;
         let rows = RowSum::of(&witness, state.rows_but_tombstones());

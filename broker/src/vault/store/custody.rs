@@ -47,7 +47,7 @@ impl Store {
         })
     }
 
-    /// Empties the write-ahead log of data keys sealed under a root key that is in force no more.
+    /// Empties the write-ahead log of what was erased, or is sealed under a root key that is in force no more.
     pub(in crate::vault) fn forget_old_rows(&self) -> Result<(), VaultError> {
         self.empty_the_log()
     }

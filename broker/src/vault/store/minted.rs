@@ -72,7 +72,8 @@ impl Store {
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
             witness::write_known(tx, vouched)?;
-            let mut insert = tx.prepare_cached("INSERT INTO repository VALUES (?, ?)")?;
+            let mut insert =
+                tx.prepare_cached("INSERT OR REPLACE INTO repository VALUES (?, ?)")?;
             for (name, id) in names {
                 insert.execute(params![name, integer(*id)])?;
             }

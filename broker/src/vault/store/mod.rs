@@ -214,7 +214,8 @@ impl Store {
         })
     }
 
-    /// Erases every version of a secret, and its figures.
+    /// Erases every version of a secret, and its figures; [`Self::forget_old_rows`] is to follow, once memory
+    /// knows.
     pub(in crate::vault) fn remove(
         &mut self,
         name: &SecretName,
@@ -234,8 +235,7 @@ impl Store {
             tx.execute("DELETE FROM rotation WHERE secret = ?", [name.as_str()])?;
             tx.execute("DELETE FROM sink WHERE secret = ?", [name.as_str()])?;
             Ok(())
-        })?;
-        self.empty_the_log()
+        })
     }
 
     /// What was erased still lies in the write-ahead log.

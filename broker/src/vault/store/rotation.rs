@@ -28,7 +28,8 @@ impl Store {
     }
 
     /// Erases the versions of a secret but `keep`, which is named with its hash, and with them the rotation
-    /// that this ends, whose text is given if it stays.
+    /// that this ends, whose text is given if it stays. [`Self::forget_old_rows`]
+    /// is to follow, once memory knows.
     pub(in crate::vault) fn retire(
         &mut self,
         name: &SecretName,
@@ -49,8 +50,7 @@ impl Store {
                     .execute("DELETE FROM rotation WHERE secret = ?", [name.as_str()])
                     .map(|_rows| ()),
             }
-        })?;
-        self.empty_the_log()
+        })
     }
 
     /// Writes how far a rotation is. `vouched` covers what is left, here and below.

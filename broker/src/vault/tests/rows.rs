@@ -177,3 +177,44 @@ async fn a_vault_of_format_4_goes_on_with_its_rows_and_has_them_under_the_mac_fr
     scratch.edit("DELETE FROM secret_move WHERE secret = 'one'");
     assert!(mismatch(&scratch).is_some());
 }
+
+#[tokio::test]
+async fn a_row_put_where_there_was_none_is_gone_for_good_once_the_log_is_trusted() {
+    for sql in [
+        "INSERT INTO repository VALUES ('acme/three', 3)",
+        "INSERT INTO secret_move VALUES ('one', json_object('from', 'vault', 'to', 'file:/a',
+           'begun_at', '2026-11-30T07:00:00Z', 'step', 'copied', 'hashed', 'x'))",
+    ] {
+        let scratch = Scratch::new();
+        scratch.unlocked().settle().await.unwrap();
+        scratch.edit(sql);
+        let vault = scratch.unlocked();
+        assert!(vault.mismatch().is_some(), "{sql}");
+        vault.trust_the_log().await.unwrap();
+        drop(vault);
+        // Without it the MAC is what it was: the row itself must be gone.
+        let vault = scratch.unlocked();
+        assert_eq!(vault.mismatch(), None, "{sql}");
+        assert!(vault.moves().is_empty() && vault.pinned_repositories().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn trust_that_could_not_be_written_is_none_and_a_name_is_pinned_all_the_same() {
+    let scratch = used().await;
+    scratch.edit("UPDATE repository SET id = 3 WHERE name = 'acme/one'");
+    let vault = scratch.unlocked();
+    vault.settle().await.unwrap();
+    // What was forgotten is in the database still.
+    vault
+        .pin_repositories([("acme/one", 7), ("acme/new", 8)])
+        .await
+        .unwrap();
+    assert_eq!(vault.repository_id("acme/one"), Some(7));
+    vault.ask(|work| work.store.limit_pages()).await.unwrap();
+    let many = (0..9000).map(|nth| (lease(nth), at(40))).collect();
+    vault.bury(many, at(0)).await.unwrap_err();
+    assert!(vault.mismatch().is_some());
+    drop(vault);
+    assert!(mismatch(&scratch).is_some());
+}

@@ -164,7 +164,7 @@ impl Work {
                 secret.versions = Vec::new();
             }
         });
-        Ok(())
+        self.store.forget_old_rows()
     }
 
     pub(in crate::vault) fn retire(
@@ -211,7 +211,7 @@ impl Work {
                     .retain(|sealed| keep == Some(sealed.version));
             }
         });
-        Ok(())
+        self.store.forget_old_rows()
     }
 }
 

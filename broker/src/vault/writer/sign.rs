@@ -23,6 +23,15 @@ impl Covered {
     }
 }
 
+/// What is to be put under a MAC.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// What has none, or one of an earlier format.
+    IsNotYet,
+    /// What remains after a mismatch.
+    IsNotOurs,
+}
+
 impl Work {
     /// What the MAC covers once these rows have come or gone.
     pub(super) fn covered<'a>(
@@ -91,33 +100,43 @@ impl Work {
     /// A head that was noted without a MAC gets none here: the log may not have been opened yet, and must
     /// lead through the one before it too. The first note after that puts it under one.
     pub(in crate::vault) fn sign(&mut self) -> Result<(), VaultError> {
-        self.sign_with(|state| state.vouched.map_or(state.noted, |vouched| vouched.head))
+        let head = |state: &State| state.vouched.map_or(state.noted, |vouched| vouched.head);
+        self.sign_with(head, What::IsNotYet)
     }
 
-    fn sign_with(&mut self, head: impl FnOnce(&State) -> Option<Head>) -> Result<(), VaultError> {
+    fn sign_with(
+        &mut self,
+        head: impl FnOnce(&State) -> Option<Head>,
+        what: What,
+    ) -> Result<(), VaultError> {
         let state = known(self.shared.state.read());
         let (tombstones, rows, vouched, mark, custody) = {
             let keys = known(self.shared.keys.read());
             let witness = known(self.shared.witness.read());
-            let (Some(keys), Witness::Genuine(key, _)) = (keys.as_ref(), &*witness) else {
-                return Ok(());
+            let key = match (&*witness, what) {
+                (Witness::Genuine(key, _), _) | (Witness::Changed(key, _), What::IsNotOurs) => key,
+                (Witness::NotYet | Witness::Changed(..), _) => return Ok(()),
             };
             let tombstones = state.all_tombstones();
             let buried = tombstones.iter();
             let buried = buried.map(|(lease, until)| Row::Tombstone(lease, *until));
             let rows = RowSum::of(key, buried.chain(state.rows_but_tombstones()));
             let vouched = key.vouch(&state.list.log, head(&state), &rows);
-            let alone = keys.list_form() == ListForm::Alone;
-            if !alone && state.late_tombstones.is_empty() && state.vouched == Some(vouched) {
+            // While locked again, the next unlock sees to the list.
+            let alone = keys.as_ref();
+            let alone = alone.filter(|keys| keys.list_form() == ListForm::Alone);
+            let is_done = state.late_tombstones.is_empty() && state.vouched == Some(vouched);
+            if what == What::IsNotYet && (keys.is_none() || (alone.is_none() && is_done)) {
                 return Ok(());
             }
-            let mark = alone.then(|| Mark {
+            let mark = alone.map(|keys| Mark {
                 changes: state.list.changes + 1,
                 mac: state.list.next_tag_with_others(keys).bytes(),
                 vouched: None,
             });
             let custody = state.custody.clone();
-            let custody = custody.mac.is_none().then(|| custody.signed(keys));
+            let unsigned = keys.as_ref().filter(|_| custody.mac.is_none());
+            let custody = unsigned.map(|keys| custody.signed(keys));
             (tombstones, rows, vouched, mark, custody)
         };
         let signed = Signed {
@@ -136,6 +155,7 @@ impl Work {
             }
         }
         let mut state = known(self.shared.state.write());
+        self.take_as_genuine(|_| rows);
         state.late_tombstones.clear();
         state.tombstones = tombstones;
         if let Some(custody) = custody {
@@ -145,12 +165,9 @@ impl Work {
         Ok(())
     }
 
+    /// Nothing counts as genuine before it is written: what was forgotten is in the database until then.
     pub(in crate::vault) fn trust_log(&mut self) -> Result<(), VaultError> {
-        {
-            let state = known(self.shared.state.read());
-            self.take_as_genuine(|key| RowSum::of(key, state.rows()));
-        }
-        self.sign_with(|state| state.noted)
+        self.sign_with(|state| state.noted, What::IsNotOurs)
     }
 
     /// The old log's leases are honoured in no other, so whatever was found of it does not matter now.
