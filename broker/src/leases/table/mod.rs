@@ -110,15 +110,12 @@ impl LeaseTable {
     ) -> Result<Place<'_>, Full> {
         let account = lease.caller.account();
         let mut inner = self.lock();
-        let in_place_of = match inner.reached(account, bytes, limits, None) {
+        let in_place_of = match inner.reached(account, bytes, limits) {
             None => None,
             Some(reached) => {
                 let oldest = value.and_then(|value| inner.oldest_giving_way(lease, value));
-                let oldest = oldest.ok_or(reached).and_then(|oldest| {
-                    let still = inner.reached(account, bytes, limits, Some(&oldest));
-                    still.map_or(Ok(oldest), Err)
-                });
-                let oldest = oldest.map_err(|reached| inner.full(account, reached))?;
+                let oldest = oldest.filter(|oldest| inner.makes_room(oldest, bytes, limits));
+                let oldest = oldest.ok_or_else(|| inner.full(account, reached))?;
                 inner.giving_way.insert(oldest.clone());
                 Some(oldest)
             }
@@ -283,22 +280,36 @@ impl Inner {
         Some(lease)
     }
 
-    /// Which limit one more lease would exceed once `gone` has ended.
-    fn reached(
-        &self,
-        account: u32,
-        bytes: usize,
-        limits: Limits,
-        gone: Option<&LeaseId>,
-    ) -> Option<Reached> {
+    /// Which limit one more lease of the account would exceed, beside all there are.
+    fn reached(&self, account: u32, bytes: usize, limits: Limits) -> Option<Reached> {
         let places = self.places.get(&account).copied().unwrap_or_default();
-        let weight = self.bytes.get(&account).copied().unwrap_or_default();
-        let freed = gone.and_then(|gone| self.weights.get(gone).copied());
-        let weight = weight.saturating_sub(freed.unwrap_or_default());
-        if places - usize::from(gone.is_some()) >= limits.leases {
+        if places >= limits.leases {
             return Some(Reached::Leases);
         }
-        (weight.saturating_add(bytes) > limits.bytes).then_some(Reached::Bytes)
+        (self.weight_of(account).saturating_add(bytes) > limits.bytes).then_some(Reached::Bytes)
+    }
+
+    fn weight_of(&self, account: u32) -> usize {
+        self.bytes.get(&account).copied().unwrap_or_default()
+    }
+
+    /// Whether a lease may take the place of this one: it makes as many, and weighs no more than this or fits
+    /// once this and all others that give way have ended. What is above a limit, because that was lowered,
+    /// need not come below it at once.
+    fn makes_room(&self, oldest: &LeaseId, bytes: usize, limits: Limits) -> bool {
+        let Some(account) = self.leases.get(oldest).map(|lease| lease.caller.account()) else {
+            return false;
+        };
+        let weight = |id: &LeaseId| self.weights.get(id).copied().unwrap_or_default();
+        let own = |id: &&LeaseId| {
+            let lease = self.leases.get(*id);
+            lease.is_some_and(|lease| lease.caller.account() == account)
+        };
+        let going: usize = self.giving_way.iter().filter(own).map(weight).sum();
+        let left = self
+            .weight_of(account)
+            .saturating_sub(going + weight(oldest));
+        bytes <= weight(oldest) || left.saturating_add(bytes) <= limits.bytes
     }
 
     fn full(&self, account: u32, reached: Reached) -> Full {

@@ -187,6 +187,39 @@ fn at_the_limit_of_bytes_the_oldest_equal_lease_gives_way_if_that_makes_room() {
 }
 
 #[test]
+fn as_many_at_once_as_there_are_equal_leases_take_their_places_also_above_a_lowered_limit() {
+    let table = LeaseTable::default();
+    let value = HashedToken::from_stored("value");
+    for number in 0..4 {
+        table.rebuild(Arc::new(on("value", number)), 30);
+    }
+    // Four, where two may be; 120 bytes, where 100 may.
+    let limits = Limits {
+        leases: 2,
+        bytes: 100,
+    };
+    let news: Vec<_> = (10..14).map(|number| on("value", number)).collect();
+    let places: Vec<_> = news
+        .iter()
+        .map(|new| table.reserve(new, 30, Some(&value), limits).unwrap())
+        .collect();
+    assert!(
+        table
+            .reserve(&on("value", 20), 30, Some(&value), limits)
+            .is_err()
+    );
+    for (place, new) in places.into_iter().zip(news) {
+        assert!(table.open(place, Arc::new(new)).is_some());
+    }
+    assert_eq!(table.len(), 4);
+    assert!(
+        table
+            .reserve(&on("value", 21), 31, Some(&value), limits)
+            .is_err()
+    );
+}
+
+#[test]
 fn leases_expire_in_order_and_exactly_once() {
     let table = LeaseTable::default();
     for (number, ttl) in [(1, 30), (2, 10), (3, 20)] {
