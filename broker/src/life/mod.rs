@@ -128,8 +128,8 @@ pub(crate) async fn live(
         tracing::error!(cause = %error, "serving ended in a panic");
     }
     let ending = async {
-        tasks.ended().await;
-        app.warnings.keep_given().await;
+        // At once: what a task waits for may take all the time there is.
+        tokio::join!(tasks.ended(), app.warnings.keep_given());
         last_records(&app, why).await
     };
     match tokio::time::timeout(END_LIMIT, ending).await {
@@ -253,16 +253,19 @@ fn look_after(app: &App, tasks: &mut Tasks) {
         std::future::ready(())
     });
     // What is on its way to people when the broker stops is told again after the next start.
-    let warnings = Arc::clone(&app.warnings);
-    tasks.run_until_stop("warnings", async move {
-        let mut round = tokio::time::interval(WARN);
-        round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = round.tick() => {}
-                () = warnings.given_one() => {}
+    let told = Arc::clone(&app.warnings);
+    tasks.run_until_stop("warnings", move || {
+        let warnings = Arc::clone(&told);
+        async move {
+            let mut round = tokio::time::interval(WARN);
+            round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    _ = round.tick() => {}
+                    () = warnings.given_one() => {}
+                }
+                warnings.warning_round().await;
             }
-            warnings.warning_round().await;
         }
     });
     if let Some(every) = app.config.github.poll_every {
@@ -300,11 +303,11 @@ fn look_after(app: &App, tasks: &mut Tasks) {
         }
     });
     // Their places may take their time, too; a question that is under way is given up.
-    let secrets = Arc::clone(&app.secrets);
-    tasks.run_until_stop(
-        "sources",
-        async move { secrets.tend_sources(REFRESH).await },
-    );
+    let tended = Arc::clone(&app.secrets);
+    tasks.run_until_stop("sources", move || {
+        let secrets = Arc::clone(&tended);
+        async move { secrets.tend_sources(REFRESH).await }
+    });
     // Once the start has settled, because its first rounds touch much that is not touched again, and then
     // every hour in which nobody holds a lease: whoever comes next pays for it in microseconds, and a
     // broker that is busy does not pay at all.

@@ -45,6 +45,9 @@ impl Rhythm {
     }
 }
 
+/// How long after a panic work begins again.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// The tasks that go on.
 pub(super) struct Tasks {
     stopped: watch::Receiver<bool>,
@@ -75,7 +78,7 @@ impl Tasks {
                     () = told_to(&mut stopped) => return,
                     _ = tick.tick() => {}
                 }
-                let round = AssertUnwindSafe(round()).catch_unwind();
+                let round = AssertUnwindSafe(async { round().await }).catch_unwind();
                 let done = if rhythm.dropped {
                     tokio::select! {
                         () = told_to(&mut stopped) => return,
@@ -103,17 +106,24 @@ impl Tasks {
         self.going_on.push((name, tokio::spawn(work)));
     }
 
-    /// Goes on with work that a stop drops wherever it is.
-    pub(super) fn run_until_stop(
+    /// Goes on with work that a stop drops wherever it is, and that begins again after a panic.
+    pub(super) fn run_until_stop<W: Future<Output = ()> + Send + 'static>(
         &mut self,
         name: &'static str,
-        work: impl Future<Output = ()> + Send + 'static,
+        mut work: impl FnMut() -> W + Send + 'static,
     ) {
         let mut stopped = self.stopped.clone();
         self.run(name, async move {
-            tokio::select! {
-                () = told_to(&mut stopped) => {}
-                () = work => {}
+            loop {
+                let going_on = AssertUnwindSafe(async { work().await }).catch_unwind();
+                tokio::select! {
+                    () = told_to(&mut stopped) => return,
+                    done = going_on => match done {
+                        Ok(()) => return,
+                        Err(_) => tracing::error!(task = name, "it panicked; it begins again"),
+                    }
+                }
+                tokio::time::sleep(AGAIN).await;
             }
         });
     }
@@ -147,9 +157,10 @@ mod tests {
         let counted = Arc::clone(&rounds);
         tasks.every("counting", Rhythm::finished(SHORT), move || {
             let round = counted.fetch_add(1, Ordering::Relaxed);
-            async move { assert_ne!(round, 1, "a fault of its own") }
+            assert_ne!(round, 1, "a fault before it waits for anything");
+            async move { assert_ne!(round, 2, "a fault of its own") }
         });
-        while rounds.load(Ordering::Relaxed) < 4 {
+        while rounds.load(Ordering::Relaxed) < 5 {
             tokio::time::sleep(SHORT).await;
         }
         stop.send(true).unwrap();
@@ -172,7 +183,7 @@ mod tests {
             }
         });
         tasks.every("hangs", Rhythm::dropped(SHORT), std::future::pending);
-        tasks.run_until_stop("endless", std::future::pending());
+        tasks.run_until_stop("endless", std::future::pending);
         begun.notified().await;
         stop.send(true).unwrap();
         let ended = tokio::spawn(tasks.ended());
