@@ -1,9 +1,11 @@
 //! `rekey`: a new root key, without a lease being interrupted.
 
 use std::io::BufRead as _;
+use std::os::fd::AsFd as _;
 
 use broker_protocol::api::{CredentialWanted, Rekey as RekeyBody, Rekeyed, Status};
 use broker_protocol::client::Request;
+use nix::poll::{PollFd, PollFlags, poll};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::args::Rekey;
@@ -26,7 +28,7 @@ pub(crate) fn run(broker: &Broker, asked: &Rekey, json: bool) -> Result<(), Fail
         let becomes = asked.root_key.is_some_and(|to| to.as_str() == "passphrase");
         if asked.passphrase || (becomes && !in_force && all.is_some()) {
             body.passphrase = Some(read("Passphrase", !in_force)?);
-        } else if becomes && in_force {
+        } else if becomes && in_force && !asked.recovery {
             refuse_another_passphrase()?;
         }
         if asked.recovery {
@@ -65,6 +67,12 @@ fn refuse_another_passphrase() -> Result<(), Failure> {
         ui::note("the root key is behind a passphrase already, which stays the same");
         return Ok(());
     }
+    // A pipe that stays open and gives nothing brings none either.
+    let stdin = std::io::stdin();
+    let mut asked = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    if poll(&mut asked, PATIENCE).is_ok_and(|ready| ready == 0) {
+        return Ok(());
+    }
     let line = Zeroizing::new(next_line()?);
     if line.trim().is_empty() {
         return Ok(());
@@ -75,6 +83,9 @@ fn refuse_another_passphrase() -> Result<(), Failure> {
             .to_owned(),
     ))
 }
+
+/// How long a passphrase is waited for that nobody was asked for, in milliseconds.
+const PATIENCE: u8 = 200;
 
 fn next_line() -> Result<String, Failure> {
     let mut line = String::new();
