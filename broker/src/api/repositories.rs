@@ -14,6 +14,7 @@ use super::extract::Operator;
 use super::page::{After, page};
 use super::to_its_end::to_its_end;
 use crate::minting::Minting;
+use crate::operations::Operations;
 
 pub(super) async fn list(
     State(minting): State<Arc<Minting>>,
@@ -29,13 +30,13 @@ pub(super) async fn list(
 }
 
 pub(super) async fn unpin(
-    State(minting): State<Arc<Minting>>,
+    State(operations): State<Arc<Operations>>,
     Operator(by): Operator,
     Path((owner, name)): Path<(String, String)>,
 ) -> Result<Json<PinnedRepository>, Refusal> {
     let repository: RepoPattern = format!("{owner}/{name}")
         .parse()
         .map_err(|error: NameError| Problem::new(ErrorCode::BadRequest, error.to_string()))?;
-    let unpinning = to_its_end(async move { minting.unpin_repository(&by, &repository).await });
+    let unpinning = to_its_end(async move { operations.unpin_repository(&by, &repository).await });
     Ok(Json(unpinning.await?))
 }

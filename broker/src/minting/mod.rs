@@ -52,8 +52,6 @@ pub struct Minting {
     pub(crate) tokens: MintedTable<MintError>,
     /// By App and account: where the App is installed.
     installations: Mutex<HashMap<(SecretName, Box<str>), u64>>,
-    /// One name is unpinned at a time, so that each has one record.
-    unpinning: tokio::sync::Mutex<()>,
 }
 
 impl Minting {
@@ -75,7 +73,6 @@ impl Minting {
             github,
             tokens: MintedTable::default(),
             installations: Mutex::default(),
-            unpinning: tokio::sync::Mutex::default(),
         }
     }
 

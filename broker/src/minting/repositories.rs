@@ -26,7 +26,8 @@ impl Minting {
     }
 
     /// Forgets which repository a name means: the next mint asks for it by name and keeps the id it has
-    /// then. No token that was minted for the old one is shared any more.
+    /// then. No token that was minted for the old one is shared any more. Its caller sees to it
+    /// that no other is unpinned, and no backup made, meanwhile.
     ///
     /// # Errors
     ///
@@ -36,7 +37,6 @@ impl Minting {
         by: &Caller,
         repository: &RepoPattern,
     ) -> Result<PinnedRepository, UpkeepError> {
-        let _one_at_a_time = self.unpinning.lock().await;
         if self.vault.is_locked() {
             return Err(UpkeepError::Locked);
         }

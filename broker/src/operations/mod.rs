@@ -18,13 +18,16 @@ mod tests;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use broker_policy::Caller;
+use broker_protocol::api::PinnedRepository;
+use broker_protocol::names::RepoPattern;
 use broker_protocol::places::Places;
 
 use crate::journal::Journal;
 use crate::leases::Leases;
 use crate::minting::Minting;
 use crate::policies::Policies;
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, UpkeepError};
 use crate::source::Sources;
 use crate::vault::Vault;
 
@@ -43,7 +46,8 @@ pub struct Operations {
     places: Arc<Places>,
     /// The last reload that was asked for is the one in force.
     reloading: tokio::sync::Mutex<()>,
-    /// What is about the whole store, one at a time: an unlock, a backup.
+    /// What is about the whole store, one at a time: an unlock, a backup, what a repository's name
+    /// means.
     store_wide: tokio::sync::Mutex<()>,
     /// When the broker last tried to change the root key by itself, in boot time.
     rekey_tried: Mutex<Option<Duration>>,
@@ -71,5 +75,19 @@ impl Operations {
             store_wide: tokio::sync::Mutex::default(),
             rekey_tried: Mutex::default(),
         }
+    }
+
+    /// Forgets which repository a name means; see [`Minting::unpin_repository`].
+    ///
+    /// # Errors
+    ///
+    /// [`UpkeepError`]; the id is kept.
+    pub async fn unpin_repository(
+        &self,
+        by: &Caller,
+        repository: &RepoPattern,
+    ) -> Result<PinnedRepository, UpkeepError> {
+        let _one_at_a_time = self.store_wide.lock().await;
+        self.minting.unpin_repository(by, repository).await
     }
 }
