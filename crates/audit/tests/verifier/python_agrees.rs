@@ -8,7 +8,7 @@ use broker_audit::segment;
 
 use crate::sample::Log;
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../verifier/verify.py");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../verifier/verify.py");
 
 /// Without Python these tests say so and pass, unless `TOKEND_TEST_STRICT=1` asks for them.
 #[expect(clippy::print_stderr, reason = "a skipped test must not be silent")]
