@@ -21,9 +21,9 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use broker::audit_log::{AuditLog, Effect, LogIdentity, Options, SEGMENT_LIMIT};
 use broker_audit::chain::Head;
 use broker_audit::record::{Body, Caller, Event, Lease, write_line};
+use broker_audit_writer::{AuditLog, Effect, LogIdentity, Options, SEGMENT_LIMIT};
 use broker_clock::SystemClock;
 use jiff::Timestamp;
 use tokio::sync::oneshot;

@@ -20,14 +20,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use broker::audit_log::{AuditLog, Effect, LogIdentity, Options, Recorded, SEGMENT_LIMIT, Use};
-use broker::vault::root_key::{RootKey, RootKeySource};
-use broker::vault::{NewVault, Vault, new_id};
 use broker_audit::record::{Body, Event};
+use broker_audit_writer::{AuditLog, Effect, LogIdentity, Options, Recorded, SEGMENT_LIMIT, Use};
 use broker_clock::SystemClock;
 use broker_protocol::names::SecretName;
 use broker_secret_memory::cipher::{Cipher, NONCE, TAG};
 use broker_secret_memory::token::AccessToken;
+use broker_vault::root_key::{RootKey, RootKeySource};
+use broker_vault::{NewVault, Vault, new_id};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 

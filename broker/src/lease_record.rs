@@ -292,7 +292,7 @@ mod tests {
         let body = body.with_mac(&[7; 32]);
         let length = body.as_str().len();
         // Once more as a string in JSON, where each byte may become two.
-        assert!((2 * length as u64) < crate::audit_log::SEGMENT_LIMIT / 4);
+        assert!((2 * length as u64) < broker_audit_writer::SEGMENT_LIMIT / 4);
         assert!(2 * length < broker_protocol::api::MAX_PAGE);
         let weight = Weight::of(&lease, &body).unwrap();
         let most = crate::config::Limits::default().audit_bytes();

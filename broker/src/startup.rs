@@ -9,28 +9,28 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use broker_audit::record::Event;
+use broker_audit_writer::{self as audit_log, AuditLog, AuditLogError};
 use broker_clock::Clock;
 use broker_protocol::places::Places;
+use broker_secret_memory::outlet::Outlet;
+use broker_sources::one_password::{Connect, Op};
+use broker_sources::{Desk, OnePassword, Sources};
+use broker_vault::root_key::RootKeySource;
+use broker_vault::{Vault, VaultError};
 use listenfd::ListenFd;
 use metrics_exporter_prometheus::PrometheusHandle;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::Gid;
 
 use crate::app::{App, Opened as Parts};
-use crate::audit_log::{self, AuditLog, AuditLogError};
 use crate::config::{Config, ConfigError, OnePasswordConfig, Through};
 use crate::harden::Hardened;
 use crate::holder::Holder;
 use crate::life;
 use crate::operations::root_key_surroundings;
-use crate::outlet::Outlet;
 use crate::policies::{LoadError, load};
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
 use crate::socket::{self, BindError, Kept, Listener};
-use crate::source::one_password::{Connect, Op};
-use crate::source::{Desk, OnePassword, Sources};
-use crate::vault::root_key::RootKeySource;
-use crate::vault::{Vault, VaultError};
 
 /// Why the broker did not start.
 #[derive(Debug, thiserror::Error)]

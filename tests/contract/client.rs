@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use broker::github::{BaseUrl, GitHub, Settings};
 use broker_clock::SystemClock;
+use broker_github::{BaseUrl, GitHub, Settings};
 
 /// A client that reaches this address without TLS.
 pub(crate) fn to(address: &str) -> GitHub {

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use broker::source::one_password::{Connect, ConnectAddress, OnePasswordError, Part};
 use broker_policy::field_reference::FieldReference;
 use broker_secret_memory::token::AccessToken;
+use broker_sources::one_password::{Connect, ConnectAddress, OnePasswordError, Part};
 use serde_json::json;
 use support::connect::{Access, StandInConnect, TOKEN, World};
 use support::{needs, wait};

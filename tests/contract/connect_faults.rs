@@ -1,8 +1,8 @@
 //! The broker's client of 1Password Connect where things go wrong. What is not as described comes from
 //! the stand-in straight: prism would not let it pass.
 
-use broker::source::Nature;
-use broker::source::one_password::{Connect, ConnectAddress, OnePasswordError, Part};
+use broker_sources::Nature;
+use broker_sources::one_password::{Connect, ConnectAddress, OnePasswordError, Part};
 use serde_json::json;
 use support::connect::{StandInConnect, TOKEN};
 use support::github::{Effect, Fault};

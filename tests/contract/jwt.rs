@@ -1,8 +1,8 @@
 //! The App's JWT, verified by others.
 
-use broker::github::AppJwt;
-use broker::github::app_jwt::{PemSigner, Signer as _};
 use broker_clock::{Clock as _, SystemClock};
+use broker_github::AppJwt;
+use broker_github::app_jwt::{PemSigner, Signer as _};
 use broker_secret_memory::token::AccessToken;
 use serde_json::json;
 use support::github::AppKey;

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use broker::github::{Call, Credential, GitHubError, Method, Reply, Retry};
+use broker_github::{Call, Credential, GitHubError, Method, Reply, Retry};
 use broker_secret_memory::token::AccessToken;
 use serde_json::Value;
 use support::github::{Effect, Fault, StandIn, World};

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use broker::github::secrets::Writer;
+use broker_github::secrets::Writer;
 use broker_policy::{Host, NamesOnly, PolicyFile, PolicySet};
 use broker_secret_memory::token::AccessToken;
 use serde_json::{Value, json};

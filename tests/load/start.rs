@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::sync::Arc;
 
-use broker::audit_log::{AuditLog, Effect, Options, SEGMENT_LIMIT};
-use broker::vault::Vault;
-use broker::vault::root_key::{Keyring, Surroundings};
 use broker_audit::record::{Body, Caller, Event, Lease};
+use broker_audit_writer::{AuditLog, Effect, Options, SEGMENT_LIMIT};
 use broker_clock::{Clock as _, SystemClock};
 use broker_protocol::names::LeaseId;
+use broker_vault::Vault;
+use broker_vault::root_key::{Keyring, Surroundings};
 use support::Home;
 
 use crate::lease::timed;

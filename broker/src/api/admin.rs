@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use broker_protocol::api::{Health, Lock, Locked, Reloaded, Unlock};
+use broker_vault::root_key::Passphrase;
 
 use super::error::Refusal;
 use super::extract::{Body, Operator, SecretBody};
 use super::to_its_end::to_its_end;
 use crate::operations::Operations;
-use crate::vault::root_key::Passphrase;
 
 pub(super) async fn lock(
     State(operations): State<Arc<Operations>>,

@@ -13,12 +13,12 @@ use broker_audit::record::Event;
 use broker_protocol::api::{AuditHead, AuditRange, MAX_PAGE};
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::places::Places;
+use broker_vault::Vault;
 
 use super::error::Refusal;
 use super::extract::Operator;
 use crate::journal::Journal;
 use crate::lease_record;
-use crate::vault::Vault;
 use axum::response::IntoResponse as _;
 
 /// The most records in one answer, if they are short: an answer has at most [`MAX_PAGE`] bytes, or one

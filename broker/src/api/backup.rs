@@ -7,12 +7,12 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::Response;
 use broker_protocol::api::BackUp;
+use broker_vault::root_key::Passphrase;
 
 use super::error::Refusal;
 use super::extract::{Operator, SecretBody};
 use super::to_its_end::to_its_end;
 use crate::operations::Operations;
-use crate::vault::root_key::Passphrase;
 use axum::response::IntoResponse as _;
 
 pub(super) async fn make(

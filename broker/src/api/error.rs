@@ -7,19 +7,19 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use broker_github::GitHubError;
+use broker_protocol::causes;
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_secret_memory::redact;
+use broker_vault::RekeyError;
+use broker_vault::root_key::RootKeyError;
 use zeroize::Zeroizing;
 
-use crate::causes;
 use crate::checks::CheckError;
-use crate::github::GitHubError;
 use crate::leases::issue::IssueError;
 use crate::moves::MoveError;
 use crate::rotations::RotationError;
 use crate::secrets::UpkeepError;
-use crate::vault::RekeyError;
-use crate::vault::root_key::RootKeyError;
 
 /// An error on its way to the caller.
 #[derive(Debug)]

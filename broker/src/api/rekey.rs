@@ -8,13 +8,13 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use broker_protocol::api::{CredentialWanted, Rekey, Rekeyed};
 use broker_protocol::error::{ErrorCode, Problem};
+use broker_vault::RekeyRequest;
+use broker_vault::root_key::{NotARootKeySource, Passphrase};
 
 use super::error::Refusal;
 use super::extract::{Operator, SecretBody};
 use super::to_its_end::to_its_end;
 use crate::operations::{Operations, RekeyOutcome};
-use crate::vault::RekeyRequest;
-use crate::vault::root_key::{NotARootKeySource, Passphrase};
 use axum::response::IntoResponse as _;
 
 pub(super) async fn rekey(

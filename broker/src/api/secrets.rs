@@ -11,6 +11,7 @@ use broker_protocol::check::{CheckView, SecretChecked, Verdict};
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 use broker_secret_memory::token::AccessToken;
+use broker_vault::Kind;
 
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator, SecretBody};
@@ -21,7 +22,6 @@ use crate::checks::{AT_SET, Checks, Pace};
 use crate::leases::Leases;
 use crate::operations::Operations;
 use crate::status::Status;
-use crate::vault::Kind;
 
 pub(super) async fn list(
     State(status): State<Arc<Status>>,

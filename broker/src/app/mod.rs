@@ -9,29 +9,29 @@ pub(crate) mod scratch;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use broker_audit_writer as audit_log;
+use broker_audit_writer::AuditLog;
 use broker_clock::Clock;
+use broker_github::GitHub;
 use broker_policy::Host;
 use broker_protocol::places::Places;
+use broker_secret_memory::outlet::Outlet;
+use broker_sources::Sources;
+use broker_vault::Vault;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::audit_log;
-use crate::audit_log::AuditLog;
 use crate::checks::Checks;
 use crate::config::Config;
-use crate::github::GitHub;
 use crate::journal::Journal;
 use crate::leases::Leases;
 use crate::limits::Limits;
 use crate::minting::Minting;
 use crate::moves::Moves;
 use crate::operations::Operations;
-use crate::outlet::Outlet;
 use crate::policies::{Loaded, Policies};
 use crate::rotations::Rotations;
 use crate::secrets::Secrets;
-use crate::source::Sources;
 use crate::status::{Process, Status};
-use crate::vault::Vault;
 use crate::warnings::Warnings;
 
 /// Every service, from the top to the bottom of what they need, and what they stand on.

@@ -5,23 +5,25 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use broker_audit_writer::{self as audit_log, AuditLog};
 use broker_clock::{Clock as _, ManualClock};
 use broker_policy::{Caller, Host, Request};
 use broker_protocol::names::SecretName;
 use broker_protocol::places::Places;
+use broker_secret_memory::outlet::Outlet;
 use broker_secret_memory::token::AccessToken;
+use broker_sources::one_password::Op;
+use broker_sources::{Desk, OnePassword, Plan, Sources, Times};
+use broker_vault::root_key::{RootKey, RootKeySource};
+use broker_vault::{NewVault, Vault, new_id};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tempfile::TempDir;
 
 use super::{App, Opened};
-use crate::audit_log::{self, AuditLog};
 use crate::config::Config;
-use crate::outlet::Outlet;
 use crate::policies::load;
-use crate::source::tests::asked_of_nobody;
-use crate::vault::root_key::{RootKey, RootKeySource};
-use crate::vault::{NewVault, Vault, new_id};
 
 /// The account that the policy below allows.
 pub(crate) const CALLER: u32 = 1000;
@@ -64,7 +66,7 @@ impl Scratch {
         };
         Vault::create(&places.vault, new, clock.now().wall).unwrap();
         let app = opened(&places, &clock, config);
-        app.vault.unlock(root.copy_in_a_test()).unwrap();
+        app.vault.unlock(root.copy().unwrap()).unwrap();
         Self {
             app,
             clock,
@@ -93,7 +95,7 @@ impl Scratch {
     }
 
     pub(crate) fn unlock(&self) {
-        self.app.vault.unlock(self.root.copy_in_a_test()).unwrap();
+        self.app.vault.unlock(self.root.copy().unwrap()).unwrap();
     }
 
     /// Writes a policy file, which is in force once it is loaded.
@@ -171,6 +173,13 @@ fn write(path: &Path, text: &str) {
     fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
+/// Sources that read files; no test asks a program.
+fn no_sources() -> Sources {
+    let op = Op::new("/nonexistent/op".into(), None, Duration::from_secs(1));
+    let desk = Desk::new(OnePassword::Op(op));
+    Sources::new(|_| None, Times::default(), Plan::default(), Box::new(desk))
+}
+
 fn opened(places: &Places, clock: &ManualClock, config: &str) -> App {
     let config = Config::parse(config, &places.config, nix::unistd::geteuid().as_raw()).unwrap();
     let vault = Vault::open(&places.vault).unwrap();
@@ -188,7 +197,7 @@ fn opened(places: &Places, clock: &ManualClock, config: &str) -> App {
         log,
         audit: &audit,
         vault: Arc::new(vault),
-        sources: Arc::new(asked_of_nobody()),
+        sources: Arc::new(no_sources()),
         policies: load(&places.policies, &host).unwrap(),
         host,
         clock: Arc::new(clock.clone()),

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use broker_github::app_jwt::KeyError;
+use broker_github::{App, AppKey, Credential, GitHub, GitHubError, NoAppKey};
 use broker_protocol::check::Finding;
 use broker_protocol::names::{Level, Permissions, RepoPattern};
 use broker_secret_memory::token::AccessToken;
@@ -14,8 +16,6 @@ use super::asker::{Asker, Pace};
 use super::evaluate::{Evaluated, Subject};
 use super::finding::Word;
 use super::probe::is_pattern;
-use crate::github::app_jwt::KeyError;
-use crate::github::{App, AppKey, Credential, GitHub, GitHubError, NoAppKey};
 
 /// What the purposes on an App want of it together.
 #[derive(Debug, Default)]

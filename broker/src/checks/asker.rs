@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::github::{Call, Credential, GitHub, GitHubError, Principal, Reply};
+use broker_github::{Call, Credential, GitHub, GitHubError, Principal, Reply};
 
 /// How fast a check may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,17 +1,17 @@
 //! What GitHub's answer to `GET /user` says of a personal access token. Pure.
 
+use broker_github::expiry::{self, Doubt, End, TokenExpiry};
+use broker_github::token_kind::{ByHeader, by_header};
+use broker_github::{GitHubError, ReplyHeaders, Sso, scopes};
 use broker_policy::{SecretDeclaration, SecretKind};
 use broker_protocol::check::Finding;
 use broker_protocol::names::SecretName;
 use broker_protocol::value_form::Unfit;
 use broker_secret_memory::token::HashedToken;
+use broker_vault::{Checked, Kind};
 use jiff::Timestamp;
 
 use super::finding::Word;
-use crate::github::expiry::{self, Doubt, End, TokenExpiry};
-use crate::github::token_kind::{ByHeader, by_header};
-use crate::github::{GitHubError, ReplyHeaders, Sso, scopes};
-use crate::vault::{Checked, Kind};
 
 /// A secret that is being checked.
 pub(super) struct Subject<'a> {

@@ -28,12 +28,15 @@ mod watch;
 use std::sync::Arc;
 
 use broker_audit::record::Event;
+use broker_github::{Credential, GitHub, GitHubError, Principal};
 use broker_policy::{Caller, SecretDeclaration, SecretKind, SourceSpec};
 use broker_protocol::api::SecretView;
 use broker_protocol::check::{CheckView, Finding, SecretChecked, Verdict};
 use broker_protocol::names::{RepoPattern, SecretName};
 use broker_protocol::value_form;
 use broker_secret_memory::token::AccessToken;
+use broker_sources::Sources;
+use broker_vault::{CheckDetails, Checked, Kind, Vault};
 use serde::{Deserialize, Serialize};
 
 use self::asker::Asker;
@@ -42,14 +45,11 @@ use self::finding::{overall, worst_first};
 use self::probe::{Outsider, is_pattern};
 use self::schedule::Schedule;
 use crate::config::Config;
-use crate::github::{Credential, GitHub, GitHubError, Principal};
 use crate::journal::Journal;
 use crate::lease_record;
 use crate::limits::Limits;
 use crate::policies::{InForce, Policies};
 use crate::secrets::{Secrets, Upkeep, UpkeepError};
-use crate::source::Sources;
-use crate::vault::{CheckDetails, Checked, Kind, Vault};
 use crate::warnings::{Warning, WarningKind, Warnings};
 
 pub use self::asker::Pace;

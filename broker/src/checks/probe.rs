@@ -4,6 +4,8 @@
 //! read cannot prove (that it may write, what it may do in an organisation) is called *declared, not
 //! proven*.
 
+use broker_github::accepted::Accepted;
+use broker_github::{GitHubError, Reply};
 use broker_protocol::check::{Finding, Verdict};
 use broker_protocol::names::{Level, RepoPattern};
 use serde::Deserialize;
@@ -12,8 +14,6 @@ use super::asker::Asker;
 use super::evaluate::Subject;
 use super::finding::Word;
 use super::reads;
-use crate::github::accepted::Accepted;
-use crate::github::{GitHubError, Reply};
 
 /// A repository that the token is not meant to reach.
 #[derive(Debug, Clone, PartialEq, Eq)]

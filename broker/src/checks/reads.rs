@@ -2,7 +2,7 @@
 //!
 //! A read proves that a permission is there at all, never that it may write. Whether the call really
 //! needed the permission is not taken from here but from the answer
-//! ([`Accepted`](crate::github::accepted::Accepted)).
+//! ([`Accepted`](broker_github::accepted::Accepted)).
 //!
 //! Source: GitHub REST documentation, “Permissions required for fine-grained personal access tokens”.
 

@@ -1,12 +1,12 @@
 //! What answers mean for a secret; the way to GitHub and back is tried against the stand-in.
 
+use broker_github::{Rate, ReplyHeaders, Said};
 use broker_policy::{Host, NamesOnly, PolicyFile, PolicySet};
 use broker_protocol::check::Verdict;
 use jiff::Timestamp;
 
 use super::evaluate::{Evaluated, Subject, accepted, refused};
 use super::*;
-use crate::github::{Rate, ReplyHeaders, Said};
 
 const SECRETS: &str = r#"
 [secret.label-sync]
@@ -286,7 +286,7 @@ fn githubs_own_failures_say_nothing_of_a_secret() {
             message: Said::default(),
         },
         GitHubError::Limited {
-            kind: crate::github::LimitKind::Secondary,
+            kind: broker_github::LimitKind::Secondary,
             principal: None,
             retry_after: wait,
         },

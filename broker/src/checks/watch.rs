@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_clock::Moment;
+use broker_github::{CORE, GitHubError, LimitKind, Principal};
 use broker_policy::{SecretDeclaration, SecretKind, SourceSpec};
 use broker_protocol::names::SecretName;
 use jiff::Timestamp;
@@ -13,7 +14,6 @@ use jiff::Timestamp;
 use super::schedule::{self, Last, Schedule};
 use super::{CheckError, Pace};
 use crate::checks::Checks;
-use crate::github::{CORE, GitHubError, LimitKind, Principal};
 
 /// How long nothing is checked after a fault of the broker's own.
 const REST: Duration = Duration::from_secs(60);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use broker_secret_memory::redact;
 
-use crate::causes;
+use broker_protocol::causes;
 
 pub mod backup;
 pub mod init;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use broker_protocol::{as_read, value_form};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::vault::root_key::Passphrase;
+use broker_vault::root_key::Passphrase;
 
 /// Why there is no passphrase.
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::https;
+use broker_https as https;
 
 /// A file of certificate authorities, where the configuration names it.
 #[derive(Debug, Clone, PartialEq, Eq)]

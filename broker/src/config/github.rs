@@ -6,7 +6,7 @@ use std::time::Duration;
 use broker_protocol::duration;
 use serde::Deserialize;
 
-use crate::github::{BaseUrl, Settings};
+use broker_github::{BaseUrl, Settings};
 
 /// GitHub as the operator configured it.
 #[derive(Debug, Clone, PartialEq, Eq)]

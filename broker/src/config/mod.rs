@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use broker_policy::{Caller, Host};
 use broker_protocol::places::{Places, SYSTEM_CONFIG};
+use broker_sources::Times;
 use nix::unistd::{Group, User};
 use serde::Deserialize;
 use toml::de::DeTable;
@@ -28,7 +29,6 @@ use self::github::GitHubTable;
 use self::one_password::{OnePasswordTable, SourcesTable};
 use self::root_key::RootKeyTable;
 use self::warnings::WarningsTable;
-use crate::source::Times;
 
 pub use self::error::ConfigError;
 pub use self::files::{AuthorityFile, NamedFiles};

@@ -7,8 +7,8 @@ use broker_policy::SourceSpec;
 use broker_protocol::duration;
 use serde::Deserialize;
 
-use crate::source::one_password::ConnectAddress;
-use crate::source::{Plan, Times};
+use broker_sources::one_password::ConnectAddress;
+use broker_sources::{Plan, Times};
 
 /// How 1Password is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]

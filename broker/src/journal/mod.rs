@@ -19,7 +19,7 @@ use broker_audit::record::{Body, Event};
 use broker_clock::{BootId, Clock, Moment, Now};
 use broker_protocol::names::LeaseId;
 
-use crate::audit_log::{AuditLog, AuditLogError, Departure, Effect, Recorded, Use};
+use broker_audit_writer::{AuditLog, AuditLogError, Departure, Effect, Recorded, Use};
 
 pub use self::readers::Readers;
 pub use self::subscription::Subscription;

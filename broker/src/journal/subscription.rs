@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use tokio::sync::watch;
 
-use crate::audit_log::read::{self, Range};
+use broker_audit_writer::read::{self, Range};
 
 /// A place in the log, and news of what comes after it.
 pub struct Subscription {

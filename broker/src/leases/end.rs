@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::Event;
+use broker_audit_writer::Effect;
 use broker_policy::{Caller, Decision, Denial, Grant, Request};
 use broker_protocol::api::Revoked;
 use broker_protocol::names::{Delivery, LeaseId, Permissions};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use crate::audit_log::Effect;
 use crate::caller::ExitWatch;
 use crate::lease::Lease;
 use crate::lease_record;

@@ -17,12 +17,15 @@ pub mod usage;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use broker_audit_writer::{LiveLease, Opened, Removal};
+use broker_protocol::names::LeaseId;
+use broker_sources::Sources;
+use broker_vault::Vault;
 use jiff::Timestamp;
 
 use self::gate::{Gate, Refusing};
 use self::table::LeaseTable;
 use self::usage::Usage;
-use crate::audit_log::{LiveLease, Opened, Removal};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::journal::Journal;
@@ -31,9 +34,6 @@ use crate::limits::Limits;
 use crate::minting::Minting;
 use crate::policies::Policies;
 use crate::secrets::Secrets;
-use crate::source::Sources;
-use crate::vault::Vault;
-use broker_protocol::names::LeaseId;
 
 /// See the module.
 pub struct Leases {

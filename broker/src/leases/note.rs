@@ -6,9 +6,9 @@
 use std::sync::{Arc, PoisonError};
 
 use broker_audit::record::{self, Body, Event};
+use broker_audit_writer::Removal;
 use futures_util::future::join_all;
 
-use crate::audit_log::Removal;
 use crate::budget::{Budget, Uncounted};
 use crate::lease_record;
 use crate::leases::Leases;

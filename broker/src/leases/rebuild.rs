@@ -14,19 +14,19 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use broker_audit::record::{self, Body, Event};
+use broker_audit_writer::LiveLease;
 use broker_protocol::error::ErrorCode;
 use broker_protocol::names::{Delivery, LeaseId, Purpose, SecretName};
+use broker_vault::{Forgotten, VaultError};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Announced, Found, Leases};
-use crate::audit_log::LiveLease;
 use crate::caller::ExitWatch;
 use crate::lease::{Lease, Span};
 use crate::lease_record;
 use crate::leases::issue::SECRET_REMOVED;
-use crate::vault::{Forgotten, VaultError};
 
 /// One body found in the log, evaluated.
 enum Evaluated {

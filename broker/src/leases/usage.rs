@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use broker_protocol::names::{Delivery, Purpose, SecretName};
+use broker_vault::UsageDelta;
 use jiff::Timestamp;
 
 use crate::lease::Lease;
-use crate::vault::UsageDelta;
 
 /// What the next note will add.
 #[derive(Debug, Default)]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::Event;
+use broker_protocol::causes;
 use systemd::{Systemd, Tell};
 use tasks::{Rhythm, Tasks};
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,12 +19,12 @@ use tokio::sync::{mpsc, watch};
 use crate::api::{self, Api};
 use crate::app::App;
 use crate::caller::Surroundings;
+use crate::give_back;
 use crate::operations::Operations;
 use crate::server::{self, Identify, Listening};
 use crate::socket::{Kept, Listener};
 use crate::startup::StartError;
 use crate::status::Status;
-use crate::{causes, give_back};
 
 /// How often what has ended is looked for.
 const SWEEP: Duration = Duration::from_millis(250);

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use broker_github::{CORE, Principal, Rate};
 use broker_protocol::names::SecretName;
 
 use super::Limits;
-use crate::github::{CORE, Principal, Rate};
 use crate::warnings::{Warning, WarningKind};
 
 /// A secret below its floor.

@@ -4,7 +4,7 @@
 //! refused with the time to come back, before anything is granted and without a call to GitHub, so
 //! that one caller's burst does not become everybody's ban.
 //!
-//! Not here: what GitHub says of a budget ([`crate::github::Limits`]).
+//! Not here: what GitHub says of a budget ([`broker_github::Limits`]).
 
 mod floor;
 mod poll;
@@ -16,19 +16,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::Event;
+use broker_github::{CORE, GitHub, LimitKind, Principal, Rate};
 use broker_policy::SecretKind;
 use broker_protocol::api::{LeaseView, RateLimit};
 use broker_protocol::names::{Delivery, SecretName};
+use broker_vault::Vault;
 use futures_util::future::join_all;
 
 use self::poll::Asked;
-use crate::github::{CORE, GitHub, LimitKind, Principal, Rate};
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::minting::Minting;
 use crate::policies::Policies;
 use crate::secrets::Secrets;
-use crate::vault::Vault;
 use crate::warnings::Warnings;
 
 pub use self::floor::BelowFloor;

@@ -10,12 +10,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use broker_github::{Credential, Principal};
+use broker_protocol::causes;
 use broker_protocol::names::SecretName;
 use broker_secret_memory::token::{AccessToken, HashedToken};
 
 use super::Limits;
-use crate::causes;
-use crate::github::{Credential, Principal};
 use crate::secrets::{Upkeep, UpkeepError};
 
 /// When each principal with live leases was last asked, in boot time.
@@ -98,7 +98,7 @@ impl Limits {
         }
     }
 
-    /// Asks for one of them. What comes of it is in [`crate::github::Limits`]; a failure is traced,
+    /// Asks for one of them. What comes of it is in [`broker_github::Limits`]; a failure is traced,
     /// and comes again with the next one.
     async fn poll(&self, poll: Poll, asked: &mut Asked) {
         let Poll { principal, with } = poll;

@@ -1,9 +1,9 @@
 //! GitHub as operators see it: host, circuit breaker, and what each principal has left.
 
+use broker_github::BreakerState;
 use broker_protocol::api::{GitHubStatus, HeldOff, PrincipalLimits, ResourceLimit};
 
 use super::{Limits, shown};
-use crate::github::BreakerState;
 
 impl Limits {
     /// GitHub in `status`.

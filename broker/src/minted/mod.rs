@@ -18,6 +18,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use broker_audit_writer::{Recorded, Use};
 use broker_protocol::names::{LeaseId, RepoPattern};
 use broker_secret_memory::locked_memory::LockedBytes;
 use broker_secret_memory::token::{AccessToken, HashedToken};
@@ -25,7 +26,6 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use self::ending::Ending;
-use crate::audit_log::{Recorded, Use};
 
 pub use self::ending::EndNow;
 pub use self::hold::Hold;

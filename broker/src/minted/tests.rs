@@ -64,11 +64,7 @@ fn lead(table: &Table, lease: u128, uid: u32) -> Lead<&'static str> {
 }
 
 fn recorded() -> Recorded<Use> {
-    let usage = Use {
-        secret: "acme-import-app".parse().unwrap(),
-        version: Some(1),
-    };
-    Recorded::in_a_test(usage, 0)
+    broker_scratch::recorded("acme-import-app", Some(1))
 }
 
 #[tokio::test]

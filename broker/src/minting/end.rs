@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::Event;
+use broker_github::GitHubError;
 use broker_policy::Caller;
 use broker_protocol::api::TokenEnd;
 use broker_protocol::names::{Delivery, LeaseId};
@@ -20,7 +21,6 @@ use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
 use super::{Minting, token_of};
-use crate::github::GitHubError;
 use crate::lease::Lease;
 use crate::lease_record;
 use crate::minted::{EndNow, TOKEN_LIFETIME, Token};

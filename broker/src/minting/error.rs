@@ -5,11 +5,11 @@ use std::time::Duration;
 use broker_protocol::error::ErrorCode;
 use broker_protocol::names::SecretName;
 
-use crate::github::app_jwt::KeyError;
-use crate::github::installation::Differs;
-use crate::github::{GitHubError, NoAppKey, Outcome};
-use crate::source::SourceError;
-use crate::vault::VaultError;
+use broker_github::app_jwt::KeyError;
+use broker_github::installation::Differs;
+use broker_github::{GitHubError, NoAppKey, Outcome};
+use broker_sources::SourceError;
+use broker_vault::VaultError;
 
 /// Why there is no installation token. The text goes to the caller.
 #[derive(Debug, thiserror::Error)]

@@ -1,10 +1,10 @@
 //! Where an App is installed: found once for each account, and what a refusal says of it.
 
+use broker_github::installation::{MintRequest, Repositories, Target};
+use broker_github::{AppKey, GitHubError, Principal};
 use broker_protocol::names::{OrgName, RepoPattern, SecretName};
 
 use super::{MintError, Minting};
-use crate::github::installation::{MintRequest, Repositories, Target};
-use crate::github::{AppKey, GitHubError, Principal};
 
 /// The account whose installation a lease needs, and through what it is found.
 #[derive(Clone, Copy)]

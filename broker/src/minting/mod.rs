@@ -21,22 +21,22 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use broker_audit_writer::{Recorded, Use};
 use broker_clock::Now;
+use broker_github::installation::{self, MintRequest, Repositories};
+use broker_github::{AppKey, GitHub, GitHubError};
 use broker_policy::SourceSpec;
 use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
 use broker_secret_memory::token::AccessToken;
+use broker_sources::Sources;
+use broker_vault::{self as vault, Vault, VaultError};
 
 use self::find::{Account, refused};
-use crate::audit_log::{Recorded, Use};
-use crate::github::installation::{self, MintRequest, Repositories};
-use crate::github::{AppKey, GitHub, GitHubError};
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::minted::{Lead, Life, MintKey, MintedTable, Place, TOKEN_LIFETIME, Token};
 use crate::policies::Policies;
 use crate::secrets::Secrets;
-use crate::source::Sources;
-use crate::vault::{self, Vault, VaultError};
 
 pub use self::error::{MintError, code_of};
 

@@ -1,8 +1,8 @@
 //! Why a move did not go on. Nothing was changed then, but as far as the message says.
 
+use broker_audit_writer::AuditLogError;
 use broker_protocol::names::SecretName;
 
-use crate::audit_log::AuditLogError;
 use crate::policy_files::PolicyFilesError;
 use crate::secrets::UpkeepError;
 

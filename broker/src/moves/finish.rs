@@ -1,15 +1,15 @@
 //! The two ends of a move: the old copy is erased, or the old place is named again.
 
 use broker_audit::record::Event;
+use broker_audit_writer::Use;
 use broker_policy::{Caller, SourceSpec};
 use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
 use broker_protocol::names::SecretName;
+use broker_vault::move_state::{Due, Move, Step};
 
 use super::line::Line;
 use super::{How, MoveError, Mover, astray, of_the_vault, place, view};
-use crate::audit_log::Use;
 use crate::lease_record;
-use crate::move_state::{Due, Move, Step};
 use crate::moves::Moves;
 use crate::secrets::UpkeepError;
 

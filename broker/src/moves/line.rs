@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use broker_policy::{LineChange, SourceSpec, change_of_source, source_line};
 use broker_protocol::names::SecretName;
+use broker_vault::move_state::Edited;
 
 use super::MoveError;
-use crate::move_state::Edited;
 use crate::moves::Moves;
 use crate::policy_files::{self, PolicyFiles};
 use crate::secrets::UpkeepError;

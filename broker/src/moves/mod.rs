@@ -26,16 +26,16 @@ use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
 use broker_protocol::names::SecretName;
 use broker_protocol::value_form;
 use broker_secret_memory::token::{AccessToken, HashedToken};
+use broker_sources::Sources;
+use broker_vault::move_state::{Due, Move, Step};
+use broker_vault::{Vault, VaultError};
 
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::lease_record;
-use crate::move_state::{Due, Move, Step};
 use crate::policies::Policies;
 use crate::secret_locks::SecretTurn;
 use crate::secrets::{Secrets, UpkeepError};
-use crate::source::Sources;
-use crate::vault::{Vault, VaultError};
 
 pub use self::error::MoveError;
 

@@ -7,12 +7,12 @@ use broker_protocol::moving::{
     MovePhase, MoveStep, MoveUnderWay, MoveView, NextMove, PolicyChange,
 };
 use broker_protocol::names::SecretName;
+use broker_vault::move_state::{Move, Step};
 use jiff::Timestamp;
 
 use super::MoveError;
 use super::finish::Old;
 use super::line::{Line, Place};
-use crate::move_state::{Move, Step};
 use crate::moves::Moves;
 
 impl Moves {

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::process_group::ProcessGroup;
+use broker_process_group::ProcessGroup;
 
 /// The program and its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,7 +202,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::process_group::tests::gone;
+    use broker_scratch::gone;
 
     /// A script in a directory of its own.
     struct Script {

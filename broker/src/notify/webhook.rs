@@ -10,7 +10,7 @@ use std::time::Duration;
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, USER_AGENT};
 
-use crate::https::{AGENT, Https, NoAnswer, Unreachable, is_loopback, retry_after};
+use broker_https::{AGENT, Https, NoAnswer, Unreachable, is_loopback, retry_after};
 
 /// Where a webhook listens. The URL itself is the secret that lets one write there, so nothing shows
 /// it: not even its host.

@@ -8,17 +8,17 @@ use std::sync::Arc;
 use std::{fs, io};
 
 use broker_audit::record::Event;
+use broker_audit_writer::Departure;
 use broker_policy::{Caller, PolicyFile};
+use broker_vault::VaultError;
+use broker_vault::backup::{Authorities, BackupError, Beside, LogAtBackup, SealedBackup, Snapshot};
+use broker_vault::root_key::Passphrase;
 use jiff::Timestamp;
 
-use crate::audit_log::Departure;
 use crate::config::AuthorityFile;
 use crate::operations::Operations;
 use crate::policy_files::{self, PolicyFiles};
 use crate::secrets::UpkeepError;
-use crate::vault::VaultError;
-use crate::vault::backup::{Authorities, BackupError, Beside, LogAtBackup, SealedBackup, Snapshot};
-use crate::vault::root_key::Passphrase;
 use crate::{give_back, lease_record};
 
 impl Operations {

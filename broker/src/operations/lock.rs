@@ -7,11 +7,11 @@ use std::sync::Arc;
 use broker_audit::record::Event;
 use broker_policy::Caller;
 use broker_protocol::places::Places;
+use broker_vault::root_key::{self, Passphrase, RootKey};
 
 use crate::lease_record;
 use crate::operations::Operations;
 use crate::secrets::UpkeepError;
-use crate::vault::root_key::{self, Passphrase, RootKey};
 
 impl Operations {
     /// Forgets the root key. Live leases keep their end; nothing new is handed out.

@@ -22,14 +22,14 @@ use broker_policy::Caller;
 use broker_protocol::api::PinnedRepository;
 use broker_protocol::names::RepoPattern;
 use broker_protocol::places::Places;
+use broker_sources::Sources;
+use broker_vault::Vault;
 
 use crate::journal::Journal;
 use crate::leases::Leases;
 use crate::minting::Minting;
 use crate::policies::Policies;
 use crate::secrets::{Secrets, UpkeepError};
-use crate::source::Sources;
-use crate::vault::Vault;
 
 pub(crate) use self::lock::root_key_surroundings;
 pub use self::rekey::RekeyOutcome;

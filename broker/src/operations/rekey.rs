@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use broker_audit::record::Event;
 use broker_policy::Caller;
+use broker_vault::{Interrupted, Prepared, RekeyError, RekeyRequest, Rekeyed, VaultError};
 
 use crate::lease_record;
 use crate::operations::Operations;
 use crate::secrets::UpkeepError;
-use crate::vault::{Interrupted, Prepared, RekeyError, RekeyRequest, Rekeyed, VaultError};
 
 /// What a re-key came to.
 #[derive(Debug)]

@@ -1,18 +1,18 @@
 //! Whether a value may become the next one of a secret. Nothing is stored until it may.
 
+use broker_github::expiry::{self, TokenExpiry};
+use broker_github::token_kind::{self, ByHeader};
+use broker_github::{Call, Credential, GitHubError, scopes};
 use broker_policy::{SecretDeclaration, SecretKind};
 use broker_secret_memory::token::AccessToken;
+use broker_vault::Held;
 use jiff::Timestamp;
 
 use super::identity::{Asked, Identity};
 use super::least::{self, InUse, Lack};
 use super::{RotationError, date};
-use crate::github::expiry::{self, TokenExpiry};
-use crate::github::token_kind::{self, ByHeader};
-use crate::github::{Call, Credential, GitHubError, scopes};
 use crate::rotations::Rotations;
 use crate::secrets::kind;
-use crate::vault::Held;
 
 /// A value that may become the next one, in memory alone.
 pub(super) struct Candidate {

@@ -1,11 +1,11 @@
 //! Why a rotation did not go on. What a step that failed at GitHub says is in the rotation's state.
 
+use broker_audit_writer::AuditLogError;
+use broker_github::GitHubError;
+use broker_github::app_jwt::KeyError;
 use broker_protocol::names::SecretName;
+use broker_vault::rotation_state::NotNow;
 
-use crate::audit_log::AuditLogError;
-use crate::github::GitHubError;
-use crate::github::app_jwt::KeyError;
-use crate::rotation_state::NotNow;
 use crate::secrets::UpkeepError;
 
 /// Why a rotation did not begin, go on or go back.

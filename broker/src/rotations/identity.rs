@@ -1,10 +1,10 @@
 //! Whose a value is, by asking GitHub with it.
 
+use broker_github::{AppKey, GitHubError, NoAppKey, Principal, ReplyHeaders};
 use broker_policy::{SecretDeclaration, SecretKind};
 use broker_secret_memory::token::AccessToken;
 
 use super::RotationError;
-use crate::github::{AppKey, GitHubError, NoAppKey, Principal, ReplyHeaders};
 use crate::rotations::Rotations;
 use crate::secrets::UpkeepError;
 

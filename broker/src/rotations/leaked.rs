@@ -6,20 +6,20 @@
 use std::time::Duration;
 
 use broker_audit::record::Event;
+use broker_github::links;
 use broker_policy::{Caller, SecretKind};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::SecretRevoked;
+use broker_vault::StoredVersion;
+use broker_vault::rotation_state::{EndedBy, Version};
 
 use super::identity::Asked;
 use super::steps::is_final;
 use super::{RotationError, of_the_vault};
-use crate::github::links;
 use crate::lease_record;
-use crate::rotation_state::{EndedBy, Version};
 use crate::rotations::Rotations;
 use crate::secret_locks::SecretTurn;
 use crate::secrets::{Upkeep, UpkeepError};
-use crate::vault::StoredVersion;
 
 /// Why its leases end.
 const LEAKED: &str = "the secret was revoked at GitHub";

@@ -5,7 +5,7 @@
 
 use broker_policy::{SecretDeclaration, SecretKind};
 
-use crate::github::scopes;
+use broker_github::scopes;
 
 /// What is known of the value in use.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -30,28 +30,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::Event;
+use broker_audit_writer::{Recorded, Use};
+use broker_github::GitHub;
 use broker_policy::{Caller, SecretDeclaration};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::RotationView;
 use broker_secret_memory::token::AccessToken;
+use broker_vault::rotation_state::{NotNow, Phase, Rotation, Version};
+use broker_vault::{Held, NewValue, Vault, VaultError};
 use jiff::Timestamp;
 
 use self::candidate::{Before, Candidate};
 use self::identity::Asked;
 use self::least::InUse;
-use crate::audit_log::{Recorded, Use};
 use crate::checks::Checks;
 use crate::config::Config;
-use crate::github::GitHub;
 use crate::journal::Journal;
 use crate::lease_record;
 use crate::leases::Leases;
 use crate::minting::Minting;
 use crate::policies::Policies;
-use crate::rotation_state::{NotNow, Phase, Rotation, Version};
 use crate::secret_locks::SecretTurn;
 use crate::secrets::{Secrets, Upkeep, UpkeepError};
-use crate::vault::{Held, NewValue, Vault, VaultError};
 
 pub use self::error::RotationError;
 

@@ -5,14 +5,14 @@
 //! harm, since there is one secret of a name.
 
 use broker_audit::record::Event;
+use broker_github::GitHubError;
+use broker_github::secrets::Writer;
 use broker_policy::{Caller, SinkSpec};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::{SinkList, SinkStanding, SinkView};
+use broker_vault::rotation_state::{Rotation, SinkState};
 
 use super::{RotationError, of_the_vault};
-use crate::github::GitHubError;
-use crate::github::secrets::Writer;
-use crate::rotation_state::{Rotation, SinkState};
 use crate::rotations::Rotations;
 use crate::secret_locks::SecretTurn;
 use crate::secrets::Upkeep;
@@ -172,7 +172,7 @@ impl Rotations {
         name: &SecretName,
         sink: &SinkSpec,
         version: u64,
-    ) -> Result<crate::github::secrets::Written, NotPushed> {
+    ) -> Result<broker_github::secrets::Written, NotPushed> {
         let value = self
             .secrets
             .open_for_upkeep(by, name, Some(version), Upkeep::Sink);

@@ -4,20 +4,20 @@
 //! state. So whatever a crash cuts off, the state is never ahead of the log, nor the log of GitHub.
 
 use broker_audit::record::Event;
+use broker_github::{Call, Credential, GitHubError, Method, Outcome, Principal, Retry};
 use broker_policy::{Caller, SecretKind};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::RotationView;
 use broker_secret_memory::token::AccessToken;
+use broker_vault::Kind;
+use broker_vault::rotation_state::{Due, EndedBy, Phase, Rotation, Version};
 
 use super::identity::Asked;
 use super::{REPLACED, RotationError, TAKEN_BACK, not_now};
-use crate::github::{Call, Credential, GitHubError, Method, Outcome, Principal, Retry};
 use crate::lease_record;
-use crate::rotation_state::{Due, EndedBy, Phase, Rotation, Version};
 use crate::rotations::Rotations;
 use crate::secret_locks::SecretTurn;
 use crate::secrets::Upkeep;
-use crate::vault::Kind;
 
 /// So many looks at a token that GitHub was asked to end are not worth a record: 15 s.
 const PATIENT_LOOKS: u32 = 4;

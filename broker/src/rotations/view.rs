@@ -1,17 +1,17 @@
 //! How a rotation stands, in words for the person who drives it.
 
+use broker_github::links::{self, Creation};
 use broker_policy::{Caller, SecretDeclaration, SecretKind};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::{
     CreateView, NextStep, RotationPhase, RotationView, SettingView, SinkStanding, Step, StepView,
     WaitsFor,
 };
+use broker_vault::rotation_state::{Due, EndedBy, Phase, Rotation};
 use jiff::tz::TimeZone;
 
 use super::RotationError;
 use crate::checks::Pace;
-use crate::github::links::{self, Creation};
-use crate::rotation_state::{Due, EndedBy, Phase, Rotation};
 use crate::rotations::Rotations;
 
 impl Rotations {

@@ -5,13 +5,13 @@
 //! says that it is dead.
 
 use broker_audit::record::Event;
+use broker_github::{AppKey, Principal};
 use broker_policy::{Caller, SecretDeclaration, SecretKind, SinkKind, SinkPlace, SinkSpec};
 use broker_protocol::names::{Level, Permissions, SecretName};
 use broker_secret_memory::token::AccessToken;
 
 use super::RotationError;
 use super::sinks::NotPushed;
-use crate::github::{AppKey, Principal};
 use crate::lease_record;
 use crate::minted::{MintKey, Token};
 use crate::minting::{MintScope, Minting};

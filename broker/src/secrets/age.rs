@@ -5,10 +5,10 @@ use std::sync::Arc;
 use broker_policy::SecretDeclaration;
 use broker_protocol::names::SecretName;
 use broker_secret_memory::token::HashedToken;
+use broker_vault::first_seen::FirstSeen;
 use jiff::Timestamp;
 
 use super::Secrets;
-use crate::first_seen::FirstSeen;
 
 impl Secrets {
     /// Since when the value in use has been known: in the vault, or in the place that policies name. A value

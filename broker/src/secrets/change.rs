@@ -1,18 +1,18 @@
 //! Stores and erases values. A change is recorded before it is made.
 
 use broker_audit::record::{Body, Event};
+use broker_audit_writer::{AuditLogError, Effect, Use};
 use broker_policy::{Caller, SourceSpec};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 use broker_secret_memory::token::AccessToken;
+use broker_vault::{Held, Kind, NewValue, StoredVersion, VaultError};
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Secrets;
-use crate::audit_log::{AuditLogError, Effect, Use};
 use crate::lease_record;
 use crate::secret_locks::SecretTurn;
 use crate::secrets::{Upkeep, UpkeepError, kind};
-use crate::vault::{Held, Kind, NewValue, StoredVersion, VaultError};
 
 /// As much of a removal's record as decides.
 #[derive(Deserialize)]

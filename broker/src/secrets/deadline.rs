@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use broker_policy::{SecretDeclaration, SourceSpec};
+use broker_vault::{Checked, Held, Needs};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Secrets;
@@ -10,7 +11,6 @@ use crate::deadline::Deadline;
 use crate::lease::Lease;
 use crate::secret_locks::SecretTurn;
 use crate::secrets::UpkeepError;
-use crate::vault::{Checked, Held, Needs};
 
 impl Secrets {
     /// What the last check found, if it was of the value in use.

@@ -9,15 +9,15 @@ use broker_policy::{Caller, SecretDeclaration, SourceSpec};
 use broker_protocol::api::{OnePasswordView, ServiceLimitView, SourceProbed, SourcesProbed};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 use broker_secret_memory::token::AccessToken;
+use broker_sources::one_password::ServiceLimit;
+use broker_sources::{Around, Fetched, Requests, SourceError, Spent};
+use broker_vault::{SourceValue, VaultError};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::time::MissedTickBehavior;
 
 use super::{Secrets, Upkeep, UpkeepError};
-use crate::source::one_password::ServiceLimit;
-use crate::source::{Around, Fetched, Requests, SourceError, Spent};
-use crate::vault::{SourceValue, VaultError};
 
 impl Around for Secrets {
     fn now(&self) -> Now {

@@ -1,14 +1,14 @@
 //! Why a change of secrets, of the lock or of policies was not made.
 
+use broker_audit_writer::AuditLogError;
 use broker_protocol::names::{RepoPattern, SecretName};
 use broker_protocol::value_form::Unfit;
+use broker_sources::SourceError;
+use broker_vault::backup::BackupError;
+use broker_vault::root_key::RootKeyError;
+use broker_vault::{RekeyError, VaultError};
 
-use crate::audit_log::AuditLogError;
 use crate::policies::LoadError;
-use crate::source::SourceError;
-use crate::vault::backup::BackupError;
-use crate::vault::root_key::RootKeyError;
-use crate::vault::{RekeyError, VaultError};
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use broker_policy::SecretKind;
 use broker_protocol::token_shape::{self, Shape};
 use broker_secret_memory::token::AccessToken;
 
-use crate::github::{AppKey, NoAppKey};
+use broker_github::{AppKey, NoAppKey};
 
 /// Why the value cannot be of this kind, in words that do not quote it. `None` where nothing proves that.
 pub(crate) async fn contradicted(kind: SecretKind, value: &AccessToken) -> Option<String> {

@@ -18,12 +18,13 @@ mod tests;
 
 use std::sync::Arc;
 
+use broker_sources::Sources;
+use broker_vault::Vault;
+
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::policies::Policies;
 use crate::secret_locks::SecretLocks;
-use crate::source::Sources;
-use crate::vault::Vault;
 
 pub use self::change::Undone;
 pub(crate) use self::deadline::{rekey_mend, root_key_in_words};

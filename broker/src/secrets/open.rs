@@ -1,14 +1,14 @@
 //! Opens a stored value for the broker's own use at GitHub: recorded first, like a lease.
 
 use broker_audit::record::Event;
+use broker_audit_writer::{Recorded, Use};
 use broker_policy::{Caller, SecretDeclaration, SourceSpec};
 use broker_protocol::names::SecretName;
 use broker_secret_memory::token::AccessToken;
+use broker_vault::VaultError;
 
 use super::{Secrets, UpkeepError};
-use crate::audit_log::{Recorded, Use};
 use crate::lease_record;
-use crate::vault::VaultError;
 
 /// What the broker opens a stored value for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,6 +14,9 @@ use broker_protocol::api::{
 };
 use broker_protocol::check::{CheckFailed, Verdict};
 use broker_protocol::names::{Delivery, ONE_PASSWORD_TOKEN, Permissions, Purpose, SecretName};
+use broker_secret_memory::outlet::Outlet;
+use broker_sources::Sources;
+use broker_vault::{Held, Vault};
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 
@@ -25,12 +28,9 @@ use crate::journal::Journal;
 use crate::leases::Leases;
 use crate::limits::Limits;
 use crate::moves::Moves;
-use crate::outlet::Outlet;
 use crate::policies::Policies;
 use crate::rotations::Rotations;
 use crate::secrets::Secrets;
-use crate::source::Sources;
-use crate::vault::{Held, Vault};
 use crate::warnings::Warnings;
 
 /// See the module.

@@ -1,11 +1,11 @@
 //! The root key as operators see it.
 
 use broker_protocol::api::RootKeyView;
+use broker_vault::MOST_SEALS;
 use jiff::Timestamp;
 
 use super::Status;
 use crate::secrets::{rekey_mend, root_key_in_words};
-use crate::vault::MOST_SEALS;
 
 impl Status {
     /// The root key in force as operators see it.

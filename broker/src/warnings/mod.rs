@@ -23,6 +23,7 @@ use std::time::Duration;
 use broker_audit::record::Event;
 use broker_protocol::api::WarningChannel;
 use broker_protocol::names::SecretName;
+use broker_vault::{Held, Vault};
 use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -34,7 +35,6 @@ use crate::config::WarningsConfig;
 use crate::journal::Journal;
 use crate::policies::Policies;
 use crate::secrets::Secrets;
-use crate::vault::{Held, Vault};
 
 /// Something that people should hear of, once a day at the most.
 #[derive(Debug, Clone, PartialEq, Eq)]

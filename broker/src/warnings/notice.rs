@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use broker_audit::record::Event;
 use broker_protocol::api::SecretState;
 use broker_protocol::names::SecretName;
+use broker_vault::Needs;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -13,7 +14,6 @@ use sha2::{Digest as _, Sha256};
 use super::Warning;
 use crate::deadline::Deadline;
 use crate::secrets::{rekey_mend, root_key_in_words};
-use crate::vault::Needs;
 
 /// One warning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

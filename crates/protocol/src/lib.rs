@@ -9,6 +9,7 @@
 
 pub mod api;
 pub mod as_read;
+pub mod causes;
 pub mod check;
 pub mod client;
 pub mod duration;

@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 
-use broker::vault::Vault;
-use broker::vault::root_key::{Keyring, Surroundings};
+use broker_vault::Vault;
+use broker_vault::root_key::{Keyring, Surroundings};
 use support::wait::until;
 use support::{binaries, needs, strace};
 

@@ -5,7 +5,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use broker::commands::init::{Asked, AuditLogChoice, InitOptions, init};
-use broker::vault::root_key::{Keyring, Passphrase, RootKeySource};
+use broker_vault::root_key::{Keyring, Passphrase, RootKeySource};
 use support::broker::{LABEL_SYNC, SECRETS};
 use support::{Home, TestBroker, canary};
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use broker::source::{KeyringError, KeyringSource};
 use broker_protocol::value_form::Unfit;
 use broker_secret_memory::token::AccessToken;
+use broker_sources::{KeyringError, KeyringSource};
 use support::broker::Ran;
 use support::canary;
 use support::keyring::{Session, SessionKeyring, is_here};

@@ -4,10 +4,10 @@ mod refused;
 
 use std::time::Duration;
 
-use broker::source::Fetched;
-use broker::source::one_password::{OnePasswordError, Op, Part};
 use broker_policy::field_reference::FieldReference;
 use broker_secret_memory::token::AccessToken;
+use broker_sources::Fetched;
+use broker_sources::one_password::{OnePasswordError, Op, Part};
 use support::canary;
 use support::one_password::StandInOp;
 use tempfile::TempDir;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use broker::source::one_password::{OnePasswordError, Op, Part};
 use broker_protocol::value_form::{Oddity, Place, Unfit as NoValue};
+use broker_sources::one_password::{OnePasswordError, Op, Part};
 use support::one_password::Fault;
 use support::{canary, wait};
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use broker::commands::init::{Asked, AuditLogChoice, InitOptions, init};
-use broker::vault::root_key::{Keyring, Passphrase, RootKeySource};
+use broker_vault::root_key::{Keyring, Passphrase, RootKeySource};
 use serde_json::{Value, json};
 use support::{Home, TestBroker, wait};
 

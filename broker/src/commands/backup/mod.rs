@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use broker_policy::{Host, PolicyErrors, PolicyFile, PolicySet};
+use broker_vault::backup::{self, Authorities, Backup, BackupError, LogAtBackup, UnreadableBackup};
 use clap::Args;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -14,7 +15,6 @@ use sha2::{Digest as _, Sha256};
 use super::typed::{self, NoPassphrase, Typed};
 use crate::accounts::SystemAccounts;
 use crate::config::{AuthorityFile, Config};
-use crate::vault::backup::{self, Authorities, Backup, BackupError, LogAtBackup, UnreadableBackup};
 
 /// What `tokend backup` takes.
 #[derive(Debug, Args)]

@@ -2,11 +2,11 @@
 
 use std::fs;
 
+use broker_private_files::PrivateError;
 use broker_protocol::places::Places;
+use broker_vault::root_key::{RootKey, RootKeyError, RootKeySource, Wrap, make_file};
 
 use super::{Asked, InitError, InitOptions, ask, make_or_check, surroundings};
-use crate::private::PrivateError;
-use crate::vault::root_key::{RootKey, RootKeyError, RootKeySource, Wrap, make_file};
 
 /// A root key that is kept where `source` will look for it.
 pub(super) struct Chosen {

@@ -4,12 +4,12 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use broker_protocol::places::Places;
+use broker_vault::root_key::{Keyring, Passphrase, RootKeySource};
 use clap::Args;
 use jiff::Timestamp;
 
 use super::{Asked, AuditLogChoice, InitError, InitOptions, init, print};
 use crate::commands::typed::{self, Typed};
-use crate::vault::root_key::{Keyring, Passphrase, RootKeySource};
 
 /// What `tokend init` takes.
 #[derive(Debug, Args)]

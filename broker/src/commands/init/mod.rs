@@ -17,11 +17,11 @@ use std::path::{Path, PathBuf};
 use broker_protocol::places::Places;
 use jiff::Timestamp;
 
-use crate::private::{self, PrivateError};
-use crate::vault::root_key::{
+use broker_private_files::{self as private, PrivateError};
+use broker_vault::root_key::{
     Keyring, Passphrase, RootKeyError, RootKeySource, Surroundings, Wrap,
 };
-use crate::vault::{self, NewVault, NoRandom, Vault, VaultError};
+use broker_vault::{self as vault, NewVault, NoRandom, Vault, VaultError};
 
 mod choose_key;
 pub mod command;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use broker_protocol::places::Places;
 
-use crate::vault::LogIdentity;
-use crate::vault::root_key::RootKeySource;
+use broker_vault::LogIdentity;
+use broker_vault::root_key::RootKeySource;
 
 /// The outcome of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]

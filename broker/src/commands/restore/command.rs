@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use broker_clock::Clock;
 use broker_protocol::places::Places;
+use broker_vault::root_key::{Keyring, Passphrase, RootKeyError, RootKeySource, Wrap};
 use clap::Args;
 use serde::Serialize;
 
 use super::{RestoreError, RestoreOptions, restore};
 use crate::commands::backup::{self, VerifyError};
 use crate::commands::typed::{self, NoPassphrase, Typed};
-use crate::vault::root_key::{Keyring, Passphrase, RootKeyError, RootKeySource, Wrap};
 
 /// What `tokend restore` takes.
 #[derive(Debug, Args)]

@@ -17,19 +17,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use broker_audit::record::{Body, Event};
+use broker_audit_writer::{AuditLog, AuditLogError, Effect, LogIdentity, Options, SEGMENT_LIMIT};
 use broker_clock::Clock;
+use broker_private_files::{self as private, PrivateError, quoted};
 use broker_protocol::places::Places;
 use broker_protocol::whole_file::{self, NotAFile};
+use broker_vault::backup::{Backup, BackupError, Restoration};
+use broker_vault::root_key::{Keyring, RootKeyError, RootKeySource, Wrap, put_file};
 use named_files::Arranged;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::Gid;
 use staging::Staging;
 
-use crate::audit_log::{AuditLog, AuditLogError, Effect, LogIdentity, Options, SEGMENT_LIMIT};
 use crate::config::Config;
-use crate::private::{self, PrivateError, quoted};
-use crate::vault::backup::{Backup, BackupError, Restoration};
-use crate::vault::root_key::{Keyring, RootKeyError, RootKeySource, Wrap, put_file};
 
 pub mod command;
 mod named_files;

@@ -8,10 +8,10 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use broker_protocol::places::Places;
+use broker_vault::backup::{Authorities, Backup};
 
 use super::differs;
 use crate::config::AuthorityFile;
-use crate::vault::backup::{Authorities, Backup};
 
 /// See the module.
 pub(super) struct Arranged<'a> {

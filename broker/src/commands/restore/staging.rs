@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use broker_protocol::places::Places;
 use broker_protocol::whole_file;
 
-use crate::private::{self, PrivateError};
+use broker_private_files::{self as private, PrivateError};
 
 /// See the module.
 pub(super) struct Staging<'a> {

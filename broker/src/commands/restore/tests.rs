@@ -5,13 +5,13 @@ use std::cell::RefCell;
 use broker_audit::files::{self, Tail};
 use broker_clock::SystemClock;
 use broker_policy::PolicyFile;
+use broker_scratch::recorded_departure;
+use broker_vault::backup::{Authorities, Beside, LogAtBackup};
+use broker_vault::root_key::{Passphrase, RootKey};
+use broker_vault::{NewVault, Vault};
 use jiff::Timestamp;
 
 use super::*;
-use crate::audit_log::{Departure, Recorded};
-use crate::vault::backup::{Authorities, Beside, LogAtBackup};
-use crate::vault::root_key::{Passphrase, RootKey};
-use crate::vault::{NewVault, Vault};
 
 const VAULT: &str = "00112233445566778899aabbccddeeff";
 
@@ -97,9 +97,7 @@ impl Machines {
             .seal_backup(&snapshot, &beside, &passphrase())
             .unwrap();
         let sha256 = sealed.sha256().to_owned();
-        let file = sealed
-            .release(&Recorded::in_a_test(Departure { sha256 }, 7))
-            .unwrap();
+        let file = sealed.release(&recorded_departure(sha256)).unwrap();
         Self {
             places: Places::below(&scratch.path().join("new")),
             _scratch: scratch,
@@ -151,7 +149,7 @@ impl Machines {
 
     fn root_key(&self) -> RootKey {
         let backup = Backup::open(&self.file, &passphrase()).unwrap();
-        backup.root_key().copy_in_a_test()
+        backup.root_key().copy().unwrap()
     }
 }
 

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use broker_audit_writer::AuditLogError;
+use broker_github::{GitHubError, LimitKind};
 use broker_protocol::error::ErrorCode;
 use broker_protocol::names::{Delivery, Purpose, SecretName};
+use broker_sources::SourceError;
+use broker_vault::VaultError;
 
-use crate::audit_log::AuditLogError;
-use crate::github::{GitHubError, LimitKind};
 use crate::limits::NoUse;
 use crate::minting::MintError;
-use crate::source::SourceError;
-use crate::vault::VaultError;
 
 /// Why the broker did not hand out a lease.
 ///

@@ -30,13 +30,14 @@ mod refuse;
 use std::sync::Arc;
 
 use broker_audit::record::{Body, Event};
+use broker_audit_writer::{Effect, Use};
 use broker_clock::Now;
 use broker_policy::{Decision, Grant, Request, SecretDeclaration, SourceSpec};
 use broker_protocol::names::{Delivery, LeaseId, SecretName};
 use broker_secret_memory::token::AccessToken;
+use broker_vault::VaultError;
 
 use self::obtain::Origin;
-use crate::audit_log::{Effect, Use};
 use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
 use crate::leases::Leases;
@@ -44,7 +45,6 @@ use crate::leases::table::{Limits, Place, Reached};
 use crate::minted::Hold;
 use crate::minting::MintError;
 use crate::policies::InForce;
-use crate::vault::VaultError;
 
 pub use self::error::IssueError;
 

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use broker_audit::record::{Event, Issued as IssuedRecord};
+use broker_audit_writer::{Effect, Recorded, Use};
 use broker_clock::Now;
 use broker_policy::SourceSpec;
 use broker_secret_memory::token::{AccessToken, HashedToken};
+use broker_sources::Taken;
 use jiff::Timestamp;
 
 use super::{IssueError, vault_error};
-use crate::audit_log::{Effect, Recorded, Use};
 use crate::lease::{Lease, TooShort};
 use crate::leases::Leases;
 use crate::minted::{Hold, MintKey, TOKEN_LIFETIME};
 use crate::minting::MintError;
-use crate::source::Taken;
 
 /// Where a value is to come from.
 #[derive(Clone, Copy)]

@@ -1,11 +1,11 @@
 //! Refusals: recorded, up to a number an account and minute, and counted from there.
 
 use broker_audit::record::{Body, Event};
+use broker_audit_writer::Effect;
 use broker_policy::{Denial, Request};
 use broker_protocol::error::ErrorCode;
 
 use super::{IssueError, Wishes};
-use crate::audit_log::Effect;
 use crate::budget::Budget;
 use crate::lease_record;
 use crate::leases::Leases;

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use broker_protocol::names::SecretName;
+use broker_vault::{GivenWarning, Needs};
 use jiff::{SignedDuration, Timestamp};
 
 use super::notice::{DEADLINE, Notice, ROOT_KEY};
 use crate::deadline::Deadline;
-use crate::vault::{GivenWarning, Needs};
 
 /// Who hears of warnings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,302 @@
+//! The durable account of decisions and outcomes; the only maker of [`Recorded`].
+//!
+//! ```text
+//! Body ─push→ queue ─one write, one sync for all who wait→ segment ─answer→ Recorded<Use>
+//! ```
+//!
+//! A record is acknowledged only after the sync that made it durable returned without error. When
+//! that cannot be had, everybody is refused until it can (`appender`). What a crash or a failure
+//! leaves behind is sorted out by `recovery`, the same code at start and while running.
+//!
+//! Not here: the format (`broker_audit`), what a record says, whether a MAC is right, and when a
+//! lease is over. Two brokers on one store are kept apart at startup.
+
+mod appender;
+mod disk;
+mod error;
+mod group_commit;
+mod layout;
+mod live_leases;
+pub mod read;
+mod recovery;
+mod segment;
+mod set_aside;
+#[cfg(test)]
+mod sim_disk;
+mod since_noted;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+
+use broker_audit::chain::Head;
+use broker_audit::record::Body;
+use broker_clock::Clock;
+use broker_protocol::names::SecretName;
+use jiff::Timestamp;
+use nix::unistd::Gid;
+use tokio::sync::{oneshot, watch};
+
+use self::appender::{Appender, Entry};
+use self::disk::{Disk, OsDisk};
+use self::group_commit::{AnswerTo, IfRefused, Pending, Queue, Writer, stopped};
+use self::recovery::Noted;
+
+pub use self::error::AuditLogError;
+pub use self::live_leases::{Effect, LeaseRecord, LiveLease};
+pub use self::since_noted::Removal;
+
+/// What a secret is about to be used for.
+#[derive(Debug)]
+pub struct Use {
+    /// The secret.
+    pub secret: SecretName,
+    /// The version of it that the record names; `None` where the value does not lie in the vault.
+    pub version: Option<u64>,
+}
+
+/// Everything is about to leave the broker, the root key too, sealed under a passphrase: a backup.
+#[derive(Debug)]
+pub struct Departure {
+    /// SHA-256 of the bytes that leave, hexadecimal; the record names it.
+    pub sha256: String,
+}
+
+/// Proof that the record which allows `T` is durable.
+#[derive(Debug)]
+pub struct Recorded<T> {
+    inner: T,
+    seq: u64,
+}
+
+impl<T> Recorded<T> {
+    /// The record's place in the log, counted from 0.
+    pub const fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// What was recorded.
+    pub const fn get(&self) -> &T {
+        &self.inner
+    }
+}
+
+/// Who a log belongs to. Kept in the vault; the first record of the log repeats it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogIdentity {
+    /// 32 hexadecimal digits.
+    pub log_id: String,
+    /// Ed25519 public key, base64.
+    pub public_key: String,
+}
+
+/// How to open a log.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The directory of the segments; its parent must exist.
+    pub dir: PathBuf,
+    /// The group that may read them; nobody else if `None`.
+    pub read_group: Option<Gid>,
+    /// Whose log it must be.
+    pub identity: LogIdentity,
+    /// The head the vault last noted: the log must lead through it. `None` before the first.
+    pub noted: Option<Head>,
+    /// The head it last noted under a MAC, which may be an earlier one: the log must lead through it too.
+    pub vouched: Option<Head>,
+    /// Largest size of a segment in bytes, [`SEGMENT_LIMIT`] except in tests.
+    pub segment_limit: u64,
+}
+
+/// 64 MiB.
+pub const SEGMENT_LIMIT: u64 = 64 << 20;
+
+/// What was found when the log was opened.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// The leases that no record has ended; no MAC is checked yet.
+    pub live: Vec<LiveLease>,
+    /// Bodies of `lease.granted` after the noted head, oldest first, MAC not yet checked.
+    pub granted_since_noted: Vec<Box<str>>,
+    /// Highest version of each secret that a `secret.set` after the noted head names.
+    pub secret_versions: BTreeMap<SecretName, u64>,
+    /// Every `secret.removed` after the noted head, oldest first; no MAC is checked yet.
+    pub removals: Vec<Removal>,
+    /// The bodies of `secret.failed` after it, with the number of the record that each takes back; no MAC
+    /// is checked yet.
+    pub failed_changes: Vec<(u64, Box<str>)>,
+    /// When the last record was written, by the wall clock of that moment.
+    pub last_time: Option<Timestamp>,
+    /// Whether bytes were moved aside from the end of the log (`log.recovered` names them).
+    pub recovered: bool,
+    /// Whether there was no log before.
+    pub created: bool,
+}
+
+/// The log and its one writer. Dropping it writes what is waiting and stops the writer.
+pub struct AuditLog {
+    queue: Arc<Queue>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl AuditLog {
+    /// Opens the log, or makes it; mends its end; starts the writer.
+    ///
+    /// # Errors
+    ///
+    /// If the log cannot be read or written, is exposed to others, is another vault's, or lacks
+    /// records that the noted head vouches for.
+    pub fn open(options: Options, clock: Arc<dyn Clock>) -> Result<(Self, Opened), AuditLogError> {
+        let disk = OsDisk::new(&options.dir, options.read_group)?;
+        Self::open_on(disk, options, clock)
+    }
+
+    fn open_on<D: Disk>(
+        disk: D,
+        options: Options,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, Opened), AuditLogError> {
+        let Options {
+            dir,
+            identity,
+            noted,
+            vouched,
+            segment_limit,
+            ..
+        } = options;
+        let noted = Noted::of(noted, vouched);
+        let now = clock.now();
+        let (appender, opened) = Appender::open(disk, identity, noted, segment_limit, now)?;
+        let queue = Arc::new(Queue::new(appender.head()));
+        let writer = Writer::new(appender, Arc::clone(&queue), clock);
+        let thread = std::thread::Builder::new()
+            .name("audit-log".to_owned())
+            .spawn(move || writer.run())
+            .map_err(AuditLogError::io("start the writer of", &dir))?;
+        let writer = Mutex::new(Some(thread));
+        Ok((Self { queue, writer }, opened))
+    }
+
+    /// Makes a record durable and returns its place in the log.
+    ///
+    /// Dropping the future does not take the record back.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditLogError::Unavailable`] if it is not durable. It may still have reached the disk; then
+    /// it is moved aside, or, if the broker is killed first, found and kept at the next start.
+    pub async fn record(&self, body: Body, effect: Effect) -> Result<u64, AuditLogError> {
+        self.push(body, effect, IfRefused::Forget).await
+    }
+
+    /// Makes the record of a use durable, and with it the proof that allows the use.
+    ///
+    /// # Errors
+    ///
+    /// As for [`AuditLog::record`]; the use is gone with it.
+    pub async fn record_use(
+        &self,
+        usage: Use,
+        body: Body,
+        effect: Effect,
+    ) -> Result<Recorded<Use>, AuditLogError> {
+        let seq = self.record(body, effect).await?;
+        Ok(Recorded { inner: usage, seq })
+    }
+
+    /// Makes the record of a backup durable, and with it the proof that lets its bytes go.
+    ///
+    /// # Errors
+    ///
+    /// As for [`AuditLog::record`].
+    pub async fn record_departure(
+        &self,
+        departure: Departure,
+        body: Body,
+    ) -> Result<Recorded<Departure>, AuditLogError> {
+        let seq = self.record(body, Effect::Nothing).await?;
+        let inner = departure;
+        Ok(Recorded { inner, seq })
+    }
+
+    /// Records what takes effect in any case: the end of a lease, a lock. Whether it is durable; if
+    /// not, it is kept in memory and written before anything else when the log works again.
+    ///
+    /// Kept are at most one end for each live lease, and 256 other records.
+    pub async fn record_anyway(&self, body: Body, effect: Effect) -> bool {
+        self.push(body, effect, IfRefused::WriteLater).await.is_ok()
+    }
+
+    /// [`AuditLog::record`] for a thread that may wait: start and stop.
+    ///
+    /// # Errors
+    ///
+    /// As for [`AuditLog::record`].
+    pub fn record_blocking(&self, body: Body, effect: Effect) -> Result<u64, AuditLogError> {
+        let (sender, receiver) = mpsc::channel();
+        self.queue.push(Pending {
+            entry: Entry { body, effect },
+            if_refused: IfRefused::Forget,
+            answer: AnswerTo::Thread(sender),
+        });
+        receiver.recv().unwrap_or_else(|_| Err(stopped()))
+    }
+
+    async fn push(
+        &self,
+        body: Body,
+        effect: Effect,
+        if_refused: IfRefused,
+    ) -> Result<u64, AuditLogError> {
+        let (sender, receiver) = oneshot::channel();
+        self.queue.push(Pending {
+            entry: Entry { body, effect },
+            if_refused,
+            answer: AnswerTo::Task(sender),
+        });
+        receiver.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// The head after the last acknowledged record.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.queue.head()
+    }
+
+    /// How many records are durable, told each time there are more. The writer waits for no reader.
+    #[must_use]
+    pub fn follow(&self) -> watch::Receiver<u64> {
+        self.queue.follow()
+    }
+
+    /// Why the log refuses to append, mend included; `None` if it does not.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        self.queue.fault()
+    }
+
+    /// Writes what is waiting and stops the writer. Later records are refused.
+    ///
+    /// Blocks for as long as that takes: a few syncs.
+    pub fn close(&self) {
+        self.queue.close();
+        let writer = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(writer) = writer
+            && writer.join().is_err()
+        {
+            tracing::error!("the audit log's writer panicked");
+        }
+    }
+}
+
+impl Drop for AuditLog {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

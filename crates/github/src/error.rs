@@ -1,0 +1,367 @@
+//! Why a call to GitHub gave no answer, or a refusal: one error for all of them.
+//!
+//! Three readers: the caller's answer (`Display`), the operator's trace, and the composition, which
+//! must know whether a thing may have been done although it failed ([`GitHubError::outcome`]) and
+//! when to come back ([`GitHubError::retry_after`]).
+//!
+//! No variant holds a token, a query or a body. What GitHub says in words is masked and cut before it
+//! gets here.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::principal::Principal;
+pub use broker_https::Unreachable;
+
+/// Why a call to GitHub did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GitHubError {
+    /// 401: the credential is wrong, ended or revoked. Never tried again: several of these lock the
+    /// account out.
+    #[error("GitHub does not accept the credential (401{message})")]
+    Unauthorized {
+        /// What GitHub says.
+        message: Said,
+        /// GitHub's clock, for an App JWT that was refused because ours differs.
+        date: Option<Timestamp>,
+    },
+    /// 403 or 429: the principal has used up what it may, asked too fast, or is locked out.
+    #[error("{} is limited by GitHub ({kind}); come back in {} s", whose(principal.as_ref()), .retry_after.as_secs())]
+    Limited {
+        /// Which limit.
+        kind: LimitKind,
+        /// Whose, if known.
+        principal: Option<Principal>,
+        /// How long to wait, in whole seconds rounded up.
+        retry_after: Duration,
+    },
+    /// 403: the credential lacks a permission.
+    #[error("GitHub refuses for lack of permission (403{message}){}", needs(accepted.as_deref()))]
+    Forbidden {
+        /// What GitHub says.
+        message: Said,
+        /// `X-Accepted-GitHub-Permissions`: sets separated by `;`, any one suffices.
+        accepted: Option<Box<str>>,
+    },
+    /// 403: the organisation wants the token authorised for single sign-on first.
+    #[error("the organization wants this token authorized for SAML single sign-on{sso}")]
+    SingleSignOn {
+        /// Where to do that.
+        sso: Sso,
+    },
+    /// 404: not there, or not to be seen with this credential.
+    #[error("GitHub knows nothing there, or shows it not to this credential (404{message})")]
+    NotFound {
+        /// What GitHub says.
+        message: Said,
+    },
+    /// 422: understood, and refused.
+    #[error("GitHub refuses the request as it stands (422{message})")]
+    Unprocessable {
+        /// What GitHub says.
+        message: Said,
+        /// Its list of what is wrong.
+        errors: Vec<FieldError>,
+    },
+    /// 410, or 400 naming the API version: this program is too old or too new for the server.
+    #[error("GitHub does not serve the API version this program speaks ({status}{message})")]
+    ApiVersion {
+        /// The HTTP status.
+        status: u16,
+        /// What GitHub says.
+        message: Said,
+    },
+    /// Another refusal, 4xx; also a 403 without GitHub's own words, which a proxy may have written.
+    #[error("GitHub refuses ({status}{message})")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// What GitHub says.
+        message: Said,
+    },
+    /// A fault at GitHub, 5xx.
+    #[error("GitHub has a fault of its own ({status})")]
+    Fault {
+        /// The HTTP status.
+        status: u16,
+        /// How long GitHub says to wait.
+        retry_after: Option<Duration>,
+    },
+    /// GitHub could not be reached, or the connection ended before its answer.
+    #[error("GitHub cannot be reached: {why}")]
+    Unreachable {
+        /// What went wrong.
+        why: Unreachable,
+        /// Whether the request may have been carried out all the same.
+        may_have_happened: bool,
+        /// The causes, for the operator. Never a URL.
+        cause: Box<str>,
+    },
+    /// GitHub could not be reached several times in a row; it is not tried until a moment from now.
+    #[error("GitHub could not be reached several times; it is tried again in {} s", .retry_after.as_secs())]
+    NotTried {
+        /// Until it is tried again, in whole seconds rounded up.
+        retry_after: Duration,
+    },
+    /// The answer cannot be used. What was asked was done all the same if the status says so.
+    #[error("GitHub's answer cannot be used ({status}): {what}")]
+    BadAnswer {
+        /// The HTTP status.
+        status: u16,
+        /// What is wrong with it.
+        what: BadAnswer,
+    },
+    /// 3xx. Nothing follows it: a credential goes nowhere but to the configured host.
+    #[error("GitHub says that this has moved ({status}); was it renamed or transferred?")]
+    Moved {
+        /// The HTTP status.
+        status: u16,
+        /// Where to, as a path for a further call: only below the base URL, without a query.
+        to: Option<Box<str>>,
+    },
+    /// Nothing was asked: the value is no credential that a request can carry.
+    #[error("it holds a line break or another character that no token has")]
+    Unsendable,
+    /// The broker could not ask: the CA file, the TLS library or the request is at fault.
+    #[error("{0}")]
+    CannotAsk(Box<str>),
+}
+
+/// Whether what a failed call asked for has been done at GitHub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Surely not.
+    NotDone,
+    /// It may have been, or not: no answer came, or none that tells.
+    Unknown,
+    /// GitHub said so; only the rest of its answer is of no use.
+    Done,
+}
+
+/// Which limit was run into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LimitKind {
+    /// The requests of this window are used up.
+    Primary,
+    /// Too many, too fast.
+    Secondary,
+    /// After several wrong credentials every attempt for this user is refused for a while, valid
+    /// tokens included.
+    LockOut,
+}
+
+/// What is wrong with an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadAnswer {
+    /// It ended before its end.
+    Truncated,
+    /// It is larger than any answer this program asks for.
+    TooLarge,
+    /// It is no JSON, or not the JSON that GitHub describes.
+    NotAsDescribed {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+    },
+}
+
+/// What `X-GitHub-SSO` says on a refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sso {
+    /// Where a person authorises the token; good for an hour.
+    Url(Box<str>),
+    /// The organisations, by id.
+    Organizations(Vec<u64>),
+    /// Neither could be read.
+    Unknown,
+}
+
+/// One entry of `errors` in a 422: an object, or for some endpoints plain text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// What was wrong with it, as one of GitHub's codes: `missing`, `missing_field`, `invalid`,
+    /// `already_exists`, `unprocessable`, `custom`.
+    pub code: Option<Box<str>>,
+    /// Which field.
+    pub field: Option<Box<str>>,
+    /// In words, masked.
+    pub message: Said,
+}
+
+/// GitHub's own words: masked, without control characters, cut to 300 characters; may be none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said(pub(super) Option<Box<str>>);
+
+impl Said {
+    /// The words, if there are any.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl GitHubError {
+    /// Whether what was asked for has been done at GitHub although the call failed.
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Unauthorized { .. }
+            | Self::Limited { .. }
+            | Self::Forbidden { .. }
+            | Self::SingleSignOn { .. }
+            | Self::NotFound { .. }
+            | Self::Unprocessable { .. }
+            | Self::ApiVersion { .. }
+            | Self::Refused { .. }
+            | Self::NotTried { .. }
+            | Self::Moved { .. }
+            | Self::Unsendable
+            | Self::CannotAsk(_) => Outcome::NotDone,
+            // A gateway's 502 says nothing of what stands behind it.
+            Self::Fault { .. } => Outcome::Unknown,
+            Self::Unreachable {
+                may_have_happened, ..
+            } => {
+                if *may_have_happened {
+                    Outcome::Unknown
+                } else {
+                    Outcome::NotDone
+                }
+            }
+            Self::BadAnswer { .. } => Outcome::Done,
+        }
+    }
+
+    /// How long to wait before asking again; `None` where waiting alone mends nothing.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Limited { retry_after, .. } | Self::NotTried { retry_after } => {
+                Some(*retry_after)
+            }
+            Self::Fault { retry_after, .. } => Some(retry_after.unwrap_or(A_MOMENT)),
+            Self::Unreachable { .. } | Self::BadAnswer { .. } => Some(A_MOMENT),
+            Self::Unauthorized { .. }
+            | Self::Forbidden { .. }
+            | Self::SingleSignOn { .. }
+            | Self::NotFound { .. }
+            | Self::Unprocessable { .. }
+            | Self::ApiVersion { .. }
+            | Self::Refused { .. }
+            | Self::Moved { .. }
+            | Self::Unsendable
+            | Self::CannotAsk(_) => None,
+        }
+    }
+
+    /// The error with what the libraries say of its cause: for the trace, not for callers.
+    #[must_use]
+    pub fn for_operators(&self) -> String {
+        match self {
+            Self::Unreachable { cause, .. } => format!("{self} ({cause})"),
+            _ => self.to_string(),
+        }
+    }
+
+    /// Whether the host, not the request, is at fault: what the circuit breaker counts.
+    #[must_use]
+    pub const fn is_hosts_fault(&self) -> bool {
+        matches!(self, Self::Fault { .. } | Self::Unreachable { .. })
+    }
+
+    /// Whether GitHub never looked at what was asked for.
+    #[must_use]
+    pub(super) const fn never_got_through(&self) -> bool {
+        matches!(
+            self,
+            Self::NotTried { .. }
+                | Self::Limited { .. }
+                | Self::Unreachable {
+                    may_have_happened: false,
+                    ..
+                }
+        )
+    }
+
+    /// Whether GitHub is out of reach or faulty rather than saying no: `upstream_unavailable`.
+    #[must_use]
+    pub const fn is_unavailable(&self) -> bool {
+        matches!(
+            self,
+            Self::Fault { .. }
+                | Self::Unreachable { .. }
+                | Self::NotTried { .. }
+                | Self::BadAnswer { .. }
+                | Self::CannotAsk(_)
+        )
+    }
+}
+
+/// What to wait where GitHub says nothing of it: long enough for a restart of whatever failed.
+const A_MOMENT: Duration = Duration::from_secs(5);
+
+fn whose(principal: Option<&Principal>) -> String {
+    principal.map_or_else(|| "this credential".to_owned(), ToString::to_string)
+}
+
+fn needs(accepted: Option<&str>) -> String {
+    accepted.map_or_else(String::new, |sets| format!("; it needs {sets}"))
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(words) => write!(f, ", “{words}”"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for LimitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl LimitKind {
+    /// `primary`, `secondary` or `lock_out`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Secondary => "secondary",
+            Self::LockOut => "lock_out",
+        }
+    }
+}
+
+impl fmt::Display for Sso {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(url) => write!(f, ": {url}"),
+            Self::Organizations(ids) => {
+                let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+                write!(f, " (organization {})", ids.join(", "))
+            }
+            Self::Unknown => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for BadAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated => f.write_str("it ended too early"),
+            Self::TooLarge => f.write_str("it is larger than any answer this program asks for"),
+            Self::NotAsDescribed { line, column } => {
+                write!(
+                    f,
+                    "not the JSON that GitHub describes (line {line}, column {column})"
+                )
+            }
+        }
+    }
+}

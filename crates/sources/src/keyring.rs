@@ -1,0 +1,201 @@
+//! Values in the keyring of the desktop session: `source = "keyring:NAME"`.
+//!
+//! An entry has the attributes `service`, which is `tokend-secrets`, and `username`, which is the name:
+//! what `secret-tool store` makes when told so, and what this makes itself.
+//!
+//! A locked keyring is an error at once. No prompt is raised: a script that asks for a token would put
+//! it before whoever sits at the desktop, or before nobody.
+
+use std::time::Duration;
+
+use broker_protocol::value_form::Unfit;
+use broker_secret_memory::token::AccessToken;
+use broker_session_keyring::{self as session_keyring, CallError, IfLocked, Name};
+use zeroize::Zeroizing;
+
+use super::fetched::{Fetched, Nature};
+
+/// The keyring, as a place for values. Calls are made one at a time; one that hangs lets no other follow
+/// until it is done.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KeyringSource;
+
+/// The attribute `service` of every entry with a value. The root key's is another.
+const SERVICE: &str = "tokend-secrets";
+
+/// How long a call may take once it is its turn. Nobody is asked anything meanwhile.
+const LIMIT: Duration = Duration::from_secs(10);
+
+impl KeyringSource {
+    /// Reads a value.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError`].
+    pub async fn read(self, name: &str) -> Result<Fetched, KeyringError> {
+        let entry = entry(name);
+        let bytes = elsewhere(name, move || {
+            session_keyring::read(LIMIT, entry, IfLocked::Fail)
+        })
+        .await?;
+        let value = AccessToken::read_bytes(bytes)
+            .map_err(|unfit| KeyringError::NotAValue(name.into(), unfit))?;
+        Ok(Fetched {
+            value,
+            version: None,
+        })
+    }
+
+    /// Puts a value there, in place of what is there, and reads it back.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError`]. After [`CallError::Silent`] it may be there all the same, and [`Self::read`]
+    /// tells.
+    pub async fn write(self, name: &str, value: &AccessToken) -> Result<(), KeyringError> {
+        let entry = entry(name);
+        // Into the call, which hands it to the keyring, encrypted.
+        let bytes = Zeroizing::new(value.expose().as_bytes().to_vec());
+        elsewhere(name, move || {
+            session_keyring::write(LIMIT, entry, bytes, IfLocked::Fail)
+        })
+        .await
+    }
+
+    /// Erases a value. One that is not there is erased already.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError`].
+    pub async fn remove(self, name: &str) -> Result<(), KeyringError> {
+        let entry = entry(name);
+        elsewhere(name, move || {
+            session_keyring::erase(LIMIT, entry, IfLocked::Fail)
+        })
+        .await
+    }
+}
+
+fn entry(name: &str) -> Name {
+    Name {
+        service: SERVICE,
+        user: name.to_owned(),
+    }
+}
+
+async fn elsewhere<T: Send + 'static>(
+    name: &str,
+    call: impl FnOnce() -> Result<T, CallError> + Send + 'static,
+) -> Result<T, KeyringError> {
+    let called = tokio::task::spawn_blocking(call).await;
+    let called = called.unwrap_or_else(|panic| Err(CallError::NoKeyring(panic.to_string().into())));
+    called.map_err(|error| KeyringError::of(error, name))
+}
+
+/// Why the keyring gave or took no value: for operators, with the mend, and never with any of a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyringError {
+    /// None answers.
+    #[error(
+        "no keyring answers ({0}); start tokend within a session that has a Secret Service, such as gnome-keyring"
+    )]
+    NoKeyring(Box<str>),
+    /// It is locked, or the part of it is in which the entry would be.
+    #[error("the keyring is locked; unlock it in the desktop session and ask again")]
+    Locked,
+    /// It has no collection for it, or does not show it while locked.
+    #[error(
+        "the keyring has no default collection, or it is locked; unlock it in the desktop session, or make one, and ask again"
+    )]
+    NoCollection,
+    /// It does not answer.
+    #[error("the keyring did not answer within {0} s; start it anew if it does not come back")]
+    Silent(u64),
+    /// An earlier call was given up, and is not done yet.
+    #[error(
+        "an earlier call into the keyring still waits; answer its prompt in the desktop session, or restart tokend"
+    )]
+    Busy,
+    /// The keyring is open, and has no such entry.
+    #[error(
+        "the keyring has no such entry; put the value there: secret-tool store --label={0} service {SERVICE} username {0}"
+    )]
+    NoEntry(Box<str>),
+    /// Several entries match.
+    #[error(
+        "the keyring has several such entries; look at them and leave one: secret-tool search --all service {SERVICE} username {0}"
+    )]
+    Several(Box<str>),
+    /// What is there cannot be a value.
+    #[error("the keyring's entry {0} {1}; put the value there, alone")]
+    NotAValue(Box<str>, Unfit),
+    /// It returned something else than it was given.
+    #[error("the keyring does not keep what it is given; keep the value elsewhere")]
+    Forgets,
+    /// The machine gave no thread for it.
+    #[error("no thread to ask the keyring from: {0}")]
+    NoThread(Box<str>),
+}
+
+impl KeyringError {
+    /// What it says of values known from before.
+    #[must_use]
+    pub const fn nature(&self) -> Nature {
+        match self {
+            Self::NoKeyring(_)
+            | Self::Locked
+            | Self::NoCollection
+            | Self::Silent(_)
+            | Self::Busy
+            | Self::NoThread(_) => Nature::Down,
+            Self::NoEntry(_) | Self::Several(_) | Self::NotAValue(..) | Self::Forgets => {
+                Nature::Refused
+            }
+        }
+    }
+
+    fn of(error: CallError, name: &str) -> Self {
+        match error {
+            CallError::NoKeyring(why) => Self::NoKeyring(why),
+            CallError::NoEntry => Self::NoEntry(name.into()),
+            CallError::Locked => Self::Locked,
+            CallError::NoCollection => Self::NoCollection,
+            CallError::Several => Self::Several(name.into()),
+            CallError::Silent(limit) => Self::Silent(limit),
+            CallError::Busy => Self::Busy,
+            CallError::NotASecret => Self::NotAValue(name.into(), Unfit::NotText),
+            CallError::Forgets => Self::Forgets,
+            CallError::NoThread(why) => Self::NoThread(why),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_nothing_of_the_value_is_down_and_what_does_is_refused() {
+        for (error, nature) in [
+            (CallError::NoKeyring("x".into()), Nature::Down),
+            (CallError::Locked, Nature::Down),
+            (CallError::NoCollection, Nature::Down),
+            (CallError::Silent(10), Nature::Down),
+            (CallError::Busy, Nature::Down),
+            (CallError::NoThread("x".into()), Nature::Down),
+            (CallError::NoEntry, Nature::Refused),
+            (CallError::Several, Nature::Refused),
+            (CallError::NotASecret, Nature::Refused),
+            (CallError::Forgets, Nature::Refused),
+        ] {
+            assert_eq!(KeyringError::of(error, "ci").nature(), nature);
+        }
+    }
+
+    #[test]
+    fn an_entry_that_is_missing_is_told_with_the_command_that_makes_it() {
+        let text = KeyringError::of(CallError::NoEntry, "ci").to_string();
+        let command = "secret-tool store --label=ci service tokend-secrets username ci";
+        assert!(text.ends_with(command), "{text}");
+    }
+}

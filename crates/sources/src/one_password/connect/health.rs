@@ -1,0 +1,58 @@
+//! Whether a Connect server answers, knows the token and is in touch with 1Password: for people who look
+//! for a fault.
+
+use broker_secret_memory::redact;
+use broker_secret_memory::token::AccessToken;
+use serde::Deserialize;
+
+use super::Connect;
+use super::item::Vault;
+use super::wire::{Ask, json};
+use crate::one_password::OnePasswordError;
+
+impl Connect {
+    /// Asks whether it answers, whether it knows the token, and how it does: in this order, for until the
+    /// first call with a token it waits for one.
+    ///
+    /// # Errors
+    ///
+    /// [`OnePasswordError`]; [`OnePasswordError::Unauthenticated`] if it answers and does not know
+    /// the token.
+    pub async fn probe(&self, token: &AccessToken) -> Result<(), OnePasswordError> {
+        self.ask(Ask::get(&["heartbeat"]), None).await?;
+        let body = self.ask(Ask::get(&["v1", "vaults"]), Some(token)).await?;
+        json::<Vec<Vault>>(&body)?;
+        let body = self.ask(Ask::get(&["health"]), None).await?;
+        let health: Health = json(&body)?;
+        let mut told = health.dependencies.iter();
+        match told.find(|told| told.service == "sync" && told.status != "ACTIVE") {
+            None => Ok(()),
+            Some(Told {
+                status, message, ..
+            }) => {
+                let said = redact::words(&format!("{status} {message}"), LONGEST_SHOWN);
+                let fault = format!(
+                    "the Connect server answers from what it has, and says of its own way there: {said}"
+                );
+                Err(OnePasswordError::Unreachable(fault.into()))
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Health {
+    #[serde(default)]
+    dependencies: Vec<Told>,
+}
+
+/// What a Connect server works with: `sync` talks to 1Password, and is `ACTIVE` or, for one, `TOKEN_NEEDED`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Told {
+    service: String,
+    status: String,
+    message: String,
+}
+
+const LONGEST_SHOWN: usize = 200;

@@ -1,0 +1,397 @@
+//! Backups: one file under a passphrase that holds all it takes to go on elsewhere.
+//!
+//! ```text
+//! snapshot ─read back─ seal ─→ SealedBackup ─Recorded<Departure>→ bytes that may leave
+//! file ─passphrase→ Backup ─every value opened→ checked ─new log→ Restoration → a vault's file
+//! ```
+//!
+//! A backup holds the root key, so that it opens where nobody can ask the key's old place any more: its
+//! passphrase is all that protects it. That is why its bytes are given out for a durable record alone,
+//! which names their SHA-256.
+//!
+//! A broker reads its own backup back, as a whole and under its keys, before it hands it out; that each
+//! value opens is for [`Backup::check_values`], because opening values is not a backup's business.
+//!
+//! Not here: where files lie, HTTP, which policies are in force, the clock.
+
+use std::path::{Path, PathBuf};
+
+use broker_audit_writer::{Departure, Recorded};
+use broker_policy::PolicyFile;
+use broker_secret_memory::token::HashedToken;
+use content::{Parts, version_of};
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::error::VaultError;
+use super::keys::Keys;
+use super::root_key::{Passphrase, RootKey, RootKeyError};
+use super::state::State;
+use super::store::Store;
+use super::{Vault, envelope, known};
+
+mod content;
+mod restoration;
+mod sealed;
+
+pub use content::{Authorities, LogAtBackup, Manifest};
+pub use restoration::Restoration;
+
+/// Why a file is no backup that can be used, or none could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// Something else altogether.
+    #[error("this is not a backup of tokend; name the file that `tokenctl backup` wrote")]
+    NotABackup,
+    /// Written by a later version.
+    #[error(
+        "this backup has format {found} and this tokend knows {known}; use the tokend that made it, or a newer one"
+    )]
+    Newer {
+        /// The format found.
+        found: u16,
+        /// The newest one known here.
+        known: u16,
+    },
+    /// Its end is missing.
+    #[error(
+        "this backup is cut off: {found} of {wanted} bytes are there; copy it again from where it came"
+    )]
+    Truncated {
+        /// How many bytes there are.
+        found: u64,
+        /// How many there should be.
+        wanted: u64,
+    },
+    /// Something follows it.
+    #[error(
+        "this backup was altered: it has {found} bytes in place of {wanted}; use another copy of it"
+    )]
+    Longer {
+        /// How many bytes there are.
+        found: u64,
+        /// How many there should be.
+        wanted: u64,
+    },
+    /// Bytes were changed.
+    #[error("this backup was altered at byte {at} or shortly after; use another copy of it")]
+    Altered {
+        /// Where what does not fit begins.
+        at: u64,
+    },
+    /// Another passphrase.
+    #[error("this is not the passphrase of this backup; try again")]
+    WrongPassphrase,
+    /// The passphrase is refused, or no key could be made of it.
+    #[error(transparent)]
+    Key(RootKeyError),
+    /// Its list of contents.
+    #[error("the list of what is in this backup cannot be read")]
+    Manifest(#[source] serde_json::Error),
+    /// It opens, and is not made as it should be.
+    #[error(
+        "this backup opens, and its {0} is not what tokend writes; use another backup, and find out who made this one"
+    )]
+    Content(&'static str),
+    /// The vault in it.
+    #[error("this backup opens, and the vault in it does not hold ({0}); use another backup")]
+    Vault(String),
+    /// The vault of this broker cannot be copied.
+    #[error("the vault cannot be backed up: {0}")]
+    Source(#[from] VaultError),
+    /// The record is of another copy.
+    #[error("the record is not of this backup, so it is not handed out")]
+    OtherRecord,
+}
+
+impl From<RootKeyError> for BackupError {
+    fn from(cause: RootKeyError) -> Self {
+        Self::Key(cause)
+    }
+}
+
+/// The vault's database at one moment. Its values are sealed in it.
+pub struct Snapshot(Vec<u8>);
+
+/// What goes into a backup beside the vault.
+#[derive(Debug, Clone, Copy)]
+pub struct Beside<'a> {
+    /// The configuration, where there is a file.
+    pub config: Option<&'a str>,
+    /// The policies in force, and their decision tables.
+    pub policies: &'a [PolicyFile],
+    /// The files of certificate authorities that the configuration names.
+    pub authorities: &'a [Authorities],
+    /// How far the audit log had got before the snapshot was taken.
+    pub log: &'a LogAtBackup,
+    /// The version of tokend.
+    pub tokend: &'a str,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl Vault {
+    /// Copies the database, while it is being used, at one moment between two changes.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be read.
+    pub async fn snapshot(&self) -> Result<Snapshot, VaultError> {
+        self.ask(|work| work.snapshot()).await.map(Snapshot)
+    }
+
+    /// Reads the snapshot back and seals it under a passphrase, with the root key and what belongs to it.
+    /// Blocks for a fraction of a second, and more for many secrets.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Locked`], a short passphrase, or a snapshot that does not hold.
+    pub fn seal_backup(
+        &self,
+        snapshot: &Snapshot,
+        beside: &Beside<'_>,
+        by: &Passphrase,
+    ) -> Result<SealedBackup, BackupError> {
+        let by = by.chosen()?;
+        let root = {
+            let keys = known(self.shared.keys.read());
+            let keys = keys.as_ref().ok_or(VaultError::Locked)?;
+            keys.copy_of_root().map_err(VaultError::Memory)?
+        };
+        let vault = Opened::read(&snapshot.0, &self.shared.path, &root)?;
+        let (secrets, versions) = vault.counts();
+        let manifest = Manifest {
+            made_at: beside.now,
+            tokend: beside.tokend.to_owned(),
+            vault: self.id().to_owned(),
+            secrets,
+            versions,
+            log: beside.log.clone(),
+            parts: Vec::new(),
+        };
+        drop(vault);
+        let parts = Parts {
+            // Into the backup, sealed.
+            root_key: root.expose(),
+            vault: &snapshot.0,
+            config: beside.config,
+            policies: beside.policies,
+            authorities: beside.authorities,
+        };
+        let content = content::write(manifest.clone(), &parts)?;
+        let bytes = sealed::seal(&by, &content)?;
+        let digest = Sha256::digest(&bytes);
+        Ok(SealedBackup {
+            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            manifest,
+            bytes,
+        })
+    }
+}
+
+/// A backup that is made and has not left.
+pub struct SealedBackup {
+    sha256: String,
+    manifest: Manifest,
+    bytes: Vec<u8>,
+}
+
+impl SealedBackup {
+    /// SHA-256 of its bytes, hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// How many bytes it has.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// What it holds.
+    #[must_use]
+    pub const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The bytes, for a durable record that names them.
+    ///
+    /// # Errors
+    ///
+    /// [`BackupError::OtherRecord`].
+    pub fn release(self, recorded: &Recorded<Departure>) -> Result<Vec<u8>, BackupError> {
+        if recorded.get().sha256 != self.sha256 {
+            return Err(BackupError::OtherRecord);
+        }
+        Ok(self.bytes)
+    }
+}
+
+/// A backup that its passphrase opened. It is whole, its database is sound, and its root key is that of
+/// its vault, whose list of secrets nobody else changed.
+pub struct Backup {
+    manifest: Manifest,
+    root: RootKey,
+    vault: Opened,
+    config: Option<String>,
+    policies: Vec<PolicyFile>,
+    authorities: Vec<Authorities>,
+}
+
+impl Backup {
+    /// Opens the bytes of a file. Blocks for a fraction of a second, and more for many secrets.
+    ///
+    /// # Errors
+    ///
+    /// [`BackupError`], each with the mend.
+    pub fn open(file: &[u8], by: &Passphrase) -> Result<Self, BackupError> {
+        let content = sealed::open(by, file)?;
+        let read = content::read(&content.bytes, content.format)?;
+        let root = RootKey::of(read.root_key)?;
+        let vault = Opened::read(read.vault, Path::new("vault.db"), &root)?;
+        let (config, policies) = (read.config.map(str::to_owned), read.policies);
+        let (manifest, authorities) = (read.manifest, read.authorities);
+        let told = (manifest.secrets, manifest.versions);
+        let same_log = manifest.log.log_id == vault.state.list.log.log_id;
+        if manifest.vault != vault.state.custody.keys.vault_id
+            || told != vault.counts()
+            || !same_log
+        {
+            return Err(BackupError::Content("list of contents"));
+        }
+        Ok(Self {
+            manifest,
+            root,
+            vault,
+            config,
+            policies,
+            authorities,
+        })
+    }
+
+    /// What it holds.
+    #[must_use]
+    pub const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The configuration, where there was one.
+    #[must_use]
+    pub fn config(&self) -> Option<&str> {
+        self.config.as_deref()
+    }
+
+    /// Policies and decision tables.
+    #[must_use]
+    pub fn policies(&self) -> &[PolicyFile] {
+        &self.policies
+    }
+
+    /// The files of certificate authorities that its configuration names.
+    #[must_use]
+    pub fn authorities(&self) -> &[Authorities] {
+        &self.authorities
+    }
+
+    /// The root key, on its way to a place of its own.
+    #[must_use]
+    pub const fn root_key(&self) -> &RootKey {
+        &self.root
+    }
+
+    /// Opens every version of every secret, and compares it with its hash.
+    ///
+    /// # Errors
+    ///
+    /// [`BackupError::Vault`] with the first that does not open or is another value.
+    pub fn check_values(&self) -> Result<(), BackupError> {
+        let Opened { state, keys, .. } = &self.vault;
+        let (root, root_version) = keys.root();
+        for (name, secret) in &state.list.secrets {
+            for sealed in &secret.versions {
+                let what = sealed.identity(&state.custody.keys.vault_id, name);
+                let refuse = |why: &str| {
+                    BackupError::Vault(format!("{} {why}", version_of(name, sealed.version)))
+                };
+                let value = envelope::unseal(root, root_version, &what, &sealed.envelope)
+                    .map_err(|_cause| refuse("does not open"))?;
+                if HashedToken::of(&value) != sealed.hashed_credential {
+                    return Err(refuse("is not the value its hash names"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A vault in memory, under its keys.
+struct Opened {
+    store: Store,
+    state: State,
+    keys: Keys,
+}
+
+impl Opened {
+    fn read(image: &[u8], path: &Path, root: &RootKey) -> Result<Self, BackupError> {
+        let (store, state) = Store::of_image(image, path).map_err(does_not_hold)?;
+        let root = root.copy().map_err(RootKeyError::from)?;
+        let mut keys = Keys::open(root, &state.custody.keys, &state.list.log.public_key, path)
+            .map_err(does_not_hold)?;
+        if !state.list.is_genuine(&mut keys) {
+            let why = "its list of secrets and versions was changed by something other than tokend";
+            return Err(BackupError::Vault(why.to_owned()));
+        }
+        if !state.custody.is_genuine(&keys) {
+            let why = "where its root key is kept was changed by something other than tokend";
+            return Err(BackupError::Vault(why.to_owned()));
+        }
+        Ok(Self { store, state, keys })
+    }
+
+    /// Secrets that have a value, and their versions.
+    fn counts(&self) -> (u64, u64) {
+        let secrets = self.state.list.secrets.values();
+        let versions = secrets.map(|secret| secret.versions.len() as u64);
+        versions
+            .filter(|count| *count > 0)
+            .fold((0, 0), |(secrets, all), count| (secrets + 1, all + count))
+    }
+}
+
+/// What is wrong with a vault that lies in a backup: other mends help there than for a file of its own.
+fn does_not_hold(error: VaultError) -> BackupError {
+    BackupError::Vault(match error {
+        VaultError::Damaged { why, .. } => format!("it is damaged: {why}"),
+        VaultError::NotAVault(_) => "it is no vault of tokend".to_owned(),
+        VaultError::Newer { found, known, .. } => format!(
+            "it has format {found} and this tokend knows {known}: the tokend that made it opens it"
+        ),
+        VaultError::WrongKey(_) => "the root key beside it is another vault's".to_owned(),
+        VaultError::Tampered { what, .. } => {
+            format!("{what} was changed by something other than tokend")
+        }
+        VaultError::Storage { cause, .. } => cause.to_string(),
+        other => other.to_string(),
+    })
+}
+
+/// Reads a file that may be a backup.
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, UnreadableBackup> {
+    std::fs::read(path).map_err(|source| UnreadableBackup {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// A file that cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+#[error("the backup {} cannot be read: {source}", path.display())]
+pub struct UnreadableBackup {
+    path: PathBuf,
+    source: std::io::Error,
+}

@@ -1,0 +1,126 @@
+//! The vault of a backup on its way to a new place: with another audit log, and its root key kept
+//! wherever it will be kept there.
+//!
+//! The log's MACs cover its name, so under the new name no lease of the old log is honoured. All else
+//! stays, the numbers of versions above all: those given out so far are never given out again.
+
+use broker_audit::chain::Head;
+
+use super::{Backup, BackupError, Opened};
+use crate::custody::Custody;
+use crate::error::VaultError;
+use crate::keys::ListForm;
+use crate::root_key::{self, RootKeyError, RootKeySource, Wrap};
+use crate::store::{Mark, Restored};
+use crate::vouched::{RowSum, Witness, WitnessKey};
+use crate::{LogIdentity, new_id};
+
+/// See the module.
+pub struct Restoration {
+    vault: Opened,
+    log: LogIdentity,
+    source: RootKeySource,
+    passphrase: Option<Wrap>,
+}
+
+impl Backup {
+    /// Where the root key came from in the vault that was backed up.
+    #[must_use]
+    pub fn root_key_source(&self) -> &RootKeySource {
+        &self.vault.state.custody.source
+    }
+
+    /// What a keyring knows its root key by.
+    #[must_use]
+    pub fn keyring_entry(&self) -> String {
+        let keys = &self.vault.state.custody.keys;
+        root_key::keyring_entry(&keys.vault_id, keys.root_version)
+    }
+
+    /// Begins to make the vault anew, with a log of its own. `passphrase` wraps the root key where that
+    /// is the source; without it, the one that was in force stays.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel gives no random numbers.
+    pub fn restoration(
+        self,
+        source: RootKeySource,
+        passphrase: Option<Wrap>,
+    ) -> Result<Restoration, BackupError> {
+        let log = LogIdentity {
+            log_id: new_id().map_err(RootKeyError::from)?,
+            ..self.vault.state.list.log.clone()
+        };
+        let passphrase = match source {
+            RootKeySource::Passphrase => {
+                passphrase.or_else(|| self.vault.state.custody.passphrase.clone())
+            }
+            RootKeySource::File | RootKeySource::Credential(_) | RootKeySource::Keyring => None,
+        };
+        Ok(Restoration {
+            vault: self.vault,
+            log,
+            source,
+            passphrase,
+        })
+    }
+}
+
+impl Restoration {
+    /// Which audit log will belong to it.
+    #[must_use]
+    pub const fn log(&self) -> &LogIdentity {
+        &self.log
+    }
+
+    /// The bytes of the vault's file, which vouches for the new log up to `noted`.
+    ///
+    /// # Errors
+    ///
+    /// If memory is not to be had.
+    pub fn into_image(self, noted: Head) -> Result<Vec<u8>, BackupError> {
+        let Opened {
+            mut store,
+            mut state,
+            mut keys,
+            ..
+        } = self.vault;
+        // What somebody else may have written is forgotten here too.
+        let found = Witness::evaluate(&keys, &mut state).map_err(RootKeyError::from)?;
+        if let Witness::Changed(_, forgotten) = found {
+            tracing::warn!(
+                rotations = ?forgotten.rotations,
+                moves = ?forgotten.moves,
+                repositories = forgotten.repositories,
+                "something other than tokend had changed what the backed up vault noted; what was under \
+                 way in it is not restored: an old value may still work at GitHub, an old copy be there"
+            );
+        }
+        keys.set_list_form(ListForm::WithOthers);
+        let witness = WitnessKey::of(&keys).map_err(RootKeyError::from)?;
+        let rows = RowSum::of(&witness, state.rows_but_tombstones());
+        let vouched = witness.vouch(&self.log, Some(noted), &rows);
+        let mark = Mark {
+            changes: state.list.changes + 1,
+            mac: state.list.next_tag_with_log(&keys, &self.log).bytes(),
+            vouched: Some(vouched),
+        };
+        let custody = Custody {
+            source: self.source,
+            passphrase: self.passphrase,
+            // Whatever place it was about, it is not this one.
+            change: None,
+            ..state.custody.clone()
+        };
+        let restored = Restored {
+            custody: &custody.signed(&keys),
+            log_id: &self.log.log_id,
+            noted,
+        };
+        let image = store
+            .restore(&restored, &mark, &state)
+            .and_then(|()| store.snapshot());
+        image.map_err(|error: VaultError| BackupError::Vault(error.to_string()))
+    }
+}

@@ -1,0 +1,432 @@
+//! The vault: secrets at rest, each sealed alone, and the one way to open one.
+//!
+//! ```text
+//! root key ─opens→ data key of one version ─opens→ its value
+//!          ─opens→ MAC key: leases in the audit log, and the list of what is here
+//! ```
+//!
+//! [`Vault::unseal`] takes a [`Recorded<Use>`](Recorded), which only the audit log makes, and opens
+//! exactly the version that the record names. All sealed values are kept in memory, so a lease waits
+//! for no database; they are of use only with the root key, which lies in locked memory and is wiped
+//! when the vault is locked.
+//!
+//! Changes go to one thread (`writer`), which keeps memory and database in step.
+//!
+//! What the vault does for the audit log is in `witness`, how values come and go in `values`, what it keeps of checks in `checks`, a change
+//! of the root key in `rekey`. Not here: who may use a secret, what a
+//! record says, HTTP, the clock. Time is an argument.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, LockResult, Mutex, RwLock};
+
+use broker_protocol::names::SecretName;
+use broker_secret_memory::token::{AccessToken, HashedToken};
+use custody::Custody;
+use jiff::Timestamp;
+use keys::{Keys, SealedKeys};
+use root_key::{Passphrase, RootKey, RootKeyError, RootKeySource, Surroundings, Wrap};
+use state::{List, State};
+use store::Store;
+use tokio::sync::oneshot;
+use vouched::{RowSum, Witness, WitnessKey};
+use writer::{Work, Writer};
+use zeroize::{Zeroize as _, Zeroizing};
+
+use broker_audit_writer::{Recorded, Use};
+use broker_secret_memory::outlet;
+
+pub mod backup;
+mod checks;
+mod custody;
+mod envelope;
+mod error;
+pub mod first_seen;
+mod keys;
+mod kind;
+mod minted;
+pub mod move_state;
+mod moves;
+mod rekey;
+pub mod root_key;
+mod rotation;
+pub mod rotation_state;
+mod sources;
+mod state;
+mod store;
+mod values;
+mod vouched;
+mod warnings;
+mod witness;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use broker_secret_memory::cipher::NoRandom;
+pub use checks::{CheckAttempt, CheckDetails, Checked};
+pub use error::VaultError;
+pub use kind::Kind;
+pub use minted::Minted;
+pub use rekey::{
+    Interrupted, MOST_SEALS, Needs, Prepared, Rekey, RekeyError, RekeyRequest, Rekeyed,
+    RootKeyInForce,
+};
+pub use rotation::{NewValue, StoredVersion};
+pub use sources::SourceValue;
+pub use vouched::Forgotten;
+pub use warnings::GivenWarning;
+pub use witness::{Usage, UsageDelta};
+
+pub use broker_audit_writer::LogIdentity;
+
+/// An open vault, locked or not.
+pub struct Vault {
+    shared: Arc<Shared>,
+    writer: Writer,
+}
+
+/// What the writer's thread and everyone else see of a vault.
+struct Shared {
+    path: PathBuf,
+    /// The vault's own name.
+    id: String,
+    /// How often the root key in force has sealed.
+    seals: Arc<AtomicU64>,
+    /// Whether a re-key is under way. Held while a key file is read, which may find two.
+    rekeying: Mutex<bool>,
+    /// Changed by the writer's thread alone. Taken before `keys` where both are.
+    state: RwLock<State>,
+    /// `None` while locked.
+    keys: RwLock<Option<Keys>>,
+    /// Outlives a lock. Taken last.
+    witness: RwLock<Witness>,
+}
+
+/// What a new vault is made of.
+pub struct NewVault<'a> {
+    /// From [`new_id`]; what the root key's keeper knows the vault by.
+    pub id: &'a str,
+    /// The key, already kept where `source` will look for it.
+    pub root: &'a RootKey,
+    /// Where that is.
+    pub source: RootKeySource,
+    /// The root key under a passphrase, where that is the source.
+    pub passphrase: Option<Wrap>,
+    /// The root key under a recovery passphrase.
+    pub recovery: Option<Wrap>,
+}
+
+/// What is known of a stored secret without its key: its newest version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The version in use.
+    pub version: u64,
+    /// What its first characters say it is.
+    pub kind: Option<Kind>,
+    /// Base64 SHA-256 of the value.
+    pub hashed_credential: HashedToken,
+    /// When it ends at GitHub, as far as is known: what a check of this version found, or else what
+    /// was entered. Leases and deadlines go by this.
+    pub expires_at: Option<Timestamp>,
+    /// When it ends at GitHub by what was entered with it.
+    pub entered_expires_at: Option<Timestamp>,
+    /// When its first version was stored.
+    pub created_at: Timestamp,
+    /// When this version was stored.
+    pub set_at: Timestamp,
+}
+
+/// A name for a new vault: 128 random bits as 32 hexadecimal digits.
+///
+/// # Errors
+///
+/// If the kernel gives no random numbers.
+pub fn new_id() -> Result<String, NoRandom> {
+    let mut bits = [0; 16];
+    envelope::random(&mut bits)?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bits)))
+}
+
+impl Vault {
+    /// Makes an empty vault, with the key and the name of the audit log that will belong to it.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Exists`] rather than touch one that is there.
+    pub fn create(
+        path: &Path,
+        new: NewVault<'_>,
+        now: Timestamp,
+    ) -> Result<LogIdentity, VaultError> {
+        let (sealed, public_key) = SealedKeys::make(new.root, new.id)?;
+        let log = LogIdentity {
+            log_id: new_id()?,
+            public_key,
+        };
+        let mut list = List {
+            secrets: BTreeMap::new(),
+            log: log.clone(),
+            changes: 0,
+            mac: Box::default(),
+        };
+        let root = new.root.copy()?;
+        let keys = Keys::open(root, &sealed, &log.public_key, path)?;
+        list.mac = list.tag(&keys).bytes().into();
+        let vouched = WitnessKey::of(&keys)?.vouch(&log, None, &RowSum::default());
+        let custody = Custody {
+            source: new.source,
+            keys: sealed,
+            passphrase: new.passphrase,
+            recovery: new.recovery,
+            made_at: to_microseconds(now),
+            change: None,
+            mac: None,
+        };
+        Store::create(path, &custody.signed(&keys), &list, &vouched, now)?;
+        Ok(log)
+    }
+
+    /// Opens a vault. It is locked. Reads all of it: a few milliseconds for a thousand secrets.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError`]: missing, open to others, somebody else's, damaged, of a newer format, or in
+    /// use by another process.
+    pub fn open(path: &Path) -> Result<Self, VaultError> {
+        let (store, state) = Store::open(path)?;
+        let shared = Arc::new(Shared {
+            path: path.to_owned(),
+            id: state.custody.keys.vault_id.clone(),
+            seals: store.seals(),
+            rekeying: Mutex::default(),
+            state: RwLock::new(state),
+            keys: RwLock::new(None),
+            witness: RwLock::new(Witness::NotYet),
+        });
+        let writer = Writer::start(store, Arc::clone(&shared))?;
+        Ok(Self { shared, writer })
+    }
+
+    /// The vault's own name, 32 hexadecimal digits.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.shared.id
+    }
+
+    /// Which source of the root key is in force.
+    #[must_use]
+    pub fn root_key_source(&self) -> RootKeySource {
+        known(self.shared.state.read()).custody.source.clone()
+    }
+
+    /// Whether a recovery passphrase was set.
+    #[must_use]
+    pub fn has_recovery_passphrase(&self) -> bool {
+        known(self.shared.state.read()).custody.recovery.is_some()
+    }
+
+    /// Reads the root key from the source in force. Blocks, for a keyring up to twenty seconds. Where a
+    /// re-key was interrupted over a key file, the file that fits gets its name, and the other goes.
+    ///
+    /// # Errors
+    ///
+    /// [`RootKeyError`]; [`RootKeyError::PassphraseNeeded`] where it is behind a passphrase.
+    pub fn fetch_root_key(&self, at: &Surroundings) -> Result<RootKey, RootKeyError> {
+        let under_way = known(self.shared.rekeying.lock());
+        let custody = known(self.shared.state.read()).custody.clone();
+        match &custody.source {
+            RootKeySource::File => {
+                let fits = |key: &RootKey| custody.keys.fits(key);
+                root_key::read_file(&at.key_file, fits, !*under_way)
+            }
+            source => source.fetch(self.id(), custody.keys.root_version, at),
+        }
+    }
+
+    /// Opens the root key with the passphrase, or else with it as the recovery passphrase. Says
+    /// which: `passphrase` or `recovery`. Blocks for a fraction of a second.
+    ///
+    /// # Errors
+    ///
+    /// [`RootKeyError`].
+    pub fn root_key_behind(
+        &self,
+        passphrase: &Passphrase,
+    ) -> Result<(RootKey, &'static str), RootKeyError> {
+        let custody = known(self.shared.state.read()).custody.clone();
+        let wraps = [
+            ("passphrase", &custody.passphrase),
+            ("recovery", &custody.recovery),
+        ];
+        let mut wrong = RootKeyError::NoPassphrase(custody.source.as_str());
+        for (which, wrap) in wraps {
+            let Some(wrap) = wrap else { continue };
+            match wrap.open(self.id(), passphrase) {
+                Ok(key) => return Ok((key, which)),
+                Err(RootKeyError::WrongPassphrase) => wrong = RootKeyError::WrongPassphrase,
+                Err(other) => return Err(other),
+            }
+        }
+        Err(wrong)
+    }
+
+    /// Loads the root key, and checks with it that the list of secrets was not changed by another program. The first
+    /// time, also what decides about the leases in the audit log: [`Self::mismatch`] tells.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::WrongKey`] or [`VaultError::Tampered`]; the vault stays as it was.
+    pub fn unlock(&self, root: RootKey) -> Result<(), VaultError> {
+        let shared = &self.shared;
+        let mut state = known(shared.state.write());
+        let public_key = &state.list.log.public_key;
+        let mut keys = Keys::open(root, &state.custody.keys, public_key, &shared.path)?;
+        let tampered = |what: &str| VaultError::Tampered {
+            path: shared.path.clone(),
+            what: what.to_owned(),
+        };
+        if !state.list.is_genuine(&mut keys) {
+            return Err(tampered("its list of secrets and versions"));
+        }
+        if !state.custody.is_genuine(&keys) {
+            return Err(tampered("where its root key is kept"));
+        }
+        let not_yet = matches!(*known(shared.witness.read()), Witness::NotYet);
+        if not_yet {
+            let witness = Witness::evaluate(&keys, &mut state)?;
+            *known(shared.witness.write()) = witness;
+        }
+        *known(shared.keys.write()) = Some(keys);
+        drop(state);
+        // Its answer is not waited for: until it is done, the next unlock finds what this one did.
+        drop(self.writer.ask(|work| work.sign())?);
+        Ok(())
+    }
+
+    /// Forgets the keys. They are wiped before this returns.
+    pub fn lock(&self) {
+        *known(self.shared.keys.write()) = None;
+    }
+
+    /// Whether the root key is not loaded.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        known(self.shared.keys.read()).is_none()
+    }
+
+    /// Whether the keys lie in memory that is never swapped out; `None` while locked.
+    #[must_use]
+    pub fn keys_are_in_locked_memory(&self) -> Option<bool> {
+        let keys = known(self.shared.keys.read());
+        keys.as_ref().map(Keys::are_in_locked_memory)
+    }
+
+    /// What is known of one secret, locked or not. `None` if it has no value here.
+    #[must_use]
+    pub fn held(&self, name: &SecretName) -> Option<Held> {
+        known(self.shared.state.read()).held(name)
+    }
+
+    /// All secrets that have a value here, by name, locked or not.
+    #[must_use]
+    pub fn list(&self) -> Vec<(SecretName, Held)> {
+        let state = known(self.shared.state.read());
+        let secrets = state.list.secrets.iter();
+        secrets
+            .filter_map(|(name, secret)| Some((name.clone(), secret.held(state.checks.get(name))?)))
+            .collect()
+    }
+
+    /// Opens the version of a secret that the record names.
+    ///
+    /// It takes the recorded use by value. That makes “no credential without a durable record” a
+    /// type error and not a review item:
+    ///
+    /// ```compile_fail,E0308
+    /// # use broker_audit_writer::Use;
+    /// # use broker_vault::{Vault, VaultError};
+    /// # use broker_secret_memory::token::AccessToken;
+    /// # use broker_protocol::names::SecretName;
+    /// fn too_early(vault: &Vault, secret: SecretName) -> Result<AccessToken, VaultError> {
+    ///     let usage = Use { secret, version: Some(1) };
+    ///     vault.unseal(usage) // a Use, but not yet a Recorded<Use>
+    /// }
+    /// ```
+    ///
+    /// ```
+    /// # use broker_audit_writer::{Recorded, Use};
+    /// # use broker_vault::{Vault, VaultError};
+    /// # use broker_secret_memory::token::AccessToken;
+    /// fn in_time(vault: &Vault, usage: Recorded<Use>) -> Result<AccessToken, VaultError> {
+    ///     vault.unseal(usage)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Locked`]; [`VaultError::NoVersion`] if it was removed meanwhile;
+    /// [`VaultError::Tampered`] if the row is not what was sealed.
+    pub fn unseal(&self, usage: Recorded<Use>) -> Result<AccessToken, VaultError> {
+        let usage = usage.get();
+        let name = &usage.secret;
+        let wanted = usage
+            .version
+            .ok_or_else(|| VaultError::VersionNotNamed(name.clone()))?;
+        let state = known(self.shared.state.read());
+        let keys = known(self.shared.keys.read());
+        let (root, root_version) = keys.as_ref().ok_or(VaultError::Locked)?.root();
+        let versions = state.list.secrets.get(name).map(|secret| &secret.versions);
+        let versions = versions
+            .filter(|versions| !versions.is_empty())
+            .ok_or_else(|| VaultError::NoValue(name.clone()))?;
+        // Newest first: it is nearly always the one.
+        let sealed = versions.iter().rev().find(|s| s.version == wanted);
+        let sealed = sealed.ok_or_else(|| VaultError::NoVersion {
+            secret: name.clone(),
+            version: wanted,
+        })?;
+        let what = sealed.identity(self.id(), name);
+        let opened = envelope::unseal(root, root_version, &what, &sealed.envelope);
+        let value = opened.map_err(|_cause| VaultError::Tampered {
+            path: self.shared.path.clone(),
+            what: format!("version {wanted} of secret `{name}`"),
+        })?;
+        text_of(value, name)
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Work) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, VaultError> {
+        self.writer.ask(change)?.await.map_err(stopped)?
+    }
+}
+
+/// What was opened, as the text it was when it was sealed.
+fn text_of(mut opened: Zeroizing<Vec<u8>>, name: &SecretName) -> Result<AccessToken, VaultError> {
+    let text = String::from_utf8(std::mem::take(&mut *opened)).map_err(|error| {
+        error.into_bytes().zeroize();
+        VaultError::NotText(name.clone())
+    })?;
+    Ok(AccessToken::new(text))
+}
+
+fn stopped(_: oneshot::error::RecvError) -> VaultError {
+    VaultError::Stopped
+}
+
+/// What the database can hold, so that memory and database agree to the last digit.
+fn to_microseconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
+}
+
+/// A lock's content. A thread that panicked while it held one leaves state that nobody knows, and a
+/// broker that does not know its state must not go on.
+fn known<T>(held: LockResult<T>) -> T {
+    held.unwrap_or_else(|_| {
+        tracing::error!("a thread failed while it changed the vault's state; stopping");
+        outlet::abort()
+    })
+}

@@ -1,0 +1,48 @@
+//! Why there was no re-key, each with its mend.
+
+use std::path::PathBuf;
+
+use crate::error::VaultError;
+use crate::root_key::RootKeyError;
+
+/// Why there was no re-key. The root key in force stays in force.
+#[derive(Debug, thiserror::Error)]
+pub enum RekeyError {
+    /// One at a time.
+    #[error("a re-key is under way already; wait for its end")]
+    UnderWay,
+    /// A passphrase that an earlier tokend put the key behind.
+    #[error(
+        "an earlier tokend put the root key behind the passphrase, which has to be typed once: run `tokenctl rekey --passphrase`"
+    )]
+    NeedsPassphrase,
+    /// A passphrase that does not exist yet.
+    #[error(
+        "the passphrase that is to guard the root key is missing: run `tokenctl rekey --root-key passphrase` at a terminal, or give it on standard input"
+    )]
+    NeedsNewPassphrase,
+    /// A recovery passphrase that an earlier tokend set.
+    #[error(
+        "an earlier tokend set the recovery passphrase, which has to be typed once, or it would not open the vault any more: run `tokenctl rekey --recovery`"
+    )]
+    NeedsRecovery,
+    /// A passphrase that would guard nothing.
+    #[error(
+        "a passphrase is of use only with `--root-key passphrase`, or where the root key is behind one"
+    )]
+    NoUseForPassphrase,
+    /// The credential holds the key that is in force.
+    #[error(
+        "the credential `{0}` holds the key that is in force; put a new one there: openssl rand -hex 32 | systemd-creds encrypt --name={0} - /etc/credstore.encrypted/{0}"
+    )]
+    SameKey(String),
+    /// A file that somebody may need.
+    #[error("there is a file {} already, which may be the key of another vault; move it away and try again", .0.display())]
+    FileThere(PathBuf),
+    /// The keeper of the key, or a passphrase.
+    #[error(transparent)]
+    RootKey(#[from] RootKeyError),
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}

@@ -1,0 +1,157 @@
+//! Every data key, and what the root key seals once per vault, sealed anew: the values stay closed.
+
+use std::collections::HashMap;
+
+use broker_protocol::names::SecretName;
+
+use super::pace::{AT_ONCE, give_way};
+use crate::custody::Custody;
+use crate::envelope::{self, Head, Place, RewrapError, Under};
+use crate::error::VaultError;
+use crate::keys;
+use crate::root_key::RootKey;
+use crate::{Shared, Vault, known};
+
+/// All that the writer needs to put the next root key in force.
+pub(crate) struct Next {
+    pub(crate) root: RootKey,
+    pub(crate) custody: Custody,
+    /// Each envelope's head as it was, and as it will be.
+    pub(crate) heads: HashMap<Head, Head>,
+}
+
+impl Vault {
+    /// Seals every data key anew. The locks are held for a few of them at a time, so that neither a
+    /// lease nor a `lock` waits; a `lock` ends it.
+    pub(super) fn rewrap_all(
+        &self,
+        next: &RootKey,
+        version: u32,
+    ) -> Result<HashMap<Head, Head>, VaultError> {
+        let snapshot = self.envelopes()?;
+        let mut heads = HashMap::with_capacity(snapshot.len());
+        let next = Under {
+            root: next.expose(),
+            version,
+        };
+        for some in snapshot.chunks(AT_ONCE) {
+            give_way();
+            let keys = known(self.shared.keys.read());
+            let keys = keys.as_ref().ok_or(VaultError::Locked)?;
+            for item in some {
+                let place = Place {
+                    vault: self.id(),
+                    name: &item.name,
+                    version: item.version,
+                };
+                let under = envelope::root_version(&item.head);
+                let under = keys.under(under).ok_or_else(|| self.damaged(place))?;
+                let head = envelope::rewrap(under, next, place, &item.head);
+                heads.insert(
+                    item.head,
+                    head.map_err(|cause| self.unwrapped(cause, place))?,
+                );
+            }
+        }
+        Ok(heads)
+    }
+
+    fn envelopes(&self) -> Result<Vec<Item>, VaultError> {
+        let state = known(self.shared.state.read());
+        let versions = state.list.secrets.iter().flat_map(|(name, secret)| {
+            let versions = secret.versions.iter();
+            versions.map(|sealed| (name.to_string(), sealed.version, &sealed.envelope))
+        });
+        let minted = state.minted.values().map(|sealed| {
+            let minted = &sealed.minted;
+            (minted.place(), minted.installation, &sealed.envelope)
+        });
+        let items = versions.chain(minted).map(|(name, version, envelope)| {
+            let place = Place {
+                vault: self.id(),
+                name: &name,
+                version,
+            };
+            let head = *envelope::head(envelope).ok_or_else(|| self.damaged(place))?;
+            Ok(Item {
+                name,
+                version,
+                head,
+            })
+        });
+        items.collect()
+    }
+
+    /// Seals what the root key seals once per vault anew.
+    pub(super) fn rewrap_own(
+        &self,
+        from: &Custody,
+        next: &RootKey,
+        version: u32,
+    ) -> Result<keys::SealedKeys, VaultError> {
+        let keys = known(self.shared.keys.read());
+        let keys = keys.as_ref().ok_or(VaultError::Locked)?;
+        let sealed = from.keys.rewrapped(keys.root_key(), next, version);
+        sealed.map_err(|cause| match cause {
+            keys::RewrapError::DoesNotOpen => VaultError::Tampered {
+                path: self.shared.path.clone(),
+                what: "its own keys".to_owned(),
+            },
+            keys::RewrapError::Memory(cause) => VaultError::Memory(cause),
+            keys::RewrapError::NoRandom(cause) => VaultError::Random(cause),
+        })
+    }
+
+    fn damaged(&self, place: Place<'_>) -> VaultError {
+        self.shared.unwrapped(RewrapError::DoesNotOpen, place)
+    }
+
+    fn unwrapped(&self, cause: RewrapError, place: Place<'_>) -> VaultError {
+        self.shared.unwrapped(cause, place)
+    }
+}
+
+impl Shared {
+    /// The head of an envelope under the next root key: worked out before, or now if it came since.
+    pub(crate) fn next_head(
+        &self,
+        head: &Head,
+        next: &Next,
+        place: Place<'_>,
+    ) -> Result<Head, VaultError> {
+        if let Some(head) = next.heads.get(head) {
+            return Ok(*head);
+        }
+        let under = Under {
+            root: next.root.expose(),
+            version: next.custody.keys.root_version,
+        };
+        let keys = known(self.keys.read());
+        let keys = keys.as_ref().ok_or(VaultError::Locked)?;
+        let before = keys.under(envelope::root_version(head));
+        let before = before.ok_or(RewrapError::DoesNotOpen);
+        before
+            .and_then(|before| envelope::rewrap(before, under, place, head))
+            .map_err(|cause| self.unwrapped(cause, place))
+    }
+
+    pub(crate) fn unwrapped(&self, cause: RewrapError, place: Place<'_>) -> VaultError {
+        match cause {
+            RewrapError::NoRandom(cause) => VaultError::Random(cause),
+            RewrapError::DoesNotOpen => VaultError::Tampered {
+                path: self.path.clone(),
+                what: match place.name.parse::<SecretName>() {
+                    Ok(name) => format!("version {} of secret `{name}`", place.version),
+                    Err(_) => "an installation token".to_owned(),
+                },
+            },
+        }
+    }
+}
+
+/// One envelope of the snapshot.
+struct Item {
+    name: String,
+    version: u64,
+    head: Head,
+}

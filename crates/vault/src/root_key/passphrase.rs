@@ -1,0 +1,417 @@
+//! A passphrase wraps the root key: Argon2id makes an X25519 key pair of it, and the root key lies in a
+//! sealed box for the public half, which is kept. So the next root key can be put behind the same
+//! passphrase without anybody typing it (a re-key), and only the passphrase opens either.
+//!
+//! Whoever could exchange the public half would have the next root key sealed for themselves: a MAC under
+//! the vault's own key covers it (`Custody`), and is checked before it is used. Wraps that tokend made
+//! before format 3 of the vault have no public half: there Argon2id's output seals the root key itself,
+//! with AES-256-GCM. They open as ever; a re-key needs the passphrase once, and makes one of the new kind.
+//!
+//! The parameters are kept beside the salt, so that they can grow without a new format. They are
+//! those of RFC 9106 for machines short of memory, 64 MiB and three passes, with one lane in place of
+//! four because one thread does the work: about 0.15 s.
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use broker_protocol::as_read;
+use broker_secret_memory::locked_memory::LockedKey;
+use crypto_box::aead::OsRng;
+use crypto_box::{PublicKey, SecretKey};
+use zeroize::Zeroizing;
+
+use super::{RootKey, RootKeyError};
+use crate::envelope;
+
+/// Fewest characters a new passphrase may have.
+pub(super) const SHORTEST: usize = 12;
+
+/// What was typed or read, as it was. It has no `Debug` and is wiped on drop.
+///
+/// One that is set is cleaned first by the rule of [`as_read`], and one that opens something is tried so
+/// first, then as it is: what was set before there was a rule goes on opening what it opened.
+pub struct Passphrase(Zeroizing<String>);
+
+impl Passphrase {
+    /// Takes ownership, so that no other copy need remain.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// Whether the two are the same text.
+    #[must_use]
+    pub fn is_repeated_by(&self, other: &Self) -> bool {
+        *self.0 == *other.0
+    }
+
+    /// The passphrase that is set where this was read, cleaned.
+    ///
+    /// # Errors
+    ///
+    /// [`RootKeyError::ControlCharacter`], or [`RootKeyError::ShortPassphrase`].
+    pub fn chosen(&self) -> Result<Self, RootKeyError> {
+        let text = as_read::new_passphrase(&self.0).map_err(RootKeyError::ControlCharacter)?;
+        if text.chars().count() < SHORTEST {
+            return Err(RootKeyError::ShortPassphrase);
+        }
+        Ok(Self::new(text.to_owned()))
+    }
+
+    /// Opens something with it: cleaned, and where that is wrong, as it was read. Takes as many
+    /// derivations as there are readings that differ, which is one for nearly every text.
+    pub(crate) fn open_with<T, E>(
+        &self,
+        is_wrong: fn(&E) -> bool,
+        mut open: impl FnMut(&Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut opened = open(&Self::new(as_read::cleaned(&self.0).to_owned()));
+        for reading in as_read::readings(&self.0).skip(1) {
+            if !opened.as_ref().is_err_and(is_wrong) {
+                break;
+            }
+            opened = open(&Self::new(reading.to_owned()));
+        }
+        opened
+    }
+
+    /// The key that Argon2id makes of it, with one lane. Takes a fraction of a second.
+    pub(crate) fn derive(
+        &self,
+        salt: &[u8; 16],
+        memory_kib: u32,
+        passes: u32,
+    ) -> Result<LockedKey, RootKeyError> {
+        let costs = || RootKeyError::Costs { memory_kib, passes };
+        // Whoever can write the file must not make us allocate a terabyte.
+        if memory_kib > 1024 * 1024 || passes > 64 {
+            return Err(costs());
+        }
+        let params = Params::new(memory_kib, passes, 1, Some(32)).map_err(|_cause| costs())?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        LockedKey::filled(|room| {
+            argon2
+                .hash_password_into(self.0.as_bytes(), salt, room)
+                .map_err(RootKeyError::Derivation)
+        })
+    }
+}
+
+/// Memory in KiB and passes for a passphrase that is set today: RFC 9106 for machines short of memory.
+pub(crate) const COSTS: (u32, u32) = (64 * 1024, 3);
+
+/// The root key, sealed under a passphrase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrap {
+    pub(crate) salt: [u8; 16],
+    pub(crate) memory_kib: u32,
+    pub(crate) passes: u32,
+    pub(crate) sealed: Box<[u8]>,
+    /// Absent in wraps of before format 3.
+    pub(crate) public_key: Option<[u8; 32]>,
+}
+
+impl Wrap {
+    /// Seals the root key of a vault under a passphrase that is chosen now. Takes a fraction of a second.
+    ///
+    /// # Errors
+    ///
+    /// As [`Passphrase::chosen`], or if memory or random numbers are not to be had.
+    pub fn make(key: &RootKey, vault_id: &str, by: &Passphrase) -> Result<Self, RootKeyError> {
+        Self::under(key, vault_id, &by.chosen()?)
+    }
+
+    /// The same under exactly this text.
+    fn under(key: &RootKey, vault_id: &str, by: &Passphrase) -> Result<Self, RootKeyError> {
+        let mut wrap = Self {
+            salt: [0; 16],
+            memory_kib: COSTS.0,
+            passes: COSTS.1,
+            sealed: Box::default(),
+            public_key: None,
+        };
+        envelope::random(&mut wrap.salt)?;
+        let secret = SecretKey::from_bytes(*wrap.wrapping_key(by)?.expose());
+        wrap.public_key = Some(*secret.public_key().as_bytes());
+        wrap.resealed(key, vault_id)
+    }
+
+    /// Whether another root key can be put behind the same passphrase without it.
+    #[must_use]
+    pub const fn needs_no_passphrase(&self) -> bool {
+        self.public_key.is_some()
+    }
+
+    /// Puts another root key behind the same passphrase.
+    ///
+    /// # Errors
+    ///
+    /// [`RootKeyError::OldWrap`] if that takes the passphrase.
+    pub(crate) fn resealed(&self, key: &RootKey, vault_id: &str) -> Result<Self, RootKeyError> {
+        let public_key = self.public_key.ok_or(RootKeyError::OldWrap)?;
+        let mut plain = Zeroizing::new(boxed(vault_id));
+        plain.reserve_exact(32);
+        plain.extend_from_slice(key.expose());
+        let sealed = PublicKey::from_bytes(public_key)
+            .seal(&mut OsRng, &plain)
+            .map_err(|_opaque| RootKeyError::NotSealed)?;
+        Ok(Self {
+            sealed: sealed.into(),
+            ..self.clone()
+        })
+    }
+
+    /// Puts another root key behind the passphrase that opens this, which was typed.
+    ///
+    /// # Errors
+    ///
+    /// [`RootKeyError::WrongPassphrase`]: another one is a mistake, and not a new one.
+    pub(crate) fn renewed(
+        &self,
+        key: &RootKey,
+        vault_id: &str,
+        by: &Passphrase,
+    ) -> Result<Self, RootKeyError> {
+        by.open_with(is_wrong, |reading| {
+            drop(self.open_as(vault_id, reading)?);
+            if self.needs_no_passphrase() {
+                return self.resealed(key, vault_id);
+            }
+            Self::under(key, vault_id, reading)
+        })
+    }
+
+    /// Opens it. Takes a fraction of a second, also for a wrong passphrase.
+    ///
+    /// # Errors
+    ///
+    /// [`RootKeyError::WrongPassphrase`], or if memory is not to be had.
+    pub fn open(&self, vault_id: &str, by: &Passphrase) -> Result<RootKey, RootKeyError> {
+        by.open_with(is_wrong, |reading| self.open_as(vault_id, reading))
+    }
+
+    fn open_as(&self, vault_id: &str, by: &Passphrase) -> Result<RootKey, RootKeyError> {
+        let wrapping = self.wrapping_key(by)?;
+        if let Some(public_key) = self.public_key {
+            let secret = SecretKey::from_bytes(*wrapping.expose());
+            if *secret.public_key().as_bytes() != public_key {
+                return Err(RootKeyError::WrongPassphrase);
+            }
+            let damaged = || RootKeyError::NotAKey {
+                place: "what the vault keeps behind this passphrase".to_owned(),
+            };
+            let opened = secret.unseal(&self.sealed).map_err(|_opaque| damaged())?;
+            let opened = Zeroizing::new(opened);
+            let key = opened.strip_prefix(boxed(vault_id).as_slice());
+            let key = key.and_then(|key| <&[u8; 32]>::try_from(key).ok());
+            let key = key.ok_or_else(damaged)?;
+            return RootKey::filled(|room| room.copy_from_slice(key));
+        }
+        let bound = bound(vault_id);
+        LockedKey::filled(|room| {
+            envelope::open_key(wrapping.expose(), &bound, &self.sealed, room)
+                .map_err(|_cause| RootKeyError::WrongPassphrase)
+        })
+        .map(RootKey)
+    }
+
+    fn wrapping_key(&self, by: &Passphrase) -> Result<LockedKey, RootKeyError> {
+        by.derive(&self.salt, self.memory_kib, self.passes)
+    }
+
+    /// What a MAC covers of a wrap: all of it.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        out.extend_from_slice(&self.salt);
+        out.extend_from_slice(&self.memory_kib.to_be_bytes());
+        out.extend_from_slice(&self.passes.to_be_bytes());
+        match &self.public_key {
+            None => out.push(0),
+            Some(key) => {
+                out.push(1);
+                out.extend_from_slice(key);
+            }
+        }
+        let length = u64::try_from(self.sealed.len()).unwrap_or(u64::MAX);
+        out.extend_from_slice(&length.to_be_bytes());
+        out.extend_from_slice(&self.sealed);
+        out
+    }
+
+    /// A wrap as tokend made them before format 3 of the vault.
+    #[cfg(test)]
+    pub(crate) fn make_old(key: &RootKey, vault_id: &str, by: &Passphrase) -> Self {
+        let mut wrap = Self::under(key, vault_id, by).unwrap();
+        let wrapping = wrap.wrapping_key(by).unwrap();
+        let sealed = envelope::seal_key(wrapping.expose(), &bound(vault_id), key.expose());
+        wrap.sealed = sealed.unwrap();
+        wrap.public_key = None;
+        wrap
+    }
+}
+
+const fn is_wrong(error: &RootKeyError) -> bool {
+    matches!(error, RootKeyError::WrongPassphrase)
+}
+
+/// Associated data of a wrap of before format 3.
+fn bound(vault_id: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    envelope::text(&mut out, "tokend root key v1");
+    envelope::text(&mut out, vault_id);
+    out
+}
+
+/// What precedes the root key in a sealed box, which has no associated data.
+fn boxed(vault_id: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128);
+    envelope::text(&mut out, "tokend root key v2");
+    envelope::text(&mut out, vault_id);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use static_assertions::assert_not_impl_any;
+
+    use super::*;
+
+    assert_not_impl_any!(Passphrase: Clone, Debug, PartialEq);
+
+    fn passphrase(text: &str) -> Passphrase {
+        Passphrase::new(text.to_owned())
+    }
+
+    #[test]
+    fn the_passphrase_gives_the_key_back_and_no_other_does() {
+        let key = RootKey::generate().unwrap();
+        let wrap = Wrap::make(&key, "v", &passphrase("correct horse battery")).unwrap();
+        let opened = wrap
+            .open("v", &passphrase("correct horse battery"))
+            .unwrap();
+        assert_eq!(opened.expose(), key.expose());
+        let wrong = wrap.open("v", &passphrase("correct horse batterY"));
+        assert!(matches!(wrong, Err(RootKeyError::WrongPassphrase)));
+        let elsewhere = wrap.open("w", &passphrase("correct horse battery"));
+        assert!(elsewhere.is_err());
+    }
+
+    #[test]
+    fn the_next_root_key_goes_behind_the_same_passphrase_without_it() {
+        let (first, second) = (RootKey::generate().unwrap(), RootKey::generate().unwrap());
+        let by = passphrase("correct horse battery");
+        let wrap = Wrap::make(&first, "v", &by).unwrap();
+        let next = wrap.resealed(&second, "v").unwrap();
+        assert_eq!(next.open("v", &by).unwrap().expose(), second.expose());
+        assert_eq!(wrap.open("v", &by).unwrap().expose(), first.expose());
+        assert!(next.open("w", &by).is_err());
+        let wrong = next.open("v", &passphrase("correct horse batterY"));
+        assert!(matches!(wrong, Err(RootKeyError::WrongPassphrase)));
+    }
+
+    #[test]
+    fn a_wrap_of_an_earlier_tokend_opens_and_says_that_it_needs_the_passphrase() {
+        let key = RootKey::generate().unwrap();
+        let by = passphrase("correct horse battery");
+        let wrap = Wrap::make_old(&key, "v", &by);
+        assert_eq!(wrap.open("v", &by).unwrap().expose(), key.expose());
+        let wrong = wrap.open("v", &passphrase("correct horse batterY"));
+        assert!(matches!(wrong, Err(RootKeyError::WrongPassphrase)));
+        let refused = wrap.resealed(&key, "v");
+        assert!(matches!(refused, Err(RootKeyError::OldWrap)));
+    }
+
+    /// As read where it is set, and what opens it afterwards.
+    #[test]
+    fn a_passphrase_that_was_read_is_set_without_what_an_editor_added() {
+        let key = RootKey::generate().unwrap();
+        for read in [
+            "correct horse battery\r\n",
+            "\u{feff}correct horse battery\n",
+        ] {
+            let wrap = Wrap::make(&key, "v", &passphrase(read)).unwrap();
+            for typed in [read, "correct horse battery"] {
+                let opened = wrap.open("v", &passphrase(typed)).unwrap();
+                assert_eq!(opened.expose(), key.expose(), "{read:?} {typed:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_passphrase_that_was_set_as_it_was_read_still_opens_and_goes_on_doing_so() {
+        let (key, next) = (RootKey::generate().unwrap(), RootKey::generate().unwrap());
+        for (set, read) in [
+            ("correct horse battery\r", "correct horse battery\r\n"),
+            (
+                "\u{feff}correct horse battery",
+                "\u{feff}correct horse battery\n",
+            ),
+            ("correct\thorse battery\n", "correct\thorse battery\n"),
+        ] {
+            let wrap = Wrap::under(&key, "v", &passphrase(set)).unwrap();
+            let old = Wrap::make_old(&key, "v", &passphrase(set));
+            for wrap in [wrap, old] {
+                let opened = wrap.open("v", &passphrase(read)).unwrap();
+                assert_eq!(opened.expose(), key.expose(), "{set:?}");
+                let renewed = wrap.renewed(&next, "v", &passphrase(read)).unwrap();
+                let opened = renewed.open("v", &passphrase(read)).unwrap();
+                assert_eq!(opened.expose(), next.expose(), "{set:?}");
+                let cleaned = renewed.open("v", &passphrase("correct horse battery"));
+                assert!(cleaned.is_err(), "{set:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_new_passphrase_with_a_control_character_is_refused_and_not_quoted() {
+        let key = RootKey::generate().unwrap();
+        let error = Wrap::make(&key, "v", &passphrase("correct\u{1b} horse")).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("(U+001B) at character 8"), "{error}");
+        assert!(!error.contains("horse"), "{error}");
+    }
+
+    #[test]
+    fn a_short_passphrase_is_refused_for_a_new_vault() {
+        let key = RootKey::generate().unwrap();
+        let error = Wrap::make(&key, "v", &passphrase("eleven char")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a passphrase needs at least 12 characters"
+        );
+    }
+
+    #[test]
+    fn costs_that_nobody_asked_for_are_refused_before_any_memory_is() {
+        let wrap = Wrap {
+            salt: [0; 16],
+            memory_kib: u32::MAX,
+            passes: 3,
+            sealed: Box::default(),
+            public_key: None,
+        };
+        let error = wrap.open("v", &passphrase("whatever it is")).err().unwrap();
+        assert!(matches!(error, RootKeyError::Costs { .. }), "{error}");
+    }
+
+    /// The wrapping key as the reference implementation of Argon2 computes it, here through Python's
+    /// `argon2-cffi`: `hash_secret_raw(b"correct horse battery", bytes(range(16)), 3, 65536, 1, 32,
+    /// Type.ID)`. If this fails, no passphrase in the field would open its vault.
+    #[test]
+    fn the_wrapping_key_is_the_one_that_argon2id_gives() {
+        let wrap = Wrap {
+            salt: std::array::from_fn(|i| u8::try_from(i).unwrap()),
+            memory_kib: 65536,
+            passes: 3,
+            sealed: Box::default(),
+            public_key: None,
+        };
+        let key = wrap
+            .wrapping_key(&passphrase("correct horse battery"))
+            .unwrap();
+        let hex: String = key.expose().iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(hex, ARGON2ID);
+    }
+
+    const ARGON2ID: &str = "904b42492da04031a468a6d1d51689848c15e5c88d8587b0186dce574b8c4bcc";
+}

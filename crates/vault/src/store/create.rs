@@ -1,0 +1,88 @@
+//! A new vault file: whole, or not there.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use broker_private_files::{self as private, PrivateError};
+use broker_protocol::whole_file;
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::{
+    APPLICATION_ID, FLAGS, FORMAT, FORMAT_2, FORMAT_3, FORMAT_4, FORMAT_5, Store, beside, integer,
+    storage,
+};
+use crate::custody::Custody;
+use crate::error::VaultError;
+use crate::keys::SEALED_AT_FIRST;
+use crate::state::List;
+use crate::vouched::Vouched;
+
+impl Store {
+    /// Builds a new vault beside `path` and puts it there whole, or not at all.
+    pub(crate) fn create(
+        path: &Path,
+        custody: &Custody,
+        list: &List,
+        vouched: &Vouched,
+        now: Timestamp,
+    ) -> Result<(), VaultError> {
+        let unfinished = path.with_extension("db.new");
+        for leftover in [unfinished.clone(), beside(&unfinished, "-journal")] {
+            match fs::remove_file(&leftover) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(PrivateError::io(&leftover)(error).into());
+                }
+                _ => {}
+            }
+        }
+        private::write_new(&unfinished, b"")?;
+        Self::build(&unfinished, custody, list, vouched, now).map_err(|e| storage(path, e))?;
+        whole_file::link(&unfinished, path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => VaultError::Exists(path.to_owned()),
+            _ => PrivateError::io(path)(error).into(),
+        })?;
+        fs::remove_file(&unfinished).map_err(PrivateError::io(&unfinished))?;
+        Ok(private::sync_directory_of(path)?)
+    }
+
+    fn build(
+        path: &Path,
+        custody: &Custody,
+        list: &List,
+        vouched: &Vouched,
+        now: Timestamp,
+    ) -> Result<(), rusqlite::Error> {
+        let mut db = Connection::open_with_flags(path, FLAGS)?;
+        db.pragma_update(None, "synchronous", "FULL")?;
+        let tx = db.transaction()?;
+        tx.execute_batch(include_str!("../schema.sql"))?;
+        tx.execute_batch(FORMAT_2)?;
+        tx.execute_batch(FORMAT_3)?;
+        tx.execute_batch(FORMAT_4)?;
+        tx.execute_batch(FORMAT_5)?;
+        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+        tx.pragma_update(None, "user_version", FORMAT)?;
+        tx.execute(
+            "INSERT INTO vault VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+            params![
+                custody.keys.vault_id,
+                now.as_microsecond(),
+                custody.source.to_stored(),
+                custody.keys.root_version,
+                custody.keys.check,
+                custody.keys.mac,
+                list.log.log_id,
+                list.log.public_key,
+                custody.keys.log_seed,
+                integer(list.changes),
+                list.mac,
+            ],
+        )?;
+        super::custody::write(&tx, custody, SEALED_AT_FIRST)?;
+        super::witness::write(&tx, vouched)?;
+        tx.commit()?;
+        db.close().map_err(|(_, error)| error)
+    }
+}

@@ -1,0 +1,132 @@
+//! Who was handed which value, as rows: of the values in use, and of those before them that are kept.
+
+use std::collections::BTreeMap;
+
+use broker_protocol::api::Exposure;
+use broker_protocol::names::SecretName;
+use broker_secret_memory::token::HashedToken;
+use jiff::Timestamp;
+use rusqlite::{Row, Transaction, params};
+
+use super::load::{count, name, time, unreadable};
+use super::{Store, integer};
+use crate::state::{ExposedBefore, ExposedTo, Turn};
+
+impl Store {
+    pub(super) fn exposures(&self) -> Result<BTreeMap<ExposedTo, Exposure>, rusqlite::Error> {
+        let mut statement = self
+            .db
+            .prepare("SELECT secret, uid, purpose, last, leases FROM exposure")?;
+        let mut rows = statement.query([])?;
+        let mut exposures = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let exposure = exposure(row, 1)?;
+            let key = (name(row, 0)?, exposure.uid, exposure.purpose.clone());
+            exposures.insert(key, exposure);
+        }
+        Ok(exposures)
+    }
+
+    pub(super) fn exposures_before(
+        &self,
+    ) -> Result<BTreeMap<ExposedBefore, Exposure>, rusqlite::Error> {
+        let mut statement = self.db.prepare(
+            "SELECT secret, hashed_credential, uid, purpose, last, leases FROM exposure_before",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut exposures = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let exposure = exposure(row, 2)?;
+            let hashed: String = row.get(1)?;
+            let hashed = HashedToken::from_stored(&hashed);
+            let key = (
+                name(row, 0)?,
+                hashed,
+                exposure.uid,
+                exposure.purpose.clone(),
+            );
+            exposures.insert(key, exposure);
+        }
+        Ok(exposures)
+    }
+}
+
+/// An exposure, from this column on.
+fn exposure(row: &Row<'_>, at: usize) -> Result<Exposure, rusqlite::Error> {
+    let purpose: String = row.get(at + 1)?;
+    Ok(Exposure {
+        uid: row.get(at)?,
+        purpose: purpose.parse().map_err(unreadable(at + 1))?,
+        last: time(row, at + 2)?,
+        leases: count(row, at + 3)?,
+    })
+}
+
+/// Writes what was counted.
+pub(super) fn write<'a>(
+    tx: &Transaction<'_>,
+    exposed: impl Iterator<Item = (&'a ExposedTo, &'a Exposure)>,
+    before: impl Iterator<Item = (&'a ExposedBefore, &'a Exposure)>,
+) -> Result<(), rusqlite::Error> {
+    let micros = Timestamp::as_microsecond;
+    let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO exposure VALUES (?, ?, ?, ?, ?)")?;
+    for ((name, uid, purpose), exposure) in exposed {
+        let (last, leases) = (micros(exposure.last), integer(exposure.leases));
+        insert.execute(params![name.as_str(), uid, purpose.as_str(), last, leases])?;
+    }
+    let mut insert =
+        tx.prepare_cached("INSERT OR REPLACE INTO exposure_before VALUES (?, ?, ?, ?, ?, ?)")?;
+    for ((name, hashed, uid, purpose), exposure) in before {
+        let (last, leases) = (micros(exposure.last), integer(exposure.leases));
+        let (name, hashed, purpose) = (name.as_str(), hashed.as_str(), purpose.as_str());
+        insert.execute(params![name, hashed, uid, purpose, last, leases])?;
+    }
+    Ok(())
+}
+
+/// Another value comes into use: who was handed the one before is set aside under its hash, and who was
+/// handed this one, if it was in use before, counts again.
+pub(super) fn turn(
+    tx: &Transaction<'_>,
+    name: &SecretName,
+    turn: &Turn,
+) -> Result<(), rusqlite::Error> {
+    let (name, to) = (name.as_str(), turn.to.as_str());
+    if let Some(from) = &turn.from {
+        tx.execute(
+            "INSERT OR REPLACE INTO exposure_before
+               SELECT secret, ?2, uid, purpose, last, leases FROM exposure WHERE secret = ?1",
+            [name, from.as_str()],
+        )?;
+    }
+    tx.execute("DELETE FROM exposure WHERE secret = ?", [name])?;
+    tx.execute(
+        "INSERT INTO exposure SELECT secret, uid, purpose, last, leases
+           FROM exposure_before WHERE secret = ? AND hashed_credential = ?",
+        [name, to],
+    )?;
+    tx.execute(
+        "DELETE FROM exposure_before WHERE secret = ? AND hashed_credential = ?",
+        [name, to],
+    )?;
+    Ok(())
+}
+
+/// Values were erased, all but the one of this hash.
+pub(super) fn forget_before(
+    tx: &Transaction<'_>,
+    name: &SecretName,
+    keep: Option<&HashedToken>,
+) -> Result<(), rusqlite::Error> {
+    tx.execute(
+        "DELETE FROM exposure_before WHERE secret = ? AND hashed_credential IS NOT ?",
+        params![name.as_str(), keep.map(HashedToken::as_str)],
+    )?;
+    Ok(())
+}
+
+/// Nothing of the secret is in use any more.
+pub(super) fn forget(tx: &Transaction<'_>, name: &SecretName) -> Result<(), rusqlite::Error> {
+    tx.execute("DELETE FROM exposure WHERE secret = ?", [name.as_str()])?;
+    Ok(())
+}

@@ -1,0 +1,360 @@
+//! Every SQL statement of the vault.
+//!
+//! One connection, held by the writer's thread, with an exclusive lock on the file: a second broker
+//! is told so, and no shared-memory file is needed. Erased rows are overwritten, and after a removal
+//! the write-ahead log is emptied, so that not even sealed values linger.
+//!
+//! A change of secrets is durable before its function returns (`synchronous=FULL`). Noting the log's
+//! head is not (`NORMAL`): a note that is lost is made again from the log.
+//!
+//! Not here: keys, and what any of it means.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use broker_private_files as private;
+use broker_protocol::names::SecretName;
+use jiff::Timestamp;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, params};
+
+use crate::Kind;
+use crate::error::VaultError;
+use crate::state::{Sealed, State, Turn};
+use crate::values::Of;
+use crate::vouched::Vouched;
+
+mod checks;
+mod create;
+mod custody;
+mod exposures;
+mod first_seen;
+mod image;
+mod load;
+mod minted;
+mod moves;
+mod rotation;
+mod sources;
+mod warnings;
+mod witness;
+
+pub(crate) use image::Restored;
+pub(crate) use witness::{Noted, Signed};
+
+/// `tokd`, in the header of the database file.
+const APPLICATION_ID: i64 = 0x746f_6b64;
+/// The format that this code reads and writes. Those before become it when opened.
+const FORMAT: i64 = 5;
+/// What format 2 has beside format 1: tables, all empty at first.
+const FORMAT_2: &str = include_str!("../schema-2.sql");
+/// What format 3 has beside format 2.
+const FORMAT_3: &str = include_str!("../schema-3.sql");
+/// What format 4 has beside format 3: tables, all empty at first.
+const FORMAT_4: &str = include_str!("../schema-4.sql");
+/// What format 5 has beside format 4; its MACs the first unlock makes.
+const FORMAT_5: &str = include_str!("../schema-5.sql");
+/// The root key of a vault of format 2: as old as the vault, and its seals counted as well as they can
+/// be. Installation tokens that are forgotten by now are missing from the count.
+const OLD_ROOT_KEY: &str = "INSERT INTO root_key (one, made_at, seals)
+   SELECT 1, created_at,
+     3 + (SELECT coalesce(sum(last_version), 0) FROM secret) + (SELECT count(*) FROM minted)
+   FROM vault";
+
+pub(crate) struct Store {
+    db: Connection,
+    path: PathBuf,
+    /// How often the root key in force has sealed.
+    seals: Arc<AtomicU64>,
+}
+
+impl Store {
+    /// Opens the vault at `path`, checks it, and reads all of it.
+    pub(crate) fn open(path: &Path) -> Result<(Self, State), VaultError> {
+        match private::check_file(path) {
+            Err(error) if error.is_not_found() => {
+                return Err(VaultError::Missing(path.to_owned()));
+            }
+            checked => checked?,
+        }
+        if let Some(directory) = path.parent() {
+            private::check_directory(directory)?;
+        }
+        match private::check_file(&beside(path, "-wal")) {
+            Err(error) if error.is_not_found() => {}
+            checked => checked?,
+        }
+        let fault = |cause| storage(path, cause);
+        let db = Connection::open_with_flags(path, FLAGS).map_err(fault)?;
+        db.busy_timeout(Duration::from_millis(250)).map_err(fault)?;
+        db.pragma_update(None, "locking_mode", "EXCLUSIVE")
+            .map_err(fault)?;
+        Self::opened(db, path)
+    }
+
+    /// Checks a database that is open, brings it to today's format, and reads all of it.
+    fn opened(db: Connection, path: &Path) -> Result<(Self, State), VaultError> {
+        let fault = |cause| storage(path, cause);
+        let number = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        if number("application_id").map_err(fault)? != APPLICATION_ID {
+            return Err(VaultError::NotAVault(path.to_owned()));
+        }
+        let found = number("user_version").map_err(fault)?;
+        if found < 1 {
+            return Err(VaultError::Damaged {
+                path: path.to_owned(),
+                why: format!("there never was a format {found}"),
+            });
+        }
+        if found > FORMAT {
+            return Err(VaultError::Newer {
+                path: path.to_owned(),
+                found,
+                known: FORMAT,
+            });
+        }
+        prepare(&db).map_err(fault)?;
+        let path = path.to_owned();
+        let seals = Arc::default();
+        let mut store = Self { db, path, seals };
+        store.check()?;
+        if found < FORMAT {
+            store.durably(|tx| {
+                if found == 1 {
+                    tx.execute_batch(FORMAT_2)?;
+                }
+                if found < 3 {
+                    tx.execute_batch(FORMAT_3)?;
+                    tx.execute(OLD_ROOT_KEY, [])?;
+                }
+                if found < 4 {
+                    tx.execute_batch(FORMAT_4)?;
+                }
+                tx.execute_batch(FORMAT_5)?;
+                tx.pragma_update(None, "user_version", FORMAT)
+            })?;
+        }
+        let (state, seals) = store.load().map_err(|cause| store.fault(cause))?;
+        store.seals.store(seals, Ordering::Relaxed);
+        // All of it is in memory now, and the pages it was read from are not needed a second time.
+        let release = store.db.release_memory();
+        release.map_err(|cause| store.fault(cause))?;
+        Ok((store, state))
+    }
+
+    /// How often the root key in force has sealed; written with all that it seals.
+    pub(crate) fn seals(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.seals)
+    }
+
+    fn check(&self) -> Result<(), VaultError> {
+        let said: String = self
+            .db
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|cause| self.fault(cause))?;
+        if said == "ok" {
+            return Ok(());
+        }
+        Err(VaultError::Damaged {
+            path: self.path.clone(),
+            why: said,
+        })
+    }
+
+    /// Gives out a version number, once.
+    pub(crate) fn reserve(
+        &mut self,
+        name: &SecretName,
+        version: u64,
+        created_at: Timestamp,
+        mark: &Mark,
+    ) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            mark.write(tx)?;
+            tx.prepare_cached(
+                "INSERT INTO secret VALUES (?1, ?2, ?3)
+                 ON CONFLICT (name) DO UPDATE SET last_version = ?3, created_at = ?2",
+            )?
+            .execute(params![
+                name.as_str(),
+                created_at.as_microsecond(),
+                integer(version)
+            ])?;
+            Ok(())
+        })
+    }
+
+    /// Adds a version, and writes the text of the rotation it belongs to. `turn` is of the values in use,
+    /// where the change is of those.
+    pub(crate) fn add_version(
+        &mut self,
+        name: &SecretName,
+        sealed: &Sealed,
+        (rotation, turn): (Option<&str>, Option<&Turn>),
+        mark: &Mark,
+    ) -> Result<(), VaultError> {
+        let seals = self.seals.load(Ordering::Relaxed);
+        self.durably(|tx| {
+            mark.write(tx)?;
+            count_seals(tx, seals)?;
+            if let Some(rotation) = rotation {
+                rotation::write(tx, name, rotation)?;
+            }
+            tx.prepare_cached("INSERT INTO version VALUES (?, ?, ?, ?, ?, ?, ?)")?
+                .execute(params![
+                    name.as_str(),
+                    integer(sealed.version),
+                    sealed.kind.map(Kind::as_str),
+                    sealed.hashed_credential.as_str(),
+                    sealed.expires_at.map(Timestamp::as_microsecond),
+                    sealed.set_at.as_microsecond(),
+                    sealed.envelope,
+                ])?;
+            turn.map_or(Ok(()), |turn| exposures::turn(tx, name, turn))
+        })
+    }
+
+    /// Erases every version of a secret, and its figures; [`Self::forget_old_rows`] is to follow, once memory
+    /// knows.
+    pub(crate) fn remove(
+        &mut self,
+        name: &SecretName,
+        of: &Of,
+        mark: &Mark,
+    ) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            mark.write(tx)?;
+            tx.execute("DELETE FROM version WHERE secret = ?", [name.as_str()])?;
+            if matches!(of, Of::InForce(_)) {
+                tx.execute("DELETE FROM first_seen WHERE secret = ?", [name.as_str()])?;
+                exposures::forget(tx, name)?;
+            }
+            exposures::forget_before(tx, name, None)?;
+            tx.execute("DELETE FROM last_used WHERE secret = ?", [name.as_str()])?;
+            tx.execute("DELETE FROM secret_check WHERE secret = ?", [name.as_str()])?;
+            tx.execute("DELETE FROM rotation WHERE secret = ?", [name.as_str()])?;
+            tx.execute("DELETE FROM sink WHERE secret = ?", [name.as_str()])?;
+            Ok(())
+        })
+    }
+
+    /// What was erased still lies in the write-ahead log.
+    fn empty_the_log(&self) -> Result<(), VaultError> {
+        self.db
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .map_err(|cause| self.fault(cause))
+    }
+
+    /// Begins a new audit log, of which nothing has been noted. What `state` forgot goes.
+    pub(crate) fn new_log(
+        &mut self,
+        log_id: &str,
+        mark: &Mark,
+        state: &State,
+    ) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            mark.write(tx)?;
+            witness::delete_forgotten(tx, state)?;
+            tx.execute(
+                "UPDATE vault SET log_id = ?, noted_records = NULL, noted_hash = NULL",
+                [log_id],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// From now on the database may not grow.
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self) -> Result<(), VaultError> {
+        self.db
+            .query_row("PRAGMA max_page_count = 1", [], |_| Ok(()))
+            .map_err(|cause| self.fault(cause))
+    }
+
+    fn durably(
+        &mut self,
+        write: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
+    ) -> Result<(), VaultError> {
+        let tx = self.db.transaction();
+        let done = tx.and_then(|tx| {
+            write(&tx)?;
+            tx.commit()
+        });
+        done.map_err(|cause| self.fault(cause))
+    }
+
+    fn fault(&self, cause: rusqlite::Error) -> VaultError {
+        storage(&self.path, cause)
+    }
+}
+
+/// What every change of the list writes besides: its count, and the MAC over the list after it.
+pub(crate) struct Mark {
+    pub(crate) changes: u64,
+    pub(crate) mac: [u8; 32],
+    /// Where rows that this covers change too.
+    pub(crate) vouched: Option<Vouched>,
+}
+
+impl Mark {
+    fn write(&self, tx: &Transaction<'_>) -> Result<(), rusqlite::Error> {
+        tx.prepare_cached("UPDATE vault SET changes = ?, list_mac = ?")?
+            .execute(params![integer(self.changes), self.mac])?;
+        witness::write_known(tx, self.vouched.as_ref())
+    }
+}
+
+/// Writes how often the root key has sealed, with what it has just sealed.
+fn count_seals(tx: &Transaction<'_>, seals: u64) -> Result<(), rusqlite::Error> {
+    tx.prepare_cached("UPDATE root_key SET seals = ?")?
+        .execute([integer(seals)])?;
+    Ok(())
+}
+
+const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
+fn prepare(db: &Connection) -> Result<(), rusqlite::Error> {
+    db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    db.pragma_update(None, "trusted_schema", false)?;
+    db.pragma_update(None, "secure_delete", true)?;
+    // Everything is read once and kept elsewhere, so a small page cache is enough: 256 KiB.
+    db.pragma_update(None, "cache_size", -256)?;
+    // Deferred constraints, temporary tables: nothing of a vault goes to /tmp.
+    db.pragma_update(None, "temp_store", "MEMORY")
+}
+
+fn storage(path: &Path, cause: rusqlite::Error) -> VaultError {
+    let path = path.to_owned();
+    match &cause {
+        rusqlite::Error::SqliteFailure(error, said) => match error.code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => VaultError::InUse(path),
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => VaultError::Damaged {
+                path,
+                why: said.clone().unwrap_or_else(|| error.to_string()),
+            },
+            _ => VaultError::Storage { path, cause },
+        },
+        // No row in `vault`, or a column that holds what it never should.
+        rusqlite::Error::QueryReturnedNoRows
+        | rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::FromSqlConversionFailure(..) => VaultError::Damaged {
+            path,
+            why: cause.to_string(),
+        },
+        _ => VaultError::Storage { path, cause },
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Counts stay far below 2^63; one that did not would be refused when read back.
+fn integer(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(-1)
+}

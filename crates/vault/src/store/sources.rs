@@ -1,0 +1,103 @@
+//! What is kept for sources, in the database alone.
+
+use rusqlite::params;
+
+use super::load::{count, time};
+use super::{Store, integer};
+use crate::error::VaultError;
+use crate::sources::SealedValue;
+
+impl Store {
+    pub(crate) fn source_requests(&self) -> Result<Vec<(i64, u32)>, VaultError> {
+        let read = || {
+            let mut statement = self
+                .db
+                .prepare("SELECT hour, requests FROM source_requests ORDER BY hour")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<Result<Vec<_>, rusqlite::Error>>()
+        };
+        read().map_err(|cause| self.fault(cause))
+    }
+
+    pub(crate) fn keep_source_requests(
+        &mut self,
+        hour: i64,
+        requests: u32,
+        oldest: i64,
+    ) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            // One to come was written by a clock that was wrong.
+            tx.execute(
+                "DELETE FROM source_requests WHERE hour < ? OR hour > ?",
+                [oldest, hour],
+            )?;
+            tx.execute(
+                "INSERT OR REPLACE INTO source_requests VALUES (?, ?)",
+                params![hour, requests],
+            )?;
+            Ok(())
+        })
+    }
+
+    pub(crate) fn keep_source_value(&mut self, value: &SealedValue) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            tx.execute(
+                "INSERT OR REPLACE INTO source_value VALUES (?, ?, ?, ?)",
+                params![
+                    value.source,
+                    value.version.map(integer),
+                    value.read_at.as_microsecond(),
+                    value.sealed,
+                ],
+            )?;
+            Ok(())
+        })
+    }
+
+    pub(crate) fn source_values(&self) -> Result<Vec<SealedValue>, VaultError> {
+        let read = || {
+            let mut statement = self.db.prepare(
+                "SELECT source, version, read_at, sealed FROM source_value ORDER BY source",
+            )?;
+            let mut rows = statement.query([])?;
+            let mut all = Vec::new();
+            while let Some(row) = rows.next()? {
+                let version: Option<i64> = row.get(1)?;
+                all.push(SealedValue {
+                    source: row.get(0)?,
+                    version: version.map(|_| count(row, 1)).transpose()?,
+                    read_at: time(row, 2)?,
+                    sealed: row.get(3)?,
+                });
+            }
+            Ok(all)
+        };
+        read().map_err(|cause| self.fault(cause))
+    }
+
+    pub(crate) fn keep_only_source_values(
+        &mut self,
+        sources: &[Box<str>],
+    ) -> Result<(), VaultError> {
+        let mut gone: Vec<_> = self
+            .source_values()?
+            .into_iter()
+            .map(|v| v.source)
+            .collect();
+        gone.retain(|source| !sources.contains(source));
+        self.forget_source_values(&gone)
+    }
+
+    pub(crate) fn forget_source_values(&mut self, sources: &[Box<str>]) -> Result<(), VaultError> {
+        if sources.is_empty() {
+            return Ok(());
+        }
+        self.durably(|tx| {
+            for source in sources {
+                tx.execute("DELETE FROM source_value WHERE source = ?", [source])?;
+            }
+            Ok(())
+        })?;
+        self.empty_the_log()
+    }
+}

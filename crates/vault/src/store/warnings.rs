@@ -1,0 +1,61 @@
+//! Warnings in the database.
+
+use rusqlite::params;
+
+use super::Store;
+use super::load::time;
+use crate::error::VaultError;
+use crate::warnings::GivenWarning;
+
+impl Store {
+    pub(crate) fn warnings(&self) -> Result<Vec<GivenWarning>, VaultError> {
+        self.read_warnings().map_err(|cause| self.fault(cause))
+    }
+
+    fn read_warnings(&self) -> Result<Vec<GivenWarning>, rusqlite::Error> {
+        let mut statement = self
+            .db
+            .prepare("SELECT key, occasion, mark, hook, webhook, body FROM warning ORDER BY key")?;
+        let mut rows = statement.query([])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            all.push(GivenWarning {
+                key: row.get(0)?,
+                occasion: row.get(1)?,
+                mark: time(row, 2)?,
+                hook: row.get(3)?,
+                webhook: row.get(4)?,
+                body: row.get(5)?,
+            });
+        }
+        Ok(all)
+    }
+
+    pub(crate) fn keep_warnings(&mut self, warnings: &[GivenWarning]) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            let mut insert =
+                tx.prepare_cached("INSERT OR REPLACE INTO warning VALUES (?, ?, ?, ?, ?, ?)")?;
+            for warning in warnings {
+                insert.execute(params![
+                    warning.key,
+                    warning.occasion,
+                    warning.mark.as_microsecond(),
+                    warning.hook,
+                    warning.webhook,
+                    warning.body,
+                ])?;
+            }
+            Ok(())
+        })
+    }
+
+    pub(crate) fn forget_warnings(&mut self, keys: &[Box<str>]) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            let mut delete = tx.prepare_cached("DELETE FROM warning WHERE key = ?")?;
+            for key in keys {
+                delete.execute([key])?;
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,200 @@
+//! The noted head, the tombstones, and the MAC over what decides after a start, as rows.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+use broker_audit::chain::{Head, LineHash};
+use broker_protocol::api::Exposure;
+use broker_protocol::names::{LeaseId, SecretName};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+
+use super::load::{count, time, unreadable};
+use super::{Mark, Store, custody, exposures, integer};
+use crate::custody::Custody;
+use crate::error::VaultError;
+use crate::state::{ExposedBefore, ExposedTo, State};
+use crate::vouched::{Burial, Vouched};
+
+/// A head of the audit log, and the MAC over it, which is absent without a key.
+pub(crate) struct Noted<'a> {
+    pub(crate) head: Head,
+    pub(crate) vouched: Option<&'a Vouched>,
+}
+
+/// All that is put under MACs at once.
+pub(crate) struct Signed<'a> {
+    pub(crate) vouched: Vouched,
+    /// Where the list has a MAC of an earlier format.
+    pub(crate) mark: Option<Mark>,
+    /// Where what says where the root key is has none.
+    pub(crate) custody: Option<&'a Custody>,
+}
+
+impl Store {
+    /// Keeps tombstones, and drops those whose time is past. `vouched` covers what is left.
+    pub(crate) fn bury(&mut self, burial: &Burial, vouched: &Vouched) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            tx.execute(
+                "DELETE FROM tombstone WHERE until < ?",
+                [burial.now.as_microsecond()],
+            )?;
+            let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO tombstone VALUES (?, ?)")?;
+            for (lease, until) in &burial.leases {
+                insert.execute(params![lease.as_str(), until.as_microsecond()])?;
+            }
+            write(tx, vouched)
+        })
+    }
+
+    /// The same without a key: beside those that the MAC covers.
+    pub(crate) fn bury_late(&mut self, burial: &Burial) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            tx.execute(
+                "DELETE FROM late_tombstone WHERE until < ?",
+                [burial.now.as_microsecond()],
+            )?;
+            let mut insert =
+                tx.prepare_cached("INSERT OR REPLACE INTO late_tombstone VALUES (?, ?)")?;
+            for (lease, until) in &burial.leases {
+                insert.execute(params![lease.as_str(), until.as_microsecond()])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes the head of the audit log together with the figures that its records led to. Survives a
+    /// crash of the broker, but not always one of the machine.
+    pub(crate) fn note<'a>(
+        &mut self,
+        Noted { head, vouched }: Noted<'_>,
+        used: impl Iterator<Item = (&'a SecretName, Timestamp)>,
+        exposed: impl Iterator<Item = (&'a ExposedTo, &'a Exposure)>,
+        before: impl Iterator<Item = (&'a ExposedBefore, &'a Exposure)>,
+    ) -> Result<(), VaultError> {
+        let note = |tx: &Transaction<'_>| {
+            tx.prepare_cached("UPDATE vault SET noted_records = ?, noted_hash = ?")?
+                .execute(params![integer(head.records), head.hash.as_bytes()])?;
+            if let Some(vouched) = vouched {
+                write(tx, vouched)?;
+            }
+            let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO last_used VALUES (?, ?)")?;
+            for (name, at) in used {
+                insert.execute(params![name.as_str(), at.as_microsecond()])?;
+            }
+            exposures::write(tx, exposed, before)
+        };
+        let synchronous = |db: &Connection, how| db.pragma_update(None, "synchronous", how);
+        synchronous(&self.db, "NORMAL").map_err(|cause| self.fault(cause))?;
+        let noted = self.durably(note);
+        synchronous(&self.db, "FULL").map_err(|cause| self.fault(cause))?;
+        noted
+    }
+
+    /// Puts all that decides after a start under MACs of today, and takes late tombstones in. What `state`
+    /// forgot goes.
+    pub(crate) fn sign(&mut self, signed: &Signed<'_>, state: &State) -> Result<(), VaultError> {
+        let seals = self.seals.load(Ordering::Relaxed);
+        self.durably(|tx| {
+            delete_forgotten(tx, state)?;
+            tx.execute_batch(
+                "INSERT INTO tombstone SELECT lease, until FROM late_tombstone WHERE true
+                   ON CONFLICT (lease) DO UPDATE SET until = max(until, excluded.until);
+                 DELETE FROM late_tombstone",
+            )?;
+            write(tx, &signed.vouched)?;
+            if let Some(mark) = &signed.mark {
+                mark.write(tx)?;
+            }
+            if let Some(custody) = signed.custody {
+                custody::write(tx, custody, seals)?;
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn vouched(&self) -> Result<Option<Vouched>, rusqlite::Error> {
+        let row = self
+            .db
+            .query_row("SELECT records, hash, mac FROM witness", [], |row| {
+                Ok(Vouched {
+                    head: head(row, 0)?,
+                    mac: row.get(2)?,
+                })
+            });
+        row.optional()
+    }
+
+    pub(super) fn tombstones(
+        &self,
+        table: &'static str,
+    ) -> Result<HashMap<LeaseId, Timestamp>, rusqlite::Error> {
+        let mut statement = self
+            .db
+            .prepare(&format!("SELECT lease, until FROM {table}"))?;
+        let mut rows = statement.query([])?;
+        let mut tombstones = HashMap::new();
+        while let Some(row) = rows.next()? {
+            let lease: String = row.get(0)?;
+            let lease = lease.parse().map_err(unreadable(0))?;
+            tombstones.insert(lease, time(row, 1)?);
+        }
+        Ok(tombstones)
+    }
+}
+
+/// Writes what a MAC covers from now on.
+pub(super) fn write(tx: &Transaction<'_>, vouched: &Vouched) -> Result<(), rusqlite::Error> {
+    let Vouched { head, mac } = vouched;
+    tx.prepare_cached("INSERT OR REPLACE INTO witness VALUES (1, ?, ?, ?)")?
+        .execute(params![
+            head.map(|head| integer(head.records)),
+            head.as_ref().map(|head| head.hash.as_bytes()),
+            mac,
+        ])?;
+    Ok(())
+}
+
+/// The same, where there is a key.
+pub(super) fn write_known(
+    tx: &Transaction<'_>,
+    vouched: Option<&Vouched>,
+) -> Result<(), rusqlite::Error> {
+    vouched.map_or(Ok(()), |vouched| write(tx, vouched))
+}
+
+/// Deletes what memory forgot because somebody else may have written it.
+pub(super) fn delete_forgotten(tx: &Transaction<'_>, state: &State) -> Result<(), rusqlite::Error> {
+    let of_secrets = |names: Vec<&str>| serde_json::json!(names).to_string();
+    let rotations = state.rotations.keys().map(SecretName::as_str).collect();
+    let moves = state.moves.keys().map(SecretName::as_str).collect();
+    let repositories = state.repositories.keys().map(|name| &**name).collect();
+    let sinks = state.sinks.iter().flat_map(|(secret, sinks)| {
+        // No secret's name has a slash.
+        sinks.keys().map(move |sink| format!("{secret}/{sink}"))
+    });
+    let sinks: Vec<_> = sinks.collect();
+    let sinks = sinks.iter().map(String::as_str).collect();
+    for (table, key, kept) in [
+        ("rotation", "secret", rotations),
+        ("secret_move", "secret", moves),
+        ("repository", "name", repositories),
+        ("sink", "secret || '/' || sink", sinks),
+    ] {
+        tx.execute(
+            &format!("DELETE FROM {table} WHERE {key} NOT IN (SELECT value FROM json_each(?))"),
+            [of_secrets(kept)],
+        )?;
+    }
+    Ok(())
+}
+
+/// A head in two columns.
+pub(super) fn head(row: &Row<'_>, column: usize) -> Result<Option<Head>, rusqlite::Error> {
+    let hash: Option<[u8; 32]> = row.get(column + 1)?;
+    let Some(hash) = hash else { return Ok(None) };
+    Ok(Some(Head {
+        records: count(row, column)?,
+        hash: LineHash::from_bytes(hash),
+    }))
+}

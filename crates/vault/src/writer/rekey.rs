@@ -1,0 +1,208 @@
+//! Puts the next root key in force, and sees to envelopes that were on their way meanwhile.
+
+use std::collections::{BTreeMap, HashMap};
+use std::mem;
+use std::ops::Bound;
+use std::sync::atomic::Ordering;
+
+use broker_protocol::names::SecretName;
+use broker_secret_memory::token::HashedToken;
+
+use super::Work;
+use crate::custody::Custody;
+use crate::envelope::{self, Place, RewrapError, Under};
+use crate::error::VaultError;
+use crate::keys::{Keys, SEALED_AT_FIRST};
+use crate::known;
+use crate::minted::SealedMinted;
+use crate::rekey::{AT_ONCE, Change, Next, give_way};
+use crate::state::{Sealed, Secret};
+
+impl Work {
+    /// Seals the data key of an envelope anew that was on its way here while the root key changed.
+    pub(crate) fn catch_up(
+        &self,
+        name: &str,
+        version: u64,
+        envelope: &mut Box<[u8]>,
+    ) -> Result<(), VaultError> {
+        let keys = known(self.shared.keys.read());
+        let keys = keys.as_ref().ok_or(VaultError::Locked)?;
+        let (root, root_version) = keys.root();
+        let head = envelope.first_chunk_mut::<{ envelope::HEAD }>();
+        let head = head.ok_or(VaultError::Overtaken)?;
+        let sealed_under = envelope::root_version(head);
+        if sealed_under == root_version {
+            return Ok(());
+        }
+        let before = keys.under(sealed_under).ok_or(VaultError::Overtaken)?;
+        let now = Under {
+            root,
+            version: root_version,
+        };
+        let place = Place {
+            vault: &self.shared.id,
+            name,
+            version,
+        };
+        *head = envelope::rewrap(before, now, place, head)
+            .map_err(|cause| self.shared.unwrapped(cause, place))?;
+        self.shared.seals.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(crate) fn forget_previous(&self) {
+        let kept = {
+            let keys = known(self.shared.keys.read());
+            keys.as_ref().is_some_and(Keys::has_previous)
+        };
+        if kept && let Some(keys) = &mut *known(self.shared.keys.write()) {
+            keys.forget_previous();
+        }
+    }
+
+    pub(crate) fn note_change(&mut self, change: Option<Change>) -> Result<(), VaultError> {
+        let custody = {
+            let state = known(self.shared.state.read());
+            let keys = known(self.shared.keys.read());
+            let keys = keys.as_ref().ok_or(VaultError::Locked)?;
+            let custody = Custody {
+                change,
+                ..state.custody.clone()
+            };
+            custody.signed(keys)
+        };
+        self.store.keep_custody(&custody)?;
+        known(self.shared.state.write()).custody = custody;
+        Ok(())
+    }
+
+    /// All rows or none, first in the database, then in memory. Nothing is added meanwhile, because
+    /// whatever is comes through here; what came since the snapshot is sealed anew now.
+    ///
+    /// What memory is to hold is built aside, so that leases wait for the exchange of two pointers, and
+    /// the locks are held for reading a few secrets at a time.
+    pub(crate) fn rekey(&mut self, mut next: Next) -> Result<u64, VaultError> {
+        next.custody = {
+            let keys = known(self.shared.keys.read());
+            next.custody
+                .signed(keys.as_ref().ok_or(VaultError::Locked)?)
+        };
+        let mut secrets = self.secrets_under(&next)?;
+        let mut minted = self.minted_under(&next)?;
+        let versions = secrets.values().map(|secret| secret.versions.len());
+        let count = versions.sum::<usize>() + minted.len();
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        let seals = count.max(u64::try_from(next.heads.len()).unwrap_or(u64::MAX));
+        let seals = seals.saturating_add(SEALED_AT_FIRST);
+        let rows = secrets.iter().flat_map(|(name, secret)| {
+            let versions = secret.versions.iter();
+            versions.map(move |one| (name, one.version, &*one.envelope))
+        });
+        let rows = rows.enumerate().map(|(nth, row)| {
+            if nth.is_multiple_of(AT_ONCE) {
+                give_way();
+            }
+            row
+        });
+        let tokens = minted.iter().map(|(hashed, one)| (hashed, &*one.envelope));
+        self.stop_if_locked()?;
+        self.store.rekey(&next.custody, seals, rows, tokens)?;
+        {
+            let mut state = known(self.shared.state.write());
+            let mut keys = known(self.shared.keys.write());
+            mem::swap(&mut state.list.secrets, &mut secrets);
+            mem::swap(&mut state.minted, &mut minted);
+            let version = next.custody.keys.root_version;
+            mem::swap(&mut state.custody, &mut next.custody);
+            self.shared.seals.store(seals, Ordering::Relaxed);
+            if let Some(keys) = &mut *keys {
+                keys.change_root(next.root, version);
+            }
+        }
+        drop((secrets, minted, next.heads, next.custody));
+        if let Err(error) = self.store.forget_old_rows() {
+            tracing::error!(%error, "data keys under the root key before linger in the vault's log");
+        }
+        Ok(count)
+    }
+
+    /// A `lock` ends a re-key here too.
+    fn stop_if_locked(&self) -> Result<(), VaultError> {
+        match *known(self.shared.keys.read()) {
+            Some(_) => Ok(()),
+            None => Err(VaultError::Locked),
+        }
+    }
+
+    /// All secrets as they are, with their data keys under the next root key.
+    fn secrets_under(&self, next: &Next) -> Result<BTreeMap<SecretName, Secret>, VaultError> {
+        let mut all = BTreeMap::new();
+        loop {
+            give_way();
+            self.stop_if_locked()?;
+            let state = known(self.shared.state.read());
+            let after = all.last_key_value().map(|(name, _)| name);
+            let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let rest = state
+                .list
+                .secrets
+                .range::<SecretName, _>((after, Bound::Unbounded));
+            let some = rest.take(AT_ONCE).map(|(name, secret)| {
+                let versions = secret.versions.iter().map(|one| {
+                    let envelope =
+                        self.envelope_under(next, name.as_str(), one.version, &one.envelope)?;
+                    Ok(Sealed {
+                        version: one.version,
+                        kind: one.kind,
+                        hashed_credential: one.hashed_credential.clone(),
+                        expires_at: one.expires_at,
+                        set_at: one.set_at,
+                        envelope,
+                    })
+                });
+                let secret = Secret {
+                    created_at: secret.created_at,
+                    last_version: secret.last_version,
+                    versions: versions.collect::<Result<_, VaultError>>()?,
+                };
+                Ok((name.clone(), secret))
+            });
+            let some: Vec<_> = some.collect::<Result<_, VaultError>>()?;
+            if some.is_empty() {
+                return Ok(all);
+            }
+            all.extend(some);
+        }
+    }
+
+    /// The same of minted tokens, of which there are few.
+    fn minted_under(&self, next: &Next) -> Result<HashMap<HashedToken, SealedMinted>, VaultError> {
+        let state = known(self.shared.state.read());
+        let all = state.minted.iter().map(|(hashed, one)| {
+            let minted = one.minted.clone();
+            let envelope =
+                self.envelope_under(next, &minted.place(), minted.installation, &one.envelope)?;
+            Ok((hashed.clone(), SealedMinted { minted, envelope }))
+        });
+        all.collect()
+    }
+
+    fn envelope_under(
+        &self,
+        next: &Next,
+        name: &str,
+        version: u64,
+        envelope: &[u8],
+    ) -> Result<Box<[u8]>, VaultError> {
+        let place = Place {
+            vault: &self.shared.id,
+            name,
+            version,
+        };
+        let damaged = || self.shared.unwrapped(RewrapError::DoesNotOpen, place);
+        let (head, value) = envelope.split_first_chunk().ok_or_else(damaged)?;
+        let head = self.shared.next_head(head, next, place)?;
+        Ok([head.as_slice(), value].concat().into_boxed_slice())
+    }
+}

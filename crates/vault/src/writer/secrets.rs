@@ -1,0 +1,230 @@
+//! Versions of secrets: their numbers, their values, their end. Each change with the MAC over the list.
+
+use broker_protocol::names::SecretName;
+use broker_secret_memory::token::HashedToken;
+use jiff::Timestamp;
+
+use super::Work;
+use crate::error::VaultError;
+use crate::rotation_state::Rotation;
+use crate::state::{ExposedBefore, Outline, Sealed, Secret, Stored, Turn};
+use crate::values::Of;
+use crate::vouched::Row;
+use crate::{Held, known};
+
+impl Work {
+    pub(crate) fn reserve(&mut self, name: SecretName, now: Timestamp) -> Result<u64, VaultError> {
+        let (outline, mark) = self.prepare(&name, |secret| {
+            let versions = secret.map(|s| &s.versions);
+            let versions = versions.map_or_else(Vec::new, |all| numbers(all));
+            // A secret that was removed and comes back is a new one with old numbers behind it.
+            let kept = secret.filter(|s| !s.versions.is_empty());
+            Ok(Outline {
+                created_at: kept.map_or(now, |s| s.created_at),
+                last_version: secret.map_or(0, |s| s.last_version) + 1,
+                versions,
+            })
+        })?;
+        let version = outline.last_version;
+        self.store
+            .reserve(&name, version, outline.created_at, &mark)?;
+        self.change(&mark, |state| {
+            let secret = state.list.secrets.entry(name).or_insert(Secret {
+                created_at: now,
+                last_version: 0,
+                versions: Vec::new(),
+            });
+            secret.created_at = outline.created_at;
+            secret.last_version = version;
+        });
+        Ok(version)
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        name: &SecretName,
+        mut sealed: Sealed,
+        of: Of,
+    ) -> Result<Held, VaultError> {
+        self.catch_up(name.as_str(), sealed.version, &mut sealed.envelope)?;
+        let (_, mut mark) = self.prepare(name, |secret| {
+            let next = secret.filter(|secret| {
+                let newest = secret.versions.last().map_or(0, |newest| newest.version);
+                newest < sealed.version && sealed.version <= secret.last_version
+            });
+            let secret = next.ok_or_else(|| VaultError::Conflict {
+                secret: name.clone(),
+                version: sealed.version,
+            })?;
+            let mut versions = numbers(&secret.versions);
+            versions.push(sealed.version);
+            Ok(Outline {
+                created_at: secret.created_at,
+                last_version: secret.last_version,
+                versions,
+            })
+        })?;
+        let turn = self.turn(name, &sealed, &of);
+        let rotation = match of {
+            Of::InForce(rotation) => rotation,
+            Of::Elsewhere => None,
+        };
+        let (rotation, text) = self.stored(rotation)?.unzip();
+        let covered = {
+            let state = known(self.shared.state.read());
+            let after = rotation.iter();
+            let turned = after.flat_map(|after| {
+                let after = Row::Rotation(name, &after.digest);
+                state.rotation_row(name).into_iter().chain([after])
+            });
+            self.covered(&state, turned)?
+        };
+        mark.vouched = covered.vouched().copied();
+        let beside = (text.as_deref(), turn.as_ref());
+        self.store.add_version(name, &sealed, beside, &mark)?;
+        if let Some(turn) = &turn {
+            self.unwritten.turn(name, turn);
+            known(self.shared.state.write()).figures.turn(name, turn);
+        }
+        let held = self.change(&mark, |state| {
+            if let Some(rotation) = rotation {
+                state.rotations.insert(name.clone(), rotation);
+            }
+            self.keep_covered(state, covered);
+            state.list.secrets.get_mut(name)?.add(sealed);
+            state.held(name)
+        });
+        held.ok_or_else(|| VaultError::NoValue(name.clone()))
+    }
+
+    /// Whoever was handed the value before holds an old one only. `None` if the value stays the same, or
+    /// is none that is in use.
+    fn turn(&self, name: &SecretName, sealed: &Sealed, of: &Of) -> Option<Turn> {
+        if !matches!(of, Of::InForce(_)) {
+            return None;
+        }
+        let held = known(self.shared.state.read()).held(name);
+        let from = held.map(|held| held.hashed_credential);
+        let to = sealed.hashed_credential.clone();
+        (from.as_ref() != Some(&to)).then_some(Turn { from, to })
+    }
+
+    /// Values were erased, all but the one of this hash.
+    fn forget_before(&mut self, name: &SecretName, keep: Option<&HashedToken>) {
+        let stays = |(secret, hashed, ..): &ExposedBefore| secret != name || Some(hashed) == keep;
+        self.unwritten.exposed_before.retain(stays);
+        let mut state = known(self.shared.state.write());
+        let before = &mut state.figures.exposed_before;
+        before.retain(|key, _| stays(key));
+    }
+
+    pub(crate) fn remove(&mut self, name: &SecretName, of: &Of) -> Result<(), VaultError> {
+        let (_, mut mark) = self.prepare(name, |secret| {
+            let secret = secret.filter(|s| !s.versions.is_empty());
+            let secret = secret.ok_or_else(|| VaultError::NoValue(name.clone()))?;
+            Ok(Outline {
+                created_at: secret.created_at,
+                last_version: secret.last_version,
+                versions: Vec::new(),
+            })
+        })?;
+        let covered = {
+            let state = known(self.shared.state.read());
+            let rotation = state.rotation_row(name).into_iter();
+            self.covered(&state, rotation.chain(state.sink_rows(name)))?
+        };
+        mark.vouched = covered.vouched().copied();
+        self.store.remove(name, of, &mark)?;
+        self.forget_before(name, None);
+        if matches!(of, Of::InForce(_)) {
+            self.unwritten.exposed.retain(|(secret, ..)| secret != name);
+            let mut state = known(self.shared.state.write());
+            let exposures = &mut state.figures.exposures;
+            exposures.retain(|(secret, ..), _| secret != name);
+        }
+        self.unwritten.used.remove(name);
+        self.change(&mark, |state| {
+            if matches!(of, Of::InForce(_)) {
+                state.first_seen.remove(name);
+            }
+            state.figures.last_used.remove(name);
+            state.checks.remove(name);
+            state.rotations.remove(name);
+            state.sinks.remove(name);
+            self.keep_covered(state, covered);
+            if let Some(secret) = state.list.secrets.get_mut(name) {
+                secret.versions = Vec::new();
+            }
+        });
+        self.store.forget_old_rows()
+    }
+
+    pub(crate) fn retire(
+        &mut self,
+        name: &SecretName,
+        keep: Option<u64>,
+        rotation: Option<Box<Rotation>>,
+    ) -> Result<(), VaultError> {
+        let (_, mut mark) = self.prepare(name, |secret| {
+            let secret = secret.filter(|s| !s.versions.is_empty());
+            let secret = secret.ok_or_else(|| VaultError::NoValue(name.clone()))?;
+            let kept = |version| numbers(&secret.versions).contains(&version);
+            if let Some(version) = keep.filter(|version| !kept(*version)) {
+                let secret = name.clone();
+                return Err(VaultError::NoVersion { secret, version });
+            }
+            Ok(Outline {
+                created_at: secret.created_at,
+                last_version: secret.last_version,
+                versions: keep.into_iter().collect(),
+            })
+        })?;
+        let hashed = keep.and_then(|keep| self.hash_of(name, keep));
+        let kept = keep.zip(hashed.as_ref());
+        let (rotation, text) = self.stored(rotation)?.unzip();
+        let covered = {
+            let state = known(self.shared.state.read());
+            let before = state.rotations.get(name);
+            let turned = before.into_iter().chain(&rotation);
+            self.covered(&state, turned.map(|row| Row::Rotation(name, &row.digest)))?
+        };
+        mark.vouched = covered.vouched().copied();
+        self.store.retire(name, kept, text.as_deref(), &mark)?;
+        self.forget_before(name, hashed.as_ref());
+        self.change(&mark, |state| {
+            match rotation {
+                Some(rotation) => state.rotations.insert(name.clone(), rotation),
+                None => state.rotations.remove(name),
+            };
+            self.keep_covered(state, covered);
+            if let Some(secret) = state.list.secrets.get_mut(name) {
+                secret
+                    .versions
+                    .retain(|sealed| keep == Some(sealed.version));
+            }
+        });
+        self.store.forget_old_rows()
+    }
+}
+
+impl Work {
+    fn stored(
+        &self,
+        rotation: Option<Box<Rotation>>,
+    ) -> Result<Option<(Stored<Rotation>, String)>, VaultError> {
+        rotation
+            .map(|rotation| self.store.stored(*rotation))
+            .transpose()
+    }
+
+    fn hash_of(&self, name: &SecretName, version: u64) -> Option<HashedToken> {
+        let state = known(self.shared.state.read());
+        let mut versions = state.list.secrets.get(name)?.versions.iter();
+        let sealed = versions.find(|sealed| sealed.version == version)?;
+        Some(sealed.hashed_credential.clone())
+    }
+}
+
+fn numbers(versions: &[Sealed]) -> Vec<u64> {
+    versions.iter().map(|sealed| sealed.version).collect()
+}

@@ -1,0 +1,218 @@
+//! What decides after a start, under MACs: the noted head, rows, the log's name.
+
+use std::mem;
+
+use broker_audit::chain::Head;
+use broker_protocol::names::LeaseId;
+use jiff::Timestamp;
+
+use super::Work;
+use crate::error::VaultError;
+use crate::keys::ListForm;
+use crate::state::State;
+use crate::store::{Mark, Signed};
+use crate::vouched::{Burial, Row, RowSum, Vouched, Witness, WitnessKey};
+use crate::{LogIdentity, known};
+
+/// What the MAC covers once a change is made; nothing where that waits until the log is trusted again.
+pub(super) struct Covered(Option<(RowSum, Vouched)>);
+
+impl Covered {
+    pub(crate) fn vouched(&self) -> Option<&Vouched> {
+        self.0.as_ref().map(|(_, vouched)| vouched)
+    }
+}
+
+/// What is to be put under a MAC.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// What has none, or one of an earlier format.
+    IsNotYet,
+    /// What remains after a mismatch.
+    IsNotOurs,
+}
+
+impl Work {
+    /// What the MAC covers once these rows have come or gone.
+    pub(super) fn covered<'a>(
+        &self,
+        state: &State,
+        turned: impl IntoIterator<Item = Row<'a>>,
+    ) -> Result<Covered, VaultError> {
+        match &*known(self.shared.witness.read()) {
+            Witness::NotYet => Err(VaultError::Locked),
+            Witness::Changed(..) => Ok(Covered(None)),
+            Witness::Genuine(key, rows) => {
+                let rows = rows.turned(key, turned);
+                let vouched = key.vouch(&state.list.log, state.noted, &rows);
+                Ok(Covered(Some((rows, vouched))))
+            }
+        }
+    }
+
+    /// The change is durable now.
+    pub(super) fn keep_covered(&self, state: &mut State, covered: Covered) {
+        let Some((rows, vouched)) = covered.0 else {
+            return;
+        };
+        state.vouched = Some(vouched);
+        if let Witness::Genuine(_, kept) = &mut *known(self.shared.witness.write()) {
+            *kept = rows;
+        }
+    }
+
+    pub(crate) fn bury(
+        &mut self,
+        leases: Vec<(LeaseId, Timestamp)>,
+        now: Timestamp,
+    ) -> Result<(), VaultError> {
+        let leases = leases.into_iter().collect();
+        let burial = Burial { leases, now };
+        let next = {
+            let state = known(self.shared.state.read());
+            match &*known(self.shared.witness.read()) {
+                Witness::Genuine(key, rows) => {
+                    let rows = rows.after(key, &state.tombstones, &burial);
+                    let vouched = key.vouch(&state.list.log, state.noted, &rows);
+                    Some((rows, vouched))
+                }
+                Witness::NotYet | Witness::Changed(..) => None,
+            }
+        };
+        let Some((rows, vouched)) = next else {
+            self.store.bury_late(&burial)?;
+            let mut state = known(self.shared.state.write());
+            state.late_tombstones.retain(|_, until| *until >= now);
+            state.late_tombstones.extend(burial.leases);
+            return Ok(());
+        };
+        self.store.bury(&burial, &vouched)?;
+        let mut state = known(self.shared.state.write());
+        state.tombstones.retain(|_, until| *until >= now);
+        state.tombstones.extend(burial.leases);
+        self.keep_covered(&mut state, Covered(Some((rows, vouched))));
+        Ok(())
+    }
+
+    /// Puts under MACs what has none, or one of an earlier format, in one transaction: after a kill the
+    /// next unlock finds all of it or nothing. While the store is locked again it waits for that.
+    ///
+    /// A head that was noted without a MAC gets none here: the log may not have been opened yet, and must
+    /// lead through the one before it too. The first note after that puts it under one.
+    pub(crate) fn sign(&mut self) -> Result<(), VaultError> {
+        let head = |state: &State| state.vouched.map_or(state.noted, |vouched| vouched.head);
+        self.sign_with(head, What::IsNotYet)
+    }
+
+    fn sign_with(
+        &mut self,
+        head: impl FnOnce(&State) -> Option<Head>,
+        what: What,
+    ) -> Result<(), VaultError> {
+        let state = known(self.shared.state.read());
+        let (tombstones, rows, vouched, mark, custody) = {
+            let keys = known(self.shared.keys.read());
+            let witness = known(self.shared.witness.read());
+            let key = match (&*witness, what) {
+                (Witness::Genuine(key, _), _) | (Witness::Changed(key, _), What::IsNotOurs) => key,
+                (Witness::NotYet | Witness::Changed(..), _) => return Ok(()),
+            };
+            let tombstones = state.all_tombstones();
+            let buried = tombstones.iter();
+            let buried = buried.map(|(lease, until)| Row::Tombstone(lease, *until));
+            let rows = RowSum::of(key, buried.chain(state.rows_but_tombstones()));
+            let vouched = key.vouch(&state.list.log, head(&state), &rows);
+            // While locked again, the next unlock sees to the list.
+            let alone = keys.as_ref();
+            let alone = alone.filter(|keys| keys.list_form() == ListForm::Alone);
+            let is_done = state.late_tombstones.is_empty() && state.vouched == Some(vouched);
+            if what == What::IsNotYet && (keys.is_none() || (alone.is_none() && is_done)) {
+                return Ok(());
+            }
+            let mark = alone.map(|keys| Mark {
+                changes: state.list.changes + 1,
+                mac: state.list.next_tag_with_others(keys).bytes(),
+                vouched: None,
+            });
+            let custody = state.custody.clone();
+            let unsigned = keys.as_ref().filter(|_| custody.mac.is_none());
+            let custody = unsigned.map(|keys| custody.signed(keys));
+            (tombstones, rows, vouched, mark, custody)
+        };
+        let signed = Signed {
+            vouched,
+            mark,
+            custody: custody.as_ref(),
+        };
+        self.store.sign(&signed, &state).inspect_err(|error| {
+            tracing::error!(%error, "what decides after a start could not be put under its MACs");
+        })?;
+        drop(state);
+        if let Some(mark) = &signed.mark {
+            self.change(mark, |_| ());
+            if let Some(keys) = &mut *known(self.shared.keys.write()) {
+                keys.set_list_form(ListForm::WithOthers);
+            }
+        }
+        let mut state = known(self.shared.state.write());
+        self.take_as_genuine(|_| rows);
+        state.late_tombstones.clear();
+        state.tombstones = tombstones;
+        if let Some(custody) = custody {
+            state.custody = custody;
+        }
+        self.keep_covered(&mut state, Covered(Some((rows, vouched))));
+        Ok(())
+    }
+
+    /// Nothing counts as genuine before it is written: what was forgotten is in the database until then.
+    pub(crate) fn trust_log(&mut self) -> Result<(), VaultError> {
+        self.sign_with(|state| state.noted, What::IsNotOurs)
+    }
+
+    /// The old log's leases are honoured in no other, so whatever was found of it does not matter now.
+    pub(crate) fn new_log(&mut self, log_id: String) -> Result<LogIdentity, VaultError> {
+        let state = known(self.shared.state.read());
+        let (log, mark, rows, vouched) = {
+            let keys = known(self.shared.keys.read());
+            let keys = keys.as_ref().ok_or(VaultError::Locked)?;
+            let witness = known(self.shared.witness.read());
+            let key = witness.key().ok_or(VaultError::Locked)?;
+            let log = LogIdentity {
+                log_id,
+                ..state.list.log.clone()
+            };
+            let mac = state.list.next_tag_with_log(keys, &log).bytes();
+            let changes = state.list.changes + 1;
+            let rows = RowSum::of(key, state.rows());
+            let vouched = key.vouch(&log, None, &rows);
+            let mark = Mark {
+                changes,
+                mac,
+                vouched: Some(vouched),
+            };
+            (log, mark, rows, vouched)
+        };
+        self.store.new_log(&log.log_id, &mark, &state)?;
+        drop(state);
+        self.unwritten.head = None;
+        self.change(&mark, |state| {
+            state.list.log = log.clone();
+            state.noted = None;
+            state.vouched = Some(vouched);
+        });
+        self.take_as_genuine(|_| rows);
+        Ok(log)
+    }
+
+    fn take_as_genuine(&self, rows: impl FnOnce(&WitnessKey) -> RowSum) {
+        let mut witness = known(self.shared.witness.write());
+        *witness = match mem::replace(&mut *witness, Witness::NotYet) {
+            Witness::NotYet => Witness::NotYet,
+            Witness::Changed(key, _) | Witness::Genuine(key, _) => {
+                let rows = rows(&key);
+                Witness::Genuine(key, rows)
+            }
+        };
+    }
+}
