@@ -3,6 +3,7 @@
 //! Two clocks: the wall clock, for people and for other machines, and `CLOCK_BOOTTIME`, which
 //! counts suspends and which nobody can set. Within one boot the second decides.
 
+mod backoff;
 mod moment;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use nix::time::{ClockId, clock_gettime};
 
+pub use self::backoff::Backoff;
 pub use self::moment::Moment;
 
 /// One moment on both clocks.

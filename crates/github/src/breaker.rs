@@ -6,14 +6,16 @@
 
 use std::time::Duration;
 
+use broker_clock::Backoff;
+
 /// The state of one host.
 #[derive(Debug)]
 pub struct Breaker {
     circuit: Circuit,
     /// Failures since the last success, while closed.
     failures: u32,
-    /// How long it stays open the next time.
-    pause: Duration,
+    /// How often in a row it opened since the last success.
+    openings: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +74,7 @@ impl Default for Breaker {
         Self {
             circuit: Circuit::Closed,
             failures: 0,
-            pause: FIRST_PAUSE,
+            openings: 0,
         }
     }
 }
@@ -136,18 +138,19 @@ impl Breaker {
     }
 
     fn open(&mut self, now: Duration) {
-        self.circuit = Circuit::Open(now.saturating_add(self.pause));
-        self.pause = self.pause.saturating_mul(2).min(LONGEST_PAUSE);
+        self.circuit = Circuit::Open(now.saturating_add(PAUSES.pause(self.openings)));
+        self.openings = self.openings.saturating_add(1);
     }
 }
 
 /// Failures in a row that open the circuit: more than the three attempts of one call, so that one
 /// unlucky call does not stop all others.
 const FAILURES: u32 = 5;
-/// A restart of a load balancer is over by then.
-const FIRST_PAUSE: Duration = Duration::from_secs(5);
-/// A recovery is noticed within this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
+/// A restart of a load balancer is over after the first; a recovery is noticed within the longest.
+const PAUSES: Backoff = Backoff {
+    first: Duration::from_secs(5),
+    cap: Duration::from_secs(5 * 60),
+};
 /// What callers are told while a probe is out.
 const PROBE_WAIT: Duration = Duration::from_secs(1);
 /// Longer than any call takes.
@@ -218,7 +221,7 @@ mod tests {
         assert_eq!(breaker.admit(now), Ok(Pass::Probe));
         breaker.account(Pass::Probe, Told::Reached, now);
         let pause = opened_at(now).admit(now).unwrap_err();
-        assert_eq!(pause, FIRST_PAUSE, "a success forgets the past");
+        assert_eq!(pause, PAUSES.first, "a success forgets the past");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use broker_clock::Backoff;
+
 use super::error::{BadAnswer, GitHubError, Outcome};
 
 /// Whether a call may be sent twice.
@@ -49,15 +51,18 @@ pub(super) fn pause(
     if told.is_some_and(|told| told > LONGEST_WAIT) {
         return None;
     }
-    let grown = FIRST_WAIT.saturating_mul(1 << (2 * (made - 1)).min(8));
+    let grown = WAITS.pause(2 * (made - 1));
     let spread = grown.saturating_mul(u32::from(jitter)) / (2 * u32::from(u8::MAX));
     let own = grown.saturating_sub(spread);
     Some(told.map_or(own, |told| told.max(own)))
 }
 
 const ATTEMPTS: u32 = 3;
-/// 250 ms, then 1 s, each shortened by up to a half.
-const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// Doubled twice between attempts: 250 ms, then 1 s, each shortened by up to a half.
+const WAITS: Backoff = Backoff {
+    first: Duration::from_millis(250),
+    cap: LONGEST_WAIT,
+};
 /// Longer than this is not slept: the caller is told, and decides.
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
 /// No attempt begins later than this after the first: a caller waits.

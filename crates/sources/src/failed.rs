@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use broker_clock::Now;
+use broker_clock::{Backoff, Now};
 use broker_policy::SourceSpec;
 
 use super::SourceError;
@@ -81,8 +81,11 @@ impl Failed {
             Nature::Refused => (30, 600),
         };
         let times = if spent { self.spent } else { self.times };
-        let doubled = 1 << times.saturating_sub(1).min(10);
-        Duration::from_secs((first * doubled).min(most))
+        let pauses = Backoff {
+            first: Duration::from_secs(first),
+            cap: Duration::from_secs(most),
+        };
+        pauses.pause(times.saturating_sub(1))
     }
 }
 

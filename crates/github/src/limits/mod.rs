@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use broker_clock::Now;
+use broker_clock::{Backoff, Now};
 use jiff::Timestamp;
 
 use super::error::LimitKind;
@@ -197,9 +197,8 @@ impl Limits {
             LimitKind::Primary | LimitKind::Secondary => A_MINUTE,
             LimitKind::LockOut => LOCK_OUT,
         };
-        let floor = first
-            .saturating_mul(1_u32.checked_shl(strikes).unwrap_or(u32::MAX))
-            .min(LONGEST_WINDOW);
+        let cap = LONGEST_WINDOW;
+        let floor = Backoff { first, cap }.pause(strikes);
         let wait = match headers.retry_after {
             Some(told) if strikes == 0 => told,
             Some(told) => told.max(floor),

@@ -19,7 +19,7 @@ mod sink;
 
 use std::time::Duration;
 
-use broker_clock::Moment;
+use broker_clock::{Backoff, Moment};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -410,17 +410,17 @@ impl Rotation {
 
 /// 15 s, 30 s, 1 min, … up to an hour.
 fn between_attempts(failed_before: u32) -> Duration {
-    Duration::from_secs(15)
-        .saturating_mul(1 << failed_before.min(10))
-        .min(LONGEST_WAIT)
+    let first = Duration::from_secs(15);
+    let cap = LONGEST_WAIT;
+    Backoff { first, cap }.pause(failed_before)
 }
 
 /// 1 s, 2 s, 4 s, … up to an hour. GitHub ends a token some seconds after it said yes; a look that finds
 /// it alive is no failed login, so only the last look of all counts towards the lockout.
 fn between_proofs(looks: u32) -> Duration {
-    Duration::from_secs(1)
-        .saturating_mul(1 << looks.min(12))
-        .min(LONGEST_WAIT)
+    let first = Duration::from_secs(1);
+    let cap = LONGEST_WAIT;
+    Backoff { first, cap }.pause(looks)
 }
 
 #[cfg(test)]
