@@ -146,8 +146,8 @@ pub(super) fn value_of(text: String) -> Result<AccessToken, Refusal> {
 fn faults(check: &CheckView) -> impl Iterator<Item = String> + '_ {
     let findings = check.findings.iter().flatten();
     let faults = findings.filter(|finding| finding.verdict >= Verdict::Warning);
-    faults.map(|finding| match &finding.mend {
-        Some(mend) => format!("{}: {}; {mend}", finding.word, finding.text),
+    faults.map(|finding| match &finding.hint {
+        Some(hint) => format!("{}: {}; {hint}", finding.word, finding.text),
         None => format!("{}: {}", finding.word, finding.text),
     })
 }

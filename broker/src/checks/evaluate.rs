@@ -116,14 +116,14 @@ fn unauthorized(subject: &Subject<'_>) -> Finding {
         ),
         _ => (subject.entered, "as entered"),
     };
-    let mend = format!("store a new value with `tokenctl secret set {name}`");
+    let hint = format!("store a new value with `tokenctl secret set {name}`");
     match end {
         Some(end) if end <= subject.now => Word::Expired.error(
             format!(
                 "GitHub refuses it (401), and its end was {} ({who_says}): it has expired",
                 moment(end)
             ),
-            mend,
+            hint,
         ),
         Some(end) => Word::Revoked.error(
             format!(
@@ -131,17 +131,17 @@ fn unauthorized(subject: &Subject<'_>) -> Finding {
                  regenerated, which is inferred: GitHub does not say why",
                 moment(end)
             ),
-            mend,
+            hint,
         ),
         None if worked.is_some() => Word::Revoked.error(
             "GitHub refuses it (401); it worked before and had no end, so it was revoked or \
              regenerated, which is inferred: GitHub does not say why",
-            mend,
+            hint,
         ),
         None => Word::NotAccepted.error(
             "GitHub refuses it (401): it was revoked, has expired, or never was a token; nothing is \
              known of it that would tell which",
-            mend,
+            hint,
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! One thing that a check found: a stable word, plain words, and the mend.
+//! One thing that a check found: a stable word, plain words, and what to do about it.
 
 use std::borrow::Cow;
 
@@ -128,21 +128,21 @@ impl Word {
     }
 
     /// Works, and should be looked at.
-    pub(super) fn warning(self, text: impl Into<String>, mend: impl Into<String>) -> Finding {
-        self.finding(Verdict::Warning, text, Some(mend.into()))
+    pub(super) fn warning(self, text: impl Into<String>, hint: impl Into<String>) -> Finding {
+        self.finding(Verdict::Warning, text, Some(hint.into()))
     }
 
     /// Not what was declared, or of no use.
-    pub(super) fn error(self, text: impl Into<String>, mend: impl Into<String>) -> Finding {
-        self.finding(Verdict::Error, text, Some(mend.into()))
+    pub(super) fn error(self, text: impl Into<String>, hint: impl Into<String>) -> Finding {
+        self.finding(Verdict::Error, text, Some(hint.into()))
     }
 
-    fn finding(self, verdict: Verdict, text: impl Into<String>, mend: Option<String>) -> Finding {
+    fn finding(self, verdict: Verdict, text: impl Into<String>, hint: Option<String>) -> Finding {
         Finding {
             verdict,
             word: Cow::Borrowed(self.as_str()),
             text: text.into(),
-            mend,
+            hint,
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod schedule;
 mod tests;
 mod watch;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use broker_audit::record::Event;
@@ -87,7 +88,7 @@ pub enum CheckError {
 /// What is kept of a check in the database, besides what leases need.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Details {
-    findings: Vec<Finding>,
+    findings: Vec<StoredFinding>,
     /// Repositories that were reached and are private: for another token not to reach them says
     /// something.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -98,6 +99,24 @@ struct Details {
     /// The scopes of a classic token, as GitHub said them last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scopes: Option<Vec<String>>,
+}
+
+fn shown(stored: Vec<StoredFinding>) -> Vec<Finding> {
+    stored.into_iter().map(|stored| stored.0).collect()
+}
+
+/// A finding as the vault stores it, where `hint` keeps the name it first had.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredFinding(#[serde(with = "StoredFields")] Finding);
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Finding")]
+struct StoredFields {
+    verdict: Verdict,
+    word: Cow<'static, str>,
+    text: String,
+    #[serde(default, rename = "mend", skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
 }
 
 /// See the module.
@@ -306,7 +325,7 @@ impl Checks {
         let details = details.map(serde_json::from_str::<Details>);
         let details = details.and_then(Result::ok).unwrap_or_default();
         if let Some(check) = &mut secret.check {
-            check.findings = Some(details.findings);
+            check.findings = Some(shown(details.findings));
             check.scopes = details.scopes;
         }
         if let Some(failed) = &mut secret.check_failed {
@@ -350,7 +369,7 @@ impl Checks {
                 subject: name.as_str().to_owned(),
                 secret: Some(name.clone()),
                 text: format!("`{name}`: {}: {}", worst.word, worst.text),
-                mend: worst.mend.clone(),
+                hint: worst.hint.clone(),
             });
         }
         let checked = Checked {
@@ -368,7 +387,7 @@ impl Checks {
             said => said,
         };
         let details = Details {
-            findings: evaluated.findings,
+            findings: evaluated.findings.into_iter().map(StoredFinding).collect(),
             scopes,
             private,
             hashed_credential: subject.hashed.as_ref().map(|hashed| hashed.as_str().into()),
@@ -383,7 +402,7 @@ impl Checks {
             name: name.clone(),
             check: CheckView {
                 scopes: details.scopes,
-                findings: Some(details.findings),
+                findings: Some(shown(details.findings)),
                 ..view(checked)
             },
             recorded,

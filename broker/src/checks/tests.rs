@@ -110,7 +110,7 @@ fn another_owner_a_missing_and_an_excess_scope_are_each_named_with_a_mend() {
         found
             .findings
             .iter()
-            .all(|finding| { (finding.verdict >= Verdict::Warning) == finding.mend.is_some() })
+            .all(|finding| { (finding.verdict >= Verdict::Warning) == finding.hint.is_some() })
     );
     let text: String = found.findings.iter().map(|f| f.text.clone()).collect();
     for part in ["`mallory`", "`acme-bot`", "`workflow`", "`gist`"] {
@@ -300,4 +300,15 @@ fn githubs_own_failures_say_nothing_of_a_secret() {
         });
         assert!(!found, "{failure}");
     }
+}
+
+#[test]
+fn the_vault_keeps_findings_in_the_form_it_always_had() {
+    let stored = r#"{"findings":[{"verdict":"error","word":"expired","text":"it is over","mend":"rotate it"}]}"#;
+    let details: Details = serde_json::from_str(stored).unwrap();
+    assert_eq!(serde_json::to_string(&details).unwrap(), stored);
+    let [finding] = &shown(details.findings)[..] else {
+        panic!("one finding")
+    };
+    assert_eq!(finding.hint.as_deref(), Some("rotate it"));
 }

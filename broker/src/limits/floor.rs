@@ -79,7 +79,7 @@ impl Limits {
                 subject: below.secret.as_str().to_owned(),
                 text: below.to_string(),
                 secret: Some(below.secret),
-                mend: Some(
+                hint: Some(
                     "`tokenctl lease list` shows who holds its tokens; have them ask less"
                         .to_owned(),
                 ),

@@ -50,7 +50,7 @@ pub enum MoveError {
     },
     /// Another value is in the new place.
     #[error(
-        "{place} holds another value than the one `{name}` has now; look which is right, and {mend}"
+        "{place} holds another value than the one `{name}` has now; look which is right, and {hint}"
     )]
     Different {
         /// The secret.
@@ -58,7 +58,7 @@ pub enum MoveError {
         /// Where.
         place: String,
         /// How the other one goes.
-        mend: &'static str,
+        hint: &'static str,
     },
     /// Something else is taken from the place whose value would go.
     #[error(
@@ -135,7 +135,7 @@ pub enum MoveError {
         name: SecretName,
         /// The old place.
         old: Box<str>,
-        /// What it does instead, and the mend.
+        /// What it does instead, and what to do.
         why: &'static str,
     },
     /// The policies changed while the move was about to be finished.

@@ -158,7 +158,7 @@ impl Moves {
             return Err(MoveError::Different {
                 name: name.clone(),
                 place: to.to_string(),
-                mend: if by_broker {
+                hint: if by_broker {
                     "say --replace to have it replaced"
                 } else {
                     "put that there yourself, then run this again"

@@ -101,7 +101,7 @@ impl Operations {
                 purpose: purpose.clone(),
                 uid,
                 leases,
-                mend: self.what_takes_away(secret),
+                hint: self.what_takes_away(secret),
             });
         held.collect()
     }

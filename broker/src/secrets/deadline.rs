@@ -135,7 +135,7 @@ pub(crate) fn root_key_in_words(deadline: &Deadline, now: Timestamp) -> Option<S
 }
 
 /// What a person does to change the root key.
-pub(crate) const fn rekey_mend(needs: Option<Needs>) -> &'static str {
+pub(crate) const fn rekey_hint(needs: Option<Needs>) -> &'static str {
     match needs {
         Some(Needs::Passphrase) => "run `tokenctl rekey --passphrase`",
         Some(Needs::Recovery) => "run `tokenctl rekey --recovery`",

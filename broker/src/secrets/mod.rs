@@ -27,7 +27,7 @@ use crate::policies::Policies;
 use crate::secret_locks::SecretLocks;
 
 pub use self::change::Undone;
-pub(crate) use self::deadline::{rekey_mend, root_key_in_words};
+pub(crate) use self::deadline::{rekey_hint, root_key_in_words};
 pub use self::error::UpkeepError;
 pub use self::open::Upkeep;
 

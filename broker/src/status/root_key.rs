@@ -5,7 +5,7 @@ use broker_vault::MOST_SEALS;
 use jiff::Timestamp;
 
 use super::Status;
-use crate::secrets::{rekey_mend, root_key_in_words};
+use crate::secrets::{rekey_hint, root_key_in_words};
 
 impl Status {
     /// The root key in force as operators see it.
@@ -37,7 +37,7 @@ impl Status {
         let near =
             deadline.warning_due(now).is_some() && self.secrets.a_person_is_due(&deadline, now);
         let near = near.then(|| root_key_in_words(&deadline, now)).flatten();
-        let near = near.map(|near| format!("{near}; {}", rekey_mend(key.needs)));
+        let near = near.map(|near| format!("{near}; {}", rekey_hint(key.needs)));
         used_up.into_iter().chain(near).collect()
     }
 }

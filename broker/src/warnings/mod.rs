@@ -48,7 +48,7 @@ pub struct Warning {
     /// In plain words; nothing secret, it leaves this machine.
     pub text: String,
     /// What to do about it, where something is to be done.
-    pub mend: Option<String>,
+    pub hint: Option<String>,
 }
 
 /// Kinds of warnings besides deadlines.
@@ -218,7 +218,7 @@ impl Warnings {
         if given.is_empty() {
             return;
         }
-        // On their own: a log that cannot be written must not keep the warning from those who mend it.
+        // On their own: a log that cannot be written must not keep the warning from those who can fix it.
         let this = Arc::clone(self);
         tokio::spawn(async move {
             let events = given.iter().filter_map(|fresh| fresh.notice.as_record());

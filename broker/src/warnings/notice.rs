@@ -13,9 +13,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::Warning;
 use crate::deadline::Deadline;
-use crate::secrets::{rekey_mend, root_key_in_words};
+use crate::secrets::{rekey_hint, root_key_in_words};
 
-/// One warning.
+/// One warning. Serialises as the vault stores it, where `hint` keeps the name it first had.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Notice {
     /// The same for the same warning, however often it arrives.
@@ -27,9 +27,40 @@ pub(super) struct Notice {
     #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
     pub(super) deadline: Option<Near>,
     pub(super) text: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) mend: Option<String>,
+    #[serde(default, rename = "mend", skip_serializing_if = "Option::is_none")]
+    pub(super) hint: Option<String>,
     pub(super) time: Timestamp,
+}
+
+/// A notice as hooks and webhooks get it: its `hint` under that name.
+#[derive(Serialize)]
+struct Sent<'n> {
+    id: &'n str,
+    kind: &'n str,
+    subject: &'n str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<&'n SecretName>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    deadline: Option<&'n Near>,
+    text: &'n str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'n str>,
+    time: Timestamp,
+}
+
+impl<'n> From<&'n Notice> for Sent<'n> {
+    fn from(notice: &'n Notice) -> Self {
+        Self {
+            id: &notice.id,
+            kind: &notice.kind,
+            subject: &notice.subject,
+            secret: notice.secret.as_ref(),
+            deadline: notice.deadline.as_ref(),
+            text: &notice.text,
+            hint: notice.hint.as_deref(),
+            time: notice.time,
+        }
+    }
 }
 
 /// What a warning of a deadline says besides.
@@ -52,7 +83,7 @@ impl Notice {
             secret: warning.secret,
             deadline: None,
             text: warning.text,
-            mend: warning.mend,
+            hint: warning.hint,
             time: now,
         }
     }
@@ -86,7 +117,7 @@ impl Notice {
                 days_left,
             }),
             text: deadline.in_words(name.as_str(), now)?,
-            mend: Some(match version {
+            hint: Some(match version {
                 Some(_) => format!("run `tokenctl rotate {name}`"),
                 None => "make a new one at GitHub, and put it where the broker finds it".to_owned(),
             }),
@@ -116,7 +147,7 @@ impl Notice {
                 days_left,
             }),
             text: root_key_in_words(deadline, now)?,
-            mend: Some(rekey_mend(needs).to_owned()),
+            hint: Some(rekey_hint(needs).to_owned()),
             time: now,
         })
     }
@@ -141,15 +172,15 @@ pub(super) fn message<'n>(notices: impl Iterator<Item = &'n Notice>) -> Vec<u8> 
         v: u32,
         text: &'n str,
         content: &'n str,
-        warnings: Vec<&'n Notice>,
+        warnings: Vec<Sent<'n>>,
     }
     let warnings: Vec<&Notice> = notices.collect();
     let mut text = String::new();
     for notice in &warnings {
         let newline = if text.is_empty() { "" } else { "\n" };
-        let mend = notice.mend.as_ref();
-        let mend = mend.map_or_else(String::new, |mend| format!("; {mend}"));
-        let written = write!(text, "{newline}{}{mend}", notice.text);
+        let hint = notice.hint.as_ref();
+        let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
+        let written = write!(text, "{newline}{}{hint}", notice.text);
         written.unwrap_or_default();
     }
     let end = text.char_indices().nth(MOST_CONTENT).map(|(at, _)| at);
@@ -158,7 +189,7 @@ pub(super) fn message<'n>(notices: impl Iterator<Item = &'n Notice>) -> Vec<u8> 
         v: 1,
         text: &text,
         content,
-        warnings,
+        warnings: warnings.into_iter().map(Sent::from).collect(),
     };
     serde_json::to_vec(&message).unwrap_or_default()
 }
@@ -200,7 +231,7 @@ mod tests {
             subject: "user acme-bot".to_owned(),
             secret: None,
             text: "17 of 5000 requests remain".to_owned(),
-            mend: None,
+            hint: None,
         };
         let notices = [
             near("2026-11-24T08:00:00Z"),
@@ -214,7 +245,7 @@ mod tests {
             "id": notices[0].id, "kind": "deadline", "subject": "source-pat", "secret": "source-pat",
             "version": 3, "state": "due", "deadline": "2026-12-01T00:00:00Z", "days_left": 7,
             "text": "`source-pat` ends at GitHub on 2026-12-01, in 7 days",
-            "mend": "run `tokenctl rotate source-pat`", "time": "2026-11-24T08:00:00Z",
+            "hint": "run `tokenctl rotate source-pat`", "time": "2026-11-24T08:00:00Z",
         });
         let second = serde_json::json!({
             "id": notices[1].id, "kind": "rate_floor", "subject": "user acme-bot",
@@ -227,6 +258,7 @@ mod tests {
         for notice in notices {
             let body = serde_json::to_string(&notice).unwrap();
             assert_eq!(serde_json::from_str::<Notice>(&body).unwrap(), notice);
+            assert_eq!(body.contains("\"mend\""), notice.hint.is_some(), "{body}");
         }
     }
 
@@ -250,7 +282,7 @@ mod tests {
             subject: "x".to_owned(),
             secret: None,
             text: "ä".repeat(3000),
-            mend: None,
+            hint: None,
         };
         let notice = Notice::of(long, Timestamp::UNIX_EPOCH);
         let value: serde_json::Value =

@@ -11,7 +11,7 @@ fn warning(subject: &str) -> Warning {
         subject: subject.to_owned(),
         secret: None,
         text: format!("{subject} differs"),
-        mend: None,
+        hint: None,
     }
 }
 

@@ -68,7 +68,7 @@ pub(crate) enum Command {
     Init(Passed),
     /// Show how the broker, its secrets and your leases stand
     Status,
-    /// Look for what is wrong and say how to mend it; exit code 1 if something is
+    /// Look for what is wrong and say how to fix it; exit code 1 if something is
     Doctor,
     /// Take a token for one purpose and print it, alone, on stdout
     #[command(after_help = GET_EXAMPLES)]

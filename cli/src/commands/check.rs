@@ -179,8 +179,8 @@ pub(crate) fn line_of(finding: &Finding) -> Result<(), Failure> {
         "  {verdict:<10}  {:<22}  {}",
         finding.word, finding.text
     ))?;
-    match &finding.mend {
-        Some(mend) => ui::line(format_args!("  {:<10}  mend: {mend}", "")),
+    match &finding.hint {
+        Some(hint) => ui::line(format_args!("  {:<10}  hint: {hint}", "")),
         None => Ok(()),
     }
 }

@@ -69,7 +69,7 @@ fn report(revoked: &RevokedAll) -> Result<(), Failure> {
     for held in &revoked.raw {
         ui::warning(format_args!(
             "uid {} still holds `{}` itself, for `{}`. To take it away: {}",
-            held.uid, held.secret, held.purpose, held.mend
+            held.uid, held.secret, held.purpose, held.hint
         ));
     }
     Ok(())

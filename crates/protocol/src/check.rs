@@ -63,7 +63,7 @@ pub struct Finding {
     pub text: String,
     /// What to do about it, where something is to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mend: Option<String>,
+    pub hint: Option<String>,
 }
 
 /// The last check of a secret that GitHub answered.

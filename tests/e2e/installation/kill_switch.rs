@@ -74,10 +74,10 @@ fn every_lease_ends_and_every_token_is_dead_and_what_cannot_end_is_named() {
     assert_eq!(still[0]["secret"], "acme-import-old-token");
     assert_eq!(still[0]["purpose"], "acme-by-hand");
     assert_eq!(still[0]["uid"], own_uid());
-    let mend = still[0]["mend"].as_str().unwrap();
+    let hint = still[0]["hint"].as_str().unwrap();
     assert!(
-        mend.contains("tokenctl rotate acme-import-old-token"),
-        "{mend}"
+        hint.contains("tokenctl rotate acme-import-old-token"),
+        "{hint}"
     );
     assert_eq!(setting.read(&raw, "/user").status, 200, "as it says");
 

@@ -67,7 +67,7 @@ fn each_broken_place_is_one_line_with_its_mend() {
         let mut at = (0..lines.len()).filter(|at| lines[*at].starts_with(&line));
         let (first, more) = (at.next().unwrap(), at.next());
         assert_eq!(more, None, "one line: {lines:#?}");
-        assert!(lines[first + 1].starts_with("  mend: "), "{lines:#?}");
+        assert!(lines[first + 1].starts_with("  hint: "), "{lines:#?}");
         assert!(
             fault
                 .as_deref()

@@ -35,7 +35,7 @@ fn floor(subject: &str, now: Timestamp) -> Fresh {
         subject: subject.to_owned(),
         secret: None,
         text: format!("{subject} runs low"),
-        mend: None,
+        hint: None,
     };
     Fresh {
         key: format!("rate_floor/{subject}").into(),

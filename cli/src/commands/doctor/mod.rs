@@ -1,4 +1,4 @@
-//! `doctor`: looks for what is wrong on this machine and says how to mend each thing.
+//! `doctor`: looks for what is wrong on this machine and says how to fix each thing.
 //!
 //! Two kinds of finding: something wrong (exit code 1), and something to look at. What only the
 //! broker knows comes from its status; the rest is looked at here: files, modes, and tokens that lie
@@ -32,23 +32,23 @@ struct Finding {
     /// `wrong` or `look`.
     state: &'static str,
     what: String,
-    mend: String,
+    hint: String,
 }
 
 #[derive(Default)]
 struct Findings(Vec<Finding>);
 
 impl Findings {
-    fn wrong(&mut self, what: impl Into<String>, mend: impl Into<String>) {
-        self.add("wrong", what.into(), mend.into());
+    fn wrong(&mut self, what: impl Into<String>, hint: impl Into<String>) {
+        self.add("wrong", what.into(), hint.into());
     }
 
-    fn look(&mut self, what: impl Into<String>, mend: impl Into<String>) {
-        self.add("look", what.into(), mend.into());
+    fn look(&mut self, what: impl Into<String>, hint: impl Into<String>) {
+        self.add("look", what.into(), hint.into());
     }
 
-    fn add(&mut self, state: &'static str, what: String, mend: String) {
-        self.0.push(Finding { state, what, mend });
+    fn add(&mut self, state: &'static str, what: String, hint: String) {
+        self.0.push(Finding { state, what, hint });
     }
 }
 
@@ -73,8 +73,8 @@ pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
             }
         }
         Err(failure) => {
-            let mend = failure.hint().unwrap_or_default().into_owned();
-            found.wrong(failure.to_string(), mend);
+            let hint = failure.hint().unwrap_or_default().into_owned();
+            found.wrong(failure.to_string(), hint);
         }
     }
     lying_about(&mut found);
@@ -85,8 +85,8 @@ pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
     } else {
         for finding in &found.0 {
             ui::line(format_args!("{}: {}", finding.state, finding.what))?;
-            if !finding.mend.is_empty() {
-                ui::line(format_args!("  mend: {}", finding.mend))?;
+            if !finding.hint.is_empty() {
+                ui::line(format_args!("  hint: {}", finding.hint))?;
             }
         }
     }
@@ -180,7 +180,7 @@ fn next_start(found: &mut Findings, places: &Places, all: &BrokerStatus) {
 fn from_status(found: &mut Findings, status: &Status) {
     let own = env!("CARGO_PKG_VERSION");
     if status.version != own {
-        let (older, mend) = if version(&status.version) < version(own) {
+        let (older, hint) = if version(&status.version) < version(own) {
             ("the broker", "restart the broker with the newer `tokend`")
         } else {
             ("tokenctl", "install the newer `tokenctl`")
@@ -190,7 +190,7 @@ fn from_status(found: &mut Findings, status: &Status) {
                 "versions differ: broker {}, tokenctl {own}; {older} is the older",
                 status.version
             ),
-            mend,
+            hint,
         );
     }
     if status.locked {
@@ -410,9 +410,9 @@ mod tests {
         fs::set_permissions(&places.root_key, fs::Permissions::from_mode(0o640)).unwrap();
         let mut found = Findings::default();
         files(&mut found, &places);
-        let mends: Vec<String> = found.0.iter().map(|f| f.mend.clone()).collect();
+        let hints: Vec<String> = found.0.iter().map(|f| f.hint.clone()).collect();
         assert_eq!(
-            mends,
+            hints,
             [
                 format!("chmod go-w {}", places.policies.display()),
                 format!("chmod 600 {}", places.root_key.display()),

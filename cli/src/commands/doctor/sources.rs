@@ -73,6 +73,6 @@ pub(super) fn of_stale(found: &mut Findings, secret: &SecretView) {
             secret.name,
             clock::short(since)
         ),
-        "leases go on until `[sources] stale` is over; mend the place before that",
+        "leases go on until `[sources] stale` is over; fix the place before that",
     );
 }

@@ -88,5 +88,5 @@ pub struct StillValid {
     /// How many leases on it ended now.
     pub leases: u64,
     /// What takes it away, after an unlock.
-    pub mend: String,
+    pub hint: String,
 }
