@@ -8,6 +8,7 @@
 
 pub mod accounts;
 pub mod api;
+pub mod api_error;
 pub mod app;
 pub mod budget;
 pub mod caller;

@@ -31,7 +31,14 @@ const LAYERS: &[&[&str]] = &[
     &["config"],
     &["notify", "caller", "policy_files", "accounts"],
     &["lease", "deadline"],
-    &["give_back", "harden", "holder", "readiness", "secret_locks"],
+    &[
+        "api_error",
+        "give_back",
+        "harden",
+        "holder",
+        "readiness",
+        "secret_locks",
+    ],
 ];
 
 /// Effects do not know their neighbours.

@@ -16,6 +16,7 @@
 mod app;
 mod asker;
 mod at_set;
+mod error;
 mod evaluate;
 mod finding;
 mod probe;
@@ -55,35 +56,7 @@ use crate::warnings::{Warning, WarningKind, Warnings};
 
 pub use self::asker::Pace;
 pub use self::at_set::AT_SET;
-
-/// Why a secret was not checked. None of these says anything about the secret.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CheckError {
-    /// Nothing says what it should be.
-    #[error("no policy file declares `{0}`, so there is nothing to compare it with")]
-    NotDeclared(SecretName),
-    /// There is nothing to check.
-    #[error("`{0}` has no value; run `tokenctl secret set {0}`")]
-    Missing(SecretName),
-    /// The value could not be opened.
-    #[error(transparent)]
-    Upkeep(#[from] UpkeepError),
-    /// GitHub failed. Recorded, and shown beside what the check before it found.
-    #[error("`{secret}` was not checked: {cause}")]
-    GitHub {
-        /// The secret.
-        secret: SecretName,
-        /// Why.
-        cause: GitHubError,
-    },
-    /// What was found could not be written as JSON: a fault of the broker's own.
-    #[error("what was found could not be written down")]
-    Unwritable(#[from] serde_json::Error),
-    /// A thread panicked: a fault of the broker's own.
-    #[error("the check was not finished")]
-    Broken(#[source] tokio::task::JoinError),
-}
+pub use self::error::CheckError;
 
 /// What is kept of a check in the database, besides what leases need.
 #[derive(Debug, Default, Serialize, Deserialize)]

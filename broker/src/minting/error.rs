@@ -1,5 +1,6 @@
 //! Why there is no installation token.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use broker_protocol::error::ErrorCode;
@@ -10,6 +11,8 @@ use broker_github::installation::Differs;
 use broker_github::{GitHubError, NoAppKey, Outcome};
 use broker_sources::SourceError;
 use broker_vault::VaultError;
+
+use crate::api_error::ApiError;
 
 /// Why there is no installation token. The text goes to the caller.
 #[derive(Debug, thiserror::Error)]
@@ -112,9 +115,17 @@ impl MintError {
         }
     }
 
-    /// The stable word for this error.
+    /// Whether the purpose's fallback is for this: the App is not there. Never a refusal for lack of
+    /// permission.
     #[must_use]
-    pub const fn code(&self) -> ErrorCode {
+    pub const fn allows_fallback(&self) -> bool {
+        matches!(self, Self::NotInstalled { .. })
+    }
+}
+
+#[warn(clippy::wildcard_enum_match_arm)]
+impl ApiError for MintError {
+    fn code(&self) -> ErrorCode {
         match self {
             Self::Undeclared(_) => ErrorCode::Conflict,
             Self::Vault {
@@ -137,50 +148,51 @@ impl MintError {
             | Self::Pinned { .. }
             | Self::Suspended { .. }
             | Self::Differs(_) => ErrorCode::UpstreamRefused,
-            Self::GitHub { source } => code_of(source),
+            Self::GitHub { source } => source.code(),
         }
     }
 
-    /// What there is to know beside the message.
-    #[must_use]
-    pub const fn hint(&self) -> Option<&'static str> {
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::GitHub { source } => source.retry_after(),
+            Self::Source { source, .. } => source.retry_after(),
+            Self::Undeclared(_)
+            | Self::Vault { .. }
+            | Self::NotKept(_)
+            | Self::NoMemory(_)
+            | Self::Interrupted
+            | Self::ClockAhead
+            | Self::Broken(_)
+            | Self::Key { .. }
+            | Self::NotInstalled { .. }
+            | Self::Pinned { .. }
+            | Self::Suspended { .. }
+            | Self::Differs(_) => None,
+        }
+    }
+
+    fn hint(&self) -> Option<Cow<'static, str>> {
         match self {
             Self::Pinned { .. }
             | Self::Differs(Differs::Renamed { .. } | Differs::Another { .. }) => Some(
                 "a name keeps the id it had at its first token, so that one that changes hands gives \
-                     no lease somebody else's repository; `tokenctl repository list` shows the ids",
+                 no lease somebody else's repository; `tokenctl repository list` shows the ids"
+                    .into(),
             ),
-            _ => None,
+            Self::Undeclared(_)
+            | Self::Vault { .. }
+            | Self::NotKept(_)
+            | Self::NoMemory(_)
+            | Self::Interrupted
+            | Self::ClockAhead
+            | Self::Broken(_)
+            | Self::Source { .. }
+            | Self::Key { .. }
+            | Self::NotInstalled { .. }
+            | Self::Suspended { .. }
+            | Self::Differs(_)
+            | Self::GitHub { .. } => None,
         }
-    }
-
-    /// When to come back, where waiting may help.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::GitHub { source } => source.retry_after(),
-            Self::Source { source, .. } => source.retry_after(),
-            _ => None,
-        }
-    }
-
-    /// Whether the purpose's fallback is for this: the App is not there. Never a refusal for lack of
-    /// permission.
-    #[must_use]
-    pub const fn allows_fallback(&self) -> bool {
-        matches!(self, Self::NotInstalled { .. })
-    }
-}
-
-/// The stable word for a failed call.
-#[must_use]
-pub const fn code_of(error: &GitHubError) -> ErrorCode {
-    if matches!(error, GitHubError::Limited { .. }) {
-        ErrorCode::RateLimited
-    } else if error.is_unavailable() {
-        ErrorCode::UpstreamUnavailable
-    } else {
-        ErrorCode::UpstreamRefused
     }
 }
 

@@ -38,7 +38,7 @@ use crate::minted::{Lead, Life, MintKey, MintedTable, Place, TOKEN_LIFETIME, Tok
 use crate::policies::Policies;
 use crate::secrets::Secrets;
 
-pub use self::error::{MintError, code_of};
+pub use self::error::MintError;
 
 /// See the module.
 pub struct Minting {

@@ -1,8 +1,13 @@
 //! Why a move did not go on. Nothing was changed then, but as far as the message says.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use broker_audit_writer::AuditLogError;
+use broker_protocol::error::ErrorCode;
 use broker_protocol::names::SecretName;
 
+use crate::api_error::ApiError;
 use crate::policy_files::PolicyFilesError;
 use crate::secrets::UpkeepError;
 
@@ -164,5 +169,44 @@ pub enum MoveError {
 impl From<AuditLogError> for MoveError {
     fn from(error: AuditLogError) -> Self {
         UpkeepError::from(error).into()
+    }
+}
+
+#[warn(clippy::wildcard_enum_match_arm)]
+impl ApiError for MoveError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Upkeep(error) => error.code(),
+            Self::Undeclared(_) | Self::NotThere(_) => ErrorCode::NotFound,
+            Self::AlreadyThere { .. }
+            | Self::Overtaken(_)
+            | Self::UnderWay { .. }
+            | Self::Different { .. }
+            | Self::InUse { .. }
+            | Self::Changed { .. }
+            | Self::NotSwitched { .. }
+            | Self::Astray { .. }
+            | Self::OldDiffers { .. }
+            | Self::NoWayBack { .. }
+            | Self::NotInForce(_)
+            | Self::Files(_) => ErrorCode::Conflict,
+            Self::Nothing { .. } => ErrorCode::SecretMissing,
+            Self::NotKept { .. } => ErrorCode::SourceUnavailable,
+            Self::Unreadable(_) => ErrorCode::Internal,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        let Self::Upkeep(error) = self else {
+            return None;
+        };
+        error.retry_after()
+    }
+
+    fn hint(&self) -> Option<Cow<'static, str>> {
+        let Self::Upkeep(error) = self else {
+            return None;
+        };
+        error.hint()
     }
 }

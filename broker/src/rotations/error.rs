@@ -1,11 +1,16 @@
 //! Why a rotation did not go on. What a step that failed at GitHub says is in the rotation's state.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use broker_audit_writer::AuditLogError;
 use broker_github::GitHubError;
 use broker_github::app_jwt::KeyError;
+use broker_protocol::error::ErrorCode;
 use broker_protocol::names::SecretName;
 use broker_vault::rotation_state::NotNow;
 
+use crate::api_error::ApiError;
 use crate::secrets::UpkeepError;
 
 /// Why a rotation did not begin, go on or go back.
@@ -83,6 +88,50 @@ impl RotationError {
         match self {
             Self::GitHub { source, .. } => Some(source),
             _ => None,
+        }
+    }
+}
+
+#[warn(clippy::wildcard_enum_match_arm)]
+impl ApiError for RotationError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Upkeep(error) => error.code(),
+            Self::Undeclared(_) | Self::NotThere(_) => ErrorCode::NotFound,
+            Self::Elsewhere { .. }
+            | Self::UnderWay(_)
+            | Self::Unfit { .. }
+            | Self::NotNow { .. }
+            | Self::Key { .. } => ErrorCode::Conflict,
+            Self::GitHub { source, .. } => source.code(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Upkeep(error) => error.retry_after(),
+            Self::GitHub { source, .. } => source.retry_after(),
+            Self::Undeclared(_)
+            | Self::NotThere(_)
+            | Self::Elsewhere { .. }
+            | Self::UnderWay(_)
+            | Self::Unfit { .. }
+            | Self::NotNow { .. }
+            | Self::Key { .. } => None,
+        }
+    }
+
+    fn hint(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::Upkeep(error) => error.hint(),
+            Self::Undeclared(_)
+            | Self::NotThere(_)
+            | Self::Elsewhere { .. }
+            | Self::UnderWay(_)
+            | Self::Unfit { .. }
+            | Self::NotNow { .. }
+            | Self::Key { .. }
+            | Self::GitHub { .. } => None,
         }
     }
 }

@@ -12,6 +12,7 @@ use broker_secret_memory::token::AccessToken;
 
 use super::RotationError;
 use super::sinks::NotPushed;
+use crate::api_error::ApiError as _;
 use crate::lease_record;
 use crate::minted::{MintKey, Token};
 use crate::minting::{MintScope, Minting};

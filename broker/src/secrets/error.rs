@@ -1,6 +1,10 @@
 //! Why a change of secrets, of the lock or of policies was not made.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use broker_audit_writer::AuditLogError;
+use broker_protocol::error::ErrorCode;
 use broker_protocol::names::{RepoPattern, SecretName};
 use broker_protocol::value_form::Unfit;
 use broker_sources::SourceError;
@@ -8,6 +12,7 @@ use broker_vault::backup::BackupError;
 use broker_vault::root_key::RootKeyError;
 use broker_vault::{RekeyError, VaultError};
 
+use crate::api_error::ApiError;
 use crate::policies::LoadError;
 
 /// Why a change was not made.
@@ -96,4 +101,84 @@ pub enum UpkeepError {
     /// The reading of something panicked: a fault of the broker's own.
     #[error("{0} could not be read; what was in force stays so")]
     Broken(&'static str, #[source] tokio::task::JoinError),
+}
+
+#[warn(clippy::wildcard_enum_match_arm)]
+impl ApiError for UpkeepError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Locked
+            | Self::WrongKey(_)
+            | Self::Unlock(RootKeyError::WrongPassphrase | RootKeyError::NoPassphrase(_)) => {
+                ErrorCode::Locked
+            }
+            Self::NotRecorded(_) => ErrorCode::AuditUnavailable,
+            Self::NotFound(_) | Self::NotPinned(_) => ErrorCode::NotFound,
+            Self::AnotherKind { .. } | Self::Policies(_) | Self::Passphrase(_) => {
+                ErrorCode::BadRequest
+            }
+            Self::Rotating(_)
+            | Self::Moving(_)
+            | Self::Malformed { .. }
+            | Self::NothingBefore(_)
+            | Self::NotInForce => ErrorCode::Conflict,
+            Self::Unlock(_) | Self::Source(_) => ErrorCode::SourceUnavailable,
+            Self::Rekey(error) => error.code(),
+            Self::Backup(_) | Self::Configuration(_) | Self::Vault(_) | Self::Broken(..) => {
+                ErrorCode::Internal
+            }
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Source(source) => source.retry_after(),
+            Self::Locked
+            | Self::WrongKey(_)
+            | Self::Unlock(_)
+            | Self::NotRecorded(_)
+            | Self::NotFound(_)
+            | Self::NotPinned(_)
+            | Self::AnotherKind { .. }
+            | Self::Policies(_)
+            | Self::Passphrase(_)
+            | Self::Rotating(_)
+            | Self::Moving(_)
+            | Self::Malformed { .. }
+            | Self::NothingBefore(_)
+            | Self::NotInForce
+            | Self::Rekey(_)
+            | Self::Backup(_)
+            | Self::Configuration(_)
+            | Self::Vault(_)
+            | Self::Broken(..) => None,
+        }
+    }
+
+    fn hint(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::NotRecorded(cause) => Some(cause.to_string().into()),
+            Self::NotPinned(_) => {
+                Some("`tokenctl repository list` shows those that are kept".into())
+            }
+            Self::Locked
+            | Self::WrongKey(_)
+            | Self::Unlock(_)
+            | Self::NotFound(_)
+            | Self::AnotherKind { .. }
+            | Self::Policies(_)
+            | Self::Passphrase(_)
+            | Self::Rotating(_)
+            | Self::Moving(_)
+            | Self::Malformed { .. }
+            | Self::NothingBefore(_)
+            | Self::NotInForce
+            | Self::Source(_)
+            | Self::Rekey(_)
+            | Self::Backup(_)
+            | Self::Configuration(_)
+            | Self::Vault(_)
+            | Self::Broken(..) => None,
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Why there is no lease, for the caller and for the operator.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use broker_protocol::names::{Delivery, Purpose, SecretName};
 use broker_sources::SourceError;
 use broker_vault::VaultError;
 
+use crate::api_error::ApiError;
 use crate::limits::NoUse;
 use crate::minting::MintError;
 
@@ -166,32 +168,6 @@ impl IssueError {
         }
     }
 
-    /// The stable word for this error.
-    #[must_use]
-    pub fn code(&self) -> ErrorCode {
-        match self {
-            Self::Denied { .. } => ErrorCode::Denied,
-            Self::TooWide { .. } => ErrorCode::TooWide,
-            Self::Flood { .. }
-            | Self::TooManyLeases { .. }
-            | Self::LeasesTooLong { .. }
-            | Self::LogFlood { .. }
-            | Self::Limited { .. } => ErrorCode::RateLimited,
-            Self::Locked => ErrorCode::Locked,
-            Self::NotRecorded(_) => ErrorCode::AuditUnavailable,
-            Self::SecretMissing(_) => ErrorCode::SecretMissing,
-            Self::SecretExpired(_) => ErrorCode::SecretExpired,
-            Self::Source { .. } => ErrorCode::SourceUnavailable,
-            Self::Mint { source, .. } => source.code(),
-            Self::CannotWatch(_) => ErrorCode::BadRequest,
-            Self::Overtaken => ErrorCode::Conflict,
-            Self::Stopping => ErrorCode::RateLimited,
-            Self::Undeliverable(_) | Self::NoRandom(_) | Self::Vault { .. } | Self::Record(_) => {
-                ErrorCode::Internal
-            }
-        }
-    }
-
     /// Whether the purpose's second secret is for this: the first is missing, has expired, or its App
     /// is not installed there.
     #[must_use]
@@ -201,5 +177,90 @@ impl IssueError {
             Self::Mint { source, .. } => source.allows_fallback(),
             _ => false,
         }
+    }
+}
+
+#[warn(clippy::wildcard_enum_match_arm)]
+impl ApiError for IssueError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Denied { .. } => ErrorCode::Denied,
+            Self::TooWide { .. } => ErrorCode::TooWide,
+            Self::Flood { .. }
+            | Self::TooManyLeases { .. }
+            | Self::LeasesTooLong { .. }
+            | Self::LogFlood { .. }
+            | Self::Limited { .. }
+            | Self::Stopping => ErrorCode::RateLimited,
+            Self::Locked => ErrorCode::Locked,
+            Self::NotRecorded(_) => ErrorCode::AuditUnavailable,
+            Self::SecretMissing(_) => ErrorCode::SecretMissing,
+            Self::SecretExpired(_) => ErrorCode::SecretExpired,
+            Self::Source { .. } => ErrorCode::SourceUnavailable,
+            Self::Mint { source, .. } => source.code(),
+            Self::CannotWatch(_) => ErrorCode::BadRequest,
+            Self::Overtaken => ErrorCode::Conflict,
+            Self::Undeliverable(_) | Self::NoRandom(_) | Self::Vault { .. } | Self::Record(_) => {
+                ErrorCode::Internal
+            }
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Flood { retry_after }
+            | Self::TooManyLeases { retry_after, .. }
+            | Self::LeasesTooLong { retry_after, .. }
+            | Self::LogFlood { retry_after, .. }
+            | Self::Limited { retry_after, .. } => Some(*retry_after),
+            Self::Stopping => Some(Duration::from_secs(1)),
+            Self::Mint { source, .. } => source.retry_after(),
+            Self::Source { source, .. } => source.retry_after(),
+            Self::Denied { .. }
+            | Self::TooWide { .. }
+            | Self::Locked
+            | Self::NotRecorded(_)
+            | Self::SecretMissing(_)
+            | Self::SecretExpired(_)
+            | Self::Undeliverable(_)
+            | Self::Vault { .. }
+            | Self::NoRandom(_)
+            | Self::Overtaken
+            | Self::CannotWatch(_)
+            | Self::Record(_) => None,
+        }
+    }
+
+    fn hint(&self) -> Option<Cow<'static, str>> {
+        let hint = match self {
+            Self::Denied { .. } => {
+                "`tokenctl purpose list` shows what you may have; an operator's `tokenctl policy \
+                 explain` says why not"
+            }
+            Self::TooWide { .. } => {
+                "ask for less, or for nothing in particular to get exactly what the rule gives"
+            }
+            Self::NotRecorded(_) => {
+                "an operator finds the reason in `tokenctl status` and `tokenctl doctor`"
+            }
+            Self::Mint { source, .. } => return source.hint(),
+            Self::Flood { .. }
+            | Self::TooManyLeases { .. }
+            | Self::LeasesTooLong { .. }
+            | Self::LogFlood { .. }
+            | Self::Limited { .. }
+            | Self::Locked
+            | Self::SecretMissing(_)
+            | Self::SecretExpired(_)
+            | Self::Source { .. }
+            | Self::Undeliverable(_)
+            | Self::Vault { .. }
+            | Self::NoRandom(_)
+            | Self::Overtaken
+            | Self::CannotWatch(_)
+            | Self::Stopping
+            | Self::Record(_) => return None,
+        };
+        Some(hint.into())
     }
 }

@@ -38,6 +38,7 @@ use broker_secret_memory::token::AccessToken;
 use broker_vault::VaultError;
 
 use self::obtain::Origin;
+use crate::api_error::ApiError as _;
 use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
 use crate::leases::Leases;

@@ -1,0 +1,72 @@
+//! Why a secret was not checked.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use broker_github::GitHubError;
+use broker_protocol::error::ErrorCode;
+use broker_protocol::names::SecretName;
+
+use crate::api_error::ApiError;
+use crate::secrets::UpkeepError;
+
+/// Why a secret was not checked. None of these says anything about the secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// Nothing says what it should be.
+    #[error("no policy file declares `{0}`, so there is nothing to compare it with")]
+    NotDeclared(SecretName),
+    /// There is nothing to check.
+    #[error("`{0}` has no value; run `tokenctl secret set {0}`")]
+    Missing(SecretName),
+    /// The value could not be opened.
+    #[error(transparent)]
+    Upkeep(#[from] UpkeepError),
+    /// GitHub failed. Recorded, and shown beside what the check before it found.
+    #[error("`{secret}` was not checked: {cause}")]
+    GitHub {
+        /// The secret.
+        secret: SecretName,
+        /// Why.
+        cause: GitHubError,
+    },
+    /// What was found could not be written as JSON: a fault of the broker's own.
+    #[error("what was found could not be written down")]
+    Unwritable(#[from] serde_json::Error),
+    /// A thread panicked: a fault of the broker's own.
+    #[error("the check was not finished")]
+    Broken(#[source] tokio::task::JoinError),
+}
+
+#[warn(clippy::wildcard_enum_match_arm)]
+impl ApiError for CheckError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Upkeep(error) => error.code(),
+            Self::NotDeclared(_) => ErrorCode::NotFound,
+            Self::Missing(_) => ErrorCode::SecretMissing,
+            Self::GitHub { cause, .. } => cause.code(),
+            Self::Unwritable(_) | Self::Broken(_) => ErrorCode::Internal,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Upkeep(error) => error.retry_after(),
+            Self::GitHub { cause, .. } => cause.retry_after(),
+            Self::NotDeclared(_) | Self::Missing(_) | Self::Unwritable(_) | Self::Broken(_) => None,
+        }
+    }
+
+    fn hint(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::Upkeep(error) => error.hint(),
+            Self::NotDeclared(_)
+            | Self::Missing(_)
+            | Self::GitHub { .. }
+            | Self::Unwritable(_)
+            | Self::Broken(_) => None,
+        }
+    }
+}
