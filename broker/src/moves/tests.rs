@@ -18,12 +18,10 @@ async fn what_a_person_has_to_put_in_place_is_said_and_nothing_is_under_way_yet(
     let nothing = moves.finish_move(&by, &name).await.unwrap_err();
     assert!(matches!(nothing, MoveError::NotThere(_)), "{nothing}");
     let to: SourceSpec = "env:NOT_SET".parse().unwrap();
-    assert!(
-        moves
-            .move_secret(&by, &name, &to, How::Careful)
-            .await
-            .is_err()
-    );
+    let planned = moves.move_secret(&by, &name, &to, How::Careful).await;
+    let planned = planned.unwrap();
+    assert_eq!(planned.phase, MovePhase::Planned);
+    assert_eq!(planned.next.step, MoveStep::Put);
     assert!(scratch.app.vault.moving(&name).is_none());
 }
 
