@@ -5,7 +5,7 @@ use std::process::Command;
 use support::broker::Ran;
 use support::{binaries, needs};
 
-const MANUAL: &str = include_str!("../../docs/operations.md");
+const MANUAL: &str = include_str!("../../docs/how-to/install-service.md");
 
 /// The commands that follow a sentence of the manual.
 fn commands_after(sentence: &str) -> &'static str {
@@ -52,7 +52,7 @@ fn a_service_installed_by_the_lines_of_the_manual_starts_and_can_be_operated() {
     }
     binaries::install(&binaries::tokend(), &bin.join("tokend"));
     binaries::install(&binaries::tokenctl(), &bin.join("tokenctl"));
-    let install = commands_after("made by the service's account:");
+    let install = commands_after("under the service's account:");
     let ran = Ran::of(
         Command::new("unshare")
             .args(["--mount", "sh", "-exc", &[BEFORE, install, AFTER].concat()])

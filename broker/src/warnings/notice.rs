@@ -1,4 +1,4 @@
-//! A warning as those who hear of it get it; documented in docs/operations.md.
+//! A warning as those who hear of it get it; documented in docs/reference/warnings.md.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

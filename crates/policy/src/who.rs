@@ -1,7 +1,7 @@
 //! Whom a rule speaks for: the attributes of `caller = { … }`, and how they meet a real caller.
 //!
 //! A rule matches when every attribute it names equals the caller's. An attribute the caller lacks
-//! equals nothing. What each attribute is worth is a table in `policies/README.md`.
+//! equals nothing. What each attribute is worth is a table in `docs/reference/policies.md`.
 //!
 //! Account names are looked up when the policy is loaded, not at each request.
 
