@@ -12,6 +12,7 @@ mod accounts;
 mod api;
 mod audit;
 mod backup;
+mod book;
 mod check;
 mod cli;
 mod clocks;

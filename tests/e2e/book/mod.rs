@@ -1,0 +1,165 @@
+//! The book in `docs/`: each code, finding, key, metric and route has its line in the reference, no line names
+//! something that does not exist, and every link leads somewhere.
+//!
+//! In process: what exists is read from the code itself, or from its text where it is not public.
+
+mod code;
+mod links;
+mod page;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use broker_protocol::check::Verdict;
+use broker_protocol::error::ErrorCode;
+use serde_json::{Value, json};
+
+use self::page::Section;
+
+/// The top of the source tree.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &str) -> String {
+    let text = std::fs::read_to_string(root().join(path));
+    text.unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Fails with each name that has no line in the section, and each line that names nothing.
+fn same(section: &Section, exists: &BTreeSet<String>) {
+    assert!(!exists.is_empty(), "the code has nothing for {section}");
+    let documented = section.names();
+    let undocumented = exists.difference(&documented);
+    let undocumented = undocumented.map(|name| format!("`{name}` has no line in {section}"));
+    let unknown = documented.difference(exists);
+    let unknown = unknown.map(|name| format!("{section} names `{name}`, which does not exist"));
+    let wrong: Vec<_> = undocumented.chain(unknown).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn error_codes() -> Vec<ErrorCode> {
+    let words = code::variants("crates/protocol/src/error.rs", "ErrorCode");
+    let code = |word| serde_json::from_value(Value::String(word)).unwrap();
+    words.into_iter().map(code).collect()
+}
+
+#[test]
+fn each_error_code_has_a_line_with_its_status_and_its_exit_code() {
+    let section = Section::of("docs/reference/errors.md", "Error codes");
+    let exists = error_codes();
+    same(
+        &section,
+        &exists.iter().map(|code| code.as_str().to_owned()).collect(),
+    );
+    for row in section.rows() {
+        let code: ErrorCode = serde_json::from_value(json!(row.names()[0])).unwrap();
+        let facts = [code.status().to_string(), code.exit_code().to_string()];
+        assert_eq!(row.cells[1..3], facts, "status and exit code of {code:?}");
+        assert!(
+            row.cells.len() == 5 && row.cells.iter().all(|cell| !cell.is_empty()),
+            "{code:?}: what it means, and what to do"
+        );
+    }
+}
+
+#[test]
+fn each_exit_code_has_a_line() {
+    let mut exists = code::numbers_in("cli/src/error.rs", "fn exit_code");
+    exists.extend(error_codes().iter().map(|code| u16::from(code.exit_code())));
+    exists.insert(0);
+    let exists = exists.iter().map(u16::to_string).collect();
+    same(
+        &Section::of("docs/reference/exit-codes.md", "`tokenctl`"),
+        &exists,
+    );
+    let exec = code::numbers_in("cli/src/commands/exec.rs", "");
+    let exec = exec.range(125..=127).map(u16::to_string).collect();
+    same(
+        &Section::of("docs/reference/exit-codes.md", "`tokenctl exec`"),
+        &exec,
+    );
+}
+
+#[test]
+fn each_finding_has_a_line_with_what_to_do() {
+    let section = Section::of("docs/reference/findings.md", "Findings of a check");
+    let mut exists = code::words_of("broker/src/checks/finding.rs");
+    exists.extend(Verdict::ALL.map(|verdict| verdict.as_str().to_owned()));
+    same(&section, &exists);
+    let doctor = Section::of("docs/reference/findings.md", "Findings of `doctor`");
+    same(&doctor, &code::doctor_findings());
+    for row in section.rows().chain(doctor.rows()) {
+        let empty = row.cells.iter().any(String::is_empty);
+        assert!(!empty, "{}: {}", section, row.cells.join(" | "));
+    }
+}
+
+#[test]
+fn each_metric_has_a_line() {
+    let section = Section::of("docs/reference/metrics.md", "Metrics");
+    same(&section, &code::literals("tokend_"));
+    for row in section.rows() {
+        let counter = row.names()[0].ends_with("_total");
+        let kind = if counter { "counter" } else { "gauge" };
+        assert_eq!(row.cells[1], kind, "{}", row.cells[0]);
+    }
+}
+
+#[test]
+fn each_environment_variable_of_ours_has_a_line() {
+    let section = Section::of("docs/reference/files.md", "Environment variables");
+    same(&section, &code::literals("TOKEND_"));
+}
+
+#[test]
+fn each_key_of_the_configuration_has_a_line_and_its_default_is_the_default() {
+    let page = "docs/reference/configuration.md";
+    let tables = code::configuration();
+    let headings: BTreeSet<_> = tables.keys().map(|name| format!("[{name}]")).collect();
+    same(&Section::headings(page), &headings);
+    let config = Path::new("tokend.toml");
+    let parse = |text: &str| broker::config::Config::parse(text, config, 1000).unwrap();
+    let mut defaults = 0;
+    for (table, keys) in &tables {
+        let section = Section::of(page, &format!("`[{table}]`"));
+        same(&section, keys);
+        for row in section.rows() {
+            let Some(value) = row.cells[1].strip_prefix('`') else {
+                continue;
+            };
+            let line = format!("{} = {}", row.names()[0], value.trim_end_matches('`'));
+            let with = parse(&format!("[{table}]\n{line}\n"));
+            assert_eq!(with, parse(""), "`{line}` is not the default of [{table}]");
+            defaults += 1;
+        }
+    }
+    assert!(defaults > 15, "only {defaults} defaults were compared");
+}
+
+#[test]
+fn each_key_of_policy_files_has_a_line() {
+    let page = "docs/reference/policies.md";
+    let keys = |file: &str, list: &str| code::list(&format!("crates/policy/src/{file}.rs"), list);
+    same(&Section::of(page, "Secrets"), &keys("secret", "KEYS"));
+    same(&Section::of(page, "Sinks"), &keys("sink", "KEYS"));
+    same(&Section::of(page, "Purposes"), &keys("purpose", "KEYS"));
+    same(&Section::of(page, "Rules"), &keys("purpose", "RULE_KEYS"));
+    let attributes = Section::of(page, "What each attribute is worth");
+    same(&attributes, &keys("who", "ATTRIBUTES"));
+}
+
+#[test]
+fn each_route_has_a_line() {
+    let described: Value = serde_json::from_str(&read("docs/openapi.json")).unwrap();
+    let mut exists = BTreeSet::new();
+    for (path, methods) in described["paths"].as_object().unwrap() {
+        let methods = methods.as_object().unwrap().keys();
+        let methods = methods.filter(|method| *method != "parameters");
+        exists.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
+    }
+    same(
+        &Section::of("docs/reference/http-api.md", "Routes"),
+        &exists,
+    );
+}
