@@ -27,6 +27,7 @@ pub mod git_server;
 pub mod github;
 pub mod http;
 pub mod keyring;
+pub mod kills;
 pub mod namespace;
 pub mod needs;
 pub mod one_password;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::{Home, TestBroker, wait};
@@ -15,15 +16,8 @@ impl Killer {
     /// Attaches. `calls` are names, with commas between them.
     #[must_use]
     pub fn at(broker: &TestBroker, calls: &str, nth: usize) -> Self {
-        let pid = broker.pid();
-        let tracer = Command::new("strace")
-            .args(killing(calls, nth))
-            .args(["-p", &pid.to_string()])
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        wait::until(|| is_traced(pid));
-        Self(tracer)
+        let mut strace = Command::new("strace");
+        Self(attach(strace.args(killing(calls, nth)), broker))
     }
 }
 
@@ -32,6 +26,29 @@ impl Drop for Killer {
         self.0.kill().ok();
         self.0.wait().unwrap();
     }
+}
+
+/// How many such calls a running broker makes while this is done.
+pub fn count(broker: &TestBroker, calls: &str, meanwhile: impl FnOnce()) -> usize {
+    let seen = tempfile::NamedTempFile::new().unwrap();
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-e", &format!("trace={calls}"), "-o"]);
+    let mut tracer = attach(strace.arg(seen.path()), broker);
+    meanwhile();
+    // Told to end, it writes what it has seen and leaves the broker running.
+    let pid = Pid::from_raw(i32::try_from(tracer.id()).unwrap());
+    kill(pid, Signal::SIGTERM).unwrap();
+    tracer.wait().unwrap();
+    let seen = fs::read_to_string(seen.path()).unwrap();
+    seen.lines().filter(|line| line.contains('(')).count()
+}
+
+fn attach(strace: &mut Command, broker: &TestBroker) -> Child {
+    let pid = broker.pid();
+    let strace = strace.args(["-p", &pid.to_string()]);
+    let tracer = strace.stderr(Stdio::null()).spawn().unwrap();
+    wait::until(|| is_traced(pid));
+    tracer
 }
 
 /// A program of this home that is killed at the `nth` such call of its own.

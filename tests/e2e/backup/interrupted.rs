@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use broker_vault::Vault;
 use broker_vault::root_key::{Keyring, Surroundings};
 use support::wait::until;
-use support::{binaries, needs, strace};
+use support::{binaries, kills, needs, strace};
 
 use super::*;
 
@@ -54,7 +54,7 @@ fn a_restore_killed_at_any_step_leaves_nothing_or_the_whole_and_a_second_one_end
     let arguments = ["restore", file.to_str().unwrap(), "--passphrase-file", "-"];
     let mut kills = 0;
     for call in STEPS {
-        for n in 1.. {
+        kills += kills::at_calls(|n| {
             let how = format!("killed at {call} {n}");
             let home = Home::new();
             let killed = killed_at(&home, &binaries::tokend(), &arguments, call, n);
@@ -62,9 +62,8 @@ fn a_restore_killed_at_any_step_leaves_nothing_or_the_whole_and_a_second_one_end
             let again = restore(&home, &file);
             if killed.is_none() {
                 assert_eq!(again.code(), Some(1), "a second one refuses: {again:?}");
-                break;
+                return false;
             }
-            kills += 1;
             let cleared = !home.path().join("restoring").exists();
             assert!(cleared, "{how}: {again:?}");
             // Either it is finished now, or it was finished then, to the last step.
@@ -85,9 +84,10 @@ fn a_restore_killed_at_any_step_leaves_nothing_or_the_whole_and_a_second_one_end
             if n == 1 {
                 goes_on(home);
             }
-        }
+            true
+        });
     }
-    assert!(kills > 15, "{kills}");
+    assert!(kills * kills::step() > 15, "{kills}");
 }
 
 #[test]

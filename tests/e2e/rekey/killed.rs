@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use support::broker::{MANY_LEASES, Ran, like_label_sync};
 use support::strace::Killer;
-use support::{Home, TestBroker, needs};
+use support::{Home, TestBroker, kills, needs};
 
 use super::{next_key, set, version};
 
-const SECRETS: usize = 60;
+const SECRETS: usize = 12;
 
 fn value(nth: usize) -> String {
     format!("ghp_CANARYcanaryCANARYcanaryCANARYcan{nth:04}")
@@ -44,57 +44,55 @@ fn assert_every_secret_is_as_it_was(broker: &TestBroker) {
     }
 }
 
-/// Kills the broker at the `nth` such call while it re-keys, over and over; each time the vault opens,
-/// and a re-key run again ends well. Returns how many times it was killed.
-fn killed_at_each(call: &str, step: usize) -> usize {
-    let mut broker = with_known_secrets();
-    let mut killed = 0;
-    for nth in (1..).step_by(step) {
-        assert!(nth < MOST_CALLS, "a re-key has no end");
-        let before = version(&broker);
-        let killer = Killer::at(&broker, call, nth);
-        let ended = broker.home.ctl(&["rekey"]);
-        drop(killer);
-        let survived = ended.status.success();
-        killed += usize::from(!survived);
-        broker = broker.kill().start();
-        let how = format!("killed at {call} {nth}");
-        assert_every_secret_is_as_it_was(&broker);
-        let now = version(&broker);
-        assert!(
-            now == before || now == before + 1,
-            "{how}: {before}, then {now}"
-        );
-        assert!(!next_key(&broker.home).exists(), "{how}");
-        let again: Ran = broker.home.ctl(&["rekey"]);
-        assert!(again.status.success(), "{how}: {again:?}");
-        assert_eq!(version(&broker), now + 1, "{how}");
-        assert_every_secret_is_as_it_was(&broker);
-        if survived {
-            break;
-        }
-    }
-    let home = broker.stop();
+/// Kills the broker at one such call after the other while it re-keys; each time the vault opens, and a
+/// re-key run again ends well. Returns how many times it was killed.
+fn killed_at_each(call: &str) -> usize {
+    let mut broker = Some(with_known_secrets());
+    let killed = kills::at_calls(|nth| {
+        let (again, killed) = killed_at(broker.take().unwrap(), call, nth);
+        broker = Some(again);
+        killed
+    });
+    let home = broker.unwrap().stop();
     home.ctl(&["audit", "verify"]).success();
     killed
 }
 
-/// More than a re-key makes.
-const MOST_CALLS: usize = 1000;
+/// Kills the broker at this call of a re-key, and looks at what is left. Whether it was killed.
+fn killed_at(broker: TestBroker, call: &str, nth: usize) -> (TestBroker, bool) {
+    let before = version(&broker);
+    let killer = Killer::at(&broker, call, nth);
+    let ended = broker.home.ctl(&["rekey"]);
+    drop(killer);
+    let broker = broker.kill().start();
+    let how = format!("killed at {call} {nth}");
+    assert_every_secret_is_as_it_was(&broker);
+    let now = version(&broker);
+    assert!(
+        now == before || now == before + 1,
+        "{how}: {before}, then {now}"
+    );
+    assert!(!next_key(&broker.home).exists(), "{how}");
+    let again: Ran = broker.home.ctl(&["rekey"]);
+    assert!(again.status.success(), "{how}: {again:?}");
+    assert_eq!(version(&broker), now + 1, "{how}");
+    assert_every_secret_is_as_it_was(&broker);
+    (broker, !ended.status.success())
+}
 
 #[test]
 fn a_broker_killed_at_any_write_leaves_a_vault_that_opens() {
     if needs::program("strace") {
-        let killed = killed_at_each("pwrite64", 5);
-        assert!(killed >= 5, "killed {killed} times");
+        let killed = killed_at_each("pwrite64");
+        assert!(killed * kills::step() >= 5, "killed {killed} times");
     }
 }
 
 #[test]
 fn a_broker_killed_at_any_sync_leaves_a_vault_that_opens() {
     if needs::program("strace") {
-        let killed = killed_at_each("fdatasync,fsync", 1);
-        assert!(killed >= 2, "killed {killed} times");
+        let killed = killed_at_each("fdatasync,fsync");
+        assert!(killed * kills::step() >= 2, "killed {killed} times");
     }
 }
 
@@ -102,7 +100,7 @@ fn a_broker_killed_at_any_sync_leaves_a_vault_that_opens() {
 fn a_broker_killed_at_the_move_of_the_key_file_leaves_a_vault_that_opens() {
     if needs::program("strace") {
         for call in ["rename", "unlink"] {
-            killed_at_each(call, 1);
+            killed_at_each(call);
         }
     }
 }
@@ -110,7 +108,7 @@ fn a_broker_killed_at_the_move_of_the_key_file_leaves_a_vault_that_opens() {
 #[test]
 fn a_broker_killed_at_any_moment_leaves_a_vault_that_opens() {
     let mut broker = with_known_secrets();
-    for round in 0..15_u64 {
+    for round in (0..15_u64).step_by(kills::step().min(3)) {
         let mut rekeying = broker
             .home
             .tokenctl()

@@ -1,0 +1,39 @@
+//! At how many places a program is killed by tests that could kill it at every one.
+//!
+//! With `TOKEND_TEST_KILLS=all` it is every place, as in CI; otherwise the first, the last and every seventh.
+
+use std::env;
+
+/// How far apart the places are.
+#[must_use]
+pub fn step() -> usize {
+    let all = env::var_os("TOKEND_TEST_KILLS").is_some_and(|kills| kills == "all");
+    if all { 1 } else { 7 }
+}
+
+/// The places to kill at, out of so many, counted from 0.
+pub fn of(places: usize) -> impl Iterator<Item = usize> {
+    (0..places).filter(move |place| place.is_multiple_of(step()) || place + 1 == places)
+}
+
+/// Has something killed at its first call, at others [`step`] apart until it lives through all of them,
+/// and at its last one. `killed_at` does it from the beginning and returns whether it was killed; returns
+/// how often it was.
+///
+/// # Panics
+///
+/// If it is killed at more calls than anything makes that is tested.
+pub fn at_calls(mut killed_at: impl FnMut(usize) -> bool) -> usize {
+    let (mut nth, mut killed) = (1, 0);
+    while killed_at(nth) {
+        assert!(nth < MOST_CALLS, "it does not end");
+        nth += step();
+        killed += 1;
+    }
+    let before = nth.saturating_sub(step());
+    // The last call is one of those in between.
+    let last = (before + 1..nth).rev().any(killed_at);
+    killed + usize::from(last)
+}
+
+const MOST_CALLS: usize = 2000;
