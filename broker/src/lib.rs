@@ -42,4 +42,6 @@ pub mod server;
 pub mod socket;
 pub mod startup;
 pub mod status;
+#[cfg(test)]
+mod tests;
 pub mod warnings;

@@ -103,6 +103,18 @@ pub async fn run(
     traces: Outlet,
     _hardened: &Hardened,
 ) -> Result<(), StartError> {
+    let (app, _lock) = assemble(places, clock, metrics, traces).await?;
+    let (listener, kept) = listener(&app.places.socket, &app.config)?;
+    life::live(app, listener, kept).await
+}
+
+/// Everything up to the socket. Nobody else has the store open while the lock is held.
+pub(crate) async fn assemble(
+    places: Places,
+    clock: Arc<dyn Clock>,
+    metrics: PrometheusHandle,
+    traces: Outlet,
+) -> Result<(App, Flock<File>), StartError> {
     refuse_exposed(&places.config)?;
     let config = Arc::new(Config::read(
         &places.config,
@@ -111,7 +123,7 @@ pub async fn run(
     if !places.vault.exists() {
         return Err(StartError::NoVault(places.vault.clone()));
     }
-    let _lock = lock_store(&places)?;
+    let lock = lock_store(&places)?;
     let sources = Arc::new(Sources::new(
         |name| std::env::var_os(name),
         config.source_times,
@@ -142,7 +154,6 @@ pub async fn run(
     }
     sources.expect_mounted(policies.set.mounted_files());
     sources.look_at(policies.set.sources());
-    let socket = places.socket.clone();
     let app = App::new(Parts {
         log,
         audit: &opened,
@@ -172,8 +183,7 @@ pub async fn run(
     if !app.vault.is_locked() {
         app.operations.resume().await;
     }
-    let (listener, kept) = listener(&socket, &app.config)?;
-    life::live(app, listener, kept).await
+    Ok((app, lock))
 }
 
 /// What 1Password is asked through, as configuration says.

@@ -23,7 +23,6 @@ mod described;
 mod edges;
 mod exec;
 mod faults;
-mod forge;
 mod git;
 mod installation;
 mod issue;

@@ -127,7 +127,7 @@ impl Home {
 
     /// Unless a test says where GitHub is, it is where nobody listens: what a test makes up must not
     /// reach anybody.
-    fn stay_away_from_github(&self) {
+    pub fn stay_away_from_github(&self) {
         let text = match fs::read_to_string(&self.places.config) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

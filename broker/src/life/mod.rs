@@ -150,6 +150,20 @@ pub(crate) async fn live(
     }
 }
 
+/// What goes on by itself, for a test that serves by itself.
+#[cfg(test)]
+pub(crate) fn go_on(app: &App, stopped: watch::Receiver<bool>) {
+    look_after(app, &mut Tasks::until(stopped));
+}
+
+/// An orderly end, for a test that served by itself.
+#[cfg(test)]
+pub(crate) async fn end(app: &App, why: &'static str) -> Result<(), StartError> {
+    app.leases.drain();
+    app.warnings.keep_given().await;
+    last_records(app, why).await
+}
+
 async fn last_records(app: &App, why: &'static str) -> Result<(), StartError> {
     app.leases.close_last_minutes().await;
     app.journal

@@ -8,7 +8,7 @@ use std::path::Path;
 use support::{Home, TestBroker};
 
 use super::{files_ending, last_segment, lease, live, refused, says};
-use crate::forge::{forged_grant, repeated_grant};
+use support::forge::{forged_grant, repeated_grant};
 
 fn append(path: &Path, bytes: &[u8]) {
     let mut file = OpenOptions::new().append(true).open(path).unwrap();

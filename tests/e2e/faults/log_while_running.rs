@@ -8,7 +8,7 @@ use support::broker::Ran;
 use support::{TestBroker, needs, wait};
 
 use super::{ASK, files_ending, last_segment, lease, live, no_token, not_ready, refused, says};
-use crate::forge::forged_grant;
+use support::forge::forged_grant;
 
 /// From now on no file of this broker's may grow past `bytes`.
 fn limit_files(broker: &TestBroker, bytes: &str) {

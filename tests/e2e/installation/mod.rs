@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use support::github::ask::{Got, ask, tell};
 use support::github::{App, AppKey, Level, Repositories, StandIn, World};
-use support::{Home, TestBroker, needs, wait};
+use support::{Home, TestBroker, needs};
 
 const CLIENT: &str = "Iv23liABCDEF";
 const MINT: &str = "POST /app/installations/*/access_tokens";
@@ -179,63 +179,4 @@ fn a_script_reads_exactly_the_repositories_it_was_granted_and_its_token_is_dead_
     assert_eq!(records[0]["hashed_credential"], issued["hashed_credential"]);
     let hashed = support::github::hashed(token);
     assert_eq!(issued["hashed_token"], hashed.as_str());
-}
-
-#[test]
-fn a_cold_lease_is_one_mint_call_and_one_search_and_the_next_searches_no_more() {
-    let Some(setting) = Setting::new() else {
-        return;
-    };
-    setting.take(&json!({"repositories": ["acme/one"]}));
-    assert_eq!(setting.github.calls(MINT), 1);
-    assert_eq!(setting.github.calls(FIND), 1);
-    assert_eq!(setting.github.journal().len(), 2, "and nothing else");
-    setting.take(&json!({"repositories": ["acme/two"]}));
-    assert_eq!(setting.github.calls(MINT), 2);
-    assert_eq!(setting.github.journal().len(), 3);
-}
-
-#[test]
-fn repositories_are_named_once_and_from_then_on_meant_by_their_ids() {
-    let Some(setting) = Setting::new() else {
-        return;
-    };
-    let narrow = json!({"repositories": ["acme/one"], "fresh": true});
-    setting.take(&narrow);
-    setting
-        .github
-        .change(|state| state.rename("acme/one", "uno"));
-    // Somebody else takes the name: not the repository that was meant.
-    setting.github.change(|state| {
-        state.add(World::new().repository("acme/one"));
-    });
-    let answer = setting
-        .broker
-        .lease(r#"{"purpose":"acme-import","repositories":["acme/one"],"fresh":true}"#);
-    assert_eq!(answer.status, 502, "{answer:?}");
-    let problem = answer.json();
-    assert_eq!(problem["code"], "upstream_refused");
-    let detail = problem["detail"].as_str().unwrap();
-    assert!(
-        detail.contains("`acme/one` is called `acme/uno` today"),
-        "{detail}"
-    );
-    wait::until(|| setting.broker.home.records_of("token.revoked").len() == 1);
-}
-
-#[test]
-fn a_lease_never_outlives_its_token() {
-    let Some(setting) = Setting::new() else {
-        return;
-    };
-    let at = |view: &Value, field: &str| -> jiff::Timestamp {
-        view[field].as_str().unwrap().parse().unwrap()
-    };
-    let lease = setting.take(&json!({"ttl": 3600}));
-    let hour = at(&lease, "issued_at") + jiff::SignedDuration::from_hours(1);
-    assert!(at(&lease, "renewable_until") <= hour);
-    let renew = format!("/v1/leases/{}/renew", lease["lease"].as_str().unwrap());
-    let renewed = setting.broker.http("POST", &renew, r#"{"ttl":3600}"#);
-    assert_eq!(renewed.status, 200, "{renewed:?}");
-    assert!(at(&renewed.json(), "expires_at") <= at(&lease, "renewable_until"));
 }

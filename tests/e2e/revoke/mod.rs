@@ -21,21 +21,6 @@ fn policy(caller: &str, ttl: &str) -> String {
         .replace(r#"{ default = "15m", max = "1h" }"#, ttl)
 }
 
-fn own() -> String {
-    format!("{{ uid = {} }}", own_uid())
-}
-
-fn with_ttl(ttl: &str) -> TestBroker {
-    let home = Home::ready();
-    home.policy("label-sync.toml", &policy(&own(), ttl));
-    let broker = home.start();
-    broker
-        .home
-        .ctl_with(&["secret", "set", "org-label-sync-token"], canary::CLASSIC)
-        .success();
-    broker
-}
-
 /// Takes a lease and returns its path.
 fn take(broker: &TestBroker, more: &str) -> String {
     let answer = broker.lease(&format!(r#"{{"purpose":"label-sync"{more}}}"#));
@@ -69,44 +54,6 @@ fn only(home: &Home, kind: &str, path: &str) -> Value {
 }
 
 #[test]
-fn p5_a_lease_ends_when_its_time_is_over_and_that_is_recorded() {
-    let broker = TestBroker::with_label_sync();
-    let short = take(&broker, r#","ttl":1"#);
-    let long = take(&broker, "");
-    assert!(is_live(&broker, &short));
-    wait::until(|| !broker.home.records_of("lease.expired").is_empty());
-    assert!(!is_live(&broker, &short));
-    assert!(is_live(&broker, &long));
-    let expired = only(&broker.home, "lease.expired", &short);
-    assert_eq!(expired["why"], "ttl");
-    let granted = &broker.home.records_of("lease.granted")[0];
-    assert!(at(&expired["time"]) >= at(&granted["expires_at"]));
-}
-
-#[test]
-fn a_revoked_lease_is_gone_at_once_and_the_answer_says_what_that_did_not_do() {
-    let broker = TestBroker::with_label_sync();
-    let lease = take(&broker, "");
-    let answer = broker.http("DELETE", &lease, "");
-    assert_eq!(answer.status, 200);
-    let revoked = answer.json();
-    assert_eq!(revoked["recorded"], true);
-    let warning = revoked["warning"].as_str().unwrap();
-    assert!(warning.contains("still holds `org-label-sync-token`"));
-    assert!(!is_live(&broker, &lease));
-    let record = only(&broker.home, "lease.revoked", &lease);
-    assert_eq!(record["by"]["pid"], std::process::id());
-
-    let again = broker.http("DELETE", &lease, "");
-    assert_eq!(
-        (again.status, &again.json()["code"]),
-        (404, &json!("unknown_lease"))
-    );
-    let renewed = broker.http("POST", &format!("{lease}/renew"), "");
-    assert_eq!(renewed.status, 404);
-}
-
-#[test]
 fn p5_renewals_end_where_the_first_grant_said_they_would() {
     let broker = TestBroker::with_label_sync();
     let first = broker.lease(r#"{"purpose":"label-sync","ttl":60}"#).json();
@@ -126,38 +73,6 @@ fn p5_renewals_end_where_the_first_grant_said_they_would() {
     let records = broker.home.records_of("lease.renewed");
     assert_eq!(records.len(), 4);
     assert_eq!(records[3]["seq"], audit_seq);
-}
-
-#[test]
-fn p5_what_was_renewed_to_the_last_second_cannot_be_renewed_again() {
-    let broker = with_ttl(r#"{ default = "1s", max = "2s" }"#);
-    let lease = take(&broker, r#","ttl":2"#);
-    let renew = || broker.http("POST", &format!("{lease}/renew"), "");
-    // Less than a second is left at some point, and then it ends.
-    wait::until(|| renew().status != 200);
-    wait::until(|| !is_live(&broker, &lease));
-    wait::until(|| !broker.home.records_of("lease.expired").is_empty());
-    let granted = broker.home.records_of("lease.granted");
-    let end = at(&granted[0]["renewable_until"]);
-    for renewed in broker.home.records_of("lease.renewed") {
-        assert!(at(&renewed["expires_at"]) <= end);
-    }
-}
-
-#[test]
-fn a_renewal_that_asks_too_much_is_refused_and_the_lease_keeps_its_end() {
-    let broker = TestBroker::with_label_sync();
-    let lease = take(&broker, "");
-    let before = broker.http("GET", &lease, "").json();
-    let answer = broker.http("POST", &format!("{lease}/renew"), r#"{"ttl":3601}"#);
-    assert_eq!(
-        (answer.status, &answer.json()["code"]),
-        (403, &json!("too_wide"))
-    );
-    assert_eq!(broker.http("GET", &lease, "").json(), before);
-    assert!(broker.home.records_of("lease.renewed").is_empty());
-    let denied = broker.home.records_of("lease.denied");
-    assert_eq!(denied[0]["code"], "too_wide");
 }
 
 #[test]

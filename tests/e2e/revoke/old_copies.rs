@@ -6,7 +6,7 @@ use broker_audit::chain::LineHash;
 use rusqlite::Connection;
 
 use super::*;
-use crate::forge;
+use support::forge;
 
 const SECRET: &str = "org-label-sync-token";
 

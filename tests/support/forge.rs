@@ -2,11 +2,12 @@
 
 use broker_audit::chain::{Head, LineHash};
 use broker_audit::record::{Body, Event, Issued, Lease, write_line};
-use support::Home;
+
+use crate::Home;
 
 /// A well-chained `lease.granted` for the end of this log, and its lease: the last genuine grant
 /// with another id and the genuine MAC.
-pub(crate) fn forged_grant(home: &Home) -> (Vec<u8>, String) {
+pub fn forged_grant(home: &Home) -> (Vec<u8>, String) {
     let records = home.records();
     let genuine = last_grant(&records);
     let forged: String = "f0".repeat(16);
@@ -18,7 +19,7 @@ pub(crate) fn forged_grant(home: &Home) -> (Vec<u8>, String) {
 }
 
 /// The last genuine grant once more, MAC and all, for the end of this log.
-pub(crate) fn repeated_grant(home: &Home) -> Vec<u8> {
+pub fn repeated_grant(home: &Home) -> Vec<u8> {
     let records = home.records();
     let genuine = last_grant(&records);
     let lease: Lease<'_> = serde_json::from_str(genuine).unwrap();
@@ -29,7 +30,7 @@ pub(crate) fn repeated_grant(home: &Home) -> Vec<u8> {
 
 /// A well-chained `lease.issued` for the last granted lease that names this token, for the end of this
 /// log: with that lease's own genuine MAC, or none.
-pub(crate) fn forged_issue(home: &Home, hashed: &str, mac: Mac) -> Vec<u8> {
+pub fn forged_issue(home: &Home, hashed: &str, mac: Mac) -> Vec<u8> {
     let records = home.records();
     let genuine = last_grant(&records);
     let lease: Lease<'_> = serde_json::from_str(genuine).unwrap();
@@ -50,7 +51,7 @@ pub(crate) fn forged_issue(home: &Home, hashed: &str, mac: Mac) -> Vec<u8> {
 }
 
 /// A well-chained `lease.expired` of this lease, for the end of this log.
-pub(crate) fn forged_end(home: &Home, lease: &str) -> Vec<u8> {
+pub fn forged_end(home: &Home, lease: &str) -> Vec<u8> {
     let body = Body::of(&Event::LeaseExpired {
         lease,
         purpose: "label-sync",
@@ -61,7 +62,7 @@ pub(crate) fn forged_end(home: &Home, lease: &str) -> Vec<u8> {
 }
 
 /// A well-chained `secret.removed` without a MAC, for the end of this log.
-pub(crate) fn forged_removal(home: &Home, secret: &str) -> Vec<u8> {
+pub fn forged_removal(home: &Home, secret: &str) -> Vec<u8> {
     let body = Body::of(&Event::SecretRemoved {
         by: None,
         secret,
@@ -71,7 +72,7 @@ pub(crate) fn forged_removal(home: &Home, secret: &str) -> Vec<u8> {
 }
 
 /// The last genuine record of this kind once more, MAC and all, for the end of this log.
-pub(crate) fn repeated(home: &Home, kind: &str) -> Vec<u8> {
+pub fn repeated(home: &Home, kind: &str) -> Vec<u8> {
     let records = home.records();
     let of_kind = format!(r#""kind":"{kind}""#);
     let genuine = records.iter().rev().find(|line| line.contains(&of_kind));
@@ -88,8 +89,10 @@ pub(crate) fn repeated(home: &Home, kind: &str) -> Vec<u8> {
 
 /// What a forged record has in place of its MAC.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Mac {
+pub enum Mac {
+    /// The MAC of the last grant.
     OfTheGrant,
+    /// None.
     Absent,
 }
 

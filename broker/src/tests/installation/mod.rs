@@ -1,0 +1,190 @@
+//! `deliver = "installation"`: what GitHub mints, who shares it, and that it is revoked.
+
+mod faults;
+mod kill_switch;
+mod pinned;
+mod restart;
+mod shared;
+
+use std::io::Write as _;
+use std::net::TcpStream;
+
+use serde_json::{Value, json};
+use support::broker::own;
+use support::github::{App, AppKey, Level, Repositories, StandIn, World};
+use support::http::{self, Answer};
+use support::{Home, wait};
+
+use super::InProcess;
+use super::in_process::ready;
+
+const CLIENT: &str = "Iv23liABCDEF";
+const MINT: &str = "POST /app/installations/*/access_tokens";
+const FIND: &str = "GET /repos/acme/one/installation";
+const END: &str = "DELETE /installation/token";
+const OLD_TOKEN: &str = "ghp_oldTokenOfTheImportoldTokenOfTheImpo";
+
+const SECRETS: &str = r#"
+[secret.acme-import-app]
+kind      = "app"
+client_id = "Iv23liABCDEF"
+
+[secret.acme-import-old-token]
+kind   = "classic"
+owner  = "acme-bot"
+scopes = ["repo"]
+"#;
+
+const IMPORT: &str = r#"
+purpose      = "acme-import"
+secret       = "acme-import-app"
+repositories = ["acme/one", "acme/two"]
+permissions  = { contents = "read", issues = "write" }
+ttl          = { default = "15m", max = "1h" }
+FALLBACK
+
+[[allow]]
+caller = { uid = UID }
+"#;
+
+/// A stand-in with an App on three of four repositories, and a broker that holds the App's key.
+struct Setting {
+    github: StandIn,
+    broker: InProcess,
+}
+
+impl Setting {
+    fn new() -> Self {
+        Self::with("")
+    }
+
+    fn with(fallback: &str) -> Self {
+        let key = AppKey::generate();
+        let permissions = [
+            ("contents", Level::Write),
+            ("issues", Level::Write),
+            ("metadata", Level::Read),
+        ];
+        let reached = ["acme/one", "acme/two", "acme/three"];
+        let app = App::new(CLIENT, "acme", &key, &permissions)
+            .installed("acme", Repositories::selected(&reached));
+        let world = World::new().organization("acme", &["acme-bot"]).app(app);
+        let world = ["acme/one", "acme/two", "acme/three", "acme/four"]
+            .into_iter()
+            .fold(world, World::repository)
+            .classic(OLD_TOKEN, "acme-bot", &["repo"]);
+        let github = StandIn::start(world);
+        let home = ready();
+        home.github(&github, "check_every = \"off\"\npoll_every = \"off\"");
+        home.policy("apps.toml", SECRETS);
+        let import = own(&IMPORT.replace("FALLBACK", fallback));
+        home.policy("acme-import.toml", &import);
+        let broker = InProcess::start(home);
+        broker.set("acme-import-app", key.pem());
+        broker.set("acme-import-old-token", OLD_TOKEN);
+        github.forget_calls();
+        Self { github, broker }
+    }
+
+    fn take(&self, what: &Value) -> Value {
+        let mut body = json!({"purpose": "acme-import"});
+        body.as_object_mut()
+            .unwrap()
+            .extend(what.as_object().unwrap().clone());
+        let answer = self.broker.lease(&body.to_string());
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()
+    }
+
+    fn refusal(&self) -> Value {
+        let answer = self.broker.lease(r#"{"purpose":"acme-import"}"#);
+        let problem = answer.json();
+        assert!(answer.status >= 400 && problem.get("token").is_none());
+        problem
+    }
+
+    /// What a script with the token is answered.
+    fn read(&self, lease: &Value, path: &str) -> Answer {
+        let token = lease["token"].as_str().unwrap();
+        let address = self.github.plain().replace("http://", "");
+        let mut stream = TcpStream::connect(address).unwrap();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: localhost\r\nuser-agent: a-script\r\n\
+             authorization: Bearer {token}\r\nconnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        http::read_answer(&mut stream).unwrap()
+    }
+
+    /// Kills the broker, has someone write to its files, and starts it again.
+    fn killed(self, meanwhile: impl FnOnce(&Home)) -> Self {
+        let Self { github, broker } = self;
+        let broker = broker.killed(meanwhile);
+        Self { github, broker }
+    }
+
+    fn alive(&self, lease: &Value) -> bool {
+        self.read(lease, "/installation/repositories").status == 200
+    }
+
+    fn revoke(&self, lease: &Value, query: &str) -> Value {
+        let id = lease["lease"].as_str().unwrap();
+        let path = format!("/v1/leases/{id}{query}");
+        let answer = self.broker.http("DELETE", &path, "");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+}
+
+#[test]
+fn a_cold_lease_is_one_mint_call_and_one_search_and_the_next_searches_no_more() {
+    let setting = Setting::new();
+    setting.take(&json!({"repositories": ["acme/one"]}));
+    assert_eq!(setting.github.calls(MINT), 1);
+    assert_eq!(setting.github.calls(FIND), 1);
+    assert_eq!(setting.github.journal().len(), 2, "and nothing else");
+    setting.take(&json!({"repositories": ["acme/two"]}));
+    assert_eq!(setting.github.calls(MINT), 2);
+    assert_eq!(setting.github.journal().len(), 3);
+}
+
+#[test]
+fn repositories_are_named_once_and_from_then_on_meant_by_their_ids() {
+    let setting = Setting::new();
+    let narrow = json!({"repositories": ["acme/one"], "fresh": true});
+    setting.take(&narrow);
+    setting
+        .github
+        .change(|state| state.rename("acme/one", "uno"));
+    // Somebody else takes the name: not the repository that was meant.
+    setting.github.change(|state| {
+        state.add(World::new().repository("acme/one"));
+    });
+    let answer = setting
+        .broker
+        .lease(r#"{"purpose":"acme-import","repositories":["acme/one"],"fresh":true}"#);
+    assert_eq!(answer.status, 502, "{answer:?}");
+    let problem = answer.json();
+    assert_eq!(problem["code"], "upstream_refused");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("`acme/one` is called `acme/uno` today"),
+        "{detail}"
+    );
+    wait::until(|| setting.broker.home.records_of("token.revoked").len() == 1);
+}
+
+#[test]
+fn a_lease_never_outlives_its_token() {
+    let setting = Setting::new();
+    let at = |view: &Value, field: &str| -> jiff::Timestamp {
+        view[field].as_str().unwrap().parse().unwrap()
+    };
+    let lease = setting.take(&json!({"ttl": 3600}));
+    let hour = at(&lease, "issued_at") + jiff::SignedDuration::from_hours(1);
+    assert!(at(&lease, "renewable_until") <= hour);
+    let renew = format!("/v1/leases/{}/renew", lease["lease"].as_str().unwrap());
+    let renewed = setting.broker.http("POST", &renew, r#"{"ttl":3600}"#);
+    assert_eq!(renewed.status, 200, "{renewed:?}");
+    assert!(at(&renewed.json(), "expires_at") <= at(&lease, "renewable_until"));
+}

@@ -1,0 +1,158 @@
+//! Which token a lease holds after a broker was killed, and which tokens then end.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::github::Fault;
+use support::{Home, wait};
+
+use super::{END, Setting};
+use support::forge::{Mac, forged_issue, repeated_grant};
+
+impl Setting {
+    fn live(&self) -> Vec<Value> {
+        let list = self.broker.http("GET", "/v1/leases", "").json();
+        let leases = list["leases"].as_array().unwrap().iter();
+        leases.map(|lease| lease["lease"].clone()).collect()
+    }
+
+    fn last(&self, kind: &str) -> Value {
+        self.broker.home.records_of(kind).pop().unwrap()
+    }
+}
+
+/// Writes to the end of the log.
+fn append(home: &Home, line: &[u8]) {
+    let segment = home.places.audit.join("00000000000000000000.jsonl");
+    let mut segment = OpenOptions::new().append(true).open(segment).unwrap();
+    segment.write_all(line).unwrap();
+}
+
+#[test]
+fn a_broker_that_was_killed_revokes_what_is_no_longer_needed_and_honours_the_rest() {
+    let setting = Setting::new();
+    let short = setting.take(&json!({"ttl": 60, "repositories": ["acme/one"]}));
+    let long = setting.take(&json!({"repositories": ["acme/two"]}));
+    let clock = setting.broker.clock.clone();
+    let setting = setting.killed(|_| clock.advance(Duration::from_secs(60)));
+    wait::until(|| !setting.alive(&short));
+    assert!(setting.alive(&long));
+    // Opened from the vault, and so after a record.
+    let used = setting.broker.home.records_of("secret.used");
+    assert!(used.iter().any(|used| used["what_for"] == "installation"));
+    let again = setting.take(&json!({"repositories": ["acme/two"]}));
+    assert_eq!(
+        again["token"], long["token"],
+        "shared again after the restart"
+    );
+    setting.revoke(&again, "");
+    assert!(
+        setting.alive(&long),
+        "the lease from before the restart holds it"
+    );
+    assert_eq!(setting.revoke(&long, "")["token"], "revoked");
+    assert!(!setting.alive(&long));
+}
+
+#[test]
+fn each_lease_holds_again_the_token_it_was_handed_and_no_other_of_its_like() {
+    let setting = Setting::new();
+    let one = setting.take(&json!({}));
+    let two = setting.take(&json!({"fresh": true}));
+    let shares_two = setting.take(&json!({}));
+    assert_ne!(one["token"], two["token"]);
+    assert_eq!(two["token"], shares_two["token"]);
+    let setting = setting.killed(|_| {});
+    assert_eq!(setting.live().len(), 3);
+    assert_eq!(setting.revoke(&one, "")["token"], "revoked");
+    assert!(!setting.alive(&one));
+    assert_eq!(setting.revoke(&two, "")["token"], "shared");
+    assert_eq!(setting.revoke(&shares_two, "")["token"], "revoked");
+    assert!(!setting.alive(&two));
+}
+
+#[test]
+fn p5_a_rebuilt_lease_ends_where_its_token_does() {
+    let setting = Setting::new();
+    // GitHub's clock is behind: its token ends twenty minutes before the hour that the grant allows.
+    setting.github.turn_back(Duration::from_secs(20 * 60));
+    let lease = setting.take(&json!({"ttl": 3600}));
+    let issued = setting.last("lease.issued");
+    assert_eq!(issued["expires_at"], lease["expires_at"]);
+    let setting = setting.killed(|_| {});
+    let path = format!("/v1/leases/{}", lease["lease"].as_str().unwrap());
+    let view = setting.broker.http("GET", &path, "").json();
+    for field in ["expires_at", "renewable_until"] {
+        assert_eq!(view[field], lease[field], "{field}");
+    }
+}
+
+#[test]
+fn a_token_that_was_kept_but_not_issued_is_ended_and_its_lease_is_over() {
+    let setting = Setting::new();
+    let lease = setting.take(&json!({}));
+    // The grant once more, and nothing after it: as if the broker had ended before `lease.issued`.
+    let setting = setting.killed(|home| append(home, &repeated_grant(home)));
+    assert!(setting.live().is_empty());
+    assert_eq!(setting.last("lease.failed")["lease"], lease["lease"]);
+    wait::until(|| !setting.alive(&lease));
+    let issued = setting.last("lease.issued");
+    wait::until(|| {
+        let revoked = setting.broker.home.records_of("token.revoked");
+        revoked.len() == 1 && revoked[0]["hashed_credential"] == issued["hashed_token"]
+    });
+    assert_ne!(setting.take(&json!({}))["token"], lease["token"]);
+}
+
+#[test]
+fn a_token_that_has_ended_by_this_machines_clock_is_ended_at_github_all_the_same() {
+    let setting = Setting::new();
+    setting.github.turn_back(Duration::from_secs(2 * 60 * 60));
+    setting.github.fault(Fault::on(END).close_before());
+    let problem = setting.refusal();
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("set the clock right"), "{detail}");
+    let setting = setting.killed(|_| {});
+    let live = || {
+        setting
+            .github
+            .change(|state| state.live_installation_tokens())
+    };
+    assert_eq!(live(), 1);
+    setting.github.heal();
+    wait::until(|| live() == 0);
+    wait::until(|| setting.broker.home.records_of("token.revoked").len() == 1);
+}
+
+#[test]
+fn a_forged_issue_gives_a_lease_no_token() {
+    for mac in [Mac::OfTheGrant, Mac::Absent] {
+        let setting = Setting::new();
+        let lease = setting.take(&json!({}));
+        let hashed = support::github::hashed(lease["token"].as_str().unwrap());
+        let setting = setting.killed(|home| {
+            append(home, &repeated_grant(home));
+            append(home, &forged_issue(home, &hashed, mac));
+        });
+        assert!(setting.live().is_empty(), "{mac:?}");
+        assert_eq!(setting.last("leases.rebuilt")["refused"], 1);
+        wait::until(|| !setting.alive(&lease));
+    }
+}
+
+#[test]
+fn a_forged_issue_takes_no_token_from_a_lease_nor_gives_it_another() {
+    for mac in [Mac::OfTheGrant, Mac::Absent] {
+        let setting = Setting::new();
+        let other = setting.take(&json!({"permissions": {"contents": "read"}}));
+        let lease = setting.take(&json!({}));
+        let hashed = support::github::hashed(other["token"].as_str().unwrap());
+        let setting = setting.killed(|home| append(home, &forged_issue(home, &hashed, mac)));
+        assert_eq!(setting.live().len(), 2, "{mac:?}");
+        assert_eq!(setting.last("leases.rebuilt")["refused"], 1);
+        assert_eq!(setting.revoke(&lease, "")["token"], "revoked");
+        assert!(!setting.alive(&lease) && setting.alive(&other));
+    }
+}

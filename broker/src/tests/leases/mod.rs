@@ -1,0 +1,145 @@
+//! A lease from its grant to its end, with a value from the vault.
+
+mod deny;
+mod issue;
+mod reload;
+mod restart;
+
+use std::fs;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use support::broker::{LABEL_SYNC, own_uid};
+use support::{Home, canary, wait};
+
+use super::InProcess;
+use super::in_process::ready;
+
+/// A purpose of the tests' own account with this `[[allow]]` caller and ttl.
+fn policy(caller: &str, ttl: &str) -> String {
+    LABEL_SYNC
+        .replace("{ uid = UID }", caller)
+        .replace(r#"{ default = "15m", max = "1h" }"#, ttl)
+}
+
+fn own() -> String {
+    format!("{{ uid = {} }}", own_uid())
+}
+
+fn with_ttl(ttl: &str) -> InProcess {
+    let home = ready();
+    home.policy("label-sync.toml", &policy(&own(), ttl));
+    let broker = InProcess::start(home);
+    broker.set("org-label-sync-token", canary::CLASSIC);
+    broker
+}
+
+/// Takes a lease and returns its path.
+fn take(broker: &InProcess, more: &str) -> String {
+    let answer = broker.lease(&format!(r#"{{"purpose":"label-sync"{more}}}"#));
+    assert_eq!(answer.status, 201, "{:?}", answer.head);
+    path_of(&answer.json())
+}
+
+fn path_of(lease: &Value) -> String {
+    format!("/v1/leases/{}", lease["lease"].as_str().unwrap())
+}
+
+fn is_live(broker: &InProcess, path: &str) -> bool {
+    match broker.http("GET", path, "").status {
+        200 => true,
+        404 => false,
+        status => panic!("{status}"),
+    }
+}
+
+fn at(value: &Value) -> Timestamp {
+    value.as_str().unwrap().parse().unwrap()
+}
+
+/// The one record of this kind, which must be about this lease.
+fn only(home: &Home, kind: &str, path: &str) -> Value {
+    let mut records = home.records_of(kind);
+    assert_eq!(records.len(), 1, "{records:?}");
+    let record = records.remove(0);
+    assert!(path.ends_with(record["lease"].as_str().unwrap()));
+    record
+}
+
+#[test]
+fn p5_a_lease_ends_when_its_time_is_over_and_that_is_recorded() {
+    let broker = InProcess::with_label_sync();
+    let short = take(&broker, r#","ttl":60"#);
+    let long = take(&broker, "");
+    broker.clock.advance(Duration::from_secs(58));
+    assert!(is_live(&broker, &short));
+    broker.clock.advance(Duration::from_secs(2));
+    assert!(!is_live(&broker, &short), "before anything sweeps");
+    wait::until(|| !broker.home.records_of("lease.expired").is_empty());
+    assert!(!is_live(&broker, &short));
+    assert!(is_live(&broker, &long));
+    let expired = only(&broker.home, "lease.expired", &short);
+    assert_eq!(expired["why"], "ttl");
+    let granted = &broker.home.records_of("lease.granted")[0];
+    assert!(at(&expired["time"]) >= at(&granted["expires_at"]));
+}
+
+#[test]
+fn a_revoked_lease_is_gone_at_once_and_the_answer_says_what_that_did_not_do() {
+    let broker = InProcess::with_label_sync();
+    let lease = take(&broker, "");
+    let answer = broker.http("DELETE", &lease, "");
+    assert_eq!(answer.status, 200);
+    let revoked = answer.json();
+    assert_eq!(revoked["recorded"], true);
+    let warning = revoked["warning"].as_str().unwrap();
+    assert!(warning.contains("still holds `org-label-sync-token`"));
+    assert!(!is_live(&broker, &lease));
+    let record = only(&broker.home, "lease.revoked", &lease);
+    assert_eq!(record["by"]["pid"], std::process::id());
+
+    let again = broker.http("DELETE", &lease, "");
+    assert_eq!(
+        (again.status, &again.json()["code"]),
+        (404, &json!("unknown_lease"))
+    );
+    let renewed = broker.http("POST", &format!("{lease}/renew"), "");
+    assert_eq!(renewed.status, 404);
+}
+
+#[test]
+fn p5_what_was_renewed_to_the_last_second_cannot_be_renewed_again() {
+    let broker = with_ttl(r#"{ default = "1m", max = "2m" }"#);
+    let lease = take(&broker, r#","ttl":120"#);
+    let renew = || broker.http("POST", &format!("{lease}/renew"), "");
+    broker.clock.advance(Duration::from_secs(100));
+    assert_eq!(renew().status, 200);
+    // Less than a second is left, and then it expires.
+    broker.clock.advance(Duration::from_millis(19_500));
+    assert_ne!(renew().status, 200);
+    broker.clock.advance(Duration::from_secs(1));
+    assert!(!is_live(&broker, &lease));
+    wait::until(|| !broker.home.records_of("lease.expired").is_empty());
+    let granted = broker.home.records_of("lease.granted");
+    let end = at(&granted[0]["renewable_until"]);
+    for renewed in broker.home.records_of("lease.renewed") {
+        assert!(at(&renewed["expires_at"]) <= end);
+    }
+}
+
+#[test]
+fn a_renewal_that_asks_too_much_is_refused_and_the_lease_keeps_its_end() {
+    let broker = InProcess::with_label_sync();
+    let lease = take(&broker, "");
+    let before = broker.http("GET", &lease, "").json();
+    let answer = broker.http("POST", &format!("{lease}/renew"), r#"{"ttl":3601}"#);
+    assert_eq!(
+        (answer.status, &answer.json()["code"]),
+        (403, &json!("too_wide"))
+    );
+    assert_eq!(broker.http("GET", &lease, "").json(), before);
+    assert!(broker.home.records_of("lease.renewed").is_empty());
+    let denied = broker.home.records_of("lease.denied");
+    assert_eq!(denied[0]["code"], "too_wide");
+}
