@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::Value;
-use support::github::{Fault, StandIn, World, hashed};
+use support::github::{StandIn, World};
 use support::http::{Answer, read_answer};
 use support::{Home, TestBroker, canary, wait};
 
@@ -160,110 +160,6 @@ fn who_is_driven_into_the_secondary_limit_by_one_caller_is_refused_to_the_others
             .contains("user acme-bot asked GitHub too much too fast"),
         "{doctor:?}"
     );
-}
-
-#[test]
-fn when_a_secondary_limit_is_over_leases_are_granted_again() {
-    let github = github();
-    let fault = Fault::on("GET /rate_limit").secondary_limit(Some(4));
-    github.fault(fault.times(1));
-    let broker = broker(&github);
-    assert_eq!(ask(&broker, "label-sync").status, 201);
-    wait::until(|| ask(&broker, "label-sync").status == 429);
-    wait::until(|| ask(&broker, "label-sync").status == 201);
-    wait::until(|| core(&broker, "user acme-bot").is_some());
-}
-
-#[test]
-fn a_used_up_hour_refuses_with_the_time_of_its_end_and_goes_on_being_watched() {
-    let github = github();
-    github.change(|state| {
-        let now = state.clock.now();
-        state.limits.set("user acme-bot", 5000, 5000, now);
-    });
-    let broker = broker(&github);
-    assert_eq!(
-        ask(&broker, "label-sync").status,
-        201,
-        "nothing is known yet"
-    );
-    wait::until(|| core(&broker, "user acme-bot").is_some_and(|core| core["remaining"] == 0));
-    let refused = ask(&broker, "onboarding");
-    assert_eq!(
-        (refused.status, refused.json()["code"].as_str()),
-        (429, Some("rate_limited"))
-    );
-    let wait = retry_after(&refused);
-    assert!((3000..=3600).contains(&wait), "{wait}");
-    let shown = broker.home.ctl(&["status"]).success();
-    let row = shown.lines().find(|line| line.starts_with("user acme-bot"));
-    assert!(row.unwrap().contains("5000"), "{shown}");
-    wait::until(|| !broker.home.records_of("github.limited").is_empty());
-    let limited = broker.home.records_of("github.limited");
-    assert_eq!(
-        (limited.len(), &limited[0]["resource"]),
-        (1, &Value::from("core"))
-    );
-
-    // Asking what is left is free, so it goes on, and a new hour is noticed.
-    github.advance(Duration::from_secs(3700));
-    wait::until(|| ask(&broker, "onboarding").status == 201);
-}
-
-#[test]
-fn what_is_left_is_in_lease_answers_in_status_and_in_the_figures_and_a_floor_warns() {
-    let github = github();
-    github.change(|state| {
-        let now = state.clock.now();
-        state.limits.set("user acme-bot", 5000, 2000, now);
-    });
-    let broker = broker(&github);
-    let secrets = support::broker::SECRETS.replace("source", "rate_floor = 4000\nsource");
-    broker.home.policy("secrets.toml", &secrets);
-    broker.reload();
-    let first = ask(&broker, "label-sync").json();
-    assert_eq!(first["rate_limit"], Value::Null, "not known yet");
-    wait::until(|| core(&broker, "user acme-bot").is_some());
-    let lease = ask(&broker, "label-sync").json();
-    let left = &lease["rate_limit"];
-    assert_eq!(
-        (&left["limit"], &left["remaining"]),
-        (&5000.into(), &3000.into())
-    );
-
-    let warning = "`org-label-sync-token`: 3000 of 5000 requests left for user acme-bot, below its floor of 4000";
-    wait::until(|| {
-        let status = broker.http("GET", "/v1/status", "").json();
-        status["broker"]["warnings"].to_string().contains(warning)
-    });
-    let figures = broker.http("GET", "/metrics", "").body;
-    let figures = String::from_utf8(figures).unwrap();
-    for line in [
-        r#"tokend_rate_remaining{principal="user acme-bot",resource="core"} 3000"#,
-        r#"tokend_secret_below_rate_floor{secret="org-label-sync-token"} 1"#,
-        r#"state="closed"} 1"#,
-    ] {
-        assert!(figures.contains(line), "{line} in\n{figures}");
-    }
-    // One poll a principal, not one a secret; each with a stored value that was recorded first.
-    assert_eq!(ask(&broker, "onboarding").status, 201);
-    let used = || broker.home.records_of("secret.used");
-    wait::until(|| used().len() > 2);
-    let polled = github.journal();
-    assert!(polled.iter().all(|call| call.principal == "user acme-bot"));
-    assert!(
-        polled.iter().all(|call| call.path == "/rate_limit"),
-        "{polled:?}"
-    );
-    let with = [canary::CLASSIC, canary::CLASSIC_TWO].map(hashed);
-    let known = polled.iter().filter_map(|call| call.hashed_token.as_ref());
-    assert!(known.clone().all(|hash| with.contains(hash)) && known.count() == polled.len());
-    assert!(
-        used()
-            .iter()
-            .all(|record| record["what_for"] == "rate_limit")
-    );
-    assert!(used().len() >= polled.len());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::github::{Effect, Fault};
-use support::{TestBroker, wait};
+use support::{TestBroker, kills, wait};
 
 use super::*;
 
@@ -93,14 +93,14 @@ fn broker_killed_at(n: usize, effect: Effect, what: &str) {
 
 #[test]
 fn the_broker_killed_before_each_call_at_github_ends_well() {
-    for n in 0..calls_of_one() {
+    for n in kills::of(calls_of_one()) {
         broker_killed_at(n, Effect::Hang, "did not happen");
     }
 }
 
 #[test]
 fn the_broker_killed_between_each_effect_and_its_record_ends_well() {
-    for n in 0..calls_of_one() {
+    for n in kills::of(calls_of_one()) {
         broker_killed_at(n, Effect::HangAfter, "happened");
     }
 }
@@ -134,7 +134,7 @@ fn the_broker_killed_when_each_record_appears_ends_well() {
 
 #[test]
 fn tokenctl_killed_during_each_call_at_github_ends_well() {
-    for n in 0..calls_of_one() {
+    for n in kills::of(calls_of_one()) {
         let scene = Scene::new();
         scene.github.forget_calls();
         let fault = Fault::on(ANY).hold().after(u32::try_from(n).unwrap());
@@ -147,70 +147,4 @@ fn tokenctl_killed_during_each_call_at_github_ends_well() {
         assert!(again.status.success(), "call {n}: {again:?}");
         scene.assert_rotated(&format!("tokenctl was killed, call {n}"));
     }
-}
-
-#[test]
-fn a_lost_reply_to_the_writing_of_a_sink_is_written_once_more_and_there_is_one_secret() {
-    let scene = Scene::new();
-    let on = "PUT /repos/acme/site/actions/secrets/*";
-    scene.github.fault(Fault::on(on).lose_reply().times(1));
-    scene.rotate(&["--yes"]).success();
-    scene.assert_rotated("a reply to PUT was lost");
-}
-
-#[test]
-fn a_lost_reply_to_the_revocation_ends_well() {
-    let scene = Scene::new();
-    let on = "POST /credentials/revoke";
-    scene.github.fault(Fault::on(on).lose_reply().times(1));
-    scene.rotate(&["--yes"]).success();
-    scene.assert_rotated("a reply to the revocation was lost");
-}
-
-#[test]
-fn every_reply_lost_to_a_step_leaves_it_due_and_the_next_run_goes_on() {
-    for on in [
-        "PUT /repos/acme/site/actions/secrets/*",
-        "POST /credentials/revoke",
-    ] {
-        let scene = Scene::new();
-        scene.github.fault(Fault::on(on).lose_reply());
-        let ran = scene.rotate(&["--yes"]);
-        assert_eq!(ran.code(), Some(7), "{on}: {ran:?}");
-        assert!(ran.stderr.contains("GitHub"), "{ran:?}");
-        scene.github.heal();
-        // A host that failed so often is left alone for some seconds.
-        wait::until(|| scene.rotate(&["--yes"]).status.success());
-        scene.assert_rotated(on);
-    }
-}
-
-#[test]
-fn a_rotation_that_its_driver_left_goes_on_after_half_a_minute_and_not_before() {
-    let scene = Scene::new();
-    scene.github.fault(Fault::on("PUT /**").hold().times(1));
-    let mut tokenctl = scene.rotating(&["--yes"]);
-    scene.github.wait_for_calls("PUT /**", 1);
-    tokenctl.kill().unwrap();
-    tokenctl.wait().unwrap();
-    scene.github.release();
-    wait::until(|| !scene.broker.home.records_of("sink.pushed").is_empty());
-    let left_at = scene.state();
-    assert_eq!(left_at["phase"], "swapped");
-    let at =
-        |record: &Value| -> jiff::Timestamp { record["time"].as_str().unwrap().parse().unwrap() };
-    let pushed = at(&scene.broker.home.records_of("sink.pushed")[0]);
-    let most_of_it = pushed + jiff::SignedDuration::from_secs(25);
-    wait::until(|| jiff::Zoned::now().timestamp() > most_of_it);
-    assert_eq!(
-        scene.state()["phase"],
-        "swapped",
-        "left to whoever drives it"
-    );
-    wait::until(|| !scene.broker.home.records_of("rotation.verified").is_empty());
-    let verified = at(&scene.broker.home.records_of("rotation.verified")[0]);
-    let left = verified.duration_since(pushed).as_secs();
-    assert!(left >= 29, "{left} s");
-    wait::until(|| scene.state()["phase"] == "finished");
-    scene.assert_rotated("by the broker alone");
 }

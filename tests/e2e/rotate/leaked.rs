@@ -1,7 +1,5 @@
 //! A leaked secret is ended at once.
 
-use support::github::Fault;
-
 use super::*;
 
 #[test]
@@ -25,27 +23,4 @@ fn a_leaked_token_is_dead_everywhere_and_erased_and_its_leases_have_ended() {
     // The next value comes by the same way, without an old one to end.
     scene.rotate(&["--yes"]).success();
     scene.assert_rotated("after a leak");
-}
-
-#[test]
-fn a_revocation_whose_reply_was_lost_is_finished_by_running_it_again() {
-    let scene = Scene::new();
-    let on = "POST /credentials/revoke";
-    scene.github.fault(Fault::on(on).lose_reply());
-    let line = ["secret", "revoke", NAME, "--now"];
-    let ran = scene.broker.home.ctl(&line);
-    assert_eq!(ran.code(), Some(7), "{ran:?}");
-    scene.github.heal();
-    scene.broker.home.ctl(&line).success();
-    assert!(scene.is_dead(OLD));
-}
-
-#[test]
-fn in_the_middle_of_a_rotation_both_values_are_ended() {
-    let scene = Scene::new();
-    assert_eq!(scene.rotate(&[]).code(), Some(75));
-    let line = ["secret", "revoke", NAME, "--now"];
-    scene.broker.home.ctl(&line).success();
-    assert!(scene.is_dead(OLD) && scene.is_dead(NEW));
-    assert_eq!(scene.state()["phase"], "none");
 }

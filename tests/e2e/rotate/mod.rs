@@ -1,10 +1,8 @@
 //! A rotation from end to end: the real binaries against the stand-in for GitHub, over TLS.
 
-mod by_hand;
 mod interrupted;
 mod killed;
 mod leaked;
-mod scopes;
 mod sinks;
 mod way;
 

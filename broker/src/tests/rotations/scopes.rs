@@ -10,21 +10,13 @@ const NONE: &str = "ghp_NONEcanaryNONEcanaryNONEcanaryNON0010";
 const SCOPES: [&str; 3] = ["repo", "workflow", "read:org"];
 const FREE: &str = "\n[secret.free-pat]\nkind = \"classic\"\n";
 
-fn rotate(scene: &Scene, value: &str, options: &[&str]) -> Ran {
-    let line = [
-        &["rotate", "free-pat", "--yes", "--value-file", "-"],
-        options,
-    ]
-    .concat();
-    scene.broker.home.ctl_with(&line, value)
+fn rotate(scene: &Scene, value: &str, fewer_scopes: bool) -> Reached {
+    let begin = json!({ "value": value, "fewer_scopes": fewer_scopes });
+    scene.rotate_to("free-pat", &begin, Then::Revoke)
 }
 
 fn version(scene: &Scene) -> Value {
-    scene
-        .broker
-        .http("GET", "/v1/rotations/free-pat", "")
-        .json()["version"]
-        .clone()
+    scene.state_of("free-pat")["version"].clone()
 }
 
 fn scene() -> Scene {
@@ -33,8 +25,8 @@ fn scene() -> Scene {
         .classic(ALSO_FULL, "acme-bot", &SCOPES)
         .classic(NONE, "acme-bot", &[]);
     let scene = Scene::with(world, FREE);
-    let set = ["secret", "set", "free-pat", "--no-check"];
-    scene.broker.home.ctl_with(&set, FULL).success();
+    let body = json!({ "value": FULL, "check": false }).to_string();
+    scene.broker.done("PUT", "/v1/secrets/free-pat", &body);
     scene
 }
 
@@ -42,43 +34,37 @@ fn scene() -> Scene {
 fn undeclared_scopes_of_the_value_in_use_are_in_the_link_and_the_least_that_the_next_carries() {
     let scene = scene();
     // No check was made before, so GitHub is asked.
-    let waits = scene.broker.home.ctl(&["rotate", "free-pat"]);
-    assert_eq!(waits.code(), Some(75), "{waits:?}");
+    let create = scene.state_of("free-pat")["create"].to_string();
     for part in [
         "&scopes=read:org,repo,workflow&",
-        "Select scopes: read:org, repo, workflow",
+        "Select scopes",
+        "read:org, repo, workflow",
     ] {
-        assert!(waits.stderr.contains(part), "{part}: {waits:?}");
+        assert!(create.contains(part), "{part}: {create}");
     }
-    let refused = rotate(&scene, NONE, &[]);
-    assert_eq!(refused.code(), Some(1), "{refused:?}");
+    let (_, detail) = rotate(&scene, NONE, false).a_refusal();
     for part in ["lacks the scope", "--fewer-scopes", "secrets.toml:"] {
-        assert!(refused.stderr.contains(part), "{part}: {refused:?}");
+        assert!(detail.contains(part), "{part}: {detail}");
     }
     assert_eq!(version(&scene), 1);
     assert!(!scene.is_dead(FULL));
-    rotate(&scene, ALSO_FULL, &[]).success();
+    rotate(&scene, ALSO_FULL, false).the_end();
     assert!(scene.is_dead(FULL) && !scene.is_dead(ALSO_FULL));
-    rotate(&scene, NONE, &["--fewer-scopes"]).success();
+    rotate(&scene, NONE, true).the_end();
     assert!(scene.is_dead(ALSO_FULL) && !scene.is_dead(NONE));
 }
 
 #[test]
 fn of_a_value_that_has_died_the_scopes_that_its_last_check_found_are_the_least() {
     let scene = scene();
-    scene
-        .broker
-        .home
-        .ctl(&["secret", "check", "free-pat"])
-        .success();
+    let check = || scene.post("/v1/secrets/free-pat/check", &json!({})).json();
+    assert_ne!(check()["check"]["verdict"], "error");
     scene.github.change(|state| state.revoke(FULL));
     // A check of the dead one does not forget them.
-    let dead = scene.broker.home.ctl(&["secret", "check", "free-pat"]);
-    assert_eq!(dead.code(), Some(1), "{dead:?}");
-    let refused = rotate(&scene, NONE, &[]);
-    assert_eq!(refused.code(), Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("lacks the scope"), "{refused:?}");
-    rotate(&scene, ALSO_FULL, &[]).success();
+    assert_eq!(check()["check"]["verdict"], "error");
+    let (_, detail) = rotate(&scene, NONE, false).a_refusal();
+    assert!(detail.contains("lacks the scope"), "{detail}");
+    rotate(&scene, ALSO_FULL, false).the_end();
 }
 
 #[test]
@@ -93,12 +79,10 @@ fn undeclared_permissions_are_let_through_by_whoever_says_so_alone() {
     };
     let fine = "\n[secret.free-pat]\nkind = \"fine-grained\"\n";
     let scene = Scene::with(world().pat(pat(old)).pat(pat(new)), fine);
-    let set = ["secret", "set", "free-pat"];
-    scene.broker.home.ctl_with(&set, old).success();
-    let refused = rotate(&scene, new, &[]);
-    assert_eq!(refused.code(), Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("--fewer-scopes"), "{refused:?}");
+    scene.broker.set("free-pat", old);
+    let (_, detail) = rotate(&scene, new, false).a_refusal();
+    assert!(detail.contains("--fewer-scopes"), "{detail}");
     assert!(!scene.is_dead(old));
-    rotate(&scene, new, &["--fewer-scopes"]).success();
+    rotate(&scene, new, true).the_end();
     assert!(scene.is_dead(old));
 }

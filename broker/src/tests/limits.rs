@@ -1,0 +1,190 @@
+//! Whose budget at GitHub a lease draws on, and what follows when it is used up.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use support::github::{Fault, StandIn, World, hashed};
+use support::http::Answer;
+use support::{canary, wait};
+
+use super::InProcess;
+use super::in_process::ready;
+
+const POLICIES: &str = r#"
+[secret.org-onboarding-token]
+kind  = "classic"
+owner = "Acme-Bot"
+
+[secret.other-token]
+kind  = "classic"
+owner = "somebody-else"
+"#;
+
+/// Made up, like the canaries.
+const OTHER: &str = "ghp_CANARYcanaryCANARYcanaryCANARYcan0003";
+
+fn purpose(name: &str, secret: &str) -> String {
+    let uid = nix::unistd::geteuid().as_raw();
+    format!(
+        "purpose = \"{name}\"\nsecret = \"{secret}\"\nrepositories = [\"acme/*\"]\n\
+         permissions = {{ issues = \"read\" }}\ndeliver = \"raw\"\nttl = {{ default = \"15m\", max = \"1h\" }}\n\
+         [[allow]]\ncaller = {{ uid = {uid} }}\n"
+    )
+}
+
+fn github() -> StandIn {
+    let world = World::new()
+        .organization("acme", &["acme-bot", "somebody-else"])
+        .repository("acme/site")
+        .classic(canary::CLASSIC, "acme-bot", &["repo", "workflow"])
+        .classic(canary::CLASSIC_TWO, "acme-bot", &["repo"])
+        .classic(OTHER, "somebody-else", &["repo"]);
+    StandIn::start(world)
+}
+
+/// A broker that believes the stand-in's certificate and asks it every second.
+fn broker(github: &StandIn) -> InProcess {
+    let home = ready();
+    home.policy("more.toml", POLICIES);
+    home.policy(
+        "onboarding.toml",
+        &purpose("onboarding", "org-onboarding-token"),
+    );
+    home.policy("other.toml", &purpose("other", "other-token"));
+    home.config(&format!(
+        "[github]\napi = \"{}\"\nca = \"{}\"\ncheck_every = \"off\"\npoll_every = \"1s\"\n",
+        github.api(),
+        github.ca().display()
+    ));
+    let broker = InProcess::start(home);
+    for (secret, value) in [
+        ("org-label-sync-token", canary::CLASSIC),
+        ("org-onboarding-token", canary::CLASSIC_TWO),
+        ("other-token", OTHER),
+    ] {
+        broker.set(secret, value);
+    }
+    broker
+}
+
+fn ask(broker: &InProcess, purpose: &str) -> Answer {
+    broker.lease(&format!(r#"{{"purpose":"{purpose}"}}"#))
+}
+
+/// One principal in the operator's status.
+fn principal(broker: &InProcess, name: &str) -> Value {
+    let status = broker.http("GET", "/v1/status", "").json();
+    let all = status["broker"]["github"]["principals"].as_array().unwrap();
+    let found = all.iter().find(|one| one["principal"] == name);
+    found.cloned().unwrap_or(Value::Null)
+}
+
+fn core(broker: &InProcess, name: &str) -> Option<Value> {
+    let principal = principal(broker, name);
+    let resources = principal["resources"].as_array()?;
+    let found = resources.iter().find(|one| one["resource"] == "core");
+    found.cloned()
+}
+
+#[test]
+fn when_a_secondary_limit_is_over_leases_are_granted_again() {
+    let github = github();
+    let fault = Fault::on("GET /rate_limit").secondary_limit(Some(60));
+    github.fault(fault.times(1));
+    let broker = broker(&github);
+    assert_eq!(ask(&broker, "label-sync").status, 201);
+    wait::until(|| ask(&broker, "label-sync").status == 429);
+    broker.clock.advance(Duration::from_secs(61));
+    assert_eq!(ask(&broker, "label-sync").status, 201);
+    wait::until(|| core(&broker, "user acme-bot").is_some());
+}
+
+#[test]
+fn a_used_up_hour_refuses_with_the_time_of_its_end_and_goes_on_being_watched() {
+    let github = github();
+    github.change(|state| {
+        let now = state.clock.now();
+        state.limits.set("user acme-bot", 5000, 5000, now);
+    });
+    let broker = broker(&github);
+    assert_eq!(
+        ask(&broker, "label-sync").status,
+        201,
+        "nothing is known yet"
+    );
+    wait::until(|| core(&broker, "user acme-bot").is_some_and(|core| core["remaining"] == 0));
+    let refused = ask(&broker, "onboarding");
+    assert_eq!(
+        (refused.status, refused.json()["code"].as_str()),
+        (429, Some("rate_limited"))
+    );
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((3000..=3600).contains(&wait), "{wait}");
+    wait::until(|| !broker.home.records_of("github.limited").is_empty());
+    let limited = broker.home.records_of("github.limited");
+    assert_eq!(
+        (limited.len(), &limited[0]["resource"]),
+        (1, &Value::from("core"))
+    );
+
+    // Asking what is left is free, so it goes on, and a new hour is noticed.
+    github.advance(Duration::from_secs(3700));
+    broker.clock.advance(Duration::from_secs(3700));
+    wait::until(|| ask(&broker, "onboarding").status == 201);
+}
+
+#[test]
+fn what_is_left_is_in_lease_answers_in_status_and_in_the_figures_and_a_floor_warns() {
+    let github = github();
+    github.change(|state| {
+        let now = state.clock.now();
+        state.limits.set("user acme-bot", 5000, 2000, now);
+    });
+    let broker = broker(&github);
+    let secrets = support::broker::SECRETS.replace("source", "rate_floor = 4000\nsource");
+    broker.home.policy("secrets.toml", &secrets);
+    broker.reload();
+    let first = ask(&broker, "label-sync").json();
+    assert_eq!(first["rate_limit"], Value::Null, "not known yet");
+    wait::until(|| core(&broker, "user acme-bot").is_some());
+    let lease = ask(&broker, "label-sync").json();
+    let left = &lease["rate_limit"];
+    assert_eq!(
+        (&left["limit"], &left["remaining"]),
+        (&5000.into(), &3000.into())
+    );
+
+    let warning = "`org-label-sync-token`: 3000 of 5000 requests left for user acme-bot, below its floor of 4000";
+    wait::until(|| {
+        let status = broker.http("GET", "/v1/status", "").json();
+        status["broker"]["warnings"].to_string().contains(warning)
+    });
+    let figures = broker.http("GET", "/metrics", "").body;
+    let figures = String::from_utf8(figures).unwrap();
+    for line in [
+        r#"tokend_rate_remaining{principal="user acme-bot",resource="core"} 3000"#,
+        r#"tokend_secret_below_rate_floor{secret="org-label-sync-token"} 1"#,
+        r#"state="closed"} 1"#,
+    ] {
+        assert!(figures.contains(line), "{line} in\n{figures}");
+    }
+    // One poll a principal, not one a secret; each with a stored value that was recorded first.
+    assert_eq!(ask(&broker, "onboarding").status, 201);
+    let used = || broker.home.records_of("secret.used");
+    wait::until(|| used().len() > 2);
+    let polled = github.journal();
+    assert!(polled.iter().all(|call| call.principal == "user acme-bot"));
+    assert!(
+        polled.iter().all(|call| call.path == "/rate_limit"),
+        "{polled:?}"
+    );
+    let with = [canary::CLASSIC, canary::CLASSIC_TWO].map(hashed);
+    let known = polled.iter().filter_map(|call| call.hashed_token.as_ref());
+    assert!(known.clone().all(|hash| with.contains(hash)) && known.count() == polled.len());
+    assert!(
+        used()
+            .iter()
+            .all(|record| record["what_for"] == "rate_limit")
+    );
+    assert!(used().len() >= polled.len());
+}

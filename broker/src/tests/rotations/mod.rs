@@ -1,0 +1,253 @@
+//! A rotation from the new value to the end of the old one, asked for as `tokenctl rotate` does.
+
+mod by_hand;
+mod interrupted;
+mod leaked;
+mod scopes;
+mod sinks;
+mod way;
+
+use serde_json::{Value, json};
+use support::Home;
+use support::github::{Place, StandIn, World};
+use support::http::Answer;
+
+use super::InProcess;
+use super::in_process::ready;
+
+const NAME: &str = "org-label-sync-token";
+/// In use at first.
+const OLD: &str = "ghp_OLDcanaryOLDcanaryOLDcanaryOLDcan0001";
+/// Created for the rotation.
+const NEW: &str = "ghp_NEWcanaryNEWcanaryNEWcanaryNEWcan0002";
+
+const SECRETS: &str = r#"
+[secret.org-label-sync-token]
+kind         = "classic"
+owner        = "acme-bot"
+scopes       = ["repo", "workflow"]
+rotate_every = "90d"
+"#;
+
+const SINK: &str = r#"
+[[secret.org-label-sync-token.sinks]]
+kind       = "actions"
+repository = "acme/site"
+name       = "SYNC_TOKEN"
+"#;
+
+fn world() -> World {
+    World::new()
+        .user("someone-else")
+        .organization("acme", &["acme-bot"])
+        .repository("acme/site")
+        .repository("acme/docs")
+        .classic(OLD, "acme-bot", &["repo", "workflow"])
+        .classic(NEW, "acme-bot", &["repo", "workflow"])
+}
+
+fn home(github: &StandIn, sinks: &str) -> Home {
+    let home = ready();
+    home.github(github, "");
+    home.policy("secrets.toml", &format!("{SECRETS}{sinks}"));
+    home
+}
+
+/// A GitHub with both tokens, and a broker that holds the old one.
+struct Scene {
+    github: StandIn,
+    broker: InProcess,
+}
+
+/// How far a rotation came, and why no further.
+#[derive(Debug, PartialEq)]
+enum Reached {
+    /// Nothing is left to do, or nothing before a time that was confirmed.
+    TheEnd,
+    /// The operator has to do this.
+    AnOperator(String),
+    /// A step failed.
+    AFailure(String),
+    /// The broker refused, and nothing began.
+    ARefusal(Value),
+}
+
+impl Reached {
+    #[track_caller]
+    fn the_end(self) {
+        assert_eq!(self, Self::TheEnd);
+    }
+
+    /// What the operator has to do.
+    #[track_caller]
+    fn an_operator(self) -> String {
+        match self {
+            Self::AnOperator(what) => what,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn a_failure(self) -> String {
+        match self {
+            Self::AFailure(why) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Its code and its detail.
+    #[track_caller]
+    fn a_refusal(self) -> (String, String) {
+        match self {
+            Self::ARefusal(problem) => {
+                let text = |field: &str| problem[field].as_str().unwrap_or_default().to_owned();
+                (text("code"), text("detail"))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// What may become of the old value.
+#[derive(Clone, Copy)]
+enum Then {
+    /// It lives until an operator confirms.
+    Ask,
+    /// It is revoked, at once.
+    Revoke,
+    /// It is revoked in this many seconds.
+    RevokeAfter(u64),
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self::with(world(), SINK)
+    }
+
+    fn with(world: World, sinks: &str) -> Self {
+        let github = StandIn::start(world);
+        let broker = InProcess::start(home(&github, sinks));
+        broker.set(NAME, OLD);
+        Self { github, broker }
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Answer {
+        self.broker.http("POST", path, &body.to_string())
+    }
+
+    /// Rotates [`NAME`] to [`NEW`].
+    fn rotate(&self, then: Then) -> Reached {
+        self.rotate_to(NAME, &json!({ "value": NEW }), then)
+    }
+
+    /// Rotates a secret, as far as that goes.
+    fn rotate_to(&self, name: &str, begin: &Value, then: Then) -> Reached {
+        let begun = self.post(&format!("/v1/rotations/{name}"), begin);
+        if begun.status >= 300 {
+            return Reached::ARefusal(begun.json());
+        }
+        let confirm = match then {
+            Then::Ask => return self.go_on(name),
+            Then::Revoke => json!({}),
+            Then::RevokeAfter(seconds) => json!({ "revoke_after": seconds }),
+        };
+        if begun.json()["next"]["waits_for"] != "nobody" {
+            self.confirm(name, &confirm);
+        }
+        self.go_on(name)
+    }
+
+    #[track_caller]
+    fn confirm(&self, name: &str, body: &Value) {
+        let confirmed = self.post(&format!("/v1/rotations/{name}/confirm"), body);
+        assert_eq!(confirmed.status, 200, "{confirmed:?}");
+    }
+
+    /// Takes one step after the other.
+    fn go_on(&self, name: &str) -> Reached {
+        let step = |view: &Value| (view["phase"].clone(), view["next"]["step"].clone());
+        let written = |view: &Value| view["sinks"].to_string().matches("current").count();
+        let mut view = self.state_of(name);
+        let mut looked = false;
+        loop {
+            let next = &view["next"];
+            let text = next["text"].as_str().unwrap().to_owned();
+            match (next["waits_for"].as_str().unwrap(), next["step"].as_str()) {
+                ("nobody", _) | (_, Some("wait")) => return Reached::TheEnd,
+                ("person", Some("delete")) if !looked => looked = true,
+                ("person", _) => return Reached::AnOperator(text),
+                _ => {}
+            }
+            let (before, were) = (step(&view), written(&view));
+            let proves = before.1 == "prove";
+            view = self
+                .post(&format!("/v1/rotations/{name}/next"), &json!({}))
+                .json();
+            let stuck = step(&view) == before && written(&view) == were && !proves;
+            if let Some(why) = view["failure"].as_str()
+                && stuck
+                && view["next"]["waits_for"] == "broker"
+            {
+                return Reached::AFailure(why.to_owned());
+            }
+        }
+    }
+
+    fn roll_back(&self) -> Answer {
+        self.post(&format!("/v1/rotations/{NAME}/rollback"), &json!({}))
+    }
+
+    fn push(&self) -> Answer {
+        self.post(&format!("/v1/secrets/{NAME}/sinks/push"), &json!({}))
+    }
+
+    /// Says that the value in use has leaked.
+    fn leaked(&self) -> Answer {
+        self.post(&format!("/v1/secrets/{NAME}/revoke"), &json!({}))
+    }
+
+    fn state_of(&self, name: &str) -> Value {
+        let path = format!("/v1/rotations/{name}");
+        self.broker.http("GET", &path, "").json()
+    }
+
+    fn state(&self) -> Value {
+        self.state_of(NAME)
+    }
+
+    /// What the Actions secret of the site holds.
+    fn in_the_sink(&self) -> Option<String> {
+        in_place(&self.github, &Place::repository("actions", "acme/site"))
+    }
+
+    fn is_dead(&self, token: &str) -> bool {
+        self.github.change(|state| state.pat_mut(token).revoked)
+    }
+
+    /// The token that a caller is handed now.
+    fn handed_out(&self) -> String {
+        let lease = self.broker.lease(r#"{"purpose":"label-sync"}"#).json();
+        lease["token"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The one good end: one new secret in the sink, the old token dead, the new one in use.
+    #[track_caller]
+    fn assert_rotated(&self, how: &str) {
+        let state = self.state();
+        assert_eq!(state["phase"], "finished", "{how}: {state}");
+        assert_eq!(self.in_the_sink().as_deref(), Some(NEW), "{how}");
+        assert!(self.is_dead(OLD), "{how}: the old token lives");
+        assert!(!self.is_dead(NEW), "{how}: the new token is dead");
+        assert_eq!(self.handed_out(), NEW, "{how}");
+        let finished = self.broker.home.records_of("rotation.finished");
+        assert!(!finished.is_empty(), "{how}");
+        self.broker.assert_log_verifies();
+    }
+}
+
+fn in_place(github: &StandIn, place: &Place) -> Option<String> {
+    github.change(|state| {
+        let stored = state.secrets.of(place, "SYNC_TOKEN")?;
+        Some(String::from_utf8(stored.value.clone()).unwrap())
+    })
+}
