@@ -57,19 +57,45 @@ pub(super) fn numbers_in(file: &str, function: &str) -> BTreeSet<u16> {
 pub(super) fn literals(prefix: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let start = format!("\"{prefix}");
+    programs(&mut |text| {
+        let rest = text.split(&start).skip(1);
+        let names = rest.filter_map(|rest| rest.split_once('"'));
+        let names = names.map(|(name, _)| name).filter(|name| !name.is_empty());
+        let names = names.filter(|name| name.chars().all(|c| c.is_alphanumeric() || c == '_'));
+        found.extend(names.map(|name| format!("{prefix}{name}")));
+    });
+    found
+}
+
+/// All code of the programs, its texts as they are when it runs, with `…` for what varies.
+pub(super) fn text() -> String {
+    let mut all = String::new();
+    programs(&mut |text| {
+        let mut inside = false;
+        let joined = text.split("\\\n").map(str::trim_start).collect::<String>();
+        for character in joined.replace("\\\"", "\"").chars() {
+            match character {
+                '{' => inside = true,
+                '}' | '\n' => {
+                    inside = false;
+                    all.push('…');
+                }
+                _ if inside => {}
+                other => all.push(other),
+            }
+        }
+    });
+    all
+}
+
+/// Calls for the text of each file of the programs.
+fn programs(found: &mut impl FnMut(&str)) {
     let crates = fs::read_dir(root().join("crates")).unwrap();
     let crates = crates.map(|entry| entry.unwrap().path().join("src"));
     let programs = ["broker/src", "cli/src"].map(|path| root().join(path));
     for directory in crates.chain(programs) {
-        rust_files(&directory, &mut |text| {
-            let rest = text.split(&start).skip(1);
-            let names = rest.filter_map(|rest| rest.split_once('"'));
-            let names = names.map(|(name, _)| name).filter(|name| !name.is_empty());
-            let names = names.filter(|name| name.chars().all(|c| c.is_alphanumeric() || c == '_'));
-            found.extend(names.map(|name| format!("{prefix}{name}")));
-        });
+        rust_files(&directory, found);
     }
-    found
 }
 
 /// The tables of `tokend.toml` and their keys: the fields of `File`, and those of their types.

@@ -96,6 +96,31 @@ fn each_finding_has_a_line_with_what_to_do() {
 }
 
 #[test]
+fn each_message_that_has_a_line_is_in_the_code() {
+    let said = code::text();
+    let mut wrong = Vec::new();
+    let messages = "docs/reference/messages.md";
+    for (page, heading) in [
+        (messages, "The audit log cannot be written"),
+        (messages, "The broker does not start"),
+        (messages, "The socket is gone"),
+        (messages, "`tokenctl` cannot reach the broker"),
+        ("docs/how-to/change-root-key.md", "Troubleshooting"),
+        ("docs/how-to/use-keyring.md", "Troubleshooting"),
+    ] {
+        let section = Section::of(page, heading);
+        assert!(section.rows().count() > 0, "{section} has no table");
+        for message in section.rows().flat_map(|row| row.names()) {
+            let parts = page::fixed_parts(&message);
+            if let Some(part) = parts.iter().find(|part| !said.contains(*part)) {
+                wrong.push(format!("{section}: `{message}`: no message has “{part}”"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn each_metric_has_a_line() {
     let section = Section::of("docs/reference/metrics.md", "Metrics");
     same(&section, &code::literals("tokend_"));
@@ -145,7 +170,7 @@ fn each_key_of_policy_files_has_a_line() {
     same(&Section::of(page, "Sinks"), &keys("sink", "KEYS"));
     same(&Section::of(page, "Purposes"), &keys("purpose", "KEYS"));
     same(&Section::of(page, "Rules"), &keys("purpose", "RULE_KEYS"));
-    let attributes = Section::of(page, "What each attribute is worth");
+    let attributes = Section::of(page, "How far to trust each attribute");
     same(&attributes, &keys("who", "ATTRIBUTES"));
 }
 

@@ -97,6 +97,20 @@ fn cells(line: &str) -> Vec<String> {
     cells.iter().map(|cell| cell.trim().to_owned()).collect()
 }
 
+/// The parts of a message that are the same each time: what is between `…` and words in capitals such as `PATH`.
+pub(super) fn fixed_parts(message: &str) -> Vec<String> {
+    let varies =
+        |word: &str| word.contains(char::is_alphabetic) && !word.contains(char::is_lowercase);
+    let words = message.split(' ');
+    let words = words.map(|word| if varies(word) { "…" } else { word });
+    let message = words.collect::<Vec<_>>().join(" ");
+    let parts = message
+        .split('…')
+        .map(|part| part.trim_matches([' ', ':', '`']));
+    let parts = parts.filter(|part| part.len() > 2);
+    parts.map(str::to_owned).collect()
+}
+
 /// The lines outside of fenced code, each with its number and without its code spans.
 pub(super) fn prose(text: &str) -> Vec<(usize, String)> {
     let mut fenced = false;
@@ -120,4 +134,6 @@ fn a_border_within_backticks_is_none_and_code_is_no_prose() {
     let text = "see [a](b.md) and `[c](d.md)`\n```sh\n[e](f.md)\n```\nend";
     let lines = [(1, "see [a](b.md) and `".to_owned()), (5, "end".to_owned())];
     assert_eq!(prose(text), lines);
+    let parts = fixed_parts("version N of secret … was changed: FILE");
+    assert_eq!(parts, ["version", "of secret", "was changed"]);
 }
