@@ -9,7 +9,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use broker_protocol::client::{Answer, Connection, MAX_WHOLE_ANSWER, Request};
+use broker_protocol::client::{Connection, MAX_WHOLE_ANSWER, Request, Response};
 use broker_protocol::places::{Places, SYSTEM_SOCKET};
 use nix::unistd::{User, geteuid};
 use serde::Serialize;
@@ -26,7 +26,7 @@ pub(crate) struct Broker {
 
 impl Broker {
     /// Asks for something that has no body.
-    pub(crate) fn get(&self, path: &str) -> Result<Answer, Failure> {
+    pub(crate) fn get(&self, path: &str) -> Result<Response, Failure> {
         self.send(&Request::new("GET", path).longest(MAX_WHOLE_ANSWER))
     }
 
@@ -36,7 +36,7 @@ impl Broker {
     }
 
     /// Asks for a list, all pages of it.
-    pub(crate) fn list(&self, path: &str) -> Result<Answer, Failure> {
+    pub(crate) fn list(&self, path: &str) -> Result<Response, Failure> {
         pages::all(path, |path| {
             self.send(&Request::new("GET", path).longest(MAX_WHOLE_ANSWER))
         })
@@ -48,18 +48,18 @@ impl Broker {
     }
 
     /// Posts a body that holds no secret.
-    pub(crate) fn post(&self, path: &str, body: &impl Serialize) -> Result<Answer, Failure> {
+    pub(crate) fn post(&self, path: &str, body: &impl Serialize) -> Result<Response, Failure> {
         let request = Request::new("POST", path).longest(MAX_WHOLE_ANSWER);
         self.send(&request.json(body)?)
     }
 
     /// Sends a request that holds no secret.
-    pub(crate) fn send(&self, request: &Request<'_>) -> Result<Answer, Failure> {
+    pub(crate) fn send(&self, request: &Request<'_>) -> Result<Response, Failure> {
         Ok(Connection::open(&self.places.socket)?.send(request)?)
     }
 
     /// Sends a request that holds a secret, if the server may have it.
-    pub(crate) fn send_secret(&self, request: &Request<'_>) -> Result<Answer, Failure> {
+    pub(crate) fn send_secret(&self, request: &Request<'_>) -> Result<Response, Failure> {
         Ok(self.trusted()?.send(request)?)
     }
 

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use broker_protocol::client::Answer;
+use broker_protocol::client::Response;
 use broker_protocol::wiped::WipedBytes;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -15,8 +15,8 @@ use crate::error::Failure;
 /// Asks for the list at `path`, page by page.
 pub(crate) fn all(
     path: &str,
-    mut ask: impl FnMut(&str) -> Result<Answer, Failure>,
-) -> Result<Answer, Failure> {
+    mut ask: impl FnMut(&str) -> Result<Response, Failure>,
+) -> Result<Response, Failure> {
     let mut answer = ask(path)?;
     let Some(mut next) = answer.json::<Cursor>()?.next else {
         return Ok(answer);
@@ -90,7 +90,7 @@ mod tests {
             asked.push(path.to_owned());
             let mut body = WipedBytes::default();
             body.write_all(left.next().unwrap().as_bytes()).unwrap();
-            Ok(Answer { status: 200, body })
+            Ok(Response { status: 200, body })
         });
         let text = answer.map(|answer| String::from_utf8(answer.body.to_vec()).unwrap());
         (text, asked)

@@ -9,7 +9,7 @@ use broker_github::GitHubError;
 use broker_github::secrets::Writer;
 use broker_policy::{Caller, SinkSpec};
 use broker_protocol::names::SecretName;
-use broker_protocol::rotation::{SinkList, SinkStanding, SinkView};
+use broker_protocol::rotation::{SinkList, SinkStatus, SinkView};
 use broker_vault::rotation_state::{Rotation, SinkState};
 
 use super::{RotationError, of_the_vault};
@@ -49,10 +49,10 @@ impl Rotations {
                 sink: sink.to_string(),
                 with: sink.with.clone().unwrap_or_else(|| name.clone()),
                 state: match state {
-                    _ if current => SinkStanding::Current,
-                    _ if failing.is_some() => SinkStanding::Failed,
-                    Some(state) if state.version.is_some() => SinkStanding::Stale,
-                    _ => SinkStanding::Never,
+                    _ if current => SinkStatus::Current,
+                    _ if failing.is_some() => SinkStatus::Failed,
+                    Some(state) if state.version.is_some() => SinkStatus::Stale,
+                    _ => SinkStatus::Never,
                 },
                 version: state.and_then(|state| state.version),
                 pushed_at: state.and_then(|state| state.pushed_at),

@@ -4,8 +4,8 @@ use broker_github::links::{self, Creation};
 use broker_policy::{Caller, SecretDeclaration, SecretKind};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::{
-    CreateView, NextStep, RotationPhase, RotationView, SettingView, SinkStanding, Step, StepView,
-    WaitsFor,
+    CreateView, NextStep, RotationPhase, RotationStep, RotationView, SettingView, SinkStatus,
+    StepView, WaitsFor,
 };
 use broker_vault::rotation_state::{Due, EndedBy, Phase, Rotation};
 use jiff::tz::TimeZone;
@@ -75,9 +75,7 @@ impl Rotations {
         }
         for declared in self.policies.in_force().set.secrets() {
             let sinks = self.sink_list(&declared.name).sinks;
-            let stale = sinks
-                .iter()
-                .filter(|sink| sink.state == SinkStanding::Stale);
+            let stale = sinks.iter().filter(|sink| sink.state == SinkStatus::Stale);
             for sink in stale {
                 let name = &declared.name;
                 warnings.push(format!(
@@ -102,9 +100,9 @@ impl Rotations {
             Some(rotation) => self.next_of(name, declared, rotation),
             None => NextStep {
                 step: if rotation.is_some() {
-                    Step::Nothing
+                    RotationStep::Nothing
                 } else {
-                    Step::Value
+                    RotationStep::Value
                 },
                 waits_for: if rotation.is_some() {
                     WaitsFor::Nobody
@@ -183,16 +181,16 @@ impl Rotations {
                 let count = self.sinks_pending(name).len();
                 let noun = if count == 1 { "sink" } else { "sinks" };
                 (
-                    Step::Push,
+                    RotationStep::Push,
                     format!("write the value in use to {count} {noun}"),
                 )
             }
             Due::Verify => (
-                Step::Verify,
+                RotationStep::Verify,
                 "ask GitHub with the stored new value".to_owned(),
             ),
             Due::Confirm => (
-                Step::Confirm,
+                RotationStep::Confirm,
                 format!(
                     "the new value is everywhere and works, the old one still does too: end the old \
                      one with `tokenctl rotate {name} --yes` (or `--revoke-after 1h`), or take it back \
@@ -200,16 +198,19 @@ impl Rotations {
                 ),
             ),
             Due::RevokeAt(at) => (
-                Step::Wait,
+                RotationStep::Wait,
                 format!(
                     "the broker ends the old value at {}; until then `tokenctl rotate {name} \
                      --rollback` takes it back",
                     at.strftime("%Y-%m-%d %H:%M UTC")
                 ),
             ),
-            Due::Revoke => (Step::Revoke, "ask GitHub to end the old value".to_owned()),
+            Due::Revoke => (
+                RotationStep::Revoke,
+                "ask GitHub to end the old value".to_owned(),
+            ),
             Due::Prove if rotation.attempts > 2 => (
-                Step::Prove,
+                RotationStep::Prove,
                 format!(
                     "GitHub was asked to end the old value and still takes it; the broker looks \
                      again by itself. If it stays so, delete it at {}",
@@ -217,11 +218,11 @@ impl Rotations {
                 ),
             ),
             Due::Prove => (
-                Step::Prove,
+                RotationStep::Prove,
                 "see that GitHub refuses the old value, and erase it".to_owned(),
             ),
             Due::Delete => (
-                Step::Delete,
+                RotationStep::Delete,
                 format!(
                     "{}: delete it at {}, then run `tokenctl rotate {name}` again, which sees that it \
                      is dead{}",
@@ -234,8 +235,11 @@ impl Rotations {
                     }
                 ),
             ),
-            Due::Erase => (Step::Erase, "erase what is no longer needed".to_owned()),
-            Due::Nothing => (Step::Nothing, ended(name, rotation)),
+            Due::Erase => (
+                RotationStep::Erase,
+                "erase what is no longer needed".to_owned(),
+            ),
+            Due::Nothing => (RotationStep::Nothing, ended(name, rotation)),
         };
         let waits_for = match due {
             Due::Confirm | Due::Delete => WaitsFor::Person,
@@ -286,58 +290,58 @@ impl Rotations {
             steps.push(StepView { step, text, done });
         };
         step(
-            Step::Value,
+            RotationStep::Value,
             "a person creates the new value and gives it",
             begun,
         );
         step(
-            Step::Swap,
+            RotationStep::Swap,
             "GitHub is asked about it (owner, scopes, end); it is stored and used; the old one is kept",
             begun,
         );
         for sink in self.sinks_of(name) {
             let holds = !self.sinks_pending(name).contains(&sink);
             step(
-                Step::Push,
+                RotationStep::Push,
                 &format!("write it to {sink}"),
                 begun && !rolled && holds,
             );
         }
         if rolled {
             step(
-                Step::Erase,
+                RotationStep::Erase,
                 "the old value is in use again, as a new version, and in every sink",
                 phase == Some(Phase::RolledBack) && pending == 0,
             );
             return steps;
         }
         step(
-            Step::Verify,
+            RotationStep::Verify,
             "GitHub is asked with the stored new value",
             verified,
         );
         let asked = finished || rotation.is_some_and(|one| one.asked);
         if by_person {
             step(
-                Step::Delete,
+                RotationStep::Delete,
                 "a person deletes the old value on GitHub's pages",
                 finished,
             );
         } else {
             let confirmed = rotation.is_some_and(|one| one.revoke_at.is_some()) || finished;
             step(
-                Step::Confirm,
+                RotationStep::Confirm,
                 "a person says that the old value may be ended; until then `--rollback` undoes all of it",
                 confirmed,
             );
             step(
-                Step::Revoke,
+                RotationStep::Revoke,
                 "GitHub is asked to end the old value, and the leases on it end",
                 asked,
             );
         }
         step(
-            Step::Prove,
+            RotationStep::Prove,
             "GitHub is seen to refuse the old value (401), and it is erased",
             finished,
         );

@@ -193,7 +193,7 @@ impl Status {
             started_at: self.process.started,
             pid: std::process::id(),
             root_key: self.vault.root_key_source().as_str().to_owned(),
-            root_key_in_force: Some(self.root_key_view()),
+            root_key_in_force: self.root_key_view(),
             live_leases: leases.len() as u64,
             raw_leases: raw as u64,
             audit_records: head.records,

@@ -35,7 +35,7 @@ pub(crate) fn run(broker: &Broker, names: Vec<SecretName>, json: bool) -> Result
     }
     let summary = Summary::of(&checks, without_value.len());
     if json {
-        let answer = Answer {
+        let answer = CheckReport {
             checks: &checks,
             summary: &summary,
         };
@@ -50,7 +50,7 @@ pub(crate) fn run(broker: &Broker, names: Vec<SecretName>, json: bool) -> Result
 }
 
 #[derive(Serialize)]
-struct Answer<'a> {
+struct CheckReport<'a> {
     checks: &'a [Check],
     summary: &'a Summary,
 }

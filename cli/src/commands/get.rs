@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use broker_protocol::api::{LeaseAnswer, LeaseRequest, LeaseView, Until};
-use broker_protocol::client::{Answer, Request};
+use broker_protocol::client::{Request, Response};
 use zeroize::Zeroizing;
 
 use crate::args::Ask;
@@ -68,13 +68,13 @@ pub(crate) fn request(ask: Ask, until: Option<Until>) -> Result<LeaseRequest, Fa
 }
 
 /// Asks for a lease.
-pub(crate) fn ask_for(broker: &Broker, request: &LeaseRequest) -> Result<Answer, Failure> {
+pub(crate) fn ask_for(broker: &Broker, request: &LeaseRequest) -> Result<Response, Failure> {
     broker.send(&Request::new("POST", "/v1/leases").json(request)?)
 }
 
 impl Taken {
     /// Reads the answer to a request for a lease.
-    pub(crate) fn from(answer: Answer) -> Result<Self, Failure> {
+    pub(crate) fn from(answer: Response) -> Result<Self, Failure> {
         let read: LeaseAnswer<'_> = answer.json()?;
         Ok(Self {
             token: Zeroizing::new(read.token.into_owned()),

@@ -1,7 +1,7 @@
 //! `lease`: list, show, renew and end leases.
 
 use broker_protocol::api::{LeaseList, LeaseView, RenewRequest, Revoked, TokenEnd};
-use broker_protocol::client::{Answer, MAX_WHOLE_ANSWER, Request};
+use broker_protocol::client::{MAX_WHOLE_ANSWER, Request, Response};
 use broker_protocol::names::{Delivery, LeaseId};
 
 use crate::args::LeaseCommand;
@@ -56,7 +56,7 @@ fn list(broker: &Broker, json: bool) -> Result<(), Failure> {
     table.print()
 }
 
-fn show(answer: &Answer, json: bool) -> Result<(), Failure> {
+fn show(answer: &Response, json: bool) -> Result<(), Failure> {
     if json {
         return ui::json(&answer.body);
     }

@@ -32,7 +32,7 @@ pub(crate) fn run(broker: &Broker, asked: &Rekey, json: bool) -> Result<(), Fail
             refuse_another_passphrase()?;
         }
         if asked.recovery {
-            let root_key = all.and_then(|all| all.root_key_in_force.as_ref());
+            let root_key = all.map(|all| &all.root_key_in_force);
             let first = root_key.is_some_and(|key| !key.recovery);
             body.recovery = Some(read("Recovery passphrase", first)?);
         }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use broker_protocol::client::Request;
 use broker_protocol::rotation::{
-    BeginRotation, ConfirmRotation, CreateView, NextStep, RotationPhase, RotationView,
-    SinkStanding, Step, WaitsFor,
+    BeginRotation, ConfirmRotation, CreateView, NextStep, RotationPhase, RotationStep,
+    RotationView, SinkStatus, WaitsFor,
 };
 use zeroize::Zeroize as _;
 
@@ -97,10 +97,10 @@ impl Driver<'_> {
         let mut looked_whether_deleted = false;
         loop {
             match (view.next.waits_for, view.next.step) {
-                (WaitsFor::Nobody, _) | (WaitsFor::Broker, Step::Wait) => {
+                (WaitsFor::Nobody, _) | (WaitsFor::Broker, RotationStep::Wait) => {
                     return Ok((view, Ok(())));
                 }
-                (WaitsFor::Broker, Step::Prove)
+                (WaitsFor::Broker, RotationStep::Prove)
                     if view.phase == RotationPhase::Revoking
                         && wait_of(&view.next) > Duration::ZERO =>
                 {
@@ -117,13 +117,13 @@ impl Driver<'_> {
                     let before = progress(&view);
                     ui::note(&view.next.text);
                     view = self.post("next")?;
-                    let stuck = progress(&view) == before && view.next.step != Step::Prove;
+                    let stuck = progress(&view) == before && view.next.step != RotationStep::Prove;
                     if let Some(why) = view.failure.clone().filter(|_| stuck) {
                         let failed = Failure::Upstream(why);
                         return Ok((view, Err(failed)));
                     }
                 }
-                (WaitsFor::Person, Step::Confirm) => {
+                (WaitsFor::Person, RotationStep::Confirm) => {
                     let question = "End the old value now? It works until then";
                     let yes = ui::stdin_is_terminal() && ui::ask_yes(question)?;
                     if !yes {
@@ -132,7 +132,7 @@ impl Driver<'_> {
                     }
                     view = self.confirm(None)?;
                 }
-                (WaitsFor::Person, Step::Delete) if !looked_whether_deleted => {
+                (WaitsFor::Person, RotationStep::Delete) if !looked_whether_deleted => {
                     looked_whether_deleted = true;
                     view = self.post("next")?;
                 }
@@ -241,8 +241,8 @@ impl Driver<'_> {
 }
 
 /// What changes when a step has got somewhere.
-fn progress(view: &RotationView) -> (RotationPhase, Step, usize) {
-    let current = |state| state == SinkStanding::Current;
+fn progress(view: &RotationView) -> (RotationPhase, RotationStep, usize) {
+    let current = |state| state == SinkStatus::Current;
     let written = view.sinks.iter().filter(|sink| current(sink.state));
     (view.phase, view.next.step, written.count())
 }

@@ -3,7 +3,7 @@
 use broker_protocol::api::SecretList;
 use broker_protocol::client::Request;
 use broker_protocol::names::SecretName;
-use broker_protocol::rotation::{SecretRevoked, SinkList, SinkStanding};
+use broker_protocol::rotation::{SecretRevoked, SinkList, SinkStatus};
 
 use super::PATIENCE;
 use super::secret::SECRETS;
@@ -31,7 +31,7 @@ pub(crate) fn show(
     for name in names {
         let path = format!("{SECRETS}/{name}/sinks");
         let mut list: SinkList = broker.read(&path)?;
-        if push && list.sinks.iter().any(|s| s.state != SinkStanding::Current) {
+        if push && list.sinks.iter().any(|s| s.state != SinkStatus::Current) {
             let path = format!("{path}/push");
             let request = Request::new("POST", &path).patience(PATIENCE);
             list = broker.send(&request)?.json()?;

@@ -75,9 +75,7 @@ fn head(status: &Status) -> Table {
 
 /// Where it comes from, how old it is and by when it must change.
 fn root_key(all: &BrokerStatus) -> String {
-    let Some(key) = &all.root_key_in_force else {
-        return all.root_key.clone();
-    };
+    let key = &all.root_key_in_force;
     let since = clock::short(key.since);
     let by = key.deadline.map_or_else(String::new, |at| {
         let day = clock::short(at);

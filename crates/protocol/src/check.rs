@@ -8,7 +8,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// How one finding, or a check as a whole, stands. The later ones are worse.
+/// The result of one finding or of a whole check; the later are worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -57,7 +57,8 @@ impl fmt::Display for Verdict {
 pub struct Finding {
     /// How it stands.
     pub verdict: Verdict,
-    /// What it is about, in a word that will not change, such as `wrong_owner`.
+    /// What it is about, in a word that does not change, such as `wrong_owner`. docs/http-api.md lists
+    /// them.
     pub word: Cow<'static, str>,
     /// In plain words.
     pub text: String,
@@ -66,50 +67,52 @@ pub struct Finding {
     pub hint: Option<String>,
 }
 
-/// The last check of a secret that GitHub answered.
+/// The last check of a secret that GitHub answered; absent if there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckView {
     /// The worst finding: `ok`, `warning` or `error`.
     pub verdict: Verdict,
-    /// When it was asked.
+    /// When GitHub was asked.
     pub checked_at: Timestamp,
-    /// Which version was checked; absent where the value does not lie in the vault.
+    /// Which version was checked; perhaps not the one in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
     /// Whether GitHub accepted the credential.
     pub accepted: bool,
-    /// The login it belongs to, or an App's client id, as GitHub says.
+    /// The login it belongs to, as far as is known; for an App its client id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
-    /// When it ends, by what GitHub says or else what was entered; absent if it does not.
+    /// When it ends, by what GitHub says or else what was entered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// The scopes of a classic token, as GitHub says. Absent in lists, and where it did not say.
+    /// The scopes of a classic token, as GitHub said them last. Absent where it did not, and where many
+    /// secrets are listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
-    /// What was found, the worst first. Absent in lists.
+    /// What was found, the worst first. Absent where many secrets are listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub findings: Option<Vec<Finding>>,
 }
 
-/// A check that GitHub did not answer: nothing about the secret. What the check before it found stays.
+/// A later check that GitHub did not answer: it says nothing about the secret. Absent if there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckFailed {
     /// When it was tried.
     pub at: Timestamp,
-    /// Why it failed, in plain words. Absent in lists.
+    /// Why it failed. Absent where many secrets are listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
 
-/// `POST /v1/secrets/{name}/check` (operators)
+/// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretChecked {
     /// Its name.
     pub name: crate::names::SecretName,
     /// What was found.
     pub check: CheckView,
-    /// Whether the result is in the audit log already; if not, it is recorded when that is possible.
+    /// Whether the result is in the audit log already. If not, it is recorded when that is possible
+    /// again.
     pub recorded: bool,
 }
 

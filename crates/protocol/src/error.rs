@@ -118,19 +118,19 @@ impl ErrorCode {
     }
 }
 
-/// A refusal as `application/problem+json` (RFC 9457).
+/// A refusal, after RFC 9457. Programs match on `code`; people read `detail` and `hint`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// A URI that names the kind of problem: `urn:tokend:error:CODE`. Nothing need be fetched.
+    /// `urn:tokend:error:` and the code. Nothing need be fetched.
     #[serde(rename = "type")]
     pub kind: String,
-    /// [`ErrorCode::title`].
+    /// The same for every problem of this code.
     pub title: String,
-    /// [`ErrorCode::status`].
+    /// The HTTP status of this answer.
     pub status: u16,
-    /// The stable word to match on.
+    /// The stable word.
     pub code: ErrorCode,
-    /// What happened this time, for a person.
+    /// What happened this time.
     pub detail: String,
     /// What to do about it, where one thing helps.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,23 +5,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::SecretName;
 
-/// `POST /v1/secrets/{name}/move` (operators): begins a move, or goes on with it.
+/// Where a value is to go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MoveSecret {
-    /// Where the value is to lie, as policies write it: `vault`, `op://VAULT/ITEM/FIELD`, `keyring:NAME`,
-    /// `file:PATH` or `env:NAME`.
+    /// As policies write it: `vault`, `op://VAULT/ITEM/FIELD`, `keyring:NAME`, `file:PATH` or
+    /// `env:NAME`.
     pub to: String,
     /// Read both places, say what would be done, and change nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
-    /// Where the new place holds another value: replace it, or take it for the right one once policies
-    /// name the place.
+    /// Replace another value in the new place; or, once policies name it, take it for the right one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replace: bool,
 }
 
-/// How the move of one secret stands, and what is next. Never a value.
+/// The status of a move, and what is next. Never a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MoveView {
     /// The secret.
@@ -75,7 +74,7 @@ impl MovePhase {
 pub struct NextMove {
     /// Which step.
     pub step: MoveStep,
-    /// In plain words: what to do, or what would be done.
+    /// In plain words.
     pub text: String,
 }
 
@@ -102,7 +101,7 @@ pub enum MoveStep {
 /// A line of a policy file, and what takes its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyChange {
-    /// The file, with its directory.
+    /// With its directory.
     pub file: String,
     /// Counted from 1.
     pub line: u64,
@@ -125,14 +124,14 @@ pub fn change_line(text: &str, line: usize, before: &str, after: &str) -> Option
     Some(lines.join("\n"))
 }
 
-/// A move that is under way, as `GET /v1/secrets/{name}` shows it.
+/// A move of the value to another source; absent where there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MoveUnderWay {
     /// Where the old copy lies.
     pub from: String,
     /// Where the new one lies.
     pub to: String,
-    /// `copied` or `switched`.
+    /// How far it is.
     pub step: MovePhase,
     /// When the value was first seen in the new place.
     pub begun_at: Timestamp,

@@ -255,7 +255,7 @@ impl Delivery {
     }
 }
 
-/// Who holds a caller to the scope and the end of its lease.
+/// Who holds the caller to the scope and the end of the lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EnforcedBy {

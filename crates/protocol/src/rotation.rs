@@ -5,23 +5,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::SecretName;
 
-/// `POST /v1/rotations/{name}` (operators): begins with a new value. It holds the value and so has no
-/// `Debug`.
+/// A new value.
+///
+/// It holds the value and so has no `Debug`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BeginRotation {
-    /// The new value.
+    /// The value.
     pub value: String,
-    /// When it ends at GitHub, where the operator knows and GitHub does not say.
+    /// When it ends at GitHub, where you know and GitHub does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// Whether it may carry fewer scopes than the value in use, where policies declare none, and
-    /// permissions that nothing can be compared with.
+    /// Whether it may carry fewer scopes than the value in use, where policies declare none; and whether
+    /// it may be taken where nothing tells, as for a fine-grained token without declared permissions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fewer_scopes: bool,
 }
 
-/// `POST /v1/rotations/{name}/confirm` (operators): the old value may be ended.
+/// When the old value may be revoked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmRotation {
@@ -30,26 +31,26 @@ pub struct ConfirmRotation {
     pub revoke_after: Option<u64>,
 }
 
-/// `GET /v1/rotations` (operators)
+/// Rotations, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RotationList {
-    /// The last rotation of each secret that ever had one, by name.
+    /// The last rotation of each secret.
     pub rotations: Vec<RotationView>,
-    /// Where there is more: what to ask for as `?after=`.
+    /// Where there is more: what to ask for as `?after=`. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// How the rotation of one secret stands, and what is next. Never a value.
+/// The status of the rotation of one secret, and what is next. Never a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RotationView {
     /// The secret.
     pub secret: SecretName,
     /// How far it is.
     pub phase: RotationPhase,
-    /// The version that was in use before.
+    /// The version in use before.
     pub old_version: Option<u64>,
-    /// The version that it brought.
+    /// The version it brought.
     pub new_version: Option<u64>,
     /// The version in use now.
     pub version: Option<u64>,
@@ -57,13 +58,13 @@ pub struct RotationView {
     pub begun_at: Option<Timestamp>,
     /// When it ended, either way.
     pub ended_at: Option<Timestamp>,
-    /// When the broker ends the old value, once that was confirmed.
+    /// When the broker ends the old value, once confirmed.
     pub revoke_at: Option<Timestamp>,
     /// Whether `rollback` still brings the old value back.
     pub reversible: bool,
     /// What is next.
     pub next: NextStep,
-    /// Every step from the beginning to the end, in order.
+    /// Every step, in order.
     pub steps: Vec<StepView>,
     /// Where to create a new value, where one is wanted.
     pub create: Option<CreateView>,
@@ -99,7 +100,7 @@ pub enum RotationPhase {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NextStep {
     /// Which step.
-    pub step: Step,
+    pub step: RotationStep,
     /// Who does it.
     pub waits_for: WaitsFor,
     /// In plain words: what to do, or what the broker will do.
@@ -111,7 +112,7 @@ pub struct NextStep {
 /// The steps of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Step {
+pub enum RotationStep {
     /// A person creates a new value and gives it.
     Value,
     /// It is checked, stored and used.
@@ -152,7 +153,7 @@ pub enum WaitsFor {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepView {
     /// Which.
-    pub step: Step,
+    pub step: RotationStep,
     /// In plain words.
     pub text: String,
     /// Whether it is behind.
@@ -179,10 +180,10 @@ pub struct SettingView {
     pub value: String,
 }
 
-/// `GET /v1/secrets/{name}/sinks`, and the answer to `POST /v1/secrets/{name}/sinks/push` (operators)
+/// Sinks, in the order of the policies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SinkList {
-    /// The sinks that policies declare, in their order.
+    /// The sinks.
     pub sinks: Vec<SinkView>,
 }
 
@@ -195,8 +196,8 @@ pub struct SinkView {
     pub sink: String,
     /// The secret whose token writes there.
     pub with: SecretName,
-    /// How it stands.
-    pub state: SinkStanding,
+    /// Whether it holds the value in use.
+    pub state: SinkStatus,
     /// The version it holds, as far as its date proves.
     pub version: Option<u64>,
     /// When that was written.
@@ -214,7 +215,7 @@ pub struct SinkView {
 /// How a sink stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum SinkStanding {
+pub enum SinkStatus {
     /// It holds the value in use.
     Current,
     /// It holds an older value.
@@ -225,7 +226,7 @@ pub enum SinkStanding {
     Never,
 }
 
-impl SinkStanding {
+impl SinkStatus {
     /// The word that is printed.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -238,7 +239,7 @@ impl SinkStanding {
     }
 }
 
-/// The answer to `POST /v1/secrets/{name}/revoke` (operators)
+/// The outcome for a leaked secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretRevoked {
     /// The secret.
@@ -251,6 +252,6 @@ pub struct SecretRevoked {
     pub leases_ended: u64,
     /// Sinks that hold a value that is dead, or should be.
     pub sinks: Vec<String>,
-    /// What is left to do, in plain words.
+    /// What is left to do.
     pub todo: Vec<String>,
 }

@@ -36,7 +36,7 @@ pub enum Unfit {
     /// PEM whose line ends are written out as `\n`.
     EscapedLines(usize),
     /// Something that is in no value.
-    Has(Oddity, Place),
+    Has(Oddity, Position),
 }
 
 /// What is in no value.
@@ -61,7 +61,7 @@ pub enum Oddity {
 
 /// Where it is, both from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct Position {
     /// The line.
     pub line: usize,
     /// The character in that line.
@@ -95,7 +95,7 @@ pub fn check(text: &str) -> Result<(), Unfit> {
             '\r' if text.contains('\n') => Unfit::SeveralLines,
             odd => Unfit::Has(
                 Oddity::of(odd),
-                Place {
+                Position {
                     line: 1,
                     character: at,
                 },
@@ -125,7 +125,7 @@ fn is_pem(text: &str) -> bool {
 
 /// Blanks stand within its lines, and around them.
 fn pem(text: &str) -> Result<(), Unfit> {
-    let mut place = Place {
+    let mut place = Position {
         line: 1,
         character: 0,
     };
@@ -133,7 +133,7 @@ fn pem(text: &str) -> Result<(), Unfit> {
         place.character += 1;
         match c {
             '\n' => {
-                place = Place {
+                place = Position {
                     line: place.line + 1,
                     character: 0,
                 }

@@ -2,21 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-/// `GET /v1/audit/head` (operators)
+/// How far the audit log has got.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditHead {
     /// Records in the log.
     pub records: u64,
-    /// Hash of the last, 64 hexadecimal digits.
+    /// Hash of the last record.
     pub head: String,
-    /// The log's public key, base64.
+    /// The log's Ed25519 public key, base64.
     pub key: String,
     /// Where the segments lie, as the broker names it.
     pub directory: String,
 }
 
-/// `GET /v1/audit/records?from=SEQ&limit=N` (operators): the bytes of the records themselves, as
-/// `application/jsonl`. Reading is recorded as `audit.read`.
+/// Which records to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditRange {

@@ -9,32 +9,35 @@ use crate::names::{
     Delivery, EnforcedBy, LeaseId, OrgName, Permissions, Purpose, RepoPattern, SecretName,
 };
 
-/// `POST /v1/leases`
+/// What is asked for. Whatever is left out or `null`, the rule decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeaseRequest {
     /// Why access is wanted.
     pub purpose: Purpose,
-    /// Which repositories; absent means exactly those the rule gives.
+    /// Which repositories. Absent: exactly those of the rule. An empty list is refused as `too_wide`
+    /// unless an organisation remains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repositories: Option<Vec<RepoPattern>>,
-    /// Which organisation; absent means the one the rule gives, if any.
+    /// Which organisation. Absent: the one of the rule, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<OrgName>,
-    /// Which permissions; absent means exactly those the rule gives.
+    /// Which permissions. Absent: exactly those of the rule. An empty object is refused as `too_wide`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Permissions>,
-    /// How long, in seconds; absent means the rule's default.
+    /// How long, in seconds. Absent: the rule's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<u64>,
-    /// The caller's own words, for the record. At most 200 characters, no token in it.
+    /// The caller's own words, for the audit log. No control characters, nothing that looks like a
+    /// token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What else ends the lease.
+    /// What else revokes the lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,
-    /// For `installation`: mint a new token, although one that could be shared is there. For a caller
-    /// whose token GitHub refuses, or to whose App more was given since.
+    /// For `installation`: mint a new token although one could be shared. For a value in 1Password or the
+    /// keyring: read it there, whatever is cached. For a caller whose token GitHub refuses, or whose App
+    /// was given more since.
     #[serde(default, skip_serializing_if = "is_false")]
     pub fresh: bool,
 }
@@ -72,18 +75,19 @@ pub enum Until {
     CallerExit,
 }
 
-/// The answer to `POST /v1/leases`. It holds the token and so has no `Debug`: the broker writes it
-/// straight to the socket, a reader wipes it when done.
+/// A lease and its token. The only answer that holds one.
+///
+/// It has no `Debug`: the broker writes it straight to the socket, a reader wipes it when done.
 #[derive(Serialize, Deserialize)]
 pub struct LeaseAnswer<'a> {
-    /// The token itself.
+    /// The token itself. Opaque: neither its length nor its form is promised.
     pub token: Cow<'a, str>,
     /// All else about the lease.
     #[serde(flatten)]
     pub lease: LeaseView,
 }
 
-/// One lease, without its token: `GET /v1/leases`, `GET /v1/leases/{id}`, and the answer to a renewal.
+/// One lease, without its token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseView {
     /// The lease.
@@ -94,13 +98,13 @@ pub struct LeaseView {
     pub enforced_by: EnforcedBy,
     /// Why.
     pub purpose: Purpose,
-    /// The secret behind it, by name.
+    /// The secret behind it.
     pub secret: SecretName,
-    /// The rule that allowed it, such as `label-sync.toml#2`.
+    /// The rule that allowed it: file, `#`, and its place in the file, counted from 1.
     pub rule: String,
-    /// Which repositories.
+    /// Which repositories. Empty where the lease is for an organisation alone.
     pub repositories: Vec<RepoPattern>,
-    /// Which organisation.
+    /// Which organisation, if any.
     pub organization: Option<OrgName>,
     /// Which permissions.
     pub permissions: Permissions,
@@ -112,17 +116,19 @@ pub struct LeaseView {
     pub expires_at: Timestamp,
     /// When it ends at the latest, renewals included.
     pub renewable_until: Timestamp,
-    /// The record that allowed it.
+    /// The audit record that allowed it: the grant, or the last renewal.
     pub audit_seq: u64,
     /// What whoever is behind the token has left at GitHub, as far as is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
-    /// Since when the value behind it was past its time, where its source was down when it was handed out.
+    /// Since when the value behind it was past its time when it was handed out, because its source was
+    /// down. Absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_since: Option<Timestamp>,
 }
 
-/// A window of GitHub's primary rate limit, as GitHub last told it.
+/// What is left at GitHub to whoever is behind the token, of the requests that most endpoints draw on
+/// (`core`). Absent where it is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateLimit {
     /// Requests in a window.
@@ -133,26 +139,26 @@ pub struct RateLimit {
     pub reset_at: Timestamp,
 }
 
-/// `POST /v1/leases/{id}/renew`; an empty body asks for the default.
+/// How long from now. An empty body counts as `{}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RenewRequest {
-    /// How long from now, in seconds; absent means the rule's default.
+    /// In seconds. Absent: the rule's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<u64>,
 }
 
-/// `GET /v1/leases`
+/// Live leases, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseList {
-    /// Live leases, oldest first: one's own, or everybody's for an operator.
+    /// One's own, or everybody's for an operator.
     pub leases: Vec<LeaseView>,
-    /// Where there is more: what to ask for as `?after=`.
+    /// Where there is more: what to ask for as `?after=`. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// `DELETE /v1/leases/{id}?at_once=true`
+/// How to revoke.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RevokeOptions {
@@ -161,26 +167,27 @@ pub struct RevokeOptions {
     pub at_once: bool,
 }
 
-/// The answer to `DELETE /v1/leases/{id}`
+/// The outcome of a revocation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revoked {
     /// The lease that ended.
     pub lease: LeaseId,
-    /// For `raw`: the caller still holds a working token, and only a rotation changes that.
+    /// For `raw`: the caller still holds a working token, and only a new value of the secret changes
+    /// that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
-    /// For `installation`: what became of the token at GitHub.
+    /// For `installation`: the outcome for the token at GitHub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenEnd>,
-    /// Leases that shared its token and ended with it.
+    /// Leases that shared the token and ended with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also_ended: Vec<LeaseId>,
-    /// Whether the end is already in the audit log. If not (the log cannot be written), it took
-    /// effect all the same and is recorded when that is possible again.
+    /// Whether the end is in the audit log already. If not, it took effect all the same and is recorded
+    /// when the log can be written again.
     pub recorded: bool,
 }
 
-/// What became of an installation token at GitHub.
+/// The outcome for an installation token at GitHub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenEnd {

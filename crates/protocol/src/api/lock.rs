@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::{Delivery, LeaseId, Purpose, SecretName};
 
-/// `POST /v1/lock` (operators)
+/// What else the lock revokes. An empty body counts as `{}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
@@ -14,7 +14,7 @@ pub struct Lock {
     pub revoke: bool,
 }
 
-/// The answer to `POST /v1/lock`
+/// The store is locked, and what was revoked with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Locked {
     /// `locked`.
@@ -24,7 +24,7 @@ pub struct Locked {
     pub revoked: Option<RevokedAll>,
 }
 
-/// What `{"revoke": true}` ended, and what it could not end.
+/// What `revoke` revoked, and what it could not revoke.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevokedAll {
     /// The leases that ended here, of all accounts.
@@ -34,17 +34,17 @@ pub struct RevokedAll {
     pub leases_at_unlock: u64,
     /// Installation tokens that are dead at GitHub.
     pub tokens_ended: Vec<EndedToken>,
-    /// Those of which GitHub has not said so. They are ended after the next unlock, and end by themselves
-    /// within the hour.
+    /// Installation tokens whose end GitHub has not confirmed. They are ended after the next unlock, and
+    /// end by themselves within the hour.
     pub tokens_pending: Vec<EndedToken>,
     /// Values that were handed out as they are. Their leases have ended, and they still work.
     pub raw: Vec<StillValid>,
     /// Whether all of this is in the audit log already. If not, it took effect all the same and is
-    /// recorded when that is possible again.
+    /// recorded when the log can be written again.
     pub recorded: bool,
 }
 
-/// A lease that ended with all others.
+/// A lease that was revoked with all others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedLease {
     /// Its id.
@@ -59,7 +59,7 @@ pub struct EndedLease {
     pub deliver: Delivery,
 }
 
-/// An installation token that was to end at GitHub.
+/// An installation token that was to be revoked at GitHub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedToken {
     /// Base64 SHA-256 of it, as in GitHub's own audit log.
@@ -76,7 +76,7 @@ pub struct EndedToken {
     pub expires_at: Timestamp,
 }
 
-/// A secret's own value in somebody's hands.
+/// A secret's own value that callers still hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StillValid {
     /// The secret.

@@ -18,55 +18,49 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::audit::{AuditHead, AuditRange};
-pub use self::lease::{
-    LeaseAnswer, LeaseList, LeaseRequest, LeaseView, RateLimit, RenewRequest, RevokeOptions,
-    Revoked, TokenEnd, Until,
-};
-pub use self::lock::{EndedLease, EndedToken, Lock, Locked, RevokedAll, StillValid};
-pub use self::page::{MAX_PAGE, Page};
-pub use self::purpose::{FallbackView, PurposeList, PurposeView};
-pub use self::repository::{PinnedRepository, RepositoryList};
-pub use self::root_key::{CredentialWanted, Rekey, Rekeyed, RootKeyView};
-pub use self::secret::{
-    Exposure, SecretList, SecretSet, SecretState, SecretView, SetSecret, UndoSecret,
-};
-pub use self::source::{OnePasswordView, ServiceLimitView, SourceProbed, SourcesProbed};
-pub use self::status::{
-    BrokerStatus, CallerView, GitHubStatus, HeldOff, PrincipalLimits, ResourceLimit, Status,
-    WarningChannel,
-};
+pub use self::audit::*;
+pub use self::lease::*;
+pub use self::lock::*;
+pub use self::page::*;
+pub use self::purpose::*;
+pub use self::repository::*;
+pub use self::root_key::*;
+pub use self::secret::*;
+pub use self::source::*;
+pub use self::status::*;
 use crate::names::LeaseId;
 
 /// The largest request body, in bytes. A longer one gets 413.
 pub const MAX_BODY: usize = 64 * 1024;
 
-/// `POST /v1/unlock` (operators). It holds the passphrase and so has no `Debug`.
+/// Where the root key comes from this time. An empty body counts as `{}`.
+///
+/// It holds the passphrase and so has no `Debug`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unlock {
-    /// The passphrase or the recovery passphrase; absent to read the configured source of the root
-    /// key again (key file, credential, keyring).
+    /// The passphrase, or the recovery passphrase. Absent: read the configured source again (key file,
+    /// systemd credential, keyring).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passphrase: Option<String>,
 }
 
-/// `POST /v1/backup` (operators); answered with the bytes of a backup.
+/// What a backup is sealed under.
 ///
-/// It has no `Debug`: it may hold a passphrase.
+/// It holds a passphrase and so has no `Debug`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackUp {
-    /// All that will protect the backup, and the root key in it.
+    /// At least 12 characters. It is all that will protect the backup, and the root key in it.
     pub passphrase: String,
 }
 
-/// `POST /v1/policies/reload` (operators)
+/// The policies now in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {
-    /// Files now in force, and the SHA-256 of each in hexadecimal.
+    /// Each file, and its SHA-256 in hexadecimal.
     pub files: BTreeMap<String, String>,
-    /// Number of purposes now in force.
+    /// How many purposes.
     pub purposes: u64,
     /// Live leases that the new policies no longer allow, and that were revoked.
     pub revoked: Vec<LeaseId>,
@@ -74,12 +68,12 @@ pub struct Reloaded {
     pub warnings: Vec<String>,
 }
 
-/// `GET /healthz`, `GET /readyz`
+/// One word, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
-    /// `ok`, `ready` or `not ready`.
+    /// `ok` (alive); `ready` or `not ready` (would grant); `locked` or `unlocked` (the store).
     pub status: String,
-    /// Why not ready; for operators.
+    /// Why not ready, for operators. Left out when there is nothing to say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
 }

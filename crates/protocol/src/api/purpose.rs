@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::{Delivery, OrgName, Permissions, Purpose, RepoPattern, SecretName};
 
-/// `GET /v1/purposes`
+/// Purposes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PurposeList {
-    /// The purposes some rule gives the caller; all of them for an operator.
+    /// Those some rule gives the caller; all of them for an operator.
     pub purposes: Vec<PurposeView>,
-    /// Where there is more: what to ask for as `?after=`.
+    /// Where there is more: what to ask for as `?after=`. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -19,7 +19,7 @@ pub struct PurposeList {
 pub struct PurposeView {
     /// Its name.
     pub purpose: Purpose,
-    /// What it is for.
+    /// What it is for, in the policy author's words.
     pub about: Option<String>,
     /// The secret behind it.
     pub secret: SecretName,
@@ -28,21 +28,22 @@ pub struct PurposeView {
     /// What is used where the secret is missing, expired, or an App that is not installed there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<FallbackView>,
-    /// The rule that speaks for the caller; `None` if none does (operators see such purposes too).
+    /// The rule that speaks for the caller. `null` if none does; only operators see such purposes.
     pub rule: Option<String>,
     /// What the caller's rule gives; the purpose's own where no rule speaks.
     pub repositories: Vec<RepoPattern>,
-    /// Which organisation.
+    /// Which organisation, if any.
     pub organization: Option<OrgName>,
     /// Which permissions.
     pub permissions: Permissions,
-    /// Default length of a lease, in seconds.
+    /// Length of a lease that asks for none, in seconds.
     pub ttl_default: u64,
     /// Longest life of a lease, renewals included, in seconds.
     pub ttl_max: u64,
 }
 
-/// A second secret of a purpose.
+/// A second secret of a purpose, used where the first is missing, expired, or an App that is not
+/// installed there; never after a refusal for lack of permission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FallbackView {
     /// The secret.

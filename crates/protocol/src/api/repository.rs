@@ -4,21 +4,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::RepoPattern;
 
-/// `GET /v1/repositories` (operators)
+/// Repositories, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepositoryList {
-    /// Every repository for which an id is kept, by name.
+    /// Every name for which an id is kept.
     pub repositories: Vec<PinnedRepository>,
-    /// Where there is more: what to ask for as `?after=`.
+    /// Where there is more: what to ask for as `?after=`. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// A repository's name and the id it has meant since an App was first given a token for it. Also the
-/// answer to `DELETE /v1/repositories/{owner}/{name}`: what was forgotten.
+/// A repository's name and the id it has meant since an App was first given a token for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PinnedRepository {
-    /// `owner/name`.
+    /// Its name.
     pub repository: RepoPattern,
     /// GitHub's number for it.
     pub id: u64,

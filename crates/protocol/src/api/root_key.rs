@@ -3,15 +3,18 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// `POST /v1/rekey` (operators). It may hold passphrases and so has no `Debug`.
+/// Where the next root key is to be kept, and what only the operator knows. An empty body counts as
+/// `{}`.
+///
+/// It may hold passphrases and so has no `Debug`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rekey {
-    /// Where the root key is to be kept: `keyring`, `file`, `passphrase` or `credential`; absent for
-    /// where it is.
+    /// Where it is to be kept from now on. Absent: where it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_key: Option<String>,
-    /// The passphrase that is to guard it, or the one in force if an earlier broker set it.
+    /// The passphrase that is to guard it, at least 12 characters; or the one in force, if an earlier
+    /// broker set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passphrase: Option<String>,
     /// The recovery passphrase, if an earlier broker set it; or a first one.
@@ -19,21 +22,21 @@ pub struct Rekey {
     pub recovery: Option<String>,
 }
 
-/// The answer once it is in force.
+/// The root key now in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rekeyed {
-    /// Where the root key comes from now.
+    /// Where it comes from.
     pub root_key: String,
     /// Its version.
     pub version: u32,
-    /// How many data keys were sealed anew.
+    /// How many data keys are under it: one for each stored version and each installation token.
     pub data_keys: u64,
-    /// What is left to do, in words.
+    /// What is left for a person to do, in plain words. Absent: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<String>,
 }
 
-/// The answer, with status 202, where an operator has to make a credential first.
+/// A systemd credential that an operator has to make first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CredentialWanted {
     /// Its name.
@@ -45,20 +48,20 @@ pub struct CredentialWanted {
 /// The root key in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RootKeyView {
-    /// Its version, from 1.
+    /// Its version.
     pub version: u32,
     /// When it came into force.
     pub since: Timestamp,
-    /// How many times it has sealed since, at most.
+    /// How often it has sealed since, at most. A data key seals once.
     pub seals: u64,
-    /// How many times it may.
+    /// How often it may, with random nonces of 96 bits: 2^32 (NIST SP 800-38D).
     pub most_seals: u64,
-    /// Whether a recovery passphrase opens the vault too.
+    /// Whether a recovery passphrase opens the store too.
     pub recovery: bool,
-    /// How often it is to change by itself, in seconds; `None` for only when told to.
+    /// How often it is changed, in seconds; null: only when told to.
     pub rekey_every: Option<u64>,
     /// By when it must have changed.
     pub deadline: Option<Timestamp>,
-    /// What the next change needs a person for: `passphrase`, `recovery` or `credential`.
+    /// What the next change needs a person for; null: the broker can do it by itself.
     pub needs: Option<String>,
 }

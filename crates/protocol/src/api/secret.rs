@@ -7,41 +7,44 @@ use crate::check::{CheckFailed, CheckView};
 use crate::moving::MoveUnderWay;
 use crate::names::{Purpose, SecretName};
 
-/// `GET /v1/secrets` (operators)
+/// Secrets, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretList {
-    /// Every secret that policies declare or the vault holds, by name.
+    /// Every secret that policies declare or the vault holds.
     pub secrets: Vec<SecretView>,
-    /// Where there is more: what to ask for as `?after=`.
+    /// Where there is more: what to ask for as `?after=`. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// What a secret is and how it stands. Never its value.
+/// A secret and its status. Never its value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretView {
     /// Its name.
     pub name: SecretName,
-    /// Whether a policy file declares it; if not, the vault holds a value nobody can use.
+    /// Whether a policy file declares it. If not, the vault holds a value that nobody can use.
     pub declared: bool,
-    /// `classic`, `fine-grained` or `app`.
+    /// What the policy file says it is.
     pub kind: Option<String>,
     /// The login GitHub must report for it.
     pub owner: Option<String>,
     /// Scopes a classic token must carry.
     pub scopes: Vec<String>,
-    /// Where the value comes from, such as `vault`, `file:PATH` or `env:NAME`.
+    /// Where the value comes from: `vault`, `file:PATH`, `env:NAME`, `keyring:NAME` or
+    /// `op://VAULT/ITEM/FIELD`, perhaps with a section.
     pub source: String,
     /// Why that place gave none when it was last read, and the mend; never of the vault.
     #[serde(default)]
     pub source_fault: Option<String>,
-    /// When that place was last read, for those that are asked now and then: 1Password, the keyring.
+    /// When that place was last read, where it is asked now and then: 1Password, the keyring. Absent for
+    /// others, and before the first time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_read_at: Option<Timestamp>,
-    /// What the place counts its changes with, where it does.
+    /// What the place counts its changes with, where it does and said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_version: Option<u64>,
-    /// Since when the value is past its time and served all the same, because its place is down.
+    /// Since when the value is past its time and served all the same, because its place is down. Absent
+    /// while it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_since: Option<Timestamp>,
     /// Purposes that name it.
@@ -56,15 +59,15 @@ pub struct SecretView {
     pub rotate_every: Option<u64>,
     /// Warn below this many remaining requests.
     pub rate_floor: Option<u64>,
-    /// The version in use; `None` without a value in the vault.
+    /// The version in use; `null` without a value in the vault.
     pub version: Option<u64>,
     /// When its first version was stored.
     pub created_at: Option<Timestamp>,
     /// When the version in use was stored.
     pub set_at: Option<Timestamp>,
-    /// Base64 SHA-256 of the value in use; GitHub's audit log calls it `hashed_token`.
+    /// Base64 SHA-256 of the value in use. GitHub's own audit log calls it `hashed_token`.
     pub hashed_credential: Option<String>,
-    /// When a lease on it was last granted, since this broker's vault began.
+    /// When a lease on it was last granted.
     pub last_used: Option<Timestamp>,
     /// Who was handed the value itself since it was set.
     pub exposed_to: Vec<Exposure>,
@@ -110,7 +113,7 @@ impl SecretState {
     }
 }
 
-/// One account that was handed a raw secret for one purpose.
+/// An account that was handed the value itself, for one purpose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exposure {
     /// The account.
@@ -123,40 +126,42 @@ pub struct Exposure {
     pub leases: u64,
 }
 
-/// `PUT /v1/secrets/{name}` (operators): stores a new version. It holds the value and so has no
-/// `Debug`.
+/// A new value.
+///
+/// It holds the value and so has no `Debug`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetSecret {
-    /// The value.
+    /// The value: one line of printable ASCII without blanks or quotes around it, or PEM. A byte order
+    /// mark at its beginning and one line end at its end are dropped. What is provably of another kind
+    /// than declared is refused.
     pub value: String,
-    /// When it ends at GitHub, where the operator knows.
+    /// When it ends at GitHub, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// Whether to check it against GitHub at once; absent means yes, unless GitHub is asked only when
-    /// told to (`[github] check_every = "off"`).
+    /// Whether to check it against GitHub at once. Absent: yes, unless `[github] check_every` is `off`.
+    /// The answer waits at most 5 s for that, and a failure there is a warning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<bool>,
 }
 
-/// `POST /v1/secrets/{name}/undo` (operators): stores the value before the one in use once more, as a new
-/// version.
+/// How to go back to the previous value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UndoSecret {
-    /// Whether to check it against GitHub at once, as for [`SetSecret`].
+    /// Whether to check it against GitHub at once, as for a new value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<bool>,
 }
 
-/// The answer to `PUT /v1/secrets/{name}` and to `POST /v1/secrets/{name}/undo`.
+/// What was stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretSet {
     /// Its name.
     pub name: SecretName,
     /// The version that is in use now.
     pub version: u64,
-    /// What its first characters say it is: `classic`, `fine-grained`, `app`, or `None`.
+    /// What its first characters say it is.
     pub looks_like: Option<String>,
     /// The version whose value it is, where an earlier one is stored once more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,6 +170,7 @@ pub struct SecretSet {
     /// warnings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<CheckView>,
-    /// What the operator should know, such as “not declared in any policy file”.
+    /// What the operator should know, such as that no policy file declares it, and what a check found
+    /// that is not as it should be.
     pub warnings: Vec<String>,
 }

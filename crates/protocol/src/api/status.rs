@@ -5,16 +5,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{RateLimit, RootKeyView, SecretView};
 
-/// `GET /v1/status`
+/// The broker's status, as this caller may see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// The broker's version, so that the command line can tell which of the two is older.
+    /// The broker's version.
     pub version: String,
     /// Whether the store is locked.
     pub locked: bool,
-    /// Whether a request could be granted now.
+    /// Whether callers can connect and a request could be granted now.
     pub ready: bool,
-    /// Why not, for operators; empty if ready.
+    /// Why not. Empty if ready, and for callers who are no operators.
     pub not_ready: Vec<String>,
     /// The caller as the broker sees it.
     pub caller: CallerView,
@@ -22,7 +22,7 @@ pub struct Status {
     pub operator: bool,
     /// The caller's live leases.
     pub own_leases: u64,
-    /// All else, for operators.
+    /// All else. For operators only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broker: Option<BrokerStatus>,
 }
@@ -32,32 +32,31 @@ pub struct Status {
 pub struct BrokerStatus {
     /// When the broker started.
     pub started_at: Timestamp,
-    /// The broker's process.
+    /// Its process.
     pub pid: u32,
-    /// Where the root key comes from: `file`, `passphrase`, `credential` or `keyring`.
+    /// Where the root key comes from.
     pub root_key: String,
     /// The root key in force.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub root_key_in_force: Option<RootKeyView>,
+    pub root_key_in_force: RootKeyView,
     /// All live leases.
     pub live_leases: u64,
-    /// Of those, how many hand out a stored token itself.
+    /// Of those, how many handed out a stored token itself.
     pub raw_leases: u64,
     /// Records in the audit log.
     pub audit_records: u64,
-    /// Hash of the last record, 64 hexadecimal digits.
+    /// Hash of the last record.
     pub audit_head: String,
-    /// The audit log's public key, base64.
+    /// The audit log's Ed25519 public key, base64.
     pub audit_key: String,
     /// Why the audit log refuses to append, if it does.
     pub audit_fault: Option<String>,
-    /// Number of purposes in force.
+    /// Purposes in force.
     pub purposes: u64,
     /// When the policies in force were loaded.
     pub policies_loaded_at: Timestamp,
     /// What is wrong with the policies on disk, if a reload was refused.
     pub policy_fault: Option<String>,
-    /// Whether leases and keys lie in memory that cannot be swapped out.
+    /// Whether keys lie in memory that cannot be swapped out.
     pub memory_locked: bool,
     /// How it stands with GitHub.
     #[serde(default)]
@@ -66,44 +65,44 @@ pub struct BrokerStatus {
     pub secrets: Vec<SecretView>,
     /// What an operator should look at.
     pub warnings: Vec<String>,
-    /// Who hears of warnings besides, and how that goes.
+    /// Who hears of warnings besides: those of `hook` and `webhook` that are configured.
     #[serde(default)]
     pub warning_channels: Vec<WarningChannel>,
 }
 
-/// One of those who hear of warnings.
+/// A hook or webhook that is told of warnings, and whether it can be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WarningChannel {
     /// `hook` or `webhook`.
     pub channel: String,
     /// Warnings it has yet to hear of.
     pub waiting: u64,
-    /// Since when it cannot be told.
+    /// Since when it cannot be told; absent while it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
-    /// Why not.
+    /// Why not. Never a webhook's URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
 
-/// How it stands with GitHub, as far as it was asked.
+/// What is known of GitHub, as far as it was asked since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GitHubStatus {
     /// The API's base URL.
     pub api: String,
-    /// The circuit breaker: `closed` (asked), `open` (left alone after failures) or `half_open` (one
-    /// call is out to see).
+    /// The circuit breaker: `closed`, it is asked; `open`, it is left alone after failures in a row;
+    /// `half_open`, one call is out to see.
     pub breaker: String,
-    /// When it last answered; `None` if it was not asked since the start.
+    /// When it last answered.
     pub last_answer: Option<Timestamp>,
     /// Those whose rate limits are known, by name.
     pub principals: Vec<PrincipalLimits>,
 }
 
-/// What is left of the rate limits of one principal.
+/// What one principal has left at GitHub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrincipalLimits {
-    /// Whom GitHub counts: `user acme-bot`, `installation 4711`, `app Iv23…` or `anonymous`.
+    /// Whom GitHub counts: `user LOGIN`, `installation ID`, `app CLIENT_ID` or `anonymous`.
     pub principal: String,
     /// Windows that have not ended, by name.
     pub resources: Vec<ResourceLimit>,
@@ -120,7 +119,7 @@ pub struct HeldOff {
     pub until: Timestamp,
 }
 
-/// One resource of a primary rate limit.
+/// A window of one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceLimit {
     /// Such as `core` or `search`.
@@ -130,14 +129,14 @@ pub struct ResourceLimit {
     pub rate: RateLimit,
 }
 
-/// The caller as the kernel describes it.
+/// The caller as the kernel describes it. What could not be told is `null`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallerView {
     /// Account.
     pub uid: u32,
     /// Group.
     pub gid: u32,
-    /// Process, where it could be told.
+    /// Process. `null` from another pid namespace.
     pub pid: Option<i32>,
     /// System unit that holds the process.
     pub unit: Option<String>,

@@ -103,14 +103,14 @@ impl<'a> Request<'a> {
 }
 
 /// An answer with a status of 200 to 299. Its body is wiped when it is dropped.
-pub struct Answer {
+pub struct Response {
     /// The status.
     pub status: u16,
     /// The body as it came.
     pub body: WipedBytes,
 }
 
-impl Answer {
+impl Response {
     /// The body as JSON.
     ///
     /// # Errors
@@ -190,7 +190,7 @@ impl Connection {
     /// # Errors
     ///
     /// [`ClientError::Problem`] if the broker refuses; the others if there is no answer to read.
-    pub fn send(self, request: &Request<'_>) -> Result<Answer, ClientError> {
+    pub fn send(self, request: &Request<'_>) -> Result<Response, ClientError> {
         let (head, mut input) = self.ask(request)?;
         let body = head
             .read_body(&mut input, request.longest)
@@ -241,8 +241,8 @@ impl Head {
         200 <= self.status && self.status < 300
     }
 
-    fn answer(&self, body: WipedBytes) -> Result<Answer, ClientError> {
-        let answer = Answer {
+    fn answer(&self, body: WipedBytes) -> Result<Response, ClientError> {
+        let answer = Response {
             status: self.status,
             body,
         };

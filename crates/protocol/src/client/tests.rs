@@ -8,7 +8,7 @@ use super::*;
 use crate::error::ErrorCode;
 
 /// Answers one request with these bytes and returns what came of it.
-fn answered_with(bytes: impl Into<Vec<u8>>) -> Result<Answer, ClientError> {
+fn answered_with(bytes: impl Into<Vec<u8>>) -> Result<Response, ClientError> {
     let bytes = bytes.into();
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     let server = thread::spawn(move || {
@@ -197,7 +197,7 @@ fn a_secret_goes_to_ones_own_account_to_root_and_to_the_configured_one_only() {
 fn a_body_of_the_wrong_shape_is_placed_but_not_quoted() {
     let mut body = WipedBytes::default();
     body.write_all(br#"{"token": "ghp_x"}"#).unwrap();
-    let answer = Answer { status: 200, body };
+    let answer = Response { status: 200, body };
     let error = answer.json::<Vec<u64>>().unwrap_err();
     assert!(!error.to_string().contains("ghp_x"), "{error}");
 }
