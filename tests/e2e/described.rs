@@ -21,7 +21,6 @@ pub(crate) fn resolved<'a>(document: &'a Value, mut node: &'a Value) -> &'a Valu
     node
 }
 
-/// Every documented method and path.
 /// Says where a value is not what a schema describes. A keyword it does not know is a failure, so
 /// that none is passed over.
 pub(crate) fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
@@ -30,6 +29,14 @@ pub(crate) fn check(document: &Value, schema: &Value, value: &Value, place: &str
     for (keyword, rule) in schema {
         match keyword.as_str() {
             "description" | "examples" | "default" | "example" => {}
+            // Something or nothing.
+            "oneOf" => {
+                let kinds = rule.as_array().unwrap();
+                assert_eq!(kinds[1], serde_json::json!({"type": "null"}), "{place}");
+                if !value.is_null() {
+                    check(document, &kinds[0], value, place);
+                }
+            }
             // The broker's own types hold names to these; here only that it is text.
             "pattern" | "contentMediaType" => {
                 assert!(value.is_null() || value.is_string(), "{place}");

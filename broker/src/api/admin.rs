@@ -2,17 +2,36 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
 use broker_protocol::api::{Health, Lock, Locked, Reloaded, Unlock};
 use broker_vault::root_key::Passphrase;
 
 use super::error::Refusal;
 use super::extract::{Body, Operator, SecretBody};
 use super::to_its_end::to_its_end;
+use crate::app::App;
 use crate::operations::Operations;
 
-pub(super) async fn lock(
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/lock", post(lock))
+        .route("/v1/unlock", post(unlock))
+        .route("/v1/policies/reload", post(reload_policies))
+}
+
+/// Locks the store.
+///
+/// Forgets the root key. It takes effect even if the audit log cannot be written. Live leases keep their
+/// end, unless `revoke` says otherwise: then nothing is granted from that moment, every live lease of
+/// every account is revoked, and so is every installation token at GitHub, whose answers are awaited for
+/// up to eight seconds after the lock.
+///
+/// # Answers
+///
+/// - 200: it is locked
+async fn lock(
     State(operations): State<Arc<Operations>>,
     Operator(by): Operator,
     Body(asked): Body<Lock>,
@@ -30,7 +49,15 @@ pub(super) async fn lock(
     })
 }
 
-pub(super) async fn unlock(
+/// Unlocks the store.
+///
+/// If the store is not locked, nothing is read.
+///
+/// # Answers
+///
+/// - 200: it is unlocked
+/// - 502 `RootKeyUnavailable`, 503 `WrongKey`
+async fn unlock(
     State(operations): State<Arc<Operations>>,
     Operator(by): Operator,
     SecretBody(asked): SecretBody<Unlock>,
@@ -43,7 +70,15 @@ pub(super) async fn unlock(
     }))
 }
 
-pub(super) async fn reload(
+/// Loads the policies again.
+///
+/// All files or none. Live leases are evaluated by the new set.
+///
+/// # Answers
+///
+/// - 200: they are in force
+/// - 400 `PoliciesRefused`, 503 `NotRecorded`
+async fn reload_policies(
     State(operations): State<Arc<Operations>>,
     _operator: Operator,
 ) -> Result<Json<Reloaded>, Refusal> {

@@ -5,8 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::Response;
 use broker_audit::record::Event;
@@ -16,10 +15,13 @@ use broker_protocol::places::Places;
 use broker_vault::Vault;
 
 use super::error::Refusal;
-use super::extract::Operator;
+use super::extract::{Operator, Query};
+use crate::app::App;
 use crate::journal::Journal;
 use crate::lease_record;
 use axum::response::IntoResponse as _;
+use axum::routing::get;
+use axum::{Json, Router};
 
 /// The most records in one answer, if they are short: an answer has at most [`MAX_PAGE`] bytes, or one
 /// record.
@@ -27,7 +29,18 @@ const MAX_RECORDS: u64 = 1000;
 /// The longest wait for a first record, in seconds.
 const MAX_WAIT: u64 = 30;
 
-pub(super) async fn head(
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/audit/head", get(audit_head))
+        .route("/v1/audit/records", get(audit_records))
+}
+
+/// Shows the head of the audit log.
+///
+/// # Answers
+///
+/// - 200: number of records, and the hash of the last
+async fn audit_head(
     State(journal): State<Arc<Journal>>,
     State(vault): State<Arc<Vault>>,
     State(places): State<Arc<Places>>,
@@ -42,13 +55,20 @@ pub(super) async fn head(
     })
 }
 
-pub(super) async fn records(
+/// Reads the audit log.
+///
+/// The records themselves, byte for byte, one a line. A reading is recorded as `audit.read` when it
+/// begins; calls that continue it belong to it.
+///
+/// # Answers
+///
+/// - 200 `application/jsonl`: records; empty if there are none there yet
+/// - 500 `Internal`, 503 `NotRecorded`
+async fn audit_records(
     State(journal): State<Arc<Journal>>,
     Operator(by): Operator,
-    range: Result<Query<AuditRange>, axum::extract::rejection::QueryRejection>,
+    Query(range): Query<AuditRange>,
 ) -> Result<Response, Refusal> {
-    let Query(range) = range
-        .map_err(|error| Refusal::from(Problem::new(ErrorCode::BadRequest, error.body_text())))?;
     let limit = range.limit.unwrap_or(MAX_RECORDS).min(MAX_RECORDS);
     let from = range.from;
     let from = from.unwrap_or_else(|| journal.head().records.saturating_sub(limit));

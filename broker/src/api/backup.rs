@@ -12,10 +12,27 @@ use broker_vault::root_key::Passphrase;
 use super::error::Refusal;
 use super::extract::{Operator, SecretBody};
 use super::to_its_end::to_its_end;
+use crate::app::App;
 use crate::operations::Operations;
+use axum::Router;
 use axum::response::IntoResponse as _;
+use axum::routing::post;
 
-pub(super) async fn make(
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/v1/backup", post(back_up))
+}
+
+/// Makes a backup.
+///
+/// The answer is the file: vault, root key, policies in force, configuration and the head of the audit
+/// log, sealed under the passphrase as docs/backup-format.md says. A record that names its SHA-256 is
+/// durable before the first byte leaves.
+///
+/// # Answers
+///
+/// - 200 `application/octet-stream`: the backup
+/// - 409 `PoliciesNotInForce`, 500 `Internal`, 503 `LockedOrNotRecorded`
+async fn back_up(
     State(operations): State<Arc<Operations>>,
     Operator(by): Operator,
     SecretBody(asked): SecretBody<BackUp>,

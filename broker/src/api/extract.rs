@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{FromRef, FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{self, FromRef, FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use broker_policy::Caller;
@@ -77,6 +77,18 @@ impl<S: Send + Sync, T: FromStr<Err = NameError>> FromRequestParts<S> for Named<
         text.parse()
             .map(Self)
             .map_err(|error: NameError| bad(error.to_string()))
+    }
+}
+
+/// The parameters behind the `?`.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let query = extract::Query::from_request_parts(parts, state).await;
+        let extract::Query(query) = query.map_err(|error| refused(&error.body_text()))?;
+        Ok(Self(query))
     }
 }
 

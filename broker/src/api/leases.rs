@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::{Extension, Json};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
 use broker_policy::{Caller, Request};
 use broker_protocol::api::{
-    LeaseAnswer, LeaseRequest, LeaseView, RenewRequest, RevokeOptions, Revoked, Until,
+    LeaseAnswer, LeaseList, LeaseRequest, LeaseView, RenewRequest, RevokeOptions, Revoked, Until,
 };
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::LeaseId;
@@ -19,9 +19,10 @@ use broker_protocol::wiped::WipedBytes;
 use broker_secret_memory::redact;
 
 use super::error::Refusal;
-use super::extract::{Asking, Body, Named};
-use super::page::{After, page};
+use super::extract::{Asking, Body, Named, Query};
+use super::page::{After, Listed, page};
 use super::to_its_end::to_its_end;
+use crate::app::App;
 use crate::caller::Peer;
 use crate::config::Config;
 use crate::lease::{Lease, NotAPlace, Place};
@@ -34,7 +35,24 @@ const ANSWER: usize = 768;
 /// The longest `reason`, in characters.
 const MAX_REASON: usize = 200;
 
-pub(super) async fn take(
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/leases", get(list_leases).post(take_lease))
+        .route("/v1/leases/{id}", get(show_lease).delete(revoke_lease))
+        .route("/v1/leases/{id}/renew", post(renew_lease))
+}
+
+/// Takes a lease.
+///
+/// Policy decides on the caller as the kernel describes it. Before this answers, the decision is in the
+/// audit log and on disk.
+///
+/// # Answers
+///
+/// - 201 [`LeaseAnswer`]: the lease and its token
+/// - 403 `LeaseRefused`, 409 `SecretNotUsable`, 429 `RateLimited`, 500 `Internal`,
+///   502 `SourceUnavailable`, 503 `LockedOrNotRecorded`
+async fn take_lease(
     State(leases): State<Arc<Leases>>,
     State(limits): State<Arc<Limits>>,
     Extension(peer): Extension<Arc<Peer>>,
@@ -105,13 +123,20 @@ fn answer(issued: &Issued, lease: LeaseView) -> Result<Response, Refusal> {
     Ok((StatusCode::CREATED, headers, Bytes::from_owner(text)).into_response())
 }
 
-pub(super) async fn list(
+/// Lists live leases.
+///
+/// The caller's own account's; all accounts' for an operator.
+///
+/// # Answers
+///
+/// - 200: live leases, oldest first
+async fn list_leases(
     State(leases): State<Arc<Leases>>,
     State(limits): State<Arc<Limits>>,
     State(config): State<Arc<Config>>,
     Asking(caller): Asking,
     After(after): After,
-) -> Result<Response, Refusal> {
+) -> Result<Listed<LeaseList>, Refusal> {
     let account = (!config.is_operator(&caller)).then_some(caller.uid);
     let after: Option<Place> =
         after
@@ -130,7 +155,13 @@ pub(super) async fn list(
     )
 }
 
-pub(super) async fn show(
+/// Shows a live lease.
+///
+/// # Answers
+///
+/// - 200: the lease
+/// - 404 `UnknownLease`
+async fn show_lease(
     State(leases): State<Arc<Leases>>,
     State(limits): State<Arc<Limits>>,
     State(config): State<Arc<Config>>,
@@ -145,15 +176,23 @@ pub(super) async fn show(
         .ok_or_else(|| unknown(&id))
 }
 
-pub(super) async fn revoke(
+/// Revokes a lease.
+///
+/// By its own account, or by an operator. It takes effect at once, even if the audit log cannot be
+/// written. Revoking a `raw` lease is bookkeeping: the answer says so. An installation token is revoked
+/// at GitHub with the last lease that holds it.
+///
+/// # Answers
+///
+/// - 200: it is revoked
+/// - 404 `UnknownLease`
+async fn revoke_lease(
     State(leases): State<Arc<Leases>>,
     State(config): State<Arc<Config>>,
     Asking(caller): Asking,
     Named(id): Named<LeaseId>,
-    options: Result<Query<RevokeOptions>, QueryRejection>,
+    Query(options): Query<RevokeOptions>,
 ) -> Result<Json<Revoked>, Refusal> {
-    let Query(options) = options
-        .map_err(|error| Refusal::from(Problem::new(ErrorCode::BadRequest, error.body_text())))?;
     let lease = leases
         .find(&id)
         .filter(|lease| may_see(&config, &caller, lease));
@@ -167,7 +206,17 @@ pub(super) async fn revoke(
     Ok(Json(revoked))
 }
 
-pub(super) async fn renew(
+/// Renews a lease.
+///
+/// By its own account, or by an operator in its name. Policy decides again, on the caller who asks now;
+/// a lease it no longer allows is revoked. It never lasts beyond `renewable_until`. From here on
+/// `audit_seq` is that of the renewal.
+///
+/// # Answers
+///
+/// - 200: the lease with its new end
+/// - 403 `LeaseRefused`, 404 `UnknownLease`, 500 `Internal`, 503 `LockedOrNotRecorded`
+async fn renew_lease(
     State(leases): State<Arc<Leases>>,
     State(limits): State<Arc<Limits>>,
     Asking(caller): Asking,

@@ -4,16 +4,18 @@
 //! The cursor is the place of the last item, not a count, so what comes and goes meanwhile shifts
 //! nothing: an item that is there all the while is on exactly one page.
 
-use axum::extract::{FromRequestParts, Query};
+use std::marker::PhantomData;
+
+use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use broker_protocol::api::{MAX_PAGE, Page};
 use broker_protocol::error::{ErrorCode, Problem};
 use serde::Serialize;
 
 use super::error::Refusal;
-use axum::response::IntoResponse as _;
+use super::extract::Query;
 
 /// Where the page before ended; `None` for the first page.
 pub(super) struct After(pub(super) Option<String>);
@@ -21,10 +23,7 @@ pub(super) struct After(pub(super) Option<String>);
 impl<S: Send + Sync> FromRequestParts<S> for After {
     type Rejection = Refusal;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let page = Query::<Page>::from_request_parts(parts, state).await;
-        let Query(page) = page.map_err(|error| {
-            Refusal::from(Problem::new(ErrorCode::BadRequest, error.body_text()))
-        })?;
+        let Query(page) = Query::<Page>::from_request_parts(parts, state).await?;
         Ok(Self(page.after))
     }
 }
@@ -36,14 +35,27 @@ impl After {
     }
 }
 
+/// One page of an `L`, written out.
+pub(super) struct Listed<L> {
+    text: Vec<u8>,
+    list: PhantomData<L>,
+}
+
+impl<L> IntoResponse for Listed<L> {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, "application/json")], self.text).into_response()
+    }
+}
+
 /// Answers with as many items as fit, at least one; each comes with its place, which is the cursor.
-pub(super) fn page<T: Serialize>(
+pub(super) fn page<L, T: Serialize>(
     list: &'static str,
     items: impl Iterator<Item = (String, T)>,
-) -> Result<Response, Refusal> {
+) -> Result<Listed<L>, Refusal> {
     let text = cut(list, items, MAX_PAGE)
         .map_err(|error| Problem::new(ErrorCode::Internal, error.to_string()))?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+    let list = PhantomData;
+    Ok(Listed { text, list })
 }
 
 fn cut<T: Serialize>(

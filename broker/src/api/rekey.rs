@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -14,10 +13,28 @@ use broker_vault::root_key::{NotARootKeySource, Passphrase};
 use super::error::Refusal;
 use super::extract::{Operator, SecretBody};
 use super::to_its_end::to_its_end;
+use crate::app::App;
 use crate::operations::{Operations, RekeyOutcome};
 use axum::response::IntoResponse as _;
+use axum::routing::post;
+use axum::{Json, Router};
 
-pub(super) async fn rekey(
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/v1/rekey", post(rekey))
+}
+
+/// Makes a new root key.
+///
+/// Every data key is put under it, in one transaction; no value is opened, and leases go on meanwhile.
+/// The root key may move to another place at the same time. Recorded before and after.
+///
+/// # Answers
+///
+/// - 200 [`Rekeyed`]: it is in force
+/// - 202 [`CredentialWanted`]: nothing is changed yet: the key is to come from a systemd credential that
+///   the broker does not have; ask again once it is there
+/// - 409 `RekeyConflict`, 500 `Internal`, 502 `RootKeyUnavailable`, 503 `LockedOrNotRecorded`
+async fn rekey(
     State(operations): State<Arc<Operations>>,
     Operator(by): Operator,
     SecretBody(asked): SecretBody<Rekey>,

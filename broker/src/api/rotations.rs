@@ -4,27 +4,50 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::{
-    BeginRotation, ConfirmRotation, RotationView, SecretRevoked, SinkList,
+    BeginRotation, ConfirmRotation, RotationList, RotationView, SecretRevoked, SinkList,
 };
 
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator, SecretBody};
-use super::page::{After, page};
+use super::page::{After, Listed, page};
 use super::secrets::value_of;
 use super::to_its_end::to_its_end;
+use crate::app::App;
 use crate::checks::AT_SET;
 use crate::rotations::{Given, Rotations};
 
-pub(super) async fn list(
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/rotations", get(list_rotations))
+        .route(
+            "/v1/rotations/{name}",
+            get(show_rotation).post(begin_rotation),
+        )
+        .route("/v1/rotations/{name}/next", post(next_step))
+        .route("/v1/rotations/{name}/confirm", post(confirm_rotation))
+        .route("/v1/rotations/{name}/rollback", post(roll_back))
+        .route("/v1/secrets/{name}/sinks", get(list_sinks))
+        .route("/v1/secrets/{name}/sinks/push", post(push_sinks))
+        .route("/v1/secrets/{name}/revoke", post(revoke_secret))
+}
+
+/// Lists rotations.
+///
+/// The last rotation of each secret that ever had one, under way or over.
+///
+/// # Answers
+///
+/// - 200: rotations
+async fn list_rotations(
     State(rotations): State<Arc<Rotations>>,
     _operator: Operator,
     after: After,
-) -> Result<Response, Refusal> {
+) -> Result<Listed<RotationList>, Refusal> {
     let rotations = rotations.rotations().await.into_iter();
     let rotations = rotations.map(|view| (view.secret.to_string(), view));
     page(
@@ -33,7 +56,16 @@ pub(super) async fn list(
     )
 }
 
-pub(super) async fn show(
+/// Shows a rotation.
+///
+/// Also before the first: then where to create a new value, and every step there will be. Changes
+/// nothing.
+///
+/// # Answers
+///
+/// - 200: the status
+/// - 404 `NoRotation`, 409 `RotationConflict`
+async fn show_rotation(
     State(rotations): State<Arc<Rotations>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
@@ -46,7 +78,18 @@ pub(super) async fn show(
     Ok(Json(rotations.show_rotation(&name).await?))
 }
 
-pub(super) async fn begin(
+/// Begins a rotation with a new value.
+///
+/// The value is checked at GitHub first: same owner, enough scopes, a later end, not an old one. Then it
+/// is stored and used, and the old one is kept. If it is the value of the last rotation, the answer is
+/// the status of that one.
+///
+/// # Answers
+///
+/// - 200: the new value is in use
+/// - 404 `NoRotation`, 409 `RotationConflict`, 429 `RateLimited`, 500 `Internal`, 502 `GitHubRefused`,
+///   503 `RotationUnavailable`
+async fn begin_rotation(
     State(rotations): State<Arc<Rotations>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
@@ -62,7 +105,17 @@ pub(super) async fn begin(
     Ok(Json(begun?))
 }
 
-pub(super) async fn next(
+/// Takes the next step of a rotation.
+///
+/// One step, if it is the broker's: sinks, live call, revocation, proof. If a step fails at GitHub,
+/// `failure` says why; it may be asked for again at once. The broker also takes its steps by itself.
+///
+/// # Answers
+///
+/// - 200: the status after that
+/// - 404 `NoRotation`, 409 `RotationConflict`, 429 `RateLimited`, 500 `Internal`, 502 `GitHubRefused`,
+///   503 `RotationUnavailable`
+async fn next_step(
     State(rotations): State<Arc<Rotations>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
@@ -71,7 +124,17 @@ pub(super) async fn next(
     Ok(Json(stepped?))
 }
 
-pub(super) async fn confirm(
+/// Confirms that the old value may be revoked.
+///
+/// Now or after a time; the broker does it then. Confirmed before the new value is verified, it holds
+/// from there on.
+///
+/// # Answers
+///
+/// - 200: it is noted
+/// - 404 `NoRotation`, 409 `RotationConflict`, 429 `RateLimited`, 500 `Internal`, 502 `GitHubRefused`,
+///   503 `RotationUnavailable`
+async fn confirm_rotation(
     State(rotations): State<Arc<Rotations>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
@@ -83,7 +146,16 @@ pub(super) async fn confirm(
     Ok(Json(confirmed?))
 }
 
-pub(super) async fn roll_back(
+/// Brings the old value back.
+///
+/// As a new version, until it is revoked at GitHub. The sinks get it again step by step.
+///
+/// # Answers
+///
+/// - 200: the old value is in use again
+/// - 404 `NoRotation`, 409 `RotationConflict`, 429 `RateLimited`, 500 `Internal`, 502 `GitHubRefused`,
+///   503 `RotationUnavailable`
+async fn roll_back(
     State(rotations): State<Arc<Rotations>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
@@ -92,7 +164,15 @@ pub(super) async fn roll_back(
     Ok(Json(back?))
 }
 
-pub(super) async fn sinks(
+/// Lists the sinks of a secret.
+///
+/// The places at GitHub that policies name with the secret, and the version each holds as far as its
+/// date proves.
+///
+/// # Answers
+///
+/// - 200: the sinks
+async fn list_sinks(
     State(rotations): State<Arc<Rotations>>,
     _operator: Operator,
     Named(name): Named<SecretName>,
@@ -100,7 +180,17 @@ pub(super) async fn sinks(
     Json(rotations.sink_list(&name))
 }
 
-pub(super) async fn push(
+/// Writes the value in use to its sinks.
+///
+/// To those that do not hold it. A failure of one does not stop the others; the answer tells which
+/// failed, and the broker tries them again.
+///
+/// # Answers
+///
+/// - 200: the sinks after that
+/// - 404 `NoRotation`, 409 `RotationConflict`, 429 `RateLimited`, 500 `Internal`, 502 `GitHubRefused`,
+///   503 `RotationUnavailable`
+async fn push_sinks(
     State(rotations): State<Arc<Rotations>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
@@ -109,7 +199,18 @@ pub(super) async fn push(
     Ok(Json(pushed?))
 }
 
-pub(super) async fn revoke_secret(
+/// Revokes a leaked secret at GitHub.
+///
+/// Revokes every stored value of it at GitHub, revokes the leases on them, and checks that GitHub
+/// refuses them; values that GitHub was seen to refuse are erased. There is no way back. A second call
+/// continues where the first stopped.
+///
+/// # Answers
+///
+/// - 200: the outcome
+/// - 404 `NoRotation`, 409 `RotationConflict`, 429 `RateLimited`, 500 `Internal`, 502 `GitHubRefused`,
+///   503 `RotationUnavailable`
+async fn revoke_secret(
     State(rotations): State<Arc<Rotations>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::NoContent;
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use broker_policy::{Caller, SourceSpec};
-use broker_protocol::api::{SecretSet, SecretView, SetSecret, UndoSecret};
+use broker_protocol::api::{SecretList, SecretSet, SecretView, SetSecret, UndoSecret};
 use broker_protocol::check::{CheckView, SecretChecked, Verdict};
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
@@ -15,7 +16,7 @@ use broker_vault::Kind;
 
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator, SecretBody};
-use super::page::{After, page};
+use super::page::{After, Listed, page};
 use super::to_its_end::to_its_end;
 use crate::app::App;
 use crate::checks::{AT_SET, Checks, Pace};
@@ -23,19 +24,45 @@ use crate::leases::Leases;
 use crate::operations::Operations;
 use crate::status::Status;
 
-pub(super) async fn list(
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/secrets", get(list_secrets))
+        .route(
+            "/v1/secrets/{name}",
+            get(show_secret).put(set_secret).delete(remove_secret),
+        )
+        .route("/v1/secrets/{name}/undo", post(undo_secret))
+        .route("/v1/secrets/{name}/check", post(check_secret))
+}
+
+/// Lists secrets.
+///
+/// Never their values.
+///
+/// # Answers
+///
+/// - 200: secrets
+async fn list_secrets(
     State(status): State<Arc<Status>>,
     State(leases): State<Arc<Leases>>,
     _operator: Operator,
     after: After,
-) -> Result<Response, Refusal> {
+) -> Result<Listed<SecretList>, Refusal> {
     leases.settle_usage().await;
     let secrets = status.secrets().into_iter();
     let secrets = secrets.map(|view| (view.name.to_string(), view));
     page("secrets", secrets.filter(|(name, _)| after.is_before(name)))
 }
 
-pub(super) async fn show(
+/// Shows a secret.
+///
+/// Never its value.
+///
+/// # Answers
+///
+/// - 200: the secret
+/// - 404 `NoSuchSecret`
+async fn show_secret(
     State(status): State<Arc<Status>>,
     State(leases): State<Arc<Leases>>,
     _operator: Operator,
@@ -48,7 +75,15 @@ pub(super) async fn show(
         .ok_or_else(|| Problem::new(ErrorCode::NotFound, detail()).into())
 }
 
-pub(super) async fn set(
+/// Stores a new value.
+///
+/// It becomes the version in use. No route gives a value back.
+///
+/// # Answers
+///
+/// - 200: it is stored
+/// - 409 `RotationConflict`, 500 `Internal`, 503 `LockedOrNotRecorded`
+async fn set_secret(
     State(app): State<App>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
@@ -78,7 +113,18 @@ pub(super) async fn set(
     Ok(Json(set))
 }
 
-pub(super) async fn undo(
+/// Restores the previous value.
+///
+/// The newest value in the vault that differs from the one in use is stored as a new version, and that
+/// becomes the one in use. Opening it is recorded (`secret.used`), and the new version too
+/// (`secret.set`, `restores`). Who was handed that value is in `exposed_to` again. A second call brings
+/// the other value back.
+///
+/// # Answers
+///
+/// - 200: it is stored
+/// - 404 `NoSuchSecret`, 409 `NothingToUndo`, 500 `Internal`, 503 `LockedOrNotRecorded`
+async fn undo_secret(
     State(app): State<App>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
@@ -152,7 +198,18 @@ fn faults(check: &CheckView) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-pub(super) async fn check(
+/// Checks a secret against GitHub.
+///
+/// Whose it is, what it may do and when it expires, against what the policies declare. Opening the value
+/// is recorded before, the result after. A secret that is not as declared is an answer, not an error.
+/// Where GitHub does not answer, nothing is found out and what was known stays.
+///
+/// # Answers
+///
+/// - 200: GitHub answered
+/// - 404 `NoSuchSecret`, 409 `SecretNotUsable`, 429 `GitHubLimits`, 500 `Internal`, 502 `GitHubRefused`,
+///   503 `GitHubUnavailable`
+async fn check_secret(
     State(checks): State<Arc<Checks>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
@@ -187,11 +244,19 @@ fn warnings(app: &App, name: &SecretName) -> Vec<String> {
     warnings
 }
 
-pub(super) async fn remove(
+/// Erases a secret.
+///
+/// Every version of its value is erased from the vault.
+///
+/// # Answers
+///
+/// - 204: it is erased
+/// - 404 `NoValue`, 500 `Internal`, 503 `LockedOrNotRecorded`
+async fn remove_secret(
     State(operations): State<Arc<Operations>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
-) -> Result<axum::http::StatusCode, Refusal> {
+) -> Result<NoContent, Refusal> {
     to_its_end(async move { operations.remove_secret(&by, &name).await }).await?;
-    Ok(axum::http::StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

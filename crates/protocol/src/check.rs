@@ -57,8 +57,8 @@ impl fmt::Display for Verdict {
 pub struct Finding {
     /// How it stands.
     pub verdict: Verdict,
-    /// What it is about, in a word that does not change, such as `wrong_owner`. docs/http-api.md lists
-    /// them.
+    /// What it is about, in a word that does not change, such as `wrong_owner`.
+    /// docs/reference/findings.md lists them.
     pub word: Cow<'static, str>,
     /// In plain words.
     pub text: String,
