@@ -27,18 +27,11 @@ const LAYERS: &[&[&str]] = &[
     &["secrets"],
     &["policies"],
     &["journal"],
-    &["lease_record", "metrics", "minted", "budget"],
+    &["lease_record", "metrics"],
     &["config"],
     &["notify", "caller", "policy_files", "accounts"],
     &["lease", "deadline"],
-    &[
-        "api_error",
-        "give_back",
-        "harden",
-        "holder",
-        "readiness",
-        "secret_locks",
-    ],
+    &["api_error", "give_back", "harden", "holder", "readiness"],
 ];
 
 /// Effects do not know their neighbours.

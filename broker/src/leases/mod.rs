@@ -5,6 +5,7 @@
 //!
 //! Not here: what GitHub allows (`limits`), tokens that are minted (`minting`), values (`secrets`).
 
+mod budget;
 pub mod end;
 mod gate;
 pub mod issue;
@@ -23,10 +24,10 @@ use broker_sources::Sources;
 use broker_vault::Vault;
 use jiff::Timestamp;
 
+use self::budget::Budget;
 use self::gate::{Gate, Refusing};
 use self::table::LeaseTable;
 use self::usage::Usage;
-use crate::budget::Budget;
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::lease::Lease;

@@ -9,7 +9,7 @@ use broker_audit::record::{self, Body, Event};
 use broker_audit_writer::Removal;
 use futures_util::future::join_all;
 
-use crate::budget::{Budget, Uncounted};
+use crate::leases::budget::{Budget, Uncounted};
 use crate::lease_record;
 use crate::leases::Leases;
 

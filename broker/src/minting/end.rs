@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use super::{Minting, token_of};
 use crate::lease::Lease;
 use crate::lease_record;
-use crate::minted::{EndNow, TOKEN_LIFETIME, Token};
+use crate::minting::table::{EndNow, TOKEN_LIFETIME, Token};
 use crate::secrets::Upkeep;
 
 /// A new token may be refused for some seconds, until it is known everywhere. Octokit allows for five.

@@ -15,6 +15,7 @@ mod end;
 mod error;
 mod find;
 mod repositories;
+pub mod table;
 #[cfg(test)]
 mod tests;
 
@@ -32,9 +33,9 @@ use broker_sources::Sources;
 use broker_vault::{self as vault, Vault, VaultError};
 
 use self::find::{Account, refused};
+use self::table::{Lead, Life, MintKey, MintedTable, Place, TOKEN_LIFETIME, Token};
 use crate::journal::Journal;
 use crate::lease::Lease;
-use crate::minted::{Lead, Life, MintKey, MintedTable, Place, TOKEN_LIFETIME, Token};
 use crate::policies::Policies;
 use crate::secrets::Secrets;
 

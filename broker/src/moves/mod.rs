@@ -34,7 +34,7 @@ use crate::config::Config;
 use crate::journal::Journal;
 use crate::lease_record;
 use crate::policies::Policies;
-use crate::secret_locks::SecretTurn;
+use crate::secrets::SecretTurn;
 use crate::secrets::{Secrets, UpkeepError};
 
 pub use self::error::MoveError;

@@ -22,7 +22,7 @@ use broker_protocol::api::{EndedLease, EndedToken, RevokedAll, StillValid};
 use broker_protocol::names::{Delivery, SecretName};
 
 use crate::lease::Lease;
-use crate::minted::Token;
+use crate::minting::table::Token;
 use crate::operations::Operations;
 
 impl Operations {

@@ -5,7 +5,7 @@ use broker_protocol::names::SecretName;
 
 use crate::leases::issue::SECRET_REMOVED;
 use crate::operations::Operations;
-use crate::secret_locks::SecretTurn;
+use crate::secrets::SecretTurn;
 use crate::secrets::UpkeepError;
 
 impl Operations {

@@ -18,7 +18,7 @@ use super::steps::is_final;
 use super::{RotationError, of_the_vault};
 use crate::lease_record;
 use crate::rotations::Rotations;
-use crate::secret_locks::SecretTurn;
+use crate::secrets::SecretTurn;
 use crate::secrets::{Upkeep, UpkeepError};
 
 /// Why its leases end.

@@ -50,7 +50,7 @@ use crate::lease_record;
 use crate::leases::Leases;
 use crate::minting::Minting;
 use crate::policies::Policies;
-use crate::secret_locks::SecretTurn;
+use crate::secrets::SecretTurn;
 use crate::secrets::{Secrets, Upkeep, UpkeepError};
 
 pub use self::error::RotationError;

@@ -14,7 +14,7 @@ use broker_vault::rotation_state::{Rotation, SinkState};
 
 use super::{RotationError, of_the_vault};
 use crate::rotations::Rotations;
-use crate::secret_locks::SecretTurn;
+use crate::secrets::SecretTurn;
 use crate::secrets::Upkeep;
 
 impl Rotations {

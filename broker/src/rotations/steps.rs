@@ -16,7 +16,7 @@ use super::identity::Asked;
 use super::{REPLACED, RotationError, TAKEN_BACK, not_now};
 use crate::lease_record;
 use crate::rotations::Rotations;
-use crate::secret_locks::SecretTurn;
+use crate::secrets::SecretTurn;
 use crate::secrets::Upkeep;
 
 /// So many looks at a token that GitHub was asked to end are not worth a record: 15 s.

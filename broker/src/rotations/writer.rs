@@ -14,7 +14,7 @@ use super::RotationError;
 use super::sinks::NotPushed;
 use crate::api_error::ApiError as _;
 use crate::lease_record;
-use crate::minted::{MintKey, Token};
+use crate::minting::table::{MintKey, Token};
 use crate::minting::{MintScope, Minting};
 use crate::rotations::Rotations;
 use crate::secrets::Upkeep;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::Secrets;
 use crate::lease_record;
-use crate::secret_locks::SecretTurn;
+use crate::secrets::SecretTurn;
 use crate::secrets::{Upkeep, UpkeepError, kind};
 
 /// As much of a removal's record as decides.

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Secrets;
 use crate::deadline::Deadline;
 use crate::lease::Lease;
-use crate::secret_locks::SecretTurn;
+use crate::secrets::SecretTurn;
 use crate::secrets::UpkeepError;
 
 impl Secrets {

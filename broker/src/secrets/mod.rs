@@ -12,6 +12,7 @@ mod deadline;
 mod elsewhere;
 mod error;
 pub(crate) mod kind;
+mod locks;
 mod open;
 #[cfg(test)]
 mod tests;
@@ -21,14 +22,15 @@ use std::sync::Arc;
 use broker_sources::Sources;
 use broker_vault::Vault;
 
+use self::locks::SecretLocks;
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::policies::Policies;
-use crate::secret_locks::SecretLocks;
 
 pub use self::change::Undone;
 pub(crate) use self::deadline::{rekey_hint, root_key_in_words};
 pub use self::error::UpkeepError;
+pub use self::locks::SecretTurn;
 pub use self::open::Upkeep;
 
 /// See the module.

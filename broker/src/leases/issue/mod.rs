@@ -43,7 +43,7 @@ use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
 use crate::leases::Leases;
 use crate::leases::table::{Limits, Place, Reached};
-use crate::minted::Hold;
+use crate::minting::table::Hold;
 use crate::minting::MintError;
 use crate::policies::InForce;
 

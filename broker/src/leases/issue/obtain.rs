@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::{IssueError, vault_error};
 use crate::lease::{Lease, TooShort};
 use crate::leases::Leases;
-use crate::minted::{Hold, MintKey, TOKEN_LIFETIME};
+use crate::minting::table::{Hold, MintKey, TOKEN_LIFETIME};
 use crate::minting::MintError;
 
 /// Where a value is to come from.

@@ -6,7 +6,7 @@ use broker_policy::{Denial, Request};
 use broker_protocol::error::ErrorCode;
 
 use super::{IssueError, Wishes};
-use crate::budget::Budget;
+use crate::leases::budget::Budget;
 use crate::lease_record;
 use crate::leases::Leases;
 
