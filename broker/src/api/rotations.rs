@@ -19,7 +19,7 @@ use super::secrets::value_of;
 use super::to_its_end::to_its_end;
 use crate::app::App;
 use crate::checks::AT_SET;
-use crate::rotations::{Given, Rotations};
+use crate::rotations::{Candidate, Rotations};
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -96,12 +96,13 @@ async fn begin_rotation(
     SecretBody(asked): SecretBody<BeginRotation>,
 ) -> Result<Json<RotationView>, Refusal> {
     let value = value_of(asked.value)?;
-    let given = Given {
+    let candidate = Candidate {
         value,
         entered: asked.expires_at,
         fewer_scopes: asked.fewer_scopes,
     };
-    let begun = to_its_end(async move { rotations.begin_rotation(&by, &name, given).await }).await;
+    let begun =
+        to_its_end(async move { rotations.begin_rotation(&by, &name, candidate).await }).await;
     Ok(Json(begun?))
 }
 

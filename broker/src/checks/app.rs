@@ -6,16 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use broker_github::app_jwt::KeyError;
-use broker_github::{App, AppKey, Credential, GitHub, GitHubError, NoAppKey};
+use broker_github::{App, GitHubError};
+use broker_policy::{PolicySet, PurposePolicy};
 use broker_protocol::check::Finding;
-use broker_protocol::names::{Level, Permissions, RepoPattern};
-use broker_secret_memory::token::AccessToken;
+use broker_protocol::names::{Level, Permissions, RepoPattern, SecretName};
 use serde::Deserialize;
 
-use super::asker::{Asker, Pace};
-use super::evaluate::{Evaluated, Subject};
+use super::asker::Asker;
+use super::evaluate::{Evaluation, Subject};
 use super::finding::Word;
-use super::probe::is_pattern;
 
 /// What the purposes on an App want of it together.
 #[derive(Debug, Default)]
@@ -28,92 +27,94 @@ pub(super) struct Wanted {
     pub(super) owners: BTreeSet<String>,
 }
 
-/// Why an App could not be checked.
-pub(super) enum AppError {
-    /// GitHub failed.
-    GitHub(GitHubError),
-    /// A thread for signing panicked.
-    Panicked(tokio::task::JoinError),
-}
-
-impl From<GitHubError> for AppError {
-    fn from(error: GitHubError) -> Self {
-        Self::GitHub(error)
+impl Wanted {
+    /// Of the purposes that use this secret.
+    pub(super) fn of(policies: &PolicySet, name: &SecretName) -> Self {
+        let mut wanted = Self::default();
+        let purposes = policies.purposes().map(PurposePolicy::whole);
+        for terms in purposes.filter(|terms| terms.secret == *name) {
+            for (permission, level) in terms.permissions.iter() {
+                let most = wanted.permissions.entry(permission.clone());
+                let most = most.or_insert(*level);
+                *most = (*most).max(*level);
+            }
+            for repository in terms.repositories.iter() {
+                wanted.owners.insert(repository.owner().to_owned());
+                wanted.repositories.insert(repository.clone());
+            }
+            let organization = terms.organization.as_ref().map(ToString::to_string);
+            wanted.owners.extend(organization);
+        }
+        wanted
     }
 }
 
-/// Checks an App by its private key.
-pub(super) async fn check(
-    github: &GitHub,
+/// What GitHub's answer to `GET /app` says of the key.
+pub(super) fn accepted(subject: &Subject<'_>, app: &App) -> Evaluation {
+    Evaluation {
+        findings: vec![which(subject, app)],
+        accepted: true,
+        ..of_app(subject)
+    }
+}
+
+/// Compares what purposes want with the App and its installations.
+pub(super) async fn reach(
+    asker: Asker<'_>,
     subject: &Subject<'_>,
-    key: AccessToken,
+    app: &App,
     wanted: &Wanted,
-    pace: Pace,
-) -> Result<Evaluated, AppError> {
-    let client_id = subject.declared.client_id.as_deref().unwrap_or_default();
-    let mut evaluated = Evaluated {
-        login: Some(client_id.to_owned()),
-        ..Evaluated::default()
-    };
-    let key = match AppKey::read(client_id, key).await {
-        Ok(key) => key,
-        Err(NoAppKey::Key(error)) => {
-            evaluated.findings.push(no_key(subject, error));
-            return Ok(evaluated);
-        }
-        Err(NoAppKey::Broken(panic)) => return Err(AppError::Panicked(panic)),
-    };
-    let app = match github.app(&key).await {
-        Ok(app) => app,
-        Err(error) => {
-            let finding = refused(subject, &error).ok_or(error)?;
-            evaluated.findings.push(finding);
-            return Ok(evaluated);
-        }
-    };
-    evaluated.accepted = true;
-    evaluated.findings.push(which(subject, &app));
-    evaluated.findings.extend(has(&app, wanted));
-    let mut asker = Asker::new(github, Credential::App(&key), pace);
-    asker.draws_on(Some(key.principal()));
-    asker.turn().await;
-    let installations = installations(&mut asker).await?;
+) -> Result<Vec<Finding>, GitHubError> {
+    let mut findings = has(app, wanted);
+    let installations = installations(asker).await?;
     for owner in &wanted.owners {
         let there = installations.get(owner);
-        evaluated
-            .findings
-            .extend(installed(subject, owner, there, wanted));
+        findings.extend(installed(subject, owner, there, wanted));
     }
-    let exact = wanted.repositories.iter().filter(|name| !is_pattern(name));
+    let exact = wanted
+        .repositories
+        .iter()
+        .filter(|one| one.name().is_some());
     for repository in exact.take(MOST_REPOSITORIES) {
-        let owner = owner_of(repository);
         // Where it is not installed at all, that was said.
-        if installations.contains_key(&owner) {
-            evaluated
-                .findings
-                .extend(reaches(&mut asker, repository).await?);
+        if installations.contains_key(repository.owner()) {
+            findings.extend(reaches(asker, repository).await?);
         }
     }
-    Ok(evaluated)
+    Ok(findings)
+}
+
+fn of_app(subject: &Subject<'_>) -> Evaluation {
+    let client_id = subject.declared.client_id.as_deref();
+    Evaluation {
+        login: Some(client_id.unwrap_or_default().to_owned()),
+        ..Evaluation::default()
+    }
 }
 
 /// As many repositories as are asked for one by one.
 const MOST_REPOSITORIES: usize = 100;
 
-fn no_key(subject: &Subject<'_>, error: KeyError) -> Finding {
-    Word::WrongKind.error(
+/// The value is no key that could sign.
+pub(super) fn no_key(subject: &Subject<'_>, error: KeyError) -> Evaluation {
+    let finding = Word::WrongKind.error(
         format!("an App's private key is declared, and {error}"),
         format!(
             "store the .pem file: `tokenctl secret set {} < FILE`",
             subject.name
         ),
-    )
+    );
+    Evaluation {
+        findings: vec![finding],
+        ..of_app(subject)
+    }
 }
 
-fn refused(subject: &Subject<'_>, error: &GitHubError) -> Option<Finding> {
+/// GitHub refused what the key signed. `None` if that says nothing about the key: GitHub failed.
+pub(super) fn refused(subject: &Subject<'_>, error: &GitHubError) -> Option<Evaluation> {
     let client_id = subject.declared.client_id.as_deref().unwrap_or_default();
-    match error {
-        GitHubError::Unauthorized { .. } => Some(Word::Revoked.error(
+    let finding = match error {
+        GitHubError::Unauthorized { .. } => Word::Revoked.error(
             format!(
                 "GitHub does not accept what the key signs for `{client_id}`: {error}; so the key was \
                  deleted there or is another App's, which is inferred: GitHub does not say which"
@@ -123,17 +124,21 @@ fn refused(subject: &Subject<'_>, error: &GitHubError) -> Option<Finding> {
                  FILE`",
                 subject.name
             ),
-        )),
-        GitHubError::NotFound { .. } => Some(Word::WrongApp.error(
+        ),
+        GitHubError::NotFound { .. } => Word::WrongApp.error(
             format!("GitHub knows no App with the client id `{client_id}`"),
             format!("declare the App's client id in {}", subject.declared.place),
-        )),
-        GitHubError::Forbidden { .. } | GitHubError::Refused { .. } => Some(Word::Refused.error(
+        ),
+        GitHubError::Forbidden { .. } | GitHubError::Refused { .. } => Word::Refused.error(
             format!("GitHub refuses the App: {error}"),
             "look at the App's settings page",
-        )),
-        _ => None,
-    }
+        ),
+        _ => return None,
+    };
+    Some(Evaluation {
+        findings: vec![finding],
+        ..of_app(subject)
+    })
 }
 
 fn which(subject: &Subject<'_>, app: &App) -> Finding {
@@ -198,9 +203,7 @@ struct Account {
 }
 
 /// By account, in lower case.
-async fn installations(
-    asker: &mut Asker<'_>,
-) -> Result<BTreeMap<String, Installation>, GitHubError> {
+async fn installations(asker: Asker<'_>) -> Result<BTreeMap<String, Installation>, GitHubError> {
     let mut all = BTreeMap::new();
     let mut next = Some("/app/installations?per_page=100".to_owned());
     while let Some(path) = next.take() {
@@ -257,7 +260,7 @@ fn installed(
 }
 
 async fn reaches(
-    asker: &mut Asker<'_>,
+    asker: Asker<'_>,
     repository: &RepoPattern,
 ) -> Result<Option<Finding>, GitHubError> {
     match asker.get(format!("/repos/{repository}/installation")).await {
@@ -278,9 +281,4 @@ async fn reaches(
 
 fn granted(permissions: &BTreeMap<String, String>, name: &str) -> Option<Level> {
     permissions.get(name)?.parse().ok()
-}
-
-pub(super) fn owner_of(repository: &RepoPattern) -> String {
-    let owner = repository.as_str().split('/').next();
-    owner.unwrap_or_default().to_owned()
 }

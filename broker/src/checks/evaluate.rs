@@ -1,17 +1,20 @@
-//! What GitHub's answer to `GET /user` says of a personal access token. Pure.
+//! What GitHub's answer says of a value: evaluated for a personal access token, handed to `app` for an
+//! App's key. Pure.
 
 use broker_github::expiry::{self, Doubt, End, TokenExpiry};
 use broker_github::token_kind::{ByHeader, by_header};
 use broker_github::{GitHubError, ReplyHeaders, Sso, scopes};
 use broker_policy::{SecretDeclaration, SecretKind};
 use broker_protocol::check::Finding;
-use broker_protocol::names::SecretName;
+use broker_protocol::names::{RepoPattern, SecretName};
 use broker_protocol::value_form::Unfit;
-use broker_secret_memory::token::HashedToken;
+use broker_secret_memory::token::{AccessToken, HashedToken};
 use broker_vault::{Checked, Kind};
 use jiff::Timestamp;
 
+use super::app;
 use super::finding::Word;
+use super::identity::Identity;
 
 /// A secret that is being checked.
 pub(super) struct Subject<'a> {
@@ -30,19 +33,49 @@ pub(super) struct Subject<'a> {
     pub(super) now: Timestamp,
 }
 
-/// What a check found so far.
-#[derive(Debug, Default)]
-pub(super) struct Evaluated {
-    pub(super) findings: Vec<Finding>,
-    pub(super) accepted: bool,
-    pub(super) login: Option<String>,
-    pub(super) expires_at: Option<Timestamp>,
-    /// The scopes of a classic token, if GitHub said them.
-    pub(super) scopes: Option<Vec<String>>,
+impl<'a> Subject<'a> {
+    /// A value of which nothing is known.
+    pub(super) fn new(
+        declared: &'a SecretDeclaration,
+        value: &AccessToken,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            name: &declared.name,
+            declared,
+            version: None,
+            hashed: None,
+            looks_like: Kind::of(value),
+            entered: None,
+            before: None,
+            now,
+        }
+    }
 }
 
-/// GitHub accepted the token and said whose it is.
-pub(super) fn accepted(subject: &Subject<'_>, login: &str, headers: &ReplyHeaders) -> Evaluated {
+/// What a check found so far.
+#[derive(Debug, Default)]
+pub(crate) struct Evaluation {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) accepted: bool,
+    pub(crate) login: Option<String>,
+    pub(crate) expires_at: Option<Timestamp>,
+    /// The scopes of a classic token, if GitHub said them.
+    pub(crate) scopes: Option<Vec<String>>,
+    /// Declared repositories that were reached and are private.
+    pub(super) private: Vec<RepoPattern>,
+}
+
+/// GitHub accepted the value and said whose it is.
+pub(super) fn accepted(subject: &Subject<'_>, identity: &Identity) -> Evaluation {
+    match identity {
+        Identity::Account { login, headers, .. } => token(subject, login, headers),
+        Identity::App { app, .. } => app::accepted(subject, app),
+    }
+}
+
+/// GitHub accepted the token.
+pub(super) fn token(subject: &Subject<'_>, login: &str, headers: &ReplyHeaders) -> Evaluation {
     let said = headers.token_expires.as_deref().map(TokenExpiry::parse);
     let end = expiry::evaluate(said.as_ref(), headers.date, subject.entered);
     let mut findings = vec![owner(subject, login), kind(subject, headers)];
@@ -52,12 +85,13 @@ pub(super) fn accepted(subject: &Subject<'_>, login: &str, headers: &ReplyHeader
     findings.push(self::end(subject, &end, said.as_ref()));
     findings.extend(partly_hidden(headers));
     findings.extend(rate(subject, headers));
-    Evaluated {
+    Evaluation {
         findings,
         accepted: true,
         login: Some(login.to_owned()),
         expires_at: end.at,
         scopes: carried(subject, headers).cloned(),
+        private: Vec::new(),
     }
 }
 
@@ -69,9 +103,12 @@ pub(super) fn malformed(name: &SecretName, unfit: Unfit) -> Finding {
     )
 }
 
-/// GitHub refused the request in a way that says something about the token. `None` if the refusal says
+/// GitHub refused the request in a way that says something about the value. `None` if the refusal says
 /// nothing about it: GitHub failed.
-pub(super) fn refused(subject: &Subject<'_>, error: &GitHubError) -> Option<Evaluated> {
+pub(super) fn refused(subject: &Subject<'_>, error: &GitHubError) -> Option<Evaluation> {
+    if subject.declared.kind == SecretKind::App {
+        return app::refused(subject, error);
+    }
     let finding = match error {
         GitHubError::Unauthorized { .. } => unauthorized(subject),
         GitHubError::SingleSignOn { sso } => Word::SingleSignOn.error(
@@ -93,12 +130,11 @@ pub(super) fn refused(subject: &Subject<'_>, error: &GitHubError) -> Option<Eval
         _ => return None,
     };
     let before = subject.before.as_ref();
-    Some(Evaluated {
+    Some(Evaluation {
         findings: vec![finding],
-        accepted: false,
         login: before.and_then(|before| before.login.as_deref().map(str::to_owned)),
         expires_at: before.map_or(subject.entered, |before| before.expires_at),
-        scopes: None,
+        ..Evaluation::default()
     })
 }
 

@@ -15,82 +15,48 @@
 
 mod app;
 mod asker;
-mod at_set;
 mod error;
 mod evaluate;
 mod finding;
+mod identity;
 mod probe;
 mod reads;
+mod results;
 pub mod schedule;
 #[cfg(test)]
 mod tests;
 mod watch;
 
-use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
-use broker_audit::record::Event;
-use broker_github::{Credential, GitHub, GitHubError, Principal};
+use broker_github::{GitHub, GitHubError};
 use broker_policy::{Caller, SecretDeclaration, SecretKind, SourceSpec};
-use broker_protocol::api::SecretView;
-use broker_protocol::check::{CheckView, Finding, SecretChecked, Verdict};
+use broker_protocol::check::SecretChecked;
 use broker_protocol::names::{RepoPattern, SecretName};
 use broker_protocol::value_form;
 use broker_secret_memory::token::AccessToken;
 use broker_sources::Sources;
-use broker_vault::{CheckDetails, Checked, Kind, Vault};
-use serde::{Deserialize, Serialize};
+use broker_vault::Vault;
+use jiff::Timestamp;
 
+use self::app::Wanted;
 use self::asker::Asker;
-use self::evaluate::{Evaluated, Subject};
-use self::finding::{overall, worst_first};
-use self::probe::{Outsider, is_pattern};
+use self::evaluate::Subject;
+use self::probe::Outsider;
 use self::schedule::Schedule;
 use crate::config::Config;
 use crate::journal::Journal;
-use crate::lease_record;
 use crate::limits::Limits;
 use crate::policies::{InForce, Policies};
 use crate::secrets::{Secrets, Upkeep, UpkeepError};
-use crate::warnings::{Warning, WarningKind, Warnings};
+use crate::warnings::Warnings;
 
 pub use self::asker::Pace;
-pub use self::at_set::AT_SET;
 pub use self::error::CheckError;
-
-/// What is kept of a check in the database, besides what leases need.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Details {
-    findings: Vec<StoredFinding>,
-    /// Repositories that were reached and are private: for another token not to reach them says
-    /// something.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    private: Vec<RepoPattern>,
-    /// Which value it was, where that does not lie in the vault.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    hashed_credential: Option<Box<str>>,
-    /// The scopes of a classic token, as GitHub said them last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    scopes: Option<Vec<String>>,
-}
-
-fn shown(stored: Vec<StoredFinding>) -> Vec<Finding> {
-    stored.into_iter().map(|stored| stored.0).collect()
-}
-
-/// A finding as the vault stores it, where `hint` keeps the name it first had.
-#[derive(Debug, Serialize, Deserialize)]
-struct StoredFinding(#[serde(with = "StoredFields")] Finding);
-
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "Finding")]
-struct StoredFields {
-    verdict: Verdict,
-    word: Cow<'static, str>,
-    text: String,
-    #[serde(default, rename = "mend", skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
-}
+pub(crate) use self::evaluate::Evaluation;
+pub(crate) use self::identity::{Identity, IdentityError};
+pub(crate) use self::results::view;
 
 /// See the module.
 pub struct Checks {
@@ -164,75 +130,97 @@ impl Checks {
         // Looked at, and goes nowhere.
         let malformed = value_form::check(value.expose()).err();
         let subject = Subject {
-            name,
-            declared,
             version,
             hashed: held.is_none().then(|| value.hashed()),
-            looks_like: Kind::of(&value),
             entered: held.as_ref().and_then(|held| held.entered_expires_at),
             before: self.secrets.known_of(declared),
-            now: self.journal.now().wall,
+            ..Subject::new(declared, &value, self.journal.now().wall)
         };
-        let asked = match declared.kind {
-            SecretKind::Classic | SecretKind::FineGrained => {
-                self.check_token(&policies, &subject, &value, pace).await
-            }
-            SecretKind::App => {
-                let wanted = wanted(&policies, name);
-                app::check(&self.github, &subject, value, &wanted, pace)
-                    .await
-                    .map(|evaluated| (evaluated, Vec::new()))
-            }
+        let supposed = match declared.kind {
+            SecretKind::App => None,
+            SecretKind::Classic | SecretKind::FineGrained => self.limits.principal_of(name),
         };
-        match asked {
-            Ok((mut evaluated, private)) => {
+        let evaluated = match Identity::ask(&self.github, declared, value, supposed).await {
+            Ok(identity) => self.evaluate(&policies, &subject, &identity, pace).await,
+            Err(IdentityError::GitHub(error)) => evaluate::refused(&subject, &error).ok_or(error),
+            Err(IdentityError::Key(error)) => Ok(app::no_key(&subject, error)),
+            Err(IdentityError::Panicked(panic)) => return Err(CheckError::Broken(panic)),
+        };
+        match evaluated {
+            Ok(mut evaluated) => {
                 let malformed = malformed.map(|unfit| evaluate::malformed(name, unfit));
                 evaluated.findings.extend(malformed);
-                self.keep_evaluated(by, &subject, evaluated, private).await
+                self.keep_evaluation(by, &subject, evaluated).await
             }
-            Err(app::AppError::GitHub(cause)) => {
-                self.keep_failed(by, name, version, &cause).await;
+            Err(cause) => {
+                self.keep_failure(by, name, version, &cause).await;
                 Err(CheckError::GitHub {
                     secret: name.clone(),
                     cause,
                 })
             }
-            Err(app::AppError::Panicked(panic)) => Err(CheckError::Broken(panic)),
         }
     }
 
-    /// The scopes of the value in use, as a check found them; `None` if none did.
-    pub(crate) async fn carried_scopes(&self, declared: &SecretDeclaration) -> Option<Vec<String>> {
-        self.secrets.known_of(declared)?;
-        self.details(&declared.name).await?.scopes
+    /// Evaluates a value that GitHub accepts and that is to replace the one in use: against its
+    /// declaration, as a check would. What an App reaches does not depend on its key.
+    ///
+    /// # Errors
+    ///
+    /// [`GitHubError`] where GitHub failed: then nothing is known.
+    pub(crate) async fn evaluate_candidate(
+        &self,
+        declared: &SecretDeclaration,
+        (value, entered): (&AccessToken, Option<Timestamp>),
+        identity: &Identity,
+    ) -> Result<Evaluation, GitHubError> {
+        let subject = Subject {
+            entered,
+            ..Subject::new(declared, value, self.journal.now().wall)
+        };
+        let mut evaluated = evaluate::accepted(&subject, identity);
+        if declared.kind == SecretKind::FineGrained {
+            let asker = self.asker(identity, Pace::Prompt);
+            let reached = probe::repositories(asker, &subject).await?;
+            evaluated.findings.extend(reached.findings);
+        }
+        Ok(evaluated)
     }
 
-    async fn check_token(
+    async fn evaluate(
         &self,
         policies: &InForce,
         subject: &Subject<'_>,
-        token: &AccessToken,
+        identity: &Identity,
         pace: Pace,
-    ) -> Result<(Evaluated, Vec<RepoPattern>), app::AppError> {
-        let mut asker = Asker::new(&self.github, Credential::Token(token), pace);
-        asker.turn().await;
-        let supposed = self.limits.principal_of(subject.name);
-        let (user, headers) = match self.github.user(token, supposed).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                let evaluated = evaluate::refused(subject, &error).ok_or(error)?;
-                return Ok((evaluated, Vec::new()));
+    ) -> Result<Evaluation, GitHubError> {
+        let asker = self.asker(identity, pace);
+        let mut evaluated = evaluate::accepted(subject, identity);
+        let findings = &mut evaluated.findings;
+        match identity {
+            Identity::App { app, .. } => {
+                let wanted = Wanted::of(&policies.set, subject.name);
+                findings.extend(app::reach(asker, subject, app, &wanted).await?);
             }
-        };
-        asker.draws_on(Some(Principal::user(&user.login)));
-        let mut evaluated = evaluate::accepted(subject, &user.login, &headers);
-        if subject.declared.kind != SecretKind::FineGrained {
-            return Ok((evaluated, Vec::new()));
+            Identity::Account { .. } if subject.declared.kind == SecretKind::FineGrained => {
+                let mut reached = probe::repositories(asker, subject).await?;
+                findings.append(&mut reached.findings);
+                findings.extend(probe::permissions(asker, subject, &mut reached).await?);
+                let outsiders = self.outsiders(policies, subject.declared).await;
+                findings.push(probe::outside(asker, &outsiders).await?);
+                evaluated.private = reached.private;
+            }
+            Identity::Account { .. } => {}
         }
-        let outsiders = self.outsiders(policies, subject.declared).await;
-        let probed = probe::probe(&mut asker, subject, &outsiders).await?;
-        evaluated.findings.extend(probed.findings);
-        Ok((evaluated, probed.private))
+        Ok(evaluated)
+    }
+
+    fn asker<'a>(&'a self, identity: &'a Identity, pace: Pace) -> Asker<'a> {
+        Asker {
+            github: &self.github,
+            identity,
+            pace,
+        }
     }
 
     /// Repositories that other secrets and purposes name and this one must not reach; those first that
@@ -240,7 +228,7 @@ impl Checks {
     async fn outsiders(&self, policies: &InForce, declared: &SecretDeclaration) -> Vec<Outsider> {
         let own = |repository: &RepoPattern| {
             let mut all = declared.repositories.iter();
-            is_pattern(repository) || all.any(|own| own.covers(repository))
+            repository.name().is_none() || all.any(|own| own.covers(repository))
         };
         let mut outsiders: Vec<Outsider> = Vec::new();
         let mut read = 0;
@@ -279,193 +267,34 @@ impl Checks {
         chosen
     }
 
-    /// The last findings, from the database.
-    async fn details(&self, name: &SecretName) -> Option<Details> {
-        let read = self.vault.check_details(name).await;
-        let text = read.ok()?.findings?;
-        serde_json::from_str(&text).ok()
+    /// Whether a value that is stored under this name now is checked if the operator says nothing
+    /// about it: what policy declares, and from the vault, unless GitHub is asked only when told to.
+    #[must_use]
+    pub fn checks_at_set(&self, name: &SecretName) -> bool {
+        let policies = self.policies.in_force();
+        let declared = policies.set.secret(name);
+        self.config.github.check_every.is_some()
+            && declared.is_some_and(|declared| declared.source.is_vault())
     }
 
-    /// Adds to a check what is shown of one secret alone: findings, scopes, and why the last attempt
-    /// failed.
-    pub(crate) async fn add_check_details(&self, secret: &mut SecretView) {
-        let name = &secret.name;
-        let read = self.vault.check_details(name).await.unwrap_or_else(|error| {
-            tracing::error!(secret = %name, cause = %error, "what a check found could not be read");
-            CheckDetails::default()
-        });
-        let details = read.findings.as_deref();
-        let details = details.map(serde_json::from_str::<Details>);
-        let details = details.and_then(Result::ok).unwrap_or_default();
-        if let Some(check) = &mut secret.check {
-            check.findings = Some(shown(details.findings));
-            check.scopes = details.scopes;
-        }
-        if let Some(failed) = &mut secret.check_failed {
-            failed.why = read.failed_why;
-        }
-    }
-
-    async fn keep_evaluated(
+    /// Checks a value that was just stored.
+    ///
+    /// # Errors
+    ///
+    /// Why that was not possible, in words for the operator: the value is stored all the same.
+    pub async fn check_at_set(
         &self,
-        by: Option<&Caller>,
-        subject: &Subject<'_>,
-        mut evaluated: Evaluated,
-        private: Vec<RepoPattern>,
-    ) -> Result<SecretChecked, CheckError> {
-        worst_first(&mut evaluated.findings);
-        let verdict = overall(&evaluated.findings);
-        let (name, version) = (subject.name, subject.version);
-        let faults = evaluated.findings.iter();
-        let faults = faults.filter(|finding| finding.verdict >= Verdict::Warning);
-        let found = faults.map(|finding| finding.word.as_ref()).collect();
-        let recorded = self
-            .journal
-            .record_or_trace(&Event::SecretChecked {
-                by: by.map(lease_record::caller),
-                secret: name.as_str(),
-                version,
-                outcome: verdict.as_str(),
-                found,
-                login: evaluated.login.as_deref(),
-                expires_at: evaluated.expires_at,
-                why: None,
-            })
-            .await;
-        counted(verdict.as_str());
-        // Whoever asked sees it; nobody looks at what is checked by night.
-        if let (None, Some(worst)) = (by, evaluated.findings.first())
-            && verdict == Verdict::Error
-        {
-            self.warnings.warn(Warning {
-                kind: WarningKind::Check,
-                subject: name.as_str().to_owned(),
-                secret: Some(name.clone()),
-                text: format!("`{name}`: {}: {}", worst.word, worst.text),
-                hint: worst.hint.clone(),
-            });
-        }
-        let checked = Checked {
-            version,
-            hashed: subject.hashed.clone(),
-            checked_at: self.journal.moment(),
-            verdict,
-            accepted: evaluated.accepted,
-            login: evaluated.login.as_deref().map(Into::into),
-            expires_at: evaluated.expires_at,
-        };
-        // A refusal says nothing of scopes: what the check before it found of this value stays.
-        let scopes = match evaluated.scopes {
-            None if !evaluated.accepted => self.carried_scopes(subject.declared).await,
-            said => said,
-        };
-        let details = Details {
-            findings: evaluated.findings.into_iter().map(StoredFinding).collect(),
-            scopes,
-            private,
-            hashed_credential: subject.hashed.as_ref().map(|hashed| hashed.as_str().into()),
-        };
-        let text = serde_json::to_string(&details)?;
-        if self.is_still(name, version)
-            && let Err(error) = self.vault.keep_check(name, checked.clone(), text).await
-        {
-            tracing::error!(secret = %name, cause = %error, "what a check found could not be kept");
-        }
-        Ok(SecretChecked {
-            name: name.clone(),
-            check: CheckView {
-                scopes: details.scopes,
-                findings: Some(shown(details.findings)),
-                ..view(checked)
-            },
-            recorded,
-        })
-    }
-
-    async fn keep_failed(
-        &self,
-        by: Option<&Caller>,
+        by: &Caller,
         name: &SecretName,
-        version: Option<u64>,
-        cause: &GitHubError,
-    ) {
-        let why = cause.to_string();
-        self.journal
-            .record_or_trace(&Event::SecretChecked {
-                by: by.map(lease_record::caller),
-                secret: name.as_str(),
-                version,
-                outcome: FAILED,
-                found: Vec::new(),
-                login: None,
-                expires_at: None,
-                why: Some(&why),
-            })
-            .await;
-        counted(FAILED);
-        let now = self.journal.moment();
-        if self.is_still(name, version)
-            && let Err(error) = self.vault.keep_failed_check(name, now, why).await
-        {
-            tracing::error!(secret = %name, cause = %error, "a failed check could not be noted");
-        }
-    }
-
-    /// Whether the value that was checked is still the one in use. What was found of another says
-    /// nothing any more.
-    fn is_still(&self, name: &SecretName, version: Option<u64>) -> bool {
-        version.is_none() || self.vault.held(name).map(|held| held.version) == version
+    ) -> Result<SecretChecked, String> {
+        let checked = self.check_secret(Some(by), name, Pace::Prompt).await;
+        checked.map_err(|error| format!("it is stored, and not checked yet: {error}"))
     }
 }
 
+/// How long the answer to a new value waits for GitHub's: nothing depends on it.
+pub const AT_SET: Duration = Duration::from_secs(5);
 /// As many secrets whose findings are read to find a repository that is private.
 const MOST_OTHERS_READ: usize = 20;
 /// As many repositories outside as are tried.
 const MOST_OUTSIDERS: usize = 3;
-/// The outcome of a check that GitHub did not answer, in records and figures.
-const FAILED: &str = "failed";
-
-/// What is kept of a check, as lists show it.
-pub(crate) fn view(checked: Checked) -> CheckView {
-    CheckView {
-        verdict: checked.verdict,
-        checked_at: checked.checked_at.wall(),
-        version: checked.version,
-        accepted: checked.accepted,
-        login: checked.login.as_deref().map(str::to_owned),
-        expires_at: checked.expires_at,
-        scopes: None,
-        findings: None,
-    }
-}
-
-/// What the purposes on an App want of it together.
-fn wanted(policies: &InForce, name: &SecretName) -> app::Wanted {
-    let mut wanted = app::Wanted::default();
-    for purpose in policies.set.purposes() {
-        let terms = purpose.whole();
-        if terms.secret != *name {
-            continue;
-        }
-        for (permission, level) in terms.permissions.iter() {
-            let most = wanted
-                .permissions
-                .entry(permission.clone())
-                .or_insert(*level);
-            *most = (*most).max(*level);
-        }
-        for repository in terms.repositories.iter() {
-            wanted.owners.insert(app::owner_of(repository));
-            wanted.repositories.insert(repository.clone());
-        }
-        let organization = terms.organization.as_ref();
-        wanted
-            .owners
-            .extend(organization.map(|organization| organization.as_str().to_owned()));
-    }
-    wanted
-}
-
-fn counted(outcome: &'static str) {
-    metrics::counter!("tokend_secret_checks_total", "outcome" => outcome).increment(1);
-}

@@ -23,53 +23,49 @@ pub(super) struct Outsider {
     pub(super) known_private: bool,
 }
 
-/// What probing found.
+/// What asking for the declared repositories found.
 #[derive(Debug, Default)]
-pub(super) struct Probed {
+pub(super) struct Reached {
     pub(super) findings: Vec<Finding>,
-    /// Declared repositories that were reached and are private.
+    /// Those that are private, and so prove something.
     pub(super) private: Vec<RepoPattern>,
+    /// What the answer for one of these says it took.
+    metadata: Option<Accepted>,
 }
 
-/// Asks for every declared repository, for every declared permission in one of them, and for some that
-/// are not declared.
+/// Asks for every declared repository.
 ///
 /// # Errors
 ///
 /// [`GitHubError`] where GitHub failed: then nothing is known.
-pub(super) async fn probe(
-    asker: &mut Asker<'_>,
+pub(super) async fn repositories(
+    asker: Asker<'_>,
     subject: &Subject<'_>,
-    outsiders: &[Outsider],
-) -> Result<Probed, GitHubError> {
-    let mut probed = Probed::default();
+) -> Result<Reached, GitHubError> {
+    let mut reached = Reached::default();
     if subject.declared.repositories.is_empty() {
-        probed.findings.push(Word::Repository.not_proven(format!(
+        reached.findings.push(Word::Repository.not_proven(format!(
             "no repositories are declared in {}, so none is tried",
             subject.declared.place
         )));
     }
-    let mut metadata = None;
     for repository in &subject.declared.repositories {
-        if is_pattern(repository) {
-            probed.findings.push(Word::Repository.not_proven(format!(
+        if repository.name().is_none() {
+            reached.findings.push(Word::Repository.not_proven(format!(
                 "`{repository}` stands for many; declared, not proven"
             )));
             continue;
         }
         let answer = asker.get(format!("/repos/{repository}")).await;
         let seen = Seen::of(answer)?;
-        probed.findings.push(seen.finding(subject, repository));
+        reached.findings.push(seen.finding(subject, repository));
         if let Seen::Private(accepted) = seen {
-            metadata.get_or_insert(accepted);
-            probed.private.push(repository.clone());
+            reached.metadata.get_or_insert(accepted);
+            reached.private.push(repository.clone());
         }
     }
-    probed.findings.extend(pending(&probed.findings));
-    let permissions = permissions(asker, subject, probed.private.first(), metadata).await?;
-    probed.findings.extend(permissions);
-    probed.findings.push(outside(asker, outsiders).await?);
-    Ok(probed)
+    reached.findings.extend(pending(&reached.findings));
+    Ok(reached)
 }
 
 /// What an answer for one repository says.
@@ -144,12 +140,13 @@ fn pending(repositories: &[Finding]) -> Option<Finding> {
     })
 }
 
-async fn permissions(
-    asker: &mut Asker<'_>,
+/// Asks for every declared permission in a private repository that is reached.
+pub(super) async fn permissions(
+    asker: Asker<'_>,
     subject: &Subject<'_>,
-    repository: Option<&RepoPattern>,
-    mut metadata: Option<Accepted>,
+    reached: &mut Reached,
 ) -> Result<Vec<Finding>, GitHubError> {
+    let repository = reached.private.first();
     let mut findings = Vec::new();
     for (permission, level) in &subject.declared.permissions {
         let declared = format!("`{permission}: {level}`");
@@ -166,7 +163,7 @@ async fn permissions(
         };
         // The repository itself was asked for already.
         let asked_before = (permission.as_str() == "metadata")
-            .then(|| metadata.take())
+            .then(|| reached.metadata.take())
             .flatten();
         let answer = match asked_before {
             Some(accepted) => Ok(accepted),
@@ -226,7 +223,10 @@ fn lacking(declared: &str, error: &GitHubError, subject: &Subject<'_>) -> Option
 }
 
 /// Whether it reaches what it is not meant to.
-async fn outside(asker: &mut Asker<'_>, outsiders: &[Outsider]) -> Result<Finding, GitHubError> {
+pub(super) async fn outside(
+    asker: Asker<'_>,
+    outsiders: &[Outsider],
+) -> Result<Finding, GitHubError> {
     let mut proof = None;
     let mut tried = Vec::new();
     for outsider in outsiders {
@@ -260,8 +260,4 @@ async fn outside(asker: &mut Asker<'_>, outsiders: &[Outsider]) -> Result<Findin
             tried.join(", ")
         )),
     })
-}
-
-pub(super) fn is_pattern(repository: &RepoPattern) -> bool {
-    repository.as_str().ends_with("/*")
 }

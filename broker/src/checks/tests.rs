@@ -3,9 +3,10 @@
 use broker_github::{Rate, ReplyHeaders, Said};
 use broker_policy::{Host, NamesOnly, PolicyFile, PolicySet};
 use broker_protocol::check::Verdict;
+use broker_vault::{Checked, Kind};
 use jiff::Timestamp;
 
-use super::evaluate::{Evaluated, Subject, accepted, refused};
+use super::evaluate::{Evaluation, Subject, refused, token};
 use super::*;
 
 const SECRETS: &str = r#"
@@ -65,7 +66,7 @@ fn scopes(scopes: &[&str]) -> ReplyHeaders {
     }
 }
 
-fn faults(evaluated: &Evaluated) -> Vec<(&str, Verdict)> {
+fn faults(evaluated: &Evaluation) -> Vec<(&str, Verdict)> {
     let findings = evaluated.findings.iter();
     let faults = findings.filter(|finding| finding.verdict >= Verdict::Warning);
     faults
@@ -73,7 +74,7 @@ fn faults(evaluated: &Evaluated) -> Vec<(&str, Verdict)> {
         .collect()
 }
 
-fn verdict_of(evaluated: &Evaluated, word: &str) -> Option<Verdict> {
+fn verdict_of(evaluated: &Evaluation, word: &str) -> Option<Verdict> {
     let mut findings = evaluated.findings.iter();
     Some(findings.find(|finding| finding.word == word)?.verdict)
 }
@@ -88,7 +89,7 @@ fn unauthorized() -> GitHubError {
 #[test]
 fn a_token_that_is_as_declared_has_no_fault_whatever_the_case_of_its_login() {
     let found = evaluated("label-sync", |subject| {
-        accepted(&subject, "Acme-Bot", &scopes(&["repo", "workflow"]))
+        token(&subject, "Acme-Bot", &scopes(&["repo", "workflow"]))
     });
     assert_eq!(faults(&found), []);
     assert_eq!(found.login.as_deref(), Some("Acme-Bot"));
@@ -96,9 +97,9 @@ fn a_token_that_is_as_declared_has_no_fault_whatever_the_case_of_its_login() {
 }
 
 #[test]
-fn another_owner_a_missing_and_an_excess_scope_are_each_named_with_a_mend() {
+fn another_owner_a_missing_and_an_excess_scope_are_each_named_with_a_hint() {
     let found = evaluated("label-sync", |subject| {
-        accepted(&subject, "mallory", &scopes(&["repo", "gist"]))
+        token(&subject, "mallory", &scopes(&["repo", "gist"]))
     });
     let want = [
         ("wrong_owner", Verdict::Error),
@@ -121,7 +122,7 @@ fn another_owner_a_missing_and_an_excess_scope_are_each_named_with_a_mend() {
 #[test]
 fn what_is_not_declared_is_not_proven_and_no_fault() {
     let found = evaluated("bare", |subject| {
-        accepted(&subject, "acme-bot", &scopes(&["repo"]))
+        token(&subject, "acme-bot", &scopes(&["repo"]))
     });
     assert_eq!(faults(&found), []);
     for word in ["owner", "scopes"] {
@@ -136,7 +137,7 @@ fn a_fine_grained_token_where_a_classic_one_is_declared_is_the_wrong_kind() {
             looks_like: Some(Kind::FineGrained),
             ..subject
         };
-        accepted(&subject, "acme-bot", &ReplyHeaders::default())
+        token(&subject, "acme-bot", &ReplyHeaders::default())
     });
     assert_eq!(faults(&found), [("wrong_kind", Verdict::Error)]);
     // And what it carries was not said.
@@ -146,9 +147,7 @@ fn a_fine_grained_token_where_a_classic_one_is_declared_is_the_wrong_kind() {
 #[test]
 fn an_empty_list_of_scopes_is_evaluated_only_by_the_tokens_first_characters() {
     let empty = scopes(&[]);
-    let classic = evaluated("label-sync", |subject| {
-        accepted(&subject, "acme-bot", &empty)
-    });
+    let classic = evaluated("label-sync", |subject| token(&subject, "acme-bot", &empty));
     let missing = ("missing_scope", Verdict::Error);
     assert_eq!(faults(&classic), [missing, missing]);
     let unmarked = evaluated("label-sync", |subject| {
@@ -156,7 +155,7 @@ fn an_empty_list_of_scopes_is_evaluated_only_by_the_tokens_first_characters() {
             looks_like: None,
             ..subject
         };
-        accepted(&subject, "acme-bot", &empty)
+        token(&subject, "acme-bot", &empty)
     });
     assert_eq!(faults(&unmarked), []);
     assert_eq!(verdict_of(&unmarked, "kind"), Some(Verdict::NotProven));
@@ -166,7 +165,7 @@ fn an_empty_list_of_scopes_is_evaluated_only_by_the_tokens_first_characters() {
 #[test]
 fn a_token_whose_answer_and_first_characters_disagree_is_not_called_either() {
     let found = evaluated("label-sync", |subject| {
-        accepted(&subject, "acme-bot", &ReplyHeaders::default())
+        token(&subject, "acme-bot", &ReplyHeaders::default())
     });
     assert_eq!(verdict_of(&found, "kind"), Some(Verdict::NotProven));
     assert_eq!(faults(&found), []);
@@ -185,7 +184,7 @@ fn fewer_requests_left_than_the_floor_is_a_warning() {
             ..scopes(&["repo", "workflow"])
         };
         let found = evaluated("label-sync", |subject| {
-            accepted(&subject, "acme-bot", &headers)
+            token(&subject, "acme-bot", &headers)
         });
         assert_eq!(verdict_of(&found, "below_rate_floor"), want);
     }
@@ -204,7 +203,7 @@ fn the_end_that_github_names_is_kept_and_its_known_wrong_value_is_not() {
                 entered: Some(entered),
                 ..subject
             };
-            accepted(&subject, "acme-bot", &said(text))
+            token(&subject, "acme-bot", &said(text))
         })
     };
     let good = found("2027-02-20 09:00:00 +0200");
@@ -278,7 +277,7 @@ fn an_expired_token_and_a_revoked_one_are_told_apart_by_what_is_known_of_their_e
 
 #[test]
 fn githubs_own_failures_say_nothing_of_a_secret() {
-    let wait = std::time::Duration::from_secs(60);
+    let wait = Duration::from_secs(60);
     for failure in [
         GitHubError::NotTried { retry_after: wait },
         GitHubError::Refused {

@@ -11,9 +11,8 @@ use broker_policy::{Caller, SecretKind};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::SecretRevoked;
 use broker_vault::StoredVersion;
-use broker_vault::rotation_state::{EndedBy, Version};
+use broker_vault::rotation_state::EndedBy;
 
-use super::identity::Asked;
 use super::steps::is_final;
 use super::{RotationError, of_the_vault};
 use crate::lease_record;
@@ -106,11 +105,7 @@ impl Rotations {
     ) -> Result<u32, RotationError> {
         let mut values = Vec::new();
         for known in versions {
-            let version = Version {
-                number: known.number,
-                hashed_credential: known.hashed_credential.as_str().into(),
-            };
-            if self.ended_by(name, &version) == EndedBy::Broker {
+            if self.ended_by(name, known.number) == EndedBy::Broker {
                 let opened = self.secrets.open_for_upkeep(
                     Some(by),
                     name,
@@ -163,10 +158,9 @@ impl Rotations {
         for look in 0..=looks {
             let mut still = Vec::new();
             for number in alive {
-                let opened =
-                    self.secrets
-                        .open_for_upkeep(Some(by), name, Some(number), Upkeep::Revocation);
-                if let Asked::Alive(_) = self.identify(&declared, opened.await?).await? {
+                let identity =
+                    self.identify_version(Some(by), &declared, Some(number), Upkeep::Revocation);
+                if identity.await?.is_some() {
                     still.push(number);
                 }
             }

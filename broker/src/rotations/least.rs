@@ -1,5 +1,5 @@
-//! What the next value of a token must be able to do at least: what is declared, or else what the value
-//! in use does, as far as GitHub tells. Pure.
+//! Where nothing is declared, the next value of a token must be able to do what the one in use does, as
+//! far as GitHub tells. Pure.
 //!
 //! A value that can do less is only let through by whoever says so, for with it the old one is ended.
 
@@ -16,72 +16,57 @@ pub(super) enum InUse {
     Value(Option<Vec<String>>),
 }
 
-/// What a value cannot do that it must.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Lack {
-    /// Policy declares it.
-    #[error("{0}")]
-    Declared(String),
-    /// The value in use can, or may be able to. An operator may let it through.
-    #[error("{0}")]
-    Undeclared(String),
-}
-
-/// Compares what a token carries with the least that it must.
+/// What a token may not do, or may perhaps not do, that the one in use does. What is declared is compared
+/// where the token is evaluated; a classic one whose scopes GitHub does not tell may have none of it.
 ///
 /// GitHub says which scopes a classic token has, and nothing of a fine-grained one.
-pub(super) fn evaluate(
+pub(super) fn lacking(
     declared: &SecretDeclaration,
     in_use: &InUse,
-    carried: &[String],
-) -> Result<(), Lack> {
+    carried: Option<&[String]>,
+) -> Option<String> {
     match declared.kind {
-        SecretKind::App => Ok(()),
-        SecretKind::Classic => evaluate_scopes(declared, in_use, carried),
-        SecretKind::FineGrained => evaluate_permissions(declared, in_use),
+        SecretKind::App => None,
+        SecretKind::Classic => lacking_scopes(declared, in_use, carried),
+        SecretKind::FineGrained => lacking_permissions(declared, in_use),
     }
 }
 
-fn evaluate_scopes(
+fn lacking_scopes(
     declared: &SecretDeclaration,
     in_use: &InUse,
-    carried: &[String],
-) -> Result<(), Lack> {
+    carried: Option<&[String]>,
+) -> Option<String> {
     if !declared.scopes.is_empty() {
-        let least = declared.scopes.iter().map(AsRef::as_ref);
-        return match missing(carried, least) {
-            Some(missing) => Err(Lack::Declared(format!("it lacks the scope {missing}"))),
-            None => Ok(()),
-        };
+        let unknown = "GitHub does not tell which scopes it carries, and some are declared";
+        return carried.is_none().then(|| unknown.to_owned());
     }
     let lack = match in_use {
         InUse::Nothing => None,
-        InUse::Value(Some(before)) => missing(carried, before.iter().map(String::as_str))
+        InUse::Value(Some(before)) => missing(carried.unwrap_or_default(), before)
             .map(|missing| format!("it lacks the scope {missing}, which the value in use carries")),
         InUse::Value(None) => Some(
             "it is not known which scopes the value in use carries, so this one may carry fewer"
                 .to_owned(),
         ),
     };
-    let mean_it = |lack| Lack::Undeclared(format!("{lack}; {}", mean_it("scopes", declared)));
-    lack.map_or(Ok(()), |lack| Err(mean_it(lack)))
+    lack.map(|lack| format!("{lack}; {}", mean_it("scopes", declared)))
 }
 
-fn missing<'a>(carried: &'a [String], least: impl Iterator<Item = &'a str>) -> Option<String> {
-    let carried = carried.iter().map(String::as_str);
+fn missing(carried: &[String], least: &[String]) -> Option<String> {
+    let [carried, least] = [carried, least].map(|scopes| scopes.iter().map(String::as_str));
     let missing = scopes::compare(carried, least).missing;
     (!missing.is_empty()).then(|| missing.join(", "))
 }
 
-fn evaluate_permissions(declared: &SecretDeclaration, in_use: &InUse) -> Result<(), Lack> {
-    if !declared.permissions.is_empty() || *in_use == InUse::Nothing {
-        return Ok(());
-    }
-    Err(Lack::Undeclared(format!(
-        "GitHub does not tell which permissions a fine-grained token has, and none are declared, so \
-         this one may have fewer than the value in use; {}",
-        mean_it("permissions", declared)
-    )))
+fn lacking_permissions(declared: &SecretDeclaration, in_use: &InUse) -> Option<String> {
+    (declared.permissions.is_empty() && *in_use != InUse::Nothing).then(|| {
+        format!(
+            "GitHub does not tell which permissions a fine-grained token has, and none are declared, so \
+             this one may have fewer than the value in use; {}",
+            mean_it("permissions", declared)
+        )
+    })
 }
 
 fn mean_it(what: &str, declared: &SecretDeclaration) -> String {
@@ -119,9 +104,7 @@ mod tests {
             (&["repo"], "read:org, workflow"),
             (&["public_repo", "workflow", "read:org"], "repo"),
         ] {
-            let why = evaluate(&secret, &in_use, &carrying(carried))
-                .unwrap_err()
-                .to_string();
+            let why = lacking(&secret, &in_use, Some(&carrying(carried))).unwrap();
             assert!(why.contains(&format!("the scope {missing},")), "{why}");
             assert!(why.contains("--fewer-scopes"), "{why}");
             assert!(why.contains("s.toml:1"), "{why}");
@@ -130,19 +113,19 @@ mod tests {
             &["repo", "workflow", "read:org"][..],
             &["repo", "workflow", "admin:org", "gist"],
         ] {
-            assert_eq!(evaluate(&secret, &in_use, &carrying(enough)), Ok(()));
+            assert_eq!(lacking(&secret, &in_use, Some(&carrying(enough))), None);
         }
         let none = InUse::Value(Some(Vec::new()));
-        assert_eq!(evaluate(&secret, &none, &[]), Ok(()));
+        assert_eq!(lacking(&secret, &none, Some(&[])), None);
     }
 
     #[test]
     fn what_is_declared_goes_before_what_the_value_in_use_carries() {
         let secret = declared("kind = 'classic'\nscopes = ['repo']");
         let in_use = InUse::Value(Some(carrying(&["repo", "workflow"])));
-        assert_eq!(evaluate(&secret, &in_use, &carrying(&["repo"])), Ok(()));
-        let why = evaluate(&secret, &in_use, &carrying(&["workflow"])).unwrap_err();
-        assert_eq!(why, Lack::Declared("it lacks the scope repo".to_owned()));
+        assert_eq!(lacking(&secret, &in_use, Some(&carrying(&["repo"]))), None);
+        let unknown = lacking(&secret, &in_use, None).unwrap();
+        assert!(unknown.contains("does not tell"), "{unknown}");
     }
 
     #[test]
@@ -150,11 +133,11 @@ mod tests {
         let classic = declared("kind = 'classic'");
         let fine = declared("kind = 'fine-grained'");
         let unknown = InUse::Value(None);
-        assert!(evaluate(&classic, &unknown, &carrying(&["repo"])).is_err());
-        assert!(evaluate(&fine, &unknown, &[]).is_err());
+        assert!(lacking(&classic, &unknown, Some(&carrying(&["repo"]))).is_some());
+        assert!(lacking(&fine, &unknown, None).is_some());
         let told = declared("kind = 'fine-grained'\npermissions = { contents = 'read' }");
-        assert_eq!(evaluate(&told, &unknown, &[]), Ok(()));
-        assert_eq!(evaluate(&classic, &InUse::Nothing, &[]), Ok(()));
-        assert_eq!(evaluate(&fine, &InUse::Nothing, &[]), Ok(()));
+        assert_eq!(lacking(&told, &unknown, None), None);
+        assert_eq!(lacking(&classic, &InUse::Nothing, None), None);
+        assert_eq!(lacking(&fine, &InUse::Nothing, None), None);
     }
 }

@@ -11,11 +11,12 @@
 //! Who drives: `tokenctl rotate` asks for one step after the other; what nobody asks for, and what has a
 //! time of its own, the broker does by itself (`tend`).
 //!
-//! Here: beginning, confirming and going back. Not here: HTTP, the state's own logic, sealed boxes.
+//! Here: confirming and going back; the first step is in `begin`, the others in `steps`. Not here: HTTP, the
+//! state's own logic, sealed boxes.
 
+mod begin;
 mod candidate;
 mod error;
-mod identity;
 mod leaked;
 mod least;
 mod sinks;
@@ -31,19 +32,16 @@ use std::time::Duration;
 
 use broker_audit::record::Event;
 use broker_audit_writer::{Recorded, Use};
-use broker_github::GitHub;
+use broker_github::{GitHub, GitHubError, Principal};
 use broker_policy::{Caller, SecretDeclaration};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::RotationView;
 use broker_secret_memory::token::AccessToken;
-use broker_vault::rotation_state::{NotNow, Phase, Rotation, Version};
-use broker_vault::{Held, NewValue, Vault, VaultError};
+use broker_vault::rotation_state::{NotNow, Phase, Rotation};
+use broker_vault::{NewValue, Vault, VaultError};
 use jiff::Timestamp;
 
-use self::candidate::{Before, Candidate};
-use self::identity::Asked;
-use self::least::InUse;
-use crate::checks::Checks;
+use crate::checks::{Checks, Identity, IdentityError};
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::lease_record;
@@ -53,23 +51,8 @@ use crate::policies::Policies;
 use crate::secrets::SecretTurn;
 use crate::secrets::{Secrets, Upkeep, UpkeepError};
 
+pub use self::candidate::Candidate;
 pub use self::error::RotationError;
-
-/// A new value, as an operator gives it.
-pub struct Given {
-    /// The value.
-    pub value: AccessToken,
-    /// Its end at GitHub, where the operator knows it.
-    pub entered: Option<Timestamp>,
-    /// Whether it may carry fewer scopes or permissions than the value in use, where none are declared.
-    pub fewer_scopes: bool,
-}
-
-/// What the checks let through.
-struct Checked {
-    new: NewValue,
-    old_is_dead: bool,
-}
 
 /// Why a lease on a replaced value ends.
 const REPLACED: &str = "the secret was rotated, and the value behind the lease is ended";
@@ -110,171 +93,6 @@ impl Rotations {
             checks,
             leases,
             config,
-        }
-    }
-
-    /// Begins with a new value: checks it, and if it will do, stores and uses it.
-    ///
-    /// Given once more, the value of the last rotation only answers how that stands.
-    ///
-    /// # Errors
-    ///
-    /// [`RotationError`]; the value in use stays in use.
-    pub async fn begin_rotation(
-        &self,
-        by: &Caller,
-        name: &SecretName,
-        given: Given,
-    ) -> Result<RotationView, RotationError> {
-        let Given {
-            value,
-            entered,
-            fewer_scopes,
-        } = given;
-        let turn = self.secrets.locks().turn(name).await;
-        if self.vault.is_locked() {
-            return Err(UpkeepError::Locked.into());
-        }
-        self.secrets.refuse_while_moving(&turn)?;
-        let declared = self.in_the_vault(name)?;
-        let hashed = value.hashed();
-        let held = self.vault.held(name);
-        if let Some(last) = self.vault.rotation(name) {
-            let in_use = held.as_ref().map(|held| held.version);
-            let same = *last.new.hashed_credential == *hashed.as_str();
-            if same && (last.is_under_way() || in_use == Some(last.new.number)) {
-                return Ok(self.rotation_view(name, Vec::new()).await);
-            }
-            if last.is_under_way() {
-                return Err(RotationError::UnderWay(name.clone()));
-            }
-        }
-        let versions = self.vault.versions(name);
-        if versions
-            .iter()
-            .any(|known| known.hashed_credential == hashed)
-        {
-            let why = vec!["it is the value in use, or one before it".to_owned()];
-            return Err(self.unfit(name, why).await);
-        }
-        let begun = Event::RotationBegun {
-            by: lease_record::caller(by),
-            secret: name.as_str(),
-            replaces: held.as_ref().map(|held| held.version),
-            hashed_credential: hashed.as_str(),
-        };
-        self.record(&begun).await?;
-        let candidate = Candidate {
-            value,
-            entered,
-            fewer_scopes,
-        };
-        let checked = self
-            .check_both(by, &declared, held.as_ref(), &candidate)
-            .await;
-        let (fit, old_is_dead) = match checked {
-            Ok(checked) => checked,
-            Err(error) => {
-                self.step_failed(name, "check", &error.to_string(), false)
-                    .await;
-                return Err(error);
-            }
-        };
-        let checked = Checked {
-            new: NewValue {
-                value: candidate.value,
-                expires_at: fit.expires_at,
-            },
-            old_is_dead,
-        };
-        self.swap(by, &turn, held.as_ref(), checked).await?;
-        tracing::info!(secret = %name, "a new value is in use; the old one is kept until it is ended");
-        Ok(self.rotation_view(name, fit.warnings).await)
-    }
-
-    /// Asks GitHub about the value in use and the one that is to follow it.
-    async fn check_both(
-        &self,
-        by: &Caller,
-        declared: &SecretDeclaration,
-        held: Option<&Held>,
-        candidate: &Candidate,
-    ) -> Result<(candidate::Fit, bool), RotationError> {
-        let old = match held {
-            None => None,
-            Some(held) => {
-                let version = Some(held.version);
-                let opened =
-                    self.secrets
-                        .open_for_upkeep(Some(by), &declared.name, version, Upkeep::Check);
-                Some(self.identify(declared, opened.await?).await?)
-            }
-        };
-        let old_is_dead = matches!(old, Some(Asked::Dead));
-        let identity = match old {
-            Some(Asked::Alive(identity)) => Some(identity),
-            Some(Asked::Dead) | None => None,
-        };
-        let said = identity.as_ref().and_then(|old| old.headers.scopes.clone());
-        let in_use = match (held, said) {
-            (None, _) => InUse::Nothing,
-            (Some(_), Some(scopes)) => InUse::Value(Some(scopes)),
-            (Some(_), None) => InUse::Value(self.checks.carried_scopes(declared).await),
-        };
-        let before = Before {
-            held,
-            identity: identity.as_deref(),
-            in_use,
-        };
-        let mut fit = self
-            .evaluate_candidate(declared, &before, candidate)
-            .await?;
-        if old_is_dead {
-            fit.warnings.push(
-                "GitHub refuses the old value already: it was regenerated, deleted or has ended; \
-                 until the new one is in them, the sinks hold a dead value"
-                    .to_owned(),
-            );
-        }
-        Ok((fit, old_is_dead))
-    }
-
-    async fn swap(
-        &self,
-        by: &Caller,
-        turn: &SecretTurn,
-        held: Option<&Held>,
-        Checked { new, old_is_dead }: Checked,
-    ) -> Result<(), RotationError> {
-        let name = turn.name();
-        // GitHub took its time, and policies may have been loaded meanwhile.
-        self.in_the_vault(name)?;
-        let in_use = held.map(|held| held.version);
-        let now = self.journal.moment();
-        let version = self.vault.reserve_version(name, now.wall()).await;
-        let version = version.map_err(of_the_vault)?;
-        let hashed = new.value.hashed();
-        let swapped = Event::RotationSwapped {
-            by: lease_record::caller(by),
-            secret: name.as_str(),
-            version,
-            replaces: in_use,
-            hashed_credential: hashed.as_str(),
-            expires_at: new.expires_at,
-        };
-        let recorded = self.record_change(turn, version, &swapped).await?;
-        let old = held.map(|held| Version {
-            number: held.version,
-            hashed_credential: held.hashed_credential.as_str().into(),
-        });
-        let new_version = Version {
-            number: version,
-            hashed_credential: hashed.as_str().into(),
-        };
-        let rotation = Rotation::begin(old, new_version, old_is_dead, &now);
-        match self.vault.swap(recorded, new, rotation, now.wall()).await {
-            Ok(_held) => Ok(()),
-            Err(error) => Err(self.vault_failed(name, "swap", error).await),
         }
     }
 
@@ -322,22 +140,20 @@ impl Rotations {
         }
         let old = rotation.may_roll_back().map_err(not_now(name))?.clone();
         let declared = self.in_the_vault(name)?;
-        let open = || {
-            self.secrets
-                .open_for_upkeep(Some(by), name, Some(old.number), Upkeep::Rotation)
-        };
-        match self.identify(&declared, open().await?).await? {
-            Asked::Alive(_) => {}
-            Asked::Dead => {
-                let dead = Rotation {
-                    old_is_dead: true,
-                    ..rotation
-                };
-                self.note_rotation(&turn, dead).await?;
-                return Err(not_now(name)(NotNow::TooLate));
-            }
+        let (number, for_this) = (Some(old.number), Upkeep::Rotation);
+        let identity = self.identify_version(Some(by), &declared, number, for_this);
+        if identity.await?.is_none() {
+            let dead = Rotation {
+                old_is_dead: true,
+                ..rotation
+            };
+            self.note_rotation(&turn, dead).await?;
+            return Err(not_now(name)(NotNow::TooLate));
         }
-        let value = open().await?;
+        let value = self
+            .secrets
+            .open_for_upkeep(Some(by), name, number, for_this)
+            .await?;
         let now = self.journal.moment();
         let version = self.vault.reserve_version(name, now.wall()).await;
         let version = version.map_err(of_the_vault)?;
@@ -362,6 +178,43 @@ impl Rotations {
         self.end_leases_on(name, &[rotation.new.number], Some(by), TAKEN_BACK)
             .await;
         Ok(self.rotation_view(name, Vec::new()).await)
+    }
+
+    /// Opens a version, or the one in use, and asks GitHub with it. `None` if GitHub refuses it with 401.
+    async fn identify_version(
+        &self,
+        by: Option<&Caller>,
+        declared: &SecretDeclaration,
+        version: Option<u64>,
+        what_for: Upkeep,
+    ) -> Result<Option<Identity>, RotationError> {
+        let name = &declared.name;
+        let opened = self.secrets.open_for_upkeep(by, name, version, what_for);
+        self.identify(declared, opened.await?).await
+    }
+
+    /// Asks GitHub with this value. `None` if GitHub refuses it with 401.
+    async fn identify(
+        &self,
+        declared: &SecretDeclaration,
+        value: AccessToken,
+    ) -> Result<Option<Identity>, RotationError> {
+        let owner = declared.owner.as_deref().map(Principal::user);
+        match Identity::ask(&self.github, declared, value, owner).await {
+            Ok(identity) => Ok(Some(identity)),
+            Err(IdentityError::GitHub(GitHubError::Unauthorized { .. })) => Ok(None),
+            Err(IdentityError::GitHub(source)) => Err(RotationError::GitHub {
+                doing: "asking GitHub whose the value is",
+                source,
+            }),
+            Err(IdentityError::Key(source)) => Err(RotationError::Key {
+                name: declared.name.clone(),
+                source,
+            }),
+            Err(IdentityError::Panicked(panic)) => {
+                Err(UpkeepError::Broken("the App's key", panic).into())
+            }
+        }
     }
 
     /// The declaration of a secret whose value lies in the vault.

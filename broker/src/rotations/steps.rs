@@ -10,9 +10,8 @@ use broker_protocol::names::SecretName;
 use broker_protocol::rotation::RotationView;
 use broker_secret_memory::token::AccessToken;
 use broker_vault::Kind;
-use broker_vault::rotation_state::{Due, EndedBy, Phase, Rotation, Version};
+use broker_vault::rotation_state::{Due, EndedBy, Phase, Rotation};
 
-use super::identity::Asked;
 use super::{REPLACED, RotationError, TAKEN_BACK, not_now};
 use crate::lease_record;
 use crate::rotations::Rotations;
@@ -72,19 +71,19 @@ impl Rotations {
         let by = rotation
             .old
             .as_ref()
-            .map_or(EndedBy::Broker, |old| self.ended_by(name, old));
+            .map_or(EndedBy::Broker, |old| self.ended_by(name, old.number));
         rotation.due(pending, by, &self.journal.moment())
     }
 
     /// Who can end this version at GitHub.
-    pub(super) fn ended_by(&self, name: &SecretName, version: &Version) -> EndedBy {
+    pub(super) fn ended_by(&self, name: &SecretName, version: u64) -> EndedBy {
         if self.github.base().is_enterprise_server() {
             return EndedBy::Person;
         }
         let versions = self.vault.versions(name);
         let kind = versions
             .iter()
-            .find(|known| known.number == version.number)
+            .find(|known| known.number == version)
             .and_then(|known| known.kind);
         match kind {
             Some(Kind::Classic | Kind::FineGrained) => EndedBy::Broker,
@@ -102,12 +101,9 @@ impl Rotations {
         let name = turn.name();
         let declared = self.in_the_vault(name)?;
         let new = rotation.new.number;
-        let value = self
-            .secrets
-            .open_for_upkeep(by, name, Some(new), Upkeep::Rotation)
-            .await?;
-        match self.identify(&declared, value).await {
-            Ok(Asked::Alive(_)) => {
+        let identity = self.identify_version(by, &declared, Some(new), Upkeep::Rotation);
+        match identity.await {
+            Ok(Some(_)) => {
                 self.record(&Event::RotationVerified {
                     secret: name.as_str(),
                     version: new,
@@ -116,7 +112,7 @@ impl Rotations {
                 self.note_rotation(turn, rotation.verified(&self.journal.moment()))
                     .await
             }
-            Ok(Asked::Dead) => {
+            Ok(None) => {
                 let why = "GitHub refuses the new value now (401); take it back with `--rollback`";
                 let failed = Failed {
                     step: "verify",
@@ -250,24 +246,15 @@ impl Rotations {
         version: u64,
     ) -> Result<bool, RotationError> {
         let declared = self.in_the_vault(name)?;
-        let old = self
-            .secrets
-            .open_for_upkeep(by, name, Some(version), Upkeep::Revocation)
-            .await?;
-        if let Asked::Alive(_) = self.identify(&declared, old).await? {
+        let old = self.identify_version(by, &declared, Some(version), Upkeep::Revocation);
+        if old.await?.is_some() {
             return Ok(false);
         }
         if declared.kind != SecretKind::App {
             return Ok(true);
         }
-        let in_use = self
-            .secrets
-            .open_for_upkeep(by, name, None, Upkeep::Rotation)
-            .await?;
-        Ok(matches!(
-            self.identify(&declared, in_use).await?,
-            Asked::Alive(_)
-        ))
+        let in_use = self.identify_version(by, &declared, None, Upkeep::Rotation);
+        Ok(in_use.await?.is_some())
     }
 
     /// Erases every version but the one in use, which ends the rotation.

@@ -50,7 +50,7 @@ impl Rotations {
             && declared.source.is_vault()
             && declared.scopes.is_empty()
             && self.vault.held(name).is_some();
-        if under_way || !is_open || self.checks.carried_scopes(declared).await.is_some() {
+        if under_way || !is_open || self.checks.known_scopes(declared).await.is_some() {
             return;
         }
         if let Err(error) = self.checks.check_secret(Some(by), name, Pace::Prompt).await {
@@ -148,7 +148,7 @@ impl Rotations {
     async fn create_view(&self, declared: &SecretDeclaration) -> CreateView {
         let carried = match declared.kind {
             SecretKind::Classic if declared.scopes.is_empty() => {
-                self.checks.carried_scopes(declared).await
+                self.checks.known_scopes(declared).await
             }
             _ => None,
         };
@@ -255,7 +255,8 @@ impl Rotations {
     }
 
     fn why_by_hand(&self, name: &SecretName, rotation: &Rotation) -> &'static str {
-        let by = rotation.old.as_ref().map(|old| self.ended_by(name, old));
+        let by = rotation.old.as_ref();
+        let by = by.map(|old| self.ended_by(name, old.number));
         if rotation.refused {
             "GitHub refused to end the old value"
         } else if by != Some(EndedBy::Person) {

@@ -52,8 +52,11 @@ fn a_value_that_is_unfit_changes_nothing_and_all_that_is_wrong_is_said() {
     for (value, wrong) in [
         (OLD, "the value in use"),
         (other, "belongs to `someone-else`"),
-        (other, "lacks the scope workflow"),
-        (poor, "lacks the scope repo, workflow"),
+        (other, "scope `workflow` is declared"),
+        (
+            poor,
+            "scope `repo` is declared, and it carries `public_repo`",
+        ),
         (
             "ghp_NOBODYcanaryNOBODYcanaryNOBODYcan0005",
             "does not accept it",
@@ -93,13 +96,13 @@ fn a_fine_grained_value_must_reach_every_declared_repository_that_still_has_its_
     scene.broker.set("site-pat", old);
     let rotate = |value| scene.rotate_to("site-pat", &json!({ "value": value }), Then::Revoke);
     let (_, why) = rotate(poor).a_refusal();
-    let unknown = "it does not reach acme/docs: GitHub knows nothing there";
+    let unknown = "`acme/docs` is not reached: GitHub knows nothing there";
     assert!(why.contains(unknown), "{why}");
     let docs = Fault::on("GET /repos/acme/docs");
     let github = &scene.github;
     github.fault(docs.refuse(451, "Repository access blocked"));
     let (_, why) = rotate(new).a_refusal();
-    let refuses = "it does not reach acme/docs: GitHub refuses (451";
+    let refuses = "`acme/docs` is not reached: GitHub refuses (451";
     assert!(why.contains(refuses), "{why}");
     github.heal();
     github.change(|state| state.rename("acme/docs", "papers"));

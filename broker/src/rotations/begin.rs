@@ -1,0 +1,166 @@
+//! The first step of a rotation: the new value is checked beside the one in use, stored, and used.
+
+use broker_audit::record::Event;
+use broker_policy::{Caller, SecretDeclaration};
+use broker_protocol::names::SecretName;
+use broker_protocol::rotation::RotationView;
+use broker_vault::rotation_state::{Rotation, Version};
+use broker_vault::{Held, NewValue};
+
+use super::candidate::{Accepted, Before, Candidate};
+use super::least::InUse;
+use super::{RotationError, of_the_vault};
+use crate::checks::Identity;
+use crate::lease_record;
+use crate::rotations::Rotations;
+use crate::secrets::{SecretTurn, Upkeep, UpkeepError};
+
+impl Rotations {
+    /// Begins with a new value: checks it, and if it may be used, stores and uses it.
+    ///
+    /// Given once more, the value of the last rotation only answers how that stands.
+    ///
+    /// # Errors
+    ///
+    /// [`RotationError`]; the value in use stays in use.
+    pub async fn begin_rotation(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+        candidate: Candidate,
+    ) -> Result<RotationView, RotationError> {
+        let turn = self.secrets.locks().turn(name).await;
+        if self.vault.is_locked() {
+            return Err(UpkeepError::Locked.into());
+        }
+        self.secrets.refuse_while_moving(&turn)?;
+        let declared = self.in_the_vault(name)?;
+        let hashed = candidate.value.hashed();
+        let held = self.vault.held(name);
+        if let Some(last) = self.vault.rotation(name) {
+            let in_use = held.as_ref().map(|held| held.version);
+            let same = *last.new.hashed_credential == *hashed.as_str();
+            if same && (last.is_under_way() || in_use == Some(last.new.number)) {
+                return Ok(self.rotation_view(name, Vec::new()).await);
+            }
+            if last.is_under_way() {
+                return Err(RotationError::UnderWay(name.clone()));
+            }
+        }
+        let versions = self.vault.versions(name);
+        if versions
+            .iter()
+            .any(|known| known.hashed_credential == hashed)
+        {
+            let why = vec!["it is the value in use, or one before it".to_owned()];
+            return Err(self.unfit(name, why).await);
+        }
+        let begun = Event::RotationBegun {
+            by: lease_record::caller(by),
+            secret: name.as_str(),
+            replaces: held.as_ref().map(|held| held.version),
+            hashed_credential: hashed.as_str(),
+        };
+        self.record(&begun).await?;
+        let checked = self
+            .check_both(by, &declared, held.as_ref(), &candidate)
+            .await;
+        let (accepted, old_is_dead) = match checked {
+            Ok(checked) => checked,
+            Err(error) => {
+                self.step_failed(name, "check", &error.to_string(), false)
+                    .await;
+                return Err(error);
+            }
+        };
+        let new = NewValue {
+            value: candidate.value,
+            expires_at: accepted.expires_at,
+        };
+        self.swap(by, &turn, held.as_ref(), (new, old_is_dead))
+            .await?;
+        tracing::info!(secret = %name, "a new value is in use; the old one is kept until it is ended");
+        Ok(self.rotation_view(name, accepted.warnings).await)
+    }
+
+    /// Asks GitHub about the value in use and the one that is to follow it.
+    async fn check_both(
+        &self,
+        by: &Caller,
+        declared: &SecretDeclaration,
+        held: Option<&Held>,
+        candidate: &Candidate,
+    ) -> Result<(Accepted, bool), RotationError> {
+        let old = match held {
+            None => None,
+            Some(held) => {
+                let version = Some(held.version);
+                let identity = self.identify_version(Some(by), declared, version, Upkeep::Check);
+                Some(identity.await?)
+            }
+        };
+        let old_is_dead = matches!(old, Some(None));
+        let identity = old.flatten();
+        let said = identity.as_ref().and_then(Identity::scopes);
+        let in_use = match (held, said) {
+            (None, _) => InUse::Nothing,
+            (Some(_), Some(scopes)) => InUse::Value(Some(scopes.to_vec())),
+            (Some(_), None) => InUse::Value(self.checks.known_scopes(declared).await),
+        };
+        let before = Before {
+            held,
+            identity: identity.as_ref(),
+            in_use,
+        };
+        let mut accepted = self
+            .evaluate_candidate(declared, &before, candidate)
+            .await?;
+        if old_is_dead {
+            accepted.warnings.push(
+                "GitHub refuses the old value already: it was regenerated, deleted or has ended; \
+                 until the new one is in them, the sinks hold a dead value"
+                    .to_owned(),
+            );
+        }
+        Ok((accepted, old_is_dead))
+    }
+
+    async fn swap(
+        &self,
+        by: &Caller,
+        turn: &SecretTurn,
+        held: Option<&Held>,
+        (new, old_is_dead): (NewValue, bool),
+    ) -> Result<(), RotationError> {
+        let name = turn.name();
+        // GitHub took its time, and policies may have been loaded meanwhile.
+        self.in_the_vault(name)?;
+        let in_use = held.map(|held| held.version);
+        let now = self.journal.moment();
+        let version = self.vault.reserve_version(name, now.wall()).await;
+        let version = version.map_err(of_the_vault)?;
+        let hashed = new.value.hashed();
+        let swapped = Event::RotationSwapped {
+            by: lease_record::caller(by),
+            secret: name.as_str(),
+            version,
+            replaces: in_use,
+            hashed_credential: hashed.as_str(),
+            expires_at: new.expires_at,
+        };
+        let recorded = self.record_change(turn, version, &swapped).await?;
+        let old = held.map(|held| Version {
+            number: held.version,
+            hashed_credential: held.hashed_credential.as_str().into(),
+        });
+        let new_version = Version {
+            number: version,
+            hashed_credential: hashed.as_str().into(),
+        };
+        let rotation = Rotation::begin(old, new_version, old_is_dead, &now);
+        match self.vault.swap(recorded, new, rotation, now.wall()).await {
+            Ok(_held) => Ok(()),
+            Err(error) => Err(self.vault_failed(name, "swap", error).await),
+        }
+    }
+}
