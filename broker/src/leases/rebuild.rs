@@ -207,7 +207,7 @@ impl Leases {
     /// GitHub, and the end of the lease came too late for the log.
     fn hold_token_again(&self, lease: &Lease) -> bool {
         let tokens = &self.minting.tokens;
-        let again = |hashed| tokens.hold_again(&lease.id, hashed);
+        let again = |hashed| tokens.restore_holder(&lease.id, hashed);
         lease.deliver != Delivery::Installation || lease.hashed_token.as_ref().is_some_and(again)
     }
 

@@ -54,7 +54,7 @@ impl Minting {
     /// Ends, beside everything else, the tokens that no lease holds any more. What a start found in the
     /// vault waits until live leases are rebuilt, which `rebuilt` says.
     pub(crate) fn end_unneeded_tokens(self: &Arc<Self>, rebuilt: bool) {
-        for (token, tries) in self.tokens.to_end(self.journal.now().boot, rebuilt) {
+        for (token, tries) in self.tokens.take_due(self.journal.now().boot, rebuilt) {
             let this = Arc::clone(self);
             tokio::spawn(async move { this.end_token(token, tries, None).await });
         }
@@ -63,7 +63,7 @@ impl Minting {
     /// A lease is over, and so is its hold on a token. The sweep ends what nobody holds.
     pub(crate) fn release_token(&self, lease: &Lease) {
         if lease.deliver == Delivery::Installation {
-            self.tokens.let_go(&lease.id, None);
+            self.tokens.release(&lease.id, None);
         }
     }
 
@@ -241,7 +241,7 @@ impl Minting {
             "an installation token could not be ended at GitHub; it is tried again"
         );
         let at = self.journal.now().boot + pause;
-        self.tokens.end_again(&token.hashed, tries + 1, at);
+        self.tokens.retry_end(&token.hashed, tries + 1, at);
         TokenEnd::Pending
     }
 
@@ -268,7 +268,7 @@ impl Minting {
     }
 
     async fn forget_token(&self, token: &Token) {
-        self.tokens.ended(&token.hashed);
+        self.tokens.remove(&token.hashed);
         if let Err(error) = self.vault.forget_minted(&token.hashed).await {
             tracing::warn!(cause = %error, "an ended installation token is still in the vault; the next start forgets it");
         }
@@ -303,9 +303,9 @@ impl Minting {
         let now = self.journal.now();
         for kept in self.vault.minted() {
             if kept.ending {
-                self.tokens.found_ending(token_of(kept, now));
+                self.tokens.restore_ending(token_of(kept, now));
             } else {
-                self.tokens.found(token_of(kept, now));
+                self.tokens.restore(token_of(kept, now));
             }
         }
     }

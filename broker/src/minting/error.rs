@@ -95,9 +95,6 @@ pub enum MintError {
     /// By this machine's clock the token has ended although it was just minted.
     #[error("by this machine's clock GitHub's token has ended already; set the clock right")]
     ClockAhead,
-    /// Whoever was getting the token for several callers was interrupted.
-    #[error("getting the token was interrupted; ask again")]
-    Interrupted,
     /// Signing panicked: a fault of the broker's own.
     #[error("the App's JWT could not be signed")]
     Broken(#[source] tokio::task::JoinError),
@@ -140,7 +137,6 @@ impl ApiError for MintError {
             Self::Vault { .. }
             | Self::NotKept(_)
             | Self::NoMemory(_)
-            | Self::Interrupted
             | Self::ClockAhead
             | Self::Broken(_) => ErrorCode::Internal,
             Self::Source { .. } | Self::Key { .. } => ErrorCode::SourceUnavailable,

@@ -33,7 +33,7 @@ use broker_sources::Sources;
 use broker_vault::{self as vault, Vault, VaultError};
 
 use self::find::{Account, refused};
-use self::table::{Lead, Life, MintKey, MintedTable, Place, TOKEN_LIFETIME, Token};
+use self::table::{Acquired, Leader, Life, MintKey, TOKEN_LIFETIME, Token, TokenTable};
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::policies::Policies;
@@ -50,7 +50,7 @@ pub struct Minting {
     sources: Arc<Sources>,
     github: Arc<GitHub>,
     /// Tokens that may be alive, and who holds them.
-    pub(crate) tokens: MintedTable<MintError>,
+    pub(crate) tokens: TokenTable,
     /// By App and account: where the App is installed.
     installations: Mutex<HashMap<(SecretName, Box<str>), u64>>,
 }
@@ -72,7 +72,7 @@ impl Minting {
             vault,
             sources,
             github,
-            tokens: MintedTable::default(),
+            tokens: TokenTable::default(),
             installations: Mutex::default(),
         }
     }
@@ -112,37 +112,26 @@ impl Minting {
         let tokens = &self.tokens;
         let wanted = lease.span.length();
         loop {
-            match tokens.place(key, &lease.id, wanted, self.journal.now().boot) {
-                Place::Held(token) => {
-                    let Some(value) = self.held_value(&recorded, lease, &token)? else {
-                        continue;
-                    };
-                    return Ok((token, value));
-                }
-                Place::Follow(mut landing) => {
-                    let landed = landing.wait_for(Option::is_some).await;
-                    let landed = landed.ok().and_then(|landed| landed.as_ref().cloned());
-                    match landed {
+            let token = match tokens.acquire(key, &lease.id, wanted, self.journal.now().boot) {
+                Acquired::Held(token) => token,
+                Acquired::Follows(mut result) => {
+                    let result = result.wait_for(Option::is_some).await;
+                    match result.ok().and_then(|result| result.clone()) {
                         None => continue,
-                        Some(Err(error)) => return Err(error),
-                        Some(Ok(token)) => {
-                            let Some(value) = self.held_value(&recorded, lease, &token)? else {
-                                continue;
-                            };
-                            return Ok((token, value));
-                        }
+                        Some(result) => result?,
                     }
                 }
-                Place::Lead(lead) => {
-                    return match self.lead(recorded, lease, &lead, source).await {
-                        Ok(minted) => Ok(minted),
-                        Err(error) => {
-                            let error = Arc::new(error);
-                            tokens.failed(&lead, &error);
-                            Err(error)
-                        }
-                    };
+                Acquired::Leads(leader) => {
+                    let minted = self.mint_for(recorded, lease, &leader, source).await;
+                    return minted.map_err(|error| {
+                        let error = Arc::new(error);
+                        tokens.fail(&leader, &error);
+                        error
+                    });
                 }
+            };
+            if let Some(value) = self.held_value(&recorded, lease, &token)? {
+                return Ok((token, value));
             }
         }
     }
@@ -167,21 +156,21 @@ impl Minting {
                     }
                     Err(error) => {
                         tracing::error!(cause = %error, "a kept installation token does not open; another one is minted");
-                        tokens.refresh(&token.key);
+                        tokens.stop_sharing(&token.key);
                         return Ok(None);
                     }
                 };
-                tokens.refill(&token.hashed, &value);
+                tokens.cache_value(&token.hashed, &value);
                 Ok(Some(value))
             }
         }
     }
 
-    async fn lead(
+    async fn mint_for(
         &self,
         recorded: Recorded<Use>,
         lease: &Lease,
-        lead: &Lead<MintError>,
+        leader: &Leader,
         source: &SourceSpec,
     ) -> Result<(Token, AccessToken), MintError> {
         let secret = &lease.secret;
@@ -215,8 +204,8 @@ impl Minting {
             organization: lease.organization.as_ref(),
             permissions: &lease.permissions,
         };
-        let (token, value) = self.mint_kept(&app, lead.key().clone(), scope).await?;
-        if let Err(error) = self.tokens.landed(lead, token.clone(), &value) {
+        let (token, value) = self.mint_kept(&app, leader.key().clone(), scope).await?;
+        if let Err(error) = self.tokens.complete(leader, token.clone(), &value) {
             self.tokens.adopt(token, Some(&value));
             return Err(MintError::NoMemory(error));
         }
@@ -344,7 +333,7 @@ fn kept(token: &Token) -> vault::Minted {
 /// The token that such a row was made of, found now.
 fn token_of(kept: vault::Minted, now: Now) -> Token {
     Token {
-        life: Life::found(now, kept.minted_at, kept.expires_at),
+        life: Life::restored(now, kept.minted_at, kept.expires_at),
         key: MintKey {
             uid: kept.uid,
             secret: kept.secret,

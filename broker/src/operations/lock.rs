@@ -68,7 +68,7 @@ impl Operations {
                     .await;
                 self.resume().await;
                 // What could not be ended without the vault.
-                self.minting.tokens.end_again_now();
+                self.minting.tokens.retry_ends_now();
                 Ok(())
             }
             Err(error) => {

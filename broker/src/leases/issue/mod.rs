@@ -43,8 +43,7 @@ use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
 use crate::leases::Leases;
 use crate::leases::table::{Limits, Place, Reached};
-use crate::minting::table::Hold;
-use crate::minting::MintError;
+use crate::minting::table::TokenRef;
 use crate::policies::InForce;
 
 pub use self::error::IssueError;
@@ -159,7 +158,7 @@ impl Leases {
             .map_err(IssueError::NotRecorded)?;
         lease.seq = recorded.seq();
 
-        let key = hold.as_ref().and_then(Hold::key);
+        let key = hold.as_ref().and_then(TokenRef::key);
         let origin = Origin {
             source: &source,
             fresh: asked.wishes.fresh,
@@ -358,5 +357,5 @@ struct Ready<'a> {
     usage: Use,
     source: SourceSpec,
     /// What the lease holds of an installation token until it is live.
-    hold: Option<Hold<'a, MintError>>,
+    hold: Option<TokenRef<'a>>,
 }

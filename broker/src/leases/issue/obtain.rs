@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use super::{IssueError, vault_error};
 use crate::lease::{Lease, TooShort};
 use crate::leases::Leases;
-use crate::minting::table::{Hold, MintKey, TOKEN_LIFETIME};
 use crate::minting::MintError;
+use crate::minting::table::{MintKey, TOKEN_LIFETIME, TokenRef};
 
 /// Where a value is to come from.
 #[derive(Clone, Copy)]
@@ -32,14 +32,14 @@ impl Leases {
         lease: &mut Lease,
         fresh: bool,
         now: Now,
-    ) -> Result<Hold<'_, MintError>, IssueError> {
+    ) -> Result<TokenRef<'_>, IssueError> {
         let tokens = &self.minting.tokens;
         let key = MintKey::of(lease)?;
         if fresh {
-            tokens.refresh(&key);
+            tokens.stop_sharing(&key);
         }
-        let held = tokens.hold(&key, &lease.id, lease.span.length(), now.boot);
-        let hold = Hold::of(tokens, lease.id.clone(), key);
+        let held = tokens.share(&key, &lease.id, lease.span.length(), now.boot);
+        let hold = TokenRef::new(tokens, lease.id.clone(), key);
         let left = held.as_ref().map(|token| token.life.left(now.boot));
         lease.hashed_token = held.map(|token| token.hashed);
         let cut = lease.span.cut_to(left.unwrap_or(TOKEN_LIFETIME));

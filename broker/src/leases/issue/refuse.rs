@@ -6,9 +6,9 @@ use broker_policy::{Denial, Request};
 use broker_protocol::error::ErrorCode;
 
 use super::{IssueError, Wishes};
-use crate::leases::budget::Budget;
 use crate::lease_record;
 use crate::leases::Leases;
+use crate::leases::budget::Budget;
 
 impl Leases {
     /// Records a refusal, or counts it where the account has had too many.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use broker_protocol::names::LeaseId;
 use broker_secret_memory::token::HashedToken;
 
-use super::{MintedTable, Token};
+use super::{Token, TokenTable};
 
 /// What becomes of a token that somebody wants to end now.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,12 +33,12 @@ pub(super) enum Ending {
 ///
 /// Source: GitHub REST documentation, “Rate limits for the REST API”.
 const AT_A_TIME: usize = 8;
-impl<E> MintedTable<E> {
+impl TokenTable {
     /// The tokens that are to be ended at GitHub now, because nobody holds them or somebody said so, a
     /// few at a time; each is under way from here on, and shared with nobody. With each, how often it
     /// was tried. Those from before a restart only once leases are rebuilt.
     #[must_use]
-    pub fn to_end(&self, now: Duration, rebuilt: bool) -> Vec<(Token, u32)> {
+    pub fn take_due(&self, now: Duration, rebuilt: bool) -> Vec<(Token, u32)> {
         let mut inner = self.lock();
         let mut due = Vec::new();
         for entry in inner.tokens.values_mut() {
@@ -47,8 +47,8 @@ impl<E> MintedTable<E> {
                 Ending::Again { tries, at } if at <= now => tries,
                 Ending::UnderWay | Ending::Again { .. } => continue,
             };
-            let unheld = entry.holders.is_empty() && (rebuilt || !entry.found);
-            if (unheld || entry.doomed) && due.len() < AT_A_TIME {
+            let unheld = entry.holders.is_empty() && (rebuilt || !entry.restored);
+            if (unheld || entry.must_end) && due.len() < AT_A_TIME {
                 entry.ending = Ending::UnderWay;
                 due.push((entry.token.clone(), tries));
             }
@@ -70,7 +70,7 @@ impl<E> MintedTable<E> {
         if last.is_some_and(|last| entry.holders.iter().any(|holder| holder != last)) {
             return EndNow::Shared;
         }
-        entry.doomed = true;
+        entry.must_end = true;
         let tries = match entry.ending {
             Ending::Idle => 0,
             Ending::Again { tries, .. } => tries,
@@ -83,14 +83,14 @@ impl<E> MintedTable<E> {
     }
 
     /// Ending it did not work; it is tried again at this moment of boot time.
-    pub fn end_again(&self, hashed: &HashedToken, tries: u32, at: Duration) {
+    pub fn retry_end(&self, hashed: &HashedToken, tries: u32, at: Duration) {
         if let Some(entry) = self.lock().tokens.get_mut(hashed) {
             entry.ending = Ending::Again { tries, at };
         }
     }
 
     /// Has those whose end did not work tried again with the next sweep.
-    pub fn end_again_now(&self) {
+    pub fn retry_ends_now(&self) {
         for entry in self.lock().tokens.values_mut() {
             if let Ending::Again { at, .. } = &mut entry.ending {
                 *at = Duration::ZERO;
@@ -99,7 +99,7 @@ impl<E> MintedTable<E> {
     }
 
     /// Forgets a token that has ended at GitHub.
-    pub fn ended(&self, hashed: &HashedToken) {
+    pub fn remove(&self, hashed: &HashedToken) {
         let mut inner = self.lock();
         inner.stop_sharing(hashed);
         if let Some(entry) = inner.tokens.remove(hashed) {

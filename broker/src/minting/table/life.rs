@@ -42,7 +42,7 @@ impl Life {
     /// The life of a token that a broker before this one kept. How old it is only the wall clock tells;
     /// that it is over within the hour is sure without it.
     #[must_use]
-    pub fn found(now: Now, minted_at: Timestamp, expires_at: Timestamp) -> Self {
+    pub fn restored(now: Now, minted_at: Timestamp, expires_at: Timestamp) -> Self {
         // A clock that stands before the minting tells nothing.
         let left = if now.wall < minted_at {
             Duration::ZERO
@@ -133,7 +133,8 @@ mod tests {
     fn of_a_found_token_the_wall_clock_tells_how_long_it_is_good_but_not_that_it_is_over() {
         let clock = clock();
         let minted = clock.now().wall;
-        let found = |clock: &ManualClock| Life::found(clock.now(), minted, minted + TOKEN_LIFETIME);
+        let found =
+            |clock: &ManualClock| Life::restored(clock.now(), minted, minted + TOKEN_LIFETIME);
         clock.advance(20 * MINUTE);
         let now = clock.now().boot;
         let life = found(&clock);

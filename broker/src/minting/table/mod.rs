@@ -1,17 +1,17 @@
 //! Installation tokens that are alive, who holds each, and which may be shared.
 //!
 //! A token is shared only within one account, rule and scope ([`MintKey`]), while enough of its life
-//! is left. It is needed as long as a lease holds it; one that nobody holds is due to be ended. A lease
-//! holds one token at most: with the next it lets go of the one before. Of several callers that need
-//! the same token at once, one leads and the others wait for what it brings.
+//! is left. It is needed as long as a lease holds it; one that no lease holds is due to be revoked. A lease
+//! holds one token at most: with the next it releases the one before. Of several callers that need
+//! the same token at once, one mints it and the others wait for the result.
 //!
-//! Values lie in locked memory and are wiped when the store is locked; the vault has them sealed. Not
+//! Values are kept in locked memory and wiped when the store is locked; the vault has them sealed. Not
 //! here: GitHub, the vault, the clock.
 
 mod ending;
-mod hold;
 mod key;
 mod life;
+mod token_ref;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
@@ -26,11 +26,12 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use self::ending::Ending;
+use super::MintError;
 
 pub use self::ending::EndNow;
-pub use self::hold::Hold;
 pub use self::key::MintKey;
 pub use self::life::{Life, TOKEN_LIFETIME};
+pub use self::token_ref::TokenRef;
 
 /// One token that may be alive at GitHub.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,26 +50,26 @@ pub struct Token {
     pub life: Life,
 }
 
-/// What came of minting, as those who waited for it learn it.
-pub type Landed<E> = Result<Token, Arc<E>>;
+/// The result of minting, for those who wait for it.
+pub type Landed = Result<Token, Arc<MintError>>;
 
-/// What a caller finds that needs a token.
-pub enum Place<E> {
-    /// A token is there, and the lease holds it from now on.
+/// How a caller gets a token that it needs.
+pub enum Acquired {
+    /// There is one, and the lease holds it from now on.
     Held(Token),
-    /// Nobody is minting: the caller does, and says what came of it.
-    Lead(Lead<E>),
-    /// Somebody is; what comes of it arrives here. The lease holds the token by then.
-    Follow(watch::Receiver<Option<Landed<E>>>),
+    /// No one mints it yet: the caller does, and passes the result on.
+    Leads(Leader),
+    /// Another caller mints it; the result arrives here, and the lease holds the token by then.
+    Follows(watch::Receiver<Option<Landed>>),
 }
 
-/// The right and the duty to mint for a key. Dropped without a word, it tells the others to ask again.
-pub struct Lead<E> {
+/// The right and the duty to mint for a key. Dropped without a result, it has the others ask again.
+pub struct Leader {
     key: MintKey,
-    sender: watch::Sender<Option<Landed<E>>>,
+    sender: watch::Sender<Option<Landed>>,
 }
 
-impl<E> Lead<E> {
+impl Leader {
     /// What is to be minted.
     #[must_use]
     pub const fn key(&self) -> &MintKey {
@@ -77,17 +78,17 @@ impl<E> Lead<E> {
 }
 
 /// Every token that may be alive, and the mints under way.
-pub struct MintedTable<E> {
-    inner: Mutex<Inner<E>>,
-}
+#[derive(Default)]
+pub struct TokenTable(Mutex<Inner>);
 
-struct Inner<E> {
+#[derive(Default)]
+struct Inner {
     tokens: HashMap<HashedToken, Entry>,
     /// The token that each lease holds: the other side of [`Entry::holders`].
     held: HashMap<LeaseId, HashedToken>,
     /// The one that is shared, per key.
     current: BTreeMap<MintKey, HashedToken>,
-    flights: HashMap<MintKey, Flight<E>>,
+    flights: HashMap<MintKey, Flight>,
 }
 
 struct Entry {
@@ -95,64 +96,65 @@ struct Entry {
     value: Option<LockedBytes>,
     holders: HashSet<LeaseId>,
     ending: Ending,
-    /// It is to end whoever holds it.
-    doomed: bool,
-    /// It was kept over a restart: nothing is known of its leases before they are rebuilt.
-    found: bool,
+    /// It is to end even while a lease holds it.
+    must_end: bool,
+    /// The vault kept it over a restart: nothing is known of its leases before they are rebuilt.
+    restored: bool,
 }
 
-struct Flight<E> {
-    receiver: watch::Receiver<Option<Landed<E>>>,
-    waiting: Vec<LeaseId>,
-}
-
-impl<E> Default for MintedTable<E> {
-    fn default() -> Self {
+impl Entry {
+    fn new(token: Token, value: Option<LockedBytes>) -> Self {
         Self {
-            inner: Mutex::new(Inner {
-                tokens: HashMap::new(),
-                held: HashMap::new(),
-                current: BTreeMap::new(),
-                flights: HashMap::new(),
-            }),
+            token,
+            value,
+            holders: HashSet::new(),
+            ending: Ending::Idle,
+            must_end: false,
+            restored: false,
         }
     }
+}
+
+/// A mint under way.
+struct Flight {
+    receiver: watch::Receiver<Option<Landed>>,
+    waiting: Vec<LeaseId>,
 }
 
 /// A token minted a moment ago for an hour counts as good for an hour.
 const SLACK: Duration = Duration::from_secs(60);
 
-impl<E> MintedTable<E> {
-    /// Takes hold of the shared token for this key, if at this moment of boot time it has `wanted` of
+impl TokenTable {
+    /// Gives the lease the shared token of this key, if at this moment of boot time it has `wanted` of
     /// its life left.
-    pub fn hold(
+    pub fn share(
         &self,
         key: &MintKey,
         lease: &LeaseId,
         wanted: Duration,
         now: Duration,
     ) -> Option<Token> {
-        self.lock().hold(key, lease, wanted, now)
+        self.lock().share(key, lease, wanted, now)
     }
 
-    /// Takes hold of the shared token, or joins those who are getting one.
-    pub fn place(
+    /// Gives the lease the shared token, or has it wait with those who are getting one.
+    pub fn acquire(
         &self,
         key: &MintKey,
         lease: &LeaseId,
         wanted: Duration,
         now: Duration,
-    ) -> Place<E> {
+    ) -> Acquired {
         let mut inner = self.lock();
-        if let Some(token) = inner.hold(key, lease, wanted, now) {
-            return Place::Held(token);
+        if let Some(token) = inner.share(key, lease, wanted, now) {
+            return Acquired::Held(token);
         }
         // A flight whose leader is gone is no flight.
         if let Some(flight) = inner.flights.get_mut(key)
             && flight.receiver.has_changed().is_ok()
         {
             flight.waiting.push(lease.clone());
-            return Place::Follow(flight.receiver.clone());
+            return Acquired::Follows(flight.receiver.clone());
         }
         let (sender, receiver) = watch::channel(None);
         let flight = Flight {
@@ -161,41 +163,35 @@ impl<E> MintedTable<E> {
         };
         inner.flights.insert(key.clone(), flight);
         let key = key.clone();
-        Place::Lead(Lead { key, sender })
+        Acquired::Leads(Leader { key, sender })
     }
 
     /// Puts a minted token in place for its leader and all who waited, who hold it from now on.
     ///
     /// # Errors
     ///
-    /// If there is no memory for it; the leader then says so with [`Self::failed`].
-    pub fn landed(&self, lead: &Lead<E>, token: Token, value: &AccessToken) -> io::Result<()> {
+    /// If there is no memory for it; the leader then says so with [`Self::fail`].
+    pub fn complete(&self, leader: &Leader, token: Token, value: &AccessToken) -> io::Result<()> {
         // Into locked memory.
         let value = locked(value)?;
         let mut inner = self.lock();
-        let entry = Entry {
-            token: token.clone(),
-            value: Some(value),
-            holders: HashSet::new(),
-            ending: Ending::Idle,
-            doomed: false,
-            found: false,
-        };
-        inner.tokens.insert(token.hashed.clone(), entry);
-        inner.current.insert(lead.key.clone(), token.hashed.clone());
-        let flight = inner.flights.remove(&lead.key);
+        inner.insert(Entry::new(token.clone(), Some(value)));
+        inner
+            .current
+            .insert(leader.key.clone(), token.hashed.clone());
+        let flight = inner.flights.remove(&leader.key);
         for lease in flight.into_iter().flat_map(|flight| flight.waiting) {
             inner.give(&lease, &token.hashed);
         }
         drop(inner);
-        lead.sender.send_replace(Some(Ok(token)));
+        leader.sender.send_replace(Some(Ok(token)));
         Ok(())
     }
 
     /// Tells all who waited that there is no token.
-    pub fn failed(&self, lead: &Lead<E>, error: &Arc<E>) {
-        self.lock().flights.remove(&lead.key);
-        lead.sender.send_replace(Some(Err(Arc::clone(error))));
+    pub fn fail(&self, leader: &Leader, error: &Arc<MintError>) {
+        self.lock().flights.remove(&leader.key);
+        leader.sender.send_replace(Some(Err(Arc::clone(error))));
     }
 
     /// A copy of the token that a lease holds, for the use that was recorded for it. `Ok(None)` if its
@@ -231,15 +227,15 @@ impl<E> MintedTable<E> {
     }
 
     /// Keeps a value in memory again that was opened from the vault.
-    pub fn refill(&self, hashed: &HashedToken, value: &AccessToken) {
+    pub fn cache_value(&self, hashed: &HashedToken, value: &AccessToken) {
         if let Some(entry) = self.lock().tokens.get_mut(hashed) {
             // Into locked memory; without room for it the vault is asked again next time.
             entry.value = locked(value).ok();
         }
     }
 
-    /// Lets go of what a lease holds, and of what it waits for under this key.
-    pub fn let_go(&self, lease: &LeaseId, key: Option<&MintKey>) {
+    /// Releases what a lease holds, and what it waits for under this key.
+    pub fn release(&self, lease: &LeaseId, key: Option<&MintKey>) {
         let mut inner = self.lock();
         if let Some(flight) = key.and_then(|key| inner.flights.get_mut(key)) {
             flight.waiting.retain(|waiting| waiting != lease);
@@ -264,7 +260,7 @@ impl<E> MintedTable<E> {
     }
 
     /// Hands the shared token of a key to nobody any more; those who hold it keep it.
-    pub fn refresh(&self, key: &MintKey) {
+    pub fn stop_sharing(&self, key: &MintKey) {
         self.lock().current.remove(key);
     }
 
@@ -275,21 +271,14 @@ impl<E> MintedTable<E> {
 
     /// Takes in a token that nobody may have, so that it is ended.
     pub fn adopt(&self, token: Token, value: Option<&AccessToken>) {
-        let entry = Entry {
-            // Into locked memory; without room for it the vault is asked.
-            value: value.and_then(|value| locked(value).ok()),
-            holders: HashSet::new(),
-            ending: Ending::Idle,
-            doomed: false,
-            found: false,
-            token,
-        };
-        self.lock().tokens.insert(entry.token.hashed.clone(), entry);
+        // Into locked memory; without room for it the vault is asked.
+        let value = value.and_then(|value| locked(value).ok());
+        self.lock().insert(Entry::new(token, value));
     }
 
     /// Takes over a token that the vault kept over a restart. Nobody holds it yet, and it is shared
     /// again if it is the one of its key that lives longest.
-    pub fn found(&self, token: Token) {
+    pub fn restore(&self, token: Token) {
         let mut inner = self.lock();
         let newest = inner
             .current
@@ -304,37 +293,31 @@ impl<E> MintedTable<E> {
                 .current
                 .insert(token.key.clone(), token.hashed.clone());
         }
-        let entry = Entry {
-            token,
-            value: None,
-            holders: HashSet::new(),
-            ending: Ending::Idle,
-            doomed: false,
-            found: true,
-        };
-        inner.tokens.insert(entry.token.hashed.clone(), entry);
+        inner.insert(Entry {
+            restored: true,
+            ..Entry::new(token, None)
+        });
     }
 
     /// Takes over a token whose end a broker before this one was about to ask for. It may be dead: no
     /// lease shares it or holds it again, and its end is asked for once more.
-    pub fn found_ending(&self, token: Token) {
-        let entry = Entry {
-            value: None,
-            holders: HashSet::new(),
-            ending: Ending::Idle,
-            doomed: true,
-            found: true,
-            token,
-        };
-        self.lock().tokens.insert(entry.token.hashed.clone(), entry);
+    pub fn restore_ending(&self, token: Token) {
+        self.lock().insert(Entry {
+            must_end: true,
+            restored: true,
+            ..Entry::new(token, None)
+        });
     }
 
     /// Gives a lease that was rebuilt the token that its record names. `false` if that is gone, or is
     /// to end.
     #[must_use]
-    pub fn hold_again(&self, lease: &LeaseId, hashed: &HashedToken) -> bool {
+    pub fn restore_holder(&self, lease: &LeaseId, hashed: &HashedToken) -> bool {
         let mut inner = self.lock();
-        let stays = inner.tokens.get(hashed).is_some_and(|entry| !entry.doomed);
+        let stays = inner
+            .tokens
+            .get(hashed)
+            .is_some_and(|entry| !entry.must_end);
         stays && inner.give(lease, hashed)
     }
 
@@ -361,10 +344,10 @@ impl<E> MintedTable<E> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner<E>> {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         // A panic while it was held can have left a token without a holder, which is then revoked
         // early, or with one too many, which GitHub ends within the hour.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -372,8 +355,8 @@ impl<E> MintedTable<E> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotHeld;
 
-impl<E> Inner<E> {
-    fn hold(
+impl Inner {
+    fn share(
         &mut self,
         key: &MintKey,
         lease: &LeaseId,
@@ -391,6 +374,10 @@ impl<E> Inner<E> {
         let token = entry.token.clone();
         self.give(lease, &token.hashed);
         Some(token)
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        self.tokens.insert(entry.token.hashed.clone(), entry);
     }
 
     /// Has a lease hold this token and no other. `false` if there is none such.

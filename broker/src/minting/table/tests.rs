@@ -6,8 +6,6 @@ use broker_protocol::names::Delivery;
 use super::*;
 use crate::lease::Lease;
 
-type Table = MintedTable<&'static str>;
-
 const HOUR: Duration = Duration::from_secs(3600);
 const QUARTER: Duration = Duration::from_secs(900);
 
@@ -56,10 +54,10 @@ fn token(text: &str, uid: u32, minted: i64) -> Token {
     }
 }
 
-fn lead(table: &Table, lease: u128, uid: u32) -> Lead<&'static str> {
-    match table.place(&key(uid), &id(lease), QUARTER, boot(0)) {
-        Place::Lead(lead) => lead,
-        Place::Held(_) | Place::Follow(_) => panic!("somebody else leads"),
+fn lead(table: &TokenTable, lease: u128, uid: u32) -> Leader {
+    match table.acquire(&key(uid), &id(lease), QUARTER, boot(0)) {
+        Acquired::Leads(leader) => leader,
+        Acquired::Held(_) | Acquired::Follows(_) => panic!("somebody else leads"),
     }
 }
 
@@ -69,21 +67,21 @@ fn recorded() -> Recorded<Use> {
 
 #[tokio::test]
 async fn of_several_who_need_a_token_one_goes_and_all_hold_what_it_brings() {
-    let table = Table::default();
-    let lead = lead(&table, 1, 7);
-    let Place::Follow(mut landing) = table.place(&key(7), &id(2), QUARTER, boot(0)) else {
+    let table = TokenTable::default();
+    let first = lead(&table, 1, 7);
+    let Acquired::Follows(mut landing) = table.acquire(&key(7), &id(2), QUARTER, boot(0)) else {
         panic!("two lead");
     };
     assert!(matches!(
-        table.place(&key(8), &id(3), QUARTER, boot(0)),
-        Place::Lead(_)
+        table.acquire(&key(8), &id(3), QUARTER, boot(0)),
+        Acquired::Leads(_)
     ));
     let minted = token("ghs_one", 7, 0);
     table
-        .landed(&lead, minted.clone(), &value("ghs_one"))
+        .complete(&first, minted.clone(), &value("ghs_one"))
         .unwrap();
     let landed = landing.wait_for(Option::is_some).await.unwrap().clone();
-    assert_eq!(landed, Some(Ok(minted.clone())));
+    assert_eq!(landed.unwrap().unwrap(), minted);
     for lease in [1, 2] {
         let taken = table.take(&recorded(), &id(lease), &minted.hashed);
         assert_eq!(taken.ok().flatten().unwrap().expose(), "ghs_one");
@@ -94,17 +92,18 @@ async fn of_several_who_need_a_token_one_goes_and_all_hold_what_it_brings() {
 
 #[tokio::test]
 async fn when_the_one_fails_all_learn_why_and_when_it_vanishes_they_ask_again() {
-    let table = Table::default();
+    let table = TokenTable::default();
     let first = lead(&table, 1, 7);
-    let Place::Follow(mut landing) = table.place(&key(7), &id(2), QUARTER, boot(0)) else {
+    let Acquired::Follows(mut landing) = table.acquire(&key(7), &id(2), QUARTER, boot(0)) else {
         panic!("two lead");
     };
-    table.failed(&first, &Arc::new("no such installation"));
+    table.fail(&first, &Arc::new(MintError::ClockAhead));
     let landed = landing.wait_for(Option::is_some).await.unwrap().clone();
-    assert_eq!(landed, Some(Err(Arc::new("no such installation"))));
+    let error = landed.unwrap().unwrap_err();
+    assert!(matches!(*error, MintError::ClockAhead), "{error}");
 
     let second = lead(&table, 1, 7);
-    let Place::Follow(mut landing) = table.place(&key(7), &id(2), QUARTER, boot(0)) else {
+    let Acquired::Follows(mut landing) = table.acquire(&key(7), &id(2), QUARTER, boot(0)) else {
         panic!("two lead");
     };
     drop(second);
@@ -114,35 +113,35 @@ async fn when_the_one_fails_all_learn_why_and_when_it_vanishes_they_ask_again() 
 
 #[test]
 fn a_token_is_shared_while_it_has_the_wanted_time_left_and_by_the_same_scope_alone() {
-    let table = Table::default();
+    let table = TokenTable::default();
     let first = lead(&table, 1, 7);
     table
-        .landed(&first, token("ghs_one", 7, 0), &value("ghs_one"))
+        .complete(&first, token("ghs_one", 7, 0), &value("ghs_one"))
         .unwrap();
-    assert!(table.hold(&key(7), &id(2), HOUR, boot(30)).is_some());
-    assert!(table.hold(&key(7), &id(3), HOUR, boot(61)).is_none());
-    assert!(table.hold(&key(7), &id(3), QUARTER, boot(2700)).is_some());
-    assert!(table.hold(&key(7), &id(4), QUARTER, boot(2761)).is_none());
-    assert!(table.hold(&key(8), &id(5), QUARTER, boot(1)).is_none());
+    assert!(table.share(&key(7), &id(2), HOUR, boot(30)).is_some());
+    assert!(table.share(&key(7), &id(3), HOUR, boot(61)).is_none());
+    assert!(table.share(&key(7), &id(3), QUARTER, boot(2700)).is_some());
+    assert!(table.share(&key(7), &id(4), QUARTER, boot(2761)).is_none());
+    assert!(table.share(&key(8), &id(5), QUARTER, boot(1)).is_none());
     let mut narrower = lease(6, 7);
     narrower.repositories = ["acme/one".parse().unwrap()].into();
     let narrower = MintKey::of(&narrower).unwrap();
-    assert!(table.hold(&narrower, &id(6), QUARTER, boot(1)).is_none());
-    table.refresh(&key(7));
-    assert!(table.hold(&key(7), &id(7), QUARTER, boot(1)).is_none());
+    assert!(table.share(&narrower, &id(6), QUARTER, boot(1)).is_none());
+    table.stop_sharing(&key(7));
+    assert!(table.share(&key(7), &id(7), QUARTER, boot(1)).is_none());
 }
 
 #[test]
 fn a_token_is_shared_by_boot_time_however_the_wall_clock_jumps() {
     let clock = ManualClock::at(at(0));
-    let table = Table::default();
+    let table = TokenTable::default();
     let first = lead(&table, 1, 7);
     let minted = Token {
         life: Life::minted(clock.now(), clock.now(), at(3600)),
         ..token("ghs_one", 7, 0)
     };
-    table.landed(&first, minted, &value("ghs_one")).unwrap();
-    let shared = |lease| table.hold(&key(7), &id(lease), QUARTER, clock.now().boot);
+    table.complete(&first, minted, &value("ghs_one")).unwrap();
+    let shared = |lease| table.share(&key(7), &id(lease), QUARTER, clock.now().boot);
     let day = Duration::from_secs(24 * 3600);
     for set_to in [at(0) + day, at(0) - day] {
         clock.set_wall(set_to);
@@ -156,84 +155,84 @@ fn a_token_is_shared_by_boot_time_however_the_wall_clock_jumps() {
 
 #[test]
 fn a_token_is_ended_when_its_last_lease_lets_go_and_shared_with_nobody_from_then_on() {
-    let table = Table::default();
+    let table = TokenTable::default();
     let first = lead(&table, 1, 7);
     let minted = token("ghs_one", 7, 0);
     table
-        .landed(&first, minted.clone(), &value("ghs_one"))
+        .complete(&first, minted.clone(), &value("ghs_one"))
         .unwrap();
-    table.hold(&key(7), &id(2), QUARTER, boot(1)).unwrap();
-    table.let_go(&id(1), None);
-    assert_eq!(table.to_end(Duration::ZERO, true), []);
-    table.let_go(&id(2), None);
-    assert!(table.hold(&key(7), &id(3), QUARTER, boot(1)).is_none());
-    assert_eq!(table.to_end(Duration::ZERO, true), [(minted.clone(), 0)]);
-    assert_eq!(table.to_end(Duration::ZERO, true), [], "it is under way");
-    table.end_again(&minted.hashed, 1, Duration::from_secs(9));
-    assert_eq!(table.to_end(Duration::from_secs(8), true), []);
+    table.share(&key(7), &id(2), QUARTER, boot(1)).unwrap();
+    table.release(&id(1), None);
+    assert_eq!(table.take_due(Duration::ZERO, true), []);
+    table.release(&id(2), None);
+    assert!(table.share(&key(7), &id(3), QUARTER, boot(1)).is_none());
+    assert_eq!(table.take_due(Duration::ZERO, true), [(minted.clone(), 0)]);
+    assert_eq!(table.take_due(Duration::ZERO, true), [], "it is under way");
+    table.retry_end(&minted.hashed, 1, Duration::from_secs(9));
+    assert_eq!(table.take_due(Duration::from_secs(8), true), []);
     assert_eq!(
-        table.to_end(Duration::from_secs(9), true),
+        table.take_due(Duration::from_secs(9), true),
         [(minted.clone(), 1)]
     );
-    table.ended(&minted.hashed);
+    table.remove(&minted.hashed);
     assert!(table.value(&minted.hashed).is_none());
-    assert_eq!(table.to_end(Duration::MAX, true), []);
+    assert_eq!(table.take_due(Duration::MAX, true), []);
 }
 
 #[test]
 fn a_lease_that_never_came_to_live_lets_go_of_what_it_held() {
-    let table = Table::default();
+    let table = TokenTable::default();
     let first = lead(&table, 1, 7);
-    let hold = Hold::of(&table, id(1), key(7));
+    let hold = TokenRef::new(&table, id(1), key(7));
     table
-        .landed(&first, token("ghs_one", 7, 0), &value("ghs_one"))
+        .complete(&first, token("ghs_one", 7, 0), &value("ghs_one"))
         .unwrap();
     drop(hold);
-    assert_eq!(table.to_end(Duration::ZERO, true).len(), 1);
+    assert_eq!(table.take_due(Duration::ZERO, true).len(), 1);
 }
 
 #[test]
 fn a_token_that_was_about_to_end_before_a_restart_is_never_shared_and_its_end_tried_again() {
-    let table = Table::default();
-    table.found_ending(token("ghs_new", 7, 10));
-    table.found(token("ghs_old", 7, 0));
+    let table = TokenTable::default();
+    table.restore_ending(token("ghs_new", 7, 10));
+    table.restore(token("ghs_old", 7, 0));
     let (dying, lives) = (value("ghs_new").hashed(), value("ghs_old").hashed());
-    let shared = table.hold(&key(7), &id(1), QUARTER, boot(20));
+    let shared = table.share(&key(7), &id(1), QUARTER, boot(20));
     assert_eq!(shared.map(|token| token.hashed), Some(lives));
-    assert!(!table.hold_again(&id(2), &dying), "nor held as before");
-    let ended = table.to_end(Duration::ZERO, false);
+    assert!(!table.restore_holder(&id(2), &dying), "nor held as before");
+    let ended = table.take_due(Duration::ZERO, false);
     assert_eq!(ended, [(token("ghs_new", 7, 10), 0)], "at once");
 
-    let table = Table::default();
-    table.found(token("ghs_old", 7, 0));
-    table.found_ending(token("ghs_new", 7, 10));
-    let shared = table.hold(&key(7), &id(1), QUARTER, boot(20));
+    let table = TokenTable::default();
+    table.restore(token("ghs_old", 7, 0));
+    table.restore_ending(token("ghs_new", 7, 10));
+    let shared = table.share(&key(7), &id(1), QUARTER, boot(20));
     assert_eq!(shared.unwrap().hashed, value("ghs_old").hashed());
 }
 
 #[test]
 fn after_a_restart_a_lease_holds_the_token_its_record_names_and_no_other() {
-    let table = Table::default();
-    table.found(token("ghs_one", 7, 0));
-    table.found(token("ghs_two", 7, 10));
+    let table = TokenTable::default();
+    table.restore(token("ghs_one", 7, 0));
+    table.restore(token("ghs_two", 7, 10));
     let named = value("ghs_one").hashed();
     assert_eq!(
-        table.to_end(Duration::ZERO, false),
+        table.take_due(Duration::ZERO, false),
         [],
         "not before the rebuild"
     );
-    assert!(table.hold_again(&id(1), &named));
+    assert!(table.restore_holder(&id(1), &named));
     assert_eq!(table.held_by(&id(1)), Some(token("ghs_one", 7, 0)));
-    assert!(!table.hold_again(&id(2), &value("ghs_gone").hashed()));
+    assert!(!table.restore_holder(&id(2), &value("ghs_gone").hashed()));
     assert_eq!(table.held_by(&id(2)), None);
-    let ended = table.to_end(Duration::ZERO, true);
+    let ended = table.take_due(Duration::ZERO, true);
     assert_eq!(ended, [(token("ghs_two", 7, 10), 0)]);
     let taken = table.take(&recorded(), &id(1), &named);
     assert!(
         taken.ok().unwrap().is_none(),
         "its value is in the vault alone"
     );
-    table.refill(&named, &value("ghs_one"));
+    table.cache_value(&named, &value("ghs_one"));
     let taken = table.take(&recorded(), &id(1), &named).ok().flatten();
     assert_eq!(taken.unwrap().expose(), "ghs_one");
     table.wipe();
@@ -242,61 +241,61 @@ fn after_a_restart_a_lease_holds_the_token_its_record_names_and_no_other() {
 
 #[test]
 fn a_lease_that_takes_hold_of_another_token_lets_go_of_the_one_before() {
-    let table = Table::default();
+    let table = TokenTable::default();
     let first = lead(&table, 1, 7);
     let one = token("ghs_one", 7, 0);
     table
-        .landed(&first, one.clone(), &value("ghs_one"))
+        .complete(&first, one.clone(), &value("ghs_one"))
         .unwrap();
-    table.refresh(&key(7));
+    table.stop_sharing(&key(7));
     let second = lead(&table, 1, 7);
     let two = token("ghs_two", 7, 0);
     table
-        .landed(&second, two.clone(), &value("ghs_two"))
+        .complete(&second, two.clone(), &value("ghs_two"))
         .unwrap();
     assert_eq!(table.held_by(&id(1)), Some(two));
     assert!(table.holders(&one.hashed).is_empty());
-    assert_eq!(table.to_end(Duration::ZERO, true), [(one, 0)]);
+    assert_eq!(table.take_due(Duration::ZERO, true), [(one, 0)]);
 }
 
 #[test]
 fn a_token_that_is_ended_now_is_handed_to_nobody_and_tried_again_whoever_holds_it() {
-    let table = Table::default();
+    let table = TokenTable::default();
     let first = lead(&table, 1, 7);
     let minted = token("ghs_one", 7, 0);
     table
-        .landed(&first, minted.clone(), &value("ghs_one"))
+        .complete(&first, minted.clone(), &value("ghs_one"))
         .unwrap();
     let begun = table.end_now(&minted.hashed, None);
     assert_eq!(begun, EndNow::Begun(minted.clone(), 0));
     let taken = table.take(&recorded(), &id(1), &minted.hashed);
     assert_eq!(taken.err(), Some(NotHeld));
-    table.end_again(&minted.hashed, 1, Duration::from_secs(1));
+    table.retry_end(&minted.hashed, 1, Duration::from_secs(1));
     assert_eq!(
-        table.to_end(Duration::from_secs(1), true),
+        table.take_due(Duration::from_secs(1), true),
         [(minted.clone(), 1)]
     );
-    table.end_again(&minted.hashed, 2, HOUR);
-    assert_eq!(table.to_end(Duration::from_secs(1), true), []);
-    table.end_again_now();
+    table.retry_end(&minted.hashed, 2, HOUR);
+    assert_eq!(table.take_due(Duration::from_secs(1), true), []);
+    table.retry_ends_now();
     assert_eq!(table.all(), std::slice::from_ref(&minted));
-    assert_eq!(table.to_end(Duration::from_secs(1), true), [(minted, 2)]);
+    assert_eq!(table.take_due(Duration::from_secs(1), true), [(minted, 2)]);
 }
 
 #[test]
 fn a_lease_ends_its_token_now_unless_others_hold_it_or_somebody_is_ending_it() {
-    let table = Table::default();
+    let table = TokenTable::default();
     let first = lead(&table, 1, 7);
     let minted = token("ghs_one", 7, 0);
     table
-        .landed(&first, minted.clone(), &value("ghs_one"))
+        .complete(&first, minted.clone(), &value("ghs_one"))
         .unwrap();
-    let joined = table.hold(&key(7), &id(2), QUARTER, boot(0));
+    let joined = table.share(&key(7), &id(2), QUARTER, boot(0));
     assert_eq!(joined, Some(minted.clone()));
     let end = |lease| table.end_now(&minted.hashed, Some(&id(lease)));
     assert_eq!(end(1), EndNow::Shared);
-    table.let_go(&id(1), None);
+    table.release(&id(1), None);
     assert_eq!(end(2), EndNow::Begun(minted.clone(), 0));
     assert_eq!(end(2), EndNow::UnderWay);
-    assert_eq!(table.hold(&key(7), &id(3), QUARTER, boot(0)), None);
+    assert_eq!(table.share(&key(7), &id(3), QUARTER, boot(0)), None);
 }

@@ -2,18 +2,18 @@
 
 use broker_protocol::names::LeaseId;
 
-use super::{MintKey, MintedTable};
+use super::{MintKey, TokenTable};
 
-/// What a lease holds before it is live. Dropped before [`Hold::keep`], it lets go.
-pub struct Hold<'a, E> {
-    table: &'a MintedTable<E>,
+/// What a lease holds before it is live. Dropped before [`TokenRef::keep`], it is released.
+pub struct TokenRef<'a> {
+    table: &'a TokenTable,
     lease: Option<(LeaseId, MintKey)>,
 }
 
-impl<'a, E> Hold<'a, E> {
-    /// Whatever this lease takes hold of until it is live.
+impl<'a> TokenRef<'a> {
+    /// Whatever this lease comes to hold under this key until it is live.
     #[must_use]
-    pub const fn of(table: &'a MintedTable<E>, lease: LeaseId, key: MintKey) -> Self {
+    pub const fn new(table: &'a TokenTable, lease: LeaseId, key: MintKey) -> Self {
         Self {
             table,
             lease: Some((lease, key)),
@@ -26,16 +26,16 @@ impl<'a, E> Hold<'a, E> {
         self.lease.as_ref().map(|(_, key)| key)
     }
 
-    /// The lease is live: its end lets go.
+    /// The lease is live: its end releases the token.
     pub fn keep(mut self) {
         self.lease = None;
     }
 }
 
-impl<E> Drop for Hold<'_, E> {
+impl Drop for TokenRef<'_> {
     fn drop(&mut self) {
         if let Some((lease, key)) = self.lease.take() {
-            self.table.let_go(&lease, Some(&key));
+            self.table.release(&lease, Some(&key));
         }
     }
 }
