@@ -20,7 +20,7 @@ use crate::warnings::{Warning, WarningKind};
 /// What is kept of a check in the database, besides what leases need.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Details {
-    findings: Vec<StoredFinding>,
+    pub(super) findings: Vec<StoredFinding>,
     /// Repositories that were reached and are private: for another token not to reach them says
     /// something.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -33,13 +33,13 @@ pub(super) struct Details {
     scopes: Option<Vec<String>>,
 }
 
-fn shown(stored: Vec<StoredFinding>) -> Vec<Finding> {
+pub(super) fn shown(stored: Vec<StoredFinding>) -> Vec<Finding> {
     stored.into_iter().map(|stored| stored.0).collect()
 }
 
 /// A finding as the vault stores it, where `hint` keeps the name it first had.
 #[derive(Debug, Serialize, Deserialize)]
-struct StoredFinding(#[serde(with = "StoredFields")] Finding);
+pub(super) struct StoredFinding(#[serde(with = "StoredFields")] Finding);
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Finding")]

@@ -5,6 +5,7 @@ mod span;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+#[cfg(test)]
 use std::time::Duration;
 
 #[cfg(test)]

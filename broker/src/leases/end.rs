@@ -1,16 +1,13 @@
-//! Ends leases, and prolongs them: revoke, expire, renew, and evaluating them again.
+//! Ends leases: by time, with their caller, on request, or because policies no longer allow them.
 //!
-//! An end takes effect at once and is recorded as soon as the audit log can be written; a
-//! prolongation is recorded first, like a grant.
+//! An end takes effect at once and is recorded as soon as the audit log can be written.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use broker_audit::record::Event;
-use broker_audit_writer::Effect;
-use broker_policy::{Caller, Decision, Denial, Grant, Request};
+use broker_policy::Caller;
 use broker_protocol::api::Revoked;
-use broker_protocol::names::{Delivery, LeaseId, Permissions};
+use broker_protocol::names::{Delivery, LeaseId};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
@@ -18,8 +15,6 @@ use crate::caller::ExitWatch;
 use crate::lease::Lease;
 use crate::lease_record;
 use crate::leases::Leases;
-use crate::leases::issue::{IssueError, Wishes};
-use crate::policies::InForce;
 
 /// What became of an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,94 +197,6 @@ impl Leases {
         self.journal.record_end(&event, &lease.id).await
     }
 
-    /// Prolongs a live lease of this caller's account, or any for an operator. `Ok(None)` if it is
-    /// not live, or not theirs.
-    ///
-    /// Policy decides again: a lease that is no longer allowed is revoked.
-    ///
-    /// # Errors
-    ///
-    /// [`IssueError`] as for a new lease; the lease keeps its end.
-    pub async fn renew(
-        &self,
-        id: &LeaseId,
-        caller: &Arc<Caller>,
-        ttl: Option<Duration>,
-    ) -> Result<Option<Arc<Lease>>, IssueError> {
-        let Some(lease) = self
-            .table
-            .find(id, self.journal.now())
-            .filter(|lease| lease.caller.uid == caller.uid || self.config.is_operator(caller))
-        else {
-            return Ok(None);
-        };
-        // Evaluated as who asks now: a lease passed on to a process that no rule knows ends here. An
-        // operator asks in the name of the account that holds the lease.
-        let caller = if lease.caller.uid == caller.uid {
-            caller
-        } else {
-            &lease.caller
-        };
-        let policies = self.policies.in_force();
-        let stands = Self::request(&lease, caller, None);
-        if let Err(denial) = Self::evaluate(&policies, &lease, &stands) {
-            self.end_lease(id, None, "no longer allowed when it was to be renewed")
-                .await;
-            return Err(self.deny(&stands, &Wishes::default(), denial).await);
-        }
-        let asked = Self::request(&lease, caller, ttl);
-        let grant = match Self::evaluate(&policies, &lease, &asked) {
-            Ok(grant) => grant,
-            Err(denial) => return Err(self.deny(&asked, &Wishes::default(), denial).await),
-        };
-        if self.secrets.secret_is_gone(&lease) {
-            return Err(IssueError::SecretMissing(lease.secret.clone()));
-        }
-        let secret_ends = self
-            .vault
-            .held(&lease.secret)
-            .and_then(|held| held.expires_at);
-        // A token's end needs no look: since the grant the lease is renewable no longer than that.
-        let span = lease
-            .span
-            .renewed(self.journal.now(), grant.ttl, grant.ttl_max, secret_ends);
-        let Ok(span) = span else {
-            let denial = Denial::TooWide {
-                rule: Arc::clone(&grant.rule),
-                what: "the lease cannot be renewed any further; ask for a new one".to_owned(),
-            };
-            return Err(self.deny(&asked, &Wishes::default(), denial).await);
-        };
-        let mut renewed = Lease {
-            span,
-            rule: Arc::clone(&grant.rule),
-            ..Lease::clone(&lease)
-        };
-
-        self.spend(&self.grants, caller.account())?;
-        let event = Event::LeaseRenewed(lease_record::of(&renewed, self.journal.boot_id()));
-        let body = self.with_lease_mac(&event, &lease.secret)?;
-        let bytes = u32::try_from(body.as_str().len()).unwrap_or(u32::MAX);
-        self.spend_bytes(caller.account(), bytes)?;
-        let effect = Effect::LeaseLives(id.clone());
-        renewed.seq = self
-            .journal
-            .record_body(body, effect)
-            .await
-            .map_err(IssueError::NotRecorded)?;
-
-        let renewed = Arc::new(renewed);
-        if self.table.renew(Arc::clone(&renewed)) {
-            self.recheck_changes(&policies, &renewed).await?;
-            return Ok(Some(renewed));
-        }
-        // It ended while the renewal was being recorded: the end stands, and must be the last word
-        // in the log as well.
-        self.record_expiry(&renewed, "ended while being renewed")
-            .await;
-        Ok(None)
-    }
-
     /// Revokes every live lease that the policies in force no longer allow.
     pub(crate) async fn evaluate_leases(&self) -> Vec<LeaseId> {
         let policies = self.policies.in_force();
@@ -304,100 +211,5 @@ impl Leases {
             .into_iter()
             .map(|ended| ended.lease.id.clone())
             .collect()
-    }
-
-    /// Whether these policies would allow this lease as it stands.
-    pub(crate) fn still_allowed(policies: &InForce, lease: &Lease) -> bool {
-        let stands = Self::request(lease, &lease.caller, None);
-        Self::evaluate(policies, lease, &stands).is_ok_and(|grant| lease.span.fits(grant.ttl_max))
-    }
-
-    /// What a lease would have to ask for today.
-    fn request(lease: &Lease, caller: &Arc<Caller>, ttl: Option<Duration>) -> Request {
-        Request {
-            caller: Arc::clone(caller),
-            purpose: lease.purpose.clone(),
-            repositories: (!lease.repositories.is_empty()).then(|| lease.repositories.to_vec()),
-            organization: lease.organization.clone(),
-            permissions: (!lease.permissions.is_empty())
-                .then(|| Permissions::clone(&lease.permissions)),
-            ttl,
-        }
-    }
-
-    fn evaluate(policies: &InForce, lease: &Lease, request: &Request) -> Result<Grant, Denial> {
-        match broker_policy::decide(&policies.set, request) {
-            Decision::Allow(grant) => {
-                let gives =
-                    |grant: &Grant| grant.secret == lease.secret && grant.deliver == lease.deliver;
-                if gives(&grant) {
-                    return Ok(grant);
-                }
-                // It may have been granted on the fallback. If not, the rule would give something
-                // else today: as good as none for this lease.
-                grant.fall_back().filter(gives).ok_or(Denial::NoRule)
-            }
-            Decision::Deny(denial) => Err(denial),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policies::Loaded;
-    use broker_clock::Now;
-    use broker_policy::{Host, NamesOnly, PolicyFile, PolicySet};
-
-    const SECRETS: &str = "[secret.app]\nkind = 'app'\nclient_id = 'Iv23'\n\
-                           [secret.org-label-sync-token]\nkind = 'classic'\n";
-    const PURPOSE: &str = "purpose = 'label-sync'\nsecret = 'app'\nrepositories = ['acme/*']\n\
-                           permissions = { issues = 'read' }\n";
-    const RULE: &str = "[[allow]]\ncaller = { uid = 7 }\n";
-
-    fn in_force(more: &str) -> InForce {
-        let file = |name: &str, text: String| PolicyFile {
-            name: name.to_owned(),
-            text,
-        };
-        let files = [
-            file("s.toml", SECRETS.to_owned()),
-            file("p.toml", format!("{PURPOSE}{more}{RULE}")),
-        ];
-        let set = PolicySet::parse(&files, &NamesOnly::default(), &Host::anywhere()).unwrap();
-        let files = std::collections::BTreeMap::new();
-        let loaded = Loaded {
-            set,
-            files,
-            table_warnings: Vec::new(),
-        };
-        InForce::since(Timestamp::UNIX_EPOCH, loaded)
-    }
-
-    #[test]
-    fn a_lease_on_the_fallback_stands_for_as_long_as_the_purpose_has_that_fallback() {
-        let now = Now {
-            wall: Timestamp::UNIX_EPOCH,
-            boot: Duration::ZERO,
-        };
-        // Raw, on `org-label-sync-token`.
-        let lease = Lease::in_a_test(1, 7, now, Duration::from_secs(60));
-        let fallback = "fallback = { secret = 'org-label-sync-token', deliver = 'raw' }\n";
-        assert!(Leases::still_allowed(&in_force(fallback), &lease));
-        assert!(!Leases::still_allowed(&in_force(""), &lease), "cut over");
-
-        let on_the_app = Lease {
-            secret: "app".parse().unwrap(),
-            deliver: Delivery::Installation,
-            ..lease
-        };
-        assert!(Leases::still_allowed(&in_force(fallback), &on_the_app));
-        let neither = Lease {
-            deliver: Delivery::Raw,
-            ..on_the_app
-        };
-        assert!(!Leases::still_allowed(&in_force(fallback), &neither));
-        let a_strangers = Lease::in_a_test(1, 8, now, Duration::from_secs(60));
-        assert!(!Leases::still_allowed(&in_force(fallback), &a_strangers));
     }
 }

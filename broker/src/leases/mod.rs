@@ -5,12 +5,13 @@
 //!
 //! Not here: what GitHub allows (`limits`), tokens that are minted (`minting`), values (`secrets`).
 
-mod budget;
+pub mod budget;
 pub mod end;
 mod gate;
 pub mod issue;
 pub mod note;
 pub mod rebuild;
+mod renew;
 pub mod table;
 #[cfg(test)]
 mod tests;

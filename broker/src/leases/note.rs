@@ -9,9 +9,9 @@ use broker_audit::record::{self, Body, Event};
 use broker_audit_writer::Removal;
 use futures_util::future::join_all;
 
-use crate::leases::budget::{Budget, Uncounted};
 use crate::lease_record;
 use crate::leases::Leases;
+use crate::leases::budget::{Budget, Uncounted};
 
 impl Leases {
     /// Tells the vault, which writes it soon after. Nothing is told while nothing happens.

@@ -22,7 +22,6 @@ use std::sync::Arc;
 use broker_sources::Sources;
 use broker_vault::Vault;
 
-use self::locks::SecretLocks;
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::policies::Policies;
@@ -30,7 +29,7 @@ use crate::policies::Policies;
 pub use self::change::Undone;
 pub(crate) use self::deadline::{rekey_hint, root_key_in_words};
 pub use self::error::UpkeepError;
-pub use self::locks::SecretTurn;
+pub use self::locks::{SecretLocks, SecretTurn};
 pub use self::open::Upkeep;
 
 /// See the module.

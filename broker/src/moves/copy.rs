@@ -1,0 +1,142 @@
+//! The first half of a move: the value is in the new place, and the line of the policy is to change.
+
+use broker_policy::SourceSpec;
+use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
+use broker_protocol::value_form;
+use broker_secret_memory::token::{AccessToken, HashedToken};
+use broker_vault::move_state::{Move, Step};
+
+use super::{How, MoveError, Mover, line, view};
+use crate::moves::Moves;
+use crate::secrets::UpkeepError;
+
+impl Moves {
+    /// Sees to it that the value is in the new place, and says what changes that it is taken from there.
+    pub(super) async fn copy(
+        &self,
+        mover: Mover<'_>,
+        (from, to): (&SourceSpec, &SourceSpec),
+        known: Option<Move>,
+        how: How,
+    ) -> Result<MoveView, MoveError> {
+        let Mover { by, turn } = mover;
+        let name = turn.name();
+        let value = self.secrets.open_at(by, name, from).await?;
+        let value = value.ok_or_else(|| MoveError::Nothing {
+            name: name.clone(),
+            place: from.to_string(),
+        })?;
+        let hashed = value.hashed();
+        let there = self.secrets.open_at(by, name, to).await?;
+        let there = there.map(|there| there.hashed());
+        // What an earlier round of this move put there is no stranger's value.
+        let own =
+            |there: &HashedToken| known.as_ref().is_some_and(|m| *m.hashed == *there.as_str());
+        let is_there = there.as_ref() == Some(&hashed);
+        let other = there
+            .as_ref()
+            .is_some_and(|there| *there != hashed && !own(there));
+        let by_broker = to.is_vault() || self.sources.can_write(to);
+        if other && how == How::Careful {
+            return Err(MoveError::Different {
+                name: name.clone(),
+                place: to.to_string(),
+                hint: if by_broker {
+                    "say --replace to have it replaced"
+                } else {
+                    "put that there yourself, then run this again"
+                },
+            });
+        }
+        if let Some(by) = self.in_use(name, to).filter(|_| other) {
+            let place = to.to_string();
+            return Err(MoveError::InUse { by, place });
+        }
+        let begun_at = known.as_ref().map(|known| known.begun_at);
+        let now = self.journal.now().wall;
+        let mut state = Move {
+            from: from.to_string().into(),
+            to: to.to_string().into(),
+            begun_at: begun_at.unwrap_or(now),
+            step: Step::Copied,
+            hashed: hashed.as_str().into(),
+            edited: known.as_ref().and_then(|known| known.edited.clone()),
+        };
+        if how == How::DryRun {
+            return self
+                .plan(name, to, &state, (is_there, other, by_broker))
+                .await;
+        }
+        if !is_there && !by_broker {
+            let planned = MoveView {
+                phase: MovePhase::Planned,
+                begun_at,
+                ..view::of(
+                    name,
+                    &state,
+                    MoveStep::Put,
+                    view::put(name, from, to, other),
+                )
+            };
+            return Ok(planned);
+        }
+        if !is_there {
+            self.record_moving(by, name, &state, "writing").await?;
+            self.put(mover, to, value).await?;
+            let there = self.secrets.open_at(by, name, to).await?;
+            if there.map(|there| there.hashed()).as_ref() != Some(&hashed) {
+                return Err(MoveError::NotKept {
+                    name: name.clone(),
+                    place: to.to_string(),
+                });
+            }
+        }
+        let line = self.line_towards(name, to, state.edited.as_ref()).await;
+        if let Ok(line::Line::Change(_, edited)) = &line {
+            state.edited = Some(edited.clone());
+        }
+        let is_new = known.as_ref().is_none_or(|known| {
+            known.hashed != state.hashed || known.from != state.from || known.step != state.step
+        });
+        if is_new {
+            self.record_moving(by, name, &state, state.step.as_str())
+                .await?;
+        }
+        if known.as_ref() != Some(&state) {
+            self.secrets.note_first_seen_of(name).await;
+            self.note_move(turn, &state).await?;
+        }
+        Ok(self.with_line(
+            view::of(name, &state, MoveStep::Switch, String::new()),
+            line?,
+        ))
+    }
+
+    /// Writes the value to a place that takes it from the broker.
+    async fn put(
+        &self,
+        Mover { by, turn }: Mover<'_>,
+        to: &SourceSpec,
+        value: AccessToken,
+    ) -> Result<(), MoveError> {
+        let name = turn.name();
+        if to.is_vault() {
+            let policies = self.policies.in_force();
+            let ends = self.secrets.ends_at(policies.set.secret(name), None);
+            self.secrets.store_value(by, turn, value, ends).await?;
+            return Ok(());
+        }
+        // Looked at: it was stored before that was done, and would be refused when it is read there.
+        if let Err(unfit) = value_form::check(value.expose()) {
+            let name = name.clone();
+            return Err(UpkeepError::Malformed { name, unfit }.into());
+        }
+        let written = self.sources.write(to, &value, &*self.secrets).await;
+        if let Err(error) = written {
+            self.move_failed(name, "write", to, &error.to_string())
+                .await;
+            return Err(UpkeepError::Source(error.itself()).into());
+        }
+        Ok(())
+    }
+}
