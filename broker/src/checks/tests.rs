@@ -6,8 +6,8 @@ use broker_protocol::check::Verdict;
 use broker_vault::{Checked, Kind};
 use jiff::Timestamp;
 
-use super::results::{Details, shown};
 use super::evaluate::{Evaluation, Subject, refused, token};
+use super::results::{Details, shown};
 use super::*;
 
 const SECRETS: &str = r#"

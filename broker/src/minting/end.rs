@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::Event;
+use broker_clock::Backoff;
 use broker_github::GitHubError;
 use broker_policy::Caller;
 use broker_protocol::api::TokenEnd;
@@ -40,8 +41,11 @@ const NOTING: Duration = Duration::from_secs(1);
 ///
 /// Source: GitHub REST documentation, “Rate limits for the REST API”.
 const TOGETHER: usize = 16;
-/// The longest pause between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
+/// Until GitHub says that a token is dead.
+const BETWEEN_TRIES: Backoff = Backoff {
+    first: Duration::from_secs(1),
+    cap: Duration::from_secs(5 * 60),
+};
 
 /// A token that is to end, and its value or why there is none.
 pub(crate) struct ToEnd {
@@ -232,8 +236,8 @@ impl Minting {
             self.forget_token(&token).await;
             return TokenEnd::Revoked;
         }
-        let doubled = Duration::from_secs(1 << tries.min(8));
-        let pause = pause.unwrap_or(doubled).max(doubled).min(LONGEST_PAUSE);
+        let asked = pause.unwrap_or_default();
+        let pause = BETWEEN_TRIES.pause(tries).max(asked).min(BETWEEN_TRIES.cap);
         tracing::warn!(
             cause = why,
             secret = %token.key.secret,

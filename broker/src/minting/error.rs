@@ -156,7 +156,6 @@ impl ApiError for MintError {
             | Self::Vault { .. }
             | Self::NotKept(_)
             | Self::NoMemory(_)
-            | Self::Interrupted
             | Self::ClockAhead
             | Self::Broken(_)
             | Self::Key { .. }
@@ -179,7 +178,6 @@ impl ApiError for MintError {
             | Self::Vault { .. }
             | Self::NotKept(_)
             | Self::NoMemory(_)
-            | Self::Interrupted
             | Self::ClockAhead
             | Self::Broken(_)
             | Self::Source { .. }

@@ -1,5 +1,7 @@
 //! Moves in process, between the vault and a file.
 
+use broker_protocol::moving::MovePhase;
+
 use super::*;
 use crate::app::scratch::{Scratch, bot, caller};
 

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use broker_audit::record::Event;
+use broker_clock::Backoff;
 use broker_github::links;
 use broker_policy::{Caller, SecretKind};
 use broker_protocol::names::SecretName;
@@ -22,8 +23,13 @@ use crate::secrets::{Upkeep, UpkeepError};
 
 /// Why its leases end.
 const LEAKED: &str = "the secret was revoked at GitHub";
-/// How long GitHub is looked at before the answer says that it still takes a value: 1 s, 2 s, 4 s, 8 s.
+/// How often GitHub is asked again before the answer says that it still accepts a value.
 const LOOKS: u32 = 4;
+/// Between these: 1 s, 2 s, 4 s, 8 s.
+const BETWEEN_LOOKS: Backoff = Backoff {
+    first: Duration::from_secs(1),
+    cap: Duration::from_secs(8),
+};
 
 impl Rotations {
     /// Ends every stored value of a secret at GitHub, ends its leases, and sees that GitHub refuses them.
@@ -168,7 +174,7 @@ impl Rotations {
             if alive.is_empty() || look == looks {
                 break;
             }
-            tokio::time::sleep(Duration::from_secs(1 << look)).await;
+            tokio::time::sleep(BETWEEN_LOOKS.pause(look)).await;
         }
         Ok(alive.is_empty())
     }

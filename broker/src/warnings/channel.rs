@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use broker_clock::Now;
+use broker_clock::{Backoff, Now};
 use broker_protocol::api::WarningChannel;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
@@ -131,11 +131,14 @@ impl Channel {
 fn pause_after(failures: u32) -> Duration {
     match failures {
         0 => Duration::ZERO,
-        _ => LONGEST.min(Duration::from_secs(60 << failures.min(6))),
+        _ => BETWEEN_TRIES.pause(failures),
     }
 }
 
-const LONGEST: Duration = Duration::from_secs(60 * 60);
+const BETWEEN_TRIES: Backoff = Backoff {
+    first: Duration::from_secs(60),
+    cap: Duration::from_secs(60 * 60),
+};
 /// A webhook may ask for more than we would wait, but not for ever.
 const LONGEST_ASKED: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -13,7 +13,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use broker_clock::{Moment, Now};
+use broker_clock::{Backoff, Moment, Now};
 use broker_protocol::names::SecretName;
 use jiff::{SignedDuration, Timestamp};
 
@@ -138,10 +138,9 @@ impl Schedule {
 
     /// GitHub is away: nothing begins for a while, each time longer, and no shorter than it says.
     pub fn away(&mut self, retry_after: Option<Duration>, now: Now) {
-        let wait = SHORTEST_REST.saturating_mul(1 << self.failures.min(8));
+        let wait = AWAY.pause(self.failures);
         self.failures = self.failures.saturating_add(1);
-        let said = retry_after.unwrap_or_default();
-        self.rest(wait.min(LONGEST_REST).max(said), now);
+        self.rest(wait.max(retry_after.unwrap_or_default()), now);
     }
 
     /// No check begins for this long.
@@ -157,8 +156,10 @@ const AFTER_FAILURE: SignedDuration = SignedDuration::from_mins(15);
 const PLANNED: Duration = Duration::from_secs(10 * 60);
 /// More are not begun within [`PLANNED`].
 const LONGEST_PLAN: usize = 600;
-/// After GitHub failed for the first time, and at most.
-const SHORTEST_REST: Duration = Duration::from_secs(60);
-const LONGEST_REST: Duration = Duration::from_secs(15 * 60);
+/// While GitHub fails.
+const AWAY: Backoff = Backoff {
+    first: Duration::from_secs(60),
+    cap: Duration::from_secs(15 * 60),
+};
 /// With few secrets there is no need to be any slower.
 const LONGEST_GAP: Duration = Duration::from_secs(60);
