@@ -1,9 +1,9 @@
-//! Why a configuration was refused, with its place and the mend.
+//! Why a configuration was rejected, where, and what to do.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a configuration was refused.
+/// Why a configuration was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file is there and cannot be read.
@@ -33,7 +33,7 @@ pub enum ConfigError {
         /// Whose it should be.
         own: u32,
     },
-    /// The file's text is refused.
+    /// The file's text is rejected.
     #[error("{}:{line}: {message}", path.display())]
     Refused {
         /// The file.

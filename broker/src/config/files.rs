@@ -1,5 +1,5 @@
-//! The files of certificate authorities that `tokend.toml` names: which, on which line, and whether they are
-//! of any use. Programs (`hook`, `op`) are not among them.
+//! The files of certificate authorities that `tokend.toml` names: which, on which line, and whether they can
+//! be used. Programs (`hook`, `op`) are not among them.
 
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
@@ -44,7 +44,7 @@ impl AuthorityFile {
             Some(Self {
                 table,
                 path: directory.join(&**path),
-                named_at: (config.to_owned(), super::line_at(text, span.start)),
+                named_at: (config.to_owned(), super::read::line_at(text, span.start)),
                 span,
             })
         };
@@ -55,7 +55,7 @@ impl AuthorityFile {
     ///
     /// # Errors
     ///
-    /// Why it is of no use, by the line that names it and with what to do.
+    /// Why it cannot be used, with the line that names it and what to do.
     pub fn read(&self) -> Result<Vec<u8>, String> {
         let why = match https::authorities(&self.path) {
             Ok((pem, _certificates)) => return Ok(pem),
@@ -71,8 +71,8 @@ impl AuthorityFile {
             },
         );
         Err(format!(
-            "{}:{line}: `[{table}] ca`: {why}; until it is good, {who} is not asked, and leases that need it \
-             fail: put the file there, or take the line out and start tokend again",
+            "{}:{line}: `[{table}] ca`: {why}; until it can be used, {who} is not asked, and leases that need it \
+             fail: put the file there, or remove the line and restart tokend",
             config.display()
         ))
     }
@@ -95,8 +95,8 @@ impl AuthorityFile {
     }
 }
 
-/// What is wrong with the files that a running broker was told to use. They are looked at on a thread of
-/// their own, by one look at a time, and no one waits long for it.
+/// What is wrong with the files that a running broker is configured to use. They are read on a thread of
+/// their own, one reading at a time, and no one waits long for it.
 #[derive(Debug)]
 pub struct NamedFiles(Arc<Looked>);
 

@@ -8,6 +8,8 @@ use serde::Deserialize;
 
 use broker_github::{BaseUrl, Settings};
 
+use super::read::Wrong;
+
 /// GitHub as the operator configured it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GitHubConfig {
@@ -42,7 +44,7 @@ pub(super) struct GitHubTable {
 impl GitHubTable {
     /// Takes each value for what it means. `beside` is the configuration file: a CA file's relative
     /// path starts in its directory. An error comes with the key at fault.
-    pub(super) fn read(self, beside: &Path) -> Result<GitHubConfig, (&'static str, String)> {
+    pub(super) fn read(self, beside: &Path) -> Result<GitHubConfig, Wrong> {
         let default = GitHubConfig::default();
         let api = match &self.api {
             Some(api) => BaseUrl::parse(api).map_err(|error| ("api", error.to_string()))?,
@@ -60,7 +62,7 @@ impl GitHubTable {
         Ok(GitHubConfig {
             settings: Settings {
                 api,
-                ca: super::authorities(self.ca, directory)?,
+                ca: super::read::authorities(self.ca, directory)?,
             },
             check_every: span("check_every", self.check_every, default.check_every)?,
             poll_every: span("poll_every", self.poll_every, default.poll_every)?,
@@ -106,8 +108,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_names_its_line_and_the_mend() {
-        for (line, mend) in [
+    fn what_is_refused_names_its_line_and_the_fix() {
+        for (line, hint) in [
             ("api = \"http://git.acme.example/api/v3\"", "write https://"),
             ("check_every = \"daily\"", "\"off\""),
             ("poll_every = \"0s\"", "\"off\""),
@@ -115,7 +117,7 @@ mod tests {
         ] {
             let error = parse(&format!("# a line\n[github]\n{line}\n")).unwrap_err();
             assert!(error.starts_with("/etc/tokend/tokend.toml:3: "), "{error}");
-            assert!(error.contains(mend), "{error}");
+            assert!(error.contains(hint), "{error}");
         }
     }
 }

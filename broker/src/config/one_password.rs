@@ -10,12 +10,14 @@ use serde::Deserialize;
 use broker_sources::one_password::ConnectAddress;
 use broker_sources::{Plan, Times};
 
+use super::read::Wrong;
+
 /// How 1Password is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OnePasswordConfig {
     /// By what.
     pub through: Through,
-    /// Where the token of the service account or of Connect lies: the vault or the keyring. `None`: `op`
+    /// Where the token of the service account or of Connect is stored: the vault or the keyring. `None`: `op`
     /// goes by the desktop app.
     pub token: Option<SourceSpec>,
     /// What limits its requests.
@@ -73,7 +75,7 @@ pub(super) struct OnePasswordTable {
 impl OnePasswordTable {
     /// `beside` is the configuration file: relative paths start in its directory. An error comes with
     /// the key at fault.
-    pub(super) fn read(self, beside: &Path) -> Result<OnePasswordConfig, (&'static str, String)> {
+    pub(super) fn read(self, beside: &Path) -> Result<OnePasswordConfig, Wrong> {
         let directory = beside.parent().unwrap_or(beside);
         let token = self.token.as_deref().map(token).transpose()?;
         if self.account.as_deref() == Some("") {
@@ -97,7 +99,7 @@ impl OnePasswordTable {
                         return Err((key, format!("`{key}` is for `op`, and `connect` is given")));
                     }
                 }
-                let ca = super::authorities(self.ca, directory)?;
+                let ca = super::read::authorities(self.ca, directory)?;
                 let address = ConnectAddress::parse(&url);
                 let address = address.map_err(|error| ("connect", error.to_string()))?;
                 Through::Connect { address, ca }
@@ -110,7 +112,7 @@ impl OnePasswordTable {
             }
             None => {
                 let program = self.program.unwrap_or_else(|| PROGRAM.into());
-                if super::names_no_file(&program) {
+                if super::read::names_no_file(&program) {
                     let what = program.display();
                     return Err(("program", format!("`{what}` names no program")));
                 }
@@ -149,13 +151,13 @@ impl OnePasswordTable {
     }
 }
 
-fn token(text: &str) -> Result<SourceSpec, (&'static str, String)> {
+fn token(text: &str) -> Result<SourceSpec, Wrong> {
     match text.parse() {
         Ok(source @ (SourceSpec::Vault | SourceSpec::Keyring(_))) => Ok(source),
         // What was written is not repeated: it may be the token.
         _ => Err((
             "token",
-            "1Password's token lies in the vault or the keyring: write \"vault\" (and `tokenctl secret \
+            "1Password's token is stored in the vault or the keyring: write \"vault\" (and `tokenctl secret \
              set onepassword-token`) or \"keyring:NAME\""
                 .to_owned(),
         )),
@@ -173,7 +175,7 @@ pub(super) struct SourcesTable {
 
 impl SourcesTable {
     /// How long values are kept, and whether in the vault too.
-    pub(super) fn read(self) -> Result<(Times, bool), (&'static str, String)> {
+    pub(super) fn read(self) -> Result<(Times, bool), Wrong> {
         let default = Times::default();
         let ttl = span("ttl", self.ttl.as_deref(), default.ttl)?;
         let stale = match self.stale.as_deref() {
@@ -192,11 +194,7 @@ impl SourcesTable {
     }
 }
 
-fn span(
-    key: &'static str,
-    text: Option<&str>,
-    default: Duration,
-) -> Result<Duration, (&'static str, String)> {
+fn span(key: &'static str, text: Option<&str>, default: Duration) -> Result<Duration, Wrong> {
     let parse = |text| duration::parse(text).map_err(|error| (key, error.to_string()));
     text.map_or(Ok(default), parse)
 }
@@ -254,9 +252,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_names_its_line_and_the_mend_and_never_a_token() {
-        for (line, mend) in [
-            ("token = 'ops_made_up'", "lies in the vault or the keyring"),
+    fn what_is_refused_names_its_line_and_the_fix_and_never_a_token() {
+        for (line, hint) in [
+            (
+                "token = 'ops_made_up'",
+                "stored in the vault or the keyring",
+            ),
             ("token = 'env:OP_SERVICE_ACCOUNT_TOKEN'", "\"keyring:NAME\""),
             ("plan = 'free'", "\"teams\""),
             ("wait = '0s'", "`0s`"),
@@ -269,7 +270,7 @@ mod tests {
         ] {
             let error = parse(&format!("[onepassword]\n{line}\n")).unwrap_err();
             assert!(error.starts_with("/etc/tokend/tokend.toml:2: "), "{error}");
-            assert!(error.contains(mend), "{error}");
+            assert!(error.contains(hint), "{error}");
             assert!(!error.contains("ops_made_up"), "{error}");
         }
     }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use broker_protocol::duration;
 use serde::Deserialize;
 
+use super::read::Wrong;
+
 /// The table as it is written.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -13,8 +15,8 @@ pub(super) struct RootKeyTable {
 }
 
 impl RootKeyTable {
-    /// How often; `None` for only when told to. An error comes with the key at fault.
-    pub(super) fn read(self) -> Result<Option<Duration>, (&'static str, String)> {
+    /// How often; `None` for never. An error comes with the key at fault.
+    pub(super) fn read(self) -> Result<Option<Duration>, Wrong> {
         let wrong = |why: String| ("rekey_every", why);
         match self.rekey_every.as_deref() {
             None | Some("off") => Ok(None),
@@ -24,7 +26,7 @@ impl RootKeyTable {
                 ))),
                 Ok(every) => Ok(Some(every)),
                 Err(error) => Err(wrong(format!(
-                    "{error}; write \"off\" to have it changed only when told to"
+                    "{error}; write \"off\" to change it only with `tokenctl rekey`"
                 ))),
             },
         }

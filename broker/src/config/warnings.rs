@@ -1,11 +1,13 @@
-//! `[warnings]`: who hears of them besides those who look.
+//! `[warnings]`: where they are sent.
 
 use serde::Deserialize;
 use toml::Value;
 
 use crate::notify::{Hook, WebhookUrl};
 
-/// Who hears of warnings. By default nobody.
+use super::read::Wrong;
+
+/// Where warnings are sent. By default nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WarningsConfig {
     /// A program.
@@ -25,7 +27,7 @@ pub(super) struct WarningsTable {
 
 impl WarningsTable {
     /// Takes each value for what it means. An error comes with the key at fault.
-    pub(super) fn read(self) -> Result<WarningsConfig, (&'static str, String)> {
+    pub(super) fn read(self) -> Result<WarningsConfig, Wrong> {
         let text = |value: Value| match value {
             Value::String(text) => Some(text),
             _ => None,

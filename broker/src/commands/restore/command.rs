@@ -19,8 +19,8 @@ use crate::commands::typed::{self, NoPassphrase, Typed};
 pub struct RestoreArguments {
     /// The backup
     file: PathBuf,
-    /// Where the root key is kept from now on: file, keyring or passphrase. Without it: where it was
-    /// kept when the backup was made
+    /// Where to store the root key from now on: file, keyring or passphrase; default: where it was when
+    /// the backup was made
     #[arg(long, value_name = "WHERE")]
     root_key: Option<RootKeySource>,
     /// Read the backup's passphrase from this file, or from standard input with `-`
@@ -57,7 +57,7 @@ pub enum RestoreCommandError {
 }
 
 impl RestoreCommandError {
-    /// 8 where the backup is refused; 2 for a wrong command line or nobody to ask; else 1.
+    /// 8 where the backup is refused; 2 for a wrong command line or no terminal to ask at; else 1.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {

@@ -2,36 +2,39 @@
 //!
 //! Nothing that is there is ever written over: whatever is in the way is named, and nothing is touched.
 //! The vault comes last, in one step, so an interrupted restore leaves nothing that a broker would
-//! use, and a second one goes on or starts anew.
+//! use, and a second one resumes or starts over.
 //!
 //! ```text
 //! configuration, what it names, policies, root key → new audit log and vault, staged → the log in place → the vault
 //! ```
 //!
 //! The audit log is a new one and never the old one continued: what happened in the old one after the
-//! backup, nobody here knows. Its first records name the old log's head.
+//! backup is not known here. Its first records name the old log's head.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use broker_audit::record::{Body, Event};
-use broker_audit_writer::{AuditLog, AuditLogError, Effect, LogIdentity, Options, SEGMENT_LIMIT};
+use broker_audit_writer::{AuditLog, Effect, LogIdentity, Options, SEGMENT_LIMIT};
 use broker_clock::Clock;
-use broker_private_files::{self as private, PrivateError, quoted};
+use broker_private_files::{self as private, PrivateError};
 use broker_protocol::places::Places;
-use broker_protocol::whole_file::{self, NotAFile};
-use broker_vault::backup::{Backup, BackupError, Restoration};
-use broker_vault::root_key::{Keyring, RootKeyError, RootKeySource, Wrap, put_file};
-use named_files::Arranged;
+use broker_vault::backup::{Backup, Restoration};
+use broker_vault::root_key::{Keyring, RootKeySource, Wrap, put_file};
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::Gid;
-use staging::Staging;
 
+use self::in_the_way::in_the_way;
+use self::named_files::Arranged;
+use self::staging::Staging;
 use crate::config::Config;
 
+pub use self::error::{InTheWay, RestoreError};
+
 pub mod command;
+mod error;
+mod in_the_way;
 mod named_files;
 mod staging;
 #[cfg(test)]
@@ -62,59 +65,6 @@ pub struct Restored {
     pub notes: Vec<String>,
 }
 
-/// Something that is where the backup should go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InTheWay {
-    path: PathBuf,
-    why: &'static str,
-}
-
-/// Why nothing was restored.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RestoreError {
-    /// Something is there already.
-    #[error("nothing was restored, because something is there already:\n{}", one_a_line(.0))]
-    InTheWay(Vec<InTheWay>),
-    /// An earlier attempt was made with another file.
-    #[error(
-        "an interrupted restore of another backup is here; finish it with that file (SHA-256 {sha256}), or take it away: rm -r {} {}",
-        quoted(audit),
-        quoted(staging)
-    )]
-    OtherAttempt {
-        /// The other backup.
-        sha256: String,
-        /// The audit log it made.
-        audit: PathBuf,
-        /// What else it left.
-        staging: PathBuf,
-    },
-    /// A broker or another restore works in the same directory.
-    #[error("{} is in use by another tokend; stop it first", .0.display())]
-    InUse(PathBuf),
-    /// The vault had its key from the system, which this command cannot fill.
-    #[error(
-        "a root key cannot be restored into a systemd credential; say where it is to be kept: --root-key file, keyring or passphrase"
-    )]
-    Credential,
-    /// A file or directory.
-    #[error(transparent)]
-    Private(#[from] PrivateError),
-    /// The root key.
-    #[error(transparent)]
-    RootKey(#[from] RootKeyError),
-    /// The vault could not be made.
-    #[error(transparent)]
-    Backup(#[from] BackupError),
-    /// The new audit log could not be made.
-    #[error(transparent)]
-    AuditLog(#[from] AuditLogError),
-    /// A record could not be written as JSON: a fault of tokend's own.
-    #[error("a record could not be written")]
-    Record(#[from] serde_json::Error),
-}
-
 /// Puts everything in place, or finishes what an earlier attempt began.
 ///
 /// # Errors
@@ -134,7 +84,7 @@ pub fn restore(
         notes: Vec::new(),
     };
     if !staging.holds_vault() {
-        // Of no use to anybody: an attempt that ended early, or while it cleared up.
+        // Useless: an attempt that ended early, or while it cleaned up.
         staging.clear()?;
     }
     if staging.is_in_place()? {
@@ -177,98 +127,6 @@ fn lock(data: &Path) -> Result<Flock<File>, RestoreError> {
     let directory = File::open(data).map_err(PrivateError::io(data))?;
     Flock::lock(directory, FlockArg::LockExclusiveNonblock)
         .map_err(|_taken| RestoreError::InUse(data.to_owned()))
-}
-
-/// Everything that a restore would write over, join or put in force besides its own.
-fn in_the_way(
-    places: &Places,
-    backup: &Backup,
-    arranged: &Arranged<'_>,
-) -> Result<Vec<InTheWay>, RestoreError> {
-    let mut found = Vec::new();
-    let mut add = |path: PathBuf, why| found.push(InTheWay { path, why });
-    if fs::symlink_metadata(&places.vault).is_ok() {
-        add(places.vault.clone(), "a vault");
-    }
-    if !is_empty(&places.audit)? {
-        add(
-            places.audit.clone(),
-            "an audit log, which no other is joined to",
-        );
-    }
-    match &arranged.config {
-        Some(config) if differs(&places.config, config.as_bytes())? => {
-            add(places.config.clone(), "another configuration");
-        }
-        None if fs::symlink_metadata(&places.config).is_ok() => {
-            add(
-                places.config.clone(),
-                "a configuration, and the backup has none",
-            );
-        }
-        _ => {}
-    }
-    for (path, pem) in &arranged.files {
-        if differs(path, pem)? {
-            add(path.clone(), "another file of certificates");
-        }
-    }
-    for name in policies_at(&places.policies)? {
-        let path = places.policies.join(&name);
-        let ours = backup.policies().iter().find(|ours| *ours.name == *name);
-        match ours {
-            None => add(path, "a policy that is not in the backup"),
-            Some(ours) if differs(&path, ours.text.as_bytes())? => add(path, "another policy"),
-            Some(_) => {}
-        }
-    }
-    Ok(found)
-}
-
-/// Whether something else than `wanted` has the name.
-fn differs(path: &Path, wanted: &[u8]) -> Result<bool, PrivateError> {
-    if fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-        return Ok(false);
-    }
-    let mut bytes = Vec::new();
-    let most = u64::try_from(wanted.len()).unwrap_or(u64::MAX);
-    let read = whole_file::open_to_read(path)
-        .and_then(|file| file.take(most.saturating_add(1)).read_to_end(&mut bytes));
-    match read {
-        Ok(_) => Ok(bytes != wanted),
-        // A FIFO, or a link that leads nowhere.
-        Err(error) if NotAFile::is_cause_of(&error) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(PrivateError::io(path)(error)),
-    }
-}
-
-fn is_empty(directory: &Path) -> Result<bool, PrivateError> {
-    match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        entries => Ok(entries
-            .map_err(PrivateError::io(directory))?
-            .next()
-            .is_none()),
-    }
-}
-
-/// The names of what a broker would read as policies.
-fn policies_at(directory: &Path) -> Result<Vec<PathBuf>, PrivateError> {
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(PrivateError::io(directory))?,
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(PrivateError::io(directory))?.file_name();
-        let bytes = name.as_encoded_bytes();
-        if bytes.ends_with(b".toml") && !bytes.starts_with(b".") {
-            names.push(PathBuf::from(name));
-        }
-    }
-    names.sort();
-    Ok(names)
 }
 
 fn put_files(
@@ -337,7 +195,7 @@ fn stage(
 ) -> Result<LogIdentity, RestoreError> {
     let own = nix::unistd::geteuid().as_raw();
     let config = options.backup.config().unwrap_or_default();
-    // One that is refused here was warned of; a start would say the same.
+    // A configuration that is rejected here was warned of; a start would reject it too.
     let config = Config::parse(config, &places.config, own).ok();
     let manifest = options.backup.manifest().clone();
     let source = options.root_key.as_str();
@@ -373,19 +231,4 @@ fn stage(
     log.close();
     staging.keep_vault(&restoration.into_image(head)?)?;
     Ok(identity)
-}
-
-fn one_a_line(found: &[InTheWay]) -> String {
-    let line = |InTheWay { path, why }: &InTheWay| {
-        let mut aside = path.as_os_str().to_owned();
-        aside.push(".before-restore");
-        format!(
-            "  {} ({why}); move it away: mv {} {}",
-            path.display(),
-            quoted(path),
-            quoted(Path::new(&aside))
-        )
-    };
-    let lines: Vec<_> = found.iter().map(line).collect();
-    lines.join("\n")
 }

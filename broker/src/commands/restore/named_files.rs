@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use broker_protocol::places::Places;
 use broker_vault::backup::{Authorities, Backup};
 
-use super::differs;
+use super::in_the_way::differs;
 use crate::config::AuthorityFile;
 
 /// See the module.

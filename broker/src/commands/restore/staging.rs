@@ -1,12 +1,12 @@
 //! Where a restore makes the new log and the vault before they are put in place: a directory beside
 //! them, so that each is put there by one rename or link.
 //!
-//! What an interrupted restore left is told by what is where:
+//! The files show how far an interrupted restore got:
 //!
 //! ```text
 //! vault in the staging directory?   log in place?   vault in place?
-//! no                                no              no                start anew
-//! yes                               no              no                start anew
+//! no                                no              no                start over
+//! yes                               no              no                start over
 //! yes                               yes, this one   no                place the vault
 //! yes                               yes, this one   yes, this one     clear up
 //! ```

@@ -1,13 +1,15 @@
 //! `restore` on scratch directories, with keyrings that are not the machine's.
 
 use std::cell::RefCell;
+use std::fs;
+use std::path::PathBuf;
 
 use broker_audit::files::{self, Tail};
 use broker_clock::SystemClock;
 use broker_policy::PolicyFile;
 use broker_scratch::recorded_departure;
 use broker_vault::backup::{Authorities, Beside, LogAtBackup};
-use broker_vault::root_key::{Passphrase, RootKey};
+use broker_vault::root_key::{Passphrase, RootKey, RootKeyError};
 use broker_vault::{NewVault, Vault};
 use jiff::Timestamp;
 

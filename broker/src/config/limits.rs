@@ -1,0 +1,64 @@
+//! `[limits]`: what one account may take, so that the others are not starved.
+
+use serde::Deserialize;
+
+use super::read::Wrong;
+
+/// Limits that keep one account from starving the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Open connections, all accounts together.
+    pub connections: usize,
+    /// Open connections of one account.
+    pub connections_per_account: usize,
+    /// Live leases of one account.
+    pub leases_per_account: usize,
+    /// Refusals of one account that are recorded one by one in a minute; the rest are counted.
+    pub denials_per_minute: u32,
+    /// Leases of one account granted or renewed in a minute.
+    pub leases_per_minute: u32,
+    /// What the records of one account's live leases may take, in MiB, and what it may have written to the
+    /// audit log in a minute. A start reads the former back, and the latter is how fast an account fills
+    /// the disk.
+    pub audit_mib_per_account: u16,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            connections_per_account: 256,
+            leases_per_account: 1000,
+            denials_per_minute: 60,
+            leases_per_minute: 1200,
+            audit_mib_per_account: 8,
+        }
+    }
+}
+
+impl Limits {
+    /// [`Self::audit_mib_per_account`] in bytes.
+    #[must_use]
+    pub fn audit_bytes(&self) -> u32 {
+        u32::from(self.audit_mib_per_account).saturating_mul(1 << 20)
+    }
+
+    /// Rejects limits that would lock every caller out.
+    pub(super) fn checked(self) -> Result<Self, Wrong> {
+        // `denials_per_minute` may be 0: then all refusals are counted and none has a record of its own. So
+        // may those of leases: a broker that hands nothing out still rotates and keeps sinks.
+        let needed = [
+            ("connections", self.connections == 0),
+            ("connections_per_account", self.connections_per_account == 0),
+            ("audit_mib_per_account", self.audit_mib_per_account == 0),
+        ];
+        match needed.into_iter().find(|(_, is_zero)| *is_zero) {
+            Some((key, _)) => Err((
+                key,
+                format!("`{key} = 0` lets no one in; write 1 or more, or remove the line"),
+            )),
+            None => Ok(self),
+        }
+    }
+}
