@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use broker_protocol::check::CheckView;
 use broker_protocol::client::Request;
 use broker_protocol::names::{OrgName, SecretName};
+use toml_edit::{Array, Item, value};
 
 use crate::args;
 use crate::broker::Broker;
 use crate::commands::RELOAD;
 use crate::error::Failure;
-use crate::policy_file::{list, quoted};
-use crate::policy_line;
+use crate::policy_edit;
 use crate::ui;
 
 /// What GitHub said of the value of one secret.
@@ -45,16 +45,14 @@ impl Learnt {
         (learnt.owner.is_some() || !learnt.scopes.is_empty()).then_some(learnt)
     }
 
-    /// The lines that a table without these keys lacks.
-    fn lines(&self, has: impl Fn(&str) -> bool) -> Vec<String> {
-        let owner = self.owner.as_ref().map(|owner| quoted(owner.as_str()));
-        let scopes =
-            (!self.scopes.is_empty()).then(|| list(self.scopes.iter().map(String::as_str)));
-        [("owner", owner), ("scopes", scopes)]
+    /// What a policy may say of it.
+    fn keys(&self) -> impl Iterator<Item = (&'static str, Item)> {
+        let owner = self.owner.as_ref().map(|owner| value(owner.as_str()));
+        let scopes = (!self.scopes.is_empty()).then(|| value(Array::from_iter(&self.scopes)));
+        let owner = owner.map(|owner| ("owner", owner));
+        owner
             .into_iter()
-            .filter(|(key, _)| !has(key))
-            .filter_map(|(key, value)| Some(format!("{key:<12} = {}", value?)))
-            .collect()
+            .chain(scopes.map(|scopes| ("scopes", scopes)))
     }
 }
 
@@ -91,9 +89,9 @@ fn write_one(broker: &Broker, file: &Path, learnt: &[Learnt]) -> Result<Vec<Stri
     if names.is_empty() {
         return Ok(names);
     }
-    let changed = policy_line::rewrite(file, &before, after)?;
+    let edited = policy_edit::rewrite(file, &before, after)?;
     if let Err(refused) = broker.send(&Request::new("POST", RELOAD)) {
-        changed.take_back()?;
+        edited.undo()?;
         // What is wrong is gone again: let the broker see that.
         drop(broker.send(&Request::new("POST", RELOAD)));
         return Err(refused);
@@ -101,24 +99,27 @@ fn write_one(broker: &Broker, file: &Path, learnt: &[Learnt]) -> Result<Vec<Stri
     Ok(names)
 }
 
-/// The text with what its table of this secret lacks, after the table's last key; `None` if it lacks
-/// nothing or there is no such table.
+/// The text with what its table of this secret lacks; `None` if it lacks nothing or there is no such table.
 fn with(text: &str, learnt: &Learnt) -> Option<String> {
-    let mut lines: Vec<&str> = text.split('\n').collect();
-    let header = format!("[secret.{}]", learnt.name);
-    let first = lines.iter().position(|line| line.trim_end() == header)? + 1;
-    let table = lines.get(first..)?;
-    let length = table.iter().position(|line| line.starts_with('['));
-    let table = table.get(..length.unwrap_or(table.len()))?;
-    let key = |line: &str| Some(line.split_once('=')?.0.trim().to_owned());
-    let last = table.iter().rposition(|line| key(line).is_some())?;
-    let added = learnt.lines(|name| table.iter().any(|line| key(line).as_deref() == Some(name)));
-    if added.is_empty() {
-        return None;
-    }
-    let at = first + last + 1;
-    lines.splice(at..at, added.iter().map(String::as_str));
-    Some(lines.join("\n"))
+    policy_edit::edit(text, |document| {
+        let declared = policy_edit::declaration(document, &learnt.name)?;
+        let lacks: Vec<_> = learnt
+            .keys()
+            .filter(|(key, _)| !declared.contains_key(key))
+            .collect();
+        if lacks.is_empty() {
+            return None;
+        }
+        for (key, value) in lacks {
+            declared.insert(key, value);
+            // As `tokenctl` writes a table.
+            declared
+                .key_mut(key)?
+                .leaf_decor_mut()
+                .set_suffix(" ".repeat(13 - key.len()));
+        }
+        Some(())
+    })
 }
 
 #[cfg(test)]

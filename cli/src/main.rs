@@ -14,8 +14,8 @@ mod error;
 mod learnt;
 mod pages;
 mod passphrase;
+mod policy_edit;
 mod policy_file;
-mod policy_line;
 mod secret_text;
 mod ui;
 

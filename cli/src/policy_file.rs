@@ -1,7 +1,7 @@
 //! Writes new policy files, and takes them back if the broker refuses them.
 //!
-//! A policy file is text that someone reviews, so this makes a new file or none; one line of an
-//! old one changes in `policy_line`. Names come in as parsed types; free text is quoted as a TOML basic string.
+//! A policy file is text that someone reviews, so this makes a new file or none;
+//! `policy_edit` edits an old one. Names come in as parsed types; free text is quoted by `toml_edit`.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -13,6 +13,7 @@ use broker_protocol::client::Request;
 use broker_protocol::duration;
 use broker_protocol::names::{OrgName, Permissions, Purpose, RepoPattern, SecretName};
 use broker_protocol::whole_file;
+use toml_edit::{Array, InlineTable, Value};
 
 use crate::args::Kind;
 use crate::broker::Broker;
@@ -53,50 +54,47 @@ impl SecretTable {
     /// The table as a policy file has it.
     pub(crate) fn to_toml(&self) -> String {
         let mut text = format!("[secret.{}]\n", self.name);
-        let mut key = |name: &str, value: String| text.push_str(&format!("{name:<12} = {value}\n"));
-        key("kind", quoted(self.kind.as_str()));
-        key("source", quoted(&self.source));
+        let mut key = |name: &str, value: Value| {
+            text.push_str(&format!("{name:<12} = {value}\n"));
+        };
+        key("kind", self.kind.as_str().into());
+        key("source", Value::from(&self.source));
         if let Some(owner) = &self.owner {
-            key("owner", quoted(owner.as_str()));
+            key("owner", owner.as_str().into());
         }
         if !self.scopes.is_empty() {
-            key("scopes", list(self.scopes.iter().map(String::as_str)));
+            key("scopes", Array::from_iter(&self.scopes).into());
         }
         if !self.repositories.is_empty() {
-            key(
-                "repositories",
-                list(self.repositories.iter().map(RepoPattern::as_str)),
-            );
+            let repositories = self.repositories.iter().map(RepoPattern::as_str);
+            key("repositories", Array::from_iter(repositories).into());
         }
         if !self.permissions.is_empty() {
-            let pairs: Vec<String> = self
-                .permissions
-                .iter()
-                .map(|(name, level)| format!("{name} = {}", quoted(level.as_str())))
-                .collect();
-            key("permissions", format!("{{ {} }}", pairs.join(", ")));
+            let pairs = self.permissions.iter();
+            let pairs = pairs.map(|(name, level)| (name.as_str(), level.as_str()));
+            key("permissions", InlineTable::from_iter(pairs).into());
         }
         if let Some(id) = &self.client_id {
-            key("client_id", quoted(id));
+            key("client_id", Value::from(id));
         }
         if let Some(span) = self.rotate_every {
-            key("rotate_every", quoted(&duration::format(span)));
+            key("rotate_every", duration::format(span).into());
         }
         if let Some(floor) = self.rate_floor {
-            key("rate_floor", floor.to_string());
+            text.push_str(&format!("{:<12} = {floor}\n", "rate_floor"));
         }
         text
     }
 }
 
-/// A purpose for one secret that nobody may use yet.
+/// A purpose for one secret that no one may use yet.
 pub(crate) fn proposed_purpose(purpose: &Purpose, secret: &SecretName, org: &OrgName) -> String {
     format!(
         "\
-# Proposed by `tokenctl import`. Nobody may use it until an [[allow]] says who. Before that, say
-# what it is for, and cut repositories, permissions and ttl down to what that needs.
+# Proposed by `tokenctl import`. No one may use it until you add an [[allow]]. Before that,
+# describe what it is for, and cut repositories, permissions and ttl down to what that needs.
 purpose      = {}
-about        = \"Proposed by tokenctl import: say what it is for\"
+about        = \"Proposed by tokenctl import: describe what it is for\"
 secret       = {}
 repositories = [{}]
 permissions  = {{ metadata = \"read\" }}
@@ -106,9 +104,9 @@ ttl          = {{ default = \"15m\", max = \"1h\" }}
 # [[allow]]
 # caller = {{ user = \"alice\" }}
 ",
-        quoted(purpose.as_str()),
-        quoted(secret.as_str()),
-        quoted(&format!("{org}/*")),
+        Value::from(purpose.as_str()),
+        Value::from(secret.as_str()),
+        Value::from(format!("{org}/*")),
     )
 }
 
@@ -198,26 +196,6 @@ impl Drop for NewFiles {
     }
 }
 
-/// A TOML array of basic strings.
-pub(crate) fn list<'a>(items: impl Iterator<Item = &'a str>) -> String {
-    let items: Vec<String> = items.map(quoted).collect();
-    format!("[{}]", items.join(", "))
-}
-
-/// A TOML basic string.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::from('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,7 +221,10 @@ mod tests {
 
     #[test]
     fn text_cannot_leave_its_quotes() {
-        assert_eq!(quoted("a\"b\\c\nd"), r#""a\"b\\c\u000Ad""#);
+        let source = "a\"'b\\c\n[secret.x]";
+        let table = SecretTable::new("ci".parse().unwrap(), Kind::Classic, source.to_owned());
+        let read: toml_edit::DocumentMut = table.to_toml().parse().unwrap();
+        assert_eq!(read["secret"]["ci"]["source"].as_str(), Some(source));
     }
 
     #[test]

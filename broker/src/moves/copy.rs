@@ -1,4 +1,4 @@
-//! The first half of a move: the value is in the new place, and the line of the policy is to change.
+//! The first half of a move: the value is in the new place, and the policy is to name it.
 
 use broker_policy::SourceSpec;
 use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
@@ -6,7 +6,8 @@ use broker_protocol::value_form;
 use broker_secret_memory::token::{AccessToken, HashedToken};
 use broker_vault::move_state::{Move, Step};
 
-use super::{How, MoveError, Mover, line, view};
+use super::policy_edit::PolicyEdit;
+use super::{How, MoveError, Mover, view};
 use crate::moves::Moves;
 use crate::secrets::UpkeepError;
 
@@ -91,8 +92,8 @@ impl Moves {
                 });
             }
         }
-        let line = self.line_towards(name, to, state.edited.as_ref()).await;
-        if let Ok(line::Line::Change(_, edited)) = &line {
+        let edit = self.edit_towards(name, to, state.edited.as_ref()).await;
+        if let Ok(PolicyEdit::Change(_, edited)) = &edit {
             state.edited = Some(edited.clone());
         }
         let is_new = known.as_ref().is_none_or(|known| {
@@ -106,10 +107,8 @@ impl Moves {
             self.secrets.note_first_seen_of(name).await;
             self.note_move(turn, &state).await?;
         }
-        Ok(self.with_line(
-            view::of(name, &state, MoveStep::Switch, String::new()),
-            line?,
-        ))
+        let view = view::of(name, &state, MoveStep::Switch, String::new());
+        Ok(view::with_edit(view, edit?))
     }
 
     /// Writes the value to a place that takes it from the broker.

@@ -7,7 +7,7 @@ use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
 use broker_protocol::names::SecretName;
 use broker_vault::move_state::{Due, Move, Step};
 
-use super::line::Line;
+use super::policy_edit::PolicyEdit;
 use super::{How, MoveError, Mover, astray, of_the_vault, place, view};
 use crate::lease_record;
 use crate::moves::Moves;
@@ -160,9 +160,9 @@ impl Moves {
             .ok_or_else(|| no_way("gives no value; put the value there"))?
             .hashed();
         if in_force == from {
-            if let Some(line) = self.line_left(name, &from).await? {
+            if let Some(edit) = self.edit_back(name, &from).await? {
                 let view = view::of(name, &known, MoveStep::Switch, String::new());
-                return Ok(self.with_line(view, line));
+                return Ok(view::with_edit(view, edit));
             }
             self.record_move(&Event::SecretMovedBack {
                 by: lease_record::caller(by),
@@ -198,10 +198,10 @@ impl Moves {
             Ok(_) | Err(UpkeepError::Source(_)) => {}
             Err(error) => return Err(error.into()),
         }
-        let line = self
-            .line_towards(name, &from, known.edited.as_ref())
+        let edit = self
+            .edit_towards(name, &from, known.edited.as_ref())
             .await?;
-        if let Line::Change(_, edited) = &line {
+        if let PolicyEdit::Change(_, edited) = &edit {
             let state = Move {
                 edited: Some(edited.clone()),
                 ..known.clone()
@@ -210,10 +210,8 @@ impl Moves {
                 self.note_move(&turn, &state).await?;
             }
         }
-        Ok(self.with_line(
-            view::of(name, &known, MoveStep::Switch, String::new()),
-            line,
-        ))
+        let view = view::of(name, &known, MoveStep::Switch, String::new());
+        Ok(view::with_edit(view, edit))
     }
 
     fn move_of(&self, name: &SecretName) -> Result<Move, MoveError> {

@@ -14,7 +14,7 @@
 mod copy;
 mod error;
 mod finish;
-mod line;
+mod policy_edit;
 #[cfg(test)]
 mod tests;
 mod view;

@@ -3,16 +3,14 @@
 use std::path::Path;
 
 use broker_policy::SourceSpec;
-use broker_protocol::moving::{
-    MovePhase, MoveStep, MoveUnderWay, MoveView, NextMove, PolicyChange,
-};
+use broker_protocol::moving::{MovePhase, MoveStep, MoveUnderWay, MoveView, NextMove};
 use broker_protocol::names::SecretName;
 use broker_vault::move_state::{Move, Step};
 use jiff::Timestamp;
 
 use super::MoveError;
 use super::finish::Old;
-use super::line::{Line, Place};
+use super::policy_edit::PolicyEdit;
 use crate::moves::Moves;
 
 impl Moves {
@@ -24,7 +22,7 @@ impl Moves {
         state: &Move,
         (is_there, other, by_broker): (bool, bool, bool),
     ) -> Result<MoveView, MoveError> {
-        let line = self.line_towards(name, to, state.edited.as_ref()).await?;
+        let edit = self.edit_towards(name, to, state.edited.as_ref()).await?;
         let (step, first) = match (is_there, by_broker) {
             (true, _) => (MoveStep::Switch, "the value is there already"),
             (false, true) => (MoveStep::Write, "the broker writes the value there"),
@@ -35,7 +33,7 @@ impl Moves {
         } else {
             ""
         };
-        let planned = self.with_line(of(name, state, step, String::new()), line);
+        let planned = with_edit(of(name, state, step, String::new()), edit);
         let text = format!("{first}{in_the_way}; then {}", planned.next.text);
         Ok(MoveView {
             phase: MovePhase::Planned,
@@ -43,50 +41,6 @@ impl Moves {
             next: NextMove { step, text },
             ..planned
         })
-    }
-
-    /// The view with what is to be done about the line.
-    pub(super) fn with_line(&self, view: MoveView, line: Line) -> MoveView {
-        let directory = self.policies.directory();
-        let full = |file: &str| directory.join(file).display().to_string();
-        let at = |place: &Place| format!("{}:{}", full(&place.file), place.line);
-        let mut change = None;
-        let (step, text) = match line {
-            Line::Change(changed, edited) => {
-                let shown = PolicyChange {
-                    file: full(&edited.file),
-                    line: u64::try_from(changed.line).unwrap_or(u64::MAX),
-                    before: changed.before,
-                    after: changed.after,
-                };
-                let text = format!("change {}:{} and load the policies", shown.file, shown.line);
-                change = Some(shown);
-                (MoveStep::Switch, text)
-            }
-            Line::Load => (MoveStep::Load, "load the policies".to_owned()),
-            Line::Look(place) => (
-                MoveStep::ByHand,
-                format!(
-                    "{} names the place, and more of that file may have changed: look at it and run \
-                     `tokenctl policy reload`",
-                    at(&place)
-                ),
-            ),
-            Line::ByHand(place) => (
-                MoveStep::ByHand,
-                format!(
-                    "change `source` of `{}` by hand, which is declared at {}, then run `tokenctl \
-                     policy reload`",
-                    view.secret,
-                    at(&place)
-                ),
-            ),
-        };
-        MoveView {
-            next: NextMove { step, text },
-            change,
-            ..view
-        }
     }
 
     /// A move that is under way, as it is shown with its secret.
@@ -126,6 +80,34 @@ pub(super) fn of(name: &SecretName, known: &Move, step: MoveStep, text: String) 
         begun_at: Some(known.begun_at),
         next: NextMove { step, text },
         change: None,
+    }
+}
+
+/// The view with what is to be done about the policy file.
+pub(super) fn with_edit(view: MoveView, edit: PolicyEdit) -> MoveView {
+    let mut change = None;
+    let (step, text) = match edit {
+        PolicyEdit::Change(wanted, _) => {
+            let text = format!(
+                "change `source` of `{}` in {}:{} and load the policies",
+                view.secret, wanted.file, wanted.line
+            );
+            change = Some(wanted);
+            (MoveStep::Switch, text)
+        }
+        PolicyEdit::Load => (MoveStep::Load, "load the policies".to_owned()),
+        PolicyEdit::Review { at } => (
+            MoveStep::ByHand,
+            format!(
+                "{at} names the source, and more of that file may have changed: review it and run \
+                 `tokenctl policy reload`"
+            ),
+        ),
+    };
+    MoveView {
+        next: NextMove { step, text },
+        change,
+        ..view
     }
 }
 

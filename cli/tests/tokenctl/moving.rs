@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use broker_protocol::error::{ErrorCode, Problem};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::fake_broker::{Answer, FakeBroker, err, out};
 
@@ -36,15 +37,22 @@ fn scene(reload: impl Fn() -> Answer + Send + 'static) -> Scene {
     }
 }
 
+fn change(file: &str, source: &str) -> Value {
+    let text = fs::read(file).unwrap_or_default();
+    let sha256: String = Sha256::digest(text)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    json!({ "file": file, "line": 1, "source": source, "sha256": sha256 })
+}
+
 fn view(file: &str, changed: bool) -> Value {
     let (step, text) = if changed {
         ("finish", "it is taken from vault")
     } else {
         ("switch", "change the line")
     };
-    let change = json!({
-        "file": file, "line": 2, "before": "source = \"env:CI\"", "after": "source = \"vault\"",
-    });
+    let change = change(file, "vault");
     json!({
         "secret": "ci", "from": "env:CI", "to": "vault", "phase": "copied", "begun_at": null,
         "next": {"step": step, "text": text}, "change": if changed { Value::Null } else { change },
@@ -99,7 +107,7 @@ fn printed_it_is_left_to_a_person_and_without_a_terminal_not_waited_for() {
     let ran = scene.broker.run(&args);
     assert_eq!(ran.status.code(), Some(75), "{ran:?}");
     let place = scene.policy.display();
-    let change = format!("{place}:2\n-source = \"env:CI\"\n+source = \"vault\"\n");
+    let change = format!("{place}:1\n[secret.ci]\nsource = \"vault\"\n");
     assert_eq!(out(&ran), change);
     assert_eq!(fs::read_to_string(&scene.policy).unwrap(), BEFORE);
 }
@@ -142,8 +150,7 @@ fn secret(changed: bool, step: &str) -> Value {
 fn back(file: &str, changed: bool) -> Value {
     let mut view = view(file, false);
     if changed {
-        view["change"]["before"] = json!("source = \"vault\"");
-        view["change"]["after"] = json!("source = \"env:CI\"");
+        view["change"] = change(file, "env:CI");
     } else {
         view["change"] = Value::Null;
         view["phase"] = json!("moved_back");

@@ -28,7 +28,6 @@ pub mod request;
 mod secret;
 mod set;
 mod sink;
-mod source_line;
 mod source_spec;
 mod who;
 
@@ -43,6 +42,5 @@ pub use request::{Caller, Decision, Denial, Fallback, Grant, Request, Terms};
 pub use secret::{SecretDeclaration, SecretKind};
 pub use set::{PolicyFile, PolicySet};
 pub use sink::{SinkKind, SinkPlace, SinkSpec};
-pub use source_line::{LineChange, SourceLine, change_of_source, source_line};
 pub use source_spec::{NoSource, SourceSpec};
 pub use who::{Accounts, Host, NOBODY, NamesOnly};

@@ -35,7 +35,7 @@ pub struct MoveView {
     pub begun_at: Option<Timestamp>,
     /// What is next.
     pub next: NextMove,
-    /// The line of a policy file to change, where that is next.
+    /// What to change in a policy file, where that is next.
     pub change: Option<PolicyChange>,
 }
 
@@ -86,9 +86,9 @@ pub enum MoveStep {
     Write,
     /// A person puts the value there.
     Put,
-    /// A line of a policy file is changed, as `change` says, and the policies are loaded.
+    /// `source` is changed in a policy file, as `change` says, and the policies are loaded.
     Switch,
-    /// The line is as it should be, and is all that has changed: the policies are loaded.
+    /// The file names the source, and nothing else in it has changed: the policies are loaded.
     Load,
     /// A person changes the policy and loads it.
     ByHand,
@@ -98,30 +98,20 @@ pub enum MoveStep {
     Nothing,
 }
 
-/// A line of a policy file, and what takes its place.
+/// A policy file that is to name another `source` for the secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyChange {
     /// With its directory.
     pub file: String,
-    /// Counted from 1.
+    /// The line that declares the secret, counted from 1.
     pub line: u64,
-    /// What stands there, without the newline at its end.
-    pub before: String,
-    /// What is to stand there instead: one line, or two.
-    pub after: String,
-}
-
-/// This text with one line changed, and every other byte as it was. `line` counts from 1, and `before` is
-/// the line without the newline at its end. `None` if the line is another.
-#[must_use]
-pub fn change_line(text: &str, line: usize, before: &str, after: &str) -> Option<String> {
-    let mut lines: Vec<&str> = text.split('\n').collect();
-    let at = lines.get_mut(line.checked_sub(1)?)?;
-    if *at != before {
-        return None;
-    }
-    *at = after;
-    Some(lines.join("\n"))
+    /// What `source` is to be.
+    pub source: String,
+    /// SHA-256 of the file as the broker read it, hexadecimal. One that differs was edited since.
+    pub sha256: String,
+    /// SHA-256 of the file that the change must produce, where policies in force came from that file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_sha256: Option<String>,
 }
 
 /// A move of the value to another source; absent where there is none.

@@ -31,7 +31,7 @@ pub struct Move {
     pub step: Step,
     /// Base64 SHA-256 of the value, when it was last seen in the new place.
     pub hashed: Box<str>,
-    /// The policy file as it is to be after the change that was last asked for.
+    /// The policy file of the change that was last asked for.
     #[serde(default)]
     pub edited: Option<Edited>,
 }
@@ -57,13 +57,13 @@ impl Step {
     }
 }
 
-/// A policy file with one line changed.
+/// A policy file in which only the source of the secret changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edited {
     /// Its name, without the directory.
     pub file: Box<str>,
-    /// SHA-256 of its whole text, hexadecimal.
+    /// SHA-256 of what it means apart from that source, hexadecimal.
     pub digest: Box<str>,
 }
 

@@ -117,7 +117,7 @@ fn a_policy_that_may_not_be_written_is_left_alone_and_waited_for() {
     assert_eq!(ran.code(), Some(75), "{ran:?}");
     assert!(ran.stderr.contains("read-only"), "{ran:?}");
     let change = format!(
-        "{}:5\n-source = \"{ENV}\"\n+source = \"vault\"\n",
+        "{}:3\n[secret.{NAME}]\nsource = \"vault\"\n",
         path.display()
     );
     assert_eq!(ran.stdout, change);
@@ -171,7 +171,7 @@ fn nothing_else_comes_into_force_with_a_move() {
         1,
         "secrets.toml on disk is not what is in force",
     );
-    let both = before.replace(ENV, "vault") + "\n# and more\n";
+    let both = before.replace(ENV, "vault") + "\n[secret.yet-more]\nkind = \"classic\"\n";
     broker.home.policy("secrets.toml", &both);
     refused(
         &broker,

@@ -153,8 +153,8 @@ fn at_a_terminal_the_change_is_printed_and_waited_for() {
     let broker = start(home(""));
     let command = moving(&broker.home, &[NAME, "--to", "vault", "--print"]);
     let mut terminal = Terminal::start(&command);
-    terminal.expect("-source = \"env:ORG_LABEL_SYNC_TOKEN\"");
-    terminal.expect("+source = \"vault\"");
+    terminal.expect("[secret.org-label-sync-token]");
+    terminal.expect("source = \"vault\"");
     terminal.expect("waiting for that");
     assert_eq!(source(&broker, NAME), ENV);
     let changed = policy(&broker.home).replace(ENV, "vault");

@@ -1,8 +1,8 @@
 //! `secret move`: from one source to another, one secret after the other.
 //!
 //! The broker reads, writes and compares, and knows how far each move is. This changes the line of the
-//! policy that the broker names, or prints it, and asks again until it is a person's turn. Interrupted
-//! anywhere, it goes on when run again.
+//! policy that the broker names, or prints it, and asks again until a manual step is required. Interrupted
+//! anywhere, it resumes when run again.
 
 mod after;
 
@@ -13,20 +13,21 @@ use broker_protocol::client::{ClientError, Request};
 use broker_protocol::moving::{MoveSecret, MoveStep, MoveView, PolicyChange};
 use broker_protocol::names::SecretName;
 use serde::Serialize;
+use toml_edit::Value;
 
 use crate::args::SecretMove;
 use crate::broker::Broker;
 use crate::commands::secret::SECRETS;
 use crate::commands::{PATIENCE, RELOAD};
 use crate::error::Failure;
-use crate::policy_line::{self, Changed, NotChanged};
+use crate::policy_edit::{self, Edited, NotEdited};
 use crate::ui::{self, Table};
 
 pub(crate) fn run(broker: &Broker, asked: &SecretMove, json: bool) -> Result<(), Failure> {
     let shared = |to: &String| asked.names.len() > 1 && to != "vault" && !to.contains("{name}");
     if asked.to.as_ref().is_some_and(shared) {
         return Err(Failure::Usage(
-            "several secrets cannot lie in one place; write {name} where their names differ"
+            "several secrets cannot share one source; write {name} where their names differ"
                 .to_owned(),
         ));
     }
@@ -56,7 +57,7 @@ pub(crate) fn run(broker: &Broker, asked: &SecretMove, json: bool) -> Result<(),
     worst(&outcomes)
 }
 
-/// What came of one of several.
+/// The result of one of several.
 struct Outcome<'a> {
     name: &'a SecretName,
     view: Option<MoveView>,
@@ -113,7 +114,7 @@ fn worst(outcomes: &[Outcome<'_>]) -> Result<(), Failure> {
     match (refused, elsewhere, waiting) {
         (0, 0, 0) => Ok(()),
         (0, 0, waiting) => Err(Failure::Waiting(format!(
-            "{waiting} of {all} wait for you; run the same command again afterwards"
+            "{waiting} of {all} require a manual step; run the same command again afterwards"
         ))),
         (0, elsewhere, _) => Err(Failure::Upstream(format!(
             "{elsewhere} of {all} could not be read or written; run the same command again"
@@ -140,11 +141,11 @@ enum Switched {
     NotByUs,
 }
 
-/// More turns than any move takes: two, but for a line that somebody puts back again and again.
+/// More turns than any move takes: two, unless someone keeps undoing the edit.
 const MOST_TURNS: usize = 8;
 
 impl Driver<'_> {
-    /// As far as it goes without a person: how it stands then, and whether that is a good end.
+    /// Goes on until a manual step is required. Returns the state of the move, and whether it succeeded.
     fn drive(&self, name: &SecretName) -> (Option<MoveView>, Result<(), Failure>) {
         let mut switched = Switched::NotByUs;
         let (view, ended) = self.go_on(name, &mut switched);
@@ -224,24 +225,24 @@ impl Driver<'_> {
         }
         if let Some(change) = &view.change {
             if !self.asked.how.print {
-                match policy_line::change(change) {
-                    Ok(changed) => {
+                match policy_edit::change_source(name, change) {
+                    Ok(edited) => {
                         *switched = Switched::ByUs;
-                        self.load_changed(changed, (name, self.wanted(view)), switched)?;
+                        self.load_edited(edited, (name, self.wanted(view)), switched)?;
                         ui::note(format_args!(
                             "changed {}:{}, and loaded the policies",
                             change.file, change.line
                         ));
                         return Ok(());
                     }
-                    Err(NotChanged::Failed(failure)) => return Err(failure),
-                    Err(NotChanged::NotHere(why)) => {
+                    Err(NotEdited::Failed(failure)) => return Err(failure),
+                    Err(NotEdited::NotHere(why)) => {
                         ui::note(format_args!("{} is not changed here: {why}", change.file));
                     }
                 }
             }
             if !self.quiet {
-                self.print(change)?;
+                Self::print(name, change)?;
             }
         }
         let wanted = self.wanted(view);
@@ -250,7 +251,7 @@ impl Driver<'_> {
             return Err(Failure::Waiting(waits));
         }
         ui::note(waits_for(view));
-        ui::note("waiting for that; interrupt it if you like, and run it again later");
+        ui::note("waiting for that; you can interrupt this and run it again later");
         let path = format!("{SECRETS}/{name}");
         loop {
             let secret: SecretView = self.broker.read(&path)?;
@@ -261,10 +262,10 @@ impl Driver<'_> {
         }
     }
 
-    /// Loads the line that was changed, or takes the change back where the broker refuses it.
-    fn load_changed(
+    /// Loads the edited file, or undoes the edit where the broker rejects it.
+    fn load_edited(
         &self,
-        changed: Changed,
+        edited: Edited,
         (name, place): (&SecretName, &str),
         switched: &mut Switched,
     ) -> Result<(), Failure> {
@@ -275,7 +276,7 @@ impl Driver<'_> {
             Err(_unknown) if self.is_taken_from(name, place) => return Ok(()),
             Err(unknown) => return Err(unknown),
         };
-        match changed.take_back() {
+        match edited.undo() {
             // Let the broker see that, or it goes on warning.
             Ok(()) => {
                 *switched = Switched::NotByUs;
@@ -305,29 +306,17 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// The change, as `diff` shows one.
-    fn print(&self, change: &PolicyChange) -> Result<(), Failure> {
+    fn print(name: &SecretName, change: &PolicyChange) -> Result<(), Failure> {
         ui::line(format_args!("{}:{}", change.file, change.line))?;
-        let shown = |text: &str| text.trim_end_matches('\r').to_owned();
-        let added = change.after.strip_prefix(&change.before);
-        let added = added.and_then(|rest| rest.strip_prefix('\n'));
-        match added {
-            Some(added) => {
-                ui::line(format_args!(" {}", shown(&change.before)))?;
-                ui::line(format_args!("+{}", shown(added)))
-            }
-            None => {
-                ui::line(format_args!("-{}", shown(&change.before)))?;
-                ui::line(format_args!("+{}", shown(&change.after)))
-            }
-        }
+        ui::line(format_args!("[secret.{name}]"))?;
+        ui::line(format_args!("source = {}", Value::from(&change.source)))
     }
 }
 
 fn waits_for(view: &MoveView) -> String {
     match &view.change {
         Some(change) => format!(
-            "change {}:{} as shown and run `tokenctl policy reload`",
+            "set `source` in {}:{} as shown and run `tokenctl policy reload`",
             change.file, change.line
         ),
         None => view.next.text.clone(),
