@@ -25,7 +25,7 @@ pub mod lease_record;
 pub mod leases;
 pub mod life;
 pub mod limits;
-pub mod metrics;
+mod metrics;
 pub mod minting;
 pub mod moves;
 pub mod notify;

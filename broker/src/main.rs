@@ -12,7 +12,7 @@ use broker::commands::init::command::InitArguments;
 use broker::commands::policy::PolicyCommand;
 use broker::commands::restore::command::RestoreArguments;
 use broker::harden::Hardened;
-use broker::{commands, harden, metrics, startup};
+use broker::{commands, harden, startup};
 use broker_clock::{Clock, SystemClock};
 use broker_protocol::places::{Overrides, Places};
 use broker_secret_memory::outlet::Outlet;
@@ -20,8 +20,8 @@ use broker_secret_memory::redact;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use zeroizing_alloc::ZeroAlloc;
 
-/// Whatever is freed is wiped: the buffers of libraries too, and what was typed into a wrong place, which no
-/// type of ours knows to be secret.
+/// All memory is wiped when it is freed: buffers of libraries too, and secrets in unexpected places that no
+/// type of ours covers.
 #[global_allocator]
 static WIPED_WHEN_FREED: ZeroAlloc<System> = ZeroAlloc(System);
 
@@ -37,39 +37,39 @@ struct Arguments {
 
 #[derive(Args)]
 struct Global {
-    /// The configuration; policies and key file lie beside it. /etc/tokend/tokend.toml selects the
-    /// places of the system service [env: TOKEND_CONFIG]
+    /// The configuration; policies and key file are beside it. /etc/tokend/tokend.toml selects the
+    /// paths of the system service [env: TOKEND_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The socket [env: TOKEND_SOCKET]
     #[arg(long, global = true, value_name = "PATH")]
     socket: Option<PathBuf>,
-    /// How traces on standard error are written
+    /// Format of traces on standard error
     #[arg(long, global = true, value_enum, default_value_t = TraceFormat::Text)]
     trace_format: TraceFormat,
-    /// What is traced: error, warn, info, debug, trace, or a filter such as `broker=debug`
+    /// What to trace: error, warn, info, debug, trace, or a filter such as `broker=debug`
     #[arg(long, global = true, value_name = "FILTER", default_value = "info")]
     trace: String,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum TraceFormat {
-    /// One line for a person
+    /// Lines of text
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make configuration, keys and an empty vault; say what is there already
+    /// Create configuration, keys and an empty vault; report what exists already
     Init(InitArguments),
     /// Check, test or explain policies; no broker is needed
     #[command(subcommand)]
     Policy(PolicyCommand),
-    /// Prove that a backup holds all that it should
+    /// Verify that a backup is complete
     Backup(BackupArguments),
-    /// Put a backup in place on a machine without a vault
+    /// Restore a backup on a machine without a vault
     Restore(RestoreArguments),
 }
 
@@ -135,14 +135,13 @@ fn serve(
     outlet: Outlet,
     hardened: &Hardened,
 ) -> Result<(), Box<dyn Error>> {
-    let metrics = metrics::init()?;
     // One thread serves tens of thousands of requests a second; a second would be woken for each of
     // them, only to find nothing to do. So nothing that blocks may run on it.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let ran = runtime.block_on(startup::run(places, clock, metrics, outlet, hardened));
-    // Whatever still blocks in a thread of its own, on a disk that hangs say, is left there.
+    let ran = runtime.block_on(startup::run(places, clock, outlet, hardened));
+    // Whatever still blocks in a thread of its own, such as on a disk that hangs, is left there.
     runtime.shutdown_background();
     Ok(ran?)
 }

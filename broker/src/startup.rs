@@ -1,6 +1,6 @@
 //! The order of birth: configuration, lock, vault, audit log, policies, socket.
 //!
-//! Each step refuses with a message that says what mends it, and nothing is handed out before the
+//! Each step fails with a message that says what to do, and nothing is handed out before the
 //! last. Hardening comes before all of this, in `main`.
 
 use std::fs::File;
@@ -18,7 +18,6 @@ use broker_sources::{Desk, OnePassword, Sources};
 use broker_vault::root_key::RootKeySource;
 use broker_vault::{Vault, VaultError};
 use listenfd::ListenFd;
-use metrics_exporter_prometheus::PrometheusHandle;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::Gid;
 
@@ -91,7 +90,7 @@ pub enum StartError {
     },
 }
 
-/// Runs the broker until it is told to stop.
+/// Runs the broker until it is stopped.
 ///
 /// # Errors
 ///
@@ -99,20 +98,18 @@ pub enum StartError {
 pub async fn run(
     places: Places,
     clock: Arc<dyn Clock>,
-    metrics: PrometheusHandle,
     traces: Outlet,
     _hardened: &Hardened,
 ) -> Result<(), StartError> {
-    let (app, _lock) = assemble(places, clock, metrics, traces).await?;
+    let (app, _lock) = assemble(places, clock, traces).await?;
     let (listener, kept) = listener(&app.places.socket, &app.config)?;
     life::live(app, listener, kept).await
 }
 
-/// Everything up to the socket. Nobody else has the store open while the lock is held.
+/// Everything up to the socket. No one else has the store open while the lock is held.
 pub(crate) async fn assemble(
     places: Places,
     clock: Arc<dyn Clock>,
-    metrics: PrometheusHandle,
     traces: Outlet,
 ) -> Result<(App, Flock<File>), StartError> {
     refuse_exposed(&places.config)?;
@@ -164,7 +161,6 @@ pub(crate) async fn assemble(
         clock,
         config,
         places,
-        metrics,
         traces,
     });
     // Noted at once, so that a later start reads the log's end only, and misses a log that is gone.
@@ -178,7 +174,7 @@ pub(crate) async fn assemble(
     announce(&app, from).await?;
     app.status.named_files().look().await;
     for cause in app.status.named_files().faults() {
-        tracing::error!(cause, "a file that the configuration names is of no use");
+        tracing::error!(cause, "a file that the configuration names cannot be used");
     }
     if !app.vault.is_locked() {
         app.operations.resume().await;
@@ -217,13 +213,13 @@ fn lock_store(places: &Places) -> Result<Flock<File>, StartError> {
         holder: Holder::noted(data),
     })?;
     if let Err(error) = Holder::this(&places.socket).note(data) {
-        tracing::debug!(cause = %error, "a second broker will not be told of this one");
+        tracing::debug!(cause = %error, "a second broker will not be able to name this one");
     }
     Ok(locked)
 }
 
-/// Unlocks with what needs no person. Whatever goes wrong leaves the store locked, said loudly: a
-/// broker that is up can be unlocked, and its status says what is missing.
+/// Unlocks without a human, where the root key's source allows it. A failure leaves the store locked, with
+/// an error in the trace: a broker that runs can be unlocked, and its status says what is missing.
 fn unlock_at_start(vault: &Vault, places: &Places) -> Option<&'static str> {
     let source = vault.root_key_source();
     if matches!(source, RootKeySource::Passphrase) {

@@ -93,6 +93,7 @@ const SERVICES: &[(&str, &[&str])] = &[
             "journal",
             "leases",
             "limits",
+            "minting",
             "moves",
             "policies",
             "rotations",

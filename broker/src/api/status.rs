@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use broker_protocol::api::{self, Health};
+use prometheus_client::encoding::prometheus_text;
 
 use super::extract::{Asking, Operator};
 use crate::app::App;
@@ -117,9 +118,5 @@ async fn metrics(State(status): State<Arc<Status>>, _operator: Operator) -> Resp
 
 fn exposition(status: &Status) -> Response {
     let text = status.metrics_text();
-    (
-        [("content-type", "text/plain; version=0.0.4; charset=utf-8")],
-        text,
-    )
-        .into_response()
+    ([("content-type", prometheus_text::CONTENT_TYPE)], text).into_response()
 }

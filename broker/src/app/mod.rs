@@ -18,7 +18,6 @@ use broker_protocol::places::Places;
 use broker_secret_memory::outlet::Outlet;
 use broker_sources::Sources;
 use broker_vault::Vault;
-use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::checks::Checks;
 use crate::config::Config;
@@ -81,7 +80,6 @@ pub(crate) struct Opened<'a> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Arc<Config>,
     pub(crate) places: Places,
-    pub(crate) metrics: PrometheusHandle,
     pub(crate) traces: Outlet,
 }
 
@@ -98,7 +96,6 @@ impl App {
             clock,
             config,
             places,
-            metrics,
             traces,
         } = opened;
         let now = clock.now();
@@ -185,7 +182,6 @@ impl App {
             Arc::clone(&places),
         ));
         let process = Process {
-            metrics,
             traces,
             started: now.wall,
         };
@@ -197,11 +193,12 @@ impl App {
                 Arc::clone(&sources),
             ),
             (
-                Arc::clone(&warnings),
-                Arc::clone(&limits),
                 Arc::clone(&leases),
+                Arc::clone(&minting),
+                Arc::clone(&limits),
             ),
             (
+                Arc::clone(&warnings),
                 Arc::clone(&checks),
                 Arc::clone(&moves),
                 Arc::clone(&rotations),

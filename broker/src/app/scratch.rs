@@ -18,7 +18,6 @@ use broker_sources::one_password::Op;
 use broker_sources::{Desk, OnePassword, Plan, Sources, Times};
 use broker_vault::root_key::{RootKey, RootKeySource};
 use broker_vault::{NewVault, Vault, new_id};
-use metrics_exporter_prometheus::PrometheusBuilder;
 use tempfile::TempDir;
 
 use super::{App, Opened};
@@ -203,7 +202,6 @@ fn opened(places: &Places, clock: &ManualClock, config: &str) -> App {
         clock: Arc::new(clock.clone()),
         config: Arc::new(config),
         places: places.clone(),
-        metrics: PrometheusBuilder::new().build_recorder().handle(),
         traces: Outlet::to_standard_error().unwrap(),
     })
 }

@@ -48,6 +48,7 @@ use self::schedule::Schedule;
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::limits::Limits;
+use crate::metrics::Counters;
 use crate::policies::{InForce, Policies};
 use crate::secrets::{Secrets, Upkeep, UpkeepError};
 use crate::warnings::Warnings;
@@ -70,6 +71,8 @@ pub struct Checks {
     warnings: Arc<Warnings>,
     config: Arc<Config>,
     schedule: tokio::sync::Mutex<Schedule>,
+    /// Checks, by outcome.
+    pub(crate) counters: Counters<1>,
 }
 
 impl Checks {
@@ -93,7 +96,13 @@ impl Checks {
             warnings,
             config,
             schedule: tokio::sync::Mutex::default(),
+            counters: Counters::default(),
         }
+    }
+
+    fn count(&self, outcome: &'static str) {
+        let outcome = [("outcome", outcome.to_owned())];
+        self.counters.get_or_create(&outcome).inc();
     }
 
     /// Checks a secret against GitHub, and keeps and records what was found. `by` is absent where the

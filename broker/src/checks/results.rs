@@ -110,7 +110,7 @@ impl Checks {
                 why: None,
             })
             .await;
-        counted(verdict.as_str());
+        self.count(verdict.as_str());
         // Whoever asked sees it; nobody looks at what is checked by night.
         if let (None, Some(worst)) = (by, evaluated.findings.first())
             && verdict == Verdict::Error
@@ -180,7 +180,7 @@ impl Checks {
                 why: Some(&why),
             })
             .await;
-        counted(FAILED);
+        self.count(FAILED);
         let now = self.journal.moment();
         if self.is_still(name, version)
             && let Err(error) = self.vault.keep_failed_check(name, now, why).await
@@ -211,8 +211,4 @@ pub(crate) fn view(checked: Checked) -> CheckView {
         scopes: None,
         findings: None,
     }
-}
-
-fn counted(outcome: &'static str) {
-    metrics::counter!("tokend_secret_checks_total", "outcome" => outcome).increment(1);
 }

@@ -142,7 +142,7 @@ impl Leases {
                 by: by.map(lease_record::caller),
                 why,
             };
-            metrics::counter!("tokend_leases_revoked_total").increment(1);
+            self.counters.revoked.inc();
             let recorded = self.journal.record_end(&event, &lease.id).await;
             Ended { lease, recorded }
         }))
@@ -186,7 +186,7 @@ impl Leases {
 
     /// Whether it is in the log already.
     pub(crate) async fn record_expiry(&self, lease: &Lease, why: &'static str) -> bool {
-        metrics::counter!("tokend_leases_expired_total").increment(1);
+        self.counters.expired.inc();
         self.minting.release_token(lease);
         let event = Event::LeaseExpired {
             lease: lease.id.as_str(),

@@ -33,6 +33,7 @@ use crate::config::Config;
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::limits::Limits;
+use crate::metrics::LeaseCounters;
 use crate::minting::Minting;
 use crate::policies::Policies;
 use crate::secrets::Secrets;
@@ -59,6 +60,7 @@ pub struct Leases {
     usage: Usage,
     /// MACed lease bodies found at start, until an unlock can tell which are genuine.
     found: Mutex<Option<Found>>,
+    pub(crate) counters: LeaseCounters,
 }
 
 /// What a start found in the last segment of the audit log and cannot tell from forgeries while locked.
@@ -114,6 +116,7 @@ impl Leases {
                 },
                 last_time: opened.last_time,
             })),
+            counters: LeaseCounters::default(),
         }
     }
 

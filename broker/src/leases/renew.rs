@@ -142,6 +142,7 @@ impl Leases {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Counters;
     use crate::policies::Loaded;
     use broker_clock::Now;
     use broker_policy::{Host, NamesOnly, PolicyFile, PolicySet};
@@ -170,7 +171,7 @@ mod tests {
             files,
             table_warnings: Vec::new(),
         };
-        InForce::since(Timestamp::UNIX_EPOCH, loaded)
+        InForce::since(Timestamp::UNIX_EPOCH, loaded, &Counters::default())
     }
 
     #[test]

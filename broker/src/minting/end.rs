@@ -279,7 +279,7 @@ impl Minting {
     }
 
     async fn record_revoked(&self, token: &Token, by: Option<&Caller>, how: &'static str) {
-        metrics::counter!("tokend_installation_tokens_revoked_total").increment(1);
+        self.counters.revoked.inc();
         self.journal
             .record_or_trace(&Event::TokenRevoked {
                 secret: token.key.secret.as_str(),

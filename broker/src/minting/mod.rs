@@ -36,6 +36,7 @@ use self::find::{Account, refused};
 use self::table::{Acquired, Leader, Life, MintKey, TOKEN_LIFETIME, Token, TokenTable};
 use crate::journal::Journal;
 use crate::lease::Lease;
+use crate::metrics::TokenCounters;
 use crate::policies::Policies;
 use crate::secrets::Secrets;
 
@@ -53,6 +54,7 @@ pub struct Minting {
     pub(crate) tokens: TokenTable,
     /// By App and account: where the App is installed.
     installations: Mutex<HashMap<(SecretName, Box<str>), u64>>,
+    pub(crate) counters: TokenCounters,
 }
 
 impl Minting {
@@ -74,6 +76,7 @@ impl Minting {
             github,
             tokens: TokenTable::default(),
             installations: Mutex::default(),
+            counters: TokenCounters::default(),
         }
     }
 
@@ -230,7 +233,7 @@ impl Minting {
         let request = self.mint_request(scope);
         let asked = self.journal.now();
         let (installation, minted) = self.mint(app, secret, account, &request).await?;
-        metrics::counter!("tokend_installation_tokens_minted_total").increment(1);
+        self.counters.minted.inc();
         let there = self.journal.now();
         // Its clock may be ahead of ours.
         let within_the_hour = there.wall.saturating_add(TOKEN_LIFETIME);

@@ -15,10 +15,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use broker_policy::{Host, PolicySet, PurposePolicy};
 use broker_protocol::names::{Purpose, SecretName};
 use jiff::Timestamp;
-use metrics::Counter;
+use prometheus_client::metrics::counter::Counter;
 use tokio::task::JoinError;
 
 use crate::caller::Programs;
+use crate::metrics::{self, Counters};
 
 pub use self::load::{LoadError, Loaded, load};
 
@@ -28,6 +29,8 @@ pub struct Policies {
     host: Host,
     in_force: RwLock<Arc<InForce>>,
     fault: Mutex<Option<String>>,
+    /// Leases granted, by purpose and delivery.
+    pub(crate) granted: Counters<2>,
 }
 
 /// A policy set, and since when it has been in force.
@@ -41,9 +44,10 @@ pub(crate) struct InForce {
 }
 
 impl InForce {
-    pub(crate) fn since(now: Timestamp, loaded: Loaded) -> Self {
+    pub(crate) fn since(now: Timestamp, loaded: Loaded, counters: &Counters<2>) -> Self {
         let purposes = loaded.set.purposes().map(PurposePolicy::whole);
-        let granted = purposes.map(|terms| (terms.purpose.clone(), crate::metrics::granted(terms)));
+        let granted =
+            purposes.map(|terms| (terms.purpose.clone(), metrics::granted(counters, terms)));
         Self {
             granted: granted.collect(),
             since: now,
@@ -57,11 +61,13 @@ impl Policies {
     /// Puts in force what was loaded from this directory, for a broker on this host.
     #[must_use]
     pub fn new(directory: PathBuf, host: Host, loaded: Loaded, now: Timestamp) -> Self {
+        let granted = Counters::default();
         Self {
             directory,
             host,
-            in_force: RwLock::new(Arc::new(InForce::since(now, loaded))),
+            in_force: RwLock::new(Arc::new(InForce::since(now, loaded, &granted))),
             fault: Mutex::default(),
+            granted,
         }
     }
 
@@ -120,7 +126,7 @@ impl Policies {
 
     /// Puts a set in force.
     pub(crate) fn replace(&self, loaded: Loaded, now: Timestamp) {
-        let in_force = Arc::new(InForce::since(now, loaded));
+        let in_force = Arc::new(InForce::since(now, loaded, &self.granted));
         *self
             .in_force
             .write()

@@ -15,7 +15,6 @@ use broker_secret_memory::outlet::Outlet;
 use broker_sources::Sources;
 use broker_vault::Vault;
 use jiff::Timestamp;
-use metrics_exporter_prometheus::PrometheusHandle;
 
 use self::secrets::{check_warning, secret_warning, stale_warning};
 use crate::checks::Checks;
@@ -23,6 +22,7 @@ use crate::config::{Config, NamedFiles};
 use crate::journal::Journal;
 use crate::leases::Leases;
 use crate::limits::Limits;
+use crate::minting::Minting;
 use crate::moves::Moves;
 use crate::policies::Policies;
 use crate::rotations::Rotations;
@@ -39,6 +39,7 @@ pub struct Status {
     warnings: Arc<Warnings>,
     limits: Arc<Limits>,
     leases: Arc<Leases>,
+    minting: Arc<Minting>,
     checks: Arc<Checks>,
     moves: Arc<Moves>,
     rotations: Arc<Rotations>,
@@ -51,8 +52,6 @@ pub struct Status {
 
 /// What is shown of the process itself.
 pub struct Process {
-    /// Renders the figures.
-    pub metrics: PrometheusHandle,
     /// Where traces leave, for how many of them did not.
     pub traces: Outlet,
     /// When it started.
@@ -65,8 +64,13 @@ impl Status {
     pub fn new(
         (journal, policies): (Arc<Journal>, Arc<Policies>),
         (secrets, vault, sources): (Arc<Secrets>, Arc<Vault>, Arc<Sources>),
-        (warnings, limits, leases): (Arc<Warnings>, Arc<Limits>, Arc<Leases>),
-        (checks, moves, rotations): (Arc<Checks>, Arc<Moves>, Arc<Rotations>),
+        (leases, minting, limits): (Arc<Leases>, Arc<Minting>, Arc<Limits>),
+        (warnings, checks, moves, rotations): (
+            Arc<Warnings>,
+            Arc<Checks>,
+            Arc<Moves>,
+            Arc<Rotations>,
+        ),
         (config, process): (Arc<Config>, Process),
     ) -> Self {
         let named_files = NamedFiles::new(config.authority_files.clone());
@@ -79,6 +83,7 @@ impl Status {
             warnings,
             limits,
             leases,
+            minting,
             checks,
             moves,
             rotations,

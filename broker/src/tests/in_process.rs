@@ -13,7 +13,6 @@ use broker_policy::Caller;
 use broker_secret_memory::outlet::Outlet;
 use broker_vault::root_key::{Keyring, RootKeySource};
 use http_body_util::BodyExt as _;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use nix::fcntl::Flock;
 use serde_json::json;
 use support::Home;
@@ -72,10 +71,9 @@ impl InProcess {
         let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
         let (stop, stopped) = watch::channel(false);
         let (app, store) = runtime.block_on(async {
-            let metrics = PrometheusBuilder::new().build_recorder().handle();
             let traces = Outlet::to_standard_error().unwrap();
             let clock = Arc::new(clock.clone());
-            let started = startup::assemble(home.places.clone(), clock, metrics, traces);
+            let started = startup::assemble(home.places.clone(), clock, traces);
             let (app, store) = started.await.unwrap();
             life::go_on(&app, stopped);
             (app, store)

@@ -33,6 +33,7 @@ use self::given::{Fresh, Given, Waits};
 use self::notice::Notice;
 use crate::config::WarningsConfig;
 use crate::journal::Journal;
+use crate::metrics::Counters;
 use crate::policies::Policies;
 use crate::secrets::Secrets;
 
@@ -80,6 +81,8 @@ pub struct Warnings {
     given: Mutex<Given>,
     channels: Vec<Channel>,
     wake: Notify,
+    /// Warnings given, by kind.
+    pub(crate) counters: Counters<1>,
 }
 
 impl Warnings {
@@ -102,6 +105,7 @@ impl Warnings {
             given: Mutex::default(),
             channels: hook.into_iter().chain(webhook).collect(),
             wake: Notify::new(),
+            counters: Counters::default(),
         }
     }
 
@@ -153,7 +157,8 @@ impl Warnings {
         let fresh = self.given().give(fresh, self.heard_by(), now);
         if fresh {
             tracing::warn!(kind = &*kind, "{text}");
-            metrics::counter!("tokend_warnings_total", "kind" => kind.into_owned()).increment(1);
+            let kind = [("kind", kind.into_owned())];
+            self.counters.get_or_create(&kind).inc();
         }
         fresh
     }

@@ -35,6 +35,8 @@ use broker_clock::Now;
 use broker_policy::SourceSpec;
 use broker_secret_memory::token::{AccessToken, HashedToken};
 use jiff::Timestamp;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 
 use self::env::EnvSource;
 use self::file::Mounts;
@@ -58,6 +60,9 @@ pub struct Sources {
     files: Mutex<BTreeMap<PathBuf, Result<HashedToken, SourceError>>>,
     slow: Slow,
 }
+
+/// How often slow places were read, by `source` and `outcome`.
+pub type Reads = Family<[(&'static str, &'static str); 2], Counter>;
 
 /// A copy of a value.
 pub struct Taken {
@@ -150,6 +155,12 @@ impl Sources {
             SourceSpec::File(path) => self.files().get(path)?.as_ref().ok().cloned(),
             SourceSpec::Keyring(_) | SourceSpec::OnePassword(_) => self.slow.hashed(source),
         }
+    }
+
+    /// How often slow places were read since the start.
+    #[must_use]
+    pub fn reads(&self) -> Reads {
+        self.slow.reads.clone()
     }
 
     /// How the value of a slow place stands; `None` for other places, and before it was read.

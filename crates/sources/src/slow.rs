@@ -20,7 +20,7 @@ use super::one_password::ServiceLimit;
 use super::outage::Outage;
 use super::requests::{Plan, Requests};
 use super::wish::{Answer, Served, Standing, Times, Wish};
-use super::{SourceError, Taken};
+use super::{Reads, SourceError, Taken};
 
 /// The slow places.
 pub(super) struct Slow {
@@ -33,6 +33,7 @@ pub(super) struct Slow {
     awaited: Notify,
     /// A place was asked.
     noted: Notify,
+    pub(super) reads: Reads,
 }
 
 /// How long a lease waits for a newer value while there is a stale one for it.
@@ -48,6 +49,7 @@ impl Slow {
             outage: Mutex::default(),
             awaited: Notify::new(),
             noted: Notify::new(),
+            reads: Reads::default(),
         }
     }
 
@@ -173,7 +175,7 @@ impl Slow {
         // Only a service account's requests are counted.
         let cost = token.map_or(0, |_| self.ask.cost(source));
         if cost == 0 {
-            let came = counted(source, self.ask.read(source, token).await);
+            let came = self.counted(source, self.ask.read(source, token).await);
             let spent = false;
             return Answer { came, spent };
         }
@@ -183,7 +185,7 @@ impl Slow {
             && error.nature() == Nature::Down
         {
             if !self.outage().may_try(around.now()) {
-                let came = counted(source, Err(error));
+                let came = self.counted(source, Err(error));
                 let spent = false;
                 return Answer { came, spent };
             }
@@ -198,7 +200,7 @@ impl Slow {
         if let Err(error) = written {
             return free(error);
         }
-        let came = counted(source, self.ask.read(source, token).await);
+        let came = self.counted(source, self.ask.read(source, token).await);
         if is_down {
             self.outage().tried(came.is_ok());
         }
@@ -293,6 +295,17 @@ impl Slow {
         (self.requests().in_a_day(now), self.plan.daily_share())
     }
 
+    fn counted(
+        &self,
+        source: &SourceSpec,
+        came: Result<Fetched, SourceError>,
+    ) -> Result<Fetched, SourceError> {
+        let outcome = if came.is_ok() { "ok" } else { "failed" };
+        let labels = [("source", source.scheme()), ("outcome", outcome)];
+        self.reads.get_or_create(&labels).inc();
+        came
+    }
+
     /// A thread that panicked here can have left no more than a question that was not asked.
     fn outage(&self) -> MutexGuard<'_, Outage> {
         self.outage.lock().unwrap_or_else(PoisonError::into_inner)
@@ -302,19 +315,6 @@ impl Slow {
     fn requests(&self) -> MutexGuard<'_, Requests> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// For the figures.
-fn counted(
-    source: &SourceSpec,
-    came: Result<Fetched, SourceError>,
-) -> Result<Fetched, SourceError> {
-    let outcome = if came.is_ok() { "ok" } else { "failed" };
-    metrics::counter!(
-        "tokend_source_reads_total", "source" => source.scheme(), "outcome" => outcome
-    )
-    .increment(1);
-    came
 }
 
 /// It failed before anything was spent.

@@ -7,7 +7,7 @@ mod code;
 mod links;
 mod page;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use broker_protocol::check::Verdict;
@@ -123,11 +123,25 @@ fn each_message_that_has_a_line_is_in_the_code() {
 #[test]
 fn each_metric_has_a_line() {
     let section = Section::of("docs/reference/metrics.md", "Metrics");
-    same(&section, &code::literals("tokend_"));
+    let list = read("broker/src/status/figures/metrics.tsv");
+    let listed = list.lines().map(|line| {
+        let mut cells = line.split('\t');
+        let mut cell = || cells.next().unwrap().to_owned();
+        let (name, kind, labels) = (cell(), cell(), cell());
+        let labels = labels.split_whitespace().map(|label| format!("`{label}`"));
+        let labels: Vec<String> = labels.collect();
+        (name, (kind, labels.join(", ")))
+    });
+    let listed: BTreeMap<String, (String, String)> = listed.collect();
+    same(&section, &listed.keys().cloned().collect());
     for row in section.rows() {
-        let counter = row.names()[0].ends_with("_total");
-        let kind = if counter { "counter" } else { "gauge" };
-        assert_eq!(row.cells[1], kind, "{}", row.cells[0]);
+        let (kind, labels) = &listed[&row.names()[0]];
+        assert_eq!(
+            [&row.cells[1], &row.cells[2]],
+            [kind, labels],
+            "{}",
+            row.cells[0]
+        );
     }
 }
 

@@ -116,8 +116,8 @@ impl Leases {
             return Err(error);
         };
         let why = error.to_string();
-        metrics::counter!("tokend_fallbacks_total", "purpose" => grant.purpose.as_str().to_owned())
-            .increment(1);
+        let purpose = [("purpose", grant.purpose.to_string())];
+        self.counters.fallbacks.get_or_create(&purpose).inc();
         self.grant_lease(asked, grant, Some(why.into())).await
     }
 
@@ -172,7 +172,7 @@ impl Leases {
                 }
                 self.usage.granted(&lease);
                 if let Some(granted) = policies.granted.get(&lease.purpose) {
-                    granted.increment(1);
+                    granted.inc();
                 }
                 if let Some(over) = over {
                     Box::pin(self.record_expiry(&over, SUPERSEDED)).await;

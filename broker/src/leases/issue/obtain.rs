@@ -93,8 +93,8 @@ impl Leases {
             source,
         })?;
         if taken.stale_since.is_some() {
-            metrics::counter!("tokend_stale_leases_total", "secret" => lease.secret.to_string())
-                .increment(1);
+            let secret = [("secret", lease.secret.to_string())];
+            self.counters.stale.get_or_create(&secret).inc();
         }
         Ok(taken)
     }

@@ -89,7 +89,8 @@ impl Leases {
         // Only counted from there, like all that is past a budget.
         let bytes = u32::try_from(body.as_str().len()).unwrap_or(u32::MAX);
         self.spend_bytes(account, bytes)?;
-        metrics::counter!("tokend_refusals_total", "code" => refusal.code.as_str()).increment(1);
+        let code = [("code", refusal.code.as_str().to_owned())];
+        self.counters.refusals.get_or_create(&code).inc();
         self.journal
             .record_body(body, Effect::Nothing)
             .await
