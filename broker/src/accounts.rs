@@ -6,7 +6,7 @@ use broker_policy::Accounts;
 use nix::unistd::{Group, Uid, User, getgrouplist};
 
 /// Looks names up in `/etc/passwd` and whatever else the name service reads. A name service that
-/// fails is taken as not knowing the name: the rule that has it then matches nobody.
+/// fails is taken as not knowing the name: the rule that has it then matches no one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemAccounts;
 

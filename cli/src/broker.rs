@@ -4,7 +4,7 @@
 //! A secret is sent to a broker that runs as this account, as root, or as the configured account.
 //! The configured one is `TOKEND_SERVER_USER` (a name or a uid) where it is set; otherwise, on the
 //! system socket only, the account named `tokend`. Only root makes accounts and that socket's
-//! directory, so nobody else can stand in for it.
+//! directory, so no other account can impersonate it.
 
 use std::io::Write;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::pages;
 
 /// The broker that belongs to these places.
 pub(crate) struct Broker {
-    /// Where its things lie.
+    /// Where its files are.
     pub(crate) places: Places,
 }
 

@@ -1,5 +1,5 @@
-//! The only place that asks the system what time it is. Used to say how long something still has;
-//! what a lease or a deadline is worth, the broker decides by its own clocks.
+//! The only place that asks the system what time it is. Used to show how much time is left;
+//! whether a lease or a deadline is over, the broker decides by its own clocks.
 
 use jiff::Timestamp;
 

@@ -3,13 +3,13 @@
 //! A soft limit of 1 byte: the kernel writes no core file that small, and it starts no program of a
 //! piped `core_pattern` for a process with exactly this limit (a limit of 0 does not stop that; see
 //! core(5) and `fs/coredump.c`). Where the hard limit is 0 there is no room for a 1, so the core is
-//! also told to leave out all memory (`coredump_filter`).
+//! also set to leave out all memory (`coredump_filter`).
 //!
 //! A command that takes a lease stays dumpable besides (`PR_SET_DUMPABLE`): a broker of the same
 //! account could not read the program of one that is not, and rules may name it. All others that
 //! hold a secret are not.
 //!
-//! Nothing here refuses to go on: without `/proc`, say, a command works as it would without this.
+//! Nothing here fails a command: without `/proc`, for example, it works as it would without this.
 
 use std::fs;
 

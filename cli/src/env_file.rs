@@ -28,7 +28,7 @@ pub(crate) struct Variable {
 pub(crate) struct EnvFileError {
     /// Counted from 1.
     pub(crate) line: usize,
-    /// In plain words, with the mend.
+    /// What is wrong, and what to write instead.
     pub(crate) why: String,
 }
 

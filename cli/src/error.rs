@@ -1,4 +1,4 @@
-//! Why a command did not do what it was asked, which exit code says so, and what to try next.
+//! Why a command failed, with which exit code, and what to try next.
 //!
 //! The broker's refusals keep their own words and the exit code that belongs to their
 //! [`ErrorCode`]; the rest is what can go wrong on this side of the socket. Nothing here ever
@@ -21,11 +21,11 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Broker(#[from] ClientError),
 
-    /// Nowhere to look for anything.
+    /// There is no home directory to look in.
     #[error(transparent)]
     Places(#[from] NoHome),
 
-    /// Asked for something that makes no sense.
+    /// The command line makes no sense.
     #[error("{0}")]
     Usage(String),
 
@@ -38,7 +38,7 @@ pub(crate) enum Failure {
         hint: Option<String>,
     },
 
-    /// A file or directory would not do as it should.
+    /// An operation on a file or directory failed.
     #[error("cannot {doing} {}: {source}", .path.display())]
     File {
         /// `read`, `write`, …
@@ -62,11 +62,11 @@ pub(crate) enum Failure {
         next: String,
     },
 
-    /// Nothing is wrong: it is a person's turn. Says what to do.
+    /// Nothing is wrong: a manual step is required, which it names.
     #[error("{0}")]
     Waiting(String),
 
-    /// Nothing is wrong but the time: says when to come back.
+    /// Nothing is wrong, but it is too early: says when to try again.
     #[error("{0}")]
     Later(String),
 
@@ -74,7 +74,7 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Verification(String),
 
-    /// Stdout would not take the result.
+    /// The result could not be written to stdout.
     #[error("cannot write the result: {0}")]
     Output(#[source] io::Error),
 
@@ -89,7 +89,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// A failure with nothing to suggest.
+    /// A failure without a hint.
     pub(crate) fn new(what: impl Into<String>) -> Self {
         Self::Failed {
             what: what.into(),
@@ -97,7 +97,7 @@ impl Failure {
         }
     }
 
-    /// A failure and the mend.
+    /// A failure, and what to do about it.
     pub(crate) fn with_hint(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Failed {
             what: what.into(),
@@ -139,7 +139,7 @@ impl Failure {
         }
     }
 
-    /// Whether the reader of stdout has gone, as in `tokenctl … | head`: nobody to tell.
+    /// Whether the reader of stdout has gone, as in `tokenctl … | head`.
     pub(crate) fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
@@ -176,13 +176,13 @@ fn hint_for(error: &ClientError) -> Option<Cow<'_, str>> {
         }
         ClientError::Deserted(_) => "start it again with `tokend`, which replaces the socket",
         ClientError::Forbidden(_) => {
-            "the service's `[socket] group` in tokend.toml says who may; ask to be added to it"
+            "only members of the `[socket] group` in tokend.toml may connect; ask to be added to it"
         }
         ClientError::Cut => {
-            "what was asked may be done all the same: start the broker if it has stopped, look with `tokenctl status`, and run this again"
+            "the request may have been carried out: start the broker if it has stopped, check with `tokenctl status`, and run this again"
         }
         ClientError::Untrusted(_) => {
-            "if the broker is meant to run as that account, say so: TOKEND_SERVER_USER=NAME"
+            "if the broker is meant to run as that account, set TOKEND_SERVER_USER=NAME"
         }
         ClientError::Garbled(_) | ClientError::Unfamiliar { .. } => {
             "`tokenctl doctor` compares the two versions"

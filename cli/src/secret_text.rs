@@ -1,4 +1,4 @@
-//! A secret on its way from a person, a pipe or a file to the broker.
+//! A secret on its way from a terminal, a pipe or a file to the broker.
 //!
 //! It is never an argument: command lines are visible to every account of the machine.
 

@@ -36,7 +36,7 @@ pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
 /// Prints the broker's JSON as it came, ended by a newline.
 pub(crate) fn json(body: &[u8]) -> Result<(), Failure> {
     // In one piece: a line that ends in a newline is not copied into stdout's own buffer, which
-    // nobody wipes.
+    // no one wipes.
     let mut text = Zeroizing::new(Vec::with_capacity(body.len() + 1));
     text.extend_from_slice(body.trim_ascii_end());
     text.push(b'\n');
@@ -48,7 +48,7 @@ pub(crate) fn to_json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
     serde_json::to_vec(value).map_err(|error| Failure::new(format!("cannot write JSON: {error}")))
 }
 
-/// Tells the person at the other end of stderr something in passing.
+/// Prints a note to stderr.
 pub(crate) fn note(text: impl Display) {
     say("note", text);
 }
@@ -79,7 +79,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
             text = text.replace(&argument, "[masked]");
         }
     }
-    // Nobody to tell if the reader has gone.
+    // The reader may be gone; there is no one else to tell.
     if error.use_stderr() {
         drop(io::stderr().lock().write_all(text.as_bytes()));
         ExitCode::from(2)
@@ -92,21 +92,21 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
 fn say(what: &str, text: impl Display) {
     let text = format!("{text}");
     let line = format!("tokenctl: {what}: {}\n", printable(&text));
-    // Without a stderr there is nobody to tell that there is no stderr.
+    // Without a stderr there is nowhere to report that.
     drop(io::stderr().lock().write_all(line.as_bytes()));
 }
 
-/// Whether a person reads what is printed.
+/// Whether stdout is a terminal.
 pub(crate) fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Whether a person reads notes.
+/// Whether stderr is a terminal.
 pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Whether a person can be asked.
+/// Whether questions can be asked on stdin.
 pub(crate) fn stdin_is_terminal() -> bool {
     io::stdin().is_terminal()
 }

@@ -277,7 +277,7 @@ fn a_token_the_server_refuses_stays_where_it_is() {
     let scene = Scene::with(canary::CLASSIC_TWO, &uid);
     let ran = scene.git(&["clone", &scene.server.url(), "clone"]);
     assert_eq!(ran.code(), Some(128), "{ran:?}");
-    let told = format!("{} refused the token", scene.server.host());
+    let told = format!("{} rejected the token", scene.server.host());
     assert!(ran.stderr.contains(&told), "{ran:?}");
     assert!(!scene.prompted());
     let still = scene.broker.home.ctl(&["get", "auto-sync"]).success();

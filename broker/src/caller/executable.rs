@@ -2,7 +2,7 @@
 //!
 //! `/proc/PID/exe` names a path in the caller's own view of the file system, which may show another
 //! file there than ours does. So the path counts only where the broker, opening it, finds the very
-//! file that runs, and where nobody but root and the broker's account can have put it there or
+//! file that runs, and where only root and the broker's account can have put it there or
 //! change it. The kernel lets the broker look at programs of its own account only.
 //!
 //! For a script this is the interpreter.
@@ -145,8 +145,8 @@ fn hash(file: &mut File) -> io::Result<[u8; 32]> {
     }
 }
 
-/// Bytes. About half a second of hashing; a larger file is somebody's attempt to keep us busy.
+/// Bytes. About half a second of hashing; a larger file may be an attempt to keep us busy.
 const MAX_PROGRAM: i64 = 512 * 1024 * 1024;
 
-/// Programs. A machine that talks to the broker with more starts to remember anew.
+/// Programs. With more than these, the cache starts over.
 const MAX_DIGESTS: usize = 256;

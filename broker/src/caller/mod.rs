@@ -1,4 +1,4 @@
-//! Who is on the other end of the socket, and what each attribute is worth.
+//! Who is on the other end of the socket, and how far each attribute can be trusted.
 //!
 //! Nothing a caller says of itself is read here. The account comes from `SO_PEERCRED` and
 //! `SO_PEERGROUPS`, fixed by the kernel when the socket was connected. The rest hangs on the
@@ -75,7 +75,7 @@ pub enum PeerError {
     Unidentified(#[source] io::Error),
 }
 
-/// The process that opened the connection has ended; nobody may go on in its name.
+/// The process that opened the connection has ended; no other may use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the process that opened this connection has ended; connect again")]
 pub struct Gone;

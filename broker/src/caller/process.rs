@@ -36,7 +36,7 @@ impl Process {
     /// Whether the process belongs to the very pid namespace that `/proc` shows, which is `own`,
     /// and not to one nested in it.
     pub(super) fn is_in_namespace(&self, own: &OsStr) -> bool {
-        // One short call for the broker's own account; the kernel shows others' links to nobody.
+        // One short call for the broker's own account; the kernel shows others' links to no one.
         if let Ok(link) = readlinkat(&self.directory, "ns/pid") {
             return link == own;
         }

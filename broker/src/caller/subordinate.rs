@@ -187,7 +187,7 @@ fn owner(ranges: &[Range], uid: u32, look_up: impl Fn(&str) -> Option<u32>) -> O
         .find(|owner| *owner != 0 && *owner != uid)
 }
 
-/// Reads `OWNER:FIRST:COUNT` lines. What is none is passed over, and told by number with what is wrong.
+/// Reads `OWNER:FIRST:COUNT` lines. What is none is skipped, and reported by number with what is wrong.
 fn parse(text: &str, mut warn: impl FnMut(usize, &str)) -> Vec<Range> {
     let mut ranges = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
@@ -219,7 +219,7 @@ fn range(line: &str) -> Result<Range, &'static str> {
         .and_then(|more| first.checked_add(more));
     let last = last.ok_or("the range is empty or ends beyond the last uid")?;
     if first == 0 {
-        return Err("root is no subordinate of anybody");
+        return Err("root is no subordinate");
     }
     let owner = match owner.parse() {
         Ok(uid) => Owner::Uid(uid),

@@ -1,4 +1,4 @@
-//! What about the broker's own place decides how far a caller can be told.
+//! Where the broker itself runs, which decides how much it can learn of a caller.
 //!
 //! Numbers from the kernel mean something only within namespaces: a uid in the broker's user
 //! namespace, a pid in the one that `/proc` shows, the path of a cgroup below the root of the

@@ -13,9 +13,9 @@ use broker_vault::root_key::Passphrase;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoPassphrase {
-    /// Nobody can type it.
+    /// There is no terminal to type it at.
     #[error(
-        "a passphrase is needed, and there is no terminal to ask at; say {0} FILE, or - for standard input"
+        "a passphrase is needed, and there is no terminal to ask at; pass {0} FILE, or - for standard input"
     )]
     NoTerminal(&'static str),
     /// The terminal failed, or what was typed twice differs.
@@ -29,7 +29,7 @@ pub enum NoPassphrase {
         /// Why.
         source: io::Error,
     },
-    /// It is chosen now, and could not be typed again.
+    /// It is new, and could not be typed again.
     #[error("{what}: it {why}")]
     Refused {
         /// Which passphrase.

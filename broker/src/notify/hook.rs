@@ -1,4 +1,4 @@
-//! A program that hears of warnings: run without a shell, with the message on stdin.
+//! A program that gets warnings: run without a shell, with the message on stdin.
 //!
 //! It gets an environment of its own: nothing of the broker's, which may hold secrets (`env:`), goes
 //! there. It runs in its own process group, so that one that hangs ends with all it started.
@@ -192,7 +192,7 @@ const ENVIRONMENT: [(&str, &str); 2] = [
 ];
 const LONGEST: Duration = Duration::from_secs(30);
 const REAP: Duration = Duration::from_secs(5);
-/// How much of what it writes to stderr is worth a trace, in bytes.
+/// How much of what it writes to stderr is traced, in bytes.
 const KEPT: usize = 512;
 
 #[cfg(test)]

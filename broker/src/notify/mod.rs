@@ -1,6 +1,6 @@
 //! Warnings on their way out: a program of the operator's, and a URL.
 //!
-//! Both take a message, which is bytes to them, and say whether it arrived. A message that arrived and
+//! Both take a message, which is bytes to them, and report whether it arrived. A message that arrived and
 //! whose answer was lost counts as not arrived and comes again; it says of itself what tells it from
 //! others.
 //!

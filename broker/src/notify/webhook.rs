@@ -1,4 +1,4 @@
-//! A URL that hears of warnings: the message as a JSON POST.
+//! A URL that gets warnings: the message as a JSON POST.
 //!
 //! Three attempts; between them a pause that grows, or what the receiver asks for (`Retry-After`). What
 //! it refuses (4xx) is not sent again, except where it says that it has had too many (429). Redirects

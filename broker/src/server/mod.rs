@@ -118,7 +118,7 @@ impl Identify {
         }
     }
 
-    /// In a thread of its own: a program may lie on a file server that does not answer, and the first
+    /// In a thread of its own: a program may be on a file server that does not answer, and the first
     /// connection of each program may have to wait until its file has been read.
     async fn peer(&self, connection: &Connection, rank: Rank) -> Result<Peer, PeerError> {
         let unidentified = PeerError::Unidentified;
@@ -140,7 +140,7 @@ impl Identify {
             Ok(Err(panic)) => Err(unidentified(panic.into())),
             Err(_elapsed) => {
                 let why =
-                    "looking at its program took too long; does the file server it lies on answer?";
+                    "reading its program took too long; does the file server it is on answer?";
                 Err(unidentified(io::Error::new(io::ErrorKind::TimedOut, why)))
             }
         }

@@ -133,7 +133,7 @@ fn what_is_there(path: &Path) -> io::Result<There> {
 ///
 /// # Errors
 ///
-/// [`BindError`], each saying what mends it.
+/// [`BindError`], each with what to do.
 pub fn make(path: &Path, config: &SocketConfig) -> Result<UnixListener, BindError> {
     let fail = |what| {
         let path = path.to_owned();
@@ -149,7 +149,7 @@ pub fn make(path: &Path, config: &SocketConfig) -> Result<UnixListener, BindErro
             return Err(BindError::InUse { path, pid });
         }
         There::Left => {
-            // A socket nobody listens on is left over from a broker that was killed.
+            // A socket without a listener is left over from a broker that was killed.
             use std::os::unix::fs::FileTypeExt;
             let metadata = std::fs::symlink_metadata(path).map_err(fail("cannot be looked at"))?;
             if !metadata.file_type().is_socket() {
@@ -221,7 +221,7 @@ mod tests {
         drop(first);
         assert!(
             make(&path, &config).is_ok(),
-            "nobody listens on it any more"
+            "no process listens on it any more"
         );
 
         let file = home.path().join("file");

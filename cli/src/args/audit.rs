@@ -11,25 +11,25 @@ use crate::clock;
 
 #[derive(Subcommand)]
 pub(crate) enum AuditCommand {
-    /// Check every record and the chain, offline; exit code 8 if it does not hold
+    /// Verify every record and the chain, offline; exit code 8 if the log does not verify
     #[command(after_help = AUDIT_EXAMPLES)]
     Verify {
-        /// Segments, or directories of them; without one, the broker's own log
+        /// Segments, or directories of them; default: the broker's own log
         #[arg(value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
     /// Show the last records
     Tail {
-        /// How many
+        /// Number of records
         #[arg(short = 'n', long = "lines", default_value_t = 20, value_name = "N")]
         lines: usize,
-        /// Go on as records are written, until interrupted
+        /// Keep printing records as they are written, until interrupted
         #[arg(short, long)]
         follow: bool,
         #[command(flatten)]
         from: AuditSource,
     },
-    /// Show the records that match all that is given
+    /// Show the records that match every option
     Search {
         #[command(flatten)]
         wanted: Wanted,

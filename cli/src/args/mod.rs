@@ -31,7 +31,7 @@ pub(crate) use self::values::{Format, Kind, scope};
 use self::values::{permission, variable};
 pub(crate) use self::vault::{Backup, Rekey, Unlock};
 
-/// Takes GitHub tokens from the local broker `tokend`, and looks after it.
+/// Get GitHub tokens from the local broker `tokend`, and operate it
 #[derive(Parser)]
 #[command(
     name = "tokenctl",
@@ -63,38 +63,38 @@ pub(crate) struct Global {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Make configuration, example policies, keys and an empty vault; `init --help` has the options
+    /// Create configuration, example policies, keys and an empty vault (options: `init --help`)
     #[command(disable_help_flag = true)]
     Init(Passed),
-    /// Show how the broker, its secrets and your leases stand
+    /// Show broker status: secrets, leases, limits at GitHub, warnings
     Status,
-    /// Look for what is wrong and say how to fix it; exit code 1 if something is
+    /// Find problems and show how to fix each; exit code 1 if there is one
     Doctor,
-    /// Take a token for one purpose and print it, alone, on stdout
+    /// Get a token for one purpose and print it, alone, on stdout
     #[command(after_help = GET_EXAMPLES)]
     Get(Ask),
-    /// Run a command with a token in GH_TOKEN and GITHUB_TOKEN; the lease ends with the command
+    /// Run a command with a token in GH_TOKEN and GITHUB_TOKEN; the lease lasts as long as it runs
     #[command(after_help = EXEC_EXAMPLES)]
     Exec(Exec),
-    /// Answer git, as its credential helper
+    /// Act as git's credential helper
     #[command(after_help = GIT_EXAMPLES)]
     GitCredential(GitCredential),
-    /// Show what you may ask for
+    /// Show the purposes you may request tokens for
     #[command(subcommand)]
     Purpose(PurposeCommand),
-    /// Show and end leases
+    /// Show, renew and revoke leases
     #[command(subcommand)]
     Lease(LeaseCommand),
-    /// Keep the secrets behind the tokens
+    /// Manage the secrets behind the tokens
     #[command(subcommand)]
     Secret(SecretCommand),
-    /// Show which repository a name means to Apps, and forget it
+    /// Show and unpin the repositories that names stand for
     #[command(subcommand)]
     Repository(RepositoryCommand),
-    /// Replace a secret's value everywhere, and end the old one; run it again to go on
+    /// Rotate a secret: replace its value everywhere, revoke the old one; run again to resume
     #[command(after_help = ROTATE_EXAMPLES)]
     Rotate(Rotate),
-    /// Take over the tokens in a file of `export NAME="…"` lines
+    /// Import the tokens in a file of `export NAME="…"` lines into the vault
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(Import),
     /// Check, test, explain and load policies
@@ -103,22 +103,22 @@ pub(crate) enum Command {
     /// Verify and read the audit log
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Forget the root key: no lease until `unlock`
+    /// Lock the store: no leases until `unlock`
     #[command(after_help = LOCK_EXAMPLES)]
     Lock {
-        /// End every live lease too, and every installation token at GitHub
+        /// Also revoke every live lease, and every installation token at GitHub
         #[arg(long)]
         revoke: bool,
     },
-    /// Load the root key again
+    /// Unlock the store: load the root key again
     Unlock(Unlock),
-    /// Make a new root key and put every data key under it; leases go on meanwhile
+    /// Replace the root key, which protects the data keys; leases stay valid
     #[command(after_help = REKEY_EXAMPLES)]
     Rekey(Rekey),
-    /// Write all that the broker holds into one file, sealed under a passphrase
+    /// Write everything the broker stores into one file, sealed with a passphrase
     #[command(after_help = BACKUP_EXAMPLES)]
     Backup(Backup),
-    /// Put a backup in place on a machine without a vault; `restore --help` has the options
+    /// Restore a backup on a machine without a vault (options: `restore --help`)
     #[command(disable_help_flag = true)]
     Restore(Passed),
     /// Print a completion script for a shell
@@ -134,10 +134,10 @@ pub(crate) enum Command {
     },
 }
 
-/// Arguments for `tokend`, as they are.
+/// Arguments that are passed to `tokend` unchanged.
 #[derive(Args)]
 pub(crate) struct Passed {
-    /// Passed on to `tokend`
+    /// Passed to `tokend`
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -146,10 +146,10 @@ pub(crate) struct Passed {
     pub(crate) args: Vec<OsString>,
 }
 
-/// What to ask a token for. Whatever is left out, the rule decides.
+/// What the token is for. The rule decides what is left out.
 #[derive(Args)]
 pub(crate) struct Ask {
-    /// Why you want it: one of `tokenctl purpose list`
+    /// The purpose, one of `tokenctl purpose list`
     pub(crate) purpose: Purpose,
     /// Only for this repository; may be repeated
     #[arg(long = "repo", value_name = "OWNER/NAME")]
@@ -160,14 +160,14 @@ pub(crate) struct Ask {
     /// Only with this permission, such as `issues=read`; may be repeated
     #[arg(long = "permission", value_name = "NAME=LEVEL", value_parser = permission)]
     pub(crate) permissions: Vec<(PermissionName, Level)>,
-    /// For how long, such as `15m`
+    /// How long the lease lasts, such as `15m`
     #[arg(long, value_name = "SPAN", value_parser = duration::parse)]
     pub(crate) ttl: Option<Duration>,
-    /// Your own words for the audit log
+    /// Free text for the audit log
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
-    /// Not what is shared or kept: a new installation token, or the value asked for anew where it lies; for
-    /// when GitHub refuses the one you got
+    /// Get a new installation token, or read the value from its source again; for when GitHub rejects
+    /// the one you got
     #[arg(long)]
     pub(crate) fresh: bool,
 }
@@ -186,8 +186,7 @@ pub(crate) struct Exec {
 
 #[derive(Args)]
 pub(crate) struct GitCredential {
-    /// The purpose to ask for; without it, the only one that gives you `contents` [env:
-    /// TOKEND_PURPOSE]
+    /// The purpose to request; default: the only one that gives you `contents` [env: TOKEND_PURPOSE]
     #[arg(long)]
     pub(crate) purpose: Option<Purpose>,
     /// Answer for this host too, besides github.com; may be repeated [env: TOKEND_GIT_HOSTS,
@@ -200,9 +199,9 @@ pub(crate) struct GitCredential {
 
 #[derive(Subcommand)]
 pub(crate) enum PurposeCommand {
-    /// List the purposes some rule gives you
+    /// List the purposes that a rule allows you
     List,
-    /// Show one of them
+    /// Show one purpose
     Show {
         /// Its name
         purpose: Purpose,
@@ -211,14 +210,14 @@ pub(crate) enum PurposeCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum LeaseCommand {
-    /// List live leases: yours, or everybody's for an operator
+    /// List live leases: yours, or all of them for an operator
     List,
-    /// Show one
+    /// Show one lease
     Show {
         /// Its id
         lease: LeaseId,
     },
-    /// Prolong one, as far as the policy allows
+    /// Renew a lease, as far as policy allows
     Renew {
         /// Its id
         lease: LeaseId,
@@ -226,12 +225,12 @@ pub(crate) enum LeaseCommand {
         #[arg(long, value_name = "SPAN", value_parser = duration::parse)]
         ttl: Option<Duration>,
     },
-    /// End leases now
+    /// Revoke leases now
     Revoke {
         /// Their ids
         #[arg(required_unless_present = "all", value_name = "LEASE")]
         leases: Vec<LeaseId>,
-        /// All that `lease list` shows
+        /// Revoke all that `lease list` shows
         #[arg(long, conflicts_with = "leases")]
         all: bool,
     },
@@ -245,10 +244,10 @@ pub(crate) enum PolicyCommand {
     /// Run the decision tables beside policy files, without a broker
     #[command(disable_help_flag = true)]
     Test(Passed),
-    /// Say which rule speaks for a caller, or what each one missed
+    /// Show which rule allows a request, or why each rule does not
     #[command(disable_help_flag = true)]
     Explain(Passed),
-    /// Let the broker load its policies again
+    /// Reload the policies
     Reload,
 }
 

@@ -5,11 +5,11 @@ use clap::Args;
 
 #[derive(Args)]
 pub(crate) struct SecretMove {
-    /// Which secrets, one after the other
+    /// The secrets, moved one after the other
     #[arg(required = true, value_name = "NAME")]
     pub(crate) names: Vec<SecretName>,
-    /// Where to: `vault`, `op://VAULT/ITEM/FIELD`, `keyring:NAME`, `file:PATH`, `env:NAME`; `{name}`
-    /// stands for the secret's name
+    /// The new source: `vault`, `op://VAULT/ITEM/FIELD`, `keyring:NAME`, `file:PATH` or `env:NAME`;
+    /// `{name}` stands for the secret's name
     #[arg(long, value_name = "PLACE", required_unless_present_any = ["finish", "back"])]
     pub(crate) to: Option<String>,
     #[command(flatten)]
@@ -20,29 +20,29 @@ pub(crate) struct SecretMove {
 
 #[derive(Args)]
 pub(crate) struct HowToMove {
-    /// Read both places, say what would be done, and change nothing
+    /// Read both sources, show what would be done, and change nothing
     #[arg(long, requires = "to", conflicts_with_all = ["print", "replace"])]
     pub(crate) dry_run: bool,
-    /// Replace another value in the new place; or, once policies name it, take it for the right one
+    /// Replace another value in the new source; or, once policies name it, accept that value
     #[arg(long, requires = "to")]
     pub(crate) replace: bool,
-    /// Print the line of the policy to change instead of changing it, and wait until it is in force
+    /// Print the policy edit instead of making it, and wait until it is in force
     #[arg(long)]
     pub(crate) print: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct EndOfMove {
-    /// Erase the old copy; there is no way back then
+    /// Erase the old copy; after that there is no way back
     #[arg(long, conflicts_with_all = ["to", "back", "print"])]
     pub(crate) finish: bool,
-    /// Name the old place again; possible until --finish
+    /// Go back to the old source; possible until --finish
     #[arg(long, conflicts_with = "to")]
     pub(crate) back: bool,
 }
 
 impl SecretMove {
-    /// Back to the old place.
+    /// The command that goes back to the old source.
     pub(crate) fn back(name: &SecretName) -> Self {
         Self {
             names: vec![name.clone()],
@@ -67,11 +67,11 @@ Examples:
   tokenctl secret move org-label-sync-token --back
   tokenctl secret move org-label-sync-token --finish
 
-The value is read, written where the broker can write (vault, keyring, 1Password Connect) and compared;
-then one line of the policy changes, and the policies are loaded. Leases go on all the while. Where only
-a person can write, it says what to do: run the same command again, and it goes on; so it does after
-an interruption. Where the new place does not give the value once policies name it, the line is changed
-back. The old copy is the way back until --finish. No value is shown.
+The value is read, written where the broker can write (vault, keyring, 1Password Connect) and
+compared; then `source` in the policy file is changed and the policies are loaded. Leases stay valid
+throughout. Where the broker cannot write, the manual step is printed. The same command resumes, also
+after an interruption. If the new source does not give the value once policies name it, the edit is
+undone. The old copy is kept until --finish. No value is shown.
 
-Exit codes: 0 done; 1 refused, or one of several was; 7 a source failed, run it again; 75 it waits for
-you, and says for what.";
+Exit codes: 0 done; 1 rejected, or one of several was; 7 a source failed, run it again; 75 manual step
+required, as printed.";

@@ -18,25 +18,26 @@ use crate::clock;
 pub(crate) struct Rotate {
     /// The secret's name
     pub(crate) name: SecretName,
-    /// Read the new value from this file, or from stdin if it is `-`; without it, ask
+    /// Read the new value from this file, or from stdin if it is `-`; default: ask
     #[arg(long, value_name = "FILE|-")]
     pub(crate) value_file: Option<PathBuf>,
-    /// When the new value ends at GitHub, such as `2027-02-20`, where GitHub does not say
+    /// When the new value expires, such as `2027-02-20`, where GitHub does not say
     #[arg(long, value_name = "DATE", value_parser = clock::parse)]
     pub(crate) expires: Option<Timestamp>,
-    /// Take a value that can do less than the one in use, or may, where policies do not declare what it must
+    /// Accept a value that can do less than the one in use, or may, where policies do not declare what
+    /// it must do
     #[arg(long)]
     pub(crate) fewer_scopes: bool,
-    /// Do not ask: end the old value as soon as the new one is everywhere and works
+    /// Do not ask: revoke the old value as soon as the new one works everywhere
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Say every step and do none
+    /// Show every step and do none
     #[arg(long, conflicts_with_all = ["yes", "rollback", "revoke_after", "value_file", "expires", "fewer_scopes"])]
     pub(crate) dry_run: bool,
-    /// Bring the old value back, here and in the sinks; possible until it is ended
+    /// Restore the old value, here and in the sinks; possible until it is revoked
     #[arg(long, conflicts_with_all = ["yes", "revoke_after", "value_file", "expires", "fewer_scopes"])]
     pub(crate) rollback: bool,
-    /// Let the broker end the old value by itself after this time, such as `1h`
+    /// Have the broker revoke the old value after this time, such as `1h`
     #[arg(long, value_name = "SPAN", value_parser = duration::parse)]
     pub(crate) revoke_after: Option<Duration>,
 }
@@ -47,10 +48,9 @@ Examples:
   tokenctl rotate org-label-sync-token --value-file - --revoke-after 1h < value.txt
   tokenctl rotate org-label-sync-token --rollback
 
-A person creates the new value at the link that is printed; no API of GitHub does that. The broker
-checks it, uses it, writes it to the sinks, asks GitHub with it, and then ends the old one. Interrupt it
-where you like: run the same command again, and it goes on. Until the old value is ended, --rollback
-undoes all of it.
+You create the new value at the link that is printed: GitHub has no API for that. The broker checks it,
+uses it, writes it to the sinks, verifies it at GitHub, and then revokes the old one. Interrupted
+anywhere, the same command resumes. Until the old value is revoked, --rollback undoes all of it.
 
-Exit codes: 0 done, or the broker does the rest by itself; 1 refused; 7 GitHub failed, run it again;
-75 it waits for you, and says for what.";
+Exit codes: 0 done, or the broker does the rest by itself; 1 rejected; 7 GitHub failed, run it again;
+75 manual step required, as printed.";

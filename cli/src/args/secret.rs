@@ -1,4 +1,4 @@
-//! What is said of secrets, and of the repositories that Apps reach.
+//! `tokenctl secret`, `repository` and `import`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,54 +18,54 @@ pub(crate) enum SecretCommand {
     /// Declare a secret in a policy file of its own, and store its value
     #[command(after_help = SECRET_EXAMPLES)]
     Add(SecretAdd),
-    /// Store a new value, from the terminal or stdin; or with `--undo` the one before
+    /// Store a new value from the terminal or stdin, or with `--undo` the previous one
     #[command(after_help = SECRET_EXAMPLES)]
     Set {
         /// Its name
         name: SecretName,
-        /// Store the value before the one in use once more, as a new version, while the vault has it
+        /// Store the previous value again, as a new version, while the vault has it
         #[arg(long, conflicts_with = "expires")]
         undo: bool,
-        /// When it ends at GitHub, such as `2027-02-20`
+        /// When it expires at GitHub, such as `2027-02-20`
         #[arg(long, value_name = "DATE", value_parser = clock::parse)]
         expires: Option<Timestamp>,
-        /// Do not ask GitHub at once what it is worth
+        /// Do not check the value at GitHub
         #[arg(long)]
         no_check: bool,
     },
     /// List secrets, never their values; `--format md` is the registry of all tokens
     List {
-        /// As what
+        /// Output format
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
-    /// Ask GitHub what secrets are worth: owner, scopes, end, what they reach
+    /// Check secrets at GitHub: owner, scopes, expiry, what they reach
     #[command(after_help = CHECK_EXAMPLES)]
     Check {
-        /// Which; all that have a value without a name
+        /// The secrets to check; default: all that have a value
         names: Vec<SecretName>,
     },
-    /// Show one, never its value
+    /// Show a secret, never its value
     Show {
         /// Its name
         name: SecretName,
     },
-    /// Move values to another source, such as from the environment to 1Password; run it again to go on
+    /// Move values to another source, such as from the environment to 1Password; run again to resume
     #[command(after_help = MOVE_EXAMPLES)]
     Move(SecretMove),
-    /// Show where else values are kept at GitHub, and which version each place holds
+    /// Show the sinks: where else at GitHub values are stored, and which version each has
     Sinks {
-        /// Only those of this secret
+        /// Only the sinks of this secret
         name: Option<SecretName>,
-        /// Write the value in use to those that do not hold it
+        /// Write the value in use to the sinks that do not have it
         #[arg(long)]
         push: bool,
     },
-    /// End a leaked secret at GitHub, every value of it, with the leases on it; there is no way back
+    /// Revoke a leaked secret at GitHub, all its values and the leases on it; cannot be undone
     Revoke {
         /// Its name
         name: SecretName,
-        /// Yes, now
+        /// Confirm that it is to happen now
         #[arg(long, required = true)]
         now: bool,
     },
@@ -73,7 +73,7 @@ pub(crate) enum SecretCommand {
     Remove {
         /// Its name
         name: SecretName,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
@@ -81,9 +81,9 @@ pub(crate) enum SecretCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum RepositoryCommand {
-    /// List the names for which an id is kept, since an App was first given a token for them
+    /// List the names with a pinned id: the repository that an App first got a token for
     List,
-    /// Forget the id of a name: for a repository that was deleted and made again on purpose
+    /// Unpin a name, for a repository that was deleted and created again on purpose
     Unpin {
         /// Its name
         #[arg(value_name = "OWNER/NAME")]
@@ -95,7 +95,7 @@ pub(crate) enum RepositoryCommand {
 pub(crate) struct SecretAdd {
     /// Its name, such as `org-label-sync-token`
     pub(crate) name: SecretName,
-    /// What it is; read off the value where it is not said, and classic where that does not tell
+    /// The kind; default: as the value looks, else classic
     #[arg(long, value_enum)]
     pub(crate) kind: Option<Kind>,
     /// The login GitHub must report for it
@@ -122,10 +122,10 @@ pub(crate) struct SecretAdd {
     /// Warn below this many remaining requests
     #[arg(long, value_name = "N")]
     pub(crate) rate_floor: Option<u64>,
-    /// When the value ends at GitHub, such as `2027-02-20`
+    /// When the value expires at GitHub, such as `2027-02-20`
     #[arg(long, value_name = "DATE", value_parser = clock::parse)]
     pub(crate) expires: Option<Timestamp>,
-    /// Do not ask GitHub at once what it is worth
+    /// Do not check the value at GitHub
     #[arg(long)]
     pub(crate) no_check: bool,
 }
@@ -140,7 +140,7 @@ pub(crate) struct Import {
     /// Also take variables that do not look like GitHub tokens
     #[arg(long)]
     pub(crate) all: bool,
-    /// Only say what would be done
+    /// Show what would be done and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

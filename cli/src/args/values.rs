@@ -28,11 +28,11 @@ impl Kind {
 /// How a list is printed.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// Columns, for a person
+    /// Columns, for reading
     Table,
     /// A Markdown table, for a wiki or a repository
     Md,
-    /// JSON, for a program
+    /// JSON, for programs
     Json,
 }
 

@@ -1,4 +1,4 @@
-//! What is said of the vault as a whole: its lock, its root key, its backup.
+//! `tokenctl unlock`, `rekey` and `backup`.
 
 use std::path::PathBuf;
 
@@ -6,14 +6,14 @@ use clap::{Args, ValueEnum};
 
 #[derive(Args)]
 pub(crate) struct Unlock {
-    /// Ask for a passphrase (the recovery passphrase will do) even if the key lies elsewhere
+    /// Ask for a passphrase (the recovery passphrase works too) even if the key is stored elsewhere
     #[arg(long)]
     pub(crate) passphrase: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct Rekey {
-    /// Keep it there from now on; without it, where it is
+    /// Store the root key there from now on; default: where it is
     #[arg(long, value_name = "WHERE", value_enum)]
     pub(crate) root_key: Option<RootKey>,
     /// Ask for the passphrase: once, where an earlier tokend put the root key behind it
@@ -53,10 +53,10 @@ impl RootKey {
 pub(crate) struct Backup {
     /// The file to write, or `-` for stdout; or the file to verify
     pub(crate) file: PathBuf,
-    /// Only prove that this file holds all that it should; no broker is needed, nothing is changed
+    /// Verify that this backup is complete; needs no broker and changes nothing
     #[arg(long, conflicts_with = "force")]
     pub(crate) verify: bool,
-    /// Write over a regular file that is there
+    /// Replace an existing regular file
     #[arg(long)]
     pub(crate) force: bool,
     /// Read the backup's passphrase from this file, or from stdin with `-`

@@ -1,6 +1,6 @@
 //! `audit`: verify the log offline, and read it.
 //!
-//! `verify` asks nobody: it reads files and needs neither broker nor key, so that an auditor need
+//! `verify` works offline: it reads files and needs neither broker nor key, so that an auditor need
 //! trust neither. The rest reads through the broker, which records that as `audit.read`, or with
 //! `--dir` the files themselves, where the account may.
 
@@ -90,7 +90,7 @@ fn verify(broker: &Broker, paths: Vec<PathBuf>, json: bool) -> Result<(), Failur
     })?;
     for path in &verified.ignored {
         ui::note(format_args!(
-            "{} is no segment and was left aside",
+            "{} is no segment and was ignored",
             path.display()
         ));
     }

@@ -151,7 +151,7 @@ fn new_passphrase(from: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
         None if ui::stdin_is_terminal() => passphrase::ask_new("Passphrase for the backup")?,
         None => {
             return Err(Failure::Usage(
-                "a passphrase is needed, and there is no terminal to ask at; say --passphrase-file \
+                "a passphrase is needed, and there is no terminal to ask at; pass --passphrase-file \
                  FILE, or - for stdin"
                     .to_owned(),
             ));
@@ -192,6 +192,6 @@ fn not_written(path: &Path) -> impl FnOnce(io::Error) -> Failure {
 fn exists(path: &Path) -> Failure {
     Failure::with_hint(
         format!("{} is there already, and was not touched", path.display()),
-        "name another file, or say --force",
+        "name another file, or pass --force",
     )
 }

@@ -1,4 +1,4 @@
-//! `secret check`: asks the broker to ask GitHub what secrets are worth, and says what to do.
+//! `secret check`: has the broker check secrets at GitHub, and shows what to do.
 //!
 //! Three kinds of bad news are kept apart. A finding is about the secret, and the exit code is 1, for
 //! that one is certain. Where GitHub did not answer nothing was found out, and the exit code is 7; where

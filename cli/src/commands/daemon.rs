@@ -2,7 +2,7 @@
 //! --verify`, `restore`.
 //!
 //! They need vault and policy, which this program does not link. So it makes way for the `tokend`
-//! that lies in its own directory: never one from `PATH`, which whoever calls may have chosen.
+//! in its own directory: never one from `PATH`, which the caller may have chosen.
 //!
 //! Also here, because it belongs to `policy`: `reload`, which is for the running broker.
 
@@ -20,7 +20,7 @@ use crate::ui;
 
 /// Becomes `tokend COMMAND ARGS…`; returns only if that fails.
 ///
-/// What `tokend` prints is for a person: `--json` is refused here, where it can be said why.
+/// `tokend` prints text for these: `--json` is rejected here, where the reason can be given.
 pub(crate) fn run(command: &[&str], passed: &Passed, global: &Global) -> Result<(), Failure> {
     if global.json || passed.args.iter().any(|argument| argument == "--json") {
         let command = command.join(" ");
@@ -44,7 +44,7 @@ pub(crate) fn run_either_way(
 
 fn become_daemon(command: &[&str], args: &[OsString], global: &Global) -> Result<(), Failure> {
     let own = std::env::current_exe()
-        .map_err(|error| Failure::new(format!("cannot tell where tokenctl lies: {error}")))?;
+        .map_err(|error| Failure::new(format!("cannot find the path of tokenctl: {error}")))?;
     let tokend = own.with_file_name("tokend");
     let mut daemon = process::Command::new(&tokend);
     daemon.args(command).args(args);

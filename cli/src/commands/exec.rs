@@ -6,7 +6,7 @@
 //! alive to end the lease: it is asked for with `until: caller_exit`, so the broker watches this
 //! very process and ends the lease when it goes, by whatever means.
 //!
-//! The price: nobody can renew the lease meanwhile. Ask for a ttl as long as the command needs.
+//! The price: the lease cannot be renewed meanwhile. Request a ttl as long as the command needs.
 //!
 //! The token is put into the environment of the command only, which every process of the same
 //! account can read. The socket is closed before, and close-on-exec besides.
@@ -72,8 +72,7 @@ pub(crate) fn run(
     })
 }
 
-/// A person at the terminal is told when the token will stop working under the command. A script's
-/// stderr stays the command's own.
+/// Prints when the token expires, if stderr is a terminal. A script's stderr stays the command's own.
 fn tell_the_end(taken: &Taken) {
     if taken.lease.enforced_by != EnforcedBy::Nobody && ui::stderr_is_terminal() {
         let end = taken.lease.expires_at;

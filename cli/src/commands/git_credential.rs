@@ -50,7 +50,7 @@ pub(crate) fn run(
     }
     if asked.operation == "erase" {
         ui::note(format_args!(
-            "{} refused the token; `tokenctl lease list` and `tokenctl status` say how it stands",
+            "{} rejected the token; see `tokenctl lease list` and `tokenctl status`",
             question.host
         ));
         return Ok(());

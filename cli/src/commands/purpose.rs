@@ -115,7 +115,7 @@ pub(crate) fn joined(items: &[impl Display]) -> String {
     items.join(", ")
 }
 
-/// Seconds as people write them.
+/// Seconds in the form of a policy, such as `15m`.
 pub(crate) fn span(seconds: u64) -> String {
     duration::format(Duration::from_secs(seconds))
 }

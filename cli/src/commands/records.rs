@@ -1,6 +1,6 @@
 //! The records of an audit log, one line after the other: asked of the broker, or read from files.
 //!
-//! Lines are handed on byte for byte. For people and for `search` their fields are looked at by
+//! Lines are handed on byte for byte. For display and for `search` their fields are read by
 //! name, and what a later version adds is shown no worse than what is known today.
 //!
 //! Not here: whether the chain holds (`broker_audit`).
@@ -216,7 +216,7 @@ fn caller(record: &Value) -> Option<&Value> {
     record.get("caller").or_else(|| record.get("by"))
 }
 
-/// A record in one line for a person: number, time, kind, and the fields that tell most.
+/// A record in one line: number, time, kind, and the fields that tell most.
 pub(crate) fn summary(line: &[u8]) -> Option<String> {
     let record: Value = serde_json::from_slice(line).ok()?;
     let text = |name: &str| record.get(name).and_then(Value::as_str);

@@ -84,7 +84,7 @@ fn refuse_another_passphrase() -> Result<(), Failure> {
     ))
 }
 
-/// How long a passphrase is waited for that nobody was asked for, in milliseconds.
+/// How long to wait for a passphrase that was not asked for, in milliseconds.
 const PATIENCE: u8 = 200;
 
 fn next_line() -> Result<String, Failure> {

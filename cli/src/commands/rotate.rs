@@ -1,7 +1,7 @@
 //! `rotate`: one obvious next step at each turn.
 //!
 //! The broker knows how far a rotation is and what is next; this asks it for one step after the other
-//! until it is done or a person has to do something. Interrupted anywhere, it goes on when run again.
+//! until it is done or a manual step is required. Interrupted anywhere, it resumes when run again.
 
 use std::fs::File;
 use std::io;
@@ -23,7 +23,7 @@ use crate::error::Failure;
 use crate::secret_text::{self, SecretText};
 use crate::ui;
 
-/// How long this looks on while GitHub ends the old value; then the broker goes on alone.
+/// How long this waits while GitHub revokes the old value; then the broker goes on alone.
 const LOOK_ON: Duration = Duration::from_secs(90);
 
 pub(crate) fn run(broker: &Broker, asked: &Rotate, json: bool) -> Result<(), Failure> {
@@ -124,7 +124,7 @@ impl Driver<'_> {
                     }
                 }
                 (WaitsFor::Person, RotationStep::Confirm) => {
-                    let question = "End the old value now? It works until then";
+                    let question = "Revoke the old value now? It works until then";
                     let yes = ui::stdin_is_terminal() && ui::ask_yes(question)?;
                     if !yes {
                         let waits = Failure::Waiting(view.next.text.clone());
@@ -144,7 +144,7 @@ impl Driver<'_> {
         }
     }
 
-    /// Where to create a value and how; for a person, so beside the result.
+    /// Prints to stderr where to create a value and how.
     fn show(&self, create: &CreateView) {
         ui::note(format_args!(
             "create the new value of {} at\n  {}",
@@ -158,7 +158,7 @@ impl Driver<'_> {
         }
     }
 
-    /// `None` if it would have to be asked for and nobody can be asked.
+    /// `None` if it has to be typed and there is no terminal.
     fn value(&self) -> Result<Option<SecretText>, Failure> {
         match self.asked.value_file.as_deref() {
             Some(path) if path == Path::new("-") => {
@@ -191,13 +191,13 @@ impl Driver<'_> {
         let view: RotationView = self.broker.send_secret(&request?)?.json()?;
         if let Some(version) = view.new_version {
             ui::note(format_args!(
-                "GitHub takes it; it is in use as version {version}, and the old value still works"
+                "GitHub accepts it; it is in use as version {version}, and the old value still works"
             ));
         }
         Ok(view)
     }
 
-    /// What was said on the command line holds from now on, also if this is interrupted.
+    /// A confirmation on the command line holds from now on, also if this is interrupted.
     fn confirm_in_advance(&self, view: RotationView) -> Result<RotationView, Failure> {
         let under_way = view.next.waits_for != WaitsFor::Nobody;
         match (self.asked.revoke_after, self.asked.yes) {

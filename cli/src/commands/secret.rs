@@ -92,7 +92,7 @@ fn add(broker: &Broker, add: SecretAdd, json: bool) -> Result<(), Failure> {
     }
     let Some(value) = value else {
         ui::note(format_args!(
-            "its value is read from {source}; `tokenctl doctor` says if it is there"
+            "its value is read from {source}; `tokenctl doctor` shows whether it can be"
         ));
         return Ok(());
     };
@@ -106,12 +106,12 @@ fn add(broker: &Broker, add: SecretAdd, json: bool) -> Result<(), Failure> {
     report(&set, json)
 }
 
-/// What a value is by its first characters; classic, unless they say otherwise.
+/// The kind of a value by its first characters; classic by default.
 fn kind_of(value: &SecretText) -> Result<Kind, Failure> {
     match token_shape::of(value.expose()) {
         Shape::FineGrained => Ok(Kind::FineGrained),
         Shape::PrivateKey => Err(Failure::Usage(
-            "this is a private key: say --kind app, and which App's with --client-id".to_owned(),
+            "this is a private key: pass --kind app, and the App with --client-id".to_owned(),
         )),
         Shape::Classic | Shape::ShortLived | Shape::Unknown => Ok(Kind::Classic),
     }
@@ -152,7 +152,7 @@ fn table(add: SecretAdd, kind: Kind) -> Result<SecretTable, Failure> {
     })
 }
 
-/// What the broker is told about checking a new value: nothing, or not to.
+/// Whether the broker checks a new value: as configured, or not.
 fn wanted(no_check: bool) -> Option<bool> {
     no_check.then_some(false)
 }
@@ -278,7 +278,7 @@ fn remove(broker: &Broker, name: &SecretName, yes: bool) -> Result<(), Failure> 
     if !yes {
         if !ui::stdin_is_terminal() {
             return Err(Failure::Usage(format!(
-                "this erases every value of {name} from the vault; say --yes"
+                "this erases every value of {name} from the vault; pass --yes"
             )));
         }
         if !ui::ask_yes(&format!("Erase every value of {name} from the vault?"))? {
@@ -288,7 +288,7 @@ fn remove(broker: &Broker, name: &SecretName, yes: bool) -> Result<(), Failure> 
     let path = format!("/v1/secrets/{name}");
     broker.send(&Request::new("DELETE", &path).patience(PATIENCE))?;
     ui::line(format_args!("{name} is erased from the vault"))?;
-    ui::note("its declaration stays in the policies, and at GitHub the token goes on working");
+    ui::note("its declaration stays in the policies, and the token keeps working at GitHub");
     Ok(())
 }
 

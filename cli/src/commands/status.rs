@@ -1,4 +1,4 @@
-//! `status`: how the broker, its secrets and one's own leases stand.
+//! `status`: the broker, its secrets and your leases.
 
 use broker_protocol::api::{BrokerStatus, GitHubStatus, Status, WarningChannel};
 
@@ -135,12 +135,12 @@ fn operators_part(table: &mut Table, all: &BrokerStatus) {
     };
     table.field("memory", memory);
     for channel in &all.warning_channels {
-        table.field("warnings to", told(channel));
+        table.field("warnings to", channel_line(channel));
     }
 }
 
 /// `hook`, or `webhook: 3 waiting, FAILS since …: why`.
-fn told(channel: &WarningChannel) -> String {
+fn channel_line(channel: &WarningChannel) -> String {
     let mut parts = Vec::new();
     if channel.waiting > 0 {
         parts.push(format!("{} waiting", channel.waiting));

@@ -19,7 +19,7 @@ use crate::config::{AuthorityFile, Config};
 /// What `tokend backup` takes.
 #[derive(Debug, Args)]
 pub struct BackupArguments {
-    /// Prove that every value in the file opens, and say what it holds; exit code 8 if not. To make a
+    /// Verify that every value in the file opens, and show what it contains; exit code 8 if not. To make a
     /// backup, use `tokenctl backup`
     #[arg(long, required = true)]
     verify: bool,
@@ -65,7 +65,7 @@ pub enum VerifyError {
 }
 
 impl VerifyError {
-    /// 8 where verification failed; 2 where there was nobody to ask; else 1.
+    /// 8 where verification failed; 2 where there was no terminal to ask at; else 1.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {

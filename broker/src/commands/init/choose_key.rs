@@ -14,7 +14,7 @@ pub(super) struct Chosen {
     pub(super) source: RootKeySource,
     pub(super) passphrase: Option<Wrap>,
     pub(super) made: bool,
-    /// Why it is this source, if nobody asked for it.
+    /// Why this source was chosen, if the options do not name one.
     pub(super) because: Option<String>,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn choose_key(
     }
 }
 
-/// The reason alone: the mend in the message is for a vault whose key lies in the keyring.
+/// The reason alone: the hint in the message is for a vault whose key is in the keyring.
 fn no_keyring(why: RootKeyError) -> String {
     match why {
         RootKeyError::NoKeyring(why) => format!("no keyring answers: {why}"),

@@ -1,4 +1,4 @@
-//! `tokend init` on the command line: what may be asked for, and how passphrases are typed.
+//! `tokend init` on the command line: its options, and how passphrases are typed.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -14,14 +14,14 @@ use crate::commands::typed::{self, Typed};
 /// What `tokend init` takes.
 #[derive(Debug, Args)]
 pub struct InitArguments {
-    /// Where the root key is kept: keyring, file, passphrase or credential. Without it: the keyring
-    /// if one answers, else a key file
+    /// Where to store the root key: keyring, file, passphrase or credential; default: the keyring if
+    /// one answers, else a key file
     #[arg(long, value_name = "WHERE")]
     root_key: Option<RootKeySource>,
-    /// Ask for a recovery passphrase, which opens the vault on the day the root key is lost
+    /// Ask for a recovery passphrase, which opens the vault if the root key is lost
     #[arg(long)]
     recovery: bool,
-    /// Set an audit log that cannot be mended aside and begin a new one; its leases end
+    /// Set aside an audit log that cannot be repaired and begin a new one; its leases are lost
     #[arg(long)]
     new_audit_log: bool,
 }
@@ -65,7 +65,7 @@ pub fn run(
 /// Why the command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum InitCommandError {
-    /// What the operator mends.
+    /// What the operator has to fix.
     #[error(transparent)]
     Init(#[from] InitError),
     /// `--recovery` for a vault that was made without it, or with.

@@ -36,7 +36,7 @@ pub use report::{Done, Report, Step, print};
 pub struct InitOptions<'a> {
     /// Where the root key is to come from; `None` for the keyring if one answers, else a key file.
     pub root_key: Option<RootKeySource>,
-    /// Asks for a passphrase; `None` from it means that there is nobody to ask, or none is wanted.
+    /// Asks for a passphrase; `None` from it means that there is no terminal, or none is wanted.
     /// Whoever implements it asks twice for a new one.
     pub passphrase: &'a dyn Fn(Asked) -> io::Result<Option<Passphrase>>,
     /// systemd's `$CREDENTIALS_DIRECTORY`, where it is set.
@@ -83,7 +83,7 @@ pub enum InitError {
     /// The terminal.
     #[error("the passphrase could not be read: {0}")]
     Prompt(#[source] io::Error),
-    /// Nobody typed one.
+    /// There is no terminal to type one.
     #[error(
         "a passphrase is needed, and there is no terminal to ask at; run `tokenctl init` in one"
     )]
@@ -99,7 +99,7 @@ pub enum InitError {
         in_force: RootKeySource,
     },
     /// A log whose vault is gone.
-    #[error("{} holds an audit log, and its vault {} is missing; put the vault back from a backup, or set the log aside and begin anew: tokend init --new-audit-log", audit.display(), vault.display())]
+    #[error("{} holds an audit log, and its vault {} is missing; put the vault back from a backup, or set the log aside and start over: tokend init --new-audit-log", audit.display(), vault.display())]
     LogWithoutVault {
         /// The log.
         audit: PathBuf,
@@ -118,7 +118,7 @@ impl From<NoRandom> for InitError {
 ///
 /// # Errors
 ///
-/// [`InitError`], each with the mend.
+/// [`InitError`], each with what to do.
 pub fn init(
     places: &Places,
     options: &InitOptions<'_>,
@@ -167,7 +167,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     example!("secrets.toml"),
 ];
 
-/// Configuration and policies: for people to read and edit, so others may read them where the
+/// Configuration and policies: for operators to read and edit, so others may read them where the
 /// directory lets them. What may not be written here is left to whoever owns the place.
 fn configuration(places: &Places, examples: &[(&str, &str)]) -> Result<Vec<Step>, InitError> {
     let mut steps = Vec::new();
@@ -180,7 +180,7 @@ fn configuration(places: &Places, examples: &[(&str, &str)]) -> Result<Vec<Step>
     steps.push(offer("policies", &places.policies, || {
         make_or_check(&places.policies)
     })?);
-    // Only what lies directly in the directory of policies is in force.
+    // Only what is directly in the directory of policies is in force.
     let directory = places.policies.join("examples");
     if !examples.is_empty() {
         steps.push(offer("examples", &directory, || {

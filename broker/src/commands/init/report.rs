@@ -97,7 +97,7 @@ pub(super) fn in_use(places: &Places) -> Report {
     }
 }
 
-/// Writes the report for a person.
+/// Writes the report as text.
 ///
 /// # Errors
 ///

@@ -87,7 +87,7 @@ fn write_explanation(explanation: &Explanation<'_>, out: &mut dyn Write) -> io::
         None if explanation.rules.is_empty() => {
             writeln!(
                 out,
-                "denied: the purpose has no `[[allow]]`, so nobody may use it"
+                "denied: the purpose has no `[[allow]]`, so no one may use it"
             )
         }
         None => writeln!(out, "denied: no rule matches"),

@@ -40,7 +40,7 @@ pub enum PolicyCommand {
         /// A checkout of policies; the live ones if absent
         dir: Option<PathBuf>,
     },
-    /// Say which rule speaks for a caller, and what each other one missed
+    /// Show which rule allows a request, and why each other rule does not
     Explain {
         /// The purpose
         purpose: Purpose,
@@ -53,7 +53,7 @@ pub enum PolicyCommand {
     },
 }
 
-/// Where the policies lie, and so how strictly they are evaluated.
+/// Where the policies are, and so how strictly they are evaluated.
 #[derive(Debug, Clone, Copy)]
 pub enum Where<'a> {
     /// In force on this machine, for this broker, if only these own it.
@@ -90,7 +90,7 @@ impl<'a> Where<'a> {
     }
 }
 
-/// Reports every error and warning of a set, and what the decision tables beside it say to a load.
+/// Reports every error and warning of a set, and how the decision tables beside it differ.
 ///
 /// # Errors
 ///
@@ -151,7 +151,7 @@ fn linked_programs(set: &PolicySet) -> Vec<String> {
             && real != Path::new(path)
         {
             found.push(format!(
-                "{}: `{path}` is a link, so the rule matches nobody here: write `{}`",
+                "{}: `{path}` is a link, so the rule matches no one here: write `{}`",
                 rule.place(),
                 real.display()
             ));

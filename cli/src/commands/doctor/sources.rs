@@ -1,5 +1,4 @@
-//! Values that lie elsewhere: each place is asked before the status is read, which then says what it
-//! came to.
+//! Values outside the vault: each source is asked before the status is read, which then has the result.
 
 use broker_protocol::api::{OnePasswordView, SecretView, SourcesProbed};
 use broker_protocol::client::{ClientError, Request};
@@ -11,14 +10,14 @@ use crate::clock;
 use crate::commands::PATIENCE;
 use crate::error::Failure;
 
-/// Has the broker ask every place.
+/// Has the broker read every source.
 pub(super) fn probe(broker: &Broker) -> Result<SourcesProbed, Failure> {
     let request = Request::new("POST", "/v1/sources/probe").patience(PATIENCE);
     Ok(broker.send(&request)?.json()?)
 }
 
-/// What is not known of the places. Whoever is no operator hears nothing of them, and of a locked store
-/// the status tells.
+/// That sources could not be read. A caller who is no operator is not shown them, and a locked store is
+/// a finding of its own.
 pub(super) fn not_asked(found: &mut Findings, why: &Failure) {
     if let Failure::Broker(ClientError::Problem { problem, .. }) = why
         && matches!(problem.code, ErrorCode::Denied | ErrorCode::Locked)
@@ -26,24 +25,24 @@ pub(super) fn not_asked(found: &mut Findings, why: &Failure) {
         return;
     }
     found.wrong(
-        format!("it is not known whether values outside the vault can be had: {why}"),
-        "`tokenctl status` says what is known; where a place hangs, shorten `[onepassword] wait`",
+        format!("cannot tell whether values outside the vault can be read: {why}"),
+        "see `tokenctl status` for what is known; if a source hangs, shorten `[onepassword] wait`",
     );
 }
 
-/// How it stands with 1Password's limits.
+/// The limits of 1Password.
 pub(super) fn of_one_password(found: &mut Findings, view: &OnePasswordView) {
     if let Some(fault) = &view.fault {
         let fault = fault.strip_prefix("1Password: ").unwrap_or(fault);
         found.look(
-            format!("1Password was asked how it is, and: {fault}"),
-            "the lines of the secrets say which values cannot be had; while 1Password is down, those read before are served until `[sources] stale` is over",
+            format!("1Password did not report its limits: {fault}"),
+            "see the findings on secrets for values that cannot be read; while 1Password is down, earlier values are served until `[sources] stale` is over",
         );
     }
     if view.requests * 10 >= view.allowed * 9 {
         found.look(
             format!(
-                "1Password was asked {} times within a day, and this broker allows itself {}",
+                "the broker made {} requests to 1Password within a day; its own limit is {}",
                 view.requests, view.allowed
             ),
             "raise `[sources] ttl`, or set `[onepassword] plan` to what the account pays for",
@@ -56,13 +55,13 @@ pub(super) fn of_one_password(found: &mut Findings, view: &OnePasswordView) {
                     "1Password has {} of {} requests left for this {} ({})",
                     limit.remaining, limit.limit, limit.whose, limit.action
                 ),
-                "find who else uses the account's service accounts; a new one does not help",
+                "find out who else uses the account's service accounts; a new service account does not help",
             );
         }
     }
 }
 
-/// A value that is served although its place is down.
+/// A value that is served although its source is down.
 pub(super) fn of_stale(found: &mut Findings, secret: &SecretView) {
     let (Some(since), Some(fault)) = (secret.stale_since, &secret.source_fault) else {
         return;
@@ -73,6 +72,6 @@ pub(super) fn of_stale(found: &mut Findings, secret: &SecretView) {
             secret.name,
             clock::short(since)
         ),
-        "leases go on until `[sources] stale` is over; fix the place before that",
+        "leases go on until `[sources] stale` is over; fix the source before that",
     );
 }

@@ -1,0 +1,143 @@
+//! What this machine shows by itself: files, modes, and tokens left in places that the broker should have
+//! replaced.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use broker_protocol::api::BrokerStatus;
+use broker_protocol::places::Places;
+use broker_protocol::token_shape::{self, Shape};
+use jiff::Timestamp;
+
+use super::Findings;
+
+/// Modes that the broker would refuse, or that keep it from its work.
+pub(super) fn files(found: &mut Findings, places: &Places) {
+    // `None`: not there, or not to be seen by this account, as with a service's own directories.
+    let look = |path: &Path| fs::symlink_metadata(path).ok();
+    let writable = |meta: &Metadata| !meta.is_symlink() && meta.mode() & 0o022 != 0;
+    for path in [&places.config, &places.policies] {
+        if look(path).is_some_and(|meta| writable(&meta)) {
+            let path = path.display();
+            found.wrong(
+                format!("group or others may write {path}, so the broker refuses it"),
+                format!("chmod go-w {path}"),
+            );
+        }
+    }
+    for (path, mode) in [
+        (&places.root_key, "600"),
+        (&places.vault, "600"),
+        (&places.audit, "go="),
+    ] {
+        let open = |meta: &Metadata| match path == &places.audit {
+            // A group of auditors may read the log where the configuration says so.
+            true => meta.mode() & 0o027 != 0,
+            false => meta.mode() & 0o077 != 0,
+        };
+        if look(path).is_some_and(|meta| open(&meta)) {
+            let path = path.display();
+            found.wrong(
+                format!("other accounts can read {path}"),
+                format!("chmod {mode} {path}"),
+            );
+        }
+    }
+    if let Some(meta) = look(&places.socket) {
+        let path = places.socket.display();
+        if !meta.file_type().is_socket() {
+            found.wrong(
+                format!("{path} is not a socket"),
+                format!("remove it and restart `tokend`: rm {path}"),
+            );
+        } else if meta.permissions().mode() & 0o007 != 0 {
+            found.look(
+                format!("every account may ask the broker on {path}"),
+                "`[socket] mode` in tokend.toml: \"0660\" with a group is narrower",
+            );
+        }
+    }
+}
+
+/// Differences between the disk and the running broker.
+pub(super) fn next_start(found: &mut Findings, places: &Places, all: &BrokerStatus) {
+    let key = &places.root_key;
+    let gone = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
+    if all.root_key == "file" && fs::symlink_metadata(key).is_err_and(gone) {
+        found.wrong(
+            format!("{} is gone: the next start leaves the store locked", key.display()),
+            "put it back from its backup; until then, `tokenctl unlock --passphrase` after each start",
+        );
+    }
+    let changed = |meta: Metadata| {
+        let nanoseconds = i32::try_from(meta.ctime_nsec()).unwrap_or_default();
+        Timestamp::new(meta.ctime(), nanoseconds).is_ok_and(|at| at > all.policies_loaded_at)
+    };
+    // Decision tables are no part of what is in force.
+    let is_policy = |name: &[u8]| name.ends_with(b".toml") && !name.ends_with(b".cases.toml");
+    let mut policies = fs::read_dir(&places.policies)
+        .into_iter()
+        .flatten()
+        .flatten();
+    if policies
+        .any(|file| is_policy(file.file_name().as_bytes()) && file.metadata().is_ok_and(changed))
+    {
+        found.look(
+            "a policy on disk was changed after the policies in force were loaded",
+            "tokenctl policy check; then tokenctl policy reload",
+        );
+    }
+}
+
+/// Tokens in this environment, and the file that the broker is there to replace.
+pub(super) fn left_behind(found: &mut Findings) {
+    for (name, value) in std::env::vars_os() {
+        let shape = value.to_str().map_or(Shape::Unknown, token_shape::of);
+        let name = name.display();
+        if matches!(shape, Shape::Classic | Shape::FineGrained) {
+            found.look(
+                format!("${name} holds a token, for every program started from here"),
+                format!("unset {name}; `tokenctl exec` gives it to one program, for a while"),
+            );
+        }
+    }
+    let Some(home) = std::env::var_os("HOME") else {
+        return;
+    };
+    let file = Path::new(&home).join(".github-tokens");
+    if file.exists() {
+        let file = file.display();
+        found.look(
+            format!("{file} is still there"),
+            format!("tokenctl import {file}; when nothing reads it any more, shred -u {file}"),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_that_let_others_in_are_wrong_and_come_with_their_chmod() {
+        let home = tempfile::tempdir().unwrap();
+        let places = Places::below(home.path());
+        fs::create_dir(&places.policies).unwrap();
+        fs::set_permissions(&places.policies, fs::Permissions::from_mode(0o777)).unwrap();
+        fs::write(&places.root_key, "").unwrap();
+        fs::set_permissions(&places.root_key, fs::Permissions::from_mode(0o640)).unwrap();
+        let mut found = Findings::default();
+        files(&mut found, &places);
+        let hints: Vec<String> = found.0.iter().map(|f| f.hint.clone()).collect();
+        assert_eq!(
+            hints,
+            [
+                format!("chmod go-w {}", places.policies.display()),
+                format!("chmod 600 {}", places.root_key.display()),
+            ]
+        );
+    }
+}

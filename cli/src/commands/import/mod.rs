@@ -1,0 +1,132 @@
+//! `import`: takes over the tokens in an environment file.
+//!
+//! Three steps, each leaving a state from which a second run goes on: one new policy file declares
+//! the secrets that are not declared yet (with `--org`, one more for each proposed purpose); the
+//! broker loads them; each value is stored that is not stored yet. A value that is there already is
+//! compared by its hash and never overwritten.
+//!
+//! The file itself is only read. When all its tokens are in the vault, the last line says how to get
+//! rid of it; that is left to you, who can check first.
+
+mod found;
+mod plan;
+
+use std::collections::BTreeMap;
+
+use broker_protocol::api::{SecretList, SecretView};
+use broker_protocol::names::SecretName;
+
+use self::found::{Found, Stored};
+use self::plan::{Plan, own_files};
+use crate::args::Import;
+use crate::broker::Broker;
+use crate::commands::check;
+use crate::commands::secret::{self, SECRETS};
+use crate::error::Failure;
+use crate::learnt::{self, Learnt};
+use crate::ui;
+
+pub(crate) fn run(broker: &Broker, import: &Import) -> Result<(), Failure> {
+    let (found, skipped) = found::read(&import.file, import.all)?;
+    for line in &skipped {
+        ui::note(line);
+    }
+    if found.is_empty() {
+        return Err(Failure::with_hint(
+            format!("nothing to import in {}", import.file.display()),
+            "--all takes variables that do not look like GitHub tokens",
+        ));
+    }
+    let declared: SecretList = broker.read_list(SECRETS)?;
+    let declared: BTreeMap<SecretName, SecretView> = declared
+        .secrets
+        .into_iter()
+        .map(|view| (view.name.clone(), view))
+        .collect();
+    let plan = Plan::new(broker, import.org.as_ref(), &found, &declared)?;
+    if import.dry_run {
+        return plan.tell(&found, &declared);
+    }
+    plan.declare(broker)?;
+    let mut learnt = Vec::new();
+    let stored = store(broker, &found, &declared, &mut learnt);
+    learnt::write(broker, &own_files(&broker.places.policies), &learnt);
+    stored?;
+    next_steps(import, &plan)
+}
+
+/// Stores each value that is not stored yet, and says for each what became of it. What GitHub said of
+/// them is in `learnt`, also if this ends early.
+fn store(
+    broker: &Broker,
+    found: &[Found],
+    declared: &BTreeMap<SecretName, SecretView>,
+    learnt: &mut Vec<Learnt>,
+) -> Result<(), Failure> {
+    let mut left_alone = 0;
+    let mut wanted = None;
+    for (index, found_now) in found.iter().enumerate() {
+        let name = &found_now.name;
+        match found_now.compared(declared.get(name)) {
+            Stored::No => {
+                let stored = secret::store(broker, name, &found_now.value, None, wanted);
+                let set = stored.inspect_err(|_| {
+                    let left: Vec<&SecretName> =
+                        found.iter().skip(index).map(|f| &f.name).collect();
+                    let left = super::purpose::joined(&left);
+                    ui::note(format_args!("not stored: {left}; run this again to resume"));
+                })?;
+                // Once GitHub did not answer, the others do not wait for it as well.
+                if set.check.is_none() {
+                    wanted = Some(false);
+                }
+                learnt.extend(Learnt::of(name, set.check.as_ref()));
+                let found = set.check.as_ref().map(check::headline);
+                let found = found.map_or_else(String::new, |found| format!(", checked: {found}"));
+                ui::line(format_args!(
+                    "{} -> {name}: stored{found}",
+                    found_now.variable
+                ))?;
+                for warning in &set.warnings {
+                    ui::warning(warning);
+                }
+            }
+            other => {
+                if !matches!(other, Stored::Same) {
+                    left_alone += 1;
+                } else if declared.get(name).is_some_and(|view| view.owner.is_none()) {
+                    // A run before this one may have ended before it wrote that down.
+                    let view: SecretView = broker.read(&format!("{SECRETS}/{name}"))?;
+                    learnt.extend(Learnt::of(name, view.check.as_ref()));
+                }
+                let words = other.describe();
+                ui::line(format_args!("{} -> {name}: {words}", found_now.variable))?;
+            }
+        }
+    }
+    if left_alone > 0 {
+        return Err(Failure::with_hint(
+            format!("{left_alone} of {} were not imported", found.len()),
+            "read the lines above before you remove the file",
+        ));
+    }
+    Ok(())
+}
+
+fn next_steps(import: &Import, plan: &Plan) -> Result<(), Failure> {
+    for purpose in &plan.purposes {
+        ui::line(format_args!(
+            "next: add an [[allow]] to {purpose}.toml for those who may use {purpose}"
+        ))?;
+    }
+    if plan.purposes.is_empty() {
+        ui::line(
+            "next: write a policy file with a purpose for each secret, as in the examples of `init`",
+        )?;
+    }
+    ui::line("then: tokenctl policy reload")?;
+    ui::line(format_args!(
+        "and once nothing reads {file} any more: shred -u {file}",
+        file = import.file.display()
+    ))
+}
