@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_comes_in_pieces_is_read_to_its_end() {
+    async fn what_comes_in_pieces_is_read_to_completion() {
         let (mut connection, mut client) = pair();
         let sender = std::thread::spawn(move || {
             for piece in [&b"one "[..], b"two ", b"three"] {

@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_issued_names_the_token_and_cuts_the_lease_to_its_end() {
+    fn what_was_issued_names_the_token_and_cuts_the_lease_to_completion() {
         let wall = "2026-11-21T07:00:00.123456Z".parse().unwrap();
         let boot = Duration::from_secs(77);
         let (minute, granted) = (Duration::from_secs(60), Now { wall, boot });

@@ -14,7 +14,7 @@ use broker::commands::restore::command::RestoreArguments;
 use broker::harden::Hardened;
 use broker::{commands, harden, startup};
 use broker_clock::{Clock, SystemClock};
-use broker_protocol::places::{Overrides, Places};
+use broker_protocol::paths::{Overrides, Paths};
 use broker_secret_memory::outlet::Outlet;
 use broker_secret_memory::redact;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -91,7 +91,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         config: arguments.global.config,
         socket: arguments.global.socket,
     };
-    let places = Places::find(&overrides, |name| std::env::var_os(name))?;
+    let places = Paths::find(&overrides, |name| std::env::var_os(name))?;
     let clock = Arc::new(SystemClock::new()?);
     let Some(command) = arguments.command else {
         // Nothing that serves may wait for whoever reads standard error, a panic included.
@@ -130,7 +130,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 fn serve(
-    places: Places,
+    places: Paths,
     clock: Arc<SystemClock>,
     outlet: Outlet,
     hardened: &Hardened,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use broker_audit::record::Event;
 use broker_audit_writer::{self as audit_log, AuditLog, AuditLogError};
 use broker_clock::Clock;
-use broker_protocol::places::Places;
+use broker_protocol::paths::Paths;
 use broker_secret_memory::outlet::Outlet;
 use broker_sources::one_password::{Connect, Op};
 use broker_sources::{Desk, OnePassword, Sources};
@@ -96,7 +96,7 @@ pub enum StartError {
 ///
 /// [`StartError`]; nothing was served.
 pub async fn run(
-    places: Places,
+    places: Paths,
     clock: Arc<dyn Clock>,
     traces: Outlet,
     _hardened: &Hardened,
@@ -108,7 +108,7 @@ pub async fn run(
 
 /// Everything up to the socket. No one else has the store open while the lock is held.
 pub(crate) async fn assemble(
-    places: Places,
+    places: Paths,
     clock: Arc<dyn Clock>,
     traces: Outlet,
 ) -> Result<(App, Flock<File>), StartError> {
@@ -200,7 +200,7 @@ fn which(holder: Option<&Holder>) -> String {
 }
 
 /// One broker a store: a second one would write its own records over the first one's.
-fn lock_store(places: &Places) -> Result<Flock<File>, StartError> {
+fn lock_store(places: &Paths) -> Result<Flock<File>, StartError> {
     let data = &places.data;
     let directory = File::open(data).map_err(|source| StartError::File {
         path: data.clone(),
@@ -220,7 +220,7 @@ fn lock_store(places: &Places) -> Result<Flock<File>, StartError> {
 
 /// Unlocks without a human, where the root key's source allows it. A failure leaves the store locked, with
 /// an error in the trace: a broker that runs can be unlocked, and its status says what is missing.
-fn unlock_at_start(vault: &Vault, places: &Places) -> Option<&'static str> {
+fn unlock_at_start(vault: &Vault, places: &Paths) -> Option<&'static str> {
     let source = vault.root_key_source();
     if matches!(source, RootKeySource::Passphrase) {
         tracing::warn!("the store is locked; run `tokenctl unlock`");

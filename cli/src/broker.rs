@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::Path;
 
 use broker_protocol::client::{Connection, MAX_WHOLE_ANSWER, Request, Response};
-use broker_protocol::places::{Places, SYSTEM_SOCKET};
+use broker_protocol::paths::{Paths, SYSTEM_SOCKET};
 use nix::unistd::{User, geteuid};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,7 +21,7 @@ use crate::pages;
 /// The broker that belongs to these places.
 pub(crate) struct Broker {
     /// Where its files are.
-    pub(crate) places: Places,
+    pub(crate) places: Paths,
 }
 
 impl Broker {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use broker_protocol::client::ClientError;
 use broker_protocol::error::ErrorCode;
-use broker_protocol::places::NoHome;
+use broker_protocol::paths::NoHome;
 
 /// Why a command failed. `Display` is the line after `tokenctl: error:`.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +23,7 @@ pub(crate) enum Failure {
 
     /// There is no home directory to look in.
     #[error(transparent)]
-    Places(#[from] NoHome),
+    Paths(#[from] NoHome),
 
     /// The command line makes no sense.
     #[error("{0}")]
@@ -135,7 +135,7 @@ impl Failure {
             Self::Verification(_) => 8,
             Self::Exec { code, .. } => *code,
             Self::AfterSwitch { source, .. } => source.exit_code(),
-            Self::Places(_) | Self::Failed { .. } | Self::File { .. } | Self::Output(_) => 1,
+            Self::Paths(_) | Self::Failed { .. } | Self::File { .. } | Self::Output(_) => 1,
         }
     }
 

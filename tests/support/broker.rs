@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use broker_protocol::places::Places;
+use broker_protocol::paths::Paths;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -22,7 +22,7 @@ use crate::{binaries, canary};
 pub struct Home {
     directory: TempDir,
     /// Where things lie in it.
-    pub places: Places,
+    pub places: Paths,
 }
 
 /// A purpose `label-sync` for the account that runs the tests, and its secret.
@@ -81,7 +81,7 @@ impl Home {
             .tempdir()
             .unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        let places = Places::below(directory.path());
+        let places = Paths::below(directory.path());
         Self { directory, places }
     }
 

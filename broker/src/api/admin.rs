@@ -10,7 +10,7 @@ use broker_vault::root_key::Passphrase;
 
 use super::error::Refusal;
 use super::extract::{Body, Operator, SecretBody};
-use super::to_its_end::to_its_end;
+use super::to_completion::to_completion;
 use crate::app::App;
 use crate::operations::Operations;
 
@@ -36,7 +36,7 @@ async fn lock(
     Operator(by): Operator,
     Body(asked): Body<Lock>,
 ) -> Json<Locked> {
-    let locking = to_its_end(async move {
+    let locking = to_completion(async move {
         if asked.revoke {
             return Some(operations.lock_and_revoke(&by).await);
         }
@@ -63,7 +63,7 @@ async fn unlock(
     SecretBody(asked): SecretBody<Unlock>,
 ) -> Result<Json<Health>, Refusal> {
     let passphrase = asked.passphrase.map(Passphrase::new);
-    to_its_end(async move { operations.unlock(&by, passphrase).await }).await?;
+    to_completion(async move { operations.unlock(&by, passphrase).await }).await?;
     Ok(Json(Health {
         status: "unlocked".to_owned(),
         reasons: Vec::new(),
@@ -82,6 +82,6 @@ async fn reload_policies(
     State(operations): State<Arc<Operations>>,
     _operator: Operator,
 ) -> Result<Json<Reloaded>, Refusal> {
-    let reloading = to_its_end(async move { operations.reload_policies().await });
+    let reloading = to_completion(async move { operations.reload_policies().await });
     Ok(Json(reloading.await?))
 }

@@ -1,6 +1,6 @@
 //! `/v1/audit`: the log's bytes for operators who may not read its files. Reading is recorded.
 //!
-//! The broker hands the bytes over as they are: whoever verifies them need not trust it.
+//! The bytes are returned as they are, so that whoever verifies them need not trust the broker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use axum::response::Response;
 use broker_audit::record::Event;
 use broker_protocol::api::{AuditHead, AuditRange, MAX_PAGE};
 use broker_protocol::error::{ErrorCode, Problem};
-use broker_protocol::places::Places;
+use broker_protocol::paths::Paths;
 use broker_vault::Vault;
 
 use super::error::Refusal;
@@ -43,7 +43,7 @@ pub(super) fn routes() -> Router<App> {
 async fn audit_head(
     State(journal): State<Arc<Journal>>,
     State(vault): State<Arc<Vault>>,
-    State(places): State<Arc<Places>>,
+    State(places): State<Arc<Paths>>,
     _operator: Operator,
 ) -> Json<AuditHead> {
     let head = journal.head();

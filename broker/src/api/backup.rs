@@ -11,7 +11,7 @@ use broker_vault::root_key::Passphrase;
 
 use super::error::Refusal;
 use super::extract::{Operator, SecretBody};
-use super::to_its_end::to_its_end;
+use super::to_completion::to_completion;
 use crate::app::App;
 use crate::operations::Operations;
 use axum::Router;
@@ -38,7 +38,7 @@ async fn back_up(
     SecretBody(asked): SecretBody<BackUp>,
 ) -> Result<Response, Refusal> {
     let passphrase = Passphrase::new(asked.passphrase);
-    let bytes = to_its_end(async move { operations.back_up(&by, passphrase).await }).await?;
+    let bytes = to_completion(async move { operations.back_up(&by, passphrase).await }).await?;
     // Sealed under the passphrase; with its length, so that whoever reads it can tell a broken end.
     let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
     Ok((kind, Body::from(bytes)).into_response())

@@ -33,7 +33,7 @@ impl From<Problem> for Refusal {
 }
 
 impl Refusal {
-    /// The same with another HTTP status than the code's own.
+    /// Answers with another HTTP status than the code's own.
     pub(super) fn with_status(mut self, status: StatusCode) -> Self {
         self.status = Some(status);
         self
@@ -88,6 +88,6 @@ impl<E: ApiError> From<E> for Refusal {
 /// The causes are for the operator, and only faults are worth a line: refusals are in the audit log.
 fn trace(code: ErrorCode, error: &dyn Error) {
     if code.status() >= 500 {
-        tracing::error!(code = code.as_str(), "{}", causes::in_words(error));
+        tracing::error!(code = code.as_str(), "{}", causes::describe(error));
     }
 }

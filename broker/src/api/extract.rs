@@ -1,4 +1,4 @@
-//! What a handler takes: who asks, whether it is an operator, and bodies parsed once.
+//! Extractors: the caller, operators, and names and bodies that are parsed once.
 
 use std::error::Error;
 use std::str::FromStr;
@@ -108,8 +108,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
-/// A JSON body that holds a secret. What is wrong with it is told by its place alone: an error of
-/// the parser quotes what it found there.
+/// A JSON body that holds a secret. An error names the position alone: the parser's own would quote
+/// what it found there.
 pub(super) struct SecretBody<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for SecretBody<T> {
@@ -118,11 +118,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for SecretBody<T> {
         let bytes = read(request).await?;
         serde_json::from_slice(text(&bytes))
             .map(Self)
-            .map_err(|error| refused(&place_alone(&error)))
+            .map_err(|error| refused(&position_alone(&error)))
     }
 }
 
-/// Said before anything is parsed: an error of a parser quotes what it found, and would stay in memory.
+/// Checked before anything is parsed: an error of a parser quotes what it found, and would stay in memory.
 const A_TOKEN: &str = "this holds what looks like a token, where none belongs; the only place for one \
                        is the value of a secret";
 
@@ -136,10 +136,10 @@ fn text(bytes: &Bytes) -> &[u8] {
     if bytes.is_empty() { b"{}" } else { bytes }
 }
 
-fn place_alone(error: &serde_json::Error) -> String {
+fn position_alone(error: &serde_json::Error) -> String {
     format!(
-        "the body is refused at line {}, column {}: it is not what this path takes; GET \
-         /v1/openapi.json says what is",
+        "the body is refused at line {}, column {}: it does not match the schema of this path in \
+         GET /v1/openapi.json",
         error.line(),
         error.column()
     )
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_with_a_body_that_holds_a_secret_is_told_without_quoting_it() {
+    fn an_error_in_a_body_that_holds_a_secret_quotes_nothing() {
         let fault = |text: &str| match serde_json::from_str::<SetSecret>(text) {
             Ok(_) => panic!("{text} was taken"),
             Err(error) => error,
@@ -172,11 +172,11 @@ mod tests {
         for text in [r#""correct horse""#, r#"{"correct horse":1}"#] {
             let error = fault(text);
             assert!(error.to_string().contains("correct horse"), "{error}");
-            assert!(!place_alone(&error).contains("correct horse"));
+            assert!(!position_alone(&error).contains("correct horse"));
         }
         let Err(error) = serde_json::from_str::<Unlock>(r#""correct horse""#) else {
-            panic!("a text is no body");
+            panic!("a string is not a body");
         };
-        assert!(place_alone(&error).contains("line 1, column"));
+        assert!(position_alone(&error).contains("line 1, column"));
     }
 }

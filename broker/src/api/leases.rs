@@ -21,7 +21,7 @@ use broker_secret_memory::redact;
 use super::error::Refusal;
 use super::extract::{Asking, Body, Named, Query};
 use super::page::{After, Listed, page};
-use super::to_its_end::to_its_end;
+use super::to_completion::to_completion;
 use crate::app::App;
 use crate::caller::Peer;
 use crate::config::Config;
@@ -60,10 +60,10 @@ async fn take_lease(
     Body(asked): Body<LeaseRequest>,
 ) -> Result<Response, Refusal> {
     let (request, wishes) = parse(caller, asked)?;
-    // Before anything is granted: a lease that is to end with its caller needs someone to watch.
+    // Before anything is granted: a lease that ends with its caller needs a watch on it.
     let watch = wishes.until_exit.then(|| peer.exit_watch()).transpose();
     let watch = watch.map_err(IssueError::CannotWatch)?;
-    let issued = to_its_end(async move {
+    let issued = to_completion(async move {
         let issued = leases.issue(request, wishes).await?;
         if let Some(watch) = watch {
             leases.end_with_caller(watch, issued.lease.id.clone());
@@ -143,7 +143,7 @@ async fn list_leases(
             .map(|after| after.parse())
             .transpose()
             .map_err(|NotAPlace| {
-                let detail = "`after` is the `next` of the page before, as it was given";
+                let detail = "`after` must be the `next` of the previous page, unchanged";
                 Problem::new(ErrorCode::BadRequest, detail)
             })?;
     let leases = leases.list(account);
@@ -198,7 +198,7 @@ async fn revoke_lease(
         .filter(|lease| may_see(&config, &caller, lease));
     let lease = lease.ok_or_else(|| unknown(&id))?;
     let at_once = options.at_once || lease.caller.uid != caller.uid;
-    let revoking = to_its_end({
+    let revoking = to_completion({
         let id = id.clone();
         async move { leases.revoke(&id, &caller, at_once).await }
     });
@@ -224,7 +224,7 @@ async fn renew_lease(
     Body(asked): Body<RenewRequest>,
 ) -> Result<Json<LeaseView>, Refusal> {
     let ttl = parse_ttl(asked.ttl)?;
-    let renewing = to_its_end({
+    let renewing = to_completion({
         let (leases, id) = (Arc::clone(&leases), id.clone());
         async move { leases.renew(&id, &caller, ttl).await }
     });
@@ -236,11 +236,9 @@ async fn renew_lease(
 
 fn parse_ttl(seconds: Option<u64>) -> Result<Option<Duration>, Refusal> {
     match seconds {
-        Some(0) => Err(Problem::new(
-            ErrorCode::BadRequest,
-            "`ttl` is a number of seconds, at least 1",
-        )
-        .into()),
+        Some(0) => {
+            Err(Problem::new(ErrorCode::BadRequest, "`ttl` must be at least 1 second").into())
+        }
         seconds => Ok(seconds.map(Duration::from_secs)),
     }
 }

@@ -3,8 +3,8 @@
 //! A route is one function: its doc comment, parameters and return type are what `docs/openapi.json` says
 //! of it (`tests/openapi` writes that file from them). Each file lists its own in `routes`.
 //!
-//! Every route first asks the kernel again who is on the other end (`Asking`); routes that change
-//! things take an `Operator`, which only an operator's request can become.
+//! Every route asks the kernel again who is on the other end (`Asking`); routes for operators take an
+//! `Operator`, which only an operator's request can become.
 
 mod admin;
 mod audit;
@@ -21,7 +21,7 @@ mod rotations;
 mod secrets;
 mod sources;
 mod status;
-mod to_its_end;
+mod to_completion;
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ impl Api {
     /// Answers one request, which carries its [`Peer`](crate::caller::Peer) as an extension, within
     /// a minute.
     pub async fn answer(&self, request: Request) -> Response {
-        // Around the router and not a layer of it, which would cost each route a box of its own.
+        // Around the router: as a layer, it would cost each route a box of its own.
         let answering = self.0.clone().oneshot(request);
         match tokio::time::timeout(REQUEST_LIMIT, answering).await {
             Ok(Ok(response)) => response,
@@ -89,19 +89,19 @@ fn router(app: App) -> Router {
 }
 
 async fn no_such_path(request: Request) -> Refusal {
-    let detail = format!("there is nothing at `{}`", request.uri().path());
+    let detail = format!("there is no path `{}`", request.uri().path());
     Problem::new(ErrorCode::NotFound, detail)
-        .with_hint("GET /v1/openapi.json lists what there is")
+        .with_hint("GET /v1/openapi.json lists all paths")
         .into()
 }
 
 async fn no_such_method(request: Request) -> Response {
     let detail = format!(
-        "`{}` does not take {}",
+        "`{}` does not support {}",
         request.uri().path(),
         request.method()
     );
     let problem = Problem::new(ErrorCode::BadRequest, detail)
-        .with_hint("GET /v1/openapi.json lists what there is");
+        .with_hint("GET /v1/openapi.json lists all paths");
     error::respond(StatusCode::METHOD_NOT_ALLOWED, problem)
 }

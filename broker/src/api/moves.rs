@@ -1,5 +1,4 @@
-//! `/v1/secrets/{name}/move`: from one source to another. Operators only; no value goes in or out. What
-//! changes something is done to its end, also if the caller hangs up.
+//! `/v1/secrets/{name}/move`: from one source to another. Operators only; no value goes in or out.
 
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use broker_protocol::names::SecretName;
 
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator};
-use super::to_its_end::to_its_end;
+use super::to_completion::to_completion;
 use crate::app::App;
 use crate::moves::{How, Moves};
 
@@ -52,7 +51,7 @@ async fn move_secret(
         (false, true) => How::Replace,
         (false, false) => How::Careful,
     };
-    let moved = to_its_end(async move { moves.move_secret(&by, &name, &to, how).await }).await;
+    let moved = to_completion(async move { moves.move_secret(&by, &name, &to, how).await }).await;
     Ok(Json(moved?))
 }
 
@@ -72,7 +71,7 @@ async fn move_back(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<MoveView>, Refusal> {
-    let back = to_its_end(async move { moves.move_back(&by, &name).await }).await;
+    let back = to_completion(async move { moves.move_back(&by, &name).await }).await;
     Ok(Json(back?))
 }
 
@@ -91,6 +90,6 @@ async fn finish_move(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<MoveView>, Refusal> {
-    let finished = to_its_end(async move { moves.finish_move(&by, &name).await }).await;
+    let finished = to_completion(async move { moves.finish_move(&by, &name).await }).await;
     Ok(Json(finished?))
 }

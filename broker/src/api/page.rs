@@ -1,8 +1,8 @@
-//! Lists in pages, so that no answer grows with what callers took or operators declared.
+//! Lists in pages, so that no answer grows with the number of leases or secrets.
 //!
-//! A page is cut by its length in bytes: a hundred long items weigh as much as ten thousand short ones.
-//! The cursor is the place of the last item, not a count, so what comes and goes meanwhile shifts
-//! nothing: an item that is there all the while is on exactly one page.
+//! A page is limited in bytes, not in items. The cursor is the position of the last item in the list's
+//! order, so items that come and go meanwhile do not shift the others: an item that is there all the time
+//! is on exactly one page.
 
 use std::marker::PhantomData;
 
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_whatever_items_comes_in_pages_that_are_not_too_long_and_miss_nothing() {
+    fn pages_are_short_enough_and_miss_no_item() {
         for (count, length) in [
             (0, 1),
             (1, 10),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_fits_looks_as_it_did_before_there_were_pages() {
+    fn a_list_that_fits_has_no_cursor() {
         let items = ["a", "b"].map(|name| (name.to_owned(), name));
         let text = cut("items", items.into_iter(), 100).unwrap();
         assert_eq!(text, br#"{"items":["a","b"]}"#);

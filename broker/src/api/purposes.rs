@@ -53,7 +53,7 @@ async fn show_purpose(
     Named(purpose): Named<Purpose>,
 ) -> Result<Json<PurposeView>, Refusal> {
     let view = status.purpose(&caller, &purpose);
-    // The same answer for a purpose that is not there and one that is not theirs.
+    // The same answer for a purpose that does not exist and one that is not for this caller.
     let detail = || format!("purpose `{purpose}` is not allowed for this caller");
     view.map(Json)
         .ok_or_else(|| Problem::new(ErrorCode::Denied, detail()).into())

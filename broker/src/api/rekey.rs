@@ -1,4 +1,4 @@
-//! `/v1/rekey`. Operators only; done to its end, also if the caller hangs up.
+//! `/v1/rekey`. Operators only.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use broker_vault::root_key::{NotARootKeySource, Passphrase};
 
 use super::error::Refusal;
 use super::extract::{Operator, SecretBody};
-use super::to_its_end::to_its_end;
+use super::to_completion::to_completion;
 use crate::app::App;
 use crate::operations::{Operations, RekeyOutcome};
 use axum::response::IntoResponse as _;
@@ -48,7 +48,7 @@ async fn rekey(
         passphrase: asked.passphrase.map(Passphrase::new),
         recovery: asked.recovery.map(Passphrase::new),
     };
-    let done = to_its_end(async move { operations.rekey(Some(&by), asked).await }).await?;
+    let done = to_completion(async move { operations.rekey(Some(&by), asked).await }).await?;
     Ok(match done {
         RekeyOutcome::Rekeyed(done) => Json(Rekeyed {
             root_key: done.source.as_str().to_owned(),
@@ -65,7 +65,7 @@ async fn rekey(
     })
 }
 
-/// What an operator does, as root, so that the next call finds the credential.
+/// The commands that an operator runs, as root, so that the next call finds the credential.
 fn steps(name: &str) -> Vec<String> {
     vec![
         "install -d -m 0700 /etc/credstore.encrypted".to_owned(),

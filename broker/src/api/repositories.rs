@@ -12,7 +12,7 @@ use broker_protocol::names::{NameError, RepoPattern};
 use super::error::Refusal;
 use super::extract::Operator;
 use super::page::{After, Listed, page};
-use super::to_its_end::to_its_end;
+use super::to_completion::to_completion;
 use crate::app::App;
 use crate::minting::Minting;
 use crate::operations::Operations;
@@ -61,6 +61,7 @@ async fn unpin_repository(
     let repository: RepoPattern = format!("{owner}/{name}")
         .parse()
         .map_err(|error: NameError| Problem::new(ErrorCode::BadRequest, error.to_string()))?;
-    let unpinning = to_its_end(async move { operations.unpin_repository(&by, &repository).await });
+    let unpinning =
+        to_completion(async move { operations.unpin_repository(&by, &repository).await });
     Ok(Json(unpinning.await?))
 }

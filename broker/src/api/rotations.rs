@@ -1,5 +1,5 @@
-//! `/v1/rotations`, the sinks of a secret, and the end of a leaked one. Operators only; values go in and
-//! never come out. Whatever changes something is done to its end, also if the caller hangs up.
+//! `/v1/rotations`, the sinks of a secret, and the revocation of a leaked one. Operators only; values go in
+//! and never come out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::error::Refusal;
 use super::extract::{Body, Named, Operator, SecretBody};
 use super::page::{After, Listed, page};
 use super::secrets::value_of;
-use super::to_its_end::to_its_end;
+use super::to_completion::to_completion;
 use crate::app::App;
 use crate::checks::AT_SET;
 use crate::rotations::{Candidate, Rotations};
@@ -71,9 +71,9 @@ async fn show_rotation(
     Named(name): Named<SecretName>,
 ) -> Result<Json<RotationView>, Refusal> {
     let (asking, asked) = (Arc::clone(&rotations), name.clone());
-    let learning = to_its_end(async move { asking.learn_scopes(&by, &asked).await });
+    let learning = to_completion(async move { asking.learn_scopes(&by, &asked).await });
     if tokio::time::timeout(AT_SET, learning).await.is_err() {
-        tracing::info!(secret = %name, "GitHub does not say in time what the value in use carries");
+        tracing::info!(secret = %name, "GitHub did not answer in time which scopes the value in use has");
     }
     Ok(Json(rotations.show_rotation(&name).await?))
 }
@@ -102,7 +102,7 @@ async fn begin_rotation(
         fewer_scopes: asked.fewer_scopes,
     };
     let begun =
-        to_its_end(async move { rotations.begin_rotation(&by, &name, candidate).await }).await;
+        to_completion(async move { rotations.begin_rotation(&by, &name, candidate).await }).await;
     Ok(Json(begun?))
 }
 
@@ -121,7 +121,7 @@ async fn next_step(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<RotationView>, Refusal> {
-    let stepped = to_its_end(async move { rotations.next_step(&by, &name).await }).await;
+    let stepped = to_completion(async move { rotations.next_step(&by, &name).await }).await;
     Ok(Json(stepped?))
 }
 
@@ -143,7 +143,7 @@ async fn confirm_rotation(
 ) -> Result<Json<RotationView>, Refusal> {
     let after = Duration::from_secs(asked.revoke_after.unwrap_or(0));
     let confirmed =
-        to_its_end(async move { rotations.confirm_rotation(&by, &name, after).await }).await;
+        to_completion(async move { rotations.confirm_rotation(&by, &name, after).await }).await;
     Ok(Json(confirmed?))
 }
 
@@ -161,7 +161,7 @@ async fn roll_back(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<RotationView>, Refusal> {
-    let back = to_its_end(async move { rotations.roll_back_rotation(&by, &name).await }).await;
+    let back = to_completion(async move { rotations.roll_back_rotation(&by, &name).await }).await;
     Ok(Json(back?))
 }
 
@@ -196,7 +196,7 @@ async fn push_sinks(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<SinkList>, Refusal> {
-    let pushed = to_its_end(async move { rotations.push_sinks(&by, &name).await }).await;
+    let pushed = to_completion(async move { rotations.push_sinks(&by, &name).await }).await;
     Ok(Json(pushed?))
 }
 
@@ -216,6 +216,6 @@ async fn revoke_secret(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<SecretRevoked>, Refusal> {
-    let revoked = to_its_end(async move { rotations.revoke_secret(&by, &name).await }).await;
+    let revoked = to_completion(async move { rotations.revoke_secret(&by, &name).await }).await;
     Ok(Json(revoked?))
 }

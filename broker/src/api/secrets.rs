@@ -1,4 +1,4 @@
-//! `/v1/secrets`: what is held, and its values going in. No route gives a value out.
+//! `/v1/secrets`: what is stored, and new values. No route returns a value.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use broker_vault::Kind;
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator, SecretBody};
 use super::page::{After, Listed, page};
-use super::to_its_end::to_its_end;
+use super::to_completion::to_completion;
 use crate::app::App;
 use crate::checks::{AT_SET, Checks, Pace};
 use crate::leases::Leases;
@@ -90,9 +90,9 @@ async fn set_secret(
     SecretBody(asked): SecretBody<SetSecret>,
 ) -> Result<Json<SecretSet>, Refusal> {
     let value = value_of(asked.value)?;
-    // Looked at here, and then only by the vault.
+    // Read here, and then only by the vault.
     let looks_like = Kind::of(&value).map(|kind| kind.as_str().to_owned());
-    let setting = to_its_end({
+    let setting = to_completion({
         let (secrets, by, name) = (Arc::clone(&app.secrets), by.clone(), name.clone());
         async move {
             secrets
@@ -109,7 +109,7 @@ async fn set_secret(
         check: None,
         warnings: Vec::new(),
     };
-    report(&app, by, &mut set, asked.check).await;
+    add_findings(&app, by, &mut set, asked.check).await;
     Ok(Json(set))
 }
 
@@ -130,7 +130,7 @@ async fn undo_secret(
     Named(name): Named<SecretName>,
     Body(asked): Body<UndoSecret>,
 ) -> Result<Json<SecretSet>, Refusal> {
-    let undoing = to_its_end({
+    let undoing = to_completion({
         let (secrets, by, name) = (Arc::clone(&app.secrets), by.clone(), name.clone());
         async move { secrets.undo_secret(&by, &name).await }
     });
@@ -143,19 +143,19 @@ async fn undo_secret(
         check: None,
         warnings: Vec::new(),
     };
-    report(&app, by, &mut set, asked.check).await;
+    add_findings(&app, by, &mut set, asked.check).await;
     Ok(Json(set))
 }
 
-/// What should be known of a value that is stored now, and what a check of it finds at once, if it is
-/// `wanted` or nothing is said against it.
-async fn report(app: &App, by: Arc<Caller>, set: &mut SecretSet, wanted: Option<bool>) {
+/// Adds warnings about a value that was just stored, and the result of a check of it, if that is `wanted`
+/// or the configuration asks for it.
+async fn add_findings(app: &App, by: Arc<Caller>, set: &mut SecretSet, wanted: Option<bool>) {
     let name = set.name.clone();
     set.warnings = warnings(app, &name);
     if !wanted.unwrap_or_else(|| app.checks.checks_at_set(&name)) {
         return;
     }
-    let checking = to_its_end({
+    let checking = to_completion({
         let (checks, name) = (Arc::clone(&app.checks), name.clone());
         async move { checks.check_at_set(&by, &name).await }
     });
@@ -165,22 +165,22 @@ async fn report(app: &App, by: Arc<Caller>, set: &mut SecretSet, wanted: Option<
             let is_wrong = checked.check.verdict == Verdict::Error;
             if is_wrong && app.secrets.value_before(&name).is_some() {
                 set.warnings.push(format!(
-                    "the value before is still in the vault: `tokenctl secret set {name} --undo` \
-                     puts it back into use"
+                    "the previous value is still in the vault: `tokenctl secret set {name} --undo` \
+                     restores it"
                 ));
             }
             set.check = Some(checked.check);
         }
         Ok(Err(why)) => set.warnings.push(why),
         Err(_elapsed) => set.warnings.push(format!(
-            "it is stored; GitHub has not answered the check within {} s, and `tokenctl \
-             secret show {name}` will tell",
+            "it is stored; GitHub has not answered the check within {} s; see `tokenctl secret show \
+             {name}` later",
             AT_SET.as_secs()
         )),
     }
 }
 
-/// The value in a body, by the rule for all values that are read.
+/// Reads the value in a body.
 pub(super) fn value_of(text: String) -> Result<AccessToken, Refusal> {
     AccessToken::read(text).map_err(|unfit| {
         let detail = format!("the value {unfit}");
@@ -188,7 +188,7 @@ pub(super) fn value_of(text: String) -> Result<AccessToken, Refusal> {
     })
 }
 
-/// What a check found that is not as it should be, each in a line.
+/// The warnings and errors of a check, one line each.
 fn faults(check: &CheckView) -> impl Iterator<Item = String> + '_ {
     let findings = check.findings.iter().flatten();
     let faults = findings.filter(|finding| finding.verdict >= Verdict::Warning);
@@ -215,7 +215,7 @@ async fn check_secret(
     Named(name): Named<SecretName>,
 ) -> Result<Json<SecretChecked>, Refusal> {
     let checking =
-        to_its_end(async move { checks.check_secret(Some(&by), &name, Pace::Prompt).await });
+        to_completion(async move { checks.check_secret(Some(&by), &name, Pace::Prompt).await });
     Ok(Json(checking.await?))
 }
 
@@ -227,13 +227,13 @@ fn warnings(app: &App, name: &SecretName) -> Vec<String> {
     }
     let Some(declared) = policies.set.secret(name) else {
         return vec![format!(
-            "no policy file declares `{name}`; until one does, nobody can use it"
+            "no policy file declares `{name}`; until one does, it cannot be used"
         )];
     };
     let mut warnings = Vec::new();
     let ends = app.vault.held(name).and_then(|held| held.expires_at);
     if ends.is_some_and(|end| end <= app.journal.now().wall) {
-        warnings.push("the end given is past; no lease is granted on this value".to_owned());
+        warnings.push("its expiry is past; no lease is granted on this value".to_owned());
     }
     if !declared.source.is_vault() {
         warnings.push(format!(
@@ -257,6 +257,6 @@ async fn remove_secret(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<NoContent, Refusal> {
-    to_its_end(async move { operations.remove_secret(&by, &name).await }).await?;
+    to_completion(async move { operations.remove_secret(&by, &name).await }).await?;
     Ok(NoContent)
 }

@@ -1,4 +1,4 @@
-//! `/v1/sources`: whether values that lie elsewhere can be had.
+//! `/v1/sources`: whether values outside the vault can be read.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use broker_protocol::api::SourcesProbed;
 
 use super::error::Refusal;
 use super::extract::Operator;
-use super::to_its_end::to_its_end;
+use super::to_completion::to_completion;
 use crate::app::App;
 use crate::secrets::Secrets;
 
@@ -31,6 +31,6 @@ async fn probe_sources(
     State(secrets): State<Arc<Secrets>>,
     Operator(by): Operator,
 ) -> Result<Json<SourcesProbed>, Refusal> {
-    let probing = to_its_end(async move { secrets.probe_sources(&by).await });
+    let probing = to_completion(async move { secrets.probe_sources(&by).await });
     Ok(Json(probing.await?))
 }

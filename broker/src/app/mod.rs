@@ -14,7 +14,7 @@ use broker_audit_writer::AuditLog;
 use broker_clock::Clock;
 use broker_github::GitHub;
 use broker_policy::Host;
-use broker_protocol::places::Places;
+use broker_protocol::paths::Paths;
 use broker_secret_memory::outlet::Outlet;
 use broker_sources::Sources;
 use broker_vault::Vault;
@@ -65,7 +65,7 @@ pub struct App {
     /// What the operator configured.
     pub(crate) config: Arc<Config>,
     /// Where things lie.
-    pub(crate) places: Arc<Places>,
+    pub(crate) places: Arc<Paths>,
 }
 
 /// What a start opened for them.
@@ -79,7 +79,7 @@ pub(crate) struct Opened<'a> {
     pub(crate) host: Host,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Arc<Config>,
-    pub(crate) places: Places,
+    pub(crate) places: Paths,
     pub(crate) traces: Outlet,
 }
 

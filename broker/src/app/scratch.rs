@@ -11,7 +11,7 @@ use broker_audit_writer::{self as audit_log, AuditLog};
 use broker_clock::{Clock as _, ManualClock};
 use broker_policy::{Caller, Host, Request};
 use broker_protocol::names::SecretName;
-use broker_protocol::places::Places;
+use broker_protocol::paths::Paths;
 use broker_secret_memory::outlet::Outlet;
 use broker_secret_memory::token::AccessToken;
 use broker_sources::one_password::Op;
@@ -154,9 +154,9 @@ pub(crate) fn request(uid: u32) -> Request {
     }
 }
 
-fn places(directory: &Path) -> Places {
+fn places(directory: &Path) -> Paths {
     let at = |name: &str| directory.join(name);
-    Places {
+    Paths {
         config: at("tokend.toml"),
         policies: at("policies"),
         root_key: at("root.key"),
@@ -179,7 +179,7 @@ fn no_sources() -> Sources {
     Sources::new(|_| None, Times::default(), Plan::default(), Box::new(desk))
 }
 
-fn opened(places: &Places, clock: &ManualClock, config: &str) -> App {
+fn opened(places: &Paths, clock: &ManualClock, config: &str) -> App {
     let config = Config::parse(config, &places.config, nix::unistd::geteuid().as_raw()).unwrap();
     let vault = Vault::open(&places.vault).unwrap();
     let options = audit_log::Options {

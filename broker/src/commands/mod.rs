@@ -29,7 +29,7 @@ pub fn fail_with(error: &dyn Error, code: u8) -> ExitCode {
 
 /// Says why it failed, causes included and masked.
 pub fn say_why(error: &dyn Error, to: &mut impl Write) {
-    let text = format!("tokend: error: {}\n", causes::in_words(error));
+    let text = format!("tokend: error: {}\n", causes::describe(error));
     // Nowhere is left to complain if that is gone.
     to.write_all(&redact::mask(text.as_bytes()))
         .unwrap_or_default();

@@ -1,7 +1,7 @@
 //! `tokend.toml`: every key optional, every unknown key an error with its place.
 //!
 //! Names of accounts and groups are resolved here, once, so that nothing below compares text with
-//! numbers. Not here: where the file is (`broker_protocol::places`), and policies.
+//! numbers. Not here: where the file is (`broker_protocol::paths`), and policies.
 
 mod error;
 mod files;
@@ -21,7 +21,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use broker_policy::{Caller, Host};
-use broker_protocol::places::{Places, SYSTEM_CONFIG};
+use broker_protocol::paths::{Paths, SYSTEM_CONFIG};
 use broker_sources::Times;
 
 pub use self::error::ConfigError;
@@ -71,7 +71,7 @@ impl Config {
     /// systemd may have made, mean that callers have accounts of their own: their programs cannot be
     /// seen.
     #[must_use]
-    pub fn host(&self, places: &Places) -> Host {
+    pub fn host(&self, places: &Paths) -> Host {
         let system_service =
             self.socket.mode != 0o600 || places.config.as_path() == Path::new(SYSTEM_CONFIG);
         Host {

@@ -208,7 +208,7 @@ async fn keep(
                 match looked {
                     Ok(None) => None,
                     Ok(Some(again)) => listen_again(again, &made_again).await.err(),
-                    Err(lost) => Some(causes::in_words(&lost)),
+                    Err(lost) => Some(causes::describe(&lost)),
                 }
             }
             Err(panic) => {

@@ -124,7 +124,7 @@ impl Limits {
             // Said where it matters: to callers, in `status`, by checks.
             Err(UpkeepError::Locked | UpkeepError::NotFound(_)) => None,
             Err(error) => {
-                let cause = causes::in_words(&error);
+                let cause = causes::describe(&error);
                 tracing::warn!(%secret, cause, "not asked what is left of its rate limit");
                 None
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use broker_audit::record::Event;
 use broker_policy::Caller;
-use broker_protocol::places::Places;
+use broker_protocol::paths::Paths;
 use broker_vault::root_key::{self, Passphrase, RootKey};
 
 use crate::lease_record;
@@ -116,7 +116,7 @@ impl Operations {
 }
 
 /// Where the sources of a root key are looked for.
-pub(crate) fn root_key_surroundings(places: &Places) -> root_key::Surroundings {
+pub(crate) fn root_key_surroundings(places: &Paths) -> root_key::Surroundings {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     root_key::Surroundings {
         key_file: places.root_key.clone(),

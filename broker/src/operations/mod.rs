@@ -21,7 +21,7 @@ use std::time::Duration;
 use broker_policy::Caller;
 use broker_protocol::api::PinnedRepository;
 use broker_protocol::names::RepoPattern;
-use broker_protocol::places::Places;
+use broker_protocol::paths::Paths;
 use broker_sources::Sources;
 use broker_vault::Vault;
 
@@ -43,7 +43,7 @@ pub struct Operations {
     sources: Arc<Sources>,
     minting: Arc<Minting>,
     leases: Arc<Leases>,
-    places: Arc<Places>,
+    places: Arc<Paths>,
     /// The last reload that was asked for is the one in force.
     reloading: tokio::sync::Mutex<()>,
     /// What is about the whole store, one at a time: an unlock, a backup, what a repository's name
@@ -60,7 +60,7 @@ impl Operations {
         (journal, policies): (Arc<Journal>, Arc<Policies>),
         (secrets, vault, sources): (Arc<Secrets>, Arc<Vault>, Arc<Sources>),
         (minting, leases): (Arc<Minting>, Arc<Leases>),
-        places: Arc<Places>,
+        places: Arc<Paths>,
     ) -> Self {
         Self {
             journal,

@@ -200,7 +200,7 @@ pub(crate) async fn serve(
                     return;
                 }
                 Err(error) => {
-                    let cause = causes::in_words(&error);
+                    let cause = causes::describe(&error);
                     tracing::warn!(cause, "a caller could not be identified");
                     return;
                 }

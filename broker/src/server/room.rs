@@ -1,4 +1,4 @@
-//! Places for connections, with the way to tell one that it has lost its own.
+//! Paths for connections, with the way to tell one that it has lost its own.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

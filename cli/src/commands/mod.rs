@@ -28,7 +28,7 @@ pub(crate) use daemon::RELOAD;
 
 use std::time::Duration;
 
-use broker_protocol::places::{Overrides, Places};
+use broker_protocol::paths::{Overrides, Paths};
 
 use crate::args::{Command, CommandLine, Global, PolicyCommand};
 use crate::broker::Broker;
@@ -100,6 +100,6 @@ fn find(global: Global) -> Result<Broker, Failure> {
         config: global.config,
         socket: global.socket,
     };
-    let places = Places::find(&overrides, |name| std::env::var_os(name))?;
+    let places = Paths::find(&overrides, |name| std::env::var_os(name))?;
     Ok(Broker { places })
 }

@@ -205,7 +205,7 @@ impl NoAnswer {
         Self::Unreachable {
             why,
             may_have_happened: !connecting,
-            cause: causes::in_words(&error).into(),
+            cause: causes::describe(&error).into(),
         }
     }
 }
@@ -273,7 +273,7 @@ async fn build(ca: Option<PathBuf>, total: Duration) -> Result<Client, CannotBui
         }
         builder
             .build()
-            .map_err(|error| CannotBuild::Tls(causes::in_words(&error).into()))
+            .map_err(|error| CannotBuild::Tls(causes::describe(&error).into()))
     });
     built
         .await

@@ -27,12 +27,12 @@ pub struct PurposePolicy {
     pub(super) rules: Vec<Rule>,
     /// Where the purpose is named.
     pub(super) place: Place,
-    pub(super) places: Places,
+    pub(super) places: Paths,
 }
 
 /// Where a purpose says what must be held against its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Places {
+pub(super) struct Paths {
     /// The file as a whole.
     pub(super) whole: Place,
     pub(super) secret: Place,
@@ -167,7 +167,7 @@ pub(super) fn read(root: Table<'_>, accounts: &dyn Accounts, host: &Host) -> Opt
         whole: whole?,
         rules,
         place: purpose?.place(),
-        places: Places {
+        places: Paths {
             whole: root.place(),
             secret: secret?.place(),
             deliver: root.item("deliver").map(Item::place),

@@ -1,5 +1,5 @@
-//! The one rule for every passphrase and value that is read: from a file, a pipe, a terminal, the body
-//! of a request, or wherever a secret is kept.
+//! The rule for every passphrase and value that is read from a file, a pipe, a terminal, the body of a
+//! request or a source.
 //!
 //! A byte order mark at the beginning and one line end at the end are not part of it: editors and shells
 //! add them, and whoever types the same text later cannot. `tokend` and `tokenctl` both go by this.
@@ -15,7 +15,7 @@ use crate::value_form::is_invisible;
 /// What UTF-8 files of some editors begin with.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// The text without a byte order mark at its beginning and one line end (LF or CRLF) at its end.
+/// Returns the text without a byte order mark at its beginning and one line end (LF or CRLF) at its end.
 #[must_use]
 pub fn cleaned(text: &str) -> &str {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
@@ -23,7 +23,7 @@ pub fn cleaned(text: &str) -> &str {
     without.map_or(text, |text| text.strip_suffix('\r').unwrap_or(text))
 }
 
-/// The same of bytes that may be no text.
+/// Does the same for bytes that may not be text.
 #[must_use]
 pub fn cleaned_bytes(bytes: &[u8]) -> &[u8] {
     let mut mark = [0; 3];
@@ -33,7 +33,7 @@ pub fn cleaned_bytes(bytes: &[u8]) -> &[u8] {
     without.map_or(bytes, |bytes| bytes.strip_suffix(b"\r").unwrap_or(bytes))
 }
 
-/// The same within the text's own memory. What moves leaves no copy behind.
+/// Does the same in place, and leaves no copy behind.
 pub fn clean(text: &mut String) {
     let kept = cleaned(text).len();
     let mark = text.len() - text.trim_start_matches(BYTE_ORDER_MARK).len();
@@ -52,8 +52,8 @@ pub fn clean(text: &mut String) {
     *text = String::from_utf8(whole).unwrap_or_default();
 }
 
-/// What a passphrase that was read may be, the likeliest first: by the rule; as `tokend` took it before
-/// there was one, less one LF; as it is. Passphrases that were set with more go on opening what they opened.
+/// Returns what a passphrase that was read may mean, the likeliest first: by the rule; without one LF, as
+/// `tokend` read it before there was a rule; unchanged. So passphrases that were set earlier still work.
 pub fn readings(text: &str) -> impl Iterator<Item = &str> {
     let by_the_rule = cleaned(text);
     let before = text.strip_suffix('\n').unwrap_or(text);
@@ -62,8 +62,7 @@ pub fn readings(text: &str) -> impl Iterator<Item = &str> {
     [Some(by_the_rule), before, whole].into_iter().flatten()
 }
 
-/// A control character, or one that is not seen, in a passphrase that is chosen now. Which one, and where,
-/// and no more.
+/// A control character or an invisible one in a new passphrase: which one and where, and nothing else of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ControlCharacter {
     /// Its code point.
@@ -90,7 +89,7 @@ impl fmt::Display for ControlCharacter {
 
 impl std::error::Error for ControlCharacter {}
 
-/// The text of a passphrase that is chosen now.
+/// Cleans the text of a new passphrase.
 ///
 /// # Errors
 ///

@@ -1,11 +1,11 @@
-//! An error with all its causes, on one line, for an operator.
+//! An error with its causes on one line, for the operator.
 
 use std::error::Error;
 
-/// The error's own words, then each cause that they do not hold already: some errors repeat their
-/// cause in their own text.
+/// Returns the text of the error, then that of each cause, unless it is repeated: some errors quote their
+/// cause.
 #[must_use]
-pub fn in_words(error: &dyn Error) -> String {
+pub fn describe(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -35,7 +35,7 @@ mod tests {
     fn a_cause_is_said_once() {
         let error = Repeats(Plain(std::io::Error::other("disk on fire")));
         assert_eq!(
-            in_words(&error),
+            describe(&error),
             "start: the file cannot be read: disk on fire"
         );
     }

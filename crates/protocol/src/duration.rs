@@ -1,4 +1,4 @@
-//! Spans of time as people write them in policies and on the command line: `90s`, `15m`, `1h`,
+//! Spans of time in policies and on the command line: `90s`, `15m`, `1h`,
 //! `90d`.
 
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //!
 //! Names that are parsed once and are valid ever after ([`names`]), the bodies of HTTP API v1
 //! ([`api`], [`check`], [`moving`], [`rotation`]), the stable words a program may match on ([`error`]), how passphrases and
-//! values are read ([`as_read`], [`value_form`], [`token_shape`]), where things are stored on disk ([`places`]) and how they get
+//! values are read ([`as_read`], [`value_form`], [`token_shape`]), where things are stored on disk ([`paths`]) and how they get
 //! there ([`whole_file`]). Both sides link this crate, and neither links the other.
 //!
 //! Not here: decisions, secrets, the audit log's format (that is `broker-audit`).
@@ -16,7 +16,7 @@ pub mod duration;
 pub mod error;
 pub mod moving;
 pub mod names;
-pub mod places;
+pub mod paths;
 pub mod rotation;
 pub mod token_shape;
 pub mod value_form;

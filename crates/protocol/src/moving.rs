@@ -25,9 +25,9 @@ pub struct MoveSecret {
 pub struct MoveView {
     /// The secret.
     pub secret: SecretName,
-    /// Where the old copy lies.
+    /// The source of the old copy.
     pub from: String,
-    /// Where the new one lies.
+    /// The source of the new one.
     pub to: String,
     /// How far it is.
     pub phase: MovePhase,
@@ -78,21 +78,21 @@ pub struct NextMove {
     pub text: String,
 }
 
-/// The steps of a move that are not done by asking for them.
+/// The next step of a move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MoveStep {
     /// The broker writes the value to the new place, once it is asked without `dry_run`.
     Write,
-    /// A person puts the value there.
+    /// The operator puts the value there.
     Put,
     /// `source` is changed in a policy file, as `change` says, and the policies are loaded.
     Switch,
     /// The file names the source, and nothing else in it has changed: the policies are loaded.
     Load,
-    /// A person changes the policy and loads it.
+    /// The operator changes the policy and loads it.
     ByHand,
-    /// A person has the old copy erased, or goes back.
+    /// The operator has the old copy erased, or goes back.
     Finish,
     /// Nothing.
     Nothing,
@@ -117,9 +117,9 @@ pub struct PolicyChange {
 /// A move of the value to another source; absent where there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MoveUnderWay {
-    /// Where the old copy lies.
+    /// The source of the old copy.
     pub from: String,
-    /// Where the new one lies.
+    /// The source of the new one.
     pub to: String,
     /// How far it is.
     pub step: MovePhase,

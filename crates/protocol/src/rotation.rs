@@ -1,4 +1,4 @@
-//! The bodies of `/v1/rotations`, of sinks, and of ending a leaked value.
+//! The bodies of `/v1/rotations`, of sinks, and of revoking a leaked value.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,7 @@ pub struct RotationView {
     pub begun_at: Option<Timestamp>,
     /// When it ended, either way.
     pub ended_at: Option<Timestamp>,
-    /// When the broker ends the old value, once confirmed.
+    /// When the broker revokes the old value, once confirmed.
     pub revoke_at: Option<Timestamp>,
     /// Whether `rollback` still brings the old value back.
     pub reversible: bool,
@@ -86,9 +86,9 @@ pub enum RotationPhase {
     Swapped,
     /// The new value is everywhere and works; the old one still does too.
     Verified,
-    /// The old value is being ended at GitHub.
+    /// The old value is being revoked at GitHub.
     Revoking,
-    /// The old value is dead and erased.
+    /// The old value is revoked and erased.
     Finished,
     /// The old value is in use again, and is written to the sinks.
     RollingBack,
@@ -113,7 +113,7 @@ pub struct NextStep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RotationStep {
-    /// A person creates a new value and gives it.
+    /// The operator creates a new value and passes it.
     Value,
     /// It is checked, stored and used.
     Swap,
@@ -121,13 +121,13 @@ pub enum RotationStep {
     Push,
     /// GitHub is asked with it.
     Verify,
-    /// A person says that the old value may be ended.
+    /// The operator confirms that the old value may be revoked.
     Confirm,
     /// Nothing, until the time that was confirmed.
     Wait,
-    /// GitHub is asked to end the old value.
+    /// GitHub is asked to revoke the old value.
     Revoke,
-    /// A person deletes the old value on GitHub's pages.
+    /// The operator deletes the old value on GitHub's pages.
     Delete,
     /// GitHub is seen to refuse the old value.
     Prove,
@@ -143,13 +143,13 @@ pub enum RotationStep {
 pub enum WaitsFor {
     /// The broker; `POST …/next` lets it do so at once.
     Broker,
-    /// A person.
+    /// The operator.
     Person,
-    /// Nobody: there is nothing left to do.
+    /// There is nothing left to do.
     Nobody,
 }
 
-/// One step of the whole way.
+/// One step of a rotation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepView {
     /// Which.
@@ -212,7 +212,7 @@ pub struct SinkView {
     pub failure: Option<String>,
 }
 
-/// How a sink stands.
+/// Whether a sink holds the value in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SinkStatus {

@@ -1,9 +1,9 @@
-//! What the first characters of a value say it is.
+//! The kind of a value, by its first characters.
 //!
 //! Only prefixes, by GitHub's documentation “About authentication to GitHub”: lengths and checksums
 //! have changed before and may again.
 
-/// What a value looks like.
+/// The kind that a value looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// A classic personal access token, or an OAuth token, which has scopes in the same way.
@@ -18,7 +18,7 @@ pub enum Shape {
     Unknown,
 }
 
-/// Looks at the prefix of a value.
+/// Returns the kind that the prefix of a value shows.
 #[must_use]
 pub fn of(value: &str) -> Shape {
     if value.starts_with("github_pat_") {

@@ -1,9 +1,8 @@
-//! What the value of a secret may look like: one line of printable ASCII without blanks or quotes around
-//! it, or PEM.
+//! The form of a value: one line of printable ASCII without blanks or quotes around it, or PEM.
 //!
-//! Every kind of today is that: what GitHub issues (“About authentication to GitHub”), its PEM files, and
-//! what 1Password issues. Anything else is what copying, an editor or a spreadsheet made of a value, and
-//! GitHub refuses it. What is refused is told by its place, and never quoted.
+//! All tokens of GitHub (“About authentication to GitHub”), its PEM files and the tokens of 1Password have
+//! it. Anything else was damaged by copying, an editor or a spreadsheet, and GitHub would refuse it. Errors
+//! name the position and never quote the value.
 //!
 //! Not here: whether a value is of a declared kind ([`token_shape`](crate::token_shape) says what it
 //! looks like).
@@ -13,19 +12,19 @@ use std::fmt;
 /// The longest value, in bytes: as JSON it must fit a request of 64 KiB.
 pub const LONGEST: usize = 48 * 1024;
 
-/// Why a text is no value. It reads on after what holds the text: `it {}`.
+/// Why a text is not a value. The message follows a subject: `it {}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unfit {
-    /// Nothing, or a line end alone.
+    /// Nothing.
     Empty,
     /// More than any value has.
     TooLong,
-    /// Bytes that are no text.
+    /// Bytes that are not text.
     NotText,
-    /// Text, and not in UTF-8.
+    /// Text in UTF-16.
     Utf16,
-    /// Several lines that are no key in PEM form.
+    /// Several lines that are not PEM.
     SeveralLines,
     /// A quote at its beginning.
     OpeningQuote,
@@ -35,17 +34,17 @@ pub enum Unfit {
     Assignment(usize),
     /// PEM whose line ends are written out as `\n`.
     EscapedLines(usize),
-    /// Something that is in no value.
+    /// A character that no value has.
     Has(Oddity, Position),
 }
 
-/// What is in no value.
+/// A character that no value has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Oddity {
     /// A byte order mark.
     ByteOrderMark,
-    /// Something that is there and cannot be seen, by its code point.
+    /// An invisible character, by its code point.
     Invisible(u32),
     /// A quote as word processors make them.
     SmartQuote,
@@ -59,7 +58,7 @@ pub enum Oddity {
     NotAscii,
 }
 
-/// Where it is, both from 1.
+/// A position in a text; line and character count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
     /// The line.
@@ -68,7 +67,7 @@ pub struct Position {
     pub character: usize,
 }
 
-/// Looks at the text of a value as [`as_read`](crate::as_read) leaves it.
+/// Checks the text of a value as [`as_read`](crate::as_read) leaves it.
 ///
 /// # Errors
 ///
@@ -108,7 +107,7 @@ pub fn check(text: &str) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// What bytes that are no UTF-8 are.
+/// Says why bytes that are not UTF-8 are not a value.
 #[must_use]
 pub fn of_no_text(bytes: &[u8]) -> Unfit {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
@@ -157,8 +156,8 @@ fn assigned(text: &str) -> Option<usize> {
     is_assignment.then(|| text.chars().take_while(|c| *c != '=').count() + 2)
 }
 
-/// Whether a character takes no room on a screen, so that no one sees to type it: marks of order and
-/// direction, joiners, soft hyphens, Unicode's own line ends.
+/// Whether a character takes no room on a screen: marks of order and direction, joiners, soft hyphens,
+/// Unicode's own line ends.
 pub(crate) const fn is_invisible(c: char) -> bool {
     matches!(
         c,
@@ -187,15 +186,15 @@ impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("is empty"),
-            Self::TooLong => f.write_str("is longer than 48 KiB, which no value is"),
+            Self::TooLong => f.write_str("is longer than 48 KiB, the most a value may have"),
             Self::NotText => f.write_str("is not UTF-8 text"),
             Self::Utf16 => f.write_str("is UTF-16 text, as PowerShell writes it; save it as UTF-8"),
             Self::SeveralLines => f.write_str("has several lines and is not PEM"),
-            Self::OpeningQuote => f.write_str("begins with a quote, which is no part of a value"),
+            Self::OpeningQuote => f.write_str("begins with a quote, which is not part of a value"),
             Self::ClosingQuote(at) => {
                 write!(
                     f,
-                    "ends with a quote, at character {at}, which is no part of a value"
+                    "ends with a quote, at character {at}, which is not part of a value"
                 )
             }
             Self::Assignment(at) => {
@@ -286,12 +285,15 @@ mod tests {
             ),
             (
                 "\"ghp_a\"",
-                "begins with a quote, which is no part of a value",
+                "begins with a quote, which is not part of a value",
             ),
-            ("'ghp_a", "begins with a quote, which is no part of a value"),
+            (
+                "'ghp_a",
+                "begins with a quote, which is not part of a value",
+            ),
             (
                 "ghp_a'",
-                "ends with a quote, at character 6, which is no part of a value",
+                "ends with a quote, at character 6, which is not part of a value",
             ),
             (
                 "\"-----BEGIN X-----\nA\n-----END X-----\"",

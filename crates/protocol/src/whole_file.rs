@@ -1,8 +1,7 @@
-//! Files as both programs write them: new, or in the place of a regular file, and there whole or not at all.
+//! Atomic writes: a new file, or one that replaces a regular file, and whole or not at all.
 //!
-//! Whatever else a name leads to is left as it is: a device, a FIFO, a socket, a directory, a symbolic
-//! link. What decides is the file that was opened or the entry itself, never what a link leads to. Nothing
-//! here waits for a FIFO's other end or opens a device.
+//! A device, a FIFO, a socket, a directory or a symbolic link is never replaced. The file that was opened or
+//! the entry itself decides, never the target of a link. Nothing here blocks on a FIFO or opens a device.
 
 use std::fmt;
 use std::fs::{self, File, FileType, Metadata, OpenOptions, Permissions};
@@ -14,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
-/// What stands where a file was expected. The inner error of what this module returns for it.
+/// Something other than a regular file. The inner error of the errors of this module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAFile(&'static str);
 
@@ -50,7 +49,7 @@ impl fmt::Display for NotAFile {
 
 impl std::error::Error for NotAFile {}
 
-/// Looks at the entry of that name, and not at what a link leads to; `None` if there is none.
+/// Reads the metadata of an entry, not of the target of a link; `None` if there is none.
 ///
 /// # Errors
 ///
@@ -62,7 +61,7 @@ pub fn look(path: &Path) -> io::Result<Option<Metadata>> {
     }
 }
 
-/// Opens a file that is there. The last part of its name must not be a link.
+/// Opens an existing file. The last part of its path must not be a link.
 ///
 /// # Errors
 ///
@@ -76,7 +75,7 @@ pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens a file to read it, as [`open`], but where links lead.
+/// Opens a file to read it, as [`open`], but follows links.
 ///
 /// # Errors
 ///
@@ -90,7 +89,7 @@ pub fn open_to_read(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes a file where nothing is.
+/// Creates a file where there is none.
 ///
 /// # Errors
 ///
@@ -102,7 +101,7 @@ pub fn create(path: &Path, mode: u32) -> io::Result<File> {
     options.open(path).map_err(|error| taken(path, error))
 }
 
-/// Puts a finished file where nothing is; it keeps its old name besides.
+/// Links a finished file to a path where there is none; it keeps its old name too.
 ///
 /// # Errors
 ///
@@ -112,7 +111,7 @@ pub fn link(from: &Path, to: &Path) -> io::Result<()> {
     fs::hard_link(from, to).map_err(|error| taken(to, error))
 }
 
-/// Moves a finished file to a place where nothing is or a regular file, which it replaces.
+/// Moves a finished file to a path where there is nothing, or a regular file, which it replaces.
 ///
 /// # Errors
 ///
@@ -123,7 +122,7 @@ pub fn replace(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
-/// A file that is being written beside its place, and gone unless it gets there.
+/// A file that is being written next to its destination, and removed unless it gets there.
 #[derive(Debug)]
 pub struct WholeFile {
     place: PathBuf,

@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use zeroize::Zeroizing;
 
-/// Few need more room than this, in bytes.
+/// Room to begin with, in bytes; few need more.
 const LEAST: usize = 256;
 
 /// Bytes that are overwritten when they are dropped, and also when they have to move because there

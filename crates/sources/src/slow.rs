@@ -1,4 +1,4 @@
-//! Places that take their time, and may be asked only so often: 1Password and the keyring.
+//! Paths that take their time, and may be asked only so often: 1Password and the keyring.
 //!
 //! Each is asked through the cache, and by one at a time: who comes meanwhile waits for that answer. A
 //! lease that finds a value past its time leaves asking to upkeep, and waits for it a little.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use broker_private_files::PrivateError;
-use broker_protocol::places::Places;
+use broker_protocol::paths::Paths;
 use broker_vault::root_key::{RootKey, RootKeyError, RootKeySource, Wrap, make_file};
 
 use super::{Asked, InitError, InitOptions, ask, make_or_check, surroundings};
@@ -31,7 +31,7 @@ impl Chosen {
 }
 
 pub(super) fn choose_key(
-    places: &Places,
+    places: &Paths,
     options: &InitOptions<'_>,
     id: &str,
 ) -> Result<Chosen, InitError> {
@@ -78,7 +78,7 @@ fn no_keyring(why: RootKeyError) -> String {
     }
 }
 
-fn key_file(places: &Places, because: Option<String>) -> Result<Chosen, InitError> {
+fn key_file(places: &Paths, because: Option<String>) -> Result<Chosen, InitError> {
     if let Some(directory) = places.root_key.parent() {
         make_or_check(directory)?;
     }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
-use broker_protocol::places::Places;
+use broker_protocol::paths::Paths;
 use broker_vault::root_key::{Keyring, Passphrase, RootKeySource};
 use clap::Args;
 use jiff::Timestamp;
@@ -33,7 +33,7 @@ pub struct InitArguments {
 /// [`InitError`], or if `out` takes no more.
 pub fn run(
     arguments: InitArguments,
-    places: &Places,
+    places: &Paths,
     now: Timestamp,
     out: &mut dyn Write,
 ) -> Result<(), InitCommandError> {

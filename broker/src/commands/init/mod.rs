@@ -14,7 +14,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use broker_protocol::places::Places;
+use broker_protocol::paths::Paths;
 use jiff::Timestamp;
 
 use broker_private_files::{self as private, PrivateError};
@@ -120,7 +120,7 @@ impl From<NoRandom> for InitError {
 ///
 /// [`InitError`], each with what to do.
 pub fn init(
-    places: &Places,
+    places: &Paths,
     options: &InitOptions<'_>,
     now: Timestamp,
 ) -> Result<Report, InitError> {
@@ -169,7 +169,7 @@ const EXAMPLES: &[(&str, &str)] = &[
 
 /// Configuration and policies: for operators to read and edit, so others may read them where the
 /// directory lets them. What may not be written here is left to whoever owns the place.
-fn configuration(places: &Places, examples: &[(&str, &str)]) -> Result<Vec<Step>, InitError> {
+fn configuration(places: &Paths, examples: &[(&str, &str)]) -> Result<Vec<Step>, InitError> {
     let mut steps = Vec::new();
     let template = include_str!("tokend.toml");
     let directory = places.config.parent().unwrap_or_else(|| Path::new("."));
@@ -229,7 +229,7 @@ fn make_file_or_check(path: &Path, content: &str) -> Result<bool, PrivateError> 
 }
 
 fn new_vault(
-    places: &Places,
+    places: &Paths,
     options: &InitOptions<'_>,
     now: Timestamp,
 ) -> Result<Report, InitError> {
@@ -263,7 +263,7 @@ fn new_vault(
 }
 
 fn existing_vault(
-    places: &Places,
+    places: &Paths,
     options: &InitOptions<'_>,
     now: Timestamp,
 ) -> Result<Report, InitError> {
@@ -313,7 +313,7 @@ fn existing_vault(
 
 /// Moves the audit log to `audit.old-TIME`, if it is to be and there is one.
 fn set_log_aside(
-    places: &Places,
+    places: &Paths,
     options: &InitOptions<'_>,
     now: Timestamp,
 ) -> Result<Option<Step>, InitError> {
@@ -350,7 +350,7 @@ fn ask(options: &InitOptions<'_>, what: Asked) -> Result<Option<Passphrase>, Ini
     (options.passphrase)(what).map_err(InitError::Prompt)
 }
 
-fn surroundings(places: &Places, options: &InitOptions<'_>) -> Surroundings {
+fn surroundings(places: &Paths, options: &InitOptions<'_>) -> Surroundings {
     Surroundings {
         key_file: places.root_key.clone(),
         credentials: options.credentials.clone(),

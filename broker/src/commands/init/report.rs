@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use broker_protocol::places::Places;
+use broker_protocol::paths::Paths;
 
 use broker_vault::LogIdentity;
 use broker_vault::root_key::RootKeySource;
@@ -60,7 +60,7 @@ impl Step {
 }
 
 /// What it means for the root key to come from there.
-pub(super) fn meaning(source: &RootKeySource, places: &Places, because: Option<&str>) -> String {
+pub(super) fn meaning(source: &RootKeySource, places: &Paths, because: Option<&str>) -> String {
     let (from, means) = match source {
         RootKeySource::File => (
             format!("the key file {}", places.root_key.display()),
@@ -87,7 +87,7 @@ pub(super) fn meaning(source: &RootKeySource, places: &Places, because: Option<&
 }
 
 /// A broker is running on the vault, which is as good as a check.
-pub(super) fn in_use(places: &Places) -> Report {
+pub(super) fn in_use(places: &Paths) -> Report {
     Report {
         steps: vec![Step::new("vault", &places.vault, false)],
         root_key: "in use by a running tokend".to_owned(),

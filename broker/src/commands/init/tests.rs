@@ -40,13 +40,13 @@ fn options() -> InitOptions<'static> {
 
 struct Home {
     _scratch: tempfile::TempDir,
-    places: Places,
+    places: Paths,
 }
 
 impl Home {
     fn new() -> Self {
         let scratch = tempfile::tempdir().unwrap();
-        let places = Places::below(&scratch.path().join("home"));
+        let places = Paths::below(&scratch.path().join("home"));
         Self {
             _scratch: scratch,
             places,

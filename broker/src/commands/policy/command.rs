@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt as _;
 
 use broker_policy::Caller;
-use broker_protocol::places::Places;
+use broker_protocol::paths::Paths;
 
 use super::explain::ExplainAccounts;
 use super::{PolicyCommand, Where, WhoArgs, check, explain, test};
@@ -38,7 +38,7 @@ pub enum PolicyCommandError {
 /// [`PolicyCommandError`].
 pub fn run(
     command: PolicyCommand,
-    places: &Places,
+    places: &Paths,
     out: &mut dyn Write,
 ) -> Result<u8, PolicyCommandError> {
     let host = Config::read(&places.config, nix::unistd::geteuid().as_raw())?.host(places);
@@ -58,7 +58,7 @@ pub fn run(
 
 /// Who may own live policies. The command may be run as root for a broker of another account, to which
 /// its store belongs.
-fn owners(places: &Places) -> Owners {
+fn owners(places: &Paths) -> Owners {
     let own = Owners::of_this_process();
     match std::fs::metadata(&places.data) {
         Ok(store) => own.and(store.uid()),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use broker_clock::Clock;
-use broker_protocol::places::Places;
+use broker_protocol::paths::Paths;
 use broker_vault::root_key::{Keyring, Passphrase, RootKeyError, RootKeySource, Wrap};
 use clap::Args;
 use serde::Serialize;
@@ -77,7 +77,7 @@ impl RestoreCommandError {
 /// [`RestoreCommandError`].
 pub fn run(
     arguments: RestoreArguments,
-    places: &Places,
+    places: &Paths,
     clock: Arc<dyn Clock>,
     out: &mut dyn Write,
 ) -> Result<(), RestoreCommandError> {

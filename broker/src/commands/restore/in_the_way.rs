@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use broker_private_files::PrivateError;
-use broker_protocol::places::Places;
+use broker_protocol::paths::Paths;
 use broker_protocol::whole_file::{self, NotAFile};
 use broker_vault::backup::Backup;
 
@@ -14,7 +14,7 @@ use super::{InTheWay, RestoreError};
 
 /// Everything that a restore would write over, join or put in force besides its own.
 pub(super) fn in_the_way(
-    places: &Places,
+    places: &Paths,
     backup: &Backup,
     arranged: &Arranged<'_>,
 ) -> Result<Vec<InTheWay>, RestoreError> {

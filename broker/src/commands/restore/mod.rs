@@ -19,7 +19,7 @@ use broker_audit::record::{Body, Event};
 use broker_audit_writer::{AuditLog, Effect, LogIdentity, Options, SEGMENT_LIMIT};
 use broker_clock::Clock;
 use broker_private_files::{self as private, PrivateError};
-use broker_protocol::places::Places;
+use broker_protocol::paths::Paths;
 use broker_vault::backup::{Backup, Restoration};
 use broker_vault::root_key::{Keyring, RootKeySource, Wrap, put_file};
 use nix::fcntl::{Flock, FlockArg};
@@ -71,7 +71,7 @@ pub struct Restored {
 ///
 /// [`RestoreError`]; there is no vault then, unless there was one before, and that is untouched.
 pub fn restore(
-    places: &Places,
+    places: &Paths,
     options: RestoreOptions,
     clock: Arc<dyn Clock>,
 ) -> Result<Restored, RestoreError> {
@@ -129,11 +129,7 @@ fn lock(data: &Path) -> Result<Flock<File>, RestoreError> {
         .map_err(|_taken| RestoreError::InUse(data.to_owned()))
 }
 
-fn put_files(
-    places: &Places,
-    backup: &Backup,
-    arranged: &Arranged<'_>,
-) -> Result<(), PrivateError> {
+fn put_files(places: &Paths, backup: &Backup, arranged: &Arranged<'_>) -> Result<(), PrivateError> {
     let make = |directory: &Path| match private::check_unwritable_by_others(directory) {
         Err(error) if error.is_not_found() => private::make_directory(directory).map(drop),
         there => there,
@@ -164,7 +160,7 @@ fn put_files(
     Ok(())
 }
 
-fn keep_root_key(places: &Places, options: &RestoreOptions) -> Result<(), RestoreError> {
+fn keep_root_key(places: &Paths, options: &RestoreOptions) -> Result<(), RestoreError> {
     let key = options.backup.root_key();
     match &options.root_key {
         RootKeySource::File => {
@@ -188,7 +184,7 @@ fn keep_root_key(places: &Places, options: &RestoreOptions) -> Result<(), Restor
 
 /// Makes the new log, with what it begins with, and the vault that vouches for it.
 fn stage(
-    places: &Places,
+    places: &Paths,
     staging: &Staging<'_>,
     options: RestoreOptions,
     clock: Arc<dyn Clock>,

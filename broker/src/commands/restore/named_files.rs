@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use broker_protocol::places::Places;
+use broker_protocol::paths::Paths;
 use broker_vault::backup::{Authorities, Backup};
 
 use super::in_the_way::differs;
@@ -24,7 +24,7 @@ pub(super) struct Arranged<'a> {
 }
 
 impl<'a> Arranged<'a> {
-    pub(super) fn at(places: &Places, backup: &'a Backup) -> Self {
+    pub(super) fn at(places: &Paths, backup: &'a Backup) -> Self {
         let mut arranged = Self {
             config: backup.config().map(Cow::Borrowed),
             files: Vec::new(),

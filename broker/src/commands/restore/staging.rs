@@ -16,19 +16,19 @@ use std::io::{self, BufRead as _, BufReader};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use broker_protocol::places::Places;
+use broker_protocol::paths::Paths;
 use broker_protocol::whole_file;
 
 use broker_private_files::{self as private, PrivateError};
 
 /// See the module.
 pub(super) struct Staging<'a> {
-    places: &'a Places,
+    places: &'a Paths,
     directory: PathBuf,
 }
 
 impl<'a> Staging<'a> {
-    pub(super) fn beside(places: &'a Places) -> Self {
+    pub(super) fn beside(places: &'a Paths) -> Self {
         Self {
             places,
             directory: places.data.join("restoring"),

@@ -39,7 +39,7 @@ fn now() -> Timestamp {
 /// Where something is backed up, and where it is restored.
 struct Machines {
     _scratch: tempfile::TempDir,
-    places: Places,
+    places: Paths,
     file: Vec<u8>,
 }
 
@@ -101,7 +101,7 @@ impl Machines {
         let sha256 = sealed.sha256().to_owned();
         let file = sealed.release(&recorded_departure(sha256)).unwrap();
         Self {
-            places: Places::below(&scratch.path().join("new")),
+            places: Paths::below(&scratch.path().join("new")),
             _scratch: scratch,
             file,
         }

@@ -8,14 +8,14 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _}
 use std::path::Path;
 
 use broker_protocol::api::BrokerStatus;
-use broker_protocol::places::Places;
+use broker_protocol::paths::Paths;
 use broker_protocol::token_shape::{self, Shape};
 use jiff::Timestamp;
 
 use super::Findings;
 
 /// Modes that the broker would refuse, or that keep it from its work.
-pub(super) fn files(found: &mut Findings, places: &Places) {
+pub(super) fn files(found: &mut Findings, places: &Paths) {
     // `None`: not there, or not to be seen by this account, as with a service's own directories.
     let look = |path: &Path| fs::symlink_metadata(path).ok();
     let writable = |meta: &Metadata| !meta.is_symlink() && meta.mode() & 0o022 != 0;
@@ -63,7 +63,7 @@ pub(super) fn files(found: &mut Findings, places: &Places) {
 }
 
 /// Differences between the disk and the running broker.
-pub(super) fn next_start(found: &mut Findings, places: &Places, all: &BrokerStatus) {
+pub(super) fn next_start(found: &mut Findings, places: &Paths, all: &BrokerStatus) {
     let key = &places.root_key;
     let gone = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
     if all.root_key == "file" && fs::symlink_metadata(key).is_err_and(gone) {
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn modes_that_let_others_in_are_wrong_and_come_with_their_chmod() {
         let home = tempfile::tempdir().unwrap();
-        let places = Places::below(home.path());
+        let places = Paths::below(home.path());
         fs::create_dir(&places.policies).unwrap();
         fs::set_permissions(&places.policies, fs::Permissions::from_mode(0o777)).unwrap();
         fs::write(&places.root_key, "").unwrap();

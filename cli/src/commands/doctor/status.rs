@@ -7,7 +7,7 @@ use broker_protocol::api::{
     BrokerStatus, GitHubStatus, SecretState, SecretView, Status, WarningChannel,
 };
 use broker_protocol::names::ONE_PASSWORD_TOKEN;
-use broker_protocol::places::Places;
+use broker_protocol::paths::Paths;
 
 use super::{Findings, sources};
 use crate::clock;
@@ -75,7 +75,7 @@ fn for_operators(found: &mut Findings, all: &BrokerStatus) {
 }
 
 /// Whether warnings reach their channels, and who may read a webhook's URL.
-pub(super) fn warning_channels(found: &mut Findings, places: &Places, all: &BrokerStatus) {
+pub(super) fn warning_channels(found: &mut Findings, places: &Paths, all: &BrokerStatus) {
     for channel in &all.warning_channels {
         if channel.failing_since.is_some() {
             let name = &channel.channel;

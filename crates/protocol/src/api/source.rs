@@ -1,4 +1,4 @@
-//! Places outside the vault that values come from: how they stand.
+//! Paths outside the vault that values come from: how they stand.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use super::*;
 use crate::one_password::{OnePasswordError, Part};
 
-/// Places that give what a test says, and count.
+/// Paths that give what a test says, and count.
 #[derive(Clone, Default)]
 pub(in crate::tests) struct World(pub(super) Arc<Inside>);
 

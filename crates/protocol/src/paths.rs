@@ -1,6 +1,6 @@
-//! Where things lie: configuration, policies, store, audit log, socket.
+//! Paths: configuration, policies, store, audit log, socket.
 //!
-//! Worked out from the environment and the two overrides alone, so that `tokend` and `tokenctl`
+//! They follow from the environment and the two overrides alone, so that `tokend` and `tokenctl`
 //! always agree. `TOKEND_HOME` puts everything under one directory; a configuration of
 //! `/etc/tokend/tokend.toml` means the system service; otherwise the XDG directories of the account.
 //!
@@ -15,9 +15,9 @@ pub const SYSTEM_CONFIG: &str = "/etc/tokend/tokend.toml";
 /// The system service's socket.
 pub const SYSTEM_SOCKET: &str = "/run/tokend/tokend.sock";
 
-/// Where one broker keeps its things.
+/// The paths of one broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
+pub struct Paths {
     /// `tokend.toml`, which need not exist.
     pub config: PathBuf,
     /// The directory of the live policies.
@@ -48,8 +48,8 @@ pub struct Overrides {
     pub socket: Option<PathBuf>,
 }
 
-impl Places {
-    /// Works the places out. `env` looks up one environment variable; empty counts as unset.
+impl Paths {
+    /// Finds the paths. `env` looks up one environment variable; empty counts as unset.
     ///
     /// # Errors
     ///
@@ -127,8 +127,8 @@ impl Places {
 mod tests {
     use super::*;
 
-    fn find(env: &[(&str, &str)]) -> Result<Places, NoHome> {
-        Places::find(&Overrides::default(), |name| {
+    fn find(env: &[(&str, &str)]) -> Result<Paths, NoHome> {
+        Paths::find(&Overrides::default(), |name| {
             env.iter()
                 .find(|(n, _)| *n == name)
                 .map(|(_, v)| OsString::from(v))
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_runtime_directory_the_socket_lies_below_the_data() {
+    fn without_a_runtime_directory_the_socket_is_below_the_data() {
         let places = find(&[("HOME", "/home/a"), ("XDG_RUNTIME_DIR", "relative")]).unwrap();
         assert_eq!(
             places.socket,
@@ -171,11 +171,11 @@ mod tests {
     #[test]
     fn naming_the_system_configuration_selects_the_system_service() {
         let places = find(&[("HOME", "/h"), ("TOKEND_CONFIG", SYSTEM_CONFIG)]).unwrap();
-        assert_eq!(places, Places::system());
+        assert_eq!(places, Paths::system());
     }
 
     #[test]
-    fn policies_lie_beside_a_configuration_named_by_hand() {
+    fn policies_are_beside_a_configuration_named_by_hand() {
         let places = find(&[("HOME", "/h"), ("TOKEND_CONFIG", "/x/my.toml")]).unwrap();
         assert_eq!(places.policies, Path::new("/x/policies"));
         assert_eq!(places.vault, Path::new("/h/.local/share/tokend/vault.db"));
