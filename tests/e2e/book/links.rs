@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::page::{heading_of, prose};
+use super::page::{heading_of, prose, unfenced};
 use super::root;
 
 #[test]
@@ -45,6 +45,45 @@ fn the_summary_lists_every_page_once() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_of_the_project_that_is_named_exists() {
+    let root = root().canonicalize().unwrap();
+    let mut named = 0;
+    let mut wrong = Vec::new();
+    // The changelog names what was there before, too.
+    let pages = pages(&root).into_iter();
+    for page in pages.filter(|page| !page.ends_with("CHANGELOG.md")) {
+        let text = fs::read_to_string(&page).unwrap();
+        let lines = unfenced(&text);
+        let spans = lines.flat_map(|(_, line)| line.split('`').skip(1).step_by(2));
+        for path in spans.filter(|span| is_path(span)) {
+            named += 1;
+            if !root.join(path).exists() {
+                let page = page.strip_prefix(&root).unwrap().display();
+                wrong.push(format!("{page} names `{path}`, which does not exist"));
+            }
+        }
+    }
+    assert!(named > 20, "only {named} files were named");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whether a text in backticks is a path from the top of the source tree, and no pattern.
+fn is_path(span: &str) -> bool {
+    let top = [
+        "broker/",
+        "crates/",
+        "cli/",
+        "tests/",
+        "docs/",
+        "packaging/",
+        "verifier/",
+        "fuzz/",
+    ];
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    top.iter().any(|top| span.starts_with(top)) && span.chars().all(plain)
 }
 
 /// Why a link of a page leads nowhere.

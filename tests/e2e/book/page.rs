@@ -111,19 +111,21 @@ pub(super) fn fixed_parts(message: &str) -> Vec<String> {
     parts.map(str::to_owned).collect()
 }
 
-/// The lines outside of fenced code, each with its number and without its code spans.
-pub(super) fn prose(text: &str) -> Vec<(usize, String)> {
+/// The lines outside of fenced code, each with its number.
+pub(super) fn unfenced(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut fenced = false;
-    let mut lines = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        if line.trim_start().starts_with("```") {
-            fenced = !fenced;
-        } else if !fenced {
-            let outside = line.split('`').step_by(2);
-            lines.push((number, outside.collect::<Vec<_>>().join("`")));
-        }
-    }
-    lines
+    (1..).zip(text.lines()).filter(move |(_, line)| {
+        let is_fence = line.trim_start().starts_with("```");
+        fenced ^= is_fence;
+        !fenced && !is_fence
+    })
+}
+
+/// The same without their code spans.
+pub(super) fn prose(text: &str) -> Vec<(usize, String)> {
+    let outside = |line: &str| line.split('`').step_by(2).collect::<Vec<_>>().join("`");
+    let lines = unfenced(text).map(|(number, line)| (number, outside(line)));
+    lines.collect()
 }
 
 #[test]
