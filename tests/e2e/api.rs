@@ -114,7 +114,6 @@ fn every_documented_operation_answers_as_documented() {
         ("GET", "/healthz", "", "", 200),
         ("GET", "/readyz", "", "", 200),
         ("GET", "/metrics", "", "", 200),
-        ("GET", "/v1/greeting", "", "", 200),
         ("POST", "/v1/policies/reload", "", "", 200),
         ("POST", "/v1/sources/probe", "", "", 200),
         ("POST", "/v1/rekey", "", "", 200),

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use broker_protocol::api::{self, Greeting, Health};
+use broker_protocol::api::{self, Health};
 use prometheus_client::encoding::prometheus_text;
 
 use super::extract::{Asking, Operator};
@@ -23,7 +23,6 @@ pub(super) fn routes() -> Router<App> {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .route("/v1/greeting", get(greeting))
 }
 
 /// `/metrics` alone, for a scraper that cannot use a Unix socket.
@@ -104,15 +103,6 @@ async fn readyz(
     }
     let status = status.to_owned();
     (code, Json(Health { status, reasons }))
-}
-
-/// Greets the caller.
-///
-/// # Answers
-///
-/// - 200: a greeting
-async fn greeting(Asking(caller): Asking) -> Json<Greeting> {
-    Json(Greeting { uid: caller.uid })
 }
 
 /// Returns metrics.

@@ -145,10 +145,3 @@ pub struct CallerView {
     /// Program on the socket.
     pub exe: Option<String>,
 }
-
-/// A greeting.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Greeting {
-    /// The account that is greeted.
-    pub uid: u32,
-}
