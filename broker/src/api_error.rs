@@ -60,9 +60,7 @@ impl ApiError for RekeyError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::UnderWay | Self::SameKey(_) | Self::FileThere(_) => ErrorCode::Conflict,
-            Self::NeedsPassphrase
-            | Self::NeedsNewPassphrase
-            | Self::NeedsRecovery
+            Self::NeedsNewPassphrase
             | Self::NoUseForPassphrase
             | Self::RootKey(
                 RootKeyError::WrongPassphrase

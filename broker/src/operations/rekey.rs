@@ -141,7 +141,7 @@ impl Operations {
         };
         let tried = last().is_some_and(|last| now.boot.saturating_sub(last) < AGAIN);
         let busy = self.vault.is_locked() || self.journal.fault().is_some();
-        if !due || tried || busy || self.vault.root_key_in_force().needs.is_some() {
+        if !due || tried || busy || self.vault.root_key_in_force().needs_credential() {
             return;
         }
         *last() = Some(now.boot);

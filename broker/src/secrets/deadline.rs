@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use broker_policy::{SecretDeclaration, SourceSpec};
-use broker_vault::{Checked, Held, Needs};
+use broker_vault::{Checked, Held, RootKeyInForce};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Secrets;
@@ -103,7 +103,7 @@ impl Secrets {
     /// Whether a person should hear of the deadline: one is needed, or the broker has not done it by
     /// itself within a day.
     pub(crate) fn a_person_is_due(&self, deadline: &Deadline, now: Timestamp) -> bool {
-        let needed = self.vault.root_key_in_force().needs.is_some();
+        let needed = self.vault.root_key_in_force().needs_credential();
         let late = deadline
             .at()
             .is_some_and(|at| now.duration_since(at).as_hours() >= 24);
@@ -135,12 +135,11 @@ pub(crate) fn root_key_in_words(deadline: &Deadline, now: Timestamp) -> Option<S
 }
 
 /// What a person does to change the root key.
-pub(crate) const fn rekey_hint(needs: Option<Needs>) -> &'static str {
-    match needs {
-        Some(Needs::Passphrase) => "run `tokenctl rekey --passphrase`",
-        Some(Needs::Recovery) => "run `tokenctl rekey --recovery`",
-        Some(Needs::Credential) => "run `tokenctl rekey`, which says how",
-        None => "run `tokenctl rekey`",
+pub(crate) const fn rekey_hint(key: &RootKeyInForce) -> &'static str {
+    if key.needs_credential() {
+        "run `tokenctl rekey`, which says how"
+    } else {
+        "run `tokenctl rekey`"
     }
 }
 

@@ -19,7 +19,7 @@ impl Status {
             recovery: key.recovery,
             rekey_every: self.config.rekey_every.map(|every| every.as_secs()),
             deadline: self.secrets.root_key_deadline().at(),
-            needs: key.needs.map(|needs| needs.as_str().to_owned()),
+            needs: key.needs_credential().then(|| "credential".to_owned()),
         }
     }
 
@@ -37,7 +37,7 @@ impl Status {
         let near =
             deadline.warning_due(now).is_some() && self.secrets.a_person_is_due(&deadline, now);
         let near = near.then(|| root_key_in_words(&deadline, now)).flatten();
-        let near = near.map(|near| format!("{near}; {}", rekey_hint(key.needs)));
+        let near = near.map(|near| format!("{near}; {}", rekey_hint(&key)));
         used_up.into_iter().chain(near).collect()
     }
 }

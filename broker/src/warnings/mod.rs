@@ -264,7 +264,7 @@ impl Warnings {
             return None;
         }
         let key = self.vault.root_key_in_force();
-        given::near_root_key(key.version, key.needs, &deadline, now)
+        given::near_root_key(&key, &deadline, now)
     }
 
     /// Keeps in the vault what was given and delivered since this was last done. If it cannot be, it

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use broker_audit::record::Event;
 use broker_protocol::api::SecretState;
 use broker_protocol::names::SecretName;
-use broker_vault::Needs;
+use broker_vault::RootKeyInForce;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -127,13 +127,13 @@ impl Notice {
 
     /// The same for the root key. It has no record: `vault.rekeyed` says when it changed.
     pub(super) fn of_root_key(
-        version: u32,
-        needs: Option<Needs>,
+        key: &RootKeyInForce,
         deadline: &Deadline,
         mark: Timestamp,
         now: Timestamp,
     ) -> Option<Self> {
         let (at, days_left) = (deadline.at()?, deadline.days_left(now)?);
+        let version = key.version;
         let said = [DEADLINE, ROOT_KEY, &version.to_string(), &mark.to_string()];
         Some(Self {
             id: id(&said),
@@ -147,7 +147,7 @@ impl Notice {
                 days_left,
             }),
             text: root_key_in_words(deadline, now)?,
-            hint: Some(rekey_hint(needs).to_owned()),
+            hint: Some(rekey_hint(key).to_owned()),
             time: now,
         })
     }

@@ -61,7 +61,6 @@ fn every_line_of_the_manual_is_understood() {
         "tokenctl rekey",
         "tokenctl rekey --root-key credential --json",
         "tokenctl rekey --root-key passphrase --recovery",
-        "tokenctl rekey --passphrase",
         "tokenctl completions fish",
         "tokenctl backup /f",
         "tokenctl backup /f --force --passphrase-file -",

@@ -16,10 +16,7 @@ pub(crate) struct Rekey {
     /// Store the root key there from now on; default: where it is
     #[arg(long, value_name = "WHERE", value_enum)]
     pub(crate) root_key: Option<RootKey>,
-    /// Ask for the passphrase: once, where an earlier tokend put the root key behind it
-    #[arg(long)]
-    pub(crate) passphrase: bool,
-    /// Ask for the recovery passphrase: once, where an earlier tokend set it; or to set a first one
+    /// Set a first recovery passphrase, or check that you know the one there is
     #[arg(long)]
     pub(crate) recovery: bool,
 }

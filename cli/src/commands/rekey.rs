@@ -21,13 +21,13 @@ pub(crate) fn run(broker: &Broker, asked: &Rekey, json: bool) -> Result<(), Fail
         passphrase: None,
         recovery: None,
     };
-    if asked.passphrase || asked.recovery || asked.root_key.is_some() {
+    if asked.recovery || asked.root_key.is_some() {
         let status: Status = broker.read("/v1/status")?;
         let all = status.broker.as_ref();
         let in_force = all.is_some_and(|all| all.root_key == "passphrase");
         let becomes = asked.root_key.is_some_and(|to| to.as_str() == "passphrase");
-        if asked.passphrase || (becomes && !in_force && all.is_some()) {
-            body.passphrase = Some(read("Passphrase", !in_force)?);
+        if becomes && !in_force && all.is_some() {
+            body.passphrase = Some(read("Passphrase", true)?);
         } else if becomes && in_force && !asked.recovery {
             refuse_another_passphrase()?;
         }

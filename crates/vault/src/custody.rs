@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 
-use super::keys::{Keys, ListForm, SealedKeys, Tag};
+use super::keys::{Keys, SealedKeys, Tag};
 use super::rekey::Change;
 use super::root_key::{RootKeySource, Wrap};
 
@@ -21,7 +21,7 @@ pub(super) struct Custody {
     pub(super) made_at: Timestamp,
     /// A change of the root key that has begun and is not settled.
     pub(super) change: Option<Change>,
-    /// Absent in vaults of before format 3, until their first re-key, or their first unlock in format 5.
+    /// Over all of the above. Absent before [`Self::signed`] only.
     pub(super) mac: Option<[u8; 32]>,
 }
 
@@ -59,14 +59,6 @@ impl Custody {
 
     /// Whether nobody without the root key changed it.
     pub(super) fn is_genuine(&self, keys: &Keys) -> bool {
-        match &self.mac {
-            Some(mac) => self.tag(keys).is(mac),
-            // Where the list says that there is one, it was taken away. Else there is nothing yet that needs one.
-            None if keys.list_form() == ListForm::WithOthers => false,
-            None => {
-                let wraps = [&self.passphrase, &self.recovery].into_iter().flatten();
-                self.change.is_none() && wraps.into_iter().all(|wrap| wrap.public_key.is_none())
-            }
-        }
+        self.mac.is_some_and(|mac| self.tag(keys).is(&mac))
     }
 }

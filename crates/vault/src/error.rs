@@ -34,6 +34,9 @@ pub enum VaultError {
         /// The newest one known here.
         known: i64,
     },
+    /// Of a format from before the first release.
+    #[error("the vault {} was made in a format before 4, which this tokend does not read; use the tokend that made it, or move it away, run `tokenctl init` and set its secrets again (it was not changed)", .0.display())]
+    TooOld(PathBuf),
     /// Another process has it.
     #[error("the vault {} is in use by another process; is a tokend running? (`tokenctl status`)", .0.display())]
     InUse(PathBuf),

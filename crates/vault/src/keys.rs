@@ -104,7 +104,7 @@ pub(super) struct Keys {
 /// In which form the list of secrets has its MAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ListForm {
-    /// As before format 5: nothing says that there are other MACs.
+    /// As in format 4: nothing says that there are other MACs.
     Alone,
     /// It says besides that all that decides after a start has one, so that taking the others away, or
     /// calling the file an older format, is noticed.

@@ -70,8 +70,7 @@ pub use error::VaultError;
 pub use kind::Kind;
 pub use minted::Minted;
 pub use rekey::{
-    Interrupted, MOST_SEALS, Needs, Prepared, Rekey, RekeyError, RekeyRequest, Rekeyed,
-    RootKeyInForce,
+    Interrupted, MOST_SEALS, Prepared, Rekey, RekeyError, RekeyRequest, Rekeyed, RootKeyInForce,
 };
 pub use rotation::{NewValue, StoredVersion};
 pub use sources::SourceValue;

@@ -45,7 +45,7 @@ pub(super) enum Witness {
 }
 
 impl Witness {
-    /// Compares what was loaded with its MAC. A vault from before format 5 has none, and is taken at its
+    /// Compares what was loaded with its MAC. A vault of format 4 has none, and is taken at its
     /// word this once.
     ///
     /// Where it differs, `state` forgets what the broker would go on with.

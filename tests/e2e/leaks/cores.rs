@@ -21,7 +21,7 @@ const READING: &[&[&str]] = &[
     &["import", "/dev/stdin"],
     &["backup", "backup", "--passphrase-file", "-"],
     &["unlock", "--passphrase"],
-    &["rekey", "--passphrase"],
+    &["rekey", "--recovery"],
 ];
 
 /// A pipe that holds one write: it takes the next one only when that was read.

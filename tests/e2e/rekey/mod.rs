@@ -204,13 +204,16 @@ fn what_makes_no_sense_is_refused_with_the_mend() {
         "at least 12 characters",
     );
     ctl(&["--root-key", "passphrase"], "\n", 2, "empty");
-    ctl(&["--passphrase"], "of no use here\n", 2, "of use only with");
     ctl(
         &["--root-key", "credential"],
         "",
         75,
         "run the commands above as root",
     );
+    let useless = broker.http("POST", "/v1/rekey", r#"{"passphrase":"of no use here"}"#);
+    assert_eq!(useless.status, 400, "{useless:?}");
+    let why = useless.json()["detail"].to_string();
+    assert!(why.contains("of use only with"), "{why}");
     let waits = broker.home.ctl(&["rekey", "--root-key", "credential"]);
     assert!(
         waits

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use broker_protocol::names::SecretName;
-use broker_vault::{GivenWarning, Needs};
+use broker_vault::{GivenWarning, RootKeyInForce};
 use jiff::{SignedDuration, Timestamp};
 
 use super::notice::{DEADLINE, Notice, ROOT_KEY};
@@ -80,13 +80,12 @@ pub(super) fn near(
 
 /// The same for the root key, whose name no secret has.
 pub(super) fn near_root_key(
-    version: u32,
-    needs: Option<Needs>,
+    key: &RootKeyInForce,
     deadline: &Deadline,
     now: Timestamp,
 ) -> Option<Fresh> {
-    near_deadline(ROOT_KEY, version.into(), deadline, now, |mark| {
-        Notice::of_root_key(version, needs, deadline, mark, now)
+    near_deadline(ROOT_KEY, key.version.into(), deadline, now, |mark| {
+        Notice::of_root_key(key, deadline, mark, now)
     })
 }
 

@@ -13,11 +13,11 @@ pub struct Rekey {
     /// Where it is to be kept from now on. Absent: where it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_key: Option<String>,
-    /// The passphrase that is to guard it, at least 12 characters; or the one in force, if an earlier
-    /// broker set it.
+    /// The new passphrase, at least 12 characters, where the key is to be behind one and is not yet; or the
+    /// one in force, to check it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passphrase: Option<String>,
-    /// The recovery passphrase, if an earlier broker set it; or a first one.
+    /// A first recovery passphrase; or the one there is, to check it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<String>,
 }
@@ -62,6 +62,6 @@ pub struct RootKeyView {
     pub rekey_every: Option<u64>,
     /// By when it must have changed.
     pub deadline: Option<Timestamp>,
-    /// What the next change needs a person for; null: the broker can do it by itself.
+    /// What the next change needs an operator for: `credential`; null: the broker can do it by itself.
     pub needs: Option<String>,
 }

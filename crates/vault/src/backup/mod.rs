@@ -367,6 +367,9 @@ fn does_not_hold(error: VaultError) -> BackupError {
         VaultError::Newer { found, known, .. } => format!(
             "it has format {found} and this tokend knows {known}: the tokend that made it opens it"
         ),
+        VaultError::TooOld(_) => {
+            "it was made in a format before 4: the tokend that made it opens it".to_owned()
+        }
         VaultError::WrongKey(_) => "the root key beside it is another vault's".to_owned(),
         VaultError::Tampered { what, .. } => {
             format!("{what} was changed by something other than tokend")

@@ -11,21 +11,11 @@ pub enum RekeyError {
     /// One at a time.
     #[error("a re-key is under way already; wait for its end")]
     UnderWay,
-    /// A passphrase that an earlier tokend put the key behind.
-    #[error(
-        "an earlier tokend put the root key behind the passphrase, which has to be typed once: run `tokenctl rekey --passphrase`"
-    )]
-    NeedsPassphrase,
     /// A passphrase that does not exist yet.
     #[error(
         "the passphrase that is to guard the root key is missing: run `tokenctl rekey --root-key passphrase` at a terminal, or give it on standard input"
     )]
     NeedsNewPassphrase,
-    /// A recovery passphrase that an earlier tokend set.
-    #[error(
-        "an earlier tokend set the recovery passphrase, which has to be typed once, or it would not open the vault any more: run `tokenctl rekey --recovery`"
-    )]
-    NeedsRecovery,
     /// A passphrase that would guard nothing.
     #[error(
         "a passphrase is of use only with `--root-key passphrase`, or where the root key is behind one"

@@ -33,7 +33,7 @@ use jiff::Timestamp;
 pub(super) use self::change::Change;
 use self::change::Stage;
 pub use self::error::RekeyError;
-pub use self::in_force::{MOST_SEALS, Needs, RootKeyInForce};
+pub use self::in_force::{MOST_SEALS, RootKeyInForce};
 pub(super) use self::pace::{AT_ONCE, give_way};
 pub use self::prepare::{Prepared, Rekey, RekeyRequest};
 pub(super) use self::rewrap::Next;

@@ -15,10 +15,9 @@ use crate::{Vault, known};
 pub struct RekeyRequest {
     /// Where the root key is to be kept from now on; `None` for where it is.
     pub to: Option<RootKeySource>,
-    /// Where the key is to be behind a passphrase: the new one or, if it is already and an earlier
-    /// tokend put it there, that one.
+    /// The new passphrase, where the key is to be behind one and is not yet.
     pub passphrase: Option<Passphrase>,
-    /// The recovery passphrase, if an earlier tokend set it; or a first one.
+    /// A first recovery passphrase.
     pub recovery: Option<Passphrase>,
 }
 
@@ -106,26 +105,16 @@ impl Vault {
             return Err(RekeyError::FileThere(at.key_file.clone()));
         }
         let id = &from.keys.vault_id;
+        let behind = |there, typed| behind(there, typed, &next, id);
         let passphrase = match (&to, &asked.passphrase) {
             (RootKeySource::Passphrase, typed) => {
-                let there = from.passphrase.as_ref();
-                let next = behind(there, typed.as_ref(), &next, id)?;
-                Some(next.ok_or(if there.is_some() {
-                    RekeyError::NeedsPassphrase
-                } else {
-                    RekeyError::NeedsNewPassphrase
-                })?)
+                let next = behind(&from.passphrase, typed)?;
+                Some(next.ok_or(RekeyError::NeedsNewPassphrase)?)
             }
             (_, Some(_)) => return Err(RekeyError::NoUseForPassphrase),
             (_, None) => None,
         };
-        let recovery = match (&from.recovery, &asked.recovery) {
-            (None, None) => None,
-            (there, typed) => {
-                let next = behind(there.as_ref(), typed.as_ref(), &next, id)?;
-                Some(next.ok_or(RekeyError::NeedsRecovery)?)
-            }
-        };
+        let recovery = behind(&from.recovery, &asked.recovery)?;
         Ok(Prepared::Ready(Box::new(Rekey {
             next,
             version,
@@ -138,19 +127,25 @@ impl Vault {
     }
 }
 
-/// The next root key behind a passphrase; `None` if somebody has to type it, and nobody did.
+/// The next root key behind a passphrase: the one there is, which was typed or not, or else a new one.
 fn behind(
-    there: Option<&Wrap>,
-    typed: Option<&Passphrase>,
+    there: &Option<Wrap>,
+    typed: &Option<Passphrase>,
     next: &RootKey,
     vault_id: &str,
 ) -> Result<Option<Wrap>, RootKeyError> {
-    match (there, typed) {
-        (Some(wrap), Some(typed)) => wrap.renewed(next, vault_id, typed).map(Some),
-        (Some(wrap), None) if wrap.needs_no_passphrase() => wrap.resealed(next, vault_id).map(Some),
-        (None, Some(typed)) => Wrap::make(next, vault_id, typed).map(Some),
-        (_, None) => Ok(None),
-    }
+    let wrap = match (there, typed) {
+        (Some(wrap), typed) => {
+            // Another one is a mistake, and not a new one.
+            if let Some(typed) = typed {
+                drop(wrap.open(vault_id, typed)?);
+            }
+            wrap.resealed(next, vault_id)?
+        }
+        (None, Some(typed)) => Wrap::make(next, vault_id, typed)?,
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(wrap))
 }
 
 /// What the credential of this version is called: both it and the one before must be there at once.

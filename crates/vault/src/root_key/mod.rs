@@ -339,9 +339,6 @@ pub enum RootKeyError {
         /// Passes.
         passes: u32,
     },
-    /// A wrap that only its passphrase can renew.
-    #[error("an earlier tokend put the key behind this passphrase; it has to be typed once")]
-    OldWrap,
     /// The box could not be made.
     #[error("the root key could not be put behind the passphrase")]
     NotSealed,

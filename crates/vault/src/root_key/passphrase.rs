@@ -3,9 +3,7 @@
 //! passphrase without anybody typing it (a re-key), and only the passphrase opens either.
 //!
 //! Whoever could exchange the public half would have the next root key sealed for themselves: a MAC under
-//! the vault's own key covers it (`Custody`), and is checked before it is used. Wraps that tokend made
-//! before format 3 of the vault have no public half: there Argon2id's output seals the root key itself,
-//! with AES-256-GCM. They open as ever; a re-key needs the passphrase once, and makes one of the new kind.
+//! the vault's own key covers it (`Custody`), and is checked before it is used.
 //!
 //! The parameters are kept beside the salt, so that they can grow without a new format. They are
 //! those of RFC 9106 for machines short of memory, 64 MiB and three passes, with one lane in place of
@@ -105,8 +103,7 @@ pub struct Wrap {
     pub(crate) memory_kib: u32,
     pub(crate) passes: u32,
     pub(crate) sealed: Box<[u8]>,
-    /// Absent in wraps of before format 3.
-    pub(crate) public_key: Option<[u8; 32]>,
+    pub(crate) public_key: [u8; 32],
 }
 
 impl Wrap {
@@ -121,61 +118,31 @@ impl Wrap {
 
     /// The same under exactly this text.
     fn under(key: &RootKey, vault_id: &str, by: &Passphrase) -> Result<Self, RootKeyError> {
-        let mut wrap = Self {
-            salt: [0; 16],
-            memory_kib: COSTS.0,
-            passes: COSTS.1,
+        let mut salt = [0; 16];
+        envelope::random(&mut salt)?;
+        let (memory_kib, passes) = COSTS;
+        let secret = SecretKey::from_bytes(*by.derive(&salt, memory_kib, passes)?.expose());
+        let wrap = Self {
+            salt,
+            memory_kib,
+            passes,
             sealed: Box::default(),
-            public_key: None,
+            public_key: *secret.public_key().as_bytes(),
         };
-        envelope::random(&mut wrap.salt)?;
-        let secret = SecretKey::from_bytes(*wrap.wrapping_key(by)?.expose());
-        wrap.public_key = Some(*secret.public_key().as_bytes());
         wrap.resealed(key, vault_id)
     }
 
-    /// Whether another root key can be put behind the same passphrase without it.
-    #[must_use]
-    pub const fn needs_no_passphrase(&self) -> bool {
-        self.public_key.is_some()
-    }
-
-    /// Puts another root key behind the same passphrase.
-    ///
-    /// # Errors
-    ///
-    /// [`RootKeyError::OldWrap`] if that takes the passphrase.
+    /// Puts another root key behind the same passphrase, which is not needed for that.
     pub(crate) fn resealed(&self, key: &RootKey, vault_id: &str) -> Result<Self, RootKeyError> {
-        let public_key = self.public_key.ok_or(RootKeyError::OldWrap)?;
         let mut plain = Zeroizing::new(boxed(vault_id));
         plain.reserve_exact(32);
         plain.extend_from_slice(key.expose());
-        let sealed = PublicKey::from_bytes(public_key)
+        let sealed = PublicKey::from_bytes(self.public_key)
             .seal(&mut OsRng, &plain)
             .map_err(|_opaque| RootKeyError::NotSealed)?;
         Ok(Self {
             sealed: sealed.into(),
             ..self.clone()
-        })
-    }
-
-    /// Puts another root key behind the passphrase that opens this, which was typed.
-    ///
-    /// # Errors
-    ///
-    /// [`RootKeyError::WrongPassphrase`]: another one is a mistake, and not a new one.
-    pub(crate) fn renewed(
-        &self,
-        key: &RootKey,
-        vault_id: &str,
-        by: &Passphrase,
-    ) -> Result<Self, RootKeyError> {
-        by.open_with(is_wrong, |reading| {
-            drop(self.open_as(vault_id, reading)?);
-            if self.needs_no_passphrase() {
-                return self.resealed(key, vault_id);
-            }
-            Self::under(key, vault_id, reading)
         })
     }
 
@@ -189,32 +156,19 @@ impl Wrap {
     }
 
     fn open_as(&self, vault_id: &str, by: &Passphrase) -> Result<RootKey, RootKeyError> {
-        let wrapping = self.wrapping_key(by)?;
-        if let Some(public_key) = self.public_key {
-            let secret = SecretKey::from_bytes(*wrapping.expose());
-            if *secret.public_key().as_bytes() != public_key {
-                return Err(RootKeyError::WrongPassphrase);
-            }
-            let damaged = || RootKeyError::NotAKey {
-                place: "what the vault keeps behind this passphrase".to_owned(),
-            };
-            let opened = secret.unseal(&self.sealed).map_err(|_opaque| damaged())?;
-            let opened = Zeroizing::new(opened);
-            let key = opened.strip_prefix(boxed(vault_id).as_slice());
-            let key = key.and_then(|key| <&[u8; 32]>::try_from(key).ok());
-            let key = key.ok_or_else(damaged)?;
-            return RootKey::filled(|room| room.copy_from_slice(key));
+        let derived = by.derive(&self.salt, self.memory_kib, self.passes)?;
+        let secret = SecretKey::from_bytes(*derived.expose());
+        if *secret.public_key().as_bytes() != self.public_key {
+            return Err(RootKeyError::WrongPassphrase);
         }
-        let bound = bound(vault_id);
-        LockedKey::filled(|room| {
-            envelope::open_key(wrapping.expose(), &bound, &self.sealed, room)
-                .map_err(|_cause| RootKeyError::WrongPassphrase)
-        })
-        .map(RootKey)
-    }
-
-    fn wrapping_key(&self, by: &Passphrase) -> Result<LockedKey, RootKeyError> {
-        by.derive(&self.salt, self.memory_kib, self.passes)
+        let damaged = || RootKeyError::NotAKey {
+            place: "what the vault keeps behind this passphrase".to_owned(),
+        };
+        let opened = secret.unseal(&self.sealed).map_err(|_opaque| damaged())?;
+        let opened = Zeroizing::new(opened);
+        let key = opened.strip_prefix(boxed(vault_id).as_slice());
+        let key = key.and_then(|key| <&[u8; 32]>::try_from(key).ok());
+        RootKey::of(key.ok_or_else(damaged)?)
     }
 
     /// What a MAC covers of a wrap: all of it.
@@ -223,41 +177,18 @@ impl Wrap {
         out.extend_from_slice(&self.salt);
         out.extend_from_slice(&self.memory_kib.to_be_bytes());
         out.extend_from_slice(&self.passes.to_be_bytes());
-        match &self.public_key {
-            None => out.push(0),
-            Some(key) => {
-                out.push(1);
-                out.extend_from_slice(key);
-            }
-        }
+        // There is a public key, as there was not before format 3.
+        out.push(1);
+        out.extend_from_slice(&self.public_key);
         let length = u64::try_from(self.sealed.len()).unwrap_or(u64::MAX);
         out.extend_from_slice(&length.to_be_bytes());
         out.extend_from_slice(&self.sealed);
         out
     }
-
-    /// A wrap as tokend made them before format 3 of the vault.
-    #[cfg(test)]
-    pub(crate) fn make_old(key: &RootKey, vault_id: &str, by: &Passphrase) -> Self {
-        let mut wrap = Self::under(key, vault_id, by).unwrap();
-        let wrapping = wrap.wrapping_key(by).unwrap();
-        let sealed = envelope::seal_key(wrapping.expose(), &bound(vault_id), key.expose());
-        wrap.sealed = sealed.unwrap();
-        wrap.public_key = None;
-        wrap
-    }
 }
 
 const fn is_wrong(error: &RootKeyError) -> bool {
     matches!(error, RootKeyError::WrongPassphrase)
-}
-
-/// Associated data of a wrap of before format 3.
-fn bound(vault_id: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    envelope::text(&mut out, "tokend root key v1");
-    envelope::text(&mut out, vault_id);
-    out
 }
 
 /// What precedes the root key in a sealed box, which has no associated data.
@@ -309,18 +240,6 @@ mod tests {
         assert!(matches!(wrong, Err(RootKeyError::WrongPassphrase)));
     }
 
-    #[test]
-    fn a_wrap_of_an_earlier_tokend_opens_and_says_that_it_needs_the_passphrase() {
-        let key = RootKey::generate().unwrap();
-        let by = passphrase("correct horse battery");
-        let wrap = Wrap::make_old(&key, "v", &by);
-        assert_eq!(wrap.open("v", &by).unwrap().expose(), key.expose());
-        let wrong = wrap.open("v", &passphrase("correct horse batterY"));
-        assert!(matches!(wrong, Err(RootKeyError::WrongPassphrase)));
-        let refused = wrap.resealed(&key, "v");
-        assert!(matches!(refused, Err(RootKeyError::OldWrap)));
-    }
-
     /// As read where it is set, and what opens it afterwards.
     #[test]
     fn a_passphrase_that_was_read_is_set_without_what_an_editor_added() {
@@ -349,14 +268,10 @@ mod tests {
             ("correct\thorse battery\n", "correct\thorse battery\n"),
         ] {
             let wrap = Wrap::under(&key, "v", &passphrase(set)).unwrap();
-            let old = Wrap::make_old(&key, "v", &passphrase(set));
-            for wrap in [wrap, old] {
-                let opened = wrap.open("v", &passphrase(read)).unwrap();
-                assert_eq!(opened.expose(), key.expose(), "{set:?}");
-                let renewed = wrap.renewed(&next, "v", &passphrase(read)).unwrap();
-                let opened = renewed.open("v", &passphrase(read)).unwrap();
-                assert_eq!(opened.expose(), next.expose(), "{set:?}");
-                let cleaned = renewed.open("v", &passphrase("correct horse battery"));
+            let next = wrap.resealed(&next, "v").unwrap();
+            for wrap in [wrap, next] {
+                wrap.open("v", &passphrase(read)).unwrap();
+                let cleaned = wrap.open("v", &passphrase("correct horse battery"));
                 assert!(cleaned.is_err(), "{set:?}");
             }
         }
@@ -388,7 +303,7 @@ mod tests {
             memory_kib: u32::MAX,
             passes: 3,
             sealed: Box::default(),
-            public_key: None,
+            public_key: [0; 32],
         };
         let error = wrap.open("v", &passphrase("whatever it is")).err().unwrap();
         assert!(matches!(error, RootKeyError::Costs { .. }), "{error}");
@@ -399,16 +314,9 @@ mod tests {
     /// Type.ID)`. If this fails, no passphrase in the field would open its vault.
     #[test]
     fn the_wrapping_key_is_the_one_that_argon2id_gives() {
-        let wrap = Wrap {
-            salt: std::array::from_fn(|i| u8::try_from(i).unwrap()),
-            memory_kib: 65536,
-            passes: 3,
-            sealed: Box::default(),
-            public_key: None,
-        };
-        let key = wrap
-            .wrapping_key(&passphrase("correct horse battery"))
-            .unwrap();
+        let salt = std::array::from_fn(|i| u8::try_from(i).unwrap());
+        let by = passphrase("correct horse battery");
+        let key = by.derive(&salt, 65536, 3).unwrap();
         let hex: String = key.expose().iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(hex, ARGON2ID);
     }

@@ -10,8 +10,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::{
-    APPLICATION_ID, FLAGS, FORMAT, FORMAT_2, FORMAT_3, FORMAT_4, FORMAT_5, Store, beside, integer,
-    storage,
+    APPLICATION_ID, FLAGS, FORMAT, FORMAT_4, FORMAT_5, Store, beside, integer, storage,
 };
 use crate::custody::Custody;
 use crate::error::VaultError;
@@ -57,9 +56,6 @@ impl Store {
         let mut db = Connection::open_with_flags(path, FLAGS)?;
         db.pragma_update(None, "synchronous", "FULL")?;
         let tx = db.transaction()?;
-        tx.execute_batch(include_str!("../schema.sql"))?;
-        tx.execute_batch(FORMAT_2)?;
-        tx.execute_batch(FORMAT_3)?;
         tx.execute_batch(FORMAT_4)?;
         tx.execute_batch(FORMAT_5)?;
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -44,22 +44,17 @@ pub(crate) use witness::{Noted, Signed};
 
 /// `tokd`, in the header of the database file.
 const APPLICATION_ID: i64 = 0x746f_6b64;
-/// The format that this code reads and writes. Those before become it when opened.
+/// The format that this code reads and writes.
 const FORMAT: i64 = 5;
-/// What format 2 has beside format 1: tables, all empty at first.
-const FORMAT_2: &str = include_str!("../schema-2.sql");
-/// What format 3 has beside format 2.
-const FORMAT_3: &str = include_str!("../schema-3.sql");
-/// What format 4 has beside format 3: tables, all empty at first.
-const FORMAT_4: &str = include_str!("../schema-4.sql");
+/// The oldest format that becomes this one when it is opened.
+const OLDEST: i64 = 4;
+const FORMAT_4: &str = include_str!("../schema.sql");
 /// What format 5 has beside format 4; its MACs the first unlock makes.
 const FORMAT_5: &str = include_str!("../schema-5.sql");
-/// The root key of a vault of format 2: as old as the vault, and its seals counted as well as they can
-/// be. Installation tokens that are forgotten by now are missing from the count.
-const OLD_ROOT_KEY: &str = "INSERT INTO root_key (one, made_at, seals)
-   SELECT 1, created_at,
-     3 + (SELECT coalesce(sum(last_version), 0) FROM secret) + (SELECT count(*) FROM minted)
-   FROM vault";
+/// Whether a vault that says it has format 4 or 5 holds what only formats 1 and 2 made, and what only an
+/// earlier tokend can renew.
+const HAS_OLD_ROWS: &str = "SELECT EXISTS (SELECT 1 FROM root_key_wrap WHERE public_key IS NULL)
+   OR ?1 < 5 AND EXISTS (SELECT 1 FROM root_key WHERE mac IS NULL)";
 
 pub(crate) struct Store {
     db: Connection,
@@ -113,23 +108,20 @@ impl Store {
                 known: FORMAT,
             });
         }
-        prepare(&db).map_err(fault)?;
         let path = path.to_owned();
+        if found < OLDEST {
+            return Err(VaultError::TooOld(path));
+        }
+        prepare(&db).map_err(fault)?;
         let seals = Arc::default();
         let mut store = Self { db, path, seals };
         store.check()?;
+        let has_old_rows = store.db.query_row(HAS_OLD_ROWS, [found], |row| row.get(0));
+        if has_old_rows.map_err(|cause| store.fault(cause))? {
+            return Err(VaultError::TooOld(store.path));
+        }
         if found < FORMAT {
             store.durably(|tx| {
-                if found == 1 {
-                    tx.execute_batch(FORMAT_2)?;
-                }
-                if found < 3 {
-                    tx.execute_batch(FORMAT_3)?;
-                    tx.execute(OLD_ROOT_KEY, [])?;
-                }
-                if found < 4 {
-                    tx.execute_batch(FORMAT_4)?;
-                }
                 tx.execute_batch(FORMAT_5)?;
                 tx.pragma_update(None, "user_version", FORMAT)
             })?;

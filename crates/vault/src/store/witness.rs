@@ -1,7 +1,6 @@
 //! The noted head, the tombstones, and the MAC over what decides after a start, as rows.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 
 use broker_audit::chain::{Head, LineHash};
 use broker_protocol::api::Exposure;
@@ -10,8 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::load::{count, time, unreadable};
-use super::{Mark, Store, custody, exposures, integer};
-use crate::custody::Custody;
+use super::{Mark, Store, exposures, integer};
 use crate::error::VaultError;
 use crate::state::{ExposedBefore, ExposedTo, State};
 use crate::vouched::{Burial, Vouched};
@@ -23,12 +21,10 @@ pub(crate) struct Noted<'a> {
 }
 
 /// All that is put under MACs at once.
-pub(crate) struct Signed<'a> {
+pub(crate) struct Signed {
     pub(crate) vouched: Vouched,
     /// Where the list has a MAC of an earlier format.
     pub(crate) mark: Option<Mark>,
-    /// Where what says where the root key is has none.
-    pub(crate) custody: Option<&'a Custody>,
 }
 
 impl Store {
@@ -93,8 +89,7 @@ impl Store {
 
     /// Puts all that decides after a start under MACs of today, and takes late tombstones in. What `state`
     /// forgot goes.
-    pub(crate) fn sign(&mut self, signed: &Signed<'_>, state: &State) -> Result<(), VaultError> {
-        let seals = self.seals.load(Ordering::Relaxed);
+    pub(crate) fn sign(&mut self, signed: &Signed, state: &State) -> Result<(), VaultError> {
         self.durably(|tx| {
             delete_forgotten(tx, state)?;
             tx.execute_batch(
@@ -105,9 +100,6 @@ impl Store {
             write(tx, &signed.vouched)?;
             if let Some(mark) = &signed.mark {
                 mark.write(tx)?;
-            }
-            if let Some(custody) = signed.custody {
-                custody::write(tx, custody, seals)?;
             }
             Ok(())
         })

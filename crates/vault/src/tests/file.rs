@@ -24,24 +24,24 @@ fn a_vault_from_a_newer_version_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_vault_of_format_1_becomes_one_of_today_and_keeps_its_secrets() {
-    let scratch = Scratch::new();
-    drop(set(&scratch.unlocked(), "source-pat", CANARY).await);
-    scratch.age_to_format_4();
-    let since = [
-        include_str!("../schema-2.sql"),
-        include_str!("../schema-4.sql"),
-    ];
-    for line in since.iter().flat_map(|schema| schema.lines()) {
-        if let Some(rest) = line.strip_prefix("CREATE TABLE ") {
-            scratch.edit(&format!("DROP TABLE {}", rest.trim_end_matches(" (")));
-        }
+async fn a_vault_from_before_format_4_is_refused_and_left_as_it_is() {
+    for older in [
+        "PRAGMA user_version = 1",
+        "PRAGMA user_version = 3",
+        // A later tokend opened it, and left the recovery passphrase as format 1 had it.
+        "INSERT INTO root_key_wrap VALUES ('recovery', zeroblob(16), 65536, 3, zeroblob(60), NULL)",
+        "PRAGMA user_version = 4; UPDATE root_key SET mac = NULL",
+    ] {
+        let scratch = Scratch::new();
+        drop(set(&scratch.unlocked(), "source-pat", CANARY).await);
+        scratch.edit(older);
+        let before = fs::read(scratch.path()).unwrap();
+        let error = scratch.refusal();
+        assert!(matches!(error, VaultError::TooOld(_)), "{older}: {error}");
+        let says = error.to_string();
+        assert!(says.contains("use the tokend that made it"), "{says}");
+        assert_eq!(fs::read(scratch.path()).unwrap(), before, "{older}");
     }
-    scratch.edit("DROP TABLE root_key; ALTER TABLE root_key_wrap DROP COLUMN public_key");
-    scratch.edit("PRAGMA user_version = 1");
-    drop(scratch.open());
-    let vault = scratch.unlocked();
-    assert_eq!(value(&vault, "source-pat", 1).unwrap(), CANARY);
 }
 
 #[tokio::test]

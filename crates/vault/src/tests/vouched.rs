@@ -123,7 +123,6 @@ async fn a_vault_of_format_4_is_taken_at_its_word_once_and_has_its_macs_from_the
     let scratch = used().await;
     set(&scratch.unlocked(), "source-pat", CANARY).await;
     scratch.age_to_format_4();
-    scratch.edit("UPDATE root_key SET mac = NULL");
     // Opened and not unlocked, or ended before anything was signed: the next time is the first.
     drop(scratch.open());
     let vault = scratch.unlocked();
@@ -132,11 +131,6 @@ async fn a_vault_of_format_4_is_taken_at_its_word_once_and_has_its_macs_from_the
     assert_eq!(vault.tombstones().len(), 2);
     drop(vault);
     assert!(!distrusts(&scratch));
-    let signed: bool = Connection::open(scratch.path())
-        .unwrap()
-        .query_row("SELECT mac IS NOT NULL FROM root_key", [], |row| row.get(0))
-        .unwrap();
-    assert!(signed);
     scratch.edit("DELETE FROM tombstone");
     assert!(distrusts(&scratch));
 }

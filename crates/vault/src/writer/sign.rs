@@ -110,7 +110,7 @@ impl Work {
         what: What,
     ) -> Result<(), VaultError> {
         let state = known(self.shared.state.read());
-        let (tombstones, rows, vouched, mark, custody) = {
+        let (tombstones, rows, vouched, mark) = {
             let keys = known(self.shared.keys.read());
             let witness = known(self.shared.witness.read());
             let key = match (&*witness, what) {
@@ -134,16 +134,9 @@ impl Work {
                 mac: state.list.next_tag_with_others(keys).bytes(),
                 vouched: None,
             });
-            let custody = state.custody.clone();
-            let unsigned = keys.as_ref().filter(|_| custody.mac.is_none());
-            let custody = unsigned.map(|keys| custody.signed(keys));
-            (tombstones, rows, vouched, mark, custody)
+            (tombstones, rows, vouched, mark)
         };
-        let signed = Signed {
-            vouched,
-            mark,
-            custody: custody.as_ref(),
-        };
+        let signed = Signed { vouched, mark };
         self.store.sign(&signed, &state).inspect_err(|error| {
             tracing::error!(%error, "what decides after a start could not be put under its MACs");
         })?;
@@ -158,9 +151,6 @@ impl Work {
         self.take_as_genuine(|_| rows);
         state.late_tombstones.clear();
         state.tombstones = tombstones;
-        if let Some(custody) = custody {
-            state.custody = custody;
-        }
         self.keep_covered(&mut state, Covered(Some((rows, vouched))));
         Ok(())
     }
