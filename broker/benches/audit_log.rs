@@ -22,7 +22,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use broker_audit::chain::Head;
-use broker_audit::record::{Body, Caller, Event, Lease, write_line};
+use broker_audit::record::{Body, Caller, Lease, LeaseEvent, write_line};
 use broker_audit_writer::{AuditLog, Effect, LogIdentity, Options, SEGMENT_LIMIT};
 use broker_clock::SystemClock;
 use jiff::Timestamp;
@@ -263,7 +263,7 @@ fn body() -> Body {
         hashed_token: Some("ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=".into()),
         hashed_credential: None,
     };
-    let body = Body::of(&Event::LeaseGranted(lease)).unwrap();
+    let body = Body::of(&LeaseEvent::Granted(lease)).unwrap();
     body.with_mac(&[7; 32])
 }
 

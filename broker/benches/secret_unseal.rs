@@ -20,7 +20,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use broker_audit::record::{Body, Event};
+use broker_audit::record::{Body, SecretEvent};
 use broker_audit_writer::{AuditLog, Effect, LogIdentity, Options, Recorded, SEGMENT_LIMIT, Use};
 use broker_clock::SystemClock;
 use broker_protocol::names::SecretName;
@@ -105,7 +105,7 @@ async fn recorded(log: &AuditLog, name: &SecretName, version: u64) -> Recorded<U
         secret: name.clone(),
         version: Some(version),
     };
-    let body = Body::of(&Event::SecretUsed {
+    let body = Body::of(&SecretEvent::Used {
         by: None,
         secret: name.as_str(),
         version: Some(version),

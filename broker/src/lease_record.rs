@@ -210,7 +210,7 @@ fn micros(span: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use broker_audit::record::{Body, Event};
+    use broker_audit::record::{Body, LeaseEvent};
     use broker_protocol::names::{Delivery, LeaseId};
 
     use super::*;
@@ -254,7 +254,7 @@ mod tests {
         lease.hashed_token = Some(HashedToken::from_stored("abc="));
 
         let boot_id = BootId::new("b00t");
-        let body = Body::of(&Event::LeaseGranted(of(&lease, &boot_id))).unwrap();
+        let body = Body::of(&LeaseEvent::Granted(of(&lease, &boot_id))).unwrap();
         let line = format!("{{{}", body.as_str());
         let record: record::Lease<'_> = serde_json::from_str(&line).unwrap();
         assert_eq!(read(&record).unwrap(), (lease, boot_id));
@@ -288,7 +288,7 @@ mod tests {
     fn the_longest_lease_fits_wherever_it_is_written_and_read_back() {
         let lease = longest();
         let boot_id = BootId::new("b00t");
-        let body = Body::of(&Event::LeaseGranted(of(&lease, &boot_id))).unwrap();
+        let body = Body::of(&LeaseEvent::Granted(of(&lease, &boot_id))).unwrap();
         let body = body.with_mac(&[7; 32]);
         let length = body.as_str().len();
         // Once more as a string in JSON, where each byte may become two.
@@ -304,11 +304,11 @@ mod tests {
     fn a_grant_pays_for_whatever_the_log_says_of_the_lease_later() {
         let lease = longest();
         let boot_id = BootId::new("b00t");
-        let text = |event: &Event<'_>| Body::of(event).unwrap().as_str().len();
-        let granted = Body::of(&Event::LeaseGranted(of(&lease, &boot_id))).unwrap();
+        let text = |event: &LeaseEvent<'_>| Body::of(event).unwrap().as_str().len();
+        let granted = Body::of(&LeaseEvent::Granted(of(&lease, &boot_id))).unwrap();
         let weight = Weight::of(&lease, &granted).unwrap();
         let hash = "x".repeat(44);
-        let issued = Event::LeaseIssued(record::Issued {
+        let issued = LeaseEvent::Issued(record::Issued {
             lease: lease.id.as_str().into(),
             hashed_token: hash.as_str().into(),
             hashed_credential: hash.as_str().into(),
@@ -317,7 +317,7 @@ mod tests {
             stale_since: Some(lease.span.expires.wall),
         });
         let name = "n".repeat(64);
-        let ended = Event::LeaseRevoked {
+        let ended = LeaseEvent::Revoked {
             lease: lease.id.as_str(),
             purpose: &name,
             secret: &name,

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use broker_audit::record::Event;
+use broker_audit::record::{BrokerEvent, PolicyEvent, VaultEvent};
 use broker_audit_writer::{self as audit_log, AuditLog, AuditLogError};
 use broker_clock::Clock;
 use broker_protocol::paths::Paths;
@@ -241,23 +241,18 @@ fn unlock_at_start(vault: &Vault, places: &Paths) -> Option<&'static str> {
 
 /// The records every start leaves before anything is served.
 async fn announce(app: &App, root_key: Option<&'static str>) -> Result<(), StartError> {
-    let policies = app.policies.in_force();
-    let mut events = vec![
-        Event::BrokerStarted {
-            version: env!("CARGO_PKG_VERSION"),
-            pid: std::process::id(),
-            uid: nix::unistd::geteuid().as_raw(),
-            boot_id: app.journal.boot_id().as_str(),
-        },
-        Event::PolicyLoaded {
-            files: &policies.files,
-        },
-    ];
+    let started = BrokerEvent::Started {
+        version: env!("CARGO_PKG_VERSION"),
+        pid: std::process::id(),
+        uid: nix::unistd::geteuid().as_raw(),
+        boot_id: app.journal.boot_id().as_str(),
+    };
+    app.journal.record(&started).await?;
+    let files = &app.policies.in_force().files;
+    app.journal.record(&PolicyEvent::Loaded { files }).await?;
     if let Some(root_key) = root_key {
-        events.push(Event::VaultUnlocked { by: None, root_key });
-    }
-    for event in &events {
-        app.journal.record(event).await?;
+        let unlocked = VaultEvent::Unlocked { by: None, root_key };
+        app.journal.record(&unlocked).await?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@
 use broker_audit::broken::Broken;
 use broker_audit::chain::Head;
 use broker_audit::query::Line;
-use broker_audit::record::{Body, Event, write_line};
+use broker_audit::record::{Body, BrokerEvent, write_line};
 use broker_audit::segment;
 use broker_audit::verify::{Report, Walker, verify};
 use libfuzzer_sys::fuzz_target;
@@ -70,7 +70,7 @@ fn log() -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut head = Head::EMPTY;
     for why in ["SIGTERM", "SIGINT", "", "{\"v\":1,\"seq\":3", "\n"] {
-        let body = Body::of(&Event::BrokerStopped { why }).unwrap();
+        let body = Body::of(&BrokerEvent::Stopped { why }).unwrap();
         head = write_line(&mut bytes, head, jiff::Timestamp::UNIX_EPOCH, &body);
     }
     bytes

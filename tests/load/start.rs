@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::sync::Arc;
 
-use broker_audit::record::{Body, Caller, Event, Lease};
+use broker_audit::record::{Body, Caller, Lease, LeaseEvent};
 use broker_audit_writer::{AuditLog, Effect, Options, SEGMENT_LIMIT};
 use broker_clock::{Clock as _, SystemClock};
 use broker_protocol::names::LeaseId;
@@ -112,7 +112,7 @@ fn fill(home: &Home) -> u64 {
 }
 
 fn expired(lease: &LeaseId) -> Body {
-    Body::of(&Event::LeaseExpired {
+    Body::of(&LeaseEvent::Expired {
         lease: lease.as_str(),
         purpose: "label-sync",
         secret: "org-label-sync-token",
@@ -127,7 +127,7 @@ fn granted(lease: &LeaseId, clock: &SystemClock) -> Body {
     let day = std::time::Duration::from_secs(24 * 60 * 60);
     let micros = |boot: std::time::Duration| u64::try_from(boot.as_micros()).unwrap();
     let hash = "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=";
-    Body::of(&Event::LeaseGranted(Lease {
+    Body::of(&LeaseEvent::Granted(Lease {
         lease: lease.as_str().into(),
         caller: Caller {
             uid: 0,

@@ -1,7 +1,7 @@
 //! Records as someone would write them who has the log's files and not the vault's key.
 
 use broker_audit::chain::{Head, LineHash};
-use broker_audit::record::{Body, Event, Issued, Lease, write_line};
+use broker_audit::record::{Body, Issued, Lease, LeaseEvent, SecretEvent, write_line};
 
 use crate::Home;
 
@@ -14,7 +14,7 @@ pub fn forged_grant(home: &Home) -> (Vec<u8>, String) {
     let mut lease: Lease<'_> = serde_json::from_str(genuine).unwrap();
     lease.lease = forged.as_str().into();
     let (_, mac) = Body::split_mac(genuine).unwrap();
-    let body = Body::of(&Event::LeaseGranted(lease)).unwrap();
+    let body = Body::of(&LeaseEvent::Granted(lease)).unwrap();
     (chained(&records, &body.with_mac(&mac)), forged)
 }
 
@@ -24,7 +24,7 @@ pub fn repeated_grant(home: &Home) -> Vec<u8> {
     let genuine = last_grant(&records);
     let lease: Lease<'_> = serde_json::from_str(genuine).unwrap();
     let (_, mac) = Body::split_mac(genuine).unwrap();
-    let body = Body::of(&Event::LeaseGranted(lease)).unwrap();
+    let body = Body::of(&LeaseEvent::Granted(lease)).unwrap();
     chained(&records, &body.with_mac(&mac))
 }
 
@@ -42,7 +42,7 @@ pub fn forged_issue(home: &Home, hashed: &str, mac: Mac) -> Vec<u8> {
         expires_at: None,
         stale_since: None,
     };
-    let body = Body::of(&Event::LeaseIssued(issued)).unwrap();
+    let body = Body::of(&LeaseEvent::Issued(issued)).unwrap();
     let body = match mac {
         Mac::OfTheGrant => body.with_mac(&Body::split_mac(genuine).unwrap().1),
         Mac::Absent => body,
@@ -52,7 +52,7 @@ pub fn forged_issue(home: &Home, hashed: &str, mac: Mac) -> Vec<u8> {
 
 /// A well-chained `lease.expired` of this lease, for the end of this log.
 pub fn forged_end(home: &Home, lease: &str) -> Vec<u8> {
-    let body = Body::of(&Event::LeaseExpired {
+    let body = Body::of(&LeaseEvent::Expired {
         lease,
         purpose: "label-sync",
         secret: "org-label-sync-token",
@@ -63,7 +63,7 @@ pub fn forged_end(home: &Home, lease: &str) -> Vec<u8> {
 
 /// A well-chained `secret.removed` without a MAC, for the end of this log.
 pub fn forged_removal(home: &Home, secret: &str) -> Vec<u8> {
-    let body = Body::of(&Event::SecretRemoved {
+    let body = Body::of(&SecretEvent::Removed {
         by: None,
         secret,
         version: 99,

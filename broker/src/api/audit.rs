@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::Response;
-use broker_audit::record::Event;
+use broker_audit::record::LogEvent;
 use broker_protocol::api::{AuditHead, AuditRange, MAX_PAGE};
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::paths::Paths;
@@ -83,7 +83,7 @@ async fn audit_records(
         return Ok(jsonl(Vec::new()));
     }
     if journal.readers().begins(by.uid, from) {
-        let event = Event::AuditRead {
+        let event = LogEvent::Read {
             by: lease_record::caller(&by),
             from,
         };

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use broker_audit::record::Event;
+use broker_audit::record::SecretEvent;
 use broker_github::GitHubError;
 use broker_policy::{Caller, SecretDeclaration};
 use broker_protocol::api::SecretView;
@@ -99,7 +99,7 @@ impl Checks {
         let found = faults.map(|finding| finding.word.as_ref()).collect();
         let recorded = self
             .journal
-            .record_or_trace(&Event::SecretChecked {
+            .record_or_trace(&SecretEvent::Checked {
                 by: by.map(lease_record::caller),
                 secret: name.as_str(),
                 version,
@@ -169,7 +169,7 @@ impl Checks {
     ) {
         let why = cause.to_string();
         self.journal
-            .record_or_trace(&Event::SecretChecked {
+            .record_or_trace(&SecretEvent::Checked {
                 by: by.map(lease_record::caller),
                 secret: name.as_str(),
                 version,

@@ -101,7 +101,7 @@ impl Journal {
     /// # Errors
     ///
     /// [`AuditLogError`]: it is not durable, and nothing may take effect.
-    pub async fn record(&self, event: &Event<'_>) -> Result<u64, AuditLogError> {
+    pub async fn record(&self, event: &impl Event) -> Result<u64, AuditLogError> {
         self.record_body(Body::of(event)?, Effect::Nothing).await
     }
 
@@ -122,7 +122,7 @@ impl Journal {
     pub async fn record_use(
         &self,
         usage: Use,
-        event: &Event<'_>,
+        event: &impl Event,
     ) -> Result<Recorded<Use>, AuditLogError> {
         self.record_use_body(usage, Body::of(event)?, Effect::Nothing)
             .await
@@ -150,13 +150,13 @@ impl Journal {
     pub async fn record_departure(
         &self,
         departure: Departure,
-        event: &Event<'_>,
+        event: &impl Event,
     ) -> Result<Recorded<Departure>, AuditLogError> {
         self.log.record_departure(departure, Body::of(event)?).await
     }
 
     /// Records what happened whether or not it can be recorded. `true` if it was.
-    pub async fn record_or_trace(&self, event: &Event<'_>) -> bool {
+    pub async fn record_or_trace(&self, event: &impl Event) -> bool {
         match Body::of(event) {
             Ok(body) => self.record_body_or_trace(body).await,
             Err(error) => untold(&error),
@@ -175,7 +175,7 @@ impl Journal {
     }
 
     /// Records the end of a lease, which has taken effect. `true` if it is in the log already.
-    pub async fn record_end(&self, event: &Event<'_>, lease: &LeaseId) -> bool {
+    pub async fn record_end(&self, event: &impl Event, lease: &LeaseId) -> bool {
         match Body::of(event) {
             Ok(body) => {
                 let ends = Effect::LeaseEnds(lease.clone());

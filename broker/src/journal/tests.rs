@@ -1,10 +1,10 @@
-use broker_audit::record::Event;
+use broker_audit::record::BrokerEvent;
 
 use super::*;
 use crate::app::scratch::Scratch;
 
-fn stopped(why: &'static str) -> Event<'static> {
-    Event::BrokerStopped { why }
+fn stopped(why: &'static str) -> BrokerEvent<'static> {
+    BrokerEvent::Stopped { why }
 }
 
 #[tokio::test]

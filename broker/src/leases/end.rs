@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use broker_audit::record::Event;
+use broker_audit::record::LeaseEvent;
 use broker_policy::Caller;
 use broker_protocol::api::Revoked;
 use broker_protocol::names::{Delivery, LeaseId};
@@ -135,7 +135,7 @@ impl Leases {
         }
         // Together, so that they share their syncs.
         join_all(ended.into_iter().map(|lease| async move {
-            let event = Event::LeaseRevoked {
+            let event = LeaseEvent::Revoked {
                 lease: lease.id.as_str(),
                 purpose: lease.purpose.as_str(),
                 secret: lease.secret.as_str(),
@@ -188,7 +188,7 @@ impl Leases {
     pub(crate) async fn record_expiry(&self, lease: &Lease, why: &'static str) -> bool {
         self.counters.expired.inc();
         self.minting.release_token(lease);
-        let event = Event::LeaseExpired {
+        let event = LeaseEvent::Expired {
             lease: lease.id.as_str(),
             purpose: lease.purpose.as_str(),
             secret: lease.secret.as_str(),

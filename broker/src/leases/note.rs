@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use broker_audit::record::{self, Body, Event};
+use broker_audit::record::{self, Body, LeaseEvent};
 use broker_audit_writer::Removal;
 use futures_util::future::join_all;
 
@@ -88,7 +88,7 @@ impl Leases {
     /// Records how many refusals were only counted; later, if the log cannot be written now.
     async fn record_floods(&self, floods: Vec<Uncounted>) {
         let records = floods.iter().map(|flood| async move {
-            let event = Event::LeaseDeniedMore {
+            let event = LeaseEvent::DeniedMore {
                 uid: flood.uid,
                 count: flood.count,
                 since: flood.since,

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use broker_audit::record::{self, Body, Event};
+use broker_audit::record::{self, Body, LeaseEvent, VaultEvent};
 use broker_audit_writer::LiveLease;
 use broker_protocol::error::ErrorCode;
 use broker_protocol::names::{Delivery, LeaseId, Purpose, SecretName};
@@ -135,7 +135,7 @@ impl Leases {
             );
         }
         if !found.live.is_empty() {
-            let event = Event::LeasesRebuilt {
+            let event = LeaseEvent::Rebuilt {
                 honoured,
                 ended,
                 refused,
@@ -159,7 +159,7 @@ impl Leases {
              verify`, and compare with a head that you kept elsewhere. A rotation or move that was under way \
              is forgotten: its old value may still work at GitHub, its old copy may still be there"
         );
-        let event = Event::VaultMismatch {
+        let event = VaultEvent::Mismatch {
             what: "witness",
             ended,
             rotations: &rotations,
@@ -213,7 +213,7 @@ impl Leases {
 
     /// Ends in the log a lease of which nobody was handed anything.
     async fn record_not_issued(&self, lease: &LeaseId) {
-        let event = Event::LeaseFailed {
+        let event = LeaseEvent::Failed {
             lease: lease.as_str(),
             code: ErrorCode::Internal.as_str(),
             why: "no genuine `lease.issued` follows its grant: the broker ended in between",
@@ -226,7 +226,7 @@ impl Leases {
         let Ok(named) = serde_json::from_str::<Named>(&format!("{{{body}")) else {
             return;
         };
-        let event = Event::LeaseRevoked {
+        let event = LeaseEvent::Revoked {
             lease: named.lease.as_str(),
             purpose: named.purpose.as_ref().map_or("", Purpose::as_str),
             secret: named.secret.as_ref().map_or("", SecretName::as_str),

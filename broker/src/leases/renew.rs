@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_audit::record::Event;
+use broker_audit::record::LeaseEvent;
 use broker_audit_writer::Effect;
 use broker_policy::{Caller, Decision, Denial, Grant, Request};
 use broker_protocol::names::{LeaseId, Permissions};
@@ -80,7 +80,7 @@ impl Leases {
         };
 
         self.spend(&self.grants, caller.account())?;
-        let event = Event::LeaseRenewed(lease_record::of(&renewed, self.journal.boot_id()));
+        let event = LeaseEvent::Renewed(lease_record::of(&renewed, self.journal.boot_id()));
         let body = self.with_lease_mac(&event, &lease.secret)?;
         let bytes = u32::try_from(body.as_str().len()).unwrap_or(u32::MAX);
         self.spend_bytes(caller.account(), bytes)?;

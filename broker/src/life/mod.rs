@@ -9,7 +9,7 @@ mod tasks;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_audit::record::Event;
+use broker_audit::record::BrokerEvent;
 use broker_protocol::causes;
 use systemd::{Systemd, Tell};
 use tasks::{Rhythm, Tasks};
@@ -167,7 +167,7 @@ pub(crate) async fn end(app: &App, why: &'static str) -> Result<(), StartError> 
 async fn last_records(app: &App, why: &'static str) -> Result<(), StartError> {
     app.leases.close_last_minutes().await;
     app.journal
-        .record_or_trace(&Event::BrokerStopped { why })
+        .record_or_trace(&BrokerEvent::Stopped { why })
         .await;
     let closing = Arc::clone(&app.journal);
     let closed = tokio::task::spawn_blocking(move || closing.close());

@@ -15,7 +15,7 @@ mod view;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_audit::record::Event;
+use broker_audit::record::GitHubEvent;
 use broker_github::{CORE, GitHub, LimitKind, Principal, Rate};
 use broker_policy::SecretKind;
 use broker_protocol::api::{LeaseView, RateLimit};
@@ -173,7 +173,7 @@ impl Limits {
             let records = news.iter().map(|limited| async {
                 let principal = limited.principal.to_string();
                 tracing::warn!(%principal, limit = %limited.kind, until = %limited.until, "limited by GitHub");
-                let event = Event::GitHubLimited {
+                let event = GitHubEvent::Limited {
                     principal: &principal,
                     limit: limited.kind.as_str(),
                     resource: limited.resource.as_deref(),

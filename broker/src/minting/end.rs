@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_audit::record::Event;
+use broker_audit::record::GitHubEvent;
 use broker_clock::Backoff;
 use broker_github::GitHubError;
 use broker_policy::Caller;
@@ -281,7 +281,7 @@ impl Minting {
     async fn record_revoked(&self, token: &Token, by: Option<&Caller>, how: &'static str) {
         self.counters.revoked.inc();
         self.journal
-            .record_or_trace(&Event::TokenRevoked {
+            .record_or_trace(&GitHubEvent::TokenRevoked {
                 secret: token.key.secret.as_str(),
                 installation: token.installation,
                 hashed_credential: token.hashed.as_str(),
@@ -293,7 +293,7 @@ impl Minting {
 
     async fn record_not_revoked(&self, token: &Token) {
         self.journal
-            .record_or_trace(&Event::TokenNotRevoked {
+            .record_or_trace(&GitHubEvent::TokenNotRevoked {
                 secret: token.key.secret.as_str(),
                 installation: token.installation,
                 hashed_credential: token.hashed.as_str(),

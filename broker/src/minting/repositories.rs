@@ -4,7 +4,7 @@
 //! that changes hands (a repository renamed, moved or deleted, and another one put in its place) never
 //! gives a lease somebody else's repository. Only a person knows whether that other one is meant.
 
-use broker_audit::record::Event;
+use broker_audit::record::GitHubEvent;
 use broker_policy::Caller;
 use broker_protocol::api::PinnedRepository;
 use broker_protocol::names::RepoPattern;
@@ -43,7 +43,7 @@ impl Minting {
         let name = repository.as_str();
         let id = self.vault.repository_id(name);
         let id = id.ok_or_else(|| UpkeepError::NotPinned(repository.clone()))?;
-        let event = Event::RepositoryUnpinned {
+        let event = GitHubEvent::RepositoryUnpinned {
             by: lease_record::caller(by),
             repository: name,
             id,
@@ -52,7 +52,7 @@ impl Minting {
         if let Err(error) = self.vault.unpin_repository(name).await {
             let why = error.to_string();
             self.journal
-                .record_or_trace(&Event::RepositoryFailed {
+                .record_or_trace(&GitHubEvent::RepositoryFailed {
                     repository: name,
                     announced,
                     why: &why,

@@ -1,6 +1,6 @@
 //! The two ends of a move: the old copy is erased, or the old place is named again.
 
-use broker_audit::record::Event;
+use broker_audit::record::MoveEvent;
 use broker_audit_writer::Use;
 use broker_policy::{Caller, SourceSpec};
 use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
@@ -104,7 +104,7 @@ impl Moves {
     ) -> Result<(), MoveError> {
         let Mover { by, turn } = mover;
         let name = turn.name();
-        let event = Event::SecretMoveFinished {
+        let event = MoveEvent::Finished {
             by: lease_record::caller(by),
             secret: name.as_str(),
             from: &known.from,
@@ -164,7 +164,7 @@ impl Moves {
                 let view = view::of(name, &known, MoveStep::Switch, String::new());
                 return Ok(view::with_edit(view, edit));
             }
-            self.record_move(&Event::SecretMovedBack {
+            self.record_move(&MoveEvent::MovedBack {
                 by: lease_record::caller(by),
                 secret: name.as_str(),
                 from: &known.from,

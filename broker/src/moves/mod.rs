@@ -21,7 +21,7 @@ mod view;
 
 use std::sync::Arc;
 
-use broker_audit::record::Event;
+use broker_audit::record::{Event, MoveEvent};
 use broker_policy::{Caller, SourceSpec};
 use broker_protocol::moving::{MoveStep, MoveView};
 use broker_protocol::names::SecretName;
@@ -155,7 +155,7 @@ impl Moves {
             edited: None,
             ..known
         };
-        self.record_move(&Event::SecretMoved {
+        self.record_move(&MoveEvent::Moved {
             by: lease_record::caller(by),
             secret: name.as_str(),
             from: &state.from,
@@ -233,7 +233,7 @@ impl Moves {
         state: &Move,
         step: &str,
     ) -> Result<(), MoveError> {
-        self.record_move(&Event::SecretMoving {
+        self.record_move(&MoveEvent::Moving {
             by: lease_record::caller(by),
             secret: name.as_str(),
             from: &state.from,
@@ -244,7 +244,7 @@ impl Moves {
         .await
     }
 
-    async fn record_move(&self, event: &Event<'_>) -> Result<(), MoveError> {
+    async fn record_move(&self, event: &impl Event) -> Result<(), MoveError> {
         self.journal.record(event).await?;
         Ok(())
     }
@@ -252,7 +252,7 @@ impl Moves {
     async fn move_failed(&self, name: &SecretName, step: &str, place: &SourceSpec, why: &str) {
         tracing::warn!(secret = %name, step, %place, why, "a step of a move failed");
         self.journal
-            .record_or_trace(&Event::SecretMoveFailed {
+            .record_or_trace(&MoveEvent::Failed {
                 secret: name.as_str(),
                 step,
                 source: &place.to_string(),

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::{fs, io};
 
-use broker_audit::record::Event;
+use broker_audit::record::VaultEvent;
 use broker_audit_writer::Departure;
 use broker_policy::{Caller, PolicyFile};
 use broker_vault::VaultError;
@@ -61,7 +61,7 @@ impl Operations {
             .await
             .map_err(|panic| UpkeepError::Broken("the backup", panic))??;
         let manifest = sealed.manifest();
-        let event = Event::VaultBackedUp {
+        let event = VaultEvent::BackedUp {
             by: lease_record::caller(by),
             sha256: sealed.sha256(),
             bytes: sealed.size(),

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use broker_audit::record::Event;
+use broker_audit::record::VaultEvent;
 use broker_policy::Caller;
 use broker_protocol::paths::Paths;
 use broker_vault::root_key::{self, Passphrase, RootKey};
@@ -31,7 +31,7 @@ impl Operations {
 
     pub(super) async fn record_locked(&self, by: &Caller) -> bool {
         self.journal
-            .record_or_trace(&Event::VaultLocked {
+            .record_or_trace(&VaultEvent::Locked {
                 by: lease_record::caller(by),
             })
             .await
@@ -64,7 +64,7 @@ impl Operations {
             Ok(from) => {
                 let by = Some(lease_record::caller(by));
                 self.journal
-                    .record_or_trace(&Event::VaultUnlocked { by, root_key: from })
+                    .record_or_trace(&VaultEvent::Unlocked { by, root_key: from })
                     .await;
                 self.resume().await;
                 // What could not be ended without the vault.
@@ -75,7 +75,7 @@ impl Operations {
                 let why = error.to_string();
                 let by = lease_record::caller(by);
                 self.journal
-                    .record_or_trace(&Event::VaultUnlockRefused { by, why: &why })
+                    .record_or_trace(&VaultEvent::UnlockRefused { by, why: &why })
                     .await;
                 Err(error)
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use broker_audit::record::Event;
+use broker_audit::record::PolicyEvent;
 use broker_protocol::api::Reloaded;
 
 use crate::operations::Operations;
@@ -22,7 +22,7 @@ impl Operations {
             Err(error) => {
                 let why = error.to_string();
                 self.journal
-                    .record_or_trace(&Event::PolicyRefused { why: &why })
+                    .record_or_trace(&PolicyEvent::Refused { why: &why })
                     .await;
                 tracing::error!(cause = %why, "the policies were refused; the old ones stay in force");
                 self.policies.note_fault(Some(why));
@@ -30,7 +30,7 @@ impl Operations {
             }
         };
         let files = &loaded.files;
-        self.journal.record(&Event::PolicyLoaded { files }).await?;
+        self.journal.record(&PolicyEvent::Loaded { files }).await?;
         let answer = Reloaded {
             files: loaded.files.clone(),
             purposes: loaded.set.purposes().count() as u64,

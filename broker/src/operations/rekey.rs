@@ -7,7 +7,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use broker_audit::record::Event;
+use broker_audit::record::VaultEvent;
 use broker_policy::Caller;
 use broker_vault::{Interrupted, Prepared, RekeyError, RekeyRequest, Rekeyed, VaultError};
 
@@ -48,7 +48,7 @@ impl Operations {
             Prepared::CredentialWanted(name) => return Ok(RekeyOutcome::CredentialWanted(name)),
         };
         let (from, to) = rekey.sources();
-        let event = Event::VaultRekeying {
+        let event = VaultEvent::Rekeying {
             by: by.map(lease_record::caller),
             from: from.as_str(),
             to: to.as_str(),
@@ -100,7 +100,7 @@ impl Operations {
     }
 
     async fn record_rekeyed(&self, announced: u64, rekeyed: &Rekeyed) {
-        let event = Event::VaultRekeyed {
+        let event = VaultEvent::Rekeyed {
             announced,
             root_key: rekeyed.source.as_str(),
             version: rekeyed.version,
@@ -113,7 +113,7 @@ impl Operations {
     }
 
     async fn record_rekey_failed(&self, announced: u64, why: &str) {
-        let event = Event::VaultRekeyFailed { announced, why };
+        let event = VaultEvent::RekeyFailed { announced, why };
         self.journal.record_or_trace(&event).await;
         self.close_rekey().await;
     }

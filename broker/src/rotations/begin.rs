@@ -1,6 +1,6 @@
 //! The first step of a rotation: the new value is checked beside the one in use, stored, and used.
 
-use broker_audit::record::Event;
+use broker_audit::record::RotationEvent;
 use broker_policy::{Caller, SecretDeclaration};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::RotationView;
@@ -55,7 +55,7 @@ impl Rotations {
             let why = vec!["it is the value in use, or one before it".to_owned()];
             return Err(self.unfit(name, why).await);
         }
-        let begun = Event::RotationBegun {
+        let begun = RotationEvent::Begun {
             by: lease_record::caller(by),
             secret: name.as_str(),
             replaces: held.as_ref().map(|held| held.version),
@@ -140,7 +140,7 @@ impl Rotations {
         let version = self.vault.reserve_version(name, now.wall()).await;
         let version = version.map_err(of_the_vault)?;
         let hashed = new.value.hashed();
-        let swapped = Event::RotationSwapped {
+        let swapped = RotationEvent::Swapped {
             by: lease_record::caller(by),
             secret: name.as_str(),
             version,

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use broker_audit::record::Event;
+use broker_audit::record::SecretEvent;
 use broker_clock::Backoff;
 use broker_github::links;
 use broker_policy::{Caller, SecretKind};
@@ -59,7 +59,7 @@ impl Rotations {
                 .map(|known| known.hashed_credential.as_str());
             hashes.collect()
         };
-        self.record(&Event::SecretRevoking {
+        self.record(&SecretEvent::Revoking {
             by: lease_record::caller(by),
             secret: name.as_str(),
             versions: numbers.clone(),
@@ -187,7 +187,7 @@ impl Rotations {
         hashed_credentials: Vec<&str>,
     ) -> Result<(), RotationError> {
         let newest = versions.last().copied().unwrap_or_default();
-        let event = Event::SecretRevoked {
+        let event = SecretEvent::Revoked {
             by: lease_record::caller(by),
             secret: turn.name().as_str(),
             versions: versions.to_vec(),

@@ -30,7 +30,7 @@ mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_audit::record::Event;
+use broker_audit::record::{Event, RotationEvent};
 use broker_audit_writer::{Recorded, Use};
 use broker_github::{GitHub, GitHubError, Principal};
 use broker_policy::{Caller, SecretDeclaration};
@@ -112,7 +112,7 @@ impl Rotations {
         let revoke_at = self.journal.moment().after(revoke_after);
         let said = revoke_at.wall();
         let confirmed = rotation.confirmed(revoke_at).map_err(not_now(name))?;
-        self.record(&Event::RotationConfirmed {
+        self.record(&RotationEvent::Confirmed {
             by: lease_record::caller(by),
             secret: name.as_str(),
             revoke_at: said,
@@ -157,7 +157,7 @@ impl Rotations {
         let now = self.journal.moment();
         let version = self.vault.reserve_version(name, now.wall()).await;
         let version = version.map_err(of_the_vault)?;
-        let back = Event::RotationRolledBack {
+        let back = RotationEvent::RolledBack {
             by: lease_record::caller(by),
             secret: name.as_str(),
             version,
@@ -245,7 +245,7 @@ impl Rotations {
         noted.map_err(of_the_vault)
     }
 
-    async fn record(&self, event: &Event<'_>) -> Result<(), RotationError> {
+    async fn record(&self, event: &impl Event) -> Result<(), RotationError> {
         self.journal.record(event).await?;
         Ok(())
     }
@@ -255,7 +255,7 @@ impl Rotations {
         &self,
         turn: &SecretTurn,
         version: u64,
-        event: &Event<'_>,
+        event: &impl Event,
     ) -> Result<Recorded<Use>, RotationError> {
         let usage = Use {
             secret: turn.name().clone(),
@@ -294,7 +294,7 @@ impl Rotations {
     ) {
         tracing::warn!(secret = %name, step, why, "a step of a rotation failed");
         self.journal
-            .record_or_trace(&Event::RotationFailed {
+            .record_or_trace(&RotationEvent::Failed {
                 secret: name.as_str(),
                 step,
                 why,

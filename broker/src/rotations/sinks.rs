@@ -4,7 +4,7 @@
 //! is known by the date that moved; a value whose arrival is not known is written once more, which is no
 //! harm, since there is one secret of a name.
 
-use broker_audit::record::Event;
+use broker_audit::record::RotationEvent;
 use broker_github::GitHubError;
 use broker_github::secrets::Writer;
 use broker_policy::{Caller, SinkSpec};
@@ -130,7 +130,7 @@ impl Rotations {
             let before = known.unwrap_or_else(|| SinkState::untouched(&now));
             let state = match self.push(by, name, &sink, held.version).await {
                 Ok(written) => {
-                    self.record(&Event::SinkPushed {
+                    self.record(&RotationEvent::SinkPushed {
                         secret: name.as_str(),
                         version: held.version,
                         sink: &label,
@@ -147,7 +147,7 @@ impl Rotations {
                 }) => {
                     tracing::warn!(secret = %name, sink = label, why, "a sink was not written");
                     self.journal
-                        .record_or_trace(&Event::SinkFailed {
+                        .record_or_trace(&RotationEvent::SinkFailed {
                             secret: name.as_str(),
                             version: held.version,
                             sink: &label,

@@ -3,7 +3,7 @@
 //! In each: the record of what is about to happen, GitHub, the record of what came of it, and last the
 //! state. So whatever a crash cuts off, the state is never ahead of the log, nor the log of GitHub.
 
-use broker_audit::record::Event;
+use broker_audit::record::RotationEvent;
 use broker_github::{Call, Credential, GitHubError, Method, Outcome, Principal, Retry};
 use broker_policy::{Caller, SecretKind};
 use broker_protocol::names::SecretName;
@@ -104,7 +104,7 @@ impl Rotations {
         let identity = self.identify_version(by, &declared, Some(new), Upkeep::Rotation);
         match identity.await {
             Ok(Some(_)) => {
-                self.record(&Event::RotationVerified {
+                self.record(&RotationEvent::Verified {
                     secret: name.as_str(),
                     version: new,
                 })
@@ -142,7 +142,7 @@ impl Rotations {
         let Some(old) = &rotation.old else {
             return Ok(());
         };
-        self.record(&Event::RotationRevoking {
+        self.record(&RotationEvent::Revoking {
             by: by.map(lease_record::caller),
             secret: name.as_str(),
             version: old.number,
@@ -215,7 +215,7 @@ impl Rotations {
         };
         match self.is_dead(by, name, old.number).await {
             Ok(true) => {
-                self.record(&Event::RotationRevoked {
+                self.record(&RotationEvent::Revoked {
                     secret: name.as_str(),
                     version: old.number,
                     hashed_credential: &old.hashed_credential,
@@ -278,7 +278,7 @@ impl Rotations {
             _ => REPLACED,
         };
         self.end_leases_on(name, &erases, None, why).await;
-        let event = Event::RotationFinished {
+        let event = RotationEvent::Finished {
             secret: name.as_str(),
             version: in_use,
             outcome,

@@ -4,7 +4,7 @@
 //! ends it when it comes back. Its end after use is that of every installation token: tried until GitHub
 //! says that it is dead.
 
-use broker_audit::record::Event;
+use broker_audit::record::GitHubEvent;
 use broker_github::{AppKey, Principal};
 use broker_policy::{Caller, SecretDeclaration, SecretKind, SinkKind, SinkPlace, SinkSpec};
 use broker_protocol::names::{Level, Permissions, SecretName};
@@ -115,7 +115,7 @@ impl Rotations {
             minted: Some(minted.clone()),
             minting: &self.minting,
         };
-        self.record(&Event::TokenMinted {
+        self.record(&GitHubEvent::TokenMinted {
             by: by.map(lease_record::caller),
             secret: name.as_str(),
             installation: minted.installation,

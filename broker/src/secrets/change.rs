@@ -1,6 +1,6 @@
 //! Stores and erases values. A change is recorded before it is made.
 
-use broker_audit::record::{Body, Event};
+use broker_audit::record::{Body, Event, SecretEvent};
 use broker_audit_writer::{AuditLogError, Effect, Use};
 use broker_policy::{Caller, SourceSpec};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
@@ -117,7 +117,7 @@ impl Secrets {
             .await
             .map_err(UpkeepError::Vault)?;
         let hashed = value.hashed();
-        let event = Event::SecretSet {
+        let event = SecretEvent::Set {
             by: lease_record::caller(by),
             secret: name.as_str(),
             version,
@@ -194,7 +194,7 @@ impl Secrets {
         turn: &SecretTurn,
     ) -> Result<(), UpkeepError> {
         let name = turn.name();
-        let body = self.with_removal_mac(&Event::SecretRemoved {
+        let body = self.with_removal_mac(&SecretEvent::Removed {
             by: by.map(lease_record::caller),
             secret: name.as_str(),
             version: self.vault.held(name).map_or(0, |held| held.version),
@@ -226,7 +226,7 @@ impl Secrets {
         error: VaultError,
     ) -> UpkeepError {
         let why = error.to_string();
-        let event = Event::SecretFailed {
+        let event = SecretEvent::Failed {
             secret: name.as_str(),
             announced,
             why: &why,
@@ -242,7 +242,7 @@ impl Secrets {
 
 impl Secrets {
     /// A record that decides about a value after a start.
-    pub(crate) fn with_removal_mac(&self, event: &Event<'_>) -> Result<Body, UpkeepError> {
+    pub(crate) fn with_removal_mac(&self, event: &impl Event) -> Result<Body, UpkeepError> {
         let body = Body::of(event).map_err(AuditLogError::from)?;
         let mac = self.vault.removal_mac(body.as_str());
         let mac = mac.map_err(|_locked| UpkeepError::Locked)?;

@@ -1,6 +1,6 @@
 //! Opens a stored value for the broker's own use at GitHub: recorded first, like a lease.
 
-use broker_audit::record::Event;
+use broker_audit::record::SecretEvent;
 use broker_audit_writer::{Recorded, Use};
 use broker_policy::{Caller, SecretDeclaration, SourceSpec};
 use broker_protocol::names::SecretName;
@@ -183,7 +183,7 @@ impl Secrets {
         source: Option<&str>,
     ) -> Result<Recorded<Use>, UpkeepError> {
         let name = usage.secret.clone();
-        let event = Event::SecretUsed {
+        let event = SecretEvent::Used {
             by: by.map(lease_record::caller),
             secret: name.as_str(),
             version: usage.version,

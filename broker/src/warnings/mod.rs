@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use broker_audit::record::Event;
+use broker_audit::record::SecretEvent;
 use broker_protocol::api::WarningChannel;
 use broker_protocol::names::SecretName;
 use broker_vault::{Held, Vault};
@@ -227,7 +227,7 @@ impl Warnings {
         let this = Arc::clone(self);
         tokio::spawn(async move {
             let events = given.iter().filter_map(|fresh| fresh.notice.as_record());
-            let records = events.map(|event: Event<'_>| {
+            let records = events.map(|event: SecretEvent<'_>| {
                 let this = &this;
                 async move { this.journal.record_or_trace(&event).await }
             });

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use broker_audit::record::Event;
+use broker_audit::record::SecretEvent;
 use broker_protocol::api::SecretState;
 use broker_protocol::names::SecretName;
 use broker_vault::RootKeyInForce;
@@ -153,9 +153,9 @@ impl Notice {
     }
 
     /// The record of it; other warnings than deadlines have records where they come from.
-    pub(super) fn as_record(&self) -> Option<Event<'_>> {
+    pub(super) fn as_record(&self) -> Option<SecretEvent<'_>> {
         let near = self.deadline.as_ref()?;
-        Some(Event::DeadlineWarned {
+        Some(SecretEvent::DeadlineWarned {
             secret: self.secret.as_ref()?.as_str(),
             version: near.version,
             deadline: near.deadline,

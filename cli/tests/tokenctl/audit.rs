@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use broker_audit::chain::Head;
-use broker_audit::record::{Body, Event, write_line};
+use broker_audit::record::{Body, BrokerEvent, write_line};
 use broker_audit::segment;
 
 use crate::fake_broker::{FakeBroker, err, out};
@@ -18,7 +18,7 @@ fn log(broker: &FakeBroker) -> (PathBuf, Head, Vec<u8>) {
         let name = segment::name(head.records);
         for _ in 0..lines {
             let why = format!("stop {}", head.records);
-            let body = Body::of(&Event::BrokerStopped { why: &why }).unwrap();
+            let body = Body::of(&BrokerEvent::Stopped { why: &why }).unwrap();
             let time = format!("2026-11-21T07:00:0{}Z", head.records);
             head = write_line(&mut bytes, head, time.parse().unwrap(), &body);
         }

@@ -20,7 +20,7 @@
 use std::time::Duration;
 
 use broker_audit::chain::{Head, LineHash};
-use broker_audit::record::{Body, Event, write_line};
+use broker_audit::record::{Body, LogEvent, write_line};
 use broker_clock::Now;
 use sha2::{Digest as _, Sha256};
 
@@ -92,7 +92,7 @@ impl<D: Disk> Appender<D> {
                 opened.created = true;
                 opened.recovered = !unnamed.is_empty();
                 let live = LiveLeases::default();
-                let log_opened = Body::of(&Event::LogOpened {
+                let log_opened = Body::of(&LogEvent::Opened {
                     log_id: &identity.log_id,
                     public_key: &identity.public_key,
                     format: FORMAT,
@@ -376,7 +376,7 @@ fn recovered_event(
     why: &str,
 ) -> Result<Body, AuditLogError> {
     let digest: [u8; 32] = Sha256::digest(bytes).into();
-    Ok(Body::of(&Event::LogRecovered {
+    Ok(Body::of(&LogEvent::Recovered {
         segment,
         moved_to,
         bytes: bytes.len() as u64,

@@ -7,7 +7,7 @@
 //! Pure. Not here: how segments are made durable, and how they are read.
 
 use broker_audit::chain::Head;
-use broker_audit::record::{Body, Event, write_line};
+use broker_audit::record::{Body, LeaseEvent, write_line};
 use jiff::Timestamp;
 
 use super::live_leases::PART_BYTES;
@@ -111,7 +111,7 @@ impl Layout {
     pub(super) fn go_on(&mut self, told: Told) -> Result<(), serde_json::Error> {
         self.told = told;
         let since = told.since;
-        self.write(&Body::of(&Event::LeasesContinued { since })?);
+        self.write(&Body::of(&LeaseEvent::Continued { since })?);
         Ok(())
     }
 

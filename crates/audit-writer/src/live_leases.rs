@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use broker_audit::record::{Body, Event};
+use broker_audit::record::{Body, LeaseEvent};
 use broker_protocol::names::LeaseId;
 use serde::Deserialize;
 
@@ -151,7 +151,7 @@ impl LiveLeases {
         (1..)
             .zip(parts)
             .map(|(part, records)| {
-                Body::of(&Event::LeasesOpen {
+                Body::of(&LeaseEvent::Open {
                     part,
                     parts: count,
                     seqs: records.iter().map(|record| record.seq).collect(),

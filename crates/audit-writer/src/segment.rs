@@ -149,7 +149,7 @@ fn newline(bytes: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use broker_audit::record::{Body, Event, write_line};
+    use broker_audit::record::{Body, BrokerEvent, write_line};
 
     use super::*;
 
@@ -158,7 +158,7 @@ mod tests {
         let time = "2026-11-21T07:00:00Z".parse().unwrap();
         let mut head = Head::EMPTY;
         for why in ["SIGTERM", "SIGINT"] {
-            let body = Body::of(&Event::BrokerStopped { why }).unwrap();
+            let body = Body::of(&BrokerEvent::Stopped { why }).unwrap();
             head = write_line(&mut bytes, head, time, &body);
         }
         (bytes, head)

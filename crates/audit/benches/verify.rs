@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use broker_audit::chain::{Head, LineHash};
 use broker_audit::files::{self, Tail};
-use broker_audit::record::{Body, Event, write_line};
+use broker_audit::record::{Body, BrokerEvent, write_line};
 use broker_audit::segment;
 use broker_audit::verify::Walker;
 
@@ -87,7 +87,7 @@ fn write_log(dir: &Path, bytes: u64) -> Head {
 }
 
 fn body(why: &str) -> Body {
-    Body::of(&Event::BrokerStopped { why }).unwrap()
+    Body::of(&BrokerEvent::Stopped { why }).unwrap()
 }
 
 fn time() -> jiff::Timestamp {

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_audit::record::{Body, Event};
+use broker_audit::record::{Body, BrokerEvent};
 use broker_audit_writer::{
     AuditLog, Departure, Effect, LogIdentity, Options, Recorded, SEGMENT_LIMIT, Use,
 };
@@ -73,7 +73,7 @@ fn in_a_log<T: Send + 'static>(
         };
         let clock = ManualClock::at("2026-11-30T07:00:00Z".parse().unwrap());
         let (log, _opened) = AuditLog::open(options, Arc::new(clock)).unwrap();
-        let body = Body::of(&Event::BrokerStopped { why: "a test" }).unwrap();
+        let body = Body::of(&BrokerEvent::Stopped { why: "a test" }).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         runtime.unwrap().block_on(record(&log, body))
     };

@@ -15,7 +15,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use broker_audit::record::{Body, Event};
+use broker_audit::record::{Body, VaultEvent};
 use broker_audit_writer::{AuditLog, Effect, LogIdentity, Options, SEGMENT_LIMIT};
 use broker_clock::Clock;
 use broker_private_files::{self as private, PrivateError};
@@ -212,7 +212,7 @@ fn stage(
         },
         clock,
     )?;
-    let body = Body::of(&Event::VaultRestored {
+    let body = Body::of(&VaultEvent::Restored {
         uid: own,
         vault: &manifest.vault,
         sha256: &options.sha256,

@@ -29,7 +29,7 @@ mod refuse;
 
 use std::sync::Arc;
 
-use broker_audit::record::{Body, Event};
+use broker_audit::record::{Body, Event, LeaseEvent};
 use broker_audit_writer::{Effect, Use};
 use broker_clock::Now;
 use broker_policy::{Decision, Grant, Request, SecretDeclaration, SourceSpec};
@@ -146,7 +146,7 @@ impl Leases {
             hold,
         } = ready;
         lease.fallback = fallback;
-        let granted = Event::LeaseGranted(lease_record::of(&lease, self.journal.boot_id()));
+        let granted = LeaseEvent::Granted(lease_record::of(&lease, self.journal.boot_id()));
         let body = self.with_lease_mac(&granted, &lease.secret)?;
         let weight = lease_record::Weight::of(&lease, &body)?;
         let place = self.reserve_place(&lease, weight.live, &source, now)?;
@@ -265,7 +265,7 @@ impl Leases {
     /// The body of a record that a start rebuilds leases of.
     pub(crate) fn with_lease_mac(
         &self,
-        event: &Event<'_>,
+        event: &impl Event,
         secret: &SecretName,
     ) -> Result<Body, IssueError> {
         let body = Body::of(event)?;
@@ -308,7 +308,7 @@ impl Leases {
 
     /// Ends a lease that was granted and could not be honoured.
     async fn fail(&self, lease: &Lease, error: &IssueError) {
-        let event = Event::LeaseFailed {
+        let event = LeaseEvent::Failed {
             lease: lease.id.as_str(),
             code: error.code().as_str(),
             why: &error.to_string(),

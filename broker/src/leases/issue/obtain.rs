@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use broker_audit::record::{Event, Issued as IssuedRecord};
+use broker_audit::record::{Issued as IssuedRecord, LeaseEvent};
 use broker_audit_writer::{Effect, Recorded, Use};
 use broker_clock::Now;
 use broker_policy::SourceSpec;
@@ -148,7 +148,7 @@ impl Leases {
         minted: Option<(u64, Option<Timestamp>)>,
         stale_since: Option<Timestamp>,
     ) -> Result<(), IssueError> {
-        let issued = Event::LeaseIssued(IssuedRecord {
+        let issued = LeaseEvent::Issued(IssuedRecord {
             lease: lease.id.as_str().into(),
             // Raw or an installation token: what is handed out is what is used at GitHub.
             hashed_token: hashed.as_str().into(),

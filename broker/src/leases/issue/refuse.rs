@@ -1,6 +1,6 @@
 //! Refusals: recorded, up to a number an account and minute, and counted from there.
 
-use broker_audit::record::{Body, Event};
+use broker_audit::record::{Body, LeaseEvent};
 use broker_audit_writer::Effect;
 use broker_policy::{Denial, Request};
 use broker_protocol::error::ErrorCode;
@@ -78,7 +78,7 @@ impl Leases {
     ) -> Result<u64, IssueError> {
         let account = request.caller.account();
         self.spend(&self.refusals, account)?;
-        let body = Body::of(&Event::LeaseDenied {
+        let body = Body::of(&LeaseEvent::Denied {
             caller: lease_record::caller(&request.caller),
             purpose: request.purpose.as_str(),
             rule: refusal.rule,

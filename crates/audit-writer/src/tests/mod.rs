@@ -14,7 +14,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use broker_audit::chain::{Head, LineHash};
-use broker_audit::record::{Body, Caller, Event, Issued, Lease};
+use broker_audit::record::{
+    Body, BrokerEvent, Caller, Event, Issued, Lease, LeaseEvent, SecretEvent,
+};
 use broker_clock::{Clock as _, ManualClock};
 use broker_protocol::names::LeaseId;
 use serde_json::Value;
@@ -48,7 +50,7 @@ pub(super) fn lease(bits: u128) -> LeaseId {
 pub(super) fn grant(bits: u128) -> Entry {
     let id = lease(bits);
     let time = "2026-11-21T07:00:00Z".parse().unwrap();
-    let body = Body::of(&Event::LeaseGranted(Lease {
+    let body = Body::of(&LeaseEvent::Granted(Lease {
         version: None,
         lease: id.as_str().into(),
         caller: Caller {
@@ -91,7 +93,7 @@ pub(super) fn grant(bits: u128) -> Entry {
 
 pub(super) fn issue(bits: u128) -> Entry {
     let id = lease(bits);
-    let body = Body::of(&Event::LeaseIssued(Issued {
+    let body = Body::of(&LeaseEvent::Issued(Issued {
         lease: id.as_str().into(),
         hashed_token: "abc=".into(),
         hashed_credential: "abc=".into(),
@@ -107,7 +109,7 @@ pub(super) fn issue(bits: u128) -> Entry {
 
 pub(super) fn end(bits: u128) -> Entry {
     let id = lease(bits);
-    let body = Body::of(&Event::LeaseExpired {
+    let body = Body::of(&LeaseEvent::Expired {
         lease: id.as_str(),
         purpose: "label-sync",
         secret: "org-label-sync-token",
@@ -121,7 +123,7 @@ pub(super) fn end(bits: u128) -> Entry {
 
 fn remark(why: &str) -> Entry {
     Entry {
-        body: Body::of(&Event::BrokerStopped { why }).unwrap(),
+        body: Body::of(&BrokerEvent::Stopped { why }).unwrap(),
         effect: Effect::Nothing,
     }
 }
@@ -139,7 +141,7 @@ fn set(secret: &str, version: u64) -> Entry {
         exe: None,
         sha256: None,
     };
-    change(&Event::SecretSet {
+    change(&SecretEvent::Set {
         by,
         secret,
         version,
@@ -149,7 +151,7 @@ fn set(secret: &str, version: u64) -> Entry {
     })
 }
 
-fn change(event: &Event<'_>) -> Entry {
+fn change(event: &impl Event) -> Entry {
     Entry {
         body: Body::of(event).unwrap(),
         effect: Effect::Nothing,

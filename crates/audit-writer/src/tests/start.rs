@@ -1,6 +1,7 @@
 //! What a start takes in, mends, and refuses.
 
 use broker_audit::chain::{Head, LineHash};
+use broker_audit::record::RotationEvent;
 
 use super::super::segment;
 use super::super::sim_disk::SimDisk;
@@ -75,7 +76,7 @@ fn a_start_reports_the_grants_after_any_head_the_vault_may_have_noted() {
 fn a_start_reports_removals_after_the_noted_head_and_what_takes_one_back() {
     let (mut rig, _) = long_log();
     let removed = |secret| {
-        change(&Event::SecretRemoved {
+        change(&SecretEvent::Removed {
             by: None,
             secret,
             version: 1,
@@ -89,7 +90,7 @@ fn a_start_reports_removals_after_the_noted_head_and_what_takes_one_back() {
         announced.push(rig.append(&[removed(secret)]).unwrap());
         rig.append(&[remark(&"x".repeat(2000))]).unwrap();
     }
-    let failed = change(&Event::SecretFailed {
+    let failed = change(&SecretEvent::Failed {
         secret: "failing",
         announced: announced[1],
         why: "no space left",
@@ -162,7 +163,7 @@ fn versions_that_a_rotation_names_count_like_those_that_were_set() {
         exe: None,
         sha256: None,
     };
-    let swapped = Event::RotationSwapped {
+    let swapped = RotationEvent::Swapped {
         by: by(),
         secret: "source-pat",
         version: 2,
@@ -170,7 +171,7 @@ fn versions_that_a_rotation_names_count_like_those_that_were_set() {
         hashed_credential: "abc=",
         expires_at: None,
     };
-    let back = Event::RotationRolledBack {
+    let back = RotationEvent::RolledBack {
         by: by(),
         secret: "source-pat",
         version: 3,

@@ -21,7 +21,7 @@ impl Body {
     /// # Errors
     ///
     /// Only if serialising fails, which the types above do not.
-    pub fn of(event: &Event<'_>) -> Result<Self, serde_json::Error> {
+    pub fn of(event: &impl Event) -> Result<Self, serde_json::Error> {
         let mut text = Vec::with_capacity(USUAL);
         serde_json::to_writer(&mut text, event)?;
         text.remove(0); // the brace; the prefix brings its own
@@ -96,12 +96,13 @@ fn write_infallibly(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::BrokerEvent;
     use super::*;
 
     #[test]
     fn a_line_is_the_prefix_and_the_body_and_carries_the_hash_before_it() {
         let mut out = Vec::new();
-        let body = Body::of(&Event::BrokerStopped { why: "SIGTERM" }).unwrap();
+        let body = Body::of(&BrokerEvent::Stopped { why: "SIGTERM" }).unwrap();
         let time = "2026-11-21T07:00:00.1234Z".parse().unwrap();
         let head = write_line(&mut out, Head::EMPTY, time, &body);
         let zeros = "0".repeat(64);
@@ -120,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_mac_is_the_last_field_and_comes_off_again() {
-        let body = Body::of(&Event::BrokerStopped { why: "x" }).unwrap();
+        let body = Body::of(&BrokerEvent::Stopped { why: "x" }).unwrap();
         let covered = body.as_str().to_owned();
         let sealed = body.with_mac(&[7; 32]);
         assert_eq!(Body::split_mac(sealed.as_str()), Some((covered, [7; 32])));

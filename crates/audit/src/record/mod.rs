@@ -1,4 +1,5 @@
-//! What a record says; how its line is written is in [`Body`] and [`write_line`].
+//! What a record says (`event`, one enum for each noun); how its line is written is in [`Body`] and
+//! [`write_line`].
 //!
 //! Fields are borrowed text: names were parsed long before, and a record is written, not edited.
 
@@ -8,6 +9,9 @@ mod lease;
 mod line;
 
 pub use self::caller::Caller;
-pub use self::event::Event;
+pub use self::event::{
+    BrokerEvent, Event, GitHubEvent, LeaseEvent, LogEvent, MoveEvent, PolicyEvent, RotationEvent,
+    SecretEvent, VaultEvent,
+};
 pub use self::lease::{Issued, Lease};
 pub use self::line::{Body, write_line};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use broker_audit::chain::Head;
-use broker_audit::record::{Body, Event, Issued, write_line};
+use broker_audit::record::{Body, BrokerEvent, Issued, LeaseEvent, LogEvent, write_line};
 use broker_audit::segment;
 
 /// Segments by file name and content, in order.
@@ -18,7 +18,7 @@ impl Log {
             let name = segment::name(head.records);
             let mut bytes = Vec::new();
             for _ in 0..*count {
-                let body = Body::of(&event(head.records)).unwrap();
+                let body = body(head.records);
                 let time = "2026-11-21T07:00:00.5Z".parse().unwrap();
                 head = write_line(&mut bytes, head, time, &body);
             }
@@ -66,28 +66,29 @@ impl Log {
     }
 }
 
-fn event(seq: u64) -> Event<'static> {
-    match seq % 4 {
-        0 => Event::LogOpened {
+fn body(seq: u64) -> Body {
+    let body = match seq % 4 {
+        0 => Body::of(&LogEvent::Opened {
             log_id: "00112233445566778899aabbccddeeff",
             public_key: "AAAA",
             format: "tokend-audit-v1",
-        },
-        1 => Event::BrokerStopped {
+        }),
+        1 => Body::of(&BrokerEvent::Stopped {
             why: "ein Grund mit \"Anführung\" und \n Zeile",
-        },
-        2 => Event::LeaseIssued(Issued {
+        }),
+        2 => Body::of(&LeaseEvent::Issued(Issued {
             lease: "ffeeddccbbaa99887766554433221100".into(),
             hashed_token: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".into(),
             hashed_credential: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".into(),
             installation: None,
             expires_at: None,
             stale_since: None,
-        }),
-        _ => Event::LeaseDeniedMore {
+        })),
+        _ => Body::of(&LeaseEvent::DeniedMore {
             uid: 1000,
             count: seq,
             since: "2026-11-21T07:00:00Z".parse().unwrap(),
-        },
-    }
+        }),
+    };
+    body.unwrap()
 }

@@ -9,9 +9,7 @@ use broker_protocol::whole_file;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{
-    APPLICATION_ID, FLAGS, FORMAT, FORMAT_4, FORMAT_5, Store, beside, integer, storage,
-};
+use super::{APPLICATION_ID, FLAGS, FORMAT, FORMAT_4, FORMAT_5, Store, beside, integer, storage};
 use crate::custody::Custody;
 use crate::error::VaultError;
 use crate::keys::SEALED_AT_FIRST;

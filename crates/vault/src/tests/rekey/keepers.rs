@@ -145,9 +145,7 @@ async fn a_first_recovery_passphrase_is_set_and_another_one_is_refused_afterward
     rekey(&vault, &typed("recovery of our times"), &kept).unwrap();
     vault.lock();
     let by = passphrase("recovery of our times");
-    vault
-        .unlock(vault.root_key_behind(&by).unwrap().0)
-        .unwrap();
+    vault.unlock(vault.root_key_behind(&by).unwrap().0).unwrap();
 }
 
 #[test]
