@@ -17,7 +17,7 @@ impl Vault {
     /// [`VaultError::Locked`] before the first unlock, or if it could not be written.
     pub async fn note_move(&self, name: &SecretName, moving: Move) -> Result<(), VaultError> {
         let (name, moving) = (name.clone(), Some(moving));
-        self.ask(move |work| work.note_move(name, moving)).await
+        self.ask(move |work| work.note_move(&name, moving)).await
     }
 
     /// Forgets a move: it is at its end, either way.
@@ -27,7 +27,7 @@ impl Vault {
     /// As for [`Self::note_move`].
     pub async fn forget_move(&self, name: &SecretName) -> Result<(), VaultError> {
         let name = name.clone();
-        self.ask(move |work| work.note_move(name, None)).await
+        self.ask(move |work| work.note_move(&name, None)).await
     }
 
     /// The move of a secret that is under way, locked or not.

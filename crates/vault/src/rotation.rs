@@ -84,7 +84,7 @@ impl Vault {
         rotation: Rotation,
     ) -> Result<(), VaultError> {
         let name = name.clone();
-        self.ask(move |work| work.note_rotation(name, rotation))
+        self.ask(move |work| work.note_rotation(&name, rotation))
             .await
     }
 
@@ -100,7 +100,7 @@ impl Vault {
         state: SinkState,
     ) -> Result<(), VaultError> {
         let (name, sink) = (name.clone(), sink.to_owned());
-        self.ask(move |work| work.note_sink(name, sink, state))
+        self.ask(move |work| work.note_sink(&name, &sink, state))
             .await
     }
 

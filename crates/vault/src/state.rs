@@ -87,7 +87,7 @@ impl Secret {
         })
     }
 
-    fn outline(&self) -> Outline {
+    pub(super) fn outline(&self) -> Outline {
         Outline {
             created_at: self.created_at,
             last_version: self.last_version,

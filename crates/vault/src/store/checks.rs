@@ -10,7 +10,7 @@ use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::load::{Unexpected, count, moment, name, unreadable};
+use super::load::{Unexpected, count_or_none, name, time_or_none, unreadable};
 use super::{Store, integer};
 use crate::checks::{CheckAttempt, CheckDetails, Checked, Kept};
 use crate::error::VaultError;
@@ -95,32 +95,26 @@ impl Store {
     }
 
     pub(super) fn checks(&self) -> Result<BTreeMap<SecretName, Kept>, rusqlite::Error> {
-        let mut statement = self.db.prepare(
+        // Many secrets, few logins and boots.
+        let mut logins: BTreeSet<Arc<str>> = BTreeSet::new();
+        let mut boots: BTreeSet<BootId> = BTreeSet::new();
+        self.rows(
             "SELECT secret, version, checked_at, verdict, accepted, login, expires_at, failed_at,
                CASE WHEN version IS NULL AND json_valid(findings)
                  THEN findings ->> '$.hashed_credential' END,
                boot_id, checked_boot, failed_boot
              FROM secret_check ORDER BY secret",
-        )?;
-        let mut rows = statement.query([])?;
-        let mut checks = Vec::new();
-        // Many secrets, few logins and boots.
-        let mut logins: BTreeSet<Arc<str>> = BTreeSet::new();
-        let mut boots: BTreeSet<BootId> = BTreeSet::new();
-        while let Some(row) = rows.next()? {
-            let boot: Option<String> = row.get(9)?;
-            let boot = boot.map(|id| shared(&mut boots, BootId::new(&id)));
-            let mut checked = checked(row, boot.as_ref())?;
-            if let Some(login) = checked.as_mut().and_then(|checked| checked.login.as_mut()) {
-                *login = shared(&mut logins, Arc::clone(login));
-            }
-            let kept = Kept::of(CheckAttempt {
-                checked,
-                failed_at: moment_of(row, (7, 11), boot.as_ref())?,
-            });
-            checks.push((name(row, 0)?, kept));
-        }
-        Ok(checks.into_iter().collect())
+            |row| {
+                let boot: Option<String> = row.get(9)?;
+                let boot = boot.map(|id| shared(&mut boots, BootId::new(&id)));
+                let mut checked = checked(row, boot.as_ref())?;
+                if let Some(login) = checked.as_mut().and_then(|checked| checked.login.as_mut()) {
+                    *login = shared(&mut logins, Arc::clone(login));
+                }
+                let failed_at = moment_of(row, (7, 11), boot.as_ref())?;
+                Ok((name(row, 0)?, Kept::of(CheckAttempt { checked, failed_at })))
+            },
+        )
     }
 }
 
@@ -139,22 +133,18 @@ fn moment_of(
     (wall, in_boot): (usize, usize),
     boot: Option<&BootId>,
 ) -> Result<Option<Moment>, rusqlite::Error> {
-    let Some(wall) = time(row, wall)? else {
-        return Ok(None);
-    };
-    let us: Option<i64> = row.get(in_boot)?;
-    let us = us.map(|_| count(row, in_boot)).transpose()?;
-    Ok(Some(Moment::stored(wall, boot.cloned().zip(us))))
+    let us = count_or_none(row, in_boot)?;
+    let stored = |wall| Moment::stored(wall, boot.cloned().zip(us));
+    Ok(time_or_none(row, wall)?.map(stored))
 }
 
 fn checked(row: &Row<'_>, boot: Option<&BootId>) -> Result<Option<Checked>, rusqlite::Error> {
     let Some(checked_at) = moment_of(row, (2, 10), boot)? else {
         return Ok(None);
     };
-    let version: Option<i64> = row.get(1)?;
     let verdict: String = row.get(3)?;
     Ok(Some(Checked {
-        version: version.map(|_| count(row, 1)).transpose()?,
+        version: count_or_none(row, 1)?,
         hashed: row
             .get::<_, Option<String>>(8)?
             .map(|hashed| HashedToken::from_stored(&hashed)),
@@ -162,11 +152,6 @@ fn checked(row: &Row<'_>, boot: Option<&BootId>) -> Result<Option<Checked>, rusq
         verdict: Verdict::from_word(&verdict).ok_or_else(|| unreadable(3)(Unexpected))?,
         accepted: row.get(4)?,
         login: row.get(5)?,
-        expires_at: time(row, 6)?,
+        expires_at: time_or_none(row, 6)?,
     }))
-}
-
-fn time(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, rusqlite::Error> {
-    let micros: Option<i64> = row.get(column)?;
-    micros.map(|micros| moment(micros, column)).transpose()
 }

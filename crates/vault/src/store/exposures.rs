@@ -6,48 +6,35 @@ use broker_protocol::api::Exposure;
 use broker_protocol::names::SecretName;
 use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Row, params};
 
-use super::load::{count, name, time, unreadable};
-use super::{Store, integer};
+use super::load::{count, hashed, name, time, unreadable};
+use super::{Store, Tx, integer};
 use crate::state::{ExposedBefore, ExposedTo, Turn};
 
 impl Store {
     pub(super) fn exposures(&self) -> Result<BTreeMap<ExposedTo, Exposure>, rusqlite::Error> {
-        let mut statement = self
-            .db
-            .prepare("SELECT secret, uid, purpose, last, leases FROM exposure")?;
-        let mut rows = statement.query([])?;
-        let mut exposures = BTreeMap::new();
-        while let Some(row) = rows.next()? {
-            let exposure = exposure(row, 1)?;
-            let key = (name(row, 0)?, exposure.uid, exposure.purpose.clone());
-            exposures.insert(key, exposure);
-        }
-        Ok(exposures)
+        self.rows(
+            "SELECT secret, uid, purpose, last, leases FROM exposure",
+            |row| {
+                let exposure = exposure(row, 1)?;
+                let key = (name(row, 0)?, exposure.uid, exposure.purpose.clone());
+                Ok((key, exposure))
+            },
+        )
     }
 
     pub(super) fn exposures_before(
         &self,
     ) -> Result<BTreeMap<ExposedBefore, Exposure>, rusqlite::Error> {
-        let mut statement = self.db.prepare(
+        self.rows(
             "SELECT secret, hashed_credential, uid, purpose, last, leases FROM exposure_before",
-        )?;
-        let mut rows = statement.query([])?;
-        let mut exposures = BTreeMap::new();
-        while let Some(row) = rows.next()? {
-            let exposure = exposure(row, 2)?;
-            let hashed: String = row.get(1)?;
-            let hashed = HashedToken::from_stored(&hashed);
-            let key = (
-                name(row, 0)?,
-                hashed,
-                exposure.uid,
-                exposure.purpose.clone(),
-            );
-            exposures.insert(key, exposure);
-        }
-        Ok(exposures)
+            |row| {
+                let exposure = exposure(row, 2)?;
+                let (uid, purpose) = (exposure.uid, exposure.purpose.clone());
+                Ok(((name(row, 0)?, hashed(row, 1)?, uid, purpose), exposure))
+            },
+        )
     }
 }
 
@@ -64,7 +51,7 @@ fn exposure(row: &Row<'_>, at: usize) -> Result<Exposure, rusqlite::Error> {
 
 /// Writes what was counted.
 pub(super) fn write<'a>(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     exposed: impl Iterator<Item = (&'a ExposedTo, &'a Exposure)>,
     before: impl Iterator<Item = (&'a ExposedBefore, &'a Exposure)>,
 ) -> Result<(), rusqlite::Error> {
@@ -87,7 +74,7 @@ pub(super) fn write<'a>(
 /// Another value comes into use: who was handed the one before is set aside under its hash, and who was
 /// handed this one, if it was in use before, counts again.
 pub(super) fn turn(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     name: &SecretName,
     turn: &Turn,
 ) -> Result<(), rusqlite::Error> {
@@ -114,7 +101,7 @@ pub(super) fn turn(
 
 /// Values were erased, all but the one of this hash.
 pub(super) fn forget_before(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     name: &SecretName,
     keep: Option<&HashedToken>,
 ) -> Result<(), rusqlite::Error> {
@@ -126,7 +113,7 @@ pub(super) fn forget_before(
 }
 
 /// Nothing of the secret is in use any more.
-pub(super) fn forget(tx: &Transaction<'_>, name: &SecretName) -> Result<(), rusqlite::Error> {
+pub(super) fn forget(tx: &Tx<'_>, name: &SecretName) -> Result<(), rusqlite::Error> {
     tx.execute("DELETE FROM exposure WHERE secret = ?", [name.as_str()])?;
     Ok(())
 }

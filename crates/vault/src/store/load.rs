@@ -1,6 +1,6 @@
 //! Reading all of the vault at start. What this version never writes is damage, and never a panic.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use broker_protocol::names::SecretName;
 use broker_secret_memory::token::HashedToken;
@@ -63,61 +63,54 @@ impl Store {
     }
 
     fn secrets(&self) -> Result<BTreeMap<SecretName, Secret>, rusqlite::Error> {
-        let mut secrets = Vec::new();
-        let mut statement = self
-            .db
-            .prepare("SELECT name, created_at, last_version FROM secret ORDER BY name")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let secret = Secret {
-                created_at: time(row, 1)?,
-                last_version: count(row, 2)?,
-                versions: Vec::new(),
-            };
-            secrets.push((name(row, 0)?, secret));
-        }
         // At once, which fills the map's nodes; one after another in order leaves them half empty.
-        let mut secrets: BTreeMap<_, _> = secrets.into_iter().collect();
-        let mut statement = self.db.prepare(
+        let mut secrets: BTreeMap<_, _> = self.rows(
+            "SELECT name, created_at, last_version FROM secret ORDER BY name",
+            |row| {
+                let secret = Secret {
+                    created_at: time(row, 1)?,
+                    last_version: count(row, 2)?,
+                    versions: Vec::new(),
+                };
+                Ok((name(row, 0)?, secret))
+            },
+        )?;
+        self.rows::<_, ()>(
             "SELECT secret, version, kind, hashed_credential, expires_at, set_at, envelope
              FROM version ORDER BY secret, version",
+            |row| {
+                let secret = secrets.get_mut(&name(row, 0)?);
+                let secret = secret.ok_or_else(|| unreadable(0)(Unexpected))?;
+                secret.add(sealed(row)?);
+                Ok(())
+            },
         )?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let kind: Option<String> = row.get(2)?;
-            let kind = match kind.as_deref() {
-                None => None,
-                Some(word) => Some(Kind::from_word(word).ok_or_else(|| unreadable(2)(Unexpected))?),
-            };
-            let expires_at: Option<i64> = row.get(4)?;
-            let hashed_credential: String = row.get(3)?;
-            let sealed = Sealed {
-                version: count(row, 1)?,
-                kind,
-                hashed_credential: HashedToken::from_stored(&hashed_credential),
-                expires_at: expires_at.map(|at| moment(at, 4)).transpose()?,
-                set_at: time(row, 5)?,
-                envelope: row.get(6)?,
-            };
-            let secret = secrets.get_mut(&name(row, 0)?);
-            secret.ok_or_else(|| unreadable(0)(Unexpected))?.add(sealed);
-        }
         Ok(secrets)
     }
 
     fn figures(&self) -> Result<Figures, rusqlite::Error> {
-        let mut last_used = HashMap::new();
-        let mut statement = self.db.prepare("SELECT secret, at FROM last_used")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            last_used.insert(name(row, 0)?, time(row, 1)?);
-        }
         Ok(Figures {
-            last_used,
+            last_used: self.rows("SELECT secret, at FROM last_used", |row| {
+                Ok((name(row, 0)?, time(row, 1)?))
+            })?,
             exposures: self.exposures()?,
             exposed_before: self.exposures_before()?,
         })
     }
+}
+
+/// A version, but for the name of its secret.
+fn sealed(row: &Row<'_>) -> Result<Sealed, rusqlite::Error> {
+    let kind: Option<String> = row.get(2)?;
+    let kind = kind.map(|word| Kind::from_word(&word).ok_or_else(|| unreadable(2)(Unexpected)));
+    Ok(Sealed {
+        version: count(row, 1)?,
+        kind: kind.transpose()?,
+        hashed_credential: hashed(row, 3)?,
+        expires_at: time_or_none(row, 4)?,
+        set_at: time(row, 5)?,
+        envelope: row.get(6)?,
+    })
 }
 
 pub(super) fn name(row: &Row<'_>, column: usize) -> Result<SecretName, rusqlite::Error> {
@@ -125,17 +118,30 @@ pub(super) fn name(row: &Row<'_>, column: usize) -> Result<SecretName, rusqlite:
     text.parse().map_err(unreadable(column))
 }
 
-pub(super) fn time(row: &Row<'_>, column: usize) -> Result<Timestamp, rusqlite::Error> {
-    moment(row.get(column)?, column)
+pub(super) fn hashed(row: &Row<'_>, column: usize) -> Result<HashedToken, rusqlite::Error> {
+    let text: String = row.get(column)?;
+    Ok(HashedToken::from_stored(&text))
 }
 
-pub(super) fn moment(micros: i64, column: usize) -> Result<Timestamp, rusqlite::Error> {
-    Timestamp::from_microsecond(micros).map_err(unreadable(column))
+pub(super) fn time(row: &Row<'_>, column: usize) -> Result<Timestamp, rusqlite::Error> {
+    Timestamp::from_microsecond(row.get(column)?).map_err(unreadable(column))
+}
+
+pub(super) fn time_or_none(
+    row: &Row<'_>,
+    column: usize,
+) -> Result<Option<Timestamp>, rusqlite::Error> {
+    let micros: Option<i64> = row.get(column)?;
+    micros.map(|_| time(row, column)).transpose()
 }
 
 pub(super) fn count(row: &Row<'_>, column: usize) -> Result<u64, rusqlite::Error> {
-    let number: i64 = row.get(column)?;
-    u64::try_from(number).map_err(unreadable(column))
+    u64::try_from(row.get::<_, i64>(column)?).map_err(unreadable(column))
+}
+
+pub(super) fn count_or_none(row: &Row<'_>, column: usize) -> Result<Option<u64>, rusqlite::Error> {
+    let number: Option<i64> = row.get(column)?;
+    number.map(|_| count(row, column)).transpose()
 }
 
 pub(super) fn unreadable<E: std::error::Error + Send + Sync + 'static>(

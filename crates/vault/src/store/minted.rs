@@ -6,11 +6,10 @@ use std::sync::atomic::Ordering;
 use broker_secret_memory::token::HashedToken;
 use rusqlite::params;
 
-use super::load::{count, name, time, unreadable};
-use super::{Store, count_seals, integer, witness};
+use super::load::{count, hashed, name, time, unreadable};
+use super::{Store, Tx, count_seals, integer};
 use crate::error::VaultError;
 use crate::minted::{Minted, SealedMinted};
-use crate::vouched::Vouched;
 
 impl Store {
     pub(crate) fn keep_minted(&mut self, sealed: &SealedMinted) -> Result<(), VaultError> {
@@ -56,69 +55,49 @@ impl Store {
         })
     }
 
-    pub(crate) fn pin_repositories(
-        &mut self,
-        names: &HashMap<Box<str>, u64>,
-        vouched: Option<&Vouched>,
-    ) -> Result<(), VaultError> {
-        self.durably(|tx| {
-            witness::write_known(tx, vouched)?;
-            let mut insert =
-                tx.prepare_cached("INSERT OR REPLACE INTO repository VALUES (?, ?)")?;
-            for (name, id) in names {
-                insert.execute(params![name, integer(*id)])?;
-            }
-            Ok(())
-        })
-    }
-
-    pub(crate) fn unpin_repository(
-        &mut self,
-        name: &str,
-        vouched: Option<&Vouched>,
-    ) -> Result<(), VaultError> {
-        self.durably(|tx| {
-            witness::write_known(tx, vouched)?;
-            tx.execute("DELETE FROM repository WHERE name = ?", [name])?;
-            Ok(())
-        })
-    }
-
     pub(super) fn minted(&self) -> Result<HashMap<HashedToken, SealedMinted>, rusqlite::Error> {
-        let mut statement = self.db.prepare(
+        self.rows(
             "SELECT hashed_credential, installation, secret, uid, purpose, scope, minted_at,
                     expires_at, envelope, ending FROM minted",
-        )?;
-        let mut rows = statement.query([])?;
-        let mut all = HashMap::new();
-        while let Some(row) = rows.next()? {
-            let hashed: String = row.get(0)?;
-            let hashed = HashedToken::from_stored(&hashed);
-            let purpose: String = row.get(4)?;
-            let minted = Minted {
-                hashed_credential: hashed.clone(),
-                installation: count(row, 1)?,
-                secret: name(row, 2)?,
-                uid: row.get(3)?,
-                purpose: purpose.parse().map_err(unreadable(4))?,
-                scope: row.get(5)?,
-                minted_at: time(row, 6)?,
-                expires_at: time(row, 7)?,
-                ending: row.get(9)?,
-            };
-            let envelope = row.get(8)?;
-            all.insert(hashed, SealedMinted { minted, envelope });
-        }
-        Ok(all)
+            |row| {
+                let purpose: String = row.get(4)?;
+                let minted = Minted {
+                    hashed_credential: hashed(row, 0)?,
+                    installation: count(row, 1)?,
+                    secret: name(row, 2)?,
+                    uid: row.get(3)?,
+                    purpose: purpose.parse().map_err(unreadable(4))?,
+                    scope: row.get(5)?,
+                    minted_at: time(row, 6)?,
+                    expires_at: time(row, 7)?,
+                    ending: row.get(9)?,
+                };
+                let envelope = row.get(8)?;
+                let hashed = minted.hashed_credential.clone();
+                Ok((hashed, SealedMinted { minted, envelope }))
+            },
+        )
     }
 
     pub(super) fn repositories(&self) -> Result<HashMap<Box<str>, u64>, rusqlite::Error> {
-        let mut statement = self.db.prepare("SELECT name, id FROM repository")?;
-        let mut rows = statement.query([])?;
-        let mut all = HashMap::new();
-        while let Some(row) = rows.next()? {
-            all.insert(row.get(0)?, count(row, 1)?);
-        }
-        Ok(all)
+        self.rows("SELECT name, id FROM repository", |row| {
+            Ok((row.get(0)?, count(row, 1)?))
+        })
     }
+}
+
+pub(crate) fn pin_repositories(
+    tx: &Tx<'_>,
+    names: &HashMap<Box<str>, u64>,
+) -> Result<(), rusqlite::Error> {
+    let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO repository VALUES (?, ?)")?;
+    for (name, id) in names {
+        insert.execute(params![name, integer(*id)])?;
+    }
+    Ok(())
+}
+
+pub(crate) fn unpin_repository(tx: &Tx<'_>, name: &str) -> Result<(), rusqlite::Error> {
+    tx.execute("DELETE FROM repository WHERE name = ?", [name])?;
+    Ok(())
 }

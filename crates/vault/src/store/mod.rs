@@ -17,7 +17,7 @@ use std::time::Duration;
 use broker_private_files as private;
 use broker_protocol::names::SecretName;
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
 
 use crate::Kind;
 use crate::error::VaultError;
@@ -29,17 +29,16 @@ mod checks;
 mod create;
 mod custody;
 mod exposures;
-mod first_seen;
 mod image;
 mod load;
-mod minted;
-mod moves;
-mod rotation;
+pub(crate) mod minted;
 mod sources;
+pub(crate) mod states;
 mod warnings;
 mod witness;
 
 pub(crate) use image::Restored;
+pub(crate) use rusqlite::Transaction as Tx;
 pub(crate) use witness::{Noted, Signed};
 
 /// `tokd`, in the header of the database file.
@@ -190,7 +189,7 @@ impl Store {
             mark.write(tx)?;
             count_seals(tx, seals)?;
             if let Some(rotation) = rotation {
-                rotation::write(tx, name, rotation)?;
+                states::write_rotation(tx, name, rotation)?;
             }
             tx.prepare_cached("INSERT INTO version VALUES (?, ?, ?, ?, ?, ?, ?)")?
                 .execute(params![
@@ -222,10 +221,10 @@ impl Store {
                 exposures::forget(tx, name)?;
             }
             exposures::forget_before(tx, name, None)?;
-            tx.execute("DELETE FROM last_used WHERE secret = ?", [name.as_str()])?;
-            tx.execute("DELETE FROM secret_check WHERE secret = ?", [name.as_str()])?;
-            tx.execute("DELETE FROM rotation WHERE secret = ?", [name.as_str()])?;
-            tx.execute("DELETE FROM sink WHERE secret = ?", [name.as_str()])?;
+            for table in ["last_used", "secret_check", "rotation", "sink"] {
+                let delete = format!("DELETE FROM {table} WHERE secret = ?");
+                tx.execute(&delete, [name.as_str()])?;
+            }
             Ok(())
         })
     }
@@ -263,9 +262,30 @@ impl Store {
             .map_err(|cause| self.fault(cause))
     }
 
+    /// Reads rows, in the order of the query.
+    fn rows<T, C: FromIterator<T>>(
+        &self,
+        query: &str,
+        read: impl FnMut(&Row<'_>) -> Result<T, rusqlite::Error>,
+    ) -> Result<C, rusqlite::Error> {
+        self.db.prepare(query)?.query_map([], read)?.collect()
+    }
+
+    /// Writes rows that a MAC covers, together with the MAC where there is a key for it.
+    pub(crate) fn write_covered(
+        &mut self,
+        vouched: Option<&Vouched>,
+        write: impl FnOnce(&Tx<'_>) -> Result<(), rusqlite::Error>,
+    ) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            witness::write_known(tx, vouched)?;
+            write(tx)
+        })
+    }
+
     fn durably(
         &mut self,
-        write: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
+        write: impl FnOnce(&Tx<'_>) -> Result<(), rusqlite::Error>,
     ) -> Result<(), VaultError> {
         let tx = self.db.transaction();
         let done = tx.and_then(|tx| {
@@ -289,7 +309,7 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    fn write(&self, tx: &Transaction<'_>) -> Result<(), rusqlite::Error> {
+    fn write(&self, tx: &Tx<'_>) -> Result<(), rusqlite::Error> {
         tx.prepare_cached("UPDATE vault SET changes = ?, list_mac = ?")?
             .execute(params![integer(self.changes), self.mac])?;
         witness::write_known(tx, self.vouched.as_ref())
@@ -297,7 +317,7 @@ impl Mark {
 }
 
 /// Writes how often the root key has sealed, with what it has just sealed.
-fn count_seals(tx: &Transaction<'_>, seals: u64) -> Result<(), rusqlite::Error> {
+fn count_seals(tx: &Tx<'_>, seals: u64) -> Result<(), rusqlite::Error> {
     tx.prepare_cached("UPDATE root_key SET seals = ?")?
         .execute([integer(seals)])?;
     Ok(())

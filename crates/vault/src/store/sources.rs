@@ -2,21 +2,16 @@
 
 use rusqlite::params;
 
-use super::load::{count, time};
+use super::load::{count_or_none, time};
 use super::{Store, integer};
 use crate::error::VaultError;
 use crate::sources::SealedValue;
 
 impl Store {
     pub(crate) fn source_requests(&self) -> Result<Vec<(i64, u32)>, VaultError> {
-        let read = || {
-            let mut statement = self
-                .db
-                .prepare("SELECT hour, requests FROM source_requests ORDER BY hour")?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect::<Result<Vec<_>, rusqlite::Error>>()
-        };
-        read().map_err(|cause| self.fault(cause))
+        let query = "SELECT hour, requests FROM source_requests ORDER BY hour";
+        let rows = self.rows(query, |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.map_err(|cause| self.fault(cause))
     }
 
     pub(crate) fn keep_source_requests(
@@ -55,36 +50,24 @@ impl Store {
     }
 
     pub(crate) fn source_values(&self) -> Result<Vec<SealedValue>, VaultError> {
-        let read = || {
-            let mut statement = self.db.prepare(
-                "SELECT source, version, read_at, sealed FROM source_value ORDER BY source",
-            )?;
-            let mut rows = statement.query([])?;
-            let mut all = Vec::new();
-            while let Some(row) = rows.next()? {
-                let version: Option<i64> = row.get(1)?;
-                all.push(SealedValue {
-                    source: row.get(0)?,
-                    version: version.map(|_| count(row, 1)).transpose()?,
-                    read_at: time(row, 2)?,
-                    sealed: row.get(3)?,
-                });
-            }
-            Ok(all)
-        };
-        read().map_err(|cause| self.fault(cause))
+        let query = "SELECT source, version, read_at, sealed FROM source_value ORDER BY source";
+        let rows = self.rows(query, |row| {
+            Ok(SealedValue {
+                source: row.get(0)?,
+                version: count_or_none(row, 1)?,
+                read_at: time(row, 2)?,
+                sealed: row.get(3)?,
+            })
+        });
+        rows.map_err(|cause| self.fault(cause))
     }
 
     pub(crate) fn keep_only_source_values(
         &mut self,
         sources: &[Box<str>],
     ) -> Result<(), VaultError> {
-        let mut gone: Vec<_> = self
-            .source_values()?
-            .into_iter()
-            .map(|v| v.source)
-            .collect();
-        gone.retain(|source| !sources.contains(source));
+        let kept = self.source_values()?.into_iter().map(|value| value.source);
+        let gone: Vec<_> = kept.filter(|source| !sources.contains(source)).collect();
         self.forget_source_values(&gone)
     }
 

@@ -9,26 +9,18 @@ use crate::warnings::GivenWarning;
 
 impl Store {
     pub(crate) fn warnings(&self) -> Result<Vec<GivenWarning>, VaultError> {
-        self.read_warnings().map_err(|cause| self.fault(cause))
-    }
-
-    fn read_warnings(&self) -> Result<Vec<GivenWarning>, rusqlite::Error> {
-        let mut statement = self
-            .db
-            .prepare("SELECT key, occasion, mark, hook, webhook, body FROM warning ORDER BY key")?;
-        let mut rows = statement.query([])?;
-        let mut all = Vec::new();
-        while let Some(row) = rows.next()? {
-            all.push(GivenWarning {
+        let query = "SELECT key, occasion, mark, hook, webhook, body FROM warning ORDER BY key";
+        let rows = self.rows(query, |row| {
+            Ok(GivenWarning {
                 key: row.get(0)?,
                 occasion: row.get(1)?,
                 mark: time(row, 2)?,
                 hook: row.get(3)?,
                 webhook: row.get(4)?,
                 body: row.get(5)?,
-            });
-        }
-        Ok(all)
+            })
+        });
+        rows.map_err(|cause| self.fault(cause))
     }
 
     pub(crate) fn keep_warnings(&mut self, warnings: &[GivenWarning]) -> Result<(), VaultError> {

@@ -6,10 +6,10 @@ use broker_audit::chain::{Head, LineHash};
 use broker_protocol::api::Exposure;
 use broker_protocol::names::{LeaseId, SecretName};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::load::{count, time, unreadable};
-use super::{Mark, Store, exposures, integer};
+use super::{Mark, Store, Tx, exposures, integer};
 use crate::error::VaultError;
 use crate::state::{ExposedBefore, ExposedTo, State};
 use crate::vouched::{Burial, Vouched};
@@ -31,32 +31,14 @@ impl Store {
     /// Keeps tombstones, and drops those whose time is past. `vouched` covers what is left.
     pub(crate) fn bury(&mut self, burial: &Burial, vouched: &Vouched) -> Result<(), VaultError> {
         self.durably(|tx| {
-            tx.execute(
-                "DELETE FROM tombstone WHERE until < ?",
-                [burial.now.as_microsecond()],
-            )?;
-            let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO tombstone VALUES (?, ?)")?;
-            for (lease, until) in &burial.leases {
-                insert.execute(params![lease.as_str(), until.as_microsecond()])?;
-            }
+            write_tombstones(tx, "tombstone", burial)?;
             write(tx, vouched)
         })
     }
 
     /// The same without a key: beside those that the MAC covers.
     pub(crate) fn bury_late(&mut self, burial: &Burial) -> Result<(), VaultError> {
-        self.durably(|tx| {
-            tx.execute(
-                "DELETE FROM late_tombstone WHERE until < ?",
-                [burial.now.as_microsecond()],
-            )?;
-            let mut insert =
-                tx.prepare_cached("INSERT OR REPLACE INTO late_tombstone VALUES (?, ?)")?;
-            for (lease, until) in &burial.leases {
-                insert.execute(params![lease.as_str(), until.as_microsecond()])?;
-            }
-            Ok(())
-        })
+        self.durably(|tx| write_tombstones(tx, "late_tombstone", burial))
     }
 
     /// Notes the head of the audit log together with the figures that its records led to. Survives a
@@ -68,7 +50,7 @@ impl Store {
         exposed: impl Iterator<Item = (&'a ExposedTo, &'a Exposure)>,
         before: impl Iterator<Item = (&'a ExposedBefore, &'a Exposure)>,
     ) -> Result<(), VaultError> {
-        let note = |tx: &Transaction<'_>| {
+        let note = |tx: &Tx<'_>| {
             tx.prepare_cached("UPDATE vault SET noted_records = ?, noted_hash = ?")?
                 .execute(params![integer(head.records), head.hash.as_bytes()])?;
             if let Some(vouched) = vouched {
@@ -121,22 +103,29 @@ impl Store {
         &self,
         table: &'static str,
     ) -> Result<HashMap<LeaseId, Timestamp>, rusqlite::Error> {
-        let mut statement = self
-            .db
-            .prepare(&format!("SELECT lease, until FROM {table}"))?;
-        let mut rows = statement.query([])?;
-        let mut tombstones = HashMap::new();
-        while let Some(row) = rows.next()? {
+        self.rows(&format!("SELECT lease, until FROM {table}"), |row| {
             let lease: String = row.get(0)?;
-            let lease = lease.parse().map_err(unreadable(0))?;
-            tombstones.insert(lease, time(row, 1)?);
-        }
-        Ok(tombstones)
+            Ok((lease.parse().map_err(unreadable(0))?, time(row, 1)?))
+        })
     }
 }
 
+fn write_tombstones(
+    tx: &Tx<'_>,
+    table: &'static str,
+    burial: &Burial,
+) -> Result<(), rusqlite::Error> {
+    let past = burial.now.as_microsecond();
+    tx.execute(&format!("DELETE FROM {table} WHERE until < ?"), [past])?;
+    let mut insert = tx.prepare_cached(&format!("INSERT OR REPLACE INTO {table} VALUES (?, ?)"))?;
+    for (lease, until) in &burial.leases {
+        insert.execute(params![lease.as_str(), until.as_microsecond()])?;
+    }
+    Ok(())
+}
+
 /// Writes what a MAC covers from now on.
-pub(super) fn write(tx: &Transaction<'_>, vouched: &Vouched) -> Result<(), rusqlite::Error> {
+pub(super) fn write(tx: &Tx<'_>, vouched: &Vouched) -> Result<(), rusqlite::Error> {
     let Vouched { head, mac } = vouched;
     tx.prepare_cached("INSERT OR REPLACE INTO witness VALUES (1, ?, ?, ?)")?
         .execute(params![
@@ -149,14 +138,14 @@ pub(super) fn write(tx: &Transaction<'_>, vouched: &Vouched) -> Result<(), rusql
 
 /// The same, where there is a key.
 pub(super) fn write_known(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     vouched: Option<&Vouched>,
 ) -> Result<(), rusqlite::Error> {
     vouched.map_or(Ok(()), |vouched| write(tx, vouched))
 }
 
 /// Deletes what memory forgot because somebody else may have written it.
-pub(super) fn delete_forgotten(tx: &Transaction<'_>, state: &State) -> Result<(), rusqlite::Error> {
+pub(super) fn delete_forgotten(tx: &Tx<'_>, state: &State) -> Result<(), rusqlite::Error> {
     let of_secrets = |names: Vec<&str>| serde_json::json!(names).to_string();
     let rotations = state.rotations.keys().map(SecretName::as_str).collect();
     let moves = state.moves.keys().map(SecretName::as_str).collect();

@@ -14,51 +14,96 @@ use crate::known;
 use crate::minted::SealedMinted;
 use crate::move_state::Move;
 use crate::rotation_state::{Rotation, SinkState};
+use crate::store::{Tx, minted, states};
 use crate::vouched::Row;
 
 impl Work {
     pub(crate) fn note_rotation(
         &mut self,
-        name: SecretName,
+        name: &SecretName,
         rotation: Rotation,
     ) -> Result<(), VaultError> {
         let (stored, text) = self.store.stored(rotation)?;
-        let covered = {
-            let state = known(self.shared.state.read());
-            let after = Row::Rotation(&name, &stored.digest);
-            self.covered(&state, state.rotation_row(&name).into_iter().chain([after]))?
-        };
-        self.store.note_rotation(&name, &text, covered.vouched())?;
-        let mut state = known(self.shared.state.write());
-        state.rotations.insert(name, stored);
-        self.keep_covered(&mut state, covered);
-        Ok(())
+        let covered = self.covered(|state, key, rows| {
+            let after = Row::Rotation(name, &stored.digest);
+            rows.turned(key, state.rotation_row(name).into_iter().chain([after]))
+        })?;
+        let write = |tx: &Tx<'_>| states::write_rotation(tx, name, &text);
+        self.change_rows(covered, write, |state| {
+            state.rotations.insert(name.clone(), stored);
+        })
     }
 
+    /// `None` forgets the move.
     pub(crate) fn note_move(
         &mut self,
-        name: SecretName,
+        name: &SecretName,
         moving: Option<Move>,
     ) -> Result<(), VaultError> {
-        let (stored, text) = moving
-            .map(|moving| self.store.stored(moving))
-            .transpose()?
-            .unzip();
-        let covered = {
+        let stored = moving.map(|moving| self.store.stored(moving)).transpose()?;
+        let (stored, text) = stored.unzip();
+        let covered = self.covered(|state, key, rows| {
+            let turned = state.moves.get(name).into_iter().chain(&stored);
+            rows.turned(key, turned.map(|row| Row::Move(name, &row.digest)))
+        })?;
+        let write = |tx: &Tx<'_>| states::write_move(tx, name, text.as_deref());
+        self.change_rows(covered, write, |state| {
+            state.moves.remove(name);
+            state.moves.extend(stored.map(|stored| (name.clone(), stored)));
+        })
+    }
+
+    pub(crate) fn note_sink(
+        &mut self,
+        name: &SecretName,
+        sink: &str,
+        sink_state: SinkState,
+    ) -> Result<(), VaultError> {
+        let (stored, text) = self.store.stored(sink_state)?;
+        let covered = self.covered(|state, key, rows| {
+            let before = state.sinks.get(name).and_then(|sinks| sinks.get(sink));
+            let turned = before.into_iter().chain([&stored]);
+            rows.turned(key, turned.map(|row| Row::Sink(name, sink, &row.digest)))
+        })?;
+        let write = |tx: &Tx<'_>| states::write_sink(tx, name, sink, &text);
+        self.change_rows(covered, write, |state| {
+            let sinks = state.sinks.entry(name.clone()).or_default();
+            sinks.insert(sink.to_owned(), stored);
+        })
+    }
+
+    pub(crate) fn pin_repositories(
+        &mut self,
+        names: Vec<(Box<str>, u64)>,
+    ) -> Result<(), VaultError> {
+        let mut new = HashMap::new();
+        {
             let state = known(self.shared.state.read());
-            let before = state.moves.get(&name);
-            let turned = before.into_iter().chain(&stored);
-            self.covered(&state, turned.map(|row| Row::Move(&name, &row.digest)))?
-        };
-        self.store
-            .note_move(&name, text.as_deref(), covered.vouched())?;
-        let mut state = known(self.shared.state.write());
-        match stored {
-            Some(stored) => state.moves.insert(name, stored),
-            None => state.moves.remove(&name),
-        };
-        self.keep_covered(&mut state, covered);
-        Ok(())
+            for (name, id) in names {
+                if !state.repositories.contains_key(&name) {
+                    new.entry(name).or_insert(id);
+                }
+            }
+        }
+        let covered = self.covered(|_, key, rows| {
+            let turned = new.iter().map(|(name, id)| Row::Repository(name, *id));
+            rows.turned(key, turned)
+        })?;
+        let write = |tx: &Tx<'_>| minted::pin_repositories(tx, &new);
+        self.change_rows(covered, write, |state| {
+            state.repositories.extend(new.clone());
+        })
+    }
+
+    pub(crate) fn unpin_repository(&mut self, name: &str) -> Result<(), VaultError> {
+        let covered = self.covered(|state, key, rows| {
+            let before = state.repositories.get(name);
+            rows.turned(key, before.map(|id| Row::Repository(name, *id)))
+        })?;
+        let write = |tx: &Tx<'_>| minted::unpin_repository(tx, name);
+        self.change_rows(covered, write, |state| {
+            state.repositories.remove(name);
+        })
     }
 
     pub(crate) fn keep_first_seen(
@@ -67,31 +112,6 @@ impl Work {
     ) -> Result<(), VaultError> {
         self.store.keep_first_seen(&these)?;
         known(self.shared.state.write()).first_seen.extend(these);
-        Ok(())
-    }
-
-    pub(crate) fn note_sink(
-        &mut self,
-        name: SecretName,
-        sink: String,
-        state: SinkState,
-    ) -> Result<(), VaultError> {
-        let (stored, text) = self.store.stored(state)?;
-        let covered = {
-            let state = known(self.shared.state.read());
-            let before = state.sinks.get(&name).and_then(|sinks| sinks.get(&sink));
-            let turned = before.into_iter().chain([&stored]);
-            self.covered(
-                &state,
-                turned.map(|row| Row::Sink(&name, &sink, &row.digest)),
-            )?
-        };
-        self.store
-            .note_sink(&name, &sink, &text, covered.vouched())?;
-        let mut state = known(self.shared.state.write());
-        let sinks = state.sinks.entry(name).or_default();
-        sinks.insert(sink, stored);
-        self.keep_covered(&mut state, covered);
         Ok(())
     }
 
@@ -119,42 +139,6 @@ impl Work {
     pub(crate) fn forget_minted(&mut self, hashed: &HashedToken) -> Result<(), VaultError> {
         self.store.forget_minted(hashed)?;
         known(self.shared.state.write()).minted.remove(hashed);
-        Ok(())
-    }
-
-    pub(crate) fn pin_repositories(
-        &mut self,
-        names: Vec<(Box<str>, u64)>,
-    ) -> Result<(), VaultError> {
-        let (new, covered) = {
-            let state = known(self.shared.state.read());
-            let mut new = HashMap::new();
-            for (name, id) in names {
-                if !state.repositories.contains_key(&name) {
-                    new.entry(name).or_insert(id);
-                }
-            }
-            let turned = new.iter().map(|(name, id)| Row::Repository(name, *id));
-            let covered = self.covered(&state, turned)?;
-            (new, covered)
-        };
-        self.store.pin_repositories(&new, covered.vouched())?;
-        let mut state = known(self.shared.state.write());
-        state.repositories.extend(new);
-        self.keep_covered(&mut state, covered);
-        Ok(())
-    }
-
-    pub(crate) fn unpin_repository(&mut self, name: &str) -> Result<(), VaultError> {
-        let covered = {
-            let state = known(self.shared.state.read());
-            let before = state.repositories.get(name);
-            self.covered(&state, before.map(|id| Row::Repository(name, *id)))?
-        };
-        self.store.unpin_repository(name, covered.vouched())?;
-        let mut state = known(self.shared.state.write());
-        state.repositories.remove(name);
-        self.keep_covered(&mut state, covered);
         Ok(())
     }
 

@@ -15,14 +15,13 @@ use crate::{Held, known};
 impl Work {
     pub(crate) fn reserve(&mut self, name: SecretName, now: Timestamp) -> Result<u64, VaultError> {
         let (outline, mark) = self.prepare(&name, |secret| {
-            let versions = secret.map(|s| &s.versions);
-            let versions = versions.map_or_else(Vec::new, |all| numbers(all));
+            let versions = secret.map(|secret| secret.outline().versions);
             // A secret that was removed and comes back is a new one with old numbers behind it.
             let kept = secret.filter(|s| !s.versions.is_empty());
             Ok(Outline {
                 created_at: kept.map_or(now, |s| s.created_at),
                 last_version: secret.map_or(0, |s| s.last_version) + 1,
-                versions,
+                versions: versions.unwrap_or_default(),
             })
         })?;
         let version = outline.last_version;
@@ -56,13 +55,9 @@ impl Work {
                 secret: name.clone(),
                 version: sealed.version,
             })?;
-            let mut versions = numbers(&secret.versions);
-            versions.push(sealed.version);
-            Ok(Outline {
-                created_at: secret.created_at,
-                last_version: secret.last_version,
-                versions,
-            })
+            let mut outline = secret.outline();
+            outline.versions.push(sealed.version);
+            Ok(outline)
         })?;
         let turn = self.turn(name, &sealed, &of);
         let rotation = match of {
@@ -70,15 +65,13 @@ impl Work {
             Of::Elsewhere => None,
         };
         let (rotation, text) = self.stored(rotation)?.unzip();
-        let covered = {
-            let state = known(self.shared.state.read());
-            let after = rotation.iter();
-            let turned = after.flat_map(|after| {
+        let covered = self.covered(|state, key, rows| match &rotation {
+            None => rows,
+            Some(after) => {
                 let after = Row::Rotation(name, &after.digest);
-                state.rotation_row(name).into_iter().chain([after])
-            });
-            self.covered(&state, turned)?
-        };
+                rows.turned(key, state.rotation_row(name).into_iter().chain([after]))
+            }
+        })?;
         mark.vouched = covered.vouched().copied();
         let beside = (text.as_deref(), turn.as_ref());
         self.store.add_version(name, &sealed, beside, &mark)?;
@@ -123,16 +116,14 @@ impl Work {
             let secret = secret.filter(|s| !s.versions.is_empty());
             let secret = secret.ok_or_else(|| VaultError::NoValue(name.clone()))?;
             Ok(Outline {
-                created_at: secret.created_at,
-                last_version: secret.last_version,
                 versions: Vec::new(),
+                ..secret.outline()
             })
         })?;
-        let covered = {
-            let state = known(self.shared.state.read());
+        let covered = self.covered(|state, key, rows| {
             let rotation = state.rotation_row(name).into_iter();
-            self.covered(&state, rotation.chain(state.sink_rows(name)))?
-        };
+            rows.turned(key, rotation.chain(state.sink_rows(name)))
+        })?;
         mark.vouched = covered.vouched().copied();
         self.store.remove(name, of, &mark)?;
         self.forget_before(name, None);
@@ -168,26 +159,23 @@ impl Work {
         let (_, mut mark) = self.prepare(name, |secret| {
             let secret = secret.filter(|s| !s.versions.is_empty());
             let secret = secret.ok_or_else(|| VaultError::NoValue(name.clone()))?;
-            let kept = |version| numbers(&secret.versions).contains(&version);
-            if let Some(version) = keep.filter(|version| !kept(*version)) {
+            let outline = secret.outline();
+            if let Some(version) = keep.filter(|version| !outline.versions.contains(version)) {
                 let secret = name.clone();
                 return Err(VaultError::NoVersion { secret, version });
             }
             Ok(Outline {
-                created_at: secret.created_at,
-                last_version: secret.last_version,
                 versions: keep.into_iter().collect(),
+                ..outline
             })
         })?;
         let hashed = keep.and_then(|keep| self.hash_of(name, keep));
         let kept = keep.zip(hashed.as_ref());
         let (rotation, text) = self.stored(rotation)?.unzip();
-        let covered = {
-            let state = known(self.shared.state.read());
-            let before = state.rotations.get(name);
-            let turned = before.into_iter().chain(&rotation);
-            self.covered(&state, turned.map(|row| Row::Rotation(name, &row.digest)))?
-        };
+        let covered = self.covered(|state, key, rows| {
+            let turned = state.rotations.get(name).into_iter().chain(&rotation);
+            rows.turned(key, turned.map(|row| Row::Rotation(name, &row.digest)))
+        })?;
         mark.vouched = covered.vouched().copied();
         self.store.retire(name, kept, text.as_deref(), &mark)?;
         self.forget_before(name, hashed.as_ref());
@@ -223,8 +211,4 @@ impl Work {
         let sealed = versions.find(|sealed| sealed.version == version)?;
         Some(sealed.hashed_credential.clone())
     }
-}
-
-fn numbers(versions: &[Sealed]) -> Vec<u64> {
-    versions.iter().map(|sealed| sealed.version).collect()
 }

@@ -10,7 +10,7 @@ use super::Work;
 use crate::error::VaultError;
 use crate::keys::ListForm;
 use crate::state::State;
-use crate::store::{Mark, Signed};
+use crate::store::{Mark, Signed, Tx};
 use crate::vouched::{Burial, Row, RowSum, Vouched, Witness, WitnessKey};
 use crate::{LogIdentity, known};
 
@@ -33,21 +33,35 @@ enum What {
 }
 
 impl Work {
-    /// What the MAC covers once these rows have come or gone.
-    pub(super) fn covered<'a>(
+    /// What the MAC covers once rows have come or gone, which `turn` puts into the sum or takes out.
+    pub(super) fn covered(
         &self,
-        state: &State,
-        turned: impl IntoIterator<Item = Row<'a>>,
+        turn: impl FnOnce(&State, &WitnessKey, RowSum) -> RowSum,
     ) -> Result<Covered, VaultError> {
+        let state = known(self.shared.state.read());
         match &*known(self.shared.witness.read()) {
             Witness::NotYet => Err(VaultError::Locked),
             Witness::Changed(..) => Ok(Covered(None)),
             Witness::Genuine(key, rows) => {
-                let rows = rows.turned(key, turned);
+                let rows = turn(&state, key, *rows);
                 let vouched = key.vouch(&state.list.log, state.noted, &rows);
                 Ok(Covered(Some((rows, vouched))))
             }
         }
+    }
+
+    /// Changes rows that the MAC covers: in the database together with it, then in memory.
+    pub(super) fn change_rows(
+        &mut self,
+        covered: Covered,
+        write: impl FnOnce(&Tx<'_>) -> Result<(), rusqlite::Error>,
+        change: impl FnOnce(&mut State),
+    ) -> Result<(), VaultError> {
+        self.store.write_covered(covered.vouched(), write)?;
+        let mut state = known(self.shared.state.write());
+        change(&mut state);
+        self.keep_covered(&mut state, covered);
+        Ok(())
     }
 
     /// The change is durable now.
@@ -68,18 +82,10 @@ impl Work {
     ) -> Result<(), VaultError> {
         let leases = leases.into_iter().collect();
         let burial = Burial { leases, now };
-        let next = {
-            let state = known(self.shared.state.read());
-            match &*known(self.shared.witness.read()) {
-                Witness::Genuine(key, rows) => {
-                    let rows = rows.after(key, &state.tombstones, &burial);
-                    let vouched = key.vouch(&state.list.log, state.noted, &rows);
-                    Some((rows, vouched))
-                }
-                Witness::NotYet | Witness::Changed(..) => None,
-            }
+        let after = |state: &State, key: &WitnessKey, rows: RowSum| {
+            rows.after(key, &state.tombstones, &burial)
         };
-        let Some((rows, vouched)) = next else {
+        let Ok(Covered(Some((rows, vouched)))) = self.covered(after) else {
             self.store.bury_late(&burial)?;
             let mut state = known(self.shared.state.write());
             state.late_tombstones.retain(|_, until| *until >= now);

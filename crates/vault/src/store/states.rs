@@ -1,4 +1,4 @@
-//! Rotations and sinks, as rows.
+//! What is stored as JSON: rotations, sinks, moves, and since when values have been known.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,12 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use super::load::{name, unreadable};
-use super::{Mark, Store, witness};
+use super::{Mark, Store, Tx};
 use crate::error::VaultError;
+use crate::first_seen::FirstSeen;
+use crate::move_state::Move;
 use crate::rotation_state::{Rotation, SinkState};
 use crate::state::Stored;
-use crate::vouched::Vouched;
 
 impl Store {
     /// A state on its way into a row, and its text.
@@ -42,40 +43,11 @@ impl Store {
             )?;
             super::exposures::forget_before(tx, name, keep.map(|(_, hashed)| hashed))?;
             match rotation {
-                Some(rotation) => write(tx, name, rotation),
+                Some(rotation) => write_rotation(tx, name, rotation),
                 None => tx
                     .execute("DELETE FROM rotation WHERE secret = ?", [name.as_str()])
                     .map(|_rows| ()),
             }
-        })
-    }
-
-    /// Writes how far a rotation is. `vouched` covers what is left, here and below.
-    pub(crate) fn note_rotation(
-        &mut self,
-        name: &SecretName,
-        text: &str,
-        vouched: Option<&Vouched>,
-    ) -> Result<(), VaultError> {
-        self.durably(|tx| {
-            witness::write_known(tx, vouched)?;
-            write(tx, name, text)
-        })
-    }
-
-    /// Writes what is known of a sink.
-    pub(crate) fn note_sink(
-        &mut self,
-        name: &SecretName,
-        sink: &str,
-        text: &str,
-        vouched: Option<&Vouched>,
-    ) -> Result<(), VaultError> {
-        self.durably(|tx| {
-            witness::write_known(tx, vouched)?;
-            tx.prepare_cached("INSERT OR REPLACE INTO sink VALUES (?, ?, ?)")?
-                .execute(params![name.as_str(), sink, text])?;
-            Ok(())
         })
     }
 
@@ -85,37 +57,53 @@ impl Store {
         self.states("SELECT secret, state FROM rotation")
     }
 
-    /// Rows of a secret's name and a state as JSON.
-    pub(super) fn states<T: DeserializeOwned>(
-        &self,
-        select: &str,
-    ) -> Result<BTreeMap<SecretName, Stored<T>>, rusqlite::Error> {
-        let mut statement = self.db.prepare(select)?;
-        let mut rows = statement.query([])?;
-        let mut states = BTreeMap::new();
-        while let Some(row) = rows.next()? {
-            states.insert(name(row, 0)?, state(row, 1)?);
-        }
-        Ok(states)
+    pub(super) fn moves(&self) -> Result<BTreeMap<SecretName, Stored<Move>>, rusqlite::Error> {
+        self.states("SELECT secret, state FROM secret_move")
     }
 
     pub(super) fn sinks(
         &self,
     ) -> Result<BTreeMap<SecretName, BTreeMap<String, Stored<SinkState>>>, rusqlite::Error> {
-        let mut statement = self.db.prepare("SELECT secret, sink, state FROM sink")?;
-        let mut rows = statement.query([])?;
         let mut sinks: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-        while let Some(row) = rows.next()? {
+        self.rows::<_, ()>("SELECT secret, sink, state FROM sink", |row| {
             let of_one = sinks.entry(name(row, 0)?).or_default();
             of_one.insert(row.get(1)?, state(row, 2)?);
-        }
+            Ok(())
+        })?;
         Ok(sinks)
+    }
+
+    pub(super) fn first_seen(&self) -> Result<BTreeMap<SecretName, FirstSeen>, rusqlite::Error> {
+        let rows = self.states("SELECT secret, state FROM first_seen")?;
+        Ok(rows.into_iter().map(|(name, row)| (name, row.state)).collect())
+    }
+
+    pub(crate) fn keep_first_seen(
+        &mut self,
+        these: &[(SecretName, FirstSeen)],
+    ) -> Result<(), VaultError> {
+        self.durably(|tx| {
+            let mut insert =
+                tx.prepare_cached("INSERT OR REPLACE INTO first_seen VALUES (?, ?)")?;
+            for (name, seen) in these {
+                insert.execute(params![name.as_str(), json(seen)?])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Rows of a secret's name and a state.
+    fn states<T: DeserializeOwned>(
+        &self,
+        select: &str,
+    ) -> Result<BTreeMap<SecretName, Stored<T>>, rusqlite::Error> {
+        self.rows(select, |row| Ok((name(row, 0)?, state(row, 1)?)))
     }
 }
 
-/// Writes how far a rotation is, in a transaction with what it is about.
-pub(super) fn write(
-    tx: &rusqlite::Transaction<'_>,
+/// Writes how far a rotation is.
+pub(crate) fn write_rotation(
+    tx: &Tx<'_>,
     name: &SecretName,
     text: &str,
 ) -> Result<(), rusqlite::Error> {
@@ -124,7 +112,34 @@ pub(super) fn write(
     Ok(())
 }
 
-pub(super) fn json(state: &impl Serialize) -> Result<String, rusqlite::Error> {
+/// Writes what is known of a sink.
+pub(crate) fn write_sink(
+    tx: &Tx<'_>,
+    name: &SecretName,
+    sink: &str,
+    text: &str,
+) -> Result<(), rusqlite::Error> {
+    tx.prepare_cached("INSERT OR REPLACE INTO sink VALUES (?, ?, ?)")?
+        .execute(params![name.as_str(), sink, text])?;
+    Ok(())
+}
+
+/// Writes how far a move is, or forgets it.
+pub(crate) fn write_move(
+    tx: &Tx<'_>,
+    name: &SecretName,
+    text: Option<&str>,
+) -> Result<(), rusqlite::Error> {
+    match text {
+        Some(text) => tx
+            .prepare_cached("INSERT OR REPLACE INTO secret_move VALUES (?, ?)")?
+            .execute(params![name.as_str(), text])?,
+        None => tx.execute("DELETE FROM secret_move WHERE secret = ?", [name.as_str()])?,
+    };
+    Ok(())
+}
+
+fn json(state: &impl Serialize) -> Result<String, rusqlite::Error> {
     serde_json::to_string(state)
         .map_err(|cause| rusqlite::Error::ToSqlConversionFailure(Box::new(cause)))
 }
