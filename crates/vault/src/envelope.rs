@@ -15,11 +15,14 @@
 //!
 //! Pure but for the random numbers. Not here: where envelopes are kept, who may open one.
 
+use std::io;
+
 use broker_secret_memory::cipher::{Cipher, NONCE, TAG, append_sealed, open_in_place};
 use jiff::Timestamp;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::Kind;
+use super::error::VaultError;
 
 pub(crate) use broker_secret_memory::cipher::{DoesNotOpen, NoRandom, random};
 
@@ -139,7 +142,7 @@ pub(crate) fn rewrap(
     new: Under<'_>,
     place: Place<'_>,
     head: &Head,
-) -> Result<Head, RewrapError> {
+) -> Result<Head, KeyError> {
     let (start, sealed_key) = head.split_first_chunk::<KEY_AT>().ok_or(DoesNotOpen)?;
     if start.first() != Some(&FORMAT) || root_version(head) != old.version {
         return Err(DoesNotOpen.into());
@@ -157,20 +160,38 @@ pub(crate) fn rewrap(
     Head::try_from(out).map_err(|_longer| DoesNotOpen.into())
 }
 
-/// Why a data key could not be sealed anew.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum RewrapError {
+/// Why a sealed key could not be opened, or not be sealed under another root key.
+#[derive(Debug)]
+pub(crate) enum KeyError {
     DoesNotOpen,
+    Memory(io::Error),
     NoRandom(NoRandom),
 }
 
-impl From<DoesNotOpen> for RewrapError {
+impl KeyError {
+    /// The same as an error of the vault; `does_not_open` where that is what is wrong.
+    pub(crate) fn or(self, does_not_open: VaultError) -> VaultError {
+        match self {
+            Self::DoesNotOpen => does_not_open,
+            Self::Memory(cause) => VaultError::Memory(cause),
+            Self::NoRandom(cause) => VaultError::Random(cause),
+        }
+    }
+}
+
+impl From<DoesNotOpen> for KeyError {
     fn from(_: DoesNotOpen) -> Self {
         Self::DoesNotOpen
     }
 }
 
-impl From<NoRandom> for RewrapError {
+impl From<io::Error> for KeyError {
+    fn from(cause: io::Error) -> Self {
+        Self::Memory(cause)
+    }
+}
+
+impl From<NoRandom> for KeyError {
     fn from(cause: NoRandom) -> Self {
         Self::NoRandom(cause)
     }

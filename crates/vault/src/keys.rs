@@ -15,7 +15,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::envelope::{self, DoesNotOpen, NoRandom, Under};
+use super::envelope::{self, KeyError, NoRandom, Under};
 use super::error::VaultError;
 use super::root_key::RootKey;
 
@@ -57,21 +57,15 @@ impl SealedKeys {
         old: &RootKey,
         new: &RootKey,
         root_version: u32,
-    ) -> Result<Self, RewrapError> {
+    ) -> Result<Self, KeyError> {
         let seal = |what, key: &[u8; 32]| {
             let purpose = envelope::purpose(what, &self.vault_id, root_version);
             envelope::seal_key(new.expose(), &purpose, key)
         };
-        let open = |what, sealed: &[u8]| {
-            self.open(old, what, sealed).map_err(|error| match error {
-                OpenError::DoesNotOpen => RewrapError::DoesNotOpen,
-                OpenError::Memory(cause) => RewrapError::Memory(cause),
-            })
-        };
         Ok(Self {
             check: seal(CHECK, &[0; 32])?,
-            mac: seal(MAC, open(MAC, &self.mac)?.expose())?,
-            log_seed: seal(LOG_SEED, open(LOG_SEED, &self.log_seed)?.expose())?,
+            mac: seal(MAC, self.open(old, MAC, &self.mac)?.expose())?,
+            log_seed: seal(LOG_SEED, self.open(old, LOG_SEED, &self.log_seed)?.expose())?,
             vault_id: self.vault_id.clone(),
             root_version,
         })
@@ -82,7 +76,7 @@ impl SealedKeys {
         self.open(root, CHECK, &self.check).is_ok()
     }
 
-    fn open(&self, root: &RootKey, what: &str, sealed: &[u8]) -> Result<LockedKey, OpenError> {
+    fn open(&self, root: &RootKey, what: &str, sealed: &[u8]) -> Result<LockedKey, KeyError> {
         let purpose = envelope::purpose(what, &self.vault_id, self.root_version);
         LockedKey::filled(|room| {
             envelope::open_key(root.expose(), &purpose, sealed, room)?;
@@ -132,19 +126,15 @@ impl Keys {
             path: path.to_owned(),
             what: what.to_owned(),
         };
-        let failed = |error, otherwise: VaultError| match error {
-            OpenError::Memory(cause) => VaultError::Memory(cause),
-            OpenError::DoesNotOpen => otherwise,
-        };
         sealed
             .open(&root, CHECK, &sealed.check)
-            .map_err(|e| failed(e, VaultError::WrongKey(path.to_owned())))?;
+            .map_err(|cause| cause.or(VaultError::WrongKey(path.to_owned())))?;
         let mac = sealed
             .open(&root, MAC, &sealed.mac)
-            .map_err(|e| failed(e, tampered("its MAC key")))?;
+            .map_err(|cause| cause.or(tampered("its MAC key")))?;
         let seed = sealed
             .open(&root, LOG_SEED, &sealed.log_seed)
-            .map_err(|e| failed(e, tampered("the audit log's key")))?;
+            .map_err(|cause| cause.or(tampered("the audit log's key")))?;
         if public_key_of(seed.expose()) != log_public_key {
             return Err(tampered("the audit log's public key"));
         }
@@ -265,37 +255,6 @@ impl Tag {
 
 fn public_key_of(seed: &[u8; 32]) -> String {
     STANDARD.encode(SigningKey::from_bytes(seed).verifying_key().to_bytes())
-}
-
-/// Why keys could not be sealed under another root key.
-#[derive(Debug)]
-pub(super) enum RewrapError {
-    DoesNotOpen,
-    Memory(std::io::Error),
-    NoRandom(NoRandom),
-}
-
-impl From<NoRandom> for RewrapError {
-    fn from(cause: NoRandom) -> Self {
-        Self::NoRandom(cause)
-    }
-}
-
-enum OpenError {
-    DoesNotOpen,
-    Memory(std::io::Error),
-}
-
-impl From<DoesNotOpen> for OpenError {
-    fn from(_: DoesNotOpen) -> Self {
-        Self::DoesNotOpen
-    }
-}
-
-impl From<std::io::Error> for OpenError {
-    fn from(cause: std::io::Error) -> Self {
-        Self::Memory(cause)
-    }
 }
 
 /// How often the root key of a new vault has sealed: the check, the MAC key, the log's seed.

@@ -32,7 +32,6 @@ use store::Store;
 use tokio::sync::oneshot;
 use vouched::{RowSum, Witness, WitnessKey};
 use writer::{Work, Writer};
-use zeroize::{Zeroize as _, Zeroizing};
 
 use broker_audit_writer::{Recorded, Use};
 use broker_secret_memory::outlet;
@@ -101,6 +100,14 @@ struct Shared {
     keys: RwLock<Option<Keys>>,
     /// Outlives a lock. Taken last.
     witness: RwLock<Witness>,
+}
+
+impl Shared {
+    /// Returns the error that something without the root key changed this.
+    fn tampered(&self, what: String) -> VaultError {
+        let path = self.path.clone();
+        VaultError::Tampered { path, what }
+    }
 }
 
 /// What a new vault is made of.
@@ -282,15 +289,11 @@ impl Vault {
         let mut state = known(shared.state.write());
         let public_key = &state.list.log.public_key;
         let mut keys = Keys::open(root, &state.custody.keys, public_key, &shared.path)?;
-        let tampered = |what: &str| VaultError::Tampered {
-            path: shared.path.clone(),
-            what: what.to_owned(),
-        };
         if !state.list.is_genuine(&mut keys) {
-            return Err(tampered("its list of secrets and versions"));
+            return Err(shared.tampered("its list of secrets and versions".to_owned()));
         }
         if !state.custody.is_genuine(&keys) {
-            return Err(tampered("where its root key is kept"));
+            return Err(shared.tampered("where its root key is kept".to_owned()));
         }
         let not_yet = matches!(*known(shared.witness.read()), Witness::NotYet);
         if not_yet {
@@ -388,11 +391,9 @@ impl Vault {
         })?;
         let what = sealed.identity(self.id(), name);
         let opened = envelope::unseal(root, root_version, &what, &sealed.envelope);
-        let value = opened.map_err(|_cause| VaultError::Tampered {
-            path: self.shared.path.clone(),
-            what: format!("version {wanted} of secret `{name}`"),
-        })?;
-        text_of(value, name)
+        let tampered = || self.shared.tampered(format!("version {wanted} of secret `{name}`"));
+        let value = opened.map_err(|_cause| tampered())?;
+        AccessToken::from_utf8(value).ok_or_else(|| VaultError::NotText(name.clone()))
     }
 
     async fn ask<T: Send + 'static>(
@@ -401,15 +402,6 @@ impl Vault {
     ) -> Result<T, VaultError> {
         self.writer.ask(change)?.await.map_err(stopped)?
     }
-}
-
-/// What was opened, as the text it was when it was sealed.
-fn text_of(mut opened: Zeroizing<Vec<u8>>, name: &SecretName) -> Result<AccessToken, VaultError> {
-    let text = String::from_utf8(std::mem::take(&mut *opened)).map_err(|error| {
-        error.into_bytes().zeroize();
-        VaultError::NotText(name.clone())
-    })?;
-    Ok(AccessToken::new(text))
 }
 
 fn stopped(_: oneshot::error::RecvError) -> VaultError {

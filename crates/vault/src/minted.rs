@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use super::envelope::{self, Identity};
 use super::error::VaultError;
-use super::{Vault, known, stopped, text_of, to_microseconds};
+use super::{Vault, known, stopped, to_microseconds};
 
 /// An installation token, but for the token itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,11 +132,9 @@ impl Vault {
         let place = sealed.minted.place();
         let what = sealed.minted.identity(self.id(), &place);
         let opened = envelope::unseal(root, root_version, &what, &sealed.envelope);
-        let opened = opened.map_err(|_cause| VaultError::Tampered {
-            path: self.shared.path.clone(),
-            what: format!("an installation token of `{app}`"),
-        })?;
-        text_of(opened, app)
+        let tampered = || self.shared.tampered(format!("an installation token of `{app}`"));
+        let opened = opened.map_err(|_cause| tampered())?;
+        AccessToken::from_utf8(opened).ok_or_else(|| VaultError::NotText(app.clone()))
     }
 
     /// Whether it is noted that GitHub is asked to end this token, or nothing is kept of it.

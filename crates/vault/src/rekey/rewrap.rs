@@ -6,9 +6,9 @@ use broker_protocol::names::SecretName;
 
 use super::pace::{AT_ONCE, give_way};
 use crate::custody::Custody;
-use crate::envelope::{self, Head, Place, RewrapError, Under};
+use crate::envelope::{self, Head, Place, Under};
 use crate::error::VaultError;
-use crate::keys;
+use crate::keys::SealedKeys;
 use crate::root_key::RootKey;
 use crate::{Shared, Vault, known};
 
@@ -45,11 +45,11 @@ impl Vault {
                     version: item.version,
                 };
                 let under = envelope::root_version(&item.head);
-                let under = keys.under(under).ok_or_else(|| self.damaged(place))?;
+                let under = keys.under(under).ok_or_else(|| self.shared.does_not_open(place))?;
                 let head = envelope::rewrap(under, next, place, &item.head);
                 heads.insert(
                     item.head,
-                    head.map_err(|cause| self.unwrapped(cause, place))?,
+                    head.map_err(|cause| cause.or(self.shared.does_not_open(place)))?,
                 );
             }
         }
@@ -72,7 +72,7 @@ impl Vault {
                 name: &name,
                 version,
             };
-            let head = *envelope::head(envelope).ok_or_else(|| self.damaged(place))?;
+            let head = *envelope::head(envelope).ok_or_else(|| self.shared.does_not_open(place))?;
             Ok(Item {
                 name,
                 version,
@@ -88,26 +88,11 @@ impl Vault {
         from: &Custody,
         next: &RootKey,
         version: u32,
-    ) -> Result<keys::SealedKeys, VaultError> {
+    ) -> Result<SealedKeys, VaultError> {
         let keys = known(self.shared.keys.read());
         let keys = keys.as_ref().ok_or(VaultError::Locked)?;
         let sealed = from.keys.rewrapped(keys.root_key(), next, version);
-        sealed.map_err(|cause| match cause {
-            keys::RewrapError::DoesNotOpen => VaultError::Tampered {
-                path: self.shared.path.clone(),
-                what: "its own keys".to_owned(),
-            },
-            keys::RewrapError::Memory(cause) => VaultError::Memory(cause),
-            keys::RewrapError::NoRandom(cause) => VaultError::Random(cause),
-        })
-    }
-
-    fn damaged(&self, place: Place<'_>) -> VaultError {
-        self.shared.unwrapped(RewrapError::DoesNotOpen, place)
-    }
-
-    fn unwrapped(&self, cause: RewrapError, place: Place<'_>) -> VaultError {
-        self.shared.unwrapped(cause, place)
+        sealed.map_err(|cause| cause.or(self.shared.tampered("its own keys".to_owned())))
     }
 }
 
@@ -129,23 +114,16 @@ impl Shared {
         let keys = known(self.keys.read());
         let keys = keys.as_ref().ok_or(VaultError::Locked)?;
         let before = keys.under(envelope::root_version(head));
-        let before = before.ok_or(RewrapError::DoesNotOpen);
-        before
-            .and_then(|before| envelope::rewrap(before, under, place, head))
-            .map_err(|cause| self.unwrapped(cause, place))
+        let before = before.ok_or_else(|| self.does_not_open(place))?;
+        envelope::rewrap(before, under, place, head)
+            .map_err(|cause| cause.or(self.does_not_open(place)))
     }
 
-    pub(crate) fn unwrapped(&self, cause: RewrapError, place: Place<'_>) -> VaultError {
-        match cause {
-            RewrapError::NoRandom(cause) => VaultError::Random(cause),
-            RewrapError::DoesNotOpen => VaultError::Tampered {
-                path: self.path.clone(),
-                what: match place.name.parse::<SecretName>() {
-                    Ok(name) => format!("version {} of secret `{name}`", place.version),
-                    Err(_) => "an installation token".to_owned(),
-                },
-            },
-        }
+    pub(crate) fn does_not_open(&self, place: Place<'_>) -> VaultError {
+        self.tampered(match place.name.parse::<SecretName>() {
+            Ok(name) => format!("version {} of secret `{name}`", place.version),
+            Err(_) => "an installation token".to_owned(),
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use broker_secret_memory::token::HashedToken;
 
 use super::Work;
 use crate::custody::Custody;
-use crate::envelope::{self, Place, RewrapError, Under};
+use crate::envelope::{self, Place, Under};
 use crate::error::VaultError;
 use crate::keys::{Keys, SEALED_AT_FIRST};
 use crate::known;
@@ -46,7 +46,7 @@ impl Work {
             version,
         };
         *head = envelope::rewrap(before, now, place, head)
-            .map_err(|cause| self.shared.unwrapped(cause, place))?;
+            .map_err(|cause| cause.or(self.shared.does_not_open(place)))?;
         self.shared.seals.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -200,7 +200,7 @@ impl Work {
             name,
             version,
         };
-        let damaged = || self.shared.unwrapped(RewrapError::DoesNotOpen, place);
+        let damaged = || self.shared.does_not_open(place);
         let (head, value) = envelope.split_first_chunk().ok_or_else(damaged)?;
         let head = self.shared.next_head(head, next, place)?;
         Ok([head.as_slice(), value].concat().into_boxed_slice())
