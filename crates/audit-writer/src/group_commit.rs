@@ -10,7 +10,7 @@
 //! Not here: what a batch becomes on disk.
 
 use std::mem;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use broker_audit::chain::Head;
@@ -23,13 +23,14 @@ use super::error::AuditLogError;
 use super::live_leases::Effect;
 
 /// What a caller is told: the record's `seq`.
-type Answer = Result<u64, AuditLogError>;
+pub(super) type Answer = Result<u64, AuditLogError>;
 
 /// One record on its way.
 pub(super) struct Pending {
     pub(super) entry: Entry,
     pub(super) if_refused: IfRefused,
-    pub(super) answer: AnswerTo,
+    /// Whoever waits. One who no longer does has no use for the answer, so it is dropped.
+    pub(super) answer: oneshot::Sender<Answer>,
 }
 
 /// What becomes of a record that cannot be written.
@@ -39,22 +40,6 @@ pub(super) enum IfRefused {
     Forget,
     /// It happened all the same: write it later.
     WriteLater,
-}
-
-/// Who waits.
-pub(super) enum AnswerTo {
-    Task(oneshot::Sender<Answer>),
-    Thread(mpsc::Sender<Answer>),
-}
-
-impl AnswerTo {
-    /// Whoever no longer waits has no use for the answer.
-    fn send(self, answer: Answer) {
-        match self {
-            Self::Task(to) => drop(to.send(answer)),
-            Self::Thread(to) => drop(to.send(answer)),
-        }
-    }
 }
 
 /// What callers and the writer share.
@@ -102,7 +87,7 @@ impl Queue {
         let mut waiting = lock(&self.waiting);
         if waiting.closed {
             drop(waiting);
-            pending.answer.send(Err(stopped()));
+            drop(pending.answer.send(Err(stopped())));
             return;
         }
         waiting.pending.push(pending);
@@ -135,36 +120,26 @@ impl Queue {
         self.arrived.notify_one();
     }
 
-    /// Waits for records. `None` once closed and empty.
-    fn take(&self, patience: Patience) -> Option<Vec<Pending>> {
+    /// Waits for records, no longer than this if there is a limit. `None` once closed and empty.
+    fn take(&self, limit: Option<Duration>) -> Option<Vec<Pending>> {
         let mut waiting = lock(&self.waiting);
         while waiting.pending.is_empty() {
             if waiting.closed {
                 return None;
             }
             waiting.idle = true;
-            waiting = match patience {
-                Patience::Endless => {
-                    let woken = self.arrived.wait(waiting);
-                    woken.unwrap_or_else(PoisonError::into_inner)
-                }
-                Patience::ALittle => {
-                    let woken = self.arrived.wait_timeout(waiting, LOOK_AGAIN);
-                    let (mut waiting, _) = woken.unwrap_or_else(PoisonError::into_inner);
-                    waiting.idle = false;
-                    return Some(mem::take(&mut waiting.pending));
-                }
+            let Some(limit) = limit else {
+                let woken = self.arrived.wait(waiting);
+                waiting = woken.unwrap_or_else(PoisonError::into_inner);
+                continue;
             };
+            let woken = self.arrived.wait_timeout(waiting, limit);
+            waiting = woken.unwrap_or_else(PoisonError::into_inner).0;
+            break;
         }
         waiting.idle = false;
         Some(mem::take(&mut waiting.pending))
     }
-}
-
-#[derive(Clone, Copy)]
-enum Patience {
-    Endless,
-    ALittle,
 }
 
 /// The error of a caller whose writer is gone.
@@ -201,11 +176,8 @@ impl<D: Disk> Writer<D> {
         // However this thread ends, nobody is left waiting.
         let _last = CloseOnDrop(Arc::clone(&self.queue));
         loop {
-            let patience = match self.appender.fault() {
-                Some(_) => Patience::ALittle,
-                None => Patience::Endless,
-            };
-            let Some(pending) = self.queue.take(patience) else {
+            let limit = self.appender.fault().map(|_| LOOK_AGAIN);
+            let Some(pending) = self.queue.take(limit) else {
                 break;
             };
             self.mend();
@@ -270,7 +242,7 @@ impl<D: Disk> Writer<D> {
             match appended {
                 Ok(first) => {
                     for (seq, (_, answer)) in (first..).zip(callers.by_ref().take(batch.len())) {
-                        answer.send(Ok(seq));
+                        drop(answer.send(Ok(seq)));
                     }
                 }
                 Err(error) => {
@@ -283,7 +255,7 @@ impl<D: Disk> Writer<D> {
     fn refuse(
         &mut self,
         batch: Vec<Entry>,
-        callers: impl Iterator<Item = (IfRefused, AnswerTo)>,
+        callers: impl Iterator<Item = (IfRefused, oneshot::Sender<Answer>)>,
         error: &AuditLogError,
     ) {
         let why = match error {
@@ -294,7 +266,7 @@ impl<D: Disk> Writer<D> {
             if if_refused == IfRefused::WriteLater {
                 self.keep(entry);
             }
-            answer.send(Err(AuditLogError::Unavailable { why: why.clone() }));
+            drop(answer.send(Err(AuditLogError::Unavailable { why: why.clone() })));
         }
     }
 
@@ -338,7 +310,7 @@ impl Drop for CloseOnDrop {
         let left = mem::take(&mut waiting.pending);
         drop(waiting);
         for pending in left {
-            pending.answer.send(Err(stopped()));
+            drop(pending.answer.send(Err(stopped())));
         }
     }
 }

@@ -29,7 +29,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use broker_audit::chain::Head;
@@ -42,7 +42,7 @@ use tokio::sync::{oneshot, watch};
 
 use self::appender::{Appender, Entry};
 use self::disk::{Disk, OsDisk};
-use self::group_commit::{AnswerTo, IfRefused, Pending, Queue, Writer, stopped};
+use self::group_commit::{Answer, IfRefused, Pending, Queue, Writer, stopped};
 use self::recovery::Noted;
 
 pub use self::error::AuditLogError;
@@ -188,7 +188,8 @@ impl AuditLog {
     /// [`AuditLogError::Unavailable`] if it is not durable. It may still have reached the disk; then
     /// it is moved aside, or, if the broker is killed first, found and kept at the next start.
     pub async fn record(&self, body: Body, effect: Effect) -> Result<u64, AuditLogError> {
-        self.push(body, effect, IfRefused::Forget).await
+        let answer = self.push(body, effect, IfRefused::Forget).await;
+        answer.unwrap_or_else(|_| Err(stopped()))
     }
 
     /// Makes the record of a use durable, and with it the proof that allows the use.
@@ -226,37 +227,28 @@ impl AuditLog {
     ///
     /// Kept are at most one end for each live lease, and 256 other records.
     pub async fn record_anyway(&self, body: Body, effect: Effect) -> bool {
-        self.push(body, effect, IfRefused::WriteLater).await.is_ok()
+        let answer = self.push(body, effect, IfRefused::WriteLater).await;
+        answer.is_ok_and(|recorded| recorded.is_ok())
     }
 
-    /// [`AuditLog::record`] for a thread that may wait: start and stop.
+    /// [`AuditLog::record`] for a thread that may wait. Must not be called from async code.
     ///
     /// # Errors
     ///
     /// As for [`AuditLog::record`].
     pub fn record_blocking(&self, body: Body, effect: Effect) -> Result<u64, AuditLogError> {
-        let (sender, receiver) = mpsc::channel();
-        self.queue.push(Pending {
-            entry: Entry { body, effect },
-            if_refused: IfRefused::Forget,
-            answer: AnswerTo::Thread(sender),
-        });
-        receiver.recv().unwrap_or_else(|_| Err(stopped()))
+        let answer = self.push(body, effect, IfRefused::Forget).blocking_recv();
+        answer.unwrap_or_else(|_| Err(stopped()))
     }
 
-    async fn push(
-        &self,
-        body: Body,
-        effect: Effect,
-        if_refused: IfRefused,
-    ) -> Result<u64, AuditLogError> {
-        let (sender, receiver) = oneshot::channel();
+    fn push(&self, body: Body, effect: Effect, if_refused: IfRefused) -> oneshot::Receiver<Answer> {
+        let (answer, receiver) = oneshot::channel();
         self.queue.push(Pending {
             entry: Entry { body, effect },
             if_refused,
-            answer: AnswerTo::Task(sender),
+            answer,
         });
-        receiver.await.unwrap_or_else(|_| Err(stopped()))
+        receiver
     }
 
     /// The head after the last acknowledged record.

@@ -87,7 +87,7 @@ impl<'a> Walk<'a> {
     pub(super) fn trusting(first: u64, bytes: &'a [u8]) -> Option<Self> {
         let mut walk = Self::from(Head::EMPTY, bytes);
         walk.head.records = first;
-        let prev = walk.peek(None)?.prev;
+        let (_, prev) = walk.peek(None)?;
         walk.head.hash = prev;
         (first > 0 || prev == LineHash::ZERO).then_some(walk)
     }
@@ -102,7 +102,8 @@ impl<'a> Walk<'a> {
         self.offset
     }
 
-    fn peek(&self, prev: Option<LineHash>) -> Option<Peeked<'a>> {
+    /// The next line, if it is whole, and the hash that it names. With `prev`, only if that is the one.
+    fn peek(&self, prev: Option<LineHash>) -> Option<(Line<'a>, LineHash)> {
         let rest = self.bytes.get(self.offset..)?;
         let bytes = rest.get(..newline(rest)?)?;
         let prefix = Prefix::read(bytes)?;
@@ -116,7 +117,7 @@ impl<'a> Walk<'a> {
             body: text(prefix.body),
             kind: text(prefix.kind),
         };
-        (continues && !is_too_long(bytes)).then_some(Peeked { line, prev: hash })
+        (continues && !is_too_long(bytes)).then_some((line, hash))
     }
 }
 
@@ -128,7 +129,7 @@ impl<'a> Iterator for Walk<'a> {
     type Item = Line<'a>;
 
     fn next(&mut self) -> Option<Line<'a>> {
-        let line = self.peek(Some(self.head.hash))?.line;
+        let (line, _) = self.peek(Some(self.head.hash))?;
         self.offset += line.bytes.len() + 1;
         self.head = Head {
             records: self.head.records + 1,
@@ -136,11 +137,6 @@ impl<'a> Iterator for Walk<'a> {
         };
         Some(line)
     }
-}
-
-struct Peeked<'a> {
-    line: Line<'a>,
-    prev: LineHash,
 }
 
 fn newline(bytes: &[u8]) -> Option<usize> {

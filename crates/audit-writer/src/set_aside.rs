@@ -27,44 +27,38 @@ pub(super) fn set_aside<D: Disk>(disk: &D, first: u64, offset: u64) -> Result<()
     let file = disk.open(&name).map_err(io("open"))?;
     if offset == 0 {
         disk.sync_all(&file).map_err(io("sync"))?;
-        let torn = free_name(disk, first, 0, None)?.name;
+        let (torn, _) = free_name(disk, first, 0, None)?;
         disk.rename(&name, &torn).map_err(io("rename"))?;
         return sync_directory(disk);
     }
     let bytes = read_from(disk, &name, offset)?;
-    let torn = free_name(disk, first, offset, Some(&bytes))?;
-    if !torn.exists {
-        copy_to(disk, &torn.name, &bytes)?;
+    let (torn, exists) = free_name(disk, first, offset, Some(&bytes))?;
+    if !exists {
+        copy_to(disk, &torn, &bytes)?;
     }
     sync_directory(disk)?;
     disk.truncate(&file, offset).map_err(io("cut"))
 }
 
-struct FreeName {
-    name: String,
-    /// The very same bytes lie there already: an earlier recovery came as far as this.
-    exists: bool,
-}
-
+/// A name for what is moved aside, and whether the very same bytes lie there already: an earlier recovery
+/// came as far as this.
 fn free_name<D: Disk>(
     disk: &D,
     first: u64,
     offset: u64,
     bytes: Option<&[u8]>,
-) -> Result<FreeName, AuditLogError> {
+) -> Result<(String, bool), AuditLogError> {
     let mut nth = 1;
     loop {
         let name = Torn::new(first, offset, nth).name;
         let io = AuditLogError::io("look at", &disk.path(&name));
         if disk.size(&name).map_err(io)?.is_none() {
-            let exists = false;
-            return Ok(FreeName { name, exists });
+            return Ok((name, false));
         }
         if let Some(bytes) = bytes
             && read_from(disk, &name, 0)? == bytes
         {
-            let exists = true;
-            return Ok(FreeName { name, exists });
+            return Ok((name, true));
         }
         nth += 1;
     }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use crate::record::Caller;
 
 /// What can be searched and shown of one record.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Line<'a> {
     /// The record's number.
     pub seq: u64,
@@ -91,21 +91,7 @@ impl<'a> Line<'a> {
                 seq: bare.seq,
                 time: bare.time,
                 kind: bare.kind,
-                purpose: None,
-                secret: None,
-                lease: None,
-                caller: None,
-                uid: None,
-                deliver: None,
-                rule: None,
-                version: None,
-                expires_at: None,
-                count: None,
-                records: None,
-                root_key: None,
-                code: None,
-                why: None,
-                reason: None,
+                ..Self::default()
             })
         })
     }

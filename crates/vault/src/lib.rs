@@ -391,7 +391,10 @@ impl Vault {
         })?;
         let what = sealed.identity(self.id(), name);
         let opened = envelope::unseal(root, root_version, &what, &sealed.envelope);
-        let tampered = || self.shared.tampered(format!("version {wanted} of secret `{name}`"));
+        let tampered = || {
+            self.shared
+                .tampered(format!("version {wanted} of secret `{name}`"))
+        };
         let value = opened.map_err(|_cause| tampered())?;
         AccessToken::from_utf8(value).ok_or_else(|| VaultError::NotText(name.clone()))
     }

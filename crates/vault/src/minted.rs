@@ -132,7 +132,10 @@ impl Vault {
         let place = sealed.minted.place();
         let what = sealed.minted.identity(self.id(), &place);
         let opened = envelope::unseal(root, root_version, &what, &sealed.envelope);
-        let tampered = || self.shared.tampered(format!("an installation token of `{app}`"));
+        let tampered = || {
+            self.shared
+                .tampered(format!("an installation token of `{app}`"))
+        };
         let opened = opened.map_err(|_cause| tampered())?;
         AccessToken::from_utf8(opened).ok_or_else(|| VaultError::NotText(app.clone()))
     }

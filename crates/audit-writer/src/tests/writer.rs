@@ -95,18 +95,19 @@ fn what_waits_together_shares_one_sync_also_once_the_log_is_closed() {
     let rig = Rig::open(&disk, Head::EMPTY).unwrap().0;
     let queue = Arc::new(Queue::new(rig.log.head()));
     let writer = Writer::new(rig.log, Arc::clone(&queue), Arc::new(clock));
-    let (answer, answers) = std::sync::mpsc::channel();
-    for nth in 0..3 {
+    let answers = [0, 1, 2].map(|nth| {
+        let (answer, receiver) = tokio::sync::oneshot::channel();
         queue.push(Pending {
             entry: remark(&nth.to_string()),
             if_refused: IfRefused::Forget,
-            answer: super::super::group_commit::AnswerTo::Thread(answer.clone()),
+            answer,
         });
-    }
+        receiver
+    });
     queue.close();
     let before = disk.steps();
     writer.run();
-    let told: Vec<_> = answers.try_iter().map(Result::unwrap).collect();
+    let told = answers.map(|mut answer| answer.try_recv().unwrap().unwrap());
     assert_eq!(told, [2, 3, 4]);
     assert_eq!(disk.steps() - before, 2, "one write and one sync");
 }

@@ -101,52 +101,20 @@ struct Shape {
 }
 
 const SHAPES: &[Shape] = &[
-    Shape {
-        kind: TokenKind::Classic,
-        prefix: b"ghp_",
-        body: token,
-    },
-    Shape {
-        kind: TokenKind::FineGrained,
-        prefix: b"github_pat_",
-        body: token,
-    },
-    Shape {
-        kind: TokenKind::OAuth,
-        prefix: b"gho_",
-        body: token,
-    },
-    Shape {
-        kind: TokenKind::AppUser,
-        prefix: b"ghu_",
-        body: token,
-    },
-    Shape {
-        kind: TokenKind::Installation,
-        prefix: b"ghs_",
-        body: token,
-    },
-    Shape {
-        kind: TokenKind::Refresh,
-        prefix: b"ghr_",
-        body: token,
-    },
-    Shape {
-        kind: TokenKind::ServiceAccount,
-        prefix: b"ops_",
-        body: service_account,
-    },
-    Shape {
-        kind: TokenKind::Jwt,
-        prefix: b"eyJ",
-        body: jwt,
-    },
-    Shape {
-        kind: TokenKind::PrivateKey,
-        prefix: b"-----BEGIN ",
-        body: private_key,
-    },
+    shape(TokenKind::Classic, b"ghp_", token),
+    shape(TokenKind::FineGrained, b"github_pat_", token),
+    shape(TokenKind::OAuth, b"gho_", token),
+    shape(TokenKind::AppUser, b"ghu_", token),
+    shape(TokenKind::Installation, b"ghs_", token),
+    shape(TokenKind::Refresh, b"ghr_", token),
+    shape(TokenKind::ServiceAccount, b"ops_", service_account),
+    shape(TokenKind::Jwt, b"eyJ", jwt),
+    shape(TokenKind::PrivateKey, b"-----BEGIN ", private_key),
 ];
+
+const fn shape(kind: TokenKind, prefix: &'static [u8], body: fn(&[u8]) -> Option<usize>) -> Shape {
+    Shape { kind, prefix, body }
+}
 
 /// The credential that a text begins with, and its length.
 fn plain(text: &[u8]) -> Option<(&'static Shape, usize)> {

@@ -33,16 +33,7 @@ use crate::root_key::{COSTS, Passphrase, RootKeyError};
 pub(super) fn seal(by: &Passphrase, content: &[u8]) -> Result<Vec<u8>, BackupError> {
     let mut salt = [0; 16];
     envelope::random(&mut salt).map_err(RootKeyError::from)?;
-    seal_with(by, content, &salt, COSTS)
-}
-
-fn seal_with(
-    by: &Passphrase,
-    content: &[u8],
-    salt: &[u8; 16],
-    costs: (u32, u32),
-) -> Result<Vec<u8>, BackupError> {
-    seal_as(FORMAT, by, content, salt, costs)
+    seal_as(FORMAT, by, content, &salt, COSTS)
 }
 
 fn seal_as(
@@ -279,15 +270,13 @@ mod tests {
         Passphrase::new(text.to_owned())
     }
 
-    /// As cheap as Argon2 lets it be.
     fn sealed(content: &[u8]) -> Vec<u8> {
-        seal_with(
-            &passphrase("correct horse battery"),
-            content,
-            &[7; 16],
-            (8, 1),
-        )
-        .unwrap()
+        sealed_with("correct horse battery", content, 7)
+    }
+
+    /// As cheap as Argon2 lets it be.
+    fn sealed_with(by: &str, content: &[u8], salt: u8) -> Vec<u8> {
+        seal_as(FORMAT, &passphrase(by), content, &[salt; 16], (8, 1)).unwrap()
     }
 
     fn opened(file: &[u8]) -> Result<Vec<u8>, BackupError> {
@@ -324,14 +313,14 @@ mod tests {
             ("correct horse battery", "\u{feff}correct horse battery\r\n"),
             ("correct horse battery\r", "correct horse battery\r\n"),
         ] {
-            let file = seal_with(&passphrase(set), b"x", &[7; 16], (8, 1)).unwrap();
+            let file = sealed_with(set, b"x", 7);
             assert_eq!(
                 *open(&passphrase(read), &file).unwrap().bytes,
                 b"x",
                 "{set:?}"
             );
         }
-        let file = seal_with(&passphrase("correct horse\r"), b"x", &[7; 16], (8, 1)).unwrap();
+        let file = sealed_with("correct horse\r", b"x", 7);
         let wrong = open(&passphrase("correct horse\n"), &file);
         assert!(matches!(wrong, Err(BackupError::WrongPassphrase)));
     }
@@ -382,8 +371,7 @@ mod tests {
             );
         }
         // Nor one of another file under the same passphrase.
-        let by = passphrase("correct horse battery");
-        let other = seal_with(&by, &text(4 * CHUNK), &[8; 16], (8, 1)).unwrap();
+        let other = sealed_with("correct horse battery", &text(4 * CHUNK), 8);
         let mut mixed = file;
         mixed[chunk(1)].copy_from_slice(&other[chunk(1)]);
         assert!(matches!(opened(&mixed), Err(BackupError::Altered { .. })));

@@ -45,7 +45,9 @@ impl Vault {
                     version: item.version,
                 };
                 let under = envelope::root_version(&item.head);
-                let under = keys.under(under).ok_or_else(|| self.shared.does_not_open(place))?;
+                let under = keys
+                    .under(under)
+                    .ok_or_else(|| self.shared.does_not_open(place))?;
                 let head = envelope::rewrap(under, next, place, &item.head);
                 heads.insert(
                     item.head,

@@ -73,11 +73,7 @@ pub(super) fn write<'a>(
 
 /// Another value comes into use: who was handed the one before is set aside under its hash, and who was
 /// handed this one, if it was in use before, counts again.
-pub(super) fn turn(
-    tx: &Tx<'_>,
-    name: &SecretName,
-    turn: &Turn,
-) -> Result<(), rusqlite::Error> {
+pub(super) fn turn(tx: &Tx<'_>, name: &SecretName, turn: &Turn) -> Result<(), rusqlite::Error> {
     let (name, to) = (name.as_str(), turn.to.as_str());
     if let Some(from) = &turn.from {
         tx.execute(

@@ -75,7 +75,10 @@ impl Store {
 
     pub(super) fn first_seen(&self) -> Result<BTreeMap<SecretName, FirstSeen>, rusqlite::Error> {
         let rows = self.states("SELECT secret, state FROM first_seen")?;
-        Ok(rows.into_iter().map(|(name, row)| (name, row.state)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|(name, row)| (name, row.state))
+            .collect())
     }
 
     pub(crate) fn keep_first_seen(

@@ -137,10 +137,7 @@ pub(super) fn write(tx: &Tx<'_>, vouched: &Vouched) -> Result<(), rusqlite::Erro
 }
 
 /// The same, where there is a key.
-pub(super) fn write_known(
-    tx: &Tx<'_>,
-    vouched: Option<&Vouched>,
-) -> Result<(), rusqlite::Error> {
+pub(super) fn write_known(tx: &Tx<'_>, vouched: Option<&Vouched>) -> Result<(), rusqlite::Error> {
     vouched.map_or(Ok(()), |vouched| write(tx, vouched))
 }
 

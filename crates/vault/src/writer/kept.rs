@@ -49,7 +49,9 @@ impl Work {
         let write = |tx: &Tx<'_>| states::write_move(tx, name, text.as_deref());
         self.change_rows(covered, write, |state| {
             state.moves.remove(name);
-            state.moves.extend(stored.map(|stored| (name.clone(), stored)));
+            state
+                .moves
+                .extend(stored.map(|stored| (name.clone(), stored)));
         })
     }
 
