@@ -219,7 +219,7 @@ fn open(dir: &Path, noted: Option<Head>) -> AuditLog {
             public_key: "none".to_owned(),
         },
         noted,
-        vouched: None,
+        authenticated: None,
         segment_limit: SEGMENT_LIMIT,
     };
     let clock = Arc::new(SystemClock::new().unwrap());

@@ -165,7 +165,7 @@ fn open(dir: &Path, identity: LogIdentity) -> AuditLog {
         read_group: None,
         identity,
         noted: None,
-        vouched: None,
+        authenticated: None,
         segment_limit: SEGMENT_LIMIT,
     };
     let clock = Arc::new(SystemClock::new().unwrap());

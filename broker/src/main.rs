@@ -15,7 +15,7 @@ use broker::harden::Hardened;
 use broker::{commands, harden, startup};
 use broker_clock::{Clock, SystemClock};
 use broker_protocol::paths::{Overrides, Paths};
-use broker_secret_memory::outlet::Outlet;
+use broker_secret_memory::nonblocking_stderr::NonblockingStderr;
 use broker_secret_memory::redact;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use zeroizing_alloc::ZeroAlloc;
@@ -95,14 +95,14 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let clock = Arc::new(SystemClock::new()?);
     let Some(command) = arguments.command else {
         // Nothing that serves may wait for whoever reads standard error, a panic included.
-        let outlet = Outlet::to_standard_error()?;
-        redact::install_panic_hook(outlet.clone());
-        redact::init_tracing(format, filter, outlet.clone())?;
-        let served = serve(places, clock, outlet.clone(), &hardened);
+        let stderr = NonblockingStderr::to_standard_error()?;
+        redact::install_panic_hook(stderr.clone());
+        redact::init_tracing(format, filter, stderr.clone())?;
+        let served = serve(places, clock, stderr.clone(), &hardened);
         if let Err(error) = &served {
-            commands::say_why(error.as_ref(), &mut outlet.clone());
+            commands::say_why(error.as_ref(), &mut stderr.clone());
         }
-        outlet.flush_last();
+        stderr.flush_last();
         return Ok(served.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS));
     };
     redact::init_tracing(format, filter, io::stderr)?;
@@ -132,7 +132,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
 fn serve(
     places: Paths,
     clock: Arc<SystemClock>,
-    outlet: Outlet,
+    stderr: NonblockingStderr,
     hardened: &Hardened,
 ) -> Result<(), Box<dyn Error>> {
     // One thread serves tens of thousands of requests a second; a second would be woken for each of
@@ -140,7 +140,7 @@ fn serve(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let ran = runtime.block_on(startup::run(places, clock, outlet, hardened));
+    let ran = runtime.block_on(startup::run(places, clock, stderr, hardened));
     // Whatever still blocks in a thread of its own, such as on a disk that hangs, is left there.
     runtime.shutdown_background();
     Ok(ran?)

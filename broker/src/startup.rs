@@ -12,7 +12,7 @@ use broker_audit::record::{BrokerEvent, PolicyEvent, VaultEvent};
 use broker_audit_writer::{self as audit_log, AuditLog, AuditLogError};
 use broker_clock::Clock;
 use broker_protocol::paths::Paths;
-use broker_secret_memory::outlet::Outlet;
+use broker_secret_memory::nonblocking_stderr::NonblockingStderr;
 use broker_sources::one_password::{Connect, Op};
 use broker_sources::{Desk, OnePassword, Sources};
 use broker_vault::root_key::RootKeySource;
@@ -26,7 +26,7 @@ use crate::config::{Config, ConfigError, OnePasswordConfig, Through};
 use crate::harden::Hardened;
 use crate::holder::Holder;
 use crate::life;
-use crate::operations::root_key_surroundings;
+use crate::operations::root_key_locations;
 use crate::policies::{LoadError, load};
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
 use crate::socket::{self, BindError, Kept, Listener};
@@ -98,7 +98,7 @@ pub enum StartError {
 pub async fn run(
     places: Paths,
     clock: Arc<dyn Clock>,
-    traces: Outlet,
+    traces: NonblockingStderr,
     _hardened: &Hardened,
 ) -> Result<(), StartError> {
     let (app, _lock) = assemble(places, clock, traces).await?;
@@ -110,7 +110,7 @@ pub async fn run(
 pub(crate) async fn assemble(
     places: Paths,
     clock: Arc<dyn Clock>,
-    traces: Outlet,
+    traces: NonblockingStderr,
 ) -> Result<(App, Flock<File>), StartError> {
     refuse_exposed(&places.config)?;
     let config = Arc::new(Config::read(
@@ -136,7 +136,7 @@ pub(crate) async fn assemble(
             read_group: config.audit_read_group.map(Gid::from_raw),
             identity: vault.log_identity(),
             noted: vault.noted_head(),
-            vouched: vault.vouched_head(),
+            authenticated: vault.authenticated_head(),
             segment_limit: audit_log::SEGMENT_LIMIT,
         },
         Arc::clone(&clock),
@@ -227,7 +227,7 @@ fn unlock_at_start(vault: &Vault, places: &Paths) -> Option<&'static str> {
         return None;
     }
     let unlocked = vault
-        .fetch_root_key(&root_key_surroundings(places))
+        .fetch_root_key(&root_key_locations(places))
         .map_err(|error| error.to_string())
         .and_then(|key| vault.unlock(key).map_err(|error| error.to_string()));
     match unlocked {

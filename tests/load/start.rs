@@ -12,7 +12,7 @@ use broker_audit_writer::{AuditLog, Effect, Options, SEGMENT_LIMIT};
 use broker_clock::{Clock as _, SystemClock};
 use broker_protocol::names::LeaseId;
 use broker_vault::Vault;
-use broker_vault::root_key::{Keyring, Surroundings};
+use broker_vault::root_key::{KeyLocations, Keyring};
 use support::Home;
 
 use crate::lease::timed;
@@ -58,7 +58,7 @@ fn last_segment(home: &Home) -> std::path::PathBuf {
 /// Returns the number of records.
 fn fill(home: &Home) -> u64 {
     let vault = Vault::open(&home.places.vault).unwrap();
-    let key = vault.fetch_root_key(&Surroundings {
+    let key = vault.fetch_root_key(&KeyLocations {
         key_file: home.places.root_key.clone(),
         credentials: None,
         keyring: Keyring::SESSION,
@@ -70,7 +70,7 @@ fn fill(home: &Home) -> u64 {
         read_group: None,
         identity: vault.log_identity(),
         noted: vault.noted_head(),
-        vouched: vault.vouched_head(),
+        authenticated: vault.authenticated_head(),
         segment_limit: SEGMENT_LIMIT,
     };
     let (log, _) = AuditLog::open(options, Arc::clone(&clock) as _).unwrap();

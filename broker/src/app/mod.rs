@@ -15,7 +15,7 @@ use broker_clock::Clock;
 use broker_github::GitHub;
 use broker_policy::Host;
 use broker_protocol::paths::Paths;
-use broker_secret_memory::outlet::Outlet;
+use broker_secret_memory::nonblocking_stderr::NonblockingStderr;
 use broker_sources::Sources;
 use broker_vault::Vault;
 
@@ -72,7 +72,7 @@ pub struct App {
 pub(crate) struct Opened<'a> {
     /// The audit log, and what was found in it.
     pub(crate) log: AuditLog,
-    pub(crate) audit: &'a audit_log::Opened,
+    pub(crate) audit: &'a audit_log::LogState,
     pub(crate) vault: Arc<Vault>,
     pub(crate) sources: Arc<Sources>,
     pub(crate) policies: Loaded,
@@ -80,7 +80,7 @@ pub(crate) struct Opened<'a> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Arc<Config>,
     pub(crate) places: Paths,
-    pub(crate) traces: Outlet,
+    pub(crate) traces: NonblockingStderr,
 }
 
 impl App {

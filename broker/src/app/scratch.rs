@@ -12,7 +12,7 @@ use broker_clock::{Clock as _, ManualClock};
 use broker_policy::{Caller, Host, Request};
 use broker_protocol::names::SecretName;
 use broker_protocol::paths::Paths;
-use broker_secret_memory::outlet::Outlet;
+use broker_secret_memory::nonblocking_stderr::NonblockingStderr;
 use broker_secret_memory::token::AccessToken;
 use broker_sources::one_password::Op;
 use broker_sources::{Desk, OnePassword, Plan, Sources, Times};
@@ -187,7 +187,7 @@ fn opened(places: &Paths, clock: &ManualClock, config: &str) -> App {
         read_group: None,
         identity: vault.log_identity(),
         noted: vault.noted_head(),
-        vouched: vault.vouched_head(),
+        authenticated: vault.authenticated_head(),
         segment_limit: audit_log::SEGMENT_LIMIT,
     };
     let (log, audit) = AuditLog::open(options, Arc::new(clock.clone())).unwrap();
@@ -202,6 +202,6 @@ fn opened(places: &Paths, clock: &ManualClock, config: &str) -> App {
         clock: Arc::new(clock.clone()),
         config: Arc::new(config),
         places: places.clone(),
-        traces: Outlet::to_standard_error().unwrap(),
+        traces: NonblockingStderr::to_standard_error().unwrap(),
     })
 }

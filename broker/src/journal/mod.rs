@@ -19,7 +19,7 @@ use broker_audit::record::{Body, Event};
 use broker_clock::{BootId, Clock, Moment, Now};
 use broker_protocol::names::LeaseId;
 
-use broker_audit_writer::{AuditLog, AuditLogError, Departure, Effect, Recorded, Use};
+use broker_audit_writer::{AuditLog, AuditLogError, Effect, Export, Recorded, Use};
 
 pub use self::readers::Readers;
 pub use self::subscription::Subscription;
@@ -147,12 +147,12 @@ impl Journal {
     /// # Errors
     ///
     /// As for [`Self::record`].
-    pub async fn record_departure(
+    pub async fn record_export(
         &self,
-        departure: Departure,
+        export: Export,
         event: &impl Event,
-    ) -> Result<Recorded<Departure>, AuditLogError> {
-        self.log.record_departure(departure, Body::of(event)?).await
+    ) -> Result<Recorded<Export>, AuditLogError> {
+        self.log.record_export(export, Body::of(event)?).await
     }
 
     /// Records what happened whether or not it can be recorded. `true` if it was.

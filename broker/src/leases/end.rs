@@ -130,7 +130,11 @@ impl Leases {
             .map(|l| (l.id.clone(), l.span.renewable.wall))
             .chain(buried)
             .collect();
-        if let Err(error) = self.vault.bury(graves, self.journal.now().wall).await {
+        if let Err(error) = self
+            .vault
+            .write_tombstones(graves, self.journal.now().wall)
+            .await
+        {
             tracing::error!(cause = %error, "a revocation left no tombstone in the vault");
         }
         // Together, so that they share their syncs.

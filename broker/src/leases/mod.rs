@@ -19,7 +19,7 @@ pub mod usage;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use broker_audit_writer::{LiveLease, Opened, Removal};
+use broker_audit_writer::{LiveLease, LogState, Removal};
 use broker_protocol::names::LeaseId;
 use broker_sources::Sources;
 use broker_vault::Vault;
@@ -90,7 +90,7 @@ impl Leases {
         (secrets, vault, sources): (Arc<Secrets>, Arc<Vault>, Arc<Sources>),
         (minting, limits): (Arc<Minting>, Arc<Limits>),
         config: Arc<Config>,
-        opened: &Opened,
+        opened: &LogState,
     ) -> Self {
         let account = config.limits;
         Self {

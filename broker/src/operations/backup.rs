@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::{fs, io};
 
 use broker_audit::record::VaultEvent;
-use broker_audit_writer::Departure;
+use broker_audit_writer::Export;
 use broker_policy::{Caller, PolicyFile};
 use broker_vault::VaultError;
-use broker_vault::backup::{Authorities, BackupError, Beside, LogAtBackup, SealedBackup, Snapshot};
+use broker_vault::backup::{
+    Authorities, BackupError, BackupInputs, LogAtBackup, SealedBackup, Snapshot,
+};
 use broker_vault::root_key::Passphrase;
 use jiff::Timestamp;
 
@@ -69,10 +71,10 @@ impl Operations {
             versions: manifest.versions,
             policies,
         };
-        let departure = Departure {
+        let export = Export {
             sha256: sealed.sha256().to_owned(),
         };
-        let recorded = self.journal.record_departure(departure, &event).await?;
+        let recorded = self.journal.record_export(export, &event).await?;
         tracing::warn!(uid = by.uid, "a backup leaves, and the root key in it");
         sealed.release(&recorded).map_err(UpkeepError::Backup)
     }
@@ -91,7 +93,7 @@ impl Operations {
             read => Some(read.map_err(UpkeepError::Configuration)?),
         };
         let authorities = authorities(config.as_deref().unwrap_or_default(), &self.places.config);
-        let beside = Beside {
+        let beside = BackupInputs {
             config: config.as_deref(),
             policies: &policies,
             authorities: &authorities,

@@ -100,7 +100,7 @@ impl Operations {
         let loaded = tokio::task::spawn_blocking(move || match passphrase {
             Some(passphrase) => this.vault.root_key_behind(&passphrase),
             None => {
-                let key = this.vault.fetch_root_key(&this.surroundings())?;
+                let key = this.vault.fetch_root_key(&this.key_locations())?;
                 Ok((key, this.vault.root_key_source().as_str()))
             }
         });
@@ -110,15 +110,15 @@ impl Operations {
             .map_err(UpkeepError::Unlock)
     }
 
-    pub(super) fn surroundings(&self) -> root_key::Surroundings {
-        root_key_surroundings(&self.places)
+    pub(super) fn key_locations(&self) -> root_key::KeyLocations {
+        root_key_locations(&self.places)
     }
 }
 
 /// Where the sources of a root key are looked for.
-pub(crate) fn root_key_surroundings(places: &Paths) -> root_key::Surroundings {
+pub(crate) fn root_key_locations(places: &Paths) -> root_key::KeyLocations {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    root_key::Surroundings {
+    root_key::KeyLocations {
         key_file: places.root_key.clone(),
         credentials,
         keyring: root_key::Keyring::SESSION,

@@ -31,7 +31,7 @@ use crate::minting::Minting;
 use crate::policies::Policies;
 use crate::secrets::{Secrets, UpkeepError};
 
-pub(crate) use self::lock::root_key_surroundings;
+pub(crate) use self::lock::root_key_locations;
 pub use self::rekey::RekeyOutcome;
 
 /// See the module.

@@ -39,7 +39,7 @@ impl Operations {
         let this = Arc::clone(self);
         // Deriving a key takes its time.
         let prepared = tokio::task::spawn_blocking(move || {
-            let at = this.surroundings();
+            let at = this.key_locations();
             this.vault.prepare_rekey(&asked, &at)
         });
         let prepared = prepared.await.map_err(broken)?.map_err(refused)?;
@@ -57,7 +57,7 @@ impl Operations {
         let announced = self.journal.record(&event).await?;
         let (this, now) = (Arc::clone(self), self.journal.now().wall);
         let done = tokio::task::spawn_blocking(move || {
-            let at = this.surroundings();
+            let at = this.key_locations();
             this.vault.rekey(*rekey, announced, &at, now)
         });
         match done.await.map_err(broken)? {
@@ -79,7 +79,7 @@ impl Operations {
         let this = Arc::clone(self);
         // A keyring takes its time.
         let found = tokio::task::spawn_blocking(move || {
-            let at = this.surroundings();
+            let at = this.key_locations();
             this.vault.after_interrupted_rekey(&at)
         });
         match found.await {

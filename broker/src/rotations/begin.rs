@@ -5,7 +5,7 @@ use broker_policy::{Caller, SecretDeclaration};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::RotationView;
 use broker_vault::rotation_state::{Rotation, Version};
-use broker_vault::{Held, NewValue};
+use broker_vault::{NewValue, StoredSecret};
 
 use super::candidate::{Accepted, Before, Candidate};
 use super::least::InUse;
@@ -88,7 +88,7 @@ impl Rotations {
         &self,
         by: &Caller,
         declared: &SecretDeclaration,
-        held: Option<&Held>,
+        held: Option<&StoredSecret>,
         candidate: &Candidate,
     ) -> Result<(Accepted, bool), RotationError> {
         let old = match held {
@@ -129,7 +129,7 @@ impl Rotations {
         &self,
         by: &Caller,
         turn: &SecretTurn,
-        held: Option<&Held>,
+        held: Option<&StoredSecret>,
         (new, old_is_dead): (NewValue, bool),
     ) -> Result<(), RotationError> {
         let name = turn.name();

@@ -6,7 +6,7 @@
 use broker_policy::{SecretDeclaration, SecretKind};
 use broker_protocol::check::{Finding, Verdict};
 use broker_secret_memory::token::AccessToken;
-use broker_vault::Held;
+use broker_vault::StoredSecret;
 use jiff::Timestamp;
 
 use super::least::{self, InUse};
@@ -27,7 +27,7 @@ pub struct Candidate {
 
 /// The value in use.
 pub(super) struct Before<'a> {
-    pub(super) held: Option<&'a Held>,
+    pub(super) held: Option<&'a StoredSecret>,
     /// What GitHub says of it, if it still accepts it.
     pub(super) identity: Option<&'a Identity>,
     pub(super) in_use: InUse,
@@ -135,7 +135,11 @@ fn same_key(before: Option<&Identity>, identity: &Identity) -> Option<String> {
     (before?.fingerprint()? == key).then(|| "it is the key in use".to_owned())
 }
 
-fn earlier_end(held: Option<&Held>, end: Option<Timestamp>, now: Timestamp) -> Option<String> {
+fn earlier_end(
+    held: Option<&StoredSecret>,
+    end: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<String> {
     let end = end?;
     if end <= now {
         return Some(format!("it ended on {}", date(end)));

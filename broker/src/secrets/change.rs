@@ -5,7 +5,7 @@ use broker_audit_writer::{AuditLogError, Effect, Use};
 use broker_policy::{Caller, SourceSpec};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 use broker_secret_memory::token::AccessToken;
-use broker_vault::{Held, Kind, NewValue, StoredVersion, VaultError};
+use broker_vault::{Kind, NewValue, StoredSecret, StoredVersion, VaultError};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -32,7 +32,7 @@ impl Secrets {
         name: &SecretName,
         value: AccessToken,
         expires_at: Option<Timestamp>,
-    ) -> Result<Held, UpkeepError> {
+    ) -> Result<StoredSecret, UpkeepError> {
         let turn = self.locks.turn(name).await;
         if self.vault.is_locked() {
             return Err(UpkeepError::Locked);
@@ -50,7 +50,7 @@ impl Secrets {
         turn: &SecretTurn,
         value: AccessToken,
         expires_at: Option<Timestamp>,
-    ) -> Result<Held, UpkeepError> {
+    ) -> Result<StoredSecret, UpkeepError> {
         let new = NewValue { value, expires_at };
         self.store_next(by, turn, new, None).await
     }
@@ -108,7 +108,7 @@ impl Secrets {
         turn: &SecretTurn,
         new: NewValue,
         restores: Option<u64>,
-    ) -> Result<Held, UpkeepError> {
+    ) -> Result<StoredSecret, UpkeepError> {
         let name = turn.name();
         let NewValue { value, expires_at } = new;
         let version = self
@@ -272,7 +272,7 @@ fn of_the_vault(error: VaultError) -> UpkeepError {
 /// A value that is in use again.
 pub struct Undone {
     /// The version that it is now.
-    pub held: Held,
+    pub held: StoredSecret,
     /// The version that it was.
     pub restores: u64,
     /// What its first characters say it is.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use broker_policy::{SecretDeclaration, SourceSpec};
-use broker_vault::{Checked, Held, RootKeyInForce};
+use broker_vault::{Checked, RootKeyInForce, StoredSecret};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Secrets;
@@ -42,7 +42,7 @@ impl Secrets {
     pub(crate) fn deadline(
         &self,
         declared: Option<&SecretDeclaration>,
-        held: Option<&Held>,
+        held: Option<&StoredSecret>,
     ) -> Deadline {
         let rotated = declared.filter(|declared| declared.rotate_every.is_some());
         let since = match rotated {
@@ -61,7 +61,7 @@ impl Secrets {
     pub(crate) fn ends_at(
         &self,
         declared: Option<&SecretDeclaration>,
-        held: Option<&Held>,
+        held: Option<&StoredSecret>,
     ) -> Option<Timestamp> {
         match declared {
             Some(declared) if !declared.source.is_vault() => self.known_of(declared)?.expires_at,

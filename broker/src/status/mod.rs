@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use broker_policy::{Caller, Rule};
 use broker_protocol::api::{self, BrokerStatus, CallerView, FallbackView, PurposeView};
 use broker_protocol::names::{Delivery, Permissions, Purpose};
-use broker_secret_memory::outlet::Outlet;
+use broker_secret_memory::nonblocking_stderr::NonblockingStderr;
 use broker_sources::Sources;
 use broker_vault::Vault;
 use jiff::Timestamp;
@@ -53,7 +53,7 @@ pub struct Status {
 /// What is shown of the process itself.
 pub struct Process {
     /// Where traces leave, for how many of them did not.
-    pub traces: Outlet,
+    pub traces: NonblockingStderr,
     /// When it started.
     pub started: Timestamp,
 }

@@ -6,7 +6,7 @@ use broker_policy::SourceSpec;
 use broker_protocol::api::{SecretState, SecretView};
 use broker_protocol::check::{CheckFailed, Verdict};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
-use broker_vault::Held;
+use broker_vault::StoredSecret;
 use jiff::Timestamp;
 
 use super::Status;
@@ -18,7 +18,7 @@ impl Status {
     #[must_use]
     pub fn secrets(&self) -> Vec<SecretView> {
         let policies = self.policies.in_force();
-        let held: BTreeMap<SecretName, Held> = self.vault.list().into_iter().collect();
+        let held: BTreeMap<SecretName, StoredSecret> = self.vault.list().into_iter().collect();
         let declared = policies.set.secrets().map(|secret| secret.name.clone());
         let names: BTreeSet<SecretName> = declared.chain(held.keys().cloned()).collect();
         let now = self.journal.now().wall;
@@ -28,7 +28,12 @@ impl Status {
             .collect()
     }
 
-    fn secret_view(&self, name: &SecretName, held: Option<&Held>, now: Timestamp) -> SecretView {
+    fn secret_view(
+        &self,
+        name: &SecretName,
+        held: Option<&StoredSecret>,
+        now: Timestamp,
+    ) -> SecretView {
         let policies = self.policies.in_force();
         let declared = policies.set.secret(name);
         let usage = self.vault.usage(name);

@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::http::Request;
 use broker_audit::files::{self, Tail};
 use broker_policy::Caller;
-use broker_secret_memory::outlet::Outlet;
+use broker_secret_memory::nonblocking_stderr::NonblockingStderr;
 use broker_vault::root_key::{Keyring, RootKeySource};
 use http_body_util::BodyExt as _;
 use nix::fcntl::Flock;
@@ -71,7 +71,7 @@ impl InProcess {
         let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
         let (stop, stopped) = watch::channel(false);
         let (app, store) = runtime.block_on(async {
-            let traces = Outlet::to_standard_error().unwrap();
+            let traces = NonblockingStderr::to_standard_error().unwrap();
             let clock = Arc::new(clock.clone());
             let started = startup::assemble(home.places.clone(), clock, traces);
             let (app, store) = started.await.unwrap();

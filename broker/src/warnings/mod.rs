@@ -23,7 +23,7 @@ use std::time::Duration;
 use broker_audit::record::SecretEvent;
 use broker_protocol::api::WarningChannel;
 use broker_protocol::names::SecretName;
-use broker_vault::{Held, Vault};
+use broker_vault::{StoredSecret, Vault};
 use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -245,7 +245,7 @@ impl Warnings {
         let elsewhere = elsewhere.filter(|declared| !declared.source.is_vault());
         let elsewhere = elsewhere.map(|declared| (declared.name.clone(), None));
         // Of those that are both, the one that is used.
-        let secrets: BTreeMap<SecretName, Option<Held>> = stored.chain(elsewhere).collect();
+        let secrets: BTreeMap<SecretName, Option<StoredSecret>> = stored.chain(elsewhere).collect();
         let near = secrets.iter().filter_map(|(name, held)| {
             let declared = policies.set.secret(name);
             let deadline = self.secrets.deadline(declared, held.as_ref());

@@ -26,11 +26,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::disk::Disk;
 use super::error::AuditLogError;
-use super::layout::{Layout, Planned, Told, longest_part};
+use super::layout::{LastOpening, Layout, NewSegment, longest_part};
 use super::live_leases::{Effect, LiveLeases};
-use super::recovery::{self, Found, Keep, Last, Noted};
+use super::recovery::{self, Keep, KnownHeads, LastSegment, LogEnd};
 use super::segment::{self, Torn};
-use super::{LogIdentity, Opened};
+use super::{LogIdentity, LogState};
 
 /// One record to be.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ struct Tail<F> {
     file: F,
     name: String,
     size: u64,
-    told: Told,
+    last_opening: LastOpening,
 }
 
 /// How long after a recovery the next is tried, on the boot clock. After a successful one too: a
@@ -77,15 +77,15 @@ impl<D: Disk> Appender<D> {
     pub(super) fn open(
         disk: D,
         identity: LogIdentity,
-        noted: Noted,
+        noted: KnownHeads,
         segment_limit: u64,
         now: Now,
-    ) -> Result<(Self, Opened), AuditLogError> {
+    ) -> Result<(Self, LogState), AuditLogError> {
         let found = recovery::recover(&disk, &identity, Keep::Whole(noted))?;
         let why = "these bytes at the end of the segment were no whole records at start";
-        let mut opened = Opened::default();
+        let mut opened = LogState::default();
         let (live, head, tail) = match found {
-            Found {
+            LogEnd {
                 last: None,
                 unnamed,
             } => {
@@ -105,7 +105,7 @@ impl<D: Disk> Appender<D> {
                 let (head, tail) = begin(&disk, layout)?;
                 (live, head, tail)
             }
-            Found {
+            LogEnd {
                 last: Some(last),
                 unnamed,
             } => {
@@ -210,10 +210,10 @@ impl<D: Disk> Appender<D> {
     /// telling them took, or a log with very many of them would consist of openings.
     fn next_segment(&self, now: Now) -> Result<Layout, AuditLogError> {
         let mut layout = Layout::new(self.head, now.wall, self.segment_limit);
-        let Told { opening, .. } = self.tail.told;
-        let told = self.tail.told.and(self.tail.size);
-        if told.before < opening.saturating_mul(2) {
-            layout.go_on(told)?;
+        let LastOpening { opening, .. } = self.tail.last_opening;
+        let last_opening = self.tail.last_opening.and(self.tail.size);
+        if last_opening.before < opening.saturating_mul(2) {
+            layout.go_on(last_opening)?;
         } else {
             layout.open(&self.live.opening(longest_part(self.segment_limit))?)?;
         }
@@ -287,7 +287,7 @@ fn fitting<'a>(entries: impl Iterator<Item = &'a Entry>, room: u64) -> usize {
 }
 
 /// Goes on with the segment that is there.
-fn resume<D: Disk>(disk: &D, last: &Last) -> Result<Tail<D::File>, AuditLogError> {
+fn resume<D: Disk>(disk: &D, last: &LastSegment) -> Result<Tail<D::File>, AuditLogError> {
     let name = segment::name(last.first);
     let io = AuditLogError::io("open", &disk.path(&name));
     let file = disk.open(&name).map_err(io)?;
@@ -295,7 +295,7 @@ fn resume<D: Disk>(disk: &D, last: &Last) -> Result<Tail<D::File>, AuditLogError
         file,
         name,
         size: last.size,
-        told: last.told,
+        last_opening: last.last_opening,
     })
 }
 
@@ -307,7 +307,7 @@ fn begin<D: Disk>(disk: &D, layout: Layout) -> Result<(Head, Tail<D::File>), Aud
     let Layout {
         full,
         last,
-        told,
+        last_opening,
         head,
         ..
     } = layout;
@@ -337,7 +337,7 @@ fn begin<D: Disk>(disk: &D, layout: Layout) -> Result<(Head, Tail<D::File>), Aud
             file,
             name,
             size,
-            told,
+            last_opening,
         },
     ))
 }
@@ -345,7 +345,7 @@ fn begin<D: Disk>(disk: &D, layout: Layout) -> Result<(Head, Tail<D::File>), Aud
 /// Makes one segment durable, its name included, and adds that to those `made`.
 fn make<D: Disk>(
     disk: &D,
-    segment: &Planned,
+    segment: &NewSegment,
     made: &mut Vec<String>,
 ) -> Result<D::File, AuditLogError> {
     let name = segment::name(segment.first);

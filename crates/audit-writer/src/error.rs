@@ -19,7 +19,7 @@ pub enum AuditLogError {
     },
 
     /// The system refused an operation on a file.
-    #[error("cannot {what} {path}: {}", Plain { error: source, path })]
+    #[error("cannot {what} {path}: {}", IoReason { error: source, path })]
     Io {
         /// What was tried.
         what: &'static str,
@@ -160,12 +160,12 @@ impl AuditLogError {
 }
 
 /// An I/O error in words that name the mend, where there is one.
-struct Plain<'a> {
+struct IoReason<'a> {
     error: &'a io::Error,
     path: &'a Path,
 }
 
-impl fmt::Display for Plain<'_> {
+impl fmt::Display for IoReason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dir = self.path.parent().unwrap_or(self.path).display();
         match self.error.raw_os_error() {

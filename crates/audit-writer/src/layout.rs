@@ -14,7 +14,7 @@ use super::live_leases::PART_BYTES;
 
 /// Where live leases were last told, as the last segment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Told {
+pub(super) struct LastOpening {
     /// First record of the segment where that begins.
     pub(super) since: u64,
     /// Bytes it took.
@@ -23,7 +23,7 @@ pub(super) struct Told {
     pub(super) before: u64,
 }
 
-impl Told {
+impl LastOpening {
     /// The same once a segment of `size` bytes is no longer the last.
     pub(super) const fn and(self, size: u64) -> Self {
         Self {
@@ -35,7 +35,7 @@ impl Told {
 
 /// One segment to be made.
 #[derive(Debug)]
-pub(super) struct Planned {
+pub(super) struct NewSegment {
     /// Its first record.
     pub(super) first: u64,
     /// All that it holds.
@@ -46,11 +46,11 @@ pub(super) struct Planned {
 #[derive(Debug)]
 pub(super) struct Layout {
     /// All but the last.
-    pub(super) full: Vec<Planned>,
+    pub(super) full: Vec<NewSegment>,
     /// Where the log goes on.
-    pub(super) last: Planned,
+    pub(super) last: NewSegment,
     /// As the last one stands.
-    pub(super) told: Told,
+    pub(super) last_opening: LastOpening,
     /// After all of them.
     pub(super) head: Head,
     time: Timestamp,
@@ -73,11 +73,11 @@ impl Layout {
     pub(super) const fn new(head: Head, time: Timestamp, segment_limit: u64) -> Self {
         Self {
             full: Vec::new(),
-            last: Planned {
+            last: NewSegment {
                 first: head.records,
                 lines: Vec::new(),
             },
-            told: Told {
+            last_opening: LastOpening {
                 since: head.records,
                 opening: 0,
                 before: 0,
@@ -103,14 +103,14 @@ impl Layout {
             }
             begins = false;
         }
-        self.told.opening = self.told.before + self.last.lines.len() as u64;
+        self.last_opening.opening = self.last_opening.before + self.last.lines.len() as u64;
         Ok(())
     }
 
     /// Goes on with what was told before.
-    pub(super) fn go_on(&mut self, told: Told) -> Result<(), serde_json::Error> {
-        self.told = told;
-        let since = told.since;
+    pub(super) fn go_on(&mut self, last_opening: LastOpening) -> Result<(), serde_json::Error> {
+        self.last_opening = last_opening;
+        let since = last_opening.since;
         self.write(&Body::of(&LeaseEvent::Continued { since })?);
         Ok(())
     }
@@ -123,14 +123,14 @@ impl Layout {
     }
 
     fn leave(&mut self) -> Result<(), serde_json::Error> {
-        let next = Planned {
+        let next = NewSegment {
             first: self.head.records,
             lines: Vec::new(),
         };
         let left = std::mem::replace(&mut self.last, next);
-        let told = self.told.and(left.lines.len() as u64);
+        let last_opening = self.last_opening.and(left.lines.len() as u64);
         self.full.push(left);
-        self.go_on(told)
+        self.go_on(last_opening)
     }
 
     fn write(&mut self, body: &Body) {
@@ -174,8 +174,11 @@ mod tests {
             assert_eq!(layout.head.records, next);
             let all = layout.full.iter().chain([&layout.last]);
             let bytes: usize = all.map(|segment| segment.lines.len()).sum();
-            assert_eq!(layout.told.opening, bytes as u64);
-            assert_eq!(layout.told.before, (bytes - layout.last.lines.len()) as u64);
+            assert_eq!(layout.last_opening.opening, bytes as u64);
+            assert_eq!(
+                layout.last_opening.before,
+                (bytes - layout.last.lines.len()) as u64
+            );
         }
     }
 

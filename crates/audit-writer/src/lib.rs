@@ -43,7 +43,7 @@ use tokio::sync::{oneshot, watch};
 use self::appender::{Appender, Entry};
 use self::disk::{Disk, OsDisk};
 use self::group_commit::{Answer, IfRefused, Pending, Queue, Writer, stopped};
-use self::recovery::Noted;
+use self::recovery::KnownHeads;
 
 pub use self::error::AuditLogError;
 pub use self::live_leases::{Effect, LeaseRecord, LiveLease};
@@ -60,7 +60,7 @@ pub struct Use {
 
 /// Everything is about to leave the broker, the root key too, sealed under a passphrase: a backup.
 #[derive(Debug)]
-pub struct Departure {
+pub struct Export {
     /// SHA-256 of the bytes that leave, hexadecimal; the record names it.
     pub sha256: String,
 }
@@ -105,7 +105,7 @@ pub struct Options {
     /// The head the vault last noted: the log must lead through it. `None` before the first.
     pub noted: Option<Head>,
     /// The head it last noted under a MAC, which may be an earlier one: the log must lead through it too.
-    pub vouched: Option<Head>,
+    pub authenticated: Option<Head>,
     /// Largest size of a segment in bytes, [`SEGMENT_LIMIT`] except in tests.
     pub segment_limit: u64,
 }
@@ -115,7 +115,7 @@ pub const SEGMENT_LIMIT: u64 = 64 << 20;
 
 /// What was found when the log was opened.
 #[derive(Debug, Default)]
-pub struct Opened {
+pub struct LogState {
     /// The leases that no record has ended; no MAC is checked yet.
     pub live: Vec<LiveLease>,
     /// Bodies of `lease.granted` after the noted head, oldest first, MAC not yet checked.
@@ -148,7 +148,10 @@ impl AuditLog {
     ///
     /// If the log cannot be read or written, is exposed to others, is another vault's, or lacks
     /// records that the noted head vouches for.
-    pub fn open(options: Options, clock: Arc<dyn Clock>) -> Result<(Self, Opened), AuditLogError> {
+    pub fn open(
+        options: Options,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, LogState), AuditLogError> {
         let disk = OsDisk::new(&options.dir, options.read_group)?;
         Self::open_on(disk, options, clock)
     }
@@ -157,16 +160,16 @@ impl AuditLog {
         disk: D,
         options: Options,
         clock: Arc<dyn Clock>,
-    ) -> Result<(Self, Opened), AuditLogError> {
+    ) -> Result<(Self, LogState), AuditLogError> {
         let Options {
             dir,
             identity,
             noted,
-            vouched,
+            authenticated,
             segment_limit,
             ..
         } = options;
-        let noted = Noted::of(noted, vouched);
+        let noted = KnownHeads::of(noted, authenticated);
         let now = clock.now();
         let (appender, opened) = Appender::open(disk, identity, noted, segment_limit, now)?;
         let queue = Arc::new(Queue::new(appender.head()));
@@ -212,13 +215,13 @@ impl AuditLog {
     /// # Errors
     ///
     /// As for [`AuditLog::record`].
-    pub async fn record_departure(
+    pub async fn record_export(
         &self,
-        departure: Departure,
+        export: Export,
         body: Body,
-    ) -> Result<Recorded<Departure>, AuditLogError> {
+    ) -> Result<Recorded<Export>, AuditLogError> {
         let seq = self.record(body, Effect::Nothing).await?;
-        let inner = departure;
+        let inner = export;
         Ok(Recorded { inner, seq })
     }
 

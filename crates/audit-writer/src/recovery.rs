@@ -18,7 +18,7 @@ use serde::de::IgnoredAny;
 use super::LogIdentity;
 use super::disk::Disk;
 use super::error::AuditLogError;
-use super::layout::Told;
+use super::layout::LastOpening;
 use super::live_leases::{CONTINUED, LiveLeases, Replay};
 use super::segment::{self, Torn, Walk};
 use super::set_aside::{read_from, set_aside, sync_file};
@@ -28,24 +28,27 @@ use super::since_noted::SinceNoted;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Keep {
     /// Every whole record; the log must lead through these heads.
-    Whole(Noted),
+    Whole(KnownHeads),
     /// Records up to this head, which must all be there.
     Acknowledged(Head),
 }
 
 /// Heads that the log must lead through.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Noted {
+pub(super) struct KnownHeads {
     /// The later one: grants after it have yet to be counted.
     pub(super) newest: Head,
     /// An earlier one, where the vault knows of two: changes after it are to be told.
     pub(super) before: Option<Head>,
 }
 
-impl Noted {
+impl KnownHeads {
     /// Of two heads, either of which may be the later.
-    pub(super) fn of(noted: Option<Head>, vouched: Option<Head>) -> Self {
-        let (one, other) = (noted.unwrap_or(Head::EMPTY), vouched.unwrap_or(Head::EMPTY));
+    pub(super) fn of(noted: Option<Head>, authenticated: Option<Head>) -> Self {
+        let (one, other) = (
+            noted.unwrap_or(Head::EMPTY),
+            authenticated.unwrap_or(Head::EMPTY),
+        );
         let (newest, before) = if one.records >= other.records {
             (one, other)
         } else {
@@ -86,22 +89,22 @@ impl Keep {
 
 /// The log as it lies on disk, ending with a whole record.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct LogEnd {
     /// The last segment; `None` if there is no log yet.
-    pub(super) last: Option<Last>,
+    pub(super) last: Option<LastSegment>,
     /// Files moved aside from the end of the log that no record names yet.
     pub(super) unnamed: Vec<Torn>,
 }
 
 /// The last segment.
 #[derive(Debug)]
-pub(super) struct Last {
+pub(super) struct LastSegment {
     /// Its first record.
     pub(super) first: u64,
     /// Its size.
     pub(super) size: u64,
     /// Where live leases were last told.
-    pub(super) told: Told,
+    pub(super) last_opening: LastOpening,
     /// Where the log stands.
     pub(super) head: Head,
     /// When its last record was written.
@@ -117,7 +120,7 @@ pub(super) fn recover<D: Disk>(
     disk: &D,
     identity: &LogIdentity,
     keep: Keep,
-) -> Result<Found, AuditLogError> {
+) -> Result<LogEnd, AuditLogError> {
     let must_hold = keep.must_hold();
     loop {
         let (segments, torn) = survey(disk)?;
@@ -126,7 +129,7 @@ pub(super) fn recover<D: Disk>(
                 return Err(missing(disk, "", 0));
             }
             let unnamed = torn.into_iter().filter(|t| (t.first, t.offset) == (0, 0));
-            return Ok(Found {
+            return Ok(LogEnd {
                 last: None,
                 unnamed: unnamed.collect(),
             });
@@ -138,21 +141,21 @@ pub(super) fn recover<D: Disk>(
         }
         forget_cached(disk, last);
         let first_exists = segments.first() == Some(&0);
-        if first_exists && refuse_foreign(disk, identity)? == Opened::Unreadable && last > 0 {
+        if first_exists && refuse_foreign(disk, identity)? == FirstLine::Unreadable && last > 0 {
             return Err(damaged(disk, 0, 0, 0));
         }
         match read(disk, &segments, keep)? {
-            Read::Ends(found) => {
+            Scan::Ends(found) => {
                 // A broker may have been killed before it could sync its last records, which are about
                 // to count; and what was cut off must not come back.
                 sync_file(disk, &segment::name(last))?;
                 let unnamed = unnamed(disk, &segments, &found.0, torn, &found.1)?;
-                return Ok(Found {
+                return Ok(LogEnd {
                     last: Some(found.0),
                     unnamed,
                 });
             }
-            Read::Torn { offset } => set_aside(disk, last, offset)?,
+            Scan::Torn { offset } => set_aside(disk, last, offset)?,
         }
     }
 }
@@ -181,13 +184,13 @@ fn forget_cached<D: Disk>(disk: &D, first: u64) {
 }
 
 #[derive(PartialEq, Eq)]
-enum Opened {
+enum FirstLine {
     Ours,
     Unreadable,
 }
 
 /// Compares the log's first record, if it is still there, with the vault's identity.
-fn refuse_foreign<D: Disk>(disk: &D, identity: &LogIdentity) -> Result<Opened, AuditLogError> {
+fn refuse_foreign<D: Disk>(disk: &D, identity: &LogIdentity) -> Result<FirstLine, AuditLogError> {
     #[derive(Deserialize)]
     struct LogOpened {
         log_id: String,
@@ -199,7 +202,7 @@ fn refuse_foreign<D: Disk>(disk: &D, identity: &LogIdentity) -> Result<Opened, A
         .map_err(AuditLogError::io("read", &disk.path(&name)))?;
     let line = Walk::from(Head::EMPTY, &bytes).next();
     let Some(opened) = line.and_then(|l| serde_json::from_str::<LogOpened>(l.text).ok()) else {
-        return Ok(Opened::Unreadable);
+        return Ok(FirstLine::Unreadable);
     };
     if (opened.log_id.as_str(), opened.public_key.as_str())
         != (identity.log_id.as_str(), identity.public_key.as_str())
@@ -210,21 +213,21 @@ fn refuse_foreign<D: Disk>(disk: &D, identity: &LogIdentity) -> Result<Opened, A
             wanted: identity.log_id.clone(),
         });
     }
-    Ok(Opened::Ours)
+    Ok(FirstLine::Ours)
 }
 
 /// More than `log.opened` takes.
 const FIRST_LINE: u64 = 4096;
 
-enum Read {
+enum Scan {
     /// The last segment ends with a record that counts; the names its `log.recovered` records give.
-    Ends(Box<(Last, Vec<String>)>),
+    Ends(Box<(LastSegment, Vec<String>)>),
     /// From this byte on, the last segment holds nothing that counts.
     Torn { offset: u64 },
 }
 
 /// Walks from the segment that holds the head that is known from elsewhere to the end.
-fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Read, AuditLogError> {
+fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Scan, AuditLogError> {
     let must_hold = keep.must_hold();
     let earliest = keep.earliest();
     let start = if earliest == 0 {
@@ -236,7 +239,7 @@ fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Read, AuditLo
             .checked_sub(1)
             .ok_or_else(|| missing(disk, "", earliest))?
     };
-    let start = start.min(where_told(disk, segments)?);
+    let start = start.min(where_opened(disk, segments)?);
     let mut walked = Walked::default();
     let to_walk = segments.get(start..).unwrap_or_default();
     let mut rest = to_walk.iter().copied().peekable();
@@ -248,7 +251,7 @@ fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Read, AuditLo
             if part.offset != bytes.len() || bytes.is_empty() {
                 return Err(damaged(disk, first, part.offset, part.head.records));
             }
-            walked.told = walked.told.and(bytes.len() as u64);
+            walked.last_opening = walked.last_opening.and(bytes.len() as u64);
             if rest.peek() != Some(&part.head.records) {
                 return Err(missing(
                     disk,
@@ -281,26 +284,26 @@ fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Read, AuditLo
             return Err(damaged(disk, first, 0, first));
         }
         if offset < bytes.len() || !opened {
-            return Ok(Read::Torn {
+            return Ok(Scan::Torn {
                 offset: offset as u64,
             });
         }
-        let last = Last {
+        let last = LastSegment {
             first,
             size: bytes.len() as u64,
-            told: walked.told,
+            last_opening: walked.last_opening,
             head: part.head,
             time: part.time,
             live: walked.replay.live,
             since: walked.since,
         };
-        return Ok(Read::Ends(Box::new((last, walked.replay.moved_aside))));
+        return Ok(Scan::Ends(Box::new((last, walked.replay.moved_aside))));
     }
     Err(missing(disk, "", must_hold.records))
 }
 
 /// The first of the segments from which on live leases are told: mostly the last one.
-fn where_told<D: Disk>(disk: &D, segments: &[u64]) -> Result<usize, AuditLogError> {
+fn where_opened<D: Disk>(disk: &D, segments: &[u64]) -> Result<usize, AuditLogError> {
     let mut at = segments.len().saturating_sub(1);
     while let Some(&first) = segments.get(at) {
         let name = segment::name(first);
@@ -312,8 +315,8 @@ fn where_told<D: Disk>(disk: &D, segments: &[u64]) -> Result<usize, AuditLogErro
             break;
         };
         at = at.checked_sub(1).ok_or_else(|| {
-            let told = serde_json::from_str::<Continued>(line.text);
-            let since = told.map_or(first, |told| told.since);
+            let last_opening = serde_json::from_str::<Continued>(line.text);
+            let since = last_opening.map_or(first, |last_opening| last_opening.since);
             missing(disk, &segment::name(since), since)
         })?;
     }
@@ -330,12 +333,12 @@ struct Continued {
 struct Walked {
     head: Option<Head>,
     replay: Replay,
-    told: Told,
+    last_opening: LastOpening,
     since: SinceNoted,
 }
 
 /// How far one segment counts.
-struct Part {
+struct SegmentScan {
     head: Head,
     /// End of the last line that counts.
     offset: usize,
@@ -348,11 +351,11 @@ fn read_segment<D: Disk>(
     bytes: &[u8],
     keep: Keep,
     walked: &mut Walked,
-) -> Result<Part, AuditLogError> {
+) -> Result<SegmentScan, AuditLogError> {
     let must_hold = keep.must_hold();
     let earliest = keep.earliest();
     let before = walked.head;
-    let mut part = Part {
+    let mut part = SegmentScan {
         head: before.unwrap_or(Head {
             records: first,
             hash: LineHash::ZERO,
@@ -392,9 +395,9 @@ fn read_segment<D: Disk>(
             if unfinished {
                 return Err(damaged(disk, first, 0, first));
             }
-            walked.told = Told {
+            walked.last_opening = LastOpening {
                 since: first,
-                ..Told::default()
+                ..LastOpening::default()
             };
         }
         check(walk.head())?;
@@ -410,7 +413,7 @@ fn read_segment<D: Disk>(
         part.head = walk.head();
         part.time = line.time.parse().ok();
         if !was_open && walked.replay.opened() && line.kind != CONTINUED {
-            walked.told.opening = walked.told.before + part.offset as u64;
+            walked.last_opening.opening = walked.last_opening.before + part.offset as u64;
         }
     }
     // A line is vouched for by the line after it; the last has only its own form. A page lost from
@@ -430,20 +433,23 @@ fn read_segment<D: Disk>(
 fn unnamed<D: Disk>(
     disk: &D,
     segments: &[u64],
-    last: &Last,
+    last: &LastSegment,
     torn: Vec<Torn>,
     named: &[String],
 ) -> Result<Vec<Torn>, AuditLogError> {
-    let told = segments.partition_point(|first| *first < last.told.since);
+    let last_opening = segments.partition_point(|first| *first < last.last_opening.since);
     let mut ends = Vec::new();
-    for &first in segments.get(told.saturating_sub(1)..).unwrap_or_default() {
+    for &first in segments
+        .get(last_opening.saturating_sub(1)..)
+        .unwrap_or_default()
+    {
         let name = segment::name(first);
         let io = AuditLogError::io("look at", &disk.path(&name));
         ends.extend(disk.size(&name).map_err(io)?.map(|size| (first, size)));
     }
     // An opening that was not finished may have begun several segments, and the one that took its place
     // may by now go on in others.
-    let opening = |t: &Torn| t.offset == 0 && t.first >= last.told.since;
+    let opening = |t: &Torn| t.offset == 0 && t.first >= last.last_opening.since;
     let at_the_end = |t: &Torn| ends.contains(&(t.first, t.offset)) || opening(t);
     let unnamed = torn.into_iter().filter(at_the_end);
     Ok(unnamed.filter(|t| !named.contains(&t.name)).collect())

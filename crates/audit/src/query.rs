@@ -99,7 +99,7 @@ impl<'a> Line<'a> {
     /// One line for people: time, number, kind, caller, purpose, secret, and what else matters.
     #[must_use]
     pub fn summary(&self) -> String {
-        let mut text = format!("{:.0} {} {}", self.time, self.seq, Plain(&self.kind));
+        let mut text = format!("{:.0} {} {}", self.time, self.seq, Escaped(&self.kind));
         let mut add = |part: fmt::Arguments<'_>| {
             text.push_str(", ");
             // Writing to a String cannot fail.
@@ -109,7 +109,7 @@ impl<'a> Line<'a> {
             add(format_args!("uid {uid}"));
         }
         if let Some(name) = self.caller.as_ref().and_then(best_name) {
-            add(format_args!("{}", Plain(name)));
+            add(format_args!("{}", Escaped(name)));
         }
         for (label, value) in [
             ("", &self.purpose),
@@ -120,12 +120,12 @@ impl<'a> Line<'a> {
             ("", &self.code),
         ] {
             if let Some(value) = value {
-                add(format_args!("{label}{}", Plain(value)));
+                add(format_args!("{label}{}", Escaped(value)));
             }
         }
         match &self.version {
             Some(Version::Number(number)) => add(format_args!("version {number}")),
-            Some(Version::Text(version)) => add(format_args!("version {}", Plain(version))),
+            Some(Version::Text(version)) => add(format_args!("version {}", Escaped(version))),
             None => {}
         }
         if let Some(expires_at) = self.expires_at {
@@ -138,13 +138,13 @@ impl<'a> Line<'a> {
             add(format_args!("{records} records"));
         }
         if let Some(why) = &self.why {
-            add(format_args!("{}", Plain(why)));
+            add(format_args!("{}", Escaped(why)));
         }
         if let Some(reason) = &self.reason {
-            add(format_args!("reason “{}”", Plain(reason)));
+            add(format_args!("reason “{}”", Escaped(reason)));
         }
         if let Some(lease) = &self.lease {
-            add(format_args!("lease {}", Plain(lease)));
+            add(format_args!("lease {}", Escaped(lease)));
         }
         text
     }
@@ -158,9 +158,9 @@ fn best_name<'c>(caller: &'c Caller<'_>) -> Option<&'c str> {
 
 /// Text whose control characters, and those that change the direction or the visibility of others,
 /// are written as escapes.
-struct Plain<'a>(&'a str);
+struct Escaped<'a>(&'a str);
 
-impl fmt::Display for Plain<'_> {
+impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|c| {
             let hidden = matches!(c,

@@ -130,14 +130,14 @@ pub struct Walker {
     names: Vec<String>,
     line: u64,
     byte: u64,
-    before: Option<Place>,
-    doubt: Option<Place>,
+    before: Option<Position>,
+    doubt: Option<Position>,
     two_in_one: bool,
 }
 
 /// Where a line stands.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct Position {
     segment: usize,
     record: u64,
     line: u64,
@@ -360,7 +360,7 @@ impl Walker {
     }
 
     /// Decides a doubt by the line after it, if there is one.
-    fn settle(&self, doubt: Place, after: Option<Prefix<'_>>) -> Broken {
+    fn settle(&self, doubt: Position, after: Option<Prefix<'_>>) -> Broken {
         let by = doubt.record;
         let after = after.and_then(|prefix| prefix.prev());
         match (self.before, after) {
@@ -373,8 +373,8 @@ impl Walker {
         }
     }
 
-    fn here(&self, record: u64) -> Place {
-        Place {
+    fn here(&self, record: u64) -> Position {
+        Position {
             segment: self.names.len().saturating_sub(1),
             record,
             line: self.line,
@@ -387,7 +387,7 @@ impl Walker {
         self.broken(self.here(record), how)
     }
 
-    fn broken(&self, place: Place, how: How) -> Broken {
+    fn broken(&self, place: Position, how: How) -> Broken {
         Broken {
             segment: self.names.get(place.segment).cloned().unwrap_or_default(),
             record: place.record,

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use broker_audit::record::{Body, BrokerEvent};
 use broker_audit_writer::{
-    AuditLog, Departure, Effect, LogIdentity, Options, Recorded, SEGMENT_LIMIT, Use,
+    AuditLog, Effect, Export, LogIdentity, Options, Recorded, SEGMENT_LIMIT, Use,
 };
 use broker_clock::ManualClock;
 use tokio::time::timeout;
@@ -36,9 +36,9 @@ pub fn recorded(secret: &str, version: Option<u64>) -> Recorded<Use> {
 
 /// Returns the proof that bytes with this SHA-256 were recorded before they leave.
 #[must_use]
-pub fn recorded_departure(sha256: String) -> Recorded<Departure> {
-    let departure = Departure { sha256 };
-    in_a_log(async move |log, body| log.record_departure(departure, body).await.unwrap())
+pub fn recorded_export(sha256: String) -> Recorded<Export> {
+    let export = Export { sha256 };
+    in_a_log(async move |log, body| log.record_export(export, body).await.unwrap())
 }
 
 /// Returns once the process no longer runs; a zombie counts as gone.
@@ -68,7 +68,7 @@ fn in_a_log<T: Send + 'static>(
                 public_key: "a key of a test".to_owned(),
             },
             noted: None,
-            vouched: None,
+            authenticated: None,
             segment_limit: SEGMENT_LIMIT,
         };
         let clock = ManualClock::at("2026-11-30T07:00:00Z".parse().unwrap());

@@ -6,6 +6,6 @@
 
 pub mod cipher;
 pub mod locked_memory;
-pub mod outlet;
+pub mod nonblocking_stderr;
 pub mod redact;
 pub mod token;

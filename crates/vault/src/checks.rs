@@ -59,7 +59,7 @@ pub struct CheckDetails {
 
 /// [`CheckAttempt`] in half the room: there is one for each secret.
 #[derive(Debug, Clone)]
-pub(super) struct Kept {
+pub(super) struct CompactCheck {
     /// Versions count from 1.
     version: Option<std::num::NonZeroU64>,
     hashed: Option<Box<HashedToken>>,
@@ -76,7 +76,7 @@ pub(super) struct Kept {
     accepted: bool,
 }
 
-impl Default for Kept {
+impl Default for CompactCheck {
     fn default() -> Self {
         Self {
             version: None,
@@ -94,7 +94,7 @@ impl Default for Kept {
     }
 }
 
-impl Kept {
+impl CompactCheck {
     pub(super) fn of(attempt: CheckAttempt) -> Self {
         let mut kept = Self::default();
         if let Some(checked) = attempt.checked {
@@ -192,7 +192,7 @@ impl Vault {
         state
             .checks
             .get(name)
-            .map_or_else(CheckAttempt::default, Kept::attempt)
+            .map_or_else(CheckAttempt::default, CompactCheck::attempt)
     }
 
     /// Keeps, durably, what a check found. Works while locked. The findings are a JSON object, whose
@@ -208,7 +208,7 @@ impl Vault {
         findings: String,
     ) -> Result<(), VaultError> {
         let name = name.clone();
-        let kept = Kept::of(CheckAttempt {
+        let kept = CompactCheck::of(CheckAttempt {
             checked: Some(checked),
             failed_at: None,
         });

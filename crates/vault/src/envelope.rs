@@ -123,14 +123,14 @@ pub(crate) fn root_version(head: &Head) -> u32 {
 
 /// One root key and its version.
 #[derive(Clone, Copy)]
-pub(crate) struct Under<'a> {
+pub(crate) struct RootKeyRef<'a> {
     pub(crate) root: &'a [u8; 32],
     pub(crate) version: u32,
 }
 
 /// Where an envelope belongs, as far as its data key is bound to it.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct DataKeyId<'a> {
     pub(crate) vault: &'a str,
     pub(crate) name: &'a str,
     pub(crate) version: u64,
@@ -138,9 +138,9 @@ pub(crate) struct Place<'a> {
 
 /// Seals the same data key under another root key. The value is neither needed nor opened.
 pub(crate) fn rewrap(
-    old: Under<'_>,
-    new: Under<'_>,
-    place: Place<'_>,
+    old: RootKeyRef<'_>,
+    new: RootKeyRef<'_>,
+    place: DataKeyId<'_>,
     head: &Head,
 ) -> Result<Head, KeyError> {
     let (start, sealed_key) = head.split_first_chunk::<KEY_AT>().ok_or(DoesNotOpen)?;

@@ -15,7 +15,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::envelope::{self, KeyError, NoRandom, Under};
+use super::envelope::{self, KeyError, NoRandom, RootKeyRef};
 use super::error::VaultError;
 use super::root_key::RootKey;
 
@@ -99,17 +99,17 @@ pub(super) struct Keys {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ListForm {
     /// As in format 4: nothing says that there are other MACs.
-    Alone,
+    V1,
     /// It says besides that all that decides after a start has one, so that taking the others away, or
     /// calling the file an older format, is noticed.
-    WithOthers,
+    V2,
 }
 
 impl ListForm {
     const fn domain(self) -> &'static str {
         match self {
-            Self::Alone => "tokend list v1",
-            Self::WithOthers => "tokend list v2",
+            Self::V1 => "tokend list v1",
+            Self::V2 => "tokend list v2",
         }
     }
 }
@@ -144,7 +144,7 @@ impl Keys {
             root_version,
             mac,
             previous: None,
-            list: ListForm::WithOthers,
+            list: ListForm::V2,
         })
     }
 
@@ -184,14 +184,14 @@ impl Keys {
     }
 
     /// The root key of this version, if it is one of the two that are kept.
-    pub(super) fn under(&self, version: u32) -> Option<Under<'_>> {
+    pub(super) fn under(&self, version: u32) -> Option<RootKeyRef<'_>> {
         let previous = self.previous.as_ref();
         let previous = previous.map(|(root, version)| (root, *version));
         [Some((&self.root, self.root_version)), previous]
             .into_iter()
             .flatten()
             .find(|(_, is)| *is == version)
-            .map(|(root, version)| Under {
+            .map(|(root, version)| RootKeyRef {
                 root: root.expose(),
                 version,
             })

@@ -23,25 +23,25 @@ use std::sync::{Arc, LockResult, Mutex, RwLock};
 
 use broker_protocol::names::SecretName;
 use broker_secret_memory::token::{AccessToken, HashedToken};
-use custody::Custody;
 use jiff::Timestamp;
+use key_record::KeyRecord;
 use keys::{Keys, SealedKeys};
-use root_key::{Passphrase, RootKey, RootKeyError, RootKeySource, Surroundings, Wrap};
+use root_key::{RootKey, RootKeySource, Wrap};
+use row_mac::{RowSum, Witness, WitnessKey};
 use state::{List, State};
 use store::Store;
 use tokio::sync::oneshot;
-use vouched::{RowSum, Witness, WitnessKey};
 use writer::{Work, Writer};
 
 use broker_audit_writer::{Recorded, Use};
-use broker_secret_memory::outlet;
+use broker_secret_memory::nonblocking_stderr;
 
 pub mod backup;
 mod checks;
-mod custody;
 mod envelope;
 mod error;
 pub mod first_seen;
+mod key_record;
 mod keys;
 mod kind;
 mod minted;
@@ -51,11 +51,11 @@ mod rekey;
 pub mod root_key;
 mod rotation;
 pub mod rotation_state;
+mod row_mac;
 mod sources;
 mod state;
 mod store;
 mod values;
-mod vouched;
 mod warnings;
 mod witness;
 mod writer;
@@ -72,9 +72,9 @@ pub use rekey::{
     Interrupted, MOST_SEALS, Prepared, Rekey, RekeyError, RekeyRequest, Rekeyed, RootKeyInForce,
 };
 pub use rotation::{NewValue, StoredVersion};
+pub use row_mac::Forgotten;
 pub use sources::SourceValue;
-pub use vouched::Forgotten;
-pub use warnings::GivenWarning;
+pub use warnings::StoredWarning;
 pub use witness::{Usage, UsageDelta};
 
 pub use broker_audit_writer::LogIdentity;
@@ -126,7 +126,7 @@ pub struct NewVault<'a> {
 
 /// What is known of a stored secret without its key: its newest version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct StoredSecret {
     /// The version in use.
     pub version: u64,
     /// What its first characters say it is.
@@ -180,8 +180,8 @@ impl Vault {
         let root = new.root.copy()?;
         let keys = Keys::open(root, &sealed, &log.public_key, path)?;
         list.mac = list.tag(&keys).bytes().into();
-        let vouched = WitnessKey::of(&keys)?.vouch(&log, None, &RowSum::default());
-        let custody = Custody {
+        let signed_head = WitnessKey::of(&keys)?.sign_head(&log, None, &RowSum::default());
+        let key_record = KeyRecord {
             source: new.source,
             keys: sealed,
             passphrase: new.passphrase,
@@ -190,7 +190,7 @@ impl Vault {
             change: None,
             mac: None,
         };
-        Store::create(path, &custody.signed(&keys), &list, &vouched, now)?;
+        Store::create(path, &key_record.signed(&keys), &list, &signed_head, now)?;
         Ok(log)
     }
 
@@ -204,7 +204,7 @@ impl Vault {
         let (store, state) = Store::open(path)?;
         let shared = Arc::new(Shared {
             path: path.to_owned(),
-            id: state.custody.keys.vault_id.clone(),
+            id: state.key_record.keys.vault_id.clone(),
             seals: store.seals(),
             rekeying: Mutex::default(),
             state: RwLock::new(state),
@@ -224,13 +224,16 @@ impl Vault {
     /// Which source of the root key is in force.
     #[must_use]
     pub fn root_key_source(&self) -> RootKeySource {
-        known(self.shared.state.read()).custody.source.clone()
+        known(self.shared.state.read()).key_record.source.clone()
     }
 
     /// Whether a recovery passphrase was set.
     #[must_use]
     pub fn has_recovery_passphrase(&self) -> bool {
-        known(self.shared.state.read()).custody.recovery.is_some()
+        known(self.shared.state.read())
+            .key_record
+            .recovery
+            .is_some()
     }
 
     /// Reads the root key from the source in force. Blocks, for a keyring up to twenty seconds. Where a
@@ -239,15 +242,15 @@ impl Vault {
     /// # Errors
     ///
     /// [`RootKeyError`]; [`RootKeyError::PassphraseNeeded`] where it is behind a passphrase.
-    pub fn fetch_root_key(&self, at: &Surroundings) -> Result<RootKey, RootKeyError> {
+    pub fn fetch_root_key(&self, at: &KeyLocations) -> Result<RootKey, RootKeyError> {
         let under_way = known(self.shared.rekeying.lock());
-        let custody = known(self.shared.state.read()).custody.clone();
-        match &custody.source {
+        let key_record = known(self.shared.state.read()).key_record.clone();
+        match &key_record.source {
             RootKeySource::File => {
-                let fits = |key: &RootKey| custody.keys.fits(key);
+                let fits = |key: &RootKey| key_record.keys.fits(key);
                 root_key::read_file(&at.key_file, fits, !*under_way)
             }
-            source => source.fetch(self.id(), custody.keys.root_version, at),
+            source => source.fetch(self.id(), key_record.keys.root_version, at),
         }
     }
 
@@ -261,12 +264,12 @@ impl Vault {
         &self,
         passphrase: &Passphrase,
     ) -> Result<(RootKey, &'static str), RootKeyError> {
-        let custody = known(self.shared.state.read()).custody.clone();
+        let key_record = known(self.shared.state.read()).key_record.clone();
         let wraps = [
-            ("passphrase", &custody.passphrase),
-            ("recovery", &custody.recovery),
+            ("passphrase", &key_record.passphrase),
+            ("recovery", &key_record.recovery),
         ];
-        let mut wrong = RootKeyError::NoPassphrase(custody.source.as_str());
+        let mut wrong = RootKeyError::NoPassphrase(key_record.source.as_str());
         for (which, wrap) in wraps {
             let Some(wrap) = wrap else { continue };
             match wrap.open(self.id(), passphrase) {
@@ -288,11 +291,11 @@ impl Vault {
         let shared = &self.shared;
         let mut state = known(shared.state.write());
         let public_key = &state.list.log.public_key;
-        let mut keys = Keys::open(root, &state.custody.keys, public_key, &shared.path)?;
+        let mut keys = Keys::open(root, &state.key_record.keys, public_key, &shared.path)?;
         if !state.list.is_genuine(&mut keys) {
             return Err(shared.tampered("its list of secrets and versions".to_owned()));
         }
-        if !state.custody.is_genuine(&keys) {
+        if !state.key_record.is_genuine(&keys) {
             return Err(shared.tampered("where its root key is kept".to_owned()));
         }
         let not_yet = matches!(*known(shared.witness.read()), Witness::NotYet);
@@ -327,13 +330,13 @@ impl Vault {
 
     /// What is known of one secret, locked or not. `None` if it has no value here.
     #[must_use]
-    pub fn held(&self, name: &SecretName) -> Option<Held> {
+    pub fn held(&self, name: &SecretName) -> Option<StoredSecret> {
         known(self.shared.state.read()).held(name)
     }
 
     /// All secrets that have a value here, by name, locked or not.
     #[must_use]
-    pub fn list(&self) -> Vec<(SecretName, Held)> {
+    pub fn list(&self) -> Vec<(SecretName, StoredSecret)> {
         let state = known(self.shared.state.read());
         let secrets = state.list.secrets.iter();
         secrets
@@ -421,6 +424,6 @@ fn to_microseconds(time: Timestamp) -> Timestamp {
 fn known<T>(held: LockResult<T>) -> T {
     held.unwrap_or_else(|_| {
         tracing::error!("a thread failed while it changed the vault's state; stopping");
-        outlet::abort()
+        nonblocking_stderr::abort()
     })
 }

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 
 use super::error::VaultError;
 use super::state::states_of;
-use super::values::Of;
-use super::{Held, Kind, Vault, known, stopped};
+use super::values::ValueRole;
+use super::{Kind, StoredSecret, Vault, known, stopped};
 use crate::rotation_state::{Rotation, SinkState};
 
 /// What is known of one stored version without its key.
@@ -49,8 +49,13 @@ impl Vault {
         new: NewValue,
         rotation: Rotation,
         now: Timestamp,
-    ) -> Result<Held, VaultError> {
-        let stored = self.send_version(&usage, new, Of::InForce(Some(Box::new(rotation))), now)?;
+    ) -> Result<StoredSecret, VaultError> {
+        let stored = self.send_version(
+            &usage,
+            new,
+            ValueRole::InForce(Some(Box::new(rotation))),
+            now,
+        )?;
         stored.await.map_err(stopped)?
     }
 

@@ -14,13 +14,13 @@ use broker_protocol::names::{LeaseId, Purpose, SecretName};
 use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
 
-use super::checks::Kept;
-use super::custody::Custody;
+use super::checks::CompactCheck;
 use super::envelope::Identity;
+use super::key_record::KeyRecord;
 use super::keys::{Keys, ListForm, Tag};
 use super::minted::SealedMinted;
-use super::vouched::{Digest, Forgotten, Row, Vouched};
-use super::{Held, Kind, LogIdentity};
+use super::row_mac::{Digest, Forgotten, Row, SignedHead};
+use super::{Kind, LogIdentity, StoredSecret};
 use crate::first_seen::FirstSeen;
 use crate::move_state::Move;
 use crate::rotation_state::{Rotation, SinkState};
@@ -39,8 +39,8 @@ pub(super) struct Sealed {
 impl Sealed {
     /// When it ends at GitHub: what the last check found if it was of this version, or else what was
     /// entered.
-    fn ends(&self, checked: Option<&Kept>) -> Option<Timestamp> {
-        let checked = checked.and_then(Kept::checked);
+    fn ends(&self, checked: Option<&CompactCheck>) -> Option<Timestamp> {
+        let checked = checked.and_then(CompactCheck::checked);
         let checked = checked.filter(|checked| checked.version == Some(self.version));
         checked.map_or(self.expires_at, |checked| checked.expires_at)
     }
@@ -75,8 +75,8 @@ impl Secret {
     }
 
     /// `checked` is what the last check of this secret found.
-    pub(super) fn held(&self, checked: Option<&Kept>) -> Option<Held> {
-        self.versions.last().map(|newest| Held {
+    pub(super) fn held(&self, checked: Option<&CompactCheck>) -> Option<StoredSecret> {
+        self.versions.last().map(|newest| StoredSecret {
             version: newest.version,
             kind: newest.kind,
             hashed_credential: newest.hashed_credential.clone(),
@@ -131,7 +131,7 @@ pub(super) struct List {
 impl List {
     /// Whether the list is as it was written under these keys, which learn in which form its MAC is.
     pub(super) fn is_genuine(&self, keys: &mut Keys) -> bool {
-        let forms = [ListForm::WithOthers, ListForm::Alone];
+        let forms = [ListForm::V2, ListForm::V1];
         forms.into_iter().any(|form| {
             keys.set_list_form(form);
             self.tag(keys).is(&self.mac)
@@ -141,7 +141,7 @@ impl List {
     /// The MAC over the list as it is, its next change, which says that all else has a MAC too.
     pub(super) fn next_tag_with_others(&self, keys: &Keys) -> Tag {
         let head = head(&self.log, self.changes + 1);
-        let tag = keys.list_mac_in(ListForm::WithOthers, &head);
+        let tag = keys.list_mac_in(ListForm::V2, &head);
         let secrets = self.secrets.iter();
         over(
             tag,
@@ -208,7 +208,7 @@ pub(super) type ExposedTo = (SecretName, u32, Purpose);
 pub(super) type ExposedBefore = (SecretName, HashedToken, u32, Purpose);
 
 /// A value that comes into use, and the one that it takes the place of.
-pub(super) struct Turn {
+pub(super) struct ValueChange {
     pub(super) from: Option<HashedToken>,
     pub(super) to: HashedToken,
 }
@@ -225,7 +225,7 @@ pub(super) struct Figures {
 
 impl Figures {
     /// Another value comes into use. Who was handed it, where it was in use before, counts again.
-    pub(super) fn turn(&mut self, name: &SecretName, turn: &Turn) {
+    pub(super) fn turn(&mut self, name: &SecretName, turn: &ValueChange) {
         let passed = taken(&mut self.exposures, |(secret, ..)| secret == name);
         let again = taken(&mut self.exposed_before, |(secret, hashed, ..)| {
             secret == name && *hashed == turn.to
@@ -251,15 +251,15 @@ fn taken<K: Ord + Clone, V>(map: &mut BTreeMap<K, V>, which: impl Fn(&K) -> bool
 /// All of the vault but its keys.
 #[derive(Debug)]
 pub(super) struct State {
-    pub(super) custody: Custody,
+    pub(super) key_record: KeyRecord,
     pub(super) list: List,
     pub(super) figures: Figures,
     /// By secret, also where its value lies elsewhere.
-    pub(super) checks: BTreeMap<SecretName, Kept>,
+    pub(super) checks: BTreeMap<SecretName, CompactCheck>,
     /// As last noted, under a MAC or not.
     pub(super) noted: Option<Head>,
     /// `None` in a vault that has not been unlocked since it became format 5.
-    pub(super) vouched: Option<Vouched>,
+    pub(super) signed_head: Option<SignedHead>,
     /// Those that the MAC covers.
     pub(super) tombstones: HashMap<LeaseId, Timestamp>,
     /// Those from before the first unlock.
@@ -344,7 +344,7 @@ impl State {
         }
     }
 
-    pub(super) fn held(&self, name: &SecretName) -> Option<Held> {
+    pub(super) fn held(&self, name: &SecretName) -> Option<StoredSecret> {
         self.list.secrets.get(name)?.held(self.checks.get(name))
     }
 }

@@ -11,12 +11,12 @@ use tokio::sync::oneshot;
 use super::error::VaultError;
 use super::rotation::NewValue;
 use super::state::Sealed;
-use super::{Held, Kind, Vault, envelope, known, stopped, to_microseconds};
+use super::{Kind, StoredSecret, Vault, envelope, known, stopped, to_microseconds};
 use crate::rotation_state::Rotation;
 
 /// What a change in the vault is of.
 #[derive(Debug)]
-pub(super) enum Of {
+pub(super) enum ValueRole {
     /// The value that is handed out, with the rotation that the change belongs to, if it does.
     InForce(Option<Box<Rotation>>),
     /// A copy of a value that policies take from elsewhere.
@@ -54,9 +54,10 @@ impl Vault {
         value: AccessToken,
         expires_at: Option<Timestamp>,
         now: Timestamp,
-    ) -> Result<Held, VaultError> {
+    ) -> Result<StoredSecret, VaultError> {
         let value = NewValue { value, expires_at };
-        self.store_as(&usage, value, Of::InForce(None), now).await
+        self.store_as(&usage, value, ValueRole::InForce(None), now)
+            .await
     }
 
     /// The same of a secret whose value policies take from elsewhere: who was exposed to that one still is.
@@ -70,18 +71,19 @@ impl Vault {
         value: AccessToken,
         expires_at: Option<Timestamp>,
         now: Timestamp,
-    ) -> Result<Held, VaultError> {
+    ) -> Result<StoredSecret, VaultError> {
         let value = NewValue { value, expires_at };
-        self.store_as(&usage, value, Of::Elsewhere, now).await
+        self.store_as(&usage, value, ValueRole::Elsewhere, now)
+            .await
     }
 
     async fn store_as(
         &self,
         usage: &Recorded<Use>,
         new: NewValue,
-        of: Of,
+        of: ValueRole,
         now: Timestamp,
-    ) -> Result<Held, VaultError> {
+    ) -> Result<StoredSecret, VaultError> {
         let stored = self.send_version(usage, new, of, now)?;
         stored.await.map_err(stopped)?
     }
@@ -92,9 +94,9 @@ impl Vault {
         &self,
         usage: &Recorded<Use>,
         new: NewValue,
-        of: Of,
+        of: ValueRole,
         now: Timestamp,
-    ) -> Result<oneshot::Receiver<Result<Held, VaultError>>, VaultError> {
+    ) -> Result<oneshot::Receiver<Result<StoredSecret, VaultError>>, VaultError> {
         let NewValue { value, expires_at } = new;
         let name = usage.get().secret.clone();
         let named = usage.get().version;
@@ -125,7 +127,7 @@ impl Vault {
     ///
     /// [`VaultError::NoValue`], [`VaultError::Locked`], or if it could not be written.
     pub async fn remove(&self, usage: Recorded<Use>) -> Result<(), VaultError> {
-        self.remove_as(usage, Of::InForce(None)).await
+        self.remove_as(usage, ValueRole::InForce(None)).await
     }
 
     /// The same of a secret whose value policies take from elsewhere: who was exposed to that one still is.
@@ -134,10 +136,10 @@ impl Vault {
     ///
     /// As [`Self::remove`].
     pub async fn remove_aside(&self, usage: Recorded<Use>) -> Result<(), VaultError> {
-        self.remove_as(usage, Of::Elsewhere).await
+        self.remove_as(usage, ValueRole::Elsewhere).await
     }
 
-    async fn remove_as(&self, usage: Recorded<Use>, of: Of) -> Result<(), VaultError> {
+    async fn remove_as(&self, usage: Recorded<Use>, of: ValueRole) -> Result<(), VaultError> {
         let name = usage.get().secret.clone();
         self.ask(move |work| work.remove(&name, &of)).await
     }

@@ -14,7 +14,7 @@ use super::error::VaultError;
 
 /// A warning that was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GivenWarning {
+pub struct StoredWarning {
     /// What it is about, such as `deadline/org-label-sync-token`. The last one of a key is kept.
     pub key: Box<str>,
     /// Another occasion of the same key starts anew.
@@ -35,7 +35,7 @@ impl Vault {
     /// # Errors
     ///
     /// If they could not be read.
-    pub async fn warnings(&self) -> Result<Vec<GivenWarning>, VaultError> {
+    pub async fn warnings(&self) -> Result<Vec<StoredWarning>, VaultError> {
         self.ask(|work| work.store.warnings()).await
     }
 
@@ -44,7 +44,7 @@ impl Vault {
     /// # Errors
     ///
     /// If it could not be written.
-    pub async fn keep_warnings(&self, warnings: Vec<GivenWarning>) -> Result<(), VaultError> {
+    pub async fn keep_warnings(&self, warnings: Vec<StoredWarning>) -> Result<(), VaultError> {
         self.ask(move |work| work.store.keep_warnings(&warnings))
             .await
     }

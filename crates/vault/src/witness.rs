@@ -17,8 +17,8 @@ use jiff::Timestamp;
 
 use super::error::VaultError;
 use super::keys::Tag;
+use super::row_mac::{Forgotten, Witness};
 use super::state::Figures;
-use super::vouched::{Forgotten, Witness};
 use super::{LogIdentity, Vault, known, new_id, stopped};
 
 /// What leases that are alike add to a secret's figures.
@@ -163,8 +163,8 @@ impl Vault {
     /// The head that was last noted under a MAC, where the one last noted was not: the log must lead
     /// through both.
     #[must_use]
-    pub fn vouched_head(&self) -> Option<Head> {
-        known(self.shared.state.read()).vouched?.head
+    pub fn authenticated_head(&self) -> Option<Head> {
+        known(self.shared.state.read()).signed_head?.head
     }
 
     /// The head of the audit log as last written here; records after it have yet to be counted.
@@ -219,12 +219,13 @@ impl Vault {
     /// # Errors
     ///
     /// If it could not be written.
-    pub async fn bury(
+    pub async fn write_tombstones(
         &self,
         leases: Vec<(LeaseId, Timestamp)>,
         now: Timestamp,
     ) -> Result<(), VaultError> {
-        self.ask(move |work| work.bury(leases, now)).await
+        self.ask(move |work| work.write_tombstones(leases, now))
+            .await
     }
 
     /// The leases that were revoked and would not have ended yet, and when they would.

@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 
 use broker_vault::Vault;
-use broker_vault::root_key::{Keyring, Surroundings};
+use broker_vault::root_key::{KeyLocations, Keyring};
 use support::wait::until;
 use support::{binaries, kills, needs, strace};
 
@@ -36,8 +36,8 @@ fn killed_at(home: &Home, program: &Path, arguments: &[&str], call: &str, n: usi
     Some(())
 }
 
-fn surroundings(home: &Home) -> Surroundings {
-    Surroundings {
+fn key_locations(home: &Home) -> KeyLocations {
+    KeyLocations {
         key_file: home.places.root_key.clone(),
         credentials: None,
         keyring: Keyring::SESSION,
@@ -73,7 +73,7 @@ fn a_restore_killed_at_any_step_leaves_nothing_or_the_whole_and_a_second_one_end
             assert_eq!(home.records_of("vault.restored").len(), 1, "{how}");
             // Vault, key and log belong together; and once for each call a broker says so itself.
             let vault = Vault::open(&home.places.vault).unwrap();
-            let key = vault.fetch_root_key(&surroundings(&home)).unwrap();
+            let key = vault.fetch_root_key(&key_locations(&home)).unwrap();
             vault.unlock(key).unwrap();
             assert_eq!(vault.list().len(), 1, "{how}");
             let noted = vault.noted_head().unwrap().records;

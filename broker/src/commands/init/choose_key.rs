@@ -6,7 +6,7 @@ use broker_private_files::PrivateError;
 use broker_protocol::paths::Paths;
 use broker_vault::root_key::{RootKey, RootKeyError, RootKeySource, Wrap, make_file};
 
-use super::{Asked, InitError, InitOptions, ask, make_or_check, surroundings};
+use super::{Asked, InitError, InitOptions, ask, key_locations, make_or_check};
 
 /// A root key that is kept where `source` will look for it.
 pub(super) struct Chosen {
@@ -49,7 +49,7 @@ pub(super) fn choose_key(
             })
         }
         Some(source @ RootKeySource::Credential(_)) => {
-            let root = source.fetch(id, 1, &surroundings(places, options))?;
+            let root = source.fetch(id, 1, &key_locations(places, options))?;
             Ok(Chosen::new(root, source.clone()))
         }
         None => {

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 use broker_private_files::{self as private, PrivateError};
 use broker_vault::root_key::{
-    Keyring, Passphrase, RootKeyError, RootKeySource, Surroundings, Wrap,
+    KeyLocations, Keyring, Passphrase, RootKeyError, RootKeySource, Wrap,
 };
 use broker_vault::{self as vault, NewVault, NoRandom, Vault, VaultError};
 
@@ -281,7 +281,7 @@ fn existing_vault(
             in_force: source,
         });
     }
-    match vault.fetch_root_key(&surroundings(places, options)) {
+    match vault.fetch_root_key(&key_locations(places, options)) {
         Ok(root) => vault.unlock(root)?,
         Err(RootKeyError::PassphraseNeeded) if begin_new => {
             let typed = ask(options, Asked::Existing)?.ok_or(InitError::NoPassphrase)?;
@@ -350,8 +350,8 @@ fn ask(options: &InitOptions<'_>, what: Asked) -> Result<Option<Passphrase>, Ini
     (options.passphrase)(what).map_err(InitError::Prompt)
 }
 
-fn surroundings(places: &Paths, options: &InitOptions<'_>) -> Surroundings {
-    Surroundings {
+fn key_locations(places: &Paths, options: &InitOptions<'_>) -> KeyLocations {
+    KeyLocations {
         key_file: places.root_key.clone(),
         credentials: options.credentials.clone(),
         keyring: options.keyring,

@@ -207,7 +207,7 @@ fn stage(
             read_group: read_group.map(Gid::from_raw),
             identity: identity.clone(),
             noted: None,
-            vouched: None,
+            authenticated: None,
             segment_limit: SEGMENT_LIMIT,
         },
         clock,

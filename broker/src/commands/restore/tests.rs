@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use broker_audit::files::{self, Tail};
 use broker_clock::SystemClock;
 use broker_policy::PolicyFile;
-use broker_scratch::recorded_departure;
-use broker_vault::backup::{Authorities, Beside, LogAtBackup};
+use broker_scratch::recorded_export;
+use broker_vault::backup::{Authorities, BackupInputs, LogAtBackup};
 use broker_vault::root_key::{Passphrase, RootKey, RootKeyError};
 use broker_vault::{NewVault, Vault};
 use jiff::Timestamp;
@@ -87,7 +87,7 @@ impl Machines {
             records: 41,
             head: "ab".repeat(32),
         };
-        let beside = Beside {
+        let beside = BackupInputs {
             config: Some(config),
             policies: &policies,
             authorities: &authorities,
@@ -99,7 +99,7 @@ impl Machines {
             .seal_backup(&snapshot, &beside, &passphrase())
             .unwrap();
         let sha256 = sealed.sha256().to_owned();
-        let file = sealed.release(&recorded_departure(sha256)).unwrap();
+        let file = sealed.release(&recorded_export(sha256)).unwrap();
         Self {
             places: Paths::below(&scratch.path().join("new")),
             _scratch: scratch,

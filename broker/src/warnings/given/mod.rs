@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use broker_protocol::names::SecretName;
-use broker_vault::{GivenWarning, RootKeyInForce};
+use broker_vault::{RootKeyInForce, StoredWarning};
 use jiff::{SignedDuration, Timestamp};
 
 use super::notice::{DEADLINE, Notice, ROOT_KEY};
@@ -128,7 +128,7 @@ impl Given {
     }
 
     /// Takes over what was given before this start. Who no longer hears of warnings waits for none.
-    pub(super) fn read(&mut self, rows: Vec<GivenWarning>, heard_by: Waits) {
+    pub(super) fn read(&mut self, rows: Vec<StoredWarning>, heard_by: Waits) {
         self.read = true;
         for row in rows {
             let entry = Entry {
@@ -223,13 +223,13 @@ impl Given {
     }
 
     /// What the vault does not hold yet. It counts as held from here on.
-    pub(super) fn take_unkept(&mut self) -> Vec<GivenWarning> {
+    pub(super) fn take_unkept(&mut self) -> Vec<StoredWarning> {
         let unkept = self.by_key.iter_mut().filter(|(_, entry)| !entry.kept);
         let rows = unkept.map(|(key, entry)| {
             entry.kept = true;
             let body = entry.notice.as_ref();
             let body = body.and_then(|notice| serde_json::to_string(&**notice).ok());
-            GivenWarning {
+            StoredWarning {
                 key: key.clone(),
                 occasion: entry.occasion.clone(),
                 mark: entry.mark,

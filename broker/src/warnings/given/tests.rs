@@ -46,7 +46,7 @@ fn floor(subject: &str, now: Timestamp) -> Fresh {
 }
 
 /// What a restart makes of it.
-fn restarted(given: &mut Given, rows: &mut BTreeMap<Box<str>, GivenWarning>) -> Given {
+fn restarted(given: &mut Given, rows: &mut BTreeMap<Box<str>, StoredWarning>) -> Given {
     for row in given.take_unkept() {
         rows.insert(row.key.clone(), row);
     }

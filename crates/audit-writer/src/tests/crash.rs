@@ -8,7 +8,7 @@ use super::super::sim_disk::{Dice, Fault, SimDisk};
 use super::*;
 
 /// What a broker was told before the machine stopped.
-pub(super) struct Told {
+pub(super) struct Acknowledged {
     pub(super) acknowledged: Vec<String>,
     /// Refused, or never answered: may or may not be there.
     uncertain: Vec<String>,
@@ -16,7 +16,7 @@ pub(super) struct Told {
     noted: Head,
 }
 
-impl Told {
+impl Acknowledged {
     pub(super) fn nothing() -> Self {
         Self {
             acknowledged: Vec::new(),
@@ -27,7 +27,7 @@ impl Told {
 }
 
 /// Opens the log and appends until the disk stops or all is done.
-pub(super) fn run(disk: &SimDisk, told: &mut Told, batches: &[Vec<Entry>]) {
+pub(super) fn run(disk: &SimDisk, told: &mut Acknowledged, batches: &[Vec<Entry>]) {
     let Ok((mut rig, _)) = Rig::open(disk, told.noted) else {
         assert!(disk.has_stopped(), "an undamaged log opens");
         return;
@@ -47,7 +47,7 @@ pub(super) fn run(disk: &SimDisk, told: &mut Told, batches: &[Vec<Entry>]) {
     }
 }
 
-pub(super) fn assert_nothing_lost(disk: &SimDisk, told: &Told) {
+pub(super) fn assert_nothing_lost(disk: &SimDisk, told: &Acknowledged) {
     let (rig, opened) = Rig::open(disk, told.noted).expect("a crash damages nothing");
     let recorded = recorded(&rig.disk);
     let acknowledged: Vec<_> = recorded
@@ -74,13 +74,13 @@ fn batches() -> Vec<Vec<Entry>> {
 #[test]
 fn a_crash_at_any_step_of_making_filling_and_rolling_loses_nothing() {
     let whole = SimDisk::default();
-    run(&whole, &mut Told::nothing(), &batches());
+    run(&whole, &mut Acknowledged::nothing(), &batches());
     assert!(segments(&whole).len() > 2, "the run rolls");
     for step in 0..whole.steps() {
         for seed in 0..40 {
             let disk = SimDisk::default();
             disk.inject(step, Fault::Crash);
-            let mut told = Told::nothing();
+            let mut told = Acknowledged::nothing();
             run(&disk, &mut told, &batches());
             assert_nothing_lost(&disk.after_crash(seed), &told);
             assert_nothing_lost(&disk.after_kill(), &told);
@@ -94,7 +94,7 @@ fn a_crash_at_any_step_of_a_recovery_loses_nothing() {
     for seed in 0..60 {
         // The last batch is written and not synced.
         let disk = SimDisk::default();
-        let mut told = Told::nothing();
+        let mut told = Acknowledged::nothing();
         run(&disk, &mut told, &[vec![grant(1)], vec![remark("one")]]);
         let noted = told.noted;
         let disk = disk.after_kill();
@@ -133,7 +133,7 @@ pub(super) struct Shape {
 pub(super) fn assert_survives_any_series_of_crashes(seed: u64, lives: usize, shape: &Shape) {
     let mut dice = Dice(seed);
     let mut disk = SimDisk::default();
-    let mut told = Told::nothing();
+    let mut told = Acknowledged::nothing();
     let mut serial = 0;
     for _ in 0..lives {
         let mut any = |dice: &mut Dice| {

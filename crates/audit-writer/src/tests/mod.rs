@@ -25,9 +25,9 @@ use sha2::{Digest as _, Sha256};
 use super::appender::{Appender, Entry};
 use super::disk::Disk as _;
 use super::live_leases::LiveLease;
-use super::recovery::Noted;
+use super::recovery::KnownHeads;
 use super::sim_disk::SimDisk;
-use super::{AuditLogError, Effect, LogIdentity, Opened};
+use super::{AuditLogError, Effect, LogIdentity, LogState};
 
 /// Small enough for a dozen records to fill several segments.
 const LIMIT: u64 = 3000;
@@ -171,12 +171,12 @@ struct Rig {
 }
 
 impl Rig {
-    fn open(disk: &SimDisk, noted: Head) -> Result<(Self, Opened), AuditLogError> {
+    fn open(disk: &SimDisk, noted: Head) -> Result<(Self, LogState), AuditLogError> {
         let clock = clock();
         let (log, opened) = Appender::open(
             disk.clone(),
             identity(),
-            Noted::of(Some(noted), None),
+            KnownHeads::of(Some(noted), None),
             LIMIT,
             clock.now(),
         )?;
@@ -198,7 +198,7 @@ impl Rig {
         self.log.recover(self.clock.now());
     }
 
-    fn opened_again(&self, noted: Head) -> Result<(Self, Opened), AuditLogError> {
+    fn opened_again(&self, noted: Head) -> Result<(Self, LogState), AuditLogError> {
         Self::open(&self.disk.after_kill(), noted)
     }
 }

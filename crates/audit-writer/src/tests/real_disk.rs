@@ -14,12 +14,12 @@ fn options(dir: &Path) -> Options {
         read_group: None,
         identity: identity(),
         noted: None,
-        vouched: None,
+        authenticated: None,
         segment_limit: SEGMENT_LIMIT,
     }
 }
 
-fn open(options: Options) -> Result<(AuditLog, Opened), AuditLogError> {
+fn open(options: Options) -> Result<(AuditLog, LogState), AuditLogError> {
     AuditLog::open(options, Arc::new(clock()))
 }
 

@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use super::super::live_leases::CONTINUED;
 use super::super::segment;
 use super::super::sim_disk::{Fault, SimDisk};
-use super::crash::{Shape, Told, assert_nothing_lost, assert_survives_any_series_of_crashes, run};
+use super::crash::{
+    Acknowledged, Shape, assert_nothing_lost, assert_survives_any_series_of_crashes, run,
+};
 use super::*;
 
 /// Several times as many as a segment holds.
@@ -114,7 +116,7 @@ fn a_crash_at_any_step_of_telling_many_loses_nothing() {
         grants.chain([vec![end(from), remark("end")]]).collect()
     };
     let whole = SimDisk::default();
-    run(&whole, &mut Told::nothing(), &batches(0));
+    run(&whole, &mut Acknowledged::nothing(), &batches(0));
     assert!(
         segments(&whole)
             .iter()
@@ -124,7 +126,7 @@ fn a_crash_at_any_step_of_telling_many_loses_nothing() {
         for seed in 0..10 {
             let disk = SimDisk::default();
             disk.inject(step, Fault::Crash);
-            let mut told = Told::nothing();
+            let mut told = Acknowledged::nothing();
             run(&disk, &mut told, &batches(0));
             assert_nothing_lost(&disk.after_crash(seed), &told);
             assert_nothing_lost(&disk.after_kill(), &told);

@@ -120,11 +120,11 @@ fn a_log_must_lead_through_both_heads_that_the_vault_knows() {
         let disk = rig.disk.after_kill();
         Appender::open(disk, identity(), noted, LIMIT, clock().now()).map(drop)
     };
-    for (noted, vouched) in [(last, heads[2]), (heads[2], last), (last, last)] {
-        open(Noted::of(Some(noted), Some(vouched))).unwrap();
+    for (noted, authenticated) in [(last, heads[2]), (heads[2], last), (last, last)] {
+        open(KnownHeads::of(Some(noted), Some(authenticated))).unwrap();
     }
-    for (noted, vouched) in [(last, other), (other, last)] {
-        let refused = open(Noted::of(Some(noted), Some(vouched)));
+    for (noted, authenticated) in [(last, other), (other, last)] {
+        let refused = open(KnownHeads::of(Some(noted), Some(authenticated)));
         assert!(matches!(refused, Err(AuditLogError::Rewritten { .. })));
     }
 }
@@ -330,7 +330,7 @@ fn the_log_of_another_vault_is_refused_untouched() {
     let opened = Appender::open(
         disk.clone(),
         other,
-        Noted::of(None, None),
+        KnownHeads::of(None, None),
         LIMIT,
         clock().now(),
     );

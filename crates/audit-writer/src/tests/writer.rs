@@ -13,7 +13,7 @@ fn options() -> Options {
         read_group: None,
         identity: identity(),
         noted: None,
-        vouched: None,
+        authenticated: None,
         segment_limit: 1 << 20,
     }
 }

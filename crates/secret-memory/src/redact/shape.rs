@@ -50,7 +50,7 @@ impl TokenKind {
 }
 
 /// A credential found in a text.
-pub(super) struct Found {
+pub(super) struct Match {
     pub(super) start: usize,
     pub(super) end: usize,
     /// What may stay to tell what it was.
@@ -58,7 +58,7 @@ pub(super) struct Found {
 }
 
 /// All credentials in a text, in order, none within another.
-pub(super) fn all(text: &[u8]) -> impl Iterator<Item = Found> {
+pub(super) fn all(text: &[u8]) -> impl Iterator<Item = Match> {
     let mut at = 0;
     std::iter::from_fn(move || {
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
@@ -74,7 +74,7 @@ pub(super) fn all(text: &[u8]) -> impl Iterator<Item = Found> {
             };
             if let Some((prefix, length)) = found {
                 at += length;
-                return Some(Found {
+                return Some(Match {
                     start,
                     end: at,
                     prefix,

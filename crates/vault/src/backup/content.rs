@@ -113,7 +113,7 @@ pub(super) fn write(
 }
 
 /// A content taken apart.
-pub(super) struct Read<'a> {
+pub(super) struct Contents<'a> {
     pub(super) manifest: Manifest,
     pub(super) root_key: &'a [u8; 32],
     pub(super) vault: &'a [u8],
@@ -124,7 +124,7 @@ pub(super) struct Read<'a> {
 
 /// Takes a content of this format apart. Whoever made it had the passphrase, and is not trusted to have made
 /// sense.
-pub(super) fn read(content: &[u8], format: u16) -> Result<Read<'_>, BackupError> {
+pub(super) fn read(content: &[u8], format: u16) -> Result<Contents<'_>, BackupError> {
     let missing = |what| move || BackupError::Content(what);
     let (length, rest) = content
         .split_first_chunk()
@@ -173,7 +173,7 @@ pub(super) fn read(content: &[u8], format: u16) -> Result<Read<'_>, BackupError>
     if !rest.is_empty() {
         return Err(BackupError::Content("list of parts"));
     }
-    Ok(Read {
+    Ok(Contents {
         root_key: root_key.ok_or_else(missing("root key"))?,
         vault: vault.ok_or_else(missing("vault"))?,
         config,
@@ -253,7 +253,7 @@ mod tests {
         write(manifest(), &parts).unwrap().to_vec()
     }
 
-    fn read(content: &[u8]) -> Result<Read<'_>, BackupError> {
+    fn read(content: &[u8]) -> Result<Contents<'_>, BackupError> {
         super::read(content, 2)
     }
 

@@ -1,7 +1,7 @@
 //! Backups: one file under a passphrase that holds all it takes to go on elsewhere.
 //!
 //! ```text
-//! snapshot ─read back─ seal ─→ SealedBackup ─Recorded<Departure>→ bytes that may leave
+//! snapshot ─read back─ seal ─→ SealedBackup ─Recorded<Export>→ bytes that may leave
 //! file ─passphrase→ Backup ─every value opened→ checked ─new log→ Restoration → a vault's file
 //! ```
 //!
@@ -16,7 +16,7 @@
 
 use std::path::{Path, PathBuf};
 
-use broker_audit_writer::{Departure, Recorded};
+use broker_audit_writer::{Export, Recorded};
 use broker_policy::PolicyFile;
 use broker_secret_memory::token::HashedToken;
 use content::{Parts, version_of};
@@ -115,7 +115,7 @@ pub struct Snapshot(Vec<u8>);
 
 /// What goes into a backup beside the vault.
 #[derive(Debug, Clone, Copy)]
-pub struct Beside<'a> {
+pub struct BackupInputs<'a> {
     /// The configuration, where there is a file.
     pub config: Option<&'a str>,
     /// The policies in force, and their decision tables.
@@ -149,7 +149,7 @@ impl Vault {
     pub fn seal_backup(
         &self,
         snapshot: &Snapshot,
-        beside: &Beside<'_>,
+        beside: &BackupInputs<'_>,
         by: &Passphrase,
     ) -> Result<SealedBackup, BackupError> {
         let by = by.chosen()?;
@@ -158,7 +158,7 @@ impl Vault {
             let keys = keys.as_ref().ok_or(VaultError::Locked)?;
             keys.copy_of_root().map_err(VaultError::Memory)?
         };
-        let vault = Opened::read(&snapshot.0, &self.shared.path, &root)?;
+        let vault = VaultImage::read(&snapshot.0, &self.shared.path, &root)?;
         let (secrets, versions) = vault.counts();
         let manifest = Manifest {
             made_at: beside.now,
@@ -220,7 +220,7 @@ impl SealedBackup {
     /// # Errors
     ///
     /// [`BackupError::OtherRecord`].
-    pub fn release(self, recorded: &Recorded<Departure>) -> Result<Vec<u8>, BackupError> {
+    pub fn release(self, recorded: &Recorded<Export>) -> Result<Vec<u8>, BackupError> {
         if recorded.get().sha256 != self.sha256 {
             return Err(BackupError::OtherRecord);
         }
@@ -233,7 +233,7 @@ impl SealedBackup {
 pub struct Backup {
     manifest: Manifest,
     root: RootKey,
-    vault: Opened,
+    vault: VaultImage,
     config: Option<String>,
     policies: Vec<PolicyFile>,
     authorities: Vec<Authorities>,
@@ -249,12 +249,12 @@ impl Backup {
         let content = sealed::open(by, file)?;
         let read = content::read(&content.bytes, content.format)?;
         let root = RootKey::of(read.root_key)?;
-        let vault = Opened::read(read.vault, Path::new("vault.db"), &root)?;
+        let vault = VaultImage::read(read.vault, Path::new("vault.db"), &root)?;
         let (config, policies) = (read.config.map(str::to_owned), read.policies);
         let (manifest, authorities) = (read.manifest, read.authorities);
         let told = (manifest.secrets, manifest.versions);
         let same_log = manifest.log.log_id == vault.state.list.log.log_id;
-        if manifest.vault != vault.state.custody.keys.vault_id
+        if manifest.vault != vault.state.key_record.keys.vault_id
             || told != vault.counts()
             || !same_log
         {
@@ -306,11 +306,11 @@ impl Backup {
     ///
     /// [`BackupError::Vault`] with the first that does not open or is another value.
     pub fn check_values(&self) -> Result<(), BackupError> {
-        let Opened { state, keys, .. } = &self.vault;
+        let VaultImage { state, keys, .. } = &self.vault;
         let (root, root_version) = keys.root();
         for (name, secret) in &state.list.secrets {
             for sealed in &secret.versions {
-                let what = sealed.identity(&state.custody.keys.vault_id, name);
+                let what = sealed.identity(&state.key_record.keys.vault_id, name);
                 let refuse = |why: &str| {
                     BackupError::Vault(format!("{} {why}", version_of(name, sealed.version)))
                 };
@@ -326,23 +326,28 @@ impl Backup {
 }
 
 /// A vault in memory, under its keys.
-struct Opened {
+struct VaultImage {
     store: Store,
     state: State,
     keys: Keys,
 }
 
-impl Opened {
+impl VaultImage {
     fn read(image: &[u8], path: &Path, root: &RootKey) -> Result<Self, BackupError> {
         let (store, state) = Store::of_image(image, path).map_err(does_not_hold)?;
         let root = root.copy().map_err(RootKeyError::from)?;
-        let mut keys = Keys::open(root, &state.custody.keys, &state.list.log.public_key, path)
-            .map_err(does_not_hold)?;
+        let mut keys = Keys::open(
+            root,
+            &state.key_record.keys,
+            &state.list.log.public_key,
+            path,
+        )
+        .map_err(does_not_hold)?;
         if !state.list.is_genuine(&mut keys) {
             let why = "its list of secrets and versions was changed by something other than tokend";
             return Err(BackupError::Vault(why.to_owned()));
         }
-        if !state.custody.is_genuine(&keys) {
+        if !state.key_record.is_genuine(&keys) {
             let why = "where its root key is kept was changed by something other than tokend";
             return Err(BackupError::Vault(why.to_owned()));
         }

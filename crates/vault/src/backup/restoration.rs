@@ -6,18 +6,18 @@
 
 use broker_audit::chain::Head;
 
-use super::{Backup, BackupError, Opened};
-use crate::custody::Custody;
+use super::{Backup, BackupError, VaultImage};
 use crate::error::VaultError;
+use crate::key_record::KeyRecord;
 use crate::keys::ListForm;
 use crate::root_key::{self, RootKeyError, RootKeySource, Wrap};
+use crate::row_mac::{RowSum, Witness, WitnessKey};
 use crate::store::{Mark, Restored};
-use crate::vouched::{RowSum, Witness, WitnessKey};
 use crate::{LogIdentity, new_id};
 
 /// See the module.
 pub struct Restoration {
-    vault: Opened,
+    vault: VaultImage,
     log: LogIdentity,
     source: RootKeySource,
     passphrase: Option<Wrap>,
@@ -27,13 +27,13 @@ impl Backup {
     /// Where the root key came from in the vault that was backed up.
     #[must_use]
     pub fn root_key_source(&self) -> &RootKeySource {
-        &self.vault.state.custody.source
+        &self.vault.state.key_record.source
     }
 
     /// What a keyring knows its root key by.
     #[must_use]
     pub fn keyring_entry(&self) -> String {
-        let keys = &self.vault.state.custody.keys;
+        let keys = &self.vault.state.key_record.keys;
         root_key::keyring_entry(&keys.vault_id, keys.root_version)
     }
 
@@ -54,7 +54,7 @@ impl Backup {
         };
         let passphrase = match source {
             RootKeySource::Passphrase => {
-                passphrase.or_else(|| self.vault.state.custody.passphrase.clone())
+                passphrase.or_else(|| self.vault.state.key_record.passphrase.clone())
             }
             RootKeySource::File | RootKeySource::Credential(_) | RootKeySource::Keyring => None,
         };
@@ -80,7 +80,7 @@ impl Restoration {
     ///
     /// If memory is not to be had.
     pub fn into_image(self, noted: Head) -> Result<Vec<u8>, BackupError> {
-        let Opened {
+        let VaultImage {
             mut store,
             mut state,
             mut keys,
@@ -97,24 +97,24 @@ impl Restoration {
                  way in it is not restored: an old value may still work at GitHub, an old copy be there"
             );
         }
-        keys.set_list_form(ListForm::WithOthers);
+        keys.set_list_form(ListForm::V2);
         let witness = WitnessKey::of(&keys).map_err(RootKeyError::from)?;
         let rows = RowSum::of(&witness, state.rows_but_tombstones());
-        let vouched = witness.vouch(&self.log, Some(noted), &rows);
+        let signed_head = witness.sign_head(&self.log, Some(noted), &rows);
         let mark = Mark {
             changes: state.list.changes + 1,
             mac: state.list.next_tag_with_log(&keys, &self.log).bytes(),
-            vouched: Some(vouched),
+            signed_head: Some(signed_head),
         };
-        let custody = Custody {
+        let key_record = KeyRecord {
             source: self.source,
             passphrase: self.passphrase,
             // Whatever place it was about, it is not this one.
             change: None,
-            ..state.custody.clone()
+            ..state.key_record.clone()
         };
         let restored = Restored {
-            custody: &custody.signed(&keys),
+            key_record: &key_record.signed(&keys),
             log_id: &self.log.log_id,
             noted,
         };

@@ -40,13 +40,13 @@ impl Vault {
     #[must_use]
     pub fn root_key_in_force(&self) -> RootKeyInForce {
         let state = known(self.shared.state.read());
-        let custody = &state.custody;
+        let key_record = &state.key_record;
         RootKeyInForce {
-            source: custody.source.clone(),
-            version: custody.keys.root_version,
-            made_at: custody.made_at,
+            source: key_record.source.clone(),
+            version: key_record.keys.root_version,
+            made_at: key_record.made_at,
             seals: self.shared.seals.load(Ordering::Relaxed),
-            recovery: custody.recovery.is_some(),
+            recovery: key_record.recovery.is_some(),
         }
     }
 }

@@ -37,9 +37,9 @@ pub use self::in_force::{MOST_SEALS, RootKeyInForce};
 pub(super) use self::pace::{AT_ONCE, give_way};
 pub use self::prepare::{Prepared, Rekey, RekeyRequest};
 pub(super) use self::rewrap::Next;
-use super::custody::Custody;
 use super::error::VaultError;
-use super::root_key::{RootKeySource, Surroundings};
+use super::key_record::KeyRecord;
+use super::root_key::{KeyLocations, RootKeySource};
 use super::writer::Work;
 use super::{Shared, Vault, known, stopped, to_microseconds};
 
@@ -74,9 +74,9 @@ pub enum Interrupted {
 }
 
 /// Held while a re-key is under way.
-struct Alone(Arc<Shared>);
+struct RekeyGuard(Arc<Shared>);
 
-impl Drop for Alone {
+impl Drop for RekeyGuard {
     fn drop(&mut self) {
         *known(self.0.rekeying.lock()) = false;
     }
@@ -94,7 +94,7 @@ impl Vault {
         &self,
         rekey: Rekey,
         announced: u64,
-        at: &Surroundings,
+        at: &KeyLocations,
         now: Timestamp,
     ) -> Result<Rekeyed, RekeyError> {
         let change = rekey.begun(announced);
@@ -129,7 +129,7 @@ impl Vault {
             .rewrap_all(&next, version)
             .map_err(|cause| take_back(cause.into()))?;
         let sealed = self.rewrap_own(&from, &next, version);
-        let custody = Custody {
+        let key_record = KeyRecord {
             source: to.clone(),
             keys: sealed.map_err(|cause| take_back(cause.into()))?,
             passphrase,
@@ -140,7 +140,7 @@ impl Vault {
         };
         let next = Next {
             root: next,
-            custody,
+            key_record,
             heads,
         };
         let data_keys = self
@@ -158,13 +158,13 @@ impl Vault {
     /// each unlock. Blocks only where there is something to do; [`Self::close_rekey`] comes after the
     /// record of it.
     #[must_use]
-    pub fn after_interrupted_rekey(&self, at: &Surroundings) -> Option<Interrupted> {
+    pub fn after_interrupted_rekey(&self, at: &KeyLocations) -> Option<Interrupted> {
         // One that is under way sees to itself.
         let _alone = self.alone().ok()?;
         let (change, version) = {
             let state = known(self.shared.state.read());
-            let custody = &state.custody;
-            (custody.change.clone()?, custody.keys.root_version)
+            let key_record = &state.key_record;
+            (key_record.change.clone()?, key_record.keys.root_version)
         };
         let announced = change.announced;
         let from = RootKeySource::from_stored(&change.from)?;
@@ -201,7 +201,7 @@ impl Vault {
         from: &RootKeySource,
         from_version: u32,
         to: &RootKeySource,
-        at: &Surroundings,
+        at: &KeyLocations,
     ) -> Option<String> {
         let arrived = to.arrive(at).map_err(|cause| {
             let file = at.key_file.display();
@@ -222,13 +222,13 @@ impl Vault {
         left
     }
 
-    fn alone(&self) -> Result<Alone, RekeyError> {
+    fn alone(&self) -> Result<RekeyGuard, RekeyError> {
         let mut rekeying = known(self.shared.rekeying.lock());
         if *rekeying {
             return Err(RekeyError::UnderWay);
         }
         *rekeying = true;
-        Ok(Alone(Arc::clone(&self.shared)))
+        Ok(RekeyGuard(Arc::clone(&self.shared)))
     }
 
     fn count_data_keys(&self) -> u64 {

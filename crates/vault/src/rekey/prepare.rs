@@ -1,11 +1,11 @@
 //! Makes the next root key, and puts it behind the passphrases, before anything is changed.
 
 use super::change::{Change, Stage};
-use super::{Alone, RekeyError};
-use crate::custody::Custody;
+use super::{RekeyError, RekeyGuard};
 use crate::error::VaultError;
+use crate::key_record::KeyRecord;
 use crate::root_key::{
-    DEFAULT_CREDENTIAL, Passphrase, RootKey, RootKeyError, RootKeySource, Surroundings, Wrap,
+    DEFAULT_CREDENTIAL, KeyLocations, Passphrase, RootKey, RootKeyError, RootKeySource, Wrap,
     offered_credential,
 };
 use crate::{Vault, known};
@@ -25,11 +25,11 @@ pub struct RekeyRequest {
 pub struct Rekey {
     pub(super) next: RootKey,
     pub(super) version: u32,
-    pub(super) from: Custody,
+    pub(super) from: KeyRecord,
     pub(super) to: RootKeySource,
     pub(super) passphrase: Option<Wrap>,
     pub(super) recovery: Option<Wrap>,
-    pub(super) _alone: Alone,
+    pub(super) _alone: RekeyGuard,
 }
 
 impl Rekey {
@@ -75,13 +75,13 @@ impl Vault {
     pub fn prepare_rekey(
         &self,
         asked: &RekeyRequest,
-        at: &Surroundings,
+        at: &KeyLocations,
     ) -> Result<Prepared, RekeyError> {
         if self.is_locked() {
             return Err(VaultError::Locked.into());
         }
         let alone = self.alone()?;
-        let from = known(self.shared.state.read()).custody.clone();
+        let from = known(self.shared.state.read()).key_record.clone();
         let version = from.keys.root_version.checked_add(1);
         let version = version.ok_or(VaultError::Stopped)?;
         let to = match (&from.source, &asked.to) {

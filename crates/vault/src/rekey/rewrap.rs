@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use broker_protocol::names::SecretName;
 
 use super::pace::{AT_ONCE, give_way};
-use crate::custody::Custody;
-use crate::envelope::{self, Head, Place, Under};
+use crate::envelope::{self, DataKeyId, Head, RootKeyRef};
 use crate::error::VaultError;
+use crate::key_record::KeyRecord;
 use crate::keys::SealedKeys;
 use crate::root_key::RootKey;
 use crate::{Shared, Vault, known};
@@ -15,7 +15,7 @@ use crate::{Shared, Vault, known};
 /// All that the writer needs to put the next root key in force.
 pub(crate) struct Next {
     pub(crate) root: RootKey,
-    pub(crate) custody: Custody,
+    pub(crate) key_record: KeyRecord,
     /// Each envelope's head as it was, and as it will be.
     pub(crate) heads: HashMap<Head, Head>,
 }
@@ -30,7 +30,7 @@ impl Vault {
     ) -> Result<HashMap<Head, Head>, VaultError> {
         let snapshot = self.envelopes()?;
         let mut heads = HashMap::with_capacity(snapshot.len());
-        let next = Under {
+        let next = RootKeyRef {
             root: next.expose(),
             version,
         };
@@ -39,7 +39,7 @@ impl Vault {
             let keys = known(self.shared.keys.read());
             let keys = keys.as_ref().ok_or(VaultError::Locked)?;
             for item in some {
-                let place = Place {
+                let place = DataKeyId {
                     vault: self.id(),
                     name: &item.name,
                     version: item.version,
@@ -58,7 +58,7 @@ impl Vault {
         Ok(heads)
     }
 
-    fn envelopes(&self) -> Result<Vec<Item>, VaultError> {
+    fn envelopes(&self) -> Result<Vec<EnvelopeHead>, VaultError> {
         let state = known(self.shared.state.read());
         let versions = state.list.secrets.iter().flat_map(|(name, secret)| {
             let versions = secret.versions.iter();
@@ -69,13 +69,13 @@ impl Vault {
             (minted.place(), minted.installation, &sealed.envelope)
         });
         let items = versions.chain(minted).map(|(name, version, envelope)| {
-            let place = Place {
+            let place = DataKeyId {
                 vault: self.id(),
                 name: &name,
                 version,
             };
             let head = *envelope::head(envelope).ok_or_else(|| self.shared.does_not_open(place))?;
-            Ok(Item {
+            Ok(EnvelopeHead {
                 name,
                 version,
                 head,
@@ -87,7 +87,7 @@ impl Vault {
     /// Seals what the root key seals once per vault anew.
     pub(super) fn rewrap_own(
         &self,
-        from: &Custody,
+        from: &KeyRecord,
         next: &RootKey,
         version: u32,
     ) -> Result<SealedKeys, VaultError> {
@@ -104,14 +104,14 @@ impl Shared {
         &self,
         head: &Head,
         next: &Next,
-        place: Place<'_>,
+        place: DataKeyId<'_>,
     ) -> Result<Head, VaultError> {
         if let Some(head) = next.heads.get(head) {
             return Ok(*head);
         }
-        let under = Under {
+        let under = RootKeyRef {
             root: next.root.expose(),
-            version: next.custody.keys.root_version,
+            version: next.key_record.keys.root_version,
         };
         let keys = known(self.keys.read());
         let keys = keys.as_ref().ok_or(VaultError::Locked)?;
@@ -121,7 +121,7 @@ impl Shared {
             .map_err(|cause| cause.or(self.does_not_open(place)))
     }
 
-    pub(crate) fn does_not_open(&self, place: Place<'_>) -> VaultError {
+    pub(crate) fn does_not_open(&self, place: DataKeyId<'_>) -> VaultError {
         self.tampered(match place.name.parse::<SecretName>() {
             Ok(name) => format!("version {} of secret `{name}`", place.version),
             Err(_) => "an installation token".to_owned(),
@@ -130,7 +130,7 @@ impl Shared {
 }
 
 /// One envelope of the snapshot.
-struct Item {
+struct EnvelopeHead {
     name: String,
     version: u64,
     head: Head,

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use broker_private_files::{self as private, PrivateError};
 use broker_protocol::whole_file;
 
-use super::{RootKey, RootKeyError, RootKeySource, Surroundings, credential, file, keyring_entry};
+use super::{KeyLocations, RootKey, RootKeyError, RootKeySource, credential, file, keyring_entry};
 
 impl RootKeySource {
     /// Keeps the next key, durably, without touching the one in force.
@@ -27,7 +27,7 @@ impl RootKeySource {
         next: &RootKey,
         vault_id: &str,
         version: u32,
-        at: &Surroundings,
+        at: &KeyLocations,
     ) -> Result<(), RootKeyError> {
         match self {
             Self::File => {
@@ -45,7 +45,7 @@ impl RootKeySource {
         &self,
         vault_id: &str,
         version: u32,
-        at: &Surroundings,
+        at: &KeyLocations,
     ) -> Result<(), RootKeyError> {
         match self {
             Self::File => remove(&next_of(&real(&at.key_file))),
@@ -55,7 +55,7 @@ impl RootKeySource {
     }
 
     /// Puts the key in force where it is looked for first. Only a file has to be moved.
-    pub(crate) fn arrive(&self, at: &Surroundings) -> Result<(), RootKeyError> {
+    pub(crate) fn arrive(&self, at: &KeyLocations) -> Result<(), RootKeyError> {
         if *self != Self::File {
             return Ok(());
         }
@@ -75,7 +75,7 @@ impl RootKeySource {
         now: &Self,
         vault_id: &str,
         version: u32,
-        at: &Surroundings,
+        at: &KeyLocations,
     ) -> Result<Option<String>, RootKeyError> {
         match self {
             Self::File if *now != Self::File => {
@@ -119,7 +119,7 @@ pub(crate) fn read_file(
     match file::read(&beside) {
         Ok(next) if fits(&next) => {
             if tidy {
-                RootKeySource::File.arrive(&Surroundings {
+                RootKeySource::File.arrive(&KeyLocations {
                     key_file: path.to_owned(),
                     credentials: None,
                     keyring: super::Keyring::SESSION,
@@ -135,7 +135,7 @@ pub(crate) fn read_file(
 /// The key in a credential that is to come into force; `None` while it is not there.
 pub(crate) fn offered_credential(
     name: &str,
-    at: &Surroundings,
+    at: &KeyLocations,
 ) -> Result<Option<RootKey>, RootKeyError> {
     match credential::read(at.credentials.as_deref(), name) {
         Err(RootKeyError::NoCredentials(_) | RootKeyError::NoCredential { .. }) => Ok(None),

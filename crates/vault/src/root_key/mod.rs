@@ -187,7 +187,7 @@ impl FromStr for RootKeySource {
 
 /// What the sources need to know of the machine.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub struct KeyLocations {
     /// The key file, whether or not it is there.
     pub key_file: PathBuf,
     /// systemd's `$CREDENTIALS_DIRECTORY`, where it is set.
@@ -215,7 +215,7 @@ impl RootKeySource {
         &self,
         vault_id: &str,
         version: u32,
-        at: &Surroundings,
+        at: &KeyLocations,
     ) -> Result<RootKey, RootKeyError> {
         match self {
             Self::File => file::read(&at.key_file),

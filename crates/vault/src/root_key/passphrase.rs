@@ -3,7 +3,7 @@
 //! passphrase without anybody typing it (a re-key), and only the passphrase opens either.
 //!
 //! Whoever could exchange the public half would have the next root key sealed for themselves: a MAC under
-//! the vault's own key covers it (`Custody`), and is checked before it is used.
+//! the vault's own key covers it (`KeyRecord`), and is checked before it is used.
 //!
 //! The parameters are kept beside the salt, so that they can grow without a new format. They are
 //! those of RFC 9106 for machines short of memory, 64 MiB and three passes, with one lane in place of

@@ -12,7 +12,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::load::{Unexpected, count_or_none, name, time_or_none, unreadable};
 use super::{Store, integer};
-use crate::checks::{CheckAttempt, CheckDetails, Checked, Kept};
+use crate::checks::{CheckAttempt, CheckDetails, Checked, CompactCheck};
 use crate::error::VaultError;
 
 impl Store {
@@ -20,7 +20,7 @@ impl Store {
     pub(crate) fn keep_check(
         &mut self,
         name: &SecretName,
-        kept: &Kept,
+        kept: &CompactCheck,
         findings: &str,
     ) -> Result<(), VaultError> {
         let Some(checked) = kept.checked() else {
@@ -94,7 +94,7 @@ impl Store {
         Ok(details.unwrap_or_default())
     }
 
-    pub(super) fn checks(&self) -> Result<BTreeMap<SecretName, Kept>, rusqlite::Error> {
+    pub(super) fn checks(&self) -> Result<BTreeMap<SecretName, CompactCheck>, rusqlite::Error> {
         // Many secrets, few logins and boots.
         let mut logins: BTreeSet<Arc<str>> = BTreeSet::new();
         let mut boots: BTreeSet<BootId> = BTreeSet::new();
@@ -112,7 +112,10 @@ impl Store {
                     *login = shared(&mut logins, Arc::clone(login));
                 }
                 let failed_at = moment_of(row, (7, 11), boot.as_ref())?;
-                Ok((name(row, 0)?, Kept::of(CheckAttempt { checked, failed_at })))
+                Ok((
+                    name(row, 0)?,
+                    CompactCheck::of(CheckAttempt { checked, failed_at }),
+                ))
             },
         )
     }

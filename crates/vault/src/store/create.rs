@@ -10,19 +10,19 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::{APPLICATION_ID, FLAGS, FORMAT, FORMAT_4, FORMAT_5, Store, beside, integer, storage};
-use crate::custody::Custody;
 use crate::error::VaultError;
+use crate::key_record::KeyRecord;
 use crate::keys::SEALED_AT_FIRST;
+use crate::row_mac::SignedHead;
 use crate::state::List;
-use crate::vouched::Vouched;
 
 impl Store {
     /// Builds a new vault beside `path` and puts it there whole, or not at all.
     pub(crate) fn create(
         path: &Path,
-        custody: &Custody,
+        key_record: &KeyRecord,
         list: &List,
-        vouched: &Vouched,
+        signed_head: &SignedHead,
         now: Timestamp,
     ) -> Result<(), VaultError> {
         let unfinished = path.with_extension("db.new");
@@ -35,7 +35,8 @@ impl Store {
             }
         }
         private::write_new(&unfinished, b"")?;
-        Self::build(&unfinished, custody, list, vouched, now).map_err(|e| storage(path, e))?;
+        Self::build(&unfinished, key_record, list, signed_head, now)
+            .map_err(|e| storage(path, e))?;
         whole_file::link(&unfinished, path).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => VaultError::Exists(path.to_owned()),
             _ => PrivateError::io(path)(error).into(),
@@ -46,9 +47,9 @@ impl Store {
 
     fn build(
         path: &Path,
-        custody: &Custody,
+        key_record: &KeyRecord,
         list: &List,
-        vouched: &Vouched,
+        signed_head: &SignedHead,
         now: Timestamp,
     ) -> Result<(), rusqlite::Error> {
         let mut db = Connection::open_with_flags(path, FLAGS)?;
@@ -61,21 +62,21 @@ impl Store {
         tx.execute(
             "INSERT INTO vault VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
             params![
-                custody.keys.vault_id,
+                key_record.keys.vault_id,
                 now.as_microsecond(),
-                custody.source.to_stored(),
-                custody.keys.root_version,
-                custody.keys.check,
-                custody.keys.mac,
+                key_record.source.to_stored(),
+                key_record.keys.root_version,
+                key_record.keys.check,
+                key_record.keys.mac,
                 list.log.log_id,
                 list.log.public_key,
-                custody.keys.log_seed,
+                key_record.keys.log_seed,
                 integer(list.changes),
                 list.mac,
             ],
         )?;
-        super::custody::write(&tx, custody, SEALED_AT_FIRST)?;
-        super::witness::write(&tx, vouched)?;
+        super::key_record::write(&tx, key_record, SEALED_AT_FIRST)?;
+        super::witness::write(&tx, signed_head)?;
         tx.commit()?;
         db.close().map_err(|(_, error)| error)
     }

@@ -10,7 +10,7 @@ use rusqlite::{Row, params};
 
 use super::load::{count, hashed, name, time, unreadable};
 use super::{Store, Tx, integer};
-use crate::state::{ExposedBefore, ExposedTo, Turn};
+use crate::state::{ExposedBefore, ExposedTo, ValueChange};
 
 impl Store {
     pub(super) fn exposures(&self) -> Result<BTreeMap<ExposedTo, Exposure>, rusqlite::Error> {
@@ -73,7 +73,11 @@ pub(super) fn write<'a>(
 
 /// Another value comes into use: who was handed the one before is set aside under its hash, and who was
 /// handed this one, if it was in use before, counts again.
-pub(super) fn turn(tx: &Tx<'_>, name: &SecretName, turn: &Turn) -> Result<(), rusqlite::Error> {
+pub(super) fn turn(
+    tx: &Tx<'_>,
+    name: &SecretName,
+    turn: &ValueChange,
+) -> Result<(), rusqlite::Error> {
     let (name, to) = (name.as_str(), turn.to.as_str());
     if let Some(from) = &turn.from {
         tx.execute(

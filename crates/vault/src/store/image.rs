@@ -9,15 +9,15 @@ use std::sync::atomic::Ordering;
 use broker_audit::chain::Head;
 use rusqlite::{Connection, params};
 
-use super::{Mark, Store, custody, integer, storage, witness};
-use crate::custody::Custody;
+use super::{Mark, Store, integer, key_record, storage, witness};
 use crate::error::VaultError;
+use crate::key_record::KeyRecord;
 use crate::state::State;
 
 /// What becomes of a vault on a new machine.
 pub(crate) struct Restored<'a> {
     /// Where its root key is kept there, with its MAC.
-    pub(crate) custody: &'a Custody,
+    pub(crate) key_record: &'a KeyRecord,
     pub(crate) log_id: &'a str,
     pub(crate) noted: Head,
 }
@@ -64,7 +64,7 @@ impl Store {
         self.durably(|tx| {
             mark.write(tx)?;
             witness::delete_forgotten(tx, state)?;
-            custody::write(tx, restored.custody, seals)?;
+            key_record::write(tx, restored.key_record, seals)?;
             tx.execute(
                 "UPDATE vault SET log_id = ?, noted_records = ?, noted_hash = ?",
                 params![

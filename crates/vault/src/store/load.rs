@@ -15,12 +15,12 @@ use crate::{Kind, LogIdentity};
 impl Store {
     /// Also how often the root key has sealed.
     pub(super) fn load(&self) -> Result<(State, u64), rusqlite::Error> {
-        let (custody, seals) = self.custody()?;
+        let (key_record, seals) = self.key_record()?;
         let secrets = self.secrets()?;
         let figures = self.figures()?;
         let tombstones = self.tombstones("tombstone")?;
         let late_tombstones = self.tombstones("late_tombstone")?;
-        let vouched = self.vouched()?;
+        let signed_head = self.signed_head()?;
         let minted = self.minted()?;
         let repositories = self.repositories()?;
         let checks = self.checks()?;
@@ -42,12 +42,12 @@ impl Store {
                     mac: row.get(3)?,
                 };
                 let state = State {
-                    custody,
+                    key_record,
                     list,
                     figures,
                     checks,
                     noted,
-                    vouched,
+                    signed_head,
                     tombstones,
                     late_tombstones,
                     minted,

@@ -21,15 +21,15 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
 
 use crate::Kind;
 use crate::error::VaultError;
-use crate::state::{Sealed, State, Turn};
-use crate::values::Of;
-use crate::vouched::Vouched;
+use crate::row_mac::SignedHead;
+use crate::state::{Sealed, State, ValueChange};
+use crate::values::ValueRole;
 
 mod checks;
 mod create;
-mod custody;
 mod exposures;
 mod image;
+mod key_record;
 mod load;
 pub(crate) mod minted;
 mod sources;
@@ -181,7 +181,7 @@ impl Store {
         &mut self,
         name: &SecretName,
         sealed: &Sealed,
-        (rotation, turn): (Option<&str>, Option<&Turn>),
+        (rotation, turn): (Option<&str>, Option<&ValueChange>),
         mark: &Mark,
     ) -> Result<(), VaultError> {
         let seals = self.seals.load(Ordering::Relaxed);
@@ -210,13 +210,13 @@ impl Store {
     pub(crate) fn remove(
         &mut self,
         name: &SecretName,
-        of: &Of,
+        of: &ValueRole,
         mark: &Mark,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
             mark.write(tx)?;
             tx.execute("DELETE FROM version WHERE secret = ?", [name.as_str()])?;
-            if matches!(of, Of::InForce(_)) {
+            if matches!(of, ValueRole::InForce(_)) {
                 tx.execute("DELETE FROM first_seen WHERE secret = ?", [name.as_str()])?;
                 exposures::forget(tx, name)?;
             }
@@ -274,11 +274,11 @@ impl Store {
     /// Writes rows that a MAC covers, together with the MAC where there is a key for it.
     pub(crate) fn write_covered(
         &mut self,
-        vouched: Option<&Vouched>,
+        signed_head: Option<&SignedHead>,
         write: impl FnOnce(&Tx<'_>) -> Result<(), rusqlite::Error>,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
-            witness::write_known(tx, vouched)?;
+            witness::write_known(tx, signed_head)?;
             write(tx)
         })
     }
@@ -305,14 +305,14 @@ pub(crate) struct Mark {
     pub(crate) changes: u64,
     pub(crate) mac: [u8; 32],
     /// Where rows that this covers change too.
-    pub(crate) vouched: Option<Vouched>,
+    pub(crate) signed_head: Option<SignedHead>,
 }
 
 impl Mark {
     fn write(&self, tx: &Tx<'_>) -> Result<(), rusqlite::Error> {
         tx.prepare_cached("UPDATE vault SET changes = ?, list_mac = ?")?
             .execute(params![integer(self.changes), self.mac])?;
-        witness::write_known(tx, self.vouched.as_ref())
+        witness::write_known(tx, self.signed_head.as_ref())
     }
 }
 

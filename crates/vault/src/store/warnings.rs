@@ -5,13 +5,13 @@ use rusqlite::params;
 use super::Store;
 use super::load::time;
 use crate::error::VaultError;
-use crate::warnings::GivenWarning;
+use crate::warnings::StoredWarning;
 
 impl Store {
-    pub(crate) fn warnings(&self) -> Result<Vec<GivenWarning>, VaultError> {
+    pub(crate) fn warnings(&self) -> Result<Vec<StoredWarning>, VaultError> {
         let query = "SELECT key, occasion, mark, hook, webhook, body FROM warning ORDER BY key";
         let rows = self.rows(query, |row| {
-            Ok(GivenWarning {
+            Ok(StoredWarning {
                 key: row.get(0)?,
                 occasion: row.get(1)?,
                 mark: time(row, 2)?,
@@ -23,7 +23,7 @@ impl Store {
         rows.map_err(|cause| self.fault(cause))
     }
 
-    pub(crate) fn keep_warnings(&mut self, warnings: &[GivenWarning]) -> Result<(), VaultError> {
+    pub(crate) fn keep_warnings(&mut self, warnings: &[StoredWarning]) -> Result<(), VaultError> {
         self.durably(|tx| {
             let mut insert =
                 tx.prepare_cached("INSERT OR REPLACE INTO warning VALUES (?, ?, ?, ?, ?, ?)")?;

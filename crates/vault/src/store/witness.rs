@@ -11,41 +11,45 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::load::{count, time, unreadable};
 use super::{Mark, Store, Tx, exposures, integer};
 use crate::error::VaultError;
+use crate::row_mac::{NewTombstones, SignedHead};
 use crate::state::{ExposedBefore, ExposedTo, State};
-use crate::vouched::{Burial, Vouched};
 
 /// A head of the audit log, and the MAC over it, which is absent without a key.
 pub(crate) struct Noted<'a> {
     pub(crate) head: Head,
-    pub(crate) vouched: Option<&'a Vouched>,
+    pub(crate) signed_head: Option<&'a SignedHead>,
 }
 
 /// All that is put under MACs at once.
 pub(crate) struct Signed {
-    pub(crate) vouched: Vouched,
+    pub(crate) signed_head: SignedHead,
     /// Where the list has a MAC of an earlier format.
     pub(crate) mark: Option<Mark>,
 }
 
 impl Store {
     /// Keeps tombstones, and drops those whose time is past. `vouched` covers what is left.
-    pub(crate) fn bury(&mut self, burial: &Burial, vouched: &Vouched) -> Result<(), VaultError> {
+    pub(crate) fn write_tombstones(
+        &mut self,
+        new: &NewTombstones,
+        signed_head: &SignedHead,
+    ) -> Result<(), VaultError> {
         self.durably(|tx| {
-            write_tombstones(tx, "tombstone", burial)?;
-            write(tx, vouched)
+            write_tombstones(tx, "tombstone", new)?;
+            write(tx, signed_head)
         })
     }
 
     /// The same without a key: beside those that the MAC covers.
-    pub(crate) fn bury_late(&mut self, burial: &Burial) -> Result<(), VaultError> {
-        self.durably(|tx| write_tombstones(tx, "late_tombstone", burial))
+    pub(crate) fn write_late_tombstones(&mut self, new: &NewTombstones) -> Result<(), VaultError> {
+        self.durably(|tx| write_tombstones(tx, "late_tombstone", new))
     }
 
     /// Notes the head of the audit log together with the figures that its records led to. Survives a
     /// crash of the broker, but not always one of the machine.
     pub(crate) fn note<'a>(
         &mut self,
-        Noted { head, vouched }: Noted<'_>,
+        Noted { head, signed_head }: Noted<'_>,
         used: impl Iterator<Item = (&'a SecretName, Timestamp)>,
         exposed: impl Iterator<Item = (&'a ExposedTo, &'a Exposure)>,
         before: impl Iterator<Item = (&'a ExposedBefore, &'a Exposure)>,
@@ -53,8 +57,8 @@ impl Store {
         let note = |tx: &Tx<'_>| {
             tx.prepare_cached("UPDATE vault SET noted_records = ?, noted_hash = ?")?
                 .execute(params![integer(head.records), head.hash.as_bytes()])?;
-            if let Some(vouched) = vouched {
-                write(tx, vouched)?;
+            if let Some(signed_head) = signed_head {
+                write(tx, signed_head)?;
             }
             let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO last_used VALUES (?, ?)")?;
             for (name, at) in used {
@@ -79,7 +83,7 @@ impl Store {
                    ON CONFLICT (lease) DO UPDATE SET until = max(until, excluded.until);
                  DELETE FROM late_tombstone",
             )?;
-            write(tx, &signed.vouched)?;
+            write(tx, &signed.signed_head)?;
             if let Some(mark) = &signed.mark {
                 mark.write(tx)?;
             }
@@ -87,11 +91,11 @@ impl Store {
         })
     }
 
-    pub(super) fn vouched(&self) -> Result<Option<Vouched>, rusqlite::Error> {
+    pub(super) fn signed_head(&self) -> Result<Option<SignedHead>, rusqlite::Error> {
         let row = self
             .db
             .query_row("SELECT records, hash, mac FROM witness", [], |row| {
-                Ok(Vouched {
+                Ok(SignedHead {
                     head: head(row, 0)?,
                     mac: row.get(2)?,
                 })
@@ -113,20 +117,20 @@ impl Store {
 fn write_tombstones(
     tx: &Tx<'_>,
     table: &'static str,
-    burial: &Burial,
+    new: &NewTombstones,
 ) -> Result<(), rusqlite::Error> {
-    let past = burial.now.as_microsecond();
+    let past = new.now.as_microsecond();
     tx.execute(&format!("DELETE FROM {table} WHERE until < ?"), [past])?;
     let mut insert = tx.prepare_cached(&format!("INSERT OR REPLACE INTO {table} VALUES (?, ?)"))?;
-    for (lease, until) in &burial.leases {
+    for (lease, until) in &new.leases {
         insert.execute(params![lease.as_str(), until.as_microsecond()])?;
     }
     Ok(())
 }
 
 /// Writes what a MAC covers from now on.
-pub(super) fn write(tx: &Tx<'_>, vouched: &Vouched) -> Result<(), rusqlite::Error> {
-    let Vouched { head, mac } = vouched;
+pub(super) fn write(tx: &Tx<'_>, signed_head: &SignedHead) -> Result<(), rusqlite::Error> {
+    let SignedHead { head, mac } = signed_head;
     tx.prepare_cached("INSERT OR REPLACE INTO witness VALUES (1, ?, ?, ?)")?
         .execute(params![
             head.map(|head| integer(head.records)),
@@ -137,8 +141,11 @@ pub(super) fn write(tx: &Tx<'_>, vouched: &Vouched) -> Result<(), rusqlite::Erro
 }
 
 /// The same, where there is a key.
-pub(super) fn write_known(tx: &Tx<'_>, vouched: Option<&Vouched>) -> Result<(), rusqlite::Error> {
-    vouched.map_or(Ok(()), |vouched| write(tx, vouched))
+pub(super) fn write_known(
+    tx: &Tx<'_>,
+    signed_head: Option<&SignedHead>,
+) -> Result<(), rusqlite::Error> {
+    signed_head.map_or(Ok(()), |signed_head| write(tx, signed_head))
 }
 
 /// Deletes what memory forgot because somebody else may have written it.

@@ -1,11 +1,11 @@
 //! Backups of a vault: what they hold, and what is refused.
 
 use broker_private_files as private;
-use broker_scratch::recorded_departure;
+use broker_scratch::recorded_export;
 
 use super::rekey::{Kept, rekey, to};
 use super::*;
-use crate::backup::{Backup, BackupError, Beside, LogAtBackup, Snapshot};
+use crate::backup::{Backup, BackupError, BackupInputs, LogAtBackup, Snapshot};
 use crate::root_key::put_file;
 
 fn passphrase() -> Passphrase {
@@ -23,7 +23,7 @@ fn log_of(vault: &Vault) -> LogAtBackup {
 }
 
 fn sealed(vault: &Vault, snapshot: &Snapshot) -> Result<Vec<u8>, BackupError> {
-    let beside = Beside {
+    let beside = BackupInputs {
         config: Some("# mine\n"),
         policies: &[],
         authorities: &[],
@@ -33,7 +33,7 @@ fn sealed(vault: &Vault, snapshot: &Snapshot) -> Result<Vec<u8>, BackupError> {
     };
     let sealed = vault.seal_backup(snapshot, &beside, &passphrase())?;
     let sha256 = sealed.sha256().to_owned();
-    sealed.release(&recorded_departure(sha256))
+    sealed.release(&recorded_export(sha256))
 }
 
 async fn backed_up(vault: &Vault) -> Result<Vec<u8>, BackupError> {
@@ -84,7 +84,7 @@ async fn a_locked_vault_and_a_short_passphrase_give_none() {
     let scratch = Scratch::new();
     let vault = filled(&scratch).await;
     let snapshot = vault.snapshot().await.unwrap();
-    let beside = Beside {
+    let beside = BackupInputs {
         config: None,
         policies: &[],
         authorities: &[],
@@ -107,7 +107,7 @@ async fn a_locked_vault_and_a_short_passphrase_give_none() {
 async fn a_record_of_another_backup_lets_none_go() {
     let scratch = Scratch::new();
     let vault = filled(&scratch).await;
-    let beside = Beside {
+    let beside = BackupInputs {
         config: None,
         policies: &[],
         authorities: &[],
@@ -120,7 +120,7 @@ async fn a_record_of_another_backup_lets_none_go() {
         .seal_backup(&snapshot, &beside, &passphrase())
         .unwrap();
     let sha256 = "00".repeat(32);
-    let other = sealed.release(&recorded_departure(sha256));
+    let other = sealed.release(&recorded_export(sha256));
     assert!(matches!(other, Err(BackupError::OtherRecord)));
 }
 
@@ -180,7 +180,10 @@ async fn a_value_that_does_not_open_is_named() {
 async fn a_restored_vault_goes_on_with_a_log_of_its_own() {
     let scratch = Scratch::new();
     let vault = filled(&scratch).await;
-    vault.bury(vec![(lease(1), at(100))], at(3)).await.unwrap();
+    vault
+        .write_tombstones(vec![(lease(1), at(100))], at(3))
+        .await
+        .unwrap();
     let old_mac = vault.lease_mac("a lease").unwrap();
     let file = backed_up(&vault).await.unwrap();
     let old_log = vault.log_identity();

@@ -16,7 +16,7 @@ pub(super) fn found(version: u64, expires_at: Option<Timestamp>) -> Checked {
     }
 }
 
-async fn set_until(vault: &Vault, secret: &str, end: Timestamp) -> Held {
+async fn set_until(vault: &Vault, secret: &str, end: Timestamp) -> StoredSecret {
     let version = vault.reserve_version(&name(secret), at(1)).await.unwrap();
     let usage = recorded(secret, version);
     let stored = vault.store(usage, token(CANARY), Some(end), at(2)).await;
@@ -170,7 +170,7 @@ async fn ten_thousand_results_share_the_text_of_one_login() {
     drop(vault);
     let vault = scratch.open();
     assert!(Arc::ptr_eq(&login(&vault, "one"), &login(&vault, "two")));
-    assert!(size_of::<crate::checks::Kept>() <= 96);
+    assert!(size_of::<crate::checks::CompactCheck>() <= 96);
 }
 
 #[tokio::test]

@@ -2,15 +2,15 @@
 
 mod backup;
 mod checks;
-mod custody;
 mod file;
 mod first_seen;
 mod minted;
 mod rekey;
 mod rotation;
+mod row_mac;
 mod rows;
 mod tampering;
-mod vouched;
+mod values;
 mod warnings;
 mod witness;
 
@@ -27,6 +27,7 @@ use broker_protocol::names::LeaseId;
 use rusqlite::Connection;
 use static_assertions::assert_not_impl_any;
 
+use super::root_key::{KeyLocations, Passphrase, RootKeyError};
 use super::*;
 
 assert_not_impl_any!(Vault: Clone, Debug, serde::Serialize);
@@ -93,9 +94,9 @@ impl Scratch {
     fn age_to_format_4(&self) {
         let (store, state) = Store::open(&self.path()).unwrap();
         let (root, log) = (self.root.copy().unwrap(), &state.list.log);
-        let keys = Keys::open(root, &state.custody.keys, &log.public_key, &self.path());
+        let keys = Keys::open(root, &state.key_record.keys, &log.public_key, &self.path());
         let mut keys = keys.unwrap();
-        keys.set_list_form(keys::ListForm::Alone);
+        keys.set_list_form(keys::ListForm::V1);
         let mac = state.list.tag(&keys).bytes();
         drop(store);
         let db = Connection::open(self.path()).unwrap();
@@ -142,7 +143,7 @@ fn token(text: &str) -> AccessToken {
     AccessToken::new(text.to_owned())
 }
 
-async fn set(vault: &Vault, secret: &str, value: &str) -> Held {
+async fn set(vault: &Vault, secret: &str, value: &str) -> StoredSecret {
     let version = vault.reserve_version(&name(secret), at(1)).await.unwrap();
     let usage = recorded(secret, version);
     vault.store(usage, token(value), None, at(2)).await.unwrap()

@@ -213,7 +213,7 @@ async fn trust_that_could_not_be_written_is_none_and_a_name_is_pinned_all_the_sa
     assert_eq!(vault.repository_id("acme/one"), Some(7));
     vault.ask(|work| work.store.limit_pages()).await.unwrap();
     let many = (0..9000).map(|nth| (lease(nth), at(40))).collect();
-    vault.bury(many, at(0)).await.unwrap_err();
+    vault.write_tombstones(many, at(0)).await.unwrap_err();
     assert!(vault.mismatch().is_some());
     drop(vault);
     assert!(mismatch(&scratch).is_some());

@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn given(key: &str, mark: i64) -> GivenWarning {
-    GivenWarning {
+fn given(key: &str, mark: i64) -> StoredWarning {
+    StoredWarning {
         key: key.into(),
         occasion: "version 1".into(),
         mark: at(mark),
@@ -20,7 +20,7 @@ async fn warnings_are_there_after_a_restart_the_last_of_each_key_locked_or_not()
     let both = vec![given("deadline/b", 1), given("deadline/a", 1)];
     vault.keep_warnings(both).await.unwrap();
     vault.lock();
-    let later = GivenWarning {
+    let later = StoredWarning {
         hook: false,
         ..given("deadline/b", 2)
     };

@@ -199,11 +199,14 @@ async fn tombstones_last_until_their_lease_would_have_ended() {
     let scratch = Scratch::new();
     let vault = scratch.open();
     let buried = vec![(lease(1), at(10)), (lease(2), at(20))];
-    vault.bury(buried, at(0)).await.unwrap();
+    vault.write_tombstones(buried, at(0)).await.unwrap();
     drop(vault);
     let vault = scratch.open();
     assert_eq!(vault.tombstones().len(), 2);
-    vault.bury(vec![(lease(3), at(30))], at(15)).await.unwrap();
+    vault
+        .write_tombstones(vec![(lease(3), at(30))], at(15))
+        .await
+        .unwrap();
     let left = HashMap::from([(lease(2), at(20)), (lease(3), at(30))]);
     assert_eq!(vault.tombstones(), left);
     drop(vault);

@@ -6,9 +6,9 @@
 //! Notes of the audit log's head arrive much faster than they need to be written. They are applied in
 //! memory at once and written together when nothing else is waiting.
 
-mod kept;
 mod notes;
 mod rekey;
+mod rows;
 mod secrets;
 mod sign;
 
@@ -19,7 +19,7 @@ use std::thread::{self, JoinHandle};
 use broker_protocol::names::SecretName;
 use tokio::sync::oneshot;
 
-use self::notes::Unwritten;
+use self::notes::UnwrittenNotes;
 use super::error::VaultError;
 use super::state::{List, Outline, Secret, State};
 use super::store::{Mark, Store};
@@ -40,7 +40,7 @@ impl Writer {
         let work = Work {
             store,
             shared,
-            unwritten: Unwritten::default(),
+            unwritten: UnwrittenNotes::default(),
         };
         let thread = thread::Builder::new()
             .name("vault".to_owned())
@@ -88,7 +88,7 @@ impl Drop for Writer {
 pub(super) struct Work {
     pub(super) store: Store,
     shared: Arc<Shared>,
-    unwritten: Unwritten,
+    unwritten: UnwrittenNotes,
 }
 
 impl Work {
@@ -140,7 +140,7 @@ impl Work {
         let mark = Mark {
             changes: list.changes + 1,
             mac,
-            vouched: None,
+            signed_head: None,
         };
         Ok((outline, mark))
     }

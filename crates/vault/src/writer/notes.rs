@@ -9,14 +9,14 @@ use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
 
 use super::Work;
-use crate::state::{ExposedBefore, ExposedTo, List, State, Turn};
+use crate::row_mac::Witness;
+use crate::state::{ExposedBefore, ExposedTo, List, State, ValueChange};
 use crate::store::Noted;
-use crate::vouched::Witness;
 use crate::{UsageDelta, known};
 
 /// What has been noted in memory and not yet in the database.
 #[derive(Default)]
-pub(super) struct Unwritten {
+pub(super) struct UnwrittenNotes {
     pub(super) head: Option<Head>,
     pub(super) used: HashSet<SecretName>,
     pub(super) exposed: HashSet<ExposedTo>,
@@ -24,9 +24,9 @@ pub(super) struct Unwritten {
     failing: bool,
 }
 
-impl Unwritten {
+impl UnwrittenNotes {
     /// What was counted of the two values is written where it belongs from now on.
-    pub(crate) fn turn(&mut self, name: &SecretName, turn: &Turn) {
+    pub(crate) fn turn(&mut self, name: &SecretName, turn: &ValueChange) {
         let passed = self.exposed.extract_if(|(secret, ..)| secret == name);
         let passed: Vec<_> = passed.collect();
         let again = self
@@ -60,7 +60,7 @@ impl Work {
                 continue;
             };
             let exposure = match held_as(list, &delta) {
-                Holds::InUse => {
+                LeasedValue::InUse => {
                     let key = (delta.secret.clone(), uid, purpose.clone());
                     self.unwritten.exposed.insert(key.clone());
                     figures
@@ -68,7 +68,7 @@ impl Work {
                         .entry(key)
                         .or_insert_with(|| none_yet(uid, purpose, delta.at))
                 }
-                Holds::Before(hashed) => {
+                LeasedValue::Before(hashed) => {
                     let key = (delta.secret.clone(), hashed, uid, purpose.clone());
                     self.unwritten.exposed_before.insert(key.clone());
                     figures
@@ -76,7 +76,7 @@ impl Work {
                         .entry(key)
                         .or_insert_with(|| none_yet(uid, purpose, delta.at))
                 }
-                Holds::Erased => continue,
+                LeasedValue::Erased => continue,
             };
             exposure.last = delta.at.max(exposure.last);
             exposure.leases += delta.leases;
@@ -89,13 +89,13 @@ impl Work {
         let Some(head) = self.unwritten.head else {
             return;
         };
-        let mut vouched = None;
+        let mut signed_head = None;
         let written = {
             let state = known(self.shared.state.read());
             if let Witness::Genuine(key, rows) = &*known(self.shared.witness.read()) {
-                vouched = Some(key.vouch(&state.list.log, Some(head), rows));
+                signed_head = Some(key.sign_head(&state.list.log, Some(head), rows));
             }
-            let Unwritten {
+            let UnwrittenNotes {
                 used,
                 exposed,
                 exposed_before,
@@ -111,16 +111,16 @@ impl Work {
                 .filter_map(|k| figures.exposures.get_key_value(k));
             let before = exposed_before.iter();
             let before = before.filter_map(|k| figures.exposed_before.get_key_value(k));
-            let vouched = vouched.as_ref();
+            let signed_head = signed_head.as_ref();
             self.store
-                .note(Noted { head, vouched }, used, exposed, before)
+                .note(Noted { head, signed_head }, used, exposed, before)
         };
         match written {
             Ok(()) => {
-                self.unwritten = Unwritten::default();
+                self.unwritten = UnwrittenNotes::default();
                 let mut state = known(self.shared.state.write());
                 state.noted = Some(head);
-                state.vouched = vouched.or(state.vouched);
+                state.signed_head = signed_head.or(state.signed_head);
             }
             Err(error) if !self.unwritten.failing => {
                 self.unwritten.failing = true;
@@ -132,7 +132,7 @@ impl Work {
 }
 
 /// Which value those hold who were handed this version.
-enum Holds {
+enum LeasedValue {
     /// The one in use, perhaps as an earlier version of it.
     InUse,
     /// One before it, by its hash: it counts no more, unless it comes back.
@@ -141,9 +141,9 @@ enum Holds {
     Erased,
 }
 
-fn held_as(list: &List, delta: &UsageDelta) -> Holds {
+fn held_as(list: &List, delta: &UsageDelta) -> LeasedValue {
     let Some(version) = delta.version else {
-        return Holds::InUse;
+        return LeasedValue::InUse;
     };
     let versions = list
         .secrets
@@ -157,10 +157,10 @@ fn held_as(list: &List, delta: &UsageDelta) -> Holds {
         .find(|sealed| sealed.version == version);
     match (of, versions.last()) {
         (Some(of), Some(newest)) if of.hashed_credential == newest.hashed_credential => {
-            Holds::InUse
+            LeasedValue::InUse
         }
-        (Some(of), _) => Holds::Before(of.hashed_credential.clone()),
-        (None, _) => Holds::Erased,
+        (Some(of), _) => LeasedValue::Before(of.hashed_credential.clone()),
+        (None, _) => LeasedValue::Erased,
     }
 }
 

@@ -9,9 +9,9 @@ use broker_protocol::names::SecretName;
 use broker_secret_memory::token::HashedToken;
 
 use super::Work;
-use crate::custody::Custody;
-use crate::envelope::{self, Place, Under};
+use crate::envelope::{self, DataKeyId, RootKeyRef};
 use crate::error::VaultError;
+use crate::key_record::KeyRecord;
 use crate::keys::{Keys, SEALED_AT_FIRST};
 use crate::known;
 use crate::minted::SealedMinted;
@@ -36,11 +36,11 @@ impl Work {
             return Ok(());
         }
         let before = keys.under(sealed_under).ok_or(VaultError::Overtaken)?;
-        let now = Under {
+        let now = RootKeyRef {
             root,
             version: root_version,
         };
-        let place = Place {
+        let place = DataKeyId {
             vault: &self.shared.id,
             name,
             version,
@@ -62,18 +62,18 @@ impl Work {
     }
 
     pub(crate) fn note_change(&mut self, change: Option<Change>) -> Result<(), VaultError> {
-        let custody = {
+        let key_record = {
             let state = known(self.shared.state.read());
             let keys = known(self.shared.keys.read());
             let keys = keys.as_ref().ok_or(VaultError::Locked)?;
-            let custody = Custody {
+            let key_record = KeyRecord {
                 change,
-                ..state.custody.clone()
+                ..state.key_record.clone()
             };
-            custody.signed(keys)
+            key_record.signed(keys)
         };
-        self.store.keep_custody(&custody)?;
-        known(self.shared.state.write()).custody = custody;
+        self.store.write_key_record(&key_record)?;
+        known(self.shared.state.write()).key_record = key_record;
         Ok(())
     }
 
@@ -83,9 +83,9 @@ impl Work {
     /// What memory is to hold is built aside, so that leases wait for the exchange of two pointers, and
     /// the locks are held for reading a few secrets at a time.
     pub(crate) fn rekey(&mut self, mut next: Next) -> Result<u64, VaultError> {
-        next.custody = {
+        next.key_record = {
             let keys = known(self.shared.keys.read());
-            next.custody
+            next.key_record
                 .signed(keys.as_ref().ok_or(VaultError::Locked)?)
         };
         let mut secrets = self.secrets_under(&next)?;
@@ -107,20 +107,20 @@ impl Work {
         });
         let tokens = minted.iter().map(|(hashed, one)| (hashed, &*one.envelope));
         self.stop_if_locked()?;
-        self.store.rekey(&next.custody, seals, rows, tokens)?;
+        self.store.rekey(&next.key_record, seals, rows, tokens)?;
         {
             let mut state = known(self.shared.state.write());
             let mut keys = known(self.shared.keys.write());
             mem::swap(&mut state.list.secrets, &mut secrets);
             mem::swap(&mut state.minted, &mut minted);
-            let version = next.custody.keys.root_version;
-            mem::swap(&mut state.custody, &mut next.custody);
+            let version = next.key_record.keys.root_version;
+            mem::swap(&mut state.key_record, &mut next.key_record);
             self.shared.seals.store(seals, Ordering::Relaxed);
             if let Some(keys) = &mut *keys {
                 keys.change_root(next.root, version);
             }
         }
-        drop((secrets, minted, next.heads, next.custody));
+        drop((secrets, minted, next.heads, next.key_record));
         if let Err(error) = self.store.forget_old_rows() {
             tracing::error!(%error, "data keys under the root key before linger in the vault's log");
         }
@@ -195,7 +195,7 @@ impl Work {
         version: u64,
         envelope: &[u8],
     ) -> Result<Box<[u8]>, VaultError> {
-        let place = Place {
+        let place = DataKeyId {
             vault: &self.shared.id,
             name,
             version,

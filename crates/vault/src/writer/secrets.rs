@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use super::Work;
 use crate::error::VaultError;
 use crate::rotation_state::Rotation;
-use crate::state::{ExposedBefore, Outline, Sealed, Secret, Stored, Turn};
-use crate::values::Of;
-use crate::vouched::Row;
-use crate::{Held, known};
+use crate::row_mac::Row;
+use crate::state::{ExposedBefore, Outline, Sealed, Secret, Stored, ValueChange};
+use crate::values::ValueRole;
+use crate::{StoredSecret, known};
 
 impl Work {
     pub(crate) fn reserve(&mut self, name: SecretName, now: Timestamp) -> Result<u64, VaultError> {
@@ -43,8 +43,8 @@ impl Work {
         &mut self,
         name: &SecretName,
         mut sealed: Sealed,
-        of: Of,
-    ) -> Result<Held, VaultError> {
+        of: ValueRole,
+    ) -> Result<StoredSecret, VaultError> {
         self.catch_up(name.as_str(), sealed.version, &mut sealed.envelope)?;
         let (_, mut mark) = self.prepare(name, |secret| {
             let next = secret.filter(|secret| {
@@ -61,8 +61,8 @@ impl Work {
         })?;
         let turn = self.turn(name, &sealed, &of);
         let rotation = match of {
-            Of::InForce(rotation) => rotation,
-            Of::Elsewhere => None,
+            ValueRole::InForce(rotation) => rotation,
+            ValueRole::Elsewhere => None,
         };
         let (rotation, text) = self.stored(rotation)?.unzip();
         let covered = self.covered(|state, key, rows| match &rotation {
@@ -72,7 +72,7 @@ impl Work {
                 rows.turned(key, state.rotation_row(name).into_iter().chain([after]))
             }
         })?;
-        mark.vouched = covered.vouched().copied();
+        mark.signed_head = covered.signed_head().copied();
         let beside = (text.as_deref(), turn.as_ref());
         self.store.add_version(name, &sealed, beside, &mark)?;
         if let Some(turn) = &turn {
@@ -92,14 +92,14 @@ impl Work {
 
     /// Whoever was handed the value before holds an old one only. `None` if the value stays the same, or
     /// is none that is in use.
-    fn turn(&self, name: &SecretName, sealed: &Sealed, of: &Of) -> Option<Turn> {
-        if !matches!(of, Of::InForce(_)) {
+    fn turn(&self, name: &SecretName, sealed: &Sealed, of: &ValueRole) -> Option<ValueChange> {
+        if !matches!(of, ValueRole::InForce(_)) {
             return None;
         }
         let held = known(self.shared.state.read()).held(name);
         let from = held.map(|held| held.hashed_credential);
         let to = sealed.hashed_credential.clone();
-        (from.as_ref() != Some(&to)).then_some(Turn { from, to })
+        (from.as_ref() != Some(&to)).then_some(ValueChange { from, to })
     }
 
     /// Values were erased, all but the one of this hash.
@@ -111,7 +111,7 @@ impl Work {
         before.retain(|key, _| stays(key));
     }
 
-    pub(crate) fn remove(&mut self, name: &SecretName, of: &Of) -> Result<(), VaultError> {
+    pub(crate) fn remove(&mut self, name: &SecretName, of: &ValueRole) -> Result<(), VaultError> {
         let (_, mut mark) = self.prepare(name, |secret| {
             let secret = secret.filter(|s| !s.versions.is_empty());
             let secret = secret.ok_or_else(|| VaultError::NoValue(name.clone()))?;
@@ -124,10 +124,10 @@ impl Work {
             let rotation = state.rotation_row(name).into_iter();
             rows.turned(key, rotation.chain(state.sink_rows(name)))
         })?;
-        mark.vouched = covered.vouched().copied();
+        mark.signed_head = covered.signed_head().copied();
         self.store.remove(name, of, &mark)?;
         self.forget_before(name, None);
-        if matches!(of, Of::InForce(_)) {
+        if matches!(of, ValueRole::InForce(_)) {
             self.unwritten.exposed.retain(|(secret, ..)| secret != name);
             let mut state = known(self.shared.state.write());
             let exposures = &mut state.figures.exposures;
@@ -135,7 +135,7 @@ impl Work {
         }
         self.unwritten.used.remove(name);
         self.change(&mark, |state| {
-            if matches!(of, Of::InForce(_)) {
+            if matches!(of, ValueRole::InForce(_)) {
                 state.first_seen.remove(name);
             }
             state.figures.last_used.remove(name);
@@ -176,7 +176,7 @@ impl Work {
             let turned = state.rotations.get(name).into_iter().chain(&rotation);
             rows.turned(key, turned.map(|row| Row::Rotation(name, &row.digest)))
         })?;
-        mark.vouched = covered.vouched().copied();
+        mark.signed_head = covered.signed_head().copied();
         self.store.retire(name, kept, text.as_deref(), &mark)?;
         self.forget_before(name, hashed.as_ref());
         self.change(&mark, |state| {

@@ -9,17 +9,17 @@ use jiff::Timestamp;
 use super::Work;
 use crate::error::VaultError;
 use crate::keys::ListForm;
+use crate::row_mac::{NewTombstones, Row, RowSum, SignedHead, Witness, WitnessKey};
 use crate::state::State;
 use crate::store::{Mark, Signed, Tx};
-use crate::vouched::{Burial, Row, RowSum, Vouched, Witness, WitnessKey};
 use crate::{LogIdentity, known};
 
 /// What the MAC covers once a change is made; nothing where that waits until the log is trusted again.
-pub(super) struct Covered(Option<(RowSum, Vouched)>);
+pub(super) struct Covered(Option<(RowSum, SignedHead)>);
 
 impl Covered {
-    pub(crate) fn vouched(&self) -> Option<&Vouched> {
-        self.0.as_ref().map(|(_, vouched)| vouched)
+    pub(crate) fn signed_head(&self) -> Option<&SignedHead> {
+        self.0.as_ref().map(|(_, signed_head)| signed_head)
     }
 }
 
@@ -44,8 +44,8 @@ impl Work {
             Witness::Changed(..) => Ok(Covered(None)),
             Witness::Genuine(key, rows) => {
                 let rows = turn(&state, key, *rows);
-                let vouched = key.vouch(&state.list.log, state.noted, &rows);
-                Ok(Covered(Some((rows, vouched))))
+                let signed_head = key.sign_head(&state.list.log, state.noted, &rows);
+                Ok(Covered(Some((rows, signed_head))))
             }
         }
     }
@@ -57,7 +57,7 @@ impl Work {
         write: impl FnOnce(&Tx<'_>) -> Result<(), rusqlite::Error>,
         change: impl FnOnce(&mut State),
     ) -> Result<(), VaultError> {
-        self.store.write_covered(covered.vouched(), write)?;
+        self.store.write_covered(covered.signed_head(), write)?;
         let mut state = known(self.shared.state.write());
         change(&mut state);
         self.keep_covered(&mut state, covered);
@@ -66,37 +66,37 @@ impl Work {
 
     /// The change is durable now.
     pub(super) fn keep_covered(&self, state: &mut State, covered: Covered) {
-        let Some((rows, vouched)) = covered.0 else {
+        let Some((rows, signed_head)) = covered.0 else {
             return;
         };
-        state.vouched = Some(vouched);
+        state.signed_head = Some(signed_head);
         if let Witness::Genuine(_, kept) = &mut *known(self.shared.witness.write()) {
             *kept = rows;
         }
     }
 
-    pub(crate) fn bury(
+    pub(crate) fn write_tombstones(
         &mut self,
         leases: Vec<(LeaseId, Timestamp)>,
         now: Timestamp,
     ) -> Result<(), VaultError> {
         let leases = leases.into_iter().collect();
-        let burial = Burial { leases, now };
+        let new = NewTombstones { leases, now };
         let after = |state: &State, key: &WitnessKey, rows: RowSum| {
-            rows.after(key, &state.tombstones, &burial)
+            rows.after(key, &state.tombstones, &new)
         };
-        let Ok(Covered(Some((rows, vouched)))) = self.covered(after) else {
-            self.store.bury_late(&burial)?;
+        let Ok(Covered(Some((rows, signed_head)))) = self.covered(after) else {
+            self.store.write_late_tombstones(&new)?;
             let mut state = known(self.shared.state.write());
             state.late_tombstones.retain(|_, until| *until >= now);
-            state.late_tombstones.extend(burial.leases);
+            state.late_tombstones.extend(new.leases);
             return Ok(());
         };
-        self.store.bury(&burial, &vouched)?;
+        self.store.write_tombstones(&new, &signed_head)?;
         let mut state = known(self.shared.state.write());
         state.tombstones.retain(|_, until| *until >= now);
-        state.tombstones.extend(burial.leases);
-        self.keep_covered(&mut state, Covered(Some((rows, vouched))));
+        state.tombstones.extend(new.leases);
+        self.keep_covered(&mut state, Covered(Some((rows, signed_head))));
         Ok(())
     }
 
@@ -106,7 +106,11 @@ impl Work {
     /// A head that was noted without a MAC gets none here: the log may not have been opened yet, and must
     /// lead through the one before it too. The first note after that puts it under one.
     pub(crate) fn sign(&mut self) -> Result<(), VaultError> {
-        let head = |state: &State| state.vouched.map_or(state.noted, |vouched| vouched.head);
+        let head = |state: &State| {
+            state
+                .signed_head
+                .map_or(state.noted, |signed_head| signed_head.head)
+        };
         self.sign_with(head, What::IsNotYet)
     }
 
@@ -116,7 +120,7 @@ impl Work {
         what: What,
     ) -> Result<(), VaultError> {
         let state = known(self.shared.state.read());
-        let (tombstones, rows, vouched, mark) = {
+        let (tombstones, rows, signed_head, mark) = {
             let keys = known(self.shared.keys.read());
             let witness = known(self.shared.witness.read());
             let key = match (&*witness, what) {
@@ -127,22 +131,23 @@ impl Work {
             let buried = tombstones.iter();
             let buried = buried.map(|(lease, until)| Row::Tombstone(lease, *until));
             let rows = RowSum::of(key, buried.chain(state.rows_but_tombstones()));
-            let vouched = key.vouch(&state.list.log, head(&state), &rows);
+            let signed_head = key.sign_head(&state.list.log, head(&state), &rows);
             // While locked again, the next unlock sees to the list.
             let alone = keys.as_ref();
-            let alone = alone.filter(|keys| keys.list_form() == ListForm::Alone);
-            let is_done = state.late_tombstones.is_empty() && state.vouched == Some(vouched);
+            let alone = alone.filter(|keys| keys.list_form() == ListForm::V1);
+            let is_done =
+                state.late_tombstones.is_empty() && state.signed_head == Some(signed_head);
             if what == What::IsNotYet && (keys.is_none() || (alone.is_none() && is_done)) {
                 return Ok(());
             }
             let mark = alone.map(|keys| Mark {
                 changes: state.list.changes + 1,
                 mac: state.list.next_tag_with_others(keys).bytes(),
-                vouched: None,
+                signed_head: None,
             });
-            (tombstones, rows, vouched, mark)
+            (tombstones, rows, signed_head, mark)
         };
-        let signed = Signed { vouched, mark };
+        let signed = Signed { signed_head, mark };
         self.store.sign(&signed, &state).inspect_err(|error| {
             tracing::error!(%error, "what decides after a start could not be put under its MACs");
         })?;
@@ -150,14 +155,14 @@ impl Work {
         if let Some(mark) = &signed.mark {
             self.change(mark, |_| ());
             if let Some(keys) = &mut *known(self.shared.keys.write()) {
-                keys.set_list_form(ListForm::WithOthers);
+                keys.set_list_form(ListForm::V2);
             }
         }
         let mut state = known(self.shared.state.write());
         self.take_as_genuine(|_| rows);
         state.late_tombstones.clear();
         state.tombstones = tombstones;
-        self.keep_covered(&mut state, Covered(Some((rows, vouched))));
+        self.keep_covered(&mut state, Covered(Some((rows, signed_head))));
         Ok(())
     }
 
@@ -169,7 +174,7 @@ impl Work {
     /// The old log's leases are honoured in no other, so whatever was found of it does not matter now.
     pub(crate) fn new_log(&mut self, log_id: String) -> Result<LogIdentity, VaultError> {
         let state = known(self.shared.state.read());
-        let (log, mark, rows, vouched) = {
+        let (log, mark, rows, signed_head) = {
             let keys = known(self.shared.keys.read());
             let keys = keys.as_ref().ok_or(VaultError::Locked)?;
             let witness = known(self.shared.witness.read());
@@ -181,13 +186,13 @@ impl Work {
             let mac = state.list.next_tag_with_log(keys, &log).bytes();
             let changes = state.list.changes + 1;
             let rows = RowSum::of(key, state.rows());
-            let vouched = key.vouch(&log, None, &rows);
+            let signed_head = key.sign_head(&log, None, &rows);
             let mark = Mark {
                 changes,
                 mac,
-                vouched: Some(vouched),
+                signed_head: Some(signed_head),
             };
-            (log, mark, rows, vouched)
+            (log, mark, rows, signed_head)
         };
         self.store.new_log(&log.log_id, &mark, &state)?;
         drop(state);
@@ -195,7 +200,7 @@ impl Work {
         self.change(&mark, |state| {
             state.list.log = log.clone();
             state.noted = None;
-            state.vouched = Some(vouched);
+            state.signed_head = Some(signed_head);
         });
         self.take_as_genuine(|_| rows);
         Ok(log)

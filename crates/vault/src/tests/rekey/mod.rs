@@ -9,20 +9,19 @@ use super::*;
 use crate::minted::SealedMinted;
 use crate::rekey::RekeyError;
 use crate::root_key::make_file;
-use crate::store::Store;
-use crate::values::Of;
+use crate::values::ValueRole;
 
 /// A vault whose key lies in a file, so that it can be unlocked again.
 pub(super) struct Kept {
     scratch: Scratch,
-    at: Surroundings,
+    at: KeyLocations,
 }
 
 impl Kept {
     pub(super) fn new() -> Self {
         let scratch = Scratch::new();
         fs::remove_file(scratch.path()).unwrap();
-        let at = Surroundings {
+        let at = KeyLocations {
             key_file: scratch.directory.path().join("root.key"),
             credentials: Some(scratch.directory.path().join("credentials")),
             keyring: keepers::IN_MEMORY,
@@ -216,7 +215,7 @@ async fn what_was_sealed_before_and_arrives_after_is_sealed_anew() {
             let rekeying = scope.spawn(|| vault.rekey(ready, 9, &kept.at, at(100)));
             drop(state);
             let late = vault
-                .send_version(&usage, new, Of::InForce(None), at(6))
+                .send_version(&usage, new, ValueRole::InForce(None), at(6))
                 .unwrap();
             (late, rekeying.join().unwrap())
         });

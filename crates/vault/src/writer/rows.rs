@@ -7,15 +7,15 @@ use broker_protocol::names::SecretName;
 use broker_secret_memory::token::HashedToken;
 
 use super::Work;
-use crate::checks::Kept;
+use crate::checks::CompactCheck;
 use crate::error::VaultError;
 use crate::first_seen::FirstSeen;
 use crate::known;
 use crate::minted::SealedMinted;
 use crate::move_state::Move;
 use crate::rotation_state::{Rotation, SinkState};
+use crate::row_mac::Row;
 use crate::store::{Tx, minted, states};
-use crate::vouched::Row;
 
 impl Work {
     pub(crate) fn note_rotation(
@@ -147,7 +147,7 @@ impl Work {
     pub(crate) fn keep_check(
         &mut self,
         name: SecretName,
-        kept: Kept,
+        kept: CompactCheck,
         findings: &str,
     ) -> Result<(), VaultError> {
         self.store.keep_check(&name, &kept, findings)?;

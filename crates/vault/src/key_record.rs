@@ -12,7 +12,7 @@ use super::root_key::{RootKeySource, Wrap};
 
 /// See the module.
 #[derive(Debug, Clone)]
-pub(super) struct Custody {
+pub(super) struct KeyRecord {
     pub(super) source: RootKeySource,
     pub(super) keys: SealedKeys,
     pub(super) passphrase: Option<Wrap>,
@@ -25,7 +25,7 @@ pub(super) struct Custody {
     pub(super) mac: Option<[u8; 32]>,
 }
 
-impl Custody {
+impl KeyRecord {
     pub(super) fn tag(&self, keys: &Keys) -> Tag {
         let mut out = Vec::with_capacity(1024);
         super::envelope::text(&mut out, &self.keys.vault_id);

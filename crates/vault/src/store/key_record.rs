@@ -8,30 +8,30 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::load::{Unexpected, time, unreadable};
 use super::{Store, integer};
-use crate::custody::Custody;
 use crate::error::VaultError;
+use crate::key_record::KeyRecord;
 use crate::keys::SealedKeys;
 use crate::rekey::Change;
 use crate::root_key::{RootKeySource, Wrap};
 
 impl Store {
     /// Writes the custody as it is, durably.
-    pub(crate) fn keep_custody(&mut self, custody: &Custody) -> Result<(), VaultError> {
+    pub(crate) fn write_key_record(&mut self, key_record: &KeyRecord) -> Result<(), VaultError> {
         let seals = self.seals.load(Ordering::Relaxed);
-        self.durably(|tx| write(tx, custody, seals))
+        self.durably(|tx| write(tx, key_record, seals))
     }
 
     /// Puts all that is sealed under the next root key in place of what is there: all rows or none.
     /// Old data keys do not linger in the write-ahead log.
     pub(crate) fn rekey<'a>(
         &mut self,
-        custody: &Custody,
+        key_record: &KeyRecord,
         seals: u64,
         versions: impl Iterator<Item = (&'a SecretName, u64, &'a [u8])>,
         minted: impl Iterator<Item = (&'a HashedToken, &'a [u8])>,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
-            write(tx, custody, seals)?;
+            write(tx, key_record, seals)?;
             let mut update = tx.prepare_cached(
                 "UPDATE version SET envelope = ? WHERE secret = ? AND version = ?",
             )?;
@@ -52,7 +52,7 @@ impl Store {
         self.empty_the_log()
     }
 
-    pub(super) fn custody(&self) -> Result<(Custody, u64), rusqlite::Error> {
+    pub(super) fn key_record(&self) -> Result<(KeyRecord, u64), rusqlite::Error> {
         let wrap = |kind: &str| {
             self.db
                 .query_row(
@@ -80,7 +80,7 @@ impl Store {
             |row| {
                 let source: String = row.get(1)?;
                 let change: Option<String> = row.get(7)?;
-                let custody = Custody {
+                let key_record = KeyRecord {
                     source: RootKeySource::from_stored(&source)
                         .ok_or_else(|| unreadable(1)(Unexpected))?,
                     keys: SealedKeys {
@@ -98,7 +98,7 @@ impl Store {
                         .transpose()?,
                     mac: row.get(8)?,
                 };
-                Ok((custody, super::load::count(row, 9)?))
+                Ok((key_record, super::load::count(row, 9)?))
             },
         )
     }
@@ -107,15 +107,15 @@ impl Store {
 /// Writes everything but the vault's own name, which never changes.
 pub(super) fn write(
     tx: &Transaction<'_>,
-    custody: &Custody,
+    key_record: &KeyRecord,
     seals: u64,
 ) -> Result<(), rusqlite::Error> {
-    let keys = &custody.keys;
+    let keys = &key_record.keys;
     one(tx.execute(
         "UPDATE vault SET root_key_source = ?, root_key_version = ?, key_check = ?, mac_key = ?,
            log_seed = ?",
         params![
-            custody.source.to_stored(),
+            key_record.source.to_stored(),
             keys.root_version,
             keys.check,
             keys.mac,
@@ -125,16 +125,16 @@ pub(super) fn write(
     tx.execute(
         "INSERT OR REPLACE INTO root_key VALUES (1, ?, ?, ?, ?)",
         params![
-            custody.made_at.as_microsecond(),
+            key_record.made_at.as_microsecond(),
             integer(seals),
-            custody.change.as_ref().map(Change::to_stored),
-            custody.mac,
+            key_record.change.as_ref().map(Change::to_stored),
+            key_record.mac,
         ],
     )?;
     tx.execute("DELETE FROM root_key_wrap", [])?;
     for (kind, wrap) in [
-        ("passphrase", &custody.passphrase),
-        ("recovery", &custody.recovery),
+        ("passphrase", &key_record.passphrase),
+        ("recovery", &key_record.recovery),
     ] {
         if let Some(wrap) = wrap {
             tx.execute(

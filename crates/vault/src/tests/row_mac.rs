@@ -1,7 +1,7 @@
 //! What decides after a start has a MAC: heads, tombstones, where the root key is, removals.
 
 use super::*;
-use crate::vouched::{Row, RowSum};
+use crate::row_mac::{Row, RowSum};
 
 fn head(records: u64) -> Head {
     let hash = LineHash::of(&records.to_be_bytes());
@@ -14,7 +14,7 @@ async fn used() -> Scratch {
     let vault = scratch.unlocked();
     vault.note(head(9), Vec::new());
     let buried = vec![(lease(1), at(10)), (lease(2), at(20))];
-    vault.bury(buried, at(0)).await.unwrap();
+    vault.write_tombstones(buried, at(0)).await.unwrap();
     drop(vault);
     scratch
 }
@@ -53,7 +53,10 @@ async fn a_head_or_tombstone_changed_without_the_key_is_noticed_until_the_log_is
         assert!(vault.mismatch().is_some(), "{sql}");
         // Whatever is written meanwhile makes it no more genuine: a kill may come any time.
         vault.note(head(12), Vec::new());
-        vault.bury(vec![(lease(3), at(30))], at(0)).await.unwrap();
+        vault
+            .write_tombstones(vec![(lease(3), at(30))], at(0))
+            .await
+            .unwrap();
         drop(vault);
         let vault = scratch.unlocked();
         assert!(vault.mismatch().is_some(), "{sql}");
@@ -63,7 +66,7 @@ async fn a_head_or_tombstone_changed_without_the_key_is_noticed_until_the_log_is
         drop(vault);
         let vault = scratch.unlocked();
         assert!(vault.mismatch().is_none(), "{sql}");
-        assert_eq!(vault.vouched_head(), Some(head(12)));
+        assert_eq!(vault.authenticated_head(), Some(head(12)));
         assert!(vault.tombstones().contains_key(&lease(3)), "{sql}");
     }
 }
@@ -75,9 +78,12 @@ async fn what_is_written_after_a_lock_is_under_the_mac_too() {
         let vault = scratch.unlocked();
         vault.lock();
         vault.note(head(11), Vec::new());
-        vault.bury(vec![(lease(3), at(30))], at(15)).await.unwrap();
+        vault
+            .write_tombstones(vec![(lease(3), at(30))], at(15))
+            .await
+            .unwrap();
         vault.settle().await.unwrap();
-        assert_eq!(vault.vouched_head(), Some(head(11)));
+        assert_eq!(vault.authenticated_head(), Some(head(11)));
         drop(vault);
         if let Some(sql) = sql {
             scratch.edit(sql);
@@ -92,12 +98,12 @@ async fn what_is_written_before_the_first_unlock_stands_beside_until_that_takes_
     let vault = scratch.open();
     vault.note(head(11), Vec::new());
     let buried = vec![(lease(3), at(30)), (lease(2), at(25))];
-    vault.bury(buried, at(15)).await.unwrap();
+    vault.write_tombstones(buried, at(15)).await.unwrap();
     drop(vault);
     let vault = scratch.open();
     assert_eq!(vault.noted_head(), Some(head(11)));
     assert_eq!(
-        vault.vouched_head(),
+        vault.authenticated_head(),
         Some(head(9)),
         "the log must hold both"
     );
@@ -107,10 +113,10 @@ async fn what_is_written_before_the_first_unlock_stands_beside_until_that_takes_
     assert!(vault.mismatch().is_none());
     vault.settle().await.unwrap();
     // The log may not have been opened yet, and must still lead through this one.
-    assert_eq!(vault.vouched_head(), Some(head(9)));
+    assert_eq!(vault.authenticated_head(), Some(head(9)));
     vault.note(head(12), Vec::new());
     vault.settle().await.unwrap();
-    assert_eq!(vault.vouched_head(), Some(head(12)));
+    assert_eq!(vault.authenticated_head(), Some(head(12)));
     drop(vault);
     scratch.edit("DELETE FROM late_tombstone");
     let vault = scratch.unlocked();
@@ -168,7 +174,7 @@ async fn tombstones_that_cannot_be_written_leave_what_is_there_genuine() {
     vault.settle().await.unwrap();
     vault.ask(|work| work.store.limit_pages()).await.unwrap();
     let many = (100..9000).map(|nth| (lease(nth), at(40))).collect();
-    vault.bury(many, at(0)).await.unwrap_err();
+    vault.write_tombstones(many, at(0)).await.unwrap_err();
     assert_eq!(vault.tombstones().len(), 2);
     vault.note(head(10), Vec::new());
     drop(vault);
@@ -218,13 +224,13 @@ fn the_sum_over_tombstones_is_the_same_whatever_way_they_came() {
         let until =
             |which: usize| at(i64::try_from(nth).unwrap() + 5 * i64::try_from(which).unwrap());
         let leases = leases.into_iter().enumerate();
-        let burial = crate::vouched::Burial {
+        let new = crate::row_mac::NewTombstones {
             leases: leases.map(|(which, lease)| (lease, until(which))).collect(),
             now: at(i64::try_from(nth).unwrap() / 2),
         };
-        sum = sum.after(key, &kept, &burial);
-        kept.retain(|_, until| *until >= burial.now);
-        kept.extend(burial.leases);
+        sum = sum.after(key, &kept, &new);
+        kept.retain(|_, until| *until >= new.now);
+        kept.extend(new.leases);
         assert_eq!(sum, sum_of(&kept), "{nth}");
     }
     assert_ne!(sum, RowSum::default());
@@ -236,7 +242,10 @@ async fn what_was_written_before_the_first_unlock_can_be_taken_away_unseen() {
     let scratch = used().await;
     let vault = scratch.open();
     vault.note(head(11), Vec::new());
-    vault.bury(vec![(lease(3), at(30))], at(0)).await.unwrap();
+    vault
+        .write_tombstones(vec![(lease(3), at(30))], at(0))
+        .await
+        .unwrap();
     drop(vault);
     scratch.edit(
         "DELETE FROM late_tombstone;

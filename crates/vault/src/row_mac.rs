@@ -29,7 +29,7 @@ use super::state::State;
 
 /// What the MAC of the last note covers, and the MAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Vouched {
+pub(super) struct SignedHead {
     pub(super) head: Option<Head>,
     pub(super) mac: [u8; 32],
 }
@@ -52,12 +52,12 @@ impl Witness {
     pub(super) fn evaluate(keys: &Keys, state: &mut State) -> Result<Self, io::Error> {
         let key = WitnessKey::of(keys)?;
         let sum = RowSum::of(&key, state.rows());
-        if keys.list_form() == ListForm::Alone {
+        if keys.list_form() == ListForm::V1 {
             return Ok(Self::Genuine(key, sum));
         }
-        let genuine = state.vouched.is_some_and(|vouched| {
-            let tag = key.tag(&state.list.log, vouched.head, &sum);
-            tag.is(&vouched.mac)
+        let genuine = state.signed_head.is_some_and(|signed_head| {
+            let tag = key.tag(&state.list.log, signed_head.head, &sum);
+            tag.is(&signed_head.mac)
         });
         Ok(if genuine {
             Self::Genuine(key, sum)
@@ -136,9 +136,14 @@ impl WitnessKey {
     }
 
     /// A head and all rows, under a MAC.
-    pub(super) fn vouch(&self, log: &LogIdentity, head: Option<Head>, rows: &RowSum) -> Vouched {
+    pub(super) fn sign_head(
+        &self,
+        log: &LogIdentity,
+        head: Option<Head>,
+        rows: &RowSum,
+    ) -> SignedHead {
         let mac = self.tag(log, head, rows).bytes();
-        Vouched { head, mac }
+        SignedHead { head, mac }
     }
 
     fn row(&self, row: Row<'_>) -> [u8; 32] {
@@ -189,12 +194,12 @@ impl RowSum {
         self,
         key: &WitnessKey,
         tombstones: &HashMap<LeaseId, Timestamp>,
-        burial: &Burial,
+        new: &NewTombstones,
     ) -> Self {
         let there = tombstones.iter();
-        let gone = there
-            .filter(|(lease, until)| **until < burial.now || burial.leases.contains_key(*lease));
-        let rows = gone.chain(&burial.leases);
+        let gone =
+            there.filter(|(lease, until)| **until < new.now || new.leases.contains_key(*lease));
+        let rows = gone.chain(&new.leases);
         self.turned(
             key,
             rows.map(|(lease, until)| Row::Tombstone(lease, *until)),
@@ -203,7 +208,7 @@ impl RowSum {
 }
 
 /// Leases that get a tombstone, each once, and the moment before which old ones go.
-pub(super) struct Burial {
+pub(super) struct NewTombstones {
     pub(super) leases: HashMap<LeaseId, Timestamp>,
     pub(super) now: Timestamp,
 }

@@ -22,19 +22,19 @@ const MOST: usize = 256 * 1024;
 const LAST: Duration = Duration::from_secs(1);
 
 /// The one that leads to standard error, for [`abort`].
-static STANDARD_ERROR: OnceLock<Outlet> = OnceLock::new();
+static STANDARD_ERROR: OnceLock<NonblockingStderr> = OnceLock::new();
 
 /// Ends the process where it stands, once what was traced is written or has had its second.
 pub fn abort() -> ! {
-    if let Some(outlet) = STANDARD_ERROR.get() {
-        outlet.flush_last();
+    if let Some(stderr) = STANDARD_ERROR.get() {
+        stderr.flush_last();
     }
     std::process::abort()
 }
 
 /// A queue of finished lines and the thread that writes them. Clones share both.
 #[derive(Debug, Clone)]
-pub struct Outlet(Arc<Shared>);
+pub struct NonblockingStderr(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -61,29 +61,29 @@ struct Dropped {
     told: u64,
 }
 
-impl Outlet {
+impl NonblockingStderr {
     /// Starts the thread that writes to standard error.
     ///
     /// # Errors
     ///
     /// If there can be no thread.
     pub fn to_standard_error() -> io::Result<Self> {
-        let outlet = Self::holding(MOST, io::stderr())?;
-        Ok(STANDARD_ERROR.get_or_init(|| outlet).clone())
+        let stderr = Self::holding(MOST, io::stderr())?;
+        Ok(STANDARD_ERROR.get_or_init(|| stderr).clone())
     }
 
     fn holding(most: usize, to: impl Write + Send + 'static) -> io::Result<Self> {
-        let outlet = Self(Arc::new(Shared {
+        let stderr = Self(Arc::new(Shared {
             most,
             waiting: Mutex::default(),
             arrived: Condvar::new(),
             written: Condvar::new(),
         }));
-        let writing = outlet.clone();
+        let writing = stderr.clone();
         thread::Builder::new()
             .name("traces".to_owned())
             .spawn(move || writing.write_to(to))?;
-        Ok(outlet)
+        Ok(stderr)
     }
 
     /// Queues one line, or drops it if the queue is full.
@@ -182,19 +182,19 @@ impl Outlet {
 }
 
 /// Each write is a line of its own.
-impl Write for Outlet {
+impl Write for NonblockingStderr {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.push(line.to_vec());
         Ok(line.len())
     }
 
-    /// Does nothing: whoever must know that lines are written calls [`Outlet::flush_last`].
+    /// Does nothing: whoever must know that lines are written calls [`NonblockingStderr::flush_last`].
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-impl<'a> MakeWriter<'a> for Outlet {
+impl<'a> MakeWriter<'a> for NonblockingStderr {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
@@ -227,46 +227,46 @@ mod tests {
         }
     }
 
-    fn stalled(most: usize) -> (Outlet, mpsc::Sender<()>, mpsc::Receiver<String>) {
+    fn stalled(most: usize) -> (NonblockingStderr, mpsc::Sender<()>, mpsc::Receiver<String>) {
         let ((reads, go_on), (took, taken)) = (mpsc::channel(), mpsc::channel());
-        let outlet = Outlet::holding(most, Reader { go_on, took }).unwrap();
-        (outlet, reads, taken)
+        let stderr = NonblockingStderr::holding(most, Reader { go_on, took }).unwrap();
+        (stderr, reads, taken)
     }
 
     #[test]
     fn a_reader_that_stalls_makes_nobody_wait_and_what_it_misses_is_counted() {
-        let (mut outlet, reads, taken) = stalled(10);
+        let (mut stderr, reads, taken) = stalled(10);
         for _ in 0..1000 {
-            outlet.write_all(b"12345").unwrap();
+            stderr.write_all(b"12345").unwrap();
         }
-        assert_eq!(outlet.dropped(), 998);
-        outlet.flush(Duration::ZERO);
+        assert_eq!(stderr.dropped(), 998);
+        stderr.flush(Duration::ZERO);
         reads.send(()).unwrap();
         reads.send(()).unwrap();
         assert_eq!(taken.recv().unwrap(), "12345");
         assert_eq!(taken.recv().unwrap(), "12345");
-        outlet.flush(Duration::from_secs(600));
-        outlet.write_all(b"again").unwrap();
+        stderr.flush(Duration::from_secs(600));
+        stderr.write_all(b"again").unwrap();
         reads.send(()).unwrap();
         assert_eq!(taken.recv().unwrap(), "again", "it flows again");
-        assert_eq!(outlet.dropped(), 998);
+        assert_eq!(stderr.dropped(), 998);
     }
 
     #[test]
     fn a_flush_waits_for_what_is_being_written() {
-        let (mut outlet, reads, taken) = stalled(100);
-        outlet.write_all(b"last words").unwrap();
+        let (mut stderr, reads, taken) = stalled(100);
+        stderr.write_all(b"last words").unwrap();
         reads.send(()).unwrap();
-        outlet.flush(Duration::from_secs(600));
+        stderr.flush(Duration::from_secs(600));
         assert_eq!(taken.try_recv().unwrap(), "last words");
     }
 
     #[test]
     fn a_reader_that_left_is_no_reason_to_wait() {
-        let (mut outlet, reads, taken) = stalled(100);
+        let (mut stderr, reads, taken) = stalled(100);
         drop((reads, taken));
-        outlet.write_all(b"to nobody").unwrap();
-        outlet.flush(Duration::from_secs(600));
-        assert_eq!(outlet.dropped(), 1);
+        stderr.write_all(b"to nobody").unwrap();
+        stderr.flush(Duration::from_secs(600));
+        assert_eq!(stderr.dropped(), 1);
     }
 }

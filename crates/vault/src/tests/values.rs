@@ -60,7 +60,10 @@ async fn after_locking_nothing_opens_and_nothing_changes_until_unlocked() {
     assert!(locked(stored.await.map(drop)));
     assert!(locked(vault.remove(recorded("one", 1)).await));
     // A revocation takes effect all the same.
-    vault.bury(vec![(lease(1), at(9))], at(3)).await.unwrap();
+    vault
+        .write_tombstones(vec![(lease(1), at(9))], at(3))
+        .await
+        .unwrap();
     vault.unlock(scratch.root.copy().unwrap()).unwrap();
     assert_eq!(value(&vault, "one", 1).unwrap(), CANARY);
 }
@@ -197,7 +200,7 @@ fn a_passphrase_or_the_recovery_passphrase_unlocks() {
     }
     let wrong = vault.root_key_behind(&passphrase("something else"));
     assert!(matches!(wrong, Err(RootKeyError::WrongPassphrase)));
-    let at = Surroundings {
+    let at = KeyLocations {
         key_file: scratch.directory.path().join("root.key"),
         credentials: None,
         keyring: root_key::Keyring::SESSION,
