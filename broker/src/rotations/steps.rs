@@ -78,7 +78,7 @@ impl Rotations {
     /// Who can end this version at GitHub.
     pub(super) fn ended_by(&self, name: &SecretName, version: u64) -> EndedBy {
         if self.github.base().is_enterprise_server() {
-            return EndedBy::Person;
+            return EndedBy::Operator;
         }
         let versions = self.vault.versions(name);
         let kind = versions
@@ -88,7 +88,7 @@ impl Rotations {
         match kind {
             Some(Kind::Classic | Kind::FineGrained) => EndedBy::Broker,
             // A key, or a token of before 2021, which the API does not take.
-            Some(Kind::App) | None => EndedBy::Person,
+            Some(Kind::App) | None => EndedBy::Operator,
         }
     }
 

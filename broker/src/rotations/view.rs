@@ -259,7 +259,7 @@ impl Rotations {
         let by = by.map(|old| self.ended_by(name, old.number));
         if rotation.refused {
             "GitHub refused to end the old value"
-        } else if by != Some(EndedBy::Person) {
+        } else if by != Some(EndedBy::Operator) {
             "the old value is to be ended"
         } else if self.github.base().is_enterprise_server() {
             "the broker ends no tokens on Enterprise Server, whose call for that differs by release"

@@ -9,7 +9,7 @@
 //! Foreign hands: before each batch the file must be the one its name leads to, and exactly as long
 //! as we made it.
 //!
-//! - *Longer*: whatever was appended, well chained or not, nobody asked us to record. It is moved
+//! - *Longer*: whatever was appended, well chained or not, the broker did not record. It is moved
 //!   aside, and the log goes on in a new segment.
 //! - *Shorter, or changed*: acknowledged records are gone. Nothing is written until they are back.
 //! - *Deleted or replaced*: likewise. Putting the very file back is enough; recovery is tried again
@@ -73,7 +73,7 @@ const PREFIX: u64 = 146;
 const BUFFER: usize = 1 << 20;
 
 impl<D: Disk> Appender<D> {
-    /// Reads the end of the log, mends it, or makes a new log where there is none.
+    /// Reads the end of the log, repairs it, or makes a new log where there is none.
     pub(super) fn open(
         disk: D,
         identity: LogIdentity,
@@ -168,7 +168,7 @@ impl<D: Disk> Appender<D> {
     }
 
     /// Makes a batch durable and returns the `seq` of its first record. All or nothing: after an
-    /// error none of it was recorded, and the log is faulted until [`Appender::recover`] mends it.
+    /// error none of it was recorded, and the log is faulted until [`Appender::recover`] repairs it.
     pub(super) fn append(&mut self, batch: &[Entry], now: Now) -> Result<u64, AuditLogError> {
         let appended = self.try_append(batch, now);
         if let Err(error) = &appended {
@@ -206,7 +206,7 @@ impl<D: Disk> Appender<D> {
         Ok(first)
     }
 
-    /// What the next segment begins with. Live leases are not told again before as much was recorded as
+    /// What the next segment begins with. Live leases are not listed again before as much was recorded as
     /// telling them took, or a log with very many of them would consist of openings.
     fn next_segment(&self, now: Now) -> Result<Layout, AuditLogError> {
         let mut layout = Layout::new(self.head, now.wall, self.segment_limit);
@@ -237,7 +237,7 @@ impl<D: Disk> Appender<D> {
         }
     }
 
-    /// Tries to mend a faulted log, if the last attempt is long enough ago.
+    /// Tries to repair a faulted log, if the last attempt is long enough ago.
     pub(super) fn recover(&mut self, now: Now) {
         let Some(why) = &self.fault else { return };
         if self.tried_at.is_some_and(|at| now.boot < at + RETRY) {
@@ -245,7 +245,7 @@ impl<D: Disk> Appender<D> {
         }
         self.tried_at = Some(now.boot);
         let why = why.clone();
-        // If that fails, what is wrong now is what the operator must mend first.
+        // If that fails, what is wrong now is what the operator must fix first.
         self.fault = self.try_recover(now, &why).err().map(|e| e.to_string());
     }
 

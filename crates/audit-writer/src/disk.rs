@@ -22,7 +22,7 @@ pub(super) trait Disk: Send + 'static {
     /// An open file.
     type File: Send + 'static;
 
-    /// Where a file of this name lies, for messages. An empty name means the directory.
+    /// The path of a file of this name, for messages. An empty name means the directory.
     fn path(&self, name: &str) -> PathBuf;
     /// The names in the directory; none if the directory is gone.
     fn list(&self) -> io::Result<Vec<String>>;

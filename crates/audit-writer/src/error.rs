@@ -1,4 +1,4 @@
-//! Why the audit log cannot be opened or appended to, and what mends it.
+//! Why the audit log cannot be opened or appended to, and what fixes it.
 //!
 //! Two readers: at start the operator sees the variant's own text; while the broker runs the same
 //! text is carried, as `why`, by [`AuditLogError::Unavailable`] to everyone whose record was
@@ -14,7 +14,7 @@ pub enum AuditLogError {
     /// The running log refuses to append. Nothing was recorded.
     #[error("the audit log cannot be written: {why}")]
     Unavailable {
-        /// In plain words, mend included.
+        /// In plain words, with what to do.
         why: String,
     },
 
@@ -80,7 +80,7 @@ pub enum AuditLogError {
     },
 
     /// Segments that must be there are not.
-    #[error("{path} is missing: records from {from} on were deleted or moved away; {MEND}")]
+    #[error("{path} is missing: records from {from} on were deleted or moved away; {REMEDY}")]
     Missing {
         /// The segment, or the directory where all are gone.
         path: PathBuf,
@@ -91,7 +91,7 @@ pub enum AuditLogError {
     /// The log ends before the last record that the vault or the running broker knows of.
     #[error(
         "{path} was cut, or segments after it removed: the log holds {found} records and must hold \
-         {wanted}; {MEND}"
+         {wanted}; {REMEDY}"
     )]
     Truncated {
         /// The last segment.
@@ -123,8 +123,8 @@ pub enum AuditLogError {
         wanted: u64,
     },
 
-    /// A line that is no record lies before others that must be there.
-    #[error("{path} is damaged at byte {offset}, record {seq}; {MEND}")]
+    /// A line that is no record stands before others that must be there.
+    #[error("{path} is damaged at byte {offset}, record {seq}; {REMEDY}")]
     Damaged {
         /// The segment.
         path: PathBuf,
@@ -135,7 +135,7 @@ pub enum AuditLogError {
     },
 
     /// The records are well formed and are not those the vault or the running broker knows.
-    #[error("{path} was rewritten: record {seq} is not the one that was written; {MEND}")]
+    #[error("{path} was rewritten: record {seq} is not the one that was written; {REMEDY}")]
     Rewritten {
         /// The segment.
         path: PathBuf,
@@ -148,7 +148,7 @@ pub enum AuditLogError {
     Unwritable(#[from] serde_json::Error),
 }
 
-const MEND: &str = "put the audit log back from a backup, or keep what is left aside and begin a \
+const REMEDY: &str = "put the audit log back from a backup, or keep what is left aside and begin a \
                     new log with `tokend init --new-audit-log`";
 
 impl AuditLogError {
@@ -159,7 +159,7 @@ impl AuditLogError {
     }
 }
 
-/// An I/O error in words that name the mend, where there is one.
+/// An I/O error in words that say what to do, where there is something.
 struct IoReason<'a> {
     error: &'a io::Error,
     path: &'a Path,

@@ -22,7 +22,7 @@ use super::disk::Disk;
 use super::error::AuditLogError;
 use super::live_leases::Effect;
 
-/// What a caller is told: the record's `seq`.
+/// What a caller is answered: the record's `seq`.
 pub(super) type Answer = Result<u64, AuditLogError>;
 
 /// One record on its way.
@@ -173,16 +173,16 @@ impl<D: Disk> Writer<D> {
 
     /// Writes until the queue is closed and empty.
     pub(super) fn run(mut self) {
-        // However this thread ends, nobody is left waiting.
+        // However this thread ends, no caller is left waiting.
         let _last = CloseOnDrop(Arc::clone(&self.queue));
         loop {
             let limit = self.appender.fault().map(|_| LOOK_AGAIN);
             let Some(pending) = self.queue.take(limit) else {
                 break;
             };
-            self.mend();
+            self.restore();
             self.write(pending);
-            self.mend();
+            self.restore();
         }
         if !self.kept.is_empty() {
             let records = self.kept.len();
@@ -191,7 +191,7 @@ impl<D: Disk> Writer<D> {
     }
 
     /// Brings a faulted log back if it can, and then writes what was kept, before anything else.
-    fn mend(&mut self) {
+    fn restore(&mut self) {
         if self.appender.fault().is_none() {
             return;
         }

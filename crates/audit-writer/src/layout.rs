@@ -1,6 +1,6 @@
 //! What the next segments hold before any record of a caller's: which leases are live.
 //!
-//! That is told in as many segments as it takes, each half full at most, so that none passes its limit
+//! They are listed in as many segments as it takes, each half full at most, so that none passes its limit
 //! and whatever was written can be read back. A segment that goes on from the one before says so in its
 //! first record, and where a start has to begin to read.
 //!
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::live_leases::PART_BYTES;
 
-/// Where live leases were last told, as the last segment stands.
+/// Where the live leases were last listed, as the last segment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct LastOpening {
     /// First record of the segment where that begins.
@@ -90,7 +90,7 @@ impl Layout {
 
     /// Writes the live leases again, in as many segments as that takes.
     pub(super) fn open(&mut self, opening: &[Body]) -> Result<(), serde_json::Error> {
-        // A segment holds one of these records at least, or they would never be told.
+        // A segment holds one of these records at least, or they would never be listed.
         let mut begins = true;
         for body in opening {
             let (bytes, head) = (self.last.lines.len(), self.head);
@@ -107,7 +107,7 @@ impl Layout {
         Ok(())
     }
 
-    /// Goes on with what was told before.
+    /// Goes on with what was listed before.
     pub(super) fn go_on(&mut self, last_opening: LastOpening) -> Result<(), serde_json::Error> {
         self.last_opening = last_opening;
         let since = last_opening.since;

@@ -54,7 +54,7 @@ pub use self::since_noted::Removal;
 pub struct Use {
     /// The secret.
     pub secret: SecretName,
-    /// The version of it that the record names; `None` where the value does not lie in the vault.
+    /// The version of it that the record names; `None` where the value is not stored in the vault.
     pub version: Option<u64>,
 }
 
@@ -98,7 +98,7 @@ pub struct LogIdentity {
 pub struct Options {
     /// The directory of the segments; its parent must exist.
     pub dir: PathBuf,
-    /// The group that may read them; nobody else if `None`.
+    /// The group that may read them; no other account if `None`.
     pub read_group: Option<Gid>,
     /// Whose log it must be.
     pub identity: LogIdentity,
@@ -142,12 +142,12 @@ pub struct AuditLog {
 }
 
 impl AuditLog {
-    /// Opens the log, or makes it; mends its end; starts the writer.
+    /// Opens the log, or makes it; repairs its end; starts the writer.
     ///
     /// # Errors
     ///
     /// If the log cannot be read or written, is exposed to others, is another vault's, or lacks
-    /// records that the noted head vouches for.
+    /// records that the noted head proves.
     pub fn open(
         options: Options,
         clock: Arc<dyn Clock>,
@@ -260,13 +260,13 @@ impl AuditLog {
         self.queue.head()
     }
 
-    /// How many records are durable, told each time there are more. The writer waits for no reader.
+    /// How many records are durable, updated each time there are more. The writer waits for no reader.
     #[must_use]
     pub fn follow(&self) -> watch::Receiver<u64> {
         self.queue.follow()
     }
 
-    /// Why the log refuses to append, mend included; `None` if it does not.
+    /// Why the log refuses to append, with what to do; `None` if it does not.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
         self.queue.fault()

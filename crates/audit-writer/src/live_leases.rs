@@ -176,14 +176,14 @@ const AROUND: usize = 24;
 pub(super) struct Replay {
     /// Live after the lines so far.
     pub(super) live: LiveLeases,
-    /// Files that `log.recovered` records name, from where live leases were last told.
+    /// Files that `log.recovered` records name, from where live leases were last listed.
     pub(super) moved_aside: Vec<String>,
     parts_seen: u64,
     parts: Option<u64>,
     /// Of this segment.
     lines: u64,
     /// The first segment goes on from one that was not read, so nothing is known of live leases until
-    /// they are told again.
+    /// they are listed again.
     blind: bool,
 }
 
@@ -221,7 +221,7 @@ impl Replay {
         self.blind || self.parts == Some(self.parts_seen)
     }
 
-    /// Whether what is live is not known, because the segment where it is told was not read.
+    /// Whether what is live is not known, because the segment where it is listed was not read.
     pub(super) const fn is_blind(&self) -> bool {
         self.blind
     }
@@ -267,7 +267,7 @@ impl Replay {
         Some(())
     }
 
-    /// The first line of a segment says whether it goes on with what was told before it.
+    /// The first line of a segment says whether it goes on with what was listed before it.
     fn take_first(&mut self, line: &Line<'_>) -> Option<()> {
         if line.kind == CONTINUED {
             self.blind |= self.parts_seen == 0;

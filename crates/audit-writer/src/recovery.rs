@@ -3,7 +3,7 @@
 //! The same code at start and after a fault. They differ in one thing ([`Keep`]): a start keeps
 //! every whole record, since one that reached the disk happened even if its writer never heard; a
 //! running broker keeps what it acknowledged and not a byte more, since whoever asked for the rest
-//! was told no.
+//! was refused.
 //!
 //! Damage is moved aside only at the end of the log and beyond the last head that is known from
 //! elsewhere (the vault's note, or the running broker's own memory). Anything else is refused: it
@@ -38,7 +38,7 @@ pub(super) enum Keep {
 pub(super) struct KnownHeads {
     /// The later one: grants after it have yet to be counted.
     pub(super) newest: Head,
-    /// An earlier one, where the vault knows of two: changes after it are to be told.
+    /// An earlier one, where the vault knows of two: changes after it are to be reported.
     pub(super) before: Option<Head>,
 }
 
@@ -87,7 +87,7 @@ impl Keep {
     }
 }
 
-/// The log as it lies on disk, ending with a whole record.
+/// The log as it is on disk, ending with a whole record.
 #[derive(Debug)]
 pub(super) struct LogEnd {
     /// The last segment; `None` if there is no log yet.
@@ -103,7 +103,7 @@ pub(super) struct LastSegment {
     pub(super) first: u64,
     /// Its size.
     pub(super) size: u64,
-    /// Where live leases were last told.
+    /// Where the live leases were last listed.
     pub(super) last_opening: LastOpening,
     /// Where the log stands.
     pub(super) head: Head,
@@ -234,7 +234,7 @@ fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Scan, AuditLo
         0
     } else {
         let after = segments.partition_point(|first| *first <= earliest);
-        // Records before the head are vouched for by the chain that leads to it.
+        // Records before the head are confirmed by the chain that leads to it.
         after
             .checked_sub(1)
             .ok_or_else(|| missing(disk, "", earliest))?
@@ -302,7 +302,7 @@ fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Scan, AuditLo
     Err(missing(disk, "", must_hold.records))
 }
 
-/// The first of the segments from which on live leases are told: mostly the last one.
+/// The first of the segments from which on live leases are listed: mostly the last one.
 fn where_opened<D: Disk>(disk: &D, segments: &[u64]) -> Result<usize, AuditLogError> {
     let mut at = segments.len().saturating_sub(1);
     while let Some(&first) = segments.get(at) {
@@ -416,7 +416,7 @@ fn read_segment<D: Disk>(
             walked.last_opening.opening = walked.last_opening.before + part.offset as u64;
         }
     }
-    // A line is vouched for by the line after it; the last has only its own form. A page lost from
+    // A line is confirmed by the line after it; the last has only its own form. A page lost from
     // the middle of it would leave no JSON, and a verifier asks whether it holds two records.
     if part.head.records > must_hold.records
         && (serde_json::from_str::<IgnoredAny>(last_text).is_err()
@@ -428,7 +428,7 @@ fn read_segment<D: Disk>(
     Ok(part)
 }
 
-/// Which files moved aside at the end of the log, or just before live leases were last told, no record
+/// Which files moved aside at the end of the log, or just before live leases were last listed, no record
 /// from there on names.
 fn unnamed<D: Disk>(
     disk: &D,

@@ -2,7 +2,7 @@
 //!
 //! The walk stops at the first byte that is not part of a whole, chained line. What such a line is, the
 //! verifier's own code says: a start that kept more than that would leave a log that never verifies
-//! again, and one that kept less would move aside what the chain vouches for.
+//! again, and one that kept less would move aside what the chain confirms.
 //!
 //! Not here: what a torn end means, and which lines matter.
 
@@ -17,7 +17,7 @@ pub(super) struct Torn {
     pub(super) first: u64,
     /// Where in it they began.
     pub(super) offset: u64,
-    /// The file they lie in.
+    /// The file they are in.
     pub(super) name: String,
 }
 

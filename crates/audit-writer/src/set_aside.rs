@@ -40,7 +40,7 @@ pub(super) fn set_aside<D: Disk>(disk: &D, first: u64, offset: u64) -> Result<()
     disk.truncate(&file, offset).map_err(io("cut"))
 }
 
-/// A name for what is moved aside, and whether the very same bytes lie there already: an earlier recovery
+/// A name for what is moved aside, and whether the very same bytes are there already: an earlier recovery
 /// came as far as this.
 fn free_name<D: Disk>(
     disk: &D,

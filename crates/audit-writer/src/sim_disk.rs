@@ -1,4 +1,4 @@
-//! A disk in memory that forgets what was not synced, fails when told to, and lies as real ones do.
+//! A disk in memory that forgets what was not synced, fails on demand, and lies as real ones do.
 //!
 //! - A crash keeps any of the unsynced pages and any prefix of the unsynced changes of names.
 //! - A failed sync leaves pages that look clean and never reached the device (what Linux does).
@@ -350,7 +350,7 @@ impl Disk for SimDisk {
                 let file = &mut state.files[*file];
                 let old = file.cache.len();
                 file.cache.truncate(size);
-                // The kernel writes the page that the new end lies in again.
+                // The kernel writes the page that the new end is in again.
                 file.touch(size.saturating_sub(1), old);
                 Ok(())
             },

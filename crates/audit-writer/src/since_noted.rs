@@ -1,6 +1,6 @@
-//! What the log tells of the time after the head that the vault noted.
+//! What the log records after the head that the vault noted.
 //!
-//! The vault lies in another place and is written at other moments. After a crash it has not been told
+//! The vault is in another place and is written at other moments. After a crash it does not know
 //! of the last grants; put back to an earlier copy, it does not know the newest versions of secrets, and
 //! still has those that were removed. All of it is read off the records it has not seen. Which of them are
 //! genuine, whoever has the key for their MACs can tell.

@@ -28,7 +28,7 @@ pub enum How {
     )]
     NotARecord,
 
-    /// The record after it names another hash, and is itself vouched for by the one after that.
+    /// The record after it names another hash, and is itself confirmed by the one after that.
     #[error("was changed: record {by} names another hash")]
     Changed {
         /// The record that says so.

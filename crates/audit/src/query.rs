@@ -1,4 +1,4 @@
-//! Reads single records for people: a filter for `audit search`, one line each for `audit tail`.
+//! Reads single records for display: a filter for `audit search`, one line each for `audit tail`.
 //!
 //! Lenient where the verifier is strict: a kind or field it does not know is passed over, so that
 //! an older `tokenctl` can show a newer broker's log. Nothing here says whether a line is genuine.
@@ -96,7 +96,7 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// One line for people: time, number, kind, caller, purpose, secret, and what else matters.
+    /// One line for display: time, number, kind, caller, purpose, secret, and what else matters.
     #[must_use]
     pub fn summary(&self) -> String {
         let mut text = format!("{:.0} {} {}", self.time, self.seq, Escaped(&self.kind));
@@ -150,7 +150,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// What tells a caller best from others of its account.
+/// What best distinguishes a caller from others of its account.
 fn best_name<'c>(caller: &'c Caller<'_>) -> Option<&'c str> {
     let names = [&caller.unit, &caller.user_unit, &caller.exe];
     names.into_iter().find_map(Option::as_deref)
@@ -195,7 +195,7 @@ pub struct Filter {
     pub kinds: Vec<String>,
 }
 
-/// A caller as somebody searching names it.
+/// A caller as an operator who searches names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallerIs {
     /// The account.

@@ -5,7 +5,7 @@
 //! as JSON, none is written again, and no key is needed.
 //!
 //! Two answers, kept apart: whether what is there is unbroken ([`Broken`] if not), and whether it
-//! is all there ([`Report`] says where it begins, and that nobody outside vouches for its end).
+//! is all there ([`Report`] says where it begins, and that no one outside confirms its end).
 //!
 //! A line that is wrong is noticed one line later, when its hash is compared. One more line tells
 //! which of the two was changed, so a mismatch is held as a doubt until then.
@@ -54,7 +54,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Verifies a whole log that lies in memory: each segment's file name and content, in order.
+/// Verifies a whole log in memory: each segment's file name and content, in order.
 ///
 /// # Errors
 ///

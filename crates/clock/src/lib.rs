@@ -1,7 +1,7 @@
 //! The only place that asks the system what time it is.
 //!
-//! Two clocks: the wall clock, for people and for other machines, and `CLOCK_BOOTTIME`, which
-//! counts suspends and which nobody can set. Within one boot the second decides.
+//! Two clocks: the wall clock, for humans and for other machines, and `CLOCK_BOOTTIME`, which
+//! counts suspends and which cannot be set. Within one boot the second decides.
 
 mod backoff;
 mod moment;
@@ -33,7 +33,7 @@ pub trait Clock: Send + Sync + 'static {
     fn boot_id(&self) -> &BootId;
 }
 
-/// `/proc/sys/kernel/random/boot_id`: a UUID made anew at each boot.
+/// `/proc/sys/kernel/random/boot_id`: a UUID new at each boot.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BootId(Arc<str>);
 

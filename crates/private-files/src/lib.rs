@@ -1,6 +1,6 @@
 //! Files and directories that belong to the broker's account alone.
 //!
-//! Made so from the first moment, and refused, with the command that mends it, if they are found
+//! Made so from the first moment, and refused, with the command that repairs it, if they are found
 //! otherwise. Nothing here opens a database: closing a second descriptor would drop SQLite's locks.
 
 use std::fs::{self, DirBuilder, File, Metadata};
@@ -24,7 +24,7 @@ pub enum PrivateError {
         /// What they should be.
         wanted: u32,
     },
-    /// It belongs to somebody else.
+    /// It belongs to another account.
     #[error("{} belongs to uid {found}, and this is uid {wanted}; run tokend as its owner, or as root: chown {wanted} {}", path.display(), quoted(path))]
     Owner {
         /// Which.

@@ -34,7 +34,7 @@ impl Cipher {
         Self(Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key)))
     }
 
-    /// Seals `text` where it lies, and returns its tag. No nonce may be used twice with one key.
+    /// Seals `text` in place, and returns its tag. No nonce may be used twice with one key.
     ///
     /// # Panics
     ///
@@ -51,7 +51,7 @@ impl Cipher {
         tag.into()
     }
 
-    /// Opens `text` where it lies.
+    /// Opens `text` in place.
     ///
     /// # Errors
     ///

@@ -57,8 +57,8 @@ struct Waiting {
 #[derive(Debug, Default, Clone, Copy)]
 struct Dropped {
     in_all: u64,
-    /// How many of them a trace has told of.
-    told: u64,
+    /// How many of them a trace has reported.
+    reported: u64,
 }
 
 impl NonblockingStderr {
@@ -138,15 +138,15 @@ impl NonblockingStderr {
             let mut waiting = self.waiting();
             waiting.bytes -= line.len();
             if written.is_err() {
-                // Counted, and not told of: that could not be written either.
+                // Counted, and not reported: that could not be written either.
                 waiting.dropped.in_all += 1;
-                waiting.dropped.told += 1;
+                waiting.dropped.reported += 1;
             }
             if waiting.bytes > 0 {
                 continue;
             }
-            let more = waiting.dropped.in_all - waiting.dropped.told;
-            waiting.dropped.told = waiting.dropped.in_all;
+            let more = waiting.dropped.in_all - waiting.dropped.reported;
+            waiting.dropped.reported = waiting.dropped.in_all;
             drop(waiting);
             if more > 0 {
                 // Through the filter and the mask, like any other; there is room for it now.

@@ -95,7 +95,7 @@ impl AccessToken {
 pub struct HashedToken(Arc<str>);
 
 impl HashedToken {
-    /// The hash of a token that lies elsewhere than in an [`AccessToken`].
+    /// The hash of a token outside of an [`AccessToken`].
     pub fn of(token: &[u8]) -> Self {
         Self(STANDARD.encode(Sha256::digest(token)).into())
     }

@@ -1,6 +1,6 @@
 //! What GitHub said of each secret when it was last asked.
 //!
-//! In memory lies what leases, deadlines and the schedule need of it; the findings themselves are read
+//! In memory is what leases, deadlines and the schedule need of it; the findings themselves are read
 //! from the database when someone wants to see them. Ten thousand secrets are a megabyte.
 //!
 //! No MAC covers this: whoever can write the database could change a date here, and gain that a lease
@@ -23,9 +23,9 @@ use super::{Vault, known};
 /// The last check of a secret that GitHub answered, without its findings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
-    /// The version that was checked; `None` where the value does not lie in the vault.
+    /// The version that was checked; `None` where the value is not stored in the vault.
     pub version: Option<u64>,
-    /// The hash of a value that does not lie in the vault: whether it is still the same one.
+    /// The hash of a value that is not stored in the vault: whether it is still the same one.
     pub hashed: Option<HashedToken>,
     /// When.
     pub checked_at: Moment,
@@ -155,7 +155,7 @@ impl CompactCheck {
         Moment::stored(wall, self.boot.clone().zip(us))
     }
 
-    /// The same with the text of a login that lies in memory already.
+    /// The same with the text of a login that is in memory already.
     pub(super) fn sharing(mut self, others: &BTreeMap<SecretName, Self>) -> Self {
         let same = |other: &&Arc<str>| Some(*other) == self.login.as_ref();
         let mut logins = others.values().filter_map(|kept| kept.login.as_ref());
@@ -185,7 +185,7 @@ impl From<Option<Timestamp>> for Micros {
 }
 
 impl Vault {
-    /// How this secret's checks stand. Also for secrets whose value lies elsewhere.
+    /// How this secret's checks stand. Also for secrets whose value is stored elsewhere.
     #[must_use]
     pub fn check(&self, name: &SecretName) -> CheckAttempt {
         let state = known(self.shared.state.read());

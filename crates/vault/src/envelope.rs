@@ -224,7 +224,7 @@ pub(crate) fn open_key(
     opened.inspect_err(|_| room.zeroize())
 }
 
-/// Associated data for what lies under the root key once per vault.
+/// Associated data for what is sealed under the root key once per vault.
 pub(crate) fn purpose(what: &str, vault: &str, root_version: u32) -> Vec<u8> {
     let mut out = Vec::new();
     text(&mut out, what);

@@ -1,4 +1,4 @@
-//! What can go wrong with the vault, each with its mend.
+//! What can go wrong with the vault, each with what to do.
 
 use std::io;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub enum VaultError {
     /// There is one already.
     #[error("there is a vault at {} already", .0.display())]
     Exists(PathBuf),
-    /// Open to others, or somebody else's.
+    /// Open to others, or of another account.
     #[error(transparent)]
     Private(#[from] PrivateError),
     /// Some other SQLite database, or none at all.
@@ -59,9 +59,9 @@ pub enum VaultError {
         /// What does not fit.
         what: String,
     },
-    /// The log tells of a version that this vault never had.
+    /// The log names a version that this vault never had.
     #[error(
-        "the vault is older than its audit log: record says version {recorded} of `{secret}`, the vault knows {known}; put back the newest copy of the vault, or set `{secret}` anew after `tokend init --new-audit-log`"
+        "the vault is older than its audit log: record says version {recorded} of `{secret}`, the vault knows {known}; put back the newest copy of the vault, or set `{secret}` again after `tokend init --new-audit-log`"
     )]
     PutBack {
         /// The secret.
@@ -99,10 +99,10 @@ pub enum VaultError {
     #[error("the root key was changed meanwhile; try again")]
     Overtaken,
     /// The use names no version, so nothing in the vault is meant.
-    #[error("the record for secret `{0}` names no version; its value does not lie in the vault")]
+    #[error("the record for secret `{0}` names no version; its value is not stored in the vault")]
     VersionNotNamed(SecretName),
     /// The value is no text.
-    #[error("the value of secret `{0}` is not UTF-8; set it anew")]
+    #[error("the value of secret `{0}` is not UTF-8; set it again")]
     NotText(SecretName),
     /// SQLite could not read or write: disk full, I/O error.
     #[error("the vault {} could not be read or written: {cause}", path.display())]

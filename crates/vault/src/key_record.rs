@@ -57,7 +57,7 @@ impl KeyRecord {
         self
     }
 
-    /// Whether nobody without the root key changed it.
+    /// Whether it is as something with the root key wrote it.
     pub(super) fn is_genuine(&self, keys: &Keys) -> bool {
         self.mac.is_some_and(|mac| self.tag(keys).is(&mac))
     }

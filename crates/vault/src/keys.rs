@@ -1,7 +1,7 @@
 //! The keys of an unlocked vault, and what only they can do.
 //!
 //! The root key seals: the data key of each value, and three things made with the vault: a check
-//! value that tells a wrong key, the MAC key, and the seed of the audit log's signing key. Only the
+//! value that detects a wrong key, the MAC key, and the seed of the audit log's signing key. Only the
 //! root key and the MAC key stay in memory while unlocked; and for a moment after a re-key the root key
 //! before, for what was sealed under it and is not stored yet.
 

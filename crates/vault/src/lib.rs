@@ -7,7 +7,7 @@
 //!
 //! [`Vault::unseal`] takes a [`Recorded<Use>`](Recorded), which only the audit log makes, and opens
 //! exactly the version that the record names. All sealed values are kept in memory, so a lease waits
-//! for no database; they are of use only with the root key, which lies in locked memory and is wiped
+//! for no database; they are of use only with the root key, which is in locked memory and is wiped
 //! when the vault is locked.
 //!
 //! Changes go to one thread (`writer`), which keeps memory and database in step.
@@ -321,7 +321,7 @@ impl Vault {
         known(self.shared.keys.read()).is_none()
     }
 
-    /// Whether the keys lie in memory that is never swapped out; `None` while locked.
+    /// Whether the keys are in memory that is never swapped out; `None` while locked.
     #[must_use]
     pub fn keys_are_in_locked_memory(&self) -> Option<bool> {
         let keys = known(self.shared.keys.read());
@@ -419,7 +419,7 @@ fn to_microseconds(time: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }
 
-/// A lock's content. A thread that panicked while it held one leaves state that nobody knows, and a
+/// A lock's content. A thread that panicked while it held one leaves state that is not known, and a
 /// broker that does not know its state must not go on.
 fn known<T>(held: LockResult<T>) -> T {
     held.unwrap_or_else(|_| {

@@ -3,7 +3,7 @@
 //!
 //! A token is kept here before it is handed out, so that a broker which was killed can revoke it when
 //! it comes back; it goes when the token has ended at GitHub. Everything that says whose it is (account,
-//! purpose, scope) is bound to it as associated data: no edit of the file hands it to somebody else.
+//! purpose, scope) is bound to it as associated data: no edit of the file hands it to another account.
 //!
 //! Not here: when a token may be shared, and whether it is still needed.
 

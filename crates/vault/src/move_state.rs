@@ -21,9 +21,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Move {
-    /// Where the old copy lies, as policies name it.
+    /// Where the old copy is, as policies name it.
     pub from: Box<str>,
-    /// Where the new one lies.
+    /// Where the new one is.
     pub to: Box<str>,
     /// When the value was first seen in the new place.
     pub begun_at: Timestamp,
@@ -74,7 +74,7 @@ pub enum Due {
     Switch,
     /// They do, and it is to be seen that it gives the value.
     Verify,
-    /// It does; a person may have the old copy erased.
+    /// It does; an operator may have the old copy erased.
     Finish,
     /// Policies name a third place.
     Astray,

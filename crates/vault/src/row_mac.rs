@@ -3,14 +3,14 @@
 //! The noted head and the tombstones decide whether a lease found in the log is honoured, and both are
 //! written while the store is locked: the kill switch locks first. So their MAC is under a key of its
 //! own, made from the MAC key at the first unlock. It makes these MACs and those of removals, and opens
-//! nothing. The same MAC covers what a broker goes on with after a start: rotations, sinks, moves, and
+//! nothing. The same MAC covers what a broker resumes after a start: rotations, sinks, moves, and
 //! which repository a name means. By those it ends and erases values.
 //!
 //! Until the first unlock there is no such key. What is written meanwhile stands beside what the MAC
 //! covers, never in its place: a later head, which the log must lead through as well, and further
 //! tombstones, which can only take leases away. The unlock takes both in. All else waits for it.
 //!
-//! Where the MAC is not the vault's, no lease of before is honoured, what the broker would go on with is
+//! Where the MAC is not the vault's, no lease of before is honoured, what the broker would resume is
 //! forgotten, and nothing is covered by a new MAC until the ends of those leases are in the log: otherwise
 //! a kill in between would make what was found look genuine.
 
@@ -48,7 +48,7 @@ impl Witness {
     /// Compares what was loaded with its MAC. A vault of format 4 has none, and is taken at its
     /// word this once.
     ///
-    /// Where it differs, `state` forgets what the broker would go on with.
+    /// Where it differs, `state` forgets what the broker would resume.
     pub(super) fn evaluate(keys: &Keys, state: &mut State) -> Result<Self, io::Error> {
         let key = WitnessKey::of(keys)?;
         let sum = RowSum::of(&key, state.rows());
@@ -62,7 +62,7 @@ impl Witness {
         Ok(if genuine {
             Self::Genuine(key, sum)
         } else {
-            Self::Changed(key, state.forget_what_goes_on())
+            Self::Changed(key, state.forget_work_under_way())
         })
     }
 
@@ -74,7 +74,7 @@ impl Witness {
     }
 }
 
-/// What the broker would have gone on with, and does not since somebody else may have written it.
+/// What the broker would have resumed, and does not since another program may have written it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Forgotten {
     /// Secrets whose rotation was under way.
@@ -189,7 +189,7 @@ impl RowSum {
         self
     }
 
-    /// What it is once these are buried and those whose time is past are gone.
+    /// What it is once these are added and those whose time is past are gone.
     pub(super) fn after(
         self,
         key: &WitnessKey,

@@ -1,4 +1,4 @@
-//! What the vault keeps for sources that lie elsewhere: how often they were asked, and the values they
+//! What the vault keeps for values that are stored elsewhere: how often they were asked, and the values they
 //! gave last.
 //!
 //! A value is sealed under a key made from the MAC key, which no re-key changes, with its source and

@@ -254,7 +254,7 @@ pub(super) struct State {
     pub(super) key_record: KeyRecord,
     pub(super) list: List,
     pub(super) figures: Figures,
-    /// By secret, also where its value lies elsewhere.
+    /// By secret, also where its value is stored elsewhere.
     pub(super) checks: BTreeMap<SecretName, CompactCheck>,
     /// As last noted, under a MAC or not.
     pub(super) noted: Option<Head>,
@@ -332,8 +332,8 @@ impl State {
         })
     }
 
-    /// Forgets what a broker goes on with after a start, and says what that was.
-    pub(super) fn forget_what_goes_on(&mut self) -> Forgotten {
+    /// Forgets what a broker resumes after a start, and says what that was.
+    pub(super) fn forget_work_under_way(&mut self) -> Forgotten {
         let rotations = std::mem::take(&mut self.rotations).into_iter();
         let under_way = rotations.filter(|(_, row)| row.state.is_under_way());
         self.sinks.clear();

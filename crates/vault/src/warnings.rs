@@ -17,7 +17,7 @@ use super::error::VaultError;
 pub struct StoredWarning {
     /// What it is about, such as `deadline/org-label-sync-token`. The last one of a key is kept.
     pub key: Box<str>,
-    /// Another occasion of the same key starts anew.
+    /// Another occasion of the same key starts over.
     pub occasion: Box<str>,
     /// The moment that had been reached, to the microsecond.
     pub mark: Timestamp,
@@ -25,7 +25,7 @@ pub struct StoredWarning {
     pub hook: bool,
     /// Whether the webhook has yet to hear of it.
     pub webhook: bool,
-    /// What they are told, as whoever gave it understands it.
+    /// The message, as the service that sent it understands it.
     pub body: Box<str>,
 }
 

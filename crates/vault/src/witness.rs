@@ -1,6 +1,6 @@
-//! What the vault vouches for towards the audit log.
+//! What the vault and the audit log prove to each other.
 //!
-//! The two lie in different places and check each other. The vault names the log and its key, gives
+//! The two are stored in different places and check each other. The vault names the log and its key, gives
 //! leases their MAC, notes how far the log had got, and keeps which leases were revoked: so a log that
 //! was extended, cut or exchanged by someone without the root key is noticed. The log in turn names
 //! the versions of secrets, so a vault that was put back is noticed.
@@ -26,7 +26,7 @@ use super::{LogIdentity, Vault, known, new_id, stopped};
 pub struct UsageDelta {
     /// The secret.
     pub secret: SecretName,
-    /// The version that was used; `None` where the value does not lie in the vault.
+    /// The version that was used; `None` where the value is not stored in the vault.
     pub version: Option<u64>,
     /// How many leases.
     pub leases: u64,

@@ -21,7 +21,7 @@ pub struct Listing {
 /// One segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// Where it lies.
+    /// Where it is stored.
     pub path: PathBuf,
     /// Its file name.
     pub name: String,

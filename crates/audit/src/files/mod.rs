@@ -1,4 +1,4 @@
-//! Verifies a log that lies in files, on as many threads as wanted and in flat memory.
+//! Verifies a log in files, on as many threads as wanted and in flat memory.
 //!
 //! The one module of this crate that reads anything. It cuts the log at line boundaries into pieces
 //! of some megabytes, lets threads walk them, and joins the results in order. Where a piece is
@@ -22,7 +22,7 @@ use crate::broken::Broken;
 use crate::segment;
 use crate::verify::{Piece, Report, Walker};
 
-/// Whether somebody may be writing to the log.
+/// Whether something may be writing to the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tail {
     /// Nobody: a last line without its newline is a fault.

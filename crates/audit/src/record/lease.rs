@@ -23,7 +23,7 @@ pub struct Lease<'a> {
     /// The secret, by name.
     #[serde(borrow)]
     pub secret: Cow<'a, str>,
-    /// Which version of it; absent where the value does not lie in the vault.
+    /// Which version of it; absent where the value is not stored in the vault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
     /// The rule that spoke, such as `label-sync.toml#2`.

@@ -36,7 +36,7 @@ pub fn mask(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(masked)
 }
 
-/// What somebody else says, as it may be shown: masked, on one line, and cut to so many characters. It
+/// What another program says, as it may be shown: masked, on one line, and cut to so many characters. It
 /// ends up in a terminal and in the audit log.
 #[must_use]
 pub fn words(text: &str, most: usize) -> String {

@@ -7,7 +7,7 @@
 //! Sources: GitHub's “About authentication to GitHub”, its changelog of 24 April 2026 on longer
 //! installation tokens (which contain `.`, `_` and `-`), and RFC 7468 for PEM.
 
-/// A kind of credential that can be told by its form.
+/// A kind of credential that its form identifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenKind {

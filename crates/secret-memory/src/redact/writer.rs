@@ -15,7 +15,7 @@ use super::mask;
 /// How a trace is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// One line for a person.
+    /// One line for a human.
     #[default]
     Text,
     /// One JSON object a line.
@@ -34,7 +34,7 @@ pub enum TracingError {
         #[source]
         cause: ParseError,
     },
-    /// Somebody has set up traces before.
+    /// Something has set up traces before.
     #[error("traces are set up already")]
     SetUp(#[source] tracing::subscriber::SetGlobalDefaultError),
 }
@@ -151,7 +151,7 @@ impl<W: Write> Write for Masked<W> {
 
 impl<W: Write> Drop for Masked<W> {
     fn drop(&mut self) {
-        // A trace may be lost, and there is nobody left to tell.
+        // A trace may be lost, and there is no one left to tell.
         self.inner
             .write_all(&mask(&self.pending))
             .unwrap_or_default();

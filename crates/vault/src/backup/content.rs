@@ -191,7 +191,7 @@ fn table_of(name: &str) -> Option<&'static str> {
         .find(|table| *table == name)
 }
 
-/// The name of a file that may lie among the policies, and leads nowhere else.
+/// The name of a file that may be among the policies, and leads nowhere else.
 fn is_policy(name: &str) -> bool {
     let bad = |c: char| c == '/' || c.is_control();
     name.ends_with(".toml") && !name.starts_with('.') && !name.contains(bad)

@@ -5,14 +5,14 @@
 //! file ─passphrase→ Backup ─every value opened→ checked ─new log→ Restoration → a vault's file
 //! ```
 //!
-//! A backup holds the root key, so that it opens where nobody can ask the key's old place any more: its
+//! A backup holds the root key, so that it opens where no one can ask the key's old place any more: its
 //! passphrase is all that protects it. That is why its bytes are given out for a durable record alone,
 //! which names their SHA-256.
 //!
 //! A broker reads its own backup back, as a whole and under its keys, before it hands it out; that each
 //! value opens is for [`Backup::check_values`], because opening values is not a backup's business.
 //!
-//! Not here: where files lie, HTTP, which policies are in force, the clock.
+//! Not here: where files are, HTTP, which policies are in force, the clock.
 
 use std::path::{Path, PathBuf};
 
@@ -229,7 +229,7 @@ impl SealedBackup {
 }
 
 /// A backup that its passphrase opened. It is whole, its database is sound, and its root key is that of
-/// its vault, whose list of secrets nobody else changed.
+/// its vault, whose list of secrets nothing else changed.
 pub struct Backup {
     manifest: Manifest,
     root: RootKey,
@@ -244,7 +244,7 @@ impl Backup {
     ///
     /// # Errors
     ///
-    /// [`BackupError`], each with the mend.
+    /// [`BackupError`], each with what to do.
     pub fn open(file: &[u8], by: &Passphrase) -> Result<Self, BackupError> {
         let content = sealed::open(by, file)?;
         let read = content::read(&content.bytes, content.format)?;
@@ -364,7 +364,7 @@ impl VaultImage {
     }
 }
 
-/// What is wrong with a vault that lies in a backup: other mends help there than for a file of its own.
+/// What is wrong with a vault that is in a backup: something else helps there than for a file of its own.
 fn does_not_hold(error: VaultError) -> BackupError {
     BackupError::Vault(match error {
         VaultError::Damaged { why, .. } => format!("it is damaged: {why}"),

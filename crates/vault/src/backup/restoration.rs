@@ -74,7 +74,7 @@ impl Restoration {
         &self.log
     }
 
-    /// The bytes of the vault's file, which vouches for the new log up to `noted`.
+    /// The bytes of the vault's file, which names the new log and its head up to `noted`.
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl Restoration {
             mut keys,
             ..
         } = self.vault;
-        // What somebody else may have written is forgotten here too.
+        // What another program may have written is forgotten here too.
         let found = Witness::evaluate(&keys, &mut state).map_err(RootKeyError::from)?;
         if let Witness::Changed(_, forgotten) = found {
             tracing::warn!(

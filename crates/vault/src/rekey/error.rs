@@ -1,4 +1,4 @@
-//! Why there was no re-key, each with its mend.
+//! Why there was no re-key, each with what to do.
 
 use std::path::PathBuf;
 
@@ -26,7 +26,7 @@ pub enum RekeyError {
         "the credential `{0}` holds the key that is in force; put a new one there: openssl rand -hex 32 | systemd-creds encrypt --name={0} - /etc/credstore.encrypted/{0}"
     )]
     SameKey(String),
-    /// A file that somebody may need.
+    /// A file that may be needed.
     #[error("there is a file {} already, which may be the key of another vault; move it away and try again", .0.display())]
     FileThere(PathBuf),
     /// The keeper of the key, or a passphrase.

@@ -50,7 +50,7 @@ pub struct Rekeyed {
     pub source: RootKeySource,
     /// Its version.
     pub version: u32,
-    /// How many data keys were sealed anew.
+    /// How many data keys were sealed again.
     pub data_keys: u64,
     /// What is left to erase, and for whom; in words.
     pub left: Option<String>,
@@ -206,7 +206,7 @@ impl Vault {
         let arrived = to.arrive(at).map_err(|cause| {
             let file = at.key_file.display();
             format!(
-                "the key in force lies in {file}.next and could not be moved to {file} ({cause}); the \
+                "the key in force is in {file}.next and could not be moved to {file} ({cause}); the \
                  next unlock tries again"
             )
         });

@@ -1,4 +1,4 @@
-//! How much of the machine a re-key takes: little, because nobody waits for it as leases are waited for.
+//! How much of the machine a re-key takes: little, because no caller waits for it as for a lease.
 
 use std::thread;
 use std::time::Duration;

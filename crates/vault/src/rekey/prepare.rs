@@ -71,7 +71,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// [`RekeyError`], each with the mend.
+    /// [`RekeyError`], each with what to do.
     pub fn prepare_rekey(
         &self,
         asked: &RekeyRequest,

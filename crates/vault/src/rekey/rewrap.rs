@@ -1,4 +1,4 @@
-//! Every data key, and what the root key seals once per vault, sealed anew: the values stay closed.
+//! Every data key, and what the root key seals once per vault, sealed again: the values stay closed.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ pub(crate) struct Next {
 }
 
 impl Vault {
-    /// Seals every data key anew. The locks are held for a few of them at a time, so that neither a
+    /// Seals every data key again. The locks are held for a few of them at a time, so that neither a
     /// lease nor a `lock` waits; a `lock` ends it.
     pub(super) fn rewrap_all(
         &self,
@@ -84,7 +84,7 @@ impl Vault {
         items.collect()
     }
 
-    /// Seals what the root key seals once per vault anew.
+    /// Seals what the root key seals once per vault again.
     pub(super) fn rewrap_own(
         &self,
         from: &KeyRecord,

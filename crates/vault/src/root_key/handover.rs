@@ -127,7 +127,7 @@ pub(crate) fn read_file(
             }
             Ok(next)
         }
-        // What is wrong with the key file is what is to be mended.
+        // What is wrong with the key file is what is to be fixed.
         _ => found,
     }
 }

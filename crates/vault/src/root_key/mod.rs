@@ -1,7 +1,7 @@
 //! The root key: where it comes from.
 //!
 //! Which source is in force is written in the vault, in the clear, so that a start never guesses and
-//! nothing ever falls back: a source that does not answer is an error that says how to mend it. No
+//! nothing ever falls back: a source that does not answer is an error that says how to fix it. No
 //! source ever makes a new key for a vault that exists. That is decided in [`RootKey::generate`]'s one
 //! caller, `tokend init`, before there is a vault.
 //!
@@ -287,7 +287,7 @@ pub enum RootKeyError {
     /// systemd passed credentials without this one.
     #[error("{} is missing; add LoadCredentialEncrypted={name} to the unit", directory.join(name).display())]
     NoCredential {
-        /// Where credentials lie.
+        /// Where credentials are.
         directory: PathBuf,
         /// The one wanted.
         name: String,

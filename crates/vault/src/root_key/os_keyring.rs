@@ -82,15 +82,15 @@ fn explain(error: CallError, user: &str) -> RootKeyError {
         )),
         CallError::Silent(limit) => RootKeyError::KeyringSilent(limit),
         CallError::Busy => RootKeyError::KeyringRefuses(
-            "an earlier call still waits for its answer, such as a prompt that nobody answered"
+            "an earlier call still waits for its answer, such as a prompt that no one answered"
                 .to_owned(),
         ),
         CallError::NotASecret => RootKeyError::NotAKey {
             place: format!("the keyring's entry for vault {user}"),
         },
-        CallError::Forgets => {
-            RootKeyError::KeyringRefuses("it returns something else than it was given".to_owned())
-        }
+        CallError::Forgets => RootKeyError::KeyringRefuses(
+            "it returned something other than what was stored".to_owned(),
+        ),
         CallError::NoThread(why) => RootKeyError::Memory(io::Error::other(String::from(why))),
     }
 }

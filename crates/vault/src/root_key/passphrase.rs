@@ -1,4 +1,4 @@
-//! A passphrase wraps the root key: Argon2id makes an X25519 key pair of it, and the root key lies in a
+//! A passphrase wraps the root key: Argon2id makes an X25519 key pair of it, and the root key is in a
 //! sealed box for the public half, which is kept. So the next root key can be put behind the same
 //! passphrase without anybody typing it (a re-key), and only the passphrase opens either.
 //!

@@ -11,7 +11,7 @@
 //! state is written with the change it belongs to, so a broker that is killed goes on where it was. Each
 //! step may be done twice; doing it again ends in the same place.
 //!
-//! Reversible until `revoking`: what GitHub has ended, nobody brings back.
+//! Reversible until `revoking`: what GitHub has revoked stays revoked.
 //!
 //! Not here: values, GitHub, the vault, records (`rotations`).
 
@@ -47,7 +47,7 @@ pub struct Rotation {
     pub revoke_at: Option<Moment>,
     /// Whether GitHub was asked to end the old value.
     pub asked: bool,
-    /// Whether GitHub refused that for good: then a person ends it.
+    /// Whether GitHub refused that for good: then an operator revokes it.
     #[serde(default)]
     pub refused: bool,
     /// How often the step that is due has failed in a row.
@@ -106,8 +106,8 @@ impl Phase {
 pub enum EndedBy {
     /// The broker, by the API.
     Broker,
-    /// A person, on GitHub's pages: the key of an App, or a token on Enterprise Server.
-    Person,
+    /// An operator, on GitHub's pages: the key of an App, or a token on Enterprise Server.
+    Operator,
 }
 
 /// What comes next.
@@ -117,7 +117,7 @@ pub enum Due {
     Push,
     /// Ask GitHub with the stored new value.
     Verify,
-    /// A person says whether the old value may be ended.
+    /// An operator says whether the old value may be ended.
     Confirm,
     /// Nothing until then; the old value is ended by the broker itself.
     RevokeAt(Timestamp),
@@ -125,7 +125,7 @@ pub enum Due {
     Revoke,
     /// See that GitHub refuses the old value, and erase it.
     Prove,
-    /// A person deletes the old value on GitHub's pages; then that is seen and it is erased.
+    /// An operator deletes the old value on GitHub's pages; then that is seen and it is erased.
     Delete,
     /// Erase what is no longer needed.
     Erase,
@@ -134,7 +134,7 @@ pub enum Due {
 }
 
 impl Due {
-    /// Whether the broker does it, once it is time, without a person.
+    /// Whether the broker does it, once it is time, without an operator.
     #[must_use]
     pub const fn is_for_the_broker(self) -> bool {
         !matches!(self, Self::Confirm | Self::Nothing)
@@ -165,7 +165,7 @@ pub enum NotNow {
 pub const GRACE: Duration = Duration::from_secs(30);
 /// The longest wait between two attempts at a step that fails.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
-/// How often the broker looks whether a person has deleted the old value.
+/// How often the broker looks whether an operator has deleted the old value.
 const LOOK_EVERY: Duration = LONGEST_WAIT;
 
 impl Rotation {
@@ -205,7 +205,7 @@ impl Rotation {
             Phase::Verified if self.old.is_none() => Due::Erase,
             Phase::Verified if self.old_is_dead => Due::Prove,
             Phase::Verified => match (by, &self.revoke_at) {
-                (EndedBy::Person, _) => Due::Delete,
+                (EndedBy::Operator, _) => Due::Delete,
                 (EndedBy::Broker, None) => Due::Confirm,
                 (EndedBy::Broker, Some(at)) if at.is_reached(now) => Due::Revoke,
                 (EndedBy::Broker, Some(at)) => Due::RevokeAt(at.seen_from(now)),
@@ -311,7 +311,7 @@ impl Rotation {
         }
     }
 
-    /// GitHub will not end the old value, however often it is asked: a person does.
+    /// GitHub will not end the old value, however often it is asked: an operator does.
     #[must_use]
     pub fn left_to_a_person(&self) -> Self {
         Self {

@@ -66,7 +66,7 @@ fn nothing_is_ended_before_it_is_verified() {
 #[test]
 fn what_the_broker_cannot_end_waits_for_a_person_and_is_looked_at_now_and_then() {
     let rotation = swapped().verified(&at(1));
-    assert_eq!(rotation.due(0, EndedBy::Person, &at(1)), Due::Delete);
+    assert_eq!(rotation.due(0, EndedBy::Operator, &at(1)), Due::Delete);
     let rotation = rotation.still_alive("GitHub takes it", &at(1));
     assert_eq!(rotation.next_at, at(1 + 3600));
 }

@@ -78,7 +78,7 @@ impl Store {
         })
     }
 
-    /// What people see of the last check.
+    /// What operators see of the last check.
     pub(crate) fn check_details(&self, name: &SecretName) -> Result<CheckDetails, VaultError> {
         let row = self.db.query_row(
             "SELECT findings, failed_why FROM secret_check WHERE secret = ?",

@@ -1,4 +1,4 @@
-//! The root key's custody in the database, and its change: one transaction for all that is sealed.
+//! Where the root key is kept, in the database, and its change: one transaction for all that is sealed.
 
 use std::sync::atomic::Ordering;
 
@@ -15,7 +15,7 @@ use crate::rekey::Change;
 use crate::root_key::{RootKeySource, Wrap};
 
 impl Store {
-    /// Writes the custody as it is, durably.
+    /// Writes the record as it is, durably.
     pub(crate) fn write_key_record(&mut self, key_record: &KeyRecord) -> Result<(), VaultError> {
         let seals = self.seals.load(Ordering::Relaxed);
         self.durably(|tx| write(tx, key_record, seals))

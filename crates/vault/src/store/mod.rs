@@ -229,7 +229,7 @@ impl Store {
         })
     }
 
-    /// What was erased still lies in the write-ahead log.
+    /// What was erased is still in the write-ahead log.
     fn empty_the_log(&self) -> Result<(), VaultError> {
         self.db
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))

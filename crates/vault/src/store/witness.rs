@@ -28,7 +28,7 @@ pub(crate) struct Signed {
 }
 
 impl Store {
-    /// Keeps tombstones, and drops those whose time is past. `vouched` covers what is left.
+    /// Keeps tombstones, and drops those whose time is past. `signed_head` covers what is left.
     pub(crate) fn write_tombstones(
         &mut self,
         new: &NewTombstones,
@@ -148,7 +148,7 @@ pub(super) fn write_known(
     signed_head.map_or(Ok(()), |signed_head| write(tx, signed_head))
 }
 
-/// Deletes what memory forgot because somebody else may have written it.
+/// Deletes what memory forgot because another program may have written it.
 pub(super) fn delete_forgotten(tx: &Tx<'_>, state: &State) -> Result<(), rusqlite::Error> {
     let of_secrets = |names: Vec<&str>| serde_json::json!(names).to_string();
     let rotations = state.rotations.keys().map(SecretName::as_str).collect();

@@ -1,4 +1,4 @@
-//! What a broker goes on with after a start is under the MAC: rotations, sinks, moves, repositories.
+//! What a broker resumes after a start is under the MAC: rotations, sinks, moves, repositories.
 
 use super::*;
 use crate::move_state::{Move, Step};

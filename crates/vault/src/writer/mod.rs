@@ -51,7 +51,7 @@ impl Writer {
         })
     }
 
-    /// Hands over a change whose outcome nobody waits for.
+    /// Sends a change without waiting for its outcome.
     pub(super) fn send(
         &self,
         change: impl FnOnce(&mut Work) + Send + 'static,
@@ -67,7 +67,7 @@ impl Writer {
         change: impl FnOnce(&mut Work) -> Result<T, VaultError> + Send + 'static,
     ) -> Result<oneshot::Receiver<Result<T, VaultError>>, VaultError> {
         let (reply, answer) = oneshot::channel();
-        // An answer that nobody waits for any more is dropped; what was done is done.
+        // An answer that no one waits for any more is dropped; what was done is done.
         self.send(move |work| drop(reply.send(change(work))))?;
         Ok(answer)
     }

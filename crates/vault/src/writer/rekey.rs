@@ -78,7 +78,7 @@ impl Work {
     }
 
     /// All rows or none, first in the database, then in memory. Nothing is added meanwhile, because
-    /// whatever is comes through here; what came since the snapshot is sealed anew now.
+    /// whatever is comes through here; what came since the snapshot is sealed again now.
     ///
     /// What memory is to hold is built aside, so that leases wait for the exchange of two pointers, and
     /// the locks are held for reading a few secrets at a time.
@@ -122,7 +122,7 @@ impl Work {
         }
         drop((secrets, minted, next.heads, next.key_record));
         if let Err(error) = self.store.forget_old_rows() {
-            tracing::error!(%error, "data keys under the root key before linger in the vault's log");
+            tracing::error!(%error, "data keys under the previous root key remain in the vault's log");
         }
         Ok(count)
     }

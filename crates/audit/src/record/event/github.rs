@@ -10,7 +10,7 @@ use crate::record::Caller;
 #[serde(tag = "kind")]
 #[non_exhaustive]
 pub enum GitHubEvent<'a> {
-    /// GitHub limits a principal: told once for each window of a limit.
+    /// GitHub limits a principal: recorded once for each window of a limit.
     #[serde(rename = "github.limited")]
     Limited {
         /// Whose budget: `user acme-bot`, `installation 4711`, `app Iv23…` or `anonymous`.

@@ -36,7 +36,7 @@ pub enum LeaseEvent<'a> {
         /// whatever `lease.issued` followed that.
         leases: Vec<Cow<'a, str>>,
     },
-    /// Opens a segment that goes on with what an earlier one began: leases live at this point are told
+    /// Opens a segment that goes on with what an earlier one began: leases live at this point are listed
     /// from there on.
     #[serde(rename = "leases.continued")]
     Continued {

@@ -24,7 +24,7 @@ pub enum LogEvent<'a> {
     Recovered {
         /// The segment they were in.
         segment: &'a str,
-        /// Where the bytes lie now.
+        /// Where the bytes are now.
         moved_to: &'a str,
         /// How many.
         bytes: u64,

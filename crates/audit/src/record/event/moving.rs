@@ -16,7 +16,7 @@ pub enum MoveEvent<'a> {
         by: Caller<'a>,
         /// The secret.
         secret: &'a str,
-        /// Where it lies, as policies name it.
+        /// Where it is stored, as policies name it.
         from: &'a str,
         /// Where it goes.
         to: &'a str,
@@ -32,7 +32,7 @@ pub enum MoveEvent<'a> {
         by: Caller<'a>,
         /// The secret.
         secret: &'a str,
-        /// Where the old copy lies.
+        /// Where the old copy is.
         from: &'a str,
         /// Where it is taken from.
         to: &'a str,
@@ -58,14 +58,14 @@ pub enum MoveEvent<'a> {
         by: Caller<'a>,
         /// The secret.
         secret: &'a str,
-        /// Where the old copy lay.
+        /// Where the old copy was.
         from: &'a str,
         /// Where it is taken from.
         to: &'a str,
-        /// `erased`, `gone` (nothing was there any more) or `left` (a person removes it).
+        /// `erased`, `gone` (nothing was there any more) or `left` (an operator removes it).
         old: &'a str,
     },
-    /// A value could not be written or erased where it lies.
+    /// A value could not be written or erased in place.
     #[serde(rename = "secret.move_failed")]
     Failed {
         /// The secret.

@@ -36,7 +36,7 @@ pub enum SecretEvent<'a> {
         by: Option<Caller<'a>>,
         /// The secret.
         secret: &'a str,
-        /// Which version; absent where the value does not lie in the vault.
+        /// Which version; absent where the value is not stored in the vault.
         #[serde(skip_serializing_if = "Option::is_none")]
         version: Option<u64>,
         /// `check`, `rate_limit`, `sink`, `rotation`, `revocation`, `installation`, `source`, `refresh`,
@@ -54,7 +54,7 @@ pub enum SecretEvent<'a> {
         by: Option<Caller<'a>>,
         /// The secret.
         secret: &'a str,
-        /// Which version; absent where the value does not lie in the vault.
+        /// Which version; absent where the value is not stored in the vault.
         #[serde(skip_serializing_if = "Option::is_none")]
         version: Option<u64>,
         /// The worst that was found: `ok`, `warning` or `error`; `failed` if GitHub did not answer and
@@ -99,7 +99,7 @@ pub enum SecretEvent<'a> {
     DeadlineWarned {
         /// The secret.
         secret: &'a str,
-        /// Which version; absent where the value does not lie in the vault.
+        /// Which version; absent where the value is not stored in the vault.
         #[serde(skip_serializing_if = "Option::is_none")]
         version: Option<u64>,
         /// By when it must have changed.
