@@ -19,6 +19,7 @@ mod layout;
 mod live_leases;
 pub mod read;
 mod recovery;
+mod replay;
 mod segment;
 mod set_aside;
 #[cfg(test)]

@@ -7,14 +7,10 @@
 //!
 //! Not here: ends by time. A lease is live in the log until a record ends it.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use broker_audit::record::{Body, LeaseEvent};
 use broker_protocol::names::LeaseId;
-use serde::Deserialize;
-
-use super::segment::Line;
 
 /// What a record does to the live leases.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,9 +72,7 @@ impl LiveLeases {
             Effect::Nothing => {}
             Effect::LeaseLives(lease) => self.lives(lease.clone(), seq, body.as_str()),
             Effect::LeaseIssued(lease) => self.issued(lease, seq, body.as_str()),
-            Effect::LeaseEnds(lease) => {
-                self.0.remove(lease);
-            }
+            Effect::LeaseEnds(lease) => self.end(lease),
         }
     }
 
@@ -99,8 +93,12 @@ impl LiveLeases {
         }
     }
 
+    pub(super) fn end(&mut self, lease: &LeaseId) {
+        self.0.remove(lease);
+    }
+
     /// Takes in a record that was read back, if its kind is one of those a live lease is made of.
-    fn read(&mut self, kind: &str, lease: LeaseId, seq: u64, body: &str) {
+    pub(super) fn read(&mut self, kind: &str, lease: LeaseId, seq: u64, body: &str) {
         match kind {
             "lease.granted" | "lease.renewed" => self.lives(lease, seq, body),
             "lease.issued" => self.issued(&lease, seq, body),
@@ -171,142 +169,13 @@ fn quoted(body: &str) -> u64 {
 /// Quotes, a comma, and a number with its own.
 const AROUND: usize = 24;
 
-/// Rebuilds [`LiveLeases`] from the lines of one segment, or of several that go on from each other.
-#[derive(Debug, Default)]
-pub(super) struct Replay {
-    /// Live after the lines so far.
-    pub(super) live: LiveLeases,
-    /// Files that `log.recovered` records name, from where live leases were last listed.
-    pub(super) moved_aside: Vec<String>,
-    parts_seen: u64,
-    parts: Option<u64>,
-    /// Of this segment.
-    lines: u64,
-    /// The first segment goes on from one that was not read, so nothing is known of live leases until
-    /// they are listed again.
-    blind: bool,
-}
-
-/// The kind that a segment begins with which goes on with what an earlier one began.
-pub(super) const CONTINUED: &str = "leases.continued";
-
-#[derive(Deserialize)]
-struct Lease {
-    lease: LeaseId,
-}
-
-#[derive(Deserialize)]
-struct KindAndLease {
-    kind: String,
-    lease: LeaseId,
-}
-
-#[derive(Deserialize)]
-struct LeasesOpen<'a> {
-    part: u64,
-    parts: u64,
-    seqs: Vec<u64>,
-    #[serde(borrow)]
-    leases: Vec<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct Recovered {
-    moved_to: String,
-}
-
-impl Replay {
-    /// Whether every part of `leases.open` has been seen.
-    pub(super) fn opened(&self) -> bool {
-        self.blind || self.parts == Some(self.parts_seen)
-    }
-
-    /// Whether what is live is not known, because the segment where it is listed was not read.
-    pub(super) const fn is_blind(&self) -> bool {
-        self.blind
-    }
-
-    /// The lines that come next are another segment's.
-    pub(super) fn next_segment(&mut self) {
-        self.lines = 0;
-    }
-
-    /// Takes in the next line. `None` if the segment does not open as segments do.
-    ///
-    /// A lease record whose lease cannot be read is passed over: no lease comes of it, and the
-    /// broker writes none such.
-    pub(super) fn take(&mut self, line: &Line<'_>) -> Option<()> {
-        self.lines += 1;
-        if self.lines == 1 {
-            return self.take_first(line);
-        }
-        if !self.opened() {
-            return match line.kind {
-                "leases.open" => self.take_opening(line),
-                _ => None,
-            };
-        }
-        match line.kind {
-            "lease.granted" | "lease.renewed" | "lease.issued" => {
-                if let Ok(Lease { lease }) = serde_json::from_str(line.text) {
-                    self.live.read(line.kind, lease, line.seq, line.body);
-                }
-            }
-            "lease.revoked" | "lease.expired" | "lease.failed" => {
-                if let Ok(Lease { lease }) = serde_json::from_str(line.text) {
-                    self.live.0.remove(&lease);
-                }
-            }
-            "log.recovered" => {
-                if let Ok(Recovered { moved_to }) = serde_json::from_str(line.text) {
-                    self.moved_aside.push(moved_to);
-                }
-            }
-            _ => {}
-        }
-        Some(())
-    }
-
-    /// The first line of a segment says whether it goes on with what was listed before it.
-    fn take_first(&mut self, line: &Line<'_>) -> Option<()> {
-        if line.kind == CONTINUED {
-            self.blind |= self.parts_seen == 0;
-            return Some(());
-        }
-        *self = Self {
-            lines: 1,
-            ..Self::default()
-        };
-        match line.kind {
-            "log.opened" => Some(()),
-            "leases.open" => self.take_opening(line),
-            _ => None,
-        }
-    }
-
-    fn take_opening(&mut self, line: &Line<'_>) -> Option<()> {
-        let open: LeasesOpen<'_> = serde_json::from_str(line.text).ok()?;
-        let parts = *self.parts.get_or_insert(open.parts);
-        let follows = open.part == self.parts_seen + 1 && open.parts == parts;
-        if !follows || open.seqs.len() != open.leases.len() {
-            return None;
-        }
-        self.parts_seen = open.part;
-        for (seq, body) in open.seqs.into_iter().zip(open.leases) {
-            if let Ok(KindAndLease { kind, lease }) = serde_json::from_str(&format!("{{{body}")) {
-                self.live.read(&kind, lease, seq, &body);
-            }
-        }
-        Some(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use broker_audit::chain::Head;
     use broker_audit::record::write_line;
 
     use super::super::appender::Entry;
+    use super::super::replay::Replay;
     use super::super::segment::Walk;
     use super::super::tests::{end, grant, issue, lease};
     use super::*;

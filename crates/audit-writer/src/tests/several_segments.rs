@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::live_leases::CONTINUED;
+use super::super::replay::CONTINUED;
 use super::super::segment;
 use super::super::sim_disk::{Fault, SimDisk};
 use super::crash::{
