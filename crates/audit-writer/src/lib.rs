@@ -22,8 +22,6 @@ mod recovery;
 mod replay;
 mod segment;
 mod set_aside;
-#[cfg(test)]
-mod sim_disk;
 mod since_noted;
 #[cfg(test)]
 mod tests;

@@ -100,7 +100,7 @@ fn sync_directory<D: Disk>(disk: &D) -> Result<(), AuditLogError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sim_disk::SimDisk;
+    use super::super::tests::sim_disk::SimDisk;
     use super::*;
 
     #[test]

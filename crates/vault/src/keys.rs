@@ -164,13 +164,8 @@ impl Keys {
         self.list = form;
     }
 
-    /// The beginning of a MAC over the list in the form it has.
-    pub(super) fn list_mac(&self, head: &[u8]) -> Tag {
-        self.list_mac_in(self.list, head)
-    }
-
-    /// The same in another form.
-    pub(super) fn list_mac_in(&self, form: ListForm, head: &[u8]) -> Tag {
+    /// The beginning of a MAC over the list in this form.
+    pub(super) fn list_mac(&self, form: ListForm, head: &[u8]) -> Tag {
         self.mac(form.domain(), [head])
     }
 

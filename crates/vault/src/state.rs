@@ -138,67 +138,54 @@ impl List {
         })
     }
 
-    /// The MAC over the list as it is, its next change, which says that all else has a MAC too.
-    pub(super) fn next_tag_with_others(&self, keys: &Keys) -> Tag {
-        let head = head(&self.log, self.changes + 1);
-        let tag = keys.list_mac_in(ListForm::V2, &head);
-        let secrets = self.secrets.iter();
-        over(
-            tag,
-            secrets.map(|(name, secret)| secret.outline().bytes(name)),
-        )
-    }
-
     /// The MAC over the list as it is.
     pub(super) fn tag(&self, keys: &Keys) -> Tag {
-        let secrets = self.secrets.iter();
-        let outlines = secrets.map(|(name, secret)| secret.outline().bytes(name));
-        tag(keys, &self.log, self.changes, outlines)
+        let start = start_of_tag(keys, keys.list_form(), &self.log, self.changes);
+        self.tag_with(start, None)
     }
 
-    /// The MAC over the list as it will be after its next change: `name` as `changed` outlines it.
+    /// The MAC over the list after its next change: as it is, in this form.
+    pub(super) fn next_tag_in(&self, form: ListForm, keys: &Keys) -> Tag {
+        self.tag_with(start_of_tag(keys, form, &self.log, self.changes + 1), None)
+    }
+
+    /// The same with `name` as `changed` outlines it.
     pub(super) fn next_tag(&self, keys: &Keys, name: &SecretName, changed: &Outline) -> Tag {
-        let before = self.secrets.range(..name.clone());
-        let after = self
-            .secrets
-            .range::<SecretName, _>((std::ops::Bound::Excluded(name), std::ops::Bound::Unbounded));
-        let outline = |(name, secret): (&SecretName, &Secret)| secret.outline().bytes(name);
-        let outlines = before
-            .map(outline)
-            .chain([changed.bytes(name)])
-            .chain(after.map(outline));
-        tag(keys, &self.log, self.changes + 1, outlines)
+        let start = start_of_tag(keys, keys.list_form(), &self.log, self.changes + 1);
+        self.tag_with(start, Some((name, changed)))
     }
 
     /// The same for a new log.
     pub(super) fn next_tag_with_log(&self, keys: &Keys, log: &LogIdentity) -> Tag {
-        let secrets = self.secrets.iter();
-        let outlines = secrets.map(|(name, secret)| secret.outline().bytes(name));
-        tag(keys, log, self.changes + 1, outlines)
+        self.tag_with(
+            start_of_tag(keys, keys.list_form(), log, self.changes + 1),
+            None,
+        )
+    }
+
+    fn tag_with(&self, mut tag: Tag, changed: Option<(&SecretName, &Outline)>) -> Tag {
+        let mut changed = changed.into_iter().peekable();
+        for (name, secret) in &self.secrets {
+            if let Some((new, outline)) = changed.next_if(|(new, _)| *new <= name) {
+                tag.update(&outline.bytes(new));
+                if new == name {
+                    continue;
+                }
+            }
+            tag.update(&secret.outline().bytes(name));
+        }
+        for (name, outline) in changed {
+            tag.update(&outline.bytes(name));
+        }
+        tag
     }
 }
 
-fn tag(
-    keys: &Keys,
-    log: &LogIdentity,
-    changes: u64,
-    outlines: impl Iterator<Item = Vec<u8>>,
-) -> Tag {
-    over(keys.list_mac(&head(log, changes)), outlines)
-}
-
-fn head(log: &LogIdentity, changes: u64) -> Vec<u8> {
+fn start_of_tag(keys: &Keys, form: ListForm, log: &LogIdentity, changes: u64) -> Tag {
     let mut head = Vec::new();
     super::envelope::text(&mut head, &log.log_id);
     head.extend_from_slice(&changes.to_be_bytes());
-    head
-}
-
-fn over(mut tag: Tag, outlines: impl Iterator<Item = Vec<u8>>) -> Tag {
-    for outline in outlines {
-        tag.update(&outline);
-    }
-    tag
+    keys.list_mac(form, &head)
 }
 
 /// Who was handed a value itself.

@@ -4,7 +4,7 @@
 use broker_audit::chain::Head;
 use proptest::prelude::*;
 
-use super::super::sim_disk::{Dice, Fault, SimDisk};
+use super::sim_disk::{Dice, Fault, SimDisk};
 use super::*;
 
 /// What a broker was told before the machine stopped.

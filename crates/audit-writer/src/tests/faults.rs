@@ -3,7 +3,7 @@
 
 use broker_audit::chain::Head;
 
-use super::super::sim_disk::{Fault, SimDisk};
+use super::sim_disk::{Fault, SimDisk};
 use super::*;
 
 /// Appends everything, mending the log after each error; returns what was acknowledged.

@@ -7,6 +7,7 @@ mod foreign_hands;
 mod one_rule;
 mod real_disk;
 mod several_segments;
+pub(super) mod sim_disk;
 mod start;
 mod writer;
 
@@ -22,11 +23,11 @@ use broker_protocol::names::LeaseId;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use self::sim_disk::SimDisk;
 use super::appender::{Appender, Entry};
 use super::disk::Disk as _;
 use super::live_leases::LiveLease;
 use super::recovery::KnownHeads;
-use super::sim_disk::SimDisk;
 use super::{AuditLogError, Effect, LogIdentity, LogState};
 
 /// Small enough for a dozen records to fill several segments.

@@ -4,7 +4,7 @@ use broker_audit::chain::{Head, LineHash};
 use broker_audit::verify::verify;
 use proptest::prelude::*;
 
-use super::super::sim_disk::SimDisk;
+use super::sim_disk::SimDisk;
 use super::*;
 
 /// Bodies after the prefix that only someone else would write, and which a verifier takes all the same.

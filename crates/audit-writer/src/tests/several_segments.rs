@@ -4,10 +4,10 @@ use proptest::prelude::*;
 
 use super::super::replay::CONTINUED;
 use super::super::segment;
-use super::super::sim_disk::{Fault, SimDisk};
 use super::crash::{
     Acknowledged, Shape, assert_nothing_lost, assert_survives_any_series_of_crashes, run,
 };
+use super::sim_disk::{Fault, SimDisk};
 use super::*;
 
 /// Several times as many as a segment holds.

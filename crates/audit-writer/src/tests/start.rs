@@ -4,7 +4,7 @@ use broker_audit::chain::{Head, LineHash};
 use broker_audit::record::RotationEvent;
 
 use super::super::segment;
-use super::super::sim_disk::SimDisk;
+use super::sim_disk::SimDisk;
 use super::*;
 
 /// A log of several segments and the heads after each batch.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::super::group_commit::{IfRefused, Pending, Queue, Writer};
-use super::super::sim_disk::Fault;
 use super::super::{AuditLog, Options};
+use super::sim_disk::Fault;
 use super::*;
 
 fn options() -> Options {

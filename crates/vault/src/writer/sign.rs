@@ -142,7 +142,7 @@ impl Work {
             }
             let mark = alone.map(|keys| Mark {
                 changes: state.list.changes + 1,
-                mac: state.list.next_tag_with_others(keys).bytes(),
+                mac: state.list.next_tag_in(ListForm::V2, keys).bytes(),
                 signed_head: None,
             });
             (tombstones, rows, signed_head, mark)

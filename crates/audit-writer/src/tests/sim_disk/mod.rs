@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::disk::Disk;
+use super::super::disk::Disk;
 
 mod file;
 
@@ -17,10 +17,10 @@ pub(super) use self::file::Dice;
 use self::file::File;
 
 #[derive(Clone, Default)]
-pub(super) struct SimDisk(Arc<Mutex<State>>);
+pub(crate) struct SimDisk(Arc<Mutex<State>>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// It has no effect. A sync drops what it should have written.
     Fails,
     /// A write has half its effect; anything else has none.
@@ -73,30 +73,30 @@ impl SimDisk {
     }
 
     /// Changing operations so far.
-    pub(super) fn steps(&self) -> usize {
+    pub(crate) fn steps(&self) -> usize {
         self.state().steps
     }
 
     /// Lets the changing operation number `step`, counted from 0, go wrong.
-    pub(super) fn inject(&self, step: usize, fault: Fault) {
+    pub(crate) fn inject(&self, step: usize, fault: Fault) {
         self.state().faults.insert(step, fault);
     }
 
     /// Every write from now on fails, and leaves half of itself.
-    pub(super) fn set_full(&self, full: bool) {
+    pub(crate) fn set_full(&self, full: bool) {
         self.state().full = full;
     }
 
-    pub(super) fn set_unreadable(&self, unreadable: bool) {
+    pub(crate) fn set_unreadable(&self, unreadable: bool) {
         self.state().unreadable = unreadable;
     }
 
-    pub(super) fn has_stopped(&self) -> bool {
+    pub(crate) fn has_stopped(&self) -> bool {
         self.state().stopped
     }
 
     /// The disk after the power failed and came back.
-    pub(super) fn after_crash(&self, seed: u64) -> Self {
+    pub(crate) fn after_crash(&self, seed: u64) -> Self {
         let state = self.state();
         let mut dice = Dice(seed);
         let mut names = state.durable_names.clone();
@@ -115,7 +115,7 @@ impl SimDisk {
     }
 
     /// The disk after the broker alone was killed: the kernel still has everything.
-    pub(super) fn after_kill(&self) -> Self {
+    pub(crate) fn after_kill(&self) -> Self {
         let state = self.state();
         Self(Arc::new(Mutex::new(State {
             names: state.names.clone(),
@@ -127,7 +127,7 @@ impl SimDisk {
     }
 
     /// Puts a file there from outside, durable.
-    pub(super) fn put(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn put(&self, name: &str, bytes: &[u8]) {
         let mut state = self.state();
         state.files.push(File {
             cache: bytes.to_vec(),
@@ -140,7 +140,7 @@ impl SimDisk {
     }
 
     /// Changes a file from outside, in place and durably.
-    pub(super) fn tamper(&self, name: &str, with: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn tamper(&self, name: &str, with: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.state();
         let file = state.names[name];
         let file = &mut state.files[file];
@@ -149,13 +149,13 @@ impl SimDisk {
     }
 
     /// Deletes a file from outside, durably.
-    pub(super) fn delete(&self, name: &str) {
+    pub(crate) fn delete(&self, name: &str) {
         let mut state = self.state();
         state.names.remove(name);
         state.durable_names.remove(name);
     }
 
-    pub(super) fn bytes(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
         let state = self.state();
         state.files[state.names[name]].cache.clone()
     }
