@@ -80,6 +80,18 @@ impl LockedKey {
         Ok(Self(LockedBytes { pages, len: 32 }))
     }
 
+    /// Copies a key into pages of its own.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's reason for giving no memory at all.
+    pub fn copy_of(key: &[u8; 32]) -> io::Result<Self> {
+        Self::filled(|room| {
+            room.copy_from_slice(key);
+            Ok(())
+        })
+    }
+
     /// The key. Whoever copies it wipes the copy.
     #[must_use]
     pub const fn expose(&self) -> &[u8; 32] {

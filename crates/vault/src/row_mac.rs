@@ -106,11 +106,7 @@ pub(super) struct WitnessKey(LockedKey);
 impl WitnessKey {
     pub(super) fn of(keys: &Keys) -> Result<Self, io::Error> {
         let made = Zeroizing::new(keys.mac("tokend witness key v1", []).bytes());
-        LockedKey::filled(|room| {
-            room.copy_from_slice(&*made);
-            Ok(())
-        })
-        .map(Self)
+        LockedKey::copy_of(&made).map(Self)
     }
 
     /// Over the text of a record that has a value erased, bound to the log.

@@ -55,7 +55,7 @@ impl RootKey {
     /// the 32 bytes themselves. `None` for anything else.
     pub(super) fn read(content: &[u8]) -> Option<Result<Self, RootKeyError>> {
         if let Ok(raw) = <&[u8; 32]>::try_from(content) {
-            return Some(Self::filled(|room| room.copy_from_slice(raw)));
+            return Some(Self::of(raw));
         }
         let digits = as_read::cleaned_bytes(content);
         let mut key = Zeroizing::new([0; 32]);
@@ -66,7 +66,7 @@ impl RootKey {
             let &[high, low] = pair else { return None };
             *byte = nibble(high)? << 4 | nibble(low)?;
         }
-        Some(Self::filled(|room| room.copy_from_slice(&*key)))
+        Some(Self::of(&key))
     }
 
     /// 64 hexadecimal digits and a newline.
@@ -80,17 +80,9 @@ impl RootKey {
         text
     }
 
-    fn filled(fill: impl FnOnce(&mut [u8; 32])) -> Result<Self, RootKeyError> {
-        let fill = |room: &mut [u8; 32]| {
-            fill(room);
-            Ok::<_, io::Error>(())
-        };
-        Ok(Self(LockedKey::filled(fill)?))
-    }
-
-    /// The key that a backup holds.
+    /// A key as its bytes.
     pub(super) fn of(bytes: &[u8; 32]) -> Result<Self, RootKeyError> {
-        Self::filled(|room| room.copy_from_slice(bytes))
+        Ok(Self(LockedKey::copy_of(bytes)?))
     }
 
     /// Returns a second one, for whoever takes a key by value.
@@ -99,11 +91,7 @@ impl RootKey {
     ///
     /// If there is no memory for it.
     pub fn copy(&self) -> Result<Self, io::Error> {
-        let fill = |room: &mut [u8; 32]| {
-            room.copy_from_slice(self.expose());
-            Ok(())
-        };
-        LockedKey::filled(fill).map(Self)
+        LockedKey::copy_of(self.expose()).map(Self)
     }
 
     pub(super) const fn expose(&self) -> &[u8; 32] {

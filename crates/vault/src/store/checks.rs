@@ -94,7 +94,7 @@ impl Store {
         Ok(details.unwrap_or_default())
     }
 
-    pub(super) fn checks(&self) -> Result<BTreeMap<SecretName, CompactCheck>, rusqlite::Error> {
+    pub(super) fn checks(&self) -> rusqlite::Result<BTreeMap<SecretName, CompactCheck>> {
         // Many secrets, few logins and boots.
         let mut logins: BTreeSet<Arc<str>> = BTreeSet::new();
         let mut boots: BTreeSet<BootId> = BTreeSet::new();
@@ -135,13 +135,13 @@ fn moment_of(
     row: &Row<'_>,
     (wall, in_boot): (usize, usize),
     boot: Option<&BootId>,
-) -> Result<Option<Moment>, rusqlite::Error> {
+) -> rusqlite::Result<Option<Moment>> {
     let us = count_or_none(row, in_boot)?;
     let stored = |wall| Moment::stored(wall, boot.cloned().zip(us));
     Ok(time_or_none(row, wall)?.map(stored))
 }
 
-fn checked(row: &Row<'_>, boot: Option<&BootId>) -> Result<Option<Checked>, rusqlite::Error> {
+fn checked(row: &Row<'_>, boot: Option<&BootId>) -> rusqlite::Result<Option<Checked>> {
     let Some(checked_at) = moment_of(row, (2, 10), boot)? else {
         return Ok(None);
     };

@@ -51,7 +51,7 @@ impl Store {
         list: &List,
         signed_head: &SignedHead,
         now: Timestamp,
-    ) -> Result<(), rusqlite::Error> {
+    ) -> rusqlite::Result<()> {
         let mut db = Connection::open_with_flags(path, FLAGS)?;
         db.pragma_update(None, "synchronous", "FULL")?;
         let tx = db.transaction()?;

@@ -13,7 +13,7 @@ use super::{Store, Tx, integer};
 use crate::state::{ExposedBefore, ExposedTo, ValueChange};
 
 impl Store {
-    pub(super) fn exposures(&self) -> Result<BTreeMap<ExposedTo, Exposure>, rusqlite::Error> {
+    pub(super) fn exposures(&self) -> rusqlite::Result<BTreeMap<ExposedTo, Exposure>> {
         self.rows(
             "SELECT secret, uid, purpose, last, leases FROM exposure",
             |row| {
@@ -24,9 +24,7 @@ impl Store {
         )
     }
 
-    pub(super) fn exposures_before(
-        &self,
-    ) -> Result<BTreeMap<ExposedBefore, Exposure>, rusqlite::Error> {
+    pub(super) fn exposures_before(&self) -> rusqlite::Result<BTreeMap<ExposedBefore, Exposure>> {
         self.rows(
             "SELECT secret, hashed_credential, uid, purpose, last, leases FROM exposure_before",
             |row| {
@@ -39,7 +37,7 @@ impl Store {
 }
 
 /// An exposure, from this column on.
-fn exposure(row: &Row<'_>, at: usize) -> Result<Exposure, rusqlite::Error> {
+fn exposure(row: &Row<'_>, at: usize) -> rusqlite::Result<Exposure> {
     let purpose: String = row.get(at + 1)?;
     Ok(Exposure {
         uid: row.get(at)?,
@@ -54,7 +52,7 @@ pub(super) fn write<'a>(
     tx: &Tx<'_>,
     exposed: impl Iterator<Item = (&'a ExposedTo, &'a Exposure)>,
     before: impl Iterator<Item = (&'a ExposedBefore, &'a Exposure)>,
-) -> Result<(), rusqlite::Error> {
+) -> rusqlite::Result<()> {
     let micros = Timestamp::as_microsecond;
     let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO exposure VALUES (?, ?, ?, ?, ?)")?;
     for ((name, uid, purpose), exposure) in exposed {
@@ -73,11 +71,7 @@ pub(super) fn write<'a>(
 
 /// Another value comes into use: who was handed the one before is set aside under its hash, and who was
 /// handed this one, if it was in use before, counts again.
-pub(super) fn turn(
-    tx: &Tx<'_>,
-    name: &SecretName,
-    turn: &ValueChange,
-) -> Result<(), rusqlite::Error> {
+pub(super) fn turn(tx: &Tx<'_>, name: &SecretName, turn: &ValueChange) -> rusqlite::Result<()> {
     let (name, to) = (name.as_str(), turn.to.as_str());
     if let Some(from) = &turn.from {
         tx.execute(
@@ -104,7 +98,7 @@ pub(super) fn forget_before(
     tx: &Tx<'_>,
     name: &SecretName,
     keep: Option<&HashedToken>,
-) -> Result<(), rusqlite::Error> {
+) -> rusqlite::Result<()> {
     tx.execute(
         "DELETE FROM exposure_before WHERE secret = ? AND hashed_credential IS NOT ?",
         params![name.as_str(), keep.map(HashedToken::as_str)],
@@ -113,7 +107,7 @@ pub(super) fn forget_before(
 }
 
 /// Nothing of the secret is in use any more.
-pub(super) fn forget(tx: &Tx<'_>, name: &SecretName) -> Result<(), rusqlite::Error> {
+pub(super) fn forget(tx: &Tx<'_>, name: &SecretName) -> rusqlite::Result<()> {
     tx.execute("DELETE FROM exposure WHERE secret = ?", [name.as_str()])?;
     Ok(())
 }

@@ -52,7 +52,7 @@ impl Store {
         self.empty_the_log()
     }
 
-    pub(super) fn key_record(&self) -> Result<(KeyRecord, u64), rusqlite::Error> {
+    pub(super) fn key_record(&self) -> rusqlite::Result<(KeyRecord, u64)> {
         let wrap = |kind: &str| {
             self.db
                 .query_row(
@@ -109,7 +109,7 @@ pub(super) fn write(
     tx: &Transaction<'_>,
     key_record: &KeyRecord,
     seals: u64,
-) -> Result<(), rusqlite::Error> {
+) -> rusqlite::Result<()> {
     let keys = &key_record.keys;
     one(tx.execute(
         "UPDATE vault SET root_key_source = ?, root_key_version = ?, key_check = ?, mac_key = ?,
@@ -154,7 +154,7 @@ pub(super) fn write(
 }
 
 /// A row that is not there means that memory and database differ, and then nothing is written.
-fn one(changed: usize) -> Result<(), rusqlite::Error> {
+fn one(changed: usize) -> rusqlite::Result<()> {
     match changed {
         1 => Ok(()),
         other => Err(rusqlite::Error::StatementChangedRows(other)),

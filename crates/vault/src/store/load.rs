@@ -14,7 +14,7 @@ use crate::{Kind, LogIdentity};
 
 impl Store {
     /// Also how often the root key has sealed.
-    pub(super) fn load(&self) -> Result<(State, u64), rusqlite::Error> {
+    pub(super) fn load(&self) -> rusqlite::Result<(State, u64)> {
         let (key_record, seals) = self.key_record()?;
         let secrets = self.secrets()?;
         let figures = self.figures()?;
@@ -62,7 +62,7 @@ impl Store {
         )
     }
 
-    fn secrets(&self) -> Result<BTreeMap<SecretName, Secret>, rusqlite::Error> {
+    fn secrets(&self) -> rusqlite::Result<BTreeMap<SecretName, Secret>> {
         // At once, which fills the map's nodes; one after another in order leaves them half empty.
         let mut secrets: BTreeMap<_, _> = self.rows(
             "SELECT name, created_at, last_version FROM secret ORDER BY name",
@@ -88,7 +88,7 @@ impl Store {
         Ok(secrets)
     }
 
-    fn figures(&self) -> Result<Figures, rusqlite::Error> {
+    fn figures(&self) -> rusqlite::Result<Figures> {
         Ok(Figures {
             last_used: self.rows("SELECT secret, at FROM last_used", |row| {
                 Ok((name(row, 0)?, time(row, 1)?))
@@ -100,7 +100,7 @@ impl Store {
 }
 
 /// A version, but for the name of its secret.
-fn sealed(row: &Row<'_>) -> Result<Sealed, rusqlite::Error> {
+fn sealed(row: &Row<'_>) -> rusqlite::Result<Sealed> {
     let kind: Option<String> = row.get(2)?;
     let kind = kind.map(|word| Kind::from_word(&word).ok_or_else(|| unreadable(2)(Unexpected)));
     Ok(Sealed {
@@ -113,33 +113,30 @@ fn sealed(row: &Row<'_>) -> Result<Sealed, rusqlite::Error> {
     })
 }
 
-pub(super) fn name(row: &Row<'_>, column: usize) -> Result<SecretName, rusqlite::Error> {
+pub(super) fn name(row: &Row<'_>, column: usize) -> rusqlite::Result<SecretName> {
     let text: String = row.get(column)?;
     text.parse().map_err(unreadable(column))
 }
 
-pub(super) fn hashed(row: &Row<'_>, column: usize) -> Result<HashedToken, rusqlite::Error> {
+pub(super) fn hashed(row: &Row<'_>, column: usize) -> rusqlite::Result<HashedToken> {
     let text: String = row.get(column)?;
     Ok(HashedToken::from_stored(&text))
 }
 
-pub(super) fn time(row: &Row<'_>, column: usize) -> Result<Timestamp, rusqlite::Error> {
+pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     Timestamp::from_microsecond(row.get(column)?).map_err(unreadable(column))
 }
 
-pub(super) fn time_or_none(
-    row: &Row<'_>,
-    column: usize,
-) -> Result<Option<Timestamp>, rusqlite::Error> {
+pub(super) fn time_or_none(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
     let micros: Option<i64> = row.get(column)?;
     micros.map(|_| time(row, column)).transpose()
 }
 
-pub(super) fn count(row: &Row<'_>, column: usize) -> Result<u64, rusqlite::Error> {
+pub(super) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     u64::try_from(row.get::<_, i64>(column)?).map_err(unreadable(column))
 }
 
-pub(super) fn count_or_none(row: &Row<'_>, column: usize) -> Result<Option<u64>, rusqlite::Error> {
+pub(super) fn count_or_none(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {
     let number: Option<i64> = row.get(column)?;
     number.map(|_| count(row, column)).transpose()
 }

@@ -55,7 +55,7 @@ impl Store {
         })
     }
 
-    pub(super) fn minted(&self) -> Result<HashMap<HashedToken, SealedMinted>, rusqlite::Error> {
+    pub(super) fn minted(&self) -> rusqlite::Result<HashMap<HashedToken, SealedMinted>> {
         self.rows(
             "SELECT hashed_credential, installation, secret, uid, purpose, scope, minted_at,
                     expires_at, envelope, ending FROM minted",
@@ -79,7 +79,7 @@ impl Store {
         )
     }
 
-    pub(super) fn repositories(&self) -> Result<HashMap<Box<str>, u64>, rusqlite::Error> {
+    pub(super) fn repositories(&self) -> rusqlite::Result<HashMap<Box<str>, u64>> {
         self.rows("SELECT name, id FROM repository", |row| {
             Ok((row.get(0)?, count(row, 1)?))
         })
@@ -89,7 +89,7 @@ impl Store {
 pub(crate) fn pin_repositories(
     tx: &Tx<'_>,
     names: &HashMap<Box<str>, u64>,
-) -> Result<(), rusqlite::Error> {
+) -> rusqlite::Result<()> {
     let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO repository VALUES (?, ?)")?;
     for (name, id) in names {
         insert.execute(params![name, integer(*id)])?;
@@ -97,7 +97,7 @@ pub(crate) fn pin_repositories(
     Ok(())
 }
 
-pub(crate) fn unpin_repository(tx: &Tx<'_>, name: &str) -> Result<(), rusqlite::Error> {
+pub(crate) fn unpin_repository(tx: &Tx<'_>, name: &str) -> rusqlite::Result<()> {
     tx.execute("DELETE FROM repository WHERE name = ?", [name])?;
     Ok(())
 }

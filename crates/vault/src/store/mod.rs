@@ -266,8 +266,8 @@ impl Store {
     fn rows<T, C: FromIterator<T>>(
         &self,
         query: &str,
-        read: impl FnMut(&Row<'_>) -> Result<T, rusqlite::Error>,
-    ) -> Result<C, rusqlite::Error> {
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<C> {
         self.db.prepare(query)?.query_map([], read)?.collect()
     }
 
@@ -275,7 +275,7 @@ impl Store {
     pub(crate) fn write_covered(
         &mut self,
         signed_head: Option<&SignedHead>,
-        write: impl FnOnce(&Tx<'_>) -> Result<(), rusqlite::Error>,
+        write: impl FnOnce(&Tx<'_>) -> rusqlite::Result<()>,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
             witness::write_known(tx, signed_head)?;
@@ -285,7 +285,7 @@ impl Store {
 
     fn durably(
         &mut self,
-        write: impl FnOnce(&Tx<'_>) -> Result<(), rusqlite::Error>,
+        write: impl FnOnce(&Tx<'_>) -> rusqlite::Result<()>,
     ) -> Result<(), VaultError> {
         let tx = self.db.transaction();
         let done = tx.and_then(|tx| {
@@ -309,7 +309,7 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    fn write(&self, tx: &Tx<'_>) -> Result<(), rusqlite::Error> {
+    fn write(&self, tx: &Tx<'_>) -> rusqlite::Result<()> {
         tx.prepare_cached("UPDATE vault SET changes = ?, list_mac = ?")?
             .execute(params![integer(self.changes), self.mac])?;
         witness::write_known(tx, self.signed_head.as_ref())
@@ -317,7 +317,7 @@ impl Mark {
 }
 
 /// Writes how often the root key has sealed, with what it has just sealed.
-fn count_seals(tx: &Tx<'_>, seals: u64) -> Result<(), rusqlite::Error> {
+fn count_seals(tx: &Tx<'_>, seals: u64) -> rusqlite::Result<()> {
     tx.prepare_cached("UPDATE root_key SET seals = ?")?
         .execute([integer(seals)])?;
     Ok(())
@@ -325,7 +325,7 @@ fn count_seals(tx: &Tx<'_>, seals: u64) -> Result<(), rusqlite::Error> {
 
 const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
-fn prepare(db: &Connection) -> Result<(), rusqlite::Error> {
+fn prepare(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "foreign_keys", true)?;

@@ -51,19 +51,17 @@ impl Store {
         })
     }
 
-    pub(super) fn rotations(
-        &self,
-    ) -> Result<BTreeMap<SecretName, Stored<Rotation>>, rusqlite::Error> {
+    pub(super) fn rotations(&self) -> rusqlite::Result<BTreeMap<SecretName, Stored<Rotation>>> {
         self.states("SELECT secret, state FROM rotation")
     }
 
-    pub(super) fn moves(&self) -> Result<BTreeMap<SecretName, Stored<Move>>, rusqlite::Error> {
+    pub(super) fn moves(&self) -> rusqlite::Result<BTreeMap<SecretName, Stored<Move>>> {
         self.states("SELECT secret, state FROM secret_move")
     }
 
     pub(super) fn sinks(
         &self,
-    ) -> Result<BTreeMap<SecretName, BTreeMap<String, Stored<SinkState>>>, rusqlite::Error> {
+    ) -> rusqlite::Result<BTreeMap<SecretName, BTreeMap<String, Stored<SinkState>>>> {
         let mut sinks: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
         self.rows::<_, ()>("SELECT secret, sink, state FROM sink", |row| {
             let of_one = sinks.entry(name(row, 0)?).or_default();
@@ -73,7 +71,7 @@ impl Store {
         Ok(sinks)
     }
 
-    pub(super) fn first_seen(&self) -> Result<BTreeMap<SecretName, FirstSeen>, rusqlite::Error> {
+    pub(super) fn first_seen(&self) -> rusqlite::Result<BTreeMap<SecretName, FirstSeen>> {
         let rows = self.states("SELECT secret, state FROM first_seen")?;
         Ok(rows
             .into_iter()
@@ -99,17 +97,13 @@ impl Store {
     fn states<T: DeserializeOwned>(
         &self,
         select: &str,
-    ) -> Result<BTreeMap<SecretName, Stored<T>>, rusqlite::Error> {
+    ) -> rusqlite::Result<BTreeMap<SecretName, Stored<T>>> {
         self.rows(select, |row| Ok((name(row, 0)?, state(row, 1)?)))
     }
 }
 
 /// Writes how far a rotation is.
-pub(crate) fn write_rotation(
-    tx: &Tx<'_>,
-    name: &SecretName,
-    text: &str,
-) -> Result<(), rusqlite::Error> {
+pub(crate) fn write_rotation(tx: &Tx<'_>, name: &SecretName, text: &str) -> rusqlite::Result<()> {
     tx.prepare_cached("INSERT OR REPLACE INTO rotation VALUES (?, ?)")?
         .execute(params![name.as_str(), text])?;
     Ok(())
@@ -121,7 +115,7 @@ pub(crate) fn write_sink(
     name: &SecretName,
     sink: &str,
     text: &str,
-) -> Result<(), rusqlite::Error> {
+) -> rusqlite::Result<()> {
     tx.prepare_cached("INSERT OR REPLACE INTO sink VALUES (?, ?, ?)")?
         .execute(params![name.as_str(), sink, text])?;
     Ok(())
@@ -132,7 +126,7 @@ pub(crate) fn write_move(
     tx: &Tx<'_>,
     name: &SecretName,
     text: Option<&str>,
-) -> Result<(), rusqlite::Error> {
+) -> rusqlite::Result<()> {
     match text {
         Some(text) => tx
             .prepare_cached("INSERT OR REPLACE INTO secret_move VALUES (?, ?)")?
@@ -142,12 +136,12 @@ pub(crate) fn write_move(
     Ok(())
 }
 
-fn json(state: &impl Serialize) -> Result<String, rusqlite::Error> {
+fn json(state: &impl Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(state)
         .map_err(|cause| rusqlite::Error::ToSqlConversionFailure(Box::new(cause)))
 }
 
-fn state<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<Stored<T>, rusqlite::Error> {
+fn state<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Stored<T>> {
     let text: String = row.get(column)?;
     let digest = Sha256::digest(&text).into();
     let state = serde_json::from_str(&text).map_err(unreadable(column))?;

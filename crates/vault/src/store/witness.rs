@@ -91,7 +91,7 @@ impl Store {
         })
     }
 
-    pub(super) fn signed_head(&self) -> Result<Option<SignedHead>, rusqlite::Error> {
+    pub(super) fn signed_head(&self) -> rusqlite::Result<Option<SignedHead>> {
         let row = self
             .db
             .query_row("SELECT records, hash, mac FROM witness", [], |row| {
@@ -106,7 +106,7 @@ impl Store {
     pub(super) fn tombstones(
         &self,
         table: &'static str,
-    ) -> Result<HashMap<LeaseId, Timestamp>, rusqlite::Error> {
+    ) -> rusqlite::Result<HashMap<LeaseId, Timestamp>> {
         self.rows(&format!("SELECT lease, until FROM {table}"), |row| {
             let lease: String = row.get(0)?;
             Ok((lease.parse().map_err(unreadable(0))?, time(row, 1)?))
@@ -114,11 +114,7 @@ impl Store {
     }
 }
 
-fn write_tombstones(
-    tx: &Tx<'_>,
-    table: &'static str,
-    new: &NewTombstones,
-) -> Result<(), rusqlite::Error> {
+fn write_tombstones(tx: &Tx<'_>, table: &'static str, new: &NewTombstones) -> rusqlite::Result<()> {
     let past = new.now.as_microsecond();
     tx.execute(&format!("DELETE FROM {table} WHERE until < ?"), [past])?;
     let mut insert = tx.prepare_cached(&format!("INSERT OR REPLACE INTO {table} VALUES (?, ?)"))?;
@@ -129,7 +125,7 @@ fn write_tombstones(
 }
 
 /// Writes what a MAC covers from now on.
-pub(super) fn write(tx: &Tx<'_>, signed_head: &SignedHead) -> Result<(), rusqlite::Error> {
+pub(super) fn write(tx: &Tx<'_>, signed_head: &SignedHead) -> rusqlite::Result<()> {
     let SignedHead { head, mac } = signed_head;
     tx.prepare_cached("INSERT OR REPLACE INTO witness VALUES (1, ?, ?, ?)")?
         .execute(params![
@@ -141,15 +137,12 @@ pub(super) fn write(tx: &Tx<'_>, signed_head: &SignedHead) -> Result<(), rusqlit
 }
 
 /// The same, where there is a key.
-pub(super) fn write_known(
-    tx: &Tx<'_>,
-    signed_head: Option<&SignedHead>,
-) -> Result<(), rusqlite::Error> {
+pub(super) fn write_known(tx: &Tx<'_>, signed_head: Option<&SignedHead>) -> rusqlite::Result<()> {
     signed_head.map_or(Ok(()), |signed_head| write(tx, signed_head))
 }
 
 /// Deletes what memory forgot because another program may have written it.
-pub(super) fn delete_forgotten(tx: &Tx<'_>, state: &State) -> Result<(), rusqlite::Error> {
+pub(super) fn delete_forgotten(tx: &Tx<'_>, state: &State) -> rusqlite::Result<()> {
     let of_secrets = |names: Vec<&str>| serde_json::json!(names).to_string();
     let rotations = state.rotations.keys().map(SecretName::as_str).collect();
     let moves = state.moves.keys().map(SecretName::as_str).collect();
@@ -175,7 +168,7 @@ pub(super) fn delete_forgotten(tx: &Tx<'_>, state: &State) -> Result<(), rusqlit
 }
 
 /// A head in two columns.
-pub(super) fn head(row: &Row<'_>, column: usize) -> Result<Option<Head>, rusqlite::Error> {
+pub(super) fn head(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Head>> {
     let hash: Option<[u8; 32]> = row.get(column + 1)?;
     let Some(hash) = hash else { return Ok(None) };
     Ok(Some(Head {

@@ -54,7 +54,7 @@ impl Work {
     pub(super) fn change_rows(
         &mut self,
         covered: Covered,
-        write: impl FnOnce(&Tx<'_>) -> Result<(), rusqlite::Error>,
+        write: impl FnOnce(&Tx<'_>) -> rusqlite::Result<()>,
         change: impl FnOnce(&mut State),
     ) -> Result<(), VaultError> {
         self.store.write_covered(covered.signed_head(), write)?;
