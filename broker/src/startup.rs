@@ -13,8 +13,8 @@ use broker_audit_writer::{self as audit_log, AuditLog, AuditLogError};
 use broker_clock::Clock;
 use broker_protocol::paths::Paths;
 use broker_secret_memory::nonblocking_stderr::NonblockingStderr;
-use broker_sources::one_password::{Connect, Op};
-use broker_sources::{Desk, OnePassword, Sources};
+use broker_sources::Sources;
+use broker_sources::one_password::{Backend, Connect, OnePassword, Op};
 use broker_vault::root_key::RootKeySource;
 use broker_vault::{Vault, VaultError};
 use listenfd::ListenFd;
@@ -124,8 +124,7 @@ pub(crate) async fn assemble(
     let sources = Arc::new(Sources::new(
         |name| std::env::var_os(name),
         config.source_times,
-        config.one_password.plan,
-        Box::new(Desk::new(one_password(&config.one_password))),
+        one_password(&config.one_password),
     ));
     let vault = Arc::new(Vault::open(&places.vault)?);
     let from = unlock_at_start(&vault, &places);
@@ -149,13 +148,11 @@ pub(crate) async fn assemble(
     for warning in &policies.table_warnings {
         tracing::warn!(cause = %warning, "the policies differ from their decision tables");
     }
-    sources.expect_mounted(policies.set.mounted_files());
-    sources.look_at(policies.set.sources());
     let app = App::new(Parts {
         log,
         audit: &opened,
         vault,
-        sources,
+        sources: Arc::clone(&sources),
         policies,
         host,
         clock,
@@ -163,6 +160,9 @@ pub(crate) async fn assemble(
         places,
         traces,
     });
+    let set = &app.policies.in_force().set;
+    sources.set_mounted(set.mounted_files());
+    sources.load(set.sources(), &*app.secrets).await;
     // Noted at once, so that a later start reads the log's end only, and misses a log that is gone.
     app.minting.find_tokens();
     app.leases.replay_usage(&opened.granted_since_noted);
@@ -184,15 +184,15 @@ pub(crate) async fn assemble(
 
 /// What 1Password is asked through, as configuration says.
 fn one_password(config: &OnePasswordConfig) -> OnePassword {
-    match &config.through {
+    let backend: Box<dyn Backend> = match &config.through {
         Through::Op { program, account } => {
-            OnePassword::Op(Op::new(program.clone(), account.clone(), config.wait))
+            Box::new(Op::new(program.clone(), account.clone(), config.wait))
         }
         Through::Connect { address, ca } => {
-            let connect = Connect::new(address.clone(), ca.clone(), config.wait);
-            OnePassword::Connect(Box::new(connect))
+            Box::new(Connect::new(address.clone(), ca.clone(), config.wait))
         }
-    }
+    };
+    OnePassword::new(backend, config.plan)
 }
 
 fn which(holder: Option<&Holder>) -> String {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use broker_policy::field_reference::FieldReference;
+use broker_protocol::source::FieldReference;
 use broker_secret_memory::token::AccessToken;
 use broker_sources::one_password::{Connect, ConnectAddress, OnePasswordError, Part};
 use serde_json::json;
@@ -84,7 +84,7 @@ impl Stage {
 
     async fn remove(&self, text: &str, token: &str) -> Result<(), OnePasswordError> {
         let token = secret(token);
-        self.client.remove(&reference(text), &token).await
+        self.client.erase(&reference(text), &token).await
     }
 
     fn all_as_described(&self, least: usize) {

@@ -1,7 +1,7 @@
 //! The broker's client of 1Password Connect where things go wrong. What is not as described comes from
 //! the stand-in straight: prism would not let it pass.
 
-use broker_sources::Nature;
+use broker_sources::FailureKind;
 use broker_sources::one_password::{Connect, ConnectAddress, OnePasswordError, Part};
 use serde_json::json;
 use support::connect::{StandInConnect, TOKEN};
@@ -117,7 +117,7 @@ fn a_fault_says_nothing_of_values_that_are_known() {
             let error = read(&client, FIELD, TOKEN).await.unwrap_err();
             let text = error.to_string();
             assert!(text.contains(words), "{text}");
-            assert_ne!(error.nature(), Nature::Refused, "{text}");
+            assert_ne!(error.kind(), FailureKind::Refused, "{text}");
             connect.heal();
         }
     });
@@ -147,7 +147,7 @@ fn a_change_whose_answer_was_lost_is_a_success_if_it_happened() {
         }
         connect.fault(Fault::on(PATCH).lose_reply().times(1));
         client
-            .remove(&reference(FIELD), &secret(TOKEN))
+            .erase(&reference(FIELD), &secret(TOKEN))
             .await
             .unwrap();
         assert_eq!(connect.value(VAULT, "held", "credential"), None);

@@ -215,7 +215,6 @@ const LIBRARIES: &[(&str, &[&str])] = &[
             "broker-audit-writer",
             "broker-clock",
             "broker-https",
-            "broker-policy",
             "broker-private-files",
             "broker-process-group",
             "broker-protocol",

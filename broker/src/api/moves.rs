@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
-use broker_policy::{NoSource, SourceSpec};
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::moving::{MoveSecret, MoveView};
 use broker_protocol::names::SecretName;
+use broker_protocol::source::{BadSource, SourceSpec};
 
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator};
@@ -41,7 +41,7 @@ async fn move_secret(
     Named(name): Named<SecretName>,
     Body(asked): Body<MoveSecret>,
 ) -> Result<Json<MoveView>, Refusal> {
-    let bad = |why: NoSource| {
+    let bad = |why: BadSource| {
         let why = why.to_string().replace("`source`", "`to`");
         Problem::new(ErrorCode::BadRequest, why)
     };

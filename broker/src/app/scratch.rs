@@ -14,8 +14,8 @@ use broker_protocol::names::SecretName;
 use broker_protocol::paths::Paths;
 use broker_secret_memory::nonblocking_stderr::NonblockingStderr;
 use broker_secret_memory::token::AccessToken;
-use broker_sources::one_password::Op;
-use broker_sources::{Desk, OnePassword, Plan, Sources, Times};
+use broker_sources::one_password::{OnePassword, Op, Plan};
+use broker_sources::{CacheTimes, Sources};
 use broker_vault::root_key::{RootKey, RootKeySource};
 use broker_vault::{NewVault, Vault, new_id};
 use tempfile::TempDir;
@@ -175,8 +175,8 @@ fn write(path: &Path, text: &str) {
 /// Sources that read files; no test asks a program.
 fn no_sources() -> Sources {
     let op = Op::new("/nonexistent/op".into(), None, Duration::from_secs(1));
-    let desk = Desk::new(OnePassword::Op(op));
-    Sources::new(|_| None, Times::default(), Plan::default(), Box::new(desk))
+    let one_password = OnePassword::new(Box::new(op), Plan::default());
+    Sources::new(|_| None, CacheTimes::default(), one_password)
 }
 
 fn opened(places: &Paths, clock: &ManualClock, config: &str) -> App {

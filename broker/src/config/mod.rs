@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use broker_policy::{Caller, Host};
 use broker_protocol::paths::{Paths, SYSTEM_CONFIG};
-use broker_sources::Times;
+use broker_sources::CacheTimes;
 
 pub use self::error::ConfigError;
 pub use self::files::{AuthorityFile, NamedFiles};
@@ -55,7 +55,7 @@ pub struct Config {
     /// How 1Password is asked.
     pub one_password: OnePasswordConfig,
     /// How long values of 1Password and the keyring are kept.
-    pub source_times: Times,
+    pub source_times: CacheTimes,
     /// Whether they are kept in the vault too, beyond a restart.
     pub keep_source_values: bool,
     /// Limits that keep one account from starving the others.

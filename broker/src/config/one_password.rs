@@ -7,8 +7,8 @@ use broker_policy::SourceSpec;
 use broker_protocol::duration;
 use serde::Deserialize;
 
-use broker_sources::one_password::ConnectAddress;
-use broker_sources::{Plan, Times};
+use broker_sources::CacheTimes;
+use broker_sources::one_password::{ConnectAddress, Plan};
 
 use super::read::Wrong;
 
@@ -153,7 +153,7 @@ impl OnePasswordTable {
 
 fn token(text: &str) -> Result<SourceSpec, Wrong> {
     match text.parse() {
-        Ok(source @ (SourceSpec::Vault | SourceSpec::Keyring(_))) => Ok(source),
+        Ok(source) if ["vault", "keyring"].contains(&SourceSpec::scheme(&source)) => Ok(source),
         // What was written is not repeated: it may be the token.
         _ => Err((
             "token",
@@ -175,8 +175,8 @@ pub(super) struct SourcesTable {
 
 impl SourcesTable {
     /// How long values are kept, and whether in the vault too.
-    pub(super) fn read(self) -> Result<(Times, bool), Wrong> {
-        let default = Times::default();
+    pub(super) fn read(self) -> Result<(CacheTimes, bool), Wrong> {
+        let default = CacheTimes::default();
         let ttl = span("ttl", self.ttl.as_deref(), default.ttl)?;
         let stale = match self.stale.as_deref() {
             Some("off") => Duration::ZERO,
@@ -190,7 +190,7 @@ impl SourcesTable {
                 return Err(("keep", why));
             }
         };
-        Ok((Times { ttl, stale }, in_vault))
+        Ok((CacheTimes { ttl, stale }, in_vault))
     }
 }
 

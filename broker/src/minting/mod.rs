@@ -29,7 +29,7 @@ use broker_github::{AppKey, GitHub, GitHubError};
 use broker_policy::SourceSpec;
 use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
 use broker_secret_memory::token::AccessToken;
-use broker_sources::Sources;
+use broker_sources::{ReadOptions, Sources};
 use broker_vault::{self as vault, Vault, VaultError};
 
 use self::find::{Account, refused};
@@ -191,7 +191,7 @@ impl Minting {
             source => {
                 let taken = self
                     .sources
-                    .take(recorded, source, None, &*self.secrets)
+                    .read(recorded, source, ReadOptions::LEASE, &*self.secrets)
                     .await;
                 let taken = taken.map_err(|source| {
                     let secret = secret.clone();

@@ -76,7 +76,7 @@ impl Moves {
                     name,
                     &state,
                     MoveStep::Put,
-                    view::put(name, from, to, other),
+                    self.how_to_put(name, (from, to), other),
                 )
             };
             return Ok(planned);
@@ -134,7 +134,7 @@ impl Moves {
         if let Err(error) = written {
             self.move_failed(name, "write", to, &error.to_string())
                 .await;
-            return Err(UpkeepError::Source(error.itself()).into());
+            return Err(UpkeepError::Source(error.without_pause()).into());
         }
         Ok(())
     }

@@ -76,8 +76,8 @@ impl Moves {
                     new: known.to,
                 });
             }
-            // Two references may be one field: by name and by id, or in other letters.
-            _ if from.is_1password() && to.is_1password() => Old::Left,
+            // Two names may be one place, as 1Password's: by name and by id, or in other letters.
+            _ if from.scheme() == to.scheme() && self.sources.has_aliases(&from) => Old::Left,
             _ if from.is_vault() || self.sources.can_write(&from) => Old::Erased,
             _ => Old::Left,
         };
@@ -87,7 +87,7 @@ impl Moves {
         self.let_go(mover, (&from, &to), &known, &old).await?;
         self.vault.forget_move(name).await.map_err(of_the_vault)?;
         self.secrets.forget_unnamed_source_values().await;
-        let text = view::finished(name, &from, &to, &old);
+        let text = view::finished(&self.sources, name, (&from, &to), &old);
         Ok(MoveView {
             phase: MovePhase::Finished,
             ..view::of(name, &known, MoveStep::Nothing, text)
@@ -131,10 +131,10 @@ impl Moves {
                     .await;
                 return Err(of_the_vault(error));
             }
-        } else if let Err(error) = self.sources.remove(from, &*self.secrets).await {
+        } else if let Err(error) = self.sources.erase(from, &*self.secrets).await {
             self.move_failed(name, "erase", from, &error.to_string())
                 .await;
-            return Err(UpkeepError::Source(error.itself()).into());
+            return Err(UpkeepError::Source(error.without_pause()).into());
         }
         Ok(())
     }

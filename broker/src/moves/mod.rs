@@ -210,15 +210,11 @@ impl Moves {
         Some(format!("`{other}`, which is being moved,"))
     }
 
-    /// Two references to 1Password may be one field, unless their values were read and differ.
+    /// Two names of one source may be one place, unless their values were read and differ.
     fn may_be_one_place(&self, one: &SourceSpec, other: &SourceSpec) -> bool {
-        match (one, other) {
-            (SourceSpec::OnePassword(this), SourceSpec::OnePassword(that)) if one != other => {
-                let values = self.sources.hashed(one).zip(self.sources.hashed(other));
-                this.may_be(that) && values.is_none_or(|(one, other)| one == other)
-            }
-            _ => one == other,
-        }
+        let values = self.sources.hashed(one).zip(self.sources.hashed(other));
+        let same_values = values.is_none_or(|(one, other)| one == other);
+        one == other || self.sources.may_be_same(one, other) && same_values
     }
 
     async fn note_move(&self, turn: &SecretTurn, state: &Move) -> Result<(), MoveError> {

@@ -1,10 +1,9 @@
 //! A move in words: what is next, and what a person does.
 
-use std::path::Path;
-
 use broker_policy::SourceSpec;
 use broker_protocol::moving::{MovePhase, MoveStep, MoveUnderWay, MoveView, NextMove};
 use broker_protocol::names::SecretName;
+use broker_sources::Sources;
 use broker_vault::move_state::{Move, Step};
 use jiff::Timestamp;
 
@@ -14,6 +13,23 @@ use super::policy_edit::PolicyEdit;
 use crate::moves::Moves;
 
 impl Moves {
+    /// How an operator puts a value where the broker cannot write.
+    pub(super) fn how_to_put(
+        &self,
+        name: &SecretName,
+        (from, to): (&SourceSpec, &SourceSpec),
+        other: bool,
+    ) -> String {
+        let value = format!("the value of `{name}`, which is stored in {from},");
+        let how = self.sources.how_to_put(to, &value);
+        let replaced = if other {
+            ", in place of the one that is there"
+        } else {
+            ""
+        };
+        format!("{how}{replaced}, then run this again")
+    }
+
     /// What a dry run says: whether the value is there, another is in the way, and who writes it.
     pub(super) async fn plan(
         &self,
@@ -121,61 +137,23 @@ pub(super) fn switched(name: &SecretName, known: &Move) -> MoveView {
     of(name, known, MoveStep::Finish, text)
 }
 
-/// How a person puts a value where the broker cannot write.
-pub(super) fn put(name: &SecretName, from: &SourceSpec, to: &SourceSpec, other: bool) -> String {
-    let of_it = format!("the value of `{name}`, which lies in {from},");
-    let how = match to {
-        SourceSpec::OnePassword(_) if other => {
-            format!("put {of_it} into {to} yourself, in place of the one that is there")
-        }
-        SourceSpec::OnePassword(_) => format!("put {of_it} into {to} yourself"),
-        SourceSpec::Env(variable) => format!(
-            "set the variable {variable} of tokend's environment to {of_it} and start tokend anew"
-        ),
-        SourceSpec::File(path) => format!(
-            "put {of_it} into {}, alone, with mode 0600 and tokend's account as its owner",
-            path.display()
-        ),
-        SourceSpec::Keyring(_) | SourceSpec::Vault => format!("put {of_it} into {to}"),
-    };
-    format!("{how}, then run this again")
-}
-
 /// What is left to do of a move that is over.
-pub(super) fn finished(name: &SecretName, from: &SourceSpec, to: &SourceSpec, old: &Old) -> String {
+pub(super) fn finished(
+    sources: &Sources,
+    name: &SecretName,
+    (from, to): (&SourceSpec, &SourceSpec),
+    old: &Old,
+) -> String {
     let head = format!("`{name}` is taken from {to}, and the move is over");
     let what = match old {
         Old::Gone => "there was no old copy any more".to_owned(),
         Old::Erased => format!("the old copy in {from} is erased"),
-        Old::InUse(by) => format!("what lies in {from} stays, because {by} is taken from it too"),
-        Old::Left => remove_by_hand(from, to),
+        Old::InUse(by) => {
+            format!("what is stored in {from} stays, because {by} is taken from it too")
+        }
+        Old::Left => sources.how_to_remove(from, to),
     };
     format!("{head}; {what}")
-}
-
-fn remove_by_hand(from: &SourceSpec, to: &SourceSpec) -> String {
-    match (from, to) {
-        (SourceSpec::Env(variable), _) => format!(
-            "remove the line {variable}=… from the file that tokend is started with; it is gone \
-             once tokend is started anew"
-        ),
-        (SourceSpec::File(path), SourceSpec::File(_)) => format!(
-            "see that it is another file than {to} names, and remove the old copy: {}",
-            shred(path)
-        ),
-        (SourceSpec::File(path), _) => format!("remove the old copy: {}", shred(path)),
-        (SourceSpec::OnePassword(_), SourceSpec::OnePassword(_)) => format!(
-            "see that it is another field than {to} names, and remove the old copy in {from}"
-        ),
-        (SourceSpec::OnePassword(_) | SourceSpec::Keyring(_) | SourceSpec::Vault, _) => {
-            format!("remove the old copy in {from}")
-        }
-    }
-}
-
-fn shred(path: &Path) -> String {
-    let path = path.display().to_string();
-    format!("shred -u '{}'", path.replace('\'', r"'\''"))
 }
 
 const fn phase(step: Step) -> MovePhase {

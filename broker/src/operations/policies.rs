@@ -1,7 +1,5 @@
 //! Puts policies in force, all or none.
 
-use std::sync::Arc;
-
 use broker_audit::record::PolicyEvent;
 use broker_protocol::api::Reloaded;
 
@@ -40,15 +38,9 @@ impl Operations {
                 .map(ToString::to_string)
                 .collect(),
         };
-        let (sources, named) = (Arc::clone(&self.sources), loaded.set.sources().cloned());
-        let named: Vec<_> = named.collect();
-        let mounted = loaded.set.mounted_files();
-        let look = move || {
-            sources.expect_mounted(mounted);
-            sources.look_at(&named);
-        };
-        let looking = tokio::task::spawn_blocking(look).await;
-        looking.map_err(|panic| UpkeepError::Broken("the places of secrets", panic))?;
+        self.sources.set_mounted(loaded.set.mounted_files());
+        let named = loaded.set.sources();
+        self.sources.load(named, &*self.secrets).await;
         self.policies.replace(loaded, self.journal.now().wall);
         self.secrets.forget_unnamed_source_values().await;
         // While locked no lease is honoured; the unlock evaluates them.

@@ -8,9 +8,10 @@ use broker_clock::Now;
 use broker_policy::{Caller, SecretDeclaration, SourceSpec};
 use broker_protocol::api::{OnePasswordView, ServiceLimitView, SourceProbed, SourcesProbed};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
+use broker_protocol::source::ReadWhen;
 use broker_secret_memory::token::AccessToken;
-use broker_sources::one_password::ServiceLimit;
-use broker_sources::{Around, Fetched, Requests, SourceError, Spent};
+use broker_sources::one_password::{HourlyRequests, Requests, ServiceLimit};
+use broker_sources::{Fetched, ReadOptions, SourceContext, SourceError};
 use broker_vault::{SourceValue, VaultError};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -19,7 +20,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::{Secrets, Upkeep, UpkeepError};
 
-impl Around for Secrets {
+impl SourceContext for Secrets {
     fn now(&self) -> Now {
         self.journal.now()
     }
@@ -81,9 +82,9 @@ impl Around for Secrets {
         .boxed()
     }
 
-    fn write_down(&self, spent: Spent) -> BoxFuture<'_, Result<(), SourceError>> {
+    fn store_requests(&self, counted: HourlyRequests) -> BoxFuture<'_, Result<(), SourceError>> {
         async move {
-            let Spent { hour, requests } = spent;
+            let HourlyRequests { hour, requests } = counted;
             let kept = self.vault.keep_source_requests(hour, requests, hour - 24);
             kept.await.map_err(|error| {
                 tracing::error!(cause = %error, "requests to 1Password could not be counted");
@@ -122,7 +123,8 @@ impl Secrets {
             .record_upkeep(None, &name, None, Upkeep::Source)
             .await?;
         // The keyring's own reading shows nothing to anybody: this goes one level deep.
-        let taken = self.sources.look(recorded, place, self).await;
+        let options = ReadOptions::UPKEEP;
+        let taken = self.sources.read(recorded, place, options, self).await;
         taken.map(|taken| taken.value).map_err(UpkeepError::Source)
     }
 
@@ -134,8 +136,9 @@ impl Secrets {
     pub(crate) async fn recall_requests(&self) -> Result<(), VaultError> {
         let written = self.vault.source_requests().await?;
         let written = written.into_iter();
-        let spent = written.map(|(hour, requests)| Spent { hour, requests });
-        self.sources.went_before(Requests::of(spent));
+        let stored = written.map(|(hour, requests)| HourlyRequests { hour, requests });
+        let one_password = self.sources.one_password();
+        one_password.restore_requests(Requests::of(stored));
         Ok(())
     }
 
@@ -167,7 +170,9 @@ impl Secrets {
                 value: value.value,
                 version: value.version,
             };
-            self.sources.remember(source, &fetched, value.read_at, now);
+            self.sources
+                .cache()
+                .restore(source, &fetched, value.read_at, now);
         }
     }
 
@@ -197,11 +202,11 @@ impl Secrets {
         let late = tokio::time::sleep(PROBED_WITHIN).shared();
         let mut probes = Vec::new();
         for declared in policies.set.secrets() {
-            if !matches!(declared.source, SourceSpec::Vault | SourceSpec::Env(_)) {
+            if !matches!(declared.source.read_when(), None | Some(ReadWhen::AtStart)) {
                 probes.push(self.probe_source(by, declared, late.clone()).boxed());
             }
         }
-        let asks_1password = policies.set.sources().any(SourceSpec::is_1password);
+        let asks_1password = policies.set.sources().any(|source| source.scheme() == "op");
         // Beside them: each may take all the time that configuration gives it.
         let one_password = async {
             match asks_1password {
@@ -227,7 +232,8 @@ impl Secrets {
         let look = async {
             let recorded = self.record_upkeep(Some(by), name, None, Upkeep::Probe);
             let recorded = recorded.await.map_err(|error| error.to_string())?;
-            let taken = self.sources.look(recorded, source, self).await;
+            let options = ReadOptions::UPKEEP;
+            let taken = self.sources.read(recorded, source, options, self).await;
             taken.map_err(|error| error.to_string())
         };
         let taken = tokio::select! {
@@ -256,7 +262,7 @@ impl Secrets {
         let limits = tokio::select! {
             biased;
             () = late => Err(no_answer_yet()),
-            limits = self.sources.one_password_limits(self) => {
+            limits = self.sources.one_password().limits(self) => {
                 limits.map_err(|error| error.to_string())
             }
         };
@@ -264,7 +270,10 @@ impl Secrets {
             Ok(limits) => (limits, None),
             Err(error) => (Vec::new(), Some(error)),
         };
-        let (requests, allowed) = self.sources.requests_in_a_day(self.journal.now());
+        let (requests, allowed) = self
+            .sources
+            .one_password()
+            .requests_in_a_day(self.journal.now());
         let view = |limit: ServiceLimit| ServiceLimitView {
             whose: limit.whose.into(),
             action: limit.action.into(),
@@ -299,7 +308,7 @@ impl Secrets {
                 continue;
             }
             let now = self.journal.now();
-            for source in self.sources.due(now) {
+            for source in self.sources.cache().due(now) {
                 // One place that hangs does not keep the other from being asked.
                 let there = |other: &&SourceSpec| other.scheme() == source.scheme();
                 let room = under_way.iter().filter(there).count() < MOST_AT_ONCE;
@@ -314,8 +323,8 @@ impl Secrets {
     }
 
     async fn give_up_old_values(&self) {
-        while let Some(source) = self.sources.give_up_old(self.journal.now()) {
-            Around::forget(self, &source).await;
+        while let Some(source) = self.sources.cache().wipe_expired(self.journal.now()) {
+            SourceContext::forget(self, &source).await;
         }
     }
 
@@ -329,8 +338,12 @@ impl Secrets {
         let recorded = self.record_upkeep(None, name, None, Upkeep::Refresh).await;
         let read = match recorded {
             Ok(recorded) => {
-                let read = self.sources.refresh(recorded, source, since, self).await;
-                read.map_err(|error| error.to_string())
+                let options = ReadOptions {
+                    since: Some(since),
+                    ..ReadOptions::UPKEEP
+                };
+                let read = self.sources.read(recorded, source, options, self).await;
+                read.map(drop).map_err(|error| error.to_string())
             }
             Err(error) => Err(error.to_string()),
         };
@@ -343,10 +356,10 @@ impl Secrets {
 impl Secrets {
     /// At once: leases are granted from now on.
     pub(crate) fn open_sources(&self) {
-        self.sources.open();
+        self.sources.cache().open();
         // A lock waits for nobody, and may have come between.
         if self.vault.is_locked() {
-            self.sources.forget();
+            self.sources.cache().close();
         }
     }
 }

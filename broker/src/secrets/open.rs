@@ -5,6 +5,7 @@ use broker_audit_writer::{Recorded, Use};
 use broker_policy::{Caller, SecretDeclaration, SourceSpec};
 use broker_protocol::names::SecretName;
 use broker_secret_memory::token::AccessToken;
+use broker_sources::ReadOptions;
 use broker_vault::VaultError;
 
 use super::{Secrets, UpkeepError};
@@ -96,7 +97,7 @@ impl Secrets {
             }),
             source => self
                 .sources
-                .look(recorded, &source, self)
+                .read(recorded, &source, ReadOptions::UPKEEP, self)
                 .await
                 .map(|taken| taken.value)
                 .map_err(UpkeepError::Source),
@@ -135,7 +136,7 @@ impl Secrets {
                 .is_some_and(is_mounted)
         {
             // A move changes the line of the source alone: `mounted` holds at its other end, too.
-            self.sources.expect_mounted_also(file);
+            self.sources.add_mounted(file);
         }
         let shown = place.to_string();
         let recorded = self
@@ -149,11 +150,10 @@ impl Secrets {
                 Err(error) => Err(UpkeepError::Vault(error)),
             };
         }
-        self.sources.name(place);
-        match self.sources.read_anew(recorded, place, self).await {
+        match self.sources.read_now(recorded, place, self).await {
             Ok(taken) => Ok(Some(taken.value)),
-            Err(error) if error.is_absence() => Ok(None),
-            Err(error) => Err(UpkeepError::Source(error.itself())),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(UpkeepError::Source(error.without_pause())),
         }
     }
 

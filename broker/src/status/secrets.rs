@@ -43,10 +43,10 @@ impl Status {
         let deadline = self.secrets.deadline(declared, held);
         let source = declared.map_or(SourceSpec::Vault, |secret| secret.source.clone());
         let source_fault = self.sources.fault(&source, self.journal.now());
-        let standing = self.sources.standing(&source, self.journal.now());
+        let cached = self.sources.cache().state_of(&source, self.journal.now());
         let has_value = match &source {
             SourceSpec::Vault => held.is_some(),
-            _ => source_fault.is_none() || standing.is_some(),
+            _ => source_fault.is_none() || cached.is_some(),
         };
         let purposes = policies
             .set
@@ -62,9 +62,9 @@ impl Status {
                 .unwrap_or_default(),
             source: source.to_string(),
             source_fault: source_fault.map(|fault| fault.to_string()),
-            source_read_at: standing.as_ref().map(|standing| standing.read_at),
-            source_version: standing.as_ref().and_then(|standing| standing.version),
-            stale_since: standing.and_then(|standing| standing.stale_since),
+            source_read_at: cached.as_ref().map(|cached| cached.read_at),
+            source_version: cached.as_ref().and_then(|cached| cached.version),
+            stale_since: cached.and_then(|cached| cached.stale_since),
             purposes: purposes.map(|purpose| purpose.purpose().clone()).collect(),
             state: if has_value {
                 deadline.state(now)

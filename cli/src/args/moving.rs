@@ -8,8 +8,7 @@ pub(crate) struct SecretMove {
     /// The secrets, moved one after the other
     #[arg(required = true, value_name = "NAME")]
     pub(crate) names: Vec<SecretName>,
-    /// The new source: `vault`, `op://VAULT/ITEM/FIELD`, `keyring:NAME`, `file:PATH` or `env:NAME`;
-    /// `{name}` stands for the secret's name
+    /// The new source, in one of the forms below; `{name}` stands for the secret's name
     #[arg(long, value_name = "PLACE", required_unless_present_any = ["finish", "back"])]
     pub(crate) to: Option<String>,
     #[command(flatten)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use broker_protocol::duration;
 use broker_protocol::names::{Level, OrgName, PermissionName, RepoPattern, SecretName};
+use broker_protocol::source::{all_forms, help_lines};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
@@ -51,7 +52,7 @@ pub(crate) enum SecretCommand {
         name: SecretName,
     },
     /// Move values to another source, such as from the environment to 1Password; run again to resume
-    #[command(after_help = MOVE_EXAMPLES)]
+    #[command(after_help = format!("{MOVE_EXAMPLES}\n\nSources:\n{}", help_lines()))]
     Move(SecretMove),
     /// Show the sinks: where else at GitHub values are stored, and which version each has
     Sinks {
@@ -113,8 +114,8 @@ pub(crate) struct SecretAdd {
     /// The client id of an App
     #[arg(long, value_name = "ID", required_if_eq("kind", "app"), value_parser = client_id)]
     pub(crate) client_id: Option<String>,
-    /// Where its value comes from: `vault`, `op://VAULT/ITEM/FIELD`, `keyring:NAME`, `file:/PATH`, `env:NAME`
     #[arg(long, default_value = "vault", value_parser = source)]
+    #[arg(help = format!("Where its value comes from: {}", all_forms()))]
     pub(crate) source: String,
     /// How often it must be rotated, such as `90d`
     #[arg(long, value_name = "SPAN", value_parser = duration::parse)]

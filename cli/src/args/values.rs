@@ -1,6 +1,7 @@
 //! Values of options that are parsed here and nowhere else.
 
 use broker_protocol::names::{Level, NameError, PermissionName};
+use broker_protocol::source::{BadSource, SourceSpec};
 use clap::ValueEnum;
 
 /// What a secret is, as policies have it.
@@ -72,22 +73,8 @@ pub(super) fn client_id(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// `vault`, `op://VAULT/ITEM/FIELD`, `keyring:NAME`, `file:PATH`, `env:NAME`: what it is, the broker evaluates
-/// when it loads the policy.
-pub(super) fn source(text: &str) -> Result<String, String> {
-    match text.split_once(':') {
-        None if text == "vault" => {}
-        Some(("env", name)) => drop(variable(name)?),
-        Some(("file", path)) if path.starts_with('/') => {}
-        Some(("op", reference)) if reference.starts_with("//") => {}
-        Some(("keyring", name)) if !name.is_empty() => {}
-        _ => {
-            return Err(
-                "not a source (`vault`, `op://VAULT/ITEM/FIELD`, `keyring:NAME`, `file:/PATH` or \
-                 `env:NAME`)"
-                    .to_owned(),
-            );
-        }
-    }
+/// A source, by the table that the broker uses.
+pub(super) fn source(text: &str) -> Result<String, BadSource> {
+    text.parse::<SourceSpec>()?;
     Ok(text.to_owned())
 }

@@ -18,7 +18,6 @@ pub mod cut;
 mod decide;
 mod document;
 mod explain;
-pub mod field_reference;
 mod finding;
 mod installation;
 mod known;
@@ -28,12 +27,12 @@ pub mod request;
 mod secret;
 mod set;
 mod sink;
-mod source_spec;
 mod who;
 
 #[cfg(test)]
 mod tests;
 
+pub use broker_protocol::source::SourceSpec;
 pub use decide::decide;
 pub use explain::{Explanation, Missed, RuleExplained};
 pub use finding::{Place, PolicyError, PolicyErrors, PolicyWarning};
@@ -42,5 +41,4 @@ pub use request::{Caller, Decision, Denial, Fallback, Grant, Request, Terms};
 pub use secret::{SecretDeclaration, SecretKind};
 pub use set::{PolicyFile, PolicySet};
 pub use sink::{SinkKind, SinkPlace, SinkSpec};
-pub use source_spec::{NoSource, SourceSpec};
 pub use who::{Accounts, Host, NOBODY, NamesOnly};

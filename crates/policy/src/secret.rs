@@ -7,11 +7,11 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, OrgName, Permissions, RepoPattern, SecretName};
+use broker_protocol::source::SourceSpec;
 
 use super::document::{Item, Table, printable};
 use super::finding::{Place, did_you_mean};
 use super::sink::{self, SinkSpec};
-use super::source_spec::{NoSource, SourceSpec};
 use super::{known, parts};
 
 /// One `[secret.NAME]`.
@@ -93,7 +93,7 @@ pub(super) fn read(item: Item<'_>) -> Option<SecretDeclaration> {
         refuse_keys_of_other_kinds(table, kind);
     }
     let source = match table.item("source") {
-        Some(item) => source(item)?,
+        Some(item) => item.accept(item.text()?.parse())?,
         None => SourceSpec::Vault,
     };
     let list = |key| table.item(key);
@@ -170,16 +170,6 @@ fn refuse_keys_of_other_kinds(table: Table<'_>, kind: SecretKind) {
     }
     if kind == SecretKind::App {
         table.required("client_id");
-    }
-}
-
-fn source(item: Item<'_>) -> Option<SourceSpec> {
-    match item.text()?.parse() {
-        Ok(source) => Some(source),
-        Err(NoSource(why)) => {
-            item.error(why);
-            None
-        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use broker_protocol::names::{Purpose, SecretName};
+use broker_protocol::source::SourceSpec;
 
 use super::between::{self, Findings};
 use super::document::{Document, Item, Table};
@@ -15,7 +16,6 @@ use super::finding::{Place, PolicyError, PolicyErrors, PolicyWarning, did_you_me
 use super::purpose::{self, PurposePolicy, Rule};
 use super::request::Caller;
 use super::secret::{self, SecretDeclaration};
-use super::source_spec::SourceSpec;
 use super::who::{Accounts, Host};
 
 /// A policy file, read. Reading it, and evaluating its mode, is not policy's business.

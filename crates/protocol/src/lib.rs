@@ -1,7 +1,7 @@
 //! What the broker and its callers say to each other.
 //!
 //! Names that are parsed once and are valid ever after ([`names`]), the bodies of HTTP API v1
-//! ([`api`], [`check`], [`moving`], [`rotation`]), the stable words a program may match on ([`error`]), how passphrases and
+//! ([`api`], [`check`], [`moving`], [`rotation`]), the stable words a program may match on ([`error`]), where values come from ([`source`]), how passphrases and
 //! values are read ([`as_read`], [`value_form`], [`token_shape`]), where things are stored on disk ([`paths`]) and how they get
 //! there ([`whole_file`]). Both sides link this crate, and neither links the other.
 //!
@@ -18,6 +18,7 @@ pub mod moving;
 pub mod names;
 pub mod paths;
 pub mod rotation;
+pub mod source;
 pub mod token_shape;
 pub mod value_form;
 pub mod whole_file;

@@ -20,7 +20,7 @@ pub struct NameError {
 }
 
 impl NameError {
-    fn new(text: &str, wanted: &'static str) -> Self {
+    pub(crate) fn new(text: &str, wanted: &'static str) -> Self {
         // A name that is far too long, or unprintable, must not flood or forge a terminal.
         let text = text.chars().take(80).flat_map(char::escape_debug).collect();
         Self { text, wanted }

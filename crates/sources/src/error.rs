@@ -1,28 +1,28 @@
-//! Why a source gave no value, and what that says of the values known from before.
+//! Why a source gave no value, and what that says about the value that was read before.
 
 use std::time::Duration;
 
 use broker_protocol::value_form::Unfit;
 
-use super::fetched::Nature;
+use super::FailureKind;
 use super::keyring::KeyringError;
 use super::one_password::{OnePasswordError, Part};
 
 /// Why a source gave no value. For operators, and never with any of the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// The broker was started without it.
+    /// The variable was not set when tokend started.
     #[error(
         "environment variable {0} was not set when tokend started; set it for tokend and restart"
     )]
     Unset(String),
-    /// It cannot be a value.
+    /// The variable's text cannot be a value.
     #[error("environment variable {0} {1}; set it to the value alone and restart tokend")]
     Unfit(String, Unfit),
-    /// No memory for it.
+    /// There is no memory for it.
     #[error("no memory to keep the value of {0}")]
     NoMemory(String),
-    /// The file is not there, cannot be read, or is open to others: with the mend where there is one.
+    /// The file is not there, cannot be read, or is open to others: with the fix where there is one.
     #[error("{0}")]
     File(Box<str>),
     /// There is no such file.
@@ -47,7 +47,7 @@ pub enum SourceError {
         /// Why not.
         cause: OnePasswordError,
     },
-    /// What 1Password was asked is as much as it may be asked.
+    /// 1Password was asked as often as it may be.
     #[error(
         "1Password was asked {asked} times in {hours} h, and tokend allows itself {allowed}, half of what the \
          plan gives; raise `[sources] ttl`, or set `[onepassword] plan`"
@@ -62,46 +62,45 @@ pub enum SourceError {
         /// When there may be more, from now.
         again_in: Duration,
     },
-    /// What is shown to 1Password could not be had.
-    #[error("1Password is not asked, for want of a token to show it: {0}")]
+    /// The token to present to 1Password could not be opened.
+    #[error("1Password is not asked, because there is no token to present to it: {0}")]
     NoToken(Box<str>),
-    /// It failed a short while ago, and is not asked again yet.
-    #[error("{cause}; it is asked again in {} s", .again_in.as_secs())]
+    /// It failed a short while ago, and is left alone still.
+    #[error("{cause}; the next attempt is in {} s", .again_in.as_secs())]
     NotYet {
         /// Why it failed.
         cause: Box<Self>,
-        /// When it is asked again, in whole seconds rounded up.
+        /// Until the next attempt, in whole seconds rounded up.
         again_in: Duration,
     },
-    /// Nothing was asked or kept: the store is locked, or reading failed within the broker, which then
-    /// traces why.
+    /// Nothing was read or cached: the store is locked, or the broker itself failed, and then traced why.
     #[error(
-        "the value could not be had just now; ask again, and run `tokenctl unlock` if the store is locked"
+        "the value could not be read just now; try again, and run `tokenctl unlock` if the store is locked"
     )]
     NotHere,
 }
 
 impl SourceError {
-    /// What it says of values known from before.
+    /// What it says about the value that was read before.
     #[must_use]
-    pub fn nature(&self) -> Nature {
+    pub fn kind(&self) -> FailureKind {
         match self {
-            Self::Keyring(cause) => cause.nature(),
-            Self::OnePassword { cause, .. } => cause.nature(),
-            Self::Budget { again_in, .. } => Nature::Limited(Some(*again_in)),
-            Self::NotYet { cause, .. } => cause.nature(),
-            Self::NoMemory(_) | Self::NotHere | Self::NoToken(_) => Nature::Down,
+            Self::Keyring(cause) => cause.kind(),
+            Self::OnePassword { cause, .. } => cause.kind(),
+            Self::Budget { again_in, .. } => FailureKind::Limited(Some(*again_in)),
+            Self::NotYet { cause, .. } => cause.kind(),
+            Self::NoMemory(_) | Self::NotHere | Self::NoToken(_) => FailureKind::Unavailable,
             Self::Unset(_)
             | Self::Unfit(..)
             | Self::File(_)
             | Self::NoFile(_)
-            | Self::NotAValue { .. } => Nature::Refused,
+            | Self::NotAValue { .. } => FailureKind::Refused,
         }
     }
 
     /// Whether the place answered that it holds nothing of this name, or something empty.
     #[must_use]
-    pub fn is_absence(&self) -> bool {
+    pub fn is_absent(&self) -> bool {
         match self {
             Self::Unset(_) | Self::NoFile(_) => true,
             Self::NotAValue { fault, .. } => *fault == Unfit::Empty,
@@ -111,7 +110,7 @@ impl SourceError {
                 OnePasswordError::NoSuch(Part::Item | Part::Field)
                     | OnePasswordError::NotAValue(Unfit::Empty)
             ),
-            Self::NotYet { cause, .. } => cause.is_absence(),
+            Self::NotYet { cause, .. } => cause.is_absent(),
             Self::Unfit(..)
             | Self::NoMemory(_)
             | Self::File(_)
@@ -121,16 +120,16 @@ impl SourceError {
         }
     }
 
-    /// Without when it is asked again by itself: for a person who may ask at once.
+    /// The failure itself, without the pause: for an operator, who may try again at once.
     #[must_use]
-    pub fn itself(self) -> Self {
+    pub fn without_pause(self) -> Self {
         match self {
-            Self::NotYet { cause, .. } => cause.itself(),
+            Self::NotYet { cause, .. } => cause.without_pause(),
             error => error,
         }
     }
 
-    /// When to ask again, where that is known.
+    /// How long to wait before another attempt, where that is known.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {

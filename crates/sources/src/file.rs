@@ -1,6 +1,6 @@
 //! Values in files: `source = "file:PATH"`, such as a secret that a deployment mounts.
 //!
-//! Read for each use, so that a file that is replaced is taken at once. It must belong to the broker's
+//! Read for each use, so that a file that is replaced is seen at once. It must belong to the broker's
 //! account and be closed to all others, with two exceptions for files that a deployment provides: below the
 //! broker's own `$CREDENTIALS_DIRECTORY`, and where a policy says `mounted = true`, one that belongs to root
 //! or is on a read-only mount. Those may be readable by others. What others may write is never used.
@@ -13,56 +13,97 @@ use std::io::{self, Read as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use broker_private_files::{self as private, PrivateError, quoted};
+use broker_protocol::source::{Location, SourceSpec};
 use broker_protocol::{value_form, whole_file};
 use broker_secret_memory::token::AccessToken;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 use nix::unistd::geteuid;
 use zeroize::Zeroizing;
 
-use super::SourceError;
+use super::{Fetched, ReadError, Source, SourceContext, SourceError};
 
-/// Which files may be readable by others.
-pub(super) struct Mounts {
+/// Files, and which of them may be readable by others.
+pub(super) struct FileSource {
+    /// The broker's own `$CREDENTIALS_DIRECTORY`.
     credentials: Option<PathBuf>,
-    declared: Mutex<BTreeSet<PathBuf>>,
+    mounted: Mutex<BTreeSet<PathBuf>>,
 }
 
-impl Mounts {
-    /// `credentials` is the broker's own `$CREDENTIALS_DIRECTORY`.
+impl FileSource {
     pub(super) const fn new(credentials: Option<PathBuf>) -> Self {
         Self {
             credentials,
-            declared: Mutex::new(BTreeSet::new()),
+            mounted: Mutex::new(BTreeSet::new()),
         }
     }
 
-    /// Takes in the files of which policies say `mounted = true`, in place of those before.
-    pub(super) fn declare(&self, files: BTreeSet<PathBuf>) {
-        *self.declared.lock().unwrap_or_else(PoisonError::into_inner) = files;
+    /// Sets the files of which policies say `mounted = true`.
+    pub(super) fn set_mounted(&self, files: BTreeSet<PathBuf>) {
+        *self.mounted() = files;
     }
 
-    /// Takes in one more, until policies are loaded again.
-    pub(super) fn declare_also(&self, file: &Path) {
-        let mut declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
-        declared.insert(file.to_owned());
+    /// Adds one more, until policies are loaded again.
+    pub(super) fn add_mounted(&self, file: &Path) {
+        self.mounted().insert(file.to_owned());
     }
 
-    /// How a file is to be read.
-    pub(super) fn reading(&self, path: &Path) -> Reading {
-        let declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
+    fn reading(&self, path: &Path) -> Reading {
         Reading {
             path: path.to_owned(),
             credentials: self.credentials.clone(),
-            mounted: declared.contains(path),
+            mounted: self.mounted().contains(path),
+        }
+    }
+
+    fn mounted(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.mounted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Source for FileSource {
+    fn scheme(&self) -> &'static str {
+        "file"
+    }
+
+    fn read<'a>(
+        &'a self,
+        place: &'a Location,
+        _context: &'a dyn SourceContext,
+    ) -> BoxFuture<'a, Result<Fetched, ReadError>> {
+        let reading = self.reading(place.name().as_ref());
+        async move {
+            let read = tokio::task::spawn_blocking(move || reading.read()).await;
+            let read = read.unwrap_or_else(|panic| {
+                tracing::error!(%place, cause = %panic, "a file could not be read");
+                Err(SourceError::NotHere)
+            });
+            Ok(read?.into())
+        }
+        .boxed()
+    }
+
+    fn how_to_put(&self, place: &Location, value: &str) -> String {
+        let path = place.name();
+        format!("put {value} into {path}, alone, with mode 0600 and tokend's account as its owner")
+    }
+
+    fn how_to_remove(&self, place: &Location, new: &SourceSpec) -> String {
+        let path = place.name().replace('\'', r"'\''");
+        let remove = format!("remove the old copy: shred -u '{path}'");
+        match new.file() {
+            Some(_) => format!("make sure that it is another file than {new}, and {remove}"),
+            None => remove,
         }
     }
 }
 
 /// One file and what it may be.
-pub(super) struct Reading {
+struct Reading {
     path: PathBuf,
     credentials: Option<PathBuf>,
     mounted: bool,
@@ -70,7 +111,7 @@ pub(super) struct Reading {
 
 impl Reading {
     /// Blocks for as long as the disk does, and for nothing else.
-    pub(super) fn read(&self) -> Result<AccessToken, SourceError> {
+    fn read(&self) -> Result<AccessToken, SourceError> {
         let io = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => SourceError::NoFile(self.says(error)),
             _ => SourceError::File(self.says(error)),
@@ -111,7 +152,7 @@ impl Reading {
         if self.mounted {
             return self.refuse_written_by_others(found);
         }
-        let hint = "or, if that is how a deployment mounts it, say `mounted = true` beside `source` in the policy";
+        let hint = "or, if that is how a deployment mounts it, write `mounted = true` beside `source` in the policy";
         Err(format!("{too_open}; {hint}").into())
     }
 
@@ -156,8 +197,8 @@ mod tests {
         fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     }
 
-    fn read(mounts: &Mounts, path: &Path) -> Result<String, String> {
-        let read = mounts.reading(path).read();
+    fn read(files: &FileSource, path: &Path) -> Result<String, String> {
+        let read = files.reading(path).read();
         read.map(|value| value.expose().to_owned())
             .map_err(|error| error.to_string())
     }
@@ -169,32 +210,32 @@ mod tests {
         let credentials = scratch.path().join("credentials");
         fs::create_dir(&credentials).unwrap();
         let path = credentials.join("token");
-        let mounts = Mounts::new(Some(credentials));
+        let files = FileSource::new(Some(credentials));
         for mode in [0o400, 0o440, 0o444, 0o600] {
             put(&path, mode);
-            assert_eq!(read(&mounts, &path), Ok("ghp_one".to_owned()), "{mode:o}");
+            assert_eq!(read(&files, &path), Ok("ghp_one".to_owned()), "{mode:o}");
         }
         for mode in [0o660, 0o646] {
             put(&path, mode);
-            let refused = read(&mounts, &path).unwrap_err();
+            let refused = read(&files, &path).unwrap_err();
             assert!(refused.contains("others may write"), "{refused}");
         }
         // By way of a link into it, too; the target of a link out of it is checked by itself.
         put(&path, 0o440);
         let outside = scratch.path().join("outside");
         symlink(&path, &outside).unwrap();
-        assert_eq!(read(&mounts, &outside), Ok("ghp_one".to_owned()));
+        assert_eq!(read(&files, &outside), Ok("ghp_one".to_owned()));
         fs::remove_file(&outside).unwrap();
         put(&outside, 0o440);
         fs::remove_file(&path).unwrap();
         symlink(&outside, &path).unwrap();
-        assert!(read(&mounts, &path).unwrap_err().contains("chmod 0600"));
-        assert!(read(&Mounts::new(None), &path).is_err());
+        assert!(read(&files, &path).unwrap_err().contains("chmod 0600"));
+        assert!(read(&FileSource::new(None), &path).is_err());
         // Another service's credentials are not this one's.
         let other = scratch.path().join("credentials-of-another");
         fs::create_dir(&other).unwrap();
         put(&other.join("token"), 0o440);
-        assert!(read(&mounts, &other.join("token")).is_err());
+        assert!(read(&files, &other.join("token")).is_err());
     }
 
     /// As Docker makes them: root's, 0444. Without root there is `/etc/hostname` and the like to try.
@@ -208,24 +249,24 @@ mod tests {
         if geteuid().is_root() {
             put(&path, 0o444);
         }
-        let mounts = Mounts::new(None);
-        let refused = read(&mounts, &path).unwrap_err();
+        let files = FileSource::new(None);
+        let refused = read(&files, &path).unwrap_err();
         assert!(refused.contains("`mounted = true`"), "{refused}");
-        mounts.declare(BTreeSet::from([path.clone()]));
-        assert!(read(&mounts, &path).is_ok());
+        files.set_mounted(BTreeSet::from([path.clone()]));
+        assert!(read(&files, &path).is_ok());
         if geteuid().is_root() {
             for mode in [0o464, 0o446] {
                 put(&path, mode);
-                let refused = read(&mounts, &path).unwrap_err();
+                let refused = read(&files, &path).unwrap_err();
                 assert!(refused.contains("defaultMode"), "{refused}");
             }
             put(&path, 0o444);
             std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
-            let refused = read(&mounts, &path).unwrap_err();
+            let refused = read(&files, &path).unwrap_err();
             assert!(refused.contains("belongs to uid 65534"), "{refused}");
         }
-        mounts.declare(BTreeSet::new());
-        assert!(read(&mounts, &path).is_err());
+        files.set_mounted(BTreeSet::new());
+        assert!(read(&files, &path).is_err());
     }
 
     #[test]
@@ -255,13 +296,13 @@ mod tests {
         symlink("..2026_11_29", at("..data")).unwrap();
         symlink("..data/token", at("token")).unwrap();
         put(&at("..2026_11_29/token"), 0o600);
-        let mounts = Mounts::new(None);
-        assert_eq!(read(&mounts, &at("token")), Ok("ghp_one".to_owned()));
+        let files = FileSource::new(None);
+        assert_eq!(read(&files, &at("token")), Ok("ghp_one".to_owned()));
         put(&at("..2026_11_29/token"), 0o644);
-        assert!(read(&mounts, &at("token")).is_err());
-        mounts.declare(BTreeSet::from([at("token")]));
+        assert!(read(&files, &at("token")).is_err());
+        files.set_mounted(BTreeSet::from([at("token")]));
         // Of this account, on a mount that may be written: it could simply be closed.
-        let read = read(&mounts, &at("token"));
+        let read = read(&files, &at("token"));
         assert_eq!(read.is_ok(), geteuid().is_root(), "{read:?}");
     }
 }

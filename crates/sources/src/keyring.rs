@@ -8,15 +8,17 @@
 
 use std::time::Duration;
 
+use broker_protocol::source::Location;
 use broker_protocol::value_form::Unfit;
 use broker_secret_memory::token::AccessToken;
 use broker_session_keyring::{self as session_keyring, CallError, IfLocked, Name};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
 
-use super::fetched::{Fetched, Nature};
+use super::{FailureKind, Fetched, ReadError, Source, SourceContext, SourceError};
 
-/// The keyring, as a place for values. Calls are made one at a time; one that hangs lets no other follow
-/// until it is done.
+/// The keyring. Calls are made one at a time; one that hangs lets no other follow until it is done.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct KeyringSource;
 
@@ -40,13 +42,10 @@ impl KeyringSource {
         .await?;
         let value = AccessToken::read_bytes(bytes)
             .map_err(|unfit| KeyringError::NotAValue(name.into(), unfit))?;
-        Ok(Fetched {
-            value,
-            version: None,
-        })
+        Ok(value.into())
     }
 
-    /// Puts a value there, in place of what is there, and reads it back.
+    /// Writes a value, in place of what is there, and reads it back.
     ///
     /// # Errors
     ///
@@ -67,12 +66,55 @@ impl KeyringSource {
     /// # Errors
     ///
     /// [`KeyringError`].
-    pub async fn remove(self, name: &str) -> Result<(), KeyringError> {
+    pub async fn erase(self, name: &str) -> Result<(), KeyringError> {
         let entry = entry(name);
         elsewhere(name, move || {
             session_keyring::erase(LIMIT, entry, IfLocked::Fail)
         })
         .await
+    }
+}
+
+impl Source for KeyringSource {
+    fn scheme(&self) -> &'static str {
+        "keyring"
+    }
+
+    fn read<'a>(
+        &'a self,
+        place: &'a Location,
+        _context: &'a dyn SourceContext,
+    ) -> BoxFuture<'a, Result<Fetched, ReadError>> {
+        let read = Self::read(*self, place.name());
+        read.map(|read| Ok(read.map_err(SourceError::Keyring)?))
+            .boxed()
+    }
+
+    fn can_write(&self) -> bool {
+        true
+    }
+
+    fn write<'a>(
+        &'a self,
+        place: &'a Location,
+        value: &'a AccessToken,
+        _context: &'a dyn SourceContext,
+    ) -> BoxFuture<'a, Result<(), SourceError>> {
+        let written = Self::write(*self, place.name(), value);
+        written
+            .map(|written| written.map_err(SourceError::Keyring))
+            .boxed()
+    }
+
+    fn erase<'a>(
+        &'a self,
+        place: &'a Location,
+        _context: &'a dyn SourceContext,
+    ) -> BoxFuture<'a, Result<(), SourceError>> {
+        let erased = Self::erase(*self, place.name());
+        erased
+            .map(|erased| erased.map_err(SourceError::Keyring))
+            .boxed()
     }
 }
 
@@ -92,7 +134,7 @@ async fn elsewhere<T: Send + 'static>(
     called.map_err(|error| KeyringError::of(error, name))
 }
 
-/// Why the keyring gave or took no value: for operators, with the mend, and never with any of a value.
+/// Why the keyring gave or took no value: for operators, with the fix, and never with any of a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
     /// None answers.
@@ -109,7 +151,7 @@ pub enum KeyringError {
     )]
     NoCollection,
     /// It does not answer.
-    #[error("the keyring did not answer within {0} s; start it anew if it does not come back")]
+    #[error("the keyring did not answer within {0} s; restart it if it does not come back")]
     Silent(u64),
     /// An earlier call was given up, and is not done yet.
     #[error(
@@ -138,18 +180,18 @@ pub enum KeyringError {
 }
 
 impl KeyringError {
-    /// What it says of values known from before.
+    /// What it says about the value that was read before.
     #[must_use]
-    pub const fn nature(&self) -> Nature {
+    pub const fn kind(&self) -> FailureKind {
         match self {
             Self::NoKeyring(_)
             | Self::Locked
             | Self::NoCollection
             | Self::Silent(_)
             | Self::Busy
-            | Self::NoThread(_) => Nature::Down,
+            | Self::NoThread(_) => FailureKind::Unavailable,
             Self::NoEntry(_) | Self::Several(_) | Self::NotAValue(..) | Self::Forgets => {
-                Nature::Refused
+                FailureKind::Refused
             }
         }
     }
@@ -175,20 +217,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_says_nothing_of_the_value_is_down_and_what_does_is_refused() {
-        for (error, nature) in [
-            (CallError::NoKeyring("x".into()), Nature::Down),
-            (CallError::Locked, Nature::Down),
-            (CallError::NoCollection, Nature::Down),
-            (CallError::Silent(10), Nature::Down),
-            (CallError::Busy, Nature::Down),
-            (CallError::NoThread("x".into()), Nature::Down),
-            (CallError::NoEntry, Nature::Refused),
-            (CallError::Several, Nature::Refused),
-            (CallError::NotASecret, Nature::Refused),
-            (CallError::Forgets, Nature::Refused),
+    fn what_says_nothing_about_the_value_is_unavailable_and_what_does_is_refused() {
+        for (error, kind) in [
+            (CallError::NoKeyring("x".into()), FailureKind::Unavailable),
+            (CallError::Locked, FailureKind::Unavailable),
+            (CallError::NoCollection, FailureKind::Unavailable),
+            (CallError::Silent(10), FailureKind::Unavailable),
+            (CallError::Busy, FailureKind::Unavailable),
+            (CallError::NoThread("x".into()), FailureKind::Unavailable),
+            (CallError::NoEntry, FailureKind::Refused),
+            (CallError::Several, FailureKind::Refused),
+            (CallError::NotASecret, FailureKind::Refused),
+            (CallError::Forgets, FailureKind::Refused),
         ] {
-            assert_eq!(KeyringError::of(error, "ci").nature(), nature);
+            assert_eq!(KeyringError::of(error, "ci").kind(), kind);
         }
     }
 

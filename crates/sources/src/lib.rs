@@ -1,272 +1,269 @@
-//! Where the value of a secret comes from when it does not lie in the vault.
+//! Where the value of a secret comes from when it is not stored in the vault.
 //!
-//! One interface for all of them: [`Sources::take`] gives a copy for one recorded use, and what came of
-//! the last reading tells people, without another one, whether there is a value and which. What is
-//! quick to read is read anew for each use (files) or was read for good (the environment); 1Password and
-//! the keyring are asked now and then, and their values kept meanwhile.
+//! A source is one implementation of [`Source`] and one line in [`Sources::new`]; its names stand in
+//! [`broker_protocol::source::SOURCES`]. [`Sources::read`] gives a copy of a value for one recorded use.
+//! Places that are quick to read are read for each use. 1Password and the keyring are read now and then,
+//! by one at a time, and their values cached ([`Cache`]). The outcome of the last reading says, without
+//! another one, whether there is a value and which.
 //!
-//! The vault itself is not here: `Vault::unseal` is that source. Every source takes a
-//! [`Recorded`] use, as the vault does.
+//! The vault itself is not here. A reading takes a [`Recorded`] use, as the vault does.
 
-mod around;
 mod cache;
-mod desk;
-pub mod env;
+mod env;
 mod error;
-mod failed;
-mod fetched;
 mod file;
-mod kept;
 mod keyring;
 pub mod one_password;
-mod outage;
-mod requests;
-mod slow;
-mod wish;
+mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use broker_audit_writer::{Recorded, Use};
 use broker_clock::Now;
-use broker_policy::SourceSpec;
+use broker_protocol::source::{Location, ReadWhen, SourceSpec};
 use broker_secret_memory::token::{AccessToken, HashedToken};
 use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use tokio::sync::Notify;
 
+use self::cache::Lookup;
 use self::env::EnvSource;
-use self::file::Mounts;
-use self::one_password::ServiceLimit;
-use self::slow::Slow;
-use self::wish::Wish;
+use self::file::FileSource;
+use self::one_password::OnePassword;
+use self::source::Effort;
 
-pub use self::around::{Around, Ask};
-pub use self::desk::{Desk, OnePassword};
+pub use self::cache::{Cache, CacheState, CacheTimes, ReadOptions};
 pub use self::error::SourceError;
-pub use self::fetched::{Fetched, Nature};
 pub use self::keyring::{KeyringError, KeyringSource};
-pub use self::requests::{Plan, Requests, Spent};
-pub use self::wish::{Standing, Times};
+pub use self::source::{FailureKind, Fetched, ReadError, Source, SourceContext};
 
 /// Every source but the vault.
 pub struct Sources {
-    env: EnvSource,
-    mounts: Mounts,
-    /// What came of the last reading of each file.
-    files: Mutex<BTreeMap<PathBuf, Result<HashedToken, SourceError>>>,
-    slow: Slow,
+    all: Vec<Arc<dyn Source>>,
+    file: Arc<FileSource>,
+    one_password: Arc<OnePassword>,
+    cache: Cache,
+    /// The outcomes of the last readings of places that are not cached.
+    outcomes: Mutex<BTreeMap<SourceSpec, Result<HashedToken, SourceError>>>,
+    /// A lease waits for a place to be read.
+    awaited: Notify,
+    /// A place was read.
+    noted: Notify,
+    reads: Reads,
 }
 
-/// How often slow places were read, by `source` and `outcome`.
+/// How often cached places were read, by `source` and `outcome`.
 pub type Reads = Family<[(&'static str, &'static str); 2], Counter>;
 
 /// A copy of a value.
 pub struct Taken {
     /// The value.
     pub value: AccessToken,
-    /// Since when it is past its time, where its place is down and it is served all the same.
+    /// Since when it is past its time, where its place is unavailable and it is served all the same.
     pub stale_since: Option<Timestamp>,
 }
 
-impl Taken {
-    const fn fresh(value: AccessToken) -> Self {
-        Self {
-            value,
-            stale_since: None,
-        }
-    }
-}
-
 impl Sources {
-    /// Reads nothing yet. `lookup` is [`std::env::var_os`] but in tests; `ask` is how 1Password and the
-    /// keyring are read.
+    /// Reads nothing yet. `lookup` is [`std::env::var_os`] but in tests.
     #[must_use]
     pub fn new(
         lookup: fn(&str) -> Option<OsString>,
-        times: Times,
-        plan: Plan,
-        ask: Box<dyn Ask>,
+        times: CacheTimes,
+        one_password: OnePassword,
     ) -> Self {
+        let one_password = Arc::new(one_password);
+        let credentials = lookup("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let file = Arc::new(FileSource::new(credentials));
         Self {
-            env: EnvSource::new(lookup),
-            mounts: Mounts::new(lookup("CREDENTIALS_DIRECTORY").map(PathBuf::from)),
-            files: Mutex::new(BTreeMap::new()),
-            slow: Slow::new(times, plan, ask),
+            // In the order of the table of names.
+            all: vec![
+                Arc::clone(&one_password) as _,
+                Arc::new(KeyringSource),
+                Arc::clone(&file) as _,
+                Arc::new(EnvSource { lookup }),
+            ],
+            file,
+            one_password,
+            cache: Cache::new(times),
+            outcomes: Mutex::default(),
+            awaited: Notify::new(),
+            noted: Notify::new(),
+            reads: Reads::default(),
         }
     }
 
-    /// Goes on from the requests to 1Password that were written down.
-    pub fn went_before(&self, requests: Requests) {
-        self.slow.went_before(requests);
+    /// The values of places that are read seldom.
+    #[must_use]
+    pub const fn cache(&self) -> &Cache {
+        &self.cache
     }
 
-    /// Takes in which files policies say a deployment mounts, before [`Self::look_at`].
-    pub fn expect_mounted(&self, files: BTreeSet<PathBuf>) {
-        self.mounts.declare(files);
+    /// 1Password, whose requests are limited.
+    #[must_use]
+    pub fn one_password(&self) -> &OnePassword {
+        &self.one_password
     }
 
-    /// Takes in one more, the end of a move that policies do not name at the moment.
-    pub fn expect_mounted_also(&self, file: &Path) {
-        self.mounts.declare_also(file);
+    /// Sets which files policies declare as mounted by a deployment, before [`Self::load`].
+    pub fn set_mounted(&self, files: BTreeSet<PathBuf>) {
+        self.file.set_mounted(files);
     }
 
-    /// Looks at the places that policies name, at start and when policies change: a variable is read
-    /// for good, a file is read anew for each use, and what is slow is read when it is first wanted.
-    /// Blocks for as long as the disk does.
-    pub fn look_at<'a>(&self, sources: impl IntoIterator<Item = &'a SourceSpec>) {
-        let mut slow = Vec::new();
-        for source in sources {
-            match source {
-                SourceSpec::Vault => {}
-                SourceSpec::Env(name) => self.env.capture(name),
-                SourceSpec::File(path) => {
-                    let read = self.mounts.reading(path).read();
-                    let read = read.map(|value| value.hashed());
-                    self.files().insert(path.clone(), read);
+    /// Adds one more, until policies are loaded again.
+    pub fn add_mounted(&self, file: &Path) {
+        self.file.add_mounted(file);
+    }
+
+    /// Reads the places that policies name, when those are loaded. What is read seldom is read when it is
+    /// first used.
+    pub async fn load<'a>(
+        &self,
+        named: impl IntoIterator<Item = &'a SourceSpec>,
+        context: &dyn SourceContext,
+    ) {
+        let mut seldom = Vec::new();
+        for spec in named {
+            match self.find(spec) {
+                Ok(_) if is_cached(spec) => seldom.push(spec),
+                Ok((source, place)) => {
+                    // Its outcome is noted.
+                    drop(self.read_once(source, spec, place, context).await);
                 }
-                SourceSpec::Keyring(_) | SourceSpec::OnePassword(_) => slow.push(source),
+                Err(_vault) => {}
             }
         }
-        self.slow.keep_only(&slow);
+        self.cache.keep_only(&seldom);
     }
 
-    /// Why a place gave no value when it was last read; `None` if it gave one, or only a limit that is over by
-    /// now kept it from that.
+    /// Returns why a place gave no value when it was last read; `None` if it gave one, or if only a limit
+    /// that is over by now kept it from that.
     #[must_use]
-    pub fn fault(&self, source: &SourceSpec, now: Now) -> Option<SourceError> {
-        match source {
-            SourceSpec::Vault => None,
-            SourceSpec::Env(name) => self.env.fault(name),
-            SourceSpec::File(path) => self.files().get(path)?.as_ref().err().cloned(),
-            SourceSpec::Keyring(_) | SourceSpec::OnePassword(_) => self.slow.fault(source, now),
+    pub fn fault(&self, spec: &SourceSpec, now: Now) -> Option<SourceError> {
+        match is_cached(spec) {
+            true => self.cache.fault(spec, now),
+            false => self.outcomes().get(spec)?.as_ref().err().cloned(),
         }
     }
 
-    /// The hash of the value that a place gave when it was last read.
+    /// Returns the hash of the value that a place gave when it was last read.
     #[must_use]
-    pub fn hashed(&self, source: &SourceSpec) -> Option<HashedToken> {
-        match source {
-            SourceSpec::Vault => None,
-            SourceSpec::Env(name) => self.env.hashed(name),
-            SourceSpec::File(path) => self.files().get(path)?.as_ref().ok().cloned(),
-            SourceSpec::Keyring(_) | SourceSpec::OnePassword(_) => self.slow.hashed(source),
+    pub fn hashed(&self, spec: &SourceSpec) -> Option<HashedToken> {
+        match is_cached(spec) {
+            true => self.cache.hashed(spec),
+            false => self.outcomes().get(spec)?.as_ref().ok().cloned(),
         }
     }
 
-    /// How often slow places were read since the start.
+    /// Returns how often cached places were read since the start.
     #[must_use]
     pub fn reads(&self) -> Reads {
-        self.slow.reads.clone()
+        self.reads.clone()
     }
 
-    /// How the value of a slow place stands; `None` for other places, and before it was read.
-    #[must_use]
-    pub fn standing(&self, source: &SourceSpec, now: Now) -> Option<Standing> {
-        self.slow.standing(source, now)
-    }
-
-    /// A copy of the value for a lease, a recorded use. `since` (boot time) asks a slow place for a value
-    /// that was read no earlier.
+    /// Returns a copy of the value, for one recorded use.
     ///
     /// # Errors
     ///
     /// [`SourceError`]; [`SourceError::NotHere`] for the vault.
-    pub async fn take(
+    pub async fn read(
         &self,
         usage: Recorded<Use>,
-        source: &SourceSpec,
-        since: Option<Duration>,
-        around: &dyn Around,
+        spec: &SourceSpec,
+        options: ReadOptions,
+        context: &dyn SourceContext,
     ) -> Result<Taken, SourceError> {
-        let for_a_lease = true;
-        let wish = Wish { since, for_a_lease };
-        self.take_as(usage, source, wish, around).await
+        let (source, place) = self.find(spec)?;
+        if !is_cached(spec) {
+            let value = self.read_once(source, spec, place, context).await?;
+            let stale_since = None;
+            return Ok(Taken { value, stale_since });
+        }
+        match self.cache.look_up(spec, options, context.now()) {
+            Lookup::Value(taken) => return Ok(taken),
+            Lookup::Failed(error) => return Err(error),
+            Lookup::Read { stale_is_there } if stale_is_there && options.for_lease => {
+                return self.wait_a_little(spec, options, context).await;
+            }
+            Lookup::Read { .. } => {}
+        }
+        let (reading, epoch) = self.cache.reading(spec);
+        let _alone = reading.lock().await;
+        // Someone else may have read it meanwhile.
+        match self.cache.look_up(spec, options, context.now()) {
+            Lookup::Value(taken) => return Ok(taken),
+            Lookup::Failed(error) => return Err(error),
+            Lookup::Read { .. } => {}
+        }
+        let outcome = self.read_counted(&usage, source, place, context).await;
+        match &outcome {
+            Ok(fetched) => context.keep(spec, fetched).await,
+            Err(ReadError { error, .. }) if error.kind() == FailureKind::Refused => {
+                context.forget(spec).await;
+            }
+            Err(_) => {}
+        }
+        let now = context.now();
+        self.cache.note((spec, source), epoch, outcome, now);
+        self.noted.notify_waiters();
+
+        match self.cache.look_up(spec, options, context.now()) {
+            Lookup::Value(taken) => Ok(taken),
+            Lookup::Failed(error) => Err(error),
+            // Everything was forgotten while it was read.
+            Lookup::Read { .. } => Err(SourceError::NotHere),
+        }
     }
 
-    /// The same for the broker itself, which is no reason to read it again ahead of need.
+    /// The same for the broker itself, read at the place whatever is cached, and although it failed just now.
     ///
     /// # Errors
     ///
-    /// As [`Self::take`].
-    pub async fn look(
+    /// As [`Self::read`].
+    pub async fn read_now(
         &self,
         usage: Recorded<Use>,
-        source: &SourceSpec,
-        around: &dyn Around,
+        spec: &SourceSpec,
+        context: &dyn SourceContext,
     ) -> Result<Taken, SourceError> {
-        let wish = Wish {
-            since: None,
-            for_a_lease: false,
-        };
-        self.take_as(usage, source, wish, around).await
+        self.cache.clear_failure(spec);
+        let since = Some(context.now().boot);
+        let for_lease = false;
+        let options = ReadOptions { since, for_lease };
+        self.read(usage, spec, options, context).await
     }
 
-    async fn take_as(
-        &self,
-        usage: Recorded<Use>,
-        source: &SourceSpec,
-        wish: Wish,
-        around: &dyn Around,
-    ) -> Result<Taken, SourceError> {
-        match source {
-            SourceSpec::Vault => Err(SourceError::NotHere),
-            SourceSpec::Env(name) => self.env.take(usage, name).map(Taken::fresh),
-            SourceSpec::File(path) => self.read_file(path).await.map(Taken::fresh),
-            SourceSpec::Keyring(_) | SourceSpec::OnePassword(_) => {
-                self.slow.take(usage, source, wish, around).await
-            }
-        }
+    /// Returns when a lease has found a value past its time: its place is among those that are due.
+    pub async fn awaited(&self) {
+        self.awaited.notified().await;
     }
 
-    /// The same, asked for at the place itself whatever is kept, and although it failed just now.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::take`].
-    pub async fn read_anew(
-        &self,
-        usage: Recorded<Use>,
-        source: &SourceSpec,
-        around: &dyn Around,
-    ) -> Result<Taken, SourceError> {
-        match source {
-            SourceSpec::Keyring(_) | SourceSpec::OnePassword(_) => {
-                self.slow.read_anew(usage, source, around).await
-            }
-            source => self.look(usage, source, around).await,
-        }
-    }
-
-    /// Lets a place be read that policies need not name: of a variable, what it was when tokend started.
-    pub fn name(&self, source: &SourceSpec) {
-        if let SourceSpec::Env(name) = source {
-            self.env.capture(name);
-        }
-    }
-
-    /// Whether a value can be written there, and erased. Elsewhere a person does it. The vault is not
-    /// meant.
+    /// Whether the broker can write a value there, and erase it. Elsewhere an operator does. Not for the
+    /// vault.
     #[must_use]
-    pub fn can_write(&self, source: &SourceSpec) -> bool {
-        self.slow.can_write(source)
+    pub fn can_write(&self, spec: &SourceSpec) -> bool {
+        self.find(spec).is_ok_and(|(source, _)| source.can_write())
     }
 
-    /// Puts a value there, in place of what is there.
+    /// Writes a value, in place of what is there; not while the place is read.
     ///
     /// # Errors
     ///
-    /// [`SourceError`]. It may be there all the same, and [`Self::read_anew`] tells.
+    /// [`SourceError`]. It may be there all the same, and [`Self::read_now`] tells.
     pub async fn write(
         &self,
-        source: &SourceSpec,
+        spec: &SourceSpec,
         value: &AccessToken,
-        around: &dyn Around,
+        context: &dyn SourceContext,
     ) -> Result<(), SourceError> {
-        self.slow.write(source, value, around).await
+        let (source, place) = self.find(spec)?;
+        let (reading, _epoch) = self.cache.reading(spec);
+        let _alone = reading.lock().await;
+        source.write(place, value, context).await
     }
 
     /// Erases a value. One that is not there is erased already.
@@ -274,100 +271,136 @@ impl Sources {
     /// # Errors
     ///
     /// [`SourceError`]. It may be erased all the same.
-    pub async fn remove(
+    pub async fn erase(
         &self,
-        source: &SourceSpec,
-        around: &dyn Around,
+        spec: &SourceSpec,
+        context: &dyn SourceContext,
     ) -> Result<(), SourceError> {
-        self.slow.remove(source, around).await
+        let (source, place) = self.find(spec)?;
+        let (reading, _epoch) = self.cache.reading(spec);
+        let _alone = reading.lock().await;
+        source.erase(place, context).await
     }
 
-    /// Reads a slow place ahead of need: that is no use of it, and nobody's reason to read it again. One
-    /// whose value came since `since` (boot time) is not asked once more.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::take`].
-    pub async fn refresh(
+    /// Says how an operator puts a value there: half a sentence. `value` says which one.
+    #[must_use]
+    pub fn how_to_put(&self, spec: &SourceSpec, value: &str) -> String {
+        match self.find(spec) {
+            Ok((source, place)) => source.how_to_put(place, value),
+            Err(_vault) => format!("put {value} into {spec}"),
+        }
+    }
+
+    /// Says how an operator removes the old copy of a value that moved to `new`: half a sentence.
+    #[must_use]
+    pub fn how_to_remove(&self, spec: &SourceSpec, new: &SourceSpec) -> String {
+        match self.find(spec) {
+            Ok((source, place)) => source.how_to_remove(place, new),
+            Err(_vault) => format!("remove the old copy in {spec}"),
+        }
+    }
+
+    /// Whether a place may have several names.
+    #[must_use]
+    pub fn has_aliases(&self, spec: &SourceSpec) -> bool {
+        self.find(spec)
+            .is_ok_and(|(source, _)| source.has_aliases())
+    }
+
+    /// Whether both may be one place, by what they are called.
+    #[must_use]
+    pub fn may_be_same(&self, one: &SourceSpec, other: &SourceSpec) -> bool {
+        one == other
+            || matches!(
+                (self.find(one), self.find(other)),
+                (Ok((source, one)), Ok((_, other)))
+                    if one.scheme() == other.scheme() && source.may_be_same(one, other)
+            )
+    }
+
+    /// Waits for a newer value, if upkeep reads it soon; else returns the one past its time. However long
+    /// the place takes, a lease does not, and the reading goes on when the lease is gone.
+    async fn wait_a_little(
         &self,
-        usage: Recorded<Use>,
-        source: &SourceSpec,
-        since: Duration,
-        around: &dyn Around,
-    ) -> Result<(), SourceError> {
-        let read = self.slow.refresh(usage, source, since, around).await;
-        read.map(|_value| ())
+        spec: &SourceSpec,
+        options: ReadOptions,
+        context: &dyn SourceContext,
+    ) -> Result<Taken, SourceError> {
+        self.awaited.notify_one();
+        let newer = async {
+            loop {
+                // Made before the look-up, so that it misses nothing that is noted after.
+                let noted = self.noted.notified();
+                match self.cache.look_up(spec, options, context.now()) {
+                    Lookup::Read { .. } => noted.await,
+                    Lookup::Value(taken) => return Ok(taken),
+                    Lookup::Failed(error) => return Err(error),
+                }
+            }
+        };
+        let newer = tokio::time::timeout(PATIENCE, newer).await;
+        newer.unwrap_or_else(|_late| self.cache.stale(spec, context.now()))
     }
 
-    /// Returns when a lease has found a value past its time: its place is among those that are due.
-    pub async fn awaited(&self) {
-        self.slow.awaited().await;
-    }
-
-    /// Wipes a value that is too old to be given to anybody, and names its place.
-    #[must_use]
-    pub fn give_up_old(&self, now: Now) -> Option<SourceSpec> {
-        self.slow.give_up_old(now)
-    }
-
-    /// The places that should be read again before they are needed, or that a lease waits for.
-    #[must_use]
-    pub fn due(&self, now: Now) -> Vec<SourceSpec> {
-        self.slow.due(now)
-    }
-
-    /// Takes in a value of a slow place that was read in an earlier run of the broker.
-    pub fn remember(&self, source: &SourceSpec, fetched: &Fetched, read_at: Timestamp, now: Now) {
-        self.slow.remember(source, fetched, read_at, now);
-    }
-
-    /// Keeps values of slow places again, after [`Self::forget`].
-    pub fn open(&self) {
-        self.slow.open();
-    }
-
-    /// Forgets every value that was kept of a slow place, and the key they were sealed with; keeps none
-    /// until [`Self::open`].
-    pub fn forget(&self) {
-        self.slow.forget();
-    }
-
-    /// What 1Password says of the limits of its service account, asked now.
-    ///
-    /// # Errors
-    ///
-    /// [`SourceError`].
-    pub async fn one_password_limits(
+    /// Reads a place that is cached, and counts that for the metrics.
+    async fn read_counted(
         &self,
-        around: &dyn Around,
-    ) -> Result<Vec<ServiceLimit>, SourceError> {
-        self.slow.limits(around).await
-    }
-
-    /// How many requests were made of 1Password in the last 24 hours, and how many there may be.
-    #[must_use]
-    pub fn requests_in_a_day(&self, now: Now) -> (u32, u32) {
-        self.slow.in_a_day(now)
-    }
-
-    async fn read_file(&self, path: &Path) -> Result<AccessToken, SourceError> {
-        let reading = self.mounts.reading(path);
-        let reading = tokio::task::spawn_blocking(move || reading.read()).await;
-        let read = reading.unwrap_or_else(|panic| {
-            tracing::error!(path = %path.display(), cause = %panic, "a file could not be read");
-            Err(SourceError::NotHere)
-        });
-        let outcome = read.as_ref().map(AccessToken::hashed);
-        self.files()
-            .insert(path.to_owned(), outcome.map_err(Clone::clone));
+        _usage: &Recorded<Use>,
+        source: &dyn Source,
+        place: &Location,
+        context: &dyn SourceContext,
+    ) -> Result<Fetched, ReadError> {
+        let read = source.read(place, context).await;
+        let outcome = match &read {
+            Ok(_) => "ok",
+            Err(error) if error.effort == Effort::None => return read,
+            Err(_) => "failed",
+        };
+        let labels = [("source", place.scheme()), ("outcome", outcome)];
+        self.reads.get_or_create(&labels).inc();
         read
     }
 
+    /// Reads a place that is not cached, and notes the outcome.
+    async fn read_once(
+        &self,
+        source: &dyn Source,
+        spec: &SourceSpec,
+        place: &Location,
+        context: &dyn SourceContext,
+    ) -> Result<AccessToken, SourceError> {
+        let read = source.read(place, context).await;
+        let read = read.map(|fetched| fetched.value).map_err(|e| e.error);
+        let outcome = read.as_ref().map(AccessToken::hashed);
+        self.outcomes()
+            .insert(spec.clone(), outcome.map_err(Clone::clone));
+        read
+    }
+
+    fn find<'a>(
+        &'a self,
+        spec: &'a SourceSpec,
+    ) -> Result<(&'a dyn Source, &'a Location), SourceError> {
+        let SourceSpec::Outside(place) = spec else {
+            return Err(SourceError::NotHere);
+        };
+        let mut all = self.all.iter();
+        let source = all.find(|source| source.scheme() == place.scheme());
+        Ok((&**source.ok_or(SourceError::NotHere)?, place))
+    }
+
     /// A thread that panicked here can have left no more than an older outcome.
-    fn files(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Result<HashedToken, SourceError>>> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    fn outcomes(&self) -> MutexGuard<'_, BTreeMap<SourceSpec, Result<HashedToken, SourceError>>> {
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+fn is_cached(spec: &SourceSpec) -> bool {
+    spec.read_when() == Some(ReadWhen::Seldom)
+}
+
+/// How long a lease waits for a newer value while there is a stale one for it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests;

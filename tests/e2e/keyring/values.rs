@@ -64,7 +64,7 @@ async fn values(session: &Session) {
             "{name}"
         );
         assert_eq!(
-            source.remove(name).await,
+            source.erase(name).await,
             Err(KeyringError::Locked),
             "{name}"
         );
@@ -72,7 +72,7 @@ async fn values(session: &Session) {
     session.unlock();
     assert_eq!(there().as_deref(), Some(canary::CLASSIC));
     for _ in 0..2 {
-        assert_eq!(source.remove("ci").await, Ok(()));
+        assert_eq!(source.erase("ci").await, Ok(()));
         assert_eq!(there(), None);
     }
     assert_eq!(read("ci").await, missing);

@@ -4,7 +4,7 @@ mod refused;
 
 use std::time::Duration;
 
-use broker_policy::field_reference::FieldReference;
+use broker_protocol::source::FieldReference;
 use broker_secret_memory::token::AccessToken;
 use broker_sources::Fetched;
 use broker_sources::one_password::{OnePasswordError, Op, Part};

@@ -7,7 +7,7 @@ use broker_audit_writer::{Effect, Recorded, Use};
 use broker_clock::Now;
 use broker_policy::SourceSpec;
 use broker_secret_memory::token::{AccessToken, HashedToken};
-use broker_sources::Taken;
+use broker_sources::{ReadOptions, Taken};
 use jiff::Timestamp;
 
 use super::{IssueError, vault_error};
@@ -83,10 +83,13 @@ impl Leases {
         recorded: Recorded<Use>,
         origin: Origin<'_>,
     ) -> Result<Taken, IssueError> {
-        let since = origin.fresh.then_some(lease.span.issued.boot);
+        let options = ReadOptions {
+            since: origin.fresh.then_some(lease.span.issued.boot),
+            for_lease: true,
+        };
         let taken = self
             .sources
-            .take(recorded, origin.source, since, &*self.secrets);
+            .read(recorded, origin.source, options, &*self.secrets);
         let taken = taken.await;
         let taken = taken.map_err(|source| IssueError::Source {
             secret: lease.secret.clone(),

@@ -12,6 +12,7 @@ use std::fmt;
 use broker_github::BreakerState;
 use broker_protocol::api::{GitHubStatus, SecretState, SecretView, WarningChannel};
 use broker_protocol::check::Verdict;
+use broker_protocol::source::{ReadWhen, SourceSpec};
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, prometheus_text};
@@ -66,7 +67,7 @@ impl Status {
 
     fn gauges(&self) -> Gauges {
         let now = self.journal.now();
-        let (source_requests, _) = self.sources.requests_in_a_day(now);
+        let (source_requests, _) = self.sources.one_password().requests_in_a_day(now);
         Gauges {
             now: now.wall,
             leases: self.leases.live().len() as u64,
@@ -154,8 +155,8 @@ impl Gauges {
         let checked = of_each(&|secret| Some(unix(secret.check.as_ref()?.checked_at)));
         out.all("tokend_secret_checked_seconds", checked)?;
         let stale = of_each(&|secret| {
-            let is_kept = |scheme| secret.source.starts_with(scheme);
-            (is_kept("op://") || is_kept("keyring:")).then(|| {
+            let source: SourceSpec = secret.source.parse().ok()?;
+            (source.read_when() == Some(ReadWhen::Seldom)).then(|| {
                 let since = secret.stale_since.unwrap_or(self.now);
                 u64::try_from(self.now.duration_since(since).as_secs()).unwrap_or(0)
             })

@@ -26,7 +26,7 @@ fn secrets_are_read_with_all_they_say() {
     assert_eq!(
         set.sources().collect::<Vec<_>>(),
         [
-            &SourceSpec::Env("ORG_LABEL_SYNC_TOKEN".to_owned()),
+            &"env:ORG_LABEL_SYNC_TOKEN".parse().unwrap(),
             &SourceSpec::Vault
         ]
     );

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use broker_protocol::value_form::Unfit;
 
-use crate::Nature;
+use crate::FailureKind;
 
-/// Why 1Password gave no value: for operators, with the mend, and never with any of a value. The
+/// Why 1Password gave no value: for operators, with the fix, and never with any of a value. The
 /// reference that was asked for is said by whoever shows it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OnePasswordError {
@@ -24,28 +24,28 @@ pub enum OnePasswordError {
     Prompting,
     /// The token of the service account or of Connect is no such token.
     #[error(
-        "the token for 1Password is malformed; set it anew where `[onepassword] token` says it lies (the vault: `tokenctl secret set onepassword-token`)"
+        "the token for 1Password is malformed; set it again where `[onepassword] token` says it is stored (the vault: `tokenctl secret set onepassword-token`)"
     )]
     MalformedToken,
     /// The token is not known there, or not any more.
     #[error(
-        "1Password does not know the token; create one and set it where `[onepassword] token` says it lies (the vault: `tokenctl secret set onepassword-token`)"
+        "1Password does not know the token; create one and set it where `[onepassword] token` says it is stored (the vault: `tokenctl secret set onepassword-token`)"
     )]
     Unauthenticated,
     /// The token may not read this.
     #[error("the token for 1Password may not read this; give it access to the vault")]
     Forbidden,
     /// The program does not take the reference for one.
-    #[error("`op` does not take the reference for one; write it as op://VAULT/ITEM/FIELD, by ids")]
+    #[error("`op` rejects the reference; write it as op://VAULT/ITEM/FIELD, by ids")]
     BadReference,
     /// There is no such part.
     #[error("1Password has no such {0}; correct the reference, or name the {0} by its id")]
     NoSuch(Part),
     /// Several are called so.
-    #[error("several {0}s in 1Password are called so; name the {0} by its id")]
+    #[error("1Password has several {0}s of this name; name the {0} by its id")]
     Several(Part),
     /// The limit of the service account or of all of them is used up.
-    #[error("1Password's limit of requests is used up{}", in_words(*.0))]
+    #[error("1Password's limit of requests is used up{}", again_in(*.0))]
     Limited(Option<Duration>),
     /// The program is not there, or cannot be run.
     #[error(
@@ -78,9 +78,9 @@ pub enum OnePasswordError {
 }
 
 impl OnePasswordError {
-    /// What it says of values known from before.
+    /// What it says about the value that was read before.
     #[must_use]
-    pub const fn nature(&self) -> Nature {
+    pub const fn kind(&self) -> FailureKind {
         match self {
             Self::SignedOut
             | Self::NoAccount
@@ -90,8 +90,8 @@ impl OnePasswordError {
             | Self::Unreachable(_)
             | Self::CannotAsk(_)
             | Self::Doubtful(_)
-            | Self::Other(_) => Nature::Down,
-            Self::Limited(again) => Nature::Limited(*again),
+            | Self::Other(_) => FailureKind::Unavailable,
+            Self::Limited(again) => FailureKind::Limited(*again),
             Self::MalformedToken
             | Self::Unauthenticated
             | Self::Forbidden
@@ -99,12 +99,12 @@ impl OnePasswordError {
             | Self::NoSuch(_)
             | Self::Several(_)
             | Self::NotAValue(_)
-            | Self::Mismatch(_) => Nature::Refused,
+            | Self::Mismatch(_) => FailureKind::Refused,
         }
     }
 }
 
-fn in_words(again: Option<Duration>) -> String {
+fn again_in(again: Option<Duration>) -> String {
     again.map_or_else(String::new, |again| {
         format!(
             "; it answers again in {} minutes",

@@ -1,13 +1,16 @@
-//! Sources against real files, and against slow places that do as they are told.
+//! Sources against real files, and against places that do as they are told.
 
-mod slow;
+mod cached;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use self::slow::{Still, World};
+use broker_protocol::source::SOURCES;
+
+use self::cached::{ManualContext, World};
 use super::*;
+use crate::one_password::Plan;
 
 pub(super) fn recorded() -> Recorded<Use> {
     broker_scratch::recorded("org-label-sync-token", None)
@@ -18,29 +21,46 @@ fn write(path: &Path, text: &str) {
     fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
-/// Sources whose slow places are not to be asked.
+/// Sources whose 1Password is not asked.
 fn sources(lookup: fn(&str) -> Option<OsString>) -> Sources {
-    let world = World::default();
-    Sources::new(lookup, Times::default(), Plan::default(), Box::new(world))
+    let one_password = OnePassword::new(Box::new(World::default()), Plan::default());
+    Sources::new(lookup, CacheTimes::default(), one_password)
 }
 
 fn now() -> Now {
-    Still::default().now()
+    ManualContext::default().now()
+}
+
+async fn load(sources: &Sources, spec: &SourceSpec) {
+    sources.load([spec], &ManualContext::default()).await;
+}
+
+fn at(path: &Path) -> SourceSpec {
+    format!("file:{}", path.display()).parse().unwrap()
+}
+
+#[test]
+fn every_name_in_the_table_has_its_source_and_the_other_way_round() {
+    let sources = sources(|_| None);
+    let named: Vec<_> = SOURCES.iter().map(|source| source.scheme).collect();
+    let here: Vec<_> = sources.all.iter().map(|source| source.scheme()).collect();
+    assert_eq!(here, named);
 }
 
 async fn take(sources: &Sources, source: &SourceSpec) -> Result<String, SourceError> {
-    let around = Still::default();
-    let taken = sources.take(recorded(), source, None, &around).await;
+    let context = ManualContext::default();
+    let taken = sources.read(recorded(), source, ReadOptions::UPKEEP, &context);
+    let taken = taken.await;
     taken.map(|taken| taken.value.expose().to_owned())
 }
 
 #[tokio::test]
-async fn a_file_is_read_anew_for_each_use() {
+async fn a_file_is_read_for_each_use() {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("token");
-    let (sources, source) = (sources(|_| None), SourceSpec::File(path.clone()));
+    let (sources, source) = (sources(|_| None), at(&path));
     write(&path, "ghp_one\n");
-    sources.look_at([&source]);
+    load(&sources, &source).await;
     let first = sources.hashed(&source);
     assert_eq!(first, Some(HashedToken::of(b"ghp_one")));
     assert_eq!(take(&sources, &source).await, Ok("ghp_one".to_owned()));
@@ -52,12 +72,12 @@ async fn a_file_is_read_anew_for_each_use() {
 }
 
 #[tokio::test]
-async fn a_file_that_will_not_do_is_named_with_its_mend() {
+async fn a_file_that_cannot_be_used_is_named_with_the_fix() {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("token");
-    let (sources, source) = (sources(|_| None), SourceSpec::File(path.clone()));
+    let (sources, source) = (sources(|_| None), at(&path));
     let fault = |error: Result<String, SourceError>| error.unwrap_err().to_string();
-    sources.look_at([&source]);
+    load(&sources, &source).await;
     let missing = fault(take(&sources, &source).await);
     assert!(missing.contains("token: No such file"), "{missing}");
     assert_eq!(sources.fault(&source, now()).unwrap().to_string(), missing);
@@ -83,9 +103,9 @@ async fn a_file_that_will_not_do_is_named_with_its_mend() {
 #[tokio::test]
 async fn each_source_is_asked_for_its_own() {
     let sources = sources(|name| (name == "TOKEN").then(|| "ghp_one".into()));
-    let source = SourceSpec::Env("TOKEN".to_owned());
-    assert!(sources.fault(&source, now()).is_some(), "not looked at yet");
-    sources.look_at([&source, &SourceSpec::Vault]);
+    let source: SourceSpec = "env:TOKEN".parse().unwrap();
+    assert_eq!(sources.hashed(&source), None, "not read yet");
+    load(&sources, &source).await;
     assert_eq!(take(&sources, &source).await, Ok("ghp_one".to_owned()));
     assert_eq!(sources.hashed(&source), Some(HashedToken::of(b"ghp_one")));
     let vault = take(&sources, &SourceSpec::Vault).await;

@@ -5,7 +5,7 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
-use broker_policy::field_reference::FieldReference;
+use broker_protocol::source::FieldReference;
 use broker_secret_memory::token::AccessToken;
 use zeroize::Zeroizing;
 

@@ -2,7 +2,7 @@
 //!
 //! Values stay where they arrived, in a body that is wiped: only the one that is asked for is taken out.
 
-use broker_policy::field_reference::{FieldReference, is_id};
+use broker_protocol::source::{FieldReference, is_id};
 use broker_protocol::value_form::Unfit;
 use broker_secret_memory::token::AccessToken;
 use serde::Deserialize;

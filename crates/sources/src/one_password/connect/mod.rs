@@ -30,12 +30,14 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use broker_https::Https;
-use broker_policy::field_reference::FieldReference;
+use broker_protocol::source::FieldReference;
 use broker_secret_memory::token::AccessToken;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 
 use self::find::{Ids, Names};
 use crate::Fetched;
-use crate::one_password::OnePasswordError;
+use crate::one_password::{Backend, OnePasswordError, ServiceLimit};
 
 pub use self::address::{BadConnectAddress, ConnectAddress};
 
@@ -81,4 +83,50 @@ impl Connect {
             version: item.version,
         })
     }
+}
+
+impl Backend for Connect {
+    fn read<'a>(
+        &'a self,
+        reference: &'a FieldReference,
+        token: Option<&'a AccessToken>,
+    ) -> BoxFuture<'a, Result<Fetched, OnePasswordError>> {
+        async move { self.read(reference, required(token)?).await }.boxed()
+    }
+
+    /// There are none. Asked is whether it is well.
+    fn limits<'a>(
+        &'a self,
+        token: Option<&'a AccessToken>,
+    ) -> BoxFuture<'a, Result<Vec<ServiceLimit>, OnePasswordError>> {
+        async move {
+            self.probe(required(token)?).await?;
+            Ok(Vec::new())
+        }
+        .boxed()
+    }
+
+    fn can_write(&self) -> bool {
+        true
+    }
+
+    fn change<'a>(
+        &'a self,
+        reference: &'a FieldReference,
+        value: Option<&'a AccessToken>,
+        token: Option<&'a AccessToken>,
+    ) -> BoxFuture<'a, Result<(), OnePasswordError>> {
+        async move {
+            let token = required(token)?;
+            match value {
+                Some(value) => self.write(reference, value, token).await,
+                None => self.erase(reference, token).await,
+            }
+        }
+        .boxed()
+    }
+}
+
+fn required(token: Option<&AccessToken>) -> Result<&AccessToken, OnePasswordError> {
+    token.ok_or(OnePasswordError::Unauthenticated)
 }

@@ -281,7 +281,7 @@ mod tests {
             error(502, "<html>"),
         ];
         for error in odd {
-            assert_eq!(error.nature(), crate::Nature::Down, "{error}");
+            assert_eq!(error.kind(), crate::FailureKind::Unavailable, "{error}");
         }
     }
 

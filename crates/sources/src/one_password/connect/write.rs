@@ -4,7 +4,7 @@
 //! is read back, and what is there decides: a change whose answer was lost is a success if it happened.
 //! Each call begins with a look, so that whoever tries again makes nothing twice.
 
-use broker_policy::field_reference::FieldReference;
+use broker_protocol::source::FieldReference;
 use broker_secret_memory::token::AccessToken;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ impl Connect {
     ///
     /// [`OnePasswordError`]; [`OnePasswordError::Doubtful`] where it is not known whether the field
     /// is there still.
-    pub async fn remove(
+    pub async fn erase(
         &self,
         reference: &FieldReference,
         token: &AccessToken,

@@ -1,6 +1,6 @@
 //! An item as `op item get --format json` prints it: its ids are taken, its values passed over.
 
-use broker_policy::field_reference::{FieldReference, is_id};
+use broker_protocol::source::{FieldReference, is_id};
 use serde::Deserialize;
 
 use crate::one_password::OnePasswordError;

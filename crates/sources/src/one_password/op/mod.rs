@@ -17,14 +17,16 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use broker_policy::field_reference::FieldReference;
+use broker_protocol::source::FieldReference;
 use broker_protocol::value_form::{self, Unfit};
 use broker_secret_memory::token::AccessToken;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
 
 use self::run::{Ended, Program, Run};
 use self::texts::Asked;
-use super::OnePasswordError;
+use super::{Backend, OnePasswordError};
 use crate::Fetched;
 
 pub use self::limits::ServiceLimit;
@@ -195,6 +197,34 @@ impl Op {
     /// A thread that panicked here can have left no more than a name unresolved.
     fn known(&self) -> MutexGuard<'_, HashMap<FieldReference, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Backend for Op {
+    fn read<'a>(
+        &'a self,
+        reference: &'a FieldReference,
+        token: Option<&'a AccessToken>,
+    ) -> BoxFuture<'a, Result<Fetched, OnePasswordError>> {
+        self.read(reference, token).boxed()
+    }
+
+    fn limits<'a>(
+        &'a self,
+        token: Option<&'a AccessToken>,
+    ) -> BoxFuture<'a, Result<Vec<ServiceLimit>, OnePasswordError>> {
+        async move {
+            match token {
+                Some(token) => self.limits(token).await,
+                // The desktop app has none that are known.
+                None => Ok(Vec::new()),
+            }
+        }
+        .boxed()
+    }
+
+    fn cost(&self, reference: &FieldReference) -> u32 {
+        self.cost(reference)
     }
 }
 

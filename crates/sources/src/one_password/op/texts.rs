@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use broker_policy::field_reference::FieldReference;
+use broker_protocol::source::FieldReference;
 use broker_secret_memory::redact;
 use broker_secret_memory::token::AccessToken;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use broker_secret_memory::token::AccessToken;
 
-use crate::Nature;
+use crate::FailureKind;
 use crate::one_password::op::texts::{Asked, cause, span};
 use crate::one_password::{OnePasswordError, Part};
 
@@ -165,7 +165,7 @@ fn what_is_not_known_is_passed_on_short_on_one_line_and_without_what_could_be_a_
         "{words}"
     );
     assert_eq!(words.chars().count(), 200);
-    assert_eq!(why.nature(), Nature::Down);
+    assert_eq!(why.kind(), FailureKind::Unavailable);
 
     let unnamed = said("could not read secret 'op://V/I/F': the moon is 'F' in \"I\"");
     let words = "could not read secret '…': the moon is … in …";

@@ -1,7 +1,7 @@
-//! A value of a slow source between two readings: sealed, in locked memory.
+//! A cached value: sealed, in locked memory.
 //!
-//! The key is random, made when the first value is kept, and forgotten by a lock: what is left is
-//! noise then, and is unmapped too.
+//! The key is random, made with the first value, and wiped by a lock: what is left then is noise, and is
+//! unmapped too.
 
 use std::fmt::Display;
 use std::io;
@@ -14,37 +14,36 @@ use broker_secret_memory::token::{AccessToken, HashedToken};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use super::SourceError;
+use crate::{Fetched, SourceError};
 
-/// One value, sealed.
-pub(super) struct Kept {
-    /// `None` once it is past every bound: what it was is known by its hash.
+pub(super) struct CachedValue {
+    /// `None` once it is too old to be served: only its hash is known then.
     sealed: Option<LockedBytes>,
     pub(super) hashed: HashedToken,
-    /// What the place counts its changes with.
+    /// The number of its version at the place, where that counts versions.
     pub(super) version: Option<u64>,
-    /// When it was read, or taken in.
+    /// When it was read, or restored.
     pub(super) read: Now,
     /// How old it was by then.
     pub(super) aged: Duration,
 }
 
-impl Kept {
+impl CachedValue {
     /// Seals a value that was just read from `place`.
     pub(super) fn seal(
         key: &LockedKey,
         place: &str,
-        value: &AccessToken,
-        version: Option<u64>,
+        fetched: &Fetched,
         read: Now,
     ) -> Result<Self, SourceError> {
         let no_memory = |cause: &dyn Display| {
-            tracing::error!(place, %cause, "a value could not be kept");
+            tracing::error!(place, %cause, "a value could not be cached");
             SourceError::NoMemory(place.to_owned())
         };
         let mut nonce = [0; NONCE];
         random(&mut nonce).map_err(|cause| no_memory(&cause))?;
         // Into the sealed copy.
+        let Fetched { value, version } = fetched;
         let clear = value.expose().as_bytes();
         let mut sealed = Zeroizing::new(Vec::with_capacity(NONCE + clear.len() + TAG));
         append_sealed(&mut sealed, key.expose(), nonce, place.as_bytes(), clear);
@@ -55,25 +54,24 @@ impl Kept {
         Ok(Self {
             sealed: Some(sealed.map_err(|cause| no_memory(&cause))?),
             hashed: value.hashed(),
-            version,
+            version: *version,
             read,
             aged: Duration::ZERO,
         })
     }
 
-    /// Opens it again; `None` if it was kept under another key or for another place.
+    /// Opens it; `None` if it was sealed under another key or for another place.
     pub(super) fn open(&self, key: &LockedKey, place: &str) -> Option<AccessToken> {
         let mut text = Zeroizing::new(self.sealed.as_ref()?.expose().to_vec());
         open_in_place(key.expose(), place.as_bytes(), &mut text).ok()?;
         AccessToken::from_utf8(text)
     }
 
-    /// Gives the value up; `true` if it was there.
-    pub(super) fn give_up(&mut self) -> bool {
+    /// Wipes the value; `true` if it was there.
+    pub(super) fn wipe(&mut self) -> bool {
         self.sealed.take().is_some()
     }
 
-    /// How old it is.
     pub(super) fn age(&self, now: Now) -> Duration {
         self.aged + now.boot.saturating_sub(self.read.boot)
     }
@@ -101,22 +99,23 @@ mod tests {
     use broker_clock::{Clock as _, ManualClock};
 
     #[test]
-    fn what_is_kept_is_noise_and_opens_with_its_key_at_its_place_alone() {
+    fn a_cached_value_is_noise_and_opens_with_its_key_for_its_place_alone() {
         let now = ManualClock::at("2026-11-22T07:00:00Z".parse().unwrap()).now();
         let key = new_key().unwrap();
         let value = AccessToken::new("ghp_a_made_up_value".to_owned());
-        let mut kept = Kept::seal(&key, "op://a/b/c", &value, Some(3), now)
+        let fetched = Fetched::from(value);
+        let mut cached = CachedValue::seal(&key, "op://a/b/c", &fetched, now)
             .ok()
             .unwrap();
-        let noise = kept.sealed.as_ref().unwrap().expose();
-        let clear = value.expose().as_bytes();
+        let noise = cached.sealed.as_ref().unwrap().expose();
+        let clear = fetched.value.expose().as_bytes();
         assert!(!noise.windows(clear.len()).any(|window| window == clear));
-        let opened = kept.open(&key, "op://a/b/c").unwrap();
+        let opened = cached.open(&key, "op://a/b/c").unwrap();
         assert_eq!(opened.expose(), "ghp_a_made_up_value");
-        assert!(kept.open(&key, "op://a/b/d").is_none());
-        assert!(kept.open(&new_key().unwrap(), "op://a/b/c").is_none());
-        assert!(kept.give_up());
-        assert!(kept.open(&key, "op://a/b/c").is_none());
-        assert!(!kept.give_up(), "once");
+        assert!(cached.open(&key, "op://a/b/d").is_none());
+        assert!(cached.open(&new_key().unwrap(), "op://a/b/c").is_none());
+        assert!(cached.wipe());
+        assert!(cached.open(&key, "op://a/b/c").is_none());
+        assert!(!cached.wipe(), "once");
     }
 }

@@ -21,6 +21,42 @@ pub struct FieldReference {
 }
 
 impl FieldReference {
+    /// Parses what stands after `op://`.
+    ///
+    /// # Errors
+    ///
+    /// [`BadReference`].
+    pub fn parse(parts: &str) -> Result<Self, BadReference> {
+        if parts.contains('?') {
+            return Err(BadReference::Query);
+        }
+        let good = |c: char| c.is_ascii_alphanumeric() || "-_. /".contains(c);
+        if parts.len() > LONGEST || !parts.chars().all(good) {
+            return Err(BadReference::Character);
+        }
+        let parts: Vec<&str> = parts.split('/').collect();
+        // A blank at either end is lost on the way to a person's eye, and `-` at the start would be
+        // taken for an option.
+        let empty = |part: &&str| part.trim().len() != part.len() || part.is_empty();
+        if parts
+            .iter()
+            .any(|part| empty(part) || part.starts_with('-'))
+        {
+            return Err(BadReference::Parts);
+        }
+        let (vault, item, section, field) = match parts[..] {
+            [vault, item, field] => (vault, item, None, field),
+            [vault, item, section, field] => (vault, item, Some(section.into()), field),
+            _ => return Err(BadReference::Parts),
+        };
+        Ok(Self {
+            vault: vault.into(),
+            item: item.into(),
+            section,
+            field: field.into(),
+        })
+    }
+
     /// Whether both may name one field: by name and by id, in other letters, or with and without its section.
     #[must_use]
     pub fn may_be(&self, other: &Self) -> bool {
@@ -67,7 +103,7 @@ impl fmt::Display for FieldReference {
 
 /// Why a text is no reference. The text itself is not in it: someone may have put a value there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NoReference {
+pub enum BadReference {
     /// It does not begin so.
     #[error("a 1Password reference begins with `op://`")]
     Scheme,
@@ -86,38 +122,10 @@ pub enum NoReference {
 }
 
 impl FromStr for FieldReference {
-    type Err = NoReference;
+    type Err = BadReference;
 
-    fn from_str(text: &str) -> Result<Self, NoReference> {
-        let parts = text.strip_prefix("op://").ok_or(NoReference::Scheme)?;
-        if parts.contains('?') {
-            return Err(NoReference::Query);
-        }
-        let good = |c: char| c.is_ascii_alphanumeric() || "-_. /".contains(c);
-        if parts.len() > LONGEST || !parts.chars().all(good) {
-            return Err(NoReference::Character);
-        }
-        let parts: Vec<&str> = parts.split('/').collect();
-        // A blank at either end is lost on the way to a person's eye, and `-` at the start would be
-        // taken for an option.
-        let empty = |part: &&str| part.trim().len() != part.len() || part.is_empty();
-        if parts
-            .iter()
-            .any(|part| empty(part) || part.starts_with('-'))
-        {
-            return Err(NoReference::Parts);
-        }
-        let (vault, item, section, field) = match parts[..] {
-            [vault, item, field] => (vault, item, None, field),
-            [vault, item, section, field] => (vault, item, Some(section.into()), field),
-            _ => return Err(NoReference::Parts),
-        };
-        Ok(Self {
-            vault: vault.into(),
-            item: item.into(),
-            section,
-            field: field.into(),
-        })
+    fn from_str(text: &str) -> Result<Self, BadReference> {
+        Self::parse(text.strip_prefix("op://").ok_or(BadReference::Scheme)?)
     }
 }
 
@@ -162,16 +170,16 @@ mod tests {
     #[test]
     fn what_is_no_reference_is_told_by_what_is_wrong_with_it() {
         for (text, why) in [
-            ("ghp_value", NoReference::Scheme),
-            ("op://vault/item", NoReference::Parts),
-            ("op://vault//field", NoReference::Parts),
-            ("op://vault/item/", NoReference::Parts),
-            ("op://v/i/s/f/x", NoReference::Parts),
-            ("op://vault/-item/field", NoReference::Parts),
-            ("op://vault/ item/field", NoReference::Parts),
-            ("op://vault/item/otp?attribute=otp", NoReference::Query),
-            ("op://vault/a:b/field", NoReference::Character),
-            ("op://vault/a\nb/field", NoReference::Character),
+            ("ghp_value", BadReference::Scheme),
+            ("op://vault/item", BadReference::Parts),
+            ("op://vault//field", BadReference::Parts),
+            ("op://vault/item/", BadReference::Parts),
+            ("op://v/i/s/f/x", BadReference::Parts),
+            ("op://vault/-item/field", BadReference::Parts),
+            ("op://vault/ item/field", BadReference::Parts),
+            ("op://vault/item/otp?attribute=otp", BadReference::Query),
+            ("op://vault/a:b/field", BadReference::Character),
+            ("op://vault/a\nb/field", BadReference::Character),
         ] {
             assert_eq!(text.parse::<FieldReference>(), Err(why), "{text}");
         }

@@ -2,8 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use futures_util::future::join_all;
-
 use super::*;
 use crate::one_password::{OnePasswordError, Part};
 
@@ -15,9 +13,13 @@ async fn while_the_place_is_down_a_value_is_served_marked_within_its_bound_and_n
     bench.world.says(Err(down()));
     bench.pass(TTL);
     assert_eq!(bench.take(&source).await, Ok(("ghp_one".to_owned(), true)));
-    let standing = bench.sources.standing(&source, bench.around.now()).unwrap();
+    let state = bench
+        .sources
+        .cache()
+        .state_of(&source, bench.context.now())
+        .unwrap();
     assert_eq!(
-        standing.stale_since,
+        state.stale_since,
         Some("2026-11-22T07:10:00Z".parse().unwrap())
     );
     assert!(bench.fault(&source).is_some(), "people are told");
@@ -26,7 +28,7 @@ async fn while_the_place_is_down_a_value_is_served_marked_within_its_bound_and_n
     bench.pass(1);
     assert!(again_in(bench.take(&source).await) > 0);
     assert_eq!(
-        bench.sources.standing(&source, bench.around.now()),
+        bench.sources.cache().state_of(&source, bench.context.now()),
         None,
         "nobody has it any more"
     );
@@ -46,7 +48,7 @@ async fn a_place_that_does_not_give_the_value_any_more_is_believed_at_once() {
     let refused = bench.take(&source).await;
     assert!(refused.unwrap_err().to_string().contains("no such item"));
     assert_eq!(bench.sources.hashed(&source), None);
-    let forgotten = bench.around.forgotten.load(Ordering::Relaxed);
+    let forgotten = bench.context.forgotten.load(Ordering::Relaxed);
     assert_eq!(forgotten, 1, "what was kept beyond this run, too");
     bench.world.says(Err(down()));
     bench.pass(30);
@@ -77,7 +79,7 @@ async fn a_failure_is_asked_about_again_after_a_while_that_doubles() {
     bench.pass(TTL);
     assert!(bench.take(&source).await.is_err());
     bench.world.says(Ok("ghp_two"));
-    bench.sources.look_at([&source]);
+    bench.sources.load([&source], &bench.context).await;
     assert_eq!(bench.take(&source).await, Ok(("ghp_two".to_owned(), false)));
 }
 
@@ -101,8 +103,12 @@ async fn a_limit_that_1password_tells_holds_for_every_reference_and_not_for_the_
     let third = item("third");
     assert!(again_in(bench.take(&third).await) > 0, "never read");
     assert!(bench.fault(&third).is_some(), "nor is that hidden");
-    let standing = bench.sources.standing(&known, bench.around.now()).unwrap();
-    assert!(standing.stale_since.is_some(), "people are told");
+    let state = bench
+        .sources
+        .cache()
+        .state_of(&known, bench.context.now())
+        .unwrap();
+    assert!(state.stale_since.is_some(), "people are told");
     bench.world.says(Ok("from the keyring"));
     assert!(
         bench
@@ -128,7 +134,15 @@ async fn leases_on_a_value_past_its_time_wait_a_little_for_one_question_and_not_
         let taken = taken.ok().unwrap();
         (taken.value.expose() == "ghp_one") && taken.stale_since.is_some()
     };
-    let lease = || bench.sources.take(recorded(), &source, None, &bench.around);
+    let for_lease = ReadOptions {
+        for_lease: true,
+        ..ReadOptions::UPKEEP
+    };
+    let lease = || {
+        bench
+            .sources
+            .read(recorded(), &source, for_lease, &bench.context)
+    };
     let leases = async {
         let (first, second) = tokio::join!(lease(), lease());
         let third = lease().await;
@@ -146,7 +160,7 @@ async fn leases_on_a_value_past_its_time_wait_a_little_for_one_question_and_not_
     assert_eq!(newer.value.expose(), "ghp_two");
     assert_eq!(newer.stale_since, None);
     assert_eq!(bench.world.reads(), 2);
-    assert_eq!(bench.sources.due(bench.around.now()), []);
+    assert_eq!(bench.sources.cache().due(bench.context.now()), []);
 }
 
 #[tokio::test]
@@ -156,7 +170,7 @@ async fn what_a_lease_waited_for_and_did_not_get_is_noted_once() {
     bench.take(&source).await.unwrap();
     bench.pass(TTL);
     bench.world.says(Err(down()));
-    let all = join_all((0..64).map(|_| bench.take(&source))).await;
+    let all = bench.read_at_once(64, &source, ReadOptions::LEASE).await;
     let stale = Ok(("ghp_one".to_owned(), true));
     assert!(all.iter().all(|taken| *taken == stale));
     assert_eq!(bench.world.reads(), 2);
@@ -178,13 +192,19 @@ async fn whoever_needs_a_newer_value_asks_by_himself() {
     bench.pass(TTL);
     bench.world.says(Ok("ghp_two"));
     // No upkeep is there.
-    let since = Some(bench.around.now().boot);
+    let options = ReadOptions {
+        since: Some(bench.context.now().boot),
+        for_lease: true,
+    };
     let fresh = bench
         .sources
-        .take(recorded(), &source, since, &bench.around);
+        .read(recorded(), &source, options, &bench.context);
     assert_eq!(fresh.await.ok().unwrap().value.expose(), "ghp_two");
     bench.pass(TTL);
     bench.world.says(Ok("ghp_three"));
-    let looked = bench.sources.look(recorded(), &source, &bench.around);
+    let options = ReadOptions::UPKEEP;
+    let looked = bench
+        .sources
+        .read(recorded(), &source, options, &bench.context);
     assert_eq!(looked.await.ok().unwrap().value.expose(), "ghp_three");
 }

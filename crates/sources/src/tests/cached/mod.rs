@@ -6,17 +6,15 @@ mod stage;
 
 use std::sync::atomic::Ordering;
 
-use futures_util::future::join_all;
-
 use self::stage::*;
-pub(super) use self::stage::{Still, World};
+pub(super) use self::stage::{ManualContext, World};
 use super::*;
 
 #[tokio::test]
 async fn sixty_four_who_come_at_once_ask_once_and_so_does_nobody_within_the_ttl() {
     let bench = Bench::new();
     let source = item("label-sync");
-    let all = join_all((0..64).map(|_| bench.take(&source))).await;
+    let all = bench.read_at_once(64, &source, ReadOptions::LEASE).await;
     assert!(
         all.iter()
             .all(|taken| *taken == Ok(("ghp_one".to_owned(), false)))
@@ -27,7 +25,7 @@ async fn sixty_four_who_come_at_once_ask_once_and_so_does_nobody_within_the_ttl(
     assert_eq!(
         (
             bench.world.reads(),
-            bench.around.written.load(Ordering::Relaxed)
+            bench.context.requests.load(Ordering::Relaxed)
         ),
         (1, 1)
     );
@@ -43,17 +41,20 @@ async fn past_its_time_a_value_is_read_again_and_what_is_in_use_before_that() {
     let (used, unused) = (item("used"), item("unused"));
     bench.take(&used).await.unwrap();
     bench.take(&unused).await.unwrap();
-    assert!(bench.sources.due(bench.around.now()).is_empty());
+    assert!(bench.sources.cache().due(bench.context.now()).is_empty());
     bench.pass(TTL * 3 / 4);
     assert_eq!(
-        bench.sources.due(bench.around.now()).len(),
+        bench.sources.cache().due(bench.context.now()).len(),
         2,
         "each was served once"
     );
     bench.world.says(Ok("ghp_two"));
-    let since = Some(bench.around.now().boot);
+    let options = ReadOptions {
+        since: Some(bench.context.now().boot),
+        ..ReadOptions::LEASE
+    };
     assert_eq!(
-        bench.since(&used, since).await,
+        bench.read(&used, options).await,
         Ok(("ghp_two".to_owned(), false))
     );
     bench.pass(TTL);
@@ -67,43 +68,49 @@ async fn a_value_that_nobody_uses_is_read_ahead_of_need_once_and_then_left_alone
     let source = item("label-sync");
     bench.take(&source).await.unwrap();
     bench.pass(TTL * 3 / 4);
-    assert_eq!(bench.sources.due(bench.around.now()).len(), 1);
+    assert_eq!(bench.sources.cache().due(bench.context.now()).len(), 1);
     assert_eq!(bench.refresh(&source).await, Ok(()));
     bench.pass(TTL * 3 / 4);
-    assert!(bench.sources.due(bench.around.now()).is_empty());
+    assert!(bench.sources.cache().due(bench.context.now()).is_empty());
     bench.pass(TTL);
-    let standing = bench.sources.standing(&source, bench.around.now()).unwrap();
-    assert_eq!(standing.stale_since, None, "its place is not down");
+    let state = bench
+        .sources
+        .cache()
+        .state_of(&source, bench.context.now())
+        .unwrap();
+    assert_eq!(state.stale_since, None, "its place is not down");
     // Somebody comes again.
     bench.take(&source).await.unwrap();
     assert_eq!(bench.world.reads(), 3);
     bench.pass(TTL * 3 / 4);
-    assert_eq!(bench.sources.due(bench.around.now()).len(), 1);
+    assert_eq!(bench.sources.cache().due(bench.context.now()).len(), 1);
 }
 
 #[tokio::test]
 async fn what_the_broker_has_for_itself_is_not_read_ahead_of_need() {
     let bench = Bench::new();
     let source = item("label-sync");
-    let had = bench.sources.look(recorded(), &source, &bench.around);
+    let had = bench
+        .sources
+        .read(recorded(), &source, ReadOptions::UPKEEP, &bench.context);
     assert!(had.await.is_ok());
     bench.pass(TTL * 3 / 4);
-    assert_eq!(bench.sources.due(bench.around.now()), []);
+    assert_eq!(bench.sources.cache().due(bench.context.now()), []);
     bench.take(&source).await.unwrap();
-    assert_eq!(bench.sources.due(bench.around.now()).len(), 1);
+    assert_eq!(bench.sources.cache().due(bench.context.now()).len(), 1);
 }
 
 #[tokio::test]
-async fn a_value_past_every_bound_is_given_up_and_its_hash_is_not() {
+async fn a_value_past_every_bound_is_wiped_and_its_hash_is_not() {
     let bench = Bench::new();
     let source = item("label-sync");
     bench.take(&source).await.unwrap();
     bench.pass(TTL + STALE - 1);
-    let given_up = || bench.sources.give_up_old(bench.around.now());
-    assert_eq!(given_up(), None);
+    let wiped = || bench.sources.cache().wipe_expired(bench.context.now());
+    assert_eq!(wiped(), None);
     bench.pass(1);
-    assert_eq!(given_up().as_ref(), Some(&source));
-    assert_eq!(given_up(), None, "once");
+    assert_eq!(wiped().as_ref(), Some(&source));
+    assert_eq!(wiped(), None, "once");
     let hashed = bench.sources.hashed(&source);
     assert_eq!(hashed, Some(HashedToken::of(b"ghp_one")), "it was checked");
     bench.world.says(Err(down()));
@@ -115,21 +122,21 @@ async fn a_lock_forgets_what_was_kept_and_an_answer_that_was_under_way() {
     let bench = Bench::new();
     let source = item("label-sync");
     bench.take(&source).await.unwrap();
-    bench.sources.forget();
+    bench.sources.cache().close();
     assert_eq!(bench.sources.hashed(&source), None);
     assert_eq!(
         bench.take(&source).await,
         Err(SourceError::NotHere),
         "locked"
     );
-    bench.sources.open();
+    bench.sources.cache().open();
     bench.world.0.hangs.store(true, Ordering::Relaxed);
     let asked = bench.take(&source);
     let locked = async {
         while bench.world.reads() < 2 {
             tokio::task::yield_now().await;
         }
-        bench.sources.forget();
+        bench.sources.cache().close();
         bench.world.0.goes_on.notify_one();
     };
     let (asked, ()) = tokio::join!(asked, locked);
@@ -145,15 +152,20 @@ async fn a_value_of_an_earlier_run_is_as_old_as_it_is() {
         value: AccessToken::new(value.to_owned()),
         version: None,
     };
-    let now = bench.around.now();
+    let now = bench.context.now();
     bench.world.says(Err(down()));
     let an_hour_ago = "2026-11-22T06:00:00Z".parse().unwrap();
     bench
         .sources
-        .remember(&source, &kept("ghp_kept"), an_hour_ago, now);
+        .cache()
+        .restore(&source, &kept("ghp_kept"), an_hour_ago, now);
     assert_eq!(bench.take(&source).await, Ok(("ghp_kept".to_owned(), true)));
-    let standing = bench.sources.standing(&source, bench.around.now()).unwrap();
-    assert_eq!(standing.read_at, an_hour_ago);
+    let state = bench
+        .sources
+        .cache()
+        .state_of(&source, bench.context.now())
+        .unwrap();
+    assert_eq!(state.read_at, an_hour_ago);
     bench.pass(TTL);
     assert!(
         bench.take(&source).await.is_err(),
@@ -164,6 +176,7 @@ async fn a_value_of_an_earlier_run_is_as_old_as_it_is() {
     let tomorrow = "2026-11-23T07:00:00Z".parse().unwrap();
     bench
         .sources
-        .remember(&other, &kept("ghp_other"), tomorrow, bench.around.now());
+        .cache()
+        .restore(&other, &kept("ghp_other"), tomorrow, bench.context.now());
     assert!(bench.take(&other).await.is_err());
 }

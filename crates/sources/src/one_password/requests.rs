@@ -1,12 +1,12 @@
 //! How often 1Password was asked, and how often it may be.
 //!
 //! A service account's reads are limited by the hour, and all service accounts of an account together by
-//! the day. Others use the account too, so at most half of either is used here. The count is written
-//! down before a request is made: a broker that crashes and comes back goes on from it.
+//! the day. Others use the account too, so at most half of either is used here. The count is stored
+//! before a request is made: a broker that crashes and restarts continues from it.
 //!
 //! Hours pass by boot time. The wall clock is believed once in a run of the broker: it says which hours
-//! those are that were written down before. What was written down for an hour that is yet to come was so by
-//! a clock that was wrong, and holds nothing back.
+//! those are that were stored before. What was stored for an hour to come was so
+//! by a clock that was wrong, and holds nothing back.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use std::time::Duration;
 use broker_clock::Now;
 use jiff::Timestamp;
 
-use super::SourceError;
+use crate::SourceError;
 
 /// What an account pays for.
 ///
 /// Source: 1Password documentation, “Service account rate limits”.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Plan {
-    /// Individual and Families: the least, and so the one that is supposed unless told otherwise.
+    /// Individual and Families: the least, and so the default.
     #[default]
     Individual,
     /// Teams.
@@ -67,19 +67,19 @@ pub struct Requests {
     began: Option<Now>,
 }
 
-/// What is to be written down before a request is made.
+/// The requests of one hour, stored before they are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Spent {
+pub struct HourlyRequests {
     /// The hour, counted from 1970.
     pub hour: i64,
-    /// All requests in it, with those that are about to be made.
+    /// All requests in it, with those about to be made.
     pub requests: u32,
 }
 
 impl Requests {
-    /// As they were written down.
+    /// Continues from what was stored.
     #[must_use]
-    pub fn of(hours: impl IntoIterator<Item = Spent>) -> Self {
+    pub fn of(hours: impl IntoIterator<Item = HourlyRequests>) -> Self {
         let hours = hours.into_iter();
         Self {
             hours: hours.map(|spent| (spent.hour, spent.requests)).collect(),
@@ -109,7 +109,12 @@ impl Requests {
     /// # Errors
     ///
     /// [`SourceError::Budget`] if that would be more than half of what the plan allows.
-    pub fn spend(&mut self, requests: u32, plan: Plan, now: Now) -> Result<Spent, SourceError> {
+    pub fn count(
+        &mut self,
+        requests: u32,
+        plan: Plan,
+        now: Now,
+    ) -> Result<HourlyRequests, SourceError> {
         self.began.get_or_insert(now);
         let now = self.steady(now);
         let this = hour(now);
@@ -138,12 +143,12 @@ impl Requests {
                 .map_or(1, |oldest| oldest + 24 - this);
             return Err(refuse(in_day, plan.daily_share(), 24, until(oldest.max(1))));
         }
-        let spent = Spent {
+        let counted = HourlyRequests {
             hour: this,
             requests: in_hour + requests,
         };
-        self.hours.insert(this, spent.requests);
-        Ok(spent)
+        self.hours.insert(this, counted.requests);
+        Ok(counted)
     }
 }
 
@@ -174,10 +179,10 @@ mod tests {
         let mut requests = Requests::default();
         let now = at("2026-11-22T07:59:00Z");
         for count in 1..=2500 {
-            let spent = requests.spend(2, Plan::Business, now).unwrap();
+            let spent = requests.count(2, Plan::Business, now).unwrap();
             assert_eq!(spent.requests, count * 2);
         }
-        let error = requests.spend(1, Plan::Business, now).unwrap_err();
+        let error = requests.count(1, Plan::Business, now).unwrap_err();
         let expected = SourceError::Budget {
             asked: 5000,
             allowed: 5000,
@@ -187,7 +192,7 @@ mod tests {
         assert_eq!(error, expected);
         assert!(
             requests
-                .spend(1, Plan::Business, at("2026-11-22T08:00:00Z"))
+                .count(1, Plan::Business, at("2026-11-22T08:00:00Z"))
                 .is_ok()
         );
     }
@@ -198,13 +203,13 @@ mod tests {
         let mut refused = None;
         for restart in 0..1000 {
             // Each start begins from what was written down.
-            let hours = written.iter().map(|(hour, requests)| Spent {
+            let hours = written.iter().map(|(hour, requests)| HourlyRequests {
                 hour: *hour,
                 requests: *requests,
             });
             let mut requests = Requests::of(hours);
             let now = later(at("2026-11-22T00:00:00Z"), restart * 60);
-            match requests.spend(1, Plan::Individual, now) {
+            match requests.count(1, Plan::Individual, now) {
                 Ok(spent) => {
                     written.insert(spent.hour, spent.requests);
                 }
@@ -230,7 +235,7 @@ mod tests {
     fn a_clock_that_is_set_neither_frees_requests_nor_holds_any_back() {
         let mut requests = Requests::default();
         let began = at("2026-11-22T00:00:00Z");
-        requests.spend(400, Plan::Individual, began).unwrap();
+        requests.count(400, Plan::Individual, began).unwrap();
         for set_by in [72, -72, 0] {
             let hours = jiff::SignedDuration::from_hours(set_by);
             let now = later(began, 3600);
@@ -239,7 +244,7 @@ mod tests {
                 ..now
             };
             assert_eq!(requests.in_a_day(set), 400);
-            let refused = requests.clone().spend(101, Plan::Individual, set);
+            let refused = requests.clone().count(101, Plan::Individual, set);
             assert!(matches!(refused, Err(SourceError::Budget { .. })));
             let day_later = Now {
                 wall: set.wall,
@@ -248,7 +253,7 @@ mod tests {
             assert!(
                 requests
                     .clone()
-                    .spend(500, Plan::Individual, day_later)
+                    .count(500, Plan::Individual, day_later)
                     .is_ok()
             );
         }
@@ -258,14 +263,14 @@ mod tests {
     fn what_was_written_down_for_an_hour_to_come_holds_nothing_back() {
         let now = at("2026-11-22T00:00:00Z");
         let hour = hour(now.wall);
-        let written = |hour| Spent {
+        let written = |hour| HourlyRequests {
             hour,
             requests: 500,
         };
         let mut ahead = Requests::of([written(hour + 5)]);
         assert_eq!(ahead.in_a_day(now), 0);
-        assert!(ahead.spend(1, Plan::Individual, now).is_ok());
+        assert!(ahead.count(1, Plan::Individual, now).is_ok());
         let mut before = Requests::of([written(hour - 5)]);
-        assert!(before.spend(1, Plan::Individual, now).is_err());
+        assert!(before.count(1, Plan::Individual, now).is_err());
     }
 }
