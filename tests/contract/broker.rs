@@ -37,10 +37,10 @@ struct Setting {
 impl Setting {
     /// A broker that holds these values, and reaches the stand-in through prism.
     fn new(world: World, policies: &str, values: &[(&str, &str)]) -> Option<Self> {
-        let judges = needs::judges()?;
+        let tools = needs::conformance_tools()?;
         let repositories = ["acme/one", "acme/two", "acme/three"];
         let github = StandIn::start(repositories.into_iter().fold(world, World::repository));
-        let prism = Prism::start(&judges, &github.plain());
+        let prism = Prism::start(&tools, &github.plain());
         let home = Home::ready();
         home.config(&format!(
             "[github]\napi = \"{}\"\ncheck_every = \"off\"\npoll_every = \"off\"\n",

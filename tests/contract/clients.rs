@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use support::github::{App, AppKey, Level, Permissions, Repositories, StandIn, World, hashed};
 use support::{Home, TestBroker, needs};
 
-use crate::judge;
+use crate::script;
 
 const CLIENT: &str = "Iv23liClients";
 
@@ -64,7 +64,7 @@ fn grant(github: &StandIn, answer: &Value) -> (Permissions, BTreeSet<String>) {
 
 #[test]
 fn octokit_and_pygithub_get_the_scopes_that_the_broker_gets_for_a_lease() {
-    let Some(judges) = needs::judges() else {
+    let Some(tools) = needs::conformance_tools() else {
         return;
     };
     let (github, key) = stand_in();
@@ -81,7 +81,7 @@ fn octokit_and_pygithub_get_the_scopes_that_the_broker_gets_for_a_lease() {
             "api": github.plain(), "client_id": CLIENT, "private_key": key.pem(),
             "owner": "acme", "repositories": repositories, "permissions": {"contents": "read"},
         });
-        let got = judge::ask(&judges, script, &told);
+        let got = script::run(&tools, script, &told);
         assert_eq!(got["installation"], installation, "{script}");
         assert_eq!(got["reads"], 200, "{script}");
         let used = hashed(got["token"].as_str().unwrap());

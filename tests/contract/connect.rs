@@ -59,10 +59,10 @@ struct Stage {
 
 impl Stage {
     fn new() -> Option<Self> {
-        let judges = needs::judges()?;
+        let tools = needs::conformance_tools()?;
         let connect = StandInConnect::start(world());
-        let prism = Prism::for_connect(&judges, &connect.plain());
-        assert_eq!(prism.blind_spots(&judges), "");
+        let prism = Prism::for_connect(&tools, &connect.plain());
+        assert_eq!(prism.blind_spots(&tools), "");
         let client = client(&prism.address());
         Some(Self {
             connect,
@@ -347,8 +347,8 @@ fn what_violates_connects_description_is_found_in_both_directions() {
     );
     curl.ask("GET /v1/vaults/NoId/items", TOKEN);
     curl.ask("GET /v1/undescribed", TOKEN);
-    let lie = Fault::on("GET /v1/vaults/*/items/*").patch_body(json!({"id": "no id"}));
-    stage.connect.fault(lie);
+    let wrong = Fault::on("GET /v1/vaults/*/items/*").patch_body(json!({"id": "no id"}));
+    stage.connect.fault(wrong);
     curl.ask(&format!("GET {path}/{}", item.as_str().unwrap()), TOKEN);
     wait::until(|| stage.prism.violations().len() >= 4);
 }

@@ -28,28 +28,28 @@ async fn write(client: &Connect, text: &str, value: &str) -> Result<(), OnePassw
 }
 
 #[test]
-fn an_item_that_was_made_anew_moved_or_renamed_is_looked_up_again_once() {
+fn an_item_that_was_made_again_moved_or_renamed_is_looked_up_again_once() {
     let (connect, client) = stage();
     run(async {
         let value = || async { read(&client, FIELD, TOKEN).await.map(|(value, _)| value) };
         assert_eq!(value().await.as_deref(), Ok("ghp_old"));
         connect.change(|state| state.delete(VAULT, "held"));
-        connect.set(VAULT, "held", "credential", "ghp_anew");
+        connect.set(VAULT, "held", "credential", "ghp_again");
         connect.forget_calls();
-        assert_eq!(value().await.as_deref(), Ok("ghp_anew"));
+        assert_eq!(value().await.as_deref(), Ok("ghp_again"));
         assert_eq!(connect.journal().len(), 4);
 
         let title = |name: &str| {
             connect.change(|state| state.item(VAULT, "held").unwrap()["title"] = json!(name));
         };
         title("Held");
-        assert_eq!(value().await.as_deref(), Ok("ghp_anew"), "case is nothing");
+        assert_eq!(value().await.as_deref(), Ok("ghp_again"), "case is nothing");
         connect.change(|state| state.item(VAULT, "Held").unwrap()["title"] = json!("away"));
         assert_eq!(value().await, Err(OnePasswordError::NoSuch(Part::Item)));
         connect.set(VAULT, "held", "credential", "ghp_third");
         assert_eq!(value().await.as_deref(), Ok("ghp_third"));
 
-        // The whole vault made anew: the token may not see the one of before.
+        // The whole vault made again: the token may not see the one of before.
         connect.change(|state| state.vault(VAULT).name = "old".to_owned());
         connect.set(VAULT, "held", "credential", "ghp_vault");
         let value = read(&client, FIELD, READS).await.map(|(value, _)| value);
@@ -62,23 +62,23 @@ fn an_answer_of_something_else_is_none() {
     let (connect, client) = stage();
     run(async {
         read(&client, FIELD, TOKEN).await.unwrap();
-        for lie in [
+        for wrong in [
             json!({"id": "zzzzzzzzzzzzzzzzzzzzzzzzzz"}),
             json!({"vault": {"id": "zzzzzzzzzzzzzzzzzzzzzzzzzz"}}),
             json!({"title": "another"}),
         ] {
-            connect.fault(Fault::on(GET).patch_body(lie.clone()));
+            connect.fault(Fault::on(GET).patch_body(wrong.clone()));
             let got = read(&client, FIELD, TOKEN).await;
             assert!(
                 matches!(got, Err(OnePasswordError::Mismatch(_))),
-                "{lie}: {got:?}"
+                "{wrong}: {got:?}"
             );
             connect.heal();
         }
         let vault = connect.change(|state| state.new_id());
         let of_another = json!([{"id": vault, "title": "held", "vault": {"id": vault}}]);
-        let lie = Effect::ReplaceBody(of_another.to_string());
-        connect.fault(Fault::on("GET /v1/vaults/*/items").effect(lie));
+        let wrong = Effect::ReplaceBody(of_another.to_string());
+        connect.fault(Fault::on("GET /v1/vaults/*/items").effect(wrong));
         let fresh = crate::connect::client(&connect.plain());
         let got = read(&fresh, FIELD, TOKEN).await;
         assert!(matches!(got, Err(OnePasswordError::Mismatch(_))), "{got:?}");

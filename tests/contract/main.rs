@@ -1,7 +1,7 @@
-//! Judges that are not ours: GitHub's own description of its API, its official clients, recorded
+//! Conformance checks that others wrote: GitHub's own description of its API, its official clients, recorded
 //! answers of the real one.
 //!
-//! | judge | judges | in |
+//! | check | checks | in |
 //! |---|---|---|
 //! | GitHub's OpenAPI description, by prism | every call and answer of the stand-in, and of a broker | `stand_in.rs`, `broker.rs` |
 //! | `@octokit/auth-app`, PyGithub | that an App gets from the stand-in what the broker gets for a lease | `clients.rs` |
@@ -10,8 +10,8 @@
 //! | a description of 1Password Connect's API, by prism | every call of the broker's client of Connect, and every answer of the stand-in for it | `connect.rs` |
 //! | `@octokit/fixtures` | that the broker understands what GitHub really answered | `recorded.rs` |
 //!
-//! They are installed outside the tree by `tests/contract/judges/install DIR` and named by
-//! `TOKEND_TEST_JUDGES=DIR`; without, these tests say so and are skipped. `.ci/run` installs them.
+//! They are installed outside the tree by `tests/contract/conformance/install DIR` and named by
+//! `TOKEND_TEST_CONFORMANCE=DIR`; without, these tests say so and are skipped. `.ci/run` installs them.
 
 #![expect(
     clippy::unwrap_used,
@@ -26,10 +26,10 @@ mod client;
 mod clients;
 mod connect;
 mod connect_faults;
-mod judge;
 mod jwt;
 mod prism;
 mod program;
 mod recorded;
+mod script;
 mod sealed;
 mod stand_in;

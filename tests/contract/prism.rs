@@ -1,18 +1,18 @@
 //! prism, between a client and the stand-in: it holds every call and every answer against GitHub's
 //! own description of the API, and fails what violates it.
 //!
-//! The description is that of npm `@octokit/openapi`, cut down by `judges/cut.mjs` to the calls in use.
+//! The description is that of npm `@octokit/openapi`, cut down by `conformance/cut.mjs` to the calls in use.
 //!
-//! For 1Password Connect it is `connect.yaml`, in our own words, made fit by `judges/connect.mjs`.
+//! For 1Password Connect it is `connect.yaml`, in our own words, made fit by `conformance/connect.mjs`.
 //!
-//! What prism cannot judge, and other tests must:
+//! What prism cannot check, and other tests must:
 //!
 //! - who may do what, and which status a state deserves: any described status passes;
 //! - answers with 400 and 422: with them described, prism would let bad requests pass;
 //! - whether a refusal may have its status: of statuses that are not described it minds successes
 //!   alone;
 //! - statuses that may come anywhere and are described for few calls (301, 401, 403, 404, 429): they
-//!   are added to the description, so that at least their bodies are judged;
+//!   are added to the description, so that at least their bodies are checked;
 //! - headers of answers (rate limits, scopes, expiry, `Retry-After`): few are described;
 //! - fields the description does not know: most objects allow more than they list;
 //! - that a secret's value opens, a JWT verifies, a token works.
@@ -34,23 +34,23 @@ pub(crate) struct Prism {
 
 impl Prism {
     /// Starts it in front of `upstream`, which stands in for GitHub.
-    pub(crate) fn start(judges: &Path, upstream: &str) -> Self {
-        let described = judges.join("node_modules/@octokit/openapi/generated/api.github.com.json");
-        Self::with(judges, "cut.mjs", &[&described], upstream)
+    pub(crate) fn start(tools: &Path, upstream: &str) -> Self {
+        let described = tools.join("node_modules/@octokit/openapi/generated/api.github.com.json");
+        Self::with(tools, "cut.mjs", &[&described], upstream)
     }
 
     /// Starts it in front of `upstream`, which stands in for 1Password Connect.
-    pub(crate) fn for_connect(judges: &Path, upstream: &str) -> Self {
+    pub(crate) fn for_connect(tools: &Path, upstream: &str) -> Self {
         let theirs = std::env::var_os("TOKEND_TEST_CONNECT_DESCRIPTION").map(PathBuf::from);
         let ours = || concat!(env!("CARGO_MANIFEST_DIR"), "/contract/connect.yaml").into();
         let described = theirs.unwrap_or_else(ours);
-        Self::with(judges, "connect.mjs", &[judges, &described], upstream)
+        Self::with(tools, "connect.mjs", &[tools, &described], upstream)
     }
 
-    fn with(judges: &Path, cutter: &str, arguments: &[&Path], upstream: &str) -> Self {
+    fn with(tools: &Path, cutter: &str, arguments: &[&Path], upstream: &str) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let cut = Command::new("node")
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/contract/judges/").to_owned() + cutter)
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/contract/conformance/").to_owned() + cutter)
             .args(arguments)
             .stdout(File::create(scratch.path().join(CUT)).unwrap())
             .status();
@@ -63,7 +63,7 @@ impl Prism {
             .port();
         let log = File::create(scratch.path().join(LOG)).unwrap();
         let child = Command::new("node")
-            .arg(judges.join("node_modules/@stoplight/prism-cli/dist/index.js"))
+            .arg(tools.join("node_modules/@stoplight/prism-cli/dist/index.js"))
             .args([
                 "proxy",
                 CUT,
@@ -116,14 +116,14 @@ impl Prism {
         serde_json::from_slice(&text).unwrap()
     }
 
-    /// Which of its schemas prism cannot judge and would let everything pass for.
-    pub(crate) fn blind_spots(&self, judges: &Path) -> String {
+    /// Which of its schemas prism cannot check and would let everything pass for.
+    pub(crate) fn blind_spots(&self, tools: &Path) -> String {
         let mut node = Command::new("node");
         node.arg(concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/contract/judges/compiles.mjs"
+            "/contract/conformance/compiles.mjs"
         ));
-        let output = node.arg(judges).arg(self.scratch.path().join(CUT)).output();
+        let output = node.arg(tools).arg(self.scratch.path().join(CUT)).output();
         String::from_utf8(output.expect("node runs").stdout).unwrap()
     }
 

@@ -47,7 +47,7 @@ fn the_program_prints_where_it_is_and_ends_with_its_standard_input() {
         assert_eq!(ends.as_deref(), Some("2099-01-01 02:00:00 +0200"));
     }
     let untrusting = Curl::to(address("api"), None).ask("GET /user", "ghp_program");
-    assert_eq!(untrusting.status, 0, "nobody else trusts its authority");
+    assert_eq!(untrusting.status, 0, "no one else trusts its authority");
 
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());

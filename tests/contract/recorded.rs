@@ -1,7 +1,7 @@
 //! What GitHub really answered, once: the broker's client understands it, header by header.
 //!
 //! The recordings are npm `@octokit/fixtures`: exchanges of a test account with api.github.com, with all
-//! headers. They hold no App and no fine-grained token; what they do hold is judged completely.
+//! headers. They hold no App and no fine-grained token; what they do hold is checked completely.
 
 use std::path::Path;
 
@@ -15,10 +15,10 @@ use crate::client;
 
 #[test]
 fn recorded_answers_of_the_real_github_are_understood() {
-    let Some(judges) = needs::judges() else {
+    let Some(tools) = needs::conformance_tools() else {
         return;
     };
-    let exchanges = recorded(&judges.join("node_modules/@octokit/fixtures/scenarios"));
+    let exchanges = recorded(&tools.join("node_modules/@octokit/fixtures/scenarios"));
     assert!(exchanges.len() > 100, "only {} recordings", exchanges.len());
     let github = StandIn::start(World::new());
     let token = AccessToken::new("ghp_recorded".to_owned());

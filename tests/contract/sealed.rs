@@ -10,7 +10,7 @@ use support::github::{Place, StandIn, World};
 use support::needs;
 
 use crate::prism::Prism;
-use crate::{client, judge};
+use crate::{client, script};
 
 const TOKEN: &str = "ghp_contract000000000000000000000000004";
 const NAME: &str = "DEPLOY_TOKEN";
@@ -51,7 +51,7 @@ fn sinks() -> Vec<(&'static str, Place)> {
 
 #[test]
 fn libsodium_opens_what_the_broker_seals_for_every_place() {
-    let Some(judges) = needs::judges() else {
+    let Some(tools) = needs::conformance_tools() else {
         return;
     };
     let world = World::new()
@@ -61,7 +61,7 @@ fn libsodium_opens_what_the_broker_seals_for_every_place() {
         })
         .classic(TOKEN, "acme-bot", &["repo", "admin:org"]);
     let github = StandIn::start(world);
-    let prism = Prism::start(&judges, &github.plain());
+    let prism = Prism::start(&tools, &github.plain());
     let client = client::to(&prism.address());
     let token = AccessToken::new(TOKEN.to_owned());
     let writer = Writer {
@@ -94,7 +94,7 @@ fn libsodium_opens_what_the_broker_seals_for_every_place() {
         }
     }
     assert_eq!(
-        judge::ask(&judges, "open_boxes.py", &Value::from(boxes)),
+        script::run(&tools, "open_boxes.py", &Value::from(boxes)),
         json!(values)
     );
     assert_eq!(prism.violations(), Vec::<String>::new());

@@ -45,12 +45,13 @@ pub fn path(path: &str) -> bool {
     met(path, Path::new(path).exists())
 }
 
-/// The directory of the judges that are not ours, installed by `tests/contract/judges/install` and
-/// named by `TOKEND_TEST_JUDGES`.
+/// The directory of the conformance checks' programs, installed by `tests/contract/conformance/install` and
+/// named by `TOKEND_TEST_CONFORMANCE`.
 #[must_use]
-pub fn judges() -> Option<PathBuf> {
-    let directory = std::env::var_os("TOKEND_TEST_JUDGES").map(PathBuf::from);
-    let need = "the judges that tests/contract/judges/install puts into $TOKEND_TEST_JUDGES";
+pub fn conformance_tools() -> Option<PathBuf> {
+    let directory = std::env::var_os("TOKEND_TEST_CONFORMANCE").map(PathBuf::from);
+    let need =
+        "the programs that tests/contract/conformance/install puts into $TOKEND_TEST_CONFORMANCE";
     let there = directory.as_deref().is_some_and(Path::is_dir);
     met(need, there).then_some(directory).flatten()
 }

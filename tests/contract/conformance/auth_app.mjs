@@ -1,6 +1,6 @@
 // What @octokit/auth-app gets for an App: finds the installation of a repository and mints.
 //
-//   node auth_app.mjs DIRECTORY-OF-JUDGES
+//   node auth_app.mjs DIRECTORY-OF-TOOLS
 //
 // In: {"api", "client_id", "private_key", "owner", "repositories" (names), "permissions"}.
 // Out: {"installation", "token", "permissions", "repositories", "expires_at", "reads"}, the last the
@@ -9,16 +9,16 @@ import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
-const judges = process.argv[2];
+const tools = process.argv[2];
 // They are modules without an entry for `require`.
 const load = (name) =>
-  import(pathToFileURL(`${judges}/node_modules/@octokit/${name}/${ENTRY[name]}`).href);
+  import(pathToFileURL(`${tools}/node_modules/@octokit/${name}/${ENTRY[name]}`).href);
 const ENTRY = { "auth-app": "dist-node/index.js", request: "dist-bundle/index.js" };
 const { createAppAuth } = await load("auth-app");
 const { request } = await load("request");
 
 const told = JSON.parse(readFileSync(0, "utf8"));
-const api = request.defaults({ baseUrl: told.api, headers: { "user-agent": "auth-app judge" } });
+const api = request.defaults({ baseUrl: told.api, headers: { "user-agent": "auth-app check" } });
 const auth = createAppAuth({
   appId: told.client_id,
   privateKey: told.private_key,

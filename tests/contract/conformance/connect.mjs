@@ -1,13 +1,13 @@
 // Makes a description of 1Password Connect's API fit for prism: ours, or 1Password's own.
 //
-//   node connect.mjs JUDGES DESCRIPTION.yaml > cut.json
+//   node connect.mjs TOOLS DESCRIPTION.yaml > cut.json
 //
 // Kept are the calls in use. What is changed is listed under MENDED, each with its reason.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-const [, , judges, description] = process.argv;
-const yaml = createRequire(`${judges}/node_modules/`)("js-yaml");
+const [, , tools, description] = process.argv;
+const yaml = createRequire(`${tools}/node_modules/`)("js-yaml");
 const whole = yaml.load(readFileSync(description, "utf8"));
 
 const CALLS = {
@@ -44,7 +44,7 @@ for (const [at, methods] of Object.entries(CALLS)) {
 const patch = whole.components.schemas.Patch;
 if (patch) patch.items.properties.value = {};
 const { servers, tags, ...rest } = whole;
-// Examples are not judged, and are most of the text.
+// Examples are not checked, and are most of the text.
 (function strip(node) {
   if (node === null || typeof node !== "object") return;
   for (const media of Object.values(node.content ?? {})) delete media.examples;

@@ -74,7 +74,7 @@ cut.paths["/app/installations"].get.responses["200"].content["application/json"]
 const rates = whole.components.schemas["rate-limit-overview"];
 rates.required = rates.required.filter((name) => name !== "rate");
 // MENDED: by GitHub's documentation (“Troubleshooting the REST API”, “Rate limits for the REST API”)
-// these may be the answer to any call, and the description lists them for few. Their bodies are judged.
+// these may be the answer to any call, and the description lists them for few. Their bodies are checked.
 const ANYWHERE = ["301", "401", "403", "404", "429"];
 // MENDED: prism lets a bad request pass where the description has an answer to it. It must not.
 const TO_BAD_REQUESTS = ["400", "422"];
@@ -111,7 +111,7 @@ keep(cut.paths);
     alternatives.push({ type: "object", nullable: true, maxProperties: 0 });
   }
 })(cut);
-// Examples are not judged, and are most of the text.
+// Examples are not checked, and are most of the text.
 (function strip(node) {
   if (node === null || typeof node !== "object") return;
   if (node.content || node.in) delete node.examples;

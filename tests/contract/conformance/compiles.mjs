@@ -1,11 +1,11 @@
-// Says which schemas of a description prism cannot judge: it lets pass, without a word, whatever it
+// Says which schemas of a description prism cannot check: it lets pass, without a word, whatever it
 // cannot compile.
 //
-//   node compiles.mjs DIRECTORY-OF-JUDGES DESCRIPTION.json
+//   node compiles.mjs DIRECTORY-OF-TOOLS DESCRIPTION.json
 import { createRequire } from "node:module";
 
-const [, , judges, file] = process.argv;
-const prism = createRequire(`${judges}/node_modules/@stoplight/prism-cli/package.json`);
+const [, , tools, file] = process.argv;
+const prism = createRequire(`${tools}/node_modules/@stoplight/prism-cli/package.json`);
 const http = createRequire(prism.resolve("@stoplight/prism-http"));
 const { getHttpOperationsFromSpec } = prism("./dist/operations.js");
 const { default: Ajv } = http("ajv");
