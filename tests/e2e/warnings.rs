@@ -7,11 +7,9 @@ use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use support::broker::{Home, TestBroker};
-use support::{binaries, canary, wait};
+use support::{Home, TestBroker, binaries, canary, wait};
 
 const SECRET: &str = "org-label-sync-token";
-const OTHER: &str = "other-token";
 
 /// A date this many days after the broker started.
 fn in_days(broker: &TestBroker, days: i32) -> String {
@@ -33,7 +31,6 @@ fn set(broker: &TestBroker, name: &str, value: &str, expires: &str) {
 /// A home whose broker holds a value that ends in five days, stopped before it warned of that.
 fn ending_soon() -> Home {
     let home = Home::ready();
-    home.policy("other.toml", "[secret.other-token]\nkind = 'classic'\n");
     let broker = home.start();
     set(&broker, SECRET, canary::CLASSIC, &in_days(&broker, 5));
     let home = broker.stop();
@@ -68,53 +65,6 @@ fn channels(broker: &TestBroker) -> Value {
 }
 
 #[test]
-fn a_deadline_is_warned_of_once_across_restarts_and_anew_for_a_new_value() {
-    let home = ending_soon();
-    let file = hook(&home, "");
-    let broker = home.start();
-    wait::until(|| channels(&broker)[0]["waiting"] == 0 && heard(&file).len() == 1);
-    let warning = heard(&file).remove(0);
-    assert_eq!(warning["kind"], "deadline");
-    assert_eq!(warning["secret"], SECRET);
-    assert_eq!(warning["state"], "due");
-    let text = warning["text"].as_str().unwrap().to_owned();
-    assert!(
-        text.starts_with("`org-label-sync-token` ends at GitHub on "),
-        "{text}"
-    );
-    let home = broker.stop();
-    assert!(home.trace().contains(&text), "{}", home.trace());
-    let records = home.records_of("deadline.warned");
-    assert_eq!(records.len(), 1);
-    assert_eq!(records[0]["days_left"], warning["days_left"]);
-    assert_eq!(records[0]["version"], 1);
-
-    // Killed, so that no good order is needed for this. The first of another secret shows that the
-    // deadlines were looked at once more.
-    let broker = home.start();
-    set(&broker, OTHER, canary::CLASSIC_TWO, &in_days(&broker, 6));
-    let broker = broker.kill().start();
-    wait::until(|| heard(&file).len() > 1);
-    set(&broker, SECRET, canary::CLASSIC_TWO, &in_days(&broker, 6));
-    let broker = broker.stop().start();
-    wait::until(|| channels(&broker)[0]["waiting"] == 0 && heard(&file).len() > 2);
-    let metrics = broker.http("GET", "/metrics", "");
-    let metrics = String::from_utf8(metrics.body).unwrap();
-    assert!(
-        metrics.contains("tokend_warnings_waiting{channel=\"hook\"} 0"),
-        "{metrics}"
-    );
-    let home = broker.stop();
-    let said: Vec<(Value, Value)> = heard(&file)
-        .iter()
-        .map(|warning| (warning["secret"].clone(), warning["version"].clone()))
-        .collect();
-    let want = [(SECRET, 1), (OTHER, 1), (SECRET, 2)].map(|(name, n)| (name.into(), n.into()));
-    assert_eq!(said, want);
-    assert_eq!(home.records_of("deadline.warned").len(), 3);
-}
-
-#[test]
 fn a_hook_that_fails_holds_nothing_up_shows_in_status_and_is_told_after_the_next_start() {
     let home = ending_soon();
     let file = hook(&home, "echo 'no pager today' >&2; exit 3");
@@ -140,17 +90,6 @@ fn a_hook_that_fails_holds_nothing_up_shows_in_status_and_is_told_after_the_next
     let heard = heard(&file);
     assert_eq!(heard[0], heard[1]);
     assert_eq!(broker.stop().records_of("deadline.warned").len(), 1);
-}
-
-#[test]
-fn a_hook_that_hangs_keeps_no_broker_from_serving_or_stopping() {
-    let home = ending_soon();
-    let file = hook(&home, "sleep 600");
-    let broker = home.start();
-    wait::until(|| heard(&file).len() == 1);
-    assert_eq!(broker.lease(r#"{"purpose":"label-sync"}"#).status, 201);
-    let home = broker.stop();
-    assert_eq!(home.records_of("broker.stopped").len(), 2);
 }
 
 /// Reads one request and gives this answer.
@@ -205,24 +144,4 @@ fn a_webhook_is_told_and_its_url_is_in_nothing_that_the_broker_says() {
     let home = broker.stop();
     assert!(!home.trace().contains("s3cret"), "{}", home.trace());
     assert!(!home.records().concat().contains("s3cret"));
-}
-
-#[test]
-fn a_configuration_that_names_no_program_or_would_warn_in_the_clear_is_refused() {
-    let home = Home::ready();
-    home.config("[warnings]\nwebhook = 'http://s3cret.example/'\n");
-    let (home, ran) = TestBroker::try_start(home, |_| {}).err().unwrap();
-    assert!(
-        ran.stderr.contains("tokend.toml:2: `webhook` must be"),
-        "{}",
-        ran.stderr
-    );
-    assert!(!ran.stderr.contains("s3cret"));
-    home.config("[warnings]\nhook = ['page']\n");
-    let (_, ran) = TestBroker::try_start(home, |_| {}).err().unwrap();
-    assert!(
-        ran.stderr.contains("the absolute path of a program"),
-        "{}",
-        ran.stderr
-    );
 }

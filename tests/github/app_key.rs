@@ -1,6 +1,6 @@
 //! An App's private key, as GitHub hands it out: RSA, PEM in PKCS#1 form.
 //!
-//! The few lines of DER are by hand, so that nothing here shares a parser with what it judges.
+//! The few lines of DER are by hand, so that nothing here shares a parser with what it checks.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
 //! What a script with a token would see: curl over real TLS, trusting the stand-in's authority and
-//! nobody else.
+//! no one else.
 
 use serde_json::Value;
 

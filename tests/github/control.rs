@@ -29,7 +29,8 @@ use super::faults::{Fault, merge};
 use super::permission::Permissions;
 use super::secrets::Place;
 use super::server::{Closed, Shared, response};
-use super::state::{Settings, State};
+use super::settings::Settings;
+use super::state::State;
 use super::world::{Repositories, World};
 
 /// What can be said from outside; each in an object of its name: `{"revoke": "ghp_…"}`.

@@ -1,4 +1,4 @@
-//! Who calls: a user by one of two kinds of token, an installation, an App, nobody.
+//! Who calls: a user by one of two kinds of token, an installation, an App, no one.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::world::Pat;
 /// Who calls.
 #[derive(Debug, Clone)]
 pub(crate) enum Who {
-    /// Nobody in particular.
+    /// No one in particular.
     Anonymous,
     /// A user, by this personal access token.
     User(Pat),
@@ -44,7 +44,7 @@ impl Lockouts {
 }
 
 impl State {
-    /// Judges what the caller presents.
+    /// Decides who the caller is by what it presents.
     pub(crate) fn identify(&mut self, request: &Request) -> Result<Who, Answer> {
         let token = match request.presented() {
             Presented::Nothing => return Ok(Who::Anonymous),

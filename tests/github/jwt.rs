@@ -1,6 +1,6 @@
-//! Judges the JWT with which an App speaks for itself.
+//! Verifies the JWT with which an App speaks for itself.
 //!
-//! The signature is verified for real; the claims are judged by GitHub's rules, in GitHub's words.
+//! The signature is verified for real; the claims are checked by GitHub's rules, in GitHub's words.
 //! Source: GitHub documentation, “Generating a JSON Web Token (JWT) for a GitHub App”.
 
 use base64::Engine as _;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::answer::Answer;
 use super::state::State;
 
-/// Most seconds that `exp` may lie ahead.
+/// Most seconds that `exp` may be ahead.
 const LONGEST: i64 = 600;
 
 impl State {
@@ -52,11 +52,11 @@ impl State {
         if !verified {
             return Err(undecodable());
         }
-        self.judge_times(&claims_json)?;
+        self.check_times(&claims_json)?;
         Ok(app)
     }
 
-    fn judge_times(&self, claims: &Value) -> Result<(), Answer> {
+    fn check_times(&self, claims: &Value) -> Result<(), Answer> {
         let now = self.clock.now().as_second();
         let said = match claims["exp"].as_i64() {
             Some(exp) if exp > now + LONGEST => {

@@ -36,6 +36,7 @@
 pub(crate) mod answer;
 mod app_key;
 pub mod ask;
+mod change;
 mod clock;
 pub mod control;
 pub(crate) mod faults;
@@ -50,6 +51,7 @@ pub(crate) mod respond;
 mod routes;
 mod secrets;
 pub(crate) mod server;
+mod settings;
 mod stand_in;
 mod state;
 #[cfg(test)]
@@ -67,8 +69,9 @@ pub use journal::{Exchange, Journal, hashed};
 pub use limits::Limits;
 pub use permission::{Level, Permissions};
 pub use secrets::{Place, SecretStores, Stored};
+pub use settings::Settings;
 pub use stand_in::{StandInFor, StoodIn};
-pub use state::{Settings, State};
+pub use state::State;
 pub use tokens::{classic_token, fine_grained_token};
 pub use world::{App, ExpiryHeader, Installation, Pat, PatKind, Repositories, RepositoryOf, World};
 
@@ -107,11 +110,6 @@ impl StandIn {
     /// Moves its clock back: the broker's is ahead of GitHub's.
     pub fn turn_back(&self, by: Duration) {
         self.change(|state| state.clock.turn_back(by));
-    }
-
-    /// Waits until this many calls have come that match.
-    pub fn wait_for_calls(&self, pattern: &str, count: usize) {
-        crate::wait::until(|| self.calls(pattern) >= count);
     }
 }
 

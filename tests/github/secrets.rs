@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::tokens::random_bytes;
 
-/// Where a secret lies: kind and place, as in the path, lower case.
+/// Where a secret is stored: kind and place, as in the path, lower case.
 ///
 /// `actions repos/acme/site`, `actions repos/acme/site/environments/prod`, `codespaces orgs/acme`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -93,6 +93,11 @@ impl<S: StoodIn> StandInFor<S> {
         self.change(|state| state.journal().matching(pattern).count())
     }
 
+    /// Waits until this many calls have come that match.
+    pub fn wait_for_calls(&self, pattern: &str, count: usize) {
+        crate::wait::until(|| self.calls(pattern) >= count);
+    }
+
     /// Forgets the calls so far.
     pub fn forget_calls(&self) {
         self.change(|state| state.journal().clear());

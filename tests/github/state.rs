@@ -1,10 +1,8 @@
-//! Everything the stand-in knows, and what tests change by hand.
+//! Everything the stand-in knows.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
 use super::faults::Faults;
@@ -13,6 +11,7 @@ use super::journal::Journal;
 use super::limits::Limits;
 use super::permission::{Level, Permissions};
 use super::secrets::SecretStores;
+use super::settings::Settings;
 use super::world::{App, Installation, Pat, PatKind, Repositories, World};
 
 /// The whole state, behind one lock.
@@ -39,45 +38,6 @@ pub struct State {
     /// Tokens that die at a moment.
     pub(crate) doomed: Vec<(Timestamp, String)>,
     last_id: u64,
-}
-
-/// How the stand-in behaves, beyond single faults. In JSON, durations are whole milliseconds.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// `Date` is this many seconds off.
-    pub date_skew: i64,
-    /// New installation tokens are long ones (`ghs_APPID_JWT`).
-    pub long_installation_tokens: bool,
-    /// How long a new installation token is answered 401: it is not known everywhere yet.
-    #[serde(with = "milliseconds")]
-    pub replication_delay: Duration,
-    /// How many calls with a new installation token are answered 401, whatever the clock says.
-    pub replication_calls: u32,
-    /// How long a credential lives on after `POST /credentials/revoke` was answered.
-    #[serde(with = "milliseconds")]
-    pub revocation_delay: Duration,
-    /// Calls with bad credentials within a minute before all of them, and that user's, are refused.
-    pub lockout_after: usize,
-    /// Whether there are rate limits; Enterprise Server has none by default.
-    pub rate_limits: bool,
-    /// Points a minute and principal before the secondary limit; 1 for a read, 5 for a change.
-    pub points_a_minute: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            date_skew: 0,
-            long_installation_tokens: true,
-            replication_delay: Duration::ZERO,
-            replication_calls: 0,
-            revocation_delay: Duration::from_millis(300),
-            lockout_after: 10,
-            rate_limits: true,
-            points_a_minute: 900,
-        }
-    }
 }
 
 /// A user or an organisation.
@@ -207,125 +167,6 @@ impl State {
         }
     }
 
-    /// The token dies now.
-    pub fn revoke(&mut self, token: &str) {
-        if let Some(pat) = self.pats.get_mut(token) {
-            pat.revoked = true;
-        }
-        if let Some(minted) = self.installation_tokens.get_mut(token) {
-            minted.revoked = true;
-        }
-    }
-
-    /// The token in the list of personal access tokens, to change it.
-    ///
-    /// # Panics
-    ///
-    /// If there is none.
-    pub fn pat_mut(&mut self, token: &str) -> &mut Pat {
-        self.pats.get_mut(token).expect("a personal access token")
-    }
-
-    /// The App with this client id, to change it.
-    ///
-    /// # Panics
-    ///
-    /// If there is none.
-    pub fn app_mut(&mut self, client_id: &str) -> &mut App {
-        let mut apps = self.apps.iter_mut();
-        apps.find(|app| app.client_id == client_id).expect("an App")
-    }
-
-    /// The installation on this account, to change it.
-    ///
-    /// # Panics
-    ///
-    /// If there is none.
-    pub fn installation_on(&mut self, account: &str) -> &mut Installation {
-        self.apps
-            .iter_mut()
-            .flat_map(|app| &mut app.installations)
-            .find(|installation| installation.account == account)
-            .expect("an installation")
-    }
-
-    /// The repository gets another name; the old one leads there.
-    ///
-    /// # Panics
-    ///
-    /// If there is none of that name.
-    pub fn rename(&mut self, full_name: &str, name: &str) {
-        let id = self.repository_id(full_name);
-        let repository = self.repositories.get_mut(&id).expect("a repository");
-        repository.former_names.insert(full_name.to_lowercase());
-        let (old, new) = (full_name.to_owned(), format!("{}/{name}", repository.owner));
-        name.clone_into(&mut repository.name);
-        for selection in self.selections() {
-            if let Repositories::Selected(names) = selection
-                && names.remove(&old)
-            {
-                names.insert(new.clone());
-            }
-        }
-    }
-
-    /// The repository is deleted; what was installed on it alone is on it no more.
-    ///
-    /// # Panics
-    ///
-    /// If there is none of that name.
-    pub fn delete_repository(&mut self, full_name: &str) {
-        let id = self.repository_id(full_name);
-        self.repositories.remove(&id);
-        for selection in self.selections() {
-            if let Repositories::Selected(names) = selection {
-                names.remove(full_name);
-            }
-        }
-    }
-
-    /// The id of `owner/name`.
-    ///
-    /// # Panics
-    ///
-    /// If there is no such repository.
-    #[must_use]
-    pub fn repository_id(&self, full_name: &str) -> u64 {
-        let mut all = self.repositories.values();
-        let found = all.find(|repository| repository.full_name() == full_name);
-        found.expect("a repository").id
-    }
-
-    /// What a minted installation token may do, and where: permissions, and repositories by name.
-    ///
-    /// # Panics
-    ///
-    /// If there is no such token.
-    #[must_use]
-    pub fn grant_of(&self, token: &str) -> (Permissions, BTreeSet<String>) {
-        let minted = &self.installation_tokens[token];
-        let reach = self.token_reach(minted).into_iter();
-        let names = reach.map(|id| self.repositories[&id].full_name());
-        (minted.permissions.clone(), names.collect())
-    }
-
-    /// How many minted installation tokens would be honoured now.
-    #[must_use]
-    pub fn live_installation_tokens(&self) -> usize {
-        let now = self.clock.now();
-        let tokens = self.installation_tokens.values();
-        tokens
-            .filter(|token| !token.revoked && token.expires > now)
-            .count()
-    }
-
-    /// Titles of the issues of a repository.
-    #[must_use]
-    pub fn issues(&self, full_name: &str) -> Vec<String> {
-        let issues = &self.repositories[&self.repository_id(full_name)].issues;
-        issues.iter().map(|issue| issue.title.clone()).collect()
-    }
-
     /// Carries out what was to happen at a moment that has come.
     pub(crate) fn catch_up(&mut self) {
         let now = self.clock.now();
@@ -388,7 +229,7 @@ impl State {
         }
     }
 
-    fn selections(&mut self) -> impl Iterator<Item = &mut Repositories> {
+    pub(super) fn selections(&mut self) -> impl Iterator<Item = &mut Repositories> {
         let installed = self
             .apps
             .iter_mut()
@@ -407,25 +248,5 @@ impl State {
     fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
-    }
-}
-
-/// Durations as JSON has them.
-mod milliseconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        duration: &Duration,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_millis)
     }
 }

@@ -130,7 +130,7 @@ pub enum ExpiryHeader {
     /// The time of the call instead of the end: what one report saw of fine-grained tokens
     /// (google/go-github issue 3708).
     TimeOfCall,
-    /// What nobody can read.
+    /// What no one can read.
     Unreadable,
 }
 

@@ -26,6 +26,7 @@ pub mod forge;
 pub mod git_server;
 #[path = "../github/mod.rs"]
 pub mod github;
+pub mod home;
 pub mod http;
 pub mod keyring;
 pub mod kills;
@@ -38,4 +39,5 @@ pub mod strace;
 pub mod terminal;
 pub mod wait;
 
-pub use broker::{Home, TestBroker};
+pub use broker::TestBroker;
+pub use home::Home;

@@ -179,7 +179,7 @@ fn an_installation_is_found_by_repository_and_account() {
 }
 
 #[test]
-fn a_jwt_is_verified_and_judged_in_the_words_of_github() {
+fn a_jwt_is_verified_and_refused_in_the_words_of_github() {
     let setting = Setting::new();
     let said = |jwt: &str| {
         let got = ask(&setting.github, "GET /app", jwt);

@@ -1,0 +1,213 @@
+//! `tokenctl` against a real broker: what it prints, and the exit code for every refusal.
+
+mod leases;
+mod secrets;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use support::broker::{LABEL_SYNC, Ran};
+use support::{Home, TestBroker, binaries, canary};
+
+/// A refusal: the code, nothing on stdout, an error and no secret on stderr.
+#[track_caller]
+fn refused(ran: &Ran, code: i32, says: &str) {
+    assert_eq!(ran.code(), Some(code), "{ran:?}");
+    assert_eq!(ran.stdout, "");
+    assert!(ran.stderr.starts_with("tokenctl: error: "), "{ran:?}");
+    assert!(ran.stderr.contains(says), "{ran:?}");
+    assert!(!canary::is_in(ran.stderr.as_bytes(), canary::CLASSIC));
+}
+
+#[test]
+fn get_prints_the_token_alone() {
+    let broker = TestBroker::with_label_sync();
+    let ran = broker
+        .home
+        .ctl(&["get", "label-sync", "--reason", "nightly"]);
+    assert_eq!(ran.stdout, format!("{}\n", canary::CLASSIC));
+    assert_eq!(
+        broker.home.records_of("lease.granted")[0]["reason"],
+        "nightly"
+    );
+}
+
+#[test]
+fn every_refusal_has_its_exit_code() {
+    let broker = TestBroker::with_label_sync();
+    let home = &broker.home;
+    refused(
+        &home.ctl(&["get", "no-such"]),
+        3,
+        "`no-such` is not allowed",
+    );
+    refused(
+        &home.ctl(&["get", "label-sync", "--ttl", "2h"]),
+        3,
+        "label-sync.toml#1",
+    );
+    refused(
+        &home.ctl(&["get", "label-sync", "--repo", "other/site"]),
+        3,
+        "other/site",
+    );
+    let token = ["get", "label-sync", "--reason", canary::CLASSIC];
+    refused(&home.ctl(&token), 2, "looks like a token");
+    let none = "0".repeat(32);
+    refused(&home.ctl(&["lease", "show", &none]), 1, "no live lease");
+    refused(&home.ctl(&["lease", "renew", &none]), 1, "no live lease");
+    refused(&home.ctl(&["lease", "revoke", &none]), 1, "no live lease");
+    refused(&home.ctl(&["secret", "show", "none"]), 1, "`none`");
+
+    home.ctl(&["secret", "remove", "org-label-sync-token", "--yes"])
+        .success();
+    refused(
+        &home.ctl(&["get", "label-sync"]),
+        1,
+        "secret set org-label-sync-token",
+    );
+    let set = [
+        "secret",
+        "set",
+        "org-label-sync-token",
+        "--expires",
+        "2001-01-01",
+    ];
+    home.ctl_with(&set, canary::CLASSIC).success();
+    refused(&home.ctl(&["get", "label-sync"]), 1, "has expired");
+
+    home.ctl(&["lock"]).success();
+    refused(&home.ctl(&["get", "label-sync"]), 5, "tokenctl unlock");
+    home.ctl(&["unlock"]).success();
+
+    let usage = home.ctl(&["get"]);
+    assert_eq!((usage.code(), usage.stdout.as_str()), (Some(2), ""));
+    let home = broker.stop();
+    refused(&home.ctl(&["get", "label-sync"]), 4, "tokend");
+}
+
+#[test]
+fn a_source_that_gives_nothing_is_exit_code_7() {
+    let home = Home::ready();
+    let text = support::broker::SECRETS.replace("\"vault\"", "\"env:NOT_SET\"");
+    home.policy("secrets.toml", &text);
+    let broker = home.start();
+    let ran = broker.home.ctl(&["get", "label-sync"]);
+    refused(&ran, 7, "org-label-sync-token");
+    let doctor = broker.home.ctl(&["doctor"]);
+    assert_eq!(doctor.code(), Some(1), "{doctor:?}");
+    assert!(doctor.stdout.contains("NOT_SET"), "{doctor:?}");
+}
+
+#[test]
+fn a_log_that_was_changed_is_exit_code_8_and_says_where() {
+    let broker = TestBroker::with_label_sync();
+    broker.home.ctl(&["get", "label-sync"]).success();
+    let home = broker.stop();
+    home.ctl(&["audit", "verify"]).success();
+
+    let copy = home.path().join("copy");
+    fs::create_dir(&copy).unwrap();
+    let name = "00000000000000000000.jsonl";
+    let text = fs::read_to_string(home.places.audit.join(name)).unwrap();
+    let changed = text.lines().position(|line| line.contains("label-sync"));
+    fs::write(copy.join(name), text.replace("label-sync", "label-sink")).unwrap();
+    let ran = home.ctl(&["audit", "verify", copy.to_str().unwrap()]);
+    assert_eq!(ran.code(), Some(8), "{ran:?}");
+    let place = format!("{name}, record {}", changed.unwrap());
+    assert!(ran.stderr.contains(&place), "{ran:?}");
+}
+
+#[test]
+fn what_is_asked_for_as_json_is_json() {
+    let broker = TestBroker::with_label_sync();
+    let home = &broker.home;
+    let json = |arguments: &[&str]| -> Value {
+        let ran = home.ctl(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
+    };
+    let lease = json(&["get", "label-sync"]);
+    assert_eq!(lease["token"], canary::CLASSIC);
+    let id = lease["lease"].as_str().unwrap();
+    assert_eq!(json(&["lease", "list"])["leases"][0]["lease"], id);
+    assert_eq!(json(&["lease", "show", id])["lease"], id);
+    assert_eq!(json(&["lease", "renew", id])["lease"], id);
+    assert_eq!(
+        json(&["purpose", "list"])["purposes"][0]["purpose"],
+        "label-sync"
+    );
+    assert_eq!(
+        json(&["purpose", "show", "label-sync"])["rule"],
+        "label-sync.toml#1"
+    );
+    assert_eq!(json(&["status"])["ready"], true);
+    let name = "org-label-sync-token";
+    assert_eq!(json(&["secret", "show", name])["name"], name);
+    assert_eq!(json(&["secret", "list"])["secrets"][0]["name"], name);
+    assert!(json(&["policy", "reload"])["purposes"].is_u64());
+    json(&["audit", "verify"]);
+    json(&["doctor"]);
+    assert_eq!(json(&["lease", "revoke", id])["recorded"], true);
+
+    let log = home.ctl(&["audit", "tail", "--json"]).success();
+    for line in log.lines() {
+        serde_json::from_str::<Value>(line).unwrap();
+    }
+    assert!(!canary::is_in(log.as_bytes(), canary::CLASSIC));
+}
+
+#[test]
+fn tokenctl_runs_the_tokend_beside_it_and_none_from_the_path() {
+    let home = Home::ready();
+    let bin = home.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    let fake = bin.join("tokend");
+    binaries::install_script(&fake, "echo from the path");
+    let path = format!("{}:/usr/bin:/bin", bin.display());
+    let ran = Ran::of(home.tokenctl().env("PATH", &path).args(["policy", "check"]));
+    assert!(ran.status.success(), "{ran:?}");
+    assert!(!ran.stdout.contains("from the path"), "{ran:?}");
+
+    let alone = bin.join("tokenctl");
+    fs::remove_file(&fake).unwrap();
+    binaries::install(&binaries::tokenctl(), &alone);
+    let beside = Path::new(&alone);
+    let ran = Ran::of(home.command(beside).args(["policy", "check"]));
+    assert_eq!(ran.code(), Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("tokend"), "{ran:?}");
+}
+
+#[test]
+fn a_recovery_passphrase_asked_for_too_late_is_refused_and_not_passed_over() {
+    let home = Home::ready();
+    let ran = home.ctl(&["init", "--recovery"]);
+    assert_eq!(ran.code(), Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("only when a vault is made"), "{ran:?}");
+}
+
+#[test]
+fn doctor_says_what_the_next_start_will_find_and_what_is_not_in_force_yet() {
+    let broker = TestBroker::with_label_sync();
+    assert_eq!(broker.home.ctl(&["doctor"]).success(), "nothing wrong\n");
+
+    let kept = broker.home.path().join("kept");
+    fs::rename(&broker.home.places.root_key, &kept).unwrap();
+    let ran = broker.home.ctl(&["doctor"]);
+    assert_eq!(ran.code(), Some(1), "{ran:?}");
+    assert!(
+        ran.stdout.contains("root.key is gone: the next start"),
+        "{ran:?}"
+    );
+    fs::rename(&kept, &broker.home.places.root_key).unwrap();
+
+    let rules = LABEL_SYNC.replace("UID", "4711");
+    broker.home.policy("label-sync.toml", &rules);
+    let ran = broker.home.ctl(&["doctor"]).success();
+    assert!(
+        ran.contains("after the policies in force were loaded"),
+        "{ran}"
+    );
+    broker.reload();
+    assert_eq!(broker.home.ctl(&["doctor"]).success(), "nothing wrong\n");
+}

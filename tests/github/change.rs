@@ -1,0 +1,128 @@
+//! What tests change by hand, and ask afterwards.
+
+use std::collections::BTreeSet;
+
+use super::permission::Permissions;
+use super::state::State;
+use super::world::{App, Installation, Pat, Repositories};
+
+impl State {
+    /// The token dies now.
+    pub fn revoke(&mut self, token: &str) {
+        if let Some(pat) = self.pats.get_mut(token) {
+            pat.revoked = true;
+        }
+        if let Some(minted) = self.installation_tokens.get_mut(token) {
+            minted.revoked = true;
+        }
+    }
+
+    /// The token in the list of personal access tokens, to change it.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn pat_mut(&mut self, token: &str) -> &mut Pat {
+        self.pats.get_mut(token).expect("a personal access token")
+    }
+
+    /// The App with this client id, to change it.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn app_mut(&mut self, client_id: &str) -> &mut App {
+        let mut apps = self.apps.iter_mut();
+        apps.find(|app| app.client_id == client_id).expect("an App")
+    }
+
+    /// The installation on this account, to change it.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn installation_on(&mut self, account: &str) -> &mut Installation {
+        self.apps
+            .iter_mut()
+            .flat_map(|app| &mut app.installations)
+            .find(|installation| installation.account == account)
+            .expect("an installation")
+    }
+
+    /// The repository gets another name; the old one leads there.
+    ///
+    /// # Panics
+    ///
+    /// If there is none of that name.
+    pub fn rename(&mut self, full_name: &str, name: &str) {
+        let id = self.repository_id(full_name);
+        let repository = self.repositories.get_mut(&id).expect("a repository");
+        repository.former_names.insert(full_name.to_lowercase());
+        let (old, new) = (full_name.to_owned(), format!("{}/{name}", repository.owner));
+        name.clone_into(&mut repository.name);
+        for selection in self.selections() {
+            if let Repositories::Selected(names) = selection
+                && names.remove(&old)
+            {
+                names.insert(new.clone());
+            }
+        }
+    }
+
+    /// The repository is deleted; what was installed on it alone is on it no more.
+    ///
+    /// # Panics
+    ///
+    /// If there is none of that name.
+    pub fn delete_repository(&mut self, full_name: &str) {
+        let id = self.repository_id(full_name);
+        self.repositories.remove(&id);
+        for selection in self.selections() {
+            if let Repositories::Selected(names) = selection {
+                names.remove(full_name);
+            }
+        }
+    }
+
+    /// The id of `owner/name`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such repository.
+    #[must_use]
+    pub fn repository_id(&self, full_name: &str) -> u64 {
+        let mut all = self.repositories.values();
+        let found = all.find(|repository| repository.full_name() == full_name);
+        found.expect("a repository").id
+    }
+
+    /// What a minted installation token may do, and where: permissions, and repositories by name.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such token.
+    #[must_use]
+    pub fn grant_of(&self, token: &str) -> (Permissions, BTreeSet<String>) {
+        let minted = &self.installation_tokens[token];
+        let reach = self.token_reach(minted).into_iter();
+        let names = reach.map(|id| self.repositories[&id].full_name());
+        (minted.permissions.clone(), names.collect())
+    }
+
+    /// How many minted installation tokens would be honoured now.
+    #[must_use]
+    pub fn live_installation_tokens(&self) -> usize {
+        let now = self.clock.now();
+        let tokens = self.installation_tokens.values();
+        tokens
+            .filter(|token| !token.revoked && token.expires > now)
+            .count()
+    }
+
+    /// Titles of the issues of a repository.
+    #[must_use]
+    pub fn issues(&self, full_name: &str) -> Vec<String> {
+        let issues = &self.repositories[&self.repository_id(full_name)].issues;
+        issues.iter().map(|issue| issue.title.clone()).collect()
+    }
+}
