@@ -126,7 +126,7 @@ pub(crate) fn mint(stage: &mut Stage, github: &StandIn, key: &AppKey, who: &str)
 /// A new value in the place of the old: checked, swapped, pushed, verified, and the old one dead.
 pub(crate) fn rotate(stage: &mut Stage, github: &StandIn) -> Outcome {
     stage.heading("A token is rotated: all of it, in one command")?;
-    stage.about("A person made the new one in the browser; no API can.")?;
+    stage.about("The operator made the new one in the browser; no API can.")?;
     stage.write("new-token", &tokens::made_up(SUCCESSOR))?;
     let plan = "tokenctl rotate org-label-sync-token --dry-run";
     stage.shell(plan, 0, &["LABEL_SYNC_TOKEN"])?;

@@ -1,6 +1,6 @@
 //! `cargo demo`: the main job, shown with the real programs.
 //!
-//! Each step prints the command a person would type, runs exactly that in a shell, prints what came
+//! Each step prints the command an operator would type, runs exactly that in a shell, prints what came
 //! of it, and is checked: the demo fails at the first step that does not do what it should. All of
 //! it happens in a scratch directory with made-up tokens, without a network (GitHub is a stand-in on
 //! loopback), and is gone afterwards,
@@ -23,7 +23,7 @@ use support::github::{AppKey, StandIn};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// One of these lies in a file that every shell sources, until the third step.
+/// One of these is in a file that every shell sources, until the third step.
 const VARIABLES: [&str; 4] = [
     "ORG_LABEL_SYNC_TOKEN",
     "ORG_PROJECT_ADMIN_TOKEN",
@@ -187,10 +187,10 @@ fn look_back(stage: &mut Stage) -> Outcome {
         &records,
     )?;
 
-    stage.heading("No token lies in the clear any more")?;
+    stage.heading("No token is stored in the clear any more")?;
     let found = stage.shell("grep -r ghp_ $TOKEND_HOME || echo none", 0, &[])?;
     if found.trim_end() != "none" {
-        return Err("a token lies in the clear, or grep could not look".into());
+        return Err("a token is stored in the clear, or grep could not look".into());
     }
 
     stage.heading("Anyone can verify the log: offline, without a key, without the broker")?;

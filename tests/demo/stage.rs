@@ -165,7 +165,7 @@ impl Stage {
         self.output(&said)
     }
 
-    /// The demo's tokens are made up; unless its configuration says where GitHub is, nobody is asked
+    /// The demo's tokens are made up; unless its configuration says where GitHub is, no one is asked
     /// about them.
     fn keep_from_github(&self) -> Outcome {
         let path = self.home.join("tokend.toml");
@@ -202,7 +202,7 @@ impl Stage {
             .is_ok_and(|status| status.success())
     }
 
-    /// Writes a file, for this account only. `home/…` is the broker's home, wherever that lies.
+    /// Writes a file, for this account only. `home/…` is the broker's home, wherever that is.
     pub(crate) fn write(&self, name: &str, text: &str) -> Outcome {
         let path = match name.strip_prefix("home/") {
             Some(name) => self.home.join(name),

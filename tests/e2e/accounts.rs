@@ -9,7 +9,7 @@ use support::broker::{Ran, run_as};
 use support::{Home, TestBroker, binaries, canary, namespace, needs};
 use tempfile::TempDir;
 
-/// An account of nobody's.
+/// An account that no one uses.
 const NOBODY: u32 = 65_534;
 
 /// A broker for `label-sync` whose socket has this mode, with this `caller` in its one rule; and a
@@ -63,7 +63,7 @@ const AS_NOBODY: [&str; 4] = [
     "--clear-groups",
 ];
 
-/// A copy that every account can reach, wherever the tree lies.
+/// A copy that every account can reach, wherever the tree is.
 fn reachable_tokenctl(open: &TempDir) -> PathBuf {
     let copy = open.path().join("tokenctl");
     binaries::install(&binaries::tokenctl(), &copy);

@@ -4,61 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 
 use serde_json::json;
-use support::{Home, TestBroker, canary, http};
-
-#[test]
-fn a_body_that_is_no_json_is_refused_by_line_and_column_and_never_quoted() {
-    let broker = TestBroker::with_label_sync();
-    let token = canary::CLASSIC_TWO;
-    let bodies = [
-        format!("{{\n \"value\": {token}}}"),
-        format!("{{\n \"value\": \"{token}"),
-        format!("{{\n \"value\": [\"{token}\"]}}"),
-        format!("{{\n \"value\": \"x\", \"expires_at\": \"{token}\"}}"),
-        format!("{{\n \"value\": \"x\", \"{token}\": 1}}"),
-        format!("\n\"{token}\""),
-    ];
-    for body in bodies {
-        let answer = broker.http("PUT", "/v1/secrets/org-label-sync-token", &body);
-        assert_eq!(answer.status, 400, "{body}");
-        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
-        assert!(detail.contains("at line 2, column"), "{detail}");
-        assert!(!canary::is_in(&answer.body, token), "{detail}");
-    }
-    for path in [format!("/v1/leases/{token}"), format!("/{token}")] {
-        let answer = broker.http("GET", &path, "");
-        assert!(!canary::is_in(&answer.body, token), "{path}");
-    }
-    let body = json!({"purpose": "label-sync", "until": token}).to_string();
-    assert!(!canary::is_in(&broker.lease(&body).body, token));
-    assert_eq!(canary::files_with(broker.home.path(), token), [""; 0]);
-}
-
-#[test]
-fn what_is_not_there_and_what_is_not_done_are_told_apart() {
-    let broker = Home::ready().start();
-    for path in ["/", "/v1", "/v1/leases/", "/v2/leases", "/v1/leases/a/b/c"] {
-        let answer = broker.http("GET", path, "");
-        assert_eq!(answer.status, 404, "{path}");
-        assert_eq!(answer.json()["code"], "not_found");
-        assert_eq!(
-            answer.header("content-type"),
-            Some("application/problem+json")
-        );
-    }
-    for (method, path) in [
-        ("PUT", "/v1/leases"),
-        ("DELETE", "/v1/status"),
-        ("GET", "/v1/lock"),
-        ("PATCH", "/v1/secrets/a"),
-        ("POST", "/metrics"),
-    ] {
-        let answer = broker.http(method, path, "");
-        assert_eq!(answer.status, 405, "{method} {path}");
-        assert_eq!(answer.json()["code"], "bad_request");
-        assert!(answer.header("allow").is_some(), "{}", answer.head);
-    }
-}
+use support::{Home, TestBroker, http};
 
 fn send(broker: &TestBroker, bytes: &[u8]) -> UnixStream {
     let mut stream = http::connect(&broker.socket());

@@ -184,8 +184,8 @@ fn without_a_lease_nothing_runs() {
         ran.stderr
             .starts_with("tokenctl: error: purpose `no-such-purpose` is not allowed")
     );
-    let mut nobody_there = exec(&broker, &["touch", mark.to_str().unwrap()]);
-    let ran = Ran::of(nobody_there.env("TOKEND_SOCKET", "/nonexistent/socket"));
+    let mut no_broker = exec(&broker, &["touch", mark.to_str().unwrap()]);
+    let ran = Ran::of(no_broker.env("TOKEND_SOCKET", "/nonexistent/socket"));
     assert_eq!(ran.code(), Some(125), "{ran:?}");
     assert!(!mark.exists());
     assert_eq!(broker.home.records_of("lease.granted").len(), 0);

@@ -59,7 +59,7 @@ impl Scene {
         Ran::of(self.command().args(arguments))
     }
 
-    /// git as a person has it: our programs on the `PATH`, the scratch home, and an askpass program
+    /// git as a user has it: our programs on the `PATH`, the scratch home, and an askpass program
     /// that tells if it was ever run.
     fn command(&self) -> Command {
         let askpass = self.path("askpass");

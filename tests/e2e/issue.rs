@@ -37,8 +37,8 @@ fn p8_who_asks_for_more_is_refused_and_never_given_less_instead() {
     assert_eq!(live, json!({"leases": []}));
 }
 
-/// Nothing is handed out, ends take effect all the same, and `mend` makes all of it good.
-fn refuses_until_mended(broker: &TestBroker, mend: impl FnOnce()) {
+/// Nothing is handed out, ends take effect all the same, and after `fix` all is as it was.
+fn refuses_until_fixed(broker: &TestBroker, fix: impl FnOnce()) {
     let lease = broker.http("GET", "/v1/leases", "").json()["leases"][0]["lease"].clone();
     let lease = lease.as_str().unwrap();
 
@@ -76,7 +76,7 @@ fn refuses_until_mended(broker: &TestBroker, mend: impl FnOnce()) {
         "it has ended all the same"
     );
 
-    mend();
+    fix();
     wait::until(|| broker.http("GET", "/readyz", "").status == 200);
     let ended = broker.home.records_of("lease.revoked");
     assert_eq!(ended.len(), 1);
@@ -103,7 +103,7 @@ fn p2_nothing_is_handed_out_while_the_segment_is_gone() {
         canary::CLASSIC_TWO,
     );
     assert_eq!(set.code(), Some(6));
-    refuses_until_mended(&broker, || fs::rename(&away, &segment).unwrap());
+    refuses_until_fixed(&broker, || fs::rename(&away, &segment).unwrap());
 }
 
 #[test]
@@ -119,5 +119,5 @@ fn p2_nothing_is_handed_out_when_files_may_not_grow() {
         support::broker::Ran::of(prlimit.arg(format!("--fsize={soft}:"))).success();
     };
     limit("512");
-    refuses_until_mended(&broker, || limit("unlimited"));
+    refuses_until_fixed(&broker, || limit("unlimited"));
 }

@@ -9,7 +9,6 @@
 )]
 
 mod accounts;
-mod api;
 mod audit;
 mod backup;
 mod book;
@@ -19,7 +18,6 @@ mod clocks;
 mod connections;
 mod crash;
 mod deny;
-mod described;
 mod edges;
 mod exec;
 mod faults;
@@ -37,6 +35,7 @@ mod promises;
 mod rekey;
 mod revoke;
 mod rotate;
+mod scrape;
 mod service;
 mod socket;
 mod source;

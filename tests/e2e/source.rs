@@ -1,4 +1,4 @@
-//! Values that do not lie in the vault.
+//! Values that are not stored in the vault.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use support::{Home, TestBroker, canary};
 
-use crate::described::lease;
+use support::described::lease;
 
 fn put(path: &Path, text: &str, mode: u32) {
     fs::write(path, text).unwrap();
@@ -48,7 +48,7 @@ fn a_value_in_a_file_is_leased_as_it_is_at_that_moment() {
 }
 
 #[test]
-fn a_file_that_will_not_do_refuses_leases_and_is_told_with_its_mend() {
+fn a_file_that_is_unfit_refuses_leases_and_is_told_with_what_to_do() {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("label-sync");
     put(&path, canary::CLASSIC, 0o644);
@@ -64,10 +64,10 @@ fn a_file_that_will_not_do_refuses_leases_and_is_told_with_its_mend() {
         "no path for callers: {problem}"
     );
     let home = &broker.home;
-    let mend = format!("run: chmod 0600 {}", path.display());
+    let fix = format!("run: chmod 0600 {}", path.display());
     for command in [&["doctor"][..], &["secret", "show", "org-label-sync-token"]] {
         let ran = home.ctl(command);
-        assert!(ran.stdout.contains(&mend), "{ran:?}");
+        assert!(ran.stdout.contains(&fix), "{ran:?}");
     }
     assert_eq!(home.records_of("lease.failed").len(), 1);
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();

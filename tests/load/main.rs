@@ -5,7 +5,7 @@
 //! ten thousand secrets), `rekey` (a new root key for as many), `backup` (of ten thousand secrets), `start` (with a million records). `TMPDIR` chooses the disk; a tmpfs
 //! measures nothing.
 //!
-//! A goal that is a multiple of a raw figure is judged in each round against the raw figure of the
+//! A goal that is a multiple of a raw figure is compared in each round with the raw figure of the
 //! same round, because a shared machine changes from one minute to the next. Where it helps, raw and
 //! ours take turns.
 //!

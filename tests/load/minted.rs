@@ -1,5 +1,5 @@
 //! A lease on a cached installation token beside a raw one from the environment, taking turns: both
-//! hand out what does not lie in the vault under a secret's name.
+//! hand out what is not stored in the vault under a secret's name.
 
 use support::github::{App, AppKey, Level, Repositories, StandIn, World};
 use support::{Home, TestBroker, canary};

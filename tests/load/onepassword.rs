@@ -1,4 +1,4 @@
-//! A lease on a value kept of 1Password beside one from the environment, taking turns: neither lies in
+//! A lease on a value kept of 1Password beside one from the environment, taking turns: neither is stored in
 //! the vault, and both are recorded twice.
 
 use support::one_password::StandInOp;

@@ -90,7 +90,7 @@ pub(crate) fn echo(socket: &str, request: usize, answer: usize) {
     }
 }
 
-/// Durable records a second by so many threads that share their syncs: whoever finds nobody writing
+/// Durable records a second by so many threads that share their syncs: whoever finds no one writing
 /// writes for all who wait.
 pub(crate) fn group_commit(path: &Path, threads: usize, size: usize, time: Duration) -> f64 {
     let file = File::create(path).unwrap();

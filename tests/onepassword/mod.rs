@@ -46,11 +46,11 @@ impl StandInConnect {
     /// Starts one on free ports of the loopback interface.
     #[must_use]
     pub fn start(world: World) -> Self {
-        // Nobody steers it from outside.
+        // It takes no commands from outside.
         Self::serving(State::new(world), |_stream, _shared| future::ready(()))
     }
 
-    /// Puts a value into a field, as a person would; vault, item and field are made if need be.
+    /// Puts a value into a field, as a user would; vault, item and field are made if need be.
     pub fn set(&self, vault: &str, item: &str, field: &str, value: &str) {
         self.change(|state| state.set(vault, item, field, value));
     }

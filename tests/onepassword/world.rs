@@ -128,7 +128,7 @@ impl State {
         items.find(|item| item["title"] == title)
     }
 
-    /// Puts a value into a field, as a person would.
+    /// Puts a value into a field, as a user would.
     pub fn set(&mut self, vault: &str, title: &str, name: &str, value: &str) {
         if self.item(vault, title).is_none() {
             let notes = json!([{"id": "notesPlain", "type": "STRING", "purpose": "NOTES",

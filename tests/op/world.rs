@@ -22,7 +22,7 @@ pub struct World {
     pub fault: Option<Fault>,
     /// How long each run takes, in milliseconds.
     pub delay: u64,
-    /// Requests that service accounts may make, and in how many minutes they are counted anew.
+    /// Requests that service accounts may make, and in how many minutes they are counted from the beginning.
     pub limit: Option<(u64, u64)>,
     /// Requests that service accounts have made.
     pub used: u64,
@@ -37,7 +37,7 @@ pub struct Vault {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// What lies in it.
+    /// What it holds.
     pub items: Vec<Item>,
 }
 
@@ -93,7 +93,7 @@ pub struct Call {
     pub stdin: String,
 }
 
-/// Changes the world in this directory while nobody else does.
+/// Changes the world in this directory while no one else does.
 pub fn in_turn<T>(directory: &Path, change: impl FnOnce(&mut World) -> T) -> T {
     let lock = File::create(directory.join("op.lock")).unwrap();
     lock.lock().unwrap();

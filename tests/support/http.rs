@@ -38,7 +38,7 @@ impl Answer {
     }
 }
 
-/// Connects; `None` if nobody listens.
+/// Connects; `None` if no one listens.
 #[must_use]
 pub fn try_connect(socket: &Path) -> Option<UnixStream> {
     let stream = UnixStream::connect(socket).ok()?;

@@ -1,7 +1,7 @@
 //! A real gnome-keyring under a private D-Bus, as a desktop session has one.
 //!
-//! Nobody sits at it: unless [`SessionKeyring::let_prompts_hang`] was called, whatever it would ask a
-//! person fails at once.
+//! No user sits at it: unless [`SessionKeyring::let_prompts_hang`] was called, whatever it would ask a
+//! user fails at once.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -74,7 +74,7 @@ impl SessionKeyring {
         wait::until(|| !self.session.has_keyring());
     }
 
-    /// Starts the keyring again, locked, as before somebody logs in.
+    /// Starts the keyring again, locked, as before a login.
     pub fn restart_locked(&mut self) {
         self.end_keyring();
         self.keyring = Some(self.session.start_keyring(false));
@@ -95,7 +95,7 @@ impl SessionKeyring {
         self.keyring = Some(self.session.start_keyring(true));
     }
 
-    /// Whatever the keyring asks a person is never answered from now on, as with a dialog that nobody
+    /// Whatever the keyring asks a user is never answered from now on, as with a dialog that nobody
     /// looks at: the program that would show it starts and stays silent, as long as the session does.
     pub fn let_prompts_hang(&self) {
         let prompter = self.session.0.join("prompter");
@@ -146,13 +146,13 @@ impl Drop for SessionKeyring {
 pub struct Session(PathBuf);
 
 impl Session {
-    /// The session that lies here.
+    /// The session in this directory.
     #[must_use]
     pub fn at(directory: &Path) -> Self {
         Self(directory.to_owned())
     }
 
-    /// Where it lies.
+    /// Its directory.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.0

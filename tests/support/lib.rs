@@ -22,6 +22,7 @@ pub mod canary;
 #[path = "../onepassword/mod.rs"]
 pub mod connect;
 pub mod curl;
+pub mod described;
 pub mod forge;
 pub mod git_server;
 #[path = "../github/mod.rs"]

@@ -1,7 +1,7 @@
 //! A stand-in for 1Password's program `op`: what it holds, and what goes wrong with it.
 //!
 //! A real program (`tests/op/main.rs`), linked into a directory under the name `op`. Since whoever runs
-//! it clears its environment, its world lies beside it. It says what the real one was seen to say, and
+//! it clears its environment, its world is beside it. It says what the real one was seen to say, and
 //! writes down how it was run.
 
 use std::fs;
@@ -115,7 +115,7 @@ impl StandInOp {
         self.change(|world| world.delay = delay);
     }
 
-    /// Service accounts may make so many requests, counted from now on and anew in so many minutes.
+    /// Service accounts may make so many requests, counted from now on and again in so many minutes.
     pub fn allow(&self, requests: u64, minutes: u64) {
         self.change(|world| {
             world.limit = Some((requests, minutes));

@@ -1,4 +1,4 @@
-//! A person at a terminal: a program with a controlling terminal of its own, typed at and read.
+//! A user at a terminal: a program with a controlling terminal of its own, typed at and read.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -76,7 +76,7 @@ impl Terminal {
         self.screen.write_all(text.as_bytes()).unwrap();
     }
 
-    /// Types this once the terminal has stopped showing what is typed, as a person who reads the
+    /// Types this once the terminal has stopped showing what is typed, as a user who reads the
     /// prompt first does.
     pub fn type_unseen(&mut self, text: &str) {
         until(|| {

@@ -34,7 +34,7 @@ pub fn is_soon(mut condition: impl FnMut() -> bool) -> bool {
     false
 }
 
-/// Returns once the process is no more, or only a number that nobody has asked for yet.
+/// Returns once the process is no more, or only a number that its parent has not asked for yet.
 ///
 /// # Panics
 ///

@@ -10,8 +10,9 @@ use axum::body::Body;
 use axum::http::Request;
 use broker_audit::files::{self, Tail};
 use broker_policy::Caller;
+use broker_protocol::causes;
 use broker_secret_memory::nonblocking_stderr::NonblockingStderr;
-use broker_vault::root_key::{Keyring, RootKeySource};
+use broker_vault::root_key::{Keyring, Passphrase, RootKeySource};
 use http_body_util::BodyExt as _;
 use nix::fcntl::Flock;
 use serde_json::json;
@@ -19,13 +20,15 @@ use support::Home;
 use support::http::Answer;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::clock::MovedClock;
 use crate::api::Api;
 use crate::app::App;
 use crate::caller::{Peer, Programs, Surroundings};
-use crate::commands::init::{AuditLogChoice, InitOptions, init};
-use crate::{life, startup};
+use crate::commands::init::{Asked, AuditLogChoice, InitOptions, init};
+use crate::life;
+use crate::startup::{self, StartError};
 
 /// A running broker. Dropped, it is gone as after a kill.
 pub(crate) struct InProcess {
@@ -47,16 +50,40 @@ struct Running {
 
 /// A home with a vault and the policies for `label-sync`, as after `tokenctl init`.
 pub(crate) fn ready() -> Home {
-    Home::ready_after(|home| {
-        let options = InitOptions {
-            root_key: Some(RootKeySource::File),
-            passphrase: &|_| Ok(None),
-            credentials: None,
-            keyring: Keyring::SESSION,
-            audit_log: AuditLogChoice::Keep,
-        };
-        init(&home.places, &options, jiff::Zoned::now().timestamp()).unwrap();
-    })
+    Home::ready_after(|home| init_by(home, RootKeySource::File, None, AuditLogChoice::Keep))
+}
+
+/// [`PASSPHRASE`] guards the root key.
+pub(crate) fn ready_behind_a_passphrase() -> Home {
+    let asked = Some(Asked::New);
+    Home::ready_after(|home| init_by(home, RootKeySource::Passphrase, asked, AuditLogChoice::Keep))
+}
+
+/// [`PASSPHRASE`] is the recovery passphrase.
+pub(crate) fn ready_to_recover() -> Home {
+    let asked = Some(Asked::Recovery);
+    Home::ready_after(|home| init_by(home, RootKeySource::File, asked, AuditLogChoice::Keep))
+}
+
+/// `tokend init --new-audit-log`.
+pub(crate) fn begin_a_new_log(home: &Home) {
+    init_by(home, RootKeySource::File, None, AuditLogChoice::BeginNew);
+}
+
+pub(crate) const PASSPHRASE: &str = "correct horse battery";
+
+/// `tokend init`, by someone who types [`PASSPHRASE`] where this is asked for.
+fn init_by(home: &Home, root_key: RootKeySource, typed: Option<Asked>, audit_log: AuditLogChoice) {
+    let type_it =
+        |asked| Ok((Some(asked) == typed).then(|| Passphrase::new(PASSPHRASE.to_owned())));
+    let options = InitOptions {
+        root_key: Some(root_key),
+        passphrase: &type_it,
+        credentials: None,
+        keyring: Keyring::SESSION,
+        audit_log,
+    };
+    init(&home.places, &options, jiff::Zoned::now().timestamp()).unwrap();
 }
 
 impl InProcess {
@@ -65,19 +92,35 @@ impl InProcess {
     }
 
     fn start_by(home: Home, clock: MovedClock) -> Self {
+        match Self::try_start_by(home, clock) {
+            Ok(broker) => broker,
+            Err(refused) => panic!("the broker did not start: {}", causes::describe(&refused.1)),
+        }
+    }
+
+    /// Starts it, or says why it does not.
+    pub(crate) fn try_start(home: Home) -> Result<Self, Box<(Home, StartError)>> {
+        Self::try_start_by(home, MovedClock::new())
+    }
+
+    fn try_start_by(home: Home, clock: MovedClock) -> Result<Self, Box<(Home, StartError)>> {
         home.stay_away_from_github();
         // One thread for what goes on by itself; requests run in that of the test.
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
         let (stop, stopped) = watch::channel(false);
-        let (app, store) = runtime.block_on(async {
+        let started = runtime.block_on(async {
             let traces = NonblockingStderr::to_standard_error().unwrap();
             let clock = Arc::new(clock.clone());
             let started = startup::assemble(home.places.clone(), clock, traces);
-            let (app, store) = started.await.unwrap();
+            let (app, store) = started.await?;
             life::go_on(&app, stopped);
-            (app, store)
+            Ok((app, store))
         });
+        let (app, store) = match started {
+            Ok(started) => started,
+            Err(error) => return Err(Box::new((home, error))),
+        };
         let (ours, _theirs) = UnixStream::pair().unwrap();
         let surroundings = Surroundings::look().unwrap();
         let peer = Peer::of(&ours, &surroundings, Programs::Path).unwrap();
@@ -89,11 +132,11 @@ impl InProcess {
             _store: store,
             runtime,
         };
-        Self {
+        Ok(Self {
             home,
             clock,
             running: Some(running),
-        }
+        })
     }
 
     /// A broker that holds [`support::canary::CLASSIC`] for `label-sync`.
@@ -123,23 +166,23 @@ impl InProcess {
     }
 
     fn http_by(&self, peer: Arc<Peer>, method: &str, path: &str, body: &str) -> Answer {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .extension(peer)
-            .body(Body::from(body.to_owned()))
-            .unwrap();
         let Running { api, runtime, .. } = self.running();
-        runtime.block_on(async {
-            let (parts, body) = api.answer(request).await.into_parts();
-            let headers = parts.headers.iter();
-            let lines = headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
-            Answer {
-                status: parts.status.as_u16(),
-                head: lines.collect::<Vec<_>>().join("\n"),
-                body: body.collect().await.unwrap().to_bytes().to_vec(),
-            }
-        })
+        runtime.block_on(ask(api.clone(), request(peer, method, path, body)))
+    }
+
+    /// One request by this process, not waited for. It is gone with the broker.
+    pub(crate) fn begin(&self, method: &str, path: &str, body: &str) -> JoinHandle<Answer> {
+        let Running {
+            api, runtime, peer, ..
+        } = self.running();
+        let request = request(Arc::clone(peer), method, path, body);
+        runtime.spawn(ask(api.clone(), request))
+    }
+
+    /// Waits for the answer to what was begun.
+    #[track_caller]
+    pub(crate) fn finished(&self, begun: JoinHandle<Answer>) -> Answer {
+        self.running().runtime.block_on(begun).unwrap()
     }
 
     /// Asks for a lease with this body.
@@ -180,7 +223,10 @@ impl InProcess {
     pub(crate) fn round(&self) {
         let Running { app, runtime, .. } = self.running();
         app.leases.expire_leases();
-        runtime.block_on(app.rotations.run_due_rotations());
+        runtime.block_on(async {
+            app.rotations.run_due_rotations().await;
+            app.operations.run_due_rekey().await;
+        });
     }
 
     #[track_caller]
@@ -201,16 +247,21 @@ impl InProcess {
         Self::start_by(mem::take(&mut self.home), clock)
     }
 
-    /// Stops it in good order and starts it again, by the same clock.
-    pub(crate) fn restarted(mut self) -> Self {
+    /// Stops it in good order and hands its home back.
+    pub(crate) fn stop(mut self) -> Home {
         let Running {
             app, stop, runtime, ..
         } = self.running();
         stop.send(true).unwrap();
         runtime.block_on(life::end(app, "a test")).unwrap();
         self.end();
+        mem::take(&mut self.home)
+    }
+
+    /// Stops it in good order and starts it again, by the same clock.
+    pub(crate) fn restarted(self) -> Self {
         let clock = self.clock.clone();
-        Self::start_by(mem::take(&mut self.home), clock)
+        Self::start_by(self.stop(), clock)
     }
 
     fn end(&mut self) {
@@ -224,6 +275,22 @@ impl InProcess {
         runtime.shutdown_timeout(Duration::from_secs(5));
         app.journal.close();
         drop((app, api));
+    }
+}
+
+fn request(peer: Arc<Peer>, method: &str, path: &str, body: &str) -> Request<Body> {
+    let request = Request::builder().method(method).uri(path).extension(peer);
+    request.body(Body::from(body.to_owned())).unwrap()
+}
+
+async fn ask(api: Api, request: Request<Body>) -> Answer {
+    let (parts, body) = api.answer(request).await.into_parts();
+    let headers = parts.headers.iter();
+    let lines = headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
+    Answer {
+        status: parts.status.as_u16(),
+        head: lines.collect::<Vec<_>>().join("\n"),
+        body: body.collect().await.unwrap().to_bytes().to_vec(),
     }
 }
 

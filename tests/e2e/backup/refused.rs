@@ -4,9 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use support::accounts::{ALICE, can_be_used, open_to_all, request};
 use support::binaries;
-use support::wait::until;
 
 use super::*;
 
@@ -106,55 +104,6 @@ fn a_disk_that_is_full_leaves_no_file() {
 }
 
 #[test]
-fn a_locked_store_gives_no_backup() {
-    let broker = TestBroker::with_label_sync();
-    broker.home.ctl(&["lock"]).success();
-    let ran = back_up(&broker.home);
-    assert_eq!(ran.code(), Some(5), "{ran:?}");
-    assert!(!backup_of(&broker.home).exists());
-    assert!(broker.home.records_of("vault.backed_up").is_empty());
-}
-
-#[test]
-fn a_backup_that_cannot_be_recorded_does_not_leave() {
-    let broker = TestBroker::with_label_sync();
-    // The log's directory is gone: nothing can be appended for good.
-    fs::rename(
-        &broker.home.places.audit,
-        broker.home.path().join("audit.gone"),
-    )
-    .unwrap();
-    until(|| broker.lease(ASK).status == 503);
-    let ran = back_up(&broker.home);
-    assert_eq!(ran.code(), Some(6), "{ran:?}");
-    assert!(!backup_of(&broker.home).exists());
-}
-
-#[test]
-fn only_operators_may_make_one() {
-    if !can_be_used() {
-        return;
-    }
-    let (broker, _socket) = open_to_all(Home::ready(), "");
-    let body = format!(r#"{{"passphrase":"{PASSPHRASE}"}}"#);
-    let answer = request(&broker, ALICE, "POST", "/v1/backup", &body);
-    assert_eq!(answer.status, 403);
-    assert_eq!(answer.json()["code"], "denied");
-    assert!(broker.home.records_of("vault.backed_up").is_empty());
-}
-
-#[test]
-fn policies_that_are_not_in_force_are_not_backed_up_for_those_that_are() {
-    let broker = TestBroker::with_label_sync();
-    broker.home.policy("more.toml", "# nothing yet\n");
-    let ran = back_up(&broker.home);
-    assert_eq!(ran.code(), Some(1), "{ran:?}");
-    assert!(ran.stderr.contains("tokenctl policy reload"), "{ran:?}");
-    broker.reload();
-    back_up(&broker.home).success();
-}
-
-#[test]
 fn a_short_passphrase_and_none_are_refused() {
     let broker = TestBroker::with_label_sync();
     let file = backup_of(&broker.home);
@@ -237,8 +186,8 @@ fn where_a_vault_is_nothing_is_restored_and_nothing_touched() {
     let ran = restore(&elsewhere, &file);
     assert_eq!(ran.code(), Some(1), "{ran:?}");
     for path in [&places.vault, &places.audit] {
-        let mend = format!("mv {0} {0}.before-restore", path.display());
-        assert!(ran.stderr.contains(&mend), "{ran:?}");
+        let fix = format!("mv {0} {0}.before-restore", path.display());
+        assert!(ran.stderr.contains(&fix), "{ran:?}");
     }
     assert_eq!(untouched(), before);
     // While a broker runs there, that is said instead.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use support::github::{ExpiryHeader, Pat, StandIn, World, classic_token};
 use support::{Home, TestBroker};
 
-use crate::described::ask;
+use support::described::ask;
 
 mod unanswered;
 
@@ -168,20 +168,20 @@ fn the_first_systems_file_is_imported_and_every_fault_in_it_is_found() {
     let shown = home.ctl(&["secret", "show", NAMES[0]]).success();
     assert!(shown.contains("wrong_owner"), "{shown}");
 
-    // Mended, all is well: a warning is no failure.
-    let mended = classic_token();
+    // Fixed, all is well: a warning is no failure.
+    let fixed = classic_token();
     github.change(|state| {
-        state.add(World::new().classic(&mended, "acme-bot", &["repo", "workflow"]));
+        state.add(World::new().classic(&fixed, "acme-bot", &["repo", "workflow"]));
         state.add(World::new().classic(&admin, "acme-bot", &["project", "admin:org"]));
         state.add(World::new().classic(&analysis, "acme-bot", &["repo:status", "read:org"]));
     });
-    set(&broker, NAMES[0], &mended);
+    set(&broker, NAMES[0], &fixed);
     set(&broker, NAMES[3], &analysis);
     let ran = home.ctl(&["secret", "check"]);
     assert_eq!(ran.code(), Some(0), "{ran:?}");
 
     // No value stands in anything that was printed, and each use is on record before its result.
-    for token in [&label_sync, &admin, &onboarding, &analysis, &ended, &mended] {
+    for token in [&label_sync, &admin, &onboarding, &analysis, &ended, &fixed] {
         assert!(!format!("{imported:?}{ran:?}{shown}").contains(token.as_str()));
     }
     let log = home

@@ -1,4 +1,4 @@
-//! What goes wrong is said clearly, with its mend and the documented exit code; nothing is lost by
+//! What goes wrong is said clearly, with what to do and the documented exit code; nothing is lost by
 //! it and nothing handed out.
 
 mod log_at_start;

@@ -3,9 +3,7 @@
 mod faults;
 mod kill_switch;
 mod moved;
-mod pinned;
 mod restart;
-mod shared;
 mod stalled;
 
 use std::fs;
@@ -18,7 +16,6 @@ use support::{Home, TestBroker, needs};
 
 const CLIENT: &str = "Iv23liABCDEF";
 const MINT: &str = "POST /app/installations/*/access_tokens";
-const FIND: &str = "GET /repos/acme/one/installation";
 const END: &str = "DELETE /installation/token";
 const OLD_TOKEN: &str = "ghp_oldTokenOfTheImportoldTokenOfTheImpo";
 
@@ -131,14 +128,6 @@ impl Setting {
 
     fn alive(&self, lease: &Value) -> bool {
         self.read(lease, "/installation/repositories").status == 200
-    }
-
-    fn revoke(&self, lease: &Value, query: &str) -> Value {
-        let id = lease["lease"].as_str().unwrap();
-        let path = format!("/v1/leases/{id}{query}");
-        let answer = self.broker.http("DELETE", &path, "");
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()
     }
 }
 

@@ -4,7 +4,7 @@ use support::broker::{MANY_LEASES, Ran, SECRETS};
 use support::keyring::{Session, SessionKeyring, is_here};
 use support::{Home, TestBroker, canary};
 
-use crate::described::lease;
+use support::described::lease;
 
 const NAME: &str = "org-label-sync-token";
 
@@ -26,7 +26,7 @@ fn broker_with(session: &Session, sources: &str) -> TestBroker {
 }
 
 #[track_caller]
-fn assert_refused(broker: &TestBroker, mend: &str) {
+fn assert_refused(broker: &TestBroker, fix: &str) {
     let (status, problem) = lease(broker);
     assert_eq!(
         (status, problem["code"].as_str()),
@@ -34,11 +34,11 @@ fn assert_refused(broker: &TestBroker, mend: &str) {
         "{problem}"
     );
     let shown: Ran = broker.home.ctl(&["secret", "show", NAME]);
-    assert!(shown.stdout.contains(mend), "{shown:?}");
+    assert!(shown.stdout.contains(fix), "{shown:?}");
 }
 
 #[test]
-fn a_value_that_a_person_put_into_the_keyring_is_leased_and_recorded() {
+fn a_value_that_the_user_put_into_the_keyring_is_leased_and_recorded() {
     if !is_here() {
         return;
     }
@@ -84,7 +84,7 @@ fn a_keyring_that_was_locked_or_away_from_the_start_refuses_leases_until_it_is_o
     assert_refused(&broker, "no keyring answers");
     keyring.restart_locked();
     keyring.session().unlock();
-    // By itself, too: nobody says so here.
+    // By itself, too: no reload is asked for here.
     support::wait::until(|| lease(&broker).0 == 201);
 }
 

@@ -9,7 +9,7 @@ use support::{Home, TestBroker, canary};
 const ASK: &str = r#"{"purpose":"label-sync"}"#;
 const TOKEND: &str = "tokend";
 
-/// A home whose root key lies in the session's keyring, as `init` put it there.
+/// A home whose root key is in the session's keyring, as `init` put it there.
 fn home_in(session: &Session) -> Home {
     Home::ready_after(|home| {
         let mut init = home.tokenctl();
@@ -89,7 +89,7 @@ fn a_broker_starts_unlocked_with_the_root_key_from_the_keyring() {
 }
 
 #[test]
-fn a_keyring_that_is_locked_at_the_start_is_told_of_and_unlock_mends_it() {
+fn a_keyring_that_is_locked_at_the_start_is_told_of_and_unlock_fixes_it() {
     if !is_here() {
         return;
     }
@@ -132,7 +132,7 @@ fn a_session_that_comes_after_the_broker_is_found() {
 }
 
 #[test]
-fn a_key_that_is_not_in_the_keyring_is_never_made_anew() {
+fn a_key_that_is_not_in_the_keyring_is_never_made_again() {
     if !is_here() {
         return;
     }

@@ -41,7 +41,7 @@ async fn values(session: &Session) {
     };
     let missing = Err(KeyringError::NoEntry("ci".into()));
     assert_eq!(read("ci").await, missing);
-    // A person puts it there, the broker another, and the person again: it stays one entry.
+    // The user puts it there, the broker another, and the user again: it stays one entry.
     session.put("ci", canary::CLASSIC);
     assert_eq!(read("ci").await, Ok(canary::CLASSIC.to_owned()));
     let two = || AccessToken::new(canary::CLASSIC_TWO.to_owned());
@@ -50,7 +50,7 @@ async fn values(session: &Session) {
     assert_eq!(there().as_deref(), Some(canary::CLASSIC_TWO));
     session.put("ci", canary::CLASSIC);
     assert_eq!(read("ci").await, Ok(canary::CLASSIC.to_owned()));
-    // The broker first, then a person.
+    // The broker first, then the user.
     assert_eq!(source.write("made", &two()).await, Ok(()));
     session.put("made", canary::CLASSIC);
     assert_eq!(read("made").await, Ok(canary::CLASSIC.to_owned()));

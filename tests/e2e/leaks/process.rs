@@ -50,7 +50,7 @@ pub(super) fn remove_cores(directory: &Path) -> usize {
         .count()
 }
 
-/// An account of nobody's.
+/// An account that no one uses.
 pub(super) const NOBODY: u32 = 65_534;
 
 /// A broker that runs as `nobody`.

@@ -72,42 +72,6 @@ fn a_write_that_failed_or_happened_without_an_answer_is_settled_by_running_it_ag
 }
 
 #[test]
-fn a_token_that_may_not_write_changes_nothing() {
-    let (connect, broker) = with_connect();
-    connect.fault(Fault::on("POST /v1/vaults/*/items").refuse(
-        403,
-        "Authorization: token does not have permission to perform create on vault",
-    ));
-    let ran = run(&broker, &[NAME, "--to", TO]);
-    assert_eq!(ran.code(), Some(7), "{ran:?}");
-    assert_eq!(source(&broker, NAME), ENV);
-    assert_eq!(there(&connect), None);
-    assert_eq!(broker.home.records_of("secret.move_failed").len(), 1);
-    assert_serves(&broker, NAME, VALUE);
-}
-
-#[test]
-fn a_field_that_another_secret_may_be_taken_from_is_not_erased_however_it_is_written() {
-    let (connect, broker) = with_connect();
-    run(&broker, &[NAME, "--to", TO]).success();
-    run(&broker, &[NAME, "--finish"]).success();
-    let (other, variable, _) = FOUR[1];
-    let as_other = TO.replace("Github", "github").replace("org-", "Org-");
-    let shared = policy(&broker.home).replace(&format!("env:{variable}"), &as_other);
-    broker.home.policy("secrets.toml", &shared);
-    broker.reload();
-    assert_serves(&broker, other, VALUE);
-
-    run(&broker, &[NAME, "--to", "vault"]).success();
-    let finished = run(&broker, &[NAME, "--finish"]).success();
-    let stays = format!("stays, because `{other}` is taken from it too");
-    assert!(finished.contains(&stays), "{finished}");
-    assert_eq!(there(&connect).as_deref(), Some(VALUE));
-    assert_serves(&broker, NAME, VALUE);
-    assert_serves(&broker, other, VALUE);
-}
-
-#[test]
 fn a_place_that_fails_once_policies_name_it_is_left_again_and_no_lease_is_refused() {
     let reads = "GET /v1/vaults/*/items/*";
     let (connect, broker) = with_connect();

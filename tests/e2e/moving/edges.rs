@@ -1,6 +1,6 @@
-//! What makes no sense, what somebody else does meanwhile, and files that are not ours to change.
+//! What makes no sense, what others do meanwhile, and files that are not ours to change.
 
-use support::{http, needs};
+use support::needs;
 
 use super::*;
 
@@ -45,7 +45,7 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
     refused(&broker, &[NAME, "--finish"], 1, "no move of");
     let value = run(&broker, &[NAME, "--to", "ghp_a_value"]);
     assert!(!value.stderr.contains("ghp_a_value"), "{value:?}");
-    // Not set when the broker started, so a person sets it.
+    // Not set when the broker started, so the operator sets it.
     refused(&broker, &[NAME, "--to", "env:NOT_THERE"], 75, "NOT_THERE");
     assert_eq!(policy(&broker.home), before);
     assert!(broker.home.records_of("secret.moving").is_empty());
@@ -83,7 +83,7 @@ fn a_move_under_way_keeps_its_ends() {
         "from env:ORG_LABEL_SYNC_TOKEN to vault is under way",
     );
     refused(&broker, &[NAME, "--finish"], 1, "still taken from env:");
-    // It goes on after the broker was killed, and takes nothing anew.
+    // It goes on after the broker was killed, and takes nothing again.
     let broker = start(broker.kill());
     run(&broker, &[NAME, "--to", "vault"]).success();
     assert_eq!(broker.home.records_of("secret.set").len(), 1);
@@ -132,7 +132,7 @@ fn a_policy_that_may_not_be_written_is_left_alone_and_waited_for() {
 }
 
 #[test]
-fn a_policy_with_an_access_list_is_left_to_a_person_who_keeps_it() {
+fn a_policy_with_an_access_list_is_left_to_the_operator_who_keeps_it() {
     if !needs::program("setfacl") {
         return;
     }
@@ -205,58 +205,6 @@ fn policies_that_others_may_write_stop_a_move_before_anything_is_changed() {
 }
 
 #[test]
-fn moves_at_once_write_the_value_once() {
-    let broker = start(home(""));
-    let path = format!("/v1/secrets/{NAME}/move");
-    let answers: Vec<http::Answer> = thread::scope(|scope| {
-        let one = || scope.spawn(|| broker.http("POST", &path, r#"{"to":"vault"}"#));
-        let all: Vec<_> = (0..8).map(|_| one()).collect();
-        all.into_iter().map(|one| one.join().unwrap()).collect()
-    });
-    let done = answers.iter().filter(|answer| answer.status == 200).count();
-    assert!(done >= 1, "{answers:?}");
-    for answer in answers.iter().filter(|answer| answer.status != 200) {
-        assert_eq!(
-            (answer.status, &answer.json()["code"]),
-            (409, &"conflict".into())
-        );
-    }
-    assert_eq!(broker.home.records_of("secret.set").len(), 1);
-    assert_serves(&broker, NAME, VALUE);
-}
-
-#[test]
-fn no_other_value_comes_while_one_leaves_the_vault() {
-    let broker = start(home(""));
-    run(&broker, &[NAME, "--to", "vault"]).success();
-    run(&broker, &[NAME, "--finish"]).success();
-    // Copied, and policies still name the vault.
-    let waits = run(&broker, &[NAME, "--to", ENV, "--print"]);
-    assert_eq!(waits.code(), Some(75), "{waits:?}");
-    let set = broker
-        .home
-        .ctl_with(&["secret", "set", NAME], "ghp_another");
-    assert!(
-        set.stderr.contains("out of the vault is under way"),
-        "{set:?}"
-    );
-    let next = broker.home.path().join("next");
-    fs::write(&next, "ghp_another").unwrap();
-    let next = next.to_str().unwrap();
-    let rotate = broker.home.ctl(&["rotate", NAME, "--value-file", next]);
-    assert!(
-        rotate.stderr.contains("out of the vault is under way"),
-        "{rotate:?}"
-    );
-    assert_serves(&broker, NAME, VALUE);
-    run(&broker, &[NAME, "--back"]).success();
-    broker
-        .home
-        .ctl_with(&["secret", "set", NAME], "ghp_another")
-        .success();
-}
-
-#[test]
 fn what_is_shown_to_1password_is_not_replaced() {
     if !support::keyring::is_here() {
         return;
@@ -276,29 +224,6 @@ fn what_is_shown_to_1password_is_not_replaced() {
     );
     let there = session.look_up("tokend-secrets", "1password");
     assert_eq!(there.as_deref(), Some("ops_another"));
-}
-
-#[test]
-fn a_place_that_another_secret_is_taken_from_is_neither_replaced_nor_erased_and_stays_when_one_leaves_it()
- {
-    let broker = start(home(""));
-    let path = broker.home.path().join("shared");
-    fs::write(&path, FOUR[1].2).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    let place = format!("file:{}", path.display());
-    let shared = policy(&broker.home).replace("env:ORG_PROJECT_ADMIN_TOKEN", &place);
-    broker.home.policy("secrets.toml", &shared);
-    broker.home.ctl(&["policy", "reload"]).success();
-    let both = "`org-project-admin-token` is taken from";
-    refused(&broker, &[NAME, "--to", &place, "--replace"], 1, both);
-    fs::write(&path, VALUE).unwrap();
-    run(&broker, &[NAME, "--to", &place]).success();
-    run(&broker, &[NAME, "--finish"]).success();
-    run(&broker, &[NAME, "--to", "vault"]).success();
-    let finished = run(&broker, &[NAME, "--finish"]).success();
-    assert!(finished.contains(both), "{finished}");
-    assert!(finished.contains("stays"), "{finished}");
-    assert_eq!(fs::read_to_string(&path).unwrap(), VALUE);
 }
 
 #[test]

@@ -127,7 +127,11 @@ fn a_broker_killed_at_any_sync_of_a_move_to_a_file_and_back_ends_well() {
         let place = format!("file:{}", path.display());
         let killed = killed_at_each(SYNCS, start(home("")), start, &place);
         assert!(killed * kills::step() >= 20, "killed {killed} times");
-        assert_eq!(fs::read_to_string(&path).unwrap(), VALUE, "a person's file");
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            VALUE,
+            "the operator's file"
+        );
     }
 }
 

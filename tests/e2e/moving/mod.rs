@@ -3,7 +3,6 @@
 mod connect;
 mod edges;
 mod ends;
-mod interleaved;
 mod killed;
 mod story;
 

@@ -30,7 +30,7 @@ fn four_tokens_go_from_an_environment_file_to_1password_and_back_and_no_lease_fa
     let mut first_lease = String::new();
     let taken = while_leases_are_taken(&broker, || {
         first_lease = lease(&broker, NAME).1["lease"].as_str().unwrap().to_owned();
-        // `op` takes no values from us: a person puts them there.
+        // `op` takes no values from us: the operator puts them there.
         let asked = run(&broker, &all(&["--to", TO]));
         assert_eq!(asked.code(), Some(75), "{asked:?}");
         for name in NAMES {
@@ -62,8 +62,8 @@ fn four_tokens_go_from_an_environment_file_to_1password_and_back_and_no_lease_fa
         let finished = run(&broker, &all(&["--finish"]));
         assert_eq!(finished.code(), Some(0), "{finished:?}");
         for (_, variable, _) in FOUR {
-            let mend = format!("remove the line {variable}=…");
-            assert!(finished.stdout.contains(&mend), "{finished:?}");
+            let fix = format!("remove the line {variable}=…");
+            assert!(finished.stdout.contains(&fix), "{finished:?}");
         }
     });
     assert!(taken > 20, "{taken} leases");

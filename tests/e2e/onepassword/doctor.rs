@@ -7,7 +7,7 @@ use support::keyring::{SessionKeyring, is_here};
 
 use super::*;
 
-/// Secrets in a file, the keyring, 1Password twice, and the environment, which nobody has to ask.
+/// Secrets in a file, the keyring, 1Password twice, and the environment, which needs no asking.
 fn of_all_kinds(home: &Home) {
     let file = home.path().join("value");
     let kinds = [
@@ -34,7 +34,7 @@ fn probed(broker: &TestBroker) -> (Vec<(String, Option<String>)>, Value) {
 }
 
 #[test]
-fn each_broken_place_is_one_line_with_its_mend() {
+fn each_broken_place_is_one_line_with_what_to_do() {
     let (_scratch, op) = op();
     let home = home(&op, "");
     of_all_kinds(&home);

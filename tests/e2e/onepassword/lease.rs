@@ -1,9 +1,7 @@
 //! A lease on a value in 1Password: what is recorded when, what is left behind, how often it is asked.
 
 use std::fs;
-use std::thread;
 
-use support::http;
 use support::keyring::{SessionKeyring, is_here};
 
 use super::*;
@@ -92,58 +90,4 @@ fn a_token_in_the_keyring_is_opened_on_record_and_stays_there_alone() {
     // Sealed or not: of what is kept beyond this run, only what policies name.
     assert!(kept::is_kept(&broker.home, REFERENCE));
     assert!(!kept::is_kept(&broker.home, "keyring:tokend-op"));
-}
-
-#[test]
-fn without_a_token_nothing_is_asked_and_the_mend_is_told() {
-    let (_scratch, op) = op();
-    let broker = home(&op, "").start();
-    assert_eq!(lease(&broker).0, 502);
-    let fault = shown(&broker)["source_fault"].to_string();
-    let mend = "store it with `tokenctl secret set onepassword-token`";
-    assert!(fault.contains(mend), "{fault}");
-    assert!(op.calls().is_empty());
-}
-
-#[test]
-fn sixty_four_who_come_at_once_ask_1password_once() {
-    let (_scratch, op) = op();
-    // So that all are there before the answer.
-    op.delay(std::time::Duration::from_secs(1));
-    let broker = broker(&op, "");
-    let socket = broker.socket();
-    let came: Vec<_> = (0..64)
-        .map(|_| {
-            let socket = socket.clone();
-            let body = r#"{"purpose":"label-sync"}"#;
-            thread::spawn(move || http::request(&socket, "POST", "/v1/leases", body))
-        })
-        .collect();
-    for one in came {
-        let answer = one.join().unwrap();
-        assert_eq!(answer.status, 201);
-        assert_eq!(answer.json()["token"], canary::CLASSIC);
-    }
-    assert_eq!(op.calls().len(), 1);
-    assert_eq!(broker.home.records_of("lease.issued").len(), 64);
-}
-
-#[test]
-fn a_lock_forgets_the_value_and_while_it_lasts_nothing_is_asked() {
-    let (_scratch, op) = op();
-    let broker = broker(&op, "");
-    assert_leased(&broker, canary::CLASSIC);
-    assert_leased(&broker, canary::CLASSIC);
-    assert_eq!(op.calls().len(), 1);
-    broker.home.ctl(&["lock"]).success();
-    op.set(VAULT, ITEM, "credential", canary::CLASSIC_TWO);
-    assert_eq!(lease(&broker).0, 503);
-    let path = "/v1/sources/probe";
-    let (status, problem) = ask(&broker, "POST", path, path, "");
-    assert_eq!((status, &problem["code"]), (503, &"locked".into()));
-    broker.home.ctl(&["doctor"]);
-    assert_eq!(op.calls().len(), 1, "locked, it cannot show its token");
-    broker.home.ctl(&["unlock"]).success();
-    assert_leased(&broker, canary::CLASSIC_TWO);
-    assert!(op.calls().len() > 1);
 }

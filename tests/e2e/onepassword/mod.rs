@@ -18,7 +18,7 @@ use support::wait::until;
 use support::{Home, TestBroker, canary};
 use tempfile::TempDir;
 
-use crate::described::{ask, lease};
+use support::described::{ask, lease};
 
 /// The secret behind `label-sync`.
 const NAME: &str = "org-label-sync-token";
@@ -28,7 +28,7 @@ const REFERENCE: &str = "op://Github-Tokens/Sync-Robot/credential";
 /// A service account's.
 const TOKEN: &str = "ops_CANARYcanaryCANARYcanaryCANARYcanaryCANARY";
 
-/// `op` as it was put in, knowing one token and the value of [`REFERENCE`]. Its world lies in the
+/// `op` as it was put in, knowing one token and the value of [`REFERENCE`]. Its world is in the
 /// directory, which is no part of the broker's home.
 fn op() -> (TempDir, StandInOp) {
     let scratch = tempfile::tempdir().unwrap();
@@ -38,7 +38,7 @@ fn op() -> (TempDir, StandInOp) {
     (scratch, op)
 }
 
-/// A home whose secret lies in 1Password. `more` goes on from within `[onepassword]`.
+/// A home whose secret is in 1Password. `more` goes on from within `[onepassword]`.
 fn home(op: &StandInOp, more: &str) -> Home {
     let program = format!("program = \"{}\"", op.program().display());
     configured(&format!("token = \"vault\"\n{program}\n{more}"))

@@ -27,27 +27,6 @@ fn a_loop_of_crashes_goes_on_counting_what_was_asked() {
     assert!(probed["one_password"]["requests"].as_u64() > Some(counted));
 }
 
-#[test]
-fn a_wrong_reference_that_is_asked_for_a_hundred_times_is_looked_up_at_most_twice() {
-    let (_scratch, op) = op();
-    op.remove(VAULT, ITEM);
-    let broker = broker(&op, "");
-    for _ in 0..100 {
-        let (status, problem) = lease(&broker);
-        assert_eq!(
-            (status, &problem["code"]),
-            (502, &"source_unavailable".into())
-        );
-    }
-    assert!(op.calls().len() <= 2, "{}", op.calls().len());
-    let fault = shown(&broker)["source_fault"].to_string();
-    assert!(fault.contains("1Password has no such item"), "{fault}");
-    // Mended, and said so.
-    op.set(VAULT, ITEM, "credential", canary::CLASSIC);
-    broker.reload();
-    assert_leased(&broker, canary::CLASSIC);
-}
-
 fn lease_of(broker: &TestBroker, purpose: &str) -> (u16, Value) {
     let body = format!("{{\"purpose\":\"{purpose}\"}}");
     ask(broker, "POST", "/v1/leases", "/v1/leases", &body)

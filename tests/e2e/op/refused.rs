@@ -114,7 +114,7 @@ async fn what_is_not_there_or_there_twice_is_told_by_its_part() {
 }
 
 #[tokio::test]
-async fn a_token_that_will_not_do_is_told_from_one_that_is_no_token() {
+async fn a_token_that_is_refused_is_told_from_one_that_is_no_token() {
     let scene = scene();
     let reference = at("op://Tokens/other/credential");
     let with = async |text: Option<&str>| {

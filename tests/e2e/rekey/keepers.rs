@@ -5,10 +5,9 @@ use std::path::Path;
 
 use broker::commands::init::{Asked, AuditLogChoice, InitOptions, init};
 use broker_vault::root_key::{Keyring, Passphrase, RootKeySource};
-use serde_json::{Value, json};
-use support::{Home, TestBroker, wait};
+use support::{Home, TestBroker};
 
-use super::{ASK, assert_all_told, assert_serves, fill, in_force, version};
+use super::{ASK, assert_all_told, assert_serves, in_force};
 
 const PASSPHRASE: &str = "correct horse battery";
 
@@ -22,7 +21,7 @@ fn the_key_moves_from_a_file_to_a_passphrase_to_a_credential_and_back() {
     let broker = broker.kill().start();
     assert_eq!(broker.lease(ASK).json()["code"], "locked");
     broker.home.ctl_with(&["unlock"], PASSPHRASE).success();
-    // Nobody types it for this, and nobody may think to have changed it.
+    // It is not typed for this, so no one may believe to have changed it.
     broker.home.ctl(&["rekey"]).success();
     broker.home.ctl(&to_passphrase).success();
     let ran = broker
@@ -57,11 +56,6 @@ fn the_key_moves_from_a_file_to_a_passphrase_to_a_credential_and_back() {
     assert_all_told(&broker.home);
 }
 
-/// A home whose vault was made by `init` on some day, with a recovery passphrase.
-fn made_on(day: &str) -> Home {
-    made_by(RootKeySource::File, None, day)
-}
-
 fn made_by(source: RootKeySource, credentials: Option<&Path>, day: &str) -> Home {
     let type_it = |asked: Asked| {
         Ok((asked == Asked::Recovery).then(|| Passphrase::new(PASSPHRASE.to_owned())))
@@ -79,45 +73,7 @@ fn made_by(source: RootKeySource, credentials: Option<&Path>, day: &str) -> Home
 }
 
 #[test]
-fn the_recovery_passphrase_opens_the_vault_after_a_re_key_without_it() {
-    let broker = fill(made_on("2026-11-01T00:00:00Z").start(), 0);
-    broker.home.ctl(&["rekey"]).success();
-    let home = broker.stop();
-    fs::remove_file(&home.places.root_key).unwrap();
-    let broker = home.start();
-    assert_eq!(broker.lease(ASK).json()["code"], "locked");
-    broker
-        .home
-        .ctl_with(&["unlock", "--passphrase"], PASSPHRASE)
-        .success();
-    assert_serves(&broker);
-}
-
-#[test]
-fn a_root_key_that_is_due_changes_by_itself() {
-    let home = made_on("2020-01-01T00:00:00Z");
-    home.config("[root_key]\nrekey_every = \"30d\"\n");
-    let broker = fill(home.start(), 0);
-    wait::until(|| version(&broker) == 2);
-    wait::until(|| !broker.home.records_of("vault.rekeyed").is_empty());
-    assert!(
-        broker.home.records_of("vault.rekeying")[0]
-            .get("by")
-            .is_none()
-    );
-    let key = in_force(&broker);
-    assert_eq!(
-        (&key["rekey_every"], &key["needs"]),
-        (&json!(2_592_000), &Value::Null)
-    );
-    assert!(key["deadline"].is_string());
-    let shown = broker.home.ctl(&["status"]).success();
-    assert!(shown.contains("file, version 2 since"), "{shown}");
-    assert_serves(&broker);
-}
-
-#[test]
-fn a_root_key_that_is_due_and_takes_a_person_is_warned_of() {
+fn a_root_key_that_is_due_and_takes_the_operator_is_warned_of() {
     let credentials = tempfile::tempdir().unwrap();
     let key = credentials.path().join("tokend-root-key");
     fs::write(key, "5a".repeat(32)).unwrap();

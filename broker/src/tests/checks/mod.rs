@@ -174,7 +174,7 @@ fn a_fine_grained_token_is_probed_repository_by_repository_one_outside_included(
     set(&broker, "source-pat", &token);
     set(&broker, "other-pat", &other);
 
-    // Nobody has seen yet that acme/three is there: that it is not reached proves nothing.
+    // No check has seen yet that acme/three is there: that it is not reached proves nothing.
     let check = checked(&broker, "source-pat");
     assert_eq!(faults(&check), [""; 0], "{check}");
     assert_eq!(verdict(&check, "outside"), "not_proven", "{check}");
@@ -261,7 +261,7 @@ fn an_app_is_checked_for_its_id_what_it_may_and_where_it_is_installed() {
     assert_eq!(verdict(&check, "app"), "ok");
     assert_eq!(check["login"], "Iv23liABCDEF");
 
-    // Another key speaks for nobody.
+    // Another key speaks for no App.
     set(&broker, "import-app", AppKey::generate().pem());
     assert_eq!(faults(&checked(&broker, "import-app")), ["revoked"]);
     // What is no key is not stored over one; where it is stored already, a check reports it.
@@ -303,7 +303,7 @@ fn secrets_are_checked_by_themselves_and_not_again_after_a_restart() {
     assert_eq!(
         checked[0].get("by"),
         None,
-        "nobody asked for it: {checked:?}"
+        "no one asked for it: {checked:?}"
     );
     assert_eq!(github.calls("GET /user"), 1);
 }

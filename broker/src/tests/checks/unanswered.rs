@@ -1,4 +1,4 @@
-//! Where GitHub does not answer, refuses or limits: nothing is made up, and nobody is asked twice.
+//! Where GitHub does not answer, refuses or limits: nothing is made up, and no one is asked twice.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

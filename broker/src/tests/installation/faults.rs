@@ -192,7 +192,7 @@ fn an_installation_that_is_limited_is_refused_without_a_further_call() {
     let left = setting.take(&json!({}))["rate_limit"].clone();
     assert!(
         left.is_null(),
-        "nothing is known before somebody asked: {left}"
+        "nothing is known before GitHub was asked: {left}"
     );
     let installation = setting
         .github

@@ -156,7 +156,7 @@ fn repositories_are_named_once_and_from_then_on_meant_by_their_ids() {
     setting
         .github
         .change(|state| state.rename("acme/one", "uno"));
-    // Somebody else takes the name: not the repository that was meant.
+    // Someone else takes the name: not the repository that was meant.
     setting.github.change(|state| {
         state.add(World::new().repository("acme/one"));
     });

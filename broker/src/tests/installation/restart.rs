@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use support::github::Fault;
 use support::{Home, wait};
 
-use super::{END, Setting};
+use super::{END, MINT, Setting};
+
+const ASK: &str = r#"{"purpose":"acme-import"}"#;
 use support::forge::{Mac, forged_issue, repeated_grant};
 
 impl Setting {
@@ -87,6 +89,46 @@ fn p5_a_rebuilt_lease_ends_where_its_token_does() {
     for field in ["expires_at", "renewable_until"] {
         assert_eq!(view[field], lease[field], "{field}");
     }
+}
+
+#[test]
+fn a_lease_of_a_broker_that_ended_while_it_minted_is_over() {
+    let setting = Setting::new();
+    setting.github.fault(Fault::on(MINT).hold().times(1));
+    let _asking = setting.broker.begin("POST", "/v1/leases", ASK);
+    setting.github.wait_for_calls(MINT, 1);
+    let setting = setting.killed(|_| {});
+    setting.github.release();
+    assert!(setting.live().is_empty());
+    let failed = setting.last("lease.failed");
+    assert_eq!(failed["lease"], setting.last("lease.granted")["lease"]);
+    let rebuilt = setting.last("leases.rebuilt");
+    assert_eq!(
+        (&rebuilt["ended"], &rebuilt["refused"]),
+        (&json!(1), &json!(0))
+    );
+}
+
+#[test]
+fn a_token_whose_answer_was_lost_is_held_by_its_lease_until_that_ends() {
+    let setting = Setting::new();
+    setting.github.fault(Fault::on(MINT).hold().times(1));
+    let asking = setting.broker.begin("POST", "/v1/leases", ASK);
+    setting.github.wait_for_calls(MINT, 1);
+    asking.abort();
+    setting.github.release();
+    wait::until(|| setting.broker.home.records_of("lease.issued").len() == 1);
+    let setting = setting.killed(|_| {});
+    let lease = setting.last("lease.granted");
+    assert_eq!(setting.live(), [lease["lease"].clone()]);
+    let live = || {
+        setting
+            .github
+            .change(|state| state.live_installation_tokens())
+    };
+    assert_eq!(live(), 1);
+    assert_eq!(setting.revoke(&lease, "")["token"], "revoked");
+    assert_eq!(live(), 0);
 }
 
 #[test]

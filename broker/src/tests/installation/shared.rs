@@ -60,10 +60,7 @@ fn a_token_lives_as_long_as_a_lease_holds_it_and_no_longer() {
     assert_eq!(ended["token"], "revoked");
     assert!(!setting.alive(&second));
     let third = setting.take(&json!({}));
-    assert_ne!(
-        third["token"], first["token"],
-        "a dead token is shared with nobody"
-    );
+    assert_ne!(third["token"], first["token"], "a dead token is not shared");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use support::github::Fault;
+use support::github::{Effect, Fault};
 use support::wait;
 
 use super::*;
@@ -62,4 +62,38 @@ fn a_rotation_that_its_driver_left_goes_on_after_half_a_minute_and_not_before() 
     scene.broker.clock.advance(Duration::from_secs(6));
     wait::until(|| scene.state()["phase"] == "finished");
     scene.assert_rotated("by the broker alone");
+}
+
+#[test]
+fn a_value_set_or_moved_while_a_rotation_asks_github_is_not_ended_by_it() {
+    let scene = Scene::new();
+    let broker = &scene.broker;
+    let ask = "GET /user";
+    scene.github.forget_calls();
+    scene.github.fault(Fault::on(ask).effect(Effect::Hold));
+    let path = format!("/v1/rotations/{NAME}");
+    let rotated = broker.begin("POST", &path, &json!({ "value": NEW }).to_string());
+    scene.github.wait_for_calls(ask, 1);
+    let path = format!("/v1/secrets/{NAME}");
+    let other = "ghp_CANARYcanaryCANARYcanaryCANARYcan0099";
+    let body = json!({ "value": other, "check": false }).to_string();
+    let set = broker.begin("PUT", &path, &body);
+    let to = json!({ "to": "env:CI_TOKEN" }).to_string();
+    let moved = broker.begin("POST", &format!("{path}/move"), &to);
+    let status = broker.begin("GET", "/v1/status", "");
+    assert_eq!(broker.finished(status).status, 200);
+    scene.github.heal();
+
+    let rotated = broker.finished(rotated);
+    assert_eq!(rotated.status, 200, "{rotated:?}");
+    for refused in [set, moved] {
+        let refused = broker.finished(refused);
+        assert_eq!(refused.status, 409, "{refused:?}");
+        let detail = refused.json()["detail"].to_string();
+        assert!(detail.contains("a rotation of"), "{detail}");
+    }
+    assert_eq!(scene.handed_out(), NEW);
+    scene.confirm(NAME, &json!({}));
+    scene.go_on(NAME).the_end();
+    scene.assert_rotated("with a set and a move that waited");
 }

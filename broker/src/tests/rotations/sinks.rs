@@ -102,7 +102,7 @@ name         = "SYNC_TOKEN"
         assert_eq!(stored.value, NEW.as_bytes());
         assert_eq!(stored.visibility.as_deref(), Some("selected"));
         assert_eq!(stored.selected, [docs].into());
-        // One that was not there before is shown to nobody.
+        // One that was not there before is shown to no repository.
         let fresh = Place::organization("dependabot", "acme");
         let fresh = state.secrets.of(&fresh, "SYNC_TOKEN").unwrap();
         assert_eq!(fresh.visibility.as_deref(), Some("selected"));

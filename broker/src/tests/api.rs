@@ -1,13 +1,18 @@
 //! HTTP API v1 as `docs/openapi.json` has it.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::net::{TcpListener, TcpStream};
 
 use serde_json::{Value, json};
-use support::{Home, TestBroker, canary};
+use support::canary;
+use support::described::{DOCUMENT, answered, check, document, resolved};
 
-use crate::described::{DOCUMENT, ask, check, document, resolved};
+use super::InProcess;
+use super::in_process::ready;
+
+/// Sends a request and holds the answer to what the document says of it.
+fn ask(broker: &InProcess, method: &str, template: &str, path: &str, body: &str) -> (u16, Value) {
+    answered(method, template, path, broker.http(method, path, body))
+}
 
 fn operations(document: &Value) -> BTreeSet<(String, String)> {
     let paths = document["paths"].as_object().unwrap();
@@ -22,7 +27,7 @@ fn operations(document: &Value) -> BTreeSet<(String, String)> {
 
 #[test]
 fn every_documented_operation_answers_as_documented() {
-    let broker = TestBroker::with_label_sync();
+    let broker = InProcess::with_label_sync();
     let lease = broker.lease(r#"{"purpose":"label-sync"}"#).json();
     let id = lease["lease"].as_str().unwrap();
     let none = "0".repeat(32);
@@ -180,7 +185,7 @@ fn every_list_comes_in_pages() {
         })
         .collect();
     assert!(lists.len() >= 5, "{lists:?}");
-    let broker = TestBroker::with_label_sync();
+    let broker = InProcess::with_label_sync();
     broker.lease(r#"{"purpose":"label-sync"}"#);
     for (path, list, schema) in lists {
         assert!(schema["properties"]["next"].is_object(), "{path}");
@@ -236,7 +241,7 @@ fn every_example_in_the_document_is_one_of_its_schema() {
 
 #[test]
 fn the_broker_serves_the_document_it_was_built_with() {
-    let broker = Home::ready().start();
+    let broker = InProcess::start(ready());
     assert_eq!(
         broker.http("GET", "/v1/openapi.json", "").body,
         DOCUMENT.as_bytes()
@@ -245,7 +250,7 @@ fn the_broker_serves_the_document_it_was_built_with() {
 
 #[test]
 fn a_request_with_an_unknown_field_is_refused_wherever_a_body_is_taken() {
-    let broker = TestBroker::with_label_sync();
+    let broker = InProcess::with_label_sync();
     let document = document();
     let lease = broker.lease(r#"{"purpose":"label-sync"}"#).json();
     let mut tried = 0;
@@ -270,48 +275,55 @@ fn a_request_with_an_unknown_field_is_refused_wherever_a_body_is_taken() {
 }
 
 #[test]
-fn the_figures_count_what_happened() {
-    let broker = TestBroker::with_label_sync();
-    assert_eq!(broker.lease(r#"{"purpose":"label-sync"}"#).status, 201);
-    assert_eq!(broker.lease(r#"{"purpose":"none"}"#).status, 403);
-    let metrics = broker.http("GET", "/metrics", "");
-    assert_eq!(metrics.status, 200);
-    let text = String::from_utf8(metrics.body).unwrap();
-    for line in [
-        r#"tokend_leases_granted_total{purpose="label-sync",deliver="raw"} 1"#,
-        r#"tokend_refusals_total{code="denied"} 1"#,
-    ] {
-        assert!(
-            text.lines().any(|other| other == line),
-            "{line} is not in\n{text}"
-        );
+fn a_body_that_is_no_json_is_refused_by_line_and_column_and_never_quoted() {
+    let broker = InProcess::with_label_sync();
+    let token = canary::CLASSIC_TWO;
+    let bodies = [
+        format!("{{\n \"value\": {token}}}"),
+        format!("{{\n \"value\": \"{token}"),
+        format!("{{\n \"value\": [\"{token}\"]}}"),
+        format!("{{\n \"value\": \"x\", \"expires_at\": \"{token}\"}}"),
+        format!("{{\n \"value\": \"x\", \"{token}\": 1}}"),
+        format!("\n\"{token}\""),
+    ];
+    for body in bodies {
+        let answer = broker.http("PUT", "/v1/secrets/org-label-sync-token", &body);
+        assert_eq!(answer.status, 400, "{body}");
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains("at line 2, column"), "{detail}");
+        assert!(!canary::is_in(&answer.body, token), "{detail}");
     }
-    assert!(!canary::is_in(text.as_bytes(), canary::CLASSIC));
+    for path in [format!("/v1/leases/{token}"), format!("/{token}")] {
+        let answer = broker.http("GET", &path, "");
+        assert!(!canary::is_in(&answer.body, token), "{path}");
+    }
+    let body = json!({"purpose": "label-sync", "until": token}).to_string();
+    assert!(!canary::is_in(&broker.lease(&body).body, token));
+    assert_eq!(canary::files_with(broker.home.path(), token), [""; 0]);
 }
 
 #[test]
-fn a_scraper_without_the_socket_gets_the_figures_over_tcp_and_nothing_else() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
-    let address = free.unwrap();
-    let home = Home::ready();
-    home.config(&format!("[metrics]\nlisten = \"{address}\"\n"));
-    let _broker = home.start();
-    let ask = |path: &str| {
-        let mut stream = TcpStream::connect(address).unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        support::http::read_answer(&mut stream).unwrap()
-    };
-    // More than are served at once, one after the other and some left open.
-    let left_open: Vec<_> = (0..8)
-        .map(|_| TcpStream::connect(address).unwrap())
-        .collect();
-    for _ in 0..40 {
-        let figures = ask("/metrics");
-        assert_eq!(figures.status, 200);
-        let text = String::from_utf8(figures.body).unwrap();
-        assert!(text.contains("tokend_leases_live 0"), "{text}");
+fn what_is_not_there_and_what_is_not_done_are_told_apart() {
+    let broker = InProcess::start(ready());
+    for path in ["/", "/v1", "/v1/leases/", "/v2/leases", "/v1/leases/a/b/c"] {
+        let answer = broker.http("GET", path, "");
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(answer.json()["code"], "not_found");
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/problem+json")
+        );
     }
-    assert_eq!(ask("/v1/leases").status, 404);
-    drop(left_open);
+    for (method, path) in [
+        ("PUT", "/v1/leases"),
+        ("DELETE", "/v1/status"),
+        ("GET", "/v1/lock"),
+        ("PATCH", "/v1/secrets/a"),
+        ("POST", "/metrics"),
+    ] {
+        let answer = broker.http(method, path, "");
+        assert_eq!(answer.status, 405, "{method} {path}");
+        assert_eq!(answer.json()["code"], "bad_request");
+        assert!(answer.header("allow").is_some(), "{}", answer.head);
+    }
 }

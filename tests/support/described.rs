@@ -2,16 +2,29 @@
 
 use jiff::Timestamp;
 use serde_json::Value;
-use support::TestBroker;
 
-pub(crate) const DOCUMENT: &str = include_str!("../../docs/openapi.json");
+use crate::TestBroker;
+use crate::http::Answer;
 
-pub(crate) fn document() -> Value {
+/// The document.
+pub const DOCUMENT: &str = include_str!("../../docs/openapi.json");
+
+/// The document, parsed.
+///
+/// # Panics
+///
+/// If it is no JSON.
+#[must_use]
+pub fn document() -> Value {
     serde_json::from_str(DOCUMENT).unwrap()
 }
 
 /// Follows `$ref`s.
-pub(crate) fn resolved<'a>(document: &'a Value, mut node: &'a Value) -> &'a Value {
+///
+/// # Panics
+///
+/// If one leads nowhere.
+pub fn resolved<'a>(document: &'a Value, mut node: &'a Value) -> &'a Value {
     while let Some(reference) = node.get("$ref") {
         let pointer = reference.as_str().unwrap().trim_start_matches('#');
         node = document
@@ -23,7 +36,11 @@ pub(crate) fn resolved<'a>(document: &'a Value, mut node: &'a Value) -> &'a Valu
 
 /// Says where a value is not what a schema describes. A keyword it does not know is a failure, so
 /// that none is passed over.
-pub(crate) fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
+///
+/// # Panics
+///
+/// There.
+pub fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
     let whole = schema;
     let schema = resolved(document, schema).as_object().unwrap();
     for (keyword, rule) in schema {
@@ -122,21 +139,33 @@ pub(crate) fn check(document: &Value, schema: &Value, value: &Value, place: &str
 }
 
 /// A lease for `label-sync`, or why there is none.
-pub(crate) fn lease(broker: &TestBroker) -> (u16, Value) {
+pub fn lease(broker: &TestBroker) -> (u16, Value) {
     let body = r#"{"purpose":"label-sync"}"#;
     ask(broker, "POST", "/v1/leases", "/v1/leases", body)
 }
 
 /// Sends a request and holds the answer to what the document says of it.
-pub(crate) fn ask(
+///
+/// # Panics
+///
+/// As [`answered`].
+pub fn ask(
     broker: &TestBroker,
     method: &str,
     template: &str,
     path: &str,
     body: &str,
 ) -> (u16, Value) {
+    answered(method, template, path, broker.http(method, path, body))
+}
+
+/// Holds the answer to a request to what the document says of it; returns its status and its body.
+///
+/// # Panics
+///
+/// If it is another answer than that.
+pub fn answered(method: &str, template: &str, path: &str, answer: Answer) -> (u16, Value) {
     let document = document();
-    let answer = broker.http(method, path, body);
     let place = format!("{method} {path} -> {}", answer.status);
     let operation = &document["paths"][template][method.to_lowercase()];
     let response = &operation["responses"][answer.status.to_string()];

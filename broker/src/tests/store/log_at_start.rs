@@ -1,0 +1,117 @@
+//! What a start makes of a log that was cut, extended or lost while the broker was stopped.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+
+use support::forge::{forged_grant, repeated_grant};
+
+use super::*;
+
+fn append(path: &Path, bytes: &[u8]) {
+    let mut file = OpenOptions::new().append(true).open(path).unwrap();
+    file.write_all(bytes).unwrap();
+}
+
+fn cut(path: &Path, size: usize) {
+    let file = OpenOptions::new().write(true).open(path).unwrap();
+    file.set_len(size as u64).unwrap();
+}
+
+/// A stopped broker that had granted two leases, and their ids.
+fn two_leases() -> (Home, Vec<String>) {
+    let broker = InProcess::with_label_sync();
+    let mut leases = vec![lease(&broker), lease(&broker)];
+    leases.sort();
+    (broker.stop(), leases)
+}
+
+#[test]
+fn a_log_deleted_while_the_broker_is_stopped_is_refused() {
+    let (home, leases) = two_leases();
+    let segment = last_segment(&home);
+    let whole = fs::read(&segment).unwrap();
+    fs::remove_file(&segment).unwrap();
+    let home = refused(
+        home,
+        &[
+            "is missing",
+            "back from a backup",
+            "tokend init --new-audit-log",
+        ],
+    );
+    fs::remove_dir(&home.places.audit).unwrap();
+    let home = refused(home, &["is missing"]);
+    assert_eq!(files_ending(&home.places.audit, ".jsonl").len(), 0);
+    write_private(&segment, &whole);
+    assert_eq!(live(&InProcess::start(home)), leases);
+}
+
+fn write_private(path: &Path, bytes: &[u8]) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .unwrap();
+    file.write_all(bytes).unwrap();
+}
+
+#[test]
+fn the_fix_for_a_lost_log_is_a_new_one_and_the_old_leases_do_not_return() {
+    let (home, _) = two_leases();
+    cut(&last_segment(&home), 1000);
+    let home = refused(home, &["tokend init --new-audit-log"]);
+    begin_a_new_log(&home);
+    let broker = InProcess::start(home);
+    assert_eq!(live(&broker), [""; 0]);
+    let held = lease(&broker);
+    let broker = broker.killed(|_| {});
+    assert_eq!(live(&broker), [held]);
+    broker.assert_log_verifies();
+}
+
+#[test]
+fn a_genuine_grant_repeated_after_its_revocation_revives_nothing() {
+    let broker = InProcess::with_label_sync();
+    let held = lease(&broker);
+    broker.done("DELETE", &format!("/v1/leases/{held}"), "");
+    let home = broker.stop();
+    append(&last_segment(&home), &repeated_grant(&home));
+    let broker = InProcess::start(home);
+    assert_eq!(live(&broker), [""; 0]);
+    let expired = broker.home.records_of("lease.expired");
+    says(expired[0]["why"].as_str().unwrap(), &["revoked"]);
+}
+
+#[test]
+fn two_lines_torn_at_once_are_moved_aside_named_and_live_leases_stand() {
+    let broker = InProcess::with_label_sync();
+    let held = lease(&broker);
+    let home = broker.stop();
+    let segment = last_segment(&home);
+    let noted = fs::read(&segment).unwrap().len();
+    let (line, _) = forged_grant(&home);
+    append(&segment, &line);
+    let (second, _) = forged_grant(&home);
+    append(&segment, &second);
+    // Both went to disk in one write, of which some pages never got there.
+    let mut torn = fs::read(&segment).unwrap();
+    torn[noted + 300..noted + line.len() + 200].fill(0);
+    fs::write(&segment, &torn).unwrap();
+
+    let broker = InProcess::start(home);
+    assert_eq!(live(&broker), std::slice::from_ref(&held));
+    let kept = files_ending(&broker.home.places.audit, ".torn");
+    assert_eq!(fs::read(&kept[0]).unwrap(), torn[noted..]);
+    let recovered = broker.home.records_of("log.recovered");
+    let name = kept[0].file_name().unwrap().to_str().unwrap();
+    assert_eq!(recovered[0]["moved_to"], name);
+    assert_eq!(recovered[0]["bytes"], (torn.len() - noted) as u64);
+    broker.assert_log_verifies();
+
+    let mut leases = vec![held, lease(&broker)];
+    leases.sort();
+    assert_eq!(live(&broker.killed(|_| {})), leases);
+}
