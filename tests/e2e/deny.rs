@@ -4,7 +4,7 @@
 use std::io::Write as _;
 
 use serde_json::{Value, json};
-use support::accounts::{ALICE, BOB, can_be_used, open_to_all, request};
+use support::accounts::{ALICE, BOB, can_be_used, open_to_all, request, shown};
 use support::broker::LABEL_SYNC;
 use support::http::{self, Answer};
 use support::{Home, TestBroker, canary, wait};
@@ -28,25 +28,6 @@ fn with_secret(broker: &TestBroker) {
         .home
         .ctl_with(&["secret", "set", "org-label-sync-token"], canary::CLASSIC)
         .success();
-}
-
-/// All that reaches the caller, but for the purpose's name, the record's number and the date.
-fn shown(answer: &Answer, purpose: &str) -> String {
-    let head: Vec<_> = answer
-        .head
-        .lines()
-        .filter(|line| !line.starts_with("date:"))
-        .collect();
-    let body = String::from_utf8(answer.body.clone()).unwrap();
-    let body = body.replace(purpose, "PURPOSE");
-    let number = |c: char| c.is_ascii_digit();
-    let body = match body.split_once("audit record ") {
-        Some((before, after)) => {
-            format!("{before}audit record {}", after.trim_start_matches(number))
-        }
-        None => body,
-    };
-    format!("{}\n\n{body}", head.join("\n"))
 }
 
 #[test]

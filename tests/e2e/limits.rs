@@ -10,61 +10,13 @@ use std::time::Duration;
 use serde_json::Value;
 use support::github::{StandIn, World};
 use support::http::{Answer, read_answer};
+use support::scenes::limits::{self, github};
 use support::{Home, TestBroker, canary, wait};
-
-/// A second secret of the same user, one of another user, and a purpose for each.
-const POLICIES: &str = r#"
-[secret.org-onboarding-token]
-kind  = "classic"
-owner = "Acme-Bot"
-
-[secret.other-token]
-kind  = "classic"
-owner = "somebody-else"
-"#;
-
-/// Made up, like the canaries.
-const OTHER: &str = "ghp_CANARYcanaryCANARYcanaryCANARYcan0003";
-
-fn purpose(name: &str, secret: &str) -> String {
-    let uid = nix::unistd::geteuid().as_raw();
-    format!(
-        "purpose = \"{name}\"\nsecret = \"{secret}\"\nrepositories = [\"acme/*\"]\n\
-         permissions = {{ issues = \"read\" }}\ndeliver = \"raw\"\nttl = {{ default = \"15m\", max = \"1h\" }}\n\
-         [[allow]]\ncaller = {{ uid = {uid} }}\n"
-    )
-}
-
-fn github() -> StandIn {
-    let world = World::new()
-        .organization("acme", &["acme-bot", "somebody-else"])
-        .repository("acme/site")
-        .classic(canary::CLASSIC, "acme-bot", &["repo", "workflow"])
-        .classic(canary::CLASSIC_TWO, "acme-bot", &["repo"])
-        .classic(OTHER, "somebody-else", &["repo"]);
-    StandIn::start(world)
-}
 
 /// A broker that believes the stand-in's certificate and asks it every second.
 fn broker(github: &StandIn) -> TestBroker {
-    let home = Home::ready();
-    home.policy("more.toml", POLICIES);
-    home.policy(
-        "onboarding.toml",
-        &purpose("onboarding", "org-onboarding-token"),
-    );
-    home.policy("other.toml", &purpose("other", "other-token"));
-    home.config(&format!(
-        "[github]\napi = \"{}\"\nca = \"{}\"\ncheck_every = \"off\"\npoll_every = \"1s\"\n",
-        github.api(),
-        github.ca().display()
-    ));
-    let broker = home.start();
-    for (secret, value) in [
-        ("org-label-sync-token", canary::CLASSIC),
-        ("org-onboarding-token", canary::CLASSIC_TWO),
-        ("other-token", OTHER),
-    ] {
+    let broker = limits::in_home(Home::ready(), github).start();
+    for (secret, value) in limits::HELD {
         let set = ["secret", "set", secret];
         broker.home.ctl_with(&set, value).success();
     }

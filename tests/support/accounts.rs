@@ -48,3 +48,22 @@ pub fn request(broker: &TestBroker, uid: u32, method: &str, path: &str, body: &s
     let text = Ran::of(&mut curl).success();
     http::read_answer(&mut text.as_bytes()).expect("an answer that is whole")
 }
+
+/// All that reaches the caller, but for the purpose's name, the record's number and the date.
+pub fn shown(answer: &Answer, purpose: &str) -> String {
+    let head: Vec<_> = answer
+        .head
+        .lines()
+        .filter(|line| !line.starts_with("date:"))
+        .collect();
+    let body = String::from_utf8(answer.body.clone()).unwrap();
+    let body = body.replace(purpose, "PURPOSE");
+    let number = |c: char| c.is_ascii_digit();
+    let body = match body.split_once("audit record ") {
+        Some((before, after)) => {
+            format!("{before}audit record {}", after.trim_start_matches(number))
+        }
+        None => body,
+    };
+    format!("{}\n\n{body}", head.join("\n"))
+}

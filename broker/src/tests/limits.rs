@@ -3,65 +3,18 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use support::github::{Fault, StandIn, World, hashed};
+use support::github::{Fault, StandIn, hashed};
 use support::http::Answer;
+use support::scenes::limits::{self, github};
 use support::{canary, wait};
 
 use super::InProcess;
 use super::in_process::ready;
 
-const POLICIES: &str = r#"
-[secret.org-onboarding-token]
-kind  = "classic"
-owner = "Acme-Bot"
-
-[secret.other-token]
-kind  = "classic"
-owner = "somebody-else"
-"#;
-
-/// Made up, like the canaries.
-const OTHER: &str = "ghp_CANARYcanaryCANARYcanaryCANARYcan0003";
-
-fn purpose(name: &str, secret: &str) -> String {
-    let uid = nix::unistd::geteuid().as_raw();
-    format!(
-        "purpose = \"{name}\"\nsecret = \"{secret}\"\nrepositories = [\"acme/*\"]\n\
-         permissions = {{ issues = \"read\" }}\ndeliver = \"raw\"\nttl = {{ default = \"15m\", max = \"1h\" }}\n\
-         [[allow]]\ncaller = {{ uid = {uid} }}\n"
-    )
-}
-
-fn github() -> StandIn {
-    let world = World::new()
-        .organization("acme", &["acme-bot", "somebody-else"])
-        .repository("acme/site")
-        .classic(canary::CLASSIC, "acme-bot", &["repo", "workflow"])
-        .classic(canary::CLASSIC_TWO, "acme-bot", &["repo"])
-        .classic(OTHER, "somebody-else", &["repo"]);
-    StandIn::start(world)
-}
-
 /// A broker that believes the stand-in's certificate and asks it every second.
 fn broker(github: &StandIn) -> InProcess {
-    let home = ready();
-    home.policy("more.toml", POLICIES);
-    home.policy(
-        "onboarding.toml",
-        &purpose("onboarding", "org-onboarding-token"),
-    );
-    home.policy("other.toml", &purpose("other", "other-token"));
-    home.config(&format!(
-        "[github]\napi = \"{}\"\nca = \"{}\"\ncheck_every = \"off\"\npoll_every = \"1s\"\n",
-        github.api(),
-        github.ca().display()
-    ));
-    let broker = InProcess::start(home);
-    for (secret, value) in [
-        ("org-label-sync-token", canary::CLASSIC),
-        ("org-onboarding-token", canary::CLASSIC_TWO),
-        ("other-token", OTHER),
-    ] {
+    let broker = InProcess::start(limits::in_home(ready(), github));
+    for (secret, value) in limits::HELD {
         broker.set(secret, value);
     }
     broker

@@ -1,43 +1,13 @@
 //! What GitHub says of secrets, as the command line tells it. What is found is tested in process, in
 //! `broker/src/tests/checks`.
 
-use serde_json::Value;
-use support::github::{ExpiryHeader, Pat, StandIn, World, classic_token};
-use support::{Home, TestBroker};
-
-use support::described::ask;
-
 mod unanswered;
 
-/// What the first system's four tokens are meant to be.
-const SYSTEM: &str = r#"
-[secret.org-label-sync-token]
-kind   = "classic"
-owner  = "acme-bot"
-scopes = ["repo", "workflow"]
-
-[secret.org-project-admin-token]
-kind   = "classic"
-owner  = "acme-bot"
-scopes = ["project", "read:org"]
-
-[secret.org-onboarding-token]
-kind   = "classic"
-owner  = "acme-bot"
-scopes = ["repo", "workflow", "admin:org"]
-
-[secret.org-repo-analysis-token]
-kind   = "classic"
-owner  = "acme-bot"
-scopes = ["repo:status", "read:org"]
-"#;
-
-const NAMES: [&str; 4] = [
-    "org-label-sync-token",
-    "org-onboarding-token",
-    "org-project-admin-token",
-    "org-repo-analysis-token",
-];
+use serde_json::Value;
+use support::described::ask;
+use support::github::{ExpiryHeader, Pat, StandIn, World, classic_token};
+use support::scenes::four_tokens::{NAMES, SYSTEM};
+use support::{Home, TestBroker};
 
 fn home(policies: &str) -> Home {
     let home = Home::new();

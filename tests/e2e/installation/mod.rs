@@ -11,36 +11,9 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use support::github::ask::{Got, ask, tell};
-use support::github::{App, AppKey, Level, Repositories, StandIn, World};
+use support::github::{AppKey, StandIn};
+use support::scenes::app::{self, END, MINT, OLD_TOKEN};
 use support::{Home, TestBroker, needs};
-
-const CLIENT: &str = "Iv23liABCDEF";
-const MINT: &str = "POST /app/installations/*/access_tokens";
-const END: &str = "DELETE /installation/token";
-const OLD_TOKEN: &str = "ghp_oldTokenOfTheImportoldTokenOfTheImpo";
-
-const SECRETS: &str = r#"
-[secret.acme-import-app]
-kind      = "app"
-client_id = "Iv23liABCDEF"
-
-[secret.acme-import-old-token]
-kind   = "classic"
-owner  = "acme-bot"
-scopes = ["repo"]
-"#;
-
-const IMPORT: &str = r#"
-purpose      = "acme-import"
-secret       = "acme-import-app"
-repositories = ["acme/one", "acme/two"]
-permissions  = { contents = "read", issues = "write" }
-ttl          = { default = "15m", max = "1h" }
-FALLBACK
-
-[[allow]]
-caller = { uid = UID }
-"#;
 
 /// The App's key as GitHub gave it out.
 fn key_file(broker: &TestBroker) -> PathBuf {
@@ -73,27 +46,7 @@ impl Setting {
             return None;
         }
         let key = AppKey::generate();
-        let permissions = [
-            ("contents", Level::Write),
-            ("issues", Level::Write),
-            ("metadata", Level::Read),
-        ];
-        let reached = ["acme/one", "acme/two", "acme/three"];
-        let app = App::new(CLIENT, "acme", &key, &permissions)
-            .installed("acme", Repositories::selected(&reached));
-        let world = World::new().organization("acme", &["acme-bot"]).app(app);
-        let world = ["acme/one", "acme/two", "acme/three", "acme/four"]
-            .into_iter()
-            .fold(world, World::repository)
-            .classic(OLD_TOKEN, "acme-bot", &["repo"]);
-        let github = StandIn::start(world);
-        let home = Home::ready();
-        let quiet = "check_every = \"off\"\npoll_every = \"off\"";
-        home.github(&github, &format!("{quiet}\n{config}"));
-        home.policy("apps.toml", SECRETS);
-        let uid = nix::unistd::geteuid().to_string();
-        let import = IMPORT.replace("UID", &uid).replace("FALLBACK", fallback);
-        home.policy("acme-import.toml", &import);
+        let (github, home) = app::with(Home::ready(), &key, fallback, config);
         let broker = start(home);
         fs::write(key_file(&broker), key.pem()).unwrap();
         let set = ["secret", "set", "acme-import-app"];

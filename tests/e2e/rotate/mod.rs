@@ -14,54 +14,13 @@ use std::process::{Child, Stdio};
 use serde_json::Value;
 use support::broker::Ran;
 use support::github::{Place, StandIn, World};
+pub(crate) use support::scenes::rotation::{self, NAME, NEW, OLD, SINK, world};
 use support::{Home, TestBroker};
-
-pub(crate) const NAME: &str = "org-label-sync-token";
-/// In use at first.
-pub(crate) const OLD: &str = "ghp_OLDcanaryOLDcanaryOLDcanaryOLDcan0001";
-/// Created for the rotation.
-pub(crate) const NEW: &str = "ghp_NEWcanaryNEWcanaryNEWcanaryNEWcan0002";
-
-const SECRETS: &str = r#"
-[secret.org-label-sync-token]
-kind         = "classic"
-owner        = "acme-bot"
-scopes       = ["repo", "workflow"]
-rotate_every = "90d"
-"#;
-
-const SINK: &str = r#"
-[[secret.org-label-sync-token.sinks]]
-kind       = "actions"
-repository = "acme/site"
-name       = "SYNC_TOKEN"
-"#;
 
 /// A GitHub with both tokens, and a broker that holds the old one, with these sinks.
 pub(crate) struct Scene {
     pub(crate) github: StandIn,
     pub(crate) broker: TestBroker,
-}
-
-pub(crate) fn world() -> World {
-    World::new()
-        .user("someone-else")
-        .organization("acme", &["acme-bot"])
-        .repository("acme/site")
-        .repository("acme/docs")
-        .classic(OLD, "acme-bot", &["repo", "workflow"])
-        .classic(NEW, "acme-bot", &["repo", "workflow"])
-}
-
-pub(crate) fn home(github: &StandIn, sinks: &str) -> Home {
-    let home = Home::ready();
-    home.config(&format!(
-        "[github]\napi = \"{}\"\nca = \"{}\"\n",
-        github.api(),
-        github.ca().display()
-    ));
-    home.policy("secrets.toml", &format!("{SECRETS}{sinks}"));
-    home
 }
 
 impl Scene {
@@ -71,7 +30,7 @@ impl Scene {
 
     pub(crate) fn with(world: World, sinks: &str) -> Self {
         let github = StandIn::start(world);
-        let broker = home(&github, sinks).start();
+        let broker = rotation::in_home(Home::ready(), &github, sinks).start();
         broker
             .home
             .ctl_with(&["secret", "set", NAME], OLD)

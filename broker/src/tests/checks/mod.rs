@@ -9,40 +9,11 @@ use support::github::{
     App, AppKey, ExpiryHeader, Level, Pat, Repositories, StandIn, World, classic_token,
     fine_grained_token,
 };
+use support::scenes::four_tokens::{NAMES, SYSTEM};
 use support::{Home, wait};
 
 use super::InProcess;
 use super::in_process::ready;
-
-/// What the first system's four tokens are meant to be.
-const SYSTEM: &str = r#"
-[secret.org-label-sync-token]
-kind   = "classic"
-owner  = "acme-bot"
-scopes = ["repo", "workflow"]
-
-[secret.org-project-admin-token]
-kind   = "classic"
-owner  = "acme-bot"
-scopes = ["project", "read:org"]
-
-[secret.org-onboarding-token]
-kind   = "classic"
-owner  = "acme-bot"
-scopes = ["repo", "workflow", "admin:org"]
-
-[secret.org-repo-analysis-token]
-kind   = "classic"
-owner  = "acme-bot"
-scopes = ["repo:status", "read:org"]
-"#;
-
-const NAMES: [&str; 4] = [
-    "org-label-sync-token",
-    "org-onboarding-token",
-    "org-project-admin-token",
-    "org-repo-analysis-token",
-];
 
 const FINE: &str = r#"
 [secret.source-pat]

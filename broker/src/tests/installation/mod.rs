@@ -10,42 +10,13 @@ use std::io::Write as _;
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
-use support::broker::own;
-use support::github::{App, AppKey, Level, Repositories, StandIn, World};
+use support::github::{AppKey, StandIn, World};
 use support::http::{self, Answer};
+use support::scenes::app::{self, CLIENT, END, FIND, MINT, OLD_TOKEN};
 use support::{Home, wait};
 
 use super::InProcess;
 use super::in_process::ready;
-
-const CLIENT: &str = "Iv23liABCDEF";
-const MINT: &str = "POST /app/installations/*/access_tokens";
-const FIND: &str = "GET /repos/acme/one/installation";
-const END: &str = "DELETE /installation/token";
-const OLD_TOKEN: &str = "ghp_oldTokenOfTheImportoldTokenOfTheImpo";
-
-const SECRETS: &str = r#"
-[secret.acme-import-app]
-kind      = "app"
-client_id = "Iv23liABCDEF"
-
-[secret.acme-import-old-token]
-kind   = "classic"
-owner  = "acme-bot"
-scopes = ["repo"]
-"#;
-
-const IMPORT: &str = r#"
-purpose      = "acme-import"
-secret       = "acme-import-app"
-repositories = ["acme/one", "acme/two"]
-permissions  = { contents = "read", issues = "write" }
-ttl          = { default = "15m", max = "1h" }
-FALLBACK
-
-[[allow]]
-caller = { uid = UID }
-"#;
 
 /// A stand-in with an App on three of four repositories, and a broker that holds the App's key.
 struct Setting {
@@ -60,25 +31,7 @@ impl Setting {
 
     fn with(fallback: &str) -> Self {
         let key = AppKey::generate();
-        let permissions = [
-            ("contents", Level::Write),
-            ("issues", Level::Write),
-            ("metadata", Level::Read),
-        ];
-        let reached = ["acme/one", "acme/two", "acme/three"];
-        let app = App::new(CLIENT, "acme", &key, &permissions)
-            .installed("acme", Repositories::selected(&reached));
-        let world = World::new().organization("acme", &["acme-bot"]).app(app);
-        let world = ["acme/one", "acme/two", "acme/three", "acme/four"]
-            .into_iter()
-            .fold(world, World::repository)
-            .classic(OLD_TOKEN, "acme-bot", &["repo"]);
-        let github = StandIn::start(world);
-        let home = ready();
-        home.github(&github, "check_every = \"off\"\npoll_every = \"off\"");
-        home.policy("apps.toml", SECRETS);
-        let import = own(&IMPORT.replace("FALLBACK", fallback));
-        home.policy("acme-import.toml", &import);
+        let (github, home) = app::with(ready(), &key, fallback, "");
         let broker = InProcess::start(home);
         broker.set("acme-import-app", key.pem());
         broker.set("acme-import-old-token", OLD_TOKEN);

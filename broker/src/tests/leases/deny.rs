@@ -1,6 +1,7 @@
 //! What a caller does not get, and what it cannot learn by asking.
 
 use serde_json::{Value, json};
+use support::accounts::shown;
 use support::broker::LABEL_SYNC;
 use support::http::Answer;
 use support::{Home, canary};
@@ -24,25 +25,6 @@ fn three_accounts() -> Home {
 
 fn with_secret(broker: &InProcess) {
     broker.set("org-label-sync-token", canary::CLASSIC);
-}
-
-/// All that reaches the caller, but for the purpose's name, the record's number and the date.
-fn shown(answer: &Answer, purpose: &str) -> String {
-    let head: Vec<_> = answer
-        .head
-        .lines()
-        .filter(|line| !line.starts_with("date:"))
-        .collect();
-    let body = String::from_utf8(answer.body.clone()).unwrap();
-    let body = body.replace(purpose, "PURPOSE");
-    let number = |c: char| c.is_ascii_digit();
-    let body = match body.split_once("audit record ") {
-        Some((before, after)) => {
-            format!("{before}audit record {}", after.trim_start_matches(number))
-        }
-        None => body,
-    };
-    format!("{}\n\n{body}", head.join("\n"))
 }
 
 #[test]

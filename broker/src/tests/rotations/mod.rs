@@ -11,46 +11,13 @@ use serde_json::{Value, json};
 use support::Home;
 use support::github::{Place, StandIn, World};
 use support::http::Answer;
+use support::scenes::rotation::{self, NAME, NEW, OLD, SINK, world};
 
 use super::InProcess;
 use super::in_process::ready;
 
-const NAME: &str = "org-label-sync-token";
-/// In use at first.
-const OLD: &str = "ghp_OLDcanaryOLDcanaryOLDcanaryOLDcan0001";
-/// Created for the rotation.
-const NEW: &str = "ghp_NEWcanaryNEWcanaryNEWcanaryNEWcan0002";
-
-const SECRETS: &str = r#"
-[secret.org-label-sync-token]
-kind         = "classic"
-owner        = "acme-bot"
-scopes       = ["repo", "workflow"]
-rotate_every = "90d"
-"#;
-
-const SINK: &str = r#"
-[[secret.org-label-sync-token.sinks]]
-kind       = "actions"
-repository = "acme/site"
-name       = "SYNC_TOKEN"
-"#;
-
-fn world() -> World {
-    World::new()
-        .user("someone-else")
-        .organization("acme", &["acme-bot"])
-        .repository("acme/site")
-        .repository("acme/docs")
-        .classic(OLD, "acme-bot", &["repo", "workflow"])
-        .classic(NEW, "acme-bot", &["repo", "workflow"])
-}
-
 fn home(github: &StandIn, sinks: &str) -> Home {
-    let home = ready();
-    home.github(github, "");
-    home.policy("secrets.toml", &format!("{SECRETS}{sinks}"));
-    home
+    rotation::in_home(ready(), github, sinks)
 }
 
 /// A GitHub with both tokens, and a broker that holds the old one.
