@@ -34,10 +34,10 @@ pub(super) fn routes() -> Router<App> {
 async fn lock(
     State(operations): State<Arc<Operations>>,
     Operator(by): Operator,
-    Body(asked): Body<Lock>,
+    Body(body): Body<Lock>,
 ) -> Json<Locked> {
     let locking = to_completion(async move {
-        if asked.revoke {
+        if body.revoke {
             return Some(operations.lock_and_revoke(&by).await);
         }
         operations.lock(&by).await;
@@ -60,9 +60,9 @@ async fn lock(
 async fn unlock(
     State(operations): State<Arc<Operations>>,
     Operator(by): Operator,
-    SecretBody(asked): SecretBody<Unlock>,
+    SecretBody(body): SecretBody<Unlock>,
 ) -> Result<Json<Health>, Refusal> {
-    let passphrase = asked.passphrase.map(Passphrase::new);
+    let passphrase = body.passphrase.map(Passphrase::new);
     to_completion(async move { operations.unlock(&by, passphrase).await }).await?;
     Ok(Json(Health {
         status: "unlocked".to_owned(),

@@ -35,9 +35,9 @@ pub(super) fn routes() -> Router<App> {
 async fn back_up(
     State(operations): State<Arc<Operations>>,
     Operator(by): Operator,
-    SecretBody(asked): SecretBody<BackUp>,
+    SecretBody(body): SecretBody<BackUp>,
 ) -> Result<Response, Refusal> {
-    let passphrase = Passphrase::new(asked.passphrase);
+    let passphrase = Passphrase::new(body.passphrase);
     let bytes = to_completion(async move { operations.back_up(&by, passphrase).await }).await?;
     // Sealed under the passphrase; with its length, so that whoever reads it can tell a broken end.
     let kind = [(header::CONTENT_TYPE, "application/octet-stream")];

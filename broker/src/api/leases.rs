@@ -57,9 +57,9 @@ async fn take_lease(
     State(limits): State<Arc<Limits>>,
     Extension(peer): Extension<Arc<Peer>>,
     Asking(caller): Asking,
-    Body(asked): Body<LeaseRequest>,
+    Body(body): Body<LeaseRequest>,
 ) -> Result<Response, Refusal> {
-    let (request, wishes) = parse(caller, asked)?;
+    let (request, wishes) = parse(caller, body)?;
     // Before anything is granted: a lease that ends with its caller needs a watch on it.
     let watch = wishes.until_exit.then(|| peer.exit_watch()).transpose();
     let watch = watch.map_err(IssueError::CannotWatch)?;
@@ -75,9 +75,9 @@ async fn take_lease(
     answer(&issued, view)
 }
 
-fn parse(caller: Arc<Caller>, asked: LeaseRequest) -> Result<(Request, Wishes), Refusal> {
+fn parse(caller: Arc<Caller>, body: LeaseRequest) -> Result<(Request, Wishes), Refusal> {
     let bad = |detail: &str| Refusal::from(Problem::new(ErrorCode::BadRequest, detail));
-    if let Some(reason) = &asked.reason {
+    if let Some(reason) = &body.reason {
         if reason.chars().count() > MAX_REASON || reason.chars().any(char::is_control) {
             return Err(bad(
                 "`reason` is at most 200 characters long and has no control characters",
@@ -89,18 +89,18 @@ fn parse(caller: Arc<Caller>, asked: LeaseRequest) -> Result<(Request, Wishes), 
             ));
         }
     }
-    let ttl = parse_ttl(asked.ttl)?;
+    let ttl = parse_ttl(body.ttl)?;
     let wishes = Wishes {
-        reason: asked.reason.map(String::into_boxed_str),
-        until_exit: asked.until == Some(Until::CallerExit),
-        fresh: asked.fresh,
+        reason: body.reason.map(String::into_boxed_str),
+        until_exit: body.until == Some(Until::CallerExit),
+        fresh: body.fresh,
     };
     let request = Request {
         caller,
-        purpose: asked.purpose,
-        repositories: asked.repositories,
-        organization: asked.organization,
-        permissions: asked.permissions,
+        purpose: body.purpose,
+        repositories: body.repositories,
+        organization: body.organization,
+        permissions: body.permissions,
         ttl,
     };
     Ok((request, wishes))
@@ -221,9 +221,9 @@ async fn renew_lease(
     State(limits): State<Arc<Limits>>,
     Asking(caller): Asking,
     Named(id): Named<LeaseId>,
-    Body(asked): Body<RenewRequest>,
+    Body(body): Body<RenewRequest>,
 ) -> Result<Json<LeaseView>, Refusal> {
-    let ttl = parse_ttl(asked.ttl)?;
+    let ttl = parse_ttl(body.ttl)?;
     let renewing = to_completion({
         let (leases, id) = (Arc::clone(&leases), id.clone());
         async move { leases.renew(&id, &caller, ttl).await }

@@ -39,14 +39,14 @@ async fn move_secret(
     State(moves): State<Arc<Moves>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
-    Body(asked): Body<MoveSecret>,
+    Body(body): Body<MoveSecret>,
 ) -> Result<Json<MoveView>, Refusal> {
     let bad = |why: BadSource| {
         let why = why.to_string().replace("`source`", "`to`");
         Problem::new(ErrorCode::BadRequest, why)
     };
-    let to: SourceSpec = asked.to.parse().map_err(bad)?;
-    let how = match (asked.dry_run, asked.replace) {
+    let to: SourceSpec = body.to.parse().map_err(bad)?;
+    let how = match (body.dry_run, body.replace) {
         (true, _) => How::DryRun,
         (false, true) => How::Replace,
         (false, false) => How::Careful,

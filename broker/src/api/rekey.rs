@@ -37,18 +37,18 @@ pub(super) fn routes() -> Router<App> {
 async fn rekey(
     State(operations): State<Arc<Operations>>,
     Operator(by): Operator,
-    SecretBody(asked): SecretBody<Rekey>,
+    SecretBody(body): SecretBody<Rekey>,
 ) -> Result<Response, Refusal> {
-    let to = asked.root_key.map(|source| source.parse()).transpose();
+    let to = body.root_key.map(|source| source.parse()).transpose();
     let to = to.map_err(|error: NotARootKeySource| {
         Refusal::from(Problem::new(ErrorCode::BadRequest, error.to_string()))
     })?;
-    let asked = RekeyRequest {
+    let request = RekeyRequest {
         to,
-        passphrase: asked.passphrase.map(Passphrase::new),
-        recovery: asked.recovery.map(Passphrase::new),
+        passphrase: body.passphrase.map(Passphrase::new),
+        recovery: body.recovery.map(Passphrase::new),
     };
-    let done = to_completion(async move { operations.rekey(Some(&by), asked).await }).await?;
+    let done = to_completion(async move { operations.rekey(Some(&by), request).await }).await?;
     Ok(match done {
         RekeyOutcome::Rekeyed(done) => Json(Rekeyed {
             root_key: done.source.as_str().to_owned(),

@@ -70,8 +70,8 @@ async fn show_rotation(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<RotationView>, Refusal> {
-    let (asking, asked) = (Arc::clone(&rotations), name.clone());
-    let learning = to_completion(async move { asking.learn_scopes(&by, &asked).await });
+    let (asker, secret) = (Arc::clone(&rotations), name.clone());
+    let learning = to_completion(async move { asker.learn_scopes(&by, &secret).await });
     if tokio::time::timeout(AT_SET, learning).await.is_err() {
         tracing::info!(secret = %name, "GitHub did not answer in time which scopes the value in use has");
     }
@@ -93,13 +93,13 @@ async fn begin_rotation(
     State(rotations): State<Arc<Rotations>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
-    SecretBody(asked): SecretBody<BeginRotation>,
+    SecretBody(body): SecretBody<BeginRotation>,
 ) -> Result<Json<RotationView>, Refusal> {
-    let value = value_of(asked.value)?;
+    let value = value_of(body.value)?;
     let candidate = Candidate {
         value,
-        entered: asked.expires_at,
-        fewer_scopes: asked.fewer_scopes,
+        entered: body.expires_at,
+        fewer_scopes: body.fewer_scopes,
     };
     let begun =
         to_completion(async move { rotations.begin_rotation(&by, &name, candidate).await }).await;
@@ -139,9 +139,9 @@ async fn confirm_rotation(
     State(rotations): State<Arc<Rotations>>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
-    Body(asked): Body<ConfirmRotation>,
+    Body(body): Body<ConfirmRotation>,
 ) -> Result<Json<RotationView>, Refusal> {
-    let after = Duration::from_secs(asked.revoke_after.unwrap_or(0));
+    let after = Duration::from_secs(body.revoke_after.unwrap_or(0));
     let confirmed =
         to_completion(async move { rotations.confirm_rotation(&by, &name, after).await }).await;
     Ok(Json(confirmed?))

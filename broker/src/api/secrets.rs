@@ -87,18 +87,14 @@ async fn set_secret(
     State(app): State<App>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
-    SecretBody(asked): SecretBody<SetSecret>,
+    SecretBody(body): SecretBody<SetSecret>,
 ) -> Result<Json<SecretSet>, Refusal> {
-    let value = value_of(asked.value)?;
+    let value = value_of(body.value)?;
     // Read here, and then only by the vault.
     let looks_like = Kind::of(&value).map(|kind| kind.as_str().to_owned());
     let setting = to_completion({
         let (secrets, by, name) = (Arc::clone(&app.secrets), by.clone(), name.clone());
-        async move {
-            secrets
-                .set_secret(&by, &name, value, asked.expires_at)
-                .await
-        }
+        async move { secrets.set_secret(&by, &name, value, body.expires_at).await }
     });
     let held = setting.await?;
     let mut set = SecretSet {
@@ -109,7 +105,7 @@ async fn set_secret(
         check: None,
         warnings: Vec::new(),
     };
-    add_findings(&app, by, &mut set, asked.check).await;
+    add_findings(&app, by, &mut set, body.check).await;
     Ok(Json(set))
 }
 
@@ -128,7 +124,7 @@ async fn undo_secret(
     State(app): State<App>,
     Operator(by): Operator,
     Named(name): Named<SecretName>,
-    Body(asked): Body<UndoSecret>,
+    Body(body): Body<UndoSecret>,
 ) -> Result<Json<SecretSet>, Refusal> {
     let undoing = to_completion({
         let (secrets, by, name) = (Arc::clone(&app.secrets), by.clone(), name.clone());
@@ -143,7 +139,7 @@ async fn undo_secret(
         check: None,
         warnings: Vec::new(),
     };
-    add_findings(&app, by, &mut set, asked.check).await;
+    add_findings(&app, by, &mut set, body.check).await;
     Ok(Json(set))
 }
 

@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 pub enum Verdict {
     /// As declared.
     Ok,
-    /// Declared, and nothing that can be asked of GitHub proves it. Never the verdict of a whole check.
+    /// Declared, and no question to GitHub can prove it. Never the verdict of a whole check.
     NotProven,
     /// Works, and should be looked at.
     Warning,
-    /// Not what was declared, or of no use.
+    /// Not what was declared, or unusable.
     Error,
 }
 
@@ -55,14 +55,14 @@ impl fmt::Display for Verdict {
 /// One thing that a check found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// How it stands.
+    /// Its result.
     pub verdict: Verdict,
     /// What it is about, in a word that does not change, such as `wrong_owner`.
     /// docs/reference/findings.md lists them.
     pub word: Cow<'static, str>,
     /// In plain words.
     pub text: String,
-    /// What to do about it, where something is to be done.
+    /// What to do about it, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
@@ -82,11 +82,11 @@ pub struct CheckView {
     /// The login it belongs to, as far as is known; for an App its client id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
-    /// When it ends, by what GitHub says or else what was entered.
+    /// When it expires, as GitHub says, or else as entered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// The scopes of a classic token, as GitHub said them last. Absent where it did not, and where many
-    /// secrets are listed.
+    /// The scopes of a classic token, as GitHub last reported them. Absent where it did not, and where
+    /// many secrets are listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
     /// What was found, the worst first. Absent where many secrets are listed.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What went wrong, in a word that will not change. Serialises as that word.
+/// What went wrong, as a word that does not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
@@ -10,15 +10,15 @@ pub enum ErrorCode {
     BadRequest,
     /// No rule allows this. The same for a purpose that does not exist.
     Denied,
-    /// A rule speaks for the caller but allows less than was asked.
+    /// A rule allows the caller less than was asked for.
     TooWide,
     /// No such lease, or not the caller's.
     UnknownLease,
-    /// The policies name a secret whose value is not there.
+    /// The policies name a secret that has no value.
     SecretMissing,
-    /// The secret behind the purpose has ended.
+    /// The secret behind the purpose has expired.
     SecretExpired,
-    /// Another change came first, or what was to be made exists.
+    /// Another change came first, or something exists already.
     Conflict,
     /// No such secret or other thing an operator named.
     NotFound,
@@ -28,13 +28,13 @@ pub enum ErrorCode {
     Locked,
     /// The audit log cannot be written, so nothing is handed out.
     AuditUnavailable,
-    /// The place a secret comes from does not answer.
+    /// The source of a secret gives no value.
     SourceUnavailable,
     /// GitHub refused.
     UpstreamRefused,
     /// GitHub does not answer; the `Retry-After` header says when to come back.
     UpstreamUnavailable,
-    /// A fault of the broker's own; the trace has the cause.
+    /// A bug in the broker; its trace has the cause.
     Internal,
 }
 
@@ -83,15 +83,15 @@ impl ErrorCode {
             Self::UnknownLease => "no such lease",
             Self::SecretMissing => "the secret has no value",
             Self::SecretExpired => "the secret has expired",
-            Self::Conflict => "in conflict with what is there",
+            Self::Conflict => "in conflict with the current state",
             Self::NotFound => "not found",
             Self::RateLimited => "too many",
             Self::Locked => "the store is locked",
             Self::AuditUnavailable => "the audit log cannot be written",
-            Self::SourceUnavailable => "the secret's source does not answer",
+            Self::SourceUnavailable => "the secret's source gives no value",
             Self::UpstreamRefused => "GitHub refused",
             Self::UpstreamUnavailable => "GitHub does not answer",
-            Self::Internal => "a fault in the broker",
+            Self::Internal => "an internal error",
         }
     }
 
@@ -121,18 +121,18 @@ impl ErrorCode {
 /// A refusal, after RFC 9457. Programs match on `code`; people read `detail` and `hint`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// `urn:tokend:error:` and the code. Nothing need be fetched.
+    /// `urn:tokend:error:` and the code. It need not resolve.
     #[serde(rename = "type")]
     pub kind: String,
     /// The same for every problem of this code.
     pub title: String,
     /// The HTTP status of this answer.
     pub status: u16,
-    /// The stable word.
+    /// A word that does not change.
     pub code: ErrorCode,
-    /// What happened this time.
+    /// What happened.
     pub detail: String,
-    /// What to do about it, where one thing helps.
+    /// What to do about it, if one thing helps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }

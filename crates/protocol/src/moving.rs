@@ -12,10 +12,10 @@ pub struct MoveSecret {
     /// As policies write it: `vault`, `op://VAULT/ITEM/FIELD`, `keyring:NAME`, `file:PATH` or
     /// `env:NAME`.
     pub to: String,
-    /// Read both places, say what would be done, and change nothing.
+    /// Read both sources, report what would be done, and change nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
-    /// Replace another value in the new place; or, once policies name it, take it for the right one.
+    /// Replace another value in the new source; or, once policies name it, accept it as the right one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replace: bool,
 }
@@ -29,9 +29,9 @@ pub struct MoveView {
     pub from: String,
     /// The source of the new one.
     pub to: String,
-    /// How far it is.
+    /// Its phase.
     pub phase: MovePhase,
-    /// When the value was first seen in the new place.
+    /// When the value was first read from the new source.
     pub begun_at: Option<Timestamp>,
     /// What is next.
     pub next: NextMove,
@@ -39,17 +39,17 @@ pub struct MoveView {
     pub change: Option<PolicyChange>,
 }
 
-/// How far a move is.
+/// The phase of a move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MovePhase {
     /// Nothing was changed.
     Planned,
-    /// The value is in both places.
+    /// The value is in both sources.
     Copied,
-    /// It is taken from the new place; the old copy is the way back.
+    /// It is read from the new source; the old copy is the way back.
     Switched,
-    /// It is taken from the old place again, and the move is over.
+    /// It is read from the old source again, and the move is over.
     MovedBack,
     /// The way back is gone, and the move is over.
     Finished,
@@ -82,7 +82,7 @@ pub struct NextMove {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MoveStep {
-    /// The broker writes the value to the new place, once it is asked without `dry_run`.
+    /// The broker writes the value to the new source, once it is asked without `dry_run`.
     Write,
     /// The operator puts the value there.
     Put,
@@ -121,8 +121,8 @@ pub struct MoveUnderWay {
     pub from: String,
     /// The source of the new one.
     pub to: String,
-    /// How far it is.
+    /// Its phase.
     pub step: MovePhase,
-    /// When the value was first seen in the new place.
+    /// When the value was first read from the new source.
     pub begun_at: Timestamp,
 }

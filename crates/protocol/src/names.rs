@@ -221,7 +221,7 @@ impl FromStr for Level {
 /// Permissions by name, in the order of their names so that output and hashes repeat.
 pub type Permissions = BTreeMap<PermissionName, Level>;
 
-/// How strong a thing the caller gets.
+/// What the caller gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Delivery {
@@ -255,15 +255,15 @@ impl Delivery {
     }
 }
 
-/// Who holds the caller to the scope and the end of the lease.
+/// Who enforces the scope and the end of the lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EnforcedBy {
     /// GitHub itself.
     Github,
-    /// The broker, per request.
+    /// The broker, for each request.
     Broker,
-    /// Nobody: the caller holds the stored token.
+    /// No one: the caller holds the stored token.
     Nobody,
 }
 

@@ -17,7 +17,8 @@ pub struct BeginRotation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     /// Whether it may carry fewer scopes than the value in use, where policies declare none; and whether
-    /// it may be taken where nothing tells, as for a fine-grained token without declared permissions.
+    /// it is accepted where its permissions cannot be compared, as for a fine-grained token without
+    /// declared permissions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fewer_scopes: bool,
 }
@@ -26,7 +27,7 @@ pub struct BeginRotation {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmRotation {
-    /// In this many seconds; absent means now.
+    /// In this many seconds. Absent: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoke_after: Option<u64>,
 }
@@ -36,7 +37,7 @@ pub struct ConfirmRotation {
 pub struct RotationList {
     /// The last rotation of each secret.
     pub rotations: Vec<RotationView>,
-    /// Where there is more: what to ask for as `?after=`. Absent on the last page.
+    /// Pass it as `?after=` to get the next page. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -46,7 +47,7 @@ pub struct RotationList {
 pub struct RotationView {
     /// The secret.
     pub secret: SecretName,
-    /// How far it is.
+    /// Its phase.
     pub phase: RotationPhase,
     /// The version in use before.
     pub old_version: Option<u64>,
@@ -56,7 +57,7 @@ pub struct RotationView {
     pub version: Option<u64>,
     /// When the new value came into use.
     pub begun_at: Option<Timestamp>,
-    /// When it ended, either way.
+    /// When it was over, either way.
     pub ended_at: Option<Timestamp>,
     /// When the broker revokes the old value, once confirmed.
     pub revoke_at: Option<Timestamp>,
@@ -66,17 +67,17 @@ pub struct RotationView {
     pub next: NextStep,
     /// Every step, in order.
     pub steps: Vec<StepView>,
-    /// Where to create a new value, where one is wanted.
+    /// Where to create a new value, if one is needed.
     pub create: Option<CreateView>,
     /// Where else the value is kept.
     pub sinks: Vec<SinkView>,
-    /// Why the step that is due failed last.
+    /// Why the step that is due failed the last time.
     pub failure: Option<String>,
     /// What the operator should know.
     pub warnings: Vec<String>,
 }
 
-/// How far a rotation is.
+/// The phase of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RotationPhase {
@@ -101,11 +102,11 @@ pub enum RotationPhase {
 pub struct NextStep {
     /// Which step.
     pub step: RotationStep,
-    /// Who does it.
+    /// Who takes it.
     pub waits_for: WaitsFor,
     /// In plain words: what to do, or what the broker will do.
     pub text: String,
-    /// When the broker does it by itself.
+    /// When the broker takes it.
     pub at: Option<Timestamp>,
 }
 
@@ -119,11 +120,11 @@ pub enum RotationStep {
     Swap,
     /// It is written to the sinks.
     Push,
-    /// GitHub is asked with it.
+    /// GitHub is called with it.
     Verify,
     /// The operator confirms that the old value may be revoked.
     Confirm,
-    /// Nothing, until the time that was confirmed.
+    /// The broker waits until the time that was confirmed.
     Wait,
     /// GitHub is asked to revoke the old value.
     Revoke,
@@ -131,7 +132,7 @@ pub enum RotationStep {
     Delete,
     /// GitHub is seen to refuse the old value.
     Prove,
-    /// What is no longer needed is erased.
+    /// Old values are erased.
     Erase,
     /// Nothing.
     Nothing,
@@ -156,18 +157,18 @@ pub struct StepView {
     pub step: RotationStep,
     /// In plain words.
     pub text: String,
-    /// Whether it is behind.
+    /// Whether it is done.
     pub done: bool,
 }
 
 /// Where to create a value, and what to choose there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateView {
-    /// The form, filled in as far as its address can.
+    /// The form, filled in as far as a link can.
     pub link: String,
     /// What to choose, in the form's own words.
     pub settings: Vec<SettingView>,
-    /// What to look out for.
+    /// Notes.
     pub notes: Vec<String>,
 }
 
@@ -187,26 +188,26 @@ pub struct SinkList {
     pub sinks: Vec<SinkView>,
 }
 
-/// One place where a value is kept besides the vault.
+/// A place besides the vault where a value is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SinkView {
-    /// Whose value.
+    /// The secret.
     pub secret: SecretName,
-    /// Which place, such as `actions secret SYNC_TOKEN of acme/site`.
+    /// Where, such as `actions secret SYNC_TOKEN of acme/site`.
     pub sink: String,
     /// The secret whose token writes there.
     pub with: SecretName,
     /// Whether it holds the value in use.
     pub state: SinkStatus,
-    /// The version it holds, as far as its date proves.
+    /// The version it holds, as far as its date shows.
     pub version: Option<u64>,
     /// When that was written.
     pub pushed_at: Option<Timestamp>,
     /// When GitHub says it was updated.
     pub updated_at: Option<Timestamp>,
-    /// How often writing has failed in a row.
+    /// How many times in a row writing has failed.
     pub attempts: u32,
-    /// When the broker tries again by itself.
+    /// When the broker tries again.
     pub next_at: Option<Timestamp>,
     /// Why it failed last.
     pub failure: Option<String>,
@@ -244,14 +245,14 @@ impl SinkStatus {
 pub struct SecretRevoked {
     /// The secret.
     pub secret: SecretName,
-    /// Whether GitHub was seen to refuse every value of it. Only then they are erased.
+    /// Whether GitHub was seen to refuse every value of it. Only then are they erased.
     pub dead: bool,
-    /// The versions it is about.
+    /// Its versions.
     pub versions: Vec<u64>,
-    /// How many leases were ended.
+    /// How many leases were revoked.
     pub leases_ended: u64,
-    /// Sinks that hold a value that is dead, or should be.
+    /// Sinks that hold a value that is revoked, or should be.
     pub sinks: Vec<String>,
-    /// What is left to do.
+    /// What is left for the operator to do.
     pub todo: Vec<String>,
 }

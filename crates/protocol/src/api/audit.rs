@@ -11,7 +11,7 @@ pub struct AuditHead {
     pub head: String,
     /// The log's Ed25519 public key, base64.
     pub key: String,
-    /// Where the segments lie, as the broker names it.
+    /// The directory of its segments, as the broker names it.
     pub directory: String,
 }
 

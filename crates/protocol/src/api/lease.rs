@@ -9,11 +9,11 @@ use crate::names::{
     Delivery, EnforcedBy, LeaseId, OrgName, Permissions, Purpose, RepoPattern, SecretName,
 };
 
-/// What is asked for. Whatever is left out or `null`, the rule decides.
+/// A request for a lease. The rule decides what is left out or `null`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeaseRequest {
-    /// Why access is wanted.
+    /// What the access is for.
     pub purpose: Purpose,
     /// Which repositories. Absent: exactly those of the rule. An empty list is refused as `too_wide`
     /// unless an organisation remains.
@@ -67,7 +67,7 @@ impl LeaseRequest {
     }
 }
 
-/// What ends a lease besides its end in time.
+/// What revokes a lease before it expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Until {
@@ -92,9 +92,9 @@ pub struct LeaseAnswer<'a> {
 pub struct LeaseView {
     /// The lease.
     pub lease: LeaseId,
-    /// How strong the token is.
+    /// What the caller gets.
     pub deliver: Delivery,
-    /// Who holds the caller to the scope and the end below.
+    /// Who enforces the scope and the end below.
     pub enforced_by: EnforcedBy,
     /// Why.
     pub purpose: Purpose,
@@ -118,16 +118,16 @@ pub struct LeaseView {
     pub renewable_until: Timestamp,
     /// The audit record that allowed it: the grant, or the last renewal.
     pub audit_seq: u64,
-    /// What whoever is behind the token has left at GitHub, as far as is known.
+    /// What is left at GitHub to the account behind the token, as far as is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
-    /// Since when the value behind it was past its time when it was handed out, because its source was
-    /// down. Absent otherwise.
+    /// Since when the value behind it was stale when it was handed out, because its source was down.
+    /// Absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_since: Option<Timestamp>,
 }
 
-/// What is left at GitHub to whoever is behind the token, of the requests that most endpoints draw on
+/// What is left at GitHub to the account behind the token, of the requests that most endpoints draw on
 /// (`core`). Absent where it is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateLimit {
@@ -139,11 +139,11 @@ pub struct RateLimit {
     pub reset_at: Timestamp,
 }
 
-/// How long from now. An empty body counts as `{}`.
+/// For how long to renew. An empty body counts as `{}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RenewRequest {
-    /// In seconds. Absent: the rule's default.
+    /// How long from now, in seconds. Absent: the rule's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<u64>,
 }
@@ -151,9 +151,9 @@ pub struct RenewRequest {
 /// Live leases, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseList {
-    /// One's own, or everybody's for an operator.
+    /// The caller's own, or those of all accounts for an operator.
     pub leases: Vec<LeaseView>,
-    /// Where there is more: what to ask for as `?after=`. Absent on the last page.
+    /// Pass it as `?after=` to get the next page. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -170,7 +170,7 @@ pub struct RevokeOptions {
 /// The outcome of a revocation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revoked {
-    /// The lease that ended.
+    /// The lease.
     pub lease: LeaseId,
     /// For `raw`: the caller still holds a working token, and only a new value of the secret changes
     /// that.
@@ -179,10 +179,10 @@ pub struct Revoked {
     /// For `installation`: the outcome for the token at GitHub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenEnd>,
-    /// Leases that shared the token and ended with it.
+    /// Leases that shared the token and were revoked with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also_ended: Vec<LeaseId>,
-    /// Whether the end is in the audit log already. If not, it took effect all the same and is recorded
+    /// Whether the revocation is in the audit log already. If not, it took effect anyway and is recorded
     /// when the log can be written again.
     pub recorded: bool,
 }
@@ -191,10 +191,10 @@ pub struct Revoked {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenEnd {
-    /// It is dead.
+    /// It is revoked.
     Revoked,
-    /// Other leases hold it; it ends with the last of them.
+    /// Other leases hold it; it is revoked with the last of them.
     Shared,
-    /// It is being ended: GitHub is asked until it says so, or until the token ends by itself.
+    /// It is being revoked: GitHub is asked until it confirms, or until the token expires.
     Pending,
 }

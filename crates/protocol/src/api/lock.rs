@@ -9,7 +9,7 @@ use crate::names::{Delivery, LeaseId, Purpose, SecretName};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
-    /// Whether every live lease ends too, and every installation token at GitHub.
+    /// Whether every live lease is revoked too, and every installation token at GitHub.
     #[serde(default)]
     pub revoke: bool,
 }
@@ -19,7 +19,7 @@ pub struct Lock {
 pub struct Locked {
     /// `locked`.
     pub status: String,
-    /// What was ended, where that was asked.
+    /// What was revoked, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<RevokedAll>,
 }
@@ -27,20 +27,20 @@ pub struct Locked {
 /// What `revoke` revoked, and what it could not revoke.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevokedAll {
-    /// The leases that ended here, of all accounts.
+    /// The leases that were revoked, of all accounts.
     pub leases: Vec<EndedLease>,
-    /// How many leases of before the last start end at the next unlock: the store has not been unlocked
-    /// since, and cannot tell yet which of them are genuine.
+    /// How many leases from before the last start are revoked at the next unlock: until then the broker
+    /// cannot verify which of them are genuine.
     pub leases_at_unlock: u64,
-    /// Installation tokens that are dead at GitHub.
+    /// Installation tokens that are revoked at GitHub.
     pub tokens_ended: Vec<EndedToken>,
-    /// Installation tokens whose end GitHub has not confirmed. They are ended after the next unlock, and
-    /// end by themselves within the hour.
+    /// Installation tokens whose revocation GitHub has not confirmed. They are revoked after the next
+    /// unlock, and expire within the hour.
     pub tokens_pending: Vec<EndedToken>,
-    /// Values that were handed out as they are. Their leases have ended, and they still work.
+    /// Values that were handed out as they are. Their leases are revoked, and the values still work.
     pub raw: Vec<StillValid>,
-    /// Whether all of this is in the audit log already. If not, it took effect all the same and is
-    /// recorded when the log can be written again.
+    /// Whether all of this is in the audit log already. If not, it took effect anyway and is recorded
+    /// when the log can be written again.
     pub recorded: bool,
 }
 
@@ -51,7 +51,7 @@ pub struct EndedLease {
     pub lease: LeaseId,
     /// What it was for.
     pub purpose: Purpose,
-    /// What it was on.
+    /// Its secret.
     pub secret: SecretName,
     /// The account that held it.
     pub uid: u32,
@@ -72,7 +72,7 @@ pub struct EndedToken {
     pub uid: u32,
     /// The installation it is for.
     pub installation: u64,
-    /// When it ends at GitHub by itself.
+    /// When it expires at GitHub.
     pub expires_at: Timestamp,
 }
 
@@ -85,8 +85,8 @@ pub struct StillValid {
     pub purpose: Purpose,
     /// The account that holds it.
     pub uid: u32,
-    /// How many leases on it ended now.
+    /// How many leases on it were revoked.
     pub leases: u64,
-    /// What takes it away, after an unlock.
+    /// How to revoke it, after an unlock.
     pub hint: String,
 }

@@ -64,7 +64,7 @@ pub struct Reloaded {
     pub purposes: u64,
     /// Live leases that the new policies no longer allow, and that were revoked.
     pub revoked: Vec<LeaseId>,
-    /// What an author should look at.
+    /// Warnings for the author.
     pub warnings: Vec<String>,
 }
 

@@ -7,14 +7,14 @@ use crate::names::{Delivery, OrgName, Permissions, Purpose, RepoPattern, SecretN
 /// Purposes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PurposeList {
-    /// Those some rule gives the caller; all of them for an operator.
+    /// Those that a rule allows the caller; all of them for an operator.
     pub purposes: Vec<PurposeView>,
-    /// Where there is more: what to ask for as `?after=`. Absent on the last page.
+    /// Pass it as `?after=` to get the next page. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// One purpose as it stands for the asking caller.
+/// One purpose, as policy gives it to the caller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PurposeView {
     /// Its name.
@@ -23,22 +23,22 @@ pub struct PurposeView {
     pub about: Option<String>,
     /// The secret behind it.
     pub secret: SecretName,
-    /// How strong the token is.
+    /// What the caller gets.
     pub deliver: Delivery,
     /// What is used where the secret is missing, expired, or an App that is not installed there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<FallbackView>,
-    /// The rule that speaks for the caller. `null` if none does; only operators see such purposes.
+    /// The rule that applies to the caller. `null` if none does; only operators see such purposes.
     pub rule: Option<String>,
-    /// What the caller's rule gives; the purpose's own where no rule speaks.
+    /// Those of the caller's rule; those of the purpose where no rule applies.
     pub repositories: Vec<RepoPattern>,
     /// Which organisation, if any.
     pub organization: Option<OrgName>,
     /// Which permissions.
     pub permissions: Permissions,
-    /// Length of a lease that asks for none, in seconds.
+    /// Duration of a lease that asks for none, in seconds.
     pub ttl_default: u64,
-    /// Longest life of a lease, renewals included, in seconds.
+    /// Longest duration of a lease, renewals included, in seconds.
     pub ttl_max: u64,
 }
 
@@ -48,6 +48,6 @@ pub struct PurposeView {
 pub struct FallbackView {
     /// The secret.
     pub secret: SecretName,
-    /// How strong the token then is.
+    /// What the caller then gets.
     pub deliver: Delivery,
 }

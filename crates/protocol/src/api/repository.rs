@@ -9,7 +9,7 @@ use crate::names::RepoPattern;
 pub struct RepositoryList {
     /// Every name for which an id is kept.
     pub repositories: Vec<PinnedRepository>,
-    /// Where there is more: what to ask for as `?after=`. Absent on the last page.
+    /// Pass it as `?after=` to get the next page. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }

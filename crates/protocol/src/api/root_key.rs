@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rekey {
-    /// Where it is to be kept from now on. Absent: where it is.
+    /// Where to keep it from now on. Absent: where it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_key: Option<String>,
     /// The new passphrase, at least 12 characters, where the key is to be behind one and is not yet; or the
@@ -31,7 +31,7 @@ pub struct Rekeyed {
     pub version: u32,
     /// How many data keys are under it: one for each stored version and each installation token.
     pub data_keys: u64,
-    /// What is left for a person to do, in plain words. Absent: nothing.
+    /// What is left for the operator to do. Absent: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<String>,
 }
@@ -52,15 +52,15 @@ pub struct RootKeyView {
     pub version: u32,
     /// When it came into force.
     pub since: Timestamp,
-    /// How often it has sealed since, at most. A data key seals once.
+    /// How many times it has sealed since, at most. A data key seals once.
     pub seals: u64,
-    /// How often it may, with random nonces of 96 bits: 2^32 (NIST SP 800-38D).
+    /// How many times it may, with random nonces of 96 bits: 2^32 (NIST SP 800-38D).
     pub most_seals: u64,
     /// Whether a recovery passphrase opens the store too.
     pub recovery: bool,
-    /// How often it is changed, in seconds; null: only when told to.
+    /// How often it is changed, in seconds; `null`: only on request.
     pub rekey_every: Option<u64>,
-    /// By when it must have changed.
+    /// When it must be changed at the latest.
     pub deadline: Option<Timestamp>,
     /// What the next change needs an operator for: `credential`; null: the broker can do it by itself.
     pub needs: Option<String>,

@@ -12,7 +12,7 @@ use crate::names::{Purpose, SecretName};
 pub struct SecretList {
     /// Every secret that policies declare or the vault holds.
     pub secrets: Vec<SecretView>,
-    /// Where there is more: what to ask for as `?after=`. Absent on the last page.
+    /// Pass it as `?after=` to get the next page. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -22,9 +22,9 @@ pub struct SecretList {
 pub struct SecretView {
     /// Its name.
     pub name: SecretName,
-    /// Whether a policy file declares it. If not, the vault holds a value that nobody can use.
+    /// Whether a policy file declares it. If not, the vault holds a value that no one can use.
     pub declared: bool,
-    /// What the policy file says it is.
+    /// The kind that the policy file declares.
     pub kind: Option<String>,
     /// The login GitHub must report for it.
     pub owner: Option<String>,
@@ -33,31 +33,30 @@ pub struct SecretView {
     /// Where the value comes from: `vault`, `file:PATH`, `env:NAME`, `keyring:NAME` or
     /// `op://VAULT/ITEM/FIELD`, perhaps with a section.
     pub source: String,
-    /// Why that place gave none when it was last read, and the mend; never of the vault.
+    /// Why that source gave none when it was last read, and what to do; never for the vault.
     #[serde(default)]
     pub source_fault: Option<String>,
-    /// When that place was last read, where it is asked now and then: 1Password, the keyring. Absent for
+    /// When that source was last read, if its values are cached: 1Password, the keyring. Absent for
     /// others, and before the first time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_read_at: Option<Timestamp>,
-    /// What the place counts its changes with, where it does and said so.
+    /// The version of the value at the source, if it has versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_version: Option<u64>,
-    /// Since when the value is past its time and served all the same, because its place is down. Absent
-    /// while it is not.
+    /// Since when the value is stale and served anyway, because its source is down. Absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_since: Option<Timestamp>,
     /// Purposes that name it.
     pub purposes: Vec<Purpose>,
     /// `ok`, `due`, `overdue`, `expired` or `missing`.
     pub state: SecretState,
-    /// When it must have been rotated or ends, whichever comes first.
+    /// When it must be rotated or expires, whichever comes first.
     pub deadline: Option<Timestamp>,
     /// When it ends at GitHub, as far as is known.
     pub expires_at: Option<Timestamp>,
     /// How often it must be rotated, in seconds.
     pub rotate_every: Option<u64>,
-    /// Warn below this many remaining requests.
+    /// A warning is given below this many remaining requests.
     pub rate_floor: Option<u64>,
     /// The version in use; `null` without a value in the vault.
     pub version: Option<u64>,
@@ -69,21 +68,21 @@ pub struct SecretView {
     pub hashed_credential: Option<String>,
     /// When a lease on it was last granted.
     pub last_used: Option<Timestamp>,
-    /// Who was handed the value itself since it was set.
+    /// The accounts that were handed the value itself since it was set.
     pub exposed_to: Vec<Exposure>,
-    /// The last check that GitHub answered, perhaps of an older version; with its findings where one
-    /// secret is asked for.
+    /// The last check that GitHub answered, perhaps of an older version; with its findings if one secret
+    /// is shown.
     #[serde(default)]
     pub check: Option<CheckView>,
     /// A later check that GitHub did not answer.
     #[serde(default)]
     pub check_failed: Option<CheckFailed>,
-    /// Its way to another place, where it is on one.
+    /// Its move to another source, if one is under way.
     #[serde(default, rename = "move", skip_serializing_if = "Option::is_none")]
     pub moving: Option<MoveUnderWay>,
 }
 
-/// How a secret stands against its deadline.
+/// The state of a secret against its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SecretState {
@@ -91,9 +90,9 @@ pub enum SecretState {
     Ok,
     /// 14 days or less to the deadline.
     Due,
-    /// Past the time by which it must have been rotated.
+    /// It should have been rotated.
     Overdue,
-    /// Ended at GitHub.
+    /// It expired at GitHub.
     Expired,
     /// No value.
     Missing,
@@ -133,14 +132,14 @@ pub struct Exposure {
 #[serde(deny_unknown_fields)]
 pub struct SetSecret {
     /// The value: one line of printable ASCII without blanks or quotes around it, or PEM. A byte order
-    /// mark at its beginning and one line end at its end are dropped. What is provably of another kind
-    /// than declared is refused.
+    /// mark at its beginning and one line end at its end are dropped. A value that is evidently of
+    /// another kind than declared is refused.
     pub value: String,
     /// When it ends at GitHub, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     /// Whether to check it against GitHub at once. Absent: yes, unless `[github] check_every` is `off`.
-    /// The answer waits at most 5 s for that, and a failure there is a warning.
+    /// The answer waits at most 5 s for it, and a failure is a warning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<bool>,
 }
@@ -161,16 +160,16 @@ pub struct SecretSet {
     pub name: SecretName,
     /// The version that is in use now.
     pub version: u64,
-    /// What its first characters say it is.
+    /// The kind that its first characters show.
     pub looks_like: Option<String>,
-    /// The version whose value it is, where an earlier one is stored once more.
+    /// The version that was restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restores: Option<u64>,
-    /// What a check found, if one was made and GitHub answered in time. Its faults are among the
-    /// warnings.
+    /// The result of a check, if one was made and GitHub answered in time. Its warnings and errors are
+    /// among `warnings`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<CheckView>,
     /// What the operator should know, such as that no policy file declares it, and what a check found
-    /// that is not as it should be.
+    /// wrong.
     pub warnings: Vec<String>,
 }

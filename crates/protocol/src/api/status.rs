@@ -14,7 +14,7 @@ pub struct Status {
     pub locked: bool,
     /// Whether callers can connect and a request could be granted now.
     pub ready: bool,
-    /// Why not. Empty if ready, and for callers who are no operators.
+    /// Why not. Empty if ready, and for callers who are not operators.
     pub not_ready: Vec<String>,
     /// The caller as the broker sees it.
     pub caller: CallerView,
@@ -22,7 +22,7 @@ pub struct Status {
     pub operator: bool,
     /// The caller's live leases.
     pub own_leases: u64,
-    /// All else. For operators only.
+    /// Everything else. For operators only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broker: Option<BrokerStatus>,
 }
@@ -56,16 +56,16 @@ pub struct BrokerStatus {
     pub policies_loaded_at: Timestamp,
     /// What is wrong with the policies on disk, if a reload was refused.
     pub policy_fault: Option<String>,
-    /// Whether keys lie in memory that cannot be swapped out.
+    /// Whether keys are in memory that cannot be swapped out.
     pub memory_locked: bool,
-    /// How it stands with GitHub.
+    /// What is known of GitHub.
     #[serde(default)]
     pub github: GitHubStatus,
     /// Every secret, by name.
     pub secrets: Vec<SecretView>,
     /// What an operator should look at.
     pub warnings: Vec<String>,
-    /// Who hears of warnings besides: those of `hook` and `webhook` that are configured.
+    /// Those of `hook` and `webhook` that are configured.
     #[serde(default)]
     pub warning_channels: Vec<WarningChannel>,
 }
@@ -75,12 +75,12 @@ pub struct BrokerStatus {
 pub struct WarningChannel {
     /// `hook` or `webhook`.
     pub channel: String,
-    /// Warnings it has yet to hear of.
+    /// Warnings that are not delivered yet.
     pub waiting: u64,
-    /// Since when it cannot be told; absent while it can.
+    /// Since when delivery fails; absent while it works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
-    /// Why not. Never a webhook's URL.
+    /// Why it fails. Never a webhook's URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
@@ -90,30 +90,30 @@ pub struct WarningChannel {
 pub struct GitHubStatus {
     /// The API's base URL.
     pub api: String,
-    /// The circuit breaker: `closed`, it is asked; `open`, it is left alone after failures in a row;
-    /// `half_open`, one call is out to see.
+    /// The circuit breaker: `closed`, it is asked; `open`, it is not asked after failures in a row;
+    /// `half_open`, one call is trying.
     pub breaker: String,
     /// When it last answered.
     pub last_answer: Option<Timestamp>,
-    /// Those whose rate limits are known, by name.
+    /// Principals whose rate limits are known, by name.
     pub principals: Vec<PrincipalLimits>,
 }
 
 /// What one principal has left at GitHub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrincipalLimits {
-    /// Whom GitHub counts: `user LOGIN`, `installation ID`, `app CLIENT_ID` or `anonymous`.
+    /// Whose requests GitHub counts: `user LOGIN`, `installation ID`, `app CLIENT_ID` or `anonymous`.
     pub principal: String,
     /// Windows that have not ended, by name.
     pub resources: Vec<ResourceLimit>,
-    /// The limit on whatever it asks, if it is in one: nothing is asked of GitHub for it meanwhile.
+    /// The limit on all its requests, if there is one: the broker makes none for it until then.
     pub held_off: Option<HeldOff>,
 }
 
-/// A limit on whatever a principal asks.
+/// A limit on all requests of a principal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldOff {
-    /// `secondary`: it asked too much too fast; `lock_out`: after several wrong credentials.
+    /// `secondary`: too many requests too fast; `lock_out`: several wrong credentials.
     pub limit: String,
     /// When it ends.
     pub until: Timestamp,
@@ -129,7 +129,7 @@ pub struct ResourceLimit {
     pub rate: RateLimit,
 }
 
-/// The caller as the kernel describes it. What could not be told is `null`.
+/// The caller as the kernel describes it. What is not known is `null`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallerView {
     /// Account.
