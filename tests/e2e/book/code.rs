@@ -35,10 +35,15 @@ pub(super) fn words_of(file: &str) -> BTreeSet<String> {
     words.map(|(word, _)| word.to_owned()).collect()
 }
 
-/// The texts in a list of the code: `const KEYS: &[&str] = &["…"];`.
-pub(super) fn list(file: &str, name: &str) -> BTreeSet<String> {
-    let text = without_tests(file);
-    let list = between(&text, &format!("const {name}: &[&str] = &["), "]");
+/// The texts in the list of this name of a module: `const KEYS: &[&str] = &["…"];`.
+pub(super) fn list(module: &str, name: &str) -> BTreeSet<String> {
+    let mut text = String::new();
+    let file = root().join(format!("{module}.rs"));
+    match fs::read_to_string(file) {
+        Ok(file) => text = file,
+        Err(_) => rust_files(&root().join(module), &mut |file| text.push_str(file)),
+    }
+    let list = between(&text, &format!("\nconst {name}: &[&str] = &["), "]");
     quoted(list).into_iter().collect()
 }
 
