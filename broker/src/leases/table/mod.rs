@@ -19,75 +19,80 @@ mod tests;
 
 /// The table. Every method locks it for a moment and never across an `await`.
 #[derive(Debug, Default)]
-pub struct LeaseTable {
+pub(crate) struct LeaseTable {
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    leases: HashMap<LeaseId, Arc<Lease>>,
+    leases: HashMap<LeaseId, LeaseEntry>,
     ends: BTreeSet<(Duration, LeaseId)>,
-    /// Live leases and reserved places, by account.
-    places: HashMap<u32, usize>,
-    /// Leases that end when a place taken at the limit is filled.
+    /// Live leases and reservations, by account.
+    accounts: HashMap<u32, AccountUse>,
+    /// Leases that end when a reservation made at the limit is filled.
     giving_way: HashSet<LeaseId>,
-    /// What the records of live leases and reserved places take, in bytes, by account.
-    bytes: HashMap<u32, usize>,
-    /// The same of each live lease.
-    weights: HashMap<LeaseId, usize>,
-    /// Dropped with their lease, which tells whoever watches for another end of it.
-    watched: HashMap<LeaseId, oneshot::Sender<Over>>,
+}
+
+#[derive(Debug)]
+struct LeaseEntry {
+    lease: Arc<Lease>,
+    /// What its records take of the log.
+    bytes: usize,
+    /// Dropped with the lease, which tells whoever watches for another end of it.
+    watcher: Option<oneshot::Sender<LeaseOver>>,
+}
+
+/// What one account has.
+#[derive(Debug, Clone, Copy, Default)]
+struct AccountUse {
+    leases: usize,
+    bytes: usize,
 }
 
 /// Nothing is ever sent: a lease is over when the sender is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Over {}
+pub(crate) enum LeaseOver {}
 
 /// A place in the table, taken before the record is written so that the limit holds under
 /// concurrent requests. Dropped unused, it is free again.
 #[derive(Debug)]
 #[must_use]
-pub struct Place<'a> {
+pub(crate) struct Reservation<'a> {
     /// `None` once a lease fills the place.
     table: Option<&'a LeaseTable>,
     account: u32,
     /// The lease that ends when this place is filled.
-    in_place_of: Option<LeaseId>,
+    replaces: Option<LeaseId>,
     bytes: usize,
 }
 
 /// What the live leases of one account may be.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// How many.
-    pub leases: usize,
+pub(crate) struct AccountLimits {
+    pub(crate) leases: usize,
     /// What their records may take, in bytes: a start reads them all, and each time they are told again
     /// they are written once more.
-    pub bytes: usize,
+    pub(crate) bytes: usize,
 }
 
 /// Which limit an account has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reached {
-    /// [`Limits::leases`].
+pub(crate) enum LimitReached {
     Leases,
-    /// [`Limits::bytes`].
     Bytes,
 }
 
 /// The account has live leases as it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full {
-    /// Which limit.
-    pub reached: Reached,
+pub(crate) struct AccountFull {
+    pub(crate) reached: LimitReached,
     /// Boot time at which the account's next lease ends.
-    pub next_end: Option<Duration>,
+    pub(crate) next_end: Option<Duration>,
 }
 
-impl Full {
+impl AccountFull {
     /// How long to wait before asking again: until the account's next lease ends, in whole seconds rounded up.
-    #[must_use]
-    pub fn retry_after(self, now: Now) -> Duration {
+    pub(crate) fn retry_after(self, now: Now) -> Duration {
         let left = self.next_end.map(|end| end.saturating_sub(now.boot));
         Duration::from_secs(left.map_or(0, |left| left.as_secs()) + 1)
     }
@@ -100,17 +105,17 @@ impl LeaseTable {
     ///
     /// # Errors
     ///
-    /// [`Full`] if the account is at a limit, and no lease that gives way makes room.
-    pub fn reserve(
+    /// [`AccountFull`] if the account is at a limit, and no lease that gives way makes room.
+    pub(crate) fn reserve(
         &self,
         lease: &Lease,
         bytes: usize,
         value: Option<&HashedToken>,
-        limits: Limits,
-    ) -> Result<Place<'_>, Full> {
+        limits: AccountLimits,
+    ) -> Result<Reservation<'_>, AccountFull> {
         let account = lease.caller.account();
         let mut inner = self.lock();
-        let in_place_of = match inner.reached(account, bytes, limits) {
+        let replaces = match inner.reached(account, bytes, limits) {
             None => None,
             Some(reached) => {
                 let oldest = value.and_then(|value| inner.oldest_giving_way(lease, value));
@@ -121,94 +126,85 @@ impl LeaseTable {
             }
         };
         // Counted beside the lease that gives way: that one may end by itself before this is filled.
-        *inner.places.entry(account).or_default() += 1;
-        *inner.bytes.entry(account).or_default() += bytes;
-        Ok(Place {
+        inner.take(account, bytes);
+        Ok(Reservation {
             table: Some(self),
             account,
-            in_place_of,
+            replaces,
             bytes,
         })
     }
 
     /// Puts a lease into the place taken for it, and returns the one that ended for it. That one stays
     /// where the value turned out to be another one.
-    pub fn open(&self, mut place: Place<'_>, lease: Arc<Lease>) -> Option<Arc<Lease>> {
+    pub(crate) fn open(&self, mut place: Reservation<'_>, lease: Arc<Lease>) -> Option<Arc<Lease>> {
         debug_assert_eq!(place.account, lease.caller.account());
         // The place stays counted: it is this lease's now.
         place.table = None;
         let mut inner = self.lock();
-        let over = place.in_place_of.take().and_then(|id| {
+        let over = place.replaces.take().and_then(|id| {
             inner.giving_way.remove(&id);
             let old = inner.leases.get(&id)?;
             let value = lease.hashed_token.as_ref()?;
-            old.gives_way_to(&lease, value).then_some(id)
+            old.lease.gives_way_to(&lease, value).then_some(id)
         });
         let over = over.and_then(|id| inner.remove(&id));
-        inner.weights.insert(lease.id.clone(), place.bytes);
-        inner.insert(lease);
+        inner.insert(lease, place.bytes);
         over
     }
 
     /// Puts a lease back that was live before a restart, and whose records take so many bytes. Limits do
     /// not apply.
-    pub fn rebuild(&self, lease: Arc<Lease>, bytes: usize) {
+    pub(crate) fn rebuild(&self, lease: Arc<Lease>, bytes: usize) {
         let mut inner = self.lock();
-        let account = lease.caller.account();
-        *inner.places.entry(account).or_default() += 1;
-        *inner.bytes.entry(account).or_default() += bytes;
-        inner.weights.insert(lease.id.clone(), bytes);
-        inner.insert(lease);
+        inner.take(lease.caller.account(), bytes);
+        inner.insert(lease, bytes);
     }
 
     /// Replaces a lease by its renewed self. `false` if it has ended meanwhile.
-    pub fn renew(&self, lease: Arc<Lease>) -> bool {
+    pub(crate) fn renew(&self, lease: Arc<Lease>) -> bool {
         let mut inner = self.lock();
-        let Some(old) = inner.leases.get(&lease.id) else {
+        let end = (lease.span.expires.boot, lease.id.clone());
+        let Some(live) = inner.leases.get_mut(&lease.id) else {
             return false;
         };
-        let old_end = (old.span.expires.boot, lease.id.clone());
-        inner.ends.remove(&old_end);
-        inner.insert(lease);
+        let old = std::mem::replace(&mut live.lease, lease);
+        inner.ends.remove(&(old.span.expires.boot, old.id.clone()));
+        inner.ends.insert(end);
         true
     }
 
-    /// One live lease. One whose time is over is not, also where nobody has swept it away yet.
-    #[must_use]
-    pub fn find(&self, id: &LeaseId, now: Now) -> Option<Arc<Lease>> {
+    /// One live lease. One whose time is over is not, also where no one has swept it away yet.
+    pub(crate) fn find(&self, id: &LeaseId, now: Now) -> Option<Arc<Lease>> {
         let inner = self.lock();
-        let lease = inner.leases.get(id)?;
+        let lease = &inner.leases.get(id)?.lease;
         (!lease.span.has_ended(now)).then(|| Arc::clone(lease))
     }
 
     /// Something that comes to an end when this lease does, whatever ends it. `None` if it is not
     /// live.
-    #[must_use]
-    pub fn until_over(&self, id: &LeaseId) -> Option<oneshot::Receiver<Over>> {
+    pub(crate) fn until_over(&self, id: &LeaseId) -> Option<oneshot::Receiver<LeaseOver>> {
         let mut inner = self.lock();
-        if !inner.leases.contains_key(id) {
-            return None;
-        }
+        let live = inner.leases.get_mut(id)?;
         let (sender, receiver) = oneshot::channel();
-        inner.watched.insert(id.clone(), sender);
+        live.watcher = Some(sender);
         Some(receiver)
     }
 
     /// The secrets behind live leases, each once.
-    #[must_use]
-    pub fn secrets(&self) -> BTreeSet<SecretName> {
+    pub(crate) fn secrets(&self) -> BTreeSet<SecretName> {
         let inner = self.lock();
-        let secrets: HashSet<&SecretName> = inner.leases.values().map(|l| &l.secret).collect();
+        let secrets: HashSet<&SecretName> = inner.live().map(|lease| &lease.secret).collect();
         secrets.into_iter().cloned().collect()
     }
 
     /// Ends one lease; `None` if it was not live, so that only one of several wins.
-    pub fn end(&self, id: &LeaseId) -> Option<Arc<Lease>> {
+    pub(crate) fn end(&self, id: &LeaseId) -> Option<Arc<Lease>> {
         self.lock().remove(id)
     }
 
     /// Ends and returns every lease whose time is over.
-    pub fn expire(&self, now: Now) -> Vec<Arc<Lease>> {
+    pub(crate) fn expire(&self, now: Now) -> Vec<Arc<Lease>> {
         let mut inner = self.lock();
         let mut over = Vec::new();
         while let Some((end, id)) = inner.ends.first() {
@@ -223,29 +219,23 @@ impl LeaseTable {
 
     /// All live leases, or those of one account, oldest first. What is past its end and not swept yet
     /// is not live.
-    #[must_use]
-    pub fn list(&self, account: Option<u32>, now: Now) -> Vec<Arc<Lease>> {
+    pub(crate) fn list(&self, account: Option<u32>, now: Now) -> Vec<Arc<Lease>> {
         let mut leases: Vec<_> = self
             .lock()
-            .leases
-            .values()
+            .live()
             .filter(|lease| account.is_none_or(|uid| lease.caller.uid == uid))
             .filter(|lease| !lease.span.has_ended(now))
             .cloned()
             .collect();
-        leases.sort_by_cached_key(|lease| lease.place());
+        leases.sort_by_cached_key(|lease| lease.position());
         leases
     }
 
-    /// Number of live leases.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.lock().leases.len()
     }
 
-    /// Whether no lease is live.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
@@ -257,94 +247,105 @@ impl LeaseTable {
 }
 
 impl Inner {
+    fn live(&self) -> impl Iterator<Item = &Arc<Lease>> {
+        self.leases.values().map(|live| &live.lease)
+    }
+
     fn oldest_giving_way(&self, new: &Lease, value: &HashedToken) -> Option<LeaseId> {
-        let leases = self.leases.values();
-        let gives_way = leases
+        let gives_way = self
+            .live()
             .filter(|lease| lease.gives_way_to(new, value) && !self.giving_way.contains(&lease.id));
         let oldest = gives_way.min_by_key(|lease| lease.seq);
         oldest.map(|lease| lease.id.clone())
     }
 
-    fn insert(&mut self, lease: Arc<Lease>) {
+    /// Its account has [taken](Self::take) the bytes.
+    fn insert(&mut self, lease: Arc<Lease>, bytes: usize) {
         self.ends
             .insert((lease.span.expires.boot, lease.id.clone()));
-        self.leases.insert(lease.id.clone(), lease);
+        let id = lease.id.clone();
+        let live = LeaseEntry {
+            lease,
+            bytes,
+            watcher: None,
+        };
+        self.leases.insert(id, live);
     }
 
     fn remove(&mut self, id: &LeaseId) -> Option<Arc<Lease>> {
-        let lease = self.leases.remove(id)?;
+        let LeaseEntry { lease, bytes, .. } = self.leases.remove(id)?;
         self.ends.remove(&(lease.span.expires.boot, id.clone()));
-        self.watched.remove(id);
-        let bytes = self.weights.remove(id).unwrap_or_default();
         self.release(lease.caller.account(), bytes);
         Some(lease)
     }
 
-    /// Which limit one more lease of the account would exceed, beside all there are.
-    fn reached(&self, account: u32, bytes: usize, limits: Limits) -> Option<Reached> {
-        let places = self.places.get(&account).copied().unwrap_or_default();
-        if places >= limits.leases {
-            return Some(Reached::Leases);
-        }
-        (self.weight_of(account).saturating_add(bytes) > limits.bytes).then_some(Reached::Bytes)
+    fn taken(&self, account: u32) -> AccountUse {
+        self.accounts.get(&account).copied().unwrap_or_default()
     }
 
-    fn weight_of(&self, account: u32) -> usize {
-        self.bytes.get(&account).copied().unwrap_or_default()
+    fn take(&mut self, account: u32, bytes: usize) {
+        let taken = self.accounts.entry(account).or_default();
+        taken.leases += 1;
+        taken.bytes += bytes;
+    }
+
+    /// Which limit one more lease of the account would exceed, beside all there are.
+    fn reached(&self, account: u32, bytes: usize, limits: AccountLimits) -> Option<LimitReached> {
+        let taken = self.taken(account);
+        if taken.leases >= limits.leases {
+            return Some(LimitReached::Leases);
+        }
+        (taken.bytes.saturating_add(bytes) > limits.bytes).then_some(LimitReached::Bytes)
     }
 
     /// Whether a lease may take the place of this one: it makes as many, and weighs no more than this or fits
     /// once this and all others that give way have ended. What is above a limit, because that was lowered,
     /// need not come below it at once.
-    fn makes_room(&self, oldest: &LeaseId, bytes: usize, limits: Limits) -> bool {
-        let Some(account) = self.leases.get(oldest).map(|lease| lease.caller.account()) else {
+    fn makes_room(&self, oldest: &LeaseId, bytes: usize, limits: AccountLimits) -> bool {
+        let Some(LeaseEntry {
+            lease,
+            bytes: weight,
+            ..
+        }) = self.leases.get(oldest)
+        else {
             return false;
         };
-        let weight = |id: &LeaseId| self.weights.get(id).copied().unwrap_or_default();
-        let own = |id: &&LeaseId| {
-            let lease = self.leases.get(*id);
-            lease.is_some_and(|lease| lease.caller.account() == account)
-        };
-        let going: usize = self.giving_way.iter().filter(own).map(weight).sum();
-        let left = self
-            .weight_of(account)
-            .saturating_sub(going + weight(oldest));
-        bytes <= weight(oldest) || left.saturating_add(bytes) <= limits.bytes
+        let account = lease.caller.account();
+        let going = self.giving_way.iter().filter_map(|id| self.leases.get(id));
+        let going = going.filter(|live| live.lease.caller.account() == account);
+        let going: usize = going.map(|live| live.bytes).sum();
+        let left = self.taken(account).bytes.saturating_sub(going + weight);
+        bytes <= *weight || left.saturating_add(bytes) <= limits.bytes
     }
 
-    fn full(&self, account: u32, reached: Reached) -> Full {
+    fn full(&self, account: u32, reached: LimitReached) -> AccountFull {
         let own = |(_, id): &&(Duration, LeaseId)| {
-            let lease = self.leases.get(id);
-            lease.is_some_and(|lease| lease.caller.account() == account)
+            let live = self.leases.get(id);
+            live.is_some_and(|live| live.lease.caller.account() == account)
         };
-        Full {
+        AccountFull {
             reached,
             next_end: self.ends.iter().find(own).map(|(end, _)| *end),
         }
     }
 
     fn release(&mut self, account: u32, bytes: usize) {
-        if let Some(all) = self.bytes.get_mut(&account) {
-            *all = all.saturating_sub(bytes);
-            if *all == 0 {
-                self.bytes.remove(&account);
-            }
-        }
-        if let Some(places) = self.places.get_mut(&account) {
-            *places = places.saturating_sub(1);
-            if *places == 0 {
-                self.places.remove(&account);
+        if let Some(taken) = self.accounts.get_mut(&account) {
+            taken.leases = taken.leases.saturating_sub(1);
+            taken.bytes = taken.bytes.saturating_sub(bytes);
+            if taken.leases == 0 {
+                self.accounts.remove(&account);
             }
         }
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if let Some(table) = self.table {
             let mut inner = table.lock();
             inner.release(self.account, self.bytes);
-            if let Some(stays) = &self.in_place_of {
+            if let Some(stays) = &self.replaces {
                 inner.giving_way.remove(stays);
             }
         }

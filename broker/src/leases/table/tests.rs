@@ -22,8 +22,8 @@ fn lease(number: u128, uid: u32, ttl: u64) -> Arc<Lease> {
     ))
 }
 
-const fn up_to(leases: usize) -> Limits {
-    Limits { leases, bytes: 100 }
+const fn up_to(leases: usize) -> AccountLimits {
+    AccountLimits { leases, bytes: 100 }
 }
 
 /// A lease on this value, granted by this record.
@@ -36,7 +36,11 @@ fn on(value: &str, number: u128) -> Lease {
 }
 
 /// Takes a place and fills it. Returns the number of the lease that ended for it.
-fn take(table: &LeaseTable, lease: Arc<Lease>, limit: usize) -> Result<Option<LeaseId>, Full> {
+fn take(
+    table: &LeaseTable,
+    lease: Arc<Lease>,
+    limit: usize,
+) -> Result<Option<LeaseId>, AccountFull> {
     let place = table.reserve(&lease, 0, lease.hashed_token.as_ref(), up_to(limit))?;
     let over = table.open(place, lease);
     Ok(over.map(|over| over.id.clone()))
@@ -150,7 +154,7 @@ fn what_the_records_of_live_leases_take_is_limited_and_free_again_with_each_end(
     let table = LeaseTable::default();
     let heavy = |account, bytes| table.reserve(&lease(9, account, 60), bytes, None, up_to(9));
     let first = heavy(7, 60).unwrap();
-    assert_eq!(heavy(7, 41).unwrap_err().reached, Reached::Bytes);
+    assert_eq!(heavy(7, 41).unwrap_err().reached, LimitReached::Bytes);
     let second = heavy(7, 40).unwrap();
     assert!(heavy(8, 100).is_ok(), "another account is not affected");
     table.open(first, lease(1, 7, 60));
@@ -163,7 +167,7 @@ fn what_the_records_of_live_leases_take_is_limited_and_free_again_with_each_end(
     table.rebuild(lease(2, 7, 60), 100);
     assert!(heavy(7, 1).is_err());
     assert_eq!(table.expire(at(60)).len(), 1);
-    assert!(table.lock().bytes.is_empty() && table.lock().weights.is_empty());
+    assert!(table.lock().accounts.is_empty());
 }
 
 #[test]
@@ -174,12 +178,12 @@ fn at_the_limit_of_bytes_the_oldest_equal_lease_gives_way_if_that_makes_room() {
         let new = on("value", number);
         let place = table.reserve(&new, bytes, Some(&value), up_to(9))?;
         let over = table.open(place, Arc::new(new));
-        Ok::<_, Full>(over.map(|over| over.id.clone()))
+        Ok::<_, AccountFull>(over.map(|over| over.id.clone()))
     };
     assert_eq!(heavy(1, 30), Ok(None));
     assert_eq!(heavy(2, 70), Ok(None));
     assert_eq!(heavy(3, 30), Ok(Some(LeaseId::from_random(1))));
-    assert_eq!(heavy(4, 80).unwrap_err().reached, Reached::Bytes);
+    assert_eq!(heavy(4, 80).unwrap_err().reached, LimitReached::Bytes);
     assert_eq!(table.len(), 2, "nothing ended for what is refused");
     assert_eq!(heavy(4, 70), Ok(Some(LeaseId::from_random(2))));
     let other = lease(5, 7, 60);
@@ -194,7 +198,7 @@ fn as_many_at_once_as_there_are_equal_leases_take_their_places_also_above_a_lowe
         table.rebuild(Arc::new(on("value", number)), 30);
     }
     // Four, where two may be; 120 bytes, where 100 may.
-    let limits = Limits {
+    let limits = AccountLimits {
         leases: 2,
         bytes: 100,
     };
