@@ -8,25 +8,25 @@ use broker_protocol::api::WarningChannel;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
-use super::given::ChannelName;
+use super::history::ChannelName;
 use crate::notify::{Hook, HookError, Webhook, WebhookError, WebhookUrl};
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
 
 pub(super) struct Channel {
     pub(super) name: ChannelName,
-    out: Out,
+    out: Transport,
     /// Held while it is being told: one message at a time.
     busy: tokio::sync::Mutex<()>,
-    standing: Mutex<Standing>,
+    state: Mutex<ChannelState>,
 }
 
-enum Out {
+enum Transport {
     Hook(Hook),
     Webhook(Webhook),
 }
 
 #[derive(Default)]
-struct Standing {
+struct ChannelState {
     failures: u32,
     since: Option<Timestamp>,
     why: Option<String>,
@@ -37,42 +37,38 @@ struct Standing {
 /// Why a channel was not told.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TellError {
-    /// Someone else may write the hook, and would run as the broker.
     #[error("the hook is not run: {0}")]
     Exposed(#[source] PolicyFilesError),
-    /// The hook failed.
     #[error(transparent)]
     Hook(#[from] HookError),
-    /// The webhook failed.
     #[error(transparent)]
     Webhook(#[from] WebhookError),
-    /// A fault of the broker's own.
     #[error("the hook could not be looked at")]
     Broken(#[source] tokio::task::JoinError),
 }
 
 impl Channel {
     pub(super) fn hook(hook: Hook) -> Self {
-        Self::new(ChannelName::Hook, Out::Hook(hook))
+        Self::new(ChannelName::Hook, Transport::Hook(hook))
     }
 
     pub(super) fn webhook(url: WebhookUrl) -> Self {
-        Self::new(ChannelName::Webhook, Out::Webhook(Webhook::new(url)))
+        Self::new(ChannelName::Webhook, Transport::Webhook(Webhook::new(url)))
     }
 
-    fn new(name: ChannelName, out: Out) -> Self {
+    fn new(name: ChannelName, out: Transport) -> Self {
         Self {
             name,
             out,
             busy: tokio::sync::Mutex::default(),
-            standing: Mutex::default(),
+            state: Mutex::default(),
         }
     }
 
     /// Whoever gets this may tell it something; `None` if someone is at it, or it is too early after
     /// a failure.
     pub(super) fn begin(&self, now: Now) -> Option<tokio::sync::MutexGuard<'_, ()>> {
-        if now.boot < self.standing().not_before {
+        if now.boot < self.state().not_before {
             return None;
         }
         self.busy.try_lock().ok()
@@ -80,7 +76,7 @@ impl Channel {
 
     pub(super) async fn tell(&self, message: &[u8]) -> Result<(), TellError> {
         match &self.out {
-            Out::Hook(hook) => {
+            Transport::Hook(hook) => {
                 let program = hook.program().to_owned();
                 let evaluated = spawn_blocking(move || refuse_exposed(&program)).await;
                 evaluated
@@ -88,12 +84,12 @@ impl Channel {
                     .map_err(TellError::Exposed)?;
                 Ok(hook.run(message).await?)
             }
-            Out::Webhook(webhook) => Ok(webhook.post(message).await?),
+            Transport::Webhook(webhook) => Ok(webhook.post(message).await?),
         }
     }
 
-    pub(super) fn well(&self) {
-        *self.standing() = Standing::default();
+    pub(super) fn succeeded(&self) {
+        *self.state() = ChannelState::default();
     }
 
     /// The pauses grow, and are at least what a webhook asked for.
@@ -104,26 +100,26 @@ impl Channel {
             TellError::Webhook(error) => error.retry_after(),
             TellError::Exposed(_) | TellError::Hook(_) | TellError::Broken(_) => None,
         };
-        let mut standing = self.standing();
-        let pause = pause_after(standing.failures).max(asked.unwrap_or_default());
-        standing.failures = standing.failures.saturating_add(1);
-        standing.since.get_or_insert(now.wall);
-        standing.why = Some(why);
-        standing.not_before = now.boot + pause.min(LONGEST_ASKED);
+        let mut state = self.state();
+        let pause = pause_after(state.failures).max(asked.unwrap_or_default());
+        state.failures = state.failures.saturating_add(1);
+        state.since.get_or_insert(now.wall);
+        state.why = Some(why);
+        state.not_before = now.boot + pause.min(LONGEST_ASKED);
     }
 
     pub(super) fn view(&self, waiting: u64) -> WarningChannel {
-        let standing = self.standing();
+        let state = self.state();
         WarningChannel {
             channel: self.name.as_str().to_owned(),
             waiting,
-            failing_since: standing.since,
-            why: standing.why.clone(),
+            failing_since: state.since,
+            why: state.why.clone(),
         }
     }
 
-    fn standing(&self) -> MutexGuard<'_, Standing> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, ChannelState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -177,7 +173,7 @@ mod tests {
             view.why.as_deref(),
             Some("the webhook answered with status 429")
         );
-        channel.well();
+        channel.succeeded();
         assert_eq!(channel.view(0).failing_since, None);
         assert!(channel.begin(now(1002)).is_some());
     }

@@ -1,4 +1,4 @@
-//! Warns people: of deadlines by itself, of anything else when told to.
+//! Warns operators: of deadlines by itself, of anything else when told to.
 //!
 //! A warning is given once. What was given is kept in the vault, so that a restart repeats nothing, and
 //! so is what the hook and the webhook have yet to hear, so that it loses nothing. One that fails is
@@ -11,7 +11,7 @@
 //! Not here: when a deadline is near (`deadline`), how a message gets out (`notify`).
 
 mod channel;
-mod given;
+mod history;
 mod notice;
 #[cfg(test)]
 mod tests;
@@ -29,32 +29,31 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use self::channel::Channel;
-use self::given::{Fresh, Given, Waits};
-use self::notice::Notice;
+use self::history::{NewWarning, Undelivered, WarningHistory};
+use self::notice::{DeadlineOf, Notice};
 use crate::config::WarningsConfig;
 use crate::journal::Journal;
 use crate::metrics::Counters;
 use crate::policies::Policies;
 use crate::secrets::Secrets;
 
-/// Something that people should hear of, once a day at the most.
+/// Something that operators should hear of, once a day at the most.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning {
-    /// What kind of thing it is.
-    pub kind: WarningKind,
+pub(crate) struct Warning {
+    pub(crate) kind: WarningKind,
     /// What it is about: within its kind, the same subject is the same warning.
-    pub subject: String,
+    pub(crate) subject: String,
     /// The secret, where it is about one.
-    pub secret: Option<SecretName>,
+    pub(crate) secret: Option<SecretName>,
     /// In plain words; nothing secret, it leaves this machine.
-    pub text: String,
+    pub(crate) text: String,
     /// What to do about it, where something is to be done.
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 /// Kinds of warnings besides deadlines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WarningKind {
+pub(crate) enum WarningKind {
     /// Fewer requests remain at GitHub than a secret's `rate_floor`.
     RateFloor,
     /// GitHub says something else of a secret than policy declares.
@@ -63,8 +62,7 @@ pub enum WarningKind {
 
 impl WarningKind {
     /// The kind as messages and figures name it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::RateFloor => "rate_floor",
             Self::Check => "check",
@@ -72,13 +70,12 @@ impl WarningKind {
     }
 }
 
-/// See the module.
-pub struct Warnings {
+pub(crate) struct Warnings {
     journal: Arc<Journal>,
     policies: Arc<Policies>,
     secrets: Arc<Secrets>,
     vault: Arc<Vault>,
-    given: Mutex<Given>,
+    history: Mutex<WarningHistory>,
     channels: Vec<Channel>,
     wake: Notify,
     /// Warnings given, by kind.
@@ -87,8 +84,7 @@ pub struct Warnings {
 
 impl Warnings {
     /// Nothing was given yet, as far as is known before the vault is read.
-    #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         journal: Arc<Journal>,
         policies: Arc<Policies>,
         secrets: Arc<Secrets>,
@@ -102,7 +98,7 @@ impl Warnings {
             policies,
             secrets,
             vault,
-            given: Mutex::default(),
+            history: Mutex::default(),
             channels: hook.into_iter().chain(webhook).collect(),
             wake: Notify::new(),
             counters: Counters::default(),
@@ -110,51 +106,49 @@ impl Warnings {
     }
 
     /// Returns when a warning was given since this last returned.
-    pub(crate) async fn given_one(&self) {
+    pub(crate) async fn new_warning(&self) {
         self.wake.notified().await;
     }
 
-    fn given(&self) -> MutexGuard<'_, Given> {
-        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    fn history(&self) -> MutexGuard<'_, WarningHistory> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn heard_by(&self) -> Waits {
-        Waits::of(self.channels.iter().map(|channel| channel.name))
+    fn heard_by(&self) -> Undelivered {
+        Undelivered::of(self.channels.iter().map(|channel| channel.name))
     }
 
     /// How each stands that hears of warnings.
-    pub(crate) fn standing(&self) -> Vec<WarningChannel> {
-        let given = self.given();
+    pub(crate) fn channel_states(&self) -> Vec<WarningChannel> {
+        let history = self.history();
         let channels = self.channels.iter();
         channels
-            .map(|channel| channel.view(given.count_waiting(channel.name)))
+            .map(|channel| channel.view(history.count_waiting(channel.name)))
             .collect()
     }
 
     /// What was warned of within the last day, deadlines apart, which are shown with their secrets.
-    pub(crate) fn of_today(&self, now: jiff::Timestamp) -> Vec<String> {
-        self.given().of_today(now)
+    pub(crate) fn of_last_day(&self, now: jiff::Timestamp) -> Vec<String> {
+        self.history().of_last_day(now)
     }
-}
 
-impl Warnings {
     /// Gives a warning, unless the same one was given within a day. Returns at once.
-    pub fn warn(&self, warning: Warning) {
+    pub(crate) fn warn(&self, warning: Warning) {
         let now = self.journal.now().wall;
-        let fresh = Fresh {
+        let fresh = NewWarning {
             key: format!("{}/{}", warning.kind.as_str(), warning.subject).into(),
             occasion: Box::default(),
             mark: now,
             notice: Notice::of(warning, now),
         };
-        if self.give(fresh, now) {
+        if self.add(fresh, now) {
             self.wake.notify_one();
         }
     }
 
-    fn give(&self, fresh: Fresh, now: jiff::Timestamp) -> bool {
+    fn add(&self, fresh: NewWarning, now: jiff::Timestamp) -> bool {
         let (kind, text) = (fresh.notice.kind.clone(), fresh.notice.text.clone());
-        let fresh = self.given().give(fresh, self.heard_by(), now);
+        let fresh = self.history().add(fresh, self.heard_by(), now);
         if fresh {
             tracing::warn!(kind = &*kind, "{text}");
             let kind = [("kind", kind.into_owned())];
@@ -164,13 +158,13 @@ impl Warnings {
     }
 
     /// Warns of the deadlines that are near, keeps what was given, and tells those who have yet to hear.
-    pub(crate) async fn warning_round(self: &Arc<Self>) {
-        if !self.read_given().await {
+    pub(crate) async fn run_round(self: &Arc<Self>) {
+        if !self.load_history().await {
             return;
         }
         self.secrets.note_first_seen().await;
         self.warn_of_deadlines().await;
-        self.keep_given().await;
+        self.store_history().await;
         for nth in 0..self.channels.len() {
             tokio::spawn(Arc::clone(self).deliver(nth));
         }
@@ -178,14 +172,14 @@ impl Warnings {
 
     /// Reads what was given before this start, once. Until that is known nothing is given, or it might
     /// be given twice.
-    async fn read_given(&self) -> bool {
-        if self.given().is_read() {
+    async fn load_history(&self) -> bool {
+        if self.history().is_read() {
             return true;
         }
         let read = match timeout(PATIENCE, self.vault.warnings()).await {
             Ok(Ok(rows)) => {
                 let heard_by = self.heard_by();
-                self.given().read(rows, heard_by);
+                self.history().read(rows, heard_by);
                 return true;
             }
             Ok(Err(error)) => error.to_string(),
@@ -210,23 +204,23 @@ impl Warnings {
             }
         };
         let now = self.journal.now().wall;
-        let over = self.given().drop_others(&keys, now);
+        let over = self.history().drop_others(&keys, now);
         if !over.is_empty()
             && let Ok(Err(error)) = timeout(PATIENCE, self.vault.forget_warnings(over)).await
         {
             tracing::error!(cause = %error, "warnings that are over could not be forgotten");
         }
-        let given: Vec<Fresh> = near
+        let added: Vec<NewWarning> = near
             .into_iter()
-            .filter(|fresh| self.give(fresh.clone(), now))
+            .filter(|fresh| self.add(fresh.clone(), now))
             .collect();
-        if given.is_empty() {
+        if added.is_empty() {
             return;
         }
         // On their own: a log that cannot be written must not keep the warning from those who can fix it.
         let this = Arc::clone(self);
         tokio::spawn(async move {
-            let events = given.iter().filter_map(|fresh| fresh.notice.as_record());
+            let events = added.iter().filter_map(|fresh| fresh.notice.as_record());
             let records = events.map(|event: SecretEvent<'_>| {
                 let this = &this;
                 async move { this.journal.record_or_trace(&event).await }
@@ -236,7 +230,7 @@ impl Warnings {
     }
 
     /// What falls due, and the keys of all secrets that have a deadline with a warning before it.
-    fn near_deadlines(&self) -> (Vec<Fresh>, BTreeSet<Box<str>>) {
+    fn near_deadlines(&self) -> (Vec<NewWarning>, BTreeSet<Box<str>>) {
         let now = self.journal.now().wall;
         let policies = self.policies.in_force();
         let stored = self.vault.list().into_iter();
@@ -250,27 +244,27 @@ impl Warnings {
             let declared = policies.set.secret(name);
             let deadline = self.secrets.deadline(declared, held.as_ref());
             let version = held.as_ref().map(|held| held.version);
-            given::near(name, version, &deadline, now)
+            history::due(DeadlineOf::Secret { name, version }, &deadline, now)
         });
-        let near: Vec<Fresh> = near.chain(self.near_root_key(now)).collect();
+        let near: Vec<NewWarning> = near.chain(self.near_root_key(now)).collect();
         let keys = near.iter().map(|fresh| fresh.key.clone()).collect();
         (near, keys)
     }
 
-    /// The warning that the root key's deadline calls for, where a person is to act.
-    fn near_root_key(&self, now: jiff::Timestamp) -> Option<Fresh> {
+    /// The warning that the root key's deadline calls for, where an operator is to act.
+    fn near_root_key(&self, now: jiff::Timestamp) -> Option<NewWarning> {
         let deadline = self.secrets.root_key_deadline();
-        if !self.secrets.a_person_is_due(&deadline, now) {
+        if !self.secrets.needs_operator(&deadline, now) {
             return None;
         }
         let key = self.vault.root_key_in_force();
-        given::near_root_key(&key, &deadline, now)
+        history::due(DeadlineOf::RootKey(&key), &deadline, now)
     }
 
     /// Keeps in the vault what was given and delivered since this was last done. If it cannot be, it
     /// is tried again in the next round.
-    pub(crate) async fn keep_given(&self) {
-        let unkept = self.given().take_unkept();
+    pub(crate) async fn store_history(&self) {
+        let unkept = self.history().take_unkept();
         if unkept.is_empty() {
             return;
         }
@@ -284,7 +278,7 @@ impl Warnings {
             cause = why,
             "a restart may repeat a warning: it could not be kept"
         );
-        self.given().not_kept(&keys);
+        self.history().not_kept(&keys);
     }
 
     /// Tells one of those who hear of warnings all that it has yet to hear.
@@ -296,7 +290,7 @@ impl Warnings {
             return;
         };
         loop {
-            let waiting = self.given().waiting(channel.name, MOST_TOGETHER);
+            let waiting = self.history().waiting(channel.name, MOST_TOGETHER);
             if waiting.is_empty() {
                 return;
             }
@@ -310,10 +304,10 @@ impl Warnings {
                         warnings = waiting.len(),
                         "told"
                     );
-                    channel.well();
+                    channel.succeeded();
                     let told = waiting.iter().map(|(key, notice)| (&**key, &*notice.id));
-                    self.given().told(channel.name, told);
-                    self.keep_given().await;
+                    self.history().delivered(channel.name, told);
+                    self.store_history().await;
                 }
                 Err(error) => {
                     channel.failed(now, &error);

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Warning;
 use crate::deadline::Deadline;
-use crate::secrets::{rekey_hint, root_key_in_words};
+use crate::secrets::{describe_root_key, rekey_hint};
 
 /// One warning. Serialises as the vault stores it, where `hint` keeps the name it first had.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub(super) struct Notice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) secret: Option<SecretName>,
     #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
-    pub(super) deadline: Option<Near>,
+    pub(super) deadline: Option<DeadlineFields>,
     pub(super) text: String,
     #[serde(default, rename = "mend", skip_serializing_if = "Option::is_none")]
     pub(super) hint: Option<String>,
@@ -34,21 +34,21 @@ pub(super) struct Notice {
 
 /// A notice as hooks and webhooks get it: its `hint` under that name.
 #[derive(Serialize)]
-struct Sent<'n> {
+struct SentNotice<'n> {
     id: &'n str,
     kind: &'n str,
     subject: &'n str,
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<&'n SecretName>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    deadline: Option<&'n Near>,
+    deadline: Option<&'n DeadlineFields>,
     text: &'n str,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'n str>,
     time: Timestamp,
 }
 
-impl<'n> From<&'n Notice> for Sent<'n> {
+impl<'n> From<&'n Notice> for SentNotice<'n> {
     fn from(notice: &'n Notice) -> Self {
         Self {
             id: &notice.id,
@@ -63,11 +63,23 @@ impl<'n> From<&'n Notice> for Sent<'n> {
     }
 }
 
+/// What has a deadline.
+#[derive(Clone, Copy)]
+pub(super) enum DeadlineOf<'a> {
+    Secret {
+        name: &'a SecretName,
+        /// `None` where the value is not stored in the vault.
+        version: Option<u64>,
+    },
+    /// Its warnings have no record: `vault.rekeyed` says when it changed.
+    RootKey(&'a RootKeyInForce),
+}
+
 /// What a warning of a deadline says besides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Near {
+pub(super) struct DeadlineFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    version: Option<u64>,
+    pub(super) version: Option<u64>,
     state: SecretState,
     deadline: Timestamp,
     days_left: i64,
@@ -90,64 +102,49 @@ impl Notice {
 
     /// `mark` is the moment before the deadline, or after, that was reached.
     pub(super) fn of_deadline(
-        name: &SecretName,
-        version: Option<u64>,
+        subject: DeadlineOf<'_>,
         deadline: &Deadline,
         mark: Timestamp,
         now: Timestamp,
     ) -> Option<Self> {
         let (at, days_left) = (deadline.at()?, deadline.days_left(now)?);
+        let (name, version, text, hint) = match subject {
+            DeadlineOf::Secret { name, version } => (
+                name.as_str(),
+                version,
+                deadline.describe(name.as_str(), now)?,
+                match version {
+                    Some(_) => format!("run `tokenctl rotate {name}`"),
+                    None => {
+                        "make a new one at GitHub, and put it where the broker finds it".to_owned()
+                    }
+                },
+            ),
+            DeadlineOf::RootKey(key) => (
+                ROOT_KEY,
+                Some(key.version.into()),
+                describe_root_key(deadline, now)?,
+                rekey_hint(key).to_owned(),
+            ),
+        };
         let number = version.unwrap_or(0).to_string();
-        let said = [
-            DEADLINE,
-            name.as_str(),
-            &number,
-            &at.to_string(),
-            &mark.to_string(),
-        ];
+        let said = [DEADLINE, name, &number, &at.to_string(), &mark.to_string()];
         Some(Self {
             id: id(&said),
             kind: Cow::Borrowed(DEADLINE),
-            subject: name.to_string(),
-            secret: Some(name.clone()),
-            deadline: Some(Near {
+            subject: name.to_owned(),
+            secret: match subject {
+                DeadlineOf::Secret { name, .. } => Some(name.clone()),
+                DeadlineOf::RootKey(_) => None,
+            },
+            deadline: Some(DeadlineFields {
                 version,
                 state: deadline.state(now),
                 deadline: at,
                 days_left,
             }),
-            text: deadline.in_words(name.as_str(), now)?,
-            hint: Some(match version {
-                Some(_) => format!("run `tokenctl rotate {name}`"),
-                None => "make a new one at GitHub, and put it where the broker finds it".to_owned(),
-            }),
-            time: now,
-        })
-    }
-
-    /// The same for the root key. It has no record: `vault.rekeyed` says when it changed.
-    pub(super) fn of_root_key(
-        key: &RootKeyInForce,
-        deadline: &Deadline,
-        mark: Timestamp,
-        now: Timestamp,
-    ) -> Option<Self> {
-        let (at, days_left) = (deadline.at()?, deadline.days_left(now)?);
-        let version = key.version;
-        let said = [DEADLINE, ROOT_KEY, &version.to_string(), &mark.to_string()];
-        Some(Self {
-            id: id(&said),
-            kind: Cow::Borrowed(DEADLINE),
-            subject: ROOT_KEY.to_owned(),
-            secret: None,
-            deadline: Some(Near {
-                version: Some(version.into()),
-                state: deadline.state(now),
-                deadline: at,
-                days_left,
-            }),
-            text: root_key_in_words(deadline, now)?,
-            hint: Some(rekey_hint(key).to_owned()),
+            text,
+            hint: Some(hint),
             time: now,
         })
     }
@@ -172,7 +169,7 @@ pub(super) fn message<'n>(notices: impl Iterator<Item = &'n Notice>) -> Vec<u8> 
         v: u32,
         text: &'n str,
         content: &'n str,
-        warnings: Vec<Sent<'n>>,
+        warnings: Vec<SentNotice<'n>>,
     }
     let warnings: Vec<&Notice> = notices.collect();
     let mut text = String::new();
@@ -189,7 +186,7 @@ pub(super) fn message<'n>(notices: impl Iterator<Item = &'n Notice>) -> Vec<u8> 
         v: 1,
         text: &text,
         content,
-        warnings: warnings.into_iter().map(Sent::from).collect(),
+        warnings: warnings.into_iter().map(SentNotice::from).collect(),
     };
     serde_json::to_vec(&message).unwrap_or_default()
 }
@@ -202,7 +199,7 @@ fn id(parts: &[&str]) -> String {
 
 pub(super) const DEADLINE: &str = "deadline";
 /// What warnings of the root key are about; no secret can be called so.
-pub(super) const ROOT_KEY: &str = "root key";
+const ROOT_KEY: &str = "root key";
 /// Discord shows `content`, and refuses more than 2000 characters.
 ///
 /// Source: Discord API types, “webhooks”.
@@ -220,8 +217,11 @@ mod tests {
     fn near(now: &str) -> Notice {
         let ends = Deadline::of(None, None, Some(at("2026-12-01T00:00:00Z")));
         let mark = ends.warning_due(at(now)).unwrap();
-        let name = "source-pat".parse().unwrap();
-        Notice::of_deadline(&name, Some(3), &ends, mark, at(now)).unwrap()
+        let subject = DeadlineOf::Secret {
+            name: &"source-pat".parse().unwrap(),
+            version: Some(3),
+        };
+        Notice::of_deadline(subject, &ends, mark, at(now)).unwrap()
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What people are told, in process.
+//! What operators are told, in process.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ fn warning(subject: &str) -> Warning {
 async fn the_same_warning_is_given_once_a_day() {
     let scratch = Scratch::new("");
     let warnings = &scratch.app.warnings;
-    let given = || warnings.of_today(scratch.app.journal.now().wall).len();
-    warnings.warning_round().await;
+    let given = || warnings.of_last_day(scratch.app.journal.now().wall).len();
+    warnings.run_round().await;
     warnings.warn(warning("one"));
     warnings.warn(warning("one"));
     warnings.warn(warning("two"));
@@ -34,12 +34,12 @@ async fn the_same_warning_is_given_once_a_day() {
 #[tokio::test]
 async fn what_was_given_is_known_after_a_start_and_not_given_again() {
     let scratch = Scratch::new("");
-    scratch.app.warnings.warning_round().await;
+    scratch.app.warnings.run_round().await;
     scratch.app.warnings.warn(warning("one"));
-    scratch.app.warnings.keep_given().await;
+    scratch.app.warnings.store_history().await;
     let scratch = scratch.started_again();
     let warnings = &scratch.app.warnings;
-    warnings.warning_round().await;
+    warnings.run_round().await;
     let now = scratch.app.journal.now().wall;
-    assert_eq!(warnings.of_today(now), ["one differs"]);
+    assert_eq!(warnings.of_last_day(now), ["one differs"]);
 }

@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use broker_protocol::names::SecretName;
-use broker_vault::{RootKeyInForce, StoredWarning};
+use broker_vault::StoredWarning;
 use jiff::{SignedDuration, Timestamp};
 
-use super::notice::{DEADLINE, Notice, ROOT_KEY};
+use super::notice::{DEADLINE, DeadlineOf, Notice};
 use crate::deadline::Deadline;
 
 /// Who hears of warnings.
@@ -29,12 +28,12 @@ impl ChannelName {
 
 /// Which of them have yet to hear of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Waits {
+pub(super) struct Undelivered {
     hook: bool,
     webhook: bool,
 }
 
-impl Waits {
+impl Undelivered {
     pub(super) fn of(names: impl Iterator<Item = ChannelName>) -> Self {
         let mut waits = Self::default();
         names.for_each(|name| *waits.of_channel(name) = true);
@@ -52,63 +51,40 @@ impl Waits {
         *self.of_channel(name)
     }
 
-    const fn nobody(self) -> bool {
+    const fn is_empty(self) -> bool {
         !self.hook && !self.webhook
     }
 }
 
 /// A warning that may have been given before.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fresh {
+pub(super) struct NewWarning {
     pub(super) key: Box<str>,
     pub(super) occasion: Box<str>,
     pub(super) mark: Timestamp,
     pub(super) notice: Notice,
 }
 
-/// The warning that a secret's deadline calls for now, given before or not.
-pub(super) fn near(
-    name: &SecretName,
-    version: Option<u64>,
+/// The warning that a deadline calls for now, given before or not.
+pub(super) fn due(
+    subject: DeadlineOf<'_>,
     deadline: &Deadline,
     now: Timestamp,
-) -> Option<Fresh> {
-    near_deadline(name.as_str(), version.unwrap_or(0), deadline, now, |mark| {
-        Notice::of_deadline(name, version, deadline, mark, now)
-    })
-}
-
-/// The same for the root key, whose name no secret has.
-pub(super) fn near_root_key(
-    key: &RootKeyInForce,
-    deadline: &Deadline,
-    now: Timestamp,
-) -> Option<Fresh> {
-    near_deadline(ROOT_KEY, key.version.into(), deadline, now, |mark| {
-        Notice::of_root_key(key, deadline, mark, now)
-    })
-}
-
-fn near_deadline(
-    name: &str,
-    version: u64,
-    deadline: &Deadline,
-    now: Timestamp,
-    notice: impl FnOnce(Timestamp) -> Option<Notice>,
-) -> Option<Fresh> {
-    let mark = deadline.warning_due(now)?;
-    let at = deadline.at()?;
-    Some(Fresh {
-        key: format!("{DEADLINE}/{name}").into(),
+) -> Option<NewWarning> {
+    let (mark, at) = (deadline.warning_due(now)?, deadline.at()?);
+    let notice = Notice::of_deadline(subject, deadline, mark, now)?;
+    let version = notice.deadline.as_ref()?.version.unwrap_or(0);
+    Some(NewWarning {
+        key: format!("{DEADLINE}/{}", notice.subject).into(),
         occasion: format!("version {version}, {at}").into(),
         mark,
-        notice: notice(mark)?,
+        notice,
     })
 }
 
 /// Everything that was given and still counts, the last of each key.
 #[derive(Default)]
-pub(super) struct Given {
+pub(super) struct WarningHistory {
     by_key: BTreeMap<Box<str>, Entry>,
     read: bool,
 }
@@ -116,25 +92,25 @@ pub(super) struct Given {
 struct Entry {
     occasion: Box<str>,
     mark: Timestamp,
-    waits: Waits,
+    waits: Undelivered,
     /// Gone once everybody has heard of a deadline.
     notice: Option<Arc<Notice>>,
     kept: bool,
 }
 
-impl Given {
+impl WarningHistory {
     pub(super) const fn is_read(&self) -> bool {
         self.read
     }
 
     /// Takes over what was given before this start. Who no longer hears of warnings waits for none.
-    pub(super) fn read(&mut self, rows: Vec<StoredWarning>, heard_by: Waits) {
+    pub(super) fn read(&mut self, rows: Vec<StoredWarning>, heard_by: Undelivered) {
         self.read = true;
         for row in rows {
             let entry = Entry {
                 occasion: row.occasion,
                 mark: row.mark,
-                waits: Waits {
+                waits: Undelivered {
                     hook: row.hook && heard_by.hook,
                     webhook: row.webhook && heard_by.webhook,
                 },
@@ -147,7 +123,7 @@ impl Given {
     }
 
     /// Whether this is new, and then it is given.
-    pub(super) fn give(&mut self, fresh: Fresh, heard_by: Waits, now: Timestamp) -> bool {
+    pub(super) fn add(&mut self, fresh: NewWarning, heard_by: Undelivered, now: Timestamp) -> bool {
         if let Some(last) = self.by_key.get(&fresh.key)
             && !last.is_before(&fresh, now)
         {
@@ -204,7 +180,7 @@ impl Given {
     }
 
     /// A channel heard of these, each with its id: a newer one of the same key still waits.
-    pub(super) fn told<'a>(
+    pub(super) fn delivered<'a>(
         &mut self,
         channel: ChannelName,
         these: impl Iterator<Item = (&'a str, &'a str)>,
@@ -215,7 +191,7 @@ impl Given {
             {
                 *entry.waits.of_channel(channel) = false;
                 entry.kept = false;
-                if entry.waits.nobody() && is_deadline(key) {
+                if entry.waits.is_empty() && is_deadline(key) {
                     entry.notice = None;
                 }
             }
@@ -251,7 +227,7 @@ impl Given {
     }
 
     /// The words of what was given within the last day, deadlines apart.
-    pub(super) fn of_today(&self, now: Timestamp) -> Vec<String> {
+    pub(super) fn of_last_day(&self, now: Timestamp) -> Vec<String> {
         let today = self
             .by_key
             .iter()
@@ -264,7 +240,7 @@ impl Given {
 impl Entry {
     /// Whether `fresh` says something that this did not. A mark that lies ahead was made by a clock that
     /// was wrong, and counts for nothing.
-    fn is_before(&self, fresh: &Fresh, now: Timestamp) -> bool {
+    fn is_before(&self, fresh: &NewWarning, now: Timestamp) -> bool {
         if self.occasion != fresh.occasion || self.mark > now {
             return true;
         }
