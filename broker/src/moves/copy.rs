@@ -7,7 +7,7 @@ use broker_secret_memory::token::{AccessToken, HashedToken};
 use broker_vault::move_state::{Move, Step};
 
 use super::policy_edit::PolicyEdit;
-use super::{How, MoveError, Mover, view};
+use super::{MoveError, MoveMode, Mover, view};
 use crate::moves::Moves;
 use crate::secrets::UpkeepError;
 
@@ -18,15 +18,11 @@ impl Moves {
         mover: Mover<'_>,
         (from, to): (&SourceSpec, &SourceSpec),
         known: Option<Move>,
-        how: How,
+        how: MoveMode,
     ) -> Result<MoveView, MoveError> {
         let Mover { by, turn } = mover;
         let name = turn.name();
-        let value = self.secrets.open_at(by, name, from).await?;
-        let value = value.ok_or_else(|| MoveError::Nothing {
-            name: name.clone(),
-            place: from.to_string(),
-        })?;
+        let value = self.value_at(by, name, from).await?;
         let hashed = value.hashed();
         let there = self.secrets.open_at(by, name, to).await?;
         let there = there.map(|there| there.hashed());
@@ -38,12 +34,12 @@ impl Moves {
             .as_ref()
             .is_some_and(|there| *there != hashed && !own(there));
         let by_broker = to.is_vault() || self.sources.can_write(to);
-        if other && how == How::Careful {
+        if other && how == MoveMode::Careful {
             return Err(MoveError::Different {
                 name: name.clone(),
                 place: to.to_string(),
                 hint: if by_broker {
-                    "say --replace to have it replaced"
+                    "pass `--replace` to replace it"
                 } else {
                     "put that there yourself, then run this again"
                 },
@@ -63,7 +59,7 @@ impl Moves {
             hashed: hashed.as_str().into(),
             edited: known.as_ref().and_then(|known| known.edited.clone()),
         };
-        if how == How::DryRun {
+        if how == MoveMode::DryRun {
             return self
                 .plan(name, to, &state, (is_there, other, by_broker))
                 .await;

@@ -8,14 +8,14 @@ use broker_protocol::names::SecretName;
 use broker_vault::move_state::{Due, Move, Step};
 
 use super::policy_edit::PolicyEdit;
-use super::{How, MoveError, Mover, astray, of_the_vault, place, view};
+use super::{MoveError, MoveMode, Mover, place, unexpected_source, view};
 use crate::lease_record;
 use crate::moves::Moves;
 use crate::secrets::UpkeepError;
 
 /// What becomes of the old copy.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Old {
+pub(super) enum OldCopy {
     Erased,
     Gone,
     Left,
@@ -23,7 +23,7 @@ pub(super) enum Old {
     InUse(String),
 }
 
-impl Old {
+impl OldCopy {
     const fn as_str(&self) -> &'static str {
         match self {
             Self::Erased => "erased",
@@ -34,12 +34,16 @@ impl Old {
 }
 
 impl Moves {
-    /// Erases the old copy, or says how a person does, and with it ends the move. Leases go on.
+    /// Erases the old copy, or says how an operator does, and with it ends the move. Leases go on.
     ///
     /// # Errors
     ///
     /// [`MoveError`]; the way back stays.
-    pub async fn finish_move(&self, by: &Caller, name: &SecretName) -> Result<MoveView, MoveError> {
+    pub(crate) async fn finish_move(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+    ) -> Result<MoveView, MoveError> {
         let turn = self.turn_to_move(name).await?;
         let mover = Mover { by, turn: &turn };
         let known = self.move_of(name)?;
@@ -48,7 +52,8 @@ impl Moves {
         let known = match known.due(&in_force.to_string()) {
             Due::Finish => known,
             Due::Verify => {
-                self.verify_moved(mover, &to, known, How::Careful).await?;
+                self.verify_moved(mover, &to, known, MoveMode::Careful)
+                    .await?;
                 self.move_of(name)?
             }
             Due::Switch => {
@@ -58,17 +63,13 @@ impl Moves {
                     to: known.to,
                 });
             }
-            Due::Astray => return Err(astray(name, &in_force, known)),
+            Due::Astray => return Err(unexpected_source(name, &in_force, known)),
         };
-        let value = self.secrets.open_at(by, name, &to).await?;
-        let value = value.ok_or_else(|| MoveError::Nothing {
-            name: name.clone(),
-            place: to.to_string(),
-        })?;
+        let value = self.value_at(by, name, &to).await?;
         let there = self.secrets.open_at(by, name, &from).await?;
         let old = match (there, self.in_use(name, &from)) {
-            (None, _) => Old::Gone,
-            (Some(_), Some(by)) => Old::InUse(by),
+            (None, _) => OldCopy::Gone,
+            (Some(_), Some(by)) => OldCopy::InUse(by),
             (Some(old), None) if old.hashed() != value.hashed() => {
                 return Err(MoveError::OldDiffers {
                     name: name.clone(),
@@ -77,15 +78,15 @@ impl Moves {
                 });
             }
             // Two names may be one place, as 1Password's: by name and by id, or in other letters.
-            _ if from.scheme() == to.scheme() && self.sources.has_aliases(&from) => Old::Left,
-            _ if from.is_vault() || self.sources.can_write(&from) => Old::Erased,
-            _ => Old::Left,
+            _ if from.scheme() == to.scheme() && self.sources.has_aliases(&from) => OldCopy::Left,
+            _ if from.is_vault() || self.sources.can_write(&from) => OldCopy::Erased,
+            _ => OldCopy::Left,
         };
         drop(value);
         // The old copy may be the only place that says how old the value is.
         self.secrets.note_first_seen_of(name).await;
-        self.let_go(mover, (&from, &to), &known, &old).await?;
-        self.vault.forget_move(name).await.map_err(of_the_vault)?;
+        self.release_old(mover, (&from, &to), &known, &old).await?;
+        self.vault.forget_move(name).await?;
         self.secrets.forget_unnamed_source_values().await;
         let text = view::finished(&self.sources, name, (&from, &to), &old);
         Ok(MoveView {
@@ -95,12 +96,12 @@ impl Moves {
     }
 
     /// Records what becomes of the old copy, and erases it where that is ours to do.
-    async fn let_go(
+    async fn release_old(
         &self,
         mover: Mover<'_>,
         (from, to): (&SourceSpec, &SourceSpec),
         known: &Move,
-        old: &Old,
+        old: &OldCopy,
     ) -> Result<(), MoveError> {
         let Mover { by, turn } = mover;
         let name = turn.name();
@@ -117,11 +118,11 @@ impl Moves {
         };
         // Reading both places took its time, and policies may have been loaded meanwhile.
         let kept = self.in_use(name, from).is_some();
-        if self.source_in_force(name)? != *to || (*old == Old::Erased && kept) {
+        if self.source_in_force(name)? != *to || (*old == OldCopy::Erased && kept) {
             return Err(MoveError::Overtaken(name.clone()));
         }
         let recorded = self.journal.record_use(usage, &event).await?;
-        if *old != Old::Erased {
+        if *old != OldCopy::Erased {
             return Ok(());
         }
         if from.is_vault() {
@@ -129,7 +130,7 @@ impl Moves {
             if let Err(error) = retired {
                 self.move_failed(name, "erase", from, &error.to_string())
                     .await;
-                return Err(of_the_vault(error));
+                return Err(error.into());
             }
         } else if let Err(error) = self.sources.erase(from, &*self.secrets).await {
             self.move_failed(name, "erase", from, &error.to_string())
@@ -145,7 +146,11 @@ impl Moves {
     ///
     /// [`MoveError`], in particular if the old place does not give the value. The new place stays in
     /// force.
-    pub async fn move_back(&self, by: &Caller, name: &SecretName) -> Result<MoveView, MoveError> {
+    pub(crate) async fn move_back(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+    ) -> Result<MoveView, MoveError> {
         let turn = self.turn_to_move(name).await?;
         let known = self.move_of(name)?;
         let in_force = self.source_in_force(name)?;
@@ -164,14 +169,15 @@ impl Moves {
                 let view = view::of(name, &known, MoveStep::Switch, String::new());
                 return Ok(view::with_edit(view, edit));
             }
-            self.record_move(&MoveEvent::MovedBack {
-                by: lease_record::caller(by),
-                secret: name.as_str(),
-                from: &known.from,
-                to: &known.to,
-            })
-            .await?;
-            self.vault.forget_move(name).await.map_err(of_the_vault)?;
+            self.journal
+                .record(&MoveEvent::MovedBack {
+                    by: lease_record::caller(by),
+                    secret: name.as_str(),
+                    from: &known.from,
+                    to: &known.to,
+                })
+                .await?;
+            self.vault.forget_move(name).await?;
             let text = format!(
                 "it is taken from {from} again; the copy in {} stays, and may be removed there",
                 known.to
@@ -187,7 +193,7 @@ impl Moves {
             Ok(Some(_)) if known.step == Step::Copied && *known.hashed == *old.as_str() => {}
             Ok(Some(value)) if value.hashed() != old => {
                 return Err(no_way(
-                    "holds another value than the one in use; look which is right, and make them the same",
+                    "holds another value than the one in use; check which is right, and make them the same",
                 ));
             }
             Err(UpkeepError::Source(_)) | Ok(None) if *known.hashed != *old.as_str() => {

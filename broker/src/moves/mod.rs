@@ -1,7 +1,7 @@
 //! Takes a secret's value from one source to another, while leases go on. Undone until it is finished.
 //!
 //! ```text
-//! read ─→ look ─write, or a person does→ compare ─copied─→ the line changes ─→ read ─switched─→ finish
+//! read ─→ look ─write, or an operator does→ compare ─copied─→ the line changes ─→ read ─switched─→ finish
 //! ```
 //!
 //! Asked again, it goes on: what is due follows from what the vault keeps of the move, from what the
@@ -21,26 +21,27 @@ mod view;
 
 use std::sync::Arc;
 
-use broker_audit::record::{Event, MoveEvent};
+use broker_audit::record::MoveEvent;
 use broker_policy::{Caller, SourceSpec};
 use broker_protocol::moving::{MoveStep, MoveView};
 use broker_protocol::names::SecretName;
+use broker_secret_memory::token::AccessToken;
 use broker_sources::Sources;
+use broker_vault::Vault;
 use broker_vault::move_state::{Due, Move, Step};
-use broker_vault::{Vault, VaultError};
 
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::lease_record;
 use crate::policies::Policies;
 use crate::secrets::SecretTurn;
-use crate::secrets::{Secrets, UpkeepError};
+use crate::secrets::Secrets;
 
-pub use self::error::MoveError;
+pub(crate) use self::error::MoveError;
 
-/// How a move is made.
+/// What a move may do to the new place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
+pub(crate) enum MoveMode {
     /// Both places are read, and nothing is changed.
     DryRun,
     /// Another value in the new place is in the way.
@@ -56,8 +57,7 @@ struct Mover<'a> {
     turn: &'a SecretTurn,
 }
 
-/// See the module.
-pub struct Moves {
+pub(crate) struct Moves {
     journal: Arc<Journal>,
     policies: Arc<Policies>,
     secrets: Arc<Secrets>,
@@ -68,8 +68,7 @@ pub struct Moves {
 
 impl Moves {
     /// Moves values between the vault and the sources.
-    #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         (journal, policies): (Arc<Journal>, Arc<Policies>),
         (secrets, vault, sources): (Arc<Secrets>, Arc<Vault>, Arc<Sources>),
         config: Arc<Config>,
@@ -89,12 +88,12 @@ impl Moves {
     /// # Errors
     ///
     /// [`MoveError`]; run again, it goes on from where it is.
-    pub async fn move_secret(
+    pub(crate) async fn move_secret(
         &self,
         by: &Caller,
         name: &SecretName,
         to: &SourceSpec,
-        how: How,
+        how: MoveMode,
     ) -> Result<MoveView, MoveError> {
         let turn = self.turn_to_move(name).await?;
         let mover = Mover { by, turn: &turn };
@@ -117,13 +116,13 @@ impl Moves {
         }
         match known.due(&in_force.to_string()) {
             Due::Switch => self.copy(mover, (&in_force, to), Some(known), how).await,
-            Due::Verify if how == How::DryRun => {
+            Due::Verify if how == MoveMode::DryRun => {
                 let text = format!("see that {to} gives the value, now that policies name it");
                 Ok(view::of(name, &known, MoveStep::Write, text))
             }
             Due::Verify => self.verify_moved(mover, to, known, how).await,
             Due::Finish => Ok(view::switched(name, &known)),
-            Due::Astray => Err(astray(name, &in_force, known)),
+            Due::Astray => Err(unexpected_source(name, &in_force, known)),
         }
     }
 
@@ -133,17 +132,13 @@ impl Moves {
         mover: Mover<'_>,
         to: &SourceSpec,
         known: Move,
-        how: How,
+        how: MoveMode,
     ) -> Result<MoveView, MoveError> {
         let Mover { by, turn } = mover;
         let name = turn.name();
-        let value = self.secrets.open_at(by, name, to).await?;
-        let value = value.ok_or_else(|| MoveError::Nothing {
-            name: name.clone(),
-            place: to.to_string(),
-        })?;
+        let value = self.value_at(by, name, to).await?;
         let hashed = value.hashed();
-        if *hashed.as_str() != *known.hashed && how != How::Replace {
+        if *hashed.as_str() != *known.hashed && how != MoveMode::Replace {
             return Err(MoveError::Changed {
                 name: name.clone(),
                 place: to.to_string(),
@@ -155,24 +150,36 @@ impl Moves {
             edited: None,
             ..known
         };
-        self.record_move(&MoveEvent::Moved {
-            by: lease_record::caller(by),
-            secret: name.as_str(),
-            from: &state.from,
-            to: &state.to,
-            hashed_credential: &state.hashed,
-        })
-        .await?;
+        self.journal
+            .record(&MoveEvent::Moved {
+                by: lease_record::caller(by),
+                secret: name.as_str(),
+                from: &state.from,
+                to: &state.to,
+                hashed_credential: &state.hashed,
+            })
+            .await?;
         self.note_move(turn, &state).await?;
         Ok(view::switched(name, &state))
     }
 
+    /// Reads the value that a place must give.
+    async fn value_at(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+        place: &SourceSpec,
+    ) -> Result<AccessToken, MoveError> {
+        let value = self.secrets.open_at(by, name, place).await?;
+        value.ok_or_else(|| MoveError::Nothing {
+            name: name.clone(),
+            place: place.to_string(),
+        })
+    }
+
     /// Nothing else changes this secret while the turn lasts.
     async fn turn_to_move(&self, name: &SecretName) -> Result<SecretTurn, MoveError> {
-        let turn = self.secrets.locks().turn(name).await;
-        if self.vault.is_locked() {
-            return Err(UpkeepError::Locked.into());
-        }
+        let turn = self.secrets.turn(name).await?;
         self.secrets.refuse_while_rotating(&turn)?;
         Ok(turn)
     }
@@ -218,8 +225,7 @@ impl Moves {
     }
 
     async fn note_move(&self, turn: &SecretTurn, state: &Move) -> Result<(), MoveError> {
-        let noted = self.vault.note_move(turn.name(), state.clone()).await;
-        noted.map_err(of_the_vault)
+        Ok(self.vault.note_move(turn.name(), state.clone()).await?)
     }
 
     async fn record_moving(
@@ -229,19 +235,15 @@ impl Moves {
         state: &Move,
         step: &str,
     ) -> Result<(), MoveError> {
-        self.record_move(&MoveEvent::Moving {
+        let event = MoveEvent::Moving {
             by: lease_record::caller(by),
             secret: name.as_str(),
             from: &state.from,
             to: &state.to,
             step,
             hashed_credential: &state.hashed,
-        })
-        .await
-    }
-
-    async fn record_move(&self, event: &impl Event) -> Result<(), MoveError> {
-        self.journal.record(event).await?;
+        };
+        self.journal.record(&event).await?;
         Ok(())
     }
 
@@ -258,7 +260,7 @@ impl Moves {
     }
 }
 
-fn astray(name: &SecretName, in_force: &SourceSpec, known: Move) -> MoveError {
+fn unexpected_source(name: &SecretName, in_force: &SourceSpec, known: Move) -> MoveError {
     MoveError::Astray {
         name: name.clone(),
         in_force: in_force.to_string(),
@@ -271,11 +273,4 @@ fn astray(name: &SecretName, in_force: &SourceSpec, known: Move) -> MoveError {
 fn place(name: &SecretName, text: &str) -> Result<SourceSpec, MoveError> {
     let parsed = text.parse();
     parsed.map_err(|_cause| MoveError::Unreadable(name.clone()))
-}
-
-fn of_the_vault(error: VaultError) -> MoveError {
-    match error {
-        VaultError::Locked => UpkeepError::Locked.into(),
-        error => UpkeepError::Vault(error).into(),
-    }
 }

@@ -1,4 +1,4 @@
-//! A move in words: what is next, and what a person does.
+//! A move in words: what is next, and what an operator does.
 
 use broker_policy::SourceSpec;
 use broker_protocol::moving::{MovePhase, MoveStep, MoveUnderWay, MoveView, NextMove};
@@ -8,7 +8,7 @@ use broker_vault::move_state::{Move, Step};
 use jiff::Timestamp;
 
 use super::MoveError;
-use super::finish::Old;
+use super::finish::OldCopy;
 use super::policy_edit::PolicyEdit;
 use crate::moves::Moves;
 
@@ -42,7 +42,7 @@ impl Moves {
         let (step, first) = match (is_there, by_broker) {
             (true, _) => (MoveStep::Switch, "the value is there already"),
             (false, true) => (MoveStep::Write, "the broker writes the value there"),
-            (false, false) => (MoveStep::Put, "a person puts the value there"),
+            (false, false) => (MoveStep::Put, "put the value there yourself"),
         };
         let in_the_way = if other {
             "; another value is there, which only --replace replaces"
@@ -142,16 +142,16 @@ pub(super) fn finished(
     sources: &Sources,
     name: &SecretName,
     (from, to): (&SourceSpec, &SourceSpec),
-    old: &Old,
+    old: &OldCopy,
 ) -> String {
     let head = format!("`{name}` is taken from {to}, and the move is over");
     let what = match old {
-        Old::Gone => "there was no old copy any more".to_owned(),
-        Old::Erased => format!("the old copy in {from} is erased"),
-        Old::InUse(by) => {
+        OldCopy::Gone => "there was no old copy any more".to_owned(),
+        OldCopy::Erased => format!("the old copy in {from} is erased"),
+        OldCopy::InUse(by) => {
             format!("what is stored in {from} stays, because {by} is taken from it too")
         }
-        Old::Left => sources.how_to_remove(from, to),
+        OldCopy::Left => sources.how_to_remove(from, to),
     };
     format!("{head}; {what}")
 }

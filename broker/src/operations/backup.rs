@@ -29,7 +29,7 @@ impl Operations {
     /// # Errors
     ///
     /// [`UpkeepError`]; nothing may leave.
-    pub async fn back_up(
+    pub(crate) async fn back_up(
         self: &Arc<Self>,
         by: &Caller,
         passphrase: Passphrase,
@@ -75,7 +75,10 @@ impl Operations {
             sha256: sealed.sha256().to_owned(),
         };
         let recorded = self.journal.record_export(export, &event).await?;
-        tracing::warn!(uid = by.uid, "a backup leaves, and the root key in it");
+        tracing::warn!(
+            uid = by.uid,
+            "a backup is handed out; it contains the root key"
+        );
         sealed.release(&recorded).map_err(UpkeepError::Backup)
     }
 
@@ -129,7 +132,7 @@ impl Operations {
 }
 
 /// What is in the files of certificate authorities that the configuration names. One that is of no use to a
-/// broker is of none in a backup, and keeps nobody from having one.
+/// broker is of none in a backup, and keeps no one from having one.
 fn authorities(config: &str, path: &Path) -> Vec<Authorities> {
     let named = AuthorityFile::named_in(config, path).into_iter();
     let read = named.filter_map(|file| match file.read() {

@@ -17,7 +17,7 @@ impl Operations {
     /// Forgets the root key. Live leases keep their end; nothing new is handed out.
     ///
     /// `true` if that is in the audit log already.
-    pub async fn lock(&self, by: &Caller) -> bool {
+    pub(crate) async fn lock(&self, by: &Caller) -> bool {
         self.forget_keys(by);
         self.record_locked(by).await
     }
@@ -42,7 +42,7 @@ impl Operations {
     /// # Errors
     ///
     /// [`UpkeepError`]; the store stays locked. A failed attempt is recorded.
-    pub async fn unlock(
+    pub(crate) async fn unlock(
         self: &Arc<Self>,
         by: &Caller,
         passphrase: Option<Passphrase>,
@@ -96,7 +96,7 @@ impl Operations {
         passphrase: Option<Passphrase>,
     ) -> Result<(RootKey, &'static str), UpkeepError> {
         let this = Arc::clone(self);
-        // Deriving a key and asking a keyring take their time.
+        // Deriving a key and asking a keyring be slow.
         let loaded = tokio::task::spawn_blocking(move || match passphrase {
             Some(passphrase) => this.vault.root_key_behind(&passphrase),
             None => {

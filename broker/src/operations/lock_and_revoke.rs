@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! refuse   nothing is granted from here on
-//! open     tokens whose value lies in the vault alone, after a record each: a second at most
+//! open     tokens whose value is stored in the vault alone, after a record each: a second at most
 //! lock     the root key is forgotten, values in memory are wiped, all leases end: in one step
 //! bury     tombstones and records, so that no restart revives a lease
 //! end      the tokens at GitHub, which are what they authenticate with: some seconds at most
@@ -27,7 +27,7 @@ use crate::operations::Operations;
 
 impl Operations {
     /// Locks the store and ends all that was handed out, as far as that can be ended.
-    pub async fn lock_and_revoke(self: &Arc<Self>, by: &Arc<Caller>) -> RevokedAll {
+    pub(crate) async fn lock_and_revoke(self: &Arc<Self>, by: &Arc<Caller>) -> RevokedAll {
         let refusing = self.leases.refuse_all();
         let mut to_end = self.minting.open_values_to_end(by).await;
         // Nothing is awaited from here to the end of the leases.
@@ -35,23 +35,21 @@ impl Operations {
         self.forget_keys(by);
         let tokens = self.minting.tokens.all();
         let live = self.leases.list(None);
-        let ended = self
-            .leases
-            .take_from_table(live.iter().map(|lease| &lease.id));
+        let ended = self.leases.end_in_table(live.iter().map(|lease| &lease.id));
         drop(refusing);
 
         let unverified = self.leases.unverified_leases();
         let leases_at_unlock = unverified.len() as u64;
-        let buried = unverified
+        let tombstones = unverified
             .into_iter()
-            .chain(self.minting.on_their_way(&tokens))
+            .chain(self.minting.pending_holders(&tokens))
             .collect();
         // In a task, so that it is on its way before anything else is asked of anybody.
         let (this, operator, leases) = (Arc::clone(self), Arc::clone(by), ended.clone());
         let seen_to = tokio::spawn(async move {
             let ends = this
                 .leases
-                .see_to_ends(leases, buried, Some(&operator), WHY);
+                .record_ends(leases, tombstones, Some(&operator), WHY);
             let ends = ends.await;
             let locked = this.record_locked(&operator).await;
             locked && ends.iter().all(|end| end.recorded)

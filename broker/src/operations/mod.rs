@@ -1,4 +1,4 @@
-//! Looks after secrets, the lock, the policies and what repositories' names mean: what operators do.
+//! Maintains secrets, the lock, the policies and what repositories' names mean: what operators do.
 //!
 //! A change is recorded before it is made, like a use. If the record cannot be written, nothing
 //! changes; if the change fails after its record, a second record says so. Lock and unlock take effect
@@ -32,10 +32,9 @@ use crate::policies::Policies;
 use crate::secrets::{Secrets, UpkeepError};
 
 pub(crate) use self::lock::root_key_locations;
-pub use self::rekey::RekeyOutcome;
+pub(crate) use self::rekey::RekeyOutcome;
 
-/// See the module.
-pub struct Operations {
+pub(crate) struct Operations {
     journal: Arc<Journal>,
     policies: Arc<Policies>,
     secrets: Arc<Secrets>,
@@ -55,8 +54,7 @@ pub struct Operations {
 
 impl Operations {
     /// Works on this store, and on the leases that depend on it.
-    #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         (journal, policies): (Arc<Journal>, Arc<Policies>),
         (secrets, vault, sources): (Arc<Secrets>, Arc<Vault>, Arc<Sources>),
         (minting, leases): (Arc<Minting>, Arc<Leases>),
@@ -82,7 +80,7 @@ impl Operations {
     /// # Errors
     ///
     /// [`UpkeepError`]; the id is kept.
-    pub async fn unpin_repository(
+    pub(crate) async fn unpin_repository(
         &self,
         by: &Caller,
         repository: &RepoPattern,

@@ -12,7 +12,7 @@ impl Operations {
     /// # Errors
     ///
     /// [`UpkeepError::Policies`]: the set in force stays in force, loudly.
-    pub async fn reload_policies(&self) -> Result<Reloaded, UpkeepError> {
+    pub(crate) async fn reload_policies(&self) -> Result<Reloaded, UpkeepError> {
         let _one_at_a_time = self.reloading.lock().await;
         let loaded = self.policies.load_again().await;
         let loaded = match loaded.map_err(|panic| UpkeepError::Broken("the policies", panic))? {

@@ -17,7 +17,7 @@ use crate::secrets::UpkeepError;
 
 /// What a re-key came to.
 #[derive(Debug)]
-pub enum RekeyOutcome {
+pub(crate) enum RekeyOutcome {
     /// The next root key is in force.
     Rekeyed(Rekeyed),
     /// An operator has to put a key into the credential of this name first. Nothing was changed.
@@ -31,13 +31,13 @@ impl Operations {
     /// # Errors
     ///
     /// [`UpkeepError`]; the root key in force stays in force. What fails after its record is recorded.
-    pub async fn rekey(
+    pub(crate) async fn rekey(
         self: &Arc<Self>,
         by: Option<&Caller>,
         asked: RekeyRequest,
     ) -> Result<RekeyOutcome, UpkeepError> {
         let this = Arc::clone(self);
-        // Deriving a key takes its time.
+        // Deriving a key is slow.
         let prepared = tokio::task::spawn_blocking(move || {
             let at = this.key_locations();
             this.vault.prepare_rekey(&asked, &at)
@@ -77,7 +77,7 @@ impl Operations {
     /// of. After each unlock.
     pub(crate) async fn finish_rekey(self: &Arc<Self>) {
         let this = Arc::clone(self);
-        // A keyring takes its time.
+        // A keyring is slow.
         let found = tokio::task::spawn_blocking(move || {
             let at = this.key_locations();
             this.vault.after_interrupted_rekey(&at)

@@ -14,11 +14,12 @@ impl Operations {
     /// # Errors
     ///
     /// [`UpkeepError`]; nothing was erased.
-    pub async fn remove_secret(&self, by: &Caller, name: &SecretName) -> Result<(), UpkeepError> {
-        let turn = self.secrets.locks().turn(name).await;
-        if self.vault.is_locked() {
-            return Err(UpkeepError::Locked);
-        }
+    pub(crate) async fn remove_secret(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+    ) -> Result<(), UpkeepError> {
+        let turn = self.secrets.turn(name).await?;
         if self.vault.held(name).is_none() {
             return Err(UpkeepError::NotFound(name.clone()));
         }

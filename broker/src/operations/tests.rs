@@ -1,7 +1,7 @@
 //! What operators do, in process.
 
 use crate::app::scratch::{CALLER, Scratch, bot, caller, request};
-use crate::leases::issue::Wishes;
+use crate::leases::issue::LeaseOptions;
 use crate::secrets::UpkeepError;
 
 const VALUE: &str = "ghp_CANARYcanaryCANARYcanaryCANARYcanary1";
@@ -9,8 +9,8 @@ const VALUE: &str = "ghp_CANARYcanaryCANARYcanaryCANARYcanary1";
 async fn with_a_lease() -> Scratch {
     let scratch = Scratch::new("");
     scratch.set(VALUE).await;
-    let wishes = Wishes::default();
-    let issued = scratch.app.leases.issue(request(CALLER), wishes).await;
+    let options = LeaseOptions::default();
+    let issued = scratch.app.leases.issue(request(CALLER), options).await;
     assert!(issued.is_ok());
     scratch
 }

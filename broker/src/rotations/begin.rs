@@ -7,13 +7,13 @@ use broker_protocol::rotation::RotationView;
 use broker_vault::rotation_state::{Rotation, Version};
 use broker_vault::{NewValue, StoredSecret};
 
-use super::candidate::{Accepted, Before, Candidate};
-use super::least::InUse;
-use super::{RotationError, of_the_vault};
-use crate::checks::Identity;
+use super::RotationError;
+use super::candidate::{AcceptedCandidate, Candidate, ValueInUse};
+use super::least::ScopesInUse;
+use crate::checks::ValueOwner;
 use crate::lease_record;
 use crate::rotations::Rotations;
-use crate::secrets::{SecretTurn, Upkeep, UpkeepError};
+use crate::secrets::{SecretTurn, Upkeep};
 
 impl Rotations {
     /// Begins with a new value: checks it, and if it may be used, stores and uses it.
@@ -23,16 +23,13 @@ impl Rotations {
     /// # Errors
     ///
     /// [`RotationError`]; the value in use stays in use.
-    pub async fn begin_rotation(
+    pub(crate) async fn begin_rotation(
         &self,
         by: &Caller,
         name: &SecretName,
         candidate: Candidate,
     ) -> Result<RotationView, RotationError> {
-        let turn = self.secrets.locks().turn(name).await;
-        if self.vault.is_locked() {
-            return Err(UpkeepError::Locked.into());
-        }
+        let turn = self.secrets.turn(name).await?;
         self.secrets.refuse_while_moving(&turn)?;
         let declared = self.in_the_vault(name)?;
         let hashed = candidate.value.hashed();
@@ -61,7 +58,7 @@ impl Rotations {
             replaces: held.as_ref().map(|held| held.version),
             hashed_credential: hashed.as_str(),
         };
-        self.record(&begun).await?;
+        self.journal.record(&begun).await?;
         let checked = self
             .check_both(by, &declared, held.as_ref(), &candidate)
             .await;
@@ -90,24 +87,24 @@ impl Rotations {
         declared: &SecretDeclaration,
         held: Option<&StoredSecret>,
         candidate: &Candidate,
-    ) -> Result<(Accepted, bool), RotationError> {
+    ) -> Result<(AcceptedCandidate, bool), RotationError> {
         let old = match held {
             None => None,
             Some(held) => {
                 let version = Some(held.version);
-                let identity = self.identify_version(Some(by), declared, version, Upkeep::Check);
+                let identity = self.identify_version(Some(by), declared, version, Upkeep::CHECK);
                 Some(identity.await?)
             }
         };
         let old_is_dead = matches!(old, Some(None));
         let identity = old.flatten();
-        let said = identity.as_ref().and_then(Identity::scopes);
+        let said = identity.as_ref().and_then(ValueOwner::scopes);
         let in_use = match (held, said) {
-            (None, _) => InUse::Nothing,
-            (Some(_), Some(scopes)) => InUse::Value(Some(scopes.to_vec())),
-            (Some(_), None) => InUse::Value(self.checks.known_scopes(declared).await),
+            (None, _) => ScopesInUse::Nothing,
+            (Some(_), Some(scopes)) => ScopesInUse::Value(Some(scopes.to_vec())),
+            (Some(_), None) => ScopesInUse::Value(self.checks.known_scopes(declared).await),
         };
-        let before = Before {
+        let before = ValueInUse {
             held,
             identity: identity.as_ref(),
             in_use,
@@ -137,8 +134,7 @@ impl Rotations {
         self.in_the_vault(name)?;
         let in_use = held.map(|held| held.version);
         let now = self.journal.moment();
-        let version = self.vault.reserve_version(name, now.wall()).await;
-        let version = version.map_err(of_the_vault)?;
+        let version = self.vault.reserve_version(name, now.wall()).await?;
         let hashed = new.value.hashed();
         let swapped = RotationEvent::Swapped {
             by: lease_record::caller(by),

@@ -9,32 +9,30 @@ use broker_secret_memory::token::AccessToken;
 use broker_vault::StoredSecret;
 use jiff::Timestamp;
 
-use super::least::{self, InUse};
+use super::least::{self, ScopesInUse};
 use super::{RotationError, date};
-use crate::checks::Identity;
+use crate::checks::ValueOwner;
 use crate::rotations::Rotations;
 use crate::secrets::kind;
 
 /// A new value, as an operator gives it, in memory alone.
-pub struct Candidate {
-    /// The value.
-    pub value: AccessToken,
+pub(crate) struct Candidate {
+    pub(crate) value: AccessToken,
     /// Its end at GitHub, where the operator knows it.
-    pub entered: Option<Timestamp>,
+    pub(crate) entered: Option<Timestamp>,
     /// Whether it may carry fewer scopes or permissions than the value in use, where none are declared.
-    pub fewer_scopes: bool,
+    pub(crate) fewer_scopes: bool,
 }
 
-/// The value in use.
-pub(super) struct Before<'a> {
+pub(super) struct ValueInUse<'a> {
     pub(super) held: Option<&'a StoredSecret>,
     /// What GitHub says of it, if it still accepts it.
-    pub(super) identity: Option<&'a Identity>,
-    pub(super) in_use: InUse,
+    pub(super) identity: Option<&'a ValueOwner>,
+    pub(super) in_use: ScopesInUse,
 }
 
 /// A candidate that may be used.
-pub(super) struct Accepted {
+pub(super) struct AcceptedCandidate {
     /// Its end at GitHub, as far as is known.
     pub(super) expires_at: Option<Timestamp>,
     /// What is odd about it, and no reason to refuse it.
@@ -50,9 +48,9 @@ impl Rotations {
     pub(super) async fn evaluate_candidate(
         &self,
         declared: &SecretDeclaration,
-        before: &Before<'_>,
+        before: &ValueInUse<'_>,
         candidate: &Candidate,
-    ) -> Result<Accepted, RotationError> {
+    ) -> Result<AcceptedCandidate, RotationError> {
         let unfit = |why: Vec<String>| RotationError::Unfit {
             name: declared.name.clone(),
             why,
@@ -106,7 +104,7 @@ impl Rotations {
         let now = self.journal.now().wall;
         why.extend(earlier_end(before.held, evaluated.expires_at, now));
         if why.is_empty() {
-            Ok(Accepted {
+            Ok(AcceptedCandidate {
                 expires_at: evaluated.expires_at,
                 warnings,
             })
@@ -119,8 +117,8 @@ impl Rotations {
 /// Where no owner is declared, it stays the one it was.
 fn another_owner(
     declared: &SecretDeclaration,
-    before: Option<&Identity>,
-    identity: &Identity,
+    before: Option<&ValueOwner>,
+    identity: &ValueOwner,
 ) -> Option<String> {
     if declared.kind == SecretKind::App || declared.owner.is_some() {
         return None;
@@ -130,7 +128,7 @@ fn another_owner(
         .then(|| format!("it belongs to `{owner}`, and the value in use to `{before}`"))
 }
 
-fn same_key(before: Option<&Identity>, identity: &Identity) -> Option<String> {
+fn same_key(before: Option<&ValueOwner>, identity: &ValueOwner) -> Option<String> {
     let key = identity.fingerprint()?;
     (before?.fingerprint()? == key).then(|| "it is the key in use".to_owned())
 }

@@ -8,6 +8,7 @@ use broker_github::GitHubError;
 use broker_github::app_jwt::KeyError;
 use broker_protocol::error::ErrorCode;
 use broker_protocol::names::SecretName;
+use broker_vault::VaultError;
 use broker_vault::rotation_state::NotNow;
 
 use crate::api_error::ApiError;
@@ -15,64 +16,48 @@ use crate::secrets::UpkeepError;
 
 /// Why a rotation did not begin, go on or go back.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RotationError {
-    /// No policy declares it.
+pub(crate) enum RotationError {
     #[error("no policy declares a secret `{0}`")]
     Undeclared(SecretName),
-    /// Its value does not lie in the vault.
     #[error("the value of `{name}` comes from {from}, so it is changed there")]
-    Elsewhere {
-        /// The secret.
-        name: SecretName,
-        /// Where it comes from.
-        from: String,
-    },
-    /// There is none.
+    Elsewhere { name: SecretName, from: String },
     #[error("there is no rotation of `{0}`; begin one with `tokenctl rotate {0}`")]
     NotThere(SecretName),
-    /// Another one is under way.
     #[error(
         "a rotation of `{0}` to another value is under way; finish it with `tokenctl rotate {0}`, or take it back with `--rollback`"
     )]
     UnderWay(SecretName),
-    /// The new value will not do. Nothing was changed.
-    #[error("the new value of `{name}` will not do: {}", .why.join("; "))]
+    /// The new value is not enough. Nothing was changed.
+    #[error("the new value of `{name}` was rejected: {}", .why.join("; "))]
     Unfit {
-        /// The secret.
         name: SecretName,
         /// Everything that is wrong with it.
         why: Vec<String>,
     },
-    /// Not in this phase.
     #[error("the rotation of `{name}` cannot do that: {why}")]
-    NotNow {
-        /// The secret.
-        name: SecretName,
-        /// Why.
-        why: NotNow,
-    },
+    NotNow { name: SecretName, why: NotNow },
     /// GitHub refused, or could not be asked. Nothing was changed.
     #[error("{doing}: {source}")]
     GitHub {
-        /// What was tried.
         doing: &'static str,
-        /// Why it failed.
         #[source]
         source: GitHubError,
     },
-    /// The App's key cannot be used.
     #[error("the private key of `{name}`: {source}")]
     Key {
-        /// The secret.
         name: SecretName,
-        /// Why.
         #[source]
         source: KeyError,
     },
     /// The vault, the audit log, or the lock.
     #[error(transparent)]
     Upkeep(#[from] UpkeepError),
+}
+
+impl From<VaultError> for RotationError {
+    fn from(error: VaultError) -> Self {
+        UpkeepError::from(error).into()
+    }
 }
 
 impl From<AuditLogError> for RotationError {
@@ -83,8 +68,7 @@ impl From<AuditLogError> for RotationError {
 
 impl RotationError {
     /// The refusal behind it, if GitHub was asked.
-    #[must_use]
-    pub const fn github(&self) -> Option<&GitHubError> {
+    pub(crate) const fn github(&self) -> Option<&GitHubError> {
         match self {
             Self::GitHub { source, .. } => Some(source),
             _ => None,

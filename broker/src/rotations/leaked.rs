@@ -14,8 +14,8 @@ use broker_protocol::rotation::SecretRevoked;
 use broker_vault::StoredVersion;
 use broker_vault::rotation_state::EndedBy;
 
+use super::RotationError;
 use super::steps::is_final;
-use super::{RotationError, of_the_vault};
 use crate::lease_record;
 use crate::rotations::Rotations;
 use crate::secrets::SecretTurn;
@@ -38,15 +38,12 @@ impl Rotations {
     /// # Errors
     ///
     /// [`RotationError`]. Leases have ended from the moment the record was written.
-    pub async fn revoke_secret(
+    pub(crate) async fn revoke_secret(
         &self,
         by: &Caller,
         name: &SecretName,
     ) -> Result<SecretRevoked, RotationError> {
-        let turn = self.secrets.locks().turn(name).await;
-        if self.vault.is_locked() {
-            return Err(UpkeepError::Locked.into());
-        }
+        let turn = self.secrets.turn(name).await?;
         let declared = self.in_the_vault(name)?;
         let versions = self.vault.versions(name);
         if versions.is_empty() {
@@ -59,17 +56,18 @@ impl Rotations {
                 .map(|known| known.hashed_credential.as_str());
             hashes.collect()
         };
-        self.record(&SecretEvent::Revoking {
-            by: lease_record::caller(by),
-            secret: name.as_str(),
-            versions: numbers.clone(),
-            hashed_credentials: hashes(),
-        })
-        .await?;
+        self.journal
+            .record(&SecretEvent::Revoking {
+                by: lease_record::caller(by),
+                secret: name.as_str(),
+                versions: numbers.clone(),
+                hashed_credentials: hashes(),
+            })
+            .await?;
         let leases_ended = self.end_leases_on(name, &numbers, Some(by), LEAKED).await;
         let mut todo = Vec::new();
         let looks = self.ask_to_end(by, name, &versions, &mut todo).await?;
-        let dead = self.seen_dead(by, name, &versions, looks).await?;
+        let dead = self.all_refused(by, name, &versions, looks).await?;
         let page = links::list_page(declared.kind, self.github.base());
         if dead {
             // Why it had to be ended by hand is of no interest any more.
@@ -83,7 +81,7 @@ impl Rotations {
             });
         } else {
             todo.push(format!(
-                "GitHub still takes it: delete it at {page}, then run this again"
+                "GitHub still accepts it: delete it at {page}, then run this again"
             ));
         }
         let sinks: Vec<String> = self
@@ -116,7 +114,7 @@ impl Rotations {
                     Some(by),
                     name,
                     Some(known.number),
-                    Upkeep::Revocation,
+                    Upkeep::REVOCATION,
                 );
                 values.push(opened.await?);
             }
@@ -124,35 +122,35 @@ impl Rotations {
         if values.len() < versions.len() {
             todo.push(
                 if self.github.base().is_enterprise_server() {
-                    "the broker ends no tokens on Enterprise Server, whose call for that differs by \
-                     release; a person deletes it"
+                    "the broker revokes no tokens on Enterprise Server, whose call for that differs by \
+                     release; delete it by hand"
                 } else {
-                    "GitHub's API does not end a value of this kind; a person deletes it"
+                    "GitHub's API does not revoke a value of this kind; delete it by hand"
                 }
                 .to_owned(),
             );
         }
-        // A person needs longer than any look.
+        // An operator needs longer than any look.
         if values.is_empty() {
             return Ok(0);
         }
         let Err(source) = self.revoke_at_github(values).await else {
             return Ok(LOOKS);
         };
-        // Asked again it would say the same. What a person has deleted meanwhile is seen all the same.
+        // Asked again it would say the same. What an operator has deleted meanwhile is seen all the same.
         if is_final(&source) {
-            tracing::warn!(secret = %name, cause = %source, "GitHub refused to end a value");
-            todo.push(format!("GitHub refused to end it: {source}"));
+            tracing::warn!(secret = %name, cause = %source, "GitHub refused to revoke a value");
+            todo.push(format!("GitHub refused to revoke it: {source}"));
             return Ok(0);
         }
         Err(RotationError::GitHub {
-            doing: "asking GitHub to end the value",
+            doing: "asking GitHub to revoke the value",
             source,
         })
     }
 
     /// Looks a few times, since GitHub takes some seconds.
-    async fn seen_dead(
+    async fn all_refused(
         &self,
         by: &Caller,
         name: &SecretName,
@@ -165,7 +163,7 @@ impl Rotations {
             let mut still = Vec::new();
             for number in alive {
                 let identity =
-                    self.identify_version(Some(by), &declared, Some(number), Upkeep::Revocation);
+                    self.identify_version(Some(by), &declared, Some(number), Upkeep::REVOCATION);
                 if identity.await?.is_some() {
                     still.push(number);
                 }
@@ -194,7 +192,6 @@ impl Rotations {
             hashed_credentials,
         };
         let recorded = self.record_change(turn, newest, &event).await?;
-        let retired = self.vault.retire(recorded, None, None).await;
-        retired.map_err(of_the_vault)
+        Ok(self.vault.retire(recorded, None, None).await?)
     }
 }

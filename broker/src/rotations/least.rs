@@ -9,7 +9,7 @@ use broker_github::scopes;
 
 /// What is known of the value in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum InUse {
+pub(super) enum ScopesInUse {
     /// There is none, so nothing can be lost.
     Nothing,
     /// Its scopes, as GitHub said now or when it was last checked; `None` if it never did.
@@ -22,7 +22,7 @@ pub(super) enum InUse {
 /// GitHub says which scopes a classic token has, and nothing of a fine-grained one.
 pub(super) fn lacking(
     declared: &SecretDeclaration,
-    in_use: &InUse,
+    in_use: &ScopesInUse,
     carried: Option<&[String]>,
 ) -> Option<String> {
     match declared.kind {
@@ -34,7 +34,7 @@ pub(super) fn lacking(
 
 fn lacking_scopes(
     declared: &SecretDeclaration,
-    in_use: &InUse,
+    in_use: &ScopesInUse,
     carried: Option<&[String]>,
 ) -> Option<String> {
     if !declared.scopes.is_empty() {
@@ -42,15 +42,15 @@ fn lacking_scopes(
         return carried.is_none().then(|| unknown.to_owned());
     }
     let lack = match in_use {
-        InUse::Nothing => None,
-        InUse::Value(Some(before)) => missing(carried.unwrap_or_default(), before)
+        ScopesInUse::Nothing => None,
+        ScopesInUse::Value(Some(before)) => missing(carried.unwrap_or_default(), before)
             .map(|missing| format!("it lacks the scope {missing}, which the value in use carries")),
-        InUse::Value(None) => Some(
+        ScopesInUse::Value(None) => Some(
             "it is not known which scopes the value in use carries, so this one may carry fewer"
                 .to_owned(),
         ),
     };
-    lack.map(|lack| format!("{lack}; {}", mean_it("scopes", declared)))
+    lack.map(|lack| format!("{lack}; {}", how_to_allow("scopes", declared)))
 }
 
 fn missing(carried: &[String], least: &[String]) -> Option<String> {
@@ -59,17 +59,17 @@ fn missing(carried: &[String], least: &[String]) -> Option<String> {
     (!missing.is_empty()).then(|| missing.join(", "))
 }
 
-fn lacking_permissions(declared: &SecretDeclaration, in_use: &InUse) -> Option<String> {
-    (declared.permissions.is_empty() && *in_use != InUse::Nothing).then(|| {
+fn lacking_permissions(declared: &SecretDeclaration, in_use: &ScopesInUse) -> Option<String> {
+    (declared.permissions.is_empty() && *in_use != ScopesInUse::Nothing).then(|| {
         format!(
             "GitHub does not tell which permissions a fine-grained token has, and none are declared, so \
              this one may have fewer than the value in use; {}",
-            mean_it("permissions", declared)
+            how_to_allow("permissions", declared)
         )
     })
 }
 
-fn mean_it(what: &str, declared: &SecretDeclaration) -> String {
+fn how_to_allow(what: &str, declared: &SecretDeclaration) -> String {
     let (name, place) = (&declared.name, &declared.place);
     format!(
         "declare `{what}` in {place}, or if it is right as it is, give it again with `tokenctl rotate \
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn undeclared_what_the_value_in_use_carries_is_the_least() {
         let secret = declared("kind = 'classic'");
-        let in_use = InUse::Value(Some(carrying(&["repo", "workflow", "read:org"])));
+        let in_use = ScopesInUse::Value(Some(carrying(&["repo", "workflow", "read:org"])));
         for (carried, missing) in [
             (&[][..], "read:org, repo, workflow"),
             (&["repo"], "read:org, workflow"),
@@ -115,14 +115,14 @@ mod tests {
         ] {
             assert_eq!(lacking(&secret, &in_use, Some(&carrying(enough))), None);
         }
-        let none = InUse::Value(Some(Vec::new()));
+        let none = ScopesInUse::Value(Some(Vec::new()));
         assert_eq!(lacking(&secret, &none, Some(&[])), None);
     }
 
     #[test]
     fn what_is_declared_goes_before_what_the_value_in_use_carries() {
         let secret = declared("kind = 'classic'\nscopes = ['repo']");
-        let in_use = InUse::Value(Some(carrying(&["repo", "workflow"])));
+        let in_use = ScopesInUse::Value(Some(carrying(&["repo", "workflow"])));
         assert_eq!(lacking(&secret, &in_use, Some(&carrying(&["repo"]))), None);
         let unknown = lacking(&secret, &in_use, None).unwrap();
         assert!(unknown.contains("does not tell"), "{unknown}");
@@ -132,12 +132,12 @@ mod tests {
     fn what_nothing_can_be_compared_with_is_let_through_by_whoever_says_so_alone() {
         let classic = declared("kind = 'classic'");
         let fine = declared("kind = 'fine-grained'");
-        let unknown = InUse::Value(None);
+        let unknown = ScopesInUse::Value(None);
         assert!(lacking(&classic, &unknown, Some(&carrying(&["repo"]))).is_some());
         assert!(lacking(&fine, &unknown, None).is_some());
         let told = declared("kind = 'fine-grained'\npermissions = { contents = 'read' }");
         assert_eq!(lacking(&told, &unknown, None), None);
-        assert_eq!(lacking(&classic, &InUse::Nothing, None), None);
-        assert_eq!(lacking(&fine, &InUse::Nothing, None), None);
+        assert_eq!(lacking(&classic, &ScopesInUse::Nothing, None), None);
+        assert_eq!(lacking(&fine, &ScopesInUse::Nothing, None), None);
     }
 }

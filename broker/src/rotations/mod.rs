@@ -8,20 +8,21 @@
 //! recorded, carried out at GitHub, its outcome recorded, and only then written into the state. A broker
 //! that is killed in between does the step again, which changes nothing that it has changed already.
 //!
-//! Who drives: `tokenctl rotate` asks for one step after the other; what nobody asks for, and what has a
-//! time of its own, the broker does by itself (`tend`).
+//! Who drives: `tokenctl rotate` asks for one step after the other; what no one asks for, and what has a
+//! time of its own, the broker does by itself (`due`).
 //!
 //! Here: confirming and going back; the first step is in `begin`, the others in `steps`. Not here: HTTP, the
 //! state's own logic, sealed boxes.
 
 mod begin;
 mod candidate;
+mod due;
 mod error;
 mod leaked;
 mod least;
+mod next;
 mod sinks;
 mod steps;
-mod tend;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -41,7 +42,7 @@ use broker_vault::rotation_state::{NotNow, Phase, Rotation};
 use broker_vault::{NewValue, Vault, VaultError};
 use jiff::Timestamp;
 
-use crate::checks::{Checks, Identity, IdentityError};
+use crate::checks::{Checks, ValueOwner, ValueOwnerError};
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::lease_record;
@@ -51,8 +52,8 @@ use crate::policies::Policies;
 use crate::secrets::SecretTurn;
 use crate::secrets::{Secrets, Upkeep, UpkeepError};
 
-pub use self::candidate::Candidate;
-pub use self::error::RotationError;
+pub(crate) use self::candidate::Candidate;
+pub(crate) use self::error::RotationError;
 
 /// Why a lease on a replaced value ends.
 const REPLACED: &str = "the secret was rotated, and the value behind the lease is ended";
@@ -60,8 +61,7 @@ const REPLACED: &str = "the secret was rotated, and the value behind the lease i
 const TAKEN_BACK: &str =
     "the rotation was rolled back, and the value behind the lease is to be deleted";
 
-/// See the module.
-pub struct Rotations {
+pub(crate) struct Rotations {
     journal: Arc<Journal>,
     policies: Arc<Policies>,
     secrets: Arc<Secrets>,
@@ -75,8 +75,7 @@ pub struct Rotations {
 
 impl Rotations {
     /// Rotates what the vault holds, at this GitHub.
-    #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         (journal, policies): (Arc<Journal>, Arc<Policies>),
         (secrets, vault): (Arc<Secrets>, Arc<Vault>),
         (github, minting): (Arc<GitHub>, Arc<Minting>),
@@ -101,7 +100,7 @@ impl Rotations {
     /// # Errors
     ///
     /// [`RotationError`]; nothing changes.
-    pub async fn confirm_rotation(
+    pub(crate) async fn confirm_rotation(
         &self,
         by: &Caller,
         name: &SecretName,
@@ -112,12 +111,13 @@ impl Rotations {
         let revoke_at = self.journal.moment().after(revoke_after);
         let said = revoke_at.wall();
         let confirmed = rotation.confirmed(revoke_at).map_err(not_now(name))?;
-        self.record(&RotationEvent::Confirmed {
-            by: lease_record::caller(by),
-            secret: name.as_str(),
-            revoke_at: said,
-        })
-        .await?;
+        self.journal
+            .record(&RotationEvent::Confirmed {
+                by: lease_record::caller(by),
+                secret: name.as_str(),
+                revoke_at: said,
+            })
+            .await?;
         self.note_rotation(&turn, confirmed).await?;
         Ok(self.rotation_view(name, Vec::new()).await)
     }
@@ -128,7 +128,7 @@ impl Rotations {
     ///
     /// [`RotationError`]; the new value stays in use. In particular if GitHub refuses the old value, or
     /// cannot be asked about it.
-    pub async fn roll_back_rotation(
+    pub(crate) async fn roll_back_rotation(
         &self,
         by: &Caller,
         name: &SecretName,
@@ -140,7 +140,7 @@ impl Rotations {
         }
         let old = rotation.may_roll_back().map_err(not_now(name))?.clone();
         let declared = self.in_the_vault(name)?;
-        let (number, for_this) = (Some(old.number), Upkeep::Rotation);
+        let (number, for_this) = (Some(old.number), Upkeep::ROTATION);
         let identity = self.identify_version(Some(by), &declared, number, for_this);
         if identity.await?.is_none() {
             let dead = Rotation {
@@ -155,8 +155,7 @@ impl Rotations {
             .open_for_upkeep(Some(by), name, number, for_this)
             .await?;
         let now = self.journal.moment();
-        let version = self.vault.reserve_version(name, now.wall()).await;
-        let version = version.map_err(of_the_vault)?;
+        let version = self.vault.reserve_version(name, now.wall()).await?;
         let back = RotationEvent::RolledBack {
             by: lease_record::caller(by),
             secret: name.as_str(),
@@ -187,7 +186,7 @@ impl Rotations {
         declared: &SecretDeclaration,
         version: Option<u64>,
         what_for: Upkeep,
-    ) -> Result<Option<Identity>, RotationError> {
+    ) -> Result<Option<ValueOwner>, RotationError> {
         let name = &declared.name;
         let opened = self.secrets.open_for_upkeep(by, name, version, what_for);
         self.identify(declared, opened.await?).await
@@ -198,26 +197,26 @@ impl Rotations {
         &self,
         declared: &SecretDeclaration,
         value: AccessToken,
-    ) -> Result<Option<Identity>, RotationError> {
+    ) -> Result<Option<ValueOwner>, RotationError> {
         let owner = declared.owner.as_deref().map(Principal::user);
-        match Identity::ask(&self.github, declared, value, owner).await {
+        match ValueOwner::ask(&self.github, declared, value, owner).await {
             Ok(identity) => Ok(Some(identity)),
-            Err(IdentityError::GitHub(GitHubError::Unauthorized { .. })) => Ok(None),
-            Err(IdentityError::GitHub(source)) => Err(RotationError::GitHub {
+            Err(ValueOwnerError::GitHub(GitHubError::Unauthorized { .. })) => Ok(None),
+            Err(ValueOwnerError::GitHub(source)) => Err(RotationError::GitHub {
                 doing: "asking GitHub whose the value is",
                 source,
             }),
-            Err(IdentityError::Key(source)) => Err(RotationError::Key {
+            Err(ValueOwnerError::Key(source)) => Err(RotationError::Key {
                 name: declared.name.clone(),
                 source,
             }),
-            Err(IdentityError::Panicked(panic)) => {
+            Err(ValueOwnerError::Panicked(panic)) => {
                 Err(UpkeepError::Broken("the App's key", panic).into())
             }
         }
     }
 
-    /// The declaration of a secret whose value lies in the vault.
+    /// The declaration of a secret whose value is stored in the vault.
     fn in_the_vault(&self, name: &SecretName) -> Result<SecretDeclaration, RotationError> {
         let policies = self.policies.in_force();
         let declared = policies.set.secret(name);
@@ -241,13 +240,7 @@ impl Rotations {
         turn: &SecretTurn,
         rotation: Rotation,
     ) -> Result<(), RotationError> {
-        let noted = self.vault.note_rotation(turn.name(), rotation).await;
-        noted.map_err(of_the_vault)
-    }
-
-    async fn record(&self, event: &impl Event) -> Result<(), RotationError> {
-        self.journal.record(event).await?;
-        Ok(())
+        Ok(self.vault.note_rotation(turn.name(), rotation).await?)
     }
 
     /// Records a change of a secret's versions, and returns the proof that allows it.
@@ -282,7 +275,7 @@ impl Rotations {
     ) -> RotationError {
         self.step_failed(name, step, &error.to_string(), false)
             .await;
-        of_the_vault(error)
+        error.into()
     }
 
     async fn step_failed(
@@ -326,13 +319,6 @@ impl Rotations {
             .end_leases(over.map(|lease| &lease.id), by, why)
             .await;
         ended.len() as u64
-    }
-}
-
-fn of_the_vault(error: VaultError) -> RotationError {
-    match error {
-        VaultError::Locked => UpkeepError::Locked.into(),
-        error => UpkeepError::Vault(error).into(),
     }
 }
 

@@ -12,7 +12,7 @@ use broker_protocol::names::SecretName;
 use broker_protocol::rotation::{SinkList, SinkStatus, SinkView};
 use broker_vault::rotation_state::{Rotation, SinkState};
 
-use super::{RotationError, of_the_vault};
+use super::RotationError;
 use crate::rotations::Rotations;
 use crate::secrets::SecretTurn;
 use crate::secrets::Upkeep;
@@ -23,7 +23,7 @@ impl Rotations {
     /// # Errors
     ///
     /// [`RotationError`] if nothing could be tried. A sink that fails is told in the list.
-    pub async fn push_sinks(
+    pub(crate) async fn push_sinks(
         &self,
         by: &Caller,
         name: &SecretName,
@@ -35,8 +35,7 @@ impl Rotations {
     }
 
     /// How the sinks of a secret stand.
-    #[must_use]
-    pub fn sink_list(&self, name: &SecretName) -> SinkList {
+    pub(crate) fn sink_list(&self, name: &SecretName) -> SinkList {
         let in_use = self.vault.held(name).map(|held| held.version);
         let now = self.journal.moment();
         let known = self.vault.sinks(name);
@@ -130,17 +129,18 @@ impl Rotations {
             let before = known.unwrap_or_else(|| SinkState::untouched(&now));
             let state = match self.push(by, name, &sink, held.version).await {
                 Ok(written) => {
-                    self.record(&RotationEvent::SinkPushed {
-                        secret: name.as_str(),
-                        version: held.version,
-                        sink: &label,
-                        updated_at: written.updated_at,
-                        created: written.created,
-                    })
-                    .await?;
+                    self.journal
+                        .record(&RotationEvent::SinkPushed {
+                            secret: name.as_str(),
+                            version: held.version,
+                            sink: &label,
+                            updated_at: written.updated_at,
+                            created: written.created,
+                        })
+                        .await?;
                     SinkState::pushed(held.version, written.updated_at, &self.journal.moment())
                 }
-                Err(NotPushed::Sink {
+                Err(PushError::Sink {
                     why,
                     may_have_happened,
                     retry_after,
@@ -158,10 +158,9 @@ impl Rotations {
                     failed.push((label.clone(), why.clone(), may_have_happened));
                     before.failed(&why, retry_after, &self.journal.moment())
                 }
-                Err(NotPushed::All(error)) => return Err(error),
+                Err(PushError::All(error)) => return Err(error),
             };
-            let noted = self.vault.note_sink(name, &label, state).await;
-            noted.map_err(of_the_vault)?;
+            self.vault.note_sink(name, &label, state).await?;
         }
         Ok(failed)
     }
@@ -172,11 +171,11 @@ impl Rotations {
         name: &SecretName,
         sink: &SinkSpec,
         version: u64,
-    ) -> Result<broker_github::secrets::Written, NotPushed> {
+    ) -> Result<broker_github::secrets::Written, PushError> {
         let value = self
             .secrets
-            .open_for_upkeep(by, name, Some(version), Upkeep::Sink);
-        let value = value.await.map_err(|error| NotPushed::All(error.into()))?;
+            .open_for_upkeep(by, name, Some(version), Upkeep::SINK);
+        let value = value.await.map_err(|error| PushError::All(error.into()))?;
         let token = self.sink_token(by, name, version, sink).await?;
         let writer = Writer {
             token: &token.token,
@@ -184,7 +183,7 @@ impl Rotations {
         };
         let written = self.github.write_secret(writer, sink, &value).await;
         drop(token);
-        written.map_err(|error| NotPushed::Sink {
+        written.map_err(|error| PushError::Sink {
             why: error.to_string(),
             may_have_happened: error.may_have_happened(),
             retry_after: error.github().and_then(GitHubError::retry_after),
@@ -192,7 +191,7 @@ impl Rotations {
     }
 }
 
-pub(super) enum NotPushed {
+pub(super) enum PushError {
     /// This sink failed; the others may not.
     Sink {
         why: String,
@@ -203,7 +202,7 @@ pub(super) enum NotPushed {
     All(RotationError),
 }
 
-impl NotPushed {
+impl PushError {
     pub(super) fn because(why: String) -> Self {
         Self::Sink {
             why,

@@ -1,6 +1,6 @@
 //! The steps after the swap, each done once or more often to the same end.
 //!
-//! In each: the record of what is about to happen, GitHub, the record of what came of it, and last the
+//! In each: the record of what is about to happen, GitHub, the record of the result, and last the
 //! state. So whatever a crash cuts off, the state is never ahead of the log, nor the log of GitHub.
 
 use broker_audit::record::RotationEvent;
@@ -22,7 +22,7 @@ use crate::secrets::Upkeep;
 const PATIENT_LOOKS: u32 = 4;
 
 /// A step that did not get done.
-struct Failed<'a> {
+struct StepFailure<'a> {
     step: &'static str,
     why: &'a str,
     github: Option<&'a GitHubError>,
@@ -35,7 +35,7 @@ impl Rotations {
     /// # Errors
     ///
     /// [`RotationError`] if nothing could be tried.
-    pub async fn next_step(
+    pub(crate) async fn next_step(
         &self,
         by: &Caller,
         name: &SecretName,
@@ -59,7 +59,7 @@ impl Rotations {
             Due::Revoke => self.end_old_value(by, turn, &rotation).await,
             // GitHub needs a moment; looking sooner than that tells nothing.
             Due::Prove if rotation.phase == Phase::Revoking && !rotation.has_waited(&now) => Ok(()),
-            Due::Prove | Due::Delete => self.prove(by, turn, &rotation).await,
+            Due::Prove | Due::Delete => self.verify_revoked(by, turn, &rotation).await,
             Due::Erase => self.finish(turn, &rotation).await,
             Due::Confirm | Due::RevokeAt(_) | Due::Nothing => Ok(()),
         }
@@ -101,20 +101,21 @@ impl Rotations {
         let name = turn.name();
         let declared = self.in_the_vault(name)?;
         let new = rotation.new.number;
-        let identity = self.identify_version(by, &declared, Some(new), Upkeep::Rotation);
+        let identity = self.identify_version(by, &declared, Some(new), Upkeep::ROTATION);
         match identity.await {
             Ok(Some(_)) => {
-                self.record(&RotationEvent::Verified {
-                    secret: name.as_str(),
-                    version: new,
-                })
-                .await?;
+                self.journal
+                    .record(&RotationEvent::Verified {
+                        secret: name.as_str(),
+                        version: new,
+                    })
+                    .await?;
                 self.note_rotation(turn, rotation.verified(&self.journal.moment()))
                     .await
             }
             Ok(None) => {
                 let why = "GitHub refuses the new value now (401); take it back with `--rollback`";
-                let failed = Failed {
+                let failed = StepFailure {
                     step: "verify",
                     why,
                     github: None,
@@ -142,19 +143,20 @@ impl Rotations {
         let Some(old) = &rotation.old else {
             return Ok(());
         };
-        self.record(&RotationEvent::Revoking {
-            by: by.map(lease_record::caller),
-            secret: name.as_str(),
-            version: old.number,
-            hashed_credential: &old.hashed_credential,
-        })
-        .await?;
+        self.journal
+            .record(&RotationEvent::Revoking {
+                by: by.map(lease_record::caller),
+                secret: name.as_str(),
+                version: old.number,
+                hashed_credential: &old.hashed_credential,
+            })
+            .await?;
         // From here on there is no way back, whether or not GitHub hears of it today.
         self.note_rotation(turn, revoking.clone()).await?;
         self.end_leases_on(name, &[old.number], by, REPLACED).await;
         let value = self
             .secrets
-            .open_for_upkeep(by, name, Some(old.number), Upkeep::Revocation)
+            .open_for_upkeep(by, name, Some(old.number), Upkeep::REVOCATION)
             .await?;
         match self.revoke_at_github(vec![value]).await {
             Ok(()) => {
@@ -162,10 +164,10 @@ impl Rotations {
                     .await
             }
             Err(source) => {
-                // Asked again it would say the same: then a person ends it, and the broker looks on.
+                // Asked again it would say the same: then an operator ends it, and the broker looks on.
                 let final_no = is_final(&source);
                 let error = RotationError::GitHub {
-                    doing: "asking GitHub to end the old value",
+                    doing: "asking GitHub to revoke the old value",
                     source,
                 };
                 let state = if final_no {
@@ -203,7 +205,7 @@ impl Rotations {
     }
 
     /// Sees that GitHub refuses the old value, and if it does, erases it.
-    async fn prove(
+    async fn verify_revoked(
         &self,
         by: Option<&Caller>,
         turn: &SecretTurn,
@@ -215,18 +217,19 @@ impl Rotations {
         };
         match self.is_dead(by, name, old.number).await {
             Ok(true) => {
-                self.record(&RotationEvent::Revoked {
-                    secret: name.as_str(),
-                    version: old.number,
-                    hashed_credential: &old.hashed_credential,
-                })
-                .await?;
+                self.journal
+                    .record(&RotationEvent::Revoked {
+                        secret: name.as_str(),
+                        version: old.number,
+                        hashed_credential: &old.hashed_credential,
+                    })
+                    .await?;
                 self.end_leases_on(name, &[old.number], by, REPLACED).await;
                 self.finish(turn, rotation).await
             }
             Ok(false) => {
-                let why = "GitHub still takes the old value";
-                // At first that is only GitHub taking its time, or a person theirs.
+                let why = "GitHub still accepts the old value";
+                // At first that is only GitHub taking its time, or an operator theirs.
                 if rotation.phase == Phase::Revoking && rotation.attempts >= PATIENT_LOOKS {
                     self.step_failed(name, "prove", why, false).await;
                 }
@@ -246,14 +249,14 @@ impl Rotations {
         version: u64,
     ) -> Result<bool, RotationError> {
         let declared = self.in_the_vault(name)?;
-        let old = self.identify_version(by, &declared, Some(version), Upkeep::Revocation);
+        let old = self.identify_version(by, &declared, Some(version), Upkeep::REVOCATION);
         if old.await?.is_some() {
             return Ok(false);
         }
         if declared.kind != SecretKind::App {
             return Ok(true);
         }
-        let in_use = self.identify_version(by, &declared, None, Upkeep::Rotation);
+        let in_use = self.identify_version(by, &declared, None, Upkeep::ROTATION);
         Ok(in_use.await?.is_some())
     }
 
@@ -305,7 +308,7 @@ impl Rotations {
         if let RotationError::Upkeep(_) = error {
             return Err(error);
         }
-        let failed = Failed {
+        let failed = StepFailure {
             step,
             why: &error.to_string(),
             github: error.github(),
@@ -317,7 +320,7 @@ impl Rotations {
         &self,
         turn: &SecretTurn,
         rotation: &Rotation,
-        Failed { step, why, github }: Failed<'_>,
+        StepFailure { step, why, github }: StepFailure<'_>,
     ) -> Result<(), RotationError> {
         let may_have_happened =
             step == "revoke" && github.is_some_and(|error| error.outcome() != Outcome::NotDone);

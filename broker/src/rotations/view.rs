@@ -1,22 +1,23 @@
-//! How a rotation stands, in words for the person who drives it.
+//! How a rotation stands, as text for the person who drives it.
 
-use broker_github::links::{self, Creation};
+use broker_github::links::Creation;
 use broker_policy::{Caller, SecretDeclaration, SecretKind};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::{
     CreateView, NextStep, RotationPhase, RotationStep, RotationView, SettingView, SinkStatus,
     StepView, WaitsFor,
 };
-use broker_vault::rotation_state::{Due, EndedBy, Phase, Rotation};
+use broker_vault::rotation_state::{Phase, Rotation};
 use jiff::tz::TimeZone;
 
 use super::RotationError;
+use super::next::ended;
 use crate::checks::Pace;
 use crate::rotations::Rotations;
 
 impl Rotations {
     /// The last rotation of each secret, by name.
-    pub async fn rotations(&self) -> Vec<RotationView> {
+    pub(crate) async fn rotations(&self) -> Vec<RotationView> {
         let mut views = Vec::new();
         for name in self.vault.rotations().keys() {
             views.push(self.rotation_view(name, Vec::new()).await);
@@ -28,8 +29,11 @@ impl Rotations {
     ///
     /// # Errors
     ///
-    /// [`RotationError`] for a secret that is not declared, or whose value does not lie in the vault.
-    pub async fn show_rotation(&self, name: &SecretName) -> Result<RotationView, RotationError> {
+    /// [`RotationError`] for a secret that is not declared, or whose value is not stored in the vault.
+    pub(crate) async fn show_rotation(
+        &self,
+        name: &SecretName,
+    ) -> Result<RotationView, RotationError> {
         if self.vault.rotation(name).is_none() {
             self.in_the_vault(name)?;
         }
@@ -37,7 +41,7 @@ impl Rotations {
     }
 
     /// Checks the value in use where its scopes decide what the next one must carry, and are not known.
-    pub async fn learn_scopes(&self, by: &Caller, name: &SecretName) {
+    pub(crate) async fn learn_scopes(&self, by: &Caller, name: &SecretName) {
         let policies = self.policies.in_force();
         let Some(declared) = policies.set.secret(name) else {
             return;
@@ -165,109 +169,6 @@ impl Rotations {
         }
     }
 
-    fn next_of(
-        &self,
-        name: &SecretName,
-        declared: Option<&SecretDeclaration>,
-        rotation: &Rotation,
-    ) -> NextStep {
-        let due = self.due(name, rotation);
-        let page = || {
-            let kind = declared.map_or(SecretKind::Classic, |declared| declared.kind);
-            links::list_page(kind, self.github.base())
-        };
-        let (step, text) = match due {
-            Due::Push => {
-                let count = self.sinks_pending(name).len();
-                let noun = if count == 1 { "sink" } else { "sinks" };
-                (
-                    RotationStep::Push,
-                    format!("write the value in use to {count} {noun}"),
-                )
-            }
-            Due::Verify => (
-                RotationStep::Verify,
-                "ask GitHub with the stored new value".to_owned(),
-            ),
-            Due::Confirm => (
-                RotationStep::Confirm,
-                format!(
-                    "the new value is everywhere and works, the old one still does too: end the old \
-                     one with `tokenctl rotate {name} --yes` (or `--revoke-after 1h`), or take it back \
-                     with `tokenctl rotate {name} --rollback`"
-                ),
-            ),
-            Due::RevokeAt(at) => (
-                RotationStep::Wait,
-                format!(
-                    "the broker ends the old value at {}; until then `tokenctl rotate {name} \
-                     --rollback` takes it back",
-                    at.strftime("%Y-%m-%d %H:%M UTC")
-                ),
-            ),
-            Due::Revoke => (
-                RotationStep::Revoke,
-                "ask GitHub to end the old value".to_owned(),
-            ),
-            Due::Prove if rotation.attempts > 2 => (
-                RotationStep::Prove,
-                format!(
-                    "GitHub was asked to end the old value and still takes it; the broker looks \
-                     again by itself. If it stays so, delete it at {}",
-                    page()
-                ),
-            ),
-            Due::Prove => (
-                RotationStep::Prove,
-                "see that GitHub refuses the old value, and erase it".to_owned(),
-            ),
-            Due::Delete => (
-                RotationStep::Delete,
-                format!(
-                    "{}: delete it at {}, then run `tokenctl rotate {name}` again, which sees that it \
-                     is dead{}",
-                    self.why_by_hand(name, rotation),
-                    page(),
-                    if rotation.is_reversible() {
-                        "; or take it back with `--rollback`"
-                    } else {
-                        ""
-                    }
-                ),
-            ),
-            Due::Erase => (
-                RotationStep::Erase,
-                "erase what is no longer needed".to_owned(),
-            ),
-            Due::Nothing => (RotationStep::Nothing, ended(name, rotation)),
-        };
-        let waits_for = match due {
-            Due::Confirm | Due::Delete => WaitsFor::Person,
-            Due::Nothing => WaitsFor::Nobody,
-            _ => WaitsFor::Broker,
-        };
-        NextStep {
-            step,
-            waits_for,
-            text,
-            at: rotation.wakes_at(due, &self.journal.moment()),
-        }
-    }
-
-    fn why_by_hand(&self, name: &SecretName, rotation: &Rotation) -> &'static str {
-        let by = rotation.old.as_ref();
-        let by = by.map(|old| self.ended_by(name, old.number));
-        if rotation.refused {
-            "GitHub refused to end the old value"
-        } else if by != Some(EndedBy::Operator) {
-            "the old value is to be ended"
-        } else if self.github.base().is_enterprise_server() {
-            "the broker ends no tokens on Enterprise Server, whose call for that differs by release"
-        } else {
-            "GitHub's API does not end a value of this kind"
-        }
-    }
-
     fn steps_of(
         &self,
         name: &SecretName,
@@ -292,7 +193,7 @@ impl Rotations {
         };
         step(
             RotationStep::Value,
-            "a person creates the new value and gives it",
+            "an operator creates the new value and enters it",
             begun,
         );
         step(
@@ -325,19 +226,19 @@ impl Rotations {
         if by_person {
             step(
                 RotationStep::Delete,
-                "a person deletes the old value on GitHub's pages",
+                "an operator deletes the old value on GitHub's pages",
                 finished,
             );
         } else {
             let confirmed = rotation.is_some_and(|one| one.revoke_at.is_some()) || finished;
             step(
                 RotationStep::Confirm,
-                "a person says that the old value may be ended; until then `--rollback` undoes all of it",
+                "an operator confirms that the old value may be revoked; until then `--rollback` undoes all of it",
                 confirmed,
             );
             step(
                 RotationStep::Revoke,
-                "GitHub is asked to end the old value, and the leases on it end",
+                "GitHub is asked to revoke the old value, and the leases on it are revoked",
                 asked,
             );
         }
@@ -358,15 +259,5 @@ const fn phase(rotation: &Rotation) -> RotationPhase {
         Phase::Finished => RotationPhase::Finished,
         Phase::RollingBack => RotationPhase::RollingBack,
         Phase::RolledBack => RotationPhase::RolledBack,
-    }
-}
-
-fn ended(name: &SecretName, rotation: &Rotation) -> String {
-    match rotation.phase {
-        Phase::RolledBack => format!(
-            "it was rolled back: the old value is in use; delete the token that was made for it at \
-             GitHub. A new rotation begins with `tokenctl rotate {name}`"
-        ),
-        _ => "it is done: the new value is in use, the old one is dead and erased".to_owned(),
     }
 }

@@ -11,7 +11,7 @@ use broker_protocol::names::{Level, Permissions, SecretName};
 use broker_secret_memory::token::AccessToken;
 
 use super::RotationError;
-use super::sinks::NotPushed;
+use super::sinks::PushError;
 use crate::api_error::ApiError as _;
 use crate::lease_record;
 use crate::minting::table::{MintKey, Token};
@@ -31,7 +31,7 @@ pub(super) struct SinkToken<'a> {
 impl Drop for SinkToken<'_> {
     fn drop(&mut self) {
         if let Some(minted) = self.minted.take() {
-            // Nobody holds it there, so the next sweep ends it.
+            // No one holds it there, so the next sweep ends it.
             self.minting.tokens.adopt(minted, Some(&self.token));
         }
     }
@@ -45,22 +45,22 @@ impl Rotations {
         name: &SecretName,
         version: u64,
         sink: &SinkSpec,
-    ) -> Result<SinkToken<'_>, NotPushed> {
+    ) -> Result<SinkToken<'_>, PushError> {
         let with = sink.with.as_ref().unwrap_or(name);
         let policies = self.policies.in_force();
         let declared = policies.set.secret(with);
         let version = sink.with.is_none().then_some(version);
         let value = self
             .secrets
-            .open_for_upkeep(by, with, version, Upkeep::Sink)
+            .open_for_upkeep(by, with, version, Upkeep::SINK)
             .await;
         let value = match value {
             Ok(value) => value,
             // Only this sink depends on it.
             Err(error) if sink.with.is_some() => {
-                return Err(NotPushed::because(format!("its token `{with}`: {error}")));
+                return Err(PushError::because(format!("its token `{with}`: {error}")));
             }
-            Err(error) => return Err(NotPushed::All(RotationError::from(error))),
+            Err(error) => return Err(PushError::All(RotationError::from(error))),
         };
         match declared {
             Some(app) if app.kind == SecretKind::App => self.mint_for(by, app, value, sink).await,
@@ -82,12 +82,12 @@ impl Rotations {
         declared: &SecretDeclaration,
         pem: AccessToken,
         sink: &SinkSpec,
-    ) -> Result<SinkToken<'_>, NotPushed> {
+    ) -> Result<SinkToken<'_>, PushError> {
         let name = &declared.name;
         let client_id = declared.client_id.as_deref().unwrap_or_default();
         let app = AppKey::read(client_id, pem).await;
         let app = app
-            .map_err(|error| NotPushed::because(format!("a token of the App `{name}`: {error}")))?;
+            .map_err(|error| PushError::because(format!("a token of the App `{name}`: {error}")))?;
         let (repositories, organization) = match &sink.at {
             SinkPlace::Repository(repository) | SinkPlace::Environment { repository, .. } => {
                 (std::slice::from_ref(repository), None)
@@ -104,7 +104,7 @@ impl Rotations {
             .minting
             .mint_kept(&app, self.key_for(name, sink)?, scope)
             .await;
-        let (minted, token) = minted.map_err(|error| NotPushed::Sink {
+        let (minted, token) = minted.map_err(|error| PushError::Sink {
             why: format!("a token of the App `{name}`: {error}"),
             may_have_happened: false,
             retry_after: error.retry_after(),
@@ -115,26 +115,27 @@ impl Rotations {
             minted: Some(minted.clone()),
             minting: &self.minting,
         };
-        self.record(&GitHubEvent::TokenMinted {
-            by: by.map(lease_record::caller),
-            secret: name.as_str(),
-            installation: minted.installation,
-            hashed_credential: minted.hashed.as_str(),
-            what_for: Upkeep::Sink.as_str(),
-            expires_at: minted.expires_at,
-        })
-        .await
-        .map_err(NotPushed::All)?;
+        self.journal
+            .record(&GitHubEvent::TokenMinted {
+                by: by.map(lease_record::caller),
+                secret: name.as_str(),
+                installation: minted.installation,
+                hashed_credential: minted.hashed.as_str(),
+                what_for: Upkeep::SINK.as_str(),
+                expires_at: minted.expires_at,
+            })
+            .await
+            .map_err(|error| PushError::All(error.into()))?;
         Ok(token)
     }
 
-    /// The broker's own account, and a scope that no lease's is written like: it is shared with nobody.
-    fn key_for(&self, app: &SecretName, sink: &SinkSpec) -> Result<MintKey, NotPushed> {
-        let purpose = Upkeep::Sink.as_str().parse();
+    /// The broker's own account, and a scope that no lease's is written like: it is shared with no one.
+    fn key_for(&self, app: &SecretName, sink: &SinkSpec) -> Result<MintKey, PushError> {
+        let purpose = Upkeep::SINK.as_str().parse();
         Ok(MintKey {
             uid: self.config.own_uid,
             secret: app.clone(),
-            purpose: purpose.map_err(|_never| NotPushed::because("`sink` is no purpose".into()))?,
+            purpose: purpose.map_err(|_never| PushError::because("`sink` is no purpose".into()))?,
             scope: sink.to_string().into(),
         })
     }

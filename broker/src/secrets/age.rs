@@ -45,7 +45,7 @@ impl Secrets {
         }
     }
 
-    /// The same at once, of the few whose values are stored elsewhere: what was read may not be known again for
+    /// Keeps it for secrets that are stored outside the vault, at once: what was read may not be known again for
     /// a while after a restart.
     pub(crate) async fn note_first_seen_elsewhere(&self) {
         let policies = self.policies.in_force();
@@ -55,7 +55,7 @@ impl Secrets {
         self.keep_first_seen(news.collect()).await;
     }
 
-    /// The same of one secret, before its value goes elsewhere.
+    /// Keeps it for one secret, before its value is moved.
     pub(crate) async fn note_first_seen_of(&self, name: &SecretName) {
         let policies = self.policies.in_force();
         let declared = policies.set.secret(name);

@@ -14,9 +14,9 @@ use crate::lease_record;
 use crate::secrets::SecretTurn;
 use crate::secrets::{Upkeep, UpkeepError, kind};
 
-/// As much of a removal's record as decides.
+/// The field of a removal's record that decides.
 #[derive(Deserialize)]
-pub(crate) struct Removed {
+pub(crate) struct RemovalRecord {
     pub(crate) version: u64,
 }
 
@@ -26,17 +26,14 @@ impl Secrets {
     /// # Errors
     ///
     /// [`UpkeepError`]; the version in use stays in use.
-    pub async fn set_secret(
+    pub(crate) async fn set_secret(
         &self,
         by: &Caller,
         name: &SecretName,
         value: AccessToken,
         expires_at: Option<Timestamp>,
     ) -> Result<StoredSecret, UpkeepError> {
-        let turn = self.locks.turn(name).await;
-        if self.vault.is_locked() {
-            return Err(UpkeepError::Locked);
-        }
+        let turn = self.turn(name).await?;
         self.refuse_while_rotating(&turn)?;
         self.refuse_while_moving(&turn)?;
         self.refuse_another_kind(name, &value).await?;
@@ -62,11 +59,12 @@ impl Secrets {
     ///
     /// [`UpkeepError`]; the version in use stays in use. [`UpkeepError::NothingBefore`] if the vault has no
     /// other value of it.
-    pub async fn undo_secret(&self, by: &Caller, name: &SecretName) -> Result<Undone, UpkeepError> {
-        let turn = self.locks.turn(name).await;
-        if self.vault.is_locked() {
-            return Err(UpkeepError::Locked);
-        }
+    pub(crate) async fn undo_secret(
+        &self,
+        by: &Caller,
+        name: &SecretName,
+    ) -> Result<Undone, UpkeepError> {
+        let turn = self.turn(name).await?;
         self.refuse_while_rotating(&turn)?;
         self.refuse_while_moving(&turn)?;
         if self.vault.held(name).is_none() {
@@ -76,9 +74,9 @@ impl Secrets {
         let before = before.ok_or_else(|| UpkeepError::NothingBefore(name.clone()))?;
         let restores = before.number;
         let recorded = self
-            .record_upkeep(Some(by), name, Some(restores), Upkeep::Undo)
+            .record_upkeep(Some(by), name, Some(restores), Upkeep::UNDO)
             .await?;
-        let value = self.vault.unseal(recorded).map_err(of_the_vault)?;
+        let value = self.vault.unseal(recorded)?;
         let looks_like = Kind::of(&value);
         let new = NewValue {
             value,
@@ -93,8 +91,7 @@ impl Secrets {
     }
 
     /// The newest version with another value than the one in use, if the vault has one.
-    #[must_use]
-    pub fn value_before(&self, name: &SecretName) -> Option<StoredVersion> {
+    pub(crate) fn value_before(&self, name: &SecretName) -> Option<StoredVersion> {
         let mut versions = self.vault.versions(name);
         let newest = versions.pop()?;
         let mut earlier = versions.into_iter().rev();
@@ -175,10 +172,6 @@ impl Secrets {
     }
 
     /// A rotation that is under way would lose sight of its values.
-    ///
-    /// # Errors
-    ///
-    /// [`UpkeepError::Rotating`].
     pub(crate) fn refuse_while_rotating(&self, turn: &SecretTurn) -> Result<(), UpkeepError> {
         let rotation = self.vault.rotation(turn.name());
         if rotation.is_some_and(|rotation| rotation.is_under_way()) {
@@ -236,11 +229,9 @@ impl Secrets {
             Ok(body) => self.journal.record_body_or_trace(body).await,
             Err(_) => self.journal.record_or_trace(&event).await,
         };
-        of_the_vault(error)
+        error.into()
     }
-}
 
-impl Secrets {
     /// A record that decides about a value after a start.
     pub(crate) fn with_removal_mac(&self, event: &impl Event) -> Result<Body, UpkeepError> {
         let body = Body::of(event).map_err(AuditLogError::from)?;
@@ -249,7 +240,7 @@ impl Secrets {
         Ok(body.with_mac(&mac))
     }
 
-    pub(crate) fn genuine_removal(&self, body: &str) -> Option<Removed> {
+    pub(crate) fn genuine_removal(&self, body: &str) -> Option<RemovalRecord> {
         let covered = self.has_removal_mac(body)?;
         serde_json::from_str(&format!("{{{covered}")).ok()
     }
@@ -262,19 +253,10 @@ impl Secrets {
     }
 }
 
-fn of_the_vault(error: VaultError) -> UpkeepError {
-    match error {
-        VaultError::Locked => UpkeepError::Locked,
-        error => UpkeepError::Vault(error),
-    }
-}
-
-/// A value that is in use again.
-pub struct Undone {
+pub(crate) struct Undone {
     /// The version that it is now.
-    pub held: StoredSecret,
-    /// The version that it was.
-    pub restores: u64,
+    pub(crate) held: StoredSecret,
+    pub(crate) restores: u64,
     /// What its first characters say it is.
-    pub looks_like: Option<Kind>,
+    pub(crate) looks_like: Option<Kind>,
 }

@@ -14,7 +14,7 @@ use crate::secrets::UpkeepError;
 
 impl Secrets {
     /// What the last check found, if it was of the value in use.
-    pub(crate) fn known_of(&self, declared: &SecretDeclaration) -> Option<Checked> {
+    pub(crate) fn last_check_of(&self, declared: &SecretDeclaration) -> Option<Checked> {
         let checked = self.vault.check(&declared.name).checked?;
         let same = match &declared.source {
             SourceSpec::Vault => {
@@ -25,9 +25,7 @@ impl Secrets {
         };
         same.then_some(checked)
     }
-}
 
-impl Secrets {
     /// Whether the vault no longer holds the secret that was taken from it for this lease. One that was
     /// moved elsewhere is not gone.
     pub(crate) fn secret_is_gone(&self, lease: &Lease) -> bool {
@@ -35,9 +33,7 @@ impl Secrets {
             && self.vault.held(&lease.secret).is_none()
             && self.policies.take_from_vault(&lease.secret)
     }
-}
 
-impl Secrets {
     /// By when a secret must have changed: by what policy says of it, and what is known of its value.
     pub(crate) fn deadline(
         &self,
@@ -64,18 +60,14 @@ impl Secrets {
         held: Option<&StoredSecret>,
     ) -> Option<Timestamp> {
         match declared {
-            Some(declared) if !declared.source.is_vault() => self.known_of(declared)?.expires_at,
+            Some(declared) if !declared.source.is_vault() => {
+                self.last_check_of(declared)?.expires_at
+            }
             _ => held?.expires_at,
         }
     }
-}
 
-impl Secrets {
     /// A new value in the vault would be left behind by a move out of it.
-    ///
-    /// # Errors
-    ///
-    /// [`UpkeepError::Moving`].
     pub(crate) fn refuse_while_moving(&self, turn: &SecretTurn) -> Result<(), UpkeepError> {
         let name = turn.name();
         let Some(known) = self.vault.moving(name) else {
@@ -89,9 +81,7 @@ impl Secrets {
         }
         Ok(())
     }
-}
 
-impl Secrets {
     /// By when the root key must have changed.
     pub(crate) fn root_key_deadline(&self) -> Deadline {
         let made_at = self.vault.root_key_in_force().made_at;
@@ -100,9 +90,9 @@ impl Secrets {
         Deadline::of(Some(made_at), self.config.rekey_every, None)
     }
 
-    /// Whether a person should hear of the deadline: one is needed, or the broker has not done it by
+    /// Whether an operator should hear of the deadline: one is needed, or the broker has not done it by
     /// itself within a day.
-    pub(crate) fn a_person_is_due(&self, deadline: &Deadline, now: Timestamp) -> bool {
+    pub(crate) fn needs_operator(&self, deadline: &Deadline, now: Timestamp) -> bool {
         let needed = self.vault.root_key_in_force().needs_credential();
         let late = deadline
             .at()
@@ -122,7 +112,7 @@ fn counted_from(made_at: Timestamp, every: Duration, now: Timestamp) -> Timestam
 }
 
 /// The deadline of the root key.
-pub(crate) fn root_key_in_words(deadline: &Deadline, now: Timestamp) -> Option<String> {
+pub(crate) fn describe_root_key(deadline: &Deadline, now: Timestamp) -> Option<String> {
     let what = if deadline.at()? <= now {
         "should have been changed by"
     } else {
@@ -130,11 +120,11 @@ pub(crate) fn root_key_in_words(deadline: &Deadline, now: Timestamp) -> Option<S
     };
     Some(format!(
         "the root key {what} {}",
-        deadline.day_in_words(now)?
+        deadline.describe_day(now)?
     ))
 }
 
-/// What a person does to change the root key.
+/// What an operator does to change the root key.
 pub(crate) const fn rekey_hint(key: &RootKeyInForce) -> &'static str {
     if key.needs_credential() {
         "run `tokenctl rekey`, which says how"

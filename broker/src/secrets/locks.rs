@@ -16,25 +16,24 @@ use tokio::sync::OwnedMutexGuard;
 
 /// The locks of all secrets, by name.
 #[derive(Default)]
-pub struct SecretLocks(Mutex<HashMap<SecretName, Arc<tokio::sync::Mutex<()>>>>);
+pub(crate) struct SecretLocks(Mutex<HashMap<SecretName, Arc<tokio::sync::Mutex<()>>>>);
 
 /// Proof that nothing else changes this secret, as long as it lives.
-pub struct SecretTurn {
+pub(crate) struct SecretTurn {
     name: SecretName,
     _lock: OwnedMutexGuard<()>,
 }
 
 impl SecretTurn {
     /// The secret whose turn it is.
-    #[must_use]
-    pub const fn name(&self) -> &SecretName {
+    pub(crate) const fn name(&self) -> &SecretName {
         &self.name
     }
 }
 
 impl SecretLocks {
     /// Waits until nothing else changes this secret. First come, first served.
-    pub async fn turn(&self, name: &SecretName) -> SecretTurn {
+    pub(crate) async fn turn(&self, name: &SecretName) -> SecretTurn {
         SecretTurn {
             name: name.clone(),
             _lock: self.lock_of(name).lock_owned().await,
@@ -42,7 +41,7 @@ impl SecretLocks {
     }
 
     /// `None` if something else is changing it.
-    pub fn try_turn(&self, name: &SecretName) -> Option<SecretTurn> {
+    pub(crate) fn try_turn(&self, name: &SecretName) -> Option<SecretTurn> {
         let lock = self.lock_of(name).try_lock_owned().ok()?;
         Some(SecretTurn {
             name: name.clone(),

@@ -1,7 +1,7 @@
 //! The values of secrets: opened for a use, stored, erased, and by when each must have changed.
 //!
 //! A use and a change are recorded before they happen; what opens a value takes the proof of that. A value
-//! lies in the vault or where policies say: whoever asks need not know. One change of a secret goes on at
+//! is stored in the vault or where policies say: whoever asks need not know. One change of a secret goes on at
 //! a time ([`SecretLocks`]): its value, a rotation, a move.
 //!
 //! Not here: who may use a secret, and leases. Erasing a value ends none; `operations` does both.
@@ -9,8 +9,8 @@
 mod age;
 mod change;
 mod deadline;
-mod elsewhere;
 mod error;
+mod external;
 pub(crate) mod kind;
 mod locks;
 mod open;
@@ -19,6 +19,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use broker_protocol::names::SecretName;
 use broker_sources::Sources;
 use broker_vault::Vault;
 
@@ -26,14 +27,12 @@ use crate::config::Config;
 use crate::journal::Journal;
 use crate::policies::Policies;
 
-pub use self::change::Undone;
-pub(crate) use self::deadline::{rekey_hint, root_key_in_words};
-pub use self::error::UpkeepError;
-pub use self::locks::{SecretLocks, SecretTurn};
-pub use self::open::Upkeep;
+pub(crate) use self::deadline::{describe_root_key, rekey_hint};
+pub(crate) use self::error::UpkeepError;
+pub(crate) use self::locks::{SecretLocks, SecretTurn};
+pub(crate) use self::open::Upkeep;
 
-/// See the module.
-pub struct Secrets {
+pub(crate) struct Secrets {
     journal: Arc<Journal>,
     policies: Arc<Policies>,
     vault: Arc<Vault>,
@@ -44,8 +43,7 @@ pub struct Secrets {
 
 impl Secrets {
     /// Opens what the vault and the sources hold.
-    #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         journal: Arc<Journal>,
         policies: Arc<Policies>,
         vault: Arc<Vault>,
@@ -60,6 +58,19 @@ impl Secrets {
             config,
             locks: SecretLocks::default(),
         }
+    }
+
+    /// Waits until nothing else changes this secret.
+    ///
+    /// # Errors
+    ///
+    /// [`UpkeepError::Locked`] if the store is locked then.
+    pub(crate) async fn turn(&self, name: &SecretName) -> Result<SecretTurn, UpkeepError> {
+        let turn = self.locks.turn(name).await;
+        if self.vault.is_locked() {
+            return Err(UpkeepError::Locked);
+        }
+        Ok(turn)
     }
 
     /// Keeps changes of one secret apart.

@@ -13,48 +13,35 @@ use crate::lease_record;
 
 /// What the broker opens a stored value for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Upkeep {
-    /// To ask GitHub what it is worth.
-    Check,
-    /// To ask GitHub how many requests are left.
-    RateLimit,
-    /// To write another value to a place at GitHub, or to be written there.
-    Sink,
-    /// To replace it by a new one.
-    Rotation,
-    /// To end it at GitHub.
-    Revocation,
-    /// To end an installation token at GitHub.
-    Installation,
-    /// To be shown to 1Password, for a value that lies there.
-    Source,
-    /// To be read again where it lies, ahead of need.
-    Refresh,
-    /// To see whether it can be had.
-    Probe,
-    /// To be moved to another place, or compared with what is there.
-    Move,
-    /// To be stored once more, in place of the one after it.
-    Undo,
-}
+pub(crate) struct Upkeep(&'static str);
 
 impl Upkeep {
+    /// To ask GitHub what it may do.
+    pub(crate) const CHECK: Self = Self("check");
+    /// To ask GitHub how many requests are left.
+    pub(crate) const RATE_LIMIT: Self = Self("rate_limit");
+    /// To write another value to a place at GitHub, or to be written there.
+    pub(crate) const SINK: Self = Self("sink");
+    /// To replace it by a new one.
+    pub(crate) const ROTATION: Self = Self("rotation");
+    /// To end it at GitHub.
+    pub(crate) const REVOCATION: Self = Self("revocation");
+    /// To end an installation token at GitHub.
+    pub(crate) const INSTALLATION: Self = Self("installation");
+    /// To be shown to 1Password, for a value that is stored there.
+    pub(crate) const SOURCE: Self = Self("source");
+    /// To be read again where it is stored, ahead of need.
+    pub(crate) const REFRESH: Self = Self("refresh");
+    /// To see whether it can be had.
+    pub(crate) const PROBE: Self = Self("probe");
+    /// To be moved to another place, or compared with what is there.
+    pub(crate) const MOVE: Self = Self("move");
+    /// To be stored once more, in place of the one after it.
+    pub(crate) const UNDO: Self = Self("undo");
+
     /// The word in the record.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Check => "check",
-            Self::RateLimit => "rate_limit",
-            Self::Sink => "sink",
-            Self::Rotation => "rotation",
-            Self::Revocation => "revocation",
-            Self::Installation => "installation",
-            Self::Source => "source",
-            Self::Refresh => "refresh",
-            Self::Probe => "probe",
-            Self::Move => "move",
-            Self::Undo => "undo",
-        }
+    pub(crate) const fn as_str(self) -> &'static str {
+        self.0
     }
 }
 
@@ -65,7 +52,7 @@ impl Secrets {
     /// # Errors
     ///
     /// [`UpkeepError`]; nothing was opened.
-    pub async fn open_for_upkeep(
+    pub(crate) async fn open_for_upkeep(
         &self,
         by: Option<&Caller>,
         name: &SecretName,
@@ -91,9 +78,8 @@ impl Secrets {
         let recorded = self.record_upkeep(by, name, version, what_for).await?;
         match source {
             SourceSpec::Vault => self.vault.unseal(recorded).map_err(|error| match error {
-                VaultError::Locked => UpkeepError::Locked,
                 VaultError::NoValue(name) => UpkeepError::NotFound(name),
-                error => UpkeepError::Vault(error),
+                error => error.into(),
             }),
             source => self
                 .sources
@@ -104,7 +90,7 @@ impl Secrets {
         }
     }
 
-    /// Records that a place is about to be read for a move, then reads it anew, whatever policies name.
+    /// Records that a place is about to be read for a move, then reads it again, whatever policies name.
     /// `None` if nothing is there.
     ///
     /// # Errors
@@ -140,14 +126,13 @@ impl Secrets {
         }
         let shown = place.to_string();
         let recorded = self
-            .record_use_of(Some(by), use_of(name, version), Upkeep::Move, Some(&shown))
+            .record_use_of(Some(by), use_of(name, version), Upkeep::MOVE, Some(&shown))
             .await?;
         if place.is_vault() {
             return match self.vault.unseal(recorded) {
                 Ok(value) => Ok(Some(value)),
                 Err(VaultError::NoValue(_) | VaultError::NoVersion { .. }) => Ok(None),
-                Err(VaultError::Locked) => Err(UpkeepError::Locked),
-                Err(error) => Err(UpkeepError::Vault(error)),
+                Err(error) => Err(error.into()),
             };
         }
         match self.sources.read_now(recorded, place, self).await {
@@ -158,11 +143,7 @@ impl Secrets {
     }
 
     /// Records that a stored value is about to be used. `version` is absent where the value does not
-    /// lie in the vault, or is none of the secret's own.
-    ///
-    /// # Errors
-    ///
-    /// [`UpkeepError::NotRecorded`].
+    /// are stored in the vault, or is none of the secret's own.
     pub(crate) async fn record_upkeep(
         &self,
         by: Option<&Caller>,
@@ -174,7 +155,7 @@ impl Secrets {
         self.record_use_of(by, usage, what_for, None).await
     }
 
-    /// The same, of a value that lies where policies need not say.
+    /// Records a use; `source` is set where the value is not stored where policies say.
     async fn record_use_of(
         &self,
         by: Option<&Caller>,

@@ -8,7 +8,7 @@ const TWO: &str = "ghp_TWOtwoTWOtwoTWOtwoTWOtwoTWOtwoTWOtwo2";
 
 async fn opened(scratch: &Scratch) -> Result<String, UpkeepError> {
     let (secrets, name) = (&scratch.app.secrets, bot());
-    let opened = secrets.open_for_upkeep(None, &name, None, Upkeep::Check);
+    let opened = secrets.open_for_upkeep(None, &name, None, Upkeep::CHECK);
     // Compared, and goes nowhere.
     opened.await.map(|value| value.expose().to_owned())
 }

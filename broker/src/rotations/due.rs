@@ -15,13 +15,13 @@ impl Rotations {
         for (name, rotation) in self.vault.rotations_under_way() {
             let due = self.due(&name, &rotation);
             if rotation.is_awake(due, &now) {
-                self.tend(&name).await;
+                self.run_due_step(&name).await;
             }
         }
         self.retry_sinks().await;
     }
 
-    async fn tend(&self, name: &SecretName) {
+    async fn run_due_step(&self, name: &SecretName) {
         let Some(turn) = self.secrets.locks().try_turn(name) else {
             return;
         };

@@ -1,4 +1,4 @@
-//! Looks after values that lie elsewhere: what their places are shown, what is written down of asking
+//! Maintains values that are stored elsewhere: what their places are shown, what is written down of asking
 //! them, and reading them ahead of need.
 
 use std::collections::BTreeSet;
@@ -58,7 +58,7 @@ impl SourceContext for Secrets {
 
     fn keep<'a>(&'a self, source: &'a SourceSpec, fetched: &'a Fetched) -> BoxFuture<'a, ()> {
         async move {
-            // What 1Password is shown may lie in the keyring: it stays there alone.
+            // What 1Password is shown may be in the keyring: it stays there alone.
             let named = self
                 .policies
                 .in_force()
@@ -116,11 +116,11 @@ impl Secrets {
             .map_err(|_never| UpkeepError::Source(SourceError::NotHere))?;
         if place.is_vault() {
             return self
-                .open_for_upkeep(None, &name, None, Upkeep::Source)
+                .open_for_upkeep(None, &name, None, Upkeep::SOURCE)
                 .await;
         }
         let recorded = self
-            .record_upkeep(None, &name, None, Upkeep::Source)
+            .record_upkeep(None, &name, None, Upkeep::SOURCE)
             .await?;
         // The keyring's own reading shows nothing to anybody: this goes one level deep.
         let options = ReadOptions::UPKEEP;
@@ -188,13 +188,13 @@ impl Secrets {
         }
     }
 
-    /// Asks for every value that does not lie in the vault or the environment, recorded first, and
+    /// Asks for every value that is in neither the vault nor the environment, recorded first, and
     /// 1Password for its limits. A value that is kept and in its time is not asked for.
     ///
     /// # Errors
     ///
     /// [`UpkeepError::Locked`]. What a source says is in the answer.
-    pub async fn probe_sources(&self, by: &Caller) -> Result<SourcesProbed, UpkeepError> {
+    pub(crate) async fn probe_sources(&self, by: &Caller) -> Result<SourcesProbed, UpkeepError> {
         if self.vault.is_locked() {
             return Err(UpkeepError::Locked);
         }
@@ -230,7 +230,7 @@ impl Secrets {
     ) -> SourceProbed {
         let (name, source) = (&declared.name, &declared.source);
         let look = async {
-            let recorded = self.record_upkeep(Some(by), name, None, Upkeep::Probe);
+            let recorded = self.record_upkeep(Some(by), name, None, Upkeep::PROBE);
             let recorded = recorded.await.map_err(|error| error.to_string())?;
             let options = ReadOptions::UPKEEP;
             let taken = self.sources.read(recorded, source, options, self).await;
@@ -288,10 +288,10 @@ impl Secrets {
         }
     }
 
-    /// Reads the values again that will soon be past their time, so that nobody waits for that then, and
+    /// Reads the values again that will soon be past their time, so that no one waits for that then, and
     /// at once those that a lease found past it; wipes those that are too old to be given to anybody. Goes
     /// on until it is dropped, and with it the questions that are under way.
-    pub(crate) async fn tend_sources(&self, every: Duration) {
+    pub(crate) async fn refresh_sources(&self, every: Duration) {
         let mut tick = tokio::time::interval(every);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut readings = FuturesUnordered::new();
@@ -302,7 +302,7 @@ impl Secrets {
                     under_way.remove(&source);
                 }
                 () = self.sources.awaited() => {}
-                _ = tick.tick() => self.give_up_old_values().await,
+                _ = tick.tick() => self.drop_expired_values().await,
             }
             if self.vault.is_locked() {
                 continue;
@@ -322,7 +322,7 @@ impl Secrets {
         }
     }
 
-    async fn give_up_old_values(&self) {
+    async fn drop_expired_values(&self) {
         while let Some(source) = self.sources.cache().wipe_expired(self.journal.now()) {
             SourceContext::forget(self, &source).await;
         }
@@ -335,7 +335,7 @@ impl Secrets {
         let Some(name) = named.map(|declared| &declared.name) else {
             return;
         };
-        let recorded = self.record_upkeep(None, name, None, Upkeep::Refresh).await;
+        let recorded = self.record_upkeep(None, name, None, Upkeep::REFRESH).await;
         let read = match recorded {
             Ok(recorded) => {
                 let options = ReadOptions {
@@ -351,13 +351,11 @@ impl Secrets {
             tracing::warn!(secret = %name, cause, "its value could not be read again");
         }
     }
-}
 
-impl Secrets {
     /// At once: leases are granted from now on.
     pub(crate) fn open_sources(&self) {
         self.sources.cache().open();
-        // A lock waits for nobody, and may have come between.
+        // A lock waits for no one, and may have come between.
         if self.vault.is_locked() {
             self.sources.cache().close();
         }

@@ -1,0 +1,124 @@
+//! What is next in a rotation, and who does it.
+
+use broker_github::links;
+use broker_policy::{SecretDeclaration, SecretKind};
+use broker_protocol::names::SecretName;
+use broker_protocol::rotation::{NextStep, RotationStep, WaitsFor};
+use broker_vault::rotation_state::{Due, EndedBy, Phase, Rotation};
+
+use crate::rotations::Rotations;
+
+impl Rotations {
+    pub(super) fn next_of(
+        &self,
+        name: &SecretName,
+        declared: Option<&SecretDeclaration>,
+        rotation: &Rotation,
+    ) -> NextStep {
+        let due = self.due(name, rotation);
+        let page = || {
+            let kind = declared.map_or(SecretKind::Classic, |declared| declared.kind);
+            links::list_page(kind, self.github.base())
+        };
+        let (step, text) = match due {
+            Due::Push => {
+                let count = self.sinks_pending(name).len();
+                let noun = if count == 1 { "sink" } else { "sinks" };
+                (
+                    RotationStep::Push,
+                    format!("write the value in use to {count} {noun}"),
+                )
+            }
+            Due::Verify => (
+                RotationStep::Verify,
+                "ask GitHub with the stored new value".to_owned(),
+            ),
+            Due::Confirm => (
+                RotationStep::Confirm,
+                format!(
+                    "the new value is everywhere and works, the old one still does too: revoke the old \
+                     one with `tokenctl rotate {name} --yes` (or `--revoke-after 1h`), or take it back \
+                     with `tokenctl rotate {name} --rollback`"
+                ),
+            ),
+            Due::RevokeAt(at) => (
+                RotationStep::Wait,
+                format!(
+                    "the broker revokes the old value at {}; until then `tokenctl rotate {name} \
+                     --rollback` takes it back",
+                    at.strftime("%Y-%m-%d %H:%M UTC")
+                ),
+            ),
+            Due::Revoke => (
+                RotationStep::Revoke,
+                "ask GitHub to revoke the old value".to_owned(),
+            ),
+            Due::Prove if rotation.attempts > 2 => (
+                RotationStep::Prove,
+                format!(
+                    "GitHub was asked to revoke the old value and still accepts it; the broker looks \
+                     again by itself. If it stays so, delete it at {}",
+                    page()
+                ),
+            ),
+            Due::Prove => (
+                RotationStep::Prove,
+                "see that GitHub refuses the old value, and erase it".to_owned(),
+            ),
+            Due::Delete => (
+                RotationStep::Delete,
+                format!(
+                    "{}: delete it at {}, then run `tokenctl rotate {name}` again, which sees that it \
+                     is dead{}",
+                    self.why_by_hand(name, rotation),
+                    page(),
+                    if rotation.is_reversible() {
+                        "; or take it back with `--rollback`"
+                    } else {
+                        ""
+                    }
+                ),
+            ),
+            Due::Erase => (
+                RotationStep::Erase,
+                "erase what is no longer needed".to_owned(),
+            ),
+            Due::Nothing => (RotationStep::Nothing, ended(name, rotation)),
+        };
+        let waits_for = match due {
+            Due::Confirm | Due::Delete => WaitsFor::Person,
+            Due::Nothing => WaitsFor::Nobody,
+            _ => WaitsFor::Broker,
+        };
+        NextStep {
+            step,
+            waits_for,
+            text,
+            at: rotation.wakes_at(due, &self.journal.moment()),
+        }
+    }
+
+    fn why_by_hand(&self, name: &SecretName, rotation: &Rotation) -> &'static str {
+        let by = rotation.old.as_ref();
+        let by = by.map(|old| self.ended_by(name, old.number));
+        if rotation.refused {
+            "GitHub refused to revoke the old value"
+        } else if by != Some(EndedBy::Operator) {
+            "the old value is to be revoked"
+        } else if self.github.base().is_enterprise_server() {
+            "the broker revokes no tokens on Enterprise Server, whose call for that differs by release"
+        } else {
+            "GitHub's API does not revoke a value of this kind"
+        }
+    }
+}
+
+pub(super) fn ended(name: &SecretName, rotation: &Rotation) -> String {
+    match rotation.phase {
+        Phase::RolledBack => format!(
+            "it was rolled back: the old value is in use; delete the token that was made for it at \
+             GitHub. A new rotation begins with `tokenctl rotate {name}`"
+        ),
+        _ => "it is done: the new value is in use, the old one is dead and erased".to_owned(),
+    }
+}
