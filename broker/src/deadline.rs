@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// By when a secret must have changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Deadline {
+pub(crate) struct Deadline {
     set_at: Option<Timestamp>,
     rotate_by: Option<Timestamp>,
     ends_at: Option<Timestamp>,
@@ -19,8 +19,7 @@ pub struct Deadline {
 impl Deadline {
     /// From when the value was first seen or stored, how often policy wants it changed, and when it ends at GitHub.
     /// What is not known bounds nothing.
-    #[must_use]
-    pub fn of(
+    pub(crate) fn of(
         set_at: Option<Timestamp>,
         rotate_every: Option<Duration>,
         ends_at: Option<Timestamp>,
@@ -34,14 +33,12 @@ impl Deadline {
     }
 
     /// The earlier of the two.
-    #[must_use]
-    pub fn at(&self) -> Option<Timestamp> {
+    pub(crate) fn at(&self) -> Option<Timestamp> {
         self.rotate_by.into_iter().chain(self.ends_at).min()
     }
 
     /// How a secret that has a value stands.
-    #[must_use]
-    pub fn state(&self, now: Timestamp) -> SecretState {
+    pub(crate) fn state(&self, now: Timestamp) -> SecretState {
         if self.ends_at.is_some_and(|end| end <= now) {
             return SecretState::Expired;
         }
@@ -57,8 +54,7 @@ impl Deadline {
     ///
     /// What lies before the value was stored counts only where GitHub ends it: a secret that is to
     /// change every 30 days is not near its deadline on the first.
-    #[must_use]
-    pub fn warning_due(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn warning_due(&self, now: Timestamp) -> Option<Timestamp> {
         let deadline = self.at()?;
         if let Ok(days) = u32::try_from(whole_days(deadline, now)) {
             return deadline.checked_add(DAY * i32::try_from(days).ok()?).ok();
@@ -71,8 +67,7 @@ impl Deadline {
 
     /// The deadline in words: what must happen by when to the secret of this name, and how long that
     /// still is, or has been.
-    #[must_use]
-    pub fn in_words(&self, name: &str, now: Timestamp) -> Option<String> {
+    pub(crate) fn describe(&self, name: &str, now: Timestamp) -> Option<String> {
         let at = self.at()?;
         let what = match (self.is_an_end(), at <= now) {
             (true, false) => "ends at GitHub on",
@@ -80,12 +75,11 @@ impl Deadline {
             (false, false) => "must be rotated by",
             (false, true) => "should have been rotated by",
         };
-        Some(format!("`{name}` {what} {}", self.day_in_words(now)?))
+        Some(format!("`{name}` {what} {}", self.describe_day(now)?))
     }
 
     /// The day, and how long that still is, or has been.
-    #[must_use]
-    pub fn day_in_words(&self, now: Timestamp) -> Option<String> {
+    pub(crate) fn describe_day(&self, now: Timestamp) -> Option<String> {
         let (at, days) = (self.at()?, self.days_left(now)?);
         let when = match days {
             1 => "in 1 day".to_owned(),
@@ -103,8 +97,7 @@ impl Deadline {
     }
 
     /// Whole days from `now` to the deadline, rounded up; 0 on the day it passed, then negative.
-    #[must_use]
-    pub fn days_left(&self, now: Timestamp) -> Option<i64> {
+    pub(crate) fn days_left(&self, now: Timestamp) -> Option<i64> {
         Some(-whole_days(self.at()?, now))
     }
 }
@@ -269,7 +262,7 @@ mod tests {
                 "ended at GitHub on 2026-04-01, 1 day ago",
             ),
         ] {
-            let words = deadline.in_words("x", at(now)).unwrap();
+            let words = deadline.describe("x", at(now)).unwrap();
             assert_eq!(words, format!("`x` {want}"));
         }
     }

@@ -17,8 +17,7 @@ use broker_secret_memory::token::HashedToken;
 use crate::lease::{Lease, Span, TooShort};
 
 /// The lease's fields as a record holds them.
-#[must_use]
-pub fn of<'a>(lease: &'a Lease, boot_id: &'a BootId) -> record::Lease<'a> {
+pub(crate) fn of<'a>(lease: &'a Lease, boot_id: &'a BootId) -> record::Lease<'a> {
     let hashed = lease
         .hashed_token
         .as_ref()
@@ -60,23 +59,23 @@ pub fn of<'a>(lease: &'a Lease, boot_id: &'a BootId) -> record::Lease<'a> {
 
 /// What the records of one lease take of the log, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Weight {
+pub(crate) struct RecordSize {
     /// While it lives: its grant, and what may be issued after it.
-    pub live: usize,
+    pub(crate) live: usize,
     /// In all, its end included. An end is never refused, so the grant pays for it.
-    pub written: u32,
+    pub(crate) written: u32,
 }
 
 /// The longest `lease.issued`, and the longest record of an end but for whom it names.
 const SHORT: usize = 512;
 
-impl Weight {
+impl RecordSize {
     /// Of a lease that is granted by this body.
     ///
     /// # Errors
     ///
     /// Only if serialising fails, which a caller does not.
-    pub fn of(lease: &Lease, granted: &record::Body) -> Result<Self, serde_json::Error> {
+    pub(crate) fn of(lease: &Lease, granted: &record::Body) -> Result<Self, serde_json::Error> {
         let live = granted.as_str().len() + SHORT;
         let by = serde_json::to_vec(&caller(&lease.caller))?.len();
         let written = u32::try_from(live + SHORT + by).unwrap_or(u32::MAX);
@@ -85,8 +84,7 @@ impl Weight {
 }
 
 /// The caller as a record names it.
-#[must_use]
-pub fn caller(caller: &Caller) -> record::Caller<'_> {
+pub(crate) fn caller(caller: &Caller) -> record::Caller<'_> {
     record::Caller {
         uid: caller.uid,
         gid: caller.gid,
@@ -107,14 +105,11 @@ pub fn caller(caller: &Caller) -> record::Caller<'_> {
 
 /// Why a record is no lease of ours, although its MAC is.
 #[derive(Debug, thiserror::Error)]
-pub enum NotALease {
-    /// The text is not the JSON of a lease.
+pub(crate) enum LeaseRecordError {
     #[error("not a lease record")]
     Json(#[from] serde_json::Error),
-    /// What was issued is another lease's, or had ended before the lease began.
     #[error("what was issued does not fit the lease")]
     Issued,
-    /// A name in it is not one.
     #[error("a name in a lease record is not one")]
     Name(#[from] NameError),
 }
@@ -123,8 +118,8 @@ pub enum NotALease {
 ///
 /// # Errors
 ///
-/// [`NotALease`]: with a genuine MAC only a newer or older broker's record gives that.
-pub fn read(record: &record::Lease<'_>) -> Result<(Lease, BootId), NotALease> {
+/// [`LeaseRecordError`]: with a genuine MAC only a newer or older broker's record gives that.
+pub(crate) fn read(record: &record::Lease<'_>) -> Result<(Lease, BootId), LeaseRecordError> {
     let permission = |(name, level): (&Cow<'_, str>, &Cow<'_, str>)| {
         Ok::<_, NameError>((name.parse()?, level.parse()?))
     };
@@ -187,15 +182,18 @@ pub fn read(record: &record::Lease<'_>) -> Result<(Lease, BootId), NotALease> {
 ///
 /// # Errors
 ///
-/// [`NotALease::Issued`]: with a genuine MAC only another broker's record gives that.
-pub fn add_issued(lease: &mut Lease, issued: &record::Issued<'_>) -> Result<(), NotALease> {
+/// [`LeaseRecordError::Issued`]: with a genuine MAC only another broker's record gives that.
+pub(crate) fn add_issued(
+    lease: &mut Lease,
+    issued: &record::Issued<'_>,
+) -> Result<(), LeaseRecordError> {
     if issued.lease != lease.id.as_str() {
-        return Err(NotALease::Issued);
+        return Err(LeaseRecordError::Issued);
     }
     if let Some(ends) = issued.expires_at {
         let life = ends.duration_since(lease.span.issued.wall);
         let cut = lease.span.cut_to(life.try_into().unwrap_or_default());
-        lease.span = cut.map_err(|TooShort| NotALease::Issued)?;
+        lease.span = cut.map_err(|TooShort| LeaseRecordError::Issued)?;
     }
     lease.hashed_token = Some(HashedToken::from_stored(&issued.hashed_token));
     lease.stale_since = issued.stale_since;
@@ -294,7 +292,7 @@ mod tests {
         // Once more as a string in JSON, where each byte may become two.
         assert!((2 * length as u64) < broker_audit_writer::SEGMENT_LIMIT / 4);
         assert!(2 * length < broker_protocol::api::MAX_PAGE);
-        let weight = Weight::of(&lease, &body).unwrap();
+        let weight = RecordSize::of(&lease, &body).unwrap();
         let most = crate::config::Limits::default().audit_bytes();
         assert!(weight.live < most as usize / 50, "{weight:?}");
         assert!(weight.written < most / 50, "{weight:?}");
@@ -306,7 +304,7 @@ mod tests {
         let boot_id = BootId::new("b00t");
         let text = |event: &LeaseEvent<'_>| Body::of(event).unwrap().as_str().len();
         let granted = Body::of(&LeaseEvent::Granted(of(&lease, &boot_id))).unwrap();
-        let weight = Weight::of(&lease, &granted).unwrap();
+        let weight = RecordSize::of(&lease, &granted).unwrap();
         let hash = "x".repeat(44);
         let issued = LeaseEvent::Issued(record::Issued {
             lease: lease.id.as_str().into(),

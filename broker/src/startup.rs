@@ -21,7 +21,7 @@ use listenfd::ListenFd;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::Gid;
 
-use crate::app::{App, Opened as Parts};
+use crate::app::{App, AppParts};
 use crate::config::{Config, ConfigError, OnePasswordConfig, Through};
 use crate::harden::Hardened;
 use crate::holder::Holder;
@@ -103,7 +103,7 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let (app, _lock) = assemble(places, clock, traces).await?;
     let (listener, kept) = listener(&app.places.socket, &app.config)?;
-    life::live(app, listener, kept).await
+    life::run(app, listener, kept).await
 }
 
 /// Everything up to the socket. No one else has the store open while the lock is held.
@@ -148,7 +148,7 @@ pub(crate) async fn assemble(
     for warning in &policies.table_warnings {
         tracing::warn!(cause = %warning, "the policies differ from their decision tables");
     }
-    let app = App::new(Parts {
+    let app = App::new(AppParts {
         log,
         audit: &opened,
         vault,

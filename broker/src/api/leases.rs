@@ -25,9 +25,9 @@ use super::to_completion::to_completion;
 use crate::app::App;
 use crate::caller::Peer;
 use crate::config::Config;
-use crate::lease::{Lease, NotAPlace, Place};
+use crate::lease::{BadPosition, Lease, ListPosition};
 use crate::leases::Leases;
-use crate::leases::issue::{IssueError, Issued, Wishes};
+use crate::leases::issue::{IssueError, Issued, LeaseOptions};
 use crate::limits::Limits;
 
 /// Room for most answers with a token, in bytes: one that does not move need not be wiped twice.
@@ -59,12 +59,12 @@ async fn take_lease(
     Asking(caller): Asking,
     Body(body): Body<LeaseRequest>,
 ) -> Result<Response, Refusal> {
-    let (request, wishes) = parse(caller, body)?;
+    let (request, options) = parse(caller, body)?;
     // Before anything is granted: a lease that ends with its caller needs a watch on it.
-    let watch = wishes.until_exit.then(|| peer.exit_watch()).transpose();
+    let watch = options.until_exit.then(|| peer.exit_watch()).transpose();
     let watch = watch.map_err(IssueError::CannotWatch)?;
     let issued = to_completion(async move {
-        let issued = leases.issue(request, wishes).await?;
+        let issued = leases.issue(request, options).await?;
         if let Some(watch) = watch {
             leases.end_with_caller(watch, issued.lease.id.clone());
         }
@@ -75,7 +75,7 @@ async fn take_lease(
     answer(&issued, view)
 }
 
-fn parse(caller: Arc<Caller>, body: LeaseRequest) -> Result<(Request, Wishes), Refusal> {
+fn parse(caller: Arc<Caller>, body: LeaseRequest) -> Result<(Request, LeaseOptions), Refusal> {
     let bad = |detail: &str| Refusal::from(Problem::new(ErrorCode::BadRequest, detail));
     if let Some(reason) = &body.reason {
         if reason.chars().count() > MAX_REASON || reason.chars().any(char::is_control) {
@@ -90,7 +90,7 @@ fn parse(caller: Arc<Caller>, body: LeaseRequest) -> Result<(Request, Wishes), R
         }
     }
     let ttl = parse_ttl(body.ttl)?;
-    let wishes = Wishes {
+    let options = LeaseOptions {
         reason: body.reason.map(String::into_boxed_str),
         until_exit: body.until == Some(Until::CallerExit),
         fresh: body.fresh,
@@ -103,7 +103,7 @@ fn parse(caller: Arc<Caller>, body: LeaseRequest) -> Result<(Request, Wishes), R
         permissions: body.permissions,
         ttl,
     };
-    Ok((request, wishes))
+    Ok((request, options))
 }
 
 /// Writes the answer by hand, so that the only copy of the token besides the sealed one is in the
@@ -138,16 +138,16 @@ async fn list_leases(
     After(after): After,
 ) -> Result<Listed<LeaseList>, Refusal> {
     let account = (!config.is_operator(&caller)).then_some(caller.uid);
-    let after: Option<Place> =
+    let after: Option<ListPosition> =
         after
             .map(|after| after.parse())
             .transpose()
-            .map_err(|NotAPlace| {
+            .map_err(|BadPosition| {
                 let detail = "`after` must be the `next` of the previous page, unchanged";
                 Problem::new(ErrorCode::BadRequest, detail)
             })?;
     let leases = leases.list(account);
-    let places = leases.iter().map(|lease| (lease.place(), lease));
+    let places = leases.iter().map(|lease| (lease.position(), lease));
     let rest = places.filter(|(place, _)| after.as_ref().is_none_or(|after| place > after));
     page(
         "leases",

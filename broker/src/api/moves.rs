@@ -14,7 +14,7 @@ use super::error::Refusal;
 use super::extract::{Body, Named, Operator};
 use super::to_completion::to_completion;
 use crate::app::App;
-use crate::moves::{How, Moves};
+use crate::moves::{MoveMode, Moves};
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -47,9 +47,9 @@ async fn move_secret(
     };
     let to: SourceSpec = body.to.parse().map_err(bad)?;
     let how = match (body.dry_run, body.replace) {
-        (true, _) => How::DryRun,
-        (false, true) => How::Replace,
-        (false, false) => How::Careful,
+        (true, _) => MoveMode::DryRun,
+        (false, true) => MoveMode::Replace,
+        (false, false) => MoveMode::Careful,
     };
     let moved = to_completion(async move { moves.move_secret(&by, &name, &to, how).await }).await;
     Ok(Json(moved?))

@@ -48,7 +48,7 @@ async fn list_secrets(
     _operator: Operator,
     after: After,
 ) -> Result<Listed<SecretList>, Refusal> {
-    leases.settle_usage().await;
+    leases.flush_usage().await;
     let secrets = status.secrets().into_iter();
     let secrets = secrets.map(|view| (view.name.to_string(), view));
     page("secrets", secrets.filter(|(name, _)| after.is_before(name)))
@@ -68,7 +68,7 @@ async fn show_secret(
     _operator: Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<SecretView>, Refusal> {
-    leases.settle_usage().await;
+    leases.flush_usage().await;
     let view = status.secret(&name).await;
     let detail = || format!("no policy declares a secret `{name}`, and the vault holds none");
     view.map(Json)

@@ -49,7 +49,7 @@ async fn status(
     Asking(caller): Asking,
 ) -> Json<api::Status> {
     if config.is_operator(&caller) {
-        leases.settle_usage().await;
+        leases.flush_usage().await;
         status.named_files().look().await;
     }
     Json(status.status(&caller))

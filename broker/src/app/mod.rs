@@ -38,7 +38,6 @@ use crate::warnings::Warnings;
 pub struct App {
     /// What is shown of all of it.
     pub(crate) status: Arc<Status>,
-    /// What operators do.
     pub(crate) operations: Arc<Operations>,
     /// Secrets that get a new value.
     pub(crate) rotations: Arc<Rotations>,
@@ -50,26 +49,21 @@ pub struct App {
     pub(crate) leases: Arc<Leases>,
     /// What budgets at GitHub allow.
     pub(crate) limits: Arc<Limits>,
-    /// What people were warned of, and who has yet to hear.
+    /// What operators were warned of, and who has yet to hear.
     pub(crate) warnings: Arc<Warnings>,
     /// Installation tokens: who holds which, and where Apps are installed.
     pub(crate) minting: Arc<Minting>,
-    /// The values of secrets.
     pub(crate) secrets: Arc<Secrets>,
-    /// The policies in force.
     pub(crate) policies: Arc<Policies>,
-    /// The audit log and the clock.
     pub(crate) journal: Arc<Journal>,
-    /// The secrets.
     pub(crate) vault: Arc<Vault>,
     /// What the operator configured.
     pub(crate) config: Arc<Config>,
-    /// Where things lie.
     pub(crate) places: Arc<Paths>,
 }
 
 /// What a start opened for them.
-pub(crate) struct Opened<'a> {
+pub(crate) struct AppParts<'a> {
     /// The audit log, and what was found in it.
     pub(crate) log: AuditLog,
     pub(crate) audit: &'a audit_log::LogState,
@@ -85,8 +79,8 @@ pub(crate) struct Opened<'a> {
 
 impl App {
     /// Puts them together, each over those it needs.
-    pub(crate) fn new(opened: Opened<'_>) -> Self {
-        let Opened {
+    pub(crate) fn new(opened: AppParts<'_>) -> Self {
+        let AppParts {
             log,
             audit,
             vault,
@@ -109,6 +103,11 @@ impl App {
             Arc::clone(&sources),
             Arc::clone(&config),
         ));
+        let base = || (Arc::clone(&journal), Arc::clone(&policies));
+        let stores = || {
+            let (vault, sources) = (Arc::clone(&vault), Arc::clone(&sources));
+            (Arc::clone(&secrets), vault, sources)
+        };
         let github = GitHub::new(config.github.settings.clone(), Arc::clone(&clock));
         let github = Arc::new(github);
         let minting = Arc::new(Minting::new(
@@ -126,45 +125,29 @@ impl App {
             config.warnings.clone(),
         ));
         let limits = Arc::new(Limits::new(
-            (Arc::clone(&journal), Arc::clone(&policies)),
+            base(),
             (Arc::clone(&secrets), Arc::clone(&vault)),
             Arc::clone(&github),
             Arc::clone(&minting),
             Arc::clone(&warnings),
         ));
         let leases = Arc::new(Leases::new(
-            (Arc::clone(&journal), Arc::clone(&policies)),
-            (
-                Arc::clone(&secrets),
-                Arc::clone(&vault),
-                Arc::clone(&sources),
-            ),
+            base(),
+            stores(),
             (Arc::clone(&minting), Arc::clone(&limits)),
             Arc::clone(&config),
             audit,
         ));
         let checks = Arc::new(Checks::new(
-            (Arc::clone(&journal), Arc::clone(&policies)),
-            (
-                Arc::clone(&secrets),
-                Arc::clone(&vault),
-                Arc::clone(&sources),
-            ),
+            base(),
+            stores(),
             (Arc::clone(&github), Arc::clone(&limits)),
             Arc::clone(&warnings),
             Arc::clone(&config),
         ));
-        let moves = Arc::new(Moves::new(
-            (Arc::clone(&journal), Arc::clone(&policies)),
-            (
-                Arc::clone(&secrets),
-                Arc::clone(&vault),
-                Arc::clone(&sources),
-            ),
-            Arc::clone(&config),
-        ));
+        let moves = Arc::new(Moves::new(base(), stores(), Arc::clone(&config)));
         let rotations = Arc::new(Rotations::new(
-            (Arc::clone(&journal), Arc::clone(&policies)),
+            base(),
             (Arc::clone(&secrets), Arc::clone(&vault)),
             (Arc::clone(&github), Arc::clone(&minting)),
             (Arc::clone(&checks), Arc::clone(&leases)),
@@ -172,12 +155,8 @@ impl App {
         ));
         let places = Arc::new(places);
         let operations = Arc::new(Operations::new(
-            (Arc::clone(&journal), Arc::clone(&policies)),
-            (
-                Arc::clone(&secrets),
-                Arc::clone(&vault),
-                Arc::clone(&sources),
-            ),
+            base(),
+            stores(),
             (Arc::clone(&minting), Arc::clone(&leases)),
             Arc::clone(&places),
         ));
@@ -186,12 +165,8 @@ impl App {
             started: now.wall,
         };
         let status = Arc::new(Status::new(
-            (Arc::clone(&journal), Arc::clone(&policies)),
-            (
-                Arc::clone(&secrets),
-                Arc::clone(&vault),
-                Arc::clone(&sources),
-            ),
+            base(),
+            stores(),
             (
                 Arc::clone(&leases),
                 Arc::clone(&minting),

@@ -20,7 +20,7 @@ use broker_vault::root_key::{RootKey, RootKeySource};
 use broker_vault::{NewVault, Vault, new_id};
 use tempfile::TempDir;
 
-use super::{App, Opened};
+use super::{App, AppParts};
 use crate::config::Config;
 use crate::policies::load;
 
@@ -33,7 +33,6 @@ const PURPOSE: &str = "purpose = 'sync'\nsecret = 'bot'\ndeliver = 'raw'\n\
                        ttl = { default = '15m', max = '1h' }\n\
                        [[allow]]\ncaller = { uid = 1000 }\n";
 
-/// See the module.
 pub(crate) struct Scratch {
     pub(crate) app: App,
     pub(crate) clock: ManualClock,
@@ -102,7 +101,6 @@ impl Scratch {
         write(&places(self.directory.path()).policies.join(name), text);
     }
 
-    /// Stores a value of `bot`.
     pub(crate) async fn set(&self, value: &str) {
         let value = AccessToken::new(value.to_owned());
         let (by, name) = (caller(0), bot());
@@ -192,7 +190,7 @@ fn opened(places: &Paths, clock: &ManualClock, config: &str) -> App {
     };
     let (log, audit) = AuditLog::open(options, Arc::new(clock.clone())).unwrap();
     let host = Host::anywhere();
-    App::new(Opened {
+    App::new(AppParts {
         log,
         audit: &audit,
         vault: Arc::new(vault),

@@ -13,12 +13,12 @@ use broker_protocol::names::{Level, Permissions, RepoPattern, SecretName};
 use serde::Deserialize;
 
 use super::asker::Asker;
-use super::evaluate::{Evaluation, Subject};
-use super::finding::Word;
+use super::evaluate::{CheckedValue, Evaluation};
+use super::finding::FindingKind;
 
 /// What the purposes on an App want of it together.
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
+pub(super) struct WantedOfApp {
     /// The highest level that any purpose names.
     pub(super) permissions: Permissions,
     /// Repositories by exact name, and all of an owner's.
@@ -27,7 +27,7 @@ pub(super) struct Wanted {
     pub(super) owners: BTreeSet<String>,
 }
 
-impl Wanted {
+impl WantedOfApp {
     /// Of the purposes that use this secret.
     pub(super) fn of(policies: &PolicySet, name: &SecretName) -> Self {
         let mut wanted = Self::default();
@@ -50,7 +50,7 @@ impl Wanted {
 }
 
 /// What GitHub's answer to `GET /app` says of the key.
-pub(super) fn accepted(subject: &Subject<'_>, app: &App) -> Evaluation {
+pub(super) fn accepted(subject: &CheckedValue<'_>, app: &App) -> Evaluation {
     Evaluation {
         findings: vec![which(subject, app)],
         accepted: true,
@@ -61,9 +61,9 @@ pub(super) fn accepted(subject: &Subject<'_>, app: &App) -> Evaluation {
 /// Compares what purposes want with the App and its installations.
 pub(super) async fn reach(
     asker: Asker<'_>,
-    subject: &Subject<'_>,
+    subject: &CheckedValue<'_>,
     app: &App,
-    wanted: &Wanted,
+    wanted: &WantedOfApp,
 ) -> Result<Vec<Finding>, GitHubError> {
     let mut findings = has(app, wanted);
     let installations = installations(asker).await?;
@@ -84,7 +84,7 @@ pub(super) async fn reach(
     Ok(findings)
 }
 
-fn of_app(subject: &Subject<'_>) -> Evaluation {
+fn of_app(subject: &CheckedValue<'_>) -> Evaluation {
     let client_id = subject.declared.client_id.as_deref();
     Evaluation {
         login: Some(client_id.unwrap_or_default().to_owned()),
@@ -92,12 +92,12 @@ fn of_app(subject: &Subject<'_>) -> Evaluation {
     }
 }
 
-/// As many repositories as are asked for one by one.
+/// More repositories are not asked for one by one.
 const MOST_REPOSITORIES: usize = 100;
 
 /// The value is no key that could sign.
-pub(super) fn no_key(subject: &Subject<'_>, error: KeyError) -> Evaluation {
-    let finding = Word::WrongKind.error(
+pub(super) fn no_key(subject: &CheckedValue<'_>, error: KeyError) -> Evaluation {
+    let finding = FindingKind::WRONG_KIND.error(
         format!("an App's private key is declared, and {error}"),
         format!(
             "store the .pem file: `tokenctl secret set {} < FILE`",
@@ -111,10 +111,10 @@ pub(super) fn no_key(subject: &Subject<'_>, error: KeyError) -> Evaluation {
 }
 
 /// GitHub refused what the key signed. `None` if that says nothing about the key: GitHub failed.
-pub(super) fn refused(subject: &Subject<'_>, error: &GitHubError) -> Option<Evaluation> {
+pub(super) fn refused(subject: &CheckedValue<'_>, error: &GitHubError) -> Option<Evaluation> {
     let client_id = subject.declared.client_id.as_deref().unwrap_or_default();
     let finding = match error {
-        GitHubError::Unauthorized { .. } => Word::Revoked.error(
+        GitHubError::Unauthorized { .. } => FindingKind::REVOKED.error(
             format!(
                 "GitHub does not accept what the key signs for `{client_id}`: {error}; so the key was \
                  deleted there or is another App's, which is inferred: GitHub does not say which"
@@ -125,11 +125,11 @@ pub(super) fn refused(subject: &Subject<'_>, error: &GitHubError) -> Option<Eval
                 subject.name
             ),
         ),
-        GitHubError::NotFound { .. } => Word::WrongApp.error(
+        GitHubError::NotFound { .. } => FindingKind::WRONG_APP.error(
             format!("GitHub knows no App with the client id `{client_id}`"),
             format!("declare the App's client id in {}", subject.declared.place),
         ),
-        GitHubError::Forbidden { .. } | GitHubError::Refused { .. } => Word::Refused.error(
+        GitHubError::Forbidden { .. } | GitHubError::Refused { .. } => FindingKind::REFUSED.error(
             format!("GitHub refuses the App: {error}"),
             "look at the App's settings page",
         ),
@@ -141,29 +141,29 @@ pub(super) fn refused(subject: &Subject<'_>, error: &GitHubError) -> Option<Eval
     })
 }
 
-fn which(subject: &Subject<'_>, app: &App) -> Finding {
+fn which(subject: &CheckedValue<'_>, app: &App) -> Finding {
     let declared = subject.declared.client_id.as_deref().unwrap_or_default();
     let slug = app.slug.as_deref().unwrap_or("the App");
     match app.client_id.as_deref() {
-        Some(client_id) if client_id == declared => Word::App.ok(format!(
-            "its key speaks for `{slug}` ({client_id}), as declared"
+        Some(client_id) if client_id == declared => FindingKind::APP.ok(format!(
+            "its key belongs to `{slug}` ({client_id}), as declared"
         )),
-        Some(client_id) => Word::WrongApp.error(
-            format!("its key speaks for `{slug}` ({client_id}), and `{declared}` is declared"),
+        Some(client_id) => FindingKind::WRONG_APP.error(
+            format!("its key belongs to `{slug}` ({client_id}), and `{declared}` is declared"),
             format!("declare the right client id in {}", subject.declared.place),
         ),
-        None => Word::App.not_proven(format!(
-            "its key speaks for `{slug}`; this server does not tell the client id"
+        None => FindingKind::APP.not_proven(format!(
+            "its key belongs to `{slug}`; this server does not tell the client id"
         )),
     }
 }
 
 /// What purposes want, against what the App was made with.
-fn has(app: &App, wanted: &Wanted) -> Vec<Finding> {
+fn has(app: &App, wanted: &WantedOfApp) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, level) in &wanted.permissions {
         if granted(&app.permissions, name.as_str()) < Some(*level) {
-            findings.push(Word::MissingPermission.error(
+            findings.push(FindingKind::MISSING_PERMISSION.error(
                 format!("a purpose wants `{name}: {level}`, and the App does not have it"),
                 "add it on the App's settings page; each owner must then accept it",
             ));
@@ -178,27 +178,27 @@ fn has(app: &App, wanted: &Wanted) -> Vec<Finding> {
         .map(|(name, level)| format!("`{name}: {level}`"))
         .collect();
     if !unused.is_empty() {
-        findings.push(Word::ExcessPermission.warning(
+        findings.push(FindingKind::EXCESS_PERMISSION.warning(
             format!("the App has {}, which no purpose wants", unused.join(", ")),
             "take it away on the App's settings page, if nothing else needs it",
         ));
     }
     if findings.is_empty() && !wanted.permissions.is_empty() {
-        findings.push(Word::Permission.ok("it has what the purposes want, and no more"));
+        findings.push(FindingKind::PERMISSION.ok("it has what the purposes want, and no more"));
     }
     findings
 }
 
 #[derive(Deserialize)]
 struct Installation {
-    account: Option<Account>,
+    account: Option<InstallationAccount>,
     #[serde(default)]
     permissions: BTreeMap<String, String>,
     suspended_at: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Account {
+struct InstallationAccount {
     login: Option<String>,
 }
 
@@ -220,13 +220,13 @@ async fn installations(asker: Asker<'_>) -> Result<BTreeMap<String, Installation
 }
 
 fn installed(
-    subject: &Subject<'_>,
+    subject: &CheckedValue<'_>,
     owner: &str,
     there: Option<&Installation>,
-    wanted: &Wanted,
+    wanted: &WantedOfApp,
 ) -> Vec<Finding> {
     let Some(installation) = there else {
-        return vec![Word::NotInstalled.error(
+        return vec![FindingKind::NOT_INSTALLED.error(
             format!(
                 "a purpose of `{}` needs it on `{owner}`, where it is not installed",
                 subject.name
@@ -235,7 +235,7 @@ fn installed(
         )];
     };
     if installation.suspended_at.is_some() {
-        return vec![Word::Suspended.error(
+        return vec![FindingKind::SUSPENDED.error(
             format!("it is installed on `{owner}` and suspended there"),
             format!("an owner of `{owner}` lifts that in its settings for installed Apps"),
         )];
@@ -248,9 +248,9 @@ fn installed(
         .map(|(name, level)| format!("`{name}: {level}`"))
         .collect();
     if missing.is_empty() {
-        return vec![Word::Installation.ok(format!("it is installed on `{owner}`"))];
+        return vec![FindingKind::INSTALLATION.ok(format!("it is installed on `{owner}`"))];
     }
-    vec![Word::MissingPermission.error(
+    vec![FindingKind::MISSING_PERMISSION.error(
         format!(
             "its installation on `{owner}` does not grant {}",
             missing.join(", ")
@@ -265,13 +265,13 @@ async fn reaches(
 ) -> Result<Option<Finding>, GitHubError> {
     match asker.get(format!("/repos/{repository}/installation")).await {
         Ok(_) => Ok(Some(
-            Word::Repository.ok(format!("its installation reaches `{repository}`")),
+            FindingKind::REPOSITORY.ok(format!("its installation reaches `{repository}`")),
         )),
-        Err(GitHubError::NotFound { .. }) => Ok(Some(Word::UnreachableRepository.error(
+        Err(GitHubError::NotFound { .. }) => Ok(Some(FindingKind::UNREACHABLE_REPOSITORY.error(
             format!("its installation does not reach `{repository}`"),
             "choose that repository in the owner's settings for installed Apps",
         ))),
-        Err(GitHubError::Moved { .. }) => Ok(Some(Word::RepositoryMoved.warning(
+        Err(GitHubError::Moved { .. }) => Ok(Some(FindingKind::REPOSITORY_MOVED.warning(
             format!("`{repository}` has another name now: it was renamed or transferred"),
             "name it so in the policy",
         ))),

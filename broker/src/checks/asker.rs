@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use broker_github::{Call, GitHub, GitHubError, Reply};
 
-use super::identity::Identity;
+use super::identity::ValueOwner;
 
 /// How fast a check may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
+pub(crate) enum Pace {
     /// A caller waits for it.
     Prompt,
     /// It runs on schedule: at most one request a second.
@@ -19,12 +19,11 @@ pub enum Pace {
 #[derive(Clone, Copy)]
 pub(super) struct Asker<'a> {
     pub(super) github: &'a GitHub,
-    pub(super) identity: &'a Identity,
+    pub(super) identity: &'a ValueOwner,
     pub(super) pace: Pace,
 }
 
 impl Asker<'_> {
-    /// Asks for one thing.
     pub(super) async fn get(&self, path: String) -> Result<Reply, GitHubError> {
         if self.pace == Pace::Gentle {
             tokio::time::sleep(BETWEEN_REQUESTS).await;

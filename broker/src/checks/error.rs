@@ -12,12 +12,9 @@ use crate::secrets::UpkeepError;
 
 /// Why a secret was not checked. None of these says anything about the secret.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CheckError {
-    /// Nothing says what it should be.
+pub(crate) enum CheckError {
     #[error("no policy file declares `{0}`, so there is nothing to compare it with")]
     NotDeclared(SecretName),
-    /// There is nothing to check.
     #[error("`{0}` has no value; run `tokenctl secret set {0}`")]
     Missing(SecretName),
     /// The value could not be opened.
@@ -26,9 +23,7 @@ pub enum CheckError {
     /// GitHub failed. Recorded, and shown beside what the check before it found.
     #[error("`{secret}` was not checked: {cause}")]
     GitHub {
-        /// The secret.
         secret: SecretName,
-        /// Why.
         cause: GitHubError,
     },
     /// What was found could not be written as JSON: a fault of the broker's own.

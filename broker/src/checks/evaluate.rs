@@ -3,7 +3,7 @@
 
 use broker_github::expiry::{self, Doubt, End, TokenExpiry};
 use broker_github::token_kind::{ByHeader, by_header};
-use broker_github::{GitHubError, ReplyHeaders, Sso, scopes};
+use broker_github::{ReplyHeaders, scopes};
 use broker_policy::{SecretDeclaration, SecretKind};
 use broker_protocol::check::Finding;
 use broker_protocol::names::{RepoPattern, SecretName};
@@ -13,16 +13,16 @@ use broker_vault::{Checked, Kind};
 use jiff::Timestamp;
 
 use super::app;
-use super::finding::Word;
-use super::identity::Identity;
+use super::finding::FindingKind;
+use super::identity::ValueOwner;
 
 /// A secret that is being checked.
-pub(super) struct Subject<'a> {
+pub(super) struct CheckedValue<'a> {
     pub(super) name: &'a SecretName,
     pub(super) declared: &'a SecretDeclaration,
-    /// Which version it is; `None` where the value does not lie in the vault.
+    /// Which version it is; `None` where the value is not stored in the vault.
     pub(super) version: Option<u64>,
-    /// The hash of a value that does not lie in the vault.
+    /// The hash of a value that is not stored in the vault.
     pub(super) hashed: Option<HashedToken>,
     /// What the value's first characters say it is.
     pub(super) looks_like: Option<Kind>,
@@ -33,7 +33,7 @@ pub(super) struct Subject<'a> {
     pub(super) now: Timestamp,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> CheckedValue<'a> {
     /// A value of which nothing is known.
     pub(super) fn new(
         declared: &'a SecretDeclaration,
@@ -67,15 +67,15 @@ pub(crate) struct Evaluation {
 }
 
 /// GitHub accepted the value and said whose it is.
-pub(super) fn accepted(subject: &Subject<'_>, identity: &Identity) -> Evaluation {
+pub(super) fn accepted(subject: &CheckedValue<'_>, identity: &ValueOwner) -> Evaluation {
     match identity {
-        Identity::Account { login, headers, .. } => token(subject, login, headers),
-        Identity::App { app, .. } => app::accepted(subject, app),
+        ValueOwner::Account { login, headers, .. } => token(subject, login, headers),
+        ValueOwner::App { app, .. } => app::accepted(subject, app),
     }
 }
 
 /// GitHub accepted the token.
-pub(super) fn token(subject: &Subject<'_>, login: &str, headers: &ReplyHeaders) -> Evaluation {
+pub(super) fn token(subject: &CheckedValue<'_>, login: &str, headers: &ReplyHeaders) -> Evaluation {
     let said = headers.token_expires.as_deref().map(TokenExpiry::parse);
     let end = expiry::evaluate(said.as_ref(), headers.date, subject.entered);
     let mut findings = vec![owner(subject, login), kind(subject, headers)];
@@ -97,98 +97,19 @@ pub(super) fn token(subject: &Subject<'_>, login: &str, headers: &ReplyHeaders) 
 
 /// What is stored has not the form of a value: it was stored before that was looked at.
 pub(super) fn malformed(name: &SecretName, unfit: Unfit) -> Finding {
-    Word::Malformed.warning(
+    FindingKind::MALFORMED.warning(
         format!("what is stored {unfit}; leases on it are given all the same"),
         format!("store the value alone with `tokenctl secret set {name}`"),
     )
 }
 
-/// GitHub refused the request in a way that says something about the value. `None` if the refusal says
-/// nothing about it: GitHub failed.
-pub(super) fn refused(subject: &Subject<'_>, error: &GitHubError) -> Option<Evaluation> {
-    if subject.declared.kind == SecretKind::App {
-        return app::refused(subject, error);
-    }
-    let finding = match error {
-        GitHubError::Unauthorized { .. } => unauthorized(subject),
-        GitHubError::SingleSignOn { sso } => Word::SingleSignOn.error(
-            "an organization wants this token authorized for single sign-on before it is used",
-            authorize(sso),
-        ),
-        GitHubError::Unsendable => Word::NotAToken.error(
-            format!("it is no token: {error}; GitHub was not asked"),
-            format!(
-                "store the token alone, on one line, with `tokenctl secret set {}`",
-                subject.name
-            ),
-        ),
-        GitHubError::Forbidden { .. } => Word::Refused.error(
-            format!("GitHub knows the token and refuses it: {error}"),
-            "an organization may limit how long tokens live or where they are used from; ask its \
-             owner",
-        ),
-        _ => return None,
-    };
-    let before = subject.before.as_ref();
-    Some(Evaluation {
-        findings: vec![finding],
-        login: before.and_then(|before| before.login.as_deref().map(str::to_owned)),
-        expires_at: before.map_or(subject.entered, |before| before.expires_at),
-        ..Evaluation::default()
-    })
-}
-
-/// A revoked token and an expired one are answered alike; only what is known of its end tells.
-fn unauthorized(subject: &Subject<'_>) -> Finding {
-    let name = subject.name;
-    let worked = subject
-        .before
-        .as_ref()
-        .filter(|before| before.login.is_some());
-    let (end, who_says) = match &subject.before {
-        Some(before) if before.expires_at.is_some() && worked.is_some() => (
-            before.expires_at,
-            "known from earlier answers or as entered",
-        ),
-        _ => (subject.entered, "as entered"),
-    };
-    let hint = format!("store a new value with `tokenctl secret set {name}`");
-    match end {
-        Some(end) if end <= subject.now => Word::Expired.error(
-            format!(
-                "GitHub refuses it (401), and its end was {} ({who_says}): it has expired",
-                moment(end)
-            ),
-            hint,
-        ),
-        Some(end) => Word::Revoked.error(
-            format!(
-                "GitHub refuses it (401), and its end is only {} ({who_says}); so it was revoked or \
-                 regenerated, which is inferred: GitHub does not say why",
-                moment(end)
-            ),
-            hint,
-        ),
-        None if worked.is_some() => Word::Revoked.error(
-            "GitHub refuses it (401); it worked before and had no end, so it was revoked or \
-             regenerated, which is inferred: GitHub does not say why",
-            hint,
-        ),
-        None => Word::NotAccepted.error(
-            "GitHub refuses it (401): it was revoked, has expired, or never was a token; nothing is \
-             known of it that would tell which",
-            hint,
-        ),
-    }
-}
-
-fn owner(subject: &Subject<'_>, login: &str) -> Finding {
+fn owner(subject: &CheckedValue<'_>, login: &str) -> Finding {
     let name = subject.name;
     match subject.declared.owner.as_deref() {
         Some(declared) if declared.eq_ignore_ascii_case(login) => {
-            Word::Owner.ok(format!("it belongs to `{login}`, as declared"))
+            FindingKind::OWNER.ok(format!("it belongs to `{login}`, as declared"))
         }
-        Some(declared) => Word::WrongOwner.error(
+        Some(declared) => FindingKind::WRONG_OWNER.error(
             format!("it belongs to `{login}`, and `{declared}` is declared"),
             format!(
                 "store a token of `{declared}` with `tokenctl secret set {name}`, or declare `owner \
@@ -196,14 +117,14 @@ fn owner(subject: &Subject<'_>, login: &str) -> Finding {
                 subject.declared.place
             ),
         ),
-        None => Word::Owner.not_proven(format!(
+        None => FindingKind::OWNER.not_proven(format!(
             "it belongs to `{login}`; no owner is declared in {}",
             subject.declared.place
         )),
     }
 }
 
-fn kind(subject: &Subject<'_>, headers: &ReplyHeaders) -> Finding {
+fn kind(subject: &CheckedValue<'_>, headers: &ReplyHeaders) -> Finding {
     let declared = subject.declared.kind.as_str();
     let answered = match by_header(headers.scopes.as_deref()) {
         ByHeader::Classic => Some((Kind::Classic, "it is answered with scopes")),
@@ -214,17 +135,16 @@ fn kind(subject: &Subject<'_>, headers: &ReplyHeaders) -> Finding {
         .looks_like
         .map(|kind| (kind, "by its first characters"));
     match (answered, begins) {
-        (Some((answered, _)), Some((begins, _))) if answered != begins => {
-            Word::Kind.not_proven(format!(
+        (Some((answered, _)), Some((begins, _))) if answered != begins => FindingKind::KIND
+            .not_proven(format!(
                 "it begins like a {} token and is answered like a {} one; {declared} is declared",
                 begins.as_str(),
                 answered.as_str()
-            ))
-        }
+            )),
         (Some((kind, why)), _) | (None, Some((kind, why))) if kind.as_str() == declared => {
-            Word::Kind.ok(format!("{declared}, as declared ({why})"))
+            FindingKind::KIND.ok(format!("{declared}, as declared ({why})"))
         }
-        (Some((kind, why)), _) | (None, Some((kind, why))) => Word::WrongKind.error(
+        (Some((kind, why)), _) | (None, Some((kind, why))) => FindingKind::WRONG_KIND.error(
             format!(
                 "it is a {} token ({why}), and {declared} is declared",
                 kind.as_str()
@@ -234,14 +154,14 @@ fn kind(subject: &Subject<'_>, headers: &ReplyHeaders) -> Finding {
                 subject.declared.place, subject.name
             ),
         ),
-        (None, None) => Word::Kind.not_proven(format!(
+        (None, None) => FindingKind::KIND.not_proven(format!(
             "{declared} is declared; an empty list of scopes and its first characters do not tell"
         )),
     }
 }
 
 /// The scopes that a classic token carries; `None` where the answer does not tell.
-fn carried<'a>(subject: &Subject<'_>, headers: &'a ReplyHeaders) -> Option<&'a Vec<String>> {
+fn carried<'a>(subject: &CheckedValue<'_>, headers: &'a ReplyHeaders) -> Option<&'a Vec<String>> {
     match (&headers.scopes, subject.looks_like) {
         (Some(scopes), Some(Kind::Classic)) => Some(scopes),
         (Some(scopes), _) if !scopes.is_empty() => Some(scopes),
@@ -249,16 +169,16 @@ fn carried<'a>(subject: &Subject<'_>, headers: &'a ReplyHeaders) -> Option<&'a V
     }
 }
 
-fn scopes(subject: &Subject<'_>, headers: &ReplyHeaders) -> Vec<Finding> {
+fn scopes(subject: &CheckedValue<'_>, headers: &ReplyHeaders) -> Vec<Finding> {
     let Some(carried) = carried(subject, headers) else {
-        return vec![Word::Scopes.not_proven(
+        return vec![FindingKind::SCOPES.not_proven(
             "GitHub did not say which scopes it carries; the declared ones are not proven",
         )];
     };
     let carried_text = listed(carried.iter().map(String::as_str));
     let declared = || subject.declared.scopes.iter().map(AsRef::as_ref);
     if subject.declared.scopes.is_empty() {
-        return vec![Word::Scopes.not_proven(format!(
+        return vec![FindingKind::SCOPES.not_proven(format!(
             "it carries {carried_text}; no scopes are declared in {}",
             subject.declared.place
         ))];
@@ -266,7 +186,7 @@ fn scopes(subject: &Subject<'_>, headers: &ReplyHeaders) -> Vec<Finding> {
     let found = scopes::compare(carried.iter().map(String::as_str), declared());
     let mut findings: Vec<Finding> = Vec::new();
     for scope in &found.missing {
-        findings.push(Word::MissingScope.error(
+        findings.push(FindingKind::MISSING_SCOPE.error(
             format!("scope `{scope}` is declared, and it carries {carried_text}"),
             format!(
                 "tick `{scope}` for it in GitHub's settings (the value stays), or declare less in {}",
@@ -275,7 +195,7 @@ fn scopes(subject: &Subject<'_>, headers: &ReplyHeaders) -> Vec<Finding> {
         ));
     }
     for scope in &found.excess {
-        findings.push(Word::ExcessScope.warning(
+        findings.push(FindingKind::EXCESS_SCOPE.warning(
             format!("it carries `{scope}`, which is not declared"),
             format!(
                 "untick `{scope}` for it in GitHub's settings (the value stays), or declare it in {}",
@@ -284,21 +204,21 @@ fn scopes(subject: &Subject<'_>, headers: &ReplyHeaders) -> Vec<Finding> {
         ));
     }
     for hook in &found.hooks_through {
-        findings.push(Word::HookAccess.ok(format!(
+        findings.push(FindingKind::HOOK_ACCESS.ok(format!(
             "`{}` is not in its list, and `{}` reaches the webhooks of repositories all the same",
             hook.declared, hook.through
         )));
     }
     if findings.is_empty() {
-        findings.push(Word::Scopes.ok(format!("it carries {carried_text}, as declared")));
+        findings.push(FindingKind::SCOPES.ok(format!("it carries {carried_text}, as declared")));
     }
     findings
 }
 
-fn end(subject: &Subject<'_>, end: &End, said: Option<&TokenExpiry>) -> Finding {
+fn end(subject: &CheckedValue<'_>, end: &End, said: Option<&TokenExpiry>) -> Finding {
     let name = subject.name;
     let goes_by = |at: Option<Timestamp>| match at {
-        Some(at) => format!("{} goes, which was entered", moment(at)),
+        Some(at) => format!("{} counts, which was entered", moment(at)),
         None => "no end is known".to_owned(),
     };
     let enter = format!(
@@ -306,7 +226,7 @@ fn end(subject: &Subject<'_>, end: &End, said: Option<&TokenExpiry>) -> Finding 
          set {name} --expires DATE`"
     );
     match (end.doubt, end.at) {
-        (Some(Doubt::TimeOfAnswer), at) => Word::ExpiryUnreliable.warning(
+        (Some(Doubt::TimeOfAnswer), at) => FindingKind::EXPIRY_UNRELIABLE.warning(
             format!(
                 "GitHub gave the time of its own answer as the end, a known fault; {}",
                 goes_by(at)
@@ -318,7 +238,7 @@ fn end(subject: &Subject<'_>, end: &End, said: Option<&TokenExpiry>) -> Finding 
                 Some(TokenExpiry::Unreadable(text)) => text,
                 _ => "",
             };
-            Word::ExpiryUnreliable.warning(
+            FindingKind::EXPIRY_UNRELIABLE.warning(
                 format!(
                     "GitHub gave its end as `{text}`, which cannot be read; {}",
                     goes_by(at)
@@ -326,22 +246,22 @@ fn end(subject: &Subject<'_>, end: &End, said: Option<&TokenExpiry>) -> Finding 
                 enter,
             )
         }
-        (Some(Doubt::Differs { entered }), Some(at)) => Word::ExpiryDiffers.warning(
+        (Some(Doubt::Differs { entered }), Some(at)) => FindingKind::EXPIRY_DIFFERS.warning(
             format!(
-                "GitHub says that it ends {}, and {} was entered; GitHub's word goes",
+                "GitHub says that it ends {}, and {} was entered; GitHub's date counts",
                 moment(at),
                 moment(entered)
             ),
             "nothing, if GitHub is right; the date that was entered was a slip",
         ),
         (_, Some(at)) if end.source == expiry::Source::Operator => {
-            Word::Expiry.not_proven(format!(
+            FindingKind::EXPIRY.not_proven(format!(
                 "it ends {} by what was entered; GitHub names no end",
                 moment(at)
             ))
         }
-        (_, Some(at)) => Word::Expiry.ok(format!("it ends {}", moment(at))),
-        (_, None) => Word::Expiry.ok("GitHub names no end"),
+        (_, Some(at)) => FindingKind::EXPIRY.ok(format!("it ends {}", moment(at))),
+        (_, None) => FindingKind::EXPIRY.ok("GitHub names no end"),
     }
 }
 
@@ -349,14 +269,14 @@ fn end(subject: &Subject<'_>, end: &End, said: Option<&TokenExpiry>) -> Finding 
 fn partly_hidden(headers: &ReplyHeaders) -> Option<Finding> {
     let sso = headers.sso.as_deref()?;
     sso.starts_with("partial-results").then(|| {
-        Word::SingleSignOn.warning(
+        FindingKind::SINGLE_SIGN_ON.warning(
             format!("some organizations hide what is theirs from it ({sso})"),
             "authorize it for single sign-on in GitHub's settings, if it is meant to see that",
         )
     })
 }
 
-fn rate(subject: &Subject<'_>, headers: &ReplyHeaders) -> Option<Finding> {
+fn rate(subject: &CheckedValue<'_>, headers: &ReplyHeaders) -> Option<Finding> {
     let rate = headers.rate.as_ref()?;
     let (remaining, limit) = (rate.remaining, rate.limit);
     let floor = subject
@@ -364,24 +284,15 @@ fn rate(subject: &Subject<'_>, headers: &ReplyHeaders) -> Option<Finding> {
         .rate_floor
         .filter(|floor| remaining < *floor);
     Some(match floor {
-        Some(floor) => Word::BelowRateFloor.warning(
+        Some(floor) => FindingKind::BELOW_RATE_FLOOR.warning(
             format!(
                 "{remaining} of {limit} requests are left until {}, and the floor is {floor}",
                 moment(rate.reset_at)
             ),
             "find out who uses them up: all tokens of one account share them",
         ),
-        None => Word::RateLimit.ok(format!("{remaining} of {limit} requests are left")),
+        None => FindingKind::RATE_LIMIT.ok(format!("{remaining} of {limit} requests are left")),
     })
-}
-
-fn authorize(sso: &Sso) -> String {
-    match sso {
-        Sso::Url(url) => format!("authorize it at {url} (good for an hour)"),
-        Sso::Organizations(_) | Sso::Unknown => {
-            "authorize it for single sign-on in GitHub's settings".to_owned()
-        }
-    }
 }
 
 fn listed<'a>(scopes: impl IntoIterator<Item = &'a str>) -> String {
@@ -396,6 +307,6 @@ fn listed<'a>(scopes: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
-fn moment(at: Timestamp) -> String {
+pub(super) fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }

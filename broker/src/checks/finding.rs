@@ -6,118 +6,72 @@ use broker_protocol::check::{Finding, Verdict};
 
 /// What a finding is about. The words are part of the API and never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Word {
-    /// Whose credential it is.
-    Owner,
-    /// Another account's than declared.
-    WrongOwner,
-    /// Which kind of token it is.
-    Kind,
-    /// Another kind than declared.
-    WrongKind,
-    /// The scopes of a classic token.
-    Scopes,
-    /// A declared scope that it does not carry.
-    MissingScope,
-    /// A scope that it carries and that is not declared.
-    ExcessScope,
-    /// Access to webhooks through another scope than the declared one.
-    HookAccess,
-    /// When it ends.
-    Expiry,
-    /// GitHub says another day than was entered.
-    ExpiryDiffers,
-    /// What GitHub says of its end cannot be believed or read.
-    ExpiryUnreliable,
-    /// Refused, after its known end.
-    Expired,
-    /// Refused, although its end is not reached.
-    Revoked,
-    /// Not of the form that values have.
-    Malformed,
-    /// Nothing that could be sent.
-    NotAToken,
-    /// Refused, and nothing is known that would say why.
-    NotAccepted,
-    /// Refused for another reason than the credential itself.
-    Refused,
-    /// An organisation wants it authorised for single sign-on first.
-    SingleSignOn,
-    /// A declared repository.
-    Repository,
-    /// A declared repository that it does not reach.
-    UnreachableRepository,
-    /// A declared repository that has another name now.
-    RepositoryMoved,
-    /// None of the declared repositories is reached: it may be waiting for approval.
-    PendingApproval,
-    /// A repository that is not declared.
-    Outside,
-    /// A private repository that is not declared and that it reaches all the same.
-    ReachesOutside,
-    /// A declared permission.
-    Permission,
-    /// A declared permission that it does not have.
-    MissingPermission,
-    /// A permission that an App has and that nobody needs.
-    ExcessPermission,
-    /// How many requests are left.
-    RateLimit,
-    /// Fewer than the declared floor are left.
-    BelowRateFloor,
-    /// Which App it is.
-    App,
-    /// Another App than declared.
-    WrongApp,
-    /// Where an App is installed.
-    Installation,
-    /// Not installed where a purpose needs it.
-    NotInstalled,
-    /// Suspended where it is installed.
-    Suspended,
-}
+pub(super) struct FindingKind(&'static str);
 
-impl Word {
+impl FindingKind {
+    pub(super) const OWNER: Self = Self("owner");
+    /// Another account's than declared.
+    pub(super) const WRONG_OWNER: Self = Self("wrong_owner");
+    pub(super) const KIND: Self = Self("kind");
+    pub(super) const WRONG_KIND: Self = Self("wrong_kind");
+    /// The scopes of a classic token.
+    pub(super) const SCOPES: Self = Self("scopes");
+    /// A declared scope that it does not carry.
+    pub(super) const MISSING_SCOPE: Self = Self("missing_scope");
+    /// A scope that it carries and that is not declared.
+    pub(super) const EXCESS_SCOPE: Self = Self("excess_scope");
+    /// Access to webhooks through another scope than the declared one.
+    pub(super) const HOOK_ACCESS: Self = Self("hook_access");
+    pub(super) const EXPIRY: Self = Self("expiry");
+    /// GitHub says another day than was entered.
+    pub(super) const EXPIRY_DIFFERS: Self = Self("expiry_differs");
+    /// What GitHub says of its end cannot be believed or read.
+    pub(super) const EXPIRY_UNRELIABLE: Self = Self("expiry_unreliable");
+    /// Refused, after its known end.
+    pub(super) const EXPIRED: Self = Self("expired");
+    /// Refused, although its end is not reached.
+    pub(super) const REVOKED: Self = Self("revoked");
+    /// Not of the form that values have.
+    pub(super) const MALFORMED: Self = Self("malformed");
+    /// Nothing that could be sent.
+    pub(super) const NOT_A_TOKEN: Self = Self("not_a_token");
+    /// Refused, and nothing is known that would say why.
+    pub(super) const NOT_ACCEPTED: Self = Self("not_accepted");
+    /// Refused for another reason than the credential itself.
+    pub(super) const REFUSED: Self = Self("refused");
+    /// An organisation wants it authorised for single sign-on first.
+    pub(super) const SINGLE_SIGN_ON: Self = Self("single_sign_on");
+    pub(super) const REPOSITORY: Self = Self("repository");
+    /// A declared repository that it does not reach.
+    pub(super) const UNREACHABLE_REPOSITORY: Self = Self("unreachable_repository");
+    /// A declared repository that has another name now.
+    pub(super) const REPOSITORY_MOVED: Self = Self("repository_moved");
+    /// None of the declared repositories is reached: it may be waiting for approval.
+    pub(super) const PENDING_APPROVAL: Self = Self("pending_approval");
+    /// A repository that is not declared.
+    pub(super) const OUTSIDE: Self = Self("outside");
+    /// A private repository that is not declared and that it reaches all the same.
+    pub(super) const REACHES_OUTSIDE: Self = Self("reaches_outside");
+    pub(super) const PERMISSION: Self = Self("permission");
+    /// A declared permission that it does not have.
+    pub(super) const MISSING_PERMISSION: Self = Self("missing_permission");
+    /// A permission that an App has and that no one needs.
+    pub(super) const EXCESS_PERMISSION: Self = Self("excess_permission");
+    pub(super) const RATE_LIMIT: Self = Self("rate_limit");
+    /// Fewer than the declared floor are left.
+    pub(super) const BELOW_RATE_FLOOR: Self = Self("below_rate_floor");
+    pub(super) const APP: Self = Self("app");
+    pub(super) const WRONG_APP: Self = Self("wrong_app");
+    pub(super) const INSTALLATION: Self = Self("installation");
+    /// Not installed where a purpose needs it.
+    pub(super) const NOT_INSTALLED: Self = Self("not_installed");
+    /// Suspended where it is installed.
+    pub(super) const SUSPENDED: Self = Self("suspended");
+
     pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Owner => "owner",
-            Self::WrongOwner => "wrong_owner",
-            Self::Kind => "kind",
-            Self::WrongKind => "wrong_kind",
-            Self::Scopes => "scopes",
-            Self::MissingScope => "missing_scope",
-            Self::ExcessScope => "excess_scope",
-            Self::HookAccess => "hook_access",
-            Self::Expiry => "expiry",
-            Self::ExpiryDiffers => "expiry_differs",
-            Self::ExpiryUnreliable => "expiry_unreliable",
-            Self::Expired => "expired",
-            Self::Revoked => "revoked",
-            Self::Malformed => "malformed",
-            Self::NotAToken => "not_a_token",
-            Self::NotAccepted => "not_accepted",
-            Self::Refused => "refused",
-            Self::SingleSignOn => "single_sign_on",
-            Self::Repository => "repository",
-            Self::UnreachableRepository => "unreachable_repository",
-            Self::RepositoryMoved => "repository_moved",
-            Self::PendingApproval => "pending_approval",
-            Self::Outside => "outside",
-            Self::ReachesOutside => "reaches_outside",
-            Self::Permission => "permission",
-            Self::MissingPermission => "missing_permission",
-            Self::ExcessPermission => "excess_permission",
-            Self::RateLimit => "rate_limit",
-            Self::BelowRateFloor => "below_rate_floor",
-            Self::App => "app",
-            Self::WrongApp => "wrong_app",
-            Self::Installation => "installation",
-            Self::NotInstalled => "not_installed",
-            Self::Suspended => "suspended",
-        }
+        self.0
     }
 
-    /// As declared.
     pub(super) fn ok(self, text: impl Into<String>) -> Finding {
         self.finding(Verdict::Ok, text, None)
     }
@@ -166,10 +120,10 @@ mod tests {
 
     #[test]
     fn what_is_not_proven_is_no_fault_and_the_worst_finding_decides() {
-        let ok = Word::Owner.ok("it is");
-        let open = Word::Permission.not_proven("declared, not proven");
-        let warning = Word::ExcessScope.warning("too much", "untick it");
-        let error = Word::MissingScope.error("too little", "tick it");
+        let ok = FindingKind::OWNER.ok("it is");
+        let open = FindingKind::PERMISSION.not_proven("declared, not proven");
+        let warning = FindingKind::EXCESS_SCOPE.warning("too much", "untick it");
+        let error = FindingKind::MISSING_SCOPE.error("too little", "tick it");
         assert_eq!(overall(&[]), Verdict::Ok);
         assert_eq!(overall(&[ok.clone(), open.clone()]), Verdict::Ok);
         assert_eq!(

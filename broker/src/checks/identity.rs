@@ -9,8 +9,7 @@ use broker_secret_memory::token::AccessToken;
 use tokio::task::JoinError;
 
 /// What GitHub says of a value that it accepts.
-pub(crate) enum Identity {
-    /// Of a token.
+pub(crate) enum ValueOwner {
     Account {
         /// The token itself, to go on asking with.
         token: AccessToken,
@@ -18,13 +17,15 @@ pub(crate) enum Identity {
         /// Its scopes and its end.
         headers: Box<ReplyHeaders>,
     },
-    /// Of a private key.
-    App { key: AppKey, app: App },
+    App {
+        key: AppKey,
+        app: App,
+    },
 }
 
 /// Why GitHub did not say it.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum IdentityError {
+pub(crate) enum ValueOwnerError {
     /// It refused the value, or could not be asked.
     #[error(transparent)]
     GitHub(#[from] GitHubError),
@@ -36,14 +37,14 @@ pub(crate) enum IdentityError {
     Panicked(JoinError),
 }
 
-impl Identity {
+impl ValueOwner {
     /// Asks GitHub. A token is not asked for while `supposed`, its owner, is limited.
     pub(crate) async fn ask(
         github: &GitHub,
         declared: &SecretDeclaration,
         value: AccessToken,
         supposed: Option<Principal>,
-    ) -> Result<Self, IdentityError> {
+    ) -> Result<Self, ValueOwnerError> {
         if declared.kind != SecretKind::App {
             let (user, headers) = github.user(&value, supposed).await?;
             return Ok(Self::Account {
@@ -55,8 +56,8 @@ impl Identity {
         let client_id = declared.client_id.as_deref().unwrap_or_default();
         let key = AppKey::read(client_id, value).await;
         let key = key.map_err(|error| match error {
-            NoAppKey::Key(error) => IdentityError::Key(error),
-            NoAppKey::Broken(panic) => IdentityError::Panicked(panic),
+            NoAppKey::Key(error) => ValueOwnerError::Key(error),
+            NoAppKey::Broken(panic) => ValueOwnerError::Panicked(panic),
         })?;
         let app = github.app(&key).await?;
         Ok(Self::App { key, app })

@@ -15,17 +15,18 @@
 
 mod app;
 mod asker;
+mod due;
 mod error;
 mod evaluate;
 mod finding;
 mod identity;
 mod probe;
 mod reads;
+mod refused;
 mod results;
-pub mod schedule;
+pub(crate) mod schedule;
 #[cfg(test)]
 mod tests;
-mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,9 +41,9 @@ use broker_sources::Sources;
 use broker_vault::Vault;
 use jiff::Timestamp;
 
-use self::app::Wanted;
+use self::app::WantedOfApp;
 use self::asker::Asker;
-use self::evaluate::Subject;
+use self::evaluate::CheckedValue;
 use self::probe::Outsider;
 use self::schedule::Schedule;
 use crate::config::Config;
@@ -53,14 +54,13 @@ use crate::policies::{InForce, Policies};
 use crate::secrets::{Secrets, Upkeep, UpkeepError};
 use crate::warnings::Warnings;
 
-pub use self::asker::Pace;
-pub use self::error::CheckError;
+pub(crate) use self::asker::Pace;
+pub(crate) use self::error::CheckError;
 pub(crate) use self::evaluate::Evaluation;
-pub(crate) use self::identity::{Identity, IdentityError};
+pub(crate) use self::identity::{ValueOwner, ValueOwnerError};
 pub(crate) use self::results::view;
 
-/// See the module.
-pub struct Checks {
+pub(crate) struct Checks {
     journal: Arc<Journal>,
     policies: Arc<Policies>,
     secrets: Arc<Secrets>,
@@ -77,8 +77,7 @@ pub struct Checks {
 
 impl Checks {
     /// Asks this GitHub about what the vault and the sources hold.
-    #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         (journal, policies): (Arc<Journal>, Arc<Policies>),
         (secrets, vault, sources): (Arc<Secrets>, Arc<Vault>, Arc<Sources>),
         (github, limits): (Arc<GitHub>, Arc<Limits>),
@@ -111,7 +110,7 @@ impl Checks {
     /// # Errors
     ///
     /// [`CheckError`]: nothing was found out. A secret that is not as declared is no error.
-    pub async fn check_secret(
+    pub(crate) async fn check_secret(
         &self,
         by: Option<&Caller>,
         name: &SecretName,
@@ -130,7 +129,7 @@ impl Checks {
         let version = held.as_ref().map(|held| held.version);
         let value = self
             .secrets
-            .open_for_upkeep(by, name, version, Upkeep::Check)
+            .open_for_upkeep(by, name, version, Upkeep::CHECK)
             .await
             .map_err(|error| match error {
                 UpkeepError::NotFound(name) => CheckError::Missing(name),
@@ -138,22 +137,22 @@ impl Checks {
             })?;
         // Looked at, and goes nowhere.
         let malformed = value_form::check(value.expose()).err();
-        let subject = Subject {
+        let subject = CheckedValue {
             version,
             hashed: held.is_none().then(|| value.hashed()),
             entered: held.as_ref().and_then(|held| held.entered_expires_at),
-            before: self.secrets.known_of(declared),
-            ..Subject::new(declared, &value, self.journal.now().wall)
+            before: self.secrets.last_check_of(declared),
+            ..CheckedValue::new(declared, &value, self.journal.now().wall)
         };
         let supposed = match declared.kind {
             SecretKind::App => None,
             SecretKind::Classic | SecretKind::FineGrained => self.limits.principal_of(name),
         };
-        let evaluated = match Identity::ask(&self.github, declared, value, supposed).await {
+        let evaluated = match ValueOwner::ask(&self.github, declared, value, supposed).await {
             Ok(identity) => self.evaluate(&policies, &subject, &identity, pace).await,
-            Err(IdentityError::GitHub(error)) => evaluate::refused(&subject, &error).ok_or(error),
-            Err(IdentityError::Key(error)) => Ok(app::no_key(&subject, error)),
-            Err(IdentityError::Panicked(panic)) => return Err(CheckError::Broken(panic)),
+            Err(ValueOwnerError::GitHub(error)) => refused::refused(&subject, &error).ok_or(error),
+            Err(ValueOwnerError::Key(error)) => Ok(app::no_key(&subject, error)),
+            Err(ValueOwnerError::Panicked(panic)) => return Err(CheckError::Broken(panic)),
         };
         match evaluated {
             Ok(mut evaluated) => {
@@ -181,11 +180,11 @@ impl Checks {
         &self,
         declared: &SecretDeclaration,
         (value, entered): (&AccessToken, Option<Timestamp>),
-        identity: &Identity,
+        identity: &ValueOwner,
     ) -> Result<Evaluation, GitHubError> {
-        let subject = Subject {
+        let subject = CheckedValue {
             entered,
-            ..Subject::new(declared, value, self.journal.now().wall)
+            ..CheckedValue::new(declared, value, self.journal.now().wall)
         };
         let mut evaluated = evaluate::accepted(&subject, identity);
         if declared.kind == SecretKind::FineGrained {
@@ -199,19 +198,19 @@ impl Checks {
     async fn evaluate(
         &self,
         policies: &InForce,
-        subject: &Subject<'_>,
-        identity: &Identity,
+        subject: &CheckedValue<'_>,
+        identity: &ValueOwner,
         pace: Pace,
     ) -> Result<Evaluation, GitHubError> {
         let asker = self.asker(identity, pace);
         let mut evaluated = evaluate::accepted(subject, identity);
         let findings = &mut evaluated.findings;
         match identity {
-            Identity::App { app, .. } => {
-                let wanted = Wanted::of(&policies.set, subject.name);
+            ValueOwner::App { app, .. } => {
+                let wanted = WantedOfApp::of(&policies.set, subject.name);
                 findings.extend(app::reach(asker, subject, app, &wanted).await?);
             }
-            Identity::Account { .. } if subject.declared.kind == SecretKind::FineGrained => {
+            ValueOwner::Account { .. } if subject.declared.kind == SecretKind::FineGrained => {
                 let mut reached = probe::repositories(asker, subject).await?;
                 findings.append(&mut reached.findings);
                 findings.extend(probe::permissions(asker, subject, &mut reached).await?);
@@ -219,12 +218,12 @@ impl Checks {
                 findings.push(probe::outside(asker, &outsiders).await?);
                 evaluated.private = reached.private;
             }
-            Identity::Account { .. } => {}
+            ValueOwner::Account { .. } => {}
         }
         Ok(evaluated)
     }
 
-    fn asker<'a>(&'a self, identity: &'a Identity, pace: Pace) -> Asker<'a> {
+    fn asker<'a>(&'a self, identity: &'a ValueOwner, pace: Pace) -> Asker<'a> {
         Asker {
             github: &self.github,
             identity,
@@ -278,8 +277,7 @@ impl Checks {
 
     /// Whether a value that is stored under this name now is checked if the operator says nothing
     /// about it: what policy declares, and from the vault, unless GitHub is asked only when told to.
-    #[must_use]
-    pub fn checks_at_set(&self, name: &SecretName) -> bool {
+    pub(crate) fn checks_at_set(&self, name: &SecretName) -> bool {
         let policies = self.policies.in_force();
         let declared = policies.set.secret(name);
         self.config.github.check_every.is_some()
@@ -290,8 +288,8 @@ impl Checks {
     ///
     /// # Errors
     ///
-    /// Why that was not possible, in words for the operator: the value is stored all the same.
-    pub async fn check_at_set(
+    /// Why that was not possible, as text for the operator: the value is stored all the same.
+    pub(crate) async fn check_at_set(
         &self,
         by: &Caller,
         name: &SecretName,
@@ -302,8 +300,8 @@ impl Checks {
 }
 
 /// How long the answer to a new value waits for GitHub's: nothing depends on it.
-pub const AT_SET: Duration = Duration::from_secs(5);
-/// As many secrets whose findings are read to find a repository that is private.
+pub(crate) const AT_SET: Duration = Duration::from_secs(5);
+/// The findings of so many secrets are read to find a repository that is private.
 const MOST_OTHERS_READ: usize = 20;
-/// As many repositories outside as are tried.
+/// So many repositories outside are tried.
 const MOST_OUTSIDERS: usize = 3;

@@ -11,8 +11,8 @@ use broker_protocol::names::{Level, RepoPattern};
 use serde::Deserialize;
 
 use super::asker::Asker;
-use super::evaluate::Subject;
-use super::finding::Word;
+use super::evaluate::CheckedValue;
+use super::finding::FindingKind;
 use super::reads;
 
 /// A repository that the token is not meant to reach.
@@ -25,7 +25,7 @@ pub(super) struct Outsider {
 
 /// What asking for the declared repositories found.
 #[derive(Debug, Default)]
-pub(super) struct Reached {
+pub(super) struct ReachedRepositories {
     pub(super) findings: Vec<Finding>,
     /// Those that are private, and so prove something.
     pub(super) private: Vec<RepoPattern>,
@@ -40,26 +40,30 @@ pub(super) struct Reached {
 /// [`GitHubError`] where GitHub failed: then nothing is known.
 pub(super) async fn repositories(
     asker: Asker<'_>,
-    subject: &Subject<'_>,
-) -> Result<Reached, GitHubError> {
-    let mut reached = Reached::default();
+    subject: &CheckedValue<'_>,
+) -> Result<ReachedRepositories, GitHubError> {
+    let mut reached = ReachedRepositories::default();
     if subject.declared.repositories.is_empty() {
-        reached.findings.push(Word::Repository.not_proven(format!(
-            "no repositories are declared in {}, so none is tried",
-            subject.declared.place
-        )));
+        reached
+            .findings
+            .push(FindingKind::REPOSITORY.not_proven(format!(
+                "no repositories are declared in {}, so none is tried",
+                subject.declared.place
+            )));
     }
     for repository in &subject.declared.repositories {
         if repository.name().is_none() {
-            reached.findings.push(Word::Repository.not_proven(format!(
-                "`{repository}` stands for many; declared, not proven"
-            )));
+            reached
+                .findings
+                .push(FindingKind::REPOSITORY.not_proven(format!(
+                    "`{repository}` stands for many; declared, not proven"
+                )));
             continue;
         }
         let answer = asker.get(format!("/repos/{repository}")).await;
-        let seen = Seen::of(answer)?;
+        let seen = RepositoryAccess::of(answer)?;
         reached.findings.push(seen.finding(subject, repository));
-        if let Seen::Private(accepted) = seen {
+        if let RepositoryAccess::Private(accepted) = seen {
             reached.metadata.get_or_insert(accepted);
             reached.private.push(repository.clone());
         }
@@ -69,7 +73,7 @@ pub(super) async fn repositories(
 }
 
 /// What an answer for one repository says.
-enum Seen {
+enum RepositoryAccess {
     /// With what the answer says it took.
     Private(Accepted),
     Public,
@@ -81,7 +85,7 @@ struct Repository {
     private: bool,
 }
 
-impl Seen {
+impl RepositoryAccess {
     fn of(answer: Result<Reply, GitHubError>) -> Result<Self, GitHubError> {
         match answer {
             Ok(reply) if reply.json::<Repository>()?.private => Ok(Self::Private(accepted(&reply))),
@@ -97,20 +101,20 @@ impl Seen {
         }
     }
 
-    fn finding(&self, subject: &Subject<'_>, repository: &RepoPattern) -> Finding {
+    fn finding(&self, subject: &CheckedValue<'_>, repository: &RepoPattern) -> Finding {
         let place = &subject.declared.place;
         match self {
             Self::Private(_) => {
-                Word::Repository.ok(format!("`{repository}` is private and reached"))
+                FindingKind::REPOSITORY.ok(format!("`{repository}` is private and reached"))
             }
-            Self::Public => Word::Repository.not_proven(format!(
+            Self::Public => FindingKind::REPOSITORY.not_proven(format!(
                 "`{repository}` is public, which anyone reaches; declared, not proven"
             )),
-            Self::Not(GitHubError::Moved { .. }) => Word::RepositoryMoved.warning(
+            Self::Not(GitHubError::Moved { .. }) => FindingKind::REPOSITORY_MOVED.warning(
                 format!("`{repository}` has another name now: it was renamed or transferred"),
                 format!("declare its new name in {place}"),
             ),
-            Self::Not(error) => Word::UnreachableRepository.error(
+            Self::Not(error) => FindingKind::UNREACHABLE_REPOSITORY.error(
                 format!("`{repository}` is not reached: {error}"),
                 format!(
                     "give it to the token in GitHub's settings (the value stays), or take it out of \
@@ -125,13 +129,13 @@ impl Seen {
 fn pending(repositories: &[Finding]) -> Option<Finding> {
     let unreachable = repositories
         .iter()
-        .filter(|finding| finding.word == Word::UnreachableRepository.as_str())
+        .filter(|finding| finding.word == FindingKind::UNREACHABLE_REPOSITORY.as_str())
         .count();
     let reached = repositories
         .iter()
         .any(|finding| finding.verdict == Verdict::Ok);
     (unreachable > 0 && !reached).then(|| {
-        Word::PendingApproval.warning(
+        FindingKind::PENDING_APPROVAL.warning(
             "no declared repository is reached that is not public: the organization may not have \
              approved the token yet, and until then it reads public data only",
             "ask an owner of the organization to approve it, under its settings for personal access \
@@ -143,15 +147,15 @@ fn pending(repositories: &[Finding]) -> Option<Finding> {
 /// Asks for every declared permission in a private repository that is reached.
 pub(super) async fn permissions(
     asker: Asker<'_>,
-    subject: &Subject<'_>,
-    reached: &mut Reached,
+    subject: &CheckedValue<'_>,
+    reached: &mut ReachedRepositories,
 ) -> Result<Vec<Finding>, GitHubError> {
     let repository = reached.private.first();
     let mut findings = Vec::new();
     for (permission, level) in &subject.declared.permissions {
         let declared = format!("`{permission}: {level}`");
         let unproven = |why: &str| {
-            Word::Permission.not_proven(format!("{declared} is declared, not proven: {why}"))
+            FindingKind::PERMISSION.not_proven(format!("{declared} is declared, not proven: {why}"))
         };
         let Some(repository) = repository else {
             findings.push(unproven("no private repository is reached to try it in"));
@@ -185,23 +189,23 @@ fn accepted(reply: &Reply) -> Accepted {
 /// What a read that succeeded proves of a declared permission.
 fn evaluate(declared: &str, level: Level, proven: Option<Level>) -> Finding {
     match proven {
-        Some(proven) if proven >= level => Word::Permission.ok(format!("{declared} is proven")),
-        Some(proven) => Word::Permission.not_proven(format!(
+        Some(proven) if proven >= level => FindingKind::PERMISSION.ok(format!("{declared} is proven")),
+        Some(proven) => FindingKind::PERMISSION.not_proven(format!(
             "{declared} is declared, not proven: that it may {proven} is; no read can prove more"
         )),
-        None => Word::Permission.not_proven(format!(
+        None => FindingKind::PERMISSION.not_proven(format!(
             "{declared} is declared, not proven: the answer does not say that it took this permission"
         )),
     }
 }
 
 /// What a read that was refused says of it; `None` if GitHub failed.
-fn lacking(declared: &str, error: &GitHubError, subject: &Subject<'_>) -> Option<Finding> {
+fn lacking(declared: &str, error: &GitHubError, subject: &CheckedValue<'_>) -> Option<Finding> {
     match error {
         GitHubError::Forbidden { message, .. }
             if message.as_str().starts_with("Resource not accessible") =>
         {
-            Some(Word::MissingPermission.error(
+            Some(FindingKind::MISSING_PERMISSION.error(
                 format!("{declared} is declared, and it does not have it"),
                 format!(
                     "give it to the token in GitHub's settings (the value stays), or declare less in \
@@ -215,7 +219,7 @@ fn lacking(declared: &str, error: &GitHubError, subject: &Subject<'_>) -> Option
         | GitHubError::NotFound { .. }
         | GitHubError::Refused { .. }
         | GitHubError::Moved { .. }
-        | GitHubError::SingleSignOn { .. } => Some(Word::Permission.not_proven(format!(
+        | GitHubError::SingleSignOn { .. } => Some(FindingKind::PERMISSION.not_proven(format!(
             "{declared} is declared, not proven: {error}"
         ))),
         _ => None,
@@ -231,30 +235,30 @@ pub(super) async fn outside(
     let mut tried = Vec::new();
     for outsider in outsiders {
         let repository = &outsider.repository;
-        match Seen::of(asker.get(format!("/repos/{repository}")).await)? {
-            Seen::Private(_) => {
-                return Ok(Word::ReachesOutside.error(
+        match RepositoryAccess::of(asker.get(format!("/repos/{repository}")).await)? {
+            RepositoryAccess::Private(_) => {
+                return Ok(FindingKind::REACHES_OUTSIDE.error(
                     format!("it reaches `{repository}`, which is private and not declared for it"),
                     "limit it to the declared repositories in GitHub's settings (the value stays)",
                 ));
             }
-            Seen::Public => {}
+            RepositoryAccess::Public => {}
             // Any other refusal is given to those who may see it too.
-            Seen::Not(GitHubError::NotFound { .. }) if outsider.known_private => {
+            RepositoryAccess::Not(GitHubError::NotFound { .. }) if outsider.known_private => {
                 proof.get_or_insert(repository);
             }
-            Seen::Not(_) => tried.push(format!("`{repository}`")),
+            RepositoryAccess::Not(_) => tried.push(format!("`{repository}`")),
         }
     }
     Ok(match (proof, &*tried) {
-        (Some(repository), _) => Word::Outside.ok(format!(
+        (Some(repository), _) => FindingKind::OUTSIDE.ok(format!(
             "`{repository}`, which is private and not declared for it, is not reached"
         )),
-        (None, []) => Word::Outside.not_proven(
+        (None, []) => FindingKind::OUTSIDE.not_proven(
             "that it reaches nothing else is declared, not proven: no private repository is known \
              besides its own",
         ),
-        (None, tried) => Word::Outside.not_proven(format!(
+        (None, tried) => FindingKind::OUTSIDE.not_proven(format!(
             "that it reaches nothing else is declared, not proven: {} is not reached, and no other \
              check has seen that it is there and private",
             tried.join(", ")

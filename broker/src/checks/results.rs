@@ -11,7 +11,7 @@ use broker_protocol::names::{RepoPattern, SecretName};
 use broker_vault::{CheckDetails, Checked};
 use serde::{Deserialize, Serialize};
 
-use super::evaluate::{Evaluation, Subject};
+use super::evaluate::{CheckedValue, Evaluation};
 use super::finding::{overall, worst_first};
 use super::{CheckError, Checks};
 use crate::lease_record;
@@ -25,7 +25,7 @@ pub(super) struct Details {
     /// something.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) private: Vec<RepoPattern>,
-    /// Which value it was, where that does not lie in the vault.
+    /// Which value it was, where that is not stored in the vault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hashed_credential: Option<Box<str>>,
     /// The scopes of a classic token, as GitHub said them last.
@@ -54,7 +54,7 @@ struct StoredFields {
 impl Checks {
     /// The scopes of the value in use, as a check found them; `None` if none did.
     pub(crate) async fn known_scopes(&self, declared: &SecretDeclaration) -> Option<Vec<String>> {
-        self.secrets.known_of(declared)?;
+        self.secrets.last_check_of(declared)?;
         self.details(&declared.name).await?.scopes
     }
 
@@ -88,7 +88,7 @@ impl Checks {
     pub(super) async fn keep_evaluation(
         &self,
         by: Option<&Caller>,
-        subject: &Subject<'_>,
+        subject: &CheckedValue<'_>,
         mut evaluated: Evaluation,
     ) -> Result<SecretChecked, CheckError> {
         worst_first(&mut evaluated.findings);
@@ -111,7 +111,7 @@ impl Checks {
             })
             .await;
         self.count(verdict.as_str());
-        // Whoever asked sees it; nobody looks at what is checked by night.
+        // Whoever asked sees it; no one looks at what is checked by night.
         if let (None, Some(worst)) = (by, evaluated.findings.first())
             && verdict == Verdict::Error
         {

@@ -6,7 +6,8 @@ use broker_protocol::check::Verdict;
 use broker_vault::{Checked, Kind};
 use jiff::Timestamp;
 
-use super::evaluate::{Evaluation, Subject, refused, token};
+use super::evaluate::{CheckedValue, Evaluation, token};
+use super::refused::refused;
 use super::results::{Details, shown};
 use super::*;
 
@@ -39,7 +40,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 /// Checks a secret that looks like what it is declared as, of which nothing is known.
-fn evaluated<T>(name: &str, evaluate: impl FnOnce(Subject<'_>) -> T) -> T {
+fn evaluated<T>(name: &str, evaluate: impl FnOnce(CheckedValue<'_>) -> T) -> T {
     let (policies, name) = (policies(), name.parse().unwrap());
     let declared = policies.secret(&name).unwrap();
     let looks_like = match declared.kind {
@@ -47,7 +48,7 @@ fn evaluated<T>(name: &str, evaluate: impl FnOnce(Subject<'_>) -> T) -> T {
         SecretKind::FineGrained => Kind::FineGrained,
         SecretKind::App => Kind::App,
     };
-    evaluate(Subject {
+    evaluate(CheckedValue {
         name: &name,
         declared,
         version: Some(1),
@@ -134,7 +135,7 @@ fn what_is_not_declared_is_not_proven_and_no_fault() {
 #[test]
 fn a_fine_grained_token_where_a_classic_one_is_declared_is_the_wrong_kind() {
     let found = evaluated("label-sync", |subject| {
-        let subject = Subject {
+        let subject = CheckedValue {
             looks_like: Some(Kind::FineGrained),
             ..subject
         };
@@ -152,7 +153,7 @@ fn an_empty_list_of_scopes_is_evaluated_only_by_the_tokens_first_characters() {
     let missing = ("missing_scope", Verdict::Error);
     assert_eq!(faults(&classic), [missing, missing]);
     let unmarked = evaluated("label-sync", |subject| {
-        let subject = Subject {
+        let subject = CheckedValue {
             looks_like: None,
             ..subject
         };
@@ -200,7 +201,7 @@ fn the_end_that_github_names_is_kept_and_its_known_wrong_value_is_not() {
     let entered = at("2027-02-20T00:00:00Z");
     let found = |text: &str| {
         evaluated("label-sync", |subject| {
-            let subject = Subject {
+            let subject = CheckedValue {
                 entered: Some(entered),
                 ..subject
             };
@@ -245,7 +246,7 @@ fn an_expired_token_and_a_revoked_one_are_told_apart_by_what_is_known_of_their_e
     ] {
         let known = before.as_ref().and_then(|before| before.expires_at);
         let found = evaluated("label-sync", |subject| {
-            let subject = Subject {
+            let subject = CheckedValue {
                 entered: entered.map(at),
                 before: before.clone(),
                 ..subject
@@ -266,7 +267,7 @@ fn an_expired_token_and_a_revoked_one_are_told_apart_by_what_is_known_of_their_e
         ..worked(None)
     };
     let found = evaluated("label-sync", |subject| {
-        let subject = Subject {
+        let subject = CheckedValue {
             before: Some(again),
             ..subject
         };

@@ -21,13 +21,11 @@ use broker_protocol::names::LeaseId;
 
 use broker_audit_writer::{AuditLog, AuditLogError, Effect, Export, Recorded, Use};
 
-pub use self::readers::Readers;
-pub use self::subscription::Subscription;
+pub(crate) use self::readers::Readers;
+pub(crate) use self::subscription::Subscription;
 
-/// See the module.
-pub struct Journal {
+pub(crate) struct Journal {
     log: AuditLog,
-    /// Of the log's files.
     directory: PathBuf,
     clock: Arc<dyn Clock>,
     readers: Readers,
@@ -35,8 +33,7 @@ pub struct Journal {
 
 impl Journal {
     /// Writes into this log, whose files are in this directory, by this clock.
-    #[must_use]
-    pub fn new(log: AuditLog, directory: PathBuf, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(log: AuditLog, directory: PathBuf, clock: Arc<dyn Clock>) -> Self {
         Self {
             log,
             directory,
@@ -45,9 +42,7 @@ impl Journal {
         }
     }
 
-    /// This moment.
-    #[must_use]
-    pub fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         self.clock.now()
     }
 
@@ -57,20 +52,16 @@ impl Journal {
     }
 
     /// This moment, to be written down.
-    #[must_use]
-    pub fn moment(&self) -> Moment {
+    pub(crate) fn moment(&self) -> Moment {
         Moment::new(self.now(), self.boot_id())
     }
 
-    /// The boot that this is.
-    #[must_use]
-    pub fn boot_id(&self) -> &BootId {
+    pub(crate) fn boot_id(&self) -> &BootId {
         self.clock.boot_id()
     }
 
     /// Follows the log from this record on, counted from 0.
-    #[must_use]
-    pub fn subscribe(&self, from: u64) -> Subscription {
+    pub(crate) fn subscribe(&self, from: u64) -> Subscription {
         Subscription::new(self.directory.clone(), self.log.follow(), from)
     }
 
@@ -80,19 +71,17 @@ impl Journal {
     }
 
     /// The head after the last acknowledged record.
-    #[must_use]
-    pub fn head(&self) -> Head {
+    pub(crate) fn head(&self) -> Head {
         self.log.head()
     }
 
     /// Why the log refuses records, with what helps; `None` if it does not.
-    #[must_use]
-    pub fn fault(&self) -> Option<String> {
+    pub(crate) fn fault(&self) -> Option<String> {
         self.log.fault()
     }
 
     /// Writes what is waiting; later records are refused. Blocks for a few syncs.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.log.close();
     }
 
@@ -101,16 +90,20 @@ impl Journal {
     /// # Errors
     ///
     /// [`AuditLogError`]: it is not durable, and nothing may take effect.
-    pub async fn record(&self, event: &impl Event) -> Result<u64, AuditLogError> {
+    pub(crate) async fn record(&self, event: &impl Event) -> Result<u64, AuditLogError> {
         self.record_body(Body::of(event)?, Effect::Nothing).await
     }
 
-    /// The same with a body that carries a MAC, or an effect on what a start rebuilds.
+    /// Makes a record durable whose body carries a MAC, or that has an effect on what a start rebuilds.
     ///
     /// # Errors
     ///
     /// As for [`Self::record`].
-    pub async fn record_body(&self, body: Body, effect: Effect) -> Result<u64, AuditLogError> {
+    pub(crate) async fn record_body(
+        &self,
+        body: Body,
+        effect: Effect,
+    ) -> Result<u64, AuditLogError> {
         self.log.record(body, effect).await
     }
 
@@ -119,7 +112,7 @@ impl Journal {
     /// # Errors
     ///
     /// As for [`Self::record`]; the use is gone with it.
-    pub async fn record_use(
+    pub(crate) async fn record_use(
         &self,
         usage: Use,
         event: &impl Event,
@@ -128,12 +121,12 @@ impl Journal {
             .await
     }
 
-    /// As [`Self::record_body`], for a use.
+    /// Makes the record of a use durable, with a body as for [`Self::record_body`].
     ///
     /// # Errors
     ///
     /// As for [`Self::record_use`].
-    pub async fn record_use_body(
+    pub(crate) async fn record_use_body(
         &self,
         usage: Use,
         body: Body,
@@ -147,7 +140,7 @@ impl Journal {
     /// # Errors
     ///
     /// As for [`Self::record`].
-    pub async fn record_export(
+    pub(crate) async fn record_export(
         &self,
         export: Export,
         event: &impl Event,
@@ -156,15 +149,15 @@ impl Journal {
     }
 
     /// Records what happened whether or not it can be recorded. `true` if it was.
-    pub async fn record_or_trace(&self, event: &impl Event) -> bool {
+    pub(crate) async fn record_or_trace(&self, event: &impl Event) -> bool {
         match Body::of(event) {
             Ok(body) => self.record_body_or_trace(body).await,
             Err(error) => untold(&error),
         }
     }
 
-    /// The same with a body that carries a MAC.
-    pub async fn record_body_or_trace(&self, body: Body) -> bool {
+    /// Records what happened, as [`Self::record_or_trace`] does, with a body that carries a MAC.
+    pub(crate) async fn record_body_or_trace(&self, body: Body) -> bool {
         let written = self.log.record_anyway(body, Effect::Nothing).await;
         if !written {
             tracing::error!(
@@ -175,7 +168,7 @@ impl Journal {
     }
 
     /// Records the end of a lease, which has taken effect. `true` if it is in the log already.
-    pub async fn record_end(&self, event: &impl Event, lease: &LeaseId) -> bool {
+    pub(crate) async fn record_end(&self, event: &impl Event, lease: &LeaseId) -> bool {
         match Body::of(event) {
             Ok(body) => {
                 let ends = Effect::LeaseEnds(lease.clone());

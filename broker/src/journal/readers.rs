@@ -8,16 +8,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// A reading is recorded when it begins. What goes on where it left off belongs to it: otherwise
 /// `tail -f` would read its own record of reading, for ever.
 #[derive(Debug, Default)]
-pub struct Readers(Mutex<HashMap<u32, u64>>);
+pub(crate) struct Readers(Mutex<HashMap<u32, u64>>);
 
 impl Readers {
     /// Whether reading on from here begins a new reading, which is to be recorded first.
-    pub fn begins(&self, uid: u32, from: u64) -> bool {
+    pub(crate) fn begins(&self, uid: u32, from: u64) -> bool {
         self.positions().get(&uid) != Some(&from)
     }
 
     /// Notes how far an account has read.
-    pub fn has_read(&self, uid: u32, to: u64) {
+    pub(crate) fn has_read(&self, uid: u32, to: u64) {
         self.positions().insert(uid, to);
     }
 

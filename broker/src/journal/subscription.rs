@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use broker_audit_writer::read::{self, Range};
 
 /// A place in the log, and news of what comes after it.
-pub struct Subscription {
+pub(crate) struct Subscription {
     directory: PathBuf,
     /// How many records are durable.
     durable: watch::Receiver<u64>,
@@ -29,14 +29,13 @@ impl Subscription {
     }
 
     /// How many records are durable that this has not read yet.
-    #[must_use]
-    pub fn behind(&self) -> u64 {
+    pub(crate) fn behind(&self) -> u64 {
         self.durable.borrow().saturating_sub(self.next)
     }
 
     /// Returns when there is more to read. Of a log that is closed it waits for as long as the journal is
     /// there.
-    pub async fn more(&mut self) {
+    pub(crate) async fn more(&mut self) {
         let next = self.next;
         if self
             .durable
@@ -53,7 +52,7 @@ impl Subscription {
     /// # Errors
     ///
     /// If the log's files cannot be read; the place stays where it is.
-    pub async fn read(&mut self, records: u64, bytes: usize) -> io::Result<Range> {
+    pub(crate) async fn read(&mut self, records: u64, bytes: usize) -> io::Result<Range> {
         let (directory, from) = (self.directory.clone(), self.next);
         // No more than what is acknowledged: what is not may yet be taken back.
         let records = records.min(self.behind());

@@ -18,51 +18,40 @@ use broker_protocol::names::{
 use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
 
-pub use self::span::{Span, TooShort};
+pub(crate) use self::span::{Span, TooShort};
 
 /// Access that was granted and has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lease {
-    /// Its name.
-    pub id: LeaseId,
-    /// Who took it.
-    pub caller: Arc<Caller>,
-    /// Why.
-    pub purpose: Purpose,
-    /// The secret behind it.
-    pub secret: SecretName,
-    /// Which version of it; `None` where the value does not lie in the vault.
-    pub version: Option<u64>,
-    /// The rule that allowed it.
-    pub rule: Arc<str>,
-    /// How strong the token is.
-    pub deliver: Delivery,
-    /// Where.
-    pub repositories: Arc<[RepoPattern]>,
-    /// Where.
-    pub organization: Option<OrgName>,
-    /// What.
-    pub permissions: Arc<Permissions>,
+pub(crate) struct Lease {
+    pub(crate) id: LeaseId,
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) purpose: Purpose,
+    pub(crate) secret: SecretName,
+    /// Which version of it; `None` where the value is not stored in the vault.
+    pub(crate) version: Option<u64>,
+    pub(crate) rule: Arc<str>,
+    pub(crate) deliver: Delivery,
+    pub(crate) repositories: Arc<[RepoPattern]>,
+    pub(crate) organization: Option<OrgName>,
+    pub(crate) permissions: Arc<Permissions>,
     /// The caller's own words.
-    pub reason: Option<Box<str>>,
+    pub(crate) reason: Option<Box<str>>,
     /// Whether it ends with the process that asked.
-    pub until_exit: bool,
-    /// From when to when.
-    pub span: Span,
+    pub(crate) until_exit: bool,
+    pub(crate) span: Span,
     /// What was handed out; `None` until it is known.
-    pub hashed_token: Option<HashedToken>,
+    pub(crate) hashed_token: Option<HashedToken>,
     /// Why the purpose's fallback was used, where it was.
-    pub fallback: Option<Box<str>>,
+    pub(crate) fallback: Option<Box<str>>,
     /// Since when the value was past its time, where its source was down when it was handed out.
-    pub stale_since: Option<Timestamp>,
+    pub(crate) stale_since: Option<Timestamp>,
     /// The record that allowed it.
-    pub seq: u64,
+    pub(crate) seq: u64,
 }
 
 impl Lease {
     /// The lease that these terms allow.
-    #[must_use]
-    pub fn new(id: LeaseId, caller: Arc<Caller>, terms: &Terms, span: Span) -> Self {
+    pub(crate) fn new(id: LeaseId, caller: Arc<Caller>, terms: &Terms, span: Span) -> Self {
         Self {
             id,
             caller,
@@ -87,8 +76,7 @@ impl Lease {
     /// Whether this lease may end early so that its account can take `new`, which is handed `value`: the
     /// account holds the same value by the same rule for the same scope either way. One that ends with
     /// its process stays, and so does an installation token, which would end at GitHub.
-    #[must_use]
-    pub fn gives_way_to(&self, new: &Self, value: &HashedToken) -> bool {
+    pub(crate) fn gives_way_to(&self, new: &Self, value: &HashedToken) -> bool {
         self.deliver == Delivery::Raw
             && new.deliver == Delivery::Raw
             && !self.until_exit
@@ -125,17 +113,15 @@ impl Lease {
     }
 
     /// Where it stands in a list.
-    #[must_use]
-    pub fn place(&self) -> Place {
-        Place {
+    pub(crate) fn position(&self) -> ListPosition {
+        ListPosition {
             issued_ns: self.span.issued.wall.as_nanosecond(),
             lease: self.id.clone(),
         }
     }
 
     /// The lease as the API shows it.
-    #[must_use]
-    pub fn view(&self) -> LeaseView {
+    pub(crate) fn view(&self) -> LeaseView {
         LeaseView {
             lease: self.id.clone(),
             deliver: self.deliver,
@@ -159,7 +145,7 @@ impl Lease {
 
 /// Where a lease stands in a list: oldest first. A renewal does not move it, nor does a restart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub(crate) struct ListPosition {
     /// First grant, in nanoseconds of the wall clock since 1970.
     issued_ns: i128,
     lease: LeaseId,
@@ -167,21 +153,21 @@ pub struct Place {
 
 /// What was given as the place of a lease is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotAPlace;
+pub(crate) struct BadPosition;
 
-impl fmt::Display for Place {
+impl fmt::Display for ListPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.issued_ns, self.lease)
     }
 }
 
-impl FromStr for Place {
-    type Err = NotAPlace;
-    fn from_str(text: &str) -> Result<Self, NotAPlace> {
-        let (issued, lease) = text.split_once('.').ok_or(NotAPlace)?;
+impl FromStr for ListPosition {
+    type Err = BadPosition;
+    fn from_str(text: &str) -> Result<Self, BadPosition> {
+        let (issued, lease) = text.split_once('.').ok_or(BadPosition)?;
         Ok(Self {
-            issued_ns: issued.parse().map_err(|_not_a_number| NotAPlace)?,
-            lease: lease.parse().map_err(|_not_a_lease| NotAPlace)?,
+            issued_ns: issued.parse().map_err(|_not_a_number| BadPosition)?,
+            lease: lease.parse().map_err(|_not_a_lease| BadPosition)?,
         })
     }
 }

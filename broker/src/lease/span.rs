@@ -1,6 +1,6 @@
 //! The arithmetic of a lease's lifetime.
 //!
-//! Two clocks bound a lease. Within the boot in which it was granted, boot time decides: nobody can
+//! Two clocks bound a lease. Within the boot in which it was granted, boot time decides: no one can
 //! set it, and it counts suspends. In another boot only the wall clock is left, and it is believed
 //! only if it is not behind the last record of the audit log.
 
@@ -11,20 +11,18 @@ use jiff::Timestamp;
 
 /// From when to when a lease lives, on both clocks of one boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    /// First grant.
-    pub issued: Now,
-    /// End.
-    pub expires: Now,
+pub(crate) struct Span {
+    pub(crate) issued: Now,
+    pub(crate) expires: Now,
     /// Latest end, renewals included.
-    pub renewable: Now,
+    pub(crate) renewable: Now,
 }
 
 /// Less than a second would be left; handing that out would only make the caller fail later and
 /// somewhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("less than a second is left")]
-pub struct TooShort;
+pub(crate) struct TooShort;
 
 impl Span {
     /// A span of `ttl` from `now`, which renewals may stretch to `ttl_max`.
@@ -35,7 +33,7 @@ impl Span {
     /// # Errors
     ///
     /// [`TooShort`] if less than one second would be left.
-    pub fn first(
+    pub(crate) fn first(
         now: Now,
         ttl: Duration,
         ttl_max: Duration,
@@ -60,7 +58,7 @@ impl Span {
     /// # Errors
     ///
     /// [`TooShort`] if less than one second would be left.
-    pub fn renewed(
+    pub(crate) fn renewed(
         &self,
         now: Now,
         ttl: Duration,
@@ -88,9 +86,7 @@ impl Span {
         })
     }
 
-    /// How long it was granted for.
-    #[must_use]
-    pub fn length(&self) -> Duration {
+    pub(crate) fn length(&self) -> Duration {
         self.expires.boot.saturating_sub(self.issued.boot)
     }
 
@@ -99,14 +95,13 @@ impl Span {
     /// # Errors
     ///
     /// [`TooShort`] if less than one second would be left.
-    pub fn cut_to(&self, life: Duration) -> Result<Self, TooShort> {
+    pub(crate) fn cut_to(&self, life: Duration) -> Result<Self, TooShort> {
         let cut = |end: Now| end.boot.saturating_sub(self.issued.boot).min(life);
         Self::first(self.issued, cut(self.expires), cut(self.renewable), None)
     }
 
     /// Whether it has ended, by boot time.
-    #[must_use]
-    pub fn has_ended(&self, now: Now) -> bool {
+    pub(crate) fn has_ended(&self, now: Now) -> bool {
         now.boot >= self.expires.boot
     }
 
@@ -114,8 +109,7 @@ impl Span {
     ///
     /// `None` if it has ended, or if the wall clock stands before the first grant, when it cannot
     /// tell.
-    #[must_use]
-    pub fn in_another_boot(&self, now: Now) -> Option<Self> {
+    pub(crate) fn in_another_boot(&self, now: Now) -> Option<Self> {
         if now.wall < self.issued.wall {
             return None;
         }
@@ -139,8 +133,7 @@ impl Span {
     }
 
     /// Whether it ends no later than `ttl_max` after the first grant.
-    #[must_use]
-    pub fn fits(&self, ttl_max: Duration) -> bool {
+    pub(crate) fn fits(&self, ttl_max: Duration) -> bool {
         time_between(self.issued.wall, self.expires.wall) <= ttl_max
     }
 }

@@ -12,17 +12,17 @@ use broker_clock::Now;
 use jiff::Timestamp;
 
 /// How long requests are counted together.
-pub const WINDOW: Duration = Duration::from_secs(60);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
 /// The counters. An account costs memory only during a minute in which it asked.
 #[derive(Debug)]
-pub struct Budget {
+pub(crate) struct Budget {
     limit: u32,
-    accounts: Mutex<HashMap<u32, Window>>,
+    accounts: Mutex<HashMap<u32, Minute>>,
 }
 
 #[derive(Debug)]
-struct Window {
+struct Minute {
     began: Now,
     spent: u32,
     more: u64,
@@ -30,26 +30,23 @@ struct Window {
 
 /// Requests of one account past its budget, which were not recorded one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Uncounted {
-    /// The account.
-    pub uid: u32,
-    /// How many.
-    pub count: u64,
+pub(crate) struct Flood {
+    pub(crate) uid: u32,
+    pub(crate) count: u64,
     /// When counting began.
-    pub since: Timestamp,
+    pub(crate) since: Timestamp,
 }
 
 /// The account is past its limit: come back after this long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Spent {
+pub(crate) struct BudgetSpent {
     /// Until the minute is over, in whole seconds rounded up.
-    pub retry_after: Duration,
+    pub(crate) retry_after: Duration,
 }
 
 impl Budget {
     /// Counters that let an account have `limit` a minute.
-    #[must_use]
-    pub fn new(limit: u32) -> Self {
+    pub(crate) fn new(limit: u32) -> Self {
         Self {
             limit,
             accounts: Mutex::default(),
@@ -60,8 +57,8 @@ impl Budget {
     ///
     /// # Errors
     ///
-    /// [`Spent`] past the limit.
-    pub fn spend(&self, uid: u32, now: Now) -> Result<(), Spent> {
+    /// [`BudgetSpent`] past the limit.
+    pub(crate) fn spend(&self, uid: u32, now: Now) -> Result<(), BudgetSpent> {
         self.spend_some(uid, 1, now)
     }
 
@@ -69,10 +66,10 @@ impl Budget {
     ///
     /// # Errors
     ///
-    /// [`Spent`] if less is left.
-    pub fn spend_some(&self, uid: u32, amount: u32, now: Now) -> Result<(), Spent> {
+    /// [`BudgetSpent`] if less is left.
+    pub(crate) fn spend_some(&self, uid: u32, amount: u32, now: Now) -> Result<(), BudgetSpent> {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        let window = accounts.entry(uid).or_insert(Window {
+        let window = accounts.entry(uid).or_insert(Minute {
             began: now,
             spent: 0,
             more: 0,
@@ -82,28 +79,28 @@ impl Budget {
             return Ok(());
         }
         window.more += 1;
-        let left = (window.began.boot + WINDOW).saturating_sub(now.boot);
-        Err(Spent {
+        let left = (window.began.boot + MINUTE).saturating_sub(now.boot);
+        Err(BudgetSpent {
             retry_after: Duration::from_secs(left.as_secs() + 1),
         })
     }
 
     /// Closes every minute that is over and says what was only counted in it.
-    pub fn close(&self, now: Now) -> Vec<Uncounted> {
-        self.take(|window| window.began.boot + WINDOW <= now.boot)
+    pub(crate) fn close(&self, now: Now) -> Vec<Flood> {
+        self.take(|window| window.began.boot + MINUTE <= now.boot)
     }
 
     /// Closes every minute, for an orderly stop.
-    pub fn close_all(&self) -> Vec<Uncounted> {
+    pub(crate) fn close_all(&self) -> Vec<Flood> {
         self.take(|_| true)
     }
 
-    fn take(&self, over: impl Fn(&Window) -> bool) -> Vec<Uncounted> {
+    fn take(&self, over: impl Fn(&Minute) -> bool) -> Vec<Flood> {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let mut counted: Vec<_> = accounts
             .extract_if(|_, window| over(window))
             .filter(|(_, window)| window.more > 0)
-            .map(|(uid, window)| Uncounted {
+            .map(|(uid, window)| Flood {
                 uid,
                 count: window.more,
                 since: window.began.wall,
@@ -150,7 +147,7 @@ mod tests {
         let counted = budget.close(at(60));
         assert_eq!(
             counted,
-            [Uncounted {
+            [Flood {
                 uid: 7,
                 count: 2,
                 since: Timestamp::UNIX_EPOCH

@@ -18,17 +18,15 @@ use crate::leases::Leases;
 
 /// What became of an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// The lease that ended.
-    pub lease: Arc<Lease>,
+pub(crate) struct Ended {
+    pub(crate) lease: Arc<Lease>,
     /// Whether the end is in the audit log already.
-    pub recorded: bool,
+    pub(crate) recorded: bool,
 }
 
 impl Ended {
     /// What ending this lease did not do.
-    #[must_use]
-    pub fn warning(&self) -> Option<String> {
+    pub(crate) fn warning(&self) -> Option<String> {
         (self.lease.deliver == Delivery::Raw).then(|| {
             format!(
                 "the caller still holds `{secret}` itself; ending a raw lease is bookkeeping, \
@@ -42,7 +40,7 @@ impl Ended {
 impl Leases {
     /// Ends a lease on request. An installation token ends at GitHub with its last lease; `at_once`, it
     /// ends now, and the leases that share it end with it. `None` if the lease is not live.
-    pub async fn revoke(
+    pub(crate) async fn revoke(
         self: &Arc<Self>,
         id: &LeaseId,
         by: &Arc<Caller>,
@@ -50,7 +48,7 @@ impl Leases {
     ) -> Option<Revoked> {
         let tokens = &self.minting.tokens;
         let held = tokens.held_by(id).map(|token| token.hashed);
-        // Before anything is awaited: from here on nobody else gets hold of it, nor ends it first.
+        // Before anything is awaited: from here on no one else gets hold of it, nor ends it first.
         let last = (!at_once).then_some(id);
         let ending = held.as_ref();
         let ending = ending.map(|token| self.minting.end_token_now(token, by, last));
@@ -78,7 +76,7 @@ impl Leases {
     }
 
     /// Ends a live lease before its time. `None` if it is not live.
-    pub async fn end_lease(
+    pub(crate) async fn end_lease(
         &self,
         id: &LeaseId,
         by: Option<&Caller>,
@@ -88,18 +86,18 @@ impl Leases {
     }
 
     /// Ends these leases before their time: those of them that are live.
-    pub async fn end_leases(
+    pub(crate) async fn end_leases(
         &self,
         ids: impl IntoIterator<Item = &LeaseId>,
         by: Option<&Caller>,
         why: &'static str,
     ) -> Vec<Ended> {
-        let ended = self.take_from_table(ids);
-        self.see_to_ends(ended, Vec::new(), by, why).await
+        let ended = self.end_in_table(ids);
+        self.record_ends(ended, Vec::new(), by, why).await
     }
 
     /// Ends these leases, as far as nothing is awaited for it.
-    pub(crate) fn take_from_table<'a>(
+    pub(crate) fn end_in_table<'a>(
         &self,
         ids: impl IntoIterator<Item = &'a LeaseId>,
     ) -> Vec<Arc<Lease>> {
@@ -111,16 +109,16 @@ impl Leases {
         ended
     }
 
-    /// Sees to it that leases that have ended stay so. `buried` get no more than a tombstone: their
-    /// records come later, or from somebody else.
-    pub(crate) async fn see_to_ends(
+    /// Sees to it that leases that have ended stay so. `tombstones` get no more than a tombstone: their
+    /// records come later, or from another task.
+    pub(crate) async fn record_ends(
         &self,
         ended: Vec<Arc<Lease>>,
-        buried: Vec<(LeaseId, Timestamp)>,
+        tombstones: Vec<(LeaseId, Timestamp)>,
         by: Option<&Caller>,
         why: &'static str,
     ) -> Vec<Ended> {
-        if ended.is_empty() && buried.is_empty() {
+        if ended.is_empty() && tombstones.is_empty() {
             return Vec::new();
         }
         // Tombstones, so that a cut tail of the log revives nothing. If they cannot be written the
@@ -128,7 +126,7 @@ impl Leases {
         let graves = ended
             .iter()
             .map(|l| (l.id.clone(), l.span.renewable.wall))
-            .chain(buried)
+            .chain(tombstones)
             .collect();
         if let Err(error) = self
             .vault
@@ -155,7 +153,7 @@ impl Leases {
 
     /// Ends every lease whose time is over, at once. The records follow: a disk that hangs keeps no
     /// lease alive.
-    pub fn expire_leases(self: &Arc<Self>) {
+    pub(crate) fn expire_leases(self: &Arc<Self>) {
         let over = self.table.expire(self.journal.now());
         if over.is_empty() {
             return;
@@ -172,7 +170,7 @@ impl Leases {
     /// Ends a lease when the process that took it has exited. Until then the watch costs a
     /// descriptor; it goes when the lease ends otherwise, or a process that lives long and takes
     /// many would use them all up.
-    pub fn end_with_caller(self: &Arc<Self>, watch: ExitWatch, id: LeaseId) {
+    pub(crate) fn end_with_caller(self: &Arc<Self>, watch: ExitWatch, id: LeaseId) {
         let Some(over) = self.table.until_over(&id) else {
             return;
         };

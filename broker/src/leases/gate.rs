@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     draining: AtomicBool,
@@ -22,10 +21,10 @@ impl Gate {
     }
 
     /// Begins to end all leases.
-    pub(super) fn revoke(&self) -> Refusing<'_> {
+    pub(super) fn revoke(&self) -> GrantsPaused<'_> {
         self.revoking.fetch_add(1, Ordering::AcqRel);
         self.revocations.fetch_add(1, Ordering::AcqRel);
-        Refusing(&self.revoking)
+        GrantsPaused(&self.revoking)
     }
 
     pub(super) fn is_revoking(&self) -> bool {
@@ -38,9 +37,10 @@ impl Gate {
 }
 
 /// While there is one, nothing is granted.
-pub(crate) struct Refusing<'a>(&'a AtomicU64);
+#[must_use]
+pub(crate) struct GrantsPaused<'a>(&'a AtomicU64);
 
-impl Drop for Refusing<'_> {
+impl Drop for GrantsPaused<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }

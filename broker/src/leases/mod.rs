@@ -5,17 +5,17 @@
 //!
 //! Not here: what GitHub allows (`limits`), tokens that are minted (`minting`), values (`secrets`).
 
-pub mod budget;
-pub mod end;
+pub(crate) mod budget;
+pub(crate) mod end;
 mod gate;
-pub mod issue;
-pub mod note;
-pub mod rebuild;
+pub(crate) mod issue;
+pub(crate) mod note;
+pub(crate) mod rebuild;
 mod renew;
-pub mod table;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;
-pub mod usage;
+pub(crate) mod usage;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,9 +26,9 @@ use broker_vault::Vault;
 use jiff::Timestamp;
 
 use self::budget::Budget;
-use self::gate::{Gate, Refusing};
+use self::gate::{Gate, GrantsPaused};
 use self::table::LeaseTable;
-use self::usage::Usage;
+use self::usage::PendingUsage;
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::lease::Lease;
@@ -38,8 +38,7 @@ use crate::minting::Minting;
 use crate::policies::Policies;
 use crate::secrets::Secrets;
 
-/// See the module.
-pub struct Leases {
+pub(crate) struct Leases {
     journal: Arc<Journal>,
     policies: Arc<Policies>,
     secrets: Arc<Secrets>,
@@ -57,17 +56,17 @@ pub struct Leases {
     /// Bytes of the audit log that accounts had written.
     written: Budget,
     /// Who was handed what, since the vault last noted it.
-    usage: Usage,
+    usage: PendingUsage,
     /// MACed lease bodies found at start, until an unlock can tell which are genuine.
-    found: Mutex<Option<Found>>,
+    found: Mutex<Option<LeasesInLog>>,
     pub(crate) counters: LeaseCounters,
 }
 
 /// What a start found in the last segment of the audit log and cannot tell from forgeries while locked.
-struct Found {
+struct LeasesInLog {
     /// Leases that were live; no MAC is checked yet.
     live: Vec<LiveLease>,
-    announced: Announced,
+    announced: AnnouncedRemovals,
     /// Time of the log's last record before this start.
     last_time: Option<Timestamp>,
 }
@@ -75,7 +74,7 @@ struct Found {
 /// Secrets that the log calls removed; no MAC is checked yet. The vault still has them if it was put back to
 /// an earlier copy, or if the broker ended in between.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Announced {
+pub(crate) struct AnnouncedRemovals {
     /// Removals, oldest first.
     pub(crate) removals: Vec<Removal>,
     /// The bodies of records that take one back, by the number of the one they mean.
@@ -84,8 +83,7 @@ pub(crate) struct Announced {
 
 impl Leases {
     /// None is live; those that the log holds wait in `opened` for a rebuild.
-    #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         (journal, policies): (Arc<Journal>, Arc<Policies>),
         (secrets, vault, sources): (Arc<Secrets>, Arc<Vault>, Arc<Sources>),
         (minting, limits): (Arc<Minting>, Arc<Limits>),
@@ -107,10 +105,10 @@ impl Leases {
             refusals: Budget::new(account.denials_per_minute),
             grants: Budget::new(account.leases_per_minute),
             written: Budget::new(account.audit_bytes()),
-            usage: Usage::default(),
-            found: Mutex::new(Some(Found {
+            usage: PendingUsage::default(),
+            found: Mutex::new(Some(LeasesInLog {
                 live: opened.live.clone(),
-                announced: Announced {
+                announced: AnnouncedRemovals {
                     removals: opened.removals.clone(),
                     failed_changes: opened.failed_changes.clone(),
                 },
@@ -136,7 +134,7 @@ impl Leases {
     }
 
     /// Refuses new leases from here on; those under way are finished.
-    pub fn drain(&self) {
+    pub(crate) fn drain(&self) {
         self.gate.drain();
     }
 
@@ -146,7 +144,7 @@ impl Leases {
     }
 
     /// Has nothing granted while the guard is there, nor what is on its way.
-    pub(crate) fn refuse_all(&self) -> Refusing<'_> {
+    pub(crate) fn refuse_all(&self) -> GrantsPaused<'_> {
         self.gate.revoke()
     }
 

@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 
 use crate::lease_record;
 use crate::leases::Leases;
-use crate::leases::budget::{Budget, Uncounted};
+use crate::leases::budget::{Budget, Flood};
 
 impl Leases {
     /// Tells the vault, which writes it soon after. Nothing is told while nothing happens.
@@ -35,7 +35,7 @@ impl Leases {
     }
 
     /// Waits until the figures hold every grant so far, for whoever asks to see them.
-    pub(crate) async fn settle_usage(&self) {
+    pub(crate) async fn flush_usage(&self) {
         self.note_head();
         if let Err(error) = self.vault.settle().await {
             tracing::warn!(cause = %error, "the vault's figures may be behind");
@@ -48,7 +48,7 @@ impl Leases {
             let Some((covered, mac)) = Body::split_mac(body) else {
                 continue;
             };
-            // While locked the MAC cannot be evaluated; these are figures for people, and the audit
+            // While locked the MAC cannot be evaluated; these are figures for operators, and the audit
             // log stays the account of record.
             if self
                 .vault
@@ -78,7 +78,7 @@ impl Leases {
         }
     }
 
-    /// The same of those that are not over: nothing is counted after this.
+    /// Closes the minutes that are not over as well: nothing is counted after this.
     pub(crate) async fn close_last_minutes(&self) {
         let budgets = [&self.refusals, &self.grants, &self.written];
         self.record_floods(budgets.map(Budget::close_all).concat())
@@ -86,7 +86,7 @@ impl Leases {
     }
 
     /// Records how many refusals were only counted; later, if the log cannot be written now.
-    async fn record_floods(&self, floods: Vec<Uncounted>) {
+    async fn record_floods(&self, floods: Vec<Flood>) {
         let records = floods.iter().map(|flood| async move {
             let event = LeaseEvent::DeniedMore {
                 uid: flood.uid,

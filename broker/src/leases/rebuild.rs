@@ -6,8 +6,8 @@
 //! there is no telling how late it is.
 //!
 //! A lease holds again the one token that its grant names, or the genuine `lease.issued` after it. If
-//! neither does, the broker ended in between and nobody was handed anything: the lease is over, and
-//! the token, if one was minted, is ended as one that nobody holds.
+//! neither does, the broker ended in between and no one was handed anything: the lease is over, and
+//! the token, if one was minted, is ended as one that no one holds.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -22,14 +22,14 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Announced, Found, Leases};
+use super::{AnnouncedRemovals, Leases, LeasesInLog};
 use crate::caller::ExitWatch;
 use crate::lease::{Lease, Span};
 use crate::lease_record;
 use crate::leases::issue::SECRET_REMOVED;
 
 /// One body found in the log, evaluated.
-enum Evaluated {
+enum LoggedLease {
     Live(Box<Lease>),
     Ended(Box<Lease>, &'static str),
     /// Granted, and nothing was handed out.
@@ -39,9 +39,9 @@ enum Evaluated {
     NotYet,
 }
 
-/// As much of a refused body as the record of its end names.
+/// The fields of a refused body that the record of its end names.
 #[derive(Deserialize)]
-struct Named {
+struct LeaseNames {
     lease: LeaseId,
     purpose: Option<Purpose>,
     secret: Option<SecretName>,
@@ -50,7 +50,7 @@ struct Named {
 impl Leases {
     /// Removals that the log announces, which are carried out before any lease is honoured. Still to be seen
     /// meanwhile, so that the log's head is not noted before they are done.
-    pub(crate) fn announced(&self) -> Announced {
+    pub(crate) fn announced(&self) -> AnnouncedRemovals {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let announced = found.as_ref().map(|found| found.announced.clone());
         announced.unwrap_or_default()
@@ -69,12 +69,12 @@ impl Leases {
             let (evaluated, among_issued) = self.evaluate_live(live, found.last_time, &tombstones);
             forged += among_issued;
             match evaluated {
-                Evaluated::Live(lease) if mismatch.is_some() => {
+                LoggedLease::Live(lease) if mismatch.is_some() => {
                     over.push((Arc::from(lease), CHANGED));
                 }
-                Evaluated::Live(mut lease) => {
+                LoggedLease::Live(mut lease) => {
                     lease.seq = live.lives.seq;
-                    if !self.hold_token_again(&lease) {
+                    if !self.restore_token(&lease) {
                         over.push((Arc::from(lease), "its token has ended"));
                         continue;
                     }
@@ -91,19 +91,20 @@ impl Leases {
                     }
                     honoured += 1;
                 }
-                Evaluated::Ended(lease, why) => over.push((Arc::from(lease), why)),
-                Evaluated::NotIssued(lease) => not_issued.push(lease),
-                Evaluated::NotYet => {
+                LoggedLease::Ended(lease, why) => over.push((Arc::from(lease), why)),
+                LoggedLease::NotIssued(lease) => not_issued.push(lease),
+                LoggedLease::NotYet => {
                     let live = found.live.get(nth..).unwrap_or_default().to_vec();
-                    *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(Found {
-                        live,
-                        announced: Announced::default(),
-                        last_time: found.last_time,
-                    });
+                    *self.found.lock().unwrap_or_else(PoisonError::into_inner) =
+                        Some(LeasesInLog {
+                            live,
+                            announced: AnnouncedRemovals::default(),
+                            last_time: found.last_time,
+                        });
                     all_evaluated = false;
                     break;
                 }
-                Evaluated::NotOurs(why) => not_ours.push((&live.lives.body, why)),
+                LoggedLease::NotOurs(why) => not_ours.push((&live.lives.body, why)),
             }
         }
         let ended = (over.len() + not_issued.len()) as u64;
@@ -114,7 +115,7 @@ impl Leases {
             .map(|(lease, why)| self.record_expiry(lease, why));
         let recorded = join_all(ends).await.into_iter().all(|recorded| recorded);
         if let Some(forgotten) = mismatch.filter(|_| all_evaluated) {
-            let told = self.tell_of_mismatch(ended, &forgotten).await;
+            let told = self.report_mismatch(ended, &forgotten).await;
             if !(recorded && told && self.trust_the_log().await) {
                 let this = Arc::clone(self);
                 tokio::spawn(async move { this.trust_the_log_once_all_is_recorded().await });
@@ -146,7 +147,7 @@ impl Leases {
     }
 
     /// Says that no lease of before was honoured, and what is forgotten. `true` if it is recorded.
-    async fn tell_of_mismatch(&self, ended: u64, forgotten: &Forgotten) -> bool {
+    async fn report_mismatch(&self, ended: u64, forgotten: &Forgotten) -> bool {
         let rotations = names(&forgotten.rotations);
         let moves = names(&forgotten.moves);
         tracing::error!(
@@ -188,7 +189,7 @@ impl Leases {
         }
     }
 
-    /// The leases that a start found in the log and nobody has evaluated yet, and when each would end. They
+    /// The leases that a start found in the log and no one has evaluated yet, and when each would end. They
     /// may be forged: good enough for tombstones, and for nothing else.
     pub(crate) fn unverified_leases(&self) -> Vec<(LeaseId, Timestamp)> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -205,13 +206,13 @@ impl Leases {
 
     /// Gives an installation lease its token again. `false` if that is no longer there: it ended at
     /// GitHub, and the end of the lease came too late for the log.
-    fn hold_token_again(&self, lease: &Lease) -> bool {
+    fn restore_token(&self, lease: &Lease) -> bool {
         let tokens = &self.minting.tokens;
         let again = |hashed| tokens.restore_holder(&lease.id, hashed);
         lease.deliver != Delivery::Installation || lease.hashed_token.as_ref().is_some_and(again)
     }
 
-    /// Ends in the log a lease of which nobody was handed anything.
+    /// Ends in the log a lease of which no one was handed anything.
     async fn record_not_issued(&self, lease: &LeaseId) {
         let event = LeaseEvent::Failed {
             lease: lease.as_str(),
@@ -223,7 +224,7 @@ impl Leases {
 
     /// Ends in the log what it holds live and no broker honours, so that it is evaluated only once.
     async fn record_not_ours(&self, body: &str, why: &'static str) {
-        let Ok(named) = serde_json::from_str::<Named>(&format!("{{{body}")) else {
+        let Ok(named) = serde_json::from_str::<LeaseNames>(&format!("{{{body}")) else {
             return;
         };
         let event = LeaseEvent::Revoked {
@@ -242,18 +243,18 @@ impl Leases {
         live: &LiveLease,
         last_time: Option<Timestamp>,
         tombstones: &HashMap<LeaseId, Timestamp>,
-    ) -> (Evaluated, u64) {
+    ) -> (LoggedLease, u64) {
         let lives = match self.genuine(&live.lives.body) {
             Ok(Some(line)) => line,
-            Ok(None) => return (Evaluated::NotOurs(FORGED), 0),
-            Err(_locked) => return (Evaluated::NotYet, 0),
+            Ok(None) => return (LoggedLease::NotOurs(FORGED), 0),
+            Err(_locked) => return (LoggedLease::NotYet, 0),
         };
         let (mut issued, mut forged) = (None, 0);
         for record in &live.issued {
             match self.genuine(&record.body) {
                 Ok(Some(line)) => issued = Some(line),
                 Ok(None) => forged += 1,
-                Err(_locked) => return (Evaluated::NotYet, 0),
+                Err(_locked) => return (LoggedLease::NotYet, 0),
             }
         }
         let evaluated = self.evaluate_genuine(&lives, issued.as_deref(), last_time, tombstones);
@@ -275,9 +276,9 @@ impl Leases {
         issued: Option<&str>,
         last_time: Option<Timestamp>,
         tombstones: &HashMap<LeaseId, Timestamp>,
-    ) -> Evaluated {
+    ) -> LoggedLease {
         let read = serde_json::from_str::<record::Lease<'_>>(lives)
-            .map_err(lease_record::NotALease::from)
+            .map_err(lease_record::LeaseRecordError::from)
             .and_then(|record| lease_record::read(&record))
             .and_then(|(mut lease, boot_id)| {
                 if let Some(issued) = issued {
@@ -289,32 +290,32 @@ impl Leases {
             Ok(read) => read,
             Err(error) => {
                 tracing::warn!(cause = %error, "a lease of another version's is not honoured");
-                return Evaluated::NotOurs("another version of tokend granted it");
+                return LoggedLease::NotOurs("another version of tokend granted it");
             }
         };
         if tombstones.contains_key(&lease.id) {
-            return Evaluated::Ended(Box::new(lease), "revoked; the record of it was lost");
+            return LoggedLease::Ended(Box::new(lease), "revoked; the record of it was lost");
         }
         if self.secrets.secret_is_gone(&lease) {
-            return Evaluated::Ended(Box::new(lease), SECRET_REMOVED);
+            return LoggedLease::Ended(Box::new(lease), SECRET_REMOVED);
         }
         if lease.hashed_token.is_none() {
-            return Evaluated::NotIssued(lease.id);
+            return LoggedLease::NotIssued(lease.id);
         }
         let now = self.journal.now();
         let span: Option<Span> = if boot_id == *self.journal.boot_id() {
             (!lease.span.has_ended(now)).then_some(lease.span)
         } else if last_time.is_some_and(|last| now.wall < last) {
-            return Evaluated::Ended(Box::new(lease), "clock");
+            return LoggedLease::Ended(Box::new(lease), "clock");
         } else {
             lease.span.in_another_boot(now)
         };
         match span {
             Some(span) => {
                 lease.span = span;
-                Evaluated::Live(Box::new(lease))
+                LoggedLease::Live(Box::new(lease))
             }
-            None => Evaluated::Ended(Box::new(lease), "ttl"),
+            None => LoggedLease::Ended(Box::new(lease), "ttl"),
         }
     }
 }

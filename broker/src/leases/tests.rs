@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::issue::{IssueError, Issued, Wishes};
+use super::issue::{IssueError, Issued, LeaseOptions};
 use super::*;
 use crate::app::scratch::{CALLER, Scratch, caller, request};
 
@@ -16,7 +16,7 @@ async fn scratch(config: &str) -> Scratch {
 
 async fn issue(scratch: &Scratch, uid: u32) -> Result<Issued, IssueError> {
     let leases = &scratch.app.leases;
-    leases.issue(request(uid), Wishes::default()).await
+    leases.issue(request(uid), LeaseOptions::default()).await
 }
 
 async fn taken(scratch: &Scratch) -> Arc<Lease> {

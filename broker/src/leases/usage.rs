@@ -1,4 +1,4 @@
-//! Grants since the vault last noted the audit log's head: figures for people.
+//! Grants since the vault last noted the audit log's head: figures for operators.
 //!
 //! The audit log is the account of record; these are a summary of it, so that `tokenctl secret show`
 //! need not read the whole log.
@@ -14,13 +14,13 @@ use crate::lease::Lease;
 
 /// What the next note will add.
 #[derive(Debug, Default)]
-pub struct Usage {
-    pending: Mutex<HashMap<Of, Grants>>,
+pub(crate) struct PendingUsage {
+    pending: Mutex<HashMap<UsageKey, Grants>>,
 }
 
 /// What is counted together.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Of {
+struct UsageKey {
     secret: SecretName,
     version: Option<u64>,
     exposed_to: Option<(u32, Purpose)>,
@@ -32,10 +32,10 @@ struct Grants {
     last: Timestamp,
 }
 
-impl Usage {
+impl PendingUsage {
     /// Counts one lease.
-    pub fn granted(&self, lease: &Lease) {
-        let of = Of {
+    pub(crate) fn granted(&self, lease: &Lease) {
+        let of = UsageKey {
             secret: lease.secret.clone(),
             version: lease.version,
             exposed_to: (lease.deliver == Delivery::Raw)
@@ -49,8 +49,7 @@ impl Usage {
     }
 
     /// Takes what has been counted.
-    #[must_use]
-    pub fn take(&self) -> Vec<UsageDelta> {
+    pub(crate) fn take(&self) -> Vec<UsageDelta> {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         let deltas = pending.drain().map(|(of, grants)| UsageDelta {
             secret: of.secret,
@@ -72,7 +71,7 @@ mod tests {
 
     #[test]
     fn leases_of_one_account_are_counted_together_and_once() {
-        let usage = Usage::default();
+        let usage = PendingUsage::default();
         for (uid, second) in [(7, 20), (7, 10), (8, 30)] {
             let now = Now {
                 wall: Timestamp::from_second(second).unwrap(),

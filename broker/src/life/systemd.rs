@@ -7,11 +7,11 @@ use sd_notify::NotifyState;
 
 /// The way to systemd; leads nowhere without one.
 #[derive(Clone)]
-pub(super) struct Systemd(Option<mpsc::Sender<Tell>>);
+pub(super) struct Systemd(Option<mpsc::Sender<Notification>>);
 
 /// What it may be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tell {
+pub(super) enum Notification {
     Ready,
     Reloading,
     Stopping,
@@ -31,29 +31,29 @@ impl Systemd {
                 }
             });
         if let Err(error) = telling {
-            tracing::warn!(cause = %error, "systemd cannot be told");
+            tracing::warn!(cause = %error, "systemd cannot be notified");
             return Self(None);
         }
         Self(Some(sender))
     }
 
     /// Queues it. What systemd has not read when the process ends, the end itself tells.
-    pub(super) fn tell(&self, tell: Tell) {
+    pub(super) fn tell(&self, tell: Notification) {
         if let Some(to) = &self.0
             && to.send(tell).is_err()
         {
-            tracing::warn!(?tell, "systemd could not be told");
+            tracing::warn!(?tell, "systemd could not be notified");
         }
     }
 }
 
-fn pass_on(tell: Tell) {
+fn pass_on(tell: Notification) {
     let state = match tell {
-        Tell::Ready => NotifyState::Ready,
-        Tell::Reloading => NotifyState::Reloading,
-        Tell::Stopping => NotifyState::Stopping,
+        Notification::Ready => NotifyState::Ready,
+        Notification::Reloading => NotifyState::Reloading,
+        Notification::Stopping => NotifyState::Stopping,
     };
     if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!(cause = %error, "systemd could not be told");
+        tracing::warn!(cause = %error, "systemd could not be notified");
     }
 }

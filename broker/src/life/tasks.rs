@@ -15,13 +15,13 @@ use crate::server::told_to;
 
 /// When the rounds of a task are, and what a stop does with one that is under way.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rhythm {
+pub(super) struct Rounds {
     first: Duration,
     period: Duration,
     dropped: bool,
 }
 
-impl Rhythm {
+impl Rounds {
     /// A stop waits for the round: seconds at the most, and nothing is left half-way.
     pub(super) const fn finished(period: Duration) -> Self {
         Self {
@@ -51,14 +51,14 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// The tasks that go on.
 pub(super) struct Tasks {
     stopped: watch::Receiver<bool>,
-    going_on: Vec<(&'static str, JoinHandle<()>)>,
+    running: Vec<(&'static str, JoinHandle<()>)>,
 }
 
 impl Tasks {
     pub(super) const fn until(stopped: watch::Receiver<bool>) -> Self {
         Self {
             stopped,
-            going_on: Vec::new(),
+            running: Vec::new(),
         }
     }
 
@@ -66,12 +66,12 @@ impl Tasks {
     pub(super) fn every<R: Future<Output = ()> + Send + 'static>(
         &mut self,
         name: &'static str,
-        rhythm: Rhythm,
+        rounds: Rounds,
         mut round: impl FnMut() -> R + Send + 'static,
     ) {
         let mut stopped = self.stopped.clone();
         self.run(name, async move {
-            let mut tick = tokio::time::interval_at(Instant::now() + rhythm.first, rhythm.period);
+            let mut tick = tokio::time::interval_at(Instant::now() + rounds.first, rounds.period);
             tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
@@ -79,7 +79,7 @@ impl Tasks {
                     _ = tick.tick() => {}
                 }
                 let round = AssertUnwindSafe(async { round().await }).catch_unwind();
-                let done = if rhythm.dropped {
+                let done = if rounds.dropped {
                     tokio::select! {
                         () = told_to(&mut stopped) => return,
                         done = round => done,
@@ -90,7 +90,7 @@ impl Tasks {
                 if done.is_err() {
                     tracing::error!(
                         task = name,
-                        "a round panicked; the next one comes in its time"
+                        "a round panicked; the task goes on with the next one"
                     );
                 }
             }
@@ -103,7 +103,7 @@ impl Tasks {
         name: &'static str,
         work: impl Future<Output = ()> + Send + 'static,
     ) {
-        self.going_on.push((name, tokio::spawn(work)));
+        self.running.push((name, tokio::spawn(work)));
     }
 
     /// Goes on with work that a stop drops wherever it is, and that begins again after a panic.
@@ -115,12 +115,12 @@ impl Tasks {
         let mut stopped = self.stopped.clone();
         self.run(name, async move {
             loop {
-                let going_on = AssertUnwindSafe(async { work().await }).catch_unwind();
+                let running = AssertUnwindSafe(async { work().await }).catch_unwind();
                 tokio::select! {
                     () = told_to(&mut stopped) => return,
-                    done = going_on => match done {
+                    done = running => match done {
                         Ok(()) => return,
-                        Err(_) => tracing::error!(task = name, "it panicked; it begins again"),
+                        Err(_) => tracing::error!(task = name, "the task panicked; it is started again"),
                     }
                 }
                 tokio::time::sleep(AGAIN).await;
@@ -130,7 +130,7 @@ impl Tasks {
 
     /// Waits for all of them, which were told to stop.
     pub(super) async fn ended(self) {
-        for (name, task) in self.going_on {
+        for (name, task) in self.running {
             if let Err(error) = task.await {
                 tracing::error!(task = name, cause = %error, "a task ended in a panic");
             }
@@ -155,7 +155,7 @@ mod tests {
         let mut tasks = Tasks::until(stopped);
         let rounds = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&rounds);
-        tasks.every("counting", Rhythm::finished(SHORT), move || {
+        tasks.every("counting", Rounds::finished(SHORT), move || {
             let round = counted.fetch_add(1, Ordering::Relaxed);
             assert_ne!(round, 1, "a fault before it waits for anything");
             async move { assert_ne!(round, 2, "a fault of its own") }
@@ -174,7 +174,7 @@ mod tests {
         let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let finished = Arc::new(AtomicU32::new(0));
         let (begins, may, counted) = (begun.clone(), go_on.clone(), finished.clone());
-        tasks.every("finishes", Rhythm::finished(SHORT), move || {
+        tasks.every("finishes", Rounds::finished(SHORT), move || {
             let (begins, may, counted) = (begins.clone(), may.clone(), counted.clone());
             async move {
                 begins.notify_one();
@@ -182,7 +182,7 @@ mod tests {
                 counted.fetch_add(1, Ordering::Relaxed);
             }
         });
-        tasks.every("hangs", Rhythm::dropped(SHORT), std::future::pending);
+        tasks.every("hangs", Rounds::dropped(SHORT), std::future::pending);
         tasks.run_until_stop("endless", std::future::pending);
         begun.notified().await;
         stop.send(true).unwrap();
@@ -198,7 +198,7 @@ mod tests {
     async fn a_first_round_may_come_after_a_while() {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Tasks::until(stopped);
-        let late = Rhythm::finished(SHORT).first_after(Duration::from_secs(3600));
+        let late = Rounds::finished(SHORT).first_after(Duration::from_secs(3600));
         tasks.every("late", late, || async { panic!("not yet") });
         tokio::time::sleep(SHORT * 5).await;
         stop.send(true).unwrap();

@@ -10,15 +10,12 @@ use crate::warnings::{Warning, WarningKind};
 
 /// A secret below its floor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BelowFloor {
-    /// The secret.
-    pub secret: SecretName,
-    /// Whose budget is low.
-    pub principal: Principal,
+pub(crate) struct BelowFloor {
+    pub(crate) secret: SecretName,
+    pub(crate) principal: Principal,
     /// What policy wants to remain.
-    pub floor: u64,
-    /// What does.
-    pub rate: Rate,
+    pub(crate) floor: u64,
+    pub(crate) rate: Rate,
 }
 
 impl fmt::Display for BelowFloor {
@@ -43,8 +40,7 @@ impl fmt::Display for BelowFloor {
 impl Limits {
     /// Every secret below its floor now, by name: for the figures and for warnings. Only
     /// what was heard within the window counts; of an App, every installation that was heard of.
-    #[must_use]
-    pub fn below_rate_floor(&self) -> Vec<BelowFloor> {
+    pub(crate) fn below_rate_floor(&self) -> Vec<BelowFloor> {
         let policies = self.policies.in_force();
         let now = self.journal.now();
         let limits = self.github.limits();
@@ -68,7 +64,7 @@ impl Limits {
             .collect()
     }
 
-    /// Warns people of the secrets below their floor, if a figure came in since this was last called.
+    /// Warns operators of the secrets below their floor, if a figure came in since this was last called.
     pub(crate) fn warn_of_floors(&self) {
         if !self.github.limits().take_changed() {
             return;

@@ -23,7 +23,7 @@ use broker_protocol::names::{Delivery, SecretName};
 use broker_vault::Vault;
 use futures_util::future::join_all;
 
-use self::poll::Asked;
+use self::poll::LastAsked;
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::minting::Minting;
@@ -31,10 +31,7 @@ use crate::policies::Policies;
 use crate::secrets::Secrets;
 use crate::warnings::Warnings;
 
-pub use self::floor::BelowFloor;
-
-/// See the module.
-pub struct Limits {
+pub(crate) struct Limits {
     journal: Arc<Journal>,
     policies: Arc<Policies>,
     secrets: Arc<Secrets>,
@@ -42,30 +39,24 @@ pub struct Limits {
     github: Arc<GitHub>,
     minting: Arc<Minting>,
     warnings: Arc<Warnings>,
-    asked: tokio::sync::Mutex<Asked>,
+    asked: tokio::sync::Mutex<LastAsked>,
 }
 
-/// Why a lease would be of no use now: GitHub would refuse what it is for.
+/// Why GitHub would refuse what a lease is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NoUse {
-    /// GitHub is left alone for a while, and would have to mint a token.
-    LeftAlone {
-        /// For how much longer.
-        retry_after: Duration,
-    },
-    /// Somebody whose budget it draws on is limited.
+pub(crate) enum UpstreamLimit {
+    /// GitHub would have to mint a token, and is not asked for a while because it failed.
+    BreakerOpen { retry_after: Duration },
+    /// GitHub limits a principal whose budget it draws on.
     Limited {
-        /// By which limit.
         kind: LimitKind,
-        /// For how much longer.
         retry_after: Duration,
     },
 }
 
 impl Limits {
     /// Watches what this GitHub says of budgets.
-    #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         (journal, policies): (Arc<Journal>, Arc<Policies>),
         (secrets, vault): (Arc<Secrets>, Arc<Vault>),
         github: Arc<GitHub>,
@@ -96,7 +87,7 @@ impl Limits {
         // Another value may be another user's.
         let login = self
             .secrets
-            .known_of(declared)
+            .last_check_of(declared)
             .and_then(|checked| checked.login);
         let login = login.as_deref().or(declared.owner.as_deref());
         login.map(Principal::user)
@@ -127,13 +118,13 @@ impl Limits {
 
     /// Refuses a lease that could only be used to run into a limit again, or that wants a token of a
     /// GitHub that is left alone.
-    pub(crate) fn refuse_limited(&self, lease: &Lease) -> Result<(), NoUse> {
+    pub(crate) fn refuse_limited(&self, lease: &Lease) -> Result<(), UpstreamLimit> {
         let now = self.journal.now();
         let minting = self.minting_app(lease);
         if minting.is_some()
             && let Some(retry_after) = self.github.left_alone()
         {
-            return Err(NoUse::LeftAlone { retry_after });
+            return Err(UpstreamLimit::BreakerOpen { retry_after });
         }
         let principals = self.principal_behind(lease).into_iter();
         let limited = principals
@@ -141,7 +132,7 @@ impl Limits {
             .filter_map(|principal| self.github.limits().limited(&principal, CORE, now))
             .max_by_key(|limited| limited.retry_after);
         limited.map_or(Ok(()), |limited| {
-            Err(NoUse::Limited {
+            Err(UpstreamLimit::Limited {
                 kind: limited.kind,
                 retry_after: limited.retry_after,
             })
@@ -195,11 +186,11 @@ fn shown(rate: &Rate) -> RateLimit {
     }
 }
 
-/// The limit in words, for a caller.
-pub(crate) const fn in_words(kind: LimitKind) -> &'static str {
+/// Describes a limit for a caller.
+pub(crate) const fn describe(kind: LimitKind) -> &'static str {
     match kind {
         LimitKind::Primary => "its requests of this hour are used up",
-        LimitKind::Secondary => "it asked too much too fast",
-        LimitKind::LockOut => "several wrong credentials locked it out",
+        LimitKind::Secondary => "it sent too many requests too fast",
+        LimitKind::LockOut => "it is locked out after several wrong credentials",
     }
 }

@@ -1,7 +1,7 @@
 //! Asks GitHub what principals with live leases have left: `GET /rate_limit`, which is free.
 //!
 //! A caller with a `raw` or an installation token goes to GitHub by itself, so no answer of its
-//! passes here. One poll for each principal, not for each secret; one at a time; nobody is polled of
+//! passes here. One poll for each principal, not for each secret; one at a time; no one is polled of
 //! whom something was heard lately anyway. A poll opens a stored value and is recorded like any other
 //! use of it; an installation is asked for with a token that is in memory anyway.
 //!
@@ -19,7 +19,7 @@ use super::Limits;
 use crate::secrets::{Upkeep, UpkeepError};
 
 /// When each principal with live leases was last asked, in boot time.
-pub(crate) type Asked = HashMap<Principal, Duration>;
+pub(crate) type LastAsked = HashMap<Principal, Duration>;
 
 /// How long at least between two questions for what is left of a rate limit.
 const APART: Duration = Duration::from_secs(1);
@@ -28,12 +28,12 @@ const APART: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Poll {
     principal: Principal,
-    with: With,
+    with: PollCredential,
 }
 
 /// The credential of a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum With {
+enum PollCredential {
     /// A stored personal access token.
     Secret(SecretName),
     /// An installation token that some lease holds.
@@ -46,7 +46,7 @@ impl Limits {
     pub(super) fn due_polls(
         &self,
         leased: BTreeSet<SecretName>,
-        asked: &mut Asked,
+        asked: &mut LastAsked,
         every: Duration,
     ) -> Vec<Poll> {
         // No value is opened for a call that would not go out.
@@ -66,7 +66,9 @@ impl Limits {
             if let Some(principal) = principal
                 && limits.held_off(&principal, now).is_none()
             {
-                in_use.entry(principal).or_insert(With::Secret(secret));
+                in_use
+                    .entry(principal)
+                    .or_insert(PollCredential::Secret(secret));
             }
         }
         for token in self.minting.tokens.held() {
@@ -74,7 +76,7 @@ impl Limits {
             if limits.held_off(&principal, now).is_none() {
                 in_use
                     .entry(principal)
-                    .or_insert(With::Minted(token.hashed));
+                    .or_insert(PollCredential::Minted(token.hashed));
             }
         }
         let heard = |principal: &Principal| limits.heard_of(principal);
@@ -85,7 +87,7 @@ impl Limits {
     fn was_refused(&self, secret: &SecretName) -> bool {
         let policies = self.policies.in_force();
         let declared = policies.set.secret(secret);
-        let checked = declared.and_then(|declared| self.secrets.known_of(declared));
+        let checked = declared.and_then(|declared| self.secrets.last_check_of(declared));
         checked.is_some_and(|checked| !checked.accepted)
     }
 
@@ -100,12 +102,12 @@ impl Limits {
 
     /// Asks for one of them. What comes of it is in [`broker_github::Limits`]; a failure is traced,
     /// and comes again with the next one.
-    async fn poll(&self, poll: Poll, asked: &mut Asked) {
+    async fn poll(&self, poll: Poll, asked: &mut LastAsked) {
         let Poll { principal, with } = poll;
         asked.insert(principal.clone(), self.journal.now().boot);
         let token = match with {
-            With::Minted(hashed) => self.minting.tokens.value(&hashed),
-            With::Secret(secret) => self.open_for_poll(&secret).await,
+            PollCredential::Minted(hashed) => self.minting.tokens.value(&hashed),
+            PollCredential::Secret(secret) => self.open_for_poll(&secret).await,
         };
         let Some(token) = token else { return };
         let credential = Credential::Token(&token);
@@ -118,7 +120,7 @@ impl Limits {
     async fn open_for_poll(&self, secret: &SecretName) -> Option<AccessToken> {
         let opened = self
             .secrets
-            .open_for_upkeep(None, secret, None, Upkeep::RateLimit);
+            .open_for_upkeep(None, secret, None, Upkeep::RATE_LIMIT);
         match opened.await {
             Ok(token) => Some(token),
             // Said where it matters: to callers, in `status`, by checks.
@@ -134,8 +136,8 @@ impl Limits {
 
 /// The longest ago first.
 fn due(
-    in_use: HashMap<Principal, With>,
-    asked: &mut Asked,
+    in_use: HashMap<Principal, PollCredential>,
+    asked: &mut LastAsked,
     heard: impl Fn(&Principal) -> Option<Duration>,
     now: Duration,
     every: Duration,
@@ -166,11 +168,11 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn in_use(logins: &[&str]) -> HashMap<Principal, With> {
+    fn in_use(logins: &[&str]) -> HashMap<Principal, PollCredential> {
         let secret: SecretName = "org-label-sync-token".parse().unwrap();
         let principals = logins.iter().map(|login| Principal::user(login));
         principals
-            .map(|one| (one, With::Secret(secret.clone())))
+            .map(|one| (one, PollCredential::Secret(secret.clone())))
             .collect()
     }
 
@@ -183,7 +185,7 @@ mod tests {
 
     #[test]
     fn everybody_is_asked_at_first_and_then_once_in_a_while() {
-        let mut asked = Asked::new();
+        let mut asked = LastAsked::new();
         let both = || in_use(&["b", "a"]);
         let first = due(both(), &mut asked, |_| None, at(1000), EVERY);
         assert_eq!(names(&first), ["user a", "user b"]);
@@ -199,14 +201,14 @@ mod tests {
     #[test]
     fn nobody_is_asked_of_whom_was_heard_lately() {
         let heard = |one: &Principal| (*one == Principal::user("a")).then_some(at(1200));
-        let mut asked = Asked::new();
+        let mut asked = LastAsked::new();
         let polls = due(in_use(&["a", "b"]), &mut asked, heard, at(1300), EVERY);
         assert_eq!(names(&polls), ["user b"]);
     }
 
     #[test]
     fn who_has_no_lease_any_more_is_forgotten() {
-        let mut asked = Asked::from([(Principal::user("a"), at(1))]);
+        let mut asked = LastAsked::from([(Principal::user("a"), at(1))]);
         assert!(due(in_use(&[]), &mut asked, |_| None, at(1000), EVERY).is_empty());
         assert!(asked.is_empty());
     }

@@ -27,7 +27,9 @@ async fn nobody_is_asked_for_who_has_no_lease_and_nobody_while_the_store_is_lock
     let due = |leased: &[SecretName]| {
         let leased = leased.iter().cloned().collect();
         let every = Duration::from_secs(300);
-        limits.due_polls(leased, &mut Asked::default(), every).len()
+        limits
+            .due_polls(leased, &mut LastAsked::default(), every)
+            .len()
     };
     assert_eq!(due(&[]), 0);
     assert_eq!(due(&[bot()]), 1);

@@ -5,7 +5,6 @@ use broker_protocol::api::{GitHubStatus, HeldOff, PrincipalLimits, ResourceLimit
 use super::{Limits, shown};
 
 impl Limits {
-    /// GitHub in `status`.
     pub(crate) fn github_status(&self) -> GitHubStatus {
         let views = self.github.limits().view(self.journal.now()).into_iter();
         GitHubStatus {

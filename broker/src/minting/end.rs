@@ -48,7 +48,7 @@ const BETWEEN_TRIES: Backoff = Backoff {
 };
 
 /// A token that is to end, and its value or why there is none.
-pub(crate) struct ToEnd {
+pub(crate) struct TokenToEnd {
     token: Token,
     tries: u32,
     value: Result<AccessToken, String>,
@@ -64,7 +64,7 @@ impl Minting {
         }
     }
 
-    /// A lease is over, and so is its hold on a token. The sweep ends what nobody holds.
+    /// A lease is over, and so is its hold on a token. The sweep ends what no one holds.
     pub(crate) fn release_token(&self, lease: &Lease) {
         if lease.deliver == Delivery::Installation {
             self.tokens.release(&lease.id, None);
@@ -84,7 +84,7 @@ impl Minting {
         let ending = match self.tokens.end_now(hashed, last) {
             EndNow::Begun(token, tries) => {
                 let (this, by) = (Arc::clone(self), Arc::clone(by));
-                // Goes on when nobody waits for it any more.
+                // Goes on when no one waits for it any more.
                 let ending = async move { this.end_token(token, tries, Some(&by)).await };
                 Ok(tokio::spawn(ending))
             }
@@ -103,14 +103,14 @@ impl Minting {
         }
     }
 
-    /// Begins to end every token that may be alive and whose value lies in the vault alone, whoever holds
+    /// Begins to end every token that may be alive and whose value is stored in the vault alone, whoever holds
     /// it, and opens them. It takes a record each, and [`OPENING`] at most.
-    pub(crate) async fn open_values_to_end(&self, by: &Caller) -> Vec<ToEnd> {
+    pub(crate) async fn open_values_to_end(&self, by: &Caller) -> Vec<TokenToEnd> {
         let begun = self.begin_ending(|value| value.is_none());
         let opening = begun.into_iter().map(|(token, tries, _)| async move {
             let value = tokio::time::timeout(OPENING, self.value_to_end(&token, Some(by)));
             let late = |_| Err("the audit log took no record in time".to_owned());
-            ToEnd {
+            TokenToEnd {
                 value: value.await.unwrap_or_else(late),
                 token,
                 tries,
@@ -120,11 +120,11 @@ impl Minting {
     }
 
     /// Begins to end every token that may be alive and whose value is in memory, whoever holds it.
-    pub(crate) fn take_values_to_end(&self) -> Vec<ToEnd> {
+    pub(crate) fn take_values_to_end(&self) -> Vec<TokenToEnd> {
         let begun = self.begin_ending(Option::is_some).into_iter();
         begun
             .filter_map(|(token, tries, value)| {
-                Some(ToEnd {
+                Some(TokenToEnd {
                     value: Ok(value?),
                     token,
                     tries,
@@ -133,7 +133,7 @@ impl Minting {
             .collect()
     }
 
-    /// From here on they are shared with nobody.
+    /// From here on they are shared with no one.
     fn begin_ending(
         &self,
         wanted: impl Fn(&Option<AccessToken>) -> bool,
@@ -150,14 +150,14 @@ impl Minting {
     }
 
     /// Ends them at GitHub, some at a time, and waits for it no longer than an operator does. It goes on
-    /// when nobody waits for it any more.
-    pub(crate) async fn end_all(self: &Arc<Self>, tokens: Vec<ToEnd>, by: &Arc<Caller>) {
+    /// when no one waits for it any more.
+    pub(crate) async fn end_all(self: &Arc<Self>, tokens: Vec<TokenToEnd>, by: &Arc<Caller>) {
         let (this, by) = (Arc::clone(self), Arc::clone(by));
         let ending = tokio::spawn(async move {
             let hashed = tokens.iter().map(|to_end| to_end.token.hashed.clone());
             this.note_ending(hashed.collect()).await;
             let ending = tokens.into_iter().map(|to_end| {
-                let ToEnd {
+                let TokenToEnd {
                     token,
                     tries,
                     value,
@@ -263,7 +263,7 @@ impl Minting {
         }
         let recorded = self
             .secrets
-            .record_upkeep(by, &token.key.secret, None, Upkeep::Installation)
+            .record_upkeep(by, &token.key.secret, None, Upkeep::INSTALLATION)
             .await
             .map_err(|error| error.to_string())?;
         self.vault
@@ -313,12 +313,10 @@ impl Minting {
             }
         }
     }
-}
 
-impl Minting {
     /// Leases that hold a token and are not live: their grants come to nothing. Should the broker end
     /// before that is recorded, they must not keep the token alive.
-    pub(crate) fn on_their_way(&self, tokens: &[Token]) -> Vec<(LeaseId, Timestamp)> {
+    pub(crate) fn pending_holders(&self, tokens: &[Token]) -> Vec<(LeaseId, Timestamp)> {
         let until = self.journal.now().wall.saturating_add(TOKEN_LIFETIME);
         let until = until.unwrap_or(Timestamp::MAX);
         let holders = tokens

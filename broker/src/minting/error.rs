@@ -16,33 +16,22 @@ use crate::api_error::ApiError;
 
 /// Why there is no installation token. The text goes to the caller.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MintError {
-    /// No policy file declares the App any more.
+pub(crate) enum MintError {
     #[error("secret `{0}` is no longer declared; ask again")]
     Undeclared(SecretName),
-    /// The App's key did not come out of the vault.
     #[error("the private key behind `{secret}` could not be unsealed; the broker's trace says why")]
     Vault {
-        /// The secret.
         secret: SecretName,
-        /// Why.
         source: VaultError,
     },
-    /// The place the App's key comes from did not give it.
     #[error("the source of secret `{secret}` did not give a value")]
     Source {
-        /// The secret.
         secret: SecretName,
-        /// Why.
         source: SourceError,
     },
-    /// The App's key cannot sign.
     #[error("the value of secret `{secret}` cannot be used: {source}")]
     Key {
-        /// The secret.
         secret: SecretName,
-        /// Why.
         source: KeyError,
     },
     /// The App does not reach the target at all: what a fallback is for.
@@ -51,13 +40,11 @@ pub enum MintError {
          installs it from the App's page"
     )]
     NotInstalled {
-        /// The secret.
         secret: SecretName,
-        /// The repository or organisation.
         target: Box<str>,
     },
     /// The App reaches these names, and one of them is not the repository any more that it was. No
-    /// fallback is for this: the name may be somebody else's now.
+    /// fallback is for this: the name may be another owner's now.
     #[error(
         "GitHub knows no such repository any more: {}; if it was deleted and made again on purpose, an \
          operator runs {}",
@@ -68,31 +55,22 @@ pub enum MintError {
         /// The names, and the ids they have meant.
         pinned: Box<[(Box<str>, u64)]>,
     },
-    /// An owner has suspended the installation.
     #[error("the App behind `{secret}` is suspended on `{target}`; an owner lifts that")]
     Suspended {
-        /// The secret.
         secret: SecretName,
-        /// The repository or organisation.
         target: Box<str>,
     },
-    /// GitHub refused, or did not answer.
     #[error("{source}{}", lost(source))]
     GitHub {
-        /// What it said.
         #[from]
         source: GitHubError,
     },
-    /// GitHub granted something else.
     #[error("{0}; nothing was handed out, and the token is revoked")]
     Differs(#[from] Differs),
-    /// The token could not be kept for the case that this broker is killed.
     #[error("the token could not be kept in the vault; nothing was handed out, and it is revoked")]
     NotKept(#[source] VaultError),
-    /// No memory.
     #[error("no memory to keep the token; nothing was handed out, and it is revoked")]
     NoMemory(#[source] std::io::Error),
-    /// By this machine's clock the token has ended although it was just minted.
     #[error("by this machine's clock GitHub's token has ended already; set the clock right")]
     ClockAhead,
     /// Signing panicked: a fault of the broker's own.
@@ -114,8 +92,7 @@ impl MintError {
 
     /// Whether the purpose's fallback is for this: the App is not there. Never a refusal for lack of
     /// permission.
-    #[must_use]
-    pub const fn allows_fallback(&self) -> bool {
+    pub(crate) const fn allows_fallback(&self) -> bool {
         matches!(self, Self::NotInstalled { .. })
     }
 }
@@ -171,7 +148,7 @@ impl ApiError for MintError {
             Self::Pinned { .. }
             | Self::Differs(Differs::Renamed { .. } | Differs::Another { .. }) => Some(
                 "a name keeps the id it had at its first token, so that one that changes hands gives \
-                 no lease somebody else's repository; `tokenctl repository list` shows the ids"
+                 no lease another owner's repository; `tokenctl repository list` shows the ids"
                     .into(),
             ),
             Self::Undeclared(_)
@@ -216,7 +193,7 @@ const fn lost(error: &GitHubError) -> &'static str {
     match error.outcome() {
         Outcome::NotDone => "",
         Outcome::Unknown | Outcome::Done => {
-            "; a token may have been minted that nobody holds, and ends within the hour"
+            "; a token may have been minted that no lease holds; it expires within the hour"
         }
     }
 }

@@ -8,12 +8,12 @@ use super::{MintError, Minting};
 
 /// The account whose installation a lease needs, and through what it is found.
 #[derive(Clone, Copy)]
-pub(super) struct Account<'a> {
+pub(super) struct InstalledOn<'a> {
     login: &'a str,
     found_by: Target<'a>,
 }
 
-impl<'a> Account<'a> {
+impl<'a> InstalledOn<'a> {
     /// Policy has seen to it that there is exactly one.
     pub(super) fn of(
         repositories: &'a [RepoPattern],
@@ -56,7 +56,7 @@ impl Minting {
         &self,
         app: &AppKey,
         secret: &SecretName,
-        account: Account<'_>,
+        account: InstalledOn<'_>,
         request: &MintRequest<'_>,
     ) -> MintError {
         let not_installed = |target: &str| MintError::NotInstalled {
@@ -89,7 +89,7 @@ impl Minting {
         &self,
         app: &AppKey,
         secret: &SecretName,
-        account: Account<'_>,
+        account: InstalledOn<'_>,
     ) -> Result<u64, MintError> {
         let found = self.github.installation(app, account.found_by).await;
         let found = found.map_err(|error| match &error {
@@ -117,14 +117,13 @@ impl Minting {
 
     /// Whose budget at GitHub a lease of this App's on this target draws on: known once an
     /// installation was found for the account.
-    #[must_use]
-    pub fn installation_principal(
+    pub(crate) fn installation_principal(
         &self,
         secret: &SecretName,
         repositories: &[RepoPattern],
         organization: Option<&OrgName>,
     ) -> Option<Principal> {
-        let account = Account::of(repositories, organization)?;
+        let account = InstalledOn::of(repositories, organization)?;
         let found = self.installations();
         found
             .get(&account.key(secret))
@@ -141,7 +140,11 @@ impl Minting {
 }
 
 /// A refusal of a mint or a search, told from those that have a name of their own.
-pub(super) fn refused(error: GitHubError, secret: &SecretName, account: Account<'_>) -> MintError {
+pub(super) fn refused(
+    error: GitHubError,
+    secret: &SecretName,
+    account: InstalledOn<'_>,
+) -> MintError {
     match &error {
         GitHubError::Forbidden { message, .. } | GitHubError::Refused { message, .. }
             if message.as_str().contains("suspended") =>

@@ -7,7 +7,7 @@
 //!
 //! A token is in the vault before anybody holds it, so a broker that was killed can revoke it when it
 //! comes back. Of several callers who need the same one, one goes to GitHub. A mint whose answer was
-//! lost is not repeated: that token, if there is one, is nobody's and ends within the hour.
+//! lost is not repeated: that token, if there is one, is held by no one, and ends within the hour.
 //!
 //! Ending tokens is in `end`, where an App is installed in `find`. Not here: who may have one (`policy`), leases (`issue`).
 
@@ -15,7 +15,7 @@ mod end;
 mod error;
 mod find;
 mod repositories;
-pub mod table;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 
@@ -32,18 +32,17 @@ use broker_secret_memory::token::AccessToken;
 use broker_sources::{ReadOptions, Sources};
 use broker_vault::{self as vault, Vault, VaultError};
 
-use self::find::{Account, refused};
-use self::table::{Acquired, Leader, Life, MintKey, TOKEN_LIFETIME, Token, TokenTable};
+use self::find::{InstalledOn, refused};
+use self::table::{Acquired, Leader, MintKey, TOKEN_LIFETIME, Token, TokenLife, TokenTable};
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::metrics::TokenCounters;
 use crate::policies::Policies;
 use crate::secrets::Secrets;
 
-pub use self::error::MintError;
+pub(crate) use self::error::MintError;
 
-/// See the module.
-pub struct Minting {
+pub(crate) struct Minting {
     journal: Arc<Journal>,
     policies: Arc<Policies>,
     secrets: Arc<Secrets>,
@@ -59,8 +58,7 @@ pub struct Minting {
 
 impl Minting {
     /// Mints at this GitHub, and keeps in this vault.
-    #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         journal: Arc<Journal>,
         policies: Arc<Policies>,
         secrets: Arc<Secrets>,
@@ -217,10 +215,6 @@ impl Minting {
 
     /// Mints a token and keeps it in the vault. If it is not what was asked for, or cannot be kept, it is
     /// ended. Whoever gets it puts it into the table sooner or later, where its end is seen to.
-    ///
-    /// # Errors
-    ///
-    /// [`MintError`].
     pub(crate) async fn mint_kept(
         &self,
         app: &AppKey,
@@ -228,7 +222,7 @@ impl Minting {
         scope: MintScope<'_>,
     ) -> Result<(Token, AccessToken), MintError> {
         let secret = &key.secret;
-        let account = Account::of(scope.repositories, scope.organization)
+        let account = InstalledOn::of(scope.repositories, scope.organization)
             .ok_or_else(|| MintError::Undeclared(secret.clone()))?;
         let request = self.mint_request(scope);
         let asked = self.journal.now();
@@ -243,7 +237,7 @@ impl Minting {
             installation,
             minted_at: there.wall,
             expires_at: minted.expires_at.min(within_the_hour.unwrap_or(there.wall)),
-            life: Life::minted(asked, there, minted.expires_at),
+            life: TokenLife::minted(asked, there, minted.expires_at),
         };
         // Kept first, whatever else is wrong with it: what is in the vault can be revoked.
         if let Err(error) = self.vault.keep_minted(kept(&token), &minted.token).await {
@@ -270,7 +264,7 @@ impl Minting {
         &self,
         app: &AppKey,
         secret: &SecretName,
-        account: Account<'_>,
+        account: InstalledOn<'_>,
         request: &MintRequest<'_>,
     ) -> Result<(u64, installation::Minted), MintError> {
         let known = account.key(secret);
@@ -336,7 +330,7 @@ fn kept(token: &Token) -> vault::Minted {
 /// The token that such a row was made of, found now.
 fn token_of(kept: vault::Minted, now: Now) -> Token {
     Token {
-        life: Life::restored(now, kept.minted_at, kept.expires_at),
+        life: TokenLife::restored(now, kept.minted_at, kept.expires_at),
         key: MintKey {
             uid: kept.uid,
             secret: kept.secret,

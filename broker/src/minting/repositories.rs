@@ -2,7 +2,7 @@
 //!
 //! An App's tokens are minted for ids, and the id that a name had at the first mint is kept. So a name
 //! that changes hands (a repository renamed, moved or deleted, and another one put in its place) never
-//! gives a lease somebody else's repository. Only a person knows whether that other one is meant.
+//! gives a lease another owner's repository. Only an operator knows whether that other one is meant.
 
 use broker_audit::record::GitHubEvent;
 use broker_policy::Caller;
@@ -15,8 +15,7 @@ use crate::secrets::UpkeepError;
 
 impl Minting {
     /// Every name for which an id is kept, by name.
-    #[must_use]
-    pub fn pinned_repositories(&self) -> Vec<PinnedRepository> {
+    pub(crate) fn pinned_repositories(&self) -> Vec<PinnedRepository> {
         let pinned = self.vault.pinned_repositories().into_iter();
         let parsed = pinned.filter_map(|(name, id)| {
             let repository = name.parse().ok()?;
@@ -32,7 +31,7 @@ impl Minting {
     /// # Errors
     ///
     /// [`UpkeepError`], also while the store is locked; the id is kept.
-    pub async fn unpin_repository(
+    pub(crate) async fn unpin_repository(
         &self,
         by: &Caller,
         repository: &RepoPattern,

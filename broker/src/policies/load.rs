@@ -10,13 +10,13 @@ use crate::accounts::SystemAccounts;
 use crate::policy_files::{self, PolicyFilesError};
 
 /// A set that was accepted, and what it was read from.
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// The set.
-    pub set: PolicySet,
+    pub(crate) set: PolicySet,
     /// SHA-256 of every file, hexadecimal, by its name.
-    pub files: BTreeMap<String, String>,
+    pub(crate) files: BTreeMap<String, String>,
     /// What is not as the decision tables beside the policies say, and gives no more than they do.
-    pub table_warnings: Vec<PolicyWarning>,
+    pub(crate) table_warnings: Vec<PolicyWarning>,
 }
 
 /// Why a set was refused, whole.
@@ -38,7 +38,7 @@ pub enum LoadError {
 /// # Errors
 ///
 /// [`LoadError`] with everything that is wrong, by file and line.
-pub fn load(directory: &Path, host: &Host) -> Result<Loaded, LoadError> {
+pub(crate) fn load(directory: &Path, host: &Host) -> Result<Loaded, LoadError> {
     let files = policy_files::read_live(directory)?;
     let set = PolicySet::parse(&files.policies, &SystemAccounts, host)?;
     let Verdict { refused, warnings } = cases::verdict(&files.policies, &files.tables);

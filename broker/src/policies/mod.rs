@@ -21,10 +21,10 @@ use tokio::task::JoinError;
 use crate::caller::Programs;
 use crate::metrics::{self, Counters};
 
-pub use self::load::{LoadError, Loaded, load};
+pub use self::load::LoadError;
+pub(crate) use self::load::{Loaded, load};
 
-/// See the module.
-pub struct Policies {
+pub(crate) struct Policies {
     directory: PathBuf,
     host: Host,
     in_force: RwLock<Arc<InForce>>,
@@ -59,8 +59,7 @@ impl InForce {
 
 impl Policies {
     /// Puts in force what was loaded from this directory, for a broker on this host.
-    #[must_use]
-    pub fn new(directory: PathBuf, host: Host, loaded: Loaded, now: Timestamp) -> Self {
+    pub(crate) fn new(directory: PathBuf, host: Host, loaded: Loaded, now: Timestamp) -> Self {
         let granted = Counters::default();
         Self {
             directory,
@@ -71,13 +70,10 @@ impl Policies {
         }
     }
 
-    /// Where the files are.
-    #[must_use]
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// The set in force.
     pub(crate) fn in_force(&self) -> Arc<InForce> {
         Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -89,15 +85,13 @@ impl Policies {
     }
 
     /// Why the files are not the set in force, if they were refused.
-    #[must_use]
-    pub fn fault(&self) -> Option<String> {
+    pub(crate) fn fault(&self) -> Option<String> {
         let fault = self.fault.lock();
         fault.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How much the set in force wants to know of the programs that connect.
-    #[must_use]
-    pub fn programs(&self) -> Programs {
+    pub(crate) fn programs(&self) -> Programs {
         if self.in_force().set.wants_sha256() {
             Programs::PathAndDigest
         } else {
@@ -107,8 +101,7 @@ impl Policies {
 
     /// Whether the value that is handed out is the vault's: policies say so, or do not speak of the secret.
     /// Otherwise what the vault holds of it is a copy.
-    #[must_use]
-    pub fn take_from_vault(&self, secret: &SecretName) -> bool {
+    pub(crate) fn take_from_vault(&self, secret: &SecretName) -> bool {
         let in_force = self.in_force();
         let declared = in_force.set.secret(secret);
         declared.is_none_or(|declared| declared.source.is_vault())
@@ -124,7 +117,6 @@ impl Policies {
         tokio::task::spawn_blocking(move || load(&directory, &host)).await
     }
 
-    /// Puts a set in force.
     pub(crate) fn replace(&self, loaded: Loaded, now: Timestamp) {
         let in_force = Arc::new(InForce::since(now, loaded, &self.granted));
         *self

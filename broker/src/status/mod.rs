@@ -29,8 +29,7 @@ use crate::rotations::Rotations;
 use crate::secrets::Secrets;
 use crate::warnings::Warnings;
 
-/// See the module.
-pub struct Status {
+pub(crate) struct Status {
     journal: Arc<Journal>,
     policies: Arc<Policies>,
     secrets: Arc<Secrets>,
@@ -51,17 +50,14 @@ pub struct Status {
 }
 
 /// What is shown of the process itself.
-pub struct Process {
+pub(crate) struct Process {
     /// Where traces leave, for how many of them did not.
-    pub traces: NonblockingStderr,
-    /// When it started.
-    pub started: Timestamp,
+    pub(crate) traces: NonblockingStderr,
+    pub(crate) started: Timestamp,
 }
 
 impl Status {
-    /// Looks at all of these.
-    #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         (journal, policies): (Arc<Journal>, Arc<Policies>),
         (secrets, vault, sources): (Arc<Secrets>, Arc<Vault>, Arc<Sources>),
         (leases, minting, limits): (Arc<Leases>, Arc<Minting>, Arc<Limits>),
@@ -93,12 +89,9 @@ impl Status {
             socket_fault: Mutex::default(),
         }
     }
-}
 
-impl Status {
     /// Why the broker is of no use to new callers now; empty if it is.
-    #[must_use]
-    pub fn not_ready(&self) -> Vec<String> {
+    pub(crate) fn not_ready(&self) -> Vec<String> {
         let mut reasons = self.grants_nothing_because();
         reasons.extend(self.socket_fault());
         reasons
@@ -140,12 +133,9 @@ impl Status {
     pub(crate) const fn named_files(&self) -> &NamedFiles {
         &self.named_files
     }
-}
 
-impl Status {
     /// The status as this caller may see it.
-    #[must_use]
-    pub fn status(&self, caller: &Caller) -> api::Status {
+    pub(crate) fn status(&self, caller: &Caller) -> api::Status {
         let operator = self.config.is_operator(caller);
         let not_ready = self.not_ready();
         api::Status {
@@ -185,7 +175,7 @@ impl Status {
             warnings.extend(stale_warning(secret));
         }
         warnings.extend(self.named_files.faults());
-        warnings.extend(self.warnings.of_today(now));
+        warnings.extend(self.warnings.of_last_day(now));
         warnings.extend(self.rotations.rotation_warnings());
         warnings.extend(self.moves.move_warnings(now));
         warnings.extend(self.root_key_warnings(now));
@@ -208,13 +198,12 @@ impl Status {
             github: self.limits.github_status(),
             secrets,
             warnings,
-            warning_channels: self.warnings.standing(),
+            warning_channels: self.warnings.channel_states(),
         }
     }
 
     /// The purposes this caller may know of.
-    #[must_use]
-    pub fn purposes(&self, caller: &Caller) -> Vec<PurposeView> {
+    pub(crate) fn purposes(&self, caller: &Caller) -> Vec<PurposeView> {
         let policies = self.policies.in_force();
         let all = self.config.is_operator(caller);
         let views = policies.set.purposes().filter_map(|purpose| {
@@ -241,8 +230,7 @@ impl Status {
     }
 
     /// One purpose, if this caller may know of it.
-    #[must_use]
-    pub fn purpose(&self, caller: &Caller, name: &Purpose) -> Option<PurposeView> {
+    pub(crate) fn purpose(&self, caller: &Caller, name: &Purpose) -> Option<PurposeView> {
         self.purposes(caller)
             .into_iter()
             .find(|view| view.purpose == *name)
@@ -250,8 +238,7 @@ impl Status {
 }
 
 /// The caller as the API shows it.
-#[must_use]
-pub fn caller_view(caller: &Caller) -> CallerView {
+pub(crate) fn caller_view(caller: &Caller) -> CallerView {
     CallerView {
         uid: caller.uid,
         gid: caller.gid,

@@ -5,7 +5,7 @@ use broker_vault::MOST_SEALS;
 use jiff::Timestamp;
 
 use super::Status;
-use crate::secrets::{rekey_hint, root_key_in_words};
+use crate::secrets::{describe_root_key, rekey_hint};
 
 impl Status {
     /// The root key in force as operators see it.
@@ -35,8 +35,8 @@ impl Status {
         });
         let deadline = self.secrets.root_key_deadline();
         let near =
-            deadline.warning_due(now).is_some() && self.secrets.a_person_is_due(&deadline, now);
-        let near = near.then(|| root_key_in_words(&deadline, now)).flatten();
+            deadline.warning_due(now).is_some() && self.secrets.needs_operator(&deadline, now);
+        let near = near.then(|| describe_root_key(&deadline, now)).flatten();
         let near = near.map(|near| format!("{near}; {}", rekey_hint(&key)));
         used_up.into_iter().chain(near).collect()
     }

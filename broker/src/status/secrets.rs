@@ -15,8 +15,7 @@ use crate::deadline::Deadline;
 
 impl Status {
     /// Every secret that policies declare or the vault holds.
-    #[must_use]
-    pub fn secrets(&self) -> Vec<SecretView> {
+    pub(crate) fn secrets(&self) -> Vec<SecretView> {
         let policies = self.policies.in_force();
         let held: BTreeMap<SecretName, StoredSecret> = self.vault.list().into_iter().collect();
         let declared = policies.set.secrets().map(|secret| secret.name.clone());
@@ -91,7 +90,7 @@ impl Status {
     }
 
     /// One secret, with what the last check of it found; `None` if there is none of this name.
-    pub async fn secret(&self, name: &SecretName) -> Option<SecretView> {
+    pub(crate) async fn secret(&self, name: &SecretName) -> Option<SecretView> {
         let mut secret = self.secrets().into_iter().find(|view| view.name == *name)?;
         self.checks.add_check_details(&mut secret).await;
         Some(secret)
@@ -110,7 +109,7 @@ pub(super) fn secret_warning(
             "`{name}` is in the vault and no policy file declares it"
         )),
         SecretState::Ok => None,
-        SecretState::Due | SecretState::Overdue => deadline.in_words(name.as_str(), now),
+        SecretState::Due | SecretState::Overdue => deadline.describe(name.as_str(), now),
         SecretState::Expired => Some(format!(
             "`{name}` ended at GitHub on {}; set a new value with `tokenctl secret set {name}`",
             date(secret.expires_at)

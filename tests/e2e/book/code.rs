@@ -27,11 +27,11 @@ pub(super) fn variants(file: &str, name: &str) -> Vec<String> {
         .collect()
 }
 
-/// The words that the variants of an enum are written as: `Self::Owner => "owner"`.
+/// The words of a type's constants: `const OWNER: Self = Self("owner");`.
 pub(super) fn words_of(file: &str) -> BTreeSet<String> {
     let text = without_tests(file);
-    let arms = text.split("Self::").skip(1);
-    let words = arms.filter_map(|arm| arm.split_once(" => \"")?.1.split_once('"'));
+    let constants = text.split(" = Self(\"").skip(1);
+    let words = constants.filter_map(|rest| rest.split_once('"'));
     words.map(|(word, _)| word.to_owned()).collect()
 }
 

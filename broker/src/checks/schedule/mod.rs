@@ -21,18 +21,21 @@ use super::asker::BETWEEN_REQUESTS;
 
 /// How the checks of one secret stand, by the wall clock as it stands now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Last {
+pub(crate) struct LastCheck {
     /// When GitHub last answered a check of the value in use, and whether it accepted it.
-    pub answered: Option<(Timestamp, bool)>,
+    pub(crate) answered: Option<(Timestamp, bool)>,
     /// When a later attempt failed.
-    pub failed_at: Option<Timestamp>,
+    pub(crate) failed_at: Option<Timestamp>,
 }
 
-impl Last {
+impl LastCheck {
     /// From what was kept. What was done at a time that is yet to come was done at an unknown time, by a
     /// clock that was wrong: it keeps no check away.
-    #[must_use]
-    pub fn of(answered: Option<(&Moment, bool)>, failed: Option<&Moment>, now: &Moment) -> Self {
+    pub(crate) fn of(
+        answered: Option<(&Moment, bool)>,
+        failed: Option<&Moment>,
+        now: &Moment,
+    ) -> Self {
         Self {
             answered: answered.and_then(|(at, accepted)| Some((at.done_before(now)?, accepted))),
             failed_at: failed.and_then(|at| at.done_before(now)),
@@ -41,8 +44,12 @@ impl Last {
 }
 
 /// When a secret is due, by the wall clock; in the past if it is now.
-#[must_use]
-pub fn due_at(name: &SecretName, every: Duration, last: Last, now: Timestamp) -> Timestamp {
+pub(crate) fn due_at(
+    name: &SecretName,
+    every: Duration,
+    last: LastCheck,
+    now: Timestamp,
+) -> Timestamp {
     let every = i64::try_from(every.as_secs()).unwrap_or(DAY).max(1);
     let due = match last.answered {
         None => slot_after(name, every, now.as_second() - every),
@@ -80,7 +87,7 @@ fn spread(name: &str) -> u64 {
 
 /// What is due soon, and how fast it may be worked off.
 #[derive(Debug, Default)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     plan: VecDeque<(Timestamp, SecretName)>,
     /// Boot time until which the plan is good; `None` before the first.
     planned_until: Option<Duration>,
@@ -94,13 +101,12 @@ pub struct Schedule {
 
 impl Schedule {
     /// Whether it wants to be told again what is due.
-    #[must_use]
-    pub fn wants_plan(&self, now: Now) -> bool {
+    pub(crate) fn wants_plan(&self, now: Now) -> bool {
         self.planned_until.is_none_or(|until| until <= now.boot)
     }
 
     /// Takes what is due until [`Self::horizon`], of this many secrets in all.
-    pub fn plan(
+    pub(crate) fn plan(
         &mut self,
         mut due: Vec<(Timestamp, SecretName)>,
         secrets: usize,
@@ -116,14 +122,13 @@ impl Schedule {
     }
 
     /// Until when a plan made now looks ahead.
-    #[must_use]
-    pub fn horizon(now: Now) -> Timestamp {
+    pub(crate) fn horizon(now: Now) -> Timestamp {
         let ahead = SignedDuration::try_from(PLANNED).unwrap_or(SignedDuration::ZERO);
         now.wall.saturating_add(ahead).unwrap_or(Timestamp::MAX)
     }
 
     /// The secret to check now, if it is time for one.
-    pub fn next(&mut self, now: Now) -> Option<SecretName> {
+    pub(crate) fn next(&mut self, now: Now) -> Option<SecretName> {
         if now.boot < self.not_before || self.plan.front()?.0 > now.wall {
             return None;
         }
@@ -131,20 +136,20 @@ impl Schedule {
     }
 
     /// A check has ended, whatever it found.
-    pub fn done(&mut self, now: Now) {
+    pub(crate) fn done(&mut self, now: Now) {
         self.failures = 0;
         self.rest(self.gap, now);
     }
 
     /// GitHub is away: nothing begins for a while, each time longer, and no shorter than it says.
-    pub fn away(&mut self, retry_after: Option<Duration>, now: Now) {
+    pub(crate) fn back_off(&mut self, retry_after: Option<Duration>, now: Now) {
         let wait = AWAY.pause(self.failures);
         self.failures = self.failures.saturating_add(1);
         self.rest(wait.max(retry_after.unwrap_or_default()), now);
     }
 
     /// No check begins for this long.
-    pub fn rest(&mut self, wait: Duration, now: Now) {
+    pub(crate) fn rest(&mut self, wait: Duration, now: Now) {
         self.not_before = self.not_before.max(now.boot.saturating_add(wait));
     }
 }

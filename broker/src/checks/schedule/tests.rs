@@ -22,7 +22,7 @@ fn at(text: &str) -> Timestamp {
 struct Simulation {
     clock: ManualClock,
     schedule: Schedule,
-    last: BTreeMap<SecretName, Last>,
+    last: BTreeMap<SecretName, LastCheck>,
     /// The second of every request.
     requests: Vec<i64>,
     checks: BTreeMap<SecretName, usize>,
@@ -35,7 +35,7 @@ impl Simulation {
             clock: ManualClock::at(at("2026-11-21T07:00:00Z")),
             schedule: Schedule::default(),
             last: (0..secrets)
-                .map(|nth| (name(nth), Last::default()))
+                .map(|nth| (name(nth), LastCheck::default()))
                 .collect(),
             requests: Vec::new(),
             checks: BTreeMap::new(),
@@ -68,7 +68,7 @@ impl Simulation {
                 *self.checks.entry(name.clone()).or_default() += 1;
                 self.last.insert(
                     name,
-                    Last {
+                    LastCheck {
                         answered: Some((now.wall, true)),
                         failed_at: None,
                     },
@@ -158,7 +158,7 @@ fn the_time_of_a_secret_outlives_versions_of_the_program() {
 fn a_refused_token_is_left_alone_for_a_day_unless_its_value_changes() {
     let hourly = Duration::from_secs(3600);
     let now = at("2026-11-21T07:00:00Z");
-    let refused = Last {
+    let refused = LastCheck {
         answered: Some((now, false)),
         failed_at: None,
     };
@@ -167,7 +167,7 @@ fn a_refused_token_is_left_alone_for_a_day_unless_its_value_changes() {
         let wait = due.duration_since(now).as_secs();
         assert!((86_400..90_000).contains(&wait), "{wait}");
         // Of another value nothing is known: it is due at once.
-        assert!(due_at(&name(nth), hourly, Last::default(), now) <= now);
+        assert!(due_at(&name(nth), hourly, LastCheck::default(), now) <= now);
     }
 }
 
@@ -179,21 +179,21 @@ fn a_check_that_was_made_while_the_clock_was_ahead_keeps_none_away() {
     clock.set_wall(at("2026-11-18T08:00:00Z"));
     // Within the boot it was an hour ago, whatever the wall clock says.
     let now = Moment::new(clock.now(), clock.boot_id());
-    let last = Last::of(Some((&made, false)), Some(&made), &now);
+    let last = LastCheck::of(Some((&made, false)), Some(&made), &now);
     let hour_ago = at("2026-11-18T07:00:00Z");
     assert_eq!(last.answered, Some((hour_ago, false)));
     assert_eq!(last.failed_at, Some(hour_ago));
     // In another boot that is not known, and it is due at once.
     let rebooted = Moment::stored(now.wall(), None);
-    let last = Last::of(Some((&made, false)), Some(&made), &rebooted);
-    assert_eq!(last, Last::default());
+    let last = LastCheck::of(Some((&made, false)), Some(&made), &rebooted);
+    assert_eq!(last, LastCheck::default());
     assert!(due_at(&name(1), EVERY, last, now.wall()) <= now.wall());
 }
 
 #[test]
 fn what_failed_is_tried_again_a_quarter_of_an_hour_later() {
     let now = at("2026-11-21T07:00:00Z");
-    let failed = Last {
+    let failed = LastCheck {
         answered: None,
         failed_at: Some(now),
     };
@@ -222,12 +222,12 @@ fn while_github_is_away_it_is_asked_ever_more_seldom_until_it_answers() {
     let mut schedule = Schedule::default();
     let waited = |schedule: &Schedule| (schedule.not_before - clock.now().boot).as_secs();
     for want in [60, 120, 240, 480, 900, 900] {
-        schedule.away(None, clock.now());
+        schedule.back_off(None, clock.now());
         assert_eq!(waited(&schedule), want);
         clock.advance(Duration::from_secs(want));
     }
     schedule.done(clock.now());
-    schedule.away(Some(Duration::from_secs(1000)), clock.now());
+    schedule.back_off(Some(Duration::from_secs(1000)), clock.now());
     assert_eq!(waited(&schedule), 1000);
 }
 
@@ -238,12 +238,12 @@ proptest! {
     ) {
         let every = Duration::from_secs(hours * 3600);
         let now = Timestamp::from_second(second).unwrap();
-        let last = Last { answered: Some((now, true)), failed_at: None };
+        let last = LastCheck { answered: Some((now, true)), failed_at: None };
         let due = due_at(&name(nth), every, last, now);
         let wait = due.duration_since(now).as_secs();
         let whole = i64::try_from(every.as_secs()).unwrap();
         prop_assert!(wait > whole / 2 && wait <= whole + whole / 2 + 1, "{wait}");
-        let again = due_at(&name(nth), every, Last { answered: Some((due, true)), failed_at: None }, due);
+        let again = due_at(&name(nth), every, LastCheck { answered: Some((due, true)), failed_at: None }, due);
         prop_assert_eq!(again.duration_since(due).as_secs(), whole);
     }
 }

@@ -12,7 +12,7 @@ use broker_sources::SourceError;
 use broker_vault::VaultError;
 
 use crate::api_error::ApiError;
-use crate::limits::NoUse;
+use crate::limits::UpstreamLimit;
 use crate::minting::MintError;
 
 /// Why the broker did not hand out a lease.
@@ -21,8 +21,7 @@ use crate::minting::MintError;
 /// broker's insides that the caller did not already know. The cause, for the operator, is in
 /// `source()` and goes to the daemon's own trace.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum IssueError {
+pub(crate) enum IssueError {
     /// Policy said no, or there is no such purpose. A normal outcome, already recorded.
     #[error("purpose `{purpose}` is not allowed for this caller (audit record {seq})")]
     Denied {
@@ -34,84 +33,51 @@ pub enum IssueError {
     /// A rule speaks for the caller and allows less. Already recorded.
     #[error("{what} (rule {rule}, audit record {seq})")]
     TooWide {
-        /// The rule.
         rule: Arc<str>,
-        /// What is too wide.
         what: String,
         /// Where the refusal is in the audit log.
         seq: u64,
     },
-    /// The account has had its refusals, or its leases, for this minute.
     #[error("too many requests from this account; the rest of this minute is only counted")]
-    Flood {
-        /// When to come back.
-        retry_after: Duration,
-    },
-    /// The account has as many live leases as it may.
+    Flood { retry_after: Duration },
     #[error("this account holds {limit} live leases, as many as it may; revoke some or wait")]
-    TooManyLeases {
-        /// The limit.
-        limit: usize,
-        /// When the next of them ends.
-        retry_after: Duration,
-    },
-    /// The records of the account's live leases would take more than they may.
+    TooManyLeases { limit: usize, retry_after: Duration },
     #[error(
         "the records of this account's live leases fill the {mib} MiB that one account may have; ask for \
         fewer repositories by name, revoke some leases, or wait"
     )]
-    LeasesTooLong {
-        /// How many that are.
-        mib: u16,
-        /// When the next of them ends.
-        retry_after: Duration,
-    },
-    /// The account has had as much written to the audit log as it may in a minute.
+    LeasesTooLong { mib: u16, retry_after: Duration },
     #[error(
         "this account had {mib} MiB written to the audit log within a minute, as much as it may; ask for \
         fewer repositories by name, or wait"
     )]
-    LogFlood {
-        /// How many that are.
-        mib: u16,
-        /// When to come back.
-        retry_after: Duration,
-    },
+    LogFlood { mib: u16, retry_after: Duration },
     /// The store is locked. Only an operator can unlock it.
     #[error("the store is locked; an operator must run `tokenctl unlock`")]
     Locked,
-    /// The decision could not be made durable, so nothing was unsealed.
     #[error("the audit log cannot be written, so no credential was released")]
     NotRecorded(#[source] AuditLogError),
-    /// No value is there for the secret behind the purpose.
     #[error("secret `{0}` has no value; an operator must run `tokenctl secret set {0}`")]
     SecretMissing(SecretName),
-    /// The secret behind the purpose has ended.
     #[error("secret `{0}` has expired; an operator must set a new value")]
     SecretExpired(SecretName),
     /// GitHub limits whoever is behind the secret: nothing was granted, and it was not asked again.
-    #[error("GitHub limits whoever is behind secret `{secret}`: {}; come back in {} s",
-        crate::limits::in_words(*kind), .retry_after.as_secs())]
+    #[error("GitHub limits the account behind secret `{secret}`: {}; come back in {} s",
+        crate::limits::describe(*kind), .retry_after.as_secs())]
     Limited {
-        /// The secret.
         secret: SecretName,
-        /// Which limit.
         kind: LimitKind,
         /// When to come back, in whole seconds rounded up.
         retry_after: Duration,
     },
-    /// The place the secret comes from did not give it.
     #[error("the source of secret `{secret}` did not give a value{}", come_back(.source))]
     Source {
-        /// The secret.
         secret: SecretName,
-        /// Why.
         source: SourceError,
     },
     /// There is no installation token.
     #[error("{source}")]
     Mint {
-        /// The App's secret.
         secret: SecretName,
         /// Why; the same for all who waited for it.
         source: Arc<MintError>,
@@ -120,24 +86,17 @@ pub enum IssueError {
     /// key is never handed out in place of a token.
     #[error("`deliver = \"{}\"` cannot be served by this version", .0.as_str())]
     Undeliverable(Delivery),
-    /// The vault did not give the value.
     #[error("secret `{secret}` could not be unsealed; the broker's trace says why")]
     Vault {
-        /// The secret.
         secret: SecretName,
-        /// Why.
         source: VaultError,
     },
-    /// Policies changed while the request was under way, and no longer allow it.
     #[error("the policies changed while the lease was being issued or renewed; ask again")]
     Overtaken,
-    /// The process that was to bound the lease is gone.
     #[error("`until` is `caller_exit`, and the calling process cannot be watched")]
     CannotWatch(#[source] std::io::Error),
-    /// The kernel gives no random numbers.
     #[error("the kernel gives no random numbers")]
     NoRandom(#[source] getrandom::Error),
-    /// The broker is stopping.
     #[error("the broker is stopping; ask again in a moment")]
     Stopping,
     /// A record could not be written as JSON: a fault of the broker's own.
@@ -153,14 +112,14 @@ fn come_back(source: &SourceError) -> String {
 
 impl IssueError {
     /// A lease on this secret would be of no use now.
-    pub(super) fn of_no_use(secret: &SecretName, no_use: NoUse) -> Self {
+    pub(super) fn of_upstream_limit(secret: &SecretName, limit: UpstreamLimit) -> Self {
         let secret = secret.clone();
-        match no_use {
-            NoUse::LeftAlone { retry_after } => Self::Mint {
+        match limit {
+            UpstreamLimit::BreakerOpen { retry_after } => Self::Mint {
                 secret,
                 source: Arc::new(GitHubError::NotTried { retry_after }.into()),
             },
-            NoUse::Limited { kind, retry_after } => Self::Limited {
+            UpstreamLimit::Limited { kind, retry_after } => Self::Limited {
                 secret,
                 kind,
                 retry_after,
@@ -170,8 +129,7 @@ impl IssueError {
 
     /// Whether the purpose's second secret is for this: the first is missing, has expired, or its App
     /// is not installed there.
-    #[must_use]
-    pub fn allows_fallback(&self) -> bool {
+    pub(crate) fn allows_fallback(&self) -> bool {
         match self {
             Self::SecretMissing(_) | Self::SecretExpired(_) => true,
             Self::Mint { source, .. } => source.allows_fallback(),

@@ -8,7 +8,7 @@
 //! compiler and not by the reviewer.
 //!
 //! Why the record comes first: after a crash between the two steps, a record without a credential
-//! is a line an operator can explain. A credential without a record is one nobody knows about.
+//! is a line an operator can explain. A credential without a record is one no one knows about.
 //!
 //! A value from the vault needs one durable write: its hash is kept beside the sealed value, so the
 //! record that allows the lease names it. A value that is not known yet (from the environment) adds
@@ -42,30 +42,29 @@ use crate::api_error::ApiError as _;
 use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
 use crate::leases::Leases;
-use crate::leases::table::{Limits, Place, Reached};
+use crate::leases::table::{AccountLimits, LimitReached, Reservation};
 use crate::minting::table::TokenRef;
 use crate::policies::InForce;
 
-pub use self::error::IssueError;
+pub(crate) use self::error::IssueError;
 
 /// What a caller asks beside the [`Request`] that policy evaluates.
 #[derive(Debug, Default)]
-pub struct Wishes {
+pub(crate) struct LeaseOptions {
     /// The caller's own words, for the record.
-    pub reason: Option<Box<str>>,
+    pub(crate) reason: Option<Box<str>>,
     /// Whether the lease is to end with the process that asked.
-    pub until_exit: bool,
-    /// Whether a token that others share will not do: GitHub refused it, or it lacks what the App was
+    pub(crate) until_exit: bool,
+    /// Whether a token that others share is not enough: GitHub refused it, or it lacks what the App was
     /// given since.
-    pub fresh: bool,
+    pub(crate) fresh: bool,
 }
 
 /// A lease and the token that was handed out for it.
-pub struct Issued {
-    /// The lease, live.
-    pub lease: Arc<Lease>,
+pub(crate) struct Issued {
+    pub(crate) lease: Arc<Lease>,
     /// The token. It goes into the answer and nowhere else.
-    pub token: AccessToken,
+    pub(crate) token: AccessToken,
 }
 
 impl Leases {
@@ -75,7 +74,11 @@ impl Leases {
     ///
     /// [`IssueError`]; nothing was handed out, and what was granted by then is ended and recorded
     /// so.
-    pub async fn issue(&self, request: Request, wishes: Wishes) -> Result<Issued, IssueError> {
+    pub(crate) async fn issue(
+        &self,
+        request: Request,
+        options: LeaseOptions,
+    ) -> Result<Issued, IssueError> {
         if self.gate.is_draining() {
             return Err(IssueError::Stopping);
         }
@@ -87,14 +90,14 @@ impl Leases {
         let grant = match broker_policy::decide(&policies.set, &request) {
             Decision::Allow(grant) => grant,
             Decision::Deny(denial) => {
-                return Err(Box::pin(self.deny(&request, &wishes, denial)).await);
+                return Err(Box::pin(self.deny(&request, &options, denial)).await);
             }
         };
         self.spend(&self.grants, request.caller.account())?;
-        let asked = Asked {
+        let asked = DecidedRequest {
             policies: &policies,
             request: &request,
-            wishes: &wishes,
+            options: &options,
             revocations,
         };
         let falls_back = grant.fallback.is_some();
@@ -106,8 +109,12 @@ impl Leases {
         }
     }
 
-    /// The same on the purpose's second secret. The decision is pure: asked again, it is the same.
-    async fn fall_back(&self, asked: Asked<'_>, error: IssueError) -> Result<Issued, IssueError> {
+    /// Issues the lease on the purpose's second secret. The decision is pure: a second time it is the same.
+    async fn fall_back(
+        &self,
+        asked: DecidedRequest<'_>,
+        error: IssueError,
+    ) -> Result<Issued, IssueError> {
         let again = broker_policy::decide(&asked.policies.set, asked.request);
         let Decision::Allow(grant) = again else {
             return Err(error);
@@ -124,7 +131,7 @@ impl Leases {
     /// Takes a grant to a lease.
     async fn grant_lease(
         &self,
-        asked: Asked<'_>,
+        asked: DecidedRequest<'_>,
         grant: Grant,
         fallback: Option<Box<str>>,
     ) -> Result<Issued, IssueError> {
@@ -139,7 +146,7 @@ impl Leases {
             }
             Err(error) => return Err(error),
         };
-        let Ready {
+        let PreparedLease {
             mut lease,
             usage,
             source,
@@ -148,7 +155,7 @@ impl Leases {
         lease.fallback = fallback;
         let granted = LeaseEvent::Granted(lease_record::of(&lease, self.journal.boot_id()));
         let body = self.with_lease_mac(&granted, &lease.secret)?;
-        let weight = lease_record::Weight::of(&lease, &body)?;
+        let weight = lease_record::RecordSize::of(&lease, &body)?;
         let place = self.reserve_place(&lease, weight.live, &source, now)?;
         self.spend_bytes(request.caller.account(), weight.written)?;
         let recorded = self
@@ -161,7 +168,7 @@ impl Leases {
         let key = hold.as_ref().and_then(TokenRef::key);
         let origin = Origin {
             source: &source,
-            fresh: asked.wishes.fresh,
+            fresh: asked.options.fresh,
         };
         match self.obtain(&mut lease, recorded, origin, key).await {
             Ok(token) => {
@@ -194,9 +201,9 @@ impl Leases {
         bytes: usize,
         source: &SourceSpec,
         now: Now,
-    ) -> Result<Place<'_>, IssueError> {
+    ) -> Result<Reservation<'_>, IssueError> {
         let limit = self.config.limits.leases_per_account;
-        let limits = Limits {
+        let limits = AccountLimits {
             leases: limit,
             bytes: self.config.limits.audit_bytes() as usize,
         };
@@ -206,8 +213,8 @@ impl Leases {
         place.map_err(|full| {
             let retry_after = full.retry_after(now);
             match full.reached {
-                Reached::Leases => IssueError::TooManyLeases { limit, retry_after },
-                Reached::Bytes => IssueError::LeasesTooLong {
+                LimitReached::Leases => IssueError::TooManyLeases { limit, retry_after },
+                LimitReached::Bytes => IssueError::LeasesTooLong {
                     mib: self.config.limits.audit_mib_per_account,
                     retry_after,
                 },
@@ -216,7 +223,12 @@ impl Leases {
     }
 
     /// Everything the record must name, worked out before it is written.
-    fn prepare(&self, asked: Asked<'_>, grant: Grant, now: Now) -> Result<Ready<'_>, IssueError> {
+    fn prepare(
+        &self,
+        asked: DecidedRequest<'_>,
+        grant: Grant,
+        now: Now,
+    ) -> Result<PreparedLease<'_>, IssueError> {
         let secret = grant.secret.clone();
         let source = asked
             .policies
@@ -236,25 +248,27 @@ impl Leases {
             .map_err(|TooShort| IssueError::SecretExpired(secret.clone()))?;
         let caller = Arc::clone(&asked.request.caller);
         let mut lease = Lease::new(new_lease_id()?, caller, &grant, span);
-        lease.reason.clone_from(&asked.wishes.reason);
-        lease.until_exit = asked.wishes.until_exit;
+        lease.reason.clone_from(&asked.options.reason);
+        lease.until_exit = asked.options.until_exit;
         lease.version = held.as_ref().map(|held| held.version);
         let hold = match grant.deliver {
             Delivery::Raw => {
                 lease.hashed_token = held.map(|held| held.hashed_credential);
                 None
             }
-            Delivery::Installation => Some(self.hold_token(&mut lease, asked.wishes.fresh, now)?),
+            Delivery::Installation => {
+                Some(self.hold_token(&mut lease, asked.options.fresh, now)?)
+            }
             Delivery::Proxy => return Err(IssueError::Undeliverable(grant.deliver)),
         };
         self.limits
             .refuse_limited(&lease)
-            .map_err(|no_use| IssueError::of_no_use(&lease.secret, no_use))?;
+            .map_err(|limit| IssueError::of_upstream_limit(&lease.secret, limit))?;
         let usage = Use {
             secret,
             version: lease.version,
         };
-        Ok(Ready {
+        Ok(PreparedLease {
             lease,
             usage,
             source,
@@ -276,7 +290,11 @@ impl Leases {
 
     /// A lease that was opened while the store was locked is not handed out; see
     /// [`Self::recheck_changes`].
-    async fn recheck_lock(&self, asked: Asked<'_>, lease: &Arc<Lease>) -> Result<(), IssueError> {
+    async fn recheck_lock(
+        &self,
+        asked: DecidedRequest<'_>,
+        lease: &Arc<Lease>,
+    ) -> Result<(), IssueError> {
         // Perhaps unlocked again by now.
         let revoked = self.gate.revocations() != asked.revocations;
         if revoked || self.grants_nothing() {
@@ -344,15 +362,15 @@ fn new_lease_id() -> Result<LeaseId, IssueError> {
 
 /// What was asked, and the policies that evaluated it.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
+struct DecidedRequest<'a> {
     policies: &'a Arc<InForce>,
     request: &'a Request,
-    wishes: &'a Wishes,
+    options: &'a LeaseOptions,
     /// How often all leases had been ended when this was asked.
     revocations: u64,
 }
 
-struct Ready<'a> {
+struct PreparedLease<'a> {
     lease: Lease,
     usage: Use,
     source: SourceSpec,

@@ -20,7 +20,7 @@ use crate::minting::table::{MintKey, TOKEN_LIFETIME, TokenRef};
 #[derive(Clone, Copy)]
 pub(super) struct Origin<'a> {
     pub(super) source: &'a SourceSpec,
-    /// Whether what is kept of a slow place will not do.
+    /// Whether what is kept of a slow place is not enough.
     pub(super) fresh: bool,
 }
 
@@ -76,7 +76,7 @@ impl Leases {
         }
     }
 
-    /// A value that does not lie in the vault.
+    /// A value that is not stored in the vault.
     async fn take_from_source(
         &self,
         lease: &Lease,

@@ -5,7 +5,7 @@ use broker_audit_writer::Effect;
 use broker_policy::{Denial, Request};
 use broker_protocol::error::ErrorCode;
 
-use super::{IssueError, Wishes};
+use super::{IssueError, LeaseOptions};
 use crate::lease_record;
 use crate::leases::Leases;
 use crate::leases::budget::Budget;
@@ -15,7 +15,7 @@ impl Leases {
     pub(crate) async fn deny(
         &self,
         request: &Request,
-        wishes: &Wishes,
+        options: &LeaseOptions,
         denial: Denial,
     ) -> IssueError {
         let (code, rule, why) = match &denial {
@@ -25,11 +25,11 @@ impl Leases {
                 (ErrorCode::TooWide, Some(rule.as_ref()), what.as_str())
             }
         };
-        let refusal = Refusal {
+        let refusal = DenialRecord {
             code,
             rule,
             why,
-            reason: wishes.reason.as_deref(),
+            reason: options.reason.as_deref(),
         };
         match self.record_refusal(request, refusal).await {
             Ok(seq) => match denial {
@@ -53,7 +53,7 @@ impl Leases {
             _ => return error,
         };
         let why = error.to_string();
-        let refusal = Refusal {
+        let refusal = DenialRecord {
             code,
             rule: None,
             why: &why,
@@ -74,7 +74,7 @@ impl Leases {
     async fn record_refusal(
         &self,
         request: &Request,
-        refusal: Refusal<'_>,
+        refusal: DenialRecord<'_>,
     ) -> Result<u64, IssueError> {
         let account = request.caller.account();
         self.spend(&self.refusals, account)?;
@@ -116,7 +116,7 @@ impl Leases {
     }
 }
 
-struct Refusal<'a> {
+struct DenialRecord<'a> {
     code: ErrorCode,
     rule: Option<&'a str>,
     why: &'a str,

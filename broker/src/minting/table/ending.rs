@@ -7,14 +7,14 @@ use broker_secret_memory::token::HashedToken;
 
 use super::{Token, TokenTable};
 
-/// What becomes of a token that somebody wants to end now.
+/// What becomes of a token that someone wants to end now.
 #[derive(Debug, PartialEq, Eq)]
-pub enum EndNow {
+#[must_use]
+pub(crate) enum EndNow {
     /// Whoever asked ends it; with it, how often it was tried.
     Begun(Token, u32),
-    /// It is gone, or somebody else is ending it.
+    /// It is gone, or another task is ending it.
     UnderWay,
-    /// Other leases hold it.
     Shared,
 }
 
@@ -23,10 +23,12 @@ pub enum EndNow {
 pub(super) enum Ending {
     /// Not asked for, or to be asked for now.
     Idle,
-    /// GitHub is being asked.
     UnderWay,
     /// It did not work this often; GitHub is asked again at this moment of boot time.
-    Again { tries: u32, at: Duration },
+    Again {
+        tries: u32,
+        at: Duration,
+    },
 }
 
 /// GitHub allows a hundred requests at a time; the sweep comes four times a second.
@@ -34,11 +36,10 @@ pub(super) enum Ending {
 /// Source: GitHub REST documentation, “Rate limits for the REST API”.
 const AT_A_TIME: usize = 8;
 impl TokenTable {
-    /// The tokens that are to be ended at GitHub now, because nobody holds them or somebody said so, a
-    /// few at a time; each is under way from here on, and shared with nobody. With each, how often it
+    /// The tokens that are to be ended at GitHub now, because no one holds them or someone said so, a
+    /// few at a time; each is under way from here on, and shared with no one. With each, how often it
     /// was tried. Those from before a restart only once leases are rebuilt.
-    #[must_use]
-    pub fn take_due(&self, now: Duration, rebuilt: bool) -> Vec<(Token, u32)> {
+    pub(crate) fn take_due(&self, now: Duration, rebuilt: bool) -> Vec<(Token, u32)> {
         let mut inner = self.lock();
         let mut due = Vec::new();
         for entry in inner.tokens.values_mut() {
@@ -61,8 +62,7 @@ impl TokenTable {
 
     /// Takes one token to end it now, whoever holds it; or with `last` only if no lease but this one
     /// does.
-    #[must_use]
-    pub fn end_now(&self, hashed: &HashedToken, last: Option<&LeaseId>) -> EndNow {
+    pub(crate) fn end_now(&self, hashed: &HashedToken, last: Option<&LeaseId>) -> EndNow {
         let mut inner = self.lock();
         let Some(entry) = inner.tokens.get_mut(hashed) else {
             return EndNow::UnderWay;
@@ -83,14 +83,14 @@ impl TokenTable {
     }
 
     /// Ending it did not work; it is tried again at this moment of boot time.
-    pub fn retry_end(&self, hashed: &HashedToken, tries: u32, at: Duration) {
+    pub(crate) fn retry_end(&self, hashed: &HashedToken, tries: u32, at: Duration) {
         if let Some(entry) = self.lock().tokens.get_mut(hashed) {
             entry.ending = Ending::Again { tries, at };
         }
     }
 
     /// Has those whose end did not work tried again with the next sweep.
-    pub fn retry_ends_now(&self) {
+    pub(crate) fn retry_ends_now(&self) {
         for entry in self.lock().tokens.values_mut() {
             if let Ending::Again { at, .. } = &mut entry.ending {
                 *at = Duration::ZERO;
@@ -99,7 +99,7 @@ impl TokenTable {
     }
 
     /// Forgets a token that has ended at GitHub.
-    pub fn remove(&self, hashed: &HashedToken) {
+    pub(crate) fn remove(&self, hashed: &HashedToken) {
         let mut inner = self.lock();
         inner.stop_sharing(hashed);
         if let Some(entry) = inner.tokens.remove(hashed) {

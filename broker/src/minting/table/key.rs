@@ -7,15 +7,12 @@ use crate::lease::Lease;
 
 /// What leases must have in common to hold one token.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct MintKey {
-    /// The account.
-    pub uid: u32,
-    /// The App's secret.
-    pub secret: SecretName,
-    /// The purpose.
-    pub purpose: Purpose,
+pub(crate) struct MintKey {
+    pub(crate) uid: u32,
+    pub(crate) secret: SecretName,
+    pub(crate) purpose: Purpose,
     /// The rule and what it gives of repositories, organisation and permissions, as JSON.
-    pub scope: Box<str>,
+    pub(crate) scope: Box<str>,
 }
 
 /// The scope of a key as it is written down.
@@ -33,7 +30,7 @@ impl MintKey {
     /// # Errors
     ///
     /// If the scope cannot be written as JSON: a fault of the broker's own.
-    pub fn of(lease: &Lease) -> Result<Self, serde_json::Error> {
+    pub(crate) fn of(lease: &Lease) -> Result<Self, serde_json::Error> {
         let mut repositories = lease.repositories.to_vec();
         repositories.sort();
         repositories.dedup();

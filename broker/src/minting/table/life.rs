@@ -1,4 +1,4 @@
-//! How long an installation token lives, by boot time: nobody can set that clock.
+//! How long an installation token lives, by boot time: no one can set that clock.
 //!
 //! GitHub says by its own clock when a token ends, and the vault keeps that over a restart. The wall
 //! clock is believed once, when a token is minted or found; from then on it may jump as it likes.
@@ -16,21 +16,19 @@ use jiff::Timestamp;
 /// end of a real one came with it.
 ///
 /// Source: GitHub REST documentation, “Generating an installation access token for a GitHub App”.
-pub const TOKEN_LIFETIME: Duration = Duration::from_secs(60 * 60);
+pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
-/// A token's life, in this boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Life {
+pub(crate) struct TokenLife {
     minted: Duration,
     good_until: Duration,
     over: Duration,
 }
 
-impl Life {
+impl TokenLife {
     /// The life of a token that was asked for at one moment and there at another, and ends at GitHub
     /// when it said.
-    #[must_use]
-    pub fn minted(asked: Now, there: Now, expires_at: Timestamp) -> Self {
+    pub(crate) fn minted(asked: Now, there: Now, expires_at: Timestamp) -> Self {
         let left = time_between(asked.wall, expires_at).min(TOKEN_LIFETIME);
         Self {
             minted: there.boot,
@@ -41,8 +39,7 @@ impl Life {
 
     /// The life of a token that a broker before this one kept. How old it is only the wall clock tells;
     /// that it is over within the hour is sure without it.
-    #[must_use]
-    pub fn restored(now: Now, minted_at: Timestamp, expires_at: Timestamp) -> Self {
+    pub(crate) fn restored(now: Now, minted_at: Timestamp, expires_at: Timestamp) -> Self {
         // A clock that stands before the minting tells nothing.
         let left = if now.wall < minted_at {
             Duration::ZERO
@@ -57,20 +54,16 @@ impl Life {
     }
 
     /// How long it can be relied on from this moment of boot time.
-    #[must_use]
-    pub const fn left(&self, at: Duration) -> Duration {
+    pub(crate) const fn left(&self, at: Duration) -> Duration {
         self.good_until.saturating_sub(at)
     }
 
-    /// How old it is.
-    #[must_use]
-    pub const fn age(&self, at: Duration) -> Duration {
+    pub(crate) const fn age(&self, at: Duration) -> Duration {
         at.saturating_sub(self.minted)
     }
 
     /// Whether GitHub has ended it by itself, whatever the wall clock says.
-    #[must_use]
-    pub fn is_over(&self, at: Duration) -> bool {
+    pub(crate) fn is_over(&self, at: Duration) -> bool {
         at >= self.over
     }
 }
@@ -96,7 +89,7 @@ mod tests {
     fn the_wall_clock_may_jump_a_day_ahead_and_a_day_back_and_the_token_ends_after_its_hour() {
         let clock = clock();
         let wall = clock.now().wall;
-        let life = Life::minted(clock.now(), clock.now(), wall + TOKEN_LIFETIME);
+        let life = TokenLife::minted(clock.now(), clock.now(), wall + TOKEN_LIFETIME);
         for set_to in [wall + DAY, wall - DAY] {
             clock.set_wall(set_to);
             assert_eq!(life.left(clock.now().boot), TOKEN_LIFETIME);
@@ -118,7 +111,7 @@ mod tests {
         let asked = clock.now();
         clock.advance(MINUTE);
         let there = clock.now();
-        let life = |minutes: u32| Life::minted(asked, there, asked.wall + minutes * MINUTE);
+        let life = |minutes: u32| TokenLife::minted(asked, there, asked.wall + minutes * MINUTE);
         assert_eq!(life(40).left(there.boot), 39 * MINUTE);
         assert_eq!(
             life(600).left(there.boot),
@@ -134,7 +127,7 @@ mod tests {
         let clock = clock();
         let minted = clock.now().wall;
         let found =
-            |clock: &ManualClock| Life::restored(clock.now(), minted, minted + TOKEN_LIFETIME);
+            |clock: &ManualClock| TokenLife::restored(clock.now(), minted, minted + TOKEN_LIFETIME);
         clock.advance(20 * MINUTE);
         let now = clock.now().boot;
         let life = found(&clock);

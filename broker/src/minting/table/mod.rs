@@ -11,6 +11,7 @@
 mod ending;
 mod key;
 mod life;
+mod restart;
 mod token_ref;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -28,33 +29,32 @@ use tokio::sync::watch;
 use self::ending::Ending;
 use super::MintError;
 
-pub use self::ending::EndNow;
-pub use self::key::MintKey;
-pub use self::life::{Life, TOKEN_LIFETIME};
-pub use self::token_ref::TokenRef;
+pub(crate) use self::ending::EndNow;
+pub(crate) use self::key::MintKey;
+pub(crate) use self::life::{TOKEN_LIFETIME, TokenLife};
+pub(crate) use self::token_ref::TokenRef;
 
 /// One token that may be alive at GitHub.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Token {
-    /// Who may share it.
-    pub key: MintKey,
+pub(crate) struct Token {
+    pub(crate) key: MintKey,
     /// Base64 SHA-256 of it.
-    pub hashed: HashedToken,
+    pub(crate) hashed: HashedToken,
     /// The installation it is for.
-    pub installation: u64,
+    pub(crate) installation: u64,
     /// When it was minted, by the wall clock.
-    pub minted_at: Timestamp,
+    pub(crate) minted_at: Timestamp,
     /// When it ends at GitHub, by the wall clock.
-    pub expires_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
     /// The same by boot time, which decides.
-    pub life: Life,
+    pub(crate) life: TokenLife,
 }
 
 /// The result of minting, for those who wait for it.
-pub type Landed = Result<Token, Arc<MintError>>;
+pub(crate) type Landed = Result<Token, Arc<MintError>>;
 
 /// How a caller gets a token that it needs.
-pub enum Acquired {
+pub(crate) enum Acquired {
     /// There is one, and the lease holds it from now on.
     Held(Token),
     /// No one mints it yet: the caller does, and passes the result on.
@@ -64,22 +64,20 @@ pub enum Acquired {
 }
 
 /// The right and the duty to mint for a key. Dropped without a result, it has the others ask again.
-pub struct Leader {
+pub(crate) struct Leader {
     key: MintKey,
     sender: watch::Sender<Option<Landed>>,
 }
 
 impl Leader {
-    /// What is to be minted.
-    #[must_use]
-    pub const fn key(&self) -> &MintKey {
+    pub(crate) const fn key(&self) -> &MintKey {
         &self.key
     }
 }
 
 /// Every token that may be alive, and the mints under way.
 #[derive(Default)]
-pub struct TokenTable(Mutex<Inner>);
+pub(crate) struct TokenTable(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
@@ -115,7 +113,6 @@ impl Entry {
     }
 }
 
-/// A mint under way.
 struct Flight {
     receiver: watch::Receiver<Option<Landed>>,
     waiting: Vec<LeaseId>,
@@ -127,7 +124,7 @@ const SLACK: Duration = Duration::from_secs(60);
 impl TokenTable {
     /// Gives the lease the shared token of this key, if at this moment of boot time it has `wanted` of
     /// its life left.
-    pub fn share(
+    pub(crate) fn share(
         &self,
         key: &MintKey,
         lease: &LeaseId,
@@ -138,7 +135,7 @@ impl TokenTable {
     }
 
     /// Gives the lease the shared token, or has it wait with those who are getting one.
-    pub fn acquire(
+    pub(crate) fn acquire(
         &self,
         key: &MintKey,
         lease: &LeaseId,
@@ -171,7 +168,12 @@ impl TokenTable {
     /// # Errors
     ///
     /// If there is no memory for it; the leader then says so with [`Self::fail`].
-    pub fn complete(&self, leader: &Leader, token: Token, value: &AccessToken) -> io::Result<()> {
+    pub(crate) fn complete(
+        &self,
+        leader: &Leader,
+        token: Token,
+        value: &AccessToken,
+    ) -> io::Result<()> {
         // Into locked memory.
         let value = locked(value)?;
         let mut inner = self.lock();
@@ -189,7 +191,7 @@ impl TokenTable {
     }
 
     /// Tells all who waited that there is no token.
-    pub fn fail(&self, leader: &Leader, error: &Arc<MintError>) {
+    pub(crate) fn fail(&self, leader: &Leader, error: &Arc<MintError>) {
         self.lock().flights.remove(&leader.key);
         leader.sender.send_replace(Some(Err(Arc::clone(error))));
     }
@@ -200,7 +202,7 @@ impl TokenTable {
     /// # Errors
     ///
     /// [`NotHeld`] if it was revoked meanwhile.
-    pub fn take(
+    pub(crate) fn take(
         &self,
         _usage: &Recorded<Use>,
         lease: &LeaseId,
@@ -215,8 +217,7 @@ impl TokenTable {
     }
 
     /// A copy of a token's value, to end it or to ask what is left of its requests.
-    #[must_use]
-    pub fn value(&self, hashed: &HashedToken) -> Option<AccessToken> {
+    pub(crate) fn value(&self, hashed: &HashedToken) -> Option<AccessToken> {
         let inner = self.lock();
         inner
             .tokens
@@ -227,7 +228,7 @@ impl TokenTable {
     }
 
     /// Keeps a value in memory again that was opened from the vault.
-    pub fn cache_value(&self, hashed: &HashedToken, value: &AccessToken) {
+    pub(crate) fn cache_value(&self, hashed: &HashedToken, value: &AccessToken) {
         if let Some(entry) = self.lock().tokens.get_mut(hashed) {
             // Into locked memory; without room for it the vault is asked again next time.
             entry.value = locked(value).ok();
@@ -235,7 +236,7 @@ impl TokenTable {
     }
 
     /// Releases what a lease holds, and what it waits for under this key.
-    pub fn release(&self, lease: &LeaseId, key: Option<&MintKey>) {
+    pub(crate) fn release(&self, lease: &LeaseId, key: Option<&MintKey>) {
         let mut inner = self.lock();
         if let Some(flight) = key.and_then(|key| inner.flights.get_mut(key)) {
             flight.waiting.retain(|waiting| waiting != lease);
@@ -243,102 +244,51 @@ impl TokenTable {
         inner.release(lease);
     }
 
-    /// The token a lease holds.
-    #[must_use]
-    pub fn held_by(&self, lease: &LeaseId) -> Option<Token> {
+    pub(crate) fn held_by(&self, lease: &LeaseId) -> Option<Token> {
         let inner = self.lock();
         let entry = inner.tokens.get(inner.held.get(lease)?)?;
         Some(entry.token.clone())
     }
 
-    /// The leases that hold a token.
-    #[must_use]
-    pub fn holders(&self, hashed: &HashedToken) -> Vec<LeaseId> {
+    pub(crate) fn holders(&self, hashed: &HashedToken) -> Vec<LeaseId> {
         let inner = self.lock();
         let entry = inner.tokens.get(hashed);
         entry.map_or_else(Vec::new, |entry| entry.holders.iter().cloned().collect())
     }
 
-    /// Hands the shared token of a key to nobody any more; those who hold it keep it.
-    pub fn stop_sharing(&self, key: &MintKey) {
+    /// Hands the shared token of a key to no one from now on; those who hold it keep it.
+    pub(crate) fn stop_sharing(&self, key: &MintKey) {
         self.lock().current.remove(key);
     }
 
     /// Shares no token any more whose scope names this repository; those who hold one keep it.
-    pub fn stop_sharing_for(&self, repository: &RepoPattern) {
+    pub(crate) fn stop_sharing_for(&self, repository: &RepoPattern) {
         self.lock().current.retain(|key, _| !key.names(repository));
     }
 
-    /// Takes in a token that nobody may have, so that it is ended.
-    pub fn adopt(&self, token: Token, value: Option<&AccessToken>) {
+    /// Takes in a token that no one may have, so that it is ended.
+    pub(crate) fn adopt(&self, token: Token, value: Option<&AccessToken>) {
         // Into locked memory; without room for it the vault is asked.
         let value = value.and_then(|value| locked(value).ok());
         self.lock().insert(Entry::new(token, value));
     }
 
-    /// Takes over a token that the vault kept over a restart. Nobody holds it yet, and it is shared
-    /// again if it is the one of its key that lives longest.
-    pub fn restore(&self, token: Token) {
-        let mut inner = self.lock();
-        let newest = inner
-            .current
-            .get(&token.key)
-            .and_then(|hashed| inner.tokens.get(hashed))
-            .is_none_or(|entry| {
-                let left = |token: &Token| token.life.left(Duration::ZERO);
-                left(&entry.token) < left(&token)
-            });
-        if newest {
-            inner
-                .current
-                .insert(token.key.clone(), token.hashed.clone());
-        }
-        inner.insert(Entry {
-            restored: true,
-            ..Entry::new(token, None)
-        });
-    }
-
-    /// Takes over a token whose end a broker before this one was about to ask for. It may be dead: no
-    /// lease shares it or holds it again, and its end is asked for once more.
-    pub fn restore_ending(&self, token: Token) {
-        self.lock().insert(Entry {
-            must_end: true,
-            restored: true,
-            ..Entry::new(token, None)
-        });
-    }
-
-    /// Gives a lease that was rebuilt the token that its record names. `false` if that is gone, or is
-    /// to end.
-    #[must_use]
-    pub fn restore_holder(&self, lease: &LeaseId, hashed: &HashedToken) -> bool {
-        let mut inner = self.lock();
-        let stays = inner
-            .tokens
-            .get(hashed)
-            .is_some_and(|entry| !entry.must_end);
-        stays && inner.give(lease, hashed)
-    }
-
     /// Every token that may be alive at GitHub.
-    #[must_use]
-    pub fn all(&self) -> Vec<Token> {
+    pub(crate) fn all(&self) -> Vec<Token> {
         let inner = self.lock();
         let tokens = inner.tokens.values();
         tokens.map(|entry| entry.token.clone()).collect()
     }
 
     /// Every token that some lease holds.
-    #[must_use]
-    pub fn held(&self) -> Vec<Token> {
+    pub(crate) fn held(&self) -> Vec<Token> {
         let inner = self.lock();
         let held = inner.tokens.values().filter(|e| !e.holders.is_empty());
         held.map(|entry| entry.token.clone()).collect()
     }
 
     /// Wipes every value. The vault still has them, sealed.
-    pub fn wipe(&self) {
+    pub(crate) fn wipe(&self) {
         for entry in self.lock().tokens.values_mut() {
             entry.value = None;
         }
@@ -353,7 +303,7 @@ impl TokenTable {
 
 /// The lease no longer holds that token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotHeld;
+pub(crate) struct NotHeld;
 
 impl Inner {
     fn share(
@@ -393,7 +343,7 @@ impl Inner {
         true
     }
 
-    /// A token that nobody holds any more is to be ended, and so shared with nobody.
+    /// A token that no one holds any more is to be ended, and so shared with no one.
     fn release(&mut self, lease: &LeaseId) {
         let Some(hashed) = self.held.remove(lease) else {
             return;

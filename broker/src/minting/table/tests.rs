@@ -50,7 +50,7 @@ fn token(text: &str, uid: u32, minted: i64) -> Token {
         installation: 4711,
         minted_at: at(minted),
         expires_at: at(minted + 3600),
-        life: Life::minted(now(minted), now(minted), at(minted + 3600)),
+        life: TokenLife::minted(now(minted), now(minted), at(minted + 3600)),
     }
 }
 
@@ -137,7 +137,7 @@ fn a_token_is_shared_by_boot_time_however_the_wall_clock_jumps() {
     let table = TokenTable::default();
     let first = lead(&table, 1, 7);
     let minted = Token {
-        life: Life::minted(clock.now(), clock.now(), at(3600)),
+        life: TokenLife::minted(clock.now(), clock.now(), at(3600)),
         ..token("ghs_one", 7, 0)
     };
     table.complete(&first, minted, &value("ghs_one")).unwrap();

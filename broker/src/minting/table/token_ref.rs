@@ -5,15 +5,15 @@ use broker_protocol::names::LeaseId;
 use super::{MintKey, TokenTable};
 
 /// What a lease holds before it is live. Dropped before [`TokenRef::keep`], it is released.
-pub struct TokenRef<'a> {
+#[must_use]
+pub(crate) struct TokenRef<'a> {
     table: &'a TokenTable,
     lease: Option<(LeaseId, MintKey)>,
 }
 
 impl<'a> TokenRef<'a> {
     /// Whatever this lease comes to hold under this key until it is live.
-    #[must_use]
-    pub const fn new(table: &'a TokenTable, lease: LeaseId, key: MintKey) -> Self {
+    pub(crate) const fn new(table: &'a TokenTable, lease: LeaseId, key: MintKey) -> Self {
         Self {
             table,
             lease: Some((lease, key)),
@@ -21,13 +21,12 @@ impl<'a> TokenRef<'a> {
     }
 
     /// What it is for.
-    #[must_use]
-    pub fn key(&self) -> Option<&MintKey> {
+    pub(crate) fn key(&self) -> Option<&MintKey> {
         self.lease.as_ref().map(|(_, key)| key)
     }
 
     /// The lease is live: its end releases the token.
-    pub fn keep(mut self) {
+    pub(crate) fn keep(mut self) {
         self.lease = None;
     }
 }

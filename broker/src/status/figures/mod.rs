@@ -24,8 +24,7 @@ use super::Status;
 
 impl Status {
     /// All figures, in Prometheus' text form.
-    #[must_use]
-    pub fn metrics_text(&self) -> String {
+    pub(crate) fn metrics_text(&self) -> String {
         let mut registry = Registry::default();
         self.name_counters(&mut registry);
         registry.register_collector(Box::new(self.gauges()));
@@ -76,7 +75,7 @@ impl Status {
             socket_lost: self.socket_fault().is_some(),
             locked: self.vault.is_locked(),
             source_requests,
-            channels: self.warnings.standing(),
+            channels: self.warnings.channel_states(),
             secrets: self.secrets(),
             below_floor: self.limits.below_floor_names(),
             github: self.limits.github_status(),

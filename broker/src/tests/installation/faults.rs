@@ -55,7 +55,7 @@ fn a_mint_whose_answer_was_lost_is_not_repeated_and_the_caller_is_told() {
     assert_eq!(problem["code"], "upstream_unavailable", "{problem}");
     let detail = problem["detail"].as_str().unwrap();
     assert!(
-        detail.contains("a token may have been minted that nobody holds"),
+        detail.contains("a token may have been minted that no lease holds"),
         "{detail}"
     );
     assert_eq!(setting.github.calls(MINT), 1);

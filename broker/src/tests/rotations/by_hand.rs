@@ -64,7 +64,7 @@ fn a_rotation_whose_old_value_github_does_not_revoke_waits_for_the_operator_and_
     let refuses = Fault::on(REVOKE).refuse(422, "Validation Failed");
     scene.github.fault(refuses);
     let todo = scene.rotate(Then::Revoke).an_operator();
-    let refused = "GitHub refused to end the old value: delete it at";
+    let refused = "GitHub refused to revoke the old value: delete it at";
     assert!(todo.contains(refused), "{todo}");
     assert!(!todo.contains("--rollback"), "there is no way back: {todo}");
     let failed = scene.broker.home.records_of("rotation.failed");
@@ -89,7 +89,7 @@ fn a_leaked_token_that_github_does_not_revoke_is_erased_once_the_operator_has_de
     scene.github.fault(refuses);
     let waits = scene.leaked().json();
     assert_eq!(waits["dead"], false, "{waits}");
-    for part in ["GitHub refused to end it", "422", "delete it at"] {
+    for part in ["GitHub refused to revoke it", "422", "delete it at"] {
         assert!(waits["todo"].to_string().contains(part), "{part}: {waits}");
     }
     scene.github.change(|state| state.revoke(OLD));

@@ -193,7 +193,10 @@ fn the_broker_revokes_the_old_value_by_itself_also_after_a_restart() {
     let scene = Scene::new();
     scene.rotate(Then::RevokeAfter(600)).the_end();
     let text = scene.state()["next"]["text"].to_string();
-    assert!(text.contains("the broker ends the old value at"), "{text}");
+    assert!(
+        text.contains("the broker revokes the old value at"),
+        "{text}"
+    );
     let Scene { github, broker } = scene;
     let broker = broker.killed(|_| {});
     let scene = Scene { github, broker };

@@ -1,4 +1,4 @@
-//! Makes the checks that nobody asks for, one after another, when the schedule says so.
+//! Makes the checks that no one asks for, one after another, when the schedule says so.
 //!
 //! Not here: the timer (`life`).
 
@@ -11,7 +11,7 @@ use broker_policy::{SecretDeclaration, SecretKind, SourceSpec};
 use broker_protocol::names::SecretName;
 use jiff::Timestamp;
 
-use super::schedule::{self, Last, Schedule};
+use super::schedule::{self, LastCheck, Schedule};
 use super::{CheckError, Pace};
 use crate::checks::Checks;
 
@@ -20,7 +20,7 @@ const REST: Duration = Duration::from_secs(60);
 
 impl Checks {
     /// Checks the secret that is due, if one is.
-    pub(crate) async fn check_the_next(self: &Arc<Self>, every: Duration) {
+    pub(crate) async fn run_due_check(self: &Arc<Self>, every: Duration) {
         let mut schedule = self.schedule.lock().await;
         // Nothing could be opened or recorded.
         if self.vault.is_locked() || self.journal.fault().is_some() {
@@ -49,7 +49,7 @@ impl Checks {
         let now = self.journal.now();
         match checked {
             Err(CheckError::GitHub { cause, .. }) if cause.is_unavailable() => {
-                schedule.away(cause.retry_after(), now);
+                schedule.back_off(cause.retry_after(), now);
             }
             // Whoever it was: another wrong credential would prolong it.
             Err(CheckError::GitHub {
@@ -103,11 +103,11 @@ impl Checks {
         if !has_value {
             return None;
         }
-        let of_this = self.secrets.known_of(declared);
+        let of_this = self.secrets.last_check_of(declared);
         let answered = of_this.as_ref();
         let answered = answered.map(|checked| (&checked.checked_at, checked.accepted));
         let failed_at = self.vault.check(name).failed_at;
-        let last = Last::of(answered, failed_at.as_ref(), now);
+        let last = LastCheck::of(answered, failed_at.as_ref(), now);
         Some(schedule::due_at(name, every, last, now.wall()))
     }
 

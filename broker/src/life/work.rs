@@ -1,0 +1,122 @@
+//! The tasks of the services: what each does by itself, and how often.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::tasks::{Rounds, Tasks};
+use crate::app::App;
+use crate::give_back;
+
+/// Starts all of them.
+pub(super) fn start_tasks(app: &App, tasks: &mut Tasks) {
+    let over = app.clone();
+    tasks.every("sweep", Rounds::finished(SWEEP), move || {
+        over.leases.expire_leases();
+        over.minting.end_unneeded_tokens(over.leases.is_rebuilt());
+        over.leases.close_minutes();
+        std::future::ready(())
+    });
+    let noted = app.clone();
+    tasks.every("note", Rounds::finished(NOTE), move || {
+        noted.leases.note_head();
+        noted.limits.record_limits();
+        noted.limits.warn_of_floors();
+        std::future::ready(())
+    });
+    // What is on its way to operators when the broker stops is told again after the next start.
+    let told = Arc::clone(&app.warnings);
+    tasks.run_until_stop("warnings", move || {
+        let warnings = Arc::clone(&told);
+        async move {
+            let mut round = tokio::time::interval(WARN);
+            round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    _ = round.tick() => {}
+                    () = warnings.new_warning() => {}
+                }
+                warnings.run_round().await;
+            }
+        }
+    });
+    if let Some(every) = app.config.github.poll_every {
+        // Leases come and go; looking for whom to ask is work too.
+        let (look, polled) = ((every / 30).max(POLL), app.clone());
+        tasks.every("polls", Rounds::dropped(look), move || {
+            let App { limits, leases, .. } = polled.clone();
+            async move { limits.poll_those_due(leases.live().secrets(), every).await }
+        });
+    }
+    if let Some(every) = app.config.github.check_every {
+        let checks = Arc::clone(&app.checks);
+        // A check that has begun may take a minute.
+        tasks.every("checks", Rounds::dropped(CHECK), move || {
+            let checks = Arc::clone(&checks);
+            async move { checks.run_due_check(every).await }
+        });
+    }
+    // Beside the sweep, because GitHub may take its time.
+    let rotations = Arc::clone(&app.rotations);
+    tasks.every("rotations", Rounds::dropped(DUE), move || {
+        let rotations = Arc::clone(&rotations);
+        async move { rotations.run_due_rotations().await }
+    });
+    let tended = app.clone();
+    tasks.every("root key", Rounds::finished(DUE), move || {
+        let App {
+            secrets,
+            operations,
+            ..
+        } = tended.clone();
+        async move {
+            secrets.note_first_seen_elsewhere().await;
+            operations.run_due_rekey().await;
+        }
+    });
+    // Their places may be slow as well; a question that is under way is given up.
+    let tended = Arc::clone(&app.secrets);
+    tasks.run_until_stop("sources", move || {
+        let secrets = Arc::clone(&tended);
+        async move { secrets.refresh_sources(REFRESH).await }
+    });
+    // Once the start has settled, because its first rounds touch much that is not touched again, and then
+    // every hour in which no one holds a lease: whoever comes next pays for it in microseconds, and a
+    // broker that is busy does not pay at all.
+    let (leases, mut starting) = (Arc::clone(&app.leases), true);
+    tasks.every(
+        "memory",
+        Rounds::finished(TIDY).first_after(SETTLED),
+        move || {
+            let idle = std::mem::take(&mut starting) || leases.live().is_empty();
+            async move {
+                if !idle {
+                    return;
+                }
+                // It takes milliseconds, in which leases go on.
+                let given = tokio::task::spawn_blocking(give_back::unused_memory);
+                if let Err(panic) = given.await {
+                    tracing::error!(cause = %panic, "memory could not be given back");
+                }
+            }
+        },
+    );
+}
+
+/// How often what has ended is looked for.
+const SWEEP: Duration = Duration::from_millis(250);
+/// How often the vault notes the audit log's head.
+const NOTE: Duration = Duration::from_secs(1);
+/// How often deadlines are looked at, and what could not be delivered is tried again.
+const WARN: Duration = Duration::from_secs(60);
+/// How long at least between two questions for what is left of a rate limit.
+const POLL: Duration = Duration::from_secs(1);
+/// How often values that are stored elsewhere are looked at for those that are soon past their time.
+const REFRESH: Duration = Duration::from_secs(1);
+/// How often a check that is due is looked for.
+const CHECK: Duration = Duration::from_secs(1);
+/// How often rotations are looked at for steps that are due.
+const DUE: Duration = Duration::from_secs(1);
+/// How long after a start what runs from time to time has run once.
+const SETTLED: Duration = Duration::from_secs(5);
+/// How often memory that is no longer needed is looked for after that.
+const TIDY: Duration = Duration::from_secs(60 * 60);
