@@ -1,6 +1,6 @@
 //! The App's own credential: a short-lived JWT, signed with its private key.
 //!
-//! The key stands behind [`Signer`], so that it can lie in a KMS, an HSM or a TPM one day; today it is
+//! The key stands behind [`Signer`], so that it can be in a KMS, an HSM or a TPM one day; today it is
 //! the PEM from the vault. Written on the cryptographic library directly: the JWT of one algorithm and
 //! three claims is a dozen lines, and the same library tells the key's fingerprint. Tests verify it
 //! with another implementation.

@@ -49,10 +49,10 @@ impl BaseUrl {
     ///
     /// # Errors
     ///
-    /// [`BadBaseUrl`], with the mend.
+    /// [`BadBaseUrl`], with the fix.
     pub fn parse(given: &str) -> Result<Self, BadBaseUrl> {
         let refuse = |why| {
-            // What somebody put before an `@` is a secret, and this text reaches a terminal.
+            // What someone put before an `@` is a secret, and this text reaches a terminal.
             let shown = given.rsplit_once('@').map_or(given, |(_, after)| after);
             Err(BadBaseUrl {
                 given: shown.to_owned(),
@@ -107,7 +107,7 @@ impl BaseUrl {
         })
     }
 
-    /// The host, with its port where that is not the scheme's own: for people and labels.
+    /// The host, with its port where that is not the scheme's own: for messages and labels.
     #[must_use]
     pub fn host(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
@@ -117,7 +117,7 @@ impl BaseUrl {
         }
     }
 
-    /// Where people go in a browser, such as `https://github.com`: for links that create a token.
+    /// Where humans go in a browser, such as `https://github.com`: for links that create a token.
     #[must_use]
     pub fn web(&self) -> String {
         let host = self.host();

@@ -92,7 +92,7 @@ impl Breaker {
         if matches!(self.circuit, Circuit::Closed) {
             return Ok(Pass::Ordinary);
         }
-        // A probe that nobody ever accounted for must not keep the circuit half-open for good.
+        // A probe that no one ever accounted for must not keep the circuit half-open for good.
         self.circuit = Circuit::Probing(now);
         Ok(Pass::Probe)
     }

@@ -171,7 +171,7 @@ pub enum BadAnswer {
 /// What `X-GitHub-SSO` says on a refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sso {
-    /// Where a person authorises the token; good for an hour.
+    /// Where the operator authorises the token; good for an hour.
     Url(Box<str>),
     /// The organisations, by id.
     Organizations(Vec<u64>),
@@ -235,7 +235,7 @@ impl GitHubError {
         }
     }
 
-    /// How long to wait before asking again; `None` where waiting alone mends nothing.
+    /// How long to wait before asking again; `None` where waiting alone fixes nothing.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -40,7 +40,7 @@ impl TokenExpiry {
 /// When a token ends, and how that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct End {
-    /// The moment; `None` if it does not end, or nobody knows.
+    /// The moment; `None` if it does not end, or no one knows.
     pub at: Option<Timestamp>,
     /// Who says so.
     pub source: Source,
@@ -55,7 +55,7 @@ pub enum Source {
     GitHub,
     /// An operator entered it.
     Operator,
-    /// Nobody said anything that can be believed.
+    /// No one said anything that can be believed.
     Nobody,
 }
 

@@ -13,7 +13,7 @@ pub enum Principal {
     Installation(u64),
     /// An App that speaks for itself, by its client id.
     App(Box<str>),
-    /// Nobody: counted by the address the request comes from.
+    /// No one: counted by the address the request comes from.
     Anonymous,
 }
 

@@ -6,7 +6,7 @@
 //!
 //! GitHub never shows a value again, so its date is all the proof there is. Writing an organisation's
 //! secret replaces who may see it; so that is read first and sent back as it was. A secret that an
-//! organisation does not have yet is made visible to no repository: a person widens it.
+//! organisation does not have yet is made visible to no repository: the operator widens it.
 //!
 //! Repositories, environments and organisations, and the kinds of secret, differ in their paths alone.
 //!

@@ -44,7 +44,7 @@ pub enum CannotBuild {
 /// How a host could not be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreachable {
-    /// The host has no address, or nobody says it.
+    /// The host has no address, or no one says it.
     Dns,
     /// Nothing takes the connection.
     Connect,

@@ -19,7 +19,7 @@ use toml::de::{DeTable, DeValue};
 use super::PolicyFile;
 use super::finding::{Place, PolicyError, PolicyWarning, did_you_mean};
 
-/// Findings kept for one file. Nobody reads more, and a hostile file must not make us write them.
+/// Findings kept for one file. No one reads more, and a hostile file must not make us write them.
 const MOST_FINDINGS: usize = 50;
 
 /// One file while it is read: knows its lines and collects what is wrong.

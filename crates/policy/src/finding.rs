@@ -1,7 +1,7 @@
 //! What is wrong in a policy file, and where.
 //!
 //! An error refuses the whole set; a warning does not. Both are one line, `FILE:LINE: MESSAGE`, and
-//! the message says the mend where there is one.
+//! the message names the fix where there is one.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ impl fmt::Display for Place {
 pub struct PolicyError {
     /// Where.
     pub place: Place,
-    /// What, and the mend.
+    /// What, and the fix.
     pub message: String,
 }
 
@@ -36,7 +36,7 @@ pub struct PolicyError {
 pub struct PolicyWarning {
     /// Where.
     pub place: Place,
-    /// What, and the mend.
+    /// What, and the fix.
     pub message: String,
 }
 

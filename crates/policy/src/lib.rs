@@ -7,7 +7,7 @@
 //! Pure: no I/O, no clock, no async. Files come as text, account names through [`Accounts`], the
 //! caller as the kernel described it. The same inputs give the same decision, on every machine.
 //!
-//! The language for authors, and what each attribute of a caller is worth: `docs/reference/policies.md`.
+//! The language for authors, and how far each attribute of a caller can be trusted: `docs/reference/policies.md`.
 //! Not here: reading files and their modes (`policy_files`), printing (`commands::policy`).
 
 #![warn(clippy::wildcard_enum_match_arm)]

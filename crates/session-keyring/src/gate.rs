@@ -19,7 +19,7 @@ enum State {
     Free,
     /// Somebody waits for the call that is under way.
     Calling,
-    /// Nobody waits any more for the call that is under way.
+    /// No one waits any more for the call that is under way.
     LeftBehind,
 }
 
@@ -48,7 +48,7 @@ impl Gate {
                 // is not done.
                 let _leaving = leaving;
                 let answer = answer;
-                // Nobody listens any more if the time is up.
+                // No one listens any more if the time is up.
                 drop(answer.send(job()));
             })
             .map_err(|error| CallError::NoThread(error.to_string().into()))?;

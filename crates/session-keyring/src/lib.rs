@@ -6,9 +6,9 @@
 //! asked, and there is never a second one: until it is done, further calls fail at once.
 //!
 //! Each call makes a connection of its own. One that is kept is of no use any more once the keyring
-//! was started anew, as at the next login, and the `keyring` crate would keep its first for good.
+//! was restarted, as at the next login, and the `keyring` crate would keep its first for good.
 //!
-//! Not here: what lies in the keyring, and what an operator is to do. The root key and the values of
+//! Not here: what is stored in the keyring, and what an operator is to do. The root key and the values of
 //! secrets have their own errors.
 
 mod gate;
@@ -40,7 +40,7 @@ pub enum IfLocked {
     /// The desktop asks whoever sits at it for the password, and the call waits: for what an operator
     /// is there for.
     Prompt,
-    /// It fails as [`CallError::Locked`], and nobody sees anything: for what a program asked for.
+    /// It fails as [`CallError::Locked`], and no one sees anything: for what a program asked for.
     Fail,
 }
 
@@ -79,7 +79,7 @@ pub fn write(
             .and_then(|()| entry.get_secret())
             .map(Zeroizing::new)
             .map_err(|error| explain(&error))?;
-        // Both are ours: nobody learns anything from how long this takes.
+        // Both are ours: no one learns anything from how long this takes.
         if *kept == *content {
             Ok(())
         } else {

@@ -4,7 +4,7 @@
 //! what `secret-tool store` makes when told so, and what this makes itself.
 //!
 //! A locked keyring is an error at once. No prompt is raised: a script that asks for a token would put
-//! it before whoever sits at the desktop, or before nobody.
+//! it before whoever sits at the desktop, or before no one.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub struct KeyringSource;
 /// The attribute `service` of every entry with a value. The root key's is another.
 const SERVICE: &str = "tokend-secrets";
 
-/// How long a call may take once it is its turn. Nobody is asked anything meanwhile.
+/// How long a call may take once it is its turn. No one is asked anything meanwhile.
 const LIMIT: Duration = Duration::from_secs(10);
 
 impl KeyringSource {

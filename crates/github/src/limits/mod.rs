@@ -58,7 +58,7 @@ struct Hold {
     kind: LimitKind,
     /// Boot time until which to stay away.
     until: Duration,
-    /// The same for people.
+    /// The same by the wall clock.
     until_wall: Timestamp,
     /// How often in a row; GitHub's own advice is to double.
     strikes: u32,
@@ -286,7 +286,7 @@ impl Limits {
         news
     }
 
-    /// All that is known, in order, for people and figures.
+    /// All that is known, in order, for operators and metrics.
     #[must_use]
     pub fn view(&self, now: Now) -> Vec<PrincipalView> {
         let principals = self.principals();

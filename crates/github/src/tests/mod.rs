@@ -5,6 +5,7 @@ mod limits;
 mod stage;
 
 use broker_clock::ManualClock;
+use broker_secret_memory::token::AccessToken;
 use jiff::Timestamp;
 use static_assertions::assert_not_impl_any;
 use tokio::net::TcpListener;

@@ -12,7 +12,7 @@ use super::*;
 pub(super) enum Step {
     /// Sends this and closes.
     Answer(String),
-    /// Closes without a word: done, or not done, nobody can tell.
+    /// Closes without a word: done, or not done, no one can tell.
     Close,
     /// Says nothing and keeps the connection.
     Hang,

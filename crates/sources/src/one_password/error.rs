@@ -11,7 +11,7 @@ use crate::FailureKind;
 /// reference that was asked for is said by whoever shows it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OnePasswordError {
-    /// `op` has no account, or nobody signed in.
+    /// `op` has no account, or no one signed in.
     #[error(
         "`op` is not signed in; sign in, or give tokend a service account's token (`[onepassword]`)"
     )]
@@ -19,7 +19,7 @@ pub enum OnePasswordError {
     /// The account that is configured is none of `op`'s.
     #[error("`op` knows no such account; sign in to it, or correct `[onepassword] account`")]
     NoAccount,
-    /// Nobody answered the desktop app's prompt.
+    /// No one answered the desktop app's prompt.
     #[error("1Password waits for someone to unlock it; unlock the app, or use a service account")]
     Prompting,
     /// The token of the service account or of Connect is no such token.

@@ -23,10 +23,10 @@ impl ConnectAddress {
     ///
     /// # Errors
     ///
-    /// [`BadConnectAddress`], with the mend.
+    /// [`BadConnectAddress`], with the fix.
     pub fn parse(given: &str) -> Result<Self, BadConnectAddress> {
         let refuse = |why| {
-            // What somebody put before an `@` is a secret, and this text reaches a terminal.
+            // What someone put before an `@` is a secret, and this text reaches a terminal.
             let shown = given.rsplit_once('@').map_or(given, |(_, after)| after);
             Err(BadConnectAddress {
                 given: shown.to_owned(),

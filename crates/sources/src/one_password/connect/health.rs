@@ -1,4 +1,4 @@
-//! Whether a Connect server answers, knows the token and is in touch with 1Password: for people who look
+//! Whether a Connect server answers, knows the token and is in touch with 1Password: for operators who look
 //! for a fault.
 
 use broker_secret_memory::redact;

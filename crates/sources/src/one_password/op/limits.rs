@@ -18,7 +18,7 @@ pub struct ServiceLimit {
     pub used: u64,
     /// Requests left.
     pub remaining: u64,
-    /// Until they are counted anew, rounded as `op` does; `None` where none was made yet.
+    /// Until they are counted from zero again, rounded as `op` does; `None` where none was made yet.
     pub reset: Option<Duration>,
 }
 

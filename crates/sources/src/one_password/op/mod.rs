@@ -91,7 +91,7 @@ impl Op {
                 self.value_at(at, token, found.version).await
             }
             Some(Known::Ids(ids)) => match self.value_at(&ids, token, None).await {
-                // Deleted, and perhaps made anew under the same name.
+                // Deleted, and perhaps created again under the same name.
                 Err(OnePasswordError::NoSuch(_)) => {
                     self.known().remove(reference);
                     self.first(reference, token).await
@@ -102,7 +102,7 @@ impl Op {
     }
 
     /// How many of 1Password's requests [`Self::read`] uses at most if it is called now. Only where an
-    /// item was deleted and made anew does the one reading that finds it out use more, by a first one.
+    /// item was deleted and created again does the one reading that finds it out use more, by a first one.
     #[must_use]
     pub fn cost(&self, reference: &FieldReference) -> u32 {
         if reference.is_by_id() {

@@ -1,8 +1,8 @@
 //! One run of `op`: what it may see, what it may say, and how long it may take.
 //!
-//! It has no way to be told not to ask, and can wait for a person for ever. So its stdin is at its end,
+//! It has no way to be told not to ask, and can wait for a human forever. So its stdin is at its end,
 //! its time is limited, and it has a process group of its own, with which all it started ends too. Of
-//! the broker's environment it gets what it needs and no more: a token for Connect that happens to lie
+//! the broker's environment it gets what it needs and no more: a token for Connect that happens to be
 //! there (`OP_CONNECT_TOKEN`) would be used instead of the one it was given.
 //!
 //! Not here: what it is asked, and what its words mean.
@@ -110,7 +110,7 @@ impl Program {
                 .process_group(0)
                 .kill_on_drop(true);
             let child = command.spawn().map_err(|error| error.to_string())?;
-            // Ended also where nobody waits for it any more.
+            // Ended also where no one waits for it any more.
             Ok(Running {
                 group: ProcessGroup::of(&child),
                 child,

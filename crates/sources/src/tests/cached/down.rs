@@ -72,7 +72,7 @@ async fn a_failure_is_asked_about_again_after_a_while_that_doubles() {
         bench.pass(1);
     }
     assert_eq!(pauses, [30, 60, 120, 240, 480, 900, 900]);
-    // Whoever mends it says so by reloading the policies.
+    // Whoever fixes it says so by reloading the policies.
     bench.world.says(Ok("ghp_one"));
     assert!(bench.take(&source).await.is_ok());
     bench.world.says(Err(OnePasswordError::NoSuch(Part::Item)));
@@ -155,7 +155,7 @@ async fn leases_on_a_value_past_its_time_wait_a_little_for_one_question_and_not_
         bench.read_what_is_due().await;
     };
     tokio::join!(leases, upkeep);
-    // Nobody waited for it any more, and it is there.
+    // No one waited for it any more, and it is there.
     let newer = lease().await.ok().unwrap();
     assert_eq!(newer.value.expose(), "ghp_two");
     assert_eq!(newer.stale_since, None);

@@ -1,4 +1,4 @@
-//! What fails uses up nobody's day, and its end is noticed soon.
+//! What fails uses up no one's day, and its end is noticed soon.
 
 use std::sync::atomic::Ordering;
 

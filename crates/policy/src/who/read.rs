@@ -1,188 +1,10 @@
-//! Whom a rule speaks for: the attributes of `caller = { … }`, and how they meet a real caller.
-//!
-//! A rule matches when every attribute it names equals the caller's. An attribute the caller lacks
-//! equals nothing. What each attribute is worth is a table in `docs/reference/policies.md`.
-//!
-//! Account names are looked up when the policy is loaded, not at each request.
+//! Reads `caller = { … }`, and refuses what no caller can be.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-
-use super::document::{Item, Table, printable};
-use super::request::Caller;
-
-/// Looks up account names.
-pub trait Accounts {
-    /// The account of this name; `None` if there is none.
-    fn uid(&self, user: &str) -> Option<u32>;
-    /// The group of this name; `None` if there is none.
-    fn gid(&self, group: &str) -> Option<u32>;
-    /// Whether these are the accounts of a machine, so that a name that is missing, or that has
-    /// another number, says something.
-    fn of_a_machine(&self) -> bool {
-        true
-    }
-}
-
-/// Accounts for decision tables: every name exists and is an account of its own, so that a table
-/// means the same on every machine.
-#[derive(Debug, Default)]
-pub struct NamesOnly {
-    names: RefCell<BTreeMap<String, u32>>,
-}
-
-impl NamesOnly {
-    /// Counted from the top, where machines have no accounts.
-    fn number(&self, name: String) -> Option<u32> {
-        let mut names = self.names.borrow_mut();
-        let next = u32::try_from(names.len()).ok()?;
-        let next = NOBODY.checked_sub(1)?.checked_sub(next)?;
-        Some(*names.entry(name).or_insert(next))
-    }
-}
-
-impl Accounts for NamesOnly {
-    fn uid(&self, user: &str) -> Option<u32> {
-        self.number(format!("user {user}"))
-    }
-    fn gid(&self, group: &str) -> Option<u32> {
-        self.number(format!("group {group}"))
-    }
-    fn of_a_machine(&self) -> bool {
-        false
-    }
-}
-
-/// An account and group that no rule can name, for a caller of whom neither is known. [`u32::MAX`]
-/// itself means “no account” to the kernel.
-pub const NOBODY: u32 = u32::MAX - 1;
-
-/// What the broker that will use the policies is, as far as rules depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Host {
-    /// The account it runs as; `None` where that is not known, as in a policy repository's CI.
-    pub uid: Option<u32>,
-    /// Whether it serves other accounts from an account of its own.
-    pub system_service: bool,
-}
-
-impl Host {
-    /// Some broker somewhere: nothing is refused for what this machine is.
-    #[must_use]
-    pub const fn anywhere() -> Self {
-        Self {
-            uid: None,
-            system_service: false,
-        }
-    }
-}
-
-/// The attributes a rule names; at least one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Who(Vec<Attribute>);
-
-/// One attribute with the value a rule wants. The name of an account that this machine does not
-/// have stays without a number, and equals no caller.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Attribute {
-    User(Box<str>, Option<u32>),
-    Uid(u32),
-    Group(Box<str>, Option<u32>),
-    Gid(u32),
-    Unit(Box<str>),
-    UserUnit(Box<str>),
-    Exe(Box<str>),
-    Sha256([u8; 32]),
-}
-
-impl Who {
-    pub(super) fn matches(&self, caller: &Caller) -> bool {
-        self.0.iter().all(|attribute| attribute.equals(caller))
-    }
-
-    pub(super) fn attributes(&self) -> &[Attribute] {
-        &self.0
-    }
-
-    /// Whether every caller that `later` matches is matched by this one too.
-    pub(super) fn shadows(&self, later: &Self) -> bool {
-        let implied = |mine: &Attribute| later.0.iter().any(|theirs| mine.same_as(theirs));
-        self.0.iter().all(implied)
-    }
-
-    pub(super) fn exe(&self) -> Option<&str> {
-        self.0.iter().find_map(|attribute| match attribute {
-            Attribute::Exe(path) => Some(&**path),
-            Attribute::User(..)
-            | Attribute::Uid(_)
-            | Attribute::Group(..)
-            | Attribute::Gid(_)
-            | Attribute::Unit(_)
-            | Attribute::UserUnit(_)
-            | Attribute::Sha256(_) => None,
-        })
-    }
-
-    pub(super) fn names_sha256(&self) -> bool {
-        let sha256 = |attribute: &Attribute| matches!(attribute, Attribute::Sha256(_));
-        self.0.iter().any(sha256)
-    }
-
-    fn account(&self) -> Option<u32> {
-        self.0.iter().find_map(Attribute::account)
-    }
-}
-
-impl Attribute {
-    pub(super) fn equals(&self, caller: &Caller) -> bool {
-        let in_group = |gid: u32| caller.gid == gid || caller.groups.contains(&gid);
-        match self {
-            Self::User(_, uid) => *uid == Some(caller.uid),
-            Self::Uid(uid) => *uid == caller.uid,
-            Self::Group(_, gid) => gid.is_some_and(in_group),
-            Self::Gid(gid) => in_group(*gid),
-            Self::Unit(unit) => caller.unit.as_deref() == Some(unit),
-            Self::UserUnit(unit) => caller.user_unit.as_deref() == Some(unit),
-            Self::Exe(path) => caller.exe.as_deref() == Some(path),
-            Self::Sha256(hash) => caller.sha256.as_ref() == Some(hash),
-        }
-    }
-
-    /// Equal, or two names of one account or group.
-    fn same_as(&self, other: &Self) -> bool {
-        let both = |a: Option<u32>, b: Option<u32>| a.is_some() && a == b;
-        self == other || both(self.account(), other.account()) || both(self.group(), other.group())
-    }
-
-    fn account(&self) -> Option<u32> {
-        match self {
-            Self::User(_, uid) => *uid,
-            Self::Uid(uid) => Some(*uid),
-            Self::Group(..)
-            | Self::Gid(_)
-            | Self::Unit(_)
-            | Self::UserUnit(_)
-            | Self::Exe(_)
-            | Self::Sha256(_) => None,
-        }
-    }
-
-    fn group(&self) -> Option<u32> {
-        match self {
-            Self::Group(_, gid) => *gid,
-            Self::Gid(gid) => Some(*gid),
-            Self::User(..)
-            | Self::Uid(_)
-            | Self::Unit(_)
-            | Self::UserUnit(_)
-            | Self::Exe(_)
-            | Self::Sha256(_) => None,
-        }
-    }
-}
+use super::{Accounts, Attribute, Host, NOBODY, Who};
+use crate::document::{Item, Table, printable};
 
 /// Reads `caller = { … }`.
-pub(super) fn read(item: Item<'_>, accounts: &dyn Accounts, host: &Host) -> Option<Who> {
+pub(crate) fn read(item: Item<'_>, accounts: &dyn Accounts, host: &Host) -> Option<Who> {
     let table = item.table("a `caller`")?.refuse_unknown(ATTRIBUTES);
     if table.is_empty() {
         item.error(format!(
@@ -267,7 +89,7 @@ fn refuse_unreadable(item: Item<'_>, who: &Who, host: &Host) {
     }
 }
 
-pub(super) fn number(item: Item<'_>) -> Option<u32> {
+pub(crate) fn number(item: Item<'_>) -> Option<u32> {
     let number = item.number(u64::from(NOBODY - 1))?;
     u32::try_from(number).ok()
 }
@@ -319,7 +141,7 @@ fn account_name<'d>(item: Item<'d>, number: &str) -> Option<&'d str> {
 }
 
 /// The full name of a running service or scope, as systemd allows it.
-pub(super) fn unit(item: Item<'_>) -> Option<Box<str>> {
+pub(crate) fn unit(item: Item<'_>) -> Option<Box<str>> {
     let name = item.text()?;
     let stem = name
         .strip_suffix(".service")
@@ -387,7 +209,7 @@ const RUN_ANYTHING: &[&str] = &[
     "sh", "socat", "tclsh", "tokenctl", "wget", "zsh",
 ];
 
-pub(super) fn sha256(item: Item<'_>) -> Option<[u8; 32]> {
+pub(crate) fn sha256(item: Item<'_>) -> Option<[u8; 32]> {
     let text = item.text()?;
     let hash = from_hex(text);
     if hash.is_none() {
@@ -397,7 +219,7 @@ pub(super) fn sha256(item: Item<'_>) -> Option<[u8; 32]> {
 }
 
 /// 64 hexadecimal digits.
-pub(super) fn from_hex(text: &str) -> Option<[u8; 32]> {
+fn from_hex(text: &str) -> Option<[u8; 32]> {
     let digits: Vec<u32> = text
         .chars()
         .map(|c| c.to_digit(16))
