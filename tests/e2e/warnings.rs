@@ -79,7 +79,8 @@ fn a_hook_that_fails_holds_nothing_up_shows_in_status_and_is_told_after_the_next
     assert!(status.contains("exit code 3: no pager today"), "{status}");
     let doctor = broker.home.ctl(&["doctor"]);
     assert_eq!(doctor.code(), Some(1));
-    let wrong = "wrong: the hook is not told of warnings (1 wait): the hook ended with exit code 3";
+    let wrong =
+        "wrong: warnings do not reach the hook (1 waiting): the hook ended with exit code 3";
     assert!(doctor.stdout.contains(wrong), "{doctor:?}");
     let home = broker.stop();
 

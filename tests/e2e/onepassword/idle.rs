@@ -11,7 +11,7 @@ fn doctor_waits_for_a_program_that_hangs_and_says_that_it_does_not_answer() {
     let why = "no answer from 1Password within 2 s";
     let line = format!("wrong: secret {NAME} has no value: {REFERENCE}: {why}");
     assert!(doctor.contains(&line), "{doctor}");
-    let line = format!("look: 1Password was asked how it is, and: {why}");
+    let line = format!("look: 1Password did not report its limits: {why}");
     assert!(doctor.contains(&line), "{doctor}");
 }
 
@@ -23,6 +23,6 @@ fn doctor_says_of_a_connect_server_that_is_down_that_it_does_not_answer() {
     assert_leased(&broker, canary::CLASSIC);
     drop(connect);
     let doctor = broker.home.ctl(&["doctor"]).stdout;
-    let line = "look: 1Password was asked how it is, and: 1Password cannot be reached";
+    let line = "look: 1Password did not report its limits: 1Password cannot be reached";
     assert!(doctor.contains(line), "{doctor}");
 }
