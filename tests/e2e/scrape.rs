@@ -1,9 +1,9 @@
-//! Figures, over the socket and over TCP.
+//! Figures over TCP.
 
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 
-use support::{Home, TestBroker, canary};
+use support::Home;
 
 #[test]
 fn a_scraper_without_the_socket_gets_the_figures_over_tcp_and_nothing_else() {
@@ -30,24 +30,4 @@ fn a_scraper_without_the_socket_gets_the_figures_over_tcp_and_nothing_else() {
     }
     assert_eq!(ask("/v1/leases").status, 404);
     drop(left_open);
-}
-
-#[test]
-fn the_figures_count_what_happened() {
-    let broker = TestBroker::with_label_sync();
-    assert_eq!(broker.lease(r#"{"purpose":"label-sync"}"#).status, 201);
-    assert_eq!(broker.lease(r#"{"purpose":"none"}"#).status, 403);
-    let metrics = broker.http("GET", "/metrics", "");
-    assert_eq!(metrics.status, 200);
-    let text = String::from_utf8(metrics.body).unwrap();
-    for line in [
-        r#"tokend_leases_granted_total{purpose="label-sync",deliver="raw"} 1"#,
-        r#"tokend_refusals_total{code="denied"} 1"#,
-    ] {
-        assert!(
-            text.lines().any(|other| other == line),
-            "{line} is not in\n{text}"
-        );
-    }
-    assert!(!canary::is_in(text.as_bytes(), canary::CLASSIC));
 }

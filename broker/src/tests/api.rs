@@ -327,3 +327,23 @@ fn what_is_not_there_and_what_is_not_done_are_told_apart() {
         assert!(answer.header("allow").is_some(), "{}", answer.head);
     }
 }
+
+#[test]
+fn the_figures_count_what_happened() {
+    let broker = InProcess::with_label_sync();
+    assert_eq!(broker.lease(r#"{"purpose":"label-sync"}"#).status, 201);
+    assert_eq!(broker.lease(r#"{"purpose":"none"}"#).status, 403);
+    let metrics = broker.http("GET", "/metrics", "");
+    assert_eq!(metrics.status, 200);
+    let text = String::from_utf8(metrics.body).unwrap();
+    for line in [
+        r#"tokend_leases_granted_total{purpose="label-sync",deliver="raw"} 1"#,
+        r#"tokend_refusals_total{code="denied"} 1"#,
+    ] {
+        assert!(
+            text.lines().any(|other| other == line),
+            "{line} is not in\n{text}"
+        );
+    }
+    assert!(!canary::is_in(text.as_bytes(), canary::CLASSIC));
+}
