@@ -1,4 +1,6 @@
-//! The promises, tested with the real binaries. One module per promise area.
+//! What takes a process: sockets, accounts, crashes, leaks, programs of others, the command line. One module
+//! per area; promises of SECURITY.md keep their tests here. What services decide is tested in the test's own
+//! process, in `broker/src/tests`.
 
 #![expect(
     clippy::unwrap_used,
