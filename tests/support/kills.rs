@@ -30,10 +30,18 @@ pub fn at_calls(mut killed_at: impl FnMut(usize) -> bool) -> usize {
         nth += step();
         killed += 1;
     }
-    let before = nth.saturating_sub(step());
-    // The last call is one of those in between.
-    let last = (before + 1..nth).rev().any(killed_at);
-    killed + usize::from(last)
+    // The last call is one of those in between, or the one before them.
+    let mut before = nth.saturating_sub(step());
+    while nth - before > 1 {
+        let between = before.midpoint(nth);
+        if killed_at(between) {
+            before = between;
+            killed += 1;
+        } else {
+            nth = between;
+        }
+    }
+    killed
 }
 
 const MOST_CALLS: usize = 2000;
