@@ -48,12 +48,12 @@ fn passphrase() -> Passphrase {
 }
 
 impl Machines {
-    async fn new() -> Self {
-        Self::with("# mine\n", &[]).await
+    fn new() -> Self {
+        Self::with("# mine\n", &[])
     }
 
     /// With this configuration and what the files that it names hold.
-    async fn with(config: &str, authorities: &[(&'static str, &str)]) -> Self {
+    fn with(config: &str, authorities: &[(&'static str, &str)]) -> Self {
         let authorities: Vec<_> = authorities
             .iter()
             .map(|(table, pem)| Authorities {
@@ -76,7 +76,8 @@ impl Machines {
         let log = Vault::create(&path, new, now()).unwrap();
         let vault = Vault::open(&path).unwrap();
         vault.unlock(root).unwrap();
-        let snapshot = vault.snapshot().await.unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let snapshot = runtime.unwrap().block_on(vault.snapshot()).unwrap();
         let policies = [PolicyFile {
             name: "secrets.toml".to_owned(),
             text: "# none\n".to_owned(),
@@ -155,11 +156,11 @@ impl Machines {
     }
 }
 
-#[tokio::test]
-async fn everything_is_put_in_place_closed_to_others() {
+#[test]
+fn everything_is_put_in_place_closed_to_others() {
     use std::os::unix::fs::PermissionsExt as _;
 
-    let machines = Machines::new().await;
+    let machines = Machines::new();
     let restored = machines.restored();
     assert!(!restored.finished_earlier && restored.log.is_some());
     machines.is_whole();
@@ -180,9 +181,9 @@ async fn everything_is_put_in_place_closed_to_others() {
     assert_eq!(fs::read_to_string(policy).unwrap(), "# none\n");
 }
 
-#[tokio::test]
-async fn the_first_records_of_the_new_log_name_the_old_one() {
-    let machines = Machines::new().await;
+#[test]
+fn the_first_records_of_the_new_log_name_the_old_one() {
+    let machines = Machines::new();
     machines.restored();
     let first = machines.places.audit.join("00000000000000000000.jsonl");
     let text = fs::read_to_string(first).unwrap();
@@ -198,8 +199,8 @@ async fn the_first_records_of_the_new_log_name_the_old_one() {
     assert!(text.lines().count() <= 3, "{text}");
 }
 
-#[tokio::test]
-async fn whatever_is_there_is_named_with_the_mend_and_left_as_it_is() {
+#[test]
+fn whatever_is_there_is_named_with_the_mend_and_left_as_it_is() {
     for (at, why) in [
         ("vault.db", "a vault"),
         ("audit/00000000000000000000.jsonl", "an audit log"),
@@ -209,7 +210,7 @@ async fn whatever_is_there_is_named_with_the_mend_and_left_as_it_is() {
         ("policies/more.toml", "a policy that is not in the backup"),
         ("root.key", "holds another key"),
     ] {
-        let machines = Machines::new().await;
+        let machines = Machines::new();
         let path = machines.places.data.join(at);
         private::make_directory(path.parent().unwrap()).unwrap();
         private::write_new(&path, b"# somebody's\n").unwrap();
@@ -221,9 +222,9 @@ async fn whatever_is_there_is_named_with_the_mend_and_left_as_it_is() {
     }
 }
 
-#[tokio::test]
-async fn what_is_there_already_and_the_same_is_no_hindrance() {
-    let machines = Machines::new().await;
+#[test]
+fn what_is_there_already_and_the_same_is_no_hindrance() {
+    let machines = Machines::new();
     let places = &machines.places;
     private::make_directory(&places.policies).unwrap();
     private::write_new(&places.config, b"# mine\n").unwrap();
@@ -234,9 +235,9 @@ async fn what_is_there_already_and_the_same_is_no_hindrance() {
     machines.is_whole();
 }
 
-#[tokio::test]
-async fn a_second_run_finds_a_vault_and_refuses() {
-    let machines = Machines::new().await;
+#[test]
+fn a_second_run_finds_a_vault_and_refuses() {
+    let machines = Machines::new();
     machines.restored();
     let before = fs::read(&machines.places.vault).unwrap();
     let error = machines.refusal();
@@ -246,9 +247,9 @@ async fn a_second_run_finds_a_vault_and_refuses() {
 }
 
 /// Takes back the last steps of a restore, as if it had been interrupted before them.
-#[tokio::test]
-async fn an_interrupted_run_is_finished_or_begun_anew() {
-    let machines = Machines::new().await;
+#[test]
+fn an_interrupted_run_is_finished_or_begun_anew() {
+    let machines = Machines::new();
     let places = &machines.places;
     let log_id = machines.restored().log.unwrap().log_id;
     // All is in place, and the staging directory is left over.
@@ -278,9 +279,9 @@ async fn an_interrupted_run_is_finished_or_begun_anew() {
     machines.is_whole();
 }
 
-#[tokio::test]
-async fn somebody_elses_log_beside_a_staged_vault_is_not_taken_for_ours() {
-    let machines = Machines::new().await;
+#[test]
+fn somebody_elses_log_beside_a_staged_vault_is_not_taken_for_ours() {
+    let machines = Machines::new();
     let places = &machines.places;
     let log_id = machines.restored().log.unwrap().log_id;
     Staging::beside(places)
@@ -295,9 +296,9 @@ async fn somebody_elses_log_beside_a_staged_vault_is_not_taken_for_ours() {
     assert!(!places.vault.exists());
 }
 
-#[tokio::test]
-async fn the_root_key_goes_where_it_was_asked_to() {
-    let machines = Machines::new().await;
+#[test]
+fn the_root_key_goes_where_it_was_asked_to() {
+    let machines = Machines::new();
     machines
         .restore(machines.options(RootKeySource::Keyring))
         .unwrap();
@@ -306,7 +307,7 @@ async fn the_root_key_goes_where_it_was_asked_to() {
     let vault = Vault::open(&machines.places.vault).unwrap();
     assert_eq!(vault.root_key_source(), RootKeySource::Keyring);
 
-    let machines = Machines::new().await;
+    let machines = Machines::new();
     let typed = Passphrase::new("the vault's own passphrase".to_owned());
     let options = RestoreOptions {
         passphrase: Some(Wrap::make(&machines.root_key(), VAULT, &typed).unwrap()),
@@ -319,25 +320,25 @@ async fn the_root_key_goes_where_it_was_asked_to() {
         .unlock(vault.root_key_behind(&typed).unwrap().0)
         .unwrap();
 
-    let machines = Machines::new().await;
+    let machines = Machines::new();
     let credential = machines.restore(machines.options("credential".parse().unwrap()));
     assert!(matches!(credential, Err(RestoreError::Credential)));
     assert!(!machines.places.vault.exists());
 }
 
-#[tokio::test]
-async fn a_directory_in_use_is_left_alone() {
-    let machines = Machines::new().await;
+#[test]
+fn a_directory_in_use_is_left_alone() {
+    let machines = Machines::new();
     private::make_directory(&machines.places.data).unwrap();
     let _broker = lock(&machines.places.data).unwrap();
     let error = machines.refusal();
     assert!(error.contains("in use by another tokend"), "{error}");
 }
 
-#[tokio::test]
-async fn a_file_named_beside_the_configuration_is_put_there() {
+#[test]
+fn a_file_named_beside_the_configuration_is_put_there() {
     let config = "[github]\nca = \"tls/acme.pem\"\n";
-    let machines = Machines::with(config, &[("github", "acme")]).await;
+    let machines = Machines::with(config, &[("github", "acme")]);
     assert_eq!(machines.restored().notes, [""; 0]);
     machines.is_whole();
     let places = &machines.places;
@@ -346,8 +347,8 @@ async fn a_file_named_beside_the_configuration_is_put_there() {
     assert_eq!(fs::read_to_string(file).unwrap(), "acme");
 }
 
-#[tokio::test]
-async fn a_file_named_elsewhere_goes_beside_the_configuration_which_then_names_it_there() {
+#[test]
+fn a_file_named_elsewhere_goes_beside_the_configuration_which_then_names_it_there() {
     let elsewhere = tempfile::tempdir().unwrap();
     let (github, op) = (
         elsewhere.path().join("a.pem"),
@@ -360,7 +361,7 @@ async fn a_file_named_elsewhere_goes_beside_the_configuration_which_then_names_i
         github.display()
     );
     let authorities = [("github", "acme"), ("onepassword", "op")];
-    let machines = Machines::with(&config, &authorities).await;
+    let machines = Machines::with(&config, &authorities);
     let notes = machines.restored().notes;
     assert!(notes[0].contains("restored-github-ca.pem"), "{notes:?}");
     machines.is_whole();
@@ -379,7 +380,7 @@ async fn a_file_named_elsewhere_goes_beside_the_configuration_which_then_names_i
 
     // Where the very same is there already, it is used where it is.
     fs::write(&github, "acme").unwrap();
-    let again = Machines::with(&format!("github.ca = '{}'", github.display()), &authorities).await;
+    let again = Machines::with(&format!("github.ca = '{}'", github.display()), &authorities);
     assert_eq!(again.restored().notes, [""; 0]);
     let beside = fs::read_dir(&again.places.data).unwrap();
     let beside = beside.filter(|entry| {
@@ -389,10 +390,10 @@ async fn a_file_named_elsewhere_goes_beside_the_configuration_which_then_names_i
     assert_eq!(beside.count(), 0);
 }
 
-#[tokio::test]
-async fn a_named_file_that_differs_is_in_the_way_and_one_that_the_backup_lacks_is_told() {
+#[test]
+fn a_named_file_that_differs_is_in_the_way_and_one_that_the_backup_lacks_is_told() {
     let config = "[github]\nca = \"acme.pem\"\n";
-    let machines = Machines::with(config, &[("github", "acme")]).await;
+    let machines = Machines::with(config, &[("github", "acme")]);
     private::make_directory(&machines.places.data).unwrap();
     let file = machines.places.data.join("acme.pem");
     fs::write(&file, "another").unwrap();
@@ -405,7 +406,7 @@ async fn a_named_file_that_differs_is_in_the_way_and_one_that_the_backup_lacks_i
     assert_eq!(fs::read_to_string(&file).unwrap(), "another");
     assert!(!machines.places.config.exists());
 
-    let machines = Machines::with(config, &[]).await;
+    let machines = Machines::with(config, &[]);
     let notes = machines.restored().notes;
     assert!(notes[0].starts_with("not in the backup: "), "{notes:?}");
     assert!(
