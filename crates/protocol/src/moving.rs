@@ -9,8 +9,8 @@ use crate::names::SecretName;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MoveSecret {
-    /// As policies write it: `vault`, `op://VAULT/ITEM/FIELD`, `keyring:NAME`, `file:PATH` or
-    /// `env:NAME`.
+    /// The source, as policies write it: `vault`, or a place outside of it such as
+    /// `file:/run/secrets/site-token`.
     pub to: String,
     /// Read both sources, report what would be done, and change nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -30,8 +30,8 @@ pub struct SecretView {
     pub owner: Option<String>,
     /// Scopes a classic token must carry.
     pub scopes: Vec<String>,
-    /// Where the value comes from: `vault`, `file:PATH`, `env:NAME`, `keyring:NAME` or
-    /// `op://VAULT/ITEM/FIELD`, perhaps with a section.
+    /// Where the value comes from, as policies write it: `vault`, or a place outside of it such as
+    /// `file:/run/secrets/site-token`.
     pub source: String,
     /// Why that source gave none when it was last read, and what to do; never for the vault.
     #[serde(default)]
