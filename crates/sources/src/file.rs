@@ -52,6 +52,21 @@ impl FileSource {
         self.mounted().insert(file.to_owned());
     }
 
+    /// The file of a credential; `None` if systemd gave the broker none.
+    pub(super) fn credential(&self, name: &str) -> Option<PathBuf> {
+        Some(self.credentials.as_ref()?.join(name))
+    }
+
+    /// Reads a file, if its owner and mode permit that.
+    pub(super) async fn read_at(&self, path: &Path) -> Result<AccessToken, SourceError> {
+        let reading = self.reading(path);
+        let read = tokio::task::spawn_blocking(move || reading.read()).await;
+        read.unwrap_or_else(|panic| {
+            tracing::error!(path = %path.display(), cause = %panic, "a file could not be read");
+            Err(SourceError::NotHere)
+        })
+    }
+
     fn reading(&self, path: &Path) -> Reading {
         Reading {
             path: path.to_owned(),
@@ -75,16 +90,7 @@ impl Source for FileSource {
         place: &'a Location,
         _context: &'a dyn SourceContext,
     ) -> BoxFuture<'a, Result<Fetched, ReadError>> {
-        let reading = self.reading(place.name().as_ref());
-        async move {
-            let read = tokio::task::spawn_blocking(move || reading.read()).await;
-            let read = read.unwrap_or_else(|panic| {
-                tracing::error!(%place, cause = %panic, "a file could not be read");
-                Err(SourceError::NotHere)
-            });
-            Ok(read?.into())
-        }
-        .boxed()
+        async { Ok(self.read_at(place.name().as_ref()).await?.into()) }.boxed()
     }
 
     fn how_to_put(&self, place: &Location, value: &str) -> String {
@@ -95,9 +101,11 @@ impl Source for FileSource {
     fn how_to_remove(&self, place: &Location, new: &SourceSpec) -> String {
         let path = place.name().replace('\'', r"'\''");
         let remove = format!("remove the old copy: shred -u '{path}'");
-        match new.file() {
-            Some(_) => format!("make sure that it is another file than {new}, and {remove}"),
-            None => remove,
+        match new.scheme() {
+            "file" | "credential" => {
+                format!("make sure that it is another file than {new}, and {remove}")
+            }
+            _ => remove,
         }
     }
 }

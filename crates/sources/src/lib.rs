@@ -10,6 +10,7 @@
 
 mod cache;
 mod change;
+mod credential;
 mod env;
 mod error;
 mod file;
@@ -33,6 +34,7 @@ use prometheus_client::metrics::family::Family;
 use tokio::sync::Notify;
 
 use self::cache::Lookup;
+use self::credential::CredentialSource;
 use self::env::EnvSource;
 use self::file::FileSource;
 use self::one_password::OnePassword;
@@ -86,6 +88,9 @@ impl Sources {
                 Arc::clone(&one_password) as _,
                 Arc::new(KeyringSource),
                 Arc::clone(&file) as _,
+                Arc::new(CredentialSource {
+                    files: Arc::clone(&file),
+                }),
                 Arc::new(EnvSource { lookup }),
             ],
             file,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use broker_protocol::source::all_forms;
+
 use super::*;
 use crate::{SecretKind, SourceSpec};
 
@@ -74,8 +76,12 @@ fn what_a_secret_cannot_say_is_an_error() {
         ),
         (
             "kind = 'classic'\nsource = 'valt'",
-            "s.toml:3: `source` must be `vault`, `op://VAULT/ITEM/FIELD`, `keyring:NAME`, `file:PATH` or \
-             `env:NAME`",
+            &format!("s.toml:3: `source` must be {}", all_forms()),
+        ),
+        (
+            "kind = 'classic'\nsource = 'credential:../x'",
+            "s.toml:3: `../x` is not the name of a systemd credential (at most 255 characters of ASCII, \
+             without `/` and `:`)",
         ),
         (
             "kind = 'classic'\ntoken = 'x'",

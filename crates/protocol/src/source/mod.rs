@@ -49,6 +49,21 @@ pub static SOURCES: &[SourceForm] = &[
         },
     },
     SourceForm {
+        scheme: "credential",
+        form: "credential:NAME",
+        help: "a systemd credential of tokend's own unit",
+        read: ReadWhen::EachUse,
+        check: |name| {
+            // As systemd has it: the name of a file, and of a descriptor in $LISTEN_FDNAMES.
+            let good = |b: u8| (b' '..=b'~').contains(&b) && !b"/:".contains(&b);
+            let good = (1..=255).contains(&name.len()) && name.bytes().all(good);
+            let good = good && ![".", ".."].contains(&name);
+            let wanted = "the name of a systemd credential (at most 255 characters of ASCII, without `/` \
+                          and `:`)";
+            refuse_unless(good, name, wanted)
+        },
+    },
+    SourceForm {
         scheme: "env",
         form: "env:NAME",
         help: "a variable of tokend's own environment, until it is moved",
@@ -242,6 +257,7 @@ mod tests {
             "vault",
             "env:ORG_LABEL_SYNC_TOKEN",
             "file:/run/secrets/label-sync",
+            "credential:label-sync.token",
             "keyring:org-label-sync-token",
             "op://Github-Tokens/org-label-sync-token/credential",
         ] {
@@ -261,11 +277,8 @@ mod tests {
                 "{prefix}"
             );
         }
-        assert!(
-            all_forms().ends_with("`file:PATH` or `env:NAME`"),
-            "{}",
-            all_forms()
-        );
+        let (text, last) = (all_forms(), SOURCES.last().unwrap().form);
+        assert!(text.ends_with(&format!("` or `{last}`")), "{text}");
     }
 
     #[test]
@@ -283,5 +296,10 @@ mod tests {
         assert!(refused("op://vault/item").contains("`op://VAULT/ITEM/FIELD`"));
         assert!(refused("file:here").contains("absolute path"));
         assert!(refused("env:1").contains("environment variable"));
+        let long = "x".repeat(256);
+        for name in ["", ".", "..", "a/b", "a:b", "é", "a\n", &long] {
+            let error = refused(&format!("credential:{name}"));
+            assert!(error.contains("name of a systemd credential"), "{error}");
+        }
     }
 }

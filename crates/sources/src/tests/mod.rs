@@ -8,7 +8,8 @@ use std::path::Path;
 
 use broker_protocol::source::SOURCES;
 
-use self::cached::{ManualContext, World};
+pub(crate) use self::cached::ManualContext;
+use self::cached::World;
 use super::*;
 use crate::one_password::Plan;
 

@@ -6,8 +6,9 @@ mod stage;
 
 use std::sync::atomic::Ordering;
 
+pub(crate) use self::stage::ManualContext;
+pub(super) use self::stage::World;
 use self::stage::*;
-pub(super) use self::stage::{ManualContext, World};
 use super::*;
 
 #[tokio::test]

@@ -115,7 +115,7 @@ impl Source for World {
 }
 
 /// A broker whose clock stands still, and which stores everything.
-pub(in crate::tests) struct ManualContext {
+pub(crate) struct ManualContext {
     pub(super) clock: ManualClock,
     pub(super) requests: AtomicU32,
     pub(super) forgotten: AtomicU32,
