@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use broker_protocol::check::Verdict;
 use broker_protocol::error::ErrorCode;
+use broker_protocol::source::SOURCES;
 use serde_json::{Value, json};
 
 use self::page::Section;
@@ -92,6 +93,19 @@ fn each_finding_has_a_line_with_what_to_do() {
     for row in section.rows().chain(doctor.rows()) {
         let empty = row.cells.iter().any(String::is_empty);
         assert!(!empty, "{}: {}", section, row.cells.join(" | "));
+    }
+}
+
+#[test]
+fn each_source_is_explained_and_is_in_the_reference() {
+    let explained = read("docs/explanation/sources.md");
+    let reference = read("docs/reference/policies.md");
+    for source in SOURCES {
+        let (scheme, form) = (source.scheme, source.form);
+        let row = format!("\n| `{scheme}:");
+        assert!(explained.contains(&row), "{form} has no row in sources.md");
+        let key = format!("`{form}`");
+        assert!(reference.contains(&key), "policies.md lacks {form}");
     }
 }
 
