@@ -75,6 +75,8 @@ impl Tasks {
             tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
+                    // No round begins after the stop, also where one is due.
+                    biased;
                     () = told_to(&mut stopped) => return,
                     _ = tick.tick() => {}
                 }
