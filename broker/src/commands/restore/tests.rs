@@ -119,7 +119,14 @@ impl Machines {
     }
 
     fn restore(&self, options: RestoreOptions) -> Result<Restored, RestoreError> {
-        restore(&self.places, options, Arc::new(SystemClock::new().unwrap()))
+        // As in `main`, no runtime drives this thread.
+        let restoring = || {
+            let clock = Arc::new(SystemClock::new().unwrap());
+            (restore(&self.places, options, clock), KEPT.take())
+        };
+        let (restored, kept) = std::thread::scope(|scope| scope.spawn(restoring).join().unwrap());
+        KEPT.with_borrow_mut(|all| all.extend(kept));
+        restored
     }
 
     fn restored(&self) -> Restored {
