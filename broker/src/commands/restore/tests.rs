@@ -119,14 +119,7 @@ impl Machines {
     }
 
     fn restore(&self, options: RestoreOptions) -> Result<Restored, RestoreError> {
-        // As in `main`, no runtime drives this thread.
-        let restoring = || {
-            let clock = Arc::new(SystemClock::new().unwrap());
-            (restore(&self.places, options, clock), KEPT.take())
-        };
-        let (restored, kept) = std::thread::scope(|scope| scope.spawn(restoring).join().unwrap());
-        KEPT.with_borrow_mut(|all| all.extend(kept));
-        restored
+        restore(&self.places, options, Arc::new(SystemClock::new().unwrap()))
     }
 
     fn restored(&self) -> Restored {
