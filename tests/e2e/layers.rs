@@ -155,11 +155,11 @@ fn every_service_needs_only_services_below_it_and_those_that_are_written_down() 
     }
 }
 
-/// The text of `fn new` in the service's own `impl`.
+/// The parameters of `fn new` in the service's own `impl`.
 fn constructor_of<'t>(text: &'t str, name: &str) -> &'t str {
     let own = format!("impl {} {{", type_of(name));
     let own = text.split(&own);
-    let new = own.skip(1).find_map(|own| own.split("pub fn new(").nth(1));
+    let new = own.skip(1).find_map(|own| own.split(" fn new(").nth(1));
     let new = new.unwrap_or_else(|| panic!("`{name}` has no constructor"));
     new.split("-> Self").next().unwrap()
 }
