@@ -29,7 +29,7 @@ use crate::life;
 use crate::operations::root_key_locations;
 use crate::policies::{LoadError, load};
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
-use crate::socket::{self, BindError, Kept, Listener};
+use crate::socket::{self, BindError, Listener, SocketGuard};
 
 /// Why the broker did not start.
 #[derive(Debug, thiserror::Error)]
@@ -258,18 +258,18 @@ async fn announce(app: &App, root_key: Option<&'static str>) -> Result<(), Start
 }
 
 /// The socket that systemd made, or our own, and how to tell that it is gone.
-fn listener(path: &Path, config: &Config) -> Result<(Listener, Option<Kept>), StartError> {
+fn listener(path: &Path, config: &Config) -> Result<(Listener, Option<SocketGuard>), StartError> {
     let unusable = |source| StartError::System {
         what: "the socket that systemd passed cannot be used",
         source,
     };
     let inherited = ListenFd::from_env().take_unix_listener(0);
     if let Some(socket) = inherited.map_err(unusable)? {
-        let kept = Kept::systemds(&socket);
+        let kept = SocketGuard::systemds(&socket);
         return Ok((Listener::new(socket).map_err(unusable)?, kept));
     }
     let socket = socket::make(path, &config.socket)?;
-    let kept = Kept::ours(path.to_owned(), config.socket.clone());
+    let kept = SocketGuard::ours(path.to_owned(), config.socket.clone());
     let listener = Listener::new(socket).map_err(|source| StartError::System {
         what: "the socket cannot be watched",
         source,

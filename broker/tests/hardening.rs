@@ -21,7 +21,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use broker::caller::{Peer, Programs, Surroundings};
+use broker::caller::{Peer, ProcEnv, Programs};
 
 const PART: &str = "TOKEND_TEST_HARDENING";
 
@@ -268,7 +268,7 @@ fn who_a_child_is() -> String {
         .spawn()
         .unwrap();
     let (stream, _) = listener.accept().unwrap();
-    let peer = Peer::of(&stream, &Surroundings::look().unwrap(), Programs::Path).unwrap();
+    let peer = Peer::of(&stream, &ProcEnv::read().unwrap(), Programs::Path).unwrap();
     let caller = peer.identify().unwrap();
     child.kill().unwrap();
     child.wait().unwrap();

@@ -1,6 +1,8 @@
 //! The only place that asks the system what time it is. Used to show how much time is left;
 //! whether a lease or a deadline is over, the broker decides by its own clocks.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 /// This moment, by the wall clock.
@@ -51,6 +53,15 @@ pub(crate) fn parse(text: &str) -> Result<Timestamp, String> {
     moment.map_err(|error: jiff::Error| {
         format!("not a date (`2027-02-20`, or `2027-02-20T12:00:00Z`): {error}")
     })
+}
+
+/// Waits.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a command line waits where a daemon would not"
+)]
+pub(crate) fn pause(wait: Duration) {
+    std::thread::sleep(wait);
 }
 
 #[cfg(test)]

@@ -188,8 +188,7 @@ impl Reader<'_> {
                 Ok(())
             }
             Some(_) => Err(self.error(
-                "something follows the value: a value with spaces needs quotes, and each variable \
-                 a line of its own",
+                "there is text after the value: a value with spaces needs quotes, and each variable a line of its own",
             )),
         }
     }
@@ -202,7 +201,7 @@ impl Reader<'_> {
     }
 }
 
-const EXPANDS: &str = "a shell would put something else for `$` or a backquote here; write the value \
+const EXPANDS: &str = "a shell would expand `$` or a backquote here; write the value \
                        itself, in single quotes";
 
 #[cfg(test)]

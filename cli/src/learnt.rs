@@ -63,13 +63,12 @@ pub(crate) fn write(broker: &Broker, files: &[PathBuf], learnt: &[Learnt]) {
         match write_one(broker, file, learnt) {
             Ok(names) if names.is_empty() => {}
             Ok(names) => ui::note(format_args!(
-                "wrote what GitHub says of {} into {}",
+                "wrote what GitHub reports of {} to {}",
                 names.join(", "),
                 file.display()
             )),
             Err(error) => ui::warning(format_args!(
-                "what GitHub says of the values is not in {} ({error}); declare owner and scopes there, \
-                 as `tokenctl secret show` has them",
+                "what GitHub reports of the values was not written to {} ({error}); declare owner and scopes there, as `tokenctl secret show` lists them",
                 file.display()
             )),
         }

@@ -31,7 +31,7 @@ pub(crate) fn all(
             Some(Value::String(after)) if after != next => next = after,
             Some(_) => {
                 return Err(Failure::new(
-                    "the broker gives the same page again and again",
+                    "the broker returns the same page again and again",
                 ));
             }
             None => break,

@@ -18,7 +18,7 @@ use toml_edit::{DocumentMut, TableLike, Value, value};
 use crate::error::Failure;
 
 /// A file that was edited.
-pub(crate) struct Edited {
+pub(crate) struct AppliedEdit {
     path: PathBuf,
     before: Vec<u8>,
     after: Vec<u8>,
@@ -36,7 +36,7 @@ pub(crate) enum NotEdited {
 pub(crate) fn change_source(
     secret: &SecretName,
     change: &PolicyChange,
-) -> Result<Edited, NotEdited> {
+) -> Result<AppliedEdit, NotEdited> {
     let named = Path::new(&change.file);
     let failed = |doing| move |error| NotEdited::Failed(Failure::file(doing, named)(error));
     // What a link leads to is changed, and the link stays.
@@ -59,7 +59,7 @@ pub(crate) fn change_source(
         })
     });
     let Some(after) = after else {
-        let why = "no edit of it leaves the rest as it is";
+        let why = "it cannot be edited without changing other lines";
         return Err(NotEdited::NotHere(io::Error::other(why)));
     };
     let wanted = change.changed_sha256.as_deref();
@@ -71,7 +71,7 @@ pub(crate) fn change_source(
     }
     let after = after.into_bytes();
     match replace(&path, &after, &meta) {
-        Ok(()) => Ok(Edited {
+        Ok(()) => Ok(AppliedEdit {
             path,
             before,
             after,
@@ -82,16 +82,16 @@ pub(crate) fn change_source(
 }
 
 /// Replaces a text that this command wrote and that was not changed since.
-pub(crate) fn rewrite(path: &Path, before: &str, after: String) -> Result<Edited, Failure> {
+pub(crate) fn rewrite(path: &Path, before: &str, after: String) -> Result<AppliedEdit, Failure> {
     swap(path, before.as_bytes(), after.as_bytes()).map_err(Failure::file("write", path))?;
-    Ok(Edited {
+    Ok(AppliedEdit {
         path: path.to_owned(),
         before: before.as_bytes().to_vec(),
         after: after.into_bytes(),
     })
 }
 
-impl Edited {
+impl AppliedEdit {
     /// Restores the file, unless someone changed it meanwhile.
     pub(crate) fn undo(self) -> Result<(), Failure> {
         swap(&self.path, &self.after, &self.before).map_err(Failure::file("restore", &self.path))

@@ -139,7 +139,7 @@ impl NewFiles {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(Failure::with_hint(
                     format!("there is no directory for {}", path.display()),
-                    "`tokenctl init` makes it; --config names another configuration",
+                    "`tokenctl init` creates it; --config names another configuration",
                 ));
             }
             Err(error) => return Err(Failure::file("write", path)(error)),

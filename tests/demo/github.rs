@@ -113,7 +113,7 @@ pub(crate) fn mint(stage: &mut Stage, github: &StandIn, key: &AppKey, who: &str)
     stage.shell(
         "tokenctl lease revoke --all",
         0,
-        &["its token is dead at GitHub"],
+        &["its token is revoked at GitHub"],
     )?;
     let alive = github.change(|state| state.live_installation_tokens());
     if alive != 0 {

@@ -20,9 +20,9 @@
 
 mod executable;
 mod kernel;
+mod proc_env;
 mod process;
 mod subordinate;
-mod surroundings;
 mod unit;
 
 use std::io;
@@ -40,7 +40,7 @@ use self::executable::Program;
 use self::process::Process;
 use crate::readiness::watched;
 
-pub use self::surroundings::Surroundings;
+pub use self::proc_env::ProcEnv;
 
 /// The other end of one accepted connection.
 pub struct Peer {
@@ -114,7 +114,7 @@ impl Peer {
     /// If the opener has ended already, has no account here, or the kernel does not answer.
     pub fn of(
         stream: &impl AsFd,
-        surroundings: &Surroundings,
+        proc_env: &ProcEnv,
         programs: Programs,
     ) -> Result<Self, PeerError> {
         let stream = stream.as_fd();
@@ -125,20 +125,20 @@ impl Peer {
             Err(Errno::ESRCH | Errno::EINVAL) => return Err(Gone.into()),
             Err(errno) => return Err(PeerError::Unidentified(errno.into())),
         };
-        Self::with_pidfd(stream, pidfd, surroundings, programs)
+        Self::with_pidfd(stream, pidfd, proc_env, programs)
     }
 
     fn with_pidfd(
         stream: BorrowedFd<'_>,
         pidfd: Option<OwnedFd>,
-        surroundings: &Surroundings,
+        proc_env: &ProcEnv,
         programs: Programs,
     ) -> Result<Self, PeerError> {
         let unidentified = |errno: Errno| PeerError::Unidentified(errno.into());
         let credentials = getsockopt(&stream, sockopt::PeerCredentials).map_err(unidentified)?;
         let groups = kernel::peer_groups(stream).map_err(PeerError::Unidentified)?;
         let (uid, gid) = (credentials.uid(), credentials.gid());
-        if surroundings.is_unmapped_user(uid) || surroundings.is_unmapped_group(gid) {
+        if proc_env.is_unmapped_user(uid) || proc_env.is_unmapped_group(gid) {
             return Err(PeerError::NoAccount);
         }
         let mut caller = Caller {
@@ -146,9 +146,9 @@ impl Peer {
             gid,
             groups: groups
                 .into_iter()
-                .filter(|group| !surroundings.is_unmapped_group(*group))
+                .filter(|group| !proc_env.is_unmapped_group(*group))
                 .collect(),
-            subordinate_of: surroundings.subordinates.owner(uid),
+            subordinate_of: proc_env.subordinates.owner(uid),
             ..Caller::default()
         };
 
@@ -160,11 +160,11 @@ impl Peer {
         };
         let mut seen = None;
         if let Some(process) = process
-            && surroundings.shows(&process)
+            && proc_env.shows(&process)
         {
             caller.pid = Some(credentials.pid());
             caller.started = process.started();
-            seen = Some(Seen::read(process, &mut caller, surroundings, programs));
+            seen = Some(Seen::read(process, &mut caller, proc_env, programs));
         }
         // Last: what was read before is the opener's only if the opener is still there.
         if !witness.alive() {
@@ -219,7 +219,7 @@ impl Peer {
 /// # Errors
 ///
 /// `NotFound` if `/proc` shows no such process to this account.
-pub fn of_running(pid: i32, surroundings: &Surroundings) -> io::Result<Caller> {
+pub fn of_running(pid: i32, proc_env: &ProcEnv) -> io::Result<Caller> {
     let found = Process::open(pid).and_then(|process| Some((process.account()?, process)));
     let Some(((uid, gid, groups), process)) = found else {
         return Err(io::ErrorKind::NotFound.into());
@@ -228,15 +228,15 @@ pub fn of_running(pid: i32, surroundings: &Surroundings) -> io::Result<Caller> {
         uid,
         gid,
         groups,
-        subordinate_of: surroundings.subordinates.owner(uid),
+        subordinate_of: proc_env.subordinates.owner(uid),
         ..Caller::default()
     };
-    if surroundings.shows(&process) {
+    if proc_env.shows(&process) {
         caller.pid = Some(pid);
         drop(Seen::read(
             process,
             &mut caller,
-            surroundings,
+            proc_env,
             Programs::PathAndDigest,
         ));
     }
@@ -310,16 +310,8 @@ struct Seen {
 }
 
 impl Seen {
-    fn read(
-        process: Process,
-        caller: &mut Caller,
-        surroundings: &Surroundings,
-        programs: Programs,
-    ) -> Self {
-        let cgroup = surroundings
-            .tells_units()
-            .then(|| process.cgroup())
-            .flatten();
+    fn read(process: Process, caller: &mut Caller, proc_env: &ProcEnv, programs: Programs) -> Self {
+        let cgroup = proc_env.tells_units().then(|| process.cgroup()).flatten();
         if let Some(text) = &cgroup {
             let units = unit::units(text, caller.uid);
             caller.unit = units.system;
@@ -327,9 +319,9 @@ impl Seen {
         }
         let program = Program::of(process.directory());
         if let Some(program) = &program {
-            caller.exe = program.trusted_path(surroundings.own_user());
+            caller.exe = program.trusted_path(proc_env.own_user());
             if caller.exe.is_some() && programs == Programs::PathAndDigest {
-                caller.sha256 = surroundings.digests.of(program, process.directory());
+                caller.sha256 = proc_env.digests.of(program, process.directory());
             }
         }
         Self {

@@ -105,7 +105,7 @@ impl Subordinates {
         let ranges = match self.read(stamp.is_some()) {
             Ok(text) => parse(&text, |line, why| {
                 let file = self.path.display();
-                tracing::warn!("{file}:{line}: {why}; the line is passed over");
+                tracing::warn!("{file}:{line}: {why}; the line is ignored");
             }),
             Err(error) => {
                 tracing::warn!(cause = %error, path = %self.path.display(), "cannot read subordinate uids");
@@ -210,10 +210,12 @@ fn range(line: &str) -> Result<Range, &'static str> {
     else {
         return Err("it is not of the form OWNER:FIRST:COUNT");
     };
-    let first: u32 = first.parse().map_err(|_no_uid| "the first uid is none")?;
+    let first: u32 = first
+        .parse()
+        .map_err(|_no_uid| "the first uid is not a number")?;
     let count: u32 = count
         .parse()
-        .map_err(|_no_count| "the count is no number")?;
+        .map_err(|_no_count| "the count is not a number")?;
     let last = count
         .checked_sub(1)
         .and_then(|more| first.checked_add(more));

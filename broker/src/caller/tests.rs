@@ -29,9 +29,9 @@ fn connection() -> (UnixStream, UnixStream, tempfile::TempDir) {
 #[test]
 fn without_a_pidfd_the_account_remains_and_nothing_of_the_process() {
     let (server, _client, _home) = connection();
-    let surroundings = Surroundings::look().unwrap();
+    let proc_env = ProcEnv::read().unwrap();
     let programs = Programs::PathAndDigest;
-    let peer = Peer::with_pidfd(server.as_fd(), None, &surroundings, programs).unwrap();
+    let peer = Peer::with_pidfd(server.as_fd(), None, &proc_env, programs).unwrap();
 
     let caller = peer.identify().unwrap();
     assert_eq!(caller.uid, nix::unistd::geteuid().as_raw());

@@ -41,7 +41,7 @@ pub enum NoPassphrase {
 
 /// Whether a passphrase is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Typed {
+pub(super) enum PromptMode {
     /// It was chosen before.
     Once,
     /// It is chosen now, and typed twice.
@@ -53,7 +53,7 @@ pub(super) fn passphrase(
     from: Option<&Path>,
     option: &'static str,
     what: &str,
-    typed: Typed,
+    typed: PromptMode,
 ) -> Result<Passphrase, NoPassphrase> {
     let text = match from {
         Some(path) if path == Path::new("-") => read(&mut io::stdin().lock(), path)?,
@@ -68,11 +68,13 @@ pub(super) fn passphrase(
 }
 
 /// Asks at the terminal.
-pub(super) fn at_terminal(what: &str, typed: Typed) -> io::Result<Zeroizing<String>> {
+pub(super) fn at_terminal(what: &str, typed: PromptMode) -> io::Result<Zeroizing<String>> {
     let ask = |prompt: String| rpassword::prompt_password(prompt).map(Zeroizing::new);
     let first = ask(format!("{what}: "))?;
-    if typed == Typed::Twice && *first != *ask(format!("{what} again: "))? {
-        return Err(io::Error::other("the two do not match; nothing was made"));
+    if typed == PromptMode::Twice && *first != *ask(format!("{what} again: "))? {
+        return Err(io::Error::other(
+            "the two do not match; nothing was created",
+        ));
     }
     Ok(first)
 }
@@ -81,9 +83,9 @@ pub(super) fn at_terminal(what: &str, typed: Typed) -> io::Result<Zeroizing<Stri
 pub(super) fn taken(
     mut text: Zeroizing<String>,
     what: &str,
-    typed: Typed,
+    typed: PromptMode,
 ) -> Result<Passphrase, NoPassphrase> {
-    if typed == Typed::Twice
+    if typed == PromptMode::Twice
         && let Err(why) = as_read::new_passphrase(&text)
     {
         let what = what.to_owned();
@@ -127,7 +129,7 @@ mod tests {
         taken(
             read(&mut &text[..], Path::new("-"))?,
             "Passphrase",
-            Typed::Twice,
+            PromptMode::Twice,
         )
     }
 

@@ -55,7 +55,7 @@ impl GitHubTable {
             None => Ok(default),
             Some("off") => Ok(None),
             Some(text) => duration::parse(text).map(Some).map_err(|error| {
-                let message = format!("{error}; write \"off\" to have it never happen");
+                let message = format!("{error}; write \"off\" to turn it off");
                 (key, message)
             }),
         };

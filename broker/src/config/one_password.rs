@@ -86,7 +86,7 @@ impl OnePasswordTable {
                 if token.is_none() {
                     return Err((
                         "connect",
-                        "a Connect server wants a token: write `token = \"vault\"` and store it with \
+                        "a Connect server needs a token: write `token = \"vault\"` and store it with \
                          `tokenctl secret set onepassword-token`"
                             .to_owned(),
                     ));
@@ -137,7 +137,7 @@ impl OnePasswordTable {
                 return Err((
                     "plan",
                     format!(
-                        "`{other}` is no plan: write \"individual\", \"teams\" or \"business\""
+                        "`{other}` is not a plan: write \"individual\", \"teams\" or \"business\""
                     ),
                 ));
             }
@@ -186,7 +186,9 @@ impl SourcesTable {
             None | Some("memory") => false,
             Some("vault") => true,
             Some(other) => {
-                let why = format!("`{other}` is no place: write \"memory\" or \"vault\"");
+                let why = format!(
+                    "`{other}` is not where values can be kept: write \"memory\" or \"vault\""
+                );
                 return Err(("keep", why));
             }
         };

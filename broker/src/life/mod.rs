@@ -21,11 +21,11 @@ use self::socket::watch_socket;
 use self::work::start_tasks;
 use crate::api::{self, Api};
 use crate::app::App;
-use crate::caller::Surroundings;
+use crate::caller::ProcEnv;
 use crate::give_back;
 use crate::operations::Operations;
 use crate::server::{self, Identify, Listening};
-use crate::socket::{Kept, Listener};
+use crate::socket::{Listener, SocketGuard};
 use crate::startup::StartError;
 
 /// How long everything that goes on may take to end, once requests under way are finished or cut off.
@@ -35,7 +35,7 @@ const END_LIMIT: Duration = Duration::from_secs(15);
 pub(crate) async fn run(
     app: App,
     listener: Listener,
-    kept: Option<Kept>,
+    kept: Option<SocketGuard>,
 ) -> Result<(), StartError> {
     let systemd = Systemd::start();
     let on = |kind| {
@@ -52,14 +52,14 @@ pub(crate) async fn run(
     let (stop, stopped) = watch::channel(false);
     let api = Api::of(app.clone());
     let limits = app.config.limits;
-    let surroundings = Surroundings::look().map_err(|source| StartError::System {
+    let proc_env = ProcEnv::read().map_err(|source| StartError::System {
         what: "`/proc` cannot be read",
         source,
     })?;
     let identify = Arc::new(Identify::new(
         Arc::clone(&app.config),
         Arc::clone(&app.policies),
-        surroundings,
+        proc_env,
     ));
     let (made_again, listeners) = mpsc::channel(1);
     let listening = Listening {
@@ -191,5 +191,5 @@ async fn scrape(
             source,
         })?;
     let figures = api::metrics_router(app.clone());
-    Ok(Some(server::serve_figures(listener, figures, stopped)))
+    Ok(Some(server::serve_metrics(listener, figures, stopped)))
 }

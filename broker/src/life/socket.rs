@@ -8,12 +8,12 @@ use broker_protocol::causes;
 use tokio::sync::{mpsc, watch};
 
 use crate::server;
-use crate::socket::{Kept, Listener};
+use crate::socket::{Listener, SocketGuard};
 use crate::status::Status;
 
 /// Looks at the socket until the stop, and passes the next one on when it had to be made again.
 pub(super) async fn watch_socket(
-    mut kept: Kept,
+    mut kept: SocketGuard,
     status: Arc<Status>,
     made_again: mpsc::Sender<Listener>,
     mut stopped: watch::Receiver<bool>,
@@ -22,7 +22,7 @@ pub(super) async fn watch_socket(
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = server::told_to(&mut stopped) => return,
+            () = server::until_stopped(&mut stopped) => return,
             _ = look.tick() => {}
         }
         // Its file system may be slow.
@@ -31,7 +31,7 @@ pub(super) async fn watch_socket(
             (kept, looked)
         });
         let looked = tokio::select! {
-            () = server::told_to(&mut stopped) => return,
+            () = server::until_stopped(&mut stopped) => return,
             looked = looking => looked,
         };
         let fault = match looked {

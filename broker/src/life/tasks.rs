@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::server::told_to;
+use crate::server::until_stopped;
 
 /// When the rounds of a task are, and what a stop does with one that is under way.
 #[derive(Debug, Clone, Copy)]
@@ -77,13 +77,13 @@ impl Tasks {
                 tokio::select! {
                     // No round begins after the stop, also where one is due.
                     biased;
-                    () = told_to(&mut stopped) => return,
+                    () = until_stopped(&mut stopped) => return,
                     _ = tick.tick() => {}
                 }
                 let round = AssertUnwindSafe(async { round().await }).catch_unwind();
                 let done = if rounds.dropped {
                     tokio::select! {
-                        () = told_to(&mut stopped) => return,
+                        () = until_stopped(&mut stopped) => return,
                         done = round => done,
                     }
                 } else {
@@ -119,7 +119,7 @@ impl Tasks {
             loop {
                 let running = AssertUnwindSafe(async { work().await }).catch_unwind();
                 tokio::select! {
-                    () = told_to(&mut stopped) => return,
+                    () = until_stopped(&mut stopped) => return,
                     done = running => match done {
                         Ok(()) => return,
                         Err(_) => tracing::error!(task = name, "the task panicked; it is started again"),

@@ -81,7 +81,7 @@ impl Owners {
 }
 
 /// Collects what is exposed.
-pub(super) struct Look<'o> {
+pub(super) struct ExposureScan<'o> {
     /// `None`: who owns a checkout says nothing of the machine that will use it.
     owners: Option<&'o Owners>,
     /// The directory that is there for policies alone, and may become root's.
@@ -89,7 +89,7 @@ pub(super) struct Look<'o> {
     found: BTreeSet<Exposed>,
 }
 
-impl<'o> Look<'o> {
+impl<'o> ExposureScan<'o> {
     pub(super) fn new(owners: Option<&'o Owners>, dedicated: Option<&'o Path>) -> Self {
         Self {
             owners,

@@ -24,7 +24,7 @@ use broker_policy::PolicyFile;
 use nix::fcntl::OFlag;
 use sha2::{Digest, Sha256};
 
-use self::exposed::Look;
+use self::exposed::ExposureScan;
 
 pub use self::exposed::{Exposed, Exposure, Owners};
 
@@ -122,10 +122,10 @@ pub fn refuse_exposed(path: &Path) -> Result<(), PolicyFilesError> {
         real => real.map_err(io)?,
     };
     let owners = Owners::of_this_process();
-    let mut look = Look::new(Some(&owners), None);
-    look.above(&real).map_err(io)?;
-    look.at(path, &fs::metadata(&real).map_err(io)?);
-    refuse(look.found())
+    let mut scan = ExposureScan::new(Some(&owners), None);
+    scan.above(&real).map_err(io)?;
+    scan.at(path, &fs::metadata(&real).map_err(io)?);
+    refuse(scan.found())
 }
 
 fn refuse(exposed: Vec<Exposed>) -> Result<(), PolicyFilesError> {
@@ -159,8 +159,8 @@ fn read_noting(dir: &Path, owners: Option<&Owners>) -> Result<PolicyFiles, Polic
         source,
     };
     let real = fs::canonicalize(dir).map_err(io)?;
-    let mut look = Look::new(owners, Some(&real));
-    look.above(&real.join("any")).map_err(io)?;
+    let mut scan = ExposureScan::new(owners, Some(&real));
+    scan.above(&real.join("any")).map_err(io)?;
 
     let mut names = Vec::new();
     for entry in fs::read_dir(&real).map_err(io)? {
@@ -178,7 +178,7 @@ fn read_noting(dir: &Path, owners: Option<&Owners>) -> Result<PolicyFiles, Polic
     let (mut policies, mut tables) = (Vec::new(), Vec::new());
     for name in names {
         let path = real.join(&name);
-        let text = read_file(&path, &mut look)?;
+        let text = read_file(&path, &mut scan)?;
         let name = name
             .into_string()
             .map_err(|_name| PolicyFilesError::NotText(path))?;
@@ -195,12 +195,12 @@ fn read_noting(dir: &Path, owners: Option<&Owners>) -> Result<PolicyFiles, Polic
     Ok(PolicyFiles {
         policies,
         tables,
-        exposed: look.found(),
+        exposed: scan.found(),
     })
 }
 
 /// Reads one file and notes who could change it, or a directory above what it links to.
-fn read_file(path: &Path, look: &mut Look<'_>) -> Result<String, PolicyFilesError> {
+fn read_file(path: &Path, scan: &mut ExposureScan<'_>) -> Result<String, PolicyFilesError> {
     let io = |source| PolicyFilesError::Io {
         path: path.to_owned(),
         source,
@@ -216,8 +216,8 @@ fn read_file(path: &Path, look: &mut Look<'_>) -> Result<String, PolicyFilesErro
     if !metadata.is_file() {
         return Err(PolicyFilesError::NotAFile(path.to_owned()));
     }
-    look.at(path, &metadata);
-    look.above(&real).map_err(io)?;
+    scan.at(path, &metadata);
+    scan.above(&real).map_err(io)?;
     read_text(file, path)
 }
 

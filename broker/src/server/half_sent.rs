@@ -8,15 +8,15 @@ use std::task::{Context, Poll, ready};
 use axum::body::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use super::room::Place;
+use super::slots::Slot;
 
 pub(super) struct HalfSent {
     body: Incoming,
-    place: Arc<Place>,
+    place: Arc<Slot>,
 }
 
 impl HalfSent {
-    pub(super) fn new(body: Incoming, place: Arc<Place>) -> Self {
+    pub(super) fn new(body: Incoming, place: Arc<Slot>) -> Self {
         let half_sent = Self { body, place };
         if half_sent.body.is_end_stream() {
             half_sent.is_whole();
@@ -26,7 +26,7 @@ impl HalfSent {
 
     fn is_whole(&self) {
         if !self.place.asks() {
-            tracing::debug!("a request came when its place had been given away");
+            tracing::debug!("a request came after its slot was given away");
         }
     }
 }

@@ -6,7 +6,7 @@
 
 mod admission;
 mod half_sent;
-mod room;
+mod slots;
 
 use std::convert::Infallible;
 use std::io;
@@ -34,9 +34,9 @@ use tower::ServiceExt as _;
 
 use self::admission::{KEPT, Rank};
 use self::half_sent::HalfSent;
-use self::room::{Place, Room};
+use self::slots::{Slot, Slots};
 use crate::api::Api;
-use crate::caller::{self, Account, Peer, PeerError, Surroundings};
+use crate::caller::{self, Account, Peer, PeerError, ProcEnv};
 use crate::config::{Config, Limits};
 use crate::connection::Connection;
 use crate::policies::Policies;
@@ -68,7 +68,7 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) struct Identify {
     config: Arc<Config>,
     policies: Arc<Policies>,
-    surroundings: Arc<Surroundings>,
+    proc_env: Arc<ProcEnv>,
     /// So many at once; connections of one program mostly wait for the first to have read it.
     turns: Semaphore,
     turns_of_operators: Semaphore,
@@ -95,15 +95,11 @@ impl Listening {
 }
 
 impl Identify {
-    pub(crate) fn new(
-        config: Arc<Config>,
-        policies: Arc<Policies>,
-        surroundings: Surroundings,
-    ) -> Self {
+    pub(crate) fn new(config: Arc<Config>, policies: Arc<Policies>, proc_env: ProcEnv) -> Self {
         Self {
             config,
             policies,
-            surroundings: Arc::new(surroundings),
+            proc_env: Arc::new(proc_env),
             turns: Semaphore::new(TURNS),
             turns_of_operators: Semaphore::new(TURNS_OF_OPERATORS),
         }
@@ -125,14 +121,14 @@ impl Identify {
         let programs = self.policies.programs();
         let socket = connection.as_fd().try_clone_to_owned();
         let socket = socket.map_err(unidentified)?;
-        let surroundings = Arc::clone(&self.surroundings);
+        let proc_env = Arc::clone(&self.proc_env);
         let turns = match rank {
             Rank::Caller => &self.turns,
             Rank::Operator | Rank::Root => &self.turns_of_operators,
         };
         let identified = async {
             let _turn = turns.acquire().await;
-            let identify = move || Peer::of(&socket, &surroundings, programs);
+            let identify = move || Peer::of(&socket, &proc_env, programs);
             tokio::task::spawn_blocking(identify).await
         };
         match tokio::time::timeout(HEAD_LIMIT, identified).await {
@@ -155,7 +151,7 @@ pub(crate) async fn serve(
     (identify, clock): (Arc<Identify>, Arc<dyn Clock>),
     mut stop: watch::Receiver<bool>,
 ) {
-    let room = Arc::new(Room::new(within_descriptors(limits), clock));
+    let room = Arc::new(Slots::new(within_descriptors(limits), clock));
     let (all_done, mut wait_all) = mpsc::channel::<()>(1);
     loop {
         let stream = tokio::select! {
@@ -168,7 +164,7 @@ pub(crate) async fn serve(
                     continue;
                 }
             },
-            () = told_to(&mut stop) => break,
+            () = until_stopped(&mut stop) => break,
         };
         let (api, room, stop, done) = (
             api.clone(),
@@ -185,7 +181,7 @@ pub(crate) async fn serve(
                 }
             };
             let rank = identify.rank(&account);
-            let whose = identify.surroundings.account_of(account.uid);
+            let whose = identify.proc_env.account_of(account.uid);
             let Some(place) = room.enter(whose, rank) else {
                 return turn_away(stream).await;
             };
@@ -247,7 +243,7 @@ async fn connection(
     stream: Connection,
     peer: Arc<Peer>,
     api: Api,
-    place: Place,
+    place: Slot,
     mut stop: watch::Receiver<bool>,
 ) {
     let place = Arc::new(place);
@@ -273,7 +269,7 @@ async fn connection(
             tracing::debug!("a connection without a request made room for another");
             return;
         }
-        () = told_to(&mut stop) => {
+        () = until_stopped(&mut stop) => {
             serving.as_mut().graceful_shutdown();
             serving.await
         }
@@ -298,7 +294,7 @@ fn http() -> http1::Builder {
 }
 
 /// Serves the figures over TCP, to whoever can connect: few at once, each for a minute at most.
-pub(crate) async fn serve_figures(
+pub(crate) async fn serve_metrics(
     listener: TcpListener,
     figures: Router,
     mut stop: watch::Receiver<bool>,
@@ -311,7 +307,7 @@ pub(crate) async fn serve_figures(
         };
         let (place, accepted) = tokio::select! {
             next = next => next,
-            () = told_to(&mut stop) => return,
+            () = until_stopped(&mut stop) => return,
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
@@ -336,7 +332,7 @@ pub(crate) async fn serve_figures(
 }
 
 /// Returns when the broker is told to stop, or is gone.
-pub(crate) async fn told_to(stop: &mut watch::Receiver<bool>) {
+pub(crate) async fn until_stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 

@@ -17,7 +17,7 @@ use crate::config::SocketConfig;
 
 /// The socket that callers connect to, and what is needed to make it again.
 #[derive(Debug)]
-pub struct Kept {
+pub struct SocketGuard {
     path: PathBuf,
     made: Option<Identity>,
     by: MadeBy,
@@ -33,7 +33,7 @@ enum MadeBy {
 #[derive(Debug, thiserror::Error)]
 pub enum Lost {
     /// It cannot be made again.
-    #[error("no caller can connect: the socket is gone and cannot be made again: {0}")]
+    #[error("no caller can connect: the socket is gone and cannot be created again: {0}")]
     NotMade(#[from] BindError),
     /// It is not ours to make.
     #[error(
@@ -44,7 +44,7 @@ pub enum Lost {
     Systemd(PathBuf),
 }
 
-impl Kept {
+impl SocketGuard {
     /// A socket that [`super::make`] has just made.
     #[must_use]
     pub fn ours(path: PathBuf, config: SocketConfig) -> Self {
@@ -129,9 +129,9 @@ mod tests {
         }
     }
 
-    fn kept(path: &Path) -> (UnixListener, Kept) {
+    fn kept(path: &Path) -> (UnixListener, SocketGuard) {
         let socket = make(path, &config()).unwrap();
-        (socket, Kept::ours(path.to_owned(), config()))
+        (socket, SocketGuard::ours(path.to_owned(), config()))
     }
 
     #[test]
@@ -176,7 +176,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("tokend.sock");
         let socket = UnixListener::bind(&path).unwrap();
-        let mut kept = Kept::systemds(&socket).unwrap();
+        let mut kept = SocketGuard::systemds(&socket).unwrap();
         assert!(kept.look().unwrap().is_none());
         fs::rename(&path, home.path().join("aside")).unwrap();
         let lost = kept.look().unwrap_err().to_string();

@@ -17,7 +17,7 @@ use nix::unistd::Gid;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-pub use self::keep::{Kept, Lost};
+pub use self::keep::{Lost, SocketGuard};
 use crate::config::SocketConfig;
 use crate::connection::Connection;
 use crate::readiness::watched;
@@ -69,7 +69,7 @@ pub enum BindError {
         pid: Option<i32>,
     },
     /// Something else is in the way.
-    #[error("{}: is there and is no socket; move it away", .0.display())]
+    #[error("{}: exists and is not a socket; move it away", .0.display())]
     InTheWay(PathBuf),
     /// The directory may be changed by others.
     #[error("{}: others may put a socket there in our place; run `chmod go-w {}`", .0.display(), .0.display())]
@@ -159,7 +159,7 @@ pub fn make(path: &Path, config: &SocketConfig) -> Result<UnixListener, BindErro
         }
     }
     // The umask makes it 0600 at birth, so there is no moment in which it is open to more.
-    let listener = UnixListener::bind(path).map_err(fail("the socket cannot be made"))?;
+    let listener = UnixListener::bind(path).map_err(fail("the socket cannot be created"))?;
     if let Some(group) = config.group {
         nix::unistd::chown(path, None, Some(Gid::from_raw(group)))
             .map_err(io::Error::from)

@@ -25,8 +25,8 @@ use tokio::task::JoinHandle;
 use super::clock::MovedClock;
 use crate::api::Api;
 use crate::app::App;
-use crate::caller::{Peer, Programs, Surroundings};
-use crate::commands::init::{Asked, AuditLogChoice, InitOptions, init};
+use crate::caller::{Peer, ProcEnv, Programs};
+use crate::commands::init::{AuditLogChoice, InitOptions, PassphraseFor, init};
 use crate::life;
 use crate::startup::{self, StartError};
 
@@ -55,13 +55,13 @@ pub(crate) fn ready() -> Home {
 
 /// [`PASSPHRASE`] guards the root key.
 pub(crate) fn ready_behind_a_passphrase() -> Home {
-    let asked = Some(Asked::New);
+    let asked = Some(PassphraseFor::New);
     Home::ready_after(|home| init_by(home, RootKeySource::Passphrase, asked, AuditLogChoice::Keep))
 }
 
 /// [`PASSPHRASE`] is the recovery passphrase.
 pub(crate) fn ready_to_recover() -> Home {
-    let asked = Some(Asked::Recovery);
+    let asked = Some(PassphraseFor::Recovery);
     Home::ready_after(|home| init_by(home, RootKeySource::File, asked, AuditLogChoice::Keep))
 }
 
@@ -73,7 +73,12 @@ pub(crate) fn begin_a_new_log(home: &Home) {
 pub(crate) const PASSPHRASE: &str = "correct horse battery";
 
 /// `tokend init`, by someone who types [`PASSPHRASE`] where this is asked for.
-fn init_by(home: &Home, root_key: RootKeySource, typed: Option<Asked>, audit_log: AuditLogChoice) {
+fn init_by(
+    home: &Home,
+    root_key: RootKeySource,
+    typed: Option<PassphraseFor>,
+    audit_log: AuditLogChoice,
+) {
     let type_it =
         |asked| Ok((Some(asked) == typed).then(|| Passphrase::new(PASSPHRASE.to_owned())));
     let options = InitOptions {
@@ -122,8 +127,8 @@ impl InProcess {
             Err(error) => return Err(Box::new((home, error))),
         };
         let (ours, _theirs) = UnixStream::pair().unwrap();
-        let surroundings = Surroundings::look().unwrap();
-        let peer = Peer::of(&ours, &surroundings, Programs::Path).unwrap();
+        let proc_env = ProcEnv::read().unwrap();
+        let peer = Peer::of(&ours, &proc_env, Programs::Path).unwrap();
         let running = Running {
             api: Api::of(app.clone()),
             app,

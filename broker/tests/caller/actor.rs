@@ -11,13 +11,13 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use broker::caller::{Peer, PeerError, Programs, Surroundings};
+use broker::caller::{Peer, PeerError, ProcEnv, Programs};
 
 /// A directory that every account can reach, with a socket that every account may use.
 pub(crate) struct Stage {
     home: tempfile::TempDir,
     listener: UnixListener,
-    surroundings: Surroundings,
+    proc_env: ProcEnv,
 }
 
 impl Stage {
@@ -27,11 +27,11 @@ impl Stage {
         let socket = home.path().join("socket");
         let listener = UnixListener::bind(&socket).unwrap();
         fs::set_permissions(&socket, Permissions::from_mode(0o777)).unwrap();
-        let surroundings = Surroundings::look().unwrap();
+        let proc_env = ProcEnv::read().unwrap();
         Self {
             home,
             listener,
-            surroundings,
+            proc_env,
         }
     }
 
@@ -83,7 +83,7 @@ impl Stage {
 
     pub(crate) fn accept_reading(&self, programs: Programs) -> Result<Accepted, PeerError> {
         let (stream, _) = self.listener.accept().unwrap();
-        let peer = Peer::of(&stream, &self.surroundings, programs)?;
+        let peer = Peer::of(&stream, &self.proc_env, programs)?;
         Ok(Accepted { stream, peer })
     }
 }

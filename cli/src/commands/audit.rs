@@ -64,7 +64,7 @@ fn print(line: &[u8], json: bool) -> Result<(), Failure> {
     match summary(line) {
         Some(text) => ui::line(text),
         None => Err(Failure::new(
-            "a line of the log is no record; `tokenctl audit verify` says where",
+            "a line of the log is not a record; `tokenctl audit verify` shows which",
         )),
     }
 }
@@ -90,13 +90,13 @@ fn verify(broker: &Broker, paths: Vec<PathBuf>, json: bool) -> Result<(), Failur
     })?;
     for path in &verified.ignored {
         ui::note(format_args!(
-            "{} is no segment and was ignored",
+            "{} is not a segment and was ignored",
             path.display()
         ));
     }
     if verified.unfinished > 0 {
         ui::note(format_args!(
-            "{} bytes at the end are a record on its way, or one that was torn",
+            "{} bytes at the end are a record being written, or an incomplete one",
             verified.unfinished
         ));
     }

@@ -55,7 +55,7 @@ pub(crate) fn make(broker: &Broker, asked: &Backup, json: bool) -> Result<(), Fa
         })?);
     }
     ui::line(format_args!(
-        "{} holds the backup: {bytes} bytes, SHA-256 {sha256}",
+        "{} contains the backup: {bytes} bytes, SHA-256 {sha256}",
         path.display()
     ))?;
     ui::note(format_args!(
@@ -78,7 +78,7 @@ fn to_stdout(broker: &Broker, asked: &Backup, json: bool) -> Result<(), Failure>
     }
     if ui::stdout_is_terminal() {
         return Err(Failure::Usage(
-            "a backup is not shown on a terminal; name a file, or send it on: tokenctl backup - | …"
+            "a backup is not printed to a terminal; name a file, or pipe it: tokenctl backup - | …"
                 .to_owned(),
         ));
     }
@@ -191,7 +191,7 @@ fn not_written(path: &Path) -> impl FnOnce(io::Error) -> Failure {
 
 fn exists(path: &Path) -> Failure {
     Failure::with_hint(
-        format!("{} is there already, and was not touched", path.display()),
+        format!("{} exists already and was not changed", path.display()),
         "name another file, or pass --force",
     )
 }

@@ -29,11 +29,11 @@ pub(crate) fn run(broker: &Broker, names: Vec<SecretName>, json: bool) -> Result
     for name in names {
         let outcome = ask(broker, &name)?;
         if !json {
-            tell(&name, &outcome)?;
+            print_outcome(&name, &outcome)?;
         }
         checks.push(Check { name, outcome });
     }
-    let summary = Summary::of(&checks, without_value.len());
+    let summary = CheckSummary::of(&checks, without_value.len());
     if json {
         let answer = CheckReport {
             checks: &checks,
@@ -44,7 +44,7 @@ pub(crate) fn run(broker: &Broker, names: Vec<SecretName>, json: bool) -> Result
         for name in &without_value {
             ui::note(format_args!("{name} has no value to check"));
         }
-        ui::line(summary.in_words())?;
+        ui::line(summary.describe())?;
     }
     summary.failure()
 }
@@ -52,7 +52,7 @@ pub(crate) fn run(broker: &Broker, names: Vec<SecretName>, json: bool) -> Result
 #[derive(Serialize)]
 struct CheckReport<'a> {
     checks: &'a [Check],
-    summary: &'a Summary,
+    summary: &'a CheckSummary,
 }
 
 /// One secret, checked or not.
@@ -60,12 +60,12 @@ struct CheckReport<'a> {
 struct Check {
     name: SecretName,
     #[serde(flatten)]
-    outcome: Outcome,
+    outcome: CheckOutcome,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Outcome {
+enum CheckOutcome {
     /// GitHub answered.
     Check(CheckView),
     /// It did not, or there was nothing to ask about.
@@ -89,22 +89,22 @@ fn all(broker: &Broker) -> Result<(Vec<SecretName>, Vec<SecretName>), Failure> {
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What hinders this one check is an outcome; what would hinder every other too is a failure.
-fn ask(broker: &Broker, name: &SecretName) -> Result<Outcome, Failure> {
+fn ask(broker: &Broker, name: &SecretName) -> Result<CheckOutcome, Failure> {
     let path = format!("/v1/secrets/{name}/check");
     match broker.send(&Request::new("POST", &path).patience(PATIENCE)) {
-        Ok(answer) => Ok(Outcome::Check(answer.json::<SecretChecked>()?.check)),
+        Ok(answer) => Ok(CheckOutcome::Check(answer.json::<SecretChecked>()?.check)),
         Err(Failure::Broker(ClientError::Problem { problem, .. }))
             if github_failed(&problem) || limited(&problem) || concerns_this_secret(&problem) =>
         {
-            Ok(Outcome::Problem(problem))
+            Ok(CheckOutcome::Problem(problem))
         }
         // The broker goes on; the next secret may be answered at once.
         Err(Failure::Broker(ClientError::Silent(_))) => {
-            Ok(Outcome::Problem(Box::new(Problem::new(
+            Ok(CheckOutcome::Problem(Box::new(Problem::new(
                 ErrorCode::UpstreamUnavailable,
                 format!(
-                    "no answer within {} s; the broker goes on asking, and `tokenctl secret show \
-                     {name}` has what comes of it",
+                    "no answer within {} s; the broker continues, and `tokenctl secret show \
+                     {name}` shows the result",
                     PATIENCE.as_secs()
                 ),
             ))))
@@ -131,15 +131,15 @@ fn concerns_this_secret(problem: &Problem) -> bool {
     )
 }
 
-fn tell(name: &SecretName, outcome: &Outcome) -> Result<(), Failure> {
+fn print_outcome(name: &SecretName, outcome: &CheckOutcome) -> Result<(), Failure> {
     match outcome {
-        Outcome::Check(check) => {
+        CheckOutcome::Check(check) => {
             ui::line(format_args!("{name}: {}", headline(check)))?;
             for finding in check.findings.iter().flatten() {
                 line_of(finding)?;
             }
         }
-        Outcome::Problem(problem) => {
+        CheckOutcome::Problem(problem) => {
             ui::line(format_args!("{name}: not checked"))?;
             ui::line(format_args!("  {}", problem.detail))?;
         }
@@ -185,8 +185,8 @@ pub(crate) fn line_of(finding: &Finding) -> Result<(), Failure> {
     }
 }
 
-#[derive(Serialize)]
-struct Summary {
+#[derive(Default, Serialize)]
+struct CheckSummary {
     ok: usize,
     warning: usize,
     error: usize,
@@ -195,72 +195,64 @@ struct Summary {
     without_value: usize,
 }
 
-impl Summary {
+impl CheckSummary {
     fn of(checks: &[Check], without_value: usize) -> Self {
         let mut summary = Self {
-            ok: 0,
-            warning: 0,
-            error: 0,
-            not_checked: 0,
-            limited: 0,
             without_value,
+            ..Self::default()
         };
         for check in checks {
             let count = match &check.outcome {
-                Outcome::Check(check) => match check.verdict {
+                CheckOutcome::Check(check) => match check.verdict {
                     Verdict::Ok | Verdict::NotProven => &mut summary.ok,
                     Verdict::Warning => &mut summary.warning,
                     Verdict::Error => &mut summary.error,
                 },
-                Outcome::Problem(problem) if github_failed(problem) => &mut summary.not_checked,
-                Outcome::Problem(problem) if limited(problem) => &mut summary.limited,
+                CheckOutcome::Problem(problem) if github_failed(problem) => {
+                    &mut summary.not_checked
+                }
+                CheckOutcome::Problem(problem) if limited(problem) => &mut summary.limited,
                 // Asked for by name, and there is nothing that could be as declared.
-                Outcome::Problem(_) => &mut summary.error,
+                CheckOutcome::Problem(_) => &mut summary.error,
             };
             *count += 1;
         }
         summary
     }
 
-    fn in_words(&self) -> String {
+    fn describe(&self) -> String {
         let checked = self.ok + self.warning + self.error;
         let mut text = format!(
             "{checked} checked: {} ok, {} with warnings, {} with errors",
             self.ok, self.warning, self.error
         );
-        if self.not_checked > 0 {
-            text.push_str(&format!(
-                "; {} not checked, GitHub failed",
-                self.not_checked
-            ));
-        }
-        if self.limited > 0 {
-            text.push_str(&format!(
-                "; {} not checked, limited by GitHub",
-                self.limited
-            ));
-        }
-        if self.without_value > 0 {
-            text.push_str(&format!("; {} without a value", self.without_value));
+        for (count, what) in [
+            (self.not_checked, "not checked, GitHub failed"),
+            (self.limited, "not checked, limited by GitHub"),
+            (self.without_value, "without a value"),
+        ] {
+            if count > 0 {
+                text.push_str(&format!("; {count} {what}"));
+            }
         }
         text
     }
 
     fn failure(&self) -> Result<(), Failure> {
         if self.error > 0 {
+            let are = if self.error == 1 {
+                "secret is"
+            } else {
+                "secrets are"
+            };
             return Err(Failure::new(format!(
-                "{} {} not as declared",
-                self.error,
-                if self.error == 1 {
-                    "secret is"
-                } else {
-                    "secrets are"
-                }
+                "{} {are} not as declared",
+                self.error
             )));
         }
         if self.not_checked > 0 {
             return Err(Failure::Upstream(format!(
-                "GitHub failed for {}; what was known before stays",
+                "GitHub failed for {}; the earlier results are kept",
                 self.not_checked
             )));
         }

@@ -75,7 +75,9 @@ pub(crate) fn reload(broker: &Broker, json: bool) -> Result<(), Failure> {
         loaded.files.len()
     ))?;
     for lease in &loaded.revoked {
-        ui::line(format_args!("lease {lease} is no longer allowed and ended"))?;
+        ui::line(format_args!(
+            "lease {lease} is no longer allowed and was revoked"
+        ))?;
     }
     for warning in &loaded.warnings {
         ui::warning(warning);

@@ -26,7 +26,7 @@ use broker_protocol::names::EnforcedBy;
 use crate::args::Exec;
 use crate::broker::Broker;
 use crate::clock;
-use crate::commands::get::{self, Taken};
+use crate::commands::get::{self, TakenLease};
 use crate::core_dump;
 use crate::error::Failure;
 use crate::ui;
@@ -44,7 +44,7 @@ pub(crate) fn run(
     let taken = broker()
         .and_then(|broker| {
             let request = get::request(ask, Some(Until::CallerExit))?;
-            Taken::from(get::ask_for(&broker, &request)?)
+            TakenLease::from(get::ask_for(&broker, &request)?)
         })
         .map_err(|failure| wrap(125, failure))?;
     tell_the_end(&taken);
@@ -73,7 +73,7 @@ pub(crate) fn run(
 }
 
 /// Prints when the token expires, if stderr is a terminal. A script's stderr stays the command's own.
-fn tell_the_end(taken: &Taken) {
+fn tell_the_end(taken: &TakenLease) {
     if taken.lease.enforced_by != EnforcedBy::Nobody && ui::stderr_is_terminal() {
         let end = taken.lease.expires_at;
         ui::note(format_args!(

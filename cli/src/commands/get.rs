@@ -14,7 +14,7 @@ use crate::error::Failure;
 use crate::ui;
 
 /// A lease just taken, and its token in the clear. No `Debug`: it holds the token, and wipes it.
-pub(crate) struct Taken {
+pub(crate) struct TakenLease {
     /// The token.
     pub(crate) token: Zeroizing<String>,
     /// All else about the lease.
@@ -26,7 +26,7 @@ pub(crate) fn run(broker: &Broker, ask: Ask, json: bool) -> Result<(), Failure> 
     if json {
         return ui::json(&answer.body);
     }
-    let taken = Taken::from(answer)?;
+    let taken = TakenLease::from(answer)?;
     let mut line = Zeroizing::new(String::with_capacity(taken.token.len() + 1));
     line.push_str(&taken.token);
     line.push('\n');
@@ -72,7 +72,7 @@ pub(crate) fn ask_for(broker: &Broker, request: &LeaseRequest) -> Result<Respons
     broker.send(&Request::new("POST", "/v1/leases").json(request)?)
 }
 
-impl Taken {
+impl TakenLease {
     /// Reads the answer to a request for a lease.
     pub(crate) fn from(answer: Response) -> Result<Self, Failure> {
         let read: LeaseAnswer<'_> = answer.json()?;

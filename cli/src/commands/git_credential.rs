@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 
 use crate::args::GitCredential;
 use crate::broker::Broker;
-use crate::commands::get::{self, Taken};
+use crate::commands::get::{self, TakenLease};
 use crate::commands::purpose::{PURPOSES, joined};
 use crate::error::Failure;
 use crate::ui;
@@ -85,7 +85,7 @@ fn answer(
     let mut request = LeaseRequest::new(purpose);
     request.repositories = repository.map(|repository| vec![repository]);
     request.ttl = ttl;
-    let taken = Taken::from(get::ask_for(broker, &request)?)?;
+    let taken = TakenLease::from(get::ask_for(broker, &request)?)?;
     let end = taken.lease.expires_at.as_second().to_string();
     let parts = [
         "username=x-access-token\npassword=",
@@ -170,7 +170,7 @@ impl Question {
         // With `store` and `erase` a password is among the lines.
         let mut text = Zeroizing::new(String::with_capacity(MAX_QUESTION));
         let read = input.take(MAX_QUESTION as u64).read_to_string(&mut text);
-        read.map_err(|error| Failure::new(format!("cannot read what git asks: {error}")))?;
+        read.map_err(|error| Failure::new(format!("cannot read git's request: {error}")))?;
         let mut question = Self::default();
         for line in text.lines().take_while(|line| !line.is_empty()) {
             match line.split_once('=') {
@@ -208,7 +208,7 @@ impl Question {
         match text.parse::<RepoPattern>() {
             Ok(repository) if !text.ends_with('*') => Ok(Some(repository)),
             _ => Err(Failure::Usage(format!(
-                "git asks for `{}`, which is no repository (`owner/name`)",
+                "git asks for `{}`, which is not a repository (`owner/name`)",
                 self.path
             ))),
         }

@@ -98,7 +98,7 @@ fn show(answer: &Response, json: bool) -> Result<(), Failure> {
     }
     table.print()?;
     if lease.deliver == Delivery::Raw {
-        ui::note("raw: the end of this lease ends nothing at GitHub; only a rotation does");
+        ui::note("raw: revoking this lease changes nothing at GitHub; only a rotation does");
     }
     Ok(())
 }
@@ -126,14 +126,15 @@ fn revoke(broker: &Broker, leases: &[LeaseId], json: bool) -> Result<(), Failure
 fn report(revoked: &Revoked) -> Result<(), Failure> {
     ui::line(format_args!("lease {} ended", revoked.lease))?;
     for other in &revoked.also_ended {
-        ui::line(format_args!("lease {other} ended: it shared the token"))?;
+        ui::line(format_args!(
+            "lease {other} was revoked too: it shared the token"
+        ))?;
     }
     match revoked.token {
-        Some(TokenEnd::Revoked) => ui::line("its token is dead at GitHub")?,
-        Some(TokenEnd::Shared) => ui::note("its token lives on: other leases hold it"),
+        Some(TokenEnd::Revoked) => ui::line("its token is revoked at GitHub")?,
+        Some(TokenEnd::Shared) => ui::note("its token stays valid: other leases share it"),
         Some(TokenEnd::Pending) => ui::warning(
-            "GitHub has not confirmed yet that its token is dead; the broker asks until it has, and \
-             the token ends by itself within the hour",
+            "GitHub has not confirmed yet that its token is revoked; the broker retries until it has, and the token expires within the hour",
         ),
         None => {}
     }
@@ -141,7 +142,7 @@ fn report(revoked: &Revoked) -> Result<(), Failure> {
         ui::warning(warning);
     }
     if !revoked.recorded {
-        ui::warning("the audit log cannot be written: the end is recorded when it can be again");
+        ui::warning("the audit log cannot be written: the revocation is recorded once it can");
     }
     Ok(())
 }

@@ -17,8 +17,7 @@ pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
     let locked: Locked = answer.json()?;
     let Some(revoked) = locked.revoked else {
         return Err(Failure::new(
-            "the broker is older than this tokenctl: it has locked the store, and leases live on; end \
-             them with `tokenctl lease revoke --all`"
+            "the broker is older than this tokenctl: it locked the store, and leases stay valid; revoke them with `tokenctl lease revoke --all`"
                 .to_owned(),
         ));
     };
@@ -27,12 +26,12 @@ pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
     } else {
         report(&revoked)?;
         ui::line(format_args!(
-            "the account of it: `tokenctl audit search --kind lease.revoked --since {begun:.0}`, and with \
+            "to see what was done: `tokenctl audit search --kind lease.revoked --since {begun:.0}`, and with \
              `--kind token` for what GitHub confirmed"
         ))?;
     }
     if !revoked.recorded {
-        ui::warning("the audit log cannot be written: the ends are recorded when it can be again");
+        ui::warning("the audit log cannot be written: the revocations are recorded once it can");
     }
     match (revoked.tokens_pending.len(), revoked.leases_at_unlock) {
         (0, 0) => Ok(()),
@@ -44,7 +43,7 @@ fn report(revoked: &RevokedAll) -> Result<(), Failure> {
     ui::line("locked: no lease until `tokenctl unlock`")?;
     let rows = rows(revoked);
     if rows.is_empty() {
-        return ui::line("no lease was live, and no token alive");
+        return ui::line("there was no live lease and no valid token");
     }
     let headings = [
         "SECRET",
@@ -68,7 +67,7 @@ fn report(revoked: &RevokedAll) -> Result<(), Failure> {
     table.print()?;
     for held in &revoked.raw {
         ui::warning(format_args!(
-            "uid {} still holds `{}` itself, for `{}`. To take it away: {}",
+            "uid {} still holds `{}` itself, for `{}`. To make it invalid: {}",
             held.uid, held.secret, held.purpose, held.hint
         ));
     }
@@ -122,15 +121,14 @@ fn rows(revoked: &RevokedAll) -> BTreeMap<Key<'_>, Ends> {
 fn later(tokens: usize, leases: u64) -> String {
     let tokens = (tokens > 0).then(|| {
         format!(
-            "GitHub has not confirmed the end of {tokens} installation {}, which the broker ends after the \
-             next `tokenctl unlock`, and which {} within the hour",
+            "GitHub has not confirmed the revocation of {tokens} installation {}, which the broker retries after the next `tokenctl unlock`, and which {} within the hour",
             if tokens == 1 { "token" } else { "tokens" },
             if tokens == 1 { "ends by itself" } else { "end by themselves" },
         )
     });
     let leases = (leases > 0).then(|| {
         format!(
-            "leases of before the last start, {leases} by the log, end at the next unlock: this broker has \
+            "leases from before the last start, {leases} by the log, are revoked at the next unlock: this broker has \
              not been unlocked since"
         )
     });

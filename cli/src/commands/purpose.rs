@@ -26,7 +26,7 @@ fn list(broker: &Broker, json: bool) -> Result<(), Failure> {
     }
     let list: PurposeList = answer.json()?;
     if list.purposes.is_empty() {
-        return ui::line("no rule gives you any purpose");
+        return ui::line("no rule allows you any purpose");
     }
     let mut table = Table::new(&["PURPOSE", "DELIVER", "TTL", "RULE", "ABOUT"]);
     for view in list.purposes {
@@ -45,7 +45,7 @@ fn show(broker: &Broker, purpose: &Purpose, json: bool) -> Result<(), Failure> {
     let list: PurposeList = broker.read_list(PURPOSES)?;
     let Some(view) = list.purposes.into_iter().find(|v| v.purpose == *purpose) else {
         return Err(Failure::with_hint(
-            format!("no purpose `{purpose}` that a rule gives you"),
+            format!("no rule allows you the purpose `{purpose}`"),
             "`tokenctl purpose list` shows those that are",
         ));
     };
@@ -77,11 +77,11 @@ fn print(view: &PurposeView) -> Result<(), Failure> {
     );
     table.print()?;
     if view.deliver == Delivery::Raw {
-        ui::note("raw: you get the stored token itself; nothing holds it to the scope above");
+        ui::note("raw: you get the stored token itself, which is not limited to the scope above");
     } else if let Some(FallbackView { secret, .. }) = &view.fallback {
         ui::note(format_args!(
             "where `{}` is missing, expired or not installed, you get the stored token `{secret}` \
-             itself; nothing holds that to the scope above",
+             itself, which is not limited to the scope above",
             view.secret
         ));
     }

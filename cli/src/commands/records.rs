@@ -72,7 +72,7 @@ impl Records<'_> {
     ) -> Result<u64, Failure> {
         if let Self::Directory(_) = self {
             return Err(Failure::Usage(
-                "--follow asks the broker, which knows when a record comes; leave out --dir".into(),
+                "--follow needs the broker; leave out --dir".into(),
             ));
         }
         self.page(next, PAGE, WAIT.as_secs(), &mut show)

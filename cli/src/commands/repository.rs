@@ -26,7 +26,7 @@ fn list(broker: &Broker, json: bool) -> Result<(), Failure> {
     let list: RepositoryList = answer.json()?;
     if list.repositories.is_empty() {
         return ui::line(
-            "no repositories; an id is kept when an App is first given a token for one",
+            "no pinned repositories; an id is pinned when an App first gets a token for one",
         );
     }
     let mut table = Table::new(&["REPOSITORY", "ID"]);
@@ -44,7 +44,6 @@ fn unpin(broker: &Broker, repository: &RepoPattern, json: bool) -> Result<(), Fa
     }
     let PinnedRepository { repository, id } = answer.json()?;
     ui::line(format_args!(
-        "{repository} no longer means repository {id}; the next token for it is asked for by name, and \
-         the id it has then is kept"
+        "{repository} is no longer pinned to repository {id}; the next token for it is requested by name, and pins the id it has then"
     ))
 }

@@ -110,7 +110,7 @@ impl Driver<'_> {
                         let waits = Failure::Waiting(view.next.text.clone());
                         return Ok((view, Err(waits)));
                     }
-                    pause(wait);
+                    clock::pause(wait.min(LOOK_ON));
                     view = self.post("next")?;
                 }
                 (WaitsFor::Broker, _) => {
@@ -252,12 +252,4 @@ fn wait_of(next: &NextStep) -> Duration {
     until
         .and_then(|wait| Duration::try_from(wait).ok())
         .unwrap_or_default()
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a command line waits where a daemon would not"
-)]
-fn pause(wait: Duration) {
-    std::thread::sleep(wait.min(LOOK_ON));
 }

@@ -118,25 +118,25 @@ fn kind_of(value: &SecretText) -> Result<Kind, Failure> {
 }
 
 fn table(add: SecretAdd, kind: Kind) -> Result<SecretTable, Failure> {
-    let only = |goes_with: Kind, given: bool, option: &str| {
+    for (goes_with, given, option) in [
+        (Kind::Classic, !add.scopes.is_empty(), "--scope"),
+        (
+            Kind::FineGrained,
+            !add.repositories.is_empty(),
+            "--repository",
+        ),
+        (
+            Kind::FineGrained,
+            !add.permissions.is_empty(),
+            "--permission",
+        ),
+        (Kind::App, add.client_id.is_some(), "--client-id"),
+    ] {
         if given && kind != goes_with {
             let kind = goes_with.as_str();
             return Err(Failure::Usage(format!("{option} goes with --kind {kind}")));
         }
-        Ok(())
-    };
-    only(Kind::Classic, !add.scopes.is_empty(), "--scope")?;
-    only(
-        Kind::FineGrained,
-        !add.repositories.is_empty(),
-        "--repository",
-    )?;
-    only(
-        Kind::FineGrained,
-        !add.permissions.is_empty(),
-        "--permission",
-    )?;
-    only(Kind::App, add.client_id.is_some(), "--client-id")?;
+    }
     let permissions: Permissions = add.permissions.into_iter().collect();
     Ok(SecretTable {
         name: add.name,
@@ -187,7 +187,7 @@ fn report(set: &SecretSet, json: bool) -> Result<(), Failure> {
             format!(", and checked: {}", check::headline(check))
         });
         let again = set.restores.map_or_else(String::new, |before| {
-            format!(", which is version {before} once more")
+            format!(", a copy of version {before}")
         });
         ui::line(format_args!(
             "{} is stored as version {}{again}{checked}",

@@ -84,12 +84,12 @@ pub(crate) fn revoke(broker: &Broker, name: &SecretName, json: bool) -> Result<(
         ui::json(&answer.body)?;
     } else {
         let state = if revoked.dead {
-            "dead: GitHub refuses it, and it is erased here"
+            "revoked: GitHub rejects it, and it is erased here"
         } else {
-            "not dead yet: GitHub still takes it"
+            "not revoked yet: GitHub still accepts it"
         };
         ui::line(format_args!(
-            "{name} is {state}; {} leases on it were ended",
+            "{name} is {state}; {} leases on it were revoked",
             revoked.leases_ended
         ))?;
     }

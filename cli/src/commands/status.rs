@@ -80,7 +80,7 @@ fn root_key(all: &BrokerStatus) -> String {
     let by = key.deadline.map_or_else(String::new, |at| {
         let day = clock::short(at);
         match key.needs {
-            None => format!(", changed by itself by {day}"),
+            None => format!(", changed automatically by {day}"),
             Some(_) => format!(", must be changed by {day}"),
         }
     });
@@ -124,8 +124,8 @@ fn operators_part(table: &mut Table, all: &BrokerStatus) {
     );
     let breaker = match &*github.breaker {
         "closed" => "",
-        "half_open" => ", NOT REACHED: tried now",
-        _ => ", NOT REACHED: left alone for a moment",
+        "half_open" => ", NOT REACHED: trying now",
+        _ => ", NOT REACHED: trying again soon",
     };
     table.field("github", format_args!("{}, {heard}{breaker}", github.api));
     let memory = if all.memory_locked {

@@ -15,7 +15,7 @@ fn a_file_that_is_there_stays_unless_it_is_said_otherwise_and_is_closed_to_other
     fs::write(&file, "mine\n").unwrap();
     let ran = back_up(&broker.home);
     assert_eq!(ran.code(), Some(1), "{ran:?}");
-    assert!(ran.stderr.contains("is there already"), "{ran:?}");
+    assert!(ran.stderr.contains("exists already"), "{ran:?}");
     assert!(ran.stderr.contains("--force"), "{ran:?}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine\n");
     assert!(broker.home.records_of("vault.backed_up").is_empty());

@@ -86,7 +86,11 @@ fn the_command_says_in_a_table_what_ended_and_what_still_works() {
 
     let ran = setting.broker.home.ctl(&["lock", "--revoke"]);
     assert_eq!(ran.code(), Some(0), "{}", ran.stderr);
-    assert!(ran.stdout.contains("no lease was live"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("there was no live lease"),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]

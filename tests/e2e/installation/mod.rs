@@ -112,7 +112,7 @@ fn a_script_reads_exactly_the_repositories_it_was_granted_and_its_token_is_dead_
 
     let revoke = ["lease", "revoke", lease["lease"].as_str().unwrap()];
     let said = setting.broker.home.ctl(&revoke).success();
-    assert!(said.contains("its token is dead at GitHub"), "{said}");
+    assert!(said.contains("its token is revoked at GitHub"), "{said}");
     assert_eq!(setting.read(&lease, "/repos/acme/one").status, 401);
 
     let records = setting.broker.home.records_of("token.revoked");

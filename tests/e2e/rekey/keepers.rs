@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use broker::commands::init::{Asked, AuditLogChoice, InitOptions, init};
+use broker::commands::init::{AuditLogChoice, InitOptions, PassphraseFor, init};
 use broker_vault::root_key::{Keyring, Passphrase, RootKeySource};
 use support::{Home, TestBroker};
 
@@ -57,8 +57,8 @@ fn the_key_moves_from_a_file_to_a_passphrase_to_a_credential_and_back() {
 }
 
 fn made_by(source: RootKeySource, credentials: Option<&Path>, day: &str) -> Home {
-    let type_it = |asked: Asked| {
-        Ok((asked == Asked::Recovery).then(|| Passphrase::new(PASSPHRASE.to_owned())))
+    let type_it = |asked: PassphraseFor| {
+        Ok((asked == PassphraseFor::Recovery).then(|| Passphrase::new(PASSPHRASE.to_owned())))
     };
     let options = InitOptions {
         root_key: Some(source),

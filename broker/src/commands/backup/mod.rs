@@ -12,7 +12,7 @@ use clap::Args;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::typed::{self, NoPassphrase, Typed};
+use super::typed::{self, NoPassphrase, PromptMode};
 use crate::accounts::SystemAccounts;
 use crate::config::{AuthorityFile, Config};
 
@@ -52,7 +52,7 @@ pub enum VerifyError {
         source: BackupError,
     },
     /// Its policies.
-    #[error("{}: this backup opens, and its policies are refused:\n{source}", path.display())]
+    #[error("{}: this backup opens, but its policies are rejected:\n{source}", path.display())]
     Policies {
         /// The file.
         path: PathBuf,
@@ -92,7 +92,7 @@ pub(super) fn verify(path: &Path, from: Option<&Path>) -> Result<Verified, Verif
         from,
         "--passphrase-file",
         "Passphrase of the backup",
-        Typed::Once,
+        PromptMode::Once,
     )?;
     let refused = |source| VerifyError::Refused {
         path: path.to_owned(),
@@ -120,7 +120,7 @@ pub(super) fn verify(path: &Path, from: Option<&Path>) -> Result<Verified, Verif
         if !backup.authorities().iter().any(is_in) {
             let (table, path) = (named.table, named.path.display());
             warnings.push(format!(
-                "the configuration names {path} (`[{table}] ca`), which is not in the backup: keep it besides"
+                "the configuration names {path} (`[{table}] ca`), which is not in the backup: back it up separately"
             ));
         }
     }
@@ -200,7 +200,11 @@ impl<'a> Holds<'a> {
     }
 
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "{} is whole, and every value in it opens", self.file)?;
+        writeln!(
+            out,
+            "{} is complete, and every value in it opens",
+            self.file
+        )?;
         writeln!(out)?;
         let mut field = |name: &str, value: String| writeln!(out, "{name:<14} {value}");
         field(

@@ -6,7 +6,7 @@ use broker_private_files::PrivateError;
 use broker_protocol::paths::Paths;
 use broker_vault::root_key::{RootKey, RootKeyError, RootKeySource, Wrap, make_file};
 
-use super::{Asked, InitError, InitOptions, ask, key_locations, make_or_check};
+use super::{InitError, InitOptions, PassphraseFor, ask, key_locations, make_or_check};
 
 /// A root key that is kept where `source` will look for it.
 pub(super) struct Chosen {
@@ -39,7 +39,7 @@ pub(super) fn choose_key(
         Some(RootKeySource::File) => key_file(places, None),
         Some(RootKeySource::Keyring) => in_keyring(options, id).map_err(InitError::from),
         Some(RootKeySource::Passphrase) => {
-            let typed = ask(options, Asked::New)?.ok_or(InitError::NoPassphrase)?;
+            let typed = ask(options, PassphraseFor::New)?.ok_or(InitError::NoPassphrase)?;
             let root = RootKey::generate()?;
             let passphrase = Some(Wrap::make(&root, id, &typed)?);
             let chosen = Chosen::new(root, RootKeySource::Passphrase);

@@ -8,8 +8,8 @@ use broker_vault::root_key::{Keyring, Passphrase, RootKeySource};
 use clap::Args;
 use jiff::Timestamp;
 
-use super::{Asked, AuditLogChoice, InitError, InitOptions, init, print};
-use crate::commands::typed::{self, Typed};
+use super::{AuditLogChoice, InitError, InitOptions, PassphraseFor, init, print};
+use crate::commands::typed::{self, PromptMode};
 
 /// What `tokend init` takes.
 #[derive(Debug, Args)]
@@ -44,10 +44,10 @@ pub fn run(
     let options = InitOptions {
         root_key: arguments.root_key,
         passphrase: &|asked| match asked {
-            Asked::Recovery if !wants_recovery => Ok(None),
-            Asked::Recovery => ask("Recovery passphrase", Typed::Twice).map(Some),
-            Asked::New => at_terminal(Typed::Twice),
-            Asked::Existing => at_terminal(Typed::Once),
+            PassphraseFor::Recovery if !wants_recovery => Ok(None),
+            PassphraseFor::Recovery => ask("Recovery passphrase", PromptMode::Twice).map(Some),
+            PassphraseFor::New => at_terminal(PromptMode::Twice),
+            PassphraseFor::Existing => at_terminal(PromptMode::Once),
         },
         credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
         keyring: Keyring::SESSION,
@@ -76,7 +76,7 @@ pub enum InitCommandError {
     Output(#[from] io::Error),
 }
 
-fn at_terminal(typed: Typed) -> io::Result<Option<Passphrase>> {
+fn at_terminal(typed: PromptMode) -> io::Result<Option<Passphrase>> {
     if io::stdin().is_terminal() {
         ask("Passphrase", typed).map(Some)
     } else {
@@ -84,7 +84,7 @@ fn at_terminal(typed: Typed) -> io::Result<Option<Passphrase>> {
     }
 }
 
-fn ask(what: &str, typed: Typed) -> io::Result<Passphrase> {
+fn ask(what: &str, typed: PromptMode) -> io::Result<Passphrase> {
     let text = typed::at_terminal(what, typed)?;
     typed::taken(text, what, typed).map_err(io::Error::other)
 }

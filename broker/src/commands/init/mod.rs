@@ -30,7 +30,7 @@ mod report;
 mod tests;
 
 use choose_key::choose_key;
-pub use report::{Done, Report, Step, print};
+pub use report::{Done, InitReport, InitStep, print};
 
 /// What the operator wants, and how to ask for more.
 pub struct InitOptions<'a> {
@@ -38,7 +38,7 @@ pub struct InitOptions<'a> {
     pub root_key: Option<RootKeySource>,
     /// Asks for a passphrase; `None` from it means that there is no terminal, or none is wanted.
     /// Whoever implements it asks twice for a new one.
-    pub passphrase: &'a dyn Fn(Asked) -> io::Result<Option<Passphrase>>,
+    pub passphrase: &'a dyn Fn(PassphraseFor) -> io::Result<Option<Passphrase>>,
     /// systemd's `$CREDENTIALS_DIRECTORY`, where it is set.
     pub credentials: Option<PathBuf>,
     /// [`Keyring::SESSION`] but in tests.
@@ -49,7 +49,7 @@ pub struct InitOptions<'a> {
 
 /// Which passphrase is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum PassphraseFor {
     /// The one that is to guard the root key.
     New,
     /// A second one, for the day on which the root key cannot be had. May be declined.
@@ -123,10 +123,10 @@ pub fn init(
     places: &Paths,
     options: &InitOptions<'_>,
     now: Timestamp,
-) -> Result<Report, InitError> {
+) -> Result<InitReport, InitError> {
     let mut steps = configuration(places, EXAMPLES)?;
     let made = private::make_directory(&places.data)?;
-    steps.push(Step::new("data", &places.data, made));
+    steps.push(InitStep::new("data", &places.data, made));
     let exists = fs::exists(&places.vault).map_err(PrivateError::io(&places.vault))?;
     let has_log = holds_log(&places.audit)?;
     if has_log && !exists && options.audit_log == AuditLogChoice::Keep {
@@ -169,7 +169,7 @@ const EXAMPLES: &[(&str, &str)] = &[
 
 /// Configuration and policies: for operators to read and edit, so others may read them where the
 /// directory lets them. What may not be written here is left to whoever owns the place.
-fn configuration(places: &Paths, examples: &[(&str, &str)]) -> Result<Vec<Step>, InitError> {
+fn configuration(places: &Paths, examples: &[(&str, &str)]) -> Result<Vec<InitStep>, InitError> {
     let mut steps = Vec::new();
     let template = include_str!("tokend.toml");
     let directory = places.config.parent().unwrap_or_else(|| Path::new("."));
@@ -199,16 +199,16 @@ fn offer(
     what: &'static str,
     path: &Path,
     make: impl FnOnce() -> Result<bool, PrivateError>,
-) -> Result<Step, PrivateError> {
+) -> Result<InitStep, PrivateError> {
     match make() {
         Err(PrivateError::Io { cause, .. }) if cause.kind() == io::ErrorKind::PermissionDenied => {
-            Ok(Step::left(
+            Ok(InitStep::left(
                 what,
                 path,
                 "not ours to write; make it as root if it is wanted",
             ))
         }
-        made => Ok(Step::new(what, path, made?)),
+        made => Ok(InitStep::new(what, path, made?)),
     }
 }
 
@@ -232,16 +232,16 @@ fn new_vault(
     places: &Paths,
     options: &InitOptions<'_>,
     now: Timestamp,
-) -> Result<Report, InitError> {
+) -> Result<InitReport, InitError> {
     let mut steps = Vec::from_iter(set_log_aside(places, options, now)?);
     let id = vault::new_id()?;
     let chosen = choose_key(places, options, &id)?;
-    let recovery = match ask(options, Asked::Recovery)? {
+    let recovery = match ask(options, PassphraseFor::Recovery)? {
         Some(passphrase) => Some(Wrap::make(&chosen.root, &id, &passphrase)?),
         None => None,
     };
     if chosen.source == RootKeySource::File {
-        steps.push(Step::new("root key", &places.root_key, chosen.made));
+        steps.push(InitStep::new("root key", &places.root_key, chosen.made));
     }
     let has_recovery = recovery.is_some();
     let new = NewVault {
@@ -252,8 +252,8 @@ fn new_vault(
         recovery,
     };
     let log = Vault::create(&places.vault, new, now)?;
-    steps.push(Step::new("vault", &places.vault, true));
-    Ok(Report {
+    steps.push(InitStep::new("vault", &places.vault, true));
+    Ok(InitReport {
         steps,
         root_key: report::meaning(&chosen.source, places, chosen.because.as_deref()),
         has_recovery: Some(has_recovery),
@@ -266,7 +266,7 @@ fn existing_vault(
     places: &Paths,
     options: &InitOptions<'_>,
     now: Timestamp,
-) -> Result<Report, InitError> {
+) -> Result<InitReport, InitError> {
     let begin_new = options.audit_log == AuditLogChoice::BeginNew;
     let vault = match Vault::open(&places.vault) {
         Err(VaultError::InUse(_)) if !begin_new => return Ok(report::in_use(places)),
@@ -284,7 +284,7 @@ fn existing_vault(
     match vault.fetch_root_key(&key_locations(places, options)) {
         Ok(root) => vault.unlock(root)?,
         Err(RootKeyError::PassphraseNeeded) if begin_new => {
-            let typed = ask(options, Asked::Existing)?.ok_or(InitError::NoPassphrase)?;
+            let typed = ask(options, PassphraseFor::Existing)?.ok_or(InitError::NoPassphrase)?;
             vault.unlock(vault.root_key_behind(&typed)?.0)?;
         }
         // Only a start can tell: the one is typed then, the other comes with the unit.
@@ -293,16 +293,16 @@ fn existing_vault(
     }
     let mut steps = Vec::new();
     if source == RootKeySource::File {
-        steps.push(Step::new("root key", &places.root_key, false));
+        steps.push(InitStep::new("root key", &places.root_key, false));
     }
-    steps.push(Step::new("vault", &places.vault, false));
+    steps.push(InitStep::new("vault", &places.vault, false));
     steps.extend(set_log_aside(places, options, now)?);
     let log = if begin_new {
         vault.begin_new_log()?
     } else {
         vault.log_identity()
     };
-    Ok(Report {
+    Ok(InitReport {
         steps,
         root_key: report::meaning(&source, places, None),
         has_recovery: Some(vault.has_recovery_passphrase()),
@@ -316,7 +316,7 @@ fn set_log_aside(
     places: &Paths,
     options: &InitOptions<'_>,
     now: Timestamp,
-) -> Result<Option<Step>, InitError> {
+) -> Result<Option<InitStep>, InitError> {
     if options.audit_log == AuditLogChoice::Keep || !holds_log(&places.audit)? {
         return Ok(None);
     }
@@ -325,7 +325,7 @@ fn set_log_aside(
     let aside = PathBuf::from(name);
     fs::rename(&places.audit, &aside).map_err(PrivateError::io(&places.audit))?;
     private::sync_directory_of(&aside)?;
-    Ok(Some(Step::left(
+    Ok(Some(InitStep::left(
         "old audit log",
         &aside,
         "set aside; its leases are not honoured any more",
@@ -346,7 +346,7 @@ fn holds_log(audit: &Path) -> Result<bool, PrivateError> {
     Ok(false)
 }
 
-fn ask(options: &InitOptions<'_>, what: Asked) -> Result<Option<Passphrase>, InitError> {
+fn ask(options: &InitOptions<'_>, what: PassphraseFor) -> Result<Option<Passphrase>, InitError> {
     (options.passphrase)(what).map_err(InitError::Prompt)
 }
 

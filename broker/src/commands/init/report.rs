@@ -10,9 +10,9 @@ use broker_vault::root_key::RootKeySource;
 
 /// The outcome of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct InitReport {
     /// In the order in which it was done.
-    pub steps: Vec<Step>,
+    pub steps: Vec<InitStep>,
     /// Where the root key comes from and what that means, in one or two sentences.
     pub root_key: String,
     /// Whether a recovery passphrase is set; `None` if a running broker holds the vault.
@@ -25,7 +25,7 @@ pub struct Report {
 
 /// One thing that was made or found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct InitStep {
     /// What it is.
     pub what: &'static str,
     /// Where it is.
@@ -45,7 +45,7 @@ pub enum Done {
     Left(&'static str),
 }
 
-impl Step {
+impl InitStep {
     pub(super) fn new(what: &'static str, path: &Path, made: bool) -> Self {
         let done = if made { Done::Made } else { Done::Found };
         let path = path.to_owned();
@@ -87,9 +87,9 @@ pub(super) fn meaning(source: &RootKeySource, places: &Paths, because: Option<&s
 }
 
 /// A broker is running on the vault, which is as good as a check.
-pub(super) fn in_use(places: &Paths) -> Report {
-    Report {
-        steps: vec![Step::new("vault", &places.vault, false)],
+pub(super) fn in_use(places: &Paths) -> InitReport {
+    InitReport {
+        steps: vec![InitStep::new("vault", &places.vault, false)],
         root_key: "in use by a running tokend".to_owned(),
         has_recovery: None,
         log: None,
@@ -102,7 +102,7 @@ pub(super) fn in_use(places: &Paths) -> Report {
 /// # Errors
 ///
 /// If `out` takes no more.
-pub fn print(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+pub fn print(report: &InitReport, out: &mut dyn Write) -> io::Result<()> {
     for step in &report.steps {
         let (done, why) = match step.done {
             Done::Made => ("made", ""),

@@ -20,11 +20,11 @@ const FORGETFUL_KEYRING: Keyring = Keyring {
     erase: |_| Ok(()),
 };
 
-fn nobody(_: Asked) -> io::Result<Option<Passphrase>> {
+fn nobody(_: PassphraseFor) -> io::Result<Option<Passphrase>> {
     Ok(None)
 }
 
-fn somebody(_: Asked) -> io::Result<Option<Passphrase>> {
+fn somebody(_: PassphraseFor) -> io::Result<Option<Passphrase>> {
     Ok(Some(Passphrase::new("correct horse battery".to_owned())))
 }
 
@@ -53,7 +53,7 @@ impl Home {
         }
     }
 
-    fn init(&self, options: &InitOptions<'_>) -> Result<Report, InitError> {
+    fn init(&self, options: &InitOptions<'_>) -> Result<InitReport, InitError> {
         init(
             &self.places,
             options,
@@ -72,7 +72,7 @@ impl Home {
     }
 }
 
-fn printed(report: &Report) -> String {
+fn printed(report: &InitReport) -> String {
     let mut out = Vec::new();
     print(report, &mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -199,7 +199,7 @@ fn a_passphrase_is_asked_for_and_without_a_terminal_that_is_said() {
     // A second run need not ask.
     home.init(&asked(&nobody)).unwrap();
     let vault = Vault::open(&home.places.vault).unwrap();
-    let typed = somebody(Asked::Existing).unwrap().unwrap();
+    let typed = somebody(PassphraseFor::Existing).unwrap().unwrap();
     vault
         .unlock(vault.root_key_behind(&typed).unwrap().0)
         .unwrap();

@@ -8,7 +8,7 @@ use broker_protocol::paths::Paths;
 
 use super::explain::ExplainAccounts;
 use super::{PolicyCommand, Where, WhoArgs, check, explain, test};
-use crate::caller::{self, Surroundings};
+use crate::caller::{self, ProcEnv};
 use crate::config::{Config, ConfigError};
 use crate::policy_files::Owners;
 
@@ -19,7 +19,7 @@ pub enum PolicyCommandError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The process asked about cannot be looked at.
-    #[error("process {pid} cannot be looked at; is it still running?")]
+    #[error("process {pid} cannot be read; is it still running?")]
     Process {
         /// Its number.
         pid: i32,
@@ -70,7 +70,7 @@ fn who_asks(who: &WhoArgs, accounts: &ExplainAccounts) -> Result<Caller, PolicyC
     let Some(pid) = who.pid else {
         return Ok(who.caller(accounts));
     };
-    Surroundings::look()
-        .and_then(|surroundings| caller::of_running(pid, &surroundings))
+    ProcEnv::read()
+        .and_then(|proc_env| caller::of_running(pid, &proc_env))
         .map_err(|source| PolicyCommandError::Process { pid, source })
 }

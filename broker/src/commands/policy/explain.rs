@@ -71,7 +71,7 @@ fn write_explanation(explanation: &Explanation<'_>, out: &mut dyn Write) -> io::
     let mut spoken = false;
     for RuleExplained { rule, missed } in &explanation.rules {
         let says = if missed.is_empty() && spoken {
-            "would match, but is never asked: an earlier rule has spoken".to_owned()
+            "would match, but an earlier rule decides".to_owned()
         } else if missed.is_empty() {
             spoken = true;
             "speaks".to_owned()
@@ -101,8 +101,8 @@ fn difference(missed: &Missed) -> String {
         has,
     } = missed;
     match has {
-        Some(has) => format!("{attribute} is to be {wanted}, the caller has {has}"),
-        None => format!("{attribute} is to be {wanted}, the caller's is not known"),
+        Some(has) => format!("{attribute} must be {wanted}, the caller has {has}"),
+        None => format!("{attribute} must be {wanted}, the caller's is unknown"),
     }
 }
 
@@ -144,7 +144,7 @@ fn delivered(deliver: Delivery, secret: &SecretName) -> String {
 fn describe(caller: &Caller) -> String {
     let mut parts = Vec::new();
     if caller.uid == NOBODY {
-        parts.push("a caller of no known account".to_owned());
+        parts.push("a caller with an unknown account".to_owned());
     } else {
         parts.push(format!("uid {}", caller.uid));
     }

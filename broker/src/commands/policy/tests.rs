@@ -324,7 +324,7 @@ fn explained(line: &[&str]) -> String {
 fn explain_says_what_every_rule_missed_and_what_the_one_that_speaks_gives() {
     assert_eq!(
         explained(&["auto-sync", "--unit", "auto-sync.service"]),
-        "auto-sync for a caller of no known account, unit auto-sync.service\n  \
+        "auto-sync for a caller with an unknown account, unit auto-sync.service\n  \
          auto-sync.toml#1 (line 12) speaks\n\
          gives repositories acme/docs, acme/schemas, acme/site; \
          permissions contents: read, metadata: read; for 10m, at most 30m; \
@@ -333,14 +333,14 @@ fn explain_says_what_every_rule_missed_and_what_the_one_that_speaks_gives() {
     assert_eq!(
         explained(&["auto-sync", "--uid", "4000000001"]),
         "auto-sync for uid 4000000001\n  \
-         auto-sync.toml#1 (line 12) misses: unit is to be auto-sync.service, the caller's is not known\n\
+         auto-sync.toml#1 (line 12) misses: unit must be auto-sync.service, the caller's is unknown\n\
          denied: no rule matches\n0"
     );
     assert_eq!(
         explained(&["acme-import", "--unit", "acme-import.service"]),
-        "acme-import for a caller of no known account, unit acme-import.service\n  \
+        "acme-import for a caller with an unknown account, unit acme-import.service\n  \
          acme-import.toml#1 (line 18) speaks\n  \
-         acme-import.toml#2 (line 21) misses: unit is to be import-review.service, the caller has \
+         acme-import.toml#2 (line 21) misses: unit must be import-review.service, the caller has \
          acme-import.service\n\
          gives repositories acme/*; organisation acme; \
          permissions contents: write, members: read, metadata: read; for 30m, at most 1h; \

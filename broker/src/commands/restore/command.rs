@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{RestoreError, RestoreOptions, restore};
 use crate::commands::backup::{self, VerifyError};
-use crate::commands::typed::{self, NoPassphrase, Typed};
+use crate::commands::typed::{self, NoPassphrase, PromptMode};
 
 /// What `tokend restore` takes.
 #[derive(Debug, Args)]
@@ -52,7 +52,7 @@ pub enum RestoreCommandError {
     #[error(transparent)]
     RootKey(#[from] RootKeyError),
     /// Standard output takes no more.
-    #[error("all is in place, and the report could not be written")]
+    #[error("everything is restored, but the report could not be written")]
     Output(#[from] io::Error),
 }
 
@@ -108,7 +108,7 @@ pub fn run(
     let restored = restore(places, options, clock)?;
     if arguments.json {
         let log = restored.log.as_ref();
-        let report = Report {
+        let report = RestoreReport {
             vault: &manifest.vault,
             root_key: root_key.as_str(),
             finished_earlier: restored.finished_earlier,
@@ -156,13 +156,13 @@ fn vault_passphrase(from: Option<PathBuf>) -> Result<Passphrase, RestoreCommandE
         from.as_deref(),
         "--vault-passphrase-file",
         "New passphrase of the vault",
-        Typed::Twice,
+        PromptMode::Twice,
     )?;
     Ok(typed.chosen()?)
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct RestoreReport<'a> {
     vault: &'a str,
     root_key: &'a str,
     finished_earlier: bool,

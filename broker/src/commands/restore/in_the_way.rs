@@ -26,7 +26,7 @@ pub(super) fn in_the_way(
     if !is_empty(&places.audit)? {
         add(
             places.audit.clone(),
-            "an audit log, which no other is joined to",
+            "an audit log, which cannot be joined with another",
         );
     }
     match &arranged.config {

@@ -292,7 +292,10 @@ fn somebody_elses_log_beside_a_staged_vault_is_not_taken_for_ours() {
     let text = fs::read_to_string(&first).unwrap();
     fs::write(&first, text.replace(&log_id, VAULT)).unwrap();
     let error = machines.refusal();
-    assert!(error.contains("an audit log, which no other"), "{error}");
+    assert!(
+        error.contains("an audit log, which cannot be joined"),
+        "{error}"
+    );
     assert!(!places.vault.exists());
 }
 

@@ -17,7 +17,7 @@ use crate::error::Failure;
 use crate::secret_text::{SecretText, read_to_end};
 
 /// A token found in the file.
-pub(super) struct Found {
+pub(super) struct EnvToken {
     pub(super) variable: String,
     line: usize,
     pub(super) name: SecretName,
@@ -25,31 +25,31 @@ pub(super) struct Found {
     pub(super) value: SecretText,
 }
 
-impl Found {
+impl EnvToken {
     /// Compares its value with what the vault stores.
-    pub(super) fn compared(&self, stored: Option<&SecretView>) -> Stored {
+    pub(super) fn compared(&self, stored: Option<&SecretView>) -> InVault {
         let Some(view) = stored else {
-            return Stored::No;
+            return InVault::No;
         };
         if view.declared && view.source != "vault" {
-            return Stored::Elsewhere(view.source.clone());
+            return InVault::Elsewhere(view.source.clone());
         }
         match &view.hashed_credential {
-            None => Stored::No,
+            None => InVault::No,
             Some(hash) => {
                 // Only its hash is compared, as GitHub's audit log has it.
                 let own = STANDARD.encode(Sha256::digest(self.value.expose()));
                 if *hash == own {
-                    Stored::Same
+                    InVault::Same
                 } else {
-                    Stored::Another
+                    InVault::Another
                 }
             }
         }
     }
 }
 
-pub(super) enum Stored {
+pub(super) enum InVault {
     No,
     Same,
     Another,
@@ -57,13 +57,13 @@ pub(super) enum Stored {
 }
 
 /// The tokens in the file, and one line for each variable that is left out.
-pub(super) fn read(path: &Path, all: bool) -> Result<(Vec<Found>, Vec<String>), Failure> {
+pub(super) fn read(path: &Path, all: bool) -> Result<(Vec<EnvToken>, Vec<String>), Failure> {
     let mut file = File::open(path).map_err(Failure::file("read", path))?;
     let text = read_to_end(&mut file)?;
     let place = |line: usize| format!("{}:{line}", path.display());
     let variables = env_file::parse(&text)
         .map_err(|error| Failure::new(format!("{}: {}", place(error.line), error.why)))?;
-    let (mut found, mut skipped): (Vec<Found>, Vec<String>) = (Vec::new(), Vec::new());
+    let (mut found, mut skipped): (Vec<EnvToken>, Vec<String>) = (Vec::new(), Vec::new());
     for variable in variables {
         let (line, at) = (variable.line, place(variable.line));
         let kind = match token_shape::of(as_read::cleaned(&variable.value)) {
@@ -98,7 +98,7 @@ pub(super) fn read(path: &Path, all: bool) -> Result<(Vec<Found>, Vec<String>), 
         }
         let value = SecretText::parse(variable.value)
             .map_err(|error| Failure::new(format!("{at}: {}: {error}", variable.name)))?;
-        found.push(Found {
+        found.push(EnvToken {
             variable: variable.name,
             line,
             name,
@@ -117,7 +117,7 @@ fn secret_name(variable: &str) -> Result<SecretName, String> {
     name.map_err(|error| error.to_string())
 }
 
-impl Stored {
+impl InVault {
     pub(super) fn describe(&self) -> String {
         match self {
             Self::No => "not stored".to_owned(),

@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 use broker_protocol::api::{SecretList, SecretView};
 use broker_protocol::names::SecretName;
 
-use self::found::{Found, Stored};
-use self::plan::{Plan, own_files};
+use self::found::{EnvToken, InVault};
+use self::plan::{ImportPlan, own_files};
 use crate::args::Import;
 use crate::broker::Broker;
 use crate::commands::check;
@@ -43,7 +43,7 @@ pub(crate) fn run(broker: &Broker, import: &Import) -> Result<(), Failure> {
         .into_iter()
         .map(|view| (view.name.clone(), view))
         .collect();
-    let plan = Plan::new(broker, import.org.as_ref(), &found, &declared)?;
+    let plan = ImportPlan::new(broker, import.org.as_ref(), &found, &declared)?;
     if import.dry_run {
         return plan.tell(&found, &declared);
     }
@@ -59,7 +59,7 @@ pub(crate) fn run(broker: &Broker, import: &Import) -> Result<(), Failure> {
 /// them is in `learnt`, also if this ends early.
 fn store(
     broker: &Broker,
-    found: &[Found],
+    found: &[EnvToken],
     declared: &BTreeMap<SecretName, SecretView>,
     learnt: &mut Vec<Learnt>,
 ) -> Result<(), Failure> {
@@ -68,7 +68,7 @@ fn store(
     for (index, found_now) in found.iter().enumerate() {
         let name = &found_now.name;
         match found_now.compared(declared.get(name)) {
-            Stored::No => {
+            InVault::No => {
                 let stored = secret::store(broker, name, &found_now.value, None, wanted);
                 let set = stored.inspect_err(|_| {
                     let left: Vec<&SecretName> =
@@ -92,7 +92,7 @@ fn store(
                 }
             }
             other => {
-                if !matches!(other, Stored::Same) {
+                if !matches!(other, InVault::Same) {
                     left_alone += 1;
                 } else if declared.get(name).is_some_and(|view| view.owner.is_none()) {
                     // A run before this one may have ended before it wrote that down.
@@ -113,7 +113,7 @@ fn store(
     Ok(())
 }
 
-fn next_steps(import: &Import, plan: &Plan) -> Result<(), Failure> {
+fn next_steps(import: &Import, plan: &ImportPlan) -> Result<(), Failure> {
     for purpose in &plan.purposes {
         ui::line(format_args!(
             "next: add an [[allow]] to {purpose}.toml for those who may use {purpose}"

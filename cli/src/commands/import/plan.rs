@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use broker_protocol::api::{PurposeList, SecretView};
 use broker_protocol::names::{OrgName, Purpose, SecretName};
 
-use super::found::{Found, Stored};
+use super::found::{EnvToken, InVault};
 use crate::broker::Broker;
 use crate::commands::purpose::PURPOSES;
 use crate::error::Failure;
@@ -14,16 +14,16 @@ use crate::policy_file::{NewFiles, SecretTable, proposed_purpose};
 use crate::ui;
 
 /// The files to write.
-pub(super) struct Plan {
+pub(super) struct ImportPlan {
     files: Vec<(PathBuf, String)>,
     pub(super) purposes: Vec<Purpose>,
 }
 
-impl Plan {
+impl ImportPlan {
     pub(super) fn new(
         broker: &Broker,
         org: Option<&OrgName>,
-        found: &[Found],
+        found: &[EnvToken],
         declared: &BTreeMap<SecretName, SecretView>,
     ) -> Result<Self, Failure> {
         let dir = &broker.places.policies;
@@ -31,7 +31,7 @@ impl Plan {
             files: Vec::new(),
             purposes: Vec::new(),
         };
-        let new: Vec<&Found> = found
+        let new: Vec<&EnvToken> = found
             .iter()
             .filter(|f| !declared.get(&f.name).is_some_and(|view| view.declared))
             .collect();
@@ -81,12 +81,12 @@ impl Plan {
     /// Prints what would be done.
     pub(super) fn tell(
         &self,
-        found: &[Found],
+        found: &[EnvToken],
         declared: &BTreeMap<SecretName, SecretView>,
     ) -> Result<(), Failure> {
         for found in found {
             let what = match found.compared(declared.get(&found.name)) {
-                Stored::No => "would be stored".to_owned(),
+                InVault::No => "would be stored".to_owned(),
                 other => other.describe(),
             };
             ui::line(format_args!(

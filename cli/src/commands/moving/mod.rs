@@ -17,10 +17,11 @@ use toml_edit::Value;
 
 use crate::args::SecretMove;
 use crate::broker::Broker;
+use crate::clock;
 use crate::commands::secret::SECRETS;
 use crate::commands::{PATIENCE, RELOAD};
 use crate::error::Failure;
-use crate::policy_edit::{self, Edited, NotEdited};
+use crate::policy_edit::{self, AppliedEdit, NotEdited};
 use crate::ui::{self, Table};
 
 pub(crate) fn run(broker: &Broker, asked: &SecretMove, json: bool) -> Result<(), Failure> {
@@ -51,30 +52,30 @@ pub(crate) fn run(broker: &Broker, asked: &SecretMove, json: bool) -> Result<(),
     for name in &asked.names {
         ui::note(format_args!("{name} …"));
         let (view, ended) = driver.drive(name);
-        outcomes.push(Outcome { name, view, ended });
+        outcomes.push(MoveOutcome { name, view, ended });
     }
     report(&outcomes, json)?;
     worst(&outcomes)
 }
 
 /// The result of one of several.
-struct Outcome<'a> {
+struct MoveOutcome<'a> {
     name: &'a SecretName,
     view: Option<MoveView>,
     ended: Result<(), Failure>,
 }
 
 #[derive(Serialize)]
-struct Reported<'a> {
+struct MoveReport<'a> {
     secret: &'a SecretName,
     #[serde(rename = "move")]
     view: Option<&'a MoveView>,
     error: Option<String>,
 }
 
-fn report(outcomes: &[Outcome<'_>], json: bool) -> Result<(), Failure> {
+fn report(outcomes: &[MoveOutcome<'_>], json: bool) -> Result<(), Failure> {
     if json {
-        let all = outcomes.iter().map(|outcome| Reported {
+        let all = outcomes.iter().map(|outcome| MoveReport {
             secret: outcome.name,
             view: outcome.view.as_ref(),
             error: outcome.ended.as_ref().err().map(ToString::to_string),
@@ -82,7 +83,7 @@ fn report(outcomes: &[Outcome<'_>], json: bool) -> Result<(), Failure> {
         return ui::json(&ui::to_json(&all.collect::<Vec<_>>())?);
     }
     let mut table = Table::new(&["SECRET", "FROM", "TO", "STEP", "NEXT"]);
-    for Outcome { name, view, ended } in outcomes {
+    for MoveOutcome { name, view, ended } in outcomes {
         let of = |part: fn(&MoveView) -> &str| view.as_ref().map_or("-", part).to_owned();
         let next = match ended {
             Err(failure) => failure.to_string(),
@@ -99,7 +100,7 @@ fn report(outcomes: &[Outcome<'_>], json: bool) -> Result<(), Failure> {
 }
 
 /// The exit code of several: refused before failed elsewhere before waiting.
-fn worst(outcomes: &[Outcome<'_>]) -> Result<(), Failure> {
+fn worst(outcomes: &[MoveOutcome<'_>]) -> Result<(), Failure> {
     let failures = || {
         outcomes
             .iter()
@@ -188,7 +189,7 @@ impl Driver<'_> {
                 return (last, ended);
             }
         }
-        let failure = Failure::new(format!("the source of {name} is changed again and again"));
+        let failure = Failure::new(format!("someone keeps changing the source of {name}"));
         (last, Err(failure))
     }
 
@@ -258,14 +259,14 @@ impl Driver<'_> {
             if secret.source == wanted {
                 return Ok(());
             }
-            pause();
+            clock::pause(Duration::from_secs(1));
         }
     }
 
     /// Loads the edited file, or undoes the edit where the broker rejects it.
     fn load_edited(
         &self,
-        edited: Edited,
+        edited: AppliedEdit,
         (name, place): (&SecretName, &str),
         switched: &mut Switched,
     ) -> Result<(), Failure> {
@@ -321,12 +322,4 @@ fn waits_for(view: &MoveView) -> String {
         ),
         None => view.next.text.clone(),
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a command line waits where a daemon would not"
-)]
-fn pause() {
-    std::thread::sleep(Duration::from_secs(1));
 }

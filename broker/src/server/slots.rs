@@ -11,7 +11,7 @@ use super::admission::{Admission, Id, Rank};
 use crate::config::Limits;
 
 /// Every open connection.
-pub(super) struct Room {
+pub(super) struct Slots {
     clock: Arc<dyn Clock>,
     inner: Mutex<Inner>,
 }
@@ -22,14 +22,14 @@ struct Inner {
 }
 
 /// A connection's place, until it is dropped.
-pub(super) struct Place {
-    room: Arc<Room>,
+pub(super) struct Slot {
+    room: Arc<Slots>,
     id: Id,
     kept: bool,
     lost: Arc<Notify>,
 }
 
-impl Room {
+impl Slots {
     pub(super) fn new(limits: Limits, clock: Arc<dyn Clock>) -> Self {
         let admission = Admission::new(limits.connections, limits.connections_per_account);
         let inner = Inner {
@@ -43,7 +43,7 @@ impl Room {
     }
 
     /// Gives a new connection its place, if need be another's, which is told.
-    pub(super) fn enter(self: &Arc<Self>, uid: u32, rank: Rank) -> Option<Place> {
+    pub(super) fn enter(self: &Arc<Self>, uid: u32, rank: Rank) -> Option<Slot> {
         let now = self.now();
         let mut inner = self.inner();
         let entered = inner.admission.enter(uid, rank, now)?;
@@ -52,7 +52,7 @@ impl Room {
         }
         let lost = Arc::new(Notify::new());
         inner.lost.insert(entered.id, Arc::clone(&lost));
-        Some(Place {
+        Some(Slot {
             room: Arc::clone(self),
             id: entered.id,
             kept: entered.kept,
@@ -70,7 +70,7 @@ impl Room {
     }
 }
 
-impl Place {
+impl Slot {
     /// Whether only what operators do may be asked here.
     pub(super) fn is_kept(&self) -> bool {
         self.kept
@@ -93,7 +93,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         let mut inner = self.room.inner();
         inner.admission.leave(self.id);

@@ -14,7 +14,7 @@ use super::process::{self, Process};
 use super::subordinate::Subordinates;
 
 /// The broker's own place, read once at start.
-pub struct Surroundings {
+pub struct ProcEnv {
     own_user: u32,
     unmapped_user: Option<u32>,
     unmapped_group: Option<u32>,
@@ -25,13 +25,13 @@ pub struct Surroundings {
     pub(super) subordinates: Subordinates,
 }
 
-impl Surroundings {
+impl ProcEnv {
     /// Looks at the broker's own process.
     ///
     /// # Errors
     ///
     /// If `/proc` is not there.
-    pub fn look() -> io::Result<Self> {
+    pub fn read() -> io::Result<Self> {
         Ok(Self {
             own_user: nix::unistd::geteuid().as_raw(),
             unmapped_user: unmapped("/proc/self/uid_map", "/proc/sys/kernel/overflowuid")?,
