@@ -4,7 +4,7 @@
 //! socket → caller → request → decision → durable record → unseal → lease → response
 //! ```
 //!
-//! One way, each step consuming the proof that the step before it left behind. Read [`leases::issue`] first.
+//! One way, each step consuming the proof that the step before it left behind. Read `leases/issue/mod.rs` first.
 
 pub mod accounts;
 pub mod api;
