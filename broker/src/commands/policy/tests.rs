@@ -360,7 +360,7 @@ fn explain_says_what_every_rule_missed_and_what_the_one_that_speaks_gives() {
         "{both}"
     );
     assert!(
-        both.contains("label-sync.toml#2 (line 20) would match, but is never asked"),
+        both.contains("label-sync.toml#2 (line 20) would match, but an earlier rule decides"),
         "{both}"
     );
     assert_eq!(
