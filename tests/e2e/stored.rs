@@ -72,7 +72,7 @@ fn undo_brings_the_value_before_back_with_whom_it_was_handed_to_and_its_records(
         .ctl(&["secret", "set", SECRET, "--undo", "--no-check"]);
     let told = ran.success();
     assert!(
-        told.contains("is stored as version 3, which is version 1 once more"),
+        told.contains("is stored as version 3, a copy of version 1"),
         "{told}"
     );
     let third = shown(&broker);

@@ -8,7 +8,7 @@ fn a_leaked_token_is_dead_everywhere_and_erased_and_its_leases_have_ended() {
     let lease = scene.broker.lease(r#"{"purpose":"label-sync"}"#).json();
     let ran = scene.broker.home.ctl(&["secret", "revoke", NAME, "--now"]);
     assert!(ran.status.success(), "{ran:?}");
-    assert!(ran.stdout.contains("is dead"), "{ran:?}");
+    assert!(ran.stdout.contains("is revoked"), "{ran:?}");
     assert!(
         ran.stderr
             .contains("actions secret SYNC_TOKEN of acme/site"),
