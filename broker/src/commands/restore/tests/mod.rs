@@ -15,6 +15,10 @@ use jiff::Timestamp;
 
 use super::*;
 
+mod in_the_way;
+mod interrupted;
+mod named_files;
+
 const VAULT: &str = "00112233445566778899aabbccddeeff";
 
 thread_local! {
@@ -135,7 +139,7 @@ impl Machines {
         self.places.data.join("restoring")
     }
 
-    fn is_whole(&self) {
+    fn assert_whole(&self) {
         let places = &self.places;
         assert!(!self.staging().exists());
         let vault = Vault::open(&places.vault).unwrap();
@@ -163,7 +167,7 @@ fn everything_is_put_in_place_closed_to_others() {
     let machines = Machines::new();
     let restored = machines.restored();
     assert!(!restored.finished_earlier && restored.log.is_some());
-    machines.is_whole();
+    machines.assert_whole();
     let places = &machines.places;
     for (path, mode) in [
         (&places.data, 0o700),
@@ -200,106 +204,6 @@ fn the_first_records_of_the_new_log_name_the_old_one() {
 }
 
 #[test]
-fn whatever_is_there_is_named_with_the_mend_and_left_as_it_is() {
-    for (at, why) in [
-        ("vault.db", "a vault"),
-        ("audit/00000000000000000000.jsonl", "an audit log"),
-        ("audit/notes", "an audit log"),
-        ("tokend.toml", "another configuration"),
-        ("policies/secrets.toml", "another policy"),
-        ("policies/more.toml", "a policy that is not in the backup"),
-        ("root.key", "holds another key"),
-    ] {
-        let machines = Machines::new();
-        let path = machines.places.data.join(at);
-        private::make_directory(path.parent().unwrap()).unwrap();
-        private::write_new(&path, b"# somebody's\n").unwrap();
-        let error = machines.refusal();
-        assert!(error.contains(why), "{at}: {error}");
-        assert!(error.contains("mv "), "{at}: {error}");
-        assert_eq!(fs::read(&path).unwrap(), b"# somebody's\n", "{at}");
-        assert!(at == "vault.db" || !machines.places.vault.exists(), "{at}");
-    }
-}
-
-#[test]
-fn what_is_there_already_and_the_same_is_no_hindrance() {
-    let machines = Machines::new();
-    let places = &machines.places;
-    private::make_directory(&places.policies).unwrap();
-    private::write_new(&places.config, b"# mine\n").unwrap();
-    private::write_new(&places.policies.join("secrets.toml"), b"# none\n").unwrap();
-    private::make_directory(&places.audit).unwrap();
-    put_file(&places.root_key, &machines.root_key()).unwrap();
-    machines.restored();
-    machines.is_whole();
-}
-
-#[test]
-fn a_second_run_finds_a_vault_and_refuses() {
-    let machines = Machines::new();
-    machines.restored();
-    let before = fs::read(&machines.places.vault).unwrap();
-    let error = machines.refusal();
-    assert!(error.contains("vault.db (a vault)"), "{error}");
-    assert!(error.contains("an audit log"), "{error}");
-    assert_eq!(fs::read(&machines.places.vault).unwrap(), before);
-}
-
-/// Takes back the last steps of a restore, as if it had been interrupted before them.
-#[test]
-fn an_interrupted_run_is_finished_or_begun_anew() {
-    let machines = Machines::new();
-    let places = &machines.places;
-    let log_id = machines.restored().log.unwrap().log_id;
-    // All is in place, and the staging directory is left over.
-    let staging = Staging::beside(places);
-    staging.begin(&"cd".repeat(32), &log_id).unwrap();
-    fs::hard_link(&places.vault, machines.staging().join("vault.db")).unwrap();
-    assert!(machines.restored().finished_earlier);
-    machines.is_whole();
-    // The log is in place, and the vault is not.
-    staging.begin(&"cd".repeat(32), &log_id).unwrap();
-    fs::rename(&places.vault, machines.staging().join("vault.db")).unwrap();
-    let other = RestoreOptions {
-        sha256: "ef".repeat(32),
-        ..machines.options(RootKeySource::File)
-    };
-    let error = machines.restore(other).unwrap_err().to_string();
-    assert!(error.contains("restore of another backup"), "{error}");
-    assert!(machines.restored().finished_earlier);
-    machines.is_whole();
-    // Neither is.
-    staging.begin(&"cd".repeat(32), &log_id).unwrap();
-    fs::rename(&places.vault, machines.staging().join("vault.db")).unwrap();
-    fs::rename(&places.audit, machines.staging().join("audit")).unwrap();
-    let anew = machines.restored();
-    assert!(!anew.finished_earlier);
-    assert_ne!(anew.log.unwrap().log_id, log_id);
-    machines.is_whole();
-}
-
-#[test]
-fn somebody_elses_log_beside_a_staged_vault_is_not_taken_for_ours() {
-    let machines = Machines::new();
-    let places = &machines.places;
-    let log_id = machines.restored().log.unwrap().log_id;
-    Staging::beside(places)
-        .begin(&"cd".repeat(32), &log_id)
-        .unwrap();
-    fs::rename(&places.vault, machines.staging().join("vault.db")).unwrap();
-    let first = places.audit.join("00000000000000000000.jsonl");
-    let text = fs::read_to_string(&first).unwrap();
-    fs::write(&first, text.replace(&log_id, VAULT)).unwrap();
-    let error = machines.refusal();
-    assert!(
-        error.contains("an audit log, which cannot be joined"),
-        "{error}"
-    );
-    assert!(!places.vault.exists());
-}
-
-#[test]
 fn the_root_key_goes_where_it_was_asked_to() {
     let machines = Machines::new();
     machines
@@ -327,93 +231,4 @@ fn the_root_key_goes_where_it_was_asked_to() {
     let credential = machines.restore(machines.options("credential".parse().unwrap()));
     assert!(matches!(credential, Err(RestoreError::Credential)));
     assert!(!machines.places.vault.exists());
-}
-
-#[test]
-fn a_directory_in_use_is_left_alone() {
-    let machines = Machines::new();
-    private::make_directory(&machines.places.data).unwrap();
-    let _broker = lock(&machines.places.data).unwrap();
-    let error = machines.refusal();
-    assert!(error.contains("in use by another tokend"), "{error}");
-}
-
-#[test]
-fn a_file_named_beside_the_configuration_is_put_there() {
-    let config = "[github]\nca = \"tls/acme.pem\"\n";
-    let machines = Machines::with(config, &[("github", "acme")]);
-    assert_eq!(machines.restored().notes, [""; 0]);
-    machines.is_whole();
-    let places = &machines.places;
-    assert_eq!(fs::read_to_string(&places.config).unwrap(), config);
-    let file = places.data.join("tls/acme.pem");
-    assert_eq!(fs::read_to_string(file).unwrap(), "acme");
-}
-
-#[test]
-fn a_file_named_elsewhere_goes_beside_the_configuration_which_then_names_it_there() {
-    let elsewhere = tempfile::tempdir().unwrap();
-    let (github, op) = (
-        elsewhere.path().join("a.pem"),
-        elsewhere.path().join("b.pem"),
-    );
-    let config = format!(
-        "[onepassword]\ntoken = 'vault'\nconnect = 'https://op.example'\nca = '{}' # theirs\n\
-         [github]\nca = \"{}\"\n",
-        op.display(),
-        github.display()
-    );
-    let authorities = [("github", "acme"), ("onepassword", "op")];
-    let machines = Machines::with(&config, &authorities);
-    let notes = machines.restored().notes;
-    assert!(notes[0].contains("restored-github-ca.pem"), "{notes:?}");
-    machines.is_whole();
-    let places = &machines.places;
-    let text = fs::read_to_string(&places.config).unwrap();
-    let config = Config::parse(&text, &places.config, 0).unwrap();
-    assert!(text.contains("# theirs"), "{text}");
-    for (file, pem) in config.authority_files.iter().zip(["acme", "op"]) {
-        assert_eq!(file.path.parent(), places.config.parent());
-        assert_eq!(fs::read_to_string(&file.path).unwrap(), pem);
-    }
-    assert!(
-        !github.exists() && !op.exists(),
-        "nothing outside was written"
-    );
-
-    // Where the very same is there already, it is used where it is.
-    fs::write(&github, "acme").unwrap();
-    let again = Machines::with(&format!("github.ca = '{}'", github.display()), &authorities);
-    assert_eq!(again.restored().notes, [""; 0]);
-    let beside = fs::read_dir(&again.places.data).unwrap();
-    let beside = beside.filter(|entry| {
-        let name = entry.as_ref().unwrap().file_name();
-        name.to_str().unwrap().ends_with(".pem")
-    });
-    assert_eq!(beside.count(), 0);
-}
-
-#[test]
-fn a_named_file_that_differs_is_in_the_way_and_one_that_the_backup_lacks_is_told() {
-    let config = "[github]\nca = \"acme.pem\"\n";
-    let machines = Machines::with(config, &[("github", "acme")]);
-    private::make_directory(&machines.places.data).unwrap();
-    let file = machines.places.data.join("acme.pem");
-    fs::write(&file, "another").unwrap();
-    let refused = machines.refusal();
-    assert!(
-        refused.contains("another file of certificates"),
-        "{refused}"
-    );
-    assert!(refused.contains("acme.pem.before-restore"), "{refused}");
-    assert_eq!(fs::read_to_string(&file).unwrap(), "another");
-    assert!(!machines.places.config.exists());
-
-    let machines = Machines::with(config, &[]);
-    let notes = machines.restored().notes;
-    assert!(notes[0].starts_with("not in the backup: "), "{notes:?}");
-    assert!(
-        notes[0].contains("tokend.toml:2: `[github] ca`"),
-        "{notes:?}"
-    );
 }
