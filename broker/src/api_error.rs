@@ -1,8 +1,8 @@
 //! What a caller is told of an error besides its text.
 //!
 //! Each error that reaches a caller implements [`ApiError`] where it is defined, with one `match`
-//! without `_` for each method: a new variant does not compile until someone has decided. Those of other
-//! crates stand here.
+//! without `_`: a new variant does not compile until someone has decided. Those of other crates are
+//! here.
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use std::borrow::Cow;
@@ -16,23 +16,46 @@ use broker_vault::root_key::RootKeyError;
 
 /// An error as it is answered. Its `Display` is the detail.
 pub trait ApiError: Error {
-    /// The stable word that programs match on.
-    fn code(&self) -> ErrorCode;
+    /// What a caller is told besides the detail.
+    fn answer(&self) -> Answer;
+}
 
+/// What a caller is told of an error besides its text.
+#[derive(Debug)]
+pub struct Answer {
+    /// The stable word that programs match on.
+    pub code: ErrorCode,
     /// How long to wait before asking again, where waiting may help.
-    fn retry_after(&self) -> Option<Duration> {
-        None
+    pub retry_after: Option<Duration>,
+    /// What to do about it, where one thing helps.
+    pub hint: Option<Cow<'static, str>>,
+}
+
+impl From<ErrorCode> for Answer {
+    fn from(code: ErrorCode) -> Self {
+        Self {
+            code,
+            retry_after: None,
+            hint: None,
+        }
+    }
+}
+
+impl Answer {
+    pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+        self.retry_after = retry_after;
+        self
     }
 
-    /// What to do about it, where one thing helps.
-    fn hint(&self) -> Option<Cow<'static, str>> {
-        None
+    pub(crate) fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.hint = Some(hint.into());
+        self
     }
 }
 
 impl ApiError for GitHubError {
-    fn code(&self) -> ErrorCode {
-        match self {
+    fn answer(&self) -> Answer {
+        let code = match self {
             Self::Limited { .. } => ErrorCode::RateLimited,
             Self::Fault { .. }
             | Self::Unreachable { .. }
@@ -48,17 +71,14 @@ impl ApiError for GitHubError {
             | Self::Refused { .. }
             | Self::Moved { .. }
             | Self::Unsendable => ErrorCode::UpstreamRefused,
-        }
-    }
-
-    fn retry_after(&self) -> Option<Duration> {
-        self.retry_after()
+        };
+        Answer::from(code).with_retry_after(self.retry_after())
     }
 }
 
 impl ApiError for RekeyError {
-    fn code(&self) -> ErrorCode {
-        match self {
+    fn answer(&self) -> Answer {
+        let code = match self {
             Self::UnderWay | Self::SameKey(_) | Self::FileThere(_) => ErrorCode::Conflict,
             Self::NeedsNewPassphrase
             | Self::NoUseForPassphrase
@@ -69,6 +89,7 @@ impl ApiError for RekeyError {
             ) => ErrorCode::BadRequest,
             Self::RootKey(_) => ErrorCode::SourceUnavailable,
             Self::Vault(_) => ErrorCode::Internal,
-        }
+        };
+        code.into()
     }
 }

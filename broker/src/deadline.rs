@@ -17,8 +17,8 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// From when the value was first seen or stored, how often policy wants it changed, and when it ends at GitHub.
-    /// What is not known bounds nothing.
+    /// From when the value was first seen or stored, how often policy wants it changed, and when it ends
+    /// at GitHub. What is not known bounds nothing.
     pub(crate) fn of(
         set_at: Option<Timestamp>,
         rotate_every: Option<Duration>,
@@ -52,7 +52,7 @@ impl Deadline {
     /// The last moment up to `now` at which a warning fell due: 30, 14, 7 and 1 days before the
     /// deadline, at it, and every day after.
     ///
-    /// What lies before the value was stored counts only where GitHub ends it: a secret that is to
+    /// A mark before the value was stored counts only where GitHub ends it: a secret that is to
     /// change every 30 days is not near its deadline on the first.
     pub(crate) fn warning_due(&self, now: Timestamp) -> Option<Timestamp> {
         let deadline = self.at()?;

@@ -4,13 +4,13 @@
 //! its memory through `/proc` (both end with `PR_SET_DUMPABLE`, which also hands `/proc/PID` to
 //! root). A child is dumpable again, and `op` is given a key: it inherits a limit of 1 byte, which
 //! also stops a piped `core_pattern`, as a limit of 0 does not (core(5)), and a core without any
-//! memory where there was no room for a 1. Files are made for the owner only. A full file (`RLIMIT_FSIZE`) is an error to answer and
-//! not a signal to die of. A child (`op`) gains no privileges, and nothing leaks in from whoever
-//! started us.
+//! memory where there was no room for a 1. Files are made for the owner only. A full file
+//! (`RLIMIT_FSIZE`) is an error to answer and not a signal to die of. A child (`op`) gains no
+//! privileges, and nothing leaks in from whoever started us.
 //!
 //! Root can undo all of this, and so can whatever may act as root; SECURITY.md says so.
 //!
-//! Not here: which memory is locked (`locked_memory`), and what the service manager adds from
+//! Not here: which memory is locked (`secret-memory`), and what the service manager adds from
 //! outside (`packaging/systemd`).
 
 use std::fs;

@@ -14,7 +14,7 @@ use broker_policy::Caller;
 use broker_protocol::names::NameError;
 use broker_secret_memory::token::HashedToken;
 
-use crate::lease::{Lease, Span, TooShort};
+use crate::lease::{Lease, Span, TooShort, time_between};
 
 /// The lease's fields as a record holds them.
 pub(crate) fn of<'a>(lease: &'a Lease, boot_id: &'a BootId) -> record::Lease<'a> {
@@ -191,8 +191,8 @@ pub(crate) fn add_issued(
         return Err(LeaseRecordError::Issued);
     }
     if let Some(ends) = issued.expires_at {
-        let life = ends.duration_since(lease.span.issued.wall);
-        let cut = lease.span.cut_to(life.try_into().unwrap_or_default());
+        let life = time_between(lease.span.issued.wall, ends);
+        let cut = lease.span.cut_to(life);
         lease.span = cut.map_err(|TooShort| LeaseRecordError::Issued)?;
     }
     lease.hashed_token = Some(HashedToken::from_stored(&issued.hashed_token));
@@ -289,7 +289,7 @@ mod tests {
         let body = Body::of(&LeaseEvent::Granted(of(&lease, &boot_id))).unwrap();
         let body = body.with_mac(&[7; 32]);
         let length = body.as_str().len();
-        // Once more as a string in JSON, where each byte may become two.
+        // Written again as a string in JSON, where each byte may become two.
         assert!((2 * length as u64) < broker_audit_writer::SEGMENT_LIMIT / 4);
         assert!(2 * length < broker_protocol::api::MAX_PAGE);
         let weight = RecordSize::of(&lease, &body).unwrap();

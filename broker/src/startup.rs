@@ -1,4 +1,4 @@
-//! The order of birth: configuration, lock, vault, audit log, policies, socket.
+//! Startup order: configuration, lock, vault, audit log, policies, socket.
 //!
 //! Each step fails with a message that says what to do, and nothing is handed out before the
 //! last. Hardening comes before all of this, in `main`.

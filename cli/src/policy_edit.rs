@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_read_only_or_not_there_is_for_somebody_else() {
+    fn a_file_that_is_read_only_or_missing_is_not_edited_here() {
         let (dir, path) = scratch();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
         let missing = dir.path().join("missing.toml");

@@ -35,7 +35,7 @@ pub(crate) struct SecretTable {
 }
 
 impl SecretTable {
-    /// A secret in the vault of which no more than its kind is known.
+    /// A secret of which only kind and source are known.
     pub(crate) const fn new(name: SecretName, kind: Kind, source: String) -> Self {
         Self {
             name,

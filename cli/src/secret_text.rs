@@ -26,7 +26,7 @@ impl SecretText {
 
     /// Takes a value as it was read.
     ///
-    /// What could not be one is refused here, where whoever pasted too much still remembers.
+    /// What cannot be one is rejected here, before it is sent: such as a paste of too much.
     pub(crate) fn parse(mut text: Zeroizing<String>) -> Result<Self, Failure> {
         as_read::clean(&mut text);
         match value_form::check(&text) {

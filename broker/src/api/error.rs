@@ -12,7 +12,7 @@ use broker_protocol::error::{ErrorCode, Problem};
 use broker_secret_memory::redact;
 use zeroize::Zeroizing;
 
-use crate::api_error::ApiError;
+use crate::api_error::{Answer, ApiError};
 
 /// An error on its way to the caller.
 #[derive(Debug)]
@@ -73,14 +73,18 @@ fn masked(text: &str) -> String {
 
 impl<E: ApiError> From<E> for Refusal {
     fn from(error: E) -> Self {
-        let code = error.code();
+        let Answer {
+            code,
+            retry_after,
+            hint,
+        } = error.answer();
         trace(code, &error);
         let mut problem = Problem::new(code, error.to_string());
-        problem.hint = error.hint().map(Cow::into_owned);
+        problem.hint = hint.map(Cow::into_owned);
         Self {
             problem: Box::new(problem),
             status: None,
-            retry_after: error.retry_after(),
+            retry_after,
         }
     }
 }

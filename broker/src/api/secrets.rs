@@ -6,11 +6,12 @@ use axum::extract::State;
 use axum::response::NoContent;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use broker_policy::{Caller, SourceSpec};
+use broker_policy::Caller;
 use broker_protocol::api::{SecretList, SecretSet, SecretView, SetSecret, UndoSecret};
 use broker_protocol::check::{CheckView, SecretChecked, Verdict};
 use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
+use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::AccessToken;
 use broker_vault::Kind;
 

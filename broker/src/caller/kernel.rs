@@ -44,7 +44,7 @@ pub(super) fn open_pidfd(pid: i32) -> io::Result<OwnedFd> {
     // SAFETY: the call takes two numbers and gives a new descriptor or -1.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     match i32::try_from(fd) {
-        // SAFETY: the kernel just gave this descriptor to us, and to nobody else.
+        // SAFETY: the kernel just gave this descriptor to us alone.
         Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
         _ => Err(io::Error::last_os_error()),
     }

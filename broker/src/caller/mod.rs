@@ -275,7 +275,7 @@ impl ExitWatch {
     /// Returns when the process has ended, at once if it already has, and also when the runtime
     /// shuts down.
     pub async fn exited(self) {
-        // An error means the runtime is going away, and its leases are looked at again at start.
+        // An error means the runtime is going away, and its leases are checked again at start.
         drop(self.pidfd.readable().await);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Numbers from the kernel mean something only within namespaces: a uid in the broker's user
 //! namespace, a pid in the one that `/proc` shows, the path of a cgroup below the root of the
-//! broker's cgroup namespace. In a container or a sandbox one or the other is missing; what hangs
+//! broker's cgroup namespace. In a container or a sandbox one or the other is missing; what depends
 //! on it is then absent, and never guessed.
 
 use std::ffi::OsString;
@@ -13,7 +13,7 @@ use super::executable::Digests;
 use super::process::{self, Process};
 use super::subordinate::Subordinates;
 
-/// The broker's own place, read once at start.
+/// The broker's own account and namespaces, read once at start.
 pub struct ProcEnv {
     own_user: u32,
     unmapped_user: Option<u32>,
@@ -26,7 +26,7 @@ pub struct ProcEnv {
 }
 
 impl ProcEnv {
-    /// Looks at the broker's own process.
+    /// Reads them of the broker's own process.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ impl ProcEnv {
     }
 }
 
-/// The number that stands for every account without one of its own, or `None` where the namespace
+/// The number of every account without one of its own, or `None` where the namespace
 /// maps all of them. There, 65534 is an account like any other (`nobody`).
 fn unmapped(map: &str, overflow: &str) -> io::Result<Option<u32>> {
     if maps_all(&fs::read_to_string(map)?) {

@@ -3,7 +3,7 @@
 //! With `newuidmap` an account can act as any of its subordinate uids, 65 536 by default, and keeps its
 //! groups. So limits count such a uid as its owner. Rights do not: a uid gains nothing by having an owner.
 //!
-//! The file is looked at when a caller is identified, in that thread, and read again when it changed. A
+//! The file is checked when a caller is identified, in that thread, and read again when it changed. A
 //! service may not ask the kernel who owns a peer's user namespace, so root's word is all there is.
 //!
 //! Not here: subordinate ids that only the name service knows (`subid:` in `nsswitch.conf`).
@@ -266,25 +266,25 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_range_is_passed_over_and_told() {
-        let mut told = Vec::new();
+    fn a_line_that_is_no_range_is_skipped_and_reported() {
+        let mut reported = Vec::new();
         let text = "alice\nalice:x:1\nalice:1:x\nalice:5:0\nalice:4294967295:2\n:5:5\na:b:c:d\n\
                     alice:0:10\n1001:200000:10\n";
-        let ranges = parse(text, |line, _why| told.push(line));
-        assert_eq!(told, [1, 2, 3, 4, 5, 6, 7, 8]);
+        let ranges = parse(text, |line, _why| reported.push(line));
+        assert_eq!(reported, [1, 2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(owner(&ranges, 200_009, |_| None), Some(1001));
         let all = parse("1001:1:4294967295\n", |line, why| panic!("{line}: {why}"));
         assert_eq!(owner(&all, u32::MAX, |_| None), Some(1001));
     }
 
     #[test]
-    fn the_file_is_read_again_when_it_changes_and_one_that_is_gone_gives_nobody() {
+    fn the_file_is_read_again_when_it_changes_and_one_that_is_gone_gives_no_owner() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("subuid");
         let subordinates = Subordinates::at(path.clone());
         assert_eq!(subordinates.owner(100_000), None);
         fs::write(&path, "1000:100000:10\n").unwrap();
-        assert_eq!(subordinates.known_owner(100_000), None, "not looked at yet");
+        assert_eq!(subordinates.known_owner(100_000), None, "not read yet");
         assert_eq!(subordinates.owner(100_000), Some(1000));
         assert_eq!(subordinates.known_owner(100_000), Some(1000));
         fs::write(&path, "1001:100000:1000\n").unwrap();

@@ -1,8 +1,8 @@
 //! Which systemd unit holds a process, from the text of `/proc/PID/cgroup`.
 //!
-//! A system unit is the first component below the slices, as `sd_pid_get_unit` reads it; what lies
-//! below a unit was delegated to it and is named by whoever it was delegated to. So a user's own
-//! `label-sync.service` lies below `user@UID.service`, and can be that account's `user_unit` but
+//! A system unit is the first component below the slices, as `sd_pid_get_unit` reads it; what is
+//! below a unit was delegated to it and is named by the account it was delegated to. So a user's own
+//! `label-sync.service` is below `user@UID.service`, and can be that account's `user_unit` but
 //! never a `unit`. Stricter than systemd in three points: only services and scopes count; below
 //! `user.slice` only the units that belong there; and where two hierarchies disagree, neither
 //! counts.
@@ -74,7 +74,7 @@ fn units_of_path(path: &str, uid: u32) -> Units {
     }
 }
 
-/// Skips the slices; the unit, and what lies below it.
+/// Skips the slices; the unit, and what is below it.
 fn first_unit<'a, 'b>(components: &'b [&'a str]) -> Option<(&'a str, &'b [&'a str])> {
     let slices = components
         .iter()
@@ -316,7 +316,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever an account makes below its own manager, it stays within `user_unit`.
+        /// All that an account makes below its own manager stays within `user_unit`.
         #[test]
         fn nothing_below_a_users_manager_is_another_system_unit(below in "(/[a-z@._-]{1,12}(\\.slice|\\.service|\\.scope)?){0,5}") {
             let path = format!("0::/user.slice/user-1000.slice/user@1000.service{below}\n");

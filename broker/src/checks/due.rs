@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use broker_clock::Moment;
 use broker_github::{CORE, GitHubError, LimitKind, Principal};
-use broker_policy::{SecretDeclaration, SecretKind, SourceSpec};
+use broker_policy::{SecretDeclaration, SecretKind};
 use broker_protocol::names::SecretName;
+use broker_protocol::source::SourceSpec;
 use jiff::Timestamp;
 
 use super::schedule::{self, LastCheck, Schedule};

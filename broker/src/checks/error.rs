@@ -1,13 +1,10 @@
 //! Why a secret was not checked.
 
-use std::borrow::Cow;
-use std::time::Duration;
-
 use broker_github::GitHubError;
 use broker_protocol::error::ErrorCode;
 use broker_protocol::names::SecretName;
 
-use crate::api_error::ApiError;
+use crate::api_error::{Answer, ApiError};
 use crate::secrets::UpkeepError;
 
 /// Why a secret was not checked. None of these says anything about the secret.
@@ -36,32 +33,14 @@ pub(crate) enum CheckError {
 
 #[warn(clippy::wildcard_enum_match_arm)]
 impl ApiError for CheckError {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::Upkeep(error) => error.code(),
+    fn answer(&self) -> Answer {
+        let code = match self {
+            Self::Upkeep(error) => return error.answer(),
+            Self::GitHub { cause, .. } => return cause.answer(),
             Self::NotDeclared(_) => ErrorCode::NotFound,
             Self::Missing(_) => ErrorCode::SecretMissing,
-            Self::GitHub { cause, .. } => cause.code(),
             Self::Unwritable(_) | Self::Broken(_) => ErrorCode::Internal,
-        }
-    }
-
-    fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Upkeep(error) => error.retry_after(),
-            Self::GitHub { cause, .. } => cause.retry_after(),
-            Self::NotDeclared(_) | Self::Missing(_) | Self::Unwritable(_) | Self::Broken(_) => None,
-        }
-    }
-
-    fn hint(&self) -> Option<Cow<'static, str>> {
-        match self {
-            Self::Upkeep(error) => error.hint(),
-            Self::NotDeclared(_)
-            | Self::Missing(_)
-            | Self::GitHub { .. }
-            | Self::Unwritable(_)
-            | Self::Broken(_) => None,
-        }
+        };
+        code.into()
     }
 }

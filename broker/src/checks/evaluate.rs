@@ -7,7 +7,7 @@ use broker_github::{ReplyHeaders, scopes};
 use broker_policy::{SecretDeclaration, SecretKind};
 use broker_protocol::check::Finding;
 use broker_protocol::names::{RepoPattern, SecretName};
-use broker_protocol::value_form::Unfit;
+use broker_protocol::value_form::BadValue;
 use broker_secret_memory::token::{AccessToken, HashedToken};
 use broker_vault::{Checked, Kind};
 use jiff::Timestamp;
@@ -95,8 +95,8 @@ pub(super) fn token(subject: &CheckedValue<'_>, login: &str, headers: &ReplyHead
     }
 }
 
-/// What is stored has not the form of a value: it was stored before that was looked at.
-pub(super) fn malformed(name: &SecretName, unfit: Unfit) -> Finding {
+/// What is stored does not have the form of a value: it was stored before that was checked.
+pub(super) fn malformed(name: &SecretName, unfit: BadValue) -> Finding {
     FindingKind::MALFORMED.warning(
         format!("what is stored {unfit}; leases on it are given all the same"),
         format!("store the value alone with `tokenctl secret set {name}`"),

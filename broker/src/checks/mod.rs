@@ -32,9 +32,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_github::{GitHub, GitHubError};
-use broker_policy::{Caller, SecretDeclaration, SecretKind, SourceSpec};
+use broker_policy::{Caller, SecretDeclaration, SecretKind};
 use broker_protocol::check::SecretChecked;
 use broker_protocol::names::{RepoPattern, SecretName};
+use broker_protocol::source::SourceSpec;
 use broker_protocol::value_form;
 use broker_secret_memory::token::AccessToken;
 use broker_sources::Sources;
@@ -135,7 +136,7 @@ impl Checks {
                 UpkeepError::NotFound(name) => CheckError::Missing(name),
                 error => error.into(),
             })?;
-        // Looked at, and goes nowhere.
+        // Checked, and goes nowhere.
         let malformed = value_form::check(value.expose()).err();
         let subject = CheckedValue {
             version,

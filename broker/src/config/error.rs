@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// Why a configuration was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file is there and cannot be read.
+    /// The file exists and cannot be read.
     #[error("{}: cannot be read", path.display())]
     Unreadable {
         /// The file.

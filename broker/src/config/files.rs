@@ -20,7 +20,7 @@ pub struct AuthorityFile {
     pub path: PathBuf,
     /// The configuration, and the line in it, from 1.
     pub named_at: (PathBuf, usize),
-    /// Where its name stands in the text, quotes included.
+    /// Where its name is in the text, quotes included.
     span: Range<usize>,
 }
 
@@ -96,7 +96,7 @@ impl AuthorityFile {
 }
 
 /// What is wrong with the files that a running broker is configured to use. They are read on a thread of
-/// their own, one reading at a time, and no one waits long for it.
+/// their own, one reading at a time, and callers wait only briefly for it.
 #[derive(Debug)]
 pub struct NamedFiles(Arc<Looked>);
 
@@ -108,7 +108,7 @@ struct Looked {
 }
 
 impl NamedFiles {
-    /// Nothing is looked at yet.
+    /// Reads no file yet.
     #[must_use]
     pub fn new(files: Vec<AuthorityFile>) -> Self {
         Self(Arc::new(Looked {
@@ -118,7 +118,7 @@ impl NamedFiles {
         }))
     }
 
-    /// Looks at them. A disk that does not answer is waited for by one thread, and here for a moment only.
+    /// Reads them. A disk that does not answer is waited for by one thread, and here for a moment only.
     pub async fn look(&self) {
         let looked = Arc::clone(&self.0);
         if looked.files.is_empty() || looked.looking.swap(true, Ordering::AcqRel) {
@@ -133,7 +133,7 @@ impl NamedFiles {
         drop(tokio::time::timeout(A_MOMENT, looking).await);
     }
 
-    /// What was wrong when they were last looked at, with the line that names each and what to do.
+    /// What was wrong when they were last read, with the line that names each and what to do.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
         let faults = self.0.faults.lock();

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use broker_policy::SourceSpec;
 use broker_protocol::duration;
+use broker_protocol::source::SourceSpec;
 use serde::Deserialize;
 
 use broker_sources::CacheTimes;

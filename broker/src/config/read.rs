@@ -1,4 +1,4 @@
-//! Reads `tokend.toml`: the file, its tables, and the line of whatever is wrong.
+//! Reads `tokend.toml`: the file, its tables, and the line of what is wrong.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -125,7 +125,7 @@ pub(super) fn authorities(ca: Option<PathBuf>, directory: &Path) -> Result<Optio
     }
 }
 
-/// Whether a path cannot be that of a file, whatever there is.
+/// Whether a path cannot be that of a file, whether or not it exists.
 pub(super) fn names_no_file(path: &Path) -> bool {
     let bytes = path.as_os_str().as_encoded_bytes();
     path.file_name().is_none() || bytes.ends_with(b"/") || bytes.contains(&0)

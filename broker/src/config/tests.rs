@@ -70,7 +70,7 @@ fn what_can_never_work_is_refused_by_its_own_line() {
         ("warnings", "hook = [\"page\"]", "hook"),
         ("metrics", "listen = \"localhost\"", "socket address"),
     ] {
-        // A key of the same beginning stands in another table before.
+        // A key that begins the same is in an earlier table.
         let text = format!("[x]\n[sources]\nttl = \"1m\"\n\n[{table}]\n{line}\n");
         let text = text.replace("[x]", "# connections, ca, program, hook, account");
         let error = parse(&text).unwrap_err();

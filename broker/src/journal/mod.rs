@@ -152,7 +152,7 @@ impl Journal {
     pub(crate) async fn record_or_trace(&self, event: &impl Event) -> bool {
         match Body::of(event) {
             Ok(body) => self.record_body_or_trace(body).await,
-            Err(error) => untold(&error),
+            Err(error) => not_json(&error),
         }
     }
 
@@ -174,12 +174,12 @@ impl Journal {
                 let ends = Effect::LeaseEnds(lease.clone());
                 self.log.record_anyway(body, ends).await
             }
-            Err(error) => untold(&error),
+            Err(error) => not_json(&error),
         }
     }
 }
 
-fn untold(error: &serde_json::Error) -> bool {
+fn not_json(error: &serde_json::Error) -> bool {
     tracing::error!(cause = %error, "a record could not be written as JSON");
     false
 }

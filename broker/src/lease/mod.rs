@@ -18,7 +18,7 @@ use broker_protocol::names::{
 use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
 
-pub(crate) use self::span::{Span, TooShort};
+pub(crate) use self::span::{Span, TooShort, time_between};
 
 /// Access that was granted and has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

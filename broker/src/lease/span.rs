@@ -139,7 +139,7 @@ impl Span {
 }
 
 /// How long from `from` to `to`; zero if `to` is not later.
-fn time_between(from: Timestamp, to: Timestamp) -> Duration {
+pub(crate) fn time_between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
 }
 

@@ -1,8 +1,8 @@
 //! How many durable records an account may cause in a minute, so that none fills the disk alone.
 //!
 //! Three are kept: one for refusals, one for leases (grants and renewals), one for the bytes of both.
-//! Past any of them the answer is `rate_limited`; what is not recorded one by one is counted, and one record tells how many when
-//! the minute is over, so that a flood does not hide.
+//! Past any of them the answer is `rate_limited`; what is not recorded one by one is counted, and one
+//! record tells how many when the minute is over, so that a flood does not hide.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn past_the_budget_requests_are_counted_and_the_next_minute_starts_anew() {
+    fn past_the_budget_requests_are_counted_and_the_next_minute_starts_over() {
         let budget = Budget::new(2);
         assert!(budget.spend(7, at(0)).is_ok() && budget.spend(7, at(1)).is_ok());
         let flood = budget.spend(7, at(10)).unwrap_err();

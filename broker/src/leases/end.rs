@@ -123,14 +123,14 @@ impl Leases {
         }
         // Tombstones, so that a cut tail of the log revives nothing. If they cannot be written the
         // leases have ended all the same, and the log has their end.
-        let graves = ended
+        let tombstones = ended
             .iter()
             .map(|l| (l.id.clone(), l.span.renewable.wall))
             .chain(tombstones)
             .collect();
         if let Err(error) = self
             .vault
-            .write_tombstones(graves, self.journal.now().wall)
+            .write_tombstones(tombstones, self.journal.now().wall)
             .await
         {
             tracing::error!(cause = %error, "a revocation left no tombstone in the vault");

@@ -7,7 +7,7 @@ pub(super) struct Gate {
     draining: AtomicBool,
     /// How many are about to lock the store and end all leases.
     revoking: AtomicU64,
-    /// How often all leases were ended. A grant that began before has come to nothing.
+    /// How often all leases were ended. A grant that began before is not honoured.
     revocations: AtomicU64,
 }
 

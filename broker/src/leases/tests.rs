@@ -35,7 +35,7 @@ async fn a_lease_is_recorded_before_its_value_is_handed_out_and_ends_when_its_ti
     scratch.clock.advance(Duration::from_secs(899));
     assert!(leases.find(id).is_some());
     scratch.clock.advance(Duration::from_secs(1));
-    assert!(leases.find(id).is_none(), "also before anybody sweeps");
+    assert!(leases.find(id).is_none(), "also before the sweep");
     leases.expire_leases();
     while scratch.recorded().last().unwrap() != "lease.expired" {
         tokio::task::yield_now().await;
@@ -86,7 +86,7 @@ async fn a_renewal_goes_as_far_as_the_first_grant_said_and_no_further() {
     assert_eq!(last.span.expires.boot, last.span.renewable.boot);
     assert_eq!(last.span.length(), Duration::from_secs(3600));
     let strangers = leases.renew(&id, &caller(CALLER + 1), None).await;
-    assert!(strangers.ok().unwrap().is_none(), "nor anybody else's");
+    assert!(strangers.ok().unwrap().is_none(), "nor another account's");
 }
 
 #[tokio::test]

@@ -23,10 +23,10 @@ pub(super) fn start_tasks(app: &App, tasks: &mut Tasks) {
         noted.limits.warn_of_floors();
         std::future::ready(())
     });
-    // What is on its way to operators when the broker stops is told again after the next start.
-    let told = Arc::clone(&app.warnings);
+    // What is on its way to operators when the broker stops is sent again after the next start.
+    let warned = Arc::clone(&app.warnings);
     tasks.run_until_stop("warnings", move || {
-        let warnings = Arc::clone(&told);
+        let warnings = Arc::clone(&warned);
         async move {
             let mut round = tokio::time::interval(WARN);
             round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -61,22 +61,22 @@ pub(super) fn start_tasks(app: &App, tasks: &mut Tasks) {
         let rotations = Arc::clone(&rotations);
         async move { rotations.run_due_rotations().await }
     });
-    let tended = app.clone();
+    let rekeyed = app.clone();
     tasks.every("root key", Rounds::finished(DUE), move || {
         let App {
             secrets,
             operations,
             ..
-        } = tended.clone();
+        } = rekeyed.clone();
         async move {
             secrets.note_first_seen_elsewhere().await;
             operations.run_due_rekey().await;
         }
     });
     // Their places may be slow as well; a question that is under way is given up.
-    let tended = Arc::clone(&app.secrets);
+    let refreshed = Arc::clone(&app.secrets);
     tasks.run_until_stop("sources", move || {
-        let secrets = Arc::clone(&tended);
+        let secrets = Arc::clone(&refreshed);
         async move { secrets.refresh_sources(REFRESH).await }
     });
     // Once the start has settled, because its first rounds touch much that is not touched again, and then

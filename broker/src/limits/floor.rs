@@ -83,7 +83,7 @@ impl Limits {
         }
     }
 
-    /// Everybody whose budget a secret's leases may draw on now.
+    /// Every principal whose budget a secret's leases may draw on now.
     fn principals_of(&self, secret: &SecretName) -> Vec<Principal> {
         let user = self.principal_of(secret).into_iter();
         user.chain(self.minting.installations_of(secret)).collect()

@@ -2,7 +2,7 @@
 //!
 //! A principal that GitHub limits is left alone: a request for a lease that would draw on it is
 //! refused with the time to come back, before anything is granted and without a call to GitHub, so
-//! that one caller's burst does not become everybody's ban.
+//! that one caller's burst does not become a ban for all.
 //!
 //! Not here: what GitHub says of a budget ([`broker_github::Limits`]).
 

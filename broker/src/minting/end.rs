@@ -1,11 +1,11 @@
 //! Ends installation tokens at GitHub: when their last lease is over, when an operator says so, and
 //! what a broker that was killed left alive.
 //!
-//! An end takes effect first and is recorded then. Before GitHub is asked, the vault is told that it is
-//! about to be: whoever is killed in between shares no dead token after the next start. It is tried until GitHub says that the token is
-//! dead, or until it has ended by itself: by boot time, because a wall clock may be wrong and asking
-//! GitHub once more is not. “Not accepted” counts as dead only for a token that is older than GitHub
-//! takes to know a new one everywhere.
+//! An end takes effect first and is recorded then. Before GitHub is asked, the vault notes that it is
+//! about to be: a broker that is killed in between shares no dead token after the next start. It is
+//! tried until GitHub says that the token is dead, or until it has ended by itself: by boot time,
+//! because a wall clock may be wrong and asking GitHub again is not. “Not accepted” counts as dead only
+//! for a token that is older than GitHub takes to know a new one everywhere.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -314,7 +314,7 @@ impl Minting {
         }
     }
 
-    /// Leases that hold a token and are not live: their grants come to nothing. Should the broker end
+    /// Leases that hold a token and are not live: their grants are not honoured. Should the broker end
     /// before that is recorded, they must not keep the token alive.
     pub(crate) fn pending_holders(&self, tokens: &[Token]) -> Vec<(LeaseId, Timestamp)> {
         let until = self.journal.now().wall.saturating_add(TOKEN_LIFETIME);

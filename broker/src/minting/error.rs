@@ -1,8 +1,5 @@
 //! Why there is no installation token.
 
-use std::borrow::Cow;
-use std::time::Duration;
-
 use broker_protocol::error::ErrorCode;
 use broker_protocol::names::SecretName;
 
@@ -12,7 +9,7 @@ use broker_github::{GitHubError, NoAppKey, Outcome};
 use broker_sources::SourceError;
 use broker_vault::VaultError;
 
-use crate::api_error::ApiError;
+use crate::api_error::{Answer, ApiError};
 
 /// Why there is no installation token. The text goes to the caller.
 #[derive(Debug, thiserror::Error)]
@@ -99,8 +96,21 @@ impl MintError {
 
 #[warn(clippy::wildcard_enum_match_arm)]
 impl ApiError for MintError {
-    fn code(&self) -> ErrorCode {
-        match self {
+    fn answer(&self) -> Answer {
+        let code = match self {
+            Self::GitHub { source } => return source.answer(),
+            Self::Source { source, .. } => {
+                return Answer::from(ErrorCode::SourceUnavailable)
+                    .with_retry_after(source.retry_after());
+            }
+            Self::Pinned { .. }
+            | Self::Differs(Differs::Renamed { .. } | Differs::Another { .. }) => {
+                return Answer::from(ErrorCode::UpstreamRefused).with_hint(
+                    "a name keeps the id it had at its first token, so that one that changes hands \
+                     gives no lease another owner's repository; `tokenctl repository list` shows the \
+                     ids",
+                );
+            }
             Self::Undeclared(_) => ErrorCode::Conflict,
             Self::Vault {
                 source: VaultError::Locked,
@@ -116,54 +126,12 @@ impl ApiError for MintError {
             | Self::NoMemory(_)
             | Self::ClockAhead
             | Self::Broken(_) => ErrorCode::Internal,
-            Self::Source { .. } | Self::Key { .. } => ErrorCode::SourceUnavailable,
-            Self::NotInstalled { .. }
-            | Self::Pinned { .. }
-            | Self::Suspended { .. }
-            | Self::Differs(_) => ErrorCode::UpstreamRefused,
-            Self::GitHub { source } => source.code(),
-        }
-    }
-
-    fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::GitHub { source } => source.retry_after(),
-            Self::Source { source, .. } => source.retry_after(),
-            Self::Undeclared(_)
-            | Self::Vault { .. }
-            | Self::NotKept(_)
-            | Self::NoMemory(_)
-            | Self::ClockAhead
-            | Self::Broken(_)
-            | Self::Key { .. }
-            | Self::NotInstalled { .. }
-            | Self::Pinned { .. }
-            | Self::Suspended { .. }
-            | Self::Differs(_) => None,
-        }
-    }
-
-    fn hint(&self) -> Option<Cow<'static, str>> {
-        match self {
-            Self::Pinned { .. }
-            | Self::Differs(Differs::Renamed { .. } | Differs::Another { .. }) => Some(
-                "a name keeps the id it had at its first token, so that one that changes hands gives \
-                 no lease another owner's repository; `tokenctl repository list` shows the ids"
-                    .into(),
-            ),
-            Self::Undeclared(_)
-            | Self::Vault { .. }
-            | Self::NotKept(_)
-            | Self::NoMemory(_)
-            | Self::ClockAhead
-            | Self::Broken(_)
-            | Self::Source { .. }
-            | Self::Key { .. }
-            | Self::NotInstalled { .. }
-            | Self::Suspended { .. }
-            | Self::Differs(_)
-            | Self::GitHub { .. } => None,
-        }
+            Self::Key { .. } => ErrorCode::SourceUnavailable,
+            Self::NotInstalled { .. } | Self::Suspended { .. } | Self::Differs(_) => {
+                ErrorCode::UpstreamRefused
+            }
+        };
+        code.into()
     }
 }
 

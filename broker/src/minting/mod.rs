@@ -5,11 +5,12 @@
 //! Recorded<Use> ─unseal→ App key ─sign→ JWT ─mint→ token ─seal→ vault ─compare→ shared table
 //! ```
 //!
-//! A token is in the vault before anybody holds it, so a broker that was killed can revoke it when it
+//! A token is in the vault before a lease holds it, so a broker that was killed can revoke it when it
 //! comes back. Of several callers who need the same one, one goes to GitHub. A mint whose answer was
 //! lost is not repeated: that token, if there is one, is held by no one, and ends within the hour.
 //!
-//! Ending tokens is in `end`, where an App is installed in `find`. Not here: who may have one (`policy`), leases (`issue`).
+//! Ending tokens is in `end`, where an App is installed in `find`. Not here: who may have one
+//! (`policy`), leases (`issue`).
 
 mod end;
 mod error;
@@ -26,8 +27,8 @@ use broker_audit_writer::{Recorded, Use};
 use broker_clock::Now;
 use broker_github::installation::{self, MintRequest, Repositories};
 use broker_github::{AppKey, GitHub, GitHubError};
-use broker_policy::SourceSpec;
 use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
+use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::AccessToken;
 use broker_sources::{ReadOptions, Sources};
 use broker_vault::{self as vault, Vault, VaultError};
@@ -259,7 +260,7 @@ impl Minting {
     }
 
     /// Finds the installation where it is not known, and mints. An installation that is known and
-    /// gone is looked for once more: an App that was taken out and put back has a new one.
+    /// gone is looked for again: an App that was taken out and put back has a new one.
     async fn mint(
         &self,
         app: &AppKey,

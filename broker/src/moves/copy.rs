@@ -1,7 +1,7 @@
 //! The first half of a move: the value is in the new place, and the policy is to name it.
 
-use broker_policy::SourceSpec;
 use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
+use broker_protocol::source::SourceSpec;
 use broker_protocol::value_form;
 use broker_secret_memory::token::{AccessToken, HashedToken};
 use broker_vault::move_state::{Move, Step};
@@ -121,7 +121,7 @@ impl Moves {
             self.secrets.store_value(by, turn, value, ends).await?;
             return Ok(());
         }
-        // Looked at: it was stored before that was done, and would be refused when it is read there.
+        // It may have been stored before values were checked, and would be refused when it is read there.
         if let Err(unfit) = value_form::check(value.expose()) {
             let name = name.clone();
             return Err(UpkeepError::Malformed { name, unfit }.into());

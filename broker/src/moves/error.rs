@@ -1,14 +1,11 @@
 //! Why a move did not go on. Nothing was changed then, but as far as the message says.
 
-use std::borrow::Cow;
-use std::time::Duration;
-
 use broker_audit_writer::AuditLogError;
 use broker_protocol::error::ErrorCode;
 use broker_protocol::names::SecretName;
 use broker_vault::VaultError;
 
-use crate::api_error::ApiError;
+use crate::api_error::{Answer, ApiError};
 use crate::policy_files::PolicyFilesError;
 use crate::secrets::UpkeepError;
 
@@ -22,7 +19,7 @@ pub(crate) enum MoveError {
     #[error(
         "no move of `{0}` is under way: it is over, or never began; begin one with `tokenctl secret move {0} --to PLACE`"
     )]
-    NotThere(SecretName),
+    NoMove(SecretName),
     #[error("`{name}` is taken from {place} already, and no move of it is under way")]
     AlreadyThere { name: SecretName, place: String },
     #[error(
@@ -120,10 +117,10 @@ impl From<AuditLogError> for MoveError {
 
 #[warn(clippy::wildcard_enum_match_arm)]
 impl ApiError for MoveError {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::Upkeep(error) => error.code(),
-            Self::Undeclared(_) | Self::NotThere(_) => ErrorCode::NotFound,
+    fn answer(&self) -> Answer {
+        let code = match self {
+            Self::Upkeep(error) => return error.answer(),
+            Self::Undeclared(_) | Self::NoMove(_) => ErrorCode::NotFound,
             Self::AlreadyThere { .. }
             | Self::Overtaken(_)
             | Self::UnderWay { .. }
@@ -139,20 +136,7 @@ impl ApiError for MoveError {
             Self::Nothing { .. } => ErrorCode::SecretMissing,
             Self::NotKept { .. } => ErrorCode::SourceUnavailable,
             Self::Unreadable(_) => ErrorCode::Internal,
-        }
-    }
-
-    fn retry_after(&self) -> Option<Duration> {
-        let Self::Upkeep(error) = self else {
-            return None;
         };
-        error.retry_after()
-    }
-
-    fn hint(&self) -> Option<Cow<'static, str>> {
-        let Self::Upkeep(error) = self else {
-            return None;
-        };
-        error.hint()
+        code.into()
     }
 }

@@ -2,9 +2,10 @@
 
 use broker_audit::record::MoveEvent;
 use broker_audit_writer::Use;
-use broker_policy::{Caller, SourceSpec};
+use broker_policy::Caller;
 use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
 use broker_protocol::names::SecretName;
+use broker_protocol::source::SourceSpec;
 use broker_vault::move_state::{Due, Move, Step};
 
 use super::policy_edit::PolicyEdit;
@@ -187,7 +188,7 @@ impl Moves {
                 ..view::of(name, &known, MoveStep::Nothing, text)
             });
         }
-        // A place that is down must not keep anybody from leaving it; one that answers is compared.
+        // A place that is down must not keep the secret there; one that answers is compared.
         match self.secrets.open_at(by, name, &in_force).await {
             // A copy that was never seen to be in use may be anything; the old value is what was copied.
             Ok(Some(_)) if known.step == Step::Copied && *known.hashed == *old.as_str() => {}
@@ -222,6 +223,6 @@ impl Moves {
 
     fn move_of(&self, name: &SecretName) -> Result<Move, MoveError> {
         let known = self.vault.moving(name);
-        known.ok_or_else(|| MoveError::NotThere(name.clone()))
+        known.ok_or_else(|| MoveError::NoMove(name.clone()))
     }
 }

@@ -8,8 +8,8 @@
 //! places hold, and from the policies in force. Each reading and each step is recorded before it has an
 //! effect. A write that got no answer is settled by reading.
 //!
-//! Here: the steps; copying is in `copy`, ending in `finish`. Not here: HTTP, what is due (`move_state`), changing a policy file, which the broker
-//! never does.
+//! Here: the steps; copying is in `copy`, ending in `finish`. Not here: HTTP, what is due
+//! (`move_state`), changing a policy file, which the broker never does.
 
 mod copy;
 mod error;
@@ -22,9 +22,10 @@ mod view;
 use std::sync::Arc;
 
 use broker_audit::record::MoveEvent;
-use broker_policy::{Caller, SourceSpec};
+use broker_policy::Caller;
 use broker_protocol::moving::{MoveStep, MoveView};
 use broker_protocol::names::SecretName;
+use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::AccessToken;
 use broker_sources::Sources;
 use broker_vault::Vault;
@@ -34,8 +35,7 @@ use crate::config::Config;
 use crate::journal::Journal;
 use crate::lease_record;
 use crate::policies::Policies;
-use crate::secrets::SecretTurn;
-use crate::secrets::Secrets;
+use crate::secrets::{SecretTurn, Secrets};
 
 pub(crate) use self::error::MoveError;
 

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use broker_policy::SourceSpec;
 use broker_protocol::moving::PolicyChange;
 use broker_protocol::names::SecretName;
+use broker_protocol::source::SourceSpec;
 use broker_vault::move_state::Edited;
 use toml::{Table, Value};
 

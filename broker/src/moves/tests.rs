@@ -19,7 +19,7 @@ async fn what_a_person_has_to_put_in_place_is_said_and_nothing_is_under_way_yet(
     let there = there.unwrap_err();
     assert!(matches!(there, MoveError::AlreadyThere { .. }), "{there}");
     let nothing = moves.finish_move(&by, &name).await.unwrap_err();
-    assert!(matches!(nothing, MoveError::NotThere(_)), "{nothing}");
+    assert!(matches!(nothing, MoveError::NoMove(_)), "{nothing}");
     let to: SourceSpec = "env:NOT_SET".parse().unwrap();
     let planned = moves.move_secret(&by, &name, &to, MoveMode::Careful).await;
     let planned = planned.unwrap();

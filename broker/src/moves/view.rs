@@ -1,8 +1,8 @@
 //! A move in words: what is next, and what an operator does.
 
-use broker_policy::SourceSpec;
 use broker_protocol::moving::{MovePhase, MoveStep, MoveUnderWay, MoveView, NextMove};
 use broker_protocol::names::SecretName;
+use broker_protocol::source::SourceSpec;
 use broker_sources::Sources;
 use broker_vault::move_state::{Move, Step};
 use jiff::Timestamp;

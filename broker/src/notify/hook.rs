@@ -147,13 +147,13 @@ async fn talk(child: &mut Child, message: &[u8]) -> io::Result<(ExitStatus, Stri
     let status = {
         let wait = child.wait();
         tokio::pin!(tell, listen, wait);
-        let (mut told, mut heard) = (false, false);
+        let (mut written, mut heard) = (false, false);
         loop {
-            // Whatever it left in the background may hold stderr open: its own end is what counts.
+            // What it left in the background may hold stderr open: its own end is what counts.
             tokio::select! {
                 biased;
                 () = &mut listen, if !heard => heard = true,
-                () = &mut tell, if !told => told = true,
+                () = &mut tell, if !written => written = true,
                 status = &mut wait => break status?,
             }
         }

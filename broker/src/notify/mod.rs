@@ -5,7 +5,7 @@
 //! others.
 //!
 //! Nothing of the vault is in here and nothing secret in a message. What *is* secret is the webhook's
-//! URL: whoever has it can write where the warnings go. It is never in a trace or an error.
+//! URL: anyone who has it can write where the warnings go. It is never in a trace or an error.
 //!
 //! Not here: what a warning is, when it is tried again.
 

@@ -104,7 +104,7 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// The webhook at `url`. Nothing is asked of it yet.
+    /// The webhook at `url`. Sends nothing yet.
     #[must_use]
     pub fn new(url: WebhookUrl) -> Self {
         Self {
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn only_this_machine_may_be_told_without_tls() {
+    fn only_this_machine_may_be_warned_without_tls() {
         for good in [
             "https://hooks.example/x",
             "http://localhost:8080/x",

@@ -82,7 +82,7 @@ impl Operations {
         }
     }
 
-    /// Takes up what was left, after each unlock. Leases are granted meanwhile.
+    /// Finishes what an earlier run left, after each unlock. Leases are granted meanwhile.
     pub(crate) async fn resume(self: &Arc<Self>) {
         self.finish_rekey().await;
         self.secrets.recall_source_values().await;
@@ -96,7 +96,7 @@ impl Operations {
         passphrase: Option<Passphrase>,
     ) -> Result<(RootKey, &'static str), UpkeepError> {
         let this = Arc::clone(self);
-        // Deriving a key and asking a keyring be slow.
+        // Deriving a key and asking a keyring are slow.
         let loaded = tokio::task::spawn_blocking(move || match passphrase {
             Some(passphrase) => this.vault.root_key_behind(&passphrase),
             None => {

@@ -4,12 +4,12 @@
 //! refuse   nothing is granted from here on
 //! open     tokens whose value is stored in the vault alone, after a record each: a second at most
 //! lock     the root key is forgotten, values in memory are wiped, all leases end: in one step
-//! bury     tombstones and records, so that no restart revives a lease
+//! note     tombstones and records, so that no restart revives a lease
 //! end      the tokens at GitHub, which are what they authenticate with: some seconds at most
 //! ```
 //!
 //! Only the second step waits for anything before the lock, and no longer than it says. A grant that is
-//! on its way meanwhile comes to nothing: it looks before it hands out. What GitHub does not confirm is
+//! on its way meanwhile is not honoured: it looks before it hands out. What GitHub does not confirm is
 //! ended after the next unlock, from the vault, which forgets a token only when it is dead. A raw value is
 //! out of reach: it is named, with what takes it away.
 
@@ -17,9 +17,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_policy::{Caller, SourceSpec};
+use broker_policy::Caller;
 use broker_protocol::api::{EndedLease, EndedToken, RevokedAll, StillValid};
 use broker_protocol::names::{Delivery, SecretName};
+use broker_protocol::source::SourceSpec;
 
 use crate::lease::Lease;
 use crate::minting::table::Token;
@@ -44,7 +45,7 @@ impl Operations {
             .into_iter()
             .chain(self.minting.pending_holders(&tokens))
             .collect();
-        // In a task, so that it is on its way before anything else is asked of anybody.
+        // In a task, so that it is on its way before anything else is asked for.
         let (this, operator, leases) = (Arc::clone(self), Arc::clone(by), ended.clone());
         let seen_to = tokio::spawn(async move {
             let ends = this

@@ -94,7 +94,7 @@ impl Operations {
                 self.record_rekey_failed(announced, why).await;
             }
             Err(panic) => {
-                tracing::error!(cause = %panic, "an interrupted re-key could not be looked at");
+                tracing::error!(cause = %panic, "an interrupted re-key could not be read");
             }
         }
     }
@@ -126,7 +126,7 @@ impl Operations {
         }
     }
 
-    /// Re-keys if it is time to, and no person is needed. Called once a second; one that failed is
+    /// Re-keys if it is time to, and no operator is needed. Called once a second; one that failed is
     /// tried again an hour later.
     pub(crate) async fn run_due_rekey(self: &Arc<Self>) {
         let now = self.journal.now();

@@ -29,7 +29,7 @@ impl Operations {
                 continue;
             };
             let taken_back = announced.failed_changes.iter().any(|(seq, body)| {
-                *seq == removal.seq && self.secrets.has_removal_mac(body).is_some()
+                *seq == removal.seq && self.secrets.covered_by_removal_mac(body).is_some()
             });
             if taken_back || held.version > removed.version {
                 continue;

@@ -5,8 +5,7 @@ use broker_protocol::names::SecretName;
 
 use crate::leases::issue::SECRET_REMOVED;
 use crate::operations::Operations;
-use crate::secrets::SecretTurn;
-use crate::secrets::UpkeepError;
+use crate::secrets::{SecretTurn, UpkeepError};
 
 impl Operations {
     /// Erases every version of a secret, and revokes the leases on them.

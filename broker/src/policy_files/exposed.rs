@@ -84,7 +84,7 @@ impl Owners {
 pub(super) struct ExposureScan<'o> {
     /// `None`: who owns a checkout says nothing of the machine that will use it.
     owners: Option<&'o Owners>,
-    /// The directory that is there for policies alone, and may become root's.
+    /// The directory that holds policies alone, and may become root's.
     dedicated: Option<&'o Path>,
     found: BTreeSet<Exposed>,
 }

@@ -1,12 +1,12 @@
 //! Reads the files of a policy directory, and says who else could write them.
 //!
-//! Files are `*.toml` directly in the directory; what begins with a dot and what lies in folders is
-//! no policy. `*.cases.toml` are decision tables: read for `policy test`, never part of a live set.
+//! Files are `*.toml` directly in the directory; files whose name begins with a dot, and files in
+//! folders, are no policies. `*.cases.toml` are decision tables: read for `policy test`, never part of a live set.
 //!
-//! Whoever may write a policy may give itself tokens. So a live set is refused where group or others
+//! An account that may write a policy may give itself tokens. So a live set is refused where group or others
 //! may write a file, the directory, or a directory above it, and where one of these belongs to
 //! another account than root or the broker's own. In a checkout in CI, whose modes say nothing about
-//! the machine that will use it, modes are only warned of, and owners not looked at.
+//! the machine that will use it, modes are only warned of, and owners not checked.
 //!
 //! Not here: what the files say.
 
@@ -85,10 +85,10 @@ pub enum PolicyFilesError {
     #[error("{0:?} has a control character in its name; rename it")]
     ControlCharacter(String),
     /// More than [`MAX_FILE`] bytes.
-    #[error("{} is larger than 1 MiB, which no policy needs", .0.display())]
+    #[error("{} is larger than 1 MiB; split it", .0.display())]
     TooLarge(PathBuf),
     /// More than [`MAX_FILES`] files.
-    #[error("{} holds more than {MAX_FILES} policies", .0.display())]
+    #[error("{} holds more than {MAX_FILES} policies; merge some", .0.display())]
     TooMany(PathBuf),
     /// Someone else could change the policies.
     #[error("{}", one_a_line(.0))]
@@ -99,7 +99,7 @@ pub enum PolicyFilesError {
 ///
 /// # Errors
 ///
-/// [`PolicyFilesError::Exposed`], and whatever keeps the files from being read.
+/// [`PolicyFilesError::Exposed`], and what keeps the files from being read.
 pub fn read_live(dir: &Path) -> Result<PolicyFiles, PolicyFilesError> {
     let mut files = read_owned_by(dir, &Owners::of_this_process())?;
     refuse(std::mem::take(&mut files.exposed))?;
@@ -111,7 +111,7 @@ pub fn read_live(dir: &Path) -> Result<PolicyFiles, PolicyFilesError> {
 ///
 /// # Errors
 ///
-/// [`PolicyFilesError::Exposed`], or if the file or a directory above it cannot be looked at.
+/// [`PolicyFilesError::Exposed`], or if the file or a directory above it cannot be read.
 pub fn refuse_exposed(path: &Path) -> Result<(), PolicyFilesError> {
     let io = |source| PolicyFilesError::Io {
         path: path.to_owned(),
@@ -135,7 +135,7 @@ fn refuse(exposed: Vec<Exposed>) -> Result<(), PolicyFilesError> {
     Err(PolicyFilesError::Exposed(exposed))
 }
 
-/// Reads a checkout, whoever may write it and whosever it is. What group or others may write is noted.
+/// Reads a checkout, whatever its owner and modes. What group or others may write is noted.
 ///
 /// # Errors
 ///

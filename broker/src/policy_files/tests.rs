@@ -8,7 +8,7 @@ fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// `policies/a.toml` in a scratch directory that nobody else may write.
+/// `policies/a.toml` in a scratch directory that only its owner may write.
 fn scratch() -> (tempfile::TempDir, PathBuf) {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("policies");
@@ -47,7 +47,7 @@ fn policies_and_tables_are_told_apart_and_all_else_is_left_alone() {
 }
 
 #[test]
-fn what_group_or_others_may_write_is_refused_with_the_chmod_that_mends_it() {
+fn what_group_or_others_may_write_is_refused_with_the_chmod_that_fixes_it() {
     let (_scratch, dir) = scratch();
     let real = fs::canonicalize(&dir).unwrap();
     for (path, bad, good) in [
@@ -59,9 +59,9 @@ fn what_group_or_others_may_write_is_refused_with_the_chmod_that_mends_it() {
     ] {
         chmod(&path, bad);
         let error = read_live(&dir).unwrap_err().to_string();
-        let mend = format!("run `chmod go-w '{}'`", path.display());
+        let fix = format!("run `chmod go-w '{}'`", path.display());
         assert!(error.starts_with(&*path.to_string_lossy()), "{error}");
-        assert!(error.ends_with(&mend), "{error}");
+        assert!(error.ends_with(&fix), "{error}");
         let exposed = Exposed {
             path: path.clone(),
             how: Exposure::Writable,
@@ -98,7 +98,7 @@ fn what_belongs_to_another_account_is_refused_with_what_to_do_and_root_or_the_ow
         let its = Owners::of_this_process().and(4711);
         assert_eq!(read_owned_by(&dir, &its).unwrap().exposed, []);
         assert_eq!(read(&dir).unwrap().exposed, [], "in a checkout");
-        // The configuration and the hook are looked at in the same way.
+        // The configuration and the hook are checked in the same way.
         let alone = refuse_exposed(&file);
         assert!(
             matches!(alone, Err(PolicyFilesError::Exposed(_))),

@@ -18,7 +18,7 @@ use crate::secrets::{SecretTurn, Upkeep};
 impl Rotations {
     /// Begins with a new value: checks it, and if it may be used, stores and uses it.
     ///
-    /// Given once more, the value of the last rotation only answers how that stands.
+    /// The value of the last rotation, given again, changes nothing: the answer is how that rotation stands.
     ///
     /// # Errors
     ///
@@ -50,7 +50,7 @@ impl Rotations {
             .any(|known| known.hashed_credential == hashed)
         {
             let why = vec!["it is the value in use, or one before it".to_owned()];
-            return Err(self.unfit(name, why).await);
+            return Err(self.rejected(name, why).await);
         }
         let begun = RotationEvent::Begun {
             by: lease_record::caller(by),
@@ -115,7 +115,7 @@ impl Rotations {
         if old_is_dead {
             accepted.warnings.push(
                 "GitHub refuses the old value already: it was regenerated, deleted or has ended; \
-                 until the new one is in them, the sinks hold a dead value"
+                 until the new one is in them, the sinks hold a revoked value"
                     .to_owned(),
             );
         }

@@ -44,19 +44,19 @@ impl Rotations {
     ///
     /// # Errors
     ///
-    /// [`RotationError::Unfit`] with everything that is wrong; or if GitHub did not answer.
+    /// [`RotationError::Rejected`] with everything that is wrong; or if GitHub did not answer.
     pub(super) async fn evaluate_candidate(
         &self,
         declared: &SecretDeclaration,
         before: &ValueInUse<'_>,
         candidate: &Candidate,
     ) -> Result<AcceptedCandidate, RotationError> {
-        let unfit = |why: Vec<String>| RotationError::Unfit {
+        let rejected = |why: Vec<String>| RotationError::Rejected {
             name: declared.name.clone(),
             why,
         };
         if let Some(why) = kind::contradicted(declared.kind, &candidate.value).await {
-            return Err(unfit(vec![format!(
+            return Err(rejected(vec![format!(
                 "{why}; {} declares {}",
                 declared.place,
                 declared.kind.as_str()
@@ -65,7 +65,7 @@ impl Rotations {
         // Asked with, and wiped.
         let copy = candidate.value.copy();
         let Some(identity) = self.identify(declared, copy).await? else {
-            return Err(unfit(vec![
+            return Err(rejected(vec![
                 "GitHub does not accept it (401); was it pasted whole?".to_owned(),
             ]));
         };
@@ -109,7 +109,7 @@ impl Rotations {
                 warnings,
             })
         } else {
-            Err(unfit(why))
+            Err(rejected(why))
         }
     }
 }

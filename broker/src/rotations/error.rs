@@ -1,8 +1,5 @@
 //! Why a rotation did not go on. What a step that failed at GitHub says is in the rotation's state.
 
-use std::borrow::Cow;
-use std::time::Duration;
-
 use broker_audit_writer::AuditLogError;
 use broker_github::GitHubError;
 use broker_github::app_jwt::KeyError;
@@ -11,7 +8,7 @@ use broker_protocol::names::SecretName;
 use broker_vault::VaultError;
 use broker_vault::rotation_state::NotNow;
 
-use crate::api_error::ApiError;
+use crate::api_error::{Answer, ApiError};
 use crate::secrets::UpkeepError;
 
 /// Why a rotation did not begin, go on or go back.
@@ -22,14 +19,14 @@ pub(crate) enum RotationError {
     #[error("the value of `{name}` comes from {from}, so it is changed there")]
     Elsewhere { name: SecretName, from: String },
     #[error("there is no rotation of `{0}`; begin one with `tokenctl rotate {0}`")]
-    NotThere(SecretName),
+    NoRotation(SecretName),
     #[error(
         "a rotation of `{0}` to another value is under way; finish it with `tokenctl rotate {0}`, or take it back with `--rollback`"
     )]
     UnderWay(SecretName),
     /// The new value is not enough. Nothing was changed.
     #[error("the new value of `{name}` was rejected: {}", .why.join("; "))]
-    Unfit {
+    Rejected {
         name: SecretName,
         /// Everything that is wrong with it.
         why: Vec<String>,
@@ -78,44 +75,17 @@ impl RotationError {
 
 #[warn(clippy::wildcard_enum_match_arm)]
 impl ApiError for RotationError {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::Upkeep(error) => error.code(),
-            Self::Undeclared(_) | Self::NotThere(_) => ErrorCode::NotFound,
+    fn answer(&self) -> Answer {
+        let code = match self {
+            Self::Upkeep(error) => return error.answer(),
+            Self::GitHub { source, .. } => return source.answer(),
+            Self::Undeclared(_) | Self::NoRotation(_) => ErrorCode::NotFound,
             Self::Elsewhere { .. }
             | Self::UnderWay(_)
-            | Self::Unfit { .. }
+            | Self::Rejected { .. }
             | Self::NotNow { .. }
             | Self::Key { .. } => ErrorCode::Conflict,
-            Self::GitHub { source, .. } => source.code(),
-        }
-    }
-
-    fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Upkeep(error) => error.retry_after(),
-            Self::GitHub { source, .. } => source.retry_after(),
-            Self::Undeclared(_)
-            | Self::NotThere(_)
-            | Self::Elsewhere { .. }
-            | Self::UnderWay(_)
-            | Self::Unfit { .. }
-            | Self::NotNow { .. }
-            | Self::Key { .. } => None,
-        }
-    }
-
-    fn hint(&self) -> Option<Cow<'static, str>> {
-        match self {
-            Self::Upkeep(error) => error.hint(),
-            Self::Undeclared(_)
-            | Self::NotThere(_)
-            | Self::Elsewhere { .. }
-            | Self::UnderWay(_)
-            | Self::Unfit { .. }
-            | Self::NotNow { .. }
-            | Self::Key { .. }
-            | Self::GitHub { .. } => None,
-        }
+        };
+        code.into()
     }
 }

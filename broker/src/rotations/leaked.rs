@@ -1,6 +1,6 @@
 //! Ends a leaked secret now: every value of it that the vault holds, at GitHub, with the leases on it.
 //!
-//! No confirmation, no overlap and no way back. Said once more, it goes on where it was: GitHub takes the
+//! No confirmation, no overlap and no way back. Run again, it goes on where it was: GitHub takes the
 //! same request again, and what it refuses already is dead.
 
 use std::time::Duration;
@@ -18,8 +18,7 @@ use super::RotationError;
 use super::steps::is_final;
 use crate::lease_record;
 use crate::rotations::Rotations;
-use crate::secrets::SecretTurn;
-use crate::secrets::{Upkeep, UpkeepError};
+use crate::secrets::{SecretTurn, Upkeep, UpkeepError};
 
 /// Why its leases end.
 const LEAKED: &str = "the secret was revoked at GitHub";

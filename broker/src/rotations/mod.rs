@@ -4,7 +4,7 @@
 //! value ─check→ swap ─sinks→ live call ─confirmation→ revoke ─401→ erase
 //! ```
 //!
-//! What is due next is worked out by [`rotation_state`](crate::rotation_state); here each step is done:
+//! What is due next is worked out by [`rotation_state`](broker_vault::rotation_state); here each step is done:
 //! recorded, carried out at GitHub, its outcome recorded, and only then written into the state. A broker
 //! that is killed in between does the step again, which changes nothing that it has changed already.
 //!
@@ -35,7 +35,7 @@ use broker_audit::record::{Event, RotationEvent};
 use broker_audit_writer::{Recorded, Use};
 use broker_github::{GitHub, GitHubError, Principal};
 use broker_policy::{Caller, SecretDeclaration};
-use broker_protocol::names::SecretName;
+use broker_protocol::names::{Delivery, SecretName};
 use broker_protocol::rotation::RotationView;
 use broker_secret_memory::token::AccessToken;
 use broker_vault::rotation_state::{NotNow, Phase, Rotation};
@@ -49,8 +49,7 @@ use crate::lease_record;
 use crate::leases::Leases;
 use crate::minting::Minting;
 use crate::policies::Policies;
-use crate::secrets::SecretTurn;
-use crate::secrets::{Secrets, Upkeep, UpkeepError};
+use crate::secrets::{SecretTurn, Secrets, Upkeep, UpkeepError};
 
 pub(crate) use self::candidate::Candidate;
 pub(crate) use self::error::RotationError;
@@ -232,7 +231,7 @@ impl Rotations {
 
     fn rotation_of(&self, name: &SecretName) -> Result<Rotation, RotationError> {
         let rotation = self.vault.rotation(name);
-        rotation.ok_or_else(|| RotationError::NotThere(name.clone()))
+        rotation.ok_or_else(|| RotationError::NoRotation(name.clone()))
     }
 
     async fn note_rotation(
@@ -257,8 +256,8 @@ impl Rotations {
         Ok(self.journal.record_use(usage, event).await?)
     }
 
-    async fn unfit(&self, name: &SecretName, why: Vec<String>) -> RotationError {
-        let error = RotationError::Unfit {
+    async fn rejected(&self, name: &SecretName, why: Vec<String>) -> RotationError {
+        let error = RotationError::Rejected {
             name: name.clone(),
             why,
         };
@@ -305,7 +304,6 @@ impl Rotations {
         by: Option<&Caller>,
         why: &'static str,
     ) -> u64 {
-        use broker_protocol::names::Delivery;
         let live = self.leases.list(None);
         let over = live.iter().filter(|lease| {
             lease.secret == *name

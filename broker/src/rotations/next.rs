@@ -69,7 +69,7 @@ impl Rotations {
                 RotationStep::Delete,
                 format!(
                     "{}: delete it at {}, then run `tokenctl rotate {name}` again, which sees that it \
-                     is dead{}",
+                     is revoked{}",
                     self.why_by_hand(name, rotation),
                     page(),
                     if rotation.is_reversible() {
@@ -119,6 +119,6 @@ pub(super) fn ended(name: &SecretName, rotation: &Rotation) -> String {
             "it was rolled back: the old value is in use; delete the token that was made for it at \
              GitHub. A new rotation begins with `tokenctl rotate {name}`"
         ),
-        _ => "it is done: the new value is in use, the old one is dead and erased".to_owned(),
+        _ => "it is done: the new value is in use, the old one is revoked and erased".to_owned(),
     }
 }

@@ -1,7 +1,7 @@
 //! Writes the value in use to the places at GitHub that policies name with the secret.
 //!
 //! Each by itself: one that fails takes none of the others with it, and is tried again. What a sink holds
-//! is known by the date that moved; a value whose arrival is not known is written once more, which is no
+//! is known by the date that moved; a value whose arrival is not known is written again, which is no
 //! harm, since there is one secret of a name.
 
 use broker_audit::record::RotationEvent;
@@ -14,15 +14,14 @@ use broker_vault::rotation_state::{Rotation, SinkState};
 
 use super::RotationError;
 use crate::rotations::Rotations;
-use crate::secrets::SecretTurn;
-use crate::secrets::Upkeep;
+use crate::secrets::{SecretTurn, Upkeep};
 
 impl Rotations {
-    /// Writes the value in use to the sinks that do not hold it, or with `all` to every one.
+    /// Writes the value in use to the sinks that do not hold it.
     ///
     /// # Errors
     ///
-    /// [`RotationError`] if nothing could be tried. A sink that fails is told in the list.
+    /// [`RotationError`] if nothing could be tried. A sink that fails is in the list, with why.
     pub(crate) async fn push_sinks(
         &self,
         by: &Caller,
@@ -98,8 +97,8 @@ impl Rotations {
         let now = self.journal.moment();
         let noted = match failed.as_slice() {
             [] => rotation.went_on(&now),
-            [(sink, why, _)] => rotation.failed(&format!("{sink}: {why}"), None, &now),
-            [(sink, why, _), ..] => {
+            [(sink, why)] => rotation.failed(&format!("{sink}: {why}"), None, &now),
+            [(sink, why), ..] => {
                 let count = failed.len();
                 rotation.failed(
                     &format!("{count} sinks failed; the first: {sink}: {why}"),
@@ -116,7 +115,7 @@ impl Rotations {
         &self,
         by: Option<&Caller>,
         turn: &SecretTurn,
-    ) -> Result<Vec<(String, String, bool)>, RotationError> {
+    ) -> Result<Vec<(String, String)>, RotationError> {
         let name = turn.name();
         let Some(held) = self.vault.held(name) else {
             return Ok(Vec::new());
@@ -155,7 +154,7 @@ impl Rotations {
                             may_have_happened,
                         })
                         .await;
-                    failed.push((label.clone(), why.clone(), may_have_happened));
+                    failed.push((label.clone(), why.clone()));
                     before.failed(&why, retry_after, &self.journal.moment())
                 }
                 Err(PushError::All(error)) => return Err(error),

@@ -15,8 +15,7 @@ use broker_vault::rotation_state::{Due, EndedBy, Phase, Rotation};
 use super::{REPLACED, RotationError, TAKEN_BACK, not_now};
 use crate::lease_record;
 use crate::rotations::Rotations;
-use crate::secrets::SecretTurn;
-use crate::secrets::Upkeep;
+use crate::secrets::{SecretTurn, Upkeep};
 
 /// So many looks at a token that GitHub was asked to end are not worth a record: 15 s.
 const PATIENT_LOOKS: u32 = 4;

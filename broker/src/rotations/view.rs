@@ -1,4 +1,4 @@
-//! How a rotation stands, as text for the person who drives it.
+//! How a rotation stands, as text for the operator who drives it.
 
 use broker_github::links::Creation;
 use broker_policy::{Caller, SecretDeclaration, SecretKind};

@@ -107,7 +107,7 @@ impl Rotations {
         let (minted, token) = minted.map_err(|error| PushError::Sink {
             why: format!("a token of the App `{name}`: {error}"),
             may_have_happened: false,
-            retry_after: error.retry_after(),
+            retry_after: error.answer().retry_after,
         })?;
         let token = SinkToken {
             token,

@@ -40,7 +40,7 @@ impl Secrets {
         match news.await {
             Ok(news) => self.keep_first_seen(news).await,
             Err(panic) => {
-                tracing::error!(cause = %panic, "the age of values could not be looked at");
+                tracing::error!(cause = %panic, "the age of values could not be read");
             }
         }
     }

@@ -2,17 +2,16 @@
 
 use broker_audit::record::{Body, Event, SecretEvent};
 use broker_audit_writer::{AuditLogError, Effect, Use};
-use broker_policy::{Caller, SourceSpec};
+use broker_policy::Caller;
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
+use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::AccessToken;
 use broker_vault::{Kind, NewValue, StoredSecret, StoredVersion, VaultError};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::Secrets;
+use super::{SecretTurn, Secrets, Upkeep, UpkeepError, kind};
 use crate::lease_record;
-use crate::secrets::SecretTurn;
-use crate::secrets::{Upkeep, UpkeepError, kind};
 
 /// The field of a removal's record that decides.
 #[derive(Deserialize)]
@@ -52,7 +51,7 @@ impl Secrets {
         self.store_next(by, turn, new, None).await
     }
 
-    /// Stores the value before the one in use once more, as a new version. Who was handed it is exposed to
+    /// Stores the value before the one in use again, as a new version. Who was handed it is exposed to
     /// the value in use again.
     ///
     /// # Errors
@@ -241,12 +240,12 @@ impl Secrets {
     }
 
     pub(crate) fn genuine_removal(&self, body: &str) -> Option<RemovalRecord> {
-        let covered = self.has_removal_mac(body)?;
+        let covered = self.covered_by_removal_mac(body)?;
         serde_json::from_str(&format!("{{{covered}")).ok()
     }
 
     /// What the MAC of a record covers, if it is this vault's.
-    pub(crate) fn has_removal_mac(&self, body: &str) -> Option<String> {
+    pub(crate) fn covered_by_removal_mac(&self, body: &str) -> Option<String> {
         let (covered, mac) = Body::split_mac(body)?;
         let genuine = self.vault.verify_removal_mac(&covered, &mac);
         genuine.is_ok_and(|genuine| genuine).then_some(covered)

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use broker_policy::{SecretDeclaration, SourceSpec};
+use broker_policy::SecretDeclaration;
+use broker_protocol::source::SourceSpec;
 use broker_vault::{Checked, RootKeyInForce, StoredSecret};
 use jiff::{SignedDuration, Timestamp};
 
-use super::Secrets;
+use super::{SecretTurn, Secrets, UpkeepError};
 use crate::deadline::Deadline;
 use crate::lease::Lease;
-use crate::secrets::SecretTurn;
-use crate::secrets::UpkeepError;
 
 impl Secrets {
     /// What the last check found, if it was of the value in use.

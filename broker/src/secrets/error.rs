@@ -1,18 +1,15 @@
 //! Why a change of secrets, of the lock or of policies was not made.
 
-use std::borrow::Cow;
-use std::time::Duration;
-
 use broker_audit_writer::AuditLogError;
 use broker_protocol::error::ErrorCode;
 use broker_protocol::names::{RepoPattern, SecretName};
-use broker_protocol::value_form::Unfit;
+use broker_protocol::value_form::BadValue;
 use broker_sources::SourceError;
 use broker_vault::backup::BackupError;
 use broker_vault::root_key::RootKeyError;
 use broker_vault::{RekeyError, VaultError};
 
-use crate::api_error::ApiError;
+use crate::api_error::{Answer, ApiError};
 use crate::policies::LoadError;
 
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +32,7 @@ pub(crate) enum UpkeepError {
     Malformed {
         name: SecretName,
         /// What is wrong with it, and where.
-        unfit: Unfit,
+        unfit: BadValue,
     },
     #[error(
         "the vault holds no value of `{0}` before the one in use: it is the first, or a rotation erased those before it"
@@ -96,15 +93,26 @@ impl From<VaultError> for UpkeepError {
 
 #[warn(clippy::wildcard_enum_match_arm)]
 impl ApiError for UpkeepError {
-    fn code(&self) -> ErrorCode {
-        match self {
+    fn answer(&self) -> Answer {
+        let code = match self {
+            Self::Source(source) => {
+                return Answer::from(ErrorCode::SourceUnavailable)
+                    .with_retry_after(source.retry_after());
+            }
+            Self::NotRecorded(cause) => {
+                return Answer::from(ErrorCode::AuditUnavailable).with_hint(cause.to_string());
+            }
+            Self::NotPinned(_) => {
+                return Answer::from(ErrorCode::NotFound)
+                    .with_hint("`tokenctl repository list` shows those that are kept");
+            }
+            Self::Rekey(error) => return error.answer(),
             Self::Locked
             | Self::WrongKey(_)
             | Self::Unlock(RootKeyError::WrongPassphrase | RootKeyError::NoPassphrase(_)) => {
                 ErrorCode::Locked
             }
-            Self::NotRecorded(_) => ErrorCode::AuditUnavailable,
-            Self::NotFound(_) | Self::NotPinned(_) => ErrorCode::NotFound,
+            Self::NotFound(_) => ErrorCode::NotFound,
             Self::AnotherKind { .. } | Self::Policies(_) | Self::Passphrase(_) => {
                 ErrorCode::BadRequest
             }
@@ -113,63 +121,11 @@ impl ApiError for UpkeepError {
             | Self::Malformed { .. }
             | Self::NothingBefore(_)
             | Self::NotInForce => ErrorCode::Conflict,
-            Self::Unlock(_) | Self::Source(_) => ErrorCode::SourceUnavailable,
-            Self::Rekey(error) => error.code(),
+            Self::Unlock(_) => ErrorCode::SourceUnavailable,
             Self::Backup(_) | Self::Configuration(_) | Self::Vault(_) | Self::Broken(..) => {
                 ErrorCode::Internal
             }
-        }
-    }
-
-    fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Source(source) => source.retry_after(),
-            Self::Locked
-            | Self::WrongKey(_)
-            | Self::Unlock(_)
-            | Self::NotRecorded(_)
-            | Self::NotFound(_)
-            | Self::NotPinned(_)
-            | Self::AnotherKind { .. }
-            | Self::Policies(_)
-            | Self::Passphrase(_)
-            | Self::Rotating(_)
-            | Self::Moving(_)
-            | Self::Malformed { .. }
-            | Self::NothingBefore(_)
-            | Self::NotInForce
-            | Self::Rekey(_)
-            | Self::Backup(_)
-            | Self::Configuration(_)
-            | Self::Vault(_)
-            | Self::Broken(..) => None,
-        }
-    }
-
-    fn hint(&self) -> Option<Cow<'static, str>> {
-        match self {
-            Self::NotRecorded(cause) => Some(cause.to_string().into()),
-            Self::NotPinned(_) => {
-                Some("`tokenctl repository list` shows those that are kept".into())
-            }
-            Self::Locked
-            | Self::WrongKey(_)
-            | Self::Unlock(_)
-            | Self::NotFound(_)
-            | Self::AnotherKind { .. }
-            | Self::Policies(_)
-            | Self::Passphrase(_)
-            | Self::Rotating(_)
-            | Self::Moving(_)
-            | Self::Malformed { .. }
-            | Self::NothingBefore(_)
-            | Self::NotInForce
-            | Self::Source(_)
-            | Self::Rekey(_)
-            | Self::Backup(_)
-            | Self::Configuration(_)
-            | Self::Vault(_)
-            | Self::Broken(..) => None,
-        }
+        };
+        code.into()
     }
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use broker_clock::Now;
-use broker_policy::{Caller, SecretDeclaration, SourceSpec};
+use broker_policy::{Caller, SecretDeclaration};
 use broker_protocol::api::{OnePasswordView, ServiceLimitView, SourceProbed, SourcesProbed};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 use broker_protocol::source::ReadWhen;
+use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::AccessToken;
 use broker_sources::one_password::{HourlyRequests, Requests, ServiceLimit};
 use broker_sources::{Fetched, ReadOptions, SourceContext, SourceError};
@@ -122,7 +123,7 @@ impl Secrets {
         let recorded = self
             .record_upkeep(None, &name, None, Upkeep::SOURCE)
             .await?;
-        // The keyring's own reading shows nothing to anybody: this goes one level deep.
+        // Reading the keyring needs no token of its own: this goes one level deep.
         let options = ReadOptions::UPKEEP;
         let taken = self.sources.read(recorded, place, options, self).await;
         taken.map(|taken| taken.value).map_err(UpkeepError::Source)
@@ -202,7 +203,10 @@ impl Secrets {
         let late = tokio::time::sleep(PROBED_WITHIN).shared();
         let mut probes = Vec::new();
         for declared in policies.set.secrets() {
-            if !matches!(declared.source.read_when(), None | Some(ReadWhen::AtStart)) {
+            if !matches!(
+                declared.source.read_when(),
+                None | Some(ReadWhen::UntilRestart)
+            ) {
                 probes.push(self.probe_source(by, declared, late.clone()).boxed());
             }
         }
@@ -289,7 +293,7 @@ impl Secrets {
     }
 
     /// Reads the values again that will soon be past their time, so that no one waits for that then, and
-    /// at once those that a lease found past it; wipes those that are too old to be given to anybody. Goes
+    /// at once those that a lease found past it; wipes those that are too old to be handed out. Goes
     /// on until it is dropped, and with it the questions that are under way.
     pub(crate) async fn refresh_sources(&self, every: Duration) {
         let mut tick = tokio::time::interval(every);

@@ -2,8 +2,9 @@
 
 use broker_audit::record::SecretEvent;
 use broker_audit_writer::{Recorded, Use};
-use broker_policy::{Caller, SecretDeclaration, SourceSpec};
+use broker_policy::{Caller, SecretDeclaration};
 use broker_protocol::names::SecretName;
+use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::AccessToken;
 use broker_sources::ReadOptions;
 use broker_vault::VaultError;
@@ -36,7 +37,7 @@ impl Upkeep {
     pub(crate) const PROBE: Self = Self("probe");
     /// To be moved to another place, or compared with what is there.
     pub(crate) const MOVE: Self = Self("move");
-    /// To be stored once more, in place of the one after it.
+    /// To be stored again, in place of the one after it.
     pub(crate) const UNDO: Self = Self("undo");
 
     /// The word in the record.
@@ -142,8 +143,8 @@ impl Secrets {
         }
     }
 
-    /// Records that a stored value is about to be used. `version` is absent where the value does not
-    /// are stored in the vault, or is none of the secret's own.
+    /// Records that a stored value is about to be used. `version` is absent where the value is not
+    /// stored in the vault, or is none of the secret's own.
     pub(crate) async fn record_upkeep(
         &self,
         by: Option<&Caller>,

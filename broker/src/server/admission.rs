@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-/// Paths for operators and root beyond the limits.
+/// Slots for operators and root beyond the limits.
 pub(super) const KEPT: usize = 32;
 /// How many of them are for root alone.
 const KEPT_FOR_ROOT: usize = 8;

@@ -151,7 +151,7 @@ pub(crate) async fn serve(
     (identify, clock): (Arc<Identify>, Arc<dyn Clock>),
     mut stop: watch::Receiver<bool>,
 ) {
-    let room = Arc::new(Slots::new(within_descriptors(limits), clock));
+    let slots = Arc::new(Slots::new(within_descriptors(limits), clock));
     let (all_done, mut wait_all) = mpsc::channel::<()>(1);
     loop {
         let stream = tokio::select! {
@@ -166,9 +166,9 @@ pub(crate) async fn serve(
             },
             () = until_stopped(&mut stop) => break,
         };
-        let (api, room, stop, done) = (
+        let (api, slots, stop, done) = (
             api.clone(),
-            Arc::clone(&room),
+            Arc::clone(&slots),
             stop.clone(),
             all_done.clone(),
         );
@@ -182,7 +182,7 @@ pub(crate) async fn serve(
             };
             let rank = identify.rank(&account);
             let whose = identify.proc_env.account_of(account.uid);
-            let Some(place) = room.enter(whose, rank) else {
+            let Some(place) = slots.enter(whose, rank) else {
                 return turn_away(stream).await;
             };
             let identified = tokio::select! {
@@ -293,7 +293,7 @@ fn http() -> http1::Builder {
     http
 }
 
-/// Serves the figures over TCP, to whoever can connect: few at once, each for a minute at most.
+/// Serves the figures over TCP, to every program that can connect: few at once, each for a minute at most.
 pub(crate) async fn serve_metrics(
     listener: TcpListener,
     figures: Router,
@@ -331,7 +331,7 @@ pub(crate) async fn serve_metrics(
     }
 }
 
-/// Returns when the broker is told to stop, or is gone.
+/// Returns when the broker is to stop, or is gone.
 pub(crate) async fn until_stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }

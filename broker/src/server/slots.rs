@@ -1,4 +1,4 @@
-//! Paths for connections, with the way to tell one that it has lost its own.
+//! Slots for connections, and how a connection learns that it has lost its slot.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,9 +21,9 @@ struct Inner {
     lost: HashMap<Id, Arc<Notify>>,
 }
 
-/// A connection's place, until it is dropped.
+/// A connection's slot, until it is dropped.
 pub(super) struct Slot {
-    room: Arc<Slots>,
+    slots: Arc<Slots>,
     id: Id,
     kept: bool,
     lost: Arc<Notify>,
@@ -42,7 +42,7 @@ impl Slots {
         }
     }
 
-    /// Gives a new connection its place, if need be another's, which is told.
+    /// Gives a new connection a slot, if need be that of another, which is notified.
     pub(super) fn enter(self: &Arc<Self>, uid: u32, rank: Rank) -> Option<Slot> {
         let now = self.now();
         let mut inner = self.inner();
@@ -53,7 +53,7 @@ impl Slots {
         let lost = Arc::new(Notify::new());
         inner.lost.insert(entered.id, Arc::clone(&lost));
         Some(Slot {
-            room: Arc::clone(self),
+            slots: Arc::clone(self),
             id: entered.id,
             kept: entered.kept,
             lost,
@@ -76,18 +76,18 @@ impl Slot {
         self.kept
     }
 
-    /// A request has arrived whole: its answer is waited for. `false` if the place is lost.
+    /// A request has arrived whole: its answer is waited for. `false` if the slot is lost.
     pub(super) fn asks(&self) -> bool {
-        self.room.inner().admission.asks(self.id)
+        self.slots.inner().admission.asks(self.id)
     }
 
     /// The request is answered.
     pub(super) fn answered(&self) {
-        let now = self.room.now();
-        self.room.inner().admission.answered(self.id, now);
+        let now = self.slots.now();
+        self.slots.inner().admission.answered(self.id, now);
     }
 
-    /// Returns when another connection was given the place. Then no request is under way.
+    /// Returns when another connection was given the slot. Then no request is under way.
     pub(super) async fn lost(&self) {
         self.lost.notified().await;
     }
@@ -95,7 +95,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut inner = self.room.inner();
+        let mut inner = self.slots.inner();
         inner.admission.leave(self.id);
         inner.lost.remove(&self.id);
     }

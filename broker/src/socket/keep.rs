@@ -1,4 +1,4 @@
-//! The socket that callers connect to, looked at again and again.
+//! The socket that callers connect to: checked regularly, and made again if it is gone.
 //!
 //! Cleaners of temporary directories remove it, and the end of a login session removes its directory.
 //! Connections that are open go on, and no new one comes. So it is bound again where it was, by the rules
@@ -12,7 +12,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{BindError, There, make, what_is_there};
+use super::{BindError, SocketState, make, state_of};
 use crate::config::SocketConfig;
 
 /// The socket that callers connect to, and what is needed to make it again.
@@ -85,7 +85,7 @@ impl SocketGuard {
         };
         // Some file systems number their files as they please.
         let own = nix::unistd::getpid().as_raw();
-        if matches!(what_is_there(&self.path), Ok(There::Listening(Some(pid))) if pid == own) {
+        if matches!(state_of(&self.path), Ok(SocketState::Listening(Some(pid))) if pid == own) {
             self.made = Identity::at(&self.path);
             return Ok(None);
         }

@@ -104,28 +104,28 @@ fn number(pid: Option<i32>) -> String {
 }
 
 /// What connecting to a path shows.
-pub(crate) enum There {
-    /// There is nothing at all.
-    Nothing,
-    /// A socket that no one listens on, or something else.
-    Left,
+pub(crate) enum SocketState {
+    /// There is no file.
+    Missing,
+    /// A socket without a listener, or something else.
+    NotListening,
     /// A program listens, and this is its number, where the kernel tells.
     Listening(Option<i32>),
 }
 
 /// Connects without waiting: a queue that is full is a sign of life too.
-fn what_is_there(path: &Path) -> io::Result<There> {
+fn state_of(path: &Path) -> io::Result<SocketState> {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
     Ok(match connect(socket.as_raw_fd(), &UnixAddr::new(path)?) {
         Ok(()) => {
             let listening = getsockopt(&socket, sockopt::PeerCredentials);
             let pid = listening.ok().map(|listening| listening.pid());
-            There::Listening(pid.filter(|pid| *pid > 0))
+            SocketState::Listening(pid.filter(|pid| *pid > 0))
         }
-        Err(Errno::EAGAIN) => There::Listening(None),
-        Err(Errno::ENOENT) => There::Nothing,
-        Err(_) => There::Left,
+        Err(Errno::EAGAIN) => SocketState::Listening(None),
+        Err(Errno::ENOENT) => SocketState::Missing,
+        Err(_) => SocketState::NotListening,
     })
 }
 
@@ -142,16 +142,16 @@ pub fn make(path: &Path, config: &SocketConfig) -> Result<UnixListener, BindErro
     if let Some(directory) = path.parent() {
         make_directory(directory, config)?;
     }
-    match what_is_there(path).map_err(fail("cannot be looked at"))? {
-        There::Nothing => {}
-        There::Listening(pid) => {
+    match state_of(path).map_err(fail("cannot be checked"))? {
+        SocketState::Missing => {}
+        SocketState::Listening(pid) => {
             let path = path.to_owned();
             return Err(BindError::InUse { path, pid });
         }
-        There::Left => {
+        SocketState::NotListening => {
             // A socket without a listener is left over from a broker that was killed.
             use std::os::unix::fs::FileTypeExt;
-            let metadata = std::fs::symlink_metadata(path).map_err(fail("cannot be looked at"))?;
+            let metadata = std::fs::symlink_metadata(path).map_err(fail("cannot be checked"))?;
             if !metadata.file_type().is_socket() {
                 return Err(BindError::InTheWay(path.to_owned()));
             }
@@ -168,7 +168,7 @@ pub fn make(path: &Path, config: &SocketConfig) -> Result<UnixListener, BindErro
     std::fs::set_permissions(path, Permissions::from_mode(config.mode))
         .map_err(fail("the socket cannot be given its mode"))?;
     let got = std::fs::metadata(path)
-        .map_err(fail("cannot be looked at"))?
+        .map_err(fail("cannot be checked"))?
         .mode()
         & 0o777;
     if got != config.mode {
@@ -193,7 +193,7 @@ fn make_directory(directory: &Path, config: &SocketConfig) -> Result<(), BindErr
         std::fs::set_permissions(directory, Permissions::from_mode(mode))
             .map_err(fail("cannot be given its mode"))?;
     }
-    let metadata = std::fs::metadata(directory).map_err(fail("cannot be looked at"))?;
+    let metadata = std::fs::metadata(directory).map_err(fail("cannot be checked"))?;
     if metadata.mode() & 0o022 != 0 {
         return Err(BindError::OpenDirectory(directory.to_owned()));
     }
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_others_may_write_is_refused_with_the_mend() {
+    fn a_directory_others_may_write_is_refused_with_the_chmod() {
         let home = tempfile::tempdir().unwrap();
         std::fs::set_permissions(home.path(), Permissions::from_mode(0o777)).unwrap();
         let config = SocketConfig {

@@ -23,8 +23,8 @@ impl Status {
         }
     }
 
-    /// What an operator should know of the root key: that it must change soon and that this takes a
-    /// person, that it should have changed, or that it has sealed more than it should.
+    /// What an operator should know of the root key: that it must change soon and that this takes an
+    /// operator, that it should have changed, or that it has sealed more than it should.
     pub(crate) fn root_key_warnings(&self, now: Timestamp) -> Vec<String> {
         let key = self.vault.root_key_in_force();
         let used_up = (key.seals > MANY_SEALS).then(|| {

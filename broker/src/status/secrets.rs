@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use broker_policy::SourceSpec;
 use broker_protocol::api::{SecretState, SecretView};
 use broker_protocol::check::{CheckFailed, Verdict};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
+use broker_protocol::source::SourceSpec;
 use broker_vault::StoredSecret;
 use jiff::Timestamp;
 

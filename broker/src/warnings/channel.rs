@@ -43,7 +43,7 @@ pub(super) enum TellError {
     Hook(#[from] HookError),
     #[error(transparent)]
     Webhook(#[from] WebhookError),
-    #[error("the hook could not be looked at")]
+    #[error("who may write to the hook could not be read")]
     Broken(#[source] tokio::task::JoinError),
 }
 

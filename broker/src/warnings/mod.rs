@@ -199,7 +199,7 @@ impl Warnings {
         let (near, keys) = match looked.await {
             Ok(found) => found,
             Err(panic) => {
-                tracing::error!(cause = %panic, "deadlines could not be looked at");
+                tracing::error!(cause = %panic, "deadlines could not be read");
                 return;
             }
         };

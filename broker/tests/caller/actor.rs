@@ -1,4 +1,4 @@
-//! A process that connects to a socket and does as it is told, and a stage for it.
+//! A process that connects to a socket and follows commands, and a stage for it.
 
 use std::env;
 use std::fs::{self, Permissions};
@@ -192,7 +192,7 @@ fn plays_its_part() {
     }
 }
 
-/// Runs the named test once more, behind words such as `unshare --pid`. `true` outside, after it
+/// Runs the named test again, behind words such as `unshare --pid`. `true` outside, after it
 /// has passed inside; `false` inside, where the test itself is to go on.
 pub(crate) fn passes_within(before: &[&str], test: &str) -> bool {
     if is_within() {

@@ -26,7 +26,11 @@ fn an_inherited_connection_is_refused_once_its_opener_has_ended() {
         &answer, b"a request",
         "the child can still use the connection"
     );
-    assert_eq!(peer.identify(), Err(Gone), "but nobody is on the other end");
+    assert_eq!(
+        peer.identify(),
+        Err(Gone),
+        "but no process is on the other end"
+    );
 }
 
 #[test]
@@ -114,7 +118,7 @@ async fn the_openers_end_can_be_waited_for() {
     tokio::time::timeout(Duration::from_secs(10), end)
         .await
         .unwrap();
-    // One that looks only now is told at once.
+    // One that waits only from now on returns at once.
     tokio::time::timeout(Duration::from_secs(10), second.exited())
         .await
         .unwrap();

@@ -35,7 +35,7 @@ fn a_digest_is_read_only_where_it_is_asked_for() {
 }
 
 #[test]
-fn a_program_is_hashed_anew_when_its_file_has_changed() {
+fn a_program_is_hashed_again_when_its_file_has_changed() {
     let stage = Stage::new();
     let program = stage.program("honest");
     let actor = stage.start(&["env"], &program);
@@ -114,7 +114,7 @@ fn connecting_and_then_running_an_allowed_program_gains_nothing() {
 }
 
 /// Today's behaviour, and the reason why `exe` is no boundary: the kernel does not say which program
-/// a process ran when it connected, only which one it runs when somebody looks.
+/// a process ran when it connected, only which one it runs when it is read.
 #[test]
 fn running_an_allowed_program_before_the_broker_accepts_is_not_seen() {
     let stage = Stage::new();

@@ -83,7 +83,7 @@ fn unique() -> u32 {
     std::process::id() * 100 + COUNT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// An account that is nobody's.
+/// The number of an account that does not exist.
 fn nobodys() -> u32 {
     3_000_000_000 + unique()
 }
@@ -124,7 +124,7 @@ fn a_users_unit_that_bears_a_system_units_name_is_not_that_unit() {
     assert_eq!(caller.unit, Some(format!("user@{uid}.service")));
     assert_eq!(caller.user_unit.as_deref(), Some("label-sync.service"));
 
-    // Somebody else's process below this account's manager is in no unit of its own account.
+    // Another account's process below this account's manager is in no unit of its own account.
     let _actor = stage.start(&group.enter(), &stage.program("root"));
     let caller = stage.accept().unwrap().identify().unwrap();
     assert_eq!(caller.user_unit, None);

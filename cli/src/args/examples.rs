@@ -2,7 +2,8 @@
 
 pub(super) const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 usage, 3 denied, 4 broker not reachable, 5 locked, 6 audit log not
-writable, 7 GitHub or a secret source failed, 8 verification failed, 75 try later.";
+writable, 7 GitHub or a secret source failed, 8 verification failed, 75 try later or manual
+step required.";
 
 pub(super) const GET_EXAMPLES: &str = "\
 Examples:
@@ -10,7 +11,7 @@ Examples:
   tokenctl get label-sync --repo acme/site --permission issues=read --ttl 5m --reason nightly
 
 Put the token into a variable or a pipe, not onto a screen. For one command, `tokenctl exec` is
-better: the lease lasts as long as the command.";
+better: the lease is revoked when the command ends.";
 
 pub(super) const EXEC_EXAMPLES: &str = "\
 Examples:
@@ -18,7 +19,8 @@ Examples:
   tokenctl exec label-sync --env ORG_LABEL_SYNC_TOKEN -- ./sync.sh --all
 
 The command replaces tokenctl: same process, terminal, signals and exit code. Exit code 125 if no
-token was granted, 126 if the command cannot be run, 127 if it does not exist.";
+token was granted, 126 if the command cannot be run, 127 if it does not exist. The lease is revoked
+when the command ends, and cannot be renewed meanwhile: request a --ttl as long as the command needs.";
 
 pub(super) const GIT_EXAMPLES: &str = "\
 Set up:
@@ -54,7 +56,8 @@ Examples:
   tokenctl secret check org-label-sync-token --json
 
 Exit code 0 if all are as declared (warnings allowed), 1 if one is not, 7 if GitHub did not answer: the
-earlier result is kept then. What GitHub has no API for is shown as `not proven`.";
+earlier result is kept then. 75 if GitHub limits requests: run it again later. What GitHub has no API
+for is shown as `not proven`.";
 
 pub(super) const REKEY_EXAMPLES: &str = "\
 Examples:

@@ -73,7 +73,7 @@ pub(crate) enum Command {
     /// Get a token for one purpose and print it, alone, on stdout
     #[command(after_help = GET_EXAMPLES)]
     Get(Ask),
-    /// Run a command with a token in GH_TOKEN and GITHUB_TOKEN; the lease lasts as long as it runs
+    /// Run a command with a token in GH_TOKEN and GITHUB_TOKEN; its lease is revoked when it ends
     #[command(after_help = EXEC_EXAMPLES)]
     Exec(Exec),
     /// Act as git's credential helper
@@ -88,7 +88,7 @@ pub(crate) enum Command {
     /// Manage the secrets behind the tokens
     #[command(subcommand)]
     Secret(SecretCommand),
-    /// Show and unpin the repositories that names stand for
+    /// List and unpin the GitHub ids that repository names are pinned to
     #[command(subcommand)]
     Repository(RepositoryCommand),
     /// Rotate a secret: replace its value everywhere, revoke the old one; run again to resume
@@ -146,7 +146,7 @@ pub(crate) struct Passed {
     pub(crate) args: Vec<OsString>,
 }
 
-/// What the token is for. The rule decides what is left out.
+/// What the token is for. The rule fills in what is left out.
 #[derive(Args)]
 pub(crate) struct Ask {
     /// The purpose, one of `tokenctl purpose list`

@@ -22,7 +22,7 @@ pub(crate) struct HowToMove {
     /// Read both sources, show what would be done, and change nothing
     #[arg(long, requires = "to", conflicts_with_all = ["print", "replace"])]
     pub(crate) dry_run: bool,
-    /// Replace another value in the new source; or, once policies name it, accept that value
+    /// Overwrite a different value in the new source; or, once policies name that source, accept it
     #[arg(long, requires = "to")]
     pub(crate) replace: bool,
     /// Print the policy edit instead of making it, and wait until it is in force

@@ -24,8 +24,8 @@ pub(crate) struct Rotate {
     /// When the new value expires, such as `2027-02-20`, where GitHub does not say
     #[arg(long, value_name = "DATE", value_parser = clock::parse)]
     pub(crate) expires: Option<Timestamp>,
-    /// Accept a value that can do less than the one in use, or may, where policies do not declare what
-    /// it must do
+    /// Accept a value with fewer scopes or permissions than the one in use, or with unknown ones, where
+    /// policies declare none
     #[arg(long)]
     pub(crate) fewer_scopes: bool,
     /// Do not ask: revoke the old value as soon as the new one works everywhere

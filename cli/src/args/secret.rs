@@ -66,7 +66,7 @@ pub(crate) enum SecretCommand {
     Revoke {
         /// Its name
         name: SecretName,
-        /// Confirm that it is to happen now
+        /// Confirm: revoke it now
         #[arg(long, required = true)]
         now: bool,
     },
@@ -82,7 +82,7 @@ pub(crate) enum SecretCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum RepositoryCommand {
-    /// List the names with a pinned id: the repository that an App first got a token for
+    /// List pinned names and ids; a name is pinned when an App first gets a token for the repository
     List,
     /// Unpin a name, for a repository that was deleted and created again on purpose
     Unpin {
@@ -96,7 +96,7 @@ pub(crate) enum RepositoryCommand {
 pub(crate) struct SecretAdd {
     /// Its name, such as `org-label-sync-token`
     pub(crate) name: SecretName,
-    /// The kind; default: as the value looks, else classic
+    /// The kind; default: by how the value begins, else classic
     #[arg(long, value_enum)]
     pub(crate) kind: Option<Kind>,
     /// The login GitHub must report for it

@@ -13,10 +13,10 @@ pub(crate) struct Unlock {
 
 #[derive(Args)]
 pub(crate) struct Rekey {
-    /// Store the root key there from now on; default: where it is
+    /// Store the root key there from now on; default: where it is stored now
     #[arg(long, value_name = "WHERE", value_enum)]
     pub(crate) root_key: Option<RootKey>,
-    /// Set a first recovery passphrase, or check that you know the one there is
+    /// Set a first recovery passphrase, or check that you know the current one
     #[arg(long)]
     pub(crate) recovery: bool,
 }

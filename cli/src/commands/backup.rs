@@ -66,7 +66,8 @@ pub(crate) fn make(broker: &Broker, asked: &Backup, json: bool) -> Result<(), Fa
     Ok(())
 }
 
-const KEEP_APART: &str = "whoever has it and its passphrase has every secret; keep the two apart";
+const KEEP_APART: &str =
+    "anyone who has it and its passphrase has every secret; keep the two apart";
 
 /// For a pipe. It holds the whole backup only if this succeeds.
 fn to_stdout(broker: &Broker, asked: &Backup, json: bool) -> Result<(), Failure> {

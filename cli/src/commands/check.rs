@@ -2,7 +2,7 @@
 //!
 //! Three kinds of bad news are kept apart. A finding is about the secret, and the exit code is 1, for
 //! that one is certain. Where GitHub did not answer nothing was found out, and the exit code is 7; where
-//! it limits whoever is behind the secret, and nothing else is wrong, 75.
+//! it limits the owner of the secret, and nothing else is wrong, 75.
 
 use std::time::Duration;
 

@@ -30,7 +30,7 @@ pub(crate) fn run(broker: &Broker, ask: Ask, json: bool) -> Result<(), Failure> 
     let mut line = Zeroizing::new(String::with_capacity(taken.token.len() + 1));
     line.push_str(&taken.token);
     line.push('\n');
-    // To stdout, where whoever asked reads it.
+    // To stdout, where the caller reads it.
     ui::bytes(line.as_bytes())?;
     if ui::stdout_is_terminal() {
         ui::note(

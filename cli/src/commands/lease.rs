@@ -107,7 +107,7 @@ fn show(answer: &Response, json: bool) -> Result<(), Failure> {
 fn revoke(broker: &Broker, leases: &[LeaseId], json: bool) -> Result<(), Failure> {
     let mut failed = None;
     for lease in leases {
-        // Whoever revokes means it: a token that others share is revoked too.
+        // A token that other leases share is revoked too.
         let path = format!("/v1/leases/{lease}?at_once=true");
         let request = Request::new("DELETE", &path).longest(MAX_WHOLE_ANSWER);
         match broker.send(&request) {

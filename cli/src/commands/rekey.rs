@@ -60,8 +60,8 @@ pub(crate) fn run(broker: &Broker, asked: &Rekey, json: bool) -> Result<(), Fail
     Ok(())
 }
 
-/// The root key is behind a passphrase already, and a re-key keeps that one: whoever brings another must
-/// not think that it opens the vault from now on.
+/// The root key is behind a passphrase already, and a re-key keeps that one: an operator who enters another
+/// must not think that it opens the vault from now on.
 fn refuse_another_passphrase() -> Result<(), Failure> {
     if ui::stdin_is_terminal() {
         ui::note("the root key is behind a passphrase already, which stays the same");

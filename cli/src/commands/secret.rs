@@ -33,7 +33,7 @@ pub(crate) fn run(broker: &Broker, command: SecretCommand, json: bool) -> Result
             let body = UndoSecret {
                 check: wanted(no_check),
             };
-            // Once more would bring the other value back, so it is waited for like any change.
+            // A second request would undo the first, so this waits for the answer like any change.
             let path = format!("{SECRETS}/{name}/undo");
             let request = Request::new("POST", &path).patience(PATIENCE).json(&body)?;
             report(&broker.send(&request)?.json()?, json)

@@ -80,7 +80,7 @@ fn without_a_broker_the_exit_code_is_4_and_the_hint_says_how_to_start_one() {
     drop(UnixListener::bind(&left).unwrap());
     let deserted = broker.run(&["get", "p", "--socket", left.to_str().unwrap()]);
     assert_eq!(deserted.status.code(), Some(4));
-    assert!(err(&deserted).contains("nobody listens"));
+    assert!(err(&deserted).contains("no broker listens"));
 }
 
 #[test]

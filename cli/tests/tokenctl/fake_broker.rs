@@ -59,7 +59,7 @@ impl FakeBroker {
         Self { home, seen }
     }
 
-    /// A broker that grants one lease on `token` to whoever asks.
+    /// A broker that grants one lease on `token` to every caller.
     pub(crate) fn granting(token: &str) -> Self {
         let body = lease(token);
         Self::answering(move |_| (201, body.clone()))

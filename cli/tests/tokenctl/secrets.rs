@@ -4,7 +4,7 @@ use broker_protocol::error::{ErrorCode, Problem};
 
 use crate::fake_broker::{FakeBroker, err, out};
 
-/// A broker that loads whatever lies in its policies and stores whatever it is sent.
+/// A broker that loads every file in its policies and stores every value it is sent.
 fn broker() -> FakeBroker {
     FakeBroker::answering(|seen| match &*seen.line {
         "POST /v1/policies/reload" => {
@@ -70,7 +70,7 @@ fn add_writes_one_file_has_it_loaded_and_stores_the_value() {
     );
 }
 
-/// A broker that says what GitHub says of a value, and refuses to load policies the second time if told to.
+/// A broker that says what GitHub says of a value, and refuses to load policies the second time if asked to.
 fn broker_that_checks(refuses: bool) -> FakeBroker {
     let loads = std::sync::atomic::AtomicU32::new(0);
     FakeBroker::answering(move |seen| {
@@ -178,7 +178,7 @@ fn a_secret_from_elsewhere_is_declared_and_no_value_asked_for() {
 }
 
 #[test]
-fn without_a_terminal_nothing_is_erased_unless_told_so() {
+fn without_a_terminal_nothing_is_erased_without_yes() {
     let broker = broker();
     let got = broker.run(&["secret", "remove", "source-pat"]);
     assert_eq!(got.status.code(), Some(2));

@@ -1,8 +1,8 @@
 //! Many callers, one writer, one sync for all who wait.
 //!
-//! A thread of its own owns the log. Callers push finished bodies and wait; whatever arrives while a
+//! A thread of its own owns the log. Callers push finished bodies and wait; what arrives while a
 //! sync is under way forms the next batch, so the batch grows with the load and a lone caller waits
-//! for nobody. No lock is held across a write or a sync.
+//! for no other. No lock is held across a write or a sync.
 //!
 //! Ends of leases, and locks, take effect whether or not they can be recorded. When they cannot,
 //! they are kept here and written before anything else once the log works again.
@@ -29,7 +29,7 @@ pub(super) type Answer = Result<u64, AuditLogError>;
 pub(super) struct Pending {
     pub(super) entry: Entry,
     pub(super) if_refused: IfRefused,
-    /// Whoever waits. One who no longer does has no use for the answer, so it is dropped.
+    /// Who waits. Once no one does, the answer is dropped.
     pub(super) answer: oneshot::Sender<Answer>,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Queue {
     /// Signalled when something arrives while the writer is idle.
     arrived: Condvar,
     durable: Mutex<Durable>,
-    /// How many records are durable, for whoever follows the log.
+    /// How many records are durable, for those who follow the log.
     records: watch::Sender<u64>,
 }
 

@@ -3,7 +3,7 @@
 //! Lenient where the verifier is strict: a kind or field it does not know is passed over, so that
 //! an older `tokenctl` can show a newer broker's log. Nothing here says whether a line is genuine.
 //!
-//! Some of what a record holds was written by whoever asked the broker for something. On its way to
+//! Some of what a record holds was written by callers. On its way to
 //! a terminal every character that could move the cursor or turn the text around is escaped.
 
 use std::borrow::Cow;

@@ -1,4 +1,4 @@
-//! A moment that is written down, and looked at again by another run of the broker, perhaps in another
+//! A moment that is written down, and read again by another run of the broker, perhaps in another
 //! boot and beside a wall clock that was set meanwhile. Pure.
 //!
 //! As with leases: within the boot in which it was noted boot time decides, which cannot be set and which

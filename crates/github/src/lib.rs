@@ -106,7 +106,7 @@ impl GitHub {
         }
     }
 
-    /// What is known of everybody's budget.
+    /// What is known of each principal's budget.
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         &self.limits

@@ -1,5 +1,5 @@
-//! What must hold between what stands in different tables: a purpose and its secrets, sinks and
-//! sinks. Either half may stand in another file, so this is looked at when all are read.
+//! What must hold between different tables: a purpose and its secrets, sinks and sinks. Either half may be
+//! in another file, so this is checked when all are read.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -32,7 +32,6 @@ mod who;
 #[cfg(test)]
 mod tests;
 
-pub use broker_protocol::source::SourceSpec;
 pub use decide::decide;
 pub use explain::{Explanation, Missed, RuleExplained};
 pub use finding::{Place, PolicyError, PolicyErrors, PolicyWarning};

@@ -83,7 +83,7 @@ pub(super) fn read(item: Item<'_>) -> Option<SecretDeclaration> {
     if name.as_str() == ONE_PASSWORD_TOKEN {
         item.error(format!(
             "`{name}` is what tokend itself shows to 1Password: `[onepassword]` in tokend.toml says \
-             where it lies, and no policy declares it"
+             where it is stored, and no policy declares it"
         ));
         return None;
     }

@@ -13,8 +13,7 @@ use broker_protocol::source::SourceSpec;
 use super::between::{self, Findings};
 use super::document::{Document, Item, Table};
 use super::finding::{Place, PolicyError, PolicyErrors, PolicyWarning, did_you_mean};
-use super::purpose::{self, PurposePolicy, Rule};
-use super::request::Caller;
+use super::purpose::{self, PurposePolicy};
 use super::secret::{self, SecretDeclaration};
 use super::who::{Accounts, Host};
 
@@ -63,12 +62,6 @@ impl PolicySet {
     /// All purposes, by name.
     pub fn purposes(&self) -> impl Iterator<Item = &PurposePolicy> {
         self.purposes.values()
-    }
-
-    /// The purposes that some rule gives this caller, each with that rule.
-    pub fn visible_to(&self, caller: &Caller) -> impl Iterator<Item = (&PurposePolicy, &Rule)> {
-        self.purposes()
-            .filter_map(move |policy| Some((policy, policy.rule_for(caller)?)))
     }
 
     /// The secret of this name.

@@ -5,8 +5,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::Child;
 
-/// Killed when this is dropped, unless it was dismissed. Whatever holds it and the child drops it first:
-/// until the child is waited for, the number is surely the group's own.
+/// Killed when this is dropped, unless it was dismissed. Drop it before the child: until that is waited for,
+/// the number is surely the group's own.
 pub struct ProcessGroup(Option<Pid>);
 
 impl ProcessGroup {

@@ -15,7 +15,7 @@ pub const LONGEST: usize = 48 * 1024;
 /// Why a text is not a value. The message follows a subject: `it {}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Unfit {
+pub enum BadValue {
     /// Nothing.
     Empty,
     /// More than any value has.
@@ -35,13 +35,13 @@ pub enum Unfit {
     /// PEM whose line ends are written out as `\n`.
     EscapedLines(usize),
     /// A character that no value has.
-    Has(Oddity, Position),
+    Has(BadCharacter, Position),
 }
 
 /// A character that no value has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Oddity {
+pub enum BadCharacter {
     /// A byte order mark.
     ByteOrderMark,
     /// An invisible character, by its code point.
@@ -71,29 +71,29 @@ pub struct Position {
 ///
 /// # Errors
 ///
-/// [`Unfit`]: what is wrong, and where.
-pub fn check(text: &str) -> Result<(), Unfit> {
+/// [`BadValue`]: what is wrong, and where.
+pub fn check(text: &str) -> Result<(), BadValue> {
     if text.is_empty() {
-        return Err(Unfit::Empty);
+        return Err(BadValue::Empty);
     }
     if text.len() > LONGEST {
-        return Err(Unfit::TooLong);
+        return Err(BadValue::TooLong);
     }
     if is_pem(text) {
         return pem(text);
     }
     if text.starts_with(QUOTES) {
-        return Err(Unfit::OpeningQuote);
+        return Err(BadValue::OpeningQuote);
     }
     if let Some(begins) = assigned(text) {
-        return Err(Unfit::Assignment(begins));
+        return Err(BadValue::Assignment(begins));
     }
     if let Some((at, odd)) = (1..).zip(text.chars()).find(|(_, c)| !c.is_ascii_graphic()) {
         return Err(match odd {
-            '\n' => Unfit::SeveralLines,
-            '\r' if text.contains('\n') => Unfit::SeveralLines,
-            odd => Unfit::Has(
-                Oddity::of(odd),
+            '\n' => BadValue::SeveralLines,
+            '\r' if text.contains('\n') => BadValue::SeveralLines,
+            odd => BadValue::Has(
+                BadCharacter::of(odd),
                 Position {
                     line: 1,
                     character: at,
@@ -102,18 +102,18 @@ pub fn check(text: &str) -> Result<(), Unfit> {
         });
     }
     if text.ends_with(QUOTES) {
-        return Err(Unfit::ClosingQuote(text.chars().count()));
+        return Err(BadValue::ClosingQuote(text.chars().count()));
     }
     Ok(())
 }
 
 /// Says why bytes that are not UTF-8 are not a value.
 #[must_use]
-pub fn of_no_text(bytes: &[u8]) -> Unfit {
+pub fn of_no_text(bytes: &[u8]) -> BadValue {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Unfit::Utf16;
+        return BadValue::Utf16;
     }
-    Unfit::NotText
+    BadValue::NotText
 }
 
 const QUOTES: [char; 3] = ['"', '\'', '`'];
@@ -123,7 +123,7 @@ fn is_pem(text: &str) -> bool {
 }
 
 /// Blanks stand within its lines, and around them.
-fn pem(text: &str) -> Result<(), Unfit> {
+fn pem(text: &str) -> Result<(), BadValue> {
     let mut place = Position {
         line: 1,
         character: 0,
@@ -137,9 +137,9 @@ fn pem(text: &str) -> Result<(), Unfit> {
                     character: 0,
                 }
             }
-            '\\' => return Err(Unfit::EscapedLines(place.character)),
+            '\\' => return Err(BadValue::EscapedLines(place.character)),
             '\r' | '\t' | ' '..='~' => {}
-            odd => return Err(Unfit::Has(Oddity::of(odd), place)),
+            odd => return Err(BadValue::Has(BadCharacter::of(odd), place)),
         }
     }
     Ok(())
@@ -165,7 +165,7 @@ pub(crate) const fn is_invisible(c: char) -> bool {
     )
 }
 
-impl Oddity {
+impl BadCharacter {
     fn of(c: char) -> Self {
         match c {
             '\u{feff}' => Self::ByteOrderMark,
@@ -182,7 +182,7 @@ impl Oddity {
     }
 }
 
-impl fmt::Display for Unfit {
+impl fmt::Display for BadValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("is empty"),
@@ -219,9 +219,9 @@ impl fmt::Display for Unfit {
     }
 }
 
-impl std::error::Error for Unfit {}
+impl std::error::Error for BadValue {}
 
-impl fmt::Display for Oddity {
+impl fmt::Display for BadCharacter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ByteOrderMark => f.write_str("a byte order mark (U+FEFF)"),
@@ -348,9 +348,9 @@ mod tests {
             told,
             "has a zero-width space (U+200B) in line 2, at character 2"
         );
-        assert_eq!(check(&"x".repeat(LONGEST + 1)), Err(Unfit::TooLong));
-        assert_eq!(of_no_text(b"\xff\xfeg\0h\0"), Unfit::Utf16);
-        assert_eq!(of_no_text(b"gh\xff"), Unfit::NotText);
+        assert_eq!(check(&"x".repeat(LONGEST + 1)), Err(BadValue::TooLong));
+        assert_eq!(of_no_text(b"\xff\xfeg\0h\0"), BadValue::Utf16);
+        assert_eq!(of_no_text(b"gh\xff"), BadValue::NotText);
     }
 
     proptest! {

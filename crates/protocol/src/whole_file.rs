@@ -67,7 +67,7 @@ pub fn look(path: &Path) -> io::Result<Option<Metadata>> {
 ///
 /// [`NotAFile`], or what the system says.
 pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    // Opening some devices does something, so the name is looked at first.
+    // Opening some devices does something, so the name is checked first.
     regular(fs::symlink_metadata(path)?)?;
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = options.custom_flags(flags.bits()).open(path)?;

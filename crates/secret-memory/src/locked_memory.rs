@@ -34,7 +34,7 @@ pub struct LockedBytes {
 
 impl LockedBytes {
     /// Maps room for `len` bytes, all zero, and lets `fill` write them in place, so that no copy
-    /// lies anywhere else.
+    /// is anywhere else.
     ///
     /// # Errors
     ///

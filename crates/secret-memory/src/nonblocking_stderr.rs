@@ -24,7 +24,7 @@ const LAST: Duration = Duration::from_secs(1);
 /// The one that leads to standard error, for [`abort`].
 static STANDARD_ERROR: OnceLock<NonblockingStderr> = OnceLock::new();
 
-/// Ends the process where it stands, once what was traced is written or has had its second.
+/// Aborts the process, once what was traced is written or has had its second.
 pub fn abort() -> ! {
     if let Some(stderr) = STANDARD_ERROR.get() {
         stderr.flush_last();
@@ -108,7 +108,7 @@ impl NonblockingStderr {
         self.waiting().dropped.in_all
     }
 
-    /// That lines were dropped, for whoever looks after the broker.
+    /// That lines were dropped, for the operator.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         let dropped = Some(self.dropped()).filter(|dropped| *dropped > 0)?;
@@ -188,7 +188,7 @@ impl Write for NonblockingStderr {
         Ok(line.len())
     }
 
-    /// Does nothing: whoever must know that lines are written calls [`NonblockingStderr::flush_last`].
+    /// Does nothing: to know that lines are written, call [`NonblockingStderr::flush_last`].
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

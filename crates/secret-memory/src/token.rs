@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use broker_protocol::as_read;
-use broker_protocol::value_form::{self, Unfit};
+use broker_protocol::value_form::{self, BadValue};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -39,12 +39,12 @@ impl AccessToken {
         }
     }
 
-    /// Takes a text that was read for the value of a secret: cleaned, and looked at.
+    /// Takes a text that was read for the value of a secret: cleaned, and checked.
     ///
     /// # Errors
     ///
-    /// [`Unfit`], and the text is wiped.
-    pub fn read(text: String) -> Result<Self, Unfit> {
+    /// [`BadValue`], and the text is wiped.
+    pub fn read(text: String) -> Result<Self, BadValue> {
         let mut value = Self::new(text);
         as_read::clean(&mut value.0);
         value_form::check(&value.0)?;
@@ -56,7 +56,7 @@ impl AccessToken {
     /// # Errors
     ///
     /// As [`Self::read`].
-    pub fn read_bytes(mut bytes: Zeroizing<Vec<u8>>) -> Result<Self, Unfit> {
+    pub fn read_bytes(mut bytes: Zeroizing<Vec<u8>>) -> Result<Self, BadValue> {
         match String::from_utf8(std::mem::take(&mut *bytes)) {
             Ok(text) => Self::read(text),
             Err(error) => {
@@ -143,11 +143,14 @@ mod tests {
         }
         let pem = "-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----";
         assert_eq!(read(format!("{pem}\n").as_bytes()), Ok(pem.to_owned()));
-        assert_eq!(read(b"\n"), Err(Unfit::Empty));
-        assert_eq!(read(b"login\nghp_a\n"), Err(Unfit::SeveralLines));
-        assert_eq!(read(b"ghp_\xff"), Err(Unfit::NotText));
-        assert_eq!(read(b"\xff\xfeg\0"), Err(Unfit::Utf16));
-        assert_eq!(read(&[b'a'; value_form::LONGEST + 1]), Err(Unfit::TooLong));
+        assert_eq!(read(b"\n"), Err(BadValue::Empty));
+        assert_eq!(read(b"login\nghp_a\n"), Err(BadValue::SeveralLines));
+        assert_eq!(read(b"ghp_\xff"), Err(BadValue::NotText));
+        assert_eq!(read(b"\xff\xfeg\0"), Err(BadValue::Utf16));
+        assert_eq!(
+            read(&[b'a'; value_form::LONGEST + 1]),
+            Err(BadValue::TooLong)
+        );
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(super) struct Gate {
 #[derive(PartialEq, Eq)]
 enum State {
     Free,
-    /// Somebody waits for the call that is under way.
+    /// A caller waits for the call that is under way.
     Calling,
     /// No one waits any more for the call that is under way.
     LeftBehind,

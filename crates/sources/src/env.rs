@@ -25,7 +25,7 @@ impl EnvSource {
         let value = (self.lookup)(name).filter(|value| !value.is_empty());
         let value = value.ok_or_else(|| SourceError::Unset(name.to_owned()))?;
         AccessToken::read_bytes(Zeroizing::new(value.into_encoded_bytes()))
-            .map_err(|unfit| SourceError::Unfit(name.to_owned(), unfit))
+            .map_err(|bad| SourceError::BadValue(name.to_owned(), bad))
     }
 }
 
@@ -59,7 +59,7 @@ impl Source for EnvSource {
 mod tests {
     use std::os::unix::ffi::OsStringExt as _;
 
-    use broker_protocol::value_form::Unfit;
+    use broker_protocol::value_form::BadValue;
 
     use super::*;
 
@@ -86,7 +86,7 @@ mod tests {
         for name in ["EMPTY", "MISSING"] {
             assert_eq!(value(name), Err(SourceError::Unset(name.to_owned())));
         }
-        let not_text = SourceError::Unfit("BYTES".to_owned(), Unfit::NotText);
+        let not_text = SourceError::BadValue("BYTES".to_owned(), BadValue::NotText);
         assert_eq!(value("BYTES"), Err(not_text));
         assert_eq!(
             value("QUOTED").unwrap_err().to_string(),

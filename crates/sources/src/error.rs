@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use broker_protocol::value_form::Unfit;
+use broker_protocol::value_form::BadValue;
 
 use super::FailureKind;
 use super::keyring::KeyringError;
@@ -18,10 +18,7 @@ pub enum SourceError {
     Unset(String),
     /// The variable's text cannot be a value.
     #[error("environment variable {0} {1}; set it to the value alone and restart tokend")]
-    Unfit(String, Unfit),
-    /// There is no memory for it.
-    #[error("no memory to keep the value of {0}")]
-    NoMemory(String),
+    BadValue(String, BadValue),
     /// The file is not there, cannot be read, or is open to others: with the fix where there is one.
     #[error("{0}")]
     File(Box<str>),
@@ -34,7 +31,7 @@ pub enum SourceError {
         /// Where.
         place: Box<str>,
         /// What is wrong with it.
-        fault: Unfit,
+        fault: BadValue,
     },
     /// The keyring did not give it.
     #[error("{0}")]
@@ -89,9 +86,9 @@ impl SourceError {
             Self::OnePassword { cause, .. } => cause.kind(),
             Self::Budget { again_in, .. } => FailureKind::Limited(Some(*again_in)),
             Self::NotYet { cause, .. } => cause.kind(),
-            Self::NoMemory(_) | Self::NotHere | Self::NoToken(_) => FailureKind::Unavailable,
+            Self::NotHere | Self::NoToken(_) => FailureKind::Unavailable,
             Self::Unset(_)
-            | Self::Unfit(..)
+            | Self::BadValue(..)
             | Self::File(_)
             | Self::NoFile(_)
             | Self::NotAValue { .. } => FailureKind::Refused,
@@ -103,16 +100,15 @@ impl SourceError {
     pub fn is_absent(&self) -> bool {
         match self {
             Self::Unset(_) | Self::NoFile(_) => true,
-            Self::NotAValue { fault, .. } => *fault == Unfit::Empty,
+            Self::NotAValue { fault, .. } => *fault == BadValue::Empty,
             Self::Keyring(cause) => matches!(cause, KeyringError::NoEntry(_)),
             Self::OnePassword { cause, .. } => matches!(
                 cause,
                 OnePasswordError::NoSuch(Part::Item | Part::Field)
-                    | OnePasswordError::NotAValue(Unfit::Empty)
+                    | OnePasswordError::NotAValue(BadValue::Empty)
             ),
             Self::NotYet { cause, .. } => cause.is_absent(),
-            Self::Unfit(..)
-            | Self::NoMemory(_)
+            Self::BadValue(..)
             | Self::File(_)
             | Self::Budget { .. }
             | Self::NoToken(_)

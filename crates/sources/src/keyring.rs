@@ -1,7 +1,7 @@
 //! Values in the keyring of the desktop session: `source = "keyring:NAME"`.
 //!
 //! An entry has the attributes `service`, which is `tokend-secrets`, and `username`, which is the name:
-//! what `secret-tool store` makes when told so, and what this makes itself.
+//! what `secret-tool store` makes with these, and what this makes itself.
 //!
 //! A locked keyring is an error at once. No prompt is raised: a script that asks for a token would put
 //! it before whoever sits at the desktop, or before no one.
@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use broker_protocol::source::Location;
-use broker_protocol::value_form::Unfit;
+use broker_protocol::value_form::BadValue;
 use broker_secret_memory::token::AccessToken;
 use broker_session_keyring::{self as session_keyring, CallError, IfLocked, Name};
 use futures_util::FutureExt as _;
@@ -170,7 +170,7 @@ pub enum KeyringError {
     Several(Box<str>),
     /// What is there cannot be a value.
     #[error("the keyring's entry {0} {1}; put the value there, alone")]
-    NotAValue(Box<str>, Unfit),
+    NotAValue(Box<str>, BadValue),
     /// It returned something else than it was given.
     #[error("the keyring does not keep what it is given; keep the value elsewhere")]
     Forgets,
@@ -205,7 +205,7 @@ impl KeyringError {
             CallError::Several => Self::Several(name.into()),
             CallError::Silent(limit) => Self::Silent(limit),
             CallError::Busy => Self::Busy,
-            CallError::NotASecret => Self::NotAValue(name.into(), Unfit::NotText),
+            CallError::NotASecret => Self::NotAValue(name.into(), BadValue::NotText),
             CallError::Forgets => Self::Forgets,
             CallError::NoThread(why) => Self::NoThread(why),
         }
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_is_missing_is_told_with_the_command_that_makes_it() {
+    fn the_error_for_a_missing_entry_names_the_command_that_makes_it() {
         let text = KeyringError::of(CallError::NoEntry, "ci").to_string();
         let command = "secret-tool store --label=ci service tokend-secrets username ci";
         assert!(text.ends_with(command), "{text}");

@@ -1,12 +1,13 @@
 //! Where the value of a secret comes from when it is not stored in the vault.
 //!
-//! A source is one implementation of [`Source`] and one line in [`Sources::new`]; its names stand in
+//! A source is one implementation of `Source` and one line in [`Sources::new`]; its names are in
 //! [`broker_protocol::source::SOURCES`]. [`Sources::read`] gives a copy of a value for one recorded use.
 //! Places that are quick to read are read for each use. 1Password and the keyring are read now and then,
 //! by one at a time, and their values cached ([`Cache`]). The outcome of the last reading says, without
 //! another one, whether there is a value and which.
 //!
-//! The vault itself is not here. A reading takes a [`Recorded`] use, as the vault does.
+//! The vault itself is not here. As there, [`Sources`] gives out a value only for a [`Recorded`] use;
+//! [`Sources::load`], which takes none, keeps no more than a hash.
 
 mod cache;
 mod change;
@@ -38,12 +39,12 @@ use self::credential::CredentialSource;
 use self::env::EnvSource;
 use self::file::FileSource;
 use self::one_password::OnePassword;
-use self::source::Effort;
+use self::source::{Effort, ReadError, Source};
 
 pub use self::cache::{Cache, CacheState, CacheTimes, ReadOptions};
 pub use self::error::SourceError;
 pub use self::keyring::{KeyringError, KeyringSource};
-pub use self::source::{FailureKind, Fetched, ReadError, Source, SourceContext};
+pub use self::source::{FailureKind, Fetched, SourceContext};
 
 /// Every source but the vault.
 pub struct Sources {

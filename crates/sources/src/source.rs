@@ -12,7 +12,7 @@ use super::SourceError;
 use super::one_password::HourlyRequests;
 
 /// A kind of place outside the vault that values come from.
-pub trait Source: Send + Sync {
+pub(crate) trait Source: Send + Sync {
     /// Its row in [`broker_protocol::source::SOURCES`].
     fn scheme(&self) -> &'static str;
 
@@ -94,7 +94,7 @@ impl From<AccessToken> for Fetched {
 
 /// Why reading failed, and what the attempt used up.
 #[derive(Debug)]
-pub struct ReadError {
+pub(crate) struct ReadError {
     pub(crate) error: SourceError,
     pub(crate) effort: Effort,
 }

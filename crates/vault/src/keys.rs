@@ -200,7 +200,7 @@ impl Keys {
         (self.root.expose(), self.root_version)
     }
 
-    /// The root key once more, for a backup.
+    /// A second copy of the root key, for a backup.
     pub(super) fn copy_of_root(&self) -> Result<RootKey, std::io::Error> {
         self.root.copy()
     }

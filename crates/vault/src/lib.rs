@@ -12,9 +12,9 @@
 //!
 //! Changes go to one thread (`writer`), which keeps memory and database in step.
 //!
-//! What the vault does for the audit log is in `witness`, how values come and go in `values`, what it keeps of checks in `checks`, a change
-//! of the root key in `rekey`. Not here: who may use a secret, what a
-//! record says, HTTP, the clock. Time is an argument.
+//! What the vault does for the audit log is in `witness`, how values come and go in `values`, what it keeps
+//! of checks in `checks`, a change of the root key in `rekey`. Not here: who may use a secret, what a record
+//! says, HTTP, the clock. Time is an argument.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -199,7 +199,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// [`VaultError`]: missing, open to others, somebody else's, damaged, of a newer format, or in
+    /// [`VaultError`]: missing, open to others, of another account, damaged, of a newer format, or in
     /// use by another process.
     pub fn open(path: &Path) -> Result<Self, VaultError> {
         let (store, state) = Store::open(path)?;

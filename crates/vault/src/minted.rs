@@ -200,7 +200,7 @@ impl Vault {
         self.ask(move |work| work.pin_repositories(names)).await
     }
 
-    /// Forgets which repository a name means, so that it is looked up by name once more.
+    /// Forgets which repository a name means, so that it is looked up by name again.
     ///
     /// # Errors
     ///

@@ -71,7 +71,7 @@ fn slot_after(name: &SecretName, every: i64, second: i64) -> i64 {
     second + every - since
 }
 
-/// FNV-1a, then mixed once more: short names that differ in a digit must not end up side by side.
+/// FNV-1a, then mixed again: short names that differ in a digit must not end up side by side.
 ///
 /// Pinned by a test, because it outlives restarts and versions. Sources: the IETF draft “The FNV
 /// Non-Cryptographic Hash Algorithm”; the finalizer of `MurmurHash3`.

@@ -147,19 +147,19 @@ fn live(policies: &[PolicyFile]) -> impl Iterator<Item = &PolicyFile> {
 pub fn run(arguments: &BackupArguments, out: &mut dyn Write) -> Result<(), VerifyError> {
     let path = &arguments.file;
     let verified = verify(path, arguments.passphrase_file.as_deref())?;
-    let holds = Holds::of(path, &verified);
+    let contents = BackupContents::of(path, &verified);
     if arguments.json {
-        serde_json::to_writer(&mut *out, &holds).map_err(io::Error::from)?;
+        serde_json::to_writer(&mut *out, &contents).map_err(io::Error::from)?;
         writeln!(out)?;
         return Ok(());
     }
-    holds.print(out)?;
+    contents.print(out)?;
     Ok(())
 }
 
-/// What a verified backup holds.
+/// What a verified backup contains.
 #[derive(Serialize)]
-struct Holds<'a> {
+struct BackupContents<'a> {
     file: String,
     sha256: &'a str,
     bytes: u64,
@@ -176,7 +176,7 @@ struct Holds<'a> {
     warnings: &'a [String],
 }
 
-impl<'a> Holds<'a> {
+impl<'a> BackupContents<'a> {
     fn of(path: &Path, verified: &'a Verified) -> Self {
         let backup = &verified.backup;
         let manifest = backup.manifest();

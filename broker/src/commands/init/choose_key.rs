@@ -73,7 +73,9 @@ fn no_keyring(why: RootKeyError) -> String {
     match why {
         RootKeyError::NoKeyring(why) => format!("no keyring answers: {why}"),
         RootKeyError::KeyringRefuses(why) => format!("the keyring refuses: {why}"),
-        RootKeyError::KeyringSilent(limit) => format!("the keyring said nothing for {limit} s"),
+        RootKeyError::KeyringSilent(limit) => {
+            format!("the keyring did not answer within {limit} s")
+        }
         other => other.to_string(),
     }
 }

@@ -68,8 +68,8 @@ pub enum InitCommandError {
     /// What the operator has to fix.
     #[error(transparent)]
     Init(#[from] InitError),
-    /// `--recovery` for a vault that was made without it, or with.
-    #[error("{}: is there already, and a recovery passphrase is given only when a vault is made; nothing was changed", .0.display())]
+    /// `--recovery` for a vault that exists.
+    #[error("{}: the vault exists already, and nothing was changed; set its recovery passphrase while the broker runs: tokenctl rekey --recovery", .0.display())]
     TooLateForRecovery(PathBuf),
     /// Standard output takes no more.
     #[error("the report could not be written")]

@@ -1,7 +1,7 @@
 //! `tokend init`: configuration, example policies, root key, empty vault.
 //!
-//! Safe to run again at any time: what is there is checked and left alone, and the report says which
-//! is which. In particular a vault that is there keeps its key; if the key cannot be found, that is an
+//! Safe to run again at any time: what exists is checked and left alone, and the report says which
+//! is which. In particular an existing vault keeps its key; if the key cannot be found, that is an
 //! error and never a reason to make another.
 //!
 //! The key is kept before the vault is made. Interrupted in between, a second run finds a key file
@@ -37,13 +37,13 @@ pub struct InitOptions<'a> {
     /// Where the root key is to come from; `None` for the keyring if one answers, else a key file.
     pub root_key: Option<RootKeySource>,
     /// Asks for a passphrase; `None` from it means that there is no terminal, or none is wanted.
-    /// Whoever implements it asks twice for a new one.
+    /// An implementation asks twice for a new one.
     pub passphrase: &'a dyn Fn(PassphraseFor) -> io::Result<Option<Passphrase>>,
     /// systemd's `$CREDENTIALS_DIRECTORY`, where it is set.
     pub credentials: Option<PathBuf>,
     /// [`Keyring::SESSION`] but in tests.
     pub keyring: Keyring,
-    /// What becomes of an audit log that is there.
+    /// What happens to an existing audit log.
     pub audit_log: AuditLogChoice,
 }
 
@@ -58,7 +58,7 @@ pub enum PassphraseFor {
     Existing,
 }
 
-/// What becomes of an audit log that is there.
+/// What happens to an existing audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditLogChoice {
     /// It goes on.
@@ -88,7 +88,7 @@ pub enum InitError {
         "a passphrase is needed, and there is no terminal to ask at; run `tokenctl init` in one"
     )]
     NoPassphrase,
-    /// The vault is there and has its key from elsewhere.
+    /// The vault exists and has its key from elsewhere.
     #[error(
         "the vault's root key comes from the {in_force}, not from the {asked}; run init without --root-key, or with --root-key {in_force}"
     )]
@@ -114,7 +114,7 @@ impl From<NoRandom> for InitError {
     }
 }
 
-/// Makes what is missing and checks what is there.
+/// Makes what is missing and checks what exists.
 ///
 /// # Errors
 ///
@@ -168,7 +168,7 @@ const EXAMPLES: &[(&str, &str)] = &[
 ];
 
 /// Configuration and policies: for operators to read and edit, so others may read them where the
-/// directory lets them. What may not be written here is left to whoever owns the place.
+/// directory lets them. What may not be written here is left to its owner.
 fn configuration(places: &Paths, examples: &[(&str, &str)]) -> Result<Vec<InitStep>, InitError> {
     let mut steps = Vec::new();
     let template = include_str!("tokend.toml");
@@ -205,7 +205,7 @@ fn offer(
             Ok(InitStep::left(
                 what,
                 path,
-                "not ours to write; make it as root if it is wanted",
+                "this account may not write it; create it as root if you need it",
             ))
         }
         made => Ok(InitStep::new(what, path, made?)),

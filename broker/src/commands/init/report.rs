@@ -1,4 +1,4 @@
-//! What `init` tells: what it made, what it found, what that means, and the one next step.
+//! What `init` prints: what it made, what it found, what that means, and the one next step.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -64,8 +64,7 @@ pub(super) fn meaning(source: &RootKeySource, places: &Paths, because: Option<&s
     let (from, means) = match source {
         RootKeySource::File => (
             format!("the key file {}", places.root_key.display()),
-            "Whoever can read it together with the vault can read every secret: keep their backups \
-             apart.",
+            "Anyone who can read it and the vault can read every secret: keep their backups apart.",
         ),
         RootKeySource::Keyring => (
             "the keyring of your session".to_owned(),
@@ -86,14 +85,14 @@ pub(super) fn meaning(source: &RootKeySource, places: &Paths, because: Option<&s
     }
 }
 
-/// A broker is running on the vault, which is as good as a check.
+/// The vault of a running broker, which has checked it.
 pub(super) fn in_use(places: &Paths) -> InitReport {
     InitReport {
         steps: vec![InitStep::new("vault", &places.vault, false)],
         root_key: "in use by a running tokend".to_owned(),
         has_recovery: None,
         log: None,
-        next: "look at it: tokenctl status".to_owned(),
+        next: "check it: tokenctl status".to_owned(),
     }
 }
 
@@ -117,7 +116,7 @@ pub fn print(report: &InitReport, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "\nroot key: {}", report.root_key)?;
     if report.has_recovery == Some(false) {
-        let warning = "none; if the root key is lost, so are the secrets";
+        let warning = "none; if the root key is lost, so are the secrets; set one while the broker runs: tokenctl rekey --recovery";
         writeln!(out, "recovery passphrase: {warning}")?;
     }
     if let Some(log) = &report.log {

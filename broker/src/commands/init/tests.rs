@@ -20,18 +20,18 @@ const FORGETFUL_KEYRING: Keyring = Keyring {
     erase: |_| Ok(()),
 };
 
-fn nobody(_: PassphraseFor) -> io::Result<Option<Passphrase>> {
+fn no_terminal(_: PassphraseFor) -> io::Result<Option<Passphrase>> {
     Ok(None)
 }
 
-fn somebody(_: PassphraseFor) -> io::Result<Option<Passphrase>> {
+fn at_terminal(_: PassphraseFor) -> io::Result<Option<Passphrase>> {
     Ok(Some(Passphrase::new("correct horse battery".to_owned())))
 }
 
 fn options() -> InitOptions<'static> {
     InitOptions {
         root_key: None,
-        passphrase: &nobody,
+        passphrase: &no_terminal,
         credentials: None,
         keyring: NO_KEYRING,
         audit_log: AuditLogChoice::Keep,
@@ -190,16 +190,16 @@ fn a_passphrase_is_asked_for_and_without_a_terminal_that_is_said() {
         passphrase,
         ..options()
     };
-    let error = home.refusal(&asked(&nobody));
+    let error = home.refusal(&asked(&no_terminal));
     assert!(error.contains("there is no terminal"), "{error}");
-    let report = home.init(&asked(&somebody)).unwrap();
+    let report = home.init(&asked(&at_terminal)).unwrap();
     assert_eq!(report.has_recovery, Some(true));
     assert!(report.root_key.starts_with("a passphrase. "), "{report:?}");
     assert!(!home.places.root_key.exists());
     // A second run need not ask.
-    home.init(&asked(&nobody)).unwrap();
+    home.init(&asked(&no_terminal)).unwrap();
     let vault = Vault::open(&home.places.vault).unwrap();
-    let typed = somebody(PassphraseFor::Existing).unwrap().unwrap();
+    let typed = at_terminal(PassphraseFor::Existing).unwrap().unwrap();
     vault
         .unlock(vault.root_key_behind(&typed).unwrap().0)
         .unwrap();
@@ -233,7 +233,7 @@ fn another_source_than_the_one_in_force_is_refused() {
     home.init(&options()).unwrap();
     let options = InitOptions {
         root_key: Some(RootKeySource::Passphrase),
-        passphrase: &somebody,
+        passphrase: &at_terminal,
         ..options()
     };
     let error = home.refusal(&options);
@@ -244,7 +244,7 @@ fn another_source_than_the_one_in_force_is_refused() {
 }
 
 #[test]
-fn modes_that_are_too_open_are_refused_with_the_command_that_mends_them() {
+fn modes_that_are_too_open_are_refused_with_the_command_that_fixes_them() {
     let home = Home::new();
     home.init(&options()).unwrap();
     let places = &home.places;
@@ -257,8 +257,8 @@ fn modes_that_are_too_open_are_refused_with_the_command_that_mends_them() {
         let before = fs::metadata(path).unwrap().permissions();
         fs::set_permissions(path, Permissions::from_mode(wrong)).unwrap();
         let error = home.refusal(&options());
-        let mend = format!("run: chmod {right:04o} {}", path.display());
-        assert!(error.contains(&mend), "{error}");
+        let fix = format!("run: chmod {right:04o} {}", path.display());
+        assert!(error.contains(&fix), "{error}");
         fs::set_permissions(path, before).unwrap();
     }
 }

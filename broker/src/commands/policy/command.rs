@@ -18,7 +18,7 @@ pub enum PolicyCommandError {
     /// The broker's configuration says how policies are evaluated, and is refused.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The process asked about cannot be looked at.
+    /// The process of `--pid` cannot be read.
     #[error("process {pid} cannot be read; is it still running?")]
     Process {
         /// Its number.

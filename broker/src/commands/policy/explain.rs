@@ -165,7 +165,7 @@ fn describe(caller: &Caller) -> String {
 }
 
 impl WhoArgs {
-    /// The caller these attributes describe; `--pid` is not looked at. An account that exists here
+    /// The caller these attributes describe; `--pid` is ignored. An account that exists here
     /// brings its groups.
     #[must_use]
     pub fn caller(&self, accounts: &ExplainAccounts) -> Caller {

@@ -18,7 +18,7 @@ pub struct InTheWay {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RestoreError {
-    /// Something is there already.
+    /// Files exist already.
     #[error("nothing was restored, because files exist already:\n{}", one_a_line(.0))]
     InTheWay(Vec<InTheWay>),
     /// An earlier attempt was made with another file.

@@ -1,4 +1,4 @@
-//! What a restore would write over. Nothing that is there is ever touched.
+//! What a restore would overwrite. No existing file is ever touched.
 
 use std::fs;
 use std::io::{self, Read as _};

@@ -1,6 +1,6 @@
 //! `tokend restore`: puts a backup in place on a machine where there is none.
 //!
-//! Nothing that is there is ever written over: whatever is in the way is named, and nothing is touched.
+//! No existing file is ever overwritten: what is in the way is named, and nothing is touched.
 //! The vault comes last, in one step, so an interrupted restore leaves nothing that a broker would
 //! use, and a second one resumes or starts over.
 //!

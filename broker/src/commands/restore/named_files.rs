@@ -1,7 +1,7 @@
 //! The configuration in a backup and the files it names, as they are to be on this machine.
 //!
 //! A file that the configuration names beside itself goes there. One that it names elsewhere, such as in
-//! `/etc/ssl`, is not put there: that place belongs to others. If the same is there already, it is used.
+//! `/etc/ssl`, is not put there: that place belongs to others. If a file with the same content exists there, it is used.
 //! Otherwise it is put beside the configuration, which then names it there.
 
 use std::borrow::Cow;

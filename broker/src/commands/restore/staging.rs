@@ -92,7 +92,7 @@ impl<'a> Staging<'a> {
         Ok(ours.then(|| sha256.to_owned()))
     }
 
-    /// Takes away whatever an attempt left here. Nothing of it was ever in use.
+    /// Removes what an attempt left here. Nothing of it was ever in use.
     pub(super) fn clear(&self) -> Result<(), PrivateError> {
         match fs::remove_dir_all(&self.directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

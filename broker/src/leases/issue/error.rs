@@ -1,6 +1,5 @@
 //! Why there is no lease, for the caller and for the operator.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use broker_protocol::names::{Delivery, Purpose, SecretName};
 use broker_sources::SourceError;
 use broker_vault::VaultError;
 
-use crate::api_error::ApiError;
+use crate::api_error::{Answer, ApiError};
 use crate::limits::UpstreamLimit;
 use crate::minting::MintError;
 
@@ -140,85 +139,49 @@ impl IssueError {
 
 #[warn(clippy::wildcard_enum_match_arm)]
 impl ApiError for IssueError {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::Denied { .. } => ErrorCode::Denied,
-            Self::TooWide { .. } => ErrorCode::TooWide,
-            Self::Flood { .. }
-            | Self::TooManyLeases { .. }
-            | Self::LeasesTooLong { .. }
-            | Self::LogFlood { .. }
-            | Self::Limited { .. }
-            | Self::Stopping => ErrorCode::RateLimited,
+    fn answer(&self) -> Answer {
+        let code = match self {
+            Self::Mint { source, .. } => return source.answer(),
+            Self::Source { source, .. } => {
+                return Answer::from(ErrorCode::SourceUnavailable)
+                    .with_retry_after(source.retry_after());
+            }
+            Self::Flood { retry_after }
+            | Self::TooManyLeases { retry_after, .. }
+            | Self::LeasesTooLong { retry_after, .. }
+            | Self::LogFlood { retry_after, .. }
+            | Self::Limited { retry_after, .. } => {
+                return Answer::from(ErrorCode::RateLimited).with_retry_after(Some(*retry_after));
+            }
+            Self::Stopping => {
+                let soon = Some(Duration::from_secs(1));
+                return Answer::from(ErrorCode::RateLimited).with_retry_after(soon);
+            }
+            Self::Denied { .. } => {
+                return Answer::from(ErrorCode::Denied).with_hint(
+                    "`tokenctl purpose list` shows what you may have; an operator's `tokenctl policy \
+                     explain` says why not",
+                );
+            }
+            Self::TooWide { .. } => {
+                return Answer::from(ErrorCode::TooWide).with_hint(
+                    "ask for less, or for nothing in particular to get exactly what the rule gives",
+                );
+            }
+            Self::NotRecorded(_) => {
+                return Answer::from(ErrorCode::AuditUnavailable).with_hint(
+                    "an operator finds the reason in `tokenctl status` and `tokenctl doctor`",
+                );
+            }
             Self::Locked => ErrorCode::Locked,
-            Self::NotRecorded(_) => ErrorCode::AuditUnavailable,
             Self::SecretMissing(_) => ErrorCode::SecretMissing,
             Self::SecretExpired(_) => ErrorCode::SecretExpired,
-            Self::Source { .. } => ErrorCode::SourceUnavailable,
-            Self::Mint { source, .. } => source.code(),
             Self::CannotWatch(_) => ErrorCode::BadRequest,
             Self::Overtaken => ErrorCode::Conflict,
             Self::Undeliverable(_) | Self::NoRandom(_) | Self::Vault { .. } | Self::Record(_) => {
                 ErrorCode::Internal
             }
-        }
-    }
-
-    fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Flood { retry_after }
-            | Self::TooManyLeases { retry_after, .. }
-            | Self::LeasesTooLong { retry_after, .. }
-            | Self::LogFlood { retry_after, .. }
-            | Self::Limited { retry_after, .. } => Some(*retry_after),
-            Self::Stopping => Some(Duration::from_secs(1)),
-            Self::Mint { source, .. } => source.retry_after(),
-            Self::Source { source, .. } => source.retry_after(),
-            Self::Denied { .. }
-            | Self::TooWide { .. }
-            | Self::Locked
-            | Self::NotRecorded(_)
-            | Self::SecretMissing(_)
-            | Self::SecretExpired(_)
-            | Self::Undeliverable(_)
-            | Self::Vault { .. }
-            | Self::NoRandom(_)
-            | Self::Overtaken
-            | Self::CannotWatch(_)
-            | Self::Record(_) => None,
-        }
-    }
-
-    fn hint(&self) -> Option<Cow<'static, str>> {
-        let hint = match self {
-            Self::Denied { .. } => {
-                "`tokenctl purpose list` shows what you may have; an operator's `tokenctl policy \
-                 explain` says why not"
-            }
-            Self::TooWide { .. } => {
-                "ask for less, or for nothing in particular to get exactly what the rule gives"
-            }
-            Self::NotRecorded(_) => {
-                "an operator finds the reason in `tokenctl status` and `tokenctl doctor`"
-            }
-            Self::Mint { source, .. } => return source.hint(),
-            Self::Flood { .. }
-            | Self::TooManyLeases { .. }
-            | Self::LeasesTooLong { .. }
-            | Self::LogFlood { .. }
-            | Self::Limited { .. }
-            | Self::Locked
-            | Self::SecretMissing(_)
-            | Self::SecretExpired(_)
-            | Self::Source { .. }
-            | Self::Undeliverable(_)
-            | Self::Vault { .. }
-            | Self::NoRandom(_)
-            | Self::Overtaken
-            | Self::CannotWatch(_)
-            | Self::Stopping
-            | Self::Record(_) => return None,
         };
-        Some(hint.into())
+        code.into()
     }
 }

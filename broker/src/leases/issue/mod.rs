@@ -32,8 +32,9 @@ use std::sync::Arc;
 use broker_audit::record::{Body, Event, LeaseEvent};
 use broker_audit_writer::{Effect, Use};
 use broker_clock::Now;
-use broker_policy::{Decision, Grant, Request, SecretDeclaration, SourceSpec};
+use broker_policy::{Decision, Grant, Request, SecretDeclaration};
 use broker_protocol::names::{Delivery, LeaseId, SecretName};
+use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::AccessToken;
 use broker_vault::VaultError;
 
@@ -328,7 +329,7 @@ impl Leases {
     async fn fail(&self, lease: &Lease, error: &IssueError) {
         let event = LeaseEvent::Failed {
             lease: lease.id.as_str(),
-            code: error.code().as_str(),
+            code: error.answer().code.as_str(),
             why: &error.to_string(),
         };
         self.journal.record_end(&event, &lease.id).await;

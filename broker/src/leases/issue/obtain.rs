@@ -5,7 +5,7 @@ use std::sync::Arc;
 use broker_audit::record::{Issued as IssuedRecord, LeaseEvent};
 use broker_audit_writer::{Effect, Recorded, Use};
 use broker_clock::Now;
-use broker_policy::SourceSpec;
+use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::{AccessToken, HashedToken};
 use broker_sources::{ReadOptions, Taken};
 use jiff::Timestamp;

@@ -6,6 +6,7 @@ use broker_policy::{Denial, Request};
 use broker_protocol::error::ErrorCode;
 
 use super::{IssueError, LeaseOptions};
+use crate::api_error::ApiError as _;
 use crate::lease_record;
 use crate::leases::Leases;
 use crate::leases::budget::Budget;
@@ -43,18 +44,20 @@ impl Leases {
         }
     }
 
-    /// Records that policy said yes and the secret was not there to be handed out, or whoever is
+    /// Records that policy said yes and the secret was not there to be handed out, or the account
     /// behind it is limited.
     pub(super) async fn unavailable(&self, request: &Request, error: IssueError) -> IssueError {
-        let code = match &error {
-            IssueError::SecretMissing(_) => ErrorCode::SecretMissing,
-            IssueError::SecretExpired(_) => ErrorCode::SecretExpired,
-            IssueError::Limited { .. } => ErrorCode::RateLimited,
-            _ => return error,
-        };
+        if !matches!(
+            error,
+            IssueError::SecretMissing(_)
+                | IssueError::SecretExpired(_)
+                | IssueError::Limited { .. }
+        ) {
+            return error;
+        }
         let why = error.to_string();
         let refusal = DenialRecord {
-            code,
+            code: error.answer().code,
             rule: None,
             why: &why,
             reason: None,

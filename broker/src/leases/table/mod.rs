@@ -71,7 +71,7 @@ pub(crate) struct Reservation<'a> {
 pub(crate) struct AccountLimits {
     pub(crate) leases: usize,
     /// What their records may take, in bytes: a start reads them all, and each time they are told again
-    /// they are written once more.
+    /// they are written again.
     pub(crate) bytes: usize,
 }
 

@@ -12,6 +12,8 @@ use std::time::Duration;
 use broker_clock::Now;
 use jiff::Timestamp;
 
+use crate::lease::time_between;
+
 /// How long GitHub honours an installation token: one hour from minting. A ceiling for planning; the
 /// end of a real one came with it.
 ///
@@ -66,11 +68,6 @@ impl TokenLife {
     pub(crate) fn is_over(&self, at: Duration) -> bool {
         at >= self.over
     }
-}
-
-/// How long from `from` to `to`; zero if `to` is not later.
-fn time_between(from: Timestamp, to: Timestamp) -> Duration {
-    Duration::try_from(to.duration_since(from)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ impl TokenTable {
     }
 
     /// Takes over a token whose end a broker before this one was about to ask for. It may be dead: no
-    /// lease shares it or holds it again, and its end is asked for once more.
+    /// lease shares it or holds it again, and its end is asked for again.
     pub(crate) fn restore_ending(&self, token: Token) {
         self.lock().insert(Entry {
             must_end: true,

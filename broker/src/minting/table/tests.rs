@@ -57,8 +57,18 @@ fn token(text: &str, uid: u32, minted: i64) -> Token {
 fn lead(table: &TokenTable, lease: u128, uid: u32) -> Leader {
     match table.acquire(&key(uid), &id(lease), QUARTER, boot(0)) {
         Acquired::Leads(leader) => leader,
-        Acquired::Held(_) | Acquired::Follows(_) => panic!("somebody else leads"),
+        Acquired::Held(_) | Acquired::Follows(_) => panic!("another caller leads"),
     }
+}
+
+/// A token that lease 1 of account 7 minted, and holds.
+fn minted(table: &TokenTable) -> Token {
+    let leader = lead(table, 1, 7);
+    let minted = token("ghs_one", 7, 0);
+    table
+        .complete(&leader, minted.clone(), &value("ghs_one"))
+        .unwrap();
+    minted
 }
 
 fn recorded() -> Recorded<Use> {
@@ -114,10 +124,7 @@ async fn when_the_one_fails_all_learn_why_and_when_it_vanishes_they_ask_again() 
 #[test]
 fn a_token_is_shared_while_it_has_the_wanted_time_left_and_by_the_same_scope_alone() {
     let table = TokenTable::default();
-    let first = lead(&table, 1, 7);
-    table
-        .complete(&first, token("ghs_one", 7, 0), &value("ghs_one"))
-        .unwrap();
+    minted(&table);
     assert!(table.share(&key(7), &id(2), HOUR, boot(30)).is_some());
     assert!(table.share(&key(7), &id(3), HOUR, boot(61)).is_none());
     assert!(table.share(&key(7), &id(3), QUARTER, boot(2700)).is_some());
@@ -156,11 +163,7 @@ fn a_token_is_shared_by_boot_time_however_the_wall_clock_jumps() {
 #[test]
 fn a_token_is_ended_when_its_last_lease_lets_go_and_shared_with_nobody_from_then_on() {
     let table = TokenTable::default();
-    let first = lead(&table, 1, 7);
-    let minted = token("ghs_one", 7, 0);
-    table
-        .complete(&first, minted.clone(), &value("ghs_one"))
-        .unwrap();
+    let minted = minted(&table);
     table.share(&key(7), &id(2), QUARTER, boot(1)).unwrap();
     table.release(&id(1), None);
     assert_eq!(table.take_due(Duration::ZERO, true), []);
@@ -242,11 +245,7 @@ fn after_a_restart_a_lease_holds_the_token_its_record_names_and_no_other() {
 #[test]
 fn a_lease_that_takes_hold_of_another_token_lets_go_of_the_one_before() {
     let table = TokenTable::default();
-    let first = lead(&table, 1, 7);
-    let one = token("ghs_one", 7, 0);
-    table
-        .complete(&first, one.clone(), &value("ghs_one"))
-        .unwrap();
+    let one = minted(&table);
     table.stop_sharing(&key(7));
     let second = lead(&table, 1, 7);
     let two = token("ghs_two", 7, 0);
@@ -261,11 +260,7 @@ fn a_lease_that_takes_hold_of_another_token_lets_go_of_the_one_before() {
 #[test]
 fn a_token_that_is_ended_now_is_handed_to_nobody_and_tried_again_whoever_holds_it() {
     let table = TokenTable::default();
-    let first = lead(&table, 1, 7);
-    let minted = token("ghs_one", 7, 0);
-    table
-        .complete(&first, minted.clone(), &value("ghs_one"))
-        .unwrap();
+    let minted = minted(&table);
     let begun = table.end_now(&minted.hashed, None);
     assert_eq!(begun, EndNow::Begun(minted.clone(), 0));
     let taken = table.take(&recorded(), &id(1), &minted.hashed);
@@ -285,11 +280,7 @@ fn a_token_that_is_ended_now_is_handed_to_nobody_and_tried_again_whoever_holds_i
 #[test]
 fn a_lease_ends_its_token_now_unless_others_hold_it_or_somebody_is_ending_it() {
     let table = TokenTable::default();
-    let first = lead(&table, 1, 7);
-    let minted = token("ghs_one", 7, 0);
-    table
-        .complete(&first, minted.clone(), &value("ghs_one"))
-        .unwrap();
+    let minted = minted(&table);
     let joined = table.share(&key(7), &id(2), QUARTER, boot(0));
     assert_eq!(joined, Some(minted.clone()));
     let end = |lease| table.end_now(&minted.hashed, Some(&id(lease)));

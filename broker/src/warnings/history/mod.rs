@@ -93,7 +93,7 @@ struct Entry {
     occasion: Box<str>,
     mark: Timestamp,
     waits: Undelivered,
-    /// Gone once everybody has heard of a deadline.
+    /// Gone once every channel has heard of a deadline.
     notice: Option<Arc<Notice>>,
     kept: bool,
 }

@@ -95,7 +95,7 @@ fn thresholds_that_passed_while_the_broker_was_off_give_one_warning() {
 }
 
 #[test]
-fn a_new_version_or_a_moved_deadline_starts_anew() {
+fn a_new_version_or_a_moved_deadline_starts_over() {
     let mut history = WarningHistory::default();
     let now = at("2026-03-19T00:00:00Z");
     assert!(add(&mut history, fresh(1, &ninety_days(), now), now));

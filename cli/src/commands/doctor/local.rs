@@ -92,7 +92,7 @@ pub(super) fn next_start(found: &mut Findings, places: &Paths, all: &BrokerStatu
     }
 }
 
-/// Tokens in this environment, and the file that the broker is there to replace.
+/// Tokens in this environment, and the file of tokens that the broker replaces.
 pub(super) fn left_behind(found: &mut Findings) {
     for (name, value) in std::env::vars_os() {
         let shape = value.to_str().map_or(Shape::Unknown, token_shape::of);

@@ -1,7 +1,7 @@
 //! `doctor`: finds problems on this machine and shows how to fix each.
 //!
 //! Two kinds of finding: something wrong (exit code 1), and something to look at. What only the
-//! broker knows comes from its status; the rest is looked at here: files, modes, and tokens left
+//! broker knows comes from its status; the rest is checked here: files, modes, and tokens left
 //! in places that the broker should have replaced. Of those only the places are named.
 
 mod local;

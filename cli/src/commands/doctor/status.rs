@@ -183,7 +183,7 @@ fn of_secret(found: &mut Findings, secret: &SecretView) {
     if let Some(variable) = variable {
         found.look(
             format!("secret {name} stays in the broker's environment as {variable}"),
-            format!("tokenctl secret move {name} --to vault: a step on the way, not a place"),
+            format!("tokenctl secret move {name} --to vault"),
         );
     }
     if !secret.declared && name.as_str() != ONE_PASSWORD_TOKEN {

@@ -72,16 +72,14 @@ pub(super) fn read(path: &Path, all: bool) -> Result<(Vec<EnvToken>, Vec<String>
             Shape::Unknown if all && !variable.value.is_empty() => Kind::Classic,
             shape => {
                 let why = match shape {
-                    Shape::ShortLived => {
-                        "a token that ends within hours: nothing to keep".to_owned()
-                    }
+                    Shape::ShortLived => "a token that expires within hours".to_owned(),
                     Shape::PrivateKey => {
                         "a private key: `tokenctl secret add --kind app` takes it".to_owned()
                     }
                     _ if variable.value.is_empty() => "empty".to_owned(),
                     _ => match value_form::check(as_read::cleaned(&variable.value)) {
-                        Ok(()) => "not the shape of a GitHub token (--all takes it)".to_owned(),
-                        Err(unfit) => format!("no value: it {unfit}"),
+                        Ok(()) => "not the shape of a GitHub token; --all imports it".to_owned(),
+                        Err(fault) => format!("no value: it {fault}"),
                     },
                 };
                 skipped.push(format!("{at}: {} skipped: {why}", variable.name));

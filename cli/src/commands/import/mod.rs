@@ -45,7 +45,7 @@ pub(crate) fn run(broker: &Broker, import: &Import) -> Result<(), Failure> {
         .collect();
     let plan = ImportPlan::new(broker, import.org.as_ref(), &found, &declared)?;
     if import.dry_run {
-        return plan.tell(&found, &declared);
+        return plan.print(&found, &declared);
     }
     plan.declare(broker)?;
     let mut learnt = Vec::new();
@@ -55,7 +55,7 @@ pub(crate) fn run(broker: &Broker, import: &Import) -> Result<(), Failure> {
     next_steps(import, &plan)
 }
 
-/// Stores each value that is not stored yet, and says for each what became of it. What GitHub said of
+/// Stores each value that is not stored yet, and prints the result of each. What GitHub reported of
 /// them is in `learnt`, also if this ends early.
 fn store(
     broker: &Broker,
@@ -65,11 +65,11 @@ fn store(
 ) -> Result<(), Failure> {
     let mut left_alone = 0;
     let mut wanted = None;
-    for (index, found_now) in found.iter().enumerate() {
-        let name = &found_now.name;
-        match found_now.compared(declared.get(name)) {
+    for (index, token) in found.iter().enumerate() {
+        let name = &token.name;
+        match token.compared(declared.get(name)) {
             InVault::No => {
-                let stored = secret::store(broker, name, &found_now.value, None, wanted);
+                let stored = secret::store(broker, name, &token.value, None, wanted);
                 let set = stored.inspect_err(|_| {
                     let left: Vec<&SecretName> =
                         found.iter().skip(index).map(|f| &f.name).collect();
@@ -83,10 +83,7 @@ fn store(
                 learnt.extend(Learnt::of(name, set.check.as_ref()));
                 let found = set.check.as_ref().map(check::headline);
                 let found = found.map_or_else(String::new, |found| format!(", checked: {found}"));
-                ui::line(format_args!(
-                    "{} -> {name}: stored{found}",
-                    found_now.variable
-                ))?;
+                ui::line(format_args!("{} -> {name}: stored{found}", token.variable))?;
                 for warning in &set.warnings {
                     ui::warning(warning);
                 }
@@ -99,8 +96,8 @@ fn store(
                     let view: SecretView = broker.read(&format!("{SECRETS}/{name}"))?;
                     learnt.extend(Learnt::of(name, view.check.as_ref()));
                 }
-                let words = other.describe();
-                ui::line(format_args!("{} -> {name}: {words}", found_now.variable))?;
+                let state = other.describe();
+                ui::line(format_args!("{} -> {name}: {state}", token.variable))?;
             }
         }
     }

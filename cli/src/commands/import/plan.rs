@@ -79,7 +79,7 @@ impl ImportPlan {
     }
 
     /// Prints what would be done.
-    pub(super) fn tell(
+    pub(super) fn print(
         &self,
         found: &[EnvToken],
         declared: &BTreeMap<SecretName, SecretView>,

@@ -138,7 +138,7 @@ struct Driver<'a> {
 enum Switched {
     /// This command changed the line, or loaded it.
     ByUs,
-    /// An operator, a run before this one, or no one yet.
+    /// By an operator or an earlier run, or not yet.
     NotByUs,
 }
 

@@ -2,8 +2,8 @@
 //!
 //! The same code at start and after a fault. They differ in one thing ([`Keep`]): a start keeps
 //! every whole record, since one that reached the disk happened even if its writer never heard; a
-//! running broker keeps what it acknowledged and not a byte more, since whoever asked for the rest
-//! was refused.
+//! running broker keeps what it acknowledged and not a byte more, since the callers of the rest
+//! were refused.
 //!
 //! Damage is moved aside only at the end of the log and beyond the last head that is known from
 //! elsewhere (the vault's note, or the running broker's own memory). Anything else is refused: it

@@ -77,7 +77,7 @@ pub(super) fn read<D: Disk>(disk: &D, segments: &[u64], keep: Keep) -> Result<Sc
                 damaged(disk, first, part.offset, part.head.records)
             });
         }
-        // Nothing before this segment tells where the chain stood, so it cannot be begun anew.
+        // Nothing before this segment tells where the chain stood, so it cannot be started over.
         if offset == 0 && first > 0 && segments.len() == 1 {
             return Err(damaged(disk, first, 0, first));
         }
@@ -166,7 +166,7 @@ fn read_segment<D: Disk>(
     let Some(mut walk) = Walk::trusting(first, bytes) else {
         return Ok(part);
     };
-    // A whole line that does not continue the segment before is no torn end: the damage lies there.
+    // A whole line that does not continue the segment before is no torn end: the damage is there.
     if before.is_some_and(|before| before != walk.head()) {
         return Err(damaged(disk, first, 0, first));
     }

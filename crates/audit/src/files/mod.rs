@@ -25,7 +25,7 @@ use crate::verify::{Piece, Report, Walker};
 /// Whether something may be writing to the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tail {
-    /// Nobody: a last line without its newline is a fault.
+    /// No broker: a last line without its newline is a fault.
     Closed,
     /// A broker: a last line without its newline is a record on its way and not counted.
     Live,
@@ -85,7 +85,7 @@ pub enum Failure {
 /// from record 0; files alone may be a piece of it. Segments are taken in the order of their
 /// numbers, whatever the order of `paths`.
 ///
-/// What is appended after the call began is not looked at.
+/// What is appended after the call began is not read.
 ///
 /// # Errors
 ///

@@ -52,7 +52,7 @@ impl Report {
 /// One case, decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// Where the case stands.
+    /// Where the case is written.
     pub place: Place,
     /// Its name.
     pub name: String,

@@ -4,7 +4,7 @@
 //! purpose's. So a decision looks at one rule and nothing else.
 //!
 //! What a later version will understand (`approval`, `budget`, the delivery `proxy`) is an error here
-//! and never half honoured. What depends on the kind of the secret is looked at in `set`, where both
+//! and never half honoured. What depends on the kind of the secret is checked in `set`, where both
 //! are known.
 
 mod read;
@@ -96,7 +96,7 @@ impl Rule {
         &self.terms
     }
 
-    /// Where it stands.
+    /// Where it is written.
     #[must_use]
     pub const fn place(&self) -> &Place {
         &self.place

@@ -55,7 +55,7 @@ pub(crate) fn read(root: Table<'_>, accounts: &dyn Accounts, host: &Host) -> Opt
     if tables.is_empty()
         && let Some(purpose) = purpose
     {
-        purpose.warn("no `[[allow]]`: nobody may use this purpose");
+        purpose.warn("no `[[allow]]`: no caller may use this purpose");
     }
     Some(PurposePolicy {
         about,

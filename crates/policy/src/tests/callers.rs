@@ -35,7 +35,7 @@ fn a_caller_is_named_by_at_least_one_good_attribute() {
     for (caller, error) in [
         (
             "{}",
-            "`caller` is empty and would match nobody: name user, uid, group, gid, unit, user_unit, exe, sha256",
+            "`caller` is empty and would match no caller: name user, uid, group, gid, unit, user_unit, exe, sha256",
         ),
         (
             "{ pid = 1 }",

@@ -105,7 +105,7 @@ fn names_github_does_not_document_get_a_warning_and_work() {
     assert_eq!(
         warnings,
         [
-            "p.toml:1: no `[[allow]]`: nobody may use this purpose",
+            "p.toml:1: no `[[allow]]`: no caller may use this purpose",
             "p.toml:5: GitHub documents no permission `metadat` (did you mean `metadata`?)",
             "s.toml:3: GitHub documents no scope `workflows` (did you mean `workflow`?)",
         ]

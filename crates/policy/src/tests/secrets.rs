@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use broker_protocol::source::all_forms;
+use broker_protocol::source::{SourceSpec, all_forms};
 
 use super::*;
-use crate::{SecretKind, SourceSpec};
+use crate::SecretKind;
 
 #[test]
 fn secrets_are_read_with_all_they_say() {

@@ -8,7 +8,7 @@ pub(crate) fn read(item: Item<'_>, accounts: &dyn Accounts, host: &Host) -> Opti
     let table = item.table("a `caller`")?.refuse_unknown(ATTRIBUTES);
     if table.is_empty() {
         item.error(format!(
-            "`caller` is empty and would match nobody: name {}",
+            "`caller` is empty and would match no caller: name {}",
             ATTRIBUTES.join(", ")
         ));
         return None;
@@ -103,7 +103,7 @@ fn user(item: Item<'_>, uid: Option<u32>, accounts: &dyn Accounts) -> Option<Att
     }
     match (found, uid) {
         (None, _) => item.warn(format!(
-            "no account `{name}` on this machine: the rule matches nobody here"
+            "no account `{name}` on this machine: the rule matches no caller here"
         )),
         (Some(found), Some(uid)) if found != uid => item.error(format!(
             "account `{name}` has uid {found} and not {uid}: the rule can never match"
@@ -118,7 +118,7 @@ fn group(item: Item<'_>, accounts: &dyn Accounts) -> Option<Attribute> {
     let found = accounts.gid(name);
     if found.is_none() {
         item.warn(format!(
-            "no group `{name}` on this machine: the rule matches nobody here"
+            "no group `{name}` on this machine: the rule matches no caller here"
         ));
     }
     Some(Attribute::Group(name.into(), found))

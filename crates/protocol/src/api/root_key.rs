@@ -1,4 +1,4 @@
-//! The root key: how it stands, and its change.
+//! The root key: its state, and its change.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! How the broker stands, and GitHub as it sees it.
+//! The state of the broker, and GitHub as it sees it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

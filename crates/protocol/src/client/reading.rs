@@ -1,4 +1,4 @@
-//! Reads one answer: status, the few headers that matter, and a body of whatever framing.
+//! Reads one answer: status, the few headers that matter, and a body of any framing.
 //!
 //! The body may hold a token, so it is read into buffers that are wiped and never grow by
 //! themselves. Everything has a limit: a broker is trusted with secrets, not with our memory.

@@ -1,4 +1,4 @@
-//! `op://VAULT/ITEM[/SECTION]/FIELD`: where a value lies in 1Password.
+//! `op://VAULT/ITEM[/SECTION]/FIELD`: where a value is in 1Password.
 //!
 //! Rules: 1Password documentation, “Secret reference syntax”: a part is a name or an id; letters,
 //! digits, `-`, `_`, `.` and blanks may stand in it, upper and lower case are the same, and what is

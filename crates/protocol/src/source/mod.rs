@@ -67,7 +67,7 @@ pub static SOURCES: &[SourceForm] = &[
         scheme: "env",
         form: "env:NAME",
         help: "a variable of tokend's own environment, until it is moved",
-        read: ReadWhen::AtStart,
+        read: ReadWhen::UntilRestart,
         check: |name| {
             let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
             let digit = name.starts_with(|c: char| c.is_ascii_digit());
@@ -94,8 +94,8 @@ pub struct SourceForm {
 /// When the broker reads a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadWhen {
-    /// It stays as it is until tokend restarts.
-    AtStart,
+    /// For each use, but it stays the same until tokend restarts.
+    UntilRestart,
     /// For each use.
     EachUse,
     /// Now and then, since reading is slow or limited. It is kept meanwhile.

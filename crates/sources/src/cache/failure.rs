@@ -32,8 +32,8 @@ impl Failure {
     ) -> Self {
         let (count, spent_before) = before.map_or((0, 0), |before| (before.count, before.spent));
         let pause = match error.kind() {
-            // The longest that 1Password counts over is a day; whatever says more is not believed.
-            FailureKind::Limited(Some(told)) => told.clamp(A_SECOND, A_DAY),
+            // The longest that 1Password counts over is a day; a longer pause is not believed.
+            FailureKind::Limited(Some(pause)) => pause.clamp(A_SECOND, A_DAY),
             _ => pauses.pause(if spent { spent_before } else { count }),
         };
         Self {
@@ -54,7 +54,7 @@ impl Failure {
         self.holds(now) || !matches!(self.error.kind(), FailureKind::Limited(_))
     }
 
-    /// The error for whoever asks while the place is left alone.
+    /// The error of a reading while the place is left alone.
     pub(super) fn not_yet(&self, now: Now) -> SourceError {
         let left = self.until.saturating_sub(now.boot);
         SourceError::NotYet {

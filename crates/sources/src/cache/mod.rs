@@ -78,7 +78,7 @@ impl ReadOptions {
     };
 }
 
-/// What the cache has for whoever wants a value.
+/// What the cache has for a reading.
 pub(super) enum Lookup {
     Value(Taken),
     /// The place must be read. Meanwhile there may be a stale value.
@@ -110,7 +110,7 @@ struct Entry {
     used: bool,
     /// A lease found the value past its time, and waits a little for a newer one.
     awaited: bool,
-    /// Held by whoever reads the place.
+    /// Held while the place is read.
     reading: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -179,7 +179,7 @@ impl Cache {
         opened.ok_or(SourceError::NotHere)
     }
 
-    /// Returns what whoever reads the place holds, and the epoch to hand in the outcome with.
+    /// Returns what is held while the place is read, and the epoch to hand in the outcome with.
     pub(super) fn reading(&self, source: &SourceSpec) -> (Arc<tokio::sync::Mutex<()>>, u64) {
         let mut state = self.state();
         let epoch = state.epoch;

@@ -36,12 +36,12 @@ impl CachedValue {
         fetched: &Fetched,
         read: Now,
     ) -> Result<Self, SourceError> {
-        let no_memory = |cause: &dyn Display| {
+        let not_cached = |cause: &dyn Display| {
             tracing::error!(place, %cause, "a value could not be cached");
-            SourceError::NoMemory(place.to_owned())
+            SourceError::NotHere
         };
         let mut nonce = [0; NONCE];
-        random(&mut nonce).map_err(|cause| no_memory(&cause))?;
+        random(&mut nonce).map_err(|cause| not_cached(&cause))?;
         // Into the sealed copy.
         let Fetched { value, version } = fetched;
         let clear = value.expose().as_bytes();
@@ -52,7 +52,7 @@ impl CachedValue {
             Ok::<_, io::Error>(())
         });
         Ok(Self {
-            sealed: Some(sealed.map_err(|cause| no_memory(&cause))?),
+            sealed: Some(sealed.map_err(|cause| not_cached(&cause))?),
             hashed: value.hashed(),
             version: *version,
             read,

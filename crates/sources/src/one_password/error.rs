@@ -3,12 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use broker_protocol::value_form::Unfit;
+use broker_protocol::value_form::BadValue;
 
 use crate::FailureKind;
 
-/// Why 1Password gave no value: for operators, with the fix, and never with any of a value. The
-/// reference that was asked for is said by whoever shows it.
+/// Why 1Password gave no value: for operators, with the fix, and never with any of a value. It does not
+/// name the reference: [`SourceError::OnePassword`](crate::SourceError::OnePassword) does.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OnePasswordError {
     /// `op` has no account, or no one signed in.
@@ -60,7 +60,7 @@ pub enum OnePasswordError {
     Unreachable(Box<str>),
     /// Its answer cannot be a value.
     #[error("the field {0}; put the value there, alone")]
-    NotAValue(Unfit),
+    NotAValue(BadValue),
     /// It answered with something else than it was asked for.
     #[error("1Password gave something else than was asked for: {0}")]
     Mismatch(Box<str>),

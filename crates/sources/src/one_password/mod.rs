@@ -37,7 +37,7 @@ pub trait Backend: Send + Sync {
         token: Option<&'a AccessToken>,
     ) -> BoxFuture<'a, Result<Fetched, OnePasswordError>>;
 
-    /// Asks for the limits of whoever holds the token, and so whether 1Password can be reached; empty where
+    /// Asks for the limits of the token, and so whether 1Password can be reached; empty where
     /// there are none.
     fn limits<'a>(
         &'a self,

@@ -37,7 +37,7 @@ impl Backup {
         root_key::keyring_entry(&keys.vault_id, keys.root_version)
     }
 
-    /// Begins to make the vault anew, with a log of its own. `passphrase` wraps the root key where that
+    /// Begins to make the vault again, with a log of its own. `passphrase` wraps the root key where that
     /// is the source; without it, the one that was in force stays.
     ///
     /// # Errors

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! At each of these lines the vault on disk can be opened: before the commit by the key in force, which
-//! nobody has touched, and after it by the next one, which was durable before. Whoever unlocks next
+//! no one has touched, and after it by the next one, which was durable before. Whoever unlocks next
 //! finishes what was left ([`Vault::after_interrupted_rekey`]).
 //!
 //! No value is opened: bytes 0 to 65 of each envelope change and nothing else.

@@ -8,7 +8,7 @@
 //!
 //! A key file is offered as `root.key.next` and takes the name of the file in one rename. Where the key
 //! file is a link, all of this happens where it leads, and the link stays. In a keyring
-//! each version has an entry of its own. A credential is put there by an operator, before; and nobody but
+//! each version has an entry of its own. A credential is put there by an operator, before; and no one but
 //! an operator can take one away. A passphrase has nothing outside of the vault.
 
 use std::fs;

@@ -138,7 +138,7 @@ pub fn make_file(path: &Path) -> Result<(RootKey, bool), RootKeyError> {
 pub fn put_file(path: &Path, key: &RootKey) -> Result<bool, RootKeyError> {
     match file::read(path) {
         Err(RootKeyError::NoFile { .. }) => file::put(path, key).map(|()| true),
-        // Both are keys of ours: nobody learns anything from how long this takes.
+        // Both are keys of ours: no one learns anything from how long this takes.
         Ok(there) if there.expose() == key.expose() => Ok(false),
         Ok(_) | Err(RootKeyError::NotAKey { .. }) => Err(RootKeyError::OtherKey(path.to_owned())),
         Err(error) => Err(error),

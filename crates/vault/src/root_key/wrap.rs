@@ -1,6 +1,6 @@
 //! A passphrase wraps the root key: Argon2id makes an X25519 key pair of it, and the root key is in a
 //! sealed box for the public half, which is kept. So the next root key can be put behind the same
-//! passphrase without anybody typing it (a re-key), and only the passphrase opens either.
+//! passphrase without anyone typing it (a re-key), and only the passphrase opens either.
 //!
 //! Whoever could exchange the public half would have the next root key sealed for themselves: a MAC under
 //! the vault's own key covers it (`KeyRecord`), and is checked before it is used.

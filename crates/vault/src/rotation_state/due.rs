@@ -68,8 +68,8 @@ impl Rotation {
         }
     }
 
-    /// When the broker does by itself what is due, by the wall clock as it stands; `None` if it waits for a
-    /// person.
+    /// When the broker does by itself what is due, by the wall clock as it stands; `None` if it waits for an
+    /// operator.
     #[must_use]
     pub fn wakes_at(&self, due: Due, now: &Moment) -> Option<Timestamp> {
         match due {

@@ -1,4 +1,4 @@
-//! Where a rotation stands, and what is due next: pure, with time as an argument. Waits go by boot time
+//! The state of a rotation, and what is due next: pure, with time as an argument. Waits go by boot time
 //! within a boot, over restarts of the broker too.
 //!
 //! ```text
@@ -80,7 +80,7 @@ pub enum Phase {
     Verified,
     /// The old value is being ended at GitHub.
     Revoking,
-    /// The old value is dead and erased.
+    /// The old value is revoked and erased.
     Finished,
     /// The old value is in use again; sinks may still hold the new one.
     RollingBack,
@@ -103,7 +103,7 @@ impl Phase {
     }
 }
 
-/// Why a rotation cannot go where it was told to.
+/// Why a rotation cannot take the step that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotNow {
     /// It has ended.
@@ -123,7 +123,7 @@ pub enum NotNow {
     TooLate,
 }
 
-/// How long the broker leaves the next step to whoever is driving the rotation.
+/// How long the broker leaves the next step to the operator who drives the rotation.
 pub const GRACE: Duration = Duration::from_secs(30);
 /// The longest wait between two attempts at a step that fails.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);

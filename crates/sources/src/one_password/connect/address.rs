@@ -19,7 +19,7 @@ pub struct BadConnectAddress {
 }
 
 impl ConnectAddress {
-    /// Parses what stands in the configuration. A slash at the end is dropped.
+    /// Parses what the configuration says. A slash at the end is dropped.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused_with_the_mend() {
-        for (given, mend) in [
+        for (given, fix) in [
             ("http://connect.acme.example:8080", "write https://"),
             ("https://connect.acme.example/v1", "leave `/v1` away"),
             ("https://connect.acme.example/v1/", "leave `/v1` away"),
@@ -111,7 +111,7 @@ mod tests {
             ("", "write https://HOST"),
         ] {
             let error = ConnectAddress::parse(given).unwrap_err().to_string();
-            assert!(error.contains(mend), "{given}: {error}");
+            assert!(error.contains(fix), "{given}: {error}");
         }
         let error = ConnectAddress::parse("https://me:canary@connect.acme.example").unwrap_err();
         assert!(!error.to_string().contains("canary"), "{error}");

@@ -24,15 +24,15 @@ impl Connect {
         json::<Vec<Vault>>(&body)?;
         let body = self.ask(Ask::get(&["health"]), None).await?;
         let health: Health = json(&body)?;
-        let mut told = health.dependencies.iter();
-        match told.find(|told| told.service == "sync" && told.status != "ACTIVE") {
+        let mut dependencies = health.dependencies.iter();
+        match dependencies.find(|one| one.service == "sync" && one.status != "ACTIVE") {
             None => Ok(()),
-            Some(Told {
+            Some(Dependency {
                 status, message, ..
             }) => {
                 let said = redact::words(&format!("{status} {message}"), LONGEST_SHOWN);
                 let fault = format!(
-                    "the Connect server answers from what it has, and says of its own way there: {said}"
+                    "the Connect server cannot reach 1Password and answers from its cache; it says: {said}"
                 );
                 Err(OnePasswordError::Unreachable(fault.into()))
             }
@@ -43,13 +43,13 @@ impl Connect {
 #[derive(Deserialize)]
 struct Health {
     #[serde(default)]
-    dependencies: Vec<Told>,
+    dependencies: Vec<Dependency>,
 }
 
 /// What a Connect server works with: `sync` talks to 1Password, and is `ACTIVE` or, for one, `TOKEN_NEEDED`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Told {
+struct Dependency {
     service: String,
     status: String,
     message: String,

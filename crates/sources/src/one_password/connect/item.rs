@@ -3,7 +3,7 @@
 //! Values stay where they arrived, in a body that is wiped: only the one that is asked for is taken out.
 
 use broker_protocol::source::{FieldReference, is_id};
-use broker_protocol::value_form::Unfit;
+use broker_protocol::value_form::BadValue;
 use broker_secret_memory::token::AccessToken;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -167,10 +167,10 @@ impl Field<'_> {
     /// The value, if it can be one.
     pub(super) fn value(&self) -> Result<AccessToken, OnePasswordError> {
         let Some(raw) = self.value else {
-            return Err(OnePasswordError::NotAValue(Unfit::Empty));
+            return Err(OnePasswordError::NotAValue(BadValue::Empty));
         };
         let text = serde_json::from_str::<String>(raw.get());
-        let text = text.map_err(|_quotes_it| OnePasswordError::NotAValue(Unfit::NotText))?;
+        let text = text.map_err(|_quotes_it| OnePasswordError::NotAValue(BadValue::NotText))?;
         let bytes = Zeroizing::new(text.into_bytes());
         AccessToken::read_bytes(bytes).map_err(OnePasswordError::NotAValue)
     }
@@ -229,9 +229,9 @@ mod tests {
             ("For CI/credential", NoSuch(Part::Field)),
             ("nowhere/credential", NoSuch(Part::Section)),
             ("both", Several(Part::Field)),
-            ("notesPlain", NotAValue(Unfit::Empty)),
-            ("empty", NotAValue(Unfit::Empty)),
-            ("lines", NotAValue(Unfit::SeveralLines)),
+            ("notesPlain", NotAValue(BadValue::Empty)),
+            ("empty", NotAValue(BadValue::Empty)),
+            ("lines", NotAValue(BadValue::SeveralLines)),
         ] {
             assert_eq!(read(parts), Err(wanted), "{parts}");
         }

@@ -193,7 +193,7 @@ fn refused(status: u16, wait: Option<Duration>, body: &[u8]) -> Failure {
     };
     Failure {
         error,
-        // A gateway's 502 says nothing of what stands behind it.
+        // A gateway's 502 says nothing of the server behind it.
         may_have_happened: status >= 500,
     }
 }

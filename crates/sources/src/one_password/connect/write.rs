@@ -2,7 +2,7 @@
 //!
 //! A change is made with one request that is never sent twice. Whatever became of its answer, the field
 //! is read back, and what is there decides: a change whose answer was lost is a success if it happened.
-//! Each call begins with a look, so that whoever tries again makes nothing twice.
+//! Each call reads first, so that a second attempt makes nothing twice.
 
 use broker_protocol::source::FieldReference;
 use broker_secret_memory::token::AccessToken;
@@ -57,7 +57,7 @@ impl Connect {
     /// # Errors
     ///
     /// [`OnePasswordError`]; [`OnePasswordError::Doubtful`] where it is not known whether the field
-    /// is there still.
+    /// is still there.
     pub async fn erase(
         &self,
         reference: &FieldReference,
@@ -80,7 +80,7 @@ impl Connect {
             Err(OnePasswordError::NoSuch(_) | OnePasswordError::NotAValue(_)) => Ok(true),
             found => found.map(|_value| false),
         };
-        settle(gone, failed, "the field is there still")
+        settle(gone, failed, "the field is still there")
     }
 
     async fn patch(&self, ids: &Ids, operation: Value, token: &AccessToken) -> Result<(), Failure> {

@@ -18,7 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use broker_protocol::source::FieldReference;
-use broker_protocol::value_form::{self, Unfit};
+use broker_protocol::value_form::{self, BadValue};
 use broker_secret_memory::token::AccessToken;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -152,7 +152,7 @@ impl Op {
         };
         let too_long = (
             value_form::LONGEST,
-            OnePasswordError::NotAValue(Unfit::TooLong),
+            OnePasswordError::NotAValue(BadValue::TooLong),
         );
         let bytes = self.ask(&["read", "-n", &at], &asked, too_long).await?;
         let value = AccessToken::read_bytes(bytes).map_err(OnePasswordError::NotAValue)?;

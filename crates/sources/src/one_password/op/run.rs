@@ -170,7 +170,7 @@ async fn talk(running: Running, run: Run<'_>) -> Result<Ended, OnePasswordError>
     let said = read(
         stderr,
         MOST_SAID,
-        OnePasswordError::Other("it says more than anybody can read".into()),
+        OnePasswordError::Other("its error text is longer than 16 KiB".into()),
     );
     let end = async {
         if let Some(pid) = group.leader() {

@@ -159,7 +159,7 @@ fn how(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("`op` ended with exit code {code} and said nothing"),
         (None, Some(signal)) => format!("`op` was ended by signal {signal}"),
-        (None, None) => "`op` ended, and nobody knows how".to_owned(),
+        (None, None) => "`op` ended with neither a status nor a signal".to_owned(),
     }
 }
 

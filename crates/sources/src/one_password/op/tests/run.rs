@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use broker_protocol::value_form::Unfit;
+use broker_protocol::value_form::BadValue;
 use broker_scratch::gone;
 use broker_secret_memory::token::AccessToken;
 
@@ -68,7 +68,7 @@ fn asking<'a>(arguments: &'a [&'a str]) -> Run<'a> {
         token: None,
         account: None,
         most: 100,
-        too_much: OnePasswordError::NotAValue(Unfit::TooLong),
+        too_much: OnePasswordError::NotAValue(BadValue::TooLong),
     }
 }
 
@@ -144,11 +144,11 @@ async fn as_much_as_was_allowed_is_taken_and_no_byte_more() {
     assert_eq!(printed(script.run(asking(&["100"])).await), "x".repeat(100));
     for more in ["101", "10000000"] {
         let error = script.run(asking(&[more])).await.err();
-        assert_eq!(error, Some(OnePasswordError::NotAValue(Unfit::TooLong)));
+        assert_eq!(error, Some(OnePasswordError::NotAValue(BadValue::TooLong)));
     }
     let script = Script::new("yes | head -c 1000000 >&2; exit 1");
     let error = script.run(asking(&[])).await.err().unwrap().to_string();
-    let want = "1Password did not do what it was asked: it says more than anybody can read";
+    let want = "1Password did not do what it was asked: its error text is longer than 16 KiB";
     assert_eq!(error, want);
 }
 
