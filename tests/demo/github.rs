@@ -115,7 +115,7 @@ pub(crate) fn mint(stage: &mut Stage, github: &StandIn, key: &AppKey, who: &str)
         0,
         &["its token is revoked at GitHub"],
     )?;
-    let alive = github.change(|state| state.live_installation_tokens());
+    let alive = github.live_tokens();
     if alive != 0 {
         return Err("an installation token outlived its lease".into());
     }

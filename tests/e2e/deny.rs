@@ -4,24 +4,9 @@
 use std::io::Write as _;
 
 use serde_json::{Value, json};
-use support::accounts::{ALICE, BOB, can_be_used, open_to_all, request, shown};
-use support::broker::LABEL_SYNC;
+use support::accounts::{ALICE, can_be_used, open_to_all, request, shown, three_accounts};
 use support::http::{self, Answer};
 use support::{Home, TestBroker, canary, wait};
-
-/// Purposes for the tests' own account, for Alice and for Bob. Names of one length, so that answers
-/// can be compared byte for byte.
-fn three_accounts() -> Home {
-    let home = Home::ready();
-    let own = nix::unistd::geteuid().as_raw();
-    for (purpose, uid) in [("job-mine", own), ("job-alic", ALICE), ("job-bobs", BOB)] {
-        let policy = LABEL_SYNC
-            .replace("\"label-sync\"", &format!("{purpose:?}"))
-            .replace("UID", &uid.to_string());
-        home.policy(&format!("{purpose}.toml"), &policy);
-    }
-    home
-}
 
 fn with_secret(broker: &TestBroker) {
     broker
@@ -35,7 +20,7 @@ fn p7_a_purpose_that_is_not_yours_looks_like_one_that_does_not_exist() {
     if !can_be_used() {
         return;
     }
-    let (broker, _socket) = open_to_all(three_accounts(), "");
+    let (broker, _socket) = open_to_all(three_accounts(Home::ready()), "");
     with_secret(&broker);
     let bodies = [
         r#"{"purpose":"NAME"}"#,

@@ -7,10 +7,9 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use serde_json::Value;
 use support::github::{StandIn, World};
-use support::http::{Answer, read_answer};
-use support::scenes::limits::{self, github};
+use support::http::read_answer;
+use support::scenes::limits::{self, ask, core, github, principal, retry_after};
 use support::{Home, TestBroker, canary, wait};
 
 /// A broker that believes the stand-in's certificate and asks it every second.
@@ -23,10 +22,6 @@ fn broker(github: &StandIn) -> TestBroker {
     broker
 }
 
-fn ask(broker: &TestBroker, purpose: &str) -> Answer {
-    broker.lease(&format!(r#"{{"purpose":"{purpose}"}}"#))
-}
-
 /// What a caller does with the token it was handed, by itself.
 fn call_github(github: &StandIn, token: &str) -> u16 {
     let address = github.plain().replace("http://", "");
@@ -37,25 +32,6 @@ fn call_github(github: &StandIn, token: &str) -> u16 {
     );
     stream.write_all(request.as_bytes()).unwrap();
     read_answer(&mut stream).unwrap().status
-}
-
-/// One principal in the operator's status.
-fn principal(broker: &TestBroker, name: &str) -> Value {
-    let status = broker.http("GET", "/v1/status", "").json();
-    let all = status["broker"]["github"]["principals"].as_array().unwrap();
-    let found = all.iter().find(|one| one["principal"] == name);
-    found.cloned().unwrap_or(Value::Null)
-}
-
-fn core(broker: &TestBroker, name: &str) -> Option<Value> {
-    let principal = principal(broker, name);
-    let resources = principal["resources"].as_array()?;
-    let found = resources.iter().find(|one| one["resource"] == "core");
-    found.cloned()
-}
-
-fn retry_after(answer: &Answer) -> u64 {
-    answer.header("retry-after").unwrap().parse().unwrap()
 }
 
 #[test]

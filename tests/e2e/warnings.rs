@@ -1,13 +1,12 @@
 //! Warnings reach people once: by the log, the trace, a hook, a webhook, and across restarts.
 
-use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use support::{Home, TestBroker, binaries, canary, wait};
+use support::scenes::warnings::{heard, hook};
+use support::{Home, TestBroker, canary, wait};
 
 const SECRET: &str = "org-label-sync-token";
 
@@ -36,27 +35,6 @@ fn ending_soon() -> Home {
     let home = broker.stop();
     assert_eq!(home.records_of("deadline.warned").len(), 0);
     home
-}
-
-/// A hook that adds each message to a file, one a line.
-fn hook(home: &Home, and: &str) -> PathBuf {
-    let (program, heard) = (home.path().join("page"), home.path().join("heard"));
-    let heard_in = heard.display();
-    let script = format!("cat >> {heard_in}; echo >> {heard_in}\n{and}");
-    binaries::install_script(&program, &script);
-    home.config(&format!("[warnings]\nhook = ['{}']\n", program.display()));
-    heard
-}
-
-/// The warnings that a hook heard of, each as it was told.
-fn heard(file: &PathBuf) -> Vec<Value> {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let messages = text
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    messages
-        .flat_map(|message| message["warnings"].as_array().unwrap().clone())
-        .collect()
 }
 
 fn channels(broker: &TestBroker) -> Value {

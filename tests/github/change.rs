@@ -109,16 +109,6 @@ impl State {
         (minted.permissions.clone(), names.collect())
     }
 
-    /// How many minted installation tokens would be honoured now.
-    #[must_use]
-    pub fn live_installation_tokens(&self) -> usize {
-        let now = self.clock.now();
-        let tokens = self.installation_tokens.values();
-        tokens
-            .filter(|token| !token.revoked && token.expires > now)
-            .count()
-    }
-
     /// Titles of the issues of a repository.
     #[must_use]
     pub fn issues(&self, full_name: &str) -> Vec<String> {

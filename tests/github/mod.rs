@@ -3,7 +3,7 @@
 //! It answers the endpoints in use as GitHub's documentation and its API description say, and as
 //! recorded: status codes, headers, error bodies, limits, tokens that expire and die. Nothing in it
 //! comes from the broker's code, so a misunderstanding there does not repeat itself here; and it is
-//! held against GitHub's own description of the API (`tests/github/contract/`), so that it does not
+//! held against GitHub's own description of the API (`tests/contract/`), so that it does not
 //! drift from that either.
 //!
 //! ```text
@@ -79,6 +79,18 @@ pub use world::{App, ExpiryHeader, Installation, Pat, PatKind, Repositories, Rep
 pub type StandIn = StandInFor<State>;
 
 impl StandIn {
+    /// How many installation tokens it minted that it would honour now.
+    #[must_use]
+    pub fn live_tokens(&self) -> usize {
+        self.change(|state| {
+            let now = state.clock.now();
+            let tokens = state.installation_tokens.values();
+            tokens
+                .filter(|token| !token.revoked && token.expires > now)
+                .count()
+        })
+    }
+
     /// Starts one on free ports of the loopback interface.
     #[must_use]
     pub fn start(world: World) -> Self {

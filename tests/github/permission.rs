@@ -1,4 +1,6 @@
-//! What a permission or a scope lets do: fine-grained levels, and the hierarchy of classic scopes.
+//! What a permission or a scope lets do: fine-grained levels, and the hierarchy of classic scopes. `broker-github`
+//! has a list of scopes too: this one is written by itself, from the same documentation, because a stand-in that
+//! used the code it tests would share its mistakes.
 
 use std::collections::{BTreeMap, BTreeSet};
 

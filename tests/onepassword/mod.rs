@@ -50,6 +50,16 @@ impl StandInConnect {
         Self::serving(State::new(world), |_stream, _shared| future::ready(()))
     }
 
+    /// The table of a broker's configuration that leads here, with the token in the vault.
+    #[must_use]
+    pub fn config(&self) -> String {
+        format!(
+            "[onepassword]\nconnect = \"{}\"\nca = \"{}\"\ntoken = \"vault\"\n",
+            self.api(),
+            self.ca().display()
+        )
+    }
+
     /// Puts a value into a field, as a user would; vault, item and field are made if need be.
     pub fn set(&self, vault: &str, item: &str, field: &str, value: &str) {
         self.change(|state| state.set(vault, item, field, value));

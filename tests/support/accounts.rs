@@ -7,7 +7,7 @@ use std::path::Path;
 use nix::unistd::geteuid;
 use tempfile::TempDir;
 
-use crate::broker::{Ran, run_as};
+use crate::broker::{LABEL_SYNC, Ran, own_uid, run_as};
 use crate::http::{self, Answer};
 use crate::{Home, TestBroker, needs};
 
@@ -32,6 +32,22 @@ pub fn open_to_all(mut home: Home, config: &str) -> (TestBroker, TempDir) {
     home.places.socket = directory.path().join("tokend.sock");
     home.config(&format!("[socket]\nmode = \"0666\"\n{config}"));
     (home.start(), directory)
+}
+
+/// A home with purposes for the tests' own account, for Alice and for Bob. Names of one length, so that
+/// answers can be compared byte for byte.
+pub fn three_accounts(home: Home) -> Home {
+    for (purpose, uid) in [
+        ("job-mine", own_uid()),
+        ("job-alic", ALICE),
+        ("job-bobs", BOB),
+    ] {
+        let policy = LABEL_SYNC
+            .replace("\"label-sync\"", &format!("{purpose:?}"))
+            .replace("UID", &uid.to_string());
+        home.policy(&format!("{purpose}.toml"), &policy);
+    }
+    home
 }
 
 /// One request by this account.

@@ -56,6 +56,25 @@ pub fn like_label_sync(purpose: &str, secret: &str) -> String {
     own(&renamed.replace("org-label-sync-token", secret))
 }
 
+/// A broker that a test asks, in a process of its own or in the test's.
+pub trait AnyBroker {
+    /// Its home.
+    fn home(&self) -> &Home;
+
+    /// One request.
+    fn http(&self, method: &str, path: &str, body: &str) -> Answer;
+}
+
+impl AnyBroker for TestBroker {
+    fn home(&self) -> &Home {
+        &self.home
+    }
+
+    fn http(&self, method: &str, path: &str, body: &str) -> Answer {
+        self.http(method, path, body)
+    }
+}
+
 /// A running broker. Killed when dropped.
 pub struct TestBroker {
     /// Its home.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::TestBroker;
+use crate::AnyBroker;
 use crate::http::Answer;
 
 /// The document.
@@ -139,7 +139,7 @@ pub fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
 }
 
 /// A lease for `label-sync`, or why there is none.
-pub fn lease(broker: &TestBroker) -> (u16, Value) {
+pub fn lease(broker: &impl AnyBroker) -> (u16, Value) {
     let body = r#"{"purpose":"label-sync"}"#;
     ask(broker, "POST", "/v1/leases", "/v1/leases", body)
 }
@@ -148,9 +148,9 @@ pub fn lease(broker: &TestBroker) -> (u16, Value) {
 ///
 /// # Panics
 ///
-/// As [`answered`].
+/// If it is another answer than that.
 pub fn ask(
-    broker: &TestBroker,
+    broker: &impl AnyBroker,
     method: &str,
     template: &str,
     path: &str,
@@ -159,12 +159,7 @@ pub fn ask(
     answered(method, template, path, broker.http(method, path, body))
 }
 
-/// Holds the answer to a request to what the document says of it; returns its status and its body.
-///
-/// # Panics
-///
-/// If it is another answer than that.
-pub fn answered(method: &str, template: &str, path: &str, answer: Answer) -> (u16, Value) {
+fn answered(method: &str, template: &str, path: &str, answer: Answer) -> (u16, Value) {
     let document = document();
     let place = format!("{method} {path} -> {}", answer.status);
     let operation = &document["paths"][template][method.to_lowercase()];

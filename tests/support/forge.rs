@@ -18,7 +18,7 @@ pub fn forged_grant(home: &Home) -> (Vec<u8>, String) {
     (chained(&records, &body.with_mac(&mac)), forged)
 }
 
-/// The last genuine grant once more, MAC and all, for the end of this log.
+/// The last genuine grant again, MAC and all, for the end of this log.
 pub fn repeated_grant(home: &Home) -> Vec<u8> {
     let records = home.records();
     let genuine = last_grant(&records);
@@ -71,7 +71,7 @@ pub fn forged_removal(home: &Home, secret: &str) -> Vec<u8> {
     chained(&home.records(), &body.unwrap())
 }
 
-/// The last genuine record of this kind once more, MAC and all, for the end of this log.
+/// The last genuine record of this kind again, MAC and all, for the end of this log.
 pub fn repeated(home: &Home, kind: &str) -> Vec<u8> {
     let records = home.records();
     let of_kind = format!(r#""kind":"{kind}""#);

@@ -121,9 +121,6 @@ impl Home {
             .env("TOKEND_HOME", self.path())
             .env("TOKEND_SOCKET", &self.places.socket)
             .stdin(Stdio::null());
-        if !self.places.socket.starts_with(self.path()) {
-            command.env("TOKEND_SOCKET", &self.places.socket);
-        }
         command
     }
 
@@ -182,7 +179,8 @@ impl Home {
     }
 }
 
-fn write_private(path: &Path, text: &str) {
-    fs::write(path, text).unwrap();
+/// Writes a file for the broker's account alone.
+pub fn write_private(path: &Path, bytes: impl AsRef<[u8]>) {
+    fs::write(path, bytes).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }

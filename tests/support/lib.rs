@@ -41,5 +41,5 @@ pub mod strace;
 pub mod terminal;
 pub mod wait;
 
-pub use broker::TestBroker;
+pub use broker::{AnyBroker, TestBroker};
 pub use home::Home;

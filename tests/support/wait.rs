@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-/// How often a condition is looked at.
+/// The pause between two checks of a condition.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
-/// How often at most: a generous bound, so that a slow machine fails no test.
+/// How many checks at most: a generous bound, so that a slow machine fails no test.
 const LOOKS: u32 = 3000;
 
 /// Returns as soon as the condition holds.

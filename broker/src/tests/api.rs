@@ -4,15 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use support::canary;
-use support::described::{DOCUMENT, answered, check, document, resolved};
+use support::described::{DOCUMENT, ask, check, document, resolved};
 
 use super::InProcess;
 use super::in_process::ready;
-
-/// Sends a request and holds the answer to what the document says of it.
-fn ask(broker: &InProcess, method: &str, template: &str, path: &str, body: &str) -> (u16, Value) {
-    answered(method, template, path, broker.http(method, path, body))
-}
 
 fn operations(document: &Value) -> BTreeSet<(String, String)> {
     let paths = document["paths"].as_object().unwrap();

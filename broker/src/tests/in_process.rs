@@ -16,8 +16,8 @@ use broker_vault::root_key::{Keyring, Passphrase, RootKeySource};
 use http_body_util::BodyExt as _;
 use nix::fcntl::Flock;
 use serde_json::json;
-use support::Home;
 use support::http::Answer;
+use support::{AnyBroker, Home};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -229,6 +229,9 @@ impl InProcess {
         let Running { app, runtime, .. } = self.running();
         app.leases.expire_leases();
         runtime.block_on(async {
+            if let Some(every) = app.config.github.check_every {
+                app.checks.run_due_check(every).await;
+            }
             app.rotations.run_due_rotations().await;
             app.operations.run_due_rekey().await;
         });
@@ -296,6 +299,16 @@ async fn ask(api: Api, request: Request<Body>) -> Answer {
         status: parts.status.as_u16(),
         head: lines.collect::<Vec<_>>().join("\n"),
         body: body.collect().await.unwrap().to_bytes().to_vec(),
+    }
+}
+
+impl AnyBroker for InProcess {
+    fn home(&self) -> &Home {
+        &self.home
+    }
+
+    fn http(&self, method: &str, path: &str, body: &str) -> Answer {
+        self.http(method, path, body)
     }
 }
 

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use support::github::{Fault, StandIn, hashed};
-use support::http::Answer;
-use support::scenes::limits::{self, github};
+use support::scenes::limits::{self, ask, core, github, retry_after};
 use support::{canary, wait};
 
 use super::InProcess;
@@ -18,25 +17,6 @@ fn broker(github: &StandIn) -> InProcess {
         broker.set(secret, value);
     }
     broker
-}
-
-fn ask(broker: &InProcess, purpose: &str) -> Answer {
-    broker.lease(&format!(r#"{{"purpose":"{purpose}"}}"#))
-}
-
-/// One principal in the operator's status.
-fn principal(broker: &InProcess, name: &str) -> Value {
-    let status = broker.http("GET", "/v1/status", "").json();
-    let all = status["broker"]["github"]["principals"].as_array().unwrap();
-    let found = all.iter().find(|one| one["principal"] == name);
-    found.cloned().unwrap_or(Value::Null)
-}
-
-fn core(broker: &InProcess, name: &str) -> Option<Value> {
-    let principal = principal(broker, name);
-    let resources = principal["resources"].as_array()?;
-    let found = resources.iter().find(|one| one["resource"] == "core");
-    found.cloned()
 }
 
 #[test]
@@ -71,7 +51,7 @@ fn a_used_up_hour_refuses_with_the_time_of_its_end_and_goes_on_being_watched() {
         (refused.status, refused.json()["code"].as_str()),
         (429, Some("rate_limited"))
     );
-    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    let wait = retry_after(&refused);
     assert!((3000..=3600).contains(&wait), "{wait}");
     wait::until(|| !broker.home.records_of("github.limited").is_empty());
     let limited = broker.home.records_of("github.limited");

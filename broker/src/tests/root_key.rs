@@ -44,15 +44,15 @@ fn in_force(broker: &InProcess) -> Value {
 
 /// Every announcement has exactly one outcome, and each outcome is of one announcement.
 #[track_caller]
-fn assert_all_told(home: &Home) {
+fn assert_all_have_outcomes(home: &Home) {
     let seqs = |kind, field: &str| -> Vec<u64> {
         let records = home.records_of(kind);
         records.iter().map(|r| r[field].as_u64().unwrap()).collect()
     };
-    let mut told = seqs("vault.rekeyed", "announced");
-    told.extend(seqs("vault.rekey_failed", "announced"));
-    told.sort_unstable();
-    assert_eq!(told, seqs("vault.rekeying", "seq"));
+    let mut ended = seqs("vault.rekeyed", "announced");
+    ended.extend(seqs("vault.rekey_failed", "announced"));
+    ended.sort_unstable();
+    assert_eq!(ended, seqs("vault.rekeying", "seq"));
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn of_two_at_once_one_is_refused_or_both_follow_each_other() {
     }
     assert_eq!(in_force(&broker)["version"], 1 + done as u64);
     assert_serves(&broker);
-    assert_all_told(&broker.home);
+    assert_all_have_outcomes(&broker.home);
 }
 
 #[test]

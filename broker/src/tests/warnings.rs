@@ -1,12 +1,10 @@
 //! Warnings reach people once: by the log, a hook, and across restarts.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use broker_protocol::causes;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use support::{Home, binaries, canary, wait};
+use support::scenes::warnings::{heard, hook};
+use support::{Home, canary, wait};
 
 use super::InProcess;
 use super::in_process::ready;
@@ -36,27 +34,6 @@ fn ending_soon() -> Home {
     home
 }
 
-/// A hook that adds each message to a file, one a line.
-fn hook(home: &Home, and: &str) -> PathBuf {
-    let (program, heard) = (home.path().join("page"), home.path().join("heard"));
-    let heard_in = heard.display();
-    let script = format!("cat >> {heard_in}; echo >> {heard_in}\n{and}");
-    binaries::install_script(&program, &script);
-    home.config(&format!("[warnings]\nhook = ['{}']\n", program.display()));
-    heard
-}
-
-/// The warnings that a hook heard of, each as it was told.
-fn heard(file: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let messages = text
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    messages
-        .flat_map(|message| message["warnings"].as_array().unwrap().clone())
-        .collect()
-}
-
 fn waiting(broker: &InProcess) -> Value {
     let status = broker.http("GET", "/v1/status", "").json();
     status["broker"]["warning_channels"][0]["waiting"].clone()
@@ -81,7 +58,7 @@ fn a_deadline_is_warned_of_once_across_restarts_and_again_for_a_new_value() {
     assert_eq!(records[0]["version"], 1);
 
     // Killed, so that no good order is needed for this. The first of another secret shows that the
-    // deadlines were looked at once more.
+    // deadlines were checked again.
     let broker = broker.restarted();
     set(&broker, OTHER, canary::CLASSIC_TWO, 6);
     let broker = broker.killed(|_| {});

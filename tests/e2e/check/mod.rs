@@ -4,8 +4,8 @@
 mod unanswered;
 
 use serde_json::Value;
-use support::described::ask;
 use support::github::{ExpiryHeader, Pat, StandIn, World, classic_token};
+use support::scenes::checks::{checked, faults};
 use support::scenes::four_tokens::{NAMES, SYSTEM};
 use support::{Home, TestBroker};
 
@@ -16,7 +16,7 @@ fn home(policies: &str) -> Home {
     home
 }
 
-/// A broker that asks this stand-in only when it is told to.
+/// A broker that asks this stand-in only when a test does.
 fn started(github: &StandIn, policies: &str) -> TestBroker {
     let home = home(policies);
     home.github(github, "check_every = \"off\"\npoll_every = \"off\"");
@@ -26,24 +26,6 @@ fn started(github: &StandIn, policies: &str) -> TestBroker {
 fn set(broker: &TestBroker, name: &str, value: &str) {
     let ran = broker.home.ctl_with(&["secret", "set", name], value);
     ran.success();
-}
-
-/// Checks one secret, and holds the answer to the API's description.
-fn checked(broker: &TestBroker, name: &str) -> Value {
-    let path = format!("/v1/secrets/{name}/check");
-    let (status, body) = ask(broker, "POST", "/v1/secrets/{name}/check", &path, "");
-    assert_eq!(status, 200, "{body}");
-    body["check"].clone()
-}
-
-/// The words of what is not as it should be.
-fn faults(check: &Value) -> Vec<&str> {
-    let findings = check["findings"].as_array().unwrap().iter();
-    let faults =
-        findings.filter(|f| ["warning", "error"].contains(&f["verdict"].as_str().unwrap()));
-    faults
-        .map(|finding| finding["word"].as_str().unwrap())
-        .collect()
 }
 
 /// The part of a printed check that is about one secret.

@@ -88,6 +88,16 @@ fn every_refusal_has_its_exit_code() {
 }
 
 #[test]
+fn a_caller_with_too_many_requests_learns_when_to_try_again() {
+    let home = Home::ready();
+    home.config("[limits]\ndenials_per_minute = 1\n");
+    let broker = home.start();
+    let get = || broker.home.ctl(&["get", "no-such"]);
+    refused(&get(), 3, "is not allowed");
+    refused(&get(), 75, "try again in");
+}
+
+#[test]
 fn a_source_that_gives_nothing_is_exit_code_7() {
     let home = Home::ready();
     let text = support::broker::SECRETS.replace("\"vault\"", "\"env:NOT_SET\"");
@@ -183,7 +193,7 @@ fn a_recovery_passphrase_asked_for_too_late_is_refused_and_not_passed_over() {
     let home = Home::ready();
     let ran = home.ctl(&["init", "--recovery"]);
     assert_eq!(ran.code(), Some(1), "{ran:?}");
-    assert!(ran.stderr.contains("only when a vault is made"), "{ran:?}");
+    assert!(ran.stderr.contains("the vault exists already"), "{ran:?}");
 }
 
 #[test]

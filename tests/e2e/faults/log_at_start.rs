@@ -1,24 +1,15 @@
 //! What a start makes of a log that was cut, extended, exchanged or lost while the broker was
 //! stopped.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::path::Path;
+use std::fs;
 
+use support::forge::forged_grant;
+use support::home::write_private;
+use support::scenes::leases::{lease, live};
+use support::scenes::log::{append, cut, files_ending, last_segment, says};
 use support::{Home, TestBroker};
 
-use super::{files_ending, last_segment, lease, live, refused, says};
-use support::forge::forged_grant;
-
-fn append(path: &Path, bytes: &[u8]) {
-    let mut file = OpenOptions::new().append(true).open(path).unwrap();
-    file.write_all(bytes).unwrap();
-}
-
-fn cut(path: &Path, size: usize) {
-    let file = OpenOptions::new().write(true).open(path).unwrap();
-    file.set_len(size as u64).unwrap();
-}
+use super::refused;
 
 /// A stopped broker that had granted two leases, and their ids.
 fn two_leases() -> (Home, Vec<String>) {
@@ -26,18 +17,6 @@ fn two_leases() -> (Home, Vec<String>) {
     let mut leases = vec![lease(&broker), lease(&broker)];
     leases.sort();
     (broker.stop(), leases)
-}
-
-fn write_private(path: &Path, bytes: &[u8]) {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .unwrap();
-    file.write_all(bytes).unwrap();
 }
 
 #[test]
@@ -67,7 +46,7 @@ fn a_log_cut_while_the_broker_is_stopped_is_refused_wherever_it_is_cut() {
 fn p9_a_grant_appended_while_the_broker_is_stopped_makes_no_lease_and_is_ended_in_the_log() {
     let (home, leases) = two_leases();
     let (line, forged) = forged_grant(&home);
-    append(&last_segment(&home), &line);
+    append(&home, &line);
     let broker = home.start();
     assert_eq!(live(&broker), leases);
     says(

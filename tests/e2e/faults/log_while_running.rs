@@ -4,9 +4,11 @@
 use std::process::Command;
 
 use support::broker::Ran;
+use support::scenes::leases::{ASK, lease, live, not_ready};
+use support::scenes::log::says;
 use support::{TestBroker, needs, wait};
 
-use super::{ASK, lease, live, no_token, not_ready, says};
+use super::no_token;
 
 /// From now on no file of this broker's may grow past `bytes`.
 fn limit_files(broker: &TestBroker, bytes: &str) {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use support::TestBroker;
 use support::broker::Ran;
-
-use super::{lease, live};
+use support::scenes::leases::{lease, live};
+use support::scenes::log::says;
 
 #[test]
 fn a_second_broker_on_the_same_store_is_refused_and_the_first_goes_on() {
@@ -21,7 +21,7 @@ fn a_second_broker_on_the_same_store_is_refused_and_the_first_goes_on() {
         broker.pid(),
         broker.socket().display()
     );
-    super::says(
+    says(
         &ran.stderr,
         &["another broker has this store open", &first, "stop it"],
     );

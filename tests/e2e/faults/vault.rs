@@ -3,9 +3,10 @@
 
 use std::fs;
 
+use support::scenes::leases::ASK;
 use support::{TestBroker, canary};
 
-use super::{ASK, refused};
+use super::refused;
 
 #[test]
 fn a_vault_put_back_to_yesterdays_copy_is_refused() {

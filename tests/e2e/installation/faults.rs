@@ -10,12 +10,6 @@ use support::{needs, wait};
 
 use super::{MINT, Setting};
 
-fn live_tokens(setting: &Setting) -> usize {
-    setting
-        .github
-        .change(|state| state.live_installation_tokens())
-}
-
 #[test]
 fn when_github_grants_more_than_was_asked_the_token_is_revoked_and_nobody_gets_it() {
     let Some(setting) = Setting::new() else {
@@ -32,7 +26,7 @@ fn when_github_grants_more_than_was_asked_the_token_is_revoked_and_nobody_gets_i
         detail.contains("`contents`: write instead of read"),
         "{detail}"
     );
-    wait::until(|| live_tokens(&setting) == 0);
+    wait::until(|| setting.github.live_tokens() == 0);
     wait::until(|| setting.broker.home.records_of("token.revoked").len() == 1);
 }
 
@@ -62,6 +56,6 @@ fn p2_if_the_issue_cannot_be_recorded_the_token_is_revoked_and_nobody_gets_it() 
         ["audit_unavailable", "internal"].contains(&problem["code"].as_str().unwrap()),
         "{problem}"
     );
-    wait::until(|| live_tokens(&setting) == 0);
+    wait::until(|| setting.github.live_tokens() == 0);
     limit("unlimited:unlimited");
 }

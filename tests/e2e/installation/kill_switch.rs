@@ -1,48 +1,12 @@
-//! `lock --revoke`: what it ends, when GitHub is down, when the log cannot be written, and when the broker
-//! is killed half-way.
+//! `tokenctl lock --revoke`: what it prints, and a broker that is killed half-way. The rest is tested in
+//! process, in `broker/src/tests/installation/kill_switch.rs`.
 
 use serde_json::{Value, json};
-use support::broker::{like_label_sync, own_uid};
 use support::github::Fault;
-use support::{TestBroker, wait};
+use support::scenes::app::{revoked_by_us, status_of, take_raw, take_two};
+use support::wait;
 
 use super::{END, Setting};
-
-pub(super) fn lock(broker: &TestBroker) -> Value {
-    let answer = broker.http("POST", "/v1/lock", r#"{"revoke":true}"#);
-    assert_eq!(answer.status, 200, "{answer:?}");
-    let locked = answer.json();
-    assert_eq!(locked["status"], "locked");
-    locked["revoked"].clone()
-}
-
-pub(super) fn status_of(broker: &TestBroker, lease: &Value) -> u16 {
-    let id = lease["lease"].as_str().unwrap();
-    broker.http("GET", &format!("/v1/leases/{id}"), "").status
-}
-
-impl Setting {
-    pub(super) fn take_raw(&self) -> Value {
-        let policy = like_label_sync("acme-by-hand", "acme-import-old-token");
-        self.broker.home.policy("acme-by-hand.toml", &policy);
-        let reloaded = self.broker.http("POST", "/v1/policies/reload", "");
-        assert_eq!(reloaded.status, 200, "{reloaded:?}");
-        let answer = self.broker.lease(r#"{"purpose":"acme-by-hand"}"#);
-        assert_eq!(answer.status, 201, "{answer:?}");
-        answer.json()
-    }
-
-    fn two(&self) -> [Value; 2] {
-        ["acme/one", "acme/two"].map(|one| self.take(&json!({"repositories": [one]})))
-    }
-
-    /// The records that end leases, by an operator.
-    fn ended_by_us(&self) -> usize {
-        let records = self.broker.home.records_of("lease.revoked").into_iter();
-        let ours = records.filter(|record| record["by"]["uid"] == own_uid());
-        ours.count()
-    }
-}
 
 #[test]
 fn the_command_says_in_a_table_what_ended_and_what_still_works() {
@@ -50,7 +14,7 @@ fn the_command_says_in_a_table_what_ended_and_what_still_works() {
         return;
     };
     setting.take(&json!({}));
-    setting.take_raw();
+    take_raw(&setting.broker);
     let ran = setting.broker.home.ctl(&["lock", "--revoke"]);
     assert_eq!(ran.code(), Some(0), "{}", ran.stderr);
     assert!(
@@ -94,17 +58,32 @@ fn the_command_says_in_a_table_what_ended_and_what_still_works() {
 }
 
 #[test]
+fn the_exit_code_says_that_github_has_not_confirmed_the_end_of_a_token() {
+    let Some(setting) = Setting::new() else {
+        return;
+    };
+    take_two(&setting.broker);
+    setting.github.fault(Fault::on(END).close_before());
+    let ran = setting.broker.home.ctl(&["--json", "lock", "--revoke"]);
+    assert_eq!(ran.code(), Some(75), "{ran:?}");
+    assert!(ran.stderr.contains("2 installation tokens"), "{ran:?}");
+    let locked: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let pending = locked["revoked"]["tokens_pending"].as_array().unwrap();
+    assert_eq!(pending.len(), 2, "{locked}");
+}
+
+#[test]
 fn a_broker_that_is_killed_half_way_ends_the_rest_after_its_start() {
     let Some(setting) = Setting::new() else {
         return;
     };
-    let [one, two] = setting.two();
-    let raw = setting.take_raw();
+    let [one, two] = take_two(&setting.broker);
+    let raw = take_raw(&setting.broker);
     setting.github.fault(Fault::on(END).hold());
     let mut locking = setting.broker.home.tokenctl();
     let mut locking = locking.args(["lock", "--revoke"]).spawn().unwrap();
     setting.github.wait_for_calls(END, 2);
-    wait::until(|| setting.ended_by_us() == 3);
+    wait::until(|| revoked_by_us(&setting.broker.home) == 3);
     let Setting { github, broker } = setting;
     let home = broker.kill();
     assert!(!locking.wait().unwrap().success());

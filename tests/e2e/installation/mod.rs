@@ -1,4 +1,5 @@
-//! `deliver = "installation"`: what GitHub mints, who shares it, and that it dies.
+//! `deliver = "installation"` through the command line and in the hands of a script. What is minted, shared and
+//! revoked is tested in process, in `broker/src/tests/installation`.
 
 mod faults;
 mod kill_switch;
@@ -58,20 +59,11 @@ impl Setting {
     }
 
     fn take(&self, what: &Value) -> Value {
-        let mut body = json!({"purpose": "acme-import"});
-        body.as_object_mut()
-            .unwrap()
-            .extend(what.as_object().unwrap().clone());
-        let answer = self.broker.lease(&body.to_string());
-        assert_eq!(answer.status, 201, "{answer:?}");
-        answer.json()
+        app::take(&self.broker, what)
     }
 
     fn refusal(&self) -> Value {
-        let answer = self.broker.lease(r#"{"purpose":"acme-import"}"#);
-        let problem = answer.json();
-        assert!(answer.status >= 400 && problem.get("token").is_none());
-        problem
+        app::refusal(&self.broker)
     }
 
     fn read(&self, lease: &Value, path: &str) -> Got {
@@ -121,4 +113,27 @@ fn a_script_reads_exactly_the_repositories_it_was_granted_and_its_token_is_dead_
     assert_eq!(records[0]["hashed_credential"], issued["hashed_credential"]);
     let hashed = support::github::hashed(token);
     assert_eq!(issued["hashed_token"], hashed.as_str());
+}
+
+#[test]
+fn tokenctl_lists_which_repository_a_name_means_and_unpins_it() {
+    let Some(setting) = Setting::new() else {
+        return;
+    };
+    let home = &setting.broker.home;
+    let ran = home.ctl(&["repository", "unpin", "acme/one"]);
+    assert_eq!(ran.code(), Some(1), "not pinned yet: {ran:?}");
+    assert!(ran.stderr.contains("tokenctl repository list"), "{ran:?}");
+
+    setting.take(&json!({"repositories": ["acme/one"]}));
+    let id = setting
+        .github
+        .change(|state| state.repository_id("acme/one"));
+    let shown = home.ctl(&["repository", "list"]).success();
+    assert!(shown.contains(&format!("acme/one    {id}")), "{shown}");
+    let said = home.ctl(&["repository", "unpin", "Acme/One"]).success();
+    let unpinned = format!("is no longer pinned to repository {id}");
+    assert!(said.contains(&unpinned), "{said}");
+    let shown = home.ctl(&["repository", "list"]).success();
+    assert!(shown.contains("no pinned repositories"), "{shown}");
 }

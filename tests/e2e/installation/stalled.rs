@@ -10,10 +10,10 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 use support::broker::Ran;
 use support::github::Fault;
+use support::scenes::app::{lock_and_revoke, status_of, take_raw};
 use support::stalled::Stalled;
 use support::{TestBroker, http, needs, wait};
 
-use super::kill_switch::{lock, status_of};
 use super::{END, MINT, Setting};
 
 /// All that the default configuration allows, by one account.
@@ -59,7 +59,7 @@ fn with_everything_around_it_stalled_the_kill_switch_ends_every_lease_and_sigter
         return;
     };
     let broker = &setting.broker;
-    let raw = setting.take_raw();
+    let raw = take_raw(&setting.broker);
     let minted = setting.take(&json!({"repositories": ["acme/one"]}));
     setting.github.fault(Fault::on(MINT).hang());
     setting.github.fault(Fault::on(END).hang());
@@ -72,7 +72,7 @@ fn with_everything_around_it_stalled_the_kill_switch_ends_every_lease_and_sigter
     broker.signal(Signal::SIGHUP);
 
     let revoked = thread::scope(|scope| {
-        let locking = scope.spawn(|| lock(broker));
+        let locking = scope.spawn(|| lock_and_revoke(broker));
         wait::until(|| {
             let status = broker.http("GET", "/v1/status", "").json();
             status["locked"] == true && status["broker"]["live_leases"] == 0

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use broker_protocol::value_form::Unfit;
+use broker_protocol::value_form::BadValue;
 use broker_secret_memory::token::AccessToken;
 use broker_sources::{KeyringError, KeyringSource};
 use support::broker::Ran;
@@ -83,6 +83,6 @@ async fn values(session: &Session) {
     assert_eq!(read("two").await, Err(several.clone()));
     assert_eq!(source.write("two", &two()).await, Err(several));
     session.put("lines", "login\npassword");
-    let lines = KeyringError::NotAValue("lines".into(), Unfit::SeveralLines);
+    let lines = KeyringError::NotAValue("lines".into(), BadValue::SeveralLines);
     assert_eq!(read("lines").await, Err(lines));
 }

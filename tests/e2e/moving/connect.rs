@@ -10,12 +10,7 @@ pub(super) const TO: &str = "op://Github-Tokens/org-label-sync-token/credential"
 pub(super) fn with_connect() -> (StandInConnect, TestBroker) {
     let connect = StandInConnect::start(World::default());
     connect.set("Github-Tokens", "something else", "credential", "x");
-    let config = format!(
-        "[onepassword]\nconnect = \"{}\"\nca = \"{}\"\ntoken = \"vault\"\n",
-        connect.api(),
-        connect.ca().display()
-    );
-    let broker = start(home(&config));
+    let broker = start(home(&connect.config()));
     let set = ["secret", "set", "onepassword-token"];
     broker.home.ctl_with(&set, TOKEN).success();
     (connect, broker)

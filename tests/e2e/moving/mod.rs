@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde_json::Value;
-use support::broker::{LABEL_SYNC, MANY_LEASES, Ran};
+use support::broker::{MANY_LEASES, Ran, like_label_sync};
 use support::{Home, TestBroker};
 
 /// Four secrets in an environment file: the secret, its variable, its value.
@@ -50,15 +50,11 @@ fn home(config: &str) -> Home {
     home.config(&format!("{MANY_LEASES}{config}"));
     fs::remove_file(home.places.policies.join("label-sync.toml")).unwrap();
     let mut secrets = String::from("# Kept by hand.\n");
-    let uid = nix::unistd::geteuid().to_string();
     for (name, variable, _) in FOUR {
         secrets.push_str(&format!(
             "\n[secret.{name}]\nkind   = \"classic\" # of {name}\nsource = \"env:{variable}\"\n"
         ));
-        let purpose = LABEL_SYNC
-            .replace("UID", &uid)
-            .replace("\"org-label-sync-token\"", &format!("\"{name}\""))
-            .replace("\"label-sync\"", &format!("\"{name}\""));
+        let purpose = like_label_sync(name, name);
         home.policy(&format!("{name}.purpose.toml"), &purpose);
     }
     home.policy("secrets.toml", &secrets);

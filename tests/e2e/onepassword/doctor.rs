@@ -111,26 +111,3 @@ fn places_that_are_sound_are_no_lines() {
     assert!(!doctor.stdout.contains("wrong: secret"), "{doctor:?}");
     assert!(!doctor.stdout.contains("1Password"), "{doctor:?}");
 }
-
-#[test]
-fn a_connect_server_is_asked_whether_it_is_well() {
-    let connect = connect();
-    let home = home_with_connect(&connect, "wait = \"5s\"");
-    let broker = started(home, support::connect::TOKEN);
-    let (sources, one_password) = probed(&broker);
-    assert_eq!(sources, [(NAME.to_owned(), None)]);
-    assert!(one_password.get("fault").is_none(), "{one_password}");
-    assert_eq!(one_password["requests"], 0, "Connect has no such limit");
-    drop(connect);
-    broker.reload();
-    let (sources, one_password) = probed(&broker);
-    assert_eq!(
-        sources,
-        [(NAME.to_owned(), None)],
-        "it is known and in its time"
-    );
-    let fault = one_password["fault"].as_str().unwrap();
-    assert!(fault.contains("1Password cannot be reached"), "{fault}");
-    let doctor = broker.home.ctl(&["doctor"]).stdout;
-    assert!(doctor.contains("1Password cannot be reached"), "{doctor}");
-}

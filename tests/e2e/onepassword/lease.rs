@@ -78,7 +78,7 @@ fn a_token_in_the_keyring_is_opened_on_record_and_stays_there_alone() {
     keyring.session().put("tokend-op", TOKEN);
     let program = op.program();
     let home = configured(&format!(
-        "token = \"keyring:tokend-op\"\nprogram = \"{}\"\n[sources]\nkeep = \"vault\"",
+        "[onepassword]\ntoken = \"keyring:tokend-op\"\nprogram = \"{}\"\n[sources]\nkeep = \"vault\"",
         program.display()
     ));
     let broker = TestBroker::start(home, |command| {

@@ -41,22 +41,20 @@ fn op() -> (TempDir, StandInOp) {
 /// A home whose secret is in 1Password. `more` goes on from within `[onepassword]`.
 fn home(op: &StandInOp, more: &str) -> Home {
     let program = format!("program = \"{}\"", op.program().display());
-    configured(&format!("token = \"vault\"\n{program}\n{more}"))
+    configured(&format!(
+        "[onepassword]\ntoken = \"vault\"\n{program}\n{more}"
+    ))
 }
 
 /// The same, through Connect.
 fn home_with_connect(connect: &StandInConnect, more: &str) -> Home {
-    configured(&format!(
-        "connect = \"{}\"\nca = \"{}\"\ntoken = \"vault\"\n{more}",
-        connect.api(),
-        connect.ca().display()
-    ))
+    configured(&format!("{}{more}", connect.config()))
 }
 
 fn configured(one_password: &str) -> Home {
     let home = Home::ready();
     home.policy("secrets.toml", &SECRETS.replace("vault", REFERENCE));
-    home.config(&format!("{MANY_LEASES}[onepassword]\n{one_password}\n"));
+    home.config(&format!("{MANY_LEASES}{one_password}\n"));
     home
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use broker_protocol::value_form::{Oddity, Position, Unfit as NoValue};
+use broker_protocol::value_form::{BadCharacter, BadValue as NoValue, Position};
 use broker_sources::one_password::{OnePasswordError, Op, Part};
 use support::one_password::Fault;
 use support::{canary, wait};
@@ -48,7 +48,7 @@ async fn what_is_no_value_is_refused_and_one_final_newline_is_none_of_it() {
         (
             Fault::Prints("ghp\0a".to_owned()),
             NoValue::Has(
-                Oddity::Control(0),
+                BadCharacter::Control(0),
                 Position {
                     line: 1,
                     character: 4,

@@ -7,7 +7,7 @@ use broker::commands::init::{AuditLogChoice, InitOptions, PassphraseFor, init};
 use broker_vault::root_key::{Keyring, Passphrase, RootKeySource};
 use support::{Home, TestBroker};
 
-use super::{ASK, assert_all_told, assert_serves, in_force};
+use super::{ASK, assert_all_have_outcomes, assert_serves, in_force};
 
 const PASSPHRASE: &str = "correct horse battery";
 
@@ -53,7 +53,7 @@ fn the_key_moves_from_a_file_to_a_passphrase_to_a_credential_and_back() {
     assert!(ran.stderr.contains("left to do: the credential"), "{ran:?}");
     let broker = broker.kill().start();
     assert_serves(&broker);
-    assert_all_told(&broker.home);
+    assert_all_have_outcomes(&broker.home);
 }
 
 fn made_by(source: RootKeySource, credentials: Option<&Path>, day: &str) -> Home {

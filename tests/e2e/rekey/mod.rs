@@ -38,21 +38,24 @@ fn next_key(home: &Home) -> PathBuf {
 
 /// Every announcement has exactly one outcome, and each outcome is of one announcement.
 #[track_caller]
-fn assert_all_told(home: &Home) {
+fn assert_all_have_outcomes(home: &Home) {
     let seqs = |kind, field: &str| -> Vec<u64> {
         let records = home.records_of(kind);
         records.iter().map(|r| r[field].as_u64().unwrap()).collect()
     };
     let announced = seqs("vault.rekeying", "seq");
-    let mut told = seqs("vault.rekeyed", "announced");
-    told.extend(seqs("vault.rekey_failed", "announced"));
-    told.sort_unstable();
-    told.dedup();
-    for told in &told {
-        assert!(announced.contains(told), "{told} was never announced");
+    let mut ended = seqs("vault.rekeyed", "announced");
+    ended.extend(seqs("vault.rekey_failed", "announced"));
+    ended.sort_unstable();
+    ended.dedup();
+    for seq in &ended {
+        assert!(announced.contains(seq), "{seq} was never announced");
     }
     // A broker killed between the record and the vault's own note of it has nothing to finish.
-    assert!(announced.len() - told.len() <= 1, "{announced:?} {told:?}");
+    assert!(
+        announced.len() - ended.len() <= 1,
+        "{announced:?} {ended:?}"
+    );
 }
 
 #[test]
@@ -94,5 +97,5 @@ fn what_makes_no_sense_is_refused_with_what_to_do() {
     assert_eq!(version(&broker), 1);
     assert!(!next_key(&broker.home).exists());
     assert_serves(&broker);
-    assert_all_told(&broker.home);
+    assert_all_have_outcomes(&broker.home);
 }

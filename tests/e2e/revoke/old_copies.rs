@@ -1,27 +1,13 @@
 //! Old copies and cut logs: what a start notices of them, and what only a head kept elsewhere shows.
 
-use std::io::Write as _;
-
 use broker_audit::chain::LineHash;
 use rusqlite::Connection;
+use support::forge;
+use support::scenes::log::{append, last_segment};
 
 use super::*;
-use support::forge;
 
 const SECRET: &str = "org-label-sync-token";
-
-/// The log on disk: one segment in these tests.
-fn segment(home: &Home) -> std::path::PathBuf {
-    home.places.audit.join("00000000000000000000.jsonl")
-}
-
-fn append(home: &Home, line: &[u8]) {
-    let mut file = fs::OpenOptions::new()
-        .append(true)
-        .open(segment(home))
-        .unwrap();
-    file.write_all(line).unwrap();
-}
 
 /// What someone does who can write the files and has no key.
 fn edit_vault(home: &Home, sql: &str, records: &[String]) {
@@ -50,12 +36,12 @@ fn a_cut_log_with_the_noted_head_and_the_tombstones_edited_revives_no_lease() {
         let broker = TestBroker::with_label_sync();
         let revoked = take(&broker, "");
         let home = broker.stop();
-        let (early, records) = (fs::read(segment(&home)).unwrap(), home.records());
+        let (early, records) = (fs::read(last_segment(&home)).unwrap(), home.records());
         let broker = home.start();
         assert!(is_live(&broker, &revoked));
         assert_eq!(broker.http("DELETE", &revoked, "").status, 200);
         let home = broker.stop();
-        fs::write(segment(&home), &early).unwrap();
+        fs::write(last_segment(&home), &early).unwrap();
         let sql = [NOTED, TOMBSTONES, as_format].concat();
         edit_vault(&home, &sql, &records);
 
@@ -118,7 +104,7 @@ fn vault_and_log_of_one_moment_put_back_together_are_what_they_were_and_only_a_k
         let home = broker.stop();
         let (old_vault, old_log) = (home.path().join("old.db"), home.path().join("old.jsonl"));
         fs::copy(&home.places.vault, &old_vault).unwrap();
-        fs::copy(segment(&home), &old_log).unwrap();
+        fs::copy(last_segment(&home), &old_log).unwrap();
         let broker = home.start();
         assert_eq!(broker.http("DELETE", &lease, "").status, 200);
         let home = broker.stop();
@@ -128,7 +114,7 @@ fn vault_and_log_of_one_moment_put_back_together_are_what_they_were_and_only_a_k
             anchored.len() - 1,
             LineHash::of(anchored.last().unwrap().as_bytes()),
         );
-        fs::copy(&old_log, segment(&home)).unwrap();
+        fs::copy(&old_log, last_segment(&home)).unwrap();
         if rows_alone {
             let rows = COVERED.replace("OLD", old_vault.to_str().unwrap());
             edit_vault(&home, &rows, &anchored);
@@ -154,9 +140,9 @@ const COVERED: &str = "ATTACH 'OLD' AS old; DELETE FROM tombstone; DELETE FROM w
 #[test]
 fn a_cut_log_with_only_the_noted_head_edited_is_refused_at_every_start() {
     let home = TestBroker::with_label_sync().stop();
-    let (early, records) = (fs::read(segment(&home)).unwrap(), home.records());
+    let (early, records) = (fs::read(last_segment(&home)).unwrap(), home.records());
     let mut home = home.start().stop();
-    fs::write(segment(&home), &early).unwrap();
+    fs::write(last_segment(&home), &early).unwrap();
     edit_vault(&home, NOTED, &records);
     for _ in 0..2 {
         let Err((again, ran)) = TestBroker::try_start(home, |_| {}) else {

@@ -14,7 +14,7 @@ use std::process::{Child, Stdio};
 use serde_json::Value;
 use support::broker::Ran;
 use support::github::{Place, StandIn, World};
-pub(crate) use support::scenes::rotation::{self, NAME, NEW, OLD, SINK, world};
+pub(crate) use support::scenes::rotation::{self, NAME, NEW, OLD, SINK, in_place, world};
 use support::{Home, TestBroker};
 
 /// A GitHub with both tokens, and a broker that holds the old one, with these sinks.
@@ -83,28 +83,13 @@ impl Scene {
 
     /// The token that a caller is handed now.
     pub(crate) fn handed_out(&self) -> String {
-        let lease = self.broker.lease(r#"{"purpose":"label-sync"}"#).json();
-        lease["token"].as_str().unwrap_or_default().to_owned()
+        rotation::handed_out(&self.broker)
     }
 
     /// The one good end: one new secret in the sink, the old token dead, the new one in use.
     #[track_caller]
     pub(crate) fn assert_rotated(&self, how: &str) {
-        let state = self.state();
-        assert_eq!(state["phase"], "finished", "{how}: {state}");
-        assert_eq!(self.in_the_sink().as_deref(), Some(NEW), "{how}");
-        assert!(self.is_dead(OLD), "{how}: the old token lives");
-        assert!(!self.is_dead(NEW), "{how}: the new token is dead");
-        assert_eq!(self.handed_out(), NEW, "{how}");
-        let finished = self.broker.home.records_of("rotation.finished");
-        assert!(!finished.is_empty(), "{how}");
+        rotation::assert_rotated(&self.github, &self.broker, how);
         self.broker.home.ctl(&["audit", "verify"]).success();
     }
-}
-
-pub(crate) fn in_place(github: &StandIn, place: &Place) -> Option<String> {
-    github.change(|state| {
-        let stored = state.secrets.of(place, "SYNC_TOKEN")?;
-        Some(String::from_utf8(stored.value.clone()).unwrap())
-    })
 }

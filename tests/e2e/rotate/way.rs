@@ -23,10 +23,10 @@ fn a_rotation_goes_from_the_link_to_the_proof() {
     assert!(!scene.is_dead(OLD));
 
     let done = scene.broker.home.ctl(&["rotate", NAME, "--yes"]).success();
-    assert!(done.contains("dead and erased"), "{done}");
+    assert!(done.contains("revoked and erased"), "{done}");
     scene.assert_rotated("step by step");
     let again = scene.rotate(&["--yes"]).success();
-    assert!(again.contains("dead and erased"), "{again}");
+    assert!(again.contains("revoked and erased"), "{again}");
 }
 
 #[test]

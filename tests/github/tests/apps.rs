@@ -94,13 +94,13 @@ fn a_minted_token_reaches_what_was_asked_and_dies_on_demand() {
     assert_eq!(ask(github, "GET /user", token).status, 403);
     let got = ask(github, "GET /installation/repositories?per_page=1", token);
     assert_eq!(got.json()["total_count"], 1);
-    assert_eq!(github.change(|state| state.live_installation_tokens()), 1);
+    assert_eq!(github.live_tokens(), 1);
     assert_eq!(ask(github, "DELETE /installation/token", token).status, 204);
     assert_eq!(
         ask(github, "GET /installation/repositories", token).status,
         401
     );
-    assert_eq!(github.change(|state| state.live_installation_tokens()), 0);
+    assert_eq!(github.live_tokens(), 0);
 }
 
 #[test]

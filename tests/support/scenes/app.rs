@@ -1,8 +1,10 @@
 //! An App on three of four repositories, and an import that is granted two of them.
 
-use crate::Home;
-use crate::broker::own;
+use serde_json::{Value, json};
+
+use crate::broker::{like_label_sync, own, own_uid};
 use crate::github::{App, AppKey, Level, Repositories, StandIn, World};
+use crate::{AnyBroker, Home};
 
 /// The App's client id.
 pub const CLIENT: &str = "Iv23liABCDEF";
@@ -61,4 +63,68 @@ pub fn with(home: Home, key: &AppKey, fallback: &str, config: &str) -> (StandIn,
     let import = own(&IMPORT.replace("FALLBACK", fallback));
     home.policy("acme-import.toml", &import);
     (github, home)
+}
+
+/// Takes a lease for the import, with these further fields of the request.
+#[track_caller]
+pub fn take(broker: &impl AnyBroker, what: &Value) -> Value {
+    let mut body = json!({"purpose": "acme-import"});
+    body.as_object_mut()
+        .unwrap()
+        .extend(what.as_object().unwrap().clone());
+    let answer = broker.http("POST", "/v1/leases", &body.to_string());
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.json()
+}
+
+/// Asks for a lease for the import, which must be refused.
+#[track_caller]
+pub fn refusal(broker: &impl AnyBroker) -> Value {
+    let answer = broker.http("POST", "/v1/leases", r#"{"purpose":"acme-import"}"#);
+    let problem = answer.json();
+    assert!(answer.status >= 400 && problem.get("token").is_none());
+    problem
+}
+
+/// Takes a lease on [`OLD_TOKEN`] itself, for a purpose of its own.
+#[track_caller]
+pub fn take_raw(broker: &impl AnyBroker) -> Value {
+    let policy = like_label_sync("acme-by-hand", "acme-import-old-token");
+    broker.home().policy("acme-by-hand.toml", &policy);
+    let reloaded = broker.http("POST", "/v1/policies/reload", "");
+    assert_eq!(reloaded.status, 200, "{reloaded:?}");
+    let answer = broker.http("POST", "/v1/leases", r#"{"purpose":"acme-by-hand"}"#);
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.json()
+}
+
+/// Takes two leases for the import that share no token.
+#[track_caller]
+pub fn take_two(broker: &impl AnyBroker) -> [Value; 2] {
+    ["acme/one", "acme/two"].map(|one| take(broker, &json!({"repositories": [one]})))
+}
+
+/// Locks the store and revokes all. Returns what was revoked.
+#[track_caller]
+pub fn lock_and_revoke(broker: &impl AnyBroker) -> Value {
+    let answer = broker.http("POST", "/v1/lock", r#"{"revoke":true}"#);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let locked = answer.json();
+    assert_eq!(locked["status"], "locked");
+    locked["revoked"].clone()
+}
+
+/// The status with which the broker answers a question for this lease.
+pub fn status_of(broker: &impl AnyBroker, lease: &Value) -> u16 {
+    let id = lease["lease"].as_str().unwrap();
+    broker.http("GET", &format!("/v1/leases/{id}"), "").status
+}
+
+/// How many records end leases on the word of the tests' own account.
+#[must_use]
+pub fn revoked_by_us(home: &Home) -> usize {
+    let records = home.records_of("lease.revoked").into_iter();
+    records
+        .filter(|record| record["by"]["uid"] == own_uid())
+        .count()
 }

@@ -1,9 +1,11 @@
 //! Two secrets of one user at GitHub, one of another, and a purpose for each.
 
-use crate::Home;
+use serde_json::Value;
+
 use crate::broker::own_uid;
-use crate::canary;
 use crate::github::{StandIn, World};
+use crate::http::Answer;
+use crate::{AnyBroker, Home, canary};
 
 /// A second secret of the same user, one of another user, and a purpose for each.
 const POLICIES: &str = r#"
@@ -57,4 +59,32 @@ pub fn in_home(home: Home, github: &StandIn) -> Home {
     home.policy("other.toml", &purpose("other", "other-token"));
     home.github(github, "check_every = \"off\"\npoll_every = \"1s\"");
     home
+}
+
+/// One principal in the operator's status.
+pub fn principal(broker: &impl AnyBroker, name: &str) -> Value {
+    let status = broker.http("GET", "/v1/status", "").json();
+    let all = status["broker"]["github"]["principals"].as_array().unwrap();
+    let found = all.iter().find(|one| one["principal"] == name);
+    found.cloned().unwrap_or(Value::Null)
+}
+
+/// What this principal has left of its hourly budget, if that is known.
+pub fn core(broker: &impl AnyBroker, name: &str) -> Option<Value> {
+    let principal = principal(broker, name);
+    let resources = principal["resources"].as_array()?;
+    let found = resources.iter().find(|one| one["resource"] == "core");
+    found.cloned()
+}
+
+/// Asks for a lease for this purpose.
+pub fn ask(broker: &impl AnyBroker, purpose: &str) -> Answer {
+    let body = format!(r#"{{"purpose":"{purpose}"}}"#);
+    broker.http("POST", "/v1/leases", &body)
+}
+
+/// When a refusal says to come back, in seconds.
+#[must_use]
+pub fn retry_after(answer: &Answer) -> u64 {
+    answer.header("retry-after").unwrap().parse().unwrap()
 }

@@ -2,6 +2,10 @@
 //! between, in a process of its own or in the test's.
 
 pub mod app;
+pub mod checks;
 pub mod four_tokens;
+pub mod leases;
 pub mod limits;
+pub mod log;
 pub mod rotation;
+pub mod warnings;

@@ -9,6 +9,7 @@ use support::github::{
     App, AppKey, ExpiryHeader, Level, Pat, Repositories, StandIn, World, classic_token,
     fine_grained_token,
 };
+use support::scenes::checks::{checked, faults};
 use support::scenes::four_tokens::{NAMES, SYSTEM};
 use support::{Home, wait};
 
@@ -50,7 +51,7 @@ fn home(policies: &str) -> Home {
     home
 }
 
-/// A broker that asks this stand-in only when it is told to.
+/// A broker that asks this stand-in only when a test does.
 fn started(github: &StandIn, policies: &str) -> InProcess {
     let home = home(policies);
     home.github(github, "check_every = \"off\"\npoll_every = \"off\"");
@@ -59,22 +60,6 @@ fn started(github: &StandIn, policies: &str) -> InProcess {
 
 fn set(broker: &InProcess, name: &str, value: &str) {
     broker.set(name, value);
-}
-
-/// Checks one secret.
-fn checked(broker: &InProcess, name: &str) -> Value {
-    let path = format!("/v1/secrets/{name}/check");
-    broker.done("POST", &path, "").json()["check"].clone()
-}
-
-/// The words of what is not as it should be.
-fn faults(check: &Value) -> Vec<&str> {
-    let findings = check["findings"].as_array().unwrap().iter();
-    let faults =
-        findings.filter(|f| ["warning", "error"].contains(&f["verdict"].as_str().unwrap()));
-    faults
-        .map(|finding| finding["word"].as_str().unwrap())
-        .collect()
 }
 
 fn verdict<'a>(check: &'a Value, word: &str) -> &'a str {

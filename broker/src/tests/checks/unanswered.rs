@@ -4,10 +4,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
+use support::described::ask;
 use support::github::{AppKey, Effect, ExpiryHeader, Fault, Pat, StandIn, World, classic_token};
+use support::scenes::checks::{checked, faults};
 
 use super::super::InProcess;
-use super::{NAMES, SYSTEM, checked, faults, home, set, started};
+use super::{NAMES, SYSTEM, home, set, started};
 
 #[test]
 fn where_github_fails_nothing_is_found_out_and_what_was_known_stays() {
@@ -48,15 +50,14 @@ fn where_github_fails_nothing_is_found_out_and_what_was_known_stays() {
         ),
     ] {
         github.fault(fault);
-        let answer = broker.http("POST", &check, "");
-        let (got, problem) = (answer.status, answer.json());
+        let (got, problem) = ask(&broker, "POST", "/v1/secrets/{name}/check", &check, "");
         assert_eq!(
             (got, problem["code"].as_str()),
             (status, Some(code)),
             "{problem}"
         );
         github.heal();
-        let shown = broker.http("GET", &path, "").json();
+        let (_, shown) = ask(&broker, "GET", "/v1/secrets/{name}", &path, "");
         assert_eq!(shown["check"], before["check"], "{problem}");
         assert!(shown["check_failed"]["why"].is_string(), "{shown}");
     }
@@ -133,7 +134,10 @@ fn a_new_value_is_stored_whatever_github_does() {
         body.as_object_mut()
             .unwrap()
             .extend(more.as_object().unwrap().clone());
-        broker.done("PUT", &path, &body.to_string()).json()
+        let body = body.to_string();
+        let (status, set) = ask(&broker, "PUT", "/v1/secrets/{name}", &path, &body);
+        assert_eq!(status, 200, "{set}");
+        set
     };
     let set = put(json!({}));
     let warnings = set["warnings"].to_string();

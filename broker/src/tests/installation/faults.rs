@@ -8,12 +8,6 @@ use super::{END, FIND, MINT, OLD_TOKEN, Setting};
 
 const FALLBACK: &str = r#"fallback = { secret = "acme-import-old-token", deliver = "raw" }"#;
 
-fn live_tokens(setting: &Setting) -> usize {
-    setting
-        .github
-        .change(|state| state.live_installation_tokens())
-}
-
 #[test]
 fn what_github_refuses_is_said_and_nothing_is_handed_out() {
     let setting = Setting::new();
@@ -43,7 +37,7 @@ fn what_github_refuses_is_said_and_nothing_is_handed_out() {
     }
     let failed = setting.broker.home.records_of("lease.failed");
     assert_eq!(failed.len(), 3);
-    assert_eq!(live_tokens(&setting), 0);
+    assert_eq!(setting.github.live_tokens(), 0);
     setting.take(&json!({}));
 }
 
@@ -59,11 +53,11 @@ fn a_mint_whose_answer_was_lost_is_not_repeated_and_the_caller_is_told() {
         "{detail}"
     );
     assert_eq!(setting.github.calls(MINT), 1);
-    assert_eq!(live_tokens(&setting), 1, "it happened anyway");
+    assert_eq!(setting.github.live_tokens(), 1, "it happened anyway");
 }
 
 #[test]
-fn a_mint_that_never_arrived_is_tried_again() {
+fn a_mint_that_a_gateway_answered_is_not_repeated() {
     let setting = Setting::new();
     setting.take(&json!({}));
     setting
@@ -72,7 +66,7 @@ fn a_mint_that_never_arrived_is_tried_again() {
     let answer = setting
         .broker
         .lease(r#"{"purpose":"acme-import","fresh":true}"#);
-    // A gateway's error says nothing of what stands behind it: not repeated either.
+    // What became of it behind the gateway is not known.
     assert_eq!(answer.json()["code"], "upstream_unavailable");
     assert!(answer.header("retry-after").is_some());
     assert_eq!(setting.github.calls(MINT), 2);
@@ -161,7 +155,7 @@ fn a_token_that_is_not_known_everywhere_yet_is_not_taken_for_dead() {
     let lease = setting.take(&json!({}));
     let ended = setting.revoke(&lease, "");
     assert_eq!(ended["token"], "pending", "401, and it is seconds old");
-    wait::until(|| live_tokens(&setting) == 0);
+    wait::until(|| setting.github.live_tokens() == 0);
     wait::until(|| setting.broker.home.records_of("token.revoked").len() == 1);
 }
 

@@ -1,62 +1,26 @@
-//! `lock --revoke`: what it ends, when GitHub is down, when the log cannot be written, and when the broker
-//! is killed half-way.
+//! The kill switch: what it ends, also when GitHub is down and when the log cannot be written.
 
 use std::fs;
 use std::thread;
 
-use serde_json::{Value, json};
-use support::broker::{like_label_sync, own_uid};
+use serde_json::json;
+use support::broker::own_uid;
 use support::github::Fault;
+use support::scenes::app::{lock_and_revoke, revoked_by_us, status_of, take_raw, take_two};
 use support::wait;
 
-use super::super::InProcess;
 use super::{END, OLD_TOKEN, Setting};
-
-fn lock(broker: &InProcess) -> Value {
-    let answer = broker.http("POST", "/v1/lock", r#"{"revoke":true}"#);
-    assert_eq!(answer.status, 200, "{answer:?}");
-    let locked = answer.json();
-    assert_eq!(locked["status"], "locked");
-    locked["revoked"].clone()
-}
-
-fn status_of(broker: &InProcess, lease: &Value) -> u16 {
-    let id = lease["lease"].as_str().unwrap();
-    broker.http("GET", &format!("/v1/leases/{id}"), "").status
-}
-
-impl Setting {
-    fn take_raw(&self) -> Value {
-        let policy = like_label_sync("acme-by-hand", "acme-import-old-token");
-        self.broker.home.policy("acme-by-hand.toml", &policy);
-        self.broker.reload();
-        let answer = self.broker.lease(r#"{"purpose":"acme-by-hand"}"#);
-        assert_eq!(answer.status, 201, "{answer:?}");
-        answer.json()
-    }
-
-    fn two(&self) -> [Value; 2] {
-        ["acme/one", "acme/two"].map(|one| self.take(&json!({"repositories": [one]})))
-    }
-
-    /// The records that end leases, by an operator.
-    fn ended_by_us(&self) -> usize {
-        let records = self.broker.home.records_of("lease.revoked").into_iter();
-        let ours = records.filter(|record| record["by"]["uid"] == own_uid());
-        ours.count()
-    }
-}
 
 #[test]
 fn every_lease_ends_and_every_token_is_dead_and_what_cannot_end_is_named() {
     let setting = Setting::new();
-    let [one, two] = setting.two();
+    let [one, two] = take_two(&setting.broker);
     let shares = setting.take(&json!({"repositories": ["acme/one"]}));
     assert_eq!(shares["token"], one["token"]);
-    let raw = setting.take_raw();
+    let raw = take_raw(&setting.broker);
     assert_eq!(raw["token"], OLD_TOKEN);
 
-    let revoked = lock(&setting.broker);
+    let revoked = lock_and_revoke(&setting.broker);
     assert_eq!(revoked["leases"].as_array().unwrap().len(), 4);
     assert_eq!(revoked["tokens_ended"].as_array().unwrap().len(), 2);
     assert_eq!(revoked["tokens_pending"], json!([]));
@@ -80,7 +44,7 @@ fn every_lease_ends_and_every_token_is_dead_and_what_cannot_end_is_named() {
     for lease in [&one, &two, &shares, &raw] {
         assert_eq!(status_of(&setting.broker, lease), 404);
     }
-    assert_eq!(setting.ended_by_us(), 4);
+    assert_eq!(revoked_by_us(&setting.broker.home), 4);
     let dead = setting.broker.home.records_of("token.revoked");
     assert!(dead.len() == 2 && dead.iter().all(|end| end["by"]["uid"] == own_uid()));
     assert_eq!(setting.broker.home.records_of("vault.locked").len(), 1);
@@ -95,13 +59,17 @@ fn every_lease_ends_and_every_token_is_dead_and_what_cannot_end_is_named() {
 #[test]
 fn with_github_down_the_store_is_locked_and_the_rest_ends_after_the_unlock() {
     let setting = Setting::new();
-    let [one, two] = setting.two();
+    let [one, two] = take_two(&setting.broker);
     setting.github.fault(Fault::on(END).close_before());
-    let revoked = lock(&setting.broker);
+    let revoked = lock_and_revoke(&setting.broker);
     let pending = revoked["tokens_pending"].as_array().unwrap().clone();
     assert_eq!(pending.len(), 2);
     assert_eq!(setting.broker.http("GET", "/readyz", "").status, 503);
-    assert_eq!(setting.ended_by_us(), 2, "here, they have ended");
+    assert_eq!(
+        revoked_by_us(&setting.broker.home),
+        2,
+        "here, they have ended"
+    );
     assert!(setting.alive(&one) && setting.alive(&two), "as it says");
 
     setting.github.heal();
@@ -121,7 +89,7 @@ fn the_lock_is_in_force_while_github_is_still_asked() {
     let one = setting.take(&json!({}));
     setting.github.fault(Fault::on(END).hold());
     let revoked = thread::scope(|scope| {
-        let locking = scope.spawn(|| lock(&setting.broker));
+        let locking = scope.spawn(|| lock_and_revoke(&setting.broker));
         setting.github.wait_for_calls(END, 1);
         let refused = setting.broker.lease(r#"{"purpose":"acme-import"}"#);
         assert_eq!(refused.json()["code"], "locked");
@@ -138,9 +106,9 @@ fn the_lock_is_in_force_while_github_is_still_asked() {
 #[test]
 fn tokens_of_before_a_restart_are_opened_from_the_vault_before_it_is_locked() {
     let setting = Setting::new();
-    let [one, two] = setting.two();
+    let [one, two] = take_two(&setting.broker);
     let setting = setting.killed(|_| {});
-    let revoked = lock(&setting.broker);
+    let revoked = lock_and_revoke(&setting.broker);
     assert_eq!(
         revoked["tokens_ended"].as_array().unwrap().len(),
         2,
@@ -158,7 +126,7 @@ fn tokens_of_before_a_restart_are_opened_from_the_vault_before_it_is_locked() {
 fn a_log_that_cannot_be_written_stops_nothing_and_a_restart_revives_nothing() {
     let setting = Setting::new();
     let one = setting.take(&json!({}));
-    let raw = setting.take_raw();
+    let raw = take_raw(&setting.broker);
     let segment = setting
         .broker
         .home
@@ -167,7 +135,7 @@ fn a_log_that_cannot_be_written_stops_nothing_and_a_restart_revives_nothing() {
         .join("00000000000000000000.jsonl");
     let away = setting.broker.home.path().join("away");
     fs::rename(&segment, &away).unwrap();
-    let revoked = lock(&setting.broker);
+    let revoked = lock_and_revoke(&setting.broker);
     assert_eq!(revoked["recorded"], false);
     assert_eq!(
         revoked["tokens_ended"].as_array().unwrap().len(),
@@ -195,7 +163,7 @@ fn a_broker_that_starts_without_its_key_ends_what_the_log_holds_at_the_unlock() 
     let key = home.places.root_key.clone();
     let away = home.path().join("away");
     let setting = setting.killed(|_| fs::rename(&key, &away).unwrap());
-    let revoked = lock(&setting.broker);
+    let revoked = lock_and_revoke(&setting.broker);
     assert_eq!(revoked["leases_at_unlock"], 1, "{revoked}");
     assert!(setting.alive(&one), "its value is sealed");
 
@@ -208,7 +176,7 @@ fn a_broker_that_starts_without_its_key_ends_what_the_log_holds_at_the_unlock() 
 #[test]
 fn no_lease_that_was_handed_out_before_or_meanwhile_is_live_after_a_quick_unlock() {
     let setting = Setting::new();
-    setting.take_raw();
+    take_raw(&setting.broker);
     let ask = |purpose: &str| {
         let body = json!({"purpose": purpose}).to_string();
         let answer = setting.broker.lease(&body);
@@ -233,7 +201,7 @@ fn no_lease_that_was_handed_out_before_or_meanwhile_is_live_after_a_quick_unlock
                 })
             });
             wait::until(|| granted() > before + 10);
-            lock(&setting.broker);
+            lock_and_revoke(&setting.broker);
             let leases = callers.map(|caller| caller.join().unwrap());
             leases.concat()
         });

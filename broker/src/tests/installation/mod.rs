@@ -40,20 +40,11 @@ impl Setting {
     }
 
     fn take(&self, what: &Value) -> Value {
-        let mut body = json!({"purpose": "acme-import"});
-        body.as_object_mut()
-            .unwrap()
-            .extend(what.as_object().unwrap().clone());
-        let answer = self.broker.lease(&body.to_string());
-        assert_eq!(answer.status, 201, "{answer:?}");
-        answer.json()
+        app::take(&self.broker, what)
     }
 
     fn refusal(&self) -> Value {
-        let answer = self.broker.lease(r#"{"purpose":"acme-import"}"#);
-        let problem = answer.json();
-        assert!(answer.status >= 400 && problem.get("token").is_none());
-        problem
+        app::refusal(&self.broker)
     }
 
     /// What a script with the token is answered.

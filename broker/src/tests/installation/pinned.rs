@@ -120,12 +120,7 @@ fn a_name_that_changed_hands_is_noticed_beside_one_that_is_new_too() {
             && detail.contains("`tokenctl repository unpin acme/one`"),
         "{detail}"
     );
-    let live = |setting: &Setting| {
-        setting
-            .github
-            .change(|state| state.live_installation_tokens())
-    };
-    wait::until(|| live(&setting) == 0);
+    wait::until(|| setting.github.live_tokens() == 0);
 }
 
 #[test]

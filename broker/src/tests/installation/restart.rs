@@ -1,17 +1,16 @@
 //! Which token a lease holds after a broker was killed, and which tokens then end.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use support::forge::{Mac, forged_issue, repeated_grant};
 use support::github::Fault;
-use support::{Home, wait};
+use support::scenes::log::append;
+use support::wait;
 
 use super::{END, MINT, Setting};
 
 const ASK: &str = r#"{"purpose":"acme-import"}"#;
-use support::forge::{Mac, forged_issue, repeated_grant};
 
 impl Setting {
     fn live(&self) -> Vec<Value> {
@@ -23,13 +22,6 @@ impl Setting {
     fn last(&self, kind: &str) -> Value {
         self.broker.home.records_of(kind).pop().unwrap()
     }
-}
-
-/// Writes to the end of the log.
-fn append(home: &Home, line: &[u8]) {
-    let segment = home.places.audit.join("00000000000000000000.jsonl");
-    let mut segment = OpenOptions::new().append(true).open(segment).unwrap();
-    segment.write_all(line).unwrap();
 }
 
 #[test]
@@ -121,11 +113,7 @@ fn a_token_whose_answer_was_lost_is_held_by_its_lease_until_that_ends() {
     let setting = setting.killed(|_| {});
     let lease = setting.last("lease.granted");
     assert_eq!(setting.live(), [lease["lease"].clone()]);
-    let live = || {
-        setting
-            .github
-            .change(|state| state.live_installation_tokens())
-    };
+    let live = || setting.github.live_tokens();
     assert_eq!(live(), 1);
     assert_eq!(setting.revoke(&lease, "")["token"], "revoked");
     assert_eq!(live(), 0);
@@ -135,7 +123,7 @@ fn a_token_whose_answer_was_lost_is_held_by_its_lease_until_that_ends() {
 fn a_token_that_was_kept_but_not_issued_is_ended_and_its_lease_is_over() {
     let setting = Setting::new();
     let lease = setting.take(&json!({}));
-    // The grant once more, and nothing after it: as if the broker had ended before `lease.issued`.
+    // The grant again, and nothing after it: as if the broker had ended before `lease.issued`.
     let setting = setting.killed(|home| append(home, &repeated_grant(home)));
     assert!(setting.live().is_empty());
     assert_eq!(setting.last("lease.failed")["lease"], lease["lease"]);
@@ -157,11 +145,7 @@ fn a_token_that_has_ended_by_this_machines_clock_is_ended_at_github_all_the_same
     let detail = problem["detail"].as_str().unwrap();
     assert!(detail.contains("set the clock right"), "{detail}");
     let setting = setting.killed(|_| {});
-    let live = || {
-        setting
-            .github
-            .change(|state| state.live_installation_tokens())
-    };
+    let live = || setting.github.live_tokens();
     assert_eq!(live(), 1);
     setting.github.heal();
     wait::until(|| live() == 0);

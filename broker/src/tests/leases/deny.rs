@@ -1,27 +1,12 @@
 //! What a caller does not get, and what it cannot learn by asking.
 
 use serde_json::{Value, json};
-use support::accounts::shown;
-use support::broker::LABEL_SYNC;
+use support::accounts::{shown, three_accounts};
+use support::canary;
 use support::http::Answer;
-use support::{Home, canary};
 
 use super::super::in_process::ready;
 use super::super::{ALICE, BOB, InProcess};
-
-/// Purposes for the tests' own account, for Alice and for Bob. Names of one length, so that answers
-/// can be compared byte for byte.
-fn three_accounts() -> Home {
-    let home = ready();
-    let own = nix::unistd::geteuid().as_raw();
-    for (purpose, uid) in [("job-mine", own), ("job-alic", ALICE), ("job-bobs", BOB)] {
-        let policy = LABEL_SYNC
-            .replace("\"label-sync\"", &format!("{purpose:?}"))
-            .replace("UID", &uid.to_string());
-        home.policy(&format!("{purpose}.toml"), &policy);
-    }
-    home
-}
 
 fn with_secret(broker: &InProcess) {
     broker.set("org-label-sync-token", canary::CLASSIC);
@@ -29,7 +14,7 @@ fn with_secret(broker: &InProcess) {
 
 #[test]
 fn p7_a_secret_without_a_value_shows_only_to_those_a_rule_speaks_for() {
-    let broker = InProcess::start(three_accounts());
+    let broker = InProcess::start(three_accounts(ready()));
     let ask = |uid, name: &str| {
         let body = format!(r#"{{"purpose":"{name}"}}"#);
         broker.http_as(uid, "POST", "/v1/leases", &body)
@@ -45,7 +30,7 @@ fn p7_a_secret_without_a_value_shows_only_to_those_a_rule_speaks_for() {
 
 #[test]
 fn callers_see_only_the_purposes_that_some_rule_gives_them() {
-    let broker = InProcess::start(three_accounts());
+    let broker = InProcess::start(three_accounts(ready()));
     let names = |uid| {
         let list = broker.http_as(uid, "GET", "/v1/purposes", "").json();
         let purposes = list["purposes"].as_array().unwrap().clone();
@@ -65,7 +50,7 @@ fn callers_see_only_the_purposes_that_some_rule_gives_them() {
 
 #[test]
 fn a_lease_belongs_to_the_account_that_took_it() {
-    let broker = InProcess::start(three_accounts());
+    let broker = InProcess::start(three_accounts(ready()));
     with_secret(&broker);
     let own = nix::unistd::geteuid().as_raw();
     let taken = broker.http_as(ALICE, "POST", "/v1/leases", r#"{"purpose":"job-alic"}"#);
@@ -111,7 +96,7 @@ fn a_lease_belongs_to_the_account_that_took_it() {
 
 #[test]
 fn what_only_operators_may_do_is_refused_to_others_and_changes_nothing() {
-    let broker = InProcess::start(three_accounts());
+    let broker = InProcess::start(three_accounts(ready()));
     with_secret(&broker);
     let value = json!({"value": canary::CLASSIC_TWO}).to_string();
     let before = broker.home.records().len();
@@ -143,7 +128,7 @@ fn what_only_operators_may_do_is_refused_to_others_and_changes_nothing() {
 
 #[test]
 fn why_the_broker_is_not_ready_is_for_operators() {
-    let broker = InProcess::start(three_accounts());
+    let broker = InProcess::start(three_accounts(ready()));
     assert_eq!(broker.http("POST", "/v1/lock", "").status, 200);
     let theirs = broker.http_as(ALICE, "GET", "/readyz", "");
     assert_eq!(
@@ -157,7 +142,7 @@ fn why_the_broker_is_not_ready_is_for_operators() {
 #[test]
 fn operators_are_those_the_configuration_names_and_root() {
     let config = "[operators]\nusers = [\"daemon\"]\n";
-    let home = three_accounts();
+    let home = three_accounts(ready());
     home.config(config);
     let broker = InProcess::start(home);
     let daemon = nix::unistd::User::from_name("daemon").unwrap().unwrap();
@@ -199,7 +184,7 @@ fn a_flood_of_refusals_is_counted_and_neither_fills_the_log_nor_hides() {
 #[test]
 fn a_flood_by_one_account_leaves_the_others_alone() {
     let config = "[limits]\ndenials_per_minute = 1\n";
-    let home = three_accounts();
+    let home = three_accounts(ready());
     home.config(config);
     let broker = InProcess::start(home);
     let ask = |uid| {

@@ -8,20 +8,13 @@ mod restart;
 use std::fs;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
-use support::broker::{LABEL_SYNC, own_uid};
-use support::{Home, canary, wait};
+use support::broker::own_uid;
+use support::scenes::leases::{at, is_live, only, policy, take};
+use support::{canary, wait};
 
 use super::InProcess;
 use super::in_process::ready;
-
-/// A purpose of the tests' own account with this `[[allow]]` caller and ttl.
-fn policy(caller: &str, ttl: &str) -> String {
-    LABEL_SYNC
-        .replace("{ uid = UID }", caller)
-        .replace(r#"{ default = "15m", max = "1h" }"#, ttl)
-}
 
 fn own() -> String {
     format!("{{ uid = {} }}", own_uid())
@@ -33,38 +26,6 @@ fn with_ttl(ttl: &str) -> InProcess {
     let broker = InProcess::start(home);
     broker.set("org-label-sync-token", canary::CLASSIC);
     broker
-}
-
-/// Takes a lease and returns its path.
-fn take(broker: &InProcess, more: &str) -> String {
-    let answer = broker.lease(&format!(r#"{{"purpose":"label-sync"{more}}}"#));
-    assert_eq!(answer.status, 201, "{:?}", answer.head);
-    path_of(&answer.json())
-}
-
-fn path_of(lease: &Value) -> String {
-    format!("/v1/leases/{}", lease["lease"].as_str().unwrap())
-}
-
-fn is_live(broker: &InProcess, path: &str) -> bool {
-    match broker.http("GET", path, "").status {
-        200 => true,
-        404 => false,
-        status => panic!("{status}"),
-    }
-}
-
-fn at(value: &Value) -> Timestamp {
-    value.as_str().unwrap().parse().unwrap()
-}
-
-/// The one record of this kind, which must be about this lease.
-fn only(home: &Home, kind: &str, path: &str) -> Value {
-    let mut records = home.records_of(kind);
-    assert_eq!(records.len(), 1, "{records:?}");
-    let record = records.remove(0);
-    assert!(path.ends_with(record["lease"].as_str().unwrap()));
-    record
 }
 
 #[test]

@@ -10,12 +10,7 @@ pub(super) const TO: &str = "op://Github-Tokens/moved-token/credential";
 pub(super) fn with_connect() -> (StandInConnect, Scene) {
     let connect = StandInConnect::start(World::default());
     connect.set("Github-Tokens", "something else", "credential", "x");
-    let config = format!(
-        "[onepassword]\nconnect = \"{}\"\nca = \"{}\"\ntoken = \"vault\"\n",
-        connect.api(),
-        connect.ca().display()
-    );
-    let broker = InProcess::start(home(&config));
+    let broker = InProcess::start(home(&connect.config()));
     broker.set("onepassword-token", TOKEN);
     (connect, Scene { broker })
 }

@@ -75,7 +75,7 @@ fn while_1password_is_down_leases_go_on_unmarked_while_fresh_and_marked_while_st
     let issued = scene.broker.home.records_of("lease.issued");
     assert_eq!(&issued.last().unwrap()["stale_since"], since);
     let path = format!("/v1/leases/{}", leased["lease"].as_str().unwrap());
-    let listed = scene.broker.http("GET", &path, "").json();
+    let (_, listed) = ask(&scene.broker, "GET", "/v1/leases/{id}", &path, "");
     assert_eq!(&listed["stale_since"], since);
     assert_eq!(&scene.shown()["stale_since"], since);
     let status = scene.broker.http("GET", "/v1/status", "").json();

@@ -8,9 +8,10 @@ use std::thread;
 
 use serde_json::{Value, json};
 use support::Home;
-use support::broker::SECRETS;
+use support::broker::{MANY_LEASES, SECRETS};
 use support::canary;
 use support::connect::{StandInConnect, TOKEN, World};
+use support::described::{self, ask};
 use support::github::Fault;
 
 use super::InProcess;
@@ -33,12 +34,7 @@ struct Scene {
 fn home(connect: &StandInConnect, more: &str) -> Home {
     let home = ready();
     home.policy("secrets.toml", &SECRETS.replace("vault", REFERENCE));
-    home.config(&format!(
-        "[limits]\nleases_per_account = 1000\nleases_per_minute = 1000\n\
-         [onepassword]\nconnect = \"{}\"\nca = \"{}\"\ntoken = \"vault\"\n{more}\n",
-        connect.api(),
-        connect.ca().display()
-    ));
+    home.config(&format!("{MANY_LEASES}{}{more}\n", connect.config()));
     home
 }
 
@@ -53,8 +49,7 @@ impl Scene {
     }
 
     fn lease(&self) -> (u16, Value) {
-        let answer = self.broker.lease(r#"{"purpose":"label-sync"}"#);
-        (answer.status, answer.json())
+        described::lease(&self.broker)
     }
 
     /// A lease on this value, which is in its time.
@@ -68,7 +63,13 @@ impl Scene {
     /// Everything there is to show of the secret.
     fn shown(&self) -> Value {
         let path = format!("/v1/secrets/{NAME}");
-        self.broker.http("GET", &path, "").json()
+        ask(&self.broker, "GET", "/v1/secrets/{name}", &path, "").1
+    }
+
+    /// Asks every place for its value.
+    fn probe(&self) -> (u16, Value) {
+        let path = "/v1/sources/probe";
+        ask(&self.broker, "POST", path, path, "")
     }
 
     /// How often the value was asked for.
@@ -125,9 +126,8 @@ fn a_lock_forgets_the_value_and_while_it_lasts_nothing_is_asked() {
     let set = |value| scene.connect.set(VAULT, ITEM, "credential", value);
     set(canary::CLASSIC_TWO);
     assert_eq!(scene.lease().0, 503);
-    let probe = scene.broker.http("POST", "/v1/sources/probe", "");
-    let code = &probe.json()["code"];
-    assert_eq!((probe.status, code), (503, &"locked".into()));
+    let (status, problem) = scene.probe();
+    assert_eq!((status, &problem["code"]), (503, &"locked".into()));
     assert_eq!(scene.reads(), 1, "locked, it cannot present its token");
     scene.broker.unlock();
     scene.assert_leased(canary::CLASSIC_TWO);
@@ -168,8 +168,8 @@ fn a_final_newline_is_no_part_of_a_value() {
 #[test]
 fn a_connect_server_is_asked_whether_it_is_well() {
     let scene = Scene::new("wait = \"5s\"");
-    let probe = || scene.broker.done("POST", "/v1/sources/probe", "").json();
-    let probed = probe();
+    let (status, probed) = scene.probe();
+    assert_eq!(status, 200, "{probed}");
     let sound = json!([{ "secret": NAME, "source": REFERENCE }]);
     assert_eq!(probed["sources"], sound);
     let one_password = &probed["one_password"];
@@ -177,7 +177,7 @@ fn a_connect_server_is_asked_whether_it_is_well() {
     assert_eq!(one_password["requests"], 0, "Connect has no such limit");
     scene.goes_down();
     scene.broker.reload();
-    let probed = probe();
+    let (_, probed) = scene.probe();
     assert_eq!(probed["sources"], sound, "it is known and in its time");
     let fault = probed["one_password"]["fault"].as_str().unwrap();
     assert!(fault.contains("1Password cannot be reached"), "{fault}");

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use support::Home;
 use support::github::{Place, StandIn, World};
 use support::http::Answer;
-use support::scenes::rotation::{self, NAME, NEW, OLD, SINK, world};
+use support::scenes::rotation::{self, NAME, NEW, OLD, SINK, in_place, world};
 
 use super::InProcess;
 use super::in_process::ready;
@@ -193,28 +193,13 @@ impl Scene {
 
     /// The token that a caller is handed now.
     fn handed_out(&self) -> String {
-        let lease = self.broker.lease(r#"{"purpose":"label-sync"}"#).json();
-        lease["token"].as_str().unwrap_or_default().to_owned()
+        rotation::handed_out(&self.broker)
     }
 
     /// The one good end: one new secret in the sink, the old token dead, the new one in use.
     #[track_caller]
     fn assert_rotated(&self, how: &str) {
-        let state = self.state();
-        assert_eq!(state["phase"], "finished", "{how}: {state}");
-        assert_eq!(self.in_the_sink().as_deref(), Some(NEW), "{how}");
-        assert!(self.is_dead(OLD), "{how}: the old token lives");
-        assert!(!self.is_dead(NEW), "{how}: the new token is dead");
-        assert_eq!(self.handed_out(), NEW, "{how}");
-        let finished = self.broker.home.records_of("rotation.finished");
-        assert!(!finished.is_empty(), "{how}");
+        rotation::assert_rotated(&self.github, &self.broker, how);
         self.broker.assert_log_verifies();
     }
-}
-
-fn in_place(github: &StandIn, place: &Place) -> Option<String> {
-    github.change(|state| {
-        let stored = state.secrets.of(place, "SYNC_TOKEN")?;
-        Some(String::from_utf8(stored.value.clone()).unwrap())
-    })
 }

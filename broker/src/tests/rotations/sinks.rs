@@ -1,8 +1,7 @@
 //! Where else a value goes.
 
-use std::collections::BTreeSet;
-
-use support::github::{App, AppKey, Fault, Level, Repositories, Stored};
+use support::github::{Fault, Stored};
+use support::scenes::rotation::{named_in, sink_with};
 use support::wait;
 
 use super::*;
@@ -37,8 +36,8 @@ fn one_failed_sink_does_not_lose_the_others_and_nothing_is_ended_until_it_is_wri
     assert!(!scene.is_dead(OLD), "a place still holds it");
     let path = format!("/v1/secrets/{NAME}/sinks");
     let shown = scene.broker.http("GET", &path, "").json();
-    let stands = |place: usize| shown["sinks"][place]["state"].clone();
-    assert_eq!((stands(0), stands(1)), ("failed".into(), "current".into()));
+    let state = |sink: usize| &shown["sinks"][sink]["state"];
+    assert_eq!((state(0), state(1)), (&"failed".into(), &"current".into()));
 
     scene.github.heal();
     assert_eq!(scene.push().status, 200);
@@ -117,25 +116,18 @@ name         = "SYNC_TOKEN"
     });
 }
 
-/// The sink of the site, written with the secret `name`, declared so and of this value.
-fn written_with(world: World, name: &str, declared: &str, value: &str) -> Scene {
-    let sinks = format!("\n[secret.{name}]\n{declared}\n{SINK}with = \"{name}\"\n");
-    let scene = Scene::with(world, &sinks);
-    scene.broker.set(name, value);
-    scene
-}
-
 #[test]
 fn a_sink_is_written_with_another_secrets_token_where_that_is_declared() {
     let writer = "ghp_WRITERcanaryWRITERcanaryWRITERcan0006";
     let world = world().classic(writer, "acme-bot", &["repo"]);
     let declared = "kind = \"classic\"\nowner = \"acme-bot\"";
-    let scene = written_with(world, "sink-writer", declared, writer);
+    let scene = Scene::with(world, &sink_with("sink-writer", declared));
+    scene.broker.set("sink-writer", writer);
     scene.rotate(Then::Revoke).the_end();
     scene.assert_rotated("with another token");
     let hashed = support::github::hashed(writer);
     let journal = scene.github.journal();
-    assert!(scene.github.calls(PUT) == 1);
+    assert_eq!(scene.github.calls(PUT), 1);
     let puts = journal.iter().filter(|call| call.method == "PUT");
     assert!(
         puts.clone()
@@ -144,25 +136,10 @@ fn a_sink_is_written_with_another_secrets_token_where_that_is_declared() {
 }
 
 fn written_with_an_app() -> Scene {
-    let key = AppKey::generate();
-    let app = App::new("Iv23liCANARY", "acme", &key, &[("secrets", Level::Write)]);
-    let world = world().app(app.installed("acme", Repositories::All));
-    let declared = "kind = \"app\"\nclient_id = \"Iv23liCANARY\"";
-    written_with(world, "acme-app", declared, key.pem())
-}
-
-fn live_tokens(scene: &Scene) -> usize {
-    let github = &scene.github;
-    github.change(|state| state.live_installation_tokens())
-}
-
-/// Base64 SHA-256 of every installation token that such records name.
-fn named_in(scene: &Scene, kind: &str) -> BTreeSet<String> {
-    let records = scene.broker.home.records_of(kind);
-    let hashes = records.iter().map(|one| one["hashed_credential"].clone());
-    hashes
-        .map(|hash| hash.as_str().unwrap().to_owned())
-        .collect()
+    let (world, sinks, key) = rotation::with_an_app();
+    let scene = Scene::with(world, &sinks);
+    scene.broker.set(rotation::SINK_APP, key.pem());
+    scene
 }
 
 #[test]
@@ -170,8 +147,8 @@ fn an_app_writes_a_sink_with_a_token_for_that_place_alone_which_is_ended_after_i
     let scene = written_with_an_app();
     scene.rotate(Then::Revoke).the_end();
     scene.assert_rotated("with an App");
-    wait::until(|| !named_in(&scene, "token.revoked").is_empty());
-    assert_eq!(live_tokens(&scene), 0);
+    wait::until(|| !named_in(&scene.broker.home, "token.revoked").is_empty());
+    assert_eq!(scene.github.live_tokens(), 0);
     assert_eq!(scene.github.calls("DELETE /installation/token"), 1);
     let minted = scene.broker.home.records_of("token.minted");
     assert_eq!(minted.len(), 1);
@@ -188,8 +165,8 @@ fn an_app_writes_a_sink_with_a_token_for_that_place_alone_which_is_ended_after_i
         put.hashed_token.as_deref().unwrap()
     );
     assert_eq!(
-        named_in(&scene, "token.revoked"),
-        named_in(&scene, "token.minted")
+        named_in(&scene.broker.home, "token.revoked"),
+        named_in(&scene.broker.home, "token.minted")
     );
 }
 
@@ -200,7 +177,7 @@ fn the_end_of_an_apps_token_that_wrote_a_sink_is_tried_until_it_takes() {
     scene.github.fault(end.times(1));
     scene.rotate(Then::Revoke).the_end();
     scene.assert_rotated("an end was refused");
-    wait::until(|| live_tokens(&scene) == 0);
+    wait::until(|| scene.github.live_tokens() == 0);
 }
 
 #[test]

@@ -112,6 +112,8 @@ fn a_fine_grained_value_must_reach_every_declared_repository_that_still_has_its_
     assert!(warnings.contains(renamed), "{warnings}");
     scene.confirm("site-pat", &json!({}));
     scene.go_on("site-pat").the_end();
+    assert_eq!(scene.state_of("site-pat")["phase"], "finished");
+    assert!(scene.is_dead(old) && !scene.is_dead(new));
 }
 
 #[test]
@@ -126,6 +128,8 @@ fn where_no_scopes_are_declared_a_new_value_carries_none_too_many() {
     assert!(!warnings.contains("more than is declared"), "{warnings}");
     scene.confirm("free-pat", &json!({}));
     scene.go_on("free-pat").the_end();
+    assert_eq!(scene.state_of("free-pat")["phase"], "finished");
+    assert!(scene.is_dead(value) && !scene.is_dead(NEW));
 }
 
 #[test]
@@ -155,7 +159,7 @@ fn until_the_old_value_is_revoked_a_rotation_is_undone() {
     let todo = "delete the token that was made for it";
     assert!(next.contains(todo), "{next}");
     assert!(!scene.is_dead(OLD) && !scene.is_dead(NEW));
-    // And once more forward.
+    // And forward again.
     scene.rotate(Then::Revoke).the_end();
     scene.assert_rotated("after a way back");
 }

@@ -1,21 +1,11 @@
 //! What a start makes of a log that was cut, extended or lost while the broker was stopped.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::fs;
 
 use support::forge::{forged_grant, repeated_grant};
+use support::home::write_private;
 
 use super::*;
-
-fn append(path: &Path, bytes: &[u8]) {
-    let mut file = OpenOptions::new().append(true).open(path).unwrap();
-    file.write_all(bytes).unwrap();
-}
-
-fn cut(path: &Path, size: usize) {
-    let file = OpenOptions::new().write(true).open(path).unwrap();
-    file.set_len(size as u64).unwrap();
-}
 
 /// A stopped broker that had granted two leases, and their ids.
 fn two_leases() -> (Home, Vec<String>) {
@@ -46,18 +36,6 @@ fn a_log_deleted_while_the_broker_is_stopped_is_refused() {
     assert_eq!(live(&InProcess::start(home)), leases);
 }
 
-fn write_private(path: &Path, bytes: &[u8]) {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .unwrap();
-    file.write_all(bytes).unwrap();
-}
-
 #[test]
 fn the_fix_for_a_lost_log_is_a_new_one_and_the_old_leases_do_not_return() {
     let (home, _) = two_leases();
@@ -78,7 +56,7 @@ fn a_genuine_grant_repeated_after_its_revocation_revives_nothing() {
     let held = lease(&broker);
     broker.done("DELETE", &format!("/v1/leases/{held}"), "");
     let home = broker.stop();
-    append(&last_segment(&home), &repeated_grant(&home));
+    append(&home, &repeated_grant(&home));
     let broker = InProcess::start(home);
     assert_eq!(live(&broker), [""; 0]);
     let expired = broker.home.records_of("lease.expired");
@@ -93,9 +71,9 @@ fn two_lines_torn_at_once_are_moved_aside_named_and_live_leases_stand() {
     let segment = last_segment(&home);
     let noted = fs::read(&segment).unwrap().len();
     let (line, _) = forged_grant(&home);
-    append(&segment, &line);
+    append(&home, &line);
     let (second, _) = forged_grant(&home);
-    append(&segment, &second);
+    append(&home, &second);
     // Both went to disk in one write, of which some pages never got there.
     let mut torn = fs::read(&segment).unwrap();
     torn[noted + 300..noted + line.len() + 200].fill(0);

@@ -1,7 +1,6 @@
 //! Other hands on the log while the broker runs.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::fs;
 
 use support::forge::forged_grant;
 use support::wait;
@@ -58,14 +57,12 @@ fn a_log_cut_under_the_broker_refuses_and_says_what_is_missing() {
     let held = lease(&broker);
     let segment = last_segment(&broker.home);
     let whole = fs::read(&segment).unwrap();
-    let file = OpenOptions::new().write(true).open(&segment).unwrap();
-    file.set_len(whole.len() as u64 - 100).unwrap();
+    cut(&segment, whole.len() - 100);
     no_token(&broker, "audit_unavailable", &[]);
-    says(
-        &not_ready(&broker).unwrap(),
-        &["audit log", "put the audit log back"],
-    );
-    assert_eq!(live(&broker), [held], "what was acknowledged stands");
+    // The fault is found at once; what to do is known when the log was read back.
+    wait::until(|| not_ready(&broker).is_some_and(|why| why.contains("put the audit log back")));
+    says(&not_ready(&broker).unwrap(), &["audit log"]);
+    assert_eq!(live(&broker), [held], "what was acknowledged stays");
     fs::write(&segment, whole).unwrap();
     lease_once_fixed(&broker);
 }
@@ -74,10 +71,8 @@ fn a_log_cut_under_the_broker_refuses_and_says_what_is_missing() {
 fn a_grant_appended_under_the_broker_with_a_good_chain_is_moved_aside_and_makes_no_lease() {
     let broker = InProcess::with_label_sync();
     let held = lease(&broker);
-    let segment = last_segment(&broker.home);
     let (line, forged) = forged_grant(&broker.home);
-    let mut file = OpenOptions::new().append(true).open(&segment).unwrap();
-    file.write_all(&line).unwrap();
+    append(&broker.home, &line);
     assert_eq!(live(&broker), std::slice::from_ref(&held));
     // Whoever asks next is refused, because it is then that it is noticed.
     says(
