@@ -154,7 +154,7 @@ async fn add_findings(app: &App, by: Arc<Caller>, set: &mut SecretSet, wanted: O
     }
     let checking = to_completion({
         let (checks, name) = (Arc::clone(&app.checks), name.clone());
-        async move { checks.check_at_set(&by, &name).await }
+        async move { checks.check_secret(Some(&by), &name, Pace::Prompt).await }
     });
     match tokio::time::timeout(AT_SET, checking).await {
         Ok(Ok(checked)) => {
@@ -168,7 +168,9 @@ async fn add_findings(app: &App, by: Arc<Caller>, set: &mut SecretSet, wanted: O
             }
             set.check = Some(checked.check);
         }
-        Ok(Err(why)) => set.warnings.push(why),
+        Ok(Err(error)) => set
+            .warnings
+            .push(format!("it is stored, and not checked yet: {error}")),
         Err(_elapsed) => set.warnings.push(format!(
             "it is stored; GitHub has not answered the check within {} s; see `tokenctl secret show \
              {name}` later",

@@ -52,9 +52,8 @@ impl WantedOfApp {
 /// What GitHub's answer to `GET /app` says of the key.
 pub(super) fn accepted(subject: &CheckedValue<'_>, app: &App) -> Evaluation {
     Evaluation {
-        findings: vec![which(subject, app)],
         accepted: true,
-        ..of_app(subject)
+        ..of_app(subject, which(subject, app))
     }
 }
 
@@ -69,7 +68,7 @@ pub(super) async fn reach(
     let installations = installations(asker).await?;
     for owner in &wanted.owners {
         let there = installations.get(owner);
-        findings.extend(installed(subject, owner, there, wanted));
+        findings.push(installed(subject, owner, there, wanted));
     }
     let exact = wanted
         .repositories
@@ -78,15 +77,16 @@ pub(super) async fn reach(
     for repository in exact.take(MOST_REPOSITORIES) {
         // Where it is not installed at all, that was said.
         if installations.contains_key(repository.owner()) {
-            findings.extend(reaches(asker, repository).await?);
+            findings.push(reaches(asker, repository).await?);
         }
     }
     Ok(findings)
 }
 
-fn of_app(subject: &CheckedValue<'_>) -> Evaluation {
+fn of_app(subject: &CheckedValue<'_>, finding: Finding) -> Evaluation {
     let client_id = subject.declared.client_id.as_deref();
     Evaluation {
+        findings: vec![finding],
         login: Some(client_id.unwrap_or_default().to_owned()),
         ..Evaluation::default()
     }
@@ -96,18 +96,15 @@ fn of_app(subject: &CheckedValue<'_>) -> Evaluation {
 const MOST_REPOSITORIES: usize = 100;
 
 /// The value is no key that could sign.
-pub(super) fn no_key(subject: &CheckedValue<'_>, error: KeyError) -> Evaluation {
+pub(super) fn no_key(subject: &CheckedValue<'_>, error: &KeyError) -> Evaluation {
     let finding = FindingKind::WRONG_KIND.error(
         format!("an App's private key is declared, and {error}"),
         format!(
             "store the .pem file: `tokenctl secret set {} < FILE`",
-            subject.name
+            subject.declared.name
         ),
     );
-    Evaluation {
-        findings: vec![finding],
-        ..of_app(subject)
-    }
+    of_app(subject, finding)
 }
 
 /// GitHub refused what the key signed. `None` if that says nothing about the key: GitHub failed.
@@ -122,7 +119,7 @@ pub(super) fn refused(subject: &CheckedValue<'_>, error: &GitHubError) -> Option
             format!(
                 "generate a key on the App's settings page and store it: `tokenctl secret set {} < \
                  FILE`",
-                subject.name
+                subject.declared.name
             ),
         ),
         GitHubError::NotFound { .. } => FindingKind::WRONG_APP.error(
@@ -135,10 +132,7 @@ pub(super) fn refused(subject: &CheckedValue<'_>, error: &GitHubError) -> Option
         ),
         _ => return None,
     };
-    Some(Evaluation {
-        findings: vec![finding],
-        ..of_app(subject)
-    })
+    Some(of_app(subject, finding))
 }
 
 fn which(subject: &CheckedValue<'_>, app: &App) -> Finding {
@@ -161,13 +155,11 @@ fn which(subject: &CheckedValue<'_>, app: &App) -> Finding {
 /// What purposes want, against what the App was made with.
 fn has(app: &App, wanted: &WantedOfApp) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (name, level) in &wanted.permissions {
-        if granted(&app.permissions, name.as_str()) < Some(*level) {
-            findings.push(FindingKind::MISSING_PERMISSION.error(
-                format!("a purpose wants `{name}: {level}`, and the App does not have it"),
-                "add it on the App's settings page; each owner must then accept it",
-            ));
-        }
+    for permission in missing(wanted, &app.permissions) {
+        findings.push(FindingKind::MISSING_PERMISSION.error(
+            format!("a purpose wants {permission}, and the App does not have it"),
+            "add it on the App's settings page; each owner must then accept it",
+        ));
     }
     let unused: Vec<String> = app
         .permissions
@@ -224,61 +216,56 @@ fn installed(
     owner: &str,
     there: Option<&Installation>,
     wanted: &WantedOfApp,
-) -> Vec<Finding> {
+) -> Finding {
     let Some(installation) = there else {
-        return vec![FindingKind::NOT_INSTALLED.error(
+        return FindingKind::NOT_INSTALLED.error(
             format!(
                 "a purpose of `{}` needs it on `{owner}`, where it is not installed",
-                subject.name
+                subject.declared.name
             ),
             "install it there, from the App's public page",
-        )];
+        );
     };
     if installation.suspended_at.is_some() {
-        return vec![FindingKind::SUSPENDED.error(
+        return FindingKind::SUSPENDED.error(
             format!("it is installed on `{owner}` and suspended there"),
             format!("an owner of `{owner}` lifts that in its settings for installed Apps"),
-        )];
+        );
     }
-    let missing = wanted
-        .permissions
-        .iter()
-        .filter(|(name, level)| granted(&installation.permissions, name.as_str()) < Some(**level));
-    let missing: Vec<String> = missing
-        .map(|(name, level)| format!("`{name}: {level}`"))
-        .collect();
+    let missing = missing(wanted, &installation.permissions);
     if missing.is_empty() {
-        return vec![FindingKind::INSTALLATION.ok(format!("it is installed on `{owner}`"))];
+        return FindingKind::INSTALLATION.ok(format!("it is installed on `{owner}`"));
     }
-    vec![FindingKind::MISSING_PERMISSION.error(
+    FindingKind::MISSING_PERMISSION.error(
         format!(
             "its installation on `{owner}` does not grant {}",
             missing.join(", ")
         ),
         format!("an owner of `{owner}` accepts the App's new permissions in its settings"),
-    )]
+    )
 }
 
-async fn reaches(
-    asker: Asker<'_>,
-    repository: &RepoPattern,
-) -> Result<Option<Finding>, GitHubError> {
+async fn reaches(asker: Asker<'_>, repository: &RepoPattern) -> Result<Finding, GitHubError> {
     match asker.get(format!("/repos/{repository}/installation")).await {
-        Ok(_) => Ok(Some(
-            FindingKind::REPOSITORY.ok(format!("its installation reaches `{repository}`")),
-        )),
-        Err(GitHubError::NotFound { .. }) => Ok(Some(FindingKind::UNREACHABLE_REPOSITORY.error(
+        Ok(_) => Ok(FindingKind::REPOSITORY.ok(format!("its installation reaches `{repository}`"))),
+        Err(GitHubError::NotFound { .. }) => Ok(FindingKind::UNREACHABLE_REPOSITORY.error(
             format!("its installation does not reach `{repository}`"),
             "choose that repository in the owner's settings for installed Apps",
-        ))),
-        Err(GitHubError::Moved { .. }) => Ok(Some(FindingKind::REPOSITORY_MOVED.warning(
+        )),
+        Err(GitHubError::Moved { .. }) => Ok(FindingKind::REPOSITORY_MOVED.warning(
             format!("`{repository}` has another name now: it was renamed or transferred"),
             "name it so in the policy",
-        ))),
+        )),
         Err(error) => Err(error),
     }
 }
 
-fn granted(permissions: &BTreeMap<String, String>, name: &str) -> Option<Level> {
-    permissions.get(name)?.parse().ok()
+/// What purposes want and these permissions do not give.
+fn missing(wanted: &WantedOfApp, granted: &BTreeMap<String, String>) -> Vec<String> {
+    let level_of = |name: &str| -> Option<Level> { granted.get(name)?.parse().ok() };
+    let wanted = wanted.permissions.iter();
+    let missing = wanted.filter(|(name, level)| level_of(name.as_str()) < Some(**level));
+    missing
+        .map(|(name, level)| format!("`{name}: {level}`"))
+        .collect()
 }

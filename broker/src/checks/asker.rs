@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use broker_github::{Call, GitHub, GitHubError, Reply};
+use broker_github::{GitHub, GitHubError, Reply};
 
 use super::identity::ValueOwner;
 
@@ -28,9 +28,7 @@ impl Asker<'_> {
         if self.pace == Pace::Gentle {
             tokio::time::sleep(BETWEEN_REQUESTS).await;
         }
-        let principal = Some(self.identity.principal());
-        let call = Call::get(path, self.identity.credential()).drawing_on(principal);
-        self.github.call(call).await
+        self.github.call(self.identity.get(path)).await
     }
 }
 

@@ -18,7 +18,6 @@ use super::identity::ValueOwner;
 
 /// A secret that is being checked.
 pub(super) struct CheckedValue<'a> {
-    pub(super) name: &'a SecretName,
     pub(super) declared: &'a SecretDeclaration,
     /// Which version it is; `None` where the value is not stored in the vault.
     pub(super) version: Option<u64>,
@@ -41,7 +40,6 @@ impl<'a> CheckedValue<'a> {
         now: Timestamp,
     ) -> Self {
         Self {
-            name: &declared.name,
             declared,
             version: None,
             hashed: None,
@@ -104,7 +102,7 @@ pub(super) fn malformed(name: &SecretName, unfit: BadValue) -> Finding {
 }
 
 fn owner(subject: &CheckedValue<'_>, login: &str) -> Finding {
-    let name = subject.name;
+    let name = &subject.declared.name;
     match subject.declared.owner.as_deref() {
         Some(declared) if declared.eq_ignore_ascii_case(login) => {
             FindingKind::OWNER.ok(format!("it belongs to `{login}`, as declared"))
@@ -151,7 +149,7 @@ fn kind(subject: &CheckedValue<'_>, headers: &ReplyHeaders) -> Finding {
             ),
             format!(
                 "declare what it is in {}, or store another value with `tokenctl secret set {}`",
-                subject.declared.place, subject.name
+                subject.declared.place, subject.declared.name
             ),
         ),
         (None, None) => FindingKind::KIND.not_proven(format!(
@@ -216,7 +214,7 @@ fn scopes(subject: &CheckedValue<'_>, headers: &ReplyHeaders) -> Vec<Finding> {
 }
 
 fn end(subject: &CheckedValue<'_>, end: &End, said: Option<&TokenExpiry>) -> Finding {
-    let name = subject.name;
+    let name = &subject.declared.name;
     let goes_by = |at: Option<Timestamp>| match at {
         Some(at) => format!("{} counts, which was entered", moment(at)),
         None => "no end is known".to_owned(),

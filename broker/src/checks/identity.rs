@@ -1,12 +1,10 @@
 //! Whose a value is, as GitHub says when it is asked with it.
 
-use broker_github::app_jwt::KeyError;
 use broker_github::{
-    App, AppKey, Credential, GitHub, GitHubError, NoAppKey, Principal, ReplyHeaders,
+    App, AppKey, Call, Credential, GitHub, GitHubError, NoAppKey, Principal, ReplyHeaders,
 };
 use broker_policy::{SecretDeclaration, SecretKind};
 use broker_secret_memory::token::AccessToken;
-use tokio::task::JoinError;
 
 /// What GitHub says of a value that it accepts.
 pub(crate) enum ValueOwner {
@@ -31,10 +29,7 @@ pub(crate) enum ValueOwnerError {
     GitHub(#[from] GitHubError),
     /// The value is no key that could sign. GitHub was not asked.
     #[error(transparent)]
-    Key(KeyError),
-    /// A thread panicked: a fault of the broker's own.
-    #[error("the App's key could not be read")]
-    Panicked(JoinError),
+    Key(#[from] NoAppKey),
 }
 
 impl ValueOwner {
@@ -54,20 +49,16 @@ impl ValueOwner {
             });
         }
         let client_id = declared.client_id.as_deref().unwrap_or_default();
-        let key = AppKey::read(client_id, value).await;
-        let key = key.map_err(|error| match error {
-            NoAppKey::Key(error) => ValueOwnerError::Key(error),
-            NoAppKey::Broken(panic) => ValueOwnerError::Panicked(panic),
-        })?;
+        let key = AppKey::read(client_id, value).await?;
         let app = github.app(&key).await?;
         Ok(Self::App { key, app })
     }
 
-    /// The login, or the App's client id; `None` of an App whose server does not say it.
-    pub(crate) fn owner(&self) -> Option<&str> {
+    /// Of a token: the login, and the headers with its scopes and its end.
+    pub(crate) fn account(&self) -> Option<(&str, &ReplyHeaders)> {
         match self {
-            Self::Account { login, .. } => Some(login),
-            Self::App { app, .. } => app.client_id.as_deref(),
+            Self::Account { login, headers, .. } => Some((login, headers)),
+            Self::App { .. } => None,
         }
     }
 
@@ -79,27 +70,14 @@ impl ValueOwner {
         }
     }
 
-    /// What a classic token may do, where GitHub says it.
-    pub(crate) fn scopes(&self) -> Option<&[String]> {
-        match self {
-            Self::Account { headers, .. } => headers.scopes.as_deref(),
-            Self::App { .. } => None,
-        }
-    }
-
-    /// The value, to ask GitHub further.
-    pub(super) const fn credential(&self) -> Credential<'_> {
-        match self {
-            Self::Account { token, .. } => Credential::Token(token),
-            Self::App { key, .. } => Credential::App(key),
-        }
-    }
-
-    /// Whose budget of requests that draws on.
-    pub(super) fn principal(&self) -> Principal {
-        match self {
-            Self::Account { login, .. } => Principal::user(login),
-            Self::App { key, .. } => key.principal(),
-        }
+    /// A request that asks GitHub further with the value.
+    pub(super) fn get(&self, path: String) -> Call<'_> {
+        let (credential, principal) = match self {
+            Self::Account { token, login, .. } => {
+                (Credential::Token(token), Principal::user(login))
+            }
+            Self::App { key, .. } => (Credential::App(key), key.principal()),
+        };
+        Call::get(path, credential).drawing_on(Some(principal))
     }
 }

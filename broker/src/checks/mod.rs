@@ -28,10 +28,11 @@ pub(crate) mod schedule;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_github::{GitHub, GitHubError};
+use broker_github::{GitHub, GitHubError, NoAppKey};
 use broker_policy::{Caller, SecretDeclaration, SecretKind};
 use broker_protocol::check::SecretChecked;
 use broker_protocol::names::{RepoPattern, SecretName};
@@ -130,7 +131,7 @@ impl Checks {
         let version = held.as_ref().map(|held| held.version);
         let value = self
             .secrets
-            .open_for_upkeep(by, name, version, Upkeep::CHECK)
+            .open(by, name, version, Upkeep::CHECK)
             .await
             .map_err(|error| match error {
                 UpkeepError::NotFound(name) => CheckError::Missing(name),
@@ -152,8 +153,10 @@ impl Checks {
         let evaluated = match ValueOwner::ask(&self.github, declared, value, supposed).await {
             Ok(identity) => self.evaluate(&policies, &subject, &identity, pace).await,
             Err(ValueOwnerError::GitHub(error)) => refused::refused(&subject, &error).ok_or(error),
-            Err(ValueOwnerError::Key(error)) => Ok(app::no_key(&subject, error)),
-            Err(ValueOwnerError::Panicked(panic)) => return Err(CheckError::Broken(panic)),
+            Err(ValueOwnerError::Key(NoAppKey::Key(error))) => Ok(app::no_key(&subject, &error)),
+            Err(ValueOwnerError::Key(NoAppKey::Broken(panic))) => {
+                return Err(CheckError::Broken(panic));
+            }
         };
         match evaluated {
             Ok(mut evaluated) => {
@@ -208,7 +211,7 @@ impl Checks {
         let findings = &mut evaluated.findings;
         match identity {
             ValueOwner::App { app, .. } => {
-                let wanted = WantedOfApp::of(&policies.set, subject.name);
+                let wanted = WantedOfApp::of(&policies.set, &subject.declared.name);
                 findings.extend(app::reach(asker, subject, app, &wanted).await?);
             }
             ValueOwner::Account { .. } if subject.declared.kind == SecretKind::FineGrained => {
@@ -239,20 +242,16 @@ impl Checks {
             let mut all = declared.repositories.iter();
             repository.name().is_none() || all.any(|own| own.covers(repository))
         };
+        let others = policies.set.secrets().filter(|other| {
+            let names_foreign = !other.repositories.iter().all(own);
+            other.name != declared.name && names_foreign
+        });
         let mut outsiders: Vec<Outsider> = Vec::new();
-        let mut read = 0;
-        for other in policies.set.secrets() {
-            let foreign = || other.repositories.iter().filter(|name| !own(name));
-            if other.name == declared.name || foreign().next().is_none() {
-                continue;
-            }
-            read += 1;
-            if read > MOST_OTHERS_READ {
-                break;
-            }
+        for other in others.take(MOST_OTHERS_READ) {
             let details = self.details(&other.name).await;
             let private = details.map(|details| details.private).unwrap_or_default();
-            outsiders.extend(foreign().map(|repository| Outsider {
+            let foreign = other.repositories.iter().filter(|name| !own(name));
+            outsiders.extend(foreign.map(|repository| Outsider {
                 repository: repository.clone(),
                 known_private: private.contains(repository),
             }));
@@ -266,14 +265,10 @@ impl Checks {
             known_private: false,
         }));
         outsiders.sort_by_key(|outsider| !outsider.known_private);
-        let mut chosen: Vec<Outsider> = Vec::new();
-        for outsider in outsiders {
-            let known = |one: &Outsider| one.repository == outsider.repository;
-            if chosen.len() < MOST_OUTSIDERS && !chosen.iter().any(known) {
-                chosen.push(outsider);
-            }
-        }
-        chosen
+        let mut chosen = BTreeSet::new();
+        outsiders.retain(|outsider| chosen.insert(outsider.repository.clone()));
+        outsiders.truncate(MOST_OUTSIDERS);
+        outsiders
     }
 
     /// Whether a value that is stored under this name now is checked if the operator says nothing
@@ -283,20 +278,6 @@ impl Checks {
         let declared = policies.set.secret(name);
         self.config.github.check_every.is_some()
             && declared.is_some_and(|declared| declared.source.is_vault())
-    }
-
-    /// Checks a value that was just stored.
-    ///
-    /// # Errors
-    ///
-    /// Why that was not possible, as text for the operator: the value is stored all the same.
-    pub(crate) async fn check_at_set(
-        &self,
-        by: &Caller,
-        name: &SecretName,
-    ) -> Result<SecretChecked, String> {
-        let checked = self.check_secret(Some(by), name, Pace::Prompt).await;
-        checked.map_err(|error| format!("it is stored, and not checked yet: {error}"))
     }
 }
 

@@ -43,32 +43,29 @@ pub(super) async fn repositories(
     subject: &CheckedValue<'_>,
 ) -> Result<ReachedRepositories, GitHubError> {
     let mut reached = ReachedRepositories::default();
+    let findings = &mut reached.findings;
     if subject.declared.repositories.is_empty() {
-        reached
-            .findings
-            .push(FindingKind::REPOSITORY.not_proven(format!(
-                "no repositories are declared in {}, so none is tried",
-                subject.declared.place
-            )));
+        findings.push(FindingKind::REPOSITORY.not_proven(format!(
+            "no repositories are declared in {}, so none is tried",
+            subject.declared.place
+        )));
     }
     for repository in &subject.declared.repositories {
         if repository.name().is_none() {
-            reached
-                .findings
-                .push(FindingKind::REPOSITORY.not_proven(format!(
-                    "`{repository}` stands for many; declared, not proven"
-                )));
+            findings.push(FindingKind::REPOSITORY.not_proven(format!(
+                "`{repository}` stands for many; declared, not proven"
+            )));
             continue;
         }
         let answer = asker.get(format!("/repos/{repository}")).await;
         let seen = RepositoryAccess::of(answer)?;
-        reached.findings.push(seen.finding(subject, repository));
+        findings.push(seen.finding(subject, repository));
         if let RepositoryAccess::Private(accepted) = seen {
             reached.metadata.get_or_insert(accepted);
             reached.private.push(repository.clone());
         }
     }
-    reached.findings.extend(pending(&reached.findings));
+    findings.extend(pending(findings));
     Ok(reached)
 }
 

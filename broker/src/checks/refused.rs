@@ -24,7 +24,7 @@ pub(super) fn refused(subject: &CheckedValue<'_>, error: &GitHubError) -> Option
             format!("it is no token: {error}; GitHub was not asked"),
             format!(
                 "store the token alone, on one line, with `tokenctl secret set {}`",
-                subject.name
+                subject.declared.name
             ),
         ),
         GitHubError::Forbidden { .. } => FindingKind::REFUSED.error(
@@ -45,7 +45,7 @@ pub(super) fn refused(subject: &CheckedValue<'_>, error: &GitHubError) -> Option
 
 /// A revoked token and an expired one are answered alike; only what is known of its end tells.
 fn unauthorized(subject: &CheckedValue<'_>) -> Finding {
-    let name = subject.name;
+    let name = &subject.declared.name;
     let worked = subject
         .before
         .as_ref()

@@ -93,7 +93,7 @@ impl Checks {
     ) -> Result<SecretChecked, CheckError> {
         worst_first(&mut evaluated.findings);
         let verdict = overall(&evaluated.findings);
-        let (name, version) = (subject.name, subject.version);
+        let (name, version) = (&subject.declared.name, subject.version);
         let faults = evaluated.findings.iter();
         let faults = faults.filter(|finding| finding.verdict >= Verdict::Warning);
         let found = faults.map(|finding| finding.word.as_ref()).collect();

@@ -49,7 +49,6 @@ fn evaluated<T>(name: &str, evaluate: impl FnOnce(CheckedValue<'_>) -> T) -> T {
         SecretKind::App => Kind::App,
     };
     evaluate(CheckedValue {
-        name: &name,
         declared,
         version: Some(1),
         hashed: None,

@@ -118,9 +118,7 @@ impl Limits {
     }
 
     async fn open_for_poll(&self, secret: &SecretName) -> Option<AccessToken> {
-        let opened = self
-            .secrets
-            .open_for_upkeep(None, secret, None, Upkeep::RATE_LIMIT);
+        let opened = self.secrets.open(None, secret, None, Upkeep::RATE_LIMIT);
         match opened.await {
             Ok(token) => Some(token),
             // Said where it matters: to callers, in `status`, by checks.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::GitHubEvent;
+use broker_audit_writer::Use;
 use broker_clock::Backoff;
 use broker_github::GitHubError;
 use broker_policy::Caller;
@@ -261,11 +262,11 @@ impl Minting {
         if self.vault.is_locked() {
             return Err("the store is locked".to_owned());
         }
+        let usage = Use::of(&token.key.secret, None);
         let recorded = self
             .secrets
-            .record_upkeep(by, &token.key.secret, None, Upkeep::INSTALLATION)
-            .await
-            .map_err(|error| error.to_string())?;
+            .record_upkeep(by, usage, Upkeep::INSTALLATION, None);
+        let recorded = recorded.await.map_err(|error| error.to_string())?;
         self.vault
             .open_minted(&recorded, &token.hashed)
             .map_err(|error| error.to_string())

@@ -3,7 +3,8 @@
 use broker_protocol::moving::{MovePhase, MoveStep, MoveView};
 use broker_protocol::source::SourceSpec;
 use broker_protocol::value_form;
-use broker_secret_memory::token::{AccessToken, HashedToken};
+use broker_secret_memory::token::AccessToken;
+use broker_vault::NewValue;
 use broker_vault::move_state::{Move, Step};
 
 use super::policy_edit::PolicyEdit;
@@ -26,13 +27,10 @@ impl Moves {
         let hashed = value.hashed();
         let there = self.secrets.open_at(by, name, to).await?;
         let there = there.map(|there| there.hashed());
-        // What an earlier round of this move put there is no stranger's value.
-        let own =
-            |there: &HashedToken| known.as_ref().is_some_and(|m| *m.hashed == *there.as_str());
         let is_there = there.as_ref() == Some(&hashed);
-        let other = there
-            .as_ref()
-            .is_some_and(|there| *there != hashed && !own(there));
+        // What an earlier round of this move put there is no stranger's value.
+        let own = known.as_ref().map(|known| &*known.hashed);
+        let other = there.is_some_and(|there| there != hashed && Some(there.as_str()) != own);
         let by_broker = to.is_vault() || self.sources.can_write(to);
         if other && how == MoveMode::Careful {
             return Err(MoveError::Different {
@@ -65,17 +63,12 @@ impl Moves {
                 .await;
         }
         if !is_there && !by_broker {
-            let planned = MoveView {
+            let how = self.how_to_put(name, (from, to), other);
+            return Ok(MoveView {
                 phase: MovePhase::Planned,
                 begun_at,
-                ..view::of(
-                    name,
-                    &state,
-                    MoveStep::Put,
-                    self.how_to_put(name, (from, to), other),
-                )
-            };
-            return Ok(planned);
+                ..view::of(name, &state, MoveStep::Put, how)
+            });
         }
         if !is_there {
             self.record_moving(by, name, &state, "writing").await?;
@@ -103,8 +96,7 @@ impl Moves {
             self.secrets.note_first_seen_of(name).await;
             self.note_move(turn, &state).await?;
         }
-        let view = view::of(name, &state, MoveStep::Switch, String::new());
-        Ok(view::with_edit(view, edit?))
+        Ok(view::of_edit(name, &state, edit?))
     }
 
     /// Writes the value to a place that takes it from the broker.
@@ -117,8 +109,9 @@ impl Moves {
         let name = turn.name();
         if to.is_vault() {
             let policies = self.policies.in_force();
-            let ends = self.secrets.ends_at(policies.set.secret(name), None);
-            self.secrets.store_value(by, turn, value, ends).await?;
+            let expires_at = self.secrets.ends_at(policies.set.secret(name), None);
+            let new = NewValue { value, expires_at };
+            self.secrets.store_value(by, turn, new, None).await?;
             return Ok(());
         }
         // It may have been stored before values were checked, and would be refused when it is read there.
@@ -130,7 +123,7 @@ impl Moves {
         if let Err(error) = written {
             self.move_failed(name, "write", to, &error.to_string())
                 .await;
-            return Err(UpkeepError::Source(error.without_pause()).into());
+            return Err(error.without_pause().into());
         }
         Ok(())
     }

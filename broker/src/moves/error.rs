@@ -1,9 +1,7 @@
 //! Why a move did not go on. Nothing was changed then, but as far as the message says.
 
-use broker_audit_writer::AuditLogError;
 use broker_protocol::error::ErrorCode;
 use broker_protocol::names::SecretName;
-use broker_vault::VaultError;
 
 use crate::api_error::{Answer, ApiError};
 use crate::policy_files::PolicyFilesError;
@@ -100,18 +98,12 @@ pub(crate) enum MoveError {
     Files(#[source] PolicyFilesError),
     /// The vault, the audit log, a source, or the lock.
     #[error(transparent)]
-    Upkeep(#[from] UpkeepError),
+    Upkeep(UpkeepError),
 }
 
-impl From<VaultError> for MoveError {
-    fn from(error: VaultError) -> Self {
-        UpkeepError::from(error).into()
-    }
-}
-
-impl From<AuditLogError> for MoveError {
-    fn from(error: AuditLogError) -> Self {
-        UpkeepError::from(error).into()
+impl<E: Into<UpkeepError>> From<E> for MoveError {
+    fn from(error: E) -> Self {
+        Self::Upkeep(error.into())
     }
 }
 

@@ -113,10 +113,7 @@ impl Moves {
             to: &known.to,
             old: old.as_str(),
         };
-        let usage = Use {
-            secret: name.clone(),
-            version: None,
-        };
+        let usage = Use::of(name, None);
         // Reading both places took its time, and policies may have been loaded meanwhile.
         let kept = self.in_use(name, from).is_some();
         if self.source_in_force(name)? != *to || (*old == OldCopy::Erased && kept) {
@@ -136,7 +133,7 @@ impl Moves {
         } else if let Err(error) = self.sources.erase(from, &*self.secrets).await {
             self.move_failed(name, "erase", from, &error.to_string())
                 .await;
-            return Err(UpkeepError::Source(error.without_pause()).into());
+            return Err(error.without_pause().into());
         }
         Ok(())
     }
@@ -167,8 +164,7 @@ impl Moves {
             .hashed();
         if in_force == from {
             if let Some(edit) = self.edit_back(name, &from).await? {
-                let view = view::of(name, &known, MoveStep::Switch, String::new());
-                return Ok(view::with_edit(view, edit));
+                return Ok(view::of_edit(name, &known, edit));
             }
             self.journal
                 .record(&MoveEvent::MovedBack {
@@ -217,8 +213,7 @@ impl Moves {
                 self.note_move(&turn, &state).await?;
             }
         }
-        let view = view::of(name, &known, MoveStep::Switch, String::new());
-        Ok(view::with_edit(view, edit))
+        Ok(view::of_edit(name, &known, edit))
     }
 
     fn move_of(&self, name: &SecretName) -> Result<Move, MoveError> {

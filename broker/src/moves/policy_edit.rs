@@ -3,8 +3,6 @@
 //! The broker never writes a policy: whoever could make it do so could allow itself anything. It names the
 //! file and the value of `source`, and sees to it that no other edit comes into force with the move.
 
-use std::collections::BTreeMap;
-
 use broker_protocol::moving::PolicyChange;
 use broker_protocol::names::SecretName;
 use broker_protocol::source::SourceSpec;
@@ -42,9 +40,11 @@ impl Moves {
         let in_force = self.policies.in_force();
         let on_disk = self.policies_on_disk().await?;
         let file = self.declaring_file(name, &in_force, &on_disk)?;
-        let other = differing(&on_disk.digests(), &in_force.files, file.name);
-        if let Some(other) = other {
-            return Err(MoveError::NotInForce(other));
+        let digests = on_disk.digests();
+        let mut others = digests.keys().chain(in_force.files.keys());
+        let differs = |name: &&String| digests.get(*name) != in_force.files.get(*name);
+        if let Some(other) = others.find(|name| **name != file.name && differs(name)) {
+            return Err(MoveError::NotInForce(other.clone()));
         }
         if in_force.files.get(file.name) == Some(&file.digest) {
             return Ok(PolicyEdit::Change(file.change(to), file.edited()));
@@ -172,16 +172,4 @@ impl DeclaringFile<'_> {
     fn not_in_force(&self) -> MoveError {
         MoveError::NotInForce(self.name.to_owned())
     }
-}
-
-/// The first file but this one that is not what is in force.
-fn differing(
-    on_disk: &BTreeMap<String, String>,
-    in_force: &BTreeMap<String, String>,
-    but: &str,
-) -> Option<String> {
-    let mut names = on_disk.keys().chain(in_force.keys());
-    names
-        .find(|name| name.as_str() != but && on_disk.get(*name) != in_force.get(*name))
-        .cloned()
 }

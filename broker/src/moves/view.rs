@@ -49,7 +49,7 @@ impl Moves {
         } else {
             ""
         };
-        let planned = with_edit(of(name, state, step, String::new()), edit);
+        let planned = of_edit(name, state, edit);
         let text = format!("{first}{in_the_way}; then {}", planned.next.text);
         Ok(MoveView {
             phase: MovePhase::Planned,
@@ -99,14 +99,14 @@ pub(super) fn of(name: &SecretName, known: &Move, step: MoveStep, text: String) 
     }
 }
 
-/// The view with what is to be done about the policy file.
-pub(super) fn with_edit(view: MoveView, edit: PolicyEdit) -> MoveView {
+/// A move that goes on with the policy file.
+pub(super) fn of_edit(name: &SecretName, known: &Move, edit: PolicyEdit) -> MoveView {
     let mut change = None;
     let (step, text) = match edit {
         PolicyEdit::Change(wanted, _) => {
             let text = format!(
-                "change `source` of `{}` in {}:{} and load the policies",
-                view.secret, wanted.file, wanted.line
+                "change `source` of `{name}` in {}:{} and load the policies",
+                wanted.file, wanted.line
             );
             change = Some(wanted);
             (MoveStep::Switch, text)
@@ -121,9 +121,8 @@ pub(super) fn with_edit(view: MoveView, edit: PolicyEdit) -> MoveView {
         ),
     };
     MoveView {
-        next: NextMove { step, text },
         change,
-        ..view
+        ..of(name, known, step, text)
     }
 }
 

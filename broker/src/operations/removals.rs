@@ -14,7 +14,7 @@ impl Operations {
     pub(crate) async fn finish_removals(&self, announced: &AnnouncedRemovals) -> bool {
         for removal in &announced.removals {
             let name = &removal.secret;
-            let turn = self.secrets.locks().turn(name).await;
+            let turn = self.secrets.locks.turn(name).await;
             let Some(held) = self.vault.held(name) else {
                 continue;
             };

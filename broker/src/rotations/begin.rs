@@ -38,7 +38,7 @@ impl Rotations {
             let in_use = held.as_ref().map(|held| held.version);
             let same = *last.new.hashed_credential == *hashed.as_str();
             if same && (last.is_under_way() || in_use == Some(last.new.number)) {
-                return Ok(self.rotation_view(name, Vec::new()).await);
+                return Ok(self.rotation_view(name).await);
             }
             if last.is_under_way() {
                 return Err(RotationError::UnderWay(name.clone()));
@@ -49,8 +49,11 @@ impl Rotations {
             .iter()
             .any(|known| known.hashed_credential == hashed)
         {
-            let why = vec!["it is the value in use, or one before it".to_owned()];
-            return Err(self.rejected(name, why).await);
+            let rejected = RotationError::Rejected {
+                name: name.clone(),
+                why: vec!["it is the value in use, or one before it".to_owned()],
+            };
+            return Err(self.step_fails(name, "check", rejected).await);
         }
         let begun = RotationEvent::Begun {
             by: lease_record::caller(by),
@@ -62,64 +65,48 @@ impl Rotations {
         let checked = self
             .check_both(by, &declared, held.as_ref(), &candidate)
             .await;
-        let (accepted, old_is_dead) = match checked {
-            Ok(checked) => checked,
-            Err(error) => {
-                self.step_failed(name, "check", &error.to_string(), false)
-                    .await;
-                return Err(error);
-            }
+        let accepted = match checked {
+            Ok(accepted) => accepted,
+            Err(error) => return Err(self.step_fails(name, "check", error).await),
         };
         let new = NewValue {
             value: candidate.value,
             expires_at: accepted.expires_at,
         };
-        self.swap(by, &turn, held.as_ref(), (new, old_is_dead))
+        self.swap(by, &turn, held.as_ref(), (new, accepted.old_is_dead))
             .await?;
         tracing::info!(secret = %name, "a new value is in use; the old one is kept until it is ended");
-        Ok(self.rotation_view(name, accepted.warnings).await)
+        Ok(RotationView {
+            warnings: accepted.warnings,
+            ..self.rotation_view(name).await
+        })
     }
 
-    /// Asks GitHub about the value in use and the one that is to follow it.
+    /// Checks the new value beside the one in use.
     async fn check_both(
         &self,
         by: &Caller,
         declared: &SecretDeclaration,
         held: Option<&StoredSecret>,
         candidate: &Candidate,
-    ) -> Result<(AcceptedCandidate, bool), RotationError> {
-        let old = match held {
-            None => None,
-            Some(held) => {
-                let version = Some(held.version);
-                let identity = self.identify_version(Some(by), declared, version, Upkeep::CHECK);
-                Some(identity.await?)
-            }
-        };
-        let old_is_dead = matches!(old, Some(None));
-        let identity = old.flatten();
-        let said = identity.as_ref().and_then(ValueOwner::scopes);
-        let in_use = match (held, said) {
-            (None, _) => ScopesInUse::Nothing,
-            (Some(_), Some(scopes)) => ScopesInUse::Value(Some(scopes.to_vec())),
-            (Some(_), None) => ScopesInUse::Value(self.checks.known_scopes(declared).await),
-        };
-        let before = ValueInUse {
+    ) -> Result<AcceptedCandidate, RotationError> {
+        let mut before = ValueInUse {
             held,
-            identity: identity.as_ref(),
-            in_use,
+            identity: None,
+            scopes: ScopesInUse::Nothing,
         };
-        let mut accepted = self
-            .evaluate_candidate(declared, &before, candidate)
-            .await?;
-        if old_is_dead {
-            accepted.warnings.push(
-                "GitHub refuses the old value already: it was regenerated, deleted or has ended; \
-                 until the new one is in them, the sinks hold a revoked value"
-                    .to_owned(),
-            );
+        if let Some(held) = held {
+            let version = Some(held.version);
+            let identity = self.identify_version(Some(by), declared, version, Upkeep::CHECK);
+            before.identity = identity.await?;
+            let account = before.identity.as_ref().and_then(ValueOwner::account);
+            let scopes = account.and_then(|(_, headers)| headers.scopes.clone());
+            before.scopes = ScopesInUse::Value(match scopes {
+                Some(scopes) => Some(scopes),
+                None => self.checks.known_scopes(declared).await,
+            });
         }
-        Ok((accepted, old_is_dead))
+        self.evaluate_candidate(declared, &before, candidate).await
     }
 
     async fn swap(
@@ -156,7 +143,7 @@ impl Rotations {
         let rotation = Rotation::begin(old, new_version, old_is_dead, &now);
         match self.vault.swap(recorded, new, rotation, now.wall()).await {
             Ok(_held) => Ok(()),
-            Err(error) => Err(self.vault_failed(name, "swap", error).await),
+            Err(error) => Err(self.step_fails(name, "swap", error).await),
         }
     }
 }

@@ -27,14 +27,16 @@ pub(crate) struct Candidate {
 pub(super) struct ValueInUse<'a> {
     pub(super) held: Option<&'a StoredSecret>,
     /// What GitHub says of it, if it still accepts it.
-    pub(super) identity: Option<&'a ValueOwner>,
-    pub(super) in_use: ScopesInUse,
+    pub(super) identity: Option<ValueOwner>,
+    pub(super) scopes: ScopesInUse,
 }
 
 /// A candidate that may be used.
 pub(super) struct AcceptedCandidate {
     /// Its end at GitHub, as far as is known.
     pub(super) expires_at: Option<Timestamp>,
+    /// Whether GitHub refuses the value in use already.
+    pub(super) old_is_dead: bool,
     /// What is odd about it, and no reason to refuse it.
     pub(super) warnings: Vec<String>,
 }
@@ -95,22 +97,30 @@ impl Rotations {
                 Verdict::Ok | Verdict::NotProven => {}
             }
         }
-        why.extend(another_owner(declared, before.identity, &identity));
-        why.extend(same_key(before.identity, &identity));
+        why.extend(another_owner(declared, before.identity.as_ref(), &identity));
+        why.extend(same_key(before.identity.as_ref(), &identity));
         if declared.kind != SecretKind::App && !candidate.fewer_scopes {
             let carried = evaluated.scopes.as_deref();
-            why.extend(least::lacking(declared, &before.in_use, carried));
+            why.extend(least::lacking(declared, &before.scopes, carried));
         }
         let now = self.journal.now().wall;
         why.extend(earlier_end(before.held, evaluated.expires_at, now));
-        if why.is_empty() {
-            Ok(AcceptedCandidate {
-                expires_at: evaluated.expires_at,
-                warnings,
-            })
-        } else {
-            Err(rejected(why))
+        if !why.is_empty() {
+            return Err(rejected(why));
         }
+        let old_is_dead = before.held.is_some() && before.identity.is_none();
+        if old_is_dead {
+            warnings.push(
+                "GitHub refuses the old value already: it was regenerated, deleted or has ended; \
+                 until the new one is in them, the sinks hold a revoked value"
+                    .to_owned(),
+            );
+        }
+        Ok(AcceptedCandidate {
+            expires_at: evaluated.expires_at,
+            old_is_dead,
+            warnings,
+        })
     }
 }
 
@@ -120,10 +130,10 @@ fn another_owner(
     before: Option<&ValueOwner>,
     identity: &ValueOwner,
 ) -> Option<String> {
-    if declared.kind == SecretKind::App || declared.owner.is_some() {
+    if declared.owner.is_some() {
         return None;
     }
-    let (owner, before) = (identity.owner()?, before?.owner()?);
+    let ((owner, _), (before, _)) = (identity.account()?, before?.account()?);
     (!before.eq_ignore_ascii_case(owner))
         .then(|| format!("it belongs to `{owner}`, and the value in use to `{before}`"))
 }

@@ -2,7 +2,7 @@
 
 use broker_protocol::names::SecretName;
 
-use super::{RotationError, Rotations};
+use super::Rotations;
 
 impl Rotations {
     /// Takes every step that is due by time. Called once a second; one secret after the other, since all
@@ -22,7 +22,7 @@ impl Rotations {
     }
 
     async fn run_due_step(&self, name: &SecretName) {
-        let Some(turn) = self.secrets.locks().try_turn(name) else {
+        let Some(turn) = self.secrets.locks.try_turn(name) else {
             return;
         };
         if let Err(error) = self.step(None, &turn).await {
@@ -41,27 +41,22 @@ impl Rotations {
     async fn retry_sinks(&self) {
         let now = self.journal.moment();
         let policies = self.policies.in_force();
-        let names: Vec<SecretName> = policies
-            .set
-            .secrets()
-            .filter(|declared| !declared.sinks.is_empty())
-            .map(|declared| declared.name.clone())
-            .collect();
-        for name in names {
-            let under_way = self.vault.rotation(&name).is_some_and(|r| r.is_under_way());
-            let known = self.vault.sinks(&name);
-            let due = self.sinks_pending(&name).into_iter().any(|sink| {
+        let secrets = policies.set.secrets();
+        for declared in secrets.filter(|declared| !declared.sinks.is_empty()) {
+            let name = &declared.name;
+            let under_way = self.vault.rotation(name).is_some_and(|r| r.is_under_way());
+            let known = self.vault.sinks(name);
+            let due = self.sinks_pending(name).into_iter().any(|sink| {
                 let state = known.get(&sink.to_string());
                 state.is_some_and(|state| state.is_awake(&now))
             });
             if under_way || !due {
                 continue;
             }
-            let Some(turn) = self.secrets.locks().try_turn(&name) else {
+            let Some(turn) = self.secrets.locks.try_turn(name) else {
                 continue;
             };
-            let pushed: Result<_, RotationError> = self.push_pending(None, &turn).await;
-            if let Err(error) = pushed {
+            if let Err(error) = self.push_pending(None, &turn).await {
                 tracing::warn!(secret = %name, cause = %error, "a sink is not written");
             }
         }

@@ -1,11 +1,9 @@
 //! Why a rotation did not go on. What a step that failed at GitHub says is in the rotation's state.
 
-use broker_audit_writer::AuditLogError;
 use broker_github::GitHubError;
 use broker_github::app_jwt::KeyError;
 use broker_protocol::error::ErrorCode;
 use broker_protocol::names::SecretName;
-use broker_vault::VaultError;
 use broker_vault::rotation_state::NotNow;
 
 use crate::api_error::{Answer, ApiError};
@@ -46,20 +44,17 @@ pub(crate) enum RotationError {
         #[source]
         source: KeyError,
     },
+    /// GitHub took the new value at first. Noted in the rotation's state, and never answered.
+    #[error("GitHub refuses the new value now (401); take it back with `--rollback`")]
+    NewValueRefused,
     /// The vault, the audit log, or the lock.
     #[error(transparent)]
-    Upkeep(#[from] UpkeepError),
+    Upkeep(UpkeepError),
 }
 
-impl From<VaultError> for RotationError {
-    fn from(error: VaultError) -> Self {
-        UpkeepError::from(error).into()
-    }
-}
-
-impl From<AuditLogError> for RotationError {
-    fn from(error: AuditLogError) -> Self {
-        UpkeepError::from(error).into()
+impl<E: Into<UpkeepError>> From<E> for RotationError {
+    fn from(error: E) -> Self {
+        Self::Upkeep(error.into())
     }
 }
 
@@ -84,6 +79,7 @@ impl ApiError for RotationError {
             | Self::UnderWay(_)
             | Self::Rejected { .. }
             | Self::NotNow { .. }
+            | Self::NewValueRefused
             | Self::Key { .. } => ErrorCode::Conflict,
         };
         code.into()

@@ -49,29 +49,27 @@ impl Rotations {
             return Err(UpkeepError::NotFound(name.clone()).into());
         }
         let numbers: Vec<u64> = versions.iter().map(|known| known.number).collect();
-        let hashes = || -> Vec<&str> {
-            let hashes = versions
-                .iter()
-                .map(|known| known.hashed_credential.as_str());
-            hashes.collect()
-        };
+        let hashes = versions
+            .iter()
+            .map(|known| known.hashed_credential.as_str());
+        let hashes: Vec<&str> = hashes.collect();
         self.journal
             .record(&SecretEvent::Revoking {
                 by: lease_record::caller(by),
                 secret: name.as_str(),
                 versions: numbers.clone(),
-                hashed_credentials: hashes(),
+                hashed_credentials: hashes.clone(),
             })
             .await?;
         let leases_ended = self.end_leases_on(name, &numbers, Some(by), LEAKED).await;
         let mut todo = Vec::new();
         let looks = self.ask_to_end(by, name, &versions, &mut todo).await?;
-        let dead = self.all_refused(by, name, &versions, looks).await?;
+        let dead = self.all_refused(by, name, numbers.clone(), looks).await?;
         let page = links::list_page(declared.kind, self.github.base());
         if dead {
             // Why it had to be ended by hand is of no interest any more.
             todo.clear();
-            self.erase_revoked(by, &turn, &numbers, hashes()).await?;
+            self.erase_revoked(by, &turn, &numbers, hashes).await?;
             todo.push(match declared.kind {
                 SecretKind::App => format!(
                     "make a new key at {page}, and store it with `tokenctl secret set {name}`"
@@ -109,25 +107,15 @@ impl Rotations {
         let mut values = Vec::new();
         for known in versions {
             if self.ended_by(name, known.number) == EndedBy::Broker {
-                let opened = self.secrets.open_for_upkeep(
-                    Some(by),
-                    name,
-                    Some(known.number),
-                    Upkeep::REVOCATION,
-                );
+                let number = Some(known.number);
+                let opened = self
+                    .secrets
+                    .open(Some(by), name, number, Upkeep::REVOCATION);
                 values.push(opened.await?);
             }
         }
         if values.len() < versions.len() {
-            todo.push(
-                if self.github.base().is_enterprise_server() {
-                    "the broker revokes no tokens on Enterprise Server, whose call for that differs by \
-                     release; delete it by hand"
-                } else {
-                    "GitHub's API does not revoke a value of this kind; delete it by hand"
-                }
-                .to_owned(),
-            );
+            todo.push(format!("{}; delete it by hand", self.why_not_by_broker()));
         }
         // An operator needs longer than any look.
         if values.is_empty() {
@@ -153,11 +141,10 @@ impl Rotations {
         &self,
         by: &Caller,
         name: &SecretName,
-        versions: &[StoredVersion],
+        mut alive: Vec<u64>,
         looks: u32,
     ) -> Result<bool, RotationError> {
         let declared = self.in_the_vault(name)?;
-        let mut alive: Vec<u64> = versions.iter().map(|known| known.number).collect();
         for look in 0..=looks {
             let mut still = Vec::new();
             for number in alive {

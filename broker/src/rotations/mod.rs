@@ -28,18 +28,19 @@ mod tests;
 mod view;
 mod writer;
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::{Event, RotationEvent};
 use broker_audit_writer::{Recorded, Use};
-use broker_github::{GitHub, GitHubError, Principal};
+use broker_github::{GitHub, GitHubError, NoAppKey, Principal};
 use broker_policy::{Caller, SecretDeclaration};
 use broker_protocol::names::{Delivery, SecretName};
 use broker_protocol::rotation::RotationView;
 use broker_secret_memory::token::AccessToken;
 use broker_vault::rotation_state::{NotNow, Phase, Rotation};
-use broker_vault::{NewValue, Vault, VaultError};
+use broker_vault::{NewValue, Vault};
 use jiff::Timestamp;
 
 use crate::checks::{Checks, ValueOwner, ValueOwnerError};
@@ -105,7 +106,7 @@ impl Rotations {
         name: &SecretName,
         revoke_after: Duration,
     ) -> Result<RotationView, RotationError> {
-        let turn = self.secrets.locks().turn(name).await;
+        let turn = self.secrets.locks.turn(name).await;
         let rotation = self.rotation_of(name)?;
         let revoke_at = self.journal.moment().after(revoke_after);
         let said = revoke_at.wall();
@@ -118,7 +119,7 @@ impl Rotations {
             })
             .await?;
         self.note_rotation(&turn, confirmed).await?;
-        Ok(self.rotation_view(name, Vec::new()).await)
+        Ok(self.rotation_view(name).await)
     }
 
     /// Brings the old value back into use, as a new version. The sinks get it again, step by step.
@@ -132,10 +133,10 @@ impl Rotations {
         by: &Caller,
         name: &SecretName,
     ) -> Result<RotationView, RotationError> {
-        let turn = self.secrets.locks().turn(name).await;
+        let turn = self.secrets.locks.turn(name).await;
         let rotation = self.rotation_of(name)?;
         if matches!(rotation.phase, Phase::RollingBack | Phase::RolledBack) {
-            return Ok(self.rotation_view(name, Vec::new()).await);
+            return Ok(self.rotation_view(name).await);
         }
         let old = rotation.may_roll_back().map_err(not_now(name))?.clone();
         let declared = self.in_the_vault(name)?;
@@ -149,10 +150,7 @@ impl Rotations {
             self.note_rotation(&turn, dead).await?;
             return Err(not_now(name)(NotNow::TooLate));
         }
-        let value = self
-            .secrets
-            .open_for_upkeep(Some(by), name, number, for_this)
-            .await?;
+        let value = self.secrets.open(Some(by), name, number, for_this).await?;
         let now = self.journal.moment();
         let version = self.vault.reserve_version(name, now.wall()).await?;
         let back = RotationEvent::RolledBack {
@@ -171,11 +169,11 @@ impl Rotations {
         };
         let rolling = rotation.rolling_back(version, &now);
         if let Err(error) = self.vault.swap(recorded, new, rolling, now.wall()).await {
-            return Err(self.vault_failed(name, "roll_back", error).await);
+            return Err(self.step_fails(name, "roll_back", error).await);
         }
         self.end_leases_on(name, &[rotation.new.number], Some(by), TAKEN_BACK)
             .await;
-        Ok(self.rotation_view(name, Vec::new()).await)
+        Ok(self.rotation_view(name).await)
     }
 
     /// Opens a version, or the one in use, and asks GitHub with it. `None` if GitHub refuses it with 401.
@@ -187,7 +185,7 @@ impl Rotations {
         what_for: Upkeep,
     ) -> Result<Option<ValueOwner>, RotationError> {
         let name = &declared.name;
-        let opened = self.secrets.open_for_upkeep(by, name, version, what_for);
+        let opened = self.secrets.open(by, name, version, what_for);
         self.identify(declared, opened.await?).await
     }
 
@@ -205,11 +203,11 @@ impl Rotations {
                 doing: "asking GitHub whose the value is",
                 source,
             }),
-            Err(ValueOwnerError::Key(source)) => Err(RotationError::Key {
+            Err(ValueOwnerError::Key(NoAppKey::Key(source))) => Err(RotationError::Key {
                 name: declared.name.clone(),
                 source,
             }),
-            Err(ValueOwnerError::Panicked(panic)) => {
+            Err(ValueOwnerError::Key(NoAppKey::Broken(panic))) => {
                 Err(UpkeepError::Broken("the App's key", panic).into())
             }
         }
@@ -249,31 +247,19 @@ impl Rotations {
         version: u64,
         event: &impl Event,
     ) -> Result<Recorded<Use>, RotationError> {
-        let usage = Use {
-            secret: turn.name().clone(),
-            version: Some(version),
-        };
+        let usage = Use::of(turn.name(), Some(version));
         Ok(self.journal.record_use(usage, event).await?)
     }
 
-    async fn rejected(&self, name: &SecretName, why: Vec<String>) -> RotationError {
-        let error = RotationError::Rejected {
-            name: name.clone(),
-            why,
-        };
-        self.step_failed(name, "check", &error.to_string(), false)
-            .await;
-        error
-    }
-
-    async fn vault_failed(
+    /// Records that a step failed and had no effect, and returns why as the answer.
+    async fn step_fails<E: Display + Into<RotationError>>(
         &self,
         name: &SecretName,
         step: &'static str,
-        error: VaultError,
+        error: E,
     ) -> RotationError {
-        self.step_failed(name, step, &error.to_string(), false)
-            .await;
+        let why = error.to_string();
+        self.step_failed(name, step, &why, false).await;
         error.into()
     }
 

@@ -20,75 +20,55 @@ impl Rotations {
             let kind = declared.map_or(SecretKind::Classic, |declared| declared.kind);
             links::list_page(kind, self.github.base())
         };
-        let (step, text) = match due {
+        let (step, waits_for) = match due {
+            Due::Push => (RotationStep::Push, WaitsFor::Broker),
+            Due::Verify => (RotationStep::Verify, WaitsFor::Broker),
+            Due::Confirm => (RotationStep::Confirm, WaitsFor::Person),
+            Due::RevokeAt(_) => (RotationStep::Wait, WaitsFor::Broker),
+            Due::Revoke => (RotationStep::Revoke, WaitsFor::Broker),
+            Due::Prove => (RotationStep::Prove, WaitsFor::Broker),
+            Due::Delete => (RotationStep::Delete, WaitsFor::Person),
+            Due::Erase => (RotationStep::Erase, WaitsFor::Broker),
+            Due::Nothing => (RotationStep::Nothing, WaitsFor::Nobody),
+        };
+        let text = match due {
             Due::Push => {
                 let count = self.sinks_pending(name).len();
                 let noun = if count == 1 { "sink" } else { "sinks" };
-                (
-                    RotationStep::Push,
-                    format!("write the value in use to {count} {noun}"),
-                )
+                format!("write the value in use to {count} {noun}")
             }
-            Due::Verify => (
-                RotationStep::Verify,
-                "ask GitHub with the stored new value".to_owned(),
+            Due::Verify => "ask GitHub with the stored new value".to_owned(),
+            Due::Confirm => format!(
+                "the new value is everywhere and works, the old one still does too: revoke the old one \
+                 with `tokenctl rotate {name} --yes` (or `--revoke-after 1h`), or take it back with \
+                 `tokenctl rotate {name} --rollback`"
             ),
-            Due::Confirm => (
-                RotationStep::Confirm,
+            Due::RevokeAt(at) => format!(
+                "the broker revokes the old value at {}; until then `tokenctl rotate {name} --rollback` \
+                 takes it back",
+                at.strftime("%Y-%m-%d %H:%M UTC")
+            ),
+            Due::Revoke => "ask GitHub to revoke the old value".to_owned(),
+            Due::Prove if rotation.attempts > 2 => format!(
+                "GitHub was asked to revoke the old value and still accepts it; the broker looks again by \
+                 itself. If it stays so, delete it at {}",
+                page()
+            ),
+            Due::Prove => "see that GitHub refuses the old value, and erase it".to_owned(),
+            Due::Delete => {
+                let back = match rotation.is_reversible() {
+                    true => "; or take it back with `--rollback`",
+                    false => "",
+                };
                 format!(
-                    "the new value is everywhere and works, the old one still does too: revoke the old \
-                     one with `tokenctl rotate {name} --yes` (or `--revoke-after 1h`), or take it back \
-                     with `tokenctl rotate {name} --rollback`"
-                ),
-            ),
-            Due::RevokeAt(at) => (
-                RotationStep::Wait,
-                format!(
-                    "the broker revokes the old value at {}; until then `tokenctl rotate {name} \
-                     --rollback` takes it back",
-                    at.strftime("%Y-%m-%d %H:%M UTC")
-                ),
-            ),
-            Due::Revoke => (
-                RotationStep::Revoke,
-                "ask GitHub to revoke the old value".to_owned(),
-            ),
-            Due::Prove if rotation.attempts > 2 => (
-                RotationStep::Prove,
-                format!(
-                    "GitHub was asked to revoke the old value and still accepts it; the broker looks \
-                     again by itself. If it stays so, delete it at {}",
-                    page()
-                ),
-            ),
-            Due::Prove => (
-                RotationStep::Prove,
-                "see that GitHub refuses the old value, and erase it".to_owned(),
-            ),
-            Due::Delete => (
-                RotationStep::Delete,
-                format!(
-                    "{}: delete it at {}, then run `tokenctl rotate {name}` again, which sees that it \
-                     is revoked{}",
+                    "{}: delete it at {}, then run `tokenctl rotate {name}` again, which sees that it is \
+                     revoked{back}",
                     self.why_by_hand(name, rotation),
                     page(),
-                    if rotation.is_reversible() {
-                        "; or take it back with `--rollback`"
-                    } else {
-                        ""
-                    }
-                ),
-            ),
-            Due::Erase => (
-                RotationStep::Erase,
-                "erase what is no longer needed".to_owned(),
-            ),
-            Due::Nothing => (RotationStep::Nothing, ended(name, rotation)),
-        };
-        let waits_for = match due {
-            Due::Confirm | Due::Delete => WaitsFor::Person,
-            Due::Nothing => WaitsFor::Nobody,
-            _ => WaitsFor::Broker,
+                )
+            }
+            Due::Erase => "erase what is no longer needed".to_owned(),
+            Due::Nothing => ended(name, rotation),
         };
         NextStep {
             step,
@@ -105,7 +85,14 @@ impl Rotations {
             "GitHub refused to revoke the old value"
         } else if by != Some(EndedBy::Operator) {
             "the old value is to be revoked"
-        } else if self.github.base().is_enterprise_server() {
+        } else {
+            self.why_not_by_broker()
+        }
+    }
+
+    /// Why an operator deletes a value, and the broker does not.
+    pub(super) fn why_not_by_broker(&self) -> &'static str {
+        if self.github.base().is_enterprise_server() {
             "the broker revokes no tokens on Enterprise Server, whose call for that differs by release"
         } else {
             "GitHub's API does not revoke a value of this kind"
@@ -113,7 +100,7 @@ impl Rotations {
     }
 }
 
-pub(super) fn ended(name: &SecretName, rotation: &Rotation) -> String {
+fn ended(name: &SecretName, rotation: &Rotation) -> String {
     match rotation.phase {
         Phase::RolledBack => format!(
             "it was rolled back: the old value is in use; delete the token that was made for it at \

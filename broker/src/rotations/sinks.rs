@@ -27,7 +27,7 @@ impl Rotations {
         by: &Caller,
         name: &SecretName,
     ) -> Result<SinkList, RotationError> {
-        let turn = self.secrets.locks().turn(name).await;
+        let turn = self.secrets.locks.turn(name).await;
         self.in_the_vault(name)?;
         self.push_pending(Some(by), &turn).await?;
         Ok(self.sink_list(name))
@@ -97,14 +97,10 @@ impl Rotations {
         let now = self.journal.moment();
         let noted = match failed.as_slice() {
             [] => rotation.went_on(&now),
-            [(sink, why)] => rotation.failed(&format!("{sink}: {why}"), None, &now),
-            [(sink, why), ..] => {
-                let count = failed.len();
-                rotation.failed(
-                    &format!("{count} sinks failed; the first: {sink}: {why}"),
-                    None,
-                    &now,
-                )
+            [why] => rotation.failed(why, None, &now),
+            [first, ..] => {
+                let why = format!("{} sinks failed; the first: {first}", failed.len());
+                rotation.failed(&why, None, &now)
             }
         };
         self.note_rotation(turn, noted).await
@@ -115,7 +111,7 @@ impl Rotations {
         &self,
         by: Option<&Caller>,
         turn: &SecretTurn,
-    ) -> Result<Vec<(String, String)>, RotationError> {
+    ) -> Result<Vec<String>, RotationError> {
         let name = turn.name();
         let Some(held) = self.vault.held(name) else {
             return Ok(Vec::new());
@@ -154,7 +150,7 @@ impl Rotations {
                             may_have_happened,
                         })
                         .await;
-                    failed.push((label.clone(), why.clone()));
+                    failed.push(format!("{label}: {why}"));
                     before.failed(&why, retry_after, &self.journal.moment())
                 }
                 Err(PushError::All(error)) => return Err(error),
@@ -171,9 +167,7 @@ impl Rotations {
         sink: &SinkSpec,
         version: u64,
     ) -> Result<broker_github::secrets::Written, PushError> {
-        let value = self
-            .secrets
-            .open_for_upkeep(by, name, Some(version), Upkeep::SINK);
+        let value = self.secrets.open(by, name, Some(version), Upkeep::SINK);
         let value = value.await.map_err(|error| PushError::All(error.into()))?;
         let token = self.sink_token(by, name, version, sink).await?;
         let writer = Writer {

@@ -4,7 +4,7 @@
 //! state. So whatever a crash cuts off, the state is never ahead of the log, nor the log of GitHub.
 
 use broker_audit::record::RotationEvent;
-use broker_github::{Call, Credential, GitHubError, Method, Outcome, Principal, Retry};
+use broker_github::{Call, Credential, GitHubError, Method, Outcome, Principal};
 use broker_policy::{Caller, SecretKind};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::RotationView;
@@ -20,13 +20,6 @@ use crate::secrets::{SecretTurn, Upkeep};
 /// So many looks at a token that GitHub was asked to end are not worth a record: 15 s.
 const PATIENT_LOOKS: u32 = 4;
 
-/// A step that did not get done.
-struct StepFailure<'a> {
-    step: &'static str,
-    why: &'a str,
-    github: Option<&'a GitHubError>,
-}
-
 impl Rotations {
     /// Does the step that is due, if it is the broker's, and answers how the rotation stands then. A step
     /// that fails at GitHub is no error here: the state says so, and when it is tried again.
@@ -39,9 +32,9 @@ impl Rotations {
         by: &Caller,
         name: &SecretName,
     ) -> Result<RotationView, RotationError> {
-        let turn = self.secrets.locks().turn(name).await;
+        let turn = self.secrets.locks.turn(name).await;
         self.step(Some(by), &turn).await?;
-        Ok(self.rotation_view(name, Vec::new()).await)
+        Ok(self.rotation_view(name).await)
     }
 
     pub(super) async fn step(
@@ -101,8 +94,9 @@ impl Rotations {
         let declared = self.in_the_vault(name)?;
         let new = rotation.new.number;
         let identity = self.identify_version(by, &declared, Some(new), Upkeep::ROTATION);
-        match identity.await {
-            Ok(Some(_)) => {
+        let accepted = identity.await;
+        match accepted.and_then(|owner| owner.ok_or(RotationError::NewValueRefused)) {
+            Ok(_) => {
                 self.journal
                     .record(&RotationEvent::Verified {
                         secret: name.as_str(),
@@ -111,15 +105,6 @@ impl Rotations {
                     .await?;
                 self.note_rotation(turn, rotation.verified(&self.journal.moment()))
                     .await
-            }
-            Ok(None) => {
-                let why = "GitHub refuses the new value now (401); take it back with `--rollback`";
-                let failed = StepFailure {
-                    step: "verify",
-                    why,
-                    github: None,
-                };
-                self.step_fails(turn, rotation, failed).await
             }
             Err(error) => self.step_errs(turn, rotation, "verify", error).await,
         }
@@ -155,9 +140,8 @@ impl Rotations {
         self.end_leases_on(name, &[old.number], by, REPLACED).await;
         let value = self
             .secrets
-            .open_for_upkeep(by, name, Some(old.number), Upkeep::REVOCATION)
-            .await?;
-        match self.revoke_at_github(vec![value]).await {
+            .open(by, name, Some(old.number), Upkeep::REVOCATION);
+        match self.revoke_at_github(vec![value.await?]).await {
             Ok(()) => {
                 self.note_rotation(turn, revoking.asked(&self.journal.moment()))
                     .await
@@ -194,11 +178,9 @@ impl Rotations {
             .collect();
         let call = Call {
             method: Method::POST,
-            path: "/credentials/revoke".to_owned(),
-            credential: Credential::None,
-            principal: Some(Principal::Anonymous),
             body: Some(serde_json::json!({ "credentials": texts })),
-            retry: Retry::Repeatable,
+            ..Call::get("/credentials/revoke", Credential::None)
+                .drawing_on(Some(Principal::Anonymous))
         };
         self.github.call(call).await.map(|_reply| ())
     }
@@ -271,13 +253,9 @@ impl Rotations {
             .map(|known| known.number)
             .filter(|number| *number != in_use)
             .collect();
-        let (ended, outcome) = match rotation.phase {
-            Phase::RollingBack => (rotation.rolled_back(&now), "rolled_back"),
-            _ => (rotation.finished(&now), "rotated"),
-        };
-        let why = match rotation.phase {
-            Phase::RollingBack => TAKEN_BACK,
-            _ => REPLACED,
+        let (ended, outcome, why) = match rotation.phase {
+            Phase::RollingBack => (rotation.rolled_back(&now), "rolled_back", TAKEN_BACK),
+            _ => (rotation.finished(&now), "rotated", REPLACED),
         };
         self.end_leases_on(name, &erases, None, why).await;
         let event = RotationEvent::Finished {
@@ -292,7 +270,7 @@ impl Rotations {
                 tracing::info!(secret = %name, outcome, "a rotation has ended");
                 Ok(())
             }
-            Err(error) => Err(self.vault_failed(name, "erase", error).await),
+            Err(error) => Err(self.step_fails(name, "erase", error).await),
         }
     }
 
@@ -307,26 +285,13 @@ impl Rotations {
         if let RotationError::Upkeep(_) = error {
             return Err(error);
         }
-        let failed = StepFailure {
-            step,
-            why: &error.to_string(),
-            github: error.github(),
-        };
-        self.step_fails(turn, rotation, failed).await
-    }
-
-    async fn step_fails(
-        &self,
-        turn: &SecretTurn,
-        rotation: &Rotation,
-        StepFailure { step, why, github }: StepFailure<'_>,
-    ) -> Result<(), RotationError> {
+        let (why, github) = (error.to_string(), error.github());
         let may_have_happened =
             step == "revoke" && github.is_some_and(|error| error.outcome() != Outcome::NotDone);
-        self.step_failed(turn.name(), step, why, may_have_happened)
+        self.step_failed(turn.name(), step, &why, may_have_happened)
             .await;
         let retry_after = github.and_then(GitHubError::retry_after);
-        let failed = rotation.failed(why, retry_after, &self.journal.moment());
+        let failed = rotation.failed(&why, retry_after, &self.journal.moment());
         self.note_rotation(turn, failed).await
     }
 }

@@ -11,7 +11,6 @@ use broker_vault::rotation_state::{Phase, Rotation};
 use jiff::tz::TimeZone;
 
 use super::RotationError;
-use super::next::ended;
 use crate::checks::Pace;
 use crate::rotations::Rotations;
 
@@ -20,7 +19,7 @@ impl Rotations {
     pub(crate) async fn rotations(&self) -> Vec<RotationView> {
         let mut views = Vec::new();
         for name in self.vault.rotations().keys() {
-            views.push(self.rotation_view(name, Vec::new()).await);
+            views.push(self.rotation_view(name).await);
         }
         views
     }
@@ -37,7 +36,7 @@ impl Rotations {
         if self.vault.rotation(name).is_none() {
             self.in_the_vault(name)?;
         }
-        Ok(self.rotation_view(name, Vec::new()).await)
+        Ok(self.rotation_view(name).await)
     }
 
     /// Checks the value in use where its scopes decide what the next one must carry, and are not known.
@@ -91,34 +90,19 @@ impl Rotations {
         warnings
     }
 
-    pub(super) async fn rotation_view(
-        &self,
-        name: &SecretName,
-        warnings: Vec<String>,
-    ) -> RotationView {
+    pub(super) async fn rotation_view(&self, name: &SecretName) -> RotationView {
         let rotation = self.vault.rotation(name);
         let policies = self.policies.in_force();
         let declared = policies.set.secret(name);
         let under_way = rotation.as_ref().filter(|one| one.is_under_way());
-        let next = match under_way {
-            Some(rotation) => self.next_of(name, declared, rotation),
+        let next = match &rotation {
+            Some(last) => self.next_of(name, declared, last),
             None => NextStep {
-                step: if rotation.is_some() {
-                    RotationStep::Nothing
-                } else {
-                    RotationStep::Value
-                },
-                waits_for: if rotation.is_some() {
-                    WaitsFor::Nobody
-                } else {
-                    WaitsFor::Person
-                },
-                text: match &rotation {
-                    Some(last) => ended(name, last),
-                    None => format!(
-                        "create a new value at the link, and give it to `tokenctl rotate {name}`"
-                    ),
-                },
+                step: RotationStep::Value,
+                waits_for: WaitsFor::Person,
+                text: format!(
+                    "create a new value at the link, and give it to `tokenctl rotate {name}`"
+                ),
                 at: None,
             },
         };
@@ -145,7 +129,7 @@ impl Rotations {
             sinks: self.sink_list(name).sinks,
             failure: under_way.and_then(|one| one.failure.clone()),
             next,
-            warnings,
+            warnings: Vec::new(),
         }
     }
 

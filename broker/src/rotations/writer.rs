@@ -50,11 +50,7 @@ impl Rotations {
         let policies = self.policies.in_force();
         let declared = policies.set.secret(with);
         let version = sink.with.is_none().then_some(version);
-        let value = self
-            .secrets
-            .open_for_upkeep(by, with, version, Upkeep::SINK)
-            .await;
-        let value = match value {
+        let value = match self.secrets.open(by, with, version, Upkeep::SINK).await {
             Ok(value) => value,
             // Only this sink depends on it.
             Err(error) if sink.with.is_some() => {

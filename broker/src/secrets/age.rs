@@ -29,13 +29,9 @@ impl Secrets {
         let this = Arc::clone(self);
         // As many as there are secrets, and the thread that serves has no time for that.
         let news = tokio::task::spawn_blocking(move || {
-            let policies = this.policies.in_force();
-            let secrets = policies.set.secrets();
-            let counted = secrets
-                .filter(|declared| !declared.source.is_vault() || declared.rotate_every.is_some());
-            counted
-                .filter_map(|declared| this.first_seen_now(declared))
-                .collect::<Vec<_>>()
+            this.first_seen_of_those(|declared| {
+                !declared.source.is_vault() || declared.rotate_every.is_some()
+            })
         });
         match news.await {
             Ok(news) => self.keep_first_seen(news).await,
@@ -48,19 +44,25 @@ impl Secrets {
     /// Keeps it for secrets that are stored outside the vault, at once: what was read may not be known again for
     /// a while after a restart.
     pub(crate) async fn note_first_seen_elsewhere(&self) {
-        let policies = self.policies.in_force();
-        let elsewhere = policies.set.secrets();
-        let elsewhere = elsewhere.filter(|declared| !declared.source.is_vault());
-        let news = elsewhere.filter_map(|declared| self.first_seen_now(declared));
-        self.keep_first_seen(news.collect()).await;
+        let news = self.first_seen_of_those(|declared| !declared.source.is_vault());
+        self.keep_first_seen(news).await;
     }
 
     /// Keeps it for one secret, before its value is moved.
     pub(crate) async fn note_first_seen_of(&self, name: &SecretName) {
+        let news = self.first_seen_of_those(|declared| declared.name == *name);
+        self.keep_first_seen(news).await;
+    }
+
+    fn first_seen_of_those(
+        &self,
+        counted: impl Fn(&SecretDeclaration) -> bool,
+    ) -> Vec<(SecretName, FirstSeen)> {
         let policies = self.policies.in_force();
-        let declared = policies.set.secret(name);
-        let news = declared.and_then(|declared| self.first_seen_now(declared));
-        self.keep_first_seen(news.into_iter().collect()).await;
+        let secrets = policies.set.secrets().filter(|declared| counted(declared));
+        secrets
+            .filter_map(|declared| self.first_seen_now(declared))
+            .collect()
     }
 
     async fn keep_first_seen(&self, news: Vec<(SecretName, FirstSeen)>) {

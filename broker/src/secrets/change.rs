@@ -36,19 +36,8 @@ impl Secrets {
         self.refuse_while_rotating(&turn)?;
         self.refuse_while_moving(&turn)?;
         self.refuse_another_kind(name, &value).await?;
-        self.store_value(by, &turn, value, expires_at).await
-    }
-
-    /// Stores a new version, whatever is under way.
-    pub(crate) async fn store_value(
-        &self,
-        by: &Caller,
-        turn: &SecretTurn,
-        value: AccessToken,
-        expires_at: Option<Timestamp>,
-    ) -> Result<StoredSecret, UpkeepError> {
         let new = NewValue { value, expires_at };
-        self.store_next(by, turn, new, None).await
+        self.store_value(by, &turn, new, None).await
     }
 
     /// Stores the value before the one in use again, as a new version. Who was handed it is exposed to
@@ -72,16 +61,16 @@ impl Secrets {
         let before = self.value_before(name);
         let before = before.ok_or_else(|| UpkeepError::NothingBefore(name.clone()))?;
         let restores = before.number;
-        let recorded = self
-            .record_upkeep(Some(by), name, Some(restores), Upkeep::UNDO)
-            .await?;
+        let usage = Use::of(name, Some(restores));
+        let recorded = self.record_upkeep(Some(by), usage, Upkeep::UNDO, None);
+        let recorded = recorded.await?;
         let value = self.vault.unseal(recorded)?;
         let looks_like = Kind::of(&value);
         let new = NewValue {
             value,
             expires_at: before.expires_at,
         };
-        let held = self.store_next(by, &turn, new, Some(restores)).await?;
+        let held = self.store_value(by, &turn, new, Some(restores)).await?;
         Ok(Undone {
             held,
             restores,
@@ -97,8 +86,9 @@ impl Secrets {
         earlier.find(|version| version.hashed_credential != newest.hashed_credential)
     }
 
-    /// Records and stores the next version.
-    async fn store_next(
+    /// Records and stores the next version, whatever is under way. `restores` is the earlier one whose value
+    /// it brings back.
+    pub(crate) async fn store_value(
         &self,
         by: &Caller,
         turn: &SecretTurn,
@@ -121,18 +111,15 @@ impl Secrets {
             expires_at,
             restores,
         };
-        let usage = Use {
-            secret: name.clone(),
-            version: Some(version),
-        };
+        let usage = Use::of(name, Some(version));
         let recorded = self.journal.record_use(usage, &event).await?;
         let announced = recorded.seq();
         let now = self.journal.now().wall;
-        let stored = if !self.policies.take_from_vault(name) {
+        let stored = if self.policies.take_from_vault(name) {
+            self.vault.store(recorded, value, expires_at, now).await
+        } else {
             let storing = self.vault.store_aside(recorded, value, expires_at, now);
             storing.await
-        } else {
-            self.vault.store(recorded, value, expires_at, now).await
         };
         match stored {
             Ok(held) => Ok(held),
@@ -160,14 +147,12 @@ impl Secrets {
         } else {
             return Ok(());
         };
-        match why {
-            None => Ok(()),
-            Some(why) => Err(UpkeepError::AnotherKind {
-                name: name.clone(),
-                why,
-                declared,
-            }),
-        }
+        let Some(why) = why else { return Ok(()) };
+        Err(UpkeepError::AnotherKind {
+            name: name.clone(),
+            why,
+            declared,
+        })
     }
 
     /// A rotation that is under way would lose sight of its values.
@@ -191,19 +176,14 @@ impl Secrets {
             secret: name.as_str(),
             version: self.vault.held(name).map_or(0, |held| held.version),
         })?;
-        let usage = Use {
-            secret: name.clone(),
-            version: None,
-        };
-        let recorded = self
-            .journal
-            .record_use_body(usage, body, Effect::Nothing)
-            .await?;
+        let usage = Use::of(name, None);
+        let recorded = self.journal.record_use_body(usage, body, Effect::Nothing);
+        let recorded = recorded.await?;
         let announced = recorded.seq();
-        let removed = if !self.policies.take_from_vault(name) {
-            self.vault.remove_aside(recorded).await
-        } else {
+        let removed = if self.policies.take_from_vault(name) {
             self.vault.remove(recorded).await
+        } else {
+            self.vault.remove_aside(recorded).await
         };
         match removed {
             Ok(()) => Ok(()),

@@ -52,7 +52,7 @@ pub(crate) enum UpkeepError {
     Moving(SecretName),
     /// The place the value comes from did not give it.
     #[error("{0}")]
-    Source(#[source] SourceError),
+    Source(#[from] SourceError),
     /// The vault could not carry the change out. A record says so.
     #[error("the vault could not carry this out: {0}")]
     Vault(#[source] VaultError),

@@ -112,21 +112,15 @@ impl Secrets {
         &self,
         place: &SourceSpec,
     ) -> Result<AccessToken, UpkeepError> {
-        let name: SecretName = ONE_PASSWORD_TOKEN
-            .parse()
-            .map_err(|_never| UpkeepError::Source(SourceError::NotHere))?;
+        let name = ONE_PASSWORD_TOKEN.parse();
+        let name: SecretName = name.map_err(|_never| SourceError::NotHere)?;
         if place.is_vault() {
-            return self
-                .open_for_upkeep(None, &name, None, Upkeep::SOURCE)
-                .await;
+            return self.open(None, &name, None, Upkeep::SOURCE).await;
         }
-        let recorded = self
-            .record_upkeep(None, &name, None, Upkeep::SOURCE)
-            .await?;
         // Reading the keyring needs no token of its own: this goes one level deep.
-        let options = ReadOptions::UPKEEP;
-        let taken = self.sources.read(recorded, place, options, self).await;
-        taken.map(|taken| taken.value).map_err(UpkeepError::Source)
+        let (of, options) = ((&name, place), ReadOptions::UPKEEP);
+        let read = self.read_elsewhere(None, of, Upkeep::SOURCE, options);
+        Ok(read.await?.value)
     }
 
     /// Goes on from what an earlier run wrote down.
@@ -158,13 +152,10 @@ impl Secrets {
             }
         };
         let policies = self.policies.in_force();
-        let named: Vec<&SourceSpec> = policies.set.sources().collect();
         let now = self.journal.now();
         for value in values {
-            let Some(source) = named
-                .iter()
-                .find(|source| source.to_string() == *value.source)
-            else {
+            let mut named = policies.set.sources();
+            let Some(source) = named.find(|source| source.to_string() == *value.source) else {
                 continue;
             };
             let fetched = Fetched {
@@ -233,17 +224,13 @@ impl Secrets {
         late: impl Future<Output = ()>,
     ) -> SourceProbed {
         let (name, source) = (&declared.name, &declared.source);
-        let look = async {
-            let recorded = self.record_upkeep(Some(by), name, None, Upkeep::PROBE);
-            let recorded = recorded.await.map_err(|error| error.to_string())?;
-            let options = ReadOptions::UPKEEP;
-            let taken = self.sources.read(recorded, source, options, self).await;
-            taken.map_err(|error| error.to_string())
-        };
+        let (of, options) = ((name, source), ReadOptions::UPKEEP);
         let taken = tokio::select! {
             biased;
             () = late => Err(no_answer_yet()),
-            taken = look => taken,
+            taken = self.read_elsewhere(Some(by), of, Upkeep::PROBE, options) => {
+                taken.map_err(|error| error.to_string())
+            }
         };
         // A stale value is there, and so is why no newer one is.
         let fault = || {
@@ -339,20 +326,13 @@ impl Secrets {
         let Some(name) = named.map(|declared| &declared.name) else {
             return;
         };
-        let recorded = self.record_upkeep(None, name, None, Upkeep::REFRESH).await;
-        let read = match recorded {
-            Ok(recorded) => {
-                let options = ReadOptions {
-                    since: Some(since),
-                    ..ReadOptions::UPKEEP
-                };
-                let read = self.sources.read(recorded, source, options, self).await;
-                read.map(drop).map_err(|error| error.to_string())
-            }
-            Err(error) => Err(error.to_string()),
+        let options = ReadOptions {
+            since: Some(since),
+            ..ReadOptions::UPKEEP
         };
-        if let Err(cause) = read {
-            tracing::warn!(secret = %name, cause, "its value could not be read again");
+        let read = self.read_elsewhere(None, (name, source), Upkeep::REFRESH, options);
+        if let Err(error) = read.await {
+            tracing::warn!(secret = %name, cause = %error, "its value could not be read again");
         }
     }
 

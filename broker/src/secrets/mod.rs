@@ -38,7 +38,8 @@ pub(crate) struct Secrets {
     vault: Arc<Vault>,
     sources: Arc<Sources>,
     config: Arc<Config>,
-    locks: SecretLocks,
+    /// Keeps changes of one secret apart, also while the store is locked.
+    pub(crate) locks: SecretLocks,
 }
 
 impl Secrets {
@@ -71,10 +72,5 @@ impl Secrets {
             return Err(UpkeepError::Locked);
         }
         Ok(turn)
-    }
-
-    /// Keeps changes of one secret apart.
-    pub(crate) const fn locks(&self) -> &SecretLocks {
-        &self.locks
     }
 }

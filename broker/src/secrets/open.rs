@@ -2,11 +2,11 @@
 
 use broker_audit::record::SecretEvent;
 use broker_audit_writer::{Recorded, Use};
-use broker_policy::{Caller, SecretDeclaration};
+use broker_policy::Caller;
 use broker_protocol::names::SecretName;
 use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::AccessToken;
-use broker_sources::ReadOptions;
+use broker_sources::{ReadOptions, Taken};
 use broker_vault::VaultError;
 
 use super::{Secrets, UpkeepError};
@@ -53,7 +53,7 @@ impl Secrets {
     /// # Errors
     ///
     /// [`UpkeepError`]; nothing was opened.
-    pub(crate) async fn open_for_upkeep(
+    pub(crate) async fn open(
         &self,
         by: Option<&Caller>,
         name: &SecretName,
@@ -76,19 +76,30 @@ impl Secrets {
             }
             _ => None,
         };
-        let recorded = self.record_upkeep(by, name, version, what_for).await?;
-        match source {
-            SourceSpec::Vault => self.vault.unseal(recorded).map_err(|error| match error {
+        let usage = Use::of(name, version);
+        let recorded = self.record_upkeep(by, usage, what_for, None).await?;
+        if source.is_vault() {
+            return self.vault.unseal(recorded).map_err(|error| match error {
                 VaultError::NoValue(name) => UpkeepError::NotFound(name),
                 error => error.into(),
-            }),
-            source => self
-                .sources
-                .read(recorded, &source, ReadOptions::UPKEEP, self)
-                .await
-                .map(|taken| taken.value)
-                .map_err(UpkeepError::Source),
+            });
         }
+        let options = ReadOptions::UPKEEP;
+        let read = self.sources.read(recorded, &source, options, self).await?;
+        Ok(read.value)
+    }
+
+    /// Reads a value where it is stored outside the vault, recorded first.
+    pub(super) async fn read_elsewhere(
+        &self,
+        by: Option<&Caller>,
+        (name, source): (&SecretName, &SourceSpec),
+        what_for: Upkeep,
+        options: ReadOptions,
+    ) -> Result<Taken, UpkeepError> {
+        let usage = Use::of(name, None);
+        let recorded = self.record_upkeep(by, usage, what_for, None).await?;
+        Ok(self.sources.read(recorded, source, options, self).await?)
     }
 
     /// Records that a place is about to be read for a move, then reads it again, whatever policies name.
@@ -113,22 +124,18 @@ impl Secrets {
             },
             _ => None,
         };
-        let is_mounted = |secret: &SecretDeclaration| secret.mounted;
+        let policies = self.policies.in_force();
+        let declared = policies.set.secret(name);
         if let Some(file) = place.file()
-            && self
-                .policies
-                .in_force()
-                .set
-                .secret(name)
-                .is_some_and(is_mounted)
+            && declared.is_some_and(|declared| declared.mounted)
         {
             // A move changes the line of the source alone: `mounted` holds at its other end, too.
             self.sources.add_mounted(file);
         }
         let shown = place.to_string();
-        let recorded = self
-            .record_use_of(Some(by), use_of(name, version), Upkeep::MOVE, Some(&shown))
-            .await?;
+        let usage = Use::of(name, version);
+        let recorded = self.record_upkeep(Some(by), usage, Upkeep::MOVE, Some(&shown));
+        let recorded = recorded.await?;
         if place.is_vault() {
             return match self.vault.unseal(recorded) {
                 Ok(value) => Ok(Some(value)),
@@ -139,25 +146,14 @@ impl Secrets {
         match self.sources.read_now(recorded, place, self).await {
             Ok(taken) => Ok(Some(taken.value)),
             Err(error) if error.is_absent() => Ok(None),
-            Err(error) => Err(UpkeepError::Source(error.without_pause())),
+            Err(error) => Err(error.without_pause().into()),
         }
     }
 
-    /// Records that a stored value is about to be used. `version` is absent where the value is not
-    /// stored in the vault, or is none of the secret's own.
+    /// Records that a stored value is about to be used. The use has no version where the value is not stored
+    /// in the vault, or is none of the secret's own; `source` is set where it is not stored where policies
+    /// say.
     pub(crate) async fn record_upkeep(
-        &self,
-        by: Option<&Caller>,
-        name: &SecretName,
-        version: Option<u64>,
-        what_for: Upkeep,
-    ) -> Result<Recorded<Use>, UpkeepError> {
-        let usage = use_of(name, version);
-        self.record_use_of(by, usage, what_for, None).await
-    }
-
-    /// Records a use; `source` is set where the value is not stored where policies say.
-    async fn record_use_of(
         &self,
         by: Option<&Caller>,
         usage: Use,
@@ -173,12 +169,5 @@ impl Secrets {
             source,
         };
         Ok(self.journal.record_use(usage, &event).await?)
-    }
-}
-
-fn use_of(name: &SecretName, version: Option<u64>) -> Use {
-    Use {
-        secret: name.clone(),
-        version,
     }
 }

@@ -8,7 +8,7 @@ const TWO: &str = "ghp_TWOtwoTWOtwoTWOtwoTWOtwoTWOtwoTWOtwo2";
 
 async fn opened(scratch: &Scratch) -> Result<String, UpkeepError> {
     let (secrets, name) = (&scratch.app.secrets, bot());
-    let opened = secrets.open_for_upkeep(None, &name, None, Upkeep::CHECK);
+    let opened = secrets.open(None, &name, None, Upkeep::CHECK);
     // Compared, and goes nowhere.
     opened.await.map(|value| value.expose().to_owned())
 }
@@ -64,7 +64,7 @@ async fn what_proves_to_be_of_another_kind_is_not_stored() {
 #[tokio::test]
 async fn one_change_of_a_secret_goes_on_at_a_time_and_those_of_others_beside_it() {
     let scratch = Scratch::new("");
-    let locks = scratch.app.secrets.locks();
+    let locks = &scratch.app.secrets.locks;
     let turn = locks.turn(&bot()).await;
     assert!(locks.try_turn(&bot()).is_none());
     assert!(locks.try_turn(&"other".parse().unwrap()).is_some());

@@ -57,6 +57,17 @@ pub struct Use {
     pub version: Option<u64>,
 }
 
+impl Use {
+    /// Of this version of a secret, or of a value that is not stored in the vault.
+    #[must_use]
+    pub fn of(secret: &SecretName, version: Option<u64>) -> Self {
+        Self {
+            secret: secret.clone(),
+            version,
+        }
+    }
+}
+
 /// Everything is about to leave the broker, the root key too, sealed under a passphrase: a backup.
 #[derive(Debug)]
 pub struct Export {

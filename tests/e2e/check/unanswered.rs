@@ -22,7 +22,10 @@ fn where_github_fails_the_exit_code_says_so() {
     let json: Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(json["summary"]["not_checked"], 1);
     let list = broker.home.ctl(&["secret", "list"]).success();
-    assert!(list.contains("  ok       -*  "), "stored, and its check unfinished: {list}");
+    assert!(
+        list.contains("  ok       -*  "),
+        "stored, and its check unfinished: {list}"
+    );
 }
 
 #[test]
