@@ -47,7 +47,8 @@ impl Leases {
         at_once: bool,
     ) -> Option<Revoked> {
         let tokens = &self.minting.tokens;
-        let held = tokens.held_by(id).map(|token| token.hashed);
+        let held = tokens.held_by(id);
+        let held = held.map(|token| token.minted.hashed_credential);
         // Before anything is awaited: from here on no one else gets hold of it, nor ends it first.
         let last = (!at_once).then_some(id);
         let ending = held.as_ref();

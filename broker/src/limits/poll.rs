@@ -7,7 +7,7 @@
 //!
 //! Not here: the timer (`life`).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use broker_github::{Credential, Principal};
@@ -24,16 +24,9 @@ pub(crate) type LastAsked = HashMap<Principal, Duration>;
 /// How long at least between two questions for what is left of a rate limit.
 const APART: Duration = Duration::from_secs(1);
 
-/// Whom to ask, and with what.
+/// With what a principal is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Poll {
-    principal: Principal,
-    with: PollCredential,
-}
-
-/// The credential of a poll.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum PollCredential {
+pub(super) enum PollCredential {
     /// A stored personal access token.
     Secret(SecretName),
     /// An installation token that some lease holds.
@@ -41,42 +34,39 @@ enum PollCredential {
 }
 
 impl Limits {
-    /// Whom to ask now: those with live leases of whom nothing was heard for `every`, the longest ago
-    /// first. `leased` are the secrets behind live leases; `asked` forgets those who have none any more.
+    /// Whom to ask now, and with what: those with live leases of whom nothing was heard for `every`, the
+    /// longest ago first. `leased` are the secrets behind live leases; `asked` forgets those who have none any more.
     pub(super) fn due_polls(
         &self,
         leased: BTreeSet<SecretName>,
         asked: &mut LastAsked,
         every: Duration,
-    ) -> Vec<Poll> {
+    ) -> Vec<(Principal, PollCredential)> {
         // No value is opened for a call that would not go out.
         if self.vault.is_locked() || self.github.left_alone().is_some() {
             return Vec::new();
         }
-        // By principal, so that one secret of each is opened.
-        let mut in_use = HashMap::new();
         let (limits, now) = (self.github.limits(), self.journal.now());
-        for secret in leased {
+        let stored = leased
+            .into_iter()
             // GitHub refused it: asked again and again, it locks the account out.
-            if self.was_refused(&secret) {
-                continue;
-            }
-            let principal = self.principal_of(&secret);
+            .filter(|secret| !self.was_refused(secret))
+            .filter_map(|secret| {
+                Some((self.principal_of(&secret)?, PollCredential::Secret(secret)))
+            });
+        let minted = self.minting.tokens.held().into_iter().map(|token| {
+            let principal = Principal::Installation(token.minted.installation);
+            (
+                principal,
+                PollCredential::Minted(token.minted.hashed_credential),
+            )
+        });
+        // By principal, so that one secret of each is opened.
+        let mut in_use = BTreeMap::new();
+        for (principal, with) in stored.chain(minted) {
             // Who is in such a limit is left alone until that is over.
-            if let Some(principal) = principal
-                && limits.held_off(&principal, now).is_none()
-            {
-                in_use
-                    .entry(principal)
-                    .or_insert(PollCredential::Secret(secret));
-            }
-        }
-        for token in self.minting.tokens.held() {
-            let principal = Principal::Installation(token.installation);
             if limits.held_off(&principal, now).is_none() {
-                in_use
-                    .entry(principal)
-                    .or_insert(PollCredential::Minted(token.hashed));
+                in_use.entry(principal).or_insert(with);
             }
         }
         let heard = |principal: &Principal| limits.heard_of(principal);
@@ -94,24 +84,23 @@ impl Limits {
     /// Asks for all that are due, one after the other, and at most one a second.
     pub(crate) async fn poll_those_due(&self, leased: BTreeSet<SecretName>, every: Duration) {
         let mut asked = self.asked.lock().await;
-        for one in self.due_polls(leased, &mut asked, every) {
-            self.poll(one, &mut asked).await;
+        for (principal, with) in self.due_polls(leased, &mut asked, every) {
+            asked.insert(principal.clone(), self.journal.now().boot);
+            self.poll(&principal, with).await;
             tokio::time::sleep(APART).await;
         }
     }
 
     /// Asks for one of them. What comes of it is in [`broker_github::Limits`]; a failure is traced,
     /// and comes again with the next one.
-    async fn poll(&self, poll: Poll, asked: &mut LastAsked) {
-        let Poll { principal, with } = poll;
-        asked.insert(principal.clone(), self.journal.now().boot);
+    async fn poll(&self, principal: &Principal, with: PollCredential) {
         let token = match with {
             PollCredential::Minted(hashed) => self.minting.tokens.value(&hashed),
             PollCredential::Secret(secret) => self.open_for_poll(&secret).await,
         };
         let Some(token) = token else { return };
         let credential = Credential::Token(&token);
-        if let Err(error) = self.github.rate_limit(credential, &principal).await {
+        if let Err(error) = self.github.rate_limit(credential, principal).await {
             let cause = error.for_operators();
             tracing::warn!(%principal, cause, "what is left of its rate limit is not known");
         }
@@ -134,25 +123,22 @@ impl Limits {
 
 /// The longest ago first.
 fn due(
-    in_use: HashMap<Principal, PollCredential>,
+    in_use: BTreeMap<Principal, PollCredential>,
     asked: &mut LastAsked,
     heard: impl Fn(&Principal) -> Option<Duration>,
     now: Duration,
     every: Duration,
-) -> Vec<Poll> {
+) -> Vec<(Principal, PollCredential)> {
     asked.retain(|principal, _| in_use.contains_key(principal));
     let mut due: Vec<_> = in_use
         .into_iter()
         .filter_map(|(principal, with)| {
             let last = heard(&principal).max(asked.get(&principal).copied());
             let due = last.is_none_or(|last| last.saturating_add(every) <= now);
-            due.then_some((last, Poll { principal, with }))
+            due.then_some((last, (principal, with)))
         })
         .collect();
-    due.sort_by(|(one, this), (other, that)| {
-        one.cmp(other)
-            .then_with(|| this.principal.cmp(&that.principal))
-    });
+    due.sort_by_key(|(last, _)| *last);
     due.into_iter().map(|(_, poll)| poll).collect()
 }
 
@@ -166,7 +152,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn in_use(logins: &[&str]) -> HashMap<Principal, PollCredential> {
+    fn in_use(logins: &[&str]) -> BTreeMap<Principal, PollCredential> {
         let secret: SecretName = "org-label-sync-token".parse().unwrap();
         let principals = logins.iter().map(|login| Principal::user(login));
         principals
@@ -174,11 +160,9 @@ mod tests {
             .collect()
     }
 
-    fn names(polls: &[Poll]) -> Vec<String> {
-        polls
-            .iter()
-            .map(|poll| poll.principal.to_string())
-            .collect()
+    fn names(polls: &[(Principal, PollCredential)]) -> Vec<String> {
+        let principals = polls.iter().map(|(principal, _)| principal.to_string());
+        principals.collect()
     }
 
     #[test]

@@ -18,14 +18,15 @@ use broker_policy::Caller;
 use broker_protocol::api::TokenEnd;
 use broker_protocol::names::{Delivery, LeaseId};
 use broker_secret_memory::token::{AccessToken, HashedToken};
+use broker_vault::Minted;
 use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
-use super::{Minting, token_of};
+use super::Minting;
 use crate::lease::Lease;
 use crate::lease_record;
-use crate::minting::table::{EndNow, TOKEN_LIFETIME, Token};
+use crate::minting::table::{EndNow, TOKEN_LIFETIME, Token, TokenLife};
 use crate::secrets::Upkeep;
 
 /// A new token may be refused for some seconds, until it is known everywhere. Octokit allows for five.
@@ -109,7 +110,7 @@ impl Minting {
     pub(crate) async fn open_values_to_end(&self, by: &Caller) -> Vec<TokenToEnd> {
         let begun = self.begin_ending(|value| value.is_none());
         let opening = begun.into_iter().map(|(token, tries, _)| async move {
-            let value = tokio::time::timeout(OPENING, self.value_to_end(&token, Some(by)));
+            let value = tokio::time::timeout(OPENING, self.value_to_end(&token.minted, Some(by)));
             let late = |_| Err("the audit log took no record in time".to_owned());
             TokenToEnd {
                 value: value.await.unwrap_or_else(late),
@@ -141,11 +142,13 @@ impl Minting {
     ) -> Vec<(Token, u32, Option<AccessToken>)> {
         let tokens = &self.tokens;
         let all = tokens.all().into_iter();
-        let all = all.map(|token| (tokens.value(&token.hashed), token));
+        let all = all.map(|token| (tokens.value(&token.minted.hashed_credential), token));
         all.filter(|(value, _)| wanted(value))
-            .filter_map(|(value, token)| match tokens.end_now(&token.hashed, None) {
-                EndNow::Begun(token, tries) => Some((token, tries, value)),
-                EndNow::UnderWay | EndNow::Shared => None,
+            .filter_map(|(value, token)| {
+                match tokens.end_now(&token.minted.hashed_credential, None) {
+                    EndNow::Begun(token, tries) => Some((token, tries, value)),
+                    EndNow::UnderWay | EndNow::Shared => None,
+                }
             })
             .collect()
     }
@@ -155,16 +158,12 @@ impl Minting {
     pub(crate) async fn end_all(self: &Arc<Self>, tokens: Vec<TokenToEnd>, by: &Arc<Caller>) {
         let (this, by) = (Arc::clone(self), Arc::clone(by));
         let ending = tokio::spawn(async move {
-            let hashed = tokens.iter().map(|to_end| to_end.token.hashed.clone());
+            let minted = tokens.iter().map(|to_end| &to_end.token.minted);
+            let hashed = minted.map(|minted| minted.hashed_credential.clone());
             this.note_ending(hashed.collect()).await;
-            let ending = tokens.into_iter().map(|to_end| {
-                let TokenToEnd {
-                    token,
-                    tries,
-                    value,
-                } = to_end;
-                this.end_with(token, tries, Some(&by), value)
-            });
+            let ending = tokens
+                .into_iter()
+                .map(|to_end| this.end_with(to_end, Some(&by)));
             let mut ending = stream::iter(ending).buffer_unordered(TOGETHER);
             while ending.next().await.is_some() {}
         });
@@ -176,13 +175,23 @@ impl Minting {
     async fn end_token(&self, token: Token, tries: u32, by: Option<&Caller>) -> TokenEnd {
         let now = self.journal.now().boot;
         if tries > 0 && token.life.is_over(now) {
-            self.record_not_revoked(&token).await;
-            self.forget_token(&token).await;
-            return TokenEnd::Revoked;
+            let minted = &token.minted;
+            let not_revoked = GitHubEvent::TokenNotRevoked {
+                secret: minted.key.secret.as_str(),
+                installation: minted.installation,
+                hashed_credential: minted.hashed_credential.as_str(),
+                expired_at: minted.expires_at,
+            };
+            return self.record_and_forget(minted, &not_revoked).await;
         }
-        let noted = self.note_ending(vec![token.hashed.clone()]);
-        let (value, ()) = tokio::join!(self.value_to_end(&token, by), noted);
-        self.end_with(token, tries, by, value).await
+        let noted = self.note_ending(vec![token.minted.hashed_credential.clone()]);
+        let (value, ()) = tokio::join!(self.value_to_end(&token.minted, by), noted);
+        let to_end = TokenToEnd {
+            token,
+            tries,
+            value,
+        };
+        self.end_with(to_end, by).await
     }
 
     /// Notes, durably, that GitHub is about to be asked to end these tokens; those of them of which that
@@ -203,115 +212,93 @@ impl Minting {
         );
     }
 
-    async fn end_with(
-        &self,
-        token: Token,
-        tries: u32,
-        by: Option<&Caller>,
-        value: Result<AccessToken, String>,
-    ) -> TokenEnd {
+    async fn end_with(&self, to_end: TokenToEnd, by: Option<&Caller>) -> TokenEnd {
+        let TokenToEnd {
+            token: Token { minted, life },
+            tries,
+            value,
+        } = to_end;
         let now = self.journal.now().boot;
         let ended = match value {
             Ok(value) => {
                 let github = &self.github;
-                let ended = github.end_installation_token(&value, token.installation);
-                ended.await.map_err(|error| {
-                    let pause = error.retry_after();
-                    let refused = matches!(error, GitHubError::Unauthorized { .. });
-                    (error.to_string(), pause, refused)
-                })
+                let ended = github.end_installation_token(&value, minted.installation);
+                match ended.await {
+                    Ok(()) => Ok("GitHub ended it"),
+                    Err(GitHubError::Unauthorized { .. }) if life.age(now) >= KNOWN_EVERYWHERE => {
+                        Ok("GitHub did not accept it any more")
+                    }
+                    Err(error) => Err((error.to_string(), error.retry_after())),
+                }
             }
-            Err(why) => Err((why, None, false)),
+            Err(why) => Err((why, None)),
         };
-        let (why, pause, refused) = match ended {
-            Ok(()) => {
-                self.record_revoked(&token, by, "GitHub ended it").await;
-                self.forget_token(&token).await;
-                return TokenEnd::Revoked;
+        let (why, asked) = match ended {
+            Ok(how) => {
+                self.counters.revoked.inc();
+                let revoked = GitHubEvent::TokenRevoked {
+                    secret: minted.key.secret.as_str(),
+                    installation: minted.installation,
+                    hashed_credential: minted.hashed_credential.as_str(),
+                    by: by.map(lease_record::caller),
+                    how,
+                };
+                return self.record_and_forget(&minted, &revoked).await;
             }
             Err(failed) => failed,
         };
-        if refused && token.life.age(now) >= KNOWN_EVERYWHERE {
-            self.record_revoked(&token, by, "GitHub did not accept it any more")
-                .await;
-            self.forget_token(&token).await;
-            return TokenEnd::Revoked;
-        }
-        let asked = pause.unwrap_or_default();
+        let asked = asked.unwrap_or_default();
         let pause = BETWEEN_TRIES.pause(tries).max(asked).min(BETWEEN_TRIES.cap);
         tracing::warn!(
             cause = why,
-            secret = %token.key.secret,
+            secret = %minted.key.secret,
             seconds = pause.as_secs(),
             "an installation token could not be ended at GitHub; it is tried again"
         );
         let at = self.journal.now().boot + pause;
-        self.tokens.retry_end(&token.hashed, tries + 1, at);
+        self.tokens
+            .retry_end(&minted.hashed_credential, tries + 1, at);
         TokenEnd::Pending
     }
 
     /// The token, from memory, or out of the vault after a record.
     async fn value_to_end(
         &self,
-        token: &Token,
+        minted: &Minted,
         by: Option<&Caller>,
     ) -> Result<AccessToken, String> {
-        if let Some(value) = self.tokens.value(&token.hashed) {
+        if let Some(value) = self.tokens.value(&minted.hashed_credential) {
             return Ok(value);
         }
         if self.vault.is_locked() {
             return Err("the store is locked".to_owned());
         }
-        let usage = Use::of(&token.key.secret, None);
+        let usage = Use::of(&minted.key.secret, None);
         let recorded = self
             .secrets
             .record_upkeep(by, usage, Upkeep::INSTALLATION, None);
         let recorded = recorded.await.map_err(|error| error.to_string())?;
         self.vault
-            .open_minted(&recorded, &token.hashed)
+            .open_minted(&recorded, &minted.hashed_credential)
             .map_err(|error| error.to_string())
     }
 
-    async fn forget_token(&self, token: &Token) {
-        self.tokens.remove(&token.hashed);
-        if let Err(error) = self.vault.forget_minted(&token.hashed).await {
+    /// Records that a token is dead, and forgets it.
+    async fn record_and_forget(&self, minted: &Minted, event: &GitHubEvent<'_>) -> TokenEnd {
+        self.journal.record_or_trace(event).await;
+        self.tokens.remove(&minted.hashed_credential);
+        if let Err(error) = self.vault.forget_minted(&minted.hashed_credential).await {
             tracing::warn!(cause = %error, "an ended installation token is still in the vault; the next start forgets it");
         }
-    }
-
-    async fn record_revoked(&self, token: &Token, by: Option<&Caller>, how: &'static str) {
-        self.counters.revoked.inc();
-        self.journal
-            .record_or_trace(&GitHubEvent::TokenRevoked {
-                secret: token.key.secret.as_str(),
-                installation: token.installation,
-                hashed_credential: token.hashed.as_str(),
-                by: by.map(lease_record::caller),
-                how,
-            })
-            .await;
-    }
-
-    async fn record_not_revoked(&self, token: &Token) {
-        self.journal
-            .record_or_trace(&GitHubEvent::TokenNotRevoked {
-                secret: token.key.secret.as_str(),
-                installation: token.installation,
-                hashed_credential: token.hashed.as_str(),
-                expired_at: token.expires_at,
-            })
-            .await;
+        TokenEnd::Revoked
     }
 
     /// Takes over what the vault kept over a restart.
     pub(crate) fn find_tokens(&self) {
         let now = self.journal.now();
-        for kept in self.vault.minted() {
-            if kept.ending {
-                self.tokens.restore_ending(token_of(kept, now));
-            } else {
-                self.tokens.restore(token_of(kept, now));
-            }
+        for minted in self.vault.minted() {
+            let life = TokenLife::restored(now, minted.minted_at, minted.expires_at);
+            self.tokens.restore(Token { minted, life });
         }
     }
 
@@ -322,7 +309,7 @@ impl Minting {
         let until = until.unwrap_or(Timestamp::MAX);
         let holders = tokens
             .iter()
-            .flat_map(|token| self.tokens.holders(&token.hashed));
+            .flat_map(|token| self.tokens.holders(&token.minted.hashed_credential));
         holders.map(|lease| (lease, until)).collect()
     }
 }

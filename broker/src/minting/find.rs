@@ -6,46 +6,31 @@ use broker_protocol::names::{OrgName, RepoPattern, SecretName};
 
 use super::{MintError, Minting};
 
-/// The account whose installation a lease needs, and through what it is found.
-#[derive(Clone, Copy)]
-pub(super) struct InstalledOn<'a> {
-    login: &'a str,
-    found_by: Target<'a>,
+/// Through what the installation that a lease needs is found. Policy has seen to it that there is exactly
+/// one.
+pub(super) fn target_of<'a>(
+    repositories: &'a [RepoPattern],
+    organization: Option<&'a OrgName>,
+) -> Option<Target<'a>> {
+    if let Some(organization) = organization {
+        return Some(Target::Organization(organization));
+    }
+    let first = repositories.first()?;
+    // A personal account and an organisation answer alike to this.
+    Some(match first.name() {
+        Some(_) => Target::Repository(first),
+        None => Target::Account(first.owner()),
+    })
 }
 
-impl<'a> InstalledOn<'a> {
-    /// Policy has seen to it that there is exactly one.
-    pub(super) fn of(
-        repositories: &'a [RepoPattern],
-        organization: Option<&'a OrgName>,
-    ) -> Option<Self> {
-        if let Some(organization) = organization {
-            return Some(Self {
-                login: organization.as_str(),
-                found_by: Target::Organization(organization),
-            });
-        }
-        let first = repositories.first()?;
-        Some(Self {
-            login: first.owner(),
-            // A personal account and an organisation answer alike to this.
-            found_by: match first.name() {
-                Some(_) => Target::Repository(first),
-                None => Target::Account(first.owner()),
-            },
-        })
-    }
-
-    pub(super) fn key(&self, secret: &SecretName) -> (SecretName, Box<str>) {
-        (secret.clone(), self.login.to_ascii_lowercase().into())
-    }
-
-    fn shown(&self) -> Box<str> {
-        match self.found_by {
-            Target::Repository(name) => name.as_str().into(),
-            Target::Account(_) | Target::Organization(_) => self.login.into(),
-        }
-    }
+/// Under what it is remembered where an App is installed: the App and the account.
+pub(super) fn found_as(secret: &SecretName, target: Target<'_>) -> (SecretName, Box<str>) {
+    let login = match target {
+        Target::Repository(name) => name.owner(),
+        Target::Account(login) => login,
+        Target::Organization(organization) => organization.as_str(),
+    };
+    (secret.clone(), login.to_ascii_lowercase().into())
 }
 
 impl Minting {
@@ -56,7 +41,7 @@ impl Minting {
         &self,
         app: &AppKey,
         secret: &SecretName,
-        account: InstalledOn<'_>,
+        target: Target<'_>,
         request: &MintRequest<'_>,
     ) -> MintError {
         let not_installed = |target: &str| MintError::NotInstalled {
@@ -64,7 +49,7 @@ impl Minting {
             target: target.into(),
         };
         let Repositories::ById(pinned) = &request.repositories else {
-            return not_installed(&account.shown());
+            return not_installed(target.as_str());
         };
         for (name, _) in pinned.iter().take(MOST_SEARCHED) {
             match self
@@ -74,7 +59,7 @@ impl Minting {
             {
                 Ok(_) => {}
                 Err(GitHubError::NotFound { .. }) => return not_installed(name.as_str()),
-                Err(error) => return refused(error, secret, account),
+                Err(error) => return refused(error, secret, target),
             }
         }
         let pinned = pinned.iter();
@@ -89,9 +74,9 @@ impl Minting {
         &self,
         app: &AppKey,
         secret: &SecretName,
-        account: InstalledOn<'_>,
+        target: Target<'_>,
     ) -> Result<u64, MintError> {
-        let found = self.github.installation(app, account.found_by).await;
+        let found = self.github.installation(app, target).await;
         let found = found.map_err(|error| match &error {
             // Unless it is said of an App that does not exist, not of where it is installed.
             GitHubError::NotFound { message }
@@ -99,19 +84,19 @@ impl Minting {
             {
                 MintError::NotInstalled {
                     secret: secret.clone(),
-                    target: account.shown(),
+                    target: target.as_str().into(),
                 }
             }
-            _ => refused(error, secret, account),
+            _ => refused(error, secret, target),
         })?;
         if found.suspended_at.is_some() {
             return Err(MintError::Suspended {
                 secret: secret.clone(),
-                target: account.shown(),
+                target: target.as_str().into(),
             });
         }
-        let known = account.key(secret);
-        self.installations().insert(known, found.id);
+        self.installations()
+            .insert(found_as(secret, target), found.id);
         Ok(found.id)
     }
 
@@ -123,12 +108,9 @@ impl Minting {
         repositories: &[RepoPattern],
         organization: Option<&OrgName>,
     ) -> Option<Principal> {
-        let account = InstalledOn::of(repositories, organization)?;
+        let known = found_as(secret, target_of(repositories, organization)?);
         let found = self.installations();
-        found
-            .get(&account.key(secret))
-            .copied()
-            .map(Principal::Installation)
+        found.get(&known).copied().map(Principal::Installation)
     }
 
     /// Every installation that was found for an App.
@@ -140,18 +122,14 @@ impl Minting {
 }
 
 /// A refusal of a mint or a search, told from those that have a name of their own.
-pub(super) fn refused(
-    error: GitHubError,
-    secret: &SecretName,
-    account: InstalledOn<'_>,
-) -> MintError {
+pub(super) fn refused(error: GitHubError, secret: &SecretName, target: Target<'_>) -> MintError {
     match &error {
         GitHubError::Forbidden { message, .. } | GitHubError::Refused { message, .. }
             if message.as_str().contains("suspended") =>
         {
             MintError::Suspended {
                 secret: secret.clone(),
-                target: account.shown(),
+                target: target.as_str().into(),
             }
         }
         _ => error.into(),

@@ -24,17 +24,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broker_audit_writer::{Recorded, Use};
-use broker_clock::Now;
-use broker_github::installation::{self, MintRequest, Repositories};
+use broker_github::installation::{self, MintRequest, Repositories, Target};
 use broker_github::{AppKey, GitHub, GitHubError};
 use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
 use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::AccessToken;
 use broker_sources::{ReadOptions, Sources};
-use broker_vault::{self as vault, Vault, VaultError};
+use broker_vault::{MintKey, Minted, Vault, VaultError};
 
-use self::find::{InstalledOn, refused};
-use self::table::{Acquired, Leader, MintKey, TOKEN_LIFETIME, Token, TokenLife, TokenTable};
+use self::find::{found_as, refused, target_of};
+use self::table::{Acquired, Leader, TOKEN_LIFETIME, Token, TokenLife, TokenTable};
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::metrics::TokenCounters;
@@ -146,11 +145,12 @@ impl Minting {
         token: &Token,
     ) -> Result<Option<AccessToken>, Arc<MintError>> {
         let tokens = &self.tokens;
-        match tokens.take(recorded, &lease.id, &token.hashed) {
+        let hashed = &token.minted.hashed_credential;
+        match tokens.take(recorded, &lease.id, hashed) {
             Err(_revoked) => Ok(None),
             Ok(Some(value)) => Ok(Some(value)),
             Ok(None) => {
-                let value = match self.vault.open_minted(recorded, &token.hashed) {
+                let value = match self.vault.open_minted(recorded, hashed) {
                     Ok(value) => value,
                     Err(source @ VaultError::Locked) => {
                         let secret = lease.secret.clone();
@@ -158,11 +158,11 @@ impl Minting {
                     }
                     Err(error) => {
                         tracing::error!(cause = %error, "a kept installation token does not open; another one is minted");
-                        tokens.stop_sharing(&token.key);
+                        tokens.stop_sharing(&token.minted.key);
                         return Ok(None);
                     }
                 };
-                tokens.cache_value(&token.hashed, &value);
+                tokens.cache_value(hashed, &value);
                 Ok(Some(value))
             }
         }
@@ -206,7 +206,7 @@ impl Minting {
             organization: lease.organization.as_ref(),
             permissions: &lease.permissions,
         };
-        let (token, value) = self.mint_kept(&app, leader.key().clone(), scope).await?;
+        let (token, value) = self.mint_kept(&app, leader.key.clone(), scope).await?;
         if let Err(error) = self.tokens.complete(leader, token.clone(), &value) {
             self.tokens.adopt(token, Some(&value));
             return Err(MintError::NoMemory(error));
@@ -223,33 +223,34 @@ impl Minting {
         scope: MintScope<'_>,
     ) -> Result<(Token, AccessToken), MintError> {
         let secret = &key.secret;
-        let account = InstalledOn::of(scope.repositories, scope.organization)
+        let target = target_of(scope.repositories, scope.organization)
             .ok_or_else(|| MintError::Undeclared(secret.clone()))?;
         let request = self.mint_request(scope);
         let asked = self.journal.now();
-        let (installation, minted) = self.mint(app, secret, account, &request).await?;
+        let (installation, minted) = self.mint(app, secret, target, &request).await?;
         self.counters.minted.inc();
         let there = self.journal.now();
         // Its clock may be ahead of ours.
         let within_the_hour = there.wall.saturating_add(TOKEN_LIFETIME);
         let token = Token {
-            key,
-            hashed: minted.token.hashed(),
-            installation,
-            minted_at: there.wall,
-            expires_at: minted.expires_at.min(within_the_hour.unwrap_or(there.wall)),
+            minted: Minted {
+                key,
+                hashed_credential: minted.token.hashed(),
+                installation,
+                minted_at: there.wall,
+                expires_at: minted.expires_at.min(within_the_hour.unwrap_or(there.wall)),
+                ending: false,
+            },
             life: TokenLife::minted(asked, there, minted.expires_at),
         };
         // Kept first, whatever else is wrong with it: what is in the vault can be revoked.
-        if let Err(error) = self.vault.keep_minted(kept(&token), &minted.token).await {
-            self.tokens.adopt(token, Some(&minted.token));
-            return Err(MintError::NotKept(error));
-        }
-        let ids = match minted.compare(&request) {
+        let kept = self.vault.keep_minted(token.minted.clone(), &minted.token);
+        let kept = kept.await.map_err(MintError::NotKept);
+        let ids = match kept.and_then(|()| Ok(minted.compare(&request)?)) {
             Ok(ids) => ids,
-            Err(differs) => {
+            Err(error) => {
                 self.tokens.adopt(token, Some(&minted.token));
-                return Err(differs.into());
+                return Err(error);
             }
         };
         let ids = ids.iter().map(|(name, id)| (name.as_str(), *id));
@@ -265,14 +266,14 @@ impl Minting {
         &self,
         app: &AppKey,
         secret: &SecretName,
-        account: InstalledOn<'_>,
+        target: Target<'_>,
         request: &MintRequest<'_>,
     ) -> Result<(u64, installation::Minted), MintError> {
-        let known = account.key(secret);
+        let known = found_as(secret, target);
         let cached = self.installations().get(&known).copied();
         let mut installation = match cached {
             Some(id) => id,
-            None => self.find_installation(app, secret, account).await?,
+            None => self.find_installation(app, secret, target).await?,
         };
         let mut looked_again = cached.is_none();
         loop {
@@ -281,14 +282,14 @@ impl Minting {
                 Err(GitHubError::Unprocessable { message, .. })
                     if message.as_str().contains("to the parent installation") =>
                 {
-                    return Err(self.out_of_reach(app, secret, account, request).await);
+                    return Err(self.out_of_reach(app, secret, target, request).await);
                 }
                 Err(GitHubError::NotFound { .. }) if !looked_again => {
                     looked_again = true;
                     self.installations().remove(&known);
-                    installation = self.find_installation(app, secret, account).await?;
+                    installation = self.find_installation(app, secret, target).await?;
                 }
-                Err(error) => return Err(refused(error, secret, account)),
+                Err(error) => return Err(refused(error, secret, target)),
             }
         }
     }
@@ -310,37 +311,5 @@ impl Minting {
             repositories,
             permissions: scope.permissions,
         }
-    }
-}
-
-/// A token's row in the vault.
-fn kept(token: &Token) -> vault::Minted {
-    vault::Minted {
-        hashed_credential: token.hashed.clone(),
-        installation: token.installation,
-        secret: token.key.secret.clone(),
-        uid: token.key.uid,
-        purpose: token.key.purpose.clone(),
-        scope: token.key.scope.clone(),
-        minted_at: token.minted_at,
-        expires_at: token.expires_at,
-        ending: false,
-    }
-}
-
-/// The token that such a row was made of, found now.
-fn token_of(kept: vault::Minted, now: Now) -> Token {
-    Token {
-        life: TokenLife::restored(now, kept.minted_at, kept.expires_at),
-        key: MintKey {
-            uid: kept.uid,
-            secret: kept.secret,
-            purpose: kept.purpose,
-            scope: kept.scope,
-        },
-        hashed: kept.hashed_credential,
-        installation: kept.installation,
-        minted_at: kept.minted_at,
-        expires_at: kept.expires_at,
     }
 }

@@ -21,9 +21,9 @@ use broker_policy::Caller;
 use broker_protocol::api::{EndedLease, EndedToken, RevokedAll, StillValid};
 use broker_protocol::names::{Delivery, SecretName};
 use broker_protocol::source::SourceSpec;
+use broker_vault::Minted;
 
 use crate::lease::Lease;
-use crate::minting::table::Token;
 use crate::operations::Operations;
 
 impl Operations {
@@ -65,16 +65,12 @@ impl Operations {
             }
             Err(_elapsed) => false,
         };
-        let alive: HashSet<_> = self
-            .minting
-            .tokens
-            .all()
-            .into_iter()
-            .map(|t| t.hashed)
-            .collect();
+        let alive = self.minting.tokens.all().into_iter();
+        let alive: HashSet<_> = alive.map(|t| t.minted.hashed_credential).collect();
         let (pending, dead) = tokens
             .iter()
-            .partition::<Vec<&Token>, _>(|t| alive.contains(&t.hashed));
+            .map(|token| &token.minted)
+            .partition::<Vec<_>, _>(|minted| alive.contains(&minted.hashed_credential));
         RevokedAll {
             raw: self.still_valid(&ended),
             leases: ended.iter().map(|lease| ended_lease(lease)).collect(),
@@ -129,14 +125,14 @@ fn ended_lease(lease: &Lease) -> EndedLease {
     }
 }
 
-fn ended_token(token: &Token) -> EndedToken {
+fn ended_token(minted: &Minted) -> EndedToken {
     EndedToken {
-        hashed_token: token.hashed.as_str().to_owned(),
-        secret: token.key.secret.clone(),
-        purpose: token.key.purpose.clone(),
-        uid: token.key.uid,
-        installation: token.installation,
-        expires_at: token.expires_at,
+        hashed_token: minted.hashed_credential.as_str().to_owned(),
+        secret: minted.key.secret.clone(),
+        purpose: minted.key.purpose.clone(),
+        uid: minted.key.uid,
+        installation: minted.installation,
+        expires_at: minted.expires_at,
     }
 }
 

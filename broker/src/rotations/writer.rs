@@ -9,12 +9,13 @@ use broker_github::{AppKey, Principal};
 use broker_policy::{Caller, SecretDeclaration, SecretKind, SinkKind, SinkPlace, SinkSpec};
 use broker_protocol::names::{Level, Permissions, SecretName};
 use broker_secret_memory::token::AccessToken;
+use broker_vault::MintKey;
 
 use super::RotationError;
 use super::sinks::PushError;
 use crate::api_error::ApiError as _;
 use crate::lease_record;
-use crate::minting::table::{MintKey, Token};
+use crate::minting::table::Token;
 use crate::minting::{MintScope, Minting};
 use crate::rotations::Rotations;
 use crate::secrets::Upkeep;
@@ -100,15 +101,16 @@ impl Rotations {
             .minting
             .mint_kept(&app, self.key_for(name, sink)?, scope)
             .await;
-        let (minted, token) = minted.map_err(|error| PushError::Sink {
+        let (held, token) = minted.map_err(|error| PushError::Sink {
             why: format!("a token of the App `{name}`: {error}"),
             may_have_happened: false,
             retry_after: error.answer().retry_after,
         })?;
+        let minted = held.minted.clone();
         let token = SinkToken {
             token,
             principal: Some(Principal::Installation(minted.installation)),
-            minted: Some(minted.clone()),
+            minted: Some(held),
             minting: &self.minting,
         };
         self.journal
@@ -116,7 +118,7 @@ impl Rotations {
                 by: by.map(lease_record::caller),
                 secret: name.as_str(),
                 installation: minted.installation,
-                hashed_credential: minted.hashed.as_str(),
+                hashed_credential: minted.hashed_credential.as_str(),
                 what_for: Upkeep::SINK.as_str(),
                 expires_at: minted.expires_at,
             })

@@ -68,7 +68,7 @@ pub use broker_secret_memory::cipher::NoRandom;
 pub use checks::{CheckAttempt, CheckDetails, Checked};
 pub use error::VaultError;
 pub use kind::Kind;
-pub use minted::Minted;
+pub use minted::{MintKey, Minted};
 pub use rekey::{
     Interrupted, MOST_SEALS, Prepared, Rekey, RekeyError, RekeyRequest, Rekeyed, RootKeyInForce,
 };

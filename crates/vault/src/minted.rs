@@ -18,24 +18,31 @@ use super::envelope::{self, Identity};
 use super::error::VaultError;
 use super::{Vault, known, stopped, to_microseconds};
 
-/// An installation token, but for the token itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Minted {
-    /// Base64 SHA-256 of it.
-    pub hashed_credential: HashedToken,
-    /// The installation it is for.
-    pub installation: u64,
-    /// The App's secret.
-    pub secret: SecretName,
+/// What leases must have in common to hold one token.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MintKey {
     /// The account that may hold it.
     pub uid: u32,
+    /// The App's secret.
+    pub secret: SecretName,
     /// The purpose it was minted for.
     pub purpose: Purpose,
     /// What it reaches, in words that whoever minted it understands.
     pub scope: Box<str>,
-    /// When it was minted.
+}
+
+/// An installation token, but for the token itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Minted {
+    /// Who may hold it.
+    pub key: MintKey,
+    /// Base64 SHA-256 of it.
+    pub hashed_credential: HashedToken,
+    /// The installation it is for.
+    pub installation: u64,
+    /// When it was minted, by the wall clock.
     pub minted_at: Timestamp,
-    /// When it ends at GitHub.
+    /// When it ends at GitHub, by the wall clock.
     pub expires_at: Timestamp,
     /// Whether GitHub was asked to end it, or was about to be.
     pub ending: bool,
@@ -51,13 +58,12 @@ pub(super) struct SealedMinted {
 impl Minted {
     /// No secret's name has a slash, so no envelope of one opens in place of the other.
     pub(super) fn place(&self) -> String {
-        let Self {
-            secret,
+        let MintKey {
             uid,
+            secret,
             purpose,
             scope,
-            ..
-        } = self;
+        } = &self.key;
         format!("minted/{secret}/{uid}/{purpose}/{scope}")
     }
 
@@ -127,7 +133,7 @@ impl Vault {
         let (root, root_version) = keys.as_ref().ok_or(VaultError::Locked)?.root();
         let sealed = state.minted.get(hashed_credential);
         let sealed = sealed
-            .filter(|sealed| sealed.minted.secret == *app)
+            .filter(|sealed| sealed.minted.key.secret == *app)
             .ok_or_else(|| VaultError::NoValue(app.clone()))?;
         let place = sealed.minted.place();
         let what = sealed.minted.identity(self.id(), &place);

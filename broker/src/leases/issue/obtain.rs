@@ -8,13 +8,14 @@ use broker_clock::Now;
 use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::{AccessToken, HashedToken};
 use broker_sources::{ReadOptions, Taken};
+use broker_vault::MintKey;
 use jiff::Timestamp;
 
 use super::{IssueError, vault_error};
 use crate::lease::{Lease, TooShort};
 use crate::leases::Leases;
 use crate::minting::MintError;
-use crate::minting::table::{MintKey, TOKEN_LIFETIME, TokenRef};
+use crate::minting::table::{TOKEN_LIFETIME, TokenRef, mint_key};
 
 /// Where a value is to come from.
 #[derive(Clone, Copy)]
@@ -34,14 +35,14 @@ impl Leases {
         now: Now,
     ) -> Result<TokenRef<'_>, IssueError> {
         let tokens = &self.minting.tokens;
-        let key = MintKey::of(lease)?;
+        let key = mint_key(lease)?;
         if fresh {
             tokens.stop_sharing(&key);
         }
         let held = tokens.share(&key, &lease.id, lease.span.length(), now.boot);
         let hold = TokenRef::new(tokens, lease.id.clone(), key);
         let left = held.as_ref().map(|token| token.life.left(now.boot));
-        lease.hashed_token = held.map(|token| token.hashed);
+        lease.hashed_token = held.map(|token| token.minted.hashed_credential);
         let cut = lease.span.cut_to(left.unwrap_or(TOKEN_LIFETIME));
         lease.span = cut.map_err(|TooShort| IssueError::SecretExpired(lease.secret.clone()))?;
         Ok(hold)
@@ -126,7 +127,8 @@ impl Leases {
                 secret: lease.secret.clone(),
                 source,
             })?;
-        if lease.hashed_token.as_ref() == Some(&token.hashed) {
+        let hashed = token.minted.hashed_credential;
+        if lease.hashed_token.as_ref() == Some(&hashed) {
             return Ok(value);
         }
         let cut = lease.span.cut_to(token.life.left(lease.span.issued.boot));
@@ -136,8 +138,8 @@ impl Leases {
         })?;
         let ends = (cut != lease.span).then_some(cut.renewable.wall);
         lease.span = cut;
-        let minted = (token.installation, ends);
-        self.record_issued(lease, token.hashed, Some(minted), None)
+        let minted = (token.minted.installation, ends);
+        self.record_issued(lease, hashed, Some(minted), None)
             .await?;
         Ok(value)
     }

@@ -35,6 +35,7 @@ pub(super) enum Ending {
 ///
 /// Source: GitHub REST documentation, “Rate limits for the REST API”.
 const AT_A_TIME: usize = 8;
+
 impl TokenTable {
     /// The tokens that are to be ended at GitHub now, because no one holds them or someone said so, a
     /// few at a time; each is under way from here on, and shared with no one. With each, how often it
@@ -55,7 +56,7 @@ impl TokenTable {
             }
         }
         for (token, _) in &due {
-            inner.stop_sharing(&token.hashed);
+            inner.stop_sharing(&token.minted.hashed_credential);
         }
         due
     }

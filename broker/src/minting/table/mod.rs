@@ -1,6 +1,6 @@
 //! Installation tokens that are alive, who holds each, and which may be shared.
 //!
-//! A token is shared only within one account, rule and scope ([`MintKey`]), while enough of its life
+//! A token is shared only within one account, rule and scope ([`mint_key`]), while enough of its life
 //! is left. It is needed as long as a lease holds it; one that no lease holds is due to be revoked. A lease
 //! holds one token at most: with the next it releases the one before. Of several callers that need
 //! the same token at once, one mints it and the others wait for the result.
@@ -23,30 +23,23 @@ use broker_audit_writer::{Recorded, Use};
 use broker_protocol::names::{LeaseId, RepoPattern};
 use broker_secret_memory::locked_memory::LockedBytes;
 use broker_secret_memory::token::{AccessToken, HashedToken};
-use jiff::Timestamp;
+use broker_vault::{MintKey, Minted};
 use tokio::sync::watch;
 
 use self::ending::Ending;
 use super::MintError;
 
 pub(crate) use self::ending::EndNow;
-pub(crate) use self::key::MintKey;
+pub(crate) use self::key::mint_key;
 pub(crate) use self::life::{TOKEN_LIFETIME, TokenLife};
 pub(crate) use self::token_ref::TokenRef;
 
 /// One token that may be alive at GitHub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Token {
-    pub(crate) key: MintKey,
-    /// Base64 SHA-256 of it.
-    pub(crate) hashed: HashedToken,
-    /// The installation it is for.
-    pub(crate) installation: u64,
-    /// When it was minted, by the wall clock.
-    pub(crate) minted_at: Timestamp,
-    /// When it ends at GitHub, by the wall clock.
-    pub(crate) expires_at: Timestamp,
-    /// The same by boot time, which decides.
+    /// As the vault keeps it.
+    pub(crate) minted: Minted,
+    /// How long it lives, by boot time, which decides.
     pub(crate) life: TokenLife,
 }
 
@@ -65,14 +58,8 @@ pub(crate) enum Acquired {
 
 /// The right and the duty to mint for a key. Dropped without a result, it has the others ask again.
 pub(crate) struct Leader {
-    key: MintKey,
+    pub(crate) key: MintKey,
     sender: watch::Sender<Option<Landed>>,
-}
-
-impl Leader {
-    pub(crate) const fn key(&self) -> &MintKey {
-        &self.key
-    }
 }
 
 /// Every token that may be alive, and the mints under way.
@@ -178,12 +165,11 @@ impl TokenTable {
         let value = locked(value)?;
         let mut inner = self.lock();
         inner.insert(Entry::new(token.clone(), Some(value)));
-        inner
-            .current
-            .insert(leader.key.clone(), token.hashed.clone());
+        let hashed = &token.minted.hashed_credential;
+        inner.current.insert(leader.key.clone(), hashed.clone());
         let flight = inner.flights.remove(&leader.key);
         for lease in flight.into_iter().flat_map(|flight| flight.waiting) {
-            inner.give(&lease, &token.hashed);
+            inner.give(&lease, hashed);
         }
         drop(inner);
         leader.sender.send_replace(Some(Ok(token)));
@@ -263,7 +249,9 @@ impl TokenTable {
 
     /// Shares no token any more whose scope names this repository; those who hold one keep it.
     pub(crate) fn stop_sharing_for(&self, repository: &RepoPattern) {
-        self.lock().current.retain(|key, _| !key.names(repository));
+        self.lock()
+            .current
+            .retain(|key, _| !key::names(key, repository));
     }
 
     /// Takes in a token that no one may have, so that it is ended.
@@ -322,12 +310,13 @@ impl Inner {
             return None;
         }
         let token = entry.token.clone();
-        self.give(lease, &token.hashed);
+        self.give(lease, &token.minted.hashed_credential);
         Some(token)
     }
 
     fn insert(&mut self, entry: Entry) {
-        self.tokens.insert(entry.token.hashed.clone(), entry);
+        let hashed = entry.token.minted.hashed_credential.clone();
+        self.tokens.insert(hashed, entry);
     }
 
     /// Has a lease hold this token and no other. `false` if there is none such.

@@ -9,33 +9,25 @@ use super::{Entry, Token, TokenTable};
 
 impl TokenTable {
     /// Takes over a token that the vault kept over a restart. No one holds it yet, and it is shared
-    /// again if it is the one of its key that lives longest.
+    /// again if it is the one of its key that lives longest. One whose end a broker before this one was
+    /// about to ask for may be dead: no lease shares it or holds it again, and its end is asked for again.
     pub(crate) fn restore(&self, token: Token) {
         let mut inner = self.lock();
+        let must_end = token.minted.ending;
         let newest = inner
             .current
-            .get(&token.key)
+            .get(&token.minted.key)
             .and_then(|hashed| inner.tokens.get(hashed))
             .is_none_or(|entry| {
                 let left = |token: &Token| token.life.left(Duration::ZERO);
                 left(&entry.token) < left(&token)
             });
-        if newest {
-            inner
-                .current
-                .insert(token.key.clone(), token.hashed.clone());
+        if newest && !must_end {
+            let minted = token.minted.clone();
+            inner.current.insert(minted.key, minted.hashed_credential);
         }
         inner.insert(Entry {
-            restored: true,
-            ..Entry::new(token, None)
-        });
-    }
-
-    /// Takes over a token whose end a broker before this one was about to ask for. It may be dead: no
-    /// lease shares it or holds it again, and its end is asked for again.
-    pub(crate) fn restore_ending(&self, token: Token) {
-        self.lock().insert(Entry {
-            must_end: true,
+            must_end,
             restored: true,
             ..Entry::new(token, None)
         });

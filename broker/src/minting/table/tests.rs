@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use broker_clock::{Clock as _, ManualClock, Now};
 use broker_protocol::names::Delivery;
+use jiff::Timestamp;
 
 use super::*;
 use crate::lease::Lease;
@@ -32,7 +33,7 @@ fn lease(number: u128, uid: u32) -> Lease {
 }
 
 fn key(uid: u32) -> MintKey {
-    MintKey::of(&lease(0, uid)).unwrap()
+    mint_key(&lease(0, uid)).unwrap()
 }
 
 fn id(number: u128) -> LeaseId {
@@ -45,13 +46,23 @@ fn value(text: &str) -> AccessToken {
 
 fn token(text: &str, uid: u32, minted: i64) -> Token {
     Token {
-        key: key(uid),
-        hashed: value(text).hashed(),
-        installation: 4711,
-        minted_at: at(minted),
-        expires_at: at(minted + 3600),
+        minted: Minted {
+            key: key(uid),
+            hashed_credential: value(text).hashed(),
+            installation: 4711,
+            minted_at: at(minted),
+            expires_at: at(minted + 3600),
+            ending: false,
+        },
         life: TokenLife::minted(now(minted), now(minted), at(minted + 3600)),
     }
+}
+
+/// One whose end was about to be asked for.
+fn ending(text: &str, uid: u32, minted: i64) -> Token {
+    let mut token = token(text, uid, minted);
+    token.minted.ending = true;
+    token
 }
 
 fn lead(table: &TokenTable, lease: u128, uid: u32) -> Leader {
@@ -93,10 +104,10 @@ async fn of_several_who_need_a_token_one_goes_and_all_hold_what_it_brings() {
     let landed = landing.wait_for(Option::is_some).await.unwrap().clone();
     assert_eq!(landed.unwrap().unwrap(), minted);
     for lease in [1, 2] {
-        let taken = table.take(&recorded(), &id(lease), &minted.hashed);
+        let taken = table.take(&recorded(), &id(lease), &minted.minted.hashed_credential);
         assert_eq!(taken.ok().flatten().unwrap().expose(), "ghs_one");
     }
-    let taken = table.take(&recorded(), &id(3), &minted.hashed);
+    let taken = table.take(&recorded(), &id(3), &minted.minted.hashed_credential);
     assert_eq!(taken.err(), Some(NotHeld), "another account's lease");
 }
 
@@ -132,7 +143,7 @@ fn a_token_is_shared_while_it_has_the_wanted_time_left_and_by_the_same_scope_alo
     assert!(table.share(&key(8), &id(5), QUARTER, boot(1)).is_none());
     let mut narrower = lease(6, 7);
     narrower.repositories = ["acme/one".parse().unwrap()].into();
-    let narrower = MintKey::of(&narrower).unwrap();
+    let narrower = mint_key(&narrower).unwrap();
     assert!(table.share(&narrower, &id(6), QUARTER, boot(1)).is_none());
     table.stop_sharing(&key(7));
     assert!(table.share(&key(7), &id(7), QUARTER, boot(1)).is_none());
@@ -171,14 +182,14 @@ fn a_token_is_ended_when_its_last_lease_lets_go_and_shared_with_nobody_from_then
     assert!(table.share(&key(7), &id(3), QUARTER, boot(1)).is_none());
     assert_eq!(table.take_due(Duration::ZERO, true), [(minted.clone(), 0)]);
     assert_eq!(table.take_due(Duration::ZERO, true), [], "it is under way");
-    table.retry_end(&minted.hashed, 1, Duration::from_secs(9));
+    table.retry_end(&minted.minted.hashed_credential, 1, Duration::from_secs(9));
     assert_eq!(table.take_due(Duration::from_secs(8), true), []);
     assert_eq!(
         table.take_due(Duration::from_secs(9), true),
         [(minted.clone(), 1)]
     );
-    table.remove(&minted.hashed);
-    assert!(table.value(&minted.hashed).is_none());
+    table.remove(&minted.minted.hashed_credential);
+    assert!(table.value(&minted.minted.hashed_credential).is_none());
     assert_eq!(table.take_due(Duration::MAX, true), []);
 }
 
@@ -197,20 +208,26 @@ fn a_lease_that_never_came_to_live_lets_go_of_what_it_held() {
 #[test]
 fn a_token_that_was_about_to_end_before_a_restart_is_never_shared_and_its_end_tried_again() {
     let table = TokenTable::default();
-    table.restore_ending(token("ghs_new", 7, 10));
+    table.restore(ending("ghs_new", 7, 10));
     table.restore(token("ghs_old", 7, 0));
     let (dying, lives) = (value("ghs_new").hashed(), value("ghs_old").hashed());
     let shared = table.share(&key(7), &id(1), QUARTER, boot(20));
-    assert_eq!(shared.map(|token| token.hashed), Some(lives));
+    assert_eq!(
+        shared.map(|token| token.minted.hashed_credential),
+        Some(lives)
+    );
     assert!(!table.restore_holder(&id(2), &dying), "nor held as before");
     let ended = table.take_due(Duration::ZERO, false);
-    assert_eq!(ended, [(token("ghs_new", 7, 10), 0)], "at once");
+    assert_eq!(ended, [(ending("ghs_new", 7, 10), 0)], "at once");
 
     let table = TokenTable::default();
     table.restore(token("ghs_old", 7, 0));
-    table.restore_ending(token("ghs_new", 7, 10));
+    table.restore(ending("ghs_new", 7, 10));
     let shared = table.share(&key(7), &id(1), QUARTER, boot(20));
-    assert_eq!(shared.unwrap().hashed, value("ghs_old").hashed());
+    assert_eq!(
+        shared.unwrap().minted.hashed_credential,
+        value("ghs_old").hashed()
+    );
 }
 
 #[test]
@@ -253,7 +270,7 @@ fn a_lease_that_takes_hold_of_another_token_lets_go_of_the_one_before() {
         .complete(&second, two.clone(), &value("ghs_two"))
         .unwrap();
     assert_eq!(table.held_by(&id(1)), Some(two));
-    assert!(table.holders(&one.hashed).is_empty());
+    assert!(table.holders(&one.minted.hashed_credential).is_empty());
     assert_eq!(table.take_due(Duration::ZERO, true), [(one, 0)]);
 }
 
@@ -261,16 +278,16 @@ fn a_lease_that_takes_hold_of_another_token_lets_go_of_the_one_before() {
 fn a_token_that_is_ended_now_is_handed_to_nobody_and_tried_again_whoever_holds_it() {
     let table = TokenTable::default();
     let minted = minted(&table);
-    let begun = table.end_now(&minted.hashed, None);
+    let begun = table.end_now(&minted.minted.hashed_credential, None);
     assert_eq!(begun, EndNow::Begun(minted.clone(), 0));
-    let taken = table.take(&recorded(), &id(1), &minted.hashed);
+    let taken = table.take(&recorded(), &id(1), &minted.minted.hashed_credential);
     assert_eq!(taken.err(), Some(NotHeld));
-    table.retry_end(&minted.hashed, 1, Duration::from_secs(1));
+    table.retry_end(&minted.minted.hashed_credential, 1, Duration::from_secs(1));
     assert_eq!(
         table.take_due(Duration::from_secs(1), true),
         [(minted.clone(), 1)]
     );
-    table.retry_end(&minted.hashed, 2, HOUR);
+    table.retry_end(&minted.minted.hashed_credential, 2, HOUR);
     assert_eq!(table.take_due(Duration::from_secs(1), true), []);
     table.retry_ends_now();
     assert_eq!(table.all(), std::slice::from_ref(&minted));
@@ -283,7 +300,7 @@ fn a_lease_ends_its_token_now_unless_others_hold_it_or_somebody_is_ending_it() {
     let minted = minted(&table);
     let joined = table.share(&key(7), &id(2), QUARTER, boot(0));
     assert_eq!(joined, Some(minted.clone()));
-    let end = |lease| table.end_now(&minted.hashed, Some(&id(lease)));
+    let end = |lease| table.end_now(&minted.minted.hashed_credential, Some(&id(lease)));
     assert_eq!(end(1), EndNow::Shared);
     table.release(&id(1), None);
     assert_eq!(end(2), EndNow::Begun(minted.clone(), 0));

@@ -1,8 +1,9 @@
 //! A lease's hold on a token from its grant until it is live.
 
 use broker_protocol::names::LeaseId;
+use broker_vault::MintKey;
 
-use super::{MintKey, TokenTable};
+use super::TokenTable;
 
 /// What a lease holds before it is live. Dropped before [`TokenRef::keep`], it is released.
 #[must_use]

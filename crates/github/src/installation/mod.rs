@@ -43,6 +43,18 @@ pub enum Target<'a> {
     Organization(&'a OrgName),
 }
 
+impl<'a> Target<'a> {
+    /// The name itself.
+    #[must_use]
+    pub fn as_str(self) -> &'a str {
+        match self {
+            Self::Repository(name) => name.as_str(),
+            Self::Account(login) => login,
+            Self::Organization(organization) => organization.as_str(),
+        }
+    }
+}
+
 /// What a token is to reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MintRequest<'a> {

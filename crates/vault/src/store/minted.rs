@@ -9,7 +9,7 @@ use rusqlite::params;
 use super::load::{count, hashed, name, time, unreadable};
 use super::{Store, Tx, count_seals, integer};
 use crate::error::VaultError;
-use crate::minted::{Minted, SealedMinted};
+use crate::minted::{MintKey, Minted, SealedMinted};
 
 impl Store {
     pub(crate) fn keep_minted(&mut self, sealed: &SealedMinted) -> Result<(), VaultError> {
@@ -23,10 +23,10 @@ impl Store {
             .execute(params![
                 minted.hashed_credential.as_str(),
                 integer(minted.installation),
-                minted.secret.as_str(),
-                minted.uid,
-                minted.purpose.as_str(),
-                minted.scope,
+                minted.key.secret.as_str(),
+                minted.key.uid,
+                minted.key.purpose.as_str(),
+                minted.key.scope,
                 minted.minted_at.as_microsecond(),
                 minted.expires_at.as_microsecond(),
                 envelope,
@@ -62,12 +62,14 @@ impl Store {
             |row| {
                 let purpose: String = row.get(4)?;
                 let minted = Minted {
+                    key: MintKey {
+                        uid: row.get(3)?,
+                        secret: name(row, 2)?,
+                        purpose: purpose.parse().map_err(unreadable(4))?,
+                        scope: row.get(5)?,
+                    },
                     hashed_credential: hashed(row, 0)?,
                     installation: count(row, 1)?,
-                    secret: name(row, 2)?,
-                    uid: row.get(3)?,
-                    purpose: purpose.parse().map_err(unreadable(4))?,
-                    scope: row.get(5)?,
                     minted_at: time(row, 6)?,
                     expires_at: time(row, 7)?,
                     ending: row.get(9)?,

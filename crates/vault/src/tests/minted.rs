@@ -4,12 +4,14 @@ use super::*;
 
 fn minted() -> Minted {
     Minted {
+        key: MintKey {
+            uid: 1000,
+            secret: name("acme-import-app"),
+            purpose: "acme-import".parse().unwrap(),
+            scope: r#"{"rule":"acme-import.toml#1"}"#.into(),
+        },
         hashed_credential: token(CANARY).hashed(),
         installation: 4711,
-        secret: name("acme-import-app"),
-        uid: 1000,
-        purpose: "acme-import".parse().unwrap(),
-        scope: r#"{"rule":"acme-import.toml#1"}"#.into(),
         minted_at: at(1),
         expires_at: at(3601),
         ending: false,

@@ -119,12 +119,14 @@ fn envelopes(vault: &Vault) -> BTreeMap<String, Box<[u8]>> {
 
 fn minted_one() -> Minted {
     Minted {
+        key: MintKey {
+            uid: 1000,
+            secret: name("an-app"),
+            purpose: "label-sync".parse().unwrap(),
+            scope: "{}".into(),
+        },
         hashed_credential: token("ghs_minted").hashed(),
         installation: 4711,
-        secret: name("an-app"),
-        uid: 1000,
-        purpose: "label-sync".parse().unwrap(),
-        scope: "{}".into(),
         minted_at: at(3),
         expires_at: at(3600),
         ending: false,
