@@ -275,7 +275,7 @@ fn partly_hidden(headers: &ReplyHeaders) -> Option<Finding> {
 }
 
 fn rate(subject: &CheckedValue<'_>, headers: &ReplyHeaders) -> Option<Finding> {
-    let rate = headers.rate.as_ref()?;
+    let rate = &headers.rate.as_ref()?.rate;
     let (remaining, limit) = (rate.remaining, rate.limit);
     let floor = subject
         .declared

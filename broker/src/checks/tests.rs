@@ -1,7 +1,8 @@
 //! What answers mean for a secret; the way to GitHub and back is tried against the stand-in.
 
-use broker_github::{Rate, ReplyHeaders, Said};
+use broker_github::{ReplyHeaders, Said};
 use broker_policy::{Host, NamesOnly, PolicyFile, PolicySet};
+use broker_protocol::api::{RateLimit, ResourceLimit};
 use broker_protocol::check::Verdict;
 use broker_vault::{Checked, Kind};
 use jiff::Timestamp;
@@ -176,11 +177,13 @@ fn a_token_whose_answer_and_first_characters_disagree_is_not_called_either() {
 fn fewer_requests_left_than_the_floor_is_a_warning() {
     for (remaining, want) in [(4000, None), (3999, Some(Verdict::Warning))] {
         let headers = ReplyHeaders {
-            rate: Some(Rate {
+            rate: Some(ResourceLimit {
                 resource: "core".into(),
-                limit: 5000,
-                remaining,
-                reset_at: at("2026-11-21T08:00:00Z"),
+                rate: RateLimit {
+                    limit: 5000,
+                    remaining,
+                    reset_at: at("2026-11-21T08:00:00Z"),
+                },
             }),
             ..scopes(&["repo", "workflow"])
         };

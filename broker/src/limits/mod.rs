@@ -10,15 +10,14 @@ mod floor;
 mod poll;
 #[cfg(test)]
 mod tests;
-mod view;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::GitHubEvent;
-use broker_github::{CORE, GitHub, LimitKind, Principal, Rate};
+use broker_github::{CORE, GitHub, LimitKind, Principal};
 use broker_policy::SecretKind;
-use broker_protocol::api::{LeaseView, RateLimit};
+use broker_protocol::api::{GitHubStatus, LeaseView};
 use broker_protocol::names::{Delivery, SecretName};
 use broker_vault::Vault;
 use futures_util::future::join_all;
@@ -141,14 +140,21 @@ impl Limits {
 
     /// A lease as the API shows it, with what its principal has left.
     pub(crate) fn lease_view(&self, lease: &Lease) -> LeaseView {
-        let rate = self.principal_behind(lease).and_then(|principal| {
-            self.github
-                .limits()
-                .rate(&principal, CORE, self.journal.now())
-        });
+        let (limits, now) = (self.github.limits(), self.journal.now());
+        let principal = self.principal_behind(lease);
         LeaseView {
-            rate_limit: rate.as_ref().map(shown),
+            rate_limit: principal.and_then(|principal| limits.rate(&principal, CORE, now)),
             ..lease.view()
+        }
+    }
+
+    /// GitHub as operators see it: host, circuit breaker, and what each principal has left.
+    pub(crate) fn github_status(&self) -> GitHubStatus {
+        GitHubStatus {
+            api: self.github.base().to_string(),
+            breaker: self.github.breaker_state().as_str().to_owned(),
+            last_answer: self.github.last_heard().map(|heard| heard.wall),
+            principals: self.github.limits().view(self.journal.now()),
         }
     }
 
@@ -174,15 +180,6 @@ impl Limits {
             });
             join_all(records).await;
         });
-    }
-}
-
-/// A window as the API shows it.
-fn shown(rate: &Rate) -> RateLimit {
-    RateLimit {
-        limit: rate.limit,
-        remaining: rate.remaining,
-        reset_at: rate.reset_at,
     }
 }
 

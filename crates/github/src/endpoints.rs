@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use broker_protocol::api::{RateLimit, ResourceLimit};
 use broker_secret_memory::token::AccessToken;
-use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::reply::{epoch, resource_name};
-use super::{AppKey, Call, Credential, GitHub, GitHubError, Principal, Rate, ReplyHeaders};
+use super::{AppKey, Call, Credential, GitHub, GitHubError, Principal, ReplyHeaders};
 
 /// `GET /user`, as far as it is used.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -30,15 +30,6 @@ pub struct App {
     /// What the App may be given, by name.
     #[serde(default)]
     pub permissions: BTreeMap<String, String>,
-}
-
-/// `GET /rate_limit`: every resource's window.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rates {
-    /// By resource; unknown names are kept.
-    pub rates: Vec<Rate>,
-    /// The headers, which for a personal access token tell its scopes and its end.
-    pub headers: ReplyHeaders,
 }
 
 impl GitHub {
@@ -74,7 +65,7 @@ impl GitHub {
         self.call(call).await?.json()
     }
 
-    /// What the principal has left of everything. Free of the primary limit.
+    /// Asks what the principal has left of everything, for [`Self::limits`]. Free of the primary limit.
     ///
     /// # Errors
     ///
@@ -83,31 +74,25 @@ impl GitHub {
         &self,
         credential: Credential<'_>,
         principal: &Principal,
-    ) -> Result<Rates, GitHubError> {
+    ) -> Result<(), GitHubError> {
         let call = Call::get("/rate_limit", credential).drawing_on(Some(principal.clone()));
         let reply = self.call(call).await?;
         let body: RateLimitBody = reply.json()?;
-        let rates: Vec<Rate> = body
-            .resources
-            .into_iter()
-            .filter_map(|(name, window)| {
-                Some(Rate {
-                    resource: resource_name(&name)?,
-                    limit: window.limit,
-                    remaining: window.remaining,
-                    reset_at: epoch(window.reset)?,
-                })
-            })
-            .collect();
-        let date: Option<Timestamp> = reply.headers.date;
-        for rate in &rates {
+        for (name, window) in body.resources {
+            let (Some(resource), Some(reset_at)) = (resource_name(&name), epoch(window.reset))
+            else {
+                continue;
+            };
+            let rate = RateLimit {
+                limit: window.limit,
+                remaining: window.remaining,
+                reset_at,
+            };
+            let (limit, date) = (ResourceLimit { resource, rate }, reply.headers.date);
             let now = self.clock.now();
-            self.limits.learn_rate(principal, rate.clone(), date, now);
+            self.limits.learn_rate(principal, limit, date, now);
         }
-        Ok(Rates {
-            rates,
-            headers: reply.headers,
-        })
+        Ok(())
     }
 }
 

@@ -52,13 +52,13 @@ pub use self::app_key::{AppKey, NoAppKey};
 pub use self::base::{BadBaseUrl, BaseUrl};
 pub use self::breaker::{Breaker, BreakerState};
 pub use self::call::{Call, Credential};
-pub use self::endpoints::{App, Rates, User};
+pub use self::endpoints::{App, User};
 pub use self::error::{
     BadAnswer, FieldError, GitHubError, LimitKind, Outcome, Said, Sso, Unreachable,
 };
-pub use self::limits::{BecameLimited, CORE, Limited, Limits, PrincipalView};
+pub use self::limits::{BecameLimited, CORE, Limited, Limits};
 pub use self::principal::Principal;
-pub use self::reply::{Rate, Reply, ReplyHeaders};
+pub use self::reply::{Reply, ReplyHeaders};
 pub use self::retry::Retry;
 
 /// Where GitHub is and whom to believe that it is there.

@@ -54,7 +54,7 @@ fn forbidden(status: u16, headers: &ReplyHeaders, message: Said) -> Refusal {
     let used_up = headers
         .rate
         .as_ref()
-        .is_some_and(|rate| rate.remaining == 0);
+        .is_some_and(|limit| limit.rate.remaining == 0);
     let secondary = ["secondary rate limit", "abuse detection"]
         .iter()
         .any(|sign| words.contains(sign));
@@ -142,7 +142,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::reply::Rate;
+    use broker_protocol::api::{RateLimit, ResourceLimit};
 
     fn body(message: &str) -> Vec<u8> {
         serde_json::json!({ "message": message })
@@ -152,11 +152,13 @@ mod tests {
 
     fn remaining(remaining: u64) -> ReplyHeaders {
         ReplyHeaders {
-            rate: Some(Rate {
+            rate: Some(ResourceLimit {
                 resource: "core".into(),
-                limit: 5000,
-                remaining,
-                reset_at: jiff::Timestamp::UNIX_EPOCH,
+                rate: RateLimit {
+                    limit: 5000,
+                    remaining,
+                    reset_at: jiff::Timestamp::UNIX_EPOCH,
+                },
             }),
             ..ReplyHeaders::default()
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use broker_protocol::api::{RateLimit, ResourceLimit};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::header::HeaderMap;
@@ -65,24 +66,11 @@ pub struct ReplyHeaders {
     /// `Link rel="next"`: the path of the next page, fit for [`super::Call::path`].
     pub next: Option<String>,
     /// The primary rate limit.
-    pub rate: Option<Rate>,
+    pub rate: Option<ResourceLimit>,
     /// How long to wait, from `Retry-After` in either form.
     pub retry_after: Option<Duration>,
     /// `X-GitHub-Request-Id`, for a question to GitHub's support.
     pub request_id: Option<String>,
-}
-
-/// One resource of a primary rate limit, as GitHub last told it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rate {
-    /// Such as `core` or `search`; unknown names are kept as they are.
-    pub resource: Box<str>,
-    /// Requests in a window.
-    pub limit: u64,
-    /// Requests left in this window.
-    pub remaining: u64,
-    /// When the window ends, by GitHub's clock.
-    pub reset_at: Timestamp,
 }
 
 impl ReplyHeaders {
@@ -94,11 +82,13 @@ impl ReplyHeaders {
         let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
         let date = text("date").and_then(http_date);
         let rate = || {
-            Some(Rate {
+            Some(ResourceLimit {
                 resource: resource_name(text("x-ratelimit-resource").unwrap_or("core"))?,
-                limit: number("x-ratelimit-limit")?,
-                remaining: number("x-ratelimit-remaining")?,
-                reset_at: epoch(number("x-ratelimit-reset")?)?,
+                rate: RateLimit {
+                    limit: number("x-ratelimit-limit")?,
+                    remaining: number("x-ratelimit-remaining")?,
+                    reset_at: epoch(number("x-ratelimit-reset")?)?,
+                },
             })
         };
         Self {
@@ -124,7 +114,7 @@ pub(super) fn epoch(seconds: u64) -> Option<Timestamp> {
 }
 
 /// A resource's name, if it looks like one: names are kept in memory and become labels.
-pub(super) fn resource_name(text: &str) -> Option<Box<str>> {
+pub(super) fn resource_name(text: &str) -> Option<String> {
     let good = (1..=64).contains(&text.len())
         && text
             .bytes()
@@ -214,9 +204,9 @@ mod tests {
             Some(vec!["repo".to_owned(), "user".to_owned()])
         );
         assert_eq!(headers.next.as_deref(), Some("/user/repos?page=2"));
-        let rate = headers.rate.unwrap();
+        let ResourceLimit { resource, rate } = headers.rate.unwrap();
         assert_eq!(
-            (rate.limit, rate.remaining, &*rate.resource),
+            (rate.limit, rate.remaining, &*resource),
             (5000, 4999, "core")
         );
         assert_eq!(rate.reset_at.as_second(), 1_507_654_800);

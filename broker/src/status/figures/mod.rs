@@ -67,6 +67,7 @@ impl Status {
     fn gauges(&self) -> Gauges {
         let now = self.journal.now();
         let (source_requests, _) = self.sources.one_password().requests_in_a_day(now);
+        let floors = self.limits.rate_floors().into_iter();
         Gauges {
             now: now.wall,
             leases: self.leases.live().len() as u64,
@@ -77,7 +78,9 @@ impl Status {
             source_requests,
             channels: self.warnings.channel_states(),
             secrets: self.secrets(),
-            below_floor: self.limits.below_floor_names(),
+            below_floor: floors
+                .map(|(name, below)| (name.to_string(), !below.is_empty()))
+                .collect(),
             github: self.limits.github_status(),
         }
     }

@@ -15,11 +15,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use broker_clock::{Backoff, Now};
+use broker_protocol::api::{HeldOff, PrincipalLimits, RateLimit, ResourceLimit};
 use jiff::Timestamp;
 
 use super::error::LimitKind;
 use super::principal::Principal;
-use super::reply::{Rate, ReplyHeaders};
+use super::reply::ReplyHeaders;
 
 /// The resource that most endpoints draw on.
 pub const CORE: &str = "core";
@@ -35,7 +36,7 @@ pub struct Limits {
 /// What is known of one principal.
 #[derive(Debug)]
 struct Budget {
-    resources: BTreeMap<Box<str>, Window>,
+    resources: BTreeMap<String, Window>,
     hold: Option<Hold>,
     /// Boot time of the last answer: the longest ago is forgotten first.
     heard: Duration,
@@ -45,7 +46,7 @@ struct Budget {
 
 #[derive(Debug, Clone)]
 struct Window {
-    rate: Rate,
+    rate: RateLimit,
     /// Boot time at which the window ends.
     ends: Duration,
     /// Whether its being used up was told.
@@ -83,20 +84,9 @@ pub struct BecameLimited {
     /// Which limit.
     pub kind: LimitKind,
     /// Which resource, of a primary limit.
-    pub resource: Option<Box<str>>,
+    pub resource: Option<String>,
     /// When it ends.
     pub until: Timestamp,
-}
-
-/// One principal as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PrincipalView {
-    /// Who.
-    pub principal: Principal,
-    /// Windows that have not ended, by resource.
-    pub rates: Vec<Rate>,
-    /// The limit on whatever it asks, if it is in one.
-    pub held_off: Option<Limited>,
 }
 
 impl Limits {
@@ -108,19 +98,22 @@ impl Limits {
     }
 
     /// Takes in one resource. `date` is GitHub's clock at the same moment.
-    pub fn learn_rate(&self, principal: &Principal, rate: Rate, date: Option<Timestamp>, now: Now) {
+    pub fn learn_rate(
+        &self,
+        principal: &Principal,
+        ResourceLimit { resource, rate }: ResourceLimit,
+        date: Option<Timestamp>,
+        now: Now,
+    ) {
         let clock = date.unwrap_or(now.wall);
         let left = Duration::try_from(rate.reset_at.duration_since(clock)).unwrap_or_default();
         // No window is longer than an hour; an odd header must not keep anyone away for a year.
         let ends = now.boot.saturating_add(left.min(LONGEST_WINDOW));
         let mut principals = self.principals();
         let budget = budget_of(&mut principals, principal, now);
-        if !budget.resources.contains_key(&rate.resource)
-            && budget.resources.len() >= MOST_RESOURCES
-        {
+        if !budget.resources.contains_key(&resource) && budget.resources.len() >= MOST_RESOURCES {
             return;
         }
-        let resource = rate.resource.clone();
         let window = budget
             .resources
             .entry(resource.clone())
@@ -175,7 +168,7 @@ impl Limits {
             && let Some(window) = headers
                 .rate
                 .as_ref()
-                .and_then(|rate| budget.resources.get(&rate.resource))
+                .and_then(|limit| budget.resources.get(&limit.resource))
                 .filter(|window| now.boot < window.ends)
         {
             return whole_seconds(window.ends.saturating_sub(now.boot));
@@ -256,7 +249,7 @@ impl Limits {
 
     /// What is left of a resource. `None` if it is not known, or the window known has ended.
     #[must_use]
-    pub fn rate(&self, principal: &Principal, resource: &str, now: Now) -> Option<Rate> {
+    pub fn rate(&self, principal: &Principal, resource: &str, now: Now) -> Option<RateLimit> {
         let principals = self.principals();
         let window = principals.get(principal)?.resources.get(resource)?;
         (now.boot < window.ends).then(|| window.rate.clone())
@@ -288,24 +281,29 @@ impl Limits {
 
     /// All that is known, in order, for operators and metrics.
     #[must_use]
-    pub fn view(&self, now: Now) -> Vec<PrincipalView> {
+    pub fn view(&self, now: Now) -> Vec<PrincipalLimits> {
         let principals = self.principals();
-        let mut views: Vec<_> = principals
-            .iter()
-            .map(|(principal, budget)| PrincipalView {
-                principal: principal.clone(),
-                rates: budget
-                    .resources
-                    .values()
-                    .filter(|window| now.boot < window.ends)
-                    .map(|window| window.rate.clone())
+        let in_order: BTreeMap<_, _> = principals.iter().collect();
+        let views = in_order.into_iter().map(|(principal, budget)| {
+            let windows = budget.resources.iter();
+            let current = windows.filter(|(_, window)| now.boot < window.ends);
+            PrincipalLimits {
+                principal: principal.to_string(),
+                resources: current
+                    .map(|(resource, window)| ResourceLimit {
+                        resource: resource.clone(),
+                        rate: window.rate.clone(),
+                    })
                     .collect(),
-                held_off: budget.held_off(now),
-            })
-            .filter(|view| !view.rates.is_empty() || view.held_off.is_some())
-            .collect();
-        views.sort_by(|one, other| one.principal.cmp(&other.principal));
+                held_off: budget.held_off(now).map(|limit| HeldOff {
+                    limit: limit.kind.as_str().to_owned(),
+                    until: limit.until,
+                }),
+            }
+        });
         views
+            .filter(|view| !view.resources.is_empty() || view.held_off.is_some())
+            .collect()
     }
 
     fn principals(&self) -> MutexGuard<'_, HashMap<Principal, Budget>> {

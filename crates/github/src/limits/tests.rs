@@ -9,12 +9,14 @@ fn at(seconds: u64) -> Now {
     }
 }
 
-fn rate(resource: &str, remaining: u64, reset: i64) -> Rate {
-    Rate {
+fn rate(resource: &str, remaining: u64, reset: i64) -> ResourceLimit {
+    ResourceLimit {
         resource: resource.into(),
-        limit: 5000,
-        remaining,
-        reset_at: Timestamp::from_second(WALL + reset).unwrap(),
+        rate: RateLimit {
+            limit: 5000,
+            remaining,
+            reset_at: Timestamp::from_second(WALL + reset).unwrap(),
+        },
     }
 }
 
@@ -189,8 +191,11 @@ fn memory_is_bounded_and_who_is_limited_is_forgotten_last() {
     }
     let view = limits.view(at(1));
     assert_eq!(view.len(), MOST_PRINCIPALS);
-    let known = view.iter().find(|view| view.principal == bot()).unwrap();
-    assert_eq!(known.rates.len(), MOST_RESOURCES);
+    let known = view
+        .iter()
+        .find(|view| view.principal == bot().to_string())
+        .unwrap();
+    assert_eq!(known.resources.len(), MOST_RESOURCES);
     assert!(known.held_off.is_some());
 }
 
@@ -198,10 +203,8 @@ fn memory_is_bounded_and_who_is_limited_is_forgotten_last() {
 fn a_server_without_limits_limits_nobody() {
     // Enterprise Server has them off by default and may answer with zeros.
     let limits = Limits::default();
-    let off = Rate {
-        limit: 0,
-        ..rate(CORE, 0, 100)
-    };
+    let mut off = rate(CORE, 0, 100);
+    off.rate.limit = 0;
     limits.learn_rate(&bot(), off, None, at(0));
     assert_eq!(wait(&limits, CORE, at(0)), None);
     assert!(limits.take_news().is_empty());

@@ -121,13 +121,10 @@ async fn the_free_poll_feeds_every_resource_known_or_not() {
         "search":{"limit":30,"used":30,"remaining":0,"reset":1800000010},
         "made_of_tomorrow":{"limit":3,"used":1,"remaining":2,"reset":1800000100}}}"#;
     let stage = Stage::new([ok(body)]).await;
-    let polled = stage
-        .github
-        .rate_limit(Credential::None, &bot())
-        .await
-        .unwrap();
-    assert_eq!(polled.rates.len(), 3);
+    let polled = stage.github.rate_limit(Credential::None, &bot()).await;
+    polled.unwrap();
     let (limits, now) = (stage.github.limits(), stage.clock.now());
+    assert_eq!(limits.view(now)[0].resources.len(), 3);
     assert_eq!(
         limits
             .rate(&bot(), "made_of_tomorrow", now)
