@@ -18,7 +18,6 @@ use crate::api_error::{Answer, ApiError};
 #[derive(Debug)]
 pub(super) struct Refusal {
     problem: Box<Problem>,
-    status: Option<StatusCode>,
     retry_after: Option<Duration>,
 }
 
@@ -26,45 +25,41 @@ impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         Self {
             problem: Box::new(problem),
-            status: None,
             retry_after: None,
         }
     }
 }
 
 impl Refusal {
+    /// The request is malformed.
+    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+        Problem::new(ErrorCode::BadRequest, detail).into()
+    }
+
     /// Answers with another HTTP status than the code's own.
     pub(super) fn with_status(mut self, status: StatusCode) -> Self {
-        self.status = Some(status);
+        self.problem.status = status.as_u16();
         self
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let status = self.status.unwrap_or_else(|| {
-            StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-        });
-        let mut response = respond(status, *self.problem);
+        let mut problem = self.problem;
+        let status = StatusCode::from_u16(problem.status);
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        // A detail may name what the caller sent, and callers put tokens where names belong.
+        let detail = Zeroizing::new(std::mem::take(&mut problem.detail));
+        problem.detail = masked(&detail);
+        let mut response = (status, Json(problem)).into_response();
+        let headers = response.headers_mut();
+        let kind = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, kind);
         if let Some(after) = self.retry_after {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs()));
+            headers.insert(header::RETRY_AFTER, after.as_secs().into());
         }
         response
     }
-}
-
-/// A problem as a response with this status.
-pub(super) fn respond(status: StatusCode, mut problem: Problem) -> Response {
-    problem.status = status.as_u16();
-    // A detail may name what the caller sent, and callers put tokens where names belong.
-    let detail = Zeroizing::new(std::mem::take(&mut problem.detail));
-    problem.detail = masked(&detail);
-    let mut response = (status, Json(problem)).into_response();
-    let kind = HeaderValue::from_static("application/problem+json");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    response
 }
 
 fn masked(text: &str) -> String {
@@ -83,7 +78,6 @@ impl<E: ApiError> From<E> for Refusal {
         problem.hint = hint.map(Cow::into_owned);
         Self {
             problem: Box::new(problem),
-            status: None,
             retry_after,
         }
     }

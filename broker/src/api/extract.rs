@@ -66,17 +66,16 @@ pub(super) struct Named<T>(pub(super) T);
 impl<S: Send + Sync, T: FromStr<Err = NameError>> FromRequestParts<S> for Named<T> {
     type Rejection = Refusal;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let bad = |detail: String| Refusal::from(Problem::new(ErrorCode::BadRequest, detail));
         let Path(text) = Path::<String>::from_request_parts(parts, state)
             .await
-            .map_err(|error| bad(error.body_text()))?;
+            .map_err(|error| Refusal::bad_request(error.body_text()))?;
         if redact::looks_like_token(&text) {
             drop(Zeroizing::new(text));
-            return Err(bad(A_TOKEN.to_owned()));
+            return Err(Refusal::bad_request(A_TOKEN));
         }
         text.parse()
             .map(Self)
-            .map_err(|error: NameError| bad(error.to_string()))
+            .map_err(|error: NameError| Refusal::bad_request(error.to_string()))
     }
 }
 
@@ -87,7 +86,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Refusal;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let query = extract::Query::from_request_parts(parts, state).await;
-        let extract::Query(query) = query.map_err(|error| refused(&error.body_text()))?;
+        let extract::Query(query) =
+            query.map_err(|error| Refusal::bad_request(error.body_text()))?;
         Ok(Self(query))
     }
 }
@@ -100,11 +100,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, _state: &S) -> Result<Self, Refusal> {
         let bytes = read(request).await?;
         if str::from_utf8(&bytes).is_ok_and(redact::looks_like_token) {
-            return Err(refused(A_TOKEN));
+            return Err(Refusal::bad_request(A_TOKEN));
         }
         serde_json::from_slice(text(&bytes))
             .map(Self)
-            .map_err(|error| refused(&format!("the body is refused: {error}")))
+            .map_err(|error| Refusal::bad_request(format!("the body is refused: {error}")))
     }
 }
 
@@ -118,7 +118,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for SecretBody<T> {
         let bytes = read(request).await?;
         serde_json::from_slice(text(&bytes))
             .map(Self)
-            .map_err(|error| refused(&position_alone(&error)))
+            .map_err(|error| Refusal::bad_request(position_alone(&error)))
     }
 }
 
@@ -145,16 +145,12 @@ fn position_alone(error: &serde_json::Error) -> String {
     )
 }
 
-fn refused(detail: &str) -> Refusal {
-    Problem::new(ErrorCode::BadRequest, detail).into()
-}
-
 fn unreadable(error: &(dyn Error + 'static)) -> Refusal {
     if error.is::<LengthLimitError>() {
-        let problem = refused(&format!("a body is at most {MAX_BODY} bytes long"));
-        return problem.with_status(StatusCode::PAYLOAD_TOO_LARGE);
+        let refusal = Refusal::bad_request(format!("a body is at most {MAX_BODY} bytes long"));
+        return refusal.with_status(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    refused("the body ended early; send all that its headers announce")
+    Refusal::bad_request("the body ended early; send all that its headers announce")
 }
 
 #[cfg(test)]

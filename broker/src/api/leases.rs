@@ -76,15 +76,14 @@ async fn take_lease(
 }
 
 fn parse(caller: Arc<Caller>, body: LeaseRequest) -> Result<(Request, LeaseOptions), Refusal> {
-    let bad = |detail: &str| Refusal::from(Problem::new(ErrorCode::BadRequest, detail));
     if let Some(reason) = &body.reason {
         if reason.chars().count() > MAX_REASON || reason.chars().any(char::is_control) {
-            return Err(bad(
+            return Err(Refusal::bad_request(
                 "`reason` is at most 200 characters long and has no control characters",
             ));
         }
         if redact::looks_like_token(reason) {
-            return Err(bad(
+            return Err(Refusal::bad_request(
                 "`reason` holds what looks like a token; reasons are recorded",
             ));
         }
@@ -138,14 +137,10 @@ async fn list_leases(
     After(after): After,
 ) -> Result<Listed<LeaseList>, Refusal> {
     let account = (!config.is_operator(&caller)).then_some(caller.uid);
-    let after: Option<ListPosition> =
-        after
-            .map(|after| after.parse())
-            .transpose()
-            .map_err(|BadPosition| {
-                let detail = "`after` must be the `next` of the previous page, unchanged";
-                Problem::new(ErrorCode::BadRequest, detail)
-            })?;
+    let after = after.map(|after| after.parse::<ListPosition>()).transpose();
+    let after = after.map_err(|BadPosition| {
+        Refusal::bad_request("`after` must be the `next` of the previous page, unchanged")
+    })?;
     let leases = leases.list(account);
     let places = leases.iter().map(|lease| (lease.position(), lease));
     let rest = places.filter(|(place, _)| after.as_ref().is_none_or(|after| place > after));
@@ -168,12 +163,8 @@ async fn show_lease(
     Asking(caller): Asking,
     Named(id): Named<LeaseId>,
 ) -> Result<Json<LeaseView>, Refusal> {
-    let lease = leases
-        .find(&id)
-        .filter(|lease| may_see(&config, &caller, lease));
-    lease
-        .map(|lease| Json(limits.lease_view(&lease)))
-        .ok_or_else(|| unknown(&id))
+    let lease = visible_lease(&leases, &config, &caller, &id)?;
+    Ok(Json(limits.lease_view(&lease)))
 }
 
 /// Revokes a lease.
@@ -193,10 +184,7 @@ async fn revoke_lease(
     Named(id): Named<LeaseId>,
     Query(options): Query<RevokeOptions>,
 ) -> Result<Json<Revoked>, Refusal> {
-    let lease = leases
-        .find(&id)
-        .filter(|lease| may_see(&config, &caller, lease));
-    let lease = lease.ok_or_else(|| unknown(&id))?;
+    let lease = visible_lease(&leases, &config, &caller, &id)?;
     let at_once = options.at_once || lease.caller.uid != caller.uid;
     let revoking = to_completion({
         let id = id.clone();
@@ -236,15 +224,22 @@ async fn renew_lease(
 
 fn parse_ttl(seconds: Option<u64>) -> Result<Option<Duration>, Refusal> {
     match seconds {
-        Some(0) => {
-            Err(Problem::new(ErrorCode::BadRequest, "`ttl` must be at least 1 second").into())
-        }
+        Some(0) => Err(Refusal::bad_request("`ttl` must be at least 1 second")),
         seconds => Ok(seconds.map(Duration::from_secs)),
     }
 }
 
-fn may_see(config: &Config, caller: &Caller, lease: &Lease) -> bool {
-    lease.caller.uid == caller.uid || config.is_operator(caller)
+/// A live lease, if it is the caller's or the caller is an operator.
+fn visible_lease(
+    leases: &Leases,
+    config: &Config,
+    caller: &Caller,
+    id: &LeaseId,
+) -> Result<Arc<Lease>, Refusal> {
+    let lease = leases
+        .find(id)
+        .filter(|lease| lease.caller.uid == caller.uid || config.is_operator(caller));
+    lease.ok_or_else(|| unknown(id))
 }
 
 fn unknown(id: &LeaseId) -> Refusal {

@@ -8,18 +8,15 @@
 
 mod admin;
 mod audit;
-mod backup;
 mod error;
 mod extract;
 mod leases;
 mod moves;
 mod page;
 mod purposes;
-mod rekey;
 mod repositories;
 mod rotations;
 mod secrets;
-mod sources;
 mod status;
 mod to_completion;
 
@@ -28,7 +25,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use broker_protocol::error::{ErrorCode, Problem};
 use tower::ServiceExt as _;
 
@@ -60,10 +57,9 @@ impl Api {
             Ok(Err(never)) => match never {},
             Err(_elapsed) => {
                 let detail = format!("the request took more than {} s", REQUEST_LIMIT.as_secs());
-                error::respond(
-                    StatusCode::REQUEST_TIMEOUT,
-                    Problem::new(ErrorCode::BadRequest, detail),
-                )
+                let refusal = Refusal::bad_request(detail);
+                let refusal = refusal.with_status(StatusCode::REQUEST_TIMEOUT);
+                refusal.into_response()
             }
         }
     }
@@ -78,10 +74,7 @@ fn router(app: App) -> Router {
         .merge(moves::routes())
         .merge(rotations::routes())
         .merge(repositories::routes())
-        .merge(sources::routes())
         .merge(admin::routes())
-        .merge(rekey::routes())
-        .merge(backup::routes())
         .merge(audit::routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
@@ -95,7 +88,7 @@ async fn no_such_path(request: Request) -> Refusal {
         .into()
 }
 
-async fn no_such_method(request: Request) -> Response {
+async fn no_such_method(request: Request) -> Refusal {
     let detail = format!(
         "`{}` does not support {}",
         request.uri().path(),
@@ -103,5 +96,5 @@ async fn no_such_method(request: Request) -> Response {
     );
     let problem = Problem::new(ErrorCode::BadRequest, detail)
         .with_hint("GET /v1/openapi.json lists all paths");
-    error::respond(StatusCode::METHOD_NOT_ALLOWED, problem)
+    Refusal::from(problem).with_status(StatusCode::METHOD_NOT_ALLOWED)
 }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
-use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::moving::{MoveSecret, MoveView};
 use broker_protocol::names::SecretName;
-use broker_protocol::source::{BadSource, SourceSpec};
+use broker_protocol::source::SourceSpec;
 
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator};
@@ -41,11 +40,8 @@ async fn move_secret(
     Named(name): Named<SecretName>,
     Body(body): Body<MoveSecret>,
 ) -> Result<Json<MoveView>, Refusal> {
-    let bad = |why: BadSource| {
-        let why = why.to_string().replace("`source`", "`to`");
-        Problem::new(ErrorCode::BadRequest, why)
-    };
-    let to: SourceSpec = body.to.parse().map_err(bad)?;
+    let to = body.to.parse::<SourceSpec>();
+    let to = to.map_err(|why| Refusal::bad_request(why.to_string().replace("`source`", "`to`")))?;
     let how = match (body.dry_run, body.replace) {
         (true, _) => MoveMode::DryRun,
         (false, true) => MoveMode::Replace,

@@ -30,9 +30,20 @@ impl<S: Send + Sync> FromRequestParts<S> for After {
 
 impl After {
     /// Whether an item of this name comes on this page or later, in a list by name.
-    pub(super) fn is_before(&self, name: &str) -> bool {
+    fn is_before(&self, name: &str) -> bool {
         self.0.as_deref().is_none_or(|after| name > after)
     }
+}
+
+/// One page of an `L` in the order of names, which are the cursors.
+pub(super) fn page_by_name<L, T: Serialize>(
+    list: &'static str,
+    items: Vec<T>,
+    name: impl Fn(&T) -> String,
+    after: &After,
+) -> Result<Listed<L>, Refusal> {
+    let named = items.into_iter().map(|item| (name(&item), item));
+    page(list, named.filter(|(name, _)| after.is_before(name)))
 }
 
 /// One page of an `L`, written out.

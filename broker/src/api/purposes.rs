@@ -11,7 +11,7 @@ use broker_protocol::names::Purpose;
 
 use super::error::Refusal;
 use super::extract::{Asking, Named};
-use super::page::{After, Listed, page};
+use super::page::{After, Listed, page_by_name};
 use crate::app::App;
 use crate::status::Status;
 
@@ -33,12 +33,8 @@ async fn list_purposes(
     Asking(caller): Asking,
     after: After,
 ) -> Result<Listed<PurposeList>, Refusal> {
-    let purposes = status.purposes(&caller).into_iter();
-    let purposes = purposes.map(|view| (view.purpose.to_string(), view));
-    page(
-        "purposes",
-        purposes.filter(|(name, _)| after.is_before(name)),
-    )
+    let purposes = status.purposes(&caller);
+    page_by_name("purposes", purposes, |one| one.purpose.to_string(), &after)
 }
 
 /// Shows a purpose.

@@ -6,12 +6,11 @@ use axum::extract::{Path, State};
 use axum::routing::{delete, get};
 use axum::{Json, Router};
 use broker_protocol::api::{PinnedRepository, RepositoryList};
-use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::{NameError, RepoPattern};
 
 use super::error::Refusal;
 use super::extract::Operator;
-use super::page::{After, Listed, page};
+use super::page::{After, Listed, page_by_name};
 use super::to_completion::to_completion;
 use crate::app::App;
 use crate::minting::Minting;
@@ -36,11 +35,12 @@ async fn list_repositories(
     _operator: Operator,
     after: After,
 ) -> Result<Listed<RepositoryList>, Refusal> {
-    let pinned = minting.pinned_repositories().into_iter();
-    let pinned = pinned.map(|pinned| (pinned.repository.to_string(), pinned));
-    page(
+    let pinned = minting.pinned_repositories();
+    page_by_name(
         "repositories",
-        pinned.filter(|(name, _)| after.is_before(name)),
+        pinned,
+        |one| one.repository.to_string(),
+        &after,
     )
 }
 
@@ -60,7 +60,7 @@ async fn unpin_repository(
 ) -> Result<Json<PinnedRepository>, Refusal> {
     let repository: RepoPattern = format!("{owner}/{name}")
         .parse()
-        .map_err(|error: NameError| Problem::new(ErrorCode::BadRequest, error.to_string()))?;
+        .map_err(|error: NameError| Refusal::bad_request(error.to_string()))?;
     let unpinning =
         to_completion(async move { operations.unpin_repository(&by, &repository).await });
     Ok(Json(unpinning.await?))

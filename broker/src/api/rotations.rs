@@ -14,7 +14,7 @@ use broker_protocol::rotation::{
 
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator, SecretBody};
-use super::page::{After, Listed, page};
+use super::page::{After, Listed, page_by_name};
 use super::secrets::value_of;
 use super::to_completion::to_completion;
 use crate::app::App;
@@ -48,12 +48,8 @@ async fn list_rotations(
     _operator: Operator,
     after: After,
 ) -> Result<Listed<RotationList>, Refusal> {
-    let rotations = rotations.rotations().await.into_iter();
-    let rotations = rotations.map(|view| (view.secret.to_string(), view));
-    page(
-        "rotations",
-        rotations.filter(|(name, _)| after.is_before(name)),
-    )
+    let rotations = rotations.rotations().await;
+    page_by_name("rotations", rotations, |one| one.secret.to_string(), &after)
 }
 
 /// Shows a rotation.

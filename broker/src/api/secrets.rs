@@ -17,7 +17,7 @@ use broker_vault::Kind;
 
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator, SecretBody};
-use super::page::{After, Listed, page};
+use super::page::{After, Listed, page_by_name};
 use super::to_completion::to_completion;
 use crate::app::App;
 use crate::checks::{AT_SET, Checks, Pace};
@@ -50,9 +50,8 @@ async fn list_secrets(
     after: After,
 ) -> Result<Listed<SecretList>, Refusal> {
     leases.flush_usage().await;
-    let secrets = status.secrets().into_iter();
-    let secrets = secrets.map(|view| (view.name.to_string(), view));
-    page("secrets", secrets.filter(|(name, _)| after.is_before(name)))
+    let secrets = status.secrets();
+    page_by_name("secrets", secrets, |one| one.name.to_string(), &after)
 }
 
 /// Shows a secret.
@@ -181,10 +180,7 @@ async fn add_findings(app: &App, by: Arc<Caller>, set: &mut SecretSet, wanted: O
 
 /// Reads the value in a body.
 pub(super) fn value_of(text: String) -> Result<AccessToken, Refusal> {
-    AccessToken::read(text).map_err(|unfit| {
-        let detail = format!("the value {unfit}");
-        Problem::new(ErrorCode::BadRequest, detail).into()
-    })
+    AccessToken::read(text).map_err(|unfit| Refusal::bad_request(format!("the value {unfit}")))
 }
 
 /// The warnings and errors of a check, one line each.
