@@ -89,7 +89,8 @@ fn agrees(reply: &Reply, recorded: &[(String, String)], exchange: &Value, what: 
         "{what}"
     );
     assert_eq!(headers.date.is_some(), header("date").is_some(), "{what}");
-    let rate = headers.rate.as_ref();
+    let limit = headers.rate.as_ref();
+    let rate = limit.map(|limit| &limit.rate);
     let number = |name: &str| header(name).map(|text| text.parse::<u64>().unwrap());
     assert_eq!(
         rate.map(|rate| rate.limit),
@@ -104,7 +105,7 @@ fn agrees(reply: &Reply, recorded: &[(String, String)], exchange: &Value, what: 
     let reset = rate.map(|rate| u64::try_from(rate.reset_at.as_second()).unwrap());
     assert_eq!(reset, number("x-ratelimit-reset"), "{what}");
     assert_eq!(
-        rate.map(|rate| &*rate.resource),
+        limit.map(|limit| &*limit.resource),
         header("x-ratelimit-resource"),
         "{what}"
     );
