@@ -29,7 +29,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use self::channel::Channel;
-use self::history::{NewWarning, Undelivered, WarningHistory};
+use self::history::{ChannelName, NewWarning, WarningHistory};
 use self::notice::{DeadlineOf, Notice};
 use crate::config::WarningsConfig;
 use crate::journal::Journal;
@@ -114,8 +114,8 @@ impl Warnings {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn heard_by(&self) -> Undelivered {
-        Undelivered::of(self.channels.iter().map(|channel| channel.name))
+    fn heard_by(&self) -> BTreeSet<ChannelName> {
+        self.channels.iter().map(|channel| channel.name).collect()
     }
 
     /// How each stands that hears of warnings.
@@ -173,13 +173,13 @@ impl Warnings {
     /// Reads what was given before this start, once. Until that is known nothing is given, or it might
     /// be given twice.
     async fn load_history(&self) -> bool {
-        if self.history().is_read() {
+        if self.history().is_read {
             return true;
         }
         let read = match timeout(PATIENCE, self.vault.warnings()).await {
             Ok(Ok(rows)) => {
                 let heard_by = self.heard_by();
-                self.history().read(rows, heard_by);
+                self.history().read(rows, &heard_by);
                 return true;
             }
             Ok(Err(error)) => error.to_string(),

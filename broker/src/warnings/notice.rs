@@ -108,9 +108,10 @@ impl Notice {
         now: Timestamp,
     ) -> Option<Self> {
         let (at, days_left) = (deadline.at()?, deadline.days_left(now)?);
-        let (name, version, text, hint) = match subject {
+        let (name, secret, version, text, hint) = match subject {
             DeadlineOf::Secret { name, version } => (
                 name.as_str(),
+                Some(name.clone()),
                 version,
                 deadline.describe(name.as_str(), now)?,
                 match version {
@@ -122,6 +123,7 @@ impl Notice {
             ),
             DeadlineOf::RootKey(key) => (
                 ROOT_KEY,
+                None,
                 Some(key.version.into()),
                 describe_root_key(deadline, now)?,
                 rekey_hint(key).to_owned(),
@@ -133,10 +135,7 @@ impl Notice {
             id: id(&said),
             kind: Cow::Borrowed(DEADLINE),
             subject: name.to_owned(),
-            secret: match subject {
-                DeadlineOf::Secret { name, .. } => Some(name.clone()),
-                DeadlineOf::RootKey(_) => None,
-            },
+            secret,
             deadline: Some(DeadlineFields {
                 version,
                 state: deadline.state(now),

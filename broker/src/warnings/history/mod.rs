@@ -11,7 +11,7 @@ use super::notice::{DEADLINE, DeadlineOf, Notice};
 use crate::deadline::Deadline;
 
 /// Who hears of warnings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ChannelName {
     Hook,
     Webhook,
@@ -23,36 +23,6 @@ impl ChannelName {
             Self::Hook => "hook",
             Self::Webhook => "webhook",
         }
-    }
-}
-
-/// Which of them have yet to hear of one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Undelivered {
-    hook: bool,
-    webhook: bool,
-}
-
-impl Undelivered {
-    pub(super) fn of(names: impl Iterator<Item = ChannelName>) -> Self {
-        let mut waits = Self::default();
-        names.for_each(|name| *waits.of_channel(name) = true);
-        waits
-    }
-
-    const fn of_channel(&mut self, name: ChannelName) -> &mut bool {
-        match name {
-            ChannelName::Hook => &mut self.hook,
-            ChannelName::Webhook => &mut self.webhook,
-        }
-    }
-
-    const fn has(mut self, name: ChannelName) -> bool {
-        *self.of_channel(name)
-    }
-
-    const fn is_empty(self) -> bool {
-        !self.hook && !self.webhook
     }
 }
 
@@ -86,34 +56,33 @@ pub(super) fn due(
 #[derive(Default)]
 pub(super) struct WarningHistory {
     by_key: BTreeMap<Box<str>, Entry>,
-    read: bool,
+    /// Whether it is known what was given before this start.
+    pub(super) is_read: bool,
 }
 
 struct Entry {
     occasion: Box<str>,
     mark: Timestamp,
-    waits: Undelivered,
+    /// Who has yet to hear of it.
+    waits: BTreeSet<ChannelName>,
     /// Gone once every channel has heard of a deadline.
     notice: Option<Arc<Notice>>,
     kept: bool,
 }
 
 impl WarningHistory {
-    pub(super) const fn is_read(&self) -> bool {
-        self.read
-    }
-
     /// Takes over what was given before this start. Who no longer hears of warnings waits for none.
-    pub(super) fn read(&mut self, rows: Vec<StoredWarning>, heard_by: Undelivered) {
-        self.read = true;
+    pub(super) fn read(&mut self, rows: Vec<StoredWarning>, heard_by: &BTreeSet<ChannelName>) {
+        self.is_read = true;
         for row in rows {
+            let waits = |name: &&ChannelName| match name {
+                ChannelName::Hook => row.hook,
+                ChannelName::Webhook => row.webhook,
+            };
             let entry = Entry {
+                waits: heard_by.iter().filter(waits).copied().collect(),
                 occasion: row.occasion,
                 mark: row.mark,
-                waits: Undelivered {
-                    hook: row.hook && heard_by.hook,
-                    webhook: row.webhook && heard_by.webhook,
-                },
                 // None, or one by another version: then there is nothing to tell.
                 notice: serde_json::from_str(&row.body).ok().map(Arc::new),
                 kept: true,
@@ -123,7 +92,12 @@ impl WarningHistory {
     }
 
     /// Whether this is new, and then it is given.
-    pub(super) fn add(&mut self, fresh: NewWarning, heard_by: Undelivered, now: Timestamp) -> bool {
+    pub(super) fn add(
+        &mut self,
+        fresh: NewWarning,
+        heard_by: BTreeSet<ChannelName>,
+        now: Timestamp,
+    ) -> bool {
         if let Some(last) = self.by_key.get(&fresh.key)
             && !last.is_before(&fresh, now)
         {
@@ -168,14 +142,17 @@ impl WarningHistory {
         channel: ChannelName,
         most: usize,
     ) -> Vec<(Box<str>, Arc<Notice>)> {
-        let waiting = self.by_key.iter().filter(|(_, e)| e.waits.has(channel));
+        let waiting = self
+            .by_key
+            .iter()
+            .filter(|(_, e)| e.waits.contains(&channel));
         let waiting =
             waiting.filter_map(|(key, e)| Some((key.clone(), Arc::clone(e.notice.as_ref()?))));
         waiting.take(most).collect()
     }
 
     pub(super) fn count_waiting(&self, channel: ChannelName) -> u64 {
-        let waits = |entry: &&Entry| entry.waits.has(channel) && entry.notice.is_some();
+        let waits = |entry: &&Entry| entry.waits.contains(&channel) && entry.notice.is_some();
         self.by_key.values().filter(waits).count() as u64
     }
 
@@ -189,7 +166,7 @@ impl WarningHistory {
             if let Some(entry) = self.by_key.get_mut(key)
                 && entry.notice.as_ref().is_some_and(|notice| notice.id == id)
             {
-                *entry.waits.of_channel(channel) = false;
+                entry.waits.remove(&channel);
                 entry.kept = false;
                 if entry.waits.is_empty() && is_deadline(key) {
                     entry.notice = None;
@@ -209,8 +186,8 @@ impl WarningHistory {
                 key: key.clone(),
                 occasion: entry.occasion.clone(),
                 mark: entry.mark,
-                hook: entry.waits.hook,
-                webhook: entry.waits.webhook,
+                hook: entry.waits.contains(&ChannelName::Hook),
+                webhook: entry.waits.contains(&ChannelName::Webhook),
                 body: body.unwrap_or_default().into(),
             }
         });

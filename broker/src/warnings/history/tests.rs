@@ -7,10 +7,10 @@ use super::super::{Warning, WarningKind};
 use super::*;
 
 const SET: &str = "2026-01-01T00:00:00Z";
-const BOTH: Undelivered = Undelivered {
-    hook: true,
-    webhook: true,
-};
+
+fn both() -> BTreeSet<ChannelName> {
+    BTreeSet::from([ChannelName::Hook, ChannelName::Webhook])
+}
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -58,12 +58,12 @@ fn restarted(
         rows.insert(row.key.clone(), row);
     }
     let mut after = WarningHistory::default();
-    after.read(rows.values().cloned().collect(), BOTH);
+    after.read(rows.values().cloned().collect(), &both());
     after
 }
 
 fn add(history: &mut WarningHistory, fresh: Option<NewWarning>, now: Timestamp) -> bool {
-    fresh.is_some_and(|fresh| history.add(fresh, BOTH, now))
+    fresh.is_some_and(|fresh| history.add(fresh, both(), now))
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn one_who_no_longer_hears_of_warnings_waits_for_none() {
     add(&mut history, fresh(1, &ninety_days(), now), now);
     let rows = history.take_unkept();
     let mut after = WarningHistory::default();
-    after.read(rows, Undelivered::of([ChannelName::Webhook].into_iter()));
+    after.read(rows, &BTreeSet::from([ChannelName::Webhook]));
     assert_eq!(after.count_waiting(ChannelName::Hook), 0);
     assert_eq!(after.count_waiting(ChannelName::Webhook), 1);
 }
@@ -225,7 +225,7 @@ proptest! {
             clock.advance(hours(pause));
             let now = clock.now().wall;
             if let Some(fresh) = fresh(1, &ninety_days(), now)
-                && history.add(fresh.clone(), BOTH, now)
+                && history.add(fresh.clone(), both(), now)
             {
                 prop_assert!(ids.insert(fresh.notice.id));
             }
