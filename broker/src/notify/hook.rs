@@ -144,21 +144,17 @@ async fn talk(child: &mut Child, message: &[u8]) -> io::Result<(ExitStatus, Stri
             beginning(stderr, &mut said).await;
         }
     };
-    let status = {
-        let wait = child.wait();
-        tokio::pin!(tell, listen, wait);
-        let (mut written, mut heard) = (false, false);
-        loop {
-            // What it left in the background may hold stderr open: its own end is what counts.
-            tokio::select! {
-                biased;
-                () = &mut listen, if !heard => heard = true,
-                () = &mut tell, if !written => written = true,
-                status = &mut wait => break status?,
-            }
-        }
+    let talking = async {
+        tokio::join!(listen, tell);
+        std::future::pending().await
     };
-    Ok((status, one_line(&said)))
+    // What it left in the background may hold stderr open: its own end is what counts.
+    let status = tokio::select! {
+        biased;
+        never = talking => never,
+        status = child.wait() => status,
+    };
+    Ok((status?, one_line(&said)))
 }
 
 /// Reads to the end, and keeps the beginning.
