@@ -10,17 +10,18 @@ mod tests;
 use std::fmt;
 
 use broker_github::BreakerState;
-use broker_protocol::api::{GitHubStatus, SecretState, SecretView, WarningChannel};
+use broker_protocol::api::{GitHubStatus, RateLimit, SecretState, SecretView, WarningChannel};
 use broker_protocol::check::Verdict;
 use broker_protocol::source::{ReadWhen, SourceSpec};
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, prometheus_text};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::{Metric, Registry};
 
 use super::Status;
+use crate::metrics::TokenCounters;
 
 impl Status {
     /// All figures, in Prometheus' text form.
@@ -32,36 +33,27 @@ impl Status {
     }
 
     fn name_counters(&self, registry: &mut Registry) {
-        let (leases, tokens) = (&self.leases.counters, &self.minting.counters);
-        let dropped = ConstCounter::new(self.process.traces.dropped());
-        let granted = self.policies.granted.clone();
+        let (leases, checks) = (&self.leases.counters, &self.checks.counters);
+        let TokenCounters { minted, revoked } = &self.minting.counters;
+        let (granted, warnings) = (&self.policies.granted, &self.warnings.counters);
         count(registry, "tokend_leases_granted_total", granted);
-        count(
-            registry,
-            "tokend_leases_revoked_total",
-            leases.revoked.clone(),
-        );
-        count(
-            registry,
-            "tokend_leases_expired_total",
-            leases.expired.clone(),
-        );
-        count(registry, "tokend_refusals_total", leases.refusals.clone());
-        count(registry, "tokend_fallbacks_total", leases.fallbacks.clone());
-        count(registry, "tokend_stale_leases_total", leases.stale.clone());
-        let minted = tokens.minted.clone();
+        count(registry, "tokend_leases_revoked_total", &leases.revoked);
+        count(registry, "tokend_leases_expired_total", &leases.expired);
+        count(registry, "tokend_refusals_total", &leases.refusals);
+        count(registry, "tokend_fallbacks_total", &leases.fallbacks);
+        count(registry, "tokend_stale_leases_total", &leases.stale);
         count(registry, "tokend_installation_tokens_minted_total", minted);
-        let revoked = tokens.revoked.clone();
         count(
             registry,
             "tokend_installation_tokens_revoked_total",
             revoked,
         );
-        count(registry, "tokend_source_reads_total", self.sources.reads());
-        let (checks, warnings) = (&self.checks.counters, &self.warnings.counters);
-        count(registry, "tokend_secret_checks_total", checks.clone());
-        count(registry, "tokend_warnings_total", warnings.clone());
-        count(registry, "tokend_traces_dropped_total", dropped);
+        count(registry, "tokend_source_reads_total", &self.sources.reads());
+        count(registry, "tokend_secret_checks_total", checks);
+        count(registry, "tokend_warnings_total", warnings);
+        let dropped = Counter::<u64>::default();
+        dropped.inc_by(self.process.traces.dropped());
+        count(registry, "tokend_traces_dropped_total", &dropped);
     }
 
     fn gauges(&self) -> Gauges {
@@ -95,9 +87,9 @@ fn render(registry: &Registry) -> String {
 }
 
 /// The encoding adds `_total`.
-fn count(registry: &mut Registry, name: &'static str, counter: impl Metric) {
+fn count(registry: &mut Registry, name: &'static str, counter: &(impl Metric + Clone)) {
     let short = name.strip_suffix("_total").unwrap_or(name);
-    registry.register(short, help(name), counter);
+    registry.register(short, help(name), counter.clone());
 }
 
 /// What the list says of a metric.
@@ -206,13 +198,13 @@ impl Gauges {
                 })
             })
             .collect();
-        let limits = rates.iter().map(|(labels, rate)| (*labels, rate.limit));
-        out.all("tokend_rate_limit", limits)?;
-        let remaining = rates.iter().map(|(labels, rate)| (*labels, rate.remaining));
-        out.all("tokend_rate_remaining", remaining)?;
-        let resets = rates
-            .iter()
-            .map(|(labels, rate)| (*labels, unix(rate.reset_at)));
+        let of_each = |figure: fn(&RateLimit) -> u64| {
+            let figures = rates.iter();
+            figures.map(move |(labels, rate)| (*labels, figure(rate)))
+        };
+        out.all("tokend_rate_limit", of_each(|rate| rate.limit))?;
+        out.all("tokend_rate_remaining", of_each(|rate| rate.remaining))?;
+        let resets = of_each(|rate| unix(rate.reset_at));
         out.all("tokend_rate_reset_seconds", resets)?;
         let held_off = self.github.principals.iter().filter_map(|one| {
             let limit = one.held_off.as_ref()?;
