@@ -121,9 +121,8 @@ impl Checks {
         };
         let now = self.journal.now();
         let due = self.due_check(declared, every, &self.journal.moment());
-        let app = || declared.client_id.clone().map(Principal::App);
         let principal = match declared.kind {
-            SecretKind::App => app(),
+            SecretKind::App => declared.client_id.clone().map(Principal::App),
             SecretKind::Classic | SecretKind::FineGrained => self.limits.principal_of(name),
         };
         let limited =

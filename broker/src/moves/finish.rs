@@ -53,9 +53,8 @@ impl Moves {
         let known = match known.due(&in_force.to_string()) {
             Due::Finish => known,
             Due::Verify => {
-                self.verify_moved(mover, &to, known, MoveMode::Careful)
-                    .await?;
-                self.move_of(name)?
+                let how = MoveMode::Careful;
+                self.verify_moved(mover, &to, known, how).await?
             }
             Due::Switch => {
                 return Err(MoveError::NotSwitched {
@@ -159,9 +158,8 @@ impl Moves {
             why,
         };
         let old = self.secrets.open_at(by, name, &from).await?;
-        let old = old
-            .ok_or_else(|| no_way("gives no value; put the value there"))?
-            .hashed();
+        let old = old.ok_or_else(|| no_way("gives no value; put the value there"))?;
+        let old = old.hashed();
         if in_force == from {
             if let Some(edit) = self.edit_back(name, &from).await? {
                 return Ok(view::of_edit(name, &known, edit));

@@ -120,7 +120,10 @@ impl Moves {
                 let text = format!("see that {to} gives the value, now that policies name it");
                 Ok(view::of(name, &known, MoveStep::Write, text))
             }
-            Due::Verify => self.verify_moved(mover, to, known, how).await,
+            Due::Verify => {
+                let known = self.verify_moved(mover, to, known, how).await?;
+                Ok(view::switched(name, &known))
+            }
             Due::Finish => Ok(view::switched(name, &known)),
             Due::Astray => Err(unexpected_source(name, &in_force, known)),
         }
@@ -133,11 +136,10 @@ impl Moves {
         to: &SourceSpec,
         known: Move,
         how: MoveMode,
-    ) -> Result<MoveView, MoveError> {
+    ) -> Result<Move, MoveError> {
         let Mover { by, turn } = mover;
         let name = turn.name();
-        let value = self.value_at(by, name, to).await?;
-        let hashed = value.hashed();
+        let hashed = self.value_at(by, name, to).await?.hashed();
         if *hashed.as_str() != *known.hashed && how != MoveMode::Replace {
             return Err(MoveError::Changed {
                 name: name.clone(),
@@ -160,7 +162,7 @@ impl Moves {
             })
             .await?;
         self.note_move(turn, &state).await?;
-        Ok(view::switched(name, &state))
+        Ok(state)
     }
 
     /// Reads the value that a place must give.

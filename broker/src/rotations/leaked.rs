@@ -18,7 +18,7 @@ use super::RotationError;
 use super::steps::is_final;
 use crate::lease_record;
 use crate::rotations::Rotations;
-use crate::secrets::{SecretTurn, Upkeep, UpkeepError};
+use crate::secrets::{Upkeep, UpkeepError};
 
 /// Why its leases end.
 const LEAKED: &str = "the secret was revoked at GitHub";
@@ -69,7 +69,15 @@ impl Rotations {
         if dead {
             // Why it had to be ended by hand is of no interest any more.
             todo.clear();
-            self.erase_revoked(by, &turn, &numbers, hashes).await?;
+            let event = SecretEvent::Revoked {
+                by: lease_record::caller(by),
+                secret: name.as_str(),
+                versions: numbers.clone(),
+                hashed_credentials: hashes,
+            };
+            let newest = numbers.last().copied().unwrap_or_default();
+            let recorded = self.record_change(&turn, newest, &event).await?;
+            self.vault.retire(recorded, None, None).await?;
             todo.push(match declared.kind {
                 SecretKind::App => format!(
                     "make a new key at {page}, and store it with `tokenctl secret set {name}`"
@@ -81,17 +89,13 @@ impl Rotations {
                 "GitHub still accepts it: delete it at {page}, then run this again"
             ));
         }
-        let sinks: Vec<String> = self
-            .sinks_of(name)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let sinks = self.sinks_of(name).into_iter();
         Ok(SecretRevoked {
             secret: name.clone(),
             dead,
             versions: numbers,
             leases_ended,
-            sinks,
+            sinks: sinks.map(|sink| sink.to_string()).collect(),
             todo,
         })
     }
@@ -161,23 +165,5 @@ impl Rotations {
             tokio::time::sleep(BETWEEN_LOOKS.pause(look)).await;
         }
         Ok(alive.is_empty())
-    }
-
-    async fn erase_revoked(
-        &self,
-        by: &Caller,
-        turn: &SecretTurn,
-        versions: &[u64],
-        hashed_credentials: Vec<&str>,
-    ) -> Result<(), RotationError> {
-        let newest = versions.last().copied().unwrap_or_default();
-        let event = SecretEvent::Revoked {
-            by: lease_record::caller(by),
-            secret: turn.name().as_str(),
-            versions: versions.to_vec(),
-            hashed_credentials,
-        };
-        let recorded = self.record_change(turn, newest, &event).await?;
-        Ok(self.vault.retire(recorded, None, None).await?)
     }
 }

@@ -92,10 +92,11 @@ impl Rotations {
 
     pub(super) async fn rotation_view(&self, name: &SecretName) -> RotationView {
         let rotation = self.vault.rotation(name);
+        let rotation = rotation.as_ref();
         let policies = self.policies.in_force();
         let declared = policies.set.secret(name);
-        let under_way = rotation.as_ref().filter(|one| one.is_under_way());
-        let next = match &rotation {
+        let under_way = rotation.filter(|one| one.is_under_way());
+        let next = match rotation {
             Some(last) => self.next_of(name, declared, last),
             None => NextStep {
                 step: RotationStep::Value,
@@ -112,19 +113,17 @@ impl Rotations {
         };
         RotationView {
             secret: name.clone(),
-            phase: rotation.as_ref().map_or(RotationPhase::None, phase),
-            old_version: rotation
-                .as_ref()
-                .and_then(|one| Some(one.old.as_ref()?.number)),
-            new_version: rotation.as_ref().map(|one| one.new.number),
+            phase: rotation.map_or(RotationPhase::None, phase),
+            old_version: rotation.and_then(|one| Some(one.old.as_ref()?.number)),
+            new_version: rotation.map(|one| one.new.number),
             version: self.vault.held(name).map(|held| held.version),
-            begun_at: rotation.as_ref().map(|one| one.begun_at),
-            ended_at: rotation.as_ref().and_then(|one| one.ended_at),
+            begun_at: rotation.map(|one| one.begun_at),
+            ended_at: rotation.and_then(|one| one.ended_at),
             revoke_at: under_way
                 .and_then(|one| one.revoke_at.as_ref())
                 .map(|at| at.seen_from(&self.journal.moment())),
             reversible: under_way.is_some_and(Rotation::is_reversible),
-            steps: self.steps_of(name, declared, rotation.as_ref()),
+            steps: self.steps_of(name, declared, rotation),
             create,
             sinks: self.sink_list(name).sinks,
             failure: under_way.and_then(|one| one.failure.clone()),

@@ -2,6 +2,7 @@
 //! them, and reading them ahead of need.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::time::Duration;
 
 use broker_clock::Now;
@@ -14,7 +15,7 @@ use broker_secret_memory::token::AccessToken;
 use broker_sources::one_password::{HourlyRequests, Requests, ServiceLimit};
 use broker_sources::{Fetched, ReadOptions, SourceContext, SourceError};
 use broker_vault::{SourceValue, VaultError};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, OptionFuture};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::time::MissedTickBehavior;
@@ -60,13 +61,9 @@ impl SourceContext for Secrets {
     fn keep<'a>(&'a self, source: &'a SourceSpec, fetched: &'a Fetched) -> BoxFuture<'a, ()> {
         async move {
             // What 1Password is shown may be in the keyring: it stays there alone.
-            let named = self
-                .policies
-                .in_force()
-                .set
-                .sources()
-                .any(|named| named == source);
-            if !self.config.keep_source_values || !named {
+            let policies = self.policies.in_force();
+            let is_named = policies.set.sources().any(|named| named == source);
+            if !self.config.keep_source_values || !is_named {
                 return;
             }
             let value = SourceValue {
@@ -99,8 +96,16 @@ impl SourceContext for Secrets {
 /// A request is answered within a minute, whatever the places do: each of them has a line in the answer.
 const PROBED_WITHIN: Duration = Duration::from_secs(50);
 
-fn no_answer_yet() -> String {
-    format!("no answer within {} s", PROBED_WITHIN.as_secs())
+/// Waits for an answer, but no longer than until it is `late`.
+async fn in_time<T, E: Display>(
+    late: impl Future<Output = ()>,
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T, String> {
+    tokio::select! {
+        biased;
+        () = late => Err(format!("no answer within {} s", PROBED_WITHIN.as_secs())),
+        answer = answer => answer.map_err(|error| error.to_string()),
+    }
 }
 
 /// How many sources are asked at a time, beside those that leases wait for.
@@ -144,13 +149,10 @@ impl Secrets {
         if !self.config.keep_source_values {
             return;
         }
-        let values = match self.vault.source_values().await {
-            Ok(values) => values,
-            Err(error) => {
-                tracing::error!(cause = %error, "the values kept of sources could not be read");
-                return;
-            }
-        };
+        let values = self.vault.source_values().await.unwrap_or_else(|error| {
+            tracing::error!(cause = %error, "the values kept of sources could not be read");
+            Vec::new()
+        });
         let policies = self.policies.in_force();
         let now = self.journal.now();
         for value in values {
@@ -203,12 +205,8 @@ impl Secrets {
         }
         let asks_1password = policies.set.sources().any(|source| source.scheme() == "op");
         // Beside them: each may take all the time that configuration gives it.
-        let one_password = async {
-            match asks_1password {
-                true => Some(self.probe_one_password(late.clone()).await),
-                false => None,
-            }
-        };
+        let one_password = asks_1password.then(|| self.probe_one_password(late.clone()));
+        let one_password = OptionFuture::from(one_password);
         let sources = stream::iter(probes).buffered(MOST_AT_ONCE).collect();
         let (sources, one_password) = tokio::join!(sources, one_password);
         Ok(SourcesProbed {
@@ -225,21 +223,15 @@ impl Secrets {
     ) -> SourceProbed {
         let (name, source) = (&declared.name, &declared.source);
         let (of, options) = ((name, source), ReadOptions::UPKEEP);
-        let taken = tokio::select! {
-            biased;
-            () = late => Err(no_answer_yet()),
-            taken = self.read_elsewhere(Some(by), of, Upkeep::PROBE, options) => {
-                taken.map_err(|error| error.to_string())
+        let taken = self.read_elsewhere(Some(by), of, Upkeep::PROBE, options);
+        let (stale_since, fault) = match in_time(late, taken).await {
+            // A stale value is there, and so is why no newer one is.
+            Ok(taken) if taken.stale_since.is_some() => {
+                let fault = self.sources.fault(source, self.journal.now());
+                (taken.stale_since, fault.map(|fault| fault.to_string()))
             }
-        };
-        // A stale value is there, and so is why no newer one is.
-        let fault = || {
-            let fault = self.sources.fault(source, self.journal.now());
-            fault.map(|fault| fault.to_string())
-        };
-        let (fault, stale_since) = match taken {
-            Ok(taken) => (taken.stale_since.and_then(|_| fault()), taken.stale_since),
-            Err(fault) => (Some(fault), None),
+            Ok(_) => (None, None),
+            Err(fault) => (None, Some(fault)),
         };
         SourceProbed {
             secret: name.clone(),
@@ -250,21 +242,12 @@ impl Secrets {
     }
 
     async fn probe_one_password(&self, late: impl Future<Output = ()>) -> OnePasswordView {
-        let limits = tokio::select! {
-            biased;
-            () = late => Err(no_answer_yet()),
-            limits = self.sources.one_password().limits(self) => {
-                limits.map_err(|error| error.to_string())
-            }
-        };
-        let (limits, fault) = match limits {
+        let one_password = self.sources.one_password();
+        let (limits, fault) = match in_time(late, one_password.limits(self)).await {
             Ok(limits) => (limits, None),
-            Err(error) => (Vec::new(), Some(error)),
+            Err(fault) => (Vec::new(), Some(fault)),
         };
-        let (requests, allowed) = self
-            .sources
-            .one_password()
-            .requests_in_a_day(self.journal.now());
+        let (requests, allowed) = one_password.requests_in_a_day(self.journal.now());
         let view = |limit: ServiceLimit| ServiceLimitView {
             whose: limit.whose.into(),
             action: limit.action.into(),
@@ -321,11 +304,11 @@ impl Secrets {
 
     async fn refresh(&self, source: &SourceSpec, since: Duration) {
         let policies = self.policies.in_force();
-        let mut declared = policies.set.secrets();
-        let named = declared.find(|declared| declared.source == *source);
-        let Some(name) = named.map(|declared| &declared.name) else {
+        let mut secrets = policies.set.secrets();
+        let Some(declared) = secrets.find(|declared| declared.source == *source) else {
             return;
         };
+        let name = &declared.name;
         let options = ReadOptions {
             since: Some(since),
             ..ReadOptions::UPKEEP

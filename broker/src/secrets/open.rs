@@ -2,7 +2,7 @@
 
 use broker_audit::record::SecretEvent;
 use broker_audit_writer::{Recorded, Use};
-use broker_policy::Caller;
+use broker_policy::{Caller, SecretDeclaration};
 use broker_protocol::names::SecretName;
 use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::AccessToken;
@@ -64,29 +64,22 @@ impl Secrets {
             return Err(UpkeepError::Locked);
         }
         let policies = self.policies.in_force();
-        let source = policies
-            .set
-            .secret(name)
-            .map_or(SourceSpec::Vault, |declared| declared.source.clone());
-        let version = match source {
-            SourceSpec::Vault => {
-                let in_use = || self.vault.held(name).map(|held| held.version);
-                let version = version.or_else(in_use);
-                Some(version.ok_or_else(|| UpkeepError::NotFound(name.clone()))?)
-            }
-            _ => None,
-        };
-        let usage = Use::of(name, version);
-        let recorded = self.record_upkeep(by, usage, what_for, None).await?;
-        if source.is_vault() {
-            return self.vault.unseal(recorded).map_err(|error| match error {
-                VaultError::NoValue(name) => UpkeepError::NotFound(name),
-                error => error.into(),
-            });
+        let declared = policies.set.secret(name);
+        if let Some(SecretDeclaration { source, .. }) = declared
+            && !source.is_vault()
+        {
+            let read = self.read_elsewhere(by, (name, source), what_for, ReadOptions::UPKEEP);
+            return Ok(read.await?.value);
         }
-        let options = ReadOptions::UPKEEP;
-        let read = self.sources.read(recorded, &source, options, self).await?;
-        Ok(read.value)
+        let in_use = || self.vault.held(name).map(|held| held.version);
+        let version = version.or_else(in_use);
+        let version = version.ok_or_else(|| UpkeepError::NotFound(name.clone()))?;
+        let usage = Use::of(name, Some(version));
+        let recorded = self.record_upkeep(by, usage, what_for, None).await?;
+        self.vault.unseal(recorded).map_err(|error| match error {
+            VaultError::NoValue(name) => UpkeepError::NotFound(name),
+            error => error.into(),
+        })
     }
 
     /// Reads a value where it is stored outside the vault, recorded first.
