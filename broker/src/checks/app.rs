@@ -12,9 +12,9 @@ use broker_protocol::check::Finding;
 use broker_protocol::names::{Level, Permissions, RepoPattern, SecretName};
 use serde::Deserialize;
 
-use super::asker::Asker;
 use super::evaluate::{CheckedValue, Evaluation};
 use super::finding::FindingKind;
+use super::identity::Asker;
 
 /// What the purposes on an App want of it together.
 #[derive(Debug, Default)]
@@ -70,10 +70,8 @@ pub(super) async fn reach(
         let there = installations.get(owner);
         findings.push(installed(subject, owner, there, wanted));
     }
-    let exact = wanted
-        .repositories
-        .iter()
-        .filter(|one| one.name().is_some());
+    let repositories = wanted.repositories.iter();
+    let exact = repositories.filter(|repository| repository.name().is_some());
     for repository in exact.take(MOST_REPOSITORIES) {
         // Where it is not installed at all, that was said.
         if installations.contains_key(repository.owner()) {
@@ -161,12 +159,10 @@ fn has(app: &App, wanted: &WantedOfApp) -> Vec<Finding> {
             "add it on the App's settings page; each owner must then accept it",
         ));
     }
-    let unused: Vec<String> = app
-        .permissions
-        .iter()
-        .filter(|(name, _)| {
-            *name != "metadata" && !wanted.permissions.keys().any(|want| want.as_str() == *name)
-        })
+    let unused = app.permissions.iter().filter(|(name, _)| {
+        *name != "metadata" && !wanted.permissions.keys().any(|want| want.as_str() == *name)
+    });
+    let unused: Vec<String> = unused
         .map(|(name, level)| format!("`{name}: {level}`"))
         .collect();
     if !unused.is_empty() {

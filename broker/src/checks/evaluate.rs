@@ -277,27 +277,21 @@ fn partly_hidden(headers: &ReplyHeaders) -> Option<Finding> {
 fn rate(subject: &CheckedValue<'_>, headers: &ReplyHeaders) -> Option<Finding> {
     let rate = &headers.rate.as_ref()?.rate;
     let (remaining, limit) = (rate.remaining, rate.limit);
-    let floor = subject
-        .declared
-        .rate_floor
-        .filter(|floor| remaining < *floor);
-    Some(match floor {
-        Some(floor) => FindingKind::BELOW_RATE_FLOOR.warning(
+    Some(match subject.declared.rate_floor {
+        Some(floor) if remaining < floor => FindingKind::BELOW_RATE_FLOOR.warning(
             format!(
                 "{remaining} of {limit} requests are left until {}, and the floor is {floor}",
                 moment(rate.reset_at)
             ),
             "find out who uses them up: all tokens of one account share them",
         ),
-        None => FindingKind::RATE_LIMIT.ok(format!("{remaining} of {limit} requests are left")),
+        _ => FindingKind::RATE_LIMIT.ok(format!("{remaining} of {limit} requests are left")),
     })
 }
 
 fn listed<'a>(scopes: impl IntoIterator<Item = &'a str>) -> String {
-    let scopes: Vec<String> = scopes
-        .into_iter()
-        .map(|scope| format!("`{scope}`"))
-        .collect();
+    let scopes = scopes.into_iter().map(|scope| format!("`{scope}`"));
+    let scopes: Vec<String> = scopes.collect();
     if scopes.is_empty() {
         "no scopes".to_owned()
     } else {

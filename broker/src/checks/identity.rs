@@ -1,7 +1,10 @@
-//! Whose a value is, as GitHub says when it is asked with it.
+//! Whose a value is, as GitHub says when it is asked with it; and asking further, on schedule at most once a
+//! second.
+
+use std::time::Duration;
 
 use broker_github::{
-    App, AppKey, Call, Credential, GitHub, GitHubError, NoAppKey, Principal, ReplyHeaders,
+    App, AppKey, Call, Credential, GitHub, GitHubError, NoAppKey, Principal, Reply, ReplyHeaders,
 };
 use broker_policy::{SecretDeclaration, SecretKind};
 use broker_secret_memory::token::AccessToken;
@@ -69,15 +72,40 @@ impl ValueOwner {
             Self::App { key, .. } => Some(key.fingerprint()),
         }
     }
+}
 
-    /// A request that asks GitHub further with the value.
-    pub(super) fn get(&self, path: String) -> Call<'_> {
-        let (credential, principal) = match self {
-            Self::Account { token, login, .. } => {
+/// How fast a check may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// A caller waits for it.
+    Prompt,
+    /// It runs on schedule: at most one request a second.
+    Gentle,
+}
+
+/// Asks GitHub further about a value that it accepted.
+#[derive(Clone, Copy)]
+pub(super) struct Asker<'a> {
+    pub(super) github: &'a GitHub,
+    pub(super) identity: &'a ValueOwner,
+    pub(super) pace: Pace,
+}
+
+impl Asker<'_> {
+    pub(super) async fn get(&self, path: String) -> Result<Reply, GitHubError> {
+        if self.pace == Pace::Gentle {
+            tokio::time::sleep(BETWEEN_REQUESTS).await;
+        }
+        let (credential, principal) = match self.identity {
+            ValueOwner::Account { token, login, .. } => {
                 (Credential::Token(token), Principal::user(login))
             }
-            Self::App { key, .. } => (Credential::App(key), key.principal()),
+            ValueOwner::App { key, .. } => (Credential::App(key), key.principal()),
         };
-        Call::get(path, credential).drawing_on(Some(principal))
+        let call = Call::get(path, credential).drawing_on(Some(principal));
+        self.github.call(call).await
     }
 }
+
+/// Between two requests of scheduled checks, whichever secrets they are for.
+pub(super) const BETWEEN_REQUESTS: Duration = Duration::from_secs(1);

@@ -14,7 +14,6 @@
 //! Not here: when checks are made by themselves (`schedule`), how GitHub is spoken to (`github`).
 
 mod app;
-mod asker;
 mod due;
 mod error;
 mod evaluate;
@@ -44,8 +43,8 @@ use broker_vault::Vault;
 use jiff::Timestamp;
 
 use self::app::WantedOfApp;
-use self::asker::Asker;
 use self::evaluate::CheckedValue;
+use self::identity::Asker;
 use self::probe::Outsider;
 use self::schedule::Schedule;
 use crate::config::Config;
@@ -56,10 +55,9 @@ use crate::policies::{InForce, Policies};
 use crate::secrets::{Secrets, Upkeep, UpkeepError};
 use crate::warnings::Warnings;
 
-pub(crate) use self::asker::Pace;
 pub(crate) use self::error::CheckError;
 pub(crate) use self::evaluate::Evaluation;
-pub(crate) use self::identity::{ValueOwner, ValueOwnerError};
+pub(crate) use self::identity::{Pace, ValueOwner, ValueOwnerError};
 pub(crate) use self::results::view;
 
 pub(crate) struct Checks {
@@ -248,8 +246,7 @@ impl Checks {
         });
         let mut outsiders: Vec<Outsider> = Vec::new();
         for other in others.take(MOST_OTHERS_READ) {
-            let details = self.details(&other.name).await;
-            let private = details.map(|details| details.private).unwrap_or_default();
+            let private = self.details(&other.name).await.0.private;
             let foreign = other.repositories.iter().filter(|name| !own(name));
             outsiders.extend(foreign.map(|repository| Outsider {
                 repository: repository.clone(),

@@ -10,9 +10,9 @@ use broker_protocol::check::{Finding, Verdict};
 use broker_protocol::names::{Level, RepoPattern};
 use serde::Deserialize;
 
-use super::asker::Asker;
 use super::evaluate::CheckedValue;
 use super::finding::FindingKind;
+use super::identity::Asker;
 use super::reads;
 
 /// A repository that the token is not meant to reach.
@@ -124,14 +124,11 @@ impl RepositoryAccess {
 
 /// A token that its organisation has not approved yet reads public data only, and nothing says so.
 fn pending(repositories: &[Finding]) -> Option<Finding> {
-    let unreachable = repositories
-        .iter()
-        .filter(|finding| finding.word == FindingKind::UNREACHABLE_REPOSITORY.as_str())
-        .count();
-    let reached = repositories
-        .iter()
-        .any(|finding| finding.verdict == Verdict::Ok);
-    (unreachable > 0 && !reached).then(|| {
+    let is_unreachable =
+        |finding: &Finding| finding.word == FindingKind::UNREACHABLE_REPOSITORY.as_str();
+    let is_reached = |finding: &Finding| finding.verdict == Verdict::Ok;
+    let none_is_reached = !repositories.iter().any(is_reached);
+    (none_is_reached && repositories.iter().any(is_unreachable)).then(|| {
         FindingKind::PENDING_APPROVAL.warning(
             "no declared repository is reached that is not public: the organization may not have \
              approved the token yet, and until then it reads public data only",

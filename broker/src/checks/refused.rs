@@ -46,16 +46,11 @@ pub(super) fn refused(subject: &CheckedValue<'_>, error: &GitHubError) -> Option
 /// A revoked token and an expired one are answered alike; only what is known of its end tells.
 fn unauthorized(subject: &CheckedValue<'_>) -> Finding {
     let name = &subject.declared.name;
-    let worked = subject
-        .before
-        .as_ref()
-        .filter(|before| before.login.is_some());
-    let (end, who_says) = match &subject.before {
-        Some(before) if before.expires_at.is_some() && worked.is_some() => (
-            before.expires_at,
-            "known from earlier answers or as entered",
-        ),
-        _ => (subject.entered, "as entered"),
+    let before = subject.before.as_ref();
+    let worked = before.filter(|before| before.login.is_some());
+    let (end, who_says) = match worked.and_then(|worked| worked.expires_at) {
+        Some(end) => (Some(end), "known from earlier answers or as entered"),
+        None => (subject.entered, "as entered"),
     };
     let hint = format!("store a new value with `tokenctl secret set {name}`");
     match end {

@@ -55,33 +55,31 @@ impl Checks {
     /// The scopes of the value in use, as a check found them; `None` if none did.
     pub(crate) async fn known_scopes(&self, declared: &SecretDeclaration) -> Option<Vec<String>> {
         self.secrets.last_check_of(declared)?;
-        self.details(&declared.name).await?.scopes
+        self.details(&declared.name).await.0.scopes
     }
 
-    /// The last findings, from the database.
-    pub(super) async fn details(&self, name: &SecretName) -> Option<Details> {
-        let read = self.vault.check_details(name).await;
-        let text = read.ok()?.findings?;
-        serde_json::from_str(&text).ok()
+    /// The last findings, and why a later attempt failed, from the database.
+    pub(super) async fn details(&self, name: &SecretName) -> (Details, Option<String>) {
+        let read = self.vault.check_details(name).await.unwrap_or_else(|error| {
+            tracing::error!(secret = %name, cause = %error, "what a check found could not be read");
+            CheckDetails::default()
+        });
+        let details = read
+            .findings
+            .and_then(|text| serde_json::from_str(&text).ok());
+        (details.unwrap_or_default(), read.failed_why)
     }
 
     /// Adds to a check what is shown of one secret alone: findings, scopes, and why the last attempt
     /// failed.
     pub(crate) async fn add_check_details(&self, secret: &mut SecretView) {
-        let name = &secret.name;
-        let read = self.vault.check_details(name).await.unwrap_or_else(|error| {
-            tracing::error!(secret = %name, cause = %error, "what a check found could not be read");
-            CheckDetails::default()
-        });
-        let details = read.findings.as_deref();
-        let details = details.map(serde_json::from_str::<Details>);
-        let details = details.and_then(Result::ok).unwrap_or_default();
+        let (details, failed_why) = self.details(&secret.name).await;
         if let Some(check) = &mut secret.check {
             check.findings = Some(shown(details.findings));
             check.scopes = details.scopes;
         }
         if let Some(failed) = &mut secret.check_failed {
-            failed.why = read.failed_why;
+            failed.why = failed_why;
         }
     }
 

@@ -44,11 +44,8 @@ impl Rotations {
                 return Err(RotationError::UnderWay(name.clone()));
             }
         }
-        let versions = self.vault.versions(name);
-        if versions
-            .iter()
-            .any(|known| known.hashed_credential == hashed)
-        {
+        let mut versions = self.vault.versions(name).into_iter();
+        if versions.any(|known| known.hashed_credential == hashed) {
             let rejected = RotationError::Rejected {
                 name: name.clone(),
                 why: vec!["it is the value in use, or one before it".to_owned()],
@@ -62,10 +59,8 @@ impl Rotations {
             hashed_credential: hashed.as_str(),
         };
         self.journal.record(&begun).await?;
-        let checked = self
-            .check_both(by, &declared, held.as_ref(), &candidate)
-            .await;
-        let accepted = match checked {
+        let checked = self.check_both(by, &declared, held.as_ref(), &candidate);
+        let accepted = match checked.await {
             Ok(accepted) => accepted,
             Err(error) => return Err(self.step_fails(name, "check", error).await),
         };

@@ -49,9 +49,7 @@ impl Rotations {
             return Err(UpkeepError::NotFound(name.clone()).into());
         }
         let numbers: Vec<u64> = versions.iter().map(|known| known.number).collect();
-        let hashes = versions
-            .iter()
-            .map(|known| known.hashed_credential.as_str());
+        let hashes = versions.iter().map(|one| one.hashed_credential.as_str());
         let hashes: Vec<&str> = hashes.collect();
         self.journal
             .record(&SecretEvent::Revoking {
@@ -112,10 +110,10 @@ impl Rotations {
         for known in versions {
             if self.ended_by(name, known.number) == EndedBy::Broker {
                 let number = Some(known.number);
-                let opened = self
+                let value = self
                     .secrets
                     .open(Some(by), name, number, Upkeep::REVOCATION);
-                values.push(opened.await?);
+                values.push(value.await?);
             }
         }
         if values.len() < versions.len() {

@@ -10,9 +10,10 @@ use broker_github::secrets::Writer;
 use broker_policy::{Caller, SinkSpec};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::{SinkList, SinkStatus, SinkView};
-use broker_vault::rotation_state::{Rotation, SinkState};
+use broker_vault::rotation_state::SinkState;
 
 use super::RotationError;
+use super::steps::RotationTurn;
 use crate::rotations::Rotations;
 use crate::secrets::{SecretTurn, Upkeep};
 
@@ -87,12 +88,8 @@ impl Rotations {
     }
 
     /// A rotation's own step.
-    pub(super) async fn push_for(
-        &self,
-        by: Option<&Caller>,
-        turn: &SecretTurn,
-        rotation: &Rotation,
-    ) -> Result<(), RotationError> {
+    pub(super) async fn push_for(&self, at: RotationTurn<'_>) -> Result<(), RotationError> {
+        let RotationTurn { by, turn, rotation } = at;
         let failed = self.push_pending(by, turn).await?;
         let now = self.journal.moment();
         let noted = match failed.as_slice() {

@@ -17,6 +17,14 @@ use crate::lease_record;
 use crate::rotations::Rotations;
 use crate::secrets::{SecretTurn, Upkeep};
 
+/// A rotation whose turn it is, and who asks for its step; the broker by itself without.
+#[derive(Clone, Copy)]
+pub(super) struct RotationTurn<'a> {
+    pub(super) by: Option<&'a Caller>,
+    pub(super) turn: &'a SecretTurn,
+    pub(super) rotation: &'a Rotation,
+}
+
 /// So many looks at a token that GitHub was asked to end are not worth a record: 15 s.
 const PATIENT_LOOKS: u32 = 4;
 
@@ -43,16 +51,17 @@ impl Rotations {
         turn: &SecretTurn,
     ) -> Result<(), RotationError> {
         let name = turn.name();
-        let rotation = self.rotation_of(name)?;
+        let rotation = &self.rotation_of(name)?;
         let now = self.journal.moment();
-        match self.due(name, &rotation) {
-            Due::Push => self.push_for(by, turn, &rotation).await,
-            Due::Verify => self.verify(by, turn, &rotation).await,
-            Due::Revoke => self.end_old_value(by, turn, &rotation).await,
+        let at = RotationTurn { by, turn, rotation };
+        match self.due(name, rotation) {
+            Due::Push => self.push_for(at).await,
+            Due::Verify => self.verify(at).await,
+            Due::Revoke => self.end_old_value(at).await,
             // GitHub needs a moment; looking sooner than that tells nothing.
             Due::Prove if rotation.phase == Phase::Revoking && !rotation.has_waited(&now) => Ok(()),
-            Due::Prove | Due::Delete => self.verify_revoked(by, turn, &rotation).await,
-            Due::Erase => self.finish(turn, &rotation).await,
+            Due::Prove | Due::Delete => self.verify_revoked(at).await,
+            Due::Erase => self.finish(turn, rotation).await,
             Due::Confirm | Due::RevokeAt(_) | Due::Nothing => Ok(()),
         }
     }
@@ -60,10 +69,8 @@ impl Rotations {
     /// What is due in this rotation now.
     pub(super) fn due(&self, name: &SecretName, rotation: &Rotation) -> Due {
         let pending = self.sinks_pending(name).len();
-        let by = rotation
-            .old
-            .as_ref()
-            .map_or(EndedBy::Broker, |old| self.ended_by(name, old.number));
+        let old = rotation.old.as_ref();
+        let by = old.map_or(EndedBy::Broker, |old| self.ended_by(name, old.number));
         rotation.due(pending, by, &self.journal.moment())
     }
 
@@ -72,95 +79,74 @@ impl Rotations {
         if self.github.base().is_enterprise_server() {
             return EndedBy::Operator;
         }
-        let versions = self.vault.versions(name);
-        let kind = versions
-            .iter()
-            .find(|known| known.number == version)
-            .and_then(|known| known.kind);
-        match kind {
+        let mut versions = self.vault.versions(name).into_iter();
+        let known = versions.find(|known| known.number == version);
+        match known.and_then(|known| known.kind) {
             Some(Kind::Classic | Kind::FineGrained) => EndedBy::Broker,
             // A key, or a token of before 2021, which the API does not take.
             Some(Kind::App) | None => EndedBy::Operator,
         }
     }
 
-    async fn verify(
-        &self,
-        by: Option<&Caller>,
-        turn: &SecretTurn,
-        rotation: &Rotation,
-    ) -> Result<(), RotationError> {
+    async fn verify(&self, at: RotationTurn<'_>) -> Result<(), RotationError> {
+        let RotationTurn { by, turn, rotation } = at;
         let name = turn.name();
         let declared = self.in_the_vault(name)?;
         let new = rotation.new.number;
         let identity = self.identify_version(by, &declared, Some(new), Upkeep::ROTATION);
         let accepted = identity.await;
-        match accepted.and_then(|owner| owner.ok_or(RotationError::NewValueRefused)) {
-            Ok(_) => {
-                self.journal
-                    .record(&RotationEvent::Verified {
-                        secret: name.as_str(),
-                        version: new,
-                    })
-                    .await?;
-                self.note_rotation(turn, rotation.verified(&self.journal.moment()))
-                    .await
-            }
-            Err(error) => self.step_errs(turn, rotation, "verify", error).await,
+        let accepted = accepted.and_then(|owner| owner.ok_or(RotationError::NewValueRefused));
+        if let Err(error) = accepted {
+            return self.step_errs(at, "verify", error).await;
         }
+        let event = RotationEvent::Verified {
+            secret: name.as_str(),
+            version: new,
+        };
+        self.journal.record(&event).await?;
+        let verified = rotation.verified(&self.journal.moment());
+        self.note_rotation(turn, verified).await
     }
 
-    async fn end_old_value(
-        &self,
-        by: Option<&Caller>,
-        turn: &SecretTurn,
-        rotation: &Rotation,
-    ) -> Result<(), RotationError> {
+    async fn end_old_value(&self, at: RotationTurn<'_>) -> Result<(), RotationError> {
+        let RotationTurn { by, turn, rotation } = at;
         let name = turn.name();
         // Taken from elsewhere by now, the old value may be the one in use.
         if let Err(elsewhere @ RotationError::Elsewhere { .. }) = self.in_the_vault(name) {
             return Err(elsewhere);
         }
-        let revoking = rotation
-            .revoking(&self.journal.moment())
-            .map_err(not_now(name))?;
+        let revoking = rotation.revoking(&self.journal.moment());
+        let revoking = revoking.map_err(not_now(name))?;
         let Some(old) = &rotation.old else {
             return Ok(());
         };
-        self.journal
-            .record(&RotationEvent::Revoking {
-                by: by.map(lease_record::caller),
-                secret: name.as_str(),
-                version: old.number,
-                hashed_credential: &old.hashed_credential,
-            })
-            .await?;
+        let event = RotationEvent::Revoking {
+            by: by.map(lease_record::caller),
+            secret: name.as_str(),
+            version: old.number,
+            hashed_credential: &old.hashed_credential,
+        };
+        self.journal.record(&event).await?;
         // From here on there is no way back, whether or not GitHub hears of it today.
         self.note_rotation(turn, revoking.clone()).await?;
         self.end_leases_on(name, &[old.number], by, REPLACED).await;
-        let value = self
-            .secrets
-            .open(by, name, Some(old.number), Upkeep::REVOCATION);
-        match self.revoke_at_github(vec![value.await?]).await {
-            Ok(()) => {
-                self.note_rotation(turn, revoking.asked(&self.journal.moment()))
-                    .await
-            }
-            Err(source) => {
-                // Asked again it would say the same: then an operator ends it, and the broker looks on.
-                let final_no = is_final(&source);
-                let error = RotationError::GitHub {
-                    doing: "asking GitHub to revoke the old value",
-                    source,
-                };
-                let state = if final_no {
-                    revoking.left_to_a_person()
-                } else {
-                    revoking
-                };
-                self.step_errs(turn, &state, "revoke", error).await
-            }
-        }
+        let number = Some(old.number);
+        let value = self.secrets.open(by, name, number, Upkeep::REVOCATION);
+        let Err(source) = self.revoke_at_github(vec![value.await?]).await else {
+            let asked = revoking.asked(&self.journal.moment());
+            return self.note_rotation(turn, asked).await;
+        };
+        // Asked again it would say the same: then an operator ends it, and the broker looks on.
+        let rotation = &match is_final(&source) {
+            true => revoking.left_to_a_person(),
+            false => revoking,
+        };
+        let error = RotationError::GitHub {
+            doing: "asking GitHub to revoke the old value",
+            source,
+        };
+        let at = RotationTurn { rotation, ..at };
+        self.step_errs(at, "revoke", error).await
     }
 
     /// Asks GitHub to end these tokens. It says yes whether or not it knows them, and must not be asked
@@ -186,25 +172,20 @@ impl Rotations {
     }
 
     /// Sees that GitHub refuses the old value, and if it does, erases it.
-    async fn verify_revoked(
-        &self,
-        by: Option<&Caller>,
-        turn: &SecretTurn,
-        rotation: &Rotation,
-    ) -> Result<(), RotationError> {
+    async fn verify_revoked(&self, at: RotationTurn<'_>) -> Result<(), RotationError> {
+        let RotationTurn { by, turn, rotation } = at;
         let name = turn.name();
         let Some(old) = &rotation.old else {
             return self.finish(turn, rotation).await;
         };
         match self.is_dead(by, name, old.number).await {
             Ok(true) => {
-                self.journal
-                    .record(&RotationEvent::Revoked {
-                        secret: name.as_str(),
-                        version: old.number,
-                        hashed_credential: &old.hashed_credential,
-                    })
-                    .await?;
+                let event = RotationEvent::Revoked {
+                    secret: name.as_str(),
+                    version: old.number,
+                    hashed_credential: &old.hashed_credential,
+                };
+                self.journal.record(&event).await?;
                 self.end_leases_on(name, &[old.number], by, REPLACED).await;
                 self.finish(turn, rotation).await
             }
@@ -214,10 +195,10 @@ impl Rotations {
                 if rotation.phase == Phase::Revoking && rotation.attempts >= PATIENT_LOOKS {
                     self.step_failed(name, "prove", why, false).await;
                 }
-                self.note_rotation(turn, rotation.still_alive(why, &self.journal.moment()))
-                    .await
+                let alive = rotation.still_alive(why, &self.journal.moment());
+                self.note_rotation(turn, alive).await
             }
-            Err(error) => self.step_errs(turn, rotation, "prove", error).await,
+            Err(error) => self.step_errs(at, "prove", error).await,
         }
     }
 
@@ -246,13 +227,9 @@ impl Rotations {
         let name = turn.name();
         let now = self.journal.moment();
         let in_use = rotation.back.unwrap_or(rotation.new.number);
-        let erases: Vec<u64> = self
-            .vault
-            .versions(name)
-            .iter()
-            .map(|known| known.number)
-            .filter(|number| *number != in_use)
-            .collect();
+        let versions = self.vault.versions(name).into_iter();
+        let numbers = versions.map(|known| known.number);
+        let erases: Vec<u64> = numbers.filter(|number| *number != in_use).collect();
         let (ended, outcome, why) = match rotation.phase {
             Phase::RollingBack => (rotation.rolled_back(&now), "rolled_back", TAKEN_BACK),
             _ => (rotation.finished(&now), "rotated", REPLACED),
@@ -277,8 +254,7 @@ impl Rotations {
     /// Notes that GitHub did not do a step, and when it is tried again. Anything else goes on up.
     async fn step_errs(
         &self,
-        turn: &SecretTurn,
-        rotation: &Rotation,
+        RotationTurn { turn, rotation, .. }: RotationTurn<'_>,
         step: &'static str,
         error: RotationError,
     ) -> Result<(), RotationError> {

@@ -102,10 +102,7 @@ impl Secrets {
 
     fn hash_in_use(&self, declared: &SecretDeclaration) -> Option<HashedToken> {
         if declared.source.is_vault() {
-            return self
-                .vault
-                .held(&declared.name)
-                .map(|held| held.hashed_credential);
+            return Some(self.vault.held(&declared.name)?.hashed_credential);
         }
         self.sources.hashed(&declared.source)
     }

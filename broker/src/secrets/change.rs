@@ -97,11 +97,8 @@ impl Secrets {
     ) -> Result<StoredSecret, UpkeepError> {
         let name = turn.name();
         let NewValue { value, expires_at } = new;
-        let version = self
-            .vault
-            .reserve_version(name, self.journal.now().wall)
-            .await
-            .map_err(UpkeepError::Vault)?;
+        let now = self.journal.now().wall;
+        let version = self.vault.reserve_version(name, now).await?;
         let hashed = value.hashed();
         let event = SecretEvent::Set {
             by: lease_record::caller(by),

@@ -17,7 +17,7 @@ use broker_clock::{Backoff, Moment, Now};
 use broker_protocol::names::SecretName;
 use jiff::{SignedDuration, Timestamp};
 
-use super::asker::BETWEEN_REQUESTS;
+use super::identity::BETWEEN_REQUESTS;
 
 /// How the checks of one secret stand, by the wall clock as it stands now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
