@@ -11,6 +11,7 @@ use std::time::Duration;
 use broker_audit::record;
 use broker_clock::{BootId, Now};
 use broker_policy::Caller;
+use broker_protocol::hex;
 use broker_protocol::names::NameError;
 use broker_secret_memory::token::HashedToken;
 
@@ -95,11 +96,7 @@ pub(crate) fn caller(caller: &Caller) -> record::Caller<'_> {
         unit: caller.unit.as_deref().map(Into::into),
         user_unit: caller.user_unit.as_deref().map(Into::into),
         exe: caller.exe.as_deref().map(Into::into),
-        sha256: caller.sha256.map(|hash| {
-            broker_audit::chain::LineHash::from_bytes(hash)
-                .to_string()
-                .into()
-        }),
+        sha256: caller.sha256.map(|hash| hex::of(&hash).into()),
     }
 }
 

@@ -9,6 +9,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use broker_protocol::hex;
 use broker_protocol::moving::PolicyChange;
 use broker_protocol::names::SecretName;
 use broker_protocol::whole_file::{self, NotAFile, WholeFile};
@@ -159,8 +160,7 @@ fn swap(path: &Path, old: &[u8], new: &[u8]) -> io::Result<()> {
 }
 
 fn sha256(text: &[u8]) -> String {
-    let hash = Sha256::digest(text);
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::of(&Sha256::digest(text))
 }
 
 /// What a regular file holds that this account may write, and how it is kept.

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use broker_policy::PolicyFile;
 use nix::fcntl::OFlag;
+use broker_protocol::hex;
 use sha2::{Digest, Sha256};
 
 use self::exposed::ExposureScan;
@@ -59,8 +60,7 @@ impl PolicyFiles {
 /// SHA-256 of a policy's text, hexadecimal.
 #[must_use]
 pub fn digest(text: &str) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::of(&Sha256::digest(text))
 }
 
 /// Why a policy directory could not be read.

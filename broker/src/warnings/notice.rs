@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use broker_audit::record::SecretEvent;
 use broker_protocol::api::SecretState;
+use broker_protocol::hex;
 use broker_protocol::names::SecretName;
 use broker_vault::RootKeyInForce;
 use jiff::Timestamp;
@@ -192,8 +193,7 @@ pub(super) fn message<'n>(notices: impl Iterator<Item = &'n Notice>) -> Vec<u8> 
 
 fn id(parts: &[&str]) -> String {
     let digest = Sha256::digest(parts.join("\n").as_bytes());
-    let first = digest.iter().take(16);
-    first.map(|byte| format!("{byte:02x}")).collect()
+    hex::of(digest.iter().take(16))
 }
 
 pub(super) const DEADLINE: &str = "deadline";

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use broker_protocol::api::BackUp;
 use broker_protocol::client::{ClientError, Request};
+use broker_protocol::hex;
 use broker_protocol::whole_file::{self, NotAFile, WholeFile};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -119,8 +120,7 @@ fn download(broker: &Broker, asked: &Backup, to: &mut dyn Write) -> Result<Seale
             Failure::Broker(ClientError::Output(source)) => not_written(&asked.file)(source),
             other => other,
         })?;
-    let hash = hashed.hash.finalize();
-    let sha256 = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hex::of(&hashed.hash.finalize());
     Ok(Sealed { bytes, sha256 })
 }
 

@@ -19,9 +19,10 @@
 
 use std::time::Duration;
 
-use broker_audit::chain::{Head, LineHash};
+use broker_audit::chain::Head;
 use broker_audit::record::{Body, LogEvent, write_line};
 use broker_clock::Now;
+use broker_protocol::hex;
 use sha2::{Digest as _, Sha256};
 
 use super::disk::Disk;
@@ -375,12 +376,11 @@ fn recovered_event(
     bytes: &[u8],
     why: &str,
 ) -> Result<Body, AuditLogError> {
-    let digest: [u8; 32] = Sha256::digest(bytes).into();
     Ok(Body::of(&LogEvent::Recovered {
         segment,
         moved_to,
         bytes: bytes.len() as u64,
-        sha256: &LineHash::from_bytes(digest).to_string(),
+        sha256: &hex::of(&Sha256::digest(bytes)),
         why,
     })?)
 }

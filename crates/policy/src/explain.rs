@@ -1,5 +1,6 @@
 //! Which rule speaks for a caller, and what each of the others missed.
 
+use broker_protocol::hex;
 use broker_protocol::names::Purpose;
 
 use super::PolicySet;
@@ -86,15 +87,11 @@ fn explain(attribute: &Attribute, caller: &Caller) -> Missed {
         Attribute::Unit(unit) => ("unit", unit.to_string(), caller.unit.clone()),
         Attribute::UserUnit(unit) => ("user_unit", unit.to_string(), caller.user_unit.clone()),
         Attribute::Exe(path) => ("exe", path.to_string(), caller.exe.clone()),
-        Attribute::Sha256(hash) => ("sha256", hex(hash), caller.sha256.as_ref().map(hex)),
+        Attribute::Sha256(hash) => ("sha256", hex::of(hash), caller.sha256.as_ref().map(hex::of)),
     };
     Missed {
         attribute,
         wanted,
         has,
     }
-}
-
-fn hex(hash: &[u8; 32]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,7 +2,8 @@
 //!
 //! Names that are parsed once and are valid ever after ([`names`]), the bodies of HTTP API v1
 //! ([`api`], [`check`], [`moving`], [`rotation`]), the stable words a program may match on ([`error`]), where values come from ([`source`]), how passphrases and
-//! values are read ([`as_read`], [`value_form`], [`token_shape`]), where things are stored on disk ([`paths`]) and how they get
+//! values are read ([`as_read`], [`value_form`], [`token_shape`]), how bytes are
+//! spelled ([`hex`]), where things are stored on disk ([`paths`]) and how they get
 //! there ([`whole_file`]). Both sides link this crate, and neither links the other.
 //!
 //! Not here: decisions, secrets, the audit log's format (that is `broker-audit`).
@@ -14,6 +15,7 @@ pub mod check;
 pub mod client;
 pub mod duration;
 pub mod error;
+pub mod hex;
 pub mod moving;
 pub mod names;
 pub mod paths;

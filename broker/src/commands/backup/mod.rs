@@ -6,7 +6,8 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use broker_policy::{Host, PolicyErrors, PolicyFile, PolicySet};
+use broker_policy::{Host, PolicyErrors, PolicySet};
+use broker_protocol::hex;
 use broker_vault::backup::{self, Authorities, Backup, BackupError, LogAtBackup, UnreadableBackup};
 use clap::Args;
 use serde::Serialize;
@@ -124,9 +125,8 @@ pub(super) fn verify(path: &Path, from: Option<&Path>) -> Result<Verified, Verif
             ));
         }
     }
-    let digest = Sha256::digest(&file);
     Ok(Verified {
-        sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        sha256: hex::of(&Sha256::digest(&file)),
         bytes: file.len() as u64,
         backup,
         warnings,

@@ -18,6 +18,7 @@ use std::path::Path;
 
 use broker_audit_writer::{Export, Recorded};
 use broker_policy::PolicyFile;
+use broker_protocol::hex;
 use broker_secret_memory::token::HashedToken;
 use content::{Parts, version_of};
 use error::does_not_hold;
@@ -110,9 +111,8 @@ impl Vault {
         };
         let content = content::write(manifest.clone(), &parts)?;
         let bytes = sealed::seal(&by, &content)?;
-        let digest = Sha256::digest(&bytes);
         Ok(SealedBackup {
-            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: hex::of(&Sha256::digest(&bytes)),
             manifest,
             bytes,
         })
