@@ -15,14 +15,15 @@ mod exposed;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use broker_policy::PolicyFile;
-use nix::fcntl::OFlag;
 use broker_protocol::hex;
+use nix::fcntl::OFlag;
 use sha2::{Digest, Sha256};
 
 use self::exposed::ExposureScan;
@@ -113,18 +114,14 @@ pub fn read_live(dir: &Path) -> Result<PolicyFiles, PolicyFilesError> {
 ///
 /// [`PolicyFilesError::Exposed`], or if the file or a directory above it cannot be read.
 pub fn refuse_exposed(path: &Path) -> Result<(), PolicyFilesError> {
-    let io = |source| PolicyFilesError::Io {
-        path: path.to_owned(),
-        source,
-    };
     let real = match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        real => real.map_err(io)?,
+        real => real.map_err(io(path))?,
     };
     let owners = Owners::of_this_process();
     let mut scan = ExposureScan::new(Some(&owners), None);
-    scan.above(&real).map_err(io)?;
-    scan.at(path, &fs::metadata(&real).map_err(io)?);
+    scan.above(&real).map_err(io(path))?;
+    scan.at(path, &fs::metadata(&real).map_err(io(path))?);
     refuse(scan.found())
 }
 
@@ -154,28 +151,14 @@ pub fn read_owned_by(dir: &Path, owners: &Owners) -> Result<PolicyFiles, PolicyF
 }
 
 fn read_noting(dir: &Path, owners: Option<&Owners>) -> Result<PolicyFiles, PolicyFilesError> {
-    let io = |source| PolicyFilesError::Io {
-        path: dir.to_owned(),
-        source,
-    };
-    let real = fs::canonicalize(dir).map_err(io)?;
+    let real = fs::canonicalize(dir).map_err(io(dir))?;
     let mut scan = ExposureScan::new(owners, Some(&real));
-    scan.above(&real.join("any")).map_err(io)?;
-
-    let mut names = Vec::new();
-    for entry in fs::read_dir(&real).map_err(io)? {
-        let name = entry.map_err(io)?.file_name();
-        let toml = name.as_encoded_bytes().ends_with(b".toml");
-        if toml && !name.as_encoded_bytes().starts_with(b".") {
-            names.push(name);
-        }
-        if names.len() > MAX_FILES {
-            return Err(PolicyFilesError::TooMany(dir.to_owned()));
-        }
+    scan.above(&real.join("any")).map_err(io(dir))?;
+    let names = names_in(&real).map_err(io(dir))?;
+    if names.len() > MAX_FILES {
+        return Err(PolicyFilesError::TooMany(dir.to_owned()));
     }
-    names.sort();
-
-    let (mut policies, mut tables) = (Vec::new(), Vec::new());
+    let mut files = Vec::new();
     for name in names {
         let path = real.join(&name);
         let text = read_file(&path, &mut scan)?;
@@ -185,13 +168,9 @@ fn read_noting(dir: &Path, owners: Option<&Owners>) -> Result<PolicyFiles, Polic
         if name.contains(char::is_control) {
             return Err(PolicyFilesError::ControlCharacter(name));
         }
-        let list = if name.ends_with(".cases.toml") {
-            &mut tables
-        } else {
-            &mut policies
-        };
-        list.push(PolicyFile { name, text });
+        files.push(PolicyFile { name, text });
     }
+    let (tables, policies) = files.into_iter().partition(is_table);
     Ok(PolicyFiles {
         policies,
         tables,
@@ -199,25 +178,44 @@ fn read_noting(dir: &Path, owners: Option<&Owners>) -> Result<PolicyFiles, Polic
     })
 }
 
+/// The names of policies and decision tables in a directory, in order; no more than one beyond
+/// [`MAX_FILES`].
+pub(crate) fn names_in(dir: &Path) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        let bytes = name.as_encoded_bytes();
+        if bytes.ends_with(b".toml") && !bytes.starts_with(b".") {
+            names.push(name);
+        }
+        if names.len() > MAX_FILES {
+            break;
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Whether this is a decision table, which gives no one anything.
+pub(crate) fn is_table(file: &PolicyFile) -> bool {
+    file.name.ends_with(".cases.toml")
+}
+
 /// Reads one file and notes who could change it, or a directory above what it links to.
 fn read_file(path: &Path, scan: &mut ExposureScan<'_>) -> Result<String, PolicyFilesError> {
-    let io = |source| PolicyFilesError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let real = fs::canonicalize(path).map_err(io)?;
+    let real = fs::canonicalize(path).map_err(io(path))?;
     let file = OpenOptions::new()
         .read(true)
         // Opening a pipe must not wait for a writer.
         .custom_flags(OFlag::O_NONBLOCK.bits())
         .open(&real)
-        .map_err(io)?;
-    let metadata = file.metadata().map_err(io)?;
+        .map_err(io(path))?;
+    let metadata = file.metadata().map_err(io(path))?;
     if !metadata.is_file() {
         return Err(PolicyFilesError::NotAFile(path.to_owned()));
     }
     scan.at(path, &metadata);
-    scan.above(&real).map_err(io)?;
+    scan.above(&real).map_err(io(path))?;
     read_text(file, path)
 }
 
@@ -225,14 +223,16 @@ fn read_text(file: File, path: &Path) -> Result<String, PolicyFilesError> {
     let mut bytes = Vec::new();
     file.take(MAX_FILE + 1)
         .read_to_end(&mut bytes)
-        .map_err(|source| PolicyFilesError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
+        .map_err(io(path))?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(PolicyFilesError::TooLarge(path.to_owned()));
     }
     String::from_utf8(bytes).map_err(|_error| PolicyFilesError::NotText(path.to_owned()))
+}
+
+fn io(path: &Path) -> impl FnOnce(io::Error) -> PolicyFilesError {
+    let path = path.to_owned();
+    |source| PolicyFilesError::Io { path, source }
 }
 
 fn one_a_line(exposed: &[Exposed]) -> String {

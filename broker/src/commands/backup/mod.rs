@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::typed::{self, NoPassphrase, PromptMode};
 use crate::accounts::SystemAccounts;
 use crate::config::{AuthorityFile, Config};
+use crate::policy_files::is_table;
 
 /// What `tokend backup` takes.
 #[derive(Debug, Args)]
@@ -102,7 +103,8 @@ pub(super) fn verify(path: &Path, from: Option<&Path>) -> Result<Verified, Verif
     let backup = Backup::open(&file, &passphrase).map_err(refused)?;
     backup.check_values().map_err(refused)?;
     // As a checkout is evaluated: they are those of some other machine, perhaps.
-    let policies: Vec<_> = live(backup.policies()).cloned().collect();
+    let mut policies = backup.policies().to_vec();
+    policies.retain(|file| !is_table(file));
     let set = PolicySet::parse(&policies, &SystemAccounts, &Host::anywhere());
     let set = set.map_err(|source| VerifyError::Policies {
         path: path.to_owned(),
@@ -131,12 +133,6 @@ pub(super) fn verify(path: &Path, from: Option<&Path>) -> Result<Verified, Verif
         backup,
         warnings,
     })
-}
-
-/// Without the decision tables.
-fn live(policies: &[PolicyFile]) -> impl Iterator<Item = &PolicyFile> {
-    let is_live = |file: &&PolicyFile| !file.name.ends_with(".cases.toml");
-    policies.iter().filter(is_live)
 }
 
 /// Runs the command.

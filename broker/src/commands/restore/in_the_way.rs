@@ -1,5 +1,6 @@
 //! What a restore would overwrite. No existing file is ever touched.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use broker_vault::backup::Backup;
 
 use super::named_files::Arranged;
 use super::{InTheWay, RestoreError};
+use crate::policy_files;
 
 /// Everything that a restore would write over, join or put in force besides its own.
 pub(super) fn in_the_way(
@@ -87,19 +89,9 @@ fn is_empty(directory: &Path) -> Result<bool, PrivateError> {
 }
 
 /// The names of what a broker would read as policies.
-fn policies_at(directory: &Path) -> Result<Vec<PathBuf>, PrivateError> {
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(PrivateError::io(directory))?,
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(PrivateError::io(directory))?.file_name();
-        let bytes = name.as_encoded_bytes();
-        if bytes.ends_with(b".toml") && !bytes.starts_with(b".") {
-            names.push(PathBuf::from(name));
-        }
+fn policies_at(directory: &Path) -> Result<Vec<OsString>, PrivateError> {
+    match policy_files::names_in(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        names => names.map_err(PrivateError::io(directory)),
     }
-    names.sort();
-    Ok(names)
 }
