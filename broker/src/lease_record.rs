@@ -64,7 +64,7 @@ pub(crate) struct RecordSize {
     /// While it lives: its grant, and what may be issued after it.
     pub(crate) live: usize,
     /// In all, its end included. An end is never refused, so the grant pays for it.
-    pub(crate) written: u32,
+    pub(crate) written: usize,
 }
 
 /// The longest `lease.issued`, and the longest record of an end but for whom it names.
@@ -79,8 +79,10 @@ impl RecordSize {
     pub(crate) fn of(lease: &Lease, granted: &record::Body) -> Result<Self, serde_json::Error> {
         let live = granted.as_str().len() + SHORT;
         let by = serde_json::to_vec(&caller(&lease.caller))?.len();
-        let written = u32::try_from(live + SHORT + by).unwrap_or(u32::MAX);
-        Ok(Self { live, written })
+        Ok(Self {
+            live,
+            written: live + SHORT + by,
+        })
     }
 }
 
@@ -109,6 +111,15 @@ pub(crate) enum LeaseRecordError {
     Issued,
     #[error("a name in a lease record is not one")]
     Name(#[from] NameError),
+}
+
+/// A lease read back from the text of its record, which lacks the brace that opens it.
+///
+/// # Errors
+///
+/// As for [`read`].
+pub(crate) fn read_text(text: &str) -> Result<(Lease, BootId), LeaseRecordError> {
+    read(&serde_json::from_str(&format!("{{{text}"))?)
 }
 
 /// A lease read back, and the boot in which its span was measured.
@@ -291,7 +302,7 @@ mod tests {
         assert!(2 * length < broker_protocol::api::MAX_PAGE);
         let weight = RecordSize::of(&lease, &body).unwrap();
         let most = crate::config::Limits::default().audit_bytes();
-        assert!(weight.live < most as usize / 50, "{weight:?}");
+        assert!(weight.live < most / 50, "{weight:?}");
         assert!(weight.written < most / 50, "{weight:?}");
     }
 
@@ -322,7 +333,7 @@ mod tests {
         let mac = 80;
         let live = granted.as_str().len() + text(&issued) + mac;
         assert!(live <= weight.live, "{live} {weight:?}");
-        assert!(live + text(&ended) <= weight.written as usize, "{weight:?}");
+        assert!(live + text(&ended) <= weight.written, "{weight:?}");
     }
 
     #[test]

@@ -141,7 +141,8 @@ pub(crate) async fn assemble(
         Arc::clone(&clock),
     )?;
 
-    vault.check_not_put_back(&opened.secret_versions)?;
+    let created = opened.created;
+    vault.check_not_put_back(&opened.since_noted.secret_versions)?;
 
     let host = config.host(&places);
     let policies = load(&places.policies, &host)?;
@@ -150,7 +151,7 @@ pub(crate) async fn assemble(
     }
     let app = App::new(AppParts {
         log,
-        audit: &opened,
+        audit: opened,
         vault,
         sources: Arc::clone(&sources),
         policies,
@@ -165,9 +166,9 @@ pub(crate) async fn assemble(
     sources.load(set.sources(), &*app.secrets).await;
     // Noted at once, so that a later start reads the log's end only, and misses a log that is gone.
     app.minting.find_tokens();
-    app.leases.replay_usage(&opened.granted_since_noted);
+    app.leases.replay_usage();
     app.leases.note_head();
-    if opened.created {
+    if created {
         app.vault.settle().await?;
     }
     app.secrets.recall_requests().await?;

@@ -9,8 +9,7 @@ pub(crate) mod scratch;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use broker_audit_writer as audit_log;
-use broker_audit_writer::AuditLog;
+use broker_audit_writer::{AuditLog, LogState};
 use broker_clock::Clock;
 use broker_github::GitHub;
 use broker_policy::Host;
@@ -63,10 +62,10 @@ pub struct App {
 }
 
 /// What a start opened for them.
-pub(crate) struct AppParts<'a> {
+pub(crate) struct AppParts {
     /// The audit log, and what was found in it.
     pub(crate) log: AuditLog,
-    pub(crate) audit: &'a audit_log::LogState,
+    pub(crate) audit: LogState,
     pub(crate) vault: Arc<Vault>,
     pub(crate) sources: Arc<Sources>,
     pub(crate) policies: Loaded,
@@ -79,7 +78,7 @@ pub(crate) struct AppParts<'a> {
 
 impl App {
     /// Puts them together, each over those it needs.
-    pub(crate) fn new(opened: AppParts<'_>) -> Self {
+    pub(crate) fn new(opened: AppParts) -> Self {
         let AppParts {
             log,
             audit,

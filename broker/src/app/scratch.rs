@@ -192,7 +192,7 @@ fn opened(places: &Paths, clock: &ManualClock, config: &str) -> App {
     let host = Host::anywhere();
     App::new(AppParts {
         log,
-        audit: &audit,
+        audit,
         vault: Arc::new(vault),
         sources: Arc::new(no_sources()),
         policies: load(&places.policies, &host).unwrap(),

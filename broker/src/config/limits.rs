@@ -40,8 +40,8 @@ impl Default for Limits {
 impl Limits {
     /// [`Self::audit_mib_per_account`] in bytes.
     #[must_use]
-    pub fn audit_bytes(&self) -> u32 {
-        u32::from(self.audit_mib_per_account).saturating_mul(1 << 20)
+    pub fn audit_bytes(&self) -> usize {
+        usize::from(self.audit_mib_per_account).saturating_mul(1 << 20)
     }
 
     /// Rejects limits that would lock every caller out.

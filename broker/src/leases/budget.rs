@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use broker_audit::record::LeaseEvent;
 use broker_clock::Now;
-use jiff::Timestamp;
 
 /// How long requests are counted together.
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
@@ -17,57 +17,32 @@ pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 /// The counters. An account costs memory only during a minute in which it asked.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    limit: u32,
+    limit: usize,
     accounts: Mutex<HashMap<u32, Minute>>,
 }
 
 #[derive(Debug)]
 struct Minute {
     began: Now,
-    spent: u32,
+    spent: usize,
     more: u64,
-}
-
-/// Requests of one account past its budget, which were not recorded one by one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Flood {
-    pub(crate) uid: u32,
-    pub(crate) count: u64,
-    /// When counting began.
-    pub(crate) since: Timestamp,
-}
-
-/// The account is past its limit: come back after this long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct BudgetSpent {
-    /// Until the minute is over, in whole seconds rounded up.
-    pub(crate) retry_after: Duration,
 }
 
 impl Budget {
     /// Counters that let an account have `limit` a minute.
-    pub(crate) fn new(limit: u32) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
             accounts: Mutex::default(),
         }
     }
 
-    /// Spends one.
-    ///
-    /// # Errors
-    ///
-    /// [`BudgetSpent`] past the limit.
-    pub(crate) fn spend(&self, uid: u32, now: Now) -> Result<(), BudgetSpent> {
-        self.spend_some(uid, 1, now)
-    }
-
     /// Spends as much as this, or nothing.
     ///
     /// # Errors
     ///
-    /// [`BudgetSpent`] if less is left.
-    pub(crate) fn spend_some(&self, uid: u32, amount: u32, now: Now) -> Result<(), BudgetSpent> {
+    /// If less is left: when to come back, which is when the minute is over, in whole seconds rounded up.
+    pub(crate) fn spend(&self, uid: u32, amount: usize, now: Now) -> Result<(), Duration> {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let window = accounts.entry(uid).or_insert(Minute {
             began: now,
@@ -80,39 +55,31 @@ impl Budget {
         }
         window.more += 1;
         let left = (window.began.boot + MINUTE).saturating_sub(now.boot);
-        Err(BudgetSpent {
-            retry_after: Duration::from_secs(left.as_secs() + 1),
-        })
+        Err(Duration::from_secs(left.as_secs() + 1))
     }
 
-    /// Closes every minute that is over and says what was only counted in it.
-    pub(crate) fn close(&self, now: Now) -> Vec<Flood> {
-        self.take(|window| window.began.boot + MINUTE <= now.boot)
-    }
-
-    /// Closes every minute, for an orderly stop.
-    pub(crate) fn close_all(&self) -> Vec<Flood> {
-        self.take(|_| true)
-    }
-
-    fn take(&self, over: impl Fn(&Minute) -> bool) -> Vec<Flood> {
+    /// Closes every minute that is over at this boot time. Of each, what goes into the log about requests
+    /// past the budget, which were not recorded one by one.
+    pub(crate) fn close(&self, at: Duration) -> Vec<LeaseEvent<'static>> {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut counted: Vec<_> = accounts
-            .extract_if(|_, window| over(window))
-            .filter(|(_, window)| window.more > 0)
-            .map(|(uid, window)| Flood {
+        let over = accounts.extract_if(|_, window| window.began.boot + MINUTE <= at);
+        let mut counted: Vec<_> = over.filter(|(_, window)| window.more > 0).collect();
+        counted.sort_by_key(|(uid, _)| *uid);
+        let counted = counted
+            .into_iter()
+            .map(|(uid, window)| LeaseEvent::DeniedMore {
                 uid,
                 count: window.more,
                 since: window.began.wall,
-            })
-            .collect();
-        counted.sort_by_key(|one| one.uid);
-        counted
+            });
+        counted.collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     fn at(seconds: u64) -> Now {
@@ -125,34 +92,38 @@ mod tests {
     #[test]
     fn what_does_not_fit_spends_nothing_and_less_may_still_fit() {
         let budget = Budget::new(10);
-        assert!(budget.spend_some(7, 6, at(0)).is_ok());
-        assert!(budget.spend_some(7, 5, at(1)).is_err());
-        assert!(budget.spend_some(7, 4, at(2)).is_ok());
-        assert!(budget.spend_some(7, 1, at(3)).is_err());
-        assert_eq!(budget.close(at(60))[0].count, 2);
+        assert!(budget.spend(7, 6, at(0)).is_ok());
+        assert!(budget.spend(7, 5, at(1)).is_err());
+        assert!(budget.spend(7, 4, at(2)).is_ok());
+        assert!(budget.spend(7, 1, at(3)).is_err());
+        let counted = budget.close(at(60).boot);
+        assert!(matches!(
+            counted[..],
+            [LeaseEvent::DeniedMore { count: 2, .. }]
+        ));
     }
 
     #[test]
     fn past_the_budget_requests_are_counted_and_the_next_minute_starts_over() {
         let budget = Budget::new(2);
-        assert!(budget.spend(7, at(0)).is_ok() && budget.spend(7, at(1)).is_ok());
-        let flood = budget.spend(7, at(10)).unwrap_err();
-        assert_eq!(flood.retry_after, Duration::from_secs(51));
+        assert!(budget.spend(7, 1, at(0)).is_ok() && budget.spend(7, 1, at(1)).is_ok());
+        let retry_after = budget.spend(7, 1, at(10)).unwrap_err();
+        assert_eq!(retry_after, Duration::from_secs(51));
         assert!(
-            budget.spend(8, at(10)).is_ok(),
+            budget.spend(8, 1, at(10)).is_ok(),
             "another account is not affected"
         );
-        assert!(budget.spend(7, at(11)).is_err());
-        assert!(budget.close(at(59)).is_empty());
-        let counted = budget.close(at(60));
+        assert!(budget.spend(7, 1, at(11)).is_err());
+        assert!(budget.close(at(59).boot).is_empty());
+        let counted = budget.close(at(60).boot);
         assert_eq!(
             counted,
-            [Flood {
+            [LeaseEvent::DeniedMore {
                 uid: 7,
                 count: 2,
                 since: Timestamp::UNIX_EPOCH
             }]
         );
-        assert!(budget.spend(7, at(61)).is_ok());
+        assert!(budget.spend(7, 1, at(61)).is_ok());
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 #[derive(Debug, Default)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     draining: AtomicBool,
     /// How many are about to lock the store and end all leases.
     revoking: AtomicU64,
@@ -12,16 +12,18 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn drain(&self) {
+    /// Refuses new leases from here on; those under way are finished.
+    pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Release);
     }
 
-    pub(super) fn is_draining(&self) -> bool {
+    /// Whether the broker is stopping.
+    pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
     }
 
-    /// Begins to end all leases.
-    pub(super) fn revoke(&self) -> GrantsPaused<'_> {
+    /// Has nothing granted while the guard is there, nor what is on its way: all leases are about to end.
+    pub(crate) fn revoke(&self) -> GrantsPaused<'_> {
         self.revoking.fetch_add(1, Ordering::AcqRel);
         self.revocations.fetch_add(1, Ordering::AcqRel);
         GrantsPaused(&self.revoking)

@@ -3,29 +3,25 @@
 //! The head lets the next start tell a cut or exchanged log from a sound one. The figures go in the
 //! same transaction, so that a start after a crash counts each grant beyond the head exactly once.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
-use broker_audit::record::{self, Body, LeaseEvent};
-use broker_audit_writer::Removal;
+use broker_audit::record::{Body, LeaseEvent};
+use broker_audit_writer::{LogState, Removal};
 use futures_util::future::join_all;
 
 use crate::lease_record;
 use crate::leases::Leases;
-use crate::leases::budget::{Budget, Flood};
 
 impl Leases {
     /// Tells the vault, which writes it soon after. Nothing is told while nothing happens.
     pub(crate) fn note_head(&self) {
         // Until removals that the log announces are carried out, the next start must see them again.
-        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let held = |removal: &Removal| self.vault.held(&removal.secret).is_some();
-        if found
-            .as_ref()
-            .is_some_and(|found| found.announced.removals.iter().any(held))
-        {
+        let waits = |found: &LogState| found.since_noted.removals.iter().any(held);
+        if self.found().as_ref().is_some_and(waits) {
             return;
         }
-        drop(found);
         let head = self.journal.head();
         let usage = self.usage.take();
         // A grant may be counted only after the head that holds it was noted.
@@ -43,25 +39,22 @@ impl Leases {
     }
 
     /// Counts the grants that the log holds beyond the head last noted.
-    pub(crate) fn replay_usage(&self, granted: &[Box<str>]) {
-        for body in granted {
-            let Some((covered, mac)) = Body::split_mac(body) else {
+    pub(crate) fn replay_usage(&self) {
+        let granted = self
+            .found()
+            .as_mut()
+            .map(|found| std::mem::take(&mut found.since_noted.granted));
+        for body in granted.into_iter().flatten() {
+            let Some((covered, mac)) = Body::split_mac(&body) else {
                 continue;
             };
             // While locked the MAC cannot be evaluated; these are figures for operators, and the audit
             // log stays the account of record.
-            if self
+            let forged = self
                 .vault
                 .verify_lease_mac(&covered, &mac)
-                .is_ok_and(|genuine| !genuine)
-            {
-                continue;
-            }
-            let line = format!("{{{covered}");
-            let lease = serde_json::from_str::<record::Lease<'_>>(&line)
-                .ok()
-                .and_then(|record| lease_record::read(&record).ok());
-            if let Some((lease, _)) = lease {
+                .is_ok_and(|genuine| !genuine);
+            if !forged && let Ok((lease, _boot)) = lease_record::read_text(&covered) {
                 self.usage.granted(&lease);
             }
         }
@@ -69,32 +62,28 @@ impl Leases {
 
     /// Closes every minute that is over, and records what was only counted in it.
     pub(crate) fn close_minutes(self: &Arc<Self>) {
-        let now = self.journal.now();
-        let budgets = [&self.refusals, &self.grants, &self.written];
-        let counted = budgets.map(|budget| budget.close(now)).concat();
-        if !counted.is_empty() {
+        let floods = self.floods(self.journal.now().boot);
+        if !floods.is_empty() {
             let this = Arc::clone(self);
-            tokio::spawn(async move { this.record_floods(counted).await });
+            tokio::spawn(async move { this.record_floods(floods).await });
         }
     }
 
     /// Closes the minutes that are not over as well: nothing is counted after this.
     pub(crate) async fn close_last_minutes(&self) {
+        self.record_floods(self.floods(Duration::MAX)).await;
+    }
+
+    fn floods(&self, at: Duration) -> Vec<LeaseEvent<'static>> {
         let budgets = [&self.refusals, &self.grants, &self.written];
-        self.record_floods(budgets.map(Budget::close_all).concat())
-            .await;
+        budgets.map(|budget| budget.close(at)).concat()
     }
 
     /// Records how many refusals were only counted; later, if the log cannot be written now.
-    async fn record_floods(&self, floods: Vec<Flood>) {
-        let records = floods.iter().map(|flood| async move {
-            let event = LeaseEvent::DeniedMore {
-                uid: flood.uid,
-                count: flood.count,
-                since: flood.since,
-            };
-            self.journal.record_or_trace(&event).await
-        });
+    async fn record_floods(&self, floods: Vec<LeaseEvent<'static>>) {
+        let records = floods
+            .iter()
+            .map(|flood| self.journal.record_or_trace(flood));
         join_all(records).await;
     }
 }

@@ -10,11 +10,12 @@
 //! the token, if one was minted, is ended as one that no one holds.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use broker_audit::record::{self, Body, LeaseEvent, VaultEvent};
-use broker_audit_writer::LiveLease;
+use broker_audit::record::{Body, LeaseEvent, VaultEvent};
+use broker_audit_writer::{LiveLease, LogState, SinceNoted};
+use broker_clock::BootId;
 use broker_protocol::error::ErrorCode;
 use broker_protocol::names::{Delivery, LeaseId, Purpose, SecretName};
 use broker_vault::{Forgotten, VaultError};
@@ -22,16 +23,16 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{AnnouncedRemovals, Leases, LeasesInLog};
+use super::Leases;
 use crate::caller::ExitWatch;
-use crate::lease::{Lease, Span};
+use crate::lease::Lease;
 use crate::lease_record;
 use crate::leases::issue::SECRET_REMOVED;
 
 /// One body found in the log, evaluated.
 enum LoggedLease {
-    Live(Box<Lease>),
-    Ended(Box<Lease>, &'static str),
+    Live(Arc<Lease>),
+    Ended(Arc<Lease>, &'static str),
     /// Granted, and nothing was handed out.
     NotIssued(LeaseId),
     NotOurs(&'static str),
@@ -50,16 +51,16 @@ struct LeaseNames {
 impl Leases {
     /// Removals that the log announces, which are carried out before any lease is honoured. Still to be seen
     /// meanwhile, so that the log's head is not noted before they are done.
-    pub(crate) fn announced(&self) -> AnnouncedRemovals {
-        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let announced = found.as_ref().map(|found| found.announced.clone());
+    pub(crate) fn announced(&self) -> SinceNoted {
+        let announced = self.found().as_ref().map(|found| found.since_noted.clone());
         announced.unwrap_or_default()
     }
 
     /// Evaluates what a start found in the log, the first time the vault is unlocked.
     pub(crate) async fn rebuild(self: &Arc<Self>) {
-        let lock = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(found) = lock().take() else { return };
+        let Some(found) = self.found().take() else {
+            return;
+        };
         let mismatch = self.vault.mismatch();
         let mut all_evaluated = true;
         let tombstones = self.vault.tombstones();
@@ -69,16 +70,11 @@ impl Leases {
             let (evaluated, among_issued) = self.evaluate_live(live, found.last_time, &tombstones);
             forged += among_issued;
             match evaluated {
-                LoggedLease::Live(lease) if mismatch.is_some() => {
-                    over.push((Arc::from(lease), CHANGED));
+                LoggedLease::Live(lease) if mismatch.is_some() => over.push((lease, CHANGED)),
+                LoggedLease::Live(lease) if !self.restore_token(&lease) => {
+                    over.push((lease, "its token has ended"));
                 }
-                LoggedLease::Live(mut lease) => {
-                    lease.seq = live.lives.seq;
-                    if !self.restore_token(&lease) {
-                        over.push((Arc::from(lease), "its token has ended"));
-                        continue;
-                    }
-                    let lease: Arc<Lease> = Arc::from(lease);
+                LoggedLease::Live(lease) => {
                     let bytes = live.bytes();
                     if !lease.until_exit {
                         self.table.rebuild(lease, bytes);
@@ -91,16 +87,14 @@ impl Leases {
                     }
                     honoured += 1;
                 }
-                LoggedLease::Ended(lease, why) => over.push((Arc::from(lease), why)),
+                LoggedLease::Ended(lease, why) => over.push((lease, why)),
                 LoggedLease::NotIssued(lease) => not_issued.push(lease),
                 LoggedLease::NotYet => {
-                    let live = found.live.get(nth..).unwrap_or_default().to_vec();
-                    *self.found.lock().unwrap_or_else(PoisonError::into_inner) =
-                        Some(LeasesInLog {
-                            live,
-                            announced: AnnouncedRemovals::default(),
-                            last_time: found.last_time,
-                        });
+                    *self.found() = Some(LogState {
+                        live: found.live.get(nth..).unwrap_or_default().to_vec(),
+                        last_time: found.last_time,
+                        ..LogState::default()
+                    });
                     all_evaluated = false;
                     break;
                 }
@@ -192,13 +186,11 @@ impl Leases {
     /// The leases that a start found in the log and no one has evaluated yet, and when each would end. They
     /// may be forged: good enough for tombstones, and for nothing else.
     pub(crate) fn unverified_leases(&self) -> Vec<(LeaseId, Timestamp)> {
-        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = self.found();
         let live = found.iter().flat_map(|found| &found.live);
         live.filter_map(|live| {
             let (covered, _mac) = Body::split_mac(&live.lives.body)?;
-            let text = format!("{{{covered}");
-            let record = serde_json::from_str::<record::Lease<'_>>(&text).ok()?;
-            let (lease, _boot) = lease_record::read(&record).ok()?;
+            let (lease, _boot) = lease_record::read_text(&covered).ok()?;
             Some((lease.id, lease.span.renewable.wall))
         })
         .collect()
@@ -245,78 +237,74 @@ impl Leases {
         tombstones: &HashMap<LeaseId, Timestamp>,
     ) -> (LoggedLease, u64) {
         let lives = match self.genuine(&live.lives.body) {
-            Ok(Some(line)) => line,
+            Ok(Some(covered)) => covered,
             Ok(None) => return (LoggedLease::NotOurs(FORGED), 0),
             Err(_locked) => return (LoggedLease::NotYet, 0),
         };
         let (mut issued, mut forged) = (None, 0);
         for record in &live.issued {
             match self.genuine(&record.body) {
-                Ok(Some(line)) => issued = Some(line),
+                Ok(Some(covered)) => issued = Some(covered),
                 Ok(None) => forged += 1,
                 Err(_locked) => return (LoggedLease::NotYet, 0),
             }
         }
-        let evaluated = self.evaluate_genuine(&lives, issued.as_deref(), last_time, tombstones);
+        let read = lease_record::read_text(&lives).and_then(|(mut lease, boot_id)| {
+            if let Some(issued) = issued {
+                let issued = format!("{{{issued}");
+                lease_record::add_issued(&mut lease, &serde_json::from_str(&issued)?)?;
+            }
+            lease.seq = live.lives.seq;
+            Ok((lease, boot_id))
+        });
+        let evaluated = match read {
+            Ok((lease, boot_id)) => self.evaluate_genuine(lease, &boot_id, last_time, tombstones),
+            Err(error) => {
+                tracing::warn!(cause = %error, "a lease of another version's is not honoured");
+                LoggedLease::NotOurs("another version of tokend granted it")
+            }
+        };
         (evaluated, forged)
     }
 
-    /// The record's text as JSON, if its MAC is this vault's.
+    /// What the record's MAC covers, if it is this vault's.
     fn genuine(&self, body: &str) -> Result<Option<String>, VaultError> {
         let Some((covered, mac)) = Body::split_mac(body) else {
             return Ok(None);
         };
         let genuine = self.vault.verify_lease_mac(&covered, &mac)?;
-        Ok(genuine.then(|| format!("{{{covered}")))
+        Ok(genuine.then_some(covered))
     }
 
     fn evaluate_genuine(
         &self,
-        lives: &str,
-        issued: Option<&str>,
+        mut lease: Lease,
+        boot_id: &BootId,
         last_time: Option<Timestamp>,
         tombstones: &HashMap<LeaseId, Timestamp>,
     ) -> LoggedLease {
-        let read = serde_json::from_str::<record::Lease<'_>>(lives)
-            .map_err(lease_record::LeaseRecordError::from)
-            .and_then(|record| lease_record::read(&record))
-            .and_then(|(mut lease, boot_id)| {
-                if let Some(issued) = issued {
-                    lease_record::add_issued(&mut lease, &serde_json::from_str(issued)?)?;
-                }
-                Ok((lease, boot_id))
-            });
-        let (mut lease, boot_id) = match read {
-            Ok(read) => read,
-            Err(error) => {
-                tracing::warn!(cause = %error, "a lease of another version's is not honoured");
-                return LoggedLease::NotOurs("another version of tokend granted it");
-            }
-        };
-        if tombstones.contains_key(&lease.id) {
-            return LoggedLease::Ended(Box::new(lease), "revoked; the record of it was lost");
-        }
-        if self.secrets.secret_is_gone(&lease) {
-            return LoggedLease::Ended(Box::new(lease), SECRET_REMOVED);
-        }
-        if lease.hashed_token.is_none() {
-            return LoggedLease::NotIssued(lease.id);
-        }
         let now = self.journal.now();
-        let span: Option<Span> = if boot_id == *self.journal.boot_id() {
-            (!lease.span.has_ended(now)).then_some(lease.span)
-        } else if last_time.is_some_and(|last| now.wall < last) {
-            return LoggedLease::Ended(Box::new(lease), "clock");
+        let same_boot = boot_id == self.journal.boot_id();
+        let span = if same_boot {
+            Some(lease.span).filter(|span| !span.has_ended(now))
         } else {
             lease.span.in_another_boot(now)
         };
-        match span {
-            Some(span) => {
-                lease.span = span;
-                LoggedLease::Live(Box::new(lease))
-            }
-            None => LoggedLease::Ended(Box::new(lease), "ttl"),
-        }
+        let why = if tombstones.contains_key(&lease.id) {
+            "revoked; the record of it was lost"
+        } else if self.secrets.secret_is_gone(&lease) {
+            SECRET_REMOVED
+        } else if lease.hashed_token.is_none() {
+            return LoggedLease::NotIssued(lease.id);
+        } else if !same_boot && last_time.is_some_and(|last| now.wall < last) {
+            "clock"
+        } else if let Some(span) = span {
+            lease.span = span;
+            return LoggedLease::Live(Arc::new(lease));
+        } else {
+            "ttl"
+        };
+        LoggedLease::Ended(Arc::new(lease), why)
     }
 }
 

@@ -82,8 +82,7 @@ impl Leases {
         self.spend(&self.grants, caller.account())?;
         let event = LeaseEvent::Renewed(lease_record::of(&renewed, self.journal.boot_id()));
         let body = self.with_lease_mac(&event, &lease.secret)?;
-        let bytes = u32::try_from(body.as_str().len()).unwrap_or(u32::MAX);
-        self.spend_bytes(caller.account(), bytes)?;
+        self.spend_bytes(caller.account(), body.as_str().len())?;
         let effect = Effect::LeaseLives(id.clone());
         renewed.seq = self
             .journal

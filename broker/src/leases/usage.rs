@@ -15,7 +15,8 @@ use crate::lease::Lease;
 /// What the next note will add.
 #[derive(Debug, Default)]
 pub(crate) struct PendingUsage {
-    pending: Mutex<HashMap<UsageKey, Grants>>,
+    /// How many, and when the last.
+    pending: Mutex<HashMap<UsageKey, (u64, Timestamp)>>,
 }
 
 /// What is counted together.
@@ -24,12 +25,6 @@ struct UsageKey {
     secret: SecretName,
     version: Option<u64>,
     exposed_to: Option<(u32, Purpose)>,
-}
-
-#[derive(Debug)]
-struct Grants {
-    count: u64,
-    last: Timestamp,
 }
 
 impl PendingUsage {
@@ -43,19 +38,19 @@ impl PendingUsage {
         };
         let at = lease.span.issued.wall;
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        let grants = pending.entry(of).or_insert(Grants { count: 0, last: at });
-        grants.count += 1;
-        grants.last = grants.last.max(at);
+        let (count, last) = pending.entry(of).or_insert((0, at));
+        *count += 1;
+        *last = at.max(*last);
     }
 
     /// Takes what has been counted.
     pub(crate) fn take(&self) -> Vec<UsageDelta> {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        let deltas = pending.drain().map(|(of, grants)| UsageDelta {
+        let deltas = pending.drain().map(|(of, (leases, at))| UsageDelta {
             secret: of.secret,
             version: of.version,
-            leases: grants.count,
-            at: grants.last,
+            leases,
+            at,
             exposed_to: of.exposed_to,
         });
         deltas.collect()

@@ -104,7 +104,7 @@ pub(crate) async fn run(
 
     systemd.tell(Notification::Stopping);
     tracing::info!(why, "stopping");
-    app.leases.drain();
+    app.leases.gate.drain();
     if stop.send(true).is_err() {
         tracing::debug!("serving had already ended");
     }
@@ -143,7 +143,7 @@ pub(crate) fn go_on(app: &App, stopped: watch::Receiver<bool>) {
 /// An orderly end, for a test that served by itself.
 #[cfg(test)]
 pub(crate) async fn end(app: &App, why: &'static str) -> Result<(), StartError> {
-    app.leases.drain();
+    app.leases.gate.drain();
     app.warnings.store_history().await;
     last_records(app, why).await
 }

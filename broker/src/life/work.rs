@@ -44,7 +44,7 @@ pub(super) fn start_tasks(app: &App, tasks: &mut Tasks) {
         let (look, polled) = ((every / 30).max(POLL), app.clone());
         tasks.every("polls", Rounds::dropped(look), move || {
             let App { limits, leases, .. } = polled.clone();
-            async move { limits.poll_those_due(leases.live().secrets(), every).await }
+            async move { limits.poll_those_due(leases.table.secrets(), every).await }
         });
     }
     if let Some(every) = app.config.github.check_every {
@@ -87,7 +87,7 @@ pub(super) fn start_tasks(app: &App, tasks: &mut Tasks) {
         "memory",
         Rounds::finished(TIDY).first_after(SETTLED),
         move || {
-            let idle = std::mem::take(&mut starting) || leases.live().is_empty();
+            let idle = std::mem::take(&mut starting) || leases.table.is_empty();
             async move {
                 if !idle {
                     return;

@@ -29,7 +29,7 @@ use crate::operations::Operations;
 impl Operations {
     /// Locks the store and ends all that was handed out, as far as that can be ended.
     pub(crate) async fn lock_and_revoke(self: &Arc<Self>, by: &Arc<Caller>) -> RevokedAll {
-        let refusing = self.leases.refuse_all();
+        let refusing = self.leases.gate.revoke();
         let mut to_end = self.minting.open_values_to_end(by).await;
         // Nothing is awaited from here to the end of the leases.
         to_end.extend(self.minting.take_values_to_end());

@@ -5,13 +5,14 @@
 //! and only for the versions up to the one it names: a genuine record that is appended a second time
 //! erases nothing that came later.
 
-use crate::leases::AnnouncedRemovals;
+use broker_audit_writer::SinceNoted;
+
 use crate::operations::Operations;
 
 impl Operations {
     /// Carries out the removals that the log announces and this vault has not seen. `false`, said
     /// loudly, if one could not be.
-    pub(crate) async fn finish_removals(&self, announced: &AnnouncedRemovals) -> bool {
+    pub(crate) async fn finish_removals(&self, announced: &SinceNoted) -> bool {
         for removal in &announced.removals {
             let name = &removal.secret;
             let turn = self.secrets.locks.turn(name).await;

@@ -100,7 +100,7 @@ impl Status {
     /// Why a request would not be granted now; empty if it would.
     pub(crate) fn grants_nothing_because(&self) -> Vec<String> {
         let mut reasons = Vec::new();
-        if self.leases.is_draining() {
+        if self.leases.gate.is_draining() {
             reasons.push("the broker is stopping".to_owned());
         }
         if self.vault.is_locked() {

@@ -122,10 +122,7 @@ impl<D: Disk> Appender<D> {
                     begin(&disk, layout)?
                 };
                 opened.live = last.live.all();
-                opened.granted_since_noted = last.since.granted;
-                opened.secret_versions = last.since.secret_versions;
-                opened.removals = last.since.removals;
-                opened.failed_changes = last.since.failed;
+                opened.since_noted = last.since;
                 (last.live, head, tail)
             }
         };

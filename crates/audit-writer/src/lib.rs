@@ -26,7 +26,6 @@ mod since_noted;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -46,7 +45,7 @@ use self::recovery::KnownHeads;
 
 pub use self::error::AuditLogError;
 pub use self::live_leases::{Effect, LeaseRecord, LiveLease};
-pub use self::since_noted::Removal;
+pub use self::since_noted::{Removal, SinceNoted};
 
 /// What a secret is about to be used for.
 #[derive(Debug)]
@@ -128,15 +127,8 @@ pub const SEGMENT_LIMIT: u64 = 64 << 20;
 pub struct LogState {
     /// The leases that no record has ended; no MAC is checked yet.
     pub live: Vec<LiveLease>,
-    /// Bodies of `lease.granted` after the noted head, oldest first, MAC not yet checked.
-    pub granted_since_noted: Vec<Box<str>>,
-    /// Highest version of each secret that a `secret.set` after the noted head names.
-    pub secret_versions: BTreeMap<SecretName, u64>,
-    /// Every `secret.removed` after the noted head, oldest first; no MAC is checked yet.
-    pub removals: Vec<Removal>,
-    /// The bodies of `secret.failed` after it, with the number of the record that each takes back; no MAC
-    /// is checked yet.
-    pub failed_changes: Vec<(u64, Box<str>)>,
+    /// What the records after the noted head say.
+    pub since_noted: SinceNoted,
     /// When the last record was written, by the wall clock of that moment.
     pub last_time: Option<Timestamp>,
     /// Whether bytes were moved aside from the end of the log (`log.recovered` names them).

@@ -12,17 +12,17 @@ use serde::Deserialize;
 
 use super::segment::Line;
 
-/// Gathered from the records after the noted head.
-#[derive(Debug, Default)]
-pub(super) struct SinceNoted {
+/// Gathered from the records after the noted head; no MAC is checked yet.
+#[derive(Debug, Clone, Default)]
+pub struct SinceNoted {
     /// Bodies of `lease.granted`, oldest first.
-    pub(super) granted: Vec<Box<str>>,
-    /// Highest version that a `secret.set`, or the swap or way back of a rotation, names.
-    pub(super) secret_versions: BTreeMap<SecretName, u64>,
-    /// Removals, oldest first.
-    pub(super) removals: Vec<Removal>,
-    /// Numbers of records whose change could not be carried out, with the body of the one that says so.
-    pub(super) failed: Vec<(u64, Box<str>)>,
+    pub granted: Vec<Box<str>>,
+    /// Highest version of each secret that a `secret.set`, or the swap or way back of a rotation, names.
+    pub secret_versions: BTreeMap<SecretName, u64>,
+    /// Every `secret.removed`, oldest first.
+    pub removals: Vec<Removal>,
+    /// The bodies of `secret.failed`, with the number of the record that each takes back.
+    pub failed_changes: Vec<(u64, Box<str>)>,
 }
 
 /// A record that a secret's values are about to be erased.
@@ -76,7 +76,7 @@ impl SinceNoted {
             }
             "secret.failed" => {
                 if let Ok(SecretFailed { announced }) = serde_json::from_str(line.text) {
-                    self.failed.push((announced, line.body.into()));
+                    self.failed_changes.push((announced, line.body.into()));
                 }
             }
             _ => {}

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use broker_audit::record::{Body, Event, LeaseEvent};
 use broker_audit_writer::{Effect, Use};
 use broker_clock::Now;
-use broker_policy::{Decision, Grant, Request, SecretDeclaration};
+use broker_policy::{Decision, Grant, Request};
 use broker_protocol::names::{Delivery, LeaseId, SecretName};
 use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::AccessToken;
@@ -43,7 +43,7 @@ use crate::api_error::ApiError as _;
 use crate::lease::{Lease, Span, TooShort};
 use crate::lease_record;
 use crate::leases::Leases;
-use crate::leases::table::{AccountLimits, LimitReached, Reservation};
+use crate::leases::table::{LeaseTotals, LimitReached, Reservation};
 use crate::minting::table::TokenRef;
 use crate::policies::InForce;
 
@@ -147,18 +147,17 @@ impl Leases {
             }
             Err(error) => return Err(error),
         };
-        let PreparedLease {
-            mut lease,
-            usage,
-            source,
-            hold,
-        } = ready;
+        let (mut lease, source, hold) = ready;
         lease.fallback = fallback;
         let granted = LeaseEvent::Granted(lease_record::of(&lease, self.journal.boot_id()));
         let body = self.with_lease_mac(&granted, &lease.secret)?;
         let weight = lease_record::RecordSize::of(&lease, &body)?;
         let place = self.reserve_place(&lease, weight.live, &source, now)?;
         self.spend_bytes(request.caller.account(), weight.written)?;
+        let usage = Use {
+            secret: lease.secret.clone(),
+            version: lease.version,
+        };
         let recorded = self
             .journal
             .record_use_body(usage, body, Effect::LeaseLives(lease.id.clone()))
@@ -204,9 +203,9 @@ impl Leases {
         now: Now,
     ) -> Result<Reservation<'_>, IssueError> {
         let limit = self.config.limits.leases_per_account;
-        let limits = AccountLimits {
+        let limits = LeaseTotals {
             leases: limit,
-            bytes: self.config.limits.audit_bytes() as usize,
+            bytes: self.config.limits.audit_bytes(),
         };
         let value = lease.hashed_token.clone();
         let value = value.or_else(|| self.sources.hashed(source));
@@ -223,30 +222,24 @@ impl Leases {
         })
     }
 
-    /// Everything the record must name, worked out before it is written.
+    /// Everything the record must name, worked out before it is written; where the value is, and what the
+    /// lease holds of an installation token until it is live.
     fn prepare(
         &self,
         asked: DecidedRequest<'_>,
         grant: Grant,
         now: Now,
-    ) -> Result<PreparedLease<'_>, IssueError> {
-        let secret = grant.secret.clone();
-        let source = asked
-            .policies
-            .set
-            .secret(&secret)
-            .map(|declared: &SecretDeclaration| declared.source.clone())
-            .ok_or_else(|| IssueError::SecretMissing(secret.clone()))?;
-        let held = match source {
-            SourceSpec::Vault => {
-                let held = self.vault.held(&secret);
-                Some(held.ok_or_else(|| IssueError::SecretMissing(secret.clone()))?)
-            }
-            _ => None,
-        };
+    ) -> Result<(Lease, SourceSpec, Option<TokenRef<'_>>), IssueError> {
+        let missing = || IssueError::SecretMissing(grant.secret.clone());
+        let declared = asked.policies.set.secret(&grant.secret);
+        let source = declared.ok_or_else(missing)?.source.clone();
+        let held = source
+            .is_vault()
+            .then(|| self.vault.held(&grant.secret).ok_or_else(missing))
+            .transpose()?;
         let ends = held.as_ref().and_then(|held| held.expires_at);
         let span = Span::first(now, grant.ttl, grant.ttl_max, ends)
-            .map_err(|TooShort| IssueError::SecretExpired(secret.clone()))?;
+            .map_err(|TooShort| IssueError::SecretExpired(grant.secret.clone()))?;
         let caller = Arc::clone(&asked.request.caller);
         let mut lease = Lease::new(new_lease_id()?, caller, &grant, span);
         lease.reason.clone_from(&asked.options.reason);
@@ -265,16 +258,7 @@ impl Leases {
         self.limits
             .refuse_limited(&lease)
             .map_err(|limit| IssueError::of_upstream_limit(&lease.secret, limit))?;
-        let usage = Use {
-            secret,
-            version: lease.version,
-        };
-        Ok(PreparedLease {
-            lease,
-            usage,
-            source,
-            hold,
-        })
+        Ok((lease, source, hold))
     }
 
     /// The body of a record that a start rebuilds leases of.
@@ -369,12 +353,4 @@ struct DecidedRequest<'a> {
     options: &'a LeaseOptions,
     /// How often all leases had been ended when this was asked.
     revocations: u64,
-}
-
-struct PreparedLease<'a> {
-    lease: Lease,
-    usage: Use,
-    source: SourceSpec,
-    /// What the lease holds of an installation token until it is live.
-    hold: Option<TokenRef<'a>>,
 }

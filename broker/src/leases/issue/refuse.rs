@@ -26,13 +26,16 @@ impl Leases {
                 (ErrorCode::TooWide, Some(rule.as_ref()), what.as_str())
             }
         };
-        let refusal = DenialRecord {
-            code,
+        let event = LeaseEvent::Denied {
+            caller: lease_record::caller(&request.caller),
+            purpose: request.purpose.as_str(),
             rule,
+            code: code.as_str(),
             why,
             reason: options.reason.as_deref(),
         };
-        match self.record_refusal(request, refusal).await {
+        let recorded = self.record_refusal(request.caller.account(), code, &event);
+        match recorded.await {
             Ok(seq) => match denial {
                 Denial::NoSuchPurpose | Denial::NoRule => IssueError::Denied {
                     purpose: request.purpose.clone(),
@@ -55,14 +58,17 @@ impl Leases {
         ) {
             return error;
         }
-        let why = error.to_string();
-        let refusal = DenialRecord {
-            code: error.answer().code,
+        let code = error.answer().code;
+        let event = LeaseEvent::Denied {
+            caller: lease_record::caller(&request.caller),
+            purpose: request.purpose.as_str(),
             rule: None,
-            why: &why,
+            code: code.as_str(),
+            why: &error.to_string(),
             reason: None,
         };
-        match self.record_refusal(request, refusal).await {
+        let recorded = self.record_refusal(request.caller.account(), code, &event);
+        match recorded.await {
             Ok(_) => error,
             // One of many, which are counted. The limit lasts whatever the account has left.
             Err(IssueError::Flood { .. } | IssueError::LogFlood { .. })
@@ -76,23 +82,15 @@ impl Leases {
 
     async fn record_refusal(
         &self,
-        request: &Request,
-        refusal: DenialRecord<'_>,
+        account: u32,
+        code: ErrorCode,
+        event: &LeaseEvent<'_>,
     ) -> Result<u64, IssueError> {
-        let account = request.caller.account();
         self.spend(&self.refusals, account)?;
-        let body = Body::of(&LeaseEvent::Denied {
-            caller: lease_record::caller(&request.caller),
-            purpose: request.purpose.as_str(),
-            rule: refusal.rule,
-            code: refusal.code.as_str(),
-            why: refusal.why,
-            reason: refusal.reason,
-        })?;
+        let body = Body::of(event)?;
         // Only counted from there, like all that is past a budget.
-        let bytes = u32::try_from(body.as_str().len()).unwrap_or(u32::MAX);
-        self.spend_bytes(account, bytes)?;
-        let code = [("code", refusal.code.as_str().to_owned())];
+        self.spend_bytes(account, body.as_str().len())?;
+        let code = [("code", code.as_str().to_owned())];
         self.counters.refusals.get_or_create(&code).inc();
         self.journal
             .record_body(body, Effect::Nothing)
@@ -101,27 +99,17 @@ impl Leases {
     }
 
     /// Takes what a record takes of the log from an account's budget for this minute.
-    pub(crate) fn spend_bytes(&self, account: u32, bytes: u32) -> Result<(), IssueError> {
-        let spent = self.written.spend_some(account, bytes, self.journal.now());
-        spent.map_err(|spent| IssueError::LogFlood {
+    pub(crate) fn spend_bytes(&self, account: u32, bytes: usize) -> Result<(), IssueError> {
+        let spent = self.written.spend(account, bytes, self.journal.now());
+        spent.map_err(|retry_after| IssueError::LogFlood {
             mib: self.config.limits.audit_mib_per_account,
-            retry_after: spent.retry_after,
+            retry_after,
         })
     }
 
     /// Takes one from an account's budget for this minute.
-    pub(crate) fn spend(&self, budget: &Budget, uid: u32) -> Result<(), IssueError> {
-        budget
-            .spend(uid, self.journal.now())
-            .map_err(|spent| IssueError::Flood {
-                retry_after: spent.retry_after,
-            })
+    pub(crate) fn spend(&self, budget: &Budget, account: u32) -> Result<(), IssueError> {
+        let spent = budget.spend(account, 1, self.journal.now());
+        spent.map_err(|retry_after| IssueError::Flood { retry_after })
     }
-}
-
-struct DenialRecord<'a> {
-    code: ErrorCode,
-    rule: Option<&'a str>,
-    why: &'a str,
-    reason: Option<&'a str>,
 }

@@ -4,6 +4,7 @@
 //! after its record, except an end, which takes effect first and is recorded as soon as possible.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ struct Inner {
     leases: HashMap<LeaseId, LeaseEntry>,
     ends: BTreeSet<(Duration, LeaseId)>,
     /// Live leases and reservations, by account.
-    accounts: HashMap<u32, AccountUse>,
+    accounts: HashMap<u32, LeaseTotals>,
     /// Leases that end when a reservation made at the limit is filled.
     giving_way: HashSet<LeaseId>,
 }
@@ -38,20 +39,9 @@ struct LeaseEntry {
     lease: Arc<Lease>,
     /// What its records take of the log.
     bytes: usize,
-    /// Dropped with the lease, which tells whoever watches for another end of it.
-    watcher: Option<oneshot::Sender<LeaseOver>>,
+    /// Dropped with the lease, which tells whoever watches for another end of it. Nothing is ever sent.
+    watcher: Option<oneshot::Sender<Infallible>>,
 }
-
-/// What one account has.
-#[derive(Debug, Clone, Copy, Default)]
-struct AccountUse {
-    leases: usize,
-    bytes: usize,
-}
-
-/// Nothing is ever sent: a lease is over when the sender is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LeaseOver {}
 
 /// A place in the table, taken before the record is written so that the limit holds under
 /// concurrent requests. Dropped unused, it is free again.
@@ -66,11 +56,11 @@ pub(crate) struct Reservation<'a> {
     bytes: usize,
 }
 
-/// What the live leases of one account may be.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AccountLimits {
+/// What the live leases of one account are, or may be at most.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct LeaseTotals {
     pub(crate) leases: usize,
-    /// What their records may take, in bytes: a start reads them all, and each time they are told again
+    /// What their records take, in bytes: a start reads them all, and each time they are told again
     /// they are written again.
     pub(crate) bytes: usize,
 }
@@ -111,20 +101,18 @@ impl LeaseTable {
         lease: &Lease,
         bytes: usize,
         value: Option<&HashedToken>,
-        limits: AccountLimits,
+        limits: LeaseTotals,
     ) -> Result<Reservation<'_>, AccountFull> {
         let account = lease.caller.account();
         let mut inner = self.lock();
-        let replaces = match inner.reached(account, bytes, limits) {
-            None => None,
-            Some(reached) => {
-                let oldest = value.and_then(|value| inner.oldest_giving_way(lease, value));
-                let oldest = oldest.filter(|oldest| inner.makes_room(oldest, bytes, limits));
-                let oldest = oldest.ok_or_else(|| inner.full(account, reached))?;
-                inner.giving_way.insert(oldest.clone());
-                Some(oldest)
-            }
-        };
+        let mut replaces = None;
+        if let Some(reached) = inner.reached(account, bytes, limits) {
+            let oldest = value.and_then(|value| inner.oldest_giving_way(lease, value));
+            let oldest = oldest.filter(|oldest| inner.makes_room(oldest, bytes, limits));
+            let oldest = oldest.ok_or_else(|| inner.full(account, reached))?;
+            inner.giving_way.insert(oldest.clone());
+            replaces = Some(oldest);
+        }
         // Counted beside the lease that gives way: that one may end by itself before this is filled.
         inner.take(account, bytes);
         Ok(Reservation {
@@ -183,7 +171,7 @@ impl LeaseTable {
 
     /// Something that comes to an end when this lease does, whatever ends it. `None` if it is not
     /// live.
-    pub(crate) fn until_over(&self, id: &LeaseId) -> Option<oneshot::Receiver<LeaseOver>> {
+    pub(crate) fn until_over(&self, id: &LeaseId) -> Option<oneshot::Receiver<Infallible>> {
         let mut inner = self.lock();
         let live = inner.leases.get_mut(id)?;
         let (sender, receiver) = oneshot::channel();
@@ -279,7 +267,7 @@ impl Inner {
         Some(lease)
     }
 
-    fn taken(&self, account: u32) -> AccountUse {
+    fn taken(&self, account: u32) -> LeaseTotals {
         self.accounts.get(&account).copied().unwrap_or_default()
     }
 
@@ -290,7 +278,7 @@ impl Inner {
     }
 
     /// Which limit one more lease of the account would exceed, beside all there are.
-    fn reached(&self, account: u32, bytes: usize, limits: AccountLimits) -> Option<LimitReached> {
+    fn reached(&self, account: u32, bytes: usize, limits: LeaseTotals) -> Option<LimitReached> {
         let taken = self.taken(account);
         if taken.leases >= limits.leases {
             return Some(LimitReached::Leases);
@@ -301,21 +289,19 @@ impl Inner {
     /// Whether a lease may take the place of this one: it makes as many, and weighs no more than this or fits
     /// once this and all others that give way have ended. What is above a limit, because that was lowered,
     /// need not come below it at once.
-    fn makes_room(&self, oldest: &LeaseId, bytes: usize, limits: AccountLimits) -> bool {
-        let Some(LeaseEntry {
-            lease,
-            bytes: weight,
-            ..
-        }) = self.leases.get(oldest)
-        else {
+    fn makes_room(&self, oldest: &LeaseId, bytes: usize, limits: LeaseTotals) -> bool {
+        let Some(oldest) = self.leases.get(oldest) else {
             return false;
         };
-        let account = lease.caller.account();
+        let account = oldest.lease.caller.account();
         let going = self.giving_way.iter().filter_map(|id| self.leases.get(id));
         let going = going.filter(|live| live.lease.caller.account() == account);
         let going: usize = going.map(|live| live.bytes).sum();
-        let left = self.taken(account).bytes.saturating_sub(going + weight);
-        bytes <= *weight || left.saturating_add(bytes) <= limits.bytes
+        let left = self
+            .taken(account)
+            .bytes
+            .saturating_sub(going + oldest.bytes);
+        bytes <= oldest.bytes || left.saturating_add(bytes) <= limits.bytes
     }
 
     fn full(&self, account: u32, reached: LimitReached) -> AccountFull {

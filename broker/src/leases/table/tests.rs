@@ -22,8 +22,8 @@ fn lease(number: u128, uid: u32, ttl: u64) -> Arc<Lease> {
     ))
 }
 
-const fn up_to(leases: usize) -> AccountLimits {
-    AccountLimits { leases, bytes: 100 }
+const fn up_to(leases: usize) -> LeaseTotals {
+    LeaseTotals { leases, bytes: 100 }
 }
 
 /// A lease on this value, granted by this record.
@@ -198,7 +198,7 @@ fn as_many_at_once_as_there_are_equal_leases_take_their_places_also_above_a_lowe
         table.rebuild(Arc::new(on("value", number)), 30);
     }
     // Four, where two may be; 120 bytes, where 100 may.
-    let limits = AccountLimits {
+    let limits = LeaseTotals {
         leases: 2,
         bytes: 100,
     };

@@ -62,7 +62,7 @@ impl Status {
         let floors = self.limits.rate_floors().into_iter();
         Gauges {
             now: now.wall,
-            leases: self.leases.live().len() as u64,
+            leases: self.leases.table.len() as u64,
             audit_records: self.journal.head().records,
             audit_faulty: self.journal.fault().is_some(),
             socket_lost: self.socket_fault().is_some(),

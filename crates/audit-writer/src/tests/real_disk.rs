@@ -47,7 +47,7 @@ fn records_written_before_a_stop_are_there_at_the_next_start() {
     };
     let (log, opened) = open(again).unwrap();
     assert_eq!(live_texts(&opened.live), bodies(&[grant(1)]));
-    assert!(opened.granted_since_noted.is_empty() && !opened.recovered);
+    assert!(opened.since_noted.granted.is_empty() && !opened.recovered);
     assert_eq!(Some(log.head()), noted);
 }
 

@@ -66,10 +66,10 @@ fn a_start_reports_the_grants_after_any_head_the_vault_may_have_noted() {
     for (nth, noted) in heads.iter().enumerate() {
         let (_, opened) = rig.opened_again(*noted).unwrap();
         let since: Vec<_> = (nth as u128..12).map(grant).collect();
-        assert_eq!(texts(&opened.granted_since_noted), bodies(&since), "{nth}");
+        assert_eq!(texts(&opened.since_noted.granted), bodies(&since), "{nth}");
     }
     let (_, opened) = rig.opened_again(Head::EMPTY).unwrap();
-    assert_eq!(opened.granted_since_noted.len(), 12);
+    assert_eq!(opened.since_noted.granted.len(), 12);
 }
 
 #[test]
@@ -97,15 +97,18 @@ fn a_start_reports_removals_after_the_noted_head_and_what_takes_one_back() {
     });
     rig.append(std::slice::from_ref(&failed)).unwrap();
     let (_, opened) = rig.opened_again(noted).unwrap();
-    let removals = opened.removals.iter();
+    let removals = opened.since_noted.removals.iter();
     let told: Vec<_> = removals.map(|r| (r.secret.as_str(), r.seq)).collect();
     let [one, two, three] = announced[..] else {
         panic!("{announced:?}");
     };
     assert_eq!(told, [("gone", one), ("failing", two), ("gone", three)]);
-    assert_eq!(*opened.removals[0].body, *removed("gone").body.as_str());
+    assert_eq!(
+        *opened.since_noted.removals[0].body,
+        *removed("gone").body.as_str()
+    );
     let failed = failed.body.as_str().into();
-    assert_eq!(opened.failed_changes, [(two, failed)]);
+    assert_eq!(opened.since_noted.failed_changes, [(two, failed)]);
 }
 
 #[test]
@@ -136,7 +139,7 @@ fn a_start_reports_the_versions_of_secrets_named_after_the_noted_head() {
         .unwrap();
     let noted = rig.log.head();
     let (_, opened) = rig.opened_again(noted).unwrap();
-    assert!(opened.secret_versions.is_empty());
+    assert!(opened.since_noted.secret_versions.is_empty());
     // Over several segments, and not always in order.
     for version in [5, 4] {
         rig.append(&[set("org-label-sync-token", version)]).unwrap();
@@ -144,7 +147,7 @@ fn a_start_reports_the_versions_of_secrets_named_after_the_noted_head() {
     }
     let (_, opened) = rig.opened_again(noted).unwrap();
     let wanted = ("org-label-sync-token".parse().unwrap(), 5);
-    assert_eq!(opened.secret_versions, BTreeMap::from([wanted]));
+    assert_eq!(opened.since_noted.secret_versions, BTreeMap::from([wanted]));
 }
 
 #[test]
@@ -181,7 +184,7 @@ fn versions_that_a_rotation_names_count_like_those_that_were_set() {
     rig.append(&[change(&swapped), change(&back)]).unwrap();
     let (_, opened) = rig.opened_again(noted).unwrap();
     let wanted = ("source-pat".parse().unwrap(), 3);
-    assert_eq!(opened.secret_versions, BTreeMap::from([wanted]));
+    assert_eq!(opened.since_noted.secret_versions, BTreeMap::from([wanted]));
 }
 
 #[test]
