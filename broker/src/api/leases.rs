@@ -25,7 +25,7 @@ use super::to_completion::to_completion;
 use crate::app::App;
 use crate::caller::Peer;
 use crate::config::Config;
-use crate::lease::{BadPosition, Lease, ListPosition};
+use crate::lease::{Lease, ListPosition};
 use crate::leases::Leases;
 use crate::leases::issue::{IssueError, Issued, LeaseOptions};
 use crate::limits::Limits;
@@ -137,10 +137,11 @@ async fn list_leases(
     After(after): After,
 ) -> Result<Listed<LeaseList>, Refusal> {
     let account = (!config.is_operator(&caller)).then_some(caller.uid);
-    let after = after.map(|after| after.parse::<ListPosition>()).transpose();
-    let after = after.map_err(|BadPosition| {
+    let bad = || {
         Refusal::bad_request("`after` must be the `next` of the previous page, unchanged")
-    })?;
+    };
+    let after = after.map(|after| ListPosition::parse(&after).ok_or_else(bad));
+    let after = after.transpose()?;
     let leases = leases.list(account);
     let places = leases.iter().map(|lease| (lease.position(), lease));
     let rest = places.filter(|(place, _)| after.as_ref().is_none_or(|after| place > after));

@@ -3,7 +3,6 @@
 mod span;
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 #[cfg(test)]
 use std::time::Duration;
@@ -151,23 +150,19 @@ pub(crate) struct ListPosition {
     lease: LeaseId,
 }
 
-/// What was given as the place of a lease is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct BadPosition;
-
 impl fmt::Display for ListPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.issued_ns, self.lease)
     }
 }
 
-impl FromStr for ListPosition {
-    type Err = BadPosition;
-    fn from_str(text: &str) -> Result<Self, BadPosition> {
-        let (issued, lease) = text.split_once('.').ok_or(BadPosition)?;
-        Ok(Self {
-            issued_ns: issued.parse().map_err(|_not_a_number| BadPosition)?,
-            lease: lease.parse().map_err(|_not_a_lease| BadPosition)?,
+impl ListPosition {
+    /// Reads what `Display` wrote; `None` if it is none.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (issued, lease) = text.split_once('.')?;
+        Some(Self {
+            issued_ns: issued.parse().ok()?,
+            lease: lease.parse().ok()?,
         })
     }
 }

@@ -140,48 +140,39 @@ impl IssueError {
 #[warn(clippy::wildcard_enum_match_arm)]
 impl ApiError for IssueError {
     fn answer(&self) -> Answer {
-        let code = match self {
-            Self::Mint { source, .. } => return source.answer(),
+        match self {
+            Self::Mint { source, .. } => source.answer(),
             Self::Source { source, .. } => {
-                return Answer::from(ErrorCode::SourceUnavailable)
-                    .with_retry_after(source.retry_after());
+                Answer::from(ErrorCode::SourceUnavailable).with_retry_after(source.retry_after())
             }
             Self::Flood { retry_after }
             | Self::TooManyLeases { retry_after, .. }
             | Self::LeasesTooLong { retry_after, .. }
             | Self::LogFlood { retry_after, .. }
             | Self::Limited { retry_after, .. } => {
-                return Answer::from(ErrorCode::RateLimited).with_retry_after(Some(*retry_after));
+                Answer::from(ErrorCode::RateLimited).with_retry_after(Some(*retry_after))
             }
             Self::Stopping => {
-                let soon = Some(Duration::from_secs(1));
-                return Answer::from(ErrorCode::RateLimited).with_retry_after(soon);
+                Answer::from(ErrorCode::RateLimited).with_retry_after(Some(Duration::from_secs(1)))
             }
-            Self::Denied { .. } => {
-                return Answer::from(ErrorCode::Denied).with_hint(
-                    "`tokenctl purpose list` shows what you may have; an operator's `tokenctl policy \
-                     explain` says why not",
-                );
-            }
-            Self::TooWide { .. } => {
-                return Answer::from(ErrorCode::TooWide).with_hint(
-                    "ask for less, or for nothing in particular to get exactly what the rule gives",
-                );
-            }
-            Self::NotRecorded(_) => {
-                return Answer::from(ErrorCode::AuditUnavailable).with_hint(
-                    "an operator finds the reason in `tokenctl status` and `tokenctl doctor`",
-                );
-            }
-            Self::Locked => ErrorCode::Locked,
-            Self::SecretMissing(_) => ErrorCode::SecretMissing,
-            Self::SecretExpired(_) => ErrorCode::SecretExpired,
-            Self::CannotWatch(_) => ErrorCode::BadRequest,
-            Self::Overtaken => ErrorCode::Conflict,
+            Self::Denied { .. } => Answer::from(ErrorCode::Denied).with_hint(
+                "`tokenctl purpose list` shows what you may have; an operator's `tokenctl policy \
+                 explain` says why not",
+            ),
+            Self::TooWide { .. } => Answer::from(ErrorCode::TooWide).with_hint(
+                "ask for less, or for nothing in particular to get exactly what the rule gives",
+            ),
+            Self::NotRecorded(_) => Answer::from(ErrorCode::AuditUnavailable).with_hint(
+                "an operator finds the reason in `tokenctl status` and `tokenctl doctor`",
+            ),
+            Self::Locked => ErrorCode::Locked.into(),
+            Self::SecretMissing(_) => ErrorCode::SecretMissing.into(),
+            Self::SecretExpired(_) => ErrorCode::SecretExpired.into(),
+            Self::CannotWatch(_) => ErrorCode::BadRequest.into(),
+            Self::Overtaken => ErrorCode::Conflict.into(),
             Self::Undeliverable(_) | Self::NoRandom(_) | Self::Vault { .. } | Self::Record(_) => {
-                ErrorCode::Internal
+                ErrorCode::Internal.into()
             }
-        };
-        code.into()
+        }
     }
 }
