@@ -30,7 +30,7 @@ pub(super) struct Program {
 
 /// One state of one file: another content has another of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct FileId {
+pub(super) struct FileId {
     device: u64,
     inode: u64,
     size: i64,
@@ -71,7 +71,7 @@ impl Program {
 }
 
 impl FileId {
-    const fn of(status: &FileStat) -> Self {
+    pub(super) const fn of(status: &FileStat) -> Self {
         Self {
             device: status.st_dev,
             inode: status.st_ino,

@@ -138,7 +138,7 @@ impl Peer {
         let credentials = getsockopt(&stream, sockopt::PeerCredentials).map_err(unidentified)?;
         let groups = kernel::peer_groups(stream).map_err(PeerError::Unidentified)?;
         let (uid, gid) = (credentials.uid(), credentials.gid());
-        if proc_env.is_unmapped_user(uid) || proc_env.is_unmapped_group(gid) {
+        if proc_env.unmapped_user == Some(uid) || proc_env.unmapped_group == Some(gid) {
             return Err(PeerError::NoAccount);
         }
         let mut caller = Caller {
@@ -146,7 +146,7 @@ impl Peer {
             gid,
             groups: groups
                 .into_iter()
-                .filter(|group| !proc_env.is_unmapped_group(*group))
+                .filter(|group| proc_env.unmapped_group != Some(*group))
                 .collect(),
             subordinate_of: proc_env.subordinates.owner(uid),
             ..Caller::default()
@@ -311,7 +311,7 @@ struct Seen {
 
 impl Seen {
     fn read(process: Process, caller: &mut Caller, proc_env: &ProcEnv, programs: Programs) -> Self {
-        let cgroup = proc_env.tells_units().then(|| process.cgroup()).flatten();
+        let cgroup = proc_env.tells_units.then(|| process.cgroup()).flatten();
         if let Some(text) = &cgroup {
             let units = unit::units(text, caller.uid);
             caller.unit = units.system;
@@ -319,7 +319,7 @@ impl Seen {
         }
         let program = Program::of(process.directory());
         if let Some(program) = &program {
-            caller.exe = program.trusted_path(proc_env.own_user());
+            caller.exe = program.trusted_path(proc_env.own_user);
             if caller.exe.is_some() && programs == Programs::PathAndDigest {
                 caller.sha256 = proc_env.digests.of(program, process.directory());
             }

@@ -11,16 +11,20 @@ use std::io;
 
 use super::executable::Digests;
 use super::process::{self, Process};
-use super::subordinate::Subordinates;
+use super::subordinate::{self, Subordinates};
 
 /// The broker's own account and namespaces, read once at start.
 pub struct ProcEnv {
-    own_user: u32,
-    unmapped_user: Option<u32>,
-    unmapped_group: Option<u32>,
+    pub(super) own_user: u32,
+    /// The number that all accounts without one in the broker's user namespace share.
+    pub(super) unmapped_user: Option<u32>,
+    /// The same of groups.
+    pub(super) unmapped_group: Option<u32>,
     /// `None` where `/proc` shows another pid namespace than the broker's.
     pid_namespace: Option<OsString>,
-    tells_units: bool,
+    /// Whether the path of a cgroup starts at the machine's root. In a cgroup namespace whose root
+    /// is delegated to an account, that account's own units would look like the system's.
+    pub(super) tells_units: bool,
     pub(super) digests: Digests,
     pub(super) subordinates: Subordinates,
 }
@@ -44,7 +48,7 @@ impl ProcEnv {
             tells_units: fs::read_link("/proc/self/ns/cgroup")
                 .is_ok_and(|link| link.as_os_str() == INITIAL_CGROUP_NAMESPACE),
             digests: Digests::default(),
-            subordinates: Subordinates::look(),
+            subordinates: Subordinates::at(subordinate::FILE.into()),
         })
     }
 
@@ -60,24 +64,6 @@ impl ProcEnv {
         self.pid_namespace
             .as_ref()
             .is_some_and(|own| process.is_in_namespace(own))
-    }
-
-    /// Whether the path of a cgroup starts at the machine's root. In a cgroup namespace whose root
-    /// is delegated to an account, that account's own units would look like the system's.
-    pub(super) const fn tells_units(&self) -> bool {
-        self.tells_units
-    }
-
-    pub(super) const fn own_user(&self) -> u32 {
-        self.own_user
-    }
-
-    pub(super) fn is_unmapped_user(&self, uid: u32) -> bool {
-        self.unmapped_user == Some(uid)
-    }
-
-    pub(super) fn is_unmapped_group(&self, gid: u32) -> bool {
-        self.unmapped_group == Some(gid)
     }
 }
 

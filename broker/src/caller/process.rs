@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::str::SplitAsciiWhitespace;
 
 use nix::fcntl::{OFlag, open, openat, readlinkat};
 use nix::sys::stat::Mode;
@@ -40,29 +41,24 @@ impl Process {
         if let Ok(link) = readlinkat(&self.directory, "ns/pid") {
             return link == own;
         }
-        let status = open_below(&self.directory, "status").and_then(read_all);
-        status.is_ok_and(|status| namespace_pids(&status).len() == 1)
+        let status = self.read("status");
+        status.is_some_and(|status| namespace_pids(&status).len() == 1)
     }
 
     /// Whether the process runs: neither gone nor a zombie.
     pub(super) fn is_running(&self) -> bool {
-        let stat = open_below(&self.directory, "stat").and_then(read_all);
-        stat.is_ok_and(|stat| matches!(state(&stat), Some(letter) if !b"ZXx".contains(&letter)))
+        let stat = self.read("stat");
+        stat.is_some_and(|stat| matches!(state(&stat), Some(letter) if !b"ZXx".contains(&letter)))
     }
 
     /// When the process started, in clock ticks since boot.
     pub(super) fn started(&self) -> Option<u64> {
-        let stat = open_below(&self.directory, "stat")
-            .and_then(read_all)
-            .ok()?;
-        started(&stat)
+        started(&self.read("stat")?)
     }
 
     /// The account, group and supplementary groups the process acts with.
     pub(super) fn account(&self) -> Option<(u32, u32, Vec<u32>)> {
-        let status = open_below(&self.directory, "status")
-            .and_then(read_all)
-            .ok()?;
+        let status = self.read("status")?;
         let numbers = |key: &[u8]| -> Option<Vec<u32>> {
             let line = status
                 .split(|byte| *byte == b'\n')
@@ -86,6 +82,13 @@ impl Process {
         text.truncate(length);
         Some(text)
     }
+
+    fn read(&self, name: &str) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut file = open_below(&self.directory, name).ok()?;
+        file.read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
 }
 
 /// Whether `/proc` shows the broker's own pid namespace, rather than one around it.
@@ -103,17 +106,22 @@ fn namespace_pids(status: &[u8]) -> Vec<&[u8]> {
     words.filter(|word| !word.is_empty()).collect()
 }
 
-/// The letter after the name, which ends at the last parenthesis because it may hold some itself.
+/// Field 3 of `/proc/PID/stat`.
 fn state(stat: &[u8]) -> Option<u8> {
-    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
-    stat.get(name_end + 2).copied()
+    after_name(stat)?.next()?.bytes().next()
 }
 
-/// Field 22 of `/proc/PID/stat`; the name, field 2, ends at the last parenthesis.
+/// Field 22 of `/proc/PID/stat`.
 fn started(stat: &[u8]) -> Option<u64> {
+    after_name(stat)?.nth(22 - 3)?.parse().ok()
+}
+
+/// The fields from the third on. The name, field 2, ends at the last parenthesis because it may hold some
+/// itself.
+fn after_name(stat: &[u8]) -> Option<SplitAsciiWhitespace<'_>> {
     let name_end = stat.iter().rposition(|byte| *byte == b')')?;
     let after = std::str::from_utf8(stat.get(name_end + 1..)?).ok()?;
-    after.split_ascii_whitespace().nth(22 - 3)?.parse().ok()
+    Some(after.split_ascii_whitespace())
 }
 
 fn open_below(directory: &OwnedFd, name: &str) -> io::Result<File> {
@@ -124,12 +132,6 @@ fn open_below(directory: &OwnedFd, name: &str) -> io::Result<File> {
         Mode::empty(),
     )?;
     Ok(File::from(fd))
-}
-
-fn read_all(mut file: File) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Bytes. A dozen hierarchies of the old kind with deep paths stay below it.

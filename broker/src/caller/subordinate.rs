@@ -8,16 +8,20 @@
 //!
 //! Not here: subordinate ids that only the name service knows (`subid:` in `nsswitch.conf`).
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use nix::unistd::User;
+use broker_policy::Accounts as _;
+use nix::errno::Errno;
+use nix::sys::stat::stat;
+
+use super::executable::FileId;
+use crate::accounts::SystemAccounts;
 
 /// Where `newuidmap` looks.
-const FILE: &str = "/etc/subuid";
+pub(super) const FILE: &str = "/etc/subuid";
 
 /// The longest file that is read, in bytes: more than a hundred thousand lines.
 const LONGEST: u64 = 4 << 20;
@@ -28,19 +32,11 @@ pub(super) struct Subordinates {
     known: RwLock<Known>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Known {
-    stamp: Option<Stamp>,
+    /// `None` while there is no file.
+    file: Option<FileId>,
     ranges: Arc<[Range]>,
-}
-
-/// What changes when the file does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    changed: (i64, i64),
 }
 
 /// One line.
@@ -60,12 +56,8 @@ enum Owner {
 }
 
 impl Subordinates {
-    /// Reads the machine's file.
-    pub(super) fn look() -> Self {
-        Self::at(FILE.into())
-    }
-
-    fn at(path: PathBuf) -> Self {
+    /// Reads this file.
+    pub(super) fn at(path: PathBuf) -> Self {
         let known = RwLock::default();
         let subordinates = Self { path, known };
         drop(subordinates.ranges());
@@ -75,41 +67,36 @@ impl Subordinates {
     /// Whose this uid is, where it is another account's. May ask the name service: not for the serving
     /// thread.
     pub(super) fn owner(&self, uid: u32) -> Option<u32> {
-        owner(&self.ranges(), uid, uid_of)
+        owner(&self.ranges(), uid, |name| SystemAccounts.uid(name))
     }
 
     /// The same as far as it is known already. Blocks for nothing.
     pub(super) fn known_owner(&self, uid: u32) -> Option<u32> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let ranges = Arc::clone(&known.ranges);
-        drop(known);
-        owner(&ranges, uid, |_unknown| None)
+        owner(&self.known().ranges, uid, |_unknown| None)
     }
 
     /// The ranges, read again if the file changed. One that cannot be read changes nothing.
     fn ranges(&self) -> Arc<[Range]> {
-        let stamp = match fs::metadata(&self.path) {
-            Ok(found) => Some(Stamp::of(&found)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        let known = self.known();
+        let file = match stat(&self.path) {
+            Ok(found) => Some(FileId::of(&found)),
+            Err(Errno::ENOENT) => None,
             Err(error) => {
                 tracing::warn!(cause = %error, path = %self.path.display(), "cannot look at subordinate uids");
-                return self.as_known();
+                return known.ranges;
             }
         };
-        {
-            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            if known.stamp == stamp {
-                return Arc::clone(&known.ranges);
-            }
+        if known.file == file {
+            return known.ranges;
         }
-        let ranges = match self.read(stamp.is_some()) {
+        let ranges = match self.read(file.is_some()) {
             Ok(text) => parse(&text, |line, why| {
                 let file = self.path.display();
                 tracing::warn!("{file}:{line}: {why}; the line is ignored");
             }),
             Err(error) => {
                 tracing::warn!(cause = %error, path = %self.path.display(), "cannot read subordinate uids");
-                return self.as_known();
+                return known.ranges;
             }
         };
         // Before they are known: a connection is counted by what is known, without asking anyone.
@@ -117,15 +104,15 @@ impl Subordinates {
         let ranges: Arc<[Range]> = ranges.into();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         *known = Known {
-            stamp,
+            file,
             ranges: Arc::clone(&ranges),
         };
         ranges
     }
 
-    fn as_known(&self) -> Arc<[Range]> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&known.ranges)
+    fn known(&self) -> Known {
+        let known = self.known.read();
+        known.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     #[expect(
@@ -146,24 +133,9 @@ impl Subordinates {
 impl Range {
     fn look_up(&self) {
         if let Owner::Name(name, known) = &self.owner
-            && let Some(uid) = uid_of(name)
+            && let Some(uid) = SystemAccounts.uid(name)
         {
             known.get_or_init(|| uid);
-        }
-    }
-}
-
-fn uid_of(name: &str) -> Option<u32> {
-    Some(User::from_name(name).ok().flatten()?.uid.as_raw())
-}
-
-impl Stamp {
-    fn of(found: &fs::Metadata) -> Self {
-        Self {
-            device: found.dev(),
-            inode: found.ino(),
-            size: found.size(),
-            changed: (found.ctime(), found.ctime_nsec()),
         }
     }
 }
@@ -172,7 +144,7 @@ impl Stamp {
 /// against.
 fn owner(ranges: &[Range], uid: u32, look_up: impl Fn(&str) -> Option<u32>) -> Option<u32> {
     let holds = |range: &&Range| range.first <= uid && uid <= range.last;
-    let owners = ranges
+    let mut owners = ranges
         .iter()
         .filter(holds)
         .filter_map(|range| match &range.owner {
@@ -182,9 +154,7 @@ fn owner(ranges: &[Range], uid: u32, look_up: impl Fn(&str) -> Option<u32>) -> O
                 Some(*known.get_or_init(|| owner))
             }),
         });
-    owners
-        .into_iter()
-        .find(|owner| *owner != 0 && *owner != uid)
+    owners.find(|owner| *owner != 0 && *owner != uid)
 }
 
 /// Reads `OWNER:FIRST:COUNT` lines. What is none is skipped, and reported by number with what is wrong.
@@ -204,10 +174,8 @@ fn parse(text: &str, mut warn: impl FnMut(usize, &str)) -> Vec<Range> {
 }
 
 fn range(line: &str) -> Result<Range, &'static str> {
-    let mut parts = line.split(':');
-    let (Some(owner), Some(first), Some(count), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
+    let parts: Vec<&str> = line.split(':').collect();
+    let [owner, first, count] = parts[..] else {
         return Err("it is not of the form OWNER:FIRST:COUNT");
     };
     let first: u32 = first

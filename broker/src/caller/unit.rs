@@ -18,19 +18,16 @@ pub(super) struct Units {
 
 /// Reads the text of `/proc/PID/cgroup` of a process of account `uid`.
 pub(super) fn units(cgroup: &[u8], uid: u32) -> Units {
-    let paths = str::from_utf8(cgroup).ok().map(|text| {
-        let mut paths = text.lines().filter_map(systemd_path);
-        // `/` says nothing: the hierarchy that systemd does not use leaves everybody there.
-        paths
-            .by_ref()
-            .filter(|path| *path != "/")
-            .collect::<Vec<_>>()
-    });
-    match paths.as_deref() {
-        Some([path]) => units_of_path(path, uid),
-        Some([path, other]) if path == other => units_of_path(path, uid),
-        _ => Units::default(),
-    }
+    let text = str::from_utf8(cgroup).unwrap_or_default();
+    let paths = text.lines().filter_map(systemd_path);
+    // `/` says nothing: the hierarchy that systemd does not use leaves everybody there.
+    let paths: Vec<&str> = paths.filter(|path| *path != "/").collect();
+    let units = match paths[..] {
+        [path] => units_of_path(path, uid),
+        [path, other] if path == other => units_of_path(path, uid),
+        _ => None,
+    };
+    units.unwrap_or_default()
 }
 
 /// The path in one of the two hierarchies that systemd may keep its units in: the unified one
@@ -42,36 +39,26 @@ fn systemd_path(line: &str) -> Option<&str> {
     (unified || controllers == "name=systemd").then_some(path)
 }
 
-fn units_of_path(path: &str, uid: u32) -> Units {
-    let Some(path) = path.strip_prefix('/') else {
-        return Units::default();
-    };
-    let components: Vec<&str> = path.split('/').collect();
+fn units_of_path(path: &str, uid: u32) -> Option<Units> {
+    let components: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
     // Outside the root of our cgroup namespace, or no path at all.
-    if components
-        .iter()
-        .any(|name| matches!(*name, "" | "." | ".."))
-    {
-        return Units::default();
+    let leads_astray = |name: &&str| matches!(*name, "" | "." | "..");
+    if components.iter().any(leads_astray) {
+        return None;
     }
-    let Some((unit, below)) = first_unit(&components) else {
-        return Units::default();
-    };
+    let (unit, below) = first_unit(&components)?;
     let of_a_user = components
         .first()
         .is_some_and(|slice| unescaped(slice) == "user.slice");
     if of_a_user && !is_session(unit) && !is_manager(unit) {
-        return Units::default();
+        return None;
     }
-    let user = if unit == format!("user@{uid}.service") {
-        first_unit(below).map(|(unit, _)| unit.to_owned())
-    } else {
-        None
-    };
-    Units {
+    let own_manager = unit == format!("user@{uid}.service");
+    let user = first_unit(below).filter(|_| own_manager);
+    Some(Units {
         system: Some(unit.to_owned()),
-        user,
-    }
+        user: user.map(|(unit, _)| unit.to_owned()),
+    })
 }
 
 /// Skips the slices; the unit, and what is below it.
