@@ -82,7 +82,7 @@ async fn audit_records(
     if count == 0 {
         return Ok(jsonl(Vec::new()));
     }
-    if journal.readers().begins(by.uid, from) {
+    if journal.readers.begins(by.uid, from) {
         let event = LogEvent::Read {
             by: lease_record::caller(&by),
             from,
@@ -97,7 +97,7 @@ async fn audit_records(
     }
     let read = following.read(count, MAX_PAGE).await;
     let range = read.map_err(|error| Problem::new(ErrorCode::Internal, error.to_string()))?;
-    journal.readers().has_read(by.uid, from + range.records);
+    journal.readers.has_read(by.uid, from + range.records);
     Ok(jsonl(range.bytes))
 }
 

@@ -21,14 +21,15 @@ use broker_protocol::names::LeaseId;
 
 use broker_audit_writer::{AuditLog, AuditLogError, Effect, Export, Recorded, Use};
 
-pub(crate) use self::readers::Readers;
+use self::readers::Readers;
 pub(crate) use self::subscription::Subscription;
 
 pub(crate) struct Journal {
     log: AuditLog,
     directory: PathBuf,
-    clock: Arc<dyn Clock>,
-    readers: Readers,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Where operators' readings of the log have got to.
+    pub(crate) readers: Readers,
 }
 
 impl Journal {
@@ -46,11 +47,6 @@ impl Journal {
         self.clock.now()
     }
 
-    /// The clock, for what counts time without the log.
-    pub(crate) const fn clock(&self) -> &Arc<dyn Clock> {
-        &self.clock
-    }
-
     /// This moment, to be written down.
     pub(crate) fn moment(&self) -> Moment {
         Moment::new(self.now(), self.boot_id())
@@ -63,11 +59,6 @@ impl Journal {
     /// Follows the log from this record on, counted from 0.
     pub(crate) fn subscribe(&self, from: u64) -> Subscription {
         Subscription::new(self.directory.clone(), self.log.follow(), from)
-    }
-
-    /// Where operators' readings of the log have got to.
-    pub(crate) const fn readers(&self) -> &Readers {
-        &self.readers
     }
 
     /// The head after the last acknowledged record.

@@ -70,7 +70,7 @@ pub(crate) async fn run(
         listening,
         api,
         limits,
-        (identify, Arc::clone(app.journal.clock())),
+        (identify, Arc::clone(&app.journal.clock)),
         stopped.clone(),
     ));
     let mut tasks = Tasks::until(stopped.clone());

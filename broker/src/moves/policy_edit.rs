@@ -83,7 +83,7 @@ impl Moves {
     }
 
     async fn policies_on_disk(&self) -> Result<PolicyFiles, MoveError> {
-        let directory = self.policies.directory().to_owned();
+        let directory = self.policies.directory.clone();
         let reading = tokio::task::spawn_blocking(move || policy_files::read_live(&directory));
         reading
             .await
@@ -105,7 +105,7 @@ impl Moves {
         Ok(DeclaringFile {
             secret,
             name,
-            path: self.policies.directory().join(name).display().to_string(),
+            path: self.policies.directory.join(name).display().to_string(),
             line: declared.place.line,
             digest: policy_files::digest(text.unwrap_or_default()),
             table: text.and_then(|text| text.parse().ok()).unwrap_or_default(),

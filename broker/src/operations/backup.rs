@@ -116,7 +116,7 @@ impl Operations {
     /// The files of the policies in force, and the decision tables beside them. A broker keeps what
     /// they mean and not their text, so they are read again, and must be what they were.
     fn policies_in_force(&self) -> Result<Vec<PolicyFile>, UpkeepError> {
-        let files = policy_files::read_live(self.policies.directory())
+        let files = policy_files::read_live(&self.policies.directory)
             .map_err(|error| UpkeepError::Policies(error.into()))?;
         if files.digests() != self.policies.in_force().files {
             return Err(UpkeepError::NotInForce);

@@ -9,7 +9,7 @@ mod load;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use broker_policy::{Host, PolicySet, PurposePolicy};
@@ -25,7 +25,7 @@ pub use self::load::LoadError;
 pub(crate) use self::load::{Loaded, load};
 
 pub(crate) struct Policies {
-    directory: PathBuf,
+    pub(crate) directory: PathBuf,
     host: Host,
     in_force: RwLock<Arc<InForce>>,
     fault: Mutex<Option<String>>,
@@ -68,10 +68,6 @@ impl Policies {
             fault: Mutex::default(),
             granted,
         }
-    }
-
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
     }
 
     pub(crate) fn in_force(&self) -> Arc<InForce> {
