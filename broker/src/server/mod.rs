@@ -17,8 +17,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, Method, Request, StatusCode};
-use axum::response::Response;
+use axum::http::{Method, Request, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use broker_clock::Clock;
 use broker_protocol::causes;
 use broker_protocol::error::{ErrorCode, Problem};
@@ -252,7 +252,7 @@ async fn connection(
         request.extensions_mut().insert(Arc::clone(&peer));
         let (api, place) = (api.clone(), Arc::clone(&of_requests));
         async move {
-            if place.is_kept() && takes_a_lease(&request) {
+            if place.kept && takes_a_lease(&request) {
                 return Ok::<_, Infallible>(no_room());
             }
             let whole = |body| Body::new(HalfSent::new(body, Arc::clone(&place)));
@@ -349,19 +349,12 @@ async fn turn_away(mut stream: Connection) {
 }
 
 fn no_room() -> Response {
-    let mut answer = Response::new(Body::from(too_many()));
-    *answer.status_mut() = StatusCode::TOO_MANY_REQUESTS;
     let headers = [
         (CONTENT_TYPE, "application/problem+json"),
         (RETRY_AFTER, "1"),
         (CONNECTION, "close"),
     ];
-    for (name, value) in headers {
-        answer
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
-    }
-    answer
+    (StatusCode::TOO_MANY_REQUESTS, headers, too_many()).into_response()
 }
 
 fn too_many() -> String {

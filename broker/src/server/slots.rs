@@ -25,7 +25,8 @@ struct Inner {
 pub(super) struct Slot {
     slots: Arc<Slots>,
     id: Id,
-    kept: bool,
+    /// Whether only what operators do may be asked here.
+    pub(super) kept: bool,
     lost: Arc<Notify>,
 }
 
@@ -71,11 +72,6 @@ impl Slots {
 }
 
 impl Slot {
-    /// Whether only what operators do may be asked here.
-    pub(super) fn is_kept(&self) -> bool {
-        self.kept
-    }
-
     /// A request has arrived whole: its answer is waited for. `false` if the slot is lost.
     pub(super) fn asks(&self) -> bool {
         self.slots.inner().admission.asks(self.id)

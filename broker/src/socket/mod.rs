@@ -135,10 +135,7 @@ fn state_of(path: &Path) -> io::Result<SocketState> {
 ///
 /// [`BindError`], each with what to do.
 pub fn make(path: &Path, config: &SocketConfig) -> Result<UnixListener, BindError> {
-    let fail = |what| {
-        let path = path.to_owned();
-        move |source| BindError::System { path, what, source }
-    };
+    let fail = |what| system(path, what);
     if let Some(directory) = path.parent() {
         make_directory(directory, config)?;
     }
@@ -181,12 +178,14 @@ pub fn make(path: &Path, config: &SocketConfig) -> Result<UnixListener, BindErro
     Ok(listener)
 }
 
+fn system(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> BindError {
+    let path = path.to_owned();
+    move |source| BindError::System { path, what, source }
+}
+
 /// The socket's directory: ours alone, unless the socket is for others, who must reach it.
 fn make_directory(directory: &Path, config: &SocketConfig) -> Result<(), BindError> {
-    let fail = |what| {
-        let path = directory.to_owned();
-        move |source| BindError::System { path, what, source }
-    };
+    let fail = |what| system(directory, what);
     if !directory.exists() {
         std::fs::create_dir_all(directory).map_err(fail("cannot be made"))?;
         let mode = if config.mode == 0o600 { 0o700 } else { 0o755 };
