@@ -201,6 +201,10 @@ fn range(line: &str) -> Result<Range, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use nix::unistd::User;
+
     use super::*;
 
     fn owner_in(text: &str, uid: u32) -> Option<u32> {

@@ -11,7 +11,7 @@ use broker_protocol::names::{LeaseId, Permissions};
 use crate::lease::Lease;
 use crate::lease_record;
 use crate::leases::Leases;
-use crate::leases::issue::{IssueError, LeaseOptions};
+use crate::leases::issue::IssueError;
 use crate::policies::InForce;
 
 impl Leases {
@@ -48,12 +48,12 @@ impl Leases {
         if let Err(denial) = Self::evaluate(&policies, &lease, &stands) {
             self.end_lease(id, None, "no longer allowed when it was to be renewed")
                 .await;
-            return Err(self.deny(&stands, &LeaseOptions::default(), denial).await);
+            return Err(self.deny(&stands, None, denial).await);
         }
         let asked = Self::request(&lease, caller, ttl);
         let grant = match Self::evaluate(&policies, &lease, &asked) {
             Ok(grant) => grant,
-            Err(denial) => return Err(self.deny(&asked, &LeaseOptions::default(), denial).await),
+            Err(denial) => return Err(self.deny(&asked, None, denial).await),
         };
         if self.secrets.secret_is_gone(&lease) {
             return Err(IssueError::SecretMissing(lease.secret.clone()));
@@ -71,7 +71,7 @@ impl Leases {
                 rule: Arc::clone(&grant.rule),
                 what: "the lease cannot be renewed any further; ask for a new one".to_owned(),
             };
-            return Err(self.deny(&asked, &LeaseOptions::default(), denial).await);
+            return Err(self.deny(&asked, None, denial).await);
         };
         let mut renewed = Lease {
             span,

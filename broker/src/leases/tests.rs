@@ -59,12 +59,12 @@ async fn a_store_that_is_locked_and_a_broker_that_stops_grant_nothing() {
     assert!(matches!(refused, IssueError::Locked), "{refused}");
     scratch.unlock();
     taken(&scratch).await;
-    let refusing = scratch.app.leases.refuse_all();
+    let refusing = scratch.app.leases.gate.revoke();
     let refused = issue(&scratch, CALLER).await.err().unwrap();
     assert!(matches!(refused, IssueError::Locked), "{refused}");
     drop(refusing);
     taken(&scratch).await;
-    scratch.app.leases.drain();
+    scratch.app.leases.gate.drain();
     assert!(issue(&scratch, CALLER).await.is_err());
 }
 

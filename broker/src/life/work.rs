@@ -87,7 +87,7 @@ pub(super) fn start_tasks(app: &App, tasks: &mut Tasks) {
         "memory",
         Rounds::finished(TIDY).first_after(SETTLED),
         move || {
-            let idle = std::mem::take(&mut starting) || leases.table.is_empty();
+            let idle = std::mem::take(&mut starting) || leases.table.len() == 0;
             async move {
                 if !idle {
                     return;

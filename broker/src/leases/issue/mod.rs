@@ -91,7 +91,8 @@ impl Leases {
         let grant = match broker_policy::decide(&policies.set, &request) {
             Decision::Allow(grant) => grant,
             Decision::Deny(denial) => {
-                return Err(Box::pin(self.deny(&request, &options, denial)).await);
+                let reason = options.reason.as_deref();
+                return Err(Box::pin(self.deny(&request, reason, denial)).await);
             }
         };
         self.spend(&self.grants, request.caller.account())?;

@@ -5,7 +5,7 @@ use broker_audit_writer::Effect;
 use broker_policy::{Denial, Request};
 use broker_protocol::error::ErrorCode;
 
-use super::{IssueError, LeaseOptions};
+use super::IssueError;
 use crate::api_error::ApiError as _;
 use crate::lease_record;
 use crate::leases::Leases;
@@ -16,7 +16,7 @@ impl Leases {
     pub(crate) async fn deny(
         &self,
         request: &Request,
-        options: &LeaseOptions,
+        reason: Option<&str>,
         denial: Denial,
     ) -> IssueError {
         let (code, rule, why) = match &denial {
@@ -32,7 +32,7 @@ impl Leases {
             rule,
             code: code.as_str(),
             why,
-            reason: options.reason.as_deref(),
+            reason,
         };
         let recorded = self.record_refusal(request.caller.account(), code, &event);
         match recorded.await {

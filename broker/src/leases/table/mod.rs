@@ -223,10 +223,6 @@ impl LeaseTable {
         self.lock().leases.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A panic while the table was held cannot have left it half changed in a way that hands
         // out more: places only ever count too many.
