@@ -102,7 +102,7 @@ pub enum PolicyFilesError {
 ///
 /// [`PolicyFilesError::Exposed`], and what keeps the files from being read.
 pub fn read_live(dir: &Path) -> Result<PolicyFiles, PolicyFilesError> {
-    let mut files = read_owned_by(dir, &Owners::of_this_process())?;
+    let mut files = read(dir, Some(&Owners::of_this_process()))?;
     refuse(std::mem::take(&mut files.exposed))?;
     Ok(files)
 }
@@ -132,25 +132,14 @@ fn refuse(exposed: Vec<Exposed>) -> Result<(), PolicyFilesError> {
     Err(PolicyFilesError::Exposed(exposed))
 }
 
-/// Reads a checkout, whatever its owner and modes. What group or others may write is noted.
+/// Reads a directory and notes all that others than these owners could change. They are `None` for a
+/// checkout, whose owner says nothing of the machine that will use it: noted is then only what group or
+/// others may write.
 ///
 /// # Errors
 ///
 /// If the directory or a policy in it cannot be read.
-pub fn read(dir: &Path) -> Result<PolicyFiles, PolicyFilesError> {
-    read_noting(dir, None)
-}
-
-/// Reads a directory and notes all that others than these owners could change.
-///
-/// # Errors
-///
-/// If the directory or a policy in it cannot be read.
-pub fn read_owned_by(dir: &Path, owners: &Owners) -> Result<PolicyFiles, PolicyFilesError> {
-    read_noting(dir, Some(owners))
-}
-
-fn read_noting(dir: &Path, owners: Option<&Owners>) -> Result<PolicyFiles, PolicyFilesError> {
+pub fn read(dir: &Path, owners: Option<&Owners>) -> Result<PolicyFiles, PolicyFilesError> {
     let real = fs::canonicalize(dir).map_err(io(dir))?;
     let mut scan = ExposureScan::new(owners, Some(&real));
     scan.above(&real.join("any")).map_err(io(dir))?;

@@ -66,7 +66,7 @@ fn what_group_or_others_may_write_is_refused_with_the_chmod_that_fixes_it() {
             path: path.clone(),
             how: Exposure::Writable,
         };
-        assert_eq!(read(&dir).unwrap().exposed, [exposed]);
+        assert_eq!(read(&dir, None).unwrap().exposed, [exposed]);
         chmod(&path, good);
         read_live(&dir).unwrap();
     }
@@ -96,8 +96,8 @@ fn what_belongs_to_another_account_is_refused_with_what_to_do_and_root_or_the_ow
         let dedicated = matches!(how, Exposure::Owned(_));
         assert_eq!(error.contains(&run), dedicated, "{error}");
         let its = Owners::of_this_process().and(4711);
-        assert_eq!(read_owned_by(&dir, &its).unwrap().exposed, []);
-        assert_eq!(read(&dir).unwrap().exposed, [], "in a checkout");
+        assert_eq!(read(&dir, Some(&its)).unwrap().exposed, []);
+        assert_eq!(read(&dir, None).unwrap().exposed, [], "in a checkout");
         // The configuration and the hook are checked in the same way.
         let alone = refuse_exposed(&file);
         assert!(
@@ -139,7 +139,7 @@ fn what_is_no_file_no_text_or_far_too_large_is_an_error_that_names_it() {
     let (_scratch, dir) = scratch();
     let bad = dir.join("bad.toml");
     let error = || {
-        let error = read(&dir).unwrap_err().to_string();
+        let error = read(&dir, None).unwrap_err().to_string();
         assert!(error.contains("bad.toml"), "{error}");
         error
     };
@@ -159,7 +159,7 @@ fn what_is_no_file_no_text_or_far_too_large_is_an_error_that_names_it() {
 fn a_file_cannot_forge_lines_of_output_with_its_name() {
     let (_scratch, dir) = scratch();
     fs::write(dir.join("a\n0 errors.toml"), "").unwrap();
-    let error = read(&dir).unwrap_err().to_string();
+    let error = read(&dir, None).unwrap_err().to_string();
     assert_eq!(
         error,
         r#""a\n0 errors.toml" has a control character in its name; rename it"#
@@ -169,6 +169,6 @@ fn a_file_cannot_forge_lines_of_output_with_its_name() {
 #[test]
 fn a_missing_directory_is_an_error_and_not_an_empty_set() {
     let (scratch, _dir) = scratch();
-    let error = read(&scratch.path().join("nowhere")).unwrap_err();
+    let error = read(&scratch.path().join("nowhere"), None).unwrap_err();
     assert!(matches!(error, PolicyFilesError::Io { .. }));
 }

@@ -51,7 +51,7 @@ pub fn explain(
     accounts: &dyn Accounts,
     out: &mut dyn Write,
 ) -> io::Result<u8> {
-    let files = match policy_files::read(at.dir()) {
+    let files = match policy_files::read(at.dir(), None) {
         Ok(files) => files,
         Err(error) => return failed(out, &[error]),
     };

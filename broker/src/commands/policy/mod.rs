@@ -84,8 +84,8 @@ impl<'a> Where<'a> {
 
     fn files(&self) -> Result<PolicyFiles, PolicyFilesError> {
         match self {
-            Self::Live(dir, _, owners) => policy_files::read_owned_by(dir, owners),
-            Self::Checkout(dir) => policy_files::read(dir),
+            Self::Live(dir, _, owners) => policy_files::read(dir, Some(owners)),
+            Self::Checkout(dir) => policy_files::read(dir, None),
         }
     }
 }
@@ -166,7 +166,7 @@ fn linked_programs(set: &PolicySet) -> Vec<String> {
 ///
 /// Only if `out` cannot be written.
 pub fn test(at: Where<'_>, out: &mut dyn Write) -> io::Result<u8> {
-    let files = match policy_files::read(at.dir()) {
+    let files = match policy_files::read(at.dir(), None) {
         Ok(files) => files,
         Err(error) => return failed(out, &[error]),
     };

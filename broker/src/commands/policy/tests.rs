@@ -32,7 +32,7 @@ const PURPOSE: &str = "purpose = 'p'\nsecret = 'bot'\nrepositories = ['acme/*']\
 /// Promise P4: what no rule allows is denied, as the decision tables say it.
 #[test]
 fn p4_every_case_of_the_shipped_policies_holds_and_every_rule_is_tried() {
-    let files = policy_files::read(&shipped()).unwrap();
+    let files = policy_files::read(&shipped(), None).unwrap();
     let report = cases::run(&files.policies, &files.tables).unwrap();
     let failed = report.outcomes.iter().filter(|o| !o.differences.is_empty());
     assert_eq!(failed.collect::<Vec<_>>(), [] as [&cases::Outcome; 0]);
@@ -47,7 +47,7 @@ fn p4_every_case_of_the_shipped_policies_holds_and_every_rule_is_tried() {
 /// Promise P4: a policy that does not parse allows nothing, and takes the whole set with it.
 #[test]
 fn p4_one_wrong_line_in_any_shipped_policy_leaves_no_set_at_all() {
-    let files = policy_files::read(&shipped()).unwrap().policies;
+    let files = policy_files::read(&shipped(), None).unwrap().policies;
     let parse = |files: &[_]| PolicySet::parse(files, &NamesOnly::default(), &Host::anywhere());
     assert!(parse(&files).is_ok());
     for (n, file) in files.iter().enumerate() {
@@ -60,7 +60,7 @@ fn p4_one_wrong_line_in_any_shipped_policy_leaves_no_set_at_all() {
 
 #[test]
 fn the_shipped_policies_load_for_a_system_service_with_no_warning_but_of_missing_accounts() {
-    let files = policy_files::read(&shipped()).unwrap().policies;
+    let files = policy_files::read(&shipped(), None).unwrap().policies;
     let service = Host {
         uid: Some(990),
         system_service: true,
@@ -80,7 +80,7 @@ fn the_shipped_policies_load_for_a_system_service_with_no_warning_but_of_missing
 /// What a full disk or half a copy leaves of a file that the documentation tells to copy.
 #[test]
 fn no_shipped_policy_cut_at_a_line_gives_more_than_its_table_says() {
-    let files = policy_files::read(&shipped()).unwrap();
+    let files = policy_files::read(&shipped(), None).unwrap();
     let mut loaded = 0;
     for (n, file) in files.policies.iter().enumerate() {
         assert_eq!(cut::widening(file), [], "{}", file.name);
