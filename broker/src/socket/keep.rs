@@ -5,8 +5,7 @@
 //! of a start: never in the place of another program's socket, and never in that of one that systemd
 //! made, which only systemd can make again.
 
-use std::fs::{Metadata, symlink_metadata};
-use std::io;
+use std::fs::symlink_metadata;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -20,13 +19,8 @@ use crate::config::SocketConfig;
 pub struct SocketGuard {
     path: PathBuf,
     made: Option<Identity>,
-    by: MadeBy,
-}
-
-#[derive(Debug)]
-enum MadeBy {
-    Us(SocketConfig),
-    Systemd,
+    /// `None` if systemd made it, which alone can make it again.
+    config: Option<SocketConfig>,
 }
 
 /// Why callers cannot connect, until it is fixed.
@@ -51,7 +45,7 @@ impl SocketGuard {
         Self {
             made: Identity::at(&path),
             path,
-            by: MadeBy::Us(config),
+            config: Some(config),
         }
     }
 
@@ -64,7 +58,7 @@ impl SocketGuard {
         Some(Self {
             made: Some(Identity::at(&path)?),
             path,
-            by: MadeBy::Systemd,
+            config: None,
         })
     }
 
@@ -79,9 +73,8 @@ impl SocketGuard {
         if self.made.is_some() && Identity::at(&self.path) == self.made {
             return Ok(None);
         }
-        let config = match &self.by {
-            MadeBy::Us(config) => config,
-            MadeBy::Systemd => return Err(Lost::Systemd(self.path.clone())),
+        let Some(config) = &self.config else {
+            return Err(Lost::Systemd(self.path.clone()));
         };
         // Some file systems number their files as they please.
         let own = nix::unistd::getpid().as_raw();
@@ -105,8 +98,8 @@ struct Identity {
 
 impl Identity {
     fn at(path: &Path) -> Option<Self> {
-        let found: io::Result<Metadata> = symlink_metadata(path);
-        let found = found.ok().filter(|found| found.file_type().is_socket())?;
+        let found = symlink_metadata(path).ok()?;
+        let found = Some(found).filter(|found| found.file_type().is_socket())?;
         Some(Self {
             device: found.dev(),
             inode: found.ino(),
