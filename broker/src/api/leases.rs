@@ -137,9 +137,7 @@ async fn list_leases(
     After(after): After,
 ) -> Result<Listed<LeaseList>, Refusal> {
     let account = (!config.is_operator(&caller)).then_some(caller.uid);
-    let bad = || {
-        Refusal::bad_request("`after` must be the `next` of the previous page, unchanged")
-    };
+    let bad = || Refusal::bad_request("`after` must be the `next` of the previous page, unchanged");
     let after = after.map(|after| ListPosition::parse(&after).ok_or_else(bad));
     let after = after.transpose()?;
     let leases = leases.list(account);
