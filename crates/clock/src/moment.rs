@@ -20,14 +20,8 @@ use crate::{BootId, Now};
 pub struct Moment {
     wall: Timestamp,
     /// `None` for what was noted before this was kept.
-    boot: Option<InBoot>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct InBoot {
-    id: BootId,
-    /// Whole microseconds.
-    at: Duration,
+    /// Else the boot, and how long it had lasted, in whole microseconds.
+    boot: Option<(BootId, Duration)>,
 }
 
 impl Moment {
@@ -40,10 +34,7 @@ impl Moment {
     /// A moment as it was stored: by the wall clock, and the boot with the microseconds since it began.
     #[must_use]
     pub fn stored(wall: Timestamp, boot: Option<(BootId, u64)>) -> Self {
-        let boot = boot.map(|(id, us)| InBoot {
-            id,
-            at: Duration::from_micros(us),
-        });
+        let boot = boot.map(|(id, us)| (id, Duration::from_micros(us)));
         Self { wall, boot }
     }
 
@@ -56,18 +47,16 @@ impl Moment {
     /// The boot, and microseconds since it began.
     #[must_use]
     pub fn boot(&self) -> Option<(&BootId, u64)> {
-        self.boot.as_ref().map(|boot| (&boot.id, micros(boot.at)))
+        self.boot.as_ref().map(|(id, at)| (id, micros(*at)))
     }
 
     /// This long after it.
     #[must_use]
     pub fn after(&self, wait: Duration) -> Self {
+        let boot = self.boot.as_ref();
         Self {
             wall: self.wall.checked_add(wait).unwrap_or(Timestamp::MAX),
-            boot: self.boot.as_ref().map(|boot| InBoot {
-                id: boot.id.clone(),
-                at: boot.at.saturating_add(wait),
-            }),
+            boot: boot.map(|(id, at)| (id.clone(), at.saturating_add(wait))),
         }
     }
 
@@ -111,8 +100,8 @@ impl Moment {
 
     /// Both since the boot that they share began; `None` if they share none.
     fn within_the_boot(&self, now: &Self) -> Option<(Duration, Duration)> {
-        let (at, now) = (self.boot.as_ref()?, now.boot.as_ref()?);
-        (at.id == now.id).then_some((at.at, now.at))
+        let ((boot, at), (boot_now, now)) = (self.boot.as_ref()?, now.boot.as_ref()?);
+        (boot == boot_now).then_some((*at, *now))
     }
 }
 
@@ -149,10 +138,10 @@ impl From<Moment> for Stored {
     fn from(moment: Moment) -> Self {
         match moment.boot {
             None => Self::Wall(moment.wall),
-            Some(boot) => Self::Both {
+            Some((boot, in_boot)) => Self::Both {
                 at: moment.wall,
-                boot_id: boot.id.as_str().into(),
-                boot_us: micros(boot.at),
+                boot_id: boot.as_str().into(),
+                boot_us: micros(in_boot),
             },
         }
     }

@@ -58,12 +58,14 @@ impl PrivateError {
     pub fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         |cause| match NotAFile::is_cause_of(&cause) {
-            true => Self::Kind {
-                path,
-                wanted: "file",
-            },
+            true => Self::kind(&path, "file"),
             false => Self::Io { path, cause },
         }
+    }
+
+    fn kind(path: &Path, wanted: &'static str) -> Self {
+        let path = path.to_owned();
+        Self::Kind { path, wanted }
     }
 
     /// Whether nothing is there at all.
@@ -82,10 +84,7 @@ impl PrivateError {
 pub fn check_directory(path: &Path) -> Result<(), PrivateError> {
     let found = fs::metadata(path).map_err(PrivateError::io(path))?;
     if !found.is_dir() {
-        return Err(PrivateError::Kind {
-            path: path.to_owned(),
-            wanted: "directory",
-        });
+        return Err(PrivateError::kind(path, "directory"));
     }
     check(path, &found, 0o700, 0o067)
 }
@@ -111,13 +110,10 @@ pub fn check_opened(path: &Path, found: &Metadata) -> Result<(), PrivateError> {
 }
 
 fn check_is_file(path: &Path, found: &Metadata) -> Result<(), PrivateError> {
-    if found.is_file() {
-        return Ok(());
+    match found.is_file() {
+        true => Ok(()),
+        false => Err(PrivateError::kind(path, "file")),
     }
-    Err(PrivateError::Kind {
-        path: path.to_owned(),
-        wanted: "file",
-    })
 }
 
 /// Checks the same of what must be a file.
@@ -141,18 +137,20 @@ pub fn check_unwritable_by_others(path: &Path) -> Result<(), PrivateError> {
     if found.uid() != 0 {
         check_owner(path, &found)?;
     }
-    if found.mode() & 0o022 != 0 {
-        return Err(PrivateError::Mode {
-            path: path.to_owned(),
-            found: found.mode() & 0o7777,
-            wanted: found.mode() & 0o7755,
-        });
-    }
-    Ok(())
+    check_mode(path, &found, found.mode() & 0o7755, 0o022)
 }
 
 fn check(path: &Path, found: &Metadata, wanted: u32, refused: u32) -> Result<(), PrivateError> {
     check_owner(path, found)?;
+    check_mode(path, found, wanted, refused)
+}
+
+fn check_mode(
+    path: &Path,
+    found: &Metadata,
+    wanted: u32,
+    refused: u32,
+) -> Result<(), PrivateError> {
     if found.mode() & refused != 0 {
         return Err(PrivateError::Mode {
             path: path.to_owned(),

@@ -7,7 +7,8 @@ use aes_gcm::{Aes256Gcm, Key};
 
 /// Something that was sealed does not open: another key, another place, or changed bytes. Which of
 /// them, the cipher cannot tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("what was sealed does not open")]
 pub struct DoesNotOpen;
 
 /// Why nothing could be sealed: the kernel gave no random numbers.

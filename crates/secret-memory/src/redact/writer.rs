@@ -120,13 +120,6 @@ impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for Redacting<M> {
             pending: Vec::new(),
         }
     }
-
-    fn make_writer_for(&'a self, meta: &tracing::Metadata<'_>) -> Self::Writer {
-        Masked {
-            inner: self.0.make_writer_for(meta),
-            pending: Vec::new(),
-        }
-    }
 }
 
 /// A writer for one event, which goes out whole and masked when the writer is dropped. So a token
