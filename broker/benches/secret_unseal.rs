@@ -27,7 +27,7 @@ use broker_protocol::names::SecretName;
 use broker_secret_memory::cipher::{Cipher, NONCE, TAG};
 use broker_secret_memory::token::AccessToken;
 use broker_vault::root_key::{RootKey, RootKeySource};
-use broker_vault::{NewVault, Vault, new_id};
+use broker_vault::{NewValue, NewVault, ValueRole, Vault, new_id};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
@@ -90,7 +90,12 @@ fn filled(home: &Path) -> (Vault, AuditLog) {
             let version = vault.reserve_version(&name, now).await.unwrap();
             let usage = recorded(&log, &name, version).await;
             let value = AccessToken::new(VALUE.to_owned());
-            vault.store(usage, value, None, now).await.unwrap();
+            let new = NewValue {
+                value,
+                expires_at: None,
+            };
+            let stored = vault.store(usage, new, ValueRole::InForce, now).await;
+            stored.unwrap();
         }
     });
     (vault, log)

@@ -222,7 +222,7 @@ fn lock_store(places: &Paths) -> Result<Flock<File>, StartError> {
 /// Unlocks without a human, where the root key's source allows it. A failure leaves the store locked, with
 /// an error in the trace: a broker that runs can be unlocked, and its status says what is missing.
 fn unlock_at_start(vault: &Vault, places: &Paths) -> Option<&'static str> {
-    let source = vault.root_key_source();
+    let source = vault.root_key_in_force().source;
     if matches!(source, RootKeySource::Passphrase) {
         tracing::warn!("the store is locked; run `tokenctl unlock`");
         return None;

@@ -13,7 +13,7 @@ use broker_protocol::error::{ErrorCode, Problem};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::AccessToken;
-use broker_vault::Kind;
+use broker_vault::kind_of;
 
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator, SecretBody};
@@ -91,7 +91,7 @@ async fn set_secret(
 ) -> Result<Json<SecretSet>, Refusal> {
     let value = value_of(body.value)?;
     // Read here, and then only by the vault.
-    let looks_like = Kind::of(&value).map(|kind| kind.as_str().to_owned());
+    let looks_like = kind_of(&value).map(|kind| kind.as_str().to_owned());
     let setting = to_completion({
         let (secrets, by, name) = (Arc::clone(&app.secrets), by.clone(), name.clone());
         async move { secrets.set_secret(&by, &name, value, body.expires_at).await }

@@ -9,7 +9,7 @@ use broker_protocol::check::Finding;
 use broker_protocol::names::{RepoPattern, SecretName};
 use broker_protocol::value_form::BadValue;
 use broker_secret_memory::token::{AccessToken, HashedToken};
-use broker_vault::{Checked, Kind};
+use broker_vault::{Checked, kind_of};
 use jiff::Timestamp;
 
 use super::app;
@@ -24,7 +24,7 @@ pub(super) struct CheckedValue<'a> {
     /// The hash of a value that is not stored in the vault.
     pub(super) hashed: Option<HashedToken>,
     /// What the value's first characters say it is.
-    pub(super) looks_like: Option<Kind>,
+    pub(super) looks_like: Option<SecretKind>,
     /// The end that an operator entered for this value.
     pub(super) entered: Option<Timestamp>,
     /// What the last check of this same value found.
@@ -43,7 +43,7 @@ impl<'a> CheckedValue<'a> {
             declared,
             version: None,
             hashed: None,
-            looks_like: Kind::of(value),
+            looks_like: kind_of(value),
             entered: None,
             before: None,
             now,
@@ -125,8 +125,8 @@ fn owner(subject: &CheckedValue<'_>, login: &str) -> Finding {
 fn kind(subject: &CheckedValue<'_>, headers: &ReplyHeaders) -> Finding {
     let declared = subject.declared.kind.as_str();
     let answered = match by_header(headers.scopes.as_deref()) {
-        ByHeader::Classic => Some((Kind::Classic, "it is answered with scopes")),
-        ByHeader::FineGrained => Some((Kind::FineGrained, "it is answered without scopes")),
+        ByHeader::Classic => Some((SecretKind::Classic, "it is answered with scopes")),
+        ByHeader::FineGrained => Some((SecretKind::FineGrained, "it is answered without scopes")),
         ByHeader::CannotTell => None,
     };
     let begins = subject
@@ -161,7 +161,7 @@ fn kind(subject: &CheckedValue<'_>, headers: &ReplyHeaders) -> Finding {
 /// The scopes that a classic token carries; `None` where the answer does not tell.
 fn carried<'a>(subject: &CheckedValue<'_>, headers: &'a ReplyHeaders) -> Option<&'a Vec<String>> {
     match (&headers.scopes, subject.looks_like) {
-        (Some(scopes), Some(Kind::Classic)) => Some(scopes),
+        (Some(scopes), Some(SecretKind::Classic)) => Some(scopes),
         (Some(scopes), _) if !scopes.is_empty() => Some(scopes),
         _ => None,
     }

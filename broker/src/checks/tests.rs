@@ -1,10 +1,10 @@
 //! What answers mean for a secret; the way to GitHub and back is tried against the stand-in.
 
 use broker_github::{ReplyHeaders, Said};
-use broker_policy::{Host, NamesOnly, PolicyFile, PolicySet};
+use broker_policy::{Host, NamesOnly, PolicyFile, PolicySet, SecretKind};
 use broker_protocol::api::{RateLimit, ResourceLimit};
 use broker_protocol::check::Verdict;
-use broker_vault::{Checked, Kind};
+use broker_vault::Checked;
 use jiff::Timestamp;
 
 use super::evaluate::{CheckedValue, Evaluation, token};
@@ -44,16 +44,11 @@ fn at(text: &str) -> Timestamp {
 fn evaluated<T>(name: &str, evaluate: impl FnOnce(CheckedValue<'_>) -> T) -> T {
     let (policies, name) = (policies(), name.parse().unwrap());
     let declared = policies.secret(&name).unwrap();
-    let looks_like = match declared.kind {
-        SecretKind::Classic => Kind::Classic,
-        SecretKind::FineGrained => Kind::FineGrained,
-        SecretKind::App => Kind::App,
-    };
     evaluate(CheckedValue {
         declared,
         version: Some(1),
         hashed: None,
-        looks_like: Some(looks_like),
+        looks_like: Some(declared.kind),
         entered: None,
         before: None,
         now: at("2026-11-21T07:00:00Z"),
@@ -136,7 +131,7 @@ fn what_is_not_declared_is_not_proven_and_no_fault() {
 fn a_fine_grained_token_where_a_classic_one_is_declared_is_the_wrong_kind() {
     let found = evaluated("label-sync", |subject| {
         let subject = CheckedValue {
-            looks_like: Some(Kind::FineGrained),
+            looks_like: Some(SecretKind::FineGrained),
             ..subject
         };
         token(&subject, "acme-bot", &ReplyHeaders::default())

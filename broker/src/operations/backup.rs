@@ -12,7 +12,7 @@ use broker_audit_writer::Export;
 use broker_policy::{Caller, PolicyFile};
 use broker_vault::VaultError;
 use broker_vault::backup::{
-    Authorities, BackupError, BackupInputs, LogAtBackup, SealedBackup, Snapshot,
+    Authorities, BackupError, BackupFiles, BackupInputs, LogAtBackup, SealedBackup, Snapshot,
 };
 use broker_vault::root_key::Passphrase;
 use jiff::Timestamp;
@@ -62,7 +62,7 @@ impl Operations {
         let (sealed, policies) = tokio::task::spawn_blocking(sealing)
             .await
             .map_err(|panic| UpkeepError::Broken("the backup", panic))??;
-        let manifest = sealed.manifest();
+        let manifest = &sealed.manifest;
         let event = VaultEvent::BackedUp {
             by: lease_record::caller(by),
             sha256: sealed.sha256(),
@@ -96,10 +96,13 @@ impl Operations {
             read => Some(read.map_err(UpkeepError::Configuration)?),
         };
         let authorities = authorities(config.as_deref().unwrap_or_default(), &self.places.config);
+        let files = BackupFiles {
+            config,
+            policies,
+            authorities,
+        };
         let beside = BackupInputs {
-            config: config.as_deref(),
-            policies: &policies,
-            authorities: &authorities,
+            files: &files,
             log,
             tokend: env!("CARGO_PKG_VERSION"),
             now,
@@ -110,7 +113,7 @@ impl Operations {
             BackupError::Key(error) => UpkeepError::Passphrase(error),
             error => UpkeepError::Backup(error),
         })?;
-        Ok((sealed, policies.len() as u64))
+        Ok((sealed, files.policies.len() as u64))
     }
 
     /// The files of the policies in force, and the decision tables beside them. A broker keeps what

@@ -101,7 +101,7 @@ impl Operations {
             Some(passphrase) => this.vault.root_key_behind(&passphrase),
             None => {
                 let key = this.vault.fetch_root_key(&this.key_locations())?;
-                Ok((key, this.vault.root_key_source().as_str()))
+                Ok((key, this.vault.root_key_in_force().source.as_str()))
             }
         });
         loaded

@@ -9,7 +9,6 @@ use broker_policy::{Caller, SecretKind};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::RotationView;
 use broker_secret_memory::token::AccessToken;
-use broker_vault::Kind;
 use broker_vault::rotation_state::{Due, EndedBy, Phase, Rotation};
 
 use super::{REPLACED, RotationError, TAKEN_BACK, not_now};
@@ -82,9 +81,9 @@ impl Rotations {
         let mut versions = self.vault.versions(name).into_iter();
         let known = versions.find(|known| known.number == version);
         match known.and_then(|known| known.kind) {
-            Some(Kind::Classic | Kind::FineGrained) => EndedBy::Broker,
+            Some(SecretKind::Classic | SecretKind::FineGrained) => EndedBy::Broker,
             // A key, or a token of before 2021, which the API does not take.
-            Some(Kind::App) | None => EndedBy::Operator,
+            Some(SecretKind::App) | None => EndedBy::Operator,
         }
     }
 

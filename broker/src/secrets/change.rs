@@ -2,11 +2,11 @@
 
 use broker_audit::record::{Body, Event, SecretEvent};
 use broker_audit_writer::{AuditLogError, Effect, Use};
-use broker_policy::Caller;
+use broker_policy::{Caller, SecretKind};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::AccessToken;
-use broker_vault::{Kind, NewValue, StoredSecret, StoredVersion, VaultError};
+use broker_vault::{NewValue, StoredSecret, StoredVersion, ValueRole, VaultError, kind_of};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -65,7 +65,7 @@ impl Secrets {
         let recorded = self.record_upkeep(Some(by), usage, Upkeep::UNDO, None);
         let recorded = recorded.await?;
         let value = self.vault.unseal(recorded)?;
-        let looks_like = Kind::of(&value);
+        let looks_like = kind_of(&value);
         let new = NewValue {
             value,
             expires_at: before.expires_at,
@@ -96,29 +96,23 @@ impl Secrets {
         restores: Option<u64>,
     ) -> Result<StoredSecret, UpkeepError> {
         let name = turn.name();
-        let NewValue { value, expires_at } = new;
         let now = self.journal.now().wall;
         let version = self.vault.reserve_version(name, now).await?;
-        let hashed = value.hashed();
+        let hashed = new.value.hashed();
         let event = SecretEvent::Set {
             by: lease_record::caller(by),
             secret: name.as_str(),
             version,
             hashed_credential: hashed.as_str(),
-            expires_at,
+            expires_at: new.expires_at,
             restores,
         };
         let usage = Use::of(name, Some(version));
         let recorded = self.journal.record_use(usage, &event).await?;
         let announced = recorded.seq();
         let now = self.journal.now().wall;
-        let stored = if self.policies.take_from_vault(name) {
-            self.vault.store(recorded, value, expires_at, now).await
-        } else {
-            let storing = self.vault.store_aside(recorded, value, expires_at, now);
-            storing.await
-        };
-        match stored {
+        let role = self.value_role(name);
+        match self.vault.store(recorded, new, role, now).await {
             Ok(held) => Ok(held),
             Err(error) => Err(self.change_failed(name, announced, error).await),
         }
@@ -177,14 +171,17 @@ impl Secrets {
         let recorded = self.journal.record_use_body(usage, body, Effect::Nothing);
         let recorded = recorded.await?;
         let announced = recorded.seq();
-        let removed = if self.policies.take_from_vault(name) {
-            self.vault.remove(recorded).await
-        } else {
-            self.vault.remove_aside(recorded).await
-        };
-        match removed {
+        match self.vault.remove(recorded, self.value_role(name)).await {
             Ok(()) => Ok(()),
             Err(error) => Err(self.change_failed(name, announced, error).await),
+        }
+    }
+
+    /// What a value in the vault is while policies name this place or another.
+    fn value_role(&self, name: &SecretName) -> ValueRole {
+        match self.policies.take_from_vault(name) {
+            true => ValueRole::InForce,
+            false => ValueRole::Elsewhere,
         }
     }
 
@@ -213,7 +210,7 @@ impl Secrets {
         let body = Body::of(event).map_err(AuditLogError::from)?;
         let mac = self.vault.removal_mac(body.as_str());
         let mac = mac.map_err(|_locked| UpkeepError::Locked)?;
-        Ok(body.with_mac(&mac))
+        Ok(body.with_mac(&mac.bytes()))
     }
 
     pub(crate) fn genuine_removal(&self, body: &str) -> Option<RemovalRecord> {
@@ -224,8 +221,8 @@ impl Secrets {
     /// What the MAC of a record covers, if it is this vault's.
     pub(crate) fn covered_by_removal_mac(&self, body: &str) -> Option<String> {
         let (covered, mac) = Body::split_mac(body)?;
-        let genuine = self.vault.verify_removal_mac(&covered, &mac);
-        genuine.is_ok_and(|genuine| genuine).then_some(covered)
+        let expected = self.vault.removal_mac(&covered).ok()?;
+        expected.is(&mac).then_some(covered)
     }
 }
 
@@ -234,5 +231,5 @@ pub(crate) struct Undone {
     pub(crate) held: StoredSecret,
     pub(crate) restores: u64,
     /// What its first characters say it is.
-    pub(crate) looks_like: Option<Kind>,
+    pub(crate) looks_like: Option<SecretKind>,
 }

@@ -183,7 +183,7 @@ impl Status {
         BrokerStatus {
             started_at: self.process.started,
             pid: std::process::id(),
-            root_key: self.vault.root_key_source().as_str().to_owned(),
+            root_key: self.vault.root_key_in_force().source.as_str().to_owned(),
             root_key_in_force: self.root_key_view(),
             live_leases: leases.len() as u64,
             raw_leases: raw as u64,

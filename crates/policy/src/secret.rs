@@ -57,6 +57,15 @@ pub enum SecretKind {
 }
 
 impl SecretKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Classic, Self::FineGrained, Self::App];
+
+    /// The kind with this word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
     /// The kind as policies write it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -136,14 +145,9 @@ const KEYS: &[&str] = &[
 
 fn kind(item: Item<'_>) -> Option<SecretKind> {
     let text = item.text()?;
-    let kinds = [
-        SecretKind::Classic,
-        SecretKind::FineGrained,
-        SecretKind::App,
-    ];
-    let kind = kinds.into_iter().find(|kind| kind.as_str() == text);
+    let kind = SecretKind::from_word(text);
     if kind.is_none() {
-        let meant = did_you_mean(text, kinds.map(SecretKind::as_str));
+        let meant = did_you_mean(text, SecretKind::ALL.map(SecretKind::as_str));
         item.error(format!(
             "`kind` must be `classic`, `fine-grained` or `app`{meant}"
         ));

@@ -58,7 +58,7 @@ pub struct CheckDetails {
 }
 
 /// [`CheckAttempt`] in half the room: there is one for each secret.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct CompactCheck {
     /// Versions count from 1.
     version: Option<std::num::NonZeroU64>,
@@ -72,26 +72,9 @@ pub(super) struct CompactCheck {
     checked_boot: Micros,
     failed_boot: Micros,
     login: Option<Arc<str>>,
-    verdict: Verdict,
+    /// `None` if GitHub never answered a check.
+    verdict: Option<Verdict>,
     accepted: bool,
-}
-
-impl Default for CompactCheck {
-    fn default() -> Self {
-        Self {
-            version: None,
-            hashed: None,
-            checked_at: Micros::NEVER,
-            expires_at: Micros::NEVER,
-            failed_at: Micros::NEVER,
-            boot: None,
-            checked_boot: Micros::NEVER,
-            failed_boot: Micros::NEVER,
-            login: None,
-            verdict: Verdict::Ok,
-            accepted: false,
-        }
-    }
 }
 
 impl CompactCheck {
@@ -102,7 +85,7 @@ impl CompactCheck {
             kept.hashed = checked.hashed.map(Box::new);
             kept.expires_at = checked.expires_at.into();
             kept.login = checked.login;
-            kept.verdict = checked.verdict;
+            kept.verdict = Some(checked.verdict);
             kept.accepted = checked.accepted;
             kept.checked_at = Some(checked.checked_at.wall()).into();
             kept.checked_boot = kept.in_boot(&checked.checked_at);
@@ -118,7 +101,7 @@ impl CompactCheck {
             version: self.version.map(Into::into),
             hashed: self.hashed.as_deref().cloned(),
             checked_at: self.moment(self.checked_at.at()?, self.checked_boot),
-            verdict: self.verdict,
+            verdict: self.verdict?,
             accepted: self.accepted,
             login: self.login.clone(),
             expires_at: self.expires_at.at(),
@@ -178,6 +161,12 @@ impl Micros {
     }
 }
 
+impl Default for Micros {
+    fn default() -> Self {
+        Self::NEVER
+    }
+}
+
 impl From<Option<Timestamp>> for Micros {
     fn from(at: Option<Timestamp>) -> Self {
         at.map_or(Self::NEVER, |at| Self(at.as_microsecond()))
@@ -189,10 +178,8 @@ impl Vault {
     #[must_use]
     pub fn check(&self, name: &SecretName) -> CheckAttempt {
         let state = known(self.shared.state.read());
-        state
-            .checks
-            .get(name)
-            .map_or_else(CheckAttempt::default, CompactCheck::attempt)
+        let check = state.checks.get(name).map(CompactCheck::attempt);
+        check.unwrap_or_default()
     }
 
     /// Keeps, durably, what a check found. Works while locked. The findings are a JSON object, whose
@@ -208,12 +195,18 @@ impl Vault {
         findings: String,
     ) -> Result<(), VaultError> {
         let name = name.clone();
-        let kept = CompactCheck::of(CheckAttempt {
-            checked: Some(checked),
-            failed_at: None,
-        });
-        self.ask(move |work| work.keep_check(name, kept, &findings))
-            .await
+        self.ask(move |work| {
+            work.store.keep_check(&name, &checked, &findings)?;
+            let kept = CompactCheck::of(CheckAttempt {
+                checked: Some(checked),
+                failed_at: None,
+            });
+            let mut state = known(work.shared.state.write());
+            let kept = kept.sharing(&state.checks);
+            state.checks.insert(name, kept);
+            Ok(())
+        })
+        .await
     }
 
     /// Keeps, durably, that a check was tried at this time and GitHub did not answer it. What the
@@ -229,8 +222,13 @@ impl Vault {
         why: String,
     ) -> Result<(), VaultError> {
         let name = name.clone();
-        self.ask(move |work| work.keep_failed_check(name, &at, &why))
-            .await
+        self.ask(move |work| {
+            work.store.keep_failed_check(&name, &at, &why)?;
+            let mut state = known(work.shared.state.write());
+            state.checks.entry(name).or_default().failed(&at);
+            Ok(())
+        })
+        .await
     }
 
     /// What the last check found, read from the database.

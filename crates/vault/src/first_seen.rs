@@ -77,7 +77,13 @@ impl Vault {
         &self,
         these: Vec<(SecretName, FirstSeen)>,
     ) -> Result<(), VaultError> {
-        self.ask(move |work| work.keep_first_seen(these)).await
+        self.ask(move |work| {
+            work.store.keep_first_seen(&these)?;
+            let mut state = known(work.shared.state.write());
+            state.first_seen.extend(these);
+            Ok(())
+        })
+        .await
     }
 }
 

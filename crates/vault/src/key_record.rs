@@ -33,21 +33,14 @@ impl KeyRecord {
         super::envelope::text(&mut out, &self.source.to_stored());
         out.extend_from_slice(&self.made_at.as_microsecond().to_be_bytes());
         for wrap in [&self.passphrase, &self.recovery] {
-            match wrap {
-                None => out.push(0),
-                Some(wrap) => {
-                    out.push(1);
-                    out.extend_from_slice(&wrap.to_bytes());
-                }
-            }
+            super::envelope::optional(&mut out, wrap.as_ref().map(Wrap::to_bytes));
         }
-        match self.change.as_ref().map(Change::to_stored) {
-            None => out.push(0),
-            Some(change) => {
-                out.push(1);
-                super::envelope::text(&mut out, &change);
-            }
-        }
+        let change = self.change.as_ref().map(|change| {
+            let mut bytes = Vec::new();
+            super::envelope::text(&mut bytes, &change.to_stored());
+            bytes
+        });
+        super::envelope::optional(&mut out, change);
         keys.mac("tokend custody v1", [out.as_slice()])
     }
 

@@ -17,7 +17,9 @@ use zeroize::Zeroizing;
 
 use super::envelope::{self, KeyError, NoRandom, RootKeyRef};
 use super::error::VaultError;
+use super::key_record::KeyRecord;
 use super::root_key::RootKey;
+use super::state::State;
 
 /// What is sealed under the root key once per vault.
 #[derive(Debug, Clone)]
@@ -87,12 +89,13 @@ impl SealedKeys {
 
 /// The keys of an unlocked vault. Dropping them wipes them.
 pub(super) struct Keys {
-    root: RootKey,
+    pub(super) root: RootKey,
     root_version: u32,
     mac: LockedKey,
     /// The root key before this one, while what was sealed under it may be on its way to the writer.
-    previous: Option<(RootKey, u32)>,
-    list: ListForm,
+    pub(super) previous: Option<(RootKey, u32)>,
+    /// In which form these keys make the MAC over the list.
+    pub(super) list_form: ListForm,
 }
 
 /// In which form the list of secrets has its MAC.
@@ -106,7 +109,7 @@ pub(super) enum ListForm {
 }
 
 impl ListForm {
-    const fn domain(self) -> &'static str {
+    pub(super) const fn domain(self) -> &'static str {
         match self {
             Self::V1 => "tokend list v1",
             Self::V2 => "tokend list v2",
@@ -115,7 +118,25 @@ impl ListForm {
 }
 
 impl Keys {
-    /// Takes the root key of the vault at `path`.
+    /// Takes the root key of the vault at `path`, and checks with it that the list of secrets, and where the
+    /// root key is kept, were not changed by another program.
+    pub(super) fn unlock(root: RootKey, state: &State, path: &Path) -> Result<Self, VaultError> {
+        let KeyRecord { keys, .. } = &state.key_record;
+        let mut keys = Self::open(root, keys, &state.list.log.public_key, path)?;
+        let what = if !state.list.is_genuine(&mut keys) {
+            "its list of secrets and versions"
+        } else if !state.key_record.is_genuine(&keys) {
+            "where its root key is kept"
+        } else {
+            return Ok(keys);
+        };
+        Err(VaultError::Tampered {
+            path: path.to_owned(),
+            what: what.to_owned(),
+        })
+    }
+
+    /// The same, of a vault that may be all new.
     pub(super) fn open(
         root: RootKey,
         sealed: &SealedKeys,
@@ -144,65 +165,28 @@ impl Keys {
             root_version,
             mac,
             previous: None,
-            list: ListForm::V2,
+            list_form: ListForm::V2,
         })
     }
 
-    /// Takes the next root key and keeps the one before it until [`Self::forget_previous`].
+    /// Takes the next root key and keeps the one before it.
     pub(super) fn change_root(&mut self, root: RootKey, version: u32) {
         let before = std::mem::replace(&mut self.root, root);
         self.previous = Some((before, self.root_version));
         self.root_version = version;
     }
 
-    /// In which form these keys make the MAC over the list.
-    pub(super) const fn list_form(&self) -> ListForm {
-        self.list
-    }
-
-    pub(super) const fn set_list_form(&mut self, form: ListForm) {
-        self.list = form;
-    }
-
-    /// The beginning of a MAC over the list in this form.
-    pub(super) fn list_mac(&self, form: ListForm, head: &[u8]) -> Tag {
-        self.mac(form.domain(), [head])
-    }
-
-    /// Wipes the root key before this one.
-    pub(super) fn forget_previous(&mut self) {
-        self.previous = None;
-    }
-
-    pub(super) const fn has_previous(&self) -> bool {
-        self.previous.is_some()
-    }
-
     /// The root key of this version, if it is one of the two that are kept.
     pub(super) fn under(&self, version: u32) -> Option<RootKeyRef<'_>> {
         let previous = self.previous.as_ref();
-        let previous = previous.map(|(root, version)| (root, *version));
-        [Some((&self.root, self.root_version)), previous]
-            .into_iter()
-            .flatten()
-            .find(|(_, is)| *is == version)
-            .map(|(root, version)| RootKeyRef {
-                root: root.expose(),
-                version,
-            })
+        let previous = previous.map(|(root, version)| root.at_version(*version));
+        let mut kept = [Some(self.root()), previous].into_iter().flatten();
+        kept.find(|root| root.version == version)
     }
 
-    pub(super) const fn root_key(&self) -> &RootKey {
-        &self.root
-    }
-
-    pub(super) const fn root(&self) -> (&[u8; 32], u32) {
-        (self.root.expose(), self.root_version)
-    }
-
-    /// A second copy of the root key, for a backup.
-    pub(super) fn copy_of_root(&self) -> Result<RootKey, std::io::Error> {
-        self.root.copy()
+    /// The root key in force.
+    pub(super) const fn root(&self) -> RootKeyRef<'_> {
+        self.root.at_version(self.root_version)
     }
 
     pub(super) const fn are_in_locked_memory(&self) -> bool {
@@ -216,34 +200,44 @@ impl Keys {
 }
 
 /// HMAC-SHA256 over `domain`, a zero byte, and the parts, which the caller keeps apart.
-#[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
 pub(super) fn hmac<'a>(
     key: &[u8; 32],
     domain: &str,
     parts: impl IntoIterator<Item = &'a [u8]>,
 ) -> Tag {
-    let mut mac = Tag(Hmac::new_from_slice(key).expect("a key of 32 bytes"));
-    mac.0.update(domain.as_bytes());
-    mac.0.update(&[0]);
+    let mut mac = Tag::under(key, domain);
+    mac.update(&[0]);
     for part in parts {
-        mac.0.update(part);
+        mac.update(part);
     }
     mac
 }
 
-/// A MAC, to be written down or compared in constant time.
-pub(super) struct Tag(Hmac<Sha256>);
+/// A MAC, to be written down or compared.
+pub struct Tag(Hmac<Sha256>);
 
 impl Tag {
+    /// The beginning of one: over `domain`.
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    pub(super) fn under(key: &[u8; 32], domain: &str) -> Self {
+        let mut mac = Self(Hmac::new_from_slice(key).expect("a key of 32 bytes"));
+        mac.update(domain.as_bytes());
+        mac
+    }
+
     pub(super) fn update(&mut self, part: &[u8]) {
         self.0.update(part);
     }
 
-    pub(super) fn bytes(self) -> [u8; 32] {
+    /// As it is written down.
+    #[must_use]
+    pub fn bytes(self) -> [u8; 32] {
         self.0.finalize().into_bytes().into()
     }
 
-    pub(super) fn is(self, other: &[u8]) -> bool {
+    /// Whether the other is the same, compared in constant time.
+    #[must_use]
+    pub fn is(self, other: &[u8]) -> bool {
         self.0.verify_slice(other).is_ok()
     }
 }

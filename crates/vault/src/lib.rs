@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LockResult, Mutex, RwLock};
 
+use broker_policy::SecretKind;
 use broker_protocol::names::SecretName;
 use broker_secret_memory::token::{AccessToken, HashedToken};
 use jiff::Timestamp;
@@ -67,14 +68,16 @@ mod tests;
 pub use broker_secret_memory::cipher::NoRandom;
 pub use checks::{CheckAttempt, CheckDetails, Checked};
 pub use error::VaultError;
-pub use kind::Kind;
+pub use keys::Tag;
+pub use kind::kind_of;
 pub use minted::{MintKey, Minted};
 pub use rekey::{
     Interrupted, MOST_SEALS, Prepared, Rekey, RekeyError, RekeyRequest, Rekeyed, RootKeyInForce,
 };
-pub use rotation::{NewValue, StoredVersion};
+pub use rotation::StoredVersion;
 pub use row_mac::Forgotten;
 pub use sources::SourceValue;
+pub use values::{NewValue, ValueRole};
 pub use warnings::StoredWarning;
 pub use witness::{Usage, UsageDelta};
 
@@ -99,8 +102,8 @@ struct Shared {
     state: RwLock<State>,
     /// `None` while locked.
     keys: RwLock<Option<Keys>>,
-    /// Outlives a lock. Taken last.
-    witness: RwLock<Witness>,
+    /// `None` while the store was locked since the start; outlives a lock. Taken last.
+    witness: RwLock<Option<Witness>>,
 }
 
 impl Shared {
@@ -131,7 +134,7 @@ pub struct StoredSecret {
     /// The version in use.
     pub version: u64,
     /// What its first characters say it is.
-    pub kind: Option<Kind>,
+    pub kind: Option<SecretKind>,
     /// Base64 SHA-256 of the value.
     pub hashed_credential: HashedToken,
     /// When it ends at GitHub, as far as is known: what a check of this version found, or else what
@@ -210,7 +213,7 @@ impl Vault {
             rekeying: Mutex::default(),
             state: RwLock::new(state),
             keys: RwLock::new(None),
-            witness: RwLock::new(Witness::NotYet),
+            witness: RwLock::default(),
         });
         let writer = Writer::start(store, Arc::clone(&shared))?;
         Ok(Self { shared, writer })
@@ -275,7 +278,7 @@ impl Vault {
             .ok_or_else(|| VaultError::VersionNotNamed(name.clone()))?;
         let state = known(self.shared.state.read());
         let keys = known(self.shared.keys.read());
-        let (root, root_version) = keys.as_ref().ok_or(VaultError::Locked)?.root();
+        let root = keys.as_ref().ok_or(VaultError::Locked)?.root();
         let versions = state.list.secrets.get(name).map(|secret| &secret.versions);
         let versions = versions
             .filter(|versions| !versions.is_empty())
@@ -287,7 +290,7 @@ impl Vault {
             version: wanted,
         })?;
         let what = sealed.identity(self.id(), name);
-        let opened = envelope::unseal(root, root_version, &what, &sealed.envelope);
+        let opened = envelope::unseal(root, &what, &sealed.envelope);
         let tampered = || {
             self.shared
                 .tampered(format!("version {wanted} of secret `{name}`"))
@@ -301,6 +304,13 @@ impl Vault {
         change: impl FnOnce(&mut Work) -> Result<T, VaultError> + Send + 'static,
     ) -> Result<T, VaultError> {
         self.writer.ask(change)?.await.map_err(stopped)?
+    }
+
+    fn ask_blocking<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Work) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, VaultError> {
+        self.writer.ask(change)?.blocking_recv().map_err(stopped)?
     }
 }
 

@@ -97,10 +97,10 @@ impl Vault {
         let kept = {
             // Sealed and sent under one hold of the keys: a re-key between the two would not know of it.
             let keys = known(self.shared.keys.read());
-            let (root, root_version) = keys.as_ref().ok_or(VaultError::Locked)?.root();
+            let root = keys.as_ref().ok_or(VaultError::Locked)?.root();
             let what = minted.identity(self.id(), &place);
             // Into the envelope, sealed.
-            let envelope = envelope::seal(root, root_version, &what, token.expose().as_bytes())?;
+            let envelope = envelope::seal(root, &what, token.expose().as_bytes())?;
             self.shared.seals.fetch_add(1, Ordering::Relaxed);
             let sealed = SealedMinted { minted, envelope };
             self.writer.ask(move |work| work.keep_minted(sealed))?
@@ -130,14 +130,14 @@ impl Vault {
         let app = &usage.get().secret;
         let state = known(self.shared.state.read());
         let keys = known(self.shared.keys.read());
-        let (root, root_version) = keys.as_ref().ok_or(VaultError::Locked)?.root();
+        let root = keys.as_ref().ok_or(VaultError::Locked)?.root();
         let sealed = state.minted.get(hashed_credential);
         let sealed = sealed
             .filter(|sealed| sealed.minted.key.secret == *app)
             .ok_or_else(|| VaultError::NoValue(app.clone()))?;
         let place = sealed.minted.place();
         let what = sealed.minted.identity(self.id(), &place);
-        let opened = envelope::unseal(root, root_version, &what, &sealed.envelope);
+        let opened = envelope::unseal(root, &what, &sealed.envelope);
         let tampered = || {
             self.shared
                 .tampered(format!("an installation token of `{app}`"))

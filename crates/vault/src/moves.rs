@@ -8,6 +8,8 @@ use super::error::VaultError;
 use super::state::states_of;
 use super::{Vault, known};
 use crate::move_state::Move;
+use crate::row_mac::Row;
+use crate::store::{Tx, states};
 
 impl Vault {
     /// Writes how far a move is.
@@ -16,8 +18,7 @@ impl Vault {
     ///
     /// [`VaultError::Locked`] before the first unlock, or if it could not be written.
     pub async fn note_move(&self, name: &SecretName, moving: Move) -> Result<(), VaultError> {
-        let (name, moving) = (name.clone(), Some(moving));
-        self.ask(move |work| work.note_move(&name, moving)).await
+        self.change_move(name, Some(moving)).await
     }
 
     /// Forgets a move: it is at its end, either way.
@@ -26,8 +27,28 @@ impl Vault {
     ///
     /// As for [`Self::note_move`].
     pub async fn forget_move(&self, name: &SecretName) -> Result<(), VaultError> {
+        self.change_move(name, None).await
+    }
+
+    async fn change_move(&self, name: &SecretName, moving: Option<Move>) -> Result<(), VaultError> {
         let name = name.clone();
-        self.ask(move |work| work.note_move(&name, None)).await
+        self.ask(move |work| {
+            let stored = moving.map(|moving| work.store.stored(moving)).transpose()?;
+            let (stored, text) = stored.unzip();
+            let covered = work.covered(|state, key, rows| {
+                let turned = state.moves.get(&name).into_iter().chain(&stored);
+                rows.turned(key, turned.map(|row| Row::Move(&name, &row.digest)))
+            })?;
+            let write =
+                |tx: &Tx<'_>| states::write_state(tx, "secret_move", &name, text.as_deref());
+            work.change_rows(covered, write, |state| {
+                state.moves.remove(&name);
+                state
+                    .moves
+                    .extend(stored.map(|stored| (name.clone(), stored)));
+            })
+        })
+        .await
     }
 
     /// The move of a secret that is under way, locked or not.

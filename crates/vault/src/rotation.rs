@@ -6,15 +6,17 @@
 use std::collections::BTreeMap;
 
 use broker_audit_writer::{Recorded, Use};
+use broker_policy::SecretKind;
 use broker_protocol::names::SecretName;
-use broker_secret_memory::token::{AccessToken, HashedToken};
+use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
 
 use super::error::VaultError;
 use super::state::states_of;
-use super::values::ValueRole;
-use super::{Kind, StoredSecret, Vault, known, stopped};
+use super::{Vault, known};
 use crate::rotation_state::{Rotation, SinkState};
+use crate::row_mac::Row;
+use crate::store::{Tx, states};
 
 /// What is known of one stored version without its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,43 +24,14 @@ pub struct StoredVersion {
     /// Its number.
     pub number: u64,
     /// What its first characters say it is.
-    pub kind: Option<Kind>,
+    pub kind: Option<SecretKind>,
     /// Base64 SHA-256 of the value.
     pub hashed_credential: HashedToken,
     /// When it ends at GitHub, as far as is known.
     pub expires_at: Option<Timestamp>,
 }
 
-/// A value on its way into the vault, and its end at GitHub as far as is known.
-pub struct NewValue {
-    /// The value.
-    pub value: AccessToken,
-    /// Its end.
-    pub expires_at: Option<Timestamp>,
-}
-
 impl Vault {
-    /// [`Vault::store`], together with the rotation that the version belongs to.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Vault::store`]; neither is written.
-    pub async fn swap(
-        &self,
-        usage: Recorded<Use>,
-        new: NewValue,
-        rotation: Rotation,
-        now: Timestamp,
-    ) -> Result<StoredSecret, VaultError> {
-        let stored = self.send_version(
-            &usage,
-            new,
-            ValueRole::InForce(Some(Box::new(rotation))),
-            now,
-        )?;
-        stored.await.map_err(stopped)?
-    }
-
     /// Erases every version of a secret but `keep`, in memory and in the files, and writes the rotation
     /// that ends with it; without one the secret's rotation is forgotten.
     ///
@@ -89,8 +62,18 @@ impl Vault {
         rotation: Rotation,
     ) -> Result<(), VaultError> {
         let name = name.clone();
-        self.ask(move |work| work.note_rotation(&name, rotation))
-            .await
+        self.ask(move |work| {
+            let (stored, text) = work.store.stored(rotation)?;
+            let covered = work.covered(|state, key, rows| {
+                let after = Row::Rotation(&name, &stored.digest);
+                rows.turned(key, state.rotation_row(&name).into_iter().chain([after]))
+            })?;
+            let write = |tx: &Tx<'_>| states::write_state(tx, "rotation", &name, Some(&text));
+            work.change_rows(covered, write, |state| {
+                state.rotations.insert(name.clone(), stored);
+            })
+        })
+        .await
     }
 
     /// Writes what is known of a sink.
@@ -102,11 +85,23 @@ impl Vault {
         &self,
         name: &SecretName,
         sink: &str,
-        state: SinkState,
+        sink_state: SinkState,
     ) -> Result<(), VaultError> {
         let (name, sink) = (name.clone(), sink.to_owned());
-        self.ask(move |work| work.note_sink(&name, &sink, state))
-            .await
+        self.ask(move |work| {
+            let (stored, text) = work.store.stored(sink_state)?;
+            let covered = work.covered(|state, key, rows| {
+                let before = state.sinks.get(&name).and_then(|sinks| sinks.get(&sink));
+                let turned = before.into_iter().chain([&stored]);
+                rows.turned(key, turned.map(|row| Row::Sink(&name, &sink, &row.digest)))
+            })?;
+            let write = |tx: &Tx<'_>| states::write_sink(tx, &name, &sink, &text);
+            work.change_rows(covered, write, |state| {
+                let sinks = state.sinks.entry(name.clone()).or_default();
+                sinks.insert(sink.clone(), stored);
+            })
+        })
+        .await
     }
 
     /// The last rotation of a secret, under way or ended; locked or not.

@@ -34,14 +34,13 @@ pub(super) struct SignedHead {
     pub(super) mac: [u8; 32],
 }
 
-/// Whether what was found at the start is the vault's own, as far as is known.
-pub(super) enum Witness {
-    /// The store was locked since the start.
-    NotYet,
-    /// It is not. The key is kept for when the ends of leases are recorded.
-    Changed(WitnessKey, Forgotten),
-    /// It is, and all since then is under the key.
-    Genuine(WitnessKey, RowSum),
+/// What the first unlock since the start leads to.
+pub(super) struct Witness {
+    /// All since then is under it. Where what was found is not the vault's own, it is kept for when the ends
+    /// of leases are recorded.
+    pub(super) key: WitnessKey,
+    /// The rows; `Err` where what was found at the start is not the vault's own.
+    pub(super) found: Result<RowSum, Forgotten>,
 }
 
 impl Witness {
@@ -52,25 +51,15 @@ impl Witness {
     pub(super) fn evaluate(keys: &Keys, state: &mut State) -> Result<Self, io::Error> {
         let key = WitnessKey::of(keys)?;
         let sum = RowSum::of(&key, state.rows());
-        if keys.list_form() == ListForm::V1 {
-            return Ok(Self::Genuine(key, sum));
-        }
         let genuine = state.signed_head.is_some_and(|signed_head| {
             let tag = key.tag(&state.list.log, signed_head.head, &sum);
             tag.is(&signed_head.mac)
         });
-        Ok(if genuine {
-            Self::Genuine(key, sum)
-        } else {
-            Self::Changed(key, state.forget_work_under_way())
-        })
-    }
-
-    pub(super) const fn key(&self) -> Option<&WitnessKey> {
-        match self {
-            Self::NotYet => None,
-            Self::Changed(key, _) | Self::Genuine(key, _) => Some(key),
-        }
+        let found = match genuine || keys.list_form == ListForm::V1 {
+            true => Ok(sum),
+            false => Err(state.forget_work_under_way()),
+        };
+        Ok(Self { key, found })
     }
 }
 
@@ -119,14 +108,9 @@ impl WitnessKey {
     fn tag(&self, log: &LogIdentity, head: Option<Head>, rows: &RowSum) -> Tag {
         let mut out = Vec::with_capacity(128);
         super::envelope::text(&mut out, &log.log_id);
-        match head {
-            None => out.push(0),
-            Some(head) => {
-                out.push(1);
-                out.extend_from_slice(&head.records.to_be_bytes());
-                out.extend_from_slice(head.hash.as_bytes());
-            }
-        }
+        let head =
+            head.map(|head| [&head.records.to_be_bytes()[..], head.hash.as_bytes()].concat());
+        super::envelope::optional(&mut out, head);
         out.extend_from_slice(&rows.0);
         hmac(self.0.expose(), "tokend witness v1", [out.as_slice()])
     }

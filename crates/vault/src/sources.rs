@@ -13,17 +13,9 @@ use zeroize::Zeroizing;
 use super::error::VaultError;
 use super::{Vault, envelope, known, to_microseconds};
 
-/// A value as it was last read from its source, sealed.
+/// A value as it was last read from its source; with bytes in its place, sealed.
 #[derive(Debug)]
-pub(super) struct SealedValue {
-    pub(super) source: Box<str>,
-    pub(super) version: Option<u64>,
-    pub(super) read_at: Timestamp,
-    pub(super) sealed: Vec<u8>,
-}
-
-/// The same, opened.
-pub struct SourceValue {
+pub struct SourceValue<V = AccessToken> {
     /// As policies name it.
     pub source: Box<str>,
     /// What the place counts its changes with.
@@ -31,7 +23,7 @@ pub struct SourceValue {
     /// When it was read.
     pub read_at: Timestamp,
     /// The value.
-    pub value: AccessToken,
+    pub value: V,
 }
 
 impl Vault {
@@ -66,23 +58,20 @@ impl Vault {
     ///
     /// [`VaultError::Locked`], or if it could not be written.
     pub async fn keep_source_value(&self, value: &SourceValue) -> Result<(), VaultError> {
-        let sealed = {
-            let key = self.source_key()?;
-            let read_at = to_microseconds(value.read_at);
-            let mut nonce = [0; NONCE];
-            envelope::random(&mut nonce)?;
-            // Into the sealed copy.
-            let clear = value.value.expose().as_bytes();
-            let mut sealed = Vec::with_capacity(NONCE + clear.len() + TAG);
-            let bound = self.bound(&value.source, value.version, read_at);
-            append_sealed(&mut sealed, &key, nonce, &bound, clear);
-            SealedValue {
-                source: value.source.clone(),
-                version: value.version,
-                read_at,
-                sealed,
-            }
+        let key = self.source_key()?;
+        let mut nonce = [0; NONCE];
+        envelope::random(&mut nonce)?;
+        // Into the sealed copy.
+        let clear = value.value.expose().as_bytes();
+        let mut sealed = SourceValue {
+            source: value.source.clone(),
+            version: value.version,
+            read_at: to_microseconds(value.read_at),
+            value: Vec::with_capacity(NONCE + clear.len() + TAG),
         };
+        let bound = self.bound(&sealed);
+        append_sealed(&mut sealed.value, &key, nonce, &bound, clear);
+        drop(key);
         self.ask(move |work| work.store.keep_source_value(&sealed))
             .await
     }
@@ -96,8 +85,8 @@ impl Vault {
         let kept = self.ask(|work| work.store.source_values()).await?;
         let key = self.source_key()?;
         let opened = kept.into_iter().filter_map(|kept| {
-            let bound = self.bound(&kept.source, kept.version, kept.read_at);
-            let mut text = Zeroizing::new(kept.sealed);
+            let bound = self.bound(&kept);
+            let mut text = Zeroizing::new(kept.value);
             // What does not open is as good as not there.
             open_in_place(&key, &bound, &mut text).ok()?;
             Some(SourceValue {
@@ -138,19 +127,13 @@ impl Vault {
         Ok(Zeroizing::new(made.bytes()))
     }
 
-    fn bound(&self, source: &str, version: Option<u64>, read_at: Timestamp) -> Vec<u8> {
+    fn bound(&self, of: &SourceValue<Vec<u8>>) -> Vec<u8> {
         let mut out = Vec::with_capacity(128);
         envelope::text(&mut out, "tokend source value v1");
         envelope::text(&mut out, self.id());
-        envelope::text(&mut out, source);
-        match version {
-            None => out.push(0),
-            Some(version) => {
-                out.push(1);
-                out.extend_from_slice(&version.to_be_bytes());
-            }
-        }
-        out.extend_from_slice(&read_at.as_microsecond().to_be_bytes());
+        envelope::text(&mut out, &of.source);
+        envelope::optional(&mut out, of.version.map(u64::to_be_bytes));
+        out.extend_from_slice(&of.read_at.as_microsecond().to_be_bytes());
         out
     }
 }

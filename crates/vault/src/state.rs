@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use broker_audit::chain::Head;
+use broker_policy::SecretKind;
 use broker_protocol::api::Exposure;
 use broker_protocol::names::{LeaseId, Purpose, SecretName};
 use broker_secret_memory::token::HashedToken;
@@ -20,16 +21,17 @@ use super::key_record::KeyRecord;
 use super::keys::{Keys, ListForm, Tag};
 use super::minted::SealedMinted;
 use super::row_mac::{Digest, Forgotten, Row, SignedHead};
-use super::{Kind, LogIdentity, StoredSecret};
+use super::{LogIdentity, StoredSecret};
 use crate::first_seen::FirstSeen;
 use crate::move_state::Move;
 use crate::rotation_state::{Rotation, SinkState};
+use crate::store::Mark;
 
 /// One version of a secret.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Sealed {
     pub(super) version: u64,
-    pub(super) kind: Option<Kind>,
+    pub(super) kind: Option<SecretKind>,
     pub(super) hashed_credential: HashedToken,
     pub(super) expires_at: Option<Timestamp>,
     pub(super) set_at: Timestamp,
@@ -59,7 +61,7 @@ impl Sealed {
 }
 
 /// One secret, perhaps without a value: reserved, or removed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Secret {
     pub(super) created_at: Timestamp,
     pub(super) last_version: u64,
@@ -133,34 +135,33 @@ impl List {
     pub(super) fn is_genuine(&self, keys: &mut Keys) -> bool {
         let forms = [ListForm::V2, ListForm::V1];
         forms.into_iter().any(|form| {
-            keys.set_list_form(form);
+            keys.list_form = form;
             self.tag(keys).is(&self.mac)
         })
     }
 
     /// The MAC over the list as it is.
     pub(super) fn tag(&self, keys: &Keys) -> Tag {
-        let start = start_of_tag(keys, keys.list_form(), &self.log, self.changes);
+        let start = start_of_tag(keys, keys.list_form, &self.log, self.changes);
         self.tag_with(start, None)
     }
 
-    /// The MAC over the list after its next change: as it is, in this form.
-    pub(super) fn next_tag_in(&self, form: ListForm, keys: &Keys) -> Tag {
-        self.tag_with(start_of_tag(keys, form, &self.log, self.changes + 1), None)
-    }
-
-    /// The same with `name` as `changed` outlines it.
-    pub(super) fn next_tag(&self, keys: &Keys, name: &SecretName, changed: &Outline) -> Tag {
-        let start = start_of_tag(keys, keys.list_form(), &self.log, self.changes + 1);
-        self.tag_with(start, Some((name, changed)))
-    }
-
-    /// The same for a new log.
-    pub(super) fn next_tag_with_log(&self, keys: &Keys, log: &LogIdentity) -> Tag {
-        self.tag_with(
-            start_of_tag(keys, keys.list_form(), log, self.changes + 1),
-            None,
-        )
+    /// The count and the MAC after the next change of the list: in this form, with this log, and with a secret
+    /// as it is outlined, where it is a secret that changes.
+    pub(super) fn next_mark(
+        &self,
+        keys: &Keys,
+        form: ListForm,
+        log: &LogIdentity,
+        changed: Option<(&SecretName, &Outline)>,
+    ) -> Mark {
+        let changes = self.changes + 1;
+        let start = start_of_tag(keys, form, log, changes);
+        Mark {
+            changes,
+            mac: self.tag_with(start, changed).bytes(),
+            signed_head: None,
+        }
     }
 
     fn tag_with(&self, mut tag: Tag, changed: Option<(&SecretName, &Outline)>) -> Tag {
@@ -185,54 +186,57 @@ fn start_of_tag(keys: &Keys, form: ListForm, log: &LogIdentity, changes: u64) ->
     let mut head = Vec::new();
     super::envelope::text(&mut head, &log.log_id);
     head.extend_from_slice(&changes.to_be_bytes());
-    keys.list_mac(form, &head)
+    keys.mac(form.domain(), [&*head])
 }
 
-/// Who was handed a value itself.
-pub(super) type ExposedTo = (SecretName, u32, Purpose);
-
-/// Who was handed a value that another took the place of.
-pub(super) type ExposedBefore = (SecretName, HashedToken, u32, Purpose);
+/// Who was handed which value itself: the one in use, or one that another took the place of, by its hash.
+pub(super) type ExposedTo = (SecretName, Option<HashedToken>, u32, Purpose);
 
 /// A value that comes into use, and the one that it takes the place of.
 pub(super) struct ValueChange {
+    pub(super) secret: SecretName,
     pub(super) from: Option<HashedToken>,
     pub(super) to: HashedToken,
+}
+
+impl ValueChange {
+    /// Whether this is of one of the two values.
+    pub(super) fn concerns(&self, (secret, before, ..): &ExposedTo) -> bool {
+        *secret == self.secret && before.as_ref().is_none_or(|hashed| *hashed == self.to)
+    }
+
+    /// The same exposure once the value is in use: of the one before by its hash, if there was one, and of
+    /// the new one, where it was in use before, as the one in use again.
+    pub(super) fn turned(&self, of: ExposedTo) -> Option<ExposedTo> {
+        let (secret, before, uid, purpose) = of;
+        let before = match before {
+            None => Some(self.from.clone()?),
+            Some(_) => None,
+        };
+        Some((secret, before, uid, purpose))
+    }
 }
 
 /// When secrets were last used, and who holds their values.
 #[derive(Debug, Default)]
 pub(super) struct Figures {
     pub(super) last_used: HashMap<SecretName, Timestamp>,
-    /// Of the value in use.
+    /// Of the values in use, and of those before them that the vault still has.
     pub(super) exposures: BTreeMap<ExposedTo, Exposure>,
-    /// Of those before it that the vault still has.
-    pub(super) exposed_before: BTreeMap<ExposedBefore, Exposure>,
 }
 
 impl Figures {
     /// Another value comes into use. Who was handed it, where it was in use before, counts again.
-    pub(super) fn turn(&mut self, name: &SecretName, turn: &ValueChange) {
-        let passed = taken(&mut self.exposures, |(secret, ..)| secret == name);
-        let again = taken(&mut self.exposed_before, |(secret, hashed, ..)| {
-            secret == name && *hashed == turn.to
+    pub(super) fn turn(&mut self, turn: &ValueChange) {
+        let of_both = self.exposures.keys().filter(|key| turn.concerns(key));
+        let of_both: Vec<_> = of_both.cloned().collect();
+        let turned = of_both.into_iter().filter_map(|key| {
+            let exposure = self.exposures.remove(&key)?;
+            Some((turn.turned(key)?, exposure))
         });
-        for ((secret, _, uid, purpose), exposure) in again {
-            self.exposures.insert((secret, uid, purpose), exposure);
-        }
-        let Some(from) = &turn.from else { return };
-        for ((secret, uid, purpose), exposure) in passed {
-            let key = (secret, from.clone(), uid, purpose);
-            self.exposed_before.insert(key, exposure);
-        }
+        let turned: Vec<_> = turned.collect();
+        self.exposures.extend(turned);
     }
-}
-
-/// Takes some out of a map.
-fn taken<K: Ord + Clone, V>(map: &mut BTreeMap<K, V>, which: impl Fn(&K) -> bool) -> Vec<(K, V)> {
-    let keys: Vec<K> = map.keys().filter(|key| which(key)).cloned().collect();
-    let entries = keys.iter().filter_map(|key| map.remove_entry(key));
-    entries.collect()
 }
 
 /// All of the vault but its keys.

@@ -7,21 +7,6 @@ use crate::row_mac::Witness;
 use crate::{Vault, known};
 
 impl Vault {
-    /// Which source of the root key is in force.
-    #[must_use]
-    pub fn root_key_source(&self) -> RootKeySource {
-        known(self.shared.state.read()).key_record.source.clone()
-    }
-
-    /// Whether a recovery passphrase was set.
-    #[must_use]
-    pub fn has_recovery_passphrase(&self) -> bool {
-        known(self.shared.state.read())
-            .key_record
-            .recovery
-            .is_some()
-    }
-
     /// Reads the root key from the source in force. Blocks, for a keyring up to twenty seconds. Where a
     /// re-key was interrupted over a key file, the file that fits gets its name, and the other goes.
     ///
@@ -76,19 +61,12 @@ impl Vault {
     pub fn unlock(&self, root: RootKey) -> Result<(), VaultError> {
         let shared = &self.shared;
         let mut state = known(shared.state.write());
-        let public_key = &state.list.log.public_key;
-        let mut keys = Keys::open(root, &state.key_record.keys, public_key, &shared.path)?;
-        if !state.list.is_genuine(&mut keys) {
-            return Err(shared.tampered("its list of secrets and versions".to_owned()));
+        let keys = Keys::unlock(root, &state, &shared.path)?;
+        let mut witness = known(shared.witness.write());
+        if witness.is_none() {
+            *witness = Some(Witness::evaluate(&keys, &mut state)?);
         }
-        if !state.key_record.is_genuine(&keys) {
-            return Err(shared.tampered("where its root key is kept".to_owned()));
-        }
-        let not_yet = matches!(*known(shared.witness.read()), Witness::NotYet);
-        if not_yet {
-            let witness = Witness::evaluate(&keys, &mut state)?;
-            *known(shared.witness.write()) = witness;
-        }
+        drop(witness);
         *known(shared.keys.write()) = Some(keys);
         drop(state);
         // Its answer is not waited for: until it is done, the next unlock finds what this one did.

@@ -9,18 +9,33 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::error::VaultError;
-use super::rotation::NewValue;
 use super::state::Sealed;
-use super::{Kind, StoredSecret, Vault, envelope, known, stopped, to_microseconds};
+use super::{StoredSecret, Vault, envelope, kind_of, known, stopped, to_microseconds};
 use crate::rotation_state::Rotation;
+
+/// A value on its way into the vault, and its end at GitHub as far as is known.
+pub struct NewValue {
+    /// The value.
+    pub value: AccessToken,
+    /// Its end.
+    pub expires_at: Option<Timestamp>,
+}
 
 /// What a change in the vault is of.
 #[derive(Debug)]
-pub(super) enum ValueRole {
-    /// The value that is handed out, with the rotation that the change belongs to, if it does.
-    InForce(Option<Box<Rotation>>),
-    /// A copy of a value that policies take from elsewhere.
+pub enum ValueRole {
+    /// The value that is handed out.
+    InForce,
+    /// The same, together with the rotation that the change belongs to.
+    Rotated(Box<Rotation>),
+    /// A copy of a value that policies take from elsewhere: who was exposed to that one still is.
     Elsewhere,
+}
+
+impl ValueRole {
+    pub(super) const fn is_in_force(&self) -> bool {
+        !matches!(self, Self::Elsewhere)
+    }
 }
 
 impl Vault {
@@ -47,44 +62,15 @@ impl Vault {
     /// # Errors
     ///
     /// [`VaultError::Conflict`] if a later version came first; [`VaultError::Locked`]; or if it could
-    /// not be written.
+    /// not be written. A rotation is not written either then.
     pub async fn store(
         &self,
         usage: Recorded<Use>,
-        value: AccessToken,
-        expires_at: Option<Timestamp>,
-        now: Timestamp,
-    ) -> Result<StoredSecret, VaultError> {
-        let value = NewValue { value, expires_at };
-        self.store_as(&usage, value, ValueRole::InForce(None), now)
-            .await
-    }
-
-    /// The same of a secret whose value policies take from elsewhere: who was exposed to that one still is.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::store`].
-    pub async fn store_aside(
-        &self,
-        usage: Recorded<Use>,
-        value: AccessToken,
-        expires_at: Option<Timestamp>,
-        now: Timestamp,
-    ) -> Result<StoredSecret, VaultError> {
-        let value = NewValue { value, expires_at };
-        self.store_as(&usage, value, ValueRole::Elsewhere, now)
-            .await
-    }
-
-    async fn store_as(
-        &self,
-        usage: &Recorded<Use>,
         new: NewValue,
-        of: ValueRole,
+        role: ValueRole,
         now: Timestamp,
     ) -> Result<StoredSecret, VaultError> {
-        let stored = self.send_version(usage, new, of, now)?;
+        let stored = self.send_version(&usage, new, role, now)?;
         stored.await.map_err(stopped)?
     }
 
@@ -94,7 +80,7 @@ impl Vault {
         &self,
         usage: &Recorded<Use>,
         new: NewValue,
-        of: ValueRole,
+        role: ValueRole,
         now: Timestamp,
     ) -> Result<oneshot::Receiver<Result<StoredSecret, VaultError>>, VaultError> {
         let NewValue { value, expires_at } = new;
@@ -103,22 +89,22 @@ impl Vault {
         let version = named.ok_or_else(|| VaultError::VersionNotNamed(name.clone()))?;
         let mut sealed = Sealed {
             version,
-            kind: Kind::of(&value),
+            kind: kind_of(&value),
             hashed_credential: value.hashed(),
             expires_at: expires_at.map(to_microseconds),
             set_at: to_microseconds(now),
             envelope: Box::default(),
         };
         let keys = known(self.shared.keys.read());
-        let (root, root_version) = keys.as_ref().ok_or(VaultError::Locked)?.root();
+        let root = keys.as_ref().ok_or(VaultError::Locked)?.root();
         sealed.envelope = {
             let what = sealed.identity(self.id(), &name);
             // Into the envelope, sealed.
-            envelope::seal(root, root_version, &what, value.expose().as_bytes())?
+            envelope::seal(root, &what, value.expose().as_bytes())?
         };
         drop(value);
         self.shared.seals.fetch_add(1, Ordering::Relaxed);
-        self.writer.ask(move |work| work.add(&name, sealed, of))
+        self.writer.ask(move |work| work.add(&name, sealed, role))
     }
 
     /// Erases all versions of a secret, in memory and in the files.
@@ -126,21 +112,8 @@ impl Vault {
     /// # Errors
     ///
     /// [`VaultError::NoValue`], [`VaultError::Locked`], or if it could not be written.
-    pub async fn remove(&self, usage: Recorded<Use>) -> Result<(), VaultError> {
-        self.remove_as(usage, ValueRole::InForce(None)).await
-    }
-
-    /// The same of a secret whose value policies take from elsewhere: who was exposed to that one still is.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::remove`].
-    pub async fn remove_aside(&self, usage: Recorded<Use>) -> Result<(), VaultError> {
-        self.remove_as(usage, ValueRole::Elsewhere).await
-    }
-
-    async fn remove_as(&self, usage: Recorded<Use>, of: ValueRole) -> Result<(), VaultError> {
+    pub async fn remove(&self, usage: Recorded<Use>, role: ValueRole) -> Result<(), VaultError> {
         let name = usage.get().secret.clone();
-        self.ask(move |work| work.remove(&name, &of)).await
+        self.ask(move |work| work.remove(&name, &role)).await
     }
 }

@@ -17,9 +17,8 @@ use jiff::Timestamp;
 
 use super::error::VaultError;
 use super::keys::Tag;
-use super::row_mac::{Forgotten, Witness};
-use super::state::Figures;
-use super::{LogIdentity, Vault, known, new_id, stopped};
+use super::row_mac::Forgotten;
+use super::{LogIdentity, Vault, known, new_id};
 
 /// What leases that are alike add to a secret's figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,20 +50,7 @@ impl Vault {
     /// # Errors
     ///
     /// [`VaultError::Locked`].
-    pub fn lease_mac(&self, covered: &str) -> Result<[u8; 32], VaultError> {
-        self.lease_tag(covered).map(Tag::bytes)
-    }
-
-    /// Whether the MAC is the one over `covered`, compared in constant time.
-    ///
-    /// # Errors
-    ///
-    /// [`VaultError::Locked`].
-    pub fn verify_lease_mac(&self, covered: &str, mac: &[u8; 32]) -> Result<bool, VaultError> {
-        Ok(self.lease_tag(covered)?.is(mac))
-    }
-
-    fn lease_tag(&self, covered: &str) -> Result<Tag, VaultError> {
+    pub fn lease_mac(&self, covered: &str) -> Result<Tag, VaultError> {
         let state = known(self.shared.state.read());
         let keys = known(self.shared.keys.read());
         let keys = keys.as_ref().ok_or(VaultError::Locked)?;
@@ -78,34 +64,19 @@ impl Vault {
     /// # Errors
     ///
     /// [`VaultError::Locked`].
-    pub fn removal_mac(&self, covered: &str) -> Result<[u8; 32], VaultError> {
-        self.removal_tag(covered).map(Tag::bytes)
-    }
-
-    /// Whether the MAC is the one over `covered`, compared in constant time.
-    ///
-    /// # Errors
-    ///
-    /// [`VaultError::Locked`].
-    pub fn verify_removal_mac(&self, covered: &str, mac: &[u8; 32]) -> Result<bool, VaultError> {
-        Ok(self.removal_tag(covered)?.is(mac))
-    }
-
-    fn removal_tag(&self, covered: &str) -> Result<Tag, VaultError> {
+    pub fn removal_mac(&self, covered: &str) -> Result<Tag, VaultError> {
         let state = known(self.shared.state.read());
         let witness = known(self.shared.witness.read());
-        let key = witness.key().ok_or(VaultError::Locked)?;
-        Ok(key.removal(&state.list.log, covered))
+        let witness = witness.as_ref().ok_or(VaultError::Locked)?;
+        Ok(witness.key.removal(&state.list.log, covered))
     }
 
     /// What was forgotten where the first unlock found that someone else changed the noted head, or a row
     /// that decides something after a start. Then no lease that the log had at the start may be honoured.
     #[must_use]
     pub fn mismatch(&self) -> Option<Forgotten> {
-        match &*known(self.shared.witness.read()) {
-            Witness::Changed(_, forgotten) => Some(forgotten.clone()),
-            Witness::NotYet | Witness::Genuine(..) => None,
-        }
+        let witness = known(self.shared.witness.read());
+        witness.as_ref()?.found.as_ref().err().cloned()
     }
 
     /// Puts head and rows under a MAC as they are now: once the ends of all leases that were not
@@ -132,8 +103,7 @@ impl Vault {
     /// [`VaultError::Locked`], or if it could not be written.
     pub fn begin_new_log(&self) -> Result<LogIdentity, VaultError> {
         let log_id = new_id()?;
-        let answer = self.writer.ask(move |work| work.new_log(log_id))?;
-        answer.blocking_recv().map_err(stopped)?
+        self.ask_blocking(move |work| work.new_log(log_id))
     }
 
     /// Compares with the log: `recorded` has the highest version that `secret.set` records name for
@@ -198,18 +168,12 @@ impl Vault {
     #[must_use]
     pub fn usage(&self, name: &SecretName) -> Usage {
         let state = known(self.shared.state.read());
-        let Figures {
-            last_used,
-            exposures,
-            ..
-        } = &state.figures;
+        let exposures = state.figures.exposures.iter();
+        let of_value_in_use =
+            exposures.filter(|((secret, before, ..), _)| secret == name && before.is_none());
         Usage {
-            last_used: last_used.get(name).copied(),
-            exposed_to: exposures
-                .iter()
-                .filter(|((secret, ..), _)| secret == name)
-                .map(|(_, exposure)| exposure.clone())
-                .collect(),
+            last_used: state.figures.last_used.get(name).copied(),
+            exposed_to: of_value_in_use.map(|(_, one)| one.clone()).collect(),
         }
     }
 

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use broker_policy::{Host, PolicyErrors, PolicySet};
 use broker_protocol::hex;
-use broker_vault::backup::{self, Authorities, Backup, BackupError, LogAtBackup, UnreadableBackup};
+use broker_vault::backup::{
+    self, Authorities, Backup, BackupError, BackupFiles, LogAtBackup, UnreadableBackup,
+};
 use clap::Args;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -103,7 +105,7 @@ pub(super) fn verify(path: &Path, from: Option<&Path>) -> Result<Verified, Verif
     let backup = Backup::open(&file, &passphrase).map_err(refused)?;
     backup.check_values().map_err(refused)?;
     // As a checkout is evaluated: they are those of some other machine, perhaps.
-    let mut policies = backup.policies().to_vec();
+    let mut policies = backup.files.policies.clone();
     policies.retain(|file| !is_table(file));
     let set = PolicySet::parse(&policies, &SystemAccounts, &Host::anywhere());
     let set = set.map_err(|source| VerifyError::Policies {
@@ -112,15 +114,15 @@ pub(super) fn verify(path: &Path, from: Option<&Path>) -> Result<Verified, Verif
     })?;
     let mut warnings: Vec<_> = set.warnings().iter().map(ToString::to_string).collect();
     let own = nix::unistd::geteuid().as_raw();
-    if let Some(text) = backup.config()
+    if let Some(text) = &backup.files.config
         && let Err(error) = Config::parse(text, Path::new("tokend.toml"), own)
     {
         warnings.push(format!("a tokend would not start here: {error}"));
     }
-    let text = backup.config().unwrap_or_default();
+    let text = backup.files.config.as_deref().unwrap_or_default();
     for named in AuthorityFile::named_in(text, Path::new("tokend.toml")) {
         let is_in = |file: &Authorities| file.table == named.table;
-        if !backup.authorities().iter().any(is_in) {
+        if !backup.files.authorities.iter().any(is_in) {
             let (table, path) = (named.table, named.path.display());
             warnings.push(format!(
                 "the configuration names {path} (`[{table}] ca`), which is not in the backup: back it up separately"
@@ -175,8 +177,12 @@ struct BackupContents<'a> {
 impl<'a> BackupContents<'a> {
     fn of(path: &Path, verified: &'a Verified) -> Self {
         let backup = &verified.backup;
-        let manifest = backup.manifest();
-        let policies = backup.policies().iter();
+        let BackupFiles {
+            config,
+            policies,
+            authorities,
+        } = &backup.files;
+        let manifest = &backup.manifest;
         Self {
             file: path.display().to_string(),
             sha256: &verified.sha256,
@@ -187,9 +193,9 @@ impl<'a> BackupContents<'a> {
             root_key: backup.root_key_source().as_str(),
             secrets: manifest.secrets,
             versions: manifest.versions,
-            policies: policies.map(|file| file.name.as_str()).collect(),
-            configuration: backup.config().is_some(),
-            authorities: backup.authorities().iter().map(|file| file.table).collect(),
+            policies: policies.iter().map(|file| file.name.as_str()).collect(),
+            configuration: config.is_some(),
+            authorities: authorities.iter().map(|file| file.table).collect(),
             log: &manifest.log,
             warnings: &verified.warnings,
         }

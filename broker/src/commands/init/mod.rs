@@ -21,7 +21,7 @@ use broker_private_files::{self as private, PrivateError};
 use broker_vault::root_key::{
     KeyLocations, Keyring, Passphrase, RootKeyError, RootKeySource, Wrap,
 };
-use broker_vault::{self as vault, NewVault, NoRandom, Vault, VaultError};
+use broker_vault::{self as vault, NewVault, NoRandom, RootKeyInForce, Vault, VaultError};
 
 mod choose_key;
 pub mod command;
@@ -272,7 +272,9 @@ fn existing_vault(
         Err(VaultError::InUse(_)) if !begin_new => return Ok(report::in_use(places)),
         opened => opened?,
     };
-    let source = vault.root_key_source();
+    let RootKeyInForce {
+        source, recovery, ..
+    } = vault.root_key_in_force();
     if let Some(asked) = &options.root_key
         && *asked != source
     {
@@ -305,7 +307,7 @@ fn existing_vault(
     Ok(InitReport {
         steps,
         root_key: report::meaning(&source, places, None),
-        has_recovery: Some(vault.has_recovery_passphrase()),
+        has_recovery: Some(recovery),
         log: Some(log),
         next: "start the broker: tokend".to_owned(),
     })

@@ -92,12 +92,12 @@ pub fn run(
         root_key == RootKeySource::Passphrase && before != RootKeySource::Passphrase;
     let passphrase = if wants_passphrase {
         let typed = vault_passphrase(arguments.vault_passphrase_file)?;
-        let vault = &backup.manifest().vault;
+        let vault = &backup.manifest.vault;
         Some(Wrap::make(backup.root_key(), vault, &typed)?)
     } else {
         None
     };
-    let manifest = backup.manifest().clone();
+    let manifest = backup.manifest.clone();
     let options = RestoreOptions {
         backup,
         sha256: verified.sha256,

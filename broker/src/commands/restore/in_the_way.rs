@@ -50,7 +50,11 @@ pub(super) fn in_the_way(
     }
     for name in policies_at(&places.policies)? {
         let path = places.policies.join(&name);
-        let ours = backup.policies().iter().find(|ours| *ours.name == *name);
+        let ours = backup
+            .files
+            .policies
+            .iter()
+            .find(|ours| *ours.name == *name);
         match ours {
             None => add(path, "a policy that is not in the backup"),
             Some(ours) if differs(&path, ours.text.as_bytes())? => add(path, "another policy"),

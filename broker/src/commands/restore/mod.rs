@@ -154,7 +154,7 @@ fn put_files(places: &Paths, backup: &Backup, arranged: &Arranged<'_>) -> Result
         put(&places.config, config.as_bytes())?;
     }
     make(&places.policies)?;
-    for policy in backup.policies() {
+    for policy in &backup.files.policies {
         put(&places.policies.join(&policy.name), policy.text.as_bytes())?;
     }
     Ok(())
@@ -190,10 +190,10 @@ fn stage(
     clock: Arc<dyn Clock>,
 ) -> Result<LogIdentity, RestoreError> {
     let own = nix::unistd::geteuid().as_raw();
-    let config = options.backup.config().unwrap_or_default();
+    let config = options.backup.files.config.as_deref().unwrap_or_default();
     // A configuration that is rejected here was warned of; a start would reject it too.
     let config = Config::parse(config, &places.config, own).ok();
-    let manifest = options.backup.manifest().clone();
+    let manifest = options.backup.manifest.clone();
     let source = options.root_key.as_str();
     let restoration: Restoration = options
         .backup

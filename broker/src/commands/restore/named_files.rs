@@ -26,11 +26,11 @@ pub(super) struct Arranged<'a> {
 impl<'a> Arranged<'a> {
     pub(super) fn at(places: &Paths, backup: &'a Backup) -> Self {
         let mut arranged = Self {
-            config: backup.config().map(Cow::Borrowed),
+            config: backup.files.config.as_deref().map(Cow::Borrowed),
             files: Vec::new(),
             notes: Vec::new(),
         };
-        for file in backup.authorities() {
+        for file in &backup.files.authorities {
             arranged.place(file, &places.config);
         }
         arranged.missing(backup, &places.config);
@@ -72,7 +72,7 @@ impl<'a> Arranged<'a> {
         let text = self.config.as_deref().unwrap_or_default();
         for named in AuthorityFile::named_in(text, config) {
             let is_in = |file: &Authorities| file.table == named.table;
-            if !backup.authorities().iter().any(is_in)
+            if !backup.files.authorities.iter().any(is_in)
                 && let Err(why) = named.read()
             {
                 self.notes.push(format!("not in the backup: {why}"));

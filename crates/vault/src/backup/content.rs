@@ -10,7 +10,6 @@
 //! Pure. Not here: whether the parts are any good.
 
 use broker_policy::PolicyFile;
-use broker_protocol::names::SecretName;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -65,31 +64,33 @@ pub struct Authorities {
     pub pem: Vec<u8>,
 }
 
-/// The parts that a backup is made of.
-pub(super) struct Parts<'a> {
-    pub(super) root_key: &'a [u8; 32],
-    pub(super) vault: &'a [u8],
-    pub(super) config: Option<&'a str>,
-    pub(super) policies: &'a [PolicyFile],
-    pub(super) authorities: &'a [Authorities],
+/// The files that belong to a vault.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BackupFiles {
+    /// The configuration, where there is a file.
+    pub config: Option<String>,
+    /// The policies in force, and their decision tables.
+    pub policies: Vec<PolicyFile>,
+    /// The files of certificate authorities that the configuration names.
+    pub authorities: Vec<Authorities>,
 }
 
 /// The content of a backup: `manifest`, whose list of parts is made here, and the parts.
 pub(super) fn write(
     manifest: Manifest,
-    parts: &Parts<'_>,
+    root_key: &[u8; 32],
+    vault: &[u8],
+    files: &BackupFiles,
 ) -> Result<Zeroizing<Vec<u8>>, BackupError> {
-    let mut all: Vec<(String, &[u8])> = vec![
-        (ROOT_KEY.to_owned(), parts.root_key),
-        (VAULT.to_owned(), parts.vault),
-    ];
-    if let Some(config) = parts.config {
+    let mut all: Vec<(String, &[u8])> =
+        vec![(ROOT_KEY.to_owned(), root_key), (VAULT.to_owned(), vault)];
+    if let Some(config) = &files.config {
         all.push((CONFIG.to_owned(), config.as_bytes()));
     }
-    for policy in parts.policies {
+    for policy in &files.policies {
         all.push((format!("{POLICIES}{}", policy.name), policy.text.as_bytes()));
     }
-    for file in parts.authorities {
+    for file in &files.authorities {
         all.push((format!("ca/{}.pem", file.table), &file.pem));
     }
     let part = |(name, bytes): &(String, &[u8])| Part {
@@ -117,9 +118,7 @@ pub(super) struct Contents<'a> {
     pub(super) manifest: Manifest,
     pub(super) root_key: &'a [u8; 32],
     pub(super) vault: &'a [u8],
-    pub(super) config: Option<&'a str>,
-    pub(super) policies: Vec<PolicyFile>,
-    pub(super) authorities: Vec<Authorities>,
+    pub(super) files: BackupFiles,
 }
 
 /// Takes a content of this format apart. Whoever made it had the passphrase, and is not trusted to have made
@@ -134,9 +133,8 @@ pub(super) fn read(content: &[u8], format: u16) -> Result<Contents<'_>, BackupEr
         .split_at_checked(length)
         .ok_or_else(missing("manifest"))?;
     let manifest: Manifest = serde_json::from_slice(manifest).map_err(BackupError::Manifest)?;
-    let (mut root_key, mut vault, mut config) = (None, None, None);
-    let mut policies: Vec<PolicyFile> = Vec::new();
-    let mut authorities: Vec<Authorities> = Vec::new();
+    let (mut root_key, mut vault) = (None, None);
+    let mut files = BackupFiles::default();
     for Part { name, bytes } in &manifest.parts {
         let bytes = usize::try_from(*bytes).unwrap_or(usize::MAX);
         let (part, after) = rest.split_at_checked(bytes).ok_or_else(missing("part"))?;
@@ -148,22 +146,22 @@ pub(super) fn read(content: &[u8], format: u16) -> Result<Contents<'_>, BackupEr
                 root_key = Some(key.map_err(|_cause| BackupError::Content("root key"))?);
             }
             VAULT if vault.is_none() => vault = Some(part),
-            CONFIG if config.is_none() => config = Some(text()?),
+            CONFIG if files.config.is_none() => files.config = Some(text()?.to_owned()),
             name if format >= WITH_AUTHORITIES && name.starts_with(AUTHORITIES) => {
                 let table = table_of(name).ok_or_else(missing("list of parts"))?;
-                if authorities.iter().any(|other| other.table == table) {
+                if files.authorities.iter().any(|other| other.table == table) {
                     return Err(BackupError::Content("list of parts"));
                 }
                 let pem = part.to_vec();
-                authorities.push(Authorities { table, pem });
+                files.authorities.push(Authorities { table, pem });
             }
             name => {
                 let policy = name.strip_prefix(POLICIES).filter(|name| is_policy(name));
                 let policy = policy.ok_or_else(missing("list of parts"))?;
-                if policies.iter().any(|other| other.name == policy) {
+                if files.policies.iter().any(|other| other.name == policy) {
                     return Err(BackupError::Content("list of parts"));
                 }
-                policies.push(PolicyFile {
+                files.policies.push(PolicyFile {
                     name: policy.to_owned(),
                     text: text()?.to_owned(),
                 });
@@ -176,9 +174,7 @@ pub(super) fn read(content: &[u8], format: u16) -> Result<Contents<'_>, BackupEr
     Ok(Contents {
         root_key: root_key.ok_or_else(missing("root key"))?,
         vault: vault.ok_or_else(missing("vault"))?,
-        config,
-        policies,
-        authorities,
+        files,
         manifest,
     })
 }
@@ -204,11 +200,6 @@ const POLICIES: &str = "policies/";
 const AUTHORITIES: &str = "ca/";
 /// The format from which on there are authorities.
 const WITH_AUTHORITIES: u16 = 2;
-
-/// A version of a secret, for messages.
-pub(super) fn version_of(secret: &SecretName, version: u64) -> String {
-    format!("version {version} of secret `{secret}`")
-}
 
 #[cfg(test)]
 mod tests {
@@ -243,14 +234,13 @@ mod tests {
     }
 
     fn written_with(policies: &[PolicyFile], authorities: &[Authorities]) -> Vec<u8> {
-        let parts = Parts {
-            root_key: &[9; 32],
-            vault: b"a database",
-            config: Some("# configuration\n"),
-            policies,
-            authorities,
+        let files = BackupFiles {
+            config: Some("# configuration\n".to_owned()),
+            policies: policies.to_vec(),
+            authorities: authorities.to_vec(),
         };
-        write(manifest(), &parts).unwrap().to_vec()
+        let content = write(manifest(), &[9; 32], b"a database", &files);
+        content.unwrap().to_vec()
     }
 
     fn read(content: &[u8]) -> Result<Contents<'_>, BackupError> {
@@ -264,7 +254,7 @@ mod tests {
             pem: table.as_bytes().to_vec(),
         });
         let content = written_with(&[policy("a.toml")], &authorities);
-        assert_eq!(read(&content).unwrap().authorities, authorities);
+        assert_eq!(read(&content).unwrap().files.authorities, authorities);
         assert!(super::read(&content, 1).is_err());
         let other = Authorities {
             table: "../github",
@@ -281,8 +271,13 @@ mod tests {
         let found = read(&content).unwrap();
         assert_eq!(found.root_key, &[9; 32]);
         assert_eq!(found.vault, b"a database");
-        assert_eq!(found.config, Some("# configuration\n"));
-        let names: Vec<_> = found.policies.iter().map(|p| p.name.as_str()).collect();
+        assert_eq!(found.files.config.as_deref(), Some("# configuration\n"));
+        let names: Vec<_> = found
+            .files
+            .policies
+            .iter()
+            .map(|p| p.name.as_str())
+            .collect();
         assert_eq!(names, ["a.toml", "a.cases.toml"]);
         let bare = Manifest {
             parts: Vec::new(),

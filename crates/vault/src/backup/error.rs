@@ -52,7 +52,7 @@ pub enum BackupError {
     WrongPassphrase,
     /// The passphrase is refused, or no key could be made of it.
     #[error(transparent)]
-    Key(RootKeyError),
+    Key(#[from] RootKeyError),
     /// Its list of contents.
     #[error("the list of what is in this backup cannot be read")]
     Manifest(#[source] serde_json::Error),
@@ -70,12 +70,6 @@ pub enum BackupError {
     /// The record is of another copy.
     #[error("the record is not of this backup, so it is not handed out")]
     OtherRecord,
-}
-
-impl From<RootKeyError> for BackupError {
-    fn from(cause: RootKeyError) -> Self {
-        Self::Key(cause)
-    }
 }
 
 /// What is wrong with a vault that is in a backup: something else helps there than for a file of its own.

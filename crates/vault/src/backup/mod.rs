@@ -17,10 +17,9 @@
 use std::path::Path;
 
 use broker_audit_writer::{Export, Recorded};
-use broker_policy::PolicyFile;
 use broker_protocol::hex;
 use broker_secret_memory::token::HashedToken;
-use content::{Parts, version_of};
+use content::Contents;
 use error::does_not_hold;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -37,7 +36,7 @@ mod error;
 mod restoration;
 mod sealed;
 
-pub use content::{Authorities, LogAtBackup, Manifest};
+pub use content::{Authorities, BackupFiles, LogAtBackup, Manifest};
 pub use error::{BackupError, UnreadableBackup};
 pub use restoration::Restoration;
 
@@ -47,12 +46,8 @@ pub struct Snapshot(Vec<u8>);
 /// What goes into a backup beside the vault.
 #[derive(Debug, Clone, Copy)]
 pub struct BackupInputs<'a> {
-    /// The configuration, where there is a file.
-    pub config: Option<&'a str>,
-    /// The policies in force, and their decision tables.
-    pub policies: &'a [PolicyFile],
-    /// The files of certificate authorities that the configuration names.
-    pub authorities: &'a [Authorities],
+    /// The files around it.
+    pub files: &'a BackupFiles,
     /// How far the audit log had got before the snapshot was taken.
     pub log: &'a LogAtBackup,
     /// The version of tokend.
@@ -87,7 +82,7 @@ impl Vault {
         let root = {
             let keys = known(self.shared.keys.read());
             let keys = keys.as_ref().ok_or(VaultError::Locked)?;
-            keys.copy_of_root().map_err(VaultError::Memory)?
+            keys.root.copy().map_err(VaultError::Memory)?
         };
         let vault = VaultImage::read(&snapshot.0, &self.shared.path, &root)?;
         let (secrets, versions) = vault.counts();
@@ -101,15 +96,9 @@ impl Vault {
             parts: Vec::new(),
         };
         drop(vault);
-        let parts = Parts {
-            // Into the backup, sealed.
-            root_key: root.expose(),
-            vault: &snapshot.0,
-            config: beside.config,
-            policies: beside.policies,
-            authorities: beside.authorities,
-        };
-        let content = content::write(manifest.clone(), &parts)?;
+        // Into the backup, sealed.
+        let root = root.expose();
+        let content = content::write(manifest.clone(), root, &snapshot.0, beside.files)?;
         let bytes = sealed::seal(&by, &content)?;
         Ok(SealedBackup {
             sha256: hex::of(&Sha256::digest(&bytes)),
@@ -121,8 +110,9 @@ impl Vault {
 
 /// A backup that is made and has not left.
 pub struct SealedBackup {
+    /// What it holds.
+    pub manifest: Manifest,
     sha256: String,
-    manifest: Manifest,
     bytes: Vec<u8>,
 }
 
@@ -137,12 +127,6 @@ impl SealedBackup {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.bytes.len() as u64
-    }
-
-    /// What it holds.
-    #[must_use]
-    pub const fn manifest(&self) -> &Manifest {
-        &self.manifest
     }
 
     /// The bytes, for a durable record that names them.
@@ -161,12 +145,12 @@ impl SealedBackup {
 /// A backup that its passphrase opened. It is whole, its database is sound, and its root key is that of
 /// its vault, whose list of secrets nothing else changed.
 pub struct Backup {
-    manifest: Manifest,
+    /// What it holds.
+    pub manifest: Manifest,
+    /// The files that belong to the vault.
+    pub files: BackupFiles,
     root: RootKey,
     vault: VaultImage,
-    config: Option<String>,
-    policies: Vec<PolicyFile>,
-    authorities: Vec<Authorities>,
 }
 
 impl Backup {
@@ -177,11 +161,14 @@ impl Backup {
     /// [`BackupError`], each with what to do.
     pub fn open(file: &[u8], by: &Passphrase) -> Result<Self, BackupError> {
         let content = sealed::open(by, file)?;
-        let read = content::read(&content.bytes, content.format)?;
-        let root = RootKey::of(read.root_key)?;
-        let vault = VaultImage::read(read.vault, Path::new("vault.db"), &root)?;
-        let (config, policies) = (read.config.map(str::to_owned), read.policies);
-        let (manifest, authorities) = (read.manifest, read.authorities);
+        let Contents {
+            manifest,
+            root_key,
+            vault,
+            files,
+        } = content::read(&content.bytes, content.format)?;
+        let root = RootKey::of(root_key)?;
+        let vault = VaultImage::read(vault, Path::new("vault.db"), &root)?;
         let told = (manifest.secrets, manifest.versions);
         let same_log = manifest.log.log_id == vault.state.list.log.log_id;
         if manifest.vault != vault.state.key_record.keys.vault_id
@@ -192,36 +179,10 @@ impl Backup {
         }
         Ok(Self {
             manifest,
+            files,
             root,
             vault,
-            config,
-            policies,
-            authorities,
         })
-    }
-
-    /// What it holds.
-    #[must_use]
-    pub const fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    /// The configuration, where there was one.
-    #[must_use]
-    pub fn config(&self) -> Option<&str> {
-        self.config.as_deref()
-    }
-
-    /// Policies and decision tables.
-    #[must_use]
-    pub fn policies(&self) -> &[PolicyFile] {
-        &self.policies
-    }
-
-    /// The files of certificate authorities that its configuration names.
-    #[must_use]
-    pub fn authorities(&self) -> &[Authorities] {
-        &self.authorities
     }
 
     /// The root key, on its way to a place of its own.
@@ -237,14 +198,14 @@ impl Backup {
     /// [`BackupError::Vault`] with the first that does not open or is another value.
     pub fn check_values(&self) -> Result<(), BackupError> {
         let VaultImage { state, keys, .. } = &self.vault;
-        let (root, root_version) = keys.root();
         for (name, secret) in &state.list.secrets {
             for sealed in &secret.versions {
                 let what = sealed.identity(&state.key_record.keys.vault_id, name);
+                let version = sealed.version;
                 let refuse = |why: &str| {
-                    BackupError::Vault(format!("{} {why}", version_of(name, sealed.version)))
+                    BackupError::Vault(format!("version {version} of secret `{name}` {why}"))
                 };
-                let value = envelope::unseal(root, root_version, &what, &sealed.envelope)
+                let value = envelope::unseal(keys.root(), &what, &sealed.envelope)
                     .map_err(|_cause| refuse("does not open"))?;
                 if HashedToken::of(&value) != sealed.hashed_credential {
                     return Err(refuse("is not the value its hash names"));
@@ -266,21 +227,7 @@ impl VaultImage {
     fn read(image: &[u8], path: &Path, root: &RootKey) -> Result<Self, BackupError> {
         let (store, state) = Store::of_image(image, path).map_err(does_not_hold)?;
         let root = root.copy().map_err(RootKeyError::from)?;
-        let mut keys = Keys::open(
-            root,
-            &state.key_record.keys,
-            &state.list.log.public_key,
-            path,
-        )
-        .map_err(does_not_hold)?;
-        if !state.list.is_genuine(&mut keys) {
-            let why = "its list of secrets and versions was changed by something other than tokend";
-            return Err(BackupError::Vault(why.to_owned()));
-        }
-        if !state.key_record.is_genuine(&keys) {
-            let why = "where its root key is kept was changed by something other than tokend";
-            return Err(BackupError::Vault(why.to_owned()));
-        }
+        let keys = Keys::unlock(root, &state, path).map_err(does_not_hold)?;
         Ok(Self { store, state, keys })
     }
 

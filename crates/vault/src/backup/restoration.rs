@@ -11,16 +11,15 @@ use crate::error::VaultError;
 use crate::key_record::KeyRecord;
 use crate::keys::ListForm;
 use crate::root_key::{self, RootKeyError, RootKeySource, Wrap};
-use crate::row_mac::{RowSum, Witness, WitnessKey};
-use crate::store::{Mark, Restored};
+use crate::row_mac::{RowSum, Witness};
+use crate::store::Mark;
 use crate::{LogIdentity, new_id};
 
 /// See the module.
 pub struct Restoration {
     vault: VaultImage,
     log: LogIdentity,
-    source: RootKeySource,
-    passphrase: Option<Wrap>,
+    key_record: KeyRecord,
 }
 
 impl Backup {
@@ -52,17 +51,21 @@ impl Backup {
             log_id: new_id().map_err(RootKeyError::from)?,
             ..self.vault.state.list.log.clone()
         };
-        let passphrase = match source {
-            RootKeySource::Passphrase => {
-                passphrase.or_else(|| self.vault.state.key_record.passphrase.clone())
-            }
-            RootKeySource::File | RootKeySource::Credential(_) | RootKeySource::Keyring => None,
+        let before = self.vault.state.key_record.clone();
+        let key_record = KeyRecord {
+            passphrase: match source {
+                RootKeySource::Passphrase => passphrase.or(before.passphrase),
+                RootKeySource::File | RootKeySource::Credential(_) | RootKeySource::Keyring => None,
+            },
+            source,
+            // Whatever place it was about, it is not this one.
+            change: None,
+            ..before
         };
         Ok(Restoration {
             vault: self.vault,
             log,
-            source,
-            passphrase,
+            key_record,
         })
     }
 }
@@ -83,12 +86,11 @@ impl Restoration {
         let VaultImage {
             mut store,
             mut state,
-            mut keys,
-            ..
+            keys,
         } = self.vault;
         // What another program may have written is forgotten here too.
-        let found = Witness::evaluate(&keys, &mut state).map_err(RootKeyError::from)?;
-        if let Witness::Changed(_, forgotten) = found {
+        let witness = Witness::evaluate(&keys, &mut state).map_err(RootKeyError::from)?;
+        if let Err(forgotten) = witness.found {
             tracing::warn!(
                 rotations = ?forgotten.rotations,
                 moves = ?forgotten.moves,
@@ -97,29 +99,17 @@ impl Restoration {
                  way in it is not restored: an old value may still work at GitHub, an old copy be there"
             );
         }
-        keys.set_list_form(ListForm::V2);
-        let witness = WitnessKey::of(&keys).map_err(RootKeyError::from)?;
-        let rows = RowSum::of(&witness, state.rows_but_tombstones());
-        let signed_head = witness.sign_head(&self.log, Some(noted), &rows);
+        let rows = RowSum::of(&witness.key, state.rows_but_tombstones());
+        let signed_head = witness.key.sign_head(&self.log, Some(noted), &rows);
+        let list = &state.list;
         let mark = Mark {
-            changes: state.list.changes + 1,
-            mac: state.list.next_tag_with_log(&keys, &self.log).bytes(),
             signed_head: Some(signed_head),
+            ..list.next_mark(&keys, ListForm::V2, &self.log, None)
         };
-        let key_record = KeyRecord {
-            source: self.source,
-            passphrase: self.passphrase,
-            // Whatever place it was about, it is not this one.
-            change: None,
-            ..state.key_record.clone()
-        };
-        let restored = Restored {
-            key_record: &key_record.signed(&keys),
-            log_id: &self.log.log_id,
-            noted,
-        };
+        state.key_record = self.key_record.signed(&keys);
+        state.list.log = self.log;
         let image = store
-            .restore(&restored, &mark, &state)
+            .restore(noted, &mark, &state)
             .and_then(|()| store.snapshot());
         image.map_err(|error: VaultError| BackupError::Vault(error.to_string()))
     }

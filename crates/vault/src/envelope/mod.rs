@@ -17,11 +17,11 @@
 
 use std::io;
 
+use broker_policy::SecretKind;
 use broker_secret_memory::cipher::{Cipher, NONCE, TAG, append_sealed, open_in_place};
 use jiff::Timestamp;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::Kind;
 use super::error::VaultError;
 
 pub(crate) use broker_secret_memory::cipher::{DoesNotOpen, NoRandom, random};
@@ -32,7 +32,7 @@ pub(crate) struct Identity<'a> {
     pub(crate) vault: &'a str,
     pub(crate) name: &'a str,
     pub(crate) version: u64,
-    pub(crate) kind: Option<Kind>,
+    pub(crate) kind: Option<SecretKind>,
     /// Base64 SHA-256 of the value.
     pub(crate) hash: &'a str,
     pub(crate) expires_at: Option<Timestamp>,
@@ -41,8 +41,7 @@ pub(crate) struct Identity<'a> {
 
 /// Seals a value under a data key made for it.
 pub(crate) fn seal(
-    root: &[u8; 32],
-    root_version: u32,
+    root: RootKeyRef<'_>,
     what: &Identity<'_>,
     value: &[u8],
 ) -> Result<Box<[u8]>, NoRandom> {
@@ -54,7 +53,7 @@ pub(crate) fn seal(
     random(&mut *fresh.data_key)?;
     random(&mut fresh.key_nonce)?;
     random(&mut fresh.value_nonce)?;
-    Ok(seal_with(root, root_version, what, value, &fresh))
+    Ok(seal_with(root, what, value, &fresh))
 }
 
 /// The random numbers of one envelope. A test can give its own.
@@ -64,18 +63,13 @@ struct Fresh {
     value_nonce: [u8; NONCE],
 }
 
-fn seal_with(
-    root: &[u8; 32],
-    root_version: u32,
-    what: &Identity<'_>,
-    value: &[u8],
-    fresh: &Fresh,
-) -> Box<[u8]> {
+fn seal_with(root: RootKeyRef<'_>, what: &Identity<'_>, value: &[u8], fresh: &Fresh) -> Box<[u8]> {
     let mut out = Vec::with_capacity(VALUE_AT + NONCE + value.len() + TAG);
     out.push(FORMAT);
-    out.extend_from_slice(&root_version.to_be_bytes());
-    let key_of = data_key_of(what.vault, what.name, what.version);
-    append_sealed(&mut out, root, fresh.key_nonce, &key_of, &*fresh.data_key);
+    out.extend_from_slice(&root.version.to_be_bytes());
+    let key_of = data_key_of(what.data_key());
+    let clear = &*fresh.data_key;
+    append_sealed(&mut out, root.root, fresh.key_nonce, &key_of, clear);
     let bound = value_of(what);
     append_sealed(&mut out, &fresh.data_key, fresh.value_nonce, &bound, value);
     out.into_boxed_slice()
@@ -83,38 +77,19 @@ fn seal_with(
 
 /// Opens a value.
 pub(crate) fn unseal(
-    root: &[u8; 32],
-    root_version: u32,
+    root: RootKeyRef<'_>,
     what: &Identity<'_>,
     envelope: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, DoesNotOpen> {
-    let (head, value) = envelope.split_at_checked(VALUE_AT).ok_or(DoesNotOpen)?;
-    let (head, sealed_key) = head.split_at_checked(KEY_AT).ok_or(DoesNotOpen)?;
-    let [format, version @ ..] = head else {
-        return Err(DoesNotOpen);
-    };
-    if *format != FORMAT || version != root_version.to_be_bytes() {
-        return Err(DoesNotOpen);
-    }
-    // On the stack for the microsecond it takes, and wiped.
-    let mut data_key = Zeroizing::new([0; 32]);
-    let key_of = data_key_of(what.vault, what.name, what.version);
-    open_key(root, &key_of, sealed_key, &mut data_key)?;
+    let (head, value) = envelope.split_first_chunk().ok_or(DoesNotOpen)?;
+    let data_key = open_data_key(root, &data_key_of(what.data_key()), head)?;
     let mut opened = Zeroizing::new(value.to_vec());
     open_in_place(&data_key, &value_of(what), &mut opened)?;
     Ok(opened)
 }
 
 /// All of an envelope that a change of the root key rewrites: format, version, sealed data key.
-pub(crate) type Head = [u8; HEAD];
-/// Length of it.
-pub(crate) const HEAD: usize = VALUE_AT;
-
-/// The head of an envelope.
-pub(crate) fn head(envelope: &[u8]) -> Option<&Head> {
-    envelope.first_chunk()
-}
-
+pub(crate) type Head = [u8; VALUE_AT];
 /// The version of the root key that an envelope's data key is sealed under.
 pub(crate) fn root_version(head: &Head) -> u32 {
     let [_, a, b, c, d, ..] = *head;
@@ -136,6 +111,31 @@ pub(crate) struct DataKeyId<'a> {
     pub(crate) version: u64,
 }
 
+impl<'a> Identity<'a> {
+    const fn data_key(&self) -> DataKeyId<'a> {
+        DataKeyId {
+            vault: self.vault,
+            name: self.name,
+            version: self.version,
+        }
+    }
+}
+
+/// Opens a data key, on the stack for the microsecond it takes.
+fn open_data_key(
+    root: RootKeyRef<'_>,
+    key_of: &[u8],
+    head: &Head,
+) -> Result<Zeroizing<[u8; 32]>, DoesNotOpen> {
+    let (start, sealed_key) = head.split_first_chunk::<KEY_AT>().ok_or(DoesNotOpen)?;
+    if start.first() != Some(&FORMAT) || root_version(head) != root.version {
+        return Err(DoesNotOpen);
+    }
+    let mut data_key = Zeroizing::new([0; 32]);
+    open_key(root.root, key_of, sealed_key, &mut data_key)?;
+    Ok(data_key)
+}
+
 /// Seals the same data key under another root key. The value is neither needed nor opened.
 pub(crate) fn rewrap(
     old: RootKeyRef<'_>,
@@ -143,14 +143,8 @@ pub(crate) fn rewrap(
     place: DataKeyId<'_>,
     head: &Head,
 ) -> Result<Head, KeyError> {
-    let (start, sealed_key) = head.split_first_chunk::<KEY_AT>().ok_or(DoesNotOpen)?;
-    if start.first() != Some(&FORMAT) || root_version(head) != old.version {
-        return Err(DoesNotOpen.into());
-    }
-    let key_of = data_key_of(place.vault, place.name, place.version);
-    // On the stack for the microsecond it takes, and wiped.
-    let mut data_key = Zeroizing::new([0; 32]);
-    open_key(old.root, &key_of, sealed_key, &mut data_key)?;
+    let key_of = data_key_of(place);
+    let data_key = open_data_key(old, &key_of, head)?;
     let mut nonce = [0; NONCE];
     random(&mut nonce)?;
     let mut out = Vec::with_capacity(VALUE_AT);
@@ -161,39 +155,24 @@ pub(crate) fn rewrap(
 }
 
 /// Why a sealed key could not be opened, or not be sealed under another root key.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyError {
-    DoesNotOpen,
-    Memory(io::Error),
-    NoRandom(NoRandom),
+    #[error(transparent)]
+    DoesNotOpen(#[from] DoesNotOpen),
+    #[error(transparent)]
+    Memory(#[from] io::Error),
+    #[error(transparent)]
+    NoRandom(#[from] NoRandom),
 }
 
 impl KeyError {
     /// The same as an error of the vault; `does_not_open` where that is what is wrong.
     pub(crate) fn or(self, does_not_open: VaultError) -> VaultError {
         match self {
-            Self::DoesNotOpen => does_not_open,
+            Self::DoesNotOpen(_) => does_not_open,
             Self::Memory(cause) => VaultError::Memory(cause),
             Self::NoRandom(cause) => VaultError::Random(cause),
         }
-    }
-}
-
-impl From<DoesNotOpen> for KeyError {
-    fn from(_: DoesNotOpen) -> Self {
-        Self::DoesNotOpen
-    }
-}
-
-impl From<io::Error> for KeyError {
-    fn from(cause: io::Error) -> Self {
-        Self::Memory(cause)
-    }
-}
-
-impl From<NoRandom> for KeyError {
-    fn from(cause: NoRandom) -> Self {
-        Self::NoRandom(cause)
     }
 }
 
@@ -233,12 +212,12 @@ pub(crate) fn purpose(what: &str, vault: &str, root_version: u32) -> Vec<u8> {
     out
 }
 
-fn data_key_of(vault: &str, name: &str, version: u64) -> Vec<u8> {
+fn data_key_of(place: DataKeyId<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(160);
     text(&mut out, "tokend data key v1");
-    text(&mut out, vault);
-    text(&mut out, name);
-    out.extend_from_slice(&version.to_be_bytes());
+    text(&mut out, place.vault);
+    text(&mut out, place.name);
+    out.extend_from_slice(&place.version.to_be_bytes());
     out
 }
 
@@ -248,15 +227,10 @@ fn value_of(what: &Identity<'_>) -> Vec<u8> {
     text(&mut out, what.vault);
     text(&mut out, what.name);
     out.extend_from_slice(&what.version.to_be_bytes());
-    text(&mut out, what.kind.map_or("", Kind::as_str));
+    text(&mut out, what.kind.map_or("", SecretKind::as_str));
     text(&mut out, what.hash);
-    match what.expires_at {
-        None => out.push(0),
-        Some(end) => {
-            out.push(1);
-            out.extend_from_slice(&end.as_microsecond().to_be_bytes());
-        }
-    }
+    let expires_at = what.expires_at.map(Timestamp::as_microsecond);
+    optional(&mut out, expires_at.map(i64::to_be_bytes));
     out.extend_from_slice(&what.set_at.as_microsecond().to_be_bytes());
     out
 }
@@ -266,6 +240,14 @@ pub(crate) fn text(out: &mut Vec<u8>, text: &str) {
     // usize is never wider than 64 bits where this builds.
     out.extend_from_slice(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
     out.extend_from_slice(text.as_bytes());
+}
+
+/// A zero byte for what is not there, or else a one and what it is.
+pub(crate) fn optional(out: &mut Vec<u8>, part: Option<impl AsRef<[u8]>>) {
+    out.push(u8::from(part.is_some()));
+    if let Some(part) = part {
+        out.extend_from_slice(part.as_ref());
+    }
 }
 
 const FORMAT: u8 = 1;

@@ -1,14 +1,19 @@
 use super::*;
 
 const ROOT: [u8; 32] = [1; 32];
+const ROOT_1: RootKeyRef<'static> = of(&ROOT, 1);
 const VALUE: &[u8] = b"ghp_a_made_up_value";
+
+const fn of(root: &[u8; 32], version: u32) -> RootKeyRef<'_> {
+    RootKeyRef { root, version }
+}
 
 fn what() -> Identity<'static> {
     Identity {
         vault: "00112233445566778899aabbccddeeff",
         name: "org-label-sync-token",
         version: 3,
-        kind: Some(Kind::Classic),
+        kind: Some(SecretKind::Classic),
         hash: "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=",
         expires_at: Some("2027-01-01T00:00:00Z".parse().unwrap()),
         set_at: "2026-11-21T07:00:00.123456Z".parse().unwrap(),
@@ -17,15 +22,15 @@ fn what() -> Identity<'static> {
 
 #[test]
 fn a_value_opens_in_its_own_place() {
-    let sealed = seal(&ROOT, 1, &what(), VALUE).unwrap();
-    assert_eq!(*unseal(&ROOT, 1, &what(), &sealed).unwrap(), VALUE);
+    let sealed = seal(ROOT_1, &what(), VALUE).unwrap();
+    assert_eq!(*unseal(ROOT_1, &what(), &sealed).unwrap(), VALUE);
     assert_eq!(sealed.len(), VALUE.len() + 93);
     assert!(!sealed.windows(8).any(|part| VALUE.starts_with(part)));
 }
 
 #[test]
 fn a_value_opens_nowhere_else() {
-    let sealed = seal(&ROOT, 1, &what(), VALUE).unwrap();
+    let sealed = seal(ROOT_1, &what(), VALUE).unwrap();
     let elsewhere = [
         Identity {
             vault: "ffffffffffffffffffffffffffffffff",
@@ -44,7 +49,7 @@ fn a_value_opens_nowhere_else() {
             ..what()
         },
         Identity {
-            kind: Some(Kind::App),
+            kind: Some(SecretKind::App),
             ..what()
         },
         Identity {
@@ -65,21 +70,21 @@ fn a_value_opens_nowhere_else() {
         },
     ];
     for other in elsewhere {
-        assert!(unseal(&ROOT, 1, &other, &sealed).is_err(), "{other:?}");
+        assert!(unseal(ROOT_1, &other, &sealed).is_err(), "{other:?}");
     }
-    assert!(unseal(&[2; 32], 1, &what(), &sealed).is_err());
-    assert!(unseal(&ROOT, 2, &what(), &sealed).is_err());
+    assert!(unseal(of(&[2; 32], 1), &what(), &sealed).is_err());
+    assert!(unseal(of(&ROOT, 2), &what(), &sealed).is_err());
 }
 
 #[test]
 fn no_byte_can_be_changed_and_none_cut() {
-    let sealed = seal(&ROOT, 1, &what(), VALUE).unwrap();
+    let sealed = seal(ROOT_1, &what(), VALUE).unwrap();
     for at in 0..sealed.len() {
         let mut changed = sealed.clone();
         changed[at] ^= 1;
-        assert!(unseal(&ROOT, 1, &what(), &changed).is_err(), "byte {at}");
+        assert!(unseal(ROOT_1, &what(), &changed).is_err(), "byte {at}");
         assert!(
-            unseal(&ROOT, 1, &what(), &sealed[..at]).is_err(),
+            unseal(ROOT_1, &what(), &sealed[..at]).is_err(),
             "cut at {at}"
         );
     }
@@ -87,8 +92,8 @@ fn no_byte_can_be_changed_and_none_cut() {
 
 #[test]
 fn the_same_value_never_looks_the_same_twice() {
-    let one = seal(&ROOT, 1, &what(), VALUE).unwrap();
-    let two = seal(&ROOT, 1, &what(), VALUE).unwrap();
+    let one = seal(ROOT_1, &what(), VALUE).unwrap();
+    let two = seal(ROOT_1, &what(), VALUE).unwrap();
     assert!(one[5..17] != two[5..17] && one[65..77] != two[65..77]);
     assert!(one[77..] != two[77..]);
 }
@@ -130,7 +135,11 @@ fn v1_matches_the_published_vector() {
     };
     let time = |name: &str| field(name).parse().unwrap();
     for (kind, expires_at, want) in [
-        (Some(Kind::Classic), Some(time("expires_at")), "envelope"),
+        (
+            Some(SecretKind::Classic),
+            Some(time("expires_at")),
+            "envelope",
+        ),
         (None, None, "envelope_without_kind_and_end"),
     ] {
         let what = Identity {
@@ -142,9 +151,9 @@ fn v1_matches_the_published_vector() {
             expires_at,
             set_at: time("set_at"),
         };
+        let root = bytes("root_key").try_into().unwrap();
         let sealed = seal_with(
-            bytes("root_key").as_slice().try_into().unwrap(),
-            field("root_key_version").parse().unwrap(),
+            of(&root, field("root_key_version").parse().unwrap()),
             &what,
             field("value").as_bytes(),
             &Fresh {

@@ -40,8 +40,7 @@ pub(super) use self::rewrap::Next;
 use super::error::VaultError;
 use super::key_record::KeyRecord;
 use super::root_key::{KeyLocations, RootKeySource};
-use super::writer::Work;
-use super::{Shared, Vault, known, stopped, to_microseconds};
+use super::{Shared, Vault, known, to_microseconds};
 
 /// A re-key that is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,11 +101,10 @@ impl Vault {
             next,
             version,
             from,
-            to,
-            passphrase,
-            recovery,
+            key_record,
             _alone,
         } = rekey;
+        let to = key_record.source.clone();
         let begun = change.clone();
         self.ask_blocking(move |work| work.note_change(Some(begun)))?;
         let take_back = |error: RekeyError| {
@@ -126,17 +124,14 @@ impl Vault {
             return Err(take_back(cause.into()));
         }
         let heads = self
-            .rewrap_all(&next, version)
+            .rewrap_all(next.at_version(version))
             .map_err(|cause| take_back(cause.into()))?;
         let sealed = self.rewrap_own(&from, &next, version);
         let key_record = KeyRecord {
-            source: to.clone(),
             keys: sealed.map_err(|cause| take_back(cause.into()))?,
-            passphrase,
-            recovery,
             made_at: to_microseconds(now),
             change: Some(change.at(Stage::Done)),
-            mac: None,
+            ..key_record
         };
         let next = Next {
             root: next,
@@ -236,12 +231,5 @@ impl Vault {
         let secrets = state.list.secrets.values();
         let versions: usize = secrets.map(|secret| secret.versions.len()).sum();
         u64::try_from(versions + state.minted.len()).unwrap_or(u64::MAX)
-    }
-
-    fn ask_blocking<T: Send + 'static>(
-        &self,
-        change: impl FnOnce(&mut Work) -> Result<T, VaultError> + Send + 'static,
-    ) -> Result<T, VaultError> {
-        self.writer.ask(change)?.blocking_recv().map_err(stopped)?
     }
 }

@@ -26,9 +26,8 @@ pub struct Rekey {
     pub(super) next: RootKey,
     pub(super) version: u32,
     pub(super) from: KeyRecord,
-    pub(super) to: RootKeySource,
-    pub(super) passphrase: Option<Wrap>,
-    pub(super) recovery: Option<Wrap>,
+    /// Where the next one is to be kept. The rest of it is as it is under the one in force.
+    pub(super) key_record: KeyRecord,
     pub(super) _alone: RekeyGuard,
 }
 
@@ -36,7 +35,7 @@ impl Rekey {
     /// Where the root key comes from, and where it will.
     #[must_use]
     pub const fn sources(&self) -> (&RootKeySource, &RootKeySource) {
-        (&self.from.source, &self.to)
+        (&self.from.source, &self.key_record.source)
     }
 
     /// The version that the next root key will be.
@@ -51,7 +50,7 @@ impl Rekey {
             stage: Stage::Begun,
             from: self.from.source.to_stored(),
             from_version: self.from.keys.root_version,
-            to: self.to.to_stored(),
+            to: self.key_record.source.to_stored(),
         }
     }
 }
@@ -114,14 +113,17 @@ impl Vault {
             (_, Some(_)) => return Err(RekeyError::NoUseForPassphrase),
             (_, None) => None,
         };
-        let recovery = behind(&from.recovery, &asked.recovery)?;
+        let key_record = KeyRecord {
+            source: to,
+            passphrase,
+            recovery: behind(&from.recovery, &asked.recovery)?,
+            ..from.clone()
+        };
         Ok(Prepared::Ready(Box::new(Rekey {
             next,
             version,
             from,
-            to,
-            passphrase,
-            recovery,
+            key_record,
             _alone: alone,
         })))
     }

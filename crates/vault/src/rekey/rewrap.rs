@@ -8,7 +8,7 @@ use super::pace::{AT_ONCE, give_way};
 use crate::envelope::{self, DataKeyId, Head, RootKeyRef};
 use crate::error::VaultError;
 use crate::key_record::KeyRecord;
-use crate::keys::SealedKeys;
+use crate::keys::{Keys, SealedKeys};
 use crate::root_key::RootKey;
 use crate::{Shared, Vault, known};
 
@@ -25,40 +25,25 @@ impl Vault {
     /// lease nor a `lock` waits; a `lock` ends it.
     pub(super) fn rewrap_all(
         &self,
-        next: &RootKey,
-        version: u32,
+        next: RootKeyRef<'_>,
     ) -> Result<HashMap<Head, Head>, VaultError> {
-        let snapshot = self.envelopes()?;
+        let snapshot = self.envelopes();
         let mut heads = HashMap::with_capacity(snapshot.len());
-        let next = RootKeyRef {
-            root: next.expose(),
-            version,
-        };
         for some in snapshot.chunks(AT_ONCE) {
             give_way();
             let keys = known(self.shared.keys.read());
             let keys = keys.as_ref().ok_or(VaultError::Locked)?;
-            for item in some {
-                let place = DataKeyId {
-                    vault: self.id(),
-                    name: &item.name,
-                    version: item.version,
-                };
-                let under = envelope::root_version(&item.head);
-                let under = keys
-                    .under(under)
-                    .ok_or_else(|| self.shared.does_not_open(place))?;
-                let head = envelope::rewrap(under, next, place, &item.head);
-                heads.insert(
-                    item.head,
-                    head.map_err(|cause| cause.or(self.shared.does_not_open(place)))?,
-                );
+            for (name, version, head) in some {
+                let place = self.shared.place(name, *version);
+                let head = head.ok_or_else(|| self.shared.does_not_open(place))?;
+                heads.insert(head, self.shared.rewrap(keys, next, place, &head)?);
             }
         }
         Ok(heads)
     }
 
-    fn envelopes(&self) -> Result<Vec<EnvelopeHead>, VaultError> {
+    /// The name and the version that each envelope belongs to, and its head.
+    fn envelopes(&self) -> Vec<(String, u64, Option<Head>)> {
         let state = known(self.shared.state.read());
         let versions = state.list.secrets.iter().flat_map(|(name, secret)| {
             let versions = secret.versions.iter();
@@ -68,20 +53,9 @@ impl Vault {
             let minted = &sealed.minted;
             (minted.place(), minted.installation, &sealed.envelope)
         });
-        let items = versions.chain(minted).map(|(name, version, envelope)| {
-            let place = DataKeyId {
-                vault: self.id(),
-                name: &name,
-                version,
-            };
-            let head = *envelope::head(envelope).ok_or_else(|| self.shared.does_not_open(place))?;
-            Ok(EnvelopeHead {
-                name,
-                version,
-                head,
-            })
-        });
-        items.collect()
+        let all = versions.chain(minted);
+        all.map(|(name, version, envelope)| (name, version, envelope.first_chunk().copied()))
+            .collect()
     }
 
     /// Seals what the root key seals once per vault again.
@@ -93,31 +67,32 @@ impl Vault {
     ) -> Result<SealedKeys, VaultError> {
         let keys = known(self.shared.keys.read());
         let keys = keys.as_ref().ok_or(VaultError::Locked)?;
-        let sealed = from.keys.rewrapped(keys.root_key(), next, version);
+        let sealed = from.keys.rewrapped(&keys.root, next, version);
         sealed.map_err(|cause| cause.or(self.shared.tampered("its own keys".to_owned())))
     }
 }
 
 impl Shared {
-    /// The head of an envelope under the next root key: worked out before, or now if it came since.
-    pub(crate) fn next_head(
-        &self,
-        head: &Head,
-        next: &Next,
-        place: DataKeyId<'_>,
-    ) -> Result<Head, VaultError> {
-        if let Some(head) = next.heads.get(head) {
-            return Ok(*head);
+    /// Where an envelope of this vault belongs.
+    pub(crate) fn place<'a>(&'a self, name: &'a str, version: u64) -> DataKeyId<'a> {
+        DataKeyId {
+            vault: &self.id,
+            name,
+            version,
         }
-        let under = RootKeyRef {
-            root: next.root.expose(),
-            version: next.key_record.keys.root_version,
-        };
-        let keys = known(self.keys.read());
-        let keys = keys.as_ref().ok_or(VaultError::Locked)?;
+    }
+
+    /// The head of an envelope under another root key.
+    pub(crate) fn rewrap(
+        &self,
+        keys: &Keys,
+        next: RootKeyRef<'_>,
+        place: DataKeyId<'_>,
+        head: &Head,
+    ) -> Result<Head, VaultError> {
         let before = keys.under(envelope::root_version(head));
         let before = before.ok_or_else(|| self.does_not_open(place))?;
-        envelope::rewrap(before, under, place, head)
+        envelope::rewrap(before, next, place, head)
             .map_err(|cause| cause.or(self.does_not_open(place)))
     }
 
@@ -127,11 +102,4 @@ impl Shared {
             Err(_) => "an installation token".to_owned(),
         })
     }
-}
-
-/// One envelope of the snapshot.
-struct EnvelopeHead {
-    name: String,
-    version: u64,
-    head: Head,
 }

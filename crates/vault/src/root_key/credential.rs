@@ -29,11 +29,7 @@ pub(super) fn read(directory: Option<&Path>, name: &str) -> Result<RootKey, Root
         }
         Err(error) => return Err(PrivateError::io(&path)(error).into()),
     };
-    RootKey::read(&content).unwrap_or_else(|| {
-        Err(RootKeyError::NotAKey {
-            place: format!("the systemd credential `{name}`"),
-        })
-    })
+    RootKey::read(&content, || format!("the systemd credential `{name}`"))
 }
 
 #[cfg(test)]

@@ -11,26 +11,12 @@ use zeroize::Zeroizing;
 use super::{RootKey, RootKeyError};
 
 pub(super) fn read(path: &Path) -> Result<RootKey, RootKeyError> {
-    match private::check_file(path) {
-        Err(error) if error.is_not_found() => return Err(RootKeyError::NoFile(path.to_owned())),
-        checked => checked?,
-    }
+    private::check_file(path).map_err(|error| match error.is_not_found() {
+        true => RootKeyError::NoFile(path.to_owned()),
+        false => error.into(),
+    })?;
     let content = Zeroizing::new(fs::read(path).map_err(PrivateError::io(path))?);
-    RootKey::read(&content).unwrap_or_else(|| {
-        Err(RootKeyError::NotAKey {
-            place: path.display().to_string(),
-        })
-    })
-}
-
-/// Refuses to write over anything.
-pub(super) fn write(path: &Path, key: &RootKey) -> Result<(), RootKeyError> {
-    Ok(private::write_new(path, &key.to_text())?)
-}
-
-/// The same, whole or not at all.
-pub(super) fn put(path: &Path, key: &RootKey) -> Result<(), RootKeyError> {
-    Ok(private::put_new(path, &key.to_text())?)
+    RootKey::read(&content, || path.display().to_string())
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ impl RootKeySource {
             Self::File => {
                 let beside = next_of(&real(&at.key_file));
                 remove(&beside)?;
-                file::write(&beside, next)
+                Ok(private::write_new(&beside, &next.to_text())?)
             }
             Self::Keyring => (at.keyring.keep)(&keyring_entry(vault_id, version), next),
             Self::Passphrase | Self::Credential(_) => Ok(()),

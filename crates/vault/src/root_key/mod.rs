@@ -13,11 +13,12 @@
 use std::io;
 use std::path::Path;
 
+use broker_private_files as private;
 use broker_protocol::as_read;
 use broker_secret_memory::locked_memory::LockedKey;
 use zeroize::Zeroizing;
 
-use super::envelope;
+use super::envelope::{self, RootKeyRef};
 
 mod credential;
 mod error;
@@ -52,21 +53,16 @@ impl RootKey {
     }
 
     /// The key in what a file or a keyring holds: 64 hexadecimal digits, less what an editor adds, or
-    /// the 32 bytes themselves. `None` for anything else.
-    pub(super) fn read(content: &[u8]) -> Option<Result<Self, RootKeyError>> {
-        if let Ok(raw) = <&[u8; 32]>::try_from(content) {
-            return Some(Self::of(raw));
+    /// the 32 bytes themselves. `place` is where it was, for messages.
+    pub(super) fn read(
+        content: &[u8],
+        place: impl FnOnce() -> String,
+    ) -> Result<Self, RootKeyError> {
+        if let Ok(raw) = content.try_into() {
+            return Self::of(raw);
         }
-        let digits = as_read::cleaned_bytes(content);
-        let mut key = Zeroizing::new([0; 32]);
-        if digits.len() != 64 {
-            return None;
-        }
-        for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
-            let &[high, low] = pair else { return None };
-            *byte = nibble(high)? << 4 | nibble(low)?;
-        }
-        Some(Self::of(&key))
+        let key = from_hex(as_read::cleaned_bytes(content));
+        Self::of(&*key.ok_or_else(|| RootKeyError::NotAKey { place: place() })?)
     }
 
     /// 64 hexadecimal digits and a newline.
@@ -94,6 +90,11 @@ impl RootKey {
         LockedKey::copy_of(self.expose()).map(Self)
     }
 
+    pub(super) const fn at_version(&self, version: u32) -> RootKeyRef<'_> {
+        let root = self.expose();
+        RootKeyRef { root, version }
+    }
+
     pub(super) const fn expose(&self) -> &[u8; 32] {
         self.0.expose()
     }
@@ -103,13 +104,18 @@ impl RootKey {
     }
 }
 
-const fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
+/// The key in 64 hexadecimal digits.
+fn from_hex(digits: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+    if digits.len() != 64 {
+        return None;
     }
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    let mut key = Zeroizing::new([0; 32]);
+    for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
+        let &[high, low] = pair else { return None };
+        *byte = u8::try_from(digit(high)? << 4 | digit(low)?).ok()?;
+    }
+    Some(key)
 }
 
 /// Makes a key and keeps it in a new key file, or reads the one that is there: `init` may have been
@@ -120,9 +126,9 @@ const fn nibble(digit: u8) -> Option<u8> {
 /// [`RootKeyError`].
 pub fn make_file(path: &Path) -> Result<(RootKey, bool), RootKeyError> {
     match file::read(path) {
-        Err(RootKeyError::NoFile { .. }) => {
+        Err(RootKeyError::NoFile(_)) => {
             let key = RootKey::generate()?;
-            file::write(path, &key)?;
+            private::write_new(path, &key.to_text())?;
             Ok((key, true))
         }
         there => there.map(|key| (key, false)),
@@ -137,7 +143,10 @@ pub fn make_file(path: &Path) -> Result<(RootKey, bool), RootKeyError> {
 /// [`RootKeyError::OtherKey`], and nothing was touched; or if it could not be written.
 pub fn put_file(path: &Path, key: &RootKey) -> Result<bool, RootKeyError> {
     match file::read(path) {
-        Err(RootKeyError::NoFile { .. }) => file::put(path, key).map(|()| true),
+        Err(RootKeyError::NoFile(_)) => {
+            private::put_new(path, &key.to_text())?;
+            Ok(true)
+        }
         // Both are keys of ours: no one learns anything from how long this takes.
         Ok(there) if there.expose() == key.expose() => Ok(false),
         Ok(_) | Err(RootKeyError::NotAKey { .. }) => Err(RootKeyError::OtherKey(path.to_owned())),
@@ -167,7 +176,7 @@ mod tests {
             &text.to_ascii_uppercase(),
             &[b"\xef\xbb\xbf", &text[..64], b"\r\n"].concat(),
         ] {
-            let read = RootKey::read(content).unwrap().unwrap();
+            let read = RootKey::read(content, String::new).unwrap();
             assert_eq!(read.expose(), key.expose());
         }
     }
@@ -176,7 +185,9 @@ mod tests {
     fn anything_else_is_no_key() {
         let long = "0".repeat(65);
         for content in ["", "00", &long, &"g".repeat(64), &"é".repeat(32)] {
-            assert!(RootKey::read(content.as_bytes()).is_none(), "{content:?}");
+            let read = RootKey::read(content.as_bytes(), String::new);
+            let refused = matches!(read, Err(RootKeyError::NotAKey { .. }));
+            assert!(refused, "{content:?}");
         }
     }
 }

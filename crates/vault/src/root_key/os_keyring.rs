@@ -55,7 +55,7 @@ fn keep(user: &str, key: &RootKey) -> Result<(), RootKeyError> {
 fn read(user: &str) -> Result<RootKey, RootKeyError> {
     let content = session_keyring::read(LIMIT, name(user), IfLocked::Prompt)
         .map_err(|error| explain(error, user))?;
-    RootKey::read(&content).unwrap_or_else(|| Err(explain(CallError::NotASecret, user)))
+    RootKey::read(&content, || entry(user))
 }
 
 fn erase(user: &str) -> Result<(), RootKeyError> {
@@ -68,6 +68,10 @@ fn name(user: &str) -> Name {
         service: "tokend",
         user: user.to_owned(),
     }
+}
+
+fn entry(user: &str) -> String {
+    format!("the keyring's entry for vault {user}")
 }
 
 fn explain(error: CallError, user: &str) -> RootKeyError {
@@ -85,9 +89,7 @@ fn explain(error: CallError, user: &str) -> RootKeyError {
             "an earlier call still waits for its answer, such as a prompt that no one answered"
                 .to_owned(),
         ),
-        CallError::NotASecret => RootKeyError::NotAKey {
-            place: format!("the keyring's entry for vault {user}"),
-        },
+        CallError::NotASecret => RootKeyError::NotAKey { place: entry(user) },
         CallError::Forgets => RootKeyError::KeyringRefuses(
             "it returned something other than what was stored".to_owned(),
         ),

@@ -182,15 +182,14 @@ impl Rotation {
     /// [`NotNow`].
     pub fn confirmed(&self, revoke_at: Moment) -> Result<Self, NotNow> {
         match self.phase {
-            Phase::Finished | Phase::RolledBack => return Err(NotNow::Ended),
-            Phase::RollingBack => return Err(NotNow::GoingBack),
+            Phase::Finished | Phase::RolledBack => Err(NotNow::Ended),
+            Phase::RollingBack => Err(NotNow::GoingBack),
             // Said in advance, it holds once it is verified; said again, the last word counts.
-            Phase::Swapped | Phase::Verified | Phase::Revoking => {}
+            Phase::Swapped | Phase::Verified | Phase::Revoking => Ok(Self {
+                revoke_at: Some(revoke_at),
+                ..self.clone()
+            }),
         }
-        Ok(Self {
-            revoke_at: Some(revoke_at),
-            ..self.clone()
-        })
     }
 
     /// The old value is about to be ended at GitHub.
@@ -214,7 +213,7 @@ impl Rotation {
     pub fn asked(&self, now: &Moment) -> Self {
         Self {
             asked: true,
-            next_at: now.after(between_proofs(0)),
+            next_at: now.after(BETWEEN_PROOFS.pause(0)),
             ..self.moved(Phase::Revoking, now)
         }
     }
@@ -233,7 +232,7 @@ impl Rotation {
     pub fn still_alive(&self, why: &str, now: &Moment) -> Self {
         let attempts = self.attempts.saturating_add(1);
         let wait = if self.phase == Phase::Revoking && !self.refused {
-            between_proofs(attempts)
+            BETWEEN_PROOFS.pause(attempts)
         } else {
             LOOK_EVERY
         };
@@ -250,7 +249,8 @@ impl Rotation {
     /// The step that is due failed; it is tried again later.
     #[must_use]
     pub fn failed(&self, why: &str, retry_after: Option<Duration>, now: &Moment) -> Self {
-        let wait = between_attempts(self.attempts).max(retry_after.unwrap_or_default());
+        let wait = BETWEEN_ATTEMPTS.pause(self.attempts);
+        let wait = wait.max(retry_after.unwrap_or_default());
         Self {
             attempts: self.attempts.saturating_add(1),
             next_at: now.after(wait),
@@ -275,15 +275,12 @@ impl Rotation {
     /// [`NotNow`].
     pub fn may_roll_back(&self) -> Result<&Version, NotNow> {
         match self.phase {
-            Phase::Finished | Phase::RolledBack => return Err(NotNow::Ended),
-            Phase::RollingBack => return Err(NotNow::GoingBack),
-            Phase::Revoking => return Err(NotNow::TooLate),
-            Phase::Swapped | Phase::Verified => {}
+            Phase::Finished | Phase::RolledBack => Err(NotNow::Ended),
+            Phase::RollingBack => Err(NotNow::GoingBack),
+            Phase::Revoking => Err(NotNow::TooLate),
+            Phase::Swapped | Phase::Verified if self.old_is_dead => Err(NotNow::TooLate),
+            Phase::Swapped | Phase::Verified => self.old.as_ref().ok_or(NotNow::NoOldValue),
         }
-        if self.old_is_dead {
-            return Err(NotNow::TooLate);
-        }
-        self.old.as_ref().ok_or(NotNow::NoOldValue)
     }
 
     /// The old value comes back as this version.
@@ -317,19 +314,17 @@ impl Rotation {
 }
 
 /// 15 s, 30 s, 1 min, … up to an hour.
-fn between_attempts(failed_before: u32) -> Duration {
-    let first = Duration::from_secs(15);
-    let cap = LONGEST_WAIT;
-    Backoff { first, cap }.pause(failed_before)
-}
+const BETWEEN_ATTEMPTS: Backoff = Backoff {
+    first: Duration::from_secs(15),
+    cap: LONGEST_WAIT,
+};
 
 /// 1 s, 2 s, 4 s, … up to an hour. GitHub ends a token some seconds after it said yes; a look that finds
 /// it alive is no failed login, so only the last look of all counts towards the lockout.
-fn between_proofs(looks: u32) -> Duration {
-    let first = Duration::from_secs(1);
-    let cap = LONGEST_WAIT;
-    Backoff { first, cap }.pause(looks)
-}
+const BETWEEN_PROOFS: Backoff = Backoff {
+    first: Duration::from_secs(1),
+    cap: LONGEST_WAIT,
+};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use broker_clock::Moment;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{LONGEST_WAIT, between_attempts};
+use super::{BETWEEN_ATTEMPTS, LONGEST_WAIT};
 
 /// What is known of one sink: where else a value is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,16 +47,15 @@ impl SinkState {
             version: Some(version),
             pushed_at: Some(now.wall()),
             updated_at: Some(updated_at),
-            attempts: 0,
-            next_at: now.clone(),
-            failure: None,
+            ..Self::untouched(now)
         }
     }
 
     /// It could not be written to, or may have been and that is not known.
     #[must_use]
     pub fn failed(&self, why: &str, retry_after: Option<Duration>, now: &Moment) -> Self {
-        let wait = between_attempts(self.attempts).max(retry_after.unwrap_or_default());
+        let wait = BETWEEN_ATTEMPTS.pause(self.attempts);
+        let wait = wait.max(retry_after.unwrap_or_default());
         Self {
             attempts: self.attempts.saturating_add(1),
             next_at: now.after(wait),

@@ -10,7 +10,7 @@ use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::load::{Unexpected, count_or_none, name, time_or_none, unreadable};
+use super::load::{count_or_none, name, time_or_none, word};
 use super::{Store, integer};
 use crate::checks::{CheckAttempt, CheckDetails, Checked, CompactCheck};
 use crate::error::VaultError;
@@ -20,33 +20,29 @@ impl Store {
     pub(crate) fn keep_check(
         &mut self,
         name: &SecretName,
-        kept: &CompactCheck,
+        checked: &Checked,
         findings: &str,
     ) -> Result<(), VaultError> {
-        let Some(checked) = kept.checked() else {
-            return Ok(());
-        };
         let boot = checked.checked_at.boot();
         self.durably(|tx| {
-            tx.prepare_cached(
+            tx.execute(
                 "INSERT OR REPLACE INTO secret_check
                    (secret, version, checked_at, verdict, accepted, login, expires_at, findings,
                     boot_id, checked_boot)
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )?
-            .execute(params![
-                name.as_str(),
-                checked.version.map(integer),
-                checked.checked_at.wall().as_microsecond(),
-                checked.verdict.as_str(),
-                checked.accepted,
-                checked.login,
-                checked.expires_at.map(Timestamp::as_microsecond),
-                findings,
-                boot.map(|(id, _)| id.as_str()),
-                boot.map(|(_, us)| integer(us)),
-            ])?;
-            Ok(())
+                params![
+                    name.as_str(),
+                    checked.version.map(integer),
+                    checked.checked_at.wall().as_microsecond(),
+                    checked.verdict.as_str(),
+                    checked.accepted,
+                    checked.login,
+                    checked.expires_at.map(Timestamp::as_microsecond),
+                    findings,
+                    boot.map(|(id, _)| id.as_str()),
+                    boot.map(|(_, us)| integer(us)),
+                ],
+            )
         })
     }
 
@@ -60,21 +56,20 @@ impl Store {
         let boot = at.boot();
         self.durably(|tx| {
             // Boot time of another boot says nothing any more.
-            tx.prepare_cached(
+            tx.execute(
                 "INSERT INTO secret_check (secret, failed_at, failed_why, boot_id, failed_boot)
                  VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT (secret) DO UPDATE SET failed_at = ?2, failed_why = ?3,
                    checked_boot = CASE WHEN boot_id = ?4 THEN checked_boot END,
                    boot_id = ?4, failed_boot = ?5",
-            )?
-            .execute(params![
-                name.as_str(),
-                at.wall().as_microsecond(),
-                why,
-                boot.map(|(id, _)| id.as_str()),
-                boot.map(|(_, us)| integer(us)),
-            ])?;
-            Ok(())
+                params![
+                    name.as_str(),
+                    at.wall().as_microsecond(),
+                    why,
+                    boot.map(|(id, _)| id.as_str()),
+                    boot.map(|(_, us)| integer(us)),
+                ],
+            )
         })
     }
 
@@ -146,13 +141,12 @@ fn checked(row: &Row<'_>, boot: Option<&BootId>) -> rusqlite::Result<Option<Chec
         return Ok(None);
     };
     let verdict: String = row.get(3)?;
+    let hashed: Option<String> = row.get(8)?;
     Ok(Some(Checked {
         version: count_or_none(row, 1)?,
-        hashed: row
-            .get::<_, Option<String>>(8)?
-            .map(|hashed| HashedToken::from_stored(&hashed)),
+        hashed: hashed.as_deref().map(HashedToken::from_stored),
         checked_at,
-        verdict: Verdict::from_word(&verdict).ok_or_else(|| unreadable(3)(Unexpected))?,
+        verdict: word(3, Verdict::from_word(&verdict))?,
         accepted: row.get(4)?,
         login: row.get(5)?,
         expires_at: time_or_none(row, 6)?,

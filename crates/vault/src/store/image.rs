@@ -11,16 +11,7 @@ use rusqlite::{Connection, params};
 
 use super::{Mark, Store, integer, key_record, storage, witness};
 use crate::error::VaultError;
-use crate::key_record::KeyRecord;
 use crate::state::State;
-
-/// What becomes of a vault on a new machine.
-pub(crate) struct Restored<'a> {
-    /// Where its root key is kept there, with its MAC.
-    pub(crate) key_record: &'a KeyRecord,
-    pub(crate) log_id: &'a str,
-    pub(crate) noted: Head,
-}
 
 impl Store {
     /// All of the database, as a file of its own would hold it.
@@ -41,22 +32,14 @@ impl Store {
         let mut db = Connection::open_in_memory().map_err(fault)?;
         db.deserialize_read_exact("main", image, image.len(), false)
             .map_err(fault)?;
-        let said: String = db
-            .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
-            .map_err(fault)?;
-        if said != "ok" {
-            return Err(VaultError::Damaged {
-                path: path.to_owned(),
-                why: said,
-            });
-        }
-        Self::opened(db, path)
+        Self::opened(db, path, "PRAGMA integrity_check(1)")
     }
 
-    /// Makes the changes that a new place asks for, all or none. What `state` forgot goes.
+    /// Makes the changes that a new place asks for, all or none: `state` says where the root key is kept
+    /// there, which log belongs to the vault, and its head up to `noted`. What it forgot goes.
     pub(crate) fn restore(
         &mut self,
-        restored: &Restored<'_>,
+        noted: Head,
         mark: &Mark,
         state: &State,
     ) -> Result<(), VaultError> {
@@ -64,18 +47,14 @@ impl Store {
         self.durably(|tx| {
             mark.write(tx)?;
             witness::delete_forgotten(tx, state)?;
-            key_record::write(tx, restored.key_record, seals)?;
+            key_record::write(tx, &state.key_record, seals)?;
+            let log_id = &state.list.log.log_id;
             tx.execute(
                 "UPDATE vault SET log_id = ?, noted_records = ?, noted_hash = ?",
-                params![
-                    restored.log_id,
-                    integer(restored.noted.records),
-                    restored.noted.hash.as_bytes(),
-                ],
+                params![log_id, integer(noted.records), noted.hash.as_bytes()],
             )?;
             // Of leases that are in no log of this vault any more.
-            tx.execute_batch("DELETE FROM tombstone; DELETE FROM late_tombstone")?;
-            Ok(())
+            tx.execute_batch("DELETE FROM tombstone; DELETE FROM late_tombstone")
         })
     }
 }

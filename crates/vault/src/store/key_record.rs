@@ -4,10 +4,10 @@ use std::sync::atomic::Ordering;
 
 use broker_protocol::names::SecretName;
 use broker_secret_memory::token::HashedToken;
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{OptionalExtension as _, params};
 
-use super::load::{Unexpected, time, unreadable};
-use super::{Store, integer};
+use super::load::{count, time, unreadable, word};
+use super::{Store, Tx, integer};
 use crate::error::VaultError;
 use crate::key_record::KeyRecord;
 use crate::keys::SealedKeys;
@@ -81,8 +81,7 @@ impl Store {
                 let source: String = row.get(1)?;
                 let change: Option<String> = row.get(7)?;
                 let key_record = KeyRecord {
-                    source: RootKeySource::from_stored(&source)
-                        .ok_or_else(|| unreadable(1)(Unexpected))?,
+                    source: word(1, RootKeySource::from_stored(&source))?,
                     keys: SealedKeys {
                         vault_id: row.get(0)?,
                         root_version: row.get(2)?,
@@ -98,18 +97,14 @@ impl Store {
                         .transpose()?,
                     mac: row.get(8)?,
                 };
-                Ok((key_record, super::load::count(row, 9)?))
+                Ok((key_record, count(row, 9)?))
             },
         )
     }
 }
 
 /// Writes everything but the vault's own name, which never changes.
-pub(super) fn write(
-    tx: &Transaction<'_>,
-    key_record: &KeyRecord,
-    seals: u64,
-) -> rusqlite::Result<()> {
+pub(super) fn write(tx: &Tx<'_>, key_record: &KeyRecord, seals: u64) -> rusqlite::Result<()> {
     let keys = &key_record.keys;
     one(tx.execute(
         "UPDATE vault SET root_key_source = ?, root_key_version = ?, key_check = ?, mac_key = ?,

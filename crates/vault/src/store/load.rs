@@ -1,7 +1,9 @@
 //! Reading all of the vault at start. What this version never writes is damage, and never a panic.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
+use broker_policy::SecretKind;
 use broker_protocol::names::SecretName;
 use broker_secret_memory::token::HashedToken;
 use jiff::Timestamp;
@@ -9,34 +11,23 @@ use rusqlite::Row;
 use rusqlite::types::Type;
 
 use super::Store;
+use crate::LogIdentity;
 use crate::state::{Figures, List, Sealed, Secret, State};
-use crate::{Kind, LogIdentity};
 
 impl Store {
     /// Also how often the root key has sealed.
     pub(super) fn load(&self) -> rusqlite::Result<(State, u64)> {
         let (key_record, seals) = self.key_record()?;
-        let secrets = self.secrets()?;
-        let figures = self.figures()?;
-        let tombstones = self.tombstones("tombstone")?;
-        let late_tombstones = self.tombstones("late_tombstone")?;
-        let signed_head = self.signed_head()?;
-        let minted = self.minted()?;
-        let repositories = self.repositories()?;
-        let checks = self.checks()?;
-        let first_seen = self.first_seen()?;
-        let (rotations, sinks, moves) = (self.rotations()?, self.sinks()?, self.moves()?);
         self.db.query_row(
             "SELECT log_id, log_public_key, changes, list_mac, noted_records, noted_hash FROM vault",
             [],
             |row| {
-                let noted = super::witness::head(row, 4)?;
                 let log = LogIdentity {
                     log_id: row.get(0)?,
                     public_key: row.get(1)?,
                 };
                 let list = List {
-                    secrets,
+                    secrets: self.secrets()?,
                     log,
                     changes: count(row, 2)?,
                     mac: row.get(3)?,
@@ -44,18 +35,18 @@ impl Store {
                 let state = State {
                     key_record,
                     list,
-                    figures,
-                    checks,
-                    noted,
-                    signed_head,
-                    tombstones,
-                    late_tombstones,
-                    minted,
-                    repositories,
-                    rotations,
-                    first_seen,
-                    moves,
-                    sinks,
+                    figures: self.figures()?,
+                    checks: self.checks()?,
+                    noted: super::witness::head(row, 4)?,
+                    signed_head: self.signed_head()?,
+                    tombstones: self.tombstones("tombstone")?,
+                    late_tombstones: self.tombstones("late_tombstone")?,
+                    minted: self.minted()?,
+                    repositories: self.repositories()?,
+                    rotations: self.states("rotation")?,
+                    first_seen: self.first_seen()?,
+                    moves: self.states("secret_move")?,
+                    sinks: self.sinks()?,
                 };
                 Ok((state, seals))
             },
@@ -80,8 +71,7 @@ impl Store {
              FROM version ORDER BY secret, version",
             |row| {
                 let secret = secrets.get_mut(&name(row, 0)?);
-                let secret = secret.ok_or_else(|| unreadable(0)(Unexpected))?;
-                secret.add(sealed(row)?);
+                word(0, secret)?.add(sealed(row)?);
                 Ok(())
             },
         )?;
@@ -94,7 +84,6 @@ impl Store {
                 Ok((name(row, 0)?, time(row, 1)?))
             })?,
             exposures: self.exposures()?,
-            exposed_before: self.exposures_before()?,
         })
     }
 }
@@ -102,10 +91,11 @@ impl Store {
 /// A version, but for the name of its secret.
 fn sealed(row: &Row<'_>) -> rusqlite::Result<Sealed> {
     let kind: Option<String> = row.get(2)?;
-    let kind = kind.map(|word| Kind::from_word(&word).ok_or_else(|| unreadable(2)(Unexpected)));
     Ok(Sealed {
         version: count(row, 1)?,
-        kind: kind.transpose()?,
+        kind: kind
+            .map(|kind| word(2, SecretKind::from_word(&kind)))
+            .transpose()?,
         hashed_credential: hashed(row, 3)?,
         expires_at: time_or_none(row, 4)?,
         set_at: time(row, 5)?,
@@ -113,9 +103,17 @@ fn sealed(row: &Row<'_>) -> rusqlite::Result<Sealed> {
     })
 }
 
-pub(super) fn name(row: &Row<'_>, column: usize) -> rusqlite::Result<SecretName> {
+/// A text of which the type itself knows the form.
+pub(super) fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
     let text: String = row.get(column)?;
     text.parse().map_err(unreadable(column))
+}
+
+pub(super) fn name(row: &Row<'_>, column: usize) -> rusqlite::Result<SecretName> {
+    parsed(row, column)
 }
 
 pub(super) fn hashed(row: &Row<'_>, column: usize) -> rusqlite::Result<HashedToken> {
@@ -147,7 +145,12 @@ pub(super) fn unreadable<E: std::error::Error + Send + Sync + 'static>(
     move |cause| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(cause))
 }
 
+/// What a word or a row that is wanted turned out to be.
+pub(super) fn word<T>(column: usize, known: Option<T>) -> rusqlite::Result<T> {
+    known.ok_or_else(|| unreadable(column)(Unexpected))
+}
+
 /// A word in the database that this version does not know, or a row without the one it belongs to.
 #[derive(Debug, thiserror::Error)]
 #[error("an unexpected word or row")]
-pub(super) struct Unexpected;
+struct Unexpected;

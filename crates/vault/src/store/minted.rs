@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use broker_secret_memory::token::HashedToken;
 use rusqlite::params;
 
-use super::load::{count, hashed, name, time, unreadable};
-use super::{Store, Tx, count_seals, integer};
+use super::load::{count, hashed, name, parsed, time};
+use super::{Store, Tx, count_seals, for_each, integer};
 use crate::error::VaultError;
 use crate::minted::{MintKey, Minted, SealedMinted};
 
@@ -17,41 +17,33 @@ impl Store {
         let seals = self.seals.load(Ordering::Relaxed);
         self.durably(|tx| {
             count_seals(tx, seals)?;
-            tx.prepare_cached(
+            tx.execute(
                 "INSERT OR REPLACE INTO minted VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )?
-            .execute(params![
-                minted.hashed_credential.as_str(),
-                integer(minted.installation),
-                minted.key.secret.as_str(),
-                minted.key.uid,
-                minted.key.purpose.as_str(),
-                minted.key.scope,
-                minted.minted_at.as_microsecond(),
-                minted.expires_at.as_microsecond(),
-                envelope,
-                minted.ending,
-            ])?;
-            Ok(())
+                params![
+                    minted.hashed_credential.as_str(),
+                    integer(minted.installation),
+                    minted.key.secret.as_str(),
+                    minted.key.uid,
+                    minted.key.purpose.as_str(),
+                    minted.key.scope,
+                    minted.minted_at.as_microsecond(),
+                    minted.expires_at.as_microsecond(),
+                    envelope,
+                    minted.ending,
+                ],
+            )
         })
     }
 
     pub(crate) fn forget_minted(&mut self, hashed: &HashedToken) -> Result<(), VaultError> {
-        self.durably(|tx| {
-            tx.prepare_cached("DELETE FROM minted WHERE hashed_credential = ?")?
-                .execute([hashed.as_str()])?;
-            Ok(())
-        })
+        let delete = "DELETE FROM minted WHERE hashed_credential = ?";
+        self.durably(|tx| tx.execute(delete, [hashed.as_str()]))
     }
 
     pub(crate) fn note_ending(&mut self, tokens: &[HashedToken]) -> Result<(), VaultError> {
         self.durably(|tx| {
-            let mut update =
-                tx.prepare_cached("UPDATE minted SET ending = 1 WHERE hashed_credential = ?")?;
-            for hashed in tokens {
-                update.execute([hashed.as_str()])?;
-            }
-            Ok(())
+            let update = "UPDATE minted SET ending = 1 WHERE hashed_credential = ?";
+            for_each(tx, update, tokens.iter().map(|hashed| [hashed.as_str()]))
         })
     }
 
@@ -60,12 +52,11 @@ impl Store {
             "SELECT hashed_credential, installation, secret, uid, purpose, scope, minted_at,
                     expires_at, envelope, ending FROM minted",
             |row| {
-                let purpose: String = row.get(4)?;
                 let minted = Minted {
                     key: MintKey {
                         uid: row.get(3)?,
                         secret: name(row, 2)?,
-                        purpose: purpose.parse().map_err(unreadable(4))?,
+                        purpose: parsed(row, 4)?,
                         scope: row.get(5)?,
                     },
                     hashed_credential: hashed(row, 0)?,
@@ -92,14 +83,10 @@ pub(crate) fn pin_repositories(
     tx: &Tx<'_>,
     names: &HashMap<Box<str>, u64>,
 ) -> rusqlite::Result<()> {
-    let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO repository VALUES (?, ?)")?;
-    for (name, id) in names {
-        insert.execute(params![name, integer(*id)])?;
-    }
-    Ok(())
+    let rows = names.iter().map(|(name, id)| (name, integer(*id)));
+    for_each(tx, "INSERT OR REPLACE INTO repository VALUES (?, ?)", rows)
 }
 
-pub(crate) fn unpin_repository(tx: &Tx<'_>, name: &str) -> rusqlite::Result<()> {
-    tx.execute("DELETE FROM repository WHERE name = ?", [name])?;
-    Ok(())
+pub(crate) fn unpin_repository(tx: &Tx<'_>, name: &str) -> rusqlite::Result<usize> {
+    tx.execute("DELETE FROM repository WHERE name = ?", [name])
 }

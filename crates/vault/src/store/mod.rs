@@ -14,12 +14,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use broker_policy::SecretKind;
 use broker_private_files as private;
 use broker_protocol::names::SecretName;
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Params, Row, params};
 
-use crate::Kind;
 use crate::error::VaultError;
 use crate::row_mac::SignedHead;
 use crate::state::{Sealed, State, ValueChange};
@@ -37,9 +37,7 @@ pub(crate) mod states;
 mod warnings;
 mod witness;
 
-pub(crate) use image::Restored;
 pub(crate) use rusqlite::Transaction as Tx;
-pub(crate) use witness::{Noted, Signed};
 
 /// `tokd`, in the header of the database file.
 const APPLICATION_ID: i64 = 0x746f_6b64;
@@ -65,12 +63,10 @@ pub(crate) struct Store {
 impl Store {
     /// Opens the vault at `path`, checks it, and reads all of it.
     pub(crate) fn open(path: &Path) -> Result<(Self, State), VaultError> {
-        match private::check_file(path) {
-            Err(error) if error.is_not_found() => {
-                return Err(VaultError::Missing(path.to_owned()));
-            }
-            checked => checked?,
-        }
+        private::check_file(path).map_err(|error| match error.is_not_found() {
+            true => VaultError::Missing(path.to_owned()),
+            false => error.into(),
+        })?;
         if let Some(directory) = path.parent() {
             private::check_directory(directory)?;
         }
@@ -83,11 +79,12 @@ impl Store {
         db.busy_timeout(Duration::from_millis(250)).map_err(fault)?;
         db.pragma_update(None, "locking_mode", "EXCLUSIVE")
             .map_err(fault)?;
-        Self::opened(db, path)
+        Self::opened(db, path, "PRAGMA quick_check(1)")
     }
 
-    /// Checks a database that is open, brings it to today's format, and reads all of it.
-    fn opened(db: Connection, path: &Path) -> Result<(Self, State), VaultError> {
+    /// Checks a database that is open, with this pragma too, brings it to today's format, and reads all of
+    /// it.
+    fn opened(db: Connection, path: &Path, check: &str) -> Result<(Self, State), VaultError> {
         let fault = |cause| storage(path, cause);
         let number = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         if number("application_id").map_err(fault)? != APPLICATION_ID {
@@ -95,10 +92,7 @@ impl Store {
         }
         let found = number("user_version").map_err(fault)?;
         if found < 1 {
-            return Err(VaultError::Damaged {
-                path: path.to_owned(),
-                why: format!("there never was a format {found}"),
-            });
+            return Err(damaged(path, format!("there never was a format {found}")));
         }
         if found > FORMAT {
             return Err(VaultError::Newer {
@@ -114,7 +108,7 @@ impl Store {
         prepare(&db).map_err(fault)?;
         let seals = Arc::default();
         let mut store = Self { db, path, seals };
-        store.check()?;
+        store.check(check)?;
         let has_old_rows = store.db.query_row(HAS_OLD_ROWS, [found], |row| row.get(0));
         if has_old_rows.map_err(|cause| store.fault(cause))? {
             return Err(VaultError::TooOld(store.path));
@@ -138,18 +132,14 @@ impl Store {
         Arc::clone(&self.seals)
     }
 
-    fn check(&self) -> Result<(), VaultError> {
-        let said: String = self
-            .db
-            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-            .map_err(|cause| self.fault(cause))?;
-        if said == "ok" {
-            return Ok(());
+    /// Asks SQLite whether the file is sound.
+    fn check(&self, pragma: &str) -> Result<(), VaultError> {
+        let said = self.db.query_row(pragma, [], |row| row.get(0));
+        let said: String = said.map_err(|cause| self.fault(cause))?;
+        match said == "ok" {
+            true => Ok(()),
+            false => Err(damaged(&self.path, said)),
         }
-        Err(VaultError::Damaged {
-            path: self.path.clone(),
-            why: said,
-        })
     }
 
     /// Gives out a version number, once.
@@ -162,16 +152,11 @@ impl Store {
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
             mark.write(tx)?;
-            tx.prepare_cached(
+            tx.execute(
                 "INSERT INTO secret VALUES (?1, ?2, ?3)
                  ON CONFLICT (name) DO UPDATE SET last_version = ?3, created_at = ?2",
-            )?
-            .execute(params![
-                name.as_str(),
-                created_at.as_microsecond(),
-                integer(version)
-            ])?;
-            Ok(())
+                params![name.as_str(), created_at.as_microsecond(), integer(version)],
+            )
         })
     }
 
@@ -188,20 +173,22 @@ impl Store {
         self.durably(|tx| {
             mark.write(tx)?;
             count_seals(tx, seals)?;
-            if let Some(rotation) = rotation {
-                states::write_rotation(tx, name, rotation)?;
+            if rotation.is_some() {
+                states::write_state(tx, "rotation", name, rotation)?;
             }
-            tx.prepare_cached("INSERT INTO version VALUES (?, ?, ?, ?, ?, ?, ?)")?
-                .execute(params![
+            tx.execute(
+                "INSERT INTO version VALUES (?, ?, ?, ?, ?, ?, ?)",
+                params![
                     name.as_str(),
                     integer(sealed.version),
-                    sealed.kind.map(Kind::as_str),
+                    sealed.kind.map(SecretKind::as_str),
                     sealed.hashed_credential.as_str(),
                     sealed.expires_at.map(Timestamp::as_microsecond),
                     sealed.set_at.as_microsecond(),
                     sealed.envelope,
-                ])?;
-            turn.map_or(Ok(()), |turn| exposures::turn(tx, name, turn))
+                ],
+            )?;
+            turn.map_or(Ok(()), |turn| exposures::turn(tx, turn))
         })
     }
 
@@ -210,22 +197,21 @@ impl Store {
     pub(crate) fn remove(
         &mut self,
         name: &SecretName,
-        of: &ValueRole,
+        role: &ValueRole,
         mark: &Mark,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
             mark.write(tx)?;
-            tx.execute("DELETE FROM version WHERE secret = ?", [name.as_str()])?;
-            if matches!(of, ValueRole::InForce(_)) {
-                tx.execute("DELETE FROM first_seen WHERE secret = ?", [name.as_str()])?;
-                exposures::forget(tx, name)?;
-            }
-            exposures::forget_before(tx, name, None)?;
-            for table in ["last_used", "secret_check", "rotation", "sink"] {
+            let of_all: &[_] = &["version", "last_used", "secret_check", "rotation", "sink"];
+            let of_value_in_force: &[_] = match role.is_in_force() {
+                true => &["first_seen", "exposure"],
+                false => &[],
+            };
+            for table in of_all.iter().chain(of_value_in_force) {
                 let delete = format!("DELETE FROM {table} WHERE secret = ?");
                 tx.execute(&delete, [name.as_str()])?;
             }
-            Ok(())
+            exposures::forget_before(tx, name, None)
         })
     }
 
@@ -249,8 +235,7 @@ impl Store {
             tx.execute(
                 "UPDATE vault SET log_id = ?, noted_records = NULL, noted_hash = NULL",
                 [log_id],
-            )?;
-            Ok(())
+            )
         })
     }
 
@@ -272,10 +257,10 @@ impl Store {
     }
 
     /// Writes rows that a MAC covers, together with the MAC where there is a key for it.
-    pub(crate) fn write_covered(
+    pub(crate) fn write_covered<T>(
         &mut self,
         signed_head: Option<&SignedHead>,
-        write: impl FnOnce(&Tx<'_>) -> rusqlite::Result<()>,
+        write: impl FnOnce(&Tx<'_>) -> rusqlite::Result<T>,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
             witness::write_known(tx, signed_head)?;
@@ -283,9 +268,10 @@ impl Store {
         })
     }
 
-    fn durably(
+    /// Writes all of it or nothing. How many rows the last statement changed does not matter.
+    fn durably<T>(
         &mut self,
-        write: impl FnOnce(&Tx<'_>) -> rusqlite::Result<()>,
+        write: impl FnOnce(&Tx<'_>) -> rusqlite::Result<T>,
     ) -> Result<(), VaultError> {
         let tx = self.db.transaction();
         let done = tx.and_then(|tx| {
@@ -316,6 +302,19 @@ impl Mark {
     }
 }
 
+/// Runs a statement for each of these rows.
+fn for_each<P: Params>(
+    tx: &Tx<'_>,
+    statement: &str,
+    rows: impl IntoIterator<Item = P>,
+) -> rusqlite::Result<()> {
+    let mut statement = tx.prepare_cached(statement)?;
+    for row in rows {
+        statement.execute(row)?;
+    }
+    Ok(())
+}
+
 /// Writes how often the root key has sealed, with what it has just sealed.
 fn count_seals(tx: &Tx<'_>, seals: u64) -> rusqlite::Result<()> {
     tx.prepare_cached("UPDATE root_key SET seals = ?")?
@@ -342,22 +341,23 @@ fn storage(path: &Path, cause: rusqlite::Error) -> VaultError {
     match &cause {
         rusqlite::Error::SqliteFailure(error, said) => match error.code {
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => VaultError::InUse(path),
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => VaultError::Damaged {
-                path,
-                why: said.clone().unwrap_or_else(|| error.to_string()),
-            },
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
+                damaged(&path, said.clone().unwrap_or_else(|| error.to_string()))
+            }
             _ => VaultError::Storage { path, cause },
         },
         // No row in `vault`, or a column that holds what it never should.
         rusqlite::Error::QueryReturnedNoRows
         | rusqlite::Error::InvalidColumnType(..)
         | rusqlite::Error::IntegralValueOutOfRange(..)
-        | rusqlite::Error::FromSqlConversionFailure(..) => VaultError::Damaged {
-            path,
-            why: cause.to_string(),
-        },
+        | rusqlite::Error::FromSqlConversionFailure(..) => damaged(&path, cause.to_string()),
         _ => VaultError::Storage { path, cause },
     }
+}
+
+fn damaged(path: &Path, why: String) -> VaultError {
+    let path = path.to_owned();
+    VaultError::Damaged { path, why }
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

@@ -3,9 +3,9 @@
 use rusqlite::params;
 
 use super::load::{count_or_none, time};
-use super::{Store, integer};
+use super::{Store, for_each, integer};
 use crate::error::VaultError;
-use crate::sources::SealedValue;
+use crate::sources::SourceValue;
 
 impl Store {
     pub(crate) fn source_requests(&self) -> Result<Vec<(i64, u32)>, VaultError> {
@@ -29,12 +29,14 @@ impl Store {
             tx.execute(
                 "INSERT OR REPLACE INTO source_requests VALUES (?, ?)",
                 params![hour, requests],
-            )?;
-            Ok(())
+            )
         })
     }
 
-    pub(crate) fn keep_source_value(&mut self, value: &SealedValue) -> Result<(), VaultError> {
+    pub(crate) fn keep_source_value(
+        &mut self,
+        value: &SourceValue<Vec<u8>>,
+    ) -> Result<(), VaultError> {
         self.durably(|tx| {
             tx.execute(
                 "INSERT OR REPLACE INTO source_value VALUES (?, ?, ?, ?)",
@@ -42,21 +44,20 @@ impl Store {
                     value.source,
                     value.version.map(integer),
                     value.read_at.as_microsecond(),
-                    value.sealed,
+                    value.value,
                 ],
-            )?;
-            Ok(())
+            )
         })
     }
 
-    pub(crate) fn source_values(&self) -> Result<Vec<SealedValue>, VaultError> {
+    pub(crate) fn source_values(&self) -> Result<Vec<SourceValue<Vec<u8>>>, VaultError> {
         let query = "SELECT source, version, read_at, sealed FROM source_value ORDER BY source";
         let rows = self.rows(query, |row| {
-            Ok(SealedValue {
+            Ok(SourceValue {
                 source: row.get(0)?,
                 version: count_or_none(row, 1)?,
                 read_at: time(row, 2)?,
-                sealed: row.get(3)?,
+                value: row.get(3)?,
             })
         });
         rows.map_err(|cause| self.fault(cause))
@@ -76,10 +77,8 @@ impl Store {
             return Ok(());
         }
         self.durably(|tx| {
-            for source in sources {
-                tx.execute("DELETE FROM source_value WHERE source = ?", [source])?;
-            }
-            Ok(())
+            let rows = sources.iter().map(|source| [source]);
+            for_each(tx, "DELETE FROM source_value WHERE source = ?", rows)
         })?;
         self.empty_the_log()
     }

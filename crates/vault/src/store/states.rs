@@ -13,8 +13,7 @@ use super::load::{name, unreadable};
 use super::{Mark, Store, Tx};
 use crate::error::VaultError;
 use crate::first_seen::FirstSeen;
-use crate::move_state::Move;
-use crate::rotation_state::{Rotation, SinkState};
+use crate::rotation_state::SinkState;
 use crate::state::Stored;
 
 impl Store {
@@ -42,21 +41,8 @@ impl Store {
                 params![name.as_str(), keep.map(|(keep, _)| super::integer(keep))],
             )?;
             super::exposures::forget_before(tx, name, keep.map(|(_, hashed)| hashed))?;
-            match rotation {
-                Some(rotation) => write_rotation(tx, name, rotation),
-                None => tx
-                    .execute("DELETE FROM rotation WHERE secret = ?", [name.as_str()])
-                    .map(|_rows| ()),
-            }
+            write_state(tx, "rotation", name, rotation)
         })
-    }
-
-    pub(super) fn rotations(&self) -> rusqlite::Result<BTreeMap<SecretName, Stored<Rotation>>> {
-        self.states("SELECT secret, state FROM rotation")
-    }
-
-    pub(super) fn moves(&self) -> rusqlite::Result<BTreeMap<SecretName, Stored<Move>>> {
-        self.states("SELECT secret, state FROM secret_move")
     }
 
     pub(super) fn sinks(
@@ -72,11 +58,8 @@ impl Store {
     }
 
     pub(super) fn first_seen(&self) -> rusqlite::Result<BTreeMap<SecretName, FirstSeen>> {
-        let rows = self.states("SELECT secret, state FROM first_seen")?;
-        Ok(rows
-            .into_iter()
-            .map(|(name, row)| (name, row.state))
-            .collect())
+        let rows = self.states("first_seen")?.into_iter();
+        Ok(rows.map(|(name, row)| (name, row.state)).collect())
     }
 
     pub(crate) fn keep_first_seen(
@@ -84,29 +67,38 @@ impl Store {
         these: &[(SecretName, FirstSeen)],
     ) -> Result<(), VaultError> {
         self.durably(|tx| {
-            let mut insert =
-                tx.prepare_cached("INSERT OR REPLACE INTO first_seen VALUES (?, ?)")?;
             for (name, seen) in these {
-                insert.execute(params![name.as_str(), json(seen)?])?;
+                write_state(tx, "first_seen", name, Some(&json(seen)?))?;
             }
             Ok(())
         })
     }
 
-    /// Rows of a secret's name and a state.
-    fn states<T: DeserializeOwned>(
+    /// A table of secrets' names and a state.
+    pub(super) fn states<T: DeserializeOwned>(
         &self,
-        select: &str,
+        table: &str,
     ) -> rusqlite::Result<BTreeMap<SecretName, Stored<T>>> {
-        self.rows(select, |row| Ok((name(row, 0)?, state(row, 1)?)))
+        let query = format!("SELECT secret, state FROM {table}");
+        self.rows(&query, |row| Ok((name(row, 0)?, state(row, 1)?)))
     }
 }
 
-/// Writes how far a rotation is.
-pub(crate) fn write_rotation(tx: &Tx<'_>, name: &SecretName, text: &str) -> rusqlite::Result<()> {
-    tx.prepare_cached("INSERT OR REPLACE INTO rotation VALUES (?, ?)")?
-        .execute(params![name.as_str(), text])?;
-    Ok(())
+/// Writes how far a rotation or a move is, or forgets it.
+pub(crate) fn write_state(
+    tx: &Tx<'_>,
+    table: &'static str,
+    name: &SecretName,
+    text: Option<&str>,
+) -> rusqlite::Result<usize> {
+    let name = name.as_str();
+    match text {
+        Some(text) => {
+            let insert = format!("INSERT OR REPLACE INTO {table} VALUES (?, ?)");
+            tx.execute(&insert, [name, text])
+        }
+        None => tx.execute(&format!("DELETE FROM {table} WHERE secret = ?"), [name]),
+    }
 }
 
 /// Writes what is known of a sink.
@@ -115,25 +107,9 @@ pub(crate) fn write_sink(
     name: &SecretName,
     sink: &str,
     text: &str,
-) -> rusqlite::Result<()> {
-    tx.prepare_cached("INSERT OR REPLACE INTO sink VALUES (?, ?, ?)")?
-        .execute(params![name.as_str(), sink, text])?;
-    Ok(())
-}
-
-/// Writes how far a move is, or forgets it.
-pub(crate) fn write_move(
-    tx: &Tx<'_>,
-    name: &SecretName,
-    text: Option<&str>,
-) -> rusqlite::Result<()> {
-    match text {
-        Some(text) => tx
-            .prepare_cached("INSERT OR REPLACE INTO secret_move VALUES (?, ?)")?
-            .execute(params![name.as_str(), text])?,
-        None => tx.execute("DELETE FROM secret_move WHERE secret = ?", [name.as_str()])?,
-    };
-    Ok(())
+) -> rusqlite::Result<usize> {
+    let row = [name.as_str(), sink, text];
+    tx.execute("INSERT OR REPLACE INTO sink VALUES (?, ?, ?)", row)
 }
 
 fn json(state: &impl Serialize) -> rusqlite::Result<String> {

@@ -2,8 +2,8 @@
 
 use rusqlite::params;
 
-use super::Store;
 use super::load::time;
+use super::{Store, for_each};
 use crate::error::VaultError;
 use crate::warnings::StoredWarning;
 
@@ -25,17 +25,18 @@ impl Store {
 
     pub(crate) fn keep_warnings(&mut self, warnings: &[StoredWarning]) -> Result<(), VaultError> {
         self.durably(|tx| {
-            let mut insert =
-                tx.prepare_cached("INSERT OR REPLACE INTO warning VALUES (?, ?, ?, ?, ?, ?)")?;
-            for warning in warnings {
-                insert.execute(params![
-                    warning.key,
-                    warning.occasion,
-                    warning.mark.as_microsecond(),
-                    warning.hook,
-                    warning.webhook,
-                    warning.body,
-                ])?;
+            for one in warnings {
+                tx.execute(
+                    "INSERT OR REPLACE INTO warning VALUES (?, ?, ?, ?, ?, ?)",
+                    params![
+                        one.key,
+                        one.occasion,
+                        one.mark.as_microsecond(),
+                        one.hook,
+                        one.webhook,
+                        one.body,
+                    ],
+                )?;
             }
             Ok(())
         })
@@ -43,11 +44,8 @@ impl Store {
 
     pub(crate) fn forget_warnings(&mut self, keys: &[Box<str>]) -> Result<(), VaultError> {
         self.durably(|tx| {
-            let mut delete = tx.prepare_cached("DELETE FROM warning WHERE key = ?")?;
-            for key in keys {
-                delete.execute([key])?;
-            }
-            Ok(())
+            let rows = keys.iter().map(|key| [key]);
+            for_each(tx, "DELETE FROM warning WHERE key = ?", rows)
         })
     }
 }

@@ -8,24 +8,11 @@ use broker_protocol::names::{LeaseId, SecretName};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::load::{count, time, unreadable};
-use super::{Mark, Store, Tx, exposures, integer};
+use super::load::{count, parsed, time};
+use super::{Mark, Store, Tx, exposures, for_each, integer};
 use crate::error::VaultError;
 use crate::row_mac::{NewTombstones, SignedHead};
-use crate::state::{ExposedBefore, ExposedTo, State};
-
-/// A head of the audit log, and the MAC over it, which is absent without a key.
-pub(crate) struct Noted<'a> {
-    pub(crate) head: Head,
-    pub(crate) signed_head: Option<&'a SignedHead>,
-}
-
-/// All that is put under MACs at once.
-pub(crate) struct Signed {
-    pub(crate) signed_head: SignedHead,
-    /// Where the list has a MAC of an earlier format.
-    pub(crate) mark: Option<Mark>,
-}
+use crate::state::{ExposedTo, State};
 
 impl Store {
     /// Keeps tombstones, and drops those whose time is past. `signed_head` covers what is left.
@@ -45,26 +32,22 @@ impl Store {
         self.durably(|tx| write_tombstones(tx, "late_tombstone", new))
     }
 
-    /// Notes the head of the audit log together with the figures that its records led to. Survives a
-    /// crash of the broker, but not always one of the machine.
+    /// Notes the head of the audit log, with the MAC over it where there is a key, together with the figures
+    /// that its records led to. Survives a crash of the broker, but not always one of the machine.
     pub(crate) fn note<'a>(
         &mut self,
-        Noted { head, signed_head }: Noted<'_>,
-        used: impl Iterator<Item = (&'a SecretName, Timestamp)>,
+        head: Head,
+        signed_head: Option<&SignedHead>,
+        used: impl Iterator<Item = (&'a SecretName, &'a Timestamp)>,
         exposed: impl Iterator<Item = (&'a ExposedTo, &'a Exposure)>,
-        before: impl Iterator<Item = (&'a ExposedBefore, &'a Exposure)>,
     ) -> Result<(), VaultError> {
         let note = |tx: &Tx<'_>| {
             tx.prepare_cached("UPDATE vault SET noted_records = ?, noted_hash = ?")?
                 .execute(params![integer(head.records), head.hash.as_bytes()])?;
-            if let Some(signed_head) = signed_head {
-                write(tx, signed_head)?;
-            }
-            let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO last_used VALUES (?, ?)")?;
-            for (name, at) in used {
-                insert.execute(params![name.as_str(), at.as_microsecond()])?;
-            }
-            exposures::write(tx, exposed, before)
+            write_known(tx, signed_head)?;
+            let used = used.map(|(name, at)| (name.as_str(), at.as_microsecond()));
+            for_each(tx, "INSERT OR REPLACE INTO last_used VALUES (?, ?)", used)?;
+            exposures::write(tx, exposed)
         };
         let synchronous = |db: &Connection, how| db.pragma_update(None, "synchronous", how);
         synchronous(&self.db, "NORMAL").map_err(|cause| self.fault(cause))?;
@@ -74,8 +57,13 @@ impl Store {
     }
 
     /// Puts all that decides after a start under MACs of today, and takes late tombstones in. What `state`
-    /// forgot goes.
-    pub(crate) fn sign(&mut self, signed: &Signed, state: &State) -> Result<(), VaultError> {
+    /// forgot goes. `mark` is of a list that has a MAC of an earlier format.
+    pub(crate) fn sign(
+        &mut self,
+        signed_head: &SignedHead,
+        mark: Option<&Mark>,
+        state: &State,
+    ) -> Result<(), VaultError> {
         self.durably(|tx| {
             delete_forgotten(tx, state)?;
             tx.execute_batch(
@@ -83,11 +71,8 @@ impl Store {
                    ON CONFLICT (lease) DO UPDATE SET until = max(until, excluded.until);
                  DELETE FROM late_tombstone",
             )?;
-            write(tx, &signed.signed_head)?;
-            if let Some(mark) = &signed.mark {
-                mark.write(tx)?;
-            }
-            Ok(())
+            write(tx, signed_head)?;
+            mark.map_or(Ok(()), |mark| mark.write(tx))
         })
     }
 
@@ -108,8 +93,7 @@ impl Store {
         table: &'static str,
     ) -> rusqlite::Result<HashMap<LeaseId, Timestamp>> {
         self.rows(&format!("SELECT lease, until FROM {table}"), |row| {
-            let lease: String = row.get(0)?;
-            Ok((lease.parse().map_err(unreadable(0))?, time(row, 1)?))
+            Ok((parsed(row, 0)?, time(row, 1)?))
         })
     }
 }
@@ -117,11 +101,13 @@ impl Store {
 fn write_tombstones(tx: &Tx<'_>, table: &'static str, new: &NewTombstones) -> rusqlite::Result<()> {
     let past = new.now.as_microsecond();
     tx.execute(&format!("DELETE FROM {table} WHERE until < ?"), [past])?;
-    let mut insert = tx.prepare_cached(&format!("INSERT OR REPLACE INTO {table} VALUES (?, ?)"))?;
-    for (lease, until) in &new.leases {
-        insert.execute(params![lease.as_str(), until.as_microsecond()])?;
-    }
-    Ok(())
+    let rows = new.leases.iter();
+    let rows = rows.map(|(lease, until)| (lease.as_str(), until.as_microsecond()));
+    for_each(
+        tx,
+        &format!("INSERT OR REPLACE INTO {table} VALUES (?, ?)"),
+        rows,
+    )
 }
 
 /// Writes what a MAC covers from now on.

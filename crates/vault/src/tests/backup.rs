@@ -5,7 +5,7 @@ use broker_scratch::recorded_export;
 
 use super::rekey::{Kept, rekey, to};
 use super::*;
-use crate::backup::{Backup, BackupError, BackupInputs, LogAtBackup, Snapshot};
+use crate::backup::{Backup, BackupError, BackupFiles, BackupInputs, LogAtBackup, Snapshot};
 use crate::root_key::put_file;
 
 fn passphrase() -> Passphrase {
@@ -24,9 +24,10 @@ fn log_of(vault: &Vault) -> LogAtBackup {
 
 fn sealed(vault: &Vault, snapshot: &Snapshot) -> Result<Vec<u8>, BackupError> {
     let beside = BackupInputs {
-        config: Some("# mine\n"),
-        policies: &[],
-        authorities: &[],
+        files: &BackupFiles {
+            config: Some("# mine\n".to_owned()),
+            ..BackupFiles::default()
+        },
         log: &log_of(vault),
         tokend: "0.0.0",
         now: at(9),
@@ -55,7 +56,10 @@ async fn filled(scratch: &Scratch) -> Vault {
     set(&vault, "one", "ghp_another").await;
     set(&vault, "two", "ghp_of_two").await;
     set(&vault, "gone", "ghp_gone").await;
-    vault.remove(recorded("gone", 1)).await.unwrap();
+    vault
+        .remove(recorded("gone", 1), ValueRole::InForce)
+        .await
+        .unwrap();
     vault
 }
 
@@ -69,11 +73,11 @@ async fn a_backup_holds_every_version_and_shows_none() {
     assert!(!shows(b"SQLite") && !shows(b"org-label"));
     let backup = opened(&file).unwrap();
     backup.check_values().unwrap();
-    let manifest = backup.manifest();
+    let manifest = &backup.manifest;
     assert_eq!((manifest.secrets, manifest.versions), (2, 3));
     assert_eq!(manifest.vault, vault.id());
     assert_eq!(manifest.log, log_of(&vault));
-    assert_eq!(backup.config(), Some("# mine\n"));
+    assert_eq!(backup.files.config.as_deref(), Some("# mine\n"));
     assert_eq!(backup.root_key().expose(), scratch.root.expose());
     // Nothing of it lies about.
     assert!(!scratch.holds(scratch.root.expose()));
@@ -85,9 +89,7 @@ async fn a_locked_vault_and_a_short_passphrase_give_none() {
     let vault = filled(&scratch).await;
     let snapshot = vault.snapshot().await.unwrap();
     let beside = BackupInputs {
-        config: None,
-        policies: &[],
-        authorities: &[],
+        files: &BackupFiles::default(),
         log: &log_of(&vault),
         tokend: "0.0.0",
         now: at(9),
@@ -108,9 +110,7 @@ async fn a_record_of_another_backup_lets_none_go() {
     let scratch = Scratch::new();
     let vault = filled(&scratch).await;
     let beside = BackupInputs {
-        config: None,
-        policies: &[],
-        authorities: &[],
+        files: &BackupFiles::default(),
         log: &log_of(&vault),
         tokend: "0.0.0",
         now: at(9),
@@ -184,7 +184,7 @@ async fn a_restored_vault_goes_on_with_a_log_of_its_own() {
         .write_tombstones(vec![(lease(1), at(100))], at(3))
         .await
         .unwrap();
-    let old_mac = vault.lease_mac("a lease").unwrap();
+    let old_mac = vault.lease_mac("a lease").unwrap().bytes();
     let file = backed_up(&vault).await.unwrap();
     let old_log = vault.log_identity();
     drop(vault);
@@ -205,13 +205,13 @@ async fn a_restored_vault_goes_on_with_a_log_of_its_own() {
 
     let vault = Vault::open(&path).unwrap();
     vault.unlock(root).unwrap();
-    assert_eq!(vault.root_key_source(), RootKeySource::Keyring);
+    assert_eq!(vault.root_key_in_force().source, RootKeySource::Keyring);
     assert_ne!(log.log_id, old_log.log_id);
     assert_eq!(log.public_key, old_log.public_key);
     assert_eq!(vault.log_identity(), log);
     assert_eq!(vault.noted_head(), Some(noted));
     assert_eq!(vault.tombstones().len(), 0);
-    assert!(!vault.verify_lease_mac("a lease", &old_mac).unwrap());
+    assert!(!vault.lease_mac("a lease").unwrap().is(&old_mac));
     assert_eq!(value(&vault, "one", 1).unwrap(), CANARY);
     assert_eq!(value(&vault, "two", 1).unwrap(), "ghp_of_two");
     // No number is given out twice, not even that of a secret that was removed.
@@ -293,13 +293,11 @@ fn a_backup_of_format_1_opens_with_every_value() {
     let file = include_bytes!("../../../../tests/vectors/backup-format-1.backup");
     let backup = opened(file).unwrap();
     backup.check_values().unwrap();
-    assert_eq!(backup.authorities(), []);
-    assert_eq!(
-        (backup.manifest().secrets, backup.manifest().versions),
-        (1, 1)
-    );
-    assert!(backup.config().unwrap().contains("before backup format 2"));
-    assert_eq!(backup.policies()[0].name, "site.toml");
+    assert_eq!(backup.files.authorities, []);
+    assert_eq!((backup.manifest.secrets, backup.manifest.versions), (1, 1));
+    let config = backup.files.config.as_deref().unwrap();
+    assert!(config.contains("before backup format 2"));
+    assert_eq!(backup.files.policies[0].name, "site.toml");
     let scratch = tempfile::tempdir().unwrap();
     fs::set_permissions(scratch.path(), Permissions::from_mode(0o700)).unwrap();
     let path = scratch.path().join("vault.db");

@@ -19,7 +19,8 @@ pub(super) fn found(version: u64, expires_at: Option<Timestamp>) -> Checked {
 async fn set_until(vault: &Vault, secret: &str, end: Timestamp) -> StoredSecret {
     let version = vault.reserve_version(&name(secret), at(1)).await.unwrap();
     let usage = recorded(secret, version);
-    let stored = vault.store(usage, token(CANARY), Some(end), at(2)).await;
+    let new = new(token(CANARY), Some(end));
+    let stored = vault.store(usage, new, ValueRole::InForce, at(2)).await;
     stored.unwrap()
 }
 
@@ -120,7 +121,10 @@ async fn a_removed_secret_takes_its_checks_with_it() {
         .keep_check(&secret, found(1, None), "[]".to_owned())
         .await
         .unwrap();
-    vault.remove(recorded("source-pat", 1)).await.unwrap();
+    vault
+        .remove(recorded("source-pat", 1), ValueRole::InForce)
+        .await
+        .unwrap();
     assert_eq!(vault.check(&secret), CheckAttempt::default());
     drop(vault);
     assert_eq!(scratch.open().check(&secret), CheckAttempt::default());

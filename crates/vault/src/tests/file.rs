@@ -157,7 +157,8 @@ async fn a_full_disk_changes_nothing_and_says_so() {
     let limit = |work: &mut Work| work.store.limit_pages();
     vault.ask(limit).await.unwrap();
     let long = "x".repeat(60_000);
-    let stored = vault.store(recorded("one", 2), token(&long), None, at(2));
+    let new = new(token(&long), None);
+    let stored = vault.store(recorded("one", 2), new, ValueRole::InForce, at(2));
     let error = stored.await.unwrap_err();
     assert!(matches!(error, VaultError::Storage { .. }), "{error}");
     assert_eq!(vault.held(&name("one")).unwrap().version, 1);

@@ -20,8 +20,14 @@ async fn since_when_a_value_has_been_known_survives_restarts_and_the_end_of_a_co
     for secret in ["source-pat", "moved-pat"] {
         set(&vault, secret, CANARY).await;
     }
-    vault.remove(recorded("source-pat", 1)).await.unwrap();
-    vault.remove_aside(recorded("moved-pat", 1)).await.unwrap();
+    vault
+        .remove(recorded("source-pat", 1), ValueRole::InForce)
+        .await
+        .unwrap();
+    vault
+        .remove(recorded("moved-pat", 1), ValueRole::Elsewhere)
+        .await
+        .unwrap();
     let assert_kept = |vault: &Vault| {
         assert_eq!(vault.first_seen(&moved), seen("b", 6));
         assert_eq!(vault.first_seen(&name("source-pat")), FirstSeen::default());

@@ -96,7 +96,7 @@ impl Scratch {
         let (root, log) = (self.root.copy().unwrap(), &state.list.log);
         let keys = Keys::open(root, &state.key_record.keys, &log.public_key, &self.path());
         let mut keys = keys.unwrap();
-        keys.set_list_form(keys::ListForm::V1);
+        keys.list_form = keys::ListForm::V1;
         let mac = state.list.tag(&keys).bytes();
         drop(store);
         let db = Connection::open(self.path()).unwrap();
@@ -139,6 +139,10 @@ fn recorded(secret: &str, version: u64) -> Recorded<Use> {
     broker_scratch::recorded(secret, Some(version))
 }
 
+fn new(value: AccessToken, expires_at: Option<Timestamp>) -> NewValue {
+    NewValue { value, expires_at }
+}
+
 fn token(text: &str) -> AccessToken {
     AccessToken::new(text.to_owned())
 }
@@ -146,7 +150,9 @@ fn token(text: &str) -> AccessToken {
 async fn set(vault: &Vault, secret: &str, value: &str) -> StoredSecret {
     let version = vault.reserve_version(&name(secret), at(1)).await.unwrap();
     let usage = recorded(secret, version);
-    vault.store(usage, token(value), None, at(2)).await.unwrap()
+    let new = new(token(value), None);
+    let stored = vault.store(usage, new, ValueRole::InForce, at(2)).await;
+    stored.unwrap()
 }
 
 fn value(vault: &Vault, secret: &str, version: u64) -> Result<String, VaultError> {

@@ -13,19 +13,13 @@ fn version(number: u64, value: &str) -> Version {
     }
 }
 
-fn new(value: AccessToken) -> NewValue {
-    NewValue {
-        value,
-        expires_at: None,
-    }
-}
-
 async fn swapped(vault: &Vault) -> Rotation {
     set(vault, "source-pat", OLD).await;
     let number = vault.reserve_version(&name("source-pat"), at(3)).await;
     let rotation = Rotation::begin(Some(version(1, OLD)), version(2, NEW), false, &moment(3));
     let usage = recorded("source-pat", number.unwrap());
-    let held = vault.swap(usage, new(token(NEW)), rotation.clone(), at(3));
+    let role = ValueRole::Rotated(Box::new(rotation.clone()));
+    let held = vault.store(usage, new(token(NEW), None), role, at(3));
     assert_eq!(held.await.unwrap().version, 2);
     rotation
 }
@@ -54,7 +48,8 @@ async fn a_swap_that_cannot_be_written_leaves_neither_value_nor_rotation() {
     let usage = recorded("source-pat", number.unwrap());
     // Too large for the pages there are.
     let long = token(&format!("{NEW}{}", "x".repeat(100_000)));
-    let refused = vault.swap(usage, new(long), rotation, at(3)).await;
+    let role = ValueRole::Rotated(Box::new(rotation));
+    let refused = vault.store(usage, new(long, None), role, at(3)).await;
     assert!(refused.is_err());
     assert_eq!(vault.rotation(&name("source-pat")), None);
     drop(vault);
@@ -138,7 +133,10 @@ async fn rotations_and_sinks_are_there_again_after_a_restart_and_gone_with_the_s
         vault.sinks(&secret).get("actions acme/one PAT"),
         Some(&sink)
     );
-    vault.remove(recorded("source-pat", 2)).await.unwrap();
+    vault
+        .remove(recorded("source-pat", 2), ValueRole::InForce)
+        .await
+        .unwrap();
     drop(vault);
     let vault = scratch.open();
     assert_eq!(vault.rotation(&secret), None);

@@ -9,7 +9,8 @@ async fn a_secret_is_there_again_after_a_restart_and_is_known_while_locked() {
     let version = vault.reserve_version(&name("one"), at(1)).await.unwrap();
     let end = Some(at(90 * 86_400));
     let usage = recorded("one", version);
-    let stored = vault.store(usage, token(CANARY), end, at(2)).await.unwrap();
+    let stored = vault.store(usage, new(token(CANARY), end), ValueRole::InForce, at(2));
+    let stored = stored.await.unwrap();
     drop(vault);
 
     let vault = scratch.open();
@@ -17,7 +18,7 @@ async fn a_secret_is_there_again_after_a_restart_and_is_known_while_locked() {
     let held = vault.held(&name("one")).unwrap();
     assert_eq!(held, stored);
     assert_eq!(held.version, 1);
-    assert_eq!(held.kind, Some(Kind::Classic));
+    assert_eq!(held.kind, Some(SecretKind::Classic));
     assert_eq!(held.hashed_credential, token(CANARY).hashed());
     assert_eq!((held.created_at, held.set_at), (at(1), at(2)));
     assert_eq!(held.expires_at, end);
@@ -56,9 +57,12 @@ async fn after_locking_nothing_opens_and_nothing_changes_until_unlocked() {
     assert!(locked(
         vault.reserve_version(&name("one"), at(3)).await.map(drop)
     ));
-    let stored = vault.store(recorded("one", 2), token("x"), None, at(3));
+    let another = new(token("x"), None);
+    let stored = vault.store(recorded("one", 2), another, ValueRole::InForce, at(3));
     assert!(locked(stored.await.map(drop)));
-    assert!(locked(vault.remove(recorded("one", 1)).await));
+    assert!(locked(
+        vault.remove(recorded("one", 1), ValueRole::InForce).await
+    ));
     // A revocation takes effect all the same.
     vault
         .write_tombstones(vec![(lease(1), at(9))], at(3))
@@ -78,7 +82,10 @@ async fn a_version_is_given_out_once_and_stored_in_order() {
     ];
     assert_eq!(reserved, [1, 2]);
     assert_eq!(vault.held(&name("one")), None);
-    let store = |version| vault.store(recorded("one", version), token("x"), None, at(2));
+    let store = |version| {
+        let new = new(token("x"), None);
+        vault.store(recorded("one", version), new, ValueRole::InForce, at(2))
+    };
     for never_reserved in [0, 3] {
         let error = store(never_reserved).await.unwrap_err();
         assert!(matches!(error, VaultError::Conflict { .. }), "{error}");
@@ -96,7 +103,8 @@ async fn a_caller_who_goes_away_leaves_memory_and_database_in_step() {
     let vault = scratch.unlocked();
     vault.reserve_version(&name("one"), at(1)).await.unwrap();
     {
-        let storing = vault.store(recorded("one", 1), token(CANARY), None, at(2));
+        let new = new(token(CANARY), None);
+        let storing = vault.store(recorded("one", 1), new, ValueRole::InForce, at(2));
         // Polled once, so the request is on its way, and then dropped.
         let given_up = tokio::time::timeout(Duration::ZERO, storing).await;
         drop(given_up);
@@ -125,7 +133,10 @@ async fn the_value_is_in_no_file_and_a_removed_one_not_even_sealed() {
             .to_vec()
     };
     assert!(scratch.holds(&sealed));
-    vault.remove(recorded("one", 1)).await.unwrap();
+    vault
+        .remove(recorded("one", 1), ValueRole::InForce)
+        .await
+        .unwrap();
     assert!(!scratch.holds(&sealed));
     assert!(!scratch.holds(&sealed[65..]));
     assert_eq!(vault.held(&name("one")), None);
@@ -133,7 +144,7 @@ async fn the_value_is_in_no_file_and_a_removed_one_not_even_sealed() {
         value(&vault, "one", 1),
         Err(VaultError::NoValue(_))
     ));
-    let again = vault.remove(recorded("one", 1)).await;
+    let again = vault.remove(recorded("one", 1), ValueRole::InForce).await;
     assert!(matches!(again, Err(VaultError::NoValue(_))));
     drop(vault);
     assert!(!scratch.holds(&sealed));
@@ -146,13 +157,17 @@ async fn a_removed_secret_that_comes_back_does_not_count_from_one_again() {
     let scratch = Scratch::new();
     let vault = scratch.unlocked();
     set(&vault, "one", "first").await;
-    vault.remove(recorded("one", 1)).await.unwrap();
+    vault
+        .remove(recorded("one", 1), ValueRole::InForce)
+        .await
+        .unwrap();
     drop(vault);
     let vault = scratch.unlocked();
     let version = vault.reserve_version(&name("one"), at(5)).await.unwrap();
     assert_eq!(version, 2);
     let usage = recorded("one", 2);
-    let held = vault.store(usage, token("new"), None, at(6)).await.unwrap();
+    let held = vault.store(usage, new(token("new"), None), ValueRole::InForce, at(6));
+    let held = held.await.unwrap();
     assert_eq!((held.version, held.created_at), (2, at(5)));
 }
 
@@ -188,7 +203,7 @@ fn a_passphrase_or_the_recovery_passphrase_unlocks() {
     };
     Vault::create(&scratch.path(), new, at(0)).unwrap();
     let vault = scratch.open();
-    assert!(vault.has_recovery_passphrase());
+    assert!(vault.root_key_in_force().recovery);
     for (text, which) in [
         ("the usual passphrase", "passphrase"),
         ("the one in the safe", "recovery"),

@@ -6,17 +6,17 @@ use super::*;
 fn a_leases_mac_is_bound_to_the_text_the_vault_and_the_log() {
     let scratch = Scratch::new();
     let vault = scratch.unlocked();
-    let mac = vault.lease_mac("covered").unwrap();
-    assert!(vault.verify_lease_mac("covered", &mac).unwrap());
-    assert!(!vault.verify_lease_mac("coverex", &mac).unwrap());
-    assert!(!vault.verify_lease_mac("covered", &[0; 32]).unwrap());
+    let mac = vault.lease_mac("covered").unwrap().bytes();
+    assert!(vault.lease_mac("covered").unwrap().is(&mac));
+    assert!(!vault.lease_mac("coverex").unwrap().is(&mac));
+    assert!(!vault.lease_mac("covered").unwrap().is(&[0; 32]));
     let other = Scratch::new().unlocked();
-    assert!(!other.verify_lease_mac("covered", &mac).unwrap());
+    assert!(!other.lease_mac("covered").unwrap().is(&mac));
     drop(vault);
     let vault = scratch.unlocked();
-    assert!(vault.verify_lease_mac("covered", &mac).unwrap());
+    assert!(vault.lease_mac("covered").unwrap().is(&mac));
     vault.begin_new_log().unwrap();
-    assert!(!vault.verify_lease_mac("covered", &mac).unwrap());
+    assert!(!vault.lease_mac("covered").unwrap().is(&mac));
 }
 
 /// HMAC-SHA256 by another implementation: Python's `hmac.digest(bytes(range(32)),
@@ -34,7 +34,7 @@ fn a_leases_mac_is_the_one_written_down() {
     let vault = scratch.unlocked();
     *known(vault.shared.keys.write()) = Some(keys);
     known(vault.shared.state.write()).list.log.log_id = "0".repeat(32);
-    let mac = vault.lease_mac("covered").unwrap();
+    let mac = vault.lease_mac("covered").unwrap().bytes();
     assert_eq!(LineHash::from_bytes(mac).to_string(), LEASE_MAC);
 }
 
@@ -170,7 +170,10 @@ async fn who_was_handed_an_erased_value_is_forgotten_with_it() {
     assert_eq!(exposed(&vault), [(2, 1)]);
     set(&vault, "one", "first").await;
     assert_eq!(exposed(&vault), []);
-    vault.remove(recorded("one", 3)).await.unwrap();
+    vault
+        .remove(recorded("one", 3), ValueRole::InForce)
+        .await
+        .unwrap();
     set(&vault, "one", "second").await;
     assert_eq!(exposed(&vault), []);
     drop(vault);

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 
 use self::notes::UnwrittenNotes;
 use super::error::VaultError;
-use super::state::{List, Outline, Secret, State};
+use super::state::{Outline, Secret, State};
 use super::store::{Mark, Store};
 use super::{Shared, known};
 
@@ -87,7 +87,7 @@ impl Drop for Writer {
 /// What the thread works on.
 pub(super) struct Work {
     pub(super) store: Store,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     unwritten: UnwrittenNotes,
 }
 
@@ -134,14 +134,10 @@ impl Work {
         let state = known(self.shared.state.read());
         let keys = known(self.shared.keys.read());
         let keys = keys.as_ref().ok_or(VaultError::Locked)?;
-        let list: &List = &state.list;
+        let list = &state.list;
         let outline = change(list.secrets.get(name))?;
-        let mac = list.next_tag(keys, name, &outline).bytes();
-        let mark = Mark {
-            changes: list.changes + 1,
-            mac,
-            signed_head: None,
-        };
+        let changed = Some((name, &outline));
+        let mark = list.next_mark(keys, keys.list_form, &list.log, changed);
         Ok((outline, mark))
     }
 

@@ -4,14 +4,11 @@ use std::collections::HashSet;
 
 use broker_audit::chain::Head;
 use broker_protocol::api::Exposure;
-use broker_protocol::names::{Purpose, SecretName};
-use broker_secret_memory::token::HashedToken;
-use jiff::Timestamp;
+use broker_protocol::names::SecretName;
 
 use super::Work;
 use crate::row_mac::Witness;
-use crate::state::{ExposedBefore, ExposedTo, List, State, ValueChange};
-use crate::store::Noted;
+use crate::state::{ExposedTo, List, State, ValueChange};
 use crate::{UsageDelta, known};
 
 /// What has been noted in memory and not yet in the database.
@@ -20,24 +17,15 @@ pub(super) struct UnwrittenNotes {
     pub(super) head: Option<Head>,
     pub(super) used: HashSet<SecretName>,
     pub(super) exposed: HashSet<ExposedTo>,
-    pub(super) exposed_before: HashSet<ExposedBefore>,
     failing: bool,
 }
 
 impl UnwrittenNotes {
     /// What was counted of the two values is written where it belongs from now on.
-    pub(crate) fn turn(&mut self, name: &SecretName, turn: &ValueChange) {
-        let passed = self.exposed.extract_if(|(secret, ..)| secret == name);
-        let passed: Vec<_> = passed.collect();
-        let again = self
-            .exposed_before
-            .extract_if(|(secret, hashed, ..)| secret == name && *hashed == turn.to);
-        let again = again.map(|(secret, _, uid, purpose)| (secret, uid, purpose));
-        self.exposed.extend(again);
-        let Some(from) = &turn.from else { return };
-        let passed = passed.into_iter();
-        let passed = passed.map(|(secret, uid, purpose)| (secret, from.clone(), uid, purpose));
-        self.exposed_before.extend(passed);
+    pub(crate) fn turn(&mut self, turn: &ValueChange) {
+        let of_both = self.exposed.extract_if(|key| turn.concerns(key));
+        let turned: Vec<_> = of_both.filter_map(|key| turn.turned(key)).collect();
+        self.exposed.extend(turned);
     }
 }
 
@@ -56,28 +44,17 @@ impl Work {
                 .or_insert(delta.at);
             *used = delta.at.max(*used);
             self.unwritten.used.insert(delta.secret.clone());
-            let Some((uid, purpose)) = delta.exposed_to.clone() else {
+            let Some(key) = exposed_to(list, &delta) else {
                 continue;
             };
-            let exposure = match held_as(list, &delta) {
-                LeasedValue::InUse => {
-                    let key = (delta.secret.clone(), uid, purpose.clone());
-                    self.unwritten.exposed.insert(key.clone());
-                    figures
-                        .exposures
-                        .entry(key)
-                        .or_insert_with(|| none_yet(uid, purpose, delta.at))
-                }
-                LeasedValue::Before(hashed) => {
-                    let key = (delta.secret.clone(), hashed, uid, purpose.clone());
-                    self.unwritten.exposed_before.insert(key.clone());
-                    figures
-                        .exposed_before
-                        .entry(key)
-                        .or_insert_with(|| none_yet(uid, purpose, delta.at))
-                }
-                LeasedValue::Erased => continue,
-            };
+            self.unwritten.exposed.insert(key.clone());
+            let (.., uid, purpose) = key.clone();
+            let exposure = figures.exposures.entry(key).or_insert(Exposure {
+                uid,
+                purpose,
+                last: delta.at,
+                leases: 0,
+            });
             exposure.last = delta.at.max(exposure.last);
             exposure.leases += delta.leases;
         }
@@ -92,28 +69,23 @@ impl Work {
         let mut signed_head = None;
         let written = {
             let state = known(self.shared.state.read());
-            if let Witness::Genuine(key, rows) = &*known(self.shared.witness.read()) {
+            let witness = known(self.shared.witness.read());
+            if let Some(Witness {
+                key,
+                found: Ok(rows),
+            }) = &*witness
+            {
                 signed_head = Some(key.sign_head(&state.list.log, Some(head), rows));
             }
-            let UnwrittenNotes {
-                used,
-                exposed,
-                exposed_before,
-                ..
-            } = &self.unwritten;
+            let UnwrittenNotes { used, exposed, .. } = &self.unwritten;
             let figures = &state.figures;
             let used = used
                 .iter()
-                .filter_map(|n| figures.last_used.get_key_value(n));
-            let used = used.map(|(name, at)| (name, *at));
+                .filter_map(|name| figures.last_used.get_key_value(name));
             let exposed = exposed
                 .iter()
-                .filter_map(|k| figures.exposures.get_key_value(k));
-            let before = exposed_before.iter();
-            let before = before.filter_map(|k| figures.exposed_before.get_key_value(k));
-            let signed_head = signed_head.as_ref();
-            self.store
-                .note(Noted { head, signed_head }, used, exposed, before)
+                .filter_map(|key| figures.exposures.get_key_value(key));
+            self.store.note(head, signed_head.as_ref(), used, exposed)
         };
         match written {
             Ok(()) => {
@@ -131,44 +103,20 @@ impl Work {
     }
 }
 
-/// Which value those hold who were handed this version.
-enum LeasedValue {
-    /// The one in use, perhaps as an earlier version of it.
-    InUse,
-    /// One before it, by its hash: it counts no more, unless it comes back.
-    Before(HashedToken),
-    /// One that the vault has no more.
-    Erased,
-}
-
-fn held_as(list: &List, delta: &UsageDelta) -> LeasedValue {
-    let Some(version) = delta.version else {
-        return LeasedValue::InUse;
-    };
-    let versions = list
-        .secrets
-        .get(&delta.secret)
-        .map(|secret| &secret.versions);
-    let versions = versions.map(Vec::as_slice).unwrap_or_default();
-    // Newest first: it is nearly always the one.
-    let of = versions
-        .iter()
-        .rev()
-        .find(|sealed| sealed.version == version);
-    match (of, versions.last()) {
-        (Some(of), Some(newest)) if of.hashed_credential == newest.hashed_credential => {
-            LeasedValue::InUse
+/// Who was handed which value; `None` if no one was, or the vault has that value no more.
+fn exposed_to(list: &List, delta: &UsageDelta) -> Option<ExposedTo> {
+    let (uid, purpose) = delta.exposed_to.clone()?;
+    let before = match delta.version {
+        None => None,
+        Some(version) => {
+            let versions = &list.secrets.get(&delta.secret)?.versions;
+            // Newest first: it is nearly always the one.
+            let mut newest_first = versions.iter().rev();
+            let of = newest_first.find(|sealed| sealed.version == version)?;
+            // Perhaps an earlier version of the value in use.
+            let in_use = versions.last().map(|newest| &newest.hashed_credential);
+            (in_use != Some(&of.hashed_credential)).then(|| of.hashed_credential.clone())
         }
-        (Some(of), _) => LeasedValue::Before(of.hashed_credential.clone()),
-        (None, _) => LeasedValue::Erased,
-    }
-}
-
-const fn none_yet(uid: u32, purpose: Purpose, last: Timestamp) -> Exposure {
-    Exposure {
-        uid,
-        purpose,
-        last,
-        leases: 0,
-    }
+    };
+    Some((delta.secret.clone(), before, uid, purpose))
 }

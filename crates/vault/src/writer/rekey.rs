@@ -9,14 +9,14 @@ use broker_protocol::names::SecretName;
 use broker_secret_memory::token::HashedToken;
 
 use super::Work;
-use crate::envelope::{self, DataKeyId, RootKeyRef};
+use crate::envelope::{self, DataKeyId};
 use crate::error::VaultError;
 use crate::key_record::KeyRecord;
-use crate::keys::{Keys, SEALED_AT_FIRST};
+use crate::keys::SEALED_AT_FIRST;
 use crate::known;
 use crate::minted::SealedMinted;
 use crate::rekey::{AT_ONCE, Change, Next, give_way};
-use crate::state::{Sealed, Secret};
+use crate::state::Secret;
 
 impl Work {
     /// Seals the data key of an envelope anew that was on its way here while the root key changed.
@@ -28,25 +28,16 @@ impl Work {
     ) -> Result<(), VaultError> {
         let keys = known(self.shared.keys.read());
         let keys = keys.as_ref().ok_or(VaultError::Locked)?;
-        let (root, root_version) = keys.root();
-        let head = envelope.first_chunk_mut::<{ envelope::HEAD }>();
-        let head = head.ok_or(VaultError::Overtaken)?;
+        let head = envelope.first_chunk_mut().ok_or(VaultError::Overtaken)?;
         let sealed_under = envelope::root_version(head);
-        if sealed_under == root_version {
+        if sealed_under == keys.root().version {
             return Ok(());
         }
-        let before = keys.under(sealed_under).ok_or(VaultError::Overtaken)?;
-        let now = RootKeyRef {
-            root,
-            version: root_version,
-        };
-        let place = DataKeyId {
-            vault: &self.shared.id,
-            name,
-            version,
-        };
-        *head = envelope::rewrap(before, now, place, head)
-            .map_err(|cause| cause.or(self.shared.does_not_open(place)))?;
+        if keys.under(sealed_under).is_none() {
+            return Err(VaultError::Overtaken);
+        }
+        let place = self.shared.place(name, version);
+        *head = self.shared.rewrap(keys, keys.root(), place, head)?;
         self.shared.seals.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -54,10 +45,10 @@ impl Work {
     pub(crate) fn forget_previous(&self) {
         let kept = {
             let keys = known(self.shared.keys.read());
-            keys.as_ref().is_some_and(Keys::has_previous)
+            keys.as_ref().is_some_and(|keys| keys.previous.is_some())
         };
         if kept && let Some(keys) = &mut *known(self.shared.keys.write()) {
-            keys.forget_previous();
+            keys.previous = None;
         }
     }
 
@@ -149,23 +140,11 @@ impl Work {
                 .secrets
                 .range::<SecretName, _>((after, Bound::Unbounded));
             let some = rest.take(AT_ONCE).map(|(name, secret)| {
-                let versions = secret.versions.iter().map(|one| {
-                    let envelope =
-                        self.envelope_under(next, name.as_str(), one.version, &one.envelope)?;
-                    Ok(Sealed {
-                        version: one.version,
-                        kind: one.kind,
-                        hashed_credential: one.hashed_credential.clone(),
-                        expires_at: one.expires_at,
-                        set_at: one.set_at,
-                        envelope,
-                    })
-                });
-                let secret = Secret {
-                    created_at: secret.created_at,
-                    last_version: secret.last_version,
-                    versions: versions.collect::<Result<_, VaultError>>()?,
-                };
+                let mut secret = secret.clone();
+                for one in &mut secret.versions {
+                    let place = self.shared.place(name.as_str(), one.version);
+                    one.envelope = self.envelope_under(next, place, &one.envelope)?;
+                }
                 Ok((name.clone(), secret))
             });
             let some: Vec<_> = some.collect::<Result<_, VaultError>>()?;
@@ -181,28 +160,32 @@ impl Work {
         let state = known(self.shared.state.read());
         let all = state.minted.iter().map(|(hashed, one)| {
             let minted = one.minted.clone();
-            let envelope =
-                self.envelope_under(next, &minted.place(), minted.installation, &one.envelope)?;
+            let name = minted.place();
+            let place = self.shared.place(&name, minted.installation);
+            let envelope = self.envelope_under(next, place, &one.envelope)?;
             Ok((hashed.clone(), SealedMinted { minted, envelope }))
         });
         all.collect()
     }
 
+    /// The envelope with its data key under the next root key: worked out before, or now if it came since.
     fn envelope_under(
         &self,
         next: &Next,
-        name: &str,
-        version: u64,
+        place: DataKeyId<'_>,
         envelope: &[u8],
     ) -> Result<Box<[u8]>, VaultError> {
-        let place = DataKeyId {
-            vault: &self.shared.id,
-            name,
-            version,
-        };
         let damaged = || self.shared.does_not_open(place);
         let (head, value) = envelope.split_first_chunk().ok_or_else(damaged)?;
-        let head = self.shared.next_head(head, next, place)?;
+        let head = match next.heads.get(head) {
+            Some(head) => *head,
+            None => {
+                let keys = known(self.shared.keys.read());
+                let keys = keys.as_ref().ok_or(VaultError::Locked)?;
+                let root = next.root.at_version(next.key_record.keys.root_version);
+                self.shared.rewrap(keys, root, place, head)?
+            }
+        };
         Ok([head.as_slice(), value].concat().into_boxed_slice())
     }
 }

@@ -8,7 +8,7 @@ use super::Work;
 use crate::error::VaultError;
 use crate::rotation_state::Rotation;
 use crate::row_mac::Row;
-use crate::state::{ExposedBefore, Outline, Sealed, Secret, Stored, ValueChange};
+use crate::state::{ExposedTo, Outline, Sealed, Secret, Stored, ValueChange};
 use crate::values::ValueRole;
 use crate::{StoredSecret, known};
 
@@ -43,7 +43,7 @@ impl Work {
         &mut self,
         name: &SecretName,
         mut sealed: Sealed,
-        of: ValueRole,
+        role: ValueRole,
     ) -> Result<StoredSecret, VaultError> {
         self.catch_up(name.as_str(), sealed.version, &mut sealed.envelope)?;
         let (_, mut mark) = self.prepare(name, |secret| {
@@ -59,10 +59,10 @@ impl Work {
             outline.versions.push(sealed.version);
             Ok(outline)
         })?;
-        let turn = self.turn(name, &sealed, &of);
-        let rotation = match of {
-            ValueRole::InForce(rotation) => rotation,
-            ValueRole::Elsewhere => None,
+        let turn = self.turn(name, &sealed, &role);
+        let rotation = match role {
+            ValueRole::Rotated(rotation) => Some(rotation),
+            ValueRole::InForce | ValueRole::Elsewhere => None,
         };
         let (rotation, text) = self.stored(rotation)?.unzip();
         let covered = self.covered(|state, key, rows| match &rotation {
@@ -76,8 +76,8 @@ impl Work {
         let beside = (text.as_deref(), turn.as_ref());
         self.store.add_version(name, &sealed, beside, &mark)?;
         if let Some(turn) = &turn {
-            self.unwritten.turn(name, turn);
-            known(self.shared.state.write()).figures.turn(name, turn);
+            self.unwritten.turn(turn);
+            known(self.shared.state.write()).figures.turn(turn);
         }
         let held = self.change(&mark, |state| {
             if let Some(rotation) = rotation {
@@ -92,26 +92,25 @@ impl Work {
 
     /// Whoever was handed the value before holds an old one only. `None` if the value stays the same, or
     /// is none that is in use.
-    fn turn(&self, name: &SecretName, sealed: &Sealed, of: &ValueRole) -> Option<ValueChange> {
-        if !matches!(of, ValueRole::InForce(_)) {
+    fn turn(&self, name: &SecretName, sealed: &Sealed, role: &ValueRole) -> Option<ValueChange> {
+        if !role.is_in_force() {
             return None;
         }
         let held = known(self.shared.state.read()).held(name);
         let from = held.map(|held| held.hashed_credential);
         let to = sealed.hashed_credential.clone();
-        (from.as_ref() != Some(&to)).then_some(ValueChange { from, to })
+        let secret = name.clone();
+        (from.as_ref() != Some(&to)).then_some(ValueChange { secret, from, to })
     }
 
-    /// Values were erased, all but the one of this hash.
-    fn forget_before(&mut self, name: &SecretName, keep: Option<&HashedToken>) {
-        let stays = |(secret, hashed, ..): &ExposedBefore| secret != name || Some(hashed) == keep;
-        self.unwritten.exposed_before.retain(stays);
+    /// Values were erased, and who was handed them does not matter any more.
+    fn forget_exposures(&mut self, to_erased: impl Fn(&ExposedTo) -> bool) {
+        self.unwritten.exposed.retain(|key| !to_erased(key));
         let mut state = known(self.shared.state.write());
-        let before = &mut state.figures.exposed_before;
-        before.retain(|key, _| stays(key));
+        state.figures.exposures.retain(|key, _| !to_erased(key));
     }
 
-    pub(crate) fn remove(&mut self, name: &SecretName, of: &ValueRole) -> Result<(), VaultError> {
+    pub(crate) fn remove(&mut self, name: &SecretName, role: &ValueRole) -> Result<(), VaultError> {
         let (_, mut mark) = self.prepare(name, |secret| {
             let secret = secret.filter(|s| !s.versions.is_empty());
             let secret = secret.ok_or_else(|| VaultError::NoValue(name.clone()))?;
@@ -125,17 +124,14 @@ impl Work {
             rows.turned(key, rotation.chain(state.sink_rows(name)))
         })?;
         mark.signed_head = covered.signed_head().copied();
-        self.store.remove(name, of, &mark)?;
-        self.forget_before(name, None);
-        if matches!(of, ValueRole::InForce(_)) {
-            self.unwritten.exposed.retain(|(secret, ..)| secret != name);
-            let mut state = known(self.shared.state.write());
-            let exposures = &mut state.figures.exposures;
-            exposures.retain(|(secret, ..), _| secret != name);
-        }
+        self.store.remove(name, role, &mark)?;
+        let in_force = role.is_in_force();
+        self.forget_exposures(|(secret, before, ..)| {
+            secret == name && (in_force || before.is_some())
+        });
         self.unwritten.used.remove(name);
         self.change(&mark, |state| {
-            if matches!(of, ValueRole::InForce(_)) {
+            if in_force {
                 state.first_seen.remove(name);
             }
             state.figures.last_used.remove(name);
@@ -178,7 +174,9 @@ impl Work {
         })?;
         mark.signed_head = covered.signed_head().copied();
         self.store.retire(name, kept, text.as_deref(), &mark)?;
-        self.forget_before(name, hashed.as_ref());
+        self.forget_exposures(|(secret, before, ..)| {
+            secret == name && before.is_some() && *before != hashed
+        });
         self.change(&mark, |state| {
             match rotation {
                 Some(rotation) => state.rotations.insert(name.clone(), rotation),

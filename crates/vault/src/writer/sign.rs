@@ -1,7 +1,5 @@
 //! What decides after a start, under MACs: the noted head, rows, the log's name.
 
-use std::mem;
-
 use broker_audit::chain::Head;
 use broker_protocol::names::LeaseId;
 use jiff::Timestamp;
@@ -11,11 +9,11 @@ use crate::error::VaultError;
 use crate::keys::ListForm;
 use crate::row_mac::{NewTombstones, Row, RowSum, SignedHead, Witness, WitnessKey};
 use crate::state::State;
-use crate::store::{Mark, Signed, Tx};
+use crate::store::{Mark, Tx};
 use crate::{LogIdentity, known};
 
 /// What the MAC covers once a change is made; nothing where that waits until the log is trusted again.
-pub(super) struct Covered(Option<(RowSum, SignedHead)>);
+pub(crate) struct Covered(Option<(RowSum, SignedHead)>);
 
 impl Covered {
     pub(crate) fn signed_head(&self) -> Option<&SignedHead> {
@@ -34,27 +32,26 @@ enum What {
 
 impl Work {
     /// What the MAC covers once rows have come or gone, which `turn` puts into the sum or takes out.
-    pub(super) fn covered(
+    pub(crate) fn covered(
         &self,
         turn: impl FnOnce(&State, &WitnessKey, RowSum) -> RowSum,
     ) -> Result<Covered, VaultError> {
         let state = known(self.shared.state.read());
-        match &*known(self.shared.witness.read()) {
-            Witness::NotYet => Err(VaultError::Locked),
-            Witness::Changed(..) => Ok(Covered(None)),
-            Witness::Genuine(key, rows) => {
-                let rows = turn(&state, key, *rows);
-                let signed_head = key.sign_head(&state.list.log, state.noted, &rows);
-                Ok(Covered(Some((rows, signed_head))))
-            }
-        }
+        let witness = known(self.shared.witness.read());
+        let Witness { key, found } = witness.as_ref().ok_or(VaultError::Locked)?;
+        let Ok(rows) = found else {
+            return Ok(Covered(None));
+        };
+        let rows = turn(&state, key, *rows);
+        let signed_head = key.sign_head(&state.list.log, state.noted, &rows);
+        Ok(Covered(Some((rows, signed_head))))
     }
 
     /// Changes rows that the MAC covers: in the database together with it, then in memory.
-    pub(super) fn change_rows(
+    pub(crate) fn change_rows<T>(
         &mut self,
         covered: Covered,
-        write: impl FnOnce(&Tx<'_>) -> rusqlite::Result<()>,
+        write: impl FnOnce(&Tx<'_>) -> rusqlite::Result<T>,
         change: impl FnOnce(&mut State),
     ) -> Result<(), VaultError> {
         self.store.write_covered(covered.signed_head(), write)?;
@@ -70,7 +67,10 @@ impl Work {
             return;
         };
         state.signed_head = Some(signed_head);
-        if let Witness::Genuine(_, kept) = &mut *known(self.shared.witness.write()) {
+        if let Some(Witness {
+            found: Ok(kept), ..
+        }) = &mut *known(self.shared.witness.write())
+        {
             *kept = rows;
         }
     }
@@ -123,10 +123,12 @@ impl Work {
         let (tombstones, rows, signed_head, mark) = {
             let keys = known(self.shared.keys.read());
             let witness = known(self.shared.witness.read());
-            let key = match (&*witness, what) {
-                (Witness::Genuine(key, _), _) | (Witness::Changed(key, _), What::IsNotOurs) => key,
-                (Witness::NotYet | Witness::Changed(..), _) => return Ok(()),
+            let Some(Witness { key, found }) = &*witness else {
+                return Ok(());
             };
+            if found.is_err() && what == What::IsNotYet {
+                return Ok(());
+            }
             let tombstones = state.all_tombstones();
             let buried = tombstones.iter();
             let buried = buried.map(|(lease, until)| Row::Tombstone(lease, *until));
@@ -134,32 +136,29 @@ impl Work {
             let signed_head = key.sign_head(&state.list.log, head(&state), &rows);
             // While locked again, the next unlock sees to the list.
             let alone = keys.as_ref();
-            let alone = alone.filter(|keys| keys.list_form() == ListForm::V1);
+            let alone = alone.filter(|keys| keys.list_form == ListForm::V1);
             let is_done =
                 state.late_tombstones.is_empty() && state.signed_head == Some(signed_head);
             if what == What::IsNotYet && (keys.is_none() || (alone.is_none() && is_done)) {
                 return Ok(());
             }
-            let mark = alone.map(|keys| Mark {
-                changes: state.list.changes + 1,
-                mac: state.list.next_tag_in(ListForm::V2, keys).bytes(),
-                signed_head: None,
-            });
+            let list = &state.list;
+            let mark = alone.map(|keys| list.next_mark(keys, ListForm::V2, &list.log, None));
             (tombstones, rows, signed_head, mark)
         };
-        let signed = Signed { signed_head, mark };
-        self.store.sign(&signed, &state).inspect_err(|error| {
+        let signed = self.store.sign(&signed_head, mark.as_ref(), &state);
+        signed.inspect_err(|error| {
             tracing::error!(%error, "what decides after a start could not be put under its MACs");
         })?;
         drop(state);
-        if let Some(mark) = &signed.mark {
+        if let Some(mark) = &mark {
             self.change(mark, |_| ());
             if let Some(keys) = &mut *known(self.shared.keys.write()) {
-                keys.set_list_form(ListForm::V2);
+                keys.list_form = ListForm::V2;
             }
         }
         let mut state = known(self.shared.state.write());
-        self.take_as_genuine(|_| rows);
+        self.take_as_genuine(rows);
         state.late_tombstones.clear();
         state.tombstones = tombstones;
         self.keep_covered(&mut state, Covered(Some((rows, signed_head))));
@@ -178,19 +177,16 @@ impl Work {
             let keys = known(self.shared.keys.read());
             let keys = keys.as_ref().ok_or(VaultError::Locked)?;
             let witness = known(self.shared.witness.read());
-            let key = witness.key().ok_or(VaultError::Locked)?;
+            let Witness { key, .. } = witness.as_ref().ok_or(VaultError::Locked)?;
             let log = LogIdentity {
                 log_id,
                 ..state.list.log.clone()
             };
-            let mac = state.list.next_tag_with_log(keys, &log).bytes();
-            let changes = state.list.changes + 1;
             let rows = RowSum::of(key, state.rows());
             let signed_head = key.sign_head(&log, None, &rows);
             let mark = Mark {
-                changes,
-                mac,
                 signed_head: Some(signed_head),
+                ..state.list.next_mark(keys, keys.list_form, &log, None)
             };
             (log, mark, rows, signed_head)
         };
@@ -202,18 +198,13 @@ impl Work {
             state.noted = None;
             state.signed_head = Some(signed_head);
         });
-        self.take_as_genuine(|_| rows);
+        self.take_as_genuine(rows);
         Ok(log)
     }
 
-    fn take_as_genuine(&self, rows: impl FnOnce(&WitnessKey) -> RowSum) {
-        let mut witness = known(self.shared.witness.write());
-        *witness = match mem::replace(&mut *witness, Witness::NotYet) {
-            Witness::NotYet => Witness::NotYet,
-            Witness::Changed(key, _) | Witness::Genuine(key, _) => {
-                let rows = rows(&key);
-                Witness::Genuine(key, rows)
-            }
-        };
+    fn take_as_genuine(&self, rows: RowSum) {
+        if let Some(witness) = &mut *known(self.shared.witness.write()) {
+            witness.found = Ok(rows);
+        }
     }
 }

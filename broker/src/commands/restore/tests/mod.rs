@@ -8,7 +8,7 @@ use broker_audit::files::{self, Tail};
 use broker_clock::SystemClock;
 use broker_policy::PolicyFile;
 use broker_scratch::recorded_export;
-use broker_vault::backup::{Authorities, BackupInputs, LogAtBackup};
+use broker_vault::backup::{Authorities, BackupFiles, BackupInputs, LogAtBackup};
 use broker_vault::root_key::{Passphrase, RootKey, RootKeyError};
 use broker_vault::{NewVault, Vault};
 use jiff::Timestamp;
@@ -82,10 +82,15 @@ impl Machines {
         vault.unlock(root).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         let snapshot = runtime.unwrap().block_on(vault.snapshot()).unwrap();
-        let policies = [PolicyFile {
+        let policy = PolicyFile {
             name: "secrets.toml".to_owned(),
             text: "# none\n".to_owned(),
-        }];
+        };
+        let files = BackupFiles {
+            config: Some(config.to_owned()),
+            policies: vec![policy],
+            authorities,
+        };
         let log = LogAtBackup {
             log_id: log.log_id,
             public_key: log.public_key,
@@ -93,9 +98,7 @@ impl Machines {
             head: "ab".repeat(32),
         };
         let beside = BackupInputs {
-            config: Some(config),
-            policies: &policies,
-            authorities: &authorities,
+            files: &files,
             log: &log,
             tokend: "0.0.0",
             now: now(),
@@ -212,7 +215,7 @@ fn the_root_key_goes_where_it_was_asked_to() {
     assert!(!machines.places.root_key.exists());
     assert_eq!(KEPT.take(), [VAULT]);
     let vault = Vault::open(&machines.places.vault).unwrap();
-    assert_eq!(vault.root_key_source(), RootKeySource::Keyring);
+    assert_eq!(vault.root_key_in_force().source, RootKeySource::Keyring);
 
     let machines = Machines::new();
     let typed = Passphrase::new("the vault's own passphrase".to_owned());

@@ -21,12 +21,12 @@
 
 use broker_secret_memory::cipher::{Cipher, NONCE, TAG};
 use broker_secret_memory::locked_memory::LockedKey;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::BackupError;
 use crate::envelope;
+use crate::keys::Tag;
 use crate::root_key::{COSTS, Passphrase, RootKeyError};
 
 /// Seals the content of a backup under a passphrase.
@@ -52,8 +52,7 @@ fn seal_as(
     out.extend_from_slice(&memory_kib.to_be_bytes());
     out.extend_from_slice(&passes.to_be_bytes());
     out.extend_from_slice(&length.to_be_bytes());
-    let check = keys.check(&out);
-    out.extend_from_slice(&check.finalize().into_bytes());
+    out.extend_from_slice(&keys.check(&out).bytes());
     let checksum = Sha256::digest(&out);
     out.extend_from_slice(&checksum);
     let header = out.clone();
@@ -173,10 +172,9 @@ impl Header<'_> {
     /// What the passphrase becomes, if it is this file's.
     fn keys(&self, by: &Passphrase) -> Result<Keys, BackupError> {
         let keys = Keys::derive(by, &self.salt, self.memory_kib, self.passes)?;
-        let check = keys.check(self.checked);
-        match check.verify_slice(&self.key_check) {
-            Ok(()) => Ok(keys),
-            Err(_differs) => Err(BackupError::WrongPassphrase),
+        match keys.check(self.checked).is(&self.key_check) {
+            true => Ok(keys),
+            false => Err(BackupError::WrongPassphrase),
         }
     }
 }
@@ -208,24 +206,15 @@ impl Keys {
         })
     }
 
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-    fn mac(&self, domain: &str) -> Hmac<Sha256> {
-        let mut mac = Hmac::new_from_slice(self.0.expose()).expect("a key of 32 bytes");
-        mac.update(domain.as_bytes());
-        mac
-    }
-
-    fn check(&self, checked: &[u8]) -> Hmac<Sha256> {
-        let mut mac = self.mac("tokend backup check v1");
+    fn check(&self, checked: &[u8]) -> Tag {
+        let mut mac = Tag::under(self.0.expose(), "tokend backup check v1");
         mac.update(checked);
         mac
     }
 
     fn cipher(&self) -> Cipher {
-        let mut key = self.mac("tokend backup content v1").finalize().into_bytes();
-        let cipher = Cipher::new(&key.into());
-        zeroize::Zeroize::zeroize(&mut *key);
-        cipher
+        let key = Tag::under(self.0.expose(), "tokend backup content v1");
+        Cipher::new(&Zeroizing::new(key.bytes()))
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) const IN_MEMORY: root_key::Keyring = root_key::Keyring {
         let Some(key) = ring.get(user) else {
             return Err(RootKeyError::NotInKeyring(user.to_owned()));
         };
-        RootKey::read(key).unwrap()
+        RootKey::read(key, String::new)
     },
     erase: |user| {
         let mut ring = RING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,7 +139,7 @@ async fn a_first_recovery_passphrase_is_set_and_another_one_is_refused_afterward
         ..RekeyRequest::default()
     };
     rekey(&vault, &typed("recovery of our times"), &kept).unwrap();
-    assert!(vault.has_recovery_passphrase());
+    assert!(vault.root_key_in_force().recovery);
     let wrong = refused(&vault, &typed("another passphrase"), &kept);
     assert!(wrong.contains("try again"), "{wrong}");
     rekey(&vault, &typed("recovery of our times"), &kept).unwrap();

@@ -9,7 +9,6 @@ use super::*;
 use crate::minted::SealedMinted;
 use crate::rekey::RekeyError;
 use crate::root_key::make_file;
-use crate::values::ValueRole;
 
 /// A vault whose key lies in a file, so that it can be unlocked again.
 pub(super) struct Kept {
@@ -217,7 +216,7 @@ async fn what_was_sealed_before_and_arrives_after_is_sealed_anew() {
             let rekeying = scope.spawn(|| vault.rekey(ready, 9, &kept.at, at(100)));
             drop(state);
             let late = vault
-                .send_version(&usage, new, ValueRole::InForce(None), at(6))
+                .send_version(&usage, new, ValueRole::InForce, at(6))
                 .unwrap();
             (late, rekeying.join().unwrap())
         });
@@ -240,9 +239,9 @@ async fn what_was_sealed_under_a_key_that_is_gone_is_refused_and_not_stored() {
     let place = minted.place();
     let envelope = {
         let keys = known(vault.shared.keys.read());
-        let (root, version) = keys.as_ref().unwrap().root();
+        let root = keys.as_ref().unwrap().root();
         let what = minted.identity(vault.id(), &place);
-        envelope::seal(root, version, &what, b"ghs_minted").unwrap()
+        envelope::seal(root, &what, b"ghs_minted").unwrap()
     };
     rekey(&vault, &RekeyRequest::default(), &kept).unwrap();
     let stale = SealedMinted { minted, envelope };
