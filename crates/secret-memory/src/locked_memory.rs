@@ -33,18 +33,15 @@ pub struct LockedBytes {
 }
 
 impl LockedBytes {
-    /// Maps room for `len` bytes, all zero, and lets `fill` write them in place, so that no copy
-    /// is anywhere else.
+    /// Copies bytes into pages of their own.
     ///
     /// # Errors
     ///
-    /// What `fill` returns, or the kernel's reason for giving no memory at all.
-    pub fn filled<E: From<io::Error>>(
-        len: usize,
-        fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
-    ) -> Result<Self, E> {
+    /// The kernel's reason for giving no memory at all.
+    pub fn copy_of(bytes: &[u8]) -> io::Result<Self> {
+        let len = bytes.len();
         let mut pages = Pages::map(len)?;
-        fill(pages.bytes_mut(len))?;
+        pages.bytes_mut(len).copy_from_slice(bytes);
         Ok(Self { pages, len })
     }
 
@@ -65,11 +62,11 @@ impl LockedBytes {
 pub struct LockedKey(LockedBytes);
 
 impl LockedKey {
-    /// Lets `fill` write a key in place.
+    /// Maps room for a key, all zero, and lets `fill` write it in place, so that no copy is anywhere else.
     ///
     /// # Errors
     ///
-    /// As [`LockedBytes::filled`].
+    /// What `fill` returns, or the kernel's reason for giving no memory at all.
     pub fn filled<E: From<io::Error>>(
         fill: impl FnOnce(&mut [u8; 32]) -> Result<(), E>,
     ) -> Result<Self, E> {
@@ -216,11 +213,7 @@ mod tests {
     assert_impl_all!(LockedKey: Send, Sync);
 
     fn holding(text: &[u8]) -> LockedBytes {
-        LockedBytes::filled(text.len(), |room| {
-            room.copy_from_slice(text);
-            Ok::<_, io::Error>(())
-        })
-        .unwrap()
+        LockedBytes::copy_of(text).unwrap()
     }
 
     /// The flags of the mapping that holds `at`, as the kernel lists them.

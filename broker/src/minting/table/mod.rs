@@ -221,7 +221,7 @@ impl TokenTable {
         }
     }
 
-    /// Releases what a lease holds, and what it waits for under this key.
+    /// Releases what a lease holds, and what it waits for under this key. The sweep ends what no one holds.
     pub(crate) fn release(&self, lease: &LeaseId, key: Option<&MintKey>) {
         let mut inner = self.lock();
         if let Some(flight) = key.and_then(|key| inner.flights.get_mut(key)) {
@@ -352,11 +352,7 @@ impl Inner {
 }
 
 fn locked(value: &AccessToken) -> io::Result<LockedBytes> {
-    let bytes = value.expose().as_bytes();
-    LockedBytes::filled(bytes.len(), |room| {
-        room.copy_from_slice(bytes);
-        Ok(())
-    })
+    LockedBytes::copy_of(value.expose().as_bytes())
 }
 
 fn in_the_clear(value: &LockedBytes) -> Option<AccessToken> {

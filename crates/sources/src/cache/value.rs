@@ -47,12 +47,9 @@ impl CachedValue {
         let clear = value.expose().as_bytes();
         let mut sealed = Zeroizing::new(Vec::with_capacity(NONCE + clear.len() + TAG));
         append_sealed(&mut sealed, key.expose(), nonce, place.as_bytes(), clear);
-        let sealed = LockedBytes::filled(sealed.len(), |room| {
-            room.copy_from_slice(&sealed);
-            Ok::<_, io::Error>(())
-        });
+        let sealed = LockedBytes::copy_of(&sealed).map_err(|cause| not_cached(&cause))?;
         Ok(Self {
-            sealed: Some(sealed.map_err(|cause| not_cached(&cause))?),
+            sealed: Some(sealed),
             hashed: value.hashed(),
             version: *version,
             read,
