@@ -16,7 +16,7 @@ use broker_vault::root_key::{NotARootKeySource, Passphrase};
 
 use super::error::Refusal;
 use super::extract::{Body, Operator, SecretBody};
-use super::to_completion::to_completion;
+use super::to_completion::{completed, to_completion};
 use crate::app::App;
 use crate::operations::{Operations, RekeyOutcome};
 use crate::secrets::Secrets;
@@ -45,8 +45,7 @@ async fn probe_sources(
     State(secrets): State<Arc<Secrets>>,
     Operator(by): Operator,
 ) -> Result<Json<SourcesProbed>, Refusal> {
-    let probing = to_completion(async move { secrets.probe_sources(&by).await });
-    Ok(Json(probing.await?))
+    completed(async move { secrets.probe_sources(&by).await }).await
 }
 
 /// Locks the store.
@@ -110,8 +109,7 @@ async fn reload_policies(
     State(operations): State<Arc<Operations>>,
     _operator: Operator,
 ) -> Result<Json<Reloaded>, Refusal> {
-    let reloading = to_completion(async move { operations.reload_policies().await });
-    Ok(Json(reloading.await?))
+    completed(async move { operations.reload_policies().await }).await
 }
 
 /// Makes a new root key.

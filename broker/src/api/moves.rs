@@ -11,7 +11,7 @@ use broker_protocol::source::SourceSpec;
 
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator};
-use super::to_completion::to_completion;
+use super::to_completion::completed;
 use crate::app::App;
 use crate::moves::{MoveMode, Moves};
 
@@ -47,8 +47,7 @@ async fn move_secret(
         (false, true) => MoveMode::Replace,
         (false, false) => MoveMode::Careful,
     };
-    let moved = to_completion(async move { moves.move_secret(&by, &name, &to, how).await }).await;
-    Ok(Json(moved?))
+    completed(async move { moves.move_secret(&by, &name, &to, how).await }).await
 }
 
 /// Moves back to the old source.
@@ -67,8 +66,7 @@ async fn move_back(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<MoveView>, Refusal> {
-    let back = to_completion(async move { moves.move_back(&by, &name).await }).await;
-    Ok(Json(back?))
+    completed(async move { moves.move_back(&by, &name).await }).await
 }
 
 /// Erases the old copy.
@@ -86,6 +84,5 @@ async fn finish_move(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<MoveView>, Refusal> {
-    let finished = to_completion(async move { moves.finish_move(&by, &name).await }).await;
-    Ok(Json(finished?))
+    completed(async move { moves.finish_move(&by, &name).await }).await
 }

@@ -11,7 +11,7 @@ use broker_protocol::names::{NameError, RepoPattern};
 use super::error::Refusal;
 use super::extract::Operator;
 use super::page::{After, Listed, page_by_name};
-use super::to_completion::to_completion;
+use super::to_completion::completed;
 use crate::app::App;
 use crate::minting::Minting;
 use crate::operations::Operations;
@@ -61,7 +61,5 @@ async fn unpin_repository(
     let repository: RepoPattern = format!("{owner}/{name}")
         .parse()
         .map_err(|error: NameError| Refusal::bad_request(error.to_string()))?;
-    let unpinning =
-        to_completion(async move { operations.unpin_repository(&by, &repository).await });
-    Ok(Json(unpinning.await?))
+    completed(async move { operations.unpin_repository(&by, &repository).await }).await
 }

@@ -16,7 +16,7 @@ use super::error::Refusal;
 use super::extract::{Body, Named, Operator, SecretBody};
 use super::page::{After, Listed, page_by_name};
 use super::secrets::value_of;
-use super::to_completion::to_completion;
+use super::to_completion::{completed, to_completion};
 use crate::app::App;
 use crate::checks::AT_SET;
 use crate::rotations::{Candidate, Rotations};
@@ -97,9 +97,7 @@ async fn begin_rotation(
         entered: body.expires_at,
         fewer_scopes: body.fewer_scopes,
     };
-    let begun =
-        to_completion(async move { rotations.begin_rotation(&by, &name, candidate).await }).await;
-    Ok(Json(begun?))
+    completed(async move { rotations.begin_rotation(&by, &name, candidate).await }).await
 }
 
 /// Takes the next step of a rotation.
@@ -117,8 +115,7 @@ async fn next_step(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<RotationView>, Refusal> {
-    let stepped = to_completion(async move { rotations.next_step(&by, &name).await }).await;
-    Ok(Json(stepped?))
+    completed(async move { rotations.next_step(&by, &name).await }).await
 }
 
 /// Confirms that the old value may be revoked.
@@ -138,9 +135,7 @@ async fn confirm_rotation(
     Body(body): Body<ConfirmRotation>,
 ) -> Result<Json<RotationView>, Refusal> {
     let after = Duration::from_secs(body.revoke_after.unwrap_or(0));
-    let confirmed =
-        to_completion(async move { rotations.confirm_rotation(&by, &name, after).await }).await;
-    Ok(Json(confirmed?))
+    completed(async move { rotations.confirm_rotation(&by, &name, after).await }).await
 }
 
 /// Brings the old value back.
@@ -157,8 +152,7 @@ async fn roll_back(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<RotationView>, Refusal> {
-    let back = to_completion(async move { rotations.roll_back_rotation(&by, &name).await }).await;
-    Ok(Json(back?))
+    completed(async move { rotations.roll_back_rotation(&by, &name).await }).await
 }
 
 /// Lists the sinks of a secret.
@@ -192,8 +186,7 @@ async fn push_sinks(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<SinkList>, Refusal> {
-    let pushed = to_completion(async move { rotations.push_sinks(&by, &name).await }).await;
-    Ok(Json(pushed?))
+    completed(async move { rotations.push_sinks(&by, &name).await }).await
 }
 
 /// Revokes a leaked secret at GitHub.
@@ -212,6 +205,5 @@ async fn revoke_secret(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<SecretRevoked>, Refusal> {
-    let revoked = to_completion(async move { rotations.revoke_secret(&by, &name).await }).await;
-    Ok(Json(revoked?))
+    completed(async move { rotations.revoke_secret(&by, &name).await }).await
 }

@@ -18,7 +18,7 @@ use broker_vault::kind_of;
 use super::error::Refusal;
 use super::extract::{Body, Named, Operator, SecretBody};
 use super::page::{After, Listed, page_by_name};
-use super::to_completion::to_completion;
+use super::to_completion::{completed, to_completion};
 use crate::app::App;
 use crate::checks::{AT_SET, Checks, Pace};
 use crate::leases::Leases;
@@ -209,9 +209,7 @@ async fn check_secret(
     Operator(by): Operator,
     Named(name): Named<SecretName>,
 ) -> Result<Json<SecretChecked>, Refusal> {
-    let checking =
-        to_completion(async move { checks.check_secret(Some(&by), &name, Pace::Prompt).await });
-    Ok(Json(checking.await?))
+    completed(async move { checks.check_secret(Some(&by), &name, Pace::Prompt).await }).await
 }
 
 fn warnings(app: &App, name: &SecretName) -> Vec<String> {

@@ -6,7 +6,11 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use axum::Json;
 use tokio::runtime::Handle;
+
+use super::error::Refusal;
+use crate::api_error::ApiError;
 
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -18,6 +22,13 @@ pub(super) fn to_completion<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> ToCompletion<T> {
     ToCompletion(Some(Box::pin(work)))
+}
+
+/// Runs work to completion, and answers with its result.
+pub(super) async fn completed<T: Send + 'static, E: ApiError + Send + 'static>(
+    work: impl Future<Output = Result<T, E>> + Send + 'static,
+) -> Result<Json<T>, Refusal> {
+    Ok(Json(to_completion(work).await?))
 }
 
 impl<T: Send + 'static> Future for ToCompletion<T> {
