@@ -33,7 +33,7 @@ pub enum HookError {
     #[error("the hook did not end within {} seconds and was killed", .0.as_secs())]
     TimedOut(Duration),
     /// It ended, and not with 0.
-    #[error("the hook ended with {}{}", how(.status), after_colon(.said))]
+    #[error("the hook ended with {}", how(.status, .said))]
     Failed {
         /// How it ended.
         status: ExitStatus,
@@ -45,19 +45,13 @@ pub enum HookError {
     Wait(#[source] io::Error),
 }
 
-fn how(status: &ExitStatus) -> String {
+fn how(status: &ExitStatus, said: &str) -> String {
+    let colon = if said.is_empty() { "" } else { ": " };
     match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit code {code}"),
-        (None, Some(signal)) => format!("signal {signal}"),
-        (None, None) => "neither exit code nor signal".to_owned(),
+        (Some(code), _) => format!("exit code {code}{colon}{said}"),
+        (None, Some(signal)) => format!("signal {signal}{colon}{said}"),
+        (None, None) => format!("neither exit code nor signal{colon}{said}"),
     }
-}
-
-fn after_colon(text: &str) -> String {
-    if text.is_empty() {
-        return String::new();
-    }
-    format!(": {text}")
 }
 
 impl Hook {

@@ -1,7 +1,6 @@
 //! A warning as those who hear of it get it; documented in docs/reference/warnings.md.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use broker_audit::record::SecretEvent;
 use broker_protocol::api::SecretState;
@@ -172,14 +171,11 @@ pub(super) fn message<'n>(notices: impl Iterator<Item = &'n Notice>) -> Vec<u8> 
         warnings: Vec<SentNotice<'n>>,
     }
     let warnings: Vec<&Notice> = notices.collect();
-    let mut text = String::new();
-    for notice in &warnings {
-        let newline = if text.is_empty() { "" } else { "\n" };
-        let hint = notice.hint.as_ref();
-        let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
-        let written = write!(text, "{newline}{}{hint}", notice.text);
-        written.unwrap_or_default();
-    }
+    let lines = warnings.iter().map(|notice| match &notice.hint {
+        Some(hint) => format!("{}; {hint}", notice.text),
+        None => notice.text.clone(),
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
     let end = text.char_indices().nth(MOST_CONTENT).map(|(at, _)| at);
     let content = text.get(..end.unwrap_or(text.len())).unwrap_or_default();
     let message = Message {
