@@ -173,8 +173,8 @@ pub(crate) async fn assemble(
     }
     app.secrets.recall_requests().await?;
     announce(&app, from).await?;
-    app.status.named_files().look().await;
-    for cause in app.status.named_files().faults() {
+    app.status.named_files.look().await;
+    for cause in app.status.named_files.faults() {
         tracing::error!(cause, "a file that the configuration names cannot be used");
     }
     if !app.vault.is_locked() {

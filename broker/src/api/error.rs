@@ -1,7 +1,6 @@
 //! From errors to `application/problem+json`.
 
 use std::borrow::Cow;
-use std::error::Error;
 use std::time::Duration;
 
 use axum::Json;
@@ -50,7 +49,8 @@ impl IntoResponse for Refusal {
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // A detail may name what the caller sent, and callers put tokens where names belong.
         let detail = Zeroizing::new(std::mem::take(&mut problem.detail));
-        problem.detail = masked(&detail);
+        let masked = redact::mask(detail.as_bytes()).into_owned();
+        problem.detail = String::from_utf8(masked).unwrap_or_default();
         let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
         let kind = HeaderValue::from_static("application/problem+json");
@@ -62,10 +62,6 @@ impl IntoResponse for Refusal {
     }
 }
 
-fn masked(text: &str) -> String {
-    String::from_utf8(redact::mask(text.as_bytes()).into_owned()).unwrap_or_default()
-}
-
 impl<E: ApiError> From<E> for Refusal {
     fn from(error: E) -> Self {
         let Answer {
@@ -73,19 +69,15 @@ impl<E: ApiError> From<E> for Refusal {
             retry_after,
             hint,
         } = error.answer();
-        trace(code, &error);
+        // The causes are for the operator, and only faults are worth a line: refusals are in the audit log.
+        if code.status() >= 500 {
+            tracing::error!(code = code.as_str(), "{}", causes::describe(&error));
+        }
         let mut problem = Problem::new(code, error.to_string());
         problem.hint = hint.map(Cow::into_owned);
         Self {
             problem: Box::new(problem),
             retry_after,
         }
-    }
-}
-
-/// The causes are for the operator, and only faults are worth a line: refusals are in the audit log.
-fn trace(code: ErrorCode, error: &dyn Error) {
-    if code.status() >= 500 {
-        tracing::error!(code = code.as_str(), "{}", causes::describe(error));
     }
 }

@@ -50,7 +50,7 @@ async fn status(
 ) -> Json<api::Status> {
     if config.is_operator(&caller) {
         leases.flush_usage().await;
-        status.named_files().look().await;
+        status.named_files.look().await;
     }
     Json(status.status(&caller))
 }

@@ -105,7 +105,7 @@ impl Leases {
         let ended = ids.into_iter().filter_map(|id| self.table.end(id));
         let ended: Vec<_> = ended.collect();
         for lease in &ended {
-            self.minting.release_token(lease);
+            self.minting.tokens.release(&lease.id, None);
         }
         ended
     }
@@ -160,7 +160,7 @@ impl Leases {
             return;
         }
         for lease in &over {
-            self.minting.release_token(lease);
+            self.minting.tokens.release(&lease.id, None);
         }
         let this = Arc::clone(self);
         tokio::spawn(async move {
@@ -190,7 +190,7 @@ impl Leases {
     /// Whether it is in the log already.
     pub(crate) async fn record_expiry(&self, lease: &Lease, why: &'static str) -> bool {
         self.counters.expired.inc();
-        self.minting.release_token(lease);
+        self.minting.tokens.release(&lease.id, None);
         let event = LeaseEvent::Expired {
             lease: lease.id.as_str(),
             purpose: lease.purpose.as_str(),

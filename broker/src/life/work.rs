@@ -33,7 +33,7 @@ pub(super) fn start_tasks(app: &App, tasks: &mut Tasks) {
             loop {
                 tokio::select! {
                     _ = round.tick() => {}
-                    () = warnings.new_warning() => {}
+                    () = warnings.wake.notified() => {}
                 }
                 warnings.run_round().await;
             }

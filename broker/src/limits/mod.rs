@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::GitHubEvent;
-use broker_github::{CORE, GitHub, LimitKind, Principal};
+use broker_github::{CORE, GitHub, LimitKind, Limited, Principal};
 use broker_policy::SecretKind;
 use broker_protocol::api::{GitHubStatus, LeaseView};
 use broker_protocol::names::{Delivery, SecretName};
@@ -47,10 +47,7 @@ pub(crate) enum UpstreamLimit {
     /// GitHub would have to mint a token, and is not asked for a while because it failed.
     BreakerOpen { retry_after: Duration },
     /// GitHub limits a principal whose budget it draws on.
-    Limited {
-        kind: LimitKind,
-        retry_after: Duration,
-    },
+    Limited(Limited),
 }
 
 impl Limits {
@@ -95,12 +92,7 @@ impl Limits {
     /// Who the requests made with a lease are counted against, if that is known.
     pub(crate) fn principal_behind(&self, lease: &Lease) -> Option<Principal> {
         if lease.deliver == Delivery::Installation {
-            let organization = lease.organization.as_ref();
-            return self.minting.installation_principal(
-                &lease.secret,
-                &lease.repositories,
-                organization,
-            );
+            return self.minting.installation_principal(lease);
         }
         self.principal_of(&lease.secret)
     }
@@ -130,12 +122,7 @@ impl Limits {
             .chain(minting)
             .filter_map(|principal| self.github.limits().limited(&principal, CORE, now))
             .max_by_key(|limited| limited.retry_after);
-        limited.map_or(Ok(()), |limited| {
-            Err(UpstreamLimit::Limited {
-                kind: limited.kind,
-                retry_after: limited.retry_after,
-            })
-        })
+        limited.map_or(Ok(()), |limited| Err(UpstreamLimit::Limited(limited)))
     }
 
     /// A lease as the API shows it, with what its principal has left.

@@ -16,7 +16,7 @@ use broker_clock::Backoff;
 use broker_github::GitHubError;
 use broker_policy::Caller;
 use broker_protocol::api::TokenEnd;
-use broker_protocol::names::{Delivery, LeaseId};
+use broker_protocol::names::LeaseId;
 use broker_secret_memory::token::{AccessToken, HashedToken};
 use broker_vault::Minted;
 use futures_util::future::join_all;
@@ -24,7 +24,6 @@ use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
 use super::Minting;
-use crate::lease::Lease;
 use crate::lease_record;
 use crate::minting::table::{EndNow, TOKEN_LIFETIME, Token, TokenLife};
 use crate::secrets::Upkeep;
@@ -63,13 +62,6 @@ impl Minting {
         for (token, tries) in self.tokens.take_due(self.journal.now().boot, rebuilt) {
             let this = Arc::clone(self);
             tokio::spawn(async move { this.end_token(token, tries, None).await });
-        }
-    }
-
-    /// A lease is over, and so is its hold on a token. The sweep ends what no one holds.
-    pub(crate) fn release_token(&self, lease: &Lease) {
-        if lease.deliver == Delivery::Installation {
-            self.tokens.release(&lease.id, None);
         }
     }
 

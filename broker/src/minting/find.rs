@@ -5,6 +5,7 @@ use broker_github::{AppKey, GitHubError, Principal};
 use broker_protocol::names::{OrgName, RepoPattern, SecretName};
 
 use super::{MintError, Minting};
+use crate::lease::Lease;
 
 /// Through what the installation that a lease needs is found. Policy has seen to it that there is exactly
 /// one.
@@ -100,15 +101,11 @@ impl Minting {
         Ok(found.id)
     }
 
-    /// Whose budget at GitHub a lease of this App's on this target draws on: known once an
+    /// Whose budget at GitHub a lease of an App draws on: known once an
     /// installation was found for the account.
-    pub(crate) fn installation_principal(
-        &self,
-        secret: &SecretName,
-        repositories: &[RepoPattern],
-        organization: Option<&OrgName>,
-    ) -> Option<Principal> {
-        let known = found_as(secret, target_of(repositories, organization)?);
+    pub(crate) fn installation_principal(&self, lease: &Lease) -> Option<Principal> {
+        let target = target_of(&lease.repositories, lease.organization.as_ref())?;
+        let known = found_as(&lease.secret, target);
         let found = self.installations();
         found.get(&known).copied().map(Principal::Installation)
     }

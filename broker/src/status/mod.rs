@@ -44,7 +44,8 @@ pub(crate) struct Status {
     rotations: Arc<Rotations>,
     config: Arc<Config>,
     process: Process,
-    named_files: NamedFiles,
+    /// What is wrong with files that the configuration names.
+    pub(crate) named_files: NamedFiles,
     /// Why no caller can connect, if none can.
     socket_fault: Mutex<Option<String>>,
 }
@@ -127,11 +128,6 @@ impl Status {
         let news = fault.is_some() != known.is_some();
         *known = fault;
         news
-    }
-
-    /// What is wrong with files that the configuration names.
-    pub(crate) const fn named_files(&self) -> &NamedFiles {
-        &self.named_files
     }
 
     /// The status as this caller may see it.

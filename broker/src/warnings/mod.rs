@@ -77,7 +77,8 @@ pub(crate) struct Warnings {
     vault: Arc<Vault>,
     history: Mutex<WarningHistory>,
     channels: Vec<Channel>,
-    wake: Notify,
+    /// That a warning was given.
+    pub(crate) wake: Notify,
     /// Warnings given, by kind.
     pub(crate) counters: Counters<1>,
 }
@@ -103,11 +104,6 @@ impl Warnings {
             wake: Notify::new(),
             counters: Counters::default(),
         }
-    }
-
-    /// Returns when a warning was given since this last returned.
-    pub(crate) async fn new_warning(&self) {
-        self.wake.notified().await;
     }
 
     fn history(&self) -> MutexGuard<'_, WarningHistory> {

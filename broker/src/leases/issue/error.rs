@@ -118,10 +118,10 @@ impl IssueError {
                 secret,
                 source: Arc::new(GitHubError::NotTried { retry_after }.into()),
             },
-            UpstreamLimit::Limited { kind, retry_after } => Self::Limited {
+            UpstreamLimit::Limited(limited) => Self::Limited {
                 secret,
-                kind,
-                retry_after,
+                kind: limited.kind,
+                retry_after: limited.retry_after,
             },
         }
     }

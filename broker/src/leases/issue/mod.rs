@@ -166,7 +166,7 @@ impl Leases {
             .map_err(IssueError::NotRecorded)?;
         lease.seq = recorded.seq();
 
-        let key = hold.as_ref().and_then(TokenRef::key);
+        let key = hold.as_ref().map(|hold| &hold.key);
         let origin = Origin {
             source: &source,
             fresh: asked.options.fresh,

@@ -9,7 +9,10 @@ use super::TokenTable;
 #[must_use]
 pub(crate) struct TokenRef<'a> {
     table: &'a TokenTable,
-    lease: Option<(LeaseId, MintKey)>,
+    lease: LeaseId,
+    /// What it is for.
+    pub(crate) key: MintKey,
+    kept: bool,
 }
 
 impl<'a> TokenRef<'a> {
@@ -17,25 +20,22 @@ impl<'a> TokenRef<'a> {
     pub(crate) const fn new(table: &'a TokenTable, lease: LeaseId, key: MintKey) -> Self {
         Self {
             table,
-            lease: Some((lease, key)),
+            lease,
+            key,
+            kept: false,
         }
-    }
-
-    /// What it is for.
-    pub(crate) fn key(&self) -> Option<&MintKey> {
-        self.lease.as_ref().map(|(_, key)| key)
     }
 
     /// The lease is live: its end releases the token.
     pub(crate) fn keep(mut self) {
-        self.lease = None;
+        self.kept = true;
     }
 }
 
 impl Drop for TokenRef<'_> {
     fn drop(&mut self) {
-        if let Some((lease, key)) = self.lease.take() {
-            self.table.release(&lease, Some(&key));
+        if !self.kept {
+            self.table.release(&self.lease, Some(&self.key));
         }
     }
 }
