@@ -101,8 +101,8 @@ impl Minting {
         Ok(found.id)
     }
 
-    /// Whose budget at GitHub a lease of an App draws on: known once an
-    /// installation was found for the account.
+    /// Whose budget at GitHub a lease of an App draws on: known once an installation was found for
+    /// the account.
     pub(crate) fn installation_principal(&self, lease: &Lease) -> Option<Principal> {
         let target = target_of(&lease.repositories, lease.organization.as_ref())?;
         let known = found_as(&lease.secret, target);
