@@ -8,6 +8,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use broker_protocol::client::{Connection, MAX_WHOLE_ANSWER, Request, Response};
 use broker_protocol::paths::{Paths, SYSTEM_SOCKET};
@@ -17,6 +18,9 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Failure;
 use crate::pages;
+
+/// For what has the broker ask elsewhere: it answers within a minute, and a little is added.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(65);
 
 /// The broker that belongs to these places.
 pub(crate) struct Broker {
@@ -37,9 +41,7 @@ impl Broker {
 
     /// Asks for a list, all pages of it.
     pub(crate) fn list(&self, path: &str) -> Result<Response, Failure> {
-        pages::all(path, |path| {
-            self.send(&Request::new("GET", path).longest(MAX_WHOLE_ANSWER))
-        })
+        pages::all(path, |path| self.get(path))
     }
 
     /// Asks for a list, and reads all pages of it.
@@ -51,6 +53,16 @@ impl Broker {
     pub(crate) fn post(&self, path: &str, body: &impl Serialize) -> Result<Response, Failure> {
         let request = Request::new("POST", path).longest(MAX_WHOLE_ANSWER);
         self.send(&request.json(body)?)
+    }
+
+    /// Has the broker do something for which it may have to ask elsewhere.
+    pub(crate) fn act(&self, path: &str) -> Result<Response, Failure> {
+        self.send(&Request::new("POST", path).patience(PATIENCE))
+    }
+
+    /// Has the broker load its policies again.
+    pub(crate) fn reload(&self) -> Result<Response, Failure> {
+        self.send(&Request::new("POST", "/v1/policies/reload"))
     }
 
     /// Sends a request that holds no secret.

@@ -38,6 +38,11 @@ pub(crate) fn until(deadline: Timestamp, now: Timestamp) -> String {
     format!("in {} d", left.saturating_add(DAY - 1) / DAY)
 }
 
+/// The moment, and how far from now it is: `2027-02-20T00:00:00Z (in 90 d)`.
+pub(crate) fn moment(moment: Timestamp) -> String {
+    format!("{} ({})", short(moment), relative(moment, now()))
+}
+
 /// The moment as tables print it: UTC, to the second.
 pub(crate) fn short(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()

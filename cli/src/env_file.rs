@@ -122,8 +122,7 @@ impl Reader<'_> {
         let mut value = Zeroizing::new(String::with_capacity(self.room));
         while let Some(c) = self.rest.next_if(|c| !matches!(c, ' ' | '\t' | '\n')) {
             match c {
-                '\'' => self.quoted(c, &mut value)?,
-                '"' => self.quoted(c, &mut value)?,
+                '\'' | '"' => self.quoted(c, &mut value)?,
                 '\\' => match self.rest.next_if(|c| *c != '\n') {
                     Some(c) => value.push(c),
                     None => return Err(self.error("a line cannot go on after a backslash")),

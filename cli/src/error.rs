@@ -6,13 +6,11 @@
 //!
 //! [`ErrorCode`]: broker_protocol::error::ErrorCode
 
-use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use broker_protocol::client::ClientError;
 use broker_protocol::error::ErrorCode;
-use broker_protocol::paths::NoHome;
 
 /// Why a command failed. `Display` is the line after `tokenctl: error:`.
 #[derive(Debug, thiserror::Error)]
@@ -21,10 +19,6 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Broker(#[from] ClientError),
 
-    /// There is no home directory to look in.
-    #[error(transparent)]
-    Paths(#[from] NoHome),
-
     /// The command line makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -32,6 +26,8 @@ pub(crate) enum Failure {
     /// Something else, with what to do about it where one thing helps.
     #[error("{what}")]
     Failed {
+        /// The exit code.
+        code: u8,
         /// What failed, and where.
         what: String,
         /// What to do about it.
@@ -53,15 +49,6 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Upstream(String),
 
-    /// A move that failed once policies named the new place.
-    #[error("{source}; {next}")]
-    AfterSwitch {
-        /// Why it failed.
-        source: Box<Self>,
-        /// How it stands now, and the command to type.
-        next: String,
-    },
-
     /// Nothing is wrong: a manual step is required, which it names.
     #[error("{0}")]
     Waiting(String),
@@ -77,21 +64,13 @@ pub(crate) enum Failure {
     /// The result could not be written to stdout.
     #[error("cannot write the result: {0}")]
     Output(#[source] io::Error),
-
-    /// `exec` could not get as far as running its command, or could not run it.
-    #[error("{source}")]
-    Exec {
-        /// 125, 126 or 127, as `env` has them.
-        code: u8,
-        /// Why.
-        source: Box<Self>,
-    },
 }
 
 impl Failure {
     /// A failure without a hint.
     pub(crate) fn new(what: impl Into<String>) -> Self {
         Self::Failed {
+            code: 1,
             what: what.into(),
             hint: None,
         }
@@ -100,6 +79,7 @@ impl Failure {
     /// A failure, and what to do about it.
     pub(crate) fn with_hint(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Failed {
+            code: 1,
             what: what.into(),
             hint: Some(hint.into()),
         }
@@ -133,9 +113,8 @@ impl Failure {
             Self::Upstream(_) => 7,
             Self::Waiting(_) | Self::Later(_) => 75,
             Self::Verification(_) => 8,
-            Self::Exec { code, .. } => *code,
-            Self::AfterSwitch { source, .. } => source.exit_code(),
-            Self::Paths(_) | Self::Failed { .. } | Self::File { .. } | Self::Output(_) => 1,
+            Self::Failed { code, .. } => *code,
+            Self::File { .. } | Self::Output(_) => 1,
         }
     }
 
@@ -145,32 +124,27 @@ impl Failure {
     }
 
     /// The line after `tokenctl: hint:`.
-    pub(crate) fn hint(&self) -> Option<Cow<'_, str>> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::Failed { hint, .. } => hint.as_deref().map(Cow::Borrowed),
-            Self::Exec { source, .. } => source.hint(),
+            Self::Failed { hint, .. } => hint.clone(),
             Self::Broker(error) => hint_for(error),
             _ => None,
         }
     }
 }
 
-fn hint_for(error: &ClientError) -> Option<Cow<'_, str>> {
-    let hint = match error {
+fn hint_for(error: &ClientError) -> Option<String> {
+    let hint: &str = match error {
         ClientError::Problem {
             problem,
             retry_after,
-        } => {
-            if let Some(hint) = &problem.hint {
-                return Some(Cow::Borrowed(hint));
-            }
-            match (problem.code, retry_after) {
-                (_, Some(seconds)) => return Some(format!("try again in {seconds} s").into()),
-                (ErrorCode::Denied, None) => "`tokenctl purpose list` shows what is allowed here",
-                (ErrorCode::UnknownLease, None) => "`tokenctl lease list` shows the live ones",
-                _ => return None,
-            }
-        }
+        } => match (&problem.hint, retry_after, problem.code) {
+            (Some(hint), ..) => hint.as_str(),
+            (None, Some(seconds), _) => return Some(format!("try again in {seconds} s")),
+            (None, None, ErrorCode::Denied) => "`tokenctl purpose list` shows what is allowed here",
+            (None, None, ErrorCode::UnknownLease) => "`tokenctl lease list` shows the live ones",
+            _ => return None,
+        },
         ClientError::NotThere(_) => {
             "start it with `tokend`, or name its socket with --socket or TOKEND_SOCKET"
         }
@@ -189,5 +163,5 @@ fn hint_for(error: &ClientError) -> Option<Cow<'_, str>> {
         }
         _ => return None,
     };
-    Some(Cow::Borrowed(hint))
+    Some(hint.to_owned())
 }

@@ -7,13 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use broker_protocol::check::CheckView;
-use broker_protocol::client::Request;
 use broker_protocol::names::{OrgName, SecretName};
 use toml_edit::{Array, Item, value};
 
 use crate::args;
 use crate::broker::Broker;
-use crate::commands::RELOAD;
 use crate::error::Failure;
 use crate::policy_edit;
 use crate::ui;
@@ -31,16 +29,12 @@ impl Learnt {
         let check = check.filter(|check| check.accepted)?;
         let owner = check.login.as_deref().and_then(|login| login.parse().ok());
         let scopes = check.scopes.iter().flatten();
-        let scopes: Vec<String> = scopes.filter_map(|scope| args::scope(scope).ok()).collect();
-        // A part of the list would be less than the value carries.
-        let whole = check
-            .scopes
-            .as_ref()
-            .is_none_or(|all| all.len() == scopes.len());
+        let scopes: Option<Vec<String>> = scopes.map(|scope| args::scope(scope).ok()).collect();
         let learnt = Self {
             name: name.clone(),
             owner,
-            scopes: if whole { scopes } else { Vec::new() },
+            // All or none: a part of the list would be less than the value carries.
+            scopes: scopes.unwrap_or_default(),
         };
         (learnt.owner.is_some() || !learnt.scopes.is_empty()).then_some(learnt)
     }
@@ -49,10 +43,9 @@ impl Learnt {
     fn keys(&self) -> impl Iterator<Item = (&'static str, Item)> {
         let owner = self.owner.as_ref().map(|owner| value(owner.as_str()));
         let scopes = (!self.scopes.is_empty()).then(|| value(Array::from_iter(&self.scopes)));
-        let owner = owner.map(|owner| ("owner", owner));
-        owner
-            .into_iter()
-            .chain(scopes.map(|scopes| ("scopes", scopes)))
+        let keys = [("owner", owner), ("scopes", scopes)];
+        keys.into_iter()
+            .filter_map(|(key, item)| Some((key, item?)))
     }
 }
 
@@ -89,10 +82,10 @@ fn write_one(broker: &Broker, file: &Path, learnt: &[Learnt]) -> Result<Vec<Stri
         return Ok(names);
     }
     let edited = policy_edit::rewrite(file, &before, after)?;
-    if let Err(refused) = broker.send(&Request::new("POST", RELOAD)) {
+    if let Err(refused) = broker.reload() {
         edited.undo()?;
         // What is wrong is gone again: let the broker see that.
-        drop(broker.send(&Request::new("POST", RELOAD)));
+        drop(broker.reload());
         return Err(refused);
     }
     Ok(names)

@@ -3,8 +3,6 @@
 //! A list that came on one page is passed on as it came. The others are joined by name, so that what a
 //! later version adds to an item is kept.
 
-use std::fmt::Write as _;
-
 use broker_protocol::client::Response;
 use broker_protocol::wiped::WipedBytes;
 use serde::Deserialize;
@@ -18,26 +16,20 @@ pub(crate) fn all(
     mut ask: impl FnMut(&str) -> Result<Response, Failure>,
 ) -> Result<Response, Failure> {
     let mut answer = ask(path)?;
-    let Some(mut next) = answer.json::<Cursor>()?.next else {
+    let Page { mut next, mut list } = answer.json()?;
+    if next.is_none() {
         return Ok(answer);
-    };
-    let mut list: Map<String, Value> = answer.json()?;
-    loop {
-        let page = ask(&format!("{path}?after={}", escaped(&next)))?;
-        let mut page: Map<String, Value> = page.json()?;
-        let after = page.remove(NEXT);
-        append(&mut list, page);
-        match after {
-            Some(Value::String(after)) if after != next => next = after,
-            Some(_) => {
-                return Err(Failure::new(
-                    "the broker returns the same page again and again",
-                ));
-            }
-            None => break,
-        }
     }
-    list.remove(NEXT);
+    while let Some(last) = next {
+        let page: Page = ask(&format!("{path}?after={}", escaped(&last)))?.json()?;
+        if page.next.as_ref() == Some(&last) {
+            return Err(Failure::new(
+                "the broker returns the same page again and again",
+            ));
+        }
+        append(&mut list, page.list);
+        next = page.next;
+    }
     answer.body = WipedBytes::default();
     serde_json::to_writer(&mut answer.body, &list)
         .map_err(|error| Failure::new(error.to_string()))?;
@@ -45,12 +37,11 @@ pub(crate) fn all(
 }
 
 #[derive(Deserialize)]
-struct Cursor {
-    #[serde(default)]
+struct Page {
     next: Option<String>,
+    #[serde(flatten)]
+    list: Map<String, Value>,
 }
-
-const NEXT: &str = "next";
 
 fn append(list: &mut Map<String, Value>, page: Map<String, Value>) {
     for (name, value) in page {
@@ -64,16 +55,11 @@ fn append(list: &mut Map<String, Value>, page: Map<String, Value>) {
 
 /// As part of a URL's query.
 fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            write!(out, "%{byte:02X}").unwrap_or_default();
-        }
-    }
-    out
+    let escaped = |byte: u8| match byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escaped).collect()
 }
 
 #[cfg(test)]

@@ -6,85 +6,49 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use broker_protocol::api::Reloaded;
-use broker_protocol::client::Request;
 use broker_protocol::duration;
 use broker_protocol::names::{OrgName, Permissions, Purpose, RepoPattern, SecretName};
 use broker_protocol::whole_file;
 use toml_edit::{Array, InlineTable, Value};
 
-use crate::args::Kind;
+use crate::args::{Declaration, Kind, word};
 use crate::broker::Broker;
-use crate::commands::RELOAD;
 use crate::error::Failure;
 
-/// What `[secret.NAME]` says. Empty lists and `None` are left out.
-pub(crate) struct SecretTable {
-    pub(crate) name: SecretName,
-    pub(crate) kind: Kind,
-    pub(crate) source: String,
-    pub(crate) owner: Option<OrgName>,
-    pub(crate) scopes: Vec<String>,
-    pub(crate) repositories: Vec<RepoPattern>,
-    pub(crate) permissions: Permissions,
-    pub(crate) client_id: Option<String>,
-    pub(crate) rotate_every: Option<Duration>,
-    pub(crate) rate_floor: Option<u64>,
-}
-
-impl SecretTable {
-    /// A secret of which only kind and source are known.
-    pub(crate) const fn new(name: SecretName, kind: Kind, source: String) -> Self {
-        Self {
-            name,
-            kind,
-            source,
-            owner: None,
-            scopes: Vec::new(),
-            repositories: Vec::new(),
-            permissions: Permissions::new(),
-            client_id: None,
-            rotate_every: None,
-            rate_floor: None,
+/// The table of a secret as a policy file has it. Empty lists and `None` are left out.
+pub(crate) fn secret_table(name: &SecretName, kind: Kind, declared: &Declaration) -> String {
+    let list = |items: Vec<&str>| (!items.is_empty()).then(|| Array::from_iter(items).into());
+    let owner = declared.owner.as_ref().map(OrgName::as_str);
+    let scopes = declared.scopes.iter().map(String::as_str);
+    let repositories = declared.repositories.iter().map(RepoPattern::as_str);
+    // In the order of their names.
+    let permissions: Permissions = declared.permissions.iter().cloned().collect();
+    let pairs = permissions.iter();
+    let pairs = pairs.map(|(name, level)| (name.as_str(), level.as_str()));
+    let permissions = Some(InlineTable::from_iter(pairs)).filter(|it| !it.is_empty());
+    let rotate_every = declared.rotate_every.map(duration::format);
+    let keys: [(&str, Option<Value>); 8] = [
+        ("kind", Some(word(&kind).into())),
+        ("source", Some(Value::from(&declared.source))),
+        ("owner", owner.map(Value::from)),
+        ("scopes", list(scopes.collect())),
+        ("repositories", list(repositories.collect())),
+        ("permissions", permissions.map(Value::from)),
+        ("client_id", declared.client_id.as_ref().map(Value::from)),
+        ("rotate_every", rotate_every.map(Value::from)),
+    ];
+    let mut text = format!("[secret.{name}]\n");
+    for (key, value) in keys {
+        if let Some(value) = value {
+            text.push_str(&format!("{key:<12} = {value}\n"));
         }
     }
-
-    /// The table as a policy file has it.
-    pub(crate) fn to_toml(&self) -> String {
-        let mut text = format!("[secret.{}]\n", self.name);
-        let mut key = |name: &str, value: Value| {
-            text.push_str(&format!("{name:<12} = {value}\n"));
-        };
-        key("kind", self.kind.as_str().into());
-        key("source", Value::from(&self.source));
-        if let Some(owner) = &self.owner {
-            key("owner", owner.as_str().into());
-        }
-        if !self.scopes.is_empty() {
-            key("scopes", Array::from_iter(&self.scopes).into());
-        }
-        if !self.repositories.is_empty() {
-            let repositories = self.repositories.iter().map(RepoPattern::as_str);
-            key("repositories", Array::from_iter(repositories).into());
-        }
-        if !self.permissions.is_empty() {
-            let pairs = self.permissions.iter();
-            let pairs = pairs.map(|(name, level)| (name.as_str(), level.as_str()));
-            key("permissions", InlineTable::from_iter(pairs).into());
-        }
-        if let Some(id) = &self.client_id {
-            key("client_id", Value::from(id));
-        }
-        if let Some(span) = self.rotate_every {
-            key("rotate_every", duration::format(span).into());
-        }
-        if let Some(floor) = self.rate_floor {
-            text.push_str(&format!("{:<12} = {floor}\n", "rate_floor"));
-        }
-        text
+    if let Some(floor) = declared.rate_floor {
+        text.push_str(&format!("rate_floor   = {floor}\n"));
     }
+    text
 }
 
 /// A purpose for one secret that no one may use yet.
@@ -155,12 +119,12 @@ impl NewFiles {
     /// The broker may refuse them, or may not look where they were written (it belongs to another
     /// configuration); either way they are removed again.
     pub(crate) fn load(mut self, broker: &Broker) -> Result<Reloaded, Failure> {
-        let answer = match broker.send(&Request::new("POST", RELOAD)) {
+        let answer = match broker.reload() {
             Ok(answer) => answer,
             Err(refused) => {
                 drop(self);
                 // What is wrong is gone again: let the broker see that, or it goes on warning.
-                drop(broker.send(&Request::new("POST", RELOAD)));
+                drop(broker.reload());
                 return Err(refused);
             }
         };
@@ -198,19 +162,20 @@ impl Drop for NewFiles {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn a_secret_table_says_what_is_known_and_no_more() {
-        let mut table = SecretTable::new(
-            "source-pat".parse().unwrap(),
-            Kind::FineGrained,
-            "vault".to_owned(),
-        );
-        table.repositories = vec!["acme/one".parse().unwrap(), "acme/two".parse().unwrap()];
-        table.rotate_every = Some(Duration::from_secs(90 * 86400));
+        let declared = Declaration {
+            source: "vault".to_owned(),
+            repositories: vec!["acme/one".parse().unwrap(), "acme/two".parse().unwrap()],
+            rotate_every: Some(Duration::from_secs(90 * 86400)),
+            ..Declaration::default()
+        };
         assert_eq!(
-            table.to_toml(),
+            secret_table(&"source-pat".parse().unwrap(), Kind::FineGrained, &declared),
             "[secret.source-pat]\n\
              kind         = \"fine-grained\"\n\
              source       = \"vault\"\n\
@@ -222,8 +187,12 @@ mod tests {
     #[test]
     fn text_cannot_leave_its_quotes() {
         let source = "a\"'b\\c\n[secret.x]";
-        let table = SecretTable::new("ci".parse().unwrap(), Kind::Classic, source.to_owned());
-        let read: toml_edit::DocumentMut = table.to_toml().parse().unwrap();
+        let declared = Declaration {
+            source: source.to_owned(),
+            ..Declaration::default()
+        };
+        let table = secret_table(&"ci".parse().unwrap(), Kind::Classic, &declared);
+        let read: toml_edit::DocumentMut = table.parse().unwrap();
         assert_eq!(read["secret"]["ci"]["source"].as_str(), Some(source));
     }
 

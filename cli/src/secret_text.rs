@@ -2,7 +2,9 @@
 //!
 //! It is never an argument: command lines are visible to every account of the machine.
 
+use std::fs::File;
 use std::io::{self, Read as _};
+use std::path::Path;
 
 use broker_protocol::{as_read, value_form};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -16,12 +18,7 @@ pub(crate) struct SecretText(Zeroizing<String>);
 impl SecretText {
     /// Reads a value: from the terminal without echo, or from stdin to its end.
     pub(crate) fn read(prompt: &str) -> Result<Self, Failure> {
-        let text = if ui::stdin_is_terminal() {
-            ui::ask_secretly(prompt)?
-        } else {
-            read_to_end(&mut io::stdin().lock())?
-        };
-        Self::parse(text)
+        Self::parse(ask(prompt)?)
     }
 
     /// Takes a value as it was read.
@@ -41,6 +38,22 @@ impl SecretText {
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
+}
+
+/// Reads text from the terminal without echo, or from stdin to its end.
+pub(crate) fn ask(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    if ui::stdin_is_terminal() {
+        return ui::ask_secretly(prompt);
+    }
+    read_to_end(&mut io::stdin().lock())
+}
+
+/// Reads the text of a file, or of stdin if it is `-`.
+pub(crate) fn read_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    if path == Path::new("-") {
+        return read_to_end(&mut io::stdin().lock());
+    }
+    read_to_end(&mut File::open(path).map_err(Failure::file("read", path))?)
 }
 
 /// Reads text to its end, at most [`MAX_VALUE`] bytes of it, leaving no copy behind.

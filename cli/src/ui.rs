@@ -8,21 +8,22 @@
 //!
 //! Not here: what to print.
 
-use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::iter;
 use std::process::ExitCode;
 
+use broker_protocol::client::Response;
 use broker_protocol::token_shape::{self, Shape};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
 
 /// Prints one line of the result.
 pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
-    let text = format!("{text}");
-    bytes(format!("{}\n", printable(&text)).as_bytes())
+    bytes(format!("{}\n", printable(text)).as_bytes())
 }
 
 /// Prints part of the result as it is.
@@ -43,9 +44,23 @@ pub(crate) fn json(body: &[u8]) -> Result<(), Failure> {
     bytes(&text)
 }
 
-/// What [`json`] prints where no one answer of the broker is the result.
-pub(crate) fn to_json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
-    serde_json::to_vec(value).map_err(|error| Failure::new(format!("cannot write JSON: {error}")))
+/// Prints JSON where no one answer of the broker is the result.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_vec(value)
+        .map_err(|error| Failure::new(format!("cannot write JSON: {error}")))?;
+    json(&text)
+}
+
+/// Prints the broker's answer: its JSON as it came, or its text as `print` has it.
+pub(crate) fn answer<T: DeserializeOwned>(
+    answer: &Response,
+    as_json: bool,
+    print: impl FnOnce(T) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    if as_json {
+        return json(&answer.body);
+    }
+    print(answer.json()?)
 }
 
 /// Prints a note to stderr.
@@ -90,8 +105,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
 }
 
 fn say(what: &str, text: impl Display) {
-    let text = format!("{text}");
-    let line = format!("tokenctl: {what}: {}\n", printable(&text));
+    let line = format!("tokenctl: {what}: {}\n", printable(text));
     // Without a stderr there is nowhere to report that.
     drop(io::stderr().lock().write_all(line.as_bytes()));
 }
@@ -137,28 +151,14 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// A table with these headings.
-    pub(crate) fn new(headings: &[&str]) -> Self {
-        let headings = headings.iter().map(|text| (*text).to_owned()).collect();
-        Self {
-            rows: vec![headings],
-        }
-    }
-
     /// Lines of a name and what it is, without headings.
     pub(crate) const fn of_fields() -> Self {
         Self { rows: Vec::new() }
     }
 
-    /// Adds a row.
-    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows
-            .push(cells.iter().map(|cell| printable(cell).into()).collect());
-    }
-
     /// Adds a row of a name and what it is.
     pub(crate) fn field(&mut self, name: &str, value: impl Display) {
-        self.row([name.to_owned(), value.to_string()]);
+        self.rows.push(vec![name.to_owned(), printable(value)]);
     }
 
     /// Prints it, without spaces at the ends of lines.
@@ -187,21 +187,60 @@ impl Table {
     }
 }
 
-/// The text with control characters as escapes; newlines stay where a text has several lines.
-fn printable(text: &str) -> Cow<'_, str> {
-    let bad = |c: char| c.is_control() && c != '\n';
-    if !text.contains(bad) {
-        return Cow::Borrowed(text);
+/// A table with headings, and a row for each item.
+pub(crate) struct List<'a, T> {
+    items: &'a [T],
+    table: Table,
+}
+
+impl<'a, T> List<'a, T> {
+    /// No columns yet.
+    pub(crate) fn of(items: &'a [T]) -> Self {
+        let rows = vec![Vec::new(); items.len() + 1];
+        let table = Table { rows };
+        Self { items, table }
     }
-    let mut out = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if bad(c) {
+
+    /// Adds a column: its heading, and what is in it for an item.
+    pub(crate) fn column<C: Display>(mut self, heading: &str, cell: impl Fn(&'a T) -> C) -> Self {
+        let cells = self.items.iter().map(|item| printable(cell(item)));
+        let column = iter::once(heading.to_owned()).chain(cells);
+        for (row, cell) in self.table.rows.iter_mut().zip(column) {
+            row.push(cell);
+        }
+        self
+    }
+
+    /// Prints it.
+    pub(crate) fn print(&self) -> Result<(), Failure> {
+        self.table.print()
+    }
+
+    /// Prints it, or this line if there is no item.
+    pub(crate) fn print_or(&self, none: &str) -> Result<(), Failure> {
+        match self.items {
+            [] => line(none),
+            _ => self.print(),
+        }
+    }
+}
+
+/// What there is, or a dash.
+pub(crate) fn or_dash(value: Option<impl Display>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+/// The text with control characters as escapes; newlines stay where a text has several lines.
+fn printable(text: impl Display) -> String {
+    let mut out = String::new();
+    for c in text.to_string().chars() {
+        if c.is_control() && c != '\n' {
             out.extend(c.escape_default());
         } else {
             out.push(c);
         }
     }
-    Cow::Owned(out)
+    out
 }
 
 #[cfg(test)]
@@ -216,11 +255,12 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_lines_have_no_tail() {
-        let mut table = Table::new(&["NAME", "STATE"]);
-        table.row(["org-label-sync-token".into(), "ok".into()]);
-        table.row(["x".into(), String::new()]);
+        let items = [("org-label-sync-token", "ok"), ("x", "")];
+        let list = List::of(&items)
+            .column("NAME", |(name, _)| name)
+            .column("STATE", |(_, state)| state);
         assert_eq!(
-            table.render(),
+            list.table.render(),
             "NAME                  STATE\norg-label-sync-token  ok\nx\n"
         );
     }

@@ -99,3 +99,32 @@ account is revoked, and installation tokens are revoked at GitHub. A raw value c
 here: it is named, with the command that does it. Locking waits at most a second for disk and network,
 and some seconds for GitHub after that. Exit code 75 if GitHub has not confirmed everything: the rest is
 revoked after the next unlock.";
+
+pub(super) const MOVE_EXAMPLES: &str = "\
+Examples:
+  tokenctl secret move org-label-sync-token --to op://Github-Tokens/org-label-sync-token/credential
+  tokenctl secret move ci-token site-token --to 'op://Github-Tokens/{name}/credential'
+  tokenctl secret move org-label-sync-token --back
+  tokenctl secret move org-label-sync-token --finish
+
+The value is read, written where the broker can write (vault, keyring, 1Password Connect) and
+compared; then `source` in the policy file is changed and the policies are loaded. Leases stay valid
+throughout. Where the broker cannot write, the manual step is printed. The same command resumes, also
+after an interruption. If the new source does not give the value once policies name it, the edit is
+undone. The old copy is kept until --finish. No value is shown.
+
+Exit codes: 0 done; 1 rejected, or one of several was; 7 a source failed, run it again; 75 manual step
+required, as printed.";
+
+pub(super) const ROTATE_EXAMPLES: &str = "\
+Examples:
+  tokenctl rotate org-label-sync-token
+  tokenctl rotate org-label-sync-token --value-file - --revoke-after 1h < value.txt
+  tokenctl rotate org-label-sync-token --rollback
+
+You create the new value at the link that is printed: GitHub has no API for that. The broker checks it,
+uses it, writes it to the sinks, verifies it at GitHub, and then revokes the old one. Interrupted
+anywhere, the same command resumes. Until the old value is revoked, --rollback undoes all of it.
+
+Exit codes: 0 done, or the broker does the rest by itself; 1 rejected; 7 GitHub failed, run it again;
+75 manual step required, as printed.";

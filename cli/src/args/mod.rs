@@ -2,9 +2,13 @@
 //!
 //! Help texts are written for someone who has not read the manual. A secret is never an argument.
 
+#![expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the command line"
+)]
+
 mod audit;
 mod examples;
-mod moving;
 mod rotate;
 mod secret;
 mod values;
@@ -21,15 +25,15 @@ use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 pub(crate) use self::audit::{AuditCommand, AuditSource, Wanted};
 use self::examples::{
     BACKUP_EXAMPLES, EXEC_EXAMPLES, EXIT_CODES, GET_EXAMPLES, GIT_EXAMPLES, IMPORT_EXAMPLES,
-    LOCK_EXAMPLES, REKEY_EXAMPLES,
+    LOCK_EXAMPLES, REKEY_EXAMPLES, ROTATE_EXAMPLES,
 };
-pub(crate) use self::moving::SecretMove;
-use self::rotate::ROTATE_EXAMPLES;
 pub(crate) use self::rotate::Rotate;
-pub(crate) use self::secret::{Import, RepositoryCommand, SecretAdd, SecretCommand};
-pub(crate) use self::values::{Format, Kind, scope};
+pub(crate) use self::secret::{
+    Declaration, Import, RepositoryCommand, SecretAdd, SecretCommand, SecretMove,
+};
+pub(crate) use self::values::{Format, Kind, scope, word};
 use self::values::{permission, variable};
-pub(crate) use self::vault::{Backup, Rekey, Unlock};
+pub(crate) use self::vault::{Backup, Rekey, RootKey, Unlock};
 
 /// Get GitHub tokens from the local broker `tokend`, and operate it
 #[derive(Parser)]

@@ -11,10 +11,6 @@ use jiff::Timestamp;
 use crate::clock;
 
 #[derive(Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an option of the command line"
-)]
 pub(crate) struct Rotate {
     /// The secret's name
     pub(crate) name: SecretName,
@@ -41,16 +37,3 @@ pub(crate) struct Rotate {
     #[arg(long, value_name = "SPAN", value_parser = duration::parse)]
     pub(crate) revoke_after: Option<Duration>,
 }
-
-pub(super) const ROTATE_EXAMPLES: &str = "\
-Examples:
-  tokenctl rotate org-label-sync-token
-  tokenctl rotate org-label-sync-token --value-file - --revoke-after 1h < value.txt
-  tokenctl rotate org-label-sync-token --rollback
-
-You create the new value at the link that is printed: GitHub has no API for that. The broker checks it,
-uses it, writes it to the sinks, verifies it at GitHub, and then revokes the old one. Interrupted
-anywhere, the same command resumes. Until the old value is revoked, --rollback undoes all of it.
-
-Exit codes: 0 done, or the broker does the rest by itself; 1 rejected; 7 GitHub failed, run it again;
-75 manual step required, as printed.";

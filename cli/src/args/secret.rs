@@ -9,8 +9,7 @@ use broker_protocol::source::{all_forms, help_lines};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::examples::{CHECK_EXAMPLES, SECRET_EXAMPLES};
-use super::moving::{MOVE_EXAMPLES, SecretMove};
+use super::examples::{CHECK_EXAMPLES, MOVE_EXAMPLES, SECRET_EXAMPLES};
 use super::values::{Format, Kind, client_id, permission, scope, source};
 use crate::clock;
 
@@ -99,6 +98,19 @@ pub(crate) struct SecretAdd {
     /// The kind; default: by how the value begins, else classic
     #[arg(long, value_enum)]
     pub(crate) kind: Option<Kind>,
+    #[command(flatten)]
+    pub(crate) declared: Declaration,
+    /// When the value expires at GitHub, such as `2027-02-20`
+    #[arg(long, value_name = "DATE", value_parser = clock::parse)]
+    pub(crate) expires: Option<Timestamp>,
+    /// Do not check the value at GitHub
+    #[arg(long)]
+    pub(crate) no_check: bool,
+}
+
+/// What a policy file says of a secret, besides name and kind.
+#[derive(Args, Default)]
+pub(crate) struct Declaration {
     /// The login GitHub must report for it
     #[arg(long, value_name = "LOGIN")]
     pub(crate) owner: Option<OrgName>,
@@ -123,12 +135,31 @@ pub(crate) struct SecretAdd {
     /// Warn below this many remaining requests
     #[arg(long, value_name = "N")]
     pub(crate) rate_floor: Option<u64>,
-    /// When the value expires at GitHub, such as `2027-02-20`
-    #[arg(long, value_name = "DATE", value_parser = clock::parse)]
-    pub(crate) expires: Option<Timestamp>,
-    /// Do not check the value at GitHub
+}
+
+#[derive(Args, Default)]
+pub(crate) struct SecretMove {
+    /// The secrets, moved one after the other
+    #[arg(required = true, value_name = "NAME")]
+    pub(crate) names: Vec<SecretName>,
+    /// The new source, in one of the forms below; `{name}` stands for the secret's name
+    #[arg(long, value_name = "PLACE", required_unless_present_any = ["finish", "back"])]
+    pub(crate) to: Option<String>,
+    /// Read both sources, show what would be done, and change nothing
+    #[arg(long, requires = "to", conflicts_with_all = ["print", "replace"])]
+    pub(crate) dry_run: bool,
+    /// Overwrite a different value in the new source; or, once policies name that source, accept it
+    #[arg(long, requires = "to")]
+    pub(crate) replace: bool,
+    /// Print the policy edit instead of making it, and wait until it is in force
     #[arg(long)]
-    pub(crate) no_check: bool,
+    pub(crate) print: bool,
+    /// Erase the old copy; after that there is no way back
+    #[arg(long, conflicts_with_all = ["to", "back", "print"])]
+    pub(crate) finish: bool,
+    /// Go back to the old source; possible until --finish
+    #[arg(long, conflicts_with = "to")]
+    pub(crate) back: bool,
 }
 
 #[derive(Args)]

@@ -15,15 +15,10 @@ pub(crate) enum Kind {
     App,
 }
 
-impl Kind {
-    /// As policies write it.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Classic => "classic",
-            Self::FineGrained => "fine-grained",
-            Self::App => "app",
-        }
-    }
+/// The word for it on the command line, which policies and the broker use too.
+pub(crate) fn word(value: &impl ValueEnum) -> String {
+    let word = value.to_possible_value();
+    word.map_or_else(String::new, |word| word.get_name().to_owned())
 }
 
 /// How a list is printed.

@@ -22,7 +22,7 @@ pub(crate) struct Rekey {
 }
 
 /// Where a root key may be kept.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RootKey {
     /// The desktop's keyring
     Keyring,
@@ -32,18 +32,6 @@ pub(crate) enum RootKey {
     Passphrase,
     /// A systemd credential
     Credential,
-}
-
-impl RootKey {
-    /// The word for it on the socket.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Keyring => "keyring",
-            Self::File => "file",
-            Self::Passphrase => "passphrase",
-            Self::Credential => "credential",
-        }
-    }
 }
 
 #[derive(Args)]

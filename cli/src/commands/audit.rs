@@ -25,29 +25,26 @@ pub(crate) fn run(broker: &Broker, command: AuditCommand, json: bool) -> Result<
             from,
         } => {
             let records = records(broker, from);
-            let mut next = records.last(lines, |line| print(line, json))?;
+            let mut next = records.last(lines, &mut |line| print(line, json))?;
             if !follow {
                 return Ok(());
             }
             loop {
-                next = records.wait_for(next, |line| print(line, json))?;
+                next = records.wait_for(next, &mut |line| print(line, json))?;
             }
         }
         AuditCommand::Search { wanted: w, from } => {
-            records(broker, from).each(0, None, |line| match wanted(line, &w) {
+            records(broker, from).each(0, None, &mut |line| match wanted(line, &w) {
                 true => print(line, json),
                 false => Ok(()),
             })
         }
         AuditCommand::Export { from, to, source } => {
-            records(broker, source).each(from, to, ui::bytes)
+            records(broker, source).each(from, to, &mut ui::bytes)
         }
         AuditCommand::Key => {
             let answer = broker.get("/v1/audit/head")?;
-            if json {
-                return ui::json(&answer.body);
-            }
-            ui::line(answer.json::<AuditHead>()?.key)
+            ui::answer(&answer, json, |head: AuditHead| ui::line(head.key))
         }
     }
 }
@@ -71,17 +68,14 @@ fn print(line: &[u8], json: bool) -> Result<(), Failure> {
 
 /// Verifies the segments named, or the broker's own log. To that one it may be writing at this moment,
 /// so a last line without its newline is no fault there.
-fn verify(broker: &Broker, paths: Vec<PathBuf>, json: bool) -> Result<(), Failure> {
+fn verify(broker: &Broker, mut paths: Vec<PathBuf>, json: bool) -> Result<(), Failure> {
     let live = &broker.places.audit;
-    let tail = if paths.is_empty() || paths.contains(live) {
-        Tail::Live
-    } else {
-        Tail::Closed
-    };
-    let paths = if paths.is_empty() {
-        vec![live.clone()]
-    } else {
-        paths
+    if paths.is_empty() {
+        paths.push(live.clone());
+    }
+    let tail = match paths.contains(live) {
+        true => Tail::Live,
+        false => Tail::Closed,
     };
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let verified = files::verify(&paths, tail, threads).map_err(|failure| match failure {
@@ -102,12 +96,12 @@ fn verify(broker: &Broker, paths: Vec<PathBuf>, json: bool) -> Result<(), Failur
     }
     let report = &verified.report;
     if json {
-        return ui::json(&ui::to_json(&serde_json::json!({
+        return ui::print_json(&serde_json::json!({
             "records": report.records(),
             "first": report.first,
             "head": report.head.hash.to_string(),
             "anchored": false,
-        }))?);
+        }));
     }
     ui::line(report)
 }

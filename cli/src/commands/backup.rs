@@ -7,7 +7,6 @@
 //! Not here: what is in the file, and whether it is sound: `tokend backup --verify`.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -38,7 +37,7 @@ pub(crate) fn make(broker: &Broker, asked: &Backup, json: bool) -> Result<(), Fa
         return Err(exists(path));
     }
     let mut file = WholeFile::beside(path, 0o600).map_err(not_written(path))?;
-    let Sealed { bytes, sha256 } = download(broker, asked, &mut file)?;
+    let made = download(broker, asked, &mut file)?;
     let placed = match asked.force {
         true => file.put(),
         false => file.put_new(),
@@ -48,20 +47,15 @@ pub(crate) fn make(broker: &Broker, asked: &Backup, json: bool) -> Result<(), Fa
         placed => placed.map_err(not_written(path))?,
     }
     if json {
-        let file = path.display().to_string();
-        return ui::json(&ui::to_json(&Made {
-            file,
-            bytes,
-            sha256,
-        })?);
+        return ui::print_json(&made);
     }
     ui::line(format_args!(
-        "{} contains the backup: {bytes} bytes, SHA-256 {sha256}",
-        path.display()
+        "{} contains the backup: {} bytes, SHA-256 {}",
+        made.file, made.bytes, made.sha256
     ))?;
     ui::note(format_args!(
         "prove that it opens: tokenctl backup --verify {}",
-        path.display()
+        made.file
     ));
     ui::note(KEEP_APART);
     Ok(())
@@ -95,14 +89,16 @@ fn to_stdout(broker: &Broker, asked: &Backup, json: bool) -> Result<(), Failure>
     Ok(())
 }
 
-/// What went by.
-struct Sealed {
+/// What was written.
+#[derive(Serialize)]
+struct Made {
+    file: String,
     bytes: u64,
     sha256: String,
 }
 
 /// Has the broker make a backup under a passphrase that is asked for here.
-fn download(broker: &Broker, asked: &Backup, to: &mut dyn Write) -> Result<Sealed, Failure> {
+fn download(broker: &Broker, asked: &Backup, to: &mut dyn Write) -> Result<Made, Failure> {
     let mut typed = new_passphrase(asked.passphrase_file.as_deref())?;
     let mut body = BackUp {
         passphrase: std::mem::take(&mut *typed),
@@ -120,8 +116,11 @@ fn download(broker: &Broker, asked: &Backup, to: &mut dyn Write) -> Result<Seale
             Failure::Broker(ClientError::Output(source)) => not_written(&asked.file)(source),
             other => other,
         })?;
-    let sha256 = hex::of(&hashed.hash.finalize());
-    Ok(Sealed { bytes, sha256 })
+    Ok(Made {
+        file: asked.file.display().to_string(),
+        bytes,
+        sha256: hex::of(&hashed.hash.finalize()),
+    })
 }
 
 /// Becomes `tokend backup --verify`.
@@ -134,21 +133,10 @@ pub(crate) fn verify(asked: &Backup, global: &Global) -> Result<(), Failure> {
     daemon::run_either_way(&["backup"], &args, global)
 }
 
-#[derive(Serialize)]
-struct Made {
-    file: String,
-    bytes: u64,
-    sha256: String,
-}
-
 /// Twice from the terminal, or once from a file.
 fn new_passphrase(from: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
     let text = match from {
-        Some(path) if path == Path::new("-") => secret_text::read_to_end(&mut io::stdin().lock())?,
-        Some(path) => {
-            let mut file = File::open(path).map_err(Failure::file("read", path))?;
-            secret_text::read_to_end(&mut file)?
-        }
+        Some(path) => secret_text::read_file(path)?,
         None if ui::stdin_is_terminal() => passphrase::ask_new("Passphrase for the backup")?,
         None => {
             return Err(Failure::Usage(

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use broker_protocol::api::SecretList;
+use broker_protocol::api::{SecretList, SecretState, SecretView};
 use broker_protocol::check::{CheckView, Finding, SecretChecked, Verdict};
 use broker_protocol::client::{ClientError, Request};
 use broker_protocol::error::{ErrorCode, Problem};
@@ -39,7 +39,7 @@ pub(crate) fn run(broker: &Broker, names: Vec<SecretName>, json: bool) -> Result
             checks: &checks,
             summary: &summary,
         };
-        ui::json(&ui::to_json(&answer)?)?;
+        ui::print_json(&answer)?;
     } else {
         for name in &without_value {
             ui::note(format_args!("{name} has no value to check"));
@@ -77,10 +77,8 @@ fn all(broker: &Broker) -> Result<(Vec<SecretName>, Vec<SecretName>), Failure> {
     let list: SecretList = broker.read_list(SECRETS)?;
     let declared = list.secrets.into_iter().filter(|secret| secret.declared);
     let (missing, there): (Vec<_>, Vec<_>) =
-        declared.partition(|secret| secret.state.as_str() == "missing");
-    let names = |secrets: Vec<broker_protocol::api::SecretView>| {
-        secrets.into_iter().map(|secret| secret.name).collect()
-    };
+        declared.partition(|secret| secret.state == SecretState::Missing);
+    let names = |of: Vec<SecretView>| of.into_iter().map(|secret| secret.name).collect();
     Ok((names(there), names(missing)))
 }
 
@@ -94,7 +92,7 @@ fn ask(broker: &Broker, name: &SecretName) -> Result<CheckOutcome, Failure> {
     match broker.send(&Request::new("POST", &path).patience(PATIENCE)) {
         Ok(answer) => Ok(CheckOutcome::Check(answer.json::<SecretChecked>()?.check)),
         Err(Failure::Broker(ClientError::Problem { problem, .. }))
-            if github_failed(&problem) || limited(&problem) || concerns_this_secret(&problem) =>
+            if hinders_one_check(&problem) =>
         {
             Ok(CheckOutcome::Problem(problem))
         }
@@ -113,22 +111,13 @@ fn ask(broker: &Broker, name: &SecretName) -> Result<CheckOutcome, Failure> {
     }
 }
 
-fn github_failed(problem: &Problem) -> bool {
-    matches!(
-        problem.code,
-        ErrorCode::UpstreamRefused | ErrorCode::UpstreamUnavailable | ErrorCode::SourceUnavailable
-    )
-}
-
-fn limited(problem: &Problem) -> bool {
-    problem.code == ErrorCode::RateLimited
-}
-
-fn concerns_this_secret(problem: &Problem) -> bool {
-    matches!(
-        problem.code,
-        ErrorCode::NotFound | ErrorCode::SecretMissing | ErrorCode::SecretExpired
-    )
+/// Whether GitHub failed or limits requests, or it concerns this secret alone.
+fn hinders_one_check(problem: &Problem) -> bool {
+    matches!(problem.code.exit_code(), 7 | 75)
+        || matches!(
+            problem.code,
+            ErrorCode::NotFound | ErrorCode::SecretMissing | ErrorCode::SecretExpired
+        )
 }
 
 fn print_outcome(name: &SecretName, outcome: &CheckOutcome) -> Result<(), Failure> {
@@ -151,17 +140,15 @@ fn print_outcome(name: &SecretName, outcome: &CheckOutcome) -> Result<(), Failur
 pub(crate) fn headline(check: &CheckView) -> String {
     let mut parts = Vec::new();
     if let Some(login) = &check.login {
-        let belongs = if check.accepted {
-            "belongs"
-        } else {
-            "belonged"
+        let belongs = match check.accepted {
+            true => "belongs",
+            false => "belonged",
         };
         parts.push(format!("{belongs} to {login}"));
     }
     if let Some(end) = check.expires_at {
         let ends = if end <= clock::now() { "ended" } else { "ends" };
-        let relative = clock::relative(end, clock::now());
-        parts.push(format!("{ends} {} ({relative})", clock::short(end)));
+        parts.push(format!("{ends} {}", clock::moment(end)));
     }
     if parts.is_empty() {
         check.verdict.to_string()
@@ -208,12 +195,12 @@ impl CheckSummary {
                     Verdict::Warning => &mut summary.warning,
                     Verdict::Error => &mut summary.error,
                 },
-                CheckOutcome::Problem(problem) if github_failed(problem) => {
-                    &mut summary.not_checked
-                }
-                CheckOutcome::Problem(problem) if limited(problem) => &mut summary.limited,
-                // Asked for by name, and there is nothing that could be as declared.
-                CheckOutcome::Problem(_) => &mut summary.error,
+                CheckOutcome::Problem(problem) => match problem.code.exit_code() {
+                    7 => &mut summary.not_checked,
+                    75 => &mut summary.limited,
+                    // Asked for by name, and there is nothing that could be as declared.
+                    _ => &mut summary.error,
+                },
             };
             *count += 1;
         }
@@ -239,41 +226,27 @@ impl CheckSummary {
     }
 
     fn failure(&self) -> Result<(), Failure> {
-        if self.error > 0 {
-            let are = if self.error == 1 {
-                "secret is"
-            } else {
-                "secrets are"
-            };
-            return Err(Failure::new(format!(
-                "{} {are} not as declared",
-                self.error
-            )));
+        match (self.error, self.not_checked, self.limited) {
+            (0, 0, 0) => Ok(()),
+            (0, 0, limited) => Err(Failure::Later(format!(
+                "{limited} not checked, limited by GitHub; run it again later"
+            ))),
+            (0, failed, _) => Err(Failure::Upstream(format!(
+                "GitHub failed for {failed}; the earlier results are kept"
+            ))),
+            (1, ..) => Err(Failure::new("1 secret is not as declared")),
+            (error, ..) => Err(Failure::new(format!("{error} secrets are not as declared"))),
         }
-        if self.not_checked > 0 {
-            return Err(Failure::Upstream(format!(
-                "GitHub failed for {}; the earlier results are kept",
-                self.not_checked
-            )));
-        }
-        if self.limited > 0 {
-            return Err(Failure::Later(format!(
-                "{} not checked, limited by GitHub; run it again later",
-                self.limited
-            )));
-        }
-        Ok(())
     }
 }
 
 /// How a secret's last check stands, for `secret show`.
-pub(crate) fn field(table: &mut Table, secret: &broker_protocol::api::SecretView) {
+pub(crate) fn field(table: &mut Table, secret: &SecretView) {
     match &secret.check {
         Some(check) => {
-            let of = if check.version == secret.version {
-                String::new()
-            } else {
-                " of an older version".to_owned()
+            let of = match check.version == secret.version {
+                true => "",
+                false => " of an older version",
             };
             table.field(
                 "checked",

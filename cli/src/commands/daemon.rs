@@ -11,16 +11,14 @@ use std::os::unix::process::CommandExt as _;
 use std::process;
 
 use broker_protocol::api::Reloaded;
-use broker_protocol::client::Request;
 
 use crate::args::{Global, Passed};
 use crate::broker::Broker;
 use crate::error::Failure;
 use crate::ui;
 
-/// Becomes `tokend COMMAND ARGS…`; returns only if that fails.
-///
-/// `tokend` prints text for these: `--json` is rejected here, where the reason can be given.
+/// Becomes `tokend COMMAND ARGS…` where that prints text: `--json` is rejected here, where the reason can
+/// be given.
 pub(crate) fn run(command: &[&str], passed: &Passed, global: &Global) -> Result<(), Failure> {
     if global.json || passed.args.iter().any(|argument| argument == "--json") {
         let command = command.join(" ");
@@ -28,26 +26,21 @@ pub(crate) fn run(command: &[&str], passed: &Passed, global: &Global) -> Result<
             "`{command}` has no --json; its exit code says how it went"
         )));
     }
-    become_daemon(command, &passed.args, global)
+    run_either_way(command, &passed.args, global)
 }
 
-/// The same for what prints JSON where it is asked to.
+/// Becomes `tokend COMMAND ARGS…`, which prints JSON where it is asked to; returns only if that fails.
 pub(crate) fn run_either_way(
     command: &[&str],
     args: &[OsString],
     global: &Global,
 ) -> Result<(), Failure> {
-    let json = global.json.then(|| OsString::from("--json"));
-    let args: Vec<OsString> = json.into_iter().chain(args.iter().cloned()).collect();
-    become_daemon(command, &args, global)
-}
-
-fn become_daemon(command: &[&str], args: &[OsString], global: &Global) -> Result<(), Failure> {
     let own = std::env::current_exe()
         .map_err(|error| Failure::new(format!("cannot find the path of tokenctl: {error}")))?;
     let tokend = own.with_file_name("tokend");
     let mut daemon = process::Command::new(&tokend);
-    daemon.args(command).args(args);
+    daemon.args(command);
+    daemon.args(global.json.then_some("--json")).args(args);
     // The variables mean the same as the options, wherever the daemon takes those.
     if let Some(config) = &global.config {
         daemon.env("TOKEND_CONFIG", config);
@@ -64,26 +57,18 @@ fn become_daemon(command: &[&str], args: &[OsString], global: &Global) -> Result
 
 /// `policy reload`
 pub(crate) fn reload(broker: &Broker, json: bool) -> Result<(), Failure> {
-    let answer = broker.send(&Request::new("POST", RELOAD))?;
-    if json {
-        return ui::json(&answer.body);
-    }
-    let loaded: Reloaded = answer.json()?;
-    ui::line(format_args!(
-        "{} purposes in {} files are in force",
-        loaded.purposes,
-        loaded.files.len()
-    ))?;
-    for lease in &loaded.revoked {
+    ui::answer(&broker.reload()?, json, |loaded: Reloaded| {
         ui::line(format_args!(
-            "lease {lease} is no longer allowed and was revoked"
+            "{} purposes in {} files are in force",
+            loaded.purposes,
+            loaded.files.len()
         ))?;
-    }
-    for warning in &loaded.warnings {
-        ui::warning(warning);
-    }
-    Ok(())
+        for lease in &loaded.revoked {
+            ui::line(format_args!(
+                "lease {lease} is no longer allowed and was revoked"
+            ))?;
+        }
+        loaded.warnings.iter().for_each(ui::warning);
+        Ok(())
+    })
 }
-
-/// Where policies are loaded again.
-pub(crate) const RELOAD: &str = "/v1/policies/reload";

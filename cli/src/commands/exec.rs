@@ -46,7 +46,7 @@ pub(crate) fn run(
             let request = get::request(ask, Some(Until::CallerExit))?;
             TakenLease::from(get::ask_for(&broker, &request)?)
         })
-        .map_err(|failure| wrap(125, failure))?;
+        .map_err(|failure| wrap(125, &failure))?;
     tell_the_end(&taken);
 
     let mut command = Command::new(program);
@@ -64,10 +64,10 @@ pub(crate) fn run(
     core_dump::forbid();
     let program = program.display();
     Err(match error.kind() {
-        io::ErrorKind::NotFound => wrap(127, Failure::new(format!("no command `{program}`"))),
+        io::ErrorKind::NotFound => wrap(127, &Failure::new(format!("no command `{program}`"))),
         _ => wrap(
             126,
-            Failure::new(format!("cannot run `{program}`: {error}")),
+            &Failure::new(format!("cannot run `{program}`: {error}")),
         ),
     })
 }
@@ -75,18 +75,16 @@ pub(crate) fn run(
 /// Prints when the token expires, if stderr is a terminal. A script's stderr stays the command's own.
 fn tell_the_end(taken: &TakenLease) {
     if taken.lease.enforced_by != EnforcedBy::Nobody && ui::stderr_is_terminal() {
-        let end = taken.lease.expires_at;
-        ui::note(format_args!(
-            "the token works until {} ({})",
-            clock::short(end),
-            clock::relative(end, clock::now())
-        ));
+        let end = clock::moment(taken.lease.expires_at);
+        ui::note(format_args!("the token works until {end}"));
     }
 }
 
-fn wrap(code: u8, failure: Failure) -> Failure {
-    Failure::Exec {
+/// The same with 125, 126 or 127, as `env` has them.
+fn wrap(code: u8, failure: &Failure) -> Failure {
+    Failure::Failed {
         code,
-        source: Box::new(failure),
+        what: failure.to_string(),
+        hint: failure.hint(),
     }
 }

@@ -22,7 +22,7 @@
 use std::io::{self, Read as _};
 
 use broker_protocol::api::{LeaseRequest, PurposeList, PurposeView};
-use broker_protocol::names::{Delivery, PermissionName, Purpose, RepoPattern};
+use broker_protocol::names::{Delivery, Purpose, RepoPattern};
 use zeroize::Zeroizing;
 
 use crate::args::GitCredential;
@@ -71,10 +71,7 @@ fn answer(
     question: &Question,
 ) -> Result<Zeroizing<String>, Failure> {
     let repository = question.repository()?;
-    let named = match purpose {
-        Some(purpose) => Some(purpose),
-        None => from_environment()?,
-    };
+    let named = purpose.map_or_else(from_environment, |purpose| Ok(Some(purpose)))?;
     let list: PurposeList = broker.read_list(PURPOSES)?;
     let purpose = match named {
         Some(purpose) => purpose,
@@ -123,22 +120,14 @@ const A_MINUTE: u64 = 60;
 
 /// The only purpose that lets the caller at contents, of that repository where one is named.
 fn choose(purposes: &[PurposeView], repository: Option<&RepoPattern>) -> Result<Purpose, Failure> {
-    let covers = |view: &PurposeView| match repository {
-        Some(wanted) => view.repositories.iter().any(|have| have.covers(wanted)),
-        None => true,
+    let fits = |view: &&PurposeView| {
+        let covers = |wanted| view.repositories.iter().any(|have| have.covers(wanted));
+        view.rule.is_some()
+            && view.permissions.keys().any(|n| n.as_str() == "contents")
+            && repository.is_none_or(covers)
     };
-    let fitting: Vec<&Purpose> = purposes
-        .iter()
-        .filter(|view| view.rule.is_some())
-        .filter(|view| {
-            view.permissions
-                .keys()
-                .map(PermissionName::as_str)
-                .any(|n| n == "contents")
-        })
-        .filter(|view| covers(view))
-        .map(|view| &view.purpose)
-        .collect();
+    let fitting = purposes.iter().filter(fits);
+    let fitting: Vec<&Purpose> = fitting.map(|view| &view.purpose).collect();
     let wanted = repository.map_or_else(String::new, |name| format!(" of {name}"));
     match *fitting {
         [purpose] => Ok(purpose.clone()),

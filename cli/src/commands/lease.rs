@@ -1,7 +1,7 @@
 //! `lease`: list, show, renew and end leases.
 
 use broker_protocol::api::{LeaseList, LeaseView, RenewRequest, Revoked, TokenEnd};
-use broker_protocol::client::{MAX_WHOLE_ANSWER, Request, Response};
+use broker_protocol::client::{MAX_WHOLE_ANSWER, Request};
 use broker_protocol::names::{Delivery, LeaseId};
 
 use crate::args::LeaseCommand;
@@ -9,16 +9,18 @@ use crate::broker::Broker;
 use crate::clock;
 use crate::commands::purpose;
 use crate::error::Failure;
-use crate::ui::{self, Table};
+use crate::ui::{self, List, Table};
 
 pub(crate) fn run(broker: &Broker, command: LeaseCommand, json: bool) -> Result<(), Failure> {
     match command {
-        LeaseCommand::List => list(broker, json),
-        LeaseCommand::Show { lease } => show(&broker.get(&format!("/v1/leases/{lease}"))?, json),
+        LeaseCommand::List => ui::answer(&broker.list("/v1/leases")?, json, list),
+        LeaseCommand::Show { lease } => {
+            ui::answer(&broker.get(&format!("/v1/leases/{lease}"))?, json, show)
+        }
         LeaseCommand::Renew { lease, ttl } => {
             let ttl = ttl.map(|ttl| ttl.as_secs());
             let path = format!("/v1/leases/{lease}/renew");
-            show(&broker.post(&path, &RenewRequest { ttl })?, json)
+            ui::answer(&broker.post(&path, &RenewRequest { ttl })?, json, show)
         }
         LeaseCommand::Revoke { leases, all } => {
             let leases = if all {
@@ -32,35 +34,20 @@ pub(crate) fn run(broker: &Broker, command: LeaseCommand, json: bool) -> Result<
     }
 }
 
-fn list(broker: &Broker, json: bool) -> Result<(), Failure> {
-    let answer = broker.list("/v1/leases")?;
-    if json {
-        return ui::json(&answer.body);
-    }
-    let list: LeaseList = answer.json()?;
-    if list.leases.is_empty() {
-        return ui::line("no live leases");
-    }
-    let now = clock::now();
-    let mut table = Table::new(&["LEASE", "PURPOSE", "DELIVER", "UID", "ENDS", "SECRET"]);
-    for lease in list.leases {
-        table.row([
-            lease.lease.to_string(),
-            lease.purpose.to_string(),
-            lease.deliver.as_str().to_owned(),
-            lease.uid.to_string(),
-            clock::relative(lease.expires_at, now),
-            lease.secret.to_string(),
-        ]);
-    }
-    table.print()
+fn list(list: LeaseList) -> Result<(), Failure> {
+    List::of(&list.leases)
+        .column("LEASE", |lease| &lease.lease)
+        .column("PURPOSE", |lease| &lease.purpose)
+        .column("DELIVER", |lease| lease.deliver.as_str())
+        .column("UID", |lease| lease.uid)
+        .column("ENDS", |lease| {
+            clock::relative(lease.expires_at, clock::now())
+        })
+        .column("SECRET", |lease| &lease.secret)
+        .print_or("no live leases")
 }
 
-fn show(answer: &Response, json: bool) -> Result<(), Failure> {
-    if json {
-        return ui::json(&answer.body);
-    }
-    let lease: LeaseView = answer.json()?;
+fn show(lease: LeaseView) -> Result<(), Failure> {
     let mut table = Table::of_fields();
     table.field("lease", &lease.lease);
     table.field("purpose", &lease.purpose);
@@ -75,14 +62,7 @@ fn show(answer: &Response, json: bool) -> Result<(), Failure> {
     );
     table.field("uid", lease.uid);
     table.field("issued", clock::short(lease.issued_at));
-    table.field(
-        "ends",
-        format_args!(
-            "{} ({})",
-            clock::short(lease.expires_at),
-            clock::relative(lease.expires_at, clock::now())
-        ),
-    );
+    table.field("ends", clock::moment(lease.expires_at));
     table.field("renewable until", clock::short(lease.renewable_until));
     table.field("audit record", lease.audit_seq);
     if let Some(rate) = &lease.rate_limit {
@@ -111,8 +91,7 @@ fn revoke(broker: &Broker, leases: &[LeaseId], json: bool) -> Result<(), Failure
         let path = format!("/v1/leases/{lease}?at_once=true");
         let request = Request::new("DELETE", &path).longest(MAX_WHOLE_ANSWER);
         match broker.send(&request) {
-            Ok(answer) if json => ui::json(&answer.body)?,
-            Ok(answer) => report(&answer.json()?)?,
+            Ok(answer) => ui::answer(&answer, json, report)?,
             Err(failure) => {
                 if let Some(before) = failed.replace(failure) {
                     ui::failure(&before);
@@ -123,7 +102,7 @@ fn revoke(broker: &Broker, leases: &[LeaseId], json: bool) -> Result<(), Failure
     failed.map_or(Ok(()), Err)
 }
 
-fn report(revoked: &Revoked) -> Result<(), Failure> {
+fn report(revoked: Revoked) -> Result<(), Failure> {
     ui::line(format_args!("lease {} ended", revoked.lease))?;
     for other in &revoked.also_ended {
         ui::line(format_args!(

@@ -1,15 +1,20 @@
-//! `lock` and `unlock`: forget the root key, and load it again. `lock --revoke` is in `lock_and_revoke`.
+//! `lock` and `unlock`: forget the root key, and load it again. `lock --revoke`: the kill switch, what it
+//! ended, and what it could not end.
 
-use broker_protocol::api::{Status, Unlock as UnlockBody};
+use std::collections::BTreeMap;
+
+use broker_protocol::api::{EndedToken, Lock, Locked, RevokedAll, Status, Unlock as UnlockBody};
 use broker_protocol::client::Request;
-use zeroize::{Zeroize as _, Zeroizing};
+use broker_protocol::names::{Delivery, Purpose, SecretName};
+use zeroize::Zeroize as _;
 
 use crate::args::Unlock;
 use crate::broker::Broker;
+use crate::clock;
 use crate::error::Failure;
 use crate::passphrase;
 use crate::secret_text;
-use crate::ui;
+use crate::ui::{self, List};
 
 /// Makes the broker forget the root key.
 pub(crate) fn lock(broker: &Broker) -> Result<(), Failure> {
@@ -24,11 +29,8 @@ pub(crate) fn unlock(broker: &Broker, how: &Unlock) -> Result<(), Failure> {
         let status: Status = broker.read("/v1/status")?;
         status.broker.is_some_and(|b| b.root_key == "passphrase")
     };
-    let typed = if by_passphrase {
-        Some(read_passphrase()?)
-    } else {
-        None
-    };
+    let read = || passphrase::known(secret_text::ask("Passphrase")?, "passphrase");
+    let typed = by_passphrase.then(read).transpose()?;
     let mut body = UnlockBody {
         passphrase: typed.map(|mut text| std::mem::take(&mut *text)),
     };
@@ -39,12 +41,135 @@ pub(crate) fn unlock(broker: &Broker, how: &Unlock) -> Result<(), Failure> {
     ui::line("unlocked")
 }
 
-/// From the terminal, or from stdin to its end.
-fn read_passphrase() -> Result<Zeroizing<String>, Failure> {
-    let text = if ui::stdin_is_terminal() {
-        ui::ask_secretly("Passphrase")?
-    } else {
-        secret_text::read_to_end(&mut std::io::stdin().lock())?
+/// Locks the store and ends all that was handed out. Fails with 75 if some of it ends later.
+pub(crate) fn lock_and_revoke(broker: &Broker, json: bool) -> Result<(), Failure> {
+    let begun = clock::now();
+    let answer = broker.post("/v1/lock", &Lock { revoke: true })?;
+    let locked: Locked = answer.json()?;
+    let Some(revoked) = locked.revoked else {
+        return Err(Failure::new(
+            "the broker is older than this tokenctl: it locked the store, and leases stay valid; revoke them with `tokenctl lease revoke --all`",
+        ));
     };
-    passphrase::known(text, "passphrase")
+    if json {
+        ui::json(&answer.body)?;
+    } else {
+        report(&revoked)?;
+        ui::line(format_args!(
+            "to see what was done: `tokenctl audit search --kind lease.revoked --since {begun:.0}`, and with \
+             `--kind token` for what GitHub confirmed"
+        ))?;
+    }
+    if !revoked.recorded {
+        ui::warning("the audit log cannot be written: the revocations are recorded once it can");
+    }
+    match (revoked.tokens_pending.len(), revoked.leases_at_unlock) {
+        (0, 0) => Ok(()),
+        (tokens, leases) => Err(Failure::Later(later(tokens, leases))),
+    }
+}
+
+fn report(revoked: &RevokedAll) -> Result<(), Failure> {
+    ui::line("locked: no lease until `tokenctl unlock`")?;
+    let rows: Vec<_> = rows(revoked).into_iter().collect();
+    if rows.is_empty() {
+        return ui::line("there was no live lease and no valid token");
+    }
+    List::of(&rows)
+        .column("SECRET", |((secret, ..), _)| secret)
+        .column("PURPOSE", |((_, purpose, ..), _)| purpose)
+        .column("UID", |((_, _, uid, _), _)| uid)
+        .column("DELIVER", |((.., deliver), _)| deliver.as_str())
+        .column("LEASES ENDED", |(_, ends)| ends.leases)
+        .column("AT GITHUB", |((.., deliver), ends)| {
+            ends.at_github(*deliver)
+        })
+        .print()?;
+    for held in &revoked.raw {
+        ui::warning(format_args!(
+            "uid {} still holds `{}` itself, for `{}`. To make it invalid: {}",
+            held.uid, held.secret, held.purpose, held.hint
+        ));
+    }
+    Ok(())
+}
+
+type Key<'a> = (&'a SecretName, &'a Purpose, u32, Delivery);
+
+#[derive(Default)]
+struct Ends {
+    leases: usize,
+    dead: usize,
+    pending: usize,
+}
+
+impl Ends {
+    fn at_github(&self, deliver: Delivery) -> String {
+        match (self.dead, self.pending) {
+            (0, 0) if deliver == Delivery::Raw => "still valid".to_owned(),
+            (0, 0) => "no token".to_owned(),
+            (dead, 0) => format!("{dead} dead"),
+            (0, pending) => format!("{pending} pending"),
+            (dead, pending) => format!("{dead} dead, {pending} pending"),
+        }
+    }
+}
+
+fn rows(revoked: &RevokedAll) -> BTreeMap<Key<'_>, Ends> {
+    let mut rows = BTreeMap::<Key<'_>, Ends>::new();
+    for lease in &revoked.leases {
+        let key = (&lease.secret, &lease.purpose, lease.uid, lease.deliver);
+        rows.entry(key).or_default().leases += 1;
+    }
+    for token in &revoked.tokens_ended {
+        rows.entry(key(token)).or_default().dead += 1;
+    }
+    for token in &revoked.tokens_pending {
+        rows.entry(key(token)).or_default().pending += 1;
+    }
+    rows
+}
+
+fn key(token: &EndedToken) -> Key<'_> {
+    let minted = Delivery::Installation;
+    (&token.secret, &token.purpose, token.uid, minted)
+}
+
+fn later(tokens: usize, leases: u64) -> String {
+    let mut left = Vec::new();
+    if tokens > 0 {
+        let (which, end) = match tokens {
+            1 => ("token", "ends by itself"),
+            _ => ("tokens", "end by themselves"),
+        };
+        left.push(format!(
+            "GitHub has not confirmed the revocation of {tokens} installation {which}, which the broker retries after the next `tokenctl unlock`, and which {end} within the hour"
+        ));
+    }
+    if leases > 0 {
+        left.push(format!(
+            "leases from before the last start, {leases} by the log, are revoked at the next unlock: this broker has \
+             not been unlocked since"
+        ));
+    }
+    left.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_said_in_one_line() {
+        let one = later(1, 0);
+        assert!(
+            one.contains("1 installation token,") && one.contains("ends by itself"),
+            "{one}"
+        );
+        let both = later(2, 3);
+        assert!(
+            both.contains("2 installation tokens,") && both.contains("3 by the log"),
+            "{both}"
+        );
+    }
 }

@@ -12,7 +12,6 @@ mod git_credential;
 mod import;
 mod lease;
 mod lock;
-mod lock_and_revoke;
 mod moving;
 mod purpose;
 mod records;
@@ -24,19 +23,12 @@ mod secret;
 mod sinks;
 mod status;
 
-pub(crate) use daemon::RELOAD;
-
-use std::time::Duration;
-
 use broker_protocol::paths::{Overrides, Paths};
 
 use crate::args::{Command, CommandLine, Global, PolicyCommand};
 use crate::broker::Broker;
 use crate::core_dump;
 use crate::error::Failure;
-
-/// For what has the broker ask elsewhere: it answers within a minute, and a little is added.
-const PATIENCE: Duration = Duration::from_secs(65);
 
 /// Does what the command line says. `dumps` is how this process was allowed to dump core.
 pub(crate) fn run(line: CommandLine, dumps: &core_dump::Before) -> Result<(), Failure> {
@@ -70,7 +62,7 @@ pub(crate) fn run(line: CommandLine, dumps: &core_dump::Before) -> Result<(), Fa
         Command::Import(import) => import::run(&find(global)?, &import),
         Command::Audit(command) => audit::run(&find(global)?, command, json),
         Command::Lock { revoke: false } => lock::lock(&find(global)?),
-        Command::Lock { revoke: true } => lock_and_revoke::run(&find(global)?, json),
+        Command::Lock { revoke: true } => lock::lock_and_revoke(&find(global)?, json),
         Command::Backup(asked) if asked.verify => backup::verify(&asked, &global),
         Command::Backup(asked) => backup::make(&find(global)?, &asked, json),
         Command::Restore(passed) => daemon::run_either_way(&["restore"], &passed.args, &global),
@@ -100,6 +92,7 @@ fn find(global: Global) -> Result<Broker, Failure> {
         config: global.config,
         socket: global.socket,
     };
-    let places = Paths::find(&overrides, |name| std::env::var_os(name))?;
+    let places = Paths::find(&overrides, |name| std::env::var_os(name))
+        .map_err(|no_home| Failure::new(no_home.to_string()))?;
     Ok(Broker { places })
 }

@@ -10,35 +10,25 @@ use broker_protocol::names::{Delivery, OrgName, Permissions, Purpose, RepoPatter
 use crate::args::PurposeCommand;
 use crate::broker::Broker;
 use crate::error::Failure;
-use crate::ui::{self, Table};
+use crate::ui::{self, List, Table};
 
 pub(crate) fn run(broker: &Broker, command: PurposeCommand, json: bool) -> Result<(), Failure> {
     match command {
-        PurposeCommand::List => list(broker, json),
+        PurposeCommand::List => ui::answer(&broker.list(PURPOSES)?, json, list),
         PurposeCommand::Show { purpose } => show(broker, &purpose, json),
     }
 }
 
-fn list(broker: &Broker, json: bool) -> Result<(), Failure> {
-    let answer = broker.list(PURPOSES)?;
-    if json {
-        return ui::json(&answer.body);
-    }
-    let list: PurposeList = answer.json()?;
-    if list.purposes.is_empty() {
-        return ui::line("no rule allows you any purpose");
-    }
-    let mut table = Table::new(&["PURPOSE", "DELIVER", "TTL", "RULE", "ABOUT"]);
-    for view in list.purposes {
-        table.row([
-            view.purpose.to_string(),
-            view.deliver.as_str().to_owned(),
-            span(view.ttl_default),
-            view.rule.unwrap_or_else(|| "none for you".to_owned()),
-            view.about.unwrap_or_default(),
-        ]);
-    }
-    table.print()
+fn list(list: PurposeList) -> Result<(), Failure> {
+    List::of(&list.purposes)
+        .column("PURPOSE", |view| &view.purpose)
+        .column("DELIVER", |view| view.deliver.as_str())
+        .column("TTL", |view| span(view.ttl_default))
+        .column("RULE", |view| {
+            view.rule.as_deref().unwrap_or("none for you")
+        })
+        .column("ABOUT", |view| view.about.as_deref().unwrap_or_default())
+        .print_or("no rule allows you any purpose")
 }
 
 fn show(broker: &Broker, purpose: &Purpose, json: bool) -> Result<(), Failure> {
@@ -50,7 +40,7 @@ fn show(broker: &Broker, purpose: &Purpose, json: bool) -> Result<(), Failure> {
         ));
     };
     if json {
-        return ui::json(&ui::to_json(&view)?);
+        return ui::print_json(&view);
     }
     print(&view)
 }

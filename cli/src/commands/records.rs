@@ -28,14 +28,12 @@ pub(crate) enum Records<'a> {
     Directory(PathBuf),
 }
 
+/// What is done with a line.
+type Show<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), Failure>;
+
 impl Records<'_> {
     /// Shows each record from number `from` to number `to`, or to the last there is now.
-    pub(crate) fn each(
-        &self,
-        from: u64,
-        to: Option<u64>,
-        mut show: impl FnMut(&[u8]) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+    pub(crate) fn each(&self, from: u64, to: Option<u64>, show: Show<'_>) -> Result<(), Failure> {
         // The end is fixed first: reading through the broker is itself recorded, and would be read.
         let end = to
             .map_or(u64::MAX, |to| to.saturating_add(1))
@@ -43,7 +41,7 @@ impl Records<'_> {
         let mut next = from;
         while next < end {
             let before = next;
-            next = self.page(next, PAGE.min(end - next), 0, &mut show)?;
+            next = self.page(next, PAGE.min(end - next), 0, show)?;
             if next == before {
                 return Err(Failure::new(format!("the log holds no record {next}")));
             }
@@ -52,11 +50,7 @@ impl Records<'_> {
     }
 
     /// Shows the last `lines` records and returns the number of the one that comes next.
-    pub(crate) fn last(
-        &self,
-        lines: usize,
-        show: impl FnMut(&[u8]) -> Result<(), Failure>,
-    ) -> Result<u64, Failure> {
+    pub(crate) fn last(&self, lines: usize, show: Show<'_>) -> Result<u64, Failure> {
         let end = self.count()?;
         let lines = u64::try_from(lines).unwrap_or(u64::MAX);
         self.each(end.saturating_sub(lines), end.checked_sub(1), show)?;
@@ -65,17 +59,13 @@ impl Records<'_> {
 
     /// Shows what is there from number `next` on, waiting a while for the first; returns the number
     /// that comes next.
-    pub(crate) fn wait_for(
-        &self,
-        next: u64,
-        mut show: impl FnMut(&[u8]) -> Result<(), Failure>,
-    ) -> Result<u64, Failure> {
+    pub(crate) fn wait_for(&self, next: u64, show: Show<'_>) -> Result<u64, Failure> {
         if let Self::Directory(_) = self {
             return Err(Failure::Usage(
                 "--follow needs the broker; leave out --dir".into(),
             ));
         }
-        self.page(next, PAGE, WAIT.as_secs(), &mut show)
+        self.page(next, PAGE, WAIT.as_secs(), show)
     }
 
     /// How many records there are.
@@ -97,13 +87,7 @@ impl Records<'_> {
     }
 
     /// Shows at most `limit` records from number `from` on; returns the number that comes next.
-    fn page(
-        &self,
-        from: u64,
-        limit: u64,
-        wait: u64,
-        show: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
-    ) -> Result<u64, Failure> {
+    fn page(&self, from: u64, limit: u64, wait: u64, show: Show<'_>) -> Result<u64, Failure> {
         let mut next = from;
         match self {
             Self::Broker(broker) => {
@@ -121,11 +105,8 @@ impl Records<'_> {
             Self::Directory(dir) => {
                 let segments = segments(dir)?;
                 // The segment that holds `from`, and all after it.
-                let holds = segments
-                    .range(..=from)
-                    .next_back()
-                    .map_or(0, |(first, _)| *first);
-                for (first, path) in segments.range(holds..) {
+                let holds = segments.range(..=from).next_back();
+                for (first, path) in segments.range(holds.map_or(0, |(first, _)| *first)..) {
                     let mut seq = *first;
                     each_line(path, |line| {
                         if seq >= from && next - from < limit {
@@ -345,7 +326,7 @@ mod tests {
         let records = Records::Directory(dir.path().to_owned());
         let read = |from, to| {
             let mut all = String::new();
-            let result = records.each(from, to, |line| {
+            let result = records.each(from, to, &mut |line| {
                 all.push_str(std::str::from_utf8(line).unwrap());
                 Ok(())
             });
@@ -355,7 +336,7 @@ mod tests {
         assert_eq!(read(1, Some(2)).unwrap(), "b\nc\n");
         assert_eq!(read(3, Some(99)).unwrap(), "d\n");
         let mut last = Vec::new();
-        let next = records.last(3, |line| {
+        let next = records.last(3, &mut |line| {
             last.extend_from_slice(line);
             Ok(())
         });

@@ -10,7 +10,7 @@ use crate::clock;
 use crate::commands::purpose::joined;
 use crate::commands::secret::SECRETS;
 use crate::error::Failure;
-use crate::ui::{self, Table};
+use crate::ui::{self, List, or_dash};
 
 pub(crate) fn run(broker: &Broker, format: Format) -> Result<(), Failure> {
     let answer = broker.list(SECRETS)?;
@@ -21,42 +21,30 @@ pub(crate) fn run(broker: &Broker, format: Format) -> Result<(), Failure> {
     if format == Format::Md {
         return ui::bytes(markdown(&list.secrets).as_bytes());
     }
-    if list.secrets.is_empty() {
-        return ui::line("no secrets; `tokenctl secret add NAME` or `tokenctl import FILE`");
-    }
-    overview(&list.secrets).print()
+    let none = "no secrets; `tokenctl secret add NAME` or `tokenctl import FILE`";
+    overview(&list.secrets).print_or(none)
 }
 
 /// One line for each secret: how it stands and what is due.
-pub(crate) fn overview(secrets: &[SecretView]) -> Table {
-    let now = clock::now();
-    let mut table = Table::new(&[
-        "SECRET",
-        "STATE",
-        "CHECK",
-        "DEADLINE",
-        "SOURCE",
-        "EXPOSED TO",
-        "PURPOSES",
-    ]);
-    for secret in secrets {
-        let mut uids: Vec<u32> = secret.exposed_to.iter().map(|e| e.uid).collect();
-        uids.sort_unstable();
-        uids.dedup();
-        table.row([
-            secret.name.to_string(),
-            state(secret).to_owned(),
-            check(secret),
-            deadline(secret, now),
-            secret.source.clone(),
-            match uids.len() {
-                0 => "-".to_owned(),
-                _ => format!("uid {}", joined(&uids)),
-            },
-            joined(&secret.purposes),
-        ]);
+pub(crate) fn overview(secrets: &[SecretView]) -> List<'_, SecretView> {
+    List::of(secrets)
+        .column("SECRET", |secret| &secret.name)
+        .column("STATE", state)
+        .column("CHECK", check)
+        .column("DEADLINE", deadline)
+        .column("SOURCE", |secret| &secret.source)
+        .column("EXPOSED TO", accounts)
+        .column("PURPOSES", |secret| joined(&secret.purposes))
+}
+
+fn accounts(secret: &SecretView) -> String {
+    let mut uids: Vec<u32> = secret.exposed_to.iter().map(|e| e.uid).collect();
+    uids.sort_unstable();
+    uids.dedup();
+    match uids.len() {
+        0 => "-".to_owned(),
+        _ => format!("uid {}", joined(&uids)),
     }
-    table
 }
 
 pub(crate) const fn state(secret: &SecretView) -> &'static str {
@@ -73,58 +61,43 @@ fn check(secret: &SecretView) -> String {
         .as_ref()
         .filter(|check| check.version == secret.version);
     let found = of_this.map_or("-", |check| Verdict::as_str(check.verdict));
-    let later = if secret.check_failed.is_some() {
-        "*"
-    } else {
-        ""
-    };
+    let later = secret.check_failed.as_ref().map_or("", |_| "*");
     format!("{found}{later}")
 }
 
-pub(crate) fn deadline(secret: &SecretView, now: Timestamp) -> String {
-    let moment = |at| format!("{} ({})", clock::short(at), clock::until(at, now));
-    secret.deadline.map_or_else(|| "-".to_owned(), moment)
+pub(crate) fn deadline(secret: &SecretView) -> String {
+    let moment = |at| format!("{} ({})", clock::short(at), clock::until(at, clock::now()));
+    or_dash(secret.deadline.map(moment))
 }
 
 /// A Markdown table, for a wiki or a repository.
 fn markdown(secrets: &[SecretView]) -> String {
-    let mut text = String::new();
-    line(&mut text, HEADINGS.map(str::to_owned));
-    line(&mut text, HEADINGS.map(|_| "---".to_owned()));
+    let mut text = HEADINGS.to_owned();
     for secret in secrets {
-        let day = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), day);
-        let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-        line(
-            &mut text,
-            [
-                secret.name.to_string(),
-                or_dash(&secret.kind),
-                joined(&secret.purposes),
-                joined(&secret.scopes),
-                or_dash(&secret.owner),
-                day(secret.created_at),
-                day(secret.set_at),
-                day(secret.deadline),
-                day(secret.last_used),
-                exposed(&secret.exposed_to),
-            ],
-        );
+        let day = |at: Option<Timestamp>| or_dash(at.map(|at| at.strftime("%Y-%m-%d")));
+        for cell in [
+            secret.name.to_string(),
+            or_dash(secret.kind.as_ref()),
+            joined(&secret.purposes),
+            joined(&secret.scopes),
+            or_dash(secret.owner.as_ref()),
+            day(secret.created_at),
+            day(secret.set_at),
+            day(secret.deadline),
+            day(secret.last_used),
+            exposed(&secret.exposed_to),
+        ] {
+            text.push_str(&format!("| {} ", escaped(&cell)));
+        }
+        text.push_str("|\n");
     }
     text
 }
 
-const HEADINGS: [&str; 10] = [
-    "name",
-    "kind",
-    "purposes",
-    "scopes",
-    "owner",
-    "created",
-    "rotated",
-    "deadline",
-    "last used",
-    "exposed to",
-];
+const HEADINGS: &str = "\
+| name | kind | purposes | scopes | owner | created | rotated | deadline | last used | exposed to |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+";
 
 fn exposed(to: &[Exposure]) -> String {
     let each: Vec<String> = to
@@ -134,32 +107,14 @@ fn exposed(to: &[Exposure]) -> String {
     joined(&each)
 }
 
-fn day(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d").to_string()
-}
-
-fn line(text: &mut String, cells: [String; HEADINGS.len()]) {
-    text.push('|');
-    for cell in cells {
-        text.push(' ');
-        text.push_str(&escaped(&cell));
-        text.push_str(" |");
-    }
-    text.push('\n');
-}
-
 /// A cell holds one line, and no character of its own that means something in a table.
 fn escaped(cell: &str) -> String {
     let mut out = String::with_capacity(cell.len() + 8);
     for c in cell.chars() {
-        match c {
-            '|' | '\\' | '`' | '*' | '<' | '[' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
+        if "|\\`*<[".contains(c) {
+            out.push('\\');
         }
+        out.push(if c.is_control() { ' ' } else { c });
     }
     out
 }

@@ -8,7 +8,7 @@ use broker_protocol::client::Request;
 use nix::poll::{PollFd, PollFlags, poll};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::args::Rekey;
+use crate::args::{Rekey, RootKey, word};
 use crate::broker::Broker;
 use crate::error::Failure;
 use crate::passphrase;
@@ -17,7 +17,7 @@ use crate::ui;
 /// Has the broker change the root key, and where it is kept.
 pub(crate) fn run(broker: &Broker, asked: &Rekey, json: bool) -> Result<(), Failure> {
     let mut body = RekeyBody {
-        root_key: asked.root_key.map(|source| source.as_str().to_owned()),
+        root_key: asked.root_key.as_ref().map(word),
         passphrase: None,
         recovery: None,
     };
@@ -25,7 +25,7 @@ pub(crate) fn run(broker: &Broker, asked: &Rekey, json: bool) -> Result<(), Fail
         let status: Status = broker.read("/v1/status")?;
         let all = status.broker.as_ref();
         let in_force = all.is_some_and(|all| all.root_key == "passphrase");
-        let becomes = asked.root_key.is_some_and(|to| to.as_str() == "passphrase");
+        let becomes = asked.root_key == Some(RootKey::Passphrase);
         if becomes && !in_force && all.is_some() {
             body.passphrase = Some(read("Passphrase", true)?);
         } else if becomes && in_force && !asked.recovery {

@@ -2,47 +2,34 @@
 
 use broker_protocol::api::{PinnedRepository, RepositoryList};
 use broker_protocol::client::Request;
-use broker_protocol::names::RepoPattern;
 
 use crate::args::RepositoryCommand;
 use crate::broker::Broker;
 use crate::error::Failure;
-use crate::ui::{self, Table};
+use crate::ui::{self, List};
 
 const REPOSITORIES: &str = "/v1/repositories";
 
 pub(crate) fn run(broker: &Broker, command: RepositoryCommand, json: bool) -> Result<(), Failure> {
     match command {
-        RepositoryCommand::List => list(broker, json),
-        RepositoryCommand::Unpin { repository } => unpin(broker, &repository, json),
+        RepositoryCommand::List => ui::answer(&broker.list(REPOSITORIES)?, json, list),
+        RepositoryCommand::Unpin { repository } => {
+            let path = format!("{REPOSITORIES}/{repository}");
+            let answer = broker.send(&Request::new("DELETE", &path))?;
+            ui::answer(&answer, json, unpinned)
+        }
     }
 }
 
-fn list(broker: &Broker, json: bool) -> Result<(), Failure> {
-    let answer = broker.list(REPOSITORIES)?;
-    if json {
-        return ui::json(&answer.body);
-    }
-    let list: RepositoryList = answer.json()?;
-    if list.repositories.is_empty() {
-        return ui::line(
-            "no pinned repositories; an id is pinned when an App first gets a token for one",
-        );
-    }
-    let mut table = Table::new(&["REPOSITORY", "ID"]);
-    for pinned in list.repositories {
-        table.row([pinned.repository.to_string(), pinned.id.to_string()]);
-    }
-    table.print()
+fn list(list: RepositoryList) -> Result<(), Failure> {
+    let none = "no pinned repositories; an id is pinned when an App first gets a token for one";
+    List::of(&list.repositories)
+        .column("REPOSITORY", |pinned| &pinned.repository)
+        .column("ID", |pinned| pinned.id)
+        .print_or(none)
 }
 
-fn unpin(broker: &Broker, repository: &RepoPattern, json: bool) -> Result<(), Failure> {
-    let path = format!("{REPOSITORIES}/{repository}");
-    let answer = broker.send(&Request::new("DELETE", &path))?;
-    if json {
-        return ui::json(&answer.body);
-    }
-    let PinnedRepository { repository, id } = answer.json()?;
+fn unpinned(PinnedRepository { repository, id }: PinnedRepository) -> Result<(), Failure> {
     ui::line(format_args!(
         "{repository} is no longer pinned to repository {id}; the next token for it is requested by name, and pins the id it has then"
     ))

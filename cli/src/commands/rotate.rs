@@ -3,9 +3,6 @@
 //! The broker knows how far a rotation is and what is next; this asks it for one step after the other
 //! until it is done or a manual step is required. Interrupted anywhere, it resumes when run again.
 
-use std::fs::File;
-use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use broker_protocol::client::Request;
@@ -16,9 +13,8 @@ use broker_protocol::rotation::{
 use zeroize::Zeroize as _;
 
 use crate::args::Rotate;
-use crate::broker::Broker;
+use crate::broker::{Broker, PATIENCE};
 use crate::clock;
-use crate::commands::PATIENCE;
 use crate::error::Failure;
 use crate::secret_text::{self, SecretText};
 use crate::ui;
@@ -27,22 +23,29 @@ use crate::ui;
 const LOOK_ON: Duration = Duration::from_secs(90);
 
 pub(crate) fn run(broker: &Broker, asked: &Rotate, json: bool) -> Result<(), Failure> {
-    let driver = Driver {
+    let path = format!("/v1/rotations/{}", asked.name);
+    let mut driver = Driver {
         broker,
         asked,
-        path: format!("/v1/rotations/{}", asked.name),
+        view: broker.read(&path)?,
+        path,
     };
-    let view: RotationView = broker.read(&driver.path)?;
     if asked.dry_run {
         return if json {
-            ui::json(&ui::to_json(&view)?)
+            ui::print_json(&driver.view)
         } else {
-            driver.plan(&view)
+            driver.plan()
         };
     }
-    let (view, ended) = driver.drive(view)?;
-    if json {
-        ui::json(&ui::to_json(&view)?)?;
+    let ended = driver.drive();
+    let view = &driver.view;
+    // Also where a manual step or GitHub stopped it, the state is the result.
+    let stopped = matches!(
+        ended,
+        Ok(()) | Err(Failure::Waiting(_) | Failure::Upstream(_))
+    );
+    if json && stopped {
+        ui::print_json(view)?;
     } else if ended.is_ok() {
         ui::line(format_args!("{}: {}", view.secret, view.next.text))?;
     }
@@ -53,95 +56,87 @@ struct Driver<'a> {
     broker: &'a Broker,
     asked: &'a Rotate,
     path: String,
+    /// The broker's last answer.
+    view: RotationView,
 }
 
 impl Driver<'_> {
-    /// To where nothing is left to do here: the state then, and whether that is a good end.
-    fn drive(&self, view: RotationView) -> Result<(RotationView, Result<(), Failure>), Failure> {
-        let mut view = view;
+    /// To where nothing is left to do here.
+    fn drive(&mut self) -> Result<(), Failure> {
         if self.asked.rollback {
-            view = self.post("rollback")?;
+            self.post("rollback")?;
             ui::note("the old value is in use again");
-        } else {
-            let under_way = !matches!(
-                view.phase,
-                RotationPhase::None | RotationPhase::Finished | RotationPhase::RolledBack
-            );
-            if !under_way || self.asked.value_file.is_some() {
-                if !under_way && let Some(create) = &view.create {
-                    self.show(create);
-                }
-                let Some(value) = self.value()? else {
-                    let waits = Failure::Waiting(format!(
-                        "create the new value as above, then run `tokenctl rotate {} --value-file FILE`",
-                        self.asked.name
-                    ));
-                    return Ok((view, Err(waits)));
-                };
-                view = self.begin(&value)?;
-                // Only this answer has them.
-                for warning in &view.warnings {
-                    ui::warning(warning);
-                }
-            }
-            view = self.confirm_in_advance(view)?;
+            return self.go_on();
         }
-        self.go_on(view)
+        let under_way = !matches!(
+            self.view.phase,
+            RotationPhase::None | RotationPhase::Finished | RotationPhase::RolledBack
+        );
+        if !under_way || self.asked.value_file.is_some() {
+            if !under_way && let Some(create) = &self.view.create {
+                self.show(create);
+            }
+            let Some(value) = self.value()? else {
+                return Err(Failure::Waiting(format!(
+                    "create the new value as above, then run `tokenctl rotate {} --value-file FILE`",
+                    self.asked.name
+                )));
+            };
+            self.begin(&value)?;
+            // Only this answer has them.
+            self.view.warnings.iter().for_each(ui::warning);
+        }
+        self.confirm_in_advance()?;
+        self.go_on()
     }
 
-    fn go_on(
-        &self,
-        mut view: RotationView,
-    ) -> Result<(RotationView, Result<(), Failure>), Failure> {
+    fn go_on(&mut self) -> Result<(), Failure> {
         let mut looked_on = Duration::ZERO;
         let mut looked_whether_deleted = false;
         loop {
-            match (view.next.waits_for, view.next.step) {
-                (WaitsFor::Nobody, _) | (WaitsFor::Broker, RotationStep::Wait) => {
-                    return Ok((view, Ok(())));
-                }
+            match (self.view.next.waits_for, self.view.next.step) {
+                (WaitsFor::Nobody, _) | (WaitsFor::Broker, RotationStep::Wait) => return Ok(()),
                 (WaitsFor::Broker, RotationStep::Prove)
-                    if view.phase == RotationPhase::Revoking
-                        && wait_of(&view.next) > Duration::ZERO =>
+                    if self.view.phase == RotationPhase::Revoking
+                        && wait_of(&self.view.next) > Duration::ZERO =>
                 {
-                    let wait = wait_of(&view.next);
+                    let wait = wait_of(&self.view.next);
                     looked_on += wait;
                     if looked_on > LOOK_ON {
-                        let waits = Failure::Waiting(view.next.text.clone());
-                        return Ok((view, Err(waits)));
+                        return Err(self.waits());
                     }
                     clock::pause(wait.min(LOOK_ON));
-                    view = self.post("next")?;
+                    self.post("next")?;
                 }
                 (WaitsFor::Broker, _) => {
-                    let before = progress(&view);
-                    ui::note(&view.next.text);
-                    view = self.post("next")?;
-                    let stuck = progress(&view) == before && view.next.step != RotationStep::Prove;
-                    if let Some(why) = view.failure.clone().filter(|_| stuck) {
-                        let failed = Failure::Upstream(why);
-                        return Ok((view, Err(failed)));
+                    let before = progress(&self.view);
+                    ui::note(&self.view.next.text);
+                    self.post("next")?;
+                    let view = &self.view;
+                    let stuck = progress(view) == before && view.next.step != RotationStep::Prove;
+                    if stuck && let Some(why) = &view.failure {
+                        return Err(Failure::Upstream(why.clone()));
                     }
                 }
                 (WaitsFor::Person, RotationStep::Confirm) => {
                     let question = "Revoke the old value now? It works until then";
-                    let yes = ui::stdin_is_terminal() && ui::ask_yes(question)?;
-                    if !yes {
-                        let waits = Failure::Waiting(view.next.text.clone());
-                        return Ok((view, Err(waits)));
+                    if !ui::stdin_is_terminal() || !ui::ask_yes(question)? {
+                        return Err(self.waits());
                     }
-                    view = self.confirm(None)?;
+                    self.confirm(None)?;
                 }
                 (WaitsFor::Person, RotationStep::Delete) if !looked_whether_deleted => {
                     looked_whether_deleted = true;
-                    view = self.post("next")?;
+                    self.post("next")?;
                 }
-                (WaitsFor::Person, _) => {
-                    let waits = Failure::Waiting(view.next.text.clone());
-                    return Ok((view, Err(waits)));
-                }
+                (WaitsFor::Person, _) => return Err(self.waits()),
             }
         }
+    }
+
+    /// The next step is a manual one.
+    fn waits(&self) -> Failure {
+        Failure::Waiting(self.view.next.text.clone())
     }
 
     /// Prints to stderr where to create a value and how.
@@ -153,31 +148,22 @@ impl Driver<'_> {
         for setting in &create.settings {
             ui::note(format_args!("{}: {}", setting.label, setting.value));
         }
-        for note in &create.notes {
-            ui::note(note);
-        }
+        create.notes.iter().for_each(ui::note);
     }
 
     /// `None` if it has to be typed and there is no terminal.
     fn value(&self) -> Result<Option<SecretText>, Failure> {
-        match self.asked.value_file.as_deref() {
-            Some(path) if path == Path::new("-") => {
-                let text = secret_text::read_to_end(&mut io::stdin().lock())?;
-                SecretText::parse(text).map(Some)
-            }
-            Some(path) => {
-                let mut file = File::open(path).map_err(Failure::file("read", path))?;
-                SecretText::parse(secret_text::read_to_end(&mut file)?).map(Some)
-            }
+        let text = match &self.asked.value_file {
+            Some(path) => secret_text::read_file(path)?,
             None if ui::stdin_is_terminal() => {
-                let prompt = format!("New value of {}", self.asked.name);
-                SecretText::parse(ui::ask_secretly(&prompt)?).map(Some)
+                ui::ask_secretly(&format!("New value of {}", self.asked.name))?
             }
-            None => Ok(None),
-        }
+            None => return Ok(None),
+        };
+        SecretText::parse(text).map(Some)
     }
 
-    fn begin(&self, value: &SecretText) -> Result<RotationView, Failure> {
+    fn begin(&mut self, value: &SecretText) -> Result<(), Failure> {
         let mut body = BeginRotation {
             value: value.expose().to_owned(),
             expires_at: self.asked.expires,
@@ -188,38 +174,40 @@ impl Driver<'_> {
             .json(&body);
         body.value.zeroize();
         // To the broker, which checks and seals it.
-        let view: RotationView = self.broker.send_secret(&request?)?.json()?;
-        if let Some(version) = view.new_version {
+        self.view = self.broker.send_secret(&request?)?.json()?;
+        if let Some(version) = self.view.new_version {
             ui::note(format_args!(
                 "GitHub accepts it; it is in use as version {version}, and the old value still works"
             ));
         }
-        Ok(view)
+        Ok(())
     }
 
     /// A confirmation on the command line holds from now on, also if this is interrupted.
-    fn confirm_in_advance(&self, view: RotationView) -> Result<RotationView, Failure> {
-        let under_way = view.next.waits_for != WaitsFor::Nobody;
+    fn confirm_in_advance(&mut self) -> Result<(), Failure> {
+        let under_way = self.view.next.waits_for != WaitsFor::Nobody;
         match (self.asked.revoke_after, self.asked.yes) {
             (Some(after), _) if under_way => self.confirm(Some(after.as_secs())),
             (None, true) if under_way => self.confirm(None),
-            _ => Ok(view),
+            _ => Ok(()),
         }
     }
 
-    fn confirm(&self, revoke_after: Option<u64>) -> Result<RotationView, Failure> {
+    fn confirm(&mut self, revoke_after: Option<u64>) -> Result<(), Failure> {
         let path = format!("{}/confirm", self.path);
         let body = ConfirmRotation { revoke_after };
-        Ok(self.broker.post(&path, &body)?.json()?)
+        self.view = self.broker.post(&path, &body)?.json()?;
+        Ok(())
     }
 
-    fn post(&self, what: &str) -> Result<RotationView, Failure> {
+    fn post(&mut self, what: &str) -> Result<(), Failure> {
         let path = format!("{}/{what}", self.path);
-        let request = Request::new("POST", &path).patience(PATIENCE);
-        Ok(self.broker.send(&request)?.json()?)
+        self.view = self.broker.act(&path)?.json()?;
+        Ok(())
     }
 
-    fn plan(&self, view: &RotationView) -> Result<(), Failure> {
+    fn plan(&self) -> Result<(), Failure> {
+        let view = &self.view;
         if let Some(create) = &view.create {
             ui::line(format_args!("link: {}", create.link))?;
             for setting in &create.settings {

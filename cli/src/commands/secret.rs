@@ -4,56 +4,49 @@
 
 use broker_protocol::api::{SecretSet, SecretView, SetSecret, UndoSecret};
 use broker_protocol::client::Request;
-use broker_protocol::names::{Permissions, SecretName};
+use broker_protocol::names::SecretName;
 use broker_protocol::token_shape::{self, Shape};
 use jiff::Timestamp;
 use zeroize::Zeroize as _;
 
-use crate::args::{Format, Kind, SecretAdd, SecretCommand};
-use crate::broker::Broker;
+use crate::args::{Declaration, Format, Kind, SecretAdd, SecretCommand, word};
+use crate::broker::{Broker, PATIENCE};
 use crate::clock;
 use crate::commands::purpose::{joined, span};
 use crate::commands::registry::{deadline, state};
-use crate::commands::{PATIENCE, check, moving, registry, sinks};
+use crate::commands::{check, moving, registry, sinks};
 use crate::error::Failure;
 use crate::learnt::{self, Learnt};
-use crate::policy_file::{NewFiles, SecretTable};
+use crate::policy_file::{NewFiles, secret_table};
 use crate::secret_text::SecretText;
-use crate::ui::{self, Table};
+use crate::ui::{self, Table, or_dash};
 
 pub(crate) fn run(broker: &Broker, command: SecretCommand, json: bool) -> Result<(), Failure> {
     match command {
-        SecretCommand::Add(add) => self::add(broker, add, json),
+        SecretCommand::Add(add) => self::add(broker, &add, json),
         SecretCommand::Set {
             name,
-            undo: true,
-            no_check,
-            ..
-        } => {
-            let body = UndoSecret {
-                check: wanted(no_check),
-            };
-            // A second request would undo the first, so this waits for the answer like any change.
-            let path = format!("{SECRETS}/{name}/undo");
-            let request = Request::new("POST", &path).patience(PATIENCE).json(&body)?;
-            report(&broker.send(&request)?.json()?, json)
-        }
-        SecretCommand::Set {
-            name,
+            undo,
             expires,
             no_check,
-            ..
         } => {
-            let value = SecretText::read(&format!("Value of {name}"))?;
             let check = wanted(no_check);
-            report(&store(broker, &name, &value, expires, check)?, json)
+            let set = if undo {
+                self::undo(broker, &name, check)?
+            } else {
+                let value = SecretText::read(&format!("Value of {name}"))?;
+                store(broker, &name, &value, expires, check)?
+            };
+            report(&set, json)
         }
         SecretCommand::List { format } => {
             let format = if json { Format::Json } else { format };
             registry::run(broker, format)
         }
         SecretCommand::Check { names } => check::run(broker, names, json),
-        SecretCommand::Show { name } => show(broker, &name, json),
+        SecretCommand::Show { name } => {
+            ui::answer(&broker.get(&format!("{SECRETS}/{name}"))?, json, show)
+        }
         SecretCommand::Move(asked) => moving::run(broker, &asked, json),
         SecretCommand::Sinks { name, push } => sinks::show(broker, name, push, json),
         SecretCommand::Revoke { name, now: _ } => sinks::revoke(broker, &name, json),
@@ -62,46 +55,42 @@ pub(crate) fn run(broker: &Broker, command: SecretCommand, json: bool) -> Result
 }
 
 /// Declares in a new file, has the broker load it, then stores the value.
-fn add(broker: &Broker, add: SecretAdd, json: bool) -> Result<(), Failure> {
-    let stored = add.source == "vault";
+fn add(broker: &Broker, add: &SecretAdd, json: bool) -> Result<(), Failure> {
+    let SecretAdd { name, declared, .. } = add;
+    let stored = declared.source == "vault";
     if !stored && add.expires.is_some() {
         return Err(Failure::Usage(
             "--expires goes with a value in the vault".to_owned(),
         ));
     }
-    let path = broker.places.policies.join(format!("{}.toml", add.name));
-    let (name, expires, check) = (add.name.clone(), add.expires, wanted(add.no_check));
-    let source = add.source.clone();
+    let path = broker.places.policies.join(format!("{name}.toml"));
     // Before anything is written: what it is may be read off it.
-    let value = if stored {
-        Some(SecretText::read(&format!("Value of {name}"))?)
-    } else {
-        None
-    };
+    let read = || SecretText::read(&format!("Value of {name}"));
+    let value = stored.then(read).transpose()?;
     let kind = match (add.kind, &value) {
         (Some(kind), _) => kind,
         (None, Some(value)) => kind_of(value)?,
         (None, None) => Kind::Classic,
     };
+    require_fitting(kind, declared)?;
     let mut files = NewFiles::new();
-    files.write(&path, &table(add, kind)?.to_toml())?;
+    files.write(&path, &secret_table(name, kind, declared))?;
     let loaded = files.load(broker)?;
     ui::note(format_args!("wrote {}", path.display()));
-    for warning in &loaded.warnings {
-        ui::warning(warning);
-    }
+    loaded.warnings.iter().for_each(ui::warning);
     let Some(value) = value else {
         ui::note(format_args!(
-            "its value is read from {source}; `tokenctl doctor` shows whether it can be"
+            "its value is read from {}; `tokenctl doctor` shows whether it can be",
+            declared.source
         ));
         return Ok(());
     };
-    let set = store(broker, &name, &value, expires, check).inspect_err(|_| {
+    let set = store(broker, name, &value, add.expires, wanted(add.no_check)).inspect_err(|_| {
         ui::note(format_args!(
             "it is declared; store its value with `tokenctl secret set {name}`"
         ));
     })?;
-    let learnt: Vec<Learnt> = Learnt::of(&name, set.check.as_ref()).into_iter().collect();
+    let learnt: Vec<Learnt> = Learnt::of(name, set.check.as_ref()).into_iter().collect();
     learnt::write(broker, &[path], &learnt);
     report(&set, json)
 }
@@ -117,39 +106,27 @@ fn kind_of(value: &SecretText) -> Result<Kind, Failure> {
     }
 }
 
-fn table(add: SecretAdd, kind: Kind) -> Result<SecretTable, Failure> {
+/// Rejects options that belong to another kind.
+fn require_fitting(kind: Kind, declared: &Declaration) -> Result<(), Failure> {
+    let Declaration {
+        scopes,
+        repositories,
+        permissions,
+        client_id,
+        ..
+    } = declared;
     for (goes_with, given, option) in [
-        (Kind::Classic, !add.scopes.is_empty(), "--scope"),
-        (
-            Kind::FineGrained,
-            !add.repositories.is_empty(),
-            "--repository",
-        ),
-        (
-            Kind::FineGrained,
-            !add.permissions.is_empty(),
-            "--permission",
-        ),
-        (Kind::App, add.client_id.is_some(), "--client-id"),
+        (Kind::Classic, !scopes.is_empty(), "--scope"),
+        (Kind::FineGrained, !repositories.is_empty(), "--repository"),
+        (Kind::FineGrained, !permissions.is_empty(), "--permission"),
+        (Kind::App, client_id.is_some(), "--client-id"),
     ] {
         if given && kind != goes_with {
-            let kind = goes_with.as_str();
+            let kind = word(&goes_with);
             return Err(Failure::Usage(format!("{option} goes with --kind {kind}")));
         }
     }
-    let permissions: Permissions = add.permissions.into_iter().collect();
-    Ok(SecretTable {
-        name: add.name,
-        kind,
-        source: add.source,
-        owner: add.owner,
-        scopes: add.scopes,
-        repositories: add.repositories,
-        permissions,
-        client_id: add.client_id,
-        rotate_every: add.rotate_every,
-        rate_floor: add.rate_floor,
-    })
+    Ok(())
 }
 
 /// Whether the broker checks a new value: as configured, or not.
@@ -178,9 +155,17 @@ pub(crate) fn store(
     Ok(broker.send_secret(&request?)?.json()?)
 }
 
+/// Stores the previous value again, as a new version.
+fn undo(broker: &Broker, name: &SecretName, check: Option<bool>) -> Result<SecretSet, Failure> {
+    // A second request would undo the first, so this waits for the answer like any change.
+    let path = format!("{SECRETS}/{name}/undo");
+    let request = Request::new("POST", &path).patience(PATIENCE);
+    Ok(broker.send(&request.json(&UndoSecret { check })?)?.json()?)
+}
+
 fn report(set: &SecretSet, json: bool) -> Result<(), Failure> {
     if json {
-        ui::json(&ui::to_json(set)?)?;
+        ui::print_json(set)?;
     } else {
         let checked = set.check.as_ref();
         let checked = checked.map_or_else(String::new, |check| {
@@ -194,35 +179,23 @@ fn report(set: &SecretSet, json: bool) -> Result<(), Failure> {
             set.name, set.version
         ))?;
     }
-    for warning in &set.warnings {
-        ui::warning(warning);
-    }
+    set.warnings.iter().for_each(ui::warning);
     Ok(())
 }
 
-fn show(broker: &Broker, name: &SecretName, json: bool) -> Result<(), Failure> {
-    let answer = broker.get(&format!("{SECRETS}/{name}"))?;
-    if json {
-        return ui::json(&answer.body);
-    }
-    let secret: SecretView = answer.json()?;
-    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+fn show(secret: SecretView) -> Result<(), Failure> {
     let mut table = Table::of_fields();
     table.field("secret", &secret.name);
     table.field("state", state(&secret));
     check::field(&mut table, &secret);
-    table.field("deadline", deadline(&secret, clock::now()));
+    table.field("deadline", deadline(&secret));
     table.field("kind", or_dash(secret.kind));
     table.field("owner", or_dash(secret.owner));
     table.field("scopes", joined(&secret.scopes));
     table.field("source", &secret.source);
     if let Some(fault) = &secret.source_fault {
-        let label = if secret.source_read_at.is_some() {
-            "source"
-        } else {
-            "no value"
-        };
-        table.field(label, fault);
+        let read = secret.source_read_at;
+        table.field(read.map_or("no value", |_| "source"), fault);
     }
     if let Some(read) = secret.source_read_at {
         let stale = secret.stale_since.map_or_else(String::new, |since| {
@@ -244,11 +217,8 @@ fn show(broker: &Broker, name: &SecretName, json: bool) -> Result<(), Failure> {
     }
     table.field("purposes", joined(&secret.purposes));
     table.field("rotate every", or_dash(secret.rotate_every.map(span)));
-    table.field(
-        "rate floor",
-        or_dash(secret.rate_floor.map(|n| n.to_string())),
-    );
-    table.field("version", or_dash(secret.version.map(|n| n.to_string())));
+    table.field("rate floor", or_dash(secret.rate_floor));
+    table.field("version", or_dash(secret.version));
     table.field("created", or_dash(secret.created_at.map(clock::short)));
     table.field("set", or_dash(secret.set_at.map(clock::short)));
     table.field("expires", or_dash(secret.expires_at.map(clock::short)));

@@ -1,16 +1,14 @@
 //! `secret sinks` and `secret revoke`: where else a value is kept, and its end everywhere.
 
 use broker_protocol::api::SecretList;
-use broker_protocol::client::Request;
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::{SecretRevoked, SinkList, SinkStatus};
 
-use super::PATIENCE;
 use super::secret::SECRETS;
 use crate::broker::Broker;
 use crate::clock;
 use crate::error::Failure;
-use crate::ui::{self, Table};
+use crate::ui::{self, List, or_dash};
 
 /// Shows the sinks of one secret or of all; with `push`, writes those first that lack the value in use.
 pub(crate) fn show(
@@ -32,18 +30,23 @@ pub(crate) fn show(
         let path = format!("{SECRETS}/{name}/sinks");
         let mut list: SinkList = broker.read(&path)?;
         if push && list.sinks.iter().any(|s| s.state != SinkStatus::Current) {
-            let path = format!("{path}/push");
-            let request = Request::new("POST", &path).patience(PATIENCE);
-            list = broker.send(&request)?.json()?;
+            list = broker.act(&format!("{path}/push"))?.json()?;
         }
         all.sinks.extend(list.sinks);
     }
     if json {
-        ui::json(&ui::to_json(&all)?)?;
-    } else if all.sinks.is_empty() {
-        ui::line("no sinks; `[[secret.NAME.sinks]]` in a policy file declares one")?;
+        ui::print_json(&all)?;
     } else {
-        table(&all).print()?;
+        List::of(&all.sinks)
+            .column("SECRET", |sink| &sink.secret)
+            .column("SINK", |sink| &sink.sink)
+            .column("STATE", |sink| sink.state.as_str())
+            .column("UPDATED AT GITHUB", |sink| {
+                or_dash(sink.updated_at.map(clock::short))
+            })
+            .column("WITH", |sink| &sink.with)
+            .column("WHY", |sink| sink.failure.as_deref().unwrap_or_default())
+            .print_or("no sinks; `[[secret.NAME.sinks]]` in a policy file declares one")?;
     }
     let mut failed = all.sinks.iter().filter_map(|sink| sink.failure.as_deref());
     match failed.next() {
@@ -52,33 +55,9 @@ pub(crate) fn show(
     }
 }
 
-fn table(list: &SinkList) -> Table {
-    let mut table = Table::new(&[
-        "SECRET",
-        "SINK",
-        "STATE",
-        "UPDATED AT GITHUB",
-        "WITH",
-        "WHY",
-    ]);
-    for sink in &list.sinks {
-        table.row([
-            sink.secret.to_string(),
-            sink.sink.clone(),
-            sink.state.as_str().to_owned(),
-            sink.updated_at.map_or_else(|| "-".to_owned(), clock::short),
-            sink.with.to_string(),
-            sink.failure.clone().unwrap_or_default(),
-        ]);
-    }
-    table
-}
-
 /// Ends every value of a secret at GitHub, now.
 pub(crate) fn revoke(broker: &Broker, name: &SecretName, json: bool) -> Result<(), Failure> {
-    let path = format!("{SECRETS}/{name}/revoke");
-    let request = Request::new("POST", &path).patience(PATIENCE);
-    let answer = broker.send(&request)?;
+    let answer = broker.act(&format!("{SECRETS}/{name}/revoke"))?;
     let revoked: SecretRevoked = answer.json()?;
     if json {
         ui::json(&answer.body)?;

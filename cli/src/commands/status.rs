@@ -6,14 +6,13 @@ use crate::broker::Broker;
 use crate::clock;
 use crate::commands::registry;
 use crate::error::Failure;
-use crate::ui::{self, Table};
+use crate::ui::{self, List, Table};
 
 pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
-    let answer = broker.get("/v1/status")?;
-    if json {
-        return ui::json(&answer.body);
-    }
-    let status: Status = answer.json()?;
+    ui::answer(&broker.get("/v1/status")?, json, print)
+}
+
+fn print(status: Status) -> Result<(), Failure> {
     head(&status).print()?;
     if let Some(all) = &status.broker {
         if !all.secrets.is_empty() {
@@ -22,7 +21,7 @@ pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
         }
         if !all.github.principals.is_empty() {
             ui::line("")?;
-            limits(&all.github).print()?;
+            print_limits(&all.github)?;
         }
         if !all.warnings.is_empty() {
             ui::line("")?;
@@ -49,11 +48,10 @@ fn head(status: &Status) -> Table {
         Some(all) => table.field(
             "broker",
             format_args!(
-                "{}, pid {}, started {} ({})",
+                "{}, pid {}, started {}",
                 status.version,
                 all.pid,
-                clock::short(all.started_at),
-                clock::relative(all.started_at, clock::now())
+                clock::moment(all.started_at)
             ),
         ),
         None => table.field("broker", &status.version),
@@ -155,33 +153,30 @@ fn channel_line(channel: &WarningChannel) -> String {
     }
 }
 
-/// What principals have left: of `core`, and of whatever else is used up.
-fn limits(github: &GitHubStatus) -> Table {
-    let now = clock::now();
-    let mut table = Table::new(&["PRINCIPAL", "RESOURCE", "LEFT", "OF", "WINDOW ENDS"]);
+/// Prints what principals have left: of `core`, and of whatever else is used up.
+fn print_limits(github: &GitHubStatus) -> Result<(), Failure> {
+    let mut rows = Vec::new();
     for one in &github.principals {
         for limit in &one.resources {
             if limit.resource == "core" || limit.rate.remaining == 0 {
-                table.row([
-                    one.principal.clone(),
-                    limit.resource.clone(),
-                    limit.rate.remaining.to_string(),
-                    limit.rate.limit.to_string(),
-                    clock::relative(limit.rate.reset_at, now),
-                ]);
+                let rate = &limit.rate;
+                rows.push((&one.principal, &limit.resource, Some(rate), rate.reset_at));
             }
         }
         if let Some(hold) = &one.held_off {
-            let ends = clock::relative(hold.until, now);
-            let none = String::new;
-            table.row([
-                one.principal.clone(),
-                hold.limit.clone(),
-                none(),
-                none(),
-                ends,
-            ]);
+            rows.push((&one.principal, &hold.limit, None, hold.until));
         }
     }
-    table
+    let number = |number: Option<u64>| number.map_or_else(String::new, |n| n.to_string());
+    List::of(&rows)
+        .column("PRINCIPAL", |(whom, ..)| whom)
+        .column("RESOURCE", |(_, what, ..)| what)
+        .column("LEFT", |(.., rate, _)| {
+            number(rate.map(|rate| rate.remaining))
+        })
+        .column("OF", |(.., rate, _)| number(rate.map(|rate| rate.limit)))
+        .column("WINDOW ENDS", |(.., end)| {
+            clock::relative(*end, clock::now())
+        })
+        .print()
 }

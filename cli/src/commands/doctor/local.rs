@@ -28,17 +28,13 @@ pub(super) fn files(found: &mut Findings, places: &Paths) {
             );
         }
     }
-    for (path, mode) in [
-        (&places.root_key, "600"),
-        (&places.vault, "600"),
-        (&places.audit, "go="),
+    for (path, open, mode) in [
+        (&places.root_key, 0o077, "600"),
+        (&places.vault, 0o077, "600"),
+        // A group of auditors may read the log where the configuration says so.
+        (&places.audit, 0o027, "go="),
     ] {
-        let open = |meta: &Metadata| match path == &places.audit {
-            // A group of auditors may read the log where the configuration says so.
-            true => meta.mode() & 0o027 != 0,
-            false => meta.mode() & 0o077 != 0,
-        };
-        if look(path).is_some_and(|meta| open(&meta)) {
+        if look(path).is_some_and(|meta| meta.mode() & open != 0) {
             let path = path.display();
             found.wrong(
                 format!("other accounts can read {path}"),

@@ -62,7 +62,7 @@ pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
             }
         }
         Err(failure) => {
-            let hint = failure.hint().unwrap_or_default().into_owned();
+            let hint = failure.hint().unwrap_or_default();
             found.wrong(failure.to_string(), hint);
         }
     }
@@ -70,7 +70,7 @@ pub(crate) fn run(broker: &Broker, json: bool) -> Result<(), Failure> {
 
     let wrong = found.0.iter().filter(|f| f.state == "wrong").count();
     if json {
-        ui::json(&ui::to_json(&found.0)?)?;
+        ui::print_json(&found.0)?;
     } else {
         for finding in &found.0 {
             ui::line(format_args!("{}: {}", finding.state, finding.what))?;

@@ -1,19 +1,17 @@
 //! Values outside the vault: each source is asked before the status is read, which then has the result.
 
 use broker_protocol::api::{OnePasswordView, SecretView, SourcesProbed};
-use broker_protocol::client::{ClientError, Request};
+use broker_protocol::client::ClientError;
 use broker_protocol::error::ErrorCode;
 
 use super::Findings;
 use crate::broker::Broker;
 use crate::clock;
-use crate::commands::PATIENCE;
 use crate::error::Failure;
 
 /// Has the broker read every source.
 pub(super) fn probe(broker: &Broker) -> Result<SourcesProbed, Failure> {
-    let request = Request::new("POST", "/v1/sources/probe").patience(PATIENCE);
-    Ok(broker.send(&request)?.json()?)
+    Ok(broker.act("/v1/sources/probe")?.json()?)
 }
 
 /// That sources could not be read. A caller who is no operator is not shown them, and a locked store is

@@ -34,17 +34,12 @@ impl EnvToken {
         if view.declared && view.source != "vault" {
             return InVault::Elsewhere(view.source.clone());
         }
+        // Only its hash is compared, as GitHub's audit log has it.
+        let own = STANDARD.encode(Sha256::digest(self.value.expose()));
         match &view.hashed_credential {
             None => InVault::No,
-            Some(hash) => {
-                // Only its hash is compared, as GitHub's audit log has it.
-                let own = STANDARD.encode(Sha256::digest(self.value.expose()));
-                if *hash == own {
-                    InVault::Same
-                } else {
-                    InVault::Another
-                }
-            }
+            Some(hash) if *hash == own => InVault::Same,
+            Some(_) => InVault::Another,
         }
     }
 }

@@ -28,9 +28,7 @@ use crate::ui;
 
 pub(crate) fn run(broker: &Broker, import: &Import) -> Result<(), Failure> {
     let (found, skipped) = found::read(&import.file, import.all)?;
-    for line in &skipped {
-        ui::note(line);
-    }
+    skipped.iter().for_each(ui::note);
     if found.is_empty() {
         return Err(Failure::with_hint(
             format!("nothing to import in {}", import.file.display()),
@@ -84,9 +82,7 @@ fn store(
                 let found = set.check.as_ref().map(check::headline);
                 let found = found.map_or_else(String::new, |found| format!(", checked: {found}"));
                 ui::line(format_args!("{} -> {name}: stored{found}", token.variable))?;
-                for warning in &set.warnings {
-                    ui::warning(warning);
-                }
+                set.warnings.iter().for_each(ui::warning);
             }
             other => {
                 if !matches!(other, InVault::Same) {

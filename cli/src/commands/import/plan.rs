@@ -7,13 +7,15 @@ use broker_protocol::api::{PurposeList, SecretView};
 use broker_protocol::names::{OrgName, Purpose, SecretName};
 
 use super::found::{EnvToken, InVault};
+use crate::args::{Declaration, word};
 use crate::broker::Broker;
 use crate::commands::purpose::PURPOSES;
 use crate::error::Failure;
-use crate::policy_file::{NewFiles, SecretTable, proposed_purpose};
+use crate::policy_file::{NewFiles, proposed_purpose, secret_table};
 use crate::ui;
 
 /// The files to write.
+#[derive(Default)]
 pub(super) struct ImportPlan {
     files: Vec<(PathBuf, String)>,
     pub(super) purposes: Vec<Purpose>,
@@ -27,10 +29,7 @@ impl ImportPlan {
         declared: &BTreeMap<SecretName, SecretView>,
     ) -> Result<Self, Failure> {
         let dir = &broker.places.policies;
-        let mut plan = Self {
-            files: Vec::new(),
-            purposes: Vec::new(),
-        };
+        let mut plan = Self::default();
         let new: Vec<&EnvToken> = found
             .iter()
             .filter(|f| !declared.get(&f.name).is_some_and(|view| view.declared))
@@ -40,13 +39,17 @@ impl ImportPlan {
                 "# Written by `tokenctl import`. Add what you know: owner, scopes, \
                  rotate_every.\n",
             );
+            let declared = Declaration {
+                source: "vault".to_owned(),
+                ..Declaration::default()
+            };
             for found in &new {
-                let table =
-                    SecretTable::new(found.name.clone(), found.kind, "vault".to_owned()).to_toml();
                 text.push('\n');
-                text.push_str(&table);
+                text.push_str(&secret_table(&found.name, found.kind, &declared));
             }
-            plan.files.push((free_name(dir), text));
+            // The first name that is not taken.
+            plan.files
+                .push((numbered(dir, own_files(dir).len() + 1), text));
         }
         if let Some(org) = org {
             let there: PurposeList = broker.read_list(PURPOSES)?;
@@ -93,7 +96,7 @@ impl ImportPlan {
                 "{} -> {} ({}): {what}",
                 found.variable,
                 found.name,
-                found.kind.as_str()
+                word(&found.kind)
             ))?;
         }
         for (path, _) in &self.files {
@@ -133,28 +136,12 @@ fn purpose_name(secret: &SecretName) -> Option<Purpose> {
 
 /// The files that this and earlier runs wrote.
 pub(super) fn own_files(dir: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    let mut number = 1_u32;
-    loop {
-        let path = numbered(dir, number);
-        if !path.exists() {
-            return files;
-        }
-        files.push(path);
-        number = number.saturating_add(1);
-    }
+    let names = (1..).map(|number| numbered(dir, number));
+    names.take_while(|path| path.exists()).collect()
 }
 
-/// `imported-secrets.toml`, or with a number where that is taken.
-fn free_name(dir: &Path) -> PathBuf {
-    let mut number = 1_u32;
-    while numbered(dir, number).exists() {
-        number = number.saturating_add(1);
-    }
-    numbered(dir, number)
-}
-
-fn numbered(dir: &Path, number: u32) -> PathBuf {
+/// `imported-secrets.toml`, then with a number.
+fn numbered(dir: &Path, number: usize) -> PathBuf {
     match number {
         1 => dir.join("imported-secrets.toml"),
         number => dir.join(format!("imported-secrets-{number}.toml")),

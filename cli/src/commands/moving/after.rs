@@ -1,63 +1,67 @@
 //! A move that failed: whether it happened all the same, and the way back where policies already name
 //! a place that was not seen to give the value. Callers may be refused there.
 
-use broker_protocol::api::SecretView;
-use broker_protocol::moving::{MovePhase, MoveUnderWay, MoveView};
-use broker_protocol::names::SecretName;
+use broker_protocol::moving::{MovePhase, MoveUnderWay};
 
-use super::{Driver, Switched};
+use super::Driver;
 use crate::args::SecretMove;
-use crate::commands::secret::SECRETS;
 use crate::error::Failure;
 
 impl Driver<'_> {
     /// How it stands after a failure, and what is reported: the failure with the command to type, or
     /// nothing if only the answer was lost.
-    pub(super) fn after_failure(
-        &self,
-        name: &SecretName,
-        failure: Failure,
-        switched: Switched,
-    ) -> (Option<MoveView>, Result<(), Failure>) {
-        let secret: Result<SecretView, _> = self.broker.read(&format!("{SECRETS}/{name}"));
-        let Ok(secret) = secret else {
-            return (None, Err(unknown(name, failure, switched)));
+    pub(super) fn after_failure(&mut self, failure: Failure) -> Result<(), Failure> {
+        let Ok(secret) = self.secret() else {
+            // The broker does not answer any more, and how it stands is not known.
+            if !self.switched_by_us {
+                return Err(failure);
+            }
+            let next = format!(
+                "policies name the new place, and whether it gives the value is not known: run the same \
+                 command again, or go back with {}",
+                self.command_back()
+            );
+            return Err(after(&failure, &next));
         };
         match secret.moving {
-            Some(known) if known.step == MovePhase::Switched => match self.ask(name) {
-                Ok(view) => (Some(view), Ok(())),
-                Err(_) => (None, Err(failure)),
+            Some(known) if known.step == MovePhase::Switched => match self.ask() {
+                Ok(_) => Ok(()),
+                Err(_) => Err(failure),
             },
-            Some(known) if secret.source == known.to => match switched {
-                Switched::ByUs => self.switch_back(name, &known, failure),
-                Switched::NotByUs => {
-                    let next = format!(
-                        "policies take `{name}` from {} now, where callers may be refused; go back to {} \
+            Some(known) if secret.source == known.to => {
+                let next = if self.switched_by_us {
+                    self.switch_back(&known)
+                } else {
+                    format!(
+                        "policies take `{}` from {} now, where callers may be refused; go back to {} \
                          with {}",
+                        self.name,
                         known.to,
                         known.from,
-                        back(name)
-                    );
-                    (None, Err(after(failure, next)))
-                }
-            },
-            _ => (None, Err(failure)),
+                        self.command_back()
+                    )
+                };
+                Err(after(&failure, &next))
+            }
+            _ => Err(failure),
         }
     }
 
-    fn switch_back(
-        &self,
-        name: &SecretName,
-        known: &MoveUnderWay,
-        failure: Failure,
-    ) -> (Option<MoveView>, Result<(), Failure>) {
-        let asked = SecretMove::back(name);
-        let (view, ended) = Driver {
+    /// Goes back, and says how it stands then.
+    fn switch_back(&mut self, known: &MoveUnderWay) -> String {
+        let asked = SecretMove {
+            back: true,
+            ..SecretMove::default()
+        };
+        let mut back = Driver {
             asked: &asked,
+            view: self.view.take(),
+            switched_by_us: false,
             ..*self
-        }
-        .drive(name);
-        let next = match ended {
+        };
+        let ended = back.drive();
+        self.view = back.view;
+        match ended {
             Ok(()) => format!(
                 "policies take it from {} again, and leases go on; when {} gives the value, run the \
                  same command again",
@@ -68,33 +72,20 @@ impl Driver<'_> {
                  {why}; go back to {} with {}",
                 known.to,
                 known.from,
-                back(name)
+                self.command_back()
             ),
-        };
-        (view, Err(after(failure, next)))
+        }
+    }
+
+    fn command_back(&self) -> String {
+        format!("`tokenctl secret move {} --back`", self.name)
     }
 }
 
-/// The broker does not answer any more, and how it stands is not known.
-fn unknown(name: &SecretName, failure: Failure, switched: Switched) -> Failure {
-    if switched == Switched::NotByUs {
-        return failure;
+fn after(failure: &Failure, next: &str) -> Failure {
+    Failure::Failed {
+        code: failure.exit_code(),
+        what: format!("{failure}; {next}"),
+        hint: None,
     }
-    let next = format!(
-        "policies name the new place, and whether it gives the value is not known: run the same \
-         command again, or go back with {}",
-        back(name)
-    );
-    after(failure, next)
-}
-
-fn after(failure: Failure, next: String) -> Failure {
-    Failure::AfterSwitch {
-        source: Box::new(failure),
-        next,
-    }
-}
-
-fn back(name: &SecretName) -> String {
-    format!("`tokenctl secret move {name} --back`")
 }

@@ -16,13 +16,12 @@ use serde::Serialize;
 use toml_edit::Value;
 
 use crate::args::SecretMove;
-use crate::broker::Broker;
+use crate::broker::{Broker, PATIENCE};
 use crate::clock;
 use crate::commands::secret::SECRETS;
-use crate::commands::{PATIENCE, RELOAD};
 use crate::error::Failure;
 use crate::policy_edit::{self, AppliedEdit, NotEdited};
-use crate::ui::{self, Table};
+use crate::ui::{self, List};
 
 pub(crate) fn run(broker: &Broker, asked: &SecretMove, json: bool) -> Result<(), Failure> {
     let shared = |to: &String| asked.names.len() > 1 && to != "vault" && !to.contains("{name}");
@@ -32,16 +31,23 @@ pub(crate) fn run(broker: &Broker, asked: &SecretMove, json: bool) -> Result<(),
                 .to_owned(),
         ));
     }
-    let driver = Driver {
-        broker,
-        asked,
-        quiet: json,
+    let drive = |name| {
+        let mut driver = Driver {
+            broker,
+            asked,
+            quiet: json,
+            name,
+            view: None,
+            switched_by_us: false,
+        };
+        let ended = driver.drive();
+        (driver.view, ended)
     };
     if let [name] = asked.names.as_slice() {
-        let (view, ended) = driver.drive(name);
+        let (view, ended) = drive(name);
         if let Some(view) = &view {
             if json {
-                ui::json(&ui::to_json(view)?)?;
+                ui::print_json(view)?;
             } else if ended.is_ok() {
                 ui::line(format_args!("{name}: {}", view.next.text))?;
             }
@@ -51,7 +57,7 @@ pub(crate) fn run(broker: &Broker, asked: &SecretMove, json: bool) -> Result<(),
     let mut outcomes = Vec::new();
     for name in &asked.names {
         ui::note(format_args!("{name} …"));
-        let (view, ended) = driver.drive(name);
+        let (view, ended) = drive(name);
         outcomes.push(MoveOutcome { name, view, ended });
     }
     report(&outcomes, json)?;
@@ -80,37 +86,36 @@ fn report(outcomes: &[MoveOutcome<'_>], json: bool) -> Result<(), Failure> {
             view: outcome.view.as_ref(),
             error: outcome.ended.as_ref().err().map(ToString::to_string),
         });
-        return ui::json(&ui::to_json(&all.collect::<Vec<_>>())?);
+        return ui::print_json(&all.collect::<Vec<_>>());
     }
-    let mut table = Table::new(&["SECRET", "FROM", "TO", "STEP", "NEXT"]);
-    for MoveOutcome { name, view, ended } in outcomes {
-        let of = |part: fn(&MoveView) -> &str| view.as_ref().map_or("-", part).to_owned();
-        let next = match ended {
+    List::of(outcomes)
+        .column("SECRET", |one| one.name)
+        .column("FROM", |one| one.part(|view| &view.from))
+        .column("TO", |one| one.part(|view| &view.to))
+        .column("STEP", |one| match one.ended {
+            Ok(()) | Err(Failure::Waiting(_)) => one.part(|view| view.phase.as_str()),
+            Err(_) => "failed",
+        })
+        .column("NEXT", |one| match &one.ended {
+            Ok(()) => one.part(|view| &view.next.text).to_owned(),
             Err(failure) => failure.to_string(),
-            Ok(()) => of(|view| &view.next.text),
-        };
-        let step = match ended {
-            Ok(()) | Err(Failure::Waiting(_)) => of(|view| view.phase.as_str()),
-            Err(_) => "failed".to_owned(),
-        };
-        let (from, to) = (of(|view| &view.from), of(|view| &view.to));
-        table.row([name.to_string(), from, to, step, next]);
+        })
+        .print()
+}
+
+impl MoveOutcome<'_> {
+    fn part(&self, part: fn(&MoveView) -> &str) -> &str {
+        self.view.as_ref().map_or("-", part)
     }
-    table.print()
 }
 
 /// The exit code of several: refused before failed elsewhere before waiting.
 fn worst(outcomes: &[MoveOutcome<'_>]) -> Result<(), Failure> {
-    let failures = || {
-        outcomes
-            .iter()
-            .filter_map(|outcome| outcome.ended.as_ref().err())
-    };
-    let of =
-        |wanted: &dyn Fn(&Failure) -> bool| failures().filter(|failure| wanted(failure)).count();
-    let waiting = of(&|failure| failure.exit_code() == 75);
-    let elsewhere = of(&|failure| failure.exit_code() == 7);
-    let refused = failures().count() - waiting - elsewhere;
+    let failures = outcomes.iter().filter_map(|one| one.ended.as_ref().err());
+    let codes: Vec<u8> = failures.map(Failure::exit_code).collect();
+    let of = |wanted: u8| codes.iter().filter(|code| **code == wanted).count();
+    let (waiting, elsewhere) = (of(75), of(7));
+    let refused = codes.len() - waiting - elsewhere;
     let all = outcomes.len();
     match (refused, elsewhere, waiting) {
         (0, 0, 0) => Ok(()),
@@ -127,109 +132,94 @@ fn worst(outcomes: &[MoveOutcome<'_>]) -> Result<(), Failure> {
     }
 }
 
+/// The move of one secret.
 struct Driver<'a> {
     broker: &'a Broker,
     asked: &'a SecretMove,
     quiet: bool,
-}
-
-/// Who made policies name the new place.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Switched {
-    /// This command changed the line, or loaded it.
-    ByUs,
-    /// By an operator or an earlier run, or not yet.
-    NotByUs,
+    name: &'a SecretName,
+    /// The broker's last answer.
+    view: Option<MoveView>,
+    /// Whether policies name the new place because this command changed the line, or loaded it: not an
+    /// operator or an earlier run.
+    switched_by_us: bool,
 }
 
 /// More turns than any move takes: two, unless someone keeps undoing the edit.
 const MOST_TURNS: usize = 8;
 
 impl Driver<'_> {
-    /// Goes on until a manual step is required. Returns the state of the move, and whether it succeeded.
-    fn drive(&self, name: &SecretName) -> (Option<MoveView>, Result<(), Failure>) {
-        let mut switched = Switched::NotByUs;
-        let (view, ended) = self.go_on(name, &mut switched);
-        match ended {
-            Err(failure) if self.changes_place(&failure) => {
-                let (now, ended) = self.after_failure(name, failure, switched);
-                (now.or(view), ended)
-            }
-            ended => (view, ended),
+    /// Goes on until a manual step is required.
+    fn drive(&mut self) -> Result<(), Failure> {
+        match self.go_on() {
+            Err(failure) if self.changes_place(&failure) => self.after_failure(failure),
+            ended => ended,
         }
     }
 
     /// Whether policies may have come to name a new place before it failed.
     fn changes_place(&self, failure: &Failure) -> bool {
         let waits = matches!(failure, Failure::Waiting(_));
-        self.asked.to.is_some() && !self.asked.how.dry_run && !waits
+        self.asked.to.is_some() && !self.asked.dry_run && !waits
     }
 
-    fn go_on(
-        &self,
-        name: &SecretName,
-        switched: &mut Switched,
-    ) -> (Option<MoveView>, Result<(), Failure>) {
-        let mut last = None;
+    fn go_on(&mut self) -> Result<(), Failure> {
         for _ in 0..MOST_TURNS {
-            let view = match self.ask(name) {
-                Ok(view) => view,
-                Err(failure) => return (last, Err(failure)),
-            };
-            let ended = match view.next.step {
-                _ if self.asked.how.dry_run => Some(Ok(())),
-                MoveStep::Finish | MoveStep::Nothing | MoveStep::Write => Some(Ok(())),
-                MoveStep::Put => Some(Err(Failure::Waiting(view.next.text.clone()))),
-                MoveStep::Switch | MoveStep::Load | MoveStep::ByHand => {
-                    self.switch(name, &view, switched).err().map(Err)
-                }
-            };
-            last = Some(view);
-            if let Some(ended) = ended {
-                return (last, ended);
+            let view = self.ask()?;
+            match view.next.step {
+                _ if self.asked.dry_run => return Ok(()),
+                MoveStep::Finish | MoveStep::Nothing | MoveStep::Write => return Ok(()),
+                MoveStep::Put => return Err(Failure::Waiting(view.next.text)),
+                MoveStep::Switch | MoveStep::Load | MoveStep::ByHand => self.switch(&view)?,
             }
         }
-        let failure = Failure::new(format!("someone keeps changing the source of {name}"));
-        (last, Err(failure))
+        let name = self.name;
+        Err(Failure::new(format!(
+            "someone keeps changing the source of {name}"
+        )))
     }
 
-    fn ask(&self, name: &SecretName) -> Result<MoveView, Failure> {
-        let path = format!("{SECRETS}/{name}/move");
-        let request = |path| Request::new("POST", path).patience(PATIENCE);
+    fn ask(&mut self) -> Result<MoveView, Failure> {
+        let path = format!("{SECRETS}/{}/move", self.name);
         let answer = match &self.asked.to {
             Some(to) => {
                 let body = MoveSecret {
-                    to: to.replace("{name}", name.as_str()),
-                    dry_run: self.asked.how.dry_run,
-                    replace: self.asked.how.replace,
+                    to: to.replace("{name}", self.name.as_str()),
+                    dry_run: self.asked.dry_run,
+                    replace: self.asked.replace,
                 };
-                self.broker.send(&request(&path).json(&body)?)?
+                let request = Request::new("POST", &path).patience(PATIENCE);
+                self.broker.send(&request.json(&body)?)?
             }
-            None if self.asked.end.finish => {
-                self.broker.send(&request(&format!("{path}/finish")))?
-            }
-            None => self.broker.send(&request(&format!("{path}/back")))?,
+            None if self.asked.finish => self.broker.act(&format!("{path}/finish"))?,
+            None => self.broker.act(&format!("{path}/back"))?,
         };
-        Ok(answer.json()?)
+        let view: MoveView = answer.json()?;
+        self.view = Some(view.clone());
+        Ok(view)
+    }
+
+    fn secret(&self) -> Result<SecretView, Failure> {
+        self.broker.read(&format!("{SECRETS}/{}", self.name))
     }
 
     /// Until policies in force name the place.
-    fn switch(
-        &self,
-        name: &SecretName,
-        view: &MoveView,
-        switched: &mut Switched,
-    ) -> Result<(), Failure> {
+    fn switch(&mut self, view: &MoveView) -> Result<(), Failure> {
         if view.next.step == MoveStep::Load {
-            *switched = Switched::ByUs;
-            return self.load();
+            self.switched_by_us = true;
+            return self.broker.reload().map(drop);
         }
+        let wanted = if self.asked.back {
+            &view.from
+        } else {
+            &view.to
+        };
         if let Some(change) = &view.change {
-            if !self.asked.how.print {
-                match policy_edit::change_source(name, change) {
+            if !self.asked.print {
+                match policy_edit::change_source(self.name, change) {
                     Ok(edited) => {
-                        *switched = Switched::ByUs;
-                        self.load_edited(edited, (name, self.wanted(view)), switched)?;
+                        self.switched_by_us = true;
+                        self.load_edited(edited, wanted)?;
                         ui::note(format_args!(
                             "changed {}:{}, and loaded the policies",
                             change.file, change.line
@@ -243,73 +233,45 @@ impl Driver<'_> {
                 }
             }
             if !self.quiet {
-                Self::print(name, change)?;
+                self.print(change)?;
             }
         }
-        let wanted = self.wanted(view);
-        let waits = format!("{}, then run this again", waits_for(view));
+        let by_hand = waits_for(view);
         if !ui::stdin_is_terminal() {
+            let waits = format!("{by_hand}, then run this again");
             return Err(Failure::Waiting(waits));
         }
-        ui::note(waits_for(view));
+        ui::note(by_hand);
         ui::note("waiting for that; you can interrupt this and run it again later");
-        let path = format!("{SECRETS}/{name}");
-        loop {
-            let secret: SecretView = self.broker.read(&path)?;
-            if secret.source == wanted {
-                return Ok(());
-            }
+        while self.secret()?.source != *wanted {
             clock::pause(Duration::from_secs(1));
         }
+        Ok(())
     }
 
     /// Loads the edited file, or undoes the edit where the broker rejects it.
-    fn load_edited(
-        &self,
-        edited: AppliedEdit,
-        (name, place): (&SecretName, &str),
-        switched: &mut Switched,
-    ) -> Result<(), Failure> {
-        let refused = match self.load() {
-            Ok(()) => return Ok(()),
+    fn load_edited(&mut self, edited: AppliedEdit, place: &str) -> Result<(), Failure> {
+        let refused = match self.broker.reload() {
+            Ok(_) => return Ok(()),
             Err(refused @ Failure::Broker(ClientError::Problem { .. })) => refused,
             // It may be in force all the same, and the broker knows.
-            Err(_unknown) if self.is_taken_from(name, place) => return Ok(()),
+            Err(_) if self.secret().is_ok_and(|it| it.source == place) => return Ok(()),
             Err(unknown) => return Err(unknown),
         };
         match edited.undo() {
             // Let the broker see that, or it goes on warning.
             Ok(()) => {
-                *switched = Switched::NotByUs;
-                drop(self.load());
+                self.switched_by_us = false;
+                drop(self.broker.reload());
             }
             Err(failure) => ui::warning(&failure),
         }
         Err(refused)
     }
 
-    /// The place that policies are to name.
-    fn wanted<'v>(&self, view: &'v MoveView) -> &'v str {
-        if self.asked.end.back {
-            &view.from
-        } else {
-            &view.to
-        }
-    }
-
-    fn is_taken_from(&self, name: &SecretName, place: &str) -> bool {
-        let secret: Result<SecretView, _> = self.broker.read(&format!("{SECRETS}/{name}"));
-        secret.is_ok_and(|secret| secret.source == place)
-    }
-
-    fn load(&self) -> Result<(), Failure> {
-        self.broker.send(&Request::new("POST", RELOAD))?;
-        Ok(())
-    }
-
-    fn print(name: &SecretName, change: &PolicyChange) -> Result<(), Failure> {
+    fn print(&self, change: &PolicyChange) -> Result<(), Failure> {
         ui::line(format_args!("{}:{}", change.file, change.line))?;
-        ui::line(format_args!("[secret.{name}]"))?;
+        ui::line(format_args!("[secret.{}]", self.name))?;
         ui::line(format_args!("source = {}", Value::from(&change.source)))
     }
 }
