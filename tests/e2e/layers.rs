@@ -29,9 +29,16 @@ const LAYERS: &[&[&str]] = &[
     &["journal"],
     &["lease_record", "metrics"],
     &["config"],
-    &["notify", "caller", "policy_files", "accounts"],
+    &["notify", "caller", "policy_files"],
     &["lease", "deadline"],
-    &["api_error", "give_back", "harden", "holder", "readiness"],
+    &[
+        "accounts",
+        "api_error",
+        "give_back",
+        "harden",
+        "holder",
+        "readiness",
+    ],
 ];
 
 /// Effects do not know their neighbours.
