@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use broker_github::app_jwt::KeyError;
 use broker_github::{App, GitHubError};
-use broker_policy::{PolicySet, PurposePolicy};
+use broker_policy::{PolicySet, PurposePolicy, SecretDeclaration};
 use broker_protocol::check::Finding;
 use broker_protocol::names::{Level, Permissions, RepoPattern, SecretName};
 use serde::Deserialize;
@@ -95,18 +95,17 @@ const MOST_REPOSITORIES: usize = 100;
 
 /// The value is no key that could sign.
 pub(super) fn no_key(subject: &CheckedValue<'_>, error: &KeyError) -> Evaluation {
+    let name = &subject.declared.name;
     let finding = FindingKind::WRONG_KIND.error(
         format!("an App's private key is declared, and {error}"),
-        format!(
-            "store the .pem file: `tokenctl secret set {} < FILE`",
-            subject.declared.name
-        ),
+        format!("store the .pem file: `tokenctl secret set {name} < FILE`"),
     );
     of_app(subject, finding)
 }
 
 /// GitHub refused what the key signed. `None` if that says nothing about the key: GitHub failed.
 pub(super) fn refused(subject: &CheckedValue<'_>, error: &GitHubError) -> Option<Evaluation> {
+    let SecretDeclaration { name, place, .. } = subject.declared;
     let client_id = subject.declared.client_id.as_deref().unwrap_or_default();
     let finding = match error {
         GitHubError::Unauthorized { .. } => FindingKind::REVOKED.error(
@@ -115,14 +114,13 @@ pub(super) fn refused(subject: &CheckedValue<'_>, error: &GitHubError) -> Option
                  deleted there or is another App's, which is inferred: GitHub does not say which"
             ),
             format!(
-                "generate a key on the App's settings page and store it: `tokenctl secret set {} < \
-                 FILE`",
-                subject.declared.name
+                "generate a key on the App's settings page and store it: `tokenctl secret set {name} \
+                 < FILE`"
             ),
         ),
         GitHubError::NotFound { .. } => FindingKind::WRONG_APP.error(
             format!("GitHub knows no App with the client id `{client_id}`"),
-            format!("declare the App's client id in {}", subject.declared.place),
+            format!("declare the App's client id in {place}"),
         ),
         GitHubError::Forbidden { .. } | GitHubError::Refused { .. } => FindingKind::REFUSED.error(
             format!("GitHub refuses the App: {error}"),
@@ -214,11 +212,9 @@ fn installed(
     wanted: &WantedOfApp,
 ) -> Finding {
     let Some(installation) = there else {
+        let name = &subject.declared.name;
         return FindingKind::NOT_INSTALLED.error(
-            format!(
-                "a purpose of `{}` needs it on `{owner}`, where it is not installed",
-                subject.declared.name
-            ),
+            format!("a purpose of `{name}` needs it on `{owner}`, where it is not installed"),
             "install it there, from the App's public page",
         );
     };

@@ -102,7 +102,7 @@ pub(super) fn malformed(name: &SecretName, unfit: BadValue) -> Finding {
 }
 
 fn owner(subject: &CheckedValue<'_>, login: &str) -> Finding {
-    let name = &subject.declared.name;
+    let SecretDeclaration { name, place, .. } = subject.declared;
     match subject.declared.owner.as_deref() {
         Some(declared) if declared.eq_ignore_ascii_case(login) => {
             FindingKind::OWNER.ok(format!("it belongs to `{login}`, as declared"))
@@ -111,27 +111,25 @@ fn owner(subject: &CheckedValue<'_>, login: &str) -> Finding {
             format!("it belongs to `{login}`, and `{declared}` is declared"),
             format!(
                 "store a token of `{declared}` with `tokenctl secret set {name}`, or declare `owner \
-                 = \"{login}\"` in {}",
-                subject.declared.place
+                 = \"{login}\"` in {place}"
             ),
         ),
         None => FindingKind::OWNER.not_proven(format!(
-            "it belongs to `{login}`; no owner is declared in {}",
-            subject.declared.place
+            "it belongs to `{login}`; no owner is declared in {place}"
         )),
     }
 }
 
 fn kind(subject: &CheckedValue<'_>, headers: &ReplyHeaders) -> Finding {
+    let SecretDeclaration { name, place, .. } = subject.declared;
     let declared = subject.declared.kind.as_str();
     let answered = match by_header(headers.scopes.as_deref()) {
         ByHeader::Classic => Some((SecretKind::Classic, "it is answered with scopes")),
         ByHeader::FineGrained => Some((SecretKind::FineGrained, "it is answered without scopes")),
         ByHeader::CannotTell => None,
     };
-    let begins = subject
-        .looks_like
-        .map(|kind| (kind, "by its first characters"));
+    let begins = subject.looks_like;
+    let begins = begins.map(|kind| (kind, "by its first characters"));
     match (answered, begins) {
         (Some((answered, _)), Some((begins, _))) if answered != begins => FindingKind::KIND
             .not_proven(format!(
@@ -148,8 +146,8 @@ fn kind(subject: &CheckedValue<'_>, headers: &ReplyHeaders) -> Finding {
                 kind.as_str()
             ),
             format!(
-                "declare what it is in {}, or store another value with `tokenctl secret set {}`",
-                subject.declared.place, subject.declared.name
+                "declare what it is in {place}, or store another value with `tokenctl secret set \
+                 {name}`"
             ),
         ),
         (None, None) => FindingKind::KIND.not_proven(format!(
@@ -173,22 +171,22 @@ fn scopes(subject: &CheckedValue<'_>, headers: &ReplyHeaders) -> Vec<Finding> {
             "GitHub did not say which scopes it carries; the declared ones are not proven",
         )];
     };
-    let carried_text = listed(carried.iter().map(String::as_str));
-    let declared = || subject.declared.scopes.iter().map(AsRef::as_ref);
-    if subject.declared.scopes.is_empty() {
+    let carried_text = listed(carried);
+    let SecretDeclaration { scopes, place, .. } = subject.declared;
+    if scopes.is_empty() {
         return vec![FindingKind::SCOPES.not_proven(format!(
-            "it carries {carried_text}; no scopes are declared in {}",
-            subject.declared.place
+            "it carries {carried_text}; no scopes are declared in {place}"
         ))];
     }
-    let found = scopes::compare(carried.iter().map(String::as_str), declared());
+    let declared = scopes.iter().map(AsRef::as_ref);
+    let found = scopes::compare(carried.iter().map(String::as_str), declared);
     let mut findings: Vec<Finding> = Vec::new();
     for scope in &found.missing {
         findings.push(FindingKind::MISSING_SCOPE.error(
             format!("scope `{scope}` is declared, and it carries {carried_text}"),
             format!(
-                "tick `{scope}` for it in GitHub's settings (the value stays), or declare less in {}",
-                subject.declared.place
+                "tick `{scope}` for it in GitHub's settings (the value stays), or declare less in \
+                 {place}"
             ),
         ));
     }
@@ -196,8 +194,8 @@ fn scopes(subject: &CheckedValue<'_>, headers: &ReplyHeaders) -> Vec<Finding> {
         findings.push(FindingKind::EXCESS_SCOPE.warning(
             format!("it carries `{scope}`, which is not declared"),
             format!(
-                "untick `{scope}` for it in GitHub's settings (the value stays), or declare it in {}",
-                subject.declared.place
+                "untick `{scope}` for it in GitHub's settings (the value stays), or declare it in \
+                 {place}"
             ),
         ));
     }
@@ -215,7 +213,7 @@ fn scopes(subject: &CheckedValue<'_>, headers: &ReplyHeaders) -> Vec<Finding> {
 
 fn end(subject: &CheckedValue<'_>, end: &End, said: Option<&TokenExpiry>) -> Finding {
     let name = &subject.declared.name;
-    let goes_by = |at: Option<Timestamp>| match at {
+    let counts = match end.at {
         Some(at) => format!("{} counts, which was entered", moment(at)),
         None => "no end is known".to_owned(),
     };
@@ -224,23 +222,17 @@ fn end(subject: &CheckedValue<'_>, end: &End, said: Option<&TokenExpiry>) -> Fin
          set {name} --expires DATE`"
     );
     match (end.doubt, end.at) {
-        (Some(Doubt::TimeOfAnswer), at) => FindingKind::EXPIRY_UNRELIABLE.warning(
-            format!(
-                "GitHub gave the time of its own answer as the end, a known fault; {}",
-                goes_by(at)
-            ),
+        (Some(Doubt::TimeOfAnswer), _) => FindingKind::EXPIRY_UNRELIABLE.warning(
+            format!("GitHub gave the time of its own answer as the end, a known fault; {counts}"),
             enter,
         ),
-        (Some(Doubt::Unreadable), at) => {
+        (Some(Doubt::Unreadable), _) => {
             let text = match said {
                 Some(TokenExpiry::Unreadable(text)) => text,
                 _ => "",
             };
             FindingKind::EXPIRY_UNRELIABLE.warning(
-                format!(
-                    "GitHub gave its end as `{text}`, which cannot be read; {}",
-                    goes_by(at)
-                ),
+                format!("GitHub gave its end as `{text}`, which cannot be read; {counts}"),
                 enter,
             )
         }
@@ -289,14 +281,12 @@ fn rate(subject: &CheckedValue<'_>, headers: &ReplyHeaders) -> Option<Finding> {
     })
 }
 
-fn listed<'a>(scopes: impl IntoIterator<Item = &'a str>) -> String {
-    let scopes = scopes.into_iter().map(|scope| format!("`{scope}`"));
-    let scopes: Vec<String> = scopes.collect();
+fn listed(scopes: &[String]) -> String {
     if scopes.is_empty() {
-        "no scopes".to_owned()
-    } else {
-        scopes.join(", ")
+        return "no scopes".to_owned();
     }
+    let scopes = scopes.iter().map(|scope| format!("`{scope}`"));
+    scopes.collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn moment(at: Timestamp) -> String {

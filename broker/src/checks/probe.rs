@@ -6,6 +6,7 @@
 
 use broker_github::accepted::Accepted;
 use broker_github::{GitHubError, Reply};
+use broker_policy::Place;
 use broker_protocol::check::{Finding, Verdict};
 use broker_protocol::names::{Level, RepoPattern};
 use serde::Deserialize;
@@ -44,13 +45,13 @@ pub(super) async fn repositories(
 ) -> Result<ReachedRepositories, GitHubError> {
     let mut reached = ReachedRepositories::default();
     let findings = &mut reached.findings;
-    if subject.declared.repositories.is_empty() {
+    let (repositories, place) = (&subject.declared.repositories, &subject.declared.place);
+    if repositories.is_empty() {
         findings.push(FindingKind::REPOSITORY.not_proven(format!(
-            "no repositories are declared in {}, so none is tried",
-            subject.declared.place
+            "no repositories are declared in {place}, so none is tried"
         )));
     }
-    for repository in &subject.declared.repositories {
+    for repository in repositories {
         if repository.name().is_none() {
             findings.push(FindingKind::REPOSITORY.not_proven(format!(
                 "`{repository}` stands for many; declared, not proven"
@@ -59,7 +60,7 @@ pub(super) async fn repositories(
         }
         let answer = asker.get(format!("/repos/{repository}")).await;
         let seen = RepositoryAccess::of(answer)?;
-        findings.push(seen.finding(subject, repository));
+        findings.push(seen.finding(place, repository));
         if let RepositoryAccess::Private(accepted) = seen {
             reached.metadata.get_or_insert(accepted);
             reached.private.push(repository.clone());
@@ -98,8 +99,7 @@ impl RepositoryAccess {
         }
     }
 
-    fn finding(&self, subject: &CheckedValue<'_>, repository: &RepoPattern) -> Finding {
-        let place = &subject.declared.place;
+    fn finding(&self, place: &Place, repository: &RepoPattern) -> Finding {
         match self {
             Self::Private(_) => {
                 FindingKind::REPOSITORY.ok(format!("`{repository}` is private and reached"))
@@ -146,6 +146,7 @@ pub(super) async fn permissions(
 ) -> Result<Vec<Finding>, GitHubError> {
     let repository = reached.private.first();
     let mut findings = Vec::new();
+    let place = &subject.declared.place;
     for (permission, level) in &subject.declared.permissions {
         let declared = format!("`{permission}: {level}`");
         let unproven = |why: &str| {
@@ -169,7 +170,7 @@ pub(super) async fn permissions(
         };
         findings.push(match answer {
             Ok(accepted) => evaluate(&declared, *level, accepted.proves(permission.as_str())),
-            Err(error) => lacking(&declared, &error, subject).ok_or(error)?,
+            Err(error) => lacking(&declared, &error, place).ok_or(error)?,
         });
     }
     Ok(findings)
@@ -194,7 +195,7 @@ fn evaluate(declared: &str, level: Level, proven: Option<Level>) -> Finding {
 }
 
 /// What a read that was refused says of it; `None` if GitHub failed.
-fn lacking(declared: &str, error: &GitHubError, subject: &CheckedValue<'_>) -> Option<Finding> {
+fn lacking(declared: &str, error: &GitHubError, place: &Place) -> Option<Finding> {
     match error {
         GitHubError::Forbidden { message, .. }
             if message.as_str().starts_with("Resource not accessible") =>
@@ -203,8 +204,7 @@ fn lacking(declared: &str, error: &GitHubError, subject: &CheckedValue<'_>) -> O
                 format!("{declared} is declared, and it does not have it"),
                 format!(
                     "give it to the token in GitHub's settings (the value stays), or declare less in \
-                     {}",
-                    subject.declared.place
+                     {place}"
                 ),
             ))
         }

@@ -14,6 +14,7 @@ pub(super) fn refused(subject: &CheckedValue<'_>, error: &GitHubError) -> Option
     if subject.declared.kind == SecretKind::App {
         return app::refused(subject, error);
     }
+    let name = &subject.declared.name;
     let finding = match error {
         GitHubError::Unauthorized { .. } => unauthorized(subject),
         GitHubError::SingleSignOn { sso } => FindingKind::SINGLE_SIGN_ON.error(
@@ -22,10 +23,7 @@ pub(super) fn refused(subject: &CheckedValue<'_>, error: &GitHubError) -> Option
         ),
         GitHubError::Unsendable => FindingKind::NOT_A_TOKEN.error(
             format!("it is no token: {error}; GitHub was not asked"),
-            format!(
-                "store the token alone, on one line, with `tokenctl secret set {}`",
-                subject.declared.name
-            ),
+            format!("store the token alone, on one line, with `tokenctl secret set {name}`"),
         ),
         GitHubError::Forbidden { .. } => FindingKind::REFUSED.error(
             format!("GitHub knows the token and refuses it: {error}"),

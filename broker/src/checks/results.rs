@@ -166,18 +166,17 @@ impl Checks {
         cause: &GitHubError,
     ) {
         let why = cause.to_string();
-        self.journal
-            .record_or_trace(&SecretEvent::Checked {
-                by: by.map(lease_record::caller),
-                secret: name.as_str(),
-                version,
-                outcome: FAILED,
-                found: Vec::new(),
-                login: None,
-                expires_at: None,
-                why: Some(&why),
-            })
-            .await;
+        let event = SecretEvent::Checked {
+            by: by.map(lease_record::caller),
+            secret: name.as_str(),
+            version,
+            outcome: FAILED,
+            found: Vec::new(),
+            login: None,
+            expires_at: None,
+            why: Some(&why),
+        };
+        self.journal.record_or_trace(&event).await;
         self.count(FAILED);
         let now = self.journal.moment();
         if self.is_still(name, version)

@@ -164,14 +164,13 @@ impl Moves {
             if let Some(edit) = self.edit_back(name, &from).await? {
                 return Ok(view::of_edit(name, &known, edit));
             }
-            self.journal
-                .record(&MoveEvent::MovedBack {
-                    by: lease_record::caller(by),
-                    secret: name.as_str(),
-                    from: &known.from,
-                    to: &known.to,
-                })
-                .await?;
+            let event = MoveEvent::MovedBack {
+                by: lease_record::caller(by),
+                secret: name.as_str(),
+                from: &known.from,
+                to: &known.to,
+            };
+            self.journal.record(&event).await?;
             self.vault.forget_move(name).await?;
             let text = format!(
                 "it is taken from {from} again; the copy in {} stays, and may be removed there",

@@ -152,15 +152,14 @@ impl Moves {
             edited: None,
             ..known
         };
-        self.journal
-            .record(&MoveEvent::Moved {
-                by: lease_record::caller(by),
-                secret: name.as_str(),
-                from: &state.from,
-                to: &state.to,
-                hashed_credential: &state.hashed,
-            })
-            .await?;
+        let event = MoveEvent::Moved {
+            by: lease_record::caller(by),
+            secret: name.as_str(),
+            from: &state.from,
+            to: &state.to,
+            hashed_credential: &state.hashed,
+        };
+        self.journal.record(&event).await?;
         self.note_move(turn, &state).await?;
         Ok(state)
     }
@@ -251,14 +250,13 @@ impl Moves {
 
     async fn move_failed(&self, name: &SecretName, step: &str, place: &SourceSpec, why: &str) {
         tracing::warn!(secret = %name, step, %place, why, "a step of a move failed");
-        self.journal
-            .record_or_trace(&MoveEvent::Failed {
-                secret: name.as_str(),
-                step,
-                source: &place.to_string(),
-                why,
-            })
-            .await;
+        let event = MoveEvent::Failed {
+            secret: name.as_str(),
+            step,
+            source: &place.to_string(),
+            why,
+        };
+        self.journal.record_or_trace(&event).await;
     }
 }
 

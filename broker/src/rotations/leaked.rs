@@ -51,14 +51,13 @@ impl Rotations {
         let numbers: Vec<u64> = versions.iter().map(|known| known.number).collect();
         let hashes = versions.iter().map(|one| one.hashed_credential.as_str());
         let hashes: Vec<&str> = hashes.collect();
-        self.journal
-            .record(&SecretEvent::Revoking {
-                by: lease_record::caller(by),
-                secret: name.as_str(),
-                versions: numbers.clone(),
-                hashed_credentials: hashes.clone(),
-            })
-            .await?;
+        let event = SecretEvent::Revoking {
+            by: lease_record::caller(by),
+            secret: name.as_str(),
+            versions: numbers.clone(),
+            hashed_credentials: hashes.clone(),
+        };
+        self.journal.record(&event).await?;
         let leases_ended = self.end_leases_on(name, &numbers, Some(by), LEAKED).await;
         let mut todo = Vec::new();
         let looks = self.ask_to_end(by, name, &versions, &mut todo).await?;

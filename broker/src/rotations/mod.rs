@@ -111,13 +111,12 @@ impl Rotations {
         let revoke_at = self.journal.moment().after(revoke_after);
         let said = revoke_at.wall();
         let confirmed = rotation.confirmed(revoke_at).map_err(not_now(name))?;
-        self.journal
-            .record(&RotationEvent::Confirmed {
-                by: lease_record::caller(by),
-                secret: name.as_str(),
-                revoke_at: said,
-            })
-            .await?;
+        let event = RotationEvent::Confirmed {
+            by: lease_record::caller(by),
+            secret: name.as_str(),
+            revoke_at: said,
+        };
+        self.journal.record(&event).await?;
         self.note_rotation(&turn, confirmed).await?;
         Ok(self.rotation_view(name).await)
     }
@@ -271,14 +270,13 @@ impl Rotations {
         may_have_happened: bool,
     ) {
         tracing::warn!(secret = %name, step, why, "a step of a rotation failed");
-        self.journal
-            .record_or_trace(&RotationEvent::Failed {
-                secret: name.as_str(),
-                step,
-                why,
-                may_have_happened,
-            })
-            .await;
+        let event = RotationEvent::Failed {
+            secret: name.as_str(),
+            step,
+            why,
+            may_have_happened,
+        };
+        self.journal.record_or_trace(&event).await;
     }
 
     /// Ends the leases whose callers depend on these versions of a stored value. An installation token

@@ -121,15 +121,14 @@ impl Rotations {
             let before = known.unwrap_or_else(|| SinkState::untouched(&now));
             let state = match self.push(by, name, &sink, held.version).await {
                 Ok(written) => {
-                    self.journal
-                        .record(&RotationEvent::SinkPushed {
-                            secret: name.as_str(),
-                            version: held.version,
-                            sink: &label,
-                            updated_at: written.updated_at,
-                            created: written.created,
-                        })
-                        .await?;
+                    let event = RotationEvent::SinkPushed {
+                        secret: name.as_str(),
+                        version: held.version,
+                        sink: &label,
+                        updated_at: written.updated_at,
+                        created: written.created,
+                    };
+                    self.journal.record(&event).await?;
                     SinkState::pushed(held.version, written.updated_at, &self.journal.moment())
                 }
                 Err(PushError::Sink {
@@ -138,15 +137,14 @@ impl Rotations {
                     retry_after,
                 }) => {
                     tracing::warn!(secret = %name, sink = label, why, "a sink was not written");
-                    self.journal
-                        .record_or_trace(&RotationEvent::SinkFailed {
-                            secret: name.as_str(),
-                            version: held.version,
-                            sink: &label,
-                            why: &why,
-                            may_have_happened,
-                        })
-                        .await;
+                    let event = RotationEvent::SinkFailed {
+                        secret: name.as_str(),
+                        version: held.version,
+                        sink: &label,
+                        why: &why,
+                        may_have_happened,
+                    };
+                    self.journal.record_or_trace(&event).await;
                     failed.push(format!("{label}: {why}"));
                     before.failed(&why, retry_after, &self.journal.moment())
                 }
