@@ -132,7 +132,6 @@ impl Warnings {
     pub(crate) fn warn(&self, warning: Warning) {
         let now = self.journal.now().wall;
         let fresh = NewWarning {
-            key: format!("{}/{}", warning.kind.as_str(), warning.subject).into(),
             occasion: Box::default(),
             mark: now,
             notice: Notice::of(warning, now),
@@ -243,7 +242,7 @@ impl Warnings {
             history::due(DeadlineOf::Secret { name, version }, &deadline, now)
         });
         let near: Vec<NewWarning> = near.chain(self.near_root_key(now)).collect();
-        let keys = near.iter().map(|fresh| fresh.key.clone()).collect();
+        let keys = near.iter().map(|fresh| fresh.notice.key()).collect();
         (near, keys)
     }
 
@@ -290,7 +289,7 @@ impl Warnings {
             if waiting.is_empty() {
                 return;
             }
-            let notices = waiting.iter().map(|(_, notice)| &**notice);
+            let notices = waiting.iter().map(|notice| &**notice);
             let told = channel.tell(&notice::message(notices)).await;
             let now = self.journal.now();
             match told {
@@ -301,8 +300,7 @@ impl Warnings {
                         "told"
                     );
                     channel.succeeded();
-                    let told = waiting.iter().map(|(key, notice)| (&**key, &*notice.id));
-                    self.history().delivered(channel.name, told);
+                    self.history().delivered(channel.name, &waiting);
                     self.store_history().await;
                 }
                 Err(error) => {

@@ -148,6 +148,11 @@ impl Notice {
         })
     }
 
+    /// What the history keeps it under: within its kind, the same subject is the same warning.
+    pub(super) fn key(&self) -> Box<str> {
+        format!("{}/{}", self.kind, self.subject).into()
+    }
+
     /// The record of it; other warnings than deadlines have records where they come from.
     pub(super) fn as_record(&self) -> Option<SecretEvent<'_>> {
         let near = self.deadline.as_ref()?;

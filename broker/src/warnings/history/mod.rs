@@ -29,7 +29,6 @@ impl ChannelName {
 /// A warning that may have been given before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NewWarning {
-    pub(super) key: Box<str>,
     pub(super) occasion: Box<str>,
     pub(super) mark: Timestamp,
     pub(super) notice: Notice,
@@ -45,7 +44,6 @@ pub(super) fn due(
     let notice = Notice::of_deadline(subject, deadline, mark, now)?;
     let version = notice.deadline.as_ref()?.version.unwrap_or(0);
     Some(NewWarning {
-        key: format!("{DEADLINE}/{}", notice.subject).into(),
         occasion: format!("version {version}, {at}").into(),
         mark,
         notice,
@@ -98,7 +96,8 @@ impl WarningHistory {
         heard_by: BTreeSet<ChannelName>,
         now: Timestamp,
     ) -> bool {
-        if let Some(last) = self.by_key.get(&fresh.key)
+        let key = fresh.notice.key();
+        if let Some(last) = self.by_key.get(&key)
             && !last.is_before(&fresh, now)
         {
             return false;
@@ -110,7 +109,7 @@ impl WarningHistory {
             notice: Some(Arc::new(fresh.notice)),
             kept: false,
         };
-        self.by_key.insert(fresh.key, entry);
+        self.by_key.insert(key, entry);
         true
     }
 
@@ -137,18 +136,11 @@ impl WarningHistory {
     }
 
     /// The first few that a channel has yet to hear of, in the order of their keys.
-    pub(super) fn waiting(
-        &self,
-        channel: ChannelName,
-        most: usize,
-    ) -> Vec<(Box<str>, Arc<Notice>)> {
-        let waiting = self
-            .by_key
-            .iter()
-            .filter(|(_, e)| e.waits.contains(&channel));
-        let waiting =
-            waiting.filter_map(|(key, e)| Some((key.clone(), Arc::clone(e.notice.as_ref()?))));
-        waiting.take(most).collect()
+    pub(super) fn waiting(&self, channel: ChannelName, most: usize) -> Vec<Arc<Notice>> {
+        let entries = self.by_key.values();
+        let waiting = entries.filter(|entry| entry.waits.contains(&channel));
+        let notices = waiting.filter_map(|entry| entry.notice.clone());
+        notices.take(most).collect()
     }
 
     pub(super) fn count_waiting(&self, channel: ChannelName) -> u64 {
@@ -156,19 +148,16 @@ impl WarningHistory {
         self.by_key.values().filter(waits).count() as u64
     }
 
-    /// A channel heard of these, each with its id: a newer one of the same key still waits.
-    pub(super) fn delivered<'a>(
-        &mut self,
-        channel: ChannelName,
-        these: impl Iterator<Item = (&'a str, &'a str)>,
-    ) {
-        for (key, id) in these {
-            if let Some(entry) = self.by_key.get_mut(key)
-                && entry.notice.as_ref().is_some_and(|notice| notice.id == id)
+    /// A channel heard of these. A newer one of the same key, which has another id, still waits.
+    pub(super) fn delivered(&mut self, channel: ChannelName, these: &[Arc<Notice>]) {
+        for heard in these {
+            if let Some(entry) = self.by_key.get_mut(&heard.key())
+                && let Some(notice) = &entry.notice
+                && notice.id == heard.id
             {
                 entry.waits.remove(&channel);
                 entry.kept = false;
-                if entry.waits.is_empty() && is_deadline(key) {
+                if entry.waits.is_empty() && heard.deadline.is_some() {
                     entry.notice = None;
                 }
             }
@@ -205,12 +194,11 @@ impl WarningHistory {
 
     /// The words of what was given within the last day, deadlines apart.
     pub(super) fn of_last_day(&self, now: Timestamp) -> Vec<String> {
-        let today = self
-            .by_key
-            .iter()
-            .filter(|(key, entry)| !is_deadline(key) && now.duration_since(entry.mark) < DAY);
-        let notices = today.filter_map(|(_, entry)| entry.notice.as_ref());
-        notices.map(|notice| notice.text.clone()).collect()
+        let entries = self.by_key.values();
+        let today = entries.filter(|entry| now.duration_since(entry.mark) < DAY);
+        let notices = today.filter_map(|entry| entry.notice.as_ref());
+        let others = notices.filter(|notice| notice.deadline.is_none());
+        others.map(|notice| notice.text.clone()).collect()
     }
 }
 
@@ -221,7 +209,7 @@ impl Entry {
         if self.occasion != fresh.occasion || self.mark > now {
             return true;
         }
-        if is_deadline(&fresh.key) {
+        if fresh.notice.deadline.is_some() {
             return self.mark < fresh.mark;
         }
         fresh.mark.duration_since(self.mark) >= DAY

@@ -42,7 +42,6 @@ fn floor(subject: &str, now: Timestamp) -> NewWarning {
         hint: None,
     };
     NewWarning {
-        key: format!("rate_floor/{subject}").into(),
         occasion: Box::default(),
         mark: now,
         notice: Notice::of(warning, now),
@@ -145,20 +144,17 @@ fn what_has_not_arrived_waits_for_each_channel_on_its_own_across_restarts() {
     add(&mut history, fresh(1, &ninety_days(), now), now);
     add(&mut history, Some(floor("user a", now)), now);
     let waiting = history.waiting(ChannelName::Hook, 1);
-    assert_eq!(&*waiting[0].0, "deadline/source-pat", "at most one");
-    let delivered = |history: &mut WarningHistory, channel, waiting: &[(Box<str>, Arc<Notice>)]| {
-        let these = waiting.iter().map(|(key, notice)| (&**key, &*notice.id));
-        history.delivered(channel, these);
-    };
-    delivered(&mut history, ChannelName::Hook, &waiting);
+    assert_eq!(&*waiting[0].key(), "deadline/source-pat");
+    assert_eq!(waiting.len(), 1, "at most one");
+    history.delivered(ChannelName::Hook, &waiting);
     history = restarted(&mut history, &mut rows);
     let count = |history: &WarningHistory| {
         [ChannelName::Hook, ChannelName::Webhook].map(|name| history.count_waiting(name))
     };
     assert_eq!(count(&history), [1, 2]);
     let all = history.waiting(ChannelName::Webhook, 9);
-    assert_eq!(all[0].1, waiting[0].1, "word for word after a restart");
-    delivered(&mut history, ChannelName::Webhook, &all);
+    assert_eq!(all[0], waiting[0], "word for word after a restart");
+    history.delivered(ChannelName::Webhook, &all);
     history = restarted(&mut history, &mut rows);
     assert_eq!(count(&history), [1, 0]);
     assert!(!add(&mut history, fresh(1, &ninety_days(), now), now));
@@ -171,8 +167,7 @@ fn a_newer_warning_still_waits_when_the_one_before_it_arrives() {
     add(&mut history, fresh(1, &ninety_days(), first), first);
     let on_its_way = history.waiting(ChannelName::Hook, 9);
     add(&mut history, fresh(1, &ninety_days(), later), later);
-    let these = on_its_way.iter().map(|(key, notice)| (&**key, &*notice.id));
-    history.delivered(ChannelName::Hook, these);
+    history.delivered(ChannelName::Hook, &on_its_way);
     assert_eq!(history.count_waiting(ChannelName::Hook), 1);
 }
 
