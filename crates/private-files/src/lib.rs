@@ -217,17 +217,24 @@ pub fn put_new(path: &Path, content: &[u8]) -> Result<(), PrivateError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".unfinished");
     let unfinished = PathBuf::from(name);
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(PrivateError::io(&unfinished)(error));
-        }
-        _ => {}
-    }
+    remove(&unfinished)?;
     write_new(&unfinished, content)?;
     let linked = whole_file::link(&unfinished, path).map_err(PrivateError::io(path));
-    fs::remove_file(&unfinished).map_err(PrivateError::io(&unfinished))?;
+    remove(&unfinished)?;
     linked?;
     sync_directory_of(path)
+}
+
+/// Removes a file, if it is there, and says whether it was.
+///
+/// # Errors
+///
+/// [`PrivateError::Io`].
+pub fn remove(path: &Path) -> Result<bool, PrivateError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        removed => removed.map(|()| true).map_err(PrivateError::io(path)),
+    }
 }
 
 /// Makes the name of a file durable.

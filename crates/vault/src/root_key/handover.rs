@@ -157,11 +157,8 @@ fn next_of(path: &Path) -> PathBuf {
 
 /// Removes a file, if it is there, durably.
 fn remove(path: &Path) -> Result<(), RootKeyError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => {
-            removed.map_err(PrivateError::io(path))?;
-            Ok(private::sync_directory_of(path)?)
-        }
+    if private::remove(path)? {
+        private::sync_directory_of(path)?;
     }
+    Ok(())
 }

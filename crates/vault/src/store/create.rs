@@ -1,6 +1,5 @@
 //! A new vault file: whole, or not there.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -27,12 +26,7 @@ impl Store {
     ) -> Result<(), VaultError> {
         let unfinished = path.with_extension("db.new");
         for leftover in [unfinished.clone(), beside(&unfinished, "-journal")] {
-            match fs::remove_file(&leftover) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(PrivateError::io(&leftover)(error).into());
-                }
-                _ => {}
-            }
+            private::remove(&leftover)?;
         }
         private::write_new(&unfinished, b"")?;
         Self::build(&unfinished, key_record, list, signed_head, now)
@@ -41,7 +35,7 @@ impl Store {
             io::ErrorKind::AlreadyExists => VaultError::Exists(path.to_owned()),
             _ => PrivateError::io(path)(error).into(),
         })?;
-        fs::remove_file(&unfinished).map_err(PrivateError::io(&unfinished))?;
+        private::remove(&unfinished)?;
         Ok(private::sync_directory_of(path)?)
     }
 
