@@ -51,12 +51,8 @@ struct Waiting {
     lines: VecDeque<Vec<u8>>,
     /// Of all lines, the one being written included.
     bytes: usize,
-    dropped: Dropped,
-}
-
-#[derive(Debug, Default, Clone, Copy)]
-struct Dropped {
-    in_all: u64,
+    /// How many lines were dropped.
+    dropped: u64,
     /// How many of them a trace has reported.
     reported: u64,
 }
@@ -93,7 +89,7 @@ impl NonblockingStderr {
             return;
         }
         if waiting.bytes + line.len() > self.0.most {
-            waiting.dropped.in_all += 1;
+            waiting.dropped += 1;
             return;
         }
         waiting.bytes += line.len();
@@ -105,7 +101,7 @@ impl NonblockingStderr {
     /// How many lines were dropped since the start.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.waiting().dropped.in_all
+        self.waiting().dropped
     }
 
     /// That lines were dropped, for the operator.
@@ -139,14 +135,14 @@ impl NonblockingStderr {
             waiting.bytes -= line.len();
             if written.is_err() {
                 // Counted, and not reported: that could not be written either.
-                waiting.dropped.in_all += 1;
-                waiting.dropped.reported += 1;
+                waiting.dropped += 1;
+                waiting.reported += 1;
             }
             if waiting.bytes > 0 {
                 continue;
             }
-            let more = waiting.dropped.in_all - waiting.dropped.reported;
-            waiting.dropped.reported = waiting.dropped.in_all;
+            let more = waiting.dropped - waiting.reported;
+            waiting.reported = waiting.dropped;
             drop(waiting);
             if more > 0 {
                 // Through the filter and the mask, like any other; there is room for it now.
