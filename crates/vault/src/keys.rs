@@ -34,42 +34,42 @@ pub(super) struct SealedKeys {
 impl SealedKeys {
     /// Makes the keys of a new vault. Returns the log's public key, base64, with them.
     pub(super) fn make(root: &RootKey, vault_id: &str) -> Result<(Self, String), NoRandom> {
-        let root_version = 1;
-        let seal = |what, key: &[u8; 32]| {
-            let purpose = envelope::purpose(what, vault_id, root_version);
-            envelope::seal_key(root.expose(), &purpose, key)
-        };
         let mut mac = Zeroizing::new([0; 32]);
         let mut seed = Zeroizing::new([0; 32]);
         envelope::random(&mut *mac)?;
         envelope::random(&mut *seed)?;
-        let sealed = Self {
-            check: seal(CHECK, &[0; 32])?,
-            mac: seal(MAC, &mac)?,
-            log_seed: seal(LOG_SEED, &seed)?,
-            vault_id: vault_id.to_owned(),
-            root_version,
-        };
+        let sealed = Self::seal(root.at_version(1), vault_id, &mac, &seed)?;
         Ok((sealed, public_key_of(&seed)))
     }
 
     /// The same keys, sealed under another root key.
-    pub(super) fn rewrapped(
-        &self,
-        old: &RootKey,
-        new: &RootKey,
-        root_version: u32,
-    ) -> Result<Self, KeyError> {
-        let seal = |what, key: &[u8; 32]| {
-            let purpose = envelope::purpose(what, &self.vault_id, root_version);
-            envelope::seal_key(new.expose(), &purpose, key)
+    pub(super) fn rewrapped(&self, old: &RootKey, new: RootKeyRef<'_>) -> Result<Self, KeyError> {
+        let mac = self.open(old, MAC, &self.mac)?;
+        let seed = self.open(old, LOG_SEED, &self.log_seed)?;
+        Ok(Self::seal(
+            new,
+            &self.vault_id,
+            mac.expose(),
+            seed.expose(),
+        )?)
+    }
+
+    fn seal(
+        root: RootKeyRef<'_>,
+        vault_id: &str,
+        mac: &[u8; 32],
+        seed: &[u8; 32],
+    ) -> Result<Self, NoRandom> {
+        let seal = |what, key| {
+            let purpose = envelope::purpose(what, vault_id, root.version);
+            envelope::seal_key(root.root, &purpose, key)
         };
         Ok(Self {
             check: seal(CHECK, &[0; 32])?,
-            mac: seal(MAC, self.open(old, MAC, &self.mac)?.expose())?,
-            log_seed: seal(LOG_SEED, self.open(old, LOG_SEED, &self.log_seed)?.expose())?,
-            vault_id: self.vault_id.clone(),
-            root_version,
+            mac: seal(MAC, mac)?,
+            log_seed: seal(LOG_SEED, seed)?,
+            vault_id: vault_id.to_owned(),
+            root_version: root.version,
         })
     }
 

@@ -209,7 +209,7 @@ impl Vault {
         let shared = Arc::new(Shared {
             path: path.to_owned(),
             id: state.key_record.keys.vault_id.clone(),
-            seals: store.seals(),
+            seals: Arc::clone(&store.seals),
             rekeying: Mutex::default(),
             state: RwLock::new(state),
             keys: RwLock::new(None),
@@ -279,10 +279,7 @@ impl Vault {
         let state = known(self.shared.state.read());
         let keys = known(self.shared.keys.read());
         let root = keys.as_ref().ok_or(VaultError::Locked)?.root();
-        let versions = state.list.secrets.get(name).map(|secret| &secret.versions);
-        let versions = versions
-            .filter(|versions| !versions.is_empty())
-            .ok_or_else(|| VaultError::NoValue(name.clone()))?;
+        let versions = &state.list.with_value(name)?.versions;
         // Newest first: it is nearly always the one.
         let sealed = versions.iter().rev().find(|s| s.version == wanted);
         let sealed = sealed.ok_or_else(|| VaultError::NoVersion {
@@ -291,11 +288,8 @@ impl Vault {
         })?;
         let what = sealed.identity(self.id(), name);
         let opened = envelope::unseal(root, &what, &sealed.envelope);
-        let tampered = || {
-            self.shared
-                .tampered(format!("version {wanted} of secret `{name}`"))
-        };
-        let value = opened.map_err(|_cause| tampered())?;
+        let place = self.shared.place(name.as_str(), wanted);
+        let value = opened.map_err(|_cause| self.shared.does_not_open(place))?;
         AccessToken::from_utf8(value).ok_or_else(|| VaultError::NotText(name.clone()))
     }
 

@@ -65,8 +65,8 @@ impl Vault {
         self.ask(move |work| {
             let (stored, text) = work.store.stored(rotation)?;
             let covered = work.covered(|state, key, rows| {
-                let after = Row::Rotation(&name, &stored.digest);
-                rows.turned(key, state.rotation_row(&name).into_iter().chain([after]))
+                let turned = state.rotations.get(&name).into_iter().chain([&stored]);
+                rows.turned(key, turned.map(|row| Row::Rotation(&name, &row.digest)))
             })?;
             let write = |tx: &Tx<'_>| states::write_state(tx, "rotation", &name, Some(&text));
             work.change_rows(covered, write, |state| {

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 
 use super::checks::CompactCheck;
 use super::envelope::Identity;
+use super::error::VaultError;
 use super::key_record::KeyRecord;
 use super::keys::{Keys, ListForm, Tag};
 use super::minted::SealedMinted;
@@ -131,6 +132,13 @@ pub(super) struct List {
 }
 
 impl List {
+    /// A secret that has a value here.
+    pub(super) fn with_value(&self, name: &SecretName) -> Result<&Secret, VaultError> {
+        let secret = self.secrets.get(name);
+        let secret = secret.filter(|secret| !secret.versions.is_empty());
+        secret.ok_or_else(|| VaultError::NoValue(name.clone()))
+    }
+
     /// Whether the list is as it was written under these keys, which learn in which form its MAC is.
     pub(super) fn is_genuine(&self, keys: &mut Keys) -> bool {
         let forms = [ListForm::V2, ListForm::V1];
@@ -306,12 +314,6 @@ impl State {
         let names = self.repositories.iter();
         let names = names.map(|(name, id)| Row::Repository(name, *id));
         rotations.chain(moves).chain(sinks).chain(names)
-    }
-
-    /// Of one secret.
-    pub(super) fn rotation_row<'a>(&'a self, secret: &'a SecretName) -> Option<Row<'a>> {
-        let stored = self.rotations.get(secret)?;
-        Some(Row::Rotation(secret, &stored.digest))
     }
 
     /// Of one secret.

@@ -161,7 +161,11 @@ impl Vault {
     ///
     /// [`VaultError::Stopped`].
     pub async fn settle(&self) -> Result<(), VaultError> {
-        self.ask(|work| work.settle()).await
+        self.ask(|work| {
+            work.write_notes();
+            Ok(())
+        })
+        .await
     }
 
     /// How a secret has been used, as far as noted. Also for secrets that have no value here.

@@ -63,7 +63,11 @@ impl Vault {
     ///
     /// If it could not be read.
     pub async fn snapshot(&self) -> Result<Snapshot, VaultError> {
-        self.ask(|work| work.snapshot()).await.map(Snapshot)
+        self.ask(|work| {
+            work.write_notes();
+            work.store.snapshot().map(Snapshot)
+        })
+        .await
     }
 
     /// Reads the snapshot back and seals it under a passphrase, with the root key and what belongs to it.

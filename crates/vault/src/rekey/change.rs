@@ -27,10 +27,6 @@ impl Change {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    pub(crate) fn from_stored(text: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(text)
-    }
-
     pub(super) fn at(&self, stage: Stage) -> Self {
         Self {
             stage,

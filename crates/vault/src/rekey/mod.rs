@@ -107,7 +107,24 @@ impl Vault {
         let to = key_record.source.clone();
         let begun = change.clone();
         self.ask_blocking(move |work| work.note_change(Some(begun)))?;
-        let take_back = |error: RekeyError| {
+        let put_in_force = || -> Result<u64, RekeyError> {
+            to.offer(&next, self.id(), version, at)?;
+            let root = next.at_version(version);
+            let heads = self.rewrap_all(root)?;
+            let key_record = KeyRecord {
+                keys: self.rewrap_own(&from, root)?,
+                made_at: to_microseconds(now),
+                change: Some(change.at(Stage::Done)),
+                ..key_record
+            };
+            let next = Next {
+                root: next,
+                key_record,
+                heads,
+            };
+            Ok(self.ask_blocking(move |work| work.rekey(next))?)
+        };
+        let data_keys = put_in_force().inspect_err(|_cause| {
             // Once this is written, the commit before it certainly is not.
             let failed = change.at(Stage::Failed);
             let settled = self.ask_blocking(move |work| work.note_change(Some(failed)));
@@ -118,29 +135,7 @@ impl Vault {
             if let Err(cause) = settled {
                 tracing::error!(%cause, "what a failed re-key left is removed at the next unlock");
             }
-            error
-        };
-        if let Err(cause) = to.offer(&next, self.id(), version, at) {
-            return Err(take_back(cause.into()));
-        }
-        let heads = self
-            .rewrap_all(next.at_version(version))
-            .map_err(|cause| take_back(cause.into()))?;
-        let sealed = self.rewrap_own(&from, &next, version);
-        let key_record = KeyRecord {
-            keys: sealed.map_err(|cause| take_back(cause.into()))?,
-            made_at: to_microseconds(now),
-            change: Some(change.at(Stage::Done)),
-            ..key_record
-        };
-        let next = Next {
-            root: next,
-            key_record,
-            heads,
-        };
-        let data_keys = self
-            .ask_blocking(move |work| work.rekey(next))
-            .map_err(|cause| take_back(cause.into()))?;
+        })?;
         Ok(Rekeyed {
             left: self.settle_rekey(&from.source, from.keys.root_version, &to, at),
             source: to,

@@ -62,12 +62,11 @@ impl Vault {
     pub(super) fn rewrap_own(
         &self,
         from: &KeyRecord,
-        next: &RootKey,
-        version: u32,
+        next: RootKeyRef<'_>,
     ) -> Result<SealedKeys, VaultError> {
         let keys = known(self.shared.keys.read());
         let keys = keys.as_ref().ok_or(VaultError::Locked)?;
-        let sealed = from.keys.rewrapped(&keys.root, next, version);
+        let sealed = from.keys.rewrapped(&keys.root, next);
         sealed.map_err(|cause| cause.or(self.shared.tampered("its own keys".to_owned())))
     }
 }

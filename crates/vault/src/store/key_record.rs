@@ -93,7 +93,7 @@ impl Store {
                     recovery,
                     made_at: time(row, 6)?,
                     change: change
-                        .map(|text| Change::from_stored(&text).map_err(unreadable(7)))
+                        .map(|text| serde_json::from_str(&text).map_err(unreadable(7)))
                         .transpose()?,
                     mac: row.get(8)?,
                 };

@@ -56,8 +56,8 @@ const HAS_OLD_ROWS: &str = "SELECT EXISTS (SELECT 1 FROM root_key_wrap WHERE pub
 pub(crate) struct Store {
     db: Connection,
     path: PathBuf,
-    /// How often the root key in force has sealed.
-    seals: Arc<AtomicU64>,
+    /// How often the root key in force has sealed; written with all that it seals.
+    pub(crate) seals: Arc<AtomicU64>,
 }
 
 impl Store {
@@ -125,11 +125,6 @@ impl Store {
         let release = store.db.release_memory();
         release.map_err(|cause| store.fault(cause))?;
         Ok((store, state))
-    }
-
-    /// How often the root key in force has sealed; written with all that it seals.
-    pub(crate) fn seals(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.seals)
     }
 
     /// Asks SQLite whether the file is sound.

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 
 use self::notes::UnwrittenNotes;
 use super::error::VaultError;
-use super::state::{Outline, Secret, State};
+use super::state::{List, Outline, State};
 use super::store::{Mark, Store};
 use super::{Shared, known};
 
@@ -109,33 +109,17 @@ impl Work {
         }
     }
 
-    /// All of the database, with whatever was noted before.
-    pub(super) fn snapshot(&mut self) -> Result<Vec<u8>, VaultError> {
-        self.write_notes();
-        self.store.snapshot()
-    }
-
-    /// All changes before this are done and written.
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "it is waited for like every other change"
-    )]
-    pub(super) fn settle(&mut self) -> Result<(), VaultError> {
-        self.write_notes();
-        Ok(())
-    }
-
     /// Works out what a change makes of one secret, and the MAC over the list after it.
     fn prepare(
         &self,
         name: &SecretName,
-        change: impl FnOnce(Option<&Secret>) -> Result<Outline, VaultError>,
+        change: impl FnOnce(&List) -> Result<Outline, VaultError>,
     ) -> Result<(Outline, Mark), VaultError> {
         let state = known(self.shared.state.read());
         let keys = known(self.shared.keys.read());
         let keys = keys.as_ref().ok_or(VaultError::Locked)?;
         let list = &state.list;
-        let outline = change(list.secrets.get(name))?;
+        let outline = change(list)?;
         let changed = Some((name, &outline));
         let mark = list.next_mark(keys, keys.list_form, &list.log, changed);
         Ok((outline, mark))

@@ -8,13 +8,14 @@ use super::Work;
 use crate::error::VaultError;
 use crate::rotation_state::Rotation;
 use crate::row_mac::Row;
-use crate::state::{ExposedTo, Outline, Sealed, Secret, Stored, ValueChange};
+use crate::state::{ExposedTo, Outline, Sealed, Secret, ValueChange};
 use crate::values::ValueRole;
 use crate::{StoredSecret, known};
 
 impl Work {
     pub(crate) fn reserve(&mut self, name: SecretName, now: Timestamp) -> Result<u64, VaultError> {
-        let (outline, mark) = self.prepare(&name, |secret| {
+        let (outline, mark) = self.prepare(&name, |list| {
+            let secret = list.secrets.get(&name);
             let versions = secret.map(|secret| secret.outline().versions);
             // A secret that was removed and comes back is a new one with old numbers behind it.
             let kept = secret.filter(|s| !s.versions.is_empty());
@@ -46,8 +47,8 @@ impl Work {
         role: ValueRole,
     ) -> Result<StoredSecret, VaultError> {
         self.catch_up(name.as_str(), sealed.version, &mut sealed.envelope)?;
-        let (_, mut mark) = self.prepare(name, |secret| {
-            let next = secret.filter(|secret| {
+        let (_, mut mark) = self.prepare(name, |list| {
+            let next = list.secrets.get(name).filter(|secret| {
                 let newest = secret.versions.last().map_or(0, |newest| newest.version);
                 newest < sealed.version && sealed.version <= secret.last_version
             });
@@ -64,13 +65,12 @@ impl Work {
             ValueRole::Rotated(rotation) => Some(rotation),
             ValueRole::InForce | ValueRole::Elsewhere => None,
         };
-        let (rotation, text) = self.stored(rotation)?.unzip();
-        let covered = self.covered(|state, key, rows| match &rotation {
-            None => rows,
-            Some(after) => {
-                let after = Row::Rotation(name, &after.digest);
-                rows.turned(key, state.rotation_row(name).into_iter().chain([after]))
-            }
+        let stored = rotation.map(|rotation| self.store.stored(*rotation));
+        let (rotation, text) = stored.transpose()?.unzip();
+        let covered = self.covered(|state, key, rows| {
+            let before = state.rotations.get(name).filter(|_| rotation.is_some());
+            let turned = before.into_iter().chain(&rotation);
+            rows.turned(key, turned.map(|row| Row::Rotation(name, &row.digest)))
         })?;
         mark.signed_head = covered.signed_head().copied();
         let beside = (text.as_deref(), turn.as_ref());
@@ -111,16 +111,15 @@ impl Work {
     }
 
     pub(crate) fn remove(&mut self, name: &SecretName, role: &ValueRole) -> Result<(), VaultError> {
-        let (_, mut mark) = self.prepare(name, |secret| {
-            let secret = secret.filter(|s| !s.versions.is_empty());
-            let secret = secret.ok_or_else(|| VaultError::NoValue(name.clone()))?;
+        let (_, mut mark) = self.prepare(name, |list| {
             Ok(Outline {
                 versions: Vec::new(),
-                ..secret.outline()
+                ..list.with_value(name)?.outline()
             })
         })?;
         let covered = self.covered(|state, key, rows| {
-            let rotation = state.rotation_row(name).into_iter();
+            let rotation = state.rotations.get(name).into_iter();
+            let rotation = rotation.map(|row| Row::Rotation(name, &row.digest));
             rows.turned(key, rotation.chain(state.sink_rows(name)))
         })?;
         mark.signed_head = covered.signed_head().copied();
@@ -152,10 +151,8 @@ impl Work {
         keep: Option<u64>,
         rotation: Option<Box<Rotation>>,
     ) -> Result<(), VaultError> {
-        let (_, mut mark) = self.prepare(name, |secret| {
-            let secret = secret.filter(|s| !s.versions.is_empty());
-            let secret = secret.ok_or_else(|| VaultError::NoValue(name.clone()))?;
-            let outline = secret.outline();
+        let (_, mut mark) = self.prepare(name, |list| {
+            let outline = list.with_value(name)?.outline();
             if let Some(version) = keep.filter(|version| !outline.versions.contains(version)) {
                 let secret = name.clone();
                 return Err(VaultError::NoVersion { secret, version });
@@ -167,7 +164,8 @@ impl Work {
         })?;
         let hashed = keep.and_then(|keep| self.hash_of(name, keep));
         let kept = keep.zip(hashed.as_ref());
-        let (rotation, text) = self.stored(rotation)?.unzip();
+        let stored = rotation.map(|rotation| self.store.stored(*rotation));
+        let (rotation, text) = stored.transpose()?.unzip();
         let covered = self.covered(|state, key, rows| {
             let turned = state.rotations.get(name).into_iter().chain(&rotation);
             rows.turned(key, turned.map(|row| Row::Rotation(name, &row.digest)))
@@ -190,17 +188,6 @@ impl Work {
             }
         });
         self.store.forget_old_rows()
-    }
-}
-
-impl Work {
-    fn stored(
-        &self,
-        rotation: Option<Box<Rotation>>,
-    ) -> Result<Option<(Stored<Rotation>, String)>, VaultError> {
-        rotation
-            .map(|rotation| self.store.stored(*rotation))
-            .transpose()
     }
 
     fn hash_of(&self, name: &SecretName, version: u64) -> Option<HashedToken> {

@@ -206,7 +206,11 @@ async fn what_was_sealed_before_and_arrives_after_is_sealed_anew() {
     // Holds the writer, so that the two wait in its queue in this order.
     let (late, done) = {
         let state = known(vault.shared.state.write());
-        let close = vault.writer.ask(|work| work.settle()).unwrap();
+        let close = vault.writer.ask(|work| {
+            work.write_notes();
+            Ok(())
+        });
+        let close = close.unwrap();
         let usage = recorded("two", version);
         let new = NewValue {
             value: token("late"),
