@@ -45,10 +45,8 @@ impl Rotations {
         let Some(declared) = policies.set.secret(name) else {
             return;
         };
-        let under_way = self
-            .vault
-            .rotation(name)
-            .is_some_and(|one| one.is_under_way());
+        let rotation = self.vault.rotation(name);
+        let under_way = rotation.is_some_and(|one| one.is_under_way());
         let is_open = declared.kind == SecretKind::Classic
             && declared.source.is_vault()
             && declared.scopes.is_empty()
@@ -70,10 +68,8 @@ impl Rotations {
             if let Some(why) = &rotation.failure {
                 warnings.push(format!("the rotation of `{name}` does not get on: {why}"));
             } else if next.waits_for == WaitsFor::Person {
-                warnings.push(format!(
-                    "the rotation of `{name}` waits for you: {}",
-                    next.text
-                ));
+                let text = next.text;
+                warnings.push(format!("the rotation of `{name}` waits for you: {text}"));
             }
         }
         for declared in self.policies.in_force().set.secrets() {
