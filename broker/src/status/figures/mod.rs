@@ -62,12 +62,14 @@ impl Status {
         let floors = self.limits.rate_floors().into_iter();
         Gauges {
             now: now.wall,
-            leases: self.leases.table.len() as u64,
-            audit_records: self.journal.head().records,
-            audit_faulty: self.journal.fault().is_some(),
-            socket_lost: self.socket_fault().is_some(),
-            locked: self.vault.is_locked(),
-            source_requests,
+            single: [
+                ("tokend_leases_live", self.leases.table.len() as u64),
+                ("tokend_audit_records", self.journal.head().records),
+                ("tokend_audit_faulty", self.journal.fault().is_some().into()),
+                ("tokend_socket_lost", self.socket_fault().is_some().into()),
+                ("tokend_locked", self.vault.is_locked().into()),
+                ("tokend_source_requests_today", source_requests.into()),
+            ],
             channels: self.warnings.channel_states(),
             secrets: self.secrets(),
             below_floor: floors
@@ -106,12 +108,8 @@ const METRICS: &str = include_str!("metrics.tsv");
 #[derive(Debug)]
 struct Gauges {
     now: Timestamp,
-    leases: u64,
-    audit_records: u64,
-    audit_faulty: bool,
-    socket_lost: bool,
-    locked: bool,
-    source_requests: u32,
+    /// Those without labels.
+    single: [(&'static str, u64); 6],
     channels: Vec<WarningChannel>,
     secrets: Vec<SecretView>,
     /// Secrets with a `rate_floor`, and whether less is left.
@@ -122,12 +120,9 @@ struct Gauges {
 impl Collector for Gauges {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut out = Output(encoder);
-        out.one("tokend_leases_live", self.leases)?;
-        out.one("tokend_audit_records", self.audit_records)?;
-        out.one("tokend_audit_faulty", self.audit_faulty.into())?;
-        out.one("tokend_socket_lost", self.socket_lost.into())?;
-        out.one("tokend_locked", self.locked.into())?;
-        out.one("tokend_source_requests_today", self.source_requests.into())?;
+        for (name, value) in self.single {
+            out.one(name, value)?;
+        }
         let channels = self.channels.iter();
         let waiting = channels.map(|one| ([("channel", &*one.channel)], one.waiting));
         out.all("tokend_warnings_waiting", waiting)?;
