@@ -25,7 +25,7 @@ use jiff::Timestamp;
 
 use super::Minting;
 use crate::lease_record;
-use crate::minting::table::{EndNow, TOKEN_LIFETIME, Token, TokenLife};
+use crate::minting::table::{TOKEN_LIFETIME, Token, TokenLife};
 use crate::secrets::Upkeep;
 
 /// A new token may be refused for some seconds, until it is known everywhere. Octokit allows for five.
@@ -75,24 +75,18 @@ impl Minting {
         by: &Arc<Caller>,
         last: Option<&LeaseId>,
     ) -> impl Future<Output = TokenEnd> + Send + use<> {
-        let ending = match self.tokens.end_now(hashed, last) {
-            EndNow::Begun(token, tries) => {
-                let (this, by) = (Arc::clone(self), Arc::clone(by));
-                // Goes on when no one waits for it any more.
-                let ending = async move { this.end_token(token, tries, Some(&by)).await };
-                Ok(tokio::spawn(ending))
-            }
-            EndNow::UnderWay => Err(TokenEnd::Pending),
-            EndNow::Shared => Err(TokenEnd::Shared),
-        };
+        let ending = self.tokens.end_now(hashed, last).map(|(token, tries)| {
+            let (this, by) = (Arc::clone(self), Arc::clone(by));
+            // Goes on when no one waits for it any more.
+            tokio::spawn(async move { this.end_token(token, tries, Some(&by)).await })
+        });
         async move {
-            let ending = match ending {
-                Ok(ending) => ending,
-                Err(end) => return end,
-            };
-            match tokio::time::timeout(PATIENCE, ending).await {
-                Ok(Ok(end)) => end,
-                Ok(Err(_)) | Err(_) => TokenEnd::Pending,
+            match ending {
+                Ok(ending) => match tokio::time::timeout(PATIENCE, ending).await {
+                    Ok(Ok(end)) => end,
+                    Ok(Err(_)) | Err(_) => TokenEnd::Pending,
+                },
+                Err(end) => end,
             }
         }
     }
@@ -137,10 +131,9 @@ impl Minting {
         let all = all.map(|token| (tokens.value(&token.minted.hashed_credential), token));
         all.filter(|(value, _)| wanted(value))
             .filter_map(|(value, token)| {
-                match tokens.end_now(&token.minted.hashed_credential, None) {
-                    EndNow::Begun(token, tries) => Some((token, tries, value)),
-                    EndNow::UnderWay | EndNow::Shared => None,
-                }
+                let begun = tokens.end_now(&token.minted.hashed_credential, None);
+                let (token, tries) = begun.ok()?;
+                Some((token, tries, value))
             })
             .collect()
     }

@@ -144,26 +144,26 @@ impl Minting {
         lease: &Lease,
         token: &Token,
     ) -> Result<Option<AccessToken>, Arc<MintError>> {
-        let tokens = &self.tokens;
         let hashed = &token.minted.hashed_credential;
-        match tokens.take(recorded, &lease.id, hashed) {
-            Err(_revoked) => Ok(None),
-            Ok(Some(value)) => Ok(Some(value)),
-            Ok(None) => {
-                let value = match self.vault.open_minted(recorded, hashed) {
-                    Ok(value) => value,
-                    Err(source @ VaultError::Locked) => {
-                        let secret = lease.secret.clone();
-                        return Err(Arc::new(MintError::Vault { secret, source }));
-                    }
-                    Err(error) => {
-                        tracing::error!(cause = %error, "a kept installation token does not open; another one is minted");
-                        tokens.stop_sharing(&token.minted.key);
-                        return Ok(None);
-                    }
-                };
-                tokens.cache_value(hashed, &value);
+        let Ok(in_memory) = self.tokens.take(recorded, &lease.id, hashed) else {
+            return Ok(None);
+        };
+        if in_memory.is_some() {
+            return Ok(in_memory);
+        }
+        match self.vault.open_minted(recorded, hashed) {
+            Ok(value) => {
+                self.tokens.cache_value(hashed, &value);
                 Ok(Some(value))
+            }
+            Err(source @ VaultError::Locked) => {
+                let secret = lease.secret.clone();
+                Err(Arc::new(MintError::Vault { secret, source }))
+            }
+            Err(error) => {
+                tracing::error!(cause = %error, "a kept installation token does not open; another one is minted");
+                self.tokens.stop_sharing(&token.minted.key);
+                Ok(None)
             }
         }
     }

@@ -2,21 +2,11 @@
 
 use std::time::Duration;
 
+use broker_protocol::api::TokenEnd;
 use broker_protocol::names::LeaseId;
 use broker_secret_memory::token::HashedToken;
 
 use super::{Token, TokenTable};
-
-/// What becomes of a token that someone wants to end now.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use]
-pub(crate) enum EndNow {
-    /// Whoever asked ends it; with it, how often it was tried.
-    Begun(Token, u32),
-    /// It is gone, or another task is ending it.
-    UnderWay,
-    Shared,
-}
 
 /// How far ending a token has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,25 +52,32 @@ impl TokenTable {
     }
 
     /// Takes one token to end it now, whoever holds it; or with `last` only if no lease but this one
-    /// does.
-    pub(crate) fn end_now(&self, hashed: &HashedToken, last: Option<&LeaseId>) -> EndNow {
+    /// does. With it, how often it was tried.
+    ///
+    /// # Errors
+    ///
+    /// What is answered where no one needs to end it: [`TokenEnd::Pending`] if it is gone or another task is
+    /// ending it, or else [`TokenEnd::Shared`].
+    pub(crate) fn end_now(
+        &self,
+        hashed: &HashedToken,
+        last: Option<&LeaseId>,
+    ) -> Result<(Token, u32), TokenEnd> {
         let mut inner = self.lock();
-        let Some(entry) = inner.tokens.get_mut(hashed) else {
-            return EndNow::UnderWay;
-        };
+        let entry = inner.tokens.get_mut(hashed).ok_or(TokenEnd::Pending)?;
         if last.is_some_and(|last| entry.holders.iter().any(|holder| holder != last)) {
-            return EndNow::Shared;
+            return Err(TokenEnd::Shared);
         }
         entry.must_end = true;
         let tries = match entry.ending {
             Ending::Idle => 0,
             Ending::Again { tries, .. } => tries,
-            Ending::UnderWay => return EndNow::UnderWay,
+            Ending::UnderWay => return Err(TokenEnd::Pending),
         };
         entry.ending = Ending::UnderWay;
-        let begun = EndNow::Begun(entry.token.clone(), tries);
+        let token = entry.token.clone();
         inner.stop_sharing(hashed);
-        begun
+        Ok((token, tries))
     }
 
     /// Ending it did not work; it is tried again at this moment of boot time.

@@ -29,7 +29,6 @@ use tokio::sync::watch;
 use self::ending::Ending;
 use super::MintError;
 
-pub(crate) use self::ending::EndNow;
 pub(crate) use self::key::mint_key;
 pub(crate) use self::life::{TOKEN_LIFETIME, TokenLife};
 pub(crate) use self::token_ref::TokenRef;

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use broker_clock::{Clock as _, ManualClock, Now};
+use broker_protocol::api::TokenEnd;
 use broker_protocol::names::Delivery;
 use jiff::Timestamp;
 
@@ -279,7 +280,7 @@ fn a_token_that_is_ended_now_is_handed_to_nobody_and_tried_again_whoever_holds_i
     let table = TokenTable::default();
     let minted = minted(&table);
     let begun = table.end_now(&minted.minted.hashed_credential, None);
-    assert_eq!(begun, EndNow::Begun(minted.clone(), 0));
+    assert_eq!(begun, Ok((minted.clone(), 0)));
     let taken = table.take(&recorded(), &id(1), &minted.minted.hashed_credential);
     assert_eq!(taken.err(), Some(NotHeld));
     table.retry_end(&minted.minted.hashed_credential, 1, Duration::from_secs(1));
@@ -301,9 +302,9 @@ fn a_lease_ends_its_token_now_unless_others_hold_it_or_somebody_is_ending_it() {
     let joined = table.share(&key(7), &id(2), QUARTER, boot(0));
     assert_eq!(joined, Some(minted.clone()));
     let end = |lease| table.end_now(&minted.minted.hashed_credential, Some(&id(lease)));
-    assert_eq!(end(1), EndNow::Shared);
+    assert_eq!(end(1), Err(TokenEnd::Shared));
     table.release(&id(1), None);
-    assert_eq!(end(2), EndNow::Begun(minted.clone(), 0));
-    assert_eq!(end(2), EndNow::UnderWay);
+    assert_eq!(end(2), Ok((minted.clone(), 0)));
+    assert_eq!(end(2), Err(TokenEnd::Pending));
     assert_eq!(table.share(&key(7), &id(3), QUARTER, boot(0)), None);
 }
