@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use broker_audit::chain::LineHash;
 use broker_audit::record;
 use broker_clock::{BootId, Now};
 use broker_policy::Caller;
@@ -113,21 +114,15 @@ pub(crate) enum LeaseRecordError {
     Name(#[from] NameError),
 }
 
-/// A lease read back from the text of its record, which lacks the brace that opens it.
-///
-/// # Errors
-///
-/// As for [`read`].
-pub(crate) fn read_text(text: &str) -> Result<(Lease, BootId), LeaseRecordError> {
-    read(&serde_json::from_str(&format!("{{{text}"))?)
-}
-
-/// A lease read back, and the boot in which its span was measured.
+/// A lease read back from the text of its record, which lacks the brace that opens it, and the boot in which
+/// its span was measured.
 ///
 /// # Errors
 ///
 /// [`LeaseRecordError`]: with a genuine MAC only a newer or older broker's record gives that.
-pub(crate) fn read(record: &record::Lease<'_>) -> Result<(Lease, BootId), LeaseRecordError> {
+pub(crate) fn read(text: &str) -> Result<(Lease, BootId), LeaseRecordError> {
+    let text = format!("{{{text}");
+    let record: record::Lease<'_> = serde_json::from_str(&text)?;
     let permission = |(name, level): (&Cow<'_, str>, &Cow<'_, str>)| {
         Ok::<_, NameError>((name.parse()?, level.parse()?))
     };
@@ -135,24 +130,21 @@ pub(crate) fn read(record: &record::Lease<'_>) -> Result<(Lease, BootId), LeaseR
         wall,
         boot: Duration::from_micros(boot_us),
     };
+    let caller = record.caller;
+    let sha256: Option<LineHash> = caller.sha256.and_then(|hex| hex.parse().ok());
     let lease = Lease {
         id: record.lease.parse()?,
         caller: Arc::new(Caller {
-            uid: record.caller.uid,
-            gid: record.caller.gid,
-            groups: record.caller.groups.clone(),
-            subordinate_of: record.caller.subordinate_of,
-            pid: record.caller.pid,
-            started: record.caller.started,
-            unit: record.caller.unit.as_deref().map(str::to_owned),
-            user_unit: record.caller.user_unit.as_deref().map(str::to_owned),
-            exe: record.caller.exe.as_deref().map(str::to_owned),
-            sha256: record
-                .caller
-                .sha256
-                .as_deref()
-                .and_then(|hex| hex.parse::<broker_audit::chain::LineHash>().ok())
-                .map(|hash| *hash.as_bytes()),
+            uid: caller.uid,
+            gid: caller.gid,
+            groups: caller.groups,
+            subordinate_of: caller.subordinate_of,
+            pid: caller.pid,
+            started: caller.started,
+            unit: caller.unit.map(Cow::into_owned),
+            user_unit: caller.user_unit.map(Cow::into_owned),
+            exe: caller.exe.map(Cow::into_owned),
+            sha256: sha256.map(|hash| *hash.as_bytes()),
         }),
         purpose: record.purpose.parse()?,
         secret: record.secret.parse()?,
@@ -261,9 +253,7 @@ mod tests {
 
         let boot_id = BootId::new("b00t");
         let body = Body::of(&LeaseEvent::Granted(of(&lease, &boot_id))).unwrap();
-        let line = format!("{{{}", body.as_str());
-        let record: record::Lease<'_> = serde_json::from_str(&line).unwrap();
-        assert_eq!(read(&record).unwrap(), (lease, boot_id));
+        assert_eq!(read(body.as_str()).unwrap(), (lease, boot_id));
     }
 
     /// A lease as long as its record can be made by whoever asks for it.

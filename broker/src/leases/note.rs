@@ -52,7 +52,7 @@ impl Leases {
             // log stays the account of record.
             let expected = self.vault.lease_mac(&covered);
             let forged = expected.is_ok_and(|expected| !expected.is(&mac));
-            if !forged && let Ok((lease, _boot)) = lease_record::read_text(&covered) {
+            if !forged && let Ok((lease, _boot)) = lease_record::read(&covered) {
                 self.usage.granted(&lease);
             }
         }

@@ -190,7 +190,7 @@ impl Leases {
         let live = found.iter().flat_map(|found| &found.live);
         live.filter_map(|live| {
             let (covered, _mac) = Body::split_mac(&live.lives.body)?;
-            let (lease, _boot) = lease_record::read_text(&covered).ok()?;
+            let (lease, _boot) = lease_record::read(&covered).ok()?;
             Some((lease.id, lease.span.renewable.wall))
         })
         .collect()
@@ -249,7 +249,7 @@ impl Leases {
                 Err(_locked) => return (LoggedLease::NotYet, 0),
             }
         }
-        let read = lease_record::read_text(&lives).and_then(|(mut lease, boot_id)| {
+        let read = lease_record::read(&lives).and_then(|(mut lease, boot_id)| {
             if let Some(issued) = issued {
                 let issued = format!("{{{issued}");
                 lease_record::add_issued(&mut lease, &serde_json::from_str(&issued)?)?;
