@@ -7,7 +7,7 @@ use broker_audit_writer::{Effect, Recorded, Use};
 use broker_clock::Now;
 use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::{AccessToken, HashedToken};
-use broker_sources::{ReadOptions, Taken};
+use broker_sources::ReadOptions;
 use broker_vault::MintKey;
 use jiff::Timestamp;
 
@@ -67,23 +67,17 @@ impl Leases {
                 .vault
                 .unseal(recorded)
                 .map_err(|error| vault_error(&lease.secret, error)),
-            _ => {
-                let taken = Box::pin(self.take_from_source(lease, recorded, origin)).await?;
-                let hashed = taken.value.hashed();
-                self.record_issued(lease, hashed, None, taken.stale_since)
-                    .await?;
-                Ok(taken.value)
-            }
+            _ => Box::pin(self.obtain_from_source(lease, recorded, origin)).await,
         }
     }
 
     /// A value that is not stored in the vault.
-    async fn take_from_source(
+    async fn obtain_from_source(
         &self,
-        lease: &Lease,
+        lease: &mut Lease,
         recorded: Recorded<Use>,
         origin: Origin<'_>,
-    ) -> Result<Taken, IssueError> {
+    ) -> Result<AccessToken, IssueError> {
         let options = ReadOptions {
             since: origin.fresh.then_some(lease.span.issued.boot),
             for_lease: true,
@@ -100,7 +94,10 @@ impl Leases {
             let secret = [("secret", lease.secret.to_string())];
             self.counters.stale.get_or_create(&secret).inc();
         }
-        Ok(taken)
+        let hashed = taken.value.hashed();
+        self.record_issued(lease, hashed, None, taken.stale_since)
+            .await?;
+        Ok(taken.value)
     }
 
     /// The token that the lease's own record names, where it is still there.
