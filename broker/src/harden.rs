@@ -26,9 +26,7 @@ use nix::sys::stat::{Mode, umask};
 /// Proof that the process is hardened.
 #[derive(Debug)]
 #[must_use = "secrets are read only by what holds this"]
-pub struct Hardened {
-    _made_here: (),
-}
+pub struct Hardened(());
 
 /// What the kernel refused. The daemon does not start then.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +72,7 @@ pub fn before_any_secret() -> Result<Hardened, HardenError> {
         step: "closing inherited files (/proc/self/fd)",
         cause,
     })?;
-    Ok(Hardened { _made_here: () })
+    Ok(Hardened(()))
 }
 
 /// Lowers both limits to 1 byte, or leaves them at 0.
