@@ -141,7 +141,8 @@ impl Home {
 }
 
 impl Home {
-    pub(crate) fn trace_path(&self) -> PathBuf {
+    /// Where brokers in this home write their standard error.
+    pub fn trace_path(&self) -> PathBuf {
         self.path().join("trace")
     }
 

@@ -1,9 +1,10 @@
 //! A broker, started and stopped.
 
-use std::fs::File;
+use std::cell::RefCell;
+use std::fs::{File, OpenOptions};
 use std::mem;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,15 +13,19 @@ use broker_audit::files::{self, Tail};
 use broker_policy::Caller;
 use broker_protocol::causes;
 use broker_secret_memory::nonblocking_stderr::NonblockingStderr;
+use broker_secret_memory::redact::Redacting;
 use broker_vault::root_key::{Keyring, Passphrase, RootKeySource};
 use http_body_util::BodyExt as _;
 use nix::fcntl::Flock;
 use serde_json::json;
 use support::http::Answer;
-use support::{AnyBroker, Home};
+use support::{AnyBroker, Home, wait};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tracing::dispatcher::{self, DefaultGuard};
+use tracing::level_filters::LevelFilter;
+use tracing::{Dispatch, Subscriber};
 
 use super::clock::MovedClock;
 use crate::api::Api;
@@ -43,9 +48,34 @@ struct Running {
     /// This process.
     peer: Arc<Peer>,
     stop: watch::Sender<bool>,
+    /// To the home's trace.
+    traces: Dispatch,
     _store: Flock<File>,
     // Last: what runs in it uses all of the above.
     runtime: Runtime,
+}
+
+impl Running {
+    /// Runs it in this thread.
+    fn run<T>(&self, work: impl Future<Output = T>) -> T {
+        dispatcher::with_default(&self.traces, || self.runtime.block_on(work))
+    }
+}
+
+thread_local! {
+    /// Where a thread of a runtime sends its traces, for as long as it lives.
+    static TRACED: RefCell<Option<DefaultGuard>> = const { RefCell::new(None) };
+}
+
+/// Writes to the home's trace what `tokend` would to its standard error.
+fn traces(home: &Home, level: LevelFilter) -> impl Subscriber + Send + Sync + use<> {
+    let mut options = OpenOptions::new();
+    let file = options.create(true).append(true).open(home.trace_path());
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_ansi(false)
+        .with_writer(Redacting::new(Mutex::new(file.unwrap())))
+        .finish()
 }
 
 /// A home with a vault and the policies for `label-sync`, as after `tokenctl init`.
@@ -96,8 +126,21 @@ impl InProcess {
         Self::start_by(home, MovedClock::new())
     }
 
+    /// Traces all there is to trace.
+    pub(crate) fn start_tracing_all(home: Home) -> Self {
+        Self::started(Self::try_start_by(
+            home,
+            MovedClock::new(),
+            LevelFilter::TRACE,
+        ))
+    }
+
     fn start_by(home: Home, clock: MovedClock) -> Self {
-        match Self::try_start_by(home, clock) {
+        Self::started(Self::try_start_by(home, clock, LevelFilter::INFO))
+    }
+
+    fn started(tried: Result<Self, Box<(Home, StartError)>>) -> Self {
+        match tried {
             Ok(broker) => broker,
             Err(refused) => panic!("the broker did not start: {}", causes::describe(&refused.1)),
         }
@@ -105,23 +148,31 @@ impl InProcess {
 
     /// Starts it, or says why it does not.
     pub(crate) fn try_start(home: Home) -> Result<Self, Box<(Home, StartError)>> {
-        Self::try_start_by(home, MovedClock::new())
+        Self::try_start_by(home, MovedClock::new(), LevelFilter::INFO)
     }
 
-    fn try_start_by(home: Home, clock: MovedClock) -> Result<Self, Box<(Home, StartError)>> {
+    fn try_start_by(
+        home: Home,
+        clock: MovedClock,
+        level: LevelFilter,
+    ) -> Result<Self, Box<(Home, StartError)>> {
         home.stay_away_from_github();
+        let traced = Dispatch::new(traces(&home, level));
+        let traces = traced.clone();
         // One thread for what goes on by itself; requests run in that of the test.
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        runtime.on_thread_start(move || TRACED.set(Some(dispatcher::set_default(&traced))));
         let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
         let (stop, stopped) = watch::channel(false);
-        let started = runtime.block_on(async {
-            let traces = NonblockingStderr::to_standard_error().unwrap();
+        let starting = async {
+            let standard_error = NonblockingStderr::to_standard_error().unwrap();
             let clock = Arc::new(clock.clone());
-            let started = startup::assemble(home.places.clone(), clock, traces);
+            let started = startup::assemble(home.places.clone(), clock, standard_error);
             let (app, store) = started.await?;
             life::go_on(&app, stopped);
             Ok((app, store))
-        });
+        };
+        let started = dispatcher::with_default(&traces, || runtime.block_on(starting));
         let (app, store) = match started {
             Ok(started) => started,
             Err(error) => return Err(Box::new((home, error))),
@@ -134,6 +185,7 @@ impl InProcess {
             app,
             peer: Arc::new(peer),
             stop,
+            traces,
             _store: store,
             runtime,
         };
@@ -171,8 +223,8 @@ impl InProcess {
     }
 
     fn http_by(&self, peer: Arc<Peer>, method: &str, path: &str, body: &str) -> Answer {
-        let Running { api, runtime, .. } = self.running();
-        runtime.block_on(ask(api.clone(), request(peer, method, path, body)))
+        let running = self.running();
+        running.run(ask(running.api.clone(), request(peer, method, path, body)))
     }
 
     /// One request by this process, not waited for. It is gone with the broker.
@@ -187,7 +239,7 @@ impl InProcess {
     /// Waits for the answer to what was begun.
     #[track_caller]
     pub(crate) fn finished(&self, begun: JoinHandle<Answer>) -> Answer {
-        self.running().runtime.block_on(begun).unwrap()
+        self.running().run(begun).unwrap()
     }
 
     /// Asks for a lease with this body.
@@ -226,14 +278,24 @@ impl InProcess {
 
     /// Does at once what goes on by itself each second.
     pub(crate) fn round(&self) {
-        let Running { app, runtime, .. } = self.running();
+        let running = self.running();
+        let app = &running.app;
         app.leases.expire_leases();
-        runtime.block_on(async {
+        running.run(async {
             if let Some(every) = app.config.github.check_every {
                 app.checks.run_due_check(every).await;
             }
             app.rotations.run_due_rotations().await;
             app.operations.run_due_rekey().await;
+        });
+    }
+
+    /// Waits for something while the broker's clock gains a second at each look.
+    #[track_caller]
+    pub(crate) fn until(&self, mut condition: impl FnMut() -> bool) {
+        wait::until(|| {
+            self.clock.advance(Duration::from_secs(1));
+            condition()
         });
     }
 
@@ -257,11 +319,10 @@ impl InProcess {
 
     /// Stops it in good order and hands its home back.
     pub(crate) fn stop(mut self) -> Home {
-        let Running {
-            app, stop, runtime, ..
-        } = self.running();
-        stop.send(true).unwrap();
-        runtime.block_on(life::end(app, "a test")).unwrap();
+        let running = self.running();
+        running.stop.send(true).unwrap();
+        let ended = running.run(life::end(&running.app, "a test"));
+        ended.unwrap();
         self.end();
         mem::take(&mut self.home)
     }
@@ -269,6 +330,11 @@ impl InProcess {
     /// Stops it in good order and starts it again, by the same clock.
     pub(crate) fn restarted(self) -> Self {
         let clock = self.clock.clone();
+        self.restarted_by(clock)
+    }
+
+    /// The same, by another clock.
+    pub(crate) fn restarted_by(self, clock: MovedClock) -> Self {
         Self::start_by(self.stop(), clock)
     }
 
