@@ -1,5 +1,5 @@
-//! What suspends, reboots and clocks that jump do to live leases and to waits that are stored. The kernel plays them: a time
-//! namespace moves boot time, a bind mount gives the boot another name.
+//! What suspends, reboots and clocks that jump do to live leases. The kernel plays them: a time namespace moves boot
+//! time, a bind mount gives the boot another name.
 
 use std::fs;
 use std::path::Path;
@@ -98,24 +98,4 @@ fn p5_after_a_reboot_the_wall_clock_decides_and_then_boot_time_again() {
     let broker = restarted(broker.kill(), since_boot(1030), Some(REBOOTED));
     assert_eq!(end(&broker, &short), None);
     assert_eq!(end(&broker, &long).as_ref(), Some(&long["expires_at"]));
-}
-
-#[test]
-fn an_old_value_is_ended_when_its_time_has_passed_by_boot_time_and_after_a_reboot_by_the_wall_clock()
- {
-    use crate::rotate::{OLD, Scene};
-    if !can_be_played() {
-        return;
-    }
-    let scene = Scene::new();
-    scene.rotate(&["--revoke-after", "1h"]).success();
-    let Scene { github, broker } = scene;
-    let broker = restarted(broker.stop(), since_boot(100_000), Some(REBOOTED));
-    let scene = Scene { github, broker };
-    assert_eq!(scene.state()["next"]["step"], "wait");
-    assert!(!scene.is_dead(OLD));
-    let Scene { github, broker } = scene;
-    let broker = restarted(broker.stop(), 3600, None);
-    let scene = Scene { github, broker };
-    support::wait::until(|| scene.is_dead(OLD));
 }

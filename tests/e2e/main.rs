@@ -1,6 +1,5 @@
 //! What takes a process: sockets, accounts, crashes, leaks, programs of others, the command line. One module
-//! per area; promises of SECURITY.md keep their tests here. What services decide is tested in the test's own
-//! process, in `broker/src/tests`.
+//! per area. What services decide is tested in the test's own process, in `broker/src/tests`.
 
 #![expect(
     clippy::unwrap_used,
@@ -19,7 +18,6 @@ mod cli;
 mod clocks;
 mod connections;
 mod crash;
-mod deny;
 mod edges;
 mod exec;
 mod faults;
@@ -42,5 +40,4 @@ mod service;
 mod socket;
 mod source;
 mod stalled;
-mod stored;
 mod warnings;

@@ -3,11 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
 
 use serde_json::Value;
-use support::broker::Ran;
-use support::{Home, TestBroker, http, wait};
+use support::{TestBroker, http, wait};
 
 fn not_ready(open: &mut UnixStream) -> Vec<Value> {
     let status = http::exchange(open, "GET", "/v1/status", "");
@@ -62,21 +60,4 @@ fn a_socket_that_another_program_put_in_its_place_is_left_alone_and_taken_back_w
     assert_eq!(broker.lease(r#"{"purpose":"label-sync"}"#).status, 201);
     let said = broker.home.trace().matches("no caller can connect").count();
     assert_eq!(said, 1, "once");
-}
-
-#[test]
-fn a_second_broker_on_the_same_socket_names_the_first() {
-    let broker = Home::ready().start();
-    let other = Home::ready();
-    let mut second = other.command(&support::binaries::tokend());
-    let ran = Ran::of(second.arg("--socket").arg(broker.socket()));
-    assert_eq!(ran.code(), Some(1), "{ran:?}");
-    let first = format!(
-        "another broker is listening there (process {})",
-        broker.pid()
-    );
-    assert!(ran.stderr.contains(&first), "{ran:?}");
-    let socket: PathBuf = broker.socket();
-    assert!(ran.stderr.contains(socket.to_str().unwrap()), "{ran:?}");
-    broker.home.ctl(&["status"]).success();
 }

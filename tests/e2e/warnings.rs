@@ -1,7 +1,5 @@
-//! Warnings reach people once: by the log, the trace, a hook, a webhook, and across restarts.
-
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+//! A hook that fails, as the command line tells it. What is warned of, and by a webhook, is tested in process, in
+//! `broker/src/tests/warnings.rs`.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -69,58 +67,4 @@ fn a_hook_that_fails_holds_nothing_up_shows_in_status_and_is_told_after_the_next
     let heard = heard(&file);
     assert_eq!(heard[0], heard[1]);
     assert_eq!(broker.stop().records_of("deadline.warned").len(), 1);
-}
-
-/// Reads one request and gives this answer.
-fn answer(listener: &TcpListener, answer: &str) -> Value {
-    let (mut stream, _) = listener.accept().unwrap();
-    let body = body_of(&mut stream);
-    stream.write_all(answer.as_bytes()).unwrap();
-    serde_json::from_slice(&body).unwrap()
-}
-
-fn body_of(stream: &mut TcpStream) -> Vec<u8> {
-    let mut text = Vec::new();
-    let mut byte = [0];
-    while !text.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut byte).unwrap();
-        text.push(byte[0]);
-    }
-    let head = String::from_utf8(text).unwrap().to_lowercase();
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "))
-        .unwrap();
-    let mut body = vec![0; length.parse().unwrap()];
-    stream.read_exact(&mut body).unwrap();
-    body
-}
-
-#[test]
-fn a_webhook_is_told_and_its_url_is_in_nothing_that_the_broker_says() {
-    let home = ending_soon();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    home.config(&format!(
-        "[warnings]\nwebhook = 'http://127.0.0.1:{port}/services/s3cret?key=s3cret'\n"
-    ));
-    let broker = TestBroker::start(home, |tokend| {
-        tokend.args(["--trace", "trace"]);
-    });
-    let refused = answer(&listener, "HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n");
-    wait::until(|| channels(&broker)[0]["failing_since"].is_string());
-    let status = broker.http("GET", "/v1/status", "").body;
-    let metrics = broker.http("GET", "/metrics", "").body;
-    let shown = [status, metrics].concat();
-    assert!(shown.windows(10).any(|w| w == b"status 410"));
-    assert!(!shown.windows(6).any(|w| w == b"s3cret"));
-
-    let broker = broker.stop().start();
-    let told = answer(&listener, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
-    assert_eq!(told, refused);
-    assert_eq!(told["warnings"][0]["secret"], SECRET);
-    wait::until(|| channels(&broker)[0]["waiting"] == 0);
-    let home = broker.stop();
-    assert!(!home.trace().contains("s3cret"), "{}", home.trace());
-    assert!(!home.records().concat().contains("s3cret"));
 }

@@ -1,7 +1,9 @@
-//! Records as someone would write them who has the log's files and not the vault's key.
+//! Records and rows as someone would write them who has the files and not the vault's key.
 
 use broker_audit::chain::{Head, LineHash};
 use broker_audit::record::{Body, Issued, Lease, LeaseEvent, SecretEvent, write_line};
+
+use rusqlite::Connection;
 
 use crate::Home;
 
@@ -110,4 +112,15 @@ fn chained(records: &[String], body: &Body) -> Vec<u8> {
     let mut line = Vec::new();
     write_line(&mut line, head, time, body);
     line
+}
+
+/// Runs SQL on the vault of a stopped broker. In it, `RECORDS` and `HASH` are how many records these are, and
+/// the hash of the last.
+pub fn edit_vault(home: &Home, sql: &str, records: &[String]) {
+    let head = LineHash::of(records.last().unwrap().as_bytes());
+    let sql = sql
+        .replace("RECORDS", &records.len().to_string())
+        .replace("HASH", &format!("x'{head}'"));
+    let vault = Connection::open(&home.places.vault).unwrap();
+    vault.execute_batch(&sql).unwrap();
 }

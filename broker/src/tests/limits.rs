@@ -1,10 +1,13 @@
 //! Whose budget at GitHub a lease draws on, and what follows when it is used up.
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::Value;
-use support::github::{Fault, StandIn, hashed};
-use support::scenes::limits::{self, ask, core, github, retry_after};
+use support::github::{Clock, Fault, StandIn, hashed};
+use support::http::read_answer;
+use support::scenes::limits::{self, ask, core, github, principal, retry_after};
 use support::{canary, wait};
 
 use super::InProcess;
@@ -17,6 +20,65 @@ fn broker(github: &StandIn) -> InProcess {
         broker.set(secret, value);
     }
     broker
+}
+
+/// What a caller does with the token it was handed, by itself.
+fn call_github(github: &StandIn, token: &str) -> u16 {
+    let address = github.plain().replace("http://", "");
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!(
+        "GET /repos/acme/site HTTP/1.1\r\nhost: localhost\r\nuser-agent: a-script\r\n\
+         authorization: Bearer {token}\r\nconnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    read_answer(&mut stream).unwrap().status
+}
+
+#[test]
+fn who_is_driven_into_the_secondary_limit_by_one_caller_is_refused_to_the_others_without_a_call() {
+    let github = github();
+    github.change(|state| state.settings.points_a_minute = 30);
+    let broker = broker(&github);
+    let lease = ask(&broker, "label-sync").json();
+    let token = lease["token"].as_str().unwrap();
+    while call_github(&github, token) != 403 {}
+    let told = Duration::from_secs(60);
+    let clock = Clock::default();
+    let before = clock.now();
+    wait::until(|| principal(&broker, "user acme-bot")["held_off"].is_object());
+    github.forget_calls();
+
+    // Another purpose and another secret, and the same user at GitHub.
+    for purpose in ["onboarding", "label-sync"] {
+        let refused = ask(&broker, purpose);
+        let passed = clock.now().duration_since(before).unsigned_abs();
+        assert_eq!(refused.status, 429, "{refused:?}");
+        assert_eq!(refused.json()["code"], "rate_limited");
+        let wait = Duration::from_secs(retry_after(&refused));
+        assert!(
+            wait <= told && wait + passed + Duration::from_secs(1) >= told,
+            "{wait:?}"
+        );
+    }
+    assert_eq!(
+        ask(&broker, "other").status,
+        201,
+        "another user is not limited"
+    );
+    wait::until(|| core(&broker, "user somebody-else").is_some());
+    let mut calls = github.journal();
+    calls.retain(|call| call.principal == "user acme-bot");
+    assert!(calls.is_empty(), "a further call: {calls:?}");
+
+    let denied = broker.home.records_of("lease.denied");
+    assert!(denied.len() >= 2 && denied.iter().all(|one| one["code"] == "rate_limited"));
+    wait::until(|| !broker.home.records_of("github.limited").is_empty());
+    let limited = broker.home.records_of("github.limited");
+    assert_eq!(limited.len(), 1, "once for the window: {limited:?}");
+    assert_eq!(limited[0]["principal"], "user acme-bot");
+    assert_eq!(limited[0]["limit"], "secondary");
+    let granted = broker.home.records_of("lease.granted");
+    assert_eq!(granted.len(), 2, "label-sync before, other after");
 }
 
 #[test]
@@ -46,6 +108,14 @@ fn a_used_up_hour_refuses_with_the_time_of_its_end_and_goes_on_being_watched() {
         "nothing is known yet"
     );
     wait::until(|| core(&broker, "user acme-bot").is_some_and(|core| core["remaining"] == 0));
+    let shown = principal(&broker, "user acme-bot");
+    let used_up = core(&broker, "user acme-bot").unwrap();
+    assert_eq!(
+        (&used_up["limit"], &used_up["remaining"]),
+        (&5000.into(), &0.into())
+    );
+    assert!(used_up["reset_at"].is_string(), "{shown}");
+    assert!(shown.get("held_off").is_none_or(Value::is_null), "{shown}");
     let refused = ask(&broker, "onboarding");
     assert_eq!(
         (refused.status, refused.json()["code"].as_str()),

@@ -1,4 +1,7 @@
-//! Warnings reach people once: by the log, a hook, and across restarts.
+//! Warnings reach people once: by the log, a hook, a webhook, and across restarts.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 
 use broker_protocol::causes;
 use jiff::{SignedDuration, Timestamp};
@@ -34,9 +37,13 @@ fn ending_soon() -> Home {
     home
 }
 
-fn waiting(broker: &InProcess) -> Value {
+fn channels(broker: &InProcess) -> Value {
     let status = broker.http("GET", "/v1/status", "").json();
-    status["broker"]["warning_channels"][0]["waiting"].clone()
+    status["broker"]["warning_channels"].clone()
+}
+
+fn waiting(broker: &InProcess) -> Value {
+    channels(broker)[0]["waiting"].clone()
 }
 
 #[test]
@@ -102,4 +109,60 @@ fn a_configuration_that_names_no_program_or_would_warn_in_the_clear_is_refused()
     let refused = InProcess::try_start(refused.0).err().unwrap();
     let why = causes::describe(&refused.1);
     assert!(why.contains("the absolute path of a program"), "{why}");
+}
+
+/// Reads one request and gives this answer.
+fn answer(listener: &TcpListener, answer: &str) -> Value {
+    let (mut stream, _) = listener.accept().unwrap();
+    let body = body_of(&mut stream);
+    stream.write_all(answer.as_bytes()).unwrap();
+    serde_json::from_slice(&body).unwrap()
+}
+
+fn body_of(stream: &mut TcpStream) -> Vec<u8> {
+    let mut text = Vec::new();
+    let mut byte = [0];
+    while !text.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        text.push(byte[0]);
+    }
+    let head = String::from_utf8(text).unwrap().to_lowercase();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .unwrap();
+    let mut body = vec![0; length.parse().unwrap()];
+    stream.read_exact(&mut body).unwrap();
+    body
+}
+
+#[test]
+fn a_webhook_is_told_and_its_url_is_in_nothing_that_the_broker_says() {
+    let home = ending_soon();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    home.config(&format!(
+        "[warnings]\nwebhook = 'http://127.0.0.1:{port}/services/s3cret?key=s3cret'\n"
+    ));
+    let broker = InProcess::start_tracing_all(home);
+    let refused = answer(&listener, "HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n");
+    wait::until(|| channels(&broker)[0]["failing_since"].is_string());
+    let status = broker.http("GET", "/v1/status", "").body;
+    let metrics = broker.http("GET", "/metrics", "").body;
+    let shown = [status, metrics].concat();
+    assert!(shown.windows(10).any(|w| w == b"status 410"));
+    assert!(!shown.windows(6).any(|w| w == b"s3cret"));
+
+    let broker = InProcess::start_tracing_all(broker.stop());
+    let told = answer(&listener, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    assert_eq!(told, refused);
+    assert_eq!(told["warnings"][0]["secret"], SECRET);
+    wait::until(|| channels(&broker)[0]["waiting"] == 0);
+    let home = broker.stop();
+    let trace = home.trace();
+    assert!(
+        trace.contains("TRACE") && !trace.contains("s3cret"),
+        "{trace}"
+    );
+    assert!(!home.records().concat().contains("s3cret"));
 }

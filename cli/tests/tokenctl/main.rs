@@ -11,6 +11,7 @@
 
 mod answers;
 mod audit;
+mod doctor;
 mod exec;
 mod fake_broker;
 mod git;

@@ -32,6 +32,21 @@ fn a_value_goes_from_stdin_to_the_broker_without_its_newline() {
     assert_eq!(broker.seen()[0].line, "PUT /v1/secrets/source-pat");
     let want = serde_json::json!({"value": "ghp_canary", "expires_at": "2027-02-20T00:00:00Z"});
     assert_eq!(broker.seen()[0].json(), want);
+    // As another system's editor may have written it.
+    broker.run_with(&args, "\u{feff}ghp_canary\r\n");
+    assert_eq!(broker.seen()[1].json(), want);
+}
+
+#[test]
+fn a_value_that_was_brought_back_is_told_with_its_version_and_whose_copy_it_is() {
+    let set = serde_json::json!({
+        "name": "source-pat", "version": 3, "restores": 1, "looks_like": null, "warnings": []
+    });
+    let broker = FakeBroker::answering(move |_| (200, set.to_string()));
+    let got = broker.run(&["secret", "set", "source-pat", "--undo"]);
+    let told = "is stored as version 3, a copy of version 1";
+    assert!(out(&got).contains(told), "{got:?}");
+    assert_eq!(broker.seen()[0].line, "POST /v1/secrets/source-pat/undo");
 }
 
 #[test]

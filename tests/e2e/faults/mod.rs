@@ -1,14 +1,11 @@
-//! What goes wrong is said clearly, with what to do and the documented exit code; nothing is lost by
-//! it and nothing handed out.
+//! A start that is refused says why, with what to do and the documented exit code, and serves nothing. What
+//! else is refused is tested in process, in `broker/src/tests/store`.
 
-mod log_at_start;
-mod log_while_running;
 mod start;
 mod vault;
 
 use std::os::unix::net::UnixStream;
 
-use support::broker::Ran;
 use support::scenes::log::says;
 use support::{Home, TestBroker};
 
@@ -26,16 +23,4 @@ fn refused(home: Home, words: &[&str]) -> Home {
             home
         }
     }
-}
-
-/// `tokenctl get`, which must fail with this exit code and these words, and print no token.
-#[track_caller]
-fn no_token(home: &Home, code: i32, words: &[&str]) {
-    let Ran { stdout, stderr, .. } = {
-        let ran = home.ctl(&["get", "label-sync"]);
-        assert_eq!(ran.code(), Some(code), "{ran:?}");
-        ran
-    };
-    assert_eq!(stdout, "");
-    says(&stderr, words);
 }

@@ -1,7 +1,8 @@
-//! Through a Connect server the broker writes and erases by itself.
+//! A Connect server that fails in the middle of a move. What the broker writes and erases there by itself is tested
+//! in process, in `broker/src/tests/moves/connect.rs`.
 
 use support::connect::{StandInConnect, TOKEN, World};
-use support::github::{Effect, Fault};
+use support::github::Fault;
 
 use super::*;
 
@@ -18,52 +19,6 @@ pub(super) fn with_connect() -> (StandInConnect, TestBroker) {
 
 pub(super) fn there(connect: &StandInConnect) -> Option<String> {
     connect.value("Github-Tokens", NAME, "credential")
-}
-
-#[test]
-fn the_broker_makes_the_item_and_takes_the_field_out_of_it_again() {
-    let (connect, broker) = with_connect();
-    let planned = run(&broker, &[NAME, "--to", TO, "--dry-run"]).success();
-    assert!(
-        planned.contains("the broker writes the value there"),
-        "{planned}"
-    );
-    assert_eq!(there(&connect), None);
-    while_leases_are_taken(&broker, || {
-        run(&broker, &[NAME, "--to", TO]).success();
-        assert_eq!(there(&connect).as_deref(), Some(VALUE));
-        run(&broker, &[NAME, "--finish"]).success();
-        run(&broker, &[NAME, "--to", "vault"]).success();
-        run(&broker, &[NAME, "--finish"]).success();
-    });
-    assert_eq!(there(&connect), None);
-    assert_serves(&broker, NAME, VALUE);
-    let records = broker.home.records_of("secret.moving");
-    let steps: Vec<_> = records
-        .iter()
-        .map(|r| r["step"].as_str().unwrap())
-        .collect();
-    assert_eq!(steps, ["writing", "copied", "writing", "copied"]);
-}
-
-#[test]
-fn a_write_that_failed_or_happened_without_an_answer_is_settled_by_running_it_again() {
-    for effect in [Effect::Hang, Effect::HangAfter] {
-        let (connect, broker) = with_connect();
-        connect.fault(Fault::on("POST /v1/vaults/*/items").effect(effect).times(1));
-        let mut child = moving(&broker.home, &[NAME, "--to", TO]).spawn().unwrap();
-        support::wait::until(|| connect.calls("POST /v1/vaults/*/items") == 1);
-        let home = broker.kill();
-        child.wait().unwrap();
-        connect.heal();
-        let broker = start(home);
-        assert_serves(&broker, NAME, VALUE);
-        run(&broker, &[NAME, "--to", TO]).success();
-        assert_serves(&broker, NAME, VALUE);
-        let items = connect.items("Github-Tokens");
-        let named = items.iter().filter(|item| item["title"] == NAME).count();
-        assert_eq!(named, 1, "{items:?}");
-    }
 }
 
 #[test]

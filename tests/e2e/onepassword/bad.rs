@@ -36,7 +36,7 @@ const LEASE: &str = r#"{"purpose":"label-sync"}"#;
 const FRESH: &str = r#"{"purpose":"label-sync","fresh":true}"#;
 
 #[test]
-fn what_is_no_value_is_refused_and_told_with_what_to_do() {
+fn what_is_no_value_or_another_than_was_asked_for_is_refused_and_told_with_what_to_do() {
     let (_scratch, op) = op();
     let broker = broker(&op, "wait = \"2s\"");
     for (fault, why) in [
@@ -70,14 +70,9 @@ fn what_is_no_value_is_refused_and_told_with_what_to_do() {
     op.work();
     broker.reload();
     assert_leased(&broker, canary::CLASSIC);
-}
 
-#[test]
-fn another_item_than_was_asked_for_is_no_value_and_the_one_before_is_not_served_on() {
-    let (_scratch, op) = op();
+    // The value before is not served on when another item comes than was asked for.
     op.set(VAULT, "Another-Robot", "credential", canary::CLASSIC_TWO);
-    let broker = broker(&op, "");
-    assert_leased(&broker, canary::CLASSIC);
     op.fault(Fault::GivesAnother);
     assert_bad(
         &broker,
@@ -88,4 +83,15 @@ fn another_item_than_was_asked_for_is_no_value_and_the_one_before_is_not_served_
     op.work();
     broker.reload();
     assert_leased(&broker, canary::CLASSIC);
+
+    // Nor does doctor wait for long for a program that hangs.
+    op.hang();
+    broker.home.ctl(&["lock"]).success();
+    broker.home.ctl(&["unlock"]).success();
+    let doctor = broker.home.ctl(&["doctor"]).stdout;
+    let why = "no answer from 1Password within 2 s";
+    let line = format!("wrong: secret {NAME} has no value: {REFERENCE}: {why}");
+    assert!(doctor.contains(&line), "{doctor}");
+    let line = format!("look: 1Password did not report its limits: {why}");
+    assert!(doctor.contains(&line), "{doctor}");
 }

@@ -3,8 +3,6 @@
 mod bad;
 mod doctor;
 mod down;
-mod idle;
-mod kept;
 mod lease;
 mod quotas;
 
@@ -90,29 +88,11 @@ fn assert_leased(broker: &TestBroker, value: &str) {
     assert!(leased.get("stale_since").is_none(), "{leased}");
 }
 
-/// Everything there is to show of the secret.
-fn shown(broker: &TestBroker) -> Value {
-    let path = format!("/v1/secrets/{NAME}");
-    ask(broker, "GET", "/v1/secrets/{name}", &path, "").1
-}
-
 /// The figure of this name and these labels.
 fn figure(broker: &TestBroker, name: &str) -> Option<u64> {
     let text = String::from_utf8(broker.http("GET", "/metrics", "").body).unwrap();
     let figure = text.lines().find_map(|line| line.strip_prefix(name));
     figure.map(|figure| figure.trim().parse().unwrap())
-}
-
-/// Asks until a lease is on a value past its time.
-fn until_stale(broker: &TestBroker) -> Value {
-    let mut leased = Value::Null;
-    until(|| {
-        let (status, answer) = lease(broker);
-        assert_eq!(status, 201, "{answer}");
-        leased = answer;
-        leased.get("stale_since").is_some()
-    });
-    leased
 }
 
 /// A program with no keyring within reach.

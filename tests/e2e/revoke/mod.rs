@@ -1,6 +1,5 @@
 //! A lease ends no later than policy says. Here: by time, by hand, with its caller.
 
-mod old_copies;
 mod reload;
 mod restart;
 
@@ -11,30 +10,8 @@ use std::process::{Child, Stdio};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use support::broker::own_uid;
-use support::scenes::leases::{at, is_live, only, path_of, policy, take};
+use support::scenes::leases::{is_live, only, path_of, policy, take};
 use support::{Home, TestBroker, accounts, canary, needs, wait};
-
-#[test]
-fn p5_renewals_end_where_the_first_grant_said_they_would() {
-    let broker = TestBroker::with_label_sync();
-    let first = broker.lease(r#"{"purpose":"label-sync","ttl":60}"#).json();
-    let renew = |body: &str| broker.http("POST", &format!("{}/renew", path_of(&first)), body);
-
-    let renewed = renew("").json();
-    assert_eq!(renewed["lease"], first["lease"]);
-    assert!(at(&renewed["expires_at"]) > at(&first["expires_at"]));
-    let mut audit_seq = renewed["audit_seq"].clone();
-    for _ in 0..3 {
-        let renewed = renew(r#"{"ttl":3600}"#).json();
-        assert_eq!(renewed["issued_at"], first["issued_at"]);
-        assert!(at(&renewed["expires_at"]) <= at(&first["renewable_until"]));
-        assert!(at(&renewed["renewable_until"]) <= at(&first["renewable_until"]));
-        audit_seq = renewed["audit_seq"].clone();
-    }
-    let records = broker.home.records_of("lease.renewed");
-    assert_eq!(records.len(), 4);
-    assert_eq!(records[3]["seq"], audit_seq);
-}
 
 #[test]
 fn a_lease_that_is_renewed_by_a_process_no_rule_knows_ends() {
@@ -96,20 +73,4 @@ sys.stdin.read()
     let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
     std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
     (child, format!("/v1/leases/{}", line.trim()))
-}
-
-#[test]
-fn a_lease_until_caller_exit_outlives_the_connection_and_not_the_process() {
-    if !needs::program("python3") {
-        return;
-    }
-    let broker = TestBroker::with_label_sync();
-    let (mut caller, lease) = caller_until_exit(&broker);
-    assert!(is_live(&broker, &lease), "its connection is closed already");
-    caller.kill().unwrap();
-    caller.wait().unwrap();
-    wait::until(|| !is_live(&broker, &lease));
-    wait::until(|| !broker.home.records_of("lease.expired").is_empty());
-    let expired = only(&broker.home, "lease.expired", &lease);
-    assert_eq!(expired["why"], "caller_exit");
 }

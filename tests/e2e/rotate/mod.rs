@@ -2,8 +2,6 @@
 
 mod interrupted;
 mod killed;
-mod leaked;
-mod sinks;
 mod way;
 
 use std::fs;
@@ -11,24 +9,23 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
-use serde_json::Value;
 use support::broker::Ran;
 use support::github::{Place, StandIn, World};
-pub(crate) use support::scenes::rotation::{self, NAME, NEW, OLD, SINK, in_place, world};
+use support::scenes::rotation::{self, NAME, NEW, OLD, SINK, in_place, world};
 use support::{Home, TestBroker};
 
 /// A GitHub with both tokens, and a broker that holds the old one, with these sinks.
-pub(crate) struct Scene {
-    pub(crate) github: StandIn,
-    pub(crate) broker: TestBroker,
+struct Scene {
+    github: StandIn,
+    broker: TestBroker,
 }
 
 impl Scene {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self::with(world(), SINK)
     }
 
-    pub(crate) fn with(world: World, sinks: &str) -> Self {
+    fn with(world: World, sinks: &str) -> Self {
         let github = StandIn::start(world);
         let broker = rotation::in_home(Home::ready(), &github, sinks).start();
         broker
@@ -39,7 +36,7 @@ impl Scene {
     }
 
     /// A file with a value in it.
-    pub(crate) fn file(&self, value: &str) -> PathBuf {
+    fn file(&self, value: &str) -> PathBuf {
         let path = self.broker.home.path().join("value");
         fs::write(&path, value).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -47,7 +44,7 @@ impl Scene {
     }
 
     /// `tokenctl rotate` with the new value and these options, to its end.
-    pub(crate) fn rotate(&self, options: &[&str]) -> Ran {
+    fn rotate(&self, options: &[&str]) -> Ran {
         let file = self.file(NEW);
         let file = file.to_str().unwrap();
         let line = [&["rotate", NAME, "--value-file", file], options].concat();
@@ -55,7 +52,7 @@ impl Scene {
     }
 
     /// The same, not waited for.
-    pub(crate) fn rotating(&self, options: &[&str]) -> Child {
+    fn rotating(&self, options: &[&str]) -> Child {
         let file = self.file(NEW);
         let mut command = self.broker.home.tokenctl();
         command
@@ -67,28 +64,23 @@ impl Scene {
         command.spawn().unwrap()
     }
 
-    pub(crate) fn state(&self) -> Value {
-        let path = format!("/v1/rotations/{NAME}");
-        self.broker.http("GET", &path, "").json()
-    }
-
     /// What the Actions secret of the site holds.
-    pub(crate) fn in_the_sink(&self) -> Option<String> {
+    fn in_the_sink(&self) -> Option<String> {
         in_place(&self.github, &Place::repository("actions", "acme/site"))
     }
 
-    pub(crate) fn is_dead(&self, token: &str) -> bool {
+    fn is_dead(&self, token: &str) -> bool {
         self.github.change(|state| state.pat_mut(token).revoked)
     }
 
     /// The token that a caller is handed now.
-    pub(crate) fn handed_out(&self) -> String {
+    fn handed_out(&self) -> String {
         rotation::handed_out(&self.broker)
     }
 
     /// The one good end: one new secret in the sink, the old token dead, the new one in use.
     #[track_caller]
-    pub(crate) fn assert_rotated(&self, how: &str) {
+    fn assert_rotated(&self, how: &str) {
         rotation::assert_rotated(&self.github, &self.broker, how);
         self.broker.home.ctl(&["audit", "verify"]).success();
     }

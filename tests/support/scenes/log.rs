@@ -4,7 +4,8 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::Home;
+use crate::scenes::leases::{ASK, live};
+use crate::{AnyBroker, Home, canary, wait};
 
 /// The last segment.
 #[must_use]
@@ -43,4 +44,47 @@ pub fn says(text: &str, words: &[&str]) {
     for word in words {
         assert!(text.contains(word), "{word:?} is not said: {text}");
     }
+}
+
+/// While the log of a broker with one live lease cannot be written, nothing is handed out and an end takes
+/// effect all the same; after `fix` all is as it was.
+#[track_caller]
+pub fn refuses_until_fixed(broker: &impl AnyBroker, fix: impl FnOnce()) {
+    let [lease] = &live(broker)[..] else {
+        panic!("one live lease");
+    };
+    let revoked = || broker.home().records_of("lease.revoked");
+    let before = revoked().len();
+    let answer = broker.http("POST", "/v1/leases", ASK);
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.json()["code"], "audit_unavailable");
+    assert!(answer.json().get("token").is_none());
+    assert!(!canary::is_in(&answer.body, canary::CLASSIC));
+    let ready = broker.http("GET", "/readyz", "");
+    assert_eq!(ready.status, 503);
+    says(&ready.json()["reasons"].to_string(), &["the audit log"]);
+    let status = broker.http("GET", "/v1/status", "").json();
+    assert!(status["broker"]["audit_fault"].is_string());
+    assert_eq!(broker.http("GET", "/healthz", "").status, 200);
+
+    let path = format!("/v1/leases/{lease}");
+    let renewed = broker.http("POST", &format!("{path}/renew"), "");
+    assert_eq!(renewed.json()["code"], "audit_unavailable");
+    let kept = broker.http("GET", &path, "");
+    assert_eq!(kept.status, 200, "it keeps its end");
+    let ended = broker.http("DELETE", &path, "");
+    assert_eq!(ended.status, 200);
+    assert_eq!(ended.json()["recorded"], false);
+    let ended = broker.http("GET", &path, "");
+    assert_eq!(ended.status, 404, "it has ended all the same");
+
+    fix();
+    wait::until(|| broker.http("GET", "/readyz", "").status == 200);
+    let revoked = revoked();
+    assert_eq!(revoked.len(), before + 1);
+    assert_eq!(revoked[before]["lease"], lease.as_str());
+    let answer = broker.http("POST", "/v1/leases", ASK);
+    assert_eq!(answer.status, 201);
+    let token = &answer.json()["token"];
+    assert_eq!(token, canary::CLASSIC, "what was refused did not happen");
 }

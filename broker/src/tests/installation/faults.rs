@@ -1,5 +1,7 @@
 //! What goes wrong on the way to a token, and afterwards.
 
+use std::time::Duration;
+
 use serde_json::json;
 use support::github::{Effect, Fault};
 use support::wait;
@@ -39,6 +41,24 @@ fn what_github_refuses_is_said_and_nothing_is_handed_out() {
     assert_eq!(failed.len(), 3);
     assert_eq!(setting.github.live_tokens(), 0);
     setting.take(&json!({}));
+}
+
+#[test]
+fn when_github_grants_more_than_was_asked_the_token_is_revoked_and_nobody_gets_it() {
+    let setting = Setting::new();
+    let more = json!({"permissions": {"contents": "write", "issues": "write", "metadata": "read"}});
+    setting
+        .github
+        .fault(Fault::on(MINT).patch_body(more).times(1));
+    let problem = setting.refusal();
+    assert_eq!(problem["code"], "upstream_refused");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("`contents`: write instead of read"),
+        "{detail}"
+    );
+    wait::until(|| setting.github.live_tokens() == 0);
+    wait::until(|| setting.broker.home.records_of("token.revoked").len() == 1);
 }
 
 #[test]
@@ -88,9 +108,7 @@ fn an_app_key_that_is_none_is_not_stored_and_the_one_in_use_goes_on() {
 #[test]
 fn clocks_that_differ_are_set_right_by_what_github_says() {
     let setting = Setting::new();
-    setting
-        .github
-        .advance(std::time::Duration::from_secs(20 * 60));
+    setting.github.advance(Duration::from_secs(20 * 60));
     let lease = setting.take(&json!({}));
     assert!(setting.alive(&lease));
     let refused = setting
@@ -155,6 +173,11 @@ fn a_token_that_is_not_known_everywhere_yet_is_not_taken_for_dead() {
     let lease = setting.take(&json!({}));
     let ended = setting.revoke(&lease, "");
     assert_eq!(ended["token"], "pending", "401, and it is seconds old");
+    // Each pause between tries is over at once, and it stays younger than that takes.
+    for (tries, pause) in [(2, 1), (3, 2), (4, 4)] {
+        setting.broker.clock.advance(Duration::from_secs(pause));
+        wait::until(|| setting.github.calls(END) >= tries);
+    }
     wait::until(|| setting.github.live_tokens() == 0);
     wait::until(|| setting.broker.home.records_of("token.revoked").len() == 1);
 }
@@ -166,7 +189,8 @@ fn a_token_whose_end_was_lost_on_the_way_back_is_dead_all_the_same() {
     setting.github.fault(Fault::on(END).lose_reply().times(1));
     setting.revoke(&lease, "");
     assert!(!setting.alive(&lease));
-    wait::until(|| setting.broker.home.records_of("token.revoked").len() == 1);
+    let broker = &setting.broker;
+    broker.until(|| broker.home.records_of("token.revoked").len() == 1);
 }
 
 #[test]
@@ -176,7 +200,7 @@ fn while_github_is_down_an_end_is_tried_until_it_takes() {
     setting.github.fault(Fault::on(END).close_before());
     assert_eq!(setting.revoke(&lease, "")["token"], "pending");
     setting.github.heal();
-    wait::until(|| !setting.alive(&lease));
+    setting.broker.until(|| !setting.alive(&lease));
 }
 
 #[test]

@@ -73,9 +73,10 @@ fn with_github_down_the_store_is_locked_and_the_rest_ends_after_the_unlock() {
     assert!(setting.alive(&one) && setting.alive(&two), "as it says");
 
     setting.github.heal();
-    setting.broker.unlock();
-    wait::until(|| !setting.alive(&one) && !setting.alive(&two));
-    wait::until(|| setting.broker.home.records_of("token.revoked").len() == 2);
+    let broker = &setting.broker;
+    broker.unlock();
+    broker.until(|| !setting.alive(&one) && !setting.alive(&two));
+    broker.until(|| broker.home.records_of("token.revoked").len() == 2);
     let dead = setting.broker.home.records_of("token.revoked");
     for token in pending {
         let hashed = &token["hashed_token"];
@@ -120,6 +121,29 @@ fn tokens_of_before_a_restart_are_opened_from_the_vault_before_it_is_locked() {
         .iter()
         .filter(|used| used["what_for"] == "installation");
     assert_eq!(used.count(), 2);
+}
+
+#[test]
+fn a_broker_that_is_killed_half_way_ends_the_rest_after_its_start() {
+    let setting = Setting::new();
+    let [one, two] = take_two(&setting.broker);
+    let raw = take_raw(&setting.broker);
+    setting.github.fault(Fault::on(END).hold());
+    let lock = json!({ "revoke": true }).to_string();
+    let _locking = setting.broker.begin("POST", "/v1/lock", &lock);
+    setting.github.wait_for_calls(END, 2);
+    wait::until(|| revoked_by_us(&setting.broker.home) == 3);
+    let Setting { github, broker } = setting;
+    // The calls on their way when it died came to nothing.
+    let broker = broker.killed(|_| github.change(|state| state.faults.clear()));
+    let setting = Setting { github, broker };
+    for lease in [&one, &two, &raw] {
+        assert_eq!(status_of(&setting.broker, lease), 404);
+    }
+    let broker = &setting.broker;
+    broker.until(|| !setting.alive(&one) && !setting.alive(&two));
+    broker.until(|| broker.home.records_of("token.revoked").len() == 2);
+    broker.assert_log_verifies();
 }
 
 #[test]

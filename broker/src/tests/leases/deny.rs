@@ -13,6 +13,42 @@ fn with_secret(broker: &InProcess) {
 }
 
 #[test]
+fn p7_a_purpose_that_is_not_yours_looks_like_one_that_does_not_exist() {
+    let broker = InProcess::start(three_accounts(ready()));
+    with_secret(&broker);
+    let bodies = [
+        r#"{"purpose":"NAME"}"#,
+        r#"{"purpose":"NAME","permissions":{"issues":"admin"},"ttl":999999}"#,
+        r#"{"purpose":"NAME","repositories":["other/site"],"reason":"why not"}"#,
+    ];
+    for body in bodies {
+        let ask = |name| {
+            let answer = broker.http_as(ALICE, "POST", "/v1/leases", &body.replace("NAME", name));
+            assert_eq!(answer.status, 403);
+            assert_eq!(answer.json()["code"], "denied");
+            shown(&answer, name)
+        };
+        assert_eq!(ask("job-bobs"), ask("job-none"));
+        assert_eq!(ask("job-mine"), ask("job-none"));
+    }
+    let show = |name| {
+        let answer = broker.http_as(ALICE, "GET", &format!("/v1/purposes/{name}"), "");
+        assert_eq!(answer.status, 403);
+        shown(&answer, name)
+    };
+    assert_eq!(show("job-bobs"), show("job-none"));
+
+    // The log tells an operator which it was.
+    let why: Vec<_> = broker
+        .home
+        .records_of("lease.denied")
+        .iter()
+        .map(|record| record["why"].clone())
+        .collect();
+    assert_eq!(&why[..2], ["no rule matches the caller", "no such purpose"]);
+}
+
+#[test]
 fn p7_a_secret_without_a_value_shows_only_to_those_a_rule_speaks_for() {
     let broker = InProcess::start(three_accounts(ready()));
     let ask = |uid, name: &str| {

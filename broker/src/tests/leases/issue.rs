@@ -267,3 +267,34 @@ fn a_lease_never_outlives_the_secret_behind_it() {
     let end: Timestamp = renewed["expires_at"].as_str().unwrap().parse().unwrap();
     assert!(end <= ends, "{end} is after {ends}");
 }
+
+#[test]
+fn p8_who_asks_for_more_is_refused_and_never_given_less_instead() {
+    let broker = InProcess::with_label_sync();
+    let wider = [
+        r#""repositories":["other/site"]"#,
+        r#""repositories":["acme/site","other/site"]"#,
+        r#""repositories":[]"#,
+        r#""organization":"acme""#,
+        r#""permissions":{"issues":"admin"}"#,
+        r#""permissions":{"issues":"read","contents":"read"}"#,
+        r#""permissions":{}"#,
+        r#""ttl":3601"#,
+        r#""ttl":18446744073709551615"#,
+    ];
+    for more in wider {
+        let answer = broker.lease(&format!(r#"{{"purpose":"label-sync",{more}}}"#));
+        let problem = answer.json();
+        assert_eq!((answer.status, &problem["code"]), (403, &json!("too_wide")));
+        assert!(!canary::is_in(&answer.body, canary::CLASSIC));
+    }
+    let denied = broker.home.records_of("lease.denied");
+    assert_eq!(denied.len(), wider.len());
+    for record in denied {
+        assert_eq!(record["code"], "too_wide");
+        assert_eq!(record["rule"], "label-sync.toml#1");
+    }
+    assert!(broker.home.records_of("lease.granted").is_empty());
+    let live = broker.http("GET", "/v1/leases", "").json();
+    assert_eq!(live, json!({"leases": []}));
+}

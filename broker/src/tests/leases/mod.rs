@@ -2,6 +2,7 @@
 
 mod deny;
 mod issue;
+mod old_copies;
 mod reload;
 mod restart;
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::broker::own_uid;
-use support::scenes::leases::{at, is_live, only, policy, take};
+use support::scenes::leases::{at, is_live, only, path_of, policy, take};
 use support::{canary, wait};
 
 use super::InProcess;
@@ -44,6 +45,28 @@ fn p5_a_lease_ends_when_its_time_is_over_and_that_is_recorded() {
     assert_eq!(expired["why"], "ttl");
     let granted = &broker.home.records_of("lease.granted")[0];
     assert!(at(&expired["time"]) >= at(&granted["expires_at"]));
+}
+
+#[test]
+fn p5_renewals_end_where_the_first_grant_said_they_would() {
+    let broker = InProcess::with_label_sync();
+    let first = broker.lease(r#"{"purpose":"label-sync","ttl":60}"#).json();
+    let renew = |body: &str| broker.http("POST", &format!("{}/renew", path_of(&first)), body);
+
+    let renewed = renew("").json();
+    assert_eq!(renewed["lease"], first["lease"]);
+    assert!(at(&renewed["expires_at"]) > at(&first["expires_at"]));
+    let mut audit_seq = renewed["audit_seq"].clone();
+    for _ in 0..3 {
+        let renewed = renew(r#"{"ttl":3600}"#).json();
+        assert_eq!(renewed["issued_at"], first["issued_at"]);
+        assert!(at(&renewed["expires_at"]) <= at(&first["renewable_until"]));
+        assert!(at(&renewed["renewable_until"]) <= at(&first["renewable_until"]));
+        audit_seq = renewed["audit_seq"].clone();
+    }
+    let records = broker.home.records_of("lease.renewed");
+    assert_eq!(records.len(), 4);
+    assert_eq!(records[3]["seq"], audit_seq);
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! Through a Connect server the broker writes and erases by itself.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
 use support::connect::{StandInConnect, TOKEN, World};
-use support::github::Fault;
+use support::github::{Effect, Fault};
+use support::wait;
 
 use super::*;
 
@@ -17,6 +21,57 @@ pub(super) fn with_connect() -> (StandInConnect, Scene) {
 
 pub(super) fn there(connect: &StandInConnect) -> Option<String> {
     connect.value("Github-Tokens", NAME, "credential")
+}
+
+#[test]
+fn the_broker_makes_the_item_and_takes_the_field_out_of_it_again_and_no_lease_fails() {
+    let (connect, scene) = with_connect();
+    let planned = scene.ask("", &json!({ "to": TO, "dry_run": true }));
+    let planned = planned.json().to_string();
+    let writes = "the broker writes the value there";
+    assert!(planned.contains(writes), "{planned}");
+    assert_eq!(there(&connect), None);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                scene.assert_serves(NAME, VALUE);
+                scene.assert_serves(OTHER, OTHER_VALUE);
+            }
+        });
+        scene.to(TO).the_end();
+        assert_eq!(there(&connect).as_deref(), Some(VALUE));
+        scene.finish().the_end();
+        scene.to("vault").the_end();
+        scene.finish().the_end();
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(there(&connect), None);
+    scene.assert_serves(NAME, VALUE);
+    let records = scene.broker.home.records_of("secret.moving");
+    let steps: Vec<_> = records.iter().map(|record| &record["step"]).collect();
+    assert_eq!(steps, ["writing", "copied", "writing", "copied"]);
+}
+
+#[test]
+fn a_write_that_failed_or_happened_without_an_answer_is_settled_by_running_it_again() {
+    let write = "POST /v1/vaults/*/items";
+    for effect in [Effect::Hang, Effect::HangAfter] {
+        let (connect, scene) = with_connect();
+        connect.fault(Fault::on(write).effect(effect).times(1));
+        let path = format!("/v1/secrets/{NAME}/move");
+        let to = json!({ "to": TO }).to_string();
+        let _moving = scene.broker.begin("POST", &path, &to);
+        wait::until(|| connect.calls(write) == 1);
+        let broker = scene.broker.killed(|_| connect.heal());
+        let scene = Scene { broker };
+        scene.assert_serves(NAME, VALUE);
+        scene.to(TO).the_end();
+        scene.assert_serves(NAME, VALUE);
+        let items = connect.items("Github-Tokens");
+        let named = items.iter().filter(|item| item["title"] == NAME).count();
+        assert_eq!(named, 1, "{items:?}");
+    }
 }
 
 #[test]

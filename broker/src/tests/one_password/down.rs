@@ -83,6 +83,7 @@ fn while_1password_is_down_leases_go_on_unmarked_while_fresh_and_marked_while_st
     let line = format!("`{NAME}` is served from what was read before, past its time since");
     assert!(warnings.contains(&line), "{warnings}");
     assert!(figure(&scene, "tokend_secret_stale_seconds") > Some(0));
+    assert!(figure(&scene, "tokend_stale_leases_total") > Some(0));
     // And back, by itself.
     scene.connect.heal();
     scene.broker.clock.advance(HOUR / 10);

@@ -30,6 +30,29 @@ impl Scene {
 }
 
 #[test]
+fn what_was_kept_is_leased_after_a_restart_although_1password_does_not_answer() {
+    let scene = Scene::new(KEPT);
+    scene.assert_leased(canary::CLASSIC);
+    let reads = scene.reads();
+    scene.goes_down();
+    // In good order, and not.
+    let scene = scene.restarted();
+    scene.assert_leased(canary::CLASSIC);
+    let Scene { connect, broker } = scene;
+    let broker = broker.killed(|_| {});
+    let scene = Scene { connect, broker };
+    scene.assert_leased(canary::CLASSIC);
+    assert_eq!(scene.reads(), reads, "it is in its time");
+    // A lock forgets it, an unlock reads it again.
+    scene.broker.lock();
+    assert_eq!(scene.lease().0, 503);
+    scene.broker.unlock();
+    scene.assert_leased(canary::CLASSIC);
+    let found = canary::files_with(scene.broker.home.path(), canary::CLASSIC);
+    assert_eq!(found, [""; 0]);
+}
+
+#[test]
 fn what_was_kept_is_marked_when_it_is_past_its_time() {
     let scene = Scene::new(KEPT);
     scene.assert_leased(canary::CLASSIC);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use support::forge::edit_vault;
 use support::github::{Effect, Fault};
 use support::wait;
 
@@ -96,4 +97,33 @@ fn a_value_set_or_moved_while_a_rotation_asks_github_is_not_ended_by_it() {
     scene.confirm(NAME, &json!({}));
     scene.go_on(NAME).the_end();
     scene.assert_rotated("with a set and a move that waited");
+}
+
+#[test]
+fn a_rotation_that_someone_wrote_into_the_vault_ends_no_value_and_none_of_before_goes_on() {
+    let third = "ghp_THIRDcanaryTHIRDcanaryTHIRDcanary0003";
+    let scopes = ["repo", "workflow"];
+    let scene = Scene::with(world().classic(third, "acme-bot", &scopes), SINK);
+    scene.rotate(Then::RevokeAfter(300)).the_end();
+    let Scene { github, broker } = scene;
+    let home = broker.stop();
+    // At once and not in five minutes, and of the value in use.
+    let sql = "UPDATE rotation SET state = json_set(state, '$.phase', 'revoking', '$.revoke_at',
+               json_extract(state, '$.next_at'), '$.old', json_extract(state, '$.new'))";
+    edit_vault(&home, sql, &home.records());
+    let broker = InProcess::start(home);
+    let scene = Scene { github, broker };
+    let mismatches = || scene.broker.home.records_of("vault.mismatch");
+    wait::until(|| !mismatches().is_empty());
+    assert_eq!(mismatches()[0]["rotations"], json!([NAME]));
+    let trace = scene.broker.home.trace();
+    assert!(trace.contains("may still work at GitHub"), "{trace}");
+    assert_eq!(scene.handed_out(), NEW);
+    assert_eq!(scene.state()["phase"], "none");
+    // And the operator goes on, from the value in use.
+    let next = json!({ "value": third });
+    scene.rotate_to(NAME, &next, Then::Revoke).the_end();
+    assert_eq!(scene.handed_out(), third);
+    assert!(scene.is_dead(NEW), "ended in its turn");
+    assert!(!scene.is_dead(OLD), "not ended by what someone wrote");
 }

@@ -211,6 +211,33 @@ fn the_broker_revokes_the_old_value_by_itself_also_after_a_restart() {
 }
 
 #[test]
+fn an_old_value_is_ended_when_its_time_has_passed_by_boot_time_and_after_a_reboot_by_the_wall_clock()
+ {
+    let scene = Scene::new();
+    scene.rotate(Then::RevokeAfter(3600)).the_end();
+    let Scene { github, broker } = scene;
+    let first_boot = broker.clock.clone();
+    let broker = broker.restarted_by(first_boot.after_a_reboot());
+    let scene = Scene { github, broker };
+    assert_eq!(scene.state()["next"]["step"], "wait");
+    assert!(!scene.is_dead(OLD));
+    let Scene { github, broker } = scene;
+    let hour = Duration::from_secs(3600);
+    let broker = broker.restarted_by(first_boot.after_a_suspend(hour));
+    let scene = Scene { github, broker };
+    wait::until(|| scene.is_dead(OLD));
+
+    let scene = Scene::new();
+    scene.rotate(Then::RevokeAfter(3600)).the_end();
+    let Scene { github, broker } = scene;
+    let rebooted = broker.clock.after_a_reboot();
+    rebooted.advance(hour);
+    let broker = broker.restarted_by(rebooted);
+    let scene = Scene { github, broker };
+    wait::until(|| scene.is_dead(OLD));
+}
+
+#[test]
 fn a_value_is_not_set_over_a_rotation() {
     let scene = Scene::new();
     scene.rotate(Then::Ask).an_operator();

@@ -3,7 +3,8 @@
 use std::fs;
 
 use support::forge::forged_grant;
-use support::wait;
+use support::scenes::log::refuses_until_fixed;
+use support::{canary, wait};
 
 use super::*;
 
@@ -11,6 +12,20 @@ use super::*;
 fn lease_once_fixed(broker: &InProcess) -> String {
     wait::until(|| not_ready(broker).is_none());
     lease(broker)
+}
+
+#[test]
+fn p2_nothing_is_handed_out_while_the_segment_is_gone() {
+    let broker = InProcess::with_label_sync();
+    lease(&broker);
+    let segment = last_segment(&broker.home);
+    let aside = broker.home.path().join("aside");
+    fs::rename(&segment, &aside).unwrap();
+    let set = serde_json::json!({ "value": canary::CLASSIC_TWO }).to_string();
+    let set = broker.http("PUT", "/v1/secrets/org-label-sync-token", &set);
+    assert_eq!(set.json()["code"], "audit_unavailable", "{set:?}");
+    refuses_until_fixed(&broker, || fs::rename(&aside, &segment).unwrap());
+    broker.assert_log_verifies();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod log_at_start;
 mod log_while_running;
 mod start;
+mod values;
 mod vault;
 
 use std::path::Path;

@@ -49,13 +49,12 @@ fn with_a_key_that_does_not_fit_the_broker_stays_locked_and_says_so() {
     fs::write(&home.places.root_key, wrong).unwrap();
 
     let broker = InProcess::start(home);
+    let does_not_fit = ["does not fit the vault", "put back the key"];
+    says(&broker.home.trace(), &does_not_fit);
     says(&not_ready(&broker).unwrap(), &["locked"]);
     no_token(&broker, "locked", &["tokenctl unlock"]);
     assert_eq!(live(&broker), [""; 0], "while locked no lease is honoured");
-    says(
-        &unlock_refused(&broker),
-        &["does not fit the vault", "put back the key"],
-    );
+    says(&unlock_refused(&broker), &does_not_fit);
 
     fs::write(&broker.home.places.root_key, own_key).unwrap();
     broker.unlock();
@@ -68,6 +67,7 @@ fn a_key_file_that_is_gone_or_open_to_others_leaves_the_broker_locked_with_the_f
     let home = InProcess::with_label_sync().stop();
     fs::set_permissions(&home.places.root_key, fs::Permissions::from_mode(0o644)).unwrap();
     let broker = InProcess::start(home);
+    says(&broker.home.trace(), &["root.key", "chmod 0600"]);
     no_token(&broker, "locked", &[]);
     says(&unlock_refused(&broker), &["root.key", "chmod 0600"]);
     let key = broker.home.places.root_key.clone();

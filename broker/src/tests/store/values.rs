@@ -1,18 +1,20 @@
-//! What is stored: looked at first, by the same rule wherever it was read, and with a way back.
+//! What is stored: looked at first, and with a way back.
 
 use serde_json::{Value, json};
-use support::{Home, TestBroker, canary};
+use support::{canary, github, wait};
+
+use super::*;
 
 const SECRET: &str = "org-label-sync-token";
 
-fn shown(broker: &TestBroker) -> Value {
+fn shown(broker: &InProcess) -> Value {
     let path = format!("/v1/secrets/{SECRET}");
     broker.http("GET", &path, "").json()
 }
 
 #[test]
 fn what_is_provably_no_value_of_the_declared_kind_is_refused_before_anything_changes() {
-    let broker = TestBroker::with_label_sync();
+    let broker = InProcess::with_label_sync();
     let before = broker.home.records();
     let pem = "-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----\n";
     for (value, why) in [
@@ -24,18 +26,13 @@ fn what_is_provably_no_value_of_the_declared_kind_is_refused_before_anything_cha
         ),
         ("TOKEN=ghp_CANARY", "the value alone begins at character 7"),
     ] {
-        let ran = broker.home.ctl_with(&["secret", "set", SECRET], value);
-        assert_eq!(ran.code(), Some(2), "{ran:?}");
-        assert!(
-            ran.stderr.contains(why) && !ran.stderr.contains("CANARY"),
-            "{ran:?}"
-        );
         let path = format!("/v1/secrets/{SECRET}");
         let answer = broker.http("PUT", &path, &json!({ "value": value }).to_string());
         assert_eq!(answer.status, 400, "{answer:?}");
+        let detail = answer.json()["detail"].to_string();
         assert!(
-            answer.json()["detail"].as_str().unwrap().contains(why),
-            "{answer:?}"
+            detail.contains(why) && !detail.contains("CANARY"),
+            "{detail}"
         );
     }
     assert_eq!(broker.home.records(), before);
@@ -45,35 +42,32 @@ fn what_is_provably_no_value_of_the_declared_kind_is_refused_before_anything_cha
 
 #[test]
 fn undo_brings_the_value_before_back_with_whom_it_was_handed_to_and_its_records() {
-    let broker = TestBroker::with_label_sync();
-    let none = broker.home.ctl(&["secret", "set", SECRET, "--undo"]);
-    assert_eq!(none.code(), Some(1), "{none:?}");
+    let broker = InProcess::with_label_sync();
+    let undo = || broker.http("POST", &format!("/v1/secrets/{SECRET}/undo"), "");
+    let none = undo();
+    assert_eq!(none.status, 409, "{none:?}");
+    let detail = none.json()["detail"].to_string();
     assert!(
-        none.stderr
-            .contains("no value of `org-label-sync-token` before"),
-        "{none:?}"
+        detail.contains("no value of `org-label-sync-token` before"),
+        "{detail}"
     );
     assert_eq!(broker.lease(r#"{"purpose":"label-sync"}"#).status, 201);
+    wait::until(|| shown(&broker)["exposed_to"] != json!([]));
     let first = shown(&broker);
     assert_eq!(first["exposed_to"].as_array().unwrap().len(), 1);
 
-    let read = format!("\u{feff}{}\r\n", canary::CLASSIC_TWO);
-    let args = ["secret", "set", SECRET, "--no-check"];
-    broker.home.ctl_with(&args, &read).success();
+    broker.set(SECRET, canary::CLASSIC_TWO);
     let second = shown(&broker);
     assert_eq!(
         second["hashed_credential"],
-        support::github::hashed(canary::CLASSIC_TWO)
+        github::hashed(canary::CLASSIC_TWO)
     );
     assert_eq!(second["exposed_to"], json!([]));
 
-    let ran = broker
-        .home
-        .ctl(&["secret", "set", SECRET, "--undo", "--no-check"]);
-    let told = ran.success();
-    assert!(
-        told.contains("is stored as version 3, a copy of version 1"),
-        "{told}"
+    let undone = undo().json();
+    assert_eq!(
+        (&undone["version"], &undone["restores"]),
+        (&json!(3), &json!(1))
     );
     let third = shown(&broker);
     assert_eq!(third["version"], 3);
@@ -89,29 +83,4 @@ fn undo_brings_the_value_before_back_with_whom_it_was_handed_to_and_its_records(
         (&used["version"], &used["what_for"]),
         (&json!(1), &json!("undo"))
     );
-}
-
-#[test]
-fn a_passphrase_from_a_pipe_opens_what_it_closed_when_it_is_typed() {
-    let broker = Home::ready().start();
-    let args = ["rekey", "--root-key", "passphrase"];
-    let refused = broker.home.ctl_with(&args, "correct\u{1b} horse battery\n");
-    assert_eq!(refused.code(), Some(2), "{refused:?}");
-    assert!(
-        refused
-            .stderr
-            .contains("passphrase: it has a control character (U+001B) at character 8"),
-        "{refused:?}"
-    );
-    broker
-        .home
-        .ctl_with(&args, "correct horse battery\r\n")
-        .success();
-    for typed in [
-        "correct horse battery\n",
-        "\u{feff}correct horse battery\r\n",
-    ] {
-        broker.home.ctl(&["lock"]).success();
-        broker.home.ctl_with(&["unlock"], typed).success();
-    }
 }

@@ -1,0 +1,99 @@
+//! `doctor` and `status`: what they make of what the broker knows.
+
+use serde_json::{Value, json};
+
+use crate::fake_broker::{FakeBroker, out};
+
+/// A broker to which this happened, as its operators see it.
+fn broker(github: &Value, secret: &Value, probed: &Value) -> FakeBroker {
+    let at = "2026-11-21T07:00:00Z";
+    let mut held = json!({
+        "name": "site-token", "declared": true, "kind": "classic", "owner": null, "scopes": [],
+        "source": "op://Tokens/site/credential", "purposes": [], "state": "ok", "deadline": null,
+        "expires_at": null, "rotate_every": null, "rate_floor": null, "version": null,
+        "created_at": null, "set_at": null, "hashed_credential": null, "last_used": null,
+        "exposed_to": [],
+    });
+    held.as_object_mut()
+        .unwrap()
+        .extend(secret.as_object().unwrap().clone());
+    let status = json!({
+        "version": env!("CARGO_PKG_VERSION"), "locked": false, "ready": true, "not_ready": [],
+        "caller": {"uid": 0, "gid": 0, "pid": 1, "unit": null, "user_unit": null, "exe": null},
+        "operator": true, "own_leases": 0,
+        "broker": {
+            "started_at": at, "pid": 1, "root_key": "passphrase",
+            "root_key_in_force": {
+                "version": 1, "since": at, "seals": 1, "most_seals": 4294967296_u64,
+                "rekey_every": null, "deadline": null, "needs": null, "recovery": false,
+            },
+            "live_leases": 0, "raw_leases": 0, "audit_records": 1, "audit_head": "00",
+            "audit_key": "", "audit_fault": null, "purposes": 0, "policies_loaded_at": at,
+            "policy_fault": null, "memory_locked": true, "github": github, "secrets": [held],
+            "warnings": [],
+        },
+    });
+    let probed = probed.to_string();
+    FakeBroker::answering(move |seen| match &*seen.line {
+        "POST /v1/sources/probe" => (200, probed.clone()),
+        _ => (200, status.to_string()),
+    })
+}
+
+#[test]
+fn a_github_that_is_not_reached_or_limits_is_a_line_with_whom_it_concerns() {
+    let ends = "2099-01-01T00:00:00Z";
+    let github = json!({
+        "api": "https://ghe.test", "breaker": "open", "last_answer": null,
+        "principals": [{
+            "principal": "user acme-bot",
+            "resources": [
+                {"resource": "core", "limit": 5000, "remaining": 0, "reset_at": ends},
+                {"resource": "search", "limit": 30, "remaining": 30, "reset_at": ends},
+            ],
+            "held_off": {"limit": "secondary", "until": ends},
+        }],
+    });
+    let broker = broker(&github, &json!({}), &json!({"sources": []}));
+    let doctor = broker.run(&["doctor"]);
+    assert_eq!(doctor.status.code(), Some(1), "{doctor:?}");
+    for line in [
+        "wrong: https://ghe.test could not be reached several times in a row\n",
+        "look: user acme-bot sent GitHub too many requests too fast; the limit ends ",
+        "look: user acme-bot has no `core` requests left at GitHub; the window ends ",
+    ] {
+        assert!(out(&doctor).contains(line), "{line}: {doctor:?}");
+    }
+    let status = broker.run(&["status"]);
+    let mut rows = out(&status).lines();
+    let rows = rows.by_ref().filter(|row| row.starts_with("user acme-bot"));
+    let rows: Vec<_> = rows
+        .map(|row| row.split_whitespace().collect::<Vec<_>>())
+        .collect();
+    assert_eq!(rows.len(), 2, "{status:?}");
+    assert_eq!(rows[0][2..5], ["core", "0", "5000"], "used up: {status:?}");
+    assert_eq!(rows[1][2], "secondary", "{status:?}");
+}
+
+#[test]
+fn a_source_that_is_down_is_a_line_although_its_value_is_still_served() {
+    let stale = json!({
+        "stale_since": "2026-11-21T07:00:00Z", "source_fault": "no such host",
+    });
+    let probed = json!({
+        "sources": [],
+        "one_password": {
+            "requests": 0, "allowed": 500, "limits": [],
+            "fault": "1Password: no answer from 1Password within 2 s",
+        },
+    });
+    let github = json!({"api": "", "breaker": "", "last_answer": null, "principals": []});
+    let doctor = broker(&github, &stale, &probed).run(&["doctor"]);
+    for line in [
+        "look: secret site-token is served from what was read before, past its time since ",
+        "look: 1Password did not report its limits: no answer from 1Password within 2 s\n",
+    ] {
+        assert!(out(&doctor).contains(line), "{line}: {doctor:?}");
+    }
+    assert!(out(&doctor).contains(": no such host\n"), "{doctor:?}");
+}
