@@ -1,6 +1,7 @@
 //! A real broker behind prism: what it asks, and what it is told, is as GitHub describes it.
 
 use serde_json::json;
+use support::broker::own;
 use support::github::{
     App, AppKey, ExpiryHeader, Level, Pat, Place, Repositories, StandIn, World, classic_token,
     fine_grained_token,
@@ -28,6 +29,29 @@ ttl          = { default = "15m", max = "1h" }
 caller = { uid = UID }
 "#;
 
+const HELD: &str = r#"
+[secret.source-pat]
+kind         = "fine-grained"
+owner        = "acme-bot"
+repositories = ["acme/one"]
+permissions  = { contents = "read", issues = "read", pull_requests = "read", actions = "read", secrets = "read", dependabot_secrets = "read", deployments = "read", repository_hooks = "read", statuses = "read", administration = "read", security_events = "read", secret_scanning_alerts = "read", vulnerability_alerts = "read", metadata = "read" }
+"#;
+
+const SINKS: &str = r#"
+[secret.moving]
+kind   = "classic"
+owner  = "acme-bot"
+scopes = ["repo"]
+[[secret.moving.sinks]]
+kind = "actions"
+repository = "acme/one"
+name = "MOVING"
+[[secret.moving.sinks]]
+kind = "dependabot"
+repository = "acme/one"
+name = "MOVING"
+"#;
+
 struct Setting {
     github: StandIn,
     prism: Prism,
@@ -36,7 +60,7 @@ struct Setting {
 
 impl Setting {
     /// A broker that holds these values, and reaches the stand-in through prism.
-    fn new(world: World, policies: &str, values: &[(&str, &str)]) -> Option<Self> {
+    fn new(world: World, values: &[(&str, &str)]) -> Option<Self> {
         let tools = needs::conformance_tools()?;
         let repositories = ["acme/one", "acme/two", "acme/three"];
         let github = StandIn::start(repositories.into_iter().fold(world, World::repository));
@@ -46,11 +70,8 @@ impl Setting {
             "[github]\napi = \"{}\"\ncheck_every = \"off\"\npoll_every = \"off\"\n",
             prism.address()
         ));
-        home.policy("held.toml", policies);
-        let uid = nix::unistd::geteuid().to_string();
-        if policies.contains(CLIENT) {
-            home.policy("acme-import.toml", &IMPORT.replace("UID", &uid));
-        }
+        home.policy("held.toml", &[SECRETS, HELD, SINKS].concat());
+        home.policy("acme-import.toml", &own(IMPORT));
         let broker = home.start();
         for (name, value) in values {
             let set = ["secret", "set", name];
@@ -63,8 +84,11 @@ impl Setting {
         })
     }
 
-    /// Nothing was wrong with any of at least so many calls.
-    fn all_as_described(&self, least: usize) {
+    /// Nothing is wrong with any of at least so many calls that this makes.
+    #[track_caller]
+    fn all_as_described(&self, least: usize, calls: impl FnOnce()) {
+        self.github.forget_calls();
+        calls();
         assert_eq!(self.prism.violations(), Vec::<String>::new());
         let calls = self.github.journal().len();
         assert!(calls >= least, "only {calls} calls came through");
@@ -78,38 +102,9 @@ fn app(key: &AppKey) -> App {
 }
 
 #[test]
-fn what_a_lease_of_an_app_asks_is_as_github_describes_it() {
-    let key = AppKey::generate();
-    let world = World::new()
-        .organization("acme", &["acme-bot"])
-        .app(app(&key));
-    let values = [("acme-import-app", key.pem())];
-    let Some(setting) = Setting::new(world, SECRETS, &values) else {
-        return;
-    };
-    let body = json!({"purpose": "acme-import", "repositories": ["acme/one"]});
-    let lease = setting.broker.lease(&body.to_string());
-    assert_eq!(lease.status, 201, "{lease:?}");
-    let id = lease.json()["lease"].as_str().unwrap().to_owned();
-    setting.broker.home.ctl(&["lease", "revoke", &id]).success();
-    let calls = |pattern| setting.github.calls(pattern);
-    assert_eq!(calls("GET /repos/acme/one/installation"), 1);
-    assert_eq!(calls("POST /app/installations/*/access_tokens"), 1);
-    assert_eq!(calls("DELETE /installation/token"), 1);
-    setting.all_as_described(3);
-}
-
-const HELD: &str = r#"
-[secret.source-pat]
-kind         = "fine-grained"
-owner        = "acme-bot"
-repositories = ["acme/one"]
-permissions  = { contents = "read", issues = "read", pull_requests = "read", actions = "read", secrets = "read", dependabot_secrets = "read", deployments = "read", repository_hooks = "read", statuses = "read", administration = "read", security_events = "read", secret_scanning_alerts = "read", vulnerability_alerts = "read", metadata = "read" }
-"#;
-
-#[test]
-fn what_a_check_asks_is_as_github_describes_it() {
+fn what_a_lease_of_an_app_a_check_and_a_rotation_ask_is_as_github_describes_it() {
     let (source, key) = (fine_grained_token(), AppKey::generate());
+    let (old, new) = (classic_token(), classic_token());
     let reads = [
         "contents",
         "issues",
@@ -132,52 +127,42 @@ fn what_a_check_asks_is_as_github_describes_it() {
     let world = World::new()
         .organization("acme", &["acme-bot"])
         .app(app(&key))
-        .pat(pat.expires(ends, ExpiryHeader::Utc));
-    let values = [("source-pat", &*source), ("acme-import-app", key.pem())];
-    let Some(setting) = Setting::new(world, &format!("{SECRETS}{HELD}"), &values) else {
-        return;
-    };
-    setting
-        .broker
-        .home
-        .ctl(&["secret", "check", "source-pat", "acme-import-app"]);
-    setting.all_as_described(15);
-}
-
-const SINKS: &str = r#"
-[secret.moving]
-kind   = "classic"
-owner  = "acme-bot"
-scopes = ["repo"]
-[[secret.moving.sinks]]
-kind = "actions"
-repository = "acme/one"
-name = "MOVING"
-[[secret.moving.sinks]]
-kind = "dependabot"
-repository = "acme/one"
-name = "MOVING"
-"#;
-
-#[test]
-fn what_a_rotation_asks_is_as_github_describes_it() {
-    let (old, new) = (classic_token(), classic_token());
-    let world = World::new()
-        .organization("acme", &["acme-bot"])
+        .pat(pat.expires(ends, ExpiryHeader::Utc))
         .classic(&old, "acme-bot", &["repo"])
         .classic(&new, "acme-bot", &["repo"]);
-    let Some(setting) = Setting::new(world, SINKS, &[("moving", &old)]) else {
+    let values = [
+        ("acme-import-app", key.pem()),
+        ("source-pat", &*source),
+        ("moving", &old),
+    ];
+    let Some(setting) = Setting::new(world, &values) else {
         return;
     };
-    let rotate = ["rotate", "moving", "--value-file", "-", "--yes"];
-    setting.broker.home.ctl_with(&rotate, &new).success();
+    let (github, home) = (&setting.github, &setting.broker.home);
+
+    setting.all_as_described(3, || {
+        let body = json!({"purpose": "acme-import", "repositories": ["acme/one"]});
+        let lease = setting.broker.lease(&body.to_string());
+        assert_eq!(lease.status, 201, "{lease:?}");
+        let id = lease.json()["lease"].as_str().unwrap().to_owned();
+        home.ctl(&["lease", "revoke", &id]).success();
+    });
+    assert_eq!(github.calls("GET /repos/acme/one/installation"), 1);
+    assert_eq!(github.calls("POST /app/installations/*/access_tokens"), 1);
+    assert_eq!(github.calls("DELETE /installation/token"), 1);
+
+    setting.all_as_described(15, || {
+        home.ctl(&["secret", "check", "source-pat", "acme-import-app"]);
+    });
+
+    setting.all_as_described(8, || {
+        let rotate = ["rotate", "moving", "--value-file", "-", "--yes"];
+        home.ctl_with(&rotate, &new).success();
+    });
     for kind in ["actions", "dependabot"] {
         let place = Place::repository(kind, "acme/one");
-        let arrived = setting
-            .github
-            .change(|state| state.secrets.of(&place, "MOVING").cloned());
+        let arrived = github.change(|state| state.secrets.of(&place, "MOVING").cloned());
         assert_eq!(arrived.unwrap().value, new.as_bytes(), "{kind}");
     }
-    assert_eq!(setting.github.calls("POST /credentials/revoke"), 1);
-    setting.all_as_described(8);
+    assert_eq!(github.calls("POST /credentials/revoke"), 1);
 }

@@ -7,7 +7,7 @@ use broker_protocol::source::FieldReference;
 use broker_secret_memory::token::AccessToken;
 use broker_sources::one_password::{Connect, ConnectAddress, OnePasswordError, Part};
 use serde_json::json;
-use support::connect::{Access, StandInConnect, TOKEN, World};
+use support::connect::{Access, StandInConnect, State, TOKEN, World};
 use support::{needs, wait};
 
 use crate::client::run;
@@ -71,6 +71,12 @@ impl Stage {
         })
     }
 
+    /// Another world, and a client that knows nothing of the one before.
+    fn begin_anew(&mut self) {
+        self.connect.change(|state| *state = State::new(world()));
+        self.client = client(&self.prism.address());
+    }
+
     async fn value(&self, text: &str) -> Result<String, OnePasswordError> {
         read(&self.client, text, TOKEN)
             .await
@@ -94,9 +100,28 @@ impl Stage {
     }
 }
 
+/// One prism for all, because it takes seconds to start.
 #[test]
-fn a_field_costs_three_calls_by_names_and_one_ever_after() {
-    let Some(stage) = Stage::new() else { return };
+fn in_every_scene_what_it_asks_and_is_told_is_as_connect_describes_it_and_what_is_not_is_found() {
+    let Some(mut stage) = Stage::new() else {
+        return;
+    };
+    let scenes: [fn(&Stage); 7] = [
+        a_field_costs_three_calls_by_names_and_one_ever_after,
+        a_name_in_another_case_is_found_whether_or_not_filters_mind_it,
+        what_is_not_there_or_there_twice_or_out_of_reach_is_said_so,
+        a_value_is_put_into_the_field_a_new_field_or_a_new_item_and_taken_out,
+        what_cannot_be_put_there_is_refused_and_changes_nothing,
+        a_probe_tells_whether_it_knows_the_token_and_is_in_touch_with_1password,
+        what_violates_connects_description_is_found_in_both_directions,
+    ];
+    for scene in scenes {
+        stage.begin_anew();
+        scene(&stage);
+    }
+}
+
+fn a_field_costs_three_calls_by_names_and_one_ever_after(stage: &Stage) {
     stage
         .connect
         .set(VAULT, "label-sync", "credential", "ghp_one");
@@ -135,9 +160,7 @@ fn a_field_costs_three_calls_by_names_and_one_ever_after() {
     stage.all_as_described(1);
 }
 
-#[test]
-fn a_name_in_another_case_is_found_whether_or_not_filters_mind_it() {
-    let Some(stage) = Stage::new() else { return };
+fn a_name_in_another_case_is_found_whether_or_not_filters_mind_it(stage: &Stage) {
     stage
         .connect
         .set(VAULT, "label-sync", "credential", "ghp_one");
@@ -158,9 +181,7 @@ fn a_name_in_another_case_is_found_whether_or_not_filters_mind_it() {
     stage.all_as_described(3);
 }
 
-#[test]
-fn what_is_not_there_or_there_twice_or_out_of_reach_is_said_so() {
-    let Some(stage) = Stage::new() else { return };
+fn what_is_not_there_or_there_twice_or_out_of_reach_is_said_so(stage: &Stage) {
     stage.connect.set(VAULT, "one", "credential", "ghp_one");
     stage.connect.set("Other", "one", "credential", "ghp_one");
     let other = stage.connect.change(|state| {
@@ -218,9 +239,7 @@ fn what_is_not_there_or_there_twice_or_out_of_reach_is_said_so() {
     stage.all_as_described(12);
 }
 
-#[test]
-fn a_value_is_put_into_the_field_a_new_field_or_a_new_item_and_taken_out() {
-    let Some(stage) = Stage::new() else { return };
+fn a_value_is_put_into_the_field_a_new_field_or_a_new_item_and_taken_out(stage: &Stage) {
     let stood = |field: &str| stage.connect.value(VAULT, "held", field);
     stage.connect.set(VAULT, "held", "credential", "ghp_old");
     stage.connect.set(VAULT, "held", "password", "not ours");
@@ -267,9 +286,7 @@ fn a_value_is_put_into_the_field_a_new_field_or_a_new_item_and_taken_out() {
     stage.all_as_described(20);
 }
 
-#[test]
-fn what_cannot_be_put_there_is_refused_and_changes_nothing() {
-    let Some(stage) = Stage::new() else { return };
+fn what_cannot_be_put_there_is_refused_and_changes_nothing(stage: &Stage) {
     stage.connect.set(VAULT, "held", "credential", "ghp_old");
     let before = stage.connect.items(VAULT);
     run(async {
@@ -307,10 +324,8 @@ fn what_cannot_be_put_there_is_refused_and_changes_nothing() {
     stage.all_as_described(10);
 }
 
-#[test]
-fn a_probe_tells_whether_it_knows_the_token_and_is_in_touch_with_1password() {
+fn a_probe_tells_whether_it_knows_the_token_and_is_in_touch_with_1password(stage: &Stage) {
     use support::github::Fault;
-    let Some(stage) = Stage::new() else { return };
     stage.connect.set(VAULT, "one", "credential", "ghp_one");
     stage.connect.set("Other", "one", "credential", "ghp_one");
     run(async {
@@ -330,11 +345,9 @@ fn a_probe_tells_whether_it_knows_the_token_and_is_in_touch_with_1password() {
     stage.all_as_described(8);
 }
 
-#[test]
-fn what_violates_connects_description_is_found_in_both_directions() {
+fn what_violates_connects_description_is_found_in_both_directions(stage: &Stage) {
     use support::curl::Curl;
     use support::github::Fault;
-    let Some(stage) = Stage::new() else { return };
     stage.connect.set(VAULT, "one", "credential", "ghp_one");
     let item = stage.connect.items(VAULT)[0].clone();
     let (vault, item) = (item["vault"]["id"].clone(), item["id"].clone());

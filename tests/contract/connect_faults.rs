@@ -1,6 +1,8 @@
 //! The broker's client of 1Password Connect where things go wrong. What is not as described comes from
 //! the stand-in straight: prism would not let it pass.
 
+use std::time::Duration;
+
 use broker_sources::FailureKind;
 use broker_sources::one_password::{Connect, ConnectAddress, OnePasswordError, Part};
 use serde_json::json;
@@ -14,12 +16,18 @@ const FIELD: &str = "op://Github-Tokens/held/credential";
 const GET: &str = "GET /v1/vaults/*/items/*";
 const PATCH: &str = "PATCH /v1/vaults/*/items/*";
 const POST: &str = "POST /v1/vaults/*/items";
+/// Less than [`LIMIT`], for an answer that does not come.
+const SHORT: Duration = Duration::from_secs(2);
 
 fn stage() -> (StandInConnect, Connect) {
+    stage_with(LIMIT)
+}
+
+fn stage_with(limit: Duration) -> (StandInConnect, Connect) {
     let connect = StandInConnect::start(world());
     connect.set(VAULT, "held", "credential", "ghp_old");
-    let client = client(&connect.plain());
-    (connect, client)
+    let address = ConnectAddress::parse(&connect.plain()).unwrap();
+    (connect, Connect::new(address, None, limit))
 }
 
 async fn write(client: &Connect, text: &str, value: &str) -> Result<(), OnePasswordError> {
@@ -87,7 +95,7 @@ fn an_answer_of_something_else_is_none() {
 
 #[test]
 fn a_fault_says_nothing_of_values_that_are_known() {
-    let (connect, client) = stage();
+    let (connect, client) = stage_with(SHORT);
     let elsewhere = StandInConnect::start(world());
     let large = Effect::ReplaceBody("x".repeat(9 << 20));
     run(async {
@@ -111,7 +119,7 @@ fn a_fault_says_nothing_of_values_that_are_known() {
                 "redirect (302)",
             ),
             (limited, "limit of requests"),
-            (Fault::on(GET).hang(), "no answer from 1Password within 5 s"),
+            (Fault::on(GET).hang(), "no answer from 1Password within 2 s"),
         ] {
             connect.fault(fault);
             let error = read(&client, FIELD, TOKEN).await.unwrap_err();
@@ -126,7 +134,7 @@ fn a_fault_says_nothing_of_values_that_are_known() {
 
 #[test]
 fn a_change_whose_answer_was_lost_is_a_success_if_it_happened() {
-    let (connect, client) = stage();
+    let (connect, client) = stage_with(SHORT);
     run(async {
         for effect in [Effect::LoseReply, Effect::Truncate, Effect::HangAfter] {
             let value = format!("ghp_{effect:?}");

@@ -67,7 +67,9 @@ pub struct State {
 }
 
 impl State {
-    pub(super) fn new(world: World) -> Self {
+    /// As it is at first.
+    #[must_use]
+    pub fn new(world: World) -> Self {
         Self {
             world,
             faults: Faults::default(),
