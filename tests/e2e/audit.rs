@@ -64,30 +64,77 @@ fn python(copy: &Path) -> Ran {
     Ran::of(Command::new("python3").arg("-B").arg(VERIFIER).arg(copy))
 }
 
+/// Runs the script's `main` on many logs in one process, which spares as many starts.
+const MANY: &str = r"
+import contextlib, io, sys
+sys.path.insert(0, sys.argv[1])
+sys.dont_write_bytecode = True
+import verify
+for path in sys.argv[2:]:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        code = verify.main([path])
+    print(code, out.getvalue().strip())
+";
+
+/// The exit code for each log, and what is said with it.
+fn python_of_each(copies: &[PathBuf]) -> Vec<(i32, String)> {
+    let mut python = Command::new("python3");
+    let python = python
+        .args(["-c", MANY])
+        .arg(Path::new(VERIFIER).parent().unwrap());
+    let said = Ran::of(python.args(copies)).success();
+    let answers = said.lines().map(|line| {
+        let (code, told) = line.split_once(' ').expect(line);
+        (code.parse().unwrap(), told.to_owned())
+    });
+    answers.collect()
+}
+
 /// `segment S, record N` out of what a verifier says.
-fn place(ran: &Ran) -> String {
-    let at = ran
-        .stderr
-        .find("segment ")
-        .unwrap_or_else(|| panic!("{ran:?}"));
-    let place = ran.stderr.split_at(at).1;
+fn place(said: &str) -> String {
+    let at = said.find("segment ").unwrap_or_else(|| panic!("{said}"));
+    let place = said.split_at(at).1;
     let end = place.find([':', '(']).unwrap();
     place.split_at(end).0.trim().to_owned()
 }
 
-/// Both verifiers must end with 8 and name this segment and one of these records, the same one.
-#[track_caller]
-fn found_out(home: &Home, copy: &Path, segment: &str, records: &[usize]) {
-    let (rust, python) = (rust(home, copy), python(copy));
-    assert_eq!(rust.code(), Some(8), "{rust:?}");
-    assert_eq!(python.code(), Some(8), "{python:?}");
-    let told = place(&rust);
-    assert_eq!(told, place(&python));
-    let wanted = |record: &usize| told == format!("segment {segment}, record {record}");
-    assert!(
-        records.iter().any(wanted),
-        "{told}, not {segment} {records:?}"
-    );
+/// Changed copies of a log, and where each must be found out: a segment and one of these records.
+struct Copies<'a> {
+    home: &'a Home,
+    changed: Vec<(PathBuf, String, Vec<usize>)>,
+}
+
+impl Copies<'_> {
+    fn add(&mut self, log: &Lines, segment: &str, records: &[usize]) {
+        let copy = self
+            .home
+            .path()
+            .join(format!("copy-{}", self.changed.len()));
+        fs::create_dir(&copy).unwrap();
+        write(&copy, log);
+        self.changed
+            .push((copy, segment.to_owned(), records.to_vec()));
+    }
+
+    /// Both verifiers must end with 8 and name the same place.
+    #[track_caller]
+    fn are_found_out(&self) {
+        let copies = self.changed.iter().map(|(copy, ..)| copy.clone());
+        let python = python_of_each(&copies.collect::<Vec<_>>());
+        assert_eq!(python.len(), self.changed.len());
+        for ((copy, segment, records), (code, said)) in self.changed.iter().zip(python) {
+            let rust = rust(self.home, copy);
+            assert_eq!((rust.code(), code), (Some(8), 8), "{rust:?} {said}");
+            let told = place(&rust.stderr);
+            assert_eq!(told, place(&said));
+            let wanted = |record: &usize| told == format!("segment {segment}, record {record}");
+            assert!(
+                records.iter().any(wanted),
+                "{told}, not {segment} {records:?}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -105,6 +152,10 @@ fn p6_any_change_before_the_head_is_found() {
     assert_eq!(untouched.code(), Some(0), "{untouched:?}");
     assert_eq!(untouched.stdout, python(&copy).success());
 
+    let mut copies = Copies {
+        home: &home,
+        changed: Vec::new(),
+    };
     let mut record = 0;
     for (nth, (segment, lines)) in log.iter().enumerate() {
         for (line, bytes) in lines.iter().enumerate() {
@@ -113,35 +164,37 @@ fn p6_any_change_before_the_head_is_found() {
             let at = 7 + (record * 97) % (bytes.len() - 8);
             let mut changed = log.clone();
             changed[nth].1[line][at] ^= 1;
-            write(&copy, &changed);
             if !last {
-                found_out(&home, &copy, segment, &[record]);
+                copies.add(&changed, segment, &[record]);
             }
 
             // The line removed; the last one leaves a shorter log that is whole.
             let mut changed = log.clone();
             changed[nth].1.remove(line);
-            write(&copy, &changed);
             if !last {
-                found_out(&home, &copy, segment_after(&log, nth, line), &[record]);
+                copies.add(&changed, segment_after(&log, nth, line), &[record]);
             }
 
             // The line doubled.
             let mut changed = log.clone();
             changed[nth].1.insert(line, bytes.clone());
-            write(&copy, &changed);
-            found_out(&home, &copy, segment, &[record + 1]);
+            copies.add(&changed, segment, &[record + 1]);
 
             // The line swapped with the next.
             if line + 1 < lines.len() {
                 let mut changed = log.clone();
                 changed[nth].1.swap(line, line + 1);
-                write(&copy, &changed);
-                found_out(&home, &copy, segment, &[record]);
+                copies.add(&changed, segment, &[record]);
             }
             record += 1;
         }
     }
+    copies.are_found_out();
+    assert_eq!(
+        python(&copies.changed[0].0).code(),
+        Some(8),
+        "its own exit code"
+    );
 }
 
 /// The segment in which the gap is seen that a removed line leaves.
@@ -173,25 +226,19 @@ fn a_log_verifies_while_it_is_being_written() {
 }
 
 #[test]
-fn what_is_exported_is_the_log_byte_for_byte_asked_of_the_broker_or_read_from_files() {
-    let broker = TestBroker::with_label_sync();
-    assert_eq!(broker.lease(ASK).status, 201);
-    let written = broker.home.records();
-    let exported = broker.home.ctl(&["audit", "export"]).success();
-    assert_eq!(exported.lines().collect::<Vec<_>>(), written);
-    let dir = broker.home.places.audit.display().to_string();
-    let from_files = ["audit", "export", "--to", "3", "--dir", &dir];
-    let exported = broker.home.ctl(&from_files).success();
-    assert_eq!(exported.lines().collect::<Vec<_>>(), written[..4]);
-}
-
-#[test]
-fn search_finds_what_was_asked_for_and_nothing_else() {
+fn the_log_is_exported_byte_for_byte_and_searched_alike_whether_the_broker_is_asked_or_its_files() {
     let broker = TestBroker::with_label_sync();
     let lease = broker.lease(ASK).json();
     let lease = lease["lease"].as_str().unwrap();
     assert_eq!(broker.lease(ASK).status, 201);
     let dir = broker.home.places.audit.display().to_string();
+    let written = broker.home.records();
+    let exported = broker.home.ctl(&["audit", "export"]).success();
+    assert_eq!(exported.lines().collect::<Vec<_>>(), written);
+    let from_files = ["audit", "export", "--to", "3", "--dir", &dir];
+    let exported = broker.home.ctl(&from_files).success();
+    assert_eq!(exported.lines().collect::<Vec<_>>(), written[..4]);
+
     for from in [&[][..], &["--dir", &dir]] {
         let search = |what: &[&str]| {
             let arguments = [&["audit", "search"], what, from].concat();

@@ -3,6 +3,8 @@
 //! With `TOKEND_TEST_KILLS=all` it is every place, as in CI; otherwise the first, the last and every seventh.
 
 use std::env;
+use std::sync::Mutex;
+use std::thread;
 
 /// How far apart the places are.
 #[must_use]
@@ -44,4 +46,28 @@ pub fn at_calls(mut killed_at: impl FnMut(usize) -> bool) -> usize {
     killed
 }
 
+/// Tries places that have nothing to do with each other, some at a time: a broker mostly waits for GitHub, which
+/// it asks once a second.
+///
+/// # Panics
+///
+/// If one of them does.
+pub fn side_by_side<P: Send>(
+    places: impl IntoIterator<Item = P, IntoIter: Send>,
+    tried: impl Fn(P) + Sync,
+) {
+    let places = Mutex::new(places.into_iter());
+    let next = || places.lock().unwrap().next();
+    thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| {
+                while let Some(place) = next() {
+                    tried(place);
+                }
+            });
+        }
+    });
+}
+
+const AT_A_TIME: usize = 4;
 const MOST_CALLS: usize = 2000;

@@ -1,5 +1,6 @@
 //! `strace`, which kills a program at the system call that a test names.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -7,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::broker::Ran;
 use crate::{Home, TestBroker, wait};
 
 /// Attached to a running broker, which it kills at the `nth` such call of one of its threads.
@@ -66,6 +68,39 @@ pub fn killed_at(
         .arg(program)
         .args(arguments);
     command
+}
+
+/// Runs a program of this home to its good end. Returns how often it made each of these calls, in the thread that
+/// made it most often.
+#[must_use]
+pub fn counts(
+    home: &Home,
+    program: &Path,
+    arguments: &[&str],
+    calls: &[&str],
+    input: &str,
+) -> Vec<usize> {
+    let seen = tempfile::NamedTempFile::new().unwrap();
+    let mut command = home.command("strace".as_ref());
+    command.args([
+        "-f",
+        "-qq",
+        "-e",
+        &format!("trace={}", calls.join(",")),
+        "-o",
+    ]);
+    command.arg(seen.path()).arg(program).args(arguments);
+    Ran::with_input(&mut command, input).success();
+    let seen = fs::read_to_string(seen.path()).unwrap();
+    let most = |call: &&str| {
+        let name = format!(" {call}(");
+        let mut threads = BTreeMap::<&str, usize>::new();
+        for line in seen.lines().filter(|line| line.contains(&name)) {
+            *threads.entry(line.split(' ').next().unwrap()).or_default() += 1;
+        }
+        threads.into_values().max().unwrap_or(0)
+    };
+    calls.iter().map(most).collect()
 }
 
 fn killing(calls: &str, nth: usize) -> [String; 8] {

@@ -52,18 +52,20 @@ fn a_restore_killed_at_any_step_leaves_nothing_or_the_whole_and_a_second_one_end
     let broker = backed_up();
     let file = backup_of(&broker.home);
     let arguments = ["restore", file.to_str().unwrap(), "--passphrase-file", "-"];
+    let tokend = binaries::tokend();
+    let undisturbed = Home::new();
+    let lasts = strace::counts(&undisturbed, &tokend, &arguments, STEPS, PASSPHRASE);
+    let again = restore(&undisturbed, &file);
+    assert_eq!(again.code(), Some(1), "a second one refuses: {again:?}");
     let mut kills = 0;
-    for call in STEPS {
-        kills += kills::at_calls(|n| {
+    for (call, last) in STEPS.iter().zip(lasts) {
+        for n in kills::of(last).map(|place| place + 1) {
             let how = format!("killed at {call} {n}");
             let home = Home::new();
-            let killed = killed_at(&home, &binaries::tokend(), &arguments, call, n);
+            let killed = killed_at(&home, &tokend, &arguments, call, n);
+            assert!(killed.is_some(), "{how}: it was not");
             let whole = home.places.vault.exists();
             let again = restore(&home, &file);
-            if killed.is_none() {
-                assert_eq!(again.code(), Some(1), "a second one refuses: {again:?}");
-                return false;
-            }
             let cleared = !home.path().join("restoring").exists();
             assert!(cleared, "{how}: {again:?}");
             // Either it is finished now, or it was finished then, to the last step.
@@ -84,8 +86,8 @@ fn a_restore_killed_at_any_step_leaves_nothing_or_the_whole_and_a_second_one_end
             if n == 1 {
                 goes_on(home);
             }
-            true
-        });
+            kills += 1;
+        }
     }
     assert!(kills * kills::step() > 15, "{kills}");
 }

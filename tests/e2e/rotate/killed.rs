@@ -59,17 +59,15 @@ impl Scene {
 const MOST_CALLS: usize = 200;
 
 #[test]
-fn a_broker_killed_at_any_sync_of_a_rotation_ends_well_and_always_hands_out_a_living_token() {
+fn a_broker_killed_at_any_write_or_sync_of_a_rotation_ends_well_and_always_hands_out_a_living_token()
+ {
     if needs::program("strace") {
-        let killed = killed_at_each("fdatasync,fsync");
-        assert!(killed * kills::step() >= 5, "killed {killed} times");
-    }
-}
-
-#[test]
-fn a_broker_killed_at_any_write_of_a_rotation_ends_well_and_always_hands_out_a_living_token() {
-    if needs::program("strace") {
-        let killed = killed_at_each("pwrite64");
-        assert!(killed * kills::step() >= 5, "killed {killed} times");
+        kills::side_by_side(["fdatasync,fsync", "pwrite64"], |calls| {
+            let killed = killed_at_each(calls);
+            assert!(
+                killed * kills::step() >= 5,
+                "{calls}: killed {killed} times"
+            );
+        });
     }
 }
