@@ -53,19 +53,48 @@ fn status_of(pid: Pid, name: &str) -> String {
 }
 
 #[test]
-fn every_exit_code_is_the_commands_own_and_every_lease_ends_with_it() {
+fn every_exit_code_is_the_commands_own_and_without_a_lease_or_a_command_says_so() {
     let broker = TestBroker::with_label_sync();
+    let mark = broker.home.path().join("mark");
+    let mut denied = broker.home.tokenctl();
+    denied
+        .args(["exec", "no-such-purpose", "--", "touch"])
+        .arg(&mark);
+    let ran = Ran::of(&mut denied);
+    assert_eq!(ran.code(), Some(125), "{ran:?}");
+    assert!(
+        ran.stderr
+            .starts_with("tokenctl: error: purpose `no-such-purpose` is not allowed")
+    );
+    let mut no_broker = exec(&broker, &["touch", mark.to_str().unwrap()]);
+    let ran = Ran::of(no_broker.env("TOKEND_SOCKET", "/nonexistent/socket"));
+    assert_eq!(ran.code(), Some(125), "{ran:?}");
+    assert!(!mark.exists());
+    assert_eq!(broker.home.records_of("lease.granted").len(), 0);
+
     for code in 0..=255 {
         let ran = Ran::of(&mut exec(&broker, &["sh", "-c", &format!("exit {code}")]));
         assert_eq!(ran.code(), Some(code), "{ran:?}");
         assert_eq!(ran.stderr, "");
     }
     assert_eq!(reasons_of_the_ends(&broker), ["caller_exit"; 256]);
+    let granted = broker.home.records_of("lease.granted");
+    assert!(granted.iter().all(|lease| lease["until"] == "caller_exit"));
+
+    for missing in ["no-such-command-here", "/no/such/program"] {
+        let missing = Ran::of(&mut exec(&broker, &[missing]));
+        assert_eq!(missing.code(), Some(127), "{missing:?}");
+    }
+    let directory = broker.home.path().to_str().unwrap().to_owned();
+    let not_runnable = Ran::of(&mut exec(&broker, &[&directory]));
+    assert_eq!(not_runnable.code(), Some(126), "{not_runnable:?}");
+    assert_eq!(reasons_of_the_ends(&broker), ["caller_exit"; 259]);
 }
 
 #[test]
-fn a_signal_that_ends_the_command_is_seen_as_such() {
+fn the_lease_ends_with_the_command_however_that_ends_and_lasts_while_it_is_stopped() {
     let broker = TestBroker::with_label_sync();
+    // By a signal, which is seen as such.
     for signal in [
         Signal::SIGHUP,
         Signal::SIGINT,
@@ -82,20 +111,8 @@ fn a_signal_that_ends_the_command_is_seen_as_such() {
         assert_eq!(child.wait().unwrap().signal(), Some(signal as i32));
     }
     assert_eq!(reasons_of_the_ends(&broker), ["caller_exit"; 5]);
-}
 
-/// Until the command itself runs.
-fn wait_for_a_line(child: &mut Child) {
-    use std::io::{BufRead as _, BufReader};
-    let stdout = child.stdout.as_mut().unwrap();
-    BufReader::new(stdout)
-        .read_line(&mut String::new())
-        .unwrap();
-}
-
-#[test]
-fn the_lease_ends_when_the_command_is_killed_and_lasts_while_it_is_stopped() {
-    let broker = TestBroker::with_label_sync();
+    // Killed, after it was stopped for a while.
     let mut child = exec(&broker, &["sh", "-c", "echo; exec sleep 600"])
         .stdout(Stdio::piped())
         .spawn()
@@ -109,21 +126,30 @@ fn the_lease_ends_when_the_command_is_killed_and_lasts_while_it_is_stopped() {
     assert_eq!(live_leases(&broker), 1);
     kill(pid(&child), Signal::SIGKILL).unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(9));
-    assert_eq!(reasons_of_the_ends(&broker), ["caller_exit"]);
-}
+    assert_eq!(reasons_of_the_ends(&broker), ["caller_exit"; 6]);
 
-#[test]
-fn the_lease_ends_with_the_command_even_if_it_leaves_a_child_behind() {
-    let broker = TestBroker::with_label_sync();
+    // Although it leaves a child behind.
     let script = "sleep 600 >/dev/null 2>&1 & echo $!";
     let left = Ran::of(&mut exec(&broker, &["sh", "-c", script])).success();
-    assert_eq!(reasons_of_the_ends(&broker), ["caller_exit"]);
+    assert_eq!(reasons_of_the_ends(&broker), ["caller_exit"; 7]);
     let left = Pid::from_raw(left.trim().parse().unwrap());
     kill(left, Signal::SIGKILL).unwrap();
 }
 
+/// Until the command itself runs.
+fn wait_for_a_line(child: &mut Child) {
+    use std::io::{BufRead as _, BufReader};
+    let stdout = child.stdout.as_mut().unwrap();
+    BufReader::new(stdout)
+        .read_line(&mut String::new())
+        .unwrap();
+}
+
 #[test]
-fn the_token_is_in_three_variables_and_nothing_else_is_ours() {
+fn the_token_is_in_three_variables_where_gh_finds_it_and_all_else_is_inherited_unchanged() {
+    if !needs::program("gh") {
+        return;
+    }
     let broker = TestBroker::with_label_sync();
     let lines = |command: &mut Command| {
         let ran = Ran::of(command.env("GH_TOKEN", "an older one"));
@@ -140,12 +166,11 @@ fn the_token_is_in_three_variables_and_nothing_else_is_ours() {
     let mut tokenctl = broker.home.tokenctl();
     tokenctl.args(["exec", "label-sync", "--env", "MINE", "--", "env"]);
     assert_eq!(lines(&mut tokenctl), want);
-}
 
-/// What a process inherits and can look at: the same with us in front and without.
-#[test]
-fn whatever_else_is_inherited_is_inherited_unchanged() {
-    let broker = TestBroker::with_label_sync();
+    let ran = Ran::of(&mut exec(&broker, &["gh", "auth", "token"]));
+    assert_eq!(ran.success().trim(), canary::CLASSIC);
+
+    // What a process inherits and can look at: the same with us in front and without.
     // Not the shell's own status: it blocks signals while it waits. No pipeline: the shell holds its
     // pipe for a moment, and `ls` would see it now and then.
     let look = r#"umask; pwd; ulimit -a; nice; cat
@@ -171,39 +196,7 @@ fn whatever_else_is_inherited_is_inherited_unchanged() {
 }
 
 #[test]
-fn without_a_lease_nothing_runs() {
-    let broker = TestBroker::with_label_sync();
-    let mark = broker.home.path().join("mark");
-    let mut denied = broker.home.tokenctl();
-    denied
-        .args(["exec", "no-such-purpose", "--", "touch"])
-        .arg(&mark);
-    let ran = Ran::of(&mut denied);
-    assert_eq!(ran.code(), Some(125), "{ran:?}");
-    assert!(
-        ran.stderr
-            .starts_with("tokenctl: error: purpose `no-such-purpose` is not allowed")
-    );
-    let mut no_broker = exec(&broker, &["touch", mark.to_str().unwrap()]);
-    let ran = Ran::of(no_broker.env("TOKEND_SOCKET", "/nonexistent/socket"));
-    assert_eq!(ran.code(), Some(125), "{ran:?}");
-    assert!(!mark.exists());
-    assert_eq!(broker.home.records_of("lease.granted").len(), 0);
-}
-
-#[test]
-fn a_command_that_cannot_run_is_126_or_127_and_its_lease_ends() {
-    let broker = TestBroker::with_label_sync();
-    let missing = Ran::of(&mut exec(&broker, &["no-such-command-here"]));
-    assert_eq!(missing.code(), Some(127), "{missing:?}");
-    let directory = broker.home.path().to_str().unwrap().to_owned();
-    let not_runnable = Ran::of(&mut exec(&broker, &[&directory]));
-    assert_eq!(not_runnable.code(), Some(126), "{not_runnable:?}");
-    assert_eq!(reasons_of_the_ends(&broker), ["caller_exit"; 2]);
-}
-
-#[test]
-fn the_terminal_is_the_commands_and_ctrl_c_ends_it() {
+fn the_terminal_is_the_commands_and_ctrl_c_ends_it_or_is_caught_by_it() {
     if !needs::program("setsid") {
         return;
     }
@@ -217,14 +210,7 @@ fn the_terminal_is_the_commands_and_ctrl_c_ends_it() {
     let (_, status) = terminal.end();
     assert_eq!(status.signal(), Some(Signal::SIGINT as i32));
     assert_eq!(reasons_of_the_ends(&broker), ["caller_exit"]);
-}
 
-#[test]
-fn a_command_that_catches_ctrl_c_says_how_it_ends() {
-    if !needs::program("setsid") {
-        return;
-    }
-    let broker = TestBroker::with_label_sync();
     let script = "trap 'echo caught; exit 42' INT; echo ready; read line";
     let mut terminal = Terminal::start(&exec(&broker, &["sh", "-c", script]));
     terminal.expect("ready\r\n");
@@ -278,14 +264,4 @@ fn is_in_the_foreground(pid: Pid) -> bool {
     let fields: Vec<_> = after_name.split_whitespace().collect();
     let (state, group, foreground) = (fields[0], fields[2], fields[5]);
     state == "S" && group == foreground
-}
-
-#[test]
-fn gh_takes_its_token_from_here() {
-    if !needs::program("gh") {
-        return;
-    }
-    let broker = TestBroker::with_label_sync();
-    let ran = Ran::of(&mut exec(&broker, &["gh", "auth", "token"]));
-    assert_eq!(ran.success().trim(), canary::CLASSIC);
 }

@@ -110,12 +110,26 @@ fn commit(clone: &Path, name: &str, content: &[u8]) {
 }
 
 #[test]
-fn a_private_repository_is_cloned_and_pushed_to() {
+fn a_private_repository_is_cloned_and_pushed_to_and_the_token_is_in_no_trace_and_no_file_of_it() {
     if !needs::program("git") {
         return;
     }
     let scene = Scene::allowed();
-    let clone = scene.clone();
+    let clone = scene.path("clone");
+    let ran = Ran::of(
+        scene
+            .command()
+            .env("GIT_TRACE", "1")
+            .env("GIT_TRACE_CURL", "1")
+            .env("GIT_TRACE_SETUP", "1")
+            .args(["clone", &scene.server.url(), clone.to_str().unwrap()]),
+    );
+    assert!(
+        ran.stderr.contains("Authorization: Basic <redacted>"),
+        "{ran:?}"
+    );
+    assert!(!canary::is_in(ran.stderr.as_bytes(), canary::CLASSIC));
+    ran.success();
     assert_eq!(
         fs::read_to_string(clone.join("README")).unwrap(),
         "private\n"
@@ -135,16 +149,8 @@ fn a_private_repository_is_cloned_and_pushed_to() {
         scene.server.seen().iter().any(|request| !request.allowed),
         "it is private"
     );
-}
 
-/// git sends what is larger than its buffer of 1 MiB in chunks, after a probe.
-#[test]
-fn a_push_of_several_mebibytes_goes_through() {
-    if !needs::program("git") {
-        return;
-    }
-    let scene = Scene::allowed();
-    let clone = scene.clone();
+    // git sends what is larger than its buffer of 1 MiB in chunks, after a probe.
     // Bytes that do not compress.
     let mut state = 1_u64;
     let noise: Vec<u8> = std::iter::repeat_with(|| {
@@ -167,47 +173,43 @@ fn a_push_of_several_mebibytes_goes_through() {
             .any(|request| request.chunked && request.length > 5 << 20),
         "{seen:?}"
     );
-}
-
-#[test]
-fn the_repository_is_the_lease_where_git_says_which_it_is() {
-    if !needs::program("git") {
-        return;
-    }
-    let scene = Scene::allowed();
-    scene.config("credential.useHttpPath", "true");
-    scene.clone();
-    let grants = scene.broker.home.records_of("lease.granted");
-    assert_eq!(grants[0]["repositories"], serde_json::json!(["acme/site"]));
-}
-
-#[test]
-fn the_token_is_in_no_trace_and_in_no_file_of_the_clone() {
-    if !needs::program("git") {
-        return;
-    }
-    let scene = Scene::allowed();
-    let clone = scene.path("clone");
-    let ran = Ran::of(
-        scene
-            .command()
-            .env("GIT_TRACE", "1")
-            .env("GIT_TRACE_CURL", "1")
-            .env("GIT_TRACE_SETUP", "1")
-            .args(["clone", &scene.server.url(), clone.to_str().unwrap()]),
-    );
-    assert!(
-        ran.stderr.contains("Authorization: Basic <redacted>"),
-        "{ran:?}"
-    );
-    assert!(!canary::is_in(ran.stderr.as_bytes(), canary::CLASSIC));
-    ran.success();
-    commit(&clone, "more", b"more\n");
-    scene.push_from(&clone).success();
     assert_eq!(
         canary::files_with(scene.broker.home.path(), canary::CLASSIC),
         [""; 0]
     );
+}
+
+#[test]
+fn a_host_that_was_named_gets_a_token_for_the_repository_git_names_and_no_other_host_any() {
+    if !needs::program("git") {
+        return;
+    }
+    let scene = Scene::allowed();
+    let ran = Ran::of(scene.command().env_remove("TOKEND_GIT_HOSTS").args([
+        "clone",
+        &scene.server.url(),
+        "clone",
+    ]));
+    assert_eq!(ran.code(), Some(128), "{ran:?}");
+    assert!(scene.prompted(), "it is left to git's other ways");
+    assert_eq!(scene.broker.home.records_of("lease.granted").len(), 0);
+    assert!(scene.server.seen().iter().all(|request| !request.allowed));
+
+    fs::remove_file(scene.path("askpass.was-run")).unwrap();
+    assert!(!scene.path("clone").exists());
+    scene.config("credential.useHttpPath", "true");
+    scene.clone();
+    let grants = scene.broker.home.records_of("lease.granted");
+    assert_eq!(grants[0]["repositories"], serde_json::json!(["acme/site"]));
+
+    // Without a broker git stops and does not prompt.
+    fs::remove_dir_all(scene.path("clone")).unwrap();
+    scene.broker.signal(nix::sys::signal::Signal::SIGTERM);
+    support::wait::until(|| !scene.broker.socket().exists() || is_deserted(&scene.broker));
+    let ran = scene.git(&["clone", &scene.server.url(), "clone"]);
+    assert_eq!(ran.code(), Some(128), "{ran:?}");
+    assert!(ran.stderr.contains("tokenctl: hint: start it"), "{ran:?}");
+    assert!(!scene.prompted());
 }
 
 #[test]
@@ -249,20 +251,6 @@ fn a_denied_caller_is_told_why_at_once_and_neither_prompted_nor_helped_by_anothe
     assert_eq!(scene.broker.home.records_of("lease.denied").len(), 1);
 }
 
-#[test]
-fn without_a_broker_git_stops_and_does_not_prompt() {
-    if !needs::program("git") {
-        return;
-    }
-    let scene = Scene::allowed();
-    scene.broker.signal(nix::sys::signal::Signal::SIGTERM);
-    support::wait::until(|| !scene.broker.socket().exists() || is_deserted(&scene.broker));
-    let ran = scene.git(&["clone", &scene.server.url(), "clone"]);
-    assert_eq!(ran.code(), Some(128), "{ran:?}");
-    assert!(ran.stderr.contains("tokenctl: hint: start it"), "{ran:?}");
-    assert!(!scene.prompted());
-}
-
 fn is_deserted(broker: &TestBroker) -> bool {
     std::os::unix::net::UnixStream::connect(broker.socket()).is_err()
 }
@@ -282,23 +270,6 @@ fn a_token_the_server_refuses_stays_where_it_is() {
     assert!(!scene.prompted());
     let still = scene.broker.home.ctl(&["get", "auto-sync"]).success();
     assert_eq!(still.trim(), canary::CLASSIC);
-}
-
-#[test]
-fn a_host_nobody_named_gets_no_token() {
-    if !needs::program("git") {
-        return;
-    }
-    let scene = Scene::allowed();
-    let ran = Ran::of(scene.command().env_remove("TOKEND_GIT_HOSTS").args([
-        "clone",
-        &scene.server.url(),
-        "clone",
-    ]));
-    assert_eq!(ran.code(), Some(128), "{ran:?}");
-    assert!(scene.prompted(), "it is left to git's other ways");
-    assert_eq!(scene.broker.home.records_of("lease.granted").len(), 0);
-    assert!(scene.server.seen().iter().all(|request| !request.allowed));
 }
 
 #[test]

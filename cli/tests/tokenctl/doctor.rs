@@ -65,11 +65,10 @@ fn a_github_that_is_not_reached_or_limits_is_a_line_with_whom_it_concerns() {
         assert!(out(&doctor).contains(line), "{line}: {doctor:?}");
     }
     let status = broker.run(&["status"]);
-    let mut rows = out(&status).lines();
-    let rows = rows.by_ref().filter(|row| row.starts_with("user acme-bot"));
-    let rows: Vec<_> = rows
-        .map(|row| row.split_whitespace().collect::<Vec<_>>())
-        .collect();
+    let rows = out(&status)
+        .lines()
+        .filter(|row| row.starts_with("user acme-bot"));
+    let rows: Vec<Vec<_>> = rows.map(|row| row.split_whitespace().collect()).collect();
     assert_eq!(rows.len(), 2, "{status:?}");
     assert_eq!(rows[0][2..5], ["core", "0", "5000"], "used up: {status:?}");
     assert_eq!(rows[1][2], "secondary", "{status:?}");

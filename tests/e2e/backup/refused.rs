@@ -8,26 +8,33 @@ use support::binaries;
 
 use super::*;
 
-#[test]
-fn a_file_that_is_there_stays_unless_it_is_said_otherwise_and_is_closed_to_others() {
-    let broker = TestBroker::with_label_sync();
-    let file = backup_of(&broker.home);
-    fs::write(&file, "mine\n").unwrap();
-    let ran = back_up(&broker.home);
-    assert_eq!(ran.code(), Some(1), "{ran:?}");
-    assert!(ran.stderr.contains("exists already"), "{ran:?}");
-    assert!(ran.stderr.contains("--force"), "{ran:?}");
-    assert_eq!(fs::read_to_string(&file).unwrap(), "mine\n");
+/// Nothing was backed up yet.
+#[track_caller]
+fn nothing_has_left(broker: &TestBroker) {
     assert!(broker.home.records_of("vault.backed_up").is_empty());
-    with_passphrase(&broker.home, &["backup", "--force"], &file, &[]).success();
-    verify(&broker.home, &file).success();
-    let mode = fs::metadata(&file).unwrap().permissions().mode();
-    assert_eq!(mode & 0o7777, 0o600);
 }
 
 #[test]
-fn what_is_no_regular_file_is_not_replaced_and_no_option_says_it_could_be() {
+fn what_cannot_be_written_where_it_was_asked_for_is_refused_before_anything_leaves() {
     let broker = TestBroker::with_label_sync();
+    let file = backup_of(&broker.home);
+    let arguments = ["backup", file.to_str().unwrap()];
+    // A short passphrase, and none.
+    let short = [&arguments[..], &["--passphrase-file", "-"]].concat();
+    let ran = broker.home.ctl_with(&short, "eleven char");
+    assert_eq!(ran.code(), Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("at least 12 characters"), "{ran:?}");
+    let ran = broker.home.ctl(&arguments);
+    assert_eq!(ran.code(), Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("--passphrase-file"), "{ran:?}");
+    assert!(!file.exists());
+    // Where nothing can be written the broker is not even asked.
+    let nowhere = broker.home.path().join("nowhere/tokend.backup");
+    let ran = with_passphrase(&broker.home, &["backup"], &nowhere, &[]);
+    assert_eq!(ran.code(), Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("cannot write"), "{ran:?}");
+    nothing_has_left(&broker);
+    // What is no regular file is not replaced, and no option says that it could be.
     let at = |name: &str| broker.home.path().join(name);
     nix::unistd::mkfifo(&at("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     fs::create_dir(at("directory")).unwrap();
@@ -51,42 +58,39 @@ fn what_is_no_regular_file_is_not_replaced_and_no_option_says_it_could_be() {
         assert_eq!(fs::symlink_metadata(&path).unwrap().file_type(), before);
     }
     assert_eq!(fs::read_to_string(at("file")).unwrap(), "mine\n");
-    assert!(broker.home.records_of("vault.backed_up").is_empty());
+    nothing_has_left(&broker);
+    // A file that is there stays unless it is said otherwise, and then it is closed to others.
+    fs::write(&file, "mine\n").unwrap();
+    let ran = back_up(&broker.home);
+    assert_eq!(ran.code(), Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("exists already"), "{ran:?}");
+    assert!(ran.stderr.contains("--force"), "{ran:?}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mine\n");
+    nothing_has_left(&broker);
+    with_passphrase(&broker.home, &["backup", "--force"], &file, &[]).success();
+    verify(&broker.home, &file).success();
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600);
 }
 
+/// The second time files may grow to 4 KiB, which is the same as a full disk.
 #[test]
-fn a_dash_is_stdout_and_what_comes_out_is_the_backup() {
+fn a_dash_is_stdout_and_what_comes_out_is_the_backup_and_a_disk_that_is_full_leaves_no_file() {
     let broker = TestBroker::with_label_sync();
+    let file = backup_of(&broker.home);
     let mut command = broker.home.command("sh".as_ref());
     command.args(["-c", "file=$1; shift; exec \"$@\" > \"$file\"", "sh"]);
-    command
-        .arg(backup_of(&broker.home))
-        .arg(binaries::tokenctl());
+    command.arg(&file).arg(binaries::tokenctl());
     command.args(["backup", "-", "--passphrase-file", "-"]);
     let ran = Ran::with_input(&mut command, PASSPHRASE);
     assert_eq!(ran.code(), Some(0), "{ran:?}");
     let sha256 = broker.home.records_of("vault.backed_up")[0]["sha256"].clone();
     assert!(ran.stderr.contains(sha256.as_str().unwrap()), "{ran:?}");
-    verify(&broker.home, &backup_of(&broker.home)).success();
+    verify(&broker.home, &file).success();
     let ran = with_passphrase(&broker.home, &["backup"], Path::new("-"), &["--json"]);
     assert_eq!(ran.code(), Some(2), "{ran:?}");
-}
 
-#[test]
-fn where_nothing_can_be_written_the_broker_is_not_even_asked() {
-    let broker = TestBroker::with_label_sync();
-    let nowhere = broker.home.path().join("nowhere/tokend.backup");
-    let ran = with_passphrase(&broker.home, &["backup"], &nowhere, &[]);
-    assert_eq!(ran.code(), Some(1), "{ran:?}");
-    assert!(ran.stderr.contains("cannot write"), "{ran:?}");
-    assert!(broker.home.records_of("vault.backed_up").is_empty());
-}
-
-/// Files may grow to 4 KiB: the same as a full disk.
-#[test]
-fn a_disk_that_is_full_leaves_no_file() {
-    let broker = TestBroker::with_label_sync();
-    let file = backup_of(&broker.home);
+    fs::remove_file(&file).unwrap();
     let mut command = broker.home.command("sh".as_ref());
     command.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$@\"", "sh"]);
     command.arg(binaries::tokenctl()).arg("backup").arg(&file);
@@ -100,22 +104,7 @@ fn a_disk_that_is_full_leaves_no_file() {
     });
     assert_eq!(left.count(), 0);
     // The record of what may have left stays.
-    assert_eq!(broker.home.records_of("vault.backed_up").len(), 1);
-}
-
-#[test]
-fn a_short_passphrase_and_none_are_refused() {
-    let broker = TestBroker::with_label_sync();
-    let file = backup_of(&broker.home);
-    let arguments = ["backup", file.to_str().unwrap()];
-    let short = [&arguments[..], &["--passphrase-file", "-"]].concat();
-    let ran = broker.home.ctl_with(&short, "eleven char");
-    assert_eq!(ran.code(), Some(2), "{ran:?}");
-    assert!(ran.stderr.contains("at least 12 characters"), "{ran:?}");
-    let ran = broker.home.ctl(&arguments);
-    assert_eq!(ran.code(), Some(2), "{ran:?}");
-    assert!(ran.stderr.contains("--passphrase-file"), "{ran:?}");
-    assert!(!file.exists());
+    assert_eq!(broker.home.records_of("vault.backed_up").len(), 2);
 }
 
 /// Each fault of a file has words of its own, and neither command uses it.

@@ -147,21 +147,3 @@ fn the_first_systems_file_is_imported_and_every_fault_in_it_is_found() {
         .collect();
     assert_eq!(kinds[..3], ["secret.set", "secret.used", "secret.checked"]);
 }
-
-#[test]
-fn the_registry_is_a_markdown_table() {
-    let broker = Home::ready().start();
-    set(&broker, NAMES[0], &classic_token());
-    let text = broker
-        .home
-        .ctl(&["secret", "list", "--format", "md"])
-        .success();
-    let lines: Vec<&str> = text.lines().collect();
-    assert!(
-        lines[0].starts_with("| name | kind | purposes | scopes | owner |"),
-        "{text}"
-    );
-    let start = "| org-label-sync-token | classic | label-sync | repo, workflow | acme-bot |";
-    assert!(lines[2].starts_with(start), "{text}");
-    assert_eq!(lines.len(), 3);
-}

@@ -22,9 +22,10 @@ fn where_github_fails_the_exit_code_says_so() {
     let json: Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(json["summary"]["not_checked"], 1);
     let list = broker.home.ctl(&["secret", "list"]).success();
+    let unfinished = "  ok       -*  ";
     assert!(
-        list.contains("  ok       -*  "),
-        "stored, and its check unfinished: {list}"
+        list.contains(unfinished),
+        "stored, its check unfinished: {list}"
     );
 }
 
@@ -43,6 +44,9 @@ fn where_github_limits_whoever_it_is_the_exit_code_says_to_come_back() {
         assert!(ran.stdout.contains(words), "{ran:?}");
         assert_eq!(github.calls("GET /user"), asked);
     }
+    let doctor = broker.home.ctl(&["doctor"]);
+    let words = "user acme-bot sent GitHub too many requests too fast";
+    assert!(doctor.stdout.contains(words), "{doctor:?}");
 }
 
 #[test]

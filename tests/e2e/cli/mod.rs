@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use support::broker::{LABEL_SYNC, Ran};
+use support::broker::{LABEL_SYNC, Ran, like_label_sync};
 use support::{Home, TestBroker, binaries, canary};
 
 /// A refusal: the code, nothing on stdout, an error and no secret on stderr.
@@ -21,27 +21,19 @@ fn refused(ran: &Ran, code: i32, says: &str) {
 }
 
 #[test]
-fn get_prints_the_token_alone() {
-    let broker = TestBroker::with_label_sync();
-    let ran = broker
-        .home
-        .ctl(&["get", "label-sync", "--reason", "nightly"]);
-    assert_eq!(ran.stdout, format!("{}\n", canary::CLASSIC));
-    assert_eq!(
-        broker.home.records_of("lease.granted")[0]["reason"],
-        "nightly"
-    );
-}
-
-#[test]
 fn every_refusal_has_its_exit_code() {
-    let broker = TestBroker::with_label_sync();
+    let home = Home::ready();
+    home.config("[limits]\ndenials_per_minute = 12\n");
+    let unset = "[secret.unset-token]\nkind = \"classic\"\nsource = \"env:NOT_SET\"\n";
+    home.policy("unset.toml", unset);
+    let purpose = like_label_sync("unset", "unset-token");
+    home.policy("unset.purpose.toml", &purpose);
+    let broker = home.start();
     let home = &broker.home;
-    refused(
-        &home.ctl(&["get", "no-such"]),
-        3,
-        "`no-such` is not allowed",
-    );
+    let set = ["secret", "set", "org-label-sync-token"];
+    home.ctl_with(&set, canary::CLASSIC).success();
+    let no_such = || home.ctl(&["get", "no-such"]);
+    refused(&no_such(), 3, "`no-such` is not allowed");
     refused(
         &home.ctl(&["get", "label-sync", "--ttl", "2h"]),
         3,
@@ -60,6 +52,12 @@ fn every_refusal_has_its_exit_code() {
     refused(&home.ctl(&["lease", "revoke", &none]), 1, "no live lease");
     refused(&home.ctl(&["secret", "show", "none"]), 1, "`none`");
 
+    // A source that gives nothing.
+    refused(&home.ctl(&["get", "unset"]), 7, "unset-token");
+    let doctor = home.ctl(&["doctor"]);
+    assert_eq!(doctor.code(), Some(1), "{doctor:?}");
+    assert!(doctor.stdout.contains("NOT_SET"), "{doctor:?}");
+
     home.ctl(&["secret", "remove", "org-label-sync-token", "--yes"])
         .success();
     refused(
@@ -67,14 +65,8 @@ fn every_refusal_has_its_exit_code() {
         1,
         "secret set org-label-sync-token",
     );
-    let set = [
-        "secret",
-        "set",
-        "org-label-sync-token",
-        "--expires",
-        "2001-01-01",
-    ];
-    home.ctl_with(&set, canary::CLASSIC).success();
+    let expired = [&set[..], &["--expires", "2001-01-01"]].concat();
+    home.ctl_with(&expired, canary::CLASSIC).success();
     refused(&home.ctl(&["get", "label-sync"]), 1, "has expired");
 
     home.ctl(&["lock"]).success();
@@ -83,40 +75,24 @@ fn every_refusal_has_its_exit_code() {
 
     let usage = home.ctl(&["get"]);
     assert_eq!((usage.code(), usage.stdout.as_str()), (Some(2), ""));
+
+    // A caller with too many requests learns when to try again.
+    let mut denied = 0;
+    let limited = loop {
+        let ran = no_such();
+        if ran.code() != Some(3) {
+            break ran;
+        }
+        denied += 1;
+        assert!(denied < 12, "{ran:?}");
+    };
+    refused(&limited, 75, "try again in");
+
     let home = broker.stop();
     refused(&home.ctl(&["get", "label-sync"]), 4, "tokend");
-}
 
-#[test]
-fn a_caller_with_too_many_requests_learns_when_to_try_again() {
-    let home = Home::ready();
-    home.config("[limits]\ndenials_per_minute = 1\n");
-    let broker = home.start();
-    let get = || broker.home.ctl(&["get", "no-such"]);
-    refused(&get(), 3, "is not allowed");
-    refused(&get(), 75, "try again in");
-}
-
-#[test]
-fn a_source_that_gives_nothing_is_exit_code_7() {
-    let home = Home::ready();
-    let text = support::broker::SECRETS.replace("\"vault\"", "\"env:NOT_SET\"");
-    home.policy("secrets.toml", &text);
-    let broker = home.start();
-    let ran = broker.home.ctl(&["get", "label-sync"]);
-    refused(&ran, 7, "org-label-sync-token");
-    let doctor = broker.home.ctl(&["doctor"]);
-    assert_eq!(doctor.code(), Some(1), "{doctor:?}");
-    assert!(doctor.stdout.contains("NOT_SET"), "{doctor:?}");
-}
-
-#[test]
-fn a_log_that_was_changed_is_exit_code_8_and_says_where() {
-    let broker = TestBroker::with_label_sync();
-    broker.home.ctl(&["get", "label-sync"]).success();
-    let home = broker.stop();
+    // A log that was changed, and where.
     home.ctl(&["audit", "verify"]).success();
-
     let copy = home.path().join("copy");
     fs::create_dir(&copy).unwrap();
     let name = "00000000000000000000.jsonl";
@@ -130,9 +106,16 @@ fn a_log_that_was_changed_is_exit_code_8_and_says_where() {
 }
 
 #[test]
-fn what_is_asked_for_as_json_is_json() {
+fn get_prints_the_token_alone_and_what_is_asked_for_as_json_is_json() {
     let broker = TestBroker::with_label_sync();
     let home = &broker.home;
+    let ran = home.ctl(&["get", "label-sync", "--reason", "nightly"]);
+    assert_eq!(ran.stdout, format!("{}\n", canary::CLASSIC));
+    let first = &home.records_of("lease.granted")[0];
+    assert_eq!(first["reason"], "nightly");
+    let first = first["lease"].as_str().unwrap();
+    home.ctl(&["lease", "revoke", first]).success();
+
     let json = |arguments: &[&str]| -> Value {
         let ran = home.ctl(&[arguments, &["--json"]].concat());
         serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
@@ -165,6 +148,21 @@ fn what_is_asked_for_as_json_is_json() {
         serde_json::from_str::<Value>(line).unwrap();
     }
     assert!(!canary::is_in(log.as_bytes(), canary::CLASSIC));
+
+    // All at once, which is no failure if there is none.
+    let before = home.records_of("lease.revoked").len();
+    for _ in 0..3 {
+        home.ctl(&["get", "label-sync"]).success();
+    }
+    let revoked = home.ctl(&["lease", "revoke", "--all"]);
+    assert!(revoked.status.success(), "{revoked:?}");
+    assert!(
+        revoked.stderr.contains("still holds"),
+        "said of raw leases: {revoked:?}"
+    );
+    assert_eq!(home.records_of("lease.revoked").len(), before + 3);
+    assert_eq!(json(&["lease", "list"])["leases"], json!([]));
+    home.ctl(&["lease", "revoke", "--all"]).success();
 }
 
 #[test]

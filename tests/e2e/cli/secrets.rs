@@ -15,7 +15,7 @@ fn policies(home: &Home) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn secret_add_writes_one_file_and_edits_none() {
+fn secret_add_writes_one_file_and_edits_none_and_the_registry_shows_it() {
     let broker = Home::ready().start();
     let home = &broker.home;
     let before = policies(home);
@@ -55,6 +55,19 @@ fn secret_add_writes_one_file_and_edits_none() {
         .success();
     let version: Value = serde_json::from_str(&version).unwrap();
     assert_eq!(version["version"], 1, "nor was another value stored");
+
+    // The registry of them is a table in Markdown.
+    let text = home.ctl(&["secret", "list", "--format", "md"]).success();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(
+        lines[0].starts_with("| name | kind | purposes | scopes | owner |"),
+        "{text}"
+    );
+    let new = "| new-token | classic |";
+    assert!(lines[2].starts_with(new), "{text}");
+    let start = "| org-label-sync-token | classic | label-sync | repo, workflow | acme-bot |";
+    assert!(lines[3].starts_with(start), "{text}");
+    assert_eq!(lines.len(), 4);
 }
 
 #[test]

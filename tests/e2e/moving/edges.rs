@@ -12,7 +12,7 @@ fn refused(broker: &TestBroker, words: &[&str], code: i32, says: &str) {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_and_changes_nothing() {
+fn what_makes_no_sense_is_refused_and_changes_nothing_and_does_not_stop_the_others() {
     let broker = start(home(""));
     let before = policy(&broker.home);
     refused(&broker, &[NAME, "--to", ENV], 1, "is taken from env:");
@@ -49,13 +49,7 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
     refused(&broker, &[NAME, "--to", "env:NOT_THERE"], 75, "NOT_THERE");
     assert_eq!(policy(&broker.home), before);
     assert!(broker.home.records_of("secret.moving").is_empty());
-    broker.home.ctl(&["lock"]).success();
-    refused(&broker, &[NAME, "--to", "vault"], 5, "locked");
-}
 
-#[test]
-fn one_that_fails_does_not_stop_the_others() {
-    let broker = start(home(""));
     let other = FOUR[1].0;
     let ran = run(&broker, &[NAME, "unknown", other, "--to", "vault"]);
     assert_eq!(ran.code(), Some(1), "{ran:?}");
@@ -70,48 +64,43 @@ fn one_that_fails_does_not_stop_the_others() {
         all[1]["error"].as_str().unwrap().contains("declares"),
         "{all}"
     );
+
+    broker.home.ctl(&["lock"]).success();
+    refused(&broker, &[FOUR[2].0, "--to", "vault"], 5, "locked");
 }
 
 #[test]
-fn a_move_under_way_keeps_its_ends() {
-    let broker = start(home(""));
-    run(&broker, &[NAME, "--to", "vault", "--print"]);
-    refused(
-        &broker,
-        &[NAME, "--to", "env:OTHER"],
-        1,
-        "from env:ORG_LABEL_SYNC_TOKEN to vault is under way",
-    );
-    refused(&broker, &[NAME, "--finish"], 1, "still taken from env:");
-    // It goes on after the broker was killed, and takes nothing again.
-    let broker = start(broker.kill());
-    run(&broker, &[NAME, "--to", "vault"]).success();
-    assert_eq!(broker.home.records_of("secret.set").len(), 1);
-    // A third place, put in force by hand.
-    broker.home.policy(
-        "secrets.toml",
-        &policy(&broker.home).replace("\"vault\"", "\"env:ORG_ONBOARDING_TOKEN\""),
-    );
-    broker.home.ctl(&["policy", "reload"]).success();
-    refused(
-        &broker,
-        &[NAME, "--to", "vault"],
-        1,
-        "`--back` leads to env:ORG_LABEL_SYNC_TOKEN",
-    );
-    refused(
-        &broker,
-        &[NAME, "--back"],
-        1,
-        "another value than the one in use",
-    );
-}
-
-#[test]
-fn a_policy_that_may_not_be_written_is_left_alone_and_waited_for() {
+fn a_policy_that_is_not_ours_to_write_is_left_alone_and_waited_for() {
+    if !needs::program("setfacl") {
+        return;
+    }
     let broker = start(home(""));
     let path = broker.home.places.policies.join("secrets.toml");
     let before = policy(&broker.home);
+    // A directory above may be written by others: it was in force, and is refused from now on.
+    let policies = &broker.home.places.policies;
+    let asked = broker.http(
+        "POST",
+        &format!("/v1/secrets/{NAME}/move"),
+        r#"{"to":"vault"}"#,
+    );
+    assert_eq!(asked.json()["next"]["step"], "switch", "{asked:?}");
+    fs::set_permissions(policies, fs::Permissions::from_mode(0o777)).unwrap();
+    refused(&broker, &[NAME, "--to", "vault"], 1, "chmod go-w");
+    assert_eq!(policy(&broker.home), before);
+    fs::set_permissions(policies, fs::Permissions::from_mode(0o700)).unwrap();
+
+    // A line that was changed and never loaded is put back before a move is over.
+    run(&broker, &[NAME, "--to", "vault", "--print"]);
+    broker
+        .home
+        .policy("secrets.toml", &before.replace(ENV, "vault"));
+    run(&broker, &[NAME, "--back"]).success();
+    assert_eq!(policy(&broker.home), before);
+    broker.reload();
+    assert_eq!(source(&broker, NAME), ENV);
+    assert_serves(&broker, NAME, VALUE);
+    // It is read-only.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
     let ran = run(&broker, &[NAME, "--to", "vault"]);
     assert_eq!(ran.code(), Some(75), "{ran:?}");
@@ -123,29 +112,24 @@ fn a_policy_that_may_not_be_written_is_left_alone_and_waited_for() {
     assert_eq!(ran.stdout, change);
     assert_eq!(policy(&broker.home), before);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    broker
-        .home
-        .policy("secrets.toml", &before.replace(ENV, "vault"));
-    // Changed by hand and not loaded: that is exactly what was asked for, so it is loaded.
-    run(&broker, &[NAME, "--to", "vault"]).success();
-    assert_eq!(source(&broker, NAME), "vault");
-}
 
-#[test]
-fn a_policy_with_an_access_list_is_left_to_the_operator_who_keeps_it() {
-    if !needs::program("setfacl") {
-        return;
-    }
-    let broker = start(home(""));
-    let path = broker.home.places.policies.join("secrets.toml");
+    // An operator keeps an access list on it.
     let mut setfacl = Command::new("setfacl");
     let listed = setfacl.args(["-m", "u:65534:r"]).arg(&path).status();
     assert!(listed.unwrap().success());
-    let before = policy(&broker.home);
     let ran = run(&broker, &[NAME, "--to", "vault"]);
     assert_eq!(ran.code(), Some(75), "{ran:?}");
     assert!(ran.stderr.contains("has an access list"), "{ran:?}");
     assert_eq!(policy(&broker.home), before);
+
+    // Changed by hand and not loaded: that is exactly what was asked for, so it is loaded.
+    let removed = Command::new("setfacl").arg("-b").arg(&path).status();
+    assert!(removed.unwrap().success());
+    broker
+        .home
+        .policy("secrets.toml", &before.replace(ENV, "vault"));
+    run(&broker, &[NAME, "--to", "vault"]).success();
+    assert_eq!(source(&broker, NAME), "vault");
 }
 
 #[test]
@@ -182,61 +166,4 @@ fn nothing_else_comes_into_force_with_a_move() {
     broker.home.ctl(&["policy", "reload"]).success();
     run(&broker, &[NAME, "--to", "vault"]).success();
     assert_eq!(policy(&broker.home), both);
-}
-
-#[test]
-fn policies_that_others_may_write_stop_a_move_before_anything_is_changed() {
-    let home = home("");
-    // In force, and refused from now on: a directory above may be written by others.
-    let policies = home.places.policies.clone();
-    let broker = start(home);
-    let before = policy(&broker.home);
-    let asked = broker.http(
-        "POST",
-        &format!("/v1/secrets/{NAME}/move"),
-        r#"{"to":"vault"}"#,
-    );
-    assert_eq!(asked.json()["next"]["step"], "switch", "{asked:?}");
-    fs::set_permissions(&policies, fs::Permissions::from_mode(0o777)).unwrap();
-    refused(&broker, &[NAME, "--to", "vault"], 1, "chmod go-w");
-    assert_eq!(policy(&broker.home), before);
-    fs::set_permissions(&policies, fs::Permissions::from_mode(0o700)).unwrap();
-    run(&broker, &[NAME, "--to", "vault"]).success();
-}
-
-#[test]
-fn what_is_shown_to_1password_is_not_replaced() {
-    if !support::keyring::is_here() {
-        return;
-    }
-    let keyring = support::keyring::SessionKeyring::start();
-    let session = keyring.session();
-    session.put("1password", "ops_another");
-    let home = home("[onepassword]\ntoken = \"keyring:1password\"\n");
-    let broker = start_with(home, |command| {
-        session.enter(command);
-    });
-    refused(
-        &broker,
-        &[NAME, "--to", "keyring:1password", "--replace"],
-        1,
-        "the token for 1Password is taken from keyring:1password too",
-    );
-    let there = session.look_up("tokend-secrets", "1password");
-    assert_eq!(there.as_deref(), Some("ops_another"));
-}
-
-#[test]
-fn a_line_that_was_changed_and_never_loaded_is_put_back_before_a_move_is_over() {
-    let broker = start(home(""));
-    let before = policy(&broker.home);
-    run(&broker, &[NAME, "--to", "vault", "--print"]);
-    broker
-        .home
-        .policy("secrets.toml", &before.replace(ENV, "vault"));
-    run(&broker, &[NAME, "--back"]).success();
-    assert_eq!(policy(&broker.home), before);
-    broker.reload();
-    assert_eq!(source(&broker, NAME), ENV);
-    assert_serves(&broker, NAME, VALUE);
 }

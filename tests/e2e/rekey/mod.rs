@@ -59,7 +59,7 @@ fn assert_all_have_outcomes(home: &Home) {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_with_what_to_do() {
+fn what_makes_no_sense_is_refused_with_what_to_do_and_a_passphrase_is_read_as_it_is_typed() {
     let broker = TestBroker::with_label_sync();
     let ctl = |arguments: &[&str], input: &str, code, says: &str| {
         let ran = broker
@@ -98,4 +98,23 @@ fn what_makes_no_sense_is_refused_with_what_to_do() {
     assert!(!next_key(&broker.home).exists());
     assert_serves(&broker);
     assert_all_have_outcomes(&broker.home);
+
+    // A passphrase from a pipe opens what it closed when it is typed.
+    ctl(
+        &["--root-key", "passphrase"],
+        "correct\u{1b} horse battery\n",
+        2,
+        "passphrase: it has a control character (U+001B) at character 8",
+    );
+    let passphrase = ["rekey", "--root-key", "passphrase"];
+    let home = &broker.home;
+    home.ctl_with(&passphrase, "correct horse battery\r\n")
+        .success();
+    for typed in [
+        "correct horse battery\n",
+        "\u{feff}correct horse battery\r\n",
+    ] {
+        home.ctl(&["lock"]).success();
+        home.ctl_with(&["unlock"], typed).success();
+    }
 }
