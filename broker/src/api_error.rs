@@ -58,7 +58,7 @@ impl ApiError for GitHubError {
         let code = match self {
             Self::Limited { .. } => ErrorCode::RateLimited,
             Self::Fault { .. }
-            | Self::Unreachable { .. }
+            | Self::Unreachable(_)
             | Self::NotTried { .. }
             | Self::BadAnswer { .. }
             | Self::CannotAsk(_) => ErrorCode::UpstreamUnavailable,

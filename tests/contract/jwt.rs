@@ -2,7 +2,7 @@
 
 use broker_clock::{Clock as _, SystemClock};
 use broker_github::AppJwt;
-use broker_github::app_jwt::{PemSigner, Signer as _};
+use broker_github::app_jwt::PemSigner;
 use broker_secret_memory::token::AccessToken;
 use serde_json::json;
 use support::github::AppKey;

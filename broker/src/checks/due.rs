@@ -126,7 +126,7 @@ impl Checks {
             SecretKind::Classic | SecretKind::FineGrained => self.limits.principal_of(name),
         };
         let limited =
-            principal.and_then(|principal| self.github.limits().limited(&principal, CORE, now));
+            principal.and_then(|principal| self.github.limits.limited(&principal, CORE, now));
         due.is_some_and(|at| at <= now.wall) && limited.is_none()
     }
 }

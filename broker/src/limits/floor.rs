@@ -11,7 +11,7 @@ impl Limits {
     /// what was heard within the window counts; of an App, every installation that was heard of.
     pub(crate) fn rate_floors(&self) -> Vec<(SecretName, Vec<Warning>)> {
         let policies = self.policies.in_force();
-        let (limits, now) = (self.github.limits(), self.journal.now());
+        let (limits, now) = (&self.github.limits, self.journal.now());
         let floors = policies
             .set
             .secrets()
@@ -46,7 +46,7 @@ impl Limits {
 
     /// Warns operators of the secrets below their floor, if a figure came in since this was last called.
     pub(crate) fn warn_of_floors(&self) {
-        if !self.github.limits().take_changed() {
+        if !self.github.limits.take_changed() {
             return;
         }
         for warning in self.rate_floors().into_iter().flat_map(|(_, below)| below) {

@@ -120,14 +120,14 @@ impl Limits {
         let principals = self.principal_behind(lease).into_iter();
         let limited = principals
             .chain(minting)
-            .filter_map(|principal| self.github.limits().limited(&principal, CORE, now))
+            .filter_map(|principal| self.github.limits.limited(&principal, CORE, now))
             .max_by_key(|limited| limited.retry_after);
         limited.map_or(Ok(()), |limited| Err(UpstreamLimit::Limited(limited)))
     }
 
     /// A lease as the API shows it, with what its principal has left.
     pub(crate) fn lease_view(&self, lease: &Lease) -> LeaseView {
-        let (limits, now) = (self.github.limits(), self.journal.now());
+        let (limits, now) = (&self.github.limits, self.journal.now());
         let principal = self.principal_behind(lease);
         LeaseView {
             rate_limit: principal.and_then(|principal| limits.rate(&principal, CORE, now)),
@@ -138,17 +138,17 @@ impl Limits {
     /// GitHub as operators see it: host, circuit breaker, and what each principal has left.
     pub(crate) fn github_status(&self) -> GitHubStatus {
         GitHubStatus {
-            api: self.github.base().to_string(),
+            api: self.github.base.to_string(),
             breaker: self.github.breaker_state().as_str().to_owned(),
             last_answer: self.github.last_heard().map(|heard| heard.wall),
-            principals: self.github.limits().view(self.journal.now()),
+            principals: self.github.limits.view(self.journal.now()),
         }
     }
 
     /// Records who became limited since this was last called; later, if the log cannot be written
     /// now.
     pub(crate) fn record_limits(self: &Arc<Self>) {
-        let news = self.github.limits().take_news();
+        let news = self.github.limits.take_news();
         if news.is_empty() {
             return;
         }

@@ -46,7 +46,7 @@ impl Limits {
         if self.vault.is_locked() || self.github.left_alone().is_some() {
             return Vec::new();
         }
-        let (limits, now) = (self.github.limits(), self.journal.now());
+        let (limits, now) = (&self.github.limits, self.journal.now());
         let stored = leased
             .into_iter()
             // GitHub refused it: asked again and again, it locks the account out.

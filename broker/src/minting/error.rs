@@ -157,7 +157,7 @@ fn unpin(pinned: &[(Box<str>, u64)]) -> String {
 /// So many repositories are named in a message.
 const MOST_NAMED: usize = 10;
 
-const fn lost(error: &GitHubError) -> &'static str {
+fn lost(error: &GitHubError) -> &'static str {
     match error.outcome() {
         Outcome::NotDone => "",
         Outcome::Unknown | Outcome::Done => {

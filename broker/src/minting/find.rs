@@ -1,6 +1,6 @@
 //! Where an App is installed: found once for each account, and what a refusal says of it.
 
-use broker_github::installation::{MintRequest, Repositories, Target};
+use broker_github::installation::{MintRequest, Target};
 use broker_github::{AppKey, GitHubError, Principal};
 use broker_protocol::names::{OrgName, RepoPattern, SecretName};
 
@@ -49,7 +49,7 @@ impl Minting {
             secret: secret.clone(),
             target: target.into(),
         };
-        let Repositories::ById(pinned) = &request.repositories else {
+        let Some(pinned) = request.by_id() else {
             return not_installed(target.as_str());
         };
         for (name, _) in pinned.iter().take(MOST_SEARCHED) {
@@ -63,10 +63,10 @@ impl Minting {
                 Err(error) => return refused(error, secret, target),
             }
         }
-        let pinned = pinned.iter();
+        let pinned = pinned.into_iter();
         MintError::Pinned {
             pinned: pinned
-                .map(|(name, id)| (name.as_str().into(), *id))
+                .map(|(name, id)| (name.as_str().into(), id))
                 .collect(),
         }
     }

@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broker_audit_writer::{Recorded, Use};
-use broker_github::installation::{self, MintRequest, Repositories, Target};
+use broker_github::installation::{self, MintRequest, Target};
 use broker_github::{AppKey, GitHub, GitHubError};
 use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
 use broker_protocol::source::SourceSpec;
@@ -246,7 +246,7 @@ impl Minting {
         // Kept first, whatever else is wrong with it: what is in the vault can be revoked.
         let kept = self.vault.keep_minted(token.minted.clone(), &minted.token);
         let kept = kept.await.map_err(MintError::NotKept);
-        let ids = match kept.and_then(|()| Ok(minted.compare(&request)?)) {
+        let ids = match kept.and_then(|()| Ok(minted.granted.compare(&request)?)) {
             Ok(ids) => ids,
             Err(error) => {
                 self.tokens.adopt(token, Some(&minted.token));
@@ -298,17 +298,10 @@ impl Minting {
     fn mint_request<'a>(&self, scope: MintScope<'a>) -> MintRequest<'a> {
         let repositories = scope.repositories;
         let all = repositories.iter().any(|one| one.name().is_none());
-        let repositories = if all || repositories.is_empty() {
-            Repositories::All
-        } else {
-            let id = |one: &'a RepoPattern| (one, self.vault.repository_id(one.as_str()));
-            let named: Vec<_> = repositories.iter().map(id).collect();
-            let ids = named.iter().map(|(name, id)| Some((*name, (*id)?)));
-            let ids: Option<Vec<_>> = ids.collect();
-            ids.map_or(Repositories::Named(named), Repositories::ById)
-        };
+        let id = |one: &'a RepoPattern| (one, self.vault.repository_id(one.as_str()));
+        let some = !all && !repositories.is_empty();
         MintRequest {
-            repositories,
+            repositories: some.then(|| repositories.iter().map(id).collect()),
             permissions: scope.permissions,
         }
     }

@@ -8,9 +8,9 @@ use std::fmt;
 use std::time::Duration;
 
 use reqwest::Url;
-use reqwest::header::{CONTENT_TYPE, USER_AGENT};
+use reqwest::header::CONTENT_TYPE;
 
-use broker_https::{AGENT, Https, NoAnswer, Unreachable, is_loopback, retry_after};
+use broker_https::{Https, NoAnswer, Unreachable, is_loopback, retry_after};
 
 /// Where a webhook listens. The URL itself is the secret that lets one write there, so nothing shows
 /// it: not even its host.
@@ -140,7 +140,6 @@ impl Webhook {
         let answer = client
             .post(self.url.0.clone())
             .header(CONTENT_TYPE, "application/json")
-            .header(USER_AGENT, AGENT)
             .body(message.to_vec())
             .send()
             .await
@@ -160,7 +159,7 @@ impl Webhook {
 fn fault(error: reqwest::Error) -> &'static str {
     match NoAnswer::of(error) {
         NoAnswer::Unmakeable => "cannot be reached",
-        NoAnswer::Unreachable { why, .. } => match why {
+        NoAnswer::NotReached(cause) => match cause.why {
             Unreachable::Dns => "has a name that cannot be looked up",
             Unreachable::Connect => "refuses the connection, or cannot be reached",
             Unreachable::Tls => "has no TLS, or a certificate that this machine does not trust",

@@ -62,7 +62,7 @@ impl Rotations {
         let mut todo = Vec::new();
         let looks = self.ask_to_end(by, name, &versions, &mut todo).await?;
         let dead = self.all_refused(by, name, numbers.clone(), looks).await?;
-        let page = links::list_page(declared.kind, self.github.base());
+        let page = links::list_page(declared.kind, &self.github.base);
         if dead {
             // Why it had to be ended by hand is of no interest any more.
             todo.clear();

@@ -18,7 +18,7 @@ impl Rotations {
         let due = self.due(name, rotation);
         let page = || {
             let kind = declared.map_or(SecretKind::Classic, |declared| declared.kind);
-            links::list_page(kind, self.github.base())
+            links::list_page(kind, &self.github.base)
         };
         let (step, waits_for) = match due {
             Due::Push => (RotationStep::Push, WaitsFor::Broker),
@@ -92,7 +92,7 @@ impl Rotations {
 
     /// Why an operator deletes a value, and the broker does not.
     pub(super) fn why_not_by_broker(&self) -> &'static str {
-        if self.github.base().is_enterprise_server() {
+        if self.github.base.is_enterprise_server() {
             "the broker revokes no tokens on Enterprise Server, whose call for that differs by release"
         } else {
             "GitHub's API does not revoke a value of this kind"

@@ -75,7 +75,7 @@ impl Rotations {
 
     /// Who can end this version at GitHub.
     pub(super) fn ended_by(&self, name: &SecretName, version: u64) -> EndedBy {
-        if self.github.base().is_enterprise_server() {
+        if self.github.base.is_enterprise_server() {
             return EndedBy::Operator;
         }
         let mut versions = self.vault.versions(name).into_iter();

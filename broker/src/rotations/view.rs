@@ -136,7 +136,7 @@ impl Rotations {
             _ => None,
         };
         let today = self.journal.now().wall.to_zoned(TimeZone::UTC).date();
-        let made = Creation::of(declared, carried.as_deref(), self.github.base(), today);
+        let made = Creation::of(declared, carried.as_deref(), &self.github.base, today);
         let setting = |(label, value): (&str, String)| SettingView {
             label: label.to_owned(),
             value,
@@ -164,7 +164,7 @@ impl Rotations {
         let finished = phase == Some(Phase::Finished);
         let pending = self.sinks_pending(name).len();
         let by_person = declared.is_some_and(|declared| declared.kind == SecretKind::App)
-            || self.github.base().is_enterprise_server();
+            || self.github.base.is_enterprise_server();
         let mut steps = Vec::new();
         let mut step = |step, text: &str, done| {
             let text = text.to_owned();

@@ -1,9 +1,8 @@
 //! The App's own credential: a short-lived JWT, signed with its private key.
 //!
-//! The key stands behind [`Signer`], so that it can be in a KMS, an HSM or a TPM one day; today it is
-//! the PEM from the vault. Written on the cryptographic library directly: the JWT of one algorithm and
-//! three claims is a dozen lines, and the same library tells the key's fingerprint. Tests verify it
-//! with another implementation.
+//! The key is the PEM from the vault; one in a KMS, an HSM or a TPM would be another [`PemSigner`].
+//! Written on the cryptographic library directly: the JWT of one algorithm and three claims is a dozen
+//! lines, and the same library tells the key's fingerprint. Tests verify it with another implementation.
 //!
 //! Signing takes about a millisecond, so it does not belong on the thread that serves. Not here: the
 //! clock, which is an argument; where the key comes from.
@@ -20,19 +19,6 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize as _, Zeroizing};
-
-/// Signs for a GitHub App.
-pub trait Signer: Send + Sync {
-    /// The RS256 signature (RSA PKCS#1 v1.5 over SHA-256) of `message`.
-    ///
-    /// # Errors
-    ///
-    /// [`KeyError::NotSigned`].
-    fn rs256(&self, message: &[u8]) -> Result<Vec<u8>, KeyError>;
-
-    /// The key as the App's settings page shows it.
-    fn fingerprint(&self) -> &str;
-}
 
 /// What is wrong with an App's private key. The text never quotes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -79,9 +65,8 @@ impl PemSigner {
         let fingerprint = STANDARD.encode(Sha256::digest(public.as_ref())).into();
         Ok(Self { key, fingerprint })
     }
-}
 
-impl Signer for PemSigner {
+    /// The RS256 signature (RSA PKCS#1 v1.5 over SHA-256) of `message`.
     fn rs256(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let mut signature = vec![0; self.key.public_modulus_len()];
         self.key
@@ -95,10 +80,11 @@ impl Signer for PemSigner {
         Ok(signature)
     }
 
-    /// Base64 SHA-256 of the public key (DER, SPKI).
+    /// The key as the App's settings page shows it: base64 SHA-256 of the public key (DER, SPKI).
     ///
     /// Source: GitHub documentation, “Managing private keys for GitHub Apps”.
-    fn fingerprint(&self) -> &str {
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 }
@@ -121,7 +107,7 @@ impl AppJwt {
     /// # Errors
     ///
     /// [`KeyError`].
-    pub fn sign(signer: &dyn Signer, client_id: &str, now: Timestamp) -> Result<Self, KeyError> {
+    pub fn sign(signer: &PemSigner, client_id: &str, now: Timestamp) -> Result<Self, KeyError> {
         let iat = (now - DATED_BACK).as_second();
         let claims = serde_json::json!({
             "iat": iat,

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use broker_secret_memory::token::AccessToken;
 use jiff::{SignedDuration, Timestamp};
 
-use super::app_jwt::{KeyError, PemSigner, Signer};
+use super::app_jwt::{KeyError, PemSigner};
 use super::{AppJwt, GitHubError, Principal};
 
 /// An App's client id, and the key that signs for it. It has no `Debug`.
 pub struct AppKey {
     client_id: Box<str>,
-    signer: Arc<dyn Signer>,
+    signer: Arc<PemSigner>,
 }
 
 /// Why an App cannot speak for itself.
@@ -57,7 +57,7 @@ impl AppKey {
     /// A JWT dated `now`.
     pub(super) async fn jwt(&self, now: Timestamp) -> Result<AppJwt, NoAppKey> {
         let (signer, client_id) = (Arc::clone(&self.signer), self.client_id.clone());
-        let signing = move || AppJwt::sign(&*signer, &client_id, now);
+        let signing = move || AppJwt::sign(&signer, &client_id, now);
         Ok(tokio::task::spawn_blocking(signing).await??)
     }
 }

@@ -46,10 +46,13 @@ impl GitHub {
         let url = self.base.join(&path).ok_or_else(|| {
             GitHubError::CannotAsk("the request does not stay below the API's base URL".into())
         })?;
-        let mut headers = wire::headers(&self.base, credential.expose())?;
-        if let Credential::App(app) = credential {
-            headers.insert(AUTHORIZATION, self.authorization(app).await?);
-        }
+        let authorization = match credential {
+            // Into the `Authorization` header, which is marked sensitive and wiped.
+            Credential::Token(token) => Some(wire::authorization(token.expose())?),
+            Credential::App(app) => Some(self.authorization(app).await?),
+            Credential::None => None,
+        };
+        let mut headers = wire::headers(&self.base, authorization);
         let body = body
             .map(|value| wire::json_body(&mut headers, value))
             .transpose()?;
@@ -136,7 +139,7 @@ impl GitHub {
         principal: Option<&Principal>,
     ) -> Result<Reply, GitHubError> {
         let mut account = self.admit()?;
-        let answer = self.wire.exchange(sent, &self.base).await;
+        let answer = wire::exchange(&self.https, sent, &self.base).await;
         let now = self.clock.now();
         let evaluated = answer.and_then(|answer| self.evaluate(answer, principal, now));
         account.told = match &evaluated {
@@ -166,14 +169,19 @@ impl GitHub {
             200..=299 | 304 => Ok(Reply {
                 status,
                 headers,
-                body: body.map_err(|what| GitHubError::BadAnswer { status, what })?,
+                body: body.map_err(|what| GitHubError::BadAnswer {
+                    status,
+                    what: what.into(),
+                })?,
             }),
             300..=399 => {
-                let to = location;
                 if let Some(principal) = principal {
                     self.limits.learn(principal, &headers, now);
                 }
-                Err(GitHubError::Moved { status, to })
+                Err(GitHubError::Moved {
+                    status,
+                    to: location,
+                })
             }
             _ => {
                 // A refusal is one whether or not its words arrived.
@@ -201,7 +209,7 @@ impl GitHub {
                 }
                 error
             }
-            Refusal::Limited { kind } => {
+            Refusal::Limited(kind) => {
                 // Of no one in particular: the wait is worked out all the same, and not remembered.
                 let nobody = Limits::default();
                 let limits = if principal.is_some() {

@@ -9,7 +9,7 @@ use std::fmt;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 
-use broker_https::is_loopback;
+use broker_https::{BadAddress, is_loopback, parse_address};
 
 /// The API's base URL, without a slash at its end, and what follows from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,14 +28,6 @@ enum Kind {
     Server,
 }
 
-/// Why a base URL is refused, and what would be right.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` {why}")]
-pub struct BadBaseUrl {
-    given: String,
-    why: &'static str,
-}
-
 impl Default for BaseUrl {
     /// github.com.
     #[expect(clippy::expect_used, reason = "a constant, parsed in a test")]
@@ -49,40 +41,11 @@ impl BaseUrl {
     ///
     /// # Errors
     ///
-    /// [`BadBaseUrl`], with the fix.
-    pub fn parse(given: &str) -> Result<Self, BadBaseUrl> {
-        let refuse = |why| {
-            // What someone put before an `@` is a secret, and this text reaches a terminal.
-            let shown = given.rsplit_once('@').map_or(given, |(_, after)| after);
-            Err(BadBaseUrl {
-                given: shown.to_owned(),
-                why,
-            })
-        };
-        let text = given.trim_end_matches('/');
-        let Ok(url) = Url::parse(text) else {
-            return refuse(FORMS);
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            return refuse("holds a user name or password; a secret does not belong in a URL");
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return refuse("has a `?` or `#`; write the base URL only");
-        }
-        let Some(host) = url.host_str() else {
-            return refuse(FORMS);
-        };
-        match url.scheme() {
-            "https" => {}
-            "http" if is_loopback(host) => {}
-            "http" => {
-                return refuse(
-                    "would send secrets in the clear; write https:// (http:// is for a loopback \
-                     address only)",
-                );
-            }
-            _ => return refuse(FORMS),
-        }
+    /// [`BadAddress`], with the fix.
+    pub fn parse(given: &str) -> Result<Self, BadAddress> {
+        let url = parse_address(given, FORMS)?;
+        let refuse = |why| Err(BadAddress::new(given, why));
+        let host = url.host_str().unwrap_or_default();
         let path = url.path().trim_end_matches('/');
         let kind = match path {
             "/api/v3" if cloud_host(host) => {
@@ -101,7 +64,7 @@ impl BaseUrl {
             _ => return refuse(FORMS),
         };
         Ok(Self {
-            text: text.into(),
+            text: given.trim_end_matches('/').into(),
             url,
             kind,
         })

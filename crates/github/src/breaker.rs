@@ -9,8 +9,8 @@ use std::time::Duration;
 use broker_clock::Backoff;
 
 /// The state of one host.
-#[derive(Debug)]
-pub struct Breaker {
+#[derive(Debug, Default)]
+pub(super) struct Breaker {
     circuit: Circuit,
     /// Failures since the last success, while closed.
     failures: u32,
@@ -18,8 +18,9 @@ pub struct Breaker {
     openings: u32,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 enum Circuit {
+    #[default]
     Closed,
     /// Until this boot time.
     Open(Duration),
@@ -69,16 +70,6 @@ pub(super) enum Told {
     Nothing,
 }
 
-impl Default for Breaker {
-    fn default() -> Self {
-        Self {
-            circuit: Circuit::Closed,
-            failures: 0,
-            openings: 0,
-        }
-    }
-}
-
 impl Breaker {
     /// Whether a call may go out now.
     ///
@@ -98,8 +89,7 @@ impl Breaker {
     }
 
     /// How long calls are refused still; `None` if one would be admitted.
-    #[must_use]
-    pub fn refuses_for(&self, now: Duration) -> Option<Duration> {
+    pub(super) fn refuses_for(&self, now: Duration) -> Option<Duration> {
         match self.circuit {
             Circuit::Open(until) if now < until => Some(until.saturating_sub(now)),
             Circuit::Probing(since) if now < since.saturating_add(PROBE_LOST) => Some(PROBE_WAIT),
@@ -128,8 +118,7 @@ impl Breaker {
     }
 
     /// The state as it is shown.
-    #[must_use]
-    pub const fn state(&self) -> BreakerState {
+    pub(super) const fn state(&self) -> BreakerState {
         match self.circuit {
             Circuit::Closed => BreakerState::Closed,
             Circuit::Open(_) => BreakerState::Open,

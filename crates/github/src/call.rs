@@ -54,16 +54,6 @@ impl<'a> Call<'a> {
     }
 }
 
-impl<'a> Credential<'a> {
-    pub(super) fn expose(&self) -> Option<&'a str> {
-        match self {
-            // Into the `Authorization` header, which is marked sensitive and wiped.
-            Self::Token(token) => Some(token.expose()),
-            Self::App(_) | Self::None => None,
-        }
-    }
-}
-
 /// Which resource's window a path draws on; `None` for `/rate_limit`, which is free, and for the end of
 /// a token, which is worth the try when nothing is left.
 ///

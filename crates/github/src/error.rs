@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::principal::Principal;
-pub use broker_https::Unreachable;
+use broker_https::{NoBody, NotReached};
 
 /// Why a call to GitHub did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,15 +90,8 @@ pub enum GitHubError {
         retry_after: Option<Duration>,
     },
     /// GitHub could not be reached, or the connection ended before its answer.
-    #[error("GitHub cannot be reached: {why}")]
-    Unreachable {
-        /// What went wrong.
-        why: Unreachable,
-        /// Whether the request may have been carried out all the same.
-        may_have_happened: bool,
-        /// The causes, for the operator. Never a URL.
-        cause: Box<str>,
-    },
+    #[error("GitHub cannot be reached: {}", .0.why)]
+    Unreachable(NotReached),
     /// GitHub could not be reached several times in a row; it is not tried until a moment from now.
     #[error("GitHub could not be reached several times; it is tried again in {} s", .retry_after.as_secs())]
     NotTried {
@@ -153,13 +146,13 @@ pub enum LimitKind {
 }
 
 /// What is wrong with an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadAnswer {
-    /// It ended before its end.
-    Truncated,
-    /// It is larger than any answer this program asks for.
-    TooLarge,
+    /// Its body did not arrive.
+    #[error(transparent)]
+    NoBody(#[from] NoBody),
     /// It is no JSON, or not the JSON that GitHub describes.
+    #[error("not the JSON that GitHub describes (line {line}, column {column})")]
     NotAsDescribed {
         /// Counted from 1.
         line: usize,
@@ -206,44 +199,30 @@ impl Said {
 impl GitHubError {
     /// Whether what was asked for has been done at GitHub although the call failed.
     #[must_use]
-    pub const fn outcome(&self) -> Outcome {
-        match self {
-            Self::Unauthorized { .. }
-            | Self::Limited { .. }
-            | Self::Forbidden { .. }
-            | Self::SingleSignOn { .. }
-            | Self::NotFound { .. }
-            | Self::Unprocessable { .. }
-            | Self::ApiVersion { .. }
-            | Self::Refused { .. }
-            | Self::NotTried { .. }
-            | Self::Moved { .. }
-            | Self::Unsendable
-            | Self::CannotAsk(_) => Outcome::NotDone,
-            // A gateway's 502 says nothing of what stands behind it.
-            Self::Fault { .. } => Outcome::Unknown,
-            Self::Unreachable {
-                may_have_happened, ..
-            } => {
-                if *may_have_happened {
-                    Outcome::Unknown
-                } else {
-                    Outcome::NotDone
-                }
-            }
-            Self::BadAnswer { .. } => Outcome::Done,
-        }
+    pub fn outcome(&self) -> Outcome {
+        self.consequences().0
     }
 
     /// How long to wait before asking again; `None` where waiting alone fixes nothing.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
+        self.consequences().1
+    }
+
+    fn consequences(&self) -> (Outcome, Option<Duration>) {
         match self {
             Self::Limited { retry_after, .. } | Self::NotTried { retry_after } => {
-                Some(*retry_after)
+                (Outcome::NotDone, Some(*retry_after))
             }
-            Self::Fault { retry_after, .. } => Some(retry_after.unwrap_or(A_MOMENT)),
-            Self::Unreachable { .. } | Self::BadAnswer { .. } => Some(A_MOMENT),
+            // A gateway's 502 says nothing of what stands behind it.
+            Self::Fault { retry_after, .. } => {
+                (Outcome::Unknown, Some(retry_after.unwrap_or(A_MOMENT)))
+            }
+            Self::Unreachable(cause) if cause.may_have_happened => {
+                (Outcome::Unknown, Some(A_MOMENT))
+            }
+            Self::Unreachable(_) => (Outcome::NotDone, Some(A_MOMENT)),
+            Self::BadAnswer { .. } => (Outcome::Done, Some(A_MOMENT)),
             Self::Unauthorized { .. }
             | Self::Forbidden { .. }
             | Self::SingleSignOn { .. }
@@ -253,7 +232,7 @@ impl GitHubError {
             | Self::Refused { .. }
             | Self::Moved { .. }
             | Self::Unsendable
-            | Self::CannotAsk(_) => None,
+            | Self::CannotAsk(_) => (Outcome::NotDone, None),
         }
     }
 
@@ -261,7 +240,7 @@ impl GitHubError {
     #[must_use]
     pub fn for_operators(&self) -> String {
         match self {
-            Self::Unreachable { cause, .. } => format!("{self} ({cause})"),
+            Self::Unreachable(NotReached { cause, .. }) => format!("{self} ({cause})"),
             _ => self.to_string(),
         }
     }
@@ -269,21 +248,13 @@ impl GitHubError {
     /// Whether the host, not the request, is at fault: what the circuit breaker counts.
     #[must_use]
     pub const fn is_hosts_fault(&self) -> bool {
-        matches!(self, Self::Fault { .. } | Self::Unreachable { .. })
+        matches!(self, Self::Fault { .. } | Self::Unreachable(_))
     }
 
-    /// Whether GitHub never looked at what was asked for.
+    /// Whether GitHub never looked at what was asked for: it is not done, and may be asked for again.
     #[must_use]
-    pub(super) const fn never_got_through(&self) -> bool {
-        matches!(
-            self,
-            Self::NotTried { .. }
-                | Self::Limited { .. }
-                | Self::Unreachable {
-                    may_have_happened: false,
-                    ..
-                }
-        )
+    pub(super) fn never_got_through(&self) -> bool {
+        matches!(self.consequences(), (Outcome::NotDone, Some(_)))
     }
 
     /// Whether GitHub is out of reach or faulty rather than saying no: `upstream_unavailable`.
@@ -292,7 +263,7 @@ impl GitHubError {
         matches!(
             self,
             Self::Fault { .. }
-                | Self::Unreachable { .. }
+                | Self::Unreachable(_)
                 | Self::NotTried { .. }
                 | Self::BadAnswer { .. }
                 | Self::CannotAsk(_)
@@ -347,21 +318,6 @@ impl fmt::Display for Sso {
                 write!(f, " (organization {})", ids.join(", "))
             }
             Self::Unknown => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for BadAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Truncated => f.write_str("it ended too early"),
-            Self::TooLarge => f.write_str("it is larger than any answer this program asks for"),
-            Self::NotAsDescribed { line, column } => {
-                write!(
-                    f,
-                    "not the JSON that GitHub describes (line {line}, column {column})"
-                )
-            }
         }
     }
 }

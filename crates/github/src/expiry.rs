@@ -7,9 +7,7 @@
 
 use std::time::Duration;
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 /// The header's name.
 pub const HEADER: &str = "github-authentication-token-expiration";
@@ -121,33 +119,13 @@ fn near(one: Timestamp, other: Timestamp, within: Duration) -> bool {
 fn moment(text: &str) -> Option<Timestamp> {
     // A date with a time, and then a zone: `UTC`, or hours and minutes.
     let (time, zone) = text.rsplit_once(' ')?;
-    let time = DateTime::strptime("%Y-%m-%d %H:%M:%S", time).ok()?;
-    let local = time.to_zoned(TimeZone::UTC).ok()?.timestamp();
-    local.checked_sub(offset(zone)?).ok()
-}
-
-/// How far a zone's clocks are ahead of UTC.
-fn offset(zone: &str) -> Option<SignedDuration> {
-    if zone == "UTC" {
-        return Some(SignedDuration::ZERO);
-    }
-    let (ahead, digits) = match zone.split_at_checked(1)? {
-        ("+", digits) => (1, digits),
-        ("-", digits) => (-1, digits),
-        _ => return None,
-    };
-    let (hours, minutes) = digits.split_at_checked(2)?;
-    let number = |text: &str, below: i64| {
-        let plain = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-        let number: i64 = text.parse().ok().filter(|_| plain)?;
-        (number < below).then_some(number)
-    };
-    let seconds = number(hours, 24)? * 3600 + number(minutes, 60)? * 60;
-    Some(SignedDuration::from_secs(ahead * seconds))
+    let zone = if zone == "UTC" { "+0000" } else { zone };
+    Timestamp::strptime("%Y-%m-%d %H:%M:%S %z", format!("{time} {zone}")).ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
     use proptest::prelude::*;
 
     use super::*;

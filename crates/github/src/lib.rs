@@ -2,7 +2,7 @@
 //!
 //! Every request goes through [`GitHub::call`], which decides what all have in common: a credential
 //! goes to the configured host and nowhere else, over TLS, and follows no redirect; nothing is asked
-//! for a principal that GitHub limits ([`Limits`]); a host that is down is left alone ([`Breaker`]);
+//! for a principal that GitHub limits ([`Limits`]); a host that is down is left alone ([`BreakerState`]);
 //! what may be repeated is, and what may not is not ([`Retry`]); every answer's headers are taken in.
 //!
 //! Beside it is what is known of GitHub's tokens, scopes and answers.
@@ -40,22 +40,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use broker_clock::{Clock, Now};
+use broker_https::Https;
 use futures_util::future::BoxFuture;
 
 use self::app_key::Skew;
-use self::wire::Wire;
+use self::breaker::Breaker;
 
 pub use reqwest::Method;
 
 pub use self::app_jwt::AppJwt;
 pub use self::app_key::{AppKey, NoAppKey};
-pub use self::base::{BadBaseUrl, BaseUrl};
-pub use self::breaker::{Breaker, BreakerState};
+pub use self::base::BaseUrl;
+pub use self::breaker::BreakerState;
 pub use self::call::{Call, Credential};
 pub use self::endpoints::{App, User};
-pub use self::error::{
-    BadAnswer, FieldError, GitHubError, LimitKind, Outcome, Said, Sso, Unreachable,
-};
+pub use self::error::{BadAnswer, FieldError, GitHubError, LimitKind, Outcome, Said, Sso};
 pub use self::limits::{BecameLimited, CORE, Limited, Limits};
 pub use self::principal::Principal;
 pub use self::reply::{Reply, ReplyHeaders};
@@ -72,10 +71,12 @@ pub struct Settings {
 
 /// GitHub, as this broker is configured to reach it.
 pub struct GitHub {
-    base: BaseUrl,
-    wire: Wire,
+    /// Where GitHub is.
+    pub base: BaseUrl,
+    https: Https,
     breaker: Mutex<Breaker>,
-    limits: Limits,
+    /// What is known of each principal's budget.
+    pub limits: Limits,
     skew: Skew,
     heard: Mutex<Option<Now>>,
     clock: Arc<dyn Clock>,
@@ -96,7 +97,7 @@ impl GitHub {
     fn assembled(settings: Settings, clock: Arc<dyn Clock>, sleep: Sleep, total: Duration) -> Self {
         Self {
             base: settings.api,
-            wire: Wire::new(settings.ca, total),
+            https: Https::new(settings.ca, total),
             breaker: Mutex::default(),
             limits: Limits::default(),
             skew: Skew::default(),
@@ -104,18 +105,6 @@ impl GitHub {
             clock,
             sleep,
         }
-    }
-
-    /// What is known of each principal's budget.
-    #[must_use]
-    pub const fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// Where GitHub is.
-    #[must_use]
-    pub const fn base(&self) -> &BaseUrl {
-        &self.base
     }
 
     /// The circuit breaker's state.

@@ -16,10 +16,7 @@ pub(super) enum Refusal {
     /// An error as it stands.
     Error(GitHubError),
     /// A rate limit. How long for is decided with what is known of the principal.
-    Limited {
-        /// Which.
-        kind: LimitKind,
-    },
+    Limited(LimitKind),
 }
 
 /// Reads a status from 400 up.
@@ -58,23 +55,22 @@ fn forbidden(status: u16, headers: &ReplyHeaders, message: Said) -> Refusal {
     let secondary = ["secondary rate limit", "abuse detection"]
         .iter()
         .any(|sign| words.contains(sign));
-    let limited = |kind| Refusal::Limited { kind };
     if secondary {
-        return limited(LimitKind::Secondary);
+        return Refusal::Limited(LimitKind::Secondary);
     }
     // A used-up window alone does not make a 403 a limit: the last request of a window may be refused
     // for another reason, and says so in words.
     if used_up && (status == 429 || words.contains("rate limit") || words.is_empty()) {
-        return limited(LimitKind::Primary);
+        return Refusal::Limited(LimitKind::Primary);
     }
     if status == 429 || headers.retry_after.is_some() || words.contains("rate limit") {
-        return limited(LimitKind::Secondary);
+        return Refusal::Limited(LimitKind::Secondary);
     }
     if let Some(sso) = &headers.sso {
         return Refusal::Error(GitHubError::SingleSignOn { sso: read_sso(sso) });
     }
     if LOCK_OUT.iter().any(|sign| words.contains(sign)) {
-        return limited(LimitKind::LockOut);
+        return Refusal::Limited(LimitKind::LockOut);
     }
     // GitHub says why; whatever stands between says nothing of the credential.
     if words.is_empty() {
@@ -167,14 +163,14 @@ mod tests {
     fn error(status: u16, headers: &ReplyHeaders, body: &[u8]) -> GitHubError {
         match read(status, headers, body) {
             Refusal::Error(error) => error,
-            Refusal::Limited { kind } => panic!("limited: {kind}"),
+            Refusal::Limited(kind) => panic!("limited: {kind}"),
         }
     }
 
     fn limit(status: u16, headers: &ReplyHeaders, message: &str) -> Option<LimitKind> {
         match read(status, headers, &body(message)) {
             Refusal::Error(_) => None,
-            Refusal::Limited { kind } => Some(kind),
+            Refusal::Limited(kind) => Some(kind),
         }
     }
 

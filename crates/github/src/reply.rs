@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use broker_https as https;
 use broker_protocol::api::{RateLimit, ResourceLimit};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
@@ -11,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::base::BaseUrl;
 use super::error::{BadAnswer, GitHubError};
+use super::token_kind;
 
 /// An answer with a status of success, or 304.
 pub struct Reply {
@@ -40,12 +42,6 @@ impl Reply {
             }
         })
     }
-
-    /// Whether there is no body: 204, 304, some 202.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.body.is_empty()
-    }
 }
 
 /// The response headers this program acts on. None of them is a secret.
@@ -53,8 +49,6 @@ impl Reply {
 pub struct ReplyHeaders {
     /// `X-OAuth-Scopes`: `None` if the header is absent, empty if it is.
     pub scopes: Option<Vec<String>>,
-    /// `X-Accepted-OAuth-Scopes`.
-    pub accepted_scopes: Option<Vec<String>>,
     /// `X-Accepted-GitHub-Permissions`, as it stands.
     pub accepted_permissions: Option<String>,
     /// `GitHub-Authentication-Token-Expiration`, as it stands: it has two formats.
@@ -69,8 +63,6 @@ pub struct ReplyHeaders {
     pub rate: Option<ResourceLimit>,
     /// How long to wait, from `Retry-After` in either form.
     pub retry_after: Option<Duration>,
-    /// `X-GitHub-Request-Id`, for a question to GitHub's support.
-    pub request_id: Option<String>,
 }
 
 impl ReplyHeaders {
@@ -80,7 +72,6 @@ impl ReplyHeaders {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let owned = |name: &str| text(name).map(|value| shorten(value).to_owned());
         let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
-        let date = text("date").and_then(http_date);
         let rate = || {
             Some(ResourceLimit {
                 resource: resource_name(text("x-ratelimit-resource").unwrap_or("core"))?,
@@ -92,18 +83,16 @@ impl ReplyHeaders {
             })
         };
         Self {
-            scopes: text("x-oauth-scopes").map(list),
-            accepted_scopes: text("x-accepted-oauth-scopes").map(list),
+            scopes: text("x-oauth-scopes").map(token_kind::scopes),
             accepted_permissions: owned("x-accepted-github-permissions"),
             token_expires: owned("github-authentication-token-expiration"),
-            date,
+            date: text("date").and_then(http_date),
             sso: owned("x-github-sso"),
             next: text("link")
                 .and_then(next_link)
                 .and_then(|url| base.relative(url)),
             rate: rate(),
-            retry_after: text("retry-after").and_then(|value| retry_after(value, date)),
-            request_id: owned("x-github-request-id"),
+            retry_after: https::retry_after(headers),
         }
     }
 }
@@ -122,28 +111,11 @@ pub(super) fn resource_name(text: &str) -> Option<String> {
     good.then(|| text.into())
 }
 
-/// Seconds, or an HTTP date that is measured against GitHub's own clock. A date gone by is no wait.
-fn retry_after(text: &str, date: Option<Timestamp>) -> Option<Duration> {
-    if let Ok(seconds) = text.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let (at, now) = (http_date(text)?, date?);
-    Some(Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO))
-}
-
 /// `Sun, 06 Nov 1994 08:49:37 GMT`. The two obsolete forms of RFC 9110 are not sent by anyone here.
 fn http_date(text: &str) -> Option<Timestamp> {
     rfc2822::DateTimeParser::new()
         .parse_timestamp(text.trim())
         .ok()
-}
-
-fn list(text: &str) -> Vec<String> {
-    let names = text.split(',').map(str::trim);
-    names
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect()
 }
 
 /// `<URL>; rel="next", <URL>; rel="last"`.
@@ -192,7 +164,6 @@ mod tests {
             ("x-ratelimit-remaining", "4999"),
             ("x-ratelimit-reset", "1507654800"),
             ("x-ratelimit-resource", "core"),
-            ("x-github-request-id", "DB7E:2BB0:1:2:59DCF0D0"),
             (
                 "link",
                 "<https://api.github.com/user/repos?page=3>; rel=\"last\", \

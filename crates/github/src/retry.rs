@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use broker_clock::Backoff;
+use broker_https::NoBody;
 
 use super::error::{BadAnswer, GitHubError, Outcome};
 
@@ -31,7 +32,7 @@ pub(super) fn pause(
     }
     let surely_not_done = error.outcome() == Outcome::NotDone;
     let told = match error {
-        GitHubError::Unreachable { .. } => None,
+        GitHubError::Unreachable(_) => None,
         GitHubError::Fault {
             retry_after,
             status,
@@ -40,7 +41,7 @@ pub(super) fn pause(
         GitHubError::Limited { retry_after, .. } => Some(*retry_after),
         // Read-only calls again; of anything else GitHub has said that it is done.
         GitHubError::BadAnswer {
-            what: BadAnswer::Truncated,
+            what: BadAnswer::NoBody(NoBody::Truncated),
             ..
         } => None,
         _ => return None,
@@ -70,15 +71,17 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 #[cfg(test)]
 mod tests {
+    use broker_https::{NotReached, Unreachable};
+
     use super::*;
-    use crate::error::{LimitKind, Said, Unreachable};
+    use crate::error::{LimitKind, Said};
 
     fn lost(may_have_happened: bool) -> GitHubError {
-        GitHubError::Unreachable {
+        GitHubError::Unreachable(NotReached {
             why: Unreachable::Lost,
             may_have_happened,
             cause: "".into(),
-        }
+        })
     }
 
     fn fault(retry_after: Option<u64>) -> GitHubError {
@@ -117,7 +120,7 @@ mod tests {
         assert_eq!(wait(Retry::Once, &limited(1), 1), Some(1000));
         let cut = GitHubError::BadAnswer {
             status: 201,
-            what: BadAnswer::Truncated,
+            what: NoBody::Truncated.into(),
         };
         assert_eq!(wait(Retry::Once, &cut, 1), None);
         assert_eq!(wait(Retry::Repeatable, &cut, 1), Some(250));

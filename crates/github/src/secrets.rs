@@ -17,10 +17,11 @@ use broker_policy::{SinkPlace, SinkSpec};
 use broker_secret_memory::token::AccessToken;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::links::encode;
 use super::sealed_box::{BoxKey, SealError};
-use super::{Call, Credential, GitHub, GitHubError, Method, Outcome, Principal, Reply};
+use super::{Call, Credential, GitHub, GitHubError, Method, Outcome, Principal};
 
 /// Whose token writes.
 #[derive(Clone, Copy)]
@@ -155,11 +156,7 @@ impl GitHub {
                 body.insert("selected_repository_ids".to_owned(), selected.into());
             }
         }
-        let key: PublicKey = self
-            .read(writer, format!("{all}/public-key"), KEY)
-            .await?
-            .json()
-            .map_err(in_step(KEY))?;
+        let (key, _): (PublicKey, _) = self.read(writer, format!("{all}/public-key"), KEY).await?;
         let sealed = BoxKey::parse(&key.key)?.seal(value)?;
         body.insert("encrypted_value".to_owned(), sealed.into());
         body.insert("key_id".to_owned(), key.key_id.into());
@@ -177,12 +174,8 @@ impl GitHub {
             .as_ref()
             .is_none_or(|b| b.updated_at < after.updated_at);
         // Written twice within a second, as after a lost reply: then the date is as new as the answer.
-        let fresh = put.headers.date.is_some_and(|said| {
-            after
-                .updated_at
-                .saturating_add(SLACK)
-                .is_ok_and(|at| at >= said)
-        });
+        let said = put.headers.date;
+        let fresh = said.is_some_and(|said| said.duration_since(after.updated_at) <= SLACK);
         if !moved && !fresh {
             return Err(SinkError::NotUpdated(after.updated_at));
         }
@@ -199,7 +192,7 @@ impl GitHub {
         doing: &'static str,
     ) -> Result<Option<Existing>, SinkError> {
         match self.read(writer, path.to_owned(), doing).await {
-            Ok(reply) => Ok(Some(reply.json().map_err(in_step(doing))?)),
+            Ok((existing, _)) => Ok(Some(existing)),
             Err(SinkError::GitHub {
                 source: GitHubError::NotFound { .. },
                 ..
@@ -213,25 +206,27 @@ impl GitHub {
         let mut next = Some(format!("{one}/repositories?per_page=100"));
         for _page in 0..MOST_PAGES {
             let Some(path) = next.take() else { break };
-            let reply = self.read(writer, path, WHO_SEES).await?;
-            let page: Selected = reply.json().map_err(in_step(WHO_SEES))?;
+            let (page, following): (Selected, _) = self.read(writer, path, WHO_SEES).await?;
             ids.extend(page.repositories.iter().map(|repository| repository.id));
-            next = reply.headers.next;
+            next = following;
         }
         Ok(ids)
     }
 
-    async fn read(
+    /// Reads one thing, and the path of the next page.
+    async fn read<T: DeserializeOwned>(
         &self,
         writer: Writer<'_>,
         path: String,
         doing: &'static str,
-    ) -> Result<Reply, SinkError> {
+    ) -> Result<(T, Option<String>), SinkError> {
         let call = Call {
             path,
             ..writer.call()
         };
-        self.call(call).await.map_err(in_step(doing))
+        let reply = self.call(call).await.map_err(in_step(doing))?;
+        let read = reply.json().map_err(in_step(doing))?;
+        Ok((read, reply.headers.next))
     }
 }
 
@@ -302,10 +297,12 @@ mod tests {
 
     #[test]
     fn only_what_came_before_the_writing_surely_changed_nothing() {
-        let lost = || GitHubError::Unreachable {
-            why: crate::Unreachable::Lost,
-            may_have_happened: true,
-            cause: "".into(),
+        let lost = || {
+            GitHubError::Unreachable(broker_https::NotReached {
+                why: broker_https::Unreachable::Lost,
+                may_have_happened: true,
+                cause: "".into(),
+            })
         };
         let error = |doing| SinkError::GitHub {
             doing,

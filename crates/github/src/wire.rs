@@ -1,20 +1,16 @@
 //! One request to GitHub on the wire and its answer. Nothing is tried twice here.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use broker_https::{self as https, Https, NoAnswer, NoBody};
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use zeroize::Zeroizing;
 
 use super::base::BaseUrl;
-use super::error::{BadAnswer, GitHubError};
+use super::error::GitHubError;
 use super::reply::ReplyHeaders;
-
-/// The connection pool, once there is one.
-pub(super) struct Wire(Https);
 
 /// A request, made up once and sent as often as is right.
 #[derive(Clone)]
@@ -32,62 +28,50 @@ pub(super) struct Answer {
     pub(super) headers: ReplyHeaders,
     /// Where a 3xx points, below the base URL and without its query.
     pub(super) location: Option<Box<str>>,
-    pub(super) body: Result<Zeroizing<Vec<u8>>, BadAnswer>,
+    pub(super) body: Result<Zeroizing<Vec<u8>>, NoBody>,
 }
 
-impl Wire {
-    /// Nothing is read yet. `total` is how long one exchange may take.
-    pub(super) const fn new(ca: Option<PathBuf>, total: Duration) -> Self {
-        Self(Https::new(ca, total))
+/// Sends it and reads the answer.
+pub(super) async fn exchange(
+    https: &Https,
+    sent: &Sent,
+    base: &BaseUrl,
+) -> Result<Answer, GitHubError> {
+    let client = https.client().await;
+    let client =
+        client.map_err(|error| GitHubError::CannotAsk(error.in_words("[github] ca").into()))?;
+    let mut request = client
+        .request(sent.method.clone(), sent.url.clone())
+        .headers(sent.headers.clone());
+    if let Some(body) = &sent.body {
+        request = request.body(body.clone());
     }
-
-    /// Sends it and reads the answer.
-    pub(super) async fn exchange(
-        &self,
-        sent: &Sent,
-        base: &BaseUrl,
-    ) -> Result<Answer, GitHubError> {
-        let client = self.0.client().await;
-        let client =
-            client.map_err(|error| GitHubError::CannotAsk(error.in_words("[github] ca").into()))?;
-        let mut request = client
-            .request(sent.method.clone(), sent.url.clone())
-            .headers(sent.headers.clone());
-        if let Some(body) = &sent.body {
-            request = request.body(body.clone());
-        }
-        let response = request.send().await.map_err(unreachable)?;
-        let status = response.status().as_u16();
-        let headers = ReplyHeaders::read(response.headers(), base);
-        let location = response
-            .headers()
-            .get(reqwest::header::LOCATION)
-            .and_then(|value| base.relative(value.to_str().ok()?))
-            .map(|path| path.split('?').next().unwrap_or_default().into());
-        let body = https::whole_body(response, LARGEST_BODY).await;
-        Ok(Answer {
-            status,
-            headers,
-            location,
-            body: body.map_err(BadAnswer::from),
-        })
-    }
+    let response = request.send().await.map_err(unreachable)?;
+    let status = response.status().as_u16();
+    let headers = ReplyHeaders::read(response.headers(), base);
+    let location = response
+        .headers()
+        .get(reqwest::header::LOCATION)
+        .and_then(|value| base.relative(value.to_str().ok()?))
+        .map(|path| path.split('?').next().unwrap_or_default().into());
+    Ok(Answer {
+        status,
+        headers,
+        location,
+        body: https::whole_body(response, LARGEST_BODY).await,
+    })
 }
 
 /// The headers of every call.
-pub(super) fn headers(base: &BaseUrl, bearer: Option<&str>) -> Result<HeaderMap, GitHubError> {
+pub(super) fn headers(base: &BaseUrl, authorization: Option<HeaderValue>) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    // GitHub refuses requests without one.
-    headers.insert(USER_AGENT, HeaderValue::from_static(https::AGENT));
     headers.insert(
         ACCEPT,
         HeaderValue::from_static("application/vnd.github+json"),
     );
     headers.insert("x-github-api-version", base.api_version());
-    if let Some(credential) = bearer {
-        headers.insert(AUTHORIZATION, authorization(credential)?);
-    }
-    Ok(headers)
+    headers.extend(authorization.map(|value| (AUTHORIZATION, value)));
+    headers
 }
 
 /// Marked sensitive, and wiped after its use.
@@ -108,24 +92,7 @@ pub(super) fn json_body(
 fn unreachable(error: reqwest::Error) -> GitHubError {
     match NoAnswer::of(error) {
         NoAnswer::Unmakeable => GitHubError::CannotAsk("the request cannot be made up".into()),
-        NoAnswer::Unreachable {
-            why,
-            may_have_happened,
-            cause,
-        } => GitHubError::Unreachable {
-            why,
-            may_have_happened,
-            cause,
-        },
-    }
-}
-
-impl From<NoBody> for BadAnswer {
-    fn from(what: NoBody) -> Self {
-        match what {
-            NoBody::Truncated => Self::Truncated,
-            NoBody::TooLarge => Self::TooLarge,
-        }
+        NoAnswer::NotReached(cause) => GitHubError::Unreachable(cause),
     }
 }
 

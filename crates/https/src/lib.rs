@@ -10,7 +10,6 @@
 //! Not here: what is asked, and what an answer means.
 
 use std::error::Error as _;
-use std::fmt;
 use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -19,7 +18,7 @@ use std::time::Duration;
 use broker_protocol::whole_file;
 use bytes::Bytes;
 use reqwest::header::{DATE, HeaderMap, HeaderValue, InvalidHeaderValue, RETRY_AFTER};
-use reqwest::{Certificate, Client, Response, redirect};
+use reqwest::{Certificate, Client, Response, Url, redirect};
 use tokio::sync::OnceCell;
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -42,17 +41,22 @@ pub enum CannotBuild {
 }
 
 /// How a host could not be reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unreachable {
     /// The host has no address, or no one says it.
+    #[error("its name has no address")]
     Dns,
     /// Nothing takes the connection.
+    #[error("nothing takes the connection")]
     Connect,
     /// The certificate or the handshake.
+    #[error("its certificate or the TLS handshake is refused")]
     Tls,
     /// No answer in time.
+    #[error("no answer in time")]
     TimedOut,
     /// The connection ended before the answer was complete.
+    #[error("the connection ended before the answer")]
     Lost,
 }
 
@@ -61,22 +65,28 @@ pub enum NoAnswer {
     /// It could not be made up; nothing was sent.
     Unmakeable,
     /// It went out, or tried to.
-    Unreachable {
-        /// What went wrong.
-        why: Unreachable,
-        /// Whether the request may have been carried out all the same.
-        may_have_happened: bool,
-        /// The causes, for the operator. Never a URL.
-        cause: Box<str>,
-    },
+    NotReached(NotReached),
+}
+
+/// A request that went out, or tried to, and was not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotReached {
+    /// What went wrong.
+    pub why: Unreachable,
+    /// Whether the request may have been carried out all the same.
+    pub may_have_happened: bool,
+    /// The causes, for the operator. Never a URL.
+    pub cause: Box<str>,
 }
 
 /// Why a body cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoBody {
     /// It ended before its end.
+    #[error("it ended too early")]
     Truncated,
     /// It is larger than what was asked for can be.
+    #[error("it is larger than any answer this program asks for")]
     TooLarge,
 }
 
@@ -202,11 +212,11 @@ impl NoAnswer {
         } else {
             connect_fault(&error)
         };
-        Self::Unreachable {
+        Self::NotReached(NotReached {
             why,
             may_have_happened: !connecting,
             cause: causes::describe(&error).into(),
-        }
+        })
     }
 }
 
@@ -247,6 +257,54 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(until.duration_since(from).try_into().unwrap_or_default())
 }
 
+/// Why the address of a server is refused, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{given}` {why}")]
+pub struct BadAddress {
+    given: String,
+    why: &'static str,
+}
+
+impl BadAddress {
+    /// `given` is what the configuration says. What someone put before an `@` is a secret, and this text
+    /// reaches a terminal.
+    #[must_use]
+    pub fn new(given: &str, why: &'static str) -> Self {
+        let shown = given.rsplit_once('@').map_or(given, |(_, after)| after);
+        Self {
+            given: shown.to_owned(),
+            why,
+        }
+    }
+}
+
+/// Parses the address of a server's API, which is sent a credential. A slash at the end is dropped. `form`
+/// says what such an address looks like.
+///
+/// # Errors
+///
+/// [`BadAddress`], with the fix.
+pub fn parse_address(given: &str, form: &'static str) -> Result<Url, BadAddress> {
+    let refuse = |why| Err(BadAddress::new(given, why));
+    let Ok(url) = Url::parse(given.trim_end_matches('/')) else {
+        return refuse(form);
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return refuse("holds a user name or password; a secret does not belong in a URL");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return refuse("has a `?` or `#`; write the address only");
+    }
+    match (url.scheme(), url.host_str()) {
+        ("https", Some(_)) => Ok(url),
+        ("http", Some(host)) if is_loopback(host) => Ok(url),
+        ("http", Some(_)) => refuse(
+            "would send secrets in the clear; write https:// (http:// is for a loopback address only)",
+        ),
+        _ => refuse(form),
+    }
+}
+
 /// Whether a URL's host is this machine itself, where plain HTTP gives nothing away.
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
@@ -263,6 +321,7 @@ async fn build(ca: Option<PathBuf>, total: Duration) -> Result<Client, CannotBui
             // The environment must not be able to send credentials through another machine.
             .no_proxy()
             .referer(false)
+            .user_agent(AGENT)
             .http1_only()
             .connect_timeout(CONNECT)
             .timeout(total)
@@ -317,20 +376,8 @@ impl CannotBuild {
     }
 }
 
-impl fmt::Display for Unreachable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Dns => "its name has no address",
-            Self::Connect => "nothing takes the connection",
-            Self::Tls => "its certificate or the TLS handshake is refused",
-            Self::TimedOut => "no answer in time",
-            Self::Lost => "the connection ended before the answer",
-        })
-    }
-}
-
 /// What `User-Agent` says.
-pub const AGENT: &str = concat!("tokend/", env!("CARGO_PKG_VERSION"));
+const AGENT: &str = concat!("tokend/", env!("CARGO_PKG_VERSION"));
 const CONNECT: Duration = Duration::from_secs(5);
 /// A connection that the other end may have closed meanwhile costs a call that must not be repeated
 /// its only attempt.

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use broker_protocol::names::{Permissions, RepoPattern};
+use broker_protocol::names::Permissions;
 
-use super::{MintRequest, Minted, Repositories};
+use super::MintRequest;
 
 /// What GitHub says a token may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Granted {
+pub struct Granted {
     pub(super) permissions: Option<BTreeMap<String, String>>,
     /// `full_name` in lower case, and id; `None` for all of the installation's.
     pub(super) repositories: Option<Vec<(String, u64)>>,
@@ -51,30 +51,22 @@ pub enum Differs {
     },
 }
 
-impl Minted {
+impl Granted {
     /// Compares what GitHub granted with what was asked. Gives the ids of the repositories it named.
     ///
     /// # Errors
     ///
     /// [`Differs`]; the token is to be ended.
     pub fn compare(&self, asked: &MintRequest<'_>) -> Result<Vec<(String, u64)>, Differs> {
-        self.granted.compare(asked)
-    }
-}
-
-impl Granted {
-    pub(super) fn compare(&self, asked: &MintRequest<'_>) -> Result<Vec<(String, u64)>, Differs> {
         self.compare_permissions(asked.permissions)?;
-        let wanted: Vec<(&RepoPattern, Option<u64>)> = match &asked.repositories {
-            Repositories::All => return Ok(Vec::new()),
-            Repositories::Named(names) => names.clone(),
-            Repositories::ById(ids) => ids.iter().map(|(name, id)| (*name, Some(*id))).collect(),
+        let Some(wanted) = &asked.repositories else {
+            return Ok(Vec::new());
         };
         let Some(granted) = &self.repositories else {
             let what = "all of the installation's".to_owned();
             return Err(Differs::Repositories(what));
         };
-        for (name, id) in &wanted {
+        for (name, id) in wanted {
             let (name, id) = (name.as_str(), *id);
             if let Some((_, now)) = granted.iter().find(|(granted, _)| granted == name) {
                 match id {

@@ -18,10 +18,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use self::compare::Granted;
 use super::{AppKey, Call, Credential, GitHub, GitHubError, Method, Principal, Retry};
 
-pub use self::compare::Differs;
+pub use self::compare::{Differs, Granted};
 
 /// Where an App is installed, as far as it is used.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -58,21 +57,11 @@ impl<'a> Target<'a> {
 /// What a token is to reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MintRequest<'a> {
-    /// The repositories.
-    pub repositories: Repositories<'a>,
+    /// The repositories, with their ids as far as they are known. `None` for all of the installation's, or
+    /// none where the permissions are the organisation's alone.
+    pub repositories: Option<Vec<(&'a RepoPattern, Option<u64>)>>,
     /// The permissions; never empty.
     pub permissions: &'a Permissions,
-}
-
-/// Which repositories.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Repositories<'a> {
-    /// All of the installation's, or none where the permissions are the organisation's alone.
-    All,
-    /// These, by the name part, because not all of their ids are known; with those that are.
-    Named(Vec<(&'a RepoPattern, Option<u64>)>),
-    /// These, by id.
-    ById(Vec<(&'a RepoPattern, u64)>),
 }
 
 /// What GitHub minted. It holds the token and so has no `Debug`.
@@ -82,7 +71,7 @@ pub struct Minted {
     /// When it ends: one hour from minting.
     pub expires_at: Timestamp,
     /// What it may do, by GitHub's account.
-    granted: Granted,
+    pub granted: Granted,
 }
 
 impl GitHub {
@@ -177,21 +166,25 @@ impl GitHub {
 /// The token a call authenticates with.
 pub(super) const TOKEN: &str = "/installation/token";
 
-impl MintRequest<'_> {
+impl<'a> MintRequest<'a> {
+    /// The repositories by id; `None` where not all ids are known: then they are asked for by name.
+    #[must_use]
+    pub fn by_id(&self) -> Option<Vec<(&'a RepoPattern, u64)>> {
+        let named = self.repositories.as_ref()?.iter();
+        named.map(|(name, id)| Some((*name, (*id)?))).collect()
+    }
+
     fn body(&self) -> serde_json::Value {
-        let permissions = json!(self.permissions);
-        match &self.repositories {
-            Repositories::All => json!({ "permissions": permissions }),
-            Repositories::Named(names) => {
-                let names = names.iter().filter_map(|(name, _)| name.name());
-                let names: Vec<&str> = names.collect();
-                json!({ "permissions": permissions, "repositories": names })
-            }
-            Repositories::ById(ids) => {
-                let ids: Vec<u64> = ids.iter().map(|(_, id)| *id).collect();
-                json!({ "permissions": permissions, "repository_ids": ids })
-            }
+        let permissions = self.permissions;
+        if let Some(ids) = self.by_id() {
+            let ids: Vec<u64> = ids.iter().map(|(_, id)| *id).collect();
+            return json!({ "permissions": permissions, "repository_ids": ids });
         }
+        let Some(named) = &self.repositories else {
+            return json!({ "permissions": permissions });
+        };
+        let names: Vec<&str> = named.iter().filter_map(|(name, _)| name.name()).collect();
+        json!({ "permissions": permissions, "repositories": names })
     }
 }
 

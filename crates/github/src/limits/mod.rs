@@ -34,7 +34,7 @@ pub struct Limits {
 }
 
 /// What is known of one principal.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Budget {
     resources: BTreeMap<String, Window>,
     hold: Option<Hold>,
@@ -346,14 +346,7 @@ fn budget_of<'a>(
             principals.remove(&oldest);
         }
     }
-    let budget = principals
-        .entry(principal.clone())
-        .or_insert_with(|| Budget {
-            resources: BTreeMap::new(),
-            hold: None,
-            heard: now.boot,
-            news: Vec::new(),
-        });
+    let budget = principals.entry(principal.clone()).or_default();
     budget.heard = now.boot;
     budget
 }

@@ -16,7 +16,7 @@ mod tests;
 use broker_policy::{SecretDeclaration, SecretKind};
 use jiff::civil::Date;
 
-use self::query::Query;
+use self::query::query;
 use super::base::BaseUrl;
 
 pub(super) use self::query::encode;
@@ -102,12 +102,11 @@ fn classic(
             None
         }
     };
-    let mut query = Query::default();
-    query.add("description", &name);
-    if let Some(scopes) = &scopes {
-        query.add("scopes", scopes);
-    }
-    query.add("default_expires_at", &days.to_string());
+    let expires_at = days.to_string();
+    let mut pairs = vec![("description", &*name)];
+    pairs.extend(scopes.as_deref().map(|scopes| ("scopes", scopes)));
+    pairs.push(("default_expires_at", &expires_at));
+    let link = page(base, &format!("/settings/tokens/new{}", query(&pairs)));
     let ticked = match scopes.as_deref() {
         Some("") => "none".to_owned(),
         Some(scopes) => scopes.replace(',', ", "),
@@ -120,7 +119,7 @@ fn classic(
         ("Select scopes", ticked),
     ]);
     Creation {
-        link: page(base, &format!("/settings/tokens/new{query}")),
+        link,
         settings,
         notes,
     }
@@ -135,19 +134,17 @@ fn fine_grained(declared: &SecretDeclaration, base: &BaseUrl, today: Date) -> Cr
         .collect();
     owners.dedup();
     let owner = owners.first().copied();
-    let mut query = Query::default();
-    query.add("name", &name);
-    query.add("description", "Created for tokend");
-    if let Some(owner) = owner {
-        query.add("target_name", owner);
-    }
-    query.add("expires_in", &days.to_string());
+    let expires_in = days.to_string();
+    let mut pairs = vec![("name", &*name), ("description", "Created for tokend")];
+    pairs.extend(owner.map(|owner| ("target_name", owner)));
+    pairs.push(("expires_in", &expires_in));
     let mut permissions = Vec::new();
     for (permission, level) in &declared.permissions {
         let form_name = in_the_form(permission.as_str());
-        query.add(form_name, level.as_str());
+        pairs.push((form_name, level.as_str()));
         permissions.push(format!("{form_name}: {}", level.as_str()));
     }
+    let form = format!("/settings/personal-access-tokens/new{}", query(&pairs));
     let mut settings = signed_in(declared);
     settings.push(("Token name", name));
     if let Some(owner) = owner {
@@ -177,10 +174,7 @@ fn fine_grained(declared: &SecretDeclaration, base: &BaseUrl, today: Date) -> Cr
         ));
     }
     Creation {
-        link: page(
-            base,
-            &format!("/settings/personal-access-tokens/new{query}"),
-        ),
+        link: page(base, &form),
         settings,
         notes,
     }

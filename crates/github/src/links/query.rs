@@ -2,23 +2,13 @@
 
 use std::fmt::Write as _;
 
-/// A query string, filled in one pair after the other.
-#[derive(Default)]
-pub(super) struct Query(String);
-
-impl Query {
-    pub(super) fn add(&mut self, key: &str, value: &str) {
-        self.0.push(if self.0.is_empty() { '?' } else { '&' });
-        self.0.push_str(key);
-        self.0.push('=');
-        self.0.push_str(&encode(value));
-    }
-}
-
-impl std::fmt::Display for Query {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
+/// A query string, with its question mark.
+pub(super) fn query(pairs: &[(&str, &str)]) -> String {
+    let pairs = pairs.iter();
+    let pairs: Vec<_> = pairs
+        .map(|(key, value)| format!("{key}={}", encode(value)))
+        .collect();
+    format!("?{}", pairs.join("&"))
 }
 
 /// Percent-encodes what has a meaning in an address, and what is not ASCII.

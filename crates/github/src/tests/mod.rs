@@ -5,6 +5,7 @@ mod limits;
 mod stage;
 
 use broker_clock::ManualClock;
+use broker_https::{NoBody, NotReached, Unreachable};
 use broker_secret_memory::token::AccessToken;
 use jiff::Timestamp;
 use static_assertions::assert_not_impl_any;
@@ -99,7 +100,7 @@ async fn a_cut_off_success_is_known_to_have_happened() {
         error,
         GitHubError::BadAnswer {
             status: 201,
-            what: BadAnswer::Truncated
+            what: NoBody::Truncated.into()
         }
     );
     assert_eq!((stage.asked(), error.outcome()), (1, Outcome::Done));
@@ -117,11 +118,11 @@ async fn nobody_listening_is_surely_not_done_and_may_be_tried_again() {
     assert!(
         matches!(
             error,
-            GitHubError::Unreachable {
+            GitHubError::Unreachable(NotReached {
                 why: Unreachable::Connect,
                 may_have_happened: false,
                 ..
-            }
+            })
         ),
         "{error}"
     );
@@ -135,11 +136,11 @@ async fn a_server_that_hangs_may_have_done_it() {
     assert!(
         matches!(
             error,
-            GitHubError::Unreachable {
+            GitHubError::Unreachable(NotReached {
                 why: Unreachable::TimedOut,
                 may_have_happened: true,
                 ..
-            }
+            })
         ),
         "{error}"
     );
@@ -208,7 +209,7 @@ async fn an_answer_that_is_no_json_or_too_large_is_an_error_without_its_text() {
     for text in [announced, streamed] {
         let stage = Stage::new([Step::Answer(text)]).await;
         let error = error(stage.get("/user").await);
-        let what = BadAnswer::TooLarge;
+        let what = NoBody::TooLarge.into();
         assert_eq!(error, GitHubError::BadAnswer { status: 200, what });
     }
 }

@@ -4,56 +4,25 @@ use std::fmt;
 
 use reqwest::Url;
 
-use broker_https::is_loopback;
+use broker_https::{BadAddress, parse_address};
 
 /// A Connect server's address, without the `v1` of its API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectAddress(Url);
-
-/// Why an address is refused, and what would be right.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` {why}")]
-pub struct BadConnectAddress {
-    given: String,
-    why: &'static str,
-}
 
 impl ConnectAddress {
     /// Parses what the configuration says. A slash at the end is dropped.
     ///
     /// # Errors
     ///
-    /// [`BadConnectAddress`], with the fix.
-    pub fn parse(given: &str) -> Result<Self, BadConnectAddress> {
-        let refuse = |why| {
-            // What someone put before an `@` is a secret, and this text reaches a terminal.
-            let shown = given.rsplit_once('@').map_or(given, |(_, after)| after);
-            Err(BadConnectAddress {
-                given: shown.to_owned(),
-                why,
-            })
-        };
-        let Ok(url) = Url::parse(given.trim_end_matches('/')) else {
-            return refuse(FORM);
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            return refuse("holds a user name or password; a secret does not belong in a URL");
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return refuse("has a `?` or `#`; write the address only");
-        }
+    /// [`BadAddress`], with the fix.
+    pub fn parse(given: &str) -> Result<Self, BadAddress> {
+        let url = parse_address(given, FORM)?;
         if url.path().ends_with("/v1") {
-            return refuse("names a version of the API; leave `/v1` away");
+            let why = "names a version of the API; leave `/v1` away";
+            return Err(BadAddress::new(given, why));
         }
-        match (url.scheme(), url.host_str()) {
-            ("https", Some(_)) => Ok(Self(url)),
-            ("http", Some(host)) if is_loopback(host) => Ok(Self(url)),
-            ("http", Some(_)) => refuse(
-                "would send secrets in the clear; write https:// (http:// is for a loopback \
-                 address only)",
-            ),
-            _ => refuse(FORM),
-        }
+        Ok(Self(url))
     }
 
     /// The address of what these pieces name below it; each is encoded as one piece of a path.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use broker_https::{self as https, NoAnswer, NoBody, Unreachable};
+use broker_https::{self as https, NoAnswer, NoBody, NotReached, Unreachable};
 use broker_secret_memory::redact;
 use broker_secret_memory::token::AccessToken;
 use reqwest::Method;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use serde::Deserialize;
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -67,15 +67,10 @@ impl Connect {
         // First, so that whatever fails afterwards wipes it.
         let body = ask.body.map(https::json_body).transpose();
         let body = body.map_err(|_cause| cannot_be_made_up())?;
-        let mut headers = HeaderMap::new();
-        headers.insert(USER_AGENT, HeaderValue::from_static(https::AGENT));
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        if let Some(token) = token {
-            // Into the `Authorization` header, which is marked sensitive and wiped.
-            let bearer = https::bearer(token.expose());
-            let bearer = bearer.map_err(|_cause| OnePasswordError::MalformedToken)?;
-            headers.insert(AUTHORIZATION, bearer);
-        }
+        // Into the `Authorization` header, which is marked sensitive and wiped.
+        let bearer = token.map(|token| https::bearer(token.expose()));
+        let bearer = bearer.transpose();
+        let bearer = bearer.map_err(|_cause| OnePasswordError::MalformedToken)?;
         let mut url = self.address.join(ask.path);
         if let Some(filter) = &ask.filter {
             url.query_pairs_mut().append_pair("filter", filter);
@@ -83,12 +78,15 @@ impl Connect {
         let client = self.https.client().await.map_err(|error| {
             OnePasswordError::CannotAsk(error.in_words("[onepassword] ca").into())
         })?;
-        let mut request = client.request(ask.method.clone(), url);
-        if let Some(body) = body {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            request = request.body(body);
+        let request = client.request(ask.method.clone(), url);
+        let mut request = request.header(ACCEPT, "application/json");
+        if let Some(bearer) = bearer {
+            request = request.header(AUTHORIZATION, bearer);
         }
-        let sent = request.headers(headers).send().await;
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        let sent = request.send().await;
         let response = sent.map_err(|error| self.no_answer(NoAnswer::of(error)))?;
         let status = response.status().as_u16();
         let wait = https::retry_after(response.headers());
@@ -113,11 +111,11 @@ impl Connect {
     fn no_answer(&self, why: NoAnswer) -> Failure {
         match why {
             NoAnswer::Unmakeable => cannot_be_made_up().into(),
-            NoAnswer::Unreachable {
+            NoAnswer::NotReached(NotReached {
                 why,
                 may_have_happened,
                 cause,
-            } => {
+            }) => {
                 tracing::debug!("Connect: {why} ({cause})");
                 let error = match why {
                     Unreachable::TimedOut => OnePasswordError::Silent(self.limit),
