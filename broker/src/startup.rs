@@ -162,7 +162,7 @@ pub(crate) async fn assemble(
         traces,
     });
     let set = &app.policies.in_force().set;
-    sources.set_mounted(set.mounted_files());
+    sources.file.set_mounted(set.mounted_files());
     sources.load(set.sources(), &*app.secrets).await;
     // Noted at once, so that a later start reads the log's end only, and misses a log that is gone.
     app.minting.find_tokens();

@@ -119,7 +119,7 @@ impl Moves {
             let name = name.clone();
             return Err(UpkeepError::Malformed { name, unfit }.into());
         }
-        let written = self.sources.write(to, &value, &*self.secrets).await;
+        let written = self.sources.change(to, Some(&value), &*self.secrets).await;
         if let Err(error) = written {
             self.move_failed(name, "write", to, &error.to_string())
                 .await;

@@ -129,7 +129,7 @@ impl Moves {
                     .await;
                 return Err(error.into());
             }
-        } else if let Err(error) = self.sources.erase(from, &*self.secrets).await {
+        } else if let Err(error) = self.sources.change(from, None, &*self.secrets).await {
             self.move_failed(name, "erase", from, &error.to_string())
                 .await;
             return Err(error.without_pause().into());

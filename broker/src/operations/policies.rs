@@ -38,7 +38,7 @@ impl Operations {
                 .map(ToString::to_string)
                 .collect(),
         };
-        self.sources.set_mounted(loaded.set.mounted_files());
+        self.sources.file.set_mounted(loaded.set.mounted_files());
         let named = loaded.set.sources();
         self.sources.load(named, &*self.secrets).await;
         self.policies.replace(loaded, self.journal.now().wall);

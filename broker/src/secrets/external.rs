@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use broker_clock::Now;
 use broker_policy::{Caller, SecretDeclaration};
-use broker_protocol::api::{OnePasswordView, ServiceLimitView, SourceProbed, SourcesProbed};
+use broker_protocol::api::{OnePasswordView, SourceProbed, SourcesProbed};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
 use broker_protocol::source::ReadWhen;
 use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::AccessToken;
-use broker_sources::one_password::{HourlyRequests, Requests, ServiceLimit};
+use broker_sources::one_password::{HourlyRequests, Requests};
 use broker_sources::{Fetched, ReadOptions, SourceContext, SourceError};
 use broker_vault::{SourceValue, VaultError};
 use futures_util::future::{BoxFuture, OptionFuture};
@@ -134,10 +134,8 @@ impl Secrets {
     ///
     /// If it could not be read.
     pub(crate) async fn recall_requests(&self) -> Result<(), VaultError> {
-        let written = self.vault.source_requests().await?;
-        let written = written.into_iter();
-        let stored = written.map(|(hour, requests)| HourlyRequests { hour, requests });
-        let one_password = self.sources.one_password();
+        let stored = self.vault.source_requests().await?;
+        let one_password = &self.sources.one_password;
         one_password.restore_requests(Requests::of(stored));
         Ok(())
     }
@@ -165,7 +163,7 @@ impl Secrets {
                 version: value.version,
             };
             self.sources
-                .cache()
+                .cache
                 .restore(source, &fetched, value.read_at, now);
         }
     }
@@ -242,22 +240,16 @@ impl Secrets {
     }
 
     async fn probe_one_password(&self, late: impl Future<Output = ()>) -> OnePasswordView {
-        let one_password = self.sources.one_password();
+        let one_password = &self.sources.one_password;
         let (limits, fault) = match in_time(late, one_password.limits(self)).await {
             Ok(limits) => (limits, None),
             Err(fault) => (Vec::new(), Some(fault)),
         };
         let (requests, allowed) = one_password.requests_in_a_day(self.journal.now());
-        let view = |limit: ServiceLimit| ServiceLimitView {
-            whose: limit.whose.into(),
-            action: limit.action.into(),
-            limit: limit.limit,
-            remaining: limit.remaining,
-        };
         OnePasswordView {
             requests: requests.into(),
             allowed: allowed.into(),
-            limits: limits.into_iter().map(view).collect(),
+            limits,
             fault,
         }
     }
@@ -282,7 +274,7 @@ impl Secrets {
                 continue;
             }
             let now = self.journal.now();
-            for source in self.sources.cache().due(now) {
+            for source in self.sources.cache.due(now) {
                 // One place that hangs does not keep the other from being asked.
                 let there = |other: &&SourceSpec| other.scheme() == source.scheme();
                 let room = under_way.iter().filter(there).count() < MOST_AT_ONCE;
@@ -297,7 +289,7 @@ impl Secrets {
     }
 
     async fn drop_expired_values(&self) {
-        while let Some(source) = self.sources.cache().wipe_expired(self.journal.now()) {
+        while let Some(source) = self.sources.cache.wipe_expired(self.journal.now()) {
             SourceContext::forget(self, &source).await;
         }
     }
@@ -321,10 +313,10 @@ impl Secrets {
 
     /// At once: leases are granted from now on.
     pub(crate) fn open_sources(&self) {
-        self.sources.cache().open();
+        self.sources.cache.open();
         // A lock waits for no one, and may have come between.
         if self.vault.is_locked() {
-            self.sources.cache().close();
+            self.sources.cache.close();
         }
     }
 }

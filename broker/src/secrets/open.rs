@@ -123,7 +123,7 @@ impl Secrets {
             && declared.is_some_and(|declared| declared.mounted)
         {
             // A move changes the line of the source alone: `mounted` holds at its other end, too.
-            self.sources.add_mounted(file);
+            self.sources.file.add_mounted(file);
         }
         let shown = place.to_string();
         let usage = Use::of(name, version);

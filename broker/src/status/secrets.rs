@@ -42,7 +42,7 @@ impl Status {
         let deadline = self.secrets.deadline(declared, held);
         let source = declared.map_or(SourceSpec::Vault, |secret| secret.source.clone());
         let source_fault = self.sources.fault(&source, self.journal.now());
-        let cached = self.sources.cache().state_of(&source, self.journal.now());
+        let cached = self.sources.cache.state_of(&source, self.journal.now());
         let has_value = match &source {
             SourceSpec::Vault => held.is_some(),
             _ => source_fault.is_none() || cached.is_some(),

@@ -13,37 +13,22 @@ impl Sources {
         self.find(spec).is_ok_and(|(source, _)| source.can_write())
     }
 
-    /// Writes a value, in place of what is there; not while the place is read.
+    /// Writes a value, in place of what is there; erases it without one. Not while the place is read. A
+    /// value that is not there is erased already.
     ///
     /// # Errors
     ///
-    /// [`SourceError`]. It may be there all the same, and [`Self::read_now`] tells.
-    pub async fn write(
+    /// [`SourceError`]. It may have happened all the same, and [`Self::read_now`] tells.
+    pub async fn change(
         &self,
         spec: &SourceSpec,
-        value: &AccessToken,
+        value: Option<&AccessToken>,
         context: &dyn SourceContext,
     ) -> Result<(), SourceError> {
         let (source, place) = self.find(spec)?;
         let (reading, _epoch) = self.cache.reading(spec);
         let _alone = reading.lock().await;
-        source.write(place, value, context).await
-    }
-
-    /// Erases a value. One that is not there is erased already.
-    ///
-    /// # Errors
-    ///
-    /// [`SourceError`]. It may be erased all the same.
-    pub async fn erase(
-        &self,
-        spec: &SourceSpec,
-        context: &dyn SourceContext,
-    ) -> Result<(), SourceError> {
-        let (source, place) = self.find(spec)?;
-        let (reading, _epoch) = self.cache.reading(spec);
-        let _alone = reading.lock().await;
-        source.erase(place, context).await
+        source.change(place, value, context).await
     }
 
     /// Says how an operator puts a value there: half a sentence. `value` says which one.

@@ -35,7 +35,7 @@ pub enum SourceError {
     },
     /// The keyring did not give it.
     #[error("{0}")]
-    Keyring(#[source] KeyringError),
+    Keyring(#[from] KeyringError),
     /// 1Password did not give it.
     #[error("{place}: {cause}")]
     OnePassword {

@@ -28,7 +28,7 @@ use zeroize::Zeroizing;
 use super::{Fetched, ReadError, Source, SourceContext, SourceError};
 
 /// Files, and which of them may be readable by others.
-pub(super) struct FileSource {
+pub struct FileSource {
     /// The broker's own `$CREDENTIALS_DIRECTORY`.
     credentials: Option<PathBuf>,
     mounted: Mutex<BTreeSet<PathBuf>>,
@@ -43,12 +43,12 @@ impl FileSource {
     }
 
     /// Sets the files of which policies say `mounted = true`.
-    pub(super) fn set_mounted(&self, files: BTreeSet<PathBuf>) {
+    pub fn set_mounted(&self, files: BTreeSet<PathBuf>) {
         *self.mounted() = files;
     }
 
     /// Adds one more, until policies are loaded again.
-    pub(super) fn add_mounted(&self, file: &Path) {
+    pub fn add_mounted(&self, file: &Path) {
         self.mounted().insert(file.to_owned());
     }
 

@@ -35,11 +35,8 @@ impl KeyringSource {
     ///
     /// [`KeyringError`].
     pub async fn read(self, name: &str) -> Result<Fetched, KeyringError> {
-        let entry = entry(name);
-        let bytes = elsewhere(name, move || {
-            session_keyring::read(LIMIT, entry, IfLocked::Fail)
-        })
-        .await?;
+        let read = |entry| session_keyring::read(LIMIT, entry, IfLocked::Fail);
+        let bytes = elsewhere(name, read).await?;
         let value = AccessToken::read_bytes(bytes)
             .map_err(|unfit| KeyringError::NotAValue(name.into(), unfit))?;
         Ok(value.into())
@@ -52,13 +49,10 @@ impl KeyringSource {
     /// [`KeyringError`]. After [`CallError::Silent`] it may be there all the same, and [`Self::read`]
     /// tells.
     pub async fn write(self, name: &str, value: &AccessToken) -> Result<(), KeyringError> {
-        let entry = entry(name);
         // Into the call, which hands it to the keyring, encrypted.
         let bytes = Zeroizing::new(value.expose().as_bytes().to_vec());
-        elsewhere(name, move || {
-            session_keyring::write(LIMIT, entry, bytes, IfLocked::Fail)
-        })
-        .await
+        let write = |entry| session_keyring::write(LIMIT, entry, bytes, IfLocked::Fail);
+        elsewhere(name, write).await
     }
 
     /// Erases a value. One that is not there is erased already.
@@ -67,11 +61,8 @@ impl KeyringSource {
     ///
     /// [`KeyringError`].
     pub async fn erase(self, name: &str) -> Result<(), KeyringError> {
-        let entry = entry(name);
-        elsewhere(name, move || {
-            session_keyring::erase(LIMIT, entry, IfLocked::Fail)
-        })
-        .await
+        let erase = |entry| session_keyring::erase(LIMIT, entry, IfLocked::Fail);
+        elsewhere(name, erase).await
     }
 }
 
@@ -86,7 +77,7 @@ impl Source for KeyringSource {
         _context: &'a dyn SourceContext,
     ) -> BoxFuture<'a, Result<Fetched, ReadError>> {
         let read = Self::read(*self, place.name());
-        read.map(|read| Ok(read.map_err(SourceError::Keyring)?))
+        read.map(|read| Ok(read.map_err(SourceError::from)?))
             .boxed()
     }
 
@@ -94,42 +85,32 @@ impl Source for KeyringSource {
         true
     }
 
-    fn write<'a>(
+    fn change<'a>(
         &'a self,
         place: &'a Location,
-        value: &'a AccessToken,
+        value: Option<&'a AccessToken>,
         _context: &'a dyn SourceContext,
     ) -> BoxFuture<'a, Result<(), SourceError>> {
-        let written = Self::write(*self, place.name(), value);
-        written
-            .map(|written| written.map_err(SourceError::Keyring))
-            .boxed()
-    }
-
-    fn erase<'a>(
-        &'a self,
-        place: &'a Location,
-        _context: &'a dyn SourceContext,
-    ) -> BoxFuture<'a, Result<(), SourceError>> {
-        let erased = Self::erase(*self, place.name());
-        erased
-            .map(|erased| erased.map_err(SourceError::Keyring))
-            .boxed()
-    }
-}
-
-fn entry(name: &str) -> Name {
-    Name {
-        service: SERVICE,
-        user: name.to_owned(),
+        async move {
+            match value {
+                Some(value) => self.write(place.name(), value).await?,
+                None => self.erase(place.name()).await?,
+            }
+            Ok(())
+        }
+        .boxed()
     }
 }
 
 async fn elsewhere<T: Send + 'static>(
     name: &str,
-    call: impl FnOnce() -> Result<T, CallError> + Send + 'static,
+    call: impl FnOnce(Name) -> Result<T, CallError> + Send + 'static,
 ) -> Result<T, KeyringError> {
-    let called = tokio::task::spawn_blocking(call).await;
+    let entry = Name {
+        service: SERVICE,
+        user: name.to_owned(),
+    };
+    let called = tokio::task::spawn_blocking(|| call(entry)).await;
     let called = called.unwrap_or_else(|panic| Err(CallError::NoKeyring(panic.to_string().into())));
     called.map_err(|error| KeyringError::of(error, name))
 }

@@ -19,9 +19,9 @@ mod keyring;
 pub mod one_password;
 mod source;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,28 +37,32 @@ use tokio::sync::Notify;
 use self::cache::Lookup;
 use self::credential::CredentialSource;
 use self::env::EnvSource;
-use self::file::FileSource;
 use self::one_password::OnePassword;
 use self::source::{Effort, ReadError, Source};
 
 pub use self::cache::{Cache, CacheState, CacheTimes, ReadOptions};
 pub use self::error::SourceError;
+pub use self::file::FileSource;
 pub use self::keyring::{KeyringError, KeyringSource};
 pub use self::source::{FailureKind, Fetched, SourceContext};
 
 /// Every source but the vault.
 pub struct Sources {
     all: Vec<Arc<dyn Source>>,
-    file: Arc<FileSource>,
-    one_password: Arc<OnePassword>,
-    cache: Cache,
+    /// Files, some of which policies declare as mounted by a deployment.
+    pub file: Arc<FileSource>,
+    /// 1Password, whose requests are limited.
+    pub one_password: Arc<OnePassword>,
+    /// The values of places that are read seldom.
+    pub cache: Cache,
     /// The outcomes of the last readings of places that are not cached.
     outcomes: Mutex<BTreeMap<SourceSpec, Result<HashedToken, SourceError>>>,
     /// A lease waits for a place to be read.
     awaited: Notify,
     /// A place was read.
     noted: Notify,
-    reads: Reads,
+    /// How often cached places were read since the start.
+    pub reads: Reads,
 }
 
 /// How often cached places were read, by `source` and `outcome`.
@@ -104,28 +108,6 @@ impl Sources {
         }
     }
 
-    /// The values of places that are read seldom.
-    #[must_use]
-    pub const fn cache(&self) -> &Cache {
-        &self.cache
-    }
-
-    /// 1Password, whose requests are limited.
-    #[must_use]
-    pub fn one_password(&self) -> &OnePassword {
-        &self.one_password
-    }
-
-    /// Sets which files policies declare as mounted by a deployment, before [`Self::load`].
-    pub fn set_mounted(&self, files: BTreeSet<PathBuf>) {
-        self.file.set_mounted(files);
-    }
-
-    /// Adds one more, until policies are loaded again.
-    pub fn add_mounted(&self, file: &Path) {
-        self.file.add_mounted(file);
-    }
-
     /// Reads the places that policies name, when those are loaded. What is read seldom is read when it is
     /// first used.
     pub async fn load<'a>(
@@ -166,12 +148,6 @@ impl Sources {
         }
     }
 
-    /// Returns how often cached places were read since the start.
-    #[must_use]
-    pub fn reads(&self) -> Reads {
-        self.reads.clone()
-    }
-
     /// Returns a copy of the value, for one recorded use.
     ///
     /// # Errors
@@ -191,8 +167,7 @@ impl Sources {
             return Ok(Taken { value, stale_since });
         }
         match self.cache.look_up(spec, options, context.now()) {
-            Lookup::Value(taken) => return Ok(taken),
-            Lookup::Failed(error) => return Err(error),
+            Lookup::Answer(answer) => return answer,
             Lookup::Read { stale_is_there } if stale_is_there && options.for_lease => {
                 return self.wait_a_little(spec, options, context).await;
             }
@@ -201,10 +176,8 @@ impl Sources {
         let (reading, epoch) = self.cache.reading(spec);
         let _alone = reading.lock().await;
         // Someone else may have read it meanwhile.
-        match self.cache.look_up(spec, options, context.now()) {
-            Lookup::Value(taken) => return Ok(taken),
-            Lookup::Failed(error) => return Err(error),
-            Lookup::Read { .. } => {}
+        if let Lookup::Answer(answer) = self.cache.look_up(spec, options, context.now()) {
+            return answer;
         }
         let outcome = self.read_counted(&usage, source, place, context).await;
         match &outcome {
@@ -219,8 +192,7 @@ impl Sources {
         self.noted.notify_waiters();
 
         match self.cache.look_up(spec, options, context.now()) {
-            Lookup::Value(taken) => Ok(taken),
-            Lookup::Failed(error) => Err(error),
+            Lookup::Answer(answer) => answer,
             // Everything was forgotten while it was read.
             Lookup::Read { .. } => Err(SourceError::NotHere),
         }
@@ -264,8 +236,7 @@ impl Sources {
                 let noted = self.noted.notified();
                 match self.cache.look_up(spec, options, context.now()) {
                     Lookup::Read { .. } => noted.await,
-                    Lookup::Value(taken) => return Ok(taken),
-                    Lookup::Failed(error) => return Err(error),
+                    Lookup::Answer(answer) => return answer,
                 }
             }
         };

@@ -28,20 +28,12 @@ pub(crate) trait Source: Send + Sync {
         false
     }
 
-    /// Writes a value, in place of what is there.
-    fn write<'a>(
+    /// Writes a value, in place of what is there; erases it without one. A value that is not there is
+    /// erased already.
+    fn change<'a>(
         &'a self,
         _place: &'a Location,
-        _value: &'a AccessToken,
-        _context: &'a dyn SourceContext,
-    ) -> BoxFuture<'a, Result<(), SourceError>> {
-        async { Err(SourceError::NotHere) }.boxed()
-    }
-
-    /// Erases a value. One that is not there is erased already.
-    fn erase<'a>(
-        &'a self,
-        _place: &'a Location,
+        _value: Option<&'a AccessToken>,
         _context: &'a dyn SourceContext,
     ) -> BoxFuture<'a, Result<(), SourceError>> {
         async { Err(SourceError::NotHere) }.boxed()

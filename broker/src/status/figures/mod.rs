@@ -48,7 +48,7 @@ impl Status {
             "tokend_installation_tokens_revoked_total",
             revoked,
         );
-        count(registry, "tokend_source_reads_total", &self.sources.reads());
+        count(registry, "tokend_source_reads_total", &self.sources.reads);
         count(registry, "tokend_secret_checks_total", checks);
         count(registry, "tokend_warnings_total", warnings);
         let dropped = Counter::<u64>::default();
@@ -58,7 +58,7 @@ impl Status {
 
     fn gauges(&self) -> Gauges {
         let now = self.journal.now();
-        let (source_requests, _) = self.sources.one_password().requests_in_a_day(now);
+        let (source_requests, _) = self.sources.one_password.requests_in_a_day(now);
         let floors = self.limits.rate_floors().into_iter();
         Gauges {
             now: now.wall,

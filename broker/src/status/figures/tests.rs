@@ -78,7 +78,7 @@ async fn names_types_and_labels_are_those_of_the_list() {
     let (checks, warnings) = (&status.checks.counters, &status.warnings.counters);
     checks.get_or_create(&label("outcome")).inc();
     warnings.get_or_create(&label("kind")).inc();
-    let reads = status.sources.reads();
+    let reads = &status.sources.reads;
     reads
         .get_or_create(&[("source", "op"), ("outcome", "ok")])
         .inc();

@@ -80,13 +80,10 @@ impl ReadOptions {
 
 /// What the cache has for a reading.
 pub(super) enum Lookup {
-    Value(Taken),
+    /// A value; or the place failed lately, and is left alone still.
+    Answer(Result<Taken, SourceError>),
     /// The place must be read. Meanwhile there may be a stale value.
-    Read {
-        stale_is_there: bool,
-    },
-    /// The place failed lately, and is left alone still.
-    Failed(SourceError),
+    Read { stale_is_there: bool },
 }
 
 #[derive(Default)]
@@ -126,12 +123,12 @@ impl Cache {
         let mut state = self.state();
         let state = &mut *state;
         if state.closed {
-            return Lookup::Failed(SourceError::NotHere);
+            return Lookup::Answer(Err(SourceError::NotHere));
         }
         let limited = state.limited.get(source.scheme());
         let Some(entry) = state.entries.get_mut(source) else {
             return match limited.filter(|failure| failure.holds(now)) {
-                Some(failure) => Lookup::Failed(failure.not_yet(now)),
+                Some(failure) => Lookup::Answer(Err(failure.not_yet(now))),
                 None => Lookup::Read {
                     stale_is_there: false,
                 },
@@ -148,7 +145,7 @@ impl Cache {
         let served = match failing {
             _ if in_time && new_enough => true,
             Some(failure) if failure.error.kind() == FailureKind::Refused || !stale_will_do => {
-                return Lookup::Failed(failure.not_yet(now));
+                return Lookup::Answer(Err(failure.not_yet(now)));
             }
             Some(_) => true,
             None => false,
@@ -157,7 +154,7 @@ impl Cache {
         match self.opened(state.key.as_ref(), source, value, now) {
             Some(taken) => {
                 entry.used |= options.for_lease;
-                Lookup::Value(taken)
+                Lookup::Answer(Ok(taken))
             }
             None => {
                 entry.awaited |= stale_will_do && options.for_lease;

@@ -14,6 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use broker_clock::{Backoff, Now};
+use broker_protocol::api::ServiceLimitView;
 use broker_protocol::source::{FieldReference, Location, SourceSpec};
 use broker_secret_memory::token::AccessToken;
 use futures_util::FutureExt as _;
@@ -23,9 +24,9 @@ use self::outage::Outage;
 use crate::source::Effort;
 use crate::{FailureKind, Fetched, ReadError, Source, SourceContext, SourceError};
 
-pub use self::connect::{BadConnectAddress, Connect, ConnectAddress};
+pub use self::connect::{Connect, ConnectAddress};
 pub use self::error::{OnePasswordError, Part};
-pub use self::op::{Op, ServiceLimit};
+pub use self::op::Op;
 pub use self::requests::{HourlyRequests, Plan, Requests};
 
 /// What 1Password is asked through. `token` is a service account's or Connect's.
@@ -42,7 +43,7 @@ pub trait Backend: Send + Sync {
     fn limits<'a>(
         &'a self,
         token: Option<&'a AccessToken>,
-    ) -> BoxFuture<'a, Result<Vec<ServiceLimit>, OnePasswordError>>;
+    ) -> BoxFuture<'a, Result<Vec<ServiceLimitView>, OnePasswordError>>;
 
     /// Returns how many limited requests reading makes at most.
     fn cost(&self, _reference: &FieldReference) -> u32 {
@@ -94,7 +95,7 @@ impl OnePassword {
     /// Returns how many requests were made in the last 24 hours, and how many may be.
     #[must_use]
     pub fn requests_in_a_day(&self, now: Now) -> (u32, u32) {
-        (self.requests().in_a_day(now), self.plan.daily_share())
+        (self.requests().in_a_day(now), self.plan.shares().1)
     }
 
     /// Asks for the limits of the service account.
@@ -105,7 +106,7 @@ impl OnePassword {
     pub async fn limits(
         &self,
         context: &dyn SourceContext,
-    ) -> Result<Vec<ServiceLimit>, SourceError> {
+    ) -> Result<Vec<ServiceLimitView>, SourceError> {
         let token = context.token().await?;
         self.limits_with(token.as_ref()).await
     }
@@ -113,7 +114,7 @@ impl OnePassword {
     async fn limits_with(
         &self,
         token: Option<&AccessToken>,
-    ) -> Result<Vec<ServiceLimit>, SourceError> {
+    ) -> Result<Vec<ServiceLimitView>, SourceError> {
         let limits = self.backend.limits(token).await;
         limits.map_err(|cause| SourceError::OnePassword {
             place: "1Password".into(),
@@ -169,26 +170,16 @@ impl OnePassword {
                 if error.kind() == FailureKind::Unavailable {
                     self.outage().failed(context.now());
                 }
-                let effort = if answers {
-                    Effort::Spent
-                } else {
-                    Effort::Asked
-                };
-                Err(ReadError { error, effort })
+                Err(ReadError {
+                    error,
+                    effort: if answers {
+                        Effort::Spent
+                    } else {
+                        Effort::Asked
+                    },
+                })
             }
         }
-    }
-
-    async fn change(
-        &self,
-        place: &Location,
-        value: Option<&AccessToken>,
-        context: &dyn SourceContext,
-    ) -> Result<(), SourceError> {
-        let reference = reference(place)?;
-        let token = context.token().await?;
-        let changed = self.backend.change(&reference, value, token.as_ref()).await;
-        changed.map_err(|cause| failed(place, cause))
     }
 
     /// A thread that panicked here can have left no more than a request that was not made.
@@ -219,21 +210,19 @@ impl Source for OnePassword {
         self.backend.can_write()
     }
 
-    fn write<'a>(
+    fn change<'a>(
         &'a self,
         place: &'a Location,
-        value: &'a AccessToken,
+        value: Option<&'a AccessToken>,
         context: &'a dyn SourceContext,
     ) -> BoxFuture<'a, Result<(), SourceError>> {
-        self.change(place, Some(value), context).boxed()
-    }
-
-    fn erase<'a>(
-        &'a self,
-        place: &'a Location,
-        context: &'a dyn SourceContext,
-    ) -> BoxFuture<'a, Result<(), SourceError>> {
-        self.change(place, None, context).boxed()
+        async move {
+            let reference = reference(place)?;
+            let token = context.token().await?;
+            let changed = self.backend.change(&reference, value, token.as_ref()).await;
+            changed.map_err(|cause| failed(place, cause))
+        }
+        .boxed()
     }
 
     fn how_to_remove(&self, place: &Location, new: &SourceSpec) -> String {

@@ -31,30 +31,13 @@ pub enum Plan {
 }
 
 impl Plan {
-    /// Reads in an hour, of one token.
-    const fn hourly(self) -> u32 {
+    /// How many requests may be made here: half of an hour's reads of one token, and half of a day's
+    /// requests of all service accounts.
+    pub(super) const fn shares(self) -> (u32, u32) {
         match self {
-            Self::Individual | Self::Teams => 1000,
-            Self::Business => 10_000,
-        }
-    }
-
-    /// How many of a day's requests may be made here.
-    pub(super) const fn daily_share(self) -> u32 {
-        self.daily() / 2
-    }
-
-    /// How many of an hour's requests may be made here.
-    const fn hourly_share(self) -> u32 {
-        self.hourly() / 2
-    }
-
-    /// Requests in a day, of all service accounts.
-    const fn daily(self) -> u32 {
-        match self {
-            Self::Individual => 1000,
-            Self::Teams => 5000,
-            Self::Business => 50_000,
+            Self::Individual => (1000 / 2, 1000 / 2),
+            Self::Teams => (1000 / 2, 5000 / 2),
+            Self::Business => (10_000 / 2, 50_000 / 2),
         }
     }
 }
@@ -77,12 +60,11 @@ pub struct HourlyRequests {
 }
 
 impl Requests {
-    /// Continues from what was stored.
+    /// Continues from what was stored: hours, counted from 1970, and the requests in each.
     #[must_use]
-    pub fn of(hours: impl IntoIterator<Item = HourlyRequests>) -> Self {
-        let hours = hours.into_iter();
+    pub fn of(hours: impl IntoIterator<Item = (i64, u32)>) -> Self {
         Self {
-            hours: hours.map(|spent| (spent.hour, spent.requests)).collect(),
+            hours: hours.into_iter().collect(),
             began: None,
         }
     }
@@ -131,17 +113,15 @@ impl Requests {
             hours,
             again_in,
         };
-        if in_hour + requests > plan.hourly_share() {
-            return Err(refuse(in_hour, plan.hourly_share(), 1, until(1)));
+        let (hourly, daily) = plan.shares();
+        if in_hour + requests > hourly {
+            return Err(refuse(in_hour, hourly, 1, until(1)));
         }
         let in_day: u32 = self.hours.values().sum();
-        if in_day + requests > plan.daily_share() {
-            let oldest = self
-                .hours
-                .keys()
-                .next()
-                .map_or(1, |oldest| oldest + 24 - this);
-            return Err(refuse(in_day, plan.daily_share(), 24, until(oldest.max(1))));
+        if in_day + requests > daily {
+            let oldest = self.hours.keys().next();
+            let oldest = oldest.map_or(1, |oldest| oldest + 24 - this);
+            return Err(refuse(in_day, daily, 24, until(oldest.max(1))));
         }
         let counted = HourlyRequests {
             hour: this,
@@ -203,11 +183,7 @@ mod tests {
         let mut refused = None;
         for restart in 0..1000 {
             // Each start begins from what was written down.
-            let hours = written.iter().map(|(hour, requests)| HourlyRequests {
-                hour: *hour,
-                requests: *requests,
-            });
-            let mut requests = Requests::of(hours);
+            let mut requests = Requests::of(written.clone());
             let now = later(at("2026-11-22T00:00:00Z"), restart * 60);
             match requests.count(1, Plan::Individual, now) {
                 Ok(spent) => {
@@ -263,14 +239,10 @@ mod tests {
     fn what_was_written_down_for_an_hour_to_come_holds_nothing_back() {
         let now = at("2026-11-22T00:00:00Z");
         let hour = hour(now.wall);
-        let written = |hour| HourlyRequests {
-            hour,
-            requests: 500,
-        };
-        let mut ahead = Requests::of([written(hour + 5)]);
+        let mut ahead = Requests::of([(hour + 5, 500)]);
         assert_eq!(ahead.in_a_day(now), 0);
         assert!(ahead.count(1, Plan::Individual, now).is_ok());
-        let mut before = Requests::of([written(hour - 5)]);
+        let mut before = Requests::of([(hour - 5, 500)]);
         assert!(before.count(1, Plan::Individual, now).is_err());
     }
 }

@@ -30,6 +30,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use broker_https::Https;
+use broker_protocol::api::ServiceLimitView;
 use broker_protocol::source::FieldReference;
 use broker_secret_memory::token::AccessToken;
 use futures_util::FutureExt as _;
@@ -37,9 +38,9 @@ use futures_util::future::BoxFuture;
 
 use self::find::{Ids, Names};
 use crate::Fetched;
-use crate::one_password::{Backend, OnePasswordError, ServiceLimit};
+use crate::one_password::{Backend, OnePasswordError};
 
-pub use self::address::{BadConnectAddress, ConnectAddress};
+pub use self::address::ConnectAddress;
 
 /// A Connect server, as this broker is configured to reach it.
 pub struct Connect {
@@ -98,7 +99,7 @@ impl Backend for Connect {
     fn limits<'a>(
         &'a self,
         token: Option<&'a AccessToken>,
-    ) -> BoxFuture<'a, Result<Vec<ServiceLimit>, OnePasswordError>> {
+    ) -> BoxFuture<'a, Result<Vec<ServiceLimitView>, OnePasswordError>> {
         async move {
             self.probe(required(token)?).await?;
             Ok(Vec::new())

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use broker_protocol::api::ServiceLimitView;
 use broker_protocol::source::FieldReference;
 use broker_protocol::value_form::{self, BadValue};
 use broker_secret_memory::token::AccessToken;
@@ -28,8 +29,6 @@ use self::run::{Ended, Program, Run};
 use self::texts::Asked;
 use super::{Backend, OnePasswordError};
 use crate::Fetched;
-
-pub use self::limits::ServiceLimit;
 
 /// 1Password by way of `op`.
 pub struct Op {
@@ -120,7 +119,10 @@ impl Op {
     /// # Errors
     ///
     /// [`OnePasswordError`].
-    pub async fn limits(&self, token: &AccessToken) -> Result<Vec<ServiceLimit>, OnePasswordError> {
+    pub async fn limits(
+        &self,
+        token: &AccessToken,
+    ) -> Result<Vec<ServiceLimitView>, OnePasswordError> {
         let arguments = ["service-account", "ratelimit"];
         let asked = Asked {
             reference: None,
@@ -212,7 +214,7 @@ impl Backend for Op {
     fn limits<'a>(
         &'a self,
         token: Option<&'a AccessToken>,
-    ) -> BoxFuture<'a, Result<Vec<ServiceLimit>, OnePasswordError>> {
+    ) -> BoxFuture<'a, Result<Vec<ServiceLimitView>, OnePasswordError>> {
         async move {
             match token {
                 Some(token) => self.limits(token).await,

@@ -33,40 +33,35 @@ pub(super) fn cause(status: ExitStatus, said: &[u8], asked: &Asked<'_>) -> OnePa
 }
 
 fn known(words: &str) -> Option<OnePasswordError> {
-    let has = |phrase: &str| words.contains(phrase);
-    let error = if has("(429)") || has("Too many requests") {
-        OnePasswordError::Limited(again_in(words))
-    } else if has("DecodeSACredentials") || has("illegal base64 data") {
-        OnePasswordError::MalformedToken
-    } else if has("(401) Unauthorized") {
-        OnePasswordError::Unauthenticated
-    } else if has("(403) Forbidden") {
-        OnePasswordError::Forbidden
-    } else if has("found no accounts for filter") {
-        OnePasswordError::NoAccount
-    } else if has("not currently signed in")
-        || has("account is not signed in")
-        || has("No accounts configured for use with 1Password CLI")
-    {
-        OnePasswordError::SignedOut
-    } else if has("authorization timeout") || has("authorization prompt dismissed") {
-        OnePasswordError::Prompting
-    } else if has("connecting to desktop app") || has("RequestDelegatedSession") {
-        OnePasswordError::Unreachable(NO_APP.into())
-    } else if has("isn't a vault in this account") {
-        OnePasswordError::NoSuch(Part::Vault)
-    } else if has("isn't an item in the") {
-        OnePasswordError::NoSuch(Part::Item)
-    } else if has("does not have a field") {
-        OnePasswordError::NoSuch(Part::Field)
-    } else if has("More than one item matches") {
-        OnePasswordError::Several(Part::Item)
-    } else if has("secret references should match") {
-        OnePasswordError::BadReference
-    } else {
-        return None;
+    use OnePasswordError::{
+        BadReference, Forbidden, Limited, MalformedToken, NoAccount, NoSuch, Prompting, Several,
+        SignedOut, Unauthenticated, Unreachable,
     };
-    Some(error)
+    // The first that is there counts.
+    let meanings = [
+        ("(429)", Limited(again_in(words))),
+        ("Too many requests", Limited(again_in(words))),
+        ("DecodeSACredentials", MalformedToken),
+        ("illegal base64 data", MalformedToken),
+        ("(401) Unauthorized", Unauthenticated),
+        ("(403) Forbidden", Forbidden),
+        ("found no accounts for filter", NoAccount),
+        ("not currently signed in", SignedOut),
+        ("account is not signed in", SignedOut),
+        (NO_ACCOUNTS, SignedOut),
+        ("authorization timeout", Prompting),
+        ("authorization prompt dismissed", Prompting),
+        ("connecting to desktop app", Unreachable(NO_APP.into())),
+        ("RequestDelegatedSession", Unreachable(NO_APP.into())),
+        ("isn't a vault in this account", NoSuch(Part::Vault)),
+        ("isn't an item in the", NoSuch(Part::Item)),
+        ("does not have a field", NoSuch(Part::Field)),
+        ("More than one item matches", Several(Part::Item)),
+        ("secret references should match", BadReference),
+    ];
+    let mut meanings = meanings.into_iter();
+    let meant = meanings.find(|(phrase, _)| words.contains(phrase));
+    meant.map(|(_, error)| error)
 }
 
 /// “Please retry in 58 minutes”.
@@ -163,6 +158,7 @@ fn how(status: ExitStatus) -> String {
     }
 }
 
+const NO_ACCOUNTS: &str = "No accounts configured for use with 1Password CLI";
 const NO_APP: &str = "its desktop app does not answer `op`; start it and let it integrate with \
                       1Password CLI, or use a service account";
 /// What stands for a name.

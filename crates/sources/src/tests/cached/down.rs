@@ -15,7 +15,7 @@ async fn while_the_place_is_down_a_value_is_served_marked_within_its_bound_and_n
     assert_eq!(bench.take(&source).await, Ok(("ghp_one".to_owned(), true)));
     let state = bench
         .sources
-        .cache()
+        .cache
         .state_of(&source, bench.context.now())
         .unwrap();
     assert_eq!(
@@ -28,7 +28,7 @@ async fn while_the_place_is_down_a_value_is_served_marked_within_its_bound_and_n
     bench.pass(1);
     assert!(again_in(bench.take(&source).await) > 0);
     assert_eq!(
-        bench.sources.cache().state_of(&source, bench.context.now()),
+        bench.sources.cache.state_of(&source, bench.context.now()),
         None,
         "nobody has it any more"
     );
@@ -105,7 +105,7 @@ async fn a_limit_that_1password_tells_holds_for_every_reference_and_not_for_the_
     assert!(bench.fault(&third).is_some(), "nor is that hidden");
     let state = bench
         .sources
-        .cache()
+        .cache
         .state_of(&known, bench.context.now())
         .unwrap();
     assert!(state.stale_since.is_some(), "people are told");
@@ -160,7 +160,7 @@ async fn leases_on_a_value_past_its_time_wait_a_little_for_one_question_and_not_
     assert_eq!(newer.value.expose(), "ghp_two");
     assert_eq!(newer.stale_since, None);
     assert_eq!(bench.world.reads(), 2);
-    assert_eq!(bench.sources.cache().due(bench.context.now()), []);
+    assert_eq!(bench.sources.cache.due(bench.context.now()), []);
 }
 
 #[tokio::test]

@@ -42,10 +42,10 @@ async fn past_its_time_a_value_is_read_again_and_what_is_in_use_before_that() {
     let (used, unused) = (item("used"), item("unused"));
     bench.take(&used).await.unwrap();
     bench.take(&unused).await.unwrap();
-    assert!(bench.sources.cache().due(bench.context.now()).is_empty());
+    assert!(bench.sources.cache.due(bench.context.now()).is_empty());
     bench.pass(TTL * 3 / 4);
     assert_eq!(
-        bench.sources.cache().due(bench.context.now()).len(),
+        bench.sources.cache.due(bench.context.now()).len(),
         2,
         "each was served once"
     );
@@ -69,14 +69,14 @@ async fn a_value_that_nobody_uses_is_read_ahead_of_need_once_and_then_left_alone
     let source = item("label-sync");
     bench.take(&source).await.unwrap();
     bench.pass(TTL * 3 / 4);
-    assert_eq!(bench.sources.cache().due(bench.context.now()).len(), 1);
+    assert_eq!(bench.sources.cache.due(bench.context.now()).len(), 1);
     assert_eq!(bench.refresh(&source).await, Ok(()));
     bench.pass(TTL * 3 / 4);
-    assert!(bench.sources.cache().due(bench.context.now()).is_empty());
+    assert!(bench.sources.cache.due(bench.context.now()).is_empty());
     bench.pass(TTL);
     let state = bench
         .sources
-        .cache()
+        .cache
         .state_of(&source, bench.context.now())
         .unwrap();
     assert_eq!(state.stale_since, None, "its place is not down");
@@ -84,7 +84,7 @@ async fn a_value_that_nobody_uses_is_read_ahead_of_need_once_and_then_left_alone
     bench.take(&source).await.unwrap();
     assert_eq!(bench.world.reads(), 3);
     bench.pass(TTL * 3 / 4);
-    assert_eq!(bench.sources.cache().due(bench.context.now()).len(), 1);
+    assert_eq!(bench.sources.cache.due(bench.context.now()).len(), 1);
 }
 
 #[tokio::test]
@@ -96,9 +96,9 @@ async fn what_the_broker_has_for_itself_is_not_read_ahead_of_need() {
         .read(recorded(), &source, ReadOptions::UPKEEP, &bench.context);
     assert!(had.await.is_ok());
     bench.pass(TTL * 3 / 4);
-    assert_eq!(bench.sources.cache().due(bench.context.now()), []);
+    assert_eq!(bench.sources.cache.due(bench.context.now()), []);
     bench.take(&source).await.unwrap();
-    assert_eq!(bench.sources.cache().due(bench.context.now()).len(), 1);
+    assert_eq!(bench.sources.cache.due(bench.context.now()).len(), 1);
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn a_value_past_every_bound_is_wiped_and_its_hash_is_not() {
     let source = item("label-sync");
     bench.take(&source).await.unwrap();
     bench.pass(TTL + STALE - 1);
-    let wiped = || bench.sources.cache().wipe_expired(bench.context.now());
+    let wiped = || bench.sources.cache.wipe_expired(bench.context.now());
     assert_eq!(wiped(), None);
     bench.pass(1);
     assert_eq!(wiped().as_ref(), Some(&source));
@@ -123,21 +123,21 @@ async fn a_lock_forgets_what_was_kept_and_an_answer_that_was_under_way() {
     let bench = Bench::new();
     let source = item("label-sync");
     bench.take(&source).await.unwrap();
-    bench.sources.cache().close();
+    bench.sources.cache.close();
     assert_eq!(bench.sources.hashed(&source), None);
     assert_eq!(
         bench.take(&source).await,
         Err(SourceError::NotHere),
         "locked"
     );
-    bench.sources.cache().open();
+    bench.sources.cache.open();
     bench.world.0.hangs.store(true, Ordering::Relaxed);
     let asked = bench.take(&source);
     let locked = async {
         while bench.world.reads() < 2 {
             tokio::task::yield_now().await;
         }
-        bench.sources.cache().close();
+        bench.sources.cache.close();
         bench.world.0.goes_on.notify_one();
     };
     let (asked, ()) = tokio::join!(asked, locked);
@@ -158,12 +158,12 @@ async fn a_value_of_an_earlier_run_is_as_old_as_it_is() {
     let an_hour_ago = "2026-11-22T06:00:00Z".parse().unwrap();
     bench
         .sources
-        .cache()
+        .cache
         .restore(&source, &kept("ghp_kept"), an_hour_ago, now);
     assert_eq!(bench.take(&source).await, Ok(("ghp_kept".to_owned(), true)));
     let state = bench
         .sources
-        .cache()
+        .cache
         .state_of(&source, bench.context.now())
         .unwrap();
     assert_eq!(state.read_at, an_hour_ago);
@@ -177,7 +177,7 @@ async fn a_value_of_an_earlier_run_is_as_old_as_it_is() {
     let tomorrow = "2026-11-23T07:00:00Z".parse().unwrap();
     bench
         .sources
-        .cache()
+        .cache
         .restore(&other, &kept("ghp_other"), tomorrow, bench.context.now());
     assert!(bench.take(&other).await.is_err());
 }

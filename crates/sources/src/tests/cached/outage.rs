@@ -33,7 +33,7 @@ impl Bench {
 
     fn spent(&self) -> u32 {
         self.sources
-            .one_password()
+            .one_password
             .requests_in_a_day(self.context.now())
             .0
     }
@@ -80,12 +80,12 @@ async fn what_failed_is_asked_again_for_a_lease_and_not_ahead_of_need() {
     bench.take(&source).await.unwrap();
     bench.pass(TTL * 3 / 4);
     bench.world.says(Err(down()));
-    let due = bench.sources.cache().due(bench.context.now());
+    let due = bench.sources.cache.due(bench.context.now());
     assert_eq!(due, std::slice::from_ref(&source));
     assert!(bench.refresh(&source).await.is_err());
     for _ in 0..TTL {
         bench.pass(1);
-        assert_eq!(bench.sources.cache().due(bench.context.now()), []);
+        assert_eq!(bench.sources.cache.due(bench.context.now()), []);
     }
     assert_eq!(bench.world.reads(), 2);
     bench.world.says(Ok("ghp_two"));

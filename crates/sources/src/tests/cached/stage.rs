@@ -8,7 +8,8 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 
 use super::*;
-use crate::one_password::{Backend, HourlyRequests, OnePasswordError, Part, Plan, ServiceLimit};
+use crate::one_password::{Backend, HourlyRequests, OnePasswordError, Part, Plan};
+use broker_protocol::api::ServiceLimitView;
 use broker_protocol::source::FieldReference;
 
 /// 1Password and a keyring that give what a test says, and count.
@@ -62,7 +63,7 @@ impl Backend for World {
     fn limits<'a>(
         &'a self,
         _token: Option<&'a AccessToken>,
-    ) -> BoxFuture<'a, Result<Vec<ServiceLimit>, OnePasswordError>> {
+    ) -> BoxFuture<'a, Result<Vec<ServiceLimitView>, OnePasswordError>> {
         async {
             match self.0.silent.load(Ordering::Relaxed) {
                 true => Err(down()),
@@ -239,7 +240,7 @@ impl Bench {
     /// Upkeep, once.
     pub(super) async fn read_what_is_due(&self) {
         let now = self.context.now();
-        for source in self.sources.cache().due(now) {
+        for source in self.sources.cache.due(now) {
             // The outcome is noted.
             drop(self.refresh(&source).await);
         }
