@@ -27,9 +27,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::disk::Disk;
 use super::error::AuditLogError;
-use super::layout::{LastOpening, Layout, NewSegment, longest_part};
+use super::layout::{LastOpening, Layout, NewSegment};
 use super::live_leases::{Effect, LiveLeases};
-use super::recovery::{self, Keep, KnownHeads, LastSegment, LogEnd};
+use super::recovery::{self, Keep, KnownHeads, LastSegment};
 use super::segment::{self, Torn};
 use super::{LogIdentity, LogState};
 
@@ -47,7 +47,7 @@ pub(super) struct Appender<D: Disk> {
     segment_limit: u64,
     live: LiveLeases,
     /// After the last acknowledged record.
-    head: Head,
+    pub(super) head: Head,
     tail: Tail<D::File>,
     /// Why nothing is appended.
     fault: Option<String>,
@@ -84,43 +84,33 @@ impl<D: Disk> Appender<D> {
     ) -> Result<(Self, LogState), AuditLogError> {
         let found = recovery::recover(&disk, &identity, Keep::Whole(noted))?;
         let why = "these bytes at the end of the segment were no whole records at start";
-        let mut opened = LogState::default();
-        let (live, head, tail) = match found {
-            LogEnd {
-                last: None,
-                unnamed,
-            } => {
+        let recovered = name_recovered(&disk, &found.unnamed, why)?;
+        let mut opened = LogState {
+            recovered: !recovered.is_empty(),
+            ..LogState::default()
+        };
+        let (live, head, tail) = match found.last {
+            None => {
                 opened.created = true;
-                opened.recovered = !unnamed.is_empty();
-                let live = LiveLeases::default();
                 let log_opened = Body::of(&LogEvent::Opened {
                     log_id: &identity.log_id,
                     public_key: &identity.public_key,
                     format: FORMAT,
                 })?;
-                let recovered = name_recovered(&disk, &unnamed, why)?;
                 let mut layout = Layout::new(Head::EMPTY, now.wall, segment_limit);
                 layout.add(&[log_opened]);
-                layout.open(&live.opening(longest_part(segment_limit))?)?;
-                layout.add(&recovered);
-                let (head, tail) = begin(&disk, layout)?;
+                let live = LiveLeases::default();
+                let (head, tail) = begin_with(&disk, layout, &live, &recovered)?;
                 (live, head, tail)
             }
-            LogEnd {
-                last: Some(last),
-                unnamed,
-            } => {
-                opened.last_time = last.time;
-                opened.recovered = !unnamed.is_empty();
-                let (head, tail) = if unnamed.is_empty() {
+            Some(last) => {
+                let (head, tail) = if recovered.is_empty() {
                     (last.head, resume(&disk, &last)?)
                 } else {
-                    let recovered = name_recovered(&disk, &unnamed, why)?;
-                    let mut layout = Layout::new(last.head, now.wall, segment_limit);
-                    layout.open(&last.live.opening(longest_part(segment_limit))?)?;
-                    layout.add(&recovered);
-                    begin(&disk, layout)?
+                    let layout = Layout::new(last.head, now.wall, segment_limit);
+                    begin_with(&disk, layout, &last.live, &recovered)?
                 };
+                opened.last_time = last.time;
                 opened.live = last.live.all();
                 opened.since_noted = last.since;
                 (last.live, head, tail)
@@ -138,11 +128,6 @@ impl<D: Disk> Appender<D> {
             lines: Vec::new(),
         };
         Ok((appender, opened))
-    }
-
-    /// The head after the last acknowledged record.
-    pub(super) const fn head(&self) -> Head {
-        self.head
     }
 
     /// Why nothing is appended, if nothing is.
@@ -213,7 +198,7 @@ impl<D: Disk> Appender<D> {
         if last_opening.before < opening.saturating_mul(2) {
             layout.go_on(last_opening)?;
         } else {
-            layout.open(&self.live.opening(longest_part(self.segment_limit))?)?;
+            layout.open(&self.live)?;
         }
         Ok(layout)
     }
@@ -260,10 +245,8 @@ impl<D: Disk> Appender<D> {
             // Nothing had reached the segment. That it was left, and why, is recorded all the same.
             recovered.push(recovered_event(name, "", &[], why)?);
         }
-        let mut layout = Layout::new(self.head, now.wall, self.segment_limit);
-        layout.open(&self.live.opening(longest_part(self.segment_limit))?)?;
-        layout.add(&recovered);
-        (self.head, self.tail) = begin(&self.disk, layout)?;
+        let layout = Layout::new(self.head, now.wall, self.segment_limit);
+        (self.head, self.tail) = begin_with(&self.disk, layout, &self.live, &recovered)?;
         Ok(())
     }
 }
@@ -295,6 +278,18 @@ fn resume<D: Disk>(disk: &D, last: &LastSegment) -> Result<Tail<D::File>, AuditL
         size: last.size,
         last_opening: last.last_opening,
     })
+}
+
+/// Makes segments that list the live leases, and name what was moved aside.
+fn begin_with<D: Disk>(
+    disk: &D,
+    mut layout: Layout,
+    live: &LiveLeases,
+    recovered: &[Body],
+) -> Result<(Head, Tail<D::File>), AuditLogError> {
+    layout.open(live)?;
+    layout.add(recovered);
+    begin(disk, layout)
 }
 
 /// Makes the segments that were laid out, names included, and goes on with the last of them.

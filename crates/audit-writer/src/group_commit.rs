@@ -47,9 +47,9 @@ pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     /// Signalled when something arrives while the writer is idle.
     arrived: Condvar,
-    durable: Mutex<Durable>,
+    pub(super) durable: Mutex<Durable>,
     /// How many records are durable, for those who follow the log.
-    records: watch::Sender<u64>,
+    pub(super) records: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -60,9 +60,9 @@ struct Waiting {
     closed: bool,
 }
 
-struct Durable {
-    head: Head,
-    fault: Option<String>,
+pub(super) struct Durable {
+    pub(super) head: Head,
+    pub(super) fault: Option<String>,
 }
 
 /// At most so many records without a lease are kept to be written later. Those with one are bounded
@@ -100,18 +100,6 @@ impl Queue {
         }
     }
 
-    pub(super) fn head(&self) -> Head {
-        lock(&self.durable).head
-    }
-
-    pub(super) fn follow(&self) -> watch::Receiver<u64> {
-        self.records.subscribe()
-    }
-
-    pub(super) fn fault(&self) -> Option<String> {
-        lock(&self.durable).fault.clone()
-    }
-
     /// Lets the writer finish what is waiting, and nothing more.
     pub(super) fn close(&self) {
         let mut waiting = lock(&self.waiting);
@@ -122,23 +110,16 @@ impl Queue {
 
     /// Waits for records, no longer than this if there is a limit. `None` once closed and empty.
     fn take(&self, limit: Option<Duration>) -> Option<Vec<Pending>> {
-        let mut waiting = lock(&self.waiting);
-        while waiting.pending.is_empty() {
-            if waiting.closed {
-                return None;
-            }
-            waiting.idle = true;
-            let Some(limit) = limit else {
-                let woken = self.arrived.wait(waiting);
-                waiting = woken.unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            let woken = self.arrived.wait_timeout(waiting, limit);
-            waiting = woken.unwrap_or_else(PoisonError::into_inner).0;
-            break;
-        }
+        let none = |waiting: &mut Waiting| {
+            waiting.idle = waiting.pending.is_empty() && !waiting.closed;
+            waiting.idle
+        };
+        let limit = limit.unwrap_or(Duration::MAX);
+        let woken = (self.arrived).wait_timeout_while(lock(&self.waiting), limit, none);
+        let (mut waiting, _) = woken.unwrap_or_else(PoisonError::into_inner);
         waiting.idle = false;
-        Some(mem::take(&mut waiting.pending))
+        let is_over = waiting.closed && waiting.pending.is_empty();
+        (!is_over).then(|| mem::take(&mut waiting.pending))
     }
 }
 
@@ -149,7 +130,7 @@ pub(super) fn stopped() -> AuditLogError {
 }
 
 /// No code that holds these locks can panic, so a poisoned one is as good as any.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -289,7 +270,7 @@ impl<D: Disk> Writer<D> {
 
     fn publish(&self) {
         let mut durable = lock(&self.queue.durable);
-        durable.head = self.appender.head();
+        durable.head = self.appender.head;
         durable.fault = self.appender.fault().map(str::to_owned);
         let records = durable.head.records;
         drop(durable);

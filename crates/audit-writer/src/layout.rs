@@ -10,7 +10,7 @@ use broker_audit::chain::Head;
 use broker_audit::record::{Body, LeaseEvent, write_line};
 use jiff::Timestamp;
 
-use super::live_leases::PART_BYTES;
+use super::live_leases::{LiveLeases, PART_BYTES};
 
 /// Where the live leases were last listed, as the last segment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,16 +58,6 @@ pub(super) struct Layout {
     room: u64,
 }
 
-/// The longest `leases.open`, in bytes, where segments have this limit.
-pub(super) const fn longest_part(segment_limit: u64) -> u64 {
-    let quarter = segment_limit / 4;
-    if quarter < PART_BYTES {
-        quarter
-    } else {
-        PART_BYTES
-    }
-}
-
 impl Layout {
     /// An empty segment after this head.
     pub(super) const fn new(head: Head, time: Timestamp, segment_limit: u64) -> Self {
@@ -89,10 +79,11 @@ impl Layout {
     }
 
     /// Writes the live leases again, in as many segments as that takes.
-    pub(super) fn open(&mut self, opening: &[Body]) -> Result<(), serde_json::Error> {
+    pub(super) fn open(&mut self, live: &LiveLeases) -> Result<(), serde_json::Error> {
+        let longest_part = PART_BYTES.min(self.room / 2);
         // A segment holds one of these records at least, or they would never be listed.
         let mut begins = true;
-        for body in opening {
+        for body in &live.opening(longest_part)? {
             let (bytes, head) = (self.last.lines.len(), self.head);
             self.write(body);
             if !begins && self.last.lines.len() as u64 > self.room {
@@ -140,7 +131,7 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
-    use super::super::live_leases::{Effect, LiveLeases};
+    use super::super::live_leases::Effect;
     use super::super::tests::grant;
     use super::*;
 
@@ -151,9 +142,7 @@ mod tests {
             live.apply(seq, &entry.effect, &entry.body);
         }
         let mut layout = Layout::new(Head::EMPTY, Timestamp::UNIX_EPOCH, limit);
-        layout
-            .open(&live.opening(longest_part(limit)).unwrap())
-            .unwrap();
+        layout.open(&live).unwrap();
         layout
     }
 

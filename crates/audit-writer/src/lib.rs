@@ -27,7 +27,7 @@ mod since_noted;
 mod tests;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use broker_audit::chain::Head;
@@ -36,11 +36,12 @@ use broker_clock::Clock;
 use broker_protocol::names::SecretName;
 use jiff::Timestamp;
 use nix::unistd::Gid;
+use serde::Deserialize;
 use tokio::sync::{oneshot, watch};
 
 use self::appender::{Appender, Entry};
 use self::disk::{Disk, OsDisk};
-use self::group_commit::{Answer, IfRefused, Pending, Queue, Writer, stopped};
+use self::group_commit::{Answer, IfRefused, Pending, Queue, Writer, lock, stopped};
 use self::recovery::KnownHeads;
 
 pub use self::error::AuditLogError;
@@ -94,7 +95,7 @@ impl<T> Recorded<T> {
 }
 
 /// Who a log belongs to. Kept in the vault; the first record of the log repeats it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct LogIdentity {
     /// 32 hexadecimal digits.
     pub log_id: String,
@@ -174,7 +175,7 @@ impl AuditLog {
         let noted = KnownHeads::of(noted, authenticated);
         let now = clock.now();
         let (appender, opened) = Appender::open(disk, identity, noted, segment_limit, now)?;
-        let queue = Arc::new(Queue::new(appender.head()));
+        let queue = Arc::new(Queue::new(appender.head));
         let writer = Writer::new(appender, Arc::clone(&queue), clock);
         let thread = std::thread::Builder::new()
             .name("audit-log".to_owned())
@@ -197,34 +198,19 @@ impl AuditLog {
         answer.unwrap_or_else(|_| Err(stopped()))
     }
 
-    /// Makes the record of a use durable, and with it the proof that allows the use.
+    /// Makes the record of a [`Use`] or an [`Export`] durable, and with it the proof that allows it.
     ///
     /// # Errors
     ///
     /// As for [`AuditLog::record`]; the use is gone with it.
-    pub async fn record_use(
+    pub async fn record_use<T>(
         &self,
-        usage: Use,
+        usage: T,
         body: Body,
         effect: Effect,
-    ) -> Result<Recorded<Use>, AuditLogError> {
+    ) -> Result<Recorded<T>, AuditLogError> {
         let seq = self.record(body, effect).await?;
         Ok(Recorded { inner: usage, seq })
-    }
-
-    /// Makes the record of a backup durable, and with it the proof that lets its bytes go.
-    ///
-    /// # Errors
-    ///
-    /// As for [`AuditLog::record`].
-    pub async fn record_export(
-        &self,
-        export: Export,
-        body: Body,
-    ) -> Result<Recorded<Export>, AuditLogError> {
-        let seq = self.record(body, Effect::Nothing).await?;
-        let inner = export;
-        Ok(Recorded { inner, seq })
     }
 
     /// Records what takes effect in any case: the end of a lease, a lock. Whether it is durable; if
@@ -259,19 +245,19 @@ impl AuditLog {
     /// The head after the last acknowledged record.
     #[must_use]
     pub fn head(&self) -> Head {
-        self.queue.head()
+        lock(&self.queue.durable).head
     }
 
     /// How many records are durable, updated each time there are more. The writer waits for no reader.
     #[must_use]
     pub fn follow(&self) -> watch::Receiver<u64> {
-        self.queue.follow()
+        self.queue.records.subscribe()
     }
 
     /// Why the log refuses to append, with what to do; `None` if it does not.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
-        self.queue.fault()
+        lock(&self.queue.durable).fault.clone()
     }
 
     /// Writes what is waiting and stops the writer. Later records are refused.
@@ -279,11 +265,7 @@ impl AuditLog {
     /// Blocks for as long as that takes: a few syncs.
     pub fn close(&self) {
         self.queue.close();
-        let writer = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let writer = lock(&self.writer).take();
         if let Some(writer) = writer
             && writer.join().is_err()
         {

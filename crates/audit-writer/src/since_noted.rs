@@ -65,7 +65,8 @@ impl SinceNoted {
         match line.kind {
             "secret.set" | "rotation.swapped" | "rotation.rolled_back" => {
                 if let Ok(SecretSet { secret, version }) = serde_json::from_str(line.text) {
-                    self.raise(secret, version);
+                    let highest = self.secret_versions.entry(secret).or_default();
+                    *highest = version.max(*highest);
                 }
             }
             "secret.removed" => {
@@ -81,10 +82,5 @@ impl SinceNoted {
             }
             _ => {}
         }
-    }
-
-    fn raise(&mut self, secret: SecretName, version: u64) {
-        let highest = self.secret_versions.entry(secret).or_default();
-        *highest = version.max(*highest);
     }
 }

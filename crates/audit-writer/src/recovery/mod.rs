@@ -14,7 +14,6 @@ mod scan;
 
 use broker_audit::chain::Head;
 use jiff::Timestamp;
-use serde::Deserialize;
 
 pub(super) use self::heads::{Keep, KnownHeads};
 use self::scan::{Scan, read};
@@ -80,9 +79,18 @@ pub(super) fn recover<D: Disk>(
             continue;
         }
         forget_cached(disk, last);
-        let first_exists = segments.first() == Some(&0);
-        if first_exists && refuse_foreign(disk, identity)? == FirstLine::Unreadable && last > 0 {
-            return Err(damaged(disk, 0, 0, 0));
+        if segments.first() == Some(&0) {
+            match identity_in(disk)? {
+                None if last > 0 => return Err(damaged(disk, 0, 0, 0)),
+                Some(found) if found != *identity => {
+                    return Err(AuditLogError::Foreign {
+                        path: disk.path(&segment::name(0)),
+                        found: found.log_id,
+                        wanted: identity.log_id.clone(),
+                    });
+                }
+                _ => {}
+            }
         }
         match read(disk, &segments, keep)? {
             Scan::Ends(found) => {
@@ -123,37 +131,14 @@ fn forget_cached<D: Disk>(disk: &D, first: u64) {
     }
 }
 
-#[derive(PartialEq, Eq)]
-enum FirstLine {
-    Ours,
-    Unreadable,
-}
-
-/// Compares the log's first record, if it is still there, with the vault's identity.
-fn refuse_foreign<D: Disk>(disk: &D, identity: &LogIdentity) -> Result<FirstLine, AuditLogError> {
-    #[derive(Deserialize)]
-    struct LogOpened {
-        log_id: String,
-        public_key: String,
-    }
+/// Whose log it is, as its first record says; `None` if that cannot be read.
+fn identity_in<D: Disk>(disk: &D) -> Result<Option<LogIdentity>, AuditLogError> {
     let name = segment::name(0);
     let bytes = disk
         .read(&name, 0, FIRST_LINE)
         .map_err(AuditLogError::io("read", &disk.path(&name)))?;
     let line = Walk::from(Head::EMPTY, &bytes).next();
-    let Some(opened) = line.and_then(|l| serde_json::from_str::<LogOpened>(l.text).ok()) else {
-        return Ok(FirstLine::Unreadable);
-    };
-    if (opened.log_id.as_str(), opened.public_key.as_str())
-        != (identity.log_id.as_str(), identity.public_key.as_str())
-    {
-        return Err(AuditLogError::Foreign {
-            path: disk.path(&name),
-            found: opened.log_id,
-            wanted: identity.log_id.clone(),
-        });
-    }
-    Ok(FirstLine::Ours)
+    Ok(line.and_then(|line| serde_json::from_str(line.text).ok()))
 }
 
 /// Which files moved aside at the end of the log, or just before live leases were last listed, no record

@@ -42,7 +42,7 @@ pub(super) fn run(disk: &SimDisk, told: &mut Acknowledged, batches: &[Vec<Entry>
             }
         }
         if nth % 2 == 1 {
-            told.noted = rig.log.head();
+            told.noted = rig.log.head;
         }
     }
 }
@@ -57,7 +57,7 @@ pub(super) fn assert_nothing_lost(disk: &SimDisk, told: &Acknowledged) {
         .collect();
     assert_eq!(acknowledged, told.acknowledged);
     assert_eq!(live_texts(&opened.live), live(&rig.disk));
-    assert_eq!(rig.log.head().records, records(&rig.disk).len() as u64);
+    assert_eq!(rig.log.head.records, records(&rig.disk).len() as u64);
     assert_moved_aside_is_named(&rig.disk);
 }
 

@@ -50,7 +50,7 @@ fn after_one_or_two_failures_at_any_step_the_log_holds_what_was_acknowledged_and
 
                 // The same on the device itself, and at the next start.
                 let disk = rig.disk.after_crash(first as u64);
-                let (again, opened) = Rig::open(&disk, rig.log.head()).expect(&case);
+                let (again, opened) = Rig::open(&disk, rig.log.head).expect(&case);
                 assert_eq!(recorded(&again.disk), acknowledged, "{case}");
                 assert_eq!(live_texts(&opened.live), live(&again.disk), "{case}");
                 assert!(!opened.recovered, "{case}");
@@ -88,7 +88,7 @@ fn a_record_whose_sync_failed_is_moved_aside_although_it_reached_the_disk() {
     assert!(recovered["why"].as_str().unwrap().contains("I/O error"));
     assert_moved_aside_is_named(&rig.disk);
     // Nor does it come back at the next start.
-    let (_, opened) = rig.opened_again(rig.log.head()).unwrap();
+    let (_, opened) = rig.opened_again(rig.log.head).unwrap();
     assert!(opened.live.is_empty());
 }
 
@@ -103,7 +103,7 @@ fn a_record_that_only_the_page_cache_holds_does_not_count_at_the_next_start() {
     again.append(&[grant(3)]).unwrap();
     for seed in 0..20 {
         let disk = again.disk.after_crash(seed);
-        let (again, _) = Rig::open(&disk, again.log.head()).unwrap();
+        let (again, _) = Rig::open(&disk, again.log.head).unwrap();
         assert_eq!(recorded(&again.disk), bodies(&[grant(3)]));
     }
 }

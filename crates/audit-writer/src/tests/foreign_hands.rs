@@ -17,7 +17,7 @@ fn well_chained_records_that_nobody_asked_for_are_moved_aside_and_give_no_lease(
     let mut forged = Vec::new();
     write_line(
         &mut forged,
-        rig.log.head(),
+        rig.log.head,
         clock().now().wall,
         &grant(66).body,
     );
@@ -37,7 +37,7 @@ fn well_chained_records_that_nobody_asked_for_are_moved_aside_and_give_no_lease(
     let torn = torn.iter().find(|name| name.ends_with(".torn")).unwrap();
     assert_eq!(rig.disk.bytes(torn), forged);
     assert_moved_aside_is_named(&rig.disk);
-    let (_, opened) = rig.opened_again(rig.log.head()).unwrap();
+    let (_, opened) = rig.opened_again(rig.log.head).unwrap();
     assert_eq!(live_texts(&opened.live), bodies(&[grant(1), grant(3)]));
 }
 
@@ -114,7 +114,7 @@ fn a_byte_changed_in_place_is_found_when_the_segment_is_next_read() {
             *bytes = before.clone();
             bytes[at] ^= 4;
         });
-        let Err(error) = rig.opened_again(rig.log.head()) else {
+        let Err(error) = rig.opened_again(rig.log.head) else {
             panic!("byte {at}");
         };
         assert!(error.to_string().contains(&name), "byte {at}: {error}");

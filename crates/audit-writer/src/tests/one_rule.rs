@@ -36,7 +36,7 @@ const TIME: &str = "2026-11-21T07:00:00.000001Z";
 
 /// The last segment of the log with chained lines behind it, each with one of these bodies.
 fn with_lines(rig: &Rig, lines: &[(&str, &[u8])]) -> SimDisk {
-    let mut head = rig.log.head();
+    let mut head = rig.log.head;
     let mut more = Vec::new();
     for (time, body) in lines {
         let line = line(head, time, body);
@@ -88,7 +88,7 @@ fn a_chained_line_that_no_verifier_takes_is_moved_aside() {
     for lines in cases {
         let disk = with_lines(&rig, &lines);
         assert!(verifies(&disk).is_err());
-        let (again, opened) = Rig::open(&disk, rig.log.head()).unwrap();
+        let (again, opened) = Rig::open(&disk, rig.log.head).unwrap();
         assert!(opened.recovered);
         verifies(&again.disk).unwrap();
         assert_moved_aside_is_named(&again.disk);
@@ -103,7 +103,7 @@ fn a_chained_line_longer_than_any_record_is_moved_aside() {
         "a".repeat(broker_audit::segment::MAX_BYTES)
     );
     let disk = with_lines(&rig, &[(TIME, body.as_bytes())]);
-    let (again, opened) = Rig::open(&disk, rig.log.head()).unwrap();
+    let (again, opened) = Rig::open(&disk, rig.log.head).unwrap();
     assert!(opened.recovered);
     verifies(&again.disk).unwrap();
 }
@@ -115,7 +115,7 @@ fn what_a_verifier_takes_is_kept_though_it_be_no_text_if_a_record_stands_behind_
     for odd in ODD_BODIES {
         let disk = with_lines(&rig, &[(TIME, odd), (TIME, last)]);
         let records = verifies(&disk).unwrap();
-        let (again, opened) = Rig::open(&disk, rig.log.head()).unwrap();
+        let (again, opened) = Rig::open(&disk, rig.log.head).unwrap();
         assert!(!opened.recovered, "{}", odd.escape_ascii());
         assert_eq!(verifies(&again.disk).unwrap(), records);
     }
@@ -133,7 +133,7 @@ proptest! {
         noted in 0..3_usize,
     ) {
         let mut rig = log();
-        let early = rig.log.head();
+        let early = rig.log.head;
         rig.append(&[grant(9), remark(&"x".repeat(2000)), end(9)]).unwrap();
         rig.append(&[remark(&"y".repeat(2000))]).unwrap();
         let bodies: Vec<_> = lines.iter().map(|(which, bad)| {
@@ -152,14 +152,14 @@ proptest! {
         if let Some(emptied) = emptied {
             disk.tamper(&all[emptied.index(all.len())], Vec::clear);
         }
-        let noted = [Head::EMPTY, early, rig.log.head()][noted];
+        let noted = [Head::EMPTY, early, rig.log.head][noted];
         // Segments before the noted head's are not read at a start; there, damage stays.
         let untouched = emptied.is_none_or(|at| at.index(all.len()) + 1 == all.len());
         if let Ok((again, _)) = Rig::open(&disk, noted) && (untouched || noted == Head::EMPTY) {
             let verified = verifies(&again.disk);
             prop_assert!(verified.is_ok(), "{verified:?}");
             // And once more, with nothing left to be moved aside.
-            let (_, opened) = again.opened_again(again.log.head()).unwrap();
+            let (_, opened) = again.opened_again(again.log.head).unwrap();
             prop_assert!(!opened.recovered);
         }
     }

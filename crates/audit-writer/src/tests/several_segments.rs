@@ -38,7 +38,7 @@ fn live_leases_that_no_segment_holds_are_read_back_from_several() {
     let mut rig = full_log();
     for round in 0..40 {
         rig.append(&[remark(&format!("round {round}"))]).unwrap();
-        let (_, opened) = rig.opened_again(rig.log.head()).unwrap();
+        let (_, opened) = rig.opened_again(rig.log.head).unwrap();
         let all: Vec<_> = (0..MANY).map(grant).collect();
         assert_eq!(live_texts(&opened.live), bodies(&all), "{round}");
     }
@@ -72,12 +72,12 @@ fn a_start_reads_no_further_back_than_to_where_live_leases_were_last_told() {
     for gone in &names[..names.len() - needed] {
         disk.delete(gone);
     }
-    let (_, opened) = Rig::open(&disk, rig.log.head()).unwrap();
+    let (_, opened) = Rig::open(&disk, rig.log.head).unwrap();
     assert_eq!(opened.live.len() as u128, MANY);
     // One more, and it says which.
     let told = &names[names.len() - needed];
     disk.delete(told);
-    let Err(error) = Rig::open(&disk, rig.log.head()) else {
+    let Err(error) = Rig::open(&disk, rig.log.head) else {
         panic!("opened");
     };
     assert!(error.to_string().contains(told.as_str()), "{error}");
@@ -98,7 +98,7 @@ fn a_broker_goes_on_in_the_segment_where_it_stopped_as_if_it_had_not() {
     for batch in &batches {
         whole.append(batch).unwrap();
         again.append(batch).unwrap();
-        again = again.opened_again(again.log.head()).unwrap().0;
+        again = again.opened_again(again.log.head).unwrap().0;
     }
     let texts = |disk: &SimDisk| {
         let names = segments(disk).into_iter();
@@ -138,7 +138,7 @@ fn a_crash_at_any_step_of_telling_many_loses_nothing() {
 fn a_failure_at_any_step_of_telling_many_is_mended_and_leaves_no_beginning_behind() {
     let trial = full_log();
     let steps = {
-        let mut rig = trial.opened_again(trial.log.head()).unwrap().0;
+        let mut rig = trial.opened_again(trial.log.head).unwrap().0;
         let before = rig.disk.steps();
         for nth in 0..40 {
             rig.append(&[remark(&format!("{nth:0400}"))]).unwrap();
@@ -147,7 +147,7 @@ fn a_failure_at_any_step_of_telling_many_is_mended_and_leaves_no_beginning_behin
     };
     for step in steps {
         for fault in [Fault::Fails, Fault::FailsHalfway, Fault::HappensAnyway] {
-            let mut rig = trial.opened_again(trial.log.head()).unwrap().0;
+            let mut rig = trial.opened_again(trial.log.head).unwrap().0;
             rig.disk.inject(step, fault);
             let mut kept = recorded(&rig.disk);
             for nth in 0..40 {
@@ -161,7 +161,7 @@ fn a_failure_at_any_step_of_telling_many_is_mended_and_leaves_no_beginning_behin
             }
             assert_eq!(recorded(&rig.disk), kept, "{step} {fault:?}");
             assert_moved_aside_is_named(&rig.disk);
-            let (_, opened) = rig.opened_again(rig.log.head()).unwrap();
+            let (_, opened) = rig.opened_again(rig.log.head).unwrap();
             assert_eq!(opened.live.len() as u128, MANY);
         }
     }
@@ -177,7 +177,7 @@ fn an_unfinished_telling_that_something_follows_is_damage_and_nothing_is_moved()
     let disk = rig.disk.after_kill();
     disk.delete(&names[at.unwrap() + 1]);
     let before = disk.list().unwrap();
-    assert!(Rig::open(&disk, rig.log.head()).is_err());
+    assert!(Rig::open(&disk, rig.log.head).is_err());
     assert_eq!(disk.list().unwrap(), before);
     assert!(segment::first_record(&before[0]).is_some());
 }

@@ -10,12 +10,12 @@ use super::*;
 /// A log of several segments and the heads after each batch.
 fn long_log() -> (Rig, Vec<Head>) {
     let mut rig = Rig::new();
-    let mut heads = vec![rig.log.head()];
+    let mut heads = vec![rig.log.head];
     for nth in 0..12 {
         rig.append(&[grant(nth), remark(&format!("remark {nth}"))])
             .unwrap();
         rig.append(&[end(nth.saturating_sub(1))]).unwrap();
-        heads.push(rig.log.head());
+        heads.push(rig.log.head);
     }
     assert!(segments(&rig.disk).len() >= 4);
     (rig, heads)
@@ -38,7 +38,7 @@ fn a_new_log_says_whose_it_is_and_a_start_goes_on_in_the_same_segment() {
         .collect();
     assert_eq!(kinds, ["log.opened", "leases.open"]);
 
-    let (mut again, opened) = rig.opened_again(rig.log.head()).unwrap();
+    let (mut again, opened) = rig.opened_again(rig.log.head).unwrap();
     assert!(!opened.created && !opened.recovered);
     assert_eq!(opened.last_time, Some(clock().now().wall));
     assert_eq!(again.append(&[remark("one")]).unwrap(), 2);
@@ -83,7 +83,7 @@ fn a_start_reports_removals_after_the_noted_head_and_what_takes_one_back() {
         })
     };
     rig.append(&[removed("before")]).unwrap();
-    let noted = rig.log.head();
+    let noted = rig.log.head;
     let mut announced = Vec::new();
     for secret in ["gone", "failing", "gone"] {
         // Over several segments.
@@ -137,7 +137,7 @@ fn a_start_reports_the_versions_of_secrets_named_after_the_noted_head() {
     let (mut rig, _) = long_log();
     rig.append(&[set("source-pat", 1), set("org-label-sync-token", 3)])
         .unwrap();
-    let noted = rig.log.head();
+    let noted = rig.log.head;
     let (_, opened) = rig.opened_again(noted).unwrap();
     assert!(opened.since_noted.secret_versions.is_empty());
     // Over several segments, and not always in order.
@@ -153,7 +153,7 @@ fn a_start_reports_the_versions_of_secrets_named_after_the_noted_head() {
 #[test]
 fn versions_that_a_rotation_names_count_like_those_that_were_set() {
     let (mut rig, _) = long_log();
-    let noted = rig.log.head();
+    let noted = rig.log.head;
     let by = || Caller {
         uid: 1000,
         gid: 1000,
@@ -201,7 +201,7 @@ fn whatever_follows_the_last_whole_line_is_moved_aside_and_named() {
         rig.append(&[grant(1)]).unwrap();
         rig.disk
             .tamper(&segment::name(0), |bytes| bytes.extend_from_slice(tail));
-        let (mut again, opened) = rig.opened_again(rig.log.head()).unwrap();
+        let (mut again, opened) = rig.opened_again(rig.log.head).unwrap();
         assert!(opened.recovered);
         assert_eq!(live_texts(&opened.live), bodies(&[grant(1)]));
         assert_moved_aside_is_named(&again.disk);
@@ -220,7 +220,7 @@ fn whatever_follows_the_last_whole_line_is_moved_aside_and_named() {
 fn two_lines_torn_at_once_by_a_lost_page_are_moved_aside_together() {
     let mut rig = Rig::new();
     rig.append(&[grant(1)]).unwrap();
-    let noted = rig.log.head();
+    let noted = rig.log.head;
     let before = rig.disk.bytes(&segment::name(0)).len();
     rig.append(&[grant(2), grant(3)]).unwrap();
     let after = rig.disk.bytes(&segment::name(0)).len();
@@ -346,7 +346,7 @@ fn the_log_of_another_vault_is_refused_untouched() {
 fn a_log_that_cannot_be_read_is_refused_and_not_taken_for_an_empty_one() {
     let rig = Rig::new();
     rig.disk.set_unreadable(true);
-    let error = refusal(&rig.disk, rig.log.head());
+    let error = refusal(&rig.disk, rig.log.head);
     assert!(
         matches!(error, AuditLogError::Io { what: "read", .. }),
         "{error}"

@@ -93,7 +93,7 @@ fn a_closed_log_has_written_what_was_waiting_and_refuses_the_rest() {
 fn what_waits_together_shares_one_sync_also_once_the_log_is_closed() {
     let (disk, clock) = (SimDisk::default(), clock());
     let rig = Rig::open(&disk, Head::EMPTY).unwrap().0;
-    let queue = Arc::new(Queue::new(rig.log.head()));
+    let queue = Arc::new(Queue::new(rig.log.head));
     let writer = Writer::new(rig.log, Arc::clone(&queue), Arc::new(clock));
     let answers = [0, 1, 2].map(|nth| {
         let (answer, receiver) = tokio::sync::oneshot::channel();
