@@ -12,7 +12,6 @@ pub mod broken;
 pub mod chain;
 pub mod files;
 pub mod prefix;
-pub mod query;
 pub mod record;
 pub mod segment;
 pub mod verify;

@@ -24,15 +24,15 @@ pub struct Caller<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<u64>,
     /// System unit.
-    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Cow<'a, str>>,
     /// Unit of the account's own manager.
-    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_unit: Option<Cow<'a, str>>,
     /// Program.
-    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exe: Option<Cow<'a, str>>,
     /// SHA-256 of the program, hexadecimal, where some policy asks for it.
-    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Cow<'a, str>>,
 }

@@ -12,43 +12,35 @@ use super::Caller;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease<'a> {
     /// 32 hexadecimal digits.
-    #[serde(borrow)]
     pub lease: Cow<'a, str>,
     /// Who took it.
-    #[serde(borrow)]
     pub caller: Caller<'a>,
     /// Why.
-    #[serde(borrow)]
     pub purpose: Cow<'a, str>,
     /// The secret, by name.
-    #[serde(borrow)]
     pub secret: Cow<'a, str>,
     /// Which version of it; absent where the value is not stored in the vault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
     /// The rule that spoke, such as `label-sync.toml#2`.
-    #[serde(borrow)]
     pub rule: Cow<'a, str>,
     /// `installation`, `proxy` or `raw`.
-    #[serde(borrow)]
     pub deliver: Cow<'a, str>,
     /// Which repositories.
-    #[serde(borrow)]
     pub repositories: Vec<Cow<'a, str>>,
     /// Which organisation.
-    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<Cow<'a, str>>,
     /// Which permissions.
-    #[serde(borrow)]
     pub permissions: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
     /// The caller's own words.
-    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'a, str>>,
     /// Why the purpose's fallback was used, where it was.
-    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Cow<'a, str>>,
     /// `caller_exit`, where the lease ends with the process that asked.
-    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Cow<'a, str>>,
     /// First grant, by the wall clock.
     pub issued_at: Timestamp,
@@ -57,7 +49,6 @@ pub struct Lease<'a> {
     /// Latest end, renewals included, by the wall clock.
     pub renewable_until: Timestamp,
     /// The boot in which the next three were read.
-    #[serde(borrow)]
     pub boot_id: Cow<'a, str>,
     /// First grant, in microseconds of `CLOCK_BOOTTIME`.
     pub issued_boot_us: u64,
@@ -66,10 +57,10 @@ pub struct Lease<'a> {
     /// Latest end, in microseconds of `CLOCK_BOOTTIME`.
     pub renewable_boot_us: u64,
     /// Base64 SHA-256 of what is handed out; absent where it is not known yet (`lease.issued`).
-    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hashed_token: Option<Cow<'a, str>>,
     /// Base64 SHA-256 of what is used at GitHub; absent where it is not known yet.
-    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hashed_credential: Option<Cow<'a, str>>,
 }
 
@@ -77,13 +68,10 @@ pub struct Lease<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Issued<'a> {
     /// The lease.
-    #[serde(borrow)]
     pub lease: Cow<'a, str>,
     /// Base64 SHA-256 of what is handed out.
-    #[serde(borrow)]
     pub hashed_token: Cow<'a, str>,
     /// Base64 SHA-256 of what is used at GitHub.
-    #[serde(borrow)]
     pub hashed_credential: Cow<'a, str>,
     /// For an installation token: the installation.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,7 +5,6 @@ use serde::Serialize;
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind")]
-#[non_exhaustive]
 pub enum BrokerEvent<'a> {
     /// The broker started.
     #[serde(rename = "broker.started")]

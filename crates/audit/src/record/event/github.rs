@@ -8,7 +8,6 @@ use crate::record::Caller;
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind")]
-#[non_exhaustive]
 pub enum GitHubEvent<'a> {
     /// GitHub limits a principal: recorded once for each window of a limit.
     #[serde(rename = "github.limited")]

@@ -10,7 +10,6 @@ use crate::record::{Caller, Issued, Lease};
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind")]
-#[non_exhaustive]
 pub enum LeaseEvent<'a> {
     /// Live leases were rebuilt from the log after an unlock.
     #[serde(rename = "leases.rebuilt")]

@@ -7,7 +7,6 @@ use crate::record::Caller;
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind")]
-#[non_exhaustive]
 pub enum LogEvent<'a> {
     /// First record of a log.
     #[serde(rename = "log.opened")]

@@ -7,7 +7,6 @@ use crate::record::Caller;
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind")]
-#[non_exhaustive]
 pub enum MoveEvent<'a> {
     /// A value is about to be written to another place, or is seen to be there.
     #[serde(rename = "secret.moving")]

@@ -7,7 +7,6 @@ use serde::Serialize;
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind")]
-#[non_exhaustive]
 pub enum PolicyEvent<'a> {
     /// A policy set is in force.
     #[serde(rename = "policy.loaded")]

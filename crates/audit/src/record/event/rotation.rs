@@ -8,7 +8,6 @@ use crate::record::Caller;
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind")]
-#[non_exhaustive]
 pub enum RotationEvent<'a> {
     /// A value is about to be evaluated as the next one of a secret; it lives in memory alone.
     #[serde(rename = "rotation.begun")]

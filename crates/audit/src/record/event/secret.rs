@@ -8,7 +8,6 @@ use crate::record::Caller;
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind")]
-#[non_exhaustive]
 pub enum SecretEvent<'a> {
     /// A new version of a secret is about to be stored.
     #[serde(rename = "secret.set")]

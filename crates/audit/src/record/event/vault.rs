@@ -8,7 +8,6 @@ use crate::record::Caller;
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind")]
-#[non_exhaustive]
 pub enum VaultEvent<'a> {
     /// The root key was forgotten.
     #[serde(rename = "vault.locked")]
