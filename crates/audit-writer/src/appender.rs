@@ -184,7 +184,7 @@ impl<D: Disk> Appender<D> {
         self.lines.shrink_to(BUFFER);
         let first = std::mem::replace(&mut self.head, head).records;
         for (seq, entry) in (first..).zip(batch) {
-            self.live.apply(seq, &entry.effect, &entry.body);
+            self.live.apply(seq, &entry.effect, entry.body.as_str());
         }
         Ok(first)
     }

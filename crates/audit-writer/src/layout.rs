@@ -139,7 +139,7 @@ mod tests {
         let mut live = LiveLeases::default();
         for (seq, entry) in (0..).zip((0..leases).map(grant)) {
             assert!(matches!(entry.effect, Effect::LeaseLives(_)));
-            live.apply(seq, &entry.effect, &entry.body);
+            live.apply(seq, &entry.effect, entry.body.as_str());
         }
         let mut layout = Layout::new(Head::EMPTY, Timestamp::UNIX_EPOCH, limit);
         layout.open(&live).unwrap();

@@ -7,7 +7,7 @@
 //!
 //! Not here: ends by time. A lease is live in the log until a record ends it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use broker_audit::record::{Body, LeaseEvent};
 use broker_protocol::names::LeaseId;
@@ -24,6 +24,18 @@ pub enum Effect {
     LeaseIssued(LeaseId),
     /// The lease is over: `lease.revoked`, `lease.expired`, `lease.failed`.
     LeaseEnds(LeaseId),
+}
+
+impl Effect {
+    /// What records of this kind do to the lease they name; `None` if that is nothing.
+    pub(super) fn of_kind(kind: &str) -> Option<fn(LeaseId) -> Self> {
+        match kind {
+            "lease.granted" | "lease.renewed" => Some(Self::LeaseLives),
+            "lease.issued" => Some(Self::LeaseIssued),
+            "lease.revoked" | "lease.expired" | "lease.failed" => Some(Self::LeaseEnds),
+            _ => None,
+        }
+    }
 }
 
 /// A lease that no record has ended.
@@ -54,9 +66,9 @@ pub struct LeaseRecord {
     pub body: Box<str>,
 }
 
-/// Live leases by id.
+/// Live leases by id, in its order, so that the same leases always make the same lines.
 #[derive(Debug, Default)]
-pub(super) struct LiveLeases(HashMap<LeaseId, LiveLease>);
+pub(super) struct LiveLeases(BTreeMap<LeaseId, LiveLease>);
 
 /// Bodies in one `leases.open`: keeps a line near 64 KiB, as long as they are short.
 const PART: usize = 64;
@@ -67,50 +79,30 @@ pub(super) const PART_BYTES: u64 = 1 << 20;
 
 impl LiveLeases {
     /// Takes in a durable record.
-    pub(super) fn apply(&mut self, seq: u64, effect: &Effect, body: &Body) {
+    pub(super) fn apply(&mut self, seq: u64, effect: &Effect, body: &str) {
+        let record = || LeaseRecord {
+            seq,
+            body: body.into(),
+        };
         match effect {
             Effect::Nothing => {}
-            Effect::LeaseLives(lease) => self.lives(lease.clone(), seq, body.as_str()),
-            Effect::LeaseIssued(lease) => self.issued(lease, seq, body.as_str()),
-            Effect::LeaseEnds(lease) => self.end(lease),
+            Effect::LeaseLives(lease) => {
+                let live = LiveLease {
+                    lives: record(),
+                    // A renewal names all that was issued before it.
+                    issued: Vec::new(),
+                };
+                self.0.insert(lease.clone(), live);
+            }
+            Effect::LeaseIssued(lease) => {
+                if let Some(live) = self.0.get_mut(lease) {
+                    live.issued.push(record());
+                }
+            }
+            Effect::LeaseEnds(lease) => {
+                self.0.remove(lease);
+            }
         }
-    }
-
-    fn lives(&mut self, lease: LeaseId, seq: u64, body: &str) {
-        let body = body.into();
-        let live = LiveLease {
-            lives: LeaseRecord { seq, body },
-            // A renewal names all that was issued before it.
-            issued: Vec::new(),
-        };
-        self.0.insert(lease, live);
-    }
-
-    fn issued(&mut self, lease: &LeaseId, seq: u64, body: &str) {
-        if let Some(live) = self.0.get_mut(lease) {
-            let body = body.into();
-            live.issued.push(LeaseRecord { seq, body });
-        }
-    }
-
-    pub(super) fn end(&mut self, lease: &LeaseId) {
-        self.0.remove(lease);
-    }
-
-    /// Takes in a record that was read back, if its kind is one of those a live lease is made of.
-    pub(super) fn read(&mut self, kind: &str, lease: LeaseId, seq: u64, body: &str) {
-        match kind {
-            "lease.granted" | "lease.renewed" => self.lives(lease, seq, body),
-            "lease.issued" => self.issued(&lease, seq, body),
-            _ => {}
-        }
-    }
-
-    /// By lease id, so that the same leases always make the same lines.
-    fn sorted(&self) -> Vec<&LiveLease> {
-        let mut leases: Vec<_> = self.0.iter().collect();
-        leases.sort_unstable_by_key(|(id, _)| *id);
-        leases.into_iter().map(|(_, lease)| lease).collect()
     }
 
     pub(super) fn contains(&self, lease: &LeaseId) -> bool {
@@ -119,16 +111,14 @@ impl LiveLeases {
 
     /// All of them, by lease id.
     pub(super) fn all(&self) -> Vec<LiveLease> {
-        self.sorted().into_iter().cloned().collect()
+        self.0.values().cloned().collect()
     }
 
     /// The records that say which leases are live: at least one, so that every segment says where it
     /// stands. None is longer than `most` bytes, unless a single body is.
     pub(super) fn opening(&self, most: u64) -> Result<Vec<Body>, serde_json::Error> {
-        let leases = self.sorted();
-        let records = leases
-            .into_iter()
-            .flat_map(|live| std::iter::once(&live.lives).chain(&live.issued));
+        let leases = self.0.values();
+        let records = leases.flat_map(|live| std::iter::once(&live.lives).chain(&live.issued));
         let mut parts: Vec<Vec<&LeaseRecord>> = vec![Vec::new()];
         let mut bytes = 0;
         for record in records {
@@ -199,7 +189,7 @@ mod tests {
     fn of(entries: &[Entry]) -> LiveLeases {
         let mut live = LiveLeases::default();
         for (seq, entry) in (7..).zip(entries) {
-            live.apply(seq, &entry.effect, &entry.body);
+            live.apply(seq, &entry.effect, entry.body.as_str());
         }
         live
     }
@@ -264,7 +254,7 @@ mod tests {
     fn an_end_takes_a_lease_out_and_a_renewal_puts_the_newer_body_in_and_names_what_was_issued() {
         let renewed = grant(7).body.with_mac(&[1; 32]);
         let mut live = of(&[grant(7), issue(7)]);
-        live.apply(11, &grant(7).effect, &renewed);
+        live.apply(11, &grant(7).effect, renewed.as_str());
         let body = renewed.as_str().into();
         let lives = LeaseRecord { seq: 11, body };
         let issued = Vec::new();

@@ -1,11 +1,9 @@
 //! Rebuilds the live leases from the lines of segments that are read back.
 
-use std::borrow::Cow;
-
 use broker_protocol::names::LeaseId;
 use serde::Deserialize;
 
-use super::live_leases::LiveLeases;
+use super::live_leases::{Effect, LiveLeases};
 use super::segment::Line;
 
 /// Rebuilds [`LiveLeases`] from the lines of one segment, or of several that go on from each other.
@@ -39,12 +37,11 @@ struct KindAndLease {
 }
 
 #[derive(Deserialize)]
-struct LeasesOpen<'a> {
+struct LeasesOpen {
     part: u64,
     parts: u64,
     seqs: Vec<u64>,
-    #[serde(borrow)]
-    leases: Vec<Cow<'a, str>>,
+    leases: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -83,23 +80,15 @@ impl Replay {
                 _ => None,
             };
         }
-        match line.kind {
-            "lease.granted" | "lease.renewed" | "lease.issued" => {
-                if let Ok(Lease { lease }) = serde_json::from_str(line.text) {
-                    self.live.read(line.kind, lease, line.seq, line.body);
-                }
-            }
-            "lease.revoked" | "lease.expired" | "lease.failed" => {
-                if let Ok(Lease { lease }) = serde_json::from_str(line.text) {
-                    self.live.end(&lease);
-                }
-            }
-            "log.recovered" => {
-                if let Ok(Recovered { moved_to }) = serde_json::from_str(line.text) {
-                    self.moved_aside.push(moved_to);
-                }
-            }
-            _ => {}
+        if let Some(effect) = Effect::of_kind(line.kind)
+            && let Ok(Lease { lease }) = serde_json::from_str(line.text)
+        {
+            self.live.apply(line.seq, &effect(lease), line.body);
+        }
+        if line.kind == "log.recovered"
+            && let Ok(Recovered { moved_to }) = serde_json::from_str(line.text)
+        {
+            self.moved_aside.push(moved_to);
         }
         Some(())
     }
@@ -122,7 +111,7 @@ impl Replay {
     }
 
     fn take_opening(&mut self, line: &Line<'_>) -> Option<()> {
-        let open: LeasesOpen<'_> = serde_json::from_str(line.text).ok()?;
+        let open: LeasesOpen = serde_json::from_str(line.text).ok()?;
         let parts = *self.parts.get_or_insert(open.parts);
         let follows = open.part == self.parts_seen + 1 && open.parts == parts;
         if !follows || open.seqs.len() != open.leases.len() {
@@ -130,8 +119,10 @@ impl Replay {
         }
         self.parts_seen = open.part;
         for (seq, body) in open.seqs.into_iter().zip(open.leases) {
-            if let Ok(KindAndLease { kind, lease }) = serde_json::from_str(&format!("{{{body}")) {
-                self.live.read(&kind, lease, seq, &body);
+            if let Ok(KindAndLease { kind, lease }) = serde_json::from_str(&format!("{{{body}"))
+                && let Some(effect) = Effect::of_kind(&kind)
+            {
+                self.live.apply(seq, &effect(lease), &body);
             }
         }
         Some(())
