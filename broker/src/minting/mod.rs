@@ -279,7 +279,7 @@ impl Minting {
         loop {
             match self.github.mint(app, installation, request).await {
                 Ok(minted) => return Ok((installation, minted)),
-                Err(GitHubError::Unprocessable { message, .. })
+                Err(GitHubError::Unprocessable { message })
                     if message.as_str().contains("to the parent installation") =>
                 {
                     return Err(self.out_of_reach(app, secret, target, request).await);

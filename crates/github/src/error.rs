@@ -62,8 +62,6 @@ pub enum GitHubError {
     Unprocessable {
         /// What GitHub says.
         message: Said,
-        /// Its list of what is wrong.
-        errors: Vec<FieldError>,
     },
     /// 410, or 400 naming the API version: this program is too old or too new for the server.
     #[error("GitHub does not serve the API version this program speaks ({status}{message})")]
@@ -170,18 +168,6 @@ pub enum Sso {
     Organizations(Vec<u64>),
     /// Neither could be read.
     Unknown,
-}
-
-/// One entry of `errors` in a 422: an object, or for some endpoints plain text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldError {
-    /// What was wrong with it, as one of GitHub's codes: `missing`, `missing_field`, `invalid`,
-    /// `already_exists`, `unprocessable`, `custom`.
-    pub code: Option<Box<str>>,
-    /// Which field.
-    pub field: Option<Box<str>>,
-    /// In words, masked.
-    pub message: Said,
 }
 
 /// GitHub's own words: masked, without control characters, cut to 300 characters; may be none.

@@ -9,9 +9,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// The header's name.
-pub const HEADER: &str = "github-authentication-token-expiration";
-
 /// An expiry this near to the time of its own answer is the known wrong value.
 const TOO_NEAR: Duration = Duration::from_secs(60);
 

@@ -54,7 +54,7 @@ pub use self::base::BaseUrl;
 pub use self::breaker::BreakerState;
 pub use self::call::{Call, Credential};
 pub use self::endpoints::{App, User};
-pub use self::error::{BadAnswer, FieldError, GitHubError, LimitKind, Outcome, Said, Sso};
+pub use self::error::{BadAnswer, GitHubError, LimitKind, Outcome, Said, Sso};
 pub use self::limits::{BecameLimited, CORE, Limited, Limits};
 pub use self::principal::Principal;
 pub use self::reply::{Reply, ReplyHeaders};

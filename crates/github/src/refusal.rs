@@ -8,7 +8,7 @@
 use broker_secret_memory::redact;
 use serde_json::Value;
 
-use super::error::{FieldError, GitHubError, LimitKind, Said, Sso};
+use super::error::{GitHubError, LimitKind, Said, Sso};
 use super::reply::ReplyHeaders;
 
 /// What a refusal says, before it is known whose it is.
@@ -32,10 +32,7 @@ pub(super) fn read(status: u16, headers: &ReplyHeaders, body: &[u8]) -> Refusal 
         404 => GitHubError::NotFound { message },
         410 => GitHubError::ApiVersion { status, message },
         400 if names_the_version(&message) => GitHubError::ApiVersion { status, message },
-        422 => GitHubError::Unprocessable {
-            message,
-            errors: field_errors(&parsed),
-        },
+        422 => GitHubError::Unprocessable { message },
         500.. => GitHubError::Fault {
             status,
             retry_after: headers.retry_after,
@@ -107,22 +104,6 @@ fn names_the_version(message: &Said) -> bool {
     words.contains("api version") || words.contains("x-github-api-version")
 }
 
-fn field_errors(body: &Value) -> Vec<FieldError> {
-    let Some(list) = body.get("errors").and_then(Value::as_array) else {
-        return Vec::new();
-    };
-    let read = |entry: &Value| {
-        let text = |key: &str| entry.get(key).and_then(Value::as_str);
-        let word = |key: &str| text(key).map(|text| redact::words(text, LONGEST_SAID).into());
-        FieldError {
-            code: word("code"),
-            field: word("field"),
-            message: said(entry.as_str().or_else(|| text("message"))),
-        }
-    };
-    list.iter().take(MOST_FIELD_ERRORS).map(read).collect()
-}
-
 /// GitHub's own words as they may be shown.
 fn said(text: Option<&str>) -> Said {
     let words = text.map(|text| redact::words(text, LONGEST_SAID));
@@ -131,7 +112,6 @@ fn said(text: Option<&str>) -> Said {
 }
 
 const LONGEST_SAID: usize = 300;
-const MOST_FIELD_ERRORS: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -273,22 +253,6 @@ mod tests {
                 "{error}"
             );
         }
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_request_is_read_from_objects_and_from_plain_text() {
-        let text = br#"{"message":"Validation Failed","errors":[
-            {"resource":"Issue","field":"title","code":"missing_field"},
-            "credentials must be an array"]}"#;
-        let GitHubError::Unprocessable { errors, message } =
-            error(422, &ReplyHeaders::default(), text)
-        else {
-            panic!("not a 422");
-        };
-        assert_eq!(message.as_str(), "Validation Failed");
-        assert_eq!(errors[0].code.as_deref(), Some("missing_field"));
-        assert_eq!(errors[0].field.as_deref(), Some("title"));
-        assert_eq!(errors[1].message.as_str(), "credentials must be an array");
     }
 
     #[test]

@@ -140,10 +140,7 @@ mod tests {
             },
             GitHubError::Unsendable,
             GitHubError::NotFound { message: message() },
-            GitHubError::Unprocessable {
-                message: message(),
-                errors: Vec::new(),
-            },
+            GitHubError::Unprocessable { message: message() },
             GitHubError::Moved {
                 status: 301,
                 to: None,
