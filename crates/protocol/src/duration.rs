@@ -3,36 +3,34 @@
 
 use std::time::Duration;
 
-/// Why a text is not a span of time.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a span of time (a whole number and s, m, h or d: `15m`, `90d`)")]
-pub struct DurationError(String);
+use crate::names::NameError;
 
 /// Parses `90s`, `15m`, `1h` or `90d`. A day is 24 hours.
 ///
 /// # Errors
 ///
-/// [`DurationError`] for anything else, zero included, and above 100 years.
-pub fn parse(text: &str) -> Result<Duration, DurationError> {
-    let wrong = || DurationError(text.chars().take(40).flat_map(char::escape_debug).collect());
-    let unit = text.chars().next_back().ok_or_else(wrong)?;
+/// [`NameError`] for anything else, zero included, and above 100 years.
+pub fn parse(text: &str) -> Result<Duration, NameError> {
+    let wanted = "a span of time (a whole number and s, m, h or d: `15m`, `90d`)";
+    seconds(text)
+        .map(Duration::from_secs)
+        .ok_or_else(|| NameError::new(text, wanted))
+}
+
+fn seconds(text: &str) -> Option<u64> {
+    let unit = text.chars().next_back()?;
     let seconds = match unit {
         's' => 1,
         'm' => 60,
         'h' => 60 * 60,
         'd' => 24 * 60 * 60,
-        _ => return Err(wrong()),
+        _ => return None,
     };
-    let digits = text.strip_suffix(unit).ok_or_else(wrong)?;
-    if !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(wrong());
-    }
-    let number: u64 = digits.parse().ok().filter(|n| *n > 0).ok_or_else(wrong)?;
-    number
-        .checked_mul(seconds)
-        .filter(|total| *total <= 100 * 366 * 24 * 60 * 60)
-        .map(Duration::from_secs)
-        .ok_or_else(wrong)
+    let digits = text.strip_suffix(unit)?;
+    let are_digits = digits.bytes().all(|b| b.is_ascii_digit());
+    let number: u64 = digits.parse().ok().filter(|n| are_digits && *n > 0)?;
+    let total = number.checked_mul(seconds);
+    total.filter(|total| *total <= 100 * 366 * 24 * 60 * 60)
 }
 
 /// Writes a span as [`parse`] reads it, in the largest unit that fits whole.

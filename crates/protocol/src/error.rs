@@ -42,78 +42,51 @@ impl ErrorCode {
     /// The HTTP status that carries this code.
     #[must_use]
     pub const fn status(self) -> u16 {
-        match self {
-            Self::BadRequest => 400,
-            Self::Denied | Self::TooWide => 403,
-            Self::UnknownLease | Self::NotFound => 404,
-            Self::SecretMissing | Self::SecretExpired | Self::Conflict => 409,
-            Self::RateLimited => 429,
-            Self::Internal => 500,
-            Self::SourceUnavailable | Self::UpstreamRefused => 502,
-            Self::Locked | Self::AuditUnavailable | Self::UpstreamUnavailable => 503,
-        }
+        self.meaning().0
     }
 
     /// The exit code with which `tokenctl` reports it.
     #[must_use]
     pub const fn exit_code(self) -> u8 {
-        match self {
-            Self::UnknownLease
-            | Self::NotFound
-            | Self::SecretMissing
-            | Self::SecretExpired
-            | Self::Conflict
-            | Self::Internal => 1,
-            Self::BadRequest => 2,
-            Self::Denied | Self::TooWide => 3,
-            Self::Locked => 5,
-            Self::AuditUnavailable => 6,
-            Self::SourceUnavailable | Self::UpstreamRefused | Self::UpstreamUnavailable => 7,
-            Self::RateLimited => 75,
-        }
+        self.meaning().1
     }
 
     /// A short summary that is the same for every occurrence (RFC 9457 `title`).
     #[must_use]
     pub const fn title(self) -> &'static str {
-        match self {
-            Self::BadRequest => "the request is malformed",
-            Self::Denied => "not allowed",
-            Self::TooWide => "more than the rule allows",
-            Self::UnknownLease => "no such lease",
-            Self::SecretMissing => "the secret has no value",
-            Self::SecretExpired => "the secret has expired",
-            Self::Conflict => "in conflict with the current state",
-            Self::NotFound => "not found",
-            Self::RateLimited => "too many",
-            Self::Locked => "the store is locked",
-            Self::AuditUnavailable => "the audit log cannot be written",
-            Self::SourceUnavailable => "the secret's source gives no value",
-            Self::UpstreamRefused => "GitHub refused",
-            Self::UpstreamUnavailable => "GitHub does not answer",
-            Self::Internal => "an internal error",
-        }
+        self.meaning().2
     }
 
     /// The word itself.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
+        self.meaning().3
+    }
+
+    /// Status, exit code, title and word.
+    const fn meaning(self) -> (u16, u8, &'static str, &'static str) {
         match self {
-            Self::BadRequest => "bad_request",
-            Self::Denied => "denied",
-            Self::TooWide => "too_wide",
-            Self::UnknownLease => "unknown_lease",
-            Self::SecretMissing => "secret_missing",
-            Self::SecretExpired => "secret_expired",
-            Self::Conflict => "conflict",
-            Self::NotFound => "not_found",
-            Self::RateLimited => "rate_limited",
-            Self::Locked => "locked",
-            Self::AuditUnavailable => "audit_unavailable",
-            Self::SourceUnavailable => "source_unavailable",
-            Self::UpstreamRefused => "upstream_refused",
-            Self::UpstreamUnavailable => "upstream_unavailable",
-            Self::Internal => "internal",
+            Self::BadRequest => (400, 2, "the request is malformed", "bad_request"),
+            Self::Denied => (403, 3, "not allowed", "denied"),
+            Self::TooWide => (403, 3, "more than the rule allows", "too_wide"),
+            Self::UnknownLease => (404, 1, "no such lease", "unknown_lease"),
+            Self::SecretMissing => (409, 1, "the secret has no value", "secret_missing"),
+            Self::SecretExpired => (409, 1, "the secret has expired", "secret_expired"),
+            Self::Conflict => (409, 1, "in conflict with the current state", "conflict"),
+            Self::NotFound => (404, 1, "not found", "not_found"),
+            Self::RateLimited => (429, 75, "too many", "rate_limited"),
+            Self::Locked => (503, 5, "the store is locked", "locked"),
+            Self::AuditUnavailable => {
+                let title = "the audit log cannot be written";
+                (503, 6, title, "audit_unavailable")
+            }
+            Self::SourceUnavailable => {
+                let title = "the secret's source gives no value";
+                (502, 7, title, "source_unavailable")
+            }
+            Self::UpstreamRefused => (502, 7, "GitHub refused", "upstream_refused"),
+            Self::UpstreamUnavailable => (503, 7, "GitHub does not answer", "upstream_unavailable"),
+            Self::Internal => (500, 1, "an internal error", "internal"),
         }
     }
 }

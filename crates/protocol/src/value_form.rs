@@ -13,48 +13,73 @@ use std::fmt;
 pub const LONGEST: usize = 48 * 1024;
 
 /// Why a text is not a value. The message follows a subject: `it {}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadValue {
     /// Nothing.
+    #[error("is empty")]
     Empty,
     /// More than any value has.
+    #[error("is longer than 48 KiB, the most a value may have")]
     TooLong,
     /// Bytes that are not text.
+    #[error("is not UTF-8 text")]
     NotText,
     /// Text in UTF-16.
+    #[error("is UTF-16 text, as PowerShell writes it; save it as UTF-8")]
     Utf16,
     /// Several lines that are not PEM.
+    #[error("has several lines and is not PEM")]
     SeveralLines,
     /// A quote at its beginning.
+    #[error("begins with a quote, which is not part of a value")]
     OpeningQuote,
     /// A quote at its end, in characters from 1.
+    #[error("ends with a quote, at character {0}, which is not part of a value")]
     ClosingQuote(usize),
     /// `NAME=value`, and where the value begins, in characters from 1.
+    #[error("has the form NAME=value; the value alone begins at character {0}")]
     Assignment(usize),
     /// PEM whose line ends are written out as `\n`.
+    #[error(
+        "has its line ends written out with a backslash, from character {0}; take the .pem file itself"
+    )]
     EscapedLines(usize),
     /// A character that no value has.
+    #[error("has {0} {1}")]
     Has(BadCharacter, Position),
 }
 
-/// A character that no value has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A character that no value has. Displays as what it is, in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadCharacter {
     /// A byte order mark.
+    #[error("a byte order mark (U+FEFF)")]
     ByteOrderMark,
-    /// An invisible character, by its code point.
+    /// A zero-width space.
+    #[error("a zero-width space (U+200B)")]
+    ZeroWidthSpace,
+    /// Another invisible character, by its code point.
+    #[error("an invisible character (U+{0:04X})")]
     Invisible(u32),
     /// A quote as word processors make them.
+    #[error("a typographic quote")]
     SmartQuote,
     /// As in a list, or in place of what is hidden.
+    #[error("a bullet, as in a list or where a value is hidden")]
     Bullet,
     /// A space, a tab or another blank.
+    #[error("a blank")]
     Blank,
-    /// A control character, by its code point.
+    /// A NUL byte.
+    #[error("a NUL byte")]
+    Nul,
+    /// Another control character, by its code point.
+    #[error("a control character (U+{0:04X})")]
     Control(u32),
     /// Anything else.
+    #[error("a character that is not printable ASCII")]
     NotAscii,
 }
 
@@ -88,17 +113,11 @@ pub fn check(text: &str) -> Result<(), BadValue> {
     if let Some(begins) = assigned(text) {
         return Err(BadValue::Assignment(begins));
     }
-    if let Some((at, odd)) = (1..).zip(text.chars()).find(|(_, c)| !c.is_ascii_graphic()) {
+    if let Some((character, odd)) = (1..).zip(text.chars()).find(|(_, c)| !c.is_ascii_graphic()) {
         return Err(match odd {
             '\n' => BadValue::SeveralLines,
             '\r' if text.contains('\n') => BadValue::SeveralLines,
-            odd => BadValue::Has(
-                BadCharacter::of(odd),
-                Position {
-                    line: 1,
-                    character: at,
-                },
-            ),
+            odd => Position { line: 1, character }.has(odd),
         });
     }
     if text.ends_with(QUOTES) {
@@ -124,22 +143,13 @@ fn is_pem(text: &str) -> bool {
 
 /// Blanks stand within its lines, and around them.
 fn pem(text: &str) -> Result<(), BadValue> {
-    let mut place = Position {
-        line: 1,
-        character: 0,
-    };
-    for c in text.chars() {
-        place.character += 1;
-        match c {
-            '\n' => {
-                place = Position {
-                    line: place.line + 1,
-                    character: 0,
-                }
+    for (line, text) in (1..).zip(text.split('\n')) {
+        for (character, c) in (1..).zip(text.chars()) {
+            match c {
+                '\\' => return Err(BadValue::EscapedLines(character)),
+                '\r' | '\t' | ' '..='~' => {}
+                odd => return Err(Position { line, character }.has(odd)),
             }
-            '\\' => return Err(BadValue::EscapedLines(place.character)),
-            '\r' | '\t' | ' '..='~' => {}
-            odd => return Err(BadValue::Has(BadCharacter::of(odd), place)),
         }
     }
     Ok(())
@@ -169,12 +179,14 @@ impl BadCharacter {
     fn of(c: char) -> Self {
         match c {
             '\u{feff}' => Self::ByteOrderMark,
+            '\u{200b}' => Self::ZeroWidthSpace,
             c if is_invisible(c) => Self::Invisible(c.into()),
             '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}' | '\u{2039}' | '\u{203a}' => {
                 Self::SmartQuote
             }
             '\u{2022}' | '\u{2023}' | '\u{2043}' | '\u{25cf}' | '\u{25e6}' | '\u{25aa}'
             | '\u{b7}' => Self::Bullet,
+            '\0' => Self::Nul,
             c if c.is_control() && c != '\t' => Self::Control(c.into()),
             c if c.is_whitespace() => Self::Blank,
             _ => Self::NotAscii,
@@ -182,57 +194,17 @@ impl BadCharacter {
     }
 }
 
-impl fmt::Display for BadValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("is empty"),
-            Self::TooLong => f.write_str("is longer than 48 KiB, the most a value may have"),
-            Self::NotText => f.write_str("is not UTF-8 text"),
-            Self::Utf16 => f.write_str("is UTF-16 text, as PowerShell writes it; save it as UTF-8"),
-            Self::SeveralLines => f.write_str("has several lines and is not PEM"),
-            Self::OpeningQuote => f.write_str("begins with a quote, which is not part of a value"),
-            Self::ClosingQuote(at) => {
-                write!(
-                    f,
-                    "ends with a quote, at character {at}, which is not part of a value"
-                )
-            }
-            Self::Assignment(at) => {
-                write!(
-                    f,
-                    "has the form NAME=value; the value alone begins at character {at}"
-                )
-            }
-            Self::EscapedLines(at) => write!(
-                f,
-                "has its line ends written out with a backslash, from character {at}; take the .pem file itself"
-            ),
-            Self::Has(what, place) if place.line == 1 => {
-                write!(f, "has {what} at character {}", place.character)
-            }
-            Self::Has(what, place) => write!(
-                f,
-                "has {what} in line {}, at character {}",
-                place.line, place.character
-            ),
-        }
+impl Position {
+    fn has(self, odd: char) -> BadValue {
+        BadValue::Has(BadCharacter::of(odd), self)
     }
 }
 
-impl std::error::Error for BadValue {}
-
-impl fmt::Display for BadCharacter {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ByteOrderMark => f.write_str("a byte order mark (U+FEFF)"),
-            Self::Invisible(0x200b) => f.write_str("a zero-width space (U+200B)"),
-            Self::Invisible(code) => write!(f, "an invisible character (U+{code:04X})"),
-            Self::SmartQuote => f.write_str("a typographic quote"),
-            Self::Bullet => f.write_str("a bullet, as in a list or where a value is hidden"),
-            Self::Blank => f.write_str("a blank"),
-            Self::Control(0) => f.write_str("a NUL byte"),
-            Self::Control(code) => write!(f, "a control character (U+{code:04X})"),
-            Self::NotAscii => f.write_str("a character that is not printable ASCII"),
+        match self.line {
+            1 => write!(f, "at character {}", self.character),
+            line => write!(f, "in line {line}, at character {}", self.character),
         }
     }
 }

@@ -3,7 +3,6 @@
 //! A device, a FIFO, a socket, a directory or a symbolic link is never replaced. The file that was opened or
 //! the entry itself decides, never the target of a link. Nothing here blocks on a FIFO or opens a device.
 
-use std::fmt;
 use std::fs::{self, File, FileType, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{
@@ -14,24 +13,21 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 
 /// Something other than a regular file. The inner error of the errors of this module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is {0} and not a regular file")]
 pub struct NotAFile(&'static str);
 
 impl NotAFile {
     fn of(found: FileType) -> Self {
-        Self(if found.is_symlink() {
-            "a symbolic link"
-        } else if found.is_dir() {
-            "a directory"
-        } else if found.is_fifo() {
-            "a FIFO"
-        } else if found.is_socket() {
-            "a socket"
-        } else if found.is_char_device() {
-            "a character device"
-        } else {
-            "a block device"
-        })
+        let kinds = [
+            (found.is_symlink(), "a symbolic link"),
+            (found.is_dir(), "a directory"),
+            (found.is_fifo(), "a FIFO"),
+            (found.is_socket(), "a socket"),
+            (found.is_char_device(), "a character device"),
+        ];
+        let kind = kinds.into_iter().find(|(is, _)| *is);
+        Self(kind.map_or("a block device", |(_, name)| name))
     }
 
     /// Whether an error of this module says that something else than a file is there.
@@ -40,14 +36,6 @@ impl NotAFile {
         error.get_ref().is_some_and(|inner| inner.is::<Self>())
     }
 }
-
-impl fmt::Display for NotAFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it is {} and not a regular file", self.0)
-    }
-}
-
-impl std::error::Error for NotAFile {}
 
 /// Reads the metadata of an entry, not of the target of a link; `None` if there is none.
 ///

@@ -48,7 +48,7 @@ async fn what_is_no_value_is_refused_and_one_final_newline_is_none_of_it() {
         (
             Fault::Prints("ghp\0a".to_owned()),
             NoValue::Has(
-                BadCharacter::Control(0),
+                BadCharacter::Nul,
                 Position {
                     line: 1,
                     character: 4,

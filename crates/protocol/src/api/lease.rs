@@ -38,16 +38,8 @@ pub struct LeaseRequest {
     /// For `installation`: mint a new token although one could be shared. For a value in 1Password or the
     /// keyring: read it there, whatever is cached. For a caller whose token GitHub refuses, or whose App
     /// was given more since.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fresh: bool,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes fields by reference"
-)]
-const fn is_false(flag: &bool) -> bool {
-    !*flag
 }
 
 impl LeaseRequest {

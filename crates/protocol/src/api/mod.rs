@@ -6,7 +6,6 @@
 mod audit;
 mod lease;
 mod lock;
-mod page;
 mod purpose;
 mod repository;
 mod root_key;
@@ -21,17 +20,30 @@ use serde::{Deserialize, Serialize};
 pub use self::audit::*;
 pub use self::lease::*;
 pub use self::lock::*;
-pub use self::page::*;
 pub use self::purpose::*;
 pub use self::repository::*;
 pub use self::root_key::*;
 pub use self::secret::*;
 pub use self::source::*;
 pub use self::status::*;
+use crate::client::MAX_ANSWER;
 use crate::names::LeaseId;
 
 /// The largest request body, in bytes. A longer one gets 413.
 pub const MAX_BODY: usize = 64 * 1024;
+
+/// A page of a list ends with the item that would make it longer, in bytes. Half of what clients take,
+/// so that those who know of no pages still see as much as they ever could use.
+pub const MAX_PAGE: usize = MAX_ANSWER / 2;
+
+/// `?after=CURSOR` of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    /// The `next` of the page before; absent for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
 
 /// Where the root key comes from this time. An empty body counts as `{}`.
 ///
