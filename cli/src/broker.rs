@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use broker_protocol::client::{Connection, MAX_WHOLE_ANSWER, Request, Response};
+use broker_protocol::client::{Connection, MAX_WHOLE_ANSWER, Request, Response, require_trusted};
 use broker_protocol::paths::{Paths, SYSTEM_SOCKET};
 use nix::unistd::{User, geteuid};
 use serde::Serialize;
@@ -89,10 +89,10 @@ impl Broker {
         let server = connection.server()?;
         let own = geteuid().as_raw();
         // Looking an account up may ask a directory service: only where it can change the answer.
-        if server.require_trusted(own, None).is_err() {
+        if require_trusted(server, own, None).is_err() {
             let named = std::env::var("TOKEND_SERVER_USER").ok();
             let configured = configured_account(named.as_deref(), &self.places.socket)?;
-            server.require_trusted(own, configured)?;
+            require_trusted(server, own, configured)?;
         }
         Ok(connection)
     }

@@ -37,7 +37,7 @@ pub enum ClientError {
     Silent(u64),
     /// The connection broke.
     #[error("the connection to the broker broke: {0}")]
-    Broken(#[source] io::Error),
+    Broken(#[from] io::Error),
     /// The broker went away: it was stopped, or killed. What was asked may be done all the same.
     #[error("the connection ended before the broker had answered")]
     Cut,

@@ -6,7 +6,7 @@
 //! What passes through may be a secret, in either direction. Every buffer here is wiped when it is
 //! dropped, and none is left to grow by itself, because a `Vec` that moves leaves its old bytes
 //! behind. Who is on the other end is read from the kernel ([`Connection::server`]), and a secret
-//! goes only where [`Server::require_trusted`] says so.
+//! goes only where [`require_trusted`] says so.
 //!
 //! Not here: which socket, what to ask, what to print. How an answer is read: `reading`.
 
@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 
 use crate::wiped::WipedBytes;
 
-use self::reading::{Head, Input, Stopped};
+use self::reading::{Head, Input};
 use crate::error::Problem;
 
 pub use self::error::ClientError;
@@ -124,29 +124,6 @@ impl Response {
     }
 }
 
-/// Who listens on the other end, as the kernel noted it when they began to listen. Under socket
-/// activation that is the service manager: root, or one's own account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Server {
-    /// Account.
-    pub uid: u32,
-}
-
-impl Server {
-    /// Whether a secret may be sent there: to one's own account, to root, and to the account that
-    /// the operator says the broker runs as.
-    ///
-    /// # Errors
-    ///
-    /// [`ClientError::Untrusted`] otherwise.
-    pub fn require_trusted(self, own: u32, configured: Option<u32>) -> Result<(), ClientError> {
-        if self.uid == own || self.uid == 0 || Some(self.uid) == configured {
-            return Ok(());
-        }
-        Err(ClientError::Untrusted(self.uid))
-    }
-}
-
 /// A connection for one request. Closed on `exec`, as all that std opens.
 #[derive(Debug)]
 pub struct Connection {
@@ -174,15 +151,15 @@ impl Connection {
         }
     }
 
-    /// Who is on the other end.
+    /// The account that listens on the other end, as the kernel noted it when it began to listen. Under
+    /// socket activation that is the service manager's: root, or one's own.
     ///
     /// # Errors
     ///
     /// [`ClientError::Broken`] if the kernel does not say.
-    pub fn server(&self) -> Result<Server, ClientError> {
-        let peer = getsockopt(&self.stream, sockopt::PeerCredentials)
-            .map_err(|errno| ClientError::Broken(errno.into()))?;
-        Ok(Server { uid: peer.uid() })
+    pub fn server(&self) -> Result<u32, ClientError> {
+        let peer = getsockopt(&self.stream, sockopt::PeerCredentials).map_err(io::Error::from)?;
+        Ok(peer.uid())
     }
 
     /// Sends the request and reads the answer.
@@ -191,11 +168,7 @@ impl Connection {
     ///
     /// [`ClientError::Problem`] if the broker refuses; the others if there is no answer to read.
     pub fn send(self, request: &Request<'_>) -> Result<Response, ClientError> {
-        let (head, mut input) = self.ask(request)?;
-        let body = head
-            .read_body(&mut input, request.longest)
-            .map_err(|fault| fault.into_error(broken(request)))?;
-        head.answer(body)
+        self.ask(request, |head, input| head.answer(input, request.longest))
     }
 
     /// Sends the request and passes the answer's body on while it comes, of any length. Returns how
@@ -205,35 +178,55 @@ impl Connection {
     ///
     /// As [`Self::send`], and [`ClientError::Output`] if `out` takes no more.
     pub fn download(self, request: &Request<'_>, out: &mut dyn Write) -> Result<u64, ClientError> {
-        let (head, mut input) = self.ask(request)?;
-        if !head.is_success() {
-            let body = head
-                .read_body(&mut input, request.longest)
-                .map_err(|fault| fault.into_error(broken(request)))?;
-            return head.answer(body).map(|_none| 0);
-        }
-        head.pass_body(&mut input, out)
-            .map_err(|stopped| match stopped {
-                Stopped::Reading(fault) => fault.into_error(broken(request)),
-                Stopped::Writing(error) => ClientError::Output(error),
-            })
+        self.ask(request, |head, input| {
+            if head.is_success() {
+                return head.pass_body(input, out);
+            }
+            head.answer(input, request.longest).map(|_none| 0)
+        })
     }
 
-    fn ask(mut self, request: &Request<'_>) -> Result<(Head, Input), ClientError> {
-        let broken = broken(request);
-        let patience = Some(request.patience);
-        self.stream.set_read_timeout(patience).map_err(broken)?;
-        self.stream.set_write_timeout(patience).map_err(broken)?;
-        match self.stream.write_all(&request.bytes()) {
-            Ok(()) => {}
-            // A broker that refuses early (too many connections, too long a body) has answered.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            Err(error) => return Err(broken(error)),
-        }
-        let mut input = Input::new(self.stream);
-        let head = Head::read(&mut input).map_err(|fault| fault.into_error(broken))?;
-        Ok((head, input))
+    fn ask<T>(
+        mut self,
+        request: &Request<'_>,
+        read: impl FnOnce(&Head, &mut Input) -> Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
+        let asked = move || {
+            self.stream.set_read_timeout(Some(request.patience))?;
+            self.stream.set_write_timeout(Some(request.patience))?;
+            match self.stream.write_all(&request.bytes()) {
+                // A broker that refuses early (too many connections, too long a body) has answered.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                written => written?,
+            }
+            let mut input = Input::new(self.stream);
+            let head = Head::read(&mut input)?;
+            read(&head, &mut input)
+        };
+        asked().map_err(|error| match error {
+            ClientError::Broken(error) => match error.kind() {
+                io::ErrorKind::UnexpectedEof => ClientError::Cut,
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                    ClientError::Silent(request.patience.as_secs())
+                }
+                _ => ClientError::Broken(error),
+            },
+            error => error,
+        })
     }
+}
+
+/// Whether a secret may be sent to a broker of this account: to one's own, to root, and to the one that the
+/// operator says the broker runs as.
+///
+/// # Errors
+///
+/// [`ClientError::Untrusted`] otherwise.
+pub fn require_trusted(server: u32, own: u32, configured: Option<u32>) -> Result<(), ClientError> {
+    if server == own || server == 0 || Some(server) == configured {
+        return Ok(());
+    }
+    Err(ClientError::Untrusted(server))
 }
 
 impl Head {
@@ -241,10 +234,10 @@ impl Head {
         200 <= self.status && self.status < 300
     }
 
-    fn answer(&self, body: WipedBytes) -> Result<Response, ClientError> {
+    fn answer(&self, input: &mut Input, longest: usize) -> Result<Response, ClientError> {
         let answer = Response {
             status: self.status,
-            body,
+            body: self.read_body(input, longest)?,
         };
         if self.is_success() {
             return Ok(answer);
@@ -256,14 +249,6 @@ impl Head {
             },
             Err(_) => ClientError::Status(self.status),
         })
-    }
-}
-
-fn broken(request: &Request<'_>) -> impl Fn(io::Error) -> ClientError + Copy {
-    let patience = request.patience.as_secs();
-    move |error| match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ClientError::Silent(patience),
-        _ => ClientError::Broken(error),
     }
 }
 

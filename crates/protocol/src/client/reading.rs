@@ -11,28 +11,6 @@ use zeroize::Zeroizing;
 use super::ClientError;
 use crate::wiped::WipedBytes;
 
-/// What went wrong while reading: the connection, or what came over it.
-pub(super) enum Fault {
-    Io(io::Error),
-    Garbled(&'static str),
-}
-
-impl Fault {
-    pub(super) fn into_error(self, broken: impl Fn(io::Error) -> ClientError) -> ClientError {
-        match self {
-            Self::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => ClientError::Cut,
-            Self::Io(error) => broken(error),
-            Self::Garbled(why) => ClientError::Garbled(why),
-        }
-    }
-}
-
-impl From<io::Error> for Fault {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
 /// What the lines before the body say about it.
 #[derive(Default)]
 pub(super) struct Head {
@@ -43,7 +21,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) fn read(input: &mut Input) -> Result<Self, Fault> {
+    pub(super) fn read(input: &mut Input) -> Result<Self, ClientError> {
         let mut input = input.take(MAX_HEAD);
         let first = line(&mut input)?;
         let mut head = Self {
@@ -51,7 +29,7 @@ impl Head {
                 .strip_prefix("HTTP/1.1 ")
                 .and_then(|rest| rest.get(..3))
                 .and_then(|digits| digits.parse().ok())
-                .ok_or(Fault::Garbled("it is not HTTP/1.1"))?,
+                .ok_or(ClientError::Garbled("it is not HTTP/1.1"))?,
             ..Self::default()
         };
         loop {
@@ -61,11 +39,11 @@ impl Head {
             }
             let (name, value) = line
                 .split_once(':')
-                .ok_or(Fault::Garbled("a header has no colon"))?;
+                .ok_or(ClientError::Garbled("a header has no colon"))?;
             let value = value.trim();
             if name.eq_ignore_ascii_case("content-length") {
                 let length = value.parse().ok();
-                head.length = Some(length.ok_or(Fault::Garbled("its length is no number"))?);
+                head.length = Some(length.ok_or(ClientError::Garbled("its length is no number"))?);
             } else if name.eq_ignore_ascii_case("transfer-encoding") {
                 head.chunked = value.eq_ignore_ascii_case("chunked");
             } else if name.eq_ignore_ascii_case("retry-after") {
@@ -79,18 +57,18 @@ impl Head {
         &self,
         input: &mut Input,
         out: &mut dyn io::Write,
-    ) -> Result<u64, Stopped> {
-        let reading = |error: io::Error| Stopped::Reading(error.into());
-        let no_length = Stopped::Reading(Fault::Garbled("it has no length"));
-        let length = self.length.ok_or(no_length)?;
+    ) -> Result<u64, ClientError> {
+        let length = self
+            .length
+            .ok_or(ClientError::Garbled("it has no length"))?;
         let mut left = length;
         while left > 0 {
-            let part = input.fill_buf().map_err(reading)?;
+            let part = input.fill_buf()?;
             let part = part.get(..part.len().min(left)).unwrap_or_default();
             if part.is_empty() {
-                return Err(reading(io::ErrorKind::UnexpectedEof.into()));
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
-            out.write_all(part).map_err(Stopped::Writing)?;
+            out.write_all(part).map_err(ClientError::Output)?;
             let size = part.len();
             left -= size;
             input.consume(size);
@@ -99,7 +77,11 @@ impl Head {
     }
 
     /// Reads a body of at most `longest` bytes.
-    pub(super) fn read_body(&self, input: &mut Input, longest: usize) -> Result<WipedBytes, Fault> {
+    pub(super) fn read_body(
+        &self,
+        input: &mut Input,
+        longest: usize,
+    ) -> Result<WipedBytes, ClientError> {
         let mut body = WipedBytes::default();
         if self.status == 204 {
             return Ok(body);
@@ -111,13 +93,13 @@ impl Head {
                 let size = usize::from_str_radix(digits, 16)
                     .ok()
                     .filter(|size| *size <= longest)
-                    .ok_or(Fault::Garbled("a chunk has no length"))?;
+                    .ok_or(ClientError::Garbled("a chunk has no length"))?;
                 if size == 0 {
                     return Ok(body);
                 }
                 input.read_exact(grow(&mut body, size, longest)?)?;
                 if !line(&mut input.take(MAX_LINE))?.is_empty() {
-                    return Err(Fault::Garbled("a chunk is longer than it says"));
+                    return Err(ClientError::Garbled("a chunk is longer than it says"));
                 }
             }
         }
@@ -137,19 +119,13 @@ impl Head {
     }
 }
 
-/// What went wrong while an answer was passed on.
-pub(super) enum Stopped {
-    Reading(Fault),
-    Writing(io::Error),
-}
-
 /// One line without its ending.
-fn line(input: &mut Take<&mut Input>) -> Result<String, Fault> {
+fn line(input: &mut Take<&mut Input>) -> Result<String, ClientError> {
     let mut line = String::new();
     input.read_line(&mut line)?;
     let Some(text) = line.strip_suffix('\n') else {
         return Err(if input.limit() == 0 {
-            Fault::Garbled("a line is too long")
+            ClientError::Garbled("a line is too long")
         } else {
             io::Error::from(io::ErrorKind::UnexpectedEof).into()
         });
@@ -158,7 +134,7 @@ fn line(input: &mut Take<&mut Input>) -> Result<String, Fault> {
 }
 
 /// Adds room for `more` bytes and returns it.
-fn grow(body: &mut WipedBytes, more: usize, longest: usize) -> Result<&mut [u8], Fault> {
+fn grow(body: &mut WipedBytes, more: usize, longest: usize) -> Result<&mut [u8], ClientError> {
     if body.len().saturating_add(more) > longest {
         return Err(TOO_LONG);
     }
@@ -212,4 +188,5 @@ impl Read for Input {
 
 const MAX_HEAD: u64 = 16 * 1024;
 const MAX_LINE: u64 = 1024;
-const TOO_LONG: Fault = Fault::Garbled("it is longer than any answer this version takes");
+const TOO_LONG: ClientError =
+    ClientError::Garbled("it is longer than any answer this version takes");
