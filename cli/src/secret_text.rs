@@ -3,11 +3,11 @@
 //! It is never an argument: command lines are visible to every account of the machine.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 use broker_protocol::{as_read, value_form};
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::error::Failure;
 use crate::ui;
@@ -56,30 +56,15 @@ pub(crate) fn read_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     read_to_end(&mut File::open(path).map_err(Failure::file("read", path))?)
 }
 
-/// Reads text to its end, at most [`MAX_VALUE`] bytes of it, leaving no copy behind.
+/// Reads text to its end, at most [`value_form::LONGEST`] bytes of it, leaving no copy behind.
 pub(crate) fn read_to_end(input: &mut impl io::Read) -> Result<Zeroizing<String>, Failure> {
-    // The whole capacity at once: a buffer that grows leaves its old bytes behind.
-    let mut bytes = Vec::with_capacity(MAX_VALUE + 1);
-    let read = input.take(MAX_VALUE as u64 + 1).read_to_end(&mut bytes);
-    let result = read
-        .map_err(|error| Failure::new(format!("cannot read the value: {error}")))
-        .and_then(|_| {
-            if bytes.len() > MAX_VALUE {
-                return Err(Failure::Usage("the value is longer than 48 KiB".to_owned()));
-            }
-            match std::str::from_utf8(&bytes) {
-                Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-                Err(_) => {
-                    let why = value_form::of_no_text(&bytes);
-                    Err(Failure::Usage(format!("the value {why}")))
-                }
-            }
-        });
-    bytes.zeroize();
-    result
+    let bytes = as_read::read_to_end(input)
+        .map_err(|error| Failure::new(format!("cannot read the value: {error}")))?;
+    if bytes.len() > value_form::LONGEST {
+        return Err(Failure::Usage("the value is longer than 48 KiB".to_owned()));
+    }
+    as_read::text_of(bytes).map_err(|why| Failure::Usage(format!("the value {why}")))
 }
-
-const MAX_VALUE: usize = value_form::LONGEST;
 
 #[cfg(test)]
 mod tests {
@@ -117,7 +102,7 @@ mod tests {
 
     #[test]
     fn too_much_is_refused() {
-        let long = "x".repeat(MAX_VALUE + 1);
+        let long = "x".repeat(value_form::LONGEST + 1);
         assert!(read_to_end(&mut long.as_bytes()).is_err());
         assert!(read_to_end(&mut &long.as_bytes()[1..]).is_ok());
     }

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 
 use broker_protocol::{as_read, value_form};
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use broker_vault::root_key::Passphrase;
 
@@ -101,25 +101,13 @@ fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> NoPassphrase {
 
 /// All there is.
 fn read(input: &mut impl Read, path: &Path) -> Result<Zeroizing<String>, NoPassphrase> {
-    // The whole capacity at once: a buffer that grows leaves its old bytes behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
-    let read = input.take(LONGEST as u64 + 1).read_to_end(&mut bytes);
-    read.map_err(unreadable(path))?;
-    if bytes.len() > LONGEST {
-        let why = io::Error::other("it is longer than 48 KiB");
-        return Err(unreadable(path)(why));
+    let bytes = as_read::read_to_end(input).map_err(unreadable(path))?;
+    let refused = |why: String| unreadable(path)(io::Error::other(why));
+    if bytes.len() > value_form::LONGEST {
+        return Err(refused("it is longer than 48 KiB".to_owned()));
     }
-    let text = String::from_utf8(std::mem::take(&mut *bytes)).map_err(|error| {
-        let mut bytes = error.into_bytes();
-        let why = io::Error::other(format!("it {}", value_form::of_no_text(&bytes)));
-        bytes.zeroize();
-        unreadable(path)(why)
-    })?;
-    Ok(Zeroizing::new(text))
+    as_read::text_of(bytes).map_err(|why| refused(format!("it {why}")))
 }
-
-/// In bytes; what the broker takes in a request.
-const LONGEST: usize = value_form::LONGEST;
 
 #[cfg(test)]
 mod tests {
@@ -140,9 +128,13 @@ mod tests {
             "a passphrase\r\n",
             "\u{feff}a passphrase\n",
         ] {
-            let read = read_from(text.as_bytes()).ok().unwrap().chosen().unwrap();
-            let want = Passphrase::new("a passphrase".to_owned());
-            assert!(read.is_repeated_by(&want), "{text:?}");
+            assert!(read_from(text.as_bytes()).is_ok());
+            let read = read(&mut text.as_bytes(), Path::new("-")).unwrap();
+            assert_eq!(
+                as_read::new_passphrase(&read),
+                Ok("a passphrase"),
+                "{text:?}"
+            );
         }
         let refused = read_from(b"a passphrase\n\n").err().unwrap().to_string();
         assert!(
@@ -153,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_is_no_text_or_too_long_is_refused_without_being_quoted() {
-        for text in [&b"secret\xff"[..], &[b'x'; LONGEST + 1]] {
+        for text in [&b"secret\xff"[..], &[b'x'; value_form::LONGEST + 1]] {
             let error = read_from(text).err().unwrap().to_string();
             assert!(!error.contains("secret"), "{error}");
         }

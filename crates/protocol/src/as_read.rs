@@ -6,14 +6,38 @@
 //!
 //! Not here: what a value may look like (that is [`value_form`](crate::value_form)).
 
-use std::fmt;
+use std::io::{self, Read};
 
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::value_form::is_invisible;
+use crate::value_form::{self, BadValue, is_invisible};
 
 /// What UTF-8 files of some editors begin with.
-const BYTE_ORDER_MARK: char = '\u{feff}';
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// Reads to the end, but not more than one byte beyond what a value may have, and leaves no copy behind.
+///
+/// # Errors
+///
+/// What the system says.
+pub fn read_to_end(input: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    // The whole capacity at once: a buffer that grows leaves its old bytes behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(value_form::LONGEST + 1));
+    let mut input = input.take(value_form::LONGEST as u64 + 1);
+    input.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Takes bytes for text, and leaves no copy behind.
+///
+/// # Errors
+///
+/// [`BadValue`]: they are not UTF-8.
+pub fn text_of(mut bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, BadValue> {
+    String::from_utf8(std::mem::take(&mut *bytes))
+        .map(Zeroizing::new)
+        .map_err(|error| value_form::of_no_text(&Zeroizing::new(error.into_bytes())))
+}
 
 /// Returns the text without a byte order mark at its beginning and one line end (LF or CRLF) at its end.
 #[must_use]
@@ -26,8 +50,7 @@ pub fn cleaned(text: &str) -> &str {
 /// Does the same for bytes that may not be text.
 #[must_use]
 pub fn cleaned_bytes(bytes: &[u8]) -> &[u8] {
-    let mut mark = [0; 3];
-    let mark = BYTE_ORDER_MARK.encode_utf8(&mut mark).as_bytes();
+    let mark = BYTE_ORDER_MARK.as_bytes();
     let bytes = bytes.strip_prefix(mark).unwrap_or(bytes);
     let without = bytes.strip_suffix(b"\n");
     without.map_or(bytes, |bytes| bytes.strip_suffix(b"\r").unwrap_or(bytes))
@@ -35,21 +58,10 @@ pub fn cleaned_bytes(bytes: &[u8]) -> &[u8] {
 
 /// Does the same in place, and leaves no copy behind.
 pub fn clean(text: &mut String) {
-    let kept = cleaned(text).len();
-    let mark = text.len() - text.trim_start_matches(BYTE_ORDER_MARK).len();
-    let mark = mark.min(BYTE_ORDER_MARK.len_utf8());
-    text.truncate(mark + kept);
-    if mark == 0 {
-        return;
-    }
-    // Moved to the front by hand: the bytes behind the end are wiped with it.
-    let mut whole = std::mem::take(text).into_bytes();
-    whole.copy_within(mark.., 0);
-    if let Some(tail) = whole.get_mut(kept..) {
-        tail.zeroize();
-    }
-    whole.truncate(kept);
-    *text = String::from_utf8(whole).unwrap_or_default();
+    let kept = Zeroizing::new(cleaned(text).to_owned());
+    // Its memory is wiped and stays, and it has room for less than was in it.
+    text.zeroize();
+    text.push_str(&kept);
 }
 
 /// Returns what a passphrase that was read may mean, the likeliest first: by the rule; without one LF, as
@@ -63,31 +75,17 @@ pub fn readings(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A control character or an invisible one in a new passphrase: which one and where, and nothing else of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "has {} character (U+{code:04X}) at character {at}, which no keyboard types again; leave it out",
+    if char::from_u32(*code).is_some_and(is_invisible) { "an invisible" } else { "a control" }
+)]
 pub struct ControlCharacter {
     /// Its code point.
     pub code: u32,
     /// Where it is, in characters from 1.
     pub at: usize,
 }
-
-impl fmt::Display for ControlCharacter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let invisible = char::from_u32(self.code).is_some_and(is_invisible);
-        let what = if invisible {
-            "an invisible"
-        } else {
-            "a control"
-        };
-        write!(
-            f,
-            "has {what} character (U+{:04X}) at character {}, which no keyboard types again; leave it out",
-            self.code, self.at
-        )
-    }
-}
-
-impl std::error::Error for ControlCharacter {}
 
 /// Cleans the text of a new passphrase.
 ///

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use broker_protocol::as_read;
 use broker_protocol::value_form::{self, BadValue};
 use sha2::{Digest, Sha256};
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 /// A GitHub access token, or another stored secret, in the clear.
 ///
@@ -29,14 +29,8 @@ impl AccessToken {
     /// Takes these bytes for a token as they are, such as those that were sealed; `None`, and they are
     /// wiped, if they are no text.
     #[must_use]
-    pub fn from_utf8(mut bytes: Zeroizing<Vec<u8>>) -> Option<Self> {
-        match String::from_utf8(std::mem::take(&mut *bytes)) {
-            Ok(text) => Some(Self::new(text)),
-            Err(error) => {
-                error.into_bytes().zeroize();
-                None
-            }
-        }
+    pub fn from_utf8(bytes: Zeroizing<Vec<u8>>) -> Option<Self> {
+        as_read::text_of(bytes).ok().map(Self)
     }
 
     /// Takes a text that was read for the value of a secret: cleaned, and checked.
@@ -56,16 +50,9 @@ impl AccessToken {
     /// # Errors
     ///
     /// As [`Self::read`].
-    pub fn read_bytes(mut bytes: Zeroizing<Vec<u8>>) -> Result<Self, BadValue> {
-        match String::from_utf8(std::mem::take(&mut *bytes)) {
-            Ok(text) => Self::read(text),
-            Err(error) => {
-                let mut bytes = error.into_bytes();
-                let why = value_form::of_no_text(&bytes);
-                bytes.zeroize();
-                Err(why)
-            }
-        }
+    pub fn read_bytes(bytes: Zeroizing<Vec<u8>>) -> Result<Self, BadValue> {
+        let mut text = as_read::text_of(bytes)?;
+        Self::read(std::mem::take(&mut *text))
     }
 
     /// A second one of it, for a task that takes a token for good.

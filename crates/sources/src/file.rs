@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read as _};
+use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -17,13 +17,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use broker_private_files::{self as private, PrivateError, quoted};
 use broker_protocol::source::{Location, SourceSpec};
-use broker_protocol::{value_form, whole_file};
+use broker_protocol::{as_read, whole_file};
 use broker_secret_memory::token::AccessToken;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 use nix::unistd::geteuid;
-use zeroize::Zeroizing;
 
 use super::{Fetched, ReadError, Source, SourceContext, SourceError};
 
@@ -128,12 +127,7 @@ impl Reading {
         let found = file.metadata().map_err(io)?;
         self.refuse_exposed(&file, &found)
             .map_err(SourceError::File)?;
-        // Its room is made first, so that growing leaves no copies behind.
-        let mut content = Zeroizing::new(Vec::with_capacity(value_form::LONGEST + 1));
-        let most = u64::try_from(value_form::LONGEST).unwrap_or(u64::MAX);
-        file.take(most.saturating_add(1))
-            .read_to_end(&mut content)
-            .map_err(io)?;
+        let content = as_read::read_to_end(file).map_err(io)?;
         AccessToken::read_bytes(content).map_err(|fault| SourceError::NotAValue {
             place: self.path.display().to_string().into(),
             fault,

@@ -23,12 +23,6 @@ impl Passphrase {
         Self(Zeroizing::new(text))
     }
 
-    /// Whether the two are the same text.
-    #[must_use]
-    pub fn is_repeated_by(&self, other: &Self) -> bool {
-        *self.0 == *other.0
-    }
-
     /// The passphrase that is set where this was read, cleaned.
     ///
     /// # Errors
@@ -83,3 +77,16 @@ impl Passphrase {
 
 /// Memory in KiB and passes for a passphrase that is set today: RFC 9106 for machines short of memory.
 pub(crate) const COSTS: (u32, u32) = (64 * 1024, 3);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_passphrase_that_is_set_is_cleaned_first() {
+        for text in ["a passphrase", "a passphrase\r\n", "\u{feff}a passphrase\n"] {
+            let chosen = Passphrase::new(text.to_owned()).chosen().ok().unwrap();
+            assert_eq!(*chosen.0, "a passphrase", "{text:?}");
+        }
+    }
+}
