@@ -30,7 +30,7 @@ pub(crate) fn world() -> World {
 }
 
 pub(crate) fn reference(text: &str) -> FieldReference {
-    text.parse().unwrap()
+    FieldReference::parse(text.strip_prefix("op://").unwrap()).unwrap()
 }
 
 pub(crate) fn secret(text: &str) -> AccessToken {

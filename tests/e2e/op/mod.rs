@@ -52,7 +52,7 @@ impl Scene {
 }
 
 fn at(reference: &str) -> FieldReference {
-    reference.parse().unwrap()
+    FieldReference::parse(reference.strip_prefix("op://").unwrap()).unwrap()
 }
 
 fn token(text: &str) -> AccessToken {

@@ -5,7 +5,6 @@
 //! called otherwise has to be named by its id.
 
 use std::fmt;
-use std::str::FromStr;
 
 /// A field of an item of a vault, each by its name or its id. Displays as `op://…`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,9 +103,6 @@ impl fmt::Display for FieldReference {
 /// Why a text is no reference. The text itself is not in it: someone may have put a value there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadReference {
-    /// It does not begin so.
-    #[error("a 1Password reference begins with `op://`")]
-    Scheme,
     /// Fewer or more parts than there can be.
     #[error("a 1Password reference is `op://VAULT/ITEM/FIELD` or `op://VAULT/ITEM/SECTION/FIELD`")]
     Parts,
@@ -119,14 +115,6 @@ pub enum BadReference {
          called otherwise by its id"
     )]
     Character,
-}
-
-impl FromStr for FieldReference {
-    type Err = BadReference;
-
-    fn from_str(text: &str) -> Result<Self, BadReference> {
-        Self::parse(text.strip_prefix("op://").ok_or(BadReference::Scheme)?)
-    }
 }
 
 /// Far more than any name has.
@@ -142,7 +130,7 @@ mod tests {
             "op://Github-Tokens/org-label-sync-token/credential",
             "op://Github Tokens/label.sync/ci section/value_1",
         ] {
-            let reference: FieldReference = text.parse().unwrap();
+            let reference = FieldReference::parse(text.strip_prefix("op://").unwrap()).unwrap();
             assert_eq!(reference.to_string(), text);
             assert_eq!(reference.section.is_some(), text.contains("section"));
         }
@@ -150,19 +138,19 @@ mod tests {
 
     #[test]
     fn two_references_may_be_one_field_by_letters_ids_and_sections() {
-        let parsed = |text: &str| text.parse::<FieldReference>().unwrap();
-        let one = parsed("op://GitHub/Bot/credential");
+        let parsed = |text: &str| FieldReference::parse(text).unwrap();
+        let one = parsed("GitHub/Bot/credential");
         for other in [
-            "op://GitHub/Bot/credential",
-            "op://github/bot/CREDENTIAL",
-            "op://GitHub/Bot/tokens/credential",
-            "op://abcdefghijklmnopqrstuvwxyz/Bot/credential",
-            "op://GitHub/abcdefghijklmnopqrstuvwxyz/abcdefghijklmnopqrstuvwxyz",
+            "GitHub/Bot/credential",
+            "github/bot/CREDENTIAL",
+            "GitHub/Bot/tokens/credential",
+            "abcdefghijklmnopqrstuvwxyz/Bot/credential",
+            "GitHub/abcdefghijklmnopqrstuvwxyz/abcdefghijklmnopqrstuvwxyz",
         ] {
             assert!(one.may_be(&parsed(other)), "{other}");
             assert!(parsed(other).may_be(&one), "{other}");
         }
-        for other in ["op://GitHub/Bot/password", "op://GitHub/Robot/credential"] {
+        for other in ["GitHub/Bot/password", "GitHub/Robot/credential"] {
             assert!(!one.may_be(&parsed(other)), "{other}");
         }
     }
@@ -170,26 +158,26 @@ mod tests {
     #[test]
     fn what_is_no_reference_is_told_by_what_is_wrong_with_it() {
         for (text, why) in [
-            ("ghp_value", BadReference::Scheme),
-            ("op://vault/item", BadReference::Parts),
-            ("op://vault//field", BadReference::Parts),
-            ("op://vault/item/", BadReference::Parts),
-            ("op://v/i/s/f/x", BadReference::Parts),
-            ("op://vault/-item/field", BadReference::Parts),
-            ("op://vault/ item/field", BadReference::Parts),
-            ("op://vault/item/otp?attribute=otp", BadReference::Query),
-            ("op://vault/a:b/field", BadReference::Character),
-            ("op://vault/a\nb/field", BadReference::Character),
+            ("ghp_value", BadReference::Parts),
+            ("vault/item", BadReference::Parts),
+            ("vault//field", BadReference::Parts),
+            ("vault/item/", BadReference::Parts),
+            ("v/i/s/f/x", BadReference::Parts),
+            ("vault/-item/field", BadReference::Parts),
+            ("vault/ item/field", BadReference::Parts),
+            ("vault/item/otp?attribute=otp", BadReference::Query),
+            ("vault/a:b/field", BadReference::Character),
+            ("vault/a\nb/field", BadReference::Character),
         ] {
-            assert_eq!(text.parse::<FieldReference>(), Err(why), "{text}");
+            assert_eq!(FieldReference::parse(text), Err(why), "{text}");
         }
     }
 
     #[test]
     fn only_twenty_six_small_letters_and_digits_are_an_id() {
-        let by_id = "op://aaaaaaaaaaaaaaaaaaaaaaaaa1/bbbbbbbbbbbbbbbbbbbbbbbbb2/credential";
-        assert!(by_id.parse::<FieldReference>().unwrap().is_by_id());
-        let by_name = "op://aaaaaaaaaaaaaaaaaaaaaaaaa1/item/credential";
-        assert!(!by_name.parse::<FieldReference>().unwrap().is_by_id());
+        let by_id = "aaaaaaaaaaaaaaaaaaaaaaaaa1/bbbbbbbbbbbbbbbbbbbbbbbbb2/credential";
+        assert!(FieldReference::parse(by_id).unwrap().is_by_id());
+        let by_name = "aaaaaaaaaaaaaaaaaaaaaaaaa1/item/credential";
+        assert!(!FieldReference::parse(by_name).unwrap().is_by_id());
     }
 }

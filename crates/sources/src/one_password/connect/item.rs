@@ -199,7 +199,7 @@ mod tests {
 
     fn read(parts: &str) -> Result<String, OnePasswordError> {
         let item: Item<'_> = serde_json::from_str(ITEM).unwrap();
-        let reference = format!("op://v/i/{parts}").parse().unwrap();
+        let reference = FieldReference::parse(&format!("v/i/{parts}")).unwrap();
         let value = item.field(&reference)?.value()?;
         Ok(value.expose().to_owned())
     }

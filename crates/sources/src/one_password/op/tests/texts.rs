@@ -2,6 +2,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use broker_protocol::source::FieldReference;
 use broker_secret_memory::token::AccessToken;
 
 use crate::FailureKind;
@@ -9,7 +10,7 @@ use crate::one_password::op::texts::{Asked, cause, span};
 use crate::one_password::{OnePasswordError, Part};
 
 fn said(text: &str) -> OnePasswordError {
-    let reference = "op://V/I/F".parse().unwrap();
+    let reference = FieldReference::parse("V/I/F").unwrap();
     let asked = Asked {
         reference: Some(&reference),
         token: None,
@@ -131,7 +132,7 @@ fn what_stands_before_the_error_is_passed_over_unless_it_says_why() {
 
 #[test]
 fn a_name_is_never_taken_for_the_programs_own_words() {
-    let reference = "op://Prod/account is not signed in/F".parse().unwrap();
+    let reference = FieldReference::parse("Prod/account is not signed in/F").unwrap();
     let asked = Asked {
         reference: Some(&reference),
         token: None,
