@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use broker_clock::SystemClock;
-use broker_github::{BaseUrl, GitHub, Settings};
+use broker_github::{BaseUrl, GitHub};
 
 /// A client that reaches this address without TLS.
 pub(crate) fn to(address: &str) -> GitHub {
     let api = BaseUrl::parse(address).unwrap();
     let clock = Arc::new(SystemClock::new().unwrap());
-    GitHub::new(Settings { api, ca: None }, clock)
+    GitHub::new(api, None, clock)
 }
 
 /// Runs it to its end, as the broker does: on one thread.

@@ -95,32 +95,24 @@ impl App {
         let policies = Policies::new(places.policies.clone(), host, policies, now.wall);
         let policies = Arc::new(policies);
         let journal = Arc::new(Journal::new(log, places.audit.clone(), Arc::clone(&clock)));
+        let base = || (Arc::clone(&journal), Arc::clone(&policies));
         let secrets = Arc::new(Secrets::new(
-            Arc::clone(&journal),
-            Arc::clone(&policies),
-            Arc::clone(&vault),
-            Arc::clone(&sources),
+            base(),
+            (Arc::clone(&vault), Arc::clone(&sources)),
             Arc::clone(&config),
         ));
-        let base = || (Arc::clone(&journal), Arc::clone(&policies));
         let stores = || {
             let (vault, sources) = (Arc::clone(&vault), Arc::clone(&sources));
             (Arc::clone(&secrets), vault, sources)
         };
-        let github = GitHub::new(config.github.settings.clone(), Arc::clone(&clock));
+        let (api, ca) = (config.github.api.clone(), config.github.ca.clone());
+        let github = GitHub::new(api, ca, Arc::clone(&clock));
         let github = Arc::new(github);
-        let minting = Arc::new(Minting::new(
-            Arc::clone(&journal),
-            Arc::clone(&policies),
-            Arc::clone(&secrets),
-            (Arc::clone(&vault), Arc::clone(&sources)),
-            Arc::clone(&github),
-        ));
+        let minting = Minting::new(base(), stores(), Arc::clone(&github));
+        let minting = Arc::new(minting);
         let warnings = Arc::new(Warnings::new(
-            Arc::clone(&journal),
-            Arc::clone(&policies),
-            Arc::clone(&secrets),
-            Arc::clone(&vault),
+            base(),
+            (Arc::clone(&secrets), Arc::clone(&vault)),
             config.warnings.clone(),
         ));
         let limits = Arc::new(Limits::new(

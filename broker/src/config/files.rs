@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use broker_https as https;
 
@@ -33,17 +33,12 @@ impl AuthorityFile {
         };
         let directory = config.parent().unwrap_or(config);
         let file = |table: &'static str| {
-            let DeValue::Table(keys) = root.get_ref().get(table)?.get_ref() else {
-                return None;
-            };
-            let value = keys.get("ca")?;
-            let DeValue::String(path) = value.get_ref() else {
-                return None;
-            };
+            let value = root.get_ref().get(table)?.get_ref().get("ca")?;
+            let path = value.get_ref().as_str()?;
             let span = value.span();
             Some(Self {
                 table,
-                path: directory.join(&**path),
+                path: directory.join(path),
                 named_at: (config.to_owned(), super::read::line_at(text, span.start)),
                 span,
             })
@@ -62,14 +57,11 @@ impl AuthorityFile {
             Err(https::CannotBuild::Authorities(why) | https::CannotBuild::Tls(why)) => why,
         };
         let (config, line) = &self.named_at;
-        let (table, who) = (
-            self.table,
-            if self.table == "github" {
-                "GitHub"
-            } else {
-                "1Password"
-            },
-        );
+        let table = self.table;
+        let who = match table {
+            "github" => "GitHub",
+            _ => "1Password",
+        };
         Err(format!(
             "{}:{line}: `[{table}] ca`: {why}; until it can be used, {who} is not asked, and leases that need it \
              fail: put the file there, or remove the line and restart tokend",

@@ -1,73 +1,54 @@
 //! `[github]`: where GitHub is, whom to believe that, and how often it is asked without a caller.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use broker_github::BaseUrl;
 use broker_protocol::duration;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use broker_github::{BaseUrl, Settings};
-
-use super::read::Wrong;
+use super::read::{authorities, parsed};
 
 /// GitHub as the operator configured it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct GitHubConfig {
-    /// Where it is.
-    pub settings: Settings,
+    /// Its API.
+    #[serde(deserialize_with = "base_url")]
+    pub api: BaseUrl,
+    /// A file of certificate authorities in PEM, trusted besides the machine's own.
+    #[serde(deserialize_with = "authorities")]
+    pub ca: Option<PathBuf>,
     /// How often each secret is checked; `None` for never by itself.
+    #[serde(deserialize_with = "span_or_off")]
     pub check_every: Option<Duration>,
     /// How often a principal with live leases is asked what it has left; `None` for never.
+    #[serde(deserialize_with = "span_or_off")]
     pub poll_every: Option<Duration>,
 }
 
 impl Default for GitHubConfig {
     fn default() -> Self {
         Self {
-            settings: Settings::default(),
+            api: BaseUrl::default(),
+            ca: None,
             check_every: Some(DAILY),
             poll_every: Some(FIVE_MINUTES),
         }
     }
 }
 
-/// The table as it is written.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct GitHubTable {
-    api: Option<String>,
-    ca: Option<PathBuf>,
-    check_every: Option<String>,
-    poll_every: Option<String>,
+fn base_url<'de, D: Deserializer<'de>>(value: D) -> Result<BaseUrl, D::Error> {
+    parsed(value, BaseUrl::parse)
 }
 
-impl GitHubTable {
-    /// Takes each value for what it means. `beside` is the configuration file: a CA file's relative
-    /// path starts in its directory. An error comes with the key at fault.
-    pub(super) fn read(self, beside: &Path) -> Result<GitHubConfig, Wrong> {
-        let default = GitHubConfig::default();
-        let api = match &self.api {
-            Some(api) => BaseUrl::parse(api).map_err(|error| ("api", error.to_string()))?,
-            None => default.settings.api,
-        };
-        let directory = beside.parent().unwrap_or(beside);
-        let span = |key, text: Option<String>, default| match text.as_deref() {
-            None => Ok(default),
-            Some("off") => Ok(None),
-            Some(text) => duration::parse(text).map(Some).map_err(|error| {
-                let message = format!("{error}; write \"off\" to turn it off");
-                (key, message)
-            }),
-        };
-        Ok(GitHubConfig {
-            settings: Settings {
-                api,
-                ca: super::read::authorities(self.ca, directory)?,
-            },
-            check_every: span("check_every", self.check_every, default.check_every)?,
-            poll_every: span("poll_every", self.poll_every, default.poll_every)?,
-        })
-    }
+fn span_or_off<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Duration>, D::Error> {
+    parsed(value, |text| match text {
+        "off" => Ok(None),
+        text => duration::parse(text)
+            .map(Some)
+            .map_err(|error| format!("{error}; write \"off\" to turn it off")),
+    })
 }
 
 const DAILY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -75,6 +56,8 @@ const FIVE_MINUTES: Duration = Duration::from_secs(5 * 60);
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::config::Config;
 
@@ -87,8 +70,8 @@ mod tests {
     #[test]
     fn without_the_table_it_is_github_com_checked_daily() {
         let config = parse("").unwrap();
-        assert_eq!(config.settings.api.to_string(), "https://api.github.com");
-        assert_eq!(config.settings.ca, None);
+        assert_eq!(config.api.to_string(), "https://api.github.com");
+        assert_eq!(config.ca, None);
         assert_eq!(config.check_every.unwrap().as_secs(), 86_400);
         assert_eq!(config.poll_every.unwrap().as_secs(), 300);
     }
@@ -100,8 +83,8 @@ mod tests {
              check_every = \"12h\"\npoll_every = \"off\"\n",
         )
         .unwrap();
-        assert_eq!(config.settings.api.web(), "https://git.acme.example");
-        let ca = config.settings.ca.unwrap();
+        assert_eq!(config.api.web(), "https://git.acme.example");
+        let ca = config.ca.unwrap();
         assert_eq!(ca, Path::new("/etc/tokend/acme.pem"));
         assert_eq!(config.check_every.unwrap().as_secs(), 12 * 60 * 60);
         assert_eq!(config.poll_every, None);

@@ -1,26 +1,30 @@
 //! `[limits]`: what one account may take, so that the others are not starved.
 
-use serde::Deserialize;
-
-use super::read::Wrong;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 /// Limits that keep one account from starving the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Open connections, all accounts together.
+    #[serde(deserialize_with = "at_least_one")]
     pub connections: usize,
     /// Open connections of one account.
+    #[serde(deserialize_with = "at_least_one")]
     pub connections_per_account: usize,
     /// Live leases of one account.
     pub leases_per_account: usize,
-    /// Refusals of one account that are recorded one by one in a minute; the rest are counted.
+    /// Refusals of one account that are recorded one by one in a minute; the rest are counted. With 0 none
+    /// has a record of its own.
     pub denials_per_minute: u32,
-    /// Leases of one account granted or renewed in a minute.
+    /// Leases of one account granted or renewed in a minute. A broker that hands nothing out still rotates
+    /// and keeps sinks, so this may be 0, as may the number of leases.
     pub leases_per_minute: u32,
     /// What the records of one account's live leases may take, in MiB, and what it may have written to the
     /// audit log in a minute. A start reads the former back, and the latter is how fast an account fills
     /// the disk.
+    #[serde(deserialize_with = "at_least_one")]
     pub audit_mib_per_account: u16,
 }
 
@@ -43,22 +47,19 @@ impl Limits {
     pub fn audit_bytes(&self) -> usize {
         usize::from(self.audit_mib_per_account).saturating_mul(1 << 20)
     }
+}
 
-    /// Rejects limits that would lock every caller out.
-    pub(super) fn checked(self) -> Result<Self, Wrong> {
-        // `denials_per_minute` may be 0: then all refusals are counted and none has a record of its own. So
-        // may those of leases: a broker that hands nothing out still rotates and keeps sinks.
-        let needed = [
-            ("connections", self.connections == 0),
-            ("connections_per_account", self.connections_per_account == 0),
-            ("audit_mib_per_account", self.audit_mib_per_account == 0),
-        ];
-        match needed.into_iter().find(|(_, is_zero)| *is_zero) {
-            Some((key, _)) => Err((
-                key,
-                format!("`{key} = 0` lets no one in; write 1 or more, or remove the line"),
-            )),
-            None => Ok(self),
-        }
+/// Rejects a limit that would lock every caller out.
+fn at_least_one<'de, D, T>(value: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default + PartialEq,
+{
+    let limit = T::deserialize(value)?;
+    if limit == T::default() {
+        return Err(D::Error::custom(
+            "0 lets no one in; write 1 or more, or remove the line",
+        ));
     }
+    Ok(limit)
 }

@@ -83,9 +83,7 @@ impl Config {
     /// Whether this caller may change things.
     #[must_use]
     pub fn is_operator(&self, caller: &Caller) -> bool {
-        let Caller {
-            uid, gid, groups, ..
-        } = caller;
-        self.operators.include(*uid, *gid, groups)
+        let operators = &self.operators;
+        operators.include(caller.uid, caller.gid, &caller.groups)
     }
 }

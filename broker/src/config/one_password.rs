@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use broker_protocol::duration;
 use broker_protocol::source::SourceSpec;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use broker_sources::CacheTimes;
 use broker_sources::one_password::{ConnectAddress, Plan};
 
-use super::read::Wrong;
+use super::read::{Wrong, authorities, names_no_file, parsed};
 
 /// How 1Password is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,58 +63,55 @@ impl Default for OnePasswordConfig {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct OnePasswordTable {
-    token: Option<String>,
+    #[serde(deserialize_with = "token")]
+    token: Option<SourceSpec>,
     program: Option<PathBuf>,
     account: Option<String>,
     connect: Option<String>,
+    #[serde(deserialize_with = "authorities")]
     ca: Option<PathBuf>,
-    plan: Option<String>,
-    wait: Option<String>,
+    #[serde(deserialize_with = "plan")]
+    plan: Plan,
+    #[serde(deserialize_with = "wait")]
+    wait: Option<Duration>,
 }
 
 impl OnePasswordTable {
-    /// `beside` is the configuration file: relative paths start in its directory. An error comes with
-    /// the key at fault.
-    pub(super) fn read(self, beside: &Path) -> Result<OnePasswordConfig, Wrong> {
-        let directory = beside.parent().unwrap_or(beside);
-        let token = self.token.as_deref().map(token).transpose()?;
+    /// Relative paths start in `directory`. An error comes with the key at fault.
+    pub(super) fn read(self, directory: &Path) -> Result<OnePasswordConfig, Wrong> {
+        let wrong = |key, why: &str| Err((key, why.to_owned()));
         if self.account.as_deref() == Some("") {
-            return Err(("account", "`account = \"\"` names no account".to_owned()));
+            return wrong("account", "`account = \"\"` names no account");
         }
         let through = match self.connect {
-            Some(url) => {
-                if token.is_none() {
-                    return Err((
-                        "connect",
-                        "a Connect server needs a token: write `token = \"vault\"` and store it with \
-                         `tokenctl secret set onepassword-token`"
-                            .to_owned(),
-                    ));
-                }
-                for (key, written) in [
-                    ("program", self.program.is_some()),
-                    ("account", self.account.is_some()),
-                ] {
-                    if written {
-                        return Err((key, format!("`{key}` is for `op`, and `connect` is given")));
-                    }
-                }
-                let ca = super::read::authorities(self.ca, directory)?;
-                let address = ConnectAddress::parse(&url);
-                let address = address.map_err(|error| ("connect", error.to_string()))?;
-                Through::Connect { address, ca }
+            Some(_) if self.token.is_none() => {
+                return wrong(
+                    "connect",
+                    "a Connect server needs a token: write `token = \"vault\"` and store it with \
+                     `tokenctl secret set onepassword-token`",
+                );
             }
+            Some(_) if self.program.is_some() => {
+                return wrong("program", "`program` is for `op`, and `connect` is given");
+            }
+            Some(_) if self.account.is_some() => {
+                return wrong("account", "`account` is for `op`, and `connect` is given");
+            }
+            Some(url) => Through::Connect {
+                address: ConnectAddress::parse(&url)
+                    .map_err(|error| ("connect", error.to_string()))?,
+                ca: self.ca.map(|path| directory.join(path)),
+            },
             None if self.ca.is_some() => {
-                return Err((
-                    "ca",
-                    "`ca` is for a Connect server: write `connect` too".to_owned(),
-                ));
+                return wrong("ca", "`ca` is for a Connect server: write `connect` too");
             }
             None => {
                 let program = self.program.unwrap_or_else(|| PROGRAM.into());
-                if super::read::names_no_file(&program) {
-                    let what = program.display();
-                    return Err(("program", format!("`{what}` names no program")));
+                if names_no_file(&program) {
+                    return wrong(
+                        "program",
+                        &format!("`{}` names no program", program.display()),
+                    );
                 }
                 // A name alone is looked for in PATH.
                 let named = program.components().count() == 1;
@@ -128,77 +125,82 @@ impl OnePasswordTable {
                 }
             }
         };
-        let plan = match self.plan.as_deref() {
-            None => Plan::default(),
-            Some("individual") => Plan::Individual,
-            Some("teams") => Plan::Teams,
-            Some("business") => Plan::Business,
-            Some(other) => {
-                return Err((
-                    "plan",
-                    format!(
-                        "`{other}` is not a plan: write \"individual\", \"teams\" or \"business\""
-                    ),
-                ));
-            }
-        };
         Ok(OnePasswordConfig {
             through,
-            token,
-            plan,
-            wait: span("wait", self.wait.as_deref(), WAIT)?,
+            token: self.token,
+            plan: self.plan,
+            wait: self.wait.unwrap_or(WAIT),
         })
     }
 }
 
-fn token(text: &str) -> Result<SourceSpec, Wrong> {
-    match text.parse() {
-        Ok(source) if ["vault", "keyring"].contains(&SourceSpec::scheme(&source)) => Ok(source),
+fn token<'de, D: Deserializer<'de>>(value: D) -> Result<Option<SourceSpec>, D::Error> {
+    parsed(value, |text| match text.parse() {
+        Ok(source) if ["vault", "keyring"].contains(&SourceSpec::scheme(&source)) => {
+            Ok(Some(source))
+        }
         // What was written is not repeated: it may be the token.
-        _ => Err((
-            "token",
+        _ => Err(
             "1Password's token is stored in the vault or the keyring: write \"vault\" (and `tokenctl secret \
-             set onepassword-token`) or \"keyring:NAME\""
-                .to_owned(),
+             set onepassword-token`) or \"keyring:NAME\"",
+        ),
+    })
+}
+
+fn plan<'de, D: Deserializer<'de>>(value: D) -> Result<Plan, D::Error> {
+    parsed(value, |text| match text {
+        "individual" => Ok(Plan::Individual),
+        "teams" => Ok(Plan::Teams),
+        "business" => Ok(Plan::Business),
+        other => Err(format!(
+            "`{other}` is not a plan: write \"individual\", \"teams\" or \"business\""
         )),
-    }
+    })
+}
+
+fn wait<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Duration>, D::Error> {
+    parsed(value, |text| duration::parse(text).map(Some))
 }
 
 /// `[sources]` as it is written.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct SourcesTable {
-    ttl: Option<String>,
-    stale: Option<String>,
-    keep: Option<String>,
+    #[serde(deserialize_with = "wait")]
+    ttl: Option<Duration>,
+    #[serde(deserialize_with = "stale")]
+    stale: Option<Duration>,
+    #[serde(deserialize_with = "keep")]
+    pub(super) keep: bool,
 }
 
 impl SourcesTable {
-    /// How long values are kept, and whether in the vault too.
-    pub(super) fn read(self) -> Result<(CacheTimes, bool), Wrong> {
+    /// How long values are kept.
+    pub(super) fn times(&self) -> CacheTimes {
         let default = CacheTimes::default();
-        let ttl = span("ttl", self.ttl.as_deref(), default.ttl)?;
-        let stale = match self.stale.as_deref() {
-            Some("off") => Duration::ZERO,
-            text => span("stale", text, default.stale)?,
-        };
-        let in_vault = match self.keep.as_deref() {
-            None | Some("memory") => false,
-            Some("vault") => true,
-            Some(other) => {
-                let why = format!(
-                    "`{other}` is not where values can be kept: write \"memory\" or \"vault\""
-                );
-                return Err(("keep", why));
-            }
-        };
-        Ok((CacheTimes { ttl, stale }, in_vault))
+        CacheTimes {
+            ttl: self.ttl.unwrap_or(default.ttl),
+            stale: self.stale.unwrap_or(default.stale),
+        }
     }
 }
 
-fn span(key: &'static str, text: Option<&str>, default: Duration) -> Result<Duration, Wrong> {
-    let parse = |text| duration::parse(text).map_err(|error| (key, error.to_string()));
-    text.map_or(Ok(default), parse)
+fn stale<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Duration>, D::Error> {
+    parsed(value, |text| match text {
+        "off" => Ok(Some(Duration::ZERO)),
+        text => duration::parse(text).map(Some),
+    })
+}
+
+/// Whether values are kept in the vault too.
+fn keep<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    parsed(value, |text| match text {
+        "memory" => Ok(false),
+        "vault" => Ok(true),
+        other => Err(format!(
+            "`{other}` is not where values can be kept: write \"memory\" or \"vault\""
+        )),
+    })
 }
 
 const PROGRAM: &str = "op";

@@ -1,78 +1,69 @@
-//! `[operators]`: who may change things; and `[audit]`: who may read the log's files.
+//! `[operators]`: who may change things. Names of accounts and groups, as all tables have them.
 
 use nix::unistd::{Group, User};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
-use super::read::Wrong;
+use super::read::parsed;
 
 /// The accounts that may change things: those named, or the broker's own; and always root.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Operators {
-    uids: Vec<u32>,
-    gids: Vec<u32>,
+    #[serde(deserialize_with = "user_ids")]
+    users: Vec<u32>,
+    #[serde(deserialize_with = "group_ids")]
+    groups: Vec<u32>,
 }
 
 impl Operators {
+    /// Where none are named, it is this account.
+    pub(super) fn or_only(mut self, own_uid: u32) -> Self {
+        if self.users.is_empty() && self.groups.is_empty() {
+            self.users.push(own_uid);
+        }
+        self
+    }
+
     /// Whether a caller with this account and these groups is an operator.
     #[must_use]
     pub fn include(&self, uid: u32, gid: u32, groups: &[u32]) -> bool {
         uid == 0
-            || self.uids.contains(&uid)
+            || self.users.contains(&uid)
             || self
-                .gids
+                .groups
                 .iter()
                 .any(|operators| *operators == gid || groups.contains(operators))
     }
 }
 
-/// The table as it is written.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct OperatorsTable {
-    users: Vec<String>,
-    groups: Vec<String>,
+fn user_ids<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<u32>, D::Error> {
+    let names = Vec::<String>::deserialize(value)?;
+    let ids = names.iter().map(|name| user_id(name));
+    ids.collect::<Result<_, _>>().map_err(D::Error::custom)
 }
 
-impl OperatorsTable {
-    pub(super) fn read(self, own_uid: u32) -> Result<Operators, Wrong> {
-        if self.users.is_empty() && self.groups.is_empty() {
-            return Ok(Operators {
-                uids: vec![own_uid],
-                gids: Vec::new(),
-            });
-        }
-        let groups = self.groups.iter().map(|name| group_id("groups", name));
-        Ok(Operators {
-            uids: self.users.iter().map(user_id).collect::<Result<_, _>>()?,
-            gids: groups.collect::<Result<_, _>>()?,
-        })
-    }
+fn group_ids<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<u32>, D::Error> {
+    let names = Vec::<String>::deserialize(value)?;
+    let ids = names.iter().map(|name| group_id(name));
+    ids.collect::<Result<_, _>>().map_err(D::Error::custom)
 }
 
-/// The table as it is written.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct AuditTable {
-    read_group: Option<String>,
+/// The group of this name.
+pub(super) fn group<'de, D: Deserializer<'de>>(value: D) -> Result<Option<u32>, D::Error> {
+    parsed(value, |name| group_id(name).map(Some))
 }
 
-impl AuditTable {
-    pub(super) fn read(self) -> Result<Option<u32>, Wrong> {
-        let group = self.read_group;
-        group.map(|name| group_id("read_group", &name)).transpose()
-    }
-}
-
-fn user_id(name: &String) -> Result<u32, Wrong> {
+fn user_id(name: &str) -> Result<u32, String> {
     match User::from_name(name) {
         Ok(Some(user)) => Ok(user.uid.as_raw()),
-        _ => Err(("users", format!("there is no account `{name}`"))),
+        _ => Err(format!("there is no account `{name}`")),
     }
 }
 
-pub(super) fn group_id(key: &'static str, name: &str) -> Result<u32, Wrong> {
+fn group_id(name: &str) -> Result<u32, String> {
     match Group::from_name(name) {
         Ok(Some(group)) => Ok(group.gid.as_raw()),
-        _ => Err((key, format!("there is no group `{name}`"))),
+        _ => Err(format!("there is no group `{name}`")),
     }
 }

@@ -1,23 +1,25 @@
 //! Reads `tokend.toml`: the file, its tables, and the line of what is wrong.
 
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use toml::de::DeTable;
 
-use super::github::GitHubTable;
 use super::one_password::{OnePasswordTable, SourcesTable};
-use super::operators::{AuditTable, OperatorsTable};
+use super::operators::group;
 use super::root_key::RootKeyTable;
-use super::socket::SocketTable;
-use super::warnings::WarningsTable;
-use super::{AuthorityFile, Config, ConfigError, Limits};
+use super::{
+    AuthorityFile, Config, ConfigError, GitHubConfig, Limits, Operators, SocketConfig,
+    WarningsConfig,
+};
 
-/// A key, and what is wrong with its value.
+/// A key that does not go with another, and why.
 pub(super) type Wrong = (&'static str, String);
 
 impl Config {
@@ -66,28 +68,27 @@ impl Config {
             line,
             message,
         };
-        let file: File = toml::from_str(text).map_err(|error| {
+        let mut file: File = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| line_at(text, span.start));
             refuse(line, error.message().trim_end().to_owned())
         })?;
-        let within = |table: &'static str| {
-            move |(key, message): Wrong| refuse(line_of(text, table, key), message)
-        };
-        let sources = file.sources.read().map_err(within("sources"))?;
-        let (source_times, keep_source_values) = sources;
+        let directory = path.parent().unwrap_or(path);
+        file.github.ca = file.github.ca.map(|ca| directory.join(ca));
+        let one_password = file.onepassword.read(directory);
         Ok(Self {
             own_uid,
-            limits: file.limits.checked().map_err(within("limits"))?,
-            socket: file.socket.read().map_err(within("socket"))?,
-            operators: file.operators.read(own_uid).map_err(within("operators"))?,
-            audit_read_group: file.audit.read().map_err(within("audit"))?,
+            limits: file.limits,
+            socket: file.socket,
+            operators: file.operators.or_only(own_uid),
+            audit_read_group: file.audit.read_group,
             metrics_listen: file.metrics.listen,
-            github: file.github.read(path).map_err(within("github"))?,
-            warnings: file.warnings.read().map_err(within("warnings"))?,
-            rekey_every: file.root_key.read().map_err(within("root_key"))?,
-            one_password: file.onepassword.read(path).map_err(within("onepassword"))?,
-            source_times,
-            keep_source_values,
+            github: file.github,
+            warnings: file.warnings,
+            rekey_every: file.root_key.rekey_every,
+            one_password: one_password
+                .map_err(|(key, why)| refuse(line_of(text, "onepassword", key), why))?,
+            source_times: file.sources.times(),
+            keep_source_values: file.sources.keep,
             authority_files: AuthorityFile::named_in(text, path),
         })
     }
@@ -96,12 +97,12 @@ impl Config {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
-    socket: SocketTable,
-    operators: OperatorsTable,
+    socket: SocketConfig,
+    operators: Operators,
     audit: AuditTable,
     metrics: MetricsTable,
-    github: GitHubTable,
-    warnings: WarningsTable,
+    github: GitHubConfig,
+    warnings: WarningsConfig,
     root_key: RootKeyTable,
     onepassword: OnePasswordTable,
     sources: SourcesTable,
@@ -110,19 +111,37 @@ struct File {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+struct AuditTable {
+    #[serde(deserialize_with = "group")]
+    read_group: Option<u32>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct MetricsTable {
     listen: Option<SocketAddr>,
 }
 
-/// The file of certificate authorities that `ca` names; a relative path starts in `directory`.
-pub(super) fn authorities(ca: Option<PathBuf>, directory: &Path) -> Result<Option<PathBuf>, Wrong> {
-    match ca {
-        Some(path) if names_no_file(&path) => Err((
-            "ca",
-            format!("`{}` names no file of certificates in PEM", path.display()),
-        )),
-        ca => Ok(ca.map(|path| directory.join(path))),
+/// The text of a value, for what it means.
+pub(super) fn parsed<'de, D: Deserializer<'de>, T, E: Display>(
+    value: D,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<T, D::Error> {
+    parse(&String::deserialize(value)?).map_err(D::Error::custom)
+}
+
+/// The file of certificate authorities that `ca` names; a relative path starts beside the configuration.
+pub(super) fn authorities<'de, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<PathBuf>, D::Error> {
+    let path = PathBuf::deserialize(value)?;
+    if names_no_file(&path) {
+        let path = path.display();
+        return Err(D::Error::custom(format!(
+            "`{path}` names no file of certificates in PEM"
+        )));
     }
+    Ok(Some(path))
 }
 
 /// Whether a path cannot be that of a file, whether or not it exists.

@@ -3,34 +3,32 @@
 use std::time::Duration;
 
 use broker_protocol::duration;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use super::read::Wrong;
+use super::read::parsed;
 
 /// The table as it is written.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RootKeyTable {
-    rekey_every: Option<String>,
+    /// `None` for never.
+    #[serde(deserialize_with = "rekey_every")]
+    pub(super) rekey_every: Option<Duration>,
 }
 
-impl RootKeyTable {
-    /// How often; `None` for never. An error comes with the key at fault.
-    pub(super) fn read(self) -> Result<Option<Duration>, Wrong> {
-        let wrong = |why: String| ("rekey_every", why);
-        match self.rekey_every.as_deref() {
-            None | Some("off") => Ok(None),
-            Some(text) => match duration::parse(text) {
-                Ok(every) if every < SHORTEST => Err(wrong(format!(
-                    "`{text}` is too often for a root key: write \"1d\" or more (\"30d\"), or \"off\""
-                ))),
-                Ok(every) => Ok(Some(every)),
-                Err(error) => Err(wrong(format!(
-                    "{error}; write \"off\" to change it only with `tokenctl rekey`"
-                ))),
-            },
-        }
-    }
+fn rekey_every<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Duration>, D::Error> {
+    parsed(value, |text| match text {
+        "off" => Ok(None),
+        text => match duration::parse(text) {
+            Ok(every) if every < SHORTEST => Err(format!(
+                "`{text}` is too often for a root key: write \"1d\" or more (\"30d\"), or \"off\""
+            )),
+            Ok(every) => Ok(Some(every)),
+            Err(error) => Err(format!(
+                "{error}; write \"off\" to change it only with `tokenctl rekey`"
+            )),
+        },
+    })
 }
 
 const SHORTEST: Duration = Duration::from_secs(24 * 60 * 60);

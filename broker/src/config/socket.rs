@@ -1,46 +1,40 @@
 //! `[socket]`: who may connect.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use super::operators::group_id;
-use super::read::Wrong;
+use super::operators::group;
+use super::read::parsed;
 
 /// The socket's mode and group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct SocketConfig {
     /// Permission bits, `0600` by default.
+    #[serde(deserialize_with = "mode")]
     pub mode: u32,
     /// Group; the broker's own by default.
+    #[serde(deserialize_with = "group")]
     pub group: Option<u32>,
 }
 
-/// The table as it is written.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct SocketTable {
-    mode: Option<String>,
-    group: Option<String>,
+impl Default for SocketConfig {
+    fn default() -> Self {
+        Self {
+            mode: 0o600,
+            group: None,
+        }
+    }
 }
 
-impl SocketTable {
-    pub(super) fn read(self) -> Result<SocketConfig, Wrong> {
-        let mode = match self.mode.as_deref() {
-            None | Some("0600" | "600") => 0o600,
-            Some("0660" | "660") => 0o660,
-            Some("0666" | "666") => 0o666,
-            // Read and write only go together on a socket.
-            Some(other) => {
-                let message = format!(
-                    "`{other}` is not a socket mode; write \"0600\" (own account only), \"0660\" (with \
-                     `group`) or \"0666\" (every account)"
-                );
-                return Err(("mode", message));
-            }
-        };
-        let group = self
-            .group
-            .map(|name| group_id("group", &name))
-            .transpose()?;
-        Ok(SocketConfig { mode, group })
-    }
+fn mode<'de, D: Deserializer<'de>>(value: D) -> Result<u32, D::Error> {
+    parsed(value, |text| match text {
+        "0600" | "600" => Ok(0o600),
+        "0660" | "660" => Ok(0o660),
+        "0666" | "666" => Ok(0o666),
+        // Read and write only go together on a socket.
+        other => Err(format!(
+            "`{other}` is not a socket mode; write \"0600\" (own account only), \"0660\" (with \
+             `group`) or \"0666\" (every account)"
+        )),
+    })
 }

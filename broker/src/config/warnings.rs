@@ -1,63 +1,40 @@
 //! `[warnings]`: where they are sent.
 
-use serde::Deserialize;
-use toml::Value;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::notify::{Hook, WebhookUrl};
 
-use super::read::Wrong;
-
 /// Where warnings are sent. By default nowhere.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct WarningsConfig {
     /// A program.
+    #[serde(deserialize_with = "hook")]
     pub hook: Option<Hook>,
     /// A URL.
+    #[serde(deserialize_with = "webhook")]
     pub webhook: Option<WebhookUrl>,
 }
 
-/// The table as it is written. Values are taken as they come: what the parser says of one of the
-/// wrong type repeats it, and the URL is a secret.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct WarningsTable {
-    hook: Option<Value>,
-    webhook: Option<Value>,
+// What the parser says of a value of the wrong type repeats it, and the URL is a secret: it is not passed on.
+
+fn hook<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Hook>, D::Error> {
+    let list = Vec::<String>::deserialize(value).ok();
+    let hook = list.and_then(Hook::new);
+    hook.map(Some).ok_or_else(|| D::Error::custom(HOOK))
 }
 
-impl WarningsTable {
-    /// Takes each value for what it means. An error comes with the key at fault.
-    pub(super) fn read(self) -> Result<WarningsConfig, Wrong> {
-        let text = |value: Value| match value {
-            Value::String(text) => Some(text),
-            _ => None,
-        };
-        let hook = self.hook.map(|value| {
-            let Value::Array(list) = value else {
-                return None;
-            };
-            Hook::new(list.into_iter().map(text).collect::<Option<Vec<_>>>()?)
-        });
-        let webhook = self.webhook.map(|value| {
-            let url = text(value)?;
-            WebhookUrl::parse(&url).ok()
-        });
-        let given = |key, what: &str| (key, format!("`{key}` must be {what}"));
-        Ok(WarningsConfig {
-            hook: hook
-                .map(|hook| hook.ok_or_else(|| given("hook", HOOK)))
-                .transpose()?,
-            webhook: webhook
-                .map(|url| url.ok_or_else(|| given("webhook", WEBHOOK)))
-                .transpose()?,
-        })
-    }
+fn webhook<'de, D: Deserializer<'de>>(value: D) -> Result<Option<WebhookUrl>, D::Error> {
+    let text = String::deserialize(value).ok();
+    let url = text.and_then(|url| WebhookUrl::parse(&url).ok());
+    url.map(Some).ok_or_else(|| D::Error::custom(WEBHOOK))
 }
 
-const HOOK: &str = "a list of texts, the first the absolute path of a program: \
+const HOOK: &str = "`hook` must be a list of texts, the first the absolute path of a program: \
                     `[\"/usr/local/bin/page\", \"--urgent\"]`";
-const WEBHOOK: &str = "an `https://` URL (`http://` only for this machine itself: 127.0.0.1, [::1], \
-                       localhost)";
+const WEBHOOK: &str = "`webhook` must be an `https://` URL (`http://` only for this machine itself: \
+                       127.0.0.1, [::1], localhost)";
 
 #[cfg(test)]
 mod tests {

@@ -59,10 +59,8 @@ pub(crate) struct Minting {
 impl Minting {
     /// Mints at this GitHub, and keeps in this vault.
     pub(crate) fn new(
-        journal: Arc<Journal>,
-        policies: Arc<Policies>,
-        secrets: Arc<Secrets>,
-        (vault, sources): (Arc<Vault>, Arc<Sources>),
+        (journal, policies): (Arc<Journal>, Arc<Policies>),
+        (secrets, vault, sources): (Arc<Secrets>, Arc<Vault>, Arc<Sources>),
         github: Arc<GitHub>,
     ) -> Self {
         Self {

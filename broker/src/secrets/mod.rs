@@ -45,10 +45,8 @@ pub(crate) struct Secrets {
 impl Secrets {
     /// Opens what the vault and the sources hold.
     pub(crate) fn new(
-        journal: Arc<Journal>,
-        policies: Arc<Policies>,
-        vault: Arc<Vault>,
-        sources: Arc<Sources>,
+        (journal, policies): (Arc<Journal>, Arc<Policies>),
+        (vault, sources): (Arc<Vault>, Arc<Sources>),
         config: Arc<Config>,
     ) -> Self {
         Self {

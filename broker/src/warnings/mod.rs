@@ -86,10 +86,8 @@ pub(crate) struct Warnings {
 impl Warnings {
     /// Nothing was given yet, as far as is known before the vault is read.
     pub(crate) fn new(
-        journal: Arc<Journal>,
-        policies: Arc<Policies>,
-        secrets: Arc<Secrets>,
-        vault: Arc<Vault>,
+        (journal, policies): (Arc<Journal>, Arc<Policies>),
+        (secrets, vault): (Arc<Secrets>, Arc<Vault>),
         config: WarningsConfig,
     ) -> Self {
         let hook = config.hook.map(Channel::hook);

@@ -60,15 +60,6 @@ pub use self::principal::Principal;
 pub use self::reply::{Reply, ReplyHeaders};
 pub use self::retry::Retry;
 
-/// Where GitHub is and whom to believe that it is there.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// The API.
-    pub api: BaseUrl,
-    /// A file of certificate authorities in PEM, trusted besides the machine's own.
-    pub ca: Option<PathBuf>,
-}
-
 /// GitHub, as this broker is configured to reach it.
 pub struct GitHub {
     /// Where GitHub is.
@@ -87,17 +78,24 @@ pub struct GitHub {
 type Sleep = Box<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 
 impl GitHub {
-    /// Nothing is built, read or connected until the first call.
+    /// `ca` is a file of certificate authorities in PEM, trusted besides the machine's own. Nothing is built,
+    /// read or connected until the first call.
     #[must_use]
-    pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(api: BaseUrl, ca: Option<PathBuf>, clock: Arc<dyn Clock>) -> Self {
         let sleep: Sleep = Box::new(|wait| Box::pin(tokio::time::sleep(wait)));
-        Self::assembled(settings, clock, sleep, wire::TOTAL)
+        Self::assembled(api, ca, clock, sleep, wire::TOTAL)
     }
 
-    fn assembled(settings: Settings, clock: Arc<dyn Clock>, sleep: Sleep, total: Duration) -> Self {
+    fn assembled(
+        base: BaseUrl,
+        ca: Option<PathBuf>,
+        clock: Arc<dyn Clock>,
+        sleep: Sleep,
+        total: Duration,
+    ) -> Self {
         Self {
-            base: settings.api,
-            https: Https::new(settings.ca, total),
+            base,
+            https: Https::new(ca, total),
             breaker: Mutex::default(),
             limits: Limits::default(),
             skew: Skew::default(),

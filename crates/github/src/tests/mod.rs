@@ -254,12 +254,8 @@ async fn a_ca_file_that_cannot_be_used_is_named_and_nothing_is_sent() {
         if let Some(text) = text {
             std::fs::write(&path, text).unwrap();
         }
-        let settings = Settings {
-            api: BaseUrl::default(),
-            ca: Some(path.clone()),
-        };
         let clock = ManualClock::at(Timestamp::UNIX_EPOCH);
-        let github = GitHub::new(settings, Arc::new(clock));
+        let github = GitHub::new(BaseUrl::default(), Some(path.clone()), Arc::new(clock));
         let error = error(github.call(Call::get("/user", Credential::None)).await);
         assert!(error.to_string().contains(name), "{error}");
         assert_eq!(error.outcome(), Outcome::NotDone);

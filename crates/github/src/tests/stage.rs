@@ -39,10 +39,7 @@ impl Stage {
     pub(super) fn at(api: &str, requests: Arc<Mutex<Vec<String>>>) -> Self {
         let clock = ManualClock::at(Timestamp::from_second(1_800_000_000).unwrap());
         let slept = Arc::new(Mutex::new(Vec::new()));
-        let settings = Settings {
-            api: BaseUrl::parse(api).unwrap(),
-            ca: None,
-        };
+        let api = BaseUrl::parse(api).unwrap();
         let (timer, times) = (clock.clone(), Arc::clone(&slept));
         let sleep: Sleep = Box::new(move |wait| {
             timer.advance(wait);
@@ -51,7 +48,7 @@ impl Stage {
         });
         // Long enough for an answer on a loaded machine, and only waited out by a server that hangs.
         let total = Duration::from_secs(2);
-        let github = GitHub::assembled(settings, Arc::new(clock.clone()), sleep, total);
+        let github = GitHub::assembled(api, None, Arc::new(clock.clone()), sleep, total);
         Self {
             github,
             clock,
