@@ -55,16 +55,9 @@ pub enum StartError {
         /// Who has it, as far as that is noted.
         holder: Option<Holder>,
     },
-    /// A file could not be used.
-    #[error("{}: {what}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What was tried.
-        what: &'static str,
-        /// Why not.
-        source: io::Error,
-    },
+    /// The directory of the store.
+    #[error("{}: the store cannot be opened", .0.display())]
+    Store(PathBuf, #[source] io::Error),
     /// The vault is refused.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -88,6 +81,13 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
+}
+
+impl StartError {
+    /// Says what was tried where the system refused something.
+    pub(crate) fn system(what: &'static str) -> impl Fn(io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
 }
 
 /// Runs the broker until it is stopped.
@@ -203,11 +203,7 @@ fn which(holder: Option<&Holder>) -> String {
 /// One broker a store: a second one would write its own records over the first one's.
 fn lock_store(places: &Paths) -> Result<Flock<File>, StartError> {
     let data = &places.data;
-    let directory = File::open(data).map_err(|source| StartError::File {
-        path: data.clone(),
-        what: "the store cannot be opened",
-        source,
-    })?;
+    let directory = File::open(data).map_err(|error| StartError::Store(data.clone(), error))?;
     let locked = Flock::lock(directory, FlockArg::LockExclusiveNonblock);
     let locked = locked.map_err(|_taken| StartError::StoreInUse {
         data: data.clone(),
@@ -260,20 +256,15 @@ async fn announce(app: &App, root_key: Option<&'static str>) -> Result<(), Start
 
 /// The socket that systemd made, or our own, and how to tell that it is gone.
 fn listener(path: &Path, config: &Config) -> Result<(Listener, Option<SocketGuard>), StartError> {
-    let unusable = |source| StartError::System {
-        what: "the socket that systemd passed cannot be used",
-        source,
-    };
+    let unusable = StartError::system("the socket that systemd passed cannot be used");
     let inherited = ListenFd::from_env().take_unix_listener(0);
-    if let Some(socket) = inherited.map_err(unusable)? {
+    if let Some(socket) = inherited.map_err(&unusable)? {
         let kept = SocketGuard::systemds(&socket);
         return Ok((Listener::new(socket).map_err(unusable)?, kept));
     }
     let socket = socket::make(path, &config.socket)?;
     let kept = SocketGuard::ours(path.to_owned(), config.socket.clone());
-    let listener = Listener::new(socket).map_err(|source| StartError::System {
-        what: "the socket cannot be watched",
-        source,
-    })?;
+    let watched = Listener::new(socket);
+    let listener = watched.map_err(StartError::system("the socket cannot be watched"))?;
     Ok((listener, Some(kept)))
 }

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_audit::record::BrokerEvent;
-use systemd::{Notification, Systemd};
+use sd_notify::NotifyState;
+use systemd::Systemd;
 use tasks::Tasks;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -38,24 +39,14 @@ pub(crate) async fn run(
     kept: Option<SocketGuard>,
 ) -> Result<(), StartError> {
     let systemd = Systemd::start();
-    let on = |kind| {
-        signal(kind).map_err(|source| StartError::System {
-            what: "signals cannot be awaited",
-            source,
-        })
-    };
-    let (mut terminate, mut interrupt, mut hangup) = (
-        on(SignalKind::terminate())?,
-        on(SignalKind::interrupt())?,
-        on(SignalKind::hangup())?,
-    );
+    let on = |kind| signal(kind).map_err(StartError::system("signals cannot be awaited"));
+    let mut terminate = on(SignalKind::terminate())?;
+    let mut interrupt = on(SignalKind::interrupt())?;
+    let mut hangup = on(SignalKind::hangup())?;
     let (stop, stopped) = watch::channel(false);
     let api = Api::of(app.clone());
     let limits = app.config.limits;
-    let proc_env = ProcEnv::read().map_err(|source| StartError::System {
-        what: "`/proc` cannot be read",
-        source,
-    })?;
+    let proc_env = ProcEnv::read().map_err(StartError::system("`/proc` cannot be read"))?;
     let identify = Arc::new(Identify::new(
         Arc::clone(&app.config),
         Arc::clone(&app.policies),
@@ -75,18 +66,14 @@ pub(crate) async fn run(
     ));
     let mut tasks = Tasks::until(stopped.clone());
     if let Some(kept) = kept {
-        let status = Arc::clone(&app.status);
-        tasks.run(
-            "socket",
-            watch_socket(kept, status, made_again, stopped.clone()),
-        );
+        watch_socket(&mut tasks, kept, &app.status, made_again);
     }
     if let Some(serving) = scrape(&app, stopped).await? {
         tasks.run("metrics", serving);
     }
     start_tasks(&app, &mut tasks);
     give_back::unused_memory();
-    systemd.tell(Notification::Ready);
+    systemd.tell(NotifyState::Ready);
     tracing::info!(
         socket = %app.places.socket.display(),
         purposes = app.policies.in_force().set.purposes().count(),
@@ -102,7 +89,7 @@ pub(crate) async fn run(
         }
     };
 
-    systemd.tell(Notification::Stopping);
+    systemd.tell(NotifyState::Stopping);
     tracing::info!(why, "stopping");
     app.leases.gate.drain();
     if stop.send(true).is_err() {
@@ -126,10 +113,8 @@ pub(crate) async fn run(
                 reason = "the process ends, and its memory with it"
             )]
             std::mem::forget(app.clone());
-            Err(StartError::System {
-                what: "the disk takes nothing; what was to be written last is not",
-                source: elapsed.into(),
-            })
+            let what = "the disk takes nothing; what was to be written last is not";
+            Err(StartError::system(what)(elapsed.into()))
         }
     }
 }
@@ -168,11 +153,11 @@ async fn last_records(app: &App, why: &'static str) -> Result<(), StartError> {
 fn reload(operations: &Arc<Operations>, systemd: &Systemd) {
     let (operations, systemd) = (Arc::clone(operations), systemd.clone());
     tokio::spawn(async move {
-        systemd.tell(Notification::Reloading);
+        systemd.tell(NotifyState::Reloading);
         if let Ok(reloaded) = operations.reload_policies().await {
             tracing::info!(purposes = reloaded.purposes, "policies reloaded");
         }
-        systemd.tell(Notification::Ready);
+        systemd.tell(NotifyState::Ready);
     });
 }
 
@@ -186,10 +171,7 @@ async fn scrape(
     };
     let listener = tokio::net::TcpListener::bind(address)
         .await
-        .map_err(|source| StartError::System {
-            what: "`[metrics] listen` cannot be bound",
-            source,
-        })?;
+        .map_err(StartError::system("`[metrics] listen` cannot be bound"))?;
     let figures = api::metrics_router(app.clone());
     Ok(Some(server::serve_metrics(listener, figures, stopped)))
 }

@@ -1,58 +1,45 @@
 //! Watches the socket, which another program may remove.
 
 use std::os::unix::net::UnixListener;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use broker_protocol::causes;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
-use crate::server;
+use super::tasks::{Rounds, Tasks};
 use crate::socket::{Listener, SocketGuard};
 use crate::status::Status;
 
-/// Looks at the socket until the stop, and passes the next one on when it had to be made again.
-pub(super) async fn watch_socket(
-    mut kept: SocketGuard,
-    status: Arc<Status>,
+/// Looks at the socket again and again, and passes the next one on when it had to be made again.
+pub(super) fn watch_socket(
+    tasks: &mut Tasks,
+    kept: SocketGuard,
+    status: &Arc<Status>,
     made_again: mpsc::Sender<Listener>,
-    mut stopped: watch::Receiver<bool>,
 ) {
-    let mut look = tokio::time::interval(LOOK);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = server::until_stopped(&mut stopped) => return,
-            _ = look.tick() => {}
+    let needs = (Arc::new(Mutex::new(kept)), Arc::clone(status), made_again);
+    tasks.every("socket", Rounds::dropped(LOOK), &needs, look);
+}
+
+async fn look(
+    (kept, status, made_again): (Arc<Mutex<SocketGuard>>, Arc<Status>, mpsc::Sender<Listener>),
+) {
+    // Its file system may be slow.
+    let looking = move || kept.lock().unwrap_or_else(PoisonError::into_inner).look();
+    let fault = match tokio::task::spawn_blocking(looking).await {
+        Ok(Ok(None)) => None,
+        Ok(Ok(Some(again))) => listen_again(again, &made_again).await.err(),
+        Ok(Err(lost)) => Some(causes::describe(&lost)),
+        Err(panic) => {
+            return tracing::error!(cause = %panic, "the socket could not be looked at");
         }
-        // Its file system may be slow.
-        let looking = tokio::task::spawn_blocking(move || {
-            let looked = kept.look();
-            (kept, looked)
-        });
-        let looked = tokio::select! {
-            () = server::until_stopped(&mut stopped) => return,
-            looked = looking => looked,
-        };
-        let fault = match looked {
-            Ok((same, looked)) => {
-                kept = same;
-                match looked {
-                    Ok(None) => None,
-                    Ok(Some(again)) => listen_again(again, &made_again).await.err(),
-                    Err(lost) => Some(causes::describe(&lost)),
-                }
-            }
-            Err(panic) => {
-                return tracing::error!(cause = %panic, "the socket is no longer watched");
-            }
-        };
-        if status.note_socket_fault(fault.clone()) {
-            // Once, and not again until it is fixed.
-            match fault {
-                Some(fault) => tracing::error!("{fault}"),
-                None => tracing::info!("callers can connect again"),
-            }
+    };
+    if status.note_socket_fault(fault.clone()) {
+        // Once, and not again until it is fixed.
+        match fault {
+            Some(fault) => tracing::error!("{fault}"),
+            None => tracing::info!("callers can connect again"),
         }
     }
 }

@@ -1,21 +1,13 @@
 //! What systemd is told: in order, and without waiting for it to read. Its queue is short, and may be full.
 
-use std::sync::mpsc;
+use std::sync::mpsc::{self, SendError};
 use std::thread;
 
 use sd_notify::NotifyState;
 
 /// The way to systemd; leads nowhere without one.
 #[derive(Clone)]
-pub(super) struct Systemd(Option<mpsc::Sender<Notification>>);
-
-/// What it may be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Notification {
-    Ready,
-    Reloading,
-    Stopping,
-}
+pub(super) struct Systemd(Option<mpsc::Sender<NotifyState<'static>>>);
 
 impl Systemd {
     pub(super) fn start() -> Self {
@@ -27,7 +19,9 @@ impl Systemd {
             .name("systemd".to_owned())
             .spawn(move || {
                 for tell in told {
-                    pass_on(tell);
+                    if let Err(error) = sd_notify::notify(&[tell]) {
+                        tracing::warn!(cause = %error, "systemd could not be notified");
+                    }
                 }
             });
         if let Err(error) = telling {
@@ -38,22 +32,11 @@ impl Systemd {
     }
 
     /// Queues it. What systemd has not read when the process ends, the end itself tells.
-    pub(super) fn tell(&self, tell: Notification) {
+    pub(super) fn tell(&self, tell: NotifyState<'static>) {
         if let Some(to) = &self.0
-            && to.send(tell).is_err()
+            && let Err(SendError(tell)) = to.send(tell)
         {
             tracing::warn!(?tell, "systemd could not be notified");
         }
-    }
-}
-
-fn pass_on(tell: Notification) {
-    let state = match tell {
-        Notification::Ready => NotifyState::Ready,
-        Notification::Reloading => NotifyState::Reloading,
-        Notification::Stopping => NotifyState::Stopping,
-    };
-    if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!(cause = %error, "systemd could not be notified");
     }
 }

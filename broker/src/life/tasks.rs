@@ -62,14 +62,15 @@ impl Tasks {
         }
     }
 
-    /// Does a round again and again. One that takes longer than the period puts the next one off.
-    pub(super) fn every<R: Future<Output = ()> + Send + 'static>(
+    /// Does a round over `needs` again and again. One that takes longer than the period puts the next one off.
+    pub(super) fn every<N: Clone + Send + 'static, R: Future<Output = ()> + Send + 'static>(
         &mut self,
         name: &'static str,
         rounds: Rounds,
-        mut round: impl FnMut() -> R + Send + 'static,
+        needs: &N,
+        mut round: impl FnMut(N) -> R + Send + 'static,
     ) {
-        let mut stopped = self.stopped.clone();
+        let (mut stopped, needs) = (self.stopped.clone(), needs.clone());
         self.run(name, async move {
             let mut tick = tokio::time::interval_at(Instant::now() + rounds.first, rounds.period);
             tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -80,7 +81,8 @@ impl Tasks {
                     () = until_stopped(&mut stopped) => return,
                     _ = tick.tick() => {}
                 }
-                let round = AssertUnwindSafe(async { round().await }).catch_unwind();
+                let over = needs.clone();
+                let round = AssertUnwindSafe(async { round(over).await }).catch_unwind();
                 let done = if rounds.dropped {
                     tokio::select! {
                         () = until_stopped(&mut stopped) => return,
@@ -109,15 +111,20 @@ impl Tasks {
     }
 
     /// Goes on with work that a stop drops wherever it is, and that begins again after a panic.
-    pub(super) fn run_until_stop<W: Future<Output = ()> + Send + 'static>(
+    pub(super) fn run_until_stop<
+        N: Clone + Send + 'static,
+        W: Future<Output = ()> + Send + 'static,
+    >(
         &mut self,
         name: &'static str,
-        mut work: impl FnMut() -> W + Send + 'static,
+        needs: &N,
+        mut work: impl FnMut(N) -> W + Send + 'static,
     ) {
-        let mut stopped = self.stopped.clone();
+        let (mut stopped, needs) = (self.stopped.clone(), needs.clone());
         self.run(name, async move {
             loop {
-                let running = AssertUnwindSafe(async { work().await }).catch_unwind();
+                let over = needs.clone();
+                let running = AssertUnwindSafe(async { work(over).await }).catch_unwind();
                 tokio::select! {
                     () = until_stopped(&mut stopped) => return,
                     done = running => match done {
@@ -156,8 +163,7 @@ mod tests {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Tasks::until(stopped);
         let rounds = Arc::new(AtomicU32::new(0));
-        let counted = Arc::clone(&rounds);
-        tasks.every("counting", Rounds::finished(SHORT), move || {
+        tasks.every("counting", Rounds::finished(SHORT), &rounds, |counted| {
             let round = counted.fetch_add(1, Ordering::Relaxed);
             assert_ne!(round, 1, "a fault before it waits for anything");
             async move { assert_ne!(round, 2, "a fault of its own") }
@@ -175,17 +181,21 @@ mod tests {
         let mut tasks = Tasks::until(stopped);
         let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let finished = Arc::new(AtomicU32::new(0));
-        let (begins, may, counted) = (begun.clone(), go_on.clone(), finished.clone());
-        tasks.every("finishes", Rounds::finished(SHORT), move || {
-            let (begins, may, counted) = (begins.clone(), may.clone(), counted.clone());
-            async move {
+        let needs = (begun.clone(), go_on.clone(), finished.clone());
+        tasks.every(
+            "finishes",
+            Rounds::finished(SHORT),
+            &needs,
+            |(begins, may, counted)| async move {
                 begins.notify_one();
                 may.notified().await;
                 counted.fetch_add(1, Ordering::Relaxed);
-            }
+            },
+        );
+        tasks.every("hangs", Rounds::dropped(SHORT), &(), |()| {
+            std::future::pending()
         });
-        tasks.every("hangs", Rounds::dropped(SHORT), std::future::pending);
-        tasks.run_until_stop("endless", std::future::pending);
+        tasks.run_until_stop("endless", &(), |()| std::future::pending());
         begun.notified().await;
         stop.send(true).unwrap();
         let ended = tokio::spawn(tasks.ended());
@@ -201,7 +211,7 @@ mod tests {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Tasks::until(stopped);
         let late = Rounds::finished(SHORT).first_after(Duration::from_secs(3600));
-        tasks.every("late", late, || async { panic!("not yet") });
+        tasks.every("late", late, &(), |()| async { panic!("not yet") });
         tokio::time::sleep(SHORT * 5).await;
         stop.send(true).unwrap();
         tasks.ended().await;

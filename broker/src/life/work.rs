@@ -1,6 +1,5 @@
 //! The tasks of the services: what each does by itself, and how often.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::tasks::{Rounds, Tasks};
@@ -9,97 +8,80 @@ use crate::give_back;
 
 /// Starts all of them.
 pub(super) fn start_tasks(app: &App, tasks: &mut Tasks) {
-    let over = app.clone();
-    tasks.every("sweep", Rounds::finished(SWEEP), move || {
-        over.leases.expire_leases();
-        over.minting.end_unneeded_tokens(over.leases.is_rebuilt());
-        over.leases.close_minutes();
-        std::future::ready(())
+    tasks.every("sweep", Rounds::finished(SWEEP), app, |app| async move {
+        app.leases.expire_leases();
+        app.minting.end_unneeded_tokens(app.leases.is_rebuilt());
+        app.leases.close_minutes();
     });
-    let noted = app.clone();
-    tasks.every("note", Rounds::finished(NOTE), move || {
-        noted.leases.note_head();
-        noted.limits.record_limits();
-        noted.limits.warn_of_floors();
-        std::future::ready(())
+
+    tasks.every("note", Rounds::finished(NOTE), app, |app| async move {
+        app.leases.note_head();
+        app.limits.record_limits();
+        app.limits.warn_of_floors();
     });
+
     // What is on its way to operators when the broker stops is sent again after the next start.
-    let warned = Arc::clone(&app.warnings);
-    tasks.run_until_stop("warnings", move || {
-        let warnings = Arc::clone(&warned);
-        async move {
-            let mut round = tokio::time::interval(WARN);
-            round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                tokio::select! {
-                    _ = round.tick() => {}
-                    () = warnings.wake.notified() => {}
-                }
-                warnings.run_round().await;
+    tasks.run_until_stop("warnings", &app.warnings, |warnings| async move {
+        let mut round = tokio::time::interval(WARN);
+        round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = round.tick() => {}
+                () = warnings.wake.notified() => {}
             }
+            warnings.run_round().await;
         }
     });
+
     if let Some(every) = app.config.github.poll_every {
         // Leases come and go; looking for whom to ask is work too.
-        let (look, polled) = ((every / 30).max(POLL), app.clone());
-        tasks.every("polls", Rounds::dropped(look), move || {
-            let App { limits, leases, .. } = polled.clone();
-            async move { limits.poll_those_due(leases.table.secrets(), every).await }
+        let look = Rounds::dropped((every / 30).max(POLL));
+        tasks.every("polls", look, app, move |app| async move {
+            let secrets = app.leases.table.secrets();
+            app.limits.poll_those_due(secrets, every).await;
         });
     }
+
     if let Some(every) = app.config.github.check_every {
-        let checks = Arc::clone(&app.checks);
         // A check that has begun may take a minute.
-        tasks.every("checks", Rounds::dropped(CHECK), move || {
-            let checks = Arc::clone(&checks);
-            async move { checks.run_due_check(every).await }
+        let rounds = Rounds::dropped(CHECK);
+        tasks.every("checks", rounds, &app.checks, move |checks| async move {
+            checks.run_due_check(every).await;
         });
     }
+
     // Beside the sweep, because GitHub may take its time.
-    let rotations = Arc::clone(&app.rotations);
-    tasks.every("rotations", Rounds::dropped(DUE), move || {
-        let rotations = Arc::clone(&rotations);
-        async move { rotations.run_due_rotations().await }
+    tasks.every("rotations", Rounds::dropped(DUE), app, |app| async move {
+        app.rotations.run_due_rotations().await;
     });
-    let rekeyed = app.clone();
-    tasks.every("root key", Rounds::finished(DUE), move || {
-        let App {
-            secrets,
-            operations,
-            ..
-        } = rekeyed.clone();
-        async move {
-            secrets.note_first_seen_elsewhere().await;
-            operations.run_due_rekey().await;
-        }
+
+    tasks.every("root key", Rounds::finished(DUE), app, |app| async move {
+        app.secrets.note_first_seen_elsewhere().await;
+        app.operations.run_due_rekey().await;
     });
+
     // Their places may be slow as well; a question that is under way is given up.
-    let refreshed = Arc::clone(&app.secrets);
-    tasks.run_until_stop("sources", move || {
-        let secrets = Arc::clone(&refreshed);
-        async move { secrets.refresh_sources(REFRESH).await }
+    tasks.run_until_stop("sources", &app.secrets, |secrets| async move {
+        secrets.refresh_sources(REFRESH).await;
     });
+
     // Once the start has settled, because its first rounds touch much that is not touched again, and then
     // every hour in which no one holds a lease: whoever comes next pays for it in microseconds, and a
     // broker that is busy does not pay at all.
-    let (leases, mut starting) = (Arc::clone(&app.leases), true);
-    tasks.every(
-        "memory",
-        Rounds::finished(TIDY).first_after(SETTLED),
-        move || {
-            let idle = std::mem::take(&mut starting) || leases.table.len() == 0;
-            async move {
-                if !idle {
-                    return;
-                }
-                // It takes milliseconds, in which leases go on.
-                let given = tokio::task::spawn_blocking(give_back::unused_memory);
-                if let Err(panic) = given.await {
-                    tracing::error!(cause = %panic, "memory could not be given back");
-                }
+    let (rounds, mut starting) = (Rounds::finished(TIDY).first_after(SETTLED), true);
+    tasks.every("memory", rounds, &app.leases, move |leases| {
+        let idle = std::mem::take(&mut starting) || leases.table.len() == 0;
+        async move {
+            if !idle {
+                return;
             }
-        },
-    );
+            // It takes milliseconds, in which leases go on.
+            let given = tokio::task::spawn_blocking(give_back::unused_memory);
+            if let Err(panic) = given.await {
+                tracing::error!(cause = %panic, "memory could not be given back");
+            }
+        }
+    });
 }
 
 /// How often what has ended is looked for.
