@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 use crate::config::AuthorityFile;
 use crate::operations::Operations;
-use crate::policy_files::{self, PolicyFiles};
+use crate::policy_files;
 use crate::secrets::UpkeepError;
 use crate::{give_back, lease_record};
 
@@ -124,12 +124,8 @@ impl Operations {
         if files.digests() != self.policies.in_force().files {
             return Err(UpkeepError::NotInForce);
         }
-        let PolicyFiles {
-            mut policies,
-            tables,
-            ..
-        } = files;
-        policies.extend(tables);
+        let mut policies = files.policies;
+        policies.extend(files.tables);
         Ok(policies)
     }
 }

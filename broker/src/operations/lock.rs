@@ -100,7 +100,7 @@ impl Operations {
         let loaded = tokio::task::spawn_blocking(move || match passphrase {
             Some(passphrase) => this.vault.root_key_behind(&passphrase),
             None => {
-                let key = this.vault.fetch_root_key(&this.key_locations())?;
+                let key = this.vault.fetch_root_key(&this.locations)?;
                 Ok((key, this.vault.root_key_in_force().source.as_str()))
             }
         });
@@ -108,10 +108,6 @@ impl Operations {
             .await
             .map_err(|panic| UpkeepError::Broken("the root key", panic))?
             .map_err(UpkeepError::Unlock)
-    }
-
-    pub(super) fn key_locations(&self) -> root_key::KeyLocations {
-        root_key_locations(&self.places)
     }
 }
 

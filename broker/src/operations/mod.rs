@@ -24,6 +24,7 @@ use broker_protocol::names::RepoPattern;
 use broker_protocol::paths::Paths;
 use broker_sources::Sources;
 use broker_vault::Vault;
+use broker_vault::root_key::KeyLocations;
 
 use crate::journal::Journal;
 use crate::leases::Leases;
@@ -43,6 +44,8 @@ pub(crate) struct Operations {
     minting: Arc<Minting>,
     leases: Arc<Leases>,
     places: Arc<Paths>,
+    /// Where the sources of a root key are looked for.
+    locations: KeyLocations,
     /// The last reload that was asked for is the one in force.
     reloading: tokio::sync::Mutex<()>,
     /// What is about the whole store, one at a time: an unlock, a backup, what a repository's name
@@ -68,6 +71,7 @@ impl Operations {
             sources,
             minting,
             leases,
+            locations: root_key_locations(&places),
             places,
             reloading: tokio::sync::Mutex::default(),
             store_wide: tokio::sync::Mutex::default(),

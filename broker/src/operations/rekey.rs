@@ -38,10 +38,8 @@ impl Operations {
     ) -> Result<RekeyOutcome, UpkeepError> {
         let this = Arc::clone(self);
         // Deriving a key is slow.
-        let prepared = tokio::task::spawn_blocking(move || {
-            let at = this.key_locations();
-            this.vault.prepare_rekey(&asked, &at)
-        });
+        let prepare = move || this.vault.prepare_rekey(&asked, &this.locations);
+        let prepared = tokio::task::spawn_blocking(prepare);
         let prepared = prepared.await.map_err(broken)?.map_err(refused)?;
         let rekey = match prepared {
             Prepared::Ready(rekey) => rekey,
@@ -56,10 +54,8 @@ impl Operations {
         };
         let announced = self.journal.record(&event).await?;
         let (this, now) = (Arc::clone(self), self.journal.now().wall);
-        let done = tokio::task::spawn_blocking(move || {
-            let at = this.key_locations();
-            this.vault.rekey(*rekey, announced, &at, now)
-        });
+        let change = move || this.vault.rekey(*rekey, announced, &this.locations, now);
+        let done = tokio::task::spawn_blocking(change);
         match done.await.map_err(broken)? {
             Ok(rekeyed) => {
                 self.record_rekeyed(announced, &rekeyed).await;
@@ -78,10 +74,8 @@ impl Operations {
     pub(crate) async fn finish_rekey(self: &Arc<Self>) {
         let this = Arc::clone(self);
         // A keyring is slow.
-        let found = tokio::task::spawn_blocking(move || {
-            let at = this.key_locations();
-            this.vault.after_interrupted_rekey(&at)
-        });
+        let finish = move || this.vault.after_interrupted_rekey(&this.locations);
+        let found = tokio::task::spawn_blocking(finish);
         match found.await {
             Ok(None) => {}
             Ok(Some(Interrupted::Done { announced, rekeyed })) => {
