@@ -17,7 +17,7 @@ use broker_clock::{Clock, SystemClock};
 use broker_protocol::paths::{Overrides, Paths};
 use broker_secret_memory::nonblocking_stderr::NonblockingStderr;
 use broker_secret_memory::redact;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use zeroizing_alloc::ZeroAlloc;
 
 /// All memory is wiped when it is freed: buffers of libraries too, and secrets in unexpected places that no
@@ -29,14 +29,6 @@ static WIPED_WHEN_FREED: ZeroAlloc<System> = ZeroAlloc(System);
 #[derive(Parser)]
 #[command(name = "tokend", version, max_term_width = 100)]
 struct Arguments {
-    #[command(flatten)]
-    global: Global,
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Args)]
-struct Global {
     /// The configuration; policies and key file are beside it. /etc/tokend/tokend.toml selects the
     /// paths of the system service [env: TOKEND_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
@@ -50,6 +42,9 @@ struct Global {
     /// What to trace: error, warn, info, debug, trace, or a filter such as `broker=debug`
     #[arg(long, global = true, value_name = "FILTER", default_value = "info")]
     trace: String,
+
+    #[command(subcommand)]
+    command: Option<Command>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -76,20 +71,20 @@ enum Command {
 fn main() -> ExitCode {
     redact::install_panic_hook(io::stderr);
     let arguments = Arguments::parse();
-    run(arguments).unwrap_or_else(|error| commands::fail(error.as_ref()))
+    run(arguments).unwrap_or_else(|error| commands::fail(error.as_ref(), 1))
 }
 
 fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
     // First, and while there is one thread.
     let hardened = harden::before_any_secret()?;
-    let format = match arguments.global.trace_format {
+    let format = match arguments.trace_format {
         TraceFormat::Text => redact::Format::Text,
         TraceFormat::Json => redact::Format::Json,
     };
-    let filter = &arguments.global.trace;
+    let filter = &arguments.trace;
     let overrides = Overrides {
-        config: arguments.global.config,
-        socket: arguments.global.socket,
+        config: arguments.config,
+        socket: arguments.socket,
     };
     let places = Paths::find(&overrides, |name| std::env::var_os(name))?;
     let clock = Arc::new(SystemClock::new()?);
@@ -117,13 +112,13 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         }
         Command::Backup(options) => Ok(match commands::backup::run(&options, out) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => commands::fail_with(&error, error.exit_code()),
+            Err(error) => commands::fail(&error, error.exit_code()),
         }),
         Command::Restore(options) => {
             let restored = commands::restore::command::run(options, &places, clock, out);
             Ok(match restored {
                 Ok(()) => ExitCode::SUCCESS,
-                Err(error) => commands::fail_with(&error, error.exit_code()),
+                Err(error) => commands::fail(&error, error.exit_code()),
             })
         }
     }

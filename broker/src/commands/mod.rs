@@ -1,12 +1,15 @@
 //! The daemon's own subcommands: what needs no running broker.
 
 use std::error::Error;
+use std::fs;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use broker_secret_memory::redact;
-
+use broker_private_files::{self as private, PrivateError};
 use broker_protocol::causes;
+use broker_secret_memory::redact;
+use serde::Serialize;
 
 pub mod backup;
 pub mod init;
@@ -17,12 +20,7 @@ mod typed;
 pub use typed::NoPassphrase;
 
 /// Says on standard error why the daemon or one of its commands failed, causes included.
-pub fn fail(error: &dyn Error) -> ExitCode {
-    fail_with(error, 1)
-}
-
-/// The same, with an exit code that says more.
-pub fn fail_with(error: &dyn Error, code: u8) -> ExitCode {
+pub fn fail(error: &dyn Error, code: u8) -> ExitCode {
     say_why(error, &mut io::stderr());
     code.into()
 }
@@ -33,4 +31,31 @@ pub fn say_why(error: &dyn Error, to: &mut impl Write) {
     // Nowhere is left to complain if that is gone.
     to.write_all(&redact::mask(text.as_bytes()))
         .unwrap_or_default();
+}
+
+/// Prints an answer as JSON, in a line.
+fn print_json(answer: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, answer)?;
+    writeln!(out)
+}
+
+/// Makes a directory that is missing; one that is there may be written by this account and root alone. Returns
+/// whether it was made.
+fn make_or_check(directory: &Path) -> Result<bool, PrivateError> {
+    match private::check_unwritable_by_others(directory) {
+        Err(error) if error.is_not_found() => private::make_directory(directory),
+        there => there.map(|()| false),
+    }
+}
+
+/// What is in a directory; nothing if there is none.
+fn entries(directory: &Path) -> Result<Vec<PathBuf>, PrivateError> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(PrivateError::io(directory))?,
+    };
+    let paths = entries.map(|entry| Ok(entry?.path()));
+    paths
+        .collect::<io::Result<_>>()
+        .map_err(PrivateError::io(directory))
 }

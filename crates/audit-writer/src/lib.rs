@@ -36,7 +36,7 @@ use broker_clock::Clock;
 use broker_protocol::names::SecretName;
 use jiff::Timestamp;
 use nix::unistd::Gid;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 
 use self::appender::{Appender, Entry};
@@ -95,7 +95,7 @@ impl<T> Recorded<T> {
 }
 
 /// Who a log belongs to. Kept in the vault; the first record of the log repeats it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogIdentity {
     /// 32 hexadecimal digits.
     pub log_id: String,

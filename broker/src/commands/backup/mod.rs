@@ -8,13 +8,12 @@ use std::path::{Path, PathBuf};
 
 use broker_policy::{Host, PolicyErrors, PolicySet};
 use broker_protocol::hex;
-use broker_vault::backup::{
-    self, Authorities, Backup, BackupError, BackupFiles, LogAtBackup, UnreadableBackup,
-};
+use broker_vault::backup::{self, Backup, BackupError, BackupFiles, LogAtBackup, UnreadableBackup};
 use clap::Args;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::print_json;
 use super::typed::{self, NoPassphrase, PromptMode};
 use crate::accounts::SystemAccounts;
 use crate::config::{AuthorityFile, Config};
@@ -120,14 +119,12 @@ pub(super) fn verify(path: &Path, from: Option<&Path>) -> Result<Verified, Verif
         warnings.push(format!("a tokend would not start here: {error}"));
     }
     let text = backup.files.config.as_deref().unwrap_or_default();
-    for named in AuthorityFile::named_in(text, Path::new("tokend.toml")) {
-        let is_in = |file: &Authorities| file.table == named.table;
-        if !backup.files.authorities.iter().any(is_in) {
-            let (table, path) = (named.table, named.path.display());
-            warnings.push(format!(
-                "the configuration names {path} (`[{table}] ca`), which is not in the backup: back it up separately"
-            ));
-        }
+    let named = AuthorityFile::named_in(text, Path::new("tokend.toml"));
+    for named in named.iter().filter(|named| !holds(&backup, named)) {
+        let (table, path) = (named.table, named.path.display());
+        warnings.push(format!(
+            "the configuration names {path} (`[{table}] ca`), which is not in the backup: back it up separately"
+        ));
     }
     Ok(Verified {
         sha256: hex::of(&Sha256::digest(&file)),
@@ -135,6 +132,12 @@ pub(super) fn verify(path: &Path, from: Option<&Path>) -> Result<Verified, Verif
         backup,
         warnings,
     })
+}
+
+/// Whether the backup has a file that the configuration names.
+pub(super) fn holds(backup: &Backup, named: &AuthorityFile) -> bool {
+    let mut held = backup.files.authorities.iter();
+    held.any(|file| file.table == named.table)
 }
 
 /// Runs the command.
@@ -147,12 +150,9 @@ pub fn run(arguments: &BackupArguments, out: &mut dyn Write) -> Result<(), Verif
     let verified = verify(path, arguments.passphrase_file.as_deref())?;
     let contents = BackupContents::of(path, &verified);
     if arguments.json {
-        serde_json::to_writer(&mut *out, &contents).map_err(io::Error::from)?;
-        writeln!(out)?;
-        return Ok(());
+        return Ok(print_json(&contents, out)?);
     }
-    contents.print(out)?;
-    Ok(())
+    Ok(contents.print(out)?)
 }
 
 /// What a verified backup contains.

@@ -6,7 +6,8 @@ use broker_private_files::PrivateError;
 use broker_protocol::paths::Paths;
 use broker_vault::root_key::{RootKey, RootKeyError, RootKeySource, Wrap, make_file};
 
-use super::{InitError, InitOptions, PassphraseFor, ask, key_locations, make_or_check};
+use super::{InitError, InitOptions, PassphraseFor, ask, key_locations};
+use crate::commands::make_or_check;
 
 /// A root key that is kept where `source` will look for it.
 pub(super) struct Chosen {

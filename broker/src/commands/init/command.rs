@@ -30,16 +30,16 @@ pub struct InitArguments {
 ///
 /// # Errors
 ///
-/// [`InitError`], or if `out` takes no more.
+/// [`InitError`], each with what to do.
 pub fn run(
     arguments: InitArguments,
     places: &Paths,
     now: Timestamp,
     out: &mut dyn Write,
-) -> Result<(), InitCommandError> {
+) -> Result<(), InitError> {
     let wants_recovery = arguments.recovery;
     if wants_recovery && places.vault.exists() {
-        return Err(InitCommandError::TooLateForRecovery(places.vault.clone()));
+        return Err(InitError::TooLateForRecovery(places.vault.clone()));
     }
     let options = InitOptions {
         root_key: arguments.root_key,
@@ -60,20 +60,6 @@ pub fn run(
     let report = init(places, &options, now)?;
     print(&report, out)?;
     Ok(())
-}
-
-/// Why the command failed.
-#[derive(Debug, thiserror::Error)]
-pub enum InitCommandError {
-    /// What the operator has to fix.
-    #[error(transparent)]
-    Init(#[from] InitError),
-    /// `--recovery` for a vault that exists.
-    #[error("{}: the vault exists already, and nothing was changed; set its recovery passphrase while the broker runs: tokenctl rekey --recovery", .0.display())]
-    TooLateForRecovery(PathBuf),
-    /// Standard output takes no more.
-    #[error("the report could not be written")]
-    Output(#[from] io::Error),
 }
 
 fn at_terminal(typed: PromptMode) -> io::Result<Option<Passphrase>> {

@@ -21,7 +21,7 @@ use broker_private_files::{self as private, PrivateError};
 use broker_vault::root_key::{
     KeyLocations, Keyring, Passphrase, RootKeyError, RootKeySource, Wrap,
 };
-use broker_vault::{self as vault, NewVault, NoRandom, RootKeyInForce, Vault, VaultError};
+use broker_vault::{self as vault, NewVault, RootKeyInForce, Vault, VaultError};
 
 mod choose_key;
 pub mod command;
@@ -30,6 +30,8 @@ mod report;
 mod tests;
 
 use choose_key::choose_key;
+
+use super::{entries, make_or_check};
 pub use report::{Done, InitReport, InitStep, print};
 
 /// What the operator wants, and how to ask for more.
@@ -80,6 +82,12 @@ pub enum InitError {
     /// The root key.
     #[error(transparent)]
     RootKey(#[from] RootKeyError),
+    /// `--recovery` for a vault that exists.
+    #[error("{}: the vault exists already, and nothing was changed; set its recovery passphrase while the broker runs: tokenctl rekey --recovery", .0.display())]
+    TooLateForRecovery(PathBuf),
+    /// Standard output takes no more.
+    #[error("the report could not be written")]
+    Output(#[from] io::Error),
     /// The terminal.
     #[error("the passphrase could not be read: {0}")]
     Prompt(#[source] io::Error),
@@ -108,12 +116,6 @@ pub enum InitError {
     },
 }
 
-impl From<NoRandom> for InitError {
-    fn from(cause: NoRandom) -> Self {
-        Self::RootKey(cause.into())
-    }
-}
-
 /// Makes what is missing and checks what exists.
 ///
 /// # Errors
@@ -135,14 +137,11 @@ pub fn init(
             vault: places.vault.clone(),
         });
     }
-    let mut report = if exists {
-        existing_vault(places, options, now)?
+    if exists {
+        existing_vault(places, options, now, steps)
     } else {
-        new_vault(places, options, now)?
-    };
-    steps.append(&mut report.steps);
-    report.steps = steps;
-    Ok(report)
+        new_vault(places, options, now, steps)
+    }
 }
 
 macro_rules! example {
@@ -182,16 +181,14 @@ fn configuration(places: &Paths, examples: &[(&str, &str)]) -> Result<Vec<InitSt
     })?);
     // Only what is directly in the directory of policies is in force.
     let directory = places.policies.join("examples");
-    if !examples.is_empty() {
-        steps.push(offer("examples", &directory, || {
-            make_or_check(&directory)?;
-            let mut made = false;
-            for (name, text) in examples {
-                made |= make_file_or_check(&directory.join(name), text)?;
-            }
-            Ok(made)
-        })?);
-    }
+    steps.push(offer("examples", &directory, || {
+        make_or_check(&directory)?;
+        let mut made = false;
+        for (name, text) in examples {
+            made |= make_file_or_check(&directory.join(name), text)?;
+        }
+        Ok(made)
+    })?);
     Ok(steps)
 }
 
@@ -212,13 +209,6 @@ fn offer(
     }
 }
 
-fn make_or_check(directory: &Path) -> Result<bool, PrivateError> {
-    match private::check_unwritable_by_others(directory) {
-        Err(error) if error.is_not_found() => private::make_directory(directory),
-        there => there.map(|()| false),
-    }
-}
-
 fn make_file_or_check(path: &Path, content: &str) -> Result<bool, PrivateError> {
     match private::check_file_unwritable_by_others(path) {
         Err(error) if error.is_not_found() => {
@@ -232,9 +222,10 @@ fn new_vault(
     places: &Paths,
     options: &InitOptions<'_>,
     now: Timestamp,
+    mut steps: Vec<InitStep>,
 ) -> Result<InitReport, InitError> {
-    let mut steps = Vec::from_iter(set_log_aside(places, options, now)?);
-    let id = vault::new_id()?;
+    steps.extend(set_log_aside(places, options, now)?);
+    let id = vault::new_id().map_err(RootKeyError::from)?;
     let chosen = choose_key(places, options, &id)?;
     let recovery = match ask(options, PassphraseFor::Recovery)? {
         Some(passphrase) => Some(Wrap::make(&chosen.root, &id, &passphrase)?),
@@ -266,10 +257,11 @@ fn existing_vault(
     places: &Paths,
     options: &InitOptions<'_>,
     now: Timestamp,
+    mut steps: Vec<InitStep>,
 ) -> Result<InitReport, InitError> {
     let begin_new = options.audit_log == AuditLogChoice::BeginNew;
     let vault = match Vault::open(&places.vault) {
-        Err(VaultError::InUse(_)) if !begin_new => return Ok(report::in_use(places)),
+        Err(VaultError::InUse(_)) if !begin_new => return Ok(report::in_use(places, steps)),
         opened => opened?,
     };
     let RootKeyInForce {
@@ -293,7 +285,6 @@ fn existing_vault(
         Err(RootKeyError::PassphraseNeeded | RootKeyError::NoCredentials(_)) if !begin_new => {}
         Err(error) => return Err(error.into()),
     }
-    let mut steps = Vec::new();
     if source == RootKeySource::File {
         steps.push(InitStep::new("root key", &places.root_key, false));
     }
@@ -335,17 +326,8 @@ fn set_log_aside(
 }
 
 fn holds_log(audit: &Path) -> Result<bool, PrivateError> {
-    let entries = match fs::read_dir(audit) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        entries => entries.map_err(PrivateError::io(audit))?,
-    };
-    for entry in entries {
-        let path = entry.map_err(PrivateError::io(audit))?.path();
-        if path.extension().is_some_and(|end| end == "jsonl") {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let is_segment = |path: &PathBuf| path.extension().is_some_and(|end| end == "jsonl");
+    Ok(entries(audit)?.iter().any(is_segment))
 }
 
 fn ask(options: &InitOptions<'_>, what: PassphraseFor) -> Result<Option<Passphrase>, InitError> {

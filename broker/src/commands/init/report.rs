@@ -86,9 +86,10 @@ pub(super) fn meaning(source: &RootKeySource, places: &Paths, because: Option<&s
 }
 
 /// The vault of a running broker, which has checked it.
-pub(super) fn in_use(places: &Paths) -> InitReport {
+pub(super) fn in_use(places: &Paths, mut steps: Vec<InitStep>) -> InitReport {
+    steps.push(InitStep::new("vault", &places.vault, false));
     InitReport {
-        steps: vec![InitStep::new("vault", &places.vault, false)],
+        steps,
         root_key: "in use by a running tokend".to_owned(),
         has_recovery: None,
         log: None,

@@ -113,17 +113,11 @@ pub fn check(at: Where<'_>, out: &mut dyn Write) -> io::Result<u8> {
         Ok(set) => set,
         Err(errors) => return failed(out, errors.iter()),
     };
-    for warning in set.warnings() {
-        writeln!(out, "warning: {warning}")?;
-    }
-    for warning in linked_programs(&set) {
-        writeln!(out, "warning: {warning}")?;
-    }
-    for warning in files.policies.iter().flat_map(cut::widening) {
-        writeln!(out, "warning: {warning}")?;
-    }
     let Verdict { refused, warnings } = cases::verdict(&files.policies, &files.tables);
-    for warning in warnings {
+    let widening = files.policies.iter().flat_map(cut::widening);
+    let of_set = set.warnings().iter().map(ToString::to_string);
+    let of_files = widening.chain(warnings).map(|warning| warning.to_string());
+    for warning in of_set.chain(linked_programs(&set)).chain(of_files) {
         writeln!(out, "warning: {warning}")?;
     }
     for error in refused {

@@ -1,18 +1,20 @@
 //! `tokend restore` on the command line.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use broker_audit_writer::LogIdentity;
 use broker_clock::Clock;
 use broker_protocol::paths::Paths;
-use broker_vault::root_key::{Keyring, Passphrase, RootKeyError, RootKeySource, Wrap};
+use broker_vault::root_key::{Keyring, Passphrase, RootKeySource, Wrap};
 use clap::Args;
 use serde::Serialize;
 
 use super::{RestoreError, RestoreOptions, restore};
 use crate::commands::backup::{self, VerifyError};
-use crate::commands::typed::{self, NoPassphrase, PromptMode};
+use crate::commands::print_json;
+use crate::commands::typed::{self, PromptMode};
 
 /// What `tokend restore` takes.
 #[derive(Debug, Args)]
@@ -35,58 +37,23 @@ pub struct RestoreArguments {
     json: bool,
 }
 
-/// Why the command failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RestoreCommandError {
-    /// The backup is not one that can be used.
-    #[error(transparent)]
-    Verify(#[from] VerifyError),
-    /// It could not be put in place.
-    #[error(transparent)]
-    Restore(#[from] RestoreError),
-    /// There is no passphrase for the vault.
-    #[error(transparent)]
-    Passphrase(#[from] NoPassphrase),
-    /// The vault's new passphrase is refused.
-    #[error(transparent)]
-    RootKey(#[from] RootKeyError),
-    /// Standard output takes no more.
-    #[error("everything is restored, but the report could not be written")]
-    Output(#[from] io::Error),
-}
-
-impl RestoreCommandError {
-    /// 8 where the backup is refused; 2 for a wrong command line or no terminal to ask at; else 1.
-    #[must_use]
-    pub const fn exit_code(&self) -> u8 {
-        match self {
-            Self::Verify(error) => error.exit_code(),
-            Self::Passphrase(_)
-            | Self::Restore(RestoreError::Credential)
-            | Self::RootKey(RootKeyError::ShortPassphrase | RootKeyError::ControlCharacter(_)) => 2,
-            Self::Restore(_) | Self::RootKey(_) | Self::Output(_) => 1,
-        }
-    }
-}
-
 /// Runs the command.
 ///
 /// # Errors
 ///
-/// [`RestoreCommandError`].
+/// [`RestoreError`].
 pub fn run(
     arguments: RestoreArguments,
     places: &Paths,
     clock: Arc<dyn Clock>,
     out: &mut dyn Write,
-) -> Result<(), RestoreCommandError> {
+) -> Result<(), RestoreError> {
     let verified = backup::verify(&arguments.file, arguments.passphrase_file.as_deref())?;
     let backup = verified.backup;
     let before = backup.root_key_source().clone();
     let root_key = arguments.root_key.unwrap_or_else(|| before.clone());
     if matches!(root_key, RootKeySource::Credential(_)) {
-        return Err(RestoreError::Credential.into());
+        return Err(RestoreError::Credential);
     }
     let wants_passphrase =
         root_key == RootKeySource::Passphrase && before != RootKeySource::Passphrase;
@@ -107,23 +74,19 @@ pub fn run(
     };
     let restored = restore(places, options, clock)?;
     if arguments.json {
-        let log = restored.log.as_ref();
         let report = RestoreReport {
             vault: &manifest.vault,
             root_key: root_key.as_str(),
-            finished_earlier: restored.finished_earlier,
-            log_id: log.map(|log| log.log_id.as_str()),
-            public_key: log.map(|log| log.public_key.as_str()),
+            finished_earlier: restored.log.is_none(),
+            log: &restored.log,
             old_log: &manifest.log.log_id,
             old_records: manifest.log.records,
             old_head: &manifest.log.head,
             notes: &restored.notes,
         };
-        serde_json::to_writer(&mut *out, &report).map_err(io::Error::from)?;
-        writeln!(out)?;
-        return Ok(());
+        return Ok(print_json(&report, out)?);
     }
-    if restored.finished_earlier {
+    if restored.log.is_none() {
         writeln!(out, "an interrupted restore is finished")?;
     }
     writeln!(
@@ -151,14 +114,14 @@ pub fn run(
     Ok(())
 }
 
-fn vault_passphrase(from: Option<PathBuf>) -> Result<Passphrase, RestoreCommandError> {
+fn vault_passphrase(from: Option<PathBuf>) -> Result<Passphrase, RestoreError> {
     let typed = typed::passphrase(
         from.as_deref(),
         "--vault-passphrase-file",
         "New passphrase of the vault",
         PromptMode::Twice,
-    )?;
-    Ok(typed.chosen()?)
+    );
+    Ok(typed.map_err(VerifyError::from)?.chosen()?)
 }
 
 #[derive(Serialize)]
@@ -166,10 +129,8 @@ struct RestoreReport<'a> {
     vault: &'a str,
     root_key: &'a str,
     finished_earlier: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    log_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    public_key: Option<&'a str>,
+    #[serde(flatten)]
+    log: &'a Option<LogIdentity>,
     old_log: &'a str,
     old_records: u64,
     old_head: &'a str,

@@ -1,11 +1,14 @@
 //! Why nothing was restored.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use broker_audit_writer::AuditLogError;
 use broker_private_files::{PrivateError, quoted};
 use broker_vault::backup::BackupError;
 use broker_vault::root_key::RootKeyError;
+
+use crate::commands::backup::VerifyError;
 
 /// Something that exists where the backup should go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +46,12 @@ pub enum RestoreError {
         "a root key cannot be restored into a systemd credential; pass --root-key file, keyring or passphrase"
     )]
     Credential,
+    /// The backup is not one that can be used, or there is no passphrase.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// Standard output takes no more.
+    #[error("everything is restored, but the report could not be written")]
+    Output(#[from] io::Error),
     /// A file or directory.
     #[error(transparent)]
     Private(#[from] PrivateError),
@@ -58,6 +67,27 @@ pub enum RestoreError {
     /// A record could not be written as JSON: a fault of tokend's own.
     #[error("a record could not be written")]
     Record(#[from] serde_json::Error),
+}
+
+impl RestoreError {
+    /// 8 where the backup is refused; 2 for a wrong command line or no terminal to ask at; else 1.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Verify(error) => error.exit_code(),
+            Self::Credential
+            | Self::RootKey(RootKeyError::ShortPassphrase | RootKeyError::ControlCharacter(_)) => 2,
+            Self::InTheWay(_)
+            | Self::OtherAttempt { .. }
+            | Self::InUse(_)
+            | Self::Output(_)
+            | Self::Private(_)
+            | Self::RootKey(_)
+            | Self::Backup(_)
+            | Self::AuditLog(_)
+            | Self::Record(_) => 1,
+        }
+    }
 }
 
 fn one_a_line(found: &[InTheWay]) -> String {

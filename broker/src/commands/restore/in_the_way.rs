@@ -12,6 +12,7 @@ use broker_vault::backup::Backup;
 
 use super::named_files::Arranged;
 use super::{InTheWay, RestoreError};
+use crate::commands::entries;
 use crate::policy_files;
 
 /// Everything that a restore would write over, join or put in force besides its own.
@@ -25,7 +26,7 @@ pub(super) fn in_the_way(
     if fs::symlink_metadata(&places.vault).is_ok() {
         add(places.vault.clone(), "a vault");
     }
-    if !is_empty(&places.audit)? {
+    if !entries(&places.audit)?.is_empty() {
         add(
             places.audit.clone(),
             "an audit log, which cannot be joined with another",
@@ -79,16 +80,6 @@ pub(super) fn differs(path: &Path, wanted: &[u8]) -> Result<bool, PrivateError> 
         Err(error) if NotAFile::is_cause_of(&error) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
         Err(error) => Err(PrivateError::io(path)(error)),
-    }
-}
-
-fn is_empty(directory: &Path) -> Result<bool, PrivateError> {
-    match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        entries => Ok(entries
-            .map_err(PrivateError::io(directory))?
-            .next()
-            .is_none()),
     }
 }
 

@@ -28,6 +28,7 @@ use nix::unistd::Gid;
 use self::in_the_way::in_the_way;
 use self::named_files::Arranged;
 use self::staging::Staging;
+use super::make_or_check;
 use crate::config::Config;
 
 pub use self::error::{InTheWay, RestoreError};
@@ -55,11 +56,9 @@ pub struct RestoreOptions {
 }
 
 /// What was done.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Restored {
-    /// Whether an earlier attempt had done nearly all of it.
-    pub finished_earlier: bool,
-    /// The new log, for the auditor; `None` if an earlier attempt made it.
+    /// The new log, for the auditor; `None` if an earlier attempt made it, and had done nearly all.
     pub log: Option<LogIdentity>,
     /// What an operator should know of the files that the configuration names.
     pub notes: Vec<String>,
@@ -78,30 +77,25 @@ pub fn restore(
     private::make_directory(&places.data)?;
     let _alone = lock(&places.data)?;
     let staging = Staging::beside(places);
-    let finished = |log: Option<LogIdentity>| Restored {
-        finished_earlier: log.is_none(),
-        log,
-        notes: Vec::new(),
-    };
     if !staging.holds_vault() {
         // Useless: an attempt that ended early, or while it cleaned up.
         staging.clear()?;
     }
     if staging.is_in_place()? {
         staging.clear()?;
-        return Ok(finished(None));
+        return Ok(Restored::default());
     }
     if let Some(sha256) = staging.waits_for_its_vault()? {
         if sha256 != options.sha256 {
             return Err(RestoreError::OtherAttempt {
                 sha256,
                 audit: places.audit.clone(),
-                staging: staging.directory().to_owned(),
+                staging: staging.directory,
             });
         }
         staging.place_vault()?;
         staging.clear()?;
-        return Ok(finished(None));
+        return Ok(Restored::default());
     }
     let arranged = Arranged::at(places, &options.backup);
     let in_the_way = in_the_way(places, &options.backup, &arranged)?;
@@ -117,8 +111,8 @@ pub fn restore(
     staging.place_vault()?;
     staging.clear()?;
     Ok(Restored {
+        log: Some(log),
         notes,
-        ..finished(Some(log))
     })
 }
 
@@ -130,10 +124,6 @@ fn lock(data: &Path) -> Result<Flock<File>, RestoreError> {
 }
 
 fn put_files(places: &Paths, backup: &Backup, arranged: &Arranged<'_>) -> Result<(), PrivateError> {
-    let make = |directory: &Path| match private::check_unwritable_by_others(directory) {
-        Err(error) if error.is_not_found() => private::make_directory(directory).map(drop),
-        there => there,
-    };
     let put = |path: &Path, content: &[u8]| {
         if path.exists() {
             // With the same content: `in_the_way` looked.
@@ -142,18 +132,18 @@ fn put_files(places: &Paths, backup: &Backup, arranged: &Arranged<'_>) -> Result
         private::put_new(path, content)
     };
     if let Some(directory) = places.config.parent() {
-        make(directory)?;
+        make_or_check(directory)?;
     }
     for (path, pem) in &arranged.files {
         if let Some(directory) = path.parent() {
-            make(directory)?;
+            make_or_check(directory)?;
         }
         put(path, pem)?;
     }
     if let Some(config) = &arranged.config {
         put(&places.config, config.as_bytes())?;
     }
-    make(&places.policies)?;
+    make_or_check(&places.policies)?;
     for policy in &backup.files.policies {
         put(&places.policies.join(&policy.name), policy.text.as_bytes())?;
     }
@@ -165,11 +155,8 @@ fn keep_root_key(places: &Paths, options: &RestoreOptions) -> Result<(), Restore
     match &options.root_key {
         RootKeySource::File => {
             if let Some(directory) = places.root_key.parent() {
-                private::make_directory(directory).or_else(|error| match error {
-                    // Others may look into it: the key's own mode is what counts.
-                    PrivateError::Mode { .. } => Ok(false),
-                    error => Err(error),
-                })?;
+                // Others may look into it: the key's own mode is what counts.
+                make_or_check(directory)?;
             }
             put_file(&places.root_key, key)?;
         }

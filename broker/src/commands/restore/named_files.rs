@@ -11,6 +11,7 @@ use broker_protocol::paths::Paths;
 use broker_vault::backup::{Authorities, Backup};
 
 use super::in_the_way::differs;
+use crate::commands::backup::holds;
 use crate::config::AuthorityFile;
 
 /// See the module.
@@ -71,8 +72,7 @@ impl<'a> Arranged<'a> {
     fn missing(&mut self, backup: &Backup, config: &Path) {
         let text = self.config.as_deref().unwrap_or_default();
         for named in AuthorityFile::named_in(text, config) {
-            let is_in = |file: &Authorities| file.table == named.table;
-            if !backup.files.authorities.iter().any(is_in)
+            if !holds(backup, &named)
                 && let Err(why) = named.read()
             {
                 self.notes.push(format!("not in the backup: {why}"));

@@ -24,7 +24,7 @@ use broker_private_files::{self as private, PrivateError};
 /// See the module.
 pub(super) struct Staging<'a> {
     places: &'a Paths,
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
 }
 
 impl<'a> Staging<'a> {
@@ -33,10 +33,6 @@ impl<'a> Staging<'a> {
             places,
             directory: places.data.join("restoring"),
         }
-    }
-
-    pub(super) fn directory(&self) -> &Path {
-        &self.directory
     }
 
     pub(super) fn audit(&self) -> PathBuf {

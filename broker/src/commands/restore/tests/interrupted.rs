@@ -12,7 +12,7 @@ fn an_interrupted_run_is_finished_or_started_over() {
     let staging = Staging::beside(places);
     staging.begin(&"cd".repeat(32), &log_id).unwrap();
     fs::hard_link(&places.vault, machines.staging().join("vault.db")).unwrap();
-    assert!(machines.restored().finished_earlier);
+    assert!(machines.restored().log.is_none());
     machines.assert_whole();
     // The log is in place, and the vault is not.
     staging.begin(&"cd".repeat(32), &log_id).unwrap();
@@ -23,14 +23,13 @@ fn an_interrupted_run_is_finished_or_started_over() {
     };
     let error = machines.restore(other).unwrap_err().to_string();
     assert!(error.contains("restore of another backup"), "{error}");
-    assert!(machines.restored().finished_earlier);
+    assert!(machines.restored().log.is_none());
     machines.assert_whole();
     // Neither is.
     staging.begin(&"cd".repeat(32), &log_id).unwrap();
     fs::rename(&places.vault, machines.staging().join("vault.db")).unwrap();
     fs::rename(&places.audit, machines.staging().join("audit")).unwrap();
     let restarted = machines.restored();
-    assert!(!restarted.finished_earlier);
     assert_ne!(restarted.log.unwrap().log_id, log_id);
     machines.assert_whole();
 }
