@@ -79,7 +79,7 @@ impl Secrets {
         let hashed = self.hash_in_use(declared)?;
         let seen = self.vault.first_seen(&declared.name);
         let since = self.since(declared, &seen, &hashed, self.journal.now().wall);
-        let seen = seen.with(hashed.as_str(), since)?;
+        let seen = seen.with(&hashed, since)?;
         Some((declared.name.clone(), seen))
     }
 
@@ -95,7 +95,7 @@ impl Secrets {
         // Also a copy in the vault of a value that is stored elsewhere.
         let stored = self.vault.held(&declared.name);
         let stored = stored.filter(|held| held.hashed_credential == *hashed);
-        let known = seen.of(hashed.as_str()).into_iter();
+        let known = seen.of(hashed).into_iter();
         let known = known.chain(stored.map(|held| held.set_at)).min();
         known.map_or(now, |since| since.min(now))
     }

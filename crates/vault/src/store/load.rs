@@ -26,8 +26,10 @@ impl Store {
                     log_id: row.get(0)?,
                     public_key: row.get(1)?,
                 };
+                let secrets = self.secrets()?;
+                let first_seen = self.first_seen(&secrets)?;
                 let list = List {
-                    secrets: self.secrets()?,
+                    secrets,
                     log,
                     changes: count(row, 2)?,
                     mac: row.get(3)?,
@@ -44,7 +46,7 @@ impl Store {
                     minted: self.minted()?,
                     repositories: self.repositories()?,
                     rotations: self.states("rotation")?,
-                    first_seen: self.first_seen()?,
+                    first_seen,
                     moves: self.states("secret_move")?,
                     sinks: self.sinks()?,
                 };

@@ -14,7 +14,7 @@ use super::{Mark, Store, Tx};
 use crate::error::VaultError;
 use crate::first_seen::FirstSeen;
 use crate::rotation_state::SinkState;
-use crate::state::Stored;
+use crate::state::{Secret, Stored};
 
 impl Store {
     /// A state on its way into a row, and its text.
@@ -57,9 +57,21 @@ impl Store {
         Ok(sinks)
     }
 
-    pub(super) fn first_seen(&self) -> rusqlite::Result<BTreeMap<SecretName, FirstSeen>> {
-        let rows = self.states("first_seen")?.into_iter();
-        Ok(rows.map(|(name, row)| (name, row.state)).collect())
+    /// Of every secret: so the names and hashes of those in the vault are its own.
+    pub(super) fn first_seen(
+        &self,
+        secrets: &BTreeMap<SecretName, Secret>,
+    ) -> rusqlite::Result<BTreeMap<SecretName, FirstSeen>> {
+        let rows = self.states::<FirstSeen>("first_seen")?.into_iter();
+        let shared = rows.map(|(name, row)| match secrets.get_key_value(&name) {
+            Some((name, secret)) => {
+                let versions = secret.versions.iter();
+                let hashes = versions.map(|version| &version.hashed_credential);
+                (name.clone(), row.state.sharing(hashes))
+            }
+            None => (name, row.state),
+        });
+        Ok(shared.collect())
     }
 
     pub(crate) fn keep_first_seen(

@@ -4,7 +4,8 @@ use super::*;
 use crate::first_seen::FirstSeen;
 
 fn seen(hashed: &str, second: i64) -> FirstSeen {
-    FirstSeen::default().with(hashed, at(second)).unwrap()
+    let hashed = HashedToken::from_stored(hashed);
+    FirstSeen::default().with(&hashed, at(second)).unwrap()
 }
 
 #[tokio::test]
