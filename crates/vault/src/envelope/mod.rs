@@ -82,7 +82,9 @@ pub(crate) fn unseal(
     envelope: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, DoesNotOpen> {
     let (head, value) = envelope.split_first_chunk().ok_or(DoesNotOpen)?;
-    let data_key = open_data_key(root, &data_key_of(what.data_key()), head)?;
+    // On the stack for the microsecond it takes, and wiped.
+    let mut data_key = Zeroizing::new([0; 32]);
+    open_data_key(root, &data_key_of(what.data_key()), head, &mut data_key)?;
     let mut opened = Zeroizing::new(value.to_vec());
     open_in_place(&data_key, &value_of(what), &mut opened)?;
     Ok(opened)
@@ -121,19 +123,18 @@ impl<'a> Identity<'a> {
     }
 }
 
-/// Opens a data key, on the stack for the microsecond it takes.
+/// Opens a data key into `room`, which the caller wipes: returned by value it would leave copies.
 fn open_data_key(
     root: RootKeyRef<'_>,
     key_of: &[u8],
     head: &Head,
-) -> Result<Zeroizing<[u8; 32]>, DoesNotOpen> {
+    room: &mut [u8; 32],
+) -> Result<(), DoesNotOpen> {
     let (start, sealed_key) = head.split_first_chunk::<KEY_AT>().ok_or(DoesNotOpen)?;
     if start.first() != Some(&FORMAT) || root_version(head) != root.version {
         return Err(DoesNotOpen);
     }
-    let mut data_key = Zeroizing::new([0; 32]);
-    open_key(root.root, key_of, sealed_key, &mut data_key)?;
-    Ok(data_key)
+    open_key(root.root, key_of, sealed_key, room)
 }
 
 /// Seals the same data key under another root key. The value is neither needed nor opened.
@@ -144,7 +145,9 @@ pub(crate) fn rewrap(
     head: &Head,
 ) -> Result<Head, KeyError> {
     let key_of = data_key_of(place);
-    let data_key = open_data_key(old, &key_of, head)?;
+    // On the stack for the microsecond it takes, and wiped.
+    let mut data_key = Zeroizing::new([0; 32]);
+    open_data_key(old, &key_of, head, &mut data_key)?;
     let mut nonce = [0; NONCE];
     random(&mut nonce)?;
     let mut out = Vec::with_capacity(VALUE_AT);

@@ -61,8 +61,11 @@ impl RootKey {
         if let Ok(raw) = content.try_into() {
             return Self::of(raw);
         }
-        let key = from_hex(as_read::cleaned_bytes(content));
-        Self::of(&*key.ok_or_else(|| RootKeyError::NotAKey { place: place() })?)
+        // Filled here and wiped here: returned by value it would leave copies on the stack.
+        let mut key = Zeroizing::new([0; 32]);
+        from_hex(as_read::cleaned_bytes(content), &mut key)
+            .ok_or_else(|| RootKeyError::NotAKey { place: place() })?;
+        Self::of(&key)
     }
 
     /// 64 hexadecimal digits and a newline.
@@ -104,18 +107,17 @@ impl RootKey {
     }
 }
 
-/// The key in 64 hexadecimal digits.
-fn from_hex(digits: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+/// Reads the key in 64 hexadecimal digits into `room`, which the caller wipes.
+fn from_hex(digits: &[u8], room: &mut [u8; 32]) -> Option<()> {
     if digits.len() != 64 {
         return None;
     }
     let digit = |digit: u8| char::from(digit).to_digit(16);
-    let mut key = Zeroizing::new([0; 32]);
-    for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
+    for (byte, pair) in room.iter_mut().zip(digits.chunks_exact(2)) {
         let &[high, low] = pair else { return None };
         *byte = u8::try_from(digit(high)? << 4 | digit(low)?).ok()?;
     }
-    Some(key)
+    Some(())
 }
 
 /// Makes a key and keeps it in a new key file, or reads the one that is there: `init` may have been
