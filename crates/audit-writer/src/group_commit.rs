@@ -165,6 +165,8 @@ impl<D: Disk> Writer<D> {
             self.write(pending);
             self.restore();
         }
+        // The last chance of what was kept: the disk may work again since the log was last looked at.
+        self.restore();
         if !self.kept.is_empty() {
             let records = self.kept.len();
             tracing::error!(records, "stopped before these could be recorded");

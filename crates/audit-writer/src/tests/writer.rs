@@ -89,6 +89,21 @@ fn a_closed_log_has_written_what_was_waiting_and_refuses_the_rest() {
     assert_eq!(recorded(&disk), bodies(&[remark("last")]));
 }
 
+#[tokio::test]
+async fn closing_a_faulted_log_writes_what_was_kept_if_the_disk_works_again() {
+    let (disk, clock) = (SimDisk::default(), clock());
+    let log = open(&disk, &clock);
+    let Entry { body, effect } = grant(1);
+    log.record(body, effect).await.unwrap();
+    disk.set_full(true);
+    let Entry { body, effect } = end(1);
+    assert!(!log.record_anyway(body, effect).await);
+    disk.set_full(false);
+    clock.advance(Duration::from_secs(1));
+    log.close();
+    assert_eq!(recorded(&disk), bodies(&[grant(1), end(1)]));
+}
+
 #[test]
 fn what_waits_together_shares_one_sync_also_once_the_log_is_closed() {
     let (disk, clock) = (SimDisk::default(), clock());
