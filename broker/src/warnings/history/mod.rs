@@ -81,8 +81,13 @@ impl WarningHistory {
                 waits: heard_by.iter().filter(waits).copied().collect(),
                 occasion: row.occasion,
                 mark: row.mark,
-                // None, or one by another version: then there is nothing to tell.
-                notice: serde_json::from_str(&row.body).ok().map(Arc::new),
+                // None, or one by another version: then there is nothing to tell. The same where it is not
+                // the row's own: whoever heard of it would be looked for under the other key, and told
+                // again without end.
+                notice: serde_json::from_str(&row.body)
+                    .ok()
+                    .filter(|notice: &Notice| notice.key() == row.key)
+                    .map(Arc::new),
                 kept: true,
             };
             self.by_key.entry(row.key).or_insert(entry);

@@ -184,6 +184,19 @@ fn one_who_no_longer_hears_of_warnings_waits_for_none() {
 }
 
 #[test]
+fn a_notice_in_the_row_of_another_is_told_to_no_one() {
+    let mut history = WarningHistory::default();
+    let now = at("2026-03-19T00:00:00Z");
+    add(&mut history, Some(floor("user a", now)), now);
+    let mut rows = history.take_unkept();
+    rows[0].key = "rate_floor/user b".into();
+    let mut after = WarningHistory::default();
+    after.read(rows, &both());
+    assert_eq!(after.count_waiting(ChannelName::Hook), 0);
+    assert!(after.waiting(ChannelName::Hook, 9).is_empty());
+}
+
+#[test]
 fn what_is_over_is_forgotten_and_no_longer_told() {
     let mut history = WarningHistory::default();
     let now = at("2026-03-19T00:00:00Z");
