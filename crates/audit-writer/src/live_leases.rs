@@ -223,6 +223,19 @@ mod tests {
     }
 
     #[test]
+    fn an_end_that_an_opening_lists_ends_nothing() {
+        let mut live = of(&[grant(7)]);
+        let alone = live.all();
+        // Listed before the lease that it names, and after it.
+        for bits in [0, u128::MAX] {
+            let place = Effect::LeaseLives(lease(bits));
+            live.apply(9, &place, end(7).body.as_str());
+        }
+        let opening = live.opening(PART_BYTES).unwrap();
+        assert_eq!(replay(&opening).unwrap().live.all(), alone);
+    }
+
+    #[test]
     fn no_part_is_longer_than_it_may_be_but_for_a_single_body() {
         let live = of(&(0..50).map(grant).collect::<Vec<_>>());
         for most in [1, 700, 2000, 10_000] {

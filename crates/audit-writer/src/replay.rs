@@ -121,8 +121,10 @@ impl Replay {
         for (seq, body) in open.seqs.into_iter().zip(open.leases) {
             if let Ok(KindAndLease { kind, lease }) = serde_json::from_str(&format!("{{{body}"))
                 && let Some(effect) = Effect::of_kind(&kind)
+                // An opening lists what lives; a body of another kind in it says nothing.
+                && let effect @ (Effect::LeaseLives(_) | Effect::LeaseIssued(_)) = effect(lease)
             {
-                self.live.apply(seq, &effect(lease), &body);
+                self.live.apply(seq, &effect, &body);
             }
         }
         Some(())
