@@ -89,8 +89,8 @@ fn fill(home: &Home) -> u64 {
                 let lease = LeaseId::from_random(number);
                 live.push_back(lease.clone());
                 let body = granted(&lease, clock.as_ref());
-                let mac = vault.lease_mac(body.as_str()).unwrap().bytes();
-                (body.with_mac(&mac), Effect::LeaseLives(lease))
+                let mac = vault.lease_mac(body.as_str()).unwrap();
+                (mac.added_to(body), Effect::LeaseLives(lease))
             } else {
                 let lease = live.pop_front().unwrap();
                 (expired(&lease), Effect::LeaseEnds(lease))

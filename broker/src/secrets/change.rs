@@ -210,7 +210,7 @@ impl Secrets {
         let body = Body::of(event).map_err(AuditLogError::from)?;
         let mac = self.vault.removal_mac(body.as_str());
         let mac = mac.map_err(|_locked| UpkeepError::Locked)?;
-        Ok(body.with_mac(&mac.bytes()))
+        Ok(mac.added_to(body))
     }
 
     pub(crate) fn genuine_removal(&self, body: &str) -> Option<RemovalRecord> {

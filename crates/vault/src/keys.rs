@@ -9,6 +9,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use broker_audit::record::Body;
 use broker_secret_memory::locked_memory::LockedKey;
 use ed25519_dalek::SigningKey;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -213,7 +214,8 @@ pub(super) fn hmac<'a>(
     mac
 }
 
-/// A MAC, to be written down or compared.
+/// A MAC, to be written down or compared; to be compared by [`Tag::is`] and by nothing else. Nobody
+/// outside this crate gets at its bytes, and nobody inside may compare them.
 pub struct Tag(Hmac<Sha256>);
 
 impl Tag {
@@ -229,13 +231,18 @@ impl Tag {
         self.0.update(part);
     }
 
-    /// As it is written down.
+    /// The record with this MAC.
     #[must_use]
-    pub fn bytes(self) -> [u8; 32] {
+    pub fn added_to(self, body: Body) -> Body {
+        body.with_mac(&self.bytes())
+    }
+
+    /// As it is written down, or taken as a key. Not for comparing: that is [`Self::is`], in constant time.
+    pub(super) fn bytes(self) -> [u8; 32] {
         self.0.finalize().into_bytes().into()
     }
 
-    /// Whether the other is the same, compared in constant time.
+    /// Whether the other is the same, compared in constant time. The only comparison there is.
     #[must_use]
     pub fn is(self, other: &[u8]) -> bool {
         self.0.verify_slice(other).is_ok()

@@ -271,7 +271,7 @@ impl Leases {
         let body = Body::of(event)?;
         let mac = self.vault.lease_mac(body.as_str());
         let mac = mac.map_err(|error| vault_error(secret, error))?;
-        Ok(body.with_mac(&mac.bytes()))
+        Ok(mac.added_to(body))
     }
 
     /// A lease that was opened while the store was locked is not handed out; see
