@@ -136,9 +136,7 @@ impl Journal {
         export: Export,
         event: &impl Event,
     ) -> Result<Recorded<Export>, AuditLogError> {
-        self.log
-            .record_use(export, Body::of(event)?, Effect::Nothing)
-            .await
+        self.log.record_export(export, Body::of(event)?).await
     }
 
     /// Records what happened whether or not it can be recorded. `true` if it was.

@@ -75,7 +75,8 @@ pub struct Export {
     pub sha256: String,
 }
 
-/// Proof that the record which allows `T` is durable.
+/// Proof that the record which allows `T` is durable. [`AuditLog`] makes it of a [`Use`] and of an
+/// [`Export`], and of nothing else.
 #[derive(Debug)]
 pub struct Recorded<T> {
     inner: T,
@@ -198,19 +199,33 @@ impl AuditLog {
         answer.unwrap_or_else(|_| Err(stopped()))
     }
 
-    /// Makes the record of a [`Use`] or an [`Export`] durable, and with it the proof that allows it.
+    /// Makes the record of a use durable, and with it the proof that allows it.
     ///
     /// # Errors
     ///
     /// As for [`AuditLog::record`]; the use is gone with it.
-    pub async fn record_use<T>(
+    pub async fn record_use(
         &self,
-        usage: T,
+        usage: Use,
         body: Body,
         effect: Effect,
-    ) -> Result<Recorded<T>, AuditLogError> {
+    ) -> Result<Recorded<Use>, AuditLogError> {
         let seq = self.record(body, effect).await?;
         Ok(Recorded { inner: usage, seq })
+    }
+
+    /// The same for an export.
+    ///
+    /// # Errors
+    ///
+    /// As for [`AuditLog::record`]; the export is gone with it.
+    pub async fn record_export(
+        &self,
+        export: Export,
+        body: Body,
+    ) -> Result<Recorded<Export>, AuditLogError> {
+        let seq = self.record(body, Effect::Nothing).await?;
+        Ok(Recorded { inner: export, seq })
     }
 
     /// Records what takes effect in any case: the end of a lease, a lock. Whether it is durable; if

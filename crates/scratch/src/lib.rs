@@ -38,7 +38,7 @@ pub fn recorded(secret: &str, version: Option<u64>) -> Recorded<Use> {
 #[must_use]
 pub fn recorded_export(sha256: String) -> Recorded<Export> {
     let export = Export { sha256 };
-    in_a_log(async move |log, body| log.record_use(export, body, Effect::Nothing).await.unwrap())
+    in_a_log(async move |log, body| log.record_export(export, body).await.unwrap())
 }
 
 /// Returns once the process no longer runs; a zombie counts as gone.
