@@ -5,7 +5,7 @@ use broker_policy::{Caller, SecretDeclaration};
 use broker_protocol::names::SecretName;
 use broker_protocol::rotation::RotationView;
 use broker_vault::rotation_state::{Rotation, Version};
-use broker_vault::{NewValue, StoredSecret, ValueRole};
+use broker_vault::{NewValue, StoredSecret};
 
 use super::RotationError;
 use super::candidate::{AcceptedCandidate, Candidate, ValueInUse};
@@ -136,8 +136,10 @@ impl Rotations {
             hashed_credential: hashed.as_str().into(),
         };
         let rotation = Rotation::begin(old, new_version, old_is_dead, &now);
-        let role = ValueRole::Rotated(Box::new(rotation));
-        match self.vault.store(recorded, new, role, now.wall()).await {
+        let stored = self
+            .vault
+            .store_rotated(recorded, new, rotation, now.wall());
+        match stored.await {
             Ok(_held) => Ok(()),
             Err(error) => Err(self.step_fails(name, "swap", error).await),
         }

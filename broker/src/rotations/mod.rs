@@ -40,7 +40,7 @@ use broker_protocol::names::{Delivery, SecretName};
 use broker_protocol::rotation::RotationView;
 use broker_secret_memory::token::AccessToken;
 use broker_vault::rotation_state::{NotNow, Phase, Rotation};
-use broker_vault::{NewValue, ValueRole, Vault};
+use broker_vault::{NewValue, Vault};
 use jiff::Timestamp;
 
 use crate::checks::{Checks, ValueOwner, ValueOwnerError};
@@ -166,8 +166,9 @@ impl Rotations {
             value,
             expires_at: before.and_then(|before| before.expires_at),
         };
-        let rolling = ValueRole::Rotated(Box::new(rotation.rolling_back(version, &now)));
-        if let Err(error) = self.vault.store(recorded, new, rolling, now.wall()).await {
+        let rolling = rotation.rolling_back(version, &now);
+        let stored = self.vault.store_rotated(recorded, new, rolling, now.wall());
+        if let Err(error) = stored.await {
             return Err(self.step_fails(name, "roll_back", error).await);
         }
         self.end_leases_on(name, &[rotation.new.number], Some(by), TAKEN_BACK)

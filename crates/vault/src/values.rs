@@ -22,19 +22,17 @@ pub struct NewValue {
 }
 
 /// What a change in the vault is of.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueRole {
     /// The value that is handed out.
     InForce,
-    /// The same, together with the rotation that the change belongs to.
-    Rotated(Box<Rotation>),
     /// A copy of a value that policies take from elsewhere: who was exposed to that one still is.
     Elsewhere,
 }
 
 impl ValueRole {
-    pub(super) const fn is_in_force(&self) -> bool {
-        !matches!(self, Self::Elsewhere)
+    pub(super) const fn is_in_force(self) -> bool {
+        matches!(self, Self::InForce)
     }
 }
 
@@ -62,7 +60,7 @@ impl Vault {
     /// # Errors
     ///
     /// [`VaultError::Conflict`] if a later version came first; [`VaultError::Locked`]; or if it could
-    /// not be written. A rotation is not written either then.
+    /// not be written.
     pub async fn store(
         &self,
         usage: Recorded<Use>,
@@ -70,7 +68,24 @@ impl Vault {
         role: ValueRole,
         now: Timestamp,
     ) -> Result<StoredSecret, VaultError> {
-        let stored = self.send_version(&usage, new, role, now)?;
+        let stored = self.send_version(&usage, new, role, None, now)?;
+        stored.await.map_err(stopped)?
+    }
+
+    /// The same of the value in force, together with the rotation that the change belongs to.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::store`]. The rotation is not written either then.
+    pub async fn store_rotated(
+        &self,
+        usage: Recorded<Use>,
+        new: NewValue,
+        rotation: Rotation,
+        now: Timestamp,
+    ) -> Result<StoredSecret, VaultError> {
+        let rotation = Some(Box::new(rotation));
+        let stored = self.send_version(&usage, new, ValueRole::InForce, rotation, now)?;
         stored.await.map_err(stopped)?
     }
 
@@ -81,6 +96,7 @@ impl Vault {
         usage: &Recorded<Use>,
         new: NewValue,
         role: ValueRole,
+        rotation: Option<Box<Rotation>>,
         now: Timestamp,
     ) -> Result<oneshot::Receiver<Result<StoredSecret, VaultError>>, VaultError> {
         let NewValue { value, expires_at } = new;
@@ -104,7 +120,8 @@ impl Vault {
         };
         drop(value);
         self.shared.seals.fetch_add(1, Ordering::Relaxed);
-        self.writer.ask(move |work| work.add(&name, sealed, role))
+        self.writer
+            .ask(move |work| work.add(&name, sealed, role, rotation))
     }
 
     /// Erases all versions of a secret, in memory and in the files.
@@ -114,6 +131,6 @@ impl Vault {
     /// [`VaultError::NoValue`], [`VaultError::Locked`], or if it could not be written.
     pub async fn remove(&self, usage: Recorded<Use>, role: ValueRole) -> Result<(), VaultError> {
         let name = usage.get().secret.clone();
-        self.ask(move |work| work.remove(&name, &role)).await
+        self.ask(move |work| work.remove(&name, role)).await
     }
 }

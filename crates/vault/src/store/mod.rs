@@ -192,7 +192,7 @@ impl Store {
     pub(crate) fn remove(
         &mut self,
         name: &SecretName,
-        role: &ValueRole,
+        role: ValueRole,
         mark: &Mark,
     ) -> Result<(), VaultError> {
         self.durably(|tx| {

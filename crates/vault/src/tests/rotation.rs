@@ -18,8 +18,7 @@ async fn swapped(vault: &Vault) -> Rotation {
     let number = vault.reserve_version(&name("source-pat"), at(3)).await;
     let rotation = Rotation::begin(Some(version(1, OLD)), version(2, NEW), false, &moment(3));
     let usage = recorded("source-pat", number.unwrap());
-    let role = ValueRole::Rotated(Box::new(rotation.clone()));
-    let held = vault.store(usage, new(token(NEW), None), role, at(3));
+    let held = vault.store_rotated(usage, new(token(NEW), None), rotation.clone(), at(3));
     assert_eq!(held.await.unwrap().version, 2);
     rotation
 }
@@ -48,8 +47,8 @@ async fn a_swap_that_cannot_be_written_leaves_neither_value_nor_rotation() {
     let usage = recorded("source-pat", number.unwrap());
     // Too large for the pages there are.
     let long = token(&format!("{NEW}{}", "x".repeat(100_000)));
-    let role = ValueRole::Rotated(Box::new(rotation));
-    let refused = vault.store(usage, new(long, None), role, at(3)).await;
+    let storing = vault.store_rotated(usage, new(long, None), rotation, at(3));
+    let refused = storing.await;
     assert!(refused.is_err());
     assert_eq!(vault.rotation(&name("source-pat")), None);
     drop(vault);

@@ -45,6 +45,7 @@ impl Work {
         name: &SecretName,
         mut sealed: Sealed,
         role: ValueRole,
+        rotation: Option<Box<Rotation>>,
     ) -> Result<StoredSecret, VaultError> {
         self.catch_up(name.as_str(), sealed.version, &mut sealed.envelope)?;
         let (_, mut mark) = self.prepare(name, |list| {
@@ -60,11 +61,7 @@ impl Work {
             outline.versions.push(sealed.version);
             Ok(outline)
         })?;
-        let turn = self.turn(name, &sealed, &role);
-        let rotation = match role {
-            ValueRole::Rotated(rotation) => Some(rotation),
-            ValueRole::InForce | ValueRole::Elsewhere => None,
-        };
+        let turn = self.turn(name, &sealed, role);
         let stored = rotation.map(|rotation| self.store.stored(*rotation));
         let (rotation, text) = stored.transpose()?.unzip();
         let covered = self.covered(|state, key, rows| {
@@ -92,7 +89,7 @@ impl Work {
 
     /// Whoever was handed the value before holds an old one only. `None` if the value stays the same, or
     /// is none that is in use.
-    fn turn(&self, name: &SecretName, sealed: &Sealed, role: &ValueRole) -> Option<ValueChange> {
+    fn turn(&self, name: &SecretName, sealed: &Sealed, role: ValueRole) -> Option<ValueChange> {
         if !role.is_in_force() {
             return None;
         }
@@ -110,7 +107,7 @@ impl Work {
         state.figures.exposures.retain(|key, _| !to_erased(key));
     }
 
-    pub(crate) fn remove(&mut self, name: &SecretName, role: &ValueRole) -> Result<(), VaultError> {
+    pub(crate) fn remove(&mut self, name: &SecretName, role: ValueRole) -> Result<(), VaultError> {
         let (_, mut mark) = self.prepare(name, |list| {
             Ok(Outline {
                 versions: Vec::new(),
