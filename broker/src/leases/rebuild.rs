@@ -71,10 +71,11 @@ impl Leases {
             forged += among_issued;
             match evaluated {
                 LoggedLease::Live(lease) if mismatch.is_some() => over.push((lease, CHANGED)),
-                LoggedLease::Live(lease) if !self.restore_token(&lease) => {
-                    over.push((lease, "its token has ended"));
-                }
                 LoggedLease::Live(lease) => {
+                    if !self.restore_token(&lease) {
+                        over.push((lease, "its token has ended"));
+                        continue;
+                    }
                     let bytes = live.bytes();
                     if !lease.until_exit {
                         self.table.rebuild(lease, bytes);
