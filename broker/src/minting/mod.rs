@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broker_audit_writer::{Recorded, Use};
-use broker_github::installation::{self, MintRequest, Target};
+use broker_github::installation::{self, MintRequest, Repositories, Target};
 use broker_github::{AppKey, GitHub, GitHubError};
 use broker_protocol::names::{OrgName, Permissions, RepoPattern, SecretName};
 use broker_protocol::source::SourceSpec;
@@ -297,9 +297,12 @@ impl Minting {
         let repositories = scope.repositories;
         let all = repositories.iter().any(|one| one.name().is_none());
         let id = |one: &'a RepoPattern| (one, self.vault.repository_id(one.as_str()));
-        let some = !all && !repositories.is_empty();
         MintRequest {
-            repositories: some.then(|| repositories.iter().map(id).collect()),
+            repositories: if all || repositories.is_empty() {
+                Repositories::All
+            } else {
+                Repositories::These(repositories.iter().map(id).collect())
+            },
             permissions: scope.permissions,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use broker_protocol::names::Permissions;
 
-use super::MintRequest;
+use super::{MintRequest, Repositories};
 
 /// What GitHub says a token may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Granted {
     /// [`Differs`]; the token is to be ended.
     pub fn compare(&self, asked: &MintRequest<'_>) -> Result<Vec<(String, u64)>, Differs> {
         self.compare_permissions(asked.permissions)?;
-        let Some(wanted) = &asked.repositories else {
+        let Repositories::These(wanted) = &asked.repositories else {
             return Ok(Vec::new());
         };
         let Some(granted) = &self.repositories else {

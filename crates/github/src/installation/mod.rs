@@ -57,11 +57,19 @@ impl<'a> Target<'a> {
 /// What a token is to reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MintRequest<'a> {
-    /// The repositories, with their ids as far as they are known. `None` for all of the installation's, or
-    /// none where the permissions are the organisation's alone.
-    pub repositories: Option<Vec<(&'a RepoPattern, Option<u64>)>>,
+    /// The repositories.
+    pub repositories: Repositories<'a>,
     /// The permissions; never empty.
     pub permissions: &'a Permissions,
+}
+
+/// Which repositories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Repositories<'a> {
+    /// All of the installation's, or none where the permissions are the organisation's alone.
+    All,
+    /// These, with their ids as far as they are known; never empty.
+    These(Vec<(&'a RepoPattern, Option<u64>)>),
 }
 
 /// What GitHub minted. It holds the token and so has no `Debug`.
@@ -107,13 +115,14 @@ impl GitHub {
         installation: u64,
         request: &MintRequest<'_>,
     ) -> Result<Minted, GitHubError> {
+        let body = request.body()?;
         let reply = self
             .call(Call {
                 method: Method::POST,
                 path: format!("/app/installations/{installation}/access_tokens"),
                 credential: Credential::App(app),
                 principal: Some(app.principal()),
-                body: Some(request.body()),
+                body: Some(body),
                 retry: Retry::Once,
             })
             .await?;
@@ -170,21 +179,32 @@ impl<'a> MintRequest<'a> {
     /// The repositories by id; `None` where not all ids are known: then they are asked for by name.
     #[must_use]
     pub fn by_id(&self) -> Option<Vec<(&'a RepoPattern, u64)>> {
-        let named = self.repositories.as_ref()?.iter();
-        named.map(|(name, id)| Some((*name, (*id)?))).collect()
+        let Repositories::These(these) = &self.repositories else {
+            return None;
+        };
+        let ids = these.iter().map(|(name, id)| Some((*name, (*id)?)));
+        ids.collect()
     }
 
-    fn body(&self) -> serde_json::Value {
+    /// Refused where it would name no repository, or not each by its name: what GitHub makes of an empty
+    /// list is not for a lease to find out.
+    fn body(&self) -> Result<serde_json::Value, GitHubError> {
         let permissions = self.permissions;
-        if let Some(ids) = self.by_id() {
-            let ids: Vec<u64> = ids.iter().map(|(_, id)| *id).collect();
-            return json!({ "permissions": permissions, "repository_ids": ids });
-        }
-        let Some(named) = &self.repositories else {
-            return json!({ "permissions": permissions });
+        let Repositories::These(these) = &self.repositories else {
+            return Ok(json!({ "permissions": permissions }));
         };
-        let names: Vec<&str> = named.iter().filter_map(|(name, _)| name.name()).collect();
-        json!({ "permissions": permissions, "repositories": names })
+        let names: Option<Vec<&str>> = these.iter().map(|(name, _)| name.name()).collect();
+        let Some(names) = names.filter(|names| !names.is_empty()) else {
+            let why = "a token for some repositories is not asked for without their names";
+            return Err(GitHubError::CannotAsk(why.into()));
+        };
+        Ok(match self.by_id() {
+            Some(ids) => {
+                let ids: Vec<u64> = ids.iter().map(|(_, id)| *id).collect();
+                json!({ "permissions": permissions, "repository_ids": ids })
+            }
+            None => json!({ "permissions": permissions, "repositories": names }),
+        })
     }
 }
 

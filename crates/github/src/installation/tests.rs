@@ -25,14 +25,26 @@ fn a_mint_names_ids_where_they_are_known_and_permissions_always() {
         .body()
     };
     assert_eq!(
-        body(Some(vec![(&one, Some(7)), (&two, Some(8))])),
+        body(Repositories::These(vec![(&one, Some(7)), (&two, Some(8))])).unwrap(),
         json!({"permissions": {"issues": "write"}, "repository_ids": [7, 8]})
     );
     assert_eq!(
-        body(Some(vec![(&one, Some(7)), (&two, None)])),
+        body(Repositories::These(vec![(&one, Some(7)), (&two, None)])).unwrap(),
         json!({"permissions": {"issues": "write"}, "repositories": ["one", "two"]})
     );
-    assert_eq!(body(None), json!({"permissions": {"issues": "write"}}));
+    assert_eq!(
+        body(Repositories::All).unwrap(),
+        json!({"permissions": {"issues": "write"}})
+    );
+    let whole: RepoPattern = "acme/*".parse().unwrap();
+    for nameless in [
+        vec![],
+        vec![(&whole, None)],
+        vec![(&one, None), (&whole, None)],
+    ] {
+        let refused = body(Repositories::These(nameless)).unwrap_err();
+        assert!(matches!(refused, GitHubError::CannotAsk(_)), "{refused}");
+    }
 }
 
 #[test]
@@ -41,7 +53,7 @@ fn a_name_that_means_another_repository_is_told_where_it_was_asked_for_by_name()
         ("acme/one".parse().unwrap(), "acme/two".parse().unwrap());
     let none = Permissions::new();
     let asked = MintRequest {
-        repositories: Some(vec![(&one, Some(7)), (&two, None)]),
+        repositories: Repositories::These(vec![(&one, Some(7)), (&two, None)]),
         permissions: &none,
     };
     let compare = |one| granted("{}", Some(&[("acme/one", one), ("acme/two", 8)])).compare(&asked);
@@ -60,7 +72,7 @@ fn what_github_granted_must_be_what_was_asked_but_for_reading_metadata() {
     let one: RepoPattern = "acme/one".parse().unwrap();
     let permissions = permissions(r#"{"issues":"write"}"#);
     let asked = MintRequest {
-        repositories: Some(vec![(&one, Some(7))]),
+        repositories: Repositories::These(vec![(&one, Some(7))]),
         permissions: &permissions,
     };
     let good = r#"{"issues":"write","metadata":"read"}"#;
