@@ -143,7 +143,7 @@ pub fn read(dir: &Path, owners: Option<&Owners>) -> Result<PolicyFiles, PolicyFi
     let real = fs::canonicalize(dir).map_err(io(dir))?;
     let mut scan = ExposureScan::new(owners, Some(&real));
     scan.above(&real.join("any")).map_err(io(dir))?;
-    let names = names_in(&real).map_err(io(dir))?;
+    let names = names_in(&real, MAX_FILES + 1).map_err(io(dir))?;
     if names.len() > MAX_FILES {
         return Err(PolicyFilesError::TooMany(dir.to_owned()));
     }
@@ -167,9 +167,8 @@ pub fn read(dir: &Path, owners: Option<&Owners>) -> Result<PolicyFiles, PolicyFi
     })
 }
 
-/// The names of policies and decision tables in a directory, in order; no more than one beyond
-/// [`MAX_FILES`].
-pub(crate) fn names_in(dir: &Path) -> io::Result<Vec<OsString>> {
+/// The names of policies and decision tables in a directory, in order; no more of them than `most`.
+pub(crate) fn names_in(dir: &Path, most: usize) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name();
@@ -177,7 +176,7 @@ pub(crate) fn names_in(dir: &Path) -> io::Result<Vec<OsString>> {
         if bytes.ends_with(b".toml") && !bytes.starts_with(b".") {
             names.push(name);
         }
-        if names.len() > MAX_FILES {
+        if names.len() >= most {
             break;
         }
     }

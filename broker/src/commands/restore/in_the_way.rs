@@ -83,9 +83,9 @@ pub(super) fn differs(path: &Path, wanted: &[u8]) -> Result<bool, PrivateError> 
     }
 }
 
-/// The names of what a broker would read as policies.
+/// The names of what a broker would read as policies: all of them, also where it would refuse so many.
 fn policies_at(directory: &Path) -> Result<Vec<OsString>, PrivateError> {
-    match policy_files::names_in(directory) {
+    match policy_files::names_in(directory, usize::MAX) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         names => names.map_err(PrivateError::io(directory)),
     }
