@@ -14,6 +14,16 @@ fn the_command_line_is_consistent() {
 }
 
 #[test]
+fn words_that_policies_and_the_http_api_use_too_stay() {
+    fn words<T: ValueEnum>() -> Vec<String> {
+        T::value_variants().iter().map(word).collect()
+    }
+    assert_eq!(words::<Kind>(), ["classic", "fine-grained", "app"]);
+    let root_keys = ["keyring", "file", "passphrase", "credential"];
+    assert_eq!(words::<RootKey>(), root_keys);
+}
+
+#[test]
 fn every_line_of_the_manual_is_understood() {
     for line in [
         "tokenctl init",

@@ -15,7 +15,7 @@ pub(crate) enum Kind {
     App,
 }
 
-/// The word for it on the command line, which policies and the broker use too.
+/// The word for it on the command line, which policies and the HTTP API use too: a test pins each.
 pub(crate) fn word(value: &impl ValueEnum) -> String {
     let word = value.to_possible_value();
     word.map_or_else(String::new, |word| word.get_name().to_owned())
