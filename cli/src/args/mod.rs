@@ -2,11 +2,6 @@
 //!
 //! Help texts are written for someone who has not read the manual. A secret is never an argument.
 
-#![expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an option of the command line"
-)]
-
 mod audit;
 mod examples;
 mod rotate;

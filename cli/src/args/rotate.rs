@@ -11,6 +11,10 @@ use jiff::Timestamp;
 use crate::clock;
 
 #[derive(Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the command line"
+)]
 pub(crate) struct Rotate {
     /// The secret's name
     pub(crate) name: SecretName,

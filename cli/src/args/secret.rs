@@ -138,6 +138,10 @@ pub(crate) struct Declaration {
 }
 
 #[derive(Args, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the command line"
+)]
 pub(crate) struct SecretMove {
     /// The secrets, moved one after the other
     #[arg(required = true, value_name = "NAME")]
