@@ -9,7 +9,7 @@ use std::fmt;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 
-use broker_https::{BadAddress, is_loopback, parse_address};
+use broker_https::{BadAddress, is_loopback, parse_address, require_private};
 
 /// The API's base URL, without a slash at its end, and what follows from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,8 @@ impl BaseUrl {
     ///
     /// [`BadAddress`], with the fix.
     pub fn parse(given: &str) -> Result<Self, BadAddress> {
-        let url = parse_address(given, FORMS)?;
+        let url = parse_address(given, FORMS, BARE)?;
+        require_private(&url, given, FORMS)?;
         let refuse = |why| Err(BadAddress::new(given, why));
         let host = url.host_str().unwrap_or_default();
         let path = url.path().trim_end_matches('/');
@@ -165,6 +166,7 @@ fn is_tenant_api(host: &str) -> bool {
 
 const FORMS: &str = "is not a base URL of GitHub's API; write https://api.github.com, \
      https://HOST/api/v3 for Enterprise Server, or https://api.TENANT.ghe.com";
+const BARE: &str = "has a `?` or `#`; write the base URL only";
 
 #[cfg(test)]
 mod tests {
@@ -229,7 +231,7 @@ mod tests {
             ("https://git.acme.example/api", "https://HOST/api/v3"),
             ("ftp://api.github.com", "write https://api.github.com"),
             ("api.github.com", "write https://api.github.com"),
-            ("https://api.github.com?x=1", "`?`"),
+            ("https://api.github.com?x=1", "write the base URL only"),
             ("", "write https://api.github.com"),
         ] {
             let error = BaseUrl::parse(given).unwrap_err().to_string();

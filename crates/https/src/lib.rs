@@ -278,13 +278,17 @@ impl BadAddress {
     }
 }
 
-/// Parses the address of a server's API, which is sent a credential. A slash at the end is dropped. `form`
-/// says what such an address looks like.
+/// Parses the address of a server's API, which [`require_private`] then has to accept. A slash at the end is
+/// dropped. `form` says what such an address looks like, `bare` what is wrong with a query.
 ///
 /// # Errors
 ///
 /// [`BadAddress`], with the fix.
-pub fn parse_address(given: &str, form: &'static str) -> Result<Url, BadAddress> {
+pub fn parse_address(
+    given: &str,
+    form: &'static str,
+    bare: &'static str,
+) -> Result<Url, BadAddress> {
     let refuse = |why| Err(BadAddress::new(given, why));
     let Ok(url) = Url::parse(given.trim_end_matches('/')) else {
         return refuse(form);
@@ -293,11 +297,22 @@ pub fn parse_address(given: &str, form: &'static str) -> Result<Url, BadAddress>
         return refuse("holds a user name or password; a secret does not belong in a URL");
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return refuse("has a `?` or `#`; write the address only");
+        return refuse(bare);
     }
+    Ok(url)
+}
+
+/// Refuses an address that a credential must not be sent to. `given` is its text, `form` says what such an
+/// address looks like.
+///
+/// # Errors
+///
+/// [`BadAddress`], with the fix.
+pub fn require_private(url: &Url, given: &str, form: &'static str) -> Result<(), BadAddress> {
+    let refuse = |why| Err(BadAddress::new(given, why));
     match (url.scheme(), url.host_str()) {
-        ("https", Some(_)) => Ok(url),
-        ("http", Some(host)) if is_loopback(host) => Ok(url),
+        ("https", Some(_)) => Ok(()),
+        ("http", Some(host)) if is_loopback(host) => Ok(()),
         ("http", Some(_)) => refuse(
             "would send secrets in the clear; write https:// (http:// is for a loopback address only)",
         ),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use reqwest::Url;
 
-use broker_https::{BadAddress, parse_address};
+use broker_https::{BadAddress, parse_address, require_private};
 
 /// A Connect server's address, without the `v1` of its API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,11 +17,12 @@ impl ConnectAddress {
     ///
     /// [`BadAddress`], with the fix.
     pub fn parse(given: &str) -> Result<Self, BadAddress> {
-        let url = parse_address(given, FORM)?;
+        let url = parse_address(given, FORM, BARE)?;
         if url.path().ends_with("/v1") {
             let why = "names a version of the API; leave `/v1` away";
             return Err(BadAddress::new(given, why));
         }
+        require_private(&url, given, FORM)?;
         Ok(Self(url))
     }
 
@@ -43,6 +44,7 @@ impl fmt::Display for ConnectAddress {
 }
 
 const FORM: &str = "is not the address of a Connect server; write https://HOST[:PORT]";
+const BARE: &str = "has a `?` or `#`; write the address only";
 
 #[cfg(test)]
 mod tests {
@@ -74,9 +76,10 @@ mod tests {
             ("http://connect.acme.example:8080", "write https://"),
             ("https://connect.acme.example/v1", "leave `/v1` away"),
             ("https://connect.acme.example/v1/", "leave `/v1` away"),
+            ("http://connect.acme.example/v1", "leave `/v1` away"),
             ("connect.acme.example", "write https://HOST"),
             ("ftp://connect.acme.example", "write https://HOST"),
-            ("https://connect.acme.example?x=1", "`?`"),
+            ("https://connect.acme.example?x=1", "write the address only"),
             ("", "write https://HOST"),
         ] {
             let error = ConnectAddress::parse(given).unwrap_err().to_string();
