@@ -76,6 +76,11 @@ fn agrees(reply: &Reply, recorded: &[(String, String)], exchange: &Value, what: 
     let headers = &reply.headers;
     assert_eq!(headers.scopes, list("x-oauth-scopes"), "{what}");
     assert_eq!(headers.date.is_some(), header("date").is_some(), "{what}");
+    assert_eq!(
+        headers.request_id.as_deref(),
+        header("x-github-request-id"),
+        "{what}"
+    );
     let limit = headers.rate.as_ref();
     let rate = limit.map(|limit| &limit.rate);
     let number = |name: &str| header(name).map(|text| text.parse::<u64>().unwrap());

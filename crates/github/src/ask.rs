@@ -184,6 +184,9 @@ impl GitHub {
                 })
             }
             _ => {
+                if let Some(request_id) = &headers.request_id {
+                    tracing::debug!(status, request_id, "what GitHub's support asks for");
+                }
                 // A refusal is one whether or not its words arrived.
                 let body = body.unwrap_or_else(|_cut| Zeroizing::default());
                 let refusal = refusal::read(status, &headers, &body);

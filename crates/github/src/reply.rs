@@ -63,6 +63,8 @@ pub struct ReplyHeaders {
     pub rate: Option<ResourceLimit>,
     /// How long to wait, from `Retry-After` in either form.
     pub retry_after: Option<Duration>,
+    /// `X-GitHub-Request-Id`, if it looks like one: for a question to GitHub's support.
+    pub request_id: Option<String>,
 }
 
 impl ReplyHeaders {
@@ -93,6 +95,7 @@ impl ReplyHeaders {
                 .and_then(|url| base.relative(url)),
             rate: rate(),
             retry_after: https::retry_after(headers),
+            request_id: text("x-github-request-id").and_then(request_id),
         }
     }
 }
@@ -109,6 +112,12 @@ pub(super) fn resource_name(text: &str) -> Option<String> {
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     good.then(|| text.into())
+}
+
+/// A request's id, if it looks like one and not like a token, which has a `_`: it goes into the trace.
+fn request_id(text: &str) -> Option<String> {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'-');
+    ((1..=64).contains(&text.len()) && text.bytes().all(good)).then(|| text.to_owned())
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`. The two obsolete forms of RFC 9110 are not sent by anyone here.
@@ -164,6 +173,7 @@ mod tests {
             ("x-ratelimit-remaining", "4999"),
             ("x-ratelimit-reset", "1507654800"),
             ("x-ratelimit-resource", "core"),
+            ("x-github-request-id", "DB7E:2BB0:1:2:59DCF0D0"),
             (
                 "link",
                 "<https://api.github.com/user/repos?page=3>; rel=\"last\", \
@@ -175,6 +185,12 @@ mod tests {
             Some(vec!["repo".to_owned(), "user".to_owned()])
         );
         assert_eq!(headers.next.as_deref(), Some("/user/repos?page=2"));
+        assert_eq!(
+            headers.request_id.as_deref(),
+            Some("DB7E:2BB0:1:2:59DCF0D0")
+        );
+        let odd = read(&[("x-github-request-id", "ghp_canary")]);
+        assert_eq!(odd.request_id, None);
         let ResourceLimit { resource, rate } = headers.rate.unwrap();
         assert_eq!(
             (rate.limit, rate.remaining, &*resource),
