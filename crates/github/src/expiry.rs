@@ -117,6 +117,9 @@ fn moment(text: &str) -> Option<Timestamp> {
     // A date with a time, and then a zone: `UTC`, or hours and minutes.
     let (time, zone) = text.rsplit_once(' ')?;
     let zone = if zone == "UTC" { "+0000" } else { zone };
+    // `%z` would read seconds too, and up to 25 hours.
+    zone.get(1..)
+        .filter(|offset| offset.len() == 4 && *offset < "2400")?;
     Timestamp::strptime("%Y-%m-%d %H:%M:%S %z", format!("{time} {zone}")).ok()
 }
 
@@ -143,6 +146,44 @@ mod tests {
             ("2023-04-26 23:23:18 -0730", "2023-04-27T06:53:18Z"),
         ] {
             assert_eq!(TokenExpiry::parse(text), said(want), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_zone_is_utc_or_a_sign_with_two_digits_of_hours_and_two_of_minutes() {
+        let read = |zone: &str| TokenExpiry::parse(&format!("2023-04-26 23:23:18 {zone}"));
+        for (zone, want) in [
+            ("UTC", "2023-04-26T23:23:18Z"),
+            ("+0000", "2023-04-26T23:23:18Z"),
+            ("-0000", "2023-04-26T23:23:18Z"),
+            ("+1400", "2023-04-26T09:23:18Z"),
+            ("-2359", "2023-04-27T23:22:18Z"),
+        ] {
+            assert_eq!(read(zone), said(want), "{zone}");
+        }
+        for zone in [
+            "Z",
+            "GMT",
+            "utc",
+            "0200",
+            "+",
+            "+2",
+            "+02",
+            "+020",
+            "+2:00",
+            "+02:00",
+            "+02000",
+            "+020030",
+            "+1260",
+            "+2400",
+            "-2559",
+            "+9999",
+            "++200",
+            "+ 200",
+            "\u{2212}0200",
+            "+02é",
+        ] {
+            assert!(matches!(read(zone), TokenExpiry::Unreadable(_)), "{zone}");
         }
     }
 
