@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use broker_audit::chain::Head;
 use rusqlite::{Connection, params};
 
-use super::{Mark, Store, integer, key_record, storage, witness};
+use super::{Mark, Store, check, integer, key_record, storage, witness};
 use crate::error::VaultError;
 use crate::state::State;
 
@@ -32,7 +32,9 @@ impl Store {
         let mut db = Connection::open_in_memory().map_err(fault)?;
         db.deserialize_read_exact("main", image, image.len(), false)
             .map_err(fault)?;
-        Self::opened(db, path, "PRAGMA integrity_check(1)")
+        // Before anything else is asked of it: a backup may come from anyone.
+        check(&db, path, "PRAGMA integrity_check(1)")?;
+        Self::opened(db, path)
     }
 
     /// Makes the changes that a new place asks for, all or none: `state` says where the root key is kept

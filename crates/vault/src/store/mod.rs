@@ -79,12 +79,11 @@ impl Store {
         db.busy_timeout(Duration::from_millis(250)).map_err(fault)?;
         db.pragma_update(None, "locking_mode", "EXCLUSIVE")
             .map_err(fault)?;
-        Self::opened(db, path, "PRAGMA quick_check(1)")
+        Self::opened(db, path)
     }
 
-    /// Checks a database that is open, with this pragma too, brings it to today's format, and reads all of
-    /// it.
-    fn opened(db: Connection, path: &Path, check: &str) -> Result<(Self, State), VaultError> {
+    /// Checks a database that is open, brings it to today's format, and reads all of it.
+    fn opened(db: Connection, path: &Path) -> Result<(Self, State), VaultError> {
         let fault = |cause| storage(path, cause);
         let number = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         if number("application_id").map_err(fault)? != APPLICATION_ID {
@@ -108,7 +107,7 @@ impl Store {
         prepare(&db).map_err(fault)?;
         let seals = Arc::default();
         let mut store = Self { db, path, seals };
-        store.check(check)?;
+        check(&store.db, &store.path, "PRAGMA quick_check(1)")?;
         let has_old_rows = store.db.query_row(HAS_OLD_ROWS, [found], |row| row.get(0));
         if has_old_rows.map_err(|cause| store.fault(cause))? {
             return Err(VaultError::TooOld(store.path));
@@ -125,16 +124,6 @@ impl Store {
         let release = store.db.release_memory();
         release.map_err(|cause| store.fault(cause))?;
         Ok((store, state))
-    }
-
-    /// Asks SQLite whether the file is sound.
-    fn check(&self, pragma: &str) -> Result<(), VaultError> {
-        let said = self.db.query_row(pragma, [], |row| row.get(0));
-        let said: String = said.map_err(|cause| self.fault(cause))?;
-        match said == "ok" {
-            true => Ok(()),
-            false => Err(damaged(&self.path, said)),
-        }
     }
 
     /// Gives out a version number, once.
@@ -347,6 +336,16 @@ fn storage(path: &Path, cause: rusqlite::Error) -> VaultError {
         | rusqlite::Error::IntegralValueOutOfRange(..)
         | rusqlite::Error::FromSqlConversionFailure(..) => damaged(&path, cause.to_string()),
         _ => VaultError::Storage { path, cause },
+    }
+}
+
+/// Asks SQLite whether the database is sound.
+fn check(db: &Connection, path: &Path, pragma: &str) -> Result<(), VaultError> {
+    let said = db.query_row(pragma, [], |row| row.get(0));
+    let said: String = said.map_err(|cause| storage(path, cause))?;
+    match said == "ok" {
+        true => Ok(()),
+        false => Err(damaged(path, said)),
     }
 }
 
