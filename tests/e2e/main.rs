@@ -18,6 +18,7 @@ mod cli;
 mod clocks;
 mod connections;
 mod crash;
+mod deny;
 mod edges;
 mod exec;
 mod faults;

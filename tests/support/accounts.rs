@@ -1,17 +1,38 @@
 //! Callers of other accounts. Needs root, and `curl` to be them.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use nix::unistd::geteuid;
+use tempfile::TempDir;
 
 use crate::broker::{LABEL_SYNC, Ran, own_uid, run_as};
 use crate::http::{self, Answer};
-use crate::{Home, TestBroker};
+use crate::{Home, TestBroker, needs};
 
 /// An account that is neither root nor the broker's. It need not have a name.
 pub const ALICE: u32 = 61_001;
 /// Another.
 pub const BOB: u32 = 61_002;
+
+/// Whether tests with other accounts can run here.
+#[must_use]
+pub fn can_be_used() -> bool {
+    needs::root() && needs::program("curl")
+}
+
+/// Starts a broker that every account may ask. `config` follows its `[socket]` table.
+///
+/// The directory holds the socket: the home is closed to others. It goes when it is dropped.
+pub fn open_to_all(mut home: Home, config: &str) -> (TestBroker, TempDir) {
+    let directory = tempfile::Builder::new().prefix("tokend-").tempdir();
+    let directory = directory.unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    home.places.socket = directory.path().join("tokend.sock");
+    home.config(&format!("[socket]\nmode = \"0666\"\n{config}"));
+    (home.start(), directory)
+}
 
 /// A home with purposes for the tests' own account, for Alice and for Bob. Names of one length, so that
 /// answers can be compared byte for byte.

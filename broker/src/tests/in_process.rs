@@ -35,7 +35,7 @@ use crate::commands::init::{AuditLogChoice, InitOptions, PassphraseFor, init};
 use crate::life;
 use crate::startup::{self, StartError};
 
-/// A running broker. Dropped, it is gone as after a kill.
+/// A running broker. Dropped, it is gone without a word; see [`InProcess::killed`].
 pub(crate) struct InProcess {
     pub(crate) home: Home,
     pub(crate) clock: MovedClock,
@@ -309,7 +309,9 @@ impl InProcess {
         self.done("POST", "/v1/unlock", "");
     }
 
-    /// Ends it without a word, as a kill would, and starts it again by the same clock.
+    /// Ends it without a word and starts it again by the same clock. Nothing that goes on gets further, but
+    /// records that waited to be written are written, and so is the vault. What must be on disk at the
+    /// moment of a kill is tested with a process, in `tests/e2e`.
     pub(crate) fn killed(mut self, meanwhile: impl FnOnce(&Home)) -> Self {
         self.end();
         meanwhile(&self.home);

@@ -1,9 +1,10 @@
-//! `tokenctl lock --revoke`: what it prints. What it ends is tested in process, in
-//! `broker/src/tests/installation/kill_switch.rs`.
+//! `tokenctl lock --revoke`: what it prints, and a broker that is killed half-way. The rest is tested in
+//! process, in `broker/src/tests/installation/kill_switch.rs`.
 
 use serde_json::{Value, json};
 use support::github::Fault;
-use support::scenes::app::{take_raw, take_two};
+use support::scenes::app::{revoked_by_us, status_of, take_raw, take_two};
+use support::wait;
 
 use super::{END, Setting};
 
@@ -66,4 +67,33 @@ fn the_command_says_in_a_table_what_ended_and_what_still_works_and_by_its_exit_c
     let locked: Value = serde_json::from_str(&ran.stdout).unwrap();
     let pending = locked["revoked"]["tokens_pending"].as_array().unwrap();
     assert_eq!(pending.len(), 2, "{locked}");
+}
+
+#[test]
+fn a_broker_that_is_killed_half_way_ends_the_rest_after_its_start() {
+    let Some(setting) = Setting::new() else {
+        return;
+    };
+    let [one, two] = take_two(&setting.broker);
+    let raw = take_raw(&setting.broker);
+    setting.github.fault(Fault::on(END).hold());
+    let mut locking = setting.broker.home.tokenctl();
+    let mut locking = locking.args(["lock", "--revoke"]).spawn().unwrap();
+    setting.github.wait_for_calls(END, 2);
+    wait::until(|| revoked_by_us(&setting.broker.home) == 3);
+    let Setting { github, broker } = setting;
+    let home = broker.kill();
+    assert!(!locking.wait().unwrap().success());
+    // The calls on their way when it died came to nothing.
+    github.change(|state| state.faults.clear());
+    let setting = Setting {
+        github,
+        broker: home.start(),
+    };
+    for lease in [&one, &two, &raw] {
+        assert_eq!(status_of(&setting.broker, lease), 404);
+    }
+    wait::until(|| !setting.alive(&one) && !setting.alive(&two));
+    wait::until(|| setting.broker.home.records_of("token.revoked").len() == 2);
+    setting.broker.home.ctl(&["audit", "verify"]).success();
 }

@@ -4,6 +4,7 @@
 mod faults;
 mod kill_switch;
 mod moved;
+mod restart;
 mod stalled;
 
 use std::fs;

@@ -70,6 +70,41 @@ fn what_makes_no_sense_is_refused_and_changes_nothing_and_does_not_stop_the_othe
 }
 
 #[test]
+fn a_move_under_way_keeps_its_ends() {
+    let broker = start(home(""));
+    run(&broker, &[NAME, "--to", "vault", "--print"]);
+    refused(
+        &broker,
+        &[NAME, "--to", "env:OTHER"],
+        1,
+        "from env:ORG_LABEL_SYNC_TOKEN to vault is under way",
+    );
+    refused(&broker, &[NAME, "--finish"], 1, "still taken from env:");
+    // It goes on after the broker was killed, and takes nothing again.
+    let broker = start(broker.kill());
+    run(&broker, &[NAME, "--to", "vault"]).success();
+    assert_eq!(broker.home.records_of("secret.set").len(), 1);
+    // A third place, put in force by hand.
+    broker.home.policy(
+        "secrets.toml",
+        &policy(&broker.home).replace("\"vault\"", "\"env:ORG_ONBOARDING_TOKEN\""),
+    );
+    broker.home.ctl(&["policy", "reload"]).success();
+    refused(
+        &broker,
+        &[NAME, "--to", "vault"],
+        1,
+        "`--back` leads to env:ORG_LABEL_SYNC_TOKEN",
+    );
+    refused(
+        &broker,
+        &[NAME, "--back"],
+        1,
+        "another value than the one in use",
+    );
+}
+
+#[test]
 fn a_policy_that_is_not_ours_to_write_is_left_alone_and_waited_for() {
     if !needs::program("setfacl") {
         return;

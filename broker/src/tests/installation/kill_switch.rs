@@ -124,29 +124,6 @@ fn tokens_of_before_a_restart_are_opened_from_the_vault_before_it_is_locked() {
 }
 
 #[test]
-fn a_broker_that_is_killed_half_way_ends_the_rest_after_its_start() {
-    let setting = Setting::new();
-    let [one, two] = take_two(&setting.broker);
-    let raw = take_raw(&setting.broker);
-    setting.github.fault(Fault::on(END).hold());
-    let lock = json!({ "revoke": true }).to_string();
-    let _locking = setting.broker.begin("POST", "/v1/lock", &lock);
-    setting.github.wait_for_calls(END, 2);
-    wait::until(|| revoked_by_us(&setting.broker.home) == 3);
-    let Setting { github, broker } = setting;
-    // The calls on their way when it died came to nothing.
-    let broker = broker.killed(|_| github.change(|state| state.faults.clear()));
-    let setting = Setting { github, broker };
-    for lease in [&one, &two, &raw] {
-        assert_eq!(status_of(&setting.broker, lease), 404);
-    }
-    let broker = &setting.broker;
-    broker.until(|| !setting.alive(&one) && !setting.alive(&two));
-    broker.until(|| broker.home.records_of("token.revoked").len() == 2);
-    broker.assert_log_verifies();
-}
-
-#[test]
 fn a_log_that_cannot_be_written_stops_nothing_and_a_restart_revives_nothing() {
     let setting = Setting::new();
     let one = setting.take(&json!({}));

@@ -56,38 +56,6 @@ fn a_value_goes_into_a_file_by_hand_and_out_of_it() {
 }
 
 #[test]
-fn a_move_under_way_keeps_its_ends() {
-    let scene = Scene::new();
-    let (file, _) = scene.file();
-    let waits = scene.ask("", &json!({ "to": "vault" })).json();
-    assert_eq!(waits["next"]["step"], "switch", "{waits}");
-    let other = scene.to("env:OTHER").a_refusal();
-    let under_way = format!("from {file} to vault is under way");
-    assert!(other.contains(&under_way), "{other}");
-    let finish = scene.finish().a_refusal();
-    let still = format!("still taken from {file}");
-    assert!(finish.contains(&still), "{finish}");
-    // It goes on after the broker was killed, and takes nothing again.
-    let broker = scene.broker.killed(|_| {});
-    let scene = Scene { broker };
-    scene.to("vault").the_end();
-    assert_eq!(scene.broker.home.records_of("secret.set").len(), 1);
-    // A third place, put in force by hand.
-    let third = scene.broker.home.path().join("third");
-    put(&third, "ghp_another");
-    let named = format!("\"file:{}\"", third.display());
-    let by_hand = scene.policy().replacen("\"vault\"", &named, 1);
-    scene.broker.home.policy("secrets.toml", &by_hand);
-    scene.broker.reload();
-    let to = scene.to("vault").a_refusal();
-    let leads = format!("`--back` leads to {file}");
-    assert!(to.contains(&leads), "{to}");
-    let back = scene.back().a_refusal();
-    let another = "another value than the one in use";
-    assert!(back.contains(another), "{back}");
-}
-
-#[test]
 fn nothing_is_erased_while_the_two_copies_differ_and_there_is_no_way_back_to_nothing() {
     let scene = Scene::new();
     let (_, path) = scene.file();
