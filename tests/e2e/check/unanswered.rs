@@ -2,6 +2,7 @@
 //! process, in `broker/src/tests/checks/unanswered.rs`.
 
 use serde_json::Value;
+use support::broker::like_label_sync;
 use support::github::{ExpiryHeader, Fault, Pat, StandIn, World, classic_token};
 
 use super::{NAMES, SYSTEM, set, started};
@@ -44,6 +45,14 @@ fn where_github_limits_whoever_it_is_the_exit_code_says_to_come_back() {
         assert!(ran.stdout.contains(words), "{ran:?}");
         assert_eq!(github.calls("GET /user"), asked);
     }
+    // Nor is anything handed out meanwhile.
+    let purpose = like_label_sync("label-sync", NAMES[0]);
+    broker.home.policy("label-sync.toml", &purpose);
+    broker.reload();
+    let get = broker.home.ctl(&["get", "label-sync"]);
+    assert_eq!((get.code(), &*get.stdout), (Some(75), ""), "{get:?}");
+    let denied = broker.home.records_of("lease.denied");
+    assert_eq!(denied[0]["code"], "rate_limited");
     let doctor = broker.home.ctl(&["doctor"]);
     let words = "user acme-bot sent GitHub too many requests too fast";
     assert!(doctor.stdout.contains(words), "{doctor:?}");

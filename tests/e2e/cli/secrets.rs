@@ -71,6 +71,29 @@ fn secret_add_writes_one_file_and_edits_none_and_the_registry_shows_it() {
 }
 
 #[test]
+fn a_value_of_another_kind_is_refused_with_exit_code_2_and_not_quoted() {
+    let broker = TestBroker::with_label_sync();
+    let before = broker.home.records();
+    let pem = "-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----\n";
+    for (value, why) in [
+        (canary::FINE_GRAINED, "it is a fine-grained token"),
+        (pem, "it is PEM, and no token"),
+        (
+            "ghp_CANARY\u{200b}",
+            "a zero-width space (U+200B) at character 11",
+        ),
+        ("TOKEN=ghp_CANARY", "the value alone begins at character 7"),
+    ] {
+        let set = ["secret", "set", "org-label-sync-token"];
+        let ran = broker.home.ctl_with(&set, value);
+        refused(&ran, 2, why);
+        assert!(!ran.stderr.contains("CANARY"), "{ran:?}");
+        assert!(!ran.stderr.contains("MII"), "{ran:?}");
+    }
+    assert_eq!(broker.home.records(), before);
+}
+
+#[test]
 fn import_takes_over_a_file_of_four_tokens_and_a_second_run_changes_nothing() {
     let broker = Home::new();
     broker.ctl(&["init", "--root-key", "file"]).success();

@@ -139,3 +139,11 @@ fn a_file_that_is_mounted_is_said_so_and_elsewhere_it_is_only_a_warning() {
         "{wrong}"
     );
 }
+
+#[test]
+fn a_word_for_a_kind_reads_back_as_written_and_an_unknown_one_is_none() {
+    for kind in SecretKind::ALL {
+        assert_eq!(SecretKind::from_word(kind.as_str()), Some(kind));
+    }
+    assert_eq!(SecretKind::from_word("oauth"), None);
+}
