@@ -1,7 +1,8 @@
 //! The names GitHub knows: scopes of classic tokens, and permissions with their levels.
 //!
 //! Scopes: GitHub's documentation, “Scopes for OAuth apps”. Permissions: the `app-permissions`
-//! schema of GitHub's OpenAPI description. Both lists grow, so an unknown name is a warning; a level
+//! schema of GitHub's OpenAPI description, and what its REST reference names besides (variables, advisories,
+//! codespaces' secrets, insights). Both lists grow, so an unknown name is a warning; a level
 //! that a known permission does not have is an error.
 
 use broker_protocol::names::{Level, PermissionName};
@@ -119,12 +120,14 @@ const PERMISSIONS: &[(&[Level], &[&str])] = &[
         &[Level::Read, Level::Write],
         &[
             "actions",
+            "actions_variables",
             "administration",
             "artifact_metadata",
             "attestations",
             "checks",
             "code_quality",
             "codespaces",
+            "codespaces_lifecycle_admin",
             "contents",
             "custom_properties_for_organizations",
             "dependabot_secrets",
@@ -140,6 +143,7 @@ const PERMISSIONS: &[(&[Level], &[&str])] = &[
             "members",
             "merge_queues",
             "metadata",
+            "organization_actions_variables",
             "organization_administration",
             "organization_announcement_banners",
             "organization_copilot_agent_settings",
@@ -156,6 +160,7 @@ const PERMISSIONS: &[(&[Level], &[&str])] = &[
             "packages",
             "pages",
             "pull_requests",
+            "repository_advisories",
             "repository_custom_properties",
             "repository_hooks",
             "secret_scanning_alerts",
@@ -176,10 +181,18 @@ const PERMISSIONS: &[(&[Level], &[&str])] = &[
             "repository_projects",
         ],
     ),
-    (&[Level::Write], &["profile", "workflows"]),
+    (
+        &[Level::Write],
+        &["codespaces_secrets", "profile", "workflows"],
+    ),
     (
         &[Level::Read],
-        &["organization_events", "organization_plan"],
+        &[
+            "codespaces_metadata",
+            "organization_api_insights",
+            "organization_events",
+            "organization_plan",
+        ],
     ),
 ];
 

@@ -23,6 +23,7 @@ mod installation;
 mod known;
 mod parts;
 mod purpose;
+pub mod reach;
 pub mod request;
 mod secret;
 mod set;

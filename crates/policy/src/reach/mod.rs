@@ -1,0 +1,150 @@
+//! What a request to GitHub needs of a lease: which repository or organisation, and which permissions.
+//!
+//! ```text
+//! host, method, path ─needs→ [Need] ─beyond(Terms)→ nothing, or what the lease does not allow
+//! ```
+//!
+//! Pure. A stored token may reach everything its owner does; this decides what of that a lease is held to.
+//! So whatever is not known is refused: a path that two servers might read differently, an operation that is not
+//! in the table, one that reaches past the repository in its path. *Needs no permission at GitHub* never
+//! means allowed: `GET /issues` needs none there because GitHub filters it by what the token reaches.
+//! Nothing is filtered here: paging, counts and ETags would be wrong.
+//!
+//! A path may mean several things (see `path`): then each of them must be allowed.
+//!
+//! Not here: bodies, queries, headers; GraphQL; git.
+
+mod need;
+mod path;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+pub use need::Need;
+pub use path::BadPath;
+
+use path::{Path, Reading};
+use table::{Match, OPERATIONS, Spans};
+
+/// Which of GitHub's hosts a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GithubHost {
+    /// `api.github.com`, or the API of an Enterprise Server without its `/api/v3`.
+    Api,
+    /// `uploads.github.com`: assets of releases.
+    Uploads,
+}
+
+/// One operation of GitHub's REST API, by its documented method and path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operation {
+    method: &'static str,
+    /// As the table spells it: with the form of its parameters.
+    template: &'static str,
+}
+
+/// As the description spells it: `GET /repos/{owner}/{repo}/labels`.
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {}",
+            self.method,
+            self.template.replace(":n}", "}").replace(":+}", "}")
+        )
+    }
+}
+
+/// Why a request is refused whatever the lease allows. The message completes “refused: …”.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The path cannot be decided on.
+    #[error(transparent)]
+    Path(#[from] BadPath),
+    /// Not in the table.
+    #[error("GitHub documents no such operation, or it is newer than this version")]
+    Unknown,
+    /// GraphQL.
+    #[error("GraphQL is not served")]
+    Graphql,
+    /// An owner or a repository that GitHub cannot have, or one that is encoded.
+    #[error("{operation} names no owner or repository in plain letters")]
+    Name {
+        /// The operation.
+        operation: Operation,
+    },
+    /// In the table, with this reason.
+    #[error("{operation} {why}")]
+    Operation {
+        /// The operation.
+        operation: Operation,
+        /// Why no lease allows it.
+        why: Why,
+    },
+}
+
+/// Why the table refuses an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// A fork, a transfer, a sub-issue.
+    #[error("reaches another repository than the one in its path")]
+    OtherRepository,
+    /// `/repositories/1`, `/teams/1`.
+    #[error("names a repository or a team by its number")]
+    Number,
+    /// A deploy key, a runner's token, a collaborator.
+    #[error("hands out a credential, or gives somebody access, under a wider permission")]
+    Credential,
+    /// A list over accounts, the account itself.
+    #[error("answers with what the stored token reaches, not with what the lease does")]
+    Beyond,
+    /// Open to no fine-grained token, or of an account or an enterprise.
+    #[error("is covered by no permission of a lease")]
+    NoPermission,
+    /// Newer than the list of permissions.
+    #[error("is newer than what this version knows")]
+    New,
+}
+
+/// What a request needs of a lease: all of these.
+///
+/// `path` is the request's own, as it came and without its query; `HEAD` counts as `GET`.
+///
+/// # Errors
+///
+/// A request that no lease allows.
+pub fn needs(host: GithubHost, method: &str, path: &str) -> Result<Vec<Need>, Refusal> {
+    let path = Path::parse(path)?;
+    if path.plain == ["graphql"] {
+        return Err(Refusal::Graphql);
+    }
+    let method = if method == "HEAD" { "GET" } else { method };
+    let mut needs = Vec::new();
+    let mut read = |reading: &Reading, spans: Spans| {
+        let found = OPERATIONS.matches(method, reading, spans);
+        let found = found.into_iter().filter(|found| found.is_for(host));
+        let found = found.map(Need::of).collect::<Result<Vec<_>, _>>()?;
+        if found.is_empty() {
+            return Err(Refusal::Unknown);
+        }
+        needs.extend(found);
+        Ok(())
+    };
+    read(&path.plain, Spans::Documented)?;
+    for reading in &path.decoded {
+        read(reading, Spans::Any)?;
+    }
+    needs.dedup();
+    Ok(needs)
+}
+
+impl Match {
+    /// Assets are uploaded to a host of their own, and nothing else is.
+    fn is_for(&self, host: GithubHost) -> bool {
+        let uploads = self.need.starts_with('^');
+        uploads == (host == GithubHost::Uploads)
+    }
+}
