@@ -47,11 +47,16 @@ pub fn run(
     Ok(match command {
         PolicyCommand::Check { dir } => check(Where::new(dir.as_deref(), live), out)?,
         PolicyCommand::Test { dir } => test(Where::new(dir.as_deref(), live), out)?,
-        PolicyCommand::Explain { purpose, who, dir } => {
+        PolicyCommand::Explain {
+            purpose,
+            who,
+            request,
+            dir,
+        } => {
             let accounts = ExplainAccounts::default();
             let caller = who_asks(&who, &accounts)?;
             let at = Where::new(dir.as_deref(), live);
-            explain(at, &purpose, &caller, &accounts, out)?
+            explain(at, &purpose, &caller, request.as_ref(), &accounts, out)?
         }
     })
 }

@@ -3,13 +3,13 @@
 use std::io::{self, Write};
 
 use broker_policy::{
-    Accounts, Caller, Explanation, Missed, NOBODY, NamesOnly, PolicySet, RuleExplained, Terms,
+    Accounts, Caller, Explanation, Missed, NOBODY, NamesOnly, PolicySet, Rule, RuleExplained, Terms,
 };
 use broker_protocol::duration;
 use broker_protocol::names::{Delivery, Purpose, SecretName};
 use clap::Args;
 
-use super::{Where, failed};
+use super::{RequestLine, Where, failed};
 use crate::accounts::SystemAccounts;
 use crate::policy_files;
 
@@ -39,7 +39,7 @@ pub struct WhoArgs {
     pub exe: Option<String>,
 }
 
-/// Says which rule speaks for a caller.
+/// Says which rule speaks for a caller, and whether what it gives is enough for a request to GitHub.
 ///
 /// # Errors
 ///
@@ -48,6 +48,7 @@ pub fn explain(
     at: Where<'_>,
     purpose: &Purpose,
     caller: &Caller,
+    request: Option<&RequestLine>,
     accounts: &dyn Accounts,
     out: &mut dyn Write,
 ) -> io::Result<u8> {
@@ -64,6 +65,9 @@ pub fn explain(
     };
     writeln!(out, "{purpose} for {}", describe(caller))?;
     write_explanation(&explanation, out)?;
+    if let Some(request) = request {
+        write_request(request, explanation.speaks(), out)?;
+    }
     Ok(0)
 }
 
@@ -91,6 +95,33 @@ fn write_explanation(explanation: &Explanation<'_>, out: &mut dyn Write) -> io::
             )
         }
         None => writeln!(out, "denied: no rule matches"),
+    }
+}
+
+fn write_request(
+    request: &RequestLine,
+    rule: Option<&Rule>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let needs = match request.needs() {
+        Ok(needs) => needs,
+        Err(refusal) => {
+            return writeln!(
+                out,
+                "the request is refused whatever a rule gives: {refusal}"
+            );
+        }
+    };
+    for need in &needs {
+        writeln!(out, "{need}")?;
+    }
+    let Some(rule) = rule else { return Ok(()) };
+    match needs
+        .iter()
+        .find_map(|need| need.beyond(rule.terms(), "the rule"))
+    {
+        Some(beyond) => writeln!(out, "the rule does not give that: {beyond}"),
+        None => writeln!(out, "the rule gives that"),
     }
 }
 

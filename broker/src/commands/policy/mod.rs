@@ -22,10 +22,12 @@ use crate::policy_files::{self, Owners, PolicyFiles, PolicyFilesError};
 
 pub mod command;
 mod explain;
+mod request_line;
 #[cfg(test)]
 mod tests;
 
 pub use explain::{ExplainAccounts, WhoArgs, explain};
+pub use request_line::RequestLine;
 
 /// Checks policies, runs their decision tables, or says which rule speaks for a caller.
 #[derive(Debug, Clone, Subcommand)]
@@ -47,6 +49,9 @@ pub enum PolicyCommand {
         /// Who asks
         #[command(flatten)]
         who: WhoArgs,
+        /// A request to GitHub: what it needs, such as "GET /repos/acme/site/labels"
+        #[arg(long, value_name = "METHOD /PATH")]
+        request: Option<RequestLine>,
         /// A checkout of policies; the live ones if absent
         #[arg(long)]
         dir: Option<PathBuf>,

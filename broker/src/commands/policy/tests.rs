@@ -309,14 +309,21 @@ struct Line {
 
 fn explained(line: &[&str]) -> String {
     let line = Line::try_parse_from(["policy", "explain"].iter().chain(line)).unwrap();
-    let PolicyCommand::Explain { purpose, who, .. } = line.command else {
+    let PolicyCommand::Explain {
+        purpose,
+        who,
+        request,
+        ..
+    } = line.command
+    else {
         panic!("not explain");
     };
     let accounts = ExplainAccounts::default();
     let caller = who.caller(&accounts);
     let dir = shipped();
+    let at = Where::Checkout(&dir);
     let (code, out) =
-        output(|out| explain(Where::Checkout(&dir), &purpose, &caller, &accounts, out));
+        output(|out| explain(at, &purpose, &caller, request.as_ref(), &accounts, out));
     format!("{out}{code}")
 }
 
@@ -367,6 +374,48 @@ fn explain_says_what_every_rule_missed_and_what_the_one_that_speaks_gives() {
         explained(&["nothing"]),
         "error: there is no purpose `nothing`\n1"
     );
+}
+
+#[test]
+fn explain_says_what_a_request_needs_and_whether_the_rule_gives_it() {
+    let says = |request: &str| {
+        let line = [
+            "auto-sync",
+            "--unit",
+            "auto-sync.service",
+            "--request",
+            request,
+        ];
+        let all = explained(&line);
+        let (_, after) = all.split_once("`source-pat` itself\n").unwrap();
+        after.trim_end_matches('0').to_owned()
+    };
+    assert_eq!(
+        says("GET https://api.github.com/repos/acme/site/contents/a%2Fb?ref=main"),
+        "GET /repos/{owner}/{repo}/contents/{path} needs contents: read on acme/site\n\
+         the rule gives that\n"
+    );
+    assert_eq!(
+        says("GET /repos/acme/site/labels"),
+        "GET /repos/{owner}/{repo}/labels needs issues: read, or pull_requests: read on acme/site\n\
+         the rule does not give that: permission `issues: read`; the rule does not allow it\n"
+    );
+    assert_eq!(
+        says("GET /user/repos"),
+        "the request is refused whatever a rule gives: GET /user/repos answers with what the stored \
+         token reaches, not with what the lease does\n"
+    );
+    let upload = says("POST https://uploads.github.com/repos/acme/site/releases/1/assets");
+    assert!(upload.contains("needs contents: write"), "{upload}");
+    for wrong in [
+        "/user",
+        "get /user",
+        "GET user",
+        "GET https://example.com/user",
+    ] {
+        let line = ["policy", "explain", "auto-sync", "--request", wrong];
+        assert!(Line::try_parse_from(line).is_err(), "{wrong}");
+    }
 }
 
 #[test]

@@ -1,0 +1,78 @@
+//! `cargo +nightly fuzz run reach`: whatever a path looks like, what a lease on one repository allows is
+//! about that repository.
+//!
+//! The first byte chooses the method, the rest is the path. The oracle reads as carelessly as a server can: it
+//! decodes until nothing changes, takes backslashes for slashes, drops empty segments and resolves dots.
+
+#![no_main]
+
+use broker_policy::reach::{GithubHost, needs};
+use libfuzzer_sys::fuzz_target;
+
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
+fuzz_target!(|data: &[u8]| {
+    let Some((&method, path)) = data.split_first() else {
+        return;
+    };
+    let Ok(path) = std::str::from_utf8(path) else {
+        return;
+    };
+    let method = METHODS[usize::from(method) % METHODS.len()];
+    let Ok(needs) = needs(GithubHost::Api, method, path) else {
+        return;
+    };
+    let read = carelessly(path);
+    for need in needs {
+        let shown = need.to_string();
+        if let Some((_, on)) = shown.rsplit_once(" on ")
+            && on.contains('/')
+            && !on.ends_with("/*")
+        {
+            let (owner, name) = on.split_once('/').unwrap_or_default();
+            let within = read.windows(2).any(|two| two[0] == owner && two[1] == name);
+            assert!(within, "{method} {path}: {shown}, read as {read:?}");
+        }
+    }
+});
+
+fn carelessly(path: &str) -> Vec<String> {
+    let mut bytes = path.as_bytes().to_vec();
+    loop {
+        let next = decoded(&bytes);
+        if next == bytes {
+            break;
+        }
+        bytes = next;
+    }
+    let text = String::from_utf8_lossy(&bytes).replace('\\', "/").to_lowercase();
+    let mut segments: Vec<String> = Vec::new();
+    for segment in text.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            other => segments.push(other.to_owned()),
+        }
+    }
+    segments
+}
+
+fn decoded(bytes: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::new();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let digits = bytes.get(at + 1..at + 3).and_then(|two| std::str::from_utf8(two).ok());
+        let value = digits.and_then(|two| u8::from_str_radix(two, 16).ok());
+        match (byte, value) {
+            (b'%', Some(value)) => {
+                decoded.push(value);
+                at += 3;
+            }
+            _ => {
+                decoded.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    decoded
+}
