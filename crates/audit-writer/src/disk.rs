@@ -1,5 +1,5 @@
 //! The few file operations the log is made of, so that tests can stand in a disk that fails,
-//! forgets and lies.
+//! forgets, and reports what is not so.
 //!
 //! A `Disk` is one directory; files are named by their bare names. Nothing here retries, and
 //! nothing knows what a record is.

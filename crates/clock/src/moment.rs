@@ -74,7 +74,7 @@ impl Moment {
         seen.saturating_sub(ago).unwrap_or(Timestamp::MIN)
     }
 
-    /// The same of something that was done. `None` if it lies ahead: a clock was wrong, and when it was
+    /// The same of something that was done. `None` if it is in the future: a clock was wrong, and when it was
     /// done is not known.
     #[must_use]
     pub fn done_before(&self, now: &Self) -> Option<Timestamp> {

@@ -130,7 +130,7 @@ impl BaseUrl {
         stays.then_some(url)
     }
 
-    /// What of an absolute URL lies below the base, as a path for a further call: the next page, or
+    /// What of an absolute URL is below the base, as a path for a further call: the next page, or
     /// where something has moved. Whatever host it names, the call goes to the base's own.
     pub(super) fn relative(&self, url: &str) -> Option<String> {
         let url = self.url.join(url).ok()?;
@@ -216,8 +216,8 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused_with_the_mend() {
-        for (given, mend) in [
+    fn anything_else_is_refused_with_what_to_do() {
+        for (given, fix) in [
             ("http://api.github.com", "write https://"),
             ("http://git.acme.example/api/v3", "write https://"),
             ("https://github.com", "write https://api.github.com"),
@@ -235,7 +235,7 @@ mod tests {
             ("", "write https://api.github.com"),
         ] {
             let error = BaseUrl::parse(given).unwrap_err().to_string();
-            assert!(error.contains(mend), "{given}: {error}");
+            assert!(error.contains(fix), "{given}: {error}");
         }
         let error = BaseUrl::parse("https://me:ghp_canary@api.github.com").unwrap_err();
         assert!(!error.to_string().contains("canary"), "{error}");

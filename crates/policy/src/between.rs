@@ -15,7 +15,7 @@ use super::purpose::{MEANWHILE, PurposePolicy};
 use super::request::Terms;
 use super::secret::{SecretDeclaration, SecretKind};
 
-/// What is wrong or odd, by where it is to be mended.
+/// What is wrong or odd, by where it is to be fixed.
 #[derive(Default)]
 pub(super) struct Findings {
     pub(super) errors: Vec<PolicyError>,

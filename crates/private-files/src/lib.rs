@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mode_that_is_too_open_is_refused_with_the_command_that_mends_it() {
+    fn a_mode_that_is_too_open_is_refused_with_the_command_that_fixes_it() {
         let scratch = tempfile::tempdir().unwrap();
         let file = scratch.path().join("my key");
         write_new(&file, b"x").unwrap();

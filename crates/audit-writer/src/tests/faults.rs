@@ -6,7 +6,7 @@ use broker_audit::chain::Head;
 use super::sim_disk::{Fault, SimDisk};
 use super::*;
 
-/// Appends everything, mending the log after each error; returns what was acknowledged.
+/// Appends everything, repairing the log after each error; returns what was acknowledged.
 fn run(rig: &mut Rig, batches: &[Vec<Entry>]) -> Vec<String> {
     let mut acknowledged = Vec::new();
     for batch in batches {
@@ -18,7 +18,7 @@ fn run(rig: &mut Rig, batches: &[Vec<Entry>]) -> Vec<String> {
                 rig.recover();
             }
         }
-        assert_eq!(rig.log.fault(), None, "mended");
+        assert_eq!(rig.log.fault(), None, "repaired");
     }
     acknowledged
 }

@@ -1,4 +1,4 @@
-//! What the tests of the log share: entries, an appender that is mended as the writer would mend
+//! What the tests of the log share: entries, an appender that is repaired as the writer would repair
 //! it, and a reading of the log that has no code in common with recovery.
 
 mod crash;

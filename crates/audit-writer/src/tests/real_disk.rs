@@ -72,7 +72,7 @@ fn files_are_for_the_broker_alone_and_for_the_read_group_where_there_is_one() {
 }
 
 #[test]
-fn a_log_open_to_others_is_refused_and_the_printed_chmod_mends_it() {
+fn a_log_open_to_others_is_refused_and_the_printed_chmod_fixes_it() {
     let home = tempfile::tempdir().unwrap();
     drop(open(options(home.path())).unwrap());
     let dir = home.path().join("audit");

@@ -135,7 +135,7 @@ fn a_crash_at_any_step_of_telling_many_loses_nothing() {
 }
 
 #[test]
-fn a_failure_at_any_step_of_telling_many_is_mended_and_leaves_no_beginning_behind() {
+fn a_failure_at_any_step_of_telling_many_is_repaired_and_leaves_no_beginning_behind() {
     let trial = full_log();
     let steps = {
         let mut rig = trial.opened_again(trial.log.head).unwrap().0;

@@ -1,4 +1,4 @@
-//! What a start takes in, mends, and refuses.
+//! What a start accepts, repairs and refuses.
 
 use broker_audit::chain::{Head, LineHash};
 use broker_audit::record::RotationEvent;
@@ -246,7 +246,7 @@ fn every_file_moved_aside_is_named_although_the_record_that_named_it_was_torn_to
         bytes.truncate(end / 2);
     };
     rig.disk.tamper(&last, half_an_opening);
-    // The segment is moved aside whole and begun anew; then its end, `log.recovered`, is torn off.
+    // The segment is moved aside whole and begun again; then its end, `log.recovered`, is torn off.
     let (rig, opened) = rig.opened_again(Head::EMPTY).unwrap();
     assert!(opened.recovered);
     assert_eq!(segments(&rig.disk).last(), Some(&last));

@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_open_or_damaged_key_file_is_refused_with_the_mend() {
+    fn a_missing_open_or_damaged_key_file_is_refused_with_what_to_do() {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("root.key");
         let error = read(&path).err().unwrap().to_string();

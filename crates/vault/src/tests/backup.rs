@@ -79,7 +79,7 @@ async fn a_backup_holds_every_version_and_shows_none() {
     assert_eq!(manifest.log, log_of(&vault));
     assert_eq!(backup.files.config.as_deref(), Some("# mine\n"));
     assert_eq!(backup.root_key().expose(), scratch.root.expose());
-    // Nothing of it lies about.
+    // Nothing of it is left.
     assert!(!scratch.holds(scratch.root.expose()));
 }
 

@@ -86,7 +86,7 @@ async fn a_value_that_was_stored_before_its_form_was_looked_at_still_opens() {
 }
 
 #[test]
-fn modes_that_are_too_open_are_refused_with_the_command_that_mends_them() {
+fn modes_that_are_too_open_are_refused_with_the_command_that_fixes_them() {
     let scratch = Scratch::new();
     for (path, wrong, right) in [
         (scratch.path(), 0o640, 0o600),
@@ -94,8 +94,8 @@ fn modes_that_are_too_open_are_refused_with_the_command_that_mends_them() {
     ] {
         fs::set_permissions(&path, Permissions::from_mode(wrong)).unwrap();
         let error = scratch.refusal().to_string();
-        let mend = format!("run: chmod {right:04o} {}", path.display());
-        assert!(error.contains(&mend), "{error}");
+        let fix = format!("run: chmod {right:04o} {}", path.display());
+        assert!(error.contains(&fix), "{error}");
         fs::set_permissions(&path, Permissions::from_mode(right)).unwrap();
     }
     drop(scratch.open());

@@ -106,7 +106,7 @@ async fn a_vault_put_back_to_yesterdays_copy_is_found_by_the_log() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_refused_with_the_mend() {
+async fn a_damaged_file_is_refused_with_what_to_do() {
     let scratch = Scratch::new();
     let vault = scratch.unlocked();
     for number in 0..50 {

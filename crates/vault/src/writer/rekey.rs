@@ -19,7 +19,7 @@ use crate::rekey::{AT_ONCE, Change, Next, give_way};
 use crate::state::Secret;
 
 impl Work {
-    /// Seals the data key of an envelope anew that was on its way here while the root key changed.
+    /// Seals the data key of an envelope again that was on its way here while the root key changed.
     pub(crate) fn catch_up(
         &self,
         name: &str,

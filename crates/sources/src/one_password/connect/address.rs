@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused_with_the_mend() {
+    fn anything_else_is_refused_with_what_to_do() {
         for (given, fix) in [
             ("http://connect.acme.example:8080", "write https://"),
             ("https://connect.acme.example/v1", "leave `/v1` away"),

@@ -113,7 +113,7 @@ fn no_chunk_can_take_another_ones_place() {
 
 /// A header that someone made up to fit a shorter file: the last mark finds it.
 #[test]
-fn a_file_cut_between_chunks_is_found_although_its_length_was_mended() {
+fn a_file_cut_between_chunks_is_found_although_its_length_was_corrected() {
     let file = sealed(&text(2 * CHUNK));
     let keys = Keys::derive(&passphrase("correct horse battery"), &[7; 16], 8, 1).unwrap();
     let mut cut = file[..HEADER + CHUNK + TAG].to_vec();

@@ -10,7 +10,7 @@ use crate::minted::SealedMinted;
 use crate::rekey::RekeyError;
 use crate::root_key::make_file;
 
-/// A vault whose key lies in a file, so that it can be unlocked again.
+/// a vault whose key is in a file, so that it can be unlocked again.
 pub(super) struct Kept {
     scratch: Scratch,
     at: KeyLocations,
