@@ -68,7 +68,7 @@ impl Vault {
         role: ValueRole,
         now: Timestamp,
     ) -> Result<StoredSecret, VaultError> {
-        let stored = self.send_version(&usage, new, role, None, now)?;
+        let stored = self.send_version(&usage, new, (role, None), now)?;
         stored.await.map_err(stopped)?
     }
 
@@ -84,8 +84,8 @@ impl Vault {
         rotation: Rotation,
         now: Timestamp,
     ) -> Result<StoredSecret, VaultError> {
-        let rotation = Some(Box::new(rotation));
-        let stored = self.send_version(&usage, new, ValueRole::InForce, rotation, now)?;
+        let stored_as = (ValueRole::InForce, Some(Box::new(rotation)));
+        let stored = self.send_version(&usage, new, stored_as, now)?;
         stored.await.map_err(stopped)?
     }
 
@@ -95,8 +95,7 @@ impl Vault {
         &self,
         usage: &Recorded<Use>,
         new: NewValue,
-        role: ValueRole,
-        rotation: Option<Box<Rotation>>,
+        (role, rotation): (ValueRole, Option<Box<Rotation>>),
         now: Timestamp,
     ) -> Result<oneshot::Receiver<Result<StoredSecret, VaultError>>, VaultError> {
         let NewValue { value, expires_at } = new;

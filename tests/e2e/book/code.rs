@@ -194,7 +194,7 @@ fn fields(body: &str) -> Vec<(String, String)> {
     let fields = lines.filter_map(|line| line.trim_end_matches(',').split_once(": "));
     fields
         .map(|(name, kind)| {
-            let name = name.trim_start_matches("pub ");
+            let name = name.rsplit(' ').next().unwrap();
             (name.to_owned(), kind.to_owned())
         })
         .collect()

@@ -220,7 +220,7 @@ async fn what_was_sealed_before_and_arrives_after_is_sealed_anew() {
             let rekeying = scope.spawn(|| vault.rekey(ready, 9, &kept.at, at(100)));
             drop(state);
             let late = vault
-                .send_version(&usage, new, ValueRole::InForce, None, at(6))
+                .send_version(&usage, new, (ValueRole::InForce, None), at(6))
                 .unwrap();
             (late, rekeying.join().unwrap())
         });
