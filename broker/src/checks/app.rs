@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use broker_github::app_jwt::KeyError;
 use broker_github::{App, GitHubError};
-use broker_policy::{PolicySet, PurposePolicy, SecretDeclaration};
+use broker_policy::{PolicySet, SecretDeclaration};
 use broker_protocol::check::Finding;
 use broker_protocol::names::{Level, Permissions, RepoPattern, SecretName};
 use serde::Deserialize;
@@ -31,7 +31,7 @@ impl WantedOfApp {
     /// Of the purposes that use this secret.
     pub(super) fn of(policies: &PolicySet, name: &SecretName) -> Self {
         let mut wanted = Self::default();
-        let purposes = policies.purposes().map(PurposePolicy::whole);
+        let purposes = policies.purposes().map(|purpose| &purpose.whole);
         for terms in purposes.filter(|terms| terms.secret == *name) {
             for (permission, level) in terms.permissions.iter() {
                 let most = wanted.permissions.entry(permission.clone());

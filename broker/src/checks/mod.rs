@@ -254,7 +254,7 @@ impl Checks {
             }));
         }
         let named = policies.set.purposes().flat_map(|purpose| {
-            let repositories = purpose.whole().repositories.iter();
+            let repositories = purpose.whole.repositories.iter();
             repositories.filter(|name| !own(name)).cloned()
         });
         outsiders.extend(named.map(|repository| Outsider {

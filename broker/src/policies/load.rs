@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use broker_policy::cases::{self, Verdict};
-use broker_policy::{Host, PolicyErrors, PolicySet, PolicyWarning};
+use broker_policy::{Finding, Host, PolicyErrors, PolicySet};
 
 use crate::accounts::SystemAccounts;
 use crate::policy_files::{self, PolicyFilesError};
@@ -16,7 +16,7 @@ pub(crate) struct Loaded {
     /// SHA-256 of every file, hexadecimal, by its name.
     pub(crate) files: BTreeMap<String, String>,
     /// What is not as the decision tables beside the policies say, and gives no more than they do.
-    pub(crate) table_warnings: Vec<PolicyWarning>,
+    pub(crate) table_warnings: Vec<Finding>,
 }
 
 /// Why a set was refused, whole.

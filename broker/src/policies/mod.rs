@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use broker_policy::{Host, PolicySet, PurposePolicy};
+use broker_policy::{Host, PolicySet};
 use broker_protocol::names::{Purpose, SecretName};
 use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
@@ -45,7 +45,7 @@ pub(crate) struct InForce {
 
 impl InForce {
     pub(crate) fn since(now: Timestamp, loaded: Loaded, counters: &Counters<2>) -> Self {
-        let purposes = loaded.set.purposes().map(PurposePolicy::whole);
+        let purposes = loaded.set.purposes().map(|purpose| &purpose.whole);
         let granted =
             purposes.map(|terms| (terms.purpose.clone(), metrics::granted(counters, terms)));
         Self {

@@ -8,7 +8,7 @@ mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use broker_policy::{Caller, Rule};
+use broker_policy::Caller;
 use broker_protocol::api::{self, BrokerStatus, CallerView, FallbackView, PurposeView};
 use broker_protocol::names::{Delivery, Permissions, Purpose};
 use broker_secret_memory::nonblocking_stderr::NonblockingStderr;
@@ -204,17 +204,17 @@ impl Status {
         let all = self.config.is_operator(caller);
         let views = policies.set.purposes().filter_map(|purpose| {
             let rule = purpose.rule_for(caller);
-            let terms = rule.map_or_else(|| purpose.whole(), Rule::terms);
+            let terms = rule.map_or(&purpose.whole, |rule| &rule.terms);
             (all || rule.is_some()).then(|| PurposeView {
                 purpose: purpose.purpose().clone(),
-                about: purpose.about().map(str::to_owned),
+                about: purpose.about.clone(),
                 secret: terms.secret.clone(),
                 deliver: terms.deliver,
                 fallback: terms.fallback.as_ref().map(|fallback| FallbackView {
                     secret: fallback.secret.clone(),
                     deliver: fallback.deliver,
                 }),
-                rule: rule.map(|rule| rule.terms().rule.as_ref().to_owned()),
+                rule: rule.map(|rule| rule.terms.rule.as_ref().to_owned()),
                 repositories: terms.repositories.to_vec(),
                 organization: terms.organization.clone(),
                 permissions: Permissions::clone(&terms.permissions),

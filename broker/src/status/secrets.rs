@@ -50,7 +50,7 @@ impl Status {
         let purposes = policies
             .set
             .purposes()
-            .filter(|purpose| purpose.whole().secret == *name);
+            .filter(|purpose| purpose.whole.secret == *name);
         SecretView {
             name: name.clone(),
             declared: declared.is_some(),

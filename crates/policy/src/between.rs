@@ -2,41 +2,17 @@
 //! in another file, so this is checked when all are read.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use broker_protocol::duration;
 use broker_protocol::names::Delivery;
 
-use super::finding::{Place, PolicyError, PolicyWarning};
-use super::installation::{About, unmintable};
+use super::finding::{Findings, Place};
+use super::installation::unmintable;
 use super::parts;
 use super::purpose::{MEANWHILE, PurposePolicy};
 use super::request::Terms;
 use super::secret::{SecretDeclaration, SecretKind};
-
-/// What is wrong or odd, by where it is to be fixed.
-#[derive(Default)]
-pub(super) struct Findings {
-    pub(super) errors: Vec<PolicyError>,
-    pub(super) warnings: Vec<PolicyWarning>,
-}
-
-impl Findings {
-    pub(super) fn error(&mut self, place: &Place, message: impl Into<String>) {
-        self.errors.push(PolicyError {
-            place: place.clone(),
-            message: message.into(),
-        });
-    }
-
-    fn warn(&mut self, place: &Place, message: impl Into<String>) {
-        self.warnings.push(PolicyWarning {
-            place: place.clone(),
-            message: message.into(),
-        });
-    }
-}
 
 /// What can be delivered is a matter of the secret's kind.
 pub(super) fn purpose_and_secret(
@@ -44,10 +20,9 @@ pub(super) fn purpose_and_secret(
     secret: &SecretDeclaration,
     found: &mut Findings,
 ) {
-    let (places, name) = (&policy.places, &secret.name);
-    let whole = &policy.whole;
-    let deliver = places.deliver.as_ref().unwrap_or(&places.whole);
-    match (secret.kind, whole.deliver) {
+    let name = &secret.name;
+    let deliver = policy.place_of("deliver");
+    match (secret.kind, policy.whole.deliver) {
         (SecretKind::App, Delivery::Installation) => mintable(policy, found),
         (SecretKind::App, Delivery::Raw | Delivery::Proxy) => found.error(
             deliver,
@@ -57,20 +32,21 @@ pub(super) fn purpose_and_secret(
             ),
         ),
         (SecretKind::Classic | SecretKind::FineGrained, Delivery::Installation) => {
-            let why = match places.deliver {
-                Some(_) => format!(
+            let why = if policy.places.contains_key("deliver") {
+                format!(
                     "`{name}` is a personal access token, and installation tokens are minted for an \
                      App's secret (`kind = \"app\"`)"
-                ),
-                None => "a purpose without `deliver` means `proxy` for a personal access token, \
-                         which does not exist in this version"
-                    .to_owned(),
+                )
+            } else {
+                "a purpose without `deliver` means `proxy` for a personal access token, which does \
+                 not exist in this version"
+                    .to_owned()
             };
             found.error(deliver, format!("{why}: {MEANWHILE}"));
         }
         (SecretKind::Classic, Delivery::Raw | Delivery::Proxy) => {}
         (SecretKind::FineGrained, Delivery::Raw | Delivery::Proxy) => {
-            beyond_declared(whole, secret, &places.secret, found);
+            beyond_declared(&policy.whole, secret, policy.place_of("secret"), found);
         }
     }
 }
@@ -96,13 +72,8 @@ pub(super) fn purpose_and_fallback(
 }
 
 fn mintable(policy: &PurposePolicy, found: &mut Findings) {
-    let places = &policy.places;
     if let Some(wrong) = unmintable(&policy.whole) {
-        let place = match wrong.about {
-            About::Repositories => &places.repositories,
-            About::Permissions => &places.permissions,
-        };
-        found.error(place.as_ref().unwrap_or(&places.whole), wrong.what);
+        found.error(policy.place_of(wrong.key), wrong.what);
         return;
     }
     for rule in &policy.rules {
@@ -111,7 +82,8 @@ fn mintable(policy: &PurposePolicy, found: &mut Findings) {
         }
     }
     let rules = policy.rules.iter().map(|rule| (&rule.place, &rule.terms));
-    let whole = places.ttl.as_ref().map(|place| (place, &policy.whole));
+    let whole = policy.places.get("ttl");
+    let whole = whole.map(|place| (place, &policy.whole));
     for (place, terms) in whole.into_iter().chain(rules) {
         if terms.ttl > INSTALLATION_TOKEN_LIFETIME {
             let ttl = duration::format(terms.ttl);
@@ -149,17 +121,10 @@ pub(super) fn sinks(secrets: &[SecretDeclaration], found: &mut Findings) {
     let mut taken = BTreeMap::new();
     for secret in secrets {
         for sink in &secret.sinks {
-            match taken.entry(sink.identity()) {
-                Entry::Occupied(first) => {
-                    let first: &&Place = first.get();
-                    found.error(
-                        &sink.place,
-                        format!("the {sink} is a sink in {first} already"),
-                    );
-                }
-                Entry::Vacant(slot) => {
-                    slot.insert(&sink.place);
-                }
+            let first: &Place = taken.entry(sink.identity()).or_insert(&sink.place);
+            if !std::ptr::eq(first, &sink.place) {
+                let message = format!("the {sink} is a sink in {first} already");
+                found.error(&sink.place, message);
             }
         }
         if !secret.source.is_vault()

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use super::PolicyFile;
 use super::document::{Document, Table};
-use super::finding::PolicyWarning;
+use super::finding::Finding;
 use super::parts::{organization_beyond, permission_beyond, repository_beyond, ttl_beyond};
 use super::purpose::{self, PurposePolicy, Rule};
 use super::request::Terms;
@@ -20,7 +20,7 @@ use super::who::{Host, NamesOnly};
 /// Warns of each rule of a file that gives more after some cut, once a rule. A file that is no purpose,
 /// or has errors, gets no warning.
 #[must_use]
-pub fn widening(file: &PolicyFile) -> Vec<PolicyWarning> {
+pub fn widening(file: &PolicyFile) -> Vec<Finding> {
     let names = NamesOnly::default();
     let Some(whole) = read(file, &names) else {
         return Vec::new();
@@ -44,11 +44,10 @@ pub fn widening(file: &PolicyFile) -> Vec<PolicyWarning> {
         };
         for (rule, (left, full)) in cut.rules.iter().zip(&whole.rules).enumerate() {
             if let Some(what) = gain(&cut, &whole, left, full) {
-                found.entry(rule).or_insert_with(|| PolicyWarning {
-                    place: full.place.clone(),
-                    message: format!(
+                found.entry(rule).or_insert_with(|| {
+                    full.place.finding(format!(
                         "cut off after line {line}, the file would still load, and this rule {what}"
-                    ),
+                    ))
                 });
             }
         }
@@ -67,8 +66,8 @@ fn read(file: &PolicyFile, names: &NamesOnly) -> Option<PurposePolicy> {
     let root = Table::root(&document, &entries, "a purpose");
     let item = root.item("purpose")?;
     let policy = purpose::read(root.standing_at(item), names, &Host::anywhere());
-    let (errors, _) = document.into_findings();
-    policy.filter(|_| errors.is_empty())
+    let found = document.into_findings();
+    policy.filter(|_| found.errors.is_empty())
 }
 
 /// What a rule gives beyond what the whole file says, and what to do about it.

@@ -17,7 +17,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::PolicyFile;
-use super::finding::{Place, PolicyError, PolicyWarning, did_you_mean};
+use super::finding::{Findings, Place, did_you_mean};
 
 /// Findings kept for one file. No one reads more, and a hostile file must not make us write them.
 const MOST_FINDINGS: usize = 50;
@@ -28,8 +28,7 @@ pub(super) struct Document<'d> {
     text: &'d str,
     /// Where each line ends.
     newlines: Vec<usize>,
-    errors: RefCell<Vec<PolicyError>>,
-    warnings: RefCell<Vec<PolicyWarning>>,
+    found: RefCell<Findings>,
 }
 
 impl<'d> Document<'d> {
@@ -38,8 +37,7 @@ impl<'d> Document<'d> {
             name: file.name.as_str().into(),
             text: &file.text,
             newlines: file.text.match_indices('\n').map(|(at, _)| at).collect(),
-            errors: RefCell::default(),
-            warnings: RefCell::default(),
+            found: RefCell::default(),
         }
     }
 
@@ -84,27 +82,21 @@ impl<'d> Document<'d> {
     }
 
     pub(super) fn error(&self, at: usize, message: impl Into<String>) {
-        let mut errors = self.errors.borrow_mut();
-        if errors.len() < MOST_FINDINGS {
-            errors.push(PolicyError {
-                place: self.place(at),
-                message: message.into(),
-            });
+        let mut found = self.found.borrow_mut();
+        if found.errors.len() < MOST_FINDINGS {
+            found.error(&self.place(at), message);
         }
     }
 
     pub(super) fn warn(&self, at: usize, message: impl Into<String>) {
-        let mut warnings = self.warnings.borrow_mut();
-        if warnings.len() < MOST_FINDINGS {
-            warnings.push(PolicyWarning {
-                place: self.place(at),
-                message: message.into(),
-            });
+        let mut found = self.found.borrow_mut();
+        if found.warnings.len() < MOST_FINDINGS {
+            found.warn(&self.place(at), message);
         }
     }
 
-    pub(super) fn into_findings(self) -> (Vec<PolicyError>, Vec<PolicyWarning>) {
-        (self.errors.into_inner(), self.warnings.into_inner())
+    pub(super) fn into_findings(self) -> Findings {
+        self.found.into_inner()
     }
 }
 
@@ -172,6 +164,22 @@ impl<'d> Table<'d> {
         item
     }
 
+    /// What is read of a key, or `absent` where the key is not written. `None` only with an error.
+    pub(super) fn value_or<T>(
+        self,
+        key: &str,
+        absent: T,
+        read: impl FnOnce(Item<'d>) -> Option<T>,
+    ) -> Option<T> {
+        self.item(key).map_or(Some(absent), read)
+    }
+
+    /// The tables of `[[heading]]`, whose last part is `key`, in the order they stand.
+    pub(super) fn tables(self, key: &str, what: &'static str, heading: &str) -> Vec<Self> {
+        let tables = self.item(key).map(|item| item.tables(what, heading));
+        tables.unwrap_or_default()
+    }
+
     /// All entries, in the order of their keys.
     pub(super) fn items(self) -> impl Iterator<Item = Item<'d>> {
         self.entries
@@ -218,6 +226,32 @@ impl<'d> Item<'d> {
         self.mistyped("text in quotes")
     }
 
+    /// One line of at least so many characters.
+    pub(super) fn line(self, least: usize) -> Option<&'d str> {
+        let line = self.text()?;
+        if !(least..=200).contains(&line.chars().count()) || line.contains(char::is_control) {
+            return self.refuse(format!(
+                "`{}` must be one line of at most 200 characters",
+                self.key
+            ));
+        }
+        Some(line)
+    }
+
+    /// One of three things, by its word.
+    pub(super) fn one_of<T: Copy>(self, all: [T; 3], word: fn(T) -> &'static str) -> Option<T> {
+        let text = self.text()?;
+        let found = all.into_iter().find(|one| word(*one) == text);
+        found.or_else(|| {
+            let words @ [first, second, third] = all.map(word);
+            let meant = did_you_mean(text, words);
+            let key = self.key;
+            self.refuse(format!(
+                "`{key}` must be `{first}`, `{second}` or `{third}`{meant}"
+            ))
+        })
+    }
+
     /// Text that `T` can be parsed from.
     pub(super) fn parsed<T: FromStr<Err: Display>>(self) -> Option<T> {
         self.accept(self.text()?.parse())
@@ -252,11 +286,10 @@ impl<'d> Item<'d> {
             return self.mistyped("a list in brackets");
         };
         if array.is_empty() {
-            self.error(format!(
+            return self.refuse(format!(
                 "`{}` is empty: name something, or leave it out",
                 self.key
             ));
-            return None;
         }
         let mut list = Vec::with_capacity(array.len());
         let mut whole = true;
@@ -283,11 +316,15 @@ impl<'d> Item<'d> {
         let DeValue::Table(entries) = self.value else {
             return self.mistyped("a table");
         };
-        Some(self.table_of(entries, what))
+        Some(Table {
+            document: self.document,
+            entries,
+            at: self.at,
+            what,
+        })
     }
 
-    /// The tables of `[[heading]]`, in the order they stand.
-    pub(super) fn tables(self, what: &'static str, heading: &str) -> Vec<Table<'d>> {
+    fn tables(self, what: &'static str, heading: &str) -> Vec<Table<'d>> {
         let tables = if let DeValue::Array(array) = self.value {
             let elements = array
                 .iter()
@@ -300,15 +337,6 @@ impl<'d> Item<'d> {
             self.error(format!("write `[[{heading}]]` on a line of its own"));
             Vec::new()
         })
-    }
-
-    fn table_of(self, entries: &'d DeTable<'d>, what: &'static str) -> Table<'d> {
-        Table {
-            document: self.document,
-            entries,
-            at: self.at,
-            what,
-        }
     }
 
     /// `true` or `false`.
@@ -328,7 +356,12 @@ impl<'d> Item<'d> {
     }
 
     fn mistyped<T>(self, wanted: &str) -> Option<T> {
-        self.error(format!("`{}` must be {wanted}", printable(self.key)));
+        self.refuse(format!("`{}` must be {wanted}", printable(self.key)))
+    }
+
+    /// An error, and so no value.
+    pub(super) fn refuse<T>(self, message: impl Into<String>) -> Option<T> {
+        self.error(message);
         None
     }
 

@@ -8,22 +8,6 @@ use super::purpose::Rule;
 use super::request::Caller;
 use super::who::Attribute;
 
-/// A purpose's rules as they meet one caller, in order.
-#[derive(Debug)]
-pub struct Explanation<'p> {
-    /// One entry a rule.
-    pub rules: Vec<RuleExplained<'p>>,
-}
-
-impl<'p> Explanation<'p> {
-    /// The rule that decides: the first that missed nothing.
-    #[must_use]
-    pub fn speaks(&self) -> Option<&'p Rule> {
-        let speaks = self.rules.iter().find(|rule| rule.missed.is_empty());
-        speaks.map(|explained| explained.rule)
-    }
-}
-
 /// One rule as it meets the caller.
 #[derive(Debug)]
 pub struct RuleExplained<'p> {
@@ -45,26 +29,21 @@ pub struct Missed {
 }
 
 impl PolicySet {
-    /// Holds every rule of a purpose against a caller; `None` if there is no such purpose.
+    /// Holds every rule of a purpose against a caller, in order; `None` if there is no such purpose. The
+    /// first that misses nothing decides.
     #[must_use]
-    pub fn explain(&self, purpose: &Purpose, caller: &Caller) -> Option<Explanation<'_>> {
-        let policy = self.purpose(purpose)?;
-        let rules = policy.rules().iter().map(|rule| RuleExplained {
-            rule,
-            missed: missed(rule, caller),
+    pub fn explain(&self, purpose: &Purpose, caller: &Caller) -> Option<Vec<RuleExplained<'_>>> {
+        let rules = self.purpose(purpose)?.rules.iter();
+        let explained = rules.map(|rule| {
+            let attributes = rule.who.attributes().iter();
+            let missed = attributes.filter(|attribute| !attribute.equals(caller));
+            RuleExplained {
+                rule,
+                missed: missed.map(|one| explain(one, caller)).collect(),
+            }
         });
-        Some(Explanation {
-            rules: rules.collect(),
-        })
+        Some(explained.collect())
     }
-}
-
-fn missed(rule: &Rule, caller: &Caller) -> Vec<Missed> {
-    let attributes = rule.who.attributes().iter();
-    attributes
-        .filter(|attribute| !attribute.equals(caller))
-        .map(|attribute| explain(attribute, caller))
-        .collect()
 }
 
 fn explain(attribute: &Attribute, caller: &Caller) -> Missed {

@@ -21,34 +21,49 @@ impl fmt::Display for Place {
     }
 }
 
-/// Why a policy set is refused.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-#[error("{place}: {message}")]
-pub struct PolicyError {
-    /// Where.
-    pub place: Place,
-    /// What, and the fix.
-    pub message: String,
-}
-
-/// What an author should look at; the set is in force all the same.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PolicyWarning {
-    /// Where.
-    pub place: Place,
-    /// What, and the fix.
-    pub message: String,
-}
-
-impl fmt::Display for PolicyWarning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.message)
+impl Place {
+    /// What is wrong or odd here.
+    pub(super) fn finding(&self, message: impl Into<String>) -> Finding {
+        Finding {
+            place: self.clone(),
+            message: message.into(),
+        }
     }
 }
 
-/// All errors of a set, by file and line; never empty. Displays as one line each.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyErrors(Vec<PolicyError>);
+/// What is wrong, or what an author should look at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("{place}: {message}")]
+pub struct Finding {
+    /// Where.
+    pub place: Place,
+    /// What, and the fix.
+    pub message: String,
+}
+
+/// What was found in a file, or between files.
+#[derive(Default)]
+pub(super) struct Findings {
+    /// They refuse the set.
+    pub(super) errors: Vec<Finding>,
+    /// The set is in force all the same.
+    pub(super) warnings: Vec<Finding>,
+}
+
+impl Findings {
+    pub(super) fn error(&mut self, place: &Place, message: impl Into<String>) {
+        self.errors.push(place.finding(message));
+    }
+
+    pub(super) fn warn(&mut self, place: &Place, message: impl Into<String>) {
+        self.warnings.push(place.finding(message));
+    }
+}
+
+/// Why a policy set is refused: all its errors, by file and line; never empty. Displays as one line each.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", one_a_line(.0))]
+pub struct PolicyErrors(Vec<Finding>);
 
 impl PolicyErrors {
     /// `Ok` if there are none.
@@ -56,7 +71,7 @@ impl PolicyErrors {
     /// # Errors
     ///
     /// All of them, by file and line.
-    pub fn none_in(mut errors: Vec<PolicyError>) -> Result<(), Self> {
+    pub fn none_in(mut errors: Vec<Finding>) -> Result<(), Self> {
         if errors.is_empty() {
             return Ok(());
         }
@@ -66,30 +81,16 @@ impl PolicyErrors {
     }
 
     /// One after the other, by file and line.
-    pub fn iter(&self) -> std::slice::Iter<'_, PolicyError> {
-        self.0.iter()
+    #[must_use]
+    pub fn all(&self) -> &[Finding] {
+        &self.0
     }
 }
 
-impl<'a> IntoIterator for &'a PolicyErrors {
-    type Item = &'a PolicyError;
-    type IntoIter = std::slice::Iter<'a, PolicyError>;
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
+fn one_a_line(errors: &[Finding]) -> String {
+    let lines: Vec<_> = errors.iter().map(Finding::to_string).collect();
+    lines.join("\n")
 }
-
-impl fmt::Display for PolicyErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, error) in self.0.iter().enumerate() {
-            let newline = if n == 0 { "" } else { "\n" };
-            write!(f, "{newline}{error}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for PolicyErrors {}
 
 /// The word of `known` that `text` most likely meant, as `" (did you mean `x`?)"`, or nothing.
 pub(super) fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> String {

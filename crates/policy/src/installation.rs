@@ -21,32 +21,22 @@ pub(super) const MOST_REPOSITORIES: usize = 500;
 /// Why no token can be minted for these terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unmintable {
-    pub(super) about: About,
+    /// The key of the purpose that it is about.
+    pub(super) key: &'static str,
     /// In words, for authors and callers.
     pub(super) what: String,
 }
 
-/// Which part of the terms it is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum About {
-    Repositories,
-    Permissions,
-}
-
 /// The first thing that GitHub cannot mint, or would mint wider than these terms read.
 pub(super) fn unmintable(terms: &Terms) -> Option<Unmintable> {
-    let repositories = || one_owner(terms).or_else(|| too_many(&terms.repositories));
-    let permissions = || {
-        terms
-            .permissions
-            .keys()
-            .find_map(|name| astray(name, terms))
-    };
-    let about = |about| move |what| Unmintable { about, what };
-    repositories()
-        .map(about(About::Repositories))
-        .or_else(|| permissions().map(about(About::Permissions)))
-        .or_else(|| wrong_level(terms).map(about(About::Permissions)))
+    let about = |key| move |what| Unmintable { key, what };
+    let repositories = one_owner(terms).or_else(|| too_many(&terms.repositories));
+    repositories.map(about("repositories")).or_else(|| {
+        let mut names = terms.permissions.keys();
+        let astray = names.find_map(|name| astray(name, terms));
+        let permissions = astray.or_else(|| wrong_level(terms));
+        permissions.map(about("permissions"))
+    })
 }
 
 /// An App is installed on one account, and a token belongs to one installation.

@@ -34,8 +34,8 @@ mod who;
 mod tests;
 
 pub use decide::decide;
-pub use explain::{Explanation, Missed, RuleExplained};
-pub use finding::{Place, PolicyError, PolicyErrors, PolicyWarning};
+pub use explain::{Missed, RuleExplained};
+pub use finding::{Finding, Place, PolicyErrors};
 pub use purpose::{PurposePolicy, Rule};
 pub use request::{Caller, Decision, Denial, Fallback, Grant, Request, Terms};
 pub use secret::{SecretDeclaration, SecretKind};

@@ -25,8 +25,7 @@ pub(super) fn repositories(item: Item<'_>) -> Option<Vec<RepoPattern>> {
 pub(super) fn permissions(item: Item<'_>) -> Option<Permissions> {
     let table = item.table("`permissions`")?;
     if table.is_empty() {
-        item.error("`permissions` is empty: name at least one, or leave it out");
-        return None;
+        return item.refuse("`permissions` is empty: name at least one, or leave it out");
     }
     let mut all = Permissions::new();
     let mut whole = true;
@@ -43,8 +42,7 @@ fn permission(entry: Item<'_>) -> Option<(PermissionName, Level)> {
     let name: PermissionName = entry.accept(entry.key.parse())?;
     let level: Level = entry.parsed()?;
     if let Some(wrong) = known::wrong_level(&name, level) {
-        entry.error(wrong);
-        return None;
+        return entry.refuse(wrong);
     }
     if let Some(odd) = known::odd_permission(&name) {
         entry.warn(odd);
@@ -62,17 +60,15 @@ pub(super) struct Ttl {
 pub(super) fn ttl(item: Item<'_>) -> Option<Ttl> {
     let table = item.table("`ttl`")?.refuse_unknown(&["default", "max"]);
     if table.is_empty() {
-        item.error("`ttl` is empty: name `default`, `max` or both, or leave it out");
-        return None;
+        return item.refuse("`ttl` is empty: name `default`, `max` or both, or leave it out");
     }
     let max = table.item("max").and_then(|item| {
         let max = item.duration()?;
         if max > LONGEST {
-            item.error(format!(
+            return item.refuse(format!(
                 "a lease lives at most 24h, so `max` cannot be {}",
                 duration::format(max)
             ));
-            return None;
         }
         Some(max)
     });

@@ -10,7 +10,7 @@ use broker_protocol::names::{ONE_PASSWORD_TOKEN, OrgName, Permissions, RepoPatte
 use broker_protocol::source::SourceSpec;
 
 use super::document::{Item, Table, printable};
-use super::finding::{Place, did_you_mean};
+use super::finding::Place;
 use super::sink::{self, SinkSpec};
 use super::{known, parts};
 
@@ -75,56 +75,41 @@ impl SecretKind {
             Self::App => "app",
         }
     }
-
-    /// The keys that mean something for this kind alone.
-    const fn own_keys(self) -> &'static [&'static str] {
-        match self {
-            Self::Classic => &["owner", "scopes"],
-            Self::FineGrained => &["owner", "repositories", "permissions"],
-            Self::App => &["client_id"],
-        }
-    }
 }
 
 /// Reads one `[secret.NAME]` table; `item.key` is its name.
 pub(super) fn read(item: Item<'_>) -> Option<SecretDeclaration> {
     let name: SecretName = item.accept(item.key.parse())?;
     if name.as_str() == ONE_PASSWORD_TOKEN {
-        item.error(format!(
+        return item.refuse(format!(
             "`{name}` is what tokend itself shows to 1Password: `[onepassword]` in tokend.toml says \
              where it is stored, and no policy declares it"
         ));
-        return None;
     }
     let table = item.table("a secret")?.refuse_unknown(KEYS);
-    let kind = table.required("kind").and_then(kind);
+    let kind = table.required("kind");
+    let kind = kind.and_then(|item| item.one_of(SecretKind::ALL, SecretKind::as_str));
     if let Some(kind) = kind {
         refuse_keys_of_other_kinds(table, kind);
     }
-    let source = match table.item("source") {
-        Some(item) => item.accept(item.text()?.parse())?,
-        None => SourceSpec::Vault,
-    };
+    let source = table.value_or("source", SourceSpec::Vault, Item::parsed)?;
     let list = |key| table.item(key);
+    let repositories = list("repositories").and_then(parts::repositories);
+    let permissions = list("permissions").and_then(parts::permissions);
+    let mounted = list("mounted").and_then(|item| mounted(item, &source));
     Some(SecretDeclaration {
         name,
         kind: kind?,
         owner: list("owner").and_then(owner),
         scopes: list("scopes").and_then(scopes).unwrap_or_default(),
-        repositories: list("repositories")
-            .and_then(parts::repositories)
-            .unwrap_or_default(),
-        permissions: list("permissions")
-            .and_then(parts::permissions)
-            .unwrap_or_default(),
+        repositories: repositories.unwrap_or_default(),
+        permissions: permissions.unwrap_or_default(),
         client_id: list("client_id").and_then(client_id),
         rotate_every: list("rotate_every").and_then(Item::duration),
         rate_floor: list("rate_floor").and_then(|item| item.number(u64::from(u32::MAX))),
-        mounted: list("mounted")
-            .and_then(|item| mounted(item, &source))
-            .unwrap_or_default(),
+        mounted: mounted.unwrap_or_default(),
         source,
-        sinks: list("sinks").map(sink::read).unwrap_or_default(),
+        sinks: sink::read(table),
         place: table.place(),
     })
 }
@@ -143,28 +128,19 @@ const KEYS: &[&str] = &[
     "sinks",
 ];
 
-fn kind(item: Item<'_>) -> Option<SecretKind> {
-    let text = item.text()?;
-    let kind = SecretKind::from_word(text);
-    if kind.is_none() {
-        let meant = did_you_mean(text, SecretKind::ALL.map(SecretKind::as_str));
-        item.error(format!(
-            "`kind` must be `classic`, `fine-grained` or `app`{meant}"
-        ));
-    }
-    kind
-}
+/// The keys that mean something for these kinds alone.
+const OWN_KEYS: [(&str, &[SecretKind]); 5] = [
+    ("owner", &[SecretKind::Classic, SecretKind::FineGrained]),
+    ("scopes", &[SecretKind::Classic]),
+    ("repositories", &[SecretKind::FineGrained]),
+    ("permissions", &[SecretKind::FineGrained]),
+    ("client_id", &[SecretKind::App]),
+];
 
 fn refuse_keys_of_other_kinds(table: Table<'_>, kind: SecretKind) {
-    for key in [
-        "owner",
-        "scopes",
-        "repositories",
-        "permissions",
-        "client_id",
-    ] {
+    for (key, kinds) in OWN_KEYS {
         if let Some(item) = table.item(key)
-            && !kind.own_keys().contains(&key)
+            && !kinds.contains(&kind)
         {
             item.error(format!(
                 "`{key}` means nothing for a secret of kind `{}`",
@@ -191,8 +167,7 @@ fn owner(item: Item<'_>) -> Option<Box<str>> {
     // A user's login follows the rules of an organisation's.
     if login.parse::<OrgName>().is_err() {
         let login = printable(login);
-        item.error(format!("`{login}` is not a GitHub login"));
-        return None;
+        return item.refuse(format!("`{login}` is not a GitHub login"));
     }
     Some(login.into())
 }
@@ -203,8 +178,7 @@ fn scopes(item: Item<'_>) -> Option<Box<[Cow<'static, str>]>> {
         let good = |b: u8| b.is_ascii_lowercase() || b == b'_' || b == b':';
         if scope.is_empty() || scope.len() > 64 || !scope.bytes().all(good) {
             let scope = printable(scope);
-            element.error(format!("`{scope}` is not a scope (a-z, _ and :)"));
-            return None;
+            return element.refuse(format!("`{scope}` is not a scope (a-z, _ and :)"));
         }
         match known::scope(scope) {
             Ok(known) => Some(Cow::Borrowed(known)),
@@ -221,8 +195,7 @@ fn client_id(item: Item<'_>) -> Option<Box<str>> {
     let text = item.text()?;
     let good = |b: u8| b.is_ascii_alphanumeric() || b == b'.';
     if !(1..=64).contains(&text.len()) || !text.bytes().all(good) {
-        item.error("`client_id` must be the App's client id, such as `Iv23liABCDEF`");
-        return None;
+        return item.refuse("`client_id` must be the App's client id, such as `Iv23liABCDEF`");
     }
     Some(text.into())
 }

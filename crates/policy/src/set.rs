@@ -5,14 +5,15 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use broker_protocol::names::{Purpose, SecretName};
 use broker_protocol::source::SourceSpec;
 
-use super::between::{self, Findings};
+use super::between;
 use super::document::{Document, Item, Table};
-use super::finding::{Place, PolicyError, PolicyErrors, PolicyWarning, did_you_mean};
+use super::finding::{Finding, Findings, Place, PolicyErrors, did_you_mean};
 use super::purpose::{self, PurposePolicy};
 use super::secret::{self, SecretDeclaration};
 use super::who::{Accounts, Host};
@@ -32,7 +33,7 @@ pub struct PolicySet {
     purposes: BTreeMap<Purpose, PurposePolicy>,
     /// By name. There may be very many.
     secrets: Vec<SecretDeclaration>,
-    warnings: Vec<PolicyWarning>,
+    warnings: Vec<Finding>,
 }
 
 impl PolicySet {
@@ -94,13 +95,13 @@ impl PolicySet {
     /// Whether some rule names `sha256`, so that programs must be hashed at all.
     #[must_use]
     pub fn wants_sha256(&self) -> bool {
-        let mut rules = self.purposes().flat_map(PurposePolicy::rules);
+        let mut rules = self.purposes().flat_map(|policy| &policy.rules);
         rules.any(|rule| rule.who.names_sha256())
     }
 
     /// What authors should look at, by file and line.
     #[must_use]
-    pub fn warnings(&self) -> &[PolicyWarning] {
+    pub fn warnings(&self) -> &[Finding] {
         &self.warnings
     }
 }
@@ -109,7 +110,7 @@ impl PolicySet {
 #[derive(Default)]
 struct Reading {
     set: PolicySet,
-    errors: Vec<PolicyError>,
+    found: Findings,
     /// Every secret that has a table, also one with errors in it.
     declared: BTreeMap<SecretName, Place>,
     /// Every purpose that has a file, also one with errors in it.
@@ -135,9 +136,9 @@ impl Reading {
                 }
             }
         }
-        let (errors, warnings) = document.into_findings();
-        self.errors.extend(errors);
-        self.set.warnings.extend(warnings);
+        let found = document.into_findings();
+        self.found.errors.extend(found.errors);
+        self.found.warnings.extend(found.warnings);
     }
 
     fn purpose(&mut self, root: Table<'_>, item: Item<'_>, accounts: &dyn Accounts, host: &Host) {
@@ -145,15 +146,7 @@ impl Reading {
         let Some(name) = item.text().and_then(|text| text.parse::<Purpose>().ok()) else {
             return;
         };
-        match self.named.entry(name.clone()) {
-            Entry::Occupied(first) => {
-                let first = first.get();
-                item.error(format!("purpose `{name}` is declared in {first} already"));
-            }
-            Entry::Vacant(slot) => {
-                slot.insert(item.place());
-            }
-        }
+        refuse_second("purpose", &mut self.named, name.clone(), item);
         if let Some(policy) = policy {
             self.set.purposes.insert(name, policy);
         }
@@ -169,15 +162,7 @@ impl Reading {
         };
         for item in tables.items() {
             if let Ok(name) = item.key.parse::<SecretName>() {
-                match self.declared.entry(name) {
-                    Entry::Occupied(first) => {
-                        let (name, first) = (first.key(), first.get());
-                        item.error(format!("secret `{name}` is declared in {first} already"));
-                    }
-                    Entry::Vacant(slot) => {
-                        slot.insert(item.place());
-                    }
-                }
+                refuse_second("secret", &mut self.declared, name, item);
             }
             if let Some(secret) = secret::read(item) {
                 self.set.secrets.push(secret);
@@ -188,13 +173,14 @@ impl Reading {
     fn finish(mut self) -> Result<PolicySet, PolicyErrors> {
         self.set.secrets.sort_by(|a, b| a.name.cmp(&b.name));
         self.set.secrets.shrink_to_fit();
-        let mut found = Findings::default();
+        let mut found = std::mem::take(&mut self.found);
         for policy in self.set.purposes.values() {
-            let (whole, places) = (&policy.whole, &policy.places);
-            if let Some(secret) = self.declared(&whole.secret, &places.secret, &mut found) {
+            let (whole, place) = (&policy.whole, policy.place_of("secret"));
+            if let Some(secret) = self.declared(&whole.secret, place, &mut found) {
                 between::purpose_and_secret(policy, secret, &mut found);
             }
-            if let (Some(fallback), Some(place)) = (&whole.fallback, &places.fallback)
+            let place = policy.place_of("fallback");
+            if let Some(fallback) = &whole.fallback
                 && let Some(secret) = self.declared(&fallback.secret, place, &mut found)
             {
                 between::purpose_and_fallback(policy, secret, place, &mut found);
@@ -206,10 +192,9 @@ impl Reading {
             }
         }
         between::sinks(&self.set.secrets, &mut found);
-        self.errors.extend(found.errors);
-        PolicyErrors::none_in(self.errors)?;
-        self.set.warnings.extend(found.warnings);
-        self.set.warnings.sort();
+        PolicyErrors::none_in(found.errors)?;
+        found.warnings.sort();
+        self.set.warnings = found.warnings;
         Ok(self.set)
     }
 
@@ -228,5 +213,23 @@ impl Reading {
             found.error(at, format!("no file declares `[secret.{name}]`{meant}"));
         }
         secret
+    }
+}
+
+/// Notes where a name is declared, or refuses it where it is declared already.
+fn refuse_second<N: Ord + Display>(
+    what: &str,
+    declared: &mut BTreeMap<N, Place>,
+    name: N,
+    item: Item<'_>,
+) {
+    match declared.entry(name) {
+        Entry::Occupied(first) => {
+            let (name, first) = (first.key(), first.get());
+            item.error(format!("{what} `{name}` is declared in {first} already"));
+        }
+        Entry::Vacant(slot) => {
+            slot.insert(item.place());
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use broker_protocol::names::{OrgName, RepoPattern, SecretName};
 
 use super::document::{Item, Table, printable};
-use super::finding::{Place, did_you_mean};
+use super::finding::Place;
 
 /// One `[[secret.NAME.sinks]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,17 +28,8 @@ pub struct SinkSpec {
 impl SinkSpec {
     /// What tells it from other sinks: GitHub does not tell names and environments apart by case.
     #[must_use]
-    pub fn identity(&self) -> (SinkKind, SinkPlace, String) {
-        let at = match &self.at {
-            SinkPlace::Environment {
-                repository,
-                environment,
-            } => SinkPlace::Environment {
-                repository: repository.clone(),
-                environment: environment.to_lowercase().into(),
-            },
-            at @ (SinkPlace::Repository(_) | SinkPlace::Organization(_)) => at.clone(),
-        };
+    pub fn identity(&self) -> (SinkKind, String, String) {
+        let at = self.at.to_string().to_lowercase();
         (self.kind, at, self.name.to_ascii_uppercase())
     }
 }
@@ -75,7 +66,7 @@ impl SinkKind {
 }
 
 /// Whose secret it is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SinkPlace {
     /// A repository's. Never a pattern.
     Repository(RepoPattern),
@@ -126,26 +117,28 @@ const KEYS: &[&str] = &[
 ];
 
 /// Reads the sinks of one secret.
-pub(super) fn read(item: Item<'_>) -> Vec<SinkSpec> {
-    let tables = item.tables("a sink", "secret.NAME.sinks");
+pub(super) fn read(secret: Table<'_>) -> Vec<SinkSpec> {
+    let tables = secret.tables("sinks", "a sink", "secret.NAME.sinks");
     tables.into_iter().filter_map(sink).collect()
 }
 
 fn sink(table: Table<'_>) -> Option<SinkSpec> {
     if let Some(item) = table.item("visibility") {
-        item.error(
+        return item.refuse(
             "`visibility` cannot be declared: an organisation's secret keeps the one it has",
         );
-        return None;
     }
     let table = table.refuse_unknown(KEYS);
-    let kind = table.required("kind").and_then(kind);
+    let kinds = [
+        SinkKind::Actions,
+        SinkKind::Dependabot,
+        SinkKind::Codespaces,
+    ];
+    let kind = table.required("kind");
+    let kind = kind.and_then(|item| item.one_of(kinds, SinkKind::as_str));
     let at = place(table, kind);
     let name = table.required("name").and_then(name);
-    let with = match table.item("with") {
-        Some(item) => item.parsed().map(Some),
-        None => Some(None),
-    };
+    let with = table.value_or("with", None, |item| item.parsed().map(Some));
     Some(SinkSpec {
         kind: kind?,
         at: at?,
@@ -155,31 +148,13 @@ fn sink(table: Table<'_>) -> Option<SinkSpec> {
     })
 }
 
-fn kind(item: Item<'_>) -> Option<SinkKind> {
-    let text = item.text()?;
-    let kinds = [
-        SinkKind::Actions,
-        SinkKind::Dependabot,
-        SinkKind::Codespaces,
-    ];
-    let kind = kinds.into_iter().find(|kind| kind.as_str() == text);
-    if kind.is_none() {
-        let meant = did_you_mean(text, kinds.map(SinkKind::as_str));
-        item.error(format!(
-            "`kind` must be `actions`, `dependabot` or `codespaces`{meant}"
-        ));
-    }
-    kind
-}
-
 fn place(table: Table<'_>, kind: Option<SinkKind>) -> Option<SinkPlace> {
     let environment = table.item("environment");
     match (table.item("repository"), table.item("organization")) {
         (Some(item), None) => {
             let repository: RepoPattern = item.parsed()?;
             if repository.name().is_none() {
-                item.error("a sink is one repository: write its name");
-                return None;
+                return item.refuse("a sink is one repository: write its name");
             }
             let Some(item) = environment else {
                 return Some(SinkPlace::Repository(repository));
@@ -199,8 +174,7 @@ fn place(table: Table<'_>, kind: Option<SinkKind>) -> Option<SinkPlace> {
             item.parsed().map(SinkPlace::Organization)
         }
         (Some(_), Some(item)) => {
-            item.error("a sink is of a repository or of an organisation: name one of the two");
-            None
+            item.refuse("a sink is of a repository or of an organisation: name one of the two")
         }
         (None, None) => {
             table.error("a sink needs `repository` or `organization`");
@@ -212,14 +186,12 @@ fn place(table: Table<'_>, kind: Option<SinkKind>) -> Option<SinkPlace> {
 fn environment_name(item: Item<'_>) -> Option<Box<str>> {
     let text = item.text()?;
     if text.trim() != text || text.is_empty() || text.contains(char::is_control) {
-        item.error("`environment` must be the name of an environment, on one line");
-        return None;
+        return item.refuse("`environment` must be the name of an environment, on one line");
     }
     if text.chars().count() > LONGEST_ENVIRONMENT {
-        item.error(format!(
+        return item.refuse(format!(
             "`environment` has at most {LONGEST_ENVIRONMENT} characters"
         ));
-        return None;
     }
     Some(text.into())
 }
@@ -242,11 +214,10 @@ fn name(item: Item<'_>) -> Option<Box<str>> {
     let sized = (1..=LONGEST_NAME).contains(&text.len());
     if !sized || digit || reserved || !text.bytes().all(good) {
         let text = printable(text);
-        item.error(format!(
+        return item.refuse(format!(
             "`{text}` is not the name of a secret at GitHub (letters, digits and _; no digit and no \
              `{RESERVED}` in front)"
         ));
-        return None;
     }
     Some(text.into())
 }

@@ -56,7 +56,8 @@ pub fn run(
             let accounts = ExplainAccounts::default();
             let caller = who_asks(&who, &accounts)?;
             let at = Where::new(dir.as_deref(), live);
-            explain(at, &purpose, &caller, request.as_ref(), &accounts, out)?
+            let asked = (&purpose, request.as_ref());
+            explain(at, asked, &caller, &accounts, out)?
         }
     })
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use broker_policy::{
-    Accounts, Caller, Explanation, Missed, NOBODY, NamesOnly, PolicySet, Rule, RuleExplained, Terms,
+    Accounts, Caller, Missed, NOBODY, NamesOnly, PolicySet, Rule, RuleExplained, Terms,
 };
 use broker_protocol::duration;
 use broker_protocol::names::{Delivery, Purpose, SecretName};
@@ -46,9 +46,8 @@ pub struct WhoArgs {
 /// Only if `out` cannot be written.
 pub fn explain(
     at: Where<'_>,
-    purpose: &Purpose,
+    (purpose, request): (&Purpose, Option<&RequestLine>),
     caller: &Caller,
-    request: Option<&RequestLine>,
     accounts: &dyn Accounts,
     out: &mut dyn Write,
 ) -> io::Result<u8> {
@@ -58,44 +57,47 @@ pub fn explain(
     };
     let set = match PolicySet::parse(&files.policies, accounts, &at.host()) {
         Ok(set) => set,
-        Err(errors) => return failed(out, errors.iter()),
+        Err(errors) => return failed(out, errors.all()),
     };
-    let Some(explanation) = set.explain(purpose, caller) else {
+    let Some(rules) = set.explain(purpose, caller) else {
         return failed(out, &[format!("there is no purpose `{purpose}`")]);
     };
     writeln!(out, "{purpose} for {}", describe(caller))?;
-    write_explanation(&explanation, out)?;
+    let speaks = write_explanation(&rules, out)?;
     if let Some(request) = request {
-        write_request(request, explanation.speaks(), out)?;
+        write_request(request, speaks, out)?;
     }
     Ok(0)
 }
 
-fn write_explanation(explanation: &Explanation<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let mut spoken = false;
-    for RuleExplained { rule, missed } in &explanation.rules {
-        let says = if missed.is_empty() && spoken {
+/// Returns the rule that speaks.
+fn write_explanation<'p>(
+    rules: &[RuleExplained<'p>],
+    out: &mut dyn Write,
+) -> io::Result<Option<&'p Rule>> {
+    let mut speaks: Option<&Rule> = None;
+    for RuleExplained { rule, missed } in rules {
+        let says = if missed.is_empty() && speaks.is_some() {
             "would match, but an earlier rule decides".to_owned()
         } else if missed.is_empty() {
-            spoken = true;
+            speaks = Some(rule);
             "speaks".to_owned()
         } else {
             let missed: Vec<_> = missed.iter().map(difference).collect();
             format!("misses: {}", missed.join("; "))
         };
-        let line = rule.place().line;
-        writeln!(out, "  {} (line {line}) {says}", rule.terms().rule)?;
+        let line = rule.place.line;
+        writeln!(out, "  {} (line {line}) {says}", rule.terms.rule)?;
     }
-    match explanation.speaks() {
-        Some(rule) => writeln!(out, "gives {}", gives(rule.terms())),
-        None if explanation.rules.is_empty() => {
-            writeln!(
-                out,
-                "denied: the purpose has no `[[allow]]`, so no one may use it"
-            )
-        }
-        None => writeln!(out, "denied: no rule matches"),
+    match speaks {
+        Some(rule) => writeln!(out, "gives {}", gives(&rule.terms))?,
+        None if rules.is_empty() => writeln!(
+            out,
+            "denied: the purpose has no `[[allow]]`, so no one may use it"
+        )?,
+        None => writeln!(out, "denied: no rule matches")?,
     }
+    Ok(speaks)
 }
 
 fn write_request(
@@ -118,7 +120,7 @@ fn write_request(
     let Some(rule) = rule else { return Ok(()) };
     match needs
         .iter()
-        .find_map(|need| need.beyond(rule.terms(), "the rule"))
+        .find_map(|need| need.beyond(&rule.terms, "the rule"))
     {
         Some(beyond) => writeln!(out, "the rule does not give that: {beyond}"),
         None => writeln!(out, "the rule gives that"),
@@ -207,16 +209,13 @@ impl WhoArgs {
             .unwrap_or_else(|| (NOBODY, Vec::new()));
         groups.extend(self.group.iter().filter_map(|name| accounts.gid(name)));
         Caller {
-            started: None,
             uid,
             gid,
             groups,
-            subordinate_of: None,
-            pid: None,
             unit: self.unit.clone(),
             user_unit: self.user_unit.clone(),
             exe: self.exe.clone(),
-            sha256: None,
+            ..Caller::default()
         }
     }
 }

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use broker_policy::cases::Verdict;
-use broker_policy::{Host, PolicySet, PurposePolicy, cases, cut};
+use broker_policy::{Host, PolicySet, cases, cut};
 use broker_protocol::names::Purpose;
 use clap::Subcommand;
 
@@ -116,7 +116,7 @@ pub fn check(at: Where<'_>, out: &mut dyn Write) -> io::Result<u8> {
     }
     let set = match PolicySet::parse(&files.policies, &SystemAccounts, &at.host()) {
         Ok(set) => set,
-        Err(errors) => return failed(out, errors.iter()),
+        Err(errors) => return failed(out, errors.all()),
     };
     let Verdict { refused, warnings } = cases::verdict(&files.policies, &files.tables);
     let widening = files.policies.iter().flat_map(cut::widening);
@@ -144,14 +144,14 @@ pub fn check(at: Where<'_>, out: &mut dyn Write) -> io::Result<u8> {
 /// Programs that rules name by a symbolic link: the kernel reports where it leads.
 fn linked_programs(set: &PolicySet) -> Vec<String> {
     let mut found = Vec::new();
-    for rule in set.purposes().flat_map(PurposePolicy::rules) {
+    for rule in set.purposes().flat_map(|policy| &policy.rules) {
         if let Some(path) = rule.exe()
             && let Ok(real) = fs::canonicalize(path)
             && real != Path::new(path)
         {
             found.push(format!(
                 "{}: `{path}` is a link, so the rule matches no one here: write `{}`",
-                rule.place(),
+                rule.place,
                 real.display()
             ));
         }
@@ -171,7 +171,7 @@ pub fn test(at: Where<'_>, out: &mut dyn Write) -> io::Result<u8> {
     };
     let report = match cases::run(&files.policies, &files.tables) {
         Ok(report) => report,
-        Err(errors) => return failed(out, errors.iter()),
+        Err(errors) => return failed(out, errors.all()),
     };
     let places: Vec<String> = report
         .outcomes

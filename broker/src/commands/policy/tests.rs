@@ -321,9 +321,8 @@ fn explained(line: &[&str]) -> String {
     let accounts = ExplainAccounts::default();
     let caller = who.caller(&accounts);
     let dir = shipped();
-    let at = Where::Checkout(&dir);
-    let (code, out) =
-        output(|out| explain(at, &purpose, &caller, request.as_ref(), &accounts, out));
+    let (at, asked) = (Where::Checkout(&dir), (&purpose, request.as_ref()));
+    let (code, out) = output(|out| explain(at, asked, &caller, &accounts, out));
     format!("{out}{code}")
 }
 

@@ -21,10 +21,10 @@ use std::time::Duration;
 
 use broker_protocol::names::{Delivery, OrgName, Permissions, Purpose, RepoPattern, SecretName};
 
-pub use self::difference::{Difference, Way};
+pub use self::difference::Difference;
 use self::read::read;
 use super::document::{Document, Table};
-use super::finding::{Place, PolicyError, PolicyErrors, PolicyWarning};
+use super::finding::{Finding, Place, PolicyErrors};
 use super::request::{Decision, Denial, Request};
 use super::who::{Host, NamesOnly};
 use super::{PolicyFile, PolicySet, decide};
@@ -64,8 +64,7 @@ pub struct Outcome {
 
 impl Outcome {
     fn gives_more(&self) -> bool {
-        let more = |difference: &Difference| difference.way == Way::More;
-        self.differences.iter().any(more)
+        self.differences.iter().any(|one| one.gives_more)
     }
 
     /// All differences on one line.
@@ -80,10 +79,10 @@ impl Outcome {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// The cases that policy gives more than: the set is refused.
-    pub refused: Vec<PolicyError>,
+    pub refused: Vec<Finding>,
     /// All else that is not as the tables say, what is wrong in the tables themselves included. It
     /// hinders nothing: taking access away must not wait for a table.
-    pub warnings: Vec<PolicyWarning>,
+    pub warnings: Vec<Finding>,
 }
 
 /// Runs the tables of a set that is to be put in force. The set itself has no errors.
@@ -98,39 +97,29 @@ pub fn verdict(policies: &[PolicyFile], tables: &[PolicyFile]) -> Verdict {
         Ok(set) => set,
         Err(errors) => {
             // Only where account names of this machine make the difference.
-            verdict.warnings.push(PolicyWarning {
-                place: Place {
-                    file: first.name.as_str().into(),
-                    line: 1,
-                },
-                message: format!(
-                    "the decision tables were not run, for without accounts: {errors}"
-                ),
-            });
+            let place = Place {
+                file: first.name.as_str().into(),
+                line: 1,
+            };
+            verdict.warnings.push(place.finding(format!(
+                "the decision tables were not run, for without accounts: {errors}"
+            )));
             return verdict;
         }
     };
     let (cases, errors) = read_all(tables, &set, &names);
-    let broken = errors.into_iter().map(|error| PolicyWarning {
-        place: error.place,
-        message: error.message,
-    });
-    verdict.warnings.extend(broken);
+    verdict.warnings.extend(errors);
     for outcome in report(&set, cases).outcomes {
         let (name, differs) = (&outcome.name, outcome.differs());
         if outcome.gives_more() {
-            verdict.refused.push(PolicyError {
-                message: format!(
-                    "policy gives more than the case “{name}” says: {differs}; correct the policy, \
-                     or the case if that is meant"
-                ),
-                place: outcome.place,
-            });
+            verdict.refused.push(outcome.place.finding(format!(
+                "policy gives more than the case “{name}” says: {differs}; correct the policy, or \
+                 the case if that is meant"
+            )));
         } else if !outcome.differences.is_empty() {
-            verdict.warnings.push(PolicyWarning {
-                message: format!("policy is not as the case “{name}” says: {differs}"),
-                place: outcome.place,
-            });
+            verdict.warnings.push(outcome.place.finding(format!(
+                "policy is not as the case “{name}” says: {differs}"
+            )));
         }
     }
     verdict
@@ -154,7 +143,7 @@ fn read_all(
     tables: &[PolicyFile],
     set: &PolicySet,
     names: &NamesOnly,
-) -> (Vec<Case>, Vec<PolicyError>) {
+) -> (Vec<Case>, Vec<Finding>) {
     let (mut cases, mut errors) = (Vec::new(), Vec::new());
     for file in tables {
         let document = Document::new(file);
@@ -162,7 +151,7 @@ fn read_all(
             let root = Table::root(&document, &entries, "a decision table");
             cases.extend(read(root, set, names));
         }
-        errors.extend(document.into_findings().0);
+        errors.extend(document.into_findings().errors);
     }
     (cases, errors)
 }
@@ -187,16 +176,16 @@ fn report(set: &PolicySet, cases: Vec<Case>) -> Report {
     let (tested, untested): (Vec<_>, Vec<_>) = set
         .purposes()
         .partition(|policy| asked.contains(policy.purpose()));
-    let rules = tested.into_iter().flat_map(|policy| policy.rules());
+    let rules = tested.into_iter().flat_map(|policy| &policy.rules);
     Report {
         outcomes,
         untested: untested
             .into_iter()
-            .map(|policy| (policy.purpose().clone(), policy.place().clone()))
+            .map(|policy| (policy.purpose().clone(), policy.place.clone()))
             .collect(),
         unused: rules
-            .filter(|rule| !allowed_by.contains(&rule.terms().rule))
-            .map(|rule| (Arc::clone(&rule.terms().rule), rule.place().clone()))
+            .filter(|rule| !allowed_by.contains(&rule.terms.rule))
+            .map(|rule| (Arc::clone(&rule.terms.rule), rule.place.clone()))
             .collect(),
     }
 }

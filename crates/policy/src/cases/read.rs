@@ -14,8 +14,7 @@ use crate::{PolicySet, parts};
 
 pub(super) fn read(root: Table<'_>, set: &PolicySet, names: &NamesOnly) -> Vec<Case> {
     let root = root.refuse_unknown(&["case"]);
-    let tables = root.item("case").map(|item| item.tables("a case", "case"));
-    let tables = tables.unwrap_or_default();
+    let tables = root.tables("case", "a case", "case");
     if tables.is_empty() {
         root.error("a decision table holds at least one `[[case]]`");
     }
@@ -31,8 +30,8 @@ pub(super) fn read(root: Table<'_>, set: &PolicySet, names: &NamesOnly) -> Vec<C
 }
 
 fn case(table: Table<'_>, set: &PolicySet, names: &NamesOnly) -> Option<Case> {
-    let table = table.refuse_unknown(CASE_KEYS);
-    let name = table.required("name").and_then(name);
+    let table = table.refuse_unknown(&[CASE_KEYS, GRANT_KEYS].concat());
+    let name = table.required("name").and_then(|item| item.line(1));
     let caller = table
         .required("caller")
         .and_then(|item| caller(item, names));
@@ -50,29 +49,7 @@ fn case(table: Table<'_>, set: &PolicySet, names: &NamesOnly) -> Option<Case> {
     })
 }
 
-fn name(item: Item<'_>) -> Option<&str> {
-    let name = item.text()?;
-    if name.is_empty() || name.chars().count() > 200 || name.contains(char::is_control) {
-        item.error("`name` must be one line of at most 200 characters");
-        return None;
-    }
-    Some(name)
-}
-
-const CASE_KEYS: &[&str] = &[
-    "name",
-    "caller",
-    "ask",
-    "expect",
-    "rule",
-    "repositories",
-    "organization",
-    "permissions",
-    "ttl",
-    "secret",
-    "deliver",
-    "fallback",
-];
+const CASE_KEYS: &[&str] = &["name", "caller", "ask", "expect", "rule"];
 
 /// What only a grant has.
 const GRANT_KEYS: &[&str] = &[
@@ -85,21 +62,10 @@ const GRANT_KEYS: &[&str] = &[
     "fallback",
 ];
 
-const CALLER_KEYS: &[&str] = &[
-    "user",
-    "uid",
-    "group",
-    "groups",
-    "gid",
-    "unit",
-    "user_unit",
-    "exe",
-    "sha256",
-];
-
 /// A caller of whom only what stands here is known. `{}` is a stranger.
 fn caller(item: Item<'_>, names: &NamesOnly) -> Option<Caller> {
-    let table = item.table("a caller")?.refuse_unknown(CALLER_KEYS);
+    let keys = [who::ATTRIBUTES, &["groups"]].concat();
+    let table = item.table("a caller")?.refuse_unknown(&keys);
     if table.item("user").is_some() && table.item("uid").is_some() {
         item.error("a caller has one account: name `user` or `uid`");
     }
@@ -114,19 +80,17 @@ fn caller(item: Item<'_>, names: &NamesOnly) -> Option<Caller> {
         groups.extend(item.list(|element| names.gid(element.text()?))?);
     }
     Some(Caller {
-        started: None,
         uid: text("user")
             .and_then(|name| names.uid(name))
             .or_else(|| number("uid"))
             .unwrap_or(NOBODY),
         gid: number("gid").unwrap_or(NOBODY),
         groups,
-        subordinate_of: None,
-        pid: None,
         unit: unit("unit"),
         user_unit: unit("user_unit"),
         exe: text("exe").map(str::to_owned),
         sha256: table.item("sha256").and_then(who::sha256),
+        ..Caller::default()
     })
 }
 
@@ -161,7 +125,7 @@ fn expect(item: Item<'_>, table: Table<'_>) -> Option<Expect> {
     let rule = table
         .item("rule")
         .and_then(|item| item.number(u64::from(u32::MAX)));
-    let expect = match item.text()? {
+    let expect = match item.one_of(["allow", "denied", "too_wide"], |word| word)? {
         "allow" => {
             let wanted = Wanted {
                 rule,
@@ -176,14 +140,7 @@ fn expect(item: Item<'_>, table: Table<'_>) -> Option<Expect> {
             return Some(Expect::Allow(Box::new(wanted)));
         }
         "denied" => Expect::Denied,
-        "too_wide" => Expect::TooWide { rule },
-        other => {
-            let meant = did_you_mean(other, ["allow", "denied", "too_wide"]);
-            item.error(format!(
-                "`expect` must be `allow`, `denied` or `too_wide`{meant}"
-            ));
-            return None;
-        }
+        _ => Expect::TooWide { rule },
     };
     let rule = matches!(expect, Expect::Denied).then_some("rule");
     let others = rule.iter().chain(GRANT_KEYS);
@@ -197,16 +154,8 @@ fn expect(item: Item<'_>, table: Table<'_>) -> Option<Expect> {
 }
 
 fn deliver(item: Item<'_>) -> Option<Delivery> {
-    let text = item.text()?;
     let all = [Delivery::Installation, Delivery::Proxy, Delivery::Raw];
-    let found = all.into_iter().find(|deliver| deliver.as_str() == text);
-    if found.is_none() {
-        let meant = did_you_mean(text, all.map(Delivery::as_str));
-        item.error(format!(
-            "`deliver` must be `installation`, `proxy` or `raw`{meant}"
-        ));
-    }
-    found
+    item.one_of(all, Delivery::as_str)
 }
 
 /// The name of a secret, or `false`.

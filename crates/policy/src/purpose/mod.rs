@@ -10,6 +10,8 @@
 mod read;
 mod rule;
 
+use std::collections::BTreeMap;
+
 use broker_protocol::names::Purpose;
 
 use super::finding::Place;
@@ -21,26 +23,16 @@ pub(super) use self::read::{MEANWHILE, read};
 /// A purpose: what it can give at the most, and who may have how much of that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PurposePolicy {
-    pub(super) about: Option<String>,
-    pub(super) whole: Terms,
-    pub(super) rules: Vec<Rule>,
-    /// Where the purpose is named.
-    pub(super) place: Place,
-    pub(super) places: KeyPlaces,
-}
-
-/// Where a purpose says what must be held against its secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct KeyPlaces {
-    /// The file as a whole.
-    pub(super) whole: Place,
-    pub(super) secret: Place,
-    /// `None`: not written, and so it follows from the kind of the secret.
-    pub(super) deliver: Option<Place>,
-    pub(super) fallback: Option<Place>,
-    pub(super) repositories: Option<Place>,
-    pub(super) permissions: Option<Place>,
-    pub(super) ttl: Option<Place>,
+    /// What it is for.
+    pub about: Option<String>,
+    /// What no rule can exceed. Its `rule` is the file's name alone: no rule gives exactly this.
+    pub whole: Terms,
+    /// Its rules, in the order in which they are tried.
+    pub rules: Vec<Rule>,
+    /// Where it is declared.
+    pub place: Place,
+    /// Where each of its keys stands.
+    pub(super) places: BTreeMap<Box<str>, Place>,
 }
 
 impl PurposePolicy {
@@ -50,28 +42,9 @@ impl PurposePolicy {
         &self.whole.purpose
     }
 
-    /// What it is for.
-    #[must_use]
-    pub fn about(&self) -> Option<&str> {
-        self.about.as_deref()
-    }
-
-    /// What no rule can exceed. Its `rule` is the file's name alone: no rule gives exactly this.
-    #[must_use]
-    pub const fn whole(&self) -> &Terms {
-        &self.whole
-    }
-
-    /// Its rules, in the order in which they are tried.
-    #[must_use]
-    pub fn rules(&self) -> &[Rule] {
-        &self.rules
-    }
-
-    /// Where it is declared.
-    #[must_use]
-    pub const fn place(&self) -> &Place {
-        &self.place
+    /// Where a key stands; where it is not written, the purpose itself.
+    pub(super) fn place_of(&self, key: &str) -> &Place {
+        self.places.get(key).unwrap_or(&self.place)
     }
 
     /// The first rule that matches; it decides alone.
@@ -85,23 +58,13 @@ impl PurposePolicy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     pub(super) who: Who,
-    pub(super) terms: Terms,
-    pub(super) place: Place,
+    /// What it gives to those it matches: the default and the ceiling.
+    pub terms: Terms,
+    /// Where it is written.
+    pub place: Place,
 }
 
 impl Rule {
-    /// What it gives to those it matches: the default and the ceiling.
-    #[must_use]
-    pub const fn terms(&self) -> &Terms {
-        &self.terms
-    }
-
-    /// Where it is written.
-    #[must_use]
-    pub const fn place(&self) -> &Place {
-        &self.place
-    }
-
     /// The program it names, if it names one.
     #[must_use]
     pub fn exe(&self) -> Option<&str> {

@@ -7,17 +7,15 @@ use broker_protocol::duration;
 use broker_protocol::names::{Delivery, Purpose, SecretName};
 
 use super::rule::{refuse_shadowed, rule};
-use super::{KeyPlaces, PurposePolicy, Rule};
+use super::{PurposePolicy, Rule};
 use crate::document::{Item, Table};
-use crate::finding::did_you_mean;
 use crate::parts::{self, Ttl};
 use crate::request::{Fallback, Terms};
 use crate::who::{Accounts, Host};
 
-/// How long a lease lasts where neither rule nor purpose says so.
-const DEFAULT_TTL: Duration = Duration::from_secs(15 * 60);
-/// How long a lease may live where neither rule nor purpose says so.
-const DEFAULT_TTL_MAX: Duration = Duration::from_secs(60 * 60);
+/// How long a lease lasts, and how long it may live, where neither rule nor purpose says so.
+const DEFAULT_TTL: (Duration, Duration) =
+    (Duration::from_secs(15 * 60), Duration::from_secs(60 * 60));
 
 const KEYS: &[&str] = &[
     "purpose",
@@ -40,11 +38,8 @@ pub(crate) fn read(root: Table<'_>, accounts: &dyn Accounts, host: &Host) -> Opt
     let purpose = root.required("purpose");
     let secret = root.required("secret");
     let whole = whole(root, purpose, secret);
-    let about = root.item("about").and_then(about);
-    let tables = root
-        .item("allow")
-        .map(|item| item.tables("a rule", "allow"));
-    let tables = tables.unwrap_or_default();
+    let about = root.item("about").and_then(|item| item.line(0));
+    let tables = root.tables("allow", "a rule", "allow");
     let rules: Vec<Option<Rule>> = tables
         .iter()
         .enumerate()
@@ -57,20 +52,13 @@ pub(crate) fn read(root: Table<'_>, accounts: &dyn Accounts, host: &Host) -> Opt
     {
         purpose.warn("no `[[allow]]`: no caller may use this purpose");
     }
+    let places = root.items().map(|item| (item.key.into(), item.place()));
     Some(PurposePolicy {
-        about,
+        about: about.map(str::to_owned),
         whole: whole?,
         rules,
-        place: purpose?.place(),
-        places: KeyPlaces {
-            whole: root.place(),
-            secret: secret?.place(),
-            deliver: root.item("deliver").map(Item::place),
-            fallback: root.item("fallback").map(Item::place),
-            repositories: root.item("repositories").map(Item::place),
-            permissions: root.item("permissions").map(Item::place),
-            ttl: root.item("ttl").map(Item::place),
-        },
+        place: root.place(),
+        places: places.collect(),
     })
 }
 
@@ -79,40 +67,29 @@ fn whole(root: Table<'_>, purpose: Option<Item<'_>>, secret: Option<Item<'_>>) -
     let purpose: Option<Purpose> = purpose.and_then(Item::parsed);
     let secret = secret.and_then(|item| {
         if !item.is_text() {
-            item.error(
+            return item.refuse(
                 "a purpose names its secret, `secret = \"NAME\"`; `[secret.*]` tables stand in a \
                  file without a `purpose`",
             );
-            return None;
         }
         item.parsed::<SecretName>()
     });
-    let deliver = match root.item("deliver") {
-        Some(item) => deliver(item),
-        // What it means for an App; `set` refuses it for any other kind.
-        None => Some(Delivery::Installation),
-    };
-    let fallback = match root.item("fallback") {
-        Some(item) => fallback(item, secret.as_ref()).map(Some),
-        None => Some(None),
-    };
-    let (repositories, organization) = (root.item("repositories"), root.item("organization"));
-    if repositories.is_none() && organization.is_none() {
+    // Without the key: what it means for an App; `set` refuses it for any other kind.
+    let deliver = root.value_or("deliver", Delivery::Installation, deliver);
+    let fallback = root.value_or("fallback", None, |item| {
+        fallback(item, secret.as_ref()).map(Some)
+    });
+    if root
+        .item("repositories")
+        .or_else(|| root.item("organization"))
+        .is_none()
+    {
         root.error("a purpose names `repositories`, `organization`, or both");
     }
-    let repositories = match repositories {
-        Some(item) => parts::repositories(item),
-        None => Some(Vec::new()),
-    };
-    let organization = match organization {
-        Some(item) => item.parsed().map(Some),
-        None => Some(None),
-    };
+    let repositories = root.value_or("repositories", Vec::new(), parts::repositories);
+    let organization = root.value_or("organization", None, |item| item.parsed().map(Some));
     let permissions = root.required("permissions").and_then(parts::permissions);
-    let ttl = match root.item("ttl") {
-        Some(item) => ttl(item, DEFAULT_TTL, DEFAULT_TTL_MAX),
-        None => Some((DEFAULT_TTL, DEFAULT_TTL_MAX)),
-    };
+    let ttl = root.value_or("ttl", DEFAULT_TTL, |item| ttl(item, DEFAULT_TTL));
     let (ttl, ttl_max) = ttl?;
     Some(Terms {
         purpose: purpose?,
@@ -128,32 +105,16 @@ fn whole(root: Table<'_>, purpose: Option<Item<'_>>, secret: Option<Item<'_>>) -
     })
 }
 
-fn about(item: Item<'_>) -> Option<String> {
-    let text = item.text()?;
-    if text.chars().count() > 200 || text.contains(char::is_control) {
-        item.error("`about` must be one line of at most 200 characters");
-        return None;
-    }
-    Some(text.to_owned())
-}
-
 /// Only the deliveries that exist today.
 fn deliver(item: Item<'_>) -> Option<Delivery> {
-    let text = item.text()?;
-    match text {
-        "raw" => return Some(Delivery::Raw),
-        "installation" => return Some(Delivery::Installation),
-        "proxy" => item.error(format!(
+    let all = [Delivery::Proxy, Delivery::Installation, Delivery::Raw];
+    let deliver = item.one_of(all, Delivery::as_str)?;
+    if deliver == Delivery::Proxy {
+        return item.refuse(format!(
             "`deliver = \"proxy\"` does not exist in this version: {MEANWHILE}"
-        )),
-        _ => {
-            let meant = did_you_mean(text, ["proxy", "installation", "raw"]);
-            item.error(format!(
-                "`deliver` must be `proxy`, `installation` or `raw`{meant}"
-            ));
-        }
+        ));
     }
-    None
+    Some(deliver)
 }
 
 pub(crate) const MEANWHILE: &str =
@@ -170,11 +131,10 @@ fn fallback(item: Item<'_>, first: Option<&SecretName>) -> Option<Fallback> {
     }
     let deliver = deliver?;
     if deliver.text()? != "raw" {
-        deliver.error(
+        return deliver.refuse(
             "a fallback hands out a stored personal access token itself: write \
              `deliver = \"raw\"` in it",
         );
-        return None;
     }
     item.warn(
         "where the first secret cannot be used, the caller gets the fallback's stored token itself, \
@@ -189,17 +149,15 @@ fn fallback(item: Item<'_>, first: Option<&SecretName>) -> Option<Fallback> {
 /// Fills what `item` leaves open and checks the order of the two.
 pub(super) fn ttl(
     item: Item<'_>,
-    default: Duration,
-    max: Duration,
+    (default, max): (Duration, Duration),
 ) -> Option<(Duration, Duration)> {
     let said: Ttl = parts::ttl(item)?;
     let (default, max) = (said.default.unwrap_or(default), said.max.unwrap_or(max));
     if default > max {
         let (default, max) = (duration::format(default), duration::format(max));
-        item.error(format!(
+        return item.refuse(format!(
             "`ttl.default` ({default}) is longer than `ttl.max` ({max}); name both"
         ));
-        return None;
     }
     Some((default, max))
 }

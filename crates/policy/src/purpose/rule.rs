@@ -86,7 +86,7 @@ fn narrowed(table: Table<'_>, number: usize, whole: Option<&Terms>) -> Option<Te
         terms.permissions = Arc::new(asked);
     }
     if let Some(item) = ttl_item {
-        (terms.ttl, terms.ttl_max) = ttl(item, whole.ttl, whole.ttl_max)?;
+        (terms.ttl, terms.ttl_max) = ttl(item, (whole.ttl, whole.ttl_max))?;
         refuse(
             item,
             parts::ttl_beyond(terms.ttl_max, whole.ttl_max, PURPOSE),

@@ -149,8 +149,8 @@ proptest! {
             return Ok(());
         };
         let policy = set.purposes().next().unwrap();
-        for rule in policy.rules() {
-            prop_assert!(within(rule.terms(), policy.whole()), "{text}");
+        for rule in &policy.rules {
+            prop_assert!(within(&rule.terms, &policy.whole), "{text}");
         }
         let mut request = ask(Caller {
             uid: caller.0,
@@ -167,13 +167,13 @@ proptest! {
                 && gid.is_none_or(|gid| gid == caller.1)
                 && unit.is_none_or(|unit| unit == caller.2)
         });
-        let rule = first.map(|n| &policy.rules()[n]);
+        let rule = first.map(|n| &policy.rules[n]);
         match (decide(&set, &request), rule) {
             (Decision::Allow(grant), Some(rule)) => {
-                prop_assert_eq!(&grant.rule, &rule.terms().rule);
-                prop_assert!(within(&grant, rule.terms()));
+                prop_assert_eq!(&grant.rule, &rule.terms.rule);
+                prop_assert!(within(&grant, &rule.terms));
                 prop_assert!(!grant.permissions.is_empty() && !grant.repositories.is_empty());
-                let terms = rule.terms();
+                let terms = &rule.terms;
                 let want = request.repositories.as_deref().unwrap_or(&terms.repositories);
                 prop_assert_eq!(&*grant.repositories, want);
                 let want = request.permissions.as_ref().unwrap_or(&terms.permissions);
@@ -181,12 +181,12 @@ proptest! {
                 prop_assert_eq!(grant.ttl, request.ttl.unwrap_or(terms.ttl));
             }
             (Decision::Deny(super::super::Denial::TooWide { rule: named, .. }), Some(rule)) => {
-                prop_assert_eq!(&named, &rule.terms().rule);
-                let mut whole_ask = rule.terms().clone();
+                prop_assert_eq!(&named, &rule.terms.rule);
+                let mut whole_ask = rule.terms.clone();
                 if let Some(asked) = request.repositories { whole_ask.repositories = asked.into(); }
                 if let Some(asked) = request.permissions { whole_ask.permissions = asked.into(); }
                 whole_ask.ttl = request.ttl.unwrap_or(whole_ask.ttl);
-                prop_assert!(!within(&whole_ask, rule.terms()));
+                prop_assert!(!within(&whole_ask, &rule.terms));
             }
             (Decision::Deny(super::super::Denial::NoRule), None) => {}
             (decision, rule) => prop_assert!(false, "{decision:?} where {rule:?} speaks: {text}"),
@@ -217,8 +217,8 @@ proptest! {
         let damaged = format!("{before}{put}{after}");
         if let Ok(set) = load(&damaged, SECRETS) {
             for policy in set.purposes() {
-                for rule in policy.rules() {
-                    prop_assert!(within(rule.terms(), policy.whole()), "{damaged}");
+                for rule in &policy.rules {
+                    prop_assert!(within(&rule.terms, &policy.whole), "{damaged}");
                     prop_assert!(!rule.who.attributes().is_empty());
                 }
             }

@@ -127,7 +127,7 @@ fn a_purpose_names_where_and_what_and_for_how_long() {
 fn a_purpose_that_says_nothing_of_time_gives_a_quarter_of_an_hour_and_at_most_one() {
     let text = PURPOSE.replace("ttl          = { default = \"15m\", max = \"1h\" }\n", "");
     let set = load(&text, SECRETS).unwrap();
-    let whole = set.purposes().next().unwrap().whole();
+    let whole = &set.purposes().next().unwrap().whole;
     assert_eq!(whole.ttl, Duration::from_secs(15 * 60));
     assert_eq!(whole.ttl_max, Duration::from_secs(60 * 60));
 }

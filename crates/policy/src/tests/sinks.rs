@@ -47,7 +47,7 @@ fn sinks_are_read_in_order_with_all_they_say() {
         SinkPlace::Repository("acme/site".parse().unwrap())
     );
     assert!(bot.sinks.iter().all(|sink| sink.at.owner() == "acme"));
-    let named_here = |warning: &&crate::PolicyWarning| &*warning.place.file == "s.toml";
+    let named_here = |warning: &&crate::Finding| &*warning.place.file == "s.toml";
     assert_eq!(set.warnings().iter().find(named_here), None);
     assert!(
         set.secret(&"app".parse().unwrap())

@@ -11,7 +11,7 @@ mod read;
 use super::request::Caller;
 
 pub use self::accounts::{Accounts, Host, NOBODY, NamesOnly};
-pub(super) use self::read::{number, read, sha256, unit};
+pub(super) use self::read::{ATTRIBUTES, number, read, sha256, unit};
 
 /// The attributes a rule names; at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,15 +47,11 @@ impl Who {
     }
 
     pub(super) fn exe(&self) -> Option<&str> {
-        self.0.iter().find_map(|attribute| match attribute {
-            Attribute::Exe(path) => Some(&**path),
-            Attribute::User(..)
-            | Attribute::Uid(_)
-            | Attribute::Group(..)
-            | Attribute::Gid(_)
-            | Attribute::Unit(_)
-            | Attribute::UserUnit(_)
-            | Attribute::Sha256(_) => None,
+        self.0.iter().find_map(|attribute| {
+            if let Attribute::Exe(path) = attribute {
+                return Some(&**path);
+            }
+            None
         })
     }
 

@@ -7,11 +7,10 @@ use crate::document::{Item, Table, printable};
 pub(crate) fn read(item: Item<'_>, accounts: &dyn Accounts, host: &Host) -> Option<Who> {
     let table = item.table("a `caller`")?.refuse_unknown(ATTRIBUTES);
     if table.is_empty() {
-        item.error(format!(
+        return item.refuse(format!(
             "`caller` is empty and would match no caller: name {}",
             ATTRIBUTES.join(", ")
         ));
-        return None;
     }
     let uid = table.item("uid").and_then(|item| number(item));
     let user = table
@@ -38,7 +37,7 @@ pub(crate) fn read(item: Item<'_>, accounts: &dyn Accounts, host: &Host) -> Opti
 }
 
 /// The keys of `caller`.
-const ATTRIBUTES: &[&str] = &[
+pub(crate) const ATTRIBUTES: &[&str] = &[
     "user",
     "uid",
     "group",
@@ -130,12 +129,10 @@ fn account_name<'d>(item: Item<'d>, number: &str) -> Option<&'d str> {
     let bad = |c: char| c.is_control() || c.is_whitespace() || matches!(c, ':' | '/' | ',' | '*');
     if name.is_empty() || name.len() > 256 || name.contains(bad) {
         let (key, name) = (item.key, printable(name));
-        item.error(format!("`{name}` is not the name of a {key}"));
-        return None;
+        return item.refuse(format!("`{name}` is not the name of a {key}"));
     }
     if name.bytes().all(|b| b.is_ascii_digit()) {
-        item.error(format!("`{name}` is a number: write `{number} = {name}`"));
-        return None;
+        return item.refuse(format!("`{name}` is a number: write `{number} = {name}`"));
     }
     Some(name)
 }
@@ -147,11 +144,10 @@ pub(crate) fn unit(item: Item<'_>) -> Option<Box<str>> {
         .strip_suffix(".service")
         .or_else(|| name.strip_suffix(".scope"));
     let Some(stem) = stem else {
-        item.error(format!(
+        return item.refuse(format!(
             "`{}` is not a unit that holds processes: its name ends in `.service` or `.scope`",
             printable(name)
         ));
-        return None;
     };
     let good = |b: u8| b.is_ascii_alphanumeric() || b":-_.\\@".contains(&b);
     let template = stem.ends_with('@');
@@ -162,12 +158,11 @@ pub(crate) fn unit(item: Item<'_>) -> Option<Box<str>> {
         || !stem.bytes().all(good)
     {
         let name = printable(name);
-        item.error(if template {
+        return item.refuse(if template {
             format!("`{name}` is a template, which never runs: name one instance of it")
         } else {
             format!("`{name}` is not the name of a unit; write it out, patterns are not allowed")
         });
-        return None;
     }
     Some(name.into())
 }
@@ -179,11 +174,10 @@ fn exe(item: Item<'_>) -> Option<Box<str>> {
         rest.split('/').all(plain) && !rest.contains(char::is_control)
     });
     if !canonical {
-        item.error(format!(
+        return item.refuse(format!(
             "`{}` is not the canonical path of a program: write it from `/`, without links, `.` or `..`",
             printable(path)
         ));
-        return None;
     }
     if let Some(name) = path.rsplit('/').next()
         && runs_anything(name)
@@ -220,16 +214,11 @@ pub(crate) fn sha256(item: Item<'_>) -> Option<[u8; 32]> {
 
 /// 64 hexadecimal digits.
 fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u32> = text
-        .chars()
-        .map(|c| c.to_digit(16))
-        .collect::<Option<_>>()?;
-    let (pairs, []) = digits.as_chunks::<2>() else {
+    // Numbers may have a sign, digits have none.
+    if !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
-    };
-    let bytes: Vec<u8> = pairs
-        .iter()
-        .filter_map(|[high, low]| u8::try_from(high * 16 + low).ok())
-        .collect();
-    bytes.try_into().ok()
+    }
+    let pair = |at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
+    let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(pair).collect();
+    bytes?.try_into().ok()
 }
