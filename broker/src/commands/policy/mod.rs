@@ -48,7 +48,7 @@ pub enum PolicyCommand {
         purpose: Purpose,
         /// Who asks
         #[command(flatten)]
-        who: WhoArgs,
+        who: Box<WhoArgs>,
         /// A request to GitHub: what it needs, such as "GET /repos/acme/site/labels"
         #[arg(long, value_name = "METHOD /PATH")]
         request: Option<RequestLine>,

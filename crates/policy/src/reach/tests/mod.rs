@@ -1,7 +1,5 @@
 //! What requests need, sentence by sentence, and what holds for every spelling of a path.
 
-#![expect(clippy::unwrap_used, reason = "test code: a panic is how a test fails")]
-
 mod spellings;
 
 use std::sync::Arc;

@@ -105,7 +105,8 @@ fn carelessly(path: &str) -> Vec<String> {
         }
         bytes = next;
     }
-    let text = String::from_utf8_lossy(&bytes)
+    let text = String::from_utf8(bytes)
+        .unwrap()
         .replace('\\', "/")
         .to_lowercase();
     let mut segments: Vec<String> = Vec::new();
