@@ -43,6 +43,7 @@ pub(super) fn list(module: &str, name: &str) -> BTreeSet<String> {
         Ok(file) => text = file,
         Err(_) => rust_files(&root().join(module), &mut |file| text.push_str(file)),
     }
+    let text = text.replace("\npub(crate) const ", "\nconst ");
     let list = between(&text, &format!("\nconst {name}: &[&str] = &["), "]");
     quoted(list).into_iter().collect()
 }
