@@ -4,7 +4,7 @@
 //! A byte order mark at the beginning and one line end at the end are not part of it: editors and shells
 //! add them, and whoever types the same text later cannot. `tokend` and `tokenctl` both go by this.
 //!
-//! Not here: what a value may look like (that is [`value_form`](crate::value_form)).
+//! Not here: what a value may look like (that is [`value_form`]).
 
 use std::io::{self, Read};
 
