@@ -55,7 +55,7 @@ pub(crate) fn start(key: &AppKey) -> StandIn {
         .installed("acme", Repositories::All);
     StandIn::start(
         World::new()
-            .organization("acme", &["acme-bot", "somebody-else"])
+            .organization("acme", &["acme-bot", "other-bot"])
             .repository("acme/site")
             .repository("acme/other")
             .classic(
@@ -66,7 +66,7 @@ pub(crate) fn start(key: &AppKey) -> StandIn {
             .classic(&of("ORG_PROJECT_ADMIN_TOKEN"), "acme-bot", &["project"])
             .classic(
                 &of("ORG_ONBOARDING_TOKEN"),
-                "somebody-else",
+                "other-bot",
                 &["repo", "workflow", "admin:org"],
             )
             .classic(

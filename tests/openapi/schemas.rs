@@ -243,10 +243,12 @@ fn words(of: &ItemEnum) -> Node {
     for variant in &of.variants {
         assert!(matches!(variant.fields, Fields::Unit), "{}", of.ident);
         let name = variant.ident.to_string();
-        let word = match case.as_deref() {
-            Some("lowercase") => name.to_lowercase(),
-            Some("snake_case") => snake(&name),
-            other => panic!("rename_all = {other:?} of `{}` is not understood", of.ident),
+        let renamed = serde_words(&variant.attrs).remove("rename").flatten();
+        let word = match (renamed, case.as_deref()) {
+            (Some(word), _) => word,
+            (None, Some("lowercase")) => name.to_lowercase(),
+            (None, Some("snake_case")) => snake(&name),
+            (None, other) => panic!("rename_all = {other:?} of `{}` is not understood", of.ident),
         };
         description.push_str(&format!(" `{word}`: {}", first_paragraph(&variant.attrs)));
         words.push(Node::from(word));

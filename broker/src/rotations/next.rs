@@ -23,13 +23,13 @@ impl Rotations {
         let (step, waits_for) = match due {
             Due::Push => (RotationStep::Push, WaitsFor::Broker),
             Due::Verify => (RotationStep::Verify, WaitsFor::Broker),
-            Due::Confirm => (RotationStep::Confirm, WaitsFor::Person),
+            Due::Confirm => (RotationStep::Confirm, WaitsFor::Operator),
             Due::RevokeAt(_) => (RotationStep::Wait, WaitsFor::Broker),
             Due::Revoke => (RotationStep::Revoke, WaitsFor::Broker),
             Due::Prove => (RotationStep::Prove, WaitsFor::Broker),
-            Due::Delete => (RotationStep::Delete, WaitsFor::Person),
+            Due::Delete => (RotationStep::Delete, WaitsFor::Operator),
             Due::Erase => (RotationStep::Erase, WaitsFor::Broker),
-            Due::Nothing => (RotationStep::Nothing, WaitsFor::Nobody),
+            Due::Nothing => (RotationStep::Nothing, WaitsFor::NoOne),
         };
         let text = match due {
             Due::Push => {

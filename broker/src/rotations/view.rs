@@ -67,7 +67,7 @@ impl Rotations {
             let next = self.next_of(&name, policies.set.secret(&name), &rotation);
             if let Some(why) = &rotation.failure {
                 warnings.push(format!("the rotation of `{name}` does not get on: {why}"));
-            } else if next.waits_for == WaitsFor::Person {
+            } else if next.waits_for == WaitsFor::Operator {
                 let text = next.text;
                 warnings.push(format!("the rotation of `{name}` waits for you: {text}"));
             }
@@ -96,7 +96,7 @@ impl Rotations {
             Some(last) => self.next_of(name, declared, last),
             None => NextStep {
                 step: RotationStep::Value,
-                waits_for: WaitsFor::Person,
+                waits_for: WaitsFor::Operator,
                 text: format!(
                     "create a new value at the link, and give it to `tokenctl rotate {name}`"
                 ),

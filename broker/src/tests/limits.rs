@@ -65,7 +65,7 @@ fn who_is_driven_into_the_secondary_limit_by_one_caller_is_refused_to_the_others
         201,
         "another user is not limited"
     );
-    wait::until(|| core(&broker, "user somebody-else").is_some());
+    wait::until(|| core(&broker, "user other-bot").is_some());
     let mut calls = github.journal();
     calls.retain(|call| call.principal == "user acme-bot");
     assert!(calls.is_empty(), "a further call: {calls:?}");

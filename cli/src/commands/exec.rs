@@ -74,7 +74,7 @@ pub(crate) fn run(
 
 /// Prints when the token expires, if stderr is a terminal. A script's stderr stays the command's own.
 fn tell_the_end(taken: &TakenLease) {
-    if taken.lease.enforced_by != EnforcedBy::Nobody && ui::stderr_is_terminal() {
+    if taken.lease.enforced_by != EnforcedBy::NoOne && ui::stderr_is_terminal() {
         let end = clock::moment(taken.lease.expires_at);
         ui::note(format_args!("the token works until {end}"));
     }

@@ -95,7 +95,7 @@ impl Driver<'_> {
         let mut looked_whether_deleted = false;
         loop {
             match (self.view.next.waits_for, self.view.next.step) {
-                (WaitsFor::Nobody, _) | (WaitsFor::Broker, RotationStep::Wait) => return Ok(()),
+                (WaitsFor::NoOne, _) | (WaitsFor::Broker, RotationStep::Wait) => return Ok(()),
                 (WaitsFor::Broker, RotationStep::Prove)
                     if self.view.phase == RotationPhase::Revoking
                         && wait_of(&self.view.next) > Duration::ZERO =>
@@ -118,18 +118,18 @@ impl Driver<'_> {
                         return Err(Failure::Upstream(why.clone()));
                     }
                 }
-                (WaitsFor::Person, RotationStep::Confirm) => {
+                (WaitsFor::Operator, RotationStep::Confirm) => {
                     let question = "Revoke the old value now? It works until then";
                     if !ui::stdin_is_terminal() || !ui::ask_yes(question)? {
                         return Err(self.waits());
                     }
                     self.confirm(None)?;
                 }
-                (WaitsFor::Person, RotationStep::Delete) if !looked_whether_deleted => {
+                (WaitsFor::Operator, RotationStep::Delete) if !looked_whether_deleted => {
                     looked_whether_deleted = true;
                     self.post("next")?;
                 }
-                (WaitsFor::Person, _) => return Err(self.waits()),
+                (WaitsFor::Operator, _) => return Err(self.waits()),
             }
         }
     }
@@ -185,7 +185,7 @@ impl Driver<'_> {
 
     /// A confirmation on the command line holds from now on, also if this is interrupted.
     fn confirm_in_advance(&mut self) -> Result<(), Failure> {
-        let under_way = self.view.next.waits_for != WaitsFor::Nobody;
+        let under_way = self.view.next.waits_for != WaitsFor::NoOne;
         match (self.asked.revoke_after, self.asked.yes) {
             (Some(after), _) if under_way => self.confirm(Some(after.as_secs())),
             (None, true) if under_way => self.confirm(None),

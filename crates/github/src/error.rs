@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::principal::Principal;
-use broker_https::{NoBody, NotReached};
+use broker_https::{BodyError, NotReached};
 
 /// Why a call to GitHub did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -148,7 +148,7 @@ pub enum LimitKind {
 pub enum BadAnswer {
     /// Its body did not arrive.
     #[error(transparent)]
-    NoBody(#[from] NoBody),
+    BodyError(#[from] BodyError),
     /// It is no JSON, or not the JSON that GitHub describes.
     #[error("not the JSON that GitHub describes (line {line}, column {column})")]
     NotAsDescribed {

@@ -51,7 +51,7 @@ pub enum Source {
     /// An operator entered it.
     Operator,
     /// No one said anything that can be believed.
-    Nobody,
+    NoOne,
 }
 
 /// Why what GitHub said is not believed, or is worth a word.
@@ -80,7 +80,7 @@ pub fn evaluate(
 ) -> End {
     let unbelieved = |doubt| End {
         at: entered,
-        source: entered.map_or(Source::Nobody, |_| Source::Operator),
+        source: entered.map_or(Source::NoOne, |_| Source::Operator),
         doubt: Some(doubt),
     };
     match said {
@@ -236,7 +236,7 @@ mod tests {
         assert_eq!((end.at, end.source), (Some(entered), Source::Operator));
         assert_eq!(end.doubt, Some(Doubt::TimeOfAnswer));
         let end = evaluate(Some(&wrong), date, None);
-        assert_eq!((end.at, end.source), (None, Source::Nobody));
+        assert_eq!((end.at, end.source), (None, Source::NoOne));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use broker_clock::Backoff;
-use broker_https::NoBody;
+use broker_https::BodyError;
 
 use super::error::{BadAnswer, GitHubError, Outcome};
 
@@ -41,7 +41,7 @@ pub(super) fn pause(
         GitHubError::Limited { retry_after, .. } => Some(*retry_after),
         // Read-only calls again; of anything else GitHub has said that it is done.
         GitHubError::BadAnswer {
-            what: BadAnswer::NoBody(NoBody::Truncated),
+            what: BadAnswer::BodyError(BodyError::Truncated),
             ..
         } => None,
         _ => return None,
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(wait(Retry::Once, &limited(1), 1), Some(1000));
         let cut = GitHubError::BadAnswer {
             status: 201,
-            what: NoBody::Truncated.into(),
+            what: BodyError::Truncated.into(),
         };
         assert_eq!(wait(Retry::Once, &cut, 1), None);
         assert_eq!(wait(Retry::Repeatable, &cut, 1), Some(250));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use broker_https::{self as https, Https, NoAnswer, NoBody};
+use broker_https::{self as https, BodyError, Https, NoAnswer};
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
@@ -28,7 +28,7 @@ pub(super) struct Answer {
     pub(super) headers: ReplyHeaders,
     /// Where a 3xx points, below the base URL and without its query.
     pub(super) location: Option<Box<str>>,
-    pub(super) body: Result<Zeroizing<Vec<u8>>, NoBody>,
+    pub(super) body: Result<Zeroizing<Vec<u8>>, BodyError>,
 }
 
 /// Sends it and reads the answer.

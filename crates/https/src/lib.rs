@@ -81,7 +81,7 @@ pub struct NotReached {
 
 /// Why a body cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NoBody {
+pub enum BodyError {
     /// It ended before its end.
     #[error("it ended too early")]
     Truncated,
@@ -170,22 +170,28 @@ fn wipe(value: &mut serde_json::Value) {
 ///
 /// # Errors
 ///
-/// [`NoBody`].
-pub async fn whole_body(mut response: Response, most: usize) -> Result<Zeroizing<Vec<u8>>, NoBody> {
+/// [`BodyError`].
+pub async fn whole_body(
+    mut response: Response,
+    most: usize,
+) -> Result<Zeroizing<Vec<u8>>, BodyError> {
     let announced = response.content_length().unwrap_or(0);
     let announced = usize::try_from(announced).unwrap_or(usize::MAX);
     if announced > most {
-        return Err(NoBody::TooLarge);
+        return Err(BodyError::TooLarge);
     }
     let mut body = Zeroizing::new(Vec::with_capacity(announced.max(SMALL_BODY)));
     loop {
-        let chunk = response.chunk().await.map_err(|_cause| NoBody::Truncated)?;
+        let chunk = response
+            .chunk()
+            .await
+            .map_err(|_cause| BodyError::Truncated)?;
         let Some(chunk) = chunk else {
             return Ok(body);
         };
         let wanted = body.len() + chunk.len();
         if wanted > most {
-            return Err(NoBody::TooLarge);
+            return Err(BodyError::TooLarge);
         }
         if wanted > body.capacity() {
             let mut larger = Zeroizing::new(Vec::with_capacity(wanted.max(2 * body.capacity())));

@@ -41,4 +41,4 @@ pub use request::{Caller, Decision, Denial, Fallback, Grant, Request, Terms};
 pub use secret::{SecretDeclaration, SecretKind};
 pub use set::{PolicyFile, PolicySet};
 pub use sink::{SinkKind, SinkPlace, SinkSpec};
-pub use who::{Accounts, Host, NOBODY, NamesOnly};
+pub use who::{Accounts, Host, NamesOnly, UNKNOWN_ACCOUNT};

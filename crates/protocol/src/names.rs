@@ -250,7 +250,7 @@ impl Delivery {
         match self {
             Self::Installation => EnforcedBy::Github,
             Self::Proxy => EnforcedBy::Broker,
-            Self::Raw => EnforcedBy::Nobody,
+            Self::Raw => EnforcedBy::NoOne,
         }
     }
 }
@@ -264,7 +264,8 @@ pub enum EnforcedBy {
     /// The broker, for each request.
     Broker,
     /// No one: the caller holds the stored token.
-    Nobody,
+    #[serde(rename = "nobody")]
+    NoOne,
 }
 
 /// Lower-case words joined by single hyphens.

@@ -145,9 +145,11 @@ pub enum WaitsFor {
     /// The broker; `POST …/next` lets it do so at once.
     Broker,
     /// The operator.
-    Person,
+    #[serde(rename = "person")]
+    Operator,
     /// There is nothing left to do.
-    Nobody,
+    #[serde(rename = "nobody")]
+    NoOne,
 }
 
 /// One step of a rotation.

@@ -15,7 +15,7 @@ owner = "Acme-Bot"
 
 [secret.other-token]
 kind  = "classic"
-owner = "somebody-else"
+owner = "other-bot"
 "#;
 
 /// Made up, like the canaries.
@@ -34,11 +34,11 @@ fn purpose(name: &str, secret: &str) -> String {
 #[must_use]
 pub fn github() -> StandIn {
     let world = World::new()
-        .organization("acme", &["acme-bot", "somebody-else"])
+        .organization("acme", &["acme-bot", "other-bot"])
         .repository("acme/site")
         .classic(canary::CLASSIC, "acme-bot", &["repo", "workflow"])
         .classic(canary::CLASSIC_TWO, "acme-bot", &["repo"])
-        .classic(OTHER, "somebody-else", &["repo"]);
+        .classic(OTHER, "other-bot", &["repo"]);
     StandIn::start(world)
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use broker_policy::{
-    Accounts, Caller, Missed, NOBODY, NamesOnly, PolicySet, Rule, RuleExplained, Terms,
+    Accounts, Caller, Missed, NamesOnly, PolicySet, Rule, RuleExplained, Terms, UNKNOWN_ACCOUNT,
 };
 use broker_protocol::duration;
 use broker_protocol::names::{Delivery, Purpose, SecretName};
@@ -176,12 +176,12 @@ fn delivered(deliver: Delivery, secret: &SecretName) -> String {
 
 fn describe(caller: &Caller) -> String {
     let mut parts = Vec::new();
-    if caller.uid == NOBODY {
+    if caller.uid == UNKNOWN_ACCOUNT {
         parts.push("a caller with an unknown account".to_owned());
     } else {
         parts.push(format!("uid {}", caller.uid));
     }
-    if caller.gid != NOBODY {
+    if caller.gid != UNKNOWN_ACCOUNT {
         parts.push(format!("gid {}", caller.gid));
     }
     let known = [
@@ -203,10 +203,10 @@ impl WhoArgs {
     #[must_use]
     pub fn caller(&self, accounts: &ExplainAccounts) -> Caller {
         let uid = self.uid.or_else(|| accounts.uid(self.user.as_ref()?));
-        let uid = uid.unwrap_or(NOBODY);
+        let uid = uid.unwrap_or(UNKNOWN_ACCOUNT);
         let (gid, mut groups) = SystemAccounts
             .groups_of(uid)
-            .unwrap_or_else(|| (NOBODY, Vec::new()));
+            .unwrap_or_else(|| (UNKNOWN_ACCOUNT, Vec::new()));
         groups.extend(self.group.iter().filter_map(|name| accounts.gid(name)));
         Caller {
             uid,

@@ -5,7 +5,7 @@ mod limits;
 mod stage;
 
 use broker_clock::ManualClock;
-use broker_https::{NoBody, NotReached, Unreachable};
+use broker_https::{BodyError, NotReached, Unreachable};
 use broker_secret_memory::token::AccessToken;
 use jiff::Timestamp;
 use static_assertions::assert_not_impl_any;
@@ -100,7 +100,7 @@ async fn a_cut_off_success_is_known_to_have_happened() {
         error,
         GitHubError::BadAnswer {
             status: 201,
-            what: NoBody::Truncated.into()
+            what: BodyError::Truncated.into()
         }
     );
     assert_eq!((stage.asked(), error.outcome()), (1, Outcome::Done));
@@ -209,7 +209,7 @@ async fn an_answer_that_is_no_json_or_too_large_is_an_error_without_its_text() {
     for text in [announced, streamed] {
         let stage = Stage::new([Step::Answer(text)]).await;
         let error = error(stage.get("/user").await);
-        let what = NoBody::TooLarge.into();
+        let what = BodyError::TooLarge.into();
         assert_eq!(error, GitHubError::BadAnswer { status: 200, what });
     }
 }

@@ -9,7 +9,7 @@ use super::{Case, Expect, Wanted, WantedFallback};
 use crate::document::{Item, Table};
 use crate::finding::did_you_mean;
 use crate::request::{Caller, Request};
-use crate::who::{self, Accounts, NOBODY, NamesOnly};
+use crate::who::{self, Accounts, NamesOnly, UNKNOWN_ACCOUNT};
 use crate::{PolicySet, parts};
 
 pub(super) fn read(root: Table<'_>, set: &PolicySet, names: &NamesOnly) -> Vec<Case> {
@@ -83,8 +83,8 @@ fn caller(item: Item<'_>, names: &NamesOnly) -> Option<Caller> {
         uid: text("user")
             .and_then(|name| names.uid(name))
             .or_else(|| number("uid"))
-            .unwrap_or(NOBODY),
-        gid: number("gid").unwrap_or(NOBODY),
+            .unwrap_or(UNKNOWN_ACCOUNT),
+        gid: number("gid").unwrap_or(UNKNOWN_ACCOUNT),
         groups,
         unit: unit("unit"),
         user_unit: unit("user_unit"),

@@ -96,7 +96,7 @@ pub enum Why {
     #[error("names a repository or a team by its number")]
     Number,
     /// A deploy key, a runner's token, a collaborator.
-    #[error("hands out a credential, or gives somebody access, under a wider permission")]
+    #[error("hands out a credential, or gives others access, under a wider permission")]
     Credential,
     /// A list over accounts, the account itself.
     #[error("answers with what the stored token reaches, not with what the lease does")]

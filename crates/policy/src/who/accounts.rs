@@ -28,7 +28,7 @@ impl NamesOnly {
     fn number(&self, name: String) -> Option<u32> {
         let mut names = self.names.borrow_mut();
         let next = u32::try_from(names.len()).ok()?;
-        let next = NOBODY.checked_sub(1)?.checked_sub(next)?;
+        let next = UNKNOWN_ACCOUNT.checked_sub(1)?.checked_sub(next)?;
         Some(*names.entry(name).or_insert(next))
     }
 }
@@ -47,7 +47,7 @@ impl Accounts for NamesOnly {
 
 /// An account and group that no rule can name, for a caller of whom neither is known. [`u32::MAX`]
 /// itself means “no account” to the kernel.
-pub const NOBODY: u32 = u32::MAX - 1;
+pub const UNKNOWN_ACCOUNT: u32 = u32::MAX - 1;
 
 /// What the broker that will use the policies is, as far as rules depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ mod read;
 
 use super::request::Caller;
 
-pub use self::accounts::{Accounts, Host, NOBODY, NamesOnly};
+pub use self::accounts::{Accounts, Host, NamesOnly, UNKNOWN_ACCOUNT};
 pub(super) use self::read::{ATTRIBUTES, number, read, sha256, unit};
 
 /// The attributes a rule names; at least one.

@@ -1,6 +1,6 @@
 //! Reads `caller = { … }`, and refuses what no caller can be.
 
-use super::{Accounts, Attribute, Host, NOBODY, Who};
+use super::{Accounts, Attribute, Host, UNKNOWN_ACCOUNT, Who};
 use crate::document::{Item, Table, printable};
 
 /// Reads `caller = { … }`.
@@ -89,7 +89,7 @@ fn refuse_unreadable(item: Item<'_>, who: &Who, host: &Host) {
 }
 
 pub(crate) fn number(item: Item<'_>) -> Option<u32> {
-    let number = item.number(u64::from(NOBODY - 1))?;
+    let number = item.number(u64::from(UNKNOWN_ACCOUNT - 1))?;
     u32::try_from(number).ok()
 }
 

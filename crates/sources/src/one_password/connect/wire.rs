@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use broker_https::{self as https, NoAnswer, NoBody, NotReached, Unreachable};
+use broker_https::{self as https, BodyError, NoAnswer, NotReached, Unreachable};
 use broker_secret_memory::redact;
 use broker_secret_memory::token::AccessToken;
 use reqwest::Method;
@@ -99,8 +99,8 @@ impl Connect {
         }
         body.map_err(|what| Failure {
             error: match what {
-                NoBody::Truncated => unreachable(Unreachable::Lost),
-                NoBody::TooLarge => OnePasswordError::Other(
+                BodyError::Truncated => unreachable(Unreachable::Lost),
+                BodyError::TooLarge => OnePasswordError::Other(
                     "its answer is larger than any vault or item makes it".into(),
                 ),
             },
