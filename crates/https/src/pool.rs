@@ -1,0 +1,96 @@
+//! The connection pool, built at first use, and why there can be none.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use broker_protocol::causes;
+use reqwest::{Client, redirect};
+use tokio::sync::OnceCell;
+
+use super::authorities::authorities;
+
+/// A connection pool, once there is one.
+pub struct Https {
+    client: OnceCell<Client>,
+    ca: Option<PathBuf>,
+    total: Duration,
+}
+
+/// Why there can be no connection pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CannotBuild {
+    /// The file of certificate authorities, and what is wrong with it.
+    Authorities(Box<str>),
+    /// TLS, and what is wrong with it where that is known.
+    Tls(Box<str>),
+}
+
+impl Https {
+    /// Nothing is read yet. `ca` is a file of certificate authorities in PEM, trusted besides the
+    /// machine's own; `total` is how long one exchange may take.
+    #[must_use]
+    pub const fn new(ca: Option<PathBuf>, total: Duration) -> Self {
+        Self {
+            client: OnceCell::const_new(),
+            ca,
+            total,
+        }
+    }
+
+    /// The pool.
+    ///
+    /// # Errors
+    ///
+    /// [`CannotBuild`]; it is tried again next time.
+    pub async fn client(&self) -> Result<&Client, CannotBuild> {
+        let build = || build(self.ca.clone(), self.total);
+        self.client.get_or_try_init(build).await
+    }
+}
+
+async fn build(ca: Option<PathBuf>, total: Duration) -> Result<Client, CannotBuild> {
+    let built = tokio::task::spawn_blocking(move || {
+        let mut builder = Client::builder()
+            .redirect(redirect::Policy::none())
+            // How often is decided by the caller, not by the library.
+            .retry(reqwest::retry::never())
+            // The environment must not be able to send credentials through another machine.
+            .no_proxy()
+            .referer(false)
+            .user_agent(AGENT)
+            .http1_only()
+            .connect_timeout(CONNECT)
+            .timeout(total)
+            .pool_max_idle_per_host(MOST_IDLE)
+            .pool_idle_timeout(IDLE);
+        if let Some(path) = &ca {
+            builder = builder.tls_certs_merge(authorities(path)?.1);
+        }
+        builder
+            .build()
+            .map_err(|error| CannotBuild::Tls(causes::describe(&error).into()))
+    });
+    built
+        .await
+        .map_err(|_panic| CannotBuild::Tls(Box::default()))?
+}
+
+impl CannotBuild {
+    /// For operators; `key` is where the configuration names the file of authorities.
+    #[must_use]
+    pub fn in_words(&self, key: &str) -> String {
+        match self {
+            Self::Authorities(why) => format!("`{key}`: {why}"),
+            Self::Tls(why) if why.is_empty() => "TLS cannot be set up".to_owned(),
+            Self::Tls(why) => format!("TLS cannot be set up: {why}"),
+        }
+    }
+}
+
+/// What `User-Agent` says.
+const AGENT: &str = concat!("tokend/", env!("CARGO_PKG_VERSION"));
+const CONNECT: Duration = Duration::from_secs(5);
+/// A connection that the other end may have closed meanwhile costs a call that must not be repeated
+/// its only attempt.
+const IDLE: Duration = Duration::from_secs(15);
+const MOST_IDLE: usize = 2;
