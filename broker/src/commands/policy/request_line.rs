@@ -23,7 +23,7 @@ impl RequestLine {
     }
 }
 
-/// A URL is as good as its path, and so is one with a query: both are what people copy.
+/// Takes a URL for its path, and leaves a query out: that is what authors copy.
 impl FromStr for RequestLine {
     type Err = &'static str;
 

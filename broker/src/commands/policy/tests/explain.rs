@@ -1,0 +1,139 @@
+//! `explain`: the rules for a caller, and what a request needs.
+
+use broker_policy::Accounts as _;
+use clap::Parser;
+
+use super::*;
+
+#[derive(Parser)]
+struct Line {
+    #[command(subcommand)]
+    command: PolicyCommand,
+}
+
+fn explained(line: &[&str]) -> String {
+    let line = Line::try_parse_from(["policy", "explain"].iter().chain(line)).unwrap();
+    let PolicyCommand::Explain {
+        purpose,
+        who,
+        request,
+        ..
+    } = line.command
+    else {
+        panic!("not explain");
+    };
+    let accounts = ExplainAccounts::default();
+    let caller = who.caller(&accounts);
+    let dir = shipped();
+    let (at, asked) = (Where::Checkout(&dir), (&purpose, request.as_ref()));
+    let (code, out) = output(|out| explain(at, asked, &caller, &accounts, out));
+    format!("{out}{code}")
+}
+
+#[test]
+fn explain_says_what_every_rule_missed_and_what_the_one_that_speaks_gives() {
+    assert_eq!(
+        explained(&["auto-sync", "--unit", "auto-sync.service"]),
+        "auto-sync for a caller with an unknown account, unit auto-sync.service\n  \
+         auto-sync.toml#1 (line 12) speaks\n\
+         gives repositories acme/docs, acme/schemas, acme/site; \
+         permissions contents: read, metadata: read; for 10m, at most 30m; \
+         as the stored token `source-pat` itself\n0"
+    );
+    assert_eq!(
+        explained(&["auto-sync", "--uid", "4000000001"]),
+        "auto-sync for uid 4000000001\n  \
+         auto-sync.toml#1 (line 12) misses: unit must be auto-sync.service, the caller's is unknown\n\
+         denied: no rule matches\n0"
+    );
+    assert_eq!(
+        explained(&["acme-import", "--unit", "acme-import.service"]),
+        "acme-import for a caller with an unknown account, unit acme-import.service\n  \
+         acme-import.toml#1 (line 18) speaks\n  \
+         acme-import.toml#2 (line 21) misses: unit must be import-review.service, the caller has \
+         acme-import.service\n\
+         gives repositories acme/*; organisation acme; \
+         permissions contents: write, members: read, metadata: read; for 30m, at most 1h; \
+         as an installation token of `acme-import-app`; \
+         where `acme-import-app` is missing, expired or not installed there, \
+         as the stored token `acme-import-old-token` itself\n0"
+    );
+    let both = explained(&[
+        "label-sync",
+        "--user",
+        "alice",
+        "--unit",
+        "label-sync.service",
+    ]);
+    assert!(
+        both.contains("label-sync.toml#1 (line 16) speaks\n"),
+        "{both}"
+    );
+    assert!(
+        both.contains("label-sync.toml#2 (line 20) would match, but an earlier rule decides"),
+        "{both}"
+    );
+    assert_eq!(
+        explained(&["nothing"]),
+        "error: there is no purpose `nothing`\n1"
+    );
+}
+
+#[test]
+fn explain_says_what_a_request_needs_and_whether_the_rule_gives_it() {
+    let says = |request: &str| {
+        let line = [
+            "auto-sync",
+            "--unit",
+            "auto-sync.service",
+            "--request",
+            request,
+        ];
+        let all = explained(&line);
+        let (_, after) = all.split_once("`source-pat` itself\n").unwrap();
+        after.trim_end_matches('0').to_owned()
+    };
+    assert_eq!(
+        says("GET https://api.github.com/repos/acme/site/contents/a%2Fb?ref=main"),
+        "GET /repos/{owner}/{repo}/contents/{path} needs contents: read on acme/site\n\
+         the rule gives that\n"
+    );
+    assert_eq!(
+        says("GET /repos/acme/site/labels"),
+        "GET /repos/{owner}/{repo}/labels needs issues: read, or pull_requests: read on acme/site\n\
+         the rule does not give that: permission `issues: read`; the rule does not allow it\n"
+    );
+    assert_eq!(
+        says("GET /user/repos"),
+        "the request is refused whatever a rule gives: GET /user/repos answers with what the stored \
+         token reaches, not with what the lease does\n"
+    );
+    let upload = says("POST https://uploads.github.com/repos/acme/site/releases/1/assets");
+    assert!(upload.contains("needs contents: write"), "{upload}");
+    for wrong in [
+        "/user",
+        "get /user",
+        "GET user",
+        "GET https://example.com/user",
+    ] {
+        let line = ["policy", "explain", "auto-sync", "--request", wrong];
+        assert!(Line::try_parse_from(line).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_named_account_brings_its_groups() {
+    let accounts = ExplainAccounts::default();
+    let who = WhoArgs {
+        user: Some("root".to_owned()),
+        group: vec!["no-such-group".to_owned()],
+        ..WhoArgs::default()
+    };
+    let caller = who.caller(&accounts);
+    assert_eq!((caller.uid, caller.gid), (0, 0));
+    assert!(
+        caller
+            .groups
+            .contains(&accounts.gid("no-such-group").unwrap())
+    );
+}
