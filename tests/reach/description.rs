@@ -7,8 +7,15 @@ use serde_json::{Map, Value};
 
 const METHODS: [&str; 6] = ["delete", "get", "head", "patch", "post", "put"];
 
-/// Properties of answers that hold whole repositories.
-const REPOSITORIES: [&str; 3] = ["full_name", "repository_full_name", "temp_clone_token"];
+/// Properties of answers that hold repositories, or say of which one each thing is.
+const REPOSITORIES: [&str; 6] = [
+    "full_name",
+    "repositoryName",
+    "repository_full_name",
+    "repository_id",
+    "repository_name",
+    "temp_clone_token",
+];
 /// Properties of bodies that name repositories other than by the path.
 const SELECTED: [&str; 4] = [
     "repo_names",

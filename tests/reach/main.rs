@@ -102,7 +102,7 @@ fn need(operation: &Described<'_>, said: &str) -> String {
     if let Some(reason) = said.strip_prefix("refused: ") {
         return format!("{uploads}-{reason}");
     }
-    // What is about one owner and holds repositories, in its answer or by their numbers in its body.
+    // What is about one owner and names repositories, in its answer or in its body.
     let whole = operation.is_about_one_owner() && operation.holds_repositories();
     let whole = if whole && said != "owner" { "*" } else { "" };
     let sets = said.replace(" | ", "|").replace(", ", ",");

@@ -4,7 +4,7 @@
 //! here is one installation's, and never wider at GitHub than it reads.
 //!
 //! The last is not a matter of course. GitHub takes a token without a list of repositories to mean
-//! all of the installation's; so whoever names none gets no permission that is about repositories.
+//! all of the installation's; so a request that names none gets no permission that is about repositories.
 
 use std::collections::BTreeSet;
 

@@ -2,7 +2,7 @@
 //!
 //! Clients encode what they put into a path: Octokit sends the label `type/bug` as `type%2Fbug`, which
 //! is one segment to some servers and two to others. So a path has several readings, the one that came and
-//! one for each time it can be decoded, and whoever decides looks at all of them. What no client needs and what
+//! one for each time it can be decoded, and all of them must be allowed. What no client needs and what
 //! servers are known to read differently is refused here: dot segments, empty ones, backslashes.
 
 /// The longest path that is read. Ours: GitHub documents no limit, and no operation comes near.
@@ -46,7 +46,7 @@ pub enum BadPath {
     Dots,
     /// Longer than any operation needs.
     #[error(
-        "a path has at most {LONGEST} characters and {MOST_SEGMENTS} segments, and is encoded at most twice"
+        "a path has at most {LONGEST} characters and {MOST_SEGMENTS} segments, and is encoded at most {MOST_ROUNDS} times"
     )]
     TooLong,
 }

@@ -119,6 +119,11 @@ fn an_operation_on_a_repository_needs_any_of_its_sets_of_permissions_there() {
         says("POST /repos/acme/site/pages"),
         "POST /repos/{owner}/{repo}/pages needs administration: write and pages: write on acme/site"
     );
+    assert_eq!(
+        says("POST /repos/acme/site/branches/main/rename"),
+        "POST /repos/{owner}/{repo}/branches/{branch}/rename needs administration: write and contents: write on acme/site",
+        "it may be the default branch"
+    );
     let site = lease(&["acme/site"], None, &["issues=write"]);
     assert_eq!(beyond("POST /repos/ACME/Site/labels", &site), None);
     assert_eq!(
@@ -140,7 +145,7 @@ fn reaching_a_repository_brings_its_metadata() {
 }
 
 #[test]
-fn what_is_free_at_github_is_allowed_only_where_it_is_about_nobody() {
+fn what_is_free_at_github_is_allowed_only_where_it_is_about_no_account() {
     let site = lease(&["acme/site"], None, &["issues=read"]);
     for free in [
         "GET /rate_limit",
@@ -208,58 +213,67 @@ fn a_list_over_an_owners_repositories_needs_all_of_them() {
     );
     let both = lease(&["acme/*"], Some("acme"), &["organization_secrets=write"]);
     assert_eq!(beyond(secret, &both), None);
+    for told_by_repository in [
+        "GET /orgs/acme/rulesets/rule-suites",
+        "GET /orgs/acme/hooks/7/deliveries",
+        "GET /organizations/acme/settings/billing/usage",
+    ] {
+        let needed = says(told_by_repository);
+        assert!(needed.ends_with(" on acme/* and acme"), "{needed}");
+    }
 }
 
 #[test]
 fn what_reaches_past_its_path_is_refused_whatever_the_lease_holds() {
-    for (request, why) in [
-        ("POST /repos/acme/site/forks", Why::OtherRepository),
-        ("POST /repos/acme/site/transfer", Why::OtherRepository),
-        ("POST /repos/acme/site/generate", Why::OtherRepository),
+    for (why, requests) in [
         (
-            "GET /repos/acme/site/issues/1/timeline",
             Why::OtherRepository,
+            &[
+                "POST /repos/acme/site/forks",
+                "POST /repos/acme/site/transfer",
+                "POST /repos/acme/site/generate",
+                "GET /repos/acme/site/issues/1/timeline",
+                "POST /repos/acme/site/issues/1/sub_issues",
+                "GET /repos/acme/site/compare/main...evil:main",
+                "GET /repos/acme/site/compare/main...evil%3Amain",
+                "GET /repos/acme/site/dependency-graph/compare/a...b%253Ac",
+                "PUT /repos/acme/site/pulls/1/update-branch",
+                "GET /orgs/acme/projectsV2/1/items",
+                "PATCH /orgs/acme/projectsV2/1/items/7",
+                "GET /orgs/acme/projectsV2/1/views/1/items",
+                "POST /orgs/acme/secret_scanning/enable_all",
+                "POST /orgs/acme/hooks/7",
+            ][..],
         ),
         (
-            "POST /repos/acme/site/issues/1/sub_issues",
-            Why::OtherRepository,
-        ),
-        (
-            "GET /repos/acme/site/compare/main...evil:main",
-            Why::OtherRepository,
-        ),
-        (
-            "GET /repos/acme/site/compare/main...evil%3Amain",
-            Why::OtherRepository,
-        ),
-        (
-            "GET /repos/acme/site/dependency-graph/compare/a...b%253Ac",
-            Why::OtherRepository,
-        ),
-        (
-            "PUT /orgs/acme/actions/variables/X/repositories/7",
             Why::Number,
-        ),
-        ("GET /teams/7", Why::Number),
-        ("POST /repos/acme/site/keys", Why::Credential),
-        ("PUT /repos/acme/site/collaborators/eve", Why::Credential),
-        (
-            "POST /repos/acme/site/actions/runners/registration-token",
-            Why::Credential,
+            &[
+                "PUT /orgs/acme/actions/variables/X/repositories/7",
+                "GET /teams/7",
+            ],
         ),
         (
-            "GET /repos/acme/site/secret-scanning/alerts/1",
             Why::Credential,
+            &[
+                "POST /repos/acme/site/keys",
+                "PUT /repos/acme/site/collaborators/eve",
+                "POST /repos/acme/site/actions/runners/registration-token",
+                "GET /repos/acme/site/secret-scanning/alerts/1",
+                "POST /repos/acme/site/codespaces",
+                "POST /repos/acme/site/pulls/1/codespaces",
+            ],
         ),
-        ("GET /user/repos", Why::Beyond),
-        ("GET /notifications", Why::NoPermission),
+        (Why::Beyond, &["GET /user/repos"]),
+        (Why::NoPermission, &["GET /notifications"]),
     ] {
-        let (method, path) = request.split_once(' ').unwrap();
-        let Err(Refusal::Operation { why: found, .. }) = needs(GithubHost::Api, method, path)
-        else {
-            panic!("{request}: {}", says(request));
-        };
-        assert_eq!(found, why, "{request}");
+        for request in requests {
+            let (method, path) = request.split_once(' ').unwrap();
+            let Err(Refusal::Operation { why: found, .. }) = needs(GithubHost::Api, method, path)
+            else {
+                panic!("{request}: {}", says(request));
+            };
+            assert_eq!(found, why, "{request}");
+        }
     }
     assert!(says("GET /repos/acme/site/compare/main...next").contains("contents: read"));
     assert!(says("GET /repositories/1/issues").starts_with("refused: "));
