@@ -1,8 +1,8 @@
 //! `cargo +nightly fuzz run reach`: whatever a path looks like, what a lease on one repository allows is
 //! about that repository.
 //!
-//! The first byte chooses the method, the rest is the path. The oracle reads as carelessly as a server can: it
-//! decodes until nothing changes, takes backslashes for slashes, drops empty segments and resolves dots.
+//! The first byte chooses the method, the rest is the path. The oracle reads as carelessly as a server can:
+//! it decodes until nothing changes, takes backslashes for slashes, drops empty segments and resolves dots.
 
 #![no_main]
 
@@ -25,11 +25,16 @@ fuzz_target!(|data: &[u8]| {
     let read = carelessly(path);
     for need in needs {
         let shown = need.to_string();
-        if let Some((_, on)) = shown.rsplit_once(" on ")
-            && on.contains('/')
-            && !on.ends_with("/*")
-        {
-            let (owner, name) = on.split_once('/').unwrap_or_default();
+        let (_, needed) = shown
+            .rsplit_once(" needs ")
+            .expect("as every need is written");
+        let on = needed.rsplit_once(" on ").map_or(needed, |(_, on)| on);
+        // A repository or all of an owner's, an organisation, or one of each.
+        for repository in on.split(" and ") {
+            let Some((owner, name)) = repository.split_once('/').filter(|(_, name)| *name != "*")
+            else {
+                continue;
+            };
             let within = read.windows(2).any(|two| two[0] == owner && two[1] == name);
             assert!(within, "{method} {path}: {shown}, read as {read:?}");
         }
@@ -45,7 +50,9 @@ fn carelessly(path: &str) -> Vec<String> {
         }
         bytes = next;
     }
-    let text = String::from_utf8_lossy(&bytes).replace('\\', "/").to_lowercase();
+    let text = String::from_utf8_lossy(&bytes)
+        .replace('\\', "/")
+        .to_lowercase();
     let mut segments: Vec<String> = Vec::new();
     for segment in text.split('/') {
         match segment {
@@ -61,7 +68,9 @@ fn decoded(bytes: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::new();
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
-        let digits = bytes.get(at + 1..at + 3).and_then(|two| std::str::from_utf8(two).ok());
+        let digits = bytes
+            .get(at + 1..at + 3)
+            .and_then(|two| std::str::from_utf8(two).ok());
         let value = digits.and_then(|two| u8::from_str_radix(two, 16).ok());
         match (byte, value) {
             (b'%', Some(value)) => {
