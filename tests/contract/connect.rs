@@ -72,7 +72,7 @@ impl Stage {
     }
 
     /// Another world, and a client that knows nothing of the one before.
-    fn begin_anew(&mut self) {
+    fn start_over(&mut self) {
         self.connect.change(|state| *state = State::new(world()));
         self.client = client(&self.prism.address());
     }
@@ -116,7 +116,7 @@ fn in_every_scene_what_it_asks_and_is_told_is_as_connect_describes_it_and_what_i
         what_violates_connects_description_is_found_in_both_directions,
     ];
     for scene in scenes {
-        stage.begin_anew();
+        stage.start_over();
         scene(&stage);
     }
 }

@@ -1,4 +1,4 @@
-//! P6: whoever changes the log is found out, by either verifier; and reading it is recorded.
+//! P6: a change of the log is found, by either verifier; and reading it is recorded.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,19 +1,9 @@
 //! P2: nothing is handed out that is not recorded. The rest of what a caller gets is tested in process, in
 //! `broker/src/tests/leases/issue.rs`, and what else befalls the log in `broker/src/tests/store`.
 
-use std::process::Command;
-
-use support::broker::Ran;
 use support::scenes::leases::{ASK, live, not_ready};
 use support::scenes::log::{refuses_until_fixed, says};
 use support::{TestBroker, needs};
-
-/// From now on no file of this broker's may grow past so many bytes.
-fn limit_files(broker: &TestBroker, bytes: &str) {
-    let pid = broker.pid().to_string();
-    let limit = format!("--fsize={bytes}:unlimited");
-    Ran::of(Command::new("prlimit").args(["--pid", &pid, &limit])).success();
-}
 
 /// What the command line makes of it.
 #[track_caller]
@@ -36,9 +26,9 @@ fn p2_nothing_is_handed_out_when_files_may_not_grow() {
     assert_eq!(broker.lease(ASK).status, 201);
     // At last not even the beginning of a new segment can be written, as on a full disk.
     for bytes in ["512", "1"] {
-        limit_files(&broker, bytes);
+        broker.limit_files(bytes);
         tokenctl_is_refused_and_told_why(&broker);
-        refuses_until_fixed(&broker, || limit_files(&broker, "unlimited"));
+        refuses_until_fixed(&broker, || broker.limit_files("unlimited"));
         broker.home.ctl(&["audit", "verify"]).success();
     }
     let after = live(&broker);

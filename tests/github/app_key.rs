@@ -71,7 +71,7 @@ impl AppKey {
         STANDARD.encode(Sha256::digest(self.spki()))
     }
 
-    /// The public key in PEM, for whoever verifies elsewhere.
+    /// The public key in PEM, to verify with elsewhere.
     #[must_use]
     pub fn public_pem(&self) -> String {
         pem("PUBLIC KEY", &self.spki())

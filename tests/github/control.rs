@@ -131,7 +131,7 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
             Ok::<_, Closed>(response(&answer, false))
         }
     });
-    // Whoever steers may hang up.
+    // The other end may hang up.
     let connection = http1::Builder::new();
     connection
         .serve_connection(TokioIo::new(stream), service)

@@ -38,7 +38,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         "control": github.control(),
     });
     writeln!(io::stdout(), "{addresses}")?;
-    // Whoever started it holds the other end, and need not kill it by name.
+    // The program that started it holds the other end, and need not kill it by name.
     io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
 }

@@ -91,8 +91,8 @@ pub(crate) fn echo(socket: &str, request: usize, answer: usize) {
     }
 }
 
-/// Durable records a second by so many threads that share their syncs: whoever finds no one writing
-/// writes for all who wait.
+/// Durable records a second by so many threads that share their syncs: one that finds no other
+/// writing writes for all that wait.
 pub(crate) fn group_commit(path: &Path, threads: usize, size: usize, time: Duration) -> f64 {
     let file = File::create(path).unwrap();
     let record = vec![b'x'; size];

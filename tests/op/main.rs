@@ -74,7 +74,7 @@ fn hang(directory: &Path) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Whoever reads may stop at any time.
+/// The reader may stop at any time.
 fn flood(bytes: u64) -> ExitCode {
     let block = [b'x'; 1000];
     for _ in 0..bytes / 1000 {

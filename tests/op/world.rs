@@ -99,7 +99,7 @@ pub fn in_turn<T>(directory: &Path, change: impl FnOnce(&mut World) -> T) -> T {
     lock.lock().unwrap();
     let mut world = world_in(directory);
     let changed = change(&mut world);
-    // Whoever looks meanwhile without waiting for a turn sees all of it or nothing.
+    // A reader that does not wait for its turn sees all of it or nothing.
     let (draft, place) = (directory.join("op.draft"), directory.join(WORLD));
     fs::write(&draft, serde_json::to_vec(&world).unwrap()).unwrap();
     fs::rename(draft, place).unwrap();

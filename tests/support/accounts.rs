@@ -65,12 +65,17 @@ pub fn request(broker: &TestBroker, uid: u32, method: &str, path: &str, body: &s
     http::read_answer(&mut text.as_bytes()).expect("an answer that is whole")
 }
 
-/// All that reaches the caller, but for the purpose's name, the record's number and the date.
+/// All that reaches the caller, but for the purpose's name, the record's number, the length, which follows from
+/// that number's digits, and the date.
 pub fn shown(answer: &Answer, purpose: &str) -> String {
     let head: Vec<_> = answer
         .head
         .lines()
-        .filter(|line| !line.starts_with("date:"))
+        .filter(|line| {
+            !["content-length:", "date:"]
+                .iter()
+                .any(|name| line.starts_with(name))
+        })
         .collect();
     let body = String::from_utf8(answer.body.clone()).unwrap();
     let body = body.replace(purpose, "PURPOSE");

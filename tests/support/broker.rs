@@ -233,6 +233,13 @@ impl TestBroker {
         self.child.wait().unwrap()
     }
 
+    /// From now on none of its files may grow past so many bytes; `unlimited` lifts that. Needs `prlimit`.
+    pub fn limit_files(&self, bytes: &str) {
+        let pid = self.pid().to_string();
+        let limit = format!("--fsize={bytes}:unlimited");
+        Ran::of(Command::new("prlimit").args(["--pid", &pid, &limit])).success();
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).unwrap();

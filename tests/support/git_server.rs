@@ -36,7 +36,7 @@ pub struct GitServer {
 }
 
 impl GitServer {
-    /// Serves `acme/site.git`, which holds one commit, to whoever knows `token`.
+    /// Serves `acme/site.git`, which holds one commit, to clients that know `token`.
     pub fn start(token: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         make_repository(directory.path());
@@ -203,7 +203,7 @@ impl Site {
             .env("REQUEST_METHOD", method)
             .env("PATH_INFO", path)
             .env("QUERY_STRING", query)
-            // Whoever has a name may push.
+            // A client that has a name may push.
             .env("REMOTE_USER", "token")
             .env("REMOTE_ADDR", "127.0.0.1")
             .stdin(Stdio::piped())

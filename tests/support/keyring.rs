@@ -95,7 +95,7 @@ impl SessionKeyring {
         self.keyring = Some(self.session.start_keyring(true));
     }
 
-    /// Whatever the keyring asks a user is never answered from now on, as with a dialog that nobody
+    /// Whatever the keyring asks a user is never answered from now on, as with a dialog that no one
     /// looks at: the program that would show it starts and stays silent, as long as the session does.
     pub fn let_prompts_hang(&self) {
         let prompter = self.session.0.join("prompter");

@@ -1,7 +1,7 @@
 //! A stand-in for 1Password's program `op`: what it holds, and what goes wrong with it.
 //!
-//! A real program (`tests/op/main.rs`), linked into a directory under the name `op`. Since whoever runs
-//! it clears its environment, its world is beside it. It says what the real one was seen to say, and
+//! A real program (`tests/op/main.rs`), linked into a directory under the name `op`. Since the broker
+//! clears its environment, its world is beside it. It says what the real one was seen to say, and
 //! writes down how it was run.
 
 use std::fs;
@@ -22,8 +22,8 @@ pub struct StandInOp {
 }
 
 impl StandInOp {
-    /// Puts it into this directory, as `op`. It is a link: whoever runs it must be able to reach the
-    /// build. It knows no vaults, and whoever asks without a token is told to sign in.
+    /// Puts it into this directory, as `op`. It is a link: the account that runs it must be able to reach
+    /// the build. It knows no vaults, and asks those without a token to sign in.
     pub fn in_dir(directory: &Path) -> Self {
         let directory = directory.to_owned();
         fs::create_dir_all(&directory).unwrap();

@@ -36,7 +36,7 @@ impl Stalled {
         }
     }
 
-    /// The end for whoever writes.
+    /// The end to write to.
     pub fn end(&self) -> Stdio {
         Stdio::from(self.write.try_clone().unwrap())
     }

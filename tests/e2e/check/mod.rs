@@ -111,7 +111,7 @@ fn the_first_systems_file_is_imported_and_every_fault_in_it_is_found() {
     assert_eq!(ran.code(), Some(1));
     assert!(ran.stdout.contains("expired"), "{ran:?}");
 
-    // Faults are seen by whoever looks at the whole.
+    // The status of the whole shows faults too.
     let status = home.ctl(&["status"]).success();
     assert!(
         status.contains("`org-repo-analysis-token` is refused by GitHub"),

@@ -1,10 +1,8 @@
 //! A log that can no longer be written when a token has been minted. What else goes wrong on the way to a token
 //! is tested in process, in `broker/src/tests/installation/faults.rs`.
 
-use std::process::Command;
 use std::thread;
 
-use support::broker::Ran;
 use support::github::Fault;
 use support::{needs, wait};
 
@@ -19,16 +17,11 @@ fn p2_if_the_issue_cannot_be_recorded_the_token_is_revoked_and_nobody_gets_it() 
         return;
     };
     setting.github.fault(Fault::on(MINT).hold().times(1));
-    let limit = |bytes: &str| {
-        let pid = setting.broker.pid().to_string();
-        Ran::of(Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}")]))
-            .success();
-    };
     let problem = thread::scope(|scope| {
         let asking = scope.spawn(|| setting.refusal());
         setting.github.wait_for_calls(MINT, 1);
         // The grant is recorded; what comes of it cannot be. The vault's file may grow no more either.
-        limit("1:unlimited");
+        setting.broker.limit_files("1");
         setting.github.release();
         asking.join().unwrap()
     });
@@ -37,5 +30,5 @@ fn p2_if_the_issue_cannot_be_recorded_the_token_is_revoked_and_nobody_gets_it() 
         "{problem}"
     );
     wait::until(|| setting.github.live_tokens() == 0);
-    limit("unlimited:unlimited");
+    setting.broker.limit_files("unlimited");
 }

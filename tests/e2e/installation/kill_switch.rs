@@ -19,7 +19,7 @@ fn the_command_says_in_a_table_what_ended_and_what_still_works_and_by_its_exit_c
     let ran = setting.broker.home.ctl(&["lock", "--revoke"]);
     assert_eq!(ran.code(), Some(0), "{}", ran.stderr);
     assert!(
-        ran.stdout.contains("1 dead") && ran.stdout.contains("still valid"),
+        ran.stdout.contains("1 revoked") && ran.stdout.contains("still valid"),
         "{}",
         ran.stdout
     );

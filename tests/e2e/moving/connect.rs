@@ -1,8 +1,9 @@
-//! A Connect server that fails in the middle of a move. What the broker writes and erases there by itself is tested
-//! in process, in `broker/src/tests/moves/connect.rs`.
+//! A Connect server that fails in the middle of a move, and a broker that is killed while it writes there. What
+//! the broker writes and erases there by itself is tested in process, in `broker/src/tests/moves/connect.rs`.
 
 use support::connect::{StandInConnect, TOKEN, World};
-use support::github::Fault;
+use support::github::{Effect, Fault};
+use support::wait;
 
 use super::*;
 
@@ -19,6 +20,27 @@ pub(super) fn with_connect() -> (StandInConnect, TestBroker) {
 
 pub(super) fn there(connect: &StandInConnect) -> Option<String> {
     connect.value("Github-Tokens", NAME, "credential")
+}
+
+#[test]
+fn a_write_that_failed_or_happened_without_an_answer_is_settled_by_running_it_again() {
+    let write = "POST /v1/vaults/*/items";
+    for effect in [Effect::Hang, Effect::HangAfter] {
+        let (connect, broker) = with_connect();
+        connect.fault(Fault::on(write).effect(effect).times(1));
+        let mut tokenctl = moving(&broker.home, &[NAME, "--to", TO]).spawn().unwrap();
+        wait::until(|| connect.calls(write) == 1);
+        let home = broker.kill();
+        tokenctl.wait().unwrap();
+        connect.heal();
+        let broker = start(home);
+        assert_serves(&broker, NAME, VALUE);
+        run(&broker, &[NAME, "--to", TO]).success();
+        assert_serves(&broker, NAME, VALUE);
+        let items = connect.items("Github-Tokens");
+        let named = items.iter().filter(|item| item["title"] == NAME).count();
+        assert_eq!(named, 1, "{items:?}");
+    }
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn each_broken_place_is_one_line_with_what_to_do() {
                 .contains(lines[first].strip_prefix(&line).unwrap())
         );
     }
-    // Each of them was opened on record, by whoever asked.
+    // Each of them was opened on record, for the caller that asked.
     let uses = broker.home.records_of("secret.used");
     let probes = uses.iter().filter(|usage| usage["what_for"] == "probe");
     assert_eq!(probes.count(), 8, "four places, asked twice");

@@ -2,6 +2,7 @@
 
 mod interrupted;
 mod killed;
+mod sinks;
 mod way;
 
 use std::fs;

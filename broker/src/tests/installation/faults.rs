@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use support::github::{Effect, Fault};
+use support::scenes::log::says;
 use support::wait;
 
 use super::{END, FIND, MINT, OLD_TOKEN, Setting};
@@ -50,13 +51,9 @@ fn when_github_grants_more_than_was_asked_the_token_is_revoked_and_nobody_gets_i
     setting
         .github
         .fault(Fault::on(MINT).patch_body(more).times(1));
-    let problem = setting.refusal();
-    assert_eq!(problem["code"], "upstream_refused");
-    let detail = problem["detail"].as_str().unwrap();
-    assert!(
-        detail.contains("`contents`: write instead of read"),
-        "{detail}"
-    );
+    let problem = setting.refused(r#"{"purpose":"acme-import"}"#);
+    let more = "`contents`: write instead of read";
+    says(problem["detail"].as_str().unwrap(), &[more]);
     wait::until(|| setting.github.live_tokens() == 0);
     wait::until(|| setting.broker.home.records_of("token.revoked").len() == 1);
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use support::broker::own_uid;
 use support::github::Fault;
 use support::scenes::app::{lock_and_revoke, revoked_by_us, status_of, take_raw, take_two};
+use support::scenes::log::last_segment;
 use support::wait;
 
 use super::{END, OLD_TOKEN, Setting};
@@ -128,12 +129,7 @@ fn a_log_that_cannot_be_written_stops_nothing_and_a_restart_revives_nothing() {
     let setting = Setting::new();
     let one = setting.take(&json!({}));
     let raw = take_raw(&setting.broker);
-    let segment = setting
-        .broker
-        .home
-        .places
-        .audit
-        .join("00000000000000000000.jsonl");
+    let segment = last_segment(&setting.broker.home);
     let away = setting.broker.home.path().join("away");
     fs::rename(&segment, &away).unwrap();
     let revoked = lock_and_revoke(&setting.broker);

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use support::github::{AppKey, StandIn, World};
 use support::http::{self, Answer};
 use support::scenes::app::{self, CLIENT, END, FIND, MINT, OLD_TOKEN};
+use support::scenes::log::says;
 use support::{Home, wait};
 
 use super::InProcess;
@@ -45,6 +46,17 @@ impl Setting {
 
     fn refusal(&self) -> Value {
         app::refusal(&self.broker)
+    }
+
+    /// Asks for a lease with this body, for which GitHub must refuse the token.
+    #[track_caller]
+    fn refused(&self, body: &str) -> Value {
+        let answer = self.broker.lease(body);
+        assert_eq!(answer.status, 502, "{answer:?}");
+        let problem = answer.json();
+        assert_eq!(problem["code"], "upstream_refused");
+        assert!(problem.get("token").is_none());
+        problem
     }
 
     /// What a script with the token is answered.
@@ -104,17 +116,10 @@ fn repositories_are_named_once_and_from_then_on_meant_by_their_ids() {
     setting.github.change(|state| {
         state.add(World::new().repository("acme/one"));
     });
-    let answer = setting
-        .broker
-        .lease(r#"{"purpose":"acme-import","repositories":["acme/one"],"fresh":true}"#);
-    assert_eq!(answer.status, 502, "{answer:?}");
-    let problem = answer.json();
-    assert_eq!(problem["code"], "upstream_refused");
-    let detail = problem["detail"].as_str().unwrap();
-    assert!(
-        detail.contains("`acme/one` is called `acme/uno` today"),
-        "{detail}"
-    );
+    let fresh = r#"{"purpose":"acme-import","repositories":["acme/one"],"fresh":true}"#;
+    let problem = setting.refused(fresh);
+    let renamed = "`acme/one` is called `acme/uno` today";
+    says(problem["detail"].as_str().unwrap(), &[renamed]);
     wait::until(|| setting.broker.home.records_of("token.revoked").len() == 1);
 }
 

@@ -26,14 +26,6 @@ impl Setting {
         })
     }
 
-    fn refused(&self, body: &str) -> Value {
-        let answer = self.broker.lease(body);
-        assert_eq!(answer.status, 502, "{answer:?}");
-        let problem = answer.json();
-        assert_eq!(problem["code"], "upstream_refused");
-        problem
-    }
-
     fn pinned(&self) -> Value {
         let list = self.broker.done("GET", "/v1/repositories", "").json();
         list["repositories"].clone()

@@ -1,5 +1,7 @@
 //! Across restarts, kills and locks a lease keeps its end.
 
+use support::scenes::log::last_segment;
+
 use super::*;
 
 #[test]
@@ -16,7 +18,7 @@ fn p5_a_lease_whose_time_ran_out_while_the_broker_was_down_is_not_honoured() {
 fn p5_a_revocation_that_could_not_be_recorded_survives_a_kill() {
     let broker = InProcess::with_label_sync();
     let lease = take(&broker, "");
-    let segment = broker.home.places.audit.join("00000000000000000000.jsonl");
+    let segment = last_segment(&broker.home);
     let away = broker.home.path().join("away");
     fs::rename(&segment, &away).unwrap();
     let revoked = broker.http("DELETE", &lease, "").json();

@@ -1,11 +1,11 @@
-//! Through a Connect server the broker writes and erases by itself.
+//! Through a Connect server the broker writes and erases by itself. One that dies while it writes is killed in
+//! `tests/e2e/moving/connect.rs`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use support::connect::{StandInConnect, TOKEN, World};
-use support::github::{Effect, Fault};
-use support::wait;
+use support::github::Fault;
 
 use super::*;
 
@@ -51,27 +51,6 @@ fn the_broker_makes_the_item_and_takes_the_field_out_of_it_again_and_no_lease_fa
     let records = scene.broker.home.records_of("secret.moving");
     let steps: Vec<_> = records.iter().map(|record| &record["step"]).collect();
     assert_eq!(steps, ["writing", "copied", "writing", "copied"]);
-}
-
-#[test]
-fn a_write_that_failed_or_happened_without_an_answer_is_settled_by_running_it_again() {
-    let write = "POST /v1/vaults/*/items";
-    for effect in [Effect::Hang, Effect::HangAfter] {
-        let (connect, scene) = with_connect();
-        connect.fault(Fault::on(write).effect(effect).times(1));
-        let path = format!("/v1/secrets/{NAME}/move");
-        let to = json!({ "to": TO }).to_string();
-        let _moving = scene.broker.begin("POST", &path, &to);
-        wait::until(|| connect.calls(write) == 1);
-        let broker = scene.broker.killed(|_| connect.heal());
-        let scene = Scene { broker };
-        scene.assert_serves(NAME, VALUE);
-        scene.to(TO).the_end();
-        scene.assert_serves(NAME, VALUE);
-        let items = connect.items("Github-Tokens");
-        let named = items.iter().filter(|item| item["title"] == NAME).count();
-        assert_eq!(named, 1, "{items:?}");
-    }
 }
 
 #[test]

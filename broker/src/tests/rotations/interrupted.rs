@@ -58,7 +58,7 @@ fn a_rotation_that_its_driver_left_goes_on_after_half_a_minute_and_not_before() 
     assert_eq!(
         scene.state()["phase"],
         "swapped",
-        "left to whoever drives it"
+        "left to the operator who drives it"
     );
     scene.broker.clock.advance(Duration::from_secs(6));
     wait::until(|| scene.state()["phase"] == "finished");

@@ -1,6 +1,6 @@
-//! Where else a value goes.
+//! Where else a value goes. A broker that dies while it writes there is killed in `tests/e2e/rotate/sinks.rs`.
 
-use support::github::{Effect, Fault, Stored};
+use support::github::{Fault, Stored};
 use support::scenes::rotation::{named_in, sink_with};
 use support::wait;
 
@@ -168,29 +168,6 @@ fn an_app_writes_a_sink_with_a_token_for_that_place_alone_which_is_ended_after_i
         named_in(&scene.broker.home, "token.revoked"),
         named_in(&scene.broker.home, "token.minted")
     );
-}
-
-#[test]
-fn a_broker_killed_while_an_apps_token_writes_a_sink_ends_that_token_when_it_comes_back() {
-    let scene = written_with_an_app();
-    scene.github.fault(Fault::on(PUT).effect(Effect::Hang));
-    let path = format!("/v1/rotations/{NAME}");
-    let begun = scene.post(&path, &json!({ "value": NEW }));
-    assert_eq!(begun.status, 200, "{begun:?}");
-    scene.confirm(NAME, &json!({}));
-    let _writing = scene.broker.begin("POST", &format!("{path}/next"), "{}");
-    scene.github.wait_for_calls(PUT, 1);
-    assert_eq!(scene.github.live_tokens(), 1);
-    let Scene { github, broker } = scene;
-    let broker = broker.killed(|_| github.heal());
-    let scene = Scene { github, broker };
-    scene.broker.until(|| scene.github.live_tokens() == 0);
-    scene.rotate(Then::Revoke).the_end();
-    scene.assert_rotated("the broker was killed with an App's token in hand");
-    let named = |kind| named_in(&scene.broker.home, kind);
-    scene.broker.until(|| named("token.revoked").len() == 2);
-    assert_eq!(scene.github.live_tokens(), 0);
-    assert_eq!(named("token.revoked"), named("token.minted"));
 }
 
 #[test]

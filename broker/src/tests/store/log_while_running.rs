@@ -89,7 +89,7 @@ fn a_grant_appended_under_the_broker_with_a_good_chain_is_moved_aside_and_makes_
     let (line, forged) = forged_grant(&broker.home);
     append(&broker.home, &line);
     assert_eq!(live(&broker), std::slice::from_ref(&held));
-    // Whoever asks next is refused, because it is then that it is noticed.
+    // The next request is refused, because it is then that it is noticed.
     says(
         &String::from_utf8(broker.lease(ASK).body).unwrap(),
         &["audit_unavailable"],
