@@ -83,7 +83,7 @@ fn show(lease: LeaseView) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Ends each; goes on after one that could not be ended, and fails in the end.
+/// Revokes each; goes on after one that could not be revoked, and fails at the end.
 fn revoke(broker: &Broker, leases: &[LeaseId], json: bool) -> Result<(), Failure> {
     let mut failed = None;
     for lease in leases {
@@ -103,7 +103,7 @@ fn revoke(broker: &Broker, leases: &[LeaseId], json: bool) -> Result<(), Failure
 }
 
 fn report(revoked: Revoked) -> Result<(), Failure> {
-    ui::line(format_args!("lease {} ended", revoked.lease))?;
+    ui::line(format_args!("lease {} revoked", revoked.lease))?;
     for other in &revoked.also_ended {
         ui::line(format_args!(
             "lease {other} was revoked too: it shared the token"

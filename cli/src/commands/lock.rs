@@ -99,18 +99,18 @@ type Key<'a> = (&'a SecretName, &'a Purpose, u32, Delivery);
 #[derive(Default)]
 struct Ends {
     leases: usize,
-    dead: usize,
+    revoked: usize,
     pending: usize,
 }
 
 impl Ends {
     fn at_github(&self, deliver: Delivery) -> String {
-        match (self.dead, self.pending) {
+        match (self.revoked, self.pending) {
             (0, 0) if deliver == Delivery::Raw => "still valid".to_owned(),
             (0, 0) => "no token".to_owned(),
-            (dead, 0) => format!("{dead} dead"),
+            (revoked, 0) => format!("{revoked} revoked"),
             (0, pending) => format!("{pending} pending"),
-            (dead, pending) => format!("{dead} dead, {pending} pending"),
+            (revoked, pending) => format!("{revoked} revoked, {pending} pending"),
         }
     }
 }
@@ -122,7 +122,7 @@ fn rows(revoked: &RevokedAll) -> BTreeMap<Key<'_>, Ends> {
         rows.entry(key).or_default().leases += 1;
     }
     for token in &revoked.tokens_ended {
-        rows.entry(key(token)).or_default().dead += 1;
+        rows.entry(key(token)).or_default().revoked += 1;
     }
     for token in &revoked.tokens_pending {
         rows.entry(key(token)).or_default().pending += 1;
@@ -139,8 +139,8 @@ fn later(tokens: usize, leases: u64) -> String {
     let mut left = Vec::new();
     if tokens > 0 {
         let (which, end) = match tokens {
-            1 => ("token", "ends by itself"),
-            _ => ("tokens", "end by themselves"),
+            1 => ("token", "expires by itself"),
+            _ => ("tokens", "expire by themselves"),
         };
         left.push(format!(
             "GitHub has not confirmed the revocation of {tokens} installation {which}, which the broker retries after the next `tokenctl unlock`, and which {end} within the hour"
@@ -163,7 +163,7 @@ mod tests {
     fn what_is_left_is_said_in_one_line() {
         let one = later(1, 0);
         assert!(
-            one.contains("1 installation token,") && one.contains("ends by itself"),
+            one.contains("1 installation token,") && one.contains("expires by itself"),
             "{one}"
         );
         let both = later(2, 3);

@@ -128,7 +128,7 @@ fn revoking_goes_on_after_a_lease_that_is_gone_and_fails_in_the_end() {
     });
     let got = broker.run(&["lease", "revoke", &gone, &live]);
     assert_eq!(got.status.code(), Some(1));
-    assert_eq!(out(&got), format!("lease {live} ended\n"));
+    assert_eq!(out(&got), format!("lease {live} revoked\n"));
     assert!(err(&got).contains("warning: the token still works"));
     assert!(err(&got).contains("error: no such lease"));
 }

@@ -101,7 +101,7 @@ fn a_change_that_may_be_in_force_stays_for_the_next_run() {
 }
 
 #[test]
-fn printed_it_is_left_to_a_person_and_without_a_terminal_not_waited_for() {
+fn printed_it_is_left_to_an_operator_and_without_a_terminal_not_waited_for() {
     let scene = scene(|| (200, "{}".to_owned()));
     let args = ["secret", "move", "ci", "--to", "vault", "--print"];
     let ran = scene.broker.run(&args);
