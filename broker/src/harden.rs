@@ -6,7 +6,7 @@
 //! also stops a piped `core_pattern`, as a limit of 0 does not (core(5)), and a core without any
 //! memory where there was no room for a 1. Files are made for the owner only. A full file
 //! (`RLIMIT_FSIZE`) is an error to answer and not a signal to die of. A child (`op`) gains no
-//! privileges, and nothing leaks in from whoever started us.
+//! privileges, and nothing leaks in from the program that started us.
 //!
 //! Root can undo all of this, and so can whatever may act as root; SECURITY.md says so.
 //!
@@ -64,7 +64,7 @@ pub fn before_any_secret() -> Result<Hardened, HardenError> {
     // The write that exceeds the limit fails with EFBIG; the signal stays pending for ever.
     let mut full_file = SigSet::empty();
     full_file.add(Signal::SIGXFSZ);
-    // Nothing else stays blocked: whoever started us may have blocked SIGTERM.
+    // Nothing else stays blocked: the program that started us may have blocked SIGTERM.
     full_file
         .thread_set_mask()
         .map_err(step("blocking SIGXFSZ alone"))?;

@@ -27,7 +27,8 @@ impl Holder {
         }
     }
 
-    /// Writes the note; for whoever has locked the store. What an earlier broker noted goes in any case.
+    /// Writes the note; for the process that has locked the store. What an earlier broker noted
+    /// goes in any case.
     ///
     /// # Errors
     ///
@@ -49,7 +50,7 @@ impl Holder {
             .inspect_err(|_cut| drop(fs::remove_file(&note)))
     }
 
-    /// Who noted itself last, if it still runs; for whoever finds the store locked.
+    /// Who noted itself last, if it still runs; for a process that finds the store locked.
     #[must_use]
     pub fn noted(data: &Path) -> Option<Self> {
         let text = fs::read_to_string(data.join(NOTE)).ok()?;

@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(read(body.as_str()).unwrap(), (lease, boot_id));
     }
 
-    /// A lease as long as its record can be made by whoever asks for it.
+    /// A lease as long as its record can be made by the caller who asks for it.
     fn longest() -> Lease {
         let now = Now {
             wall: "2026-11-21T07:00:00.123456Z".parse().unwrap(),

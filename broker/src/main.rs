@@ -89,7 +89,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let places = Paths::find(&overrides, |name| std::env::var_os(name))?;
     let clock = Arc::new(SystemClock::new()?);
     let Some(command) = arguments.command else {
-        // Nothing that serves may wait for whoever reads standard error, a panic included.
+        // Nothing that serves may wait for the reader of standard error, a panic included.
         let stderr = NonblockingStderr::to_standard_error()?;
         redact::install_panic_hook(stderr.clone());
         redact::init_tracing(format, filter, stderr.clone())?;

@@ -186,7 +186,7 @@ async fn back_up(
 ) -> Result<Response, Refusal> {
     let passphrase = Passphrase::new(body.passphrase);
     let bytes = to_completion(async move { operations.back_up(&by, passphrase).await }).await?;
-    // Sealed under the passphrase; with its length, so that whoever reads it can tell a broken end.
+    // Sealed under the passphrase. Its length goes with it, so that a reader notices if it was cut off.
     let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
     Ok((kind, bytes).into_response())
 }

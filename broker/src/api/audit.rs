@@ -1,6 +1,6 @@
 //! `/v1/audit`: the log's bytes for operators who may not read its files. Reading is recorded.
 //!
-//! The bytes are returned as they are, so that whoever verifies them need not trust the broker.
+//! The bytes are returned as they are, so that an auditor who verifies them need not trust the broker.
 
 use std::sync::Arc;
 use std::time::Duration;

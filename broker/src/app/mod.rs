@@ -1,7 +1,7 @@
 //! The services, and how they are put together once at start.
 //!
-//! An app has no methods: whoever needs a service is given that one. Each lists in its constructor what it
-//! needs, and all of that stands below it.
+//! An app has no methods: code that needs a service gets that one. Each service lists what it needs in its
+//! constructor, and all of that is below it.
 
 #[cfg(test)]
 pub(crate) mod scratch;
@@ -32,7 +32,7 @@ use crate::secrets::Secrets;
 use crate::status::{Process, Status};
 use crate::warnings::Warnings;
 
-/// Every service, from the top to the bottom of what they need, and what they stand on.
+/// Every service, each above those it needs, and what they are built on.
 #[derive(Clone, FromRef)]
 pub struct App {
     /// What is shown of all of it.

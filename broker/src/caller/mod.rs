@@ -8,8 +8,8 @@
 //! (Linux before 6.5), every attribute that hangs on the process is absent.
 //!
 //! Attributes are read at accept and compared on each request; one that changed stays absent for
-//! the rest of the connection. A connection whose opener has ended is refused altogether: whoever
-//! inherited it would speak with a dead process's name.
+//! the rest of the connection. A connection whose opener has ended is refused altogether: a process
+//! that inherited it would speak with a dead process's name.
 //!
 //! What remains possible, and why `exe` and `user_unit` are no boundary: a process may connect, run
 //! another program before the broker accepts, and leave a child that speaks for it; it may pass the

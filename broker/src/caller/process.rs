@@ -116,8 +116,7 @@ fn started(stat: &[u8]) -> Option<u64> {
     after_name(stat)?.nth(22 - 3)?.parse().ok()
 }
 
-/// The fields from the third on. The name, field 2, ends at the last parenthesis because it may hold some
-/// itself.
+/// The fields from the third on. The name, field 2, ends at the last parenthesis: it may hold some itself.
 fn after_name(stat: &[u8]) -> Option<SplitAsciiWhitespace<'_>> {
     let name_end = stat.iter().rposition(|byte| *byte == b')')?;
     let after = std::str::from_utf8(stat.get(name_end + 1..)?).ok()?;

@@ -82,7 +82,7 @@ impl Subordinates {
             Ok(found) => Some(FileId::of(&found)),
             Err(Errno::ENOENT) => None,
             Err(error) => {
-                tracing::warn!(cause = %error, path = %self.path.display(), "cannot look at subordinate uids");
+                tracing::warn!(cause = %error, path = %self.path.display(), "cannot check subordinate uids");
                 return known.ranges;
             }
         };

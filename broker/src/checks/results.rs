@@ -1,4 +1,4 @@
-//! Keeps what a check found: recorded, counted, stored beside the secret, and given to whoever is warned.
+//! Keeps what a check found: recorded, counted, stored beside the secret, and handed to the warnings.
 
 use std::borrow::Cow;
 
@@ -109,7 +109,7 @@ impl Checks {
             })
             .await;
         self.count(verdict.as_str());
-        // Whoever asked sees it; no one looks at what is checked by night.
+        // The operator who asked sees it; no one reads what is checked on schedule.
         if let (None, Some(worst)) = (by, evaluated.findings.first())
             && verdict == Verdict::Error
         {

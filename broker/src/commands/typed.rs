@@ -128,7 +128,8 @@ mod tests {
             "a passphrase\r\n",
             "\u{feff}a passphrase\n",
         ] {
-            assert!(read_from(text.as_bytes()).is_ok());
+            let typed = read_from(text.as_bytes());
+            assert!(typed.is_ok_and(|typed| typed.chosen().is_ok()));
             let read = read(&mut text.as_bytes(), Path::new("-")).unwrap();
             assert_eq!(
                 as_read::new_passphrase(&read),

@@ -72,7 +72,7 @@ pub(super) struct OnePasswordTable {
     ca: Option<PathBuf>,
     #[serde(deserialize_with = "plan")]
     plan: Plan,
-    #[serde(deserialize_with = "wait")]
+    #[serde(deserialize_with = "span")]
     wait: Option<Duration>,
 }
 
@@ -158,7 +158,7 @@ fn plan<'de, D: Deserializer<'de>>(value: D) -> Result<Plan, D::Error> {
     })
 }
 
-fn wait<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Duration>, D::Error> {
+fn span<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Duration>, D::Error> {
     parsed(value, |text| duration::parse(text).map(Some))
 }
 
@@ -166,7 +166,7 @@ fn wait<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Duration>, D::Erro
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct SourcesTable {
-    #[serde(deserialize_with = "wait")]
+    #[serde(deserialize_with = "span")]
     ttl: Option<Duration>,
     #[serde(deserialize_with = "stale")]
     stale: Option<Duration>,

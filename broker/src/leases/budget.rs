@@ -41,7 +41,7 @@ impl Budget {
     ///
     /// # Errors
     ///
-    /// If less is left: when to come back, which is when the minute is over, in whole seconds rounded up.
+    /// If less is left: how long until the minute is over, in whole seconds rounded up.
     pub(crate) fn spend(&self, uid: u32, amount: usize, now: Now) -> Result<(), Duration> {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let window = accounts.entry(uid).or_insert(Minute {

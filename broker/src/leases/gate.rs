@@ -22,7 +22,7 @@ impl Gate {
         self.draining.load(Ordering::Acquire)
     }
 
-    /// Has nothing granted while the guard is there, nor what is on its way: all leases are about to end.
+    /// Grants nothing while the guard exists, nor what was asked for before: all leases are about to end.
     pub(crate) fn revoke(&self) -> GrantsPaused<'_> {
         self.revoking.fetch_add(1, Ordering::AcqRel);
         self.revocations.fetch_add(1, Ordering::AcqRel);

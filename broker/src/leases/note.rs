@@ -1,4 +1,4 @@
-//! What the vault is told once a second: how far the audit log has got, and who was handed what.
+//! What is sent to the vault once a second: how far the audit log has got, and who was handed what.
 //!
 //! The head lets the next start tell a cut or exchanged log from a sound one. The figures go in the
 //! same transaction, so that a start after a crash counts each grant beyond the head exactly once.
@@ -14,7 +14,7 @@ use crate::lease_record;
 use crate::leases::Leases;
 
 impl Leases {
-    /// Tells the vault, which writes it soon after. Nothing is told while nothing happens.
+    /// Sends it to the vault, which writes it soon after. Nothing is sent while nothing happens.
     pub(crate) fn note_head(&self) {
         // Until removals that the log announces are carried out, the next start must see them again.
         let held = |removal: &Removal| self.vault.held(&removal.secret).is_some();
@@ -30,7 +30,7 @@ impl Leases {
         }
     }
 
-    /// Waits until the figures hold every grant so far, for whoever asks to see them.
+    /// Waits until the figures hold every grant so far, for an operator who asks to see them.
     pub(crate) async fn flush_usage(&self) {
         self.note_head();
         if let Err(error) = self.vault.settle().await {

@@ -1,7 +1,7 @@
 //! Rebuilds live leases from the audit log, once the vault can tell which are genuine.
 //!
-//! Whoever can write the log's files cannot make a lease: without the MAC under a key in the vault
-//! nothing is rebuilt. Whoever cuts the tail off cannot revive one: revocations left a tombstone in
+//! Who can write the log's files cannot make a lease: without the MAC under a key in the vault
+//! nothing is rebuilt. Who cuts the tail off cannot revive one: revocations left a tombstone in
 //! the vault. Another boot with a wall clock behind the log's last record honours nothing, because
 //! there is no telling how late it is.
 //!
@@ -110,8 +110,8 @@ impl Leases {
             .map(|(lease, why)| self.record_expiry(lease, why));
         let recorded = join_all(ends).await.into_iter().all(|recorded| recorded);
         if let Some(forgotten) = mismatch.filter(|_| all_evaluated) {
-            let told = self.report_mismatch(ended, &forgotten).await;
-            if !(recorded && told && self.trust_the_log().await) {
+            let reported = self.report_mismatch(ended, &forgotten).await;
+            if !(recorded && reported && self.trust_the_log().await) {
                 let this = Arc::clone(self);
                 tokio::spawn(async move { this.trust_the_log_once_all_is_recorded().await });
             }
@@ -313,7 +313,7 @@ fn names(secrets: &[SecretName]) -> Vec<&str> {
     secrets.iter().map(SecretName::as_str).collect()
 }
 
-/// How often a log that cannot be written is looked at before the vault trusts it.
+/// How often a log that cannot be written is checked before the vault trusts it.
 const TRUST_AGAIN: Duration = Duration::from_secs(1);
 
 const CHANGED: &str = "what the vault had noted of the log was changed by someone else";

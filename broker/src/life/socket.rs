@@ -11,7 +11,7 @@ use super::tasks::{Rounds, Tasks};
 use crate::socket::{Listener, SocketGuard};
 use crate::status::Status;
 
-/// Looks at the socket again and again, and passes the next one on when it had to be made again.
+/// Checks the socket again and again. Where it had to be made again, passes the new one on.
 pub(super) fn watch_socket(
     tasks: &mut Tasks,
     kept: SocketGuard,
@@ -32,7 +32,7 @@ async fn look(
         Ok(Ok(Some(again))) => listen_again(again, &made_again).await.err(),
         Ok(Err(lost)) => Some(causes::describe(&lost)),
         Err(panic) => {
-            return tracing::error!(cause = %panic, "the socket could not be looked at");
+            return tracing::error!(cause = %panic, "the check of the socket failed; it is repeated in a moment");
         }
     };
     if status.note_socket_fault(fault.clone()) {
@@ -56,5 +56,5 @@ async fn listen_again(
     Ok(())
 }
 
-/// How often the socket is looked at.
+/// How often the socket is checked.
 const LOOK: Duration = Duration::from_secs(2);

@@ -1,6 +1,6 @@
 //! What goes on beside requests: each task by its name, at its period, until the stop.
 //!
-//! A task that panics is told of by its name and goes on with its next round: a fault in one must not
+//! A task that panics is traced by its name and goes on with its next round: a fault in one must not
 //! silently end what the others count on.
 
 use std::panic::AssertUnwindSafe;

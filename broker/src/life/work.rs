@@ -60,13 +60,13 @@ pub(super) fn start_tasks(app: &App, tasks: &mut Tasks) {
         app.operations.run_due_rekey().await;
     });
 
-    // Their places may be slow as well; a question that is under way is given up.
+    // Their places may be slow as well; a stop drops a question that is under way.
     tasks.run_until_stop("sources", &app.secrets, |secrets| async move {
         secrets.refresh_sources(REFRESH).await;
     });
 
     // Once the start has settled, because its first rounds touch much that is not touched again, and then
-    // every hour in which no one holds a lease: whoever comes next pays for it in microseconds, and a
+    // every hour in which no one holds a lease: the next caller pays for it in microseconds, and a
     // broker that is busy does not pay at all.
     let (rounds, mut starting) = (Rounds::finished(TIDY).first_after(SETTLED), true);
     tasks.every("memory", rounds, &app.leases, move |leases| {
@@ -88,15 +88,15 @@ pub(super) fn start_tasks(app: &App, tasks: &mut Tasks) {
 const SWEEP: Duration = Duration::from_millis(250);
 /// How often the vault notes the audit log's head.
 const NOTE: Duration = Duration::from_secs(1);
-/// How often deadlines are looked at, and what could not be delivered is tried again.
+/// How often deadlines are checked, and what could not be delivered is tried again.
 const WARN: Duration = Duration::from_secs(60);
 /// How long at least between two questions for what is left of a rate limit.
 const POLL: Duration = Duration::from_secs(1);
-/// How often values that are stored elsewhere are looked at for those that are soon past their time.
+/// How often values that are stored elsewhere are searched for those that are soon past their time.
 const REFRESH: Duration = Duration::from_secs(1);
 /// How often a check that is due is looked for.
 const CHECK: Duration = Duration::from_secs(1);
-/// How often rotations are looked at for steps that are due.
+/// How often rotations are searched for steps that are due.
 const DUE: Duration = Duration::from_secs(1);
 /// How long after a start what runs from time to time has run once.
 const SETTLED: Duration = Duration::from_secs(5);

@@ -7,8 +7,8 @@ use super::Limits;
 use crate::warnings::{Warning, WarningKind};
 
 impl Limits {
-    /// Every secret with a floor, by name, with a warning for each principal that has less left now. Only
-    /// what was heard within the window counts; of an App, every installation that was heard of.
+    /// Every secret with a floor, by name, with a warning for each principal that has less left now.
+    /// Only what was heard within the window counts; of an App, every installation that was heard of.
     pub(crate) fn rate_floors(&self) -> Vec<(SecretName, Vec<Warning>)> {
         let policies = self.policies.in_force();
         let (limits, now) = (&self.github.limits, self.journal.now());

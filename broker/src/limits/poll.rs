@@ -24,7 +24,7 @@ pub(crate) type LastAsked = HashMap<Principal, Duration>;
 /// How long at least between two questions for what is left of a rate limit.
 const APART: Duration = Duration::from_secs(1);
 
-/// With what a principal is asked for.
+/// The credential that GitHub is asked with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PollCredential {
     /// A stored personal access token.
@@ -35,7 +35,8 @@ pub(super) enum PollCredential {
 
 impl Limits {
     /// Whom to ask now, and with what: those with live leases of whom nothing was heard for `every`, the
-    /// longest ago first. `leased` are the secrets behind live leases; `asked` forgets those who have none any more.
+    /// longest ago first. `leased` are the secrets behind live leases; `asked` forgets those who have none
+    /// any more.
     pub(super) fn due_polls(
         &self,
         leased: BTreeSet<SecretName>,
@@ -91,8 +92,8 @@ impl Limits {
         }
     }
 
-    /// Asks for one of them. What comes of it is in [`broker_github::Limits`]; a failure is traced,
-    /// and comes again with the next one.
+    /// Asks for one of them. The answer is in [`broker_github::Limits`]; a failure is traced, and the
+    /// next round asks again.
     async fn poll(&self, principal: &Principal, with: PollCredential) {
         let token = match with {
             PollCredential::Minted(hashed) => self.minting.tokens.value(&hashed),

@@ -65,8 +65,8 @@ impl Minting {
         }
     }
 
-    /// Ends a token at once, whoever holds it, or with `last` only if no other lease does; and says what
-    /// GitHub answered within a few seconds.
+    /// Ends a token at once, even if leases hold it, or with `last` only if no other lease does; and returns
+    /// what GitHub answered within a few seconds.
     ///
     /// It has begun when this returns; the answer is awaited.
     pub(crate) fn end_token_now(
@@ -91,8 +91,8 @@ impl Minting {
         }
     }
 
-    /// Begins to end every token that may be alive and whose value is stored in the vault alone, whoever holds
-    /// it, and opens them. It takes a record each, and [`OPENING`] at most.
+    /// Begins to end every token that may be alive and whose value is stored in the vault alone, even if
+    /// leases hold it, and opens them. It takes a record each, and [`OPENING`] at most.
     pub(crate) async fn open_values_to_end(&self, by: &Caller) -> Vec<TokenToEnd> {
         let begun = self.begin_ending(|value| value.is_none());
         let opening = begun.into_iter().map(|(token, tries, _)| async move {
@@ -107,7 +107,8 @@ impl Minting {
         join_all(opening).await
     }
 
-    /// Begins to end every token that may be alive and whose value is in memory, whoever holds it.
+    /// Begins to end every token that may be alive and whose value is in memory, even if
+    /// leases hold it.
     pub(crate) fn take_values_to_end(&self) -> Vec<TokenToEnd> {
         let begun = self.begin_ending(Option::is_some).into_iter();
         begun
@@ -153,7 +154,7 @@ impl Minting {
             while ending.next().await.is_some() {}
         });
         if let Ok(Err(panic)) = tokio::time::timeout(PATIENCE, ending).await {
-            tracing::error!(cause = %panic, "the end of installation tokens was not seen to");
+            tracing::error!(cause = %panic, "installation tokens could not be ended; the next start of tokend ends them");
         }
     }
 

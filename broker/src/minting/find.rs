@@ -7,8 +7,7 @@ use broker_protocol::names::{OrgName, RepoPattern, SecretName};
 use super::{MintError, Minting};
 use crate::lease::Lease;
 
-/// Through what the installation that a lease needs is found. Policy has seen to it that there is exactly
-/// one.
+/// What the installation that a lease needs is found by. Policy allows exactly one.
 pub(super) fn target_of<'a>(
     repositories: &'a [RepoPattern],
     organization: Option<&'a OrgName>,
@@ -24,7 +23,7 @@ pub(super) fn target_of<'a>(
     })
 }
 
-/// Under what it is remembered where an App is installed: the App and the account.
+/// The key of an installation that was found: the App and the account.
 pub(super) fn found_as(secret: &SecretName, target: Target<'_>) -> (SecretName, Box<str>) {
     let login = match target {
         Target::Repository(name) => name.owner(),
@@ -37,7 +36,7 @@ pub(super) fn found_as(secret: &SecretName, target: Target<'_>) -> (SecretName, 
 impl Minting {
     /// Why GitHub minted nothing for these repositories. Asked for by name, the App does not reach one of
     /// them: the same as a search for that one would have found. Asked for by id, either that, or the id is
-    /// no longer there and another repository may have its name: the search tells, since it is by name.
+    /// no longer there and another repository may have its name: a search by name shows which.
     pub(super) async fn out_of_reach(
         &self,
         app: &AppKey,

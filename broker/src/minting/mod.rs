@@ -213,7 +213,7 @@ impl Minting {
     }
 
     /// Mints a token and keeps it in the vault. If it is not what was asked for, or cannot be kept, it is
-    /// ended. Whoever gets it puts it into the table sooner or later, where its end is seen to.
+    /// ended. The caller puts it into the table, which has it ended once no lease holds it.
     pub(crate) async fn mint_kept(
         &self,
         app: &AppKey,

@@ -117,7 +117,7 @@ impl Moves {
         match known.due(&in_force.to_string()) {
             Due::Switch => self.copy(mover, (&in_force, to), Some(known), how).await,
             Due::Verify if how == MoveMode::DryRun => {
-                let text = format!("see that {to} gives the value, now that policies name it");
+                let text = format!("check that {to} gives the value, now that policies name it");
                 Ok(view::of(name, &known, MoveStep::Write, text))
             }
             Due::Verify => {
@@ -129,7 +129,7 @@ impl Moves {
         }
     }
 
-    /// Sees that the place that policies name by now gives the value.
+    /// Checks that the place that policies name by now gives the value, and notes the switch.
     async fn verify_moved(
         &self,
         mover: Mover<'_>,

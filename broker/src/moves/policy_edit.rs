@@ -1,7 +1,7 @@
 //! What has to change in a policy file before it names another source for a secret.
 //!
-//! The broker never writes a policy: whoever could make it do so could allow itself anything. It names the
-//! file and the value of `source`, and sees to it that no other edit comes into force with the move.
+//! The broker never writes a policy: a caller who could make it do so could allow itself anything. It names
+//! the file and the value of `source`, and refuses to go on if another edit would come into force with the move.
 
 use broker_protocol::moving::PolicyChange;
 use broker_protocol::names::SecretName;

@@ -1,4 +1,4 @@
-//! A move in words: what is next, and what an operator does.
+//! How a move stands, as text for the operator: what is next, and what is theirs to do.
 
 use broker_protocol::moving::{MovePhase, MoveStep, MoveUnderWay, MoveView, NextMove};
 use broker_protocol::names::SecretName;

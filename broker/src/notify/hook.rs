@@ -46,12 +46,15 @@ pub enum HookError {
 }
 
 fn how(status: &ExitStatus, said: &str) -> String {
-    let colon = if said.is_empty() { "" } else { ": " };
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit code {code}{colon}{said}"),
-        (None, Some(signal)) => format!("signal {signal}{colon}{said}"),
-        (None, None) => format!("neither exit code nor signal{colon}{said}"),
+    let ended = match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "neither exit code nor signal".to_owned(),
+    };
+    if said.is_empty() {
+        return ended;
     }
+    format!("{ended}: {said}")
 }
 
 impl Hook {

@@ -40,7 +40,7 @@ impl Operations {
         let passphrase = passphrase.chosen().map_err(UpkeepError::Passphrase)?;
         // One at a time: deriving a key takes all the memory that one derivation should.
         let _one_at_a_time = self.store_wide.lock().await;
-        // Before the snapshot, which then knows of all that the log tells up to here.
+        // Before the snapshot, which then knows of all that the log says up to here.
         self.leases.note_head();
         let (identity, head) = (self.vault.log_identity(), self.journal.head());
         let log = LogAtBackup {

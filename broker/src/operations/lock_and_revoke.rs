@@ -47,7 +47,7 @@ impl Operations {
             .collect();
         // In a task, so that it is on its way before anything else is asked for.
         let (this, operator, leases) = (Arc::clone(self), Arc::clone(by), ended.clone());
-        let seen_to = tokio::spawn(async move {
+        let recording = tokio::spawn(async move {
             let ends = this
                 .leases
                 .record_ends(leases, tombstones, Some(&operator), WHY);
@@ -57,10 +57,10 @@ impl Operations {
         });
         self.minting.end_all(to_end, by).await;
         // GitHub's time has been the disk's too. Where that hangs, all of it is still on its way.
-        let recorded = match tokio::time::timeout(RECORDING, seen_to).await {
+        let recorded = match tokio::time::timeout(RECORDING, recording).await {
             Ok(Ok(recorded)) => recorded,
             Ok(Err(panic)) => {
-                tracing::error!(cause = %panic, "the ends of leases were not seen to");
+                tracing::error!(cause = %panic, "the ends of leases could not be recorded");
                 false
             }
             Err(_elapsed) => false,

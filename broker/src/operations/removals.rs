@@ -1,7 +1,7 @@
 //! Removals that the log announces and the vault has not seen: the broker ended in between, or the vault
 //! was put back to an earlier copy.
 //!
-//! Whoever can write the log's files must not have a value erased. So a removal counts only with its MAC,
+//! Someone who can write the log's files must not be able to erase a value. So a removal counts only with its MAC,
 //! and only for the versions up to the one it names: a genuine record that is appended a second time
 //! erases nothing that came later.
 

@@ -1,6 +1,6 @@
 //! The policies in force, and why those on disk are not.
 //!
-//! A request keeps the set it began with; whoever must know whether it still holds asks
+//! A request keeps the set it began with; code that must know whether it still holds asks
 //! `still_in_force`. Loading decides nothing else: what follows from another set (leases that
 //! end, values that are no longer kept) is `operations`'s.
 

@@ -98,7 +98,7 @@ impl<'o> ExposureScan<'o> {
         }
     }
 
-    /// Looks at a file. `path` is what the message names.
+    /// Checks a file. `path` is what the message names.
     pub(super) fn at(&mut self, path: &Path, metadata: &Metadata) {
         if others_may_write(metadata) {
             self.add(path, Exposure::Writable);
@@ -108,7 +108,7 @@ impl<'o> ExposureScan<'o> {
         }
     }
 
-    /// Looks at the directories above a canonical path.
+    /// Checks the directories above a canonical path.
     ///
     /// Above the one that holds the file, a sticky directory of root's, such as `/tmp`, is no danger:
     /// in it only the owner can rename or remove a file.

@@ -1,10 +1,11 @@
 //! Reads the files of a policy directory, and says who else could write them.
 //!
 //! Files are `*.toml` directly in the directory; files whose name begins with a dot, and files in
-//! folders, are no policies. `*.cases.toml` are decision tables: read for `policy test`, never part of a live set.
+//! folders, are no policies. `*.cases.toml` are decision tables: run by `policy test` and whenever
+//! policies are loaded, never part of a live set.
 //!
-//! An account that may write a policy may give itself tokens. So a live set is refused where group or others
-//! may write a file, the directory, or a directory above it, and where one of these belongs to
+//! An account that may write a policy may give itself tokens. So a live set is refused where group or
+//! others may write a file, the directory, or a directory above it, and where one of these belongs to
 //! another account than root or the broker's own. In a checkout in CI, whose modes say nothing about
 //! the machine that will use it, modes are only warned of, and owners not checked.
 //!

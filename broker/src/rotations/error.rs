@@ -19,7 +19,7 @@ pub(crate) enum RotationError {
     #[error("there is no rotation of `{0}`; begin one with `tokenctl rotate {0}`")]
     NoRotation(SecretName),
     #[error(
-        "a rotation of `{0}` to another value is under way; finish it with `tokenctl rotate {0}`, or take it back with `--rollback`"
+        "a rotation of `{0}` to another value is under way; finish it with `tokenctl rotate {0}`, or undo it with `--rollback`"
     )]
     UnderWay(SecretName),
     /// The new value is not enough. Nothing was changed.
@@ -44,8 +44,8 @@ pub(crate) enum RotationError {
         #[source]
         source: KeyError,
     },
-    /// GitHub took the new value at first. Noted in the rotation's state, and never answered.
-    #[error("GitHub refuses the new value now (401); take it back with `--rollback`")]
+    /// GitHub accepted the new value at first. Kept in the rotation's state; no request is answered with it.
+    #[error("GitHub refuses the new value now (401); undo the rotation with `--rollback`")]
     NewValueRefused,
     /// The vault, the audit log, or the lock.
     #[error(transparent)]

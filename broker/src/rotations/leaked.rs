@@ -31,8 +31,8 @@ const BETWEEN_LOOKS: Backoff = Backoff {
 };
 
 impl Rotations {
-    /// Ends every stored value of a secret at GitHub, ends its leases, and sees that GitHub refuses them.
-    /// What is seen dead is erased.
+    /// Ends every stored value of a secret at GitHub, ends its leases, and checks that GitHub refuses the
+    /// values. Those that it refuses are erased, once it refuses all.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! Where nothing is declared, the next value of a token must be able to do what the one in use does, as
 //! far as GitHub tells. Pure.
 //!
-//! A value that can do less is only let through by whoever says so, for with it the old one is ended.
+//! A value that can do less is used only if the operator says so, because the old one is ended then.
 
 use broker_policy::{SecretDeclaration, SecretKind};
 

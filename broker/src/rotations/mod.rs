@@ -57,8 +57,8 @@ pub(crate) use self::error::RotationError;
 
 /// Why a lease on a replaced value ends.
 const REPLACED: &str = "the secret was rotated, and the value behind the lease is ended";
-/// Why a lease on a value that was taken back ends.
-const TAKEN_BACK: &str =
+/// Why a lease on the new value of a rotation that was undone ends.
+const ROLLED_BACK: &str =
     "the rotation was rolled back, and the value behind the lease is to be deleted";
 
 pub(crate) struct Rotations {
@@ -95,7 +95,7 @@ impl Rotations {
         }
     }
 
-    /// Notes when the old value may be ended. The broker does it then, whoever is still there.
+    /// Notes when the old value may be ended. The broker does it then, also if the operator is gone.
     ///
     /// # Errors
     ///
@@ -171,7 +171,7 @@ impl Rotations {
         if let Err(error) = stored.await {
             return Err(self.step_fails(name, "roll_back", error).await);
         }
-        self.end_leases_on(name, &[rotation.new.number], Some(by), TAKEN_BACK)
+        self.end_leases_on(name, &[rotation.new.number], Some(by), ROLLED_BACK)
             .await;
         Ok(self.rotation_view(name).await)
     }

@@ -40,29 +40,29 @@ impl Rotations {
             Due::Verify => "ask GitHub with the stored new value".to_owned(),
             Due::Confirm => format!(
                 "the new value is everywhere and works, the old one still does too: revoke the old one \
-                 with `tokenctl rotate {name} --yes` (or `--revoke-after 1h`), or take it back with \
+                 with `tokenctl rotate {name} --yes` (or `--revoke-after 1h`), or undo the rotation with \
                  `tokenctl rotate {name} --rollback`"
             ),
             Due::RevokeAt(at) => format!(
                 "the broker revokes the old value at {}; until then `tokenctl rotate {name} --rollback` \
-                 takes it back",
+                 undoes the rotation",
                 at.strftime("%Y-%m-%d %H:%M UTC")
             ),
             Due::Revoke => "ask GitHub to revoke the old value".to_owned(),
             Due::Prove if rotation.attempts > 2 => format!(
-                "GitHub was asked to revoke the old value and still accepts it; the broker looks again by \
+                "GitHub was asked to revoke the old value and still accepts it; the broker checks again by \
                  itself. If it stays so, delete it at {}",
                 page()
             ),
-            Due::Prove => "see that GitHub refuses the old value, and erase it".to_owned(),
+            Due::Prove => "check that GitHub refuses the old value, and erase it".to_owned(),
             Due::Delete => {
                 let back = match rotation.is_reversible() {
-                    true => "; or take it back with `--rollback`",
+                    true => "; or undo the rotation with `--rollback`",
                     false => "",
                 };
                 format!(
-                    "{}: delete it at {}, then run `tokenctl rotate {name}` again, which sees that it is \
-                     revoked{back}",
+                    "{}: delete it at {}, then run `tokenctl rotate {name}` again, which checks that it \
+                     is revoked{back}",
                     self.why_by_hand(name, rotation),
                     page(),
                 )

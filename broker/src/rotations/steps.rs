@@ -11,12 +11,12 @@ use broker_protocol::rotation::RotationView;
 use broker_secret_memory::token::AccessToken;
 use broker_vault::rotation_state::{Due, EndedBy, Phase, Rotation};
 
-use super::{REPLACED, RotationError, TAKEN_BACK, not_now};
+use super::{REPLACED, ROLLED_BACK, RotationError, not_now};
 use crate::lease_record;
 use crate::rotations::Rotations;
 use crate::secrets::{SecretTurn, Upkeep};
 
-/// A rotation whose turn it is, and who asks for its step; the broker by itself without.
+/// A rotation whose turn it is, and who asks for its step; `None` if the broker takes it by itself.
 #[derive(Clone, Copy)]
 pub(super) struct RotationTurn<'a> {
     pub(super) by: Option<&'a Caller>,
@@ -135,9 +135,9 @@ impl Rotations {
             let asked = revoking.asked(&self.journal.moment());
             return self.note_rotation(turn, asked).await;
         };
-        // Asked again it would say the same: then an operator ends it, and the broker looks on.
+        // Asked again it would say the same: an operator deletes it, and the broker only checks from then on.
         let rotation = &match is_final(&source) {
-            true => revoking.left_to_a_person(),
+            true => revoking.left_to_an_operator(),
             false => revoking,
         };
         let error = RotationError::GitHub {
@@ -170,7 +170,7 @@ impl Rotations {
         self.github.call(call).await.map(|_reply| ())
     }
 
-    /// Sees that GitHub refuses the old value, and if it does, erases it.
+    /// Checks whether GitHub refuses the old value, and if it does, erases it.
     async fn verify_revoked(&self, at: RotationTurn<'_>) -> Result<(), RotationError> {
         let RotationTurn { by, turn, rotation } = at;
         let name = turn.name();
@@ -230,7 +230,7 @@ impl Rotations {
         let numbers = versions.map(|known| known.number);
         let erases: Vec<u64> = numbers.filter(|number| *number != in_use).collect();
         let (ended, outcome, why) = match rotation.phase {
-            Phase::RollingBack => (rotation.rolled_back(&now), "rolled_back", TAKEN_BACK),
+            Phase::RollingBack => (rotation.rolled_back(&now), "rolled_back", ROLLED_BACK),
             _ => (rotation.finished(&now), "rotated", REPLACED),
         };
         self.end_leases_on(name, &erases, None, why).await;

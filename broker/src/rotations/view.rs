@@ -59,14 +59,16 @@ impl Rotations {
         }
     }
 
-    /// Rotations that wait for someone, or do not get on.
+    /// Rotations that wait for an operator, or whose last step failed.
     pub(crate) fn rotation_warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for (name, rotation) in self.vault.rotations_under_way() {
             let policies = self.policies.in_force();
             let next = self.next_of(&name, policies.set.secret(&name), &rotation);
             if let Some(why) = &rotation.failure {
-                warnings.push(format!("the rotation of `{name}` does not get on: {why}"));
+                warnings.push(format!(
+                    "the last step of the rotation of `{name}` failed: {why}"
+                ));
             } else if next.waits_for == WaitsFor::Operator {
                 let text = next.text;
                 warnings.push(format!("the rotation of `{name}` waits for you: {text}"));
@@ -163,7 +165,7 @@ impl Rotations {
         );
         let finished = phase == Some(Phase::Finished);
         let pending = self.sinks_pending(name).len();
-        let by_person = declared.is_some_and(|declared| declared.kind == SecretKind::App)
+        let by_operator = declared.is_some_and(|declared| declared.kind == SecretKind::App)
             || self.github.base.is_enterprise_server();
         let mut steps = Vec::new();
         let mut step = |step, text: &str, done| {
@@ -202,7 +204,7 @@ impl Rotations {
             verified,
         );
         let asked = finished || rotation.is_some_and(|one| one.asked);
-        if by_person {
+        if by_operator {
             step(
                 RotationStep::Delete,
                 "an operator deletes the old value on GitHub's pages",

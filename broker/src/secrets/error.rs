@@ -43,11 +43,11 @@ pub(crate) enum UpkeepError {
     #[error("no id is kept for `{0}`: its name was never pinned, or is not any more")]
     NotPinned(RepoPattern),
     #[error(
-        "a rotation of `{0}` is under way; finish it with `tokenctl rotate {0}`, or take it back with `--rollback`, first"
+        "a rotation of `{0}` is under way; finish it with `tokenctl rotate {0}`, or undo it with `--rollback`, first"
     )]
     Rotating(SecretName),
     #[error(
-        "a move of `{0}` out of the vault is under way; go on with it, or take it back with `tokenctl secret move {0} --back`, first"
+        "a move of `{0}` out of the vault is under way; go on with it, or undo it with `tokenctl secret move {0} --back`, first"
     )]
     Moving(SecretName),
     /// The place the value comes from did not give it.

@@ -9,8 +9,7 @@ use broker_clock::Now;
 use broker_policy::{Caller, SecretDeclaration};
 use broker_protocol::api::{OnePasswordView, SourceProbed, SourcesProbed};
 use broker_protocol::names::{ONE_PASSWORD_TOKEN, SecretName};
-use broker_protocol::source::ReadWhen;
-use broker_protocol::source::SourceSpec;
+use broker_protocol::source::{ReadWhen, SourceSpec};
 use broker_secret_memory::token::AccessToken;
 use broker_sources::one_password::{HourlyRequests, Requests};
 use broker_sources::{Fetched, ReadOptions, SourceContext, SourceError};
@@ -123,8 +122,8 @@ impl Secrets {
             return self.open(None, &name, None, Upkeep::SOURCE).await;
         }
         // Reading the keyring needs no token of its own: this goes one level deep.
-        let (of, options) = ((&name, place), ReadOptions::UPKEEP);
-        let read = self.read_elsewhere(None, of, Upkeep::SOURCE, options);
+        let options = ReadOptions::UPKEEP;
+        let read = self.read_elsewhere(None, (&name, place), Upkeep::SOURCE, options);
         Ok(read.await?.value)
     }
 
@@ -220,8 +219,8 @@ impl Secrets {
         late: impl Future<Output = ()>,
     ) -> SourceProbed {
         let (name, source) = (&declared.name, &declared.source);
-        let (of, options) = ((name, source), ReadOptions::UPKEEP);
-        let taken = self.read_elsewhere(Some(by), of, Upkeep::PROBE, options);
+        let options = ReadOptions::UPKEEP;
+        let taken = self.read_elsewhere(Some(by), (name, source), Upkeep::PROBE, options);
         let (stale_since, fault) = match in_time(late, taken).await {
             // A stale value is there, and so is why no newer one is.
             Ok(taken) if taken.stale_since.is_some() => {

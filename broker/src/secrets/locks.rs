@@ -1,5 +1,5 @@
-//! One lock for each secret. Whoever changes its value, or the place it comes from, holds it from the
-//! first look to the last write.
+//! One lock for each secret. A task that changes its value, or the place it comes from, holds it from
+//! the first look to the last write.
 //!
 //! A change looks at what is under way, does something slow (asks GitHub, writes to 1Password), and
 //! writes down the result. Between the look and the write nothing else may change the secret, so

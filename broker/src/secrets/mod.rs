@@ -1,7 +1,7 @@
 //! The values of secrets: opened for a use, stored, erased, and by when each must have changed.
 //!
 //! A use and a change are recorded before they happen; what opens a value takes the proof of that. A value
-//! is stored in the vault or where policies say: whoever asks need not know. One change of a secret goes on at
+//! is stored in the vault or where policies say: who asks need not know. One change of a secret goes on at
 //! a time ([`SecretLocks`]): its value, a rotation, a move.
 //!
 //! Not here: who may use a secret, and leases. Erasing a value ends none; `operations` does both.

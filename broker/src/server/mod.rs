@@ -182,12 +182,12 @@ pub(crate) async fn serve(
             };
             let rank = identify.rank(&account);
             let whose = identify.proc_env.account_of(account.uid);
-            let Some(place) = slots.enter(whose, rank) else {
+            let Some(slot) = slots.enter(whose, rank) else {
                 return turn_away(stream).await;
             };
             let identified = tokio::select! {
                 identified = identify.peer(&stream, rank) => identified,
-                () = place.lost() => return turn_away(stream).await,
+                () = slot.lost() => return turn_away(stream).await,
             };
             let peer = match identified {
                 Ok(peer) => Arc::new(peer),
@@ -201,7 +201,7 @@ pub(crate) async fn serve(
                     return;
                 }
             };
-            connection(stream, peer, api, place, stop).await;
+            connection(stream, peer, api, slot, stop).await;
             drop(done);
         });
     }
@@ -243,21 +243,21 @@ async fn connection(
     stream: Connection,
     peer: Arc<Peer>,
     api: Api,
-    place: Slot,
+    slot: Slot,
     mut stop: watch::Receiver<bool>,
 ) {
-    let place = Arc::new(place);
-    let of_requests = Arc::clone(&place);
+    let slot = Arc::new(slot);
+    let of_requests = Arc::clone(&slot);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&peer));
-        let (api, place) = (api.clone(), Arc::clone(&of_requests));
+        let (api, slot) = (api.clone(), Arc::clone(&of_requests));
         async move {
-            if place.kept && takes_a_lease(&request) {
+            if slot.kept && takes_a_lease(&request) {
                 return Ok::<_, Infallible>(no_room());
             }
-            let whole = |body| Body::new(HalfSent::new(body, Arc::clone(&place)));
+            let whole = |body| Body::new(HalfSent::new(body, Arc::clone(&slot)));
             let answer = api.answer(request.map(whole)).await;
-            place.answered();
+            slot.answered();
             Ok(answer)
         }
     });
@@ -265,7 +265,7 @@ async fn connection(
     let mut serving = std::pin::pin!(serving);
     let result = tokio::select! {
         result = serving.as_mut() => result,
-        () = place.lost() => {
+        () = slot.lost() => {
             tracing::debug!("a connection without a request made room for another");
             return;
         }
@@ -279,7 +279,7 @@ async fn connection(
     }
 }
 
-/// What would soon take up the places that are kept for operators, asked for by their own scripts.
+/// What would soon take up the slots that are kept for operators, asked for by their own scripts.
 fn takes_a_lease(request: &Request<Incoming>) -> bool {
     request.method() == Method::POST && request.uri().path().starts_with("/v1/leases")
 }

@@ -1,4 +1,4 @@
-//! One of those who hear of warnings, and how it stands with it.
+//! A channel that warnings are sent through, and its state.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -65,8 +65,8 @@ impl Channel {
         }
     }
 
-    /// Whoever gets this may tell it something; `None` if someone is at it, or it is too early after
-    /// a failure.
+    /// The right to send through it; `None` while another message is on its way, or if it is too early
+    /// after a failure.
     pub(super) fn begin(&self, now: Now) -> Option<tokio::sync::MutexGuard<'_, ()>> {
         if now.boot < self.state().not_before {
             return None;

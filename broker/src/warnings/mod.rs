@@ -77,7 +77,7 @@ pub(crate) struct Warnings {
     vault: Arc<Vault>,
     history: Mutex<WarningHistory>,
     channels: Vec<Channel>,
-    /// That a warning was given.
+    /// Notified when a warning is given.
     pub(crate) wake: Notify,
     /// Warnings given, by kind.
     pub(crate) counters: Counters<1>,
@@ -112,7 +112,7 @@ impl Warnings {
         self.channels.iter().map(|channel| channel.name).collect()
     }
 
-    /// How each stands that hears of warnings.
+    /// The state of each channel.
     pub(crate) fn channel_states(&self) -> Vec<WarningChannel> {
         let history = self.history();
         let channels = self.channels.iter();
@@ -150,7 +150,8 @@ impl Warnings {
         fresh
     }
 
-    /// Warns of the deadlines that are near, keeps what was given, and tells those who have yet to hear.
+    /// Warns of the deadlines that are near, keeps what was given, and sends each channel what it
+    /// has yet to hear.
     pub(crate) async fn run_round(self: &Arc<Self>) {
         if !self.load_history().await {
             return;
@@ -274,7 +275,7 @@ impl Warnings {
         self.history().not_kept(&keys);
     }
 
-    /// Tells one of those who hear of warnings all that it has yet to hear.
+    /// Sends a channel all that it has yet to hear.
     async fn deliver(self: Arc<Self>, nth: usize) {
         let Some(channel) = self.channels.get(nth) else {
             return;
@@ -295,7 +296,7 @@ impl Warnings {
                     tracing::info!(
                         channel = channel.name.as_str(),
                         warnings = waiting.len(),
-                        "told"
+                        "warnings sent"
                     );
                     channel.succeeded();
                     self.history().delivered(channel.name, &waiting);

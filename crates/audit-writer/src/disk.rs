@@ -1,4 +1,4 @@
-//! The few file operations the log is made of, so that tests can stand in a disk that fails,
+//! The few file operations the log is made of, so that tests can use a disk that fails,
 //! forgets, and reports what is not so.
 //!
 //! A `Disk` is one directory; files are named by their bare names. Nothing here retries, and

@@ -165,7 +165,7 @@ impl<D: Disk> Writer<D> {
             self.write(pending);
             self.restore();
         }
-        // The last chance of what was kept: the disk may work again since the log was last looked at.
+        // The last chance for what was kept: the disk may work again by now.
         self.restore();
         if !self.kept.is_empty() {
             let records = self.kept.len();

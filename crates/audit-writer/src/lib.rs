@@ -203,7 +203,7 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// As for [`AuditLog::record`]; the use is gone with it.
+    /// As for [`AuditLog::record`]; then there is no proof, and the use must not happen.
     pub async fn record_use(
         &self,
         usage: Use,
@@ -218,7 +218,7 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// As for [`AuditLog::record`]; the export is gone with it.
+    /// As for [`AuditLog::record`]; the export is lost then, and must be made again.
     pub async fn record_export(
         &self,
         export: Export,

@@ -2,8 +2,8 @@
 //!
 //! The vault is in another place and is written at other moments. After a crash it does not know
 //! of the last grants; put back to an earlier copy, it does not know the newest versions of secrets, and
-//! still has those that were removed. All of it is read off the records it has not seen. Which of them are
-//! genuine, whoever has the key for their MACs can tell.
+//! still has those that were removed. All of it is read off the records it has not seen. Only the key for
+//! their MACs shows which of them are genuine.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub struct SinceNoted {
     pub secret_versions: BTreeMap<SecretName, u64>,
     /// Every `secret.removed`, oldest first.
     pub removals: Vec<Removal>,
-    /// The bodies of `secret.failed`, with the number of the record that each takes back.
+    /// The bodies of `secret.failed`, each with the number of the record whose change failed.
     pub failed_changes: Vec<(u64, Box<str>)>,
 }
 

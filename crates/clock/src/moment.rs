@@ -19,8 +19,8 @@ use crate::{BootId, Now};
 #[serde(from = "Stored", into = "Stored")]
 pub struct Moment {
     wall: Timestamp,
-    /// `None` for what was noted before this was kept.
-    /// Else the boot, and how long it had lasted, in whole microseconds.
+    /// The boot, and how long it had lasted, in whole microseconds; `None` for what was noted before this
+    /// was kept.
     boot: Option<(BootId, Duration)>,
 }
 
@@ -74,8 +74,8 @@ impl Moment {
         seen.saturating_sub(ago).unwrap_or(Timestamp::MIN)
     }
 
-    /// The same of something that was done. `None` if it is in the future: a clock was wrong, and when it was
-    /// done is not known.
+    /// The same of something that was done. `None` if it is in the future: a clock was wrong, and when it
+    /// was done is not known.
     #[must_use]
     pub fn done_before(&self, now: &Self) -> Option<Timestamp> {
         Some(self.seen_from(now)).filter(|at| *at <= now.wall)

@@ -1,6 +1,6 @@
 //! The App's own credential: a short-lived JWT, signed with its private key.
 //!
-//! The key is the PEM from the vault; one in a KMS, an HSM or a TPM would be another [`PemSigner`].
+//! The key is the PEM from the vault; one in a KMS, an HSM or a TPM would need another signer.
 //! Written on the cryptographic library directly: the JWT of one algorithm and three claims is a dozen
 //! lines, and the same library tells the key's fingerprint. Tests verify it with another implementation.
 //!
@@ -89,7 +89,7 @@ impl PemSigner {
     }
 }
 
-/// A JWT with which an App speaks for itself. It has no `Debug`: whoever holds it can mint.
+/// A JWT with which an App speaks for itself. It has no `Debug`: with it alone, tokens can be minted.
 pub struct AppJwt(Zeroizing<String>);
 
 /// How far back a JWT is dated, against clocks that differ.

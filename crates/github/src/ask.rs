@@ -185,7 +185,11 @@ impl GitHub {
             }
             _ => {
                 if let Some(request_id) = &headers.request_id {
-                    tracing::debug!(status, request_id, "what GitHub's support asks for");
+                    tracing::debug!(
+                        status,
+                        request_id,
+                        "GitHub refused a request; its support asks for this id"
+                    );
                 }
                 // A refusal is one whether or not its words arrived.
                 let body = body.unwrap_or_else(|_cut| Zeroizing::default());
@@ -213,12 +217,12 @@ impl GitHub {
                 error
             }
             Refusal::Limited(kind) => {
-                // Of no one in particular: the wait is worked out all the same, and not remembered.
-                let nobody = Limits::default();
+                // Without a principal the wait is worked out all the same, and not remembered.
+                let unremembered = Limits::default();
                 let limits = if principal.is_some() {
                     &self.limits
                 } else {
-                    &nobody
+                    &unremembered
                 };
                 let whose = principal.unwrap_or(&Principal::Anonymous);
                 GitHubError::Limited {
@@ -245,7 +249,7 @@ impl GitHub {
     }
 }
 
-/// Accounts for an admitted call however it ends, also if whoever made it gives up.
+/// Accounts for an admitted call however it ends, also if its caller gives up.
 struct Account<'a> {
     github: &'a GitHub,
     pass: Pass,

@@ -66,7 +66,7 @@ pub(super) enum Told {
     Reached,
     /// It was not reached, or has a fault of its own.
     Failed,
-    /// Nothing: the call was given up by whoever made it.
+    /// Nothing: the caller gave it up.
     Nothing,
 }
 
@@ -109,7 +109,7 @@ impl Breaker {
                 }
             }
             (Told::Failed, Circuit::Probing(_)) if pass == Pass::Probe => self.open(now),
-            // Probed again at once by whoever comes next.
+            // The next call probes it again at once.
             (Told::Nothing, Circuit::Probing(_)) if pass == Pass::Probe => {
                 self.circuit = Circuit::Open(now);
             }

@@ -24,7 +24,7 @@ const LAST: Duration = Duration::from_secs(1);
 /// The one that leads to standard error, for [`abort`].
 static STANDARD_ERROR: OnceLock<NonblockingStderr> = OnceLock::new();
 
-/// Aborts the process, once what was traced is written or has had its second.
+/// Aborts the process, once what was traced is written, or after a second.
 pub fn abort() -> ! {
     if let Some(stderr) = STANDARD_ERROR.get() {
         stderr.flush_last();

@@ -3,8 +3,8 @@
 //! An entry has the attributes `service`, which is `tokend-secrets`, and `username`, which is the name:
 //! what `secret-tool store` makes with these, and what this makes itself.
 //!
-//! A locked keyring is an error at once. No prompt is raised: a script that asks for a token would put
-//! it before whoever sits at the desktop, or before no one.
+//! A locked keyring is an error at once. No prompt is raised: a script that asks for a token would raise
+//! it on a desktop where maybe no one is.
 
 use std::time::Duration;
 

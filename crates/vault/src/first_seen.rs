@@ -12,8 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::error::VaultError;
 use crate::{Vault, known};
 
-/// The values of one secret that were in use, and since when each has been known. Kept of every secret, so in
-/// as little memory as it takes.
+/// The values of one secret that were in use, and since when each has been known. There is one in memory for
+/// each secret, so it is small.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirstSeen(Box<[Value]>);
 

@@ -137,7 +137,7 @@ impl Keys {
         })
     }
 
-    /// The same, of a vault that may be all new.
+    /// Takes the root key alone: a new vault has no list to check yet.
     pub(super) fn open(
         root: RootKey,
         sealed: &SealedKeys,
@@ -214,8 +214,8 @@ pub(super) fn hmac<'a>(
     mac
 }
 
-/// A MAC, to be written down or compared; to be compared by [`Tag::is`] and by nothing else. Nobody
-/// outside this crate gets at its bytes, and nobody inside may compare them.
+/// A MAC, to be written down or compared. Compare it with [`Tag::is`] and nothing else: its bytes leave this
+/// crate only in a record ([`Tag::added_to`]), and code inside must not compare them.
 pub struct Tag(Hmac<Sha256>);
 
 impl Tag {

@@ -102,7 +102,7 @@ struct Shared {
     state: RwLock<State>,
     /// `None` while locked.
     keys: RwLock<Option<Keys>>,
-    /// `None` while the store was locked since the start; outlives a lock. Taken last.
+    /// `None` until the first unlock; outlives a lock. Taken last.
     witness: RwLock<Option<Witness>>,
 }
 

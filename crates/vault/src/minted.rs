@@ -27,7 +27,7 @@ pub struct MintKey {
     pub secret: SecretName,
     /// The purpose it was minted for.
     pub purpose: Purpose,
-    /// What it reaches, in words that whoever minted it understands.
+    /// What it reaches, as a text that the vault binds to the token and does not read.
     pub scope: Box<str>,
 }
 

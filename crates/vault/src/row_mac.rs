@@ -34,12 +34,12 @@ pub(super) struct SignedHead {
     pub(super) mac: [u8; 32],
 }
 
-/// What the first unlock since the start leads to.
+/// What the first unlock since the start found, and the key for the MACs from then on.
 pub(super) struct Witness {
-    /// All since then is under it. Where what was found is not the vault's own, it is kept for when the ends
-    /// of leases are recorded.
+    /// Where what was found is not the vault's own, no head or row is put under it until the ends of leases
+    /// are recorded.
     pub(super) key: WitnessKey,
-    /// The rows; `Err` where what was found at the start is not the vault's own.
+    /// The sum over the rows; where what was found is not the vault's own, what was forgotten for it.
     pub(super) found: Result<RowSum, Forgotten>,
 }
 

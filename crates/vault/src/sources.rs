@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::error::VaultError;
 use super::{Vault, envelope, known, to_microseconds};
 
-/// A value as it was last read from its source; with bytes in its place, sealed.
+/// A value as it was last read from its source. `SourceValue<Vec<u8>>` holds it sealed.
 #[derive(Debug)]
 pub struct SourceValue<V = AccessToken> {
     /// As policies name it.

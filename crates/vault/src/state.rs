@@ -154,8 +154,8 @@ impl List {
         self.tag_with(start, None)
     }
 
-    /// The count and the MAC after the next change of the list: in this form, with this log, and with a secret
-    /// as it is outlined, where it is a secret that changes.
+    /// The count and the MAC after the next change of the list: in this form, with this log, and with the
+    /// secret that changes, if one does, as it is outlined.
     pub(super) fn next_mark(
         &self,
         keys: &Keys,

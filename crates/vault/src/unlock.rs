@@ -52,8 +52,9 @@ impl Vault {
         Err(wrong)
     }
 
-    /// Loads the root key, and checks with it that the list of secrets was not changed by another program. The first
-    /// time, also what decides about the leases in the audit log: [`Self::mismatch`] tells.
+    /// Loads the root key, and checks with it that the list of secrets, and where the root key is kept, were
+    /// not changed by another program. The first time, also checks what decides about the leases in the
+    /// audit log: see [`Self::mismatch`].
     ///
     /// # Errors
     ///

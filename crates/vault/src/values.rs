@@ -21,7 +21,7 @@ pub struct NewValue {
     pub expires_at: Option<Timestamp>,
 }
 
-/// What a change in the vault is of.
+/// Which value a change in the vault is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueRole {
     /// The value that is handed out.
@@ -55,7 +55,8 @@ impl Vault {
     }
 
     /// Stores a value as the version that the record names, which [`Self::reserve_version`] gave.
-    /// Older versions stay; who was exposed to them is forgotten.
+    /// Older versions stay. Once another value is in force, those who were handed the one before it no
+    /// longer count as exposed, unless it comes back.
     ///
     /// # Errors
     ///
@@ -76,7 +77,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// As for [`Self::store`]. The rotation is not written either then.
+    /// As for [`Self::store`]; then the rotation is not written either.
     pub async fn store_rotated(
         &self,
         usage: Recorded<Use>,

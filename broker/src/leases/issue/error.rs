@@ -60,7 +60,7 @@ pub(crate) enum IssueError {
     SecretMissing(SecretName),
     #[error("secret `{0}` has expired; an operator must set a new value")]
     SecretExpired(SecretName),
-    /// GitHub limits whoever is behind the secret: nothing was granted, and it was not asked again.
+    /// GitHub limits the account or App behind the secret: nothing was granted, and it was not asked again.
     #[error("GitHub limits the account behind secret `{secret}`: {}; come back in {} s",
         crate::limits::describe(*kind), .retry_after.as_secs())]
     Limited {

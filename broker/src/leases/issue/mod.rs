@@ -155,10 +155,7 @@ impl Leases {
         let weight = lease_record::RecordSize::of(&lease, &body)?;
         let place = self.reserve_place(&lease, weight.live, &source, now)?;
         self.spend_bytes(request.caller.account(), weight.written)?;
-        let usage = Use {
-            secret: lease.secret.clone(),
-            version: lease.version,
-        };
+        let usage = Use::of(&lease.secret, lease.version);
         let recorded = self
             .journal
             .record_use_body(usage, body, Effect::LeaseLives(lease.id.clone()))

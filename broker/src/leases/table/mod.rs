@@ -39,7 +39,7 @@ struct LeaseEntry {
     lease: Arc<Lease>,
     /// What its records take of the log.
     bytes: usize,
-    /// Dropped with the lease, which tells whoever watches for another end of it. Nothing is ever sent.
+    /// Dropped with the lease, which is how those that watch it learn of its end. Nothing is ever sent.
     watcher: Option<oneshot::Sender<Infallible>>,
 }
 
@@ -60,8 +60,8 @@ pub(crate) struct Reservation<'a> {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct LeaseTotals {
     pub(crate) leases: usize,
-    /// What their records take, in bytes: a start reads them all, and each time they are told again
-    /// they are written again.
+    /// What their records take, in bytes: a start reads them all, and the log writes them again each time
+    /// it lists the live leases.
     pub(crate) bytes: usize,
 }
 

@@ -51,12 +51,12 @@ impl TokenTable {
         due
     }
 
-    /// Takes one token to end it now, whoever holds it; or with `last` only if no lease but this one
-    /// does. With it, how often it was tried.
+    /// Takes one token to end it now, even if leases hold it; or with `last` only if no lease but this
+    /// one does. With it, how often it was tried.
     ///
     /// # Errors
     ///
-    /// What is answered where no one needs to end it: [`TokenEnd::Pending`] if it is gone or another task is
+    /// The answer where there is nothing to do: [`TokenEnd::Pending`] if it is gone or another task is
     /// ending it, or else [`TokenEnd::Shared`].
     pub(crate) fn end_now(
         &self,

@@ -39,10 +39,10 @@ impl TokenLife {
         }
     }
 
-    /// The life of a token that a broker before this one kept. How old it is only the wall clock tells;
+    /// The life of a token that a broker before this one kept. Only the wall clock says how old it is;
     /// that it is over within the hour is sure without it.
     pub(crate) fn restored(now: Now, minted_at: Timestamp, expires_at: Timestamp) -> Self {
-        // A clock that stands before the minting tells nothing.
+        // A clock that shows a time before the minting says nothing.
         let left = if now.wall < minted_at {
             Duration::ZERO
         } else {

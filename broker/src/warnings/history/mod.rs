@@ -1,5 +1,5 @@
-//! Which warnings were given, and who has yet to hear of them. Pure: time is an argument, and the vault
-//! is told by whoever holds this.
+//! Which warnings were given, and who has yet to hear of them. Pure: time is an argument, and its owner
+//! writes to the vault.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -81,9 +81,9 @@ impl WarningHistory {
                 waits: heard_by.iter().filter(waits).copied().collect(),
                 occasion: row.occasion,
                 mark: row.mark,
-                // None, or one by another version: then there is nothing to tell. The same where it is not
-                // the row's own: whoever heard of it would be looked for under the other key, and told
-                // again without end.
+                // None, or one by another version: then there is nothing to send. The same where it is not
+                // the row's own: that it was delivered would be noted under its own key, and it would be
+                // sent again without end.
                 notice: serde_json::from_str(&row.body)
                     .ok()
                     .filter(|notice: &Notice| notice.key() == row.key)
@@ -208,8 +208,8 @@ impl WarningHistory {
 }
 
 impl Entry {
-    /// Whether `fresh` says something that this did not. A mark that lies ahead was made by a clock that
-    /// was wrong, and counts for nothing.
+    /// Whether `fresh` says something that this did not. A mark in the future was made by a clock that
+    /// was wrong, and does not count.
     fn is_before(&self, fresh: &NewWarning, now: Timestamp) -> bool {
         if self.occasion != fresh.occasion || self.mark > now {
             return true;

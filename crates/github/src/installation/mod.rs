@@ -1,8 +1,8 @@
 //! Installations of an App, and the tokens minted for them.
 //!
 //! A mint always names the permissions, and the repositories wherever the lease does: at GitHub leaving
-//! one out means all there is. Names change hands and ids do not, so whoever knows a repository's id
-//! names that. What GitHub says it granted is compared with what was asked before anyone gets it.
+//! one out means all there is. Names change hands and ids do not, so a repository is named by its id
+//! where that is known. What GitHub says it granted is compared with what was asked before anyone gets it.
 //!
 //! Source: GitHub REST documentation, “Apps”; “Generating an installation access token for a GitHub
 //! App”.

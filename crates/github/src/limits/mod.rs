@@ -2,7 +2,7 @@
 //!
 //! A primary limit counts requests in a window, by resource. A secondary limit is for asking too
 //! fast; GitHub says how long to stay away, or not, and going on meanwhile may get an integration
-//! banned. Whoever is limited is not asked for again before the time: see [`Limits::limited`].
+//! banned. For a principal that is limited nothing is asked before the time: see [`Limits::limited`].
 //!
 //! Resets come as GitHub's time of day. They are kept as boot time, measured against the `Date` of
 //! the same answer, so that a wall clock that is off neither hides nor prolongs a limit.

@@ -184,7 +184,7 @@ async fn a_redirect_is_not_followed_and_its_error_names_no_address() {
     );
     tokio::select! {
         biased;
-        _ = elsewhere.accept() => panic!("somebody followed"),
+        _ = elsewhere.accept() => panic!("the redirect was followed"),
         () = std::future::ready(()) => {}
     }
 }

@@ -97,7 +97,7 @@ async fn a_file_that_cannot_be_used_is_named_with_the_fix() {
     let fifo = fault(take(&sources, &source).await);
     assert!(
         fifo.contains("is not a file"),
-        "nobody is waited for: {fifo}"
+        "no writer is waited for: {fifo}"
     );
 }
 

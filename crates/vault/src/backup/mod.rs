@@ -46,7 +46,7 @@ pub struct Snapshot(Vec<u8>);
 /// What goes into a backup beside the vault.
 #[derive(Debug, Clone, Copy)]
 pub struct BackupInputs<'a> {
-    /// The files around it.
+    /// The files that belong to it.
     pub files: &'a BackupFiles,
     /// How far the audit log had got before the snapshot was taken.
     pub log: &'a LogAtBackup,

@@ -92,6 +92,7 @@ pub(crate) fn unseal(
 
 /// All of an envelope that a change of the root key rewrites: format, version, sealed data key.
 pub(crate) type Head = [u8; VALUE_AT];
+
 /// The version of the root key that an envelope's data key is sealed under.
 pub(crate) fn root_version(head: &Head) -> u32 {
     let [_, a, b, c, d, ..] = *head;

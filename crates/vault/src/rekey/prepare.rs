@@ -26,7 +26,8 @@ pub struct Rekey {
     pub(super) next: RootKey,
     pub(super) version: u32,
     pub(super) from: KeyRecord,
-    /// Where the next one is to be kept. The rest of it is as it is under the one in force.
+    /// Where the next one is to be kept, and the passphrases it is behind. The rest is still that of the one
+    /// in force.
     pub(super) key_record: KeyRecord,
     pub(super) _alone: RekeyGuard,
 }

@@ -40,7 +40,7 @@ impl RootKeySource {
         }
     }
 
-    /// Takes back what was offered and never came into force.
+    /// Removes a key that was offered and never came into force.
     pub(crate) fn withdraw(
         &self,
         vault_id: &str,

@@ -27,7 +27,7 @@ pub enum Due {
     RevokeAt(Timestamp),
     /// Ask GitHub to end the old value.
     Revoke,
-    /// See that GitHub refuses the old value, and erase it.
+    /// Check that GitHub refuses the old value, and erase it.
     Prove,
     /// An operator deletes the old value on GitHub's pages; then that is seen and it is erased.
     Delete,

@@ -220,7 +220,7 @@ impl Rotation {
 
     /// GitHub will not end the old value, however often it is asked: an operator does.
     #[must_use]
-    pub fn left_to_a_person(&self) -> Self {
+    pub fn left_to_an_operator(&self) -> Self {
         Self {
             refused: true,
             ..self.clone()

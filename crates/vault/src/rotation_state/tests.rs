@@ -72,9 +72,9 @@ fn what_the_broker_cannot_end_waits_for_a_person_and_is_looked_at_now_and_then()
 }
 
 #[test]
-fn what_github_will_not_end_is_left_to_a_person_and_cannot_be_undone_all_the_same() {
+fn what_github_will_not_end_is_left_to_an_operator_and_cannot_be_undone_all_the_same() {
     let revoking = swapped().verified(&at(1)).revoking(&at(2)).unwrap();
-    let refused = revoking.left_to_a_person().failed("422", None, &at(2));
+    let refused = revoking.left_to_an_operator().failed("422", None, &at(2));
     assert_eq!(refused.due(0, EndedBy::Broker, &at(3)), Due::Delete);
     assert_eq!(refused.may_roll_back(), Err(NotNow::TooLate));
     let looked = refused.still_alive("GitHub takes it", &at(3));
@@ -144,7 +144,7 @@ fn a_value_that_died_already_needs_no_confirmation_but_a_proof() {
     assert_eq!(rotation.due(0, EndedBy::Broker, &at(0)), Due::Verify);
     let rotation = rotation.verified(&at(1));
     assert_eq!(rotation.due(0, EndedBy::Broker, &at(1)), Due::Prove);
-    // It was a passing error after all: then a person decides.
+    // It was a passing error after all: then an operator decides.
     let rotation = rotation.still_alive("GitHub takes it", &at(2));
     assert_eq!(rotation.due(0, EndedBy::Broker, &at(2)), Due::Confirm);
 }

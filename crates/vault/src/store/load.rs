@@ -147,7 +147,7 @@ pub(super) fn unreadable<E: std::error::Error + Send + Sync + 'static>(
     move |cause| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(cause))
 }
 
-/// What a word or a row that is wanted turned out to be.
+/// What a word in this column means, or the row it names; an error if neither is known.
 pub(super) fn word<T>(column: usize, known: Option<T>) -> rusqlite::Result<T> {
     known.ok_or_else(|| unreadable(column)(Unexpected))
 }

@@ -96,7 +96,7 @@ impl Store {
     }
 }
 
-/// Writes how far a rotation or a move is, or forgets it.
+/// Writes the state of a secret into this table, or deletes its row.
 pub(crate) fn write_state(
     tx: &Tx<'_>,
     table: &'static str,

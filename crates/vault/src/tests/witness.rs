@@ -91,7 +91,7 @@ async fn figures_and_the_noted_head_survive_together() {
     let vault = scratch.unlocked();
     assert_eq!(vault.noted_head(), Some(head));
     assert_eq!(vault.usage(&name("one")), usage);
-    // A new value is known to nobody yet, and a late note about the old one changes nothing.
+    // No one was handed the new value yet, and a late note about the old one changes nothing.
     set(&vault, "one", "second").await;
     vault.note(head, vec![raw(7, Some(1))]);
     vault.settle().await.unwrap();

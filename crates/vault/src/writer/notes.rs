@@ -103,7 +103,7 @@ impl Work {
     }
 }
 
-/// Who was handed which value; `None` if no one was, or the vault has that value no more.
+/// Who was handed which value; `None` if no one was, or the vault no longer has that value.
 fn exposed_to(list: &List, delta: &UsageDelta) -> Option<ExposedTo> {
     let (uid, purpose) = delta.exposed_to.clone()?;
     let before = match delta.version {

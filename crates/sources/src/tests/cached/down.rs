@@ -30,7 +30,7 @@ async fn while_the_place_is_down_a_value_is_served_marked_within_its_bound_and_n
     assert_eq!(
         bench.sources.cache.state_of(&source, bench.context.now()),
         None,
-        "nobody has it any more"
+        "it is wiped"
     );
     bench.world.says(Ok("ghp_two"));
     bench.pass(120);
@@ -72,7 +72,7 @@ async fn a_failure_is_asked_about_again_after_a_while_that_doubles() {
         bench.pass(1);
     }
     assert_eq!(pauses, [30, 60, 120, 240, 480, 900, 900]);
-    // Whoever fixes it says so by reloading the policies.
+    // An operator who fixed it says so by reloading the policies.
     bench.world.says(Ok("ghp_one"));
     assert!(bench.take(&source).await.is_ok());
     bench.world.says(Err(OnePasswordError::NoSuch(Part::Item)));

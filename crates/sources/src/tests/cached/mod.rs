@@ -80,7 +80,7 @@ async fn a_value_that_nobody_uses_is_read_ahead_of_need_once_and_then_left_alone
         .state_of(&source, bench.context.now())
         .unwrap();
     assert_eq!(state.stale_since, None, "its place is not down");
-    // Somebody comes again.
+    // A lease is taken again.
     bench.take(&source).await.unwrap();
     assert_eq!(bench.world.reads(), 3);
     bench.pass(TTL * 3 / 4);

@@ -10,7 +10,7 @@ use crate::minted::SealedMinted;
 use crate::rekey::RekeyError;
 use crate::root_key::make_file;
 
-/// a vault whose key is in a file, so that it can be unlocked again.
+/// A vault whose key is in a file, so that it can be unlocked again.
 pub(super) struct Kept {
     scratch: Scratch,
     at: KeyLocations,
@@ -197,7 +197,7 @@ async fn every_envelope_opens_under_the_new_version_and_none_under_the_old() {
 }
 
 #[tokio::test]
-async fn what_was_sealed_before_and_arrives_after_is_sealed_anew() {
+async fn what_was_sealed_before_and_arrives_after_is_sealed_again() {
     let kept = Kept::new();
     let vault = kept.start();
     fill(&vault).await;
