@@ -12,7 +12,7 @@ use broker::commands::init::command::InitArguments;
 use broker::commands::policy::PolicyCommand;
 use broker::commands::restore::command::RestoreArguments;
 use broker::harden::Hardened;
-use broker::{commands, harden, startup};
+use broker::{commands, give_back, harden, startup};
 use broker_clock::{Clock, SystemClock};
 use broker_protocol::paths::{Overrides, Paths};
 use broker_secret_memory::nonblocking_stderr::NonblockingStderr;
@@ -77,6 +77,7 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
     // First, and while there is one thread.
     let hardened = harden::before_any_secret()?;
+    give_back::from_now_on();
     let format = match arguments.trace_format {
         TraceFormat::Text => redact::Format::Text,
         TraceFormat::Json => redact::Format::Json,
