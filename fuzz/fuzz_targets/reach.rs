@@ -19,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let method = METHODS[usize::from(method) % METHODS.len()];
-    let Ok(needs) = needs(GithubHost::Api, method, path) else {
+    let Ok(needs) = needs(GithubHost::Api, method, path, &[]) else {
         return;
     };
     let read = carelessly(path);

@@ -14,8 +14,10 @@ const REPOSITORIES: [&str; 6] = [
     "repository_full_name",
     "repository_id",
     "repository_name",
-    "temp_clone_token",
+    CLONE_TOKEN,
 ];
+/// A token for git that GitHub puts beside a repository.
+const CLONE_TOKEN: &str = "temp_clone_token";
 /// Properties of bodies that name repositories other than by the path.
 const SELECTED: [&str; 4] = [
     "repo_names",
@@ -106,13 +108,23 @@ impl Described<'_> {
 
     /// Whether a good answer holds repositories, or the body selects some.
     pub(crate) fn holds_repositories(&self) -> bool {
+        let body = &self.operation["requestBody"];
+        self.answers(&REPOSITORIES) || self.has(body, &SELECTED)
+    }
+
+    /// Whether a good answer may hold the token that clones a repository.
+    pub(crate) fn answers_clone_token(&self) -> bool {
+        self.answers(&[CLONE_TOKEN])
+    }
+
+    /// Whether a good answer has one of these properties.
+    fn answers(&self, wanted: &[&str]) -> bool {
         let answers = self.operation["responses"]
             .as_object()
             .into_iter()
             .flatten();
         let mut good = answers.filter(|(status, _)| status.starts_with('2'));
-        let body = &self.operation["requestBody"];
-        good.any(|(_, answer)| self.has(answer, &REPOSITORIES)) || self.has(body, &SELECTED)
+        good.any(|(_, answer)| self.has(answer, wanted))
     }
 
     /// Whether it is on the host for uploads.

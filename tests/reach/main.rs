@@ -26,8 +26,9 @@ const HOW: &str = "UPDATE_REACH=1 cargo test -p broker-tests --test reach";
 const HEAD: &str = "\
 # GitHub's operations and what each needs. Made, not written: see tests/reach. One path a line, then a
 # column for each need: METHODS, a space, the need. A need is `free`, `owner`, `-REASON`, or sets of
-# permissions: `,` all, `|` any. Before it stands `*` where all of the owner's repositories must be
-# in the lease, and `^` on the host for uploads. `{x:n}` is a number, `{x:+}` takes several segments.
+# permissions: `,` all, `|` any. Before it stand, in this order, `^` on the host for uploads, `~` where the
+# answer may have `temp_clone_token`, and `*` where all of the owner's repositories must be in the lease.
+# `{x:n}` is a number, `{x:+}` takes several segments.
 ";
 
 /// Ours: the whole table is compiled into the broker.
@@ -99,14 +100,21 @@ fn table(description: &Description, listed: &Listed) -> String {
 
 fn need(operation: &Described<'_>, said: &str) -> String {
     let uploads = if operation.is_upload() { "^" } else { "" };
+    let clone_token = if operation.answers_clone_token() {
+        "~"
+    } else {
+        ""
+    };
+    let before = format!("{uploads}{clone_token}");
+    // A purpose may allow what the table refuses, so the token is marked there too.
     if let Some(reason) = said.strip_prefix("refused: ") {
-        return format!("{uploads}-{reason}");
+        return format!("{before}-{reason}");
     }
     // What is about one owner and names repositories, in its answer or in its body.
     let whole = operation.is_about_one_owner() && operation.holds_repositories();
     let whole = if whole && said != "owner" { "*" } else { "" };
     let sets = said.replace(" | ", "|").replace(", ", ",");
-    format!("{uploads}{whole}{sets}")
+    format!("{before}{whole}{sets}")
 }
 
 fn root() -> PathBuf {

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use broker_protocol::duration;
-use broker_protocol::names::Delivery;
+use broker_protocol::names::{Delivery, Level};
 
 use super::finding::{Findings, Place};
 use super::installation::unmintable;
 use super::parts;
-use super::purpose::{MEANWHILE, PurposePolicy};
+use super::purpose::PurposePolicy;
 use super::request::Terms;
 use super::secret::{SecretDeclaration, SecretKind};
 
@@ -38,17 +38,57 @@ pub(super) fn purpose_and_secret(
                      App's secret (`kind = \"app\"`)"
                 )
             } else {
-                "a purpose without `deliver` means `proxy` for a personal access token, which does \
-                 not exist in this version"
-                    .to_owned()
+                format!("`{name}` is a personal access token, and its purpose names no `deliver`")
             };
-            found.error(deliver, format!("{why}: {MEANWHILE}"));
+            found.error(deliver, format!("{why}: {OF_A_PERSONAL_TOKEN}"));
         }
-        (SecretKind::Classic, Delivery::Raw | Delivery::Proxy) => {}
-        (SecretKind::FineGrained, Delivery::Raw | Delivery::Proxy) => {
-            beyond_declared(&policy.whole, secret, policy.place_of("secret"), found);
+        (SecretKind::Classic | SecretKind::FineGrained, Delivery::Raw) => {}
+        (SecretKind::Classic | SecretKind::FineGrained, Delivery::Proxy) => {
+            proxied(policy, secret, found);
         }
     }
+    if secret.kind == SecretKind::FineGrained && policy.whole.deliver != Delivery::Installation {
+        beyond_declared(&policy.whole, secret, policy.place_of("secret"), found);
+    }
+}
+
+/// So far a proxy token works over `proxy.sock` alone, so what that means for callers is said here.
+const OF_A_PERSONAL_TOKEN: &str = "write `deliver = \"proxy\"` (a token that only the broker honours, \
+    so far only over proxy.sock: curl, gh with `http_unix_socket`) or `deliver = \"raw\"` (the stored \
+    token itself)";
+
+/// What must hold besides where requests go through the broker.
+fn proxied(policy: &PurposePolicy, secret: &SecretDeclaration, found: &mut Findings) {
+    if policy.whole.fallback.is_some() {
+        found.error(
+            policy.place_of("fallback"),
+            "a purpose with `deliver = \"proxy\"` has no `fallback` yet: remove it",
+        );
+    }
+    if let Some(unsaid) = unsaid_workflows(&policy.whole, secret) {
+        found.error(policy.place_of("permissions"), unsaid);
+        return;
+    }
+    for rule in &policy.rules {
+        if let Some(unsaid) = unsaid_workflows(&rule.terms, secret) {
+            found.error(&rule.place, unsaid);
+        }
+    }
+}
+
+/// Why terms that allow pushes must name `workflows` too, where the declared token has that: GitHub takes
+/// files of workflows from it, and so from whoever may push with it.
+pub(super) fn unsaid_workflows(terms: &Terms, secret: &SecretDeclaration) -> Option<String> {
+    let write = Some(&Level::Write);
+    let may_change = secret.scopes.iter().any(|scope| scope == "workflow")
+        || secret.permissions.get("workflows") >= write;
+    let permissions = &terms.permissions;
+    let unsaid = permissions.get("contents") >= write && permissions.get("workflows") < write;
+    (may_change && unsaid).then(|| {
+        "the token may change workflows, and the proxy cannot look into what a push contains: name \
+         `workflows = \"write\"` beside `contents = \"write\"`"
+            .to_owned()
+    })
 }
 
 /// A fallback is a personal access token: only that can be handed out as it is.

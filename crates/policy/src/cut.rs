@@ -78,8 +78,9 @@ fn gain(cut: &PurposePolicy, whole: &PurposePolicy, left: &Rule, full: &Rule) ->
                 .to_owned(),
         );
     }
-    let more = beyond(&left.terms, &full.terms)?;
-    let fix = if beyond(&cut.whole, &whole.whole).is_some() {
+    let budget = || budget_beyond(cut, whole);
+    let more = beyond(&left.terms, &full.terms).or_else(budget)?;
+    let fix = if beyond(&cut.whole, &whole.whole).or_else(budget).is_some() {
         "write what limits the purpose before the first `[[allow]]`"
     } else {
         "write `caller` as its last key"
@@ -97,6 +98,12 @@ fn beyond(terms: &Terms, most: &Terms) -> Option<String> {
         })
         .or_else(|| ttl_beyond(terms.ttl, most.ttl, WHOLE))
         .or_else(|| ttl_beyond(terms.ttl_max, most.ttl_max, WHOLE))
+}
+
+/// A budget is one line of one purpose: cut, it is not there.
+fn budget_beyond(cut: &PurposePolicy, whole: &PurposePolicy) -> Option<String> {
+    let lost = whole.budget.filter(|_| cut.budget.is_none())?;
+    Some(format!("no budget; {WHOLE} sets {lost}"))
 }
 
 const WHOLE: &str = "the whole file";
@@ -178,6 +185,23 @@ mod tests {
             "{found:?}"
         );
         assert_eq!(warnings(rules), [""; 0], "a lost rule gives less");
+    }
+
+    #[test]
+    fn a_budget_behind_the_rules_is_found() {
+        let file = PolicyFile {
+            name: "p.toml".to_owned(),
+            text: "purpose = 'p'\nsecret = 'bot'\nrepositories = ['acme/*']\ndeliver = 'proxy'\n\
+                   permissions = { issues = 'read' }\nallow = [{ caller = { user = 'a' } }]\n\
+                   budget = '5/h'\n"
+                .to_owned(),
+        };
+        assert_eq!(
+            widening(&file)[0].to_string(),
+            "p.toml:6: cut off after line 6, the file would still load, and this rule would give more \
+             (no budget; the whole file sets 5/h): write what limits the purpose before the first \
+             `[[allow]]`"
+        );
     }
 
     #[test]

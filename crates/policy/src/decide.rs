@@ -11,6 +11,7 @@ use std::sync::Arc;
 use broker_protocol::names::Delivery;
 
 use super::PolicySet;
+use super::between::unsaid_workflows;
 use super::installation::unmintable;
 use super::parts::{
     organization_beyond, permission_beyond, repository_beyond, too_many_named, ttl_beyond,
@@ -26,7 +27,13 @@ pub fn decide(policies: &PolicySet, request: &Request) -> Decision {
     let Some(rule) = policy.rule_for(&request.caller) else {
         return Decision::Deny(Denial::NoRule);
     };
-    match narrow(&rule.terms, request) {
+    let narrowed = narrow(&rule.terms, request).and_then(|terms| {
+        let secret = policies.secret(&terms.secret);
+        let proxied = secret.filter(|_| terms.deliver == Delivery::Proxy);
+        refuse(proxied.and_then(|secret| unsaid_workflows(&terms, secret)))?;
+        Ok(terms)
+    });
+    match narrowed {
         Ok(terms) => Decision::Allow(Grant(terms)),
         Err(what) => Decision::Deny(Denial::TooWide {
             rule: Arc::clone(&rule.terms.rule),

@@ -98,6 +98,7 @@ pub(super) fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a s
     let most = (text.len() / 3).clamp(1, 3);
     known
         .into_iter()
+        .filter(|word| word.len().abs_diff(text.len()) <= most)
         .map(|word| (distance(text, word), word))
         .filter(|(far, word)| *far <= most && *far < word.len())
         .min()
@@ -106,11 +107,14 @@ pub(super) fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a s
         })
 }
 
+/// No word of the language, nor an operation of GitHub's, is longer.
+const LONGEST: usize = 160;
+
 /// How many letters must be inserted, removed, replaced, or swapped with their neighbour. Longer
 /// texts than any word of the language count as far away.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
-    if a.len() > 64 || b.len() > 64 {
+    if a.len() > LONGEST || b.len() > LONGEST {
         return usize::MAX;
     }
     let mut before: Vec<usize> = Vec::new();

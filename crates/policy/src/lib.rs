@@ -36,7 +36,7 @@ mod tests;
 pub use decide::decide;
 pub use explain::{Missed, RuleExplained};
 pub use finding::{Finding, Place, PolicyErrors};
-pub use purpose::{PurposePolicy, Rule};
+pub use purpose::{Budget, NoBudget, PurposePolicy, Rule};
 pub use request::{Caller, Decision, Denial, Fallback, Grant, Request, Terms};
 pub use secret::{SecretDeclaration, SecretKind};
 pub use set::{PolicyFile, PolicySet};

@@ -2,8 +2,10 @@
 
 use std::io::{self, Write};
 
+use broker_policy::reach::Scope;
 use broker_policy::{
-    Accounts, Caller, Missed, NamesOnly, PolicySet, Rule, RuleExplained, Terms, UNKNOWN_ACCOUNT,
+    Accounts, Caller, Missed, NamesOnly, PolicySet, PurposePolicy, Rule, RuleExplained,
+    UNKNOWN_ACCOUNT,
 };
 use broker_protocol::duration;
 use broker_protocol::names::{Delivery, Purpose, SecretName};
@@ -59,19 +61,21 @@ pub fn explain(
         Ok(set) => set,
         Err(errors) => return failed(out, errors.all()),
     };
-    let Some(rules) = set.explain(purpose, caller) else {
+    let found = set.purpose(purpose).zip(set.explain(purpose, caller));
+    let Some((policy, rules)) = found else {
         return failed(out, &[format!("there is no purpose `{purpose}`")]);
     };
     writeln!(out, "{purpose} for {}", describe(caller))?;
-    let speaks = write_explanation(&rules, out)?;
+    let speaks = write_explanation(policy, &rules, out)?;
     if let Some(request) = request {
-        write_request(request, speaks, out)?;
+        write_request(request, policy, speaks, out)?;
     }
     Ok(0)
 }
 
 /// Returns the rule that speaks.
 fn write_explanation<'p>(
+    policy: &PurposePolicy,
     rules: &[RuleExplained<'p>],
     out: &mut dyn Write,
 ) -> io::Result<Option<&'p Rule>> {
@@ -90,7 +94,7 @@ fn write_explanation<'p>(
         writeln!(out, "  {} (line {line}) {says}", rule.terms.rule)?;
     }
     match speaks {
-        Some(rule) => writeln!(out, "gives {}", gives(&rule.terms))?,
+        Some(rule) => writeln!(out, "gives {}", gives(policy, rule))?,
         None if rules.is_empty() => writeln!(
             out,
             "denied: the purpose has no `[[allow]]`, so no one may use it"
@@ -102,29 +106,40 @@ fn write_explanation<'p>(
 
 fn write_request(
     request: &RequestLine,
+    policy: &PurposePolicy,
     rule: Option<&Rule>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let needs = match request.needs() {
+    let needs = match request.needs(policy.paths()) {
         Ok(needs) => needs,
         Err(refusal) => {
-            return writeln!(
-                out,
-                "the request is refused whatever a rule gives: {refusal}"
-            );
+            let why = rule.and_then(|rule| with_the_line(request, policy, rule));
+            let why = why.unwrap_or_else(|| refusal.to_string());
+            return writeln!(out, "the request is refused whatever a rule gives: {why}");
         }
     };
     for need in &needs {
         writeln!(out, "{need}")?;
     }
     let Some(rule) = rule else { return Ok(()) };
+    let scope = Scope::of(&rule.terms, policy.paths());
     match needs
         .iter()
-        .find_map(|need| need.beyond(&rule.terms, "the rule"))
+        .find_map(|need| need.beyond(&scope, "the rule"))
     {
         Some(beyond) => writeln!(out, "the rule does not give that: {beyond}"),
         None => writeln!(out, "the rule gives that"),
     }
+}
+
+/// Why it is refused, with the line of the purpose that would allow it, if one would.
+fn with_the_line(request: &RequestLine, policy: &PurposePolicy, rule: &Rule) -> Option<String> {
+    if rule.terms.deliver != Delivery::Proxy {
+        return None;
+    }
+    let refused = request.allow(&Scope::of(&rule.terms, policy.paths()));
+    let refused = refused.err().filter(|refused| refused.unlisted().is_some());
+    refused.map(|refused| refused.to_string())
 }
 
 fn difference(missed: &Missed) -> String {
@@ -139,7 +154,8 @@ fn difference(missed: &Missed) -> String {
     }
 }
 
-fn gives(terms: &Terms) -> String {
+fn gives(policy: &PurposePolicy, rule: &Rule) -> String {
+    let terms = &rule.terms;
     let mut parts = Vec::new();
     if !terms.repositories.is_empty() {
         let list: Vec<_> = terms.repositories.iter().map(ToString::to_string).collect();
@@ -162,6 +178,13 @@ fn gives(terms: &Terms) -> String {
             terms.secret,
             delivered(fallback.deliver, &fallback.secret)
         ));
+    }
+    if let Some(budget) = policy.budget {
+        parts.push(format!("budget {budget}"));
+    }
+    if !policy.paths().is_empty() {
+        let paths: Vec<_> = policy.paths().iter().map(ToString::to_string).collect();
+        parts.push(format!("besides {}", paths.join(", ")));
     }
     parts.join("; ")
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use broker_policy::reach::{self, GithubHost, Need, Refusal};
+use broker_policy::reach::{self, Allowed, GithubHost, Need, Operation, Refusal, Refused, Scope};
 
 /// A method and a path, without the query.
 #[derive(Debug, Clone)]
@@ -13,13 +13,22 @@ pub struct RequestLine {
 }
 
 impl RequestLine {
-    /// What it needs of a lease.
+    /// What it needs of a lease, under a purpose with these `paths`.
     ///
     /// # Errors
     ///
     /// A request that no lease allows.
-    pub fn needs(&self) -> Result<Vec<Need>, Refusal> {
-        reach::needs(self.host, &self.method, &self.path)
+    pub fn needs(&self, paths: &[Operation]) -> Result<Vec<Need>, Refusal> {
+        reach::needs(self.host, &self.method, &self.path, paths)
+    }
+
+    /// Whether a lease allows it.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn allow(&self, scope: &Scope<'_>) -> Result<Allowed, Refused> {
+        reach::allow(scope, self.host, &self.method, &self.path)
     }
 }
 

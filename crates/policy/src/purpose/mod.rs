@@ -3,10 +3,11 @@
 //! Each rule is kept with all it gives worked out: the parts it names and, for the rest, the
 //! purpose's. So a decision looks at one rule and nothing else.
 //!
-//! What a later version will understand (`approval`, `budget`, the delivery `proxy`) is an error here
-//! and never half honoured. What depends on the kind of the secret is checked in `set`, where both
-//! are known.
+//! What a later version will understand (`approval`, a `fallback` of a proxy purpose) is an error and never
+//! half honoured. What depends on the kind of the secret is checked in `between`, where both are known.
 
+mod budget;
+mod proxy;
 mod read;
 mod rule;
 
@@ -15,10 +16,12 @@ use std::collections::BTreeMap;
 use broker_protocol::names::Purpose;
 
 use super::finding::Place;
+use super::reach::Operation;
 use super::request::{Caller, Terms};
 use super::who::Who;
 
-pub(super) use self::read::{MEANWHILE, read};
+pub use self::budget::{Budget, NoBudget};
+pub(super) use self::read::read;
 
 /// A purpose: what it can give at the most, and who may have how much of that.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +32,10 @@ pub struct PurposePolicy {
     pub whole: Terms,
     /// Its rules, in the order in which they are tried.
     pub rules: Vec<Rule>,
+    /// How many requests all its proxy leases of one account may make; `None`: it sets no limit. Not in the
+    /// terms: it is the policy in force that counts, also for older leases.
+    pub budget: Option<Budget>,
+    paths: Box<[Operation]>,
     /// Where it is declared.
     pub place: Place,
     /// Where each of its keys stands.
@@ -40,6 +47,13 @@ impl PurposePolicy {
     #[must_use]
     pub const fn purpose(&self) -> &Purpose {
         &self.whole.purpose
+    }
+
+    /// The operations that its proxy leases may use besides what their permissions allow. As `budget` is,
+    /// those of the policy in force.
+    #[must_use]
+    pub fn paths(&self) -> &[Operation] {
+        &self.paths
     }
 
     /// Where a key stands; where it is not written, the purpose itself.

@@ -7,7 +7,7 @@ use broker_protocol::duration;
 use broker_protocol::names::{Delivery, Purpose, SecretName};
 
 use super::rule::{refuse_shadowed, rule};
-use super::{PurposePolicy, Rule};
+use super::{PurposePolicy, Rule, proxy};
 use crate::document::{Item, Table};
 use crate::parts::{self, Ttl};
 use crate::request::{Fallback, Terms};
@@ -29,12 +29,12 @@ const KEYS: &[&str] = &[
     "allow",
     "fallback",
     "budget",
+    "paths",
 ];
 
 /// Reads a file that has a `purpose`. `None` only with an error in the document.
 pub(crate) fn read(root: Table<'_>, accounts: &dyn Accounts, host: &Host) -> Option<PurposePolicy> {
     let root = root.refuse_unknown(KEYS);
-    refuse_not_yet(root, &["budget"]);
     let purpose = root.required("purpose");
     let secret = root.required("secret");
     let whole = whole(root, purpose, secret);
@@ -45,7 +45,10 @@ pub(crate) fn read(root: Table<'_>, accounts: &dyn Accounts, host: &Host) -> Opt
         .enumerate()
         .map(|(n, table)| rule(*table, n + 1, whole.as_ref(), accounts, host))
         .collect();
-    let rules: Vec<Rule> = rules.into_iter().collect::<Option<_>>()?;
+    let rules: Option<Vec<Rule>> = rules.into_iter().collect();
+    let budget = proxy::budget(root, whole.as_ref());
+    let paths = proxy::paths(root, whole.as_ref(), rules.as_deref().unwrap_or_default());
+    let rules = rules?;
     refuse_shadowed(&tables, &rules);
     if tables.is_empty()
         && let Some(purpose) = purpose
@@ -57,6 +60,8 @@ pub(crate) fn read(root: Table<'_>, accounts: &dyn Accounts, host: &Host) -> Opt
         about: about.map(str::to_owned),
         whole: whole?,
         rules,
+        budget: budget?,
+        paths: paths?.into(),
         place: root.place(),
         places: places.collect(),
     })
@@ -105,20 +110,10 @@ fn whole(root: Table<'_>, purpose: Option<Item<'_>>, secret: Option<Item<'_>>) -
     })
 }
 
-/// Only the deliveries that exist today.
 fn deliver(item: Item<'_>) -> Option<Delivery> {
     let all = [Delivery::Proxy, Delivery::Installation, Delivery::Raw];
-    let deliver = item.one_of(all, Delivery::as_str)?;
-    if deliver == Delivery::Proxy {
-        return item.refuse(format!(
-            "`deliver = \"proxy\"` does not exist in this version: {MEANWHILE}"
-        ));
-    }
-    Some(deliver)
+    item.one_of(all, Delivery::as_str)
 }
-
-pub(crate) const MEANWHILE: &str =
-    "write `deliver = \"raw\"` meanwhile, which hands out the stored token itself";
 
 /// `{ secret = "…", deliver = "raw" }`
 fn fallback(item: Item<'_>, first: Option<&SecretName>) -> Option<Fallback> {
@@ -160,13 +155,4 @@ pub(super) fn ttl(
         ));
     }
     Some((default, max))
-}
-
-pub(super) fn refuse_not_yet(table: Table<'_>, keys: &[&str]) {
-    for item in keys.iter().filter_map(|key| table.item(key)) {
-        item.error(format!(
-            "`{}` does not exist in this version, and nothing would honour it: remove it",
-            item.key
-        ));
-    }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use broker_protocol::names::{Delivery, OrgName, RepoPattern};
 
-use super::Rule;
-use super::read::{refuse_not_yet, ttl};
+use super::read::ttl;
+use super::{Rule, proxy};
 use crate::document::{Item, Table};
 use crate::parts;
 use crate::request::Terms;
@@ -28,8 +28,18 @@ pub(super) fn rule(
     accounts: &dyn Accounts,
     host: &Host,
 ) -> Option<Rule> {
-    let table = table.refuse_unknown(RULE_KEYS);
-    refuse_not_yet(table, &["approval"]);
+    let table = table.refuse_unknown(&[RULE_KEYS, &proxy::KEYS].concat());
+    if let Some(item) = table.item("approval") {
+        item.error(
+            "`approval` does not exist in this version, and nothing would honour it: remove it",
+        );
+    }
+    for item in proxy::KEYS.iter().filter_map(|key| table.item(key)) {
+        item.error(format!(
+            "`{}` is a key of the purpose: write it before the first `[[allow]]`",
+            item.key
+        ));
+    }
     let who = table.required("caller");
     let who = who.and_then(|item| who::read(item, accounts, host));
     let terms = narrowed(table, number, whole);

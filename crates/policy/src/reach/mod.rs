@@ -1,32 +1,39 @@
 //! What a request to GitHub needs of a lease: which repository or organisation, and which permissions.
 //!
 //! ```text
-//! host, method, path ─needs→ [Need] ─beyond(Terms)→ nothing, or what the lease does not allow
+//! host, method, path ─needs→ [Need] ─beyond(Scope)→ nothing, or what the lease does not allow
 //! ```
 //!
-//! Pure. A stored token may reach everything its owner does; this decides what of that a lease is held to.
-//! So whatever is not known is refused: a path that two servers might read differently, an operation that is not
-//! in the table, one that reaches past the repository in its path. *Needs no permission at GitHub* never
-//! means allowed: `GET /issues` needs none there because GitHub filters it by what the token reaches.
-//! Nothing is filtered here: paging, counts and ETags would be wrong.
+//! `allow` takes both steps. Pure. A stored token may reach everything its owner does; this decides what of
+//! that a lease is held to. So whatever is not known is refused: a path that two servers might read differently,
+//! an operation that is not in the table, one that reaches past the repository in its path. *Needs no permission
+//! at GitHub* never means allowed: `GET /issues` needs none there because GitHub filters it by what the token
+//! reaches. Nothing is filtered here: paging, counts and ETags would be wrong.
+//!
+//! What the table refuses, the author of a purpose may allow with `paths`, an operation at a time. What the path
+//! of such a request names is held to the lease all the same.
 //!
 //! A path may mean several things (see `path`): then each of them must be allowed.
 //!
 //! Not here: bodies, queries, headers; GraphQL; git.
 
+mod listed;
 mod need;
+mod operation;
 mod path;
+mod said;
+mod scope;
 mod table;
 
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-
 pub use need::Need;
+pub use operation::{NoOperation, Operation};
 pub use path::BadPath;
+pub use scope::{Allowed, Refused, Scope, allow};
 
-use path::{Path, Reading};
+use path::Path;
 use table::{Match, OPERATIONS, Spans};
 
 /// Which of GitHub's hosts a request is for.
@@ -38,27 +45,7 @@ pub enum GithubHost {
     Uploads,
 }
 
-/// One operation of GitHub's REST API, by its documented method and path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Operation {
-    method: &'static str,
-    /// As the table spells it: with the form of its parameters.
-    template: &'static str,
-}
-
-/// As the description spells it: `GET /repos/{owner}/{repo}/labels`.
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {}",
-            self.method,
-            self.template.replace(":n}", "}").replace(":+}", "}")
-        )
-    }
-}
-
-/// Why a request is refused whatever the lease allows. The message completes “refused: …”.
+/// Why a request is refused whatever the lease holds. The message completes “refused: …”.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The path cannot be decided on.
@@ -109,42 +96,44 @@ pub enum Why {
     New,
 }
 
-/// What a request needs of a lease: all of these.
+/// What a request needs of a lease, all of it, under a purpose with these `paths`.
 ///
 /// `path` is the request's own, as it came and without its query; `HEAD` counts as `GET`.
 ///
 /// # Errors
 ///
 /// A request that no lease allows.
-pub fn needs(host: GithubHost, method: &str, path: &str) -> Result<Vec<Need>, Refusal> {
+pub fn needs(
+    host: GithubHost,
+    method: &str,
+    path: &str,
+    paths: &[Operation],
+) -> Result<Vec<Need>, Refusal> {
+    let meanings = meanings(host, method, path)?;
+    let needs = meanings.iter().map(|found| Need::of(found, paths));
+    let mut needs = needs.collect::<Result<Vec<_>, _>>()?;
+    needs.dedup();
+    Ok(needs)
+}
+
+/// The operations that a request may mean, over all readings of its path; those of the path as it came
+/// are the first.
+fn meanings(host: GithubHost, method: &str, path: &str) -> Result<Vec<Match>, Refusal> {
     let path = Path::parse(path)?;
     if path.plain == ["graphql"] {
         return Err(Refusal::Graphql);
     }
     let method = if method == "HEAD" { "GET" } else { method };
-    let mut needs = Vec::new();
-    let mut read = |reading: &Reading, spans: Spans| {
-        let found = OPERATIONS.matches(method, reading, spans);
-        let found = found.into_iter().filter(|found| found.is_for(host));
-        let found = found.map(Need::of).collect::<Result<Vec<_>, _>>()?;
+    let decoded = path.decoded.iter().map(|reading| (reading, Spans::Any));
+    let readings = std::iter::once((&path.plain, Spans::Documented)).chain(decoded);
+    let mut meanings = Vec::new();
+    for (reading, spans) in readings {
+        let mut found = OPERATIONS.matches(method, reading, spans);
+        found.retain(|found| found.is_for(host));
         if found.is_empty() {
             return Err(Refusal::Unknown);
         }
-        needs.extend(found);
-        Ok(())
-    };
-    read(&path.plain, Spans::Documented)?;
-    for reading in &path.decoded {
-        read(reading, Spans::Any)?;
+        meanings.append(&mut found);
     }
-    needs.dedup();
-    Ok(needs)
-}
-
-impl Match {
-    /// Assets are uploaded to a host of their own, and nothing else is.
-    fn is_for(&self, host: GithubHost) -> bool {
-        let uploads = self.need.starts_with('^');
-        uploads == (host == GithubHost::Uploads)
-    }
+    Ok(meanings)
 }

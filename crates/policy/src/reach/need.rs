@@ -4,11 +4,10 @@ use std::fmt;
 
 use broker_protocol::names::{Level, OrgName, PermissionName, Permissions, RepoPattern};
 
+use super::said::Needed;
 use super::table::Match;
-use super::{Operation, Refusal, Why};
-use crate::known::is_of_organization;
+use super::{Operation, Refusal, Scope, Why};
 use crate::parts::{organization_beyond, permission_beyond, repository_beyond};
-use crate::request::Terms;
 
 /// What one operation needs of a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,64 +20,68 @@ pub struct Need {
     organization: Option<OrgName>,
     /// Sets of permissions, any one of which suffices. None at all: reaching the repositories does.
     any: Vec<Permissions>,
+    /// Whether it needs no permission because `paths` lists it.
+    listed: bool,
 }
 
 impl Need {
-    /// What an operation needs that a path means.
-    pub(super) fn of(found: Match) -> Result<Self, Refusal> {
-        let operation = found.operation;
-        let need = found.need.trim_start_matches('^');
-        let (whole, need) = match need.strip_prefix('*') {
-            Some(need) => (true, need),
-            None => (false, need),
-        };
-        if let Some(reason) = need.strip_prefix('-') {
-            let why = Why::parse(reason);
-            return Err(Refusal::Operation { operation, why });
+    /// What an operation needs that a path means, under a purpose with these `paths`.
+    pub(super) fn of(found: &Match, paths: &[Operation]) -> Result<Self, Refusal> {
+        let listed = paths.contains(&found.operation);
+        match Self::documented(found) {
+            Ok(need) if listed => Ok(Self {
+                any: Vec::new(),
+                listed,
+                ..need
+            }),
+            Err(Refusal::Operation { .. }) if listed => Self::listed(found),
+            other => other,
         }
+    }
+
+    /// What it needs as the table has it.
+    fn documented(found: &Match) -> Result<Self, Refusal> {
+        let operation = found.operation;
+        let refused = |why| Refusal::Operation { operation, why };
+        let Needed {
+            any,
+            on_repositories,
+            on_organization,
+        } = found.said.needed().map_err(refused)?;
         // `compare/main...other:main` is about two repositories.
         if found
             .value("basehead")
             .is_some_and(|value| value.contains(':'))
         {
-            let why = Why::OtherRepository;
-            return Err(Refusal::Operation { operation, why });
+            return Err(refused(Why::OtherRepository));
         }
-        let named = || Refusal::Name { operation };
-        let (org, user) = (found.value("org"), found.value("username"));
-        let repositories = match (found.value("owner"), found.value("repo")) {
-            (Some(owner), Some(repo)) => Some(repository(owner, repo).ok_or_else(named)?),
-            _ => match org.or(user) {
-                Some(owner) => Some(pattern(owner, "*").ok_or_else(named)?),
-                None => None,
-            },
+        let owner = found.value("org").or_else(|| found.value("username"));
+        let repositories = match (repository(found)?, owner) {
+            (None, Some(owner)) => Some(pattern(found, owner, "*")?),
+            (repository, _) => repository,
         };
-        let organization = match org {
-            Some(org) => Some(org.parse().map_err(|_unnamed| named())?),
-            None => None,
-        };
-        let new = Refusal::Operation {
-            operation,
-            why: Why::New,
-        };
-        let any = match need {
-            "free" | "owner" => Vec::new(),
-            sets => self::sets(sets).ok_or_else(|| new.clone())?,
-        };
-        let names = || any.iter().flat_map(Permissions::keys);
-        let on_repositories =
-            whole || need == "owner" || names().any(|name| !is_of_organization(name));
-        let on_organization = names().any(is_of_organization);
         let repositories = repositories.filter(|_| on_repositories);
-        let organization = organization.filter(|_| on_organization);
+        let organization = organization(found)?.filter(|_| on_organization);
         if repositories.is_some() != on_repositories || organization.is_some() != on_organization {
-            return Err(new);
+            return Err(refused(Why::New));
         }
         Ok(Self {
             operation,
             repositories,
             organization,
             any,
+            listed: false,
+        })
+    }
+
+    /// What it needs where `paths` lists it and the table refuses it: what its path names.
+    pub(super) fn listed(found: &Match) -> Result<Self, Refusal> {
+        Ok(Self {
+            operation: found.operation,
+            repositories: repository(found)?,
+            organization: organization(found)?,
+            any: Vec::new(),
+            listed: true,
         })
     }
 
@@ -88,22 +91,57 @@ impl Need {
         self.operation
     }
 
-    /// The first thing that these terms do not hold, in words such as “repository `acme/other`; the
-    /// lease allows `acme/site`”. `whose` terms they are: “the lease”, “the rule”.
+    /// The first thing that is not in this scope, in words such as “repository `acme/other`; the
+    /// lease allows `acme/site`”. `whose` scope it is: “the lease”, “the rule”.
     #[must_use]
-    pub fn beyond(&self, terms: &Terms, whose: &str) -> Option<String> {
+    pub fn beyond(&self, scope: &Scope<'_>, whose: &str) -> Option<String> {
         let repositories = self.repositories.as_slice();
-        repository_beyond(repositories, &terms.repositories, whose)
+        repository_beyond(repositories, scope.repositories, whose)
             .or_else(|| {
                 let organization = self.organization.as_ref()?;
-                organization_beyond(organization, terms.organization.as_ref(), whose)
+                organization_beyond(organization, scope.organization, whose)
             })
-            .or_else(|| {
-                let beyond =
-                    |set| permission_beyond(&without_metadata(set), &terms.permissions, whose);
-                let beyond = self.any.iter().map(beyond).collect::<Option<Vec<_>>>()?;
-                beyond.into_iter().next()
-            })
+            .or_else(|| missing(&self.any, scope.permissions, whose))
+    }
+}
+
+/// The first permission that is missing, in words, where none of these sets is there.
+pub(super) fn missing(any: &[Permissions], has: &Permissions, whose: &str) -> Option<String> {
+    let beyond = |set| permission_beyond(&without_metadata(set), has, whose);
+    let beyond = any.iter().map(beyond).collect::<Option<Vec<_>>>()?;
+    beyond.into_iter().next()
+}
+
+/// The repository that a path names.
+fn repository(found: &Match) -> Result<Option<RepoPattern>, Refusal> {
+    let names = [("owner", "repo"), ("template_owner", "template_repo")];
+    let mut named = names
+        .into_iter()
+        .filter_map(|(owner, repo)| Some((found.value(owner)?, found.value(repo)?)));
+    let Some((owner, repo)) = named.next() else {
+        return Ok(None);
+    };
+    let repository = pattern(found, owner, repo)?;
+    if repository.name().is_none() {
+        return Err(unnamed(found));
+    }
+    Ok(Some(repository))
+}
+
+/// The organisation that a path names.
+fn organization(found: &Match) -> Result<Option<OrgName>, Refusal> {
+    let parse = |name: &str| name.parse().map_err(|_not_a_name| unnamed(found));
+    found.value("org").map(parse).transpose()
+}
+
+fn pattern(found: &Match, owner: &str, name: &str) -> Result<RepoPattern, Refusal> {
+    let parsed = format!("{owner}/{name}").parse();
+    parsed.map_err(|_not_a_name| unnamed(found))
+}
+
+const fn unnamed(found: &Match) -> Refusal {
+    Refusal::Name {
+        operation: found.operation,
     }
 }
 
@@ -118,37 +156,6 @@ fn without_metadata(set: &Permissions) -> Permissions {
     kept.map(|(name, level)| (name.clone(), *level)).collect()
 }
 
-/// `issues=read|pull_requests=read`, and commas where all are needed; `None` if it is anything else.
-fn sets(need: &str) -> Option<Vec<Permissions>> {
-    let pair = |pair: &str| {
-        let (name, level) = pair.split_once('=')?;
-        Some((name.parse().ok()?, level.parse().ok()?))
-    };
-    let set = |set: &str| set.split(',').map(pair).collect::<Option<Permissions>>();
-    need.split('|').map(set).collect()
-}
-
-fn repository(owner: &str, name: &str) -> Option<RepoPattern> {
-    pattern(owner, name).filter(|pattern| pattern.name().is_some())
-}
-
-fn pattern(owner: &str, name: &str) -> Option<RepoPattern> {
-    format!("{owner}/{name}").parse().ok()
-}
-
-impl Why {
-    fn parse(reason: &str) -> Self {
-        match reason {
-            "other" => Self::OtherRepository,
-            "number" => Self::Number,
-            "credential" => Self::Credential,
-            "beyond" => Self::Beyond,
-            "none" => Self::NoPermission,
-            _ => Self::New,
-        }
-    }
-}
-
 /// `GET /repos/{owner}/{repo}/labels needs issues: read or pull_requests: read on acme/site`
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -156,7 +163,6 @@ impl fmt::Display for Need {
             let pairs = set.iter().map(|(name, level)| format!("{name}: {level}"));
             pairs.collect::<Vec<_>>().join(" and ")
         };
-        write!(f, "{} needs ", self.operation)?;
         let any: Vec<_> = self.any.iter().map(set).collect();
         let on: Vec<_> = [
             self.repositories.as_ref().map(RepoPattern::as_str),
@@ -165,10 +171,18 @@ impl fmt::Display for Need {
         .into_iter()
         .flatten()
         .collect();
+        let operation = self.operation;
         match (any.as_slice(), on.as_slice()) {
-            ([], []) => f.write_str("nothing"),
-            ([], on) => f.write_str(&on.join(" and ")),
-            (any, on) => write!(f, "{} on {}", any.join(", or "), on.join(" and ")),
+            ([], []) if self.listed => write!(f, "`paths` lists {operation}"),
+            ([], on) if self.listed => {
+                write!(f, "`paths` lists {operation}, on {}", on.join(" and "))
+            }
+            ([], []) => write!(f, "{operation} needs nothing"),
+            ([], on) => write!(f, "{operation} needs {}", on.join(" and ")),
+            (any, on) => {
+                let (any, on) = (any.join(", or "), on.join(" and "));
+                write!(f, "{operation} needs {any} on {on}")
+            }
         }
     }
 }

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use super::Operation;
 use super::path::Reading;
+use super::said::Said;
+use super::{GithubHost, Operation};
 
 /// The table of api.github.com.
 pub(super) static OPERATIONS: LazyLock<Table> =
@@ -25,7 +26,7 @@ struct Node {
     /// Segments that stand for a value.
     parameters: BTreeMap<Parameter, Self>,
     /// The operations whose path ends here, with what the table says of them.
-    operations: Vec<(Operation, &'static str)>,
+    operations: Vec<(Operation, Said)>,
 }
 
 /// A segment in braces.
@@ -50,8 +51,7 @@ enum Form {
 #[derive(Debug)]
 pub(super) struct Match {
     pub(super) operation: Operation,
-    /// What the table says that it needs.
-    pub(super) need: &'static str,
+    pub(super) said: Said,
     /// The values of its parameters, in the order of the path.
     pub(super) values: Vec<(&'static str, String)>,
 }
@@ -62,6 +62,11 @@ impl Match {
         values
             .find(|(parameter, _)| *parameter == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// Assets are uploaded to a host of their own, and nothing else is.
+    pub(super) fn is_for(&self, host: GithubHost) -> bool {
+        self.said.uploads == (host == GithubHost::Uploads)
     }
 }
 
@@ -87,27 +92,26 @@ impl Table {
                 node = node.child(segment);
             }
             for (methods, need) in columns.filter_map(|column| column.split_once(' ')) {
+                let said = Said::parse(need);
                 let operations = methods
                     .split('+')
                     .map(|method| Operation { method, template });
                 node.operations
-                    .extend(operations.map(|operation| (operation, need)));
+                    .extend(operations.map(|operation| (operation, said)));
             }
         }
         Self(root)
     }
 
     /// Every operation, with what the table says of it.
-    #[cfg(test)]
-    pub(super) fn all(&self) -> Vec<(Operation, &'static str)> {
-        fn walk(node: &Node, all: &mut Vec<(Operation, &'static str)>) {
-            all.extend(&node.operations);
-            let below = node.literals.values().chain(node.parameters.values());
-            below.for_each(|node| walk(node, all));
-        }
-        let mut all = Vec::new();
-        walk(&self.0, &mut all);
-        all
+    pub(super) fn all(&self) -> impl Iterator<Item = (Operation, Said)> {
+        let mut open = vec![&self.0];
+        let nodes = std::iter::from_fn(move || {
+            let node = open.pop()?;
+            open.extend(node.literals.values().chain(node.parameters.values()));
+            Some(node)
+        });
+        nodes.flat_map(|node| node.operations.iter().copied())
     }
 
     /// The operations that this reading of a path means: the one that is spelled so, segment by segment, or
@@ -163,7 +167,14 @@ impl Parameter {
 }
 
 /// The parameters that say whose something is. Their values are plain.
-const WHOSE: [&str; 4] = ["owner", "repo", "org", "username"];
+const WHOSE: [&str; 6] = [
+    "owner",
+    "repo",
+    "org",
+    "username",
+    "template_owner",
+    "template_repo",
+];
 
 /// One search through the tree.
 struct Walk<'r> {
@@ -178,10 +189,10 @@ impl Walk<'_> {
     fn from(&mut self, node: &Node, rest: &[String]) {
         let Some((first, after)) = rest.split_first() else {
             let mut here = node.operations.iter();
-            if let Some((operation, need)) = here.find(|(there, _)| there.method == self.method) {
+            if let Some((operation, said)) = here.find(|(there, _)| there.method == self.method) {
                 self.found.push(Match {
                     operation: *operation,
-                    need,
+                    said: *said,
                     values: self.values.clone(),
                 });
             }

@@ -5,6 +5,7 @@ mod decision;
 mod installation;
 mod language;
 mod properties;
+mod proxy;
 mod purposes;
 mod secrets;
 mod sinks;

@@ -12,6 +12,10 @@ struct Line {
 }
 
 fn explained(line: &[&str]) -> String {
+    explained_in(&shipped(), line)
+}
+
+fn explained_in(dir: &Path, line: &[&str]) -> String {
     let line = Line::try_parse_from(["policy", "explain"].iter().chain(line)).unwrap();
     let PolicyCommand::Explain {
         purpose,
@@ -24,8 +28,7 @@ fn explained(line: &[&str]) -> String {
     };
     let accounts = ExplainAccounts::default();
     let caller = who.caller(&accounts);
-    let dir = shipped();
-    let (at, asked) = (Where::Checkout(&dir), (&purpose, request.as_ref()));
+    let (at, asked) = (Where::Checkout(dir), (&purpose, request.as_ref()));
     let (code, out) = output(|out| explain(at, asked, &caller, &accounts, out));
     format!("{out}{code}")
 }
@@ -119,6 +122,46 @@ fn explain_says_what_a_request_needs_and_whether_the_rule_gives_it() {
         let line = ["policy", "explain", "auto-sync", "--request", wrong];
         assert!(Line::try_parse_from(line).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn explain_knows_what_the_paths_of_a_purpose_allow_and_which_line_is_missing() {
+    let purpose = PURPOSE.replace("deliver = 'raw'", "deliver = 'proxy'");
+    let rest = "paths = ['GET /user', 'POST /repos/{owner}/{repo}/forks']\nbudget = '50/m'\n\
+                [[allow]]\ncaller = { uid = 7 }\n";
+    let dir = checkout(&[SECRET, ("p.toml", &format!("{purpose}{rest}"))]);
+    let gives = "p for uid 7\n  p.toml#1 (line 8) speaks\n\
+                 gives repositories acme/*; permissions issues: read; for 15m, at most 1h; \
+                 as a proxy token for `bot`; budget 50/m; \
+                 besides GET /user, POST /repos/{owner}/{repo}/forks\n";
+    let says = |caller: &str, request: &str| {
+        let all = explained_in(dir.path(), &["p", "--uid", caller, "--request", request]);
+        all.trim_end_matches('0').to_owned()
+    };
+    assert_eq!(
+        says("7", "GET /user"),
+        format!("{gives}`paths` lists GET /user\nthe rule gives that\n")
+    );
+    assert_eq!(
+        says("7", "POST /repos/other/site/forks"),
+        format!(
+            "{gives}`paths` lists POST /repos/{{owner}}/{{repo}}/forks, on other/site\n\
+             the rule does not give that: repository `other/site`; the rule allows `acme/*`\n"
+        )
+    );
+    assert_eq!(
+        says("7", "GET /user/repos"),
+        format!(
+            "{gives}the request is refused whatever a rule gives: GET /user/repos answers with what the \
+             stored token reaches, not with what the lease does; to allow it, add \
+             `paths = [\"GET /user/repos\"]` to the purpose\n"
+        )
+    );
+    let stranger = says("8", "GET /user");
+    assert!(
+        stranger.ends_with("denied: no rule matches\n`paths` lists GET /user\n"),
+        "{stranger}"
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What requests need, sentence by sentence, and what holds for every spelling of a path.
 
+mod listed;
 mod spellings;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ fn lease(repositories: &[&str], organization: Option<&str>, permissions: &[&str]
         purpose: "label-sync".parse().unwrap(),
         rule: "label-sync.toml#1".into(),
         secret: "bot".parse().unwrap(),
-        deliver: Delivery::Raw,
+        deliver: Delivery::Proxy,
         fallback: None,
         repositories: parsed.collect::<Vec<_>>().into(),
         organization: organization.map(|one| one.parse().unwrap()),
@@ -36,7 +37,7 @@ fn lease(repositories: &[&str], organization: Option<&str>, permissions: &[&str]
 /// What a request needs, or why it is refused, as it prints.
 fn says(request: &str) -> String {
     let (method, path) = request.split_once(' ').unwrap();
-    match needs(GithubHost::Api, method, path) {
+    match needs(GithubHost::Api, method, path, &[]) {
         Ok(needs) => needs
             .iter()
             .map(Need::to_string)
@@ -49,17 +50,21 @@ fn says(request: &str) -> String {
 /// What of a request these terms do not hold.
 fn beyond(request: &str, terms: &Terms) -> Option<String> {
     let (method, path) = request.split_once(' ').unwrap();
-    match needs(GithubHost::Api, method, path) {
+    let scope = Scope::of(terms, &[]);
+    let found = match needs(GithubHost::Api, method, path, &[]) {
         Ok(needs) => needs
             .iter()
-            .find_map(|need| need.beyond(terms, "the lease")),
+            .find_map(|need| need.beyond(&scope, "the lease")),
         Err(refusal) => Some(refusal.to_string()),
-    }
+    };
+    let allowed = allow(&scope, GithubHost::Api, method, path);
+    assert_eq!(allowed.is_ok(), found.is_none(), "{request}: {allowed:?}");
+    found
 }
 
 #[test]
 fn every_operation_of_the_table_is_mapped_or_refused_with_a_reason() {
-    let all = OPERATIONS.all();
+    let all: Vec<_> = OPERATIONS.all().collect();
     assert!(all.len() > 1200, "{}", all.len());
     for (operation, said) in all {
         let path: Vec<_> = operation
@@ -72,35 +77,31 @@ fn every_operation_of_the_table_is_mapped_or_refused_with_a_reason() {
                 literal => literal,
             })
             .collect();
-        let host = match said.strip_prefix('^') {
-            Some(_) => GithubHost::Uploads,
-            None => GithubHost::Api,
+        let host = if said.uploads {
+            GithubHost::Uploads
+        } else {
+            GithubHost::Api
         };
-        let needs = needs(host, operation.method, &path.join("/"));
-        match (said.trim_start_matches('^').strip_prefix('-'), needs) {
+        let needs = needs(host, operation.method, &path.join("/"), &[]);
+        match (said.needed(), needs) {
             (
-                Some(reason),
+                Err(wanted),
                 Err(Refusal::Operation {
                     operation: found,
                     why,
                 }),
-            ) => {
-                assert_eq!(found, operation);
-                assert_eq!(why == Why::New, reason == "new", "{operation} {said}");
-            }
-            (None, Ok(needs)) => {
+            ) => assert_eq!((found, why), (operation, wanted)),
+            (Ok(needed), Ok(needs)) => {
                 let [need] = needs.as_slice() else {
                     panic!("{operation} is taken for {needs:?}");
                 };
                 assert_eq!(need.operation(), operation);
-                let pairs = said.trim_start_matches(['^', '*']).split(['|', ',']);
-                for (name, level) in pairs.filter_map(|pair| pair.split_once('=')) {
-                    let (name, level) = (name.parse().unwrap(), level.parse().unwrap());
-                    assert_eq!(known::odd_permission(&name), None, "{operation}");
-                    assert_eq!(known::wrong_level(&name, level), None, "{operation}");
+                for (name, level) in needed.any.iter().flatten() {
+                    assert_eq!(known::odd_permission(name), None, "{operation}");
+                    assert_eq!(known::wrong_level(name, *level), None, "{operation}");
                 }
             }
-            (_, other) => panic!("{operation} {said}: {other:?}"),
+            (said, other) => panic!("{operation} {said:?}: {other:?}"),
         }
     }
 }
@@ -268,7 +269,8 @@ fn what_reaches_past_its_path_is_refused_whatever_the_lease_holds() {
     ] {
         for request in requests {
             let (method, path) = request.split_once(' ').unwrap();
-            let Err(Refusal::Operation { why: found, .. }) = needs(GithubHost::Api, method, path)
+            let Err(Refusal::Operation { why: found, .. }) =
+                needs(GithubHost::Api, method, path, &[])
             else {
                 panic!("{request}: {}", says(request));
             };
@@ -329,7 +331,7 @@ fn a_path_that_servers_read_differently_is_refused() {
             BadPath::TooLong,
         ),
     ] {
-        let refused = needs(GithubHost::Api, "GET", path).unwrap_err();
+        let refused = needs(GithubHost::Api, "GET", path, &[]).unwrap_err();
         assert_eq!(refused, Refusal::Path(why), "{path}");
     }
     let backslash = says("GET /repos/acme/site/contents/a\\b");
@@ -345,11 +347,12 @@ fn a_path_that_servers_read_differently_is_refused() {
 #[test]
 fn only_assets_are_uploaded_to_the_host_for_uploads() {
     let path = "/repos/acme/site/releases/1/assets";
-    let upload = needs(GithubHost::Uploads, "POST", path).unwrap();
+    let upload = needs(GithubHost::Uploads, "POST", path, &[]).unwrap();
     let says: Vec<_> = upload.iter().map(Need::to_string).collect();
     let wanted = "POST /repos/{owner}/{repo}/releases/{release_id}/assets needs contents: write on acme/site";
     assert_eq!(says, [wanted]);
-    assert_eq!(needs(GithubHost::Api, "POST", path), Err(Refusal::Unknown));
-    let elsewhere = needs(GithubHost::Uploads, "GET", "/repos/acme/site");
+    let here = needs(GithubHost::Api, "POST", path, &[]);
+    assert_eq!(here, Err(Refusal::Unknown));
+    let elsewhere = needs(GithubHost::Uploads, "GET", "/repos/acme/site", &[]);
     assert_eq!(elsewhere, Err(Refusal::Unknown));
 }

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::listed::operations;
 use super::*;
 
 /// What paths are put together from, tricks among them.
@@ -120,17 +121,21 @@ fn carelessly(path: &str) -> Vec<String> {
     segments
 }
 
+const NAMES: [&str; 5] = [
+    "contents=write",
+    "issues=write",
+    "pull_requests=write",
+    "actions=write",
+    "secrets=write",
+];
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_outside_a_lease_is_allowed(path in path(), method in prop::sample::select(METHODS)) {
-        let names = ["contents=write", "issues=write", "pull_requests=write", "actions=write", "secrets=write"];
-        let site = lease(&["acme/site"], None, &names);
-        let Ok(needs) = needs(GithubHost::Api, method, &path) else {
-            return Ok(());
-        };
-        if needs.iter().any(|need| need.beyond(&site, "the lease").is_some()) {
+        let site = lease(&["acme/site"], None, &NAMES);
+        if allow(&Scope::of(&site, &[]), GithubHost::Api, method, &path).is_err() {
             return Ok(());
         }
         let read = carelessly(&path);
@@ -140,9 +145,45 @@ proptest! {
         prop_assert!(!path.contains("other:"), "{method} {path}");
     }
 
+    /// What is listed widens a lease by just that operation, and its path stays within the lease.
+    #[test]
+    fn nothing_outside_a_lease_is_allowed_but_what_its_paths_list(
+        path in path(), method in prop::sample::select(METHODS),
+    ) {
+        let site = lease(&["acme/site"], Some("acme"), &NAMES);
+        let listed = operations(&[
+            "GET /user",
+            "GET /orgs/{org}/teams/{team_slug}",
+            "GET /orgs/{org}/events",
+            "POST /repos/{owner}/{repo}/forks",
+            "GET /repos/{owner}/{repo}/actions/secrets/{secret_name}",
+            "GET /repos/{owner}/{repo}/issues/{issue_number}/timeline",
+        ]);
+        let Ok(allowed) = allow(&Scope::of(&site, &listed), GithubHost::Api, method, &path) else {
+            return Ok(());
+        };
+        let read = carelessly(&path);
+        let without = allow(&Scope::of(&site, &[]), GithubHost::Api, method, &path);
+        let began = |begins: &[&str]| read.len() >= begins.len() && read.iter().zip(begins).all(|(a, b)| a == b);
+        let known = [&["repos", "acme", "site"][..], &["user"], &["orgs", "acme"], &["rate_limit"]];
+        prop_assert!(read.is_empty() || known.iter().any(|known| began(known)), "{method} {path}: {read:?}");
+        // Each further reading may be another operation that the lease allows anyway.
+        prop_assert!(
+            without.is_ok() || path.contains('%') || listed.contains(&allowed.operation),
+            "{method} {path}: {allowed:?}"
+        );
+        prop_assert!(!path.contains("other:"), "{method} {path}");
+    }
+
     #[test]
     fn whatever_comes_is_answered(path in "\\PC{0,40}", tail in path(), method in "[A-Z]{0,7}") {
-        drop(needs(GithubHost::Api, &method, &path));
-        drop(needs(GithubHost::Uploads, &method, &format!("{tail}{path}")));
+        let all: Vec<_> = OPERATIONS.all().map(|(operation, _)| operation).collect();
+        let site = lease(&["acme/site"], None, &NAMES);
+        for paths in [&[][..], &all] {
+            let scope = Scope::of(&site, paths);
+            drop(allow(&scope, GithubHost::Api, &method, &path));
+            drop(allow(&scope, GithubHost::Uploads, &method, &format!("{tail}{path}")));
+        }
+        drop(format!("{method} {path}").parse::<Operation>());
     }
 }

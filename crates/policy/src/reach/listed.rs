@@ -1,0 +1,80 @@
+//! What the author of a purpose should know who lists an operation in `paths`.
+
+use broker_protocol::names::{Permissions, RepoPattern};
+
+use super::Operation;
+use super::need::missing;
+use super::said::{Needed, Said};
+use super::table::OPERATIONS;
+use crate::request::Terms;
+
+impl Operation {
+    /// What is odd about listing it, if anything: it reaches further than its path says, no lease of the
+    /// purpose may use it even so, or each may without it. `terms` are the purpose's and its rules'.
+    pub(crate) fn odd_in_paths(self, terms: &[&Terms]) -> Option<String> {
+        let (_, said) = OPERATIONS.all().find(|(one, _)| *one == self)?;
+        let unheld = |terms: &&Terms| self.unheld(said, terms);
+        let all_unheld: Option<Vec<_>> = terms.iter().map(unheld).collect();
+        if let Some(unheld) = all_unheld.and_then(|all| all.into_iter().next()) {
+            return Some(format!(
+                "`{self}` is about {unheld}: no lease of it may use this operation"
+            ));
+        }
+        let held = if self.names_repository() || self.has("org") {
+            "where its path stays within the lease"
+        } else {
+            "and nothing in its path is held to the lease"
+        };
+        match said.needed() {
+            Err(why) => Some(format!(
+                "`{self}` {why}: with this line it is allowed, {held}"
+            )),
+            // Without the line, `compare/main...other:main` is refused.
+            Ok(_) if self.has("basehead") => Some(format!(
+                "`{self}` may compare with another owner's repository: with this line that is allowed"
+            )),
+            Ok(needed) => {
+                let gives = |terms: &&Terms| gives(&needed, &terms.permissions);
+                let needless = terms.iter().all(gives);
+                needless.then(|| {
+                    format!(
+                        "`{self}` is allowed by the permissions already: remove it from `paths`"
+                    )
+                })
+            }
+        }
+    }
+
+    /// What it is about that these terms do not name, whatever its path will be.
+    fn unheld(self, said: Said, terms: &Terms) -> Option<&'static str> {
+        let needed = said.needed();
+        let (on_repositories, on_organization) = match needed {
+            Ok(Needed {
+                on_repositories,
+                on_organization,
+                ..
+            }) => (on_repositories, on_organization),
+            Err(_) => (self.names_repository(), self.has("org")),
+        };
+        let all_of_owner = |pattern: &RepoPattern| pattern.name().is_none();
+        if on_organization && terms.organization.is_none() {
+            Some("an organisation, and the purpose names no `organization`")
+        } else if !on_repositories {
+            None
+        } else if terms.repositories.is_empty() {
+            Some("repositories, and the purpose names none")
+        } else if !self.names_repository() && !terms.repositories.iter().any(all_of_owner) {
+            Some("all repositories of an owner, and the purpose names no `owner/*`")
+        } else {
+            None
+        }
+    }
+
+    fn names_repository(self) -> bool {
+        self.has("repo") || self.has("template_repo")
+    }
+}
+
+fn gives(needed: &Needed, permissions: &Permissions) -> bool {
+    missing(&needed.any, permissions, "").is_none()
+}
