@@ -1,17 +1,14 @@
-//! How every call is made: limits, breaker, attempts, and what an answer is.
+//! How every call is made: attempts, and what an answer is.
 
 use broker_clock::Now;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
-use std::sync::PoisonError;
 use zeroize::Zeroizing;
 
-use super::breaker::{Pass, Told};
-use super::call::resource_of;
 use super::refusal::{self, Refusal};
 use super::wire::{self, Answer, Sent};
 use super::{
     AppKey, Call, Credential, GitHub, GitHubError, Limits, Outcome, Principal, Reply, ReplyHeaders,
-    limits, retry,
+    retry,
 };
 
 impl GitHub {
@@ -114,25 +111,6 @@ impl GitHub {
         wire::authorization(jwt.expose())
     }
 
-    /// A principal that GitHub limits is not asked for.
-    fn refuse_limited(&self, principal: Option<&Principal>, path: &str) -> Result<(), GitHubError> {
-        let Some(principal) = principal else {
-            return Ok(());
-        };
-        let now = self.clock.now();
-        let limited = match resource_of(path) {
-            Some(resource) => self.limits.limited(principal, resource, now),
-            None => self.limits.held_off(principal, now),
-        };
-        limited.map_or(Ok(()), |limit| {
-            Err(GitHubError::Limited {
-                kind: limit.kind,
-                principal: Some(principal.clone()),
-                retry_after: limit.retry_after,
-            })
-        })
-    }
-
     async fn attempt(
         &self,
         sent: &Sent,
@@ -142,14 +120,7 @@ impl GitHub {
         let answer = wire::exchange(&self.https, sent, &self.base).await;
         let now = self.clock.now();
         let evaluated = answer.and_then(|answer| self.evaluate(answer, principal, now));
-        account.told = match &evaluated {
-            Err(GitHubError::CannotAsk(_)) => Told::Nothing,
-            Err(error) if error.is_hosts_fault() => Told::Failed,
-            _ => Told::Reached,
-        };
-        if account.told == Told::Reached {
-            *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
-        }
+        account.tell(evaluated.as_ref().err(), now);
         evaluated
     }
 
@@ -199,7 +170,8 @@ impl GitHub {
         }
     }
 
-    fn refused(
+    /// What a refusal means for the principal's limits, and as an error.
+    pub(super) fn refused(
         &self,
         refusal: Refusal,
         headers: &ReplyHeaders,
@@ -232,34 +204,6 @@ impl GitHub {
                 }
             }
         }
-    }
-
-    fn admit(&self) -> Result<Account<'_>, GitHubError> {
-        let pass = self
-            .breaker()
-            .admit(self.clock.now().boot)
-            .map_err(|wait| GitHubError::NotTried {
-                retry_after: limits::whole_seconds(wait),
-            })?;
-        Ok(Account {
-            github: self,
-            pass,
-            told: Told::Nothing,
-        })
-    }
-}
-
-/// Accounts for an admitted call however it ends, also if its caller gives up.
-struct Account<'a> {
-    github: &'a GitHub,
-    pass: Pass,
-    told: Told,
-}
-
-impl Drop for Account<'_> {
-    fn drop(&mut self) {
-        let now = self.github.clock.now().boot;
-        self.github.breaker().account(self.pass, self.told, now);
     }
 }
 

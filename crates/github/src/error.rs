@@ -104,6 +104,9 @@ pub enum GitHubError {
         /// What is wrong with it.
         what: BadAnswer,
     },
+    /// The body that a caller sends did not arrive whole. GitHub was sent what there was of it.
+    #[error("the body of the request {0}")]
+    CallerBody(BodyFault),
     /// 3xx. Nothing follows it: a credential goes nowhere but to the configured host.
     #[error("GitHub says that this has moved ({status}); was it renamed or transferred?")]
     Moved {
@@ -149,6 +152,9 @@ pub enum BadAnswer {
     /// Its body did not arrive.
     #[error(transparent)]
     BodyError(#[from] BodyError),
+    /// Compressed, or a part of the whole, where a secret in it must not be passed on.
+    #[error("it is compressed or a part, and was asked for plain and whole")]
+    Unreadable,
     /// It is no JSON, or not the JSON that GitHub describes.
     #[error("not the JSON that GitHub describes (line {line}, column {column})")]
     NotAsDescribed {
@@ -157,6 +163,17 @@ pub enum BadAnswer {
         /// Counted from 1.
         column: usize,
     },
+}
+
+/// What is wrong with the body that a caller sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyFault {
+    /// It ended before its end, or is no body.
+    #[error("ended too early, or is longer than its `Content-Length`")]
+    Cut,
+    /// It stopped coming.
+    #[error("stopped coming: not a byte of it came for {} s", .0.as_secs())]
+    Stalled(Duration),
 }
 
 /// What `X-GitHub-SSO` says on a refusal.
@@ -208,6 +225,7 @@ impl GitHubError {
                 (Outcome::Unknown, Some(A_MOMENT))
             }
             Self::Unreachable(_) => (Outcome::NotDone, Some(A_MOMENT)),
+            Self::CallerBody(_) => (Outcome::Unknown, None),
             Self::BadAnswer { .. } => (Outcome::Done, Some(A_MOMENT)),
             Self::Unauthorized { .. }
             | Self::Forbidden { .. }

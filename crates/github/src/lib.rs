@@ -4,6 +4,7 @@
 //! goes to the configured host and nowhere else, over TLS, and follows no redirect; nothing is asked
 //! for a principal that GitHub limits ([`Limits`]); a host that is down is left alone ([`BreakerState`]);
 //! what may be repeated is, and what may not is not ([`Retry`]); every answer's headers are taken in.
+//! What someone else asked goes through [`GitHub::forward`], under the same limits, once, and as a stream.
 //!
 //! Beside it is what is known of GitHub's tokens, scopes and answers.
 //!
@@ -22,17 +23,20 @@ pub mod sealed_box;
 pub mod secrets;
 pub mod token_kind;
 
+mod admission;
 mod ask;
 mod base;
 mod breaker;
 mod call;
 mod endpoints;
 mod error;
+mod forward;
 mod limits;
 mod principal;
 mod refusal;
 mod reply;
 mod retry;
+mod waits;
 mod wire;
 
 use std::path::PathBuf;
@@ -45,16 +49,18 @@ use futures_util::future::BoxFuture;
 
 use self::app_key::Skew;
 use self::breaker::Breaker;
+use self::waits::Waits;
 
 pub use reqwest::Method;
 
 pub use self::app_jwt::AppJwt;
 pub use self::app_key::{AppKey, NoAppKey};
-pub use self::base::BaseUrl;
+pub use self::base::{BaseUrl, NotServed};
 pub use self::breaker::BreakerState;
 pub use self::call::{Call, Credential};
 pub use self::endpoints::{App, User};
-pub use self::error::{BadAnswer, GitHubError, LimitKind, Outcome, Said, Sso};
+pub use self::error::{BadAnswer, BodyFault, GitHubError, LimitKind, Outcome, Said, Sso};
+pub use self::forward::{AnswerBody, AnswerCut, Forward, Forwarded, Pieces, RequestBody};
 pub use self::limits::{BecameLimited, CORE, Limited, Limits};
 pub use self::principal::Principal;
 pub use self::reply::{Reply, ReplyHeaders};
@@ -65,6 +71,9 @@ pub struct GitHub {
     /// Where GitHub is.
     pub base: BaseUrl,
     https: Https,
+    /// Connections for what is forwarded: a call never waits behind a download.
+    streams: Https,
+    waits: Waits,
     breaker: Mutex<Breaker>,
     /// What is known of each principal's budget.
     pub limits: Limits,
@@ -83,7 +92,7 @@ impl GitHub {
     #[must_use]
     pub fn new(api: BaseUrl, ca: Option<PathBuf>, clock: Arc<dyn Clock>) -> Self {
         let sleep: Sleep = Box::new(|wait| Box::pin(tokio::time::sleep(wait)));
-        Self::assembled(api, ca, clock, sleep, wire::TOTAL)
+        Self::assembled(api, ca, clock, sleep, Waits::default())
     }
 
     fn assembled(
@@ -91,11 +100,13 @@ impl GitHub {
         ca: Option<PathBuf>,
         clock: Arc<dyn Clock>,
         sleep: Sleep,
-        total: Duration,
+        waits: Waits,
     ) -> Self {
         Self {
             base,
-            https: Https::new(ca, total),
+            https: Https::new(ca.clone(), waits.call),
+            streams: Https::for_streams(ca),
+            waits,
             breaker: Mutex::default(),
             limits: Limits::default(),
             skew: Skew::default(),

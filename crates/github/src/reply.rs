@@ -73,6 +73,22 @@ impl ReplyHeaders {
     pub(super) fn read(headers: &HeaderMap, base: &BaseUrl) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let owned = |name: &str| text(name).map(|value| shorten(value).to_owned());
+        Self {
+            scopes: text("x-oauth-scopes").map(token_kind::scopes),
+            accepted_permissions: owned("x-accepted-github-permissions"),
+            token_expires: owned("github-authentication-token-expiration"),
+            sso: owned("x-github-sso"),
+            next: text("link")
+                .and_then(next_link)
+                .and_then(|url| base.relative(url)),
+            request_id: text("x-github-request-id").and_then(request_id),
+            ..Self::limits(headers)
+        }
+    }
+
+    /// Reads what [`super::Limits`] takes in, and leaves the rest empty.
+    pub(super) fn limits(headers: &HeaderMap) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
         let rate = || {
             Some(ResourceLimit {
@@ -85,17 +101,10 @@ impl ReplyHeaders {
             })
         };
         Self {
-            scopes: text("x-oauth-scopes").map(token_kind::scopes),
-            accepted_permissions: owned("x-accepted-github-permissions"),
-            token_expires: owned("github-authentication-token-expiration"),
             date: text("date").and_then(http_date),
-            sso: owned("x-github-sso"),
-            next: text("link")
-                .and_then(next_link)
-                .and_then(|url| base.relative(url)),
             rate: rate(),
             retry_after: https::retry_after(headers),
-            request_id: text("x-github-request-id").and_then(request_id),
+            ..Self::default()
         }
     }
 }

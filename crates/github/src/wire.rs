@@ -1,7 +1,5 @@
 //! One request to GitHub on the wire and its answer. Nothing is tried twice here.
 
-use std::time::Duration;
-
 use broker_https::{self as https, BodyError, Https, NoAnswer};
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -89,17 +87,14 @@ pub(super) fn json_body(
         .map_err(|_cause| GitHubError::CannotAsk("the request cannot be written as JSON".into()))
 }
 
-fn unreachable(error: reqwest::Error) -> GitHubError {
+/// A request without an answer, as an error.
+pub(super) fn unreachable(error: reqwest::Error) -> GitHubError {
     match NoAnswer::of(error) {
         NoAnswer::Unmakeable => GitHubError::CannotAsk("the request cannot be made up".into()),
         NoAnswer::NotReached(cause) => GitHubError::Unreachable(cause),
     }
 }
 
-/// GitHub cuts a request off after ten seconds; the rest is for connecting and for the way.
-///
-/// Source: GitHub REST documentation, “Troubleshooting the REST API”, timeouts.
-pub(super) const TOTAL: Duration = Duration::from_secs(15);
 /// The largest answer asked for is a token for 500 repositories: as many objects of six to eight
 /// kilobytes. Twice that, so that GitHub may add fields.
 const LARGEST_BODY: usize = 8 * 1024 * 1024;

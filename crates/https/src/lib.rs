@@ -3,6 +3,7 @@
 //! No redirect is followed, no proxy is taken from the environment, nothing is tried twice by itself.
 //! The TLS client is built at first use, on a thread that may block: it reads every certificate
 //! authority of the machine, which costs time and a few megabytes that a broker at rest does not need.
+//! A pool is for calls, each with a time limit, or for streams, which have none.
 //!
 //! Buffers that may hold a secret are wiped where they are ours: the header, the body sent and the
 //! body received. Copies inside the HTTP and TLS libraries are short-lived and not ours to wipe.

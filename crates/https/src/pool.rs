@@ -13,7 +13,16 @@ use super::authorities::authorities;
 pub struct Https {
     client: OnceCell<Client>,
     ca: Option<PathBuf>,
-    total: Duration,
+    exchanges: Exchanges,
+}
+
+/// What a pool is for.
+#[derive(Debug, Clone, Copy)]
+enum Exchanges {
+    /// Calls of this program's own: so long for one exchange, body included.
+    Calls(Duration),
+    /// Exchanges of any length, several at once.
+    Streams,
 }
 
 /// Why there can be no connection pool.
@@ -30,10 +39,21 @@ impl Https {
     /// machine's own; `total` is how long one exchange may take.
     #[must_use]
     pub const fn new(ca: Option<PathBuf>, total: Duration) -> Self {
+        Self::of(ca, Exchanges::Calls(total))
+    }
+
+    /// A pool for exchanges that are forwarded as they come: they may take any time, so whoever uses it ends
+    /// those in which nothing moves. As many connections are kept as a busy machine has callers at once.
+    #[must_use]
+    pub const fn for_streams(ca: Option<PathBuf>) -> Self {
+        Self::of(ca, Exchanges::Streams)
+    }
+
+    const fn of(ca: Option<PathBuf>, exchanges: Exchanges) -> Self {
         Self {
             client: OnceCell::const_new(),
             ca,
-            total,
+            exchanges,
         }
     }
 
@@ -43,12 +63,12 @@ impl Https {
     ///
     /// [`CannotBuild`]; it is tried again next time.
     pub async fn client(&self) -> Result<&Client, CannotBuild> {
-        let build = || build(self.ca.clone(), self.total);
+        let build = || build(self.ca.clone(), self.exchanges);
         self.client.get_or_try_init(build).await
     }
 }
 
-async fn build(ca: Option<PathBuf>, total: Duration) -> Result<Client, CannotBuild> {
+async fn build(ca: Option<PathBuf>, exchanges: Exchanges) -> Result<Client, CannotBuild> {
     let built = tokio::task::spawn_blocking(move || {
         let mut builder = Client::builder()
             .redirect(redirect::Policy::none())
@@ -60,9 +80,11 @@ async fn build(ca: Option<PathBuf>, total: Duration) -> Result<Client, CannotBui
             .user_agent(AGENT)
             .http1_only()
             .connect_timeout(CONNECT)
-            .timeout(total)
-            .pool_max_idle_per_host(MOST_IDLE)
             .pool_idle_timeout(IDLE);
+        builder = match exchanges {
+            Exchanges::Calls(total) => builder.timeout(total).pool_max_idle_per_host(MOST_IDLE),
+            Exchanges::Streams => builder.pool_max_idle_per_host(MOST_IDLE_STREAMS),
+        };
         if let Some(path) = &ca {
             builder = builder.tls_certs_merge(authorities(path)?.1);
         }
@@ -94,3 +116,6 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// its only attempt.
 const IDLE: Duration = Duration::from_secs(15);
 const MOST_IDLE: usize = 2;
+/// Ours: as many as are measured at once under load. Each then finds a connection again, where a handshake
+/// would cost more than the exchange.
+const MOST_IDLE_STREAMS: usize = 64;

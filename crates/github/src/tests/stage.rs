@@ -47,8 +47,11 @@ impl Stage {
             Box::pin(std::future::ready(()))
         });
         // Long enough for an answer on a loaded machine, and only waited out by a server that hangs.
-        let total = Duration::from_secs(2);
-        let github = GitHub::assembled(api, None, Arc::new(clock.clone()), sleep, total);
+        let waits = Waits {
+            call: Duration::from_secs(2),
+            ..Waits::default()
+        };
+        let github = GitHub::assembled(api, None, Arc::new(clock.clone()), sleep, waits);
         Self {
             github,
             clock,

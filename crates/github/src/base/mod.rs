@@ -4,10 +4,15 @@
 //! a data-residency tenant on `ghe.com`, and Enterprise Server. Plain HTTP is for a loopback address
 //! only, where a stand-in may listen.
 
+mod upstream;
+
 use std::fmt;
 
+use broker_policy::reach::GithubHost;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
+
+pub use self::upstream::NotServed;
 
 use broker_https::{BadAddress, is_loopback, parse_address, require_private};
 
@@ -18,6 +23,8 @@ pub struct BaseUrl {
     /// As the operator wrote it, without a slash at its end.
     text: Box<str>,
     kind: Kind,
+    /// The same for uploads. A stand-in that answers like github.com has none.
+    uploads: Option<Url>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +71,20 @@ impl BaseUrl {
             "" => return refuse("has no path; for Enterprise Server write https://HOST/api/v3"),
             _ => return refuse(FORMS),
         };
+        let uploads = match kind {
+            Kind::Cloud => {
+                let tenant = host.strip_prefix("api.");
+                tenant.map(|tenant| format!("{}://uploads.{tenant}", url.scheme()))
+            }
+            Kind::Server => url
+                .as_str()
+                .strip_suffix("/v3")
+                .map(|api| format!("{api}/uploads")),
+        };
         Ok(Self {
             text: given.trim_end_matches('/').into(),
+            // Of an address that parses, so it parses too.
+            uploads: uploads.and_then(|uploads| Url::parse(&uploads).ok()),
             url,
             kind,
         })
@@ -113,21 +132,33 @@ impl BaseUrl {
         })
     }
 
-    /// The address of `path`, which begins with a slash and is encoded already. `None` if it would
-    /// lead anywhere but below the base: a credential goes nowhere else.
+    /// The address of `path`, which begins with a slash and is encoded already, its query included. `None`
+    /// if it would lead anywhere but below the base: a credential goes nowhere else.
     pub(super) fn join(&self, path: &str) -> Option<Url> {
-        let url = Url::parse(&format!("{}{path}", self.text)).ok()?;
-        let wanted = path.split('?').next().unwrap_or_default();
-        let below = url
-            .path()
-            .strip_prefix(self.url.path().trim_end_matches('/'));
-        let stays = path.starts_with('/')
-            && url.origin() == self.url.origin()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.fragment().is_none()
-            && below == Some(wanted);
-        stays.then_some(url)
+        let (path, query) = match path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path, None),
+        };
+        below(&self.url, path, query)
+    }
+
+    /// The address of what someone else asked for. `None` also if it would not go out as it came: what was
+    /// decided on is what is sent. In a query `'`, `"`, `<` and `>` are encoded, which means the same.
+    pub(super) fn address(&self, host: GithubHost, path: &str, query: Option<&str>) -> Option<Url> {
+        let url = match host {
+            GithubHost::Api if self.kind == Kind::Server && path == GRAPHQL => {
+                let mut api = self.url.clone();
+                api.set_path("/api");
+                below(&api, path, query)
+            }
+            GithubHost::Api => below(&self.url, path, query),
+            GithubHost::Uploads => below(self.uploads.as_ref()?, path, query),
+        }?;
+        let same = match (query, url.query()) {
+            (Some(came), Some(goes)) => came == goes || encoded(came) == goes,
+            (came, goes) => came == goes,
+        };
+        same.then_some(url)
     }
 
     /// What of an absolute URL is below the base, as a path for a further call: the next page, or
@@ -152,6 +183,46 @@ impl fmt::Display for BaseUrl {
     }
 }
 
+/// The address of `path` below `base`, or `None` if it would be another one.
+fn below(base: &Url, path: &str, query: Option<&str>) -> Option<Url> {
+    let root = base.as_str().trim_end_matches('/');
+    let mut text = String::with_capacity(
+        root.len() + path.len() + query.map_or(0, |query| query.len() + "?".len()),
+    );
+    text.push_str(root);
+    text.push_str(path);
+    if let Some(query) = query {
+        text.push('?');
+        text.push_str(query);
+    }
+    let url = Url::parse(&text).ok()?;
+    let prefix = base.path().trim_end_matches('/');
+    let stays = path.starts_with('/')
+        && url.origin() == base.origin()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.fragment().is_none()
+        && url.path().strip_prefix(prefix) == Some(path);
+    stays.then_some(url)
+}
+
+/// A query with the characters encoded that a URL does not hold in it as they are.
+///
+/// Source: WHATWG URL, “special-query percent-encode set”; a request line holds none of its others.
+fn encoded(query: &str) -> String {
+    let mut text = String::with_capacity(query.len() + 8);
+    for c in query.chars() {
+        match c {
+            '\'' => text.push_str("%27"),
+            '"' => text.push_str("%22"),
+            '<' => text.push_str("%3C"),
+            '>' => text.push_str("%3E"),
+            _ => text.push(c),
+        }
+    }
+    text
+}
+
 fn cloud_host(host: &str) -> bool {
     host == "api.github.com" || is_tenant_api(host)
 }
@@ -164,123 +235,11 @@ fn is_tenant_api(host: &str) -> bool {
     tenant.is_some_and(|tenant| !tenant.is_empty() && !tenant.contains('.'))
 }
 
+/// Enterprise Server has it beside `/api/v3`.
+const GRAPHQL: &str = "/graphql";
 const FORMS: &str = "is not a base URL of GitHub's API; write https://api.github.com, \
      https://HOST/api/v3 for Enterprise Server, or https://api.TENANT.ghe.com";
 const BARE: &str = "has a `?` or `#`; write the base URL only";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_three_forms_are_known_with_their_web_hosts_and_versions() {
-        for (given, web, version) in [
-            ("https://api.github.com", "https://github.com", "2026-03-10"),
-            (
-                "https://api.github.com/",
-                "https://github.com",
-                "2026-03-10",
-            ),
-            (
-                "https://api.acme.ghe.com",
-                "https://acme.ghe.com",
-                "2026-03-10",
-            ),
-            (
-                "https://git.acme.example/api/v3",
-                "https://git.acme.example",
-                "2022-11-28",
-            ),
-            (
-                "https://git.acme.example:8443/api/v3/",
-                "https://git.acme.example:8443",
-                "2022-11-28",
-            ),
-            (
-                "http://127.0.0.1:4010",
-                "http://127.0.0.1:4010",
-                "2026-03-10",
-            ),
-            ("http://[::1]:4010", "http://[::1]:4010", "2026-03-10"),
-            (
-                "https://localhost:4010",
-                "https://localhost:4010",
-                "2026-03-10",
-            ),
-        ] {
-            let base = BaseUrl::parse(given).unwrap();
-            assert_eq!(base.web(), web, "of {given}");
-            assert_eq!(base.api_version(), version, "of {given}");
-        }
-        assert_eq!(BaseUrl::default().host(), "api.github.com");
-    }
-
-    #[test]
-    fn anything_else_is_refused_with_what_to_do() {
-        for (given, fix) in [
-            ("http://api.github.com", "write https://"),
-            ("http://git.acme.example/api/v3", "write https://"),
-            ("https://github.com", "write https://api.github.com"),
-            ("https://acme.ghe.com", "write https://api.TENANT.ghe.com"),
-            (
-                "https://a.b.acme.ghe.com",
-                "write https://api.TENANT.ghe.com",
-            ),
-            ("https://api.github.com/api/v3", "leave `/api/v3` away"),
-            ("https://git.acme.example", "https://HOST/api/v3"),
-            ("https://git.acme.example/api", "https://HOST/api/v3"),
-            ("ftp://api.github.com", "write https://api.github.com"),
-            ("api.github.com", "write https://api.github.com"),
-            ("https://api.github.com?x=1", "write the base URL only"),
-            ("", "write https://api.github.com"),
-        ] {
-            let error = BaseUrl::parse(given).unwrap_err().to_string();
-            assert!(error.contains(fix), "{given}: {error}");
-        }
-        let error = BaseUrl::parse("https://me:ghp_canary@api.github.com").unwrap_err();
-        assert!(!error.to_string().contains("canary"), "{error}");
-    }
-
-    #[test]
-    fn a_path_never_leads_away_from_the_base() {
-        let base = BaseUrl::parse("https://git.acme.example/api/v3").unwrap();
-        let url = base.join("/repos/acme/site?per_page=1").unwrap();
-        assert_eq!(
-            url.as_str(),
-            "https://git.acme.example/api/v3/repos/acme/site?per_page=1"
-        );
-        for path in [
-            "user",
-            "@evil.example/user",
-            ".evil.example/user",
-            "/../admin",
-            "/repos/acme/%2e%2e/x",
-            "/a\\..\\..\\b",
-            "/user#x",
-            "",
-        ] {
-            assert_eq!(base.join(path), None, "{path}");
-        }
-        let root = BaseUrl::default();
-        assert_eq!(
-            root.join("//evil.example/user").unwrap().host_str(),
-            Some("api.github.com")
-        );
-    }
-
-    #[test]
-    fn of_a_link_only_the_path_below_the_base_is_taken() {
-        let base = BaseUrl::parse("https://git.acme.example/api/v3").unwrap();
-        assert_eq!(
-            base.relative("https://git.acme.example/api/v3/user/repos?page=2")
-                .as_deref(),
-            Some("/user/repos?page=2")
-        );
-        assert_eq!(
-            base.relative("/api/v3/repositories/7").as_deref(),
-            Some("/repositories/7")
-        );
-        assert_eq!(base.relative("https://git.acme.example/login"), None);
-        assert_eq!(base.relative("https://git.acme.example/api/v35"), None);
-    }
-}
+mod tests;

@@ -1,0 +1,225 @@
+use super::*;
+
+#[test]
+fn the_three_forms_are_known_with_their_web_hosts_and_versions() {
+    for (given, web, version) in [
+        ("https://api.github.com", "https://github.com", "2026-03-10"),
+        (
+            "https://api.github.com/",
+            "https://github.com",
+            "2026-03-10",
+        ),
+        (
+            "https://api.acme.ghe.com",
+            "https://acme.ghe.com",
+            "2026-03-10",
+        ),
+        (
+            "https://git.acme.example/api/v3",
+            "https://git.acme.example",
+            "2022-11-28",
+        ),
+        (
+            "https://git.acme.example:8443/api/v3/",
+            "https://git.acme.example:8443",
+            "2022-11-28",
+        ),
+        (
+            "http://127.0.0.1:4010",
+            "http://127.0.0.1:4010",
+            "2026-03-10",
+        ),
+        ("http://[::1]:4010", "http://[::1]:4010", "2026-03-10"),
+        (
+            "https://localhost:4010",
+            "https://localhost:4010",
+            "2026-03-10",
+        ),
+    ] {
+        let base = BaseUrl::parse(given).unwrap();
+        assert_eq!(base.web(), web, "of {given}");
+        assert_eq!(base.api_version(), version, "of {given}");
+    }
+    assert_eq!(BaseUrl::default().host(), "api.github.com");
+}
+
+#[test]
+fn anything_else_is_refused_with_what_to_do() {
+    for (given, fix) in [
+        ("http://api.github.com", "write https://"),
+        ("http://git.acme.example/api/v3", "write https://"),
+        ("https://github.com", "write https://api.github.com"),
+        ("https://acme.ghe.com", "write https://api.TENANT.ghe.com"),
+        (
+            "https://a.b.acme.ghe.com",
+            "write https://api.TENANT.ghe.com",
+        ),
+        ("https://api.github.com/api/v3", "leave `/api/v3` away"),
+        ("https://git.acme.example", "https://HOST/api/v3"),
+        ("https://git.acme.example/api", "https://HOST/api/v3"),
+        ("ftp://api.github.com", "write https://api.github.com"),
+        ("api.github.com", "write https://api.github.com"),
+        ("https://api.github.com?x=1", "write the base URL only"),
+        ("", "write https://api.github.com"),
+    ] {
+        let error = BaseUrl::parse(given).unwrap_err().to_string();
+        assert!(error.contains(fix), "{given}: {error}");
+    }
+    let error = BaseUrl::parse("https://me:ghp_canary@api.github.com").unwrap_err();
+    assert!(!error.to_string().contains("canary"), "{error}");
+}
+
+#[test]
+fn a_path_never_leads_away_from_the_base() {
+    let base = BaseUrl::parse("https://git.acme.example/api/v3").unwrap();
+    let url = base.join("/repos/acme/site?per_page=1").unwrap();
+    assert_eq!(
+        url.as_str(),
+        "https://git.acme.example/api/v3/repos/acme/site?per_page=1"
+    );
+    for path in [
+        "user",
+        "@evil.example/user",
+        ".evil.example/user",
+        "/../admin",
+        "/repos/acme/%2e%2e/x",
+        "/a\\..\\..\\b",
+        "/user#x",
+        "",
+    ] {
+        assert_eq!(base.join(path), None, "{path}");
+    }
+    let root = BaseUrl::default();
+    assert_eq!(
+        root.join("//evil.example/user").unwrap().host_str(),
+        Some("api.github.com")
+    );
+}
+
+#[test]
+fn of_a_link_only_the_path_below_the_base_is_taken() {
+    let base = BaseUrl::parse("https://git.acme.example/api/v3").unwrap();
+    assert_eq!(
+        base.relative("https://git.acme.example/api/v3/user/repos?page=2")
+            .as_deref(),
+        Some("/user/repos?page=2")
+    );
+    assert_eq!(
+        base.relative("/api/v3/repositories/7").as_deref(),
+        Some("/repositories/7")
+    );
+    assert_eq!(base.relative("https://git.acme.example/login"), None);
+    assert_eq!(base.relative("https://git.acme.example/api/v35"), None);
+}
+
+#[test]
+fn what_is_forwarded_goes_out_as_it_came_or_not_at_all() {
+    use GithubHost::{Api, Uploads};
+    let (cloud, server) = (
+        BaseUrl::default(),
+        BaseUrl::parse("https://git.acme.example:8443/api/v3").unwrap(),
+    );
+    let stand_in = BaseUrl::parse("http://127.0.0.1:4010").unwrap();
+    for (base, host, path, query, want) in [
+        (&cloud, Api, "/user", None, "https://api.github.com/user"),
+        (
+            &cloud,
+            Api,
+            "/repos/a/b/labels/type%2Fbug%C3%BC",
+            Some("q=a%20b+c&x[]=%2f|^"),
+            "https://api.github.com/repos/a/b/labels/type%2Fbug%C3%BC?q=a%20b+c&x[]=%2f|^",
+        ),
+        (
+            &cloud,
+            Api,
+            "/user",
+            Some(""),
+            "https://api.github.com/user?",
+        ),
+        (
+            &cloud,
+            Api,
+            "/user",
+            Some("q='a'"),
+            "https://api.github.com/user?q=%27a%27",
+        ),
+        (
+            &cloud,
+            Uploads,
+            "/repos/a/b/releases/1/assets",
+            Some("name=x"),
+            "https://uploads.github.com/repos/a/b/releases/1/assets?name=x",
+        ),
+        (
+            &cloud,
+            Api,
+            "//evil.example/x",
+            None,
+            "https://api.github.com//evil.example/x",
+        ),
+        (
+            &server,
+            Api,
+            "/user",
+            None,
+            "https://git.acme.example:8443/api/v3/user",
+        ),
+        (
+            &server,
+            Api,
+            "/graphql",
+            None,
+            "https://git.acme.example:8443/api/graphql",
+        ),
+        (
+            &server,
+            Uploads,
+            "/repos/a",
+            None,
+            "https://git.acme.example:8443/api/uploads/repos/a",
+        ),
+        (
+            &stand_in,
+            Api,
+            "/graphql",
+            None,
+            "http://127.0.0.1:4010/graphql",
+        ),
+    ] {
+        let url = base.address(host, path, query);
+        assert_eq!(url.unwrap().as_str(), want, "{path}");
+    }
+    assert_eq!(stand_in.address(Uploads, "/x", None), None);
+    for (path, query) in [
+        ("", None),
+        ("user", None),
+        ("@evil.example/", None),
+        (":80/", None),
+        ("/a/../b", None),
+        ("/a/%2e%2E/b", None),
+        ("/a/.", None),
+        (r"/a\b", None),
+        ("/a b", None),
+        ("/a	b", None),
+        ("/{a}", None),
+        ("/ü", None),
+        ("/a#b", None),
+        ("/a?b", None),
+        ("/a?b", Some("c")),
+        ("/a", Some("b#c")),
+        ("/a", Some("b c")),
+        (
+            "/a",
+            Some(
+                "b
+c",
+            ),
+        ),
+        ("/a", Some("ü")),
+    ] {
+        for (base, host) in [(&cloud, Api), (&cloud, Uploads), (&server, Api)] {
+            let url = base.address(host, path, query);
+            assert_eq!(url, None, "{path} {query:?}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Forwarding to a server that each test plays by hand, on plain TCP.
+
+mod exchange;
+mod headers;
+mod limits;
+mod streams;
+mod upstream;
+
+use self::upstream::{Upstream, body, refused};
+use super::*;
