@@ -22,7 +22,7 @@ fn broker_with(mode: &str, caller: &str, more: impl FnOnce(&mut Command)) -> (Te
     let open = tempfile::tempdir().unwrap();
     fs::set_permissions(open.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let mut home = Home::ready();
-    home.places.socket = open.path().join("tokend.sock");
+    home.places.set_socket(open.path().join("tokend.sock"));
     home.config(&format!(
         "[socket]\nmode = \"{mode}\"\n[limits]\nleases_per_account = 2\n"
     ));

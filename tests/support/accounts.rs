@@ -29,7 +29,7 @@ pub fn open_to_all(mut home: Home, config: &str) -> (TestBroker, TempDir) {
     let directory = tempfile::Builder::new().prefix("tokend-").tempdir();
     let directory = directory.unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    home.places.socket = directory.path().join("tokend.sock");
+    home.places.set_socket(directory.path().join("tokend.sock"));
     home.config(&format!("[socket]\nmode = \"0666\"\n{config}"));
     (home.start(), directory)
 }

@@ -197,6 +197,11 @@ impl TestBroker {
         self.home.places.socket.clone()
     }
 
+    /// The proxy's socket.
+    pub fn proxy_socket(&self) -> PathBuf {
+        self.home.places.proxy_socket.clone()
+    }
+
     /// One request.
     pub fn http(&self, method: &str, path: &str, body: &str) -> Answer {
         http::request(&self.socket(), method, path, body)

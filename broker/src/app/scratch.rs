@@ -162,6 +162,7 @@ fn places(directory: &Path) -> Paths {
         vault: at("data/vault.db"),
         audit: at("data/audit"),
         socket: at("tokend.sock"),
+        proxy_socket: at("proxy.sock"),
     }
 }
 

@@ -15,6 +15,9 @@ pub const SYSTEM_CONFIG: &str = "/etc/tokend/tokend.toml";
 /// The system service's socket.
 pub const SYSTEM_SOCKET: &str = "/run/tokend/tokend.sock";
 
+/// The proxy's socket in the directory of the other one.
+pub const PROXY_SOCKET: &str = "proxy.sock";
+
 /// The paths of one broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
@@ -30,8 +33,10 @@ pub struct Paths {
     pub vault: PathBuf,
     /// The directory of the audit log's segments.
     pub audit: PathBuf,
-    /// The Unix socket.
+    /// The Unix socket of the API.
     pub socket: PathBuf,
+    /// The Unix socket of the proxy: `proxy.sock` beside the other one.
+    pub proxy_socket: PathBuf,
 }
 
 /// Neither `HOME` nor `TOKEND_HOME` is set to an absolute path.
@@ -89,9 +94,15 @@ impl Paths {
             places.config = config;
         }
         if let Some(socket) = socket {
-            places.socket = socket;
+            places.set_socket(socket);
         }
         Ok(places)
+    }
+
+    /// Names another socket. The proxy's moves with it.
+    pub fn set_socket(&mut self, socket: PathBuf) {
+        self.proxy_socket = socket.with_file_name(PROXY_SOCKET);
+        self.socket = socket;
     }
 
     /// The places of the system service.
@@ -119,6 +130,7 @@ impl Paths {
             vault: data.join("vault.db"),
             audit: data.join("audit"),
             socket: run.join("tokend.sock"),
+            proxy_socket: run.join(PROXY_SOCKET),
         }
     }
 }
@@ -149,6 +161,8 @@ mod tests {
             Path::new("/home/a/.local/share/tokend/vault.db")
         );
         assert_eq!(places.socket, Path::new("/run/user/7/tokend/tokend.sock"));
+        let proxy = Path::new("/run/user/7/tokend/proxy.sock");
+        assert_eq!(places.proxy_socket, proxy);
     }
 
     #[test]
@@ -166,6 +180,24 @@ mod tests {
         assert_eq!(places.root_key, Path::new("/t/root.key"));
         assert_eq!(places.audit, Path::new("/t/audit"));
         assert_eq!(places.socket, Path::new("/s"));
+    }
+
+    #[test]
+    fn the_proxys_socket_is_beside_the_other_one_however_that_is_named() {
+        let proxy_of = |socket: &str| {
+            let places = find(&[("TOKEND_HOME", "/t"), ("TOKEND_SOCKET", socket)]);
+            places.unwrap().proxy_socket
+        };
+        assert_eq!(proxy_of("/a/b/x.sock"), Path::new("/a/b/proxy.sock"));
+        assert_eq!(proxy_of("x.sock"), Path::new("proxy.sock"));
+        let overrides = Overrides {
+            socket: Some("/c/y".into()),
+            ..Overrides::default()
+        };
+        let places = Paths::find(&overrides, |_| Some(OsString::from("/t"))).unwrap();
+        assert_eq!(places.proxy_socket, Path::new("/c/proxy.sock"));
+        let places = Paths::system().proxy_socket;
+        assert_eq!(places, Path::new("/run/tokend/proxy.sock"));
     }
 
     #[test]
