@@ -5,16 +5,16 @@
 //! them. Over a limit the connection is closed with a short answer, so that a client sees why.
 
 mod admission;
+mod figures;
 mod half_sent;
+mod identify;
 mod slots;
 
 use std::convert::Infallible;
 use std::io;
-use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{Method, Request, StatusCode};
@@ -28,18 +28,17 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use nix::sys::resource::{Resource, getrlimit};
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, watch};
-use tower::ServiceExt as _;
+use tokio::sync::{mpsc, watch};
 
-use self::admission::{KEPT, Rank};
+use self::admission::KEPT;
+pub(crate) use self::figures::serve_metrics;
 use self::half_sent::HalfSent;
+pub(crate) use self::identify::Identify;
 use self::slots::{Slot, Slots};
 use crate::api::Api;
-use crate::caller::{self, Account, Peer, PeerError, ProcEnv};
-use crate::config::{Config, Limits};
+use crate::caller::{self, Peer, PeerError};
+use crate::config::Limits;
 use crate::connection::Connection;
-use crate::policies::Policies;
 use crate::socket::Listener;
 
 /// How long a client may take to send its request's head.
@@ -48,31 +47,12 @@ const HEAD_LIMIT: Duration = Duration::from_secs(10);
 const HEAD_SIZE: usize = 16 * 1024;
 /// The most headers.
 const HEAD_COUNT: usize = 64;
-/// Connections to the figures over TCP.
-const SCRAPERS: usize = 16;
-/// How long one of them lasts.
-const SCRAPE_LIMIT: Duration = Duration::from_secs(60);
-/// How many callers are identified at once.
-const TURNS: usize = 8;
-/// And how many operators beside them: programs of others, on file servers that do not answer, must
-/// not keep the kill switch waiting.
-const TURNS_OF_OPERATORS: usize = 4;
 /// Descriptors that one connection takes, at most.
 const DESCRIPTORS: usize = 5;
 /// Descriptors for everything else: files, GitHub, scrapers.
 const OTHER_DESCRIPTORS: usize = 128;
 /// How long requests under way may take once the broker is stopping.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
-
-/// Says who is on the other end of a connection just accepted.
-pub(crate) struct Identify {
-    config: Arc<Config>,
-    policies: Arc<Policies>,
-    proc_env: Arc<ProcEnv>,
-    /// So many at once; connections of one program mostly wait for the first to have read it.
-    turns: Semaphore,
-    turns_of_operators: Semaphore,
-}
 
 /// The socket, and those that come in its place when it had to be made again.
 pub(crate) struct Listening {
@@ -89,55 +69,6 @@ impl Listening {
                 biased;
                 accepted = self.now.accept() => return accepted,
                 Some(next) = self.next.recv() => self.now = next,
-            }
-        }
-    }
-}
-
-impl Identify {
-    pub(crate) fn new(config: Arc<Config>, policies: Arc<Policies>, proc_env: ProcEnv) -> Self {
-        Self {
-            config,
-            policies,
-            proc_env: Arc::new(proc_env),
-            turns: Semaphore::new(TURNS),
-            turns_of_operators: Semaphore::new(TURNS_OF_OPERATORS),
-        }
-    }
-
-    fn rank(&self, account: &Account) -> Rank {
-        let operators = &self.config.operators;
-        match account.uid {
-            0 => Rank::Root,
-            uid if operators.include(uid, account.gid, &account.groups) => Rank::Operator,
-            _ => Rank::Caller,
-        }
-    }
-
-    /// In a thread of its own: a program may be on a file server that does not answer, and the first
-    /// connection of each program may have to wait until its file has been read.
-    async fn peer(&self, connection: &Connection, rank: Rank) -> Result<Peer, PeerError> {
-        let unidentified = PeerError::Unidentified;
-        let programs = self.policies.programs();
-        let socket = connection.as_fd().try_clone_to_owned();
-        let socket = socket.map_err(unidentified)?;
-        let proc_env = Arc::clone(&self.proc_env);
-        let turns = match rank {
-            Rank::Caller => &self.turns,
-            Rank::Operator | Rank::Root => &self.turns_of_operators,
-        };
-        let identified = async {
-            let _turn = turns.acquire().await;
-            let identify = move || Peer::of(&socket, &proc_env, programs);
-            tokio::task::spawn_blocking(identify).await
-        };
-        match tokio::time::timeout(HEAD_LIMIT, identified).await {
-            Ok(Ok(peer)) => peer,
-            Ok(Err(panic)) => Err(unidentified(panic.into())),
-            Err(_elapsed) => {
-                let why =
-                    "reading its program took too long; does the file server it is on answer?";
-                Err(unidentified(io::Error::new(io::ErrorKind::TimedOut, why)))
             }
         }
     }
@@ -291,44 +222,6 @@ fn http() -> http1::Builder {
         .max_buf_size(HEAD_SIZE)
         .max_headers(HEAD_COUNT);
     http
-}
-
-/// Serves the figures over TCP, to every program that can connect: few at once, each for a minute at most.
-pub(crate) async fn serve_metrics(
-    listener: TcpListener,
-    figures: Router,
-    mut stop: watch::Receiver<bool>,
-) {
-    let places = Arc::new(Semaphore::new(SCRAPERS));
-    loop {
-        let next = async {
-            let place = Arc::clone(&places).acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        let (place, accepted) = tokio::select! {
-            next = next => next,
-            () = until_stopped(&mut stop) => return,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::error!(cause = %error, "a scraper's connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        let figures = figures.clone();
-        tokio::spawn(async move {
-            let service = service_fn(move |request: Request<Incoming>| {
-                figures.clone().oneshot(request.map(Body::new))
-            });
-            let serving = http().serve_connection(TokioIo::new(stream), service);
-            if tokio::time::timeout(SCRAPE_LIMIT, serving).await.is_err() {
-                tracing::debug!("a scraper's connection was closed after its minute");
-            }
-            drop(place);
-        });
-    }
 }
 
 /// Returns when the broker is to stop, or is gone.
