@@ -18,12 +18,18 @@ use crate::readiness::watched;
 
 /// The most that is read at once, in bytes: requests are short.
 const READ: usize = 2048;
+/// The most that is read at once of an upload. Less than a socket holds, so that the client can go on.
+pub(crate) const READ_OF_STREAMS: usize = 64 * 1024;
 
 /// An accepted connection.
 pub struct Connection {
     incoming: AsyncFd<OwnedFd>,
     /// While an answer waits for room.
     room: Option<AsyncFd<OwnedFd>>,
+    /// How much is read at once.
+    read: usize,
+    /// What that grows to while more keeps coming.
+    most: usize,
 }
 
 impl Connection {
@@ -32,7 +38,27 @@ impl Connection {
         Ok(Self {
             incoming: watched(socket, Interest::READABLE)?,
             room: None,
+            read: READ,
+            most: READ,
         })
+    }
+
+    /// The same, for bodies of any size: what is read at once grows with what comes, so that a short
+    /// request costs no more than elsewhere.
+    pub(crate) fn for_streams(self) -> Self {
+        Self {
+            most: READ_OF_STREAMS,
+            ..self
+        }
+    }
+
+    /// Where all that was asked for came, twice as much is asked for next.
+    fn adapt_to(&mut self, length: usize) {
+        if length >= self.read {
+            self.read = length.saturating_mul(2).min(self.most);
+        } else if length < READ {
+            self.read = READ;
+        }
     }
 
     /// Returns when there may be room again.
@@ -57,14 +83,15 @@ impl AsFd for Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
         loop {
-            let mut incoming = ready!(self.incoming.poll_read_ready(cx))?;
+            let mut incoming = ready!(this.incoming.poll_read_ready(cx))?;
             // No more than that need be zeroed first; a longer request takes several reads.
-            let free = into.initialize_unfilled_to(into.remaining().min(READ));
+            let free = into.initialize_unfilled_to(into.remaining().min(this.read));
             let result = incoming.try_io(|socket| Ok(read(socket, free)?));
             match result {
                 Ok(Ok(length)) => {
@@ -73,6 +100,7 @@ impl AsyncRead for Connection {
                         incoming.clear_ready();
                     }
                     into.advance(length);
+                    this.adapt_to(length);
                     return Poll::Ready(Ok(()));
                 }
                 Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -173,6 +201,35 @@ mod tests {
         connection.read_to_string(&mut rest).await.unwrap();
         assert_eq!(rest, "three");
         sender.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_read_in_ever_larger_pieces_and_a_short_request_as_ever() {
+        for (for_streams, most) in [(false, READ), (true, READ_OF_STREAMS)] {
+            let (connection, mut client) = pair();
+            let mut connection = if for_streams {
+                connection.for_streams()
+            } else {
+                connection
+            };
+            client.write_all(&[7; 4 * READ]).unwrap();
+            let mut into = vec![0; 1 << 20];
+            assert_eq!(connection.read(&mut into).await.unwrap(), READ);
+
+            client.write_all(&[7; 120 * 1024]).unwrap();
+            let mut largest = 0;
+            let mut left = 120 * 1024 + 3 * READ;
+            while left > 0 {
+                let read = connection.read(&mut into).await.unwrap();
+                largest = largest.max(read);
+                left -= read;
+            }
+            assert_eq!(largest, most);
+
+            client.write_all(b"short").unwrap();
+            assert_eq!(connection.read(&mut into).await.unwrap(), 5);
+            assert_eq!(connection.read, READ);
+        }
     }
 
     #[tokio::test]
