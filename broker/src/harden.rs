@@ -129,9 +129,9 @@ const NO_CORE: rlim_t = 1;
 /// After standard input, output and error.
 const FIRST_PASSED: RawFd = 3;
 
-/// Sockets. We take one; more is a mistake, and must not overflow the sum.
+/// Sockets. We take two; more is a mistake, and must not overflow the sum.
 const MAX_PASSED: RawFd = 64;
 
-/// Descriptors. Five for each of some thousands of connections; beyond that a limit of its own
+/// Descriptors. Six for each of some thousands of connections; beyond that a limit of its own
 /// refuses connections anyway.
 const MAX_FILES: rlim_t = 65_536;

@@ -32,6 +32,7 @@ pub mod notify;
 mod operations;
 pub mod policies;
 pub mod policy_files;
+mod proxy;
 mod readiness;
 mod rotations;
 mod secrets;

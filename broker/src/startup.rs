@@ -1,11 +1,11 @@
-//! Startup order: configuration, lock, vault, audit log, policies, socket.
+//! Startup order: configuration, lock, vault, audit log, policies, sockets.
 //!
 //! Each step fails with a message that says what to do, and nothing is handed out before the
 //! last. Hardening comes before all of this, in `main`.
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use broker_audit::record::{BrokerEvent, PolicyEvent, VaultEvent};
@@ -17,7 +17,6 @@ use broker_sources::Sources;
 use broker_sources::one_password::{Backend, Connect, OnePassword, Op};
 use broker_vault::root_key::RootKeySource;
 use broker_vault::{Vault, VaultError};
-use listenfd::ListenFd;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::Gid;
 
@@ -29,7 +28,7 @@ use crate::life;
 use crate::operations::root_key_locations;
 use crate::policies::{LoadError, load};
 use crate::policy_files::{PolicyFilesError, refuse_exposed};
-use crate::socket::{self, BindError, Listener, SocketGuard};
+use crate::socket::{Sockets, SocketsError, refuse_same_name};
 
 /// Why the broker did not start.
 #[derive(Debug, thiserror::Error)]
@@ -67,9 +66,9 @@ pub enum StartError {
     /// The policies are refused.
     #[error("the policies are refused:\n{0}")]
     Policies(#[from] LoadError),
-    /// The socket could not be made.
+    /// The sockets could not be opened.
     #[error(transparent)]
-    Bind(#[from] BindError),
+    Sockets(#[from] SocketsError),
     /// A record could not be written as JSON: a fault of the broker's own.
     #[error("a record could not be written")]
     Record(#[from] serde_json::Error),
@@ -101,12 +100,13 @@ pub async fn run(
     traces: NonblockingStderr,
     _hardened: &Hardened,
 ) -> Result<(), StartError> {
+    refuse_same_name(&places)?;
     let (app, _lock) = assemble(places, clock, traces).await?;
-    let (listener, kept) = listener(&app.places.socket, &app.config)?;
-    life::run(app, listener, kept).await
+    let sockets = Sockets::open(&app.places, &app.config.socket)?;
+    life::run(app, sockets).await
 }
 
-/// Everything up to the socket. No one else has the store open while the lock is held.
+/// Everything up to the sockets. No one else has the store open while the lock is held.
 pub(crate) async fn assemble(
     places: Paths,
     clock: Arc<dyn Clock>,
@@ -252,19 +252,4 @@ async fn announce(app: &App, root_key: Option<&'static str>) -> Result<(), Start
         app.journal.record(&unlocked).await?;
     }
     Ok(())
-}
-
-/// The socket that systemd made, or our own, and how to tell that it is gone.
-fn listener(path: &Path, config: &Config) -> Result<(Listener, Option<SocketGuard>), StartError> {
-    let unusable = StartError::system("the socket that systemd passed cannot be used");
-    let inherited = ListenFd::from_env().take_unix_listener(0);
-    if let Some(socket) = inherited.map_err(&unusable)? {
-        let kept = SocketGuard::systemds(&socket);
-        return Ok((Listener::new(socket).map_err(unusable)?, kept));
-    }
-    let socket = socket::make(path, &config.socket)?;
-    let kept = SocketGuard::ours(path.to_owned(), config.socket.clone());
-    let watched = Listener::new(socket);
-    let listener = watched.map_err(StartError::system("the socket cannot be watched"))?;
-    Ok((listener, Some(kept)))
 }

@@ -12,7 +12,7 @@ use std::process::Command;
 /// neighbours in its own.
 const LAYERS: &[&[&str]] = &[
     &["startup", "life", "server", "socket", "connection"],
-    &["api", "commands"],
+    &["api", "proxy", "commands"],
     &["app"],
     // The services, each over those it lists in its constructor.
     &["operations"],

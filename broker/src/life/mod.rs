@@ -25,49 +25,41 @@ use crate::app::App;
 use crate::caller::ProcEnv;
 use crate::give_back;
 use crate::operations::Operations;
-use crate::server::{self, Identify, Listening};
-use crate::socket::{Listener, SocketGuard};
+use crate::proxy::Proxy;
+use crate::server::{self, Identify, Listening, Served, Server};
+use crate::socket::{OpenSocket, Sockets};
 use crate::startup::StartError;
 
 /// How long everything that goes on may take to end, once requests under way are finished or cut off.
 const END_LIMIT: Duration = Duration::from_secs(15);
 
 /// Serves until a signal says to stop, sweeping meanwhile.
-pub(crate) async fn run(
-    app: App,
-    listener: Listener,
-    kept: Option<SocketGuard>,
-) -> Result<(), StartError> {
+pub(crate) async fn run(app: App, sockets: Sockets) -> Result<(), StartError> {
     let systemd = Systemd::start();
     let on = |kind| signal(kind).map_err(StartError::system("signals cannot be awaited"));
     let mut terminate = on(SignalKind::terminate())?;
     let mut interrupt = on(SignalKind::interrupt())?;
     let mut hangup = on(SignalKind::hangup())?;
     let (stop, stopped) = watch::channel(false);
-    let api = Api::of(app.clone());
-    let limits = app.config.limits;
     let proc_env = ProcEnv::read().map_err(StartError::system("`/proc` cannot be read"))?;
-    let identify = Arc::new(Identify::new(
+    let identify = Identify::new(
         Arc::clone(&app.config),
         Arc::clone(&app.policies),
         proc_env,
-    ));
-    let (made_again, listeners) = mpsc::channel(1);
-    let listening = Listening {
-        now: listener,
-        next: listeners,
-    };
-    let serving = tokio::spawn(server::serve(
-        listening,
-        api,
-        limits,
-        (identify, Arc::clone(&app.journal.clock)),
-        stopped.clone(),
-    ));
+    );
+    let clock = Arc::clone(&app.journal.clock);
+    let server = Server::new(app.config.limits, identify, clock);
     let mut tasks = Tasks::until(stopped.clone());
-    if let Some(kept) = kept {
-        watch_socket(&mut tasks, kept, &app.status, made_again);
-    }
+    let proxy_socket = sockets.proxy.as_ref().map(|_| app.places.proxy_socket.display());
+    let api = Served {
+        listening: listening(&mut tasks, sockets.api, &app),
+        service: Api::of(app.clone()),
+    };
+    let proxy = sockets.proxy.map(|socket| Served {
+        listening: listening(&mut tasks, socket, &app),
+        service: Proxy,
+    });
+    let serving = tokio::spawn(server.serve(api, proxy, stopped.clone()));
     if let Some(serving) = scrape(&app, stopped).await? {
         tasks.run("metrics", serving);
     }
@@ -76,6 +68,7 @@ pub(crate) async fn run(
     systemd.tell(NotifyState::Ready);
     tracing::info!(
         socket = %app.places.socket.display(),
+        proxy = proxy_socket.map(tracing::field::display),
         purposes = app.policies.in_force().set.purposes().count(),
         locked = app.vault.is_locked(),
         "ready"
@@ -116,6 +109,18 @@ pub(crate) async fn run(
             let what = "the disk takes nothing; what was to be written last is not";
             Err(StartError::system(what)(elapsed.into()))
         }
+    }
+}
+
+/// Accepts on a socket, and on those that are made in its place.
+fn listening(tasks: &mut Tasks, socket: OpenSocket, app: &App) -> Listening {
+    let (made_again, next) = mpsc::channel(1);
+    if let Some(guard) = socket.guard {
+        watch_socket(tasks, guard, &app.status, made_again);
+    }
+    Listening {
+        now: socket.listener,
+        next,
     }
 }
 

@@ -1,11 +1,11 @@
 //! Who gets a connection when there are not enough, and whose goes for it. Pure: no socket, no clock.
 //!
 //! An account has its share, and all of them together a limit. Where one is reached, a connection that
-//! asks for nothing at the moment (one that is idle, or whose request has not arrived whole) makes room:
-//! one of the account's own, or else one of the account that holds the most. A request under way is
-//! never cut off. Beyond the limits some places are kept for operators and a few for root, so that the
-//! kill switch can always be reached; no lease is taken on those, or an operator's own scripts would
-//! soon hold them all.
+//! asks for nothing at the moment makes room: one that is idle or, where bodies are short, whose request
+//! has not arrived whole. It is one of the account's own, or else one of the account that holds the most.
+//! A request under way is never cut off. Beyond the limits some places are kept for operators and a few
+//! for root, so that the kill switch can always be reached; no lease is taken on those and nothing is
+//! proxied, or an operator's own scripts would soon hold them all.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -107,13 +107,13 @@ impl Admission {
         Some(self.place_instead(quiet, uid, rank, now))
     }
 
-    /// A request has arrived whole. `false` if the connection has lost its place.
+    /// A request is under way. `false` if the connection has lost its place.
     pub(super) fn asks(&mut self, id: Id) -> bool {
         let open = self.open.get_mut(&id);
         open.map(|open| open.quiet_since = None).is_some()
     }
 
-    /// Its request is answered.
+    /// None is, any more.
     pub(super) fn answered(&mut self, id: Id, now: Duration) {
         if let Some(open) = self.open.get_mut(&id) {
             open.quiet_since = Some(now);

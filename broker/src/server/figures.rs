@@ -13,7 +13,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt as _;
 
-use super::{http, until_stopped};
+use super::requests::http;
+use super::service::Bodies;
+use super::{HEAD_LIMIT, until_stopped};
 
 /// Serves the figures over TCP, to every program that can connect: few at once, each for a minute at most.
 pub(crate) async fn serve_metrics(
@@ -44,7 +46,7 @@ pub(crate) async fn serve_metrics(
             let service = service_fn(move |request: Request<Incoming>| {
                 figures.clone().oneshot(request.map(Body::new))
             });
-            let serving = http().serve_connection(TokioIo::new(stream), service);
+            let serving = http(Bodies::Short, HEAD_LIMIT).serve_connection(TokioIo::new(stream), service);
             if tokio::time::timeout(SCRAPE_LIMIT, serving).await.is_err() {
                 tracing::debug!("a scraper's connection was closed after its minute");
             }

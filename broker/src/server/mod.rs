@@ -1,58 +1,80 @@
-//! Connections: accept, limit, drain.
+//! Connections: accept, limit, drain. One way for both sockets, which share every limit.
 //!
 //! Limits hold before a caller is known to be allowed anything, and before more than the account is
 //! asked of the kernel: open connections in all and per account, the size of headers, the time to send
 //! them. Over a limit the connection is closed with a short answer, so that a client sees why.
 
 mod admission;
+mod exchange;
 mod figures;
 mod half_sent;
 mod identify;
+mod outgoing;
+mod patience;
+mod requests;
+mod service;
 mod slots;
+#[cfg(test)]
+mod tests;
+mod upload;
 
-use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{Method, Request, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::body;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
+use axum::response::Response;
 use broker_clock::Clock;
 use broker_protocol::causes;
-use broker_protocol::error::{ErrorCode, Problem};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use nix::sys::resource::{Resource, getrlimit};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
 
 use self::admission::KEPT;
 pub(crate) use self::figures::serve_metrics;
-use self::half_sent::HalfSent;
 pub(crate) use self::identify::Identify;
-use self::slots::{Slot, Slots};
-use crate::api::Api;
-use crate::caller::{self, Peer, PeerError};
+use self::requests::Admitted;
+use self::service::Service;
+use self::slots::Slots;
+use crate::caller::{self, PeerError};
 use crate::config::Limits;
 use crate::connection::Connection;
 use crate::socket::Listener;
 
 /// How long a client may take to send its request's head.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
-/// The largest head, in bytes.
-const HEAD_SIZE: usize = 16 * 1024;
-/// The most headers.
-const HEAD_COUNT: usize = 64;
-/// Descriptors that one connection takes, at most.
-const DESCRIPTORS: usize = 5;
-/// Descriptors for everything else: files, GitHub, scrapers.
-const OTHER_DESCRIPTORS: usize = 128;
+/// How long the client of a streamed body may neither send nor take a byte of it.
+const IDLE_LIMIT: Duration = Duration::from_secs(5 * 60);
 /// How long requests under way may take once the broker is stopping.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// Descriptors that one connection takes, at most: five of its own, and one to GitHub.
+const DESCRIPTORS: usize = 6;
+/// Descriptors for everything else: files, GitHub, scrapers.
+const OTHER_DESCRIPTORS: usize = 128;
+
+/// What all sockets share.
+pub(crate) struct Server {
+    slots: Arc<Slots>,
+    identify: Identify,
+    waits: Waits,
+}
+
+/// How long is waited for a client, and for all of them at a stop.
+#[derive(Debug, Clone, Copy)]
+struct Waits {
+    head: Duration,
+    idle: Duration,
+    drain: Duration,
+}
+
+/// A socket, and what is served on it.
+pub(crate) struct Served<S> {
+    pub(crate) listening: Listening,
+    pub(crate) service: S,
+}
 
 /// The socket, and those that come in its place when it had to be made again.
 pub(crate) struct Listening {
@@ -74,78 +96,110 @@ impl Listening {
     }
 }
 
-/// Serves connections until `stop` says so, then lets requests under way finish.
-pub(crate) async fn serve(
-    mut listening: Listening,
-    api: Api,
-    limits: Limits,
-    (identify, clock): (Arc<Identify>, Arc<dyn Clock>),
-    mut stop: watch::Receiver<bool>,
-) {
-    let slots = Arc::new(Slots::new(within_descriptors(limits), clock));
-    let (all_done, mut wait_all) = mpsc::channel::<()>(1);
-    loop {
-        let stream = tokio::select! {
-            accepted = listening.accept() => match accepted {
-                Ok(stream) => stream,
-                Err(error) => {
-                    // Out of descriptors: connections that end will free some.
-                    tracing::error!(cause = %error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+impl Server {
+    pub(crate) fn new(limits: Limits, identify: Identify, clock: Arc<dyn Clock>) -> Self {
+        let slots = Slots::new(within_descriptors(limits), clock);
+        Self {
+            slots: Arc::new(slots),
+            identify,
+            waits: Waits {
+                head: HEAD_LIMIT,
+                idle: IDLE_LIMIT,
+                drain: DRAIN_LIMIT,
+            },
+        }
+    }
+
+    /// Serves connections until `stop` says so, then lets requests under way finish.
+    pub(crate) async fn serve(
+        self,
+        api: Served<impl Service>,
+        proxy: Option<Served<impl Service>>,
+        stop: watch::Receiver<bool>,
+    ) {
+        let server = Arc::new(self);
+        let on_proxy = async {
+            if let Some(proxy) = proxy {
+                server.serve_socket(proxy, stop.clone()).await;
+            }
+        };
+        tokio::join!(server.serve_socket(api, stop.clone()), on_proxy);
+    }
+
+    async fn serve_socket<S: Service>(
+        self: &Arc<Self>,
+        mut served: Served<S>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let mut open = JoinSet::new();
+        loop {
+            let stream = tokio::select! {
+                accepted = served.listening.accept() => match accepted {
+                    Ok(stream) => stream,
+                    Err(error) => {
+                        // Out of descriptors: connections that end will free some.
+                        tracing::error!(cause = %error, "a connection could not be accepted");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        continue;
+                    }
+                },
+                Some(ended) = open.join_next() => {
+                    note_panic(ended);
                     continue;
                 }
-            },
-            () = until_stopped(&mut stop) => break,
+                () = until_stopped(&mut stop) => break,
+            };
+            let service = served.service.clone();
+            open.spawn(Arc::clone(self).serve_connection(stream, service, stop.clone()));
+        }
+        let drained = async {
+            while let Some(ended) = open.join_next().await {
+                note_panic(ended);
+            }
         };
-        let (api, slots, stop, done) = (
-            api.clone(),
-            Arc::clone(&slots),
-            stop.clone(),
-            all_done.clone(),
-        );
-        let identify = Arc::clone(&identify);
-        tokio::spawn(async move {
-            let account = match caller::account(&stream) {
-                Ok(account) => account,
-                Err(error) => {
-                    return tracing::warn!(cause = %error, "a caller's account is not known");
-                }
-            };
-            let rank = identify.rank(&account);
-            let whose = identify.proc_env.account_of(account.uid);
-            let Some(slot) = slots.enter(whose, rank) else {
-                return turn_away(stream).await;
-            };
-            let identified = tokio::select! {
-                identified = identify.peer(&stream, rank) => identified,
-                () = slot.lost() => return turn_away(stream).await,
-            };
-            let peer = match identified {
-                Ok(peer) => Arc::new(peer),
-                Err(PeerError::Gone(gone)) => {
-                    tracing::debug!(cause = %gone, "a caller did not wait");
-                    return;
-                }
-                Err(error) => {
-                    let cause = causes::describe(&error);
-                    tracing::warn!(cause, "a caller could not be identified");
-                    return;
-                }
-            };
-            connection(stream, peer, api, slot, stop).await;
-            drop(done);
-        });
+        let drained = tokio::time::timeout(self.waits.drain, drained).await;
+        if drained.is_err() {
+            let after = self.waits.drain.as_secs();
+            tracing::warn!("requests still under way after {after} s are cut off");
+            open.shutdown().await;
+        }
     }
-    drop(all_done);
-    // Every connection holds a sender; when the last one ends, the channel closes.
-    if tokio::time::timeout(DRAIN_LIMIT, wait_all.recv())
-        .await
-        .is_err()
-    {
-        tracing::warn!(
-            "requests still under way after {} s are cut off",
-            DRAIN_LIMIT.as_secs()
-        );
+
+    async fn serve_connection<S: Service>(
+        self: Arc<Self>,
+        stream: Connection,
+        service: S,
+        stop: watch::Receiver<bool>,
+    ) {
+        let account = match caller::account(&stream) {
+            Ok(account) => account,
+            Err(error) => {
+                return tracing::warn!(cause = %error, "a caller's account is not known");
+            }
+        };
+        let rank = self.identify.rank(&account);
+        let whose = self.identify.proc_env.account_of(account.uid);
+        let Some(slot) = self.slots.enter(whose, rank) else {
+            return turn_away::<S>(stream).await;
+        };
+        let identified = tokio::select! {
+            identified = self.identify.peer(&stream, rank) => identified,
+            () = slot.lost() => return turn_away::<S>(stream).await,
+        };
+        let peer = match identified {
+            Ok(peer) => Arc::new(peer),
+            Err(PeerError::Gone(gone)) => {
+                tracing::debug!(cause = %gone, "a caller did not wait");
+                return;
+            }
+            Err(error) => {
+                let cause = causes::describe(&error);
+                tracing::warn!(cause, "a caller could not be identified");
+                return;
+            }
+        };
+        let admitted = Admitted { stream, peer, slot };
+        admitted.serve(service, self.waits, stop).await;
     }
 }
 
@@ -170,90 +224,39 @@ fn within_descriptors(limits: Limits) -> Limits {
     }
 }
 
-async fn connection(
-    stream: Connection,
-    peer: Arc<Peer>,
-    api: Api,
-    slot: Slot,
-    mut stop: watch::Receiver<bool>,
-) {
-    let slot = Arc::new(slot);
-    let of_requests = Arc::clone(&slot);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Arc::clone(&peer));
-        let (api, slot) = (api.clone(), Arc::clone(&of_requests));
-        async move {
-            if slot.kept && takes_a_lease(&request) {
-                return Ok::<_, Infallible>(no_room());
-            }
-            let whole = |body| Body::new(HalfSent::new(body, Arc::clone(&slot)));
-            let answer = api.answer(request.map(whole)).await;
-            slot.answered();
-            Ok(answer)
-        }
-    });
-    let serving = http().serve_connection(TokioIo::new(stream), service);
-    let mut serving = std::pin::pin!(serving);
-    let result = tokio::select! {
-        result = serving.as_mut() => result,
-        () = slot.lost() => {
-            tracing::debug!("a connection without a request made room for another");
-            return;
-        }
-        () = until_stopped(&mut stop) => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
-    };
-    if let Err(error) = result {
-        tracing::debug!(cause = %error, "a connection ended early");
-    }
-}
-
-/// What would soon take up the slots that are kept for operators, asked for by their own scripts.
-fn takes_a_lease(request: &Request<Incoming>) -> bool {
-    request.method() == Method::POST && request.uri().path().starts_with("/v1/leases")
-}
-
-fn http() -> http1::Builder {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_LIMIT)
-        .max_buf_size(HEAD_SIZE)
-        .max_headers(HEAD_COUNT);
-    http
-}
-
 /// Returns when the broker is to stop, or is gone.
 pub(crate) async fn until_stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-async fn turn_away(mut stream: Connection) {
-    let body = too_many();
-    let answer = format!(
-        "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/problem+json\r\n\
-         retry-after: 1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    if let Err(error) = stream.write_all(answer.as_bytes()).await {
+fn note_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(cause = %error, "a connection ended in a panic");
+    }
+}
+
+/// Answers before anything was read, and closes the connection.
+async fn turn_away<S: Service>(mut stream: Connection) {
+    let (head, body) = no_slot::<S>().into_parts();
+    let body = body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let mut answer = format!("HTTP/1.1 {}\r\n", head.status).into_bytes();
+    for (name, value) in &head.headers {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            answer.extend_from_slice(part);
+        }
+    }
+    let length = format!("content-length: {}\r\n\r\n", body.len());
+    answer.extend_from_slice(length.as_bytes());
+    answer.extend_from_slice(&body);
+    if let Err(error) = stream.write_all(&answer).await {
         tracing::debug!(cause = %error, "a caller turned away did not wait for the answer");
     }
 }
 
-fn no_room() -> Response {
-    let headers = [
-        (CONTENT_TYPE, "application/problem+json"),
-        (RETRY_AFTER, "1"),
-        (CONNECTION, "close"),
-    ];
-    (StatusCode::TOO_MANY_REQUESTS, headers, too_many()).into_response()
-}
-
-fn too_many() -> String {
-    let problem = Problem::new(
-        ErrorCode::RateLimited,
-        "too many open connections; close some first",
-    );
-    serde_json::to_string(&problem).unwrap_or_default()
+/// The connection ends with it.
+fn no_slot<S: Service>() -> Response {
+    let mut answer = S::no_slot();
+    let close = HeaderValue::from_static("close");
+    answer.headers_mut().insert(CONNECTION, close);
+    answer
 }

@@ -72,12 +72,12 @@ impl Slots {
 }
 
 impl Slot {
-    /// A request has arrived whole: its answer is waited for. `false` if the slot is lost.
+    /// A request is under way. `false` if the slot is lost.
     pub(super) fn asks(&self) -> bool {
         self.slots.inner().admission.asks(self.id)
     }
 
-    /// The request is answered.
+    /// None is, any more.
     pub(super) fn answered(&self) {
         let now = self.slots.now();
         self.slots.inner().admission.answered(self.id, now);

@@ -1,4 +1,4 @@
-//! The socket that callers connect to: checked regularly, and made again if it is gone.
+//! A socket that callers connect to: checked regularly, and made again if it is gone.
 //!
 //! Cleaners of temporary directories remove it, and the end of a login session removes its directory.
 //! Connections that are open go on, and no new one comes. So it is bound again where it was, by the rules
@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use super::{BindError, SocketState, make, state_of};
 use crate::config::SocketConfig;
 
-/// The socket that callers connect to, and what is needed to make it again.
+/// A socket that callers connect to, and what is needed to make it again.
 #[derive(Debug)]
 pub struct SocketGuard {
     path: PathBuf,
@@ -23,15 +23,15 @@ pub struct SocketGuard {
     config: Option<SocketConfig>,
 }
 
-/// Why callers cannot connect, until it is fixed.
+/// Why callers cannot connect to a socket, until it is fixed.
 #[derive(Debug, thiserror::Error)]
 pub enum Lost {
     /// It cannot be made again.
-    #[error("no caller can connect: the socket is gone and cannot be created again: {0}")]
+    #[error("no caller can connect to a socket that is gone and cannot be created again: {0}")]
     NotMade(#[from] BindError),
     /// It is not ours to make.
     #[error(
-        "no caller can connect: the socket {} is gone, and systemd made it; run `systemctl restart \
+        "no caller can connect to {}, which is gone, and systemd made it; run `systemctl restart \
          tokend.socket tokend.service`; live leases go on, and where the root key is a passphrase the store \
          has to be unlocked again", .0.display()
     )]
@@ -60,6 +60,12 @@ impl SocketGuard {
             path,
             config: None,
         })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Makes the socket again if it is gone. `None` while it is where it was.

@@ -1,6 +1,7 @@
-//! The socket: bind it, check the result, accept on it, and keep it in place.
+//! The sockets: bind them, check the result, accept on them, and keep them in place.
 
 mod keep;
+mod sockets;
 
 use std::fs::Permissions;
 use std::io;
@@ -18,6 +19,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 pub use self::keep::{Lost, SocketGuard};
+pub use self::sockets::{OpenSocket, Sockets, SocketsError, refuse_same_name};
 use crate::config::SocketConfig;
 use crate::connection::Connection;
 use crate::readiness::watched;
@@ -59,7 +61,8 @@ impl Listener {
 pub enum BindError {
     /// Another broker listens there.
     #[error(
-        "{}: another broker is listening there{}; stop it first, or choose another socket with `--socket`",
+        "{}: another broker is listening there{}; stop it first, or choose a socket in another \
+         directory with `--socket`",
         path.display(), number(*pid)
     )]
     InUse {

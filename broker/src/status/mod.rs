@@ -6,6 +6,8 @@ mod secrets;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use broker_policy::Caller;
@@ -46,8 +48,8 @@ pub(crate) struct Status {
     process: Process,
     /// What is wrong with files that the configuration names.
     pub(crate) named_files: NamedFiles,
-    /// Why no caller can connect, if none can.
-    socket_fault: Mutex<Option<String>>,
+    /// The sockets that no caller can connect to, and why.
+    socket_faults: Mutex<BTreeMap<PathBuf, String>>,
 }
 
 /// What is shown of the process itself.
@@ -87,14 +89,14 @@ impl Status {
             config,
             process,
             named_files,
-            socket_fault: Mutex::default(),
+            socket_faults: Mutex::default(),
         }
     }
 
     /// Why the broker is of no use to new callers now; empty if it is.
     pub(crate) fn not_ready(&self) -> Vec<String> {
         let mut reasons = self.grants_nothing_because();
-        reasons.extend(self.socket_fault());
+        reasons.extend(self.socket_faults());
         reasons
     }
 
@@ -113,21 +115,23 @@ impl Status {
         reasons
     }
 
-    /// Why no caller can connect, if none can; connections that are open go on.
-    pub(crate) fn socket_fault(&self) -> Option<String> {
-        let fault = self.socket_fault.lock();
-        fault.unwrap_or_else(PoisonError::into_inner).clone()
+    /// Why no caller can connect to a socket, for each where none can; connections that are open go on.
+    pub(crate) fn socket_faults(&self) -> Vec<String> {
+        let faults = self.socket_faults.lock();
+        let faults = faults.unwrap_or_else(PoisonError::into_inner);
+        faults.values().cloned().collect()
     }
 
-    /// Notes that no caller can connect, or that they can again. `true` if that is news.
-    pub(crate) fn note_socket_fault(&self, fault: Option<String>) -> bool {
-        let mut known = self
-            .socket_fault
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let news = fault.is_some() != known.is_some();
-        *known = fault;
-        news
+    /// Notes that no caller can connect to a socket, or that they can again. `true` if that is news.
+    pub(crate) fn note_socket_fault(&self, socket: &Path, fault: Option<String>) -> bool {
+        let known = self.socket_faults.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        let is_lost = fault.is_some();
+        let was_lost = match fault {
+            Some(fault) => known.insert(socket.to_owned(), fault),
+            None => known.remove(socket),
+        };
+        is_lost != was_lost.is_some()
     }
 
     /// The status as this caller may see it.

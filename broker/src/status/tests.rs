@@ -1,5 +1,7 @@
 //! What is shown, in process.
 
+use std::path::Path;
+
 use crate::app::scratch::{CALLER, Scratch, caller};
 
 #[tokio::test]
@@ -8,13 +10,29 @@ async fn a_caller_sees_whether_it_is_served_and_an_operator_why_not() {
     let status = &scratch.app.status;
     assert!(status.status(&caller(CALLER)).ready);
     scratch.app.vault.lock();
-    assert!(status.note_socket_fault(Some("it is gone".to_owned())));
-    assert!(!status.note_socket_fault(Some("it is gone".to_owned())));
+    let socket = Path::new("/run/tokend/tokend.sock");
+    assert!(status.note_socket_fault(socket, Some("it is gone".to_owned())));
+    assert!(!status.note_socket_fault(socket, Some("it is gone".to_owned())));
     let seen = status.status(&caller(CALLER));
     assert!(!seen.ready && seen.not_ready.is_empty() && seen.broker.is_none());
     let operator = status.status(&caller(0));
     assert_eq!(operator.not_ready.len(), 2, "{:?}", operator.not_ready);
     assert!(operator.broker.is_some());
+}
+
+#[tokio::test]
+async fn each_socket_is_lost_and_found_by_itself() {
+    let scratch = Scratch::new("");
+    let status = &scratch.app.status;
+    let (api, proxy) = (Path::new("/run/tokend.sock"), Path::new("/run/proxy.sock"));
+    let note = |socket, fault: Option<&str>| {
+        status.note_socket_fault(socket, fault.map(str::to_owned))
+    };
+    assert!(note(api, Some("one")) && note(proxy, Some("two")));
+    assert_eq!(status.socket_faults(), ["two", "one"]);
+    assert!(note(api, None) && !note(api, None));
+    assert_eq!(status.not_ready(), ["two"]);
+    assert!(note(proxy, None) && status.not_ready().is_empty());
 }
 
 #[tokio::test]
