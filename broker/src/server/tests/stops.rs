@@ -1,0 +1,40 @@
+//! What a stop does with transfers.
+
+use super::*;
+
+const POST: &str = "POST / HTTP/1.1\r\nhost: api.github.com\r\ncontent-length: 3\r\n\r\n";
+
+#[tokio::test]
+async fn a_stop_lets_an_upload_finish_and_closes_what_is_idle() {
+    let running = Running::proxy_with(PATIENT, Fake::new(counted));
+    let mut idle = running.proxy(GET).await;
+    answer(&mut idle).await;
+    let mut upload = running.proxy(&format!("{POST}a")).await;
+    // The upload is served once a later request on another connection is.
+    answer(&mut running.proxy(GET).await).await;
+    running.stop.send(true).unwrap();
+    assert_eq!(rest(idle).await, "");
+    upload.write_all(b"bc").await.unwrap();
+    let answer = rest(upload).await;
+    assert!(answer.ends_with("\r\n\r\n3"), "{answer}");
+    running.serving.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stop_cuts_off_what_takes_too_long() {
+    let waits = Waits {
+        drain: SHORT,
+        ..PATIENT
+    };
+    let (asked, mut was_asked) = mpsc::unbounded_channel();
+    let running = Running::start("", waits, stuck(asked.clone()), stuck(asked));
+    let open = [running.api(GET).await, running.proxy(GET).await];
+    for _ in &open {
+        was_asked.recv().await.unwrap();
+    }
+    running.stop.send(true).unwrap();
+    running.serving.await.unwrap();
+    for cut in open {
+        assert_eq!(rest(cut).await, "");
+    }
+}
