@@ -32,6 +32,7 @@ for _ in $(seq 300); do
     kill -0 $! && sleep 0.1
 done
 tokenctl --config /etc/tokend/tokend.toml policy reload
+test -S /run/tokend/proxy.sock
 if runuser -u tokend -- touch /etc/tokend/tokend.toml /etc/tokend/policies; then exit 1; fi
 kill $! && wait $!
 "#;

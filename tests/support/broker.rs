@@ -132,6 +132,15 @@ impl TestBroker {
         started.unwrap_or_else(|(_, ran)| panic!("the broker did not start: {ran:?}"))
     }
 
+    /// Starts `tokend` by a program that becomes it. `change` gets that program's command, and where
+    /// `tokend` is.
+    pub fn start_by(home: Home, program: &str, change: impl FnOnce(&mut Command, &Path)) -> Self {
+        let started = Self::launch(home, Path::new(program), |command| {
+            change(command, &binaries::tokend());
+        });
+        started.unwrap_or_else(|(_, ran)| panic!("the broker did not start: {ran:?}"))
+    }
+
     fn launch(
         home: Home,
         program: &Path,

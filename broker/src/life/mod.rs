@@ -42,15 +42,14 @@ pub(crate) async fn run(app: App, sockets: Sockets) -> Result<(), StartError> {
     let mut hangup = on(SignalKind::hangup())?;
     let (stop, stopped) = watch::channel(false);
     let proc_env = ProcEnv::read().map_err(StartError::system("`/proc` cannot be read"))?;
-    let identify = Identify::new(
-        Arc::clone(&app.config),
-        Arc::clone(&app.policies),
-        proc_env,
-    );
+    let identify = Identify::new(Arc::clone(&app.config), Arc::clone(&app.policies), proc_env);
     let clock = Arc::clone(&app.journal.clock);
     let server = Server::new(app.config.limits, identify, clock);
     let mut tasks = Tasks::until(stopped.clone());
-    let proxy_socket = sockets.proxy.as_ref().map(|_| app.places.proxy_socket.display());
+    let proxy_socket = sockets
+        .proxy
+        .as_ref()
+        .map(|_| app.places.proxy_socket.display());
     let api = Served {
         listening: listening(&mut tasks, sockets.api, &app),
         service: Api::of(app.clone()),

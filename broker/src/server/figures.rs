@@ -46,7 +46,8 @@ pub(crate) async fn serve_metrics(
             let service = service_fn(move |request: Request<Incoming>| {
                 figures.clone().oneshot(request.map(Body::new))
             });
-            let serving = http(Bodies::Short, HEAD_LIMIT).serve_connection(TokioIo::new(stream), service);
+            let serving =
+                http(Bodies::Short, HEAD_LIMIT).serve_connection(TokioIo::new(stream), service);
             if tokio::time::timeout(SCRAPE_LIMIT, serving).await.is_err() {
                 tracing::debug!("a scraper's connection was closed after its minute");
             }

@@ -25,9 +25,8 @@ async fn each_socket_is_lost_and_found_by_itself() {
     let scratch = Scratch::new("");
     let status = &scratch.app.status;
     let (api, proxy) = (Path::new("/run/tokend.sock"), Path::new("/run/proxy.sock"));
-    let note = |socket, fault: Option<&str>| {
-        status.note_socket_fault(socket, fault.map(str::to_owned))
-    };
+    let note =
+        |socket, fault: Option<&str>| status.note_socket_fault(socket, fault.map(str::to_owned));
     assert!(note(api, Some("one")) && note(proxy, Some("two")));
     assert_eq!(status.socket_faults(), ["two", "one"]);
     assert!(note(api, None) && !note(api, None));

@@ -70,21 +70,39 @@ async fn what_is_no_request_reaches_no_one() {
         ("431", &many),
         ("431", &large),
         ("431", &long),
-        ("400", "POST / HTTP/1.1\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd"),
+        (
+            "400",
+            "POST / HTTP/1.1\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd",
+        ),
         ("400", "POST / HTTP/1.1\r\ncontent-length: 3, 3\r\n\r\nabc"),
         ("400", "POST / HTTP/1.1\r\ncontent-length: +3\r\n\r\nabc"),
         ("400", "POST / HTTP/1.1\r\ncontent-length: -3\r\n\r\nabc"),
         ("400", "POST / HTTP/1.1\r\ncontent-length: 0x3\r\n\r\nabc"),
-        ("400", "POST / HTTP/1.1\r\ncontent-length: 99999999999999999999\r\n\r\nabc"),
+        (
+            "400",
+            "POST / HTTP/1.1\r\ncontent-length: 99999999999999999999\r\n\r\nabc",
+        ),
         ("400", "POST / HTTP/1.1\r\ncontent-length: \r\n\r\nabc"),
-        ("400", "POST / HTTP/1.1\r\ntransfer-encoding: identity\r\n\r\nabc"),
-        ("400", "POST / HTTP/1.1\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n"),
-        ("400", "POST / HTTP/1.1\r\ntransfer-encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
+        (
+            "400",
+            "POST / HTTP/1.1\r\ntransfer-encoding: identity\r\n\r\nabc",
+        ),
+        (
+            "400",
+            "POST / HTTP/1.1\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
+        ),
+        (
+            "400",
+            "POST / HTTP/1.1\r\ntransfer-encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
+        ),
         (
             "400",
             "POST / HTTP/1.1\r\ncontent-length: 3\r\ntransfer-encoding: gzip\r\n\r\nabc",
         ),
-        ("400", "POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
+        (
+            "400",
+            "POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        ),
     ];
     for (status, bytes) in bad {
         let (readings, answers) = read_as(bytes.as_bytes()).await;
@@ -112,7 +130,11 @@ async fn of_two_lengths_one_holds_is_alone_passed_on_and_nothing_is_read_after_i
     ] {
         let bytes = format!("POST / HTTP/1.1\r\nhost: x\r\n{lengths}\r\n0\r\n\r\n{HIDDEN}");
         let (readings, answers) = read_as(bytes.as_bytes()).await;
-        assert_eq!(readings, ["POST / transfer-encoding=chunked "], "{lengths:?}");
+        assert_eq!(
+            readings,
+            ["POST / transfer-encoding=chunked "],
+            "{lengths:?}"
+        );
         assert_eq!(answers.matches("HTTP/1.1").count(), 1, "{answers}");
     }
     // The same length twice is one.
@@ -131,11 +153,22 @@ async fn a_body_without_a_length_is_none_and_what_follows_is_a_request_of_its_ow
 
 #[tokio::test]
 async fn chunks_that_are_none_cut_the_body_off_and_no_request_follows() {
-    for chunks in ["x\r\n", "-1\r\n", "0x1\r\na\r\n", "1 a\r\n", "fffffffffffffffff\r\n", "1\r\nabc\r\n"] {
+    for chunks in [
+        "x\r\n",
+        "-1\r\n",
+        "0x1\r\na\r\n",
+        "1 a\r\n",
+        "fffffffffffffffff\r\n",
+        "1\r\nabc\r\n",
+    ] {
         let head = "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
         let bytes = format!("{head}{chunks}0\r\n\r\n{HIDDEN}");
         let (readings, answers) = read_as(bytes.as_bytes()).await;
-        assert_eq!(readings, ["POST / transfer-encoding=chunked cut"], "{chunks:?}");
+        assert_eq!(
+            readings,
+            ["POST / transfer-encoding=chunked cut"],
+            "{chunks:?}"
+        );
         assert!(answers.matches("HTTP/1.1").count() <= 1, "{answers}");
     }
 }

@@ -48,7 +48,7 @@ async fn where_no_slot_is_left_each_socket_says_so_in_its_own_form() {
     let mut open = Vec::new();
     // All there are for root; an operator has fewer.
     for _ in 0..=KEPT {
-        let mut stream = running.api(GET).await;
+        let stream = running.api(GET).await;
         let refused = tokio::select! {
             asked = was_asked.recv() => { asked.unwrap(); false }
             ready = stream.readable() => { ready.unwrap(); true }
@@ -62,21 +62,4 @@ async fn where_no_slot_is_left_each_socket_says_so_in_its_own_form() {
     assert!(is_the_apis(&refusal), "{refusal}");
     let refusal = rest(running.proxy(GET).await).await;
     assert!(is_the_proxys(&refusal), "{refusal}");
-}
-
-#[tokio::test]
-async fn the_proxy_gives_up_an_idle_connection_and_never_one_with_a_request_under_way() {
-    let (asked, mut was_asked) = mpsc::unbounded_channel();
-    let running = Running::start("connections = 2\n", PATIENT, Fake::new(counted), stuck(asked));
-    let mut idle = running.api(GET).await;
-    answer(&mut idle).await;
-    let busy = running.proxy(GET).await;
-    was_asked.recv().await.unwrap();
-    // Kept slots are all that is left: the clock stands still, and an account's own needs a second.
-    let refusal = rest(running.proxy(GET).await).await;
-    assert!(is_the_proxys(&refusal), "{refusal}");
-    drop(idle);
-    let next = running.proxy(GET).await;
-    was_asked.recv().await.unwrap();
-    drop((busy, next));
 }

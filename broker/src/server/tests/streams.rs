@@ -68,7 +68,7 @@ struct Dropped(mpsc::UnboundedSender<()>);
 
 impl Drop for Dropped {
     fn drop(&mut self) {
-        drop(self.0.send(()));
+        self.0.send(()).unwrap_or_default();
     }
 }
 
@@ -84,7 +84,7 @@ fn endless() -> (FakeProxy, mpsc::UnboundedReceiver<()>) {
                 Ok::<_, std::io::Error>(chunk.clone())
             }
         });
-        async { Body::from_stream(body).into_response() }
+        async move { Body::from_stream(body).into_response() }
     };
     (Fake::new(answer), given_up)
 }
@@ -107,7 +107,9 @@ async fn an_answer_that_its_client_does_not_take_is_given_up() {
 async fn a_client_that_leaves_ends_its_transfers() {
     let (endless, mut given_up) = endless();
     let running = Running::proxy_with(PATIENT, endless);
-    drop(running.proxy(GET).await);
+    let mut client = running.proxy(GET).await;
+    client.read_u8().await.unwrap();
+    drop(client);
     given_up.recv().await.unwrap();
 
     let (asked, mut was_asked) = mpsc::unbounded_channel();
@@ -159,7 +161,10 @@ async fn the_slot_of_a_transfer_goes_to_no_one_before_its_client_has_taken_all_o
 
     client.write_all(POST.as_bytes()).await.unwrap();
     has_begun.recv().await.unwrap();
-    assert!(slots.enter(8, Rank::Caller).is_none(), "its body is on the way");
+    assert!(
+        slots.enter(8, Rank::Caller).is_none(),
+        "its body is on the way"
+    );
     client.write_all(b"abc").await.unwrap();
     let mut taken = vec![0; 1024];
     client.read_exact(&mut taken).await.unwrap();

@@ -66,7 +66,10 @@ impl Status {
                 ("tokend_leases_live", self.leases.table.len() as u64),
                 ("tokend_audit_records", self.journal.head().records),
                 ("tokend_audit_faulty", self.journal.fault().is_some().into()),
-                ("tokend_socket_lost", (!self.socket_faults().is_empty()).into()),
+                (
+                    "tokend_socket_lost",
+                    (!self.socket_faults().is_empty()).into(),
+                ),
                 ("tokend_locked", self.vault.is_locked().into()),
                 ("tokend_source_requests_today", source_requests.into()),
             ],
