@@ -268,6 +268,18 @@ pub enum EnforcedBy {
     NoOne,
 }
 
+impl EnforcedBy {
+    /// Who, as answers write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Github => "github",
+            Self::Broker => "broker",
+            Self::NoOne => "nobody",
+        }
+    }
+}
+
 /// Lower-case words joined by single hyphens.
 fn is_kebab(text: &str) -> bool {
     let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -331,6 +343,15 @@ mod tests {
             "*/*", "acme/s*", "*", "acme", "acme/", "/site", "acme/..", "a/b/c",
         ] {
             assert!(bad.parse::<RepoPattern>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn who_enforces_a_lease_is_called_the_same_in_text_and_json() {
+        for deliver in [Delivery::Installation, Delivery::Proxy, Delivery::Raw] {
+            let who = deliver.enforced_by();
+            let json = serde_json::to_string(&who).unwrap();
+            assert_eq!(json, format!("\"{}\"", who.as_str()));
         }
     }
 

@@ -117,6 +117,27 @@ pub struct LeaseView {
     /// Absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_since: Option<Timestamp>,
+    /// Where the token is honoured, and what it was used for. Only for `proxy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxyView>,
+}
+
+/// Where the token of a `proxy` lease is honoured, and what it was used for since the broker started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyView {
+    /// The socket that honours the token, as an absolute path.
+    pub socket: String,
+    /// What to ask over that socket, such as `http://api.github.com`. No `/` at its end.
+    pub api: String,
+    /// Requests that were passed on to GitHub.
+    pub requests: u64,
+    /// Requests that the broker refused, and did not pass on.
+    pub refused: u64,
+    /// Requests that were passed on, and that GitHub answered with a status of 400 to 499.
+    pub refused_by_github: u64,
+    /// Why the broker refused the last one it refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_refusal: Option<String>,
 }
 
 /// What is left at GitHub to the account behind the token, of the requests that most endpoints draw on
