@@ -61,6 +61,24 @@ fn what_is_no_value_is_never_sent() {
 }
 
 #[test]
+fn a_proxy_token_is_no_secret_and_is_not_repeated_where_an_argument_is_refused() {
+    let broker = broker();
+    let got = broker.run_with(&["secret", "set", "source-pat"], "tkp_canary\n");
+    assert_eq!(got.status.code(), Some(2), "{got:?}");
+    assert!(
+        err(&got).contains("it is a proxy token (`tkp_`)"),
+        "{got:?}"
+    );
+    let argument = broker.run(&["secret", "set", "source-pat", "tkp_canary"]);
+    assert_eq!(argument.status.code(), Some(2));
+    assert!(err(&argument).contains("[masked]"), "{argument:?}");
+    for got in [got, argument] {
+        assert!(!err(&got).contains("tkp_canary"), "{got:?}");
+    }
+    assert!(broker.seen().is_empty());
+}
+
+#[test]
 fn add_writes_one_file_has_it_loaded_and_stores_the_value() {
     let broker = broker();
     let args = "secret add source-pat --kind fine-grained --repository acme/one \

@@ -1,7 +1,7 @@
 //! The kind of a value, by its first characters.
 //!
 //! Only prefixes, by GitHub's documentation “About authentication to GitHub”: lengths and checksums
-//! have changed before and may again.
+//! have changed before and may again. The prefix of a proxy token is ours.
 
 /// The kind that a value looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub enum Shape {
     FineGrained,
     /// An installation, App user or refresh token, which ends within hours: nothing to keep.
     ShortLived,
+    /// A proxy token, which a broker made and GitHub does not know.
+    Proxy,
     /// A private key in PEM form, as an App has one.
     PrivateKey,
     /// Nothing known.
@@ -30,6 +32,7 @@ pub fn of(value: &str) -> Shape {
     match value.get(..4) {
         Some("ghp_" | "gho_") => Shape::Classic,
         Some("ghs_" | "ghu_" | "ghr_") => Shape::ShortLived,
+        Some("tkp_") => Shape::Proxy,
         // Tokens from before April 2021 have no prefix.
         _ if value.len() == 40 && value.bytes().all(|b| b.is_ascii_hexdigit()) => Shape::Classic,
         _ => Shape::Unknown,
@@ -47,6 +50,7 @@ mod tests {
             ("gho_x", Shape::Classic),
             ("github_pat_x", Shape::FineGrained),
             ("ghs_x", Shape::ShortLived),
+            ("tkp_x", Shape::Proxy),
             ("-----BEGIN RSA PRIVATE KEY-----\nx", Shape::PrivateKey),
             ("-----BEGIN CERTIFICATE-----\nx", Shape::Unknown),
             ("0123456789abcdef0123456789abcdef01234567", Shape::Classic),

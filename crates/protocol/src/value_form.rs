@@ -4,10 +4,12 @@
 //! it. Anything else was damaged by copying, an editor or a spreadsheet, and GitHub would refuse it. Errors
 //! name the position and never quote the value.
 //!
-//! Not here: whether a value is of a declared kind ([`token_shape`](crate::token_shape) says what it
-//! looks like).
+//! Not here: whether a value is of a declared kind ([`token_shape`] says what it looks like). A proxy
+//! token is of none.
 
 use std::fmt;
+
+use crate::token_shape::{self, Shape};
 
 /// The longest value, in bytes: as JSON it must fit a request of 64 KiB.
 pub const LONGEST: usize = 48 * 1024;
@@ -45,6 +47,11 @@ pub enum BadValue {
         "has its line ends written out with a backslash, from character {0}; take the .pem file itself"
     )]
     EscapedLines(usize),
+    /// A token that a broker made, and that GitHub does not know.
+    #[error(
+        "is a proxy token (`tkp_`), which only the broker that made it honours; take the token from GitHub"
+    )]
+    ProxyToken,
     /// A character that no value has.
     #[error("has {0} {1}")]
     Has(BadCharacter, Position),
@@ -109,6 +116,9 @@ pub fn check(text: &str) -> Result<(), BadValue> {
     }
     if text.starts_with(QUOTES) {
         return Err(BadValue::OpeningQuote);
+    }
+    if token_shape::of(text) == Shape::Proxy {
+        return Err(BadValue::ProxyToken);
     }
     if let Some(begins) = assigned(text) {
         return Err(BadValue::Assignment(begins));
@@ -297,6 +307,7 @@ mod tests {
                 "has a control character (U+001B) at character 6",
             ),
             ("ghp_a\0", "has a NUL byte at character 6"),
+            ("tkp_ghp_made_up", "is a proxy token (`tkp_`), which only"),
             (
                 "ghp_ä",
                 "has a character that is not printable ASCII at character 5",

@@ -144,16 +144,17 @@ mod tests {
     fn only_what_looks_like_a_token_that_lasts_is_taken() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("tokens");
-        let text = "A_TOKEN=ghp_1\nB_PAT=github_pat_2\nEDITOR=vi\nCI=ghs_3\nEMPTY=\n";
+        let text = "A_TOKEN=ghp_1\nB_PAT=github_pat_2\nEDITOR=vi\nCI=ghs_3\nP=tkp_4\nEMPTY=\n";
         std::fs::write(&path, text).unwrap();
         let (found, skipped) = read(&path, false).ok().unwrap();
         let names: Vec<&str> = found.iter().map(|f| f.name.as_str()).collect();
         assert_eq!(names, ["a-token", "b-pat"]);
         assert!(found[0].kind == Kind::Classic && found[1].kind == Kind::FineGrained);
-        assert_eq!(skipped.len(), 3);
+        assert_eq!(skipped.len(), 4);
         assert!(skipped.iter().all(|line| !line.contains("ghs_")));
+        assert!(skipped[2].contains("P skipped: no value: it is a proxy token"));
         let (found, skipped) = read(&path, true).ok().unwrap();
-        assert_eq!((found.len(), skipped.len()), (3, 2));
+        assert_eq!((found.len(), skipped.len()), (3, 3));
     }
 
     #[test]
