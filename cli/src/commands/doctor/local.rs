@@ -55,6 +55,33 @@ pub(super) fn files(found: &mut Findings, places: &Paths) {
                 "`[socket] mode` in tokend.toml: \"0660\" with a group is narrower",
             );
         }
+        if meta.file_type().is_socket() {
+            proxy_socket(found, &places.proxy_socket, meta.uid());
+        }
+    }
+}
+
+/// The socket that honours proxy tokens, beside the one of this owner.
+fn proxy_socket(found: &mut Findings, path: &Path, owner: u32) {
+    let shown = path.display();
+    match fs::symlink_metadata(path) {
+        Ok(meta) if !meta.file_type().is_socket() => found.wrong(
+            format!("{shown} is not a socket"),
+            format!("remove it and restart `tokend`: rm {shown}"),
+        ),
+        Ok(meta) if meta.uid() != owner => found.wrong(
+            format!(
+                "{shown} belongs to uid {}, and the socket beside it to uid {owner}",
+                meta.uid()
+            ),
+            format!("find out which program made it; then: rm {shown}, and restart `tokend`"),
+        ),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => found.wrong(
+            format!("{shown} is not there, so proxy tokens work nowhere"),
+            "restart `tokend`; where systemd makes the sockets, install the newer tokend.socket first",
+        ),
+        // As it should be, or not to be seen by this account.
+        Ok(_) | Err(_) => {}
     }
 }
 
@@ -115,7 +142,49 @@ pub(super) fn left_behind(found: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::chown;
+    use std::os::unix::net::UnixListener;
+
     use super::*;
+
+    #[test]
+    fn the_socket_for_proxy_tokens_is_beside_the_other_and_of_the_same_owner() {
+        let home = tempfile::tempdir().unwrap();
+        let places = Paths::below(home.path());
+        fs::create_dir(home.path().join("run")).unwrap();
+        let findings = || {
+            let mut found = Findings::default();
+            files(&mut found, &places);
+            let texts = found.0.into_iter().filter(|found| found.state == "wrong");
+            texts.map(|found| found.what).collect::<Vec<_>>()
+        };
+        let path = &places.proxy_socket;
+        let shown = path.display();
+        assert!(findings().is_empty(), "no broker, and so no second socket");
+        let _first = UnixListener::bind(&places.socket).unwrap();
+        assert_eq!(
+            findings(),
+            [format!(
+                "{shown} is not there, so proxy tokens work nowhere"
+            )]
+        );
+        fs::write(path, "").unwrap();
+        assert_eq!(findings(), [format!("{shown} is not a socket")]);
+        fs::remove_file(path).unwrap();
+        let _second = UnixListener::bind(path).unwrap();
+        assert!(findings().is_empty());
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("SKIPPED: only root can give the socket to another account");
+            return;
+        }
+        chown(path, Some(4711), None).unwrap();
+        assert_eq!(
+            findings(),
+            [format!(
+                "{shown} belongs to uid 4711, and the socket beside it to uid 0"
+            )]
+        );
+    }
 
     #[test]
     fn modes_that_let_others_in_are_wrong_and_come_with_their_chmod() {
