@@ -1,6 +1,6 @@
 //! `lease`: list, show, renew and end leases.
 
-use broker_protocol::api::{LeaseList, LeaseView, RenewRequest, Revoked, TokenEnd};
+use broker_protocol::api::{LeaseList, LeaseView, ProxyView, RenewRequest, Revoked, TokenEnd};
 use broker_protocol::client::{MAX_WHOLE_ANSWER, Request};
 use broker_protocol::names::{Delivery, LeaseId};
 
@@ -35,16 +35,34 @@ pub(crate) fn run(broker: &Broker, command: LeaseCommand, json: bool) -> Result<
 }
 
 fn list(list: LeaseList) -> Result<(), Failure> {
-    List::of(&list.leases)
+    let mut table = List::of(&list.leases)
         .column("LEASE", |lease| &lease.lease)
         .column("PURPOSE", |lease| &lease.purpose)
         .column("DELIVER", |lease| lease.deliver.as_str())
+        .column("ENFORCED BY", |lease| lease.enforced_by.as_str())
         .column("UID", |lease| lease.uid)
         .column("ENDS", |lease| {
             clock::relative(lease.expires_at, clock::now())
         })
-        .column("SECRET", |lease| &lease.secret)
-        .print_or("no live leases")
+        .column("SECRET", |lease| &lease.secret);
+    if list.leases.iter().any(|lease| lease.proxy.is_some()) {
+        table = table.column("REQUESTS", |lease| {
+            ui::or_dash(lease.proxy.as_ref().map(requests))
+        });
+    }
+    table.print_or("no live leases")
+}
+
+/// What a proxy lease was used for, in one line.
+fn requests(proxy: &ProxyView) -> String {
+    let mut text = format!("{} passed on", proxy.requests);
+    if proxy.refused_by_github > 0 {
+        text.push_str(&format!(" ({} refused by GitHub)", proxy.refused_by_github));
+    }
+    if proxy.refused > 0 {
+        text.push_str(&format!(", {} refused by the broker", proxy.refused));
+    }
+    text
 }
 
 fn show(lease: LeaseView) -> Result<(), Failure> {
@@ -54,6 +72,7 @@ fn show(lease: LeaseView) -> Result<(), Failure> {
     table.field("secret", &lease.secret);
     table.field("rule", &lease.rule);
     table.field("deliver", lease.deliver.as_str());
+    table.field("enforced by", lease.enforced_by.as_str());
     purpose::scope(
         &mut table,
         &lease.repositories,
@@ -76,11 +95,31 @@ fn show(lease: LeaseView) -> Result<(), Failure> {
             ),
         );
     }
+    if let Some(proxy) = &lease.proxy {
+        used(&mut table, proxy);
+    }
     table.print()?;
     if lease.deliver == Delivery::Raw {
         ui::note("raw: revoking this lease changes nothing at GitHub; only a rotation does");
     }
     Ok(())
+}
+
+/// Adds where a proxy token is honoured, and what became of the requests with it.
+fn used(table: &mut Table, proxy: &ProxyView) {
+    table.field("socket", &proxy.socket);
+    table.field("address", &proxy.api);
+    table.field(
+        "passed on to GitHub",
+        format_args!("{} since the broker started", proxy.requests),
+    );
+    table.field("refused by GitHub", proxy.refused_by_github);
+    let last = proxy.last_refusal.as_ref();
+    let last = last.map_or_else(String::new, |why| format!("; the last one: {why}"));
+    table.field(
+        "refused by the broker",
+        format_args!("{}{last}", proxy.refused),
+    );
 }
 
 /// Revokes each; goes on after one that could not be revoked, and fails at the end.
