@@ -11,7 +11,12 @@ Examples:
   tokenctl get label-sync --repo acme/site --permission issues=read --ttl 5m --reason nightly
 
 Put the token into a variable or a pipe, not onto a screen. For one command, `tokenctl exec` is
-better: the lease is revoked when the command ends.";
+better: the lease is revoked when the command ends.
+
+A purpose with deliver = \"proxy\" gives a token that works only over the broker's socket:
+  TOKEN=$(tokenctl get label-sync)
+  curl --unix-socket /run/tokend/proxy.sock -H \"Authorization: Bearer $TOKEN\" \\
+    http://api.github.com/repos/acme/site/labels";
 
 pub(super) const EXEC_EXAMPLES: &str = "\
 Examples:
@@ -20,7 +25,8 @@ Examples:
 
 The command replaces tokenctl: same process, terminal, signals and exit code. Exit code 125 if no
 token was granted, 126 if the command cannot be run, 127 if it does not exist. The lease is revoked
-when the command ends, and cannot be renewed meanwhile: request a --ttl as long as the command needs.";
+when the command ends, and cannot be renewed meanwhile: request a --ttl as long as the command needs.
+A purpose with deliver = \"proxy\" is refused: its token works only over the broker's socket.";
 
 pub(super) const GIT_EXAMPLES: &str = "\
 Set up:
@@ -29,7 +35,7 @@ Set up:
 
 With `credential.useHttpPath` set to true, git names the repository, and a purpose that covers it is
 chosen. Other hosts than github.com are left to other helpers unless named; plain http only to a
-named host on this machine.";
+named host on this machine. A purpose with deliver = \"proxy\" is left to other helpers too.";
 
 pub(super) const IMPORT_EXAMPLES: &str = "\
 Examples:

@@ -11,6 +11,9 @@
 //! The token is put into the environment of the command only, which every process of the same
 //! account can read. The socket is closed before, and close-on-exec besides.
 //!
+//! A proxy token is of no use to the command, which would send it to GitHub: such a purpose is refused before
+//! a lease is taken.
+//!
 //! The command may dump core as if it had been run without tokenctl, which for itself forbids that.
 //!
 //! Two things differ from a shell that runs the command itself: a signal mask that was inherited is
@@ -20,13 +23,15 @@ use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use broker_protocol::api::Until;
-use broker_protocol::names::EnforcedBy;
+use broker_protocol::api::{PurposeView, Until};
+use broker_protocol::client::ClientError;
+use broker_protocol::names::{Delivery, EnforcedBy, Purpose};
 
-use crate::args::Exec;
+use crate::args::{Ask, Exec};
 use crate::broker::Broker;
 use crate::clock;
 use crate::commands::get::{self, TakenLease};
+use crate::commands::proxy;
 use crate::core_dump;
 use crate::error::Failure;
 use crate::ui;
@@ -42,10 +47,7 @@ pub(crate) fn run(
         return Err(Failure::Usage("no command given".to_owned()));
     };
     let taken = broker()
-        .and_then(|broker| {
-            let request = get::request(ask, Some(Until::CallerExit))?;
-            TakenLease::from(get::ask_for(&broker, &request)?)
-        })
+        .and_then(|broker| take(&broker, ask))
         .map_err(|failure| wrap(125, &failure))?;
     tell_the_end(&taken);
 
@@ -70,6 +72,37 @@ pub(crate) fn run(
             &Failure::new(format!("cannot run `{program}`: {error}")),
         ),
     })
+}
+
+/// Takes the lease, if the command can use its token.
+fn take(broker: &Broker, ask: Ask) -> Result<TakenLease, Failure> {
+    let request = get::request(ask, Some(Until::CallerExit))?;
+    let purpose = &request.purpose;
+    match broker.read::<PurposeView>(&format!("/v1/purposes/{purpose}")) {
+        Ok(view) if proxy::is_delivered(&view) => return Err(refused(broker, purpose)),
+        // What is denied is denied below, where that goes on record.
+        Ok(_) | Err(Failure::Broker(ClientError::Problem { .. })) => {}
+        Err(failure) => return Err(failure),
+    }
+    let taken = TakenLease::from(get::ask_for(broker, &request)?)?;
+    if taken.lease.deliver == Delivery::Proxy {
+        proxy::give_back(broker, &taken.lease)?;
+        return Err(refused(broker, purpose));
+    }
+    Ok(taken)
+}
+
+fn refused(broker: &Broker, purpose: &Purpose) -> Failure {
+    let socket = broker.places.proxy_socket.display();
+    Failure::with_hint(
+        format!(
+            "`exec` cannot run a command with a proxy token, which `{purpose}` delivers: it works only over {socket}"
+        ),
+        format!(
+            "TOKEN=$(tokenctl get {purpose}) gets one; `curl --unix-socket` asks over that socket, and so does `gh` \
+             with `http_unix_socket` in its config.yml"
+        ),
+    )
 }
 
 /// Prints when the token expires, if stderr is a terminal. A script's stderr stays the command's own.

@@ -12,6 +12,10 @@
 //! `contents` (and covers the repository, where git says which). Two that fit are an error: a
 //! guess could push with the wrong token.
 //!
+//! A purpose that delivers a proxy token is left out, because git sends what it is given to GitHub, and
+//! GitHub does not know that token: the helper answers nothing and says why, and git goes on to its next
+//! helper. No lease is left behind.
+//!
 //! A stored token, which GitHub honours whatever becomes of the lease, is asked for a minute: git sends
 //! it at once, and a hundred clones must not fill the account's leases. An installation token ends with
 //! its lease, and is asked for as long as the rule says, or it would end amid a push.
@@ -28,6 +32,7 @@ use zeroize::Zeroizing;
 use crate::args::GitCredential;
 use crate::broker::Broker;
 use crate::commands::get::{self, TakenLease};
+use crate::commands::proxy;
 use crate::commands::purpose::{PURPOSES, joined};
 use crate::error::Failure;
 use crate::ui;
@@ -57,7 +62,13 @@ pub(crate) fn run(
     }
     let answer = broker().and_then(|broker| answer(&broker, asked.purpose, &question));
     match answer {
-        Ok(text) => ui::bytes(text.as_bytes()),
+        Ok(Answer::Login(text)) => ui::bytes(text.as_bytes()),
+        Ok(Answer::NotForGit(purpose)) => {
+            ui::note(format_args!(
+                "`{purpose}` delivers a proxy token, which git cannot use yet; git asks its next helper"
+            ));
+            Ok(())
+        }
         Err(failure) => {
             ui::bytes(b"quit=1\n")?;
             Err(failure)
@@ -65,11 +76,19 @@ pub(crate) fn run(
     }
 }
 
+/// What git gets.
+enum Answer {
+    /// User, password and their end.
+    Login(Zeroizing<String>),
+    /// Nothing: the purpose delivers a proxy token.
+    NotForGit(Purpose),
+}
+
 fn answer(
     broker: &Broker,
     purpose: Option<Purpose>,
     question: &Question,
-) -> Result<Zeroizing<String>, Failure> {
+) -> Result<Answer, Failure> {
     let repository = question.repository()?;
     let named = purpose.map_or_else(from_environment, |purpose| Ok(Some(purpose)))?;
     let list: PurposeList = broker.read_list(PURPOSES)?;
@@ -78,11 +97,18 @@ fn answer(
         None => choose(&list.purposes, repository.as_ref())?,
     };
     let view = list.purposes.iter().find(|view| view.purpose == purpose);
+    if view.is_some_and(proxy::is_delivered) {
+        return Ok(Answer::NotForGit(purpose));
+    }
     let ttl = view.and_then(ttl);
     let mut request = LeaseRequest::new(purpose);
     request.repositories = repository.map(|repository| vec![repository]);
     request.ttl = ttl;
     let taken = TakenLease::from(get::ask_for(broker, &request)?)?;
+    if taken.lease.deliver == Delivery::Proxy {
+        proxy::give_back(broker, &taken.lease)?;
+        return Ok(Answer::NotForGit(request.purpose));
+    }
     let end = taken.lease.expires_at.as_second().to_string();
     let parts = [
         "username=x-access-token\npassword=",
@@ -94,7 +120,7 @@ fn answer(
     ];
     let mut text = Zeroizing::new(String::with_capacity(parts.iter().map(|p| p.len()).sum()));
     parts.iter().for_each(|part| text.push_str(part));
-    Ok(text)
+    Ok(Answer::Login(text))
 }
 
 fn from_environment() -> Result<Option<Purpose>, Failure> {
@@ -118,7 +144,8 @@ fn ttl(view: &PurposeView) -> Option<u64> {
 /// In seconds. git sends what it is given within a moment.
 const A_MINUTE: u64 = 60;
 
-/// The only purpose that lets the caller at contents, of that repository where one is named.
+/// The only purpose that lets the caller at contents, of that repository where one is named. One that
+/// delivers a proxy token counts only where there is no other.
 fn choose(purposes: &[PurposeView], repository: Option<&RepoPattern>) -> Result<Purpose, Failure> {
     let fits = |view: &&PurposeView| {
         let covers = |wanted| view.repositories.iter().any(|have| have.covers(wanted));
@@ -127,11 +154,13 @@ fn choose(purposes: &[PurposeView], repository: Option<&RepoPattern>) -> Result<
             && repository.is_none_or(covers)
     };
     let fitting = purposes.iter().filter(fits);
-    let fitting: Vec<&Purpose> = fitting.map(|view| &view.purpose).collect();
+    let (proxied, fitting): (Vec<_>, Vec<_>) = fitting.partition(|view| proxy::is_delivered(view));
+    let fitting: Vec<&Purpose> = fitting.into_iter().map(|view| &view.purpose).collect();
     let wanted = repository.map_or_else(String::new, |name| format!(" of {name}"));
-    match *fitting {
-        [purpose] => Ok(purpose.clone()),
-        [] => Err(Failure::with_hint(
+    match (&*fitting, &*proxied) {
+        ([purpose], _) => Ok((*purpose).clone()),
+        ([], [view, ..]) => Ok(view.purpose.clone()),
+        ([], []) => Err(Failure::with_hint(
             format!("no purpose gives you the contents{wanted}"),
             "`tokenctl purpose list` shows those you have",
         )),

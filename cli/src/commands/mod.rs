@@ -13,6 +13,7 @@ mod import;
 mod lease;
 mod lock;
 mod moving;
+mod proxy;
 mod purpose;
 mod records;
 mod registry;

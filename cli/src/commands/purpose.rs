@@ -66,7 +66,9 @@ fn print(view: &PurposeView) -> Result<(), Failure> {
         format_args!("{}, at most {}", span(view.ttl_default), span(view.ttl_max)),
     );
     table.print()?;
-    if view.deliver == Delivery::Raw {
+    if view.deliver == Delivery::Proxy {
+        ui::note("proxy: the token works only over the broker's socket; `tokenctl get` shows how");
+    } else if view.deliver == Delivery::Raw {
         ui::note("raw: you get the stored token itself, which is not limited to the scope above");
     } else if let Some(FallbackView { secret, .. }) = &view.fallback {
         ui::note(format_args!(

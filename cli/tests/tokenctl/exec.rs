@@ -31,7 +31,9 @@ fn the_lease_is_asked_for_until_the_caller_exits() {
     let broker = FakeBroker::granting("t");
     broker.run(&sh("true", &["--ttl", "1h"]));
     let want = serde_json::json!({"purpose": "label-sync", "ttl": 3600, "until": "caller_exit"});
-    assert_eq!(broker.seen()[0].json(), want);
+    let seen = broker.seen();
+    assert_eq!(seen[0].line, "GET /v1/purposes/label-sync");
+    assert_eq!(seen[1].json(), want);
 }
 
 #[test]

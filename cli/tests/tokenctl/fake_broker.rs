@@ -62,7 +62,12 @@ impl FakeBroker {
     /// A broker that grants one lease on `token` to every caller.
     pub(crate) fn granting(token: &str) -> Self {
         let body = lease(token);
-        Self::answering(move |_| (201, body.clone()))
+        Self::answering(
+            move |seen| match seen.line.strip_prefix("GET /v1/purposes/") {
+                Some(name) => (200, purpose(name, "raw").to_string()),
+                None => (201, body.clone()),
+            },
+        )
     }
 
     /// A broker that refuses everything.
@@ -122,6 +127,15 @@ pub(crate) fn out(output: &Output) -> &str {
 
 pub(crate) fn err(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// A purpose that gives the caller contents of all of `acme/*`.
+pub(crate) fn purpose(name: &str, deliver: &str) -> Value {
+    serde_json::json!({
+        "purpose": name, "about": null, "secret": "s", "deliver": deliver, "rule": "x.toml#1",
+        "repositories": ["acme/*"], "organization": null, "permissions": {"contents": "write"},
+        "ttl_default": 900, "ttl_max": 3600
+    })
 }
 
 /// The answer to a request for a lease.

@@ -2,19 +2,12 @@
 
 use broker_protocol::error::{ErrorCode, Problem};
 
-use crate::fake_broker::{FakeBroker, err, feed, lease, out};
+use crate::fake_broker::{FakeBroker, err, feed, lease, out, purpose};
 
 const ASKED: &str = "capability[]=authtype\nprotocol=https\nhost=github.com\n\n";
 
 fn purposes(names: &[&str]) -> String {
-    let view = |name: &&str| {
-        serde_json::json!({
-            "purpose": name, "about": null, "secret": "s", "deliver": "raw", "rule": "x.toml#1",
-            "repositories": ["acme/*"], "organization": null,
-            "permissions": {"contents": "write"}, "ttl_default": 900, "ttl_max": 3600
-        })
-    };
-    let views: Vec<_> = names.iter().map(view).collect();
+    let views: Vec<_> = names.iter().map(|name| purpose(name, "raw")).collect();
     serde_json::json!({ "purposes": views }).to_string()
 }
 

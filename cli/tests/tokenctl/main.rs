@@ -17,4 +17,5 @@ mod fake_broker;
 mod git;
 mod import;
 mod moving;
+mod proxy;
 mod secrets;

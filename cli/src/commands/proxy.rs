@@ -1,0 +1,58 @@
+//! Proxy leases: how their token is used, and what the commands do that cannot use it.
+//!
+//! The token works only over the broker's second socket, beside the first. `get` says how. `exec` and
+//! `git-credential` pass tokens to programs that know nothing of that socket. They take no such lease,
+//! and revoke one that became a proxy lease between the question and the answer.
+
+use broker_protocol::api::{LeaseView, ProxyView, PurposeView};
+use broker_protocol::client::Request;
+use broker_protocol::names::Delivery;
+
+use crate::broker::Broker;
+use crate::error::Failure;
+
+/// Whether the purpose gives the caller a proxy token. One that no rule gives the caller is not looked
+/// at here: the broker denies it, and records that.
+pub(crate) fn is_delivered(view: &PurposeView) -> bool {
+    view.deliver == Delivery::Proxy && view.rule.is_some()
+}
+
+/// Revokes a lease whose token is of no use to the command that took it.
+pub(crate) fn give_back(broker: &Broker, lease: &LeaseView) -> Result<(), Failure> {
+    let path = format!("/v1/leases/{}", lease.lease);
+    broker.send(&Request::new("DELETE", &path)).map(drop)
+}
+
+/// The command that uses a token that is in the variable TOKEN.
+pub(crate) fn command(proxy: &ProxyView) -> String {
+    let socket = quoted(&proxy.socket);
+    let url = quoted(&proxy.api);
+    format!("curl --unix-socket {socket} -H \"Authorization: Bearer $TOKEN\" {url}/…")
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word_to_the_shell_that_it_is_pasted_into() {
+        for (word, shown) in [
+            ("/run/tokend/proxy.sock", "/run/tokend/proxy.sock"),
+            ("http://ghe.test:8443/api/v3", "http://ghe.test:8443/api/v3"),
+            ("/home/o b/p", "'/home/o b/p'"),
+            ("/$(id)/'p'", "'/$(id)/'\\''p'\\'''"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), shown);
+        }
+    }
+}
