@@ -7,5 +7,6 @@
 pub mod cipher;
 pub mod locked_memory;
 pub mod nonblocking_stderr;
+pub mod proxy_token;
 pub mod redact;
 pub mod token;

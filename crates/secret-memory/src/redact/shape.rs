@@ -29,6 +29,8 @@ pub enum TokenKind {
     Jwt,
     /// A 1Password service account's token, `ops_…`.
     ServiceAccount,
+    /// A proxy token of this program, `tkp_…`.
+    Proxy,
 }
 
 impl TokenKind {
@@ -45,6 +47,7 @@ impl TokenKind {
             Self::PrivateKey => "a private key",
             Self::Jwt => "a JSON web token",
             Self::ServiceAccount => "a 1Password service account token",
+            Self::Proxy => "a proxy token",
         }
     }
 }
@@ -108,6 +111,11 @@ const SHAPES: &[Shape] = &[
     shape(TokenKind::Installation, b"ghs_", token),
     shape(TokenKind::Refresh, b"ghr_", token),
     shape(TokenKind::ServiceAccount, b"ops_", service_account),
+    shape(
+        TokenKind::Proxy,
+        crate::proxy_token::PREFIX.as_bytes(),
+        token,
+    ),
     shape(TokenKind::Jwt, b"eyJ", jwt),
     shape(TokenKind::PrivateKey, b"-----BEGIN ", private_key),
 ];

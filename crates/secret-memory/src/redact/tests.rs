@@ -25,6 +25,10 @@ fn canaries() -> Vec<(String, TokenKind)> {
         (format!("ghs_12345_{jwt}"), TokenKind::Installation),
         (format!("ghr_{body}{body}"), TokenKind::Refresh),
         (format!("ops_{json}"), TokenKind::ServiceAccount),
+        (
+            crate::proxy_token::generate().unwrap().expose().to_owned(),
+            TokenKind::Proxy,
+        ),
         (jwt, TokenKind::Jwt),
         (PEM.to_owned(), TokenKind::PrivateKey),
         (PEM.replace("RSA ", ""), TokenKind::PrivateKey),
