@@ -158,6 +158,14 @@ impl Journal {
         written
     }
 
+    /// Records what happened, as [`Self::record_or_trace`] does, without waiting for it.
+    pub(crate) fn note(&self, event: &impl Event) {
+        match Body::of(event) {
+            Ok(body) => self.log.note(body),
+            Err(error) => drop(not_json(&error)),
+        }
+    }
+
     /// Records the end of a lease, which has taken effect. `true` if it is in the log already.
     pub(crate) async fn record_end(&self, event: &impl Event, lease: &LeaseId) -> bool {
         match Body::of(event) {

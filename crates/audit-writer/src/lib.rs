@@ -237,6 +237,11 @@ impl AuditLog {
         answer.is_ok_and(|recorded| recorded.is_ok())
     }
 
+    /// The same as [`AuditLog::record_anyway`], not waited for.
+    pub fn note(&self, body: Body) {
+        drop(self.push(body, Effect::Nothing, IfRefused::WriteLater));
+    }
+
     /// [`AuditLog::record`] for a thread that may wait. Must not be called from async code.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod lease;
 mod log;
 mod moving;
 mod policy;
+mod proxy;
 mod rotation;
 mod secret;
 mod vault;
@@ -18,6 +19,7 @@ pub use self::lease::LeaseEvent;
 pub use self::log::LogEvent;
 pub use self::moving::MoveEvent;
 pub use self::policy::PolicyEvent;
+pub use self::proxy::ProxyEvent;
 pub use self::rotation::RotationEvent;
 pub use self::secret::SecretEvent;
 pub use self::vault::VaultEvent;
@@ -31,6 +33,7 @@ impl Event for LeaseEvent<'_> {}
 impl Event for LogEvent<'_> {}
 impl Event for MoveEvent<'_> {}
 impl Event for PolicyEvent<'_> {}
+impl Event for ProxyEvent<'_> {}
 impl Event for RotationEvent<'_> {}
 impl Event for SecretEvent<'_> {}
 impl Event for VaultEvent<'_> {}
