@@ -13,17 +13,16 @@ use broker_audit::record;
 use broker_clock::{BootId, Now};
 use broker_policy::Caller;
 use broker_protocol::hex;
-use broker_protocol::names::NameError;
+use broker_protocol::names::{Delivery, NameError};
 use broker_secret_memory::token::HashedToken;
 
 use crate::lease::{Lease, Span, TooShort, time_between};
 
 /// The lease's fields as a record holds them.
 pub(crate) fn of<'a>(lease: &'a Lease, boot_id: &'a BootId) -> record::Lease<'a> {
-    let hashed = lease
-        .hashed_token
-        .as_ref()
-        .map(|hash| Cow::Borrowed(hash.as_str()));
+    fn text(hash: &HashedToken) -> Cow<'_, str> {
+        Cow::Borrowed(hash.as_str())
+    }
     record::Lease {
         lease: lease.id.as_str().into(),
         caller: caller(&lease.caller),
@@ -53,9 +52,8 @@ pub(crate) fn of<'a>(lease: &'a Lease, boot_id: &'a BootId) -> record::Lease<'a>
         issued_boot_us: micros(lease.span.issued.boot),
         expires_boot_us: micros(lease.span.expires.boot),
         renewable_boot_us: micros(lease.span.renewable.boot),
-        // Raw or an installation token: what is handed out is what is used at GitHub.
-        hashed_token: hashed.clone(),
-        hashed_credential: hashed,
+        hashed_token: lease.hashed_token.as_ref().map(text),
+        hashed_credential: lease.hashed_credential().map(text),
     }
 }
 
@@ -130,6 +128,9 @@ pub(crate) fn read(text: &str) -> Result<(Lease, BootId), LeaseRecordError> {
         wall,
         boot: Duration::from_micros(boot_us),
     };
+    let deliver: Delivery = serde_json::from_value(record.deliver.as_ref().into())?;
+    let opened = record.hashed_credential.as_deref();
+    let opened = opened.filter(|_| deliver == Delivery::Proxy);
     let caller = record.caller;
     let sha256: Option<LineHash> = caller.sha256.and_then(|hex| hex.parse().ok());
     let lease = Lease {
@@ -150,7 +151,7 @@ pub(crate) fn read(text: &str) -> Result<(Lease, BootId), LeaseRecordError> {
         secret: record.secret.parse()?,
         version: record.version,
         rule: record.rule.as_ref().into(),
-        deliver: serde_json::from_value(record.deliver.as_ref().into())?,
+        deliver,
         repositories: record
             .repositories
             .iter()
@@ -171,6 +172,7 @@ pub(crate) fn read(text: &str) -> Result<(Lease, BootId), LeaseRecordError> {
             renewable: at(record.renewable_until, record.renewable_boot_us),
         },
         hashed_token: record.hashed_token.as_deref().map(HashedToken::from_stored),
+        opened: opened.map(HashedToken::from_stored),
         fallback: record.fallback.as_deref().map(Into::into),
         stale_since: None,
         seq: 0,
@@ -196,6 +198,9 @@ pub(crate) fn add_issued(
         lease.span = cut.map_err(|TooShort| LeaseRecordError::Issued)?;
     }
     lease.hashed_token = Some(HashedToken::from_stored(&issued.hashed_token));
+    if lease.deliver == Delivery::Proxy {
+        lease.opened = Some(HashedToken::from_stored(&issued.hashed_credential));
+    }
     lease.stale_since = issued.stale_since;
     Ok(())
 }
@@ -209,7 +214,7 @@ fn micros(span: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use broker_audit::record::{Body, LeaseEvent};
-    use broker_protocol::names::{Delivery, LeaseId};
+    use broker_protocol::names::LeaseId;
 
     use super::*;
     use broker_policy::Terms;
@@ -253,7 +258,14 @@ mod tests {
 
         let boot_id = BootId::new("b00t");
         let body = Body::of(&LeaseEvent::Granted(of(&lease, &boot_id))).unwrap();
-        assert_eq!(read(body.as_str()).unwrap(), (lease, boot_id));
+        assert_eq!(read(body.as_str()).unwrap(), (lease.clone(), boot_id));
+
+        let (proxy, boot_id) = (Delivery::Proxy, BootId::new("b00t"));
+        for opened in [None, Some(HashedToken::from_stored("def="))] {
+            (lease.deliver, lease.opened) = (proxy, opened);
+            let body = Body::of(&LeaseEvent::Granted(of(&lease, &boot_id))).unwrap();
+            assert_eq!(read(body.as_str()).unwrap().0, lease);
+        }
     }
 
     /// A lease as long as its record can be made by the caller who asks for it.

@@ -40,6 +40,8 @@ pub(crate) struct Lease {
     pub(crate) span: Span,
     /// What was handed out; `None` until it is known.
     pub(crate) hashed_token: Option<HashedToken>,
+    /// Of a `proxy` lease: what requests are made with at GitHub; `None` until it is known.
+    pub(crate) opened: Option<HashedToken>,
     /// Why the purpose's fallback was used, where it was.
     pub(crate) fallback: Option<Box<str>>,
     /// Since when the value was past its time, where its source was down when it was handed out.
@@ -66,9 +68,18 @@ impl Lease {
             until_exit: false,
             span,
             hashed_token: None,
+            opened: None,
             fallback: None,
             stale_since: None,
             seq: 0,
+        }
+    }
+
+    /// What is used at GitHub, as far as that is known: what was handed out, but of a `proxy` lease.
+    pub(crate) fn hashed_credential(&self) -> Option<&HashedToken> {
+        match self.deliver {
+            Delivery::Raw | Delivery::Installation => self.hashed_token.as_ref(),
+            Delivery::Proxy => self.opened.as_ref(),
         }
     }
 
@@ -137,6 +148,7 @@ impl Lease {
             renewable_until: self.span.renewable.wall,
             audit_seq: self.seq,
             rate_limit: None,
+            proxy: None,
             stale_since: self.stale_since,
         }
     }

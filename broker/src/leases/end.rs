@@ -179,7 +179,7 @@ impl Leases {
         tokio::spawn(async move {
             tokio::select! {
                 () = watch.exited() => {}
-                _ = over => return,
+                () = over.over() => return,
             }
             if let Some(lease) = this.table.end(&id) {
                 this.record_expiry(&lease, "caller_exit").await;

@@ -10,6 +10,7 @@ pub(crate) mod end;
 mod gate;
 pub(crate) mod issue;
 pub(crate) mod note;
+pub(crate) mod proxied;
 pub(crate) mod rebuild;
 mod renew;
 pub(crate) mod table;
@@ -26,6 +27,7 @@ use broker_vault::Vault;
 
 use self::budget::Budget;
 use self::gate::Gate;
+use self::proxied::HeldValues;
 use self::table::LeaseTable;
 use self::usage::PendingUsage;
 use crate::config::Config;
@@ -48,6 +50,8 @@ pub(crate) struct Leases {
     config: Arc<Config>,
     /// The live ones.
     pub(crate) table: LeaseTable,
+    /// What requests under `proxy` leases are made with.
+    held_values: HeldValues,
     /// Whether anything is granted.
     pub(crate) gate: Gate,
     /// Recorded refusals, by account.
@@ -83,6 +87,7 @@ impl Leases {
             limits,
             config,
             table: LeaseTable::default(),
+            held_values: HeldValues::default(),
             gate: Gate::default(),
             refusals: Budget::new(account.denials_per_minute as usize),
             grants: Budget::new(account.leases_per_minute as usize),

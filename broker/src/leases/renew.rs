@@ -102,6 +102,36 @@ impl Leases {
         Ok(None)
     }
 
+    /// Prolongs a `proxy` lease that is used, when half of the rule's time for it is over, as its own caller
+    /// might. Policy decides again: one that is no longer allowed is revoked. Where it cannot be renewed, it ends
+    /// when it would have.
+    pub(crate) async fn renew_in_use(self: &Arc<Self>, lease: &Lease) {
+        let left = lease
+            .span
+            .expires
+            .boot
+            .saturating_sub(self.journal.now().boot);
+        let last = lease.span.expires.boot >= lease.span.renewable.boot;
+        // A rule's time is never longer than this, so most requests end here.
+        if last || left * 2 >= lease.span.length() {
+            return;
+        }
+        let stands = Self::request(lease, &lease.caller, None);
+        let grant = Self::evaluate(&self.policies.in_force(), lease, &stands);
+        if grant.is_ok_and(|grant| left * 2 >= grant.ttl) {
+            return;
+        }
+        let (this, id) = (Arc::clone(self), lease.id.clone());
+        let caller = Arc::clone(&lease.caller);
+        // In a task: what is recorded takes effect, also if the request is gone by then.
+        let renewing = tokio::spawn(async move { this.renew(&id, &caller, None).await });
+        match renewing.await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::debug!(lease = %lease.id, cause = %error, "not renewed"),
+            Err(panic) => tracing::error!(cause = %panic, "a renewal failed"),
+        }
+    }
+
     /// Whether these policies would allow this lease as it stands.
     pub(crate) fn still_allowed(policies: &InForce, lease: &Lease) -> bool {
         let stands = Self::request(lease, &lease.caller, None);

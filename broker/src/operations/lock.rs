@@ -25,6 +25,7 @@ impl Operations {
     pub(super) fn forget_keys(&self, by: &Caller) {
         self.vault.lock();
         self.minting.tokens.wipe();
+        self.leases.wipe_values();
         self.sources.cache.close();
         tracing::warn!(uid = by.uid, "the store is locked");
     }

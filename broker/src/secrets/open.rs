@@ -31,6 +31,8 @@ impl Upkeep {
     pub(crate) const INSTALLATION: Self = Self("installation");
     /// To be shown to 1Password, for a value that is stored there.
     pub(crate) const SOURCE: Self = Self("source");
+    /// To make requests with under a proxy lease, after the proof of its grant is spent.
+    pub(crate) const PROXY: Self = Self("proxy");
     /// To be read again where it is stored, ahead of need.
     pub(crate) const REFRESH: Self = Self("refresh");
     /// To see whether it can be had.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use broker_audit_writer::AuditLogError;
 use broker_github::{GitHubError, LimitKind};
 use broker_protocol::error::ErrorCode;
-use broker_protocol::names::{Delivery, Purpose, SecretName};
+use broker_protocol::names::{Purpose, SecretName};
+use broker_secret_memory::cipher::NoRandom;
 use broker_sources::SourceError;
 use broker_vault::VaultError;
 
@@ -81,10 +82,8 @@ pub(crate) enum IssueError {
         /// Why; the same for all who waited for it.
         source: Arc<MintError>,
     },
-    /// The purpose delivers what this version cannot make. Its secret stays where it is: a private
-    /// key is never handed out in place of a token.
-    #[error("`deliver = \"{}\"` cannot be served by this version", .0.as_str())]
-    Undeliverable(Delivery),
+    #[error("there is no memory for the value of secret `{0}`")]
+    NoMemory(SecretName, #[source] std::io::Error),
     #[error("secret `{secret}` could not be unsealed; the broker's trace says why")]
     Vault {
         secret: SecretName,
@@ -95,7 +94,7 @@ pub(crate) enum IssueError {
     #[error("`until` is `caller_exit`, and the calling process cannot be watched")]
     CannotWatch(#[source] std::io::Error),
     #[error("the kernel gives no random numbers")]
-    NoRandom(#[source] getrandom::Error),
+    NoRandom(#[from] NoRandom),
     #[error("the broker is stopping; ask again in a moment")]
     Stopping,
     /// A record could not be written as JSON: a fault of the broker's own.
@@ -170,7 +169,7 @@ impl ApiError for IssueError {
             Self::SecretExpired(_) => ErrorCode::SecretExpired.into(),
             Self::CannotWatch(_) => ErrorCode::BadRequest.into(),
             Self::Overtaken => ErrorCode::Conflict.into(),
-            Self::Undeliverable(_) | Self::NoRandom(_) | Self::Vault { .. } | Self::Record(_) => {
+            Self::NoMemory(..) | Self::NoRandom(_) | Self::Vault { .. } | Self::Record(_) => {
                 ErrorCode::Internal.into()
             }
         }

@@ -36,6 +36,7 @@ use broker_policy::{Decision, Grant, Request};
 use broker_protocol::names::{Delivery, LeaseId, SecretName};
 use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::AccessToken;
+use broker_secret_memory::{cipher, proxy_token};
 use broker_vault::VaultError;
 
 use self::obtain::Origin;
@@ -148,7 +149,12 @@ impl Leases {
             }
             Err(error) => return Err(error),
         };
-        let (mut lease, source, hold) = ready;
+        let Ready {
+            mut lease,
+            source,
+            hold,
+            token,
+        } = ready;
         lease.fallback = fallback;
         let granted = LeaseEvent::Granted(lease_record::of(&lease, self.journal.boot_id()));
         let body = self.with_lease_mac(&granted, &lease.secret)?;
@@ -168,10 +174,18 @@ impl Leases {
             source: &source,
             fresh: asked.options.fresh,
         };
-        match self.obtain(&mut lease, recorded, origin, key).await {
-            Ok(token) => {
+        let obtained = match token {
+            // The broker keeps the value, and the proof that lets it be opened.
+            Some(token) => Ok((token, Some(recorded))),
+            None => {
+                let obtained = self.obtain(&mut lease, recorded, origin, key).await;
+                obtained.map(|token| (token, None))
+            }
+        };
+        match obtained {
+            Ok((token, proof)) => {
                 let lease = Arc::new(lease);
-                let over = self.table.open(place, Arc::clone(&lease));
+                let over = self.table.open(place, Arc::clone(&lease), proof);
                 if let Some(hold) = hold {
                     hold.keep();
                 }
@@ -220,14 +234,13 @@ impl Leases {
         })
     }
 
-    /// Everything the record must name, worked out before it is written; where the value is, and what the
-    /// lease holds of an installation token until it is live.
+    /// Everything the record must name, worked out before it is written.
     fn prepare(
         &self,
         asked: DecidedRequest<'_>,
         grant: Grant,
         now: Now,
-    ) -> Result<(Lease, SourceSpec, Option<TokenRef<'_>>), IssueError> {
+    ) -> Result<Ready<'_>, IssueError> {
         let missing = || IssueError::SecretMissing(grant.secret.clone());
         let declared = asked.policies.set.secret(&grant.secret);
         let source = declared.ok_or_else(missing)?.source.clone();
@@ -243,20 +256,28 @@ impl Leases {
         lease.reason.clone_from(&asked.options.reason);
         lease.until_exit = asked.options.until_exit;
         lease.version = held.as_ref().map(|held| held.version);
-        let hold = match grant.deliver {
-            Delivery::Raw => {
-                lease.hashed_token = held.map(|held| held.hashed_credential);
-                None
-            }
+        let (mut hold, mut token) = (None, None);
+        match grant.deliver {
+            Delivery::Raw => lease.hashed_token = held.map(|held| held.hashed_credential),
             Delivery::Installation => {
-                Some(self.hold_token(&mut lease, asked.options.fresh, now)?)
+                hold = Some(self.hold_token(&mut lease, asked.options.fresh, now)?);
             }
-            Delivery::Proxy => return Err(IssueError::Undeliverable(grant.deliver)),
-        };
+            Delivery::Proxy => {
+                let made = proxy_token::generate()?;
+                lease.hashed_token = Some(made.hashed());
+                lease.opened = held.map(|held| held.hashed_credential);
+                token = Some(made);
+            }
+        }
         self.limits
             .refuse_limited(&lease)
             .map_err(|limit| IssueError::of_upstream_limit(&lease.secret, limit))?;
-        Ok((lease, source, hold))
+        Ok(Ready {
+            lease,
+            source,
+            hold,
+            token,
+        })
     }
 
     /// The body of a record that a start rebuilds leases of.
@@ -318,7 +339,7 @@ impl Leases {
     }
 }
 
-fn vault_error(secret: &SecretName, source: VaultError) -> IssueError {
+pub(super) fn vault_error(secret: &SecretName, source: VaultError) -> IssueError {
     match source {
         VaultError::Locked => IssueError::Locked,
         VaultError::NoValue(_) | VaultError::NoVersion { .. } => {
@@ -339,8 +360,19 @@ pub(crate) const SECRET_REMOVED: &str = "its secret was removed";
 
 fn new_lease_id() -> Result<LeaseId, IssueError> {
     let mut bits = [0; 16];
-    getrandom::fill(&mut bits).map_err(IssueError::NoRandom)?;
+    cipher::random(&mut bits)?;
     Ok(LeaseId::from_random(u128::from_be_bytes(bits)))
+}
+
+/// A lease that is about to be recorded.
+struct Ready<'a> {
+    lease: Lease,
+    /// Where the value is.
+    source: SourceSpec,
+    /// What it holds of an installation token until it is live.
+    hold: Option<TokenRef<'a>>,
+    /// What is handed out instead of the value.
+    token: Option<AccessToken>,
 }
 
 /// What was asked, and the policies that evaluated it.

@@ -1,6 +1,6 @@
 //! Refusals: recorded, up to a number an account and minute, and counted from there.
 
-use broker_audit::record::{Body, LeaseEvent};
+use broker_audit::record::{Body, Event, LeaseEvent};
 use broker_audit_writer::Effect;
 use broker_policy::{Denial, Request};
 use broker_protocol::error::ErrorCode;
@@ -80,11 +80,12 @@ impl Leases {
         }
     }
 
-    async fn record_refusal(
+    /// Records a refusal with this code; past the account's budget it is only counted.
+    pub(crate) async fn record_refusal(
         &self,
         account: u32,
         code: ErrorCode,
-        event: &LeaseEvent<'_>,
+        event: &impl Event,
     ) -> Result<u64, IssueError> {
         self.spend(&self.refusals, account)?;
         let body = Body::of(event)?;

@@ -4,17 +4,19 @@
 //! after its record, except an end, which takes effect first and is recorded as soon as possible.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use broker_audit_writer::{Recorded, Use};
 use broker_clock::Now;
-use broker_protocol::names::{LeaseId, SecretName};
+use broker_protocol::names::{Delivery, LeaseId, SecretName};
 use broker_secret_memory::token::HashedToken;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use crate::lease::Lease;
+use crate::leases::proxied::Proxied;
 
+mod proxied;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +34,8 @@ struct Inner {
     accounts: HashMap<u32, LeaseTotals>,
     /// Leases that end when a reservation made at the limit is filled.
     giving_way: HashSet<LeaseId>,
+    /// Leases whose token the broker itself honours, by that token.
+    proxied: HashMap<HashedToken, LeaseId>,
 }
 
 #[derive(Debug)]
@@ -40,7 +44,20 @@ struct LeaseEntry {
     /// What its records take of the log.
     bytes: usize,
     /// Dropped with the lease, which is how those that watch it learn of its end. Nothing is ever sent.
-    watcher: Option<oneshot::Sender<Infallible>>,
+    watched: Option<watch::Sender<()>>,
+    /// Of a `proxy` lease.
+    proxied: Option<Arc<Proxied>>,
+}
+
+/// Comes to an end when a lease does, whatever ends it.
+#[derive(Debug)]
+pub(crate) struct UntilOver(watch::Receiver<()>);
+
+impl UntilOver {
+    /// Returns when the lease is over.
+    pub(crate) async fn over(mut self) {
+        while self.0.changed().await.is_ok() {}
+    }
 }
 
 /// A place in the table, taken before the record is written so that the limit holds under
@@ -124,8 +141,13 @@ impl LeaseTable {
     }
 
     /// Puts a lease into the place taken for it, and returns the one that ended for it. That one stays
-    /// where the value turned out to be another one.
-    pub(crate) fn open(&self, mut place: Reservation<'_>, lease: Arc<Lease>) -> Option<Arc<Lease>> {
+    /// where the value turned out to be another one. `proof` allows the value of a `proxy` lease to be opened.
+    pub(crate) fn open(
+        &self,
+        mut place: Reservation<'_>,
+        lease: Arc<Lease>,
+        proof: Option<Recorded<Use>>,
+    ) -> Option<Arc<Lease>> {
         debug_assert_eq!(place.account, lease.caller.account());
         // The place stays counted: it is this lease's now.
         place.table = None;
@@ -137,7 +159,7 @@ impl LeaseTable {
             old.lease.gives_way_to(&lease, value).then_some(id)
         });
         let over = over.and_then(|id| inner.remove(&id));
-        inner.insert(lease, place.bytes);
+        inner.insert(lease, place.bytes, proof);
         over
     }
 
@@ -146,7 +168,7 @@ impl LeaseTable {
     pub(crate) fn rebuild(&self, lease: Arc<Lease>, bytes: usize) {
         let mut inner = self.lock();
         inner.take(lease.caller.account(), bytes);
-        inner.insert(lease, bytes);
+        inner.insert(lease, bytes, None);
     }
 
     /// Replaces a lease by its renewed self. `false` if it has ended meanwhile.
@@ -169,14 +191,12 @@ impl LeaseTable {
         (!lease.span.has_ended(now)).then(|| Arc::clone(lease))
     }
 
-    /// Something that comes to an end when this lease does, whatever ends it. `None` if it is not
-    /// live.
-    pub(crate) fn until_over(&self, id: &LeaseId) -> Option<oneshot::Receiver<Infallible>> {
+    /// Watches for the end of a lease. `None` if it is not live.
+    pub(crate) fn until_over(&self, id: &LeaseId) -> Option<UntilOver> {
         let mut inner = self.lock();
         let live = inner.leases.get_mut(id)?;
-        let (sender, receiver) = oneshot::channel();
-        live.watcher = Some(sender);
-        Some(receiver)
+        let sender = live.watched.get_or_insert_with(|| watch::channel(()).0);
+        Some(UntilOver(sender.subscribe()))
     }
 
     /// The secrets behind live leases, each once.
@@ -244,14 +264,19 @@ impl Inner {
     }
 
     /// Its account has [taken](Self::take) the bytes.
-    fn insert(&mut self, lease: Arc<Lease>, bytes: usize) {
+    fn insert(&mut self, lease: Arc<Lease>, bytes: usize, proof: Option<Recorded<Use>>) {
         self.ends
             .insert((lease.span.expires.boot, lease.id.clone()));
         let id = lease.id.clone();
+        let is_proxied = lease.deliver == Delivery::Proxy;
+        if let Some(token) = lease.hashed_token.as_ref().filter(|_| is_proxied) {
+            self.proxied.insert(token.clone(), id.clone());
+        }
         let live = LeaseEntry {
             lease,
             bytes,
-            watcher: None,
+            watched: None,
+            proxied: is_proxied.then(|| Arc::new(Proxied::new(proof))),
         };
         self.leases.insert(id, live);
     }
@@ -260,6 +285,9 @@ impl Inner {
         let LeaseEntry { lease, bytes, .. } = self.leases.remove(id)?;
         self.ends.remove(&(lease.span.expires.boot, id.clone()));
         self.release(lease.caller.account(), bytes);
+        if let Some(token) = &lease.hashed_token {
+            self.proxied.remove(token);
+        }
         Some(lease)
     }
 

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use broker_protocol::names::Delivery;
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
-use tokio::sync::oneshot::error::TryRecvError;
 
 use super::*;
 
@@ -42,7 +42,7 @@ fn take(
     limit: usize,
 ) -> Result<Option<LeaseId>, AccountFull> {
     let place = table.reserve(&lease, 0, lease.hashed_token.as_ref(), up_to(limit))?;
-    let over = table.open(place, lease);
+    let over = table.open(place, lease, None);
     Ok(over.map(|over| over.id.clone()))
 }
 
@@ -119,14 +119,18 @@ fn a_lease_gives_way_once_and_only_when_the_other_one_lives() {
     // It ends by itself before the place is filled.
     let place = table.reserve(&new, 0, Some(&value), up_to(1)).unwrap();
     assert!(table.end(&LeaseId::from_random(1)).is_some());
-    assert!(table.open(place, Arc::new(new)).is_none());
+    assert!(table.open(place, Arc::new(new), None).is_none());
     assert_eq!(table.len(), 1);
 
     // The value turned out to be another one.
     let place = table
         .reserve(&on("value", 3), 0, Some(&value), up_to(1))
         .unwrap();
-    assert!(table.open(place, Arc::new(on("another", 3))).is_none());
+    assert!(
+        table
+            .open(place, Arc::new(on("another", 3)), None)
+            .is_none()
+    );
     assert_eq!(table.len(), 2);
 }
 
@@ -157,7 +161,7 @@ fn what_the_records_of_live_leases_take_is_limited_and_free_again_with_each_end(
     assert_eq!(heavy(7, 41).unwrap_err().reached, LimitReached::Bytes);
     let second = heavy(7, 40).unwrap();
     assert!(heavy(8, 100).is_ok(), "another account is not affected");
-    table.open(first, lease(1, 7, 60));
+    table.open(first, lease(1, 7, 60), None);
     drop(second);
     let full = heavy(7, 41).unwrap_err();
     assert_eq!(full.next_end, Some(Duration::from_secs(60)));
@@ -177,7 +181,7 @@ fn at_the_limit_of_bytes_the_oldest_equal_lease_gives_way_if_that_makes_room() {
     let heavy = |number, bytes| {
         let new = on("value", number);
         let place = table.reserve(&new, bytes, Some(&value), up_to(9))?;
-        let over = table.open(place, Arc::new(new));
+        let over = table.open(place, Arc::new(new), None);
         Ok::<_, AccountFull>(over.map(|over| over.id.clone()))
     };
     assert_eq!(heavy(1, 30), Ok(None));
@@ -213,7 +217,7 @@ fn as_many_at_once_as_there_are_equal_leases_take_their_places_also_above_a_lowe
             .is_err()
     );
     for (place, new) in places.into_iter().zip(news) {
-        assert!(table.open(place, Arc::new(new)).is_some());
+        assert!(table.open(place, Arc::new(new), None).is_some());
     }
     assert_eq!(table.len(), 4);
     assert!(
@@ -241,23 +245,25 @@ fn leases_expire_in_order_and_exactly_once() {
     assert_eq!(table.len(), 1);
 }
 
-#[test]
-fn who_watches_a_lease_learns_of_every_end_but_not_of_a_renewal() {
+#[tokio::test]
+async fn all_who_watch_a_lease_learn_of_every_end_but_not_of_a_renewal() {
     let table = LeaseTable::default();
     for number in [1, 2] {
         take(&table, lease(number, 7, 10), 9).unwrap();
     }
     let [one, two] = [1, 2].map(LeaseId::from_random);
-    let mut first = table.until_over(&one).unwrap();
-    let mut second = table.until_over(&two).unwrap();
+    let watching = |id: &LeaseId| Box::pin(table.until_over(id).unwrap().over());
+    let (mut first, mut second) = (watching(&one), watching(&two));
+    let mut again = watching(&one);
     assert!(table.renew(lease(2, 7, 50)));
-    assert_eq!(first.try_recv(), Err(TryRecvError::Empty));
+    assert!((&mut first).now_or_never().is_none());
     drop(table.end(&one));
-    assert_eq!(first.try_recv(), Err(TryRecvError::Closed));
+    assert!((&mut first).now_or_never().is_some());
+    assert!((&mut again).now_or_never().is_some());
     assert!(table.until_over(&one).is_none());
-    assert_eq!(second.try_recv(), Err(TryRecvError::Empty));
+    assert!((&mut second).now_or_never().is_none());
     assert_eq!(table.expire(at(50)).len(), 1);
-    assert_eq!(second.try_recv(), Err(TryRecvError::Closed));
+    assert!((&mut second).now_or_never().is_some());
 }
 
 #[test]

@@ -1,0 +1,157 @@
+//! Leases whose token only the broker honours: the value behind each stays here.
+//!
+//! A value is opened at first use, on the proof that the grant's record is durable. After a restart, an unlock
+//! or a rotation that proof is spent: a further `lease.issued` allows it, and names what is used from then on.
+//! The value is kept in locked memory, one copy for all leases that use it, for as long as one of them lives;
+//! a lock wipes it.
+//!
+//! Not here: what a request may do (`broker_policy::reach`), and how it is passed on (`forwarding`).
+
+mod open;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use broker_audit_writer::{Recorded, Use};
+use broker_clock::Now;
+use broker_protocol::api::ProxyView;
+use broker_secret_memory::locked_memory::LockedBytes;
+use broker_secret_memory::token::{AccessToken, HashedToken};
+
+use super::Leases;
+use crate::lease::Lease;
+
+/// What is kept of one live `proxy` lease. It goes with the lease.
+pub(crate) struct Proxied {
+    /// Allows the value to be opened once. Held while that is done.
+    proof: tokio::sync::Mutex<Option<Recorded<Use>>>,
+    value: Mutex<Option<Arc<HeldValue>>>,
+    pub(crate) uses: Uses,
+}
+
+/// What a lease was used for since the broker started.
+#[derive(Debug, Default)]
+pub(crate) struct Uses {
+    /// Requests that were passed on.
+    pub(crate) requests: AtomicU64,
+    /// Of those, answered with 400 to 499 by GitHub.
+    pub(crate) refused_by_github: AtomicU64,
+    /// Requests that the broker refused.
+    refused: AtomicU64,
+    last_refusal: Mutex<Option<Box<str>>>,
+}
+
+/// A stored value in locked memory. It has no `Debug` and no `Clone`.
+pub(crate) struct HeldValue {
+    bytes: LockedBytes,
+    hashed: HashedToken,
+    /// The vault's; `None` where it is not stored there.
+    version: Option<u64>,
+}
+
+/// The values that leases hold, each once.
+#[derive(Default)]
+pub(crate) struct HeldValues(Mutex<HashMap<HashedToken, Weak<HeldValue>>>);
+
+impl Proxied {
+    pub(crate) fn new(proof: Option<Recorded<Use>>) -> Self {
+        Self {
+            proof: tokio::sync::Mutex::new(proof),
+            value: Mutex::default(),
+            uses: Uses::default(),
+        }
+    }
+
+    fn value(&self) -> MutexGuard<'_, Option<Arc<HeldValue>>> {
+        self.value.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Proxied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxied")
+            .field("uses", &self.uses)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Uses {
+    /// Counts a request that the broker refused, for this reason.
+    pub(crate) fn count_refusal(&self, why: &str) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        let last = self.last_refusal.lock();
+        *last.unwrap_or_else(PoisonError::into_inner) = Some(why.into());
+    }
+}
+
+impl Uses {
+    /// As the API shows it, of a token that is honoured on this socket for this address.
+    pub(crate) fn view(&self, socket: String, api: String) -> ProxyView {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let last = self.last_refusal.lock();
+        let last = last.unwrap_or_else(PoisonError::into_inner);
+        ProxyView {
+            socket,
+            api,
+            requests: count(&self.requests),
+            refused: count(&self.refused),
+            refused_by_github: count(&self.refused_by_github),
+            last_refusal: last.as_deref().map(str::to_owned),
+        }
+    }
+}
+
+impl HeldValue {
+    /// A copy for one request, which is wiped after it.
+    pub(crate) fn token(&self) -> AccessToken {
+        let text = str::from_utf8(self.bytes.expose());
+        // It was made from text.
+        AccessToken::new(text.unwrap_or_default().to_owned())
+    }
+
+    pub(crate) const fn hashed(&self) -> &HashedToken {
+        &self.hashed
+    }
+}
+
+impl HeldValues {
+    /// Moves a value into locked memory, unless it is there already.
+    fn keep(&self, value: &AccessToken, version: Option<u64>) -> io::Result<Arc<HeldValue>> {
+        let hashed = value.hashed();
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|_, value| value.strong_count() > 0);
+        let there = held.get(&hashed).and_then(Weak::upgrade);
+        if let Some(there) = there.filter(|there| there.version == version) {
+            return Ok(there);
+        }
+        let value = Arc::new(HeldValue {
+            // From the buffer that is wiped into pages that are locked.
+            bytes: LockedBytes::copy_of(value.expose().as_bytes())?,
+            hashed: hashed.clone(),
+            version,
+        });
+        held.insert(hashed, Arc::downgrade(&value));
+        Ok(value)
+    }
+}
+
+impl Leases {
+    /// The live lease that a token was handed out for, and what is kept of it.
+    pub(crate) fn proxied(
+        &self,
+        token: &AccessToken,
+        now: Now,
+    ) -> Option<(Arc<Lease>, Arc<Proxied>)> {
+        self.table.proxied(&token.hashed(), now)
+    }
+
+    /// Wipes the values of all leases; those that are used again are opened again.
+    pub(crate) fn wipe_values(&self) {
+        for proxied in self.table.all_proxied() {
+            *proxied.value() = None;
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Opens the value behind a `proxy` lease.
+
+use std::sync::Arc;
+
+use broker_audit::record::{Issued, LeaseEvent};
+use broker_audit_writer::{Effect, Recorded, Use};
+use broker_protocol::source::SourceSpec;
+use broker_secret_memory::token::{AccessToken, HashedToken};
+use broker_sources::ReadOptions;
+use broker_vault::StoredSecret;
+
+use super::{HeldValue, Proxied};
+use crate::lease::Lease;
+use crate::leases::Leases;
+use crate::leases::issue::{IssueError, vault_error};
+use crate::secrets::{Upkeep, UpkeepError};
+
+impl Leases {
+    /// The value that a request under this lease is made with. Opened first where it is not, or where another
+    /// one is in use by now; that is on record before it happens.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError`]; nothing was opened, or it is not used.
+    pub(crate) async fn value_behind(
+        &self,
+        lease: &Lease,
+        proxied: &Proxied,
+    ) -> Result<Arc<HeldValue>, IssueError> {
+        if self.grants_nothing() {
+            return Err(IssueError::Locked);
+        }
+        let missing = || IssueError::SecretMissing(lease.secret.clone());
+        let policies = self.policies.in_force();
+        let declared = policies.set.secret(&lease.secret).ok_or_else(missing)?;
+        let source = &declared.source;
+        let held = source.is_vault().then(|| self.vault.held(&lease.secret));
+        let held = held.map(|held| held.ok_or_else(missing)).transpose()?;
+        let in_use = match &held {
+            Some(held) => Some(held.hashed_credential.clone()),
+            None => self.sources.hashed(source),
+        };
+        let current = || {
+            let value = proxied.value().clone();
+            value.filter(|value| in_use.as_ref().is_none_or(|in_use| value.hashed == *in_use))
+        };
+        if let Some(value) = current() {
+            return Ok(value);
+        }
+        let mut proof = proxied.proof.lock().await;
+        // Another request may have opened it meanwhile.
+        if let Some(value) = current() {
+            return Ok(value);
+        }
+        let proof = proof.take();
+        let opened = match held {
+            Some(held) => self.open_stored(lease, &held, proof).await?,
+            None => self.open_elsewhere(lease, source, proof).await?,
+        };
+        let (value, version) = opened;
+        let value = self.held_values.keep(&value, version);
+        let value = value.map_err(|cause| IssueError::NoMemory(lease.secret.clone(), cause))?;
+        *proxied.value() = Some(Arc::clone(&value));
+        // A lock waits for no one, and may have come between.
+        if self.grants_nothing() {
+            *proxied.value() = None;
+            return Err(IssueError::Locked);
+        }
+        Ok(value)
+    }
+
+    /// A value from the vault, whose hash is known before.
+    async fn open_stored(
+        &self,
+        lease: &Lease,
+        held: &StoredSecret,
+        proof: Option<Recorded<Use>>,
+    ) -> Result<(AccessToken, Option<u64>), IssueError> {
+        let version = Some(held.version);
+        let of_this_value = |proof: &Recorded<Use>| {
+            proof.get().version == version
+                && lease.hashed_credential() == Some(&held.hashed_credential)
+        };
+        let recorded = match proof.filter(of_this_value) {
+            Some(recorded) => recorded,
+            None => {
+                let usage = Use::of(&lease.secret, version);
+                let body = self.issued_again(lease, &held.hashed_credential)?;
+                let effect = Effect::LeaseIssued(lease.id.clone());
+                let recorded = self.journal.record_use_body(usage, body, effect).await;
+                let recorded = recorded.map_err(IssueError::NotRecorded)?;
+                self.table
+                    .note_opened(&lease.id, held.hashed_credential.clone(), version);
+                recorded
+            }
+        };
+        let value = self.vault.unseal(recorded);
+        let value = value.map_err(|error| vault_error(&lease.secret, error))?;
+        Ok((value, version))
+    }
+
+    /// A value that is not stored in the vault. Its hash is known only once it is read, and recorded before
+    /// the value is used.
+    async fn open_elsewhere(
+        &self,
+        lease: &Lease,
+        source: &SourceSpec,
+        proof: Option<Recorded<Use>>,
+    ) -> Result<(AccessToken, Option<u64>), IssueError> {
+        let recorded = match proof {
+            Some(recorded) => recorded,
+            None => {
+                let usage = Use::of(&lease.secret, None);
+                let recorded = self.secrets.record_upkeep(None, usage, Upkeep::PROXY, None);
+                recorded.await.map_err(|error| match error {
+                    UpkeepError::NotRecorded(cause) => IssueError::NotRecorded(cause),
+                    _ => IssueError::Locked,
+                })?
+            }
+        };
+        let options = ReadOptions {
+            since: None,
+            for_lease: true,
+        };
+        let read = self.sources.read(recorded, source, options, &*self.secrets);
+        let read = read.await.map_err(|cause| IssueError::Source {
+            secret: lease.secret.clone(),
+            source: cause,
+        })?;
+        let hashed = read.value.hashed();
+        if lease.hashed_credential() != Some(&hashed) {
+            let body = self.issued_again(lease, &hashed)?;
+            let effect = Effect::LeaseIssued(lease.id.clone());
+            let recorded = self.journal.record_body(body, effect).await;
+            recorded.map_err(IssueError::NotRecorded)?;
+            self.table.note_opened(&lease.id, hashed, None);
+        }
+        Ok((read.value, None))
+    }
+
+    /// The record of what is used at GitHub from now on.
+    fn issued_again(
+        &self,
+        lease: &Lease,
+        hashed: &HashedToken,
+    ) -> Result<broker_audit::record::Body, IssueError> {
+        let token = lease.hashed_token.as_ref().map_or("", HashedToken::as_str);
+        let issued = LeaseEvent::Issued(Issued {
+            lease: lease.id.as_str().into(),
+            hashed_token: token.into(),
+            hashed_credential: hashed.as_str().into(),
+            installation: None,
+            expires_at: None,
+            stale_since: None,
+        });
+        let body = self.with_lease_mac(&issued, &lease.secret)?;
+        self.spend_bytes(lease.caller.account(), body.as_str().len())?;
+        Ok(body)
+    }
+}
