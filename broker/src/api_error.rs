@@ -57,6 +57,7 @@ impl ApiError for GitHubError {
     fn answer(&self) -> Answer {
         let code = match self {
             Self::Limited { .. } => ErrorCode::RateLimited,
+            Self::CallerBody(_) => ErrorCode::BadRequest,
             Self::Fault { .. }
             | Self::Unreachable(_)
             | Self::NotTried { .. }

@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
     // The services, each over those it lists in its constructor.
     &["operations"],
     &["status"],
+    &["forwarding"],
     &["rotations"],
     &["moves"],
     &["checks"],
@@ -42,7 +43,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Effects do not know their neighbours.
-const APART: &[usize] = &[17];
+const APART: &[usize] = &[18];
 
 #[test]
 fn no_module_of_the_broker_uses_one_above_it() {
@@ -106,6 +107,12 @@ const SERVICES: &[(&str, &[&str])] = &[
             "rotations",
             "secrets",
             "warnings",
+        ],
+    ),
+    (
+        "forwarding",
+        &[
+            "checks", "journal", "leases", "limits", "policies", "secrets",
         ],
     ),
     (

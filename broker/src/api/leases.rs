@@ -25,10 +25,10 @@ use super::to_completion::to_completion;
 use crate::app::App;
 use crate::caller::Peer;
 use crate::config::Config;
+use crate::forwarding::Forwarding;
 use crate::lease::{Lease, ListPosition};
 use crate::leases::Leases;
 use crate::leases::issue::{IssueError, Issued, LeaseOptions};
-use crate::limits::Limits;
 
 /// Room for most answers with a token, in bytes: one that does not move need not be wiped twice.
 const ANSWER: usize = 768;
@@ -54,7 +54,7 @@ pub(super) fn routes() -> Router<App> {
 ///   502 `SourceUnavailable`, 503 `LockedOrNotRecorded`
 async fn take_lease(
     State(leases): State<Arc<Leases>>,
-    State(limits): State<Arc<Limits>>,
+    State(forwarding): State<Arc<Forwarding>>,
     Extension(peer): Extension<Arc<Peer>>,
     Asking(caller): Asking,
     Body(body): Body<LeaseRequest>,
@@ -71,7 +71,7 @@ async fn take_lease(
         Ok::<Issued, IssueError>(issued)
     });
     let issued = issued.await?;
-    let view = limits.lease_view(&issued.lease);
+    let view = forwarding.lease_view(&issued.lease);
     answer(&issued, view)
 }
 
@@ -131,7 +131,7 @@ fn answer(issued: &Issued, lease: LeaseView) -> Result<Response, Refusal> {
 /// - 200: live leases, oldest first
 async fn list_leases(
     State(leases): State<Arc<Leases>>,
-    State(limits): State<Arc<Limits>>,
+    State(forwarding): State<Arc<Forwarding>>,
     State(config): State<Arc<Config>>,
     Asking(caller): Asking,
     After(after): After,
@@ -145,7 +145,7 @@ async fn list_leases(
     let rest = places.filter(|(place, _)| after.as_ref().is_none_or(|after| place > after));
     page(
         "leases",
-        rest.map(|(place, lease)| (place.to_string(), limits.lease_view(lease))),
+        rest.map(|(place, lease)| (place.to_string(), forwarding.lease_view(lease))),
     )
 }
 
@@ -157,13 +157,13 @@ async fn list_leases(
 /// - 404 `UnknownLease`
 async fn show_lease(
     State(leases): State<Arc<Leases>>,
-    State(limits): State<Arc<Limits>>,
+    State(forwarding): State<Arc<Forwarding>>,
     State(config): State<Arc<Config>>,
     Asking(caller): Asking,
     Named(id): Named<LeaseId>,
 ) -> Result<Json<LeaseView>, Refusal> {
     let lease = visible_lease(&leases, &config, &caller, &id)?;
-    Ok(Json(limits.lease_view(&lease)))
+    Ok(Json(forwarding.lease_view(&lease)))
 }
 
 /// Revokes a lease.
@@ -205,7 +205,7 @@ async fn revoke_lease(
 /// - 403 `LeaseRefused`, 404 `UnknownLease`, 500 `Internal`, 503 `LockedOrNotRecorded`
 async fn renew_lease(
     State(leases): State<Arc<Leases>>,
-    State(limits): State<Arc<Limits>>,
+    State(forwarding): State<Arc<Forwarding>>,
     Asking(caller): Asking,
     Named(id): Named<LeaseId>,
     Body(body): Body<RenewRequest>,
@@ -217,7 +217,7 @@ async fn renew_lease(
     });
     renewing
         .await?
-        .map(|lease| Json(limits.lease_view(&lease)))
+        .map(|lease| Json(forwarding.lease_view(&lease)))
         .ok_or_else(|| unknown(&id))
 }
 

@@ -20,6 +20,7 @@ use broker_vault::Vault;
 
 use crate::checks::Checks;
 use crate::config::Config;
+use crate::forwarding::Forwarding;
 use crate::journal::Journal;
 use crate::leases::Leases;
 use crate::limits::Limits;
@@ -38,6 +39,8 @@ pub struct App {
     /// What is shown of all of it.
     pub(crate) status: Arc<Status>,
     pub(crate) operations: Arc<Operations>,
+    /// Requests to GitHub under leases whose token only the broker honours.
+    pub(crate) forwarding: Arc<Forwarding>,
     /// Secrets that get a new value.
     pub(crate) rotations: Arc<Rotations>,
     /// Secrets on their way to another place.
@@ -145,6 +148,13 @@ impl App {
             Arc::clone(&config),
         ));
         let places = Arc::new(places);
+        let forwarding = Arc::new(Forwarding::new(
+            base(),
+            (Arc::clone(&secrets), Arc::clone(&github)),
+            Arc::clone(&checks),
+            (Arc::clone(&limits), Arc::clone(&leases)),
+            (Arc::clone(&config), Arc::clone(&places)),
+        ));
         let operations = Arc::new(Operations::new(
             base(),
             stores(),
@@ -174,6 +184,7 @@ impl App {
         Self {
             status,
             operations,
+            forwarding,
             rotations,
             moves,
             checks,

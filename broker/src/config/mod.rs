@@ -58,6 +58,8 @@ pub struct Config {
     pub source_times: CacheTimes,
     /// Whether they are kept in the vault too, beyond a restart.
     pub keep_source_values: bool,
+    /// Whether a read through the proxy is durable on record before it is passed on, as a write is.
+    pub record_reads_first: bool,
     /// Limits that keep one account from starving the others.
     pub limits: Limits,
     /// The files of certificate authorities that it names.

@@ -78,6 +78,7 @@ impl Config {
         Ok(Self {
             own_uid,
             limits: file.limits,
+            record_reads_first: file.proxy.record_reads == RecordReads::Before,
             socket: file.socket,
             operators: file.operators.or_only(own_uid),
             audit_read_group: file.audit.read_group,
@@ -107,6 +108,24 @@ struct File {
     onepassword: OnePasswordTable,
     sources: SourcesTable,
     limits: Limits,
+    proxy: ProxyTable,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ProxyTable {
+    record_reads: RecordReads,
+}
+
+/// When a read through the proxy is recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RecordReads {
+    /// Once it is over, and no one waits for that.
+    #[default]
+    After,
+    /// As a write: durable before it is passed on.
+    Before,
 }
 
 #[derive(Default, Deserialize)]

@@ -56,7 +56,7 @@ pub(crate) async fn run(app: App, sockets: Sockets) -> Result<(), StartError> {
     };
     let proxy = sockets.proxy.map(|socket| Served {
         listening: listening(&mut tasks, socket, &app),
-        service: Proxy,
+        service: Proxy::of(&app),
     });
     let serving = tokio::spawn(server.serve(api, proxy, stopped.clone()));
     if let Some(serving) = scrape(&app, stopped).await? {

@@ -1,35 +1,41 @@
-//! The proxy: requests to GitHub, under a token that only the broker honours. None is served yet.
+//! `proxy.sock`: requests to GitHub under a token that only the broker honours.
+//!
+//! Translation alone: what came is parsed into a [`ProxyRequest`], and what became of it is answered as GitHub
+//! would, so that clients need not know who spoke. `forwarding` decides.
+
+mod answer;
+mod request;
+
+use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderName, HeaderValue, Request, StatusCode};
-use axum::response::{IntoResponse as _, Response};
-use serde_json::json;
+use axum::http::Request;
+use axum::response::Response;
 
-/// What the broker's own refusals are told by; GitHub's have none.
-const TOKEND_ERROR: HeaderName = HeaderName::from_static("tokend-error");
+pub(crate) use self::answer::refusal;
+use crate::app::App;
+use crate::forwarding::Forwarding;
 
 /// The proxy, ready to answer.
 #[derive(Clone)]
-pub(crate) struct Proxy;
+pub(crate) struct Proxy(Arc<Forwarding>);
 
 impl Proxy {
-    /// Answers one request, which carries its [`Peer`](crate::caller::Peer) as an extension.
-    pub(crate) async fn answer(&self, _request: Request<Body>) -> Response {
-        let message = "requests to GitHub are not served by this version of tokend";
-        refusal(StatusCode::NOT_IMPLEMENTED, "not_served", message)
+    /// Over the services of this broker.
+    pub(crate) fn of(app: &App) -> Self {
+        Self(Arc::clone(&app.forwarding))
     }
-}
 
-/// A refusal of the broker's own, in the form of GitHub's.
-pub(crate) fn refusal(status: StatusCode, code: &'static str, message: &str) -> Response {
-    let body = json!({
-        "message": message,
-        "documentation_url": format!("urn:tokend:error:{code}"),
-    });
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (TOKEND_ERROR, HeaderValue::from_static(code)),
-    ];
-    (status, headers, body.to_string()).into_response()
+    /// Answers one request, which carries its [`Peer`](crate::caller::Peer) as an extension. It lasts as long as
+    /// bytes flow.
+    pub(crate) async fn answer(&self, request: Request<Body>) -> Response {
+        let answered = match request::parse(self.0.base(), request) {
+            Ok((request, body)) => self.0.forward(request, body).await,
+            Err(refusal) => Err(refusal),
+        };
+        match answered {
+            Ok(answered) => answer::passed_on(answered),
+            Err(refusal) => answer::refused(&refusal),
+        }
+    }
 }

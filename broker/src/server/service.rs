@@ -70,7 +70,7 @@ impl Service for Proxy {
     }
 
     fn no_slot() -> Response {
-        let code = ErrorCode::RateLimited.as_str();
+        let code = ErrorCode::RateLimited;
         let mut refusal = proxy::refusal(StatusCode::TOO_MANY_REQUESTS, code, TOO_MANY);
         let soon = HeaderValue::from_static("1");
         refusal.headers_mut().insert(RETRY_AFTER, soon);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
+use axum::response::Response;
 use broker_audit::files::{self, Tail};
 use broker_policy::Caller;
 use broker_protocol::causes;
@@ -33,6 +34,7 @@ use crate::app::App;
 use crate::caller::{Peer, ProcEnv, Programs};
 use crate::commands::init::{AuditLogChoice, InitOptions, PassphraseFor, init};
 use crate::life;
+use crate::proxy::Proxy;
 use crate::startup::{self, StartError};
 
 /// A running broker. Dropped, it is gone without a word; see [`InProcess::killed`].
@@ -45,6 +47,7 @@ pub(crate) struct InProcess {
 struct Running {
     app: App,
     api: Api,
+    proxy: Proxy,
     /// This process.
     peer: Arc<Peer>,
     stop: watch::Sender<bool>,
@@ -182,6 +185,7 @@ impl InProcess {
         let peer = Peer::of(&ours, &proc_env, Programs::Path).unwrap();
         let running = Running {
             api: Api::of(app.clone()),
+            proxy: Proxy::of(&app),
             app,
             peer: Arc::new(peer),
             stop,
@@ -240,6 +244,39 @@ impl InProcess {
     #[track_caller]
     pub(crate) fn finished(&self, begun: JoinHandle<Answer>) -> Answer {
         self.running().run(begun).unwrap()
+    }
+
+    /// One request by this process over the proxy's socket.
+    pub(crate) fn proxied(&self, request: Request<Body>) -> Answer {
+        let running = self.running();
+        running.run(ask_proxy(
+            running.proxy.clone(),
+            Arc::clone(&running.peer),
+            request,
+        ))
+    }
+
+    /// The same by an account.
+    pub(crate) fn proxied_as(&self, uid: u32, request: Request<Body>) -> Answer {
+        let caller = Caller {
+            uid,
+            gid: uid,
+            ..Caller::default()
+        };
+        let running = self.running();
+        let peer = Arc::new(Peer::pretended(caller));
+        running.run(ask_proxy(running.proxy.clone(), peer, request))
+    }
+
+    /// The same by this process, not waited for.
+    pub(crate) fn begin_proxied(&self, request: Request<Body>) -> JoinHandle<Answer> {
+        let Running {
+            proxy,
+            runtime,
+            peer,
+            ..
+        } = self.running();
+        runtime.spawn(ask_proxy(proxy.clone(), Arc::clone(peer), request))
     }
 
     /// Asks for a lease with this body.
@@ -342,7 +379,11 @@ impl InProcess {
 
     fn end(&mut self) {
         let Some(Running {
-            app, api, runtime, ..
+            app,
+            api,
+            proxy,
+            runtime,
+            ..
         }) = self.running.take()
         else {
             return;
@@ -350,7 +391,7 @@ impl InProcess {
         // Whatever a request or a task still waits for never comes.
         runtime.shutdown_timeout(Duration::from_secs(5));
         app.journal.close();
-        drop((app, api));
+        drop((app, api, proxy));
     }
 }
 
@@ -360,14 +401,30 @@ fn request(peer: Arc<Peer>, method: &str, path: &str, body: &str) -> Request<Bod
 }
 
 async fn ask(api: Api, request: Request<Body>) -> Answer {
-    let (parts, body) = api.answer(request).await.into_parts();
+    let answer = api.answer(request).await;
+    read(answer).await.unwrap()
+}
+
+async fn ask_proxy(proxy: Proxy, peer: Arc<Peer>, mut request: Request<Body>) -> Answer {
+    request.extensions_mut().insert(peer);
+    let answer = proxy.answer(request).await;
+    // What a client sees of an answer that is cut off.
+    read(answer).await.unwrap_or_else(|cut| Answer {
+        status: 0,
+        head: String::new(),
+        body: cut.to_string().into_bytes(),
+    })
+}
+
+async fn read(answer: Response) -> Result<Answer, axum::Error> {
+    let (parts, body) = answer.into_parts();
     let headers = parts.headers.iter();
     let lines = headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
-    Answer {
+    Ok(Answer {
         status: parts.status.as_u16(),
         head: lines.collect::<Vec<_>>().join("\n"),
-        body: body.collect().await.unwrap().to_bytes().to_vec(),
-    }
+        body: body.collect().await?.to_bytes().to_vec(),
+    })
 }
 
 impl AnyBroker for InProcess {

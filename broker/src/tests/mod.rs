@@ -14,6 +14,7 @@ mod leases;
 mod limits;
 mod moves;
 mod one_password;
+mod proxy;
 mod root_key;
 mod rotations;
 mod store;

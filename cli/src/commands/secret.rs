@@ -102,7 +102,7 @@ fn kind_of(value: &SecretText) -> Result<Kind, Failure> {
         Shape::PrivateKey => Err(Failure::Usage(
             "this is a private key: pass --kind app, and the App with --client-id".to_owned(),
         )),
-        Shape::Classic | Shape::ShortLived | Shape::Unknown => Ok(Kind::Classic),
+        Shape::Classic | Shape::ShortLived | Shape::Proxy | Shape::Unknown => Ok(Kind::Classic),
     }
 }
 

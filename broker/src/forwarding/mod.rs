@@ -1,0 +1,310 @@
+//! Passes a caller's request on to GitHub under its lease, with the stored token in place of the caller's.
+//!
+//! ```text
+//! token ─lease→ Lease ─reach::allow→ Allowed ─record→ seq ─open→ HeldValue ─forward→ answer, and its record
+//! ```
+//!
+//! What GitHub would do with the stored token is decided here instead, for each request: the lease must be
+//! live and the caller's own, the request within what it allows, and the budgets not used up. A write is on
+//! record before it goes on; a read is recorded with its outcome, which no one waits for unless configuration
+//! says so.
+//!
+//! A value that GitHub refuses (401) is not used again before a check found that GitHub accepts it: wrong
+//! credentials lock their user out.
+//!
+//! Not here: bytes and headers (`proxy`, `broker_github`), and what keeps the value (`leases::proxied`).
+
+mod budget;
+mod outcome;
+mod refusal;
+mod refused_values;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::body::Body;
+use broker_audit::record::{Body as RecordBody, ProxyEvent};
+use broker_audit_writer::Effect;
+use broker_github::{Forward, GitHub, GitHubError, Method};
+use broker_policy::reach::{self, GithubHost, Scope};
+use broker_policy::{Caller, PurposePolicy};
+use broker_protocol::api::LeaseView;
+use broker_protocol::paths::Paths;
+use broker_secret_memory::proxy_token;
+use broker_secret_memory::token::AccessToken;
+use reqwest::header::HeaderMap;
+
+use self::budget::RequestBudgets;
+use self::outcome::{LEASE_OVER, Outcome};
+pub(crate) use self::refusal::Refusal;
+use self::refused_values::RefusedValues;
+use crate::checks::Checks;
+use crate::config::Config;
+use crate::journal::Journal;
+use crate::lease::Lease;
+use crate::lease_record;
+use crate::leases::Leases;
+use crate::leases::issue::IssueError;
+use crate::leases::proxied::Proxied;
+use crate::limits::Limits;
+use crate::policies::Policies;
+use crate::secrets::Secrets;
+
+pub(crate) struct Forwarding {
+    journal: Arc<Journal>,
+    policies: Arc<Policies>,
+    secrets: Arc<Secrets>,
+    github: Arc<GitHub>,
+    checks: Arc<Checks>,
+    limits: Arc<Limits>,
+    leases: Arc<Leases>,
+    config: Arc<Config>,
+    places: Arc<Paths>,
+    budgets: RequestBudgets,
+    refused_values: RefusedValues,
+}
+
+/// A caller's request.
+pub(crate) struct ProxyRequest {
+    pub(crate) caller: Arc<Caller>,
+    /// What it presents.
+    pub(crate) token: AccessToken,
+    pub(crate) method: Method,
+    /// Which of GitHub's hosts it is for.
+    pub(crate) host: GithubHost,
+    /// Below the API's base, as it came, without its query.
+    pub(crate) path: Box<str>,
+    pub(crate) query: Option<Box<str>>,
+    /// As they came.
+    pub(crate) headers: HeaderMap,
+}
+
+/// The body of a caller's request, with its length, where that was said.
+pub(crate) type RequestBody = (Body, Option<u64>);
+
+/// GitHub's answer, on its way to the caller.
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Body,
+}
+
+impl Forwarding {
+    /// Passes requests on to this GitHub.
+    pub(crate) fn new(
+        (journal, policies): (Arc<Journal>, Arc<Policies>),
+        (secrets, github): (Arc<Secrets>, Arc<GitHub>),
+        checks: Arc<Checks>,
+        (limits, leases): (Arc<Limits>, Arc<Leases>),
+        (config, places): (Arc<Config>, Arc<Paths>),
+    ) -> Self {
+        Self {
+            journal,
+            policies,
+            secrets,
+            github,
+            checks,
+            limits,
+            leases,
+            config,
+            places,
+            budgets: RequestBudgets::default(),
+            refused_values: RefusedValues::default(),
+        }
+    }
+
+    /// Where GitHub is.
+    pub(crate) fn base(&self) -> &broker_github::BaseUrl {
+        &self.github.base
+    }
+
+    /// A lease as the API shows it: with what its principal has left and, of a `proxy` lease, what it was used for.
+    pub(crate) fn lease_view(&self, lease: &Lease) -> LeaseView {
+        let proxied = self.leases.table.proxied_by(&lease.id);
+        let proxy = proxied.map(|proxied| {
+            let socket = self.places.proxy_socket.display().to_string();
+            let api = self.base().to_string();
+            let (_, api) = api.split_once("://").unwrap_or_default();
+            proxied.uses.view(socket, format!("http://{api}"))
+        });
+        LeaseView {
+            proxy,
+            ..self.limits.lease_view(lease)
+        }
+    }
+
+    /// Passes one request on.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]: it was not passed on, or has no answer; that is on record.
+    pub(crate) async fn forward(
+        self: &Arc<Self>,
+        request: ProxyRequest,
+        body: Option<RequestBody>,
+    ) -> Result<Answered, Refusal> {
+        let now = self.journal.now();
+        let found = self.leases.proxied(&request.token, now);
+        let own = |(lease, _): &(Arc<Lease>, _)| lease.caller.uid == request.caller.uid;
+        let Some((lease, proxied)) = found.filter(own) else {
+            if proxy_token::is_well_formed(request.token.expose()) {
+                return Err(self.refuse(&request, None, Refusal::not_live()).await);
+            }
+            return Err(Refusal::foreign_token());
+        };
+        let allowed = match self.decide(&lease, &request) {
+            Ok(allowed) => allowed,
+            Err(refusal) => {
+                proxied.uses.count_refusal(&refusal.why);
+                return Err(self.refuse(&request, Some(&lease), refusal).await);
+            }
+        };
+        let lease = (&lease, &proxied);
+        self.pass_on(lease, allowed, request, body).await
+    }
+
+    /// Whether the lease, the policy in force and the budgets allow the request.
+    fn decide(&self, lease: &Lease, request: &ProxyRequest) -> Result<reach::Allowed, Refusal> {
+        let policies = self.policies.in_force();
+        let policy = policies.set.purpose(&lease.purpose);
+        let scope = Scope {
+            repositories: &lease.repositories,
+            organization: lease.organization.as_ref(),
+            permissions: &lease.permissions,
+            paths: policy.map_or(&[], PurposePolicy::paths),
+        };
+        let method = request.method.as_str();
+        let allowed = reach::allow(&scope, request.host, method, &request.path)?;
+        if let Some(budget) = policy.and_then(|policy| policy.budget) {
+            let account = lease.caller.account();
+            let whose = (lease.purpose.clone(), account);
+            self.budgets.spend(whose, budget, self.journal.now())?;
+        }
+        self.limits.refuse_limited(lease)?;
+        Ok(allowed)
+    }
+
+    /// Records a refusal, as a denial is: up to a number for each account and minute.
+    async fn refuse(
+        &self,
+        request: &ProxyRequest,
+        lease: Option<&Lease>,
+        refusal: Refusal,
+    ) -> Refusal {
+        let event = ProxyEvent::Refused {
+            caller: lease_record::caller(&request.caller),
+            lease: lease.map(|lease| lease.id.as_str()),
+            method: request.method.as_str(),
+            path: &request.path,
+            code: refusal.code.as_str(),
+            why: &refusal.why,
+        };
+        let account = request.caller.account();
+        let recorded = self.leases.record_refusal(account, refusal.code, &event);
+        match recorded.await {
+            Ok(_) => refusal,
+            Err(instead) => instead.into(),
+        }
+    }
+
+    async fn pass_on(
+        self: &Arc<Self>,
+        (lease, proxied): (&Arc<Lease>, &Arc<Proxied>),
+        allowed: reach::Allowed,
+        request: ProxyRequest,
+        body: Option<RequestBody>,
+    ) -> Result<Answered, Refusal> {
+        let over = self.leases.table.until_over(&lease.id);
+        let over = over.ok_or_else(Refusal::not_live)?;
+        Box::pin(self.leases.renew_in_use(lease)).await;
+        let recorded = self.record_request(lease, &request).await?;
+        let mut outcome = Outcome::new(Arc::clone(&self.journal), lease, &request, recorded);
+        let value = self.leases.value_behind(lease, proxied).await;
+        let value = value.inspect_err(|error| outcome.failed(error))?;
+        self.refuse_unaccepted(lease, value.hashed())
+            .inspect_err(|refusal| outcome.failed(refusal))?;
+        proxied.uses.requests.fetch_add(1, Ordering::Relaxed);
+        let ProxyRequest {
+            method,
+            host,
+            path,
+            query,
+            headers,
+            ..
+        } = request;
+        let body = body.map(|(body, length)| outcome.counting(body, length));
+        let token = value.token();
+        let principal = self.limits.principal_behind(lease);
+        let answer = self.github.forward(Forward {
+            method,
+            host,
+            path: &path,
+            query: query.as_deref(),
+            headers: &headers,
+            body,
+            // Into the `Authorization` header, which is marked sensitive and wiped.
+            credential: &token,
+            principal: principal.as_ref(),
+            clone_token: allowed.clone_token,
+        });
+        let mut over = Box::pin(over.over());
+        let answer = tokio::select! {
+            answer = answer => answer,
+            () = &mut over => {
+                outcome.failed(&LEASE_OVER);
+                return Err(Refusal::not_live());
+            }
+        };
+        match answer {
+            Ok(answer) => {
+                if (400..500).contains(&answer.status) {
+                    let refused = &proxied.uses.refused_by_github;
+                    refused.fetch_add(1, Ordering::Relaxed);
+                }
+                outcome.status = Some(answer.status);
+                Ok(Answered {
+                    status: answer.status,
+                    headers: answer.headers,
+                    body: outcome.passing(answer.body, over),
+                })
+            }
+            Err(error) => {
+                outcome.failed(&error);
+                if let GitHubError::Unauthorized { .. } = error {
+                    outcome.status = Some(401);
+                    self.check_refused(lease, value.hashed());
+                    return Err(Refusal::value_refused(&lease.secret));
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Makes a write durable before it goes on; a read only where configuration says so. The record of the
+    /// outcome is never refused, so it is paid for here.
+    async fn record_request(
+        &self,
+        lease: &Lease,
+        request: &ProxyRequest,
+    ) -> Result<Option<u64>, Refusal> {
+        let account = lease.caller.account();
+        self.leases
+            .spend_bytes(account, Outcome::longest(request))?;
+        let is_read = matches!(request.method, Method::GET | Method::HEAD);
+        if is_read && !self.config.record_reads_first {
+            return match self.journal.fault() {
+                Some(fault) => Err(Refusal::not_recorded(&fault)),
+                None => Ok(None),
+            };
+        }
+        let event = ProxyEvent::Request {
+            lease: lease.id.as_str(),
+            method: request.method.as_str(),
+            path: &request.path,
+        };
+        let body = RecordBody::of(&event).map_err(IssueError::Record)?;
+        self.leases.spend_bytes(account, body.as_str().len())?;
+        let recorded = self.journal.record_body(body, Effect::Nothing).await;
+        Ok(Some(recorded.map_err(IssueError::NotRecorded)?))
+    }
+}

@@ -1,0 +1,167 @@
+//! The outcome of a request that was passed on: counted while it streams, recorded when it is over, however
+//! it ends.
+
+use std::fmt::Display;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+
+use axum::body::{Body, Bytes};
+use broker_audit::record::ProxyEvent;
+use broker_github::{AnswerBody, AnswerCut, Method, RequestBody};
+use broker_protocol::names::LeaseId;
+use futures_util::{Stream, StreamExt as _};
+
+use super::ProxyRequest;
+use crate::journal::Journal;
+use crate::lease::Lease;
+
+/// What a lease that ended meanwhile is to those whose request it cuts off.
+pub(super) const LEASE_OVER: &str = "the lease ended";
+/// The longest record of an outcome, but for its method and path: what is paid for before.
+const LONGEST: usize = 384;
+/// The longest text of why there is no answer, in characters.
+const LONGEST_WHY: usize = 160;
+
+/// Recorded when it is dropped.
+pub(super) struct Outcome {
+    journal: Arc<Journal>,
+    lease: LeaseId,
+    method: Method,
+    path: Box<str>,
+    /// The number of its `proxy.request`, where it has one.
+    request: Option<u64>,
+    pub(super) status: Option<u16>,
+    sent: Arc<AtomicU64>,
+    received: u64,
+    why: Option<String>,
+}
+
+impl Outcome {
+    pub(super) fn new(
+        journal: Arc<Journal>,
+        lease: &Lease,
+        request: &ProxyRequest,
+        recorded: Option<u64>,
+    ) -> Self {
+        Self {
+            journal,
+            lease: lease.id.clone(),
+            method: request.method.clone(),
+            path: request.path.clone(),
+            request: recorded,
+            status: None,
+            sent: Arc::default(),
+            received: 0,
+            why: None,
+        }
+    }
+
+    /// What the record of an outcome takes of the log at the most, in bytes.
+    pub(super) fn longest(request: &ProxyRequest) -> usize {
+        // In JSON, each byte of a path may become two.
+        LONGEST + request.method.as_str().len() + 2 * request.path.len()
+    }
+
+    /// There was no answer, for this reason.
+    pub(super) fn failed(&mut self, why: &impl Display) {
+        self.why = Some(why.to_string().chars().take(LONGEST_WHY).collect());
+    }
+
+    /// The body of the request, counted as it is passed on.
+    pub(super) fn counting(&self, body: Body, length: Option<u64>) -> RequestBody {
+        let sent = Arc::clone(&self.sent);
+        let pieces = body.into_data_stream().map(move |piece| {
+            let piece = piece?;
+            sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
+            Ok(piece)
+        });
+        RequestBody {
+            pieces: pieces.boxed(),
+            length,
+        }
+    }
+
+    /// The body of the answer, counted as it is passed on; it is cut off when the lease is over.
+    pub(super) fn passing<O: Future<Output = ()> + Send + 'static>(
+        self,
+        answer: AnswerBody,
+        over: Pin<Box<O>>,
+    ) -> Body {
+        Body::from_stream(Passing {
+            answer,
+            over,
+            outcome: self,
+            is_over: false,
+        })
+    }
+}
+
+impl Drop for Outcome {
+    fn drop(&mut self) {
+        let event = ProxyEvent::Response {
+            lease: self.lease.as_str(),
+            request: self.request,
+            method: self.method.as_str(),
+            path: &self.path,
+            status: self.status,
+            sent: self.sent.load(Ordering::Relaxed),
+            received: self.received,
+            why: self.why.as_deref().map(Into::into),
+        };
+        self.journal.note(&event);
+    }
+}
+
+/// An answer that is being passed on.
+struct Passing<O> {
+    answer: AnswerBody,
+    over: Pin<Box<O>>,
+    outcome: Outcome,
+    is_over: bool,
+}
+
+/// Why an answer is cut off.
+#[derive(Debug, thiserror::Error)]
+enum Cut {
+    #[error("{LEASE_OVER}")]
+    LeaseOver,
+    #[error(transparent)]
+    Answer(#[from] AnswerCut),
+}
+
+impl<O: Future<Output = ()>> Stream for Passing<O> {
+    type Item = Result<Bytes, Cut>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if this.is_over {
+            return Poll::Ready(None);
+        }
+        let piece = if this.over.as_mut().poll(cx).is_ready() {
+            Some(Err(Cut::LeaseOver))
+        } else {
+            let piece = ready!(Pin::new(&mut this.answer).poll_next(cx));
+            piece.map(|piece| piece.map_err(Cut::from))
+        };
+        match &piece {
+            Some(Ok(bytes)) => this.outcome.received += bytes.len() as u64,
+            Some(Err(cut)) => {
+                this.is_over = true;
+                this.outcome.failed(cut);
+            }
+            None => this.is_over = true,
+        }
+        Poll::Ready(piece)
+    }
+}
+
+impl<O> Drop for Passing<O> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.outcome
+                .failed(&"the caller did not wait for all of it");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Why a request was not passed on, or has no answer, for the caller.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use broker_github::{GitHubError, LimitKind};
+use broker_policy::Budget;
+use broker_policy::reach::{self, Refused};
+use broker_protocol::api::RateLimit;
+use broker_protocol::causes;
+use broker_protocol::error::ErrorCode;
+use broker_protocol::names::{Purpose, SecretName};
+
+use crate::api_error::ApiError as _;
+use crate::leases::issue::IssueError;
+use crate::limits::{self, UpstreamLimit};
+
+/// What the caller is told. Clients act on the status and on how long to wait, so both are what GitHub's own
+/// would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    /// In the header `tokend-error`.
+    pub(crate) code: ErrorCode,
+    pub(crate) why: Cow<'static, str>,
+    pub(crate) retry_after: Option<Duration>,
+    /// The budget that is used up: clients know GitHub's own headers for it.
+    pub(crate) window: Option<RateLimit>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl Error for Refusal {}
+
+impl Refusal {
+    /// A refusal of this kind, with the status that says the same at GitHub.
+    pub(crate) fn new(code: ErrorCode, why: impl Into<Cow<'static, str>>) -> Self {
+        let status = match code {
+            // git and gh print a 403; a 401 makes git ask for another password, and a 404 hides the reason.
+            ErrorCode::UnknownLease | ErrorCode::RateLimited => 403,
+            code => code.status(),
+        };
+        Self {
+            status,
+            code,
+            why: why.into(),
+            retry_after: None,
+            window: None,
+        }
+    }
+
+    /// A request without a token, or with one that no broker made.
+    pub(crate) fn foreign_token() -> Self {
+        Self {
+            status: 401,
+            ..Self::new(
+                ErrorCode::Denied,
+                "this socket takes tokens of tokend alone; `tokenctl get PURPOSE` prints one for a \
+                 purpose that delivers `proxy`",
+            )
+        }
+    }
+
+    /// A token of ours that no lease of this account is live for.
+    pub(super) fn not_live() -> Self {
+        Self::new(
+            ErrorCode::UnknownLease,
+            "the lease of this token has ended, or is another account's; take a new one with \
+             `tokenctl get PURPOSE`",
+        )
+    }
+
+    pub(super) fn budget_used_up(
+        purpose: &Purpose,
+        budget: Budget,
+        window: RateLimit,
+        left: Duration,
+    ) -> Self {
+        Self {
+            retry_after: Some(left),
+            window: Some(window),
+            ..Self::new(
+                ErrorCode::RateLimited,
+                format!(
+                    "API rate limit exceeded: purpose `{purpose}` has a budget of {budget}, and this \
+                     account has used it up; come back in {} s",
+                    left.as_secs()
+                ),
+            )
+        }
+    }
+
+    /// GitHub refused the stored value, now or before.
+    pub(super) fn value_refused(secret: &SecretName) -> Self {
+        Self::new(
+            ErrorCode::UpstreamRefused,
+            format!(
+                "GitHub refused the stored value of secret `{secret}` (401), so it is not used until a \
+                 check finds that GitHub accepts it; an operator sees more in `tokenctl secret show {secret}`"
+            ),
+        )
+    }
+
+    pub(super) fn not_recorded(fault: &str) -> Self {
+        tracing::error!(
+            cause = fault,
+            "no request is passed on: the audit log cannot be written"
+        );
+        Self::new(
+            ErrorCode::AuditUnavailable,
+            "the audit log cannot be written, so the request was not passed on; an operator finds the \
+             reason in `tokenctl status`",
+        )
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let code = match refused {
+            Refused::Always(reach::Refusal::Path(_)) => ErrorCode::BadRequest,
+            _ => ErrorCode::TooWide,
+        };
+        Self::new(code, format!("refused: {refused}"))
+    }
+}
+
+impl From<UpstreamLimit> for Refusal {
+    fn from(limit: UpstreamLimit) -> Self {
+        match limit {
+            UpstreamLimit::BreakerOpen { retry_after } => {
+                GitHubError::NotTried { retry_after }.into()
+            }
+            UpstreamLimit::Limited(limited) => of_limit(limited.kind, limited.retry_after),
+        }
+    }
+}
+
+/// In the words that clients look for in GitHub's own.
+fn of_limit(kind: LimitKind, retry_after: Duration) -> Refusal {
+    let words = match kind {
+        LimitKind::Primary => "API rate limit exceeded",
+        LimitKind::Secondary | LimitKind::LockOut => "You have exceeded a secondary rate limit",
+    };
+    let (described, seconds) = (limits::describe(kind), retry_after.as_secs());
+    Refusal {
+        retry_after: Some(retry_after),
+        ..Refusal::new(
+            ErrorCode::RateLimited,
+            format!(
+                "{words}: GitHub limits the account behind this token: {described}; it is left alone, come \
+                 back in {seconds} s"
+            ),
+        )
+    }
+}
+
+impl From<IssueError> for Refusal {
+    fn from(error: IssueError) -> Self {
+        let answer = error.answer();
+        if answer.code.status() >= 500 {
+            tracing::error!(code = answer.code.as_str(), "{}", causes::describe(&error));
+        }
+        Self {
+            retry_after: answer.retry_after,
+            ..Self::new(answer.code, error.to_string())
+        }
+    }
+}
+
+impl From<GitHubError> for Refusal {
+    fn from(error: GitHubError) -> Self {
+        if let GitHubError::Limited {
+            kind, retry_after, ..
+        } = error
+        {
+            return of_limit(kind, retry_after);
+        }
+        let answer = error.answer();
+        tracing::warn!(code = answer.code.as_str(), "{}", causes::describe(&error));
+        Self {
+            status: 502,
+            retry_after: answer.retry_after,
+            ..Self::new(answer.code, error.to_string())
+        }
+    }
+}

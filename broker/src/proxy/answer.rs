@@ -1,0 +1,64 @@
+//! Answers in the form of GitHub's own.
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use broker_protocol::error::ErrorCode;
+use broker_secret_memory::redact;
+use serde_json::json;
+
+use crate::forwarding::{Answered, Refusal};
+
+/// What the broker's own refusals are told by: GitHub's have none.
+const TOKEND_ERROR: HeaderName = HeaderName::from_static("tokend-error");
+/// What makes clients wait for the end of a budget.
+/// Source: GitHub REST documentation, “Rate limits for the REST API”.
+const RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RATE_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// A refusal of the broker's own.
+pub(crate) fn refusal(status: StatusCode, code: ErrorCode, message: &str) -> Response {
+    let masked = redact::mask(message.as_bytes());
+    let body = json!({
+        "message": str::from_utf8(&masked).unwrap_or_default(),
+        "documentation_url": format!("urn:tokend:error:{}", code.as_str()),
+        "status": status.as_u16().to_string(),
+    });
+    let kind = HeaderValue::from_static("application/json; charset=utf-8");
+    let headers = [
+        (CONTENT_TYPE, kind),
+        (TOKEND_ERROR, HeaderValue::from_static(code.as_str())),
+    ];
+    (status, headers, body.to_string()).into_response()
+}
+
+pub(super) fn refused(refusal: &Refusal) -> Response {
+    let status = StatusCode::from_u16(refusal.status);
+    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = self::refusal(status, refusal.code, &refusal.why);
+    let headers = response.headers_mut();
+    if status == StatusCode::UNAUTHORIZED {
+        // What makes git ask its credential helpers.
+        let basic = HeaderValue::from_static("Basic realm=\"GitHub\"");
+        headers.insert(WWW_AUTHENTICATE, basic);
+    }
+    if let Some(after) = refusal.retry_after {
+        headers.insert(RETRY_AFTER, after.as_secs().into());
+    }
+    if let Some(window) = &refusal.window {
+        headers.insert(RATE_LIMIT, window.limit.into());
+        headers.insert(RATE_REMAINING, window.remaining.into());
+        headers.insert(RATE_RESET, window.reset_at.as_second().into());
+    }
+    response
+}
+
+pub(super) fn passed_on(answered: Answered) -> Response {
+    let status = StatusCode::from_u16(answered.status);
+    let mut response = Response::new(Body::new(answered.body));
+    *response.status_mut() = status.unwrap_or(StatusCode::BAD_GATEWAY);
+    *response.headers_mut() = answered.headers;
+    response
+}

@@ -1,0 +1,161 @@
+//! Reads a request as what GitHub would read, or refuses it: whatever two servers might read differently.
+
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody as _};
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use broker_github::BaseUrl;
+use broker_policy::Caller;
+use broker_protocol::error::ErrorCode;
+use broker_secret_memory::token::AccessToken;
+use zeroize::Zeroizing;
+
+use crate::caller::Peer;
+use crate::forwarding::{ProxyRequest, Refusal, RequestBody};
+
+/// What GitHub's API is asked with.
+const METHODS: [Method; 6] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+];
+
+/// Parses a request, which carries its peer as an extension.
+///
+/// # Errors
+///
+/// A [`Refusal`] that names what is wrong with it.
+pub(super) fn parse(
+    base: &BaseUrl,
+    request: Request<Body>,
+) -> Result<(ProxyRequest, Option<RequestBody>), Refusal> {
+    let (parts, body) = request.into_parts();
+    let caller = caller(&parts)?;
+    let method = parts.method;
+    if !METHODS.contains(&method) {
+        return Err(bad(format!("{method} is not served over this socket")));
+    }
+    if parts.version > Version::HTTP_11 {
+        return Err(bad("this socket speaks HTTP/1.1"));
+    }
+    // A request line with a host in it may name another one than `Host`.
+    if parts.uri.scheme().is_some() || parts.uri.authority().is_some() {
+        return Err(bad("the request line holds a path and no host"));
+    }
+    let headers = parts.headers;
+    if headers.contains_key(UPGRADE) {
+        return Err(bad("`Upgrade` is not served"));
+    }
+    let host = only(&headers, &HOST)?.ok_or_else(|| bad("there is no `Host`"))?;
+    let host = text(host, "Host")?;
+    let (host, path) = base.upstream(host, parts.uri.path()).map_err(|error| {
+        let unserved = Refusal::new(ErrorCode::NotFound, error.to_string());
+        Refusal {
+            status: 403,
+            ..unserved
+        }
+    })?;
+    let path = path.into();
+    let query = parts.uri.query().map(Into::into);
+    let body = body_of(&method, &headers, body)?;
+    let token = token(&headers)?;
+    let request = ProxyRequest {
+        caller,
+        token,
+        method,
+        host,
+        path,
+        query,
+        headers,
+    };
+    Ok((request, body))
+}
+
+fn bad(why: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(ErrorCode::BadRequest, why)
+}
+
+/// The caller, as the kernel describes it now.
+fn caller(parts: &Parts) -> Result<Arc<Caller>, Refusal> {
+    let peer = parts.extensions.get::<Arc<Peer>>();
+    let caller = peer.and_then(|peer| peer.identify().ok());
+    caller.ok_or_else(|| {
+        let why = "the process that opened this connection has ended";
+        Refusal::new(ErrorCode::Denied, why)
+    })
+}
+
+/// A header that may stand once.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    match values.next() {
+        None => Ok(first),
+        Some(_) => Err(bad(format!("there are two headers `{name}`"))),
+    }
+}
+
+fn text<'h>(value: &'h HeaderValue, name: &str) -> Result<&'h str, Refusal> {
+    value
+        .to_str()
+        .map_err(|_not_ascii| bad(format!("`{name}` holds what is no text")))
+}
+
+/// The body and its length, where that is said. A GET with a body is what servers read differently.
+fn body_of(
+    method: &Method,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Option<RequestBody>, Refusal> {
+    let chunked = only(headers, &TRANSFER_ENCODING)?.is_some();
+    let length = only(headers, &CONTENT_LENGTH)?;
+    if chunked && length.is_some() {
+        return Err(bad(
+            "`Content-Length` and `Transfer-Encoding` contradict each other",
+        ));
+    }
+    let length = match length {
+        None => None,
+        Some(length) => {
+            let length = text(length, "Content-Length")?.parse::<u64>();
+            Some(length.map_err(|_not_one| bad("`Content-Length` is no number"))?)
+        }
+    };
+    if !chunked && length.unwrap_or(0) == 0 && body.is_end_stream() {
+        return Ok(None);
+    }
+    if matches!(*method, Method::GET | Method::HEAD) {
+        return Err(bad(format!("a {method} has no body")));
+    }
+    Ok(Some((body, length)))
+}
+
+/// The token of `Authorization`: behind `Bearer` or `token`, or as the password of `Basic`.
+fn token(headers: &HeaderMap) -> Result<AccessToken, Refusal> {
+    let Some(value) = only(headers, &AUTHORIZATION)? else {
+        return Err(Refusal::foreign_token());
+    };
+    let value = text(value, "Authorization")?;
+    let (scheme, rest) = value.split_once(' ').ok_or_else(Refusal::foreign_token)?;
+    let rest = rest.trim_matches(' ');
+    if ["bearer", "token"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known))
+    {
+        return Ok(AccessToken::new(rest.to_owned()));
+    }
+    let password = || {
+        let decoded = Zeroizing::new(STANDARD.decode(rest).ok()?);
+        let (_, password) = str::from_utf8(&decoded).ok()?.split_once(':')?;
+        Some(AccessToken::new(password.to_owned()))
+    };
+    let password = scheme.eq_ignore_ascii_case("basic").then(password);
+    password.flatten().ok_or_else(Refusal::foreign_token)
+}
