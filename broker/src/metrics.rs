@@ -21,6 +21,8 @@ pub(crate) struct LeaseCounters {
     pub(crate) fallbacks: Counters<1>,
     /// By secret.
     pub(crate) stale: Counters<1>,
+    /// Requests under proxy leases, by purpose and outcome.
+    pub(crate) proxied: Counters<2>,
 }
 
 /// What `minting` counts.

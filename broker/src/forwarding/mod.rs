@@ -156,11 +156,27 @@ impl Forwarding {
             Ok(allowed) => allowed,
             Err(refusal) => {
                 proxied.uses.count_refusal(&refusal.why);
+                self.count(&lease, "refused");
                 return Err(self.refuse(&request, Some(&lease), refusal).await);
             }
         };
-        let lease = (&lease, &proxied);
-        self.pass_on(lease, allowed, request, body).await
+        let answered = self.pass_on((&lease, &proxied), allowed, request, body);
+        let answered = answered.await;
+        let outcome = match answered.as_ref().map(|answered| answered.status) {
+            Ok(..400) => "ok",
+            Ok(400..500) => "refused_by_github",
+            Ok(500..) | Err(_) => "failed",
+        };
+        self.count(&lease, outcome);
+        answered
+    }
+
+    fn count(&self, lease: &Lease, outcome: &'static str) {
+        let labels = [
+            ("purpose", lease.purpose.to_string()),
+            ("outcome", outcome.to_owned()),
+        ];
+        self.leases.counters.proxied.get_or_create(&labels).inc();
     }
 
     /// Whether the lease, the policy in force and the budgets allow the request.

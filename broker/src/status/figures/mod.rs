@@ -41,6 +41,7 @@ impl Status {
         count(registry, "tokend_leases_expired_total", &leases.expired);
         count(registry, "tokend_refusals_total", &leases.refusals);
         count(registry, "tokend_fallbacks_total", &leases.fallbacks);
+        count(registry, "tokend_proxy_requests_total", &leases.proxied);
         count(registry, "tokend_stale_leases_total", &leases.stale);
         count(registry, "tokend_installation_tokens_minted_total", minted);
         count(

@@ -75,6 +75,9 @@ async fn names_types_and_labels_are_those_of_the_list() {
     leases.refusals.get_or_create(&label("code")).inc();
     leases.fallbacks.get_or_create(&label("purpose")).inc();
     leases.stale.get_or_create(&label("secret")).inc();
+    let [purpose] = label("purpose");
+    let [outcome] = label("outcome");
+    leases.proxied.get_or_create(&[purpose, outcome]).inc();
     let (checks, warnings) = (&status.checks.counters, &status.warnings.counters);
     checks.get_or_create(&label("outcome")).inc();
     warnings.get_or_create(&label("kind")).inc();
