@@ -55,7 +55,7 @@ fn a_socket_that_has_the_name_of_the_proxys_is_refused_at_once() {
         ran.stderr.contains("the proxy's socket has that name"),
         "{ran:?}"
     );
-    assert!(!home.places.audit.exists(), "nothing was opened");
+    assert!(!home.places.audit.exists(), "before anything was done");
 }
 
 /// Binds its arguments after the first as systemd does, in this order, and becomes the first.
