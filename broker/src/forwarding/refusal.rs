@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use broker_github::{GitHubError, LimitKind};
+use broker_github::{BodyFault, GitHubError, LimitKind};
 use broker_policy::Budget;
 use broker_policy::reach::{self, Refused};
 use broker_protocol::api::RateLimit;
@@ -182,9 +182,16 @@ impl From<GitHubError> for Refusal {
             return of_limit(kind, retry_after);
         }
         let answer = error.answer();
-        tracing::warn!(code = answer.code.as_str(), "{}", causes::describe(&error));
+        let status = match &error {
+            GitHubError::CallerBody(BodyFault::Cut) => 400,
+            GitHubError::CallerBody(BodyFault::Stalled(_)) => 408,
+            _ => 502,
+        };
+        if status == 502 {
+            tracing::warn!(code = answer.code.as_str(), "{}", causes::describe(&error));
+        }
         Self {
-            status: 502,
+            status,
             retry_after: answer.retry_after,
             ..Self::new(answer.code, error.to_string())
         }
