@@ -102,6 +102,7 @@ fn kind_of(value: &SecretText) -> Result<Kind, Failure> {
         Shape::PrivateKey => Err(Failure::Usage(
             "this is a private key: pass --kind app, and the App with --client-id".to_owned(),
         )),
+        // A proxy token was refused when the value was read.
         Shape::Classic | Shape::ShortLived | Shape::Proxy | Shape::Unknown => Ok(Kind::Classic),
     }
 }

@@ -210,7 +210,15 @@ fn secret_in(text: &str) -> Option<usize> {
             .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_');
         tail.count() >= 20
     };
-    let tokens = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"];
+    let tokens = [
+        "ghp_",
+        "gho_",
+        "ghu_",
+        "ghs_",
+        "ghr_",
+        "github_pat_",
+        "tkp_",
+    ];
     let tokens = tokens.iter().filter_map(|prefix| {
         let mut places = text.match_indices(prefix);
         places.find(|(at, _)| token(*at, prefix)).map(|(at, _)| at)
