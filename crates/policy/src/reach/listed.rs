@@ -73,6 +73,17 @@ impl Operation {
     fn names_repository(self) -> bool {
         self.has("repo") || self.has("template_repo")
     }
+
+    /// Whether its path has this parameter.
+    fn has(self, parameter: &str) -> bool {
+        let mut segments = self.template.split('/');
+        segments.any(|segment| {
+            let inner = segment
+                .strip_prefix('{')
+                .and_then(|rest| rest.strip_suffix('}'));
+            inner.is_some_and(|inner| inner.split(':').next() == Some(parameter))
+        })
+    }
 }
 
 fn gives(needed: &Needed, permissions: &Permissions) -> bool {

@@ -20,17 +20,6 @@ impl Operation {
     fn path(self) -> String {
         self.template.replace(":n}", "}").replace(":+}", "}")
     }
-
-    /// Whether its path has this parameter.
-    pub(super) fn has(self, parameter: &str) -> bool {
-        let mut segments = self.template.split('/');
-        segments.any(|segment| {
-            let inner = segment
-                .strip_prefix('{')
-                .and_then(|rest| rest.strip_suffix('}'));
-            inner.is_some_and(|inner| inner.split(':').next() == Some(parameter))
-        })
-    }
 }
 
 /// As the description spells it: `GET /repos/{owner}/{repo}/labels`.

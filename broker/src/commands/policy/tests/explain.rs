@@ -128,9 +128,9 @@ fn explain_says_what_a_request_needs_and_whether_the_rule_gives_it() {
 fn explain_knows_what_the_paths_of_a_purpose_allow_and_which_line_is_missing() {
     let purpose = PURPOSE.replace("deliver = 'raw'", "deliver = 'proxy'");
     let rest = "paths = ['GET /user', 'POST /repos/{owner}/{repo}/forks']\nbudget = '50/m'\n\
-                [[allow]]\ncaller = { uid = 7 }\n";
+                [[allow]]\ncaller = { uid = 4000000001 }\n";
     let dir = checkout(&[SECRET, ("p.toml", &format!("{purpose}{rest}"))]);
-    let gives = "p for uid 7\n  p.toml#1 (line 8) speaks\n\
+    let gives = "p for uid 4000000001\n  p.toml#1 (line 8) speaks\n\
                  gives repositories acme/*; permissions issues: read; for 15m, at most 1h; \
                  as a proxy token for `bot`; budget 50/m; \
                  besides GET /user, POST /repos/{owner}/{repo}/forks\n";
@@ -139,25 +139,25 @@ fn explain_knows_what_the_paths_of_a_purpose_allow_and_which_line_is_missing() {
         all.trim_end_matches('0').to_owned()
     };
     assert_eq!(
-        says("7", "GET /user"),
+        says("4000000001", "GET /user"),
         format!("{gives}`paths` lists GET /user\nthe rule gives that\n")
     );
     assert_eq!(
-        says("7", "POST /repos/other/site/forks"),
+        says("4000000001", "POST /repos/other/site/forks"),
         format!(
             "{gives}`paths` lists POST /repos/{{owner}}/{{repo}}/forks, on other/site\n\
              the rule does not give that: repository `other/site`; the rule allows `acme/*`\n"
         )
     );
     assert_eq!(
-        says("7", "GET /user/repos"),
+        says("4000000001", "GET /user/repos"),
         format!(
             "{gives}the request is refused whatever a rule gives: GET /user/repos answers with what the \
              stored token reaches, not with what the lease does; to allow it, add \
              `paths = [\"GET /user/repos\"]` to the purpose\n"
         )
     );
-    let stranger = says("8", "GET /user");
+    let stranger = says("4000000002", "GET /user");
     assert!(
         stranger.ends_with("denied: no rule matches\n`paths` lists GET /user\n"),
         "{stranger}"
