@@ -174,6 +174,9 @@ pub enum BodyFault {
     /// It stopped coming.
     #[error("stopped coming: not a byte of it came for {} s", .0.as_secs())]
     Stalled(Duration),
+    /// GitHub did not wait for it as long as the broker does.
+    #[error("came too slowly: GitHub ended the connection while more of it was waited for")]
+    Late,
 }
 
 /// What `X-GitHub-SSO` says on a refusal.

@@ -113,7 +113,7 @@ impl GitHub {
             }
         };
         let status = response.status().as_u16();
-        let fault = (status >= 500).then_some(GitHubError::Fault {
+        let fault = (status >= 500 && !progress.lacks_body()).then_some(GitHubError::Fault {
             status,
             retry_after: None,
         });
@@ -132,6 +132,10 @@ impl GitHub {
         match (answered, progress.upload()) {
             (Some(Ok(response)), _) => Ok(response),
             (Some(Err(_)), Upload::Cut) => Err(GitHubError::CallerBody(BodyFault::Cut)),
+            // Or a caller could have GitHub left alone by all.
+            (Some(Err(_)), Upload::AwaitsCaller | Upload::Late) => {
+                Err(GitHubError::CallerBody(BodyFault::Late))
+            }
             (Some(Err(error)), _) => Err(wire::unreachable(error)),
             (None, Upload::AwaitsCaller) => {
                 let waited = self.waits.byte;

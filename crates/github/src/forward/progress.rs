@@ -39,6 +39,8 @@ pub(super) enum Upload {
     Over,
     /// The caller ended it before its end.
     Cut,
+    /// GitHub did not wait for the rest of it, of which the caller sent none.
+    Late,
 }
 
 impl Progress {
@@ -67,13 +69,13 @@ impl Progress {
     /// The upload moved on to `upload`. After its end it does not move.
     pub(super) fn uploads(&self, upload: Upload) {
         let mut state = self.state();
-        if matches!(state.upload, Upload::Over | Upload::Cut) {
+        if matches!(state.upload, Upload::Over | Upload::Cut | Upload::Late) {
             return;
         }
         state.last = Instant::now();
         state.upload = upload;
         drop(state);
-        if upload == Upload::Over {
+        if matches!(upload, Upload::Over | Upload::Late) {
             self.waiting.wake();
         }
     }
@@ -81,6 +83,11 @@ impl Progress {
     /// Where the upload is.
     pub(super) fn upload(&self) -> Upload {
         self.state().upload
+    }
+
+    /// Whether it is the caller who is waited for: then what goes wrong says nothing of GitHub.
+    pub(super) fn lacks_body(&self) -> bool {
+        matches!(self.upload(), Upload::AwaitsCaller | Upload::Late)
     }
 
     /// How long a byte is waited for.
@@ -94,7 +101,7 @@ impl Progress {
         let due = || {
             let state = self.state();
             let wait = match state.upload {
-                Upload::Over => self.waits.head,
+                Upload::Over | Upload::Late => self.waits.head,
                 Upload::AwaitsGitHub | Upload::AwaitsCaller | Upload::Cut => self.waits.byte,
             };
             state.last + wait

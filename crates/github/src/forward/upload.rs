@@ -105,6 +105,11 @@ impl Watched {
 /// Sent, or GitHub wants no more of it.
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.progress.uploads(Upload::Over);
+        let lacks_body = self.progress.lacks_body();
+        self.progress.uploads(if lacks_body {
+            Upload::Late
+        } else {
+            Upload::Over
+        });
     }
 }

@@ -190,6 +190,30 @@ async fn an_upload_that_stops_coming_is_the_callers_fault() {
 }
 
 #[tokio::test]
+async fn an_upload_that_github_does_not_wait_for_is_the_callers_fault_too() {
+    let upstream = Upstream::new().await;
+    for answer in ["", "HTTP/1.1 504 X\r\ncontent-length: 0\r\n\r\n"].repeat(5) {
+        let (sender, body) = sent_by_hand(Some(4));
+        sender.send(Ok(Bytes::from("ab"))).unwrap();
+        let server = async {
+            let mut stream = upstream.accept().await;
+            head(&mut stream).await;
+            reads(&mut stream, "ab").await;
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        };
+        let asked = upstream.post("/x", body);
+        let (answered, ()) = tokio::join!(upstream.github.forward(asked), server);
+        if answer.is_empty() {
+            let late = GitHubError::CallerBody(BodyFault::Late);
+            assert_eq!(refused(answered), late);
+        } else {
+            assert_eq!(answered.ok().unwrap().status, 504);
+        }
+    }
+    assert_eq!(upstream.github.breaker_state(), BreakerState::Closed);
+}
+
+#[tokio::test]
 async fn an_answer_that_stops_coming_ends_unless_the_upload_still_moves() {
     let waits = short_waits();
     let upstream = Upstream::waited_for(waits).await;
