@@ -179,6 +179,11 @@ impl LeaseTable {
             return false;
         };
         let old = std::mem::replace(&mut live.lease, lease);
+        if live.lease.opened != old.opened {
+            // Opened again while the renewal was being recorded.
+            let renewed = Arc::make_mut(&mut live.lease);
+            (renewed.opened, renewed.version) = (old.opened.clone(), old.version);
+        }
         inner.ends.remove(&(old.span.expires.boot, old.id.clone()));
         inner.ends.insert(end);
         true

@@ -284,3 +284,20 @@ fn a_renewed_lease_ends_at_its_new_end_and_an_ended_one_is_not_renewed() {
     assert_eq!(table.expire(at(50)).len(), 1);
     assert!(!table.renew(lease(1, 7, 90)));
 }
+
+#[test]
+fn what_was_opened_while_a_renewal_was_being_recorded_stands() {
+    let table = LeaseTable::default();
+    let opened = |value| Some(HashedToken::from_stored(value));
+    let granted = Arc::new(Lease {
+        deliver: Delivery::Proxy,
+        opened: opened("old"),
+        version: Some(1),
+        ..on("token", 1)
+    });
+    take(&table, Arc::clone(&granted), 1).unwrap();
+    table.note_opened(&granted.id, HashedToken::from_stored("new"), Some(2));
+    assert!(table.renew(granted));
+    let live = table.find(&LeaseId::from_random(1), at(1)).unwrap();
+    assert_eq!((&live.opened, live.version), (&opened("new"), Some(2)));
+}
