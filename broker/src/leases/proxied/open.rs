@@ -1,5 +1,6 @@
 //! Opens the value behind a `proxy` lease.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use broker_audit::record::{Issued, LeaseEvent};
@@ -8,6 +9,7 @@ use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::{AccessToken, HashedToken};
 use broker_sources::ReadOptions;
 use broker_vault::StoredSecret;
+use tokio::task::JoinError;
 
 use super::{HeldValue, Proxied};
 use crate::lease::Lease;
@@ -23,41 +25,67 @@ impl Leases {
     ///
     /// [`IssueError`]; nothing was opened, or it is not used.
     pub(crate) async fn value_behind(
+        self: &Arc<Self>,
+        lease: &Arc<Lease>,
+        proxied: &Arc<Proxied>,
+    ) -> Result<Arc<HeldValue>, IssueError> {
+        if let Some(value) = self.held_value(lease, proxied)? {
+            return Ok(value);
+        }
+        let (this, lease, proxied) = (Arc::clone(self), Arc::clone(lease), Arc::clone(proxied));
+        // In a task: what is on record as opened is there for the next request, also if this one is gone by
+        // then. Each record stays with the lease.
+        let opening = tokio::spawn(async move { this.open_value(&lease, &proxied).await });
+        match opening.await.map_err(JoinError::try_into_panic) {
+            Ok(opened) => opened,
+            Err(Ok(panic)) => resume_unwind(panic),
+            Err(Err(_cancelled)) => Err(IssueError::Stopping),
+        }
+    }
+
+    /// The value that is held, unless another one is in use by now.
+    fn held_value(
+        &self,
+        lease: &Lease,
+        proxied: &Proxied,
+    ) -> Result<Option<Arc<HeldValue>>, IssueError> {
+        if self.grants_nothing() {
+            return Err(IssueError::Locked);
+        }
+        let in_use = match self.place_of(lease)? {
+            (_, Some(held)) => Some(held.hashed_credential),
+            (source, None) => self.sources.hashed(&source),
+        };
+        let value = proxied.value().clone();
+        Ok(value.filter(|value| in_use.is_none_or(|in_use| value.hashed == in_use)))
+    }
+
+    /// Where the value is, and what the vault has of it where that is the place.
+    fn place_of(&self, lease: &Lease) -> Result<(SourceSpec, Option<StoredSecret>), IssueError> {
+        let missing = || IssueError::SecretMissing(lease.secret.clone());
+        let policies = self.policies.in_force();
+        let declared = policies.set.secret(&lease.secret).ok_or_else(missing)?;
+        let source = declared.source.clone();
+        let held = source.is_vault().then(|| self.vault.held(&lease.secret));
+        let held = held.map(|held| held.ok_or_else(missing)).transpose()?;
+        Ok((source, held))
+    }
+
+    async fn open_value(
         &self,
         lease: &Lease,
         proxied: &Proxied,
     ) -> Result<Arc<HeldValue>, IssueError> {
-        if self.grants_nothing() {
-            return Err(IssueError::Locked);
-        }
-        let missing = || IssueError::SecretMissing(lease.secret.clone());
-        let policies = self.policies.in_force();
-        let declared = policies.set.secret(&lease.secret).ok_or_else(missing)?;
-        let source = &declared.source;
-        let held = source.is_vault().then(|| self.vault.held(&lease.secret));
-        let held = held.map(|held| held.ok_or_else(missing)).transpose()?;
-        let in_use = match &held {
-            Some(held) => Some(held.hashed_credential.clone()),
-            None => self.sources.hashed(source),
-        };
-        let current = || {
-            let value = proxied.value().clone();
-            value.filter(|value| in_use.as_ref().is_none_or(|in_use| value.hashed == *in_use))
-        };
-        if let Some(value) = current() {
-            return Ok(value);
-        }
         let mut proof = proxied.proof.lock().await;
         // Another request may have opened it meanwhile.
-        if let Some(value) = current() {
+        if let Some(value) = self.held_value(lease, proxied)? {
             return Ok(value);
         }
         let proof = proof.take();
-        let opened = match held {
-            Some(held) => self.open_stored(lease, &held, proof).await?,
-            None => self.open_elsewhere(lease, source, proof).await?,
+        let (value, version) = match self.place_of(lease)? {
+            (_, Some(held)) => self.open_stored(lease, &held, proof).await?,
+            (source, None) => self.open_elsewhere(lease, &source, proof).await?,
         };
-        let (value, version) = opened;
         let value = self.held_values.keep(&value, version);
         let value = value.map_err(|cause| IssueError::NoMemory(lease.secret.clone(), cause))?;
         *proxied.value() = Some(Arc::clone(&value));
