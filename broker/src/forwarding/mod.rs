@@ -230,9 +230,11 @@ impl Forwarding {
         request: ProxyRequest,
         body: Option<RequestBody>,
     ) -> Result<Answered, Refusal> {
-        let over = self.leases.table.until_over(&lease.id);
-        let over = over.ok_or_else(Refusal::not_live)?;
-        Box::pin(self.leases.renew_in_use(lease)).await;
+        Box::pin(self.leases.renew_in_use(lease, proxied)).await;
+        // Policy may have ended it instead.
+        let Some(over) = self.leases.table.until_over(&lease.id) else {
+            return Err(self.refuse(&request, None, Refusal::not_live()).await);
+        };
         let recorded = self.record_request(lease, &request).await?;
         let mut outcome = Outcome::new(Arc::clone(&self.journal), lease, &request, recorded);
         let value = self.leases.value_behind(lease, proxied).await;

@@ -12,6 +12,7 @@ use crate::lease::Lease;
 use crate::lease_record;
 use crate::leases::Leases;
 use crate::leases::issue::IssueError;
+use crate::leases::proxied::Proxied;
 use crate::policies::InForce;
 
 impl Leases {
@@ -104,32 +105,47 @@ impl Leases {
 
     /// Prolongs a `proxy` lease that is used, when half of the rule's time for it is over, as its own caller
     /// might. Policy decides again: one that is no longer allowed is revoked. Where it cannot be renewed, it ends
-    /// when it would have.
-    pub(crate) async fn renew_in_use(self: &Arc<Self>, lease: &Lease) {
-        let left = lease
-            .span
-            .expires
-            .boot
-            .saturating_sub(self.journal.now().boot);
-        let last = lease.span.expires.boot >= lease.span.renewable.boot;
-        // A rule's time is never longer than this, so most requests end here.
-        if last || left * 2 >= lease.span.length() {
+    /// when it would have. One renewal is enough for all requests that come meanwhile.
+    pub(crate) async fn renew_in_use(self: &Arc<Self>, lease: &Lease, proxied: &Proxied) {
+        if !self.is_to_be_renewed(lease) {
             return;
         }
-        let stands = Self::request(lease, &lease.caller, None);
-        let grant = Self::evaluate(&self.policies.in_force(), lease, &stands);
-        if grant.is_ok_and(|grant| left * 2 >= grant.ttl) {
+        let Some(turn) = proxied.turn_to_renew() else {
+            return;
+        };
+        // Another request may have had it renewed since this one found the lease.
+        let live = self.table.find(&lease.id, self.journal.now());
+        if !live.is_some_and(|live| self.is_to_be_renewed(&live)) {
             return;
         }
         let (this, id) = (Arc::clone(self), lease.id.clone());
         let caller = Arc::clone(&lease.caller);
         // In a task: what is recorded takes effect, also if the request is gone by then.
-        let renewing = tokio::spawn(async move { this.renew(&id, &caller, None).await });
+        let renewing = tokio::spawn(async move {
+            let _turn = turn;
+            this.renew(&id, &caller, None).await
+        });
         match renewing.await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::debug!(lease = %lease.id, cause = %error, "not renewed"),
             Err(panic) => tracing::error!(cause = %panic, "a renewal failed"),
         }
+    }
+
+    /// Whether half of the rule's time is over, and a renewal would add any: times are whole seconds, so the last
+    /// one may end a part of a second before the lease is renewable no longer.
+    fn is_to_be_renewed(&self, lease: &Lease) -> bool {
+        let now = self.journal.now().boot;
+        let (expires, renewable) = (lease.span.expires.boot, lease.span.renewable.boot);
+        let left = expires.saturating_sub(now);
+        let last = renewable.saturating_sub(expires) < Duration::from_secs(1);
+        // A rule's time is seldom longer than this, so most requests end here.
+        if last || left * 2 >= lease.span.length() {
+            return false;
+        }
+        let stands = Self::request(lease, &lease.caller, None);
+        let grant = Self::evaluate(&self.policies.in_force(), lease, &stands);
+        !grant.is_ok_and(|grant| left * 2 >= grant.ttl)
     }
 
     /// Whether these policies would allow this lease as it stands.

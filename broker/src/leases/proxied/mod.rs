@@ -20,6 +20,7 @@ use broker_clock::Now;
 use broker_protocol::api::ProxyView;
 use broker_secret_memory::locked_memory::LockedBytes;
 use broker_secret_memory::token::{AccessToken, HashedToken};
+use tokio::sync::OwnedMutexGuard;
 
 use super::Leases;
 use crate::lease::Lease;
@@ -29,6 +30,8 @@ pub(crate) struct Proxied {
     /// Allows the value to be opened once. Held while that is done.
     proof: tokio::sync::Mutex<Option<Recorded<Use>>>,
     value: Mutex<Option<Arc<HeldValue>>>,
+    /// Held while the lease is renewed because it is used.
+    renewal: Arc<tokio::sync::Mutex<()>>,
     pub(crate) uses: Uses,
 }
 
@@ -61,8 +64,14 @@ impl Proxied {
         Self {
             proof: tokio::sync::Mutex::new(proof),
             value: Mutex::default(),
+            renewal: Arc::default(),
             uses: Uses::default(),
         }
+    }
+
+    /// Lets one renew the lease, and no other until that is dropped.
+    pub(super) fn turn_to_renew(&self) -> Option<OwnedMutexGuard<()>> {
+        Arc::clone(&self.renewal).try_lock_owned().ok()
     }
 
     fn value(&self) -> MutexGuard<'_, Option<Arc<HeldValue>>> {

@@ -1,5 +1,7 @@
 //! The stored value behind a proxy lease: opened on a record, wiped by a lock, followed through a rotation.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use support::home::write_private;
 use support::{canary, wait};
@@ -124,13 +126,67 @@ fn a_lease_in_use_is_renewed_until_it_is_renewable_no_longer() {
     assert!(broker.home.records_of("lease.renewed").is_empty());
     // A rule's 15 minutes, renewed each time half of them is over, for an hour in all.
     for _ in 0..7 {
-        broker.clock.advance(std::time::Duration::from_secs(8 * 60));
+        broker.clock.advance(Duration::from_secs(8 * 60));
         assert_eq!(ask(), 200);
     }
     assert!(broker.home.records_of("lease.renewed").len() >= 5);
-    broker.clock.advance(std::time::Duration::from_secs(8 * 60));
+    broker.clock.advance(Duration::from_secs(8 * 60));
     assert_eq!(ask(), 403);
     wait::until(|| !broker.home.records_of("lease.expired").is_empty());
+}
+
+#[test]
+fn the_last_renewal_is_the_last_record_of_one() {
+    let github = github();
+    let broker = broker(&github);
+    let lease = lease(&broker);
+    let ask = || assert_eq!(get(&broker, &github, &lease.token, LABELS).status, 200);
+    let renewals = || broker.home.records_of("lease.renewed").len();
+    for _ in 0..6 {
+        // Ends are in whole seconds from whenever it is.
+        broker
+            .clock
+            .advance(Duration::from_millis(8 * 60_000 + 300));
+        ask();
+    }
+    let last = renewals();
+    broker.clock.advance(Duration::from_secs(5 * 60));
+    for _ in 0..3 {
+        ask();
+    }
+    assert_eq!(renewals(), last);
+}
+
+#[test]
+fn many_requests_at_once_renew_once() {
+    let github = github();
+    let broker = broker(&github);
+    let lease = lease(&broker);
+    assert_eq!(get(&broker, &github, &lease.token, LABELS).status, 200);
+    broker.clock.advance(Duration::from_secs(8 * 60));
+    let ask = |_| broker.begin_proxied(request(&github, &lease.token, ("GET", LABELS, "")));
+    let asked: Vec<_> = (0..20).map(ask).collect();
+    for waiting in asked {
+        assert_eq!(broker.finished(waiting).status, 200);
+    }
+    assert_eq!(broker.home.records_of("lease.renewed").len(), 1);
+}
+
+#[test]
+fn requests_that_are_given_up_leave_no_more_than_one_record_of_an_opening() {
+    let github = github();
+    let broker = broker(&github);
+    let lease = lease(&broker);
+    assert_eq!(get(&broker, &github, &lease.token, LABELS).status, 200);
+    broker.lock();
+    broker.unlock();
+    for _ in 0..20 {
+        let waiting = broker.begin_proxied(request(&github, &lease.token, ("GET", LABELS, "")));
+        std::thread::yield_now();
+        waiting.abort();
+    }
+    assert_eq!(get(&broker, &github, &lease.token, LABELS).status, 200);
+    assert_eq!(issued(&broker).len(), 1);
 }
 
 #[test]
