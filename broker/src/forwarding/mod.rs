@@ -267,11 +267,13 @@ impl Forwarding {
         });
         let mut over = Box::pin(over.over());
         let answer = tokio::select! {
-            answer = answer => answer,
+            // First: it may have ended while this was recorded, and then nothing is sent.
+            biased;
             () = &mut over => {
                 outcome.failed(&LEASE_OVER);
                 return Err(Refusal::not_live());
             }
+            answer = answer => answer,
         };
         match answer {
             Ok(answer) => {
@@ -282,8 +284,8 @@ impl Forwarding {
                 outcome.status = Some(answer.status);
                 Ok(Answered {
                     status: answer.status,
+                    body: outcome.passing(&answer.headers, answer.body, over),
                     headers: answer.headers,
-                    body: outcome.passing(answer.body, over),
                 })
             }
             Err(error) => {

@@ -12,6 +12,7 @@ use broker_audit::record::ProxyEvent;
 use broker_github::{AnswerBody, AnswerCut, Method, RequestBody};
 use broker_protocol::names::LeaseId;
 use futures_util::{Stream, StreamExt as _};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap};
 
 use super::ProxyRequest;
 use crate::journal::Journal;
@@ -83,23 +84,36 @@ impl Outcome {
         }
     }
 
-    /// The body of the answer, counted as it is passed on; it is cut off when the lease is over.
+    /// The body of the answer with this head, counted as it is passed on; it is cut off when the lease is over.
     pub(super) fn passing<O: Future<Output = ()> + Send + 'static>(
         self,
+        headers: &HeaderMap,
         answer: AnswerBody,
         over: Pin<Box<O>>,
     ) -> Body {
         Body::from_stream(Passing {
             answer,
             over,
+            length: self.length(headers),
             outcome: self,
             is_over: false,
         })
+    }
+
+    /// How long the body of the answer with this head is, where that is said.
+    fn length(&self, headers: &HeaderMap) -> Option<u64> {
+        if self.method == Method::HEAD || matches!(self.status, Some(204 | 304)) {
+            return Some(0);
+        }
+        headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
     }
 }
 
 impl Drop for Outcome {
     fn drop(&mut self) {
+        if self.status.is_none() && self.why.is_none() {
+            self.failed(&"the caller did not wait for an answer");
+        }
         let event = ProxyEvent::Response {
             lease: self.lease.as_str(),
             request: self.request,
@@ -118,6 +132,8 @@ impl Drop for Outcome {
 struct Passing<O> {
     answer: AnswerBody,
     over: Pin<Box<O>>,
+    /// How many bytes there are. Once the caller has them, no one asks whether there are more.
+    length: Option<u64>,
     outcome: Outcome,
     is_over: bool,
 }
@@ -159,7 +175,7 @@ impl<O: Future<Output = ()>> Stream for Passing<O> {
 
 impl<O> Drop for Passing<O> {
     fn drop(&mut self) {
-        if !self.is_over {
+        if !self.is_over && self.length != Some(self.outcome.received) {
             self.outcome
                 .failed(&"the caller did not wait for all of it");
         }

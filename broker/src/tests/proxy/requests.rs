@@ -73,6 +73,33 @@ fn a_write_is_on_record_before_github_hears_of_it_and_a_read_with_its_outcome() 
 }
 
 #[test]
+fn an_outcome_says_why_it_is_not_whole_and_nothing_where_it_is() {
+    let github = github();
+    let broker = broker(&github);
+    let lease = lease(&broker);
+    post(&broker, &github, &lease.token, LABELS, A_LABEL);
+    let a_label = format!("{LABELS}/bug");
+    for (method, path) in [("GET", LABELS), ("HEAD", LABELS), ("DELETE", &a_label)] {
+        broker.proxied_by_length(request(&github, &lease.token, (method, path, "")));
+    }
+    let outcomes = || broker.home.records_of("proxy.response");
+    wait::until(|| outcomes().len() == 4);
+    for outcome in outcomes() {
+        assert!(outcome.get("why").is_none(), "{outcome}");
+    }
+
+    github.fault(Fault::on("GET /repos/**").hold());
+    let waiting = broker.begin_proxied(request(&github, &lease.token, ("GET", LABELS, "")));
+    github.wait_for_calls("GET /repos/**", 2);
+    waiting.abort();
+    wait::until(|| outcomes().len() == 5);
+    let given_up = &outcomes()[4];
+    assert_eq!(given_up["why"], "the caller did not wait for an answer");
+    assert!(given_up.get("status").is_none(), "{given_up}");
+    github.heal();
+}
+
+#[test]
 fn reads_are_recorded_first_where_configuration_says_so() {
     let github = github();
     let home = ready();
