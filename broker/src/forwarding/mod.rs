@@ -29,6 +29,7 @@ use broker_github::{Forward, GitHub, GitHubError, Method};
 use broker_policy::reach::{self, GithubHost, Scope};
 use broker_policy::{Caller, PurposePolicy};
 use broker_protocol::api::LeaseView;
+use broker_protocol::error::ErrorCode;
 use broker_protocol::paths::Paths;
 use broker_secret_memory::proxy_token;
 use broker_secret_memory::token::AccessToken;
@@ -219,6 +220,12 @@ impl Forwarding {
         let recorded = self.leases.record_refusal(account, refusal.code, &event);
         match recorded.await {
             Ok(_) => refusal,
+            // One of many, which are counted. What it says of the wait is what holds.
+            Err(IssueError::Flood { .. } | IssueError::LogFlood { .. })
+                if refusal.code == ErrorCode::RateLimited =>
+            {
+                refusal
+            }
             Err(instead) => instead.into(),
         }
     }

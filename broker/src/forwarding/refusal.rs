@@ -166,9 +166,16 @@ impl From<IssueError> for Refusal {
         if answer.code.status() >= 500 {
             tracing::error!(code = answer.code.as_str(), "{}", causes::describe(&error));
         }
+        let why = match error {
+            // In words by which clients know that they are to wait.
+            IssueError::Flood { .. } | IssueError::LogFlood { .. } => {
+                format!("You have exceeded a secondary rate limit: {error}")
+            }
+            _ => error.to_string(),
+        };
         Self {
             retry_after: answer.retry_after,
-            ..Self::new(answer.code, error.to_string())
+            ..Self::new(answer.code, why)
         }
     }
 }
@@ -184,7 +191,7 @@ impl From<GitHubError> for Refusal {
         let answer = error.answer();
         let status = match &error {
             GitHubError::CallerBody(BodyFault::Cut) => 400,
-            GitHubError::CallerBody(BodyFault::Stalled(_)) => 408,
+            GitHubError::CallerBody(_) => 408,
             _ => 502,
         };
         if status == 502 {

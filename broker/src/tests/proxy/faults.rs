@@ -57,6 +57,32 @@ fn a_budget_that_is_used_up_is_told_in_githubs_words() {
 }
 
 #[test]
+fn refusals_past_their_number_still_say_how_long_to_wait() {
+    let github = github();
+    let home = ready();
+    home.policy("label-sync.toml", &purpose("budget = \"1/m\""));
+    home.github(
+        &github,
+        "check_every = \"off\"\npoll_every = \"off\"\n[limits]\ndenials_per_minute = 1",
+    );
+    let broker = InProcess::start(home);
+    broker.set(SECRET, canary::CLASSIC);
+    let lease = lease(&broker);
+    assert_eq!(get(&broker, &github, &lease.token, LABELS).status, 200);
+    for _ in 0..3 {
+        let answer = get(&broker, &github, &lease.token, LABELS);
+        assert_refused(&answer, 403, "rate_limited");
+        assert_eq!(answer.header("x-ratelimit-remaining"), Some("0"));
+    }
+    assert_eq!(broker.home.records_of("proxy.refused").len(), 1);
+    let flood = get(&broker, &github, &lease.token, "/user");
+    assert_refused(&flood, 403, "rate_limited");
+    let message = flood.json()["message"].to_string();
+    assert!(message.contains("secondary rate limit"), "{message}");
+    assert!(flood.header("retry-after").is_some());
+}
+
+#[test]
 fn a_limit_that_github_set_is_passed_on_and_then_told_without_asking() {
     let github = github();
     let broker = broker(&github);
