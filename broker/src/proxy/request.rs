@@ -11,7 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use broker_github::BaseUrl;
 use broker_policy::Caller;
 use broker_protocol::error::ErrorCode;
+use broker_secret_memory::redact;
 use broker_secret_memory::token::AccessToken;
+use reqwest::Url;
 use zeroize::Zeroizing;
 
 use crate::caller::Peer;
@@ -62,8 +64,18 @@ pub(super) fn parse(
             ..unserved
         }
     })?;
-    let path = path.into();
-    let query = parts.uri.query().map(Into::into);
+    if redact::looks_like_token(path) {
+        return Err(bad(
+            "the path holds what looks like a token; paths are recorded",
+        ));
+    }
+    let query = parts.uri.query();
+    if query.is_some_and(asks_for_a_script) {
+        return Err(bad(
+            "`callback` in a query is not served: GitHub would put the answer's status into its body",
+        ));
+    }
+    let (path, query) = (path.into(), query.map(Into::into));
     let body = body_of(&method, &headers, body)?;
     let token = token(&headers)?;
     let request = ProxyRequest {
@@ -80,6 +92,21 @@ pub(super) fn parse(
 
 fn bad(why: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
     Refusal::new(ErrorCode::BadRequest, why)
+}
+
+/// Whether GitHub would answer with a call of JavaScript (JSONP), whose body holds status and headers: there no one
+/// takes out what is not for the caller, and a 401 would look like success.
+///
+/// Source: GitHub REST documentation, “Using CORS and JSONP to make cross-origin requests”.
+fn asks_for_a_script(query: &str) -> bool {
+    // Some servers part a query at `;`, too.
+    let query = query.replace(';', "&");
+    let url = Url::parse(&format!("http://query/?{query}"));
+    // Brackets around a name mean the same to some; GitHub has no other name with this in it.
+    url.map_or(true, |url| {
+        let mut keys = url.query_pairs().map(|(key, _)| key);
+        keys.any(|key| key.contains("callback"))
+    })
 }
 
 /// The caller, as the kernel describes it now.

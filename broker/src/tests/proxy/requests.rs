@@ -272,12 +272,24 @@ fn what_two_servers_might_read_differently_is_refused() {
     for answer in &refused {
         assert_refused(answer, 400, "bad_request");
     }
+    for uri in [
+        "/repos/acme/site/labels?callback=x",
+        "/repos/acme/site/labels?page=1&call%62ack=x",
+        "/repos/acme/site/labels?page=1;callback=x",
+        "/repos/acme/site/labels?[callback]",
+        &format!("/repos/acme/site/labels/{}", canary::CLASSIC),
+    ] {
+        let answer = with(&|request| *request.uri_mut() = uri.parse().unwrap());
+        assert_refused(&answer, 400, "bad_request");
+    }
     let elsewhere = with(&|request| {
         let host = "evil.example".parse().unwrap();
         request.headers_mut().insert("host", host);
     });
     assert_refused(&elsewhere, 403, "not_found");
     assert!(github.journal().is_empty());
+    let named = get(&broker, &github, &token, &format!("{LABELS}?q=callback"));
+    assert_eq!(named.status, 200, "a value may be called so");
 }
 
 #[test]
