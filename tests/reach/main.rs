@@ -112,6 +112,10 @@ fn need(operation: &Described<'_>, said: &str) -> String {
     }
     // What is about one owner and names repositories, in its answer or in its body.
     let whole = operation.is_about_one_owner() && operation.holds_repositories();
+    let (whole, said) = match said.strip_prefix("* ") {
+        Some(said) => (true, said),
+        None => (whole, said),
+    };
     let whole = if whole && said != "owner" { "*" } else { "" };
     let sets = said.replace(" | ", "|").replace(", ", ",");
     format!("{before}{whole}{sets}")
