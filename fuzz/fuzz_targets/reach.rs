@@ -6,6 +6,7 @@
 
 #![no_main]
 
+use broker_policy::reach::git::GitRequest;
 use broker_policy::reach::{GithubHost, needs};
 use libfuzzer_sys::fuzz_target;
 
@@ -19,27 +20,37 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let method = METHODS[usize::from(method) % METHODS.len()];
+    if let Ok(git) = GitRequest::parse(method, path, None) {
+        assert_about(
+            &format!("{git}").replace(", and for an upload contents: write", ""),
+            path,
+        );
+    }
     let Ok(needs) = needs(GithubHost::Api, method, path, &[]) else {
         return;
     };
-    let read = carelessly(path);
     for need in needs {
-        let shown = need.to_string();
-        let (_, needed) = shown
-            .rsplit_once(" needs ")
-            .expect("as every need is written");
-        let on = needed.rsplit_once(" on ").map_or(needed, |(_, on)| on);
-        // A repository or all of an owner's, an organisation, or one of each.
-        for repository in on.split(" and ") {
-            let Some((owner, name)) = repository.split_once('/').filter(|(_, name)| *name != "*")
-            else {
-                continue;
-            };
-            let within = read.windows(2).any(|two| two[0] == owner && two[1] == name);
-            assert!(within, "{method} {path}: {shown}, read as {read:?}");
-        }
+        assert_about(&need.to_string(), path);
     }
 });
+
+fn assert_about(shown: &str, path: &str) {
+    let read = carelessly(path);
+    let (_, needed) = shown
+        .rsplit_once(" needs ")
+        .expect("as every need is written");
+    let on = needed.rsplit_once(" on ").map_or(needed, |(_, on)| on);
+    // A repository or all of an owner's, an organisation, or one of each.
+    for repository in on.split(" and ") {
+        let Some((owner, name)) = repository.split_once('/').filter(|(_, name)| *name != "*")
+        else {
+            continue;
+        };
+        let named = |read: &str| read == name || read.strip_suffix(".git") == Some(name);
+        let within = read.windows(2).any(|two| two[0] == owner && named(&two[1]));
+        assert!(within, "{path}: {shown}, read as {read:?}");
+    }
+}
 
 fn carelessly(path: &str) -> Vec<String> {
     let mut bytes = path.as_bytes().to_vec();

@@ -36,6 +36,9 @@ pub struct PurposePolicy {
     /// terms: it is the policy in force that counts, also for older leases.
     pub budget: Option<Budget>,
     paths: Box<[Operation]>,
+    /// Whether reads on the web host go on without a credential where its leases do not hold what they need. As
+    /// `budget` is, that of the policy in force.
+    pub public: bool,
     /// Where it is declared.
     pub place: Place,
     /// Where each of its keys stands.

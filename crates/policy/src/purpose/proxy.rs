@@ -1,4 +1,4 @@
-//! The keys of a purpose that mean something only with `deliver = "proxy"`: `budget` and `paths`.
+//! The keys of a purpose that mean something only with `deliver = "proxy"`: `budget`, `paths` and `public`.
 
 use broker_protocol::names::Delivery;
 
@@ -7,8 +7,8 @@ use crate::document::{Item, Table};
 use crate::reach::Operation;
 use crate::request::Terms;
 
-/// A rule has neither: they are said once for all leases of a purpose.
-pub(super) const KEYS: [&str; 2] = ["budget", "paths"];
+/// A rule has none of them: they are said once for all leases of a purpose.
+pub(super) const KEYS: [&str; 3] = ["budget", "paths", "public"];
 
 pub(super) fn budget(root: Table<'_>, whole: Option<&Terms>) -> Option<Option<Budget>> {
     root.value_or("budget", None, |item| {
@@ -34,6 +34,13 @@ pub(super) fn paths(
             element.warn(odd);
         }
         Some(operation)
+    })
+}
+
+pub(super) fn public(root: Table<'_>, whole: Option<&Terms>) -> Option<bool> {
+    root.value_or("public", false, |item| {
+        refuse_without_proxy(item, whole);
+        item.flag()
     })
 }
 

@@ -30,6 +30,7 @@ const KEYS: &[&str] = &[
     "fallback",
     "budget",
     "paths",
+    "public",
 ];
 
 /// Reads a file that has a `purpose`. `None` only with an error in the document.
@@ -48,6 +49,7 @@ pub(crate) fn read(root: Table<'_>, accounts: &dyn Accounts, host: &Host) -> Opt
     let rules: Option<Vec<Rule>> = rules.into_iter().collect();
     let budget = proxy::budget(root, whole.as_ref());
     let paths = proxy::paths(root, whole.as_ref(), rules.as_deref().unwrap_or_default());
+    let public = proxy::public(root, whole.as_ref());
     let rules = rules?;
     refuse_shadowed(&tables, &rules);
     if tables.is_empty()
@@ -62,6 +64,7 @@ pub(crate) fn read(root: Table<'_>, accounts: &dyn Accounts, host: &Host) -> Opt
         rules,
         budget: budget?,
         paths: paths?.into(),
+        public: public?,
         place: root.place(),
         places: places.collect(),
     })

@@ -15,8 +15,11 @@
 //!
 //! A path may mean several things (see `path`): then each of them must be allowed.
 //!
-//! Not here: bodies, queries, headers; GraphQL; git.
+//! git has a host and a few requests of its own: see [`git`].
+//!
+//! Not here: bodies, queries, headers; GraphQL.
 
+pub mod git;
 mod listed;
 mod need;
 mod operation;
@@ -43,6 +46,8 @@ pub enum GithubHost {
     Api,
     /// `uploads.github.com`: assets of releases.
     Uploads,
+    /// `github.com`, or what an Enterprise Server has outside `/api`: git, which [`git`] decides on.
+    Web,
 }
 
 /// Why a request is refused whatever the lease holds. The message completes “refused: …”.

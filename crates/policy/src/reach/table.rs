@@ -66,7 +66,11 @@ impl Match {
 
     /// Assets are uploaded to a host of their own, and nothing else is.
     pub(super) fn is_for(&self, host: GithubHost) -> bool {
-        self.said.uploads == (host == GithubHost::Uploads)
+        match host {
+            GithubHost::Api => !self.said.uploads,
+            GithubHost::Uploads => self.said.uploads,
+            GithubHost::Web => false,
+        }
     }
 }
 

@@ -76,6 +76,7 @@ fn what_limits_or_allows_single_requests_needs_the_proxy_and_belongs_to_the_purp
     for (key, line) in [
         ("budget", "budget = '1000/h'\n"),
         ("paths", "paths = ['GET /zen']\n"),
+        ("public", "public = true\n"),
     ] {
         assert_eq!(
             wrong_with_rules(line),
@@ -91,6 +92,23 @@ fn what_limits_or_allows_single_requests_needs_the_proxy_and_belongs_to_the_purp
             )
         );
     }
+}
+
+#[test]
+fn public_is_said_once_and_in_one_word() {
+    for (lines, public) in [
+        ("", false),
+        ("public = false\n", false),
+        ("public = true\n", true),
+    ] {
+        let set = proxied(lines, SECRETS).unwrap();
+        assert_eq!(set.purposes().next().unwrap().public, public);
+        assert_eq!(set.warnings(), []);
+    }
+    assert_eq!(
+        refused("public = 'yes'\n"),
+        "p.toml:8: `public` must be true or false"
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What requests need, sentence by sentence, and what holds for every spelling of a path.
 
+mod git;
 mod listed;
 mod spellings;
 
