@@ -5,21 +5,20 @@ use std::sync::PoisonError;
 use broker_clock::Now;
 
 use super::breaker::{Pass, Told};
-use super::call::resource_of;
 use super::{GitHub, GitHubError, Principal, limits};
 
 impl GitHub {
-    /// A principal that GitHub limits is not asked for.
+    /// A principal that GitHub limits is not asked for: that has used up this resource, or is held off.
     pub(super) fn refuse_limited(
         &self,
         principal: Option<&Principal>,
-        path: &str,
+        resource: Option<&str>,
     ) -> Result<(), GitHubError> {
         let Some(principal) = principal else {
             return Ok(());
         };
         let now = self.clock.now();
-        let limited = match resource_of(path) {
+        let limited = match resource {
             Some(resource) => self.limits.limited(principal, resource, now),
             None => self.limits.held_off(principal, now),
         };

@@ -4,6 +4,7 @@ use broker_clock::Now;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use zeroize::Zeroizing;
 
+use super::call::resource_of;
 use super::refusal::{self, Refusal};
 use super::wire::{self, Answer, Sent};
 use super::{
@@ -64,7 +65,7 @@ impl GitHub {
         let mut doubt = None;
         let mut clock_was_set = false;
         loop {
-            let tried = match self.refuse_limited(principal.as_ref(), &path) {
+            let tried = match self.refuse_limited(principal.as_ref(), resource_of(&path)) {
                 Ok(()) => self.attempt(&sent, principal.as_ref()).await,
                 Err(error) => Err(error),
             };

@@ -13,6 +13,16 @@ pub(super) struct Waits {
     pub(super) byte: Duration,
 }
 
+impl Waits {
+    /// A pack may take GitHub longer than any answer of its API.
+    pub(super) const fn of_git(self) -> Self {
+        Self {
+            head: self.byte,
+            ..self
+        }
+    }
+}
+
 impl Default for Waits {
     fn default() -> Self {
         Self {

@@ -77,6 +77,13 @@ pub(super) fn authorization(credential: &str) -> Result<HeaderValue, GitHubError
     https::bearer(credential).map_err(|_cause| GitHubError::Unsendable)
 }
 
+/// What git endpoints take: they refuse Bearer.
+///
+/// Source: GitHub documentation, “Authenticating as a GitHub App installation”, for the user's name.
+pub(super) fn authorization_for_git(credential: &str) -> Result<HeaderValue, GitHubError> {
+    https::basic("x-access-token", credential).map_err(|_cause| GitHubError::Unsendable)
+}
+
 /// A JSON body, wiped when the last attempt is over; so is what it was made of.
 pub(super) fn json_body(
     headers: &mut HeaderMap,

@@ -1,7 +1,9 @@
-//! Two headers: the credential of a request, and how long an answer says to wait.
+//! Headers: the credential of a request, and how long an answer says to wait.
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use reqwest::header::{DATE, HeaderMap, HeaderValue, InvalidHeaderValue, RETRY_AFTER};
 use zeroize::Zeroizing;
@@ -15,6 +17,27 @@ pub fn bearer(credential: &str) -> Result<HeaderValue, InvalidHeaderValue> {
     let mut text = Zeroizing::new(Vec::with_capacity("Bearer ".len() + credential.len()));
     text.extend_from_slice(b"Bearer ");
     text.extend_from_slice(credential.as_bytes());
+    wiped(text)
+}
+
+/// `Authorization: Basic …` of a user and a password, marked sensitive, and wiped after its use.
+///
+/// # Errors
+///
+/// [`InvalidHeaderValue`], which Base64 never is.
+pub fn basic(user: &str, password: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut pair = Zeroizing::new(Vec::with_capacity(user.len() + 1 + password.len()));
+    pair.extend_from_slice(user.as_bytes());
+    pair.push(b':');
+    pair.extend_from_slice(password.as_bytes());
+    let encoded = Zeroizing::new(STANDARD.encode(&*pair));
+    let mut text = Zeroizing::new(Vec::with_capacity("Basic ".len() + encoded.len()));
+    text.extend_from_slice(b"Basic ");
+    text.extend_from_slice(encoded.as_bytes());
+    wiped(text)
+}
+
+fn wiped(text: Zeroizing<Vec<u8>>) -> Result<HeaderValue, InvalidHeaderValue> {
     let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(text))?;
     value.set_sensitive(true);
     Ok(value)

@@ -20,6 +20,6 @@ mod pool;
 pub use self::address::{BadAddress, is_loopback, parse_address, require_private};
 pub use self::authorities::authorities;
 pub use self::body::{BodyError, json_body, whole_body};
-pub use self::header::{bearer, retry_after};
+pub use self::header::{basic, bearer, retry_after};
 pub use self::no_answer::{NoAnswer, NotReached, Unreachable};
 pub use self::pool::{CannotBuild, Https};

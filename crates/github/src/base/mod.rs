@@ -25,6 +25,8 @@ pub struct BaseUrl {
     kind: Kind,
     /// The same for uploads. A stand-in that answers like github.com has none.
     uploads: Option<Url>,
+    /// The root of the web host. A stand-in that answers like github.com has none.
+    web: Option<Url>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +83,15 @@ impl BaseUrl {
                 .strip_suffix("/v3")
                 .map(|api| format!("{api}/uploads")),
         };
+        let mut web = url.clone();
+        web.set_path("");
+        let web = match (kind, host.strip_prefix("api.")) {
+            (Kind::Server, _) => Some(web),
+            (Kind::Cloud, Some(tenant)) => web.set_host(Some(tenant)).is_ok().then_some(web),
+            (Kind::Cloud, None) => None,
+        };
         Ok(Self {
+            web,
             text: given.trim_end_matches('/').into(),
             // Of an address that parses, so it parses too.
             uploads: uploads.and_then(|uploads| Url::parse(&uploads).ok()),
@@ -153,6 +163,7 @@ impl BaseUrl {
             }
             GithubHost::Api => below(&self.url, path, query),
             GithubHost::Uploads => below(self.uploads.as_ref()?, path, query),
+            GithubHost::Web => below(self.web.as_ref()?, path, query),
         }?;
         let same = match (query, url.query()) {
             (Some(came), Some(goes)) => came == goes || encoded(came) == goes,

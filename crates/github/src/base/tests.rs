@@ -114,7 +114,7 @@ fn of_a_link_only_the_path_below_the_base_is_taken() {
 
 #[test]
 fn what_is_forwarded_goes_out_as_it_came_or_not_at_all() {
-    use GithubHost::{Api, Uploads};
+    use GithubHost::{Api, Uploads, Web};
     let (cloud, server) = (
         BaseUrl::default(),
         BaseUrl::parse("https://git.acme.example:8443/api/v3").unwrap(),
@@ -179,6 +179,20 @@ fn what_is_forwarded_goes_out_as_it_came_or_not_at_all() {
             "https://git.acme.example:8443/api/uploads/repos/a",
         ),
         (
+            &cloud,
+            Web,
+            "/acme/site.git/info/refs",
+            Some("service=git-upload-pack"),
+            "https://github.com/acme/site.git/info/refs?service=git-upload-pack",
+        ),
+        (
+            &server,
+            Web,
+            "/acme/site.git/git-upload-pack",
+            None,
+            "https://git.acme.example:8443/acme/site.git/git-upload-pack",
+        ),
+        (
             &stand_in,
             Api,
             "/graphql",
@@ -189,7 +203,9 @@ fn what_is_forwarded_goes_out_as_it_came_or_not_at_all() {
         let url = base.address(host, path, query);
         assert_eq!(url.unwrap().as_str(), want, "{path}");
     }
-    assert_eq!(stand_in.address(Uploads, "/x", None), None);
+    for host in [Uploads, Web] {
+        assert_eq!(stand_in.address(host, "/x", None), None);
+    }
     for (path, query) in [
         ("", None),
         ("user", None),
@@ -217,7 +233,12 @@ c",
         ),
         ("/a", Some("ü")),
     ] {
-        for (base, host) in [(&cloud, Api), (&cloud, Uploads), (&server, Api)] {
+        for (base, host) in [
+            (&cloud, Api),
+            (&cloud, Uploads),
+            (&cloud, Web),
+            (&server, Api),
+        ] {
             let url = base.address(host, path, query);
             assert_eq!(url, None, "{path} {query:?}");
         }

@@ -7,9 +7,9 @@ use super::{BaseUrl, GRAPHQL, Kind};
 /// Why a request is for no host that is served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotServed {
-    /// The web site, which is also where git goes.
-    #[error("git and the web site are not served here; {}", served(.0))]
-    Web(Box<str>),
+    /// Below `/api` of an Enterprise Server, and of neither of its APIs.
+    #[error("below /api nothing else is served; {}", served(.0))]
+    OtherApi(Box<str>),
     /// Not one of GitHub's hosts, as `[github] api` names them.
     #[error("its `Host` is none of GitHub's; {}", served(.0))]
     OtherHost(Box<str>),
@@ -39,7 +39,8 @@ impl BaseUrl {
             return match server_path(path) {
                 _ if !is_api => Err(other()),
                 Some(found) => Ok(found),
-                None => Err(NotServed::Web(self.served())),
+                None if is_of_apis(path) => Err(NotServed::OtherApi(self.served())),
+                None => Ok((GithubHost::Web, path)),
             };
         }
         if is_api {
@@ -49,7 +50,7 @@ impl BaseUrl {
             return Err(other());
         };
         if host.eq_ignore_ascii_case(web) {
-            return Err(NotServed::Web(self.served()));
+            return Ok((GithubHost::Web, path));
         }
         match host.split_once('.') {
             Some((first, rest))
@@ -85,8 +86,10 @@ impl BaseUrl {
     fn served(&self) -> Box<str> {
         let api = self.host();
         match (self.kind, api.strip_prefix("api.")) {
-            (Kind::Server, _) => format!("{api}, below /api/v3 and /api/uploads").into(),
-            (Kind::Cloud, Some(web)) => format!("{api} and uploads.{web}").into(),
+            (Kind::Server, _) => {
+                format!("{api}, below /api/v3, below /api/uploads, and outside /api").into()
+            }
+            (Kind::Cloud, Some(web)) => format!("{api}, uploads.{web} and {web}").into(),
             (Kind::Cloud, None) => api.into(),
         }
     }
@@ -106,6 +109,12 @@ fn server_path(path: &str) -> Option<(GithubHost, &str)> {
     }
     let api = below("/api/v3").map(|rest| (GithubHost::Api, rest));
     api.or_else(|| below("/api/uploads").map(|rest| (GithubHost::Uploads, rest)))
+}
+
+/// Whether a path is, to some server, below `/api`: that is not for git.
+fn is_of_apis(path: &str) -> bool {
+    let first = path.trim_start_matches('/').split('/').next();
+    first.is_some_and(|first| first.contains('%') || first.eq_ignore_ascii_case("api"))
 }
 
 fn served(hosts: &str) -> String {
@@ -171,45 +180,71 @@ mod tests {
         let error = upstream(CLOUD, "example.com", "/").unwrap_err().to_string();
         assert_eq!(
             error,
-            "its `Host` is none of GitHub's; the hosts served are api.github.com and uploads.github.com"
+            "its `Host` is none of GitHub's; the hosts served are api.github.com, uploads.github.com and \
+             github.com"
         );
     }
 
     #[test]
-    fn the_web_site_is_known_and_not_served() {
-        for (base, host, path) in [
-            (CLOUD, "github.com", "/acme/site.git/info/refs"),
-            (CLOUD, "GitHub.com:443", "/"),
-            (TENANT, "acme.ghe.com", "/acme/site"),
-            (SERVER, "git.acme.example", "/acme/site.git/info/refs"),
-            (SERVER, "git.acme.example", "/api/v35/user"),
-            (SERVER, "git.acme.example", "/api/v3%2Fuser"),
-            (SERVER, "git.acme.example", "/API/v3/user"),
-            (SERVER, "git.acme.example", "/api/graphql/x"),
-            (SERVER, "git.acme.example", "/api/uploadsx"),
-            (SERVER, "git.acme.example", "/api"),
-            (SERVER, "git.acme.example", "/"),
+    fn below_the_apis_of_an_enterprise_server_nothing_is_taken_for_git() {
+        for path in [
+            "/api/v35/user",
+            "/api/v3%2Fuser",
+            "/API/v3/user",
+            "//api/v3/user",
+            "/%61pi/v3/user",
+            "/api/graphql/x",
+            "/api/uploadsx",
+            "/api",
         ] {
-            let error = upstream(base, host, path);
+            let error = upstream(SERVER, "git.acme.example", path);
             assert!(
-                matches!(error, Err(NotServed::Web(_))),
-                "{host} {path}: {error:?}"
+                matches!(error, Err(NotServed::OtherApi(_))),
+                "{path}: {error:?}"
             );
         }
-        let error = upstream(SERVER, "git.acme.example", "/")
+        let error = upstream(SERVER, "git.acme.example", "/api")
             .unwrap_err()
             .to_string();
         assert_eq!(
             error,
-            "git and the web site are not served here; the hosts served are git.acme.example, below \
-             /api/v3 and /api/uploads"
+            "below /api nothing else is served; the hosts served are git.acme.example, below /api/v3, \
+             below /api/uploads, and outside /api"
         );
     }
 
     #[test]
     fn each_host_is_known_in_every_spelling() {
-        use GithubHost::{Api, Uploads};
+        use GithubHost::{Api, Uploads, Web};
         for (base, host, path, found) in [
+            (
+                CLOUD,
+                "github.com",
+                "/a/b.git/info/refs",
+                (Web, "/a/b.git/info/refs"),
+            ),
+            (CLOUD, "GitHub.com:443", "/api/v3", (Web, "/api/v3")),
+            (TENANT, "acme.ghe.com", "/acme/site", (Web, "/acme/site")),
+            (
+                SERVER,
+                "git.acme.example",
+                "/a/b/info/refs",
+                (Web, "/a/b/info/refs"),
+            ),
+            (SERVER, "GIT.acme.example:443", "/", (Web, "/")),
+            (
+                SERVER_PORT,
+                "git.acme.example:8443",
+                "/apis/x",
+                (Web, "/apis/x"),
+            ),
+            (STAND_IN_SERVER, "[::1]:4010", "/a/b", (Web, "/a/b")),
+            (
+                STAND_IN,
+                "127.0.0.1:4010",
+                "/a/b.git/info/refs",
+                (Api, "/a/b.git/info/refs"),
+            ),
             (CLOUD, "api.github.com", "/user", (Api, "/user")),
             (CLOUD, "API.GitHub.com:443", "/user", (Api, "/user")),
             (

@@ -15,10 +15,10 @@ use super::Forward;
 
 /// The headers of a request as they go to GitHub. `User-Agent`, without which GitHub refuses, is this program's where
 /// there is none.
-pub(super) fn for_github(asked: &Forward<'_>, authorization: HeaderValue) -> HeaderMap {
+pub(super) fn for_github(asked: &Forward<'_>, authorization: Option<HeaderValue>) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(ROOM);
     for (name, value) in asked.headers {
-        match Listed::of(name) {
+        match Listed::of(name, asked.host) {
             Some(Listed::List) => {
                 headers.append(name, value.clone());
             }
@@ -29,7 +29,7 @@ pub(super) fn for_github(asked: &Forward<'_>, authorization: HeaderValue) -> Hea
             None => {}
         }
     }
-    headers.insert(AUTHORIZATION, authorization);
+    headers.extend(authorization.map(|value| (AUTHORIZATION, value)));
     if asked.clone_token {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.remove(RANGE);
@@ -92,8 +92,11 @@ enum Listed {
 impl Listed {
     /// `Time-Zone` is GitHub's own, and gh sends it with every request. Source: GitHub REST documentation,
     /// “Timezones and the REST API”.
-    fn of(name: &HeaderName) -> Option<Self> {
+    ///
+    /// Source for git's: git's `gitprotocol-http` and `http.c`.
+    fn of(name: &HeaderName, host: GithubHost) -> Option<Self> {
         match name.as_str() {
+            "git-protocol" | "pragma" if host == GithubHost::Web => Some(Self::One),
             "accept" | "accept-encoding" | "accept-language" | "content-encoding" | "if-match"
             | "if-none-match" => Some(Self::List),
             "content-type"

@@ -28,6 +28,7 @@ use broker_secret_memory::token::AccessToken;
 use reqwest::header::{HeaderMap, LINK};
 use reqwest::{Body, Method, Request, Response};
 
+use super::call::resource_of;
 use super::error::{BadAnswer, BodyFault};
 use super::{GitHub, GitHubError, Principal, ReplyHeaders, refusal, wire};
 
@@ -51,8 +52,8 @@ pub struct Forward<'a> {
     pub headers: &'a HeaderMap,
     /// The body, if there is one.
     pub body: Option<RequestBody>,
-    /// What it authenticates with.
-    pub credential: &'a AccessToken,
+    /// What it authenticates with; `None`: it goes on as everyone may ask.
+    pub credential: Option<&'a AccessToken>,
     /// Whose budget it draws on; `None` if that is not known yet.
     pub principal: Option<&'a Principal>,
     /// Whether the answer may hold `temp_clone_token`, whose value is then overwritten.
@@ -78,7 +79,8 @@ impl GitHub {
     /// it is about the credential.
     ///
     /// The exchange ends, before the answer or within it, if for five minutes not a byte goes in either
-    /// direction; before the answer also if GitHub says nothing for a minute after the whole request.
+    /// direction; before the answer also if GitHub says nothing for a minute after the whole request, but for git,
+    /// whose packs take GitHub time to make.
     ///
     /// # Errors
     ///
@@ -92,11 +94,23 @@ impl GitHub {
                     .into(),
             ));
         };
-        self.refuse_limited(principal, path)?;
+        let is_git = asked.host == GithubHost::Web;
+        // Of no resource's window: git has limits of its own.
+        let resource = if is_git { None } else { resource_of(path) };
+        self.refuse_limited(principal, resource)?;
         // Into the `Authorization` header, which is marked sensitive and wiped.
-        let authorization = wire::authorization(asked.credential.expose())?;
+        let authorization = match asked.credential {
+            Some(credential) if is_git => Some(wire::authorization_for_git(credential.expose())?),
+            Some(credential) => Some(wire::authorization(credential.expose())?),
+            None => None,
+        };
         let headers = headers::for_github(&asked, authorization);
-        let progress = Arc::new(Progress::new(self.waits, asked.body.is_some()));
+        let waits = if is_git {
+            self.waits.of_git()
+        } else {
+            self.waits
+        };
+        let progress = Arc::new(Progress::new(waits, asked.body.is_some()));
         let mut request = Request::new(asked.method, url);
         *request.headers_mut() = headers;
         *request.body_mut() = asked.body.map(|body| Body::wrap(body.watched(&progress)));

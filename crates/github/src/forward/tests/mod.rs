@@ -1,6 +1,7 @@
 //! Forwarding to a server that each test plays by hand, on plain TCP.
 
 mod exchange;
+mod git;
 mod headers;
 mod limits;
 mod streams;

@@ -41,7 +41,7 @@ impl Upstream {
         Self::below("/api/v3", Waits::default()).await
     }
 
-    async fn below(prefix: &str, waits: Waits) -> Self {
+    pub(super) async fn below(prefix: &str, waits: Waits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}{prefix}", listener.local_addr().unwrap());
         let clock = ManualClock::at(Timestamp::from_second(1_800_000_000).unwrap());
@@ -70,7 +70,7 @@ impl Upstream {
             query: None,
             headers: &self.none,
             body: None,
-            credential: &self.credential,
+            credential: Some(&self.credential),
             principal: Some(&self.bot),
             clone_token: false,
         }
