@@ -12,12 +12,16 @@
 //! A value that GitHub refuses (401) is not used again before a check found that GitHub accepts it: wrong
 //! credentials lock their user out.
 //!
+//! git and the rest of the web host are decided on in `web`. What a purpose lets everyone's reads through for goes on
+//! without any credential.
+//!
 //! Not here: bytes and headers (`proxy`, `broker_github`), and what keeps the value (`leases::proxied`).
 
 mod budget;
 mod outcome;
 mod refusal;
 mod refused_values;
+mod web;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,6 +43,7 @@ use self::budget::RequestBudgets;
 use self::outcome::{LEASE_OVER, Outcome};
 pub(crate) use self::refusal::Refusal;
 use self::refused_values::RefusedValues;
+use self::web::Passage;
 use crate::checks::Checks;
 use crate::config::Config;
 use crate::journal::Journal;
@@ -46,7 +51,7 @@ use crate::lease::Lease;
 use crate::lease_record;
 use crate::leases::Leases;
 use crate::leases::issue::IssueError;
-use crate::leases::proxied::Proxied;
+use crate::leases::proxied::{HeldValue, Proxied};
 use crate::limits::Limits;
 use crate::policies::Policies;
 use crate::secrets::Secrets;
@@ -142,7 +147,7 @@ impl Forwarding {
     pub(crate) async fn forward(
         self: &Arc<Self>,
         request: ProxyRequest,
-        body: Option<RequestBody>,
+        mut body: Option<RequestBody>,
     ) -> Result<Answered, Refusal> {
         let now = self.journal.now();
         let found = self.leases.proxied(&request.token, now);
@@ -153,15 +158,15 @@ impl Forwarding {
             }
             return Err(Refusal::foreign_token());
         };
-        let allowed = match self.decide(&lease, &request) {
-            Ok(allowed) => allowed,
+        let passage = match self.decide(&lease, &request, &mut body).await {
+            Ok(passage) => passage,
             Err(refusal) => {
                 proxied.uses.count_refusal(&refusal.why);
                 self.count(&lease, "refused");
                 return Err(self.refuse(&request, Some(&lease), refusal).await);
             }
         };
-        let answered = self.pass_on((&lease, &proxied), allowed, request, body);
+        let answered = self.pass_on((&lease, &proxied), passage, request, body);
         let answered = answered.await;
         let outcome = match answered.as_ref().map(|answered| answered.status) {
             Ok(..400) => "ok",
@@ -181,7 +186,12 @@ impl Forwarding {
     }
 
     /// Whether the lease, the policy in force and the budgets allow the request.
-    fn decide(&self, lease: &Lease, request: &ProxyRequest) -> Result<reach::Allowed, Refusal> {
+    async fn decide(
+        &self,
+        lease: &Lease,
+        request: &ProxyRequest,
+        body: &mut Option<RequestBody>,
+    ) -> Result<Passage, Refusal> {
         let policies = self.policies.in_force();
         let policy = policies.set.purpose(&lease.purpose);
         let scope = Scope {
@@ -190,15 +200,27 @@ impl Forwarding {
             permissions: &lease.permissions,
             paths: policy.map_or(&[], PurposePolicy::paths),
         };
-        let method = request.method.as_str();
-        let allowed = reach::allow(&scope, request.host, method, &request.path)?;
+        let passage = if request.host == GithubHost::Web {
+            let public = policy.is_some_and(|policy| policy.public);
+            web::decide(&scope, public, request, body).await?
+        } else {
+            let method = request.method.as_str();
+            let allowed = reach::allow(&scope, request.host, method, &request.path)?;
+            Passage::Lease {
+                clone_token: allowed.clone_token,
+            }
+        };
         if let Some(budget) = policy.and_then(|policy| policy.budget) {
             let account = lease.caller.account();
             let whose = (lease.purpose.clone(), account);
             self.budgets.spend(whose, budget, self.journal.now())?;
         }
-        self.limits.refuse_limited(lease)?;
-        Ok(allowed)
+        match (&passage, request.host) {
+            (Passage::Public { .. }, _) => {}
+            (Passage::Lease { .. }, GithubHost::Web) => self.limits.refuse_held_off(lease)?,
+            (Passage::Lease { .. }, _) => self.limits.refuse_limited(lease)?,
+        }
+        Ok(passage)
     }
 
     /// Records a refusal, as a denial is: up to a number for each account and minute.
@@ -233,7 +255,7 @@ impl Forwarding {
     async fn pass_on(
         self: &Arc<Self>,
         (lease, proxied): (&Arc<Lease>, &Arc<Proxied>),
-        allowed: reach::Allowed,
+        passage: Passage,
         request: ProxyRequest,
         body: Option<RequestBody>,
     ) -> Result<Answered, Refusal> {
@@ -244,10 +266,8 @@ impl Forwarding {
         };
         let recorded = self.record_request(lease, &request).await?;
         let mut outcome = Outcome::new(Arc::clone(&self.journal), lease, &request, recorded);
-        let value = self.leases.value_behind(lease, proxied).await;
-        let value = value.inspect_err(|error| outcome.failed(error))?;
-        self.refuse_unaccepted(lease, value.hashed())
-            .inspect_err(|refusal| outcome.failed(refusal))?;
+        let value = self.value_for(&passage, lease, proxied).await;
+        let value = value.inspect_err(|refusal| outcome.failed(refusal))?;
         proxied.uses.requests.fetch_add(1, Ordering::Relaxed);
         let ProxyRequest {
             method,
@@ -258,8 +278,10 @@ impl Forwarding {
             ..
         } = request;
         let body = body.map(|(body, length)| outcome.counting(body, length));
-        let token = value.token();
-        let principal = self.limits.principal_behind(lease);
+        let token = value.as_ref().map(|value| value.token());
+        let principal = value
+            .as_ref()
+            .and_then(|_| self.limits.principal_behind(lease));
         let answer = self.github.forward(Forward {
             method,
             host,
@@ -268,9 +290,9 @@ impl Forwarding {
             headers: &headers,
             body,
             // Into the `Authorization` header, which is marked sensitive and wiped.
-            credential: &token,
+            credential: token.as_ref(),
             principal: principal.as_ref(),
-            clone_token: allowed.clone_token,
+            clone_token: matches!(passage, Passage::Lease { clone_token: true }),
         });
         let mut over = Box::pin(over.over());
         let answer = tokio::select! {
@@ -299,12 +321,33 @@ impl Forwarding {
                 outcome.failed(&error);
                 if let GitHubError::Unauthorized { .. } = error {
                     outcome.status = Some(401);
-                    self.check_refused(lease, value.hashed());
+                    if let Passage::Public { beyond } = &passage {
+                        return Err(Refusal::not_public(beyond));
+                    }
+                    if let Some(value) = value {
+                        self.check_refused(lease, value.hashed());
+                    }
                     return Err(Refusal::value_refused(&lease.secret));
                 }
                 Err(error.into())
             }
         }
+    }
+
+    /// What a request goes on with: nothing, where everyone may make it.
+    async fn value_for(
+        &self,
+        passage: &Passage,
+        lease: &Arc<Lease>,
+        proxied: &Arc<Proxied>,
+    ) -> Result<Option<Arc<HeldValue>>, Refusal> {
+        if let Passage::Public { .. } = passage {
+            self.leases.refuse_while_locked()?;
+            return Ok(None);
+        }
+        let value = self.leases.value_behind(lease, proxied).await?;
+        self.refuse_unaccepted(lease, value.hashed())?;
+        Ok(Some(value))
     }
 
     /// Makes a write durable before it goes on; a read only where configuration says so. The record of the

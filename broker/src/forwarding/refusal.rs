@@ -107,6 +107,14 @@ impl Refusal {
         )
     }
 
+    /// GitHub wants a credential for what would have gone on without one.
+    pub(super) fn not_public(beyond: &str) -> Self {
+        Self::new(
+            ErrorCode::TooWide,
+            format!("refused: {beyond}; and GitHub shows it to no one without a credential"),
+        )
+    }
+
     pub(super) fn not_recorded(fault: &str) -> Self {
         tracing::error!(
             cause = fault,

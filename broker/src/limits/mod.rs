@@ -125,6 +125,15 @@ impl Limits {
         limited.map_or(Ok(()), |limited| Err(UpstreamLimit::Limited(limited)))
     }
 
+    /// Refuses a lease whose principal is in a limit that holds for whatever is asked. git draws on no window of
+    /// the API's.
+    pub(crate) fn refuse_held_off(&self, lease: &Lease) -> Result<(), UpstreamLimit> {
+        let now = self.journal.now();
+        let principal = self.principal_behind(lease);
+        let limited = principal.and_then(|of| self.github.limits.held_off(&of, now));
+        limited.map_or(Ok(()), |limited| Err(UpstreamLimit::Limited(limited)))
+    }
+
     /// A lease as the API shows it, with what its principal has left.
     pub(crate) fn lease_view(&self, lease: &Lease) -> LeaseView {
         let (limits, now) = (&self.github.limits, self.journal.now());

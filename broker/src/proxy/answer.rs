@@ -1,4 +1,4 @@
-//! Answers in the form of GitHub's own.
+//! Answers in the form of GitHub's own: JSON, and text for git.
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -18,6 +18,25 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RATE_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
+/// The form of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Json,
+    /// What git prints, each line as `remote: …`.
+    Text,
+}
+
+fn text(status: StatusCode, code: ErrorCode, message: &str) -> Response {
+    let masked = redact::mask(message.as_bytes());
+    let message = str::from_utf8(&masked).unwrap_or_default();
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    let headers = [
+        (CONTENT_TYPE, kind),
+        (TOKEND_ERROR, HeaderValue::from_static(code.as_str())),
+    ];
+    (status, headers, format!("tokend: {message}\n")).into_response()
+}
+
 /// A refusal of the broker's own.
 pub(crate) fn refusal(status: StatusCode, code: ErrorCode, message: &str) -> Response {
     let masked = redact::mask(message.as_bytes());
@@ -34,10 +53,13 @@ pub(crate) fn refusal(status: StatusCode, code: ErrorCode, message: &str) -> Res
     (status, headers, body.to_string()).into_response()
 }
 
-pub(super) fn refused(refusal: &Refusal) -> Response {
+pub(super) fn refused(refusal: &Refusal, form: Form) -> Response {
     let status = StatusCode::from_u16(refusal.status);
     let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = self::refusal(status, refusal.code, &refusal.why);
+    let mut response = match form {
+        Form::Json => self::refusal(status, refusal.code, &refusal.why),
+        Form::Text => text(status, refusal.code, &refusal.why),
+    };
     let headers = response.headers_mut();
     if status == StatusCode::UNAUTHORIZED {
         // What makes git ask its credential helpers.

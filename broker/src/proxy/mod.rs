@@ -29,13 +29,14 @@ impl Proxy {
     /// Answers one request, which carries its [`Peer`](crate::caller::Peer) as an extension. It lasts as long as
     /// bytes flow.
     pub(crate) async fn answer(&self, request: Request<Body>) -> Response {
+        let form = request::form(self.0.base(), &request);
         let answered = match request::parse(self.0.base(), request) {
             Ok((request, body)) => self.0.forward(request, body).await,
             Err(refusal) => Err(refusal),
         };
         match answered {
             Ok(answered) => answer::passed_on(answered),
-            Err(refusal) => answer::refused(&refusal),
+            Err(refusal) => answer::refused(&refusal, form),
         }
     }
 }

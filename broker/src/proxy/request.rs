@@ -10,12 +10,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use broker_github::BaseUrl;
 use broker_policy::Caller;
+use broker_policy::reach::GithubHost;
 use broker_protocol::error::ErrorCode;
 use broker_secret_memory::redact;
 use broker_secret_memory::token::AccessToken;
 use reqwest::Url;
 use zeroize::Zeroizing;
 
+use super::answer::Form;
 use crate::caller::Peer;
 use crate::forwarding::{ProxyRequest, Refusal, RequestBody};
 
@@ -88,6 +90,20 @@ pub(super) fn parse(
         headers,
     };
     Ok((request, body))
+}
+
+/// In which form its client reads a refusal: git prints text.
+pub(super) fn form(base: &BaseUrl, request: &Request<Body>) -> Form {
+    let path = request.uri().path();
+    let host = request.headers().get(HOST);
+    let host = host.and_then(|host| host.to_str().ok());
+    let upstream = host.and_then(|host| base.upstream(host, path).ok());
+    let is_web = upstream.is_some_and(|(host, _)| host == GithubHost::Web);
+    if is_web && !path.contains("/info/lfs/") {
+        Form::Text
+    } else {
+        Form::Json
+    }
 }
 
 fn bad(why: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {

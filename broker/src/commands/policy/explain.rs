@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use broker_policy::reach::Scope;
+use broker_policy::reach::git::{GitRequest, NotGit};
 use broker_policy::{
     Accounts, Caller, Missed, NamesOnly, PolicySet, PurposePolicy, Rule, RuleExplained,
     UNKNOWN_ACCOUNT,
@@ -110,6 +111,10 @@ fn write_request(
     rule: Option<&Rule>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    if let Some(found) = request.git() {
+        let public = policy.public && request.is_public_read(&found);
+        return write_git(&found, rule.map(|rule| (policy, rule)), public, out);
+    }
     let needs = match request.needs(policy.paths()) {
         Ok(needs) => needs,
         Err(refusal) => {
@@ -129,6 +134,38 @@ fn write_request(
     {
         Some(beyond) => writeln!(out, "the rule does not give that: {beyond}"),
         None => writeln!(out, "the rule gives that"),
+    }
+}
+
+fn write_git(
+    found: &Result<GitRequest, NotGit>,
+    rule: Option<(&PurposePolicy, &Rule)>,
+    public: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    const PUBLIC: &str = "the purpose is `public`: the request goes on without any credential";
+    match found {
+        Err(_) if public => return writeln!(out, "{PUBLIC}"),
+        Err(no_git) => {
+            return writeln!(
+                out,
+                "the request is refused whatever a rule gives: {no_git}"
+            );
+        }
+        Ok(git) => writeln!(out, "{git}")?,
+    }
+    let (Ok(git), Some((policy, rule))) = (found, rule) else {
+        return Ok(());
+    };
+    match git.beyond(&Scope::of(&rule.terms, policy.paths()), "the rule") {
+        None => writeln!(out, "the rule gives that"),
+        Some(beyond) => {
+            writeln!(out, "the rule does not give that: {beyond}")?;
+            if public {
+                writeln!(out, "{PUBLIC}")?;
+            }
+            Ok(())
+        }
     }
 }
 
@@ -185,6 +222,9 @@ fn gives(policy: &PurposePolicy, rule: &Rule) -> String {
     if !policy.paths().is_empty() {
         let paths: Vec<_> = policy.paths().iter().map(ToString::to_string).collect();
         parts.push(format!("besides {}", paths.join(", ")));
+    }
+    if policy.public {
+        parts.push("reads on the web host besides, without any credential".to_owned());
     }
     parts.join("; ")
 }

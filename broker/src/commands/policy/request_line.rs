@@ -2,17 +2,35 @@
 
 use std::str::FromStr;
 
+use broker_policy::reach::git::{self, GitRequest, NotGit};
 use broker_policy::reach::{self, Allowed, GithubHost, Need, Operation, Refusal, Refused, Scope};
 
-/// A method and a path, without the query.
+/// A method and a path; of the query only git's counts.
 #[derive(Debug, Clone)]
 pub struct RequestLine {
     host: GithubHost,
     method: String,
     path: String,
+    query: Option<String>,
 }
 
 impl RequestLine {
+    /// What it needs, where it is for the web host; `None`: it is for the API.
+    #[must_use]
+    pub fn git(&self) -> Option<Result<GitRequest, NotGit>> {
+        let parse = || GitRequest::parse(&self.method, &self.path, self.query.as_deref());
+        (self.host == GithubHost::Web).then(parse)
+    }
+
+    /// Whether a purpose that is `public` lets it go on without a credential.
+    #[must_use]
+    pub fn is_public_read(&self, found: &Result<GitRequest, NotGit>) -> bool {
+        match found {
+            Ok(git) => git.is_read(),
+            Err(no_git) => git::is_web_read(&self.method, *no_git),
+        }
+    }
+
     /// What it needs of a lease, under a purpose with these `paths`.
     ///
     /// # Errors
@@ -42,21 +60,27 @@ impl FromStr for RequestLine {
         if !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err("write the method in capitals: \"GET /repos/acme/site/labels\"");
         }
-        let (host, path) = match url.strip_prefix("https://uploads.github.com") {
-            Some(path) => (GithubHost::Uploads, path),
-            None => (
-                GithubHost::Api,
-                url.strip_prefix("https://api.github.com").unwrap_or(url),
-            ),
-        };
+        let hosts = [
+            ("https://uploads.github.com", GithubHost::Uploads),
+            ("https://github.com", GithubHost::Web),
+            ("https://api.github.com", GithubHost::Api),
+        ];
+        let known = hosts
+            .iter()
+            .find_map(|(prefix, host)| Some((*host, url.strip_prefix(prefix)?)));
+        let (host, path) = known.unwrap_or((GithubHost::Api, url));
         if !path.starts_with('/') {
             return Err(FORM);
         }
-        let path = path.split_once('?').map_or(path, |(path, _)| path);
+        let (path, query) = match path.split_once('?') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (path, None),
+        };
         Ok(Self {
             host,
             method: method.to_owned(),
             path: path.to_owned(),
+            query,
         })
     }
 }

@@ -18,6 +18,18 @@ use crate::leases::issue::{IssueError, vault_error};
 use crate::secrets::{Upkeep, UpkeepError};
 
 impl Leases {
+    /// Nothing goes on under a lease while the store is locked.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Locked`]
+    pub(crate) fn refuse_while_locked(&self) -> Result<(), IssueError> {
+        if self.grants_nothing() {
+            return Err(IssueError::Locked);
+        }
+        Ok(())
+    }
+
     /// The value that a request under this lease is made with. Opened first where it is not, or where another
     /// one is in use by now; that is on record before it happens.
     ///
@@ -49,9 +61,7 @@ impl Leases {
         lease: &Lease,
         proxied: &Proxied,
     ) -> Result<Option<Arc<HeldValue>>, IssueError> {
-        if self.grants_nothing() {
-            return Err(IssueError::Locked);
-        }
+        self.refuse_while_locked()?;
         let in_use = match self.place_of(lease)? {
             (_, Some(held)) => Some(held.hashed_credential),
             (source, None) => self.sources.hashed(&source),

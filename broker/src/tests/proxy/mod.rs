@@ -2,10 +2,13 @@
 
 mod custody;
 mod faults;
+mod git;
 mod requests;
 
 use axum::body::Body;
 use axum::http::Request;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use support::broker::own_uid;
 use support::canary;

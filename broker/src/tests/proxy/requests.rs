@@ -2,8 +2,6 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use support::github::Fault;
 use support::{canary, wait};
 

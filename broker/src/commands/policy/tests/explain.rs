@@ -165,6 +165,43 @@ fn explain_knows_what_the_paths_of_a_purpose_allow_and_which_line_is_missing() {
 }
 
 #[test]
+fn explain_knows_git_and_what_goes_on_without_a_credential() {
+    let purpose = PURPOSE.replace("deliver = 'raw'", "deliver = 'proxy'");
+    let says = |public: &str, request: &str| {
+        let rest = format!("{public}[[allow]]\ncaller = {{ uid = 4000000007 }}\n");
+        let dir = checkout(&[SECRET, ("p.toml", &format!("{purpose}{rest}"))]);
+        let all = explained_in(
+            dir.path(),
+            &["p", "--uid", "4000000007", "--request", request],
+        );
+        let (_, after) = all.split_once("proxy token for `bot`").unwrap();
+        let (_, after) = after.split_once('\n').unwrap();
+        after.trim_end_matches('0').to_owned()
+    };
+    let fetch = "GET https://github.com/acme/site.git/info/refs?service=git-upload-pack";
+    let needs = "git-upload-pack needs contents: read on acme/site\n\
+                 the rule does not give that: permission `contents: read`; the rule does not allow it\n";
+    assert_eq!(says("", fetch), needs);
+    let public = "the purpose is `public`: the request goes on without any credential\n";
+    assert_eq!(says("public = true\n", fetch), format!("{needs}{public}"));
+    assert_eq!(
+        says(
+            "public = true\n",
+            "POST https://github.com/acme/site/git-receive-pack"
+        ),
+        "git-receive-pack needs contents: write on acme/site\n\
+         the rule does not give that: permission `contents: write`; the rule does not allow it\n"
+    );
+    let download = "GET https://github.com/acme/site/releases/download/v1/site.zip";
+    assert_eq!(says("public = true\n", download), public);
+    assert_eq!(
+        says("", download),
+        "the request is refused whatever a rule gives: it is neither git nor Git LFS, and nothing else \
+         on this host is covered by a permission\n"
+    );
+}
+
+#[test]
 fn a_named_account_brings_its_groups() {
     let accounts = ExplainAccounts::default();
     let who = WhoArgs {
