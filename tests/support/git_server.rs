@@ -1,18 +1,22 @@
-//! A private repository behind `git http-backend` and Basic authentication, as GitHub asks for it.
+//! Repositories behind `git http-backend` and Basic authentication, as GitHub asks for it.
 //!
 //! A CGI server and no more: one thread and one answer a connection, bodies with a length or in
-//! chunks. The user name is not looked at; the password is the token.
+//! chunks. The user name is not looked at; the password is the token. Of Git LFS it sends back what it got.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use nix::libc::linger;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::Linger;
 use tempfile::TempDir;
 
 /// One request, as it came.
@@ -26,6 +30,28 @@ pub struct Seen {
     pub chunked: bool,
     /// How long the body was, in bytes.
     pub length: usize,
+    /// Its headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Seen {
+    /// One header's value.
+    #[must_use]
+    pub fn header(&self, wanted: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(name, _)| name == wanted);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// What happens to large answers: those that hold a pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pack {
+    /// They are sent.
+    Whole,
+    /// The connection is reset after so many bytes.
+    Reset(usize),
+    /// After so many bytes no more come.
+    Held(usize),
 }
 
 /// The server. Its thread ends with the test.
@@ -33,20 +59,27 @@ pub struct GitServer {
     address: SocketAddr,
     directory: TempDir,
     seen: Arc<Mutex<Vec<Seen>>>,
+    packs: Arc<Mutex<Pack>>,
+    holding: Arc<AtomicBool>,
 }
 
 impl GitServer {
-    /// Serves `acme/site.git`, which holds one commit, to clients that know `token`.
+    /// Serves `acme/site.git` and `other/site.git`, which hold one commit, to clients that know `token`, and
+    /// `open/site.git` to all.
     pub fn start(token: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         make_repository(directory.path());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
+        let packs = Arc::new(Mutex::new(Pack::Whole));
+        let holding = Arc::new(AtomicBool::new(false));
         let site = Arc::new(Site {
             root: directory.path().join("served"),
             token: token.to_owned(),
             seen: Arc::clone(&seen),
+            packs: Arc::clone(&packs),
+            holding: Arc::clone(&holding),
         });
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -59,7 +92,25 @@ impl GitServer {
             address,
             directory,
             seen,
+            packs,
+            holding,
         }
+    }
+
+    /// From now on this happens to answers that are longer than it says.
+    pub fn packs(&self, what: Pack) {
+        *self.packs.lock().unwrap() = what;
+    }
+
+    /// Whether a pack is held back by now.
+    #[must_use]
+    pub fn is_holding(&self) -> bool {
+        self.holding.load(Ordering::Relaxed)
+    }
+
+    /// No request is known any more.
+    pub fn forget(&self) {
+        self.seen.lock().unwrap().clear();
     }
 
     /// `127.0.0.1:PORT`, as git names the host.
@@ -105,23 +156,28 @@ pub fn git(directory: &Path, arguments: &[&str]) -> String {
 }
 
 fn make_repository(directory: &Path) {
-    let (first, served) = (directory.join("first"), directory.join("served/acme"));
+    let (first, served) = (directory.join("first"), directory.join("served"));
     fs::create_dir_all(&first).unwrap();
-    fs::create_dir_all(&served).unwrap();
     git(&first, &["init", "--quiet", "--initial-branch=main"]);
     fs::write(first.join("README"), "private\n").unwrap();
     git(&first, &["add", "README"]);
     git(&first, &["commit", "--quiet", "--message=First"]);
-    git(
-        &served,
-        &["clone", "--quiet", "--bare", "../../first", "site.git"],
-    );
+    for owner in ["acme", "other", "open"] {
+        let served = served.join(owner);
+        fs::create_dir_all(&served).unwrap();
+        git(
+            &served,
+            &["clone", "--quiet", "--bare", "../../first", "site.git"],
+        );
+    }
 }
 
 struct Site {
     root: PathBuf,
     token: String,
     seen: Arc<Mutex<Vec<Seen>>>,
+    packs: Arc<Mutex<Pack>>,
+    holding: Arc<AtomicBool>,
 }
 
 impl Site {
@@ -163,15 +219,38 @@ impl Site {
             allowed,
             chunked,
             length: body.len(),
+            headers: headers.clone(),
         });
-        if !allowed {
+        let open = line.split(' ').nth(1).is_some_and(is_open);
+        if !allowed && !open {
             return output.write_all(
                 b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"GitHub\"\r\n\
                   Content-Length: 0\r\nConnection: close\r\n\r\n",
             );
         }
-        let answer = self.backend(&line, &header, &body);
-        output.write_all(&answer)
+        let answer = if line.contains("/info/lfs/") || line.contains("/releases/") {
+            let length = body.len();
+            let head =
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+            [head.into_bytes(), body].concat()
+        } else {
+            self.backend(&line, &header, &body)
+        };
+        let packs = *self.packs.lock().unwrap();
+        let sent = match packs {
+            Pack::Reset(sent) | Pack::Held(sent) => sent,
+            Pack::Whole => usize::MAX,
+        };
+        let Some(sent) = answer.get(..sent) else {
+            return output.write_all(&answer);
+        };
+        output.write_all(sent)?;
+        if let Pack::Held(_) = packs {
+            self.holding.store(true, Ordering::Relaxed);
+            // Until the other side ends it.
+            return input.read_to_end(&mut Vec::new()).map(drop);
+        }
+        setsockopt(stream, Linger, &LINGER_NOT).map_err(Into::into)
     }
 
     fn allows(&self, authorization: &str) -> bool {
@@ -238,6 +317,18 @@ impl Site {
         answer
     }
 }
+
+/// What everyone may read.
+fn is_open(target: &str) -> bool {
+    let reads = target.starts_with("/open/") && !target.contains("git-receive-pack");
+    reads || target.contains("/releases/")
+}
+
+/// A close that resets.
+const LINGER_NOT: linger = linger {
+    l_onoff: 1,
+    l_linger: 0,
+};
 
 fn read_chunks(input: &mut BufReader<&TcpStream>) -> std::io::Result<Vec<u8>> {
     let mut body = Vec::new();

@@ -35,6 +35,7 @@ pub mod namespace;
 pub mod needs;
 pub mod one_password;
 mod ran;
+pub mod relay;
 pub mod scenes;
 pub mod stalled;
 pub mod strace;
