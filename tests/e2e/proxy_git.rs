@@ -1,4 +1,5 @@
-//! git itself over the proxy: every git on this machine, through a relay, since none speaks to a Unix socket.
+//! git itself over the proxy: every git on this machine, through a relay, since none speaks to a Unix socket, to
+//! `git http-backend` behind TLS.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use support::broker::{Ran, own};
 use support::git_server::{GitServer, Pack, git};
 use support::relay::Relay;
+use support::tls_front::TlsFront;
 use support::{Home, TestBroker, canary, needs, wait};
 
 const SITE: &str = "https://github.com/acme/site.git";
@@ -26,19 +28,22 @@ struct Scene {
     broker: TestBroker,
     server: GitServer,
     relay: Relay,
+    _front: TlsFront,
     program: PathBuf,
 }
 
 impl Scene {
     fn new(program: &Path) -> Self {
         let server = GitServer::start(canary::CLASSIC);
+        let front = TlsFront::before(&server.host());
         let home = Home::ready();
         home.policy("push.toml", &purpose("push", "write", ""));
         home.policy("fetch.toml", &purpose("fetch", "read", ""));
         home.policy("public.toml", &purpose("public", "read", "public = true"));
         home.config(&format!(
-            "[github]\napi = \"http://{}/api/v3\"\ncheck_every = \"off\"\npoll_every = \"off\"\n",
-            server.host()
+            "[github]\napi = \"https://{}/api/v3\"\nca = \"{}\"\ncheck_every = \"off\"\npoll_every = \"off\"\n",
+            front.host(),
+            front.ca().display()
         ));
         let broker = home.start();
         broker
@@ -46,7 +51,8 @@ impl Scene {
             .ctl_with(&["secret", "set", "org-label-sync-token"], canary::CLASSIC)
             .success();
         Self {
-            relay: Relay::start(&broker.proxy_socket(), &server.host()),
+            relay: Relay::start(&broker.proxy_socket(), &front.host()),
+            _front: front,
             broker,
             server,
             program: program.to_owned(),
@@ -314,4 +320,28 @@ fn a_revocation_cuts_a_clone_in_the_middle() {
         assert_eq!(scene.outcome()["why"], "the lease ended");
         assert!(!scene.path("cut").exists());
     }
+}
+
+/// The most memory that the broker has had, in KiB.
+fn peak(broker: &TestBroker) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", broker.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.unwrap().trim().trim_end_matches(" kB");
+    number.parse().unwrap()
+}
+
+#[test]
+fn what_git_transfers_is_not_held_in_memory() {
+    let Some(program) = gits().into_iter().next() else {
+        return;
+    };
+    let (scene, _, token) = large(&program);
+    scene.clone(&token, SITE, "before").success();
+    let before = peak(&scene.broker);
+    let first = scene.path("first");
+    commit(&first, "more", &noise(64 << 20));
+    scene.push(&token, &first).success();
+    scene.clone(&token, SITE, "after").success();
+    let grown = peak(&scene.broker) - before;
+    assert!(grown < 16 << 10, "{grown} KiB for twice 64 MiB");
 }

@@ -56,7 +56,7 @@ mod stand_in;
 mod state;
 #[cfg(test)]
 mod tests;
-mod tls;
+pub(crate) mod tls;
 mod tokens;
 mod world;
 

@@ -40,6 +40,7 @@ pub mod scenes;
 pub mod stalled;
 pub mod strace;
 pub mod terminal;
+pub mod tls_front;
 pub mod wait;
 
 pub use broker::{AnyBroker, TestBroker};

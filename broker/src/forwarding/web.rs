@@ -75,7 +75,9 @@ async fn with_body(
     let (sent, _) = body.take().ok_or_else(|| refused(NotGit::Batch))?;
     let read = body::to_bytes(sent, LARGEST_BATCH).await;
     let read = read.map_err(|_too_long_or_cut| {
-        let why = format!("refused: the body of a Git LFS batch has at most {LARGEST_BATCH} bytes, and comes whole");
+        let why = format!(
+            "refused: the body of a Git LFS batch has at most {LARGEST_BATCH} bytes, and comes whole"
+        );
         Refusal::new(ErrorCode::BadRequest, why)
     })?;
     let git = git.with_body(&read).map_err(refused)?;
