@@ -264,8 +264,10 @@ impl Forwarding {
         let Some(over) = self.leases.table.until_over(&lease.id) else {
             return Err(self.refuse(&request, None, Refusal::not_live()).await);
         };
-        let recorded = self.record_request(lease, &request).await?;
-        let mut outcome = Outcome::new(Arc::clone(&self.journal), lease, &request, recorded);
+        let public = matches!(passage, Passage::Public { .. });
+        let recorded = self.record_request(lease, &request, public).await?;
+        let asked = (&request, public);
+        let mut outcome = Outcome::new(Arc::clone(&self.journal), lease, asked, recorded);
         let value = self.value_for(&passage, lease, proxied).await;
         let value = value.inspect_err(|refusal| outcome.failed(refusal))?;
         proxied.uses.requests.fetch_add(1, Ordering::Relaxed);
@@ -356,6 +358,7 @@ impl Forwarding {
         &self,
         lease: &Lease,
         request: &ProxyRequest,
+        public: bool,
     ) -> Result<Option<u64>, Refusal> {
         let account = lease.caller.account();
         self.leases
@@ -371,6 +374,7 @@ impl Forwarding {
             lease: lease.id.as_str(),
             method: request.method.as_str(),
             path: &request.path,
+            public,
         };
         let body = RecordBody::of(&event).map_err(IssueError::Record)?;
         self.leases.spend_bytes(account, body.as_str().len())?;

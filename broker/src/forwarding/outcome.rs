@@ -21,7 +21,7 @@ use crate::lease::Lease;
 /// What a lease that ended meanwhile is to those whose request it cuts off.
 pub(super) const LEASE_OVER: &str = "the lease ended";
 /// The longest record of an outcome, but for its method and path: what is paid for before.
-const LONGEST: usize = 384;
+const LONGEST: usize = 400;
 /// The longest text of why there is no answer, in characters.
 const LONGEST_WHY: usize = 160;
 
@@ -31,6 +31,8 @@ pub(super) struct Outcome {
     lease: LeaseId,
     method: Method,
     path: Box<str>,
+    /// Whether it goes on without a credential.
+    public: bool,
     /// The number of its `proxy.request`, where it has one.
     request: Option<u64>,
     pub(super) status: Option<u16>,
@@ -43,7 +45,7 @@ impl Outcome {
     pub(super) fn new(
         journal: Arc<Journal>,
         lease: &Lease,
-        request: &ProxyRequest,
+        (request, public): (&ProxyRequest, bool),
         recorded: Option<u64>,
     ) -> Self {
         Self {
@@ -51,6 +53,7 @@ impl Outcome {
             lease: lease.id.clone(),
             method: request.method.clone(),
             path: request.path.clone(),
+            public,
             request: recorded,
             status: None,
             sent: Arc::default(),
@@ -119,6 +122,7 @@ impl Drop for Outcome {
             request: self.request,
             method: self.method.as_str(),
             path: &self.path,
+            public: self.public,
             status: self.status,
             sent: self.sent.load(Ordering::Relaxed),
             received: self.received,

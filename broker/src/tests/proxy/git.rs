@@ -270,8 +270,23 @@ fn what_everyone_may_read_goes_on_without_a_credential_where_the_purpose_says_so
     assert!(without, "{seen:?}");
     assert!(seen[3].line.contains(download), "{seen:?}");
 
+    let recorded = |kind| scene.broker.home.records_of(kind);
+    let transfers = recorded("proxy.request");
+    assert!(
+        transfers.iter().all(|one| one["public"] == true),
+        "{transfers:?}"
+    );
+    wait::until(|| recorded("proxy.response").len() == 4);
+    let outcomes = recorded("proxy.response");
+    assert!(
+        outcomes.iter().all(|one| one["public"] == true),
+        "{outcomes:?}"
+    );
+
     // What is in the lease goes on under it.
     assert_eq!(scene.ask("GET", REFS, "").status, 200);
+    wait::until(|| recorded("proxy.response").len() == 5);
+    assert!(recorded("proxy.response")[4].get("public").is_none());
     assert!(scene.server.seen()[4].allowed);
     // No one's but GitHub's to say; and the stored value is not suspected for it.
     let private = scene.ask("GET", &refs.replace("open", "other"), "");

@@ -19,6 +19,9 @@ pub enum ProxyEvent<'a> {
         method: &'a str,
         /// The path as it was sent, without its query.
         path: &'a str,
+        /// Whether it goes on without a credential, as everyone may make it.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        public: bool,
     },
     /// A request was passed on, and this is the outcome.
     #[serde(rename = "proxy.response")]
@@ -32,6 +35,9 @@ pub enum ProxyEvent<'a> {
         method: &'a str,
         /// The path as it was sent, without its query.
         path: &'a str,
+        /// Whether it went on without a credential, as everyone may make it.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        public: bool,
         /// GitHub's status; absent where there was no answer.
         #[serde(skip_serializing_if = "Option::is_none")]
         status: Option<u16>,
