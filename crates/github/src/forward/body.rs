@@ -18,7 +18,7 @@ use super::clone_token::CloneTokens;
 use super::progress::Progress;
 
 /// The body of an answer: a stream of its pieces, as GitHub sends them and as fast as they are asked for. The last one
-/// may be an error. Dropping it ends the exchange.
+/// may be an error. Dropping it ends the exchange, also what is left of an upload.
 pub struct AnswerBody {
     /// `None` once it is over.
     body: Option<Body>,
@@ -126,5 +126,12 @@ impl Stream for AnswerBody {
             Some(piece) => Poll::Ready(Some(piece)),
             None => this.poll_piece(cx),
         }
+    }
+}
+
+/// Also where the caller goes away.
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        self.progress.ends();
     }
 }

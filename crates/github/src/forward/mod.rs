@@ -67,7 +67,7 @@ pub struct Forwarded {
     /// The headers, without those that are of this connection or tell of the credential. `Content-Length` is
     /// that of the body.
     pub headers: HeaderMap,
-    /// The body, as it comes. Dropping it ends the exchange at GitHub.
+    /// The body, as it comes. Dropping it ends the exchange, also what is left of an upload.
     pub body: AnswerBody,
 }
 
@@ -202,7 +202,8 @@ impl GitHub {
         })
     }
 
-    /// What a refusal means for the principal's limits. Its body is still passed on whole.
+    /// What a refusal means for the principal's limits. Its body is still passed on whole. If the caller asked for it
+    /// to be compressed, only its headers say anything.
     async fn take_in(
         &self,
         status: u16,

@@ -20,6 +20,8 @@ pub(super) struct Progress {
     state: Mutex<State>,
     /// Who waits for the answer to begin: the end of an upload shortens that.
     waiting: AtomicWaker,
+    /// Who waits for the caller to send more.
+    uploading: AtomicWaker,
 }
 
 struct State {
@@ -58,6 +60,7 @@ impl Progress {
                 upload,
             }),
             waiting: AtomicWaker::new(),
+            uploading: AtomicWaker::new(),
         }
     }
 
@@ -78,6 +81,20 @@ impl Progress {
         if matches!(upload, Upload::Over | Upload::Late) {
             self.waiting.wake();
         }
+    }
+
+    /// The answer is over, or no one wants it: what is not uploaded yet is not any more.
+    pub(super) fn ends(&self) {
+        self.uploads(Upload::Over);
+        self.uploading.wake();
+    }
+
+    /// The upload waits for the caller to send more, or for [`Self::ends`].
+    pub(super) fn awaits_caller(&self, cx: &Context<'_>) {
+        if self.upload() != Upload::AwaitsCaller {
+            self.uploads(Upload::AwaitsCaller);
+        }
+        self.uploading.register(cx.waker());
     }
 
     /// Where the upload is.

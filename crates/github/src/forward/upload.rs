@@ -58,10 +58,12 @@ impl Body for Watched {
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
         let Poll::Ready(piece) = pieces.as_mut().poll_next(cx) else {
-            if this.progress.upload() != Upload::AwaitsCaller {
-                this.progress.uploads(Upload::AwaitsCaller);
-            }
-            return Poll::Pending;
+            this.progress.awaits_caller(cx);
+            // The answer may have ended meanwhile, before the whole request: then no more of it is sent.
+            return match this.progress.upload() {
+                Upload::Over | Upload::Late | Upload::Cut => this.cut(),
+                Upload::AwaitsGitHub | Upload::AwaitsCaller => Poll::Pending,
+            };
         };
         let bytes = match piece {
             Some(Ok(bytes)) => bytes,

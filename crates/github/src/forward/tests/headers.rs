@@ -176,6 +176,7 @@ async fn an_answer_loses_what_is_of_the_connection_or_tells_of_the_credential() 
         te: trailers\r\n\
         trailer: x-check\r\n\
         transfer-encoding: chunked\r\n\
+        content-length: 99\r\n\
         upgrade: h2c\r\n\
         alt-svc: h3=\":443\"\r\n\
         strict-transport-security: max-age=31536000\r\n\

@@ -6,6 +6,7 @@ mod headers;
 mod limits;
 mod streams;
 mod upstream;
+mod waits;
 
 use self::upstream::{Upstream, body, refused};
 use super::*;

@@ -136,6 +136,20 @@ pub(super) async fn head(stream: &mut TcpStream) -> String {
     String::from_utf8(text).unwrap()
 }
 
+/// That this is what comes next.
+pub(super) async fn reads(stream: &mut TcpStream, wanted: &str) {
+    let mut read = vec![0; wanted.len()];
+    stream.read_exact(&mut read).await.unwrap();
+    assert_eq!(str::from_utf8(&read).unwrap(), wanted);
+}
+
+/// That the client ends the connection.
+pub(super) async fn is_closed(stream: &mut TcpStream) {
+    let mut rest = Vec::new();
+    // With or without a reset.
+    let _end = stream.read_to_end(&mut rest).await;
+}
+
 pub(super) fn map(pairs: &[(&'static str, &str)]) -> HeaderMap {
     let pairs = pairs.iter().map(|(name, value)| {
         let value = HeaderValue::from_str(value).unwrap();
@@ -203,8 +217,9 @@ pub(super) fn refused(result: Result<Forwarded, GitHubError>) -> GitHubError {
 /// Short enough for a test that waits them out, long enough for a loaded machine.
 pub(super) fn short_waits() -> Waits {
     Waits {
-        call: Duration::from_secs(2),
-        head: Duration::from_millis(300),
-        byte: Duration::from_millis(600),
+        // Of no forwarded exchange: it would end each of those that wait.
+        call: Duration::from_millis(100),
+        head: Duration::from_millis(400),
+        byte: Duration::from_millis(1200),
     }
 }
