@@ -57,7 +57,6 @@ impl ApiError for GitHubError {
     fn answer(&self) -> Answer {
         let code = match self {
             Self::Limited { .. } => ErrorCode::RateLimited,
-            Self::CallerBody(_) => ErrorCode::BadRequest,
             Self::Fault { .. }
             | Self::Unreachable(_)
             | Self::NotTried { .. }
@@ -72,6 +71,7 @@ impl ApiError for GitHubError {
             | Self::Refused { .. }
             | Self::Moved { .. }
             | Self::Unsendable => ErrorCode::UpstreamRefused,
+            Self::UnsendablePath | Self::CallerBody(_) => ErrorCode::BadRequest,
         };
         Answer::from(code).with_retry_after(self.retry_after())
     }

@@ -198,7 +198,7 @@ impl From<GitHubError> for Refusal {
         }
         let answer = error.answer();
         let status = match &error {
-            GitHubError::CallerBody(BodyFault::Cut) => 400,
+            GitHubError::UnsendablePath | GitHubError::CallerBody(BodyFault::Cut) => 400,
             GitHubError::CallerBody(_) => 408,
             _ => 502,
         };

@@ -104,6 +104,11 @@ pub enum GitHubError {
         /// What is wrong with it.
         what: BadAnswer,
     },
+    /// Nothing was asked: the path or the query of a caller would not go out as it came.
+    #[error(
+        "the path or query would not reach GitHub as it stands; percent-encode what a URL does not hold, and leave out `.` and `..`"
+    )]
+    UnsendablePath,
     /// The body that a caller sends did not arrive whole. GitHub was sent what there was of it.
     #[error("the body of the request {0}")]
     CallerBody(BodyFault),
@@ -239,6 +244,7 @@ impl GitHubError {
             | Self::Refused { .. }
             | Self::Moved { .. }
             | Self::Unsendable
+            | Self::UnsendablePath
             | Self::CannotAsk(_) => (Outcome::NotDone, None),
         }
     }

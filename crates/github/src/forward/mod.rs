@@ -84,16 +84,14 @@ impl GitHub {
     ///
     /// # Errors
     ///
-    /// [`GitHubError`]: `Limited`, `NotTried`, `CannotAsk` and `Unsendable` without having asked; `Unauthorized`;
-    /// `Unreachable`; `CallerBody`; `BadAnswer` for one that must not be passed on.
+    /// [`GitHubError`]: `Limited`, `NotTried`, `UnsendablePath`, `Unsendable` and `CannotAsk` without having asked;
+    /// `Unauthorized`; `Unreachable`; `CallerBody`; `BadAnswer` for one that must not be passed on.
     pub async fn forward(&self, asked: Forward<'_>) -> Result<Forwarded, GitHubError> {
         let (path, principal, clone_token) = (asked.path, asked.principal, asked.clone_token);
-        let Some(url) = self.base.address(asked.host, path, asked.query) else {
-            return Err(GitHubError::CannotAsk(
-                "the request's path or query cannot go to GitHub as it stands; encode what a URL does not hold"
-                    .into(),
-            ));
-        };
+        let url = self
+            .base
+            .address(asked.host, path, asked.query)
+            .ok_or(GitHubError::UnsendablePath)?;
         let is_git = asked.host == GithubHost::Web;
         // Of no resource's window: git has limits of its own.
         let resource = if is_git { None } else { resource_of(path) };

@@ -51,10 +51,7 @@ async fn what_cannot_go_out_as_it_came_is_not_sent() {
             ..upstream.get(path)
         };
         let error = refused(upstream.github.forward(asked).await);
-        assert!(
-            matches!(error, GitHubError::CannotAsk(_)),
-            "{path}: {error}"
-        );
+        assert_eq!(error, GitHubError::UnsendablePath, "{path}");
     }
     let bad = AccessToken::new(format!("{CANARY}\r\nx: y"));
     let asked = Forward {
