@@ -19,6 +19,7 @@
 
 mod budget;
 mod outcome;
+mod record;
 mod refusal;
 mod refused_values;
 mod web;
@@ -27,20 +28,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::body::Body;
-use broker_audit::record::{Body as RecordBody, ProxyEvent};
-use broker_audit_writer::Effect;
 use broker_github::{Forward, GitHub, GitHubError, Method};
 use broker_policy::reach::{self, GithubHost, Scope};
 use broker_policy::{Caller, PurposePolicy};
 use broker_protocol::api::LeaseView;
-use broker_protocol::error::ErrorCode;
 use broker_protocol::paths::Paths;
 use broker_secret_memory::proxy_token;
 use broker_secret_memory::token::AccessToken;
 use reqwest::header::HeaderMap;
 
 use self::budget::RequestBudgets;
-use self::outcome::{LEASE_OVER, Outcome};
+use self::outcome::LEASE_OVER;
+pub(crate) use self::record::Asked;
 pub(crate) use self::refusal::Refusal;
 use self::refused_values::RefusedValues;
 use self::web::Passage;
@@ -48,9 +47,7 @@ use crate::checks::Checks;
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::lease::Lease;
-use crate::lease_record;
 use crate::leases::Leases;
-use crate::leases::issue::IssueError;
 use crate::leases::proxied::{HeldValue, Proxied};
 use crate::limits::Limits;
 use crate::policies::Policies;
@@ -153,17 +150,18 @@ impl Forwarding {
         let found = self.leases.proxied(&request.token, now);
         let own = |(lease, _): &(Arc<Lease>, _)| lease.caller.uid == request.caller.uid;
         let Some((lease, proxied)) = found.filter(own) else {
-            if proxy_token::is_well_formed(request.token.expose()) {
-                return Err(self.refuse(&request, None, Refusal::not_live()).await);
-            }
-            return Err(Refusal::foreign_token());
+            let refusal = match proxy_token::is_well_formed(request.token.expose()) {
+                true => Refusal::not_live(),
+                false => Refusal::foreign_token(),
+            };
+            return Err(self.refuse(request.asked(), None, refusal).await);
         };
         let passage = match self.decide(&lease, &request, &mut body).await {
             Ok(passage) => passage,
             Err(refusal) => {
                 proxied.uses.count_refusal(&refusal.why);
                 self.count(&lease, "refused");
-                return Err(self.refuse(&request, Some(&lease), refusal).await);
+                return Err(self.refuse(request.asked(), Some(&lease), refusal).await);
             }
         };
         let answered = self.pass_on((&lease, &proxied), passage, request, body);
@@ -187,11 +185,12 @@ impl Forwarding {
 
     /// Whether the lease, the policy in force and the budgets allow the request.
     async fn decide(
-        &self,
+        self: &Arc<Self>,
         lease: &Lease,
         request: &ProxyRequest,
         body: &mut Option<RequestBody>,
     ) -> Result<Passage, Refusal> {
+        self.leases.refuse_while_locked()?;
         let policies = self.policies.in_force();
         let policy = policies.set.purpose(&lease.purpose);
         let scope = Scope {
@@ -220,36 +219,12 @@ impl Forwarding {
             (Passage::Lease { .. }, GithubHost::Web) => self.limits.refuse_held_off(lease)?,
             (Passage::Lease { .. }, _) => self.limits.refuse_limited(lease)?,
         }
-        Ok(passage)
-    }
-
-    /// Records a refusal, as a denial is: up to a number for each account and minute.
-    async fn refuse(
-        &self,
-        request: &ProxyRequest,
-        lease: Option<&Lease>,
-        refusal: Refusal,
-    ) -> Refusal {
-        let event = ProxyEvent::Refused {
-            caller: lease_record::caller(&request.caller),
-            lease: lease.map(|lease| lease.id.as_str()),
-            method: request.method.as_str(),
-            path: &request.path,
-            code: refusal.code.as_str(),
-            why: &refusal.why,
-        };
-        let account = request.caller.account();
-        let recorded = self.leases.record_refusal(account, refusal.code, &event);
-        match recorded.await {
-            Ok(_) => refusal,
-            // One of many, which are counted. What it says of the wait is what holds.
-            Err(IssueError::Flood { .. } | IssueError::LogFlood { .. })
-                if refusal.code == ErrorCode::RateLimited =>
-            {
-                refusal
-            }
-            Err(instead) => instead.into(),
+        if let Passage::Lease { .. } = passage
+            && let Some(value) = self.leases.hash_in_use(lease)?
+        {
+            self.refuse_unaccepted(lease, &value)?;
         }
+        Ok(passage)
     }
 
     async fn pass_on(
@@ -262,12 +237,12 @@ impl Forwarding {
         Box::pin(self.leases.renew_in_use(lease, proxied)).await;
         // Policy may have ended it instead.
         let Some(over) = self.leases.table.until_over(&lease.id) else {
-            return Err(self.refuse(&request, None, Refusal::not_live()).await);
+            return Err(self
+                .refuse(request.asked(), None, Refusal::not_live())
+                .await);
         };
         let public = matches!(passage, Passage::Public { .. });
-        let recorded = self.record_request(lease, &request, public).await?;
-        let asked = (&request, public);
-        let mut outcome = Outcome::new(Arc::clone(&self.journal), lease, asked, recorded);
+        let mut outcome = self.record(lease, &request, public).await?;
         let value = self.value_for(&passage, lease, proxied).await;
         let value = value.inspect_err(|refusal| outcome.failed(refusal))?;
         proxied.uses.requests.fetch_add(1, Ordering::Relaxed);
@@ -280,10 +255,10 @@ impl Forwarding {
             ..
         } = request;
         let body = body.map(|(body, length)| outcome.counting(body, length));
-        let token = value.as_ref().map(|value| value.token());
         let principal = value
             .as_ref()
             .and_then(|_| self.limits.principal_behind(lease));
+        let hashed = value.as_ref().map(|value| value.hashed().clone());
         let answer = self.github.forward(Forward {
             method,
             host,
@@ -292,7 +267,7 @@ impl Forwarding {
             headers: &headers,
             body,
             // Into the `Authorization` header, which is marked sensitive and wiped.
-            credential: token.as_ref(),
+            credential: value.map(|value| value.token()),
             principal: principal.as_ref(),
             clone_token: matches!(passage, Passage::Lease { clone_token: true }),
         });
@@ -326,8 +301,8 @@ impl Forwarding {
                     if let Passage::Public { beyond } = &passage {
                         return Err(Refusal::not_public(beyond));
                     }
-                    if let Some(value) = value {
-                        self.check_refused(lease, value.hashed());
+                    if let Some(hashed) = hashed {
+                        self.check_refused(lease, &hashed);
                     }
                     return Err(Refusal::value_refused(&lease.secret));
                 }
@@ -338,7 +313,7 @@ impl Forwarding {
 
     /// What a request goes on with: nothing, where everyone may make it.
     async fn value_for(
-        &self,
+        self: &Arc<Self>,
         passage: &Passage,
         lease: &Arc<Lease>,
         proxied: &Arc<Proxied>,
@@ -350,35 +325,5 @@ impl Forwarding {
         let value = self.leases.value_behind(lease, proxied).await?;
         self.refuse_unaccepted(lease, value.hashed())?;
         Ok(Some(value))
-    }
-
-    /// Makes a write durable before it goes on; a read only where configuration says so. The record of the
-    /// outcome is never refused, so it is paid for here.
-    async fn record_request(
-        &self,
-        lease: &Lease,
-        request: &ProxyRequest,
-        public: bool,
-    ) -> Result<Option<u64>, Refusal> {
-        let account = lease.caller.account();
-        self.leases
-            .spend_bytes(account, Outcome::longest(request))?;
-        let is_read = matches!(request.method, Method::GET | Method::HEAD);
-        if is_read && !self.config.record_reads_first {
-            return match self.journal.fault() {
-                Some(fault) => Err(Refusal::not_recorded(&fault)),
-                None => Ok(None),
-            };
-        }
-        let event = ProxyEvent::Request {
-            lease: lease.id.as_str(),
-            method: request.method.as_str(),
-            path: &request.path,
-            public,
-        };
-        let body = RecordBody::of(&event).map_err(IssueError::Record)?;
-        self.leases.spend_bytes(account, body.as_str().len())?;
-        let recorded = self.journal.record_body(body, Effect::Nothing).await;
-        Ok(Some(recorded.map_err(IssueError::NotRecorded)?))
     }
 }

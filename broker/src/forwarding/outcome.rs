@@ -25,14 +25,46 @@ const LONGEST: usize = 400;
 /// The longest text of why there is no answer, in characters.
 const LONGEST_WHY: usize = 160;
 
-/// Recorded when it is dropped.
-pub(super) struct Outcome {
-    journal: Arc<Journal>,
+/// What the records say of a request that is passed on.
+pub(super) struct Passed {
     lease: LeaseId,
     method: Method,
     path: Box<str>,
     /// Whether it goes on without a credential.
     public: bool,
+}
+
+impl Passed {
+    pub(super) fn new(lease: &Lease, request: &ProxyRequest, public: bool) -> Self {
+        Self {
+            lease: lease.id.clone(),
+            method: request.method.clone(),
+            path: request.path.clone(),
+            public,
+        }
+    }
+
+    /// The record before it is.
+    pub(super) fn announced(&self) -> ProxyEvent<'_> {
+        ProxyEvent::Request {
+            lease: self.lease.as_str(),
+            method: self.method.as_str(),
+            path: &self.path,
+            public: self.public,
+        }
+    }
+
+    /// What the record of its outcome takes of the log at the most, in bytes.
+    pub(super) fn longest_outcome(&self) -> usize {
+        // In JSON, each byte of a path may become two.
+        LONGEST + self.method.as_str().len() + 2 * self.path.len()
+    }
+}
+
+/// Recorded when it is dropped.
+pub(super) struct Outcome {
+    journal: Arc<Journal>,
+    passed: Passed,
     /// The number of its `proxy.request`, where it has one.
     request: Option<u64>,
     pub(super) status: Option<u16>,
@@ -42,30 +74,17 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    pub(super) fn new(
-        journal: Arc<Journal>,
-        lease: &Lease,
-        (request, public): (&ProxyRequest, bool),
-        recorded: Option<u64>,
-    ) -> Self {
+    /// `request` is the number of its `proxy.request`, where it has one.
+    pub(super) fn new(journal: Arc<Journal>, passed: Passed, request: Option<u64>) -> Self {
         Self {
             journal,
-            lease: lease.id.clone(),
-            method: request.method.clone(),
-            path: request.path.clone(),
-            public,
-            request: recorded,
+            passed,
+            request,
             status: None,
             sent: Arc::default(),
             received: 0,
             why: None,
         }
-    }
-
-    /// What the record of an outcome takes of the log at the most, in bytes.
-    pub(super) fn longest(request: &ProxyRequest) -> usize {
-        // In JSON, each byte of a path may become two.
-        LONGEST + request.method.as_str().len() + 2 * request.path.len()
     }
 
     /// There was no answer, for this reason.
@@ -105,7 +124,7 @@ impl Outcome {
 
     /// How long the body of the answer with this head is, where that is said.
     fn length(&self, headers: &HeaderMap) -> Option<u64> {
-        if self.method == Method::HEAD || matches!(self.status, Some(204 | 304)) {
+        if self.passed.method == Method::HEAD || matches!(self.status, Some(204 | 304)) {
             return Some(0);
         }
         headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
@@ -118,11 +137,11 @@ impl Drop for Outcome {
             self.failed(&"the caller did not wait for an answer");
         }
         let event = ProxyEvent::Response {
-            lease: self.lease.as_str(),
+            lease: self.passed.lease.as_str(),
             request: self.request,
-            method: self.method.as_str(),
-            path: &self.path,
-            public: self.public,
+            method: self.passed.method.as_str(),
+            path: &self.passed.path,
+            public: self.passed.public,
             status: self.status,
             sent: self.sent.load(Ordering::Relaxed),
             received: self.received,

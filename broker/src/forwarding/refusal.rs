@@ -171,7 +171,8 @@ fn of_limit(kind: LimitKind, retry_after: Duration) -> Refusal {
 impl From<IssueError> for Refusal {
     fn from(error: IssueError) -> Self {
         let answer = error.answer();
-        if answer.code.status() >= 500 {
+        // A lock is known, and lasts.
+        if answer.code.status() >= 500 && answer.code != ErrorCode::Locked {
             tracing::error!(code = answer.code.as_str(), "{}", causes::describe(&error));
         }
         let why = match error {

@@ -21,7 +21,7 @@ pub(crate) mod usage;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broker_audit_writer::LogState;
-use broker_protocol::names::LeaseId;
+use broker_protocol::names::{LeaseId, SecretName};
 use broker_sources::Sources;
 use broker_vault::Vault;
 
@@ -106,6 +106,12 @@ impl Leases {
     /// One that is live now.
     pub(crate) fn find(&self, id: &LeaseId) -> Option<Arc<Lease>> {
         self.table.find(id, self.journal.now())
+    }
+
+    /// Counts a lease on a value that is past its time.
+    fn count_stale(&self, secret: &SecretName) {
+        let secret = [("secret", secret.to_string())];
+        self.counters.stale.get_or_create(&secret).inc();
     }
 
     /// Whether the store is locked, or is about to be with an end of all leases.

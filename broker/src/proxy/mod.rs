@@ -10,11 +10,13 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
+use axum::http::header::AUTHORIZATION;
 use axum::response::Response;
+use broker_secret_memory::redact;
 
 pub(crate) use self::answer::refusal;
 use crate::app::App;
-use crate::forwarding::Forwarding;
+use crate::forwarding::{Answered, Asked, Forwarding, Refusal};
 
 /// The proxy, ready to answer.
 #[derive(Clone)]
@@ -30,13 +32,28 @@ impl Proxy {
     /// bytes flow.
     pub(crate) async fn answer(&self, request: Request<Body>) -> Response {
         let form = request::form(self.0.base(), &request);
-        let answered = match request::parse(self.0.base(), request) {
-            Ok((request, body)) => self.0.forward(request, body).await,
-            Err(refusal) => Err(refusal),
-        };
-        match answered {
+        match self.answered(request).await {
             Ok(answered) => answer::passed_on(answered),
             Err(refusal) => answer::refused(&refusal, form),
+        }
+    }
+
+    async fn answered(&self, request: Request<Body>) -> Result<Answered, Refusal> {
+        let (mut parts, body) = request.into_parts();
+        let caller = request::caller(&parts)?;
+        match request::parse(self.0.base(), &caller, &mut parts, body) {
+            Ok((request, body)) => self.0.forward(request, body).await,
+            // Whoever sends no token is asked for one, and has done nothing yet.
+            Err(refusal) if !parts.headers.contains_key(AUTHORIZATION) => Err(refusal),
+            Err(refusal) => {
+                let path = redact::mask(parts.uri.path().as_bytes());
+                let asked = Asked {
+                    caller: &caller,
+                    method: &parts.method,
+                    path: str::from_utf8(&path).unwrap_or_default(),
+                };
+                Err(self.0.refuse(asked, None, refusal).await)
+            }
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use axum::body::{Body, HttpBody as _};
-use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
+use axum::http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 use base64::Engine as _;
@@ -31,19 +33,19 @@ const METHODS: [Method; 6] = [
     Method::DELETE,
 ];
 
-/// Parses a request, which carries its peer as an extension.
+/// Parses a caller's request, whose headers are taken out of it.
 ///
 /// # Errors
 ///
-/// A [`Refusal`] that names what is wrong with it.
+/// A [`Refusal`] that names what is wrong with it, and it is as it came.
 pub(super) fn parse(
     base: &BaseUrl,
-    request: Request<Body>,
+    caller: &Arc<Caller>,
+    parts: &mut Parts,
+    body: Body,
 ) -> Result<(ProxyRequest, Option<RequestBody>), Refusal> {
-    let (parts, body) = request.into_parts();
-    let caller = caller(&parts)?;
-    let method = parts.method;
-    if !METHODS.contains(&method) {
+    let (method, headers) = (&parts.method, &parts.headers);
+    if !METHODS.contains(method) {
         return Err(bad(format!("{method} is not served over this socket")));
     }
     if parts.version > Version::HTTP_11 {
@@ -53,11 +55,10 @@ pub(super) fn parse(
     if parts.uri.scheme().is_some() || parts.uri.authority().is_some() {
         return Err(bad("the request line holds a path and no host"));
     }
-    let headers = parts.headers;
     if headers.contains_key(UPGRADE) {
         return Err(bad("`Upgrade` is not served"));
     }
-    let host = only(&headers, &HOST)?.ok_or_else(|| bad("there is no `Host`"))?;
+    let host = only(headers, &HOST)?.ok_or_else(|| bad("there is no `Host`"))?;
     let host = text(host, "Host")?;
     let (host, path) = base.upstream(host, parts.uri.path()).map_err(|error| {
         let unserved = Refusal::new(ErrorCode::NotFound, error.to_string());
@@ -77,18 +78,23 @@ pub(super) fn parse(
             "`callback` in a query is not served: GitHub would put the answer's status into its body",
         ));
     }
-    let (path, query) = (path.into(), query.map(Into::into));
-    let body = body_of(&method, &headers, body)?;
-    let token = token(&headers)?;
+    if host == GithubHost::Api && headers.get(CONTENT_TYPE).is_some_and(is_multipart) {
+        return Err(bad(
+            "GitHub's API takes JSON, and a body in parts may say another method",
+        ));
+    }
     let request = ProxyRequest {
-        caller,
-        token,
-        method,
+        caller: Arc::clone(caller),
+        token: token(headers)?,
+        method: method.clone(),
         host,
-        path,
-        query,
-        headers,
+        path: path.into(),
+        query: query.map(Into::into),
+        headers: HeaderMap::new(),
     };
+    let body = body_of(method, headers, body)?;
+    let headers = std::mem::take(&mut parts.headers);
+    let request = ProxyRequest { headers, ..request };
     Ok((request, body))
 }
 
@@ -125,8 +131,13 @@ fn asks_for_a_script(query: &str) -> bool {
     })
 }
 
-/// The caller, as the kernel describes it now.
-fn caller(parts: &Parts) -> Result<Arc<Caller>, Refusal> {
+fn is_multipart(kind: &HeaderValue) -> bool {
+    let kind = kind.as_bytes().get(.."multipart/".len());
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case(b"multipart/"))
+}
+
+/// The caller, as the kernel describes it now; the request carries its peer as an extension.
+pub(super) fn caller(parts: &Parts) -> Result<Arc<Caller>, Refusal> {
     let peer = parts.extensions.get::<Arc<Peer>>();
     let caller = peer.and_then(|peer| peer.identify().ok());
     caller.ok_or_else(|| {

@@ -91,8 +91,7 @@ impl Leases {
             source,
         })?;
         if taken.stale_since.is_some() {
-            let secret = [("secret", lease.secret.to_string())];
-            self.counters.stale.get_or_create(&secret).inc();
+            self.count_stale(&lease.secret);
         }
         let hashed = taken.value.hashed();
         self.record_issued(lease, hashed, None, taken.stale_since)

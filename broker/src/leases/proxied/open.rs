@@ -3,12 +3,13 @@
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use broker_audit::record::{Issued, LeaseEvent};
+use broker_audit::record::{Body, Issued, LeaseEvent};
 use broker_audit_writer::{Effect, Recorded, Use};
 use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::{AccessToken, HashedToken};
 use broker_sources::ReadOptions;
 use broker_vault::StoredSecret;
+use jiff::Timestamp;
 use tokio::task::JoinError;
 
 use super::{HeldValue, Proxied};
@@ -62,12 +63,17 @@ impl Leases {
         proxied: &Proxied,
     ) -> Result<Option<Arc<HeldValue>>, IssueError> {
         self.refuse_while_locked()?;
-        let in_use = match self.place_of(lease)? {
-            (_, Some(held)) => Some(held.hashed_credential),
-            (source, None) => self.sources.hashed(&source),
-        };
+        let in_use = self.hash_in_use(lease)?;
         let value = proxied.value().clone();
         Ok(value.filter(|value| in_use.is_none_or(|in_use| value.hashed == in_use)))
+    }
+
+    /// The hash of the value in use, as far as it is known before it is read.
+    pub(crate) fn hash_in_use(&self, lease: &Lease) -> Result<Option<HashedToken>, IssueError> {
+        Ok(match self.place_of(lease)? {
+            (_, Some(held)) => Some(held.hashed_credential),
+            (source, None) => self.sources.hashed(&source),
+        })
     }
 
     /// Where the value is, and what the vault has of it where that is the place.
@@ -123,7 +129,7 @@ impl Leases {
             Some(recorded) => recorded,
             None => {
                 let usage = Use::of(&lease.secret, version);
-                let body = self.issued_again(lease, &held.hashed_credential)?;
+                let body = self.issued_again(lease, &held.hashed_credential, None)?;
                 let effect = Effect::LeaseIssued(lease.id.clone());
                 let recorded = self.journal.record_use_body(usage, body, effect).await;
                 let recorded = recorded.map_err(IssueError::NotRecorded)?;
@@ -165,12 +171,17 @@ impl Leases {
             secret: lease.secret.clone(),
             source: cause,
         })?;
+        if read.stale_since.is_some() {
+            self.count_stale(&lease.secret);
+        }
         let hashed = read.value.hashed();
-        if lease.hashed_credential() != Some(&hashed) {
-            let body = self.issued_again(lease, &hashed)?;
+        if lease.hashed_credential() != Some(&hashed) || lease.stale_since != read.stale_since {
+            let body = self.issued_again(lease, &hashed, read.stale_since)?;
             let effect = Effect::LeaseIssued(lease.id.clone());
             let recorded = self.journal.record_body(body, effect).await;
             recorded.map_err(IssueError::NotRecorded)?;
+            let since = read.stale_since;
+            self.table.note_stale(&lease.id, since);
             self.table.note_opened(&lease.id, hashed, None);
         }
         Ok((read.value, None))
@@ -181,7 +192,8 @@ impl Leases {
         &self,
         lease: &Lease,
         hashed: &HashedToken,
-    ) -> Result<broker_audit::record::Body, IssueError> {
+        stale_since: Option<Timestamp>,
+    ) -> Result<Body, IssueError> {
         let token = lease.hashed_token.as_ref().map_or("", HashedToken::as_str);
         let issued = LeaseEvent::Issued(Issued {
             lease: lease.id.as_str().into(),
@@ -189,7 +201,7 @@ impl Leases {
             hashed_credential: hashed.as_str().into(),
             installation: None,
             expires_at: None,
-            stale_since: None,
+            stale_since,
         });
         let body = self.with_lease_mac(&issued, &lease.secret)?;
         self.spend_bytes(lease.caller.account(), body.as_str().len())?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use broker_clock::Now;
 use broker_protocol::names::LeaseId;
 use broker_secret_memory::token::HashedToken;
+use jiff::Timestamp;
 
 use super::LeaseTable;
 use crate::lease::Lease;
@@ -17,6 +18,14 @@ impl LeaseTable {
         if let Some(live) = inner.leases.get_mut(id) {
             let lease = Arc::make_mut(&mut live.lease);
             (lease.opened, lease.version) = (Some(opened), version);
+        }
+    }
+
+    /// Notes since when the value behind a lease is past its time.
+    pub(crate) fn note_stale(&self, id: &LeaseId, since: Option<Timestamp>) {
+        let mut inner = self.lock();
+        if let Some(live) = inner.leases.get_mut(id) {
+            Arc::make_mut(&mut live.lease).stale_since = since;
         }
     }
 

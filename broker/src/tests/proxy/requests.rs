@@ -227,7 +227,12 @@ fn no_token_and_a_foreign_one_are_asked_for_another_and_one_that_ended_is_refuse
         let asks = answer.header("www-authenticate");
         assert_eq!(asks, Some("Basic realm=\"GitHub\""));
     }
-    assert!(broker.home.records_of("proxy.refused").is_empty());
+    let foreign = broker.home.records_of("proxy.refused");
+    assert_eq!(
+        foreign.len(),
+        3,
+        "whoever sends no token has done nothing yet"
+    );
 
     let by_another = request(&github, &lease.token, ("GET", LABELS, ""));
     let answer = broker.proxied_as(ALICE, by_another);
@@ -236,8 +241,8 @@ fn no_token_and_a_foreign_one_are_asked_for_another_and_one_that_ended_is_refuse
     let answer = get(&broker, &github, &lease.token, LABELS);
     assert_refused(&answer, 403, "unknown_lease");
     let refused = broker.home.records_of("proxy.refused");
-    assert_eq!(refused.len(), 2);
-    assert_eq!(refused[0]["caller"]["uid"], ALICE);
+    assert_eq!(refused.len(), 5);
+    assert_eq!(refused[3]["caller"]["uid"], ALICE);
     assert!(refused.iter().all(|one| one.get("lease").is_none()));
     assert!(github.journal().is_empty());
 }
@@ -266,6 +271,7 @@ fn what_two_servers_might_read_differently_is_refused() {
         with(&|request| *request.uri_mut() = "http://127.0.0.1/user".parse().unwrap()),
         with(&|request| *request.method_mut() = "OPTIONS".parse().unwrap()),
         with(&|request| *request.method_mut() = "CONNECT".parse().unwrap()),
+        with(&|request| header(request, "content-type", "Multipart/form-data; boundary=x")),
     ];
     for answer in &refused {
         assert_refused(answer, 400, "bad_request");
@@ -286,6 +292,10 @@ fn what_two_servers_might_read_differently_is_refused() {
     });
     assert_refused(&elsewhere, 403, "not_found");
     assert!(github.journal().is_empty());
+    let records = broker.home.records_of("proxy.refused");
+    assert!(records.len() >= refused.len(), "{records:?}");
+    let all = format!("{records:?}");
+    assert!(!canary::is_in(all.as_bytes(), canary::CLASSIC), "{all}");
     let named = get(&broker, &github, &token, &format!("{LABELS}?q=callback"));
     assert_eq!(named.status, 200, "a value may be called so");
 }

@@ -53,7 +53,7 @@ pub struct Forward<'a> {
     /// The body, if there is one.
     pub body: Option<RequestBody>,
     /// What it authenticates with; `None`: it goes on as everyone may ask.
-    pub credential: Option<&'a AccessToken>,
+    pub credential: Option<AccessToken>,
     /// Whose budget it draws on; `None` if that is not known yet.
     pub principal: Option<&'a Principal>,
     /// Whether the answer may hold `temp_clone_token`, whose value is then overwritten.
@@ -97,7 +97,7 @@ impl GitHub {
         let resource = if is_git { None } else { resource_of(path) };
         self.refuse_limited(principal, resource)?;
         // Into the `Authorization` header, which is marked sensitive and wiped.
-        let authorization = match asked.credential {
+        let authorization = match &asked.credential {
             Some(credential) if is_git => Some(wire::authorization_for_git(credential.expose())?),
             Some(credential) => Some(wire::authorization(credential.expose())?),
             None => None,
@@ -125,11 +125,16 @@ impl GitHub {
             }
         };
         let status = response.status().as_u16();
-        let fault = (status >= 500 && !progress.lacks_body()).then_some(GitHubError::Fault {
+        let fault = GitHubError::Fault {
             status,
             retry_after: None,
-        });
-        account.tell(fault.as_ref(), now);
+        };
+        match status {
+            503 if !progress.lacks_body() => account.tell(Some(&fault), now),
+            // Of this request, perhaps: a caller who knows one that GitHub fails at could have it left alone by all.
+            500.. => {}
+            _ => account.tell(None, now),
+        }
         // What follows may take its time, and says no more of the host.
         drop(account);
         self.pass_on(response, progress, principal, clone_token)

@@ -55,7 +55,7 @@ async fn what_cannot_go_out_as_it_came_is_not_sent() {
     }
     let bad = AccessToken::new(format!("{CANARY}\r\nx: y"));
     let asked = Forward {
-        credential: Some(&bad),
+        credential: Some(bad),
         ..upstream.get("/user")
     };
     assert_eq!(

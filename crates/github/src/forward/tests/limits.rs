@@ -126,16 +126,21 @@ async fn a_401_is_about_the_credential_and_not_the_callers() {
 }
 
 #[tokio::test]
-async fn faults_are_passed_on_and_open_the_breaker() {
+async fn faults_are_passed_on_and_a_host_that_is_unavailable_opens_the_breaker() {
     let upstream = Upstream::new().await;
-    for status in [500, 502, 503, 504, 599] {
-        let text = answer(status, &[], "<html>");
-        let (forwarded, _) = upstream.answering(upstream.get("/user"), &text).await;
-        let forwarded = forwarded.ok().unwrap();
-        assert_eq!(forwarded.status, status);
-        assert_eq!(body(forwarded.body).await.unwrap(), "<html>");
+    for (faults, state) in [
+        ([500, 502, 504, 599, 500], BreakerState::Closed),
+        ([503; 5], BreakerState::Open),
+    ] {
+        for status in faults {
+            let text = answer(status, &[], "<html>");
+            let (forwarded, _) = upstream.answering(upstream.get("/user"), &text).await;
+            let forwarded = forwarded.ok().unwrap();
+            assert_eq!(forwarded.status, status);
+            assert_eq!(body(forwarded.body).await.unwrap(), "<html>");
+        }
+        assert_eq!(upstream.github.breaker_state(), state, "{faults:?}");
     }
-    assert_eq!(upstream.github.breaker_state(), BreakerState::Open);
     let asked = upstream.post("/x", pieces(&["{}"], Some(2)));
     let error = refused(upstream.github.forward(asked).await);
     assert!(matches!(error, GitHubError::NotTried { .. }), "{error}");

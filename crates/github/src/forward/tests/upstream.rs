@@ -70,7 +70,7 @@ impl Upstream {
             query: None,
             headers: &self.none,
             body: None,
-            credential: Some(&self.credential),
+            credential: Some(self.credential.copy()),
             principal: Some(&self.bot),
             clone_token: false,
         }

@@ -1,0 +1,94 @@
+//! What is on record of a request: before it goes on, and where it does not.
+
+use std::sync::Arc;
+
+use broker_audit::record::{Body, ProxyEvent};
+use broker_audit_writer::Effect;
+use broker_github::Method;
+use broker_policy::Caller;
+use broker_protocol::error::ErrorCode;
+
+use super::outcome::{Outcome, Passed};
+use super::{Forwarding, ProxyRequest, Refusal};
+use crate::lease::Lease;
+use crate::lease_record;
+use crate::leases::issue::IssueError;
+
+/// What the record of a refusal says of a request.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) method: &'a Method,
+    pub(crate) path: &'a str,
+}
+
+impl ProxyRequest {
+    pub(super) fn asked(&self) -> Asked<'_> {
+        Asked {
+            caller: &self.caller,
+            method: &self.method,
+            path: &self.path,
+        }
+    }
+}
+
+impl Forwarding {
+    /// Makes a write durable before it goes on; a read only where configuration says so. The record of the
+    /// outcome is never refused, so it is paid for here.
+    pub(super) async fn record(
+        &self,
+        lease: &Lease,
+        request: &ProxyRequest,
+        public: bool,
+    ) -> Result<Outcome, Refusal> {
+        let account = lease.caller.account();
+        let passed = Passed::new(lease, request, public);
+        self.leases.spend_bytes(account, passed.longest_outcome())?;
+        let journal = Arc::clone(&self.journal);
+        let is_read = matches!(request.method, Method::GET | Method::HEAD);
+        if is_read && !self.config.record_reads_first {
+            return match journal.fault() {
+                Some(fault) => Err(Refusal::not_recorded(&fault)),
+                None => Ok(Outcome::new(journal, passed, None)),
+            };
+        }
+        let body = Body::of(&passed.announced()).map_err(IssueError::Record)?;
+        self.leases.spend_bytes(account, body.as_str().len())?;
+        // In a task: what is announced has an outcome on record, also if the caller is gone by then.
+        let recording = tokio::spawn(async move {
+            let recorded = journal.record_body(body, Effect::Nothing).await;
+            recorded.map(|seq| Outcome::new(journal, passed, Some(seq)))
+        });
+        let recorded = recording.await.map_err(|_panic| IssueError::Stopping)?;
+        Ok(recorded.map_err(IssueError::NotRecorded)?)
+    }
+
+    /// Records a refusal, as a denial is: up to a number for each account and minute.
+    pub(crate) async fn refuse(
+        &self,
+        asked: Asked<'_>,
+        lease: Option<&Lease>,
+        refusal: Refusal,
+    ) -> Refusal {
+        let event = ProxyEvent::Refused {
+            caller: lease_record::caller(asked.caller),
+            lease: lease.map(|lease| lease.id.as_str()),
+            method: asked.method.as_str(),
+            path: asked.path,
+            code: refusal.code.as_str(),
+            why: &refusal.why,
+        };
+        let account = asked.caller.account();
+        let recorded = self.leases.record_refusal(account, refusal.code, &event);
+        match recorded.await {
+            Ok(_) => refusal,
+            // One of many, which are counted. What it says of the wait is what holds.
+            Err(IssueError::Flood { .. } | IssueError::LogFlood { .. })
+                if refusal.code == ErrorCode::RateLimited =>
+            {
+                refusal
+            }
+            Err(instead) => instead.into(),
+        }
+    }
+}
