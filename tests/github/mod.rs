@@ -56,7 +56,7 @@ mod stand_in;
 mod state;
 #[cfg(test)]
 mod tests;
-pub(crate) mod tls;
+pub mod tls;
 mod tokens;
 mod world;
 

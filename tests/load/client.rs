@@ -2,8 +2,8 @@
 //!
 //! Requests are bytes made beforehand; of an answer it reads the status and the length.
 
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::fd::AsFd as _;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -40,6 +40,19 @@ impl Request {
         }
     }
 
+    /// What goes to GitHub under a token, there or through the proxy.
+    pub(crate) fn to_github(path: &str, host: &str, token: &str) -> Self {
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: load/1\r\n\
+             accept: application/vnd.github+json\r\nx-github-api-version: 2022-11-28\r\n\
+             authorization: Bearer {token}\r\n\r\n"
+        );
+        Self {
+            bytes: head.into_bytes(),
+            begins: "HTTP/1.1 200",
+        }
+    }
+
     /// What `tokenctl rekey` sends.
     pub(crate) fn rekey() -> Self {
         Self {
@@ -63,16 +76,37 @@ fn with_body(method: &str, path: &str, body: &str) -> Vec<u8> {
     [head.as_bytes(), body.as_bytes()].concat()
 }
 
+/// What a connection goes over.
+pub(crate) trait Transport: Read + Write {
+    fn fd(&self) -> BorrowedFd<'_>;
+    fn never_block(&self);
+}
+
+impl Transport for UnixStream {
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.as_fd()
+    }
+
+    fn never_block(&self) {
+        self.set_nonblocking(true).unwrap();
+    }
+}
+
 /// A kept connection.
-pub(crate) struct Connection {
-    stream: UnixStream,
+pub(crate) struct Connection<T = UnixStream> {
+    stream: T,
     buffer: Box<[u8; 16 * 1024]>,
     filled: usize,
 }
 
 impl Connection {
     pub(crate) fn open(socket: &Path) -> Self {
-        let stream = UnixStream::connect(socket).unwrap();
+        Self::over(UnixStream::connect(socket).unwrap())
+    }
+}
+
+impl<T: Transport> Connection<T> {
+    pub(crate) fn over(stream: T) -> Self {
         Self {
             stream,
             buffer: Box::new([0; 16 * 1024]),
@@ -88,7 +122,7 @@ impl Connection {
     /// Reads once. The answer, if it is whole by now.
     fn read(&mut self, request: &Request) -> Option<&[u8]> {
         match self.stream.read(&mut self.buffer[self.filled..]) {
-            Ok(0) => panic!("the broker closed a connection"),
+            Ok(0) => panic!("a connection was closed"),
             Ok(read) => self.filled += read,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
             Err(error) => panic!("{error}"),
@@ -126,13 +160,30 @@ fn whole(answer: &[u8]) -> bool {
 
 /// Answers a second over so many kept connections, each asking again as soon as it is answered.
 pub(crate) fn rate(socket: &Path, connections: usize, request: &Request, time: Duration) -> f64 {
+    let open = || UnixStream::connect(socket).unwrap();
+    rate_over(open, connections, request, time)
+}
+
+/// The same over connections of any kind.
+pub(crate) fn rate_over<T: Transport>(
+    open: impl Fn() -> T + Sync,
+    connections: usize,
+    request: &Request,
+    time: Duration,
+) -> f64 {
     // As many threads as the broker has processors: a thread for each connection would measure the
     // scheduler.
     const THREADS: usize = 2;
     let share = connections / THREADS;
+    let open = &open;
     let counts = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
-            .map(|_| scope.spawn(|| count(socket, share, request, time)))
+            .map(|_| {
+                scope.spawn(move || {
+                    let connections = (0..share).map(|_| Connection::over(open()));
+                    count(connections.collect(), request, time)
+                })
+            })
             .collect();
         threads
             .into_iter()
@@ -145,10 +196,13 @@ pub(crate) fn rate(socket: &Path, connections: usize, request: &Request, time: D
 /// The first part of a round, which is not counted.
 const WARM_UP: Duration = Duration::from_millis(300);
 
-fn count(socket: &Path, connections: usize, request: &Request, time: Duration) -> f64 {
-    let mut connections: Vec<_> = (0..connections).map(|_| Connection::open(socket)).collect();
+fn count<T: Transport>(
+    mut connections: Vec<Connection<T>>,
+    request: &Request,
+    time: Duration,
+) -> f64 {
     for connection in &mut connections {
-        connection.stream.set_nonblocking(true).unwrap();
+        connection.stream.never_block();
         connection.send(request);
     }
     let begun = Instant::now();
@@ -171,10 +225,10 @@ fn count(socket: &Path, connections: usize, request: &Request, time: Duration) -
     }
 }
 
-fn readable(connections: &[Connection]) -> Vec<usize> {
+fn readable<T: Transport>(connections: &[Connection<T>]) -> Vec<usize> {
     let mut polled: Vec<_> = connections
         .iter()
-        .map(|connection| PollFd::new(connection.stream.as_fd(), PollFlags::POLLIN))
+        .map(|connection| PollFd::new(connection.stream.fd(), PollFlags::POLLIN))
         .collect();
     poll(&mut polled, PollTimeout::from(100_u8)).unwrap();
     let ready = polled

@@ -1,7 +1,7 @@
 //! Measures the broker beside the raw limits of the machine, and prints one table in Markdown.
 //!
 //! `cargo load` measures everything; `cargo load -- rounds=9 lease rate` some of it, more often. The
-//! parts: `lease` (one client), `minted` (a cached installation token), `onepassword` (a value kept of 1Password), `rate` (64 clients), `get` (the command line), `rest` (memory with
+//! parts: `lease` (one client), `minted` (a cached installation token), `onepassword` (a value kept of 1Password), `rate` (64 clients), `get` (the command line), `proxy` (requests to GitHub), `transfer` (2 GiB through the proxy), `rest` (memory with
 //! ten thousand secrets), `rekey` (a new root key for as many), `backup` (of ten thousand secrets), `start` (with a million records). `TMPDIR` chooses the disk; a tmpfs
 //! measures nothing.
 //!
@@ -31,12 +31,15 @@ mod lease;
 mod machine;
 mod minted;
 mod onepassword;
+mod proxy;
 mod rate;
 mod raw;
 mod rekey;
 mod rest;
 mod start;
 mod table;
+mod transfer;
+mod upstream;
 
 use table::Table;
 
@@ -49,6 +52,11 @@ fn main() {
         && what == "echo"
     {
         return raw::echo(socket, request.parse().unwrap(), answer.parse().unwrap());
+    }
+    if let [what, directory, token] = arguments.as_slice()
+        && what == "upstream"
+    {
+        return upstream::serve(directory.as_ref(), token);
     }
     let mut rounds = ROUNDS;
     let mut parts = Vec::new();
@@ -75,6 +83,12 @@ fn main() {
     }
     if wanted("get") {
         get::measure(rounds, &mut table);
+    }
+    if wanted("proxy") {
+        proxy::measure(rounds, &mut table);
+    }
+    if wanted("transfer") {
+        transfer::measure(rounds, &mut table);
     }
     if wanted("rest") {
         rest::measure(&mut table);
