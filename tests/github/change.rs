@@ -109,6 +109,29 @@ impl State {
         (minted.permissions.clone(), names.collect())
     }
 
+    /// The repository has these labels too.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such repository.
+    pub fn add_labels(&mut self, full_name: &str, names: impl IntoIterator<Item = String>) {
+        let id = self.repository_id(full_name);
+        let repository = self.repositories.get_mut(&id).expect("a repository");
+        let labels = names.into_iter().map(|name| (name, "ededed".to_owned()));
+        repository.labels.extend(labels);
+    }
+
+    /// The labels of a repository.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such repository.
+    #[must_use]
+    pub fn labels(&self, full_name: &str) -> Vec<String> {
+        let labels = &self.repositories[&self.repository_id(full_name)].labels;
+        labels.keys().cloned().collect()
+    }
+
     /// Titles of the issues of a repository.
     #[must_use]
     pub fn issues(&self, full_name: &str) -> Vec<String> {

@@ -27,8 +27,9 @@ use super::answer::Answer;
 use super::app_key::AppKey;
 use super::faults::{Fault, merge};
 use super::permission::Permissions;
+use super::reply::{Closed, response};
 use super::secrets::Place;
-use super::server::{Closed, Shared, response};
+use super::server::Shared;
 use super::settings::Settings;
 use super::state::State;
 use super::world::{Repositories, World};
@@ -128,7 +129,7 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
                 ("POST", "/_control") => obey(&shared, &body),
                 _ => Answer::error(404, "POST /_control or GET /_control/journal"),
             };
-            Ok::<_, Closed>(response(&answer, false))
+            Ok::<_, Closed>(response(&answer))
         }
     });
     // The other end may hang up.

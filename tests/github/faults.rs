@@ -42,6 +42,8 @@ pub enum Effect {
     HangAfter,
     /// Processed, the body breaks off in the middle.
     Truncate,
+    /// Processed, a body of so many bytes is sent in its place: half of it at once, the rest once released.
+    HoldRest(usize),
     /// Processed, another body is sent with the same status.
     ReplaceBody(String),
     /// Processed, this JSON merge patch (RFC 7396) changes the body.
@@ -97,6 +99,7 @@ impl Effect {
             Self::LoseReply => "lose_reply",
             Self::HangAfter => "hang_after",
             Self::Truncate => "truncate",
+            Self::HoldRest(_) => "hold_rest",
             Self::ReplaceBody(_) => "replace_body",
             Self::PatchBody(_) => "patch_body",
             Self::Headers(_) => "headers",
@@ -174,6 +177,12 @@ impl On {
     #[must_use]
     pub fn truncate(self) -> Fault {
         self.effect(Effect::Truncate)
+    }
+
+    /// [`Effect::HoldRest`]
+    #[must_use]
+    pub fn hold_rest(self, bytes: usize) -> Fault {
+        self.effect(Effect::HoldRest(bytes))
     }
 
     /// [`Effect::ReplaceBody`] with what is no JSON.

@@ -10,7 +10,7 @@
 //!   World      who and what there is, as a test or a JSON file says it      world.rs
 //!   Faults     what goes wrong, for which calls, how often                  faults.rs
 //!   Journal    every call: method, path, principal, status, hashed token    journal.rs
-//!   listener → identify → limits → routes/… → headers                       server.rs, answer.rs
+//!   listener → identify → limits → routes/… → headers → reply               server.rs, answer.rs, reply.rs
 //! ```
 //!
 //! A test says what there is, and asks afterwards what came:
@@ -46,6 +46,7 @@ mod jwt;
 mod limits;
 mod objects;
 mod permission;
+pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod respond;
 mod routes;

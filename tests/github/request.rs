@@ -55,6 +55,14 @@ impl Request {
         }
     }
 
+    /// The method by which it is answered: `HEAD` is a `GET`, whose body the server leaves out.
+    pub(crate) fn verb(&self) -> &str {
+        match self.method.as_str() {
+            "HEAD" => "GET",
+            method => method,
+        }
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }

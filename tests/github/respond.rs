@@ -239,7 +239,7 @@ fn not_modified(request: &Request, answer: &mut Answer) -> bool {
     };
     let typed = ("content-type".to_owned(), kind.to_owned());
     let json = match &answer.body {
-        Body::Json(json) if request.method == "GET" && answer.succeeded() => json,
+        Body::Json(json) if request.verb() == "GET" && answer.succeeded() => json,
         _ => {
             answer.headers.push(typed);
             return false;

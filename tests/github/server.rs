@@ -3,17 +3,14 @@
 //! What a fault does before the request is processed, and what after, is decided here alone; the
 //! answer itself is made in `respond.rs`.
 
-use std::fmt;
 use std::net::TcpListener as StdListener;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use axum::body::{Body as HttpBody, Bytes, to_bytes};
-use hyper::body::{Frame, Incoming};
+use axum::body::{Body as HttpBody, to_bytes};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -22,8 +19,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 
-use super::answer::{Answer, Body};
+use super::answer::Answer;
 use super::faults::Effect;
+use super::reply::{Closed, held_rest, response, truncated};
 use super::request::Request;
 use super::state::State;
 use super::tls;
@@ -206,62 +204,8 @@ async fn call<S: Service>(
     match effect {
         Some(Effect::LoseReply) => Err(Closed),
         Some(Effect::HangAfter) => std::future::pending().await,
-        Some(Effect::Truncate) => Ok(response(&answer, true)),
-        _ => Ok(response(&answer, false)),
-    }
-}
-
-pub(crate) fn response(answer: &Answer, truncated: bool) -> hyper::Response<HttpBody> {
-    let mut builder = hyper::Response::builder().status(answer.status);
-    for (name, value) in &answer.headers {
-        builder = builder.header(name, value);
-    }
-    let bytes = match &answer.body {
-        Body::None => Bytes::new(),
-        Body::Json(json) => Bytes::from(json.to_string()),
-        Body::Text(text) => Bytes::from(text.clone()),
-    };
-    let body = if truncated {
-        builder = builder.header("content-length", bytes.len());
-        HttpBody::new(Truncated(Some(bytes.slice(..bytes.len() / 2)), false))
-    } else {
-        HttpBody::from(bytes)
-    };
-    builder.body(body).unwrap()
-}
-
-/// The connection is closed instead of an answer.
-#[derive(Debug)]
-pub(crate) struct Closed;
-
-impl fmt::Display for Closed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("closed on purpose")
-    }
-}
-
-impl std::error::Error for Closed {}
-
-/// Half a body, then nothing.
-struct Truncated(Option<Bytes>, bool);
-
-impl hyper::body::Body for Truncated {
-    type Data = Bytes;
-    type Error = Closed;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Closed>>> {
-        match (self.0.take(), self.1) {
-            (Some(half), _) => Poll::Ready(Some(Ok(Frame::data(half)))),
-            // Waiting once lets the half go out before the connection is closed.
-            (None, false) => {
-                self.1 = true;
-                context.waker().wake_by_ref();
-                Poll::Pending
-            }
-            (None, true) => Poll::Ready(Some(Err(Closed))),
-        }
+        Some(Effect::Truncate) => Ok(truncated(&answer)),
+        Some(Effect::HoldRest(bytes)) => Ok(held_rest(&answer, bytes, released)),
+        _ => Ok(response(&answer)),
     }
 }

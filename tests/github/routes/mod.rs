@@ -24,7 +24,7 @@ impl State {
     pub(crate) fn route(&mut self, request: &Request, who: &Who) -> Outcome {
         let segments = request.segments();
         let path: Vec<&str> = segments.iter().map(String::as_str).collect();
-        match (request.method.as_str(), &path[..]) {
+        match (request.verb(), &path[..]) {
             ("GET", ["user"]) => self.get_user(request, who),
             ("GET", ["rate_limit"]) => self.get_rate_limit(request, who),
             ("POST", ["credentials", "revoke"]) => self.revoke_credentials(request),
@@ -44,6 +44,9 @@ impl State {
 
             ("GET", ["orgs", login]) => self.get_organization(request, login),
             ("GET", ["repositories", id]) => self.get_repository_by_id(request, who, id),
+            (_, ["repositories", id, rest @ ..]) => {
+                self.repository_call_by_id(request, who, id, rest)
+            }
             (_, ["orgs", login, kind, "secrets", rest @ ..]) => {
                 self.organization_secrets(request, who, (login, kind), rest)
             }
@@ -72,6 +75,11 @@ impl State {
 
 /// One page of a list, with the `Link` to the others.
 pub(crate) fn page<T>(request: &Request, all: Vec<T>) -> (Vec<T>, Option<String>) {
+    page_at(request, &request.path, all)
+}
+
+/// The same, whose links have this path.
+pub(crate) fn page_at<T>(request: &Request, path: &str, all: Vec<T>) -> (Vec<T>, Option<String>) {
     let number = |name, least: usize, most: usize, default: usize| {
         request
             .query_value(name)
@@ -82,7 +90,7 @@ pub(crate) fn page<T>(request: &Request, all: Vec<T>) -> (Vec<T>, Option<String>
     let page = number("page", 1, usize::MAX, 1);
     let last = all.len().div_ceil(per_page).max(1);
     let link = |page: usize, rel: &str| {
-        let url = format!("{}{}", request.base, request.path);
+        let url = format!("{}{path}", request.base);
         format!("<{url}?per_page={per_page}&page={page}>; rel=\"{rel}\"")
     };
     let mut links = Vec::new();

@@ -11,7 +11,7 @@ use super::super::objects::label_object;
 use super::super::permission::Level;
 use super::super::request::Request;
 use super::super::state::{Issue, Repository, State};
-use super::{Needs, Outcome, page};
+use super::{Needs, Outcome, page_at};
 
 const METADATA: Needs = Needs(&[("metadata", Level::Read)]);
 const CONTENTS: Needs = Needs(&[("contents", Level::Read)]);
@@ -73,6 +73,20 @@ impl State {
         ))
     }
 
+    /// What lists of a repository call its further pages by.
+    pub(super) fn repository_call_by_id(
+        &mut self,
+        request: &Request,
+        who: &Who,
+        id: &str,
+        rest: &[&str],
+    ) -> Outcome {
+        let found = id.parse().ok().and_then(|id| self.repositories.get(&id));
+        let found = found.ok_or_else(Answer::not_found)?;
+        let (owner, name) = (found.owner.clone(), found.name.clone());
+        self.repository_call(request, who, (&owner, &name), rest)
+    }
+
     pub(super) fn repository_call(
         &mut self,
         request: &Request,
@@ -80,7 +94,7 @@ impl State {
         place: (&str, &str),
         rest: &[&str],
     ) -> Outcome {
-        match (request.method.as_str(), rest) {
+        match (request.verb(), rest) {
             ("GET", []) => {
                 let found = self.open(request, who, place, METADATA)?;
                 let object = self.repository_object(&request.base, found);
@@ -93,7 +107,7 @@ impl State {
             ("GET", ["issues"]) => {
                 let found = self.open(request, who, place, READ_ISSUES)?;
                 let numbered = found.issues.iter().enumerate();
-                let (issues, link) = page(request, numbered.collect());
+                let (issues, link) = page_at(request, &by_number(found, rest), numbered.collect());
                 let issues = issues.into_iter();
                 let list: Value = issues
                     .map(|(at, one)| self.issue_object(&request.base, found, at + 1, one))
@@ -103,12 +117,22 @@ impl State {
             ("POST", ["issues"]) => self.open_issue(request, who, place),
             ("GET", ["labels"]) => {
                 let found = self.open(request, who, place, READ_LABELS)?;
-                let (labels, link) = page(request, found.labels.iter().collect());
+                let labels = found.labels.iter().collect();
+                let (labels, link) = page_at(request, &by_number(found, rest), labels);
                 let labels = labels.into_iter();
                 let list: Value = labels
                     .map(|(name, color)| label_object(&request.base, found, name, color))
                     .collect();
                 Ok(linked(accepted(Answer::json(200, list), READ_LABELS), link))
+            }
+            ("GET", ["labels", name]) => {
+                let found = self.open(request, who, place, READ_LABELS)?;
+                let (name, color) = found
+                    .labels
+                    .get_key_value(*name)
+                    .ok_or_else(Answer::not_found)?;
+                let label = label_object(&request.base, found, name, color);
+                Ok(accepted(Answer::json(200, label), READ_LABELS))
             }
             ("POST", ["labels"]) => self.make_label(request, who, place),
             ("GET", ["actions", "permissions"]) => {
@@ -207,6 +231,11 @@ fn contents(request: &Request, repository: &Repository, path: &str) -> Outcome {
 /// What the endpoint wants, as fine-grained tokens and Apps are told.
 fn accepted(answer: Answer, needs: Needs) -> Answer {
     answer.with("x-accepted-github-permissions", needs.header())
+}
+
+/// The path of a list in a repository, as GitHub's links to its pages have it.
+fn by_number(repository: &Repository, rest: &[&str]) -> String {
+    format!("/repositories/{}/{}", repository.id, rest.join("/"))
 }
 
 fn linked(answer: Answer, link: Option<String>) -> Answer {

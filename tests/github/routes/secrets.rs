@@ -55,7 +55,7 @@ impl State {
             "codespaces" => needs!("codespaces_secrets"),
             _ => return Err(Answer::not_found()),
         };
-        let needs = if request.method == "GET" { read } else { write };
+        let needs = if request.verb() == "GET" { read } else { write };
         let full_name = self.open(request, who, (owner, name), needs)?.full_name();
         let target = Target {
             place: Place::repository(kind, &full_name),
@@ -74,7 +74,7 @@ impl State {
         rest: &[&str],
     ) -> Outcome {
         let (read, write) = needs!("environments");
-        let needs = if request.method == "GET" { read } else { write };
+        let needs = if request.verb() == "GET" { read } else { write };
         let repository = self.open(request, who, (owner, name), needs)?;
         if !repository.environments.contains(environment) {
             return Err(Answer::not_found());
@@ -102,7 +102,7 @@ impl State {
             "codespaces" => needs!("organization_codespaces_secrets"),
             _ => return Err(Answer::not_found()),
         };
-        let needs = if request.method == "GET" { read } else { write };
+        let needs = if request.verb() == "GET" { read } else { write };
         let account = self
             .account_named(login)
             .filter(|account| account.members.is_some());
@@ -118,7 +118,7 @@ impl State {
     }
 
     fn secrets_call(&mut self, request: &Request, target: &Target, rest: &[&str]) -> Outcome {
-        match (request.method.as_str(), rest) {
+        match (request.verb(), rest) {
             ("GET", ["public-key"]) => {
                 let store = self.secrets.at(&target.place);
                 let key = STANDARD.encode(store.key.public_key().as_bytes());

@@ -216,3 +216,19 @@ fn it_is_steered_from_outside_in_json() {
     assert_eq!(journal.as_array().unwrap().len(), 3);
     assert!(!journal.to_string().contains(TOKEN));
 }
+
+#[test]
+fn the_rest_of_a_body_comes_once_it_is_released() {
+    let github = github();
+    github.fault(Fault::on("GET /user").hold_rest(1001).times(2));
+    let held = send(&github, "GET /user", TOKEN, &["--max-time", "1"]);
+    assert_eq!((held.code, held.body.len()), (TIMED_OUT, 500));
+    let released = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| ask(&github, "GET /user", TOKEN));
+        github.wait_for_calls("GET /user", 2);
+        github.release();
+        asking.join().unwrap()
+    });
+    assert_eq!((released.code, released.body.len()), (0, 1001));
+    assert_eq!(released.header("content-length").as_deref(), Some("1001"));
+}

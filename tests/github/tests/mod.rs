@@ -2,5 +2,6 @@
 
 mod apps;
 mod faults;
+mod lists;
 mod places;
 mod tokens;
