@@ -76,6 +76,11 @@ impl Minting {
         }
     }
 
+    /// Closes the connections to GitHub that are not in use, whose buffers hold the credentials that were sent last.
+    pub(crate) fn close_idle_connections(&self) {
+        self.github.close_idle_connections();
+    }
+
     fn installations(&self) -> MutexGuard<'_, HashMap<(SecretName, Box<str>), u64>> {
         self.installations
             .lock()

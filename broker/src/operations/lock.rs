@@ -26,6 +26,7 @@ impl Operations {
         self.vault.lock();
         self.minting.tokens.wipe();
         self.leases.wipe_values();
+        self.minting.close_idle_connections();
         self.sources.cache.close();
         tracing::warn!(uid = by.uid, "the store is locked");
     }

@@ -130,6 +130,12 @@ impl GitHub {
         Some(limits::whole_seconds(wait))
     }
 
+    /// Closes the connections that are not in use, whose buffers hold the credentials that were sent last.
+    pub fn close_idle_connections(&self) {
+        self.https.close_idle();
+        self.streams.close_idle();
+    }
+
     /// When GitHub last answered, if it was ever asked.
     #[must_use]
     pub fn last_heard(&self) -> Option<Now> {

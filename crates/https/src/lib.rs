@@ -6,7 +6,8 @@
 //! A pool is for calls, each with a time limit, or for streams, which have none.
 //!
 //! Buffers that may hold a secret are wiped where they are ours: the header, the body sent and the
-//! body received. Copies inside the HTTP and TLS libraries are short-lived and not ours to wipe.
+//! body received. Copies inside the HTTP and TLS libraries are not ours to wipe: they go with
+//! their connection, when it was idle for some seconds or with [`Https::close_idle`].
 //!
 //! Not here: what is asked, and what an answer means.
 

@@ -1,6 +1,7 @@
 //! The connection pool, built at first use, and why there can be none.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use broker_protocol::causes;
@@ -11,7 +12,7 @@ use super::authorities::authorities;
 
 /// A connection pool, once there is one.
 pub struct Https {
-    client: OnceCell<Client>,
+    client: Mutex<Arc<OnceCell<Client>>>,
     ca: Option<PathBuf>,
     exchanges: Exchanges,
 }
@@ -38,20 +39,20 @@ impl Https {
     /// Nothing is read yet. `ca` is a file of certificate authorities in PEM, trusted besides the
     /// machine's own; `total` is how long one exchange may take.
     #[must_use]
-    pub const fn new(ca: Option<PathBuf>, total: Duration) -> Self {
+    pub fn new(ca: Option<PathBuf>, total: Duration) -> Self {
         Self::of(ca, Exchanges::Calls(total))
     }
 
     /// A pool for exchanges that are forwarded as they come: they may take any time, so whoever uses it ends
     /// those in which nothing moves. As many connections are kept as a busy machine has callers at once.
     #[must_use]
-    pub const fn for_streams(ca: Option<PathBuf>) -> Self {
+    pub fn for_streams(ca: Option<PathBuf>) -> Self {
         Self::of(ca, Exchanges::Streams)
     }
 
-    const fn of(ca: Option<PathBuf>, exchanges: Exchanges) -> Self {
+    fn of(ca: Option<PathBuf>, exchanges: Exchanges) -> Self {
         Self {
-            client: OnceCell::const_new(),
+            client: Mutex::default(),
             ca,
             exchanges,
         }
@@ -62,9 +63,20 @@ impl Https {
     /// # Errors
     ///
     /// [`CannotBuild`]; it is tried again next time.
-    pub async fn client(&self) -> Result<&Client, CannotBuild> {
+    pub async fn client(&self) -> Result<Client, CannotBuild> {
+        let client = Arc::clone(&self.lock());
         let build = || build(self.ca.clone(), self.exchanges);
-        self.client.get_or_try_init(build).await
+        client.get_or_try_init(build).await.cloned()
+    }
+
+    /// Closes the connections that are not in use. Their buffers hold what was sent last, credentials included.
+    /// Those in use are closed after it.
+    pub fn close_idle(&self) {
+        *self.lock() = Arc::default();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<OnceCell<Client>>> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One exchange: what is sent, once, and what the answer is.
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::upstream::{CANARY, answer, head, map, pieces};
@@ -30,6 +30,24 @@ async fn path_and_query_go_out_byte_for_byte() {
             request.lines().next(),
             Some(&*format!("GET {path}{query} HTTP/1.1"))
         );
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_not_in_use_can_be_closed_and_the_next_exchange_makes_another() {
+    let upstream = Upstream::new().await;
+    for _ in 0..2 {
+        let server = async {
+            let (mut stream, _) = upstream.request().await;
+            let answer = answer(200, &[], "{}");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            stream
+        };
+        let (forwarded, mut stream) =
+            tokio::join!(upstream.github.forward(upstream.get("/user")), server);
+        assert_eq!(body(forwarded.ok().unwrap().body).await.unwrap(), "{}");
+        upstream.github.close_idle_connections();
+        assert_eq!(stream.read(&mut [0]).await.unwrap(), 0, "closed");
     }
 }
 
