@@ -9,7 +9,7 @@ use broker_audit::record::SecretEvent;
 use broker_clock::Backoff;
 use broker_github::links;
 use broker_policy::{Caller, SecretKind};
-use broker_protocol::names::SecretName;
+use broker_protocol::names::{Delivery, SecretName};
 use broker_protocol::rotation::SecretRevoked;
 use broker_vault::StoredVersion;
 use broker_vault::rotation_state::EndedBy;
@@ -58,7 +58,8 @@ impl Rotations {
             hashed_credentials: hashes.clone(),
         };
         self.journal.record(&event).await?;
-        let leases_ended = self.end_leases_on(name, &numbers, Some(by), LEAKED).await;
+        let all = (&numbers[..], &[Delivery::Raw, Delivery::Proxy][..]);
+        let leases_ended = self.end_leases_on(name, all, Some(by), LEAKED).await;
         let mut todo = Vec::new();
         let looks = self.ask_to_end(by, name, &versions, &mut todo).await?;
         let dead = self.all_refused(by, name, numbers.clone(), looks).await?;

@@ -55,6 +55,8 @@ use crate::secrets::{SecretTurn, Secrets, Upkeep, UpkeepError};
 pub(crate) use self::candidate::Candidate;
 pub(crate) use self::error::RotationError;
 
+/// Of leases whose callers hold the value itself. A `proxy` lease goes on with the value that is in use by then.
+const HANDED_OUT: &[Delivery] = &[Delivery::Raw];
 /// Why a lease on a replaced value ends.
 const REPLACED: &str = "the secret was rotated, and the value behind the lease is ended";
 /// Why a lease on the new value of a rotation that was undone ends.
@@ -171,8 +173,8 @@ impl Rotations {
         if let Err(error) = stored.await {
             return Err(self.step_fails(name, "roll_back", error).await);
         }
-        self.end_leases_on(name, &[rotation.new.number], Some(by), ROLLED_BACK)
-            .await;
+        let over = (&[rotation.new.number][..], HANDED_OUT);
+        self.end_leases_on(name, over, Some(by), ROLLED_BACK).await;
         Ok(self.rotation_view(name).await)
     }
 
@@ -280,19 +282,19 @@ impl Rotations {
         self.journal.record_or_trace(&event).await;
     }
 
-    /// Ends the leases whose callers depend on these versions of a stored value. An installation token
+    /// Ends the leases that depend on these versions of a stored value, and deliver so. An installation token
     /// outlives the key that minted it.
     async fn end_leases_on(
         &self,
         name: &SecretName,
-        versions: &[u64],
+        (versions, deliver): (&[u64], &[Delivery]),
         by: Option<&Caller>,
         why: &'static str,
     ) -> u64 {
         let live = self.leases.list(None);
         let over = live.iter().filter(|lease| {
             lease.secret == *name
-                && lease.deliver != Delivery::Installation
+                && deliver.contains(&lease.deliver)
                 && lease
                     .version
                     .is_some_and(|version| versions.contains(&version))

@@ -11,7 +11,7 @@ use broker_protocol::rotation::RotationView;
 use broker_secret_memory::token::AccessToken;
 use broker_vault::rotation_state::{Due, EndedBy, Phase, Rotation};
 
-use super::{REPLACED, ROLLED_BACK, RotationError, not_now};
+use super::{HANDED_OUT, REPLACED, ROLLED_BACK, RotationError, not_now};
 use crate::lease_record;
 use crate::rotations::Rotations;
 use crate::secrets::{SecretTurn, Upkeep};
@@ -128,7 +128,8 @@ impl Rotations {
         self.journal.record(&event).await?;
         // From here on there is no way back, whether or not GitHub hears of it today.
         self.note_rotation(turn, revoking.clone()).await?;
-        self.end_leases_on(name, &[old.number], by, REPLACED).await;
+        self.end_leases_on(name, (&[old.number], HANDED_OUT), by, REPLACED)
+            .await;
         let number = Some(old.number);
         let value = self.secrets.open(by, name, number, Upkeep::REVOCATION);
         let Err(source) = self.revoke_at_github(vec![value.await?]).await else {
@@ -185,7 +186,8 @@ impl Rotations {
                     hashed_credential: &old.hashed_credential,
                 };
                 self.journal.record(&event).await?;
-                self.end_leases_on(name, &[old.number], by, REPLACED).await;
+                self.end_leases_on(name, (&[old.number], HANDED_OUT), by, REPLACED)
+                    .await;
                 self.finish(turn, rotation).await
             }
             Ok(false) => {
@@ -233,7 +235,8 @@ impl Rotations {
             Phase::RollingBack => (rotation.rolled_back(&now), "rolled_back", ROLLED_BACK),
             _ => (rotation.finished(&now), "rotated", REPLACED),
         };
-        self.end_leases_on(name, &erases, None, why).await;
+        self.end_leases_on(name, (&erases, HANDED_OUT), None, why)
+            .await;
         let event = RotationEvent::Finished {
             secret: name.as_str(),
             version: in_use,
