@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use broker_clock::Now;
 use broker_policy::Budget;
-use broker_protocol::api::RateLimit;
 use broker_protocol::names::Purpose;
 
 use super::Refusal;
@@ -63,11 +62,7 @@ impl RequestBudgets {
         Err(Refusal::budget_used_up(
             &whose.0,
             budget,
-            RateLimit {
-                limit: budget.requests.into(),
-                remaining: 0,
-                reset_at: now.wall.saturating_add(left).unwrap_or(now.wall),
-            },
+            now.wall.saturating_add(left).unwrap_or(now.wall),
             left,
         ))
     }
@@ -103,7 +98,7 @@ mod tests {
         assert!(spend(7, budget, 0).is_ok() && spend(7, budget, 59).is_ok());
         let refusal = spend(7, budget, 59).unwrap_err();
         assert_eq!(refusal.retry_after, Some(Duration::from_secs(2)));
-        assert_eq!(refusal.window.unwrap().reset_at, at(61).wall);
+        assert_eq!(refusal.used_up.unwrap().reset_at, at(61).wall);
         assert!(spend(8, budget, 59).is_ok(), "another account has its own");
         assert!(spend(7, budget, 60).is_ok());
         let wider = Budget {

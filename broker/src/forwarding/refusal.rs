@@ -8,10 +8,10 @@ use std::time::Duration;
 use broker_github::{BodyFault, GitHubError, LimitKind};
 use broker_policy::Budget;
 use broker_policy::reach::{self, Refused};
-use broker_protocol::api::RateLimit;
 use broker_protocol::causes;
 use broker_protocol::error::ErrorCode;
 use broker_protocol::names::{Purpose, SecretName};
+use jiff::Timestamp;
 
 use crate::api_error::ApiError as _;
 use crate::leases::issue::IssueError;
@@ -26,8 +26,17 @@ pub(crate) struct Refusal {
     pub(crate) code: ErrorCode,
     pub(crate) why: Cow<'static, str>,
     pub(crate) retry_after: Option<Duration>,
-    /// The budget that is used up: clients know GitHub's own headers for it.
-    pub(crate) window: Option<RateLimit>,
+    /// What is used up: clients know GitHub's own headers for it.
+    pub(crate) used_up: Option<UsedUp>,
+}
+
+/// A number of requests, all of which are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct UsedUp {
+    /// How many; `None` where GitHub alone counts them.
+    pub(crate) limit: Option<u64>,
+    /// When there are more.
+    pub(crate) reset_at: Timestamp,
 }
 
 impl fmt::Display for Refusal {
@@ -51,7 +60,7 @@ impl Refusal {
             code,
             why: why.into(),
             retry_after: None,
-            window: None,
+            used_up: None,
         }
     }
 
@@ -79,12 +88,13 @@ impl Refusal {
     pub(super) fn budget_used_up(
         purpose: &Purpose,
         budget: Budget,
-        window: RateLimit,
+        reset_at: Timestamp,
         left: Duration,
     ) -> Self {
+        let limit = Some(budget.requests.into());
         Self {
             retry_after: Some(left),
-            window: Some(window),
+            used_up: Some(UsedUp { limit, reset_at }),
             ..Self::new(
                 ErrorCode::RateLimited,
                 format!(
@@ -144,7 +154,14 @@ impl From<UpstreamLimit> for Refusal {
             UpstreamLimit::BreakerOpen { retry_after } => {
                 GitHubError::NotTried { retry_after }.into()
             }
-            UpstreamLimit::Limited(limited) => of_limit(limited.kind, limited.retry_after),
+            UpstreamLimit::Limited(limited) => Self {
+                // Octokit waits for the end of a primary limit by these headers alone.
+                used_up: (limited.kind == LimitKind::Primary).then_some(UsedUp {
+                    limit: None,
+                    reset_at: limited.until,
+                }),
+                ..of_limit(limited.kind, limited.retry_after)
+            },
         }
     }
 }

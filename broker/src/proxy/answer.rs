@@ -69,10 +69,12 @@ pub(super) fn refused(refusal: &Refusal, form: Form) -> Response {
     if let Some(after) = refusal.retry_after {
         headers.insert(RETRY_AFTER, after.as_secs().into());
     }
-    if let Some(window) = &refusal.window {
-        headers.insert(RATE_LIMIT, window.limit.into());
-        headers.insert(RATE_REMAINING, window.remaining.into());
-        headers.insert(RATE_RESET, window.reset_at.as_second().into());
+    if let Some(used_up) = refusal.used_up {
+        if let Some(limit) = used_up.limit {
+            headers.insert(RATE_LIMIT, limit.into());
+        }
+        headers.insert(RATE_REMAINING, HeaderValue::from_static("0"));
+        headers.insert(RATE_RESET, used_up.reset_at.as_second().into());
     }
     response
 }

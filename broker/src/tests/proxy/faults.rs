@@ -107,6 +107,28 @@ fn a_limit_that_github_set_is_passed_on_and_then_told_without_asking() {
 }
 
 #[test]
+fn a_used_up_limit_of_githubs_is_told_with_the_headers_that_clients_wait_for() {
+    let github = github();
+    let broker = broker(&github);
+    let lease = lease(&broker);
+    broker.done("POST", &format!("/v1/secrets/{SECRET}/check"), "");
+    github.change(|state| {
+        let now = state.clock.now();
+        state.limits.set("user acme-bot", 5000, 5000, now);
+    });
+    let passed = get(&broker, &github, &lease.token, LABELS);
+    assert_eq!(passed.header("x-ratelimit-remaining"), Some("0"));
+    let answer = get(&broker, &github, &lease.token, LABELS);
+    assert_refused(&answer, 403, "rate_limited");
+    assert_eq!(answer.header("x-ratelimit-remaining"), Some("0"));
+    let reset: i64 = answer.header("x-ratelimit-reset").unwrap().parse().unwrap();
+    let left = reset - github.change(|state| state.clock.now()).as_second();
+    assert!((3590..=3601).contains(&left), "{answer:?}");
+    let message = answer.json()["message"].to_string();
+    assert!(message.contains("API rate limit exceeded"), "{message}");
+}
+
+#[test]
 fn a_write_that_has_no_answer_is_on_record_as_sent_and_not_sent_twice() {
     let github = github();
     let broker = broker(&github);
