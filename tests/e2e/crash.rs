@@ -123,13 +123,13 @@ fn p9_killed_under_load_nothing_acknowledged_is_lost() {
 }
 
 /// `strace` on a running broker, attached to all its threads.
-struct SystemCalls {
+pub(crate) struct SystemCalls {
     tracer: Child,
     file: PathBuf,
 }
 
 impl SystemCalls {
-    fn of(broker: &TestBroker) -> Self {
+    pub(crate) fn of(broker: &TestBroker) -> Self {
         let file = broker.home.path().join("system-calls");
         let tracer = Command::new("strace")
             .args(["-f", "-s", "65536", "-e"])
@@ -146,7 +146,7 @@ impl SystemCalls {
     }
 
     /// Everything seen, one line an event, once the traced process has ended.
-    fn end(mut self) -> Vec<String> {
+    pub(crate) fn end(mut self) -> Vec<String> {
         self.tracer.wait().unwrap();
         let text = fs::read(&self.file).unwrap();
         String::from_utf8(text)
@@ -191,7 +191,12 @@ fn traced(clients: usize, each: usize) -> (Vec<String>, Vec<String>) {
 
 /// Whether a sync that began after this lease's record was written returned 0 before line `by`.
 fn synced(calls: &[String], lease: &str, by: usize) -> bool {
-    let is_record = |line: &String| line.contains("lease.granted") && line.contains(lease);
+    synced_by(calls, &["lease.granted", lease], by)
+}
+
+/// The same of the record with all these words.
+pub(crate) fn synced_by(calls: &[String], words: &[&str], by: usize) -> bool {
+    let is_record = |line: &String| words.iter().all(|word| line.contains(word));
     let record = calls.iter().position(is_record).unwrap();
     assert!(calls[record].contains("pwrite64("), "{}", calls[record]);
     (done(calls, record) + 1..by)

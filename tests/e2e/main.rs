@@ -33,6 +33,7 @@ mod moving;
 mod onepassword;
 mod op;
 mod promises;
+mod proxy;
 mod proxy_git;
 mod rekey;
 mod revoke;

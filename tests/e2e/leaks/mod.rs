@@ -5,6 +5,7 @@
 
 mod cores;
 mod process;
+mod proxy;
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
