@@ -18,7 +18,7 @@ use crate::leases::issue::IssueError;
 #[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub(crate) caller: &'a Caller,
-    pub(crate) method: &'a Method,
+    pub(crate) method: &'a str,
     pub(crate) path: &'a str,
 }
 
@@ -26,7 +26,7 @@ impl ProxyRequest {
     pub(super) fn asked(&self) -> Asked<'_> {
         Asked {
             caller: &self.caller,
-            method: &self.method,
+            method: self.method.as_str(),
             path: &self.path,
         }
     }
@@ -73,7 +73,7 @@ impl Forwarding {
         let event = ProxyEvent::Refused {
             caller: lease_record::caller(asked.caller),
             lease: lease.map(|lease| lease.id.as_str()),
-            method: asked.method.as_str(),
+            method: asked.method,
             path: asked.path,
             code: refusal.code.as_str(),
             why: &refusal.why,

@@ -47,9 +47,10 @@ impl Proxy {
             Err(refusal) if !parts.headers.contains_key(AUTHORIZATION) => Err(refusal),
             Err(refusal) => {
                 let path = redact::mask(parts.uri.path().as_bytes());
+                let method = request::shown(&parts.method);
                 let asked = Asked {
                     caller: &caller,
-                    method: &parts.method,
+                    method: &method,
                     path: str::from_utf8(&path).unwrap_or_default(),
                 };
                 Err(self.0.refuse(asked, None, refusal).await)

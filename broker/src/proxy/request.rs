@@ -46,6 +46,7 @@ pub(super) fn parse(
 ) -> Result<(ProxyRequest, Option<RequestBody>), Refusal> {
     let (method, headers) = (&parts.method, &parts.headers);
     if !METHODS.contains(method) {
+        let method = shown(method);
         return Err(bad(format!("{method} is not served over this socket")));
     }
     if parts.version > Version::HTTP_11 {
@@ -111,6 +112,14 @@ pub(super) fn form(base: &BaseUrl, request: &Request<Body>) -> Form {
         Form::Json
     }
 }
+
+/// A method as it is written down: one that does not exist may be anything.
+pub(super) fn shown(method: &Method) -> String {
+    redact::words(method.as_str(), LONGEST_METHOD)
+}
+
+/// Longer than any that exists.
+const LONGEST_METHOD: usize = 20;
 
 fn bad(why: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
     Refusal::new(ErrorCode::BadRequest, why)

@@ -271,6 +271,8 @@ fn what_two_servers_might_read_differently_is_refused() {
         with(&|request| *request.uri_mut() = "http://127.0.0.1/user".parse().unwrap()),
         with(&|request| *request.method_mut() = "OPTIONS".parse().unwrap()),
         with(&|request| *request.method_mut() = "CONNECT".parse().unwrap()),
+        with(&|request| *request.method_mut() = canary::CLASSIC.parse().unwrap()),
+        with(&|request| *request.method_mut() = "X".repeat(200).parse().unwrap()),
         with(&|request| header(request, "content-type", "Multipart/form-data; boundary=x")),
     ];
     for answer in &refused {
@@ -296,6 +298,7 @@ fn what_two_servers_might_read_differently_is_refused() {
     assert!(records.len() >= refused.len(), "{records:?}");
     let all = format!("{records:?}");
     assert!(!canary::is_in(all.as_bytes(), canary::CLASSIC), "{all}");
+    assert!(!all.contains(&"X".repeat(21)), "{all}");
     let named = get(&broker, &github, &token, &format!("{LABELS}?q=callback"));
     assert_eq!(named.status, 200, "a value may be called so");
 }
