@@ -76,7 +76,10 @@ pub(crate) fn measure(rounds: usize, table: &mut Table) {
     table.push(Row {
         what: "private memory while 2 GiB stream",
         goal: "≤ at rest + 10 MB".to_owned(),
-        raw: format!("at rest, before its first request, {:.1} MiB", of(|round| round.idle)),
+        raw: format!(
+            "at rest, before its first request, {:.1} MiB",
+            of(|round| round.idle)
+        ),
         median: format!("+ {most:.1} MB"),
         worst: format!("+ {worst:.1} MB"),
         met: Some(most <= 10.0),

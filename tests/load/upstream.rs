@@ -141,8 +141,7 @@ pub(crate) fn serve(directory: &Path, token: &str) {
             tokio::spawn(async move {
                 let stream = acceptor.accept(stream).await.unwrap();
                 let answer = service_fn(|request| answers.answer(request));
-                let serving =
-                    http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
+                let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
                 // A client that hangs up has what it wanted.
                 serving.await.ok();
             });
@@ -300,5 +299,8 @@ const HEADERS: &[(&str, &str)] = &[
     ),
     ("content-security-policy", "default-src 'none'"),
     ("server", "github.com"),
-    ("x-github-request-id", "C0DE:2F3A4B:1A2B3C4:1B2C3D4:67ABCDEF"),
+    (
+        "x-github-request-id",
+        "C0DE:2F3A4B:1A2B3C4:1B2C3D4:67ABCDEF",
+    ),
 ];
