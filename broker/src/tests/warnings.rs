@@ -28,13 +28,17 @@ fn set(broker: &InProcess, name: &str, value: &str, days: i32) {
 
 /// A home whose broker holds a value that ends in five days, stopped before it warned of that.
 fn ending_soon() -> Home {
-    let home = ready();
-    home.policy("other.toml", "[secret.other-token]\nkind = 'classic'\n");
-    let broker = InProcess::start(home);
-    set(&broker, SECRET, canary::CLASSIC, 5);
-    let home = broker.stop();
-    assert_eq!(home.records_of("deadline.warned").len(), 0);
-    home
+    loop {
+        let home = ready();
+        home.policy("other.toml", "[secret.other-token]\nkind = 'classic'\n");
+        let broker = InProcess::start(home);
+        set(&broker, SECRET, canary::CLASSIC, 5);
+        let home = broker.stop();
+        // On a busy machine the first round may come only now.
+        if home.records_of("deadline.warned").is_empty() {
+            return home;
+        }
+    }
 }
 
 fn channels(broker: &InProcess) -> Value {
