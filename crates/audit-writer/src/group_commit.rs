@@ -2,7 +2,8 @@
 //!
 //! A thread of its own owns the log. Callers push finished bodies and wait; what arrives while a
 //! sync is under way forms the next batch, so the batch grows with the load and a lone caller waits
-//! for no other. No lock is held across a write or a sync.
+//! for no other. No lock is held across a write or a sync. What no one waits for gathers for a few
+//! milliseconds first, or until someone waits: a sync for each would cost more than what it records.
 //!
 //! Ends of leases, and locks, take effect whether or not they can be recorded. When they cannot,
 //! they are kept here and written before anything else once the log works again.
@@ -29,8 +30,8 @@ pub(super) type Answer = Result<u64, AuditLogError>;
 pub(super) struct Pending {
     pub(super) entry: Entry,
     pub(super) if_refused: IfRefused,
-    /// Who waits. Once no one does, the answer is dropped.
-    pub(super) answer: oneshot::Sender<Answer>,
+    /// Who waits, if anyone ever did. Once no one does, the answer is dropped.
+    pub(super) answer: Option<oneshot::Sender<Answer>>,
 }
 
 /// What becomes of a record that cannot be written.
@@ -55,9 +56,22 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct Waiting {
     pending: Vec<Pending>,
-    /// The writer sleeps, and must be woken.
-    idle: bool,
+    /// Whether anyone waits for one of them.
+    awaited: bool,
+    writer: WriterState,
     closed: bool,
+}
+
+/// What the writer must be woken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum WriterState {
+    /// Nothing: it comes back by itself.
+    #[default]
+    Busy,
+    /// Any record.
+    Idle,
+    /// One that someone waits for.
+    Gathering,
 }
 
 pub(super) struct Durable {
@@ -68,6 +82,10 @@ pub(super) struct Durable {
 /// At most so many records without a lease are kept to be written later. Those with one are bounded
 /// by the live leases.
 const KEPT_WITHOUT_LEASE: usize = 256;
+
+/// How long records that no one waits for gather, so that hundreds of them share a sync. Short enough that a crash
+/// takes with it no more than a sync under way might.
+const GATHERING: Duration = Duration::from_millis(5);
 
 /// How often a faulted log looks, unasked, whether it works again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -87,13 +105,23 @@ impl Queue {
         let mut waiting = lock(&self.waiting);
         if waiting.closed {
             drop(waiting);
-            drop(pending.answer.send(Err(stopped())));
+            tell(pending.answer, Err(stopped()));
             return;
         }
+        let is_awaited = pending.answer.is_some();
         waiting.pending.push(pending);
-        if mem::take(&mut waiting.idle) {
+        waiting.awaited |= is_awaited;
+        let wakes = match waiting.writer {
+            WriterState::Busy => false,
+            WriterState::Idle => true,
+            WriterState::Gathering => is_awaited,
+        };
+        if wakes {
+            waiting.writer = WriterState::Busy;
             drop(waiting);
             self.arrived.notify_one();
+        }
+        if wakes && is_awaited {
             // On a busy processor the writer would otherwise wait for all that we do from here until
             // we wait for it; this way that is done during its sync.
             std::thread::yield_now();
@@ -110,16 +138,47 @@ impl Queue {
 
     /// Waits for records, no longer than this if there is a limit. `None` once closed and empty.
     fn take(&self, limit: Option<Duration>) -> Option<Vec<Pending>> {
-        let none = |waiting: &mut Waiting| {
-            waiting.idle = waiting.pending.is_empty() && !waiting.closed;
-            waiting.idle
-        };
         let limit = limit.unwrap_or(Duration::MAX);
-        let woken = (self.arrived).wait_timeout_while(lock(&self.waiting), limit, none);
-        let (mut waiting, _) = woken.unwrap_or_else(PoisonError::into_inner);
-        waiting.idle = false;
+        let waiting = self.wait(lock(&self.waiting), WriterState::Idle, limit, |waiting| {
+            waiting.pending.is_empty()
+        });
+        let gathers = !waiting.pending.is_empty() && !waiting.awaited;
+        let mut waiting = match gathers {
+            true => self.wait(waiting, WriterState::Gathering, GATHERING, |waiting| {
+                !waiting.awaited
+            }),
+            false => waiting,
+        };
+        waiting.awaited = false;
         let is_over = waiting.closed && waiting.pending.is_empty();
         (!is_over).then(|| mem::take(&mut waiting.pending))
+    }
+
+    /// Waits while this holds, no longer than `limit`, and not once closed.
+    fn wait<'a>(
+        &self,
+        waiting: MutexGuard<'a, Waiting>,
+        state: WriterState,
+        limit: Duration,
+        holds: impl Fn(&Waiting) -> bool,
+    ) -> MutexGuard<'a, Waiting> {
+        let wait = |waiting: &mut Waiting| {
+            let waits = holds(waiting) && !waiting.closed;
+            waiting.writer = if waits { state } else { WriterState::Busy };
+            waits
+        };
+        let woken = self.arrived.wait_timeout_while(waiting, limit, wait);
+        let (mut waiting, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        waiting.writer = WriterState::Busy;
+        waiting
+    }
+}
+
+/// Answers who waits.
+fn tell(waits: Option<oneshot::Sender<Answer>>, answer: Answer) {
+    if let Some(waits) = waits {
+        // Or has given up.
+        drop(waits.send(answer));
     }
 }
 
@@ -225,7 +284,7 @@ impl<D: Disk> Writer<D> {
             match appended {
                 Ok(first) => {
                     for (seq, (_, answer)) in (first..).zip(callers.by_ref().take(batch.len())) {
-                        drop(answer.send(Ok(seq)));
+                        tell(answer, Ok(seq));
                     }
                 }
                 Err(error) => {
@@ -238,7 +297,7 @@ impl<D: Disk> Writer<D> {
     fn refuse(
         &mut self,
         batch: Vec<Entry>,
-        callers: impl Iterator<Item = (IfRefused, oneshot::Sender<Answer>)>,
+        callers: impl Iterator<Item = (IfRefused, Option<oneshot::Sender<Answer>>)>,
         error: &AuditLogError,
     ) {
         let why = match error {
@@ -249,7 +308,7 @@ impl<D: Disk> Writer<D> {
             if if_refused == IfRefused::WriteLater {
                 self.keep(entry);
             }
-            drop(answer.send(Err(AuditLogError::Unavailable { why: why.clone() })));
+            tell(answer, Err(AuditLogError::Unavailable { why: why.clone() }));
         }
     }
 
@@ -293,7 +352,7 @@ impl Drop for CloseOnDrop {
         let left = mem::take(&mut waiting.pending);
         drop(waiting);
         for pending in left {
-            drop(pending.answer.send(Err(stopped())));
+            tell(pending.answer, Err(stopped()));
         }
     }
 }

@@ -237,9 +237,18 @@ impl AuditLog {
         answer.is_ok_and(|recorded| recorded.is_ok())
     }
 
-    /// The same as [`AuditLog::record_anyway`], not waited for.
+    /// The same as [`AuditLog::record_anyway`], not waited for: it is written within milliseconds, together with
+    /// others.
     pub fn note(&self, body: Body) {
-        drop(self.push(body, Effect::Nothing, IfRefused::WriteLater));
+        let entry = Entry {
+            body,
+            effect: Effect::Nothing,
+        };
+        self.queue.push(Pending {
+            entry,
+            if_refused: IfRefused::WriteLater,
+            answer: None,
+        });
     }
 
     /// [`AuditLog::record`] for a thread that may wait. Must not be called from async code.
@@ -257,7 +266,7 @@ impl AuditLog {
         self.queue.push(Pending {
             entry: Entry { body, effect },
             if_refused,
-            answer,
+            answer: Some(answer),
         });
         receiver
     }

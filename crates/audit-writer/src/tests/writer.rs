@@ -115,7 +115,7 @@ fn what_waits_together_shares_one_sync_also_once_the_log_is_closed() {
         queue.push(Pending {
             entry: remark(&nth.to_string()),
             if_refused: IfRefused::Forget,
-            answer,
+            answer: Some(answer),
         });
         receiver
     });
@@ -125,6 +125,37 @@ fn what_waits_together_shares_one_sync_also_once_the_log_is_closed() {
     let told = answers.map(|mut answer| answer.try_recv().unwrap().unwrap());
     assert_eq!(told, [2, 3, 4]);
     assert_eq!(disk.steps() - before, 2, "one write and one sync");
+}
+
+#[test]
+fn what_no_one_waits_for_gathers_until_someone_waits_or_the_log_is_closed() {
+    let disk = SimDisk::default();
+    let log = open(&disk, &clock());
+    let before = disk.steps();
+    for nth in 0..100 {
+        log.note(remark(&nth.to_string()).body);
+    }
+    let Entry { body, effect } = grant(1);
+    log.record_blocking(body, effect).unwrap();
+    assert_eq!(recorded(&disk).len(), 101, "in order, with who waits");
+    // Two for each batch: on a loaded machine there may be several.
+    let steps = disk.steps() - before;
+    assert!(steps < 100, "{steps} steps");
+    log.note(remark("last").body);
+    log.close();
+    assert_eq!(recorded(&disk).len(), 102);
+}
+
+#[test]
+fn what_no_one_waits_for_is_written_soon_all_the_same() {
+    let disk = SimDisk::default();
+    let log = open(&disk, &clock());
+    let mut follow = log.follow();
+    log.note(remark("alone").body);
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let written = runtime.unwrap().block_on(follow.changed());
+    assert!(written.is_ok());
+    assert_eq!(recorded(&disk).len(), 1);
 }
 
 #[test]
