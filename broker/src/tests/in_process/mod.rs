@@ -1,5 +1,7 @@
 //! A broker, started and stopped.
 
+mod ask;
+
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::mem;
@@ -7,24 +9,17 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::header::CONTENT_LENGTH;
-use axum::http::{Method, Request};
-use axum::response::Response;
 use broker_audit::files::{self, Tail};
-use broker_policy::Caller;
 use broker_protocol::causes;
 use broker_secret_memory::nonblocking_stderr::NonblockingStderr;
 use broker_secret_memory::redact::Redacting;
 use broker_vault::root_key::{Keyring, Passphrase, RootKeySource};
-use http_body_util::BodyExt as _;
 use nix::fcntl::Flock;
 use serde_json::json;
 use support::http::Answer;
 use support::{AnyBroker, Home, wait};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tracing::dispatcher::{self, DefaultGuard};
 use tracing::level_filters::LevelFilter;
 use tracing::{Dispatch, Subscriber};
@@ -212,91 +207,6 @@ impl InProcess {
         self.running.as_ref().unwrap()
     }
 
-    /// One request by this process.
-    pub(crate) fn http(&self, method: &str, path: &str, body: &str) -> Answer {
-        self.http_by(Arc::clone(&self.running().peer), method, path, body)
-    }
-
-    /// One request by an account.
-    pub(crate) fn http_as(&self, uid: u32, method: &str, path: &str, body: &str) -> Answer {
-        let caller = Caller {
-            uid,
-            gid: uid,
-            ..Caller::default()
-        };
-        self.http_by(Arc::new(Peer::pretended(caller)), method, path, body)
-    }
-
-    fn http_by(&self, peer: Arc<Peer>, method: &str, path: &str, body: &str) -> Answer {
-        let running = self.running();
-        running.run(ask(running.api.clone(), request(peer, method, path, body)))
-    }
-
-    /// One request by this process, not waited for. It is gone with the broker.
-    pub(crate) fn begin(&self, method: &str, path: &str, body: &str) -> JoinHandle<Answer> {
-        let Running {
-            api, runtime, peer, ..
-        } = self.running();
-        let request = request(Arc::clone(peer), method, path, body);
-        runtime.spawn(ask(api.clone(), request))
-    }
-
-    /// Waits for the answer to what was begun.
-    #[track_caller]
-    pub(crate) fn finished(&self, begun: JoinHandle<Answer>) -> Answer {
-        self.running().run(begun).unwrap()
-    }
-
-    /// One request by this process over the proxy's socket.
-    pub(crate) fn proxied(&self, request: Request<Body>) -> Answer {
-        let running = self.running();
-        running.run(ask_proxy(
-            running.proxy.clone(),
-            Arc::clone(&running.peer),
-            request,
-        ))
-    }
-
-    /// The same, with the answer taken as a server takes it for its client: as long as it says it is, without a look
-    /// whether there is more.
-    pub(crate) fn proxied_by_length(&self, mut request: Request<Body>) {
-        let running = self.running();
-        running.run(async {
-            let has_body = request.method() != Method::HEAD;
-            request.extensions_mut().insert(Arc::clone(&running.peer));
-            let (head, mut body) = running.proxy.answer(request).await.into_parts();
-            let length = head.headers.get(CONTENT_LENGTH).filter(|_| has_body);
-            let mut left = length.map_or(0, |length| length.to_str().unwrap().parse().unwrap());
-            while left > 0 {
-                let frame = body.frame().await.unwrap().unwrap();
-                left -= frame.into_data().unwrap().len();
-            }
-        });
-    }
-
-    /// The same by an account.
-    pub(crate) fn proxied_as(&self, uid: u32, request: Request<Body>) -> Answer {
-        let caller = Caller {
-            uid,
-            gid: uid,
-            ..Caller::default()
-        };
-        let running = self.running();
-        let peer = Arc::new(Peer::pretended(caller));
-        running.run(ask_proxy(running.proxy.clone(), peer, request))
-    }
-
-    /// The same by this process, not waited for.
-    pub(crate) fn begin_proxied(&self, request: Request<Body>) -> JoinHandle<Answer> {
-        let Running {
-            proxy,
-            runtime,
-            peer,
-            ..
-        } = self.running();
-        runtime.spawn(ask_proxy(proxy.clone(), Arc::clone(peer), request))
-    }
-
     /// Asks for a lease with this body.
     pub(crate) fn lease(&self, body: &str) -> Answer {
         self.http("POST", "/v1/leases", body)
@@ -411,38 +321,6 @@ impl InProcess {
         app.journal.close();
         drop((app, api, proxy));
     }
-}
-
-fn request(peer: Arc<Peer>, method: &str, path: &str, body: &str) -> Request<Body> {
-    let request = Request::builder().method(method).uri(path).extension(peer);
-    request.body(Body::from(body.to_owned())).unwrap()
-}
-
-async fn ask(api: Api, request: Request<Body>) -> Answer {
-    let answer = api.answer(request).await;
-    read(answer).await.unwrap()
-}
-
-async fn ask_proxy(proxy: Proxy, peer: Arc<Peer>, mut request: Request<Body>) -> Answer {
-    request.extensions_mut().insert(peer);
-    let answer = proxy.answer(request).await;
-    // What a client sees of an answer that is cut off.
-    read(answer).await.unwrap_or_else(|cut| Answer {
-        status: 0,
-        head: String::new(),
-        body: cut.to_string().into_bytes(),
-    })
-}
-
-async fn read(answer: Response) -> Result<Answer, axum::Error> {
-    let (parts, body) = answer.into_parts();
-    let headers = parts.headers.iter();
-    let lines = headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
-    Ok(Answer {
-        status: parts.status.as_u16(),
-        head: lines.collect::<Vec<_>>().join("\n"),
-        body: body.collect().await?.to_bytes().to_vec(),
-    })
 }
 
 impl AnyBroker for InProcess {
