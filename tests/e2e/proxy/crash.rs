@@ -25,9 +25,13 @@ impl Scene {
         };
         scene.ctl(&["audit", "verify"]);
         let before = opened(&scene.broker);
+        let outcomes = |broker: &TestBroker| broker.home.records_of("proxy.response").len();
+        let outcomes_before = outcomes(&scene.broker);
         let answer = scene.ask(&format!("GET {LABELS}"), &lease.token, "");
         assert_eq!(answer.status, 200, "{how}: {answer:?}");
         assert_eq!(opened(&scene.broker), before + 1, "{how}");
+        // No one waits for that record, and nothing else is to be written when the next kill is set.
+        wait::until(|| outcomes(&scene.broker) > outcomes_before);
         scene
     }
 }
