@@ -142,7 +142,7 @@ pub(crate) fn purpose(name: &str, deliver: &str) -> Value {
 pub(crate) fn lease(token: &str) -> String {
     serde_json::json!({
         "lease": "0123456789abcdef0123456789abcdef", "token": token, "deliver": "raw",
-        "enforced_by": "nobody", "purpose": "label-sync", "secret": "org-label-sync-token",
+        "enforced_by": "none", "purpose": "label-sync", "secret": "org-label-sync-token",
         "rule": "label-sync.toml#1", "repositories": ["acme/*"], "organization": null,
         "permissions": {"issues": "write"}, "uid": 1000,
         "issued_at": "2026-11-21T07:00:00Z", "expires_at": "2026-11-21T07:15:00Z",

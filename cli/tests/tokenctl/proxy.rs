@@ -201,7 +201,7 @@ fn lease_list_and_show_tell_refusals_here_from_those_of_github() {
             "12 passed on (2 refused by GitHub), 3 refused by the broker",
         ),
         (rows[2], "broker", "7 passed on"),
-        (rows[3], "nobody", "-"),
+        (rows[3], "none", "-"),
     ] {
         assert!(row.contains(&format!("  {by}  ")), "{row}");
         assert!(row.ends_with(&format!("  {requests}")), "{row}");

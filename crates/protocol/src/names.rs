@@ -264,7 +264,7 @@ pub enum EnforcedBy {
     /// The broker, for each request.
     Broker,
     /// No one: the caller holds the stored token.
-    #[serde(rename = "nobody")]
+    #[serde(rename = "none")]
     NoOne,
 }
 
@@ -275,7 +275,7 @@ impl EnforcedBy {
         match self {
             Self::Github => "github",
             Self::Broker => "broker",
-            Self::NoOne => "nobody",
+            Self::NoOne => "none",
         }
     }
 }

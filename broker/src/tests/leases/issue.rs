@@ -35,7 +35,7 @@ fn who_asks_for_nothing_in_particular_gets_exactly_what_the_rule_gives() {
 
     assert_eq!(lease["token"], canary::CLASSIC);
     assert_eq!(lease["deliver"], "raw");
-    assert_eq!(lease["enforced_by"], "nobody");
+    assert_eq!(lease["enforced_by"], "none");
     assert_eq!(lease["purpose"], "label-sync");
     assert_eq!(lease["secret"], "org-label-sync-token");
     assert_eq!(lease["rule"], "label-sync.toml#1");
