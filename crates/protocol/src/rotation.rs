@@ -145,10 +145,9 @@ pub enum WaitsFor {
     /// The broker; `POST …/next` lets it do so at once.
     Broker,
     /// The operator.
-    #[serde(rename = "person")]
     Operator,
     /// There is nothing left to do.
-    #[serde(rename = "nobody")]
+    #[serde(rename = "none")]
     NoOne,
 }
 

@@ -30,7 +30,7 @@ fn on_enterprise_server_the_operator_deletes_the_old_token_and_the_broker_sees_t
     }
     assert_eq!(scene.handed_out(), NEW);
     assert_eq!(scene.in_the_sink().as_deref(), Some(NEW));
-    assert_eq!(scene.state()["next"]["waits_for"], "person");
+    assert_eq!(scene.state()["next"]["waits_for"], "operator");
     let to = json!({ "to": "env:ELSEWHERE" });
     let moved = scene.post(&format!("/v1/secrets/{NAME}/move"), &to);
     let detail = moved.json()["detail"].to_string();

@@ -118,7 +118,7 @@ impl Scene {
             Then::Revoke => json!({}),
             Then::RevokeAfter(seconds) => json!({ "revoke_after": seconds }),
         };
-        if begun.json()["next"]["waits_for"] != "nobody" {
+        if begun.json()["next"]["waits_for"] != "none" {
             self.confirm(name, &confirm);
         }
         self.go_on(name)
@@ -140,9 +140,9 @@ impl Scene {
             let next = &view["next"];
             let text = next["text"].as_str().unwrap().to_owned();
             match (next["waits_for"].as_str().unwrap(), next["step"].as_str()) {
-                ("nobody", _) | (_, Some("wait")) => return Reached::TheEnd,
-                ("person", Some("delete")) if !looked => looked = true,
-                ("person", _) => return Reached::AnOperator(text),
+                ("none", _) | (_, Some("wait")) => return Reached::TheEnd,
+                ("operator", Some("delete")) if !looked => looked = true,
+                ("operator", _) => return Reached::AnOperator(text),
                 _ => {}
             }
             let (before, were) = (step(&view), written(&view));
