@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::body::Body;
-use broker_github::{Forward, GitHub, GitHubError, Method};
+use broker_github::{BaseUrl, Forward, GitHub, GitHubError, Method};
 use broker_policy::reach::{self, GithubHost, Scope};
 use broker_policy::{Caller, PurposePolicy};
 use broker_protocol::api::LeaseView;
@@ -39,7 +39,7 @@ use reqwest::header::HeaderMap;
 
 use self::budget::RequestBudgets;
 use self::outcome::LEASE_OVER;
-pub(crate) use self::record::Asked;
+pub(crate) use self::record::RefusedRequest;
 pub(crate) use self::refusal::Refusal;
 use self::refused_values::RefusedValues;
 use self::web::Passage;
@@ -86,7 +86,7 @@ pub(crate) struct ProxyRequest {
 pub(crate) type RequestBody = (Body, Option<u64>);
 
 /// GitHub's answer, on its way to the caller.
-pub(crate) struct Answered {
+pub(crate) struct UpstreamAnswer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Body,
@@ -117,7 +117,7 @@ impl Forwarding {
     }
 
     /// Where GitHub is.
-    pub(crate) fn base(&self) -> &broker_github::BaseUrl {
+    pub(crate) fn base(&self) -> &BaseUrl {
         &self.github.base
     }
 
@@ -145,7 +145,7 @@ impl Forwarding {
         self: &Arc<Self>,
         request: ProxyRequest,
         mut body: Option<RequestBody>,
-    ) -> Result<Answered, Refusal> {
+    ) -> Result<UpstreamAnswer, Refusal> {
         let now = self.journal.now();
         let found = self.leases.proxied(&request.token, now);
         let own = |(lease, _): &(Arc<Lease>, _)| lease.caller.uid == request.caller.uid;
@@ -154,25 +154,31 @@ impl Forwarding {
                 true => Refusal::not_live(),
                 false => Refusal::foreign_token(),
             };
-            return Err(self.refuse(request.asked(), None, refusal).await);
+            return Err(self.refuse(request.described(), None, refusal).await);
         };
         let passage = match self.decide(&lease, &request, &mut body).await {
             Ok(passage) => passage,
             Err(refusal) => {
                 proxied.uses.count_refusal(&refusal.why);
                 self.count(&lease, "refused");
-                return Err(self.refuse(request.asked(), Some(&lease), refusal).await);
+                return Err(self
+                    .refuse(request.described(), Some(&lease), refusal)
+                    .await);
             }
         };
-        let answered = self.pass_on((&lease, &proxied), passage, request, body);
-        let answered = answered.await;
-        let outcome = match answered.as_ref().map(|answered| answered.status) {
+        let mut counted = Counted {
+            forwarding: self,
+            lease: &lease,
+            outcome: "failed",
+        };
+        let answer = self.pass_on((&lease, &proxied), passage, request, body);
+        let answer = answer.await;
+        counted.outcome = match answer.as_ref().map(|answer| answer.status) {
             Ok(..400) => "ok",
             Ok(400..500) => "refused_by_github",
             Ok(500..) | Err(_) => "failed",
         };
-        self.count(&lease, outcome);
-        answered
+        answer
     }
 
     fn count(&self, lease: &Lease, outcome: &'static str) {
@@ -214,15 +220,15 @@ impl Forwarding {
             let whose = (lease.purpose.clone(), account);
             self.budgets.spend(whose, budget, self.journal.now())?;
         }
-        match (&passage, request.host) {
-            (Passage::Public { .. }, _) => {}
-            (Passage::Lease { .. }, GithubHost::Web) => self.limits.refuse_held_off(lease)?,
-            (Passage::Lease { .. }, _) => self.limits.refuse_limited(lease)?,
-        }
-        if let Passage::Lease { .. } = passage
-            && let Some(value) = self.leases.hash_in_use(lease)?
-        {
-            self.refuse_unaccepted(lease, &value)?;
+        if let Passage::Lease { .. } = passage {
+            if request.host == GithubHost::Web {
+                self.limits.refuse_held_off(lease)?;
+            } else {
+                self.limits.refuse_limited(lease)?;
+            }
+            if let Some(value) = self.leases.hash_in_use(lease)? {
+                self.refuse_unaccepted(lease, &value)?;
+            }
         }
         Ok(passage)
     }
@@ -233,12 +239,12 @@ impl Forwarding {
         passage: Passage,
         request: ProxyRequest,
         body: Option<RequestBody>,
-    ) -> Result<Answered, Refusal> {
+    ) -> Result<UpstreamAnswer, Refusal> {
         Box::pin(self.leases.renew_in_use(lease, proxied)).await;
         // Policy may have ended it instead.
         let Some(over) = self.leases.table.until_over(&lease.id) else {
             return Err(self
-                .refuse(request.asked(), None, Refusal::not_live())
+                .refuse(request.described(), None, Refusal::not_live())
                 .await);
         };
         let public = matches!(passage, Passage::Public { .. });
@@ -288,7 +294,7 @@ impl Forwarding {
                     refused.fetch_add(1, Ordering::Relaxed);
                 }
                 outcome.status = Some(answer.status);
-                Ok(Answered {
+                Ok(UpstreamAnswer {
                     status: answer.status,
                     body: outcome.passing(&answer.headers, answer.body, over),
                     headers: answer.headers,
@@ -325,5 +331,18 @@ impl Forwarding {
         let value = self.leases.value_behind(lease, proxied).await?;
         self.refuse_unaccepted(lease, value.hashed())?;
         Ok(Some(value))
+    }
+}
+
+/// Counts a request that is passed on when this is dropped: also one whose caller does not wait for the answer.
+struct Counted<'a> {
+    forwarding: &'a Forwarding,
+    lease: &'a Lease,
+    outcome: &'static str,
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.forwarding.count(self.lease, self.outcome);
     }
 }

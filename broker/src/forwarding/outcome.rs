@@ -18,7 +18,7 @@ use super::ProxyRequest;
 use crate::journal::Journal;
 use crate::lease::Lease;
 
-/// What a lease that ended meanwhile is to those whose request it cuts off.
+/// Why a request is cut off whose lease ended meanwhile.
 pub(super) const LEASE_OVER: &str = "the lease ended";
 /// The longest record of an outcome, but for its method and path: what is paid for before.
 const LONGEST: usize = 400;
@@ -26,7 +26,7 @@ const LONGEST: usize = 400;
 const LONGEST_WHY: usize = 160;
 
 /// What the records say of a request that is passed on.
-pub(super) struct Passed {
+pub(super) struct ForwardedRequest {
     lease: LeaseId,
     method: Method,
     path: Box<str>,
@@ -34,7 +34,7 @@ pub(super) struct Passed {
     public: bool,
 }
 
-impl Passed {
+impl ForwardedRequest {
     pub(super) fn new(lease: &Lease, request: &ProxyRequest, public: bool) -> Self {
         Self {
             lease: lease.id.clone(),
@@ -64,7 +64,7 @@ impl Passed {
 /// Recorded when it is dropped.
 pub(super) struct Outcome {
     journal: Arc<Journal>,
-    passed: Passed,
+    forwarded: ForwardedRequest,
     /// The number of its `proxy.request`, where it has one.
     request: Option<u64>,
     pub(super) status: Option<u16>,
@@ -75,10 +75,14 @@ pub(super) struct Outcome {
 
 impl Outcome {
     /// `request` is the number of its `proxy.request`, where it has one.
-    pub(super) fn new(journal: Arc<Journal>, passed: Passed, request: Option<u64>) -> Self {
+    pub(super) fn new(
+        journal: Arc<Journal>,
+        forwarded: ForwardedRequest,
+        request: Option<u64>,
+    ) -> Self {
         Self {
             journal,
-            passed,
+            forwarded,
             request,
             status: None,
             sent: Arc::default(),
@@ -124,7 +128,7 @@ impl Outcome {
 
     /// How long the body of the answer with this head is, where that is said.
     fn length(&self, headers: &HeaderMap) -> Option<u64> {
-        if self.passed.method == Method::HEAD || matches!(self.status, Some(204 | 304)) {
+        if self.forwarded.method == Method::HEAD || matches!(self.status, Some(204 | 304)) {
             return Some(0);
         }
         headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
@@ -137,11 +141,11 @@ impl Drop for Outcome {
             self.failed(&"the caller did not wait for an answer");
         }
         let event = ProxyEvent::Response {
-            lease: self.passed.lease.as_str(),
+            lease: self.forwarded.lease.as_str(),
             request: self.request,
-            method: self.passed.method.as_str(),
-            path: &self.passed.path,
-            public: self.passed.public,
+            method: self.forwarded.method.as_str(),
+            path: &self.forwarded.path,
+            public: self.forwarded.public,
             status: self.status,
             sent: self.sent.load(Ordering::Relaxed),
             received: self.received,

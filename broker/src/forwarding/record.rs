@@ -8,7 +8,7 @@ use broker_github::Method;
 use broker_policy::Caller;
 use broker_protocol::error::ErrorCode;
 
-use super::outcome::{Outcome, Passed};
+use super::outcome::{ForwardedRequest, Outcome};
 use super::{Forwarding, ProxyRequest, Refusal};
 use crate::lease::Lease;
 use crate::lease_record;
@@ -16,15 +16,15 @@ use crate::leases::issue::IssueError;
 
 /// What the record of a refusal says of a request.
 #[derive(Clone, Copy)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct RefusedRequest<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
 }
 
 impl ProxyRequest {
-    pub(super) fn asked(&self) -> Asked<'_> {
-        Asked {
+    pub(super) fn described(&self) -> RefusedRequest<'_> {
+        RefusedRequest {
             caller: &self.caller,
             method: self.method.as_str(),
             path: &self.path,
@@ -42,22 +42,23 @@ impl Forwarding {
         public: bool,
     ) -> Result<Outcome, Refusal> {
         let account = lease.caller.account();
-        let passed = Passed::new(lease, request, public);
-        self.leases.spend_bytes(account, passed.longest_outcome())?;
+        let forwarded = ForwardedRequest::new(lease, request, public);
+        self.leases
+            .spend_bytes(account, forwarded.longest_outcome())?;
         let journal = Arc::clone(&self.journal);
         let is_read = matches!(request.method, Method::GET | Method::HEAD);
         if is_read && !self.config.record_reads_first {
             return match journal.fault() {
                 Some(fault) => Err(Refusal::not_recorded(&fault)),
-                None => Ok(Outcome::new(journal, passed, None)),
+                None => Ok(Outcome::new(journal, forwarded, None)),
             };
         }
-        let body = Body::of(&passed.announced()).map_err(IssueError::Record)?;
+        let body = Body::of(&forwarded.announced()).map_err(IssueError::Record)?;
         self.leases.spend_bytes(account, body.as_str().len())?;
         // In a task: what is announced has an outcome on record, also if the caller is gone by then.
         let recording = tokio::spawn(async move {
             let recorded = journal.record_body(body, Effect::Nothing).await;
-            recorded.map(|seq| Outcome::new(journal, passed, Some(seq)))
+            recorded.map(|seq| Outcome::new(journal, forwarded, Some(seq)))
         });
         let recorded = recording.await.map_err(|_panic| IssueError::Stopping)?;
         Ok(recorded.map_err(IssueError::NotRecorded)?)
@@ -66,19 +67,19 @@ impl Forwarding {
     /// Records a refusal, as a denial is: up to a number for each account and minute.
     pub(crate) async fn refuse(
         &self,
-        asked: Asked<'_>,
+        request: RefusedRequest<'_>,
         lease: Option<&Lease>,
         refusal: Refusal,
     ) -> Refusal {
         let event = ProxyEvent::Refused {
-            caller: lease_record::caller(asked.caller),
+            caller: lease_record::caller(request.caller),
             lease: lease.map(|lease| lease.id.as_str()),
-            method: asked.method,
-            path: asked.path,
+            method: request.method,
+            path: request.path,
             code: refusal.code.as_str(),
             why: &refusal.why,
         };
-        let account = asked.caller.account();
+        let account = request.caller.account();
         let recorded = self.leases.record_refusal(account, refusal.code, &event);
         match recorded.await {
             Ok(_) => refusal,

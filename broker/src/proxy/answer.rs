@@ -8,7 +8,7 @@ use broker_protocol::error::ErrorCode;
 use broker_secret_memory::redact;
 use serde_json::json;
 
-use crate::forwarding::{Answered, Refusal};
+use crate::forwarding::{Refusal, UpstreamAnswer};
 
 /// What the broker's own refusals are told by: GitHub's have none.
 const TOKEND_ERROR: HeaderName = HeaderName::from_static("tokend-error");
@@ -26,40 +26,36 @@ pub(super) enum Form {
     Text,
 }
 
-fn text(status: StatusCode, code: ErrorCode, message: &str) -> Response {
-    let masked = redact::mask(message.as_bytes());
-    let message = str::from_utf8(&masked).unwrap_or_default();
-    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
-    let headers = [
-        (CONTENT_TYPE, kind),
-        (TOKEND_ERROR, HeaderValue::from_static(code.as_str())),
-    ];
-    (status, headers, format!("tokend: {message}\n")).into_response()
+/// A refusal of the broker's own, before the request is read.
+pub(crate) fn refusal(status: StatusCode, code: ErrorCode, message: &str) -> Response {
+    in_form(Form::Json, status, code, message)
 }
 
-/// A refusal of the broker's own.
-pub(crate) fn refusal(status: StatusCode, code: ErrorCode, message: &str) -> Response {
+fn in_form(form: Form, status: StatusCode, code: ErrorCode, message: &str) -> Response {
     let masked = redact::mask(message.as_bytes());
-    let body = json!({
-        "message": str::from_utf8(&masked).unwrap_or_default(),
-        "documentation_url": format!("urn:tokend:error:{}", code.as_str()),
-        "status": status.as_u16().to_string(),
-    });
-    let kind = HeaderValue::from_static("application/json; charset=utf-8");
+    let message = str::from_utf8(&masked).unwrap_or_default();
+    let (kind, body) = match form {
+        Form::Json => {
+            let body = json!({
+                "message": message,
+                "documentation_url": format!("urn:tokend:error:{}", code.as_str()),
+                "status": status.as_u16().to_string(),
+            });
+            ("application/json; charset=utf-8", body.to_string())
+        }
+        Form::Text => ("text/plain; charset=utf-8", format!("tokend: {message}\n")),
+    };
     let headers = [
-        (CONTENT_TYPE, kind),
+        (CONTENT_TYPE, HeaderValue::from_static(kind)),
         (TOKEND_ERROR, HeaderValue::from_static(code.as_str())),
     ];
-    (status, headers, body.to_string()).into_response()
+    (status, headers, body).into_response()
 }
 
 pub(super) fn refused(refusal: &Refusal, form: Form) -> Response {
     let status = StatusCode::from_u16(refusal.status);
     let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = match form {
-        Form::Json => self::refusal(status, refusal.code, &refusal.why),
-        Form::Text => text(status, refusal.code, &refusal.why),
-    };
+    let mut response = in_form(form, status, refusal.code, &refusal.why);
     let headers = response.headers_mut();
     if status == StatusCode::UNAUTHORIZED {
         // What makes git ask its credential helpers.
@@ -79,10 +75,10 @@ pub(super) fn refused(refusal: &Refusal, form: Form) -> Response {
     response
 }
 
-pub(super) fn passed_on(answered: Answered) -> Response {
-    let status = StatusCode::from_u16(answered.status);
-    let mut response = Response::new(Body::new(answered.body));
+pub(super) fn passed_on(answer: UpstreamAnswer) -> Response {
+    let status = StatusCode::from_u16(answer.status);
+    let mut response = Response::new(Body::new(answer.body));
     *response.status_mut() = status.unwrap_or(StatusCode::BAD_GATEWAY);
-    *response.headers_mut() = answered.headers;
+    *response.headers_mut() = answer.headers;
     response
 }

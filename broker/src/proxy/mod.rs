@@ -11,12 +11,14 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::Request;
 use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
 use axum::response::Response;
 use broker_secret_memory::redact;
 
 pub(crate) use self::answer::refusal;
+use self::request::Upstream;
 use crate::app::App;
-use crate::forwarding::{Answered, Asked, Forwarding, Refusal};
+use crate::forwarding::{Forwarding, Refusal, RefusedRequest, UpstreamAnswer};
 
 /// The proxy, ready to answer.
 #[derive(Clone)]
@@ -31,29 +33,35 @@ impl Proxy {
     /// Answers one request, which carries its [`Peer`](crate::caller::Peer) as an extension. It lasts as long as
     /// bytes flow.
     pub(crate) async fn answer(&self, request: Request<Body>) -> Response {
-        let form = request::form(self.0.base(), &request);
-        match self.answered(request).await {
-            Ok(answered) => answer::passed_on(answered),
+        let (parts, body) = request.into_parts();
+        let upstream = request::upstream(self.0.base(), &parts);
+        let form = request::form(&upstream);
+        match self.forwarded(upstream, parts, body).await {
+            Ok(answer) => answer::passed_on(answer),
             Err(refusal) => answer::refused(&refusal, form),
         }
     }
 
-    async fn answered(&self, request: Request<Body>) -> Result<Answered, Refusal> {
-        let (mut parts, body) = request.into_parts();
+    async fn forwarded(
+        &self,
+        upstream: Result<Upstream, Refusal>,
+        mut parts: Parts,
+        body: Body,
+    ) -> Result<UpstreamAnswer, Refusal> {
         let caller = request::caller(&parts)?;
-        match request::parse(self.0.base(), &caller, &mut parts, body) {
+        match request::parse(upstream, &caller, &mut parts, body) {
             Ok((request, body)) => self.0.forward(request, body).await,
             // Whoever sends no token is asked for one, and has done nothing yet.
             Err(refusal) if !parts.headers.contains_key(AUTHORIZATION) => Err(refusal),
             Err(refusal) => {
                 let path = redact::mask(parts.uri.path().as_bytes());
                 let method = request::shown(&parts.method);
-                let asked = Asked {
+                let refused = RefusedRequest {
                     caller: &caller,
                     method: &method,
                     path: str::from_utf8(&path).unwrap_or_default(),
                 };
-                Err(self.0.refuse(asked, None, refusal).await)
+                Err(self.0.refuse(refused, None, refusal).await)
             }
         }
     }

@@ -7,7 +7,7 @@ use axum::http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use broker_github::BaseUrl;
@@ -33,13 +33,30 @@ const METHODS: [Method; 6] = [
     Method::DELETE,
 ];
 
-/// Parses a caller's request, whose headers are taken out of it.
+/// Which of GitHub's hosts a request is for, and its path there.
+pub(super) type Upstream = (GithubHost, Box<str>);
+
+pub(super) fn upstream(base: &BaseUrl, parts: &Parts) -> Result<Upstream, Refusal> {
+    let host = only(&parts.headers, &HOST)?.ok_or_else(|| bad("there is no `Host`"))?;
+    let host = text(host, "Host")?;
+    let (host, path) = base.upstream(host, parts.uri.path()).map_err(|error| {
+        let unserved = Refusal::new(ErrorCode::NotFound, error.to_string());
+        Refusal {
+            status: 403,
+            ..unserved
+        }
+    })?;
+    Ok((host, path.into()))
+}
+
+/// Parses a caller's request, whose headers are taken out of it. What is wrong with its first line comes before
+/// what is wrong with `upstream`.
 ///
 /// # Errors
 ///
 /// A [`Refusal`] that names what is wrong with it, and it is as it came.
 pub(super) fn parse(
-    base: &BaseUrl,
+    upstream: Result<Upstream, Refusal>,
     caller: &Arc<Caller>,
     parts: &mut Parts,
     body: Body,
@@ -54,21 +71,15 @@ pub(super) fn parse(
     }
     // A request line with a host in it may name another one than `Host`.
     if parts.uri.scheme().is_some() || parts.uri.authority().is_some() {
-        return Err(bad("the request line holds a path and no host"));
+        return Err(bad(
+            "the request line names a host: send a path alone there, and the host in `Host`",
+        ));
     }
     if headers.contains_key(UPGRADE) {
         return Err(bad("`Upgrade` is not served"));
     }
-    let host = only(headers, &HOST)?.ok_or_else(|| bad("there is no `Host`"))?;
-    let host = text(host, "Host")?;
-    let (host, path) = base.upstream(host, parts.uri.path()).map_err(|error| {
-        let unserved = Refusal::new(ErrorCode::NotFound, error.to_string());
-        Refusal {
-            status: 403,
-            ..unserved
-        }
-    })?;
-    if redact::looks_like_token(path) {
+    let (host, path) = upstream?;
+    if redact::looks_like_token(&path) {
         return Err(bad(
             "the path holds what looks like a token; paths are recorded",
         ));
@@ -89,7 +100,7 @@ pub(super) fn parse(
         token: token(headers)?,
         method: method.clone(),
         host,
-        path: path.into(),
+        path,
         query: query.map(Into::into),
         headers: HeaderMap::new(),
     };
@@ -100,16 +111,10 @@ pub(super) fn parse(
 }
 
 /// In which form its client reads a refusal: git prints text.
-pub(super) fn form(base: &BaseUrl, request: &Request<Body>) -> Form {
-    let path = request.uri().path();
-    let host = request.headers().get(HOST);
-    let host = host.and_then(|host| host.to_str().ok());
-    let upstream = host.and_then(|host| base.upstream(host, path).ok());
-    let is_web = upstream.is_some_and(|(host, _)| host == GithubHost::Web);
-    if is_web && !path.contains("/info/lfs/") {
-        Form::Text
-    } else {
-        Form::Json
+pub(super) fn form(upstream: &Result<Upstream, Refusal>) -> Form {
+    match upstream {
+        Ok((GithubHost::Web, path)) if !path.contains("/info/lfs/") => Form::Text,
+        _ => Form::Json,
     }
 }
 
@@ -150,7 +155,7 @@ pub(super) fn caller(parts: &Parts) -> Result<Arc<Caller>, Refusal> {
     let peer = parts.extensions.get::<Arc<Peer>>();
     let caller = peer.and_then(|peer| peer.identify().ok());
     caller.ok_or_else(|| {
-        let why = "the process that opened this connection has ended";
+        let why = "the process that opened this connection has ended; connect again";
         Refusal::new(ErrorCode::Denied, why)
     })
 }

@@ -82,7 +82,7 @@ pub(crate) enum IssueError {
         /// Why; the same for all who waited for it.
         source: Arc<MintError>,
     },
-    #[error("there is no memory for the value of secret `{0}`")]
+    #[error("there is no locked memory for the value of secret `{0}`; the broker's trace says why")]
     NoMemory(SecretName, #[source] std::io::Error),
     #[error("secret `{secret}` could not be unsealed; the broker's trace says why")]
     Vault {

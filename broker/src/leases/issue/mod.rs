@@ -149,7 +149,7 @@ impl Leases {
             }
             Err(error) => return Err(error),
         };
-        let Ready {
+        let PreparedLease {
             mut lease,
             source,
             hold,
@@ -240,7 +240,7 @@ impl Leases {
         asked: DecidedRequest<'_>,
         grant: Grant,
         now: Now,
-    ) -> Result<Ready<'_>, IssueError> {
+    ) -> Result<PreparedLease<'_>, IssueError> {
         let missing = || IssueError::SecretMissing(grant.secret.clone());
         let declared = asked.policies.set.secret(&grant.secret);
         let source = declared.ok_or_else(missing)?.source.clone();
@@ -272,7 +272,7 @@ impl Leases {
         self.limits
             .refuse_limited(&lease)
             .map_err(|limit| IssueError::of_upstream_limit(&lease.secret, limit))?;
-        Ok(Ready {
+        Ok(PreparedLease {
             lease,
             source,
             hold,
@@ -365,7 +365,7 @@ fn new_lease_id() -> Result<LeaseId, IssueError> {
 }
 
 /// A lease that is about to be recorded.
-struct Ready<'a> {
+struct PreparedLease<'a> {
     lease: Lease,
     /// Where the value is.
     source: SourceSpec,

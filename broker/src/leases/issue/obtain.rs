@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use broker_audit::record::{Issued as IssuedRecord, LeaseEvent};
+use broker_audit::record::{Body, Issued as IssuedRecord, LeaseEvent};
 use broker_audit_writer::{Effect, Recorded, Use};
 use broker_clock::Now;
+use broker_protocol::names::Delivery;
 use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::{AccessToken, HashedToken};
 use broker_sources::ReadOptions;
@@ -140,8 +141,7 @@ impl Leases {
         Ok(value)
     }
 
-    /// Records what is about to be handed out under a lease whose grant could not name it. Of a minted
-    /// token: its installation, and its end if that cuts the lease short.
+    /// Records what is about to be handed out under a lease whose grant could not name it.
     async fn record_issued(
         &self,
         lease: &mut Lease,
@@ -149,16 +149,7 @@ impl Leases {
         minted: Option<(u64, Option<Timestamp>)>,
         stale_since: Option<Timestamp>,
     ) -> Result<(), IssueError> {
-        let issued = LeaseEvent::Issued(IssuedRecord {
-            lease: lease.id.as_str().into(),
-            // Raw or an installation token: what is handed out is what is used at GitHub.
-            hashed_token: hashed.as_str().into(),
-            hashed_credential: hashed.as_str().into(),
-            installation: minted.map(|(installation, _)| installation),
-            expires_at: minted.and_then(|(_, ends)| ends),
-            stale_since,
-        });
-        let body = self.with_lease_mac(&issued, &lease.secret)?;
+        let body = self.issued_body(lease, &hashed, minted, stale_since)?;
         self.journal
             .record_body(body, Effect::LeaseIssued(lease.id.clone()))
             .await
@@ -166,5 +157,29 @@ impl Leases {
         lease.hashed_token = Some(hashed);
         lease.stale_since = stale_since;
         Ok(())
+    }
+
+    /// The record of what is used at GitHub under a lease, where its grant did not name it. Of a minted token:
+    /// its installation, and its end if that cuts the lease short.
+    pub(crate) fn issued_body(
+        &self,
+        lease: &Lease,
+        hashed_credential: &HashedToken,
+        minted: Option<(u64, Option<Timestamp>)>,
+        stale_since: Option<Timestamp>,
+    ) -> Result<Body, IssueError> {
+        let handed_out = match lease.deliver {
+            Delivery::Raw | Delivery::Installation => Some(hashed_credential),
+            Delivery::Proxy => lease.hashed_token.as_ref(),
+        };
+        let issued = LeaseEvent::Issued(IssuedRecord {
+            lease: lease.id.as_str().into(),
+            hashed_token: handed_out.map_or("", HashedToken::as_str).into(),
+            hashed_credential: hashed_credential.as_str().into(),
+            installation: minted.map(|(installation, _)| installation),
+            expires_at: minted.and_then(|(_, ends)| ends),
+            stale_since,
+        });
+        self.with_lease_mac(&issued, &lease.secret)
     }
 }

@@ -51,8 +51,6 @@ pub(crate) struct Uses {
 pub(crate) struct HeldValue {
     bytes: LockedBytes,
     hashed: HashedToken,
-    /// The vault's; `None` where it is not stored there.
-    version: Option<u64>,
 }
 
 /// The values that leases hold, each once.
@@ -94,9 +92,7 @@ impl Uses {
         let last = self.last_refusal.lock();
         *last.unwrap_or_else(PoisonError::into_inner) = Some(why.into());
     }
-}
 
-impl Uses {
     /// As the API shows it, of a token that is honoured on this socket for this address.
     pub(crate) fn view(&self, socket: String, api: String) -> ProxyView {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -128,19 +124,17 @@ impl HeldValue {
 
 impl HeldValues {
     /// Moves a value into locked memory, unless it is there already.
-    fn keep(&self, value: &AccessToken, version: Option<u64>) -> io::Result<Arc<HeldValue>> {
+    fn keep(&self, value: &AccessToken) -> io::Result<Arc<HeldValue>> {
         let hashed = value.hashed();
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         held.retain(|_, value| value.strong_count() > 0);
-        let there = held.get(&hashed).and_then(Weak::upgrade);
-        if let Some(there) = there.filter(|there| there.version == version) {
+        if let Some(there) = held.get(&hashed).and_then(Weak::upgrade) {
             return Ok(there);
         }
         let value = Arc::new(HeldValue {
             // From the buffer that is wiped into pages that are locked.
             bytes: LockedBytes::copy_of(value.expose().as_bytes())?,
             hashed: hashed.clone(),
-            version,
         });
         held.insert(hashed, Arc::downgrade(&value));
         Ok(value)

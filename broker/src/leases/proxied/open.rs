@@ -3,7 +3,7 @@
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use broker_audit::record::{Body, Issued, LeaseEvent};
+use broker_audit::record::Body;
 use broker_audit_writer::{Effect, Recorded, Use};
 use broker_protocol::source::SourceSpec;
 use broker_secret_memory::token::{AccessToken, HashedToken};
@@ -98,11 +98,11 @@ impl Leases {
             return Ok(value);
         }
         let proof = proof.take();
-        let (value, version) = match self.place_of(lease)? {
+        let value = match self.place_of(lease)? {
             (_, Some(held)) => self.open_stored(lease, &held, proof).await?,
             (source, None) => self.open_elsewhere(lease, &source, proof).await?,
         };
-        let value = self.held_values.keep(&value, version);
+        let value = self.held_values.keep(&value);
         let value = value.map_err(|cause| IssueError::NoMemory(lease.secret.clone(), cause))?;
         *proxied.value() = Some(Arc::clone(&value));
         // A lock waits for no one, and may have come between.
@@ -119,7 +119,7 @@ impl Leases {
         lease: &Lease,
         held: &StoredSecret,
         proof: Option<Recorded<Use>>,
-    ) -> Result<(AccessToken, Option<u64>), IssueError> {
+    ) -> Result<AccessToken, IssueError> {
         let version = Some(held.version);
         let of_this_value = |proof: &Recorded<Use>| {
             proof.get().version == version
@@ -133,14 +133,13 @@ impl Leases {
                 let effect = Effect::LeaseIssued(lease.id.clone());
                 let recorded = self.journal.record_use_body(usage, body, effect).await;
                 let recorded = recorded.map_err(IssueError::NotRecorded)?;
-                self.table
-                    .note_opened(&lease.id, held.hashed_credential.clone(), version);
+                let opened = held.hashed_credential.clone();
+                self.table.note_opened(&lease.id, opened, version, None);
                 recorded
             }
         };
         let value = self.vault.unseal(recorded);
-        let value = value.map_err(|error| vault_error(&lease.secret, error))?;
-        Ok((value, version))
+        value.map_err(|error| vault_error(&lease.secret, error))
     }
 
     /// A value that is not stored in the vault. Its hash is known only once it is read, and recorded before
@@ -150,7 +149,7 @@ impl Leases {
         lease: &Lease,
         source: &SourceSpec,
         proof: Option<Recorded<Use>>,
-    ) -> Result<(AccessToken, Option<u64>), IssueError> {
+    ) -> Result<AccessToken, IssueError> {
         let recorded = match proof {
             Some(recorded) => recorded,
             None => {
@@ -180,30 +179,20 @@ impl Leases {
             let effect = Effect::LeaseIssued(lease.id.clone());
             let recorded = self.journal.record_body(body, effect).await;
             recorded.map_err(IssueError::NotRecorded)?;
-            let since = read.stale_since;
-            self.table.note_stale(&lease.id, since);
-            self.table.note_opened(&lease.id, hashed, None);
+            self.table
+                .note_opened(&lease.id, hashed, None, read.stale_since);
         }
-        Ok((read.value, None))
+        Ok(read.value)
     }
 
-    /// The record of what is used at GitHub from now on.
+    /// The record of what is used at GitHub from now on, paid for.
     fn issued_again(
         &self,
         lease: &Lease,
         hashed: &HashedToken,
         stale_since: Option<Timestamp>,
     ) -> Result<Body, IssueError> {
-        let token = lease.hashed_token.as_ref().map_or("", HashedToken::as_str);
-        let issued = LeaseEvent::Issued(Issued {
-            lease: lease.id.as_str().into(),
-            hashed_token: token.into(),
-            hashed_credential: hashed.as_str().into(),
-            installation: None,
-            expires_at: None,
-            stale_since,
-        });
-        let body = self.with_lease_mac(&issued, &lease.secret)?;
+        let body = self.issued_body(lease, hashed, None, stale_since)?;
         self.spend_bytes(lease.caller.account(), body.as_str().len())?;
         Ok(body)
     }

@@ -179,10 +179,11 @@ impl LeaseTable {
             return false;
         };
         let old = std::mem::replace(&mut live.lease, lease);
-        if live.lease.opened != old.opened {
+        if (&live.lease.opened, live.lease.stale_since) != (&old.opened, old.stale_since) {
             // Opened again while the renewal was being recorded.
             let renewed = Arc::make_mut(&mut live.lease);
-            (renewed.opened, renewed.version) = (old.opened.clone(), old.version);
+            renewed.opened.clone_from(&old.opened);
+            (renewed.version, renewed.stale_since) = (old.version, old.stale_since);
         }
         inner.ends.remove(&(old.span.expires.boot, old.id.clone()));
         inner.ends.insert(end);

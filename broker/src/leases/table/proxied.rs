@@ -12,20 +12,19 @@ use crate::lease::Lease;
 use crate::leases::proxied::Proxied;
 
 impl LeaseTable {
-    /// Notes what requests under a `proxy` lease are made with from now on.
-    pub(crate) fn note_opened(&self, id: &LeaseId, opened: HashedToken, version: Option<u64>) {
+    /// Notes what requests under a `proxy` lease are made with from now on, and since when that is past its time.
+    pub(crate) fn note_opened(
+        &self,
+        id: &LeaseId,
+        opened: HashedToken,
+        version: Option<u64>,
+        stale_since: Option<Timestamp>,
+    ) {
         let mut inner = self.lock();
         if let Some(live) = inner.leases.get_mut(id) {
             let lease = Arc::make_mut(&mut live.lease);
-            (lease.opened, lease.version) = (Some(opened), version);
-        }
-    }
-
-    /// Notes since when the value behind a lease is past its time.
-    pub(crate) fn note_stale(&self, id: &LeaseId, since: Option<Timestamp>) {
-        let mut inner = self.lock();
-        if let Some(live) = inner.leases.get_mut(id) {
-            Arc::make_mut(&mut live.lease).stale_since = since;
+            lease.opened = Some(opened);
+            (lease.version, lease.stale_since) = (version, stale_since);
         }
     }
 

@@ -296,8 +296,15 @@ fn what_was_opened_while_a_renewal_was_being_recorded_stands() {
         ..on("token", 1)
     });
     take(&table, Arc::clone(&granted), 1).unwrap();
-    table.note_opened(&granted.id, HashedToken::from_stored("new"), Some(2));
-    assert!(table.renew(granted));
-    let live = table.find(&LeaseId::from_random(1), at(1)).unwrap();
+    let (new, stale) = (HashedToken::from_stored("new"), Some(at(1).wall));
+    table.note_opened(&granted.id, new.clone(), Some(2), None);
+    assert!(table.renew(Arc::clone(&granted)));
+    let live = table.find(&granted.id, at(1)).unwrap();
     assert_eq!((&live.opened, live.version), (&opened("new"), Some(2)));
+
+    // The same value, past its time by now.
+    table.note_opened(&granted.id, new, Some(2), stale);
+    assert!(table.renew(live));
+    let live = table.find(&granted.id, at(1)).unwrap();
+    assert_eq!(live.stale_since, stale);
 }

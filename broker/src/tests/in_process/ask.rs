@@ -24,12 +24,7 @@ impl InProcess {
 
     /// One request by an account.
     pub(crate) fn http_as(&self, uid: u32, method: &str, path: &str, body: &str) -> Answer {
-        let caller = Caller {
-            uid,
-            gid: uid,
-            ..Caller::default()
-        };
-        self.http_by(Arc::new(Peer::pretended(caller)), method, path, body)
+        self.http_by(pretended(uid), method, path, body)
     }
 
     fn http_by(&self, peer: Arc<Peer>, method: &str, path: &str, body: &str) -> Answer {
@@ -81,14 +76,8 @@ impl InProcess {
 
     /// The same by an account.
     pub(crate) fn proxied_as(&self, uid: u32, request: Request<Body>) -> Answer {
-        let caller = Caller {
-            uid,
-            gid: uid,
-            ..Caller::default()
-        };
         let running = self.running();
-        let peer = Arc::new(Peer::pretended(caller));
-        running.run(ask_proxy(running.proxy.clone(), peer, request))
+        running.run(ask_proxy(running.proxy.clone(), pretended(uid), request))
     }
 
     /// The same by this process, not waited for.
@@ -101,6 +90,16 @@ impl InProcess {
         } = self.running();
         runtime.spawn(ask_proxy(proxy.clone(), Arc::clone(peer), request))
     }
+}
+
+/// A process of this account.
+fn pretended(uid: u32) -> Arc<Peer> {
+    let caller = Caller {
+        uid,
+        gid: uid,
+        ..Caller::default()
+    };
+    Arc::new(Peer::pretended(caller))
 }
 
 fn request(peer: Arc<Peer>, method: &str, path: &str, body: &str) -> Request<Body> {

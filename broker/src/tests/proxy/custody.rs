@@ -190,7 +190,7 @@ fn requests_that_are_given_up_leave_no_more_than_one_record_of_an_opening() {
 }
 
 #[test]
-fn a_policy_that_no_longer_allows_the_lease_ends_it_instead_of_renewing() {
+fn a_policy_that_no_longer_allows_the_lease_ends_it() {
     let github = github();
     let broker = broker(&github);
     let lease = lease(&broker);

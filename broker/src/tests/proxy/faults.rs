@@ -59,14 +59,8 @@ fn a_budget_that_is_used_up_is_told_in_githubs_words() {
 #[test]
 fn refusals_past_their_number_still_say_how_long_to_wait() {
     let github = github();
-    let home = ready();
-    home.policy("label-sync.toml", &purpose("budget = \"1/m\""));
-    home.github(
-        &github,
-        "check_every = \"off\"\npoll_every = \"off\"\n[limits]\ndenials_per_minute = 1",
-    );
-    let broker = InProcess::start(home);
-    broker.set(SECRET, canary::CLASSIC);
+    let tables = "[limits]\ndenials_per_minute = 1";
+    let broker = broker_configured(&github, "budget = \"1/m\"", tables);
     let lease = lease(&broker);
     assert_eq!(get(&broker, &github, &lease.token, LABELS).status, 200);
     for _ in 0..3 {
@@ -171,14 +165,8 @@ fn a_revocation_cuts_off_a_request_that_waits_for_github() {
 #[test]
 fn an_account_that_fills_the_log_is_refused_before_anything_is_passed_on() {
     let github = github();
-    let home = ready();
-    home.policy("label-sync.toml", &purpose(""));
-    home.github(
-        &github,
-        "check_every = \"off\"\npoll_every = \"off\"\n[limits]\naudit_mib_per_account = 1",
-    );
-    let broker = InProcess::start(home);
-    broker.set(SECRET, canary::CLASSIC);
+    let tables = "[limits]\naudit_mib_per_account = 1";
+    let broker = broker_configured(&github, "", tables);
     let lease = lease(&broker);
     let long = format!("/repos/acme/site/labels/{}", "x".repeat(3900));
     let refused = wait_for_refusal(|| get(&broker, &github, &lease.token, &long));

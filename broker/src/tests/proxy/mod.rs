@@ -44,9 +44,15 @@ fn purpose(more: &str) -> String {
 
 /// A broker whose `label-sync` delivers `proxy`, with `more` in it.
 fn broker_with(github: &StandIn, more: &str) -> InProcess {
+    broker_configured(github, more, "")
+}
+
+/// The same, with these tables in its configuration.
+fn broker_configured(github: &StandIn, more: &str, tables: &str) -> InProcess {
     let home = ready();
     home.policy("label-sync.toml", &purpose(more));
-    home.github(github, "check_every = \"off\"\npoll_every = \"off\"");
+    let settings = format!("check_every = \"off\"\npoll_every = \"off\"\n{tables}");
+    home.github(github, &settings);
     let broker = InProcess::start(home);
     broker.set(SECRET, canary::CLASSIC);
     broker

@@ -94,20 +94,24 @@ fn an_outcome_says_why_it_is_not_whole_and_nothing_where_it_is() {
     let given_up = &outcomes()[4];
     assert_eq!(given_up["why"], "the caller did not wait for an answer");
     assert!(given_up.get("status").is_none(), "{given_up}");
+    wait::until(|| {
+        let metrics = broker.http("GET", "/metrics", "").body;
+        let metrics = String::from_utf8(metrics).unwrap();
+        let counted = |line: &str| {
+            line.starts_with("tokend_proxy_requests_total")
+                && line.contains("outcome=\"failed\"")
+                && line.ends_with(" 1")
+        };
+        metrics.lines().any(counted)
+    });
     github.heal();
 }
 
 #[test]
 fn reads_are_recorded_first_where_configuration_says_so() {
     let github = github();
-    let home = ready();
-    home.policy("label-sync.toml", &purpose(""));
-    home.github(
-        &github,
-        "check_every = \"off\"\npoll_every = \"off\"\n[proxy]\nrecord_reads = \"before\"",
-    );
-    let broker = InProcess::start(home);
-    broker.set(SECRET, canary::CLASSIC);
+    let tables = "[proxy]\nrecord_reads = \"before\"";
+    let broker = broker_configured(&github, "", tables);
     let lease = lease(&broker);
     assert_eq!(get(&broker, &github, &lease.token, LABELS).status, 200);
     let recorded = broker.home.records_of("proxy.request");
