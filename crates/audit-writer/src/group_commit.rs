@@ -5,8 +5,9 @@
 //! for no other. No lock is held across a write or a sync. What no one waits for gathers for a few
 //! milliseconds first, or until someone waits: a sync for each would cost more than what it records.
 //!
-//! Ends of leases, and locks, take effect whether or not they can be recorded. When they cannot,
-//! they are kept here and written before anything else once the log works again.
+//! Ends of leases, locks, and what was passed on to GitHub take effect whether or not they can be
+//! recorded. When they cannot, they are kept here and written before anything else once the log works
+//! again.
 //!
 //! Not here: what a batch becomes on disk.
 
@@ -46,7 +47,7 @@ pub(super) enum IfRefused {
 /// What callers and the writer share.
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
-    /// Signalled when something arrives while the writer is idle.
+    /// Signalled when something arrives that the writer must be woken for.
     arrived: Condvar,
     pub(super) durable: Mutex<Durable>,
     /// How many records are durable, for those who follow the log.
@@ -139,16 +140,14 @@ impl Queue {
     /// Waits for records, no longer than this if there is a limit. `None` once closed and empty.
     fn take(&self, limit: Option<Duration>) -> Option<Vec<Pending>> {
         let limit = limit.unwrap_or(Duration::MAX);
-        let waiting = self.wait(lock(&self.waiting), WriterState::Idle, limit, |waiting| {
+        let mut waiting = self.wait(lock(&self.waiting), WriterState::Idle, limit, |waiting| {
             waiting.pending.is_empty()
         });
-        let gathers = !waiting.pending.is_empty() && !waiting.awaited;
-        let mut waiting = match gathers {
-            true => self.wait(waiting, WriterState::Gathering, GATHERING, |waiting| {
+        if !waiting.pending.is_empty() {
+            waiting = self.wait(waiting, WriterState::Gathering, GATHERING, |waiting| {
                 !waiting.awaited
-            }),
-            false => waiting,
-        };
+            });
+        }
         waiting.awaited = false;
         let is_over = waiting.closed && waiting.pending.is_empty();
         (!is_over).then(|| mem::take(&mut waiting.pending))
@@ -163,9 +162,8 @@ impl Queue {
         holds: impl Fn(&Waiting) -> bool,
     ) -> MutexGuard<'a, Waiting> {
         let wait = |waiting: &mut Waiting| {
-            let waits = holds(waiting) && !waiting.closed;
-            waiting.writer = if waits { state } else { WriterState::Busy };
-            waits
+            waiting.writer = state;
+            holds(waiting) && !waiting.closed
         };
         let woken = self.arrived.wait_timeout_while(waiting, limit, wait);
         let (mut waiting, _) = woken.unwrap_or_else(PoisonError::into_inner);

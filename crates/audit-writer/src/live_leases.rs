@@ -43,8 +43,9 @@ impl Effect {
 pub struct LiveLease {
     /// The record that grants it, or prolonged it last.
     pub lives: LeaseRecord,
-    /// Every `lease.issued` since. The broker writes at most one; which of them is genuine, whoever
-    /// checks the MAC can tell, so that a forged one displaces no genuine one.
+    /// Every `lease.issued` since: at most one, but of a `proxy` lease one each time its value was opened
+    /// again. Which are genuine, whoever checks the MAC can tell, so that a forged one displaces no
+    /// genuine one.
     pub issued: Vec<LeaseRecord>,
 }
 

@@ -142,7 +142,8 @@ const PAUSES: Backoff = Backoff {
 };
 /// What callers are told while a probe is out.
 const PROBE_WAIT: Duration = Duration::from_secs(1);
-/// Longer than any call takes. A long upload may: then another probe goes out beside it.
+/// Longer than any call of this program's own takes. What is forwarded may take longer: then another probe goes out
+/// beside it.
 const PROBE_LOST: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! One request to GitHub on the wire and its answer. Nothing is tried twice here.
 
-use broker_https::{self as https, BodyError, Https, NoAnswer};
+use broker_https::{self as https, BodyError, CannotBuild, Https, NoAnswer};
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
@@ -35,9 +35,7 @@ pub(super) async fn exchange(
     sent: &Sent,
     base: &BaseUrl,
 ) -> Result<Answer, GitHubError> {
-    let client = https.client().await;
-    let client =
-        client.map_err(|error| GitHubError::CannotAsk(error.in_words("[github] ca").into()))?;
+    let client = https.client().await.map_err(|error| no_client(&error))?;
     let mut request = client
         .request(sent.method.clone(), sent.url.clone())
         .headers(sent.headers.clone());
@@ -92,6 +90,11 @@ pub(super) fn json_body(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     https::json_body(value)
         .map_err(|_cause| GitHubError::CannotAsk("the request cannot be written as JSON".into()))
+}
+
+/// That there is no connection pool, as an error.
+pub(super) fn no_client(error: &CannotBuild) -> GitHubError {
+    GitHubError::CannotAsk(error.in_words("[github] ca").into())
 }
 
 /// A request without an answer, as an error.

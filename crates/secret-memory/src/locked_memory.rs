@@ -5,8 +5,9 @@
 //! pages are locked with `mlock`. Where even that is refused (`RLIMIT_MEMLOCK`), the bytes are still
 //! kept out of dumps and wiped, and [`LockedBytes::is_locked`] says so for the status.
 //!
-//! Each value has pages of its own: there are few (keys, and values taken from the environment),
-//! and a page is the least that can be locked.
+//! Each value has pages of its own, since a page is the least that can be locked. So it costs a page for
+//! each key, each value that is cached, taken from the environment or used by proxy leases, and each live
+//! installation token.
 //!
 //! Not here: what the bytes mean.
 

@@ -172,6 +172,8 @@ impl Running {
 }
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: api.github.com\r\n\r\n";
+/// Its body is three bytes, which follow.
+const POST: &str = "POST / HTTP/1.1\r\nhost: api.github.com\r\ncontent-length: 3\r\n\r\n";
 
 /// All that comes until the connection is closed.
 async fn rest(mut stream: UnixStream) -> String {

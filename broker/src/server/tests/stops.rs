@@ -2,8 +2,6 @@
 
 use super::*;
 
-const POST: &str = "POST / HTTP/1.1\r\nhost: api.github.com\r\ncontent-length: 3\r\n\r\n";
-
 #[tokio::test]
 async fn a_stop_lets_an_upload_finish_and_closes_what_is_idle() {
     let (asked, mut was_asked) = mpsc::unbounded_channel();

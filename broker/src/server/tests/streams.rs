@@ -13,8 +13,6 @@ use crate::server::admission::Rank;
 use crate::server::requests::Admitted;
 use crate::server::slots::Slots;
 
-const POST: &str = "POST / HTTP/1.1\r\nhost: api.github.com\r\ncontent-length: 3\r\n\r\n";
-
 #[tokio::test]
 async fn an_upload_may_take_longer_than_a_head_may() {
     let waits = Waits {

@@ -8,13 +8,12 @@ mod upstream;
 
 use std::fmt;
 
+use broker_https::{BadAddress, is_loopback, parse_address, require_private};
 use broker_policy::reach::GithubHost;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 
 pub use self::upstream::NotServed;
-
-use broker_https::{BadAddress, is_loopback, parse_address, require_private};
 
 /// The API's base URL, without a slash at its end, and what follows from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +22,7 @@ pub struct BaseUrl {
     /// As the operator wrote it, without a slash at its end.
     text: Box<str>,
     kind: Kind,
-    /// The same for uploads. A stand-in that answers like github.com has none.
+    /// The base URL of uploads. A stand-in that answers like github.com has none.
     uploads: Option<Url>,
     /// The root of the web host. A stand-in that answers like github.com has none.
     web: Option<Url>,
@@ -91,12 +90,12 @@ impl BaseUrl {
             (Kind::Cloud, None) => None,
         };
         Ok(Self {
-            web,
+            url,
             text: given.trim_end_matches('/').into(),
+            kind,
             // Of an address that parses, so it parses too.
             uploads: uploads.and_then(|uploads| Url::parse(&uploads).ok()),
-            url,
-            kind,
+            web,
         })
     }
 

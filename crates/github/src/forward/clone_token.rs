@@ -10,7 +10,7 @@
 use bytes::Bytes;
 use memchr::{memchr, memchr2};
 
-/// What it is in.
+/// Where in the JSON the last piece ended.
 #[derive(Default)]
 pub(super) struct CloneTokens {
     state: State,

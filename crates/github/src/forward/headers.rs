@@ -112,7 +112,7 @@ impl Listed {
     }
 }
 
-/// Of its parameters it has none, but some clients write a charset.
+/// The type has no parameters, but some clients write a charset.
 fn is_form(value: &HeaderValue) -> bool {
     let kind = value.as_bytes().split(|byte| *byte == b';').next();
     kind.is_some_and(|kind| {

@@ -143,8 +143,7 @@ impl GitHub {
 
     async fn send(&self, request: Request, progress: &Progress) -> Result<Response, GitHubError> {
         let client = self.streams.client().await;
-        let client =
-            client.map_err(|error| GitHubError::CannotAsk(error.in_words("[github] ca").into()))?;
+        let client = client.map_err(|error| wire::no_client(&error))?;
         let answered = progress.until_answered(client.execute(request)).await;
         match (answered, progress.upload()) {
             (Some(Ok(response)), _) => Ok(response),

@@ -31,7 +31,7 @@ impl RequestBody {
     }
 }
 
-/// It, and what it says of its progress. A piece is asked for when GitHub takes it.
+/// The body, which notes its progress. A piece is asked for when GitHub takes it.
 pub(super) struct Watched {
     /// The library wants it to be `Sync`, and shares it with no one: it is never locked.
     pieces: Mutex<Pieces>,

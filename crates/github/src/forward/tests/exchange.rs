@@ -1,9 +1,9 @@
 //! One exchange: what is sent, once, and what the answer is.
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
-use super::upstream::{CANARY, answer, head, map, pieces};
+use super::upstream::{CANARY, answer, head, map, pieces, writes};
 use super::*;
 use crate::{BreakerState, Outcome};
 
@@ -39,8 +39,7 @@ async fn a_connection_that_is_not_in_use_can_be_closed_and_the_next_exchange_mak
     for _ in 0..2 {
         let server = async {
             let (mut stream, _) = upstream.request().await;
-            let answer = answer(200, &[], "{}");
-            stream.write_all(answer.as_bytes()).await.unwrap();
+            writes(&mut stream, &answer(200, &[], "{}")).await;
             stream
         };
         let (forwarded, mut stream) =
@@ -237,13 +236,9 @@ async fn a_body_that_is_cut_or_too_long_is_the_callers_fault_and_not_githubs() {
 async fn a_body_without_a_length_goes_on_in_chunks() {
     let upstream = Upstream::new().await;
     let server = async {
-        let mut stream = upstream.accept().await;
-        let request = head(&mut stream).await;
+        let (mut stream, request) = upstream.request_head().await;
         let body = head(&mut stream).await;
-        stream
-            .write_all(answer(201, &[], "").as_bytes())
-            .await
-            .unwrap();
+        writes(&mut stream, &answer(201, &[], "")).await;
         (request, body)
     };
     let asked = upstream.post("/x", pieces(&["{\"a\"", ":7}"], None));

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tokio::io::AsyncWriteExt as _;
 
-use super::upstream::{CANARY, answer, map, pieces, short_waits};
+use super::upstream::{CANARY, answer, map, pieces, short_waits, writes};
 use super::*;
 use crate::limits::CORE;
 use crate::waits::Waits;
@@ -124,8 +123,7 @@ async fn a_pack_may_take_longer_than_any_answer_of_the_api() {
     let server = async {
         let (mut stream, _) = upstream.request().await;
         tokio::time::sleep(2 * waits.head).await;
-        let text = answer(200, &[], "PACK");
-        stream.write_all(text.as_bytes()).await.unwrap();
+        writes(&mut stream, &answer(200, &[], "PACK")).await;
     };
     let asked = Forward {
         host: GithubHost::Web,

@@ -3,9 +3,8 @@
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
-use tokio::io::AsyncWriteExt as _;
 
-use super::upstream::{answer, head, is_closed, reads, sent_by_hand};
+use super::upstream::{answer, head, is_closed, reads, sent_by_hand, writes};
 use super::*;
 use crate::BreakerState;
 
@@ -14,16 +13,13 @@ async fn an_upload_goes_on_as_it_comes() {
     let upstream = Upstream::new().await;
     let (sender, body) = sent_by_hand(Some(8));
     let server = async {
-        let mut stream = upstream.accept().await;
-        assert!(head(&mut stream).await.contains("content-length: 8\r\n"));
+        let (mut stream, head) = upstream.request_head().await;
+        assert!(head.contains("content-length: 8\r\n"));
         for piece in ["ab", "cde", "fgh"] {
             sender.send(Ok(Bytes::from(piece))).unwrap();
             reads(&mut stream, piece).await;
         }
-        stream
-            .write_all(answer(201, &[], "").as_bytes())
-            .await
-            .unwrap();
+        writes(&mut stream, &answer(201, &[], "")).await;
     };
     let asked = upstream.post("/x", body);
     let (forwarded, ()) = tokio::join!(upstream.github.forward(asked), server);
@@ -35,12 +31,11 @@ async fn an_answer_comes_as_it_is_sent_and_may_begin_before_the_upload_ends() {
     let upstream = Upstream::new().await;
     let (sender, request_body) = sent_by_hand(Some(4));
     let server = async {
-        let mut stream = upstream.accept().await;
-        head(&mut stream).await;
+        let (mut stream, _) = upstream.request_head().await;
         sender.send(Ok(Bytes::from("ab"))).unwrap();
         reads(&mut stream, "ab").await;
         let text = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n123";
-        stream.write_all(text.as_bytes()).await.unwrap();
+        writes(&mut stream, text).await;
         stream
     };
     let asked = upstream.post("/x", request_body);
@@ -49,7 +44,7 @@ async fn an_answer_comes_as_it_is_sent_and_may_begin_before_the_upload_ends() {
     assert_eq!(answer.next().await.unwrap().unwrap(), "123");
     sender.send(Ok(Bytes::from("cd"))).unwrap();
     reads(&mut stream, "cd").await;
-    stream.write_all(b"456").await.unwrap();
+    writes(&mut stream, "456").await;
     assert_eq!(answer.next().await.unwrap().unwrap(), "456");
     assert!(answer.next().await.is_none());
 }
@@ -59,10 +54,8 @@ async fn an_upload_ends_with_the_answer() {
     let upstream = Upstream::new().await;
     let (sender, request_body) = sent_by_hand(None);
     let server = async {
-        let mut stream = upstream.accept().await;
-        head(&mut stream).await;
-        let text = answer(413, &[], "too large");
-        stream.write_all(text.as_bytes()).await.unwrap();
+        let (mut stream, _) = upstream.request_head().await;
+        writes(&mut stream, &answer(413, &[], "too large")).await;
         stream
     };
     let asked = upstream.post("/x", request_body);
@@ -86,7 +79,7 @@ async fn a_caller_that_goes_away_ends_the_exchange() {
     let server = async {
         let (mut stream, _) = upstream.request().await;
         let text = "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n123";
-        stream.write_all(text.as_bytes()).await.unwrap();
+        writes(&mut stream, text).await;
         stream
     };
     let (forwarded, mut stream) =
@@ -101,11 +94,7 @@ async fn a_caller_that_goes_away_ends_the_exchange() {
         let mut stream = tokio::select! {
             biased;
             _ = upstream.github.forward(asked) => panic!("no one answers"),
-            stream = async {
-                let mut stream = upstream.accept().await;
-                head(&mut stream).await;
-                stream
-            } => stream,
+            (stream, _) = upstream.request_head() => stream,
         };
         is_closed(&mut stream).await;
     }
@@ -144,8 +133,7 @@ async fn several_connections_are_kept_and_used_again() {
             }
             // Only once all are asked at the same time.
             for stream in &mut streams {
-                let text = answer(200, &[], "{}");
-                stream.write_all(text.as_bytes()).await.unwrap();
+                writes(stream, &answer(200, &[], "{}")).await;
             }
         };
         let asked = (0..8).map(|_| async {

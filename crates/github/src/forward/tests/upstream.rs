@@ -92,7 +92,7 @@ impl Upstream {
     ) -> (Result<Forwarded, GitHubError>, String) {
         let server = async {
             let (mut stream, request) = self.request().await;
-            stream.write_all(answer.as_bytes()).await.unwrap();
+            writes(&mut stream, answer).await;
             // Its end is the answer's, where that says no length.
             drop(stream);
             request
@@ -104,10 +104,16 @@ impl Upstream {
         self.listener.accept().await.unwrap().0
     }
 
+    /// A connection and the head of the request on it.
+    pub(super) async fn request_head(&self) -> (TcpStream, String) {
+        let mut stream = self.accept().await;
+        let head = head(&mut stream).await;
+        (stream, head)
+    }
+
     /// A connection and the request on it, with its body where that has a length.
     pub(super) async fn request(&self) -> (TcpStream, String) {
-        let mut stream = self.accept().await;
-        let mut request = head(&mut stream).await;
+        let (mut stream, mut request) = self.request_head().await;
         let length = request
             .lines()
             .find_map(|line| line.strip_prefix("content-length: "));
@@ -141,6 +147,11 @@ pub(super) async fn reads(stream: &mut TcpStream, wanted: &str) {
     let mut read = vec![0; wanted.len()];
     stream.read_exact(&mut read).await.unwrap();
     assert_eq!(str::from_utf8(&read).unwrap(), wanted);
+}
+
+/// Sends this to the client.
+pub(super) async fn writes(stream: &mut TcpStream, text: &str) {
+    stream.write_all(text.as_bytes()).await.unwrap();
 }
 
 /// That the client ends the connection.

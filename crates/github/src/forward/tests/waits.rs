@@ -5,10 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
-use tokio::io::AsyncWriteExt as _;
 use tokio::time::Instant;
 
-use super::upstream::{answer, head, is_closed, reads, sent_by_hand, short_waits};
+use super::upstream::{answer, is_closed, reads, sent_by_hand, short_waits, writes};
 use super::*;
 use crate::BreakerState;
 use crate::waits::Waits;
@@ -41,8 +40,7 @@ async fn an_upload_may_take_longer_than_any_wait() {
     let upstream = Upstream::waited_for(waits).await;
     let (sender, body) = sent_by_hand(None);
     let server = async {
-        let mut stream = upstream.accept().await;
-        head(&mut stream).await;
+        let (mut stream, _) = upstream.request_head().await;
         for _ in 0..4 {
             tokio::time::sleep(waits.head).await;
             sender.send(Ok(Bytes::from("ab"))).unwrap();
@@ -50,10 +48,7 @@ async fn an_upload_may_take_longer_than_any_wait() {
         }
         drop(sender);
         reads(&mut stream, "0\r\n\r\n").await;
-        stream
-            .write_all(answer(201, &[], "").as_bytes())
-            .await
-            .unwrap();
+        writes(&mut stream, &answer(201, &[], "")).await;
     };
     let asked = upstream.post("/x", body);
     let (forwarded, ()) = tokio::join!(upstream.github.forward(asked), server);
@@ -73,8 +68,7 @@ async fn the_wait_for_a_head_begins_with_the_end_of_the_upload() {
         let upstream = Arc::clone(&upstream);
         async move { upstream.github.forward(upstream.post("/x", body)).await }
     });
-    let mut stream = upstream.accept().await;
-    head(&mut stream).await;
+    let (mut stream, _) = upstream.request_head().await;
     tokio::time::sleep(waits.head * 2).await;
     let ended = Instant::now();
     drop(sender);
@@ -116,10 +110,9 @@ async fn an_answer_that_stops_coming_ends_unless_the_upload_still_moves() {
     let upstream = Upstream::waited_for(waits).await;
     let (sender, body) = sent_by_hand(None);
     let server = async {
-        let mut stream = upstream.accept().await;
-        head(&mut stream).await;
+        let (mut stream, _) = upstream.request_head().await;
         let text = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n123";
-        stream.write_all(text.as_bytes()).await.unwrap();
+        writes(&mut stream, text).await;
         stream
     };
     let asked = upstream.post("/x", body);
@@ -131,7 +124,7 @@ async fn an_answer_that_stops_coming_ends_unless_the_upload_still_moves() {
             sender.send(Ok(Bytes::from("ab"))).unwrap();
             reads(&mut stream, "2\r\nab\r\n").await;
         }
-        stream.write_all(b"456").await.unwrap();
+        writes(&mut stream, "456").await;
     };
     let downloads = async {
         assert_eq!(answer.next().await, Some(Ok(Bytes::from("123"))));
@@ -152,7 +145,7 @@ async fn a_caller_that_is_slow_to_take_an_answer_does_not_lose_it() {
     let server = async {
         let (mut stream, _) = upstream.request().await;
         let text = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n123";
-        stream.write_all(text.as_bytes()).await.unwrap();
+        writes(&mut stream, text).await;
         stream
     };
     let (forwarded, mut stream) =
@@ -162,7 +155,7 @@ async fn a_caller_that_is_slow_to_take_an_answer_does_not_lose_it() {
     tokio::time::sleep(waits.byte + waits.head).await;
     let late = async {
         tokio::time::sleep(waits.byte / 4).await;
-        stream.write_all(b"456").await.unwrap();
+        writes(&mut stream, "456").await;
     };
     let (next, ()) = tokio::join!(answer.next(), late);
     assert_eq!(next, Some(Ok(Bytes::from("456"))));
@@ -175,10 +168,9 @@ async fn an_upload_that_github_does_not_wait_for_is_the_callers_fault_too() {
         let (sender, body) = sent_by_hand(Some(4));
         sender.send(Ok(Bytes::from("ab"))).unwrap();
         let server = async {
-            let mut stream = upstream.accept().await;
-            head(&mut stream).await;
+            let (mut stream, _) = upstream.request_head().await;
             reads(&mut stream, "ab").await;
-            stream.write_all(answer.as_bytes()).await.unwrap();
+            writes(&mut stream, answer).await;
         };
         let asked = upstream.post("/x", body);
         let (answered, ()) = tokio::join!(upstream.github.forward(asked), server);
